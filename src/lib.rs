@@ -1,0 +1,36 @@
+//! Fastpath: a mail relay that hands a message to its destination *before* it says 250.
+//!
+//! A **listener** accepts a client; a **session** speaks SMTP with it; **conditions** choose the path;
+//! the **message** is held in memory, on disk or in both; the **path** hands it to **delivery** and
+//! decides the reply; what could not be delivered waits in the **retry queue**; **statistics** watch;
+//! the **web** shows and changes all of it.
+//!
+//! The modules stand here in reading order, which is also the order of the layers: a module uses only
+//! what stands below it. `tests/layers.rs` checks that.
+
+pub mod appliance;
+pub mod commands;
+
+pub mod web;
+
+pub mod administration;
+
+pub mod listener;
+pub mod session;
+
+pub mod path;
+pub mod queue;
+
+pub mod delivery;
+pub mod statistics;
+
+pub mod store;
+
+pub mod message;
+pub mod settings;
+
+pub mod smtp;
+
+pub mod boot;
+pub mod limits;
+pub mod tls;

@@ -1,0 +1,175 @@
+//! Every bound of the program, with its unit in the name and its reason beside it.
+//!
+//! What an administrator may change stands in [`crate::settings`]; the numbers here are the ones
+//! nobody should have to think about.
+
+use std::time::Duration;
+
+// ---- Receiving ------------------------------------------------------------------------------------
+
+/// A command line with its CRLF. RFC 5321 §4.5.3.1.4 asks for 512; ESMTP parameters add to it
+/// (RFC 1869 §4.1.2), and 2,048 is what the field's servers allow.
+pub const COMMAND_LINE_BYTES: usize = 2_048;
+/// An AUTH line: RFC 4954 §4 asks for 12,288 bytes of base64.
+pub const AUTH_LINE_BYTES: usize = 12_288;
+/// A path with its angle brackets, RFC 5321 §4.5.3.1.3.
+pub const PATH_BYTES: usize = 256;
+/// A local part, RFC 5321 §4.5.3.1.1.
+pub const LOCAL_PART_BYTES: usize = 64;
+/// A domain, RFC 5321 §4.5.3.1.2.
+pub const DOMAIN_BYTES: usize = 255;
+/// An ENVID parameter, RFC 3461 §4.4.
+pub const ENVELOPE_ID_BYTES: usize = 100;
+/// An ORCPT parameter, RFC 3461 §4.2.
+pub const ORIGINAL_RECIPIENT_BYTES: usize = 500;
+/// A line of text longer than RFC 5321's 998 bytes is passed on unchanged up to here; beyond it the
+/// message is refused, because no destination can be expected to take it.
+pub const TEXT_LINE_BYTES: usize = 65_536;
+/// Recipients of one message. RFC 5321 §4.5.3.1.8 asks for at least 100.
+pub const RECIPIENTS: usize = 1_000;
+/// Received fields a message may carry before we call it a loop. RFC 5321 §6.3 asks for at least 100.
+pub const HOPS: usize = 100;
+/// The block of header fields that is looked at for the loop check.
+pub const HEADER_BYTES: usize = 262_144;
+/// Replies of 4xx or 5xx to one client before we say 421 and close.
+pub const SESSION_ERRORS: u32 = 10;
+/// Sessions at one time, over all listeners.
+pub const SESSIONS: usize = 10_000;
+/// Sessions at one time from one client address; trusted networks are exempt.
+pub const SESSIONS_PER_CLIENT: usize = 50;
+/// A whole command line arrives within this. RFC 5321 §4.5.3.2.7 asks for 5 minutes.
+pub const COMMAND_WAIT: Duration = Duration::from_secs(300);
+/// A reply is taken by the client within this; a client that does not read is cut off.
+pub const REPLY_WAIT: Duration = Duration::from_secs(60);
+/// The TLS handshake of a client or of a next hop.
+pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(30);
+/// Grace before the rate of the data counts.
+pub const DATA_RATE_GRACE: Duration = Duration::from_secs(30);
+/// Bytes a second, averaged over the data so far, that a client must reach after the grace: a
+/// slower one holds a session to no purpose.
+pub const DATA_RATE_BYTES_PER_SECOND: u64 = 500;
+/// No bytes of data at all for this long ends the session. RFC 5321 §4.5.3.2.8 lets us wait 3 minutes.
+pub const DATA_BLOCK_WAIT: Duration = Duration::from_secs(180);
+/// The session's read buffer while commands are spoken: ten thousand idle sessions hold ten thousand.
+pub const COMMAND_BUFFER_BYTES: usize = 4_096;
+/// The session's read buffer while data arrives.
+pub const DATA_BUFFER_BYTES: usize = 65_536;
+
+// ---- The message body -----------------------------------------------------------------------------
+
+/// The first piece of a body in memory: most messages fit.
+pub const FIRST_CHUNK_BYTES: usize = 4_096;
+/// No later piece is larger.
+pub const CHUNK_BYTES: usize = 65_536;
+/// Bodies up to here are stored inline, in the database's own transaction: no file, no orphan.
+/// Measured: 4 KiB inline at 32 a batch is six times faster than a synced file each.
+pub const INLINE_BODY_BYTES: u64 = 131_072;
+/// One read or write of a spool file.
+pub const SPOOL_BLOCK_BYTES: usize = 65_536;
+/// Share of the memory budget, in percent, from which a new message gets 452 before the 354.
+pub const BUDGET_REFUSAL_PERCENT: u64 = 95;
+
+// ---- The paths ------------------------------------------------------------------------------------
+
+/// Bodies up to here are sent in one write together with the final dot.
+pub const SINGLE_WRITE_BYTES: u64 = 65_536;
+/// Words of a next hop that are passed on to a client or kept.
+pub const PASSED_WORDS_BYTES: usize = 400;
+/// Life of a fingerprint.
+pub const FINGERPRINT_LIFE: Duration = Duration::from_secs(2 * 3_600);
+/// Fingerprints at one time.
+pub const FINGERPRINTS: usize = 100_000;
+/// Fingerprints of one client at one time.
+pub const FINGERPRINTS_PER_CLIENT: usize = 1_000;
+/// After SIGTERM: what is under way is finished or stored within this.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
+
+// ---- Delivery -------------------------------------------------------------------------------------
+
+/// Recipients in one transaction with a next hop. RFC 5321 §4.5.3.1.8: every server takes 100.
+pub const RECIPIENTS_PER_TRANSACTION: usize = 100;
+/// An idle connection to a next hop is kept this long: shorter than any peer's own limit.
+pub const CONNECTION_IDLE: Duration = Duration::from_secs(5);
+/// A connection is reused until it is this old. By time, not by count: a count makes the slowest
+/// server of a domain attract most connections.
+pub const CONNECTION_AGE: Duration = Duration::from_secs(300);
+/// Fast path: establish a connection to one address.
+pub const FAST_CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// Fast path: the reply to a command.
+pub const FAST_COMMAND_WAIT: Duration = Duration::from_secs(10);
+/// Fast path: each block of data is taken.
+pub const FAST_BLOCK_WAIT: Duration = Duration::from_secs(20);
+/// Queue: establish a connection to one address.
+pub const QUEUE_CONNECT_WAIT: Duration = Duration::from_secs(30);
+/// Queue: the reply to a command, RFC 5321 §4.5.3.2.
+pub const QUEUE_COMMAND_WAIT: Duration = Duration::from_secs(300);
+/// Queue: each block of data is taken, RFC 5321 §4.5.3.2.5.
+pub const QUEUE_BLOCK_WAIT: Duration = Duration::from_secs(180);
+/// After the final dot, on every path, RFC 5321 §4.5.3.2.6.
+pub const AFTER_DOT_WAIT: Duration = Duration::from_secs(600);
+/// QUIT to a next hop is a courtesy.
+pub const QUIT_WAIT: Duration = Duration::from_secs(2);
+/// A DNS question with all its retries.
+pub const RESOLVE_WAIT: Duration = Duration::from_secs(5);
+/// Addresses of one next hop that are tried for one message.
+pub const ADDRESSES_TRIED: usize = 10;
+/// Next hops whose state (pool, breaker, figures) is kept; the least used goes first.
+pub const NEXT_HOPS_KEPT: usize = 10_000;
+/// A reply of a next hop, all its lines together.
+pub const PEER_REPLY_BYTES: usize = 65_536;
+/// Failures to connect or greet in a row that open a breaker.
+pub const BREAKER_FAILURES: u32 = 3;
+/// The first probe of an open breaker.
+pub const BREAKER_PROBE_FIRST: Duration = Duration::from_secs(30);
+/// The interval between probes doubles up to this.
+pub const BREAKER_PROBE_LAST: Duration = Duration::from_secs(300);
+/// An address that failed is tried last for this long.
+pub const ADDRESS_PENALTY: Duration = Duration::from_secs(60);
+
+// ---- The retry queue and the store ----------------------------------------------------------------
+
+/// Changes that wait for the writer; beyond it callers wait.
+pub const WRITER_QUEUE: usize = 4_096;
+/// Changes in one transaction.
+pub const WRITER_BATCH: usize = 512;
+/// Bytes of bodies in one transaction: a batch must not take longer than a client waits.
+pub const WRITER_BATCH_BYTES: u64 = 16 * 1_048_576;
+/// A change nobody waits for (a delivered row's removal) is committed at the latest after this.
+pub const WRITER_LAZY_WAIT: Duration = Duration::from_millis(20);
+/// Rows that one transaction of a bulk action touches.
+pub const BULK_CHUNK: usize = 500;
+/// Attempts of the queue under way at one time.
+pub const QUEUE_ATTEMPTS: usize = 200;
+/// Attempts of the queue under way at one time for one next hop, so that one destination cannot
+/// take the whole queue's share of connections from the others.
+pub const QUEUE_ATTEMPTS_PER_NEXT_HOP: usize = 20;
+/// Rows that one look into the queue takes for one next hop.
+pub const QUEUE_ROWS_PER_NEXT_HOP: usize = 200;
+/// An uncertain recipient is not tried again before this.
+pub const UNCERTAIN_WAIT: Duration = Duration::from_secs(600);
+/// Random part of a retry interval, in percent to either side.
+pub const RETRY_JITTER_PERCENT: u64 = 20;
+/// A message up to this size is returned whole in a report; of a larger one the header only.
+pub const REPORT_BODY_BYTES: u64 = 50 * 1_024;
+/// A message that waits this long is reported as delayed when its sender asked for it.
+pub const DELAY_REPORT_AFTER: Duration = Duration::from_secs(4 * 3_600);
+
+// ---- The trail ------------------------------------------------------------------------------------
+
+/// Trail entries that wait for the disk; beyond it they are dropped and counted.
+pub const TRAIL_QUEUE: usize = 32_768;
+/// Trail entries are written together about this often.
+pub const TRAIL_INTERVAL: Duration = Duration::from_secs(1);
+/// The trail stops when less than this is free: mail comes first.
+pub const TRAIL_DISK_FREE_BYTES: u64 = 256 * 1_048_576;
+
+// ---- The web --------------------------------------------------------------------------------------
+
+/// The body of any request.
+pub const REQUEST_BODY_BYTES: usize = 1_048_576;
+/// A whole request is answered within this.
+pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
+/// Items on one page of a listing.
+pub const PAGE_ITEMS: u32 = 100;
+/// Items that a caller may ask for at once.
+pub const PAGE_ITEMS_MAX: u32 = 1_000;
