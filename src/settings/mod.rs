@@ -1,1 +1,224 @@
-//! To be written.
+//! What the administrator sets: one immutable, validated value, published through a watch channel.
+//!
+//! Two steps: [`Written`] is what stands in the database and in the API, field for field;
+//! [`Settings`] is what the program runs on, with what is looked up for every message prepared.
+//! Each transaction takes one snapshot at MAIL, so that a change never cuts through a message.
+
+pub mod next_hop;
+mod patch;
+mod written;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+pub use next_hop::{NextHop, Target, TlsPolicy, UncertainPolicy};
+pub use patch::FieldErrors;
+pub use written::{LineEnds, OverThreshold, PathChoice, WhenDeferred, WhenRefused, Written};
+
+/// The settings as the program runs on them.
+#[derive(Debug)]
+pub struct Settings {
+    written: Written,
+    default_next_hop: Option<Arc<NextHop>>,
+    next_hops: HashMap<String, Arc<NextHop>>,
+}
+
+impl Settings {
+    /// Checks what is written as a whole and prepares it.
+    ///
+    /// # Errors
+    /// Every field that does not hold, with a message for the administrator.
+    pub fn new(written: Written) -> Result<Self, FieldErrors> {
+        written.validate()?;
+        let default_next_hop = written
+            .default_next_hop
+            .as_ref()
+            .map(|address| Arc::new(written.next_hop_defaults.at(address)));
+        let next_hops = written
+            .next_hops
+            .iter()
+            .map(|entry| {
+                (
+                    entry.domain.to_ascii_lowercase(),
+                    Arc::new(entry.next_hop()),
+                )
+            })
+            .collect();
+        Ok(Self {
+            written,
+            default_next_hop,
+            next_hops,
+        })
+    }
+
+    /// The settings with a subset of fields changed: what PATCH does.
+    ///
+    /// # Errors
+    /// Every field that is unknown, of the wrong kind, or does not hold.
+    pub fn patched(
+        &self,
+        patch: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, FieldErrors> {
+        Self::new(patch::apply(&self.written, patch)?)
+    }
+
+    /// As they stand in the database.
+    #[must_use]
+    pub fn written(&self) -> &Written {
+        &self.written
+    }
+
+    /// Where mail for a domain goes: its own entry, the entry of the nearest parent written with a
+    /// leading dot, the default, else MX look-up. `domain` is in lower case.
+    #[must_use]
+    pub fn next_hop_for(&self, domain: &str) -> Arc<NextHop> {
+        if !self.next_hops.is_empty() {
+            if let Some(found) = self.next_hops.get(domain) {
+                return Arc::clone(found);
+            }
+            let parents = domain.match_indices('.').map(|(dot, _)| &domain[dot..]);
+            if let Some(found) = parents
+                .filter_map(|parent| self.next_hops.get(parent))
+                .next()
+            {
+                return Arc::clone(found).for_domain(domain);
+            }
+        }
+        match &self.default_next_hop {
+            Some(next_hop) => Arc::clone(next_hop),
+            None => Arc::new(self.written.next_hop_defaults.by_mx(domain)),
+        }
+    }
+
+    /// Whether clients of this address may relay to anywhere.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.written
+            .trusted_networks
+            .iter()
+            .any(|network| network.contains(&address))
+    }
+
+    /// Whether we relay for this domain, given in lower case.
+    #[must_use]
+    pub fn relays_for(&self, domain: &str) -> bool {
+        self.written
+            .relay_domains
+            .iter()
+            .any(|relayed| match relayed.strip_prefix('.') {
+                Some(parent) => domain
+                    .strip_suffix(parent)
+                    .is_some_and(|below| below.ends_with('.')),
+                None => relayed == domain,
+            })
+    }
+}
+
+impl Deref for Settings {
+    type Target = Written;
+
+    fn deref(&self) -> &Written {
+        &self.written
+    }
+}
+
+/// The current settings, for everybody who reads them.
+#[derive(Clone, Debug)]
+pub struct Current(watch::Receiver<Arc<Settings>>);
+
+impl Current {
+    /// A snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Settings> {
+        Arc::clone(&self.0.borrow())
+    }
+
+    /// Waits for the next change; none when the publisher is gone.
+    pub async fn changed(&mut self) -> Option<Arc<Settings>> {
+        self.0.changed().await.ok()?;
+        Some(Arc::clone(&self.0.borrow_and_update()))
+    }
+}
+
+/// The one place that publishes settings.
+#[derive(Debug)]
+pub struct Publisher(watch::Sender<Arc<Settings>>);
+
+impl Publisher {
+    /// Begins with `settings`.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self(watch::Sender::new(Arc::new(settings)))
+    }
+
+    /// A view of the current settings.
+    #[must_use]
+    pub fn current(&self) -> Current {
+        Current(self.0.subscribe())
+    }
+
+    /// Publishes: effective for the next message.
+    pub fn publish(&self, settings: Settings) {
+        self.0.send_replace(Arc::new(settings));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn settings(patch: serde_json::Value) -> Settings {
+        let serde_json::Value::Object(patch) = patch else {
+            panic!("a patch is an object");
+        };
+        let base = Settings::new(Written::default()).expect("the defaults hold");
+        base.patched(&patch).expect("the patch holds")
+    }
+
+    #[test]
+    fn the_nearest_entry_decides_the_next_hop() {
+        let settings = settings(json!({
+            "default_next_hop": "smtp://127.0.0.1:2600",
+            "next_hops": [
+                {"domain": "example.net", "address": "smtp://mail.example.net:25"},
+                {"domain": ".example.com"},
+            ],
+        }));
+        let check = |domain: &str, expected: &str| {
+            assert_eq!(settings.next_hop_for(domain).name(), expected, "{domain}");
+        };
+        check("example.net", "mail.example.net:25");
+        check("sub.example.net", "127.0.0.1:2600");
+        check("a.b.example.com", "a.b.example.com");
+        check("example.com", "127.0.0.1:2600");
+    }
+
+    #[test]
+    fn relay_domains_match_whole_labels() {
+        let settings = settings(json!({"relay_domains": ["example.net", ".example.com"]}));
+        for (domain, expected) in [
+            ("example.net", true),
+            ("a.example.net", false),
+            ("a.example.com", true),
+            ("example.com", false),
+            ("badexample.com", false),
+        ] {
+            assert_eq!(settings.relays_for(domain), expected, "{domain}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_trusted_by_default_in_all_its_forms() {
+        let settings = settings(json!({}));
+        for address in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            assert!(settings.trusts(address.parse().expect("an address")));
+        }
+        assert!(!settings.trusts("192.0.2.1".parse().expect("an address")));
+    }
+}

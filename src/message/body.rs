@@ -1,0 +1,530 @@
+//! A message's content: in memory, on disk, or its head in memory and its tail on disk.
+//!
+//! Figure 3A, steps 303–309 (`split`) and Figure 6, steps 603–610 (`disk_only`) of the patent.
+//! A spool file keeps a hole at its front as long as the head in memory, so that storing the
+//! complete message later is one write of the head at offset 0, not a copy.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::OnceCell;
+
+use super::budget::{MemoryBudget, Reservation};
+use super::spool::{Spool, SpoolFile};
+use super::words::{DiskReason, Storage};
+use super::{Message, MessageId};
+use crate::limits;
+use crate::settings::OverThreshold;
+
+/// Content that has arrived whole and never changes.
+#[derive(Debug)]
+pub struct Body {
+    head: Vec<Bytes>,
+    head_bytes: u64,
+    length: u64,
+    file: OnceLock<SpoolFile>,
+    /// Set once the file is complete and synced.
+    durable: OnceCell<()>,
+    /// The head's share of the memory budget.
+    _reservation: Reservation,
+}
+
+/// Where a complete, durable copy of a body is, or can be put in one transaction with its row.
+#[derive(Debug)]
+pub enum Durable {
+    /// Small: goes into the database with the row.
+    Inline(Vec<Bytes>),
+    /// A synced spool file of this name.
+    File(String),
+}
+
+impl Body {
+    /// Content that is wholly in memory.
+    #[must_use]
+    pub fn in_memory(head: Vec<Bytes>, reservation: Reservation) -> Self {
+        let head_bytes = head.iter().map(|chunk| chunk.len() as u64).sum();
+        Self {
+            head,
+            head_bytes,
+            length: head_bytes,
+            file: OnceLock::new(),
+            durable: OnceCell::new(),
+            _reservation: reservation,
+        }
+    }
+
+    /// Content that a committed row keeps in a file.
+    #[must_use]
+    pub fn in_file(file: SpoolFile, length: u64, reservation: Reservation) -> Self {
+        Self {
+            head: Vec::new(),
+            head_bytes: 0,
+            length,
+            file: OnceLock::from(file),
+            durable: OnceCell::new_with(Some(())),
+            _reservation: reservation,
+        }
+    }
+
+    /// Bytes of content.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether there is no content at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The part in memory: the whole content when [`Self::storage`] says memory.
+    #[must_use]
+    pub fn head(&self) -> &[Bytes] {
+        &self.head
+    }
+
+    /// Where the content arrived.
+    #[must_use]
+    pub fn storage(&self) -> Storage {
+        if self.head_bytes == self.length {
+            Storage::Memory
+        } else if self.head_bytes > 0 {
+            Storage::Split
+        } else {
+            Storage::Disk
+        }
+    }
+
+    /// Makes a complete copy durable, or says that it is small enough to go with its row.
+    /// Figure 3B, step 316. May be called again after a failure.
+    ///
+    /// # Errors
+    /// As the file system says; the disk may be full.
+    pub async fn make_durable(&self, spool: &Arc<Spool>, id: MessageId) -> io::Result<Durable> {
+        if self.file.get().is_none() && self.length <= limits::INLINE_BODY_BYTES {
+            return Ok(Durable::Inline(self.head.clone()));
+        }
+        self.durable
+            .get_or_try_init(|| async {
+                if self.file.get().is_none() {
+                    let made = spool.create(id).await?;
+                    let _ = self.file.set(made);
+                }
+                let file = self.file.get().expect("it was set above");
+                if self.head_bytes > 0 {
+                    file.write_at(self.head.clone(), 0).await?;
+                }
+                file.sync().await
+            })
+            .await?;
+        let file = self.file.get().expect("a durable body has a file");
+        Ok(Durable::File(file.name().to_owned()))
+    }
+
+    /// A committed row names the body's file now.
+    pub fn keep(&self) {
+        if let Some(file) = self.file.get() {
+            file.keep();
+        }
+    }
+}
+
+/// Reads a message's content from its beginning, block by block.
+#[derive(Debug)]
+pub struct BodyReader {
+    message: Arc<Message>,
+    chunk: usize,
+    position: u64,
+}
+
+impl BodyReader {
+    /// A reader at the beginning of the message's content.
+    #[must_use]
+    pub fn new(message: Arc<Message>) -> Self {
+        Self {
+            message,
+            chunk: 0,
+            position: 0,
+        }
+    }
+
+    /// The next block, none at the end.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let body = &self.message.body;
+        if let Some(chunk) = body.head.get(self.chunk) {
+            self.chunk += 1;
+            self.position += chunk.len() as u64;
+            return Ok(Some(chunk.clone()));
+        }
+        let rest = body.length - self.position;
+        if rest == 0 {
+            return Ok(None);
+        }
+        let file = body
+            .file
+            .get()
+            .ok_or_else(|| io::Error::other("a body is longer than its head and has no file"))?;
+        let length = usize::try_from(rest)
+            .unwrap_or(usize::MAX)
+            .min(limits::SPOOL_BLOCK_BYTES);
+        let block = file.read_at(self.position, length).await?;
+        self.position += length as u64;
+        Ok(Some(block))
+    }
+}
+
+/// Takes a message's content as it arrives and decides, byte by byte, where it is held.
+#[derive(Debug)]
+pub struct BodyWriter {
+    id: MessageId,
+    threshold_bytes: u64,
+    over_threshold: OverThreshold,
+    spool: Arc<Spool>,
+    reservation: Reservation,
+    chunks: Vec<BytesMut>,
+    head_bytes: u64,
+    length: u64,
+    tail: Option<Tail>,
+    reasons: Vec<DiskReason>,
+}
+
+/// The part of the content that goes to the file.
+#[derive(Debug)]
+struct Tail {
+    file: SpoolFile,
+    /// Where the next block is written.
+    offset: u64,
+    /// What waits for a whole block.
+    block: BytesMut,
+}
+
+impl BodyWriter {
+    /// A writer for the message `id`.
+    #[must_use]
+    pub fn new(
+        id: MessageId,
+        threshold_bytes: u64,
+        over_threshold: OverThreshold,
+        budget: &Arc<MemoryBudget>,
+        spool: &Arc<Spool>,
+    ) -> Self {
+        Self {
+            id,
+            threshold_bytes,
+            over_threshold,
+            spool: Arc::clone(spool),
+            reservation: Reservation::empty(Arc::clone(budget)),
+            chunks: Vec::new(),
+            head_bytes: 0,
+            length: 0,
+            tail: None,
+            reasons: Vec::new(),
+        }
+    }
+
+    /// Bytes taken so far.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether nothing was taken yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Takes the next bytes of content.
+    ///
+    /// # Errors
+    /// When they had to go to disk and the disk did not take them.
+    pub async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        if self.tail.is_none() {
+            rest = self.append_to_memory(rest);
+            self.length += (bytes.len() - rest.len()) as u64;
+            if rest.is_empty() {
+                return Ok(());
+            }
+            self.open_tail().await?;
+        }
+        self.length += rest.len() as u64;
+        self.append_to_file(rest).await
+    }
+
+    /// Steps 303/304 and 603/604: what stays below the threshold is written to memory. Gives back
+    /// what did not fit.
+    fn append_to_memory<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
+        while !bytes.is_empty() {
+            let below = self.threshold_bytes - self.head_bytes;
+            if below == 0 {
+                self.reasons.push(DiskReason::OverThreshold);
+                return bytes;
+            }
+            if self.room_in_chunk() == 0 && !self.add_chunk() {
+                self.reasons.push(DiskReason::MemoryPressure);
+                return bytes;
+            }
+            let room = self.room_in_chunk();
+            let chunk = self.chunks.last_mut().expect("a chunk with room was added");
+            let taken = bytes
+                .len()
+                .min(room)
+                .min(usize::try_from(below).unwrap_or(usize::MAX));
+            chunk.extend_from_slice(&bytes[..taken]);
+            self.head_bytes += taken as u64;
+            bytes = &bytes[taken..];
+        }
+        bytes
+    }
+
+    fn room_in_chunk(&self) -> usize {
+        self.chunks
+            .last()
+            .map_or(0, |chunk| chunk.capacity() - chunk.len())
+    }
+
+    /// The first chunk is small, later ones as large as all before them; false when the memory
+    /// budget does not hold another.
+    fn add_chunk(&mut self) -> bool {
+        let wanted = usize::try_from(self.head_bytes)
+            .unwrap_or(usize::MAX)
+            .clamp(limits::FIRST_CHUNK_BYTES, limits::CHUNK_BYTES);
+        if !self.reservation.grow(wanted as u64) {
+            return false;
+        }
+        self.chunks.push(BytesMut::with_capacity(wanted));
+        true
+    }
+
+    /// Steps 306 and 607: the first byte that does not stay in memory opens the file.
+    async fn open_tail(&mut self) -> io::Result<()> {
+        let file = self.spool.create(self.id).await?;
+        self.tail = Some(Tail {
+            file,
+            offset: self.head_bytes,
+            block: BytesMut::with_capacity(limits::SPOOL_BLOCK_BYTES),
+        });
+        if self.over_threshold == OverThreshold::DiskOnly {
+            self.erase_memory().await?;
+        }
+        Ok(())
+    }
+
+    /// Step 607: all bytes go to disk and the memory is erased.
+    async fn erase_memory(&mut self) -> io::Result<()> {
+        let head = std::mem::take(&mut self.chunks);
+        let head = head.into_iter().map(BytesMut::freeze).collect();
+        let tail = self.tail.as_ref().expect("the caller has opened it");
+        tail.file.write_at(head, 0).await?;
+        self.head_bytes = 0;
+        self.reservation.clear();
+        Ok(())
+    }
+
+    /// Steps 309 and 610: further bytes go to the file only.
+    async fn append_to_file(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let tail = self.tail.as_mut().expect("the caller has opened it");
+        while !bytes.is_empty() {
+            let taken = bytes
+                .len()
+                .min(limits::SPOOL_BLOCK_BYTES - tail.block.len());
+            tail.block.extend_from_slice(&bytes[..taken]);
+            bytes = &bytes[taken..];
+            if tail.block.len() == limits::SPOOL_BLOCK_BYTES {
+                tail.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All bytes have arrived (steps 305, 307, 605, 608): the body, and why it touched disk.
+    ///
+    /// # Errors
+    /// When the last block did not go to disk.
+    pub async fn finish(mut self) -> io::Result<(Body, Vec<DiskReason>)> {
+        let file = OnceLock::new();
+        if let Some(mut tail) = self.tail.take() {
+            tail.flush().await?;
+            let _ = file.set(tail.file);
+        }
+        let body = Body {
+            head: self.chunks.into_iter().map(BytesMut::freeze).collect(),
+            head_bytes: self.head_bytes,
+            length: self.length,
+            file,
+            durable: OnceCell::new(),
+            _reservation: self.reservation,
+        };
+        Ok((body, self.reasons))
+    }
+}
+
+impl Tail {
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        let length = self.block.len() as u64;
+        let block = self.block.split().freeze();
+        self.file.write_at(vec![block], self.offset).await?;
+        self.offset += length;
+        self.block.reserve(limits::SPOOL_BLOCK_BYTES);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Client, Envelope, Message};
+    use crate::smtp::address::ReversePath;
+    use crate::smtp::command::BodyType;
+    use jiff::Timestamp;
+
+    struct Scene {
+        _directory: tempfile::TempDir,
+        spool: Arc<Spool>,
+        budget: Arc<MemoryBudget>,
+    }
+
+    fn scene(budget_bytes: u64) -> Scene {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let spool = Spool::open(directory.path().join("spool"), "boot").expect("a spool");
+        Scene {
+            _directory: directory,
+            spool,
+            budget: MemoryBudget::new(budget_bytes),
+        }
+    }
+
+    async fn write(
+        scene: &Scene,
+        threshold: u64,
+        policy: OverThreshold,
+        content: &[u8],
+    ) -> (Body, Vec<DiskReason>) {
+        let id = MessageId::from_i64(7);
+        let mut writer = BodyWriter::new(id, threshold, policy, &scene.budget, &scene.spool);
+        for piece in content.chunks(1_000) {
+            writer.append(piece).await.expect("the disk takes it");
+        }
+        writer.finish().await.expect("the disk takes it")
+    }
+
+    fn message(body: Body) -> Arc<Message> {
+        Arc::new(Message {
+            id: MessageId::from_i64(7),
+            received_at: Timestamp::UNIX_EPOCH,
+            client: Client {
+                address: None,
+                helo: "test".into(),
+                login: None,
+            },
+            envelope: Envelope {
+                sender: ReversePath::Null,
+                recipients: Vec::new(),
+                body_type: BodyType::SevenBit,
+                smtputf8: false,
+                ret: None,
+                envelope_id: None,
+            },
+            prefix: Bytes::new(),
+            body,
+            eight_bit: false,
+            needs_smtputf8: false,
+        })
+    }
+
+    async fn read(message: &Arc<Message>) -> Vec<u8> {
+        let mut reader = BodyReader::new(Arc::clone(message));
+        let mut content = Vec::new();
+        while let Some(block) = reader.next().await.expect("it can be read") {
+            content.extend_from_slice(&block);
+        }
+        content
+    }
+
+    fn content(length: usize) -> Vec<u8> {
+        (0..length).map(|position| (position % 251) as u8).collect()
+    }
+
+    #[tokio::test]
+    async fn exactly_the_threshold_stays_in_memory() {
+        let scene = scene(1 << 20);
+        let (body, reasons) = write(&scene, 32_768, OverThreshold::Split, &content(32_768)).await;
+        assert_eq!(body.storage(), Storage::Memory);
+        assert_eq!(reasons, []);
+        assert_eq!(read(&message(body)).await, content(32_768));
+    }
+
+    #[tokio::test]
+    async fn one_byte_more_splits() {
+        let scene = scene(1 << 20);
+        let (body, reasons) = write(&scene, 32_768, OverThreshold::Split, &content(32_769)).await;
+        assert_eq!(body.storage(), Storage::Split);
+        assert_eq!(reasons, [DiskReason::OverThreshold]);
+        assert_eq!(read(&message(body)).await, content(32_769));
+    }
+
+    #[tokio::test]
+    async fn disk_only_erases_the_memory() {
+        let scene = scene(1 << 20);
+        let (body, _) = write(&scene, 10_000, OverThreshold::DiskOnly, &content(200_000)).await;
+        assert_eq!(body.storage(), Storage::Disk);
+        assert_eq!(scene.budget.used_bytes(), 0);
+        assert_eq!(read(&message(body)).await, content(200_000));
+    }
+
+    #[tokio::test]
+    async fn a_threshold_of_zero_puts_all_on_disk() {
+        let scene = scene(1 << 20);
+        let (body, reasons) = write(&scene, 0, OverThreshold::Split, b"x").await;
+        assert_eq!(body.storage(), Storage::Disk);
+        assert_eq!(reasons, [DiskReason::OverThreshold]);
+    }
+
+    #[tokio::test]
+    async fn a_used_up_budget_splits_there() {
+        let scene = scene(8_192);
+        let (body, reasons) = write(&scene, 32_768, OverThreshold::Split, &content(9_000)).await;
+        assert_eq!(body.storage(), Storage::Split);
+        assert_eq!(reasons, [DiskReason::MemoryPressure]);
+        assert_eq!(read(&message(body)).await, content(9_000));
+        assert_eq!(scene.budget.used_bytes(), 0, "dropped with the body");
+    }
+
+    #[tokio::test]
+    async fn storing_a_split_body_fills_the_hole() {
+        let scene = scene(1 << 20);
+        let (body, _) = write(&scene, 5_000, OverThreshold::Split, &content(150_000)).await;
+        let id = MessageId::from_i64(7);
+        let durable = body.make_durable(&scene.spool, id).await.expect("stored");
+        let Durable::File(name) = durable else {
+            panic!("a body that has a file keeps it");
+        };
+        body.keep();
+        drop(body);
+        let file = scene.spool.open_stored(name).await.expect("the file stays");
+        let reservation = Reservation::empty(Arc::clone(&scene.budget));
+        let stored = message(Body::in_file(file, 150_000, reservation));
+        assert_eq!(read(&stored).await, content(150_000));
+    }
+
+    #[tokio::test]
+    async fn a_file_without_a_row_is_removed() {
+        let scene = scene(1 << 20);
+        let (body, _) = write(&scene, 10, OverThreshold::Split, &content(70_000)).await;
+        assert!(scene.spool.bytes() > 0);
+        drop(body);
+        // The removal runs on a blocking thread.
+        while scene.spool.bytes() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The envelope: who sends, who receives, and what was asked for beside.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::smtp::address::{Mailbox, ReversePath};
+use crate::smtp::command::{BodyType, Notify, Return};
+
+/// Who brought a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// The address it connected from; none for messages of our own.
+    pub address: Option<IpAddr>,
+    /// What it called itself in EHLO or HELO.
+    pub helo: Arc<str>,
+    /// The login it has authenticated as.
+    pub login: Option<Arc<str>>,
+}
+
+/// Sender and recipients of one message with their parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The reverse path.
+    pub sender: ReversePath,
+    /// In the order of their RCPT commands.
+    pub recipients: Vec<Recipient>,
+    /// BODY=, RFC 6152.
+    pub body_type: BodyType,
+    /// SMTPUTF8 was given, RFC 6531.
+    pub smtputf8: bool,
+    /// RET=, RFC 3461 §4.3.
+    pub ret: Option<Return>,
+    /// ENVID= in xtext as it was sent, RFC 3461 §4.4.
+    pub envelope_id: Option<String>,
+}
+
+/// One recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// Where the message is to go.
+    pub address: Mailbox,
+    /// NOTIFY=, RFC 3461 §4.1; none when the sender did not say.
+    pub notify: Option<Notify>,
+    /// ORCPT= as it was sent, RFC 3461 §4.2.
+    pub original_recipient: Option<String>,
+}
+
+impl Recipient {
+    /// A recipient without parameters.
+    #[must_use]
+    pub fn plain(address: Mailbox) -> Self {
+        Self {
+            address,
+            notify: None,
+            original_recipient: None,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The Received field that we put before every message (RFC 5321 §4.4).
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::{Client, MessageId};
+
+/// What the field says of the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// EHLO was said, not HELO.
+    pub extended: bool,
+    /// Under TLS.
+    pub tls: bool,
+    /// After AUTH.
+    pub authenticated: bool,
+    /// With SMTPUTF8.
+    pub smtputf8: bool,
+}
+
+impl Protocol {
+    /// The keyword of the `with` clause, RFC 3848 and RFC 6531 §4.3.
+    #[must_use]
+    pub fn keyword(self) -> &'static str {
+        match (self.extended, self.smtputf8, self.tls, self.authenticated) {
+            (false, ..) => "SMTP",
+            (true, false, false, false) => "ESMTP",
+            (true, false, false, true) => "ESMTPA",
+            (true, false, true, false) => "ESMTPS",
+            (true, false, true, true) => "ESMTPSA",
+            (true, true, false, false) => "UTF8SMTP",
+            (true, true, false, true) => "UTF8SMTPA",
+            (true, true, true, false) => "UTF8SMTPS",
+            (true, true, true, true) => "UTF8SMTPSA",
+        }
+    }
+}
+
+/// The field with its CRLF. It names no recipient: the others must not learn of each other.
+#[must_use]
+pub fn field(
+    client: &Client,
+    protocol: Protocol,
+    hostname: &str,
+    id: MessageId,
+    received_at: Timestamp,
+) -> Bytes {
+    let mut text = String::with_capacity(192);
+    text.push_str("Received: from ");
+    text.extend(client.helo.chars().filter(|&c| is_host_character(c)));
+    if let Some(address) = client.address {
+        // RFC 5321 §4.1.3: an IPv6 literal carries its tag.
+        let tag = if address.is_ipv6() { "IPv6:" } else { "" };
+        let _ = write!(text, " ([{tag}{address}])");
+    }
+    let date = received_at
+        .to_zoned(TimeZone::UTC)
+        .strftime("%a, %d %b %Y %H:%M:%S %z");
+    let _ = write!(
+        text,
+        "\r\n\tby {hostname} (Fastpath) with {} id {id};\r\n\t{date}\r\n",
+        protocol.keyword(),
+    );
+    Bytes::from(text)
+}
+
+/// What a client calls itself may hold anything; only what a domain or an address literal can hold
+/// goes into the header.
+fn is_host_character(character: char) -> bool {
+    character.is_alphanumeric() || "-._:[]".contains(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_field_is_two_folded_lines() {
+        let client = Client {
+            address: Some("192.0.2.7".parse().expect("an address")),
+            helo: "mail.example.org\r\nBcc: (x)".into(),
+            login: None,
+        };
+        let protocol = Protocol {
+            extended: true,
+            tls: true,
+            authenticated: false,
+            smtputf8: false,
+        };
+        let field = field(
+            &client,
+            protocol,
+            "relay.example.net",
+            MessageId::from_i64(33),
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!(
+            std::str::from_utf8(&field),
+            Ok(
+                "Received: from mail.example.orgBcc:x ([192.0.2.7])\r\n\tby relay.example.net \
+                 (Fastpath) with ESMTPS id 0000000000011;\r\n\tThu, 01 Jan 1970 00:00:00 +0000\r\n"
+            )
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! The spool: the files of bodies that are too large for memory.
+//!
+//! A file's name begins with the boot that made it. Nothing is ever renamed: a file counts once a
+//! committed row names it, and what no row names is swept at the next start, never while we run.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use tokio::task::spawn_blocking;
+
+use super::MessageId;
+
+/// The directory of spool files.
+#[derive(Debug)]
+pub struct Spool {
+    directory: PathBuf,
+    boot: String,
+    bytes: AtomicU64,
+}
+
+impl Spool {
+    /// Opens the spool in `directory`, which is made when it is missing. `boot` is this start's id.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or read.
+    pub fn open(directory: PathBuf, boot: &str) -> io::Result<Arc<Self>> {
+        std::fs::create_dir_all(&directory)?;
+        let mut bytes = 0;
+        for entry in std::fs::read_dir(&directory)? {
+            bytes += entry?.metadata()?.len();
+        }
+        Ok(Arc::new(Self {
+            directory,
+            boot: boot.to_owned(),
+            bytes: AtomicU64::new(bytes),
+        }))
+    }
+
+    /// Bytes in spool files now.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Removes the files of earlier boots that no row names, and says how many. Called once, at
+    /// start, before anything is received.
+    ///
+    /// # Errors
+    /// When the directory cannot be read or a file cannot be removed.
+    pub fn sweep(&self, named: &HashSet<String>) -> io::Result<u64> {
+        let mut removed = 0;
+        for entry in std::fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if named.contains(&name) || name.starts_with(&self.boot) {
+                continue;
+            }
+            self.unlink(&entry.path())?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// Makes the file of a message.
+    ///
+    /// # Errors
+    /// When the file cannot be made: the disk is full or broken.
+    pub async fn create(self: &Arc<Self>, message: MessageId) -> io::Result<SpoolFile> {
+        let name = format!("{}-{message}", self.boot);
+        let path = self.directory.join(&name);
+        let file = spawn_blocking(move || {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(path)
+        })
+        .await
+        .map_err(io::Error::other)??;
+        Ok(SpoolFile {
+            spool: Arc::clone(self),
+            name,
+            file: Arc::new(file),
+            kept: AtomicBool::new(false),
+        })
+    }
+
+    /// Opens the file that a committed row names.
+    ///
+    /// # Errors
+    /// When the file is missing or cannot be read.
+    pub async fn open_stored(self: &Arc<Self>, name: String) -> io::Result<SpoolFile> {
+        let path = self.directory.join(&name);
+        let file = spawn_blocking(move || OpenOptions::new().read(true).open(path))
+            .await
+            .map_err(io::Error::other)??;
+        Ok(SpoolFile {
+            spool: Arc::clone(self),
+            name,
+            file: Arc::new(file),
+            kept: AtomicBool::new(true),
+        })
+    }
+
+    /// Removes the file that a row named, after the row's removal was committed.
+    ///
+    /// # Errors
+    /// When the file cannot be removed for another reason than that it is gone.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match self.unlink(&self.directory.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        let bytes = std::fs::metadata(path)?.len();
+        std::fs::remove_file(path)?;
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// One file of the spool. It is removed when dropped, unless a committed row names it.
+#[derive(Debug)]
+pub struct SpoolFile {
+    spool: Arc<Spool>,
+    name: String,
+    file: Arc<File>,
+    kept: AtomicBool,
+}
+
+impl SpoolFile {
+    /// The name that a row stores.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A committed row names the file now: it stays until the row's removal.
+    pub fn keep(&self) {
+        self.kept.store(true, Ordering::Release);
+    }
+
+    /// Writes `pieces` one behind the other from `offset` on.
+    ///
+    /// # Errors
+    /// As the file system says; the disk may be full.
+    pub async fn write_at(&self, pieces: Vec<Bytes>, offset: u64) -> io::Result<()> {
+        let file = Arc::clone(&self.file);
+        let spool = Arc::clone(&self.spool);
+        spawn_blocking(move || {
+            let before = file.metadata()?.len();
+            let mut position = offset;
+            let written = pieces.iter().try_for_each(|piece| {
+                file.write_all_at(piece, position)?;
+                position += piece.len() as u64;
+                Ok(())
+            });
+            let after = file.metadata()?.len();
+            spool.bytes.fetch_add(after - before, Ordering::Relaxed);
+            written
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+
+    /// Reads `length` bytes from `offset` on.
+    ///
+    /// # Errors
+    /// As the file system says; a file that ends early is an error too.
+    pub async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let file = Arc::clone(&self.file);
+        spawn_blocking(move || {
+            let mut block = BytesMut::zeroed(length);
+            file.read_exact_at(&mut block, offset)?;
+            Ok(block.freeze())
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+
+    /// Makes the file's content and its name durable.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub async fn sync(&self) -> io::Result<()> {
+        let file = Arc::clone(&self.file);
+        let directory = self.spool.directory.clone();
+        spawn_blocking(move || {
+            file.sync_all()?;
+            File::open(directory)?.sync_all()
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+}
+
+impl Drop for SpoolFile {
+    fn drop(&mut self) {
+        if self.kept.load(Ordering::Acquire) {
+            return;
+        }
+        let spool = Arc::clone(&self.spool);
+        let name = std::mem::take(&mut self.name);
+        let remove = move || {
+            if let Err(error) = spool.remove(&name) {
+                tracing::warn!(file = %name, %error, "a spool file could not be removed; the next start sweeps it");
+            }
+        };
+        // Removing a large file takes milliseconds that the sessions on this thread need.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn_blocking(remove);
+            }
+            Err(_) => remove(),
+        }
+    }
+}

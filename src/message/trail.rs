@@ -1,0 +1,133 @@
+//! The trail: the history of one message, as it is handed to the store that keeps it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::words::{DiskReason, OutcomeKind, Path, Storage};
+use super::{Client, MessageId};
+use crate::smtp::address::{Mailbox, ReversePath};
+
+/// One thing that happened to a message.
+#[derive(Clone, Debug)]
+pub enum TrailEntry {
+    /// It arrived and was answered.
+    Answered(Answered),
+    /// It was tried for one recipient.
+    Attempted(Attempted),
+    /// Something else was done for one recipient: queued, reported, held, purged…
+    Noted(Noted),
+}
+
+/// A message arrived and got its reply after the end of data.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Our id.
+    pub message: MessageId,
+    /// When its MAIL command was accepted.
+    pub received_at: Timestamp,
+    /// Who brought it.
+    pub client: Client,
+    /// The reverse path.
+    pub sender: ReversePath,
+    /// How many recipients it had.
+    pub recipients: u32,
+    /// Bytes of content.
+    pub size_bytes: u64,
+    /// The way it took.
+    pub path: Path,
+    /// Where it was when it was answered.
+    pub storage: Storage,
+    /// Why it touched disk, first reason first; empty when it did not.
+    pub reasons: Vec<DiskReason>,
+    /// The reply's code.
+    pub code: u16,
+    /// The reply's text, with its enhanced code.
+    pub reply: String,
+    /// From the end of data to the reply.
+    pub acknowledged_after: Duration,
+}
+
+/// One attempt for one recipient.
+#[derive(Clone, Debug)]
+pub struct Attempted {
+    /// Our id.
+    pub message: MessageId,
+    /// Whom it was for.
+    pub recipient: Mailbox,
+    /// When the attempt ended.
+    pub at: Timestamp,
+    /// The next hop's name.
+    pub next_hop: Arc<str>,
+    /// The server that was spoken to; none when no address connected.
+    pub peer: Option<SocketAddr>,
+    /// What it meant.
+    pub outcome: OutcomeKind,
+    /// The next hop's reply, or our words where there was none.
+    pub words: String,
+    /// How long the attempt took.
+    pub took: Duration,
+    /// TLS was spoken.
+    pub tls: bool,
+}
+
+/// Something that was done for one recipient.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// Our id.
+    pub message: MessageId,
+    /// Whom it concerns.
+    pub recipient: Mailbox,
+    /// When.
+    pub at: Timestamp,
+    /// What, in the operator's words.
+    pub event: Event,
+    /// More words: a reason, a reply, who did it.
+    pub words: String,
+}
+
+/// What was done for one recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It went into the retry queue.
+    Queued,
+    /// It was known by its fingerprint and counted as settled.
+    AlreadySettled,
+    /// A failure report was written.
+    Reported,
+    /// It failed, and nobody wanted a report.
+    FailedSilently,
+    /// It ran out of time or tries.
+    Expired,
+    /// An operator asked for an attempt now.
+    Retried,
+    /// An operator keeps it back.
+    Held,
+    /// An operator let it go on.
+    Released,
+    /// An operator deleted it without a report.
+    Purged,
+    /// An operator failed it with a report.
+    Returned,
+}
+
+impl Event {
+    /// The word in the database and the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::AlreadySettled => "already_settled",
+            Self::Reported => "reported",
+            Self::FailedSilently => "failed_silently",
+            Self::Expired => "expired",
+            Self::Retried => "retried",
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::Purged => "purged",
+            Self::Returned => "returned",
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The settings as they stand in the database and in the API.
+
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::next_hop::{NextHopDefaults, NextHopEntry, ServerAddress};
+use super::patch::FieldErrors;
+use crate::limits;
+
+/// Every setting, under the name that it has everywhere. What is missing has its default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Written {
+    /// Bytes of one message that may be held in memory [0026]; 0: all to disk.
+    pub memory_threshold_bytes: u64,
+    /// What happens beyond the threshold.
+    pub over_threshold: OverThreshold,
+    /// Which way messages take.
+    pub path: PathChoice,
+    /// From the end of data to the reply, at the latest.
+    pub ack_deadline_seconds: u64,
+    /// Who keeps a message that every next hop deferred.
+    pub when_deferred: WhenDeferred,
+    /// Who learns that every recipient was refused.
+    pub when_refused: WhenRefused,
+    /// Waits between attempts; the last one repeats.
+    pub retry_schedule_seconds: Vec<u64>,
+    /// Retries after which a recipient fails [0029]; 0: only the expiry counts.
+    pub retries_max: u32,
+    /// Age at which a recipient fails.
+    pub expire_after_seconds: u64,
+    /// The trail is kept.
+    pub keep_trail: bool,
+    /// Age at which the trail is pruned.
+    pub trail_retention_seconds: u64,
+    /// Size at which the trail is pruned.
+    pub trail_retention_bytes: u64,
+    /// Bytes that all bodies together may hold in memory; 0: a quarter of the machine's or the
+    /// container's memory.
+    pub memory_budget_bytes: u64,
+    /// The largest message that is taken.
+    pub message_size_max_bytes: u64,
+    /// What is done about bare CR, bare LF and NUL in data.
+    pub line_ends: LineEnds,
+    /// Clients that may relay to anywhere.
+    pub trusted_networks: Vec<IpNet>,
+    /// Domains that everybody may send to through us; with a leading dot all domains below.
+    pub relay_domains: Vec<String>,
+    /// Where mail goes that no entry is for; none: MX look-up.
+    pub default_next_hop: Option<ServerAddress>,
+    /// The policy of next hops without an entry of their own.
+    pub next_hop_defaults: NextHopDefaults,
+    /// Where mail for single domains goes.
+    pub next_hops: Vec<NextHopEntry>,
+    /// DNS servers that are asked, `address:port`; empty: the system's.
+    pub dns_servers: Vec<std::net::SocketAddr>,
+    /// A PEM file with the certificate chain for STARTTLS; none: our own.
+    pub tls_certificate_file: Option<PathBuf>,
+    /// The PEM file with its key.
+    pub tls_key_file: Option<PathBuf>,
+}
+
+/// What happens to a message that exceeds the threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverThreshold {
+    /// The head stays in memory, the rest goes to disk (Figure 3).
+    Split,
+    /// All goes to disk and the message takes the standard path (Figure 6).
+    DiskOnly,
+}
+
+/// Which way messages take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PathChoice {
+    /// The fast path, unless a message has a reason not to.
+    Fast,
+    /// The standard path for everything.
+    Standard,
+}
+
+/// Who keeps a message that every next hop deferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenDeferred {
+    /// Our queue.
+    Queue,
+    /// The sender's: the 4xx is passed on.
+    Pass,
+}
+
+/// Who learns that every recipient was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenRefused {
+    /// The client, by the 5xx.
+    Reply,
+    /// The sender, by a report; the client gets 250 (the patent's steps 315–317).
+    Report,
+}
+
+/// What is done about bare CR, bare LF and NUL in data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineEnds {
+    /// Bare LF becomes CRLF, bare CR a space; NUL is refused.
+    Normalise,
+    /// 550 and close.
+    Reject,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            memory_threshold_bytes: 32_768,
+            over_threshold: OverThreshold::Split,
+            path: PathChoice::Fast,
+            ack_deadline_seconds: 10,
+            when_deferred: WhenDeferred::Queue,
+            when_refused: WhenRefused::Reply,
+            retry_schedule_seconds: vec![60, 300, 900, 1_800, 3_600, 7_200, 14_400],
+            retries_max: 0,
+            expire_after_seconds: 432_000,
+            keep_trail: true,
+            trail_retention_seconds: 7 * 86_400,
+            trail_retention_bytes: 2 << 30,
+            memory_budget_bytes: 0,
+            message_size_max_bytes: 25 << 20,
+            line_ends: LineEnds::Normalise,
+            trusted_networks: vec![
+                IpNet::new_assert([127, 0, 0, 0].into(), 8),
+                IpNet::new_assert(std::net::Ipv6Addr::LOCALHOST.into(), 128),
+            ],
+            relay_domains: Vec::new(),
+            default_next_hop: None,
+            next_hop_defaults: NextHopDefaults::default(),
+            next_hops: Vec::new(),
+            dns_servers: Vec::new(),
+            tls_certificate_file: None,
+            tls_key_file: None,
+        }
+    }
+}
+
+const DAY_SECONDS: u64 = 86_400;
+const MEBIBYTE: u64 = 1 << 20;
+
+impl Written {
+    /// Checks every field.
+    pub(super) fn validate(&self) -> Result<(), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let mut between = |field: &str, value: u64, least: u64, most: u64| {
+            if !(least..=most).contains(&value) {
+                errors.add(field, format!("must be from {least} to {most}"));
+            }
+        };
+        between(
+            "memory_threshold_bytes",
+            self.memory_threshold_bytes,
+            0,
+            1 << 30,
+        );
+        between("ack_deadline_seconds", self.ack_deadline_seconds, 1, 25);
+        between("retries_max", self.retries_max.into(), 0, 10_000);
+        between(
+            "expire_after_seconds",
+            self.expire_after_seconds,
+            1,
+            365 * DAY_SECONDS,
+        );
+        between(
+            "trail_retention_seconds",
+            self.trail_retention_seconds,
+            60,
+            3_650 * DAY_SECONDS,
+        );
+        between(
+            "trail_retention_bytes",
+            self.trail_retention_bytes,
+            MEBIBYTE,
+            1 << 50,
+        );
+        between(
+            "message_size_max_bytes",
+            self.message_size_max_bytes,
+            1_024,
+            1 << 30,
+        );
+        if self.memory_budget_bytes != 0 {
+            between(
+                "memory_budget_bytes",
+                self.memory_budget_bytes,
+                MEBIBYTE,
+                1 << 50,
+            );
+        }
+        self.validate_schedule(&mut errors);
+        self.validate_domains(&mut errors);
+        if self.tls_certificate_file.is_some() != self.tls_key_file.is_some() {
+            errors.add(
+                "tls_key_file",
+                "a certificate and its key are given together",
+            );
+        }
+        errors.into_result()
+    }
+
+    fn validate_schedule(&self, errors: &mut FieldErrors) {
+        const FIELD: &str = "retry_schedule_seconds";
+        let schedule = &self.retry_schedule_seconds;
+        if schedule.is_empty() || schedule.len() > 100 {
+            errors.add(FIELD, "must have from 1 to 100 waits");
+        }
+        if schedule
+            .iter()
+            .any(|wait| !(1..=30 * DAY_SECONDS).contains(wait))
+        {
+            errors.add(FIELD, "each wait must be from 1 second to 30 days");
+        }
+    }
+
+    fn validate_domains(&self, errors: &mut FieldErrors) {
+        for domain in &self.relay_domains {
+            if !is_domain(domain) {
+                errors.add(
+                    "relay_domains",
+                    format!("“{domain}” is not a domain in lower case"),
+                );
+            }
+        }
+        let connections = 1..=1_000;
+        if !connections.contains(&self.next_hop_defaults.connections_max) {
+            errors.add(
+                "next_hop_defaults",
+                "connections_max must be from 1 to 1000",
+            );
+        }
+        for (position, entry) in self.next_hops.iter().enumerate() {
+            if !is_domain(&entry.domain) {
+                errors.add(
+                    "next_hops",
+                    format!("“{}” is not a domain in lower case", entry.domain),
+                );
+            }
+            if !connections.contains(&entry.connections_max) {
+                errors.add("next_hops", "connections_max must be from 1 to 1000");
+            }
+            if self.next_hops[..position]
+                .iter()
+                .any(|earlier| earlier.domain == entry.domain)
+            {
+                errors.add("next_hops", format!("“{}” stands twice", entry.domain));
+            }
+        }
+    }
+}
+
+/// A domain in lower case, perhaps with a leading dot; non-ASCII letters are allowed (RFC 6531).
+fn is_domain(text: &str) -> bool {
+    let name = text.strip_prefix('.').unwrap_or(text);
+    !name.is_empty()
+        && name.len() <= limits::DOMAIN_BYTES
+        && !name.bytes().any(|byte| byte.is_ascii_uppercase())
+        && name.split('.').all(|label| {
+            !label.is_empty()
+                && label
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+        })
+}
