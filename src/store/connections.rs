@@ -195,8 +195,11 @@ mod tests {
     async fn a_file_that_is_no_database_is_named() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let file = Database::Appliance.file(directory.path());
-        std::fs::write(&file, "this is no database, whatever its name says".repeat(200))
-            .expect("written");
+        std::fs::write(
+            &file,
+            "this is no database, whatever its name says".repeat(200),
+        )
+        .expect("written");
         let error = Database::Appliance.open(directory.path()).await.err();
         let error = error.expect("it is refused").to_string();
         assert!(error.contains("appliance.db"), "{error}");

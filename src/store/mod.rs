@@ -16,6 +16,7 @@ mod due;
 mod error;
 mod filter;
 mod history;
+mod history_prune;
 mod history_read;
 mod history_rows;
 mod insert;
@@ -43,15 +44,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
 pub use filter::QueueFilter;
+pub use history_prune::Pruned;
 pub use history_rows::{
     AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, Minute, TrailEvent,
     TrailOfMessage,
 };
 pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
-pub use rows::{
-    Action, NewQueued, NewRow, RowChange, StoredMessage, TakeDue, TakenRow,
-};
+pub use rows::{Action, NewQueued, NewRow, RowChange, StoredMessage, TakeDue, TakenRow};
 pub use settings::{AuditEntry, AuditItem};
 
 use crate::limits;
@@ -257,7 +257,9 @@ impl Store {
             answer: None,
         };
         if self.shared.jobs.send(Job::Write(member)).await.is_err() {
-            tracing::warn!("rows were changed after the store was closed; they are due again at the next start");
+            tracing::warn!(
+                "rows were changed after the store was closed; they are due again at the next start"
+            );
         }
     }
 
@@ -289,11 +291,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn spool_names_in_use(&self) -> Result<HashSet<String>, ReadError> {
-        let names: Vec<String> = sqlx::query_scalar(
-            "SELECT spool_file FROM messages WHERE spool_file IS NOT NULL",
-        )
-        .fetch_all(&self.shared.readers)
-        .await?;
+        let names: Vec<String> =
+            sqlx::query_scalar("SELECT spool_file FROM messages WHERE spool_file IS NOT NULL")
+                .fetch_all(&self.shared.readers)
+                .await?;
         Ok(names.into_iter().collect())
     }
 }

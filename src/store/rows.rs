@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::message::{Client, DiskReason, Envelope, Message, MessageId, Recipient, RowId, RowState};
+use crate::message::{
+    Client, DiskReason, Envelope, Message, MessageId, Recipient, RowId, RowState,
+};
 use crate::smtp::address::ReversePath;
 
 /// A message that goes into the queue, with the recipients that wait.
