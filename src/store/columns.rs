@@ -39,6 +39,11 @@ pub(super) fn number(row: &SqliteRow, column: &str) -> i64 {
     row.try_get(column).unwrap_or_default()
 }
 
+/// A column's number.
+pub(super) fn optional_number(row: &SqliteRow, column: &str) -> Option<i64> {
+    row.try_get(column).ok().flatten()
+}
+
 /// A column's number that counts something.
 pub(super) fn count(row: &SqliteRow, column: &str) -> u64 {
     u64::try_from(number(row, column)).unwrap_or_default()

@@ -8,7 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::Store;
 use super::columns::{milliseconds, notify_from};
-use super::error::{ReadError, StoreError};
+use super::error::StoreError;
 use super::queue_write::json;
 use super::rows::{RowChange, TakeDue, TakenRow};
 use super::writer::Job;
@@ -69,15 +69,14 @@ impl Store {
         wanted: TakeDue<'_>,
     ) -> Result<Vec<TakenRow>, StoreError> {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let read = |error: sqlx::Error| StoreError::of(&error, false);
         let found = sqlx::query(DUE)
             .bind(milliseconds(now))
             .bind(number(wanted.per_next_hop.min(wanted.total)))
             .bind(number(wanted.total))
-            .bind(json(wanted.except).map_err(read)?)
+            .bind(json(wanted.except).map_err(unread)?)
             .fetch_all(&self.shared.readers)
             .await
-            .map_err(read)?;
+            .map_err(unread)?;
         if found.is_empty() {
             return Ok(Vec::new());
         }
@@ -102,13 +101,18 @@ impl Store {
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub async fn next_due(&self, except: &[String]) -> Result<Option<Timestamp>, ReadError> {
+    pub async fn next_due(&self, except: &[String]) -> Result<Option<Timestamp>, StoreError> {
         let next: Option<i64> = sqlx::query_scalar(NEXT_DUE)
-            .bind(json(except)?)
+            .bind(json(except).map_err(unread)?)
             .fetch_one(&self.shared.readers)
-            .await?;
+            .await
+            .map_err(unread)?;
         Ok(next.map(super::columns::timestamp))
     }
+}
+
+fn unread(error: sqlx::Error) -> StoreError {
+    StoreError::of(&error, false)
 }
 
 /// Marks those of `rows` that are still due: since they were read, an operator may have held or
@@ -142,7 +146,9 @@ fn decode(row: &SqliteRow) -> Result<TakenRow, Damage> {
     let reason: String = row.try_get("reason")?;
     let state: String = row.try_get("state")?;
     let time = |column| -> Result<Timestamp, Damage> {
-        Ok(Timestamp::from_millisecond(row.try_get(column)?)?)
+        let stored = row.try_get::<Option<i64>, _>(column)?;
+        let milliseconds = stored.ok_or("its message is missing")?;
+        Ok(Timestamp::from_millisecond(milliseconds)?)
     };
     Ok(TakenRow {
         id: RowId(row.try_get("id")?),
@@ -171,4 +177,135 @@ fn damage(row: &SqliteRow, error: &Damage) -> Option<RowChange> {
         state: RowState::Damaged,
         next_attempt_at: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, queued, time};
+    use super::*;
+
+    /// Rows 1–6 wait for a large next hop, 7 and 8 for another, 9 for a third.
+    async fn three_next_hops() -> Scene {
+        let scene = Scene::new().await;
+        let mut queued = queued(1, &[1, 2, 3, 4, 5, 6, 7, 8, 9], b"x");
+        for (position, row) in queued.rows.iter_mut().enumerate() {
+            row.next_hop = match position {
+                0..6 => "a".into(),
+                6..8 => "b".into(),
+                _ => "c".into(),
+            };
+            // The later rows are due earlier.
+            row.next_attempt_at = time(100 - i64::try_from(position).expect("small"));
+        }
+        scene.store.insert(vec![queued]).await.expect("stored");
+        scene
+    }
+
+    async fn take(
+        scene: &Scene,
+        at: i64,
+        per_next_hop: usize,
+        total: usize,
+        except: &[&str],
+    ) -> Vec<i64> {
+        let except: Vec<String> = except.iter().map(|&name| name.to_owned()).collect();
+        let wanted = TakeDue {
+            per_next_hop,
+            total,
+            except: &except,
+        };
+        let taken = scene.store.take_due(time(at), wanted).await;
+        taken.expect("taken").iter().map(|row| row.id.0).collect()
+    }
+
+    #[tokio::test]
+    async fn next_hops_take_turns_and_the_oldest_due_goes_first() {
+        let scene = three_next_hops().await;
+        assert_eq!(take(&scene, 91, 9, 9, &[]).await, Vec::<i64>::new());
+        assert_eq!(take(&scene, 200, 9, 5, &[]).await, [9, 8, 6, 7, 5]);
+        assert_eq!(take(&scene, 200, 2, 9, &[]).await, [4, 3]);
+        assert_eq!(take(&scene, 200, 9, 9, &[]).await, [2, 1]);
+        assert_eq!(take(&scene, 200, 9, 9, &[]).await, Vec::<i64>::new());
+        let leased = "SELECT count(*) FROM recipients WHERE state = 'delivering'";
+        assert_eq!(scene.number(leased).await, 9);
+    }
+
+    #[tokio::test]
+    async fn next_hops_are_left_alone_when_asked() {
+        let scene = three_next_hops().await;
+        let next = scene.store.next_due(&[]).await.expect("readable");
+        assert_eq!(next, Some(time(92)));
+        let except = ["c".to_owned(), "b".to_owned()];
+        let next = scene.store.next_due(&except).await.expect("readable");
+        assert_eq!(next, Some(time(95)));
+        assert_eq!(take(&scene, 93, 9, 9, &["c"]).await, [8]);
+        assert_eq!(take(&scene, 200, 9, 9, &["a", "c"]).await, [7]);
+        let all = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
+        assert_eq!(scene.store.next_due(&all).await.expect("readable"), None);
+    }
+
+    #[tokio::test]
+    async fn only_waiting_and_uncertain_rows_are_taken() {
+        let scene = Scene::new().await;
+        let mut queued = queued(1, &[1, 2, 3, 4, 5, 6], b"x");
+        for (row, state) in queued.rows.iter_mut().zip(RowState::ALL) {
+            row.state = *state;
+        }
+        scene.store.insert(vec![queued]).await.expect("stored");
+        let wanted = TakeDue {
+            per_next_hop: 9,
+            total: 9,
+            except: &[],
+        };
+        let taken = scene.store.take_due(time(0), wanted).await.expect("taken");
+        let before: Vec<_> = taken.iter().map(|row| (row.id.0, row.before)).collect();
+        assert_eq!(before, [(1, RowState::Waiting), (4, RowState::Uncertain)]);
+        assert_eq!(taken[0].recipient.address.as_str(), "user1@Example.NET");
+        assert_eq!(taken[0].expires_at, time(432_000));
+    }
+
+    #[tokio::test]
+    async fn damaged_rows_are_left_out_and_marked() {
+        for damage in [
+            "UPDATE recipients SET recipient = 'nobody' WHERE id = 1",
+            "UPDATE recipients SET recipient = CAST(x'ff' AS TEXT) WHERE id = 1",
+            "UPDATE recipients SET notify = 'SOMETIMES' WHERE id = 1",
+            "UPDATE recipients SET reason = 'rain' WHERE id = 1",
+            "UPDATE recipients SET attempts = -1 WHERE id = 1",
+            "DELETE FROM messages WHERE id = 1",
+        ] {
+            let scene = Scene::new().await;
+            let stored = vec![queued(1, &[1], b"x"), queued(2, &[2], b"y")];
+            scene.store.insert(stored).await.expect("stored");
+            scene.meddle(damage).await;
+            assert_eq!(take(&scene, 0, 9, 9, &[]).await, [2], "{damage}");
+            scene.settled().await;
+            let item = scene.store.queue_item(RowId(1)).await.expect("readable");
+            let item = item.expect("it is there still");
+            assert_eq!(item.state, RowState::Damaged, "{damage}");
+            assert_eq!(
+                take(&scene, 0, 9, 9, &[]).await,
+                Vec::<i64>::new(),
+                "{damage}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_row_that_was_held_meanwhile_is_not_taken() {
+        let scene = Scene::new().await;
+        scene
+            .store
+            .insert(vec![queued(1, &[1, 2], b"x")])
+            .await
+            .expect("stored");
+        let held = RowChange::SetState {
+            row: RowId(1),
+            state: RowState::Held,
+            next_attempt_at: None,
+        };
+        // Given before the taking, perhaps stored only after the rows were read.
+        scene.store.change(vec![held]).await;
+        assert_eq!(take(&scene, 0, 9, 9, &[]).await, [2]);
+    }
 }

@@ -126,11 +126,5 @@ impl From<sqlx::Error> for LoadError {
 
 /// The trail or the figures could not be written.
 #[derive(Debug, thiserror::Error)]
-pub enum HistoryError {
-    /// Little room is left, and mail comes first.
-    #[error("less than {} MiB are free: the trail stops so that mail can go on", crate::limits::TRAIL_DISK_FREE_BYTES >> 20)]
-    DiskNearlyFull,
-    /// SQLite's words.
-    #[error("the trail was not written: {0}")]
-    Database(#[from] sqlx::Error),
-}
+#[error("the history was not written: {0}")]
+pub struct HistoryError(#[from] sqlx::Error);

@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::Mutex;
@@ -23,7 +22,6 @@ pub(super) struct History {
     /// None once it is closed.
     writer: Mutex<Option<HistoryWriter>>,
     pub(super) readers: SqlitePool,
-    directory: std::path::PathBuf,
 }
 
 #[derive(Debug)]
@@ -32,6 +30,8 @@ pub(super) struct HistoryWriter {
     messages: Insert,
     events: Insert,
     chunk: Chunk,
+    /// A transaction was begun and not ended.
+    begun: bool,
 }
 
 /// The part of the indexes that takes what is written now.
@@ -109,11 +109,11 @@ impl History {
             messages: Insert::new("messages", MESSAGE_COLUMNS, "ON CONFLICT DO NOTHING"),
             events: Insert::new("events", EVENT_COLUMNS, ""),
             chunk: Chunk::begin(last + 1),
+            begun: false,
         };
         Ok(Self {
             writer: Mutex::new(Some(writer)),
             readers: Database::History.readers(data_directory).await?,
-            directory: data_directory.to_owned(),
         })
     }
 
@@ -137,37 +137,28 @@ impl History {
         .await
     }
 
-    /// Runs `work` as one transaction of the writer.
+    /// Runs `work` as one transaction of the writer. A caller may stop waiting at any point: what it
+    /// has begun is then rolled back by the next one.
     pub(super) async fn transaction<T>(
         &self,
         work: impl AsyncFnOnce(&mut HistoryWriter) -> Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
         let mut guard = self.writer.lock().await;
         let writer = guard.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-        sqlx::query("BEGIN IMMEDIATE")
-            .execute(&mut writer.connection)
-            .await?;
+        if writer.begun {
+            writer.roll_back().await;
+        }
+        writer.begun = true;
+        writer.say("BEGIN IMMEDIATE").await?;
         let end = match work(writer).await {
-            Ok(value) => {
-                let committed = sqlx::query("COMMIT").execute(&mut writer.connection).await;
-                committed.map(|_| value)
-            }
+            Ok(value) => writer.say("COMMIT").await.map(|()| value),
             Err(error) => Err(error),
         };
-        if end.is_err() {
-            // Fails when SQLite has rolled back by itself, and that is well.
-            let _ = sqlx::query("ROLLBACK")
-                .execute(&mut writer.connection)
-                .await;
+        match end {
+            Ok(_) => writer.begun = false,
+            Err(_) => writer.roll_back().await,
         }
         end
-    }
-
-    fn has_room(&self) -> bool {
-        // A file system that cannot say how much is free is not taken for full.
-        rustix::fs::statvfs(&self.directory).map_or(true, |room| {
-            room.f_bavail.saturating_mul(room.f_frsize) >= limits::TRAIL_DISK_FREE_BYTES
-        })
     }
 }
 
@@ -178,24 +169,21 @@ impl Store {
     /// When it was not written; the caller drops and counts it.
     pub async fn append_trail(&self, entries: Vec<TrailEntry>) -> Result<(), HistoryError> {
         let history = &self.shared.history;
-        if !history.has_room() {
-            return Err(HistoryError::DiskNearlyFull);
-        }
         let appended = history.transaction(async |writer| writer.append(&entries).await);
         Ok(appended.await?)
     }
 
-    /// Writes the figures of the minute that began at `begin`, over what was written for it before.
+    /// Writes the figures of one minute, counted since 1970, over what was written for it before.
     ///
     /// # Errors
     /// When they were not written.
-    pub async fn save_minute(&self, begin: Timestamp, figures: String) -> Result<(), HistoryError> {
+    pub async fn save_minute(&self, minute: u64, figures: String) -> Result<(), HistoryError> {
         let saved = self.shared.history.transaction(async |writer| {
             sqlx::query(
                 "INSERT INTO minutes (minute, figures) VALUES (?, ?)
                  ON CONFLICT (minute) DO UPDATE SET figures = excluded.figures",
             )
-            .bind(begin.as_second().div_euclid(60))
+            .bind(integer(minute))
             .bind(figures)
             .execute(&mut writer.connection)
             .await
@@ -219,6 +207,17 @@ enum Event<'a> {
 }
 
 impl HistoryWriter {
+    async fn say(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::query(sql).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    async fn roll_back(&mut self) {
+        // Fails when nothing is begun, or SQLite has rolled back by itself; either is well.
+        let _ = self.say("ROLLBACK").await;
+        self.begun = false;
+    }
+
     async fn append(&mut self, entries: &[TrailEntry]) -> Result<(), sqlx::Error> {
         let mut chunk = self.chunk;
         let mut messages = Vec::new();
@@ -304,3 +303,7 @@ fn bind_event<'q>(query: Query<'q>, row: &EventRow<'_>) -> Query<'q> {
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

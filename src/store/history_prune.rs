@@ -1,5 +1,7 @@
 //! Pruning the trail: by age and by size, piece by piece, so that its writer is never held for long.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
@@ -19,12 +21,23 @@ pub struct Pruned {
 }
 
 impl Store {
-    /// Removes the trail of messages that arrived before `before`, the figures of minutes before it,
-    /// and then the oldest messages until the trail has at most `max_bytes`.
+    /// Removes the trail of messages that are older than `max_age` and the figures of such minutes,
+    /// and then the oldest messages until the trail has at most `max_bytes`. May be dropped at any
+    /// point: the next round goes on.
     ///
     /// # Errors
     /// When a piece was not removed; the pieces before it are.
     pub async fn prune_history(
+        &self,
+        max_age: Duration,
+        max_bytes: u64,
+    ) -> Result<Pruned, HistoryError> {
+        let before = Timestamp::now().checked_sub(max_age);
+        self.prune_before(before.unwrap_or(Timestamp::UNIX_EPOCH), max_bytes)
+            .await
+    }
+
+    async fn prune_before(
         &self,
         before: Timestamp,
         max_bytes: u64,
@@ -138,12 +151,16 @@ mod tests {
             entries.extend([answered(at), attempted(at, "user@example.net")]);
             scene
                 .store
-                .save_minute(at, "{}".to_owned())
+                .save_minute(minute(at), "{}".to_owned())
                 .await
                 .expect("saved");
         }
         scene.store.append_trail(entries).await.expect("appended");
         scene
+    }
+
+    fn minute(at: Timestamp) -> u64 {
+        at.as_second().cast_unsigned() / 60
     }
 
     async fn left(scene: &Scene) -> (i64, i64) {
@@ -156,14 +173,16 @@ mod tests {
     async fn age_prunes_messages_events_and_minutes() {
         let scene = a_day().await;
         let before = time(20 * HOUR_SECONDS);
-        let pruned = scene.store.prune_history(before, 1 << 40).await;
+        let pruned = scene.store.prune_before(before, 1 << 40).await;
         let expected = Pruned {
             messages: 20,
             more: false,
         };
         assert_eq!(pruned.expect("pruned"), expected);
         assert_eq!(left(&scene).await, (4, 4));
-        let minutes = scene.store.load_minutes(time(0), time(100 * HOUR_SECONDS));
+        let minutes = scene
+            .store
+            .load_minutes(0..=minute(time(100 * HOUR_SECONDS)));
         assert_eq!(minutes.await.expect("readable").len(), 4);
     }
 
@@ -172,11 +191,11 @@ mod tests {
         let scene = a_day().await;
         let kept = scene
             .store
-            .prune_history(time(-2 * HOUR_SECONDS), 1 << 40)
+            .prune_before(time(-2 * HOUR_SECONDS), 1 << 40)
             .await;
         assert_eq!(kept.expect("pruned"), Pruned::default());
         assert_eq!(left(&scene).await, (24, 25));
-        let pruned = scene.store.prune_history(time(-2 * HOUR_SECONDS), 0).await;
+        let pruned = scene.store.prune_before(time(-2 * HOUR_SECONDS), 0).await;
         assert_eq!(pruned.expect("pruned").messages, 24);
         assert_eq!(left(&scene).await, (0, 0));
     }

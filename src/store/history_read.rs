@@ -1,18 +1,17 @@
 //! Reading the trail: “did it arrive?”
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
-use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::Store;
-use super::columns::{count, integer, number, optional_text, text, time};
+use super::columns::{count, integer, number, optional_number, optional_text, text, time};
 use super::error::ReadError;
 use super::filter::push_like;
 use super::history_rows::{
-    AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, Minute, TrailEvent,
-    TrailOfMessage,
+    AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, TrailEvent, TrailOfMessage,
 };
 use super::queue_write::json;
 use crate::limits;
@@ -138,30 +137,23 @@ impl Store {
         })
     }
 
-    /// The figures of the minutes that began from `since` on and before `until`, in order.
+    /// The figures of these minutes, counted since 1970, in order; a minute without figures is left out.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn load_minutes(
         &self,
-        since: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<Minute>, ReadError> {
-        // A minute that began before `since` is not meant: the bound is rounded up.
-        let minute = |time: Timestamp| -(-time.as_second()).div_euclid(60);
+        minutes: RangeInclusive<u64>,
+    ) -> Result<Vec<(u64, String)>, ReadError> {
         let rows = sqlx::query(
-            "SELECT minute * 60000 AS begin, figures FROM minutes
-             WHERE minute >= ? AND minute < ? ORDER BY minute",
+            "SELECT minute, figures FROM minutes WHERE minute BETWEEN ? AND ? ORDER BY minute",
         )
-        .bind(minute(since))
-        .bind(minute(until))
+        .bind(integer(*minutes.start()))
+        .bind(integer(*minutes.end()))
         .fetch_all(&self.shared.history.readers)
         .await?;
-        let loaded = rows.iter().map(|row| Minute {
-            begin: time(row, "begin"),
-            figures: text(row, "figures"),
-        });
-        Ok(loaded.collect())
+        let pair = |row: &SqliteRow| (count(row, "minute"), text(row, "figures"));
+        Ok(rows.iter().map(pair).collect())
     }
 }
 
@@ -301,8 +293,8 @@ fn event(row: &SqliteRow) -> TrailEvent {
         words: text(row, "words"),
         next_hop: optional_text(row, "next_hop"),
         peer: optional_text(row, "peer"),
-        tls: row.try_get("tls").ok(),
-        took_seconds: row.try_get("took_micros").ok().map(seconds),
+        tls: row.try_get("tls").ok().flatten(),
+        took_seconds: optional_number(row, "took_micros").map(seconds),
     }
 }
 

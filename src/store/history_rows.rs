@@ -139,15 +139,6 @@ pub struct TrailEvent {
     pub took_seconds: Option<f64>,
 }
 
-/// The figures of one minute, as the statistics wrote them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Minute {
-    /// When it began.
-    pub begin: Timestamp,
-    /// One JSON object.
-    pub figures: String,
-}
-
 /// A blank text, as an empty field of a form sends it, is none.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;

@@ -11,12 +11,11 @@ use sqlx::sqlite::SqliteRow;
 use super::Store;
 use super::columns::{body_type_from, return_from};
 use super::error::LoadError;
-use super::rows::StoredMessage;
 use crate::message::{Body, Client, Envelope, MemoryBudget, Message, MessageId, Reservation};
 use crate::smtp::address::ReversePath;
 
 impl Store {
-    /// The message `id`, without its recipients. A small content comes into memory and counts in
+    /// The message `id`, its envelope without recipients: those are rows of their own. A small content comes into memory and counts in
     /// `budget`, also beyond its limit; a large one stays in its file.
     ///
     /// # Errors
@@ -25,7 +24,7 @@ impl Store {
         &self,
         id: MessageId,
         budget: &Arc<MemoryBudget>,
-    ) -> Result<StoredMessage, LoadError> {
+    ) -> Result<Message, LoadError> {
         let row = sqlx::query(
             "SELECT m.*, b.content FROM messages AS m LEFT JOIN bodies AS b ON b.message = m.id
              WHERE m.id = ?",
@@ -38,7 +37,7 @@ impl Store {
         let sender: String = row.try_get("sender")?;
         let body_type: String = row.try_get("body_type")?;
         let ret: Option<String> = row.try_get("ret")?;
-        let message = Message {
+        Ok(Message {
             id,
             received_at: Timestamp::from_millisecond(row.try_get("received_at")?)
                 .map_err(|error| LoadError::Damaged(error.to_string()))?,
@@ -58,8 +57,7 @@ impl Store {
             body,
             eight_bit: row.try_get("eight_bit")?,
             needs_smtputf8: row.try_get("needs_smtputf8")?,
-        };
-        Ok(StoredMessage { message })
+        })
     }
 
     async fn body(&self, row: &SqliteRow, budget: &Arc<MemoryBudget>) -> Result<Body, LoadError> {
@@ -111,4 +109,71 @@ fn file_error(name: &str, error: io::Error) -> LoadError {
 
 fn unknown(parameter: &str, value: &str) -> LoadError {
     LoadError::Damaged(format!("{parameter}={value} is unknown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, queued};
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_no_message_is_damaged() {
+        for damage in [
+            "DELETE FROM bodies",
+            "UPDATE bodies SET content = x'00'",
+            "UPDATE messages SET content_bytes = -1",
+            "UPDATE messages SET sender = 'nobody'",
+            "UPDATE messages SET body_type = 'PAPER'",
+            "UPDATE messages SET ret = 'SENDER'",
+            "UPDATE messages SET spool_file = 'gone'",
+            "UPDATE messages SET received_at = 9223372036854775807",
+            "UPDATE messages SET helo = CAST(x'ff' AS TEXT)",
+        ] {
+            let scene = Scene::new().await;
+            let stored = scene.store.insert(vec![queued(1, &[1], b"content")]).await;
+            stored.expect("stored");
+            scene.meddle(damage).await;
+            let loaded = scene
+                .store
+                .load(MessageId::from_i64(1), &scene.budget)
+                .await;
+            assert!(
+                matches!(loaded, Err(LoadError::Damaged(_))),
+                "{damage}: {loaded:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_spool_file_without_its_end_is_damaged() {
+        let scene = Scene::new().await;
+        let content = vec![b'x'; 200_000];
+        scene
+            .store
+            .insert(vec![queued(1, &[1], &content)])
+            .await
+            .expect("stored");
+        let names = scene.store.spool_names_in_use().await.expect("readable");
+        let name = names.iter().next().expect("a file");
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .open(scene.path().join("spool").join(name))
+            .expect("it is there");
+        file.set_len(199_999).expect("cut");
+        let loaded = scene
+            .store
+            .load(MessageId::from_i64(1), &scene.budget)
+            .await;
+        assert!(matches!(loaded, Err(LoadError::Damaged(_))), "{loaded:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_stored_is_gone() {
+        let scene = Scene::new().await;
+        let loaded = scene
+            .store
+            .load(MessageId::from_i64(1), &scene.budget)
+            .await;
+        assert!(matches!(loaded, Err(LoadError::Gone)), "{loaded:?}");
+    }
 }

@@ -46,12 +46,11 @@ pub use error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
 pub use filter::QueueFilter;
 pub use history_prune::Pruned;
 pub use history_rows::{
-    AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, Minute, TrailEvent,
-    TrailOfMessage,
+    AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, TrailEvent, TrailOfMessage,
 };
 pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
-pub use rows::{Action, NewQueued, NewRow, RowChange, StoredMessage, TakeDue, TakenRow};
+pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
 pub use settings::{AuditEntry, AuditItem};
 
 use crate::limits;

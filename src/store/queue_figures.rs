@@ -2,10 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use sqlx::Row;
 
 use super::Store;
-use super::columns::{count, milliseconds, text, timestamp};
+use super::columns::{count, milliseconds, optional_number, text, timestamp};
 use super::error::ReadError;
 use super::queue_read::state;
 use crate::limits;
@@ -76,7 +75,7 @@ impl Store {
         .await?;
         Ok(QueueSize {
             recipients: count(&row, "recipients"),
-            oldest_received_at: row.try_get::<Option<i64>, _>("oldest")?.map(timestamp),
+            oldest_received_at: optional_number(&row, "oldest").map(timestamp),
         })
     }
 
@@ -115,7 +114,7 @@ impl Store {
                 .map(|row| NextHopBacklog {
                     next_hop: text(row, "next_hop"),
                     recipients: count(row, "recipients"),
-                    oldest_received_at: row.try_get("oldest").ok().flatten().map(timestamp),
+                    oldest_received_at: optional_number(row, "oldest").map(timestamp),
                 })
                 .collect(),
         })

@@ -239,3 +239,7 @@ fn item(row: &SqliteRow) -> QueueItem {
 pub(super) fn state(row: &SqliteRow) -> RowState {
     RowState::from_word(&text(row, "state")).unwrap_or(RowState::Damaged)
 }
+
+#[cfg(test)]
+#[path = "queue_read_tests.rs"]
+mod tests;

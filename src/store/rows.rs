@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::message::{
-    Client, DiskReason, Envelope, Message, MessageId, Recipient, RowId, RowState,
-};
-use crate::smtp::address::ReversePath;
+use crate::message::{DiskReason, Message, MessageId, Recipient, RowId, RowState};
 
 /// A message that goes into the queue, with the recipients that wait.
 #[derive(Clone, Debug)]
@@ -131,40 +128,6 @@ pub struct TakenRow {
     pub delay_reported: bool,
     /// What it was before: waiting or uncertain.
     pub before: RowState,
-}
-
-/// A message as it was stored, without its recipients: those are rows of their own.
-#[derive(Debug)]
-pub struct StoredMessage {
-    /// The message, its envelope without recipients.
-    pub(super) message: Message,
-}
-
-impl StoredMessage {
-    /// Who sent it.
-    #[must_use]
-    pub fn sender(&self) -> &ReversePath {
-        &self.message.envelope.sender
-    }
-
-    /// Who brought it.
-    #[must_use]
-    pub fn client(&self) -> &Client {
-        &self.message.client
-    }
-
-    /// The message for `recipients`.
-    #[must_use]
-    pub fn for_recipients(self, recipients: Vec<Recipient>) -> Arc<Message> {
-        let message = self.message;
-        Arc::new(Message {
-            envelope: Envelope {
-                recipients,
-                ..message.envelope
-            },
-            ..message
-        })
-    }
 }
 
 /// What an operator does to rows that no attempt holds.

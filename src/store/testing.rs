@@ -69,6 +69,7 @@ impl Scene {
     pub(super) async fn stranger(&self, file: &str) -> SqliteConnection {
         SqliteConnectOptions::new()
             .filename(self.path().join(file))
+            .foreign_keys(false)
             .connect()
             .await
             .expect("a connection")
