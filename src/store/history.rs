@@ -12,7 +12,7 @@ use super::Store;
 use super::columns::{integer, milliseconds};
 use super::connections::{self, Database};
 use super::error::{HistoryError, OpenError};
-use super::insert::{Insert, Query};
+use super::insert::{Insert, Query, Twice};
 use crate::limits;
 use crate::message::trail::{Answered, Attempted, Noted, TrailEntry};
 
@@ -106,8 +106,8 @@ impl History {
         let writer = HistoryWriter {
             connection,
             // The trail of a message that is told twice keeps its first beginning.
-            messages: Insert::new("messages", MESSAGE_COLUMNS, "ON CONFLICT DO NOTHING"),
-            events: Insert::new("events", EVENT_COLUMNS, ""),
+            messages: Insert::new("messages", MESSAGE_COLUMNS, Twice::Stays),
+            events: Insert::new("events", EVENT_COLUMNS, Twice::Fails),
             chunk: Chunk::begin(last + 1),
             begun: false,
         };

@@ -12,6 +12,16 @@ use crate::limits;
 /// A query as sqlx builds it.
 pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
+/// What happens to a row whose key is stored already. Either spares SQLite the copies of pages by which
+/// it could undo one statement: a transaction with a failed statement is rolled back as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Twice {
+    /// The statement fails.
+    Fails,
+    /// The row that is stored stays.
+    Stays,
+}
+
 /// One INSERT in the shapes of 1, 2, 4 … [`limits::INSERT_ROWS`] rows.
 #[derive(Debug)]
 pub(super) struct Insert {
@@ -19,13 +29,17 @@ pub(super) struct Insert {
 }
 
 impl Insert {
-    /// An INSERT into `table` with these columns; `suffix` is what follows the values.
-    pub(super) fn new(table: &'static str, columns: &[&'static str], suffix: &'static str) -> Self {
+    /// An INSERT into `table` with these columns.
+    pub(super) fn new(table: &'static str, columns: &[&'static str], twice: Twice) -> Self {
+        let otherwise = match twice {
+            Twice::Fails => "FAIL",
+            Twice::Stays => "IGNORE",
+        };
         let marks = format!("({})", vec!["?"; columns.len()].join(", "));
         let shape = |rows: usize| -> Arc<str> {
             let columns = columns.join(", ");
             let values = vec![marks.as_str(); rows].join(", ");
-            format!("INSERT INTO {table} ({columns}) VALUES {values} {suffix}").into()
+            format!("INSERT OR {otherwise} INTO {table} ({columns}) VALUES {values}").into()
         };
         let sizes = (0..=limits::INSERT_ROWS.ilog2()).map(|exponent| 1 << exponent);
         Self {

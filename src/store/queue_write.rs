@@ -6,7 +6,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::columns::{body_type_text, integer, milliseconds, notify_text, return_text};
 use super::error::StoreError;
-use super::insert::{Insert, Query};
+use super::insert::{Insert, Query, Twice};
 use super::plan::{Plan, Prepared, Update};
 use super::rows::NewRow;
 use crate::limits;
@@ -23,12 +23,11 @@ pub(super) struct Inserts {
 
 impl Inserts {
     pub(super) fn new() -> Self {
-        // A message that is stored already gains recipients.
-        const STORED_ALREADY: &str = "ON CONFLICT DO NOTHING";
         Self {
-            messages: Insert::new("messages", MESSAGE_COLUMNS, STORED_ALREADY),
-            bodies: Insert::new("bodies", &["message", "content"], STORED_ALREADY),
-            recipients: Insert::new("recipients", RECIPIENT_COLUMNS, ""),
+            // A message that is stored already gains recipients.
+            messages: Insert::new("messages", MESSAGE_COLUMNS, Twice::Stays),
+            bodies: Insert::new("bodies", &["message", "content"], Twice::Stays),
+            recipients: Insert::new("recipients", RECIPIENT_COLUMNS, Twice::Fails),
         }
     }
 }
