@@ -14,8 +14,9 @@ pub const COMMAND_LINE_BYTES: usize = 2_048;
 pub const AUTH_LINE_BYTES: usize = 12_288;
 /// A path with its angle brackets, RFC 5321 §4.5.3.1.3.
 pub const PATH_BYTES: usize = 256;
-/// A local part, RFC 5321 §4.5.3.1.1.
-pub const LOCAL_PART_BYTES: usize = 64;
+/// A local part. RFC 5321 §4.5.3.1.1 says 64, but senders that encode the recipient or an older sender
+/// in theirs (VERP, SRS) go beyond it and every relay takes them; the path's own bound holds.
+pub const LOCAL_PART_BYTES: usize = PATH_BYTES;
 /// A domain, RFC 5321 §4.5.3.1.2.
 pub const DOMAIN_BYTES: usize = 255;
 /// An ENVID parameter, RFC 3461 §4.4.

@@ -11,6 +11,7 @@ pub mod command_writer;
 pub mod dot_stuffing;
 pub mod end_of_data;
 pub mod line;
+mod path_lexer;
 pub mod reply;
 pub mod reply_reader;
 pub mod xtext;
