@@ -169,9 +169,8 @@ impl Client {
         assert_eq!(reply, None, "a close was expected");
     }
 
-    /// STARTTLS and the handshake, with whatever certificate the appliance has.
-    pub(crate) async fn start_tls(mut self) -> Client {
-        self.command("STARTTLS", 220).await;
+    /// The TLS handshake behind the 220 to STARTTLS, with whatever certificate the appliance has.
+    pub(crate) async fn handshake(self) -> Client {
         let Either::Left(stream) = self.stream else {
             panic!("TLS has been started already")
         };
