@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 
 use super::client::Client;
 use super::process::Process;
-use super::wait::{self, PATIENCE};
+use super::wait::{self, Looks, PATIENCE};
 
 /// The binary that Cargo built for this test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_fastpath");
@@ -151,23 +151,19 @@ async fn launch(plan: Plan, place: Arc<TempDir>, data_directory: PathBuf) -> App
         .timeout(PATIENCE)
         .build()
         .unwrap();
-    let log_path = place.path().join("log");
-    let addresses = wait::until("the appliance to be ready", START_WAIT, async || {
+    let looks = Looks::at("the appliance to be ready", START_WAIT);
+    let addresses = loop {
         if let Some(status) = child.try_wait().unwrap() {
-            panic!(
-                "the appliance ended while starting: {status}\n{}",
-                tail(&log_path)
-            );
+            let end = tail(&place.path().join("log"));
+            panic!("the appliance ended while starting: {status}\n{end}");
         }
-        let addresses = read_addresses(&addresses_file)?;
-        let ready = http
-            .get(format!("http://{}/readyz", addresses.web))
-            .send()
-            .await
-            .ok()?;
-        (ready.status() == StatusCode::OK).then_some(addresses)
-    })
-    .await;
+        if let Some(addresses) = read_addresses(&addresses_file)
+            && is_ready(&http, addresses).await
+        {
+            break addresses;
+        }
+        looks.again().await;
+    };
     Appliance {
         child,
         process,
@@ -177,6 +173,14 @@ async fn launch(plan: Plan, place: Arc<TempDir>, data_directory: PathBuf) -> App
         addresses,
         http,
     }
+}
+
+async fn is_ready(http: &reqwest::Client, addresses: Addresses) -> bool {
+    let url = format!("http://{}/readyz", addresses.web);
+    http.get(url)
+        .send()
+        .await
+        .is_ok_and(|response| response.status() == StatusCode::OK)
 }
 
 fn read_addresses(path: &Path) -> Option<Addresses> {
@@ -308,7 +312,7 @@ impl Appliance {
     /// Waits until the retry queue has exactly `recipients` rows.
     pub(crate) async fn wait_for_queue(&self, recipients: u64) {
         let what = format!("{recipients} recipients in the queue");
-        wait::until_true(&what, PATIENCE, async || {
+        wait::until_true(&what, PATIENCE, || async {
             self.queue_total().await == recipients
         })
         .await;
@@ -334,7 +338,7 @@ impl Appliance {
     /// Waits for the one trail that `query` finds and that is complete enough for `wanted`: the
     /// trail is written about once a second, behind the reply.
     pub(crate) async fn trail(&self, query: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        wait::until(&format!("a trail for {query}"), PATIENCE, async || {
+        wait::until(&format!("a trail for {query}"), PATIENCE, || async {
             let answer = self.read(&format!("/api/v1/messages?{query}")).await;
             let items = answer["items"].as_array().cloned().unwrap_or_default();
             items.into_iter().find(|trail| wanted(trail))

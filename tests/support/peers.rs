@@ -56,7 +56,7 @@ impl SmtpSink {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        wait::until("smtp-sink to listen", PATIENCE, async || {
+        wait::until("smtp-sink to listen", PATIENCE, || async {
             TcpStream::connect(address).await.ok()
         })
         .await;
@@ -91,7 +91,7 @@ impl SmtpSink {
     /// Waits until this many messages were accepted.
     pub(crate) async fn wait_for(&self, messages: u64) {
         let what = format!("{messages} messages at smtp-sink");
-        wait::until_true(&what, PATIENCE, async || self.messages() >= messages).await;
+        wait::until_true(&what, PATIENCE, || async { self.messages() >= messages }).await;
     }
 }
 

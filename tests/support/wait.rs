@@ -9,32 +9,61 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// that is only slow. A test that passes never waits this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Looks until `condition` gives a value and returns it; panics, naming `what`, after `within`.
-pub(crate) async fn until<T>(
-    what: &str,
+/// The looks at one condition: each but the first comes a moment after the last, and when the time
+/// is up the next one panics.
+pub(crate) struct Looks {
+    what: String,
     within: Duration,
-    mut condition: impl AsyncFnMut() -> Option<T>,
-) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(value) = condition().await {
-            return value;
+    began: Instant,
+}
+
+impl Looks {
+    pub(crate) fn at(what: &str, within: Duration) -> Looks {
+        Looks {
+            what: what.to_owned(),
+            within,
+            began: Instant::now(),
         }
+    }
+
+    /// Returns when it is time to look again.
+    pub(crate) async fn again(&self) {
+        let Looks {
+            what,
+            within,
+            began,
+        } = self;
         assert!(
-            began.elapsed() < within,
+            began.elapsed() < *within,
             "waited {within:?} in vain for: {what}"
         );
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
 }
 
+/// Looks until `condition` gives a value and returns it; panics, naming `what`, after `within`.
+pub(crate) async fn until<T, F>(what: &str, within: Duration, mut condition: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let looks = Looks::at(what, within);
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        looks.again().await;
+    }
+}
+
 /// As [`until`], for a condition that is only true or false.
-pub(crate) async fn until_true(
-    what: &str,
-    within: Duration,
-    mut condition: impl AsyncFnMut() -> bool,
-) {
-    until(what, within, async || condition().await.then_some(())).await;
+pub(crate) async fn until_true<F>(what: &str, within: Duration, mut condition: impl FnMut() -> F)
+where
+    F: Future<Output = bool>,
+{
+    let looks = Looks::at(what, within);
+    while !condition().await {
+        looks.again().await;
+    }
 }
 
 /// The value of a future that must be done within `within`; panics, naming `what`, otherwise.
