@@ -31,6 +31,7 @@ const START_WAIT: Duration = Duration::from_secs(60);
 pub(crate) struct Plan {
     command: &'static str,
     environment: Vec<(String, String)>,
+    withheld: Vec<&'static str>,
     under: Vec<String>,
     data_directory: Option<PathBuf>,
 }
@@ -41,6 +42,7 @@ impl Plan {
         Plan {
             command: "serve",
             environment: Vec::new(),
+            withheld: Vec::new(),
             under: Vec::new(),
             data_directory: None,
         }
@@ -60,6 +62,12 @@ impl Plan {
     /// One more environment variable.
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Plan {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Takes back a variable that every appliance is given.
+    pub(crate) fn without(mut self, name: &'static str) -> Plan {
+        self.withheld.push(name);
         self
     }
 
@@ -129,6 +137,9 @@ fn command_line(plan: &Plan, data_directory: &Path) -> Command {
         .envs(plan.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .kill_on_drop(true);
+    for name in &plan.withheld {
+        command.env_remove(name);
+    }
     command
 }
 
