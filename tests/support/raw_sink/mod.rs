@@ -73,6 +73,8 @@ struct Shared {
     script: Mutex<Script>,
     record: Mutex<Record>,
     changes: watch::Sender<u64>,
+    /// Each change of the number ends the connections that were there before it.
+    generation: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -110,6 +112,7 @@ impl RawSink {
             script: Mutex::new(script),
             record: Mutex::default(),
             changes: watch::Sender::new(0),
+            generation: watch::Sender::new(0),
         });
         let mut sessions = JoinSet::new();
         sessions.spawn(accept(listener, shared.clone()));
@@ -132,6 +135,11 @@ impl RawSink {
     /// From now on everything is accepted.
     pub(crate) fn heal(&self) {
         self.change(Script::heal);
+    }
+
+    /// Closes every connection there is; new ones are welcome.
+    pub(crate) fn end_connections(&self) {
+        self.shared.generation.send_modify(|number| *number += 1);
     }
 
     /// Every message whose end was seen, whatever was said to it.

@@ -50,8 +50,12 @@ pub(super) async fn run(stream: TcpStream, shared: Arc<Shared>) {
         shared,
         envelope: None,
     };
+    let mut generation = session.shared.generation.subscribe();
     // However it ends, what matters stands in the record.
-    let _ = session.converse().await;
+    tokio::select! {
+        _ = session.converse() => {}
+        _ = generation.changed() => {}
+    }
 }
 
 impl Session {
