@@ -170,7 +170,10 @@ async fn the_sender_finds_its_own_names_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn several_refused_recipients_share_a_report() {
     let script = Script::accepting()
-        .recipient("one@example.net", Answer::say("550 5.1.1 No such user here"))
+        .recipient(
+            "one@example.net",
+            Answer::say("550 5.1.1 No such user here"),
+        )
         .recipient("three@example.net", Answer::say("550 5.7.1 Not from you"));
     let sink = RawSink::start(script).await;
     let appliance = Plan::new().next_hop(sink.address()).start().await;

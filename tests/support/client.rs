@@ -35,13 +35,6 @@ impl Reply {
     pub(crate) fn text(&self) -> String {
         self.lines.join("\n")
     }
-
-    /// Whether one of the lines is this EHLO keyword, with or without parameters.
-    pub(crate) fn offers(&self, keyword: &str) -> bool {
-        self.lines
-            .iter()
-            .any(|line| line.split(' ').next() == Some(keyword))
-    }
 }
 
 impl fmt::Display for Reply {
