@@ -74,6 +74,8 @@ pub const BUDGET_REFUSAL_PERCENT: u64 = 95;
 
 /// Bodies up to here are sent in one write together with the final dot.
 pub const SINGLE_WRITE_BYTES: u64 = 65_536;
+/// Groups of one message that are under way at one time on the fast path; the others wait their turn.
+pub const GROUPS_AT_ONCE: usize = 64;
 /// Words of a next hop that are passed on to a client or kept.
 pub const PASSED_WORDS_BYTES: usize = 400;
 /// Life of a fingerprint.
