@@ -29,7 +29,7 @@ use crate::statistics::Trail;
 use crate::store::{NewQueued, NewRow, Store, StoreError};
 
 pub use actions::{Action, ActionError};
-pub use attempt::QueuedRow;
+pub use attempt::{QueuedRow, settled_by_policy};
 pub use handed_over::HandedOver;
 pub use leases::{Lease, Order};
 pub use schedule::Failure;
