@@ -9,6 +9,8 @@ mod fingerprints;
 mod flight;
 mod gate;
 mod standard;
+#[cfg(test)]
+mod testing;
 pub mod verdict;
 
 use std::future::Future;

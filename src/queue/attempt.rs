@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::handed_over::OpenGate;
-use super::leases::{Lease, Order};
+use super::leases::Lease;
 use super::schedule::{self, Next, Situation};
-use super::{Failed, Failure, HandedOver, Queue};
+use super::{Action, Failed, Failure, HandedOver, Queue};
 use crate::delivery::{Errand, Pace, Report};
 use crate::limits;
 use crate::message::trail::{Attempted, Event, TrailEntry};
@@ -190,10 +190,10 @@ impl Queue {
         row: &QueuedRow,
         failure: Failure,
         outcome: &Outcome,
-        order: Option<Order>,
+        order: Option<Action>,
     ) -> Option<Failed> {
         let recipient = message.envelope.recipients[row.position].clone();
-        if order == Some(Order::Purge) {
+        if order == Some(Action::Purge) {
             self.note(message, &recipient, Event::Purged, String::new());
             return None;
         }
@@ -281,7 +281,7 @@ pub fn settled_by_policy(outcome: Outcome, next_hop: &NextHop) -> Outcome {
 fn next_of(
     row: &QueuedRow,
     outcome: &Outcome,
-    order: Option<Order>,
+    order: Option<Action>,
     now: Timestamp,
     settings: &Settings,
 ) -> Next {
@@ -301,13 +301,13 @@ fn next_of(
         return next;
     };
     match order {
-        None | Some(Order::Release) => Next::Again { state, at },
-        Some(Order::Retry) => Next::Again { state, at: now },
-        Some(Order::Hold) => Next::Again {
+        None | Some(Action::Release) => Next::Again { state, at },
+        Some(Action::Retry) => Next::Again { state, at: now },
+        Some(Action::Hold) => Next::Again {
             state: RowState::Held,
             at,
         },
-        Some(Order::Purge | Order::Return) => Next::Fail(Failure::Returned),
+        Some(Action::Purge | Action::Return) => Next::Fail(Failure::Returned),
     }
 }
 

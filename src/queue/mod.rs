@@ -3,6 +3,7 @@
 //!
 //! Figure 2B (steps 206–211) and Figure 3B (steps 315–320) of the patent.
 
+pub mod action;
 mod actions;
 mod attempt;
 mod handed_over;
@@ -28,10 +29,10 @@ use crate::smtp::reply::Reply;
 use crate::statistics::Trail;
 use crate::store::{NewQueued, NewRow, Store, StoreError};
 
-pub use actions::{Action, ActionError};
+pub use action::Action;
 pub use attempt::{QueuedRow, settled_by_policy};
 pub use handed_over::HandedOver;
-pub use leases::{Lease, Order};
+pub use leases::Lease;
 pub use schedule::Failure;
 
 /// What the queue works with.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Queue;
 use super::attempt::QueuedRow;
+use super::leases::Lease;
 use crate::limits;
 use crate::message::{Message, MessageId, RowState};
 use crate::settings::{NextHop, Settings};
@@ -96,7 +97,7 @@ impl Queue {
         // All are leased before anything is awaited: an operator's order finds them.
         let leased: Vec<_> = by_errand(taken, &settings)
             .into_iter()
-            .map(|errand| (self.leases.take(errand.rows.iter().map(|row| row.id)), errand))
+            .filter_map(|errand| self.leased(errand))
             .collect();
         for (lease, Errand { next_hop, rows }) in leased {
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
@@ -110,6 +111,14 @@ impl Queue {
                 Err(error) => self.give_back(&rows, &error).await,
             }
         }
+    }
+
+    /// The errand under a lease, without rows whose attempt is still under way: an uncertain row
+    /// comes due while its next hop may still answer.
+    fn leased(&self, mut errand: Errand) -> Option<(Lease, Errand)> {
+        let lease = self.leases.take(errand.rows.iter().map(|row| row.id));
+        errand.rows.retain(|row| lease.holds(row.id));
+        (!errand.rows.is_empty()).then_some((lease, errand))
     }
 
     /// The message with the taken rows as its recipients.
