@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::message::{DiskReason, Message};
@@ -76,7 +76,7 @@ impl Receipt {
     }
 
     /// The reply could not be written.
-    pub fn not_written(self) {}
+    pub async fn not_written(self) {}
 }
 
 impl LateReply {

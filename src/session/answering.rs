@@ -26,8 +26,8 @@ pub trait Answering: Send + Sync + Sized + 'static {
     /// The reply was given to the socket.
     fn written(receipt: Self::Receipt) -> Option<Self::Late>;
 
-    /// The reply could not be written.
-    fn not_written(receipt: Self::Receipt);
+    /// The reply could not be written, or the client had gone before it was. Bounded by itself.
+    fn not_written(receipt: Self::Receipt) -> impl Future<Output = ()> + Send;
 
     /// A command came that the client can only have sent after it read the late reply.
     fn was_read(late: Self::Late);
@@ -70,8 +70,8 @@ impl Answering for Paths {
         receipt.written()
     }
 
-    fn not_written(receipt: Receipt) {
-        receipt.not_written();
+    async fn not_written(receipt: Receipt) {
+        receipt.not_written().await;
     }
 
     fn was_read(late: LateReply) {

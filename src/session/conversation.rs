@@ -30,7 +30,7 @@ pub(super) struct Conversation<A: Answering, T> {
     connection: Connection<T>,
     framer: LineFramer,
     shutdown: CancellationToken,
-    /// Replies of 4xx and 5xx since the last message that was taken.
+    /// Replies of 4xx and 5xx since the last message that was taken: who delivers mail may err.
     errors: u32,
     /// A late reply, and how much was read when it was written: a command behind that proves it read.
     late: Option<(A::Late, u64)>,
@@ -80,6 +80,9 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
 
     /// RFC 5321 §3.1.
     fn greet(&mut self) -> Result<(), End> {
+        if self.shutdown.is_cancelled() {
+            return Err(End::Say(Reply::shutting_down()));
+        }
         let words = format!("{} ESMTP Fastpath", self.context.hostname);
         self.say(&Reply::plain(220, words))
     }
@@ -228,7 +231,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         bound_chunk(size)?;
         data::receive_chunk(&mut self.connection, &mut chunked, size, &self.shutdown).await?;
         if let Some(reply) = chunked.content.refusal() {
-            self.say(&reply)?;
+            self.conclude(&reply)?;
             return Ok(None);
         }
         if !last {
@@ -262,12 +265,12 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         content: Content,
         findings: Findings,
     ) -> Result<(), End> {
-        let ended_at = Instant::now();
+        let ended_at = Instant::now().into_std();
         let id = content.id();
         let arrived = match content.finish(findings).await {
             Ok(arrived) => arrived,
             Err(Refused { reply, close: true }) => return Err(End::Say(reply)),
-            Err(Refused { reply, .. }) => return self.say(&reply),
+            Err(Refused { reply, .. }) => return self.conclude(&reply),
         };
         let mut arrived = arrived;
         let reasons = std::mem::take(&mut arrived.reasons);
@@ -295,10 +298,13 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         if answered.reply.is_positive() {
             self.errors = 0;
         }
-        let said = self.say(&answered.reply);
-        if let Err(end) = self.connection.flush().await {
-            A::not_written(answered.receipt);
-            return Err(end);
+        // A socket takes a reply also when the other side is closed already.
+        let there = self.connection.still_there().await;
+        let said = self.conclude(&answered.reply);
+        let flushed = self.connection.flush().await;
+        if flushed.is_err() || !there {
+            A::not_written(answered.receipt).await;
+            return Err(End::Gone);
         }
         if let Some(late) = A::written(answered.receipt) {
             // What has come by now may have been sent before the reply was seen.
@@ -334,17 +340,28 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         Ok(())
     }
 
-    /// Puts a reply behind those that wait to be written.
+    /// Replies to a command. One error too many gets 421 in its place.
     fn say(&mut self, reply: &Reply) -> Result<(), End> {
+        self.count_error(reply)?;
         self.write(reply);
-        if counts_as_error(reply) {
-            self.errors += 1;
-        }
+        Ok(())
+    }
+
+    /// Replies to content. What became of a message is said in any case, and 421 follows.
+    fn conclude(&mut self, reply: &Reply) -> Result<(), End> {
+        self.write(reply);
+        self.count_error(reply)
+    }
+
+    fn count_error(&mut self, reply: &Reply) -> Result<(), End> {
+        self.errors += u32::from(counts_as_error(reply));
         if self.errors >= limits::SESSION_ERRORS {
             return Err(End::Say(Reply::too_many_errors()));
         }
         Ok(())
     }
+
+    /// Puts a reply behind those that wait to be written.
 
     fn write(&mut self, reply: &Reply) {
         self.context.counters.replied(reply);

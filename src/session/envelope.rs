@@ -31,6 +31,8 @@ pub(super) struct Opened {
     pub(super) mail: MailCommand,
     /// The settings for the whole of this transaction.
     pub(super) settings: Arc<Settings>,
+    /// A recipient was given, and refused.
+    pub(super) refused_recipient: bool,
     received_at: Timestamp,
 }
 
@@ -66,6 +68,7 @@ impl Opened {
             identity,
             mail,
             settings,
+            refused_recipient: false,
             received_at: Timestamp::now(),
         }))
     }
@@ -75,7 +78,7 @@ impl Opened {
     /// # Errors
     /// This envelope as it was, and the reply to a recipient we do not serve.
     pub(super) fn address(
-        self: Box<Self>,
+        mut self: Box<Self>,
         rcpt: RcptCommand,
         peer: &Peer,
         hostname: &str,
@@ -85,7 +88,10 @@ impl Opened {
                 opened: self,
                 recipients: vec![recipient],
             }),
-            Err(reply) => Err((self, reply)),
+            Err(reply) => {
+                self.refused_recipient = true;
+                Err((self, reply))
+            }
         }
     }
 

@@ -156,9 +156,9 @@ impl State {
                 };
                 (Self::Identified(identity), step)
             }
-            Self::Opened(_) => {
-                let step = Step::Say(Reply::no_valid_recipients());
-                (self.without_envelope(), step)
+            Self::Opened(opened) => {
+                let (state, reply) = Self::without_recipients(opened);
+                (state, Step::Say(reply))
             }
             // RFC 3030 §2: DATA and BDAT cannot be used in the same transaction.
             Self::Chunked(_) => {
@@ -180,9 +180,9 @@ impl State {
                     return (state, Step::SkipChunk { size, reply });
                 }
             },
-            Self::Opened(_) => {
-                let reply = Reply::no_valid_recipients();
-                return (self.without_envelope(), Step::SkipChunk { size, reply });
+            Self::Opened(opened) => {
+                let (state, reply) = Self::without_recipients(opened);
+                return (state, Step::SkipChunk { size, reply });
             }
             Self::Greeted | Self::Identified(_) => {
                 let reply = Reply::bad_sequence("Say MAIL first");
@@ -196,6 +196,17 @@ impl State {
             last,
         };
         (Self::Identified(identity), step)
+    }
+
+    /// Content for nobody. When its recipients were refused the message is, too (RFC 5321 §3.3); when
+    /// none was given yet the command only came too early, and nothing changes (§4.1.4).
+    fn without_recipients(opened: Box<Opened>) -> (Self, Reply) {
+        if opened.refused_recipient {
+            let reply = Reply::no_valid_recipients();
+            (Self::Identified(opened.identity), reply)
+        } else {
+            (Self::Opened(opened), Reply::bad_sequence("Say RCPT first"))
+        }
     }
 
     fn start_tls<A>(self, around: &Surroundings<'_, A>) -> (Self, Step) {
