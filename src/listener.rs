@@ -259,3 +259,6 @@ async fn reload(tls: &Arc<ServerTls>, files: Option<CertificateFiles>) {
         Err(error) => tracing::error!(%error, "the certificate could not be read"),
     }
 }
+
+#[cfg(test)]
+mod tests;

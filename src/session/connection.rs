@@ -204,14 +204,14 @@ impl<T: Transport> Connection<T> {
         let stream = &mut self.stream;
         let input = &mut self.input;
         let farewell = async {
-            if stream.shutdown().await.is_err() {
+            let shut = stream.shutdown().await;
+            if shut.is_err() || !patient {
                 return;
             }
-            while patient {
+            loop {
                 input.clear();
-                match stream.read_buf(input).await {
-                    Ok(0) | Err(_) => return,
-                    Ok(_) => {}
+                if let Ok(0) | Err(_) = stream.read_buf(input).await {
+                    return;
                 }
             }
         };

@@ -94,6 +94,9 @@ impl Content {
     /// # Errors
     /// When a refused message has no end.
     pub(super) async fn take(&mut self) -> Result<(), End> {
+        if self.canonical.is_empty() {
+            return Ok(());
+        }
         self.bytes += self.canonical.len() as u64;
         let size_max = self.settings.message_size_max_bytes;
         if self.bytes > size_max {

@@ -43,17 +43,16 @@ impl<A> fmt::Debug for SessionContext<A> {
 
 /// The client at the other end, as the connection shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
+pub(super) struct Peer {
     /// Where it connected from; an IPv4 address in IPv6 clothes is shown as IPv4.
-    pub address: IpAddr,
+    pub(super) address: IpAddr,
     /// TLS is spoken.
-    pub tls: bool,
+    pub(super) tls: bool,
 }
 
 impl Peer {
     /// A client that has just connected from `address`.
-    #[must_use]
-    pub fn new(address: IpAddr) -> Self {
+    pub(super) fn new(address: IpAddr) -> Self {
         Self {
             address: address.to_canonical(),
             tls: false,

@@ -362,7 +362,6 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     /// Puts a reply behind those that wait to be written.
-
     fn write(&mut self, reply: &Reply) {
         self.context.counters.replied(reply);
         reply.write(&mut self.connection.output);

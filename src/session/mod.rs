@@ -20,7 +20,7 @@ mod state;
 mod stream;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,10 +28,11 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use answering::{Answered, Answering};
-pub use context::{Peer, SessionContext};
+pub use context::SessionContext;
 pub use counters::{Count, ReceivingCounters};
 pub use stream::Transport;
 
+use context::Peer;
 use conversation::Conversation;
 
 /// Speaks SMTP with the client at `address` until one of us ends it. After `shutdown` no further

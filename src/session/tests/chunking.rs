@@ -38,7 +38,7 @@ async fn everything_in_one_batch() {
 
 #[tokio::test]
 async fn chunks_that_are_refused_are_read_all_the_same() {
-    let scene = Scene::with(json!({"message_size_max_bytes": 2_000})).from_outside();
+    let scene = Scene::with(json!({"message_size_max_bytes": 2_000})).untrusted();
     let mut client = scene.client().await;
     // Without an envelope, and without a recipient.
     client.send("BDAT 6\r\nQUIT\r\nNOOP\r\n").await;

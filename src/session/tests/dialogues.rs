@@ -147,7 +147,7 @@ async fn commands_that_need_no_envelope() {
 
 #[tokio::test]
 async fn a_refused_data_command_closes_the_envelope() {
-    let scene = Scene::new().from_outside();
+    let scene = Scene::new().untrusted();
     check(
         &scene,
         "< 220
@@ -171,7 +171,7 @@ async fn a_refused_data_command_closes_the_envelope() {
 async fn who_may_send_where() {
     let settings = json!({"relay_domains": ["ours.example.net", ".below.example.net"]});
     let inside = Scene::with(settings.clone());
-    let outside = Scene::with(settings).from_outside();
+    let outside = Scene::with(settings).untrusted();
     for (recipient, from_inside, from_outside) in [
         ("b@ours.example.net", "250", "250"),
         ("b@OURS.Example.NET", "250", "250"),
@@ -202,7 +202,7 @@ async fn who_may_send_where() {
 
 #[tokio::test]
 async fn the_postmaster_is_ours() {
-    let scene = Scene::new().from_outside();
+    let scene = Scene::new().untrusted();
     let mut client = scene.client().await;
     client.say("MAIL FROM:<>", "250").await;
     client.say("RCPT TO:<Postmaster>", "250").await;

@@ -5,5 +5,5 @@ mod content;
 mod dialogues;
 mod limits;
 mod receipts;
-mod scene;
+pub(crate) mod scene;
 mod tls;

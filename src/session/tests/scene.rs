@@ -19,25 +19,25 @@ use crate::smtp::reply::Reply;
 
 /// What became of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Written,
     NotWritten,
     WasRead,
 }
 
 /// How the stand-in answers one message.
-pub(super) struct Script {
-    pub(super) reply: Reply,
-    pub(super) close: bool,
-    pub(super) late: bool,
+pub(crate) struct Script {
+    pub(crate) reply: Reply,
+    pub(crate) close: bool,
+    pub(crate) late: bool,
     /// Answer only after the client is gone.
-    pub(super) await_departure: bool,
+    pub(crate) await_departure: bool,
     /// Answer only when this is notified.
-    pub(super) gate: Option<Arc<Notify>>,
+    pub(crate) gate: Option<Arc<Notify>>,
 }
 
 impl Script {
-    pub(super) fn reply(reply: Reply) -> Self {
+    pub(crate) fn reply(reply: Reply) -> Self {
         Self {
             reply,
             close: false,
@@ -50,22 +50,22 @@ impl Script {
 
 /// A message as it was given to the stand-in.
 #[derive(Debug)]
-pub(super) struct Taken {
-    pub(super) message: Arc<Message>,
-    pub(super) reasons: Vec<DiskReason>,
-    pub(super) content: String,
+pub(crate) struct Taken {
+    pub(crate) message: Arc<Message>,
+    pub(crate) reasons: Vec<DiskReason>,
+    pub(crate) content: String,
 }
 
 /// The stand-in for the paths: keeps what it is given, and answers as scripted, else 250.
 #[derive(Default)]
-pub(super) struct Desk {
-    pub(super) taken: Mutex<Vec<Taken>>,
-    pub(super) scripts: Mutex<VecDeque<Script>>,
-    pub(super) fates: Mutex<Vec<Fate>>,
-    pub(super) asked: Notify,
+pub(crate) struct Desk {
+    pub(crate) taken: Mutex<Vec<Taken>>,
+    pub(crate) scripts: Mutex<VecDeque<Script>>,
+    pub(crate) fates: Mutex<Vec<Fate>>,
+    pub(crate) asked: Notify,
 }
 
-pub(super) struct DeskReceipt {
+pub(crate) struct DeskReceipt {
     desk: Arc<Desk>,
     late: bool,
 }
@@ -125,28 +125,28 @@ impl Answering for Desk {
 }
 
 /// Everything around a session.
-pub(super) struct Scene {
-    pub(super) context: Arc<SessionContext<Desk>>,
-    pub(super) desk: Arc<Desk>,
-    pub(super) shutdown: CancellationToken,
-    pub(super) healthy: Arc<AtomicBool>,
-    pub(super) directory: tempfile::TempDir,
+pub(crate) struct Scene {
+    pub(crate) context: Arc<SessionContext<Desk>>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) healthy: Arc<AtomicBool>,
+    pub(crate) directory: tempfile::TempDir,
     /// Where clients come from: trusted, unless a test says otherwise.
-    pub(super) address: &'static str,
-    _publisher: Publisher,
+    pub(crate) address: &'static str,
+    publisher: Publisher,
 }
 
 impl Scene {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(json!({}))
     }
 
     /// With some settings.
-    pub(super) fn with(patch: serde_json::Value) -> Self {
+    pub(crate) fn with(patch: serde_json::Value) -> Self {
         Self::build(patch, false)
     }
 
-    pub(super) fn with_tls() -> Self {
+    pub(crate) fn with_tls() -> Self {
         Self::build(json!({}), true)
     }
 
@@ -182,17 +182,26 @@ impl Scene {
             healthy,
             directory,
             address: "127.0.0.1",
-            _publisher: publisher,
+            publisher,
         }
     }
 
+    /// Publishes other settings.
+    pub(crate) fn change(&self, patch: serde_json::Value) {
+        let serde_json::Value::Object(patch) = patch else {
+            panic!("a patch is an object");
+        };
+        let settings = self.context.settings.snapshot().patched(&patch);
+        self.publisher.publish(settings.expect("the patch holds"));
+    }
+
     /// From an address that is not trusted.
-    pub(super) fn from_outside(mut self) -> Self {
+    pub(crate) fn untrusted(mut self) -> Self {
         self.address = "192.0.2.7";
         self
     }
 
-    pub(super) fn serve<T: Transport + 'static>(&self, transport: T) -> JoinHandle<()> {
+    pub(crate) fn serve<T: Transport + 'static>(&self, transport: T) -> JoinHandle<()> {
         let address = self.address.parse().expect("an address");
         let context = Arc::clone(&self.context);
         tokio::spawn(session::run(
@@ -204,14 +213,14 @@ impl Scene {
     }
 
     /// A client that has not read the greeting yet.
-    pub(super) fn connect(&self) -> Client<DuplexStream> {
+    pub(crate) fn connect(&self) -> Client<DuplexStream> {
         let (near, far) = duplex(1 << 20);
         self.serve(far);
         Client::new(near)
     }
 
     /// A client that has said EHLO.
-    pub(super) async fn client(&self) -> Client<DuplexStream> {
+    pub(crate) async fn client(&self) -> Client<DuplexStream> {
         let mut client = self.connect();
         client.expect("220").await;
         client.say("EHLO client.example.org", "250").await;
@@ -219,54 +228,54 @@ impl Scene {
     }
 
     /// A client that has an envelope open, from `a@example.org` to `b@example.net`.
-    pub(super) async fn addressed(&self) -> Client<DuplexStream> {
+    pub(crate) async fn addressed(&self) -> Client<DuplexStream> {
         let mut client = self.client().await;
         client.address().await;
         client
     }
 
     /// The content of every message that was taken.
-    pub(super) fn contents(&self) -> Vec<String> {
+    pub(crate) fn contents(&self) -> Vec<String> {
         let taken = self.desk.taken.lock().unwrap();
         taken.iter().map(|taken| taken.content.clone()).collect()
     }
 
-    pub(super) fn fates(&self) -> Vec<Fate> {
+    pub(crate) fn fates(&self) -> Vec<Fate> {
         self.desk.fates.lock().unwrap().clone()
     }
 
-    pub(super) fn script(&self, script: Script) {
+    pub(crate) fn script(&self, script: Script) {
         self.desk.scripts.lock().unwrap().push_back(script);
     }
 }
 
 /// A client that speaks raw bytes.
-pub(super) struct Client<T> {
-    pub(super) stream: T,
+pub(crate) struct Client<T> {
+    pub(crate) stream: T,
     input: Vec<u8>,
 }
 
 impl<T: Transport> Client<T> {
-    pub(super) fn new(stream: T) -> Self {
+    pub(crate) fn new(stream: T) -> Self {
         Self {
             stream,
             input: Vec::new(),
         }
     }
 
-    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = self.stream.write_all(bytes.as_ref()).await;
         sent.expect("the session takes it");
     }
 
     /// A command, and how its reply begins.
-    pub(super) async fn say(&mut self, line: &str, expected: &str) -> String {
+    pub(crate) async fn say(&mut self, line: &str, expected: &str) -> String {
         self.send(format!("{line}\r\n")).await;
         self.expect(expected).await
     }
 
     /// The next reply, which begins with `expected`; all its lines.
-    pub(super) async fn expect(&mut self, expected: &str) -> String {
+    pub(crate) async fn expect(&mut self, expected: &str) -> String {
         let reply = self.reply().await.expect("the session has not closed");
         assert!(
             reply.starts_with(expected),
@@ -276,7 +285,7 @@ impl<T: Transport> Client<T> {
     }
 
     /// Nothing more comes.
-    pub(super) async fn expect_end(&mut self) {
+    pub(crate) async fn expect_end(&mut self) {
         assert_eq!(self.reply().await, None);
     }
 
@@ -296,7 +305,7 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    pub(super) async fn address(&mut self) {
+    pub(crate) async fn address(&mut self) {
         self.say("MAIL FROM:<a@example.org>", "250 2.1.0").await;
         self.say("RCPT TO:<b@example.net>", "250 2.1.5").await;
     }
@@ -316,7 +325,7 @@ fn whole_reply(input: &[u8]) -> Option<usize> {
 
 /// Runs a dialogue: lines with `>` are said, lines with `<` say how the next reply begins, `< end` is
 /// the end of the connection.
-pub(super) async fn check(scene: &Scene, dialogue: &str) {
+pub(crate) async fn check(scene: &Scene, dialogue: &str) {
     let mut client = scene.connect();
     for line in dialogue.lines().map(str::trim) {
         match line.split_at_checked(1) {
