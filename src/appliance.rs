@@ -104,10 +104,9 @@ impl Appliance {
         let statistics = Arc::new(Statistics::new(now));
         rollup::restore(&statistics, &store).await?;
         let (trail, trail_writer) = Trail::new(current.clone(), Arc::clone(&statistics));
-        let data_directory = directory.path().to_owned();
         let scribes = vec![
             Stoppable::spawn("trail", |stop| {
-                trail_writer.run(store.clone(), data_directory, stop)
+                trail_writer.run(store.clone(), stop)
             }),
             Stoppable::spawn("roll-up", |stop| {
                 rollup::keep(Arc::clone(&statistics), store.clone(), stop)

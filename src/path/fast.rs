@@ -182,6 +182,7 @@ impl Paths {
         let at = Timestamp::now();
         for (group, report) in ended {
             for (position, outcome) in &report.outcomes {
+                self.statistics.counters.attempted(outcome.kind());
                 self.trail.record(TrailEntry::Attempted(Attempted {
                     message: message.id,
                     recipient: message.envelope.recipients[*position].address.clone(),

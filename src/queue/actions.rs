@@ -80,19 +80,19 @@ impl Queue {
         }
         let mut returned = Vec::with_capacity(rows.len());
         for (id, rows) in by_message {
-            let Ok(stored) = self.tools.store.load(id, &self.tools.budget).await else {
+            let Ok(mut message) = self.tools.store.load(id, &self.tools.budget).await else {
                 // What cannot be read cannot be returned; it can be purged.
                 continue;
             };
-            let recipients = rows.iter().map(|row| row.recipient.clone()).collect();
-            let message = stored.for_recipients(recipients);
+            message.envelope.recipients = rows.iter().map(|row| row.recipient.clone()).collect();
+            let message = Arc::new(message);
             let failed: Vec<Failed> = rows.iter().map(returned_row).collect();
             let reports = self.failure_report(&message, &failed).await;
             let removed = rows.iter().map(|row| RowChange::Remove(row.id)).collect();
             let reports = reports.into_iter().collect();
             self.tools.store.settle(removed, reports).await?;
             returned.extend(rows.iter().map(|row| row.id));
-            self.note_failures(&Arc::clone(&message), &failed);
+            self.note_failures(&message, &failed);
         }
         Ok(returned)
     }

@@ -216,6 +216,7 @@ impl Queue {
     ) {
         for (position, outcome) in &report.outcomes {
             let recipient = &message.envelope.recipients[*position];
+            self.tools.statistics.counters.attempted(outcome.kind());
             tracing::info!(
                 message = %message.id,
                 recipient = %recipient.address,

@@ -26,7 +26,7 @@ use crate::message::trail::{Event, Noted, TrailEntry};
 use crate::message::{MemoryBudget, Message, MessageIds, Recipient};
 use crate::settings;
 use crate::smtp::reply::Reply;
-use crate::statistics::Trail;
+use crate::statistics::{Statistics, Trail};
 use crate::store::{NewQueued, NewRow, Store, StoreError};
 
 pub use action::Action;
@@ -46,6 +46,8 @@ pub struct Tools {
     pub settings: settings::Current,
     /// The history of messages.
     pub trail: Trail,
+    /// Who counts.
+    pub statistics: Arc<Statistics>,
     /// Names for reports.
     pub ids: Arc<MessageIds>,
     /// Our name, which stands in reports.

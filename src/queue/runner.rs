@@ -123,8 +123,9 @@ impl Queue {
 
     /// The message with the taken rows as its recipients.
     async fn load(&self, id: MessageId, rows: &[TakenRow]) -> Result<Arc<Message>, LoadError> {
-        let stored = self.tools.store.load(id, &self.tools.budget).await?;
-        Ok(stored.for_recipients(rows.iter().map(|row| row.recipient.clone()).collect()))
+        let mut message = self.tools.store.load(id, &self.tools.budget).await?;
+        message.envelope.recipients = rows.iter().map(|row| row.recipient.clone()).collect();
+        Ok(Arc::new(message))
     }
 
     /// Rows whose message cannot be read: damaged for good, or tried again later.
