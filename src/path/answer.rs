@@ -76,7 +76,7 @@ async fn write(fingerprints: &Fingerprints, message: &Arc<Message>, settled: &[u
             fingerprints.write(message, positions, &digest, Instant::now())
         }
         Err(error) => {
-            tracing::warn!(message = %message.id, %error, "no fingerprint: the content cannot be read");
+            tracing::warn!(id = %message.id, %error, "no fingerprint: the content cannot be read");
             Ticket::default()
         }
     }
@@ -150,7 +150,7 @@ impl Paths {
             });
         }
         tracing::info!(
-            message = %message.id,
+            id = %message.id,
             from = %message.envelope.sender,
             recipients = message.envelope.recipients.len(),
             bytes = message.body.len(),

@@ -91,7 +91,7 @@ impl Paths {
                 Ok(stored) => return self.continue_in_background(flight, stored, tally),
                 Err(error) => error,
             };
-            tracing::error!(message = %transaction.message.id, %error, "not stored");
+            tracing::error!(id = %transaction.message.id, %error, "not stored");
             match after_failed_store(tally.delivered > 0, flight.has_unanswered_dot()) {
                 AfterFailedStore::AwaitDots => {
                     flight.withdraw_unfinished();
@@ -354,7 +354,7 @@ fn delivered(flight: &Flight) -> Account {
         .states
         .iter()
         .find_map(|state| match state {
-            State::Ended(Outcome::Delivered(reply)) => Some(reply.passed_words()),
+            State::Ended(Outcome::Delivered(reply)) => Some(reply.to_string()),
             _ => None,
         })
         .unwrap_or_else(|| "already delivered".to_owned());

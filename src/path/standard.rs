@@ -34,7 +34,7 @@ impl Paths {
         let lease = room.as_ref().map(|_| self.queue.lease(&rows));
         let stored = self.queue.keep(message, rows.clone(), &[]).await;
         if let Err(error) = stored {
-            tracing::error!(message = %message.id, %error, "not stored");
+            tracing::error!(id = %message.id, %error, "not stored");
             return self.give(transaction, not_stored()).await;
         }
         if let (Some(mut room), Some(mut lease)) = (room, lease) {

@@ -218,7 +218,7 @@ impl Queue {
             let recipient = &message.envelope.recipients[*position];
             self.tools.statistics.counters.attempted(outcome.kind());
             tracing::info!(
-                message = %message.id,
+                id = %message.id,
                 recipient = %recipient.address,
                 next_hop = %next_hop.name(),
                 outcome = %outcome.kind(),

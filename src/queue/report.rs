@@ -213,7 +213,7 @@ async fn original_of(message: &Arc<Message>, subject: Subject) -> (Bytes, bool) 
             Ok(None) => break,
             Err(error) => {
                 // The report matters more than the copy in it.
-                tracing::warn!(message = %message.id, %error, "the original cannot be read for its report");
+                tracing::warn!(id = %message.id, %error, "the original cannot be read for its report");
                 break;
             }
         }

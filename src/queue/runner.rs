@@ -130,7 +130,7 @@ impl Queue {
 
     /// Rows whose message cannot be read: damaged for good, or tried again later.
     async fn give_back(&self, rows: &[TakenRow], error: &LoadError) {
-        tracing::error!(message = %rows[0].message, %error, "a queued message cannot be read");
+        tracing::error!(id = %rows[0].message, %error, "a queued message cannot be read");
         let damaged = matches!(error, LoadError::Damaged(_));
         let state = if damaged {
             RowState::Damaged

@@ -167,7 +167,7 @@ impl Content {
 
     /// A local fault never becomes a 5xx.
     fn spool_failed(&mut self, error: &std::io::Error) {
-        tracing::error!(message = %self.id, %error, "the spool does not take a message; its client is told to try again later");
+        tracing::error!(id = %self.id, %error, "the spool does not take a message; its client is told to try again later");
         self.counters.spool_failures.increment();
         self.refuse(Refusal::Spool);
     }
