@@ -163,6 +163,15 @@ pub const TRAIL_INTERVAL: Duration = Duration::from_secs(1);
 /// The trail stops when less than this is free: mail comes first.
 pub const TRAIL_DISK_FREE_BYTES: u64 = 256 * 1_048_576;
 
+/// Trail entries in one write.
+pub const TRAIL_BATCH: usize = 2_000;
+/// The history is pruned this often.
+pub const TRAIL_PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
+/// One write to the history, or one pruning of it, is given up after this.
+pub const HISTORY_WAIT: Duration = Duration::from_secs(60);
+/// Names of conditions that the statistics tell apart.
+pub const CONDITIONS_COUNTED: usize = 50;
+
 // ---- The web --------------------------------------------------------------------------------------
 
 /// The body of any request.
@@ -173,3 +182,8 @@ pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
 pub const PAGE_ITEMS: u32 = 100;
 /// Items that a caller may ask for at once.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
+/// Connections to the web address at one time.
+pub const WEB_CONNECTIONS: usize = 256;
+/// A connection to the web address on which no answer was written for this long is closed: it bounds
+/// idle ones, clients that send byte by byte, and clients that do not read.
+pub const WEB_IDLE: Duration = Duration::from_secs(60);
