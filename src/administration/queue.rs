@@ -1,5 +1,6 @@
 //! What an operator does with the queue: for chosen recipients, or for all that a filter finds.
 
+use jiff::Timestamp;
 use tracing::info;
 
 use super::Actor;
@@ -48,10 +49,14 @@ pub async fn act(
     target: Target,
     actor: &Actor,
 ) -> Result<u64, ActionError> {
+    let now = Timestamp::now();
     let rows = match target {
         Target::Rows(rows) => rows,
         Target::Matching { filter, expect } => {
-            let matching = store.matching(&filter).await.map_err(anyhow::Error::from)?;
+            let matching = store
+                .matching(&filter, now)
+                .await
+                .map_err(anyhow::Error::from)?;
             let found = matching.len() as u64;
             if found != expect {
                 return Err(ActionError::CountChanged {

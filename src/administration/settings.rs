@@ -126,10 +126,10 @@ impl Difference {
         AuditEntry {
             at: Timestamp::now(),
             who: actor.who.clone(),
-            from: actor.from.map(|from| from.to_string()).unwrap_or_default(),
+            from: actor.from,
             action: action.to_owned(),
-            before: Value::Object(self.before),
-            after: Value::Object(self.after),
+            before: Some(Value::Object(self.before)),
+            after: Some(Value::Object(self.after)),
         }
     }
 }
@@ -158,11 +158,11 @@ mod tests {
         let entry = difference.audited("settings changed", &Actor::command("test"));
         assert_eq!(
             entry.before,
-            serde_json::json!({"keep_trail": true, "retries_max": 0})
+            Some(serde_json::json!({"keep_trail": true, "retries_max": 0}))
         );
         assert_eq!(
             entry.after,
-            serde_json::json!({"keep_trail": false, "retries_max": 7})
+            Some(serde_json::json!({"keep_trail": false, "retries_max": 7}))
         );
         assert_eq!(Difference::between(&before, &before), None);
     }
