@@ -156,13 +156,6 @@ pub const DELAY_REPORT_AFTER: Duration = Duration::from_secs(4 * 3_600);
 
 // ---- The trail ------------------------------------------------------------------------------------
 
-/// Trail entries that wait for the disk; beyond it they are dropped and counted.
-pub const TRAIL_QUEUE: usize = 32_768;
-/// Trail entries are written together about this often.
-pub const TRAIL_INTERVAL: Duration = Duration::from_secs(1);
-/// The trail stops when less than this is free: mail comes first.
-pub const TRAIL_DISK_FREE_BYTES: u64 = 256 * 1_048_576;
-
 /// Trail entries in one write.
 pub const TRAIL_BATCH: usize = 2_000;
 /// The history is pruned this often.
@@ -171,6 +164,12 @@ pub const TRAIL_PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 pub const HISTORY_WAIT: Duration = Duration::from_secs(60);
 /// Names of conditions that the statistics tell apart.
 pub const CONDITIONS_COUNTED: usize = 50;
+/// Trail entries that wait for the disk; beyond it they are dropped and counted.
+pub const TRAIL_QUEUE: usize = 32_768;
+/// Trail entries are written together about this often.
+pub const TRAIL_INTERVAL: Duration = Duration::from_secs(1);
+/// The trail stops when less than this is free: mail comes first.
+pub const TRAIL_DISK_FREE_BYTES: u64 = 256 * 1_048_576;
 
 // ---- The web --------------------------------------------------------------------------------------
 
