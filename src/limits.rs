@@ -186,3 +186,5 @@ pub const WEB_CONNECTIONS: usize = 256;
 /// A connection to the web address on which no answer was written for this long is closed: it bounds
 /// idle ones, clients that send byte by byte, and clients that do not read.
 pub const WEB_IDLE: Duration = Duration::from_secs(60);
+/// Next hops that the metrics tell apart: a label for each of ten thousand helps nobody.
+pub const NEXT_HOPS_IN_METRICS: usize = 50;

@@ -1,12 +1,13 @@
 //! What an operator does with the queue: for chosen recipients, or for all that a filter finds.
 
 use jiff::Timestamp;
-use tracing::info;
+use serde_json::json;
+use tracing::{info, warn};
 
 use super::Actor;
 use crate::message::RowId;
 use crate::queue::{Action, Queue};
-use crate::store::{QueueFilter, Store};
+use crate::store::{AuditEntry, QueueFilter, Store};
 
 /// Whom an action is for.
 #[derive(Clone, Debug)]
@@ -71,6 +72,18 @@ pub async fn act(
         .act(action, rows, &actor.to_string())
         .await
         .map_err(anyhow::Error::from)?;
+    let entry = AuditEntry {
+        at: now,
+        who: actor.who.clone(),
+        from: actor.from,
+        action: format!("queue: {}", action.as_str()),
+        before: None,
+        after: Some(json!({"affected": affected})),
+    };
+    // The rows are changed already: an audit that cannot be written must not hide that.
+    if let Err(error) = store.append_audit(entry).await {
+        warn!(%error, %actor, "a change of the queue was not audited");
+    }
     info!(action = action.as_str(), affected, %actor, "queue changed");
     Ok(affected)
 }

@@ -23,7 +23,7 @@ pub(super) struct Written {
     /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
     #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
-    /// Where its pages are [what it wrote to the data directory, else FASTPATH_WEB_LISTEN]
+    /// Where its pages are [FASTPATH_WEB_LISTEN; what it wrote to the data directory]
     #[arg(long, value_name = "ADDRESS:PORT")]
     web_listen: Option<String>,
 }
@@ -32,9 +32,10 @@ impl Written {
     /// The address to ask: the one that is given, the one that the appliance wrote, or the default.
     pub(super) fn check(&self, environment: &Environment) -> Result<SocketAddr, Failure> {
         let given = options::given(self.web_listen.as_deref(), WEB_LISTEN, environment)?
-            .unwrap_or(Given::default(DEFAULT_WEB_LISTEN, WEB_LISTEN))
-            .parse(options::address)?;
-        if self.web_listen.is_some() {
+            .map(|given| given.parse(options::address))
+            .transpose()?;
+        // Port 0 says only that the appliance chose one.
+        if let Some(given) = given.filter(|given| given.port() != 0) {
             return Ok(reachable(given));
         }
         let serve = options::Written {
@@ -42,7 +43,10 @@ impl Written {
             ..options::Written::default()
         };
         let written = Addresses::read(&serve.data_directory_or_default(environment));
-        Ok(reachable(written.map_or(given, |addresses| addresses.web)))
+        match written {
+            Some(addresses) => Ok(reachable(addresses.web)),
+            None => Given::default(DEFAULT_WEB_LISTEN, WEB_LISTEN).parse(options::address),
+        }
     }
 }
 
