@@ -147,6 +147,20 @@ pub const BREAKER_PROBE_FIRST: Duration = Duration::from_secs(30);
 pub const BREAKER_PROBE_LAST: Duration = Duration::from_secs(300);
 /// An address that failed is tried last for this long.
 pub const ADDRESS_PENALTY: Duration = Duration::from_secs(60);
+/// Addresses under a penalty at one time.
+pub const ADDRESS_PENALTIES: usize = 10_000;
+/// Answers of the DNS that are kept for as long as they are valid.
+pub const DNS_CACHE_ANSWERS: u64 = 65_536;
+/// Questions at one time to one DNS server; the resolver's own 32 fails under load.
+pub const DNS_QUESTIONS: usize = 1_024;
+/// One try of a DNS question, so that a second one fits into [`RESOLVE_WAIT`].
+pub const DNS_TRY_WAIT: Duration = Duration::from_secs(2);
+/// Pieces of one vectored write (IOV_MAX on Linux); content with more is copied together first.
+pub const WRITE_PIECES: usize = 1_024;
+/// Latencies of a next hop's attempts count for one to two of these.
+pub const LATENCY_WINDOW: Duration = Duration::from_secs(300);
+/// Idle connections are looked through this often.
+pub const IDLE_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 // ---- The retry queue and the store ----------------------------------------------------------------
 
@@ -195,6 +209,14 @@ pub const DELAY_REPORT_AFTER: Duration = Duration::from_secs(4 * 3_600);
 
 // ---- The trail ------------------------------------------------------------------------------------
 
+/// Trail entries in one write.
+pub const TRAIL_BATCH: usize = 2_000;
+/// The history is pruned this often.
+pub const TRAIL_PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
+/// One write to the history, or one pruning of it, is given up after this.
+pub const HISTORY_WAIT: Duration = Duration::from_secs(60);
+/// Names of conditions that the statistics tell apart.
+pub const CONDITIONS_COUNTED: usize = 50;
 /// Trail entries that wait for the disk; beyond it they are dropped and counted.
 pub const TRAIL_QUEUE: usize = 32_768;
 /// Trail entries are written together about this often.
@@ -227,3 +249,10 @@ pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
 pub const PAGE_ITEMS: u32 = 100;
 /// Items that a caller may ask for at once.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
+/// Connections to the web address at one time.
+pub const WEB_CONNECTIONS: usize = 256;
+/// A connection to the web address on which no answer was written for this long is closed: it bounds
+/// idle ones, clients that send byte by byte, and clients that do not read.
+pub const WEB_IDLE: Duration = Duration::from_secs(60);
+/// Next hops that the metrics tell apart: a label for each of ten thousand helps nobody.
+pub const NEXT_HOPS_IN_METRICS: usize = 50;

@@ -156,6 +156,7 @@ impl Queue {
     fn note_failures(&self, message: &Message, failed: &[Failed]) {
         for one in failed {
             let event = if report::is_wanted(message, one) {
+                self.tools.statistics.counters.reports_written.increment();
                 Event::Reported
             } else {
                 Event::FailedSilently
