@@ -22,6 +22,7 @@ mod bytes;
 mod sync;
 
 mod destinations;
+mod next_hops;
 mod repetition;
 
 mod queue;
