@@ -9,6 +9,7 @@
 
 mod support;
 
+mod harness;
 mod layers;
 
 mod boot;
