@@ -160,10 +160,12 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// Whether a file is a test module of its own: `tests.rs`, or a file in a directory `tests`.
+/// Whether a file is a test module of its own, which its name says.
 fn holds_tests(path: &Path) -> bool {
     let parent = path.parent().and_then(Path::file_name);
-    path.file_stem().is_some_and(|stem| stem == "tests")
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    matches!(&*stem, "tests" | "testing")
+        || stem.ends_with("_tests")
         || parent.is_some_and(|name| name == "tests")
 }
 

@@ -9,6 +9,7 @@
 
 mod support;
 
+mod harness;
 mod layers;
 
 mod boot;
@@ -22,6 +23,7 @@ mod bytes;
 mod sync;
 
 mod destinations;
+mod next_hops;
 mod repetition;
 
 mod queue;
