@@ -280,7 +280,7 @@ async fn bind(options: &Options) -> anyhow::Result<(Vec<Listener>, web::Door, Ad
             Listener::bind(address).with_context(|| format!("cannot listen for mail on {address}"))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let web = web::bind(options.web_listen)
+    let web = web::Door::bind(options.web_listen)
         .await
         .with_context(|| format!("cannot listen for the web on {}", options.web_listen))?;
     let addresses = Addresses {

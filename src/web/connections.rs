@@ -26,19 +26,32 @@ impl Connected<IncomingStream<'_, Door>> for ClientAddress {
     }
 }
 
-/// The listener. A client beyond the bound waits in the system's backlog.
+/// The bound web address. A client beyond the bound on connections waits in the system's backlog.
 #[derive(Debug)]
-pub(super) struct Door {
+pub struct Door {
     listener: TcpListener,
+    address: SocketAddr,
     places: Arc<Semaphore>,
 }
 
 impl Door {
-    pub(super) fn new(listener: TcpListener) -> Self {
-        Self {
+    /// Binds `address`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// As the system says: the address is in use, or not ours.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self {
+            address: listener.local_addr()?,
             listener,
             places: Arc::new(Semaphore::new(limits::WEB_CONNECTIONS)),
-        }
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
     }
 }
 
@@ -65,7 +78,7 @@ impl Listener for Door {
 
 /// A connection that ends when nothing was written to the client for too long.
 #[derive(Debug)]
-pub(super) struct Bounded {
+pub struct Bounded {
     stream: TcpStream,
     end: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
@@ -153,10 +166,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_client_is_cut_off() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let _client = TcpStream::connect(address).await.expect("it listens");
-        let (mut connection, _) = Door::new(listener).accept().await;
+        let anywhere = "127.0.0.1:0".parse().expect("an address");
+        let mut door = Door::bind(anywhere).await.expect("a port");
+        let client = TcpStream::connect(door.local_address()).await;
+        let _client = client.expect("it listens");
+        let (mut connection, _) = door.accept().await;
         let began = Instant::now();
         let error = connection.read_u8().await.expect_err("nothing was sent");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
