@@ -7,14 +7,43 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
+
+use self::address_penalty::Penalties;
+use self::attempt::Attempt;
+use self::connection::Connection;
+use self::known_next_hops::KnownNextHops;
+use self::opening::Opener;
+use self::resolve::Resolver;
 
 use crate::limits;
 use crate::message::{Message, Outcome};
 use crate::settings::{Current, NextHop};
+
+mod attempt;
+
+mod breaker;
+mod known_next_hops;
+mod pool;
+
+mod address_penalty;
+mod mx;
+mod resolve;
+
+mod connection;
+mod opening;
+mod stream;
+mod tls_client;
+
+mod content;
+mod envelope;
+mod transaction;
+mod trouble;
+mod verdicts;
 
 mod figures;
 
@@ -93,7 +122,13 @@ pub trait CommitPoint: Send + Sync {
 
 /// Everything that delivery keeps between attempts. Shared by all paths and the queue.
 #[derive(Debug)]
-pub struct Delivery {}
+pub struct Delivery {
+    settings: Current,
+    resolver: Resolver,
+    opener: Opener,
+    known: KnownNextHops,
+    penalties: Mutex<Penalties>,
+}
 
 impl Delivery {
     /// Delivery under our `hostname` (said in EHLO), with the next hops' settings as they change.
@@ -101,32 +136,86 @@ impl Delivery {
     /// ends with the value.
     #[must_use]
     pub fn new(hostname: Arc<str>, settings: Current) -> Arc<Self> {
-        let _ = (hostname, settings);
-        unimplemented!()
+        let delivery = Arc::new(Self {
+            settings,
+            resolver: Resolver::new(Arc::clone(&hostname)),
+            opener: Opener::new(hostname),
+            known: KnownNextHops::default(),
+            penalties: Mutex::default(),
+        });
+        tokio::spawn(close_expired(Arc::downgrade(&delivery)));
+        delivery
     }
 
     /// Tries once to deliver. Dropping the future closes the connection.
     pub async fn attempt<P: CommitPoint>(self: &Arc<Self>, errand: Errand, point: &P) -> Report {
-        let _ = (errand, point.may_commit().await);
-        unimplemented!()
+        let began = Instant::now();
+        let known = self.known.using(errand.next_hop.name(), began);
+        let attempt = Attempt {
+            delivery: self,
+            known: &known,
+            errand: &errand,
+            point,
+        };
+        let tried = attempt.run().await;
+        let now = Instant::now();
+        let report = Report {
+            outcomes: errand.recipients.into_iter().zip(tried.outcomes).collect(),
+            peer: tried.peer.map(|(peer, _)| peer),
+            tls: tried.peer.is_some_and(|(_, tls)| tls),
+            took: now.saturating_duration_since(began),
+        };
+        known.tally.count(&report.outcomes);
+        if report.peer.is_some() {
+            known.tally.record(report.took, now);
+        }
+        report
     }
 
     /// When a suspended next hop is probed next; none when it is not suspended or a probe is due, so
     /// that an attempt of the queue is worth its while.
     #[must_use]
     pub fn suspended(&self, next_hop_name: &str) -> Option<Instant> {
-        let _ = next_hop_name;
-        unimplemented!()
+        let known = self.known.find(next_hop_name)?;
+        known.suspended(Pace::Queue, Instant::now())
     }
 
     /// The figures of every next hop that is kept, by name.
     #[must_use]
     pub fn next_hops(&self) -> Vec<NextHopFigures> {
-        unimplemented!()
+        self.known.figures(Instant::now())
     }
 
     /// Says QUIT on every idle connection and keeps none any more. Attempts under way go on.
     pub async fn close(&self) {
-        unimplemented!()
+        let known = self.known.all();
+        let idle = known.iter().flat_map(|next_hop| next_hop.pool.close());
+        join_all(idle.map(Connection::quit)).await;
+    }
+
+    fn expired(&self) -> Vec<Connection> {
+        let now = Instant::now();
+        let known = self.known.all();
+        known
+            .iter()
+            .flat_map(|next_hop| next_hop.pool.expired(now))
+            .collect()
     }
 }
+
+/// Takes leave on connections that were idle for too long, until `delivery` is gone.
+async fn close_expired(delivery: Weak<Delivery>) {
+    let mut ticks = tokio::time::interval(limits::IDLE_SWEEP_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let Some(delivery) = delivery.upgrade() else {
+            return;
+        };
+        let expired = delivery.expired();
+        drop(delivery);
+        join_all(expired.into_iter().map(Connection::quit)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;
