@@ -140,8 +140,11 @@ impl Latency {
 
     fn record(&mut self, took: Duration, now: Instant) {
         self.turn(now);
-        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.filling.saturating_record(microseconds.max(1));
+        let longest = limits::AFTER_DOT_WAIT * 2;
+        let microseconds = took.min(longest).as_micros().max(1);
+        self.filling
+            .record(microseconds as u64)
+            .expect("a histogram that grows takes what is bounded");
     }
 
     fn quantiles<const N: usize>(

@@ -135,7 +135,8 @@ impl Resolver {
         if records.is_empty() {
             return addresses(dns, domain, vec![domain.to_owned()]).await;
         }
-        match mx::order(records, &self.hostname, &mut rand::rng()) {
+        let exchangers = mx::order(records, &self.hostname, &mut rand::rng());
+        match exchangers {
             Exchangers::Hosts(hosts) => addresses(dns, domain, hosts).await,
             Exchangers::Null => {
                 let words = format!("{domain} takes no mail");

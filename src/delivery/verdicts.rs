@@ -128,3 +128,82 @@ pub(super) fn under_policy(policy: UncertainPolicy, outcome: Outcome) -> Outcome
         (_, outcome) => outcome,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Stage::{Data, Ehlo, EndOfData, Greeting, Mail, Recipient};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `expected`: the outcome's kind and its reply's code, or "go on".
+    fn check(stage: Stage, code: u16, expected: &str) {
+        let reply = Reply::plain(code, "words");
+        let found = verdict(stage, &reply).map_or("go on".to_owned(), |outcome| {
+            format!("{} {}", outcome.kind(), outcome.reply().code)
+        });
+        assert_eq!(found, expected, "{code} {}", stage.in_words());
+    }
+
+    #[test]
+    fn the_table() {
+        for (stage, code, expected) in [
+            (Greeting, 220, "go on"),
+            (Greeting, 421, "deferred 421"),
+            (Greeting, 554, "deferred 451"),
+            (Ehlo, 250, "go on"),
+            (Ehlo, 550, "deferred 451"),
+            (Mail, 250, "go on"),
+            (Mail, 421, "deferred 421"),
+            (Mail, 451, "deferred 451"),
+            (Mail, 550, "refused 550"),
+            (Mail, 552, "refused 552"),
+            (Mail, 530, "deferred 451"),
+            (Mail, 354, "deferred 451"),
+            (Recipient, 250, "go on"),
+            (Recipient, 251, "go on"),
+            (Recipient, 450, "deferred 450"),
+            (Recipient, 550, "refused 550"),
+            (Recipient, 552, "deferred 452"),
+            (Recipient, 535, "deferred 451"),
+            (Recipient, 538, "deferred 451"),
+            (Data, 354, "go on"),
+            (Data, 250, "deferred 451"),
+            (Data, 451, "deferred 451"),
+            (Data, 554, "refused 554"),
+            (EndOfData, 250, "delivered 250"),
+            (EndOfData, 354, "uncertain 451"),
+            (EndOfData, 421, "deferred 421"),
+            (EndOfData, 452, "deferred 452"),
+            (EndOfData, 552, "refused 552"),
+            (EndOfData, 530, "deferred 451"),
+        ] {
+            check(stage, code, expected);
+        }
+    }
+
+    #[test]
+    fn a_552_for_a_recipient_loses_its_permanence() {
+        let reply = Reply::new(552, (5, 5, 3), "too many recipients");
+        let outcome = verdict(Recipient, &reply).expect("an outcome");
+        let expected = Reply::new(452, (4, 5, 3), "too many recipients");
+        assert_eq!(outcome.reply(), &expected);
+    }
+
+    proptest! {
+        #[test]
+        fn a_deferred_reply_can_be_passed_on(
+            stage in prop::sample::select(vec![Greeting, Ehlo, Mail, Recipient, Data, EndOfData]),
+            code in 200u16..600,
+            class in 2u8..6,
+        ) {
+            let reply = Reply::new(code, (class, 1, 1), "words");
+            match verdict(stage, &reply) {
+                Some(Outcome::Deferred(_, reply)) => prop_assert!(reply.is_transient()),
+                Some(Outcome::Refused(reply)) => prop_assert!(reply.is_permanent()),
+                Some(Outcome::Delivered(reply)) => prop_assert!(reply.is_positive()),
+                Some(Outcome::Uncertain(_)) => prop_assert_eq!(stage, EndOfData),
+                None => prop_assert!(stage != EndOfData),
+            }
+        }
+    }
+}
