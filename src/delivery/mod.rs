@@ -114,6 +114,8 @@ pub struct Report {
 pub trait CommitPoint: Send + Sync {
     /// Whether the content may be ended; asked once in each transaction, right before the final dot
     /// (or the LAST chunk). False: the connection is closed without it, and nothing is delivered.
+    /// An attempt has a second transaction, which asks again, when the first one's connection broke
+    /// before its end was handed over.
     fn may_commit(&self) -> impl Future<Output = bool> + Send;
 
     /// The dot's last byte was given to the socket: from here on a loss means uncertain.

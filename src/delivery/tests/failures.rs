@@ -144,6 +144,12 @@ async fn a_reset_in_the_middle_of_the_content_is_deferred() {
 }
 
 #[tokio::test]
+async fn a_refusal_in_the_middle_of_the_content_is_heard() {
+    let too_big = "S: 552 5.3.4 too big\nclose";
+    assert_eq!(cut_off(too_big).await, ["0 refused 552"]);
+}
+
+#[tokio::test]
 async fn an_uncertain_outcome_may_be_assumed_delivered() {
     let hang_up = "
         content
