@@ -30,6 +30,11 @@ impl KnownNextHop {
         }
     }
 
+    /// Its name.
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
     /// When the next probe is due, where an attempt would not be admitted now.
     pub(super) fn suspended(&self, pace: Pace, now: Instant) -> Option<Instant> {
         self.breaker().suspended(pace, now)

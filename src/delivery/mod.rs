@@ -182,6 +182,18 @@ impl Delivery {
         known.suspended(Pace::Queue, Instant::now())
     }
 
+    /// All next hops that are suspended, with the time of their next probe.
+    #[must_use]
+    pub fn suspended_next_hops(&self) -> Vec<(Arc<str>, Instant)> {
+        let now = Instant::now();
+        let known = self.known.all();
+        let suspended = known.iter().filter_map(|next_hop| {
+            let probe_at = next_hop.suspended(Pace::Queue, now)?;
+            Some((Arc::clone(next_hop.name()), probe_at))
+        });
+        suspended.collect()
+    }
+
     /// The figures of every next hop that is kept, by name.
     #[must_use]
     pub fn next_hops(&self) -> Vec<NextHopFigures> {

@@ -1,6 +1,7 @@
 //! What goes wrong, before and after the point of no return.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -185,6 +186,8 @@ async fn a_run_of_failures_suspends_and_a_probe_resumes() {
         assert_eq!(attempt(Pace::Fast).await, ["0 deferred 451"]);
     }
     let probe_at = delivery.suspended(&name).expect("it is suspended");
+    let suspended = [(Arc::from(&*name), probe_at)];
+    assert_eq!(delivery.suspended_next_hops(), suspended);
     for pace in [Pace::Fast, Pace::Queue] {
         assert_eq!(attempt(pace).await, ["0 destination_suspended 451"]);
     }
