@@ -114,6 +114,8 @@ pub struct Report {
 pub trait CommitPoint: Send + Sync {
     /// Whether the content may be ended; asked once in each transaction, right before the final dot
     /// (or the LAST chunk). False: the connection is closed without it, and nothing is delivered.
+    /// An attempt has a second transaction, which asks again, when the first one's connection broke
+    /// before its end was handed over.
     fn may_commit(&self) -> impl Future<Output = bool> + Send;
 
     /// The dot's last byte was given to the socket: from here on a loss means uncertain.
@@ -170,6 +172,14 @@ impl Delivery {
             known.tally.record(report.took, now);
         }
         report
+    }
+
+    /// When a suspended next hop is probed next; none when it is not suspended or a probe is due, so
+    /// that an attempt of the queue is worth its while.
+    #[must_use]
+    pub fn suspended(&self, next_hop_name: &str) -> Option<Instant> {
+        let known = self.known.find(next_hop_name)?;
+        known.suspended(Pace::Queue, Instant::now())
     }
 
     /// All next hops that are suspended, with the time of their next probe.

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::RData;
+use hickory_resolver::proto::rr::{Name, RData};
 use hickory_resolver::{ResolverBuilder, TokioResolver};
 use tokio::time::timeout;
 
@@ -116,6 +116,7 @@ impl Resolver {
         dns: &TokioResolver,
         domain: &str,
     ) -> Result<Vec<Server>, Unresolved> {
+        let domain = &ascii(domain)?;
         let records = match dns.mx_lookup(absolute(domain)).await {
             Ok(lookup) => lookup
                 .answers()
@@ -123,7 +124,7 @@ impl Resolver {
                 .filter_map(|record| match &record.data {
                     RData::MX(mx) => Some(Exchanger {
                         preference: mx.preference,
-                        host: mx.exchange.to_utf8().trim_end_matches('.').to_owned(),
+                        host: mx.exchange.to_ascii().trim_end_matches('.').to_owned(),
                     }),
                     _ => None,
                 })
@@ -189,6 +190,14 @@ fn literal(target: &Target) -> Option<Server> {
         host: text.into(),
         address: SocketAddr::new(address, port),
     })
+}
+
+/// An internationalised domain as the DNS and TLS know it (RFC 5890); who has labels that the DNS
+/// cannot hold does not exist.
+fn ascii(domain: &str) -> Result<String, Unresolved> {
+    Name::from_utf8(domain)
+        .map(|name| name.to_ascii())
+        .map_err(|_| no_domain(domain))
 }
 
 /// A name that no search list completes.

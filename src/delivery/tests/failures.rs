@@ -1,6 +1,7 @@
 //! What goes wrong, before and after the point of no return.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -144,6 +145,12 @@ async fn a_reset_in_the_middle_of_the_content_is_deferred() {
 }
 
 #[tokio::test]
+async fn a_refusal_in_the_middle_of_the_content_is_heard() {
+    let too_big = "S: 552 5.3.4 too big\nclose";
+    assert_eq!(cut_off(too_big).await, ["0 refused 552"]);
+}
+
+#[tokio::test]
 async fn an_uncertain_outcome_may_be_assumed_delivered() {
     let hang_up = "
         content
@@ -173,15 +180,14 @@ async fn a_run_of_failures_suspends_and_a_probe_resumes() {
         errand.pace = pace;
         kinds(&delivery.attempt(errand, &Gate::default()).await)
     };
-    let suspended = || {
-        let all = delivery.suspended_next_hops();
-        all.first().map(|(_, probe_at)| *probe_at)
-    };
+    let name = address.to_string();
     for _ in 0..limits::BREAKER_FAILURES {
-        assert_eq!(suspended(), None);
+        assert_eq!(delivery.suspended(&name), None);
         assert_eq!(attempt(Pace::Fast).await, ["0 deferred 451"]);
     }
-    let probe_at = suspended().expect("it is suspended");
+    let probe_at = delivery.suspended(&name).expect("it is suspended");
+    let suspended = [(Arc::from(&*name), probe_at)];
+    assert_eq!(delivery.suspended_next_hops(), suspended);
     for pace in [Pace::Fast, Pace::Queue] {
         assert_eq!(attempt(pace).await, ["0 destination_suspended 451"]);
     }
@@ -194,7 +200,7 @@ async fn a_run_of_failures_suspends_and_a_probe_resumes() {
     tokio::time::pause();
     tokio::time::sleep_until(probe_at).await;
     tokio::time::resume();
-    assert_eq!(suspended(), None, "a probe is due");
+    assert_eq!(delivery.suspended(&name), None, "a probe is due");
     let taken = [
         PIPELINING,
         UP_TO_THE_CONTENT,

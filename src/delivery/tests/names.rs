@@ -55,6 +55,11 @@ async fn dns() -> (SocketAddr, DnsServer<Catalog>) {
         ("backed-up.example.net.", mx(20, "relay.example.net.")),
         ("backed-up.example.net.", mx(30, "second.example.net.")),
         ("empty.example.net.", mx(10, "missing.example.net.")),
+        (
+            "xn--bcher-kva.example.net.",
+            mx(10, "xn--bcher-kva.example.net."),
+        ),
+        ("xn--bcher-kva.example.net.", v4(4)),
         ("two.example.net.", v4(1)),
         ("two.example.net.", v4(2)),
     ] {
@@ -97,6 +102,7 @@ async fn exchangers_are_ordered_and_have_all_their_addresses() {
         &["127.0.0.1:25", "[2001:db8::1]:25"],
     )
     .await;
+    check("bücher.example.net", &["127.0.0.4:25"]).await;
     check("[127.0.0.9]", &["127.0.0.9:25"]).await;
     check("[IPv6:2001:db8::9]", &["[2001:db8::9]:25"]).await;
 }
@@ -116,6 +122,8 @@ async fn check_refused(domain: &str, code: u16, enhanced: &str) {
 async fn what_the_dns_rules_out_is_refused() {
     check_refused("no-mail.example.net", 556, "5.1.10").await;
     check_refused("absent.example.net", 550, "5.1.2").await;
+    let long = format!("{}.example.net", "long".repeat(16));
+    check_refused(&long, 550, "5.1.2").await;
     check_refused("ours.example.net", 554, "5.4.6").await;
     check_refused("empty.example.net", 550, "5.4.4").await;
 }
