@@ -1,96 +1,351 @@
-//! Commands.
-use super::{
-    address::{ForwardPath, PathError, ReversePath},
-    reply::Reply,
-};
-#[derive(Clone, PartialEq, Eq, Debug)]
+//! Commands: one line of a client becomes one value, or the error that says what to reply.
+
+use std::fmt;
+
+use super::address::{ForwardPath, PathError, ReversePath};
+use super::parameters;
+use super::reply::Reply;
+use crate::limits::DOMAIN_BYTES;
+
+/// How the commands with arguments are written, for the 501.
+const HELO: &str = "HELO hostname";
+const EHLO: &str = "EHLO hostname";
+const MAIL: &str = "MAIL FROM:<address> [parameters]";
+const RCPT: &str = "RCPT TO:<address> [parameters]";
+const BDAT: &str = "BDAT size [LAST]";
+const AUTH: &str = "AUTH mechanism [initial-response]";
+/// `size-value` of RFC 1870 §5 and `chunk-size` of RFC 3030 §2 have no more digits than this.
+pub(super) const SIZE_DIGITS: usize = 20;
+/// `sasl-mech` of RFC 4422 §3.1.
+const MECHANISM_BYTES: usize = 20;
+
+/// One command of a client.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Command {
+    /// RFC 5321 §4.1.1.1. The host is graphic ASCII without brackets or quotes: it may stand in a Received field.
     Helo {
+        /// What the client calls itself.
         host: String,
     },
+    /// RFC 5321 §4.1.1.1.
     Ehlo {
+        /// What the client calls itself.
         host: String,
     },
+    /// RFC 5321 §4.1.1.2.
     Mail(MailCommand),
+    /// RFC 5321 §4.1.1.3.
     Rcpt(RcptCommand),
+    /// RFC 5321 §4.1.1.4.
     Data,
+    /// RFC 3030 §2.
     Bdat {
+        /// Bytes that follow the line.
         size: u64,
+        /// No chunk follows this one.
         last: bool,
     },
+    /// RFC 5321 §4.1.1.5.
     Rset,
+    /// RFC 5321 §4.1.1.9.
     Noop,
+    /// RFC 5321 §4.1.1.10.
     Quit,
+    /// RFC 3207 §4.
     StartTls,
+    /// RFC 4954 §4.
     Auth {
+        /// In upper case.
         mechanism: String,
+        /// Base64 as sent, or `=` for an empty response.
         initial: Option<String>,
     },
+    /// RFC 5321 §4.1.1.6; whom it asks about is of no use to us.
     Vrfy,
+    /// RFC 5321 §4.1.1.7.
     Expn,
+    /// RFC 5321 §4.1.1.8.
     Help,
 }
-#[derive(Clone, PartialEq, Eq, Debug)]
+
+/// MAIL with its parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailCommand {
+    /// The sender.
     pub from: ReversePath,
+    /// SIZE: bytes the client means to send, RFC 1870.
     pub size: Option<u64>,
+    /// BODY, RFC 6152.
     pub body: Option<BodyType>,
+    /// SMTPUTF8, RFC 6531.
     pub smtputf8: bool,
+    /// RET, RFC 3461 §4.3.
     pub ret: Option<Return>,
+    /// ENVID, RFC 3461 §4.4: xtext as sent, valid.
     pub envelope_id: Option<String>,
+    /// AUTH, RFC 4954 §5: xtext as sent, valid.
     pub auth: Option<String>,
 }
-#[derive(Clone, PartialEq, Eq, Debug)]
+
+/// RCPT with its parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RcptCommand {
+    /// The recipient.
     pub to: ForwardPath,
+    /// NOTIFY, RFC 3461 §4.1.
     pub notify: Option<Notify>,
+    /// ORCPT, RFC 3461 §4.2: `type;xtext` as sent, valid.
     pub original_recipient: Option<String>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+
+/// What the client says about the bytes of the body. BINARYMIME is not offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BodyType {
+    /// ASCII only.
     SevenBit,
+    /// Any bytes, in lines.
     EightBitMime,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+
+/// How much of the message a report of failure brings back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Return {
+    /// All of it.
     Full,
+    /// The header only.
     Headers,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+
+/// Which reports the sender wants about one recipient. `never` excludes the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Notify {
+    /// No report of any kind.
     pub never: bool,
+    /// A report of delivery.
     pub success: bool,
+    /// A report of failure.
     pub failure: bool,
+    /// A report of delay.
     pub delay: bool,
 }
+
 impl Command {
-    /// `smtputf8`: the MAIL of the present transaction had SMTPUTF8 (matters for RCPT only).
-    pub fn parse(_line: &[u8], _smtputf8: bool) -> Result<Command, CommandError> {
-        unimplemented!()
+    /// Reads one line without its CRLF.
+    ///
+    /// `smtputf8`: the MAIL of the present transaction had that parameter, so that RCPT may hold letters
+    /// outside ASCII. For MAIL the parameter on the line itself decides.
+    pub fn parse(line: &[u8], smtputf8: bool) -> Result<Command, CommandError> {
+        let line = line.trim_ascii_end();
+        let name_bytes = memchr::memchr(b' ', line).unwrap_or(line.len());
+        let mut upper = [0; 8];
+        let name = upper.get_mut(..name_bytes).ok_or(CommandError::Unknown)?;
+        name.copy_from_slice(&line[..name_bytes]);
+        name.make_ascii_uppercase();
+        let rest = std::str::from_utf8(&line[name_bytes..]).map_err(|_| CommandError::NotText)?;
+        let argument = rest.strip_prefix(' ').unwrap_or(rest);
+
+        match &*name {
+            b"MAIL" => mail(argument).map(Command::Mail),
+            b"RCPT" => rcpt(argument, smtputf8).map(Command::Rcpt),
+            b"DATA" => alone(argument, Command::Data),
+            b"BDAT" => bdat(argument),
+            b"EHLO" => host(argument, EHLO).map(|host| Command::Ehlo { host }),
+            b"HELO" => host(argument, HELO).map(|host| Command::Helo { host }),
+            b"RSET" => alone(argument, Command::Rset),
+            b"QUIT" => alone(argument, Command::Quit),
+            b"STARTTLS" => alone(argument, Command::StartTls),
+            b"AUTH" => auth(argument),
+            b"NOOP" => Ok(Command::Noop),
+            b"HELP" => Ok(Command::Help),
+            b"VRFY" | b"EXPN" if argument.is_empty() => {
+                Err(CommandError::Syntax("VRFY or EXPN string"))
+            }
+            b"VRFY" => Ok(Command::Vrfy),
+            b"EXPN" => Ok(Command::Expn),
+            _ => Err(CommandError::Unknown),
+        }
     }
+
+    /// The command's name in upper case, for logs and counters.
     pub fn verb(&self) -> &'static str {
-        unimplemented!()
+        match self {
+            Command::Helo { .. } => "HELO",
+            Command::Ehlo { .. } => "EHLO",
+            Command::Mail(_) => "MAIL",
+            Command::Rcpt(_) => "RCPT",
+            Command::Data => "DATA",
+            Command::Bdat { .. } => "BDAT",
+            Command::Rset => "RSET",
+            Command::Noop => "NOOP",
+            Command::Quit => "QUIT",
+            Command::StartTls => "STARTTLS",
+            Command::Auth { .. } => "AUTH",
+            Command::Vrfy => "VRFY",
+            Command::Expn => "EXPN",
+            Command::Help => "HELP",
+        }
     }
 }
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+
+/// By hand, because the initial response of AUTH is a password and Debug goes to logs.
+impl fmt::Debug for Command {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Command::Mail(mail) => mail.fmt(formatter),
+            Command::Rcpt(rcpt) => rcpt.fmt(formatter),
+            Command::Helo { host } | Command::Ehlo { host } => {
+                write!(formatter, "{} {host}", self.verb())
+            }
+            Command::Bdat { size, last } => write!(formatter, "BDAT {size} last={last}"),
+            Command::Auth { mechanism, .. } => write!(formatter, "AUTH {mechanism} …"),
+            _ => formatter.write_str(self.verb()),
+        }
+    }
+}
+
+fn alone(argument: &str, command: Command) -> Result<Command, CommandError> {
+    if argument.is_empty() {
+        Ok(command)
+    } else {
+        Err(CommandError::Syntax("no argument is allowed"))
+    }
+}
+
+fn mail(argument: &str) -> Result<MailCommand, CommandError> {
+    let path = behind_keyword(argument, "FROM:").ok_or(CommandError::Syntax(MAIL))?;
+    let (from, rest) = ReversePath::lex(path).map_err(CommandError::Sender)?;
+    let command = parameters::mail(from, parameters_of(rest, MAIL)?)?;
+    if !command.smtputf8 && !command.from.is_ascii() {
+        return Err(CommandError::Sender(PathError::NonAscii));
+    }
+    Ok(command)
+}
+
+fn rcpt(argument: &str, smtputf8: bool) -> Result<RcptCommand, CommandError> {
+    let path = behind_keyword(argument, "TO:").ok_or(CommandError::Syntax(RCPT))?;
+    let (to, rest) = ForwardPath::lex(path).map_err(CommandError::Recipient)?;
+    if !smtputf8 && !to.is_ascii() {
+        return Err(CommandError::Recipient(PathError::NonAscii));
+    }
+    parameters::rcpt(to, parameters_of(rest, RCPT)?, smtputf8)
+}
+
+/// The path behind `FROM:` or `TO:`. One blank behind the colon is forbidden by RFC 5321 §3.3 and sent
+/// by so many clients that every server takes it.
+fn behind_keyword<'a>(argument: &'a str, keyword: &str) -> Option<&'a str> {
+    let (word, path) = argument.split_at_checked(keyword.len())?;
+    let path = path.strip_prefix(' ').unwrap_or(path);
+    word.eq_ignore_ascii_case(keyword).then_some(path)
+}
+
+/// What stands behind a path: nothing, or a blank and parameters.
+fn parameters_of<'a>(rest: &'a str, usage: &'static str) -> Result<&'a str, CommandError> {
+    match rest.strip_prefix(' ') {
+        Some(parameters) => Ok(parameters),
+        None if rest.is_empty() => Ok(rest),
+        None => Err(CommandError::Syntax(usage)),
+    }
+}
+
+/// Clients call themselves by all sorts of names, so this is no check of a domain; it only keeps out
+/// what would mean something in a Received field.
+fn host(argument: &str, usage: &'static str) -> Result<String, CommandError> {
+    let harmless = |byte: u8| byte.is_ascii_graphic() && !b"()<>\"\\,;".contains(&byte);
+    let valid = (1..=DOMAIN_BYTES).contains(&argument.len()) && argument.bytes().all(harmless);
+    if valid {
+        Ok(argument.to_owned())
+    } else {
+        Err(CommandError::Syntax(usage))
+    }
+}
+
+fn bdat(argument: &str) -> Result<Command, CommandError> {
+    let (digits, last) = match argument.split_once(' ') {
+        None => (argument, false),
+        Some((digits, word)) if word.eq_ignore_ascii_case("LAST") => (digits, true),
+        Some(_) => return Err(CommandError::Syntax(BDAT)),
+    };
+    // `parse` alone would take a sign.
+    let valid = digits.len() <= SIZE_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    match digits.parse() {
+        Ok(size) if valid => Ok(Command::Bdat { size, last }),
+        _ => Err(CommandError::Syntax(BDAT)),
+    }
+}
+
+fn auth(argument: &str) -> Result<Command, CommandError> {
+    let (mechanism, initial) = match argument.split_once(' ') {
+        None => (argument, None),
+        Some((mechanism, initial)) => (mechanism, Some(initial)),
+    };
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let valid = (1..=MECHANISM_BYTES).contains(&mechanism.len())
+        && mechanism.bytes().all(name)
+        && initial.is_none_or(|initial| !initial.is_empty() && initial.bytes().all(base64));
+    if !valid {
+        return Err(CommandError::Syntax(AUTH));
+    }
+    Ok(Command::Auth {
+        mechanism: mechanism.to_ascii_uppercase(),
+        initial: initial.map(str::to_owned),
+    })
+}
+
+/// Why a line is no command we can follow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
+    /// No such command.
     #[error("unknown command")]
     Unknown,
-    #[error("usage: {0}")]
+    /// The line is not UTF-8.
+    #[error("the line is not UTF-8")]
+    NotText,
+    /// The command is known, its form is wrong; holds the right one.
+    #[error("syntax: {0}")]
     Syntax(&'static str),
-    #[error("sender: {0}")]
+    /// The path of MAIL.
+    #[error("bad sender address: {0}")]
     Sender(PathError),
-    #[error("recipient: {0}")]
+    /// The path of RCPT.
+    #[error("bad recipient address: {0}")]
     Recipient(PathError),
+    /// A parameter that we did not offer.
     #[error("unknown parameter {0}")]
     UnknownParameter(String),
-    #[error("bad parameter {0}")]
+    /// A parameter with a value that it cannot have.
+    #[error("bad value of parameter {0}")]
     BadParameter(&'static str),
-    #[error("repeated parameter {0}")]
+    /// A parameter that stands twice.
+    #[error("parameter {0} is repeated")]
     RepeatedParameter(&'static str),
 }
+
 impl CommandError {
+    /// What the client is told.
     pub fn reply(&self) -> Reply {
-        unimplemented!()
+        let (code, enhanced) = match self {
+            CommandError::Unknown => return Reply::unknown_command(),
+            CommandError::Syntax(usage) => return Reply::syntax_error(usage),
+            // RFC 6531 §3.5.
+            CommandError::Sender(PathError::NonAscii)
+            | CommandError::Recipient(PathError::NonAscii)
+            | CommandError::NotText => (553, (5, 6, 7)),
+            // RFC 5321 §4.2.3: 553, mailbox syntax that is not allowed here.
+            CommandError::Sender(PathError::SourceRoute) => (553, (5, 1, 7)),
+            CommandError::Recipient(PathError::SourceRoute) => (553, (5, 1, 3)),
+            CommandError::Sender(_) => (501, (5, 1, 7)),
+            CommandError::Recipient(_) => (501, (5, 1, 3)),
+            // RFC 5321 §4.1.1.11.
+            CommandError::UnknownParameter(_) => (555, (5, 5, 4)),
+            CommandError::BadParameter(_) | CommandError::RepeatedParameter(_) => (501, (5, 5, 4)),
+        };
+        let mut words = self.to_string();
+        words[..1].make_ascii_uppercase();
+        Reply::new(code, enhanced, words)
     }
 }
+
+#[cfg(test)]
+#[path = "command_tests.rs"]
+mod tests;

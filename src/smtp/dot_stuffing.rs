@@ -1,15 +1,122 @@
-//! Dot stuffing.
-#[derive(Debug, Default)]
-pub struct DotStuffer {}
+//! Dot stuffing: canonical content becomes what goes on the wire after 354 (RFC 5321 §4.5.2), without a copy.
+
+use memchr::memmem;
+
+/// Stuffs the dots of one message, chunk after chunk.
+#[derive(Debug)]
+pub struct DotStuffer {
+    /// The last two bytes so far; it begins as if behind a CRLF.
+    last: [u8; 2],
+}
+
+impl Default for DotStuffer {
+    fn default() -> DotStuffer {
+        DotStuffer::new()
+    }
+}
+
 impl DotStuffer {
+    /// The stuffer for one message.
     pub fn new() -> DotStuffer {
-        DotStuffer::default()
+        DotStuffer { last: *b"\r\n" }
     }
-    pub fn stuff<'a>(&mut self, _chunk: &'a [u8], _piece: impl FnMut(&'a [u8])) {
-        unimplemented!()
+
+    /// Gives the pieces of `chunk` in their order, with a dot of its own before each that needs one.
+    ///
+    /// Content with many dots at line starts makes as many pieces: who gathers them for one vectored
+    /// write bounds their number (IOV_MAX).
+    pub fn stuff<'a>(&mut self, chunk: &'a [u8], mut piece: impl FnMut(&'a [u8])) {
+        if chunk.is_empty() {
+            return;
+        }
+        // A dot behind any LF is stuffed, canonical or not: a peer that takes a bare LF for a line end
+        // must not find an end of data in our content.
+        if self.last[1] == b'\n' && chunk[0] == b'.' {
+            piece(b".");
+        }
+        let mut given = 0;
+        for line_feed in memmem::find_iter(chunk, b"\n.") {
+            piece(&chunk[given..=line_feed]);
+            piece(b".");
+            given = line_feed + 1;
+        }
+        piece(&chunk[given..]);
+        self.last = match *chunk {
+            [.., before, last] => [before, last],
+            [last] => [self.last[1], last],
+            [] => self.last,
+        };
     }
-    /// ".\r\n", or "\r\n.\r\n" when the content lacks its last CRLF.
+
+    /// The end of data: `.` and CRLF, after the CRLF that the content may lack.
     pub fn finish(self) -> &'static [u8] {
-        unimplemented!()
+        match &self.last {
+            b"\r\n" => b".\r\n",
+            _ => b"\r\n.\r\n",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::end_of_data::DataDecoder;
+    use proptest::prelude::*;
+
+    fn stuff(chunks: &[&[u8]]) -> Vec<u8> {
+        let mut stuffer = DotStuffer::new();
+        let mut wire = Vec::new();
+        for chunk in chunks {
+            stuffer.stuff(chunk, |piece| wire.extend_from_slice(piece));
+        }
+        wire.extend_from_slice(stuffer.finish());
+        wire
+    }
+
+    fn check(content: &str, expected: &str) {
+        let content = content.as_bytes();
+        for cut in 0..=content.len() {
+            let wire = stuff(&[&content[..cut], &content[cut..]]);
+            assert_eq!(
+                wire.escape_ascii().to_string(),
+                expected.as_bytes().escape_ascii().to_string()
+            );
+        }
+    }
+
+    #[test]
+    fn examples() {
+        check("", ".\r\n");
+        check("a\r\n", "a\r\n.\r\n");
+        check("a", "a\r\n.\r\n");
+        check(".", "..\r\n.\r\n");
+        check(".\r\n", "..\r\n.\r\n");
+        check("a.\r\n..\r\n.b\r\n", "a.\r\n...\r\n..b\r\n.\r\n");
+        check("a\n.b\r\n", "a\n..b\r\n.\r\n");
+        check("a\n", "a\n\r\n.\r\n");
+    }
+
+    #[test]
+    fn content_without_dots_is_one_piece() {
+        let mut pieces = 0;
+        DotStuffer::new().stuff(b"a\r\nb.\r\n", |_| pieces += 1);
+        assert_eq!(pieces, 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_receiver_gets_the_content_back(
+            lines in proptest::collection::vec("[.a ]{0,5}", 0..20),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let content: Vec<u8> = lines.iter().flat_map(|line| format!("{line}\r\n").into_bytes()).collect();
+            let (front, back) = content.split_at(cut.index(content.len() + 1));
+            let wire = stuff(&[front, back]);
+            let mut received = Vec::new();
+            let decoded = DataDecoder::new().decode(&wire, &mut |bytes| received.extend_from_slice(bytes));
+            prop_assert!(decoded.finished);
+            prop_assert_eq!(decoded.consumed, wire.len());
+            prop_assert_eq!(received, content);
+        }
     }
 }

@@ -1,41 +1,314 @@
-//! End of data.
+//! The end of DATA: finds `CRLF . CRLF`, removes the stuffed dots and makes every line end canonical.
+//!
+//! Servers that disagree about where a message ends let a sender smuggle a second one through the
+//! first. So the end is `CRLF . CRLF` and nothing that resembles it, and what leaves this machine holds
+//! no carriage return and no line feed outside a CRLF, whatever came in.
+
+use memchr::{memchr_iter, memchr2};
+
 use super::reply::Reply;
+use crate::limits::TEXT_LINE_BYTES;
+
+/// What a listener does with a message that holds a bare CR or a bare LF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LineEnds {
+    /// Take the canonical form: a bare LF was made CRLF, a bare CR a space.
     Normalise,
+    /// Refuse the message once its real end was read.
     Reject,
 }
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+
+/// What a message held besides ordinary lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
+    /// CR without LF behind it; each became a space.
     pub bare_carriage_returns: u64,
+    /// LF without CR before it; each became CRLF.
     pub bare_line_feeds: u64,
+    /// NUL bytes; they stay where they are, so a message with any is to be refused.
     pub nuls: u64,
+    /// The longest line of the content without its CRLF.
     pub longest_line_bytes: u64,
+    /// A byte of 128 or more: a destination without 8BITMIME cannot take the message as it is.
     pub eight_bit: bool,
 }
+
 impl Findings {
-    /// The reply with which a message is refused for what was found in it, if it is.
-    pub fn refusal(&self, _line_ends: LineEnds) -> Option<Reply> {
-        unimplemented!()
+    /// The reply with which the message is refused for what was found in it. None: it is acceptable.
+    pub fn refusal(&self, line_ends: LineEnds) -> Option<Reply> {
+        let strays = self.bare_carriage_returns + self.bare_line_feeds;
+        if self.nuls > 0 {
+            Some(Reply::nul_in_message())
+        } else if strays > 0 && line_ends == LineEnds::Reject {
+            Some(Reply::stray_line_ends())
+        } else if self.longest_line_bytes > TEXT_LINE_BYTES as u64 {
+            Some(Reply::line_too_long())
+        } else {
+            None
+        }
     }
 }
+
+/// How far one call came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decoded {
+    /// Bytes of the input that belong to the message and its end; what follows is the next command's.
     pub consumed: usize,
+    /// The end was seen.
     pub finished: bool,
 }
-#[derive(Debug, Default)]
+
+/// Where the machine stands between two bytes. Bytes that are held back were not given out yet: what
+/// they mean depends on the next one, which may come with another read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Position {
+    /// Behind a real CRLF, or at the very start.
+    LineStart,
+    /// Inside a line; also behind a bare LF, where no end can be and no dot was stuffed.
+    Text,
+    /// A CR is held back.
+    CarriageReturn,
+    /// A dot at the start of a line is held back.
+    Dot,
+    /// That dot and a CR are held back.
+    DotCarriageReturn,
+    /// `CRLF . CRLF` was seen.
+    End,
+}
+
+/// Turns what a client sends after 354 into canonical content.
+#[derive(Debug)]
 pub struct DataDecoder {
+    position: Position,
+    /// Whether a dot at the start of a line means something; not so in BDAT.
+    dots: bool,
+    /// Bytes of the present line that earlier input held.
+    line_bytes: u64,
     findings: Findings,
 }
+
+impl Default for DataDecoder {
+    fn default() -> DataDecoder {
+        DataDecoder::new()
+    }
+}
+
 impl DataDecoder {
+    /// The decoder for one message: it stands behind the 354, which counts as behind CRLF.
     pub fn new() -> DataDecoder {
-        DataDecoder::default()
+        DataDecoder {
+            position: Position::LineStart,
+            dots: true,
+            line_bytes: 0,
+            findings: Findings::default(),
+        }
     }
-    pub fn decode(&mut self, _input: &[u8], _output: &mut dyn FnMut(&[u8])) -> Decoded {
-        unimplemented!()
+
+    /// The same machine without dots and without an end, for BDAT.
+    pub(super) fn without_dots() -> DataDecoder {
+        DataDecoder {
+            dots: false,
+            ..DataDecoder::new()
+        }
     }
+
+    /// What was found so far.
     pub fn findings(&self) -> Findings {
         self.findings
     }
+
+    /// Takes the next bytes of the message, wherever a read happened to cut them, and gives their
+    /// canonical form to `output` in as few and as long slices as the input allows. Past the end it
+    /// consumes nothing.
+    pub fn decode(&mut self, input: &[u8], output: &mut dyn FnMut(&[u8])) -> Decoded {
+        if self.position == Position::End {
+            return Decoded {
+                consumed: 0,
+                finished: true,
+            };
+        }
+        let mut run = Run {
+            input,
+            at: 0,
+            given: 0,
+            line_from: 0,
+            output,
+        };
+        self.resume(&mut run);
+        while run.at < input.len() && self.position != Position::End {
+            match self.position {
+                Position::LineStart => self.line_start(&mut run),
+                Position::Dot => self.behind_dot(&mut run),
+                _ => self.text(&mut run),
+            }
+        }
+        self.line_bytes += (run.at - run.line_from) as u64;
+        self.longest_line(self.line_bytes);
+        run.give();
+
+        let seen = &input[..run.at];
+        self.findings.nuls += memchr_iter(0, seen).count() as u64;
+        self.findings.eight_bit |= !seen.is_ascii();
+        Decoded {
+            consumed: run.at,
+            finished: self.position == Position::End,
+        }
+    }
+
+    /// Ends a message that no dot ends: gives out what is held back, and the CRLF if the last line lacks it.
+    pub(super) fn finish(mut self, output: &mut dyn FnMut(&[u8])) -> Findings {
+        if self.position == Position::CarriageReturn {
+            self.findings.bare_carriage_returns += 1;
+            self.longest_line(self.line_bytes + 1);
+            output(b" ");
+        }
+        // Text without bytes stands behind a bare LF, which was given out as CRLF.
+        let ended = match self.position {
+            Position::LineStart => true,
+            Position::Text => self.line_bytes == 0,
+            _ => false,
+        };
+        if !ended {
+            output(b"\r\n");
+        }
+        self.findings
+    }
+
+    /// Decides about a CR that the last input ended with.
+    fn resume(&mut self, run: &mut Run<'_, '_>) {
+        let Some(&byte) = run.input.first() else {
+            return;
+        };
+        match (self.position, byte) {
+            (Position::CarriageReturn, b'\n') => {
+                (run.output)(b"\r\n");
+                run.skip(1);
+                self.line_bytes = 0;
+                self.position = Position::LineStart;
+            }
+            (Position::DotCarriageReturn, b'\n') => {
+                run.skip(1);
+                self.position = Position::End;
+            }
+            (Position::CarriageReturn | Position::DotCarriageReturn, _) => {
+                (run.output)(b" ");
+                self.line_bytes += 1;
+                self.findings.bare_carriage_returns += 1;
+                self.position = Position::Text;
+            }
+            _ => {}
+        }
+    }
+
+    fn line_start(&mut self, run: &mut Run<'_, '_>) {
+        if self.dots && run.input[run.at] == b'.' {
+            run.give();
+            run.skip(1);
+            self.position = Position::Dot;
+        } else {
+            self.position = Position::Text;
+        }
+    }
+
+    /// The dot is gone already: it ends the message, or it was stuffed (RFC 5321 §4.5.2).
+    fn behind_dot(&mut self, run: &mut Run<'_, '_>) {
+        self.position = match run.input[run.at..] {
+            [b'\r', b'\n', ..] => {
+                run.skip(2);
+                Position::End
+            }
+            [b'\r'] => {
+                run.skip(1);
+                Position::DotCarriageReturn
+            }
+            _ => Position::Text,
+        };
+    }
+
+    /// Goes on to the next CR or LF and past it.
+    fn text(&mut self, run: &mut Run<'_, '_>) {
+        let Some(distance) = memchr2(b'\r', b'\n', &run.input[run.at..]) else {
+            run.at = run.input.len();
+            self.position = Position::Text;
+            return;
+        };
+        run.at += distance;
+        match run.input[run.at..] {
+            [b'\r', b'\n', ..] => {
+                self.end_line(run);
+                run.at += 2;
+                run.line_from = run.at;
+                self.position = Position::LineStart;
+            }
+            [b'\r'] => {
+                self.line_bytes += (run.at - run.line_from) as u64;
+                run.give();
+                run.skip(1);
+                self.position = Position::CarriageReturn;
+            }
+            [b'\r', ..] => {
+                run.replace(b" ");
+                self.findings.bare_carriage_returns += 1;
+                self.position = Position::Text;
+            }
+            _ => {
+                self.end_line(run);
+                run.replace(b"\r\n");
+                run.line_from = run.at;
+                self.findings.bare_line_feeds += 1;
+                self.position = Position::Text;
+            }
+        }
+    }
+
+    /// Counts the line that ends where `run` stands.
+    fn end_line(&mut self, run: &Run<'_, '_>) {
+        self.longest_line(self.line_bytes + (run.at - run.line_from) as u64);
+        self.line_bytes = 0;
+    }
+
+    fn longest_line(&mut self, bytes: u64) {
+        self.findings.longest_line_bytes = self.findings.longest_line_bytes.max(bytes);
+    }
 }
+
+/// One call's way through its input.
+struct Run<'i, 'o> {
+    input: &'i [u8],
+    /// The next byte to look at.
+    at: usize,
+    /// Everything before it was given out or dropped.
+    given: usize,
+    /// Where the present line began, or the input did.
+    line_from: usize,
+    output: &'o mut dyn FnMut(&[u8]),
+}
+
+impl Run<'_, '_> {
+    /// Gives out everything up to here.
+    fn give(&mut self) {
+        if self.given < self.at {
+            (self.output)(&self.input[self.given..self.at]);
+            self.given = self.at;
+        }
+    }
+
+    /// Drops the next bytes, which no line counts.
+    fn skip(&mut self, count: usize) {
+        self.at += count;
+        self.given = self.at;
+        self.line_from = self.at;
+    }
+
+    /// Gives out everything up to here, and something else in place of the next byte.
+    fn replace(&mut self, bytes: &[u8]) {
+        self.give();
+        (self.output)(bytes);
+        self.at += 1;
+        self.given = self.at;
+    }
+}
+
+#[cfg(test)]
+#[path = "end_of_data_tests.rs"]
+mod tests;

@@ -2,6 +2,11 @@
 //!
 //! Nothing here awaits, reads a clock or touches a socket; bytes go in, values come out. Whoever holds
 //! the connection feeds these machines and obeys what they say.
+//!
+//! What a client says: [`line`](mod@line) cuts its bytes, [`command`] reads them with [`address`] and [`xtext`],
+//! [`end_of_data`] and [`bdat`] turn what follows into content. What we say: [`reply`]. To a next hop it
+//! is the other way round: [`command_writer`] and [`dot_stuffing`] speak, [`reply_reader`] listens.
+//! [`capabilities`] is what either side offers.
 
 pub mod address;
 pub mod bdat;
@@ -11,6 +16,9 @@ pub mod command_writer;
 pub mod dot_stuffing;
 pub mod end_of_data;
 pub mod line;
+mod our_replies;
+mod parameters;
+mod path_lexer;
 pub mod reply;
 pub mod reply_reader;
 pub mod xtext;

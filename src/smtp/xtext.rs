@@ -1,11 +1,100 @@
-//! xtext, RFC 3461 section 4.
-pub fn encode(_text: &str) -> String {
-    unimplemented!()
+//! xtext, the quoting of parameter values in RFC 3461 §4: graphic ASCII stands for itself, all else is `+XX`.
+
+/// The bytes that stand for themselves: graphic ASCII but `+` and `=`.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'+' && byte != b'='
 }
-/// None: not xtext, or not UTF-8 once decoded.
-pub fn decode(_xtext: &str) -> Option<String> {
-    unimplemented!()
+
+/// Writes `text` as xtext. The result holds no blank, no line end and no byte outside ASCII.
+pub fn encode(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut xtext = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if is_plain(byte) {
+            xtext.push(char::from(byte));
+        } else {
+            xtext.push('+');
+            xtext.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            xtext.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+    xtext
 }
-pub fn is_valid(_xtext: &str) -> bool {
-    unimplemented!()
+
+/// Reads xtext. None: it is none, or what it stands for is not UTF-8.
+pub fn decode(xtext: &str) -> Option<String> {
+    let mut bytes = xtext.bytes();
+    let mut text = Vec::with_capacity(xtext.len());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'+' => text.push((hex_digit(bytes.next()?)? << 4) | hex_digit(bytes.next()?)?),
+            _ if is_plain(byte) => text.push(byte),
+            _ => return None,
+        }
+    }
+    String::from_utf8(text).ok()
+}
+
+/// Whether `xtext` may stand in a command as it is.
+pub fn is_valid(xtext: &str) -> bool {
+    let mut bytes = xtext.bytes();
+    while let Some(byte) = bytes.next() {
+        let valid = match byte {
+            b'+' => [bytes.next(), bytes.next()]
+                .into_iter()
+                .all(|digit| digit.and_then(hex_digit).is_some()),
+            _ => is_plain(byte),
+        };
+        if !valid {
+            return false;
+        }
+    }
+    true
+}
+
+/// The RFC asks for upper case; lower case is understood, since some senders write it.
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn examples() {
+        for (text, xtext) in [
+            ("", ""),
+            ("user@example.org", "user@example.org"),
+            ("a+b=c d", "a+2Bb+3Dc+20d"),
+            ("ü\r\n", "+C3+BC+0D+0A"),
+        ] {
+            assert_eq!(encode(text), xtext);
+            assert_eq!(decode(xtext).as_deref(), Some(text));
+        }
+        assert_eq!(decode("a+2bc").as_deref(), Some("a+c"));
+    }
+
+    #[test]
+    fn what_is_no_xtext() {
+        for xtext in ["+", "+2", "+2G", "a b", "a=b", "ü", "a\r\nb", "+-1"] {
+            assert_eq!(decode(xtext), None, "{xtext}");
+            assert!(!is_valid(xtext), "{xtext}");
+        }
+        // Valid, but it stands for no text.
+        assert!(is_valid("+FF"));
+        assert_eq!(decode("+FF"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_can_be_decoded(text in any::<String>()) {
+            let xtext = encode(&text);
+            prop_assert!(is_valid(&xtext));
+            prop_assert_eq!(decode(&xtext), Some(text));
+        }
+    }
 }
