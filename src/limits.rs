@@ -158,6 +158,23 @@ pub const WRITER_BATCH: usize = 512;
 pub const WRITER_BATCH_BYTES: u64 = 16 * 1_048_576;
 /// A change nobody waits for (a delivered row's removal) is committed at the latest after this.
 pub const WRITER_LAZY_WAIT: Duration = Duration::from_millis(20);
+/// A change that found the disk full is tried again this often.
+pub const WRITER_RETRY_WAIT: Duration = Duration::from_secs(1);
+/// Rows of one INSERT: a statement costs two thread switches however many rows it has.
+pub const INSERT_ROWS: usize = 64;
+/// Bytes in the write-ahead log after which a checkpoint begins, off the reply's way.
+pub const CHECKPOINT_BYTES: u64 = 32 * 1_048_576;
+/// A smaller write-ahead log is carried over when nothing was written for this long.
+pub const CHECKPOINT_IDLE: Duration = Duration::from_secs(5);
+/// The log's file is cut to this length when it is begun anew: overwriting it is cheaper than
+/// growing it, but a burst must not hold the disk for ever.
+pub const WAL_KEPT_BYTES: u64 = 128 * 1_048_576;
+/// Connections of each pool of readers; each is a thread.
+pub const STORE_READERS: u32 = 4;
+/// Another process (a backup, the command line) may hold the database this long.
+pub const STORE_BUSY_WAIT: Duration = Duration::from_secs(5);
+/// At shutdown the writer drains and the databases close within this, part of `SHUTDOWN_GRACE`.
+pub const STORE_CLOSE_WAIT: Duration = Duration::from_secs(4);
 /// Rows that one transaction of a bulk action touches.
 pub const BULK_CHUNK: usize = 500;
 /// Attempts of the queue under way at one time.
@@ -192,6 +209,21 @@ pub const TRAIL_QUEUE: usize = 32_768;
 pub const TRAIL_INTERVAL: Duration = Duration::from_secs(1);
 /// The trail stops when less than this is free: mail comes first.
 pub const TRAIL_DISK_FREE_BYTES: u64 = 256 * 1_048_576;
+/// Messages of one chunk of the trail's indexes. Smaller: more chunks to visit in a look-up; larger:
+/// more pages touched by each batch.
+pub const TRAIL_CHUNK_MESSAGES: u64 = 4_096;
+/// Events of one chunk, for messages with many recipients.
+pub const TRAIL_CHUNK_EVENTS: u64 = 16_384;
+/// Messages that one page of the trail looks at when no index helps; the page then says where to go on.
+pub const TRAIL_SCAN_MESSAGES: i64 = 200_000;
+/// Recipients that the trail's listing shows of one message; the message's own page shows all.
+pub const TRAIL_RECIPIENTS_SHOWN: usize = 10;
+/// Events of one message that its page shows.
+pub const TRAIL_EVENTS_SHOWN: i64 = 10_000;
+/// Messages that one transaction prunes.
+pub const PRUNE_CHUNK: i64 = 2_000;
+/// Transactions of one round of pruning; what is left waits for the next round.
+pub const PRUNE_ROUNDS: usize = 200;
 
 // ---- The web --------------------------------------------------------------------------------------
 

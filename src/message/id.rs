@@ -25,6 +25,12 @@ impl MessageId {
         self.0
     }
 
+    /// No id of a message that arrived at `time` or later is smaller.
+    #[must_use]
+    pub fn earliest_at(time: Timestamp) -> Self {
+        Self(time.as_millisecond().max(0) << SEQUENCE_BITS)
+    }
+
     /// The id behind a stored number.
     #[must_use]
     pub const fn from_i64(number: i64) -> Self {

@@ -1,1 +1,299 @@
-//! To be written.
+//! In charge of everything that outlives the process: the only SQL.
+//!
+//! `appliance.db` holds settings, audit and retry queue; what was committed to it is synced. One
+//! [`writer`] task writes it, everything that waits while it is busy in one transaction, and answers
+//! after COMMIT; pages and the queue read beside it. `history.db` holds the trail and the figures of
+//! each minute; nobody waits for it, and it may lose its last second in a power cut.
+//!
+//! Each function is one question or one change in the words of the queue, so that a second backend
+//! can stand beside this one.
+
+mod actions;
+mod checkpoint;
+mod columns;
+mod connections;
+mod due;
+mod error;
+mod filter;
+mod history;
+mod history_prune;
+mod history_read;
+mod history_rows;
+mod insert;
+mod load;
+mod plan;
+mod queue_figures;
+mod queue_read;
+mod queue_write;
+mod rows;
+mod settings;
+#[cfg(test)]
+mod testing;
+mod writer;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqlitePool;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
+pub use filter::QueueFilter;
+pub use history_prune::Pruned;
+pub use history_rows::{
+    AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, TrailEvent, TrailOfMessage,
+};
+pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueSize};
+pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
+pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
+pub use settings::{AuditEntry, AuditItem};
+
+use crate::limits;
+use crate::message::{MessageId, RowId, Spool};
+use connections::Database;
+use history::History;
+use plan::{Member, Prepared};
+use writer::{Job, Writer};
+
+/// The store. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// To the writer of `appliance.db`.
+    jobs: mpsc::Sender<Job>,
+    /// Readers of `appliance.db`.
+    readers: SqlitePool,
+    history: History,
+    spool: Arc<Spool>,
+    /// The next row id.
+    next_row: AtomicI64,
+    /// False after an I/O error at COMMIT, until a restart.
+    healthy: Arc<AtomicBool>,
+}
+
+/// The tasks behind a store, for [`Store::close`].
+#[derive(Debug)]
+pub struct Writers {
+    writer: JoinHandle<()>,
+    checkpointer: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Store {
+    /// Opens both databases of the appliance that runs, makes or migrates them, and puts the rows
+    /// right that the last run left: those that were under way are due at `now`, uncertain ones in
+    /// [`limits::UNCERTAIN_WAIT`]. The caller holds the data directory's lock.
+    ///
+    /// # Errors
+    /// When a file cannot be used, or the stored settings do not hold.
+    pub async fn open(
+        data_directory: &Path,
+        spool: &Arc<Spool>,
+        now: Timestamp,
+    ) -> Result<(Self, Writers), OpenError> {
+        Self::open_with(data_directory, spool, Some(now)).await
+    }
+
+    /// Opens both databases beside an appliance that may be running, for one command: the rows stay
+    /// as they are.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_beside(
+        data_directory: &Path,
+        spool: &Arc<Spool>,
+    ) -> Result<(Self, Writers), OpenError> {
+        Self::open_with(data_directory, spool, None).await
+    }
+
+    async fn open_with(
+        data_directory: &Path,
+        spool: &Arc<Spool>,
+        recover_at: Option<Timestamp>,
+    ) -> Result<(Self, Writers), OpenError> {
+        let failed = |error: sqlx::Error| OpenError::Database {
+            file: Database::Appliance.file(data_directory),
+            cause: error.to_string(),
+        };
+        let mut connection = Database::Appliance.open(data_directory).await?;
+        if let Some(now) = recover_at {
+            let recovered = queue_write::recover(&mut connection, now)
+                .await
+                .map_err(failed)?;
+            tracing::info!(rows = recovered, "rows of the last run are put right");
+        }
+        let next_row = queue_write::greatest_row(&mut connection)
+            .await
+            .map_err(failed)?
+            + 1;
+        let readers = Database::Appliance.readers(data_directory).await?;
+        settings::load(&readers).await?;
+        let history = History::open(data_directory).await?;
+        let (checkpointer, checkpoints) = checkpoint::channel();
+        let checkpoint_connection = Database::Appliance.checkpointer(data_directory).await?;
+
+        let (jobs, waiting) = mpsc::channel(limits::WRITER_QUEUE);
+        let healthy = Arc::new(AtomicBool::new(true));
+        let stop = CancellationToken::new();
+        let writer = Writer::new(
+            connection,
+            waiting,
+            Arc::clone(spool),
+            Arc::clone(&healthy),
+            checkpoints,
+        );
+        let writers = Writers {
+            writer: tokio::spawn(writer.run(stop.clone())),
+            checkpointer: tokio::spawn(checkpointer.run(
+                checkpoint_connection,
+                jobs.downgrade(),
+                stop.clone(),
+            )),
+            stop,
+        };
+        let shared = Shared {
+            jobs,
+            readers,
+            history,
+            spool: Arc::clone(spool),
+            next_row: AtomicI64::new(next_row),
+            healthy,
+        };
+        let shared = Arc::new(shared);
+        Ok((Self { shared }, writers))
+    }
+
+    /// Stores what was given so far, closes both databases, and says whether that was done in time.
+    /// Whoever asks the store afterwards hears [`StoreError::Closed`].
+    pub async fn close(&self, writers: Writers) -> bool {
+        writers.stop.cancel();
+        let closing = async {
+            // The checkpointer first: its connection must be gone when the log is cut.
+            let checkpointer = writers.checkpointer.await;
+            self.shared.readers.close().await;
+            let writer = writers.writer.await;
+            self.shared.history.close().await;
+            for ended in [checkpointer, writer] {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a task of the store ended badly");
+                }
+            }
+        };
+        let closed = tokio::time::timeout(limits::STORE_CLOSE_WAIT, closing).await;
+        closed.is_ok()
+    }
+
+    /// False after an I/O error at COMMIT: nothing is stored until a restart.
+    #[must_use]
+    pub fn healthy(&self) -> bool {
+        self.shared.healthy.load(Ordering::Acquire)
+    }
+
+    /// Ids for `count` new rows. An id is never given twice, not even after a restart.
+    #[must_use]
+    pub fn allocate_rows(&self, count: usize) -> Vec<RowId> {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let first = self.shared.next_row.fetch_add(count, Ordering::Relaxed);
+        (first..first.saturating_add(count)).map(RowId).collect()
+    }
+
+    /// Stores messages with their recipients: all or none, and durable when it returns.
+    /// Figure 2A, step 204, and Figure 3B, step 316.
+    ///
+    /// # Errors
+    /// Nothing was stored; see [`StoreError`] for what that means.
+    pub async fn insert(&self, queued: Vec<NewQueued>) -> Result<(), StoreError> {
+        self.settle(Vec::new(), queued).await
+    }
+
+    /// Changes rows and stores messages, all or nothing, and durable when it returns: a failed
+    /// recipient goes as its report comes.
+    ///
+    /// # Errors
+    /// Nothing was changed or stored; see [`StoreError`] for what that means.
+    pub async fn settle(
+        &self,
+        changes: Vec<RowChange>,
+        reports: Vec<NewQueued>,
+    ) -> Result<(), StoreError> {
+        let mut inserts = Vec::with_capacity(reports.len());
+        for queued in reports {
+            // Outside the writer, so that the files of several messages are synced side by side.
+            let id = queued.message.id;
+            let durable = queued
+                .message
+                .body
+                .make_durable(&self.shared.spool, id)
+                .await?;
+            inserts.push(Prepared { queued, durable });
+        }
+        self.ask(|answer| {
+            Job::Write(Member {
+                inserts,
+                changes,
+                answer: Some(answer),
+            })
+        })
+        .await
+    }
+
+    /// Changes rows while nobody waits: stored [`limits::WRITER_LAZY_WAIT`] later at the latest, behind
+    /// everything that was given before. Waits only for room in the writer's queue. A full disk delays
+    /// the changes; a crash loses them, and then a message may go out twice, but is never lost.
+    pub async fn change(&self, changes: Vec<RowChange>) {
+        let member = Member {
+            inserts: Vec::new(),
+            changes,
+            answer: None,
+        };
+        if self.shared.jobs.send(Job::Write(member)).await.is_err() {
+            tracing::warn!(
+                "rows were changed after the store was closed; they are due again at the next start"
+            );
+        }
+    }
+
+    /// Gives the writer a job and waits for its answer.
+    async fn ask<T>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.shared.jobs.send(job(answer)).await;
+        sent.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The greatest id that a stored message or the trail holds: new ids continue behind it.
+    ///
+    /// # Errors
+    /// When a database cannot be read.
+    pub async fn greatest_message_id(&self) -> Result<Option<MessageId>, ReadError> {
+        let queued: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM messages")
+            .fetch_one(&self.shared.readers)
+            .await?;
+        let trailed = self.shared.history.greatest_message().await?;
+        Ok(queued.max(trailed).map(MessageId::from_i64))
+    }
+
+    /// The spool files that rows name: all others are swept at start.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn spool_names_in_use(&self) -> Result<HashSet<String>, ReadError> {
+        let names: Vec<String> =
+            sqlx::query_scalar("SELECT spool_file FROM messages WHERE spool_file IS NOT NULL")
+                .fetch_all(&self.shared.readers)
+                .await?;
+        Ok(names.into_iter().collect())
+    }
+}

@@ -1,0 +1,135 @@
+//! What an operator does to many rows at once, in pieces between the batches of mail.
+
+use jiff::Timestamp;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+use super::Store;
+use super::columns::milliseconds;
+use super::error::StoreError;
+use super::queue_write::{json, remove_messages};
+use super::rows::Action;
+use super::writer::Job;
+use crate::limits;
+use crate::message::RowId;
+
+impl Store {
+    /// Does `action` to those of `rows` that it applies to, and says which those were: a row that is
+    /// gone, or under an attempt, or in another state is left alone. A `Retry` or `Release` makes the
+    /// row due at `now`.
+    ///
+    /// # Errors
+    /// When a piece was not stored; the pieces before it are.
+    pub async fn act(
+        &self,
+        action: Action,
+        rows: &[RowId],
+        now: Timestamp,
+    ) -> Result<Vec<RowId>, StoreError> {
+        let mut affected = Vec::new();
+        for piece in rows.chunks(limits::BULK_CHUNK) {
+            let rows = piece.to_vec();
+            let acted = self.ask(|answer| Job::Act {
+                action,
+                rows,
+                now,
+                answer,
+            });
+            affected.extend(acted.await?);
+        }
+        Ok(affected)
+    }
+}
+
+/// Does `action` to one piece; gives the rows it applied to and the spool files that went with them.
+pub(super) async fn act(
+    connection: &mut SqliteConnection,
+    action: Action,
+    rows: &[RowId],
+    now: Timestamp,
+) -> Result<(Vec<RowId>, Vec<String>), sqlx::Error> {
+    let change = match action {
+        Action::Retry => {
+            "UPDATE recipients SET next_attempt_at = ?2 WHERE state IN ('waiting', 'uncertain')"
+        }
+        Action::Hold => {
+            "UPDATE recipients SET state = 'held' WHERE state IN ('waiting', 'uncertain')"
+        }
+        Action::Release => {
+            "UPDATE recipients SET state = 'waiting', next_attempt_at = ?2
+             WHERE state IN ('held', 'quarantined')"
+        }
+        Action::Purge => "DELETE FROM recipients WHERE state <> 'delivering'",
+    };
+    let these = "AND id IN (SELECT value FROM json_each(?1)) RETURNING id, message";
+    let changed = sqlx::query(AssertSqlSafe(format!("{change} {these}")))
+        .bind(json(rows)?)
+        .bind(milliseconds(now))
+        .fetch_all(&mut *connection)
+        .await?;
+    let affected = changed.iter().map(|row| RowId(row.get("id"))).collect();
+    if action != Action::Purge {
+        return Ok((affected, Vec::new()));
+    }
+    let messages = changed.iter().map(|row| row.get("message")).collect();
+    let orphans = remove_messages(connection, messages).await?;
+    Ok((affected, orphans))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, queued, time};
+    use super::*;
+    use crate::message::RowState;
+
+    /// Rows 1–6 in the states of the design; which of them does `action` touch, and what are they then?
+    async fn check(action: Action, expected: &[(i64, RowState, i64)]) {
+        let scene = Scene::new().await;
+        let mut queued = queued(1, &[1, 2, 3, 4, 5, 6], b"x");
+        for (row, state) in queued.rows.iter_mut().zip(RowState::ALL) {
+            row.state = *state;
+            row.next_attempt_at = time(100);
+        }
+        scene.store.insert(vec![queued]).await.expect("stored");
+        let all: Vec<RowId> = (0..9).map(RowId).collect();
+        let acted = scene.store.act(action, &all, time(50)).await;
+        let mut touched = Vec::new();
+        for row in acted.expect("stored") {
+            let item = scene.store.queue_item(row).await.expect("readable");
+            let item = item.expect("it is there");
+            let due = item.next_attempt_at.as_second() - time(0).as_second();
+            touched.push((item.id.0, item.state, due));
+        }
+        assert_eq!(touched, expected, "{action:?}");
+    }
+
+    #[tokio::test]
+    async fn actions_touch_the_rows_they_are_meant_for() {
+        use RowState::{Held, Uncertain, Waiting};
+        // 1 waiting, 2 delivering, 3 held, 4 uncertain, 5 quarantined, 6 damaged
+        check(Action::Retry, &[(1, Waiting, 50), (4, Uncertain, 50)]).await;
+        check(Action::Hold, &[(1, Held, 100), (4, Held, 100)]).await;
+        check(Action::Release, &[(3, Waiting, 50), (5, Waiting, 50)]).await;
+    }
+
+    #[tokio::test]
+    async fn a_purge_spares_what_is_under_way_and_takes_the_message_with_its_last_row() {
+        let scene = Scene::new().await;
+        let mut message = queued(1, &[1, 2], b"x");
+        message.rows[1].state = RowState::Delivering;
+        scene
+            .store
+            .insert(vec![message, queued(2, &[3], b"y")])
+            .await
+            .expect("stored");
+        let all: Vec<RowId> = (0..1_200).map(RowId).collect();
+        let purged = scene.store.act(Action::Purge, &all, time(0)).await;
+        assert_eq!(purged, Ok(vec![RowId(1), RowId(3)]));
+        assert_eq!(
+            scene
+                .number("SELECT group_concat(id) = '1' FROM messages")
+                .await,
+            1
+        );
+        assert_eq!(scene.number("SELECT count(*) FROM bodies").await, 1);
+    }
+}

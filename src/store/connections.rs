@@ -1,0 +1,207 @@
+//! The two databases' files: how they are opened, brought up to date, and read beside the writer.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::error::OpenError;
+use crate::limits;
+
+/// The first version without the WAL-reset bug.
+const SAFE_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+static APPLIANCE: Migrator = sqlx::migrate!("migrations/appliance");
+static HISTORY: Migrator = sqlx::migrate!("migrations/history");
+
+/// One of our two databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Database {
+    /// Settings, audit, retry queue: nothing that was committed may be lost.
+    Appliance,
+    /// Trail and statistics: may lose its last second in a power cut.
+    History,
+}
+
+impl Database {
+    fn migrations(self) -> &'static Migrator {
+        match self {
+            Self::Appliance => &APPLIANCE,
+            Self::History => &HISTORY,
+        }
+    }
+
+    /// Its file in the data directory.
+    pub(super) fn file(self, data_directory: &Path) -> PathBuf {
+        data_directory.join(match self {
+            Self::Appliance => "appliance.db",
+            Self::History => "history.db",
+        })
+    }
+
+    fn options(self, data_directory: &Path) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(self.file(data_directory))
+            .busy_timeout(limits::STORE_BUSY_WAIT)
+            .foreign_keys(true)
+            .row_buffer_size(512)
+            .pragma("temp_store", "memory")
+            .disable_statement_logging()
+    }
+
+    /// The one connection that writes. The file is made when it is missing, and brought up to date.
+    pub(super) async fn open(self, data_directory: &Path) -> Result<SqliteConnection, OpenError> {
+        let file = self.file(data_directory);
+        let mut connection = self.writer(data_directory).await?;
+        let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(|error| unusable(&file, &error))?;
+        if !is_safe(&version) {
+            return Err(OpenError::OldSqlite(version));
+        }
+        self.migrations()
+            .run(&mut connection)
+            .await
+            .map_err(|error| OpenError::Migration {
+                file,
+                cause: error.to_string(),
+            })?;
+        Ok(connection)
+    }
+
+    /// A connection that writes, to a database that may be new.
+    async fn writer(self, data_directory: &Path) -> Result<SqliteConnection, OpenError> {
+        let options = self
+            .options(data_directory)
+            .create_if_missing(true)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .journal_mode(SqliteJournalMode::Wal)
+            .pragma("journal_size_limit", limits::WAL_KEPT_BYTES.to_string())
+            .pragma("cache_size", "-16384");
+        let options = match self {
+            // Checkpoints are made beside the writer: see `checkpoint`.
+            Self::Appliance => options
+                .synchronous(SqliteSynchronous::Full)
+                .pragma("wal_autocheckpoint", "0"),
+            // Nobody waits for the trail's writer.
+            Self::History => options
+                .synchronous(SqliteSynchronous::Normal)
+                .pragma("wal_autocheckpoint", "8192"),
+        };
+        options
+            .connect()
+            .await
+            .map_err(|error| unusable(&self.file(data_directory), &error))
+    }
+
+    /// A second connection for checkpoints, to a database that was opened.
+    pub(super) async fn checkpointer(
+        self,
+        data_directory: &Path,
+    ) -> Result<SqliteConnection, OpenError> {
+        self.options(data_directory)
+            .pragma("wal_autocheckpoint", "0")
+            .connect()
+            .await
+            .map_err(|error| unusable(&self.file(data_directory), &error))
+    }
+
+    /// Connections that only read, to a database that was opened.
+    pub(super) async fn readers(self, data_directory: &Path) -> Result<SqlitePool, OpenError> {
+        SqlitePoolOptions::new()
+            .max_connections(limits::STORE_READERS)
+            .acquire_timeout(limits::STORE_BUSY_WAIT)
+            .max_lifetime(None)
+            .connect_with(self.options(data_directory).read_only(true))
+            .await
+            .map_err(|error| unusable(&self.file(data_directory), &error))
+    }
+}
+
+/// Closes a connection that writes, with nothing left in its log.
+pub(super) async fn close(mut connection: SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute(&mut connection)
+        .await?;
+    connection.close().await
+}
+
+fn unusable(file: &Path, error: &sqlx::Error) -> OpenError {
+    OpenError::Database {
+        file: file.to_owned(),
+        cause: error.to_string(),
+    }
+}
+
+fn is_safe(version: &str) -> bool {
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next()) >= SAFE_SQLITE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_with_the_reset_bug_are_refused() {
+        for (version, expected) in [
+            ("3.51.2", false),
+            ("3.46.0", false),
+            ("3.51.3", true),
+            ("3.52.0", true),
+            ("4.0.0", true),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_safe(version), expected, "{version}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_files_are_set_up_as_designed() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        for (database, synchronous) in [(Database::Appliance, 2), (Database::History, 1)] {
+            let mut connection = database.open(directory.path()).await.expect("it opens");
+            let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+                .fetch_one(&mut connection)
+                .await
+                .expect("an answer");
+            assert!(is_safe(&version), "{version}");
+            for (pragma, expected) in [
+                ("PRAGMA auto_vacuum", 2),
+                ("PRAGMA foreign_keys", 1),
+                ("PRAGMA synchronous", synchronous),
+            ] {
+                let value: i64 = sqlx::query_scalar(pragma)
+                    .fetch_one(&mut connection)
+                    .await
+                    .expect("an answer");
+                assert_eq!(value, expected, "{database:?} {pragma}");
+            }
+            let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+                .fetch_one(&mut connection)
+                .await
+                .expect("an answer");
+            assert_eq!(mode, "wal");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_named() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let file = Database::Appliance.file(directory.path());
+        std::fs::write(
+            &file,
+            "this is no database, whatever its name says".repeat(200),
+        )
+        .expect("written");
+        let error = Database::Appliance.open(directory.path()).await.err();
+        let error = error.expect("it is refused").to_string();
+        assert!(error.contains("appliance.db"), "{error}");
+    }
+}

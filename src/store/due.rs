@@ -1,0 +1,311 @@
+//! Taking due rows: the one function that hands the queue's rows out. Figure 3B, steps 318 and 319.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::Store;
+use super::columns::{milliseconds, notify_from};
+use super::error::StoreError;
+use super::queue_write::json;
+use super::rows::{RowChange, TakeDue, TakenRow};
+use super::writer::Job;
+use crate::message::{DiskReason, MessageId, Recipient, RowId, RowState};
+use crate::smtp::address::Mailbox;
+
+/// Walks from next hop to next hop with one seek each, takes the oldest due rows of each, and lets the
+/// next hops take turns: a destination with a hundred thousand rows does not stand before one with two.
+const DUE: &str = "
+    WITH RECURSIVE hops (name) AS (
+        SELECT min(next_hop) FROM recipients WHERE state IN ('waiting', 'uncertain')
+        UNION ALL
+        SELECT (SELECT min(next_hop) FROM recipients
+                WHERE state IN ('waiting', 'uncertain') AND next_hop > hops.name)
+        FROM hops WHERE hops.name IS NOT NULL
+    ),
+    candidates (id, next_attempt_at, turn) AS (
+        SELECT due.id, due.next_attempt_at,
+               row_number() OVER (PARTITION BY due.next_hop ORDER BY due.next_attempt_at, due.id)
+        FROM hops CROSS JOIN recipients AS due ON due.id IN (
+            SELECT id FROM recipients
+            WHERE state IN ('waiting', 'uncertain')
+              AND next_hop = hops.name AND next_attempt_at <= ?1
+            ORDER BY next_attempt_at LIMIT ?2)
+        WHERE hops.name NOT IN (SELECT value FROM json_each(?4))
+    ),
+    chosen AS (SELECT * FROM candidates ORDER BY turn, next_attempt_at, id LIMIT ?3)
+    SELECT r.id, r.message, r.recipient, r.notify, r.original_recipient, r.next_hop, r.state, r.reason,
+           r.attempts, r.last_reply, r.delay_reported, m.received_at, m.expires_at
+    FROM chosen CROSS JOIN recipients AS r ON r.id = chosen.id
+    LEFT JOIN messages AS m ON m.id = r.message
+    ORDER BY chosen.turn, chosen.next_attempt_at, chosen.id";
+
+/// The first row of each next hop, with one seek each.
+const NEXT_DUE: &str = "
+    WITH RECURSIVE hops (name) AS (
+        SELECT min(next_hop) FROM recipients WHERE state IN ('waiting', 'uncertain')
+        UNION ALL
+        SELECT (SELECT min(next_hop) FROM recipients
+                WHERE state IN ('waiting', 'uncertain') AND next_hop > hops.name)
+        FROM hops WHERE hops.name IS NOT NULL
+    )
+    SELECT min((SELECT min(next_attempt_at) FROM recipients
+                WHERE state IN ('waiting', 'uncertain') AND next_hop = hops.name))
+    FROM hops WHERE hops.name NOT IN (SELECT value FROM json_each(?1))";
+
+impl Store {
+    /// Takes the rows that are due at `now`: they stand as `delivering` when this returns, the oldest
+    /// due of each next hop first, next hops in turns. A row that cannot be decoded is marked damaged
+    /// and left out. A row marked uncertain whose attempt still goes on may come due here: whoever
+    /// holds its lease skips it.
+    ///
+    /// # Errors
+    /// When the queue cannot be read or the rows not be marked; then none were taken.
+    pub async fn take_due(
+        &self,
+        now: Timestamp,
+        wanted: TakeDue<'_>,
+    ) -> Result<Vec<TakenRow>, StoreError> {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let found = sqlx::query(DUE)
+            .bind(milliseconds(now))
+            .bind(number(wanted.per_next_hop.min(wanted.total)))
+            .bind(number(wanted.total))
+            .bind(json(wanted.except).map_err(unread)?)
+            .fetch_all(&self.shared.readers)
+            .await
+            .map_err(unread)?;
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sound = Vec::with_capacity(found.len());
+        let mut damaged = Vec::new();
+        for row in &found {
+            match decode(row) {
+                Ok(taken) => sound.push(taken),
+                Err(error) => damaged.extend(damage(row, &error)),
+            }
+        }
+        if !damaged.is_empty() {
+            self.change(damaged).await;
+        }
+        let rows = sound.iter().map(|taken| taken.id).collect();
+        let marked = self.ask(|answer| Job::Take { rows, now, answer }).await?;
+        sound.retain(|taken| marked.contains(&taken.id));
+        Ok(sound)
+    }
+
+    /// When the next row comes due, next hops in `except` left out; none when no row waits.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn next_due(&self, except: &[String]) -> Result<Option<Timestamp>, StoreError> {
+        let next: Option<i64> = sqlx::query_scalar(NEXT_DUE)
+            .bind(json(except).map_err(unread)?)
+            .fetch_one(&self.shared.readers)
+            .await
+            .map_err(unread)?;
+        Ok(next.map(super::columns::timestamp))
+    }
+}
+
+fn unread(error: sqlx::Error) -> StoreError {
+    StoreError::of(&error, false)
+}
+
+/// Marks those of `rows` that are still due: since they were read, an operator may have held or
+/// purged some.
+pub(super) async fn mark_taken(
+    connection: &mut SqliteConnection,
+    rows: &[RowId],
+    now: Timestamp,
+) -> Result<HashSet<RowId>, sqlx::Error> {
+    let marked: Vec<i64> = sqlx::query_scalar(
+        "UPDATE recipients SET state = 'delivering'
+         WHERE id IN (SELECT value FROM json_each(?1))
+           AND state IN ('waiting', 'uncertain') AND next_attempt_at <= ?2
+         RETURNING id",
+    )
+    .bind(json(rows)?)
+    .bind(milliseconds(now))
+    .fetch_all(connection)
+    .await?;
+    Ok(marked.into_iter().map(RowId).collect())
+}
+
+/// Why a row cannot be delivered.
+type Damage = Box<dyn std::error::Error + Send + Sync>;
+
+fn decode(row: &SqliteRow) -> Result<TakenRow, Damage> {
+    let notify: Option<String> = row.try_get("notify")?;
+    let notify = notify
+        .map(|text| notify_from(&text).ok_or("NOTIFY is unknown"))
+        .transpose()?;
+    let reason: String = row.try_get("reason")?;
+    let state: String = row.try_get("state")?;
+    let time = |column| -> Result<Timestamp, Damage> {
+        let stored = row.try_get::<Option<i64>, _>(column)?;
+        let milliseconds = stored.ok_or("its message is missing")?;
+        Ok(Timestamp::from_millisecond(milliseconds)?)
+    };
+    Ok(TakenRow {
+        id: RowId(row.try_get("id")?),
+        message: MessageId::from_i64(row.try_get("message")?),
+        recipient: Recipient {
+            address: Mailbox::parse(&row.try_get::<String, _>("recipient")?)?,
+            notify,
+            original_recipient: row.try_get("original_recipient")?,
+        },
+        next_hop: row.try_get("next_hop")?,
+        reason: DiskReason::from_word(&reason).ok_or("the reason is unknown")?,
+        attempts: row.try_get("attempts")?,
+        last_reply: row.try_get("last_reply")?,
+        received_at: time("received_at")?,
+        expires_at: time("expires_at")?,
+        delay_reported: row.try_get("delay_reported")?,
+        before: RowState::from_word(&state).ok_or("the state is unknown")?,
+    })
+}
+
+fn damage(row: &SqliteRow, error: &Damage) -> Option<RowChange> {
+    let row = RowId(row.try_get("id").ok()?);
+    tracing::error!(%row, %error, "a row of the queue is damaged and will not be delivered");
+    Some(RowChange::SetState {
+        row,
+        state: RowState::Damaged,
+        next_attempt_at: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, queued, time};
+    use super::*;
+
+    /// Rows 1–6 wait for a large next hop, 7 and 8 for another, 9 for a third.
+    async fn three_next_hops() -> Scene {
+        let scene = Scene::new().await;
+        let mut queued = queued(1, &[1, 2, 3, 4, 5, 6, 7, 8, 9], b"x");
+        for (position, row) in queued.rows.iter_mut().enumerate() {
+            row.next_hop = match position {
+                0..6 => "a".into(),
+                6..8 => "b".into(),
+                _ => "c".into(),
+            };
+            // The later rows are due earlier.
+            row.next_attempt_at = time(100 - i64::try_from(position).expect("small"));
+        }
+        scene.store.insert(vec![queued]).await.expect("stored");
+        scene
+    }
+
+    async fn take(
+        scene: &Scene,
+        at: i64,
+        per_next_hop: usize,
+        total: usize,
+        except: &[&str],
+    ) -> Vec<i64> {
+        let except: Vec<String> = except.iter().map(|&name| name.to_owned()).collect();
+        let wanted = TakeDue {
+            per_next_hop,
+            total,
+            except: &except,
+        };
+        let taken = scene.store.take_due(time(at), wanted).await;
+        taken.expect("taken").iter().map(|row| row.id.0).collect()
+    }
+
+    #[tokio::test]
+    async fn next_hops_take_turns_and_the_oldest_due_goes_first() {
+        let scene = three_next_hops().await;
+        assert_eq!(take(&scene, 91, 9, 9, &[]).await, Vec::<i64>::new());
+        assert_eq!(take(&scene, 200, 9, 5, &[]).await, [9, 8, 6, 7, 5]);
+        assert_eq!(take(&scene, 200, 2, 9, &[]).await, [4, 3]);
+        assert_eq!(take(&scene, 200, 9, 9, &[]).await, [2, 1]);
+        assert_eq!(take(&scene, 200, 9, 9, &[]).await, Vec::<i64>::new());
+        let leased = "SELECT count(*) FROM recipients WHERE state = 'delivering'";
+        assert_eq!(scene.number(leased).await, 9);
+    }
+
+    #[tokio::test]
+    async fn next_hops_are_left_alone_when_asked() {
+        let scene = three_next_hops().await;
+        let next = scene.store.next_due(&[]).await.expect("readable");
+        assert_eq!(next, Some(time(92)));
+        let except = ["c".to_owned(), "b".to_owned()];
+        let next = scene.store.next_due(&except).await.expect("readable");
+        assert_eq!(next, Some(time(95)));
+        assert_eq!(take(&scene, 93, 9, 9, &["c"]).await, [8]);
+        assert_eq!(take(&scene, 200, 9, 9, &["a", "c"]).await, [7]);
+        let all = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
+        assert_eq!(scene.store.next_due(&all).await.expect("readable"), None);
+    }
+
+    #[tokio::test]
+    async fn only_waiting_and_uncertain_rows_are_taken() {
+        let scene = Scene::new().await;
+        let mut queued = queued(1, &[1, 2, 3, 4, 5, 6], b"x");
+        for (row, state) in queued.rows.iter_mut().zip(RowState::ALL) {
+            row.state = *state;
+        }
+        scene.store.insert(vec![queued]).await.expect("stored");
+        let wanted = TakeDue {
+            per_next_hop: 9,
+            total: 9,
+            except: &[],
+        };
+        let taken = scene.store.take_due(time(0), wanted).await.expect("taken");
+        let before: Vec<_> = taken.iter().map(|row| (row.id.0, row.before)).collect();
+        assert_eq!(before, [(1, RowState::Waiting), (4, RowState::Uncertain)]);
+        assert_eq!(taken[0].recipient.address.as_str(), "user1@Example.NET");
+        assert_eq!(taken[0].expires_at, time(432_000));
+    }
+
+    #[tokio::test]
+    async fn damaged_rows_are_left_out_and_marked() {
+        for damage in [
+            "UPDATE recipients SET recipient = 'nobody' WHERE id = 1",
+            "UPDATE recipients SET recipient = CAST(x'ff' AS TEXT) WHERE id = 1",
+            "UPDATE recipients SET notify = 'SOMETIMES' WHERE id = 1",
+            "UPDATE recipients SET reason = 'rain' WHERE id = 1",
+            "UPDATE recipients SET attempts = -1 WHERE id = 1",
+            "DELETE FROM messages WHERE id = 1",
+        ] {
+            let scene = Scene::new().await;
+            let stored = vec![queued(1, &[1], b"x"), queued(2, &[2], b"y")];
+            scene.store.insert(stored).await.expect("stored");
+            scene.meddle(damage).await;
+            assert_eq!(take(&scene, 0, 9, 9, &[]).await, [2], "{damage}");
+            scene.settled().await;
+            let item = scene.store.queue_item(RowId(1)).await.expect("readable");
+            let item = item.expect("it is there still");
+            assert_eq!(item.state, RowState::Damaged, "{damage}");
+            assert_eq!(
+                take(&scene, 0, 9, 9, &[]).await,
+                Vec::<i64>::new(),
+                "{damage}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_row_that_was_held_meanwhile_is_not_taken() {
+        let scene = Scene::new().await;
+        scene
+            .store
+            .insert(vec![queued(1, &[1, 2], b"x")])
+            .await
+            .expect("stored");
+        let held = RowChange::SetState {
+            row: RowId(1),
+            state: RowState::Held,
+            next_attempt_at: None,
+        };
+        // Given before the taking, perhaps stored only after the rows were read.
+        scene.store.change(vec![held]).await;
+        assert_eq!(take(&scene, 0, 9, 9, &[]).await, [2]);
+    }
+}

@@ -1,0 +1,130 @@
+//! What can go wrong in the store, sorted by what a caller does about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::settings::FieldErrors;
+
+/// The store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Versions before 3.51.3 can corrupt a database in WAL mode.
+    #[error("SQLite {0} is too old: 3.51.3 is the first version whose write-ahead log is safe")]
+    OldSqlite(String),
+    /// The file is not ours, is broken, or cannot be written.
+    #[error("{}: {cause}", file.display())]
+    Database {
+        /// Which file.
+        file: PathBuf,
+        /// SQLite's words.
+        cause: String,
+    },
+    /// The file was written by a newer version, or a migration failed.
+    #[error("{}: {cause}", file.display())]
+    Migration {
+        /// Which file.
+        file: PathBuf,
+        /// What did not fit.
+        cause: String,
+    },
+    /// The settings that stand in the database do not hold.
+    #[error("the stored settings do not hold: {0}")]
+    Settings(FieldErrors),
+}
+
+/// Something could not be stored. Never a reason for a 5xx: it is our fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full. The next try may work.
+    #[error("the disk is full")]
+    Full,
+    /// Another process holds the database. The next try may work.
+    #[error("the database is locked by another process")]
+    Busy,
+    /// COMMIT failed: what the disk holds is unknown, and nothing is stored until a restart.
+    #[error("the database cannot be trusted until a restart: {0}")]
+    Commit(String),
+    /// The spool file could not be made durable.
+    #[error("the spool file was not stored: {0}")]
+    Spool(String),
+    /// This change does not fit; others do.
+    #[error("not stored: {0}")]
+    Rejected(String),
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// The next try may work without anybody's help.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Full | Self::Busy)
+    }
+
+    /// What an error of a statement, or of COMMIT, means.
+    pub(super) fn of(error: &sqlx::Error, at_commit: bool) -> Self {
+        /// Primary result codes of SQLite.
+        const BUSY: i32 = 5;
+        const LOCKED: i32 = 6;
+        const FULL: i32 = 13;
+        let code = error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .and_then(|code| code.parse::<i32>().ok());
+        // The primary code stands in the low byte of the extended one.
+        match code.map(|code| code & 0xff) {
+            Some(FULL) => Self::Full,
+            Some(BUSY | LOCKED) => Self::Busy,
+            _ if at_commit => Self::Commit(error.to_string()),
+            _ => match error {
+                sqlx::Error::WorkerCrashed => Self::Commit(error.to_string()),
+                _ => Self::Rejected(error.to_string()),
+            },
+        }
+    }
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Spool(error.to_string()),
+        }
+    }
+}
+
+/// Something could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the database could not be read: {0}")]
+pub struct ReadError(#[from] sqlx::Error);
+
+/// A stored message could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No message of this id is stored.
+    #[error("the message is not stored")]
+    Gone,
+    /// What is stored is not a message: its rows are to be marked `damaged`.
+    #[error("the stored message is damaged: {0}")]
+    Damaged(String),
+    /// It could not be read just now.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl From<sqlx::Error> for LoadError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                Self::Damaged(error.to_string())
+            }
+            _ => Self::Read(ReadError(error)),
+        }
+    }
+}
+
+/// The trail or the figures could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the history was not written: {0}")]
+pub struct HistoryError(#[from] sqlx::Error);

@@ -1,0 +1,254 @@
+//! Which rows of the queue are meant: as an operator asks, and as conditions of a query.
+//!
+//! The same filter serves the page, the API's query string and the JSON of a bulk action, so that
+//! what was counted is what is changed.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+use sqlx::{QueryBuilder, Sqlite};
+
+use super::columns::milliseconds;
+use crate::message::{MessageId, RowState};
+
+/// Every part narrows; without parts all rows are meant. A blank text, as an empty field of a form
+/// sends it, is no part. Texts match anywhere and ignore the case of ASCII letters; one that ends in
+/// `*` matches from the beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueueFilter {
+    /// In this state.
+    #[serde(deserialize_with = "state")]
+    pub state: Option<RowState>,
+    /// Waiting for this next hop, by its whole name.
+    #[serde(deserialize_with = "text")]
+    pub next_hop: Option<String>,
+    /// For this domain.
+    #[serde(deserialize_with = "text")]
+    pub destination: Option<String>,
+    /// From such a sender.
+    #[serde(deserialize_with = "text")]
+    pub sender: Option<String>,
+    /// For such a recipient.
+    #[serde(deserialize_with = "text")]
+    pub recipient: Option<String>,
+    /// Kept for this reason, by its whole word; `condition:*` is every condition.
+    #[serde(deserialize_with = "text")]
+    pub reason: Option<String>,
+    /// The next hop's last words.
+    #[serde(deserialize_with = "text")]
+    pub last_reply: Option<String>,
+    /// Arrived at least so long ago.
+    #[serde(deserialize_with = "number")]
+    pub older_than_seconds: Option<u64>,
+    /// Arrived at most so long ago.
+    #[serde(deserialize_with = "number")]
+    pub younger_than_seconds: Option<u64>,
+    /// Recipients of this message.
+    #[serde(deserialize_with = "message_id")]
+    pub message_id: Option<MessageId>,
+}
+
+impl QueueFilter {
+    /// Whether every row is meant.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether the question needs the messages' columns beside the recipients'.
+    pub(super) fn asks_messages(&self) -> bool {
+        self.sender.is_some()
+            || self.older_than_seconds.is_some()
+            || self.younger_than_seconds.is_some()
+    }
+
+    /// Adds the WHERE clause over `recipients AS r` and `messages AS m`.
+    pub(super) fn push_where(&self, query: &mut QueryBuilder<Sqlite>, now: Timestamp) {
+        query.push(" WHERE TRUE");
+        if let Some(state) = self.state {
+            push_state(query, state);
+        }
+        if let Some(next_hop) = &self.next_hop {
+            query.push(" AND r.next_hop = ").push_bind(next_hop.clone());
+        }
+        if let Some(destination) = &self.destination {
+            let domain = destination.to_ascii_lowercase();
+            query.push(" AND r.recipient_domain = ").push_bind(domain);
+        }
+        push_like(query, "m.sender", self.sender.as_deref());
+        push_like(query, "r.recipient", self.recipient.as_deref());
+        push_like(query, "r.last_reply", self.last_reply.as_deref());
+        match self.reason.as_deref() {
+            Some(reason) if reason.ends_with('*') => push_like(query, "r.reason", Some(reason)),
+            Some(reason) => {
+                query.push(" AND r.reason = ").push_bind(reason.to_owned());
+            }
+            None => {}
+        }
+        if let Some(seconds) = self.older_than_seconds {
+            let before = milliseconds(earlier(now, seconds));
+            query.push(" AND m.received_at <= ").push_bind(before);
+        }
+        if let Some(seconds) = self.younger_than_seconds {
+            let after = milliseconds(earlier(now, seconds));
+            query.push(" AND m.received_at >= ").push_bind(after);
+        }
+        if let Some(id) = self.message_id {
+            query.push(" AND r.message = ").push_bind(id.as_i64());
+        }
+    }
+}
+
+/// A state that this version does not know is shown as damaged, so asking for damaged rows finds it.
+fn push_state(query: &mut QueryBuilder<Sqlite>, state: RowState) {
+    if state != RowState::Damaged {
+        query.push(" AND r.state = ").push_bind(state.as_str());
+        return;
+    }
+    query.push(" AND r.state NOT IN (");
+    let mut words = query.separated(", ");
+    for known in RowState::ALL {
+        if *known != RowState::Damaged {
+            words.push_bind(known.as_str());
+        }
+    }
+    query.push(")");
+}
+
+/// `column` holds `text`, or begins with it when it ends in `*`.
+pub(super) fn push_like(query: &mut QueryBuilder<Sqlite>, column: &str, text: Option<&str>) {
+    let Some(text) = text else { return };
+    let (anywhere, text) = match text.strip_suffix('*') {
+        Some(prefix) => ("", prefix),
+        None => ("%", text),
+    };
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push_str(anywhere);
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    query.push(" AND ").push(column).push(" LIKE ");
+    query.push_bind(pattern).push(" ESCAPE '\\'");
+}
+
+/// `seconds` before `now`; the beginning of time when that lies before it.
+fn earlier(now: Timestamp, seconds: u64) -> Timestamp {
+    let ago = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+    now.checked_sub(ago).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty()))
+}
+
+fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RowState>, D::Error> {
+    text(deserializer)?
+        .map(|word| {
+            RowState::from_word(&word)
+                .ok_or_else(|| Error::custom(format!("“{word}” is not a state of the queue")))
+        })
+        .transpose()
+}
+
+fn message_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MessageId>, D::Error> {
+    text(deserializer)?
+        .map(|text| MessageId::from_str(&text).map_err(Error::custom))
+        .transpose()
+}
+
+/// JSON has numbers, a query string has digits.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    struct Number;
+
+    impl<'de> Visitor<'de> for Number {
+        type Value = Option<u64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number of seconds")
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<Option<u64>, E> {
+            Ok(Some(number))
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<Option<u64>, E> {
+            u64::try_from(number).map(Some).map_err(E::custom)
+        }
+
+        fn visit_str<E: Error>(self, digits: &str) -> Result<Option<u64>, E> {
+            match digits.trim() {
+                "" => Ok(None),
+                digits => digits.parse().map(Some).map_err(E::custom),
+            }
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Option<u64>, E> {
+            Ok(None)
+        }
+
+        fn visit_none<E: Error>(self) -> Result<Option<u64>, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(
+            self,
+            deserializer: D,
+        ) -> Result<Option<u64>, D::Error> {
+            deserializer.deserialize_any(self)
+        }
+    }
+
+    deserializer.deserialize_any(Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn json_and_blank_fields_are_read() {
+        let filter: QueueFilter = serde_json::from_value(json!({
+            "state": "held", "sender": " a@b ", "recipient": "",
+            "older_than_seconds": 60, "younger_than_seconds": "7200", "message_id": "0000000000011",
+        }))
+        .expect("a filter");
+        let expected = QueueFilter {
+            state: Some(RowState::Held),
+            sender: Some("a@b".into()),
+            older_than_seconds: Some(60),
+            younger_than_seconds: Some(7_200),
+            message_id: Some(MessageId::from_i64(33)),
+            ..QueueFilter::default()
+        };
+        assert_eq!(filter, expected);
+        let blank = json!({"state": "", "older_than_seconds": "", "message_id": null});
+        let filter: QueueFilter = serde_json::from_value(blank).expect("a filter");
+        assert!(filter.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused() {
+        for wrong in [
+            json!({"weather": "rain"}),
+            json!({"state": "asleep"}),
+            json!({"older_than_seconds": -1}),
+            json!({"older_than_seconds": "soon"}),
+            json!({"message_id": "x"}),
+        ] {
+            let read = serde_json::from_value::<QueueFilter>(wrong.clone());
+            assert!(read.is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Writing the trail and the figures of each minute: in large batches, without a sync, and in the
+//! fewest bytes. What is written here nobody waits for.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqlitePool;
+use tokio::sync::Mutex;
+
+use super::Store;
+use super::columns::{integer, milliseconds};
+use super::connections::{self, Database};
+use super::error::{HistoryError, OpenError};
+use super::insert::{Insert, Query};
+use crate::limits;
+use crate::message::trail::{Answered, Attempted, Noted, TrailEntry};
+
+/// `history.db`.
+#[derive(Debug)]
+pub(super) struct History {
+    /// None once it is closed.
+    writer: Mutex<Option<HistoryWriter>>,
+    pub(super) readers: SqlitePool,
+}
+
+#[derive(Debug)]
+pub(super) struct HistoryWriter {
+    pub(super) connection: SqliteConnection,
+    messages: Insert,
+    events: Insert,
+    chunk: Chunk,
+    /// A transaction was begun and not ended.
+    begun: bool,
+}
+
+/// The part of the indexes that takes what is written now.
+#[derive(Clone, Copy, Debug)]
+struct Chunk {
+    number: i64,
+    messages: u64,
+    events: u64,
+}
+
+impl Chunk {
+    fn begin(number: i64) -> Self {
+        Self {
+            number,
+            messages: 0,
+            events: 0,
+        }
+    }
+
+    fn is_full(self) -> bool {
+        self.messages >= limits::TRAIL_CHUNK_MESSAGES || self.events >= limits::TRAIL_CHUNK_EVENTS
+    }
+}
+
+/// In the order of [`bind_answered`].
+const MESSAGE_COLUMNS: &[&str] = &[
+    "id",
+    "chunk",
+    "received_at",
+    "sender",
+    "client_address",
+    "helo",
+    "login",
+    "recipients",
+    "size_bytes",
+    "path",
+    "storage",
+    "reasons",
+    "code",
+    "reply",
+    "acknowledged_micros",
+];
+
+/// In the order of [`bind_event`].
+const EVENT_COLUMNS: &[&str] = &[
+    "message",
+    "chunk",
+    "number",
+    "at",
+    "recipient",
+    "what",
+    "words",
+    "next_hop",
+    "peer",
+    "tls",
+    "took_micros",
+];
+
+impl History {
+    pub(super) async fn open(data_directory: &Path) -> Result<Self, OpenError> {
+        let mut connection = Database::History.open(data_directory).await?;
+        let last: i64 = sqlx::query_scalar(
+            "SELECT max(coalesce((SELECT max(chunk) FROM messages), 0),
+                        coalesce((SELECT max(chunk) FROM events), 0))",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| OpenError::Database {
+            file: Database::History.file(data_directory),
+            cause: error.to_string(),
+        })?;
+        let writer = HistoryWriter {
+            connection,
+            // The trail of a message that is told twice keeps its first beginning.
+            messages: Insert::new("messages", MESSAGE_COLUMNS, "ON CONFLICT DO NOTHING"),
+            events: Insert::new("events", EVENT_COLUMNS, ""),
+            chunk: Chunk::begin(last + 1),
+            begun: false,
+        };
+        Ok(Self {
+            writer: Mutex::new(Some(writer)),
+            readers: Database::History.readers(data_directory).await?,
+        })
+    }
+
+    /// Closes the database; later writes fail.
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        if let Some(writer) = self.writer.lock().await.take()
+            && let Err(error) = connections::close(writer.connection).await
+        {
+            tracing::warn!(%error, "the trail was not closed cleanly; the next start repairs that");
+        }
+    }
+
+    pub(super) async fn greatest_message(&self) -> Result<Option<i64>, sqlx::Error> {
+        // Events are asked too: a report of our own has no row of its own.
+        sqlx::query_scalar(
+            "SELECT max(id) FROM (SELECT max(id) AS id FROM messages
+                                  UNION ALL SELECT max(message) FROM events)",
+        )
+        .fetch_one(&self.readers)
+        .await
+    }
+
+    /// Runs `work` as one transaction of the writer. A caller may stop waiting at any point: what it
+    /// has begun is then rolled back by the next one.
+    pub(super) async fn transaction<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut HistoryWriter) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        let mut guard = self.writer.lock().await;
+        let writer = guard.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        if writer.begun {
+            writer.roll_back().await;
+        }
+        writer.begun = true;
+        writer.say("BEGIN IMMEDIATE").await?;
+        let end = match work(writer).await {
+            Ok(value) => writer.say("COMMIT").await.map(|()| value),
+            Err(error) => Err(error),
+        };
+        match end {
+            Ok(_) => writer.begun = false,
+            Err(_) => writer.roll_back().await,
+        }
+        end
+    }
+}
+
+impl Store {
+    /// Writes a batch of the trail: all or nothing.
+    ///
+    /// # Errors
+    /// When it was not written; the caller drops and counts it.
+    pub async fn append_trail(&self, entries: Vec<TrailEntry>) -> Result<(), HistoryError> {
+        let history = &self.shared.history;
+        let appended = history.transaction(async |writer| writer.append(&entries).await);
+        Ok(appended.await?)
+    }
+
+    /// Writes the figures of one minute, counted since 1970, over what was written for it before.
+    ///
+    /// # Errors
+    /// When they were not written.
+    pub async fn save_minute(&self, minute: u64, figures: String) -> Result<(), HistoryError> {
+        let saved = self.shared.history.transaction(async |writer| {
+            sqlx::query(
+                "INSERT INTO minutes (minute, figures) VALUES (?, ?)
+                 ON CONFLICT (minute) DO UPDATE SET figures = excluded.figures",
+            )
+            .bind(integer(minute))
+            .bind(figures)
+            .execute(&mut writer.connection)
+            .await
+        });
+        saved.await?;
+        Ok(())
+    }
+}
+
+/// Events in the shape of their table.
+struct EventRow<'a> {
+    entry: Event<'a>,
+    chunk: i64,
+    number: i64,
+}
+
+#[derive(Clone, Copy)]
+enum Event<'a> {
+    Attempted(&'a Attempted),
+    Noted(&'a Noted),
+}
+
+impl HistoryWriter {
+    async fn say(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::query(sql).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    async fn roll_back(&mut self) {
+        // Fails when nothing is begun, or SQLite has rolled back by itself; either is well.
+        let _ = self.say("ROLLBACK").await;
+        self.begun = false;
+    }
+
+    async fn append(&mut self, entries: &[TrailEntry]) -> Result<(), sqlx::Error> {
+        let mut chunk = self.chunk;
+        let mut messages = Vec::new();
+        let mut events = Vec::new();
+        for entry in entries {
+            if chunk.is_full() {
+                chunk = Chunk::begin(chunk.number + 1);
+            }
+            let event = match entry {
+                TrailEntry::Answered(answered) => {
+                    messages.push((answered, chunk.number));
+                    chunk.messages += 1;
+                    continue;
+                }
+                TrailEntry::Attempted(attempted) => Event::Attempted(attempted),
+                TrailEntry::Noted(noted) => Event::Noted(noted),
+            };
+            events.push(EventRow {
+                entry: event,
+                chunk: chunk.number,
+                number: integer(chunk.events),
+            });
+            chunk.events += 1;
+        }
+        let connection = &mut self.connection;
+        self.messages
+            .run(connection, &messages, |query, (answered, chunk)| {
+                bind_answered(query, answered, *chunk)
+            })
+            .await?;
+        self.events.run(connection, &events, bind_event).await?;
+        // Only now: a batch that failed has used up no numbers.
+        self.chunk = chunk;
+        Ok(())
+    }
+}
+
+fn bind_answered<'q>(query: Query<'q>, answered: &Answered, chunk: i64) -> Query<'q> {
+    let reasons = answered.reasons.iter().map(|reason| reason.as_word());
+    let reasons = reasons.collect::<Vec<_>>().join(",");
+    query
+        .bind(answered.message.as_i64())
+        .bind(chunk)
+        .bind(milliseconds(answered.received_at))
+        .bind(answered.sender.as_str())
+        .bind(answered.client.address.map(|address| address.to_string()))
+        .bind(answered.client.helo.clone())
+        .bind(answered.client.login.clone())
+        .bind(answered.recipients)
+        .bind(integer(answered.size_bytes))
+        .bind(answered.path.as_str())
+        .bind(answered.storage.as_str())
+        .bind(reasons)
+        .bind(answered.code)
+        .bind(answered.reply.as_str())
+        .bind(micros(answered.acknowledged_after))
+}
+
+fn bind_event<'q>(query: Query<'q>, row: &EventRow<'_>) -> Query<'q> {
+    let (message, at, recipient, what, words) = match row.entry {
+        Event::Attempted(a) => (a.message, a.at, &a.recipient, a.outcome.as_str(), &a.words),
+        Event::Noted(n) => (n.message, n.at, &n.recipient, n.event.as_str(), &n.words),
+    };
+    let query = query
+        .bind(message.as_i64())
+        .bind(row.chunk)
+        .bind(row.number)
+        .bind(milliseconds(at))
+        .bind(recipient.as_str())
+        .bind(what)
+        .bind(words.as_str());
+    let attempted = match row.entry {
+        Event::Attempted(attempted) => Some(attempted),
+        Event::Noted(_) => None,
+    };
+    query
+        .bind(attempted.map(|a| a.next_hop.clone()))
+        .bind(attempted.and_then(|a| a.peer).map(|peer| peer.to_string()))
+        .bind(attempted.map(|a| a.tls))
+        .bind(attempted.map(|a| micros(a.took)))
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

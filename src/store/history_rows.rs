@@ -1,0 +1,160 @@
+//! The trail as it is read: what was asked for, and what was found.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::message::MessageId;
+
+/// Which messages of the trail are meant. Every part narrows. Sender and recipient match as a whole,
+/// or from the beginning when they end in `*`, and ignore the case of ASCII letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MessageFilter {
+    /// From such a sender; `<>` is the null path.
+    #[serde(deserialize_with = "text")]
+    pub sender: Option<String>,
+    /// For such a recipient.
+    #[serde(deserialize_with = "text")]
+    pub recipient: Option<String>,
+    /// This one message.
+    #[serde(deserialize_with = "message_id")]
+    pub message_id: Option<MessageId>,
+    /// Brought by this address.
+    #[serde(deserialize_with = "text")]
+    pub client_address: Option<String>,
+    /// With such an event for one of its recipients (the one asked for, if one is): `delivered`,
+    /// `deferred`, `refused`, `uncertain`, or what was done: `queued`, `held` …
+    #[serde(deserialize_with = "text")]
+    pub outcome: Option<String>,
+    /// That took this path.
+    #[serde(deserialize_with = "text")]
+    pub path: Option<String>,
+    /// That were there when they were answered.
+    #[serde(deserialize_with = "text")]
+    pub storage: Option<String>,
+    /// That touched disk for this reason; `condition:*` is every condition.
+    #[serde(deserialize_with = "text")]
+    pub reason: Option<String>,
+    /// That arrived then or later.
+    #[serde(deserialize_with = "timestamp")]
+    pub since: Option<Timestamp>,
+    /// That arrived before.
+    #[serde(deserialize_with = "timestamp")]
+    pub until: Option<Timestamp>,
+}
+
+/// A part of the trail, the newest messages first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct MessagesPage {
+    /// The messages that were found.
+    pub items: Vec<MessageItem>,
+    /// Where the next page goes on; none when the trail ends here. A page may hold few messages, or
+    /// none, and still have a next one: a rare thing is looked for piece by piece.
+    pub next: Option<MessageId>,
+}
+
+/// One message of a listing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MessageItem {
+    /// How it was answered.
+    #[serde(flatten)]
+    pub answered: AnsweredRow,
+    /// The last event of each recipient, of the first [`crate::limits::TRAIL_RECIPIENTS_SHOWN`].
+    pub latest: Vec<LatestEvent>,
+}
+
+/// How a message was answered.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AnsweredRow {
+    /// Our id.
+    pub message_id: MessageId,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// The reverse path, empty for the null path.
+    pub sender: String,
+    /// The address that brought it; none for our own.
+    pub client_address: Option<String>,
+    /// What that called itself.
+    pub helo: String,
+    /// The login it had authenticated as.
+    pub login: Option<String>,
+    /// How many recipients it had.
+    pub recipients: u64,
+    /// Bytes of content.
+    pub size_bytes: u64,
+    /// The way it took.
+    pub path: String,
+    /// Where it was when it was answered.
+    pub storage: String,
+    /// Why it touched disk, first reason first.
+    pub reasons: Vec<String>,
+    /// The reply's code.
+    pub code: u16,
+    /// The reply's text.
+    pub reply: String,
+    /// From the end of data to the reply.
+    pub acknowledged_seconds: f64,
+}
+
+/// What happened last for one recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LatestEvent {
+    /// Whom it concerns.
+    pub recipient: String,
+    /// An outcome, or what was done.
+    pub what: String,
+    /// When.
+    pub at: Timestamp,
+    /// The next hop's reply, or a reason.
+    pub words: String,
+}
+
+/// The whole history of one message.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrailOfMessage {
+    /// How it was answered; none for a report of our own, and for what was pruned.
+    pub answered: Option<AnsweredRow>,
+    /// What happened since, in order.
+    pub events: Vec<TrailEvent>,
+}
+
+/// One event of a message's history.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrailEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Whom it concerns.
+    pub recipient: String,
+    /// An outcome, or what was done.
+    pub what: String,
+    /// The next hop's reply, or a reason.
+    pub words: String,
+    /// The next hop's name; none unless it was an attempt.
+    pub next_hop: Option<String>,
+    /// The server that was spoken to.
+    pub peer: Option<String>,
+    /// TLS was spoken.
+    pub tls: Option<bool>,
+    /// How long the attempt took.
+    pub took_seconds: Option<f64>,
+}
+
+/// A blank text, as an empty field of a form sends it, is none.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty()))
+}
+
+fn message_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MessageId>, D::Error> {
+    let text = text(deserializer)?;
+    text.map(|text| text.parse().map_err(de::Error::custom))
+        .transpose()
+}
+
+fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = text(deserializer)?;
+    text.map(|text| text.parse().map_err(de::Error::custom))
+        .transpose()
+}

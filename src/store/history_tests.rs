@@ -1,0 +1,307 @@
+//! The trail: written, found again, page by page.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::testing::{Scene, answered, attempted, mailbox, time};
+use super::super::{MessageFilter, MessagesPage};
+use crate::message::trail::{Answered, Attempted, Event, Noted, TrailEntry};
+use crate::message::words::OutcomeKind;
+use crate::message::{DiskReason, MessageId, Path, Storage};
+use crate::smtp::address::ReversePath;
+
+fn id(second: i64) -> MessageId {
+    MessageId::earliest_at(time(second))
+}
+
+fn answered_with(second: i64, change: impl FnOnce(&mut Answered)) -> TrailEntry {
+    let TrailEntry::Answered(mut entry) = answered(time(second)) else {
+        panic!("it is an answer");
+    };
+    change(&mut entry);
+    TrailEntry::Answered(entry)
+}
+
+fn attempted_with(second: i64, recipient: &str, outcome: OutcomeKind) -> TrailEntry {
+    let TrailEntry::Attempted(entry) = attempted(time(second), recipient) else {
+        panic!("it is an attempt");
+    };
+    TrailEntry::Attempted(Attempted { outcome, ..entry })
+}
+
+/// Messages of the seconds 1 to 4, each different in something a filter asks for.
+fn entries() -> Vec<TrailEntry> {
+    vec![
+        answered(time(1)),
+        attempted(time(1), "anna@example.net"),
+        answered_with(2, |answered| {
+            answered.sender = ReversePath::Null;
+            answered.path = Path::Standard;
+            answered.storage = Storage::Disk;
+            answered.reasons = vec![
+                DiskReason::StandardPath,
+                DiskReason::Condition("antivirus".into()),
+            ];
+        }),
+        attempted_with(2, "Anna@example.net", OutcomeKind::Deferred),
+        attempted_with(2, "bert@example.net", OutcomeKind::Delivered),
+        answered_with(3, |answered| {
+            answered.client.address = Some([198, 51, 100, 7].into());
+            answered.storage = Storage::Split;
+            answered.reasons = vec![DiskReason::OverThreshold];
+        }),
+        attempted_with(3, "bert@example.net", OutcomeKind::Refused),
+        TrailEntry::Noted(Noted {
+            message: id(3),
+            recipient: mailbox("bert@example.net"),
+            at: time(4),
+            event: Event::Reported,
+            words: "to sender@example.org".into(),
+        }),
+        answered(time(4)),
+    ]
+}
+
+fn seconds(page: &MessagesPage) -> Vec<i64> {
+    let second = |at: Timestamp| at.as_second() - time(0).as_second();
+    page.items
+        .iter()
+        .map(|item| second(item.answered.received_at))
+        .collect()
+}
+
+async fn scene() -> Scene {
+    let scene = Scene::new().await;
+    scene.store.append_trail(entries()).await.expect("appended");
+    scene
+}
+
+#[tokio::test]
+async fn filters_find_the_messages_they_say() {
+    let scene = scene().await;
+    for (filter, expected) in [
+        (json!({}), &[4, 3, 2, 1][..]),
+        (json!({"sender": "sender@example.ORG"}), &[4, 3, 1]),
+        (json!({"sender": "send*"}), &[4, 3, 1]),
+        (json!({"sender": "sender"}), &[]),
+        (json!({"sender": "<>"}), &[2]),
+        (json!({"recipient": "anna@example.net"}), &[2, 1]),
+        (json!({"recipient": "b*"}), &[3, 2]),
+        (json!({"recipient": "*"}), &[3, 2, 1]),
+        (json!({"recipient": "b*", "sender": "<>"}), &[2]),
+        (
+            json!({"recipient": "bert@example.net", "outcome": "refused"}),
+            &[3],
+        ),
+        (
+            json!({"recipient": "anna@example.net", "outcome": "delivered"}),
+            &[1],
+        ),
+        (json!({"outcome": "delivered"}), &[2, 1]),
+        (json!({"outcome": "reported"}), &[3]),
+        (json!({"client_address": "198.51.100.7"}), &[3]),
+        (json!({"path": "standard"}), &[2]),
+        (json!({"storage": "memory"}), &[4, 1]),
+        (json!({"reason": "over_threshold"}), &[3]),
+        (json!({"reason": "threshold"}), &[]),
+        (json!({"reason": "condition:antivirus"}), &[2]),
+        (json!({"reason": "condition:*"}), &[2]),
+        (json!({"message_id": id(3).to_string()}), &[3]),
+        (
+            json!({"message_id": id(3).to_string(), "path": "standard"}),
+            &[],
+        ),
+        (
+            json!({"since": time(2).to_string(), "until": time(4).to_string()}),
+            &[3, 2],
+        ),
+        (
+            json!({"since": time(2).to_string(), "sender": "send*", "path": ""}),
+            &[4, 3],
+        ),
+    ] {
+        let read: MessageFilter = serde_json::from_value(filter.clone()).expect("a filter");
+        let page = scene
+            .store
+            .messages_page(&read, None, 10)
+            .await
+            .expect("readable");
+        assert_eq!(seconds(&page), expected, "{filter}");
+        assert_eq!(page.next, None, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn pages_go_on_where_the_last_one_ended() {
+    let scene = scene().await;
+    for filter in [
+        json!({}),
+        json!({"sender": "*"}),
+        json!({"client_address": "192.0.2.1"}),
+    ] {
+        let read: MessageFilter = serde_json::from_value(filter.clone()).expect("a filter");
+        let whole = scene
+            .store
+            .messages_page(&read, None, 10)
+            .await
+            .expect("readable");
+        let mut cursor = None;
+        let mut found = Vec::new();
+        loop {
+            let page = scene
+                .store
+                .messages_page(&read, cursor, 1)
+                .await
+                .expect("readable");
+            found.extend(seconds(&page));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, seconds(&whole), "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_listing_shows_what_happened_last() {
+    let scene = scene().await;
+    let page = scene
+        .store
+        .messages_page(&MessageFilter::default(), None, 3)
+        .await;
+    let page = page.expect("readable");
+    let latest: Vec<Vec<(&str, &str)>> = page
+        .items
+        .iter()
+        .map(|item| {
+            item.latest
+                .iter()
+                .map(|event| (event.recipient.as_str(), event.what.as_str()))
+                .collect()
+        })
+        .collect();
+    let expected = [
+        vec![],
+        vec![("bert@example.net", "reported")],
+        vec![
+            ("Anna@example.net", "deferred"),
+            ("bert@example.net", "delivered"),
+        ],
+    ];
+    assert_eq!(latest, expected);
+}
+
+#[tokio::test]
+async fn the_trail_of_a_message_is_whole_and_in_order() {
+    let scene = scene().await;
+    let trail = scene.store.trail_of(id(3)).await.expect("readable");
+    let trail = serde_json::to_value(&trail).expect("JSON");
+    let event = json!({
+        "at": "2027-01-15T08:00:03Z", "recipient": "bert@example.net", "what": "refused",
+        "words": "250 2.0.0 Ok: queued as 4F2B1C3D", "next_hop": "mx.example.net",
+        "peer": "192.0.2.25:25", "tls": false, "took_seconds": 0.002,
+    });
+    assert_eq!(trail["events"][0], event);
+    assert_eq!(trail["events"][1]["what"], "reported");
+    assert_eq!(trail["events"][1]["took_seconds"], Value::Null);
+    assert_eq!(trail["answered"]["reasons"], json!(["over_threshold"]));
+    assert_eq!(trail["answered"]["acknowledged_seconds"], 0.0015);
+    assert_eq!(trail["answered"]["code"], 250);
+    let unknown = scene.store.trail_of(id(99)).await.expect("readable");
+    assert_eq!((unknown.answered, unknown.events.len()), (None, 0));
+}
+
+#[tokio::test]
+async fn the_trail_goes_on_after_a_restart() {
+    let scene = scene().await;
+    let scene = scene.restart(time(10)).await;
+    let again = attempted_with(2, "anna@example.net", OutcomeKind::Delivered);
+    scene
+        .store
+        .append_trail(vec![again])
+        .await
+        .expect("appended");
+    let trail = scene.store.trail_of(id(2)).await.expect("readable");
+    let what: Vec<_> = trail
+        .events
+        .iter()
+        .map(|event| event.what.as_str())
+        .collect();
+    assert_eq!(what, ["deferred", "delivered", "delivered"]);
+    let greatest = scene.store.greatest_message_id().await.expect("readable");
+    assert_eq!(greatest, Some(id(4)));
+}
+
+#[tokio::test]
+async fn large_batches_begin_new_chunks() {
+    let scene = Scene::new().await;
+    let entries: Vec<TrailEntry> = (0..10_000)
+        .flat_map(|second| {
+            [
+                answered(time(second)),
+                attempted(time(second), &format!("user{second}@example.net")),
+            ]
+        })
+        .collect();
+    scene.store.append_trail(entries).await.expect("appended");
+    let chunks = "SELECT count(DISTINCT chunk) FROM messages";
+    assert_eq!(scene.history_number(chunks).await, 3);
+    for second in [0, 4_095, 4_096, 9_999] {
+        let filter = MessageFilter {
+            recipient: Some(format!("USER{second}@example.net")),
+            ..MessageFilter::default()
+        };
+        let page = scene
+            .store
+            .messages_page(&filter, None, 10)
+            .await
+            .expect("readable");
+        assert_eq!(seconds(&page), [second]);
+    }
+}
+
+#[tokio::test]
+async fn minutes_are_written_over_and_read_in_order() {
+    let scene = Scene::new().await;
+    for (minute, figures) in [(7, "seven"), (5, "five"), (7, "seven again")] {
+        scene
+            .store
+            .save_minute(minute, figures.to_owned())
+            .await
+            .expect("saved");
+    }
+    let loaded = scene.store.load_minutes(0..=6).await.expect("readable");
+    assert_eq!(loaded, [(5, "five".to_owned())]);
+    let loaded = scene.store.load_minutes(0..=7).await.expect("readable");
+    assert_eq!(loaded.last(), Some(&(7, "seven again".to_owned())));
+}
+
+#[tokio::test]
+async fn a_batch_that_was_given_up_leaves_no_trace() {
+    let scene = Scene::new().await;
+    for polls in 1..40 {
+        let mut appending = pin!(scene.store.append_trail(entries()));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..polls {
+            if appending.as_mut().poll(&mut context).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    scene
+        .store
+        .append_trail(vec![answered(time(50))])
+        .await
+        .expect("appended");
+    let newest = scene
+        .store
+        .messages_page(&MessageFilter::default(), None, 1)
+        .await;
+    assert_eq!(seconds(&newest.expect("readable")), [50]);
+}

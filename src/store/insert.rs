@@ -1,0 +1,79 @@
+//! INSERTs of many rows, in few shapes: each statement costs two thread switches however many rows it
+//! has, and a shape that was seen before costs no parsing.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
+
+use crate::limits;
+
+/// A query as sqlx builds it.
+pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
+
+/// One INSERT in the shapes of 1, 2, 4 … [`limits::INSERT_ROWS`] rows.
+#[derive(Debug)]
+pub(super) struct Insert {
+    shapes: Vec<Arc<str>>,
+}
+
+impl Insert {
+    /// An INSERT into `table` with these columns; `suffix` is what follows the values.
+    pub(super) fn new(table: &'static str, columns: &[&'static str], suffix: &'static str) -> Self {
+        let marks = format!("({})", vec!["?"; columns.len()].join(", "));
+        let shape = |rows: usize| -> Arc<str> {
+            let columns = columns.join(", ");
+            let values = vec![marks.as_str(); rows].join(", ");
+            format!("INSERT INTO {table} ({columns}) VALUES {values} {suffix}").into()
+        };
+        let sizes = (0..=limits::INSERT_ROWS.ilog2()).map(|exponent| 1 << exponent);
+        Self {
+            shapes: sizes.map(shape).collect(),
+        }
+    }
+
+    /// Inserts all of `rows`; `bind` binds the columns of one in their order.
+    pub(super) async fn run<T>(
+        &self,
+        connection: &mut SqliteConnection,
+        rows: &[T],
+        bind: impl for<'q> Fn(Query<'q>, &T) -> Query<'q>,
+    ) -> Result<(), sqlx::Error> {
+        for piece in pieces(rows.len()) {
+            let shape = &self.shapes[piece.len().ilog2() as usize];
+            // Only our own names of tables and columns stand in it.
+            let query = sqlx::query(AssertSqlSafe(Arc::clone(shape)));
+            let query = rows[piece].iter().fold(query, &bind);
+            query.execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// `count` rows as pieces whose sizes are powers of two, the large ones first.
+fn pieces(count: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let rest = count - start;
+        let size = 1 << rest.min(limits::INSERT_ROWS).checked_ilog2()?;
+        start += size;
+        Some(start - size..start)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_every_row_once() {
+        for count in [0, 1, 2, 3, 20, 63, 64, 65, 127, 512, 1_000] {
+            let covered: Vec<usize> = pieces(count).flatten().collect();
+            assert_eq!(covered, (0..count).collect::<Vec<_>>());
+            assert!(pieces(count).all(|piece| piece.len().is_power_of_two()));
+        }
+        let sizes: Vec<usize> = pieces(150).map(|piece| piece.len()).collect();
+        assert_eq!(sizes, [64, 64, 16, 4, 2]);
+    }
+}

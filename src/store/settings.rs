@@ -1,0 +1,264 @@
+//! The settings as they are stored, and the audit: what an administrator changed.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+
+use super::Store;
+use super::columns::{milliseconds, number, optional_text, text, time};
+use super::error::{OpenError, ReadError, StoreError};
+use super::writer::Job;
+use crate::limits;
+use crate::settings::{FieldErrors, Settings, Written};
+
+/// What an administrator did. Secrets are redacted by whoever makes the entry.
+#[derive(Clone, Debug)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// The administrator, the token's name, or the command line.
+    pub who: String,
+    /// The address it came from; none for the command line.
+    pub from: Option<IpAddr>,
+    /// What, in the operator's words.
+    pub action: String,
+    /// What it was; none where there was nothing.
+    pub before: Option<Value>,
+    /// What it is now; none where there is nothing.
+    pub after: Option<Value>,
+}
+
+/// An entry of the audit, read back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AuditItem {
+    /// Rises with time.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// The administrator, the token's name, or the command line.
+    pub who: String,
+    /// The address it came from; none for the command line.
+    pub from: Option<String>,
+    /// What, in the operator's words.
+    pub action: String,
+    /// What it was.
+    pub before: Option<Value>,
+    /// What it is now.
+    pub after: Option<Value>,
+}
+
+/// The settings as JSON, on their way to the writer.
+#[derive(Debug)]
+pub(super) struct StoredSettings(String);
+
+impl Store {
+    /// The settings as they were saved last; none before the first time.
+    ///
+    /// # Errors
+    /// [`OpenError::Settings`] names the fields that do not hold.
+    pub async fn load_settings(&self) -> Result<Option<Written>, OpenError> {
+        load(&self.shared.readers).await
+    }
+
+    /// Saves the settings with the note of who changed them: both or none, durable when it returns.
+    ///
+    /// # Errors
+    /// When nothing was saved.
+    pub async fn save_settings(
+        &self,
+        written: &Written,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError> {
+        let json = serde_json::to_string(written);
+        let json = json.map_err(|error| StoreError::Rejected(error.to_string()))?;
+        let settings = Some(StoredSettings(json));
+        self.ask(|answer| Job::Administer {
+            settings,
+            audit,
+            answer,
+        })
+        .await
+    }
+
+    /// Notes what an administrator did beside the settings, durable when it returns.
+    ///
+    /// # Errors
+    /// When it was not noted.
+    pub async fn append_audit(&self, audit: AuditEntry) -> Result<(), StoreError> {
+        let settings = None;
+        self.ask(|answer| Job::Administer {
+            settings,
+            audit,
+            answer,
+        })
+        .await
+    }
+
+    /// The newest entries of the audit before the entry `before`, or the newest of all.
+    ///
+    /// # Errors
+    /// When the audit cannot be read.
+    pub async fn audit_page(
+        &self,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<AuditItem>, ReadError> {
+        let rows = sqlx::query("SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?")
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(limit.min(limits::PAGE_ITEMS_MAX))
+            .fetch_all(&self.shared.readers)
+            .await?;
+        Ok(rows.iter().map(audit_item).collect())
+    }
+}
+
+/// The stored settings, checked field by field so that an error names its field.
+pub(super) async fn load(readers: &SqlitePool) -> Result<Option<Written>, OpenError> {
+    let invalid = |message: String| {
+        let mut errors = FieldErrors::default();
+        errors.add("settings", message);
+        OpenError::Settings(errors)
+    };
+    let stored: Option<String> = sqlx::query_scalar("SELECT written FROM settings")
+        .fetch_optional(readers)
+        .await
+        .map_err(|error| invalid(error.to_string()))?;
+    let Some(stored) = stored else {
+        return Ok(None);
+    };
+    let fields = match serde_json::from_str(&stored) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => return Err(invalid("they are no JSON object".to_owned())),
+        Err(error) => return Err(invalid(error.to_string())),
+    };
+    let settings = Settings::new(Written::default()).and_then(|base| base.patched(&fields));
+    let settings = settings.map_err(OpenError::Settings)?;
+    Ok(Some(settings.written().clone()))
+}
+
+/// Writes the note, and the settings when they changed.
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    settings: Option<&StoredSettings>,
+    audit: &AuditEntry,
+) -> Result<(), sqlx::Error> {
+    if let Some(StoredSettings(json)) = settings {
+        sqlx::query(
+            "INSERT INTO settings (id, written) VALUES (1, ?)
+             ON CONFLICT (id) DO UPDATE SET written = excluded.written",
+        )
+        .bind(json.as_str())
+        .execute(&mut *connection)
+        .await?;
+    }
+    sqlx::query(
+        "INSERT INTO audit (at, who, origin, action, before, after) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(milliseconds(audit.at))
+    .bind(audit.who.as_str())
+    .bind(audit.from.map(|address| address.to_string()))
+    .bind(audit.action.as_str())
+    .bind(audit.before.as_ref().map(Value::to_string))
+    .bind(audit.after.as_ref().map(Value::to_string))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn audit_item(row: &SqliteRow) -> AuditItem {
+    // A value that is no JSON any more is shown as the text it is.
+    let value = |column| {
+        optional_text(row, column)
+            .map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    };
+    AuditItem {
+        id: number(row, "id"),
+        at: time(row, "at"),
+        who: text(row, "who"),
+        from: optional_text(row, "origin"),
+        action: text(row, "action"),
+        before: value("before"),
+        after: value("after"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, time};
+    use super::*;
+    use serde_json::json;
+
+    fn entry(action: &str) -> AuditEntry {
+        AuditEntry {
+            at: time(0),
+            who: "admin".into(),
+            from: Some([192, 0, 2, 9].into()),
+            action: action.into(),
+            before: None,
+            after: Some(json!({"path": "standard"})),
+        }
+    }
+
+    #[tokio::test]
+    async fn settings_survive_a_restart_and_are_audited() {
+        let scene = Scene::new().await;
+        assert_eq!(scene.store.load_settings().await.expect("readable"), None);
+        let written = Written {
+            memory_threshold_bytes: 1_000,
+            ..Written::default()
+        };
+        for action in ["first", "second"] {
+            let saved = scene.store.save_settings(&written, entry(action)).await;
+            saved.expect("saved");
+        }
+        scene
+            .store
+            .append_audit(entry("third"))
+            .await
+            .expect("noted");
+        let scene = scene.restart(time(1)).await;
+        let loaded = scene.store.load_settings().await.expect("readable");
+        assert_eq!(loaded, Some(written));
+        let newest = scene.store.audit_page(None, 2).await.expect("readable");
+        let actions: Vec<_> = newest.iter().map(|item| item.action.as_str()).collect();
+        assert_eq!(actions, ["third", "second"]);
+        assert_eq!(newest[0].after, Some(json!({"path": "standard"})));
+        assert_eq!(newest[0].from.as_deref(), Some("192.0.2.9"));
+        let older = scene.store.audit_page(Some(newest[1].id), 9).await;
+        assert_eq!(older.expect("readable").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn settings_that_do_not_hold_are_named() {
+        let scene = Scene::new().await;
+        let written = Written::default();
+        let saved = scene.store.save_settings(&written, entry("first")).await;
+        saved.expect("saved");
+        for (stored, field) in [
+            (
+                "UPDATE settings SET written = '{\"weather\": 1}'",
+                "weather",
+            ),
+            (
+                "UPDATE settings SET written = '{\"path\": \"scenic\"}'",
+                "path",
+            ),
+            ("UPDATE settings SET written = '[]'", "settings"),
+            ("UPDATE settings SET written = 'x'", "settings"),
+        ] {
+            scene.meddle(stored).await;
+            match scene.store.load_settings().await {
+                Err(OpenError::Settings(errors)) => {
+                    assert!(errors.0.contains_key(field), "{stored}: {errors}");
+                }
+                other => panic!("{stored}: {other:?}"),
+            }
+        }
+        let second = Store::open_beside(scene.path(), &scene.spool).await;
+        assert!(matches!(second, Err(OpenError::Settings(_))));
+    }
+}

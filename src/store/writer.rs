@@ -1,0 +1,373 @@
+//! The one task that writes the queue and the settings: whatever waits when it is free goes into one
+//! transaction and one sync, and the callers are answered after COMMIT.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::checkpoint::{Written, checkpoint};
+use super::error::StoreError;
+use super::plan::{Member, Plan, folded};
+use super::queue_write::{self, Inserts};
+use super::rows::{Action, RowChange};
+use super::settings::{AuditEntry, StoredSettings};
+use super::{actions, connections, due, settings};
+use crate::limits;
+use crate::message::{RowId, Spool};
+
+/// Where an answer goes.
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the writer can be asked for. Jobs take effect in the order in which they come.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Shares a transaction with its neighbours.
+    Write(Member),
+    /// Marks those of `rows` that are still due as taken, and says which.
+    Take {
+        rows: Vec<RowId>,
+        now: Timestamp,
+        answer: Answer<HashSet<RowId>>,
+    },
+    /// Does `action` to those of `rows` that it applies to, and says which.
+    Act {
+        action: Action,
+        rows: Vec<RowId>,
+        now: Timestamp,
+        answer: Answer<Vec<RowId>>,
+    },
+    /// Notes what an administrator did, with the settings when they were changed.
+    Administer {
+        settings: Option<StoredSettings>,
+        audit: AuditEntry,
+        answer: Answer<()>,
+    },
+    /// Carries the rest of the log over, so that it begins anew.
+    FinishCheckpoint,
+}
+
+impl Job {
+    /// Whether nobody waits for it.
+    fn is_lazy(&self) -> bool {
+        matches!(self, Self::Write(member) if member.answer.is_none())
+    }
+}
+
+/// The task's state.
+#[derive(Debug)]
+pub(super) struct Writer {
+    connection: SqliteConnection,
+    jobs: mpsc::Receiver<Job>,
+    /// Taken from the queue, not yet worked on.
+    waiting: VecDeque<Job>,
+    /// Changes that nobody waits for and that found the disk full: they must not be lost.
+    kept: Vec<RowChange>,
+    inserts: Inserts,
+    spool: Arc<Spool>,
+    healthy: Arc<AtomicBool>,
+    written: Written,
+}
+
+impl Writer {
+    pub(super) fn new(
+        connection: SqliteConnection,
+        jobs: mpsc::Receiver<Job>,
+        spool: Arc<Spool>,
+        healthy: Arc<AtomicBool>,
+        written: Written,
+    ) -> Self {
+        Self {
+            connection,
+            jobs,
+            waiting: VecDeque::new(),
+            kept: Vec::new(),
+            inserts: Inserts::new(),
+            spool,
+            healthy,
+            written,
+        }
+    }
+
+    /// Works until `stop`, then finishes what was given so far and closes the database.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        while self.gather(&stop).await {
+            self.work().await;
+        }
+        self.work().await;
+        if !self.kept.is_empty() {
+            tracing::warn!(
+                changes = self.kept.len(),
+                "the disk is still full: these recipients are due again at the next start"
+            );
+        }
+        if let Err(error) = connections::close(self.connection).await {
+            tracing::warn!(%error, "the database was not closed cleanly; the next start repairs that");
+        }
+    }
+
+    /// Waits for a job that somebody waits for, for a batch of the others, or until the first of the
+    /// others has waited long enough. False when no job will come any more.
+    async fn gather(&mut self, stop: &CancellationToken) -> bool {
+        let retry = (!self.kept.is_empty()).then(|| Instant::now() + limits::WRITER_RETRY_WAIT);
+        let mut lazy_until = retry;
+        let mut urgent = false;
+        let mut stopped = false;
+        loop {
+            while self.waiting.len() < limits::WRITER_BATCH {
+                let Ok(job) = self.jobs.try_recv() else { break };
+                urgent |= !job.is_lazy();
+                self.waiting.push_back(job);
+            }
+            if urgent || self.waiting.len() >= limits::WRITER_BATCH {
+                return true;
+            }
+            if !self.waiting.is_empty() {
+                let patience = Instant::now() + limits::WRITER_LAZY_WAIT;
+                lazy_until = Some(lazy_until.map_or(patience, |until| until.min(patience)));
+            }
+            tokio::select! {
+                job = self.jobs.recv() => match job {
+                    Some(job) => {
+                        urgent |= !job.is_lazy();
+                        self.waiting.push_back(job);
+                    }
+                    None => return false,
+                },
+                () = stop.cancelled(), if !stopped => {
+                    self.jobs.close();
+                    stopped = true;
+                }
+                () = sleep_until(lazy_until) => return true,
+            }
+        }
+    }
+
+    /// Does what was gathered, in order.
+    async fn work(&mut self) {
+        let mut wrote = false;
+        while let Some(job) = self.waiting.pop_front() {
+            match job {
+                Job::Write(member) => {
+                    let batch = self.batch(member);
+                    self.commit(batch).await;
+                    wrote = true;
+                }
+                alone => self.work_alone(alone).await,
+            }
+        }
+        if !wrote && !self.kept.is_empty() {
+            self.commit(Vec::new()).await;
+        }
+    }
+
+    /// `first` and those behind it that share its transaction.
+    fn batch(&mut self, first: Member) -> Vec<Member> {
+        let mut bytes = first.inline_bytes();
+        let mut batch = vec![first];
+        while batch.len() < limits::WRITER_BATCH {
+            let Some(Job::Write(next)) = self.waiting.front() else {
+                break;
+            };
+            bytes += next.inline_bytes();
+            if bytes > limits::WRITER_BATCH_BYTES {
+                break;
+            }
+            if let Some(Job::Write(next)) = self.waiting.pop_front() {
+                batch.push(next);
+            }
+        }
+        batch
+    }
+
+    /// One transaction for the batch; when it fails, one for each member, so that none suffers for
+    /// another.
+    async fn commit(&mut self, mut batch: Vec<Member>) {
+        if !self.kept.is_empty() {
+            batch.insert(0, Member::lazy(std::mem::take(&mut self.kept)));
+        }
+        let members: Vec<&Member> = batch.iter().collect();
+        let Err(error) = self.transaction(&members).await else {
+            for member in batch {
+                self.conclude(member, Ok(()));
+            }
+            return;
+        };
+        // A locked database or a broken disk is the same for all: asking 500 times helps nobody.
+        let each = matches!(error, StoreError::Full | StoreError::Rejected(_)) && batch.len() > 1;
+        for member in batch {
+            let result = if each {
+                self.commit_alone(&member).await
+            } else {
+                Err(error.clone())
+            };
+            self.conclude(member, result);
+        }
+    }
+
+    /// Changes that were kept go before later ones of the same rows, or not at all.
+    async fn commit_alone(&mut self, member: &Member) -> Result<(), StoreError> {
+        let touched = |kept: &RowChange| member.changes.iter().any(|c| c.row() == kept.row());
+        if !self.kept.iter().any(touched) {
+            return self.transaction(&[member]).await;
+        }
+        let kept = Member::lazy(std::mem::take(&mut self.kept));
+        let result = self.transaction(&[&kept, member]).await;
+        if result.is_err() {
+            self.kept = kept.changes;
+        }
+        result
+    }
+
+    /// Tells whoever waits; keeps what nobody waits for until the disk has room.
+    fn conclude(&mut self, member: Member, result: Result<(), StoreError>) {
+        match (member.answer, result) {
+            // The caller may have gone away; what was stored stays stored.
+            (Some(answer), result) => drop(answer.send(result)),
+            (None, Ok(())) => {}
+            (None, Err(error)) if error.is_temporary() => {
+                tracing::warn!(%error, "changes of the queue wait for the disk");
+                self.kept.extend(member.changes);
+                self.kept = folded(std::mem::take(&mut self.kept));
+            }
+            (None, Err(error)) => {
+                tracing::error!(%error, changes = ?member.changes, "changes of the queue are lost");
+            }
+        }
+    }
+
+    /// One transaction, with what follows from its COMMIT.
+    async fn transaction(&mut self, members: &[&Member]) -> Result<(), StoreError> {
+        self.trusted()?;
+        let plan = Plan::of(members.iter().copied());
+        let stored = queue_write::run(&mut self.connection, &self.inserts, &plan).await;
+        let orphans = self.noted(stored)?;
+        for prepared in &plan.messages {
+            prepared.queued.message.body.keep();
+        }
+        self.remove_files(orphans);
+        let rows = plan.inserts.len() + plan.updates.len() + plan.removals.len();
+        let inline: u64 = members.iter().map(|member| member.inline_bytes()).sum();
+        self.count(rows, inline);
+        Ok(())
+    }
+
+    /// A job that has a transaction of its own.
+    async fn work_alone(&mut self, job: Job) {
+        match job {
+            // Written above, where its neighbours are.
+            Job::Write(member) => self.commit(vec![member]).await,
+            Job::Take { rows, now, answer } => {
+                let taken = self.own_transaction(async |connection| {
+                    due::mark_taken(connection, &rows, now).await
+                });
+                let _ = answer.send(taken.await);
+                self.count(rows.len(), 0);
+            }
+            Job::Act {
+                action,
+                rows,
+                now,
+                answer,
+            } => {
+                let acted = self.own_transaction(async |connection| {
+                    actions::act(connection, action, &rows, now).await
+                });
+                let acted = acted.await.map(|(rows, orphans)| {
+                    self.remove_files(orphans);
+                    rows
+                });
+                let _ = answer.send(acted);
+                self.count(rows.len(), 0);
+            }
+            Job::Administer {
+                settings,
+                audit,
+                answer,
+            } => {
+                let written = self.own_transaction(async |connection| {
+                    settings::write(connection, settings.as_ref(), &audit).await
+                });
+                let _ = answer.send(written.await);
+                self.count(1, 0);
+            }
+            Job::FinishCheckpoint => {
+                if let Err(error) = checkpoint(&mut self.connection).await {
+                    tracing::warn!(%error, "the write-ahead log was not carried over");
+                }
+            }
+        }
+    }
+
+    async fn own_transaction<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        self.trusted()?;
+        let done = match queue_write::begin(&mut self.connection).await {
+            Ok(()) => {
+                let done = work(&mut self.connection).await;
+                queue_write::end(&mut self.connection, done).await
+            }
+            Err(error) => Err(error),
+        };
+        self.noted(done)
+    }
+
+    /// After a failed COMMIT the page cache may differ from the disk: nothing may build on it.
+    fn trusted(&self) -> Result<(), StoreError> {
+        if self.healthy.load(Ordering::Acquire) {
+            Ok(())
+        } else {
+            Err(StoreError::Commit("a COMMIT failed earlier".to_owned()))
+        }
+    }
+
+    fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Commit(cause)) = &result {
+            tracing::error!(%cause, "COMMIT failed: nothing is stored until a restart");
+            self.healthy.store(false, Ordering::Release);
+        }
+        result
+    }
+
+    /// What was removed with its row; a file that stays is swept at the next start.
+    fn remove_files(&self, names: Vec<String>) {
+        if names.is_empty() {
+            return;
+        }
+        let spool = Arc::clone(&self.spool);
+        tokio::task::spawn_blocking(move || {
+            for name in names {
+                if let Err(error) = spool.remove(&name) {
+                    tracing::warn!(file = %name, %error, "a spool file was not removed; the next start sweeps it");
+                }
+            }
+        });
+    }
+
+    /// About what the log has gained: pages of tables and indexes, and the bodies.
+    fn count(&self, rows: usize, inline_bytes: u64) {
+        const TRANSACTION_BYTES: u64 = 32_768;
+        const ROW_BYTES: u64 = 1_024;
+        let bytes = TRANSACTION_BYTES + ROW_BYTES * rows as u64 + inline_bytes;
+        self.written.add(bytes);
+    }
+}
+
+/// Until `instant`; for ever when there is none.
+async fn sleep_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;
