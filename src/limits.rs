@@ -147,6 +147,20 @@ pub const BREAKER_PROBE_FIRST: Duration = Duration::from_secs(30);
 pub const BREAKER_PROBE_LAST: Duration = Duration::from_secs(300);
 /// An address that failed is tried last for this long.
 pub const ADDRESS_PENALTY: Duration = Duration::from_secs(60);
+/// Addresses under a penalty at one time.
+pub const ADDRESS_PENALTIES: usize = 10_000;
+/// Answers of the DNS that are kept for as long as they are valid.
+pub const DNS_CACHE_ANSWERS: u64 = 65_536;
+/// Questions at one time to one DNS server; the resolver's own 32 fails under load.
+pub const DNS_QUESTIONS: usize = 1_024;
+/// One try of a DNS question, so that a second one fits into [`RESOLVE_WAIT`].
+pub const DNS_TRY_WAIT: Duration = Duration::from_secs(2);
+/// Pieces of one vectored write (IOV_MAX on Linux); content with more is copied together first.
+pub const WRITE_PIECES: usize = 1_024;
+/// Latencies of a next hop's attempts count for one to two of these.
+pub const LATENCY_WINDOW: Duration = Duration::from_secs(300);
+/// Idle connections are looked through this often.
+pub const IDLE_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 // ---- The retry queue and the store ----------------------------------------------------------------
 
