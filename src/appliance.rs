@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -83,7 +82,7 @@ impl Appliance {
         directory: &DataDirectory,
         first_start: &FirstStart,
     ) -> anyhow::Result<Self> {
-        let (listeners, web_listener, addresses) = bind(options).await?;
+        let (listeners, door, addresses) = bind(options).await?;
         let now = Timestamp::now();
         let spool = open_spool(directory, now)?;
         let (store, writers) = Store::open(directory.path(), &spool, now).await?;
@@ -104,9 +103,10 @@ impl Appliance {
         let statistics = Arc::new(Statistics::new(now));
         rollup::restore(&statistics, &store).await?;
         let (trail, trail_writer) = Trail::new(current.clone(), Arc::clone(&statistics));
+        let data_directory = directory.path().to_owned();
         let scribes = vec![
             Stoppable::spawn("trail", |stop| {
-                trail_writer.run(store.clone(), stop)
+                trail_writer.run(store.clone(), data_directory, stop)
             }),
             Stoppable::spawn("roll-up", |stop| {
                 rollup::keep(Arc::clone(&statistics), store.clone(), stop)
@@ -194,7 +194,7 @@ impl Appliance {
             plain_http_is_exposed: !addresses.web.ip().is_loopback(),
         };
         let web = Stoppable::spawn("web", |stop| async move {
-            if let Err(error) = web::serve(web_listener, Arc::new(web), stop).await {
+            if let Err(error) = web::serve(door, Arc::new(web), stop).await {
                 warn!(%error, "the web address is not served any more");
             }
         });
@@ -272,7 +272,7 @@ const ATTEMPTS_GRACE: Duration = Duration::from_secs(3);
 /// For those who only have to say good-bye.
 const COURTESY: Duration = Duration::from_secs(1);
 
-async fn bind(options: &Options) -> anyhow::Result<(Vec<Listener>, TcpListener, Addresses)> {
+async fn bind(options: &Options) -> anyhow::Result<(Vec<Listener>, web::Door, Addresses)> {
     let listeners = options
         .smtp_listen
         .iter()
@@ -280,12 +280,12 @@ async fn bind(options: &Options) -> anyhow::Result<(Vec<Listener>, TcpListener, 
             Listener::bind(address).with_context(|| format!("cannot listen for mail on {address}"))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let web = TcpListener::bind(options.web_listen)
+    let web = web::Door::bind(options.web_listen)
         .await
         .with_context(|| format!("cannot listen for the web on {}", options.web_listen))?;
     let addresses = Addresses {
         smtp: listeners.iter().map(Listener::local_address).collect(),
-        web: web.local_addr()?,
+        web: web.address(),
     };
     Ok((listeners, web, addresses))
 }

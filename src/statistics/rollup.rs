@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jiff::Timestamp;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -22,15 +21,13 @@ const MINUTES_OF_A_DAY: u64 = 1_440;
 /// # Errors
 /// When the history cannot be read. Minutes that cannot be decoded are left out.
 pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<()> {
-    let present = statistics.minute();
-    let first = begin_of(present.saturating_sub(MINUTES_OF_A_DAY))?;
-    let minutes = store.load_minutes(first, begin_of(present + 1)?);
-    let minutes = timeout(limits::HISTORY_WAIT, minutes)
+    let last = statistics.minute();
+    let first = last.saturating_sub(MINUTES_OF_A_DAY);
+    let minutes = timeout(limits::HISTORY_WAIT, store.load_minutes(first..=last))
         .await
         .context("the history did not answer")??;
-    for stored in minutes {
-        let minute = u64::try_from(stored.begin.as_second() / 60).unwrap_or(0);
-        match serde_json::from_str::<Figures>(&stored.figures) {
+    for (minute, text) in minutes {
+        match serde_json::from_str::<Figures>(&text) {
             Ok(figures) => statistics.restore(minute, &figures),
             Err(error) => warn!(minute, %error, "a minute of the statistics cannot be read"),
         }
@@ -62,18 +59,9 @@ pub async fn keep(statistics: Arc<Statistics>, store: Store, shutdown: Cancellat
 async fn save(statistics: &Statistics, store: &Store, first: u64) -> anyhow::Result<()> {
     for (minute, figures) in statistics.minutes_from(first) {
         let text = serde_json::to_string(&figures).context("figures as text")?;
-        timeout(
-            limits::HISTORY_WAIT,
-            store.save_minute(begin_of(minute)?, text),
-        )
-        .await
-        .context("the history did not answer")??;
+        timeout(limits::HISTORY_WAIT, store.save_minute(minute, text))
+            .await
+            .context("the history did not answer")??;
     }
     Ok(())
-}
-
-/// When a minute, numbered from 1970, begins.
-fn begin_of(minute: u64) -> anyhow::Result<Timestamp> {
-    let second = i64::try_from(minute.saturating_mul(60))?;
-    Timestamp::from_second(second).context("a minute within the calendar")
 }

@@ -1,10 +1,11 @@
 //! The trail's way to the disk: entries go into a bounded channel and are written together about once
 //! a second, so that a message causes no write of its own.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use super::Statistics;
 use crate::limits;
 use crate::message::trail::TrailEntry;
 use crate::settings::Current;
-use crate::store::{HistoryError, Store};
+use crate::store::Store;
 
 /// Where everybody leaves what happened to a message. Never waits.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ impl Trail {
             kept: Arc::clone(&trail.kept),
             settings,
             statistics: Arc::clone(&trail.statistics),
-            has_room: true,
+            disk_is_full: false,
         };
         (trail, writer)
     }
@@ -69,14 +70,13 @@ pub struct TrailWriter {
     kept: Arc<AtomicBool>,
     settings: Current,
     statistics: Arc<Statistics>,
-    /// The disk had room for the last batch.
-    has_room: bool,
+    disk_is_full: bool,
 }
 
 impl TrailWriter {
     /// Writes until `shutdown`, then what is left, and returns. Cancel it after everybody who leaves
     /// entries has ended.
-    pub async fn run(mut self, store: Store, shutdown: CancellationToken) {
+    pub async fn run(mut self, store: Store, data_directory: PathBuf, shutdown: CancellationToken) {
         let mut prune_at = Instant::now() + limits::TRAIL_INTERVAL;
         loop {
             let mut settings = self.settings.clone();
@@ -96,13 +96,13 @@ impl TrailWriter {
                 first = self.entries.recv() => match first {
                     Some(first) => {
                         self.gather(&shutdown).await;
-                        self.write(Some(first), &store).await;
+                        self.write(Some(first), &store, &data_directory).await;
                     }
                     None => return,
                 },
             }
         }
-        self.write(None, &store).await;
+        self.write(None, &store, &data_directory).await;
     }
 
     /// Lets a second's worth of entries come together.
@@ -119,7 +119,7 @@ impl TrailWriter {
     }
 
     /// Writes `first` and everything that waits behind it.
-    async fn write(&mut self, first: Option<TrailEntry>, store: &Store) {
+    async fn write(&mut self, first: Option<TrailEntry>, store: &Store, data_directory: &Path) {
         let mut batch: Vec<TrailEntry> = first.into_iter().collect();
         let mut left = self.entries.len();
         loop {
@@ -130,18 +130,19 @@ impl TrailWriter {
             if batch.is_empty() {
                 return;
             }
-            self.append(std::mem::take(&mut batch), store).await;
+            self.append(std::mem::take(&mut batch), store, data_directory)
+                .await;
         }
     }
 
-    async fn append(&mut self, batch: Vec<TrailEntry>, store: &Store) {
+    async fn append(&mut self, batch: Vec<TrailEntry>, store: &Store, data_directory: &Path) {
         let count = batch.len() as u64;
+        if !self.disk_has_room(data_directory) {
+            self.statistics.counters.trail_dropped.add(count);
+            return;
+        }
         let problem = match timeout(limits::HISTORY_WAIT, store.append_trail(batch)).await {
-            Ok(Ok(())) => return self.note_room(true),
-            Ok(Err(HistoryError::DiskNearlyFull)) => {
-                self.statistics.counters.trail_dropped.add(count);
-                return self.note_room(false);
-            }
+            Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {:?}", limits::HISTORY_WAIT),
         };
@@ -150,31 +151,40 @@ impl TrailWriter {
     }
 
     /// Mail comes first: the trail stops before the disk is full. Says so once, and once when it goes on.
-    fn note_room(&mut self, has_room: bool) {
-        if has_room == self.has_room {
-            return;
+    fn disk_has_room(&mut self, data_directory: &Path) -> bool {
+        let free = free_bytes(data_directory);
+        let is_full = free.is_some_and(|free| free < limits::TRAIL_DISK_FREE_BYTES);
+        if is_full != self.disk_is_full {
+            self.disk_is_full = is_full;
+            if is_full {
+                warn!(
+                    free_bytes = free,
+                    "the trail stops: the disk is almost full"
+                );
+            } else {
+                info!(free_bytes = free, "the trail goes on: the disk has room");
+            }
         }
-        self.has_room = has_room;
-        if has_room {
-            info!("the trail goes on: the disk has room");
-        } else {
-            warn!("the trail stops: the disk is almost full");
-        }
+        !is_full
     }
 
     async fn prune(&self, store: &Store) {
         let settings = self.settings.snapshot();
-        let age = i64::try_from(settings.trail_retention_seconds).unwrap_or(i64::MAX);
-        let before = Timestamp::now()
-            .checked_sub(SignedDuration::from_secs(age))
-            .unwrap_or(Timestamp::UNIX_EPOCH);
-        let pruning = store.prune_history(before, settings.trail_retention_bytes);
+        let age = Duration::from_secs(settings.trail_retention_seconds);
+        let pruning = store.prune_history(age, settings.trail_retention_bytes);
         match timeout(limits::HISTORY_WAIT, pruning).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => warn!(%error, "the history was not pruned"),
             Err(_) => warn!("pruning the history takes long; it goes on next time"),
         }
     }
+}
+
+/// Bytes that an ordinary user may still write on the file system of `directory`; none when it cannot
+/// be asked.
+fn free_bytes(directory: &Path) -> Option<u64> {
+    let figures = rustix::fs::statvfs(directory).ok()?;
+    Some(figures.f_bavail.saturating_mul(figures.f_frsize))
 }
 
 #[cfg(test)]
@@ -184,6 +194,7 @@ mod tests {
     use crate::message::trail::{Event, Noted};
     use crate::settings::{Publisher, Settings, Written};
     use crate::smtp::address::Mailbox;
+    use jiff::Timestamp;
 
     fn entry() -> TrailEntry {
         TrailEntry::Noted(Noted {

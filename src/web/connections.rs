@@ -26,19 +26,32 @@ impl Connected<IncomingStream<'_, Door>> for ClientAddress {
     }
 }
 
-/// The listener. A client beyond the bound waits in the system's backlog.
+/// The web address, bound. A client beyond the bound on connections waits in the system's backlog.
 #[derive(Debug)]
-pub(super) struct Door {
+pub struct Door {
     listener: TcpListener,
+    address: SocketAddr,
     places: Arc<Semaphore>,
 }
 
 impl Door {
-    pub(super) fn new(listener: TcpListener) -> Self {
-        Self {
+    /// Binds `address`; port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self {
+            address: listener.local_addr()?,
             listener,
             places: Arc::new(Semaphore::new(limits::WEB_CONNECTIONS)),
-        }
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 
@@ -59,13 +72,13 @@ impl Listener for Door {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        Ok(self.address)
     }
 }
 
 /// A connection that ends when nothing was written to the client for too long.
 #[derive(Debug)]
-pub(super) struct Bounded {
+pub struct Bounded {
     stream: TcpStream,
     end: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
@@ -153,10 +166,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_client_is_cut_off() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let _client = TcpStream::connect(address).await.expect("it listens");
-        let (mut connection, _) = Door::new(listener).accept().await;
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut door = Door::bind(any).await.expect("a port");
+        let _client = TcpStream::connect(door.address())
+            .await
+            .expect("it listens");
+        let (mut connection, _) = door.accept().await;
         let began = Instant::now();
         let error = connection.read_u8().await.expect_err("nothing was sent");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -18,7 +18,9 @@ use super::Context;
 use super::error::ApiError;
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::limits;
+use crate::session::{Count, ReceivingCounters};
 use crate::statistics::latency::Latencies;
+use crate::statistics::tally::ByStorage;
 use crate::statistics::{Counters, Figures, Live};
 
 /// The bounds of the latency histogram, in milliseconds.
@@ -35,6 +37,7 @@ pub(super) async fn page(State(context): State<Arc<Context>>) -> Result<Response
     let mut registry = Registry::with_prefix("fastpath");
     let figures = context.statistics.since_start();
     register_messages(&mut registry, &figures);
+    register_sessions(&mut registry, &context.receiving);
     register_counters(&mut registry, &context.statistics.counters);
     register_present(&mut registry, &context, &live);
     register_next_hops(&mut registry, (context.next_hops)());
@@ -46,7 +49,7 @@ pub(super) async fn page(State(context): State<Arc<Context>>) -> Result<Response
 
 fn register_messages(registry: &mut Registry, figures: &Figures) {
     let tally = &figures.tally;
-    let by_storage = |counts: &crate::statistics::tally::ByStorage| {
+    let by_storage = |counts: &ByStorage| {
         labelled(
             "storage",
             [
@@ -94,33 +97,62 @@ fn register_messages(registry: &mut Registry, figures: &Figures) {
     );
 }
 
-fn register_counters(registry: &mut Registry, counters: &Counters) {
-    for (name, help, counter) in [
+fn register_sessions(registry: &mut Registry, receiving: &ReceivingCounters) {
+    for (name, help, count) in [
         (
             "sessions_opened",
             "Sessions that were accepted",
-            &counters.sessions_opened,
+            &receiving.sessions_opened,
         ),
         (
             "sessions_refused",
             "Clients that were turned away because there were too many",
-            &counters.sessions_refused,
+            &receiving.sessions_refused,
         ),
         (
             "sessions_under_tls",
             "Sessions that went on under TLS",
-            &counters.sessions_under_tls,
+            &receiving.tls_sessions,
+        ),
+        (
+            "sessions_tls_failures",
+            "TLS handshakes of clients that failed",
+            &receiving.tls_failures,
+        ),
+        (
+            "sessions_timed_out",
+            "Sessions that ended because the client was too slow or silent",
+            &receiving.timeouts,
         ),
         (
             "line_ends_normalised",
             "Messages in which bare line ends were made canonical",
-            &counters.line_ends_normalised,
+            &receiving.messages_normalised,
         ),
         (
-            "line_ends_refused",
-            "Messages that were refused for bare line ends or NUL",
-            &counters.line_ends_refused,
+            "spool_failures",
+            "Messages that were refused because the spool did not take them",
+            &receiving.spool_failures,
         ),
+    ] {
+        registry.register(name, help, ConstCounter::new(count.value()));
+    }
+    let classes = ["2xx", "3xx", "4xx", "5xx"].into_iter();
+    let replies = receiving.replies.iter().map(Count::value);
+    registry.register(
+        "replies",
+        "Replies to clients, by class",
+        labelled("class", classes.zip(replies)),
+    );
+    registry.register(
+        "sessions_open",
+        "Sessions that are open now",
+        gauge(receiving.sessions_open.value()),
+    );
+}
+
+fn register_counters(registry: &mut Registry, counters: &Counters) {
+    for (name, help, counter) in [
         (
             "reports_written",
             "Reports to senders that were written",
@@ -135,18 +167,6 @@ fn register_counters(registry: &mut Registry, counters: &Counters) {
         registry.register(name, help, ConstCounter::new(counter.value()));
     }
     registry.register(
-        "replies",
-        "Replies to clients, by class",
-        labelled(
-            "class",
-            [
-                ("2xx", counters.replies_positive.value()),
-                ("4xx", counters.replies_transient.value()),
-                ("5xx", counters.replies_permanent.value()),
-            ],
-        ),
-    );
-    registry.register(
         "recipients",
         "Recipients that were tried, by outcome",
         labelled(
@@ -158,11 +178,6 @@ fn register_counters(registry: &mut Registry, counters: &Counters) {
                 ("uncertain", counters.recipients_uncertain.value()),
             ],
         ),
-    );
-    registry.register(
-        "sessions_open",
-        "Sessions that are open now",
-        gauge(counters.sessions_open()),
     );
 }
 

@@ -18,17 +18,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::administration::Administration;
 use crate::delivery::NextHopFigures;
 use crate::message::{MemoryBudget, Spool};
 use crate::queue::Queue;
+use crate::session::ReceivingCounters;
 use crate::statistics::{Live, QueueSize, Resident, Statistics};
 use crate::store::{ReadError, Store};
 
 pub use access::Token;
+pub use connections::Door;
 
 /// What the pages and the API work with.
 pub struct Context {
@@ -36,12 +37,14 @@ pub struct Context {
     pub hostname: Arc<str>,
     /// What was counted.
     pub statistics: Arc<Statistics>,
+    /// What sessions counted.
+    pub receiving: Arc<ReceivingCounters>,
     /// Queue and trail.
     pub store: Store,
     /// Changes of the settings.
     pub administration: Arc<Administration>,
     /// Changes of the queue.
-    pub queue: Queue,
+    pub queue: Arc<Queue>,
     /// Bytes of bodies in memory.
     pub budget: Arc<MemoryBudget>,
     /// Bytes of bodies in files.
@@ -84,17 +87,16 @@ impl fmt::Debug for Context {
     }
 }
 
-/// Answers requests on `listener` until `shutdown`; then those under way are finished. Whoever calls
+/// Answers requests at `door` until `shutdown`; then those under way are finished. Whoever calls
 /// bounds how long that may take.
 ///
 /// # Errors
 /// Never in practice: errors of single connections end only them.
 pub async fn serve(
-    listener: TcpListener,
+    door: Door,
     context: Arc<Context>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let door = connections::Door::new(listener);
     let service =
         routes::router(context).into_make_service_with_connect_info::<connections::ClientAddress>();
     axum::serve(door, service)

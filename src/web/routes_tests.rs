@@ -10,10 +10,11 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::administration::Administration;
-use crate::message::{DiskReason, MemoryBudget, Path, Spool, Storage};
-use crate::queue::Queue;
+use crate::delivery::Delivery;
+use crate::message::{DiskReason, MemoryBudget, MessageIds, Path, Spool, Storage};
+use crate::queue::{Queue, Tools};
 use crate::settings::{Publisher, Settings, Written};
-use crate::statistics::{AnsweredFigures, Statistics};
+use crate::statistics::{AnsweredFigures, Statistics, Trail};
 use crate::store::{Store, Writers};
 use crate::web::Token;
 use crate::web::connections::ClientAddress;
@@ -50,13 +51,27 @@ impl Face {
             .await
             .expect("a store");
         let settings = Settings::new(Written::default()).expect("the defaults hold");
+        let publisher = Publisher::new(settings);
+        let statistics = Arc::new(Statistics::new(Timestamp::now()));
+        let budget = MemoryBudget::new(1 << 30);
+        let queue = Queue::new(Tools {
+            store: store.clone(),
+            delivery: Delivery::new("relay.example.net".into(), publisher.current()),
+            settings: publisher.current(),
+            trail: Trail::new(publisher.current(), Arc::clone(&statistics)).0,
+            statistics: Arc::clone(&statistics),
+            ids: Arc::new(MessageIds::after(None)),
+            hostname: "relay.example.net".into(),
+            budget: Arc::clone(&budget),
+        });
         let context = Arc::new(Context {
             hostname: "relay.example.net".into(),
-            statistics: Arc::new(Statistics::new(Timestamp::now())),
-            administration: Administration::new(store.clone(), Publisher::new(settings)),
+            statistics,
+            receiving: Arc::default(),
+            administration: Administration::new(store.clone(), publisher),
             store,
-            queue: Queue,
-            budget: MemoryBudget::new(1 << 30),
+            queue,
+            budget,
             spool,
             next_hops: Box::new(Vec::new),
             readiness: Box::new(move || readiness),
