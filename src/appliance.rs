@@ -82,7 +82,7 @@ impl Appliance {
         directory: &DataDirectory,
         first_start: &FirstStart,
     ) -> anyhow::Result<Self> {
-        let (listeners, web_listener, addresses) = bind(options).await?;
+        let (listeners, door, addresses) = bind(options).await?;
         let now = Timestamp::now();
         let spool = open_spool(directory, now)?;
         let (store, writers) = Store::open(directory.path(), &spool, now).await?;
@@ -194,7 +194,7 @@ impl Appliance {
             plain_http_is_exposed: !addresses.web.ip().is_loopback(),
         };
         let web = Stoppable::spawn("web", |stop| async move {
-            if let Err(error) = web::serve(web_listener, Arc::new(web), stop).await {
+            if let Err(error) = web::serve(door, Arc::new(web), stop).await {
                 warn!(%error, "the web address is not served any more");
             }
         });

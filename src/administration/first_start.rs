@@ -91,6 +91,11 @@ pub async fn settings(store: &Store, first_start: &FirstStart) -> anyhow::Result
         .save_settings(settings.written(), entry)
         .await
         .context("the settings cannot be stored")?;
+    if first_start.admin_password.is_some() {
+        info!(
+            "FASTPATH_ADMIN_PASSWORD has no effect: there are no accounts yet, the API token opens the page"
+        );
+    }
     Ok(settings)
 }
 

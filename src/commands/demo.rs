@@ -1,7 +1,7 @@
 //! `fastpath demo`: the appliance with an embedded destination and sample traffic.
 
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -180,7 +180,8 @@ async fn report(statistics: Arc<Statistics>, reports: Arc<Counter>, shutdown: Ca
         let tally = statistics.since_start().tally;
         if tally.messages.total() > last {
             last = tally.messages.total();
-            println!("{}", figures(&tally, reports.value()));
+            // Nobody reads: no reason to end.
+            let _ = writeln!(io::stdout(), "{}", figures(&tally, reports.value()));
         }
     }
 }
@@ -189,7 +190,7 @@ fn figures(tally: &Tally, reports: u64) -> String {
     let messages = tally.messages;
     let percent = messages.ratio().unwrap_or_default() * 100.0;
     format!(
-        "{:>6} answered · {percent:.1} % never touched a disk · {} split · {} on disk · {reports} reports",
+        "{:>6} answered · {percent:.1} % never touched a disk · {} split · {} on disk · reports: {reports}",
         messages.total(),
         messages.split,
         messages.disk,
@@ -225,7 +226,7 @@ mod tests {
         };
         assert_eq!(
             figures(&tally, 3),
-            "  1000 answered · 97.1 % never touched a disk · 20 split · 9 on disk · 3 reports"
+            "  1000 answered · 97.1 % never touched a disk · 20 split · 9 on disk · reports: 3"
         );
     }
 

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::options::{Checked, LogFormat};
 use super::{Failure, logging};
@@ -51,6 +51,10 @@ pub(super) async fn begin(
     directory: &DataDirectory,
 ) -> anyhow::Result<Appliance> {
     let appliance = Appliance::start(&options.boot, directory, &options.first_start).await?;
+    let web = appliance.addresses().web;
+    if !web.ip().is_loopback() {
+        warn!(address = %web, "the pages and the API travel unencrypted on an address that others reach");
+    }
     directory
         .write_addresses(appliance.addresses())
         .context("the addresses cannot be written to the data directory")?;

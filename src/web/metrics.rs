@@ -20,6 +20,7 @@ use crate::delivery::{NextHopFigures, Suspension};
 use crate::limits;
 use crate::session::{Count, ReceivingCounters};
 use crate::statistics::latency::Latencies;
+use crate::statistics::tally::ByStorage;
 use crate::statistics::{Counters, Figures, Live};
 
 /// The bounds of the latency histogram, in milliseconds.
@@ -48,7 +49,7 @@ pub(super) async fn page(State(context): State<Arc<Context>>) -> Result<Response
 
 fn register_messages(registry: &mut Registry, figures: &Figures) {
     let tally = &figures.tally;
-    let by_storage = |counts: &crate::statistics::tally::ByStorage| {
+    let by_storage = |counts: &ByStorage| {
         labelled(
             "storage",
             [

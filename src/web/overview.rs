@@ -198,14 +198,13 @@ fn headline(live: &Live) -> Headline {
 }
 
 fn bar(messages: &ByStorage) -> Bar {
-    let width = |count: u64| 100.0 * count as f64 / messages.total().max(1) as f64;
-    let (memory, split) = (width(messages.memory), width(messages.split));
+    let part = |count: u64| width(count, messages.total());
     Bar {
-        memory,
-        split,
-        disk: width(messages.disk),
-        split_from: memory,
-        disk_from: memory + split,
+        memory: part(messages.memory),
+        split: part(messages.split),
+        disk: part(messages.disk),
+        split_from: part(messages.memory),
+        disk_from: part(messages.memory + messages.split),
         words: format!(
             "{} in memory, {} split, {} on disk",
             wording::count(messages.memory),
@@ -213,6 +212,12 @@ fn bar(messages: &ByStorage) -> Bar {
             wording::count(messages.disk)
         ),
     }
+}
+
+/// A part of a whole in percent, as exact as a screen can show.
+fn width(part: u64, whole: u64) -> f64 {
+    let percent = 100.0 * part as f64 / whole.max(1) as f64;
+    (percent.min(100.0) * 100.0).round() / 100.0
 }
 
 fn spans(live: &Live) -> Vec<SpanRow> {
@@ -248,7 +253,7 @@ fn reasons(span: &Span) -> Vec<ReasonRow> {
             name: reason.as_word().replace('_', " "),
             count: wording::count(count),
             share: wording::percent(Some(count as f64 / span.messages.total().max(1) as f64)),
-            width: 100.0 * count as f64 / most as f64,
+            width: width(count, most),
         })
         .collect()
 }
@@ -258,7 +263,7 @@ fn resident(live: &Live, budget_bytes: u64) -> ResidentCard {
     ResidentCard {
         memory: wording::bytes(held),
         budget: wording::bytes(budget_bytes),
-        memory_width: (100.0 * held as f64 / budget_bytes.max(1) as f64).min(100.0),
+        memory_width: width(held, budget_bytes),
         disk: wording::bytes(live.resident.disk_bytes),
     }
 }
