@@ -178,6 +178,10 @@ pub const WRITER_RETRY_WAIT: Duration = Duration::from_secs(1);
 pub const INSERT_ROWS: usize = 64;
 /// Bytes in the write-ahead log after which a checkpoint begins, off the reply's way.
 pub const CHECKPOINT_BYTES: u64 = 32 * 1_048_576;
+/// Bytes of the log that the writer carries over by itself, between two batches: some milliseconds.
+pub const CHECKPOINT_REST_BYTES: u64 = 4 * 1_048_576;
+/// Rounds of a checkpoint that follows a busy writer; then the writer waits for the rest.
+pub const CHECKPOINT_ROUNDS: usize = 3;
 /// A smaller write-ahead log is carried over when nothing was written for this long.
 pub const CHECKPOINT_IDLE: Duration = Duration::from_secs(5);
 /// The log's file is cut to this length when it is begun anew: overwriting it is cheaper than

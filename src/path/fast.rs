@@ -116,7 +116,11 @@ impl Paths {
         flight: &mut Flight,
     ) -> Result<Stored, StoreError> {
         let message = Arc::clone(&transaction.message);
-        let plan = Plan::of(flight, &transaction.settings, &self.queue.allocate_rows(flight.states.len()));
+        let plan = Plan::of(
+            flight,
+            &transaction.settings,
+            &self.queue.allocate_rows(flight.states.len()),
+        );
         let leased: Vec<NewRow> = plan
             .rows
             .iter()
@@ -124,7 +128,11 @@ impl Paths {
             .map(|planned| planned.row.clone())
             .collect();
         let lease = self.queue.lease(&leased);
-        let rows: Vec<NewRow> = plan.rows.iter().map(|planned| planned.row.clone()).collect();
+        let rows: Vec<NewRow> = plan
+            .rows
+            .iter()
+            .map(|planned| planned.row.clone())
+            .collect();
         let ended_before = flight.ended.len();
         let queue = Arc::clone(&self.queue);
         let failed = plan.failed.clone();
@@ -160,8 +168,14 @@ impl Paths {
             let lease = stored.lease.part(rows.iter().map(|row| row.id));
             let ended = ready(report);
             let handed_over = crate::queue::HandedOver::default();
-            self.queue
-                .adopt(Arc::clone(&message), group.next_hop, rows, lease, ended, handed_over);
+            self.queue.adopt(
+                Arc::clone(&message),
+                group.next_hop,
+                rows,
+                lease,
+                ended,
+                handed_over,
+            );
         }
         for Underway {
             group,
@@ -172,8 +186,14 @@ impl Paths {
         {
             let rows = stored.rows_of(&group);
             let lease = stored.lease.part(rows.iter().map(|row| row.id));
-            self.queue
-                .adopt(Arc::clone(&message), group.next_hop, rows, lease, attempt, handed_over);
+            self.queue.adopt(
+                Arc::clone(&message),
+                group.next_hop,
+                rows,
+                lease,
+                attempt,
+                handed_over,
+            );
         }
         account
     }
@@ -440,7 +460,8 @@ fn first_deferral(flight: &Flight) -> &Reply {
 
 /// Somebody has it and the rest could not be stored.
 fn partial_failure(flight: &Flight) -> Account {
-    let delivered = |state: &State| matches!(state, State::Known | State::Ended(Outcome::Delivered(_)));
+    let delivered =
+        |state: &State| matches!(state, State::Known | State::Ended(Outcome::Delivered(_)));
     let states = flight.states.iter().enumerate();
     Account {
         reply: Reply::new(

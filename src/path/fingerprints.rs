@@ -29,7 +29,6 @@ struct Key {
 struct Fingerprint {
     number: u64,
     digest: ContentDigest,
-    until: Instant,
 }
 
 /// Names fingerprints that were written or found, so that they can be deleted.
@@ -163,11 +162,15 @@ impl Fingerprints {
 fn keys(message: &Message) -> impl Iterator<Item = Key> {
     let client = identity(&message.client);
     let sender: Arc<str> = message.envelope.sender.to_string().into();
-    message.envelope.recipients.iter().map(move |recipient| Key {
-        client: Arc::clone(&client),
-        sender: Arc::clone(&sender),
-        recipient: recipient.address.as_str().into(),
-    })
+    message
+        .envelope
+        .recipients
+        .iter()
+        .map(move |recipient| Key {
+            client: Arc::clone(&client),
+            sender: Arc::clone(&sender),
+            recipient: recipient.address.as_str().into(),
+        })
 }
 
 impl Kept {
@@ -197,11 +200,10 @@ impl Kept {
         }
         self.order.push_back((number, until));
         self.key_of.insert(number, key.clone());
-        self.by_key.entry(key).or_default().push(Fingerprint {
-            number,
-            digest,
-            until,
-        });
+        self.by_key
+            .entry(key)
+            .or_default()
+            .push(Fingerprint { number, digest });
         number
     }
 
@@ -261,12 +263,20 @@ mod tests {
     async fn a_repetition_is_known_until_its_reply_was_read() {
         let fingerprints = Fingerprints::default();
         let now = Instant::now();
-        let sent = message("a@example.org", &["b@example.net", "c@example.net"], b"x\r\n");
+        let sent = message(
+            "a@example.org",
+            &["b@example.net", "c@example.net"],
+            b"x\r\n",
+        );
         assert!(!fingerprints.has_candidate(&sent, now));
         let digest = digest_of(&sent).await.expect("it is in memory");
         let ticket = fingerprints.write(&sent, [1], &digest, now);
 
-        let again = message("a@example.org", &["c@example.net", "d@example.net"], b"x\r\n");
+        let again = message(
+            "a@example.org",
+            &["c@example.net", "d@example.net"],
+            b"x\r\n",
+        );
         assert!(fingerprints.has_candidate(&again, now));
         let (settled, found) = fingerprints.settled(&again, &digest, now);
         assert_eq!(settled, [true, false]);

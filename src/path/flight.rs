@@ -20,7 +20,7 @@ use super::{ClientPresence, Paths, Transaction};
 use crate::delivery::{Errand, Pace, Report};
 use crate::limits;
 use crate::message::{Message, Outcome};
-use crate::queue::{HandedOver, settled_by_policy};
+use crate::queue::HandedOver;
 use crate::settings::{NextHop, Settings};
 
 /// Recipients of one message that go to one next hop in one transaction.
@@ -42,7 +42,9 @@ fn group_some(message: &Message, settings: &Settings, positions: &[usize]) -> Ve
     let mut groups: Vec<Group> = Vec::with_capacity(1);
     let mut open: HashMap<Arc<str>, usize> = HashMap::new();
     for &position in positions {
-        let domain = message.envelope.recipients[position].address.domain_lowercase();
+        let domain = message.envelope.recipients[position]
+            .address
+            .domain_lowercase();
         let next_hop = settings.next_hop_for(&domain);
         let full = limits::RECIPIENTS_PER_TRANSACTION;
         let with_room = match groups.as_slice() {
@@ -127,7 +129,13 @@ impl Flight {
             .map(|group| begin(paths, message, &gate, group, busy_wait))
             .collect();
         let states = (0..recipients)
-            .map(|at| if is_known(at) { State::Known } else { State::Pending })
+            .map(|at| {
+                if is_known(at) {
+                    State::Known
+                } else {
+                    State::Pending
+                }
+            })
             .collect();
         Self {
             message: Arc::clone(message),
@@ -204,11 +212,9 @@ impl Flight {
         }
     }
 
-    fn end(&mut self, group: Group, mut report: Report) {
-        for (position, outcome) in &mut report.outcomes {
-            let settled = settled_by_policy(outcome.clone(), &group.next_hop);
-            *outcome = settled.clone();
-            self.states[*position] = State::Ended(settled);
+    fn end(&mut self, group: Group, report: Report) {
+        for (position, outcome) in &report.outcomes {
+            self.states[*position] = State::Ended(outcome.clone());
         }
         self.ended.push((group, report));
     }
@@ -236,7 +242,11 @@ impl Flight {
                 State::Ended(Outcome::Deferred(..)) | State::Pending => Standing::Deferred,
             })
             .collect();
-        for group in self.underway.iter().filter(|group| group.handed_over.is_set()) {
+        for group in self
+            .underway
+            .iter()
+            .filter(|group| group.handed_over.is_set())
+        {
             for &position in &group.group.recipients {
                 standings[position] = Standing::Uncertain;
             }

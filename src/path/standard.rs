@@ -76,9 +76,12 @@ fn rows_of(
     reason: &DiskReason,
     state: RowState,
 ) -> Vec<NewRow> {
-    let placed = groups
-        .iter()
-        .flat_map(|group| group.recipients.iter().map(move |&position| (group, position)));
+    let placed = groups.iter().flat_map(|group| {
+        group
+            .recipients
+            .iter()
+            .map(move |&position| (group, position))
+    });
     placed
         .zip(ids)
         .map(|((group, position), &id)| NewRow {

@@ -42,6 +42,7 @@ impl Queue {
         who: &str,
     ) -> Result<u64, StoreError> {
         let known = self.tools.store.rows(rows).await?;
+        let _taking = self.taking.lock().await;
         let (ordered, free): (Vec<RowId>, Vec<RowId>) = rows
             .iter()
             .partition(|&&row| self.leases.order(row, action));

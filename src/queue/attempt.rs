@@ -16,7 +16,7 @@ use crate::delivery::{Errand, Pace, Report};
 use crate::limits;
 use crate::message::trail::{Attempted, Event, TrailEntry};
 use crate::message::{DiskReason, Message, Outcome, RowId, RowState};
-use crate::settings::{NextHop, Settings, UncertainPolicy};
+use crate::settings::{NextHop, Settings};
 use crate::store::{NewQueued, RowChange};
 
 /// A row of the queue whose attempt is under way.
@@ -59,7 +59,15 @@ impl Queue {
         let delivery = Arc::clone(&self.tools.delivery);
         let attempt = async move { delivery.attempt(errand, &point).await };
         let guard = self.count_under_way(Arc::clone(next_hop.name()));
-        self.follow(message, next_hop, rows, lease, attempt, handed_over, (slot, guard));
+        self.follow(
+            message,
+            next_hop,
+            rows,
+            lease,
+            attempt,
+            handed_over,
+            (slot, guard),
+        );
     }
 
     /// Takes over an attempt that the fast path began and whose rows are stored under a lease.
@@ -75,7 +83,10 @@ impl Queue {
         self.follow(message, next_hop, rows, lease, attempt, handed_over, ());
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one attempt, named at both calls")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one attempt, named at both calls"
+    )]
     fn follow<K: Send + 'static>(
         self: &Arc<Self>,
         message: Arc<Message>,
@@ -94,7 +105,9 @@ impl Queue {
                 () = queue.stop.cancelled() => None,
             };
             if let Some(report) = report {
-                queue.conclude(&message, &next_hop, rows, lease, report).await;
+                queue
+                    .conclude(&message, &next_hop, rows, lease, report)
+                    .await;
             }
             drop(keep_alive);
             queue.wake.notify_one();
@@ -143,7 +156,6 @@ impl Queue {
             let Some(row) = rows.iter().find(|row| row.position == position) else {
                 continue;
             };
-            let outcome = settled_by_policy(outcome, next_hop);
             let order = lease.end(row.id);
             match next_of(row, &outcome, order, now, &settings) {
                 Next::Done => changes.push(RowChange::Remove(row.id)),
@@ -162,7 +174,11 @@ impl Queue {
         let mut reports: Vec<NewQueued> = Vec::new();
         reports.extend(self.failure_report(message, &failed).await);
         reports.extend(self.delay_report(message, &delayed).await);
-        changes.extend(delayed.iter().map(|(row, _)| RowChange::DelayReported(row.id)));
+        changes.extend(
+            delayed
+                .iter()
+                .map(|(row, _)| RowChange::DelayReported(row.id)),
+        );
         self.settle(changes, reports).await;
         self.note_failures(message, &failed);
     }
@@ -174,7 +190,12 @@ impl Queue {
             return;
         }
         // The rows stay as they are until the report is durable with their removal.
-        while let Err(error) = self.tools.store.settle(changes.clone(), reports.clone()).await {
+        while let Err(error) = self
+            .tools
+            .store
+            .settle(changes.clone(), reports.clone())
+            .await
+        {
             tracing::error!(%error, "a failure report could not be stored; trying again");
             tokio::select! {
                 () = tokio::time::sleep(STORE_PAUSE) => {}
@@ -198,7 +219,12 @@ impl Queue {
             return None;
         }
         if matches!(failure, Failure::Expired | Failure::RetriesUsedUp) {
-            self.note(message, &recipient, Event::Expired, outcome.reply().to_string());
+            self.note(
+                message,
+                &recipient,
+                Event::Expired,
+                outcome.reply().to_string(),
+            );
         }
         Some(Failed {
             recipient,
@@ -267,17 +293,6 @@ impl Drop for UnderWay {
     }
 }
 
-/// A next hop may be set to take an uncertain outcome for a delivery.
-#[must_use]
-pub fn settled_by_policy(outcome: Outcome, next_hop: &NextHop) -> Outcome {
-    match outcome {
-        Outcome::Uncertain(reply) if next_hop.uncertain == UncertainPolicy::AssumeDelivered => {
-            Outcome::Delivered(reply)
-        }
-        other => other,
-    }
-}
-
 /// What becomes of a row: the schedule's word, unless an operator has ordered something meanwhile.
 fn next_of(
     row: &QueuedRow,
@@ -314,9 +329,7 @@ fn next_of(
 
 fn reschedule(row: &QueuedRow, state: RowState, at: Timestamp, outcome: &Outcome) -> RowChange {
     let (reason, tried) = match outcome {
-        Outcome::Deferred(reason, _) => {
-            (reason.clone(), !schedule::was_not_tried(Some(reason)))
-        }
+        Outcome::Deferred(reason, _) => (reason.clone(), !schedule::was_not_tried(Some(reason))),
         _ => (DiskReason::Uncertain, true),
     };
     RowChange::Reschedule {

@@ -30,7 +30,7 @@ use crate::statistics::{Statistics, Trail};
 use crate::store::{NewQueued, NewRow, Store, StoreError};
 
 pub use action::Action;
-pub use attempt::{QueuedRow, settled_by_policy};
+pub use attempt::QueuedRow;
 pub use handed_over::HandedOver;
 pub use leases::Lease;
 pub use schedule::Failure;
@@ -61,6 +61,9 @@ pub struct Tools {
 pub struct Queue {
     tools: Tools,
     leases: leases::Leases,
+    /// Held while due rows are taken and leased, so that an operator's order finds each row either
+    /// waiting or leased.
+    taking: tokio::sync::Mutex<()>,
     /// Wakes the runner: rows may be due, or room for attempts has become free.
     wake: Notify,
     /// One permit for each attempt under way.
@@ -90,6 +93,7 @@ impl Queue {
         Arc::new(Self {
             tools,
             leases: leases::Leases::default(),
+            taking: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             slots: Arc::new(Semaphore::new(limits::QUEUE_ATTEMPTS)),
             under_way: Mutex::default(),
@@ -131,7 +135,10 @@ impl Queue {
         failed: &[Failed],
     ) -> Result<(), StoreError> {
         let mut parcels = Vec::with_capacity(2);
-        let queued: Vec<Recipient> = rows.iter().map(|row| row.recipient.clone()).collect();
+        let queued: Vec<(Recipient, String)> = rows
+            .iter()
+            .map(|row| (row.recipient.clone(), row.last_reply.clone()))
+            .collect();
         if !rows.is_empty() {
             let settings = self.tools.settings.snapshot();
             parcels.push(NewQueued {
@@ -145,8 +152,8 @@ impl Queue {
             return Ok(());
         }
         self.tools.store.insert(parcels).await?;
-        for recipient in &queued {
-            self.note(message, recipient, Event::Queued, String::new());
+        for (recipient, words) in queued {
+            self.note(message, &recipient, Event::Queued, words);
         }
         self.note_failures(message, failed);
         self.wake.notify_one();
@@ -179,7 +186,10 @@ impl Queue {
     /// is stored as uncertain, the rest as waiting, so nothing is lost.
     pub async fn close(&self, grace: std::time::Duration) {
         self.attempts.close();
-        if tokio::time::timeout(grace, self.attempts.wait()).await.is_err() {
+        if tokio::time::timeout(grace, self.attempts.wait())
+            .await
+            .is_err()
+        {
             let under_way = self.attempts.len();
             tracing::info!(under_way, "attempts are cut off; they are in the queue");
             self.stop.cancel();
@@ -189,6 +199,11 @@ impl Queue {
 
     fn with_under_way<T>(&self, work: impl FnOnce(&mut HashMap<Arc<str>, usize>) -> T) -> T {
         // Counts stay whole across a panic: each change is a single step.
-        work(&mut self.under_way.lock().unwrap_or_else(PoisonError::into_inner))
+        work(
+            &mut self
+                .under_way
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }

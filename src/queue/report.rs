@@ -250,14 +250,22 @@ fn render(
     let mut words = String::with_capacity(1_024);
     explanation(&mut words, headers, message, entries);
     let mut text = String::with_capacity(2_048);
-    head(&mut text, headers, &boundary, !original.is_ascii() || !words.is_ascii());
+    head(
+        &mut text,
+        headers,
+        &boundary,
+        !original.is_ascii() || !words.is_ascii(),
+    );
     let _ = write!(
         text,
         "--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n\
          Content-Transfer-Encoding: {}\r\n\r\n{words}",
         encoding_of(words.as_bytes())
     );
-    let kind = if entries.iter().all(|entry| entry.recipient.address.is_ascii()) {
+    let kind = if entries
+        .iter()
+        .all(|entry| entry.recipient.address.is_ascii())
+    {
         "message/delivery-status"
     } else {
         // RFC 6533 §4: addresses beyond ASCII.
@@ -308,12 +316,7 @@ fn head(text: &mut String, headers: &Headers<'_>, boundary: &str, eight_bit: boo
     text.push_str("\r\n");
 }
 
-fn explanation(
-    text: &mut String,
-    headers: &Headers<'_>,
-    message: &Message,
-    entries: &[Entry<'_>],
-) {
+fn explanation(text: &mut String, headers: &Headers<'_>, message: &Message, entries: &[Entry<'_>]) {
     let _ = write!(
         text,
         "This is the mail system at {}.\r\n\r\nYour message of {} (our id {}):\r\n\r\n",
@@ -358,7 +361,11 @@ fn status(text: &mut String, headers: &Headers<'_>, message: &Message, entries: 
             let _ = write!(text, "Original-Recipient: {kind};{}\r\n", plain(address));
         }
         let address = &entry.recipient.address;
-        let kind = if address.is_ascii() { "rfc822" } else { "utf-8" };
+        let kind = if address.is_ascii() {
+            "rfc822"
+        } else {
+            "utf-8"
+        };
         let _ = write!(
             text,
             "Final-Recipient: {kind};{address}\r\nAction: {}\r\nStatus: {}\r\n\

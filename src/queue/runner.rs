@@ -59,9 +59,13 @@ impl Queue {
             total: room,
             except: &except,
         };
-        let taken = self.tools.store.take_due(now, wanted).await?;
-        let found = !taken.is_empty();
-        self.start_taken(taken).await;
+        let leased = {
+            let _taking = self.taking.lock().await;
+            let taken = self.tools.store.take_due(now, wanted).await?;
+            self.lease_taken(taken)
+        };
+        let found = !leased.is_empty();
+        self.start_leased(leased).await;
         if found {
             // There may be more behind them.
             return Ok(Duration::ZERO);
@@ -93,13 +97,15 @@ impl Queue {
         (except, first_probe)
     }
 
-    async fn start_taken(self: &Arc<Self>, taken: Vec<TakenRow>) {
+    fn lease_taken(&self, taken: Vec<TakenRow>) -> Vec<(Lease, Errand)> {
         let settings = self.tools.settings.snapshot();
-        // All are leased before anything is awaited: an operator's order finds them.
-        let leased: Vec<_> = by_errand(taken, &settings)
+        by_errand(taken, &settings)
             .into_iter()
             .filter_map(|errand| self.leased(errand))
-            .collect();
+            .collect()
+    }
+
+    async fn start_leased(self: &Arc<Self>, leased: Vec<(Lease, Errand)>) {
         for (lease, Errand { next_hop, rows }) in leased {
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
                 return;

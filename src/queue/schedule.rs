@@ -230,7 +230,10 @@ mod tests {
             expires_at: at(432_000),
             dice: 0,
         };
-        for reason in [DiskReason::DestinationBusy, DiskReason::DestinationSuspended] {
+        for reason in [
+            DiskReason::DestinationBusy,
+            DiskReason::DestinationSuspended,
+        ] {
             let next = after_attempt(
                 OutcomeKind::Deferred,
                 Some(&reason),

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::Store;
-use super::columns::{milliseconds, notify_from};
+use super::columns::{milliseconds, notify_from, timestamp};
 use super::error::StoreError;
 use super::queue_write::json;
 use super::rows::{RowChange, TakeDue, TakenRow};
@@ -15,9 +15,8 @@ use super::writer::Job;
 use crate::message::{DiskReason, MessageId, Recipient, RowId, RowState};
 use crate::smtp::address::Mailbox;
 
-/// Walks from next hop to next hop with one seek each, takes the oldest due rows of each, and lets the
-/// next hops take turns: a destination with a hundred thousand rows does not stand before one with two.
-const DUE: &str = "
+/// The next hops with rows that can come due, and when each one's first does: one seek each.
+const NEXT_HOPS: &str = "
     WITH RECURSIVE hops (name) AS (
         SELECT min(next_hop) FROM recipients WHERE state IN ('waiting', 'uncertain')
         UNION ALL
@@ -25,21 +24,29 @@ const DUE: &str = "
                 WHERE state IN ('waiting', 'uncertain') AND next_hop > hops.name)
         FROM hops WHERE hops.name IS NOT NULL
     ),
-    candidates (id, next_attempt_at, turn) AS (
+    firsts (name, due_at) AS (
+        SELECT name, (SELECT min(next_attempt_at) FROM recipients
+                      WHERE state IN ('waiting', 'uncertain') AND next_hop = hops.name)
+        FROM hops WHERE name NOT IN (SELECT value FROM json_each(?1))
+    )";
+
+/// The oldest due rows of each next hop in `?1`, at most `?3` of each; the next hops take turns.
+const DUE: &str = "
+    WITH candidates (id, due_at, turn) AS (
         SELECT due.id, due.next_attempt_at,
                row_number() OVER (PARTITION BY due.next_hop ORDER BY due.next_attempt_at, due.id)
-        FROM hops CROSS JOIN recipients AS due ON due.id IN (
+        FROM json_each(?1) AS hops CROSS JOIN recipients AS due ON due.id IN (
             SELECT id FROM recipients
             WHERE state IN ('waiting', 'uncertain')
-              AND next_hop = hops.name AND next_attempt_at <= ?1
-            ORDER BY next_attempt_at LIMIT ?2)
-        WHERE hops.name NOT IN (SELECT value FROM json_each(?4))
+              AND next_hop = hops.value AND next_attempt_at <= ?2
+            ORDER BY next_attempt_at, id LIMIT ?3)
     ),
-    chosen AS (SELECT * FROM candidates ORDER BY turn, next_attempt_at, id LIMIT ?3)
+    chosen AS (SELECT * FROM candidates ORDER BY turn, due_at, id LIMIT ?4)
     SELECT r.id, r.message, r.recipient, r.notify, r.original_recipient, r.next_hop, r.state, r.reason,
            r.attempts, r.last_reply, r.delay_reported, m.received_at, m.expires_at
     FROM chosen CROSS JOIN recipients AS r ON r.id = chosen.id
     LEFT JOIN messages AS m ON m.id = r.message
+<<<<<<< HEAD
     ORDER BY chosen.turn, chosen.next_attempt_at, chosen.id";
 
 /// Given rows, in the columns of [`DUE`].
@@ -61,6 +68,9 @@ const NEXT_DUE: &str = "
     SELECT min((SELECT min(next_attempt_at) FROM recipients
                 WHERE state IN ('waiting', 'uncertain') AND next_hop = hops.name))
     FROM hops WHERE hops.name NOT IN (SELECT value FROM json_each(?1))";
+=======
+    ORDER BY chosen.turn, chosen.due_at, chosen.id";
+>>>>>>> store
 
 impl Store {
     /// Takes the rows that are due at `now`: they stand as `delivering` when this returns, the oldest
@@ -75,15 +85,7 @@ impl Store {
         now: Timestamp,
         wanted: TakeDue<'_>,
     ) -> Result<Vec<TakenRow>, StoreError> {
-        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let found = sqlx::query(DUE)
-            .bind(milliseconds(now))
-            .bind(number(wanted.per_next_hop.min(wanted.total)))
-            .bind(number(wanted.total))
-            .bind(json(wanted.except).map_err(unread)?)
-            .fetch_all(&self.shared.readers)
-            .await
-            .map_err(unread)?;
+        let found = self.due(now, wanted).await.map_err(unread)?;
         if found.is_empty() {
             return Ok(Vec::new());
         }
@@ -123,12 +125,53 @@ impl Store {
     /// # Errors
     /// When the queue cannot be read.
     pub async fn next_due(&self, except: &[String]) -> Result<Option<Timestamp>, StoreError> {
-        let next: Option<i64> = sqlx::query_scalar(NEXT_DUE)
+        let first = format!("{NEXT_HOPS} SELECT min(due_at) FROM firsts");
+        let next: Option<i64> = sqlx::query_scalar(AssertSqlSafe(first))
             .bind(json(except).map_err(unread)?)
             .fetch_one(&self.shared.readers)
             .await
             .map_err(unread)?;
-        Ok(next.map(super::columns::timestamp))
+        Ok(next.map(timestamp))
+    }
+
+    /// The rows that [`Self::take_due`] will mark. A destination with a hundred thousand rows does not
+    /// stand before one with two, and is not read beyond the rows that can be chosen.
+    async fn due(
+        &self,
+        now: Timestamp,
+        wanted: TakeDue<'_>,
+    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let oldest_first = format!(
+            "{NEXT_HOPS} SELECT name FROM firsts WHERE due_at <= ?2 ORDER BY due_at, name LIMIT ?3"
+        );
+        // More next hops than rows are wanted: the ones that have waited longest.
+        let hops: Vec<String> = sqlx::query_scalar(AssertSqlSafe(oldest_first))
+            .bind(json(wanted.except)?)
+            .bind(milliseconds(now))
+            .bind(number(wanted.total))
+            .fetch_all(&self.shared.readers)
+            .await?;
+        if hops.is_empty() {
+            return Ok(Vec::new());
+        }
+        let most = wanted.per_next_hop.min(wanted.total);
+        let mut each = wanted.total.div_ceil(hops.len()).min(most);
+        let hops = json(&hops)?;
+        loop {
+            let rows = sqlx::query(DUE)
+                .bind(hops.as_str())
+                .bind(milliseconds(now))
+                .bind(number(each))
+                .bind(number(wanted.total))
+                .fetch_all(&self.shared.readers)
+                .await?;
+            if rows.len() >= wanted.total || each >= most {
+                return Ok(rows);
+            }
+            // Some next hops have few rows: the others may have more.
+            each = each.saturating_mul(2).min(most);
+        }
     }
 }
 

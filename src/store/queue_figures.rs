@@ -1,5 +1,7 @@
 //! The queue in figures: how much waits, where for, since when.
 
+use std::collections::{BTreeMap, HashMap};
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -84,39 +86,45 @@ impl Store {
     /// # Errors
     /// When the queue cannot be read.
     pub async fn queue_figures(&self) -> Result<QueueFigures, ReadError> {
-        let size = self.queue_size().await?;
-        let readers = &self.shared.readers;
-        let states =
-            sqlx::query("SELECT state, count(*) AS recipients FROM recipients GROUP BY state")
-                .fetch_all(readers)
-                .await?;
-        let of = |wanted: RowState| {
-            let rows = states.iter().filter(|row| state(row) == wanted);
-            let sum: u64 = rows.map(|row| count(row, "recipients")).sum();
-            (sum > 0).then_some((wanted, sum))
-        };
-        let next_hops = sqlx::query(
-            "SELECT hops.*, m.received_at AS oldest FROM (
-                 SELECT next_hop, count(*) AS recipients, min(message) AS message
-                 FROM recipients GROUP BY next_hop ORDER BY recipients DESC, next_hop LIMIT ?) AS hops
-             LEFT JOIN messages AS m ON m.id = hops.message
-             ORDER BY hops.recipients DESC, hops.next_hop",
+        // One walk for both sums: the queue may be long.
+        let rows = sqlx::query(
+            "SELECT groups.*, m.received_at AS oldest FROM (
+                 SELECT next_hop, state, count(*) AS recipients, min(message) AS message
+                 FROM recipients GROUP BY next_hop, state) AS groups
+             LEFT JOIN messages AS m ON m.id = groups.message",
         )
-        .bind(limits::PAGE_ITEMS)
-        .fetch_all(readers)
+        .fetch_all(&self.shared.readers)
         .await?;
+        let mut by_state: BTreeMap<RowState, u64> = BTreeMap::new();
+        let mut by_next_hop: HashMap<String, NextHopBacklog> = HashMap::new();
+        for row in &rows {
+            let recipients = count(row, "recipients");
+            *by_state.entry(state(row)).or_default() += recipients;
+            let next_hop = text(row, "next_hop");
+            let backlog = by_next_hop
+                .entry(next_hop.clone())
+                .or_insert_with(|| NextHopBacklog {
+                    next_hop,
+                    recipients: 0,
+                    oldest_received_at: None,
+                });
+            backlog.recipients += recipients;
+            let oldest = optional_number(row, "oldest").map(timestamp);
+            backlog.oldest_received_at = earliest(backlog.oldest_received_at, oldest);
+        }
+        let mut by_next_hop: Vec<NextHopBacklog> = by_next_hop.into_values().collect();
+        let oldest = by_next_hop.iter().map(|backlog| backlog.oldest_received_at);
+        let oldest_received_at = oldest.fold(None, earliest);
+        by_next_hop.sort_by(|one, other| {
+            let most_first = other.recipients.cmp(&one.recipients);
+            most_first.then_with(|| one.next_hop.cmp(&other.next_hop))
+        });
+        by_next_hop.truncate(limits::PAGE_ITEMS as usize);
         Ok(QueueFigures {
-            recipients: size.recipients,
-            oldest_received_at: size.oldest_received_at,
-            by_state: RowState::ALL.iter().copied().filter_map(of).collect(),
-            by_next_hop: next_hops
-                .iter()
-                .map(|row| NextHopBacklog {
-                    next_hop: text(row, "next_hop"),
-                    recipients: count(row, "recipients"),
-                    oldest_received_at: optional_number(row, "oldest").map(timestamp),
-                })
-                .collect(),
+            recipients: by_state.values().sum(),
+            oldest_received_at,
+            by_state: by_state.into_iter().collect(),
+            by_next_hop,
         })
     }
 
@@ -151,6 +159,11 @@ impl Store {
         });
         Ok(line.collect())
     }
+}
+
+/// The earlier one of the times that are known.
+fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }
 
 #[cfg(test)]

@@ -57,26 +57,6 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// RFC 4648 §4. What a browser sends is compared encoded, so that nothing is ever decoded.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0u32, |bits, place| {
-            bits << 8 | u32::from(group.get(place).copied().unwrap_or(0))
-        });
-        for digit in 0..4 {
-            if digit <= group.len() {
-                let value = bits >> (18 - 6 * digit) & 63;
-                text.push(char::from(ALPHABET[value as usize]));
-            } else {
-                text.push('=');
-            }
-        }
-    }
-    text
-}
-
 fn fingerprint(bytes: &[u8]) -> Fingerprint {
     let mut fingerprint = Fingerprint::default();
     fingerprint.copy_from_slice(digest(&SHA256, bytes).as_ref());
