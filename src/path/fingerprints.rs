@@ -15,7 +15,7 @@ use crate::limits;
 use crate::message::{BodyReader, Client, Message};
 
 /// SHA-256 of the content before our Received field.
-pub type ContentDigest = [u8; 32];
+pub(super) type ContentDigest = [u8; 32];
 
 /// Who sent what to whom. The content's digest stands beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,18 +33,18 @@ struct Fingerprint {
 
 /// Names fingerprints that were written or found, so that they can be deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ticket(Vec<u64>);
+pub(super) struct Ticket(Vec<u64>);
 
 impl Ticket {
     /// Whether it names none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Both tickets' fingerprints.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub(super) fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self
     }
@@ -81,7 +81,7 @@ impl Fingerprints {
     /// Whether a message's client, sender and one of its recipients have a fingerprint, so that its
     /// content is worth hashing.
     #[must_use]
-    pub fn has_candidate(&self, message: &Message, now: Instant) -> bool {
+    pub(super) fn has_candidate(&self, message: &Message, now: Instant) -> bool {
         if self.count.load(Ordering::Acquire) == 0 {
             return false;
         }
@@ -93,7 +93,7 @@ impl Fingerprints {
 
     /// Which recipients of a message are settled already, and the ticket of what said so.
     #[must_use]
-    pub fn settled(
+    pub(super) fn settled(
         &self,
         message: &Message,
         digest: &ContentDigest,
@@ -117,7 +117,7 @@ impl Fingerprints {
 
     /// Writes fingerprints for the recipients at `settled`, positions in the envelope.
     #[must_use]
-    pub fn write(
+    pub(super) fn write(
         &self,
         message: &Message,
         settled: impl IntoIterator<Item = usize>,
@@ -138,7 +138,7 @@ impl Fingerprints {
     }
 
     /// Deletes: the client has read its reply.
-    pub fn delete(&self, ticket: &Ticket) {
+    pub(super) fn delete(&self, ticket: &Ticket) {
         if ticket.is_empty() {
             return;
         }
@@ -241,7 +241,7 @@ impl Kept {
 ///
 /// # Errors
 /// When a part on disk cannot be read.
-pub async fn digest_of(message: &Arc<Message>) -> io::Result<ContentDigest> {
+pub(super) async fn digest_of(message: &Arc<Message>) -> io::Result<ContentDigest> {
     let mut context = digest::Context::new(&digest::SHA256);
     let mut reader = BodyReader::new(Arc::clone(message));
     while let Some(block) = reader.next().await? {

@@ -18,7 +18,7 @@ const SHUT: u8 = 2;
 
 /// The gate of one message.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub(super) struct Gate {
     decision: AtomicU8,
     asked: Notify,
     decided: Notify,
@@ -27,18 +27,18 @@ pub struct Gate {
 impl Gate {
     /// Whether it was opened or shut.
     #[must_use]
-    pub fn is_decided(&self) -> bool {
+    pub(super) fn is_decided(&self) -> bool {
         self.decision.load(Ordering::Acquire) != UNDECIDED
     }
 
     /// Whether it was shut.
     #[must_use]
-    pub fn is_shut(&self) -> bool {
+    pub(super) fn is_shut(&self) -> bool {
         self.decision.load(Ordering::Acquire) == SHUT
     }
 
     /// Opens or shuts it for good; the first decision counts.
-    pub fn decide(&self, open: bool) {
+    pub(super) fn decide(&self, open: bool) {
         let decision = if open { OPEN } else { SHUT };
         let _ = self.decision.compare_exchange(
             UNDECIDED,
@@ -50,7 +50,7 @@ impl Gate {
     }
 
     /// Waits until a group stands before it. For the one who can look at the client.
-    pub async fn asked(&self) {
+    pub(super) async fn asked(&self) {
         self.asked.notified().await;
     }
 
@@ -73,11 +73,11 @@ impl Gate {
 
 /// The commit point of one group: the message's gate, and the group's own mark.
 #[derive(Debug)]
-pub struct GroupPoint {
+pub(super) struct GroupPoint {
     /// Shared by the message's groups.
-    pub gate: Arc<Gate>,
+    pub(super) gate: Arc<Gate>,
     /// Set when this group's dot was handed over.
-    pub handed_over: HandedOver,
+    pub(super) handed_over: HandedOver,
 }
 
 impl CommitPoint for GroupPoint {

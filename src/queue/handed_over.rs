@@ -40,7 +40,7 @@ impl HandedOver {
 
 /// The commit point of the queue's own attempts: nobody waits for them, so the gate stands open.
 #[derive(Debug)]
-pub struct OpenGate(pub HandedOver);
+pub(super) struct OpenGate(pub(super) HandedOver);
 
 impl CommitPoint for OpenGate {
     async fn may_commit(&self) -> bool {

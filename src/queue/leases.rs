@@ -13,12 +13,12 @@ use crate::message::RowId;
 
 /// All leases.
 #[derive(Clone, Debug, Default)]
-pub struct Leases(Arc<Mutex<HashMap<RowId, Option<Action>>>>);
+pub(super) struct Leases(Arc<Mutex<HashMap<RowId, Option<Action>>>>);
 
 impl Leases {
     /// Leases those of `rows` that nobody holds; the lease ends when the value is dropped.
     #[must_use]
-    pub fn take(&self, rows: impl IntoIterator<Item = RowId>) -> Lease {
+    pub(super) fn take(&self, rows: impl IntoIterator<Item = RowId>) -> Lease {
         let mut rows: Vec<RowId> = rows.into_iter().collect();
         self.with(|leased| {
             rows.retain(|&row| match leased.entry(row) {
@@ -37,7 +37,7 @@ impl Leases {
 
     /// Notes an order for a row; false when the row is not leased.
     #[must_use]
-    pub fn order(&self, row: RowId, order: Action) -> bool {
+    pub(super) fn order(&self, row: RowId, order: Action) -> bool {
         self.with(|leased| match leased.get_mut(&row) {
             Some(noted) => {
                 *noted = Some(order);

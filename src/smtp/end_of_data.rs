@@ -162,7 +162,6 @@ impl DataDecoder {
             self.longest_line(self.line_bytes + 1);
             output(b" ");
         }
-<<<<<<< HEAD
         // Text without bytes stands behind a bare LF, which was given out as CRLF.
         let ended = match self.position {
             Position::LineStart => true,
@@ -170,9 +169,6 @@ impl DataDecoder {
             _ => false,
         };
         if !ended {
-=======
-        if self.position != Position::LineStart {
->>>>>>> store
             output(b"\r\n");
         }
         self.findings

@@ -46,8 +46,7 @@ const DUE: &str = "
            r.attempts, r.last_reply, r.delay_reported, m.received_at, m.expires_at
     FROM chosen CROSS JOIN recipients AS r ON r.id = chosen.id
     LEFT JOIN messages AS m ON m.id = r.message
-<<<<<<< HEAD
-    ORDER BY chosen.turn, chosen.next_attempt_at, chosen.id";
+    ORDER BY chosen.turn, chosen.due_at, chosen.id";
 
 /// Given rows, in the columns of [`DUE`].
 const ROWS: &str = "
@@ -55,22 +54,6 @@ const ROWS: &str = "
            r.attempts, r.last_reply, r.delay_reported, m.received_at, m.expires_at
     FROM recipients AS r JOIN messages AS m ON m.id = r.message
     WHERE r.id IN (SELECT value FROM json_each(?1))";
-
-/// The first row of each next hop, with one seek each.
-const NEXT_DUE: &str = "
-    WITH RECURSIVE hops (name) AS (
-        SELECT min(next_hop) FROM recipients WHERE state IN ('waiting', 'uncertain')
-        UNION ALL
-        SELECT (SELECT min(next_hop) FROM recipients
-                WHERE state IN ('waiting', 'uncertain') AND next_hop > hops.name)
-        FROM hops WHERE hops.name IS NOT NULL
-    )
-    SELECT min((SELECT min(next_attempt_at) FROM recipients
-                WHERE state IN ('waiting', 'uncertain') AND next_hop = hops.name))
-    FROM hops WHERE hops.name NOT IN (SELECT value FROM json_each(?1))";
-=======
-    ORDER BY chosen.turn, chosen.due_at, chosen.id";
->>>>>>> store
 
 impl Store {
     /// Takes the rows that are due at `now`: they stand as `delivering` when this returns, the oldest

@@ -1,0 +1,294 @@
+//! How fast the store is where it stands on the reply's way, on this machine's disk with real syncs.
+//!
+//! `TMPDIR` decides which disk: a directory in memory measures nothing.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fastpath::message::trail::{Answered, Attempted, TrailEntry};
+use fastpath::message::words::OutcomeKind;
+use fastpath::message::{
+    Body, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Path, Recipient,
+    Reservation, RowState, Spool, Storage,
+};
+use fastpath::smtp::address::{Mailbox, ReversePath};
+use fastpath::smtp::command::BodyType;
+use fastpath::store::{
+    NewQueued, NewRow, QueueFilter, QueueOrder, QueuePageRequest, RowChange, Store, TakeDue,
+};
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Callers at one time, as the yardstick's source has connections.
+const CALLERS: u64 = 20;
+/// Rows of the large queue.
+const ROWS: usize = 100_000;
+
+struct Bench {
+    runtime: Runtime,
+    store: Store,
+    next_message: AtomicI64,
+    directory: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let spool = Spool::open(directory.path().join("spool"), "bench").expect("a spool");
+        let opened = runtime.block_on(Store::open(directory.path(), &spool, Timestamp::now()));
+        let (store, _writers) = opened.expect("a store");
+        Self {
+            runtime,
+            store,
+            next_message: AtomicI64::new(1),
+            directory,
+        }
+    }
+
+    /// A message with one row.
+    fn queued(&self, content: &Bytes, state: RowState, next_hop: &str) -> NewQueued {
+        let id = MessageId::from_i64(self.next_message.fetch_add(1, Ordering::Relaxed));
+        let now = Timestamp::now();
+        let recipient = Recipient::plain(mailbox("recipient@example.net"));
+        let message = Message {
+            id,
+            received_at: now,
+            client: client(),
+            envelope: Envelope {
+                sender: ReversePath::Mailbox(mailbox("sender@example.org")),
+                recipients: vec![recipient.clone()],
+                body_type: BodyType::SevenBit,
+                smtputf8: false,
+                ret: None,
+                envelope_id: None,
+            },
+            prefix: Bytes::from_static(&[b'r'; 160]),
+            body: Body::in_memory(
+                vec![content.clone()],
+                Reservation::empty(MemoryBudget::new(0)),
+            ),
+            eight_bit: false,
+            needs_smtputf8: false,
+        };
+        let row = NewRow {
+            id: self.store.allocate_rows(1)[0],
+            recipient,
+            next_hop: next_hop.into(),
+            state,
+            reason: DiskReason::StandardPath,
+            attempts: 0,
+            last_reply: String::new(),
+            next_attempt_at: now,
+        };
+        NewQueued {
+            message: Arc::new(message),
+            rows: vec![row],
+            expires_at: now,
+        }
+    }
+
+    /// `count` messages, each stored, awaited, and removed, by [`CALLERS`] at one time.
+    fn insert_and_remove(self: &Arc<Self>, content: &Bytes, count: u64) -> Duration {
+        let begun = Instant::now();
+        self.runtime.block_on(async {
+            let callers = (0..CALLERS).map(|caller| {
+                let bench = Arc::clone(self);
+                let content = content.clone();
+                let share = count / CALLERS + u64::from(caller < count % CALLERS);
+                tokio::spawn(async move {
+                    for _ in 0..share {
+                        let queued = bench.queued(&content, RowState::Delivering, "mx.example.net");
+                        let row = queued.rows[0].id;
+                        bench.store.insert(vec![queued]).await.expect("stored");
+                        bench.store.change(vec![RowChange::Remove(row)]).await;
+                    }
+                })
+            });
+            for caller in callers.collect::<Vec<_>>() {
+                caller.await.expect("it ends well");
+            }
+        });
+        begun.elapsed()
+    }
+}
+
+fn mailbox(text: &str) -> Mailbox {
+    Mailbox::parse(text).expect("a mailbox")
+}
+
+fn client() -> Client {
+    Client {
+        address: Some([192, 0, 2, 1].into()),
+        helo: "client.example.org".into(),
+        login: None,
+    }
+}
+
+fn inserts(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("insert_and_remove");
+    group.sample_size(10).throughput(Throughput::Elements(1));
+    for kibibytes in [4, 32] {
+        let bench = Arc::new(Bench::new());
+        let content = Bytes::from(vec![b'x'; kibibytes << 10]);
+        group.bench_function(format!("{kibibytes} KiB, {CALLERS} callers"), |bencher| {
+            bencher.iter_custom(|count| bench.insert_and_remove(&content, count));
+        });
+        let log = bench.directory.path().join("appliance.db-wal");
+        let bytes = log.metadata().map_or(0, |log| log.len());
+        println!("the write-ahead log has {} MiB", bytes >> 20);
+    }
+    group.finish();
+}
+
+fn large_queue(criterion: &mut Criterion) {
+    let bench = Bench::new();
+    let content = Bytes::from_static(b"small");
+    for piece in (0..ROWS).collect::<Vec<_>>().chunks(1_000) {
+        let queued = piece.iter().map(|row| {
+            let next_hop = format!("mx{}.example.net", row % 1_000);
+            bench.queued(&content, RowState::Waiting, &next_hop)
+        });
+        let stored = bench.store.insert(queued.collect());
+        bench.runtime.block_on(stored).expect("stored");
+    }
+    let mut group = criterion.benchmark_group("large_queue");
+    group.sample_size(10);
+    group.bench_function("take 200 due rows of 1,000 next hops", |bencher| {
+        let wanted = TakeDue {
+            per_next_hop: 200,
+            total: 200,
+            except: &[],
+        };
+        bencher.iter(|| {
+            let taken = bench.store.take_due(Timestamp::now(), wanted);
+            let taken = bench.runtime.block_on(taken).expect("taken");
+            assert_eq!(taken.len(), 200);
+            let back = taken.iter().map(|row| RowChange::SetState {
+                row: row.id,
+                state: RowState::Waiting,
+                next_attempt_at: None,
+            });
+            let back = bench.store.settle(back.collect(), Vec::new());
+            bench.runtime.block_on(back).expect("given back");
+        });
+    });
+    let sender = QueueFilter {
+        sender: Some("nder@exam".into()),
+        ..QueueFilter::default()
+    };
+    let due = QueuePageRequest {
+        order: QueueOrder::NextAttemptAt,
+        ..QueuePageRequest::default()
+    };
+    let last = QueuePageRequest {
+        order: QueueOrder::Sender,
+        offset: ROWS as u64 - 100,
+        ..QueuePageRequest::default()
+    };
+    for (name, filter, page) in [
+        (
+            "first page",
+            QueueFilter::default(),
+            QueuePageRequest::default(),
+        ),
+        ("first page by due time", QueueFilter::default(), due),
+        (
+            "first page of a sender",
+            sender,
+            QueuePageRequest::default(),
+        ),
+        ("last page by sender", QueueFilter::default(), last),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let page = bench.store.queue_page(&filter, page, Timestamp::now());
+                black_box(bench.runtime.block_on(page).expect("readable"));
+            });
+        });
+    }
+    group.bench_function("figures", |bencher| {
+        bencher.iter(|| {
+            let figures = bench.runtime.block_on(bench.store.queue_figures());
+            black_box(figures.expect("readable"));
+        });
+    });
+    group.finish();
+}
+
+fn trail(criterion: &mut Criterion) {
+    const MESSAGES: i64 = 10_000;
+    let bench = Bench::new();
+    let mut group = criterion.benchmark_group("trail");
+    group
+        .sample_size(10)
+        .throughput(Throughput::Elements(MESSAGES.unsigned_abs()));
+    let first = MessageId::earliest_at(Timestamp::now()).as_i64();
+    let mut next = 0;
+    group.bench_function("one second at 10,000 messages", |bencher| {
+        bencher.iter_batched(
+            || {
+                next += MESSAGES;
+                (next - MESSAGES..next)
+                    .flat_map(|number| entries(first, number))
+                    .collect()
+            },
+            |batch| {
+                let appended = bench.runtime.block_on(bench.store.append_trail(batch));
+                appended.expect("appended");
+            },
+            criterion::BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+    let size = bench.directory.path().join("history.db").metadata();
+    let bytes = size.map_or(0, |size| size.len());
+    println!(
+        "{next} messages have {} bytes each",
+        bytes / next.unsigned_abs()
+    );
+}
+
+/// A message that was delivered at once: its addresses are all different, which is the worst case.
+fn entries(first: i64, number: i64) -> [TrailEntry; 2] {
+    let message = MessageId::from_i64(first + (number << 7));
+    // Spread over the index, not in its order.
+    let spread = number.wrapping_mul(0x9e37_79b9).cast_unsigned() & 0xffff_ffff;
+    let answered = Answered {
+        message,
+        received_at: Timestamp::now(),
+        client: client(),
+        sender: ReversePath::Mailbox(mailbox(&format!("{spread:08x}@example.org"))),
+        recipients: 1,
+        size_bytes: 4_096,
+        path: Path::Fast,
+        storage: Storage::Memory,
+        reasons: Vec::new(),
+        code: 250,
+        reply: "2.0.0 Delivered (250 2.0.0 Ok: queued as 4F2B1C3D)".into(),
+        acknowledged_after: Duration::from_micros(1_500),
+    };
+    let attempted = Attempted {
+        message,
+        recipient: mailbox(&format!("{spread:08x}@example.net")),
+        at: Timestamp::now(),
+        next_hop: "mx.example.net".into(),
+        peer: Some(([192, 0, 2, 25], 25).into()),
+        outcome: OutcomeKind::Delivered,
+        words: "250 2.0.0 Ok: queued as 4F2B1C3D".into(),
+        took: Duration::from_millis(1),
+        tls: false,
+    };
+    [
+        TrailEntry::Answered(answered),
+        TrailEntry::Attempted(attempted),
+    ]
+}
+
+criterion_group!(benches, inserts, large_queue, trail);
+criterion_main!(benches);
