@@ -1,1 +1,319 @@
-//! To be written.
+//! The start: where things are, the lock on the data directory, and what the machine offers.
+
+use std::fmt;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::FlockOperation;
+use rustix::process::{Resource, Rlimit};
+use serde::{Deserialize, Serialize};
+
+/// Where things are, checked. Everything else is a setting in the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Databases, spool, certificate, token.
+    pub data_directory: PathBuf,
+    /// Where mail is taken; at least one.
+    pub smtp_listen: Vec<SocketAddr>,
+    /// Where the pages and the API are.
+    pub web_listen: SocketAddr,
+    /// Our name in the greeting, in EHLO and in Received fields.
+    pub hostname: Arc<str>,
+}
+
+/// A text that no log and no page may show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the one place that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// Why the data directory cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// Another appliance runs on it.
+    #[error("the data directory {} is in use by another process", .0.display())]
+    Locked(PathBuf),
+    /// It cannot be made, or nothing can be written there.
+    #[error("the data directory {} cannot be used: {cause}", path.display())]
+    Unusable {
+        /// Which directory.
+        path: PathBuf,
+        /// The system's answer.
+        cause: io::Error,
+    },
+}
+
+/// The data directory under our exclusive lock, which ends with the value or with the process.
+#[derive(Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Makes the directory when it is missing, and locks it.
+    ///
+    /// # Errors
+    /// When another process has it, or when it cannot be used.
+    pub fn open(path: &Path) -> Result<Self, DirectoryError> {
+        let unusable = |cause| DirectoryError::Unusable {
+            path: path.to_owned(),
+            cause,
+        };
+        // Mail of others is in there: nobody else has to look.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(unusable)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path.join("lock"))
+            .map_err(unusable)?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(DirectoryError::Locked(path.to_owned())),
+            Err(error) => Err(unusable(error.into())),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Says where the appliance listens, for the health check and for whoever chose port 0.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_addresses(&self, addresses: &Addresses) -> io::Result<()> {
+        let text = serde_json::to_string(addresses).map_err(io::Error::other)?;
+        write_atomically(&self.path.join(ADDRESSES_FILE), &(text + "\n"), 0o644)
+    }
+
+    /// Takes the addresses away at the end: nobody listens there any more.
+    pub fn remove_addresses(&self) {
+        // A file that stays is harmless: the health check finds nobody there.
+        let _ = std::fs::remove_file(self.path.join(ADDRESSES_FILE));
+    }
+
+    /// The token of the API. On the first start it is `given`, or made; from then on it stands in the
+    /// file `api-token`.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn api_token(&self, given: Option<&Secret>) -> io::Result<ApiToken> {
+        let file = self.path.join("api-token");
+        match std::fs::read_to_string(&file) {
+            Ok(text) if !text.trim().is_empty() => {
+                return Ok(ApiToken {
+                    secret: Secret::new(text.trim().to_owned()),
+                    file,
+                    is_new: false,
+                });
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let secret = given.cloned().unwrap_or_else(random_token);
+        write_atomically(&file, &format!("{}\n", secret.expose()), 0o600)?;
+        Ok(ApiToken {
+            secret,
+            file,
+            is_new: true,
+        })
+    }
+}
+
+/// The token of the API and where it stands.
+#[derive(Debug)]
+pub struct ApiToken {
+    /// The token.
+    pub secret: Secret,
+    /// The file that holds it.
+    pub file: PathBuf,
+    /// It was written just now: this is the first start.
+    pub is_new: bool,
+}
+
+/// 160 random bits: nobody guesses them, and they fit a line.
+fn random_token() -> Secret {
+    let bytes: [u8; 20] = rand::random();
+    Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+const ADDRESSES_FILE: &str = "addresses.json";
+
+/// Where a running appliance listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    /// Where mail is taken.
+    pub smtp: Vec<SocketAddr>,
+    /// Where the pages and the API are.
+    pub web: SocketAddr,
+}
+
+impl Addresses {
+    /// What the appliance on this data directory wrote; none when there is no such file, or no such
+    /// text in it.
+    #[must_use]
+    pub fn read(data_directory: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(data_directory.join(ADDRESSES_FILE)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+}
+
+/// Writes a file so that a reader finds the old text or the new one, never half of it.
+fn write_atomically(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(mode)
+        .open(&fresh)?;
+    // The mode above counts only for a file that did not exist.
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, path)
+}
+
+/// Raises the limit on open files as far as the system lets us: each session is one.
+pub fn raise_descriptor_limit() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    // Without success the old limit holds, and the listener copes with it.
+    let _ = rustix::process::setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
+}
+
+/// The machine's name.
+#[must_use]
+pub fn machine_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Bytes of memory that the machine, or the container, gives us.
+#[must_use]
+pub fn memory_bytes() -> u64 {
+    let machine = rustix::system::sysinfo();
+    let machine = machine.totalram as u64 * u64::from(machine.mem_unit);
+    std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .map_or(machine, |container: u64| container.min(machine))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_locked_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("data");
+        let first = DataDirectory::open(&path).expect("it is free");
+        assert!(matches!(
+            DataDirectory::open(&path),
+            Err(DirectoryError::Locked(_))
+        ));
+        drop(first);
+        DataDirectory::open(&path).expect("it is free again");
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_named() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let error = DataDirectory::open(&file.path().join("below")).expect_err("it is a file");
+        assert!(
+            error.to_string().contains("below cannot be used"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_token_of_the_first_start_stays() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let directory = DataDirectory::open(directory.path()).expect("it is free");
+        let given = Secret::new("first".to_owned());
+        let token = directory.api_token(Some(&given)).expect("written");
+        assert!(token.is_new);
+        let later = Secret::new("later".to_owned());
+        let token = directory.api_token(Some(&later)).expect("read");
+        assert_eq!((token.secret, token.is_new), (given, false));
+        let mode = token.file.metadata().expect("it exists").permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn tokens_are_made_when_none_is_given() {
+        let (first, second) = (random_token(), random_token());
+        assert_eq!(first.expose().len(), 40);
+        assert_ne!(first, second);
+        assert_eq!(format!("{first:?}"), "(secret)");
+    }
+
+    #[test]
+    fn addresses_are_written_and_read() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let directory = DataDirectory::open(directory.path()).expect("it is free");
+        assert_eq!(Addresses::read(directory.path()), None);
+        let addresses = Addresses {
+            smtp: vec!["127.0.0.1:2525".parse().expect("an address")],
+            web: "127.0.0.1:8025".parse().expect("an address"),
+        };
+        directory.write_addresses(&addresses).expect("written");
+        let text = std::fs::read_to_string(directory.path().join(ADDRESSES_FILE)).expect("text");
+        assert_eq!(
+            text,
+            "{\"smtp\":[\"127.0.0.1:2525\"],\"web\":\"127.0.0.1:8025\"}\n"
+        );
+        assert_eq!(Addresses::read(directory.path()), Some(addresses));
+        directory.remove_addresses();
+        assert_eq!(Addresses::read(directory.path()), None);
+    }
+
+    #[test]
+    fn the_machine_has_memory_and_a_name() {
+        assert!(memory_bytes() > 1 << 20);
+        assert!(!machine_name().is_empty());
+    }
+}

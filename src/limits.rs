@@ -14,8 +14,9 @@ pub const COMMAND_LINE_BYTES: usize = 2_048;
 pub const AUTH_LINE_BYTES: usize = 12_288;
 /// A path with its angle brackets, RFC 5321 §4.5.3.1.3.
 pub const PATH_BYTES: usize = 256;
-/// A local part, RFC 5321 §4.5.3.1.1.
-pub const LOCAL_PART_BYTES: usize = 64;
+/// A local part. RFC 5321 §4.5.3.1.1 says 64, but senders that encode the recipient or an older sender
+/// in theirs (VERP, SRS) go beyond it and every relay takes them; the path's own bound holds.
+pub const LOCAL_PART_BYTES: usize = PATH_BYTES;
 /// A domain, RFC 5321 §4.5.3.1.2.
 pub const DOMAIN_BYTES: usize = 255;
 /// An ENVID parameter, RFC 3461 §4.4.
@@ -52,8 +53,27 @@ pub const DATA_RATE_BYTES_PER_SECOND: u64 = 500;
 pub const DATA_BLOCK_WAIT: Duration = Duration::from_secs(180);
 /// The session's read buffer while commands are spoken: ten thousand idle sessions hold ten thousand.
 pub const COMMAND_BUFFER_BYTES: usize = 4_096;
-/// The session's read buffer while data arrives.
+/// The most that the session's read buffer grows to while data arrives.
 pub const DATA_BUFFER_BYTES: usize = 65_536;
+/// What it begins with at 354: an ordinary message with its header in one read.
+pub const DATA_BUFFER_FIRST_BYTES: usize = 8_192;
+/// A client that says nothing for this long gives its session's grown buffers back. Long enough that
+/// a busy client's next message finds them as they were.
+pub const BUFFER_IDLE: Duration = Duration::from_secs(1);
+/// Bytes that are read on to the end of a message that is refused already: beyond it no client is
+/// worth waiting for, and the session closes.
+pub const READ_ON_BYTES: u64 = 1 << 30;
+/// One block of a body is taken by the spool within this; a disk that hangs must not hang sessions.
+pub const SPOOL_WAIT: Duration = Duration::from_secs(60);
+/// After a last reply what the client still sends is read for this long: closing over unread bytes
+/// resets the connection, and the reply could be lost with it.
+pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
+/// Connections that wait to be accepted.
+pub const LISTEN_BACKLOG: i32 = 1_024;
+/// Wait before the next accept when the process or the machine is out of file descriptors or memory.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Certificate files are read again this often, because renewal replaces them under the same name.
+pub const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(3_600);
 
 // ---- The message body -----------------------------------------------------------------------------
 
@@ -73,6 +93,8 @@ pub const BUDGET_REFUSAL_PERCENT: u64 = 95;
 
 /// Bodies up to here are sent in one write together with the final dot.
 pub const SINGLE_WRITE_BYTES: u64 = 65_536;
+/// Groups of one message that are under way at one time on the fast path; the others wait their turn.
+pub const GROUPS_AT_ONCE: usize = 64;
 /// Words of a next hop that are passed on to a client or kept.
 pub const PASSED_WORDS_BYTES: usize = 400;
 /// Life of a fingerprint.
@@ -125,6 +147,20 @@ pub const BREAKER_PROBE_FIRST: Duration = Duration::from_secs(30);
 pub const BREAKER_PROBE_LAST: Duration = Duration::from_secs(300);
 /// An address that failed is tried last for this long.
 pub const ADDRESS_PENALTY: Duration = Duration::from_secs(60);
+/// Addresses under a penalty at one time.
+pub const ADDRESS_PENALTIES: usize = 10_000;
+/// Answers of the DNS that are kept for as long as they are valid.
+pub const DNS_CACHE_ANSWERS: u64 = 65_536;
+/// Questions at one time to one DNS server; the resolver's own 32 fails under load.
+pub const DNS_QUESTIONS: usize = 1_024;
+/// One try of a DNS question, so that a second one fits into [`RESOLVE_WAIT`].
+pub const DNS_TRY_WAIT: Duration = Duration::from_secs(2);
+/// Pieces of one vectored write (IOV_MAX on Linux); content with more is copied together first.
+pub const WRITE_PIECES: usize = 1_024;
+/// Latencies of a next hop's attempts count for one to two of these.
+pub const LATENCY_WINDOW: Duration = Duration::from_secs(300);
+/// Idle connections are looked through this often.
+pub const IDLE_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 // ---- The retry queue and the store ----------------------------------------------------------------
 
@@ -177,6 +213,14 @@ pub const DELAY_REPORT_AFTER: Duration = Duration::from_secs(4 * 3_600);
 
 // ---- The trail ------------------------------------------------------------------------------------
 
+/// Trail entries in one write.
+pub const TRAIL_BATCH: usize = 2_000;
+/// The history is pruned this often.
+pub const TRAIL_PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
+/// One write to the history, or one pruning of it, is given up after this.
+pub const HISTORY_WAIT: Duration = Duration::from_secs(60);
+/// Names of conditions that the statistics tell apart.
+pub const CONDITIONS_COUNTED: usize = 50;
 /// Trail entries that wait for the disk; beyond it they are dropped and counted.
 pub const TRAIL_QUEUE: usize = 32_768;
 /// Trail entries are written together about this often.
@@ -209,3 +253,10 @@ pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
 pub const PAGE_ITEMS: u32 = 100;
 /// Items that a caller may ask for at once.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
+/// Connections to the web address at one time.
+pub const WEB_CONNECTIONS: usize = 256;
+/// A connection to the web address on which no answer was written for this long is closed: it bounds
+/// idle ones, clients that send byte by byte, and clients that do not read.
+pub const WEB_IDLE: Duration = Duration::from_secs(60);
+/// Next hops that the metrics tell apart: a label for each of ten thousand helps nobody.
+pub const NEXT_HOPS_IN_METRICS: usize = 50;

@@ -1,1 +1,264 @@
-//! To be written.
+//! Binds, accepts within limits, and gives each client a session of its own.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::limits;
+use crate::session::{self, Answering, SessionContext};
+use crate::settings::{Current, Settings};
+use crate::smtp::reply::Reply;
+use crate::tls::{CertificateFiles, ServerTls};
+
+/// A bound socket that listens already, so that nothing is lost between binding and accepting.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 takes a free one. Called inside the runtime.
+    ///
+    /// # Errors
+    /// As the system says: the address is in use, or not ours.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM.nonblocking().cloexec(),
+            Some(Protocol::TCP),
+        )?;
+        // A restart finds connections of the run before in TIME_WAIT.
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(limits::LISTEN_BACKLOG)?;
+        let socket = TcpListener::from_std(socket.into())?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// The places for sessions, shared by all listeners.
+#[derive(Debug)]
+pub struct Places {
+    total: usize,
+    per_client: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    total: usize,
+    /// Of clients that are not trusted.
+    by_client: HashMap<IpAddr, usize>,
+}
+
+/// One session's place, free again when dropped.
+#[derive(Debug)]
+struct Place {
+    places: Arc<Places>,
+    counted: Option<IpAddr>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self::new(limits::SESSIONS, limits::SESSIONS_PER_CLIENT)
+    }
+}
+
+impl Places {
+    /// `total` places, of which a client that is not trusted gets `per_client`.
+    #[must_use]
+    pub fn new(total: usize, per_client: usize) -> Self {
+        Self {
+            total,
+            per_client,
+            taken: Mutex::default(),
+        }
+    }
+
+    /// A place for a session with `client`; none when all are taken, or all of this client.
+    fn take(self: &Arc<Self>, client: IpAddr, trusted: bool) -> Option<Place> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.total >= self.total {
+            return None;
+        }
+        if !trusted {
+            let sessions = taken.by_client.entry(client).or_default();
+            if *sessions >= self.per_client {
+                return None;
+            }
+            *sessions += 1;
+        }
+        taken.total += 1;
+        Some(Place {
+            places: Arc::clone(self),
+            counted: (!trusted).then_some(client),
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self
+            .places
+            .taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        taken.total -= 1;
+        if let Some(client) = self.counted
+            && let Entry::Occupied(mut sessions) = taken.by_client.entry(client)
+        {
+            *sessions.get_mut() -= 1;
+            if *sessions.get() == 0 {
+                sessions.remove();
+            }
+        }
+    }
+}
+
+/// Accepts until `shutdown`, and returns then. The sessions go on as tasks of `sessions`, and end by
+/// themselves after `shutdown`: whoever waits for them sets the bound.
+pub async fn run<A: Answering>(
+    listener: Listener,
+    context: Arc<SessionContext<A>>,
+    places: Arc<Places>,
+    sessions: TaskTracker,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            accepted = listener.socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                admit(
+                    stream,
+                    address.ip(),
+                    &context,
+                    &places,
+                    &sessions,
+                    &shutdown,
+                );
+            }
+            Err(error) if concerns_one_client(&error) => {}
+            Err(error) => {
+                tracing::error!(listener = %listener.address, %error, "no client can be accepted at the moment");
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = tokio::time::sleep(limits::ACCEPT_PAUSE) => {}
+                }
+            }
+        }
+    }
+}
+
+fn admit<A: Answering>(
+    stream: TcpStream,
+    client: IpAddr,
+    context: &Arc<SessionContext<A>>,
+    places: &Arc<Places>,
+    sessions: &TaskTracker,
+    shutdown: &CancellationToken,
+) {
+    let client = client.to_canonical();
+    let trusted = context.settings.snapshot().trusts(client);
+    let Some(place) = places.take(client, trusted) else {
+        context.counters.sessions_refused.increment();
+        turn_away(&stream);
+        return;
+    };
+    // Replies are written whole; waiting for more to send would only delay them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%client, %error, "a client went away at once");
+        return;
+    }
+    let session = session::run(stream, client, Arc::clone(context), shutdown.clone());
+    sessions.spawn(async move {
+        let _place = place;
+        session.await;
+    });
+}
+
+/// 421 and close. The reply fits a fresh socket's buffer, so this never waits; when it does not, the
+/// client sees the end without a reason.
+fn turn_away(stream: &TcpStream) {
+    let mut reply = Vec::new();
+    Reply::too_many_connections().write(&mut reply);
+    let _ = SockRef::from(stream).send(&reply);
+}
+
+/// The connection ended before we took it; the next one may be fine.
+fn concerns_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Reads the certificate whenever the settings name another one, and now and then, because renewal
+/// replaces the files under the same names. Returns at `shutdown`.
+pub async fn follow_certificate(
+    tls: Arc<ServerTls>,
+    mut settings: Current,
+    shutdown: CancellationToken,
+) {
+    let mut files = certificate_files(&settings.snapshot());
+    // Our own certificate is in use already.
+    let mut read = files.is_none();
+    loop {
+        if !read {
+            reload(&tls, files.clone()).await;
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = settings.changed() => {
+                let Some(changed) = changed else { return };
+                let named = certificate_files(&changed);
+                read = named == files;
+                files = named;
+            }
+            () = tokio::time::sleep(limits::CERTIFICATE_INTERVAL) => read = files.is_none(),
+        }
+    }
+}
+
+fn certificate_files(settings: &Settings) -> Option<CertificateFiles> {
+    Some(CertificateFiles {
+        certificate: settings.tls_certificate_file.clone()?,
+        key: settings.tls_key_file.clone()?,
+    })
+}
+
+async fn reload(tls: &Arc<ServerTls>, files: Option<CertificateFiles>) {
+    let tls = Arc::clone(tls);
+    let reloaded = tokio::task::spawn_blocking(move || tls.reload(files.as_ref())).await;
+    match reloaded {
+        Ok(Ok(())) => tracing::debug!("the certificate was read"),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the certificate cannot be used; the one before stays");
+        }
+        Err(error) => tracing::error!(%error, "the certificate could not be read"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,42 @@
-//! To be written.
+//! Every change an administrator can make: validated, stored, audited, published.
+//!
+//! Pages, API and command line all come through here, so that no door has rules of its own.
+
+pub mod first_start;
+pub mod queue;
+pub mod settings;
+
+use std::fmt;
+use std::net::IpAddr;
+
+pub use first_start::FirstStart;
+pub use settings::{Administration, ChangeError};
+
+/// Who asks for a change, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// A name for the audit: an account, a token, a command.
+    pub who: String,
+    /// The client's address; none for the command line.
+    pub from: Option<IpAddr>,
+}
+
+impl Actor {
+    /// The program itself, by the command that runs.
+    #[must_use]
+    pub fn command(name: &str) -> Self {
+        Self {
+            who: format!("command {name}"),
+            from: None,
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.from {
+            Some(address) => write!(f, "{} from {address}", self.who),
+            None => f.write_str(&self.who),
+        }
+    }
+}

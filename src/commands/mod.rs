@@ -1,1 +1,108 @@
-//! To be written.
+//! The commands: serve, demo, sink, healthcheck.
+//!
+//! Each has its options in two steps: as written (what the command line and the environment say) and
+//! as run (checked, before anything is opened or bound).
+
+mod demo;
+pub mod environment;
+pub mod failure;
+mod feeder;
+mod healthcheck;
+mod letters;
+mod logging;
+pub mod options;
+mod report_box;
+mod serve;
+mod sink;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+use environment::Environment;
+pub use failure::{Exit, Failure};
+
+/// A mail relay that delivers a message before it says 250.
+#[derive(Debug, Parser)]
+#[command(name = "fastpath", version, about, disable_help_subcommand = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the appliance
+    Serve(options::Written),
+    /// Run it with an embedded destination and sample traffic: the five-minute tour
+    Demo(options::Written),
+    /// Run an embedded test destination
+    Sink(sink::Written),
+    /// Ask a running appliance whether it is ready: exit 0 when it is, 1 when not
+    Healthcheck(healthcheck::Written),
+}
+
+/// Runs the command that `arguments` name; the first is the program's name.
+///
+/// # Errors
+/// What went wrong, in one line, with the exit code that says what kind of thing it was.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let command_line = match CommandLine::try_parse_from(arguments) {
+        Ok(command_line) => command_line,
+        // Help and version are answers, not errors.
+        Err(answer) if !answer.use_stderr() => {
+            return answer.print().map_err(|error| Failure::io(&error));
+        }
+        Err(error) => return Err(failure::of_usage(&error)),
+    };
+    match command_line.command {
+        Command::Serve(written) => serve::run(written.check(environment)?),
+        Command::Demo(written) => demo::run(&written, environment),
+        Command::Sink(written) => sink::run(&written.check()?),
+        Command::Healthcheck(written) => healthcheck::run(&written.check(environment)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(arguments: &[&str], expected: &str) {
+        let arguments = ["fastpath"].iter().chain(arguments).map(OsString::from);
+        let failure = run(arguments, &Environment::default()).expect_err("a bad command line");
+        assert_eq!(failure.to_string(), expected);
+        assert_eq!(failure.exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_bad_command_line_is_one_line_that_names_the_option() {
+        check(
+            &[],
+            "a command is missing: serve, demo, sink or healthcheck",
+        );
+        check(&["fly"], "unrecognized subcommand 'fly'");
+        check(
+            &["serve", "--smpt-listen", "x"],
+            "unexpected argument '--smpt-listen' found",
+        );
+        check(
+            &["serve", "--web-listen"],
+            "a value is required for '--web-listen <ADDRESS:PORT>' but none was supplied",
+        );
+        check(
+            &["serve", "--hostname", "a", "--hostname", "b"],
+            "the argument '--hostname <NAME>' cannot be used multiple times",
+        );
+        check(
+            &["serve", "--web-listen", "nowhere"],
+            "--web-listen: “nowhere” is not an address and a port, such as 127.0.0.1:2525",
+        );
+        check(
+            &["sink", "--listen", "2600"],
+            "--listen: “2600” is not an address and a port, such as 127.0.0.1:2525",
+        );
+    }
+}

@@ -1,1 +1,235 @@
-//! To be written.
+//! Outbound delivery: one message, one next hop, one attempt, and an outcome for each recipient.
+//!
+//! Read [`attempt`] first: it asks the **breaker**, waits for room in the **pool**, takes an idle
+//! connection or opens one (**resolve**, **opening**), and runs one **transaction** on it. What the
+//! replies mean stands in **verdicts**, which is pure, as are the breaker, the order of addresses and
+//! the **envelope**'s exchange.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use self::address_penalty::Penalties;
+use self::attempt::Attempt;
+use self::connection::Connection;
+use self::known_next_hops::KnownNextHops;
+use self::opening::Opener;
+use self::resolve::Resolver;
+
+use crate::limits;
+use crate::message::{Message, Outcome};
+use crate::settings::{Current, NextHop};
+
+mod attempt;
+
+mod breaker;
+mod known_next_hops;
+mod pool;
+
+mod address_penalty;
+mod mx;
+mod resolve;
+
+mod connection;
+mod opening;
+mod stream;
+mod tls_client;
+
+mod content;
+mod envelope;
+mod transaction;
+mod trouble;
+mod verdicts;
+
+mod figures;
+
+pub use figures::{NextHopFigures, Suspension};
+
+/// One message for some of its recipients, all with the same next hop.
+#[derive(Clone, Debug)]
+pub struct Errand {
+    /// The message.
+    pub message: Arc<Message>,
+    /// Indexes into the envelope's recipients, at most [`limits::RECIPIENTS_PER_TRANSACTION`].
+    pub recipients: Vec<usize>,
+    /// Where it is to go.
+    pub next_hop: Arc<NextHop>,
+    /// How patient the attempt is.
+    pub pace: Pace,
+    /// The longest wait for room in the pool.
+    pub busy_wait: Duration,
+}
+
+/// How patient an attempt is with the next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// A client waits for its reply. Never probes a suspended next hop.
+    Fast,
+    /// Nobody waits: the time-outs of RFC 5321 §4.5.3.2. Probes a suspended next hop when it is due.
+    Queue,
+}
+
+impl Pace {
+    fn connect_wait(self) -> Duration {
+        match self {
+            Self::Fast => limits::FAST_CONNECT_WAIT,
+            Self::Queue => limits::QUEUE_CONNECT_WAIT,
+        }
+    }
+
+    fn command_wait(self) -> Duration {
+        match self {
+            Self::Fast => limits::FAST_COMMAND_WAIT,
+            Self::Queue => limits::QUEUE_COMMAND_WAIT,
+        }
+    }
+
+    fn block_wait(self) -> Duration {
+        match self {
+            Self::Fast => limits::FAST_BLOCK_WAIT,
+            Self::Queue => limits::QUEUE_BLOCK_WAIT,
+        }
+    }
+}
+
+/// What an attempt came to.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// One outcome for each recipient of the errand, in the errand's order, with its index into the
+    /// envelope. The reply of a deferred outcome is always 4xx.
+    pub outcomes: Vec<(usize, Outcome)>,
+    /// The server that was spoken to last; none when no address connected.
+    pub peer: Option<SocketAddr>,
+    /// TLS was spoken with it.
+    pub tls: bool,
+    /// How long the attempt took.
+    pub took: Duration,
+}
+
+/// Asked by the attempt at the point of no return.
+pub trait CommitPoint: Send + Sync {
+    /// Whether the content may be ended; asked once in each transaction, right before the final dot
+    /// (or the LAST chunk). False: the connection is closed without it, and nothing is delivered.
+    /// An attempt has a second transaction, which asks again, when the first one's connection broke
+    /// before its end was handed over.
+    fn may_commit(&self) -> impl Future<Output = bool> + Send;
+
+    /// The dot's last byte was given to the socket: from here on a loss means uncertain.
+    fn handed_over(&self);
+}
+
+/// Everything that delivery keeps between attempts. Shared by all paths and the queue.
+#[derive(Debug)]
+pub struct Delivery {
+    settings: Current,
+    resolver: Resolver,
+    opener: Opener,
+    known: KnownNextHops,
+    penalties: Mutex<Penalties>,
+}
+
+impl Delivery {
+    /// Delivery under our `hostname` (said in EHLO), with the next hops' settings as they change.
+    /// Must be called inside a runtime: idle connections are closed by a task of their own, which
+    /// ends with the value.
+    #[must_use]
+    pub fn new(hostname: Arc<str>, settings: Current) -> Arc<Self> {
+        let delivery = Arc::new(Self {
+            settings,
+            resolver: Resolver::new(Arc::clone(&hostname)),
+            opener: Opener::new(hostname),
+            known: KnownNextHops::default(),
+            penalties: Mutex::default(),
+        });
+        tokio::spawn(close_expired(Arc::downgrade(&delivery)));
+        delivery
+    }
+
+    /// Tries once to deliver. Dropping the future closes the connection.
+    pub async fn attempt<P: CommitPoint>(self: &Arc<Self>, errand: Errand, point: &P) -> Report {
+        let began = Instant::now();
+        let known = self.known.using(errand.next_hop.name(), began);
+        let attempt = Attempt {
+            delivery: self,
+            known: &known,
+            errand: &errand,
+            point,
+        };
+        let tried = attempt.run().await;
+        let now = Instant::now();
+        let report = Report {
+            outcomes: errand.recipients.into_iter().zip(tried.outcomes).collect(),
+            peer: tried.peer.map(|(peer, _)| peer),
+            tls: tried.peer.is_some_and(|(_, tls)| tls),
+            took: now.saturating_duration_since(began),
+        };
+        known.tally.count(&report.outcomes);
+        if report.peer.is_some() {
+            known.tally.record(report.took, now);
+        }
+        report
+    }
+
+    /// When a suspended next hop is probed next; none when it is not suspended or a probe is due, so
+    /// that an attempt of the queue is worth its while.
+    #[must_use]
+    pub fn suspended(&self, next_hop_name: &str) -> Option<Instant> {
+        let known = self.known.find(next_hop_name)?;
+        known.suspended(Pace::Queue, Instant::now())
+    }
+
+    /// All next hops that are suspended, with the time of their next probe.
+    #[must_use]
+    pub fn suspended_next_hops(&self) -> Vec<(Arc<str>, Instant)> {
+        let now = Instant::now();
+        let known = self.known.all();
+        let suspended = known.iter().filter_map(|next_hop| {
+            let probe_at = next_hop.suspended(Pace::Queue, now)?;
+            Some((Arc::clone(next_hop.name()), probe_at))
+        });
+        suspended.collect()
+    }
+
+    /// The figures of every next hop that is kept, by name.
+    #[must_use]
+    pub fn next_hops(&self) -> Vec<NextHopFigures> {
+        self.known.figures(Instant::now())
+    }
+
+    /// Says QUIT on every idle connection and keeps none any more. Attempts under way go on.
+    pub async fn close(&self) {
+        let known = self.known.all();
+        let idle = known.iter().flat_map(|next_hop| next_hop.pool.close());
+        join_all(idle.map(Connection::quit)).await;
+    }
+
+    fn expired(&self) -> Vec<Connection> {
+        let now = Instant::now();
+        let known = self.known.all();
+        known
+            .iter()
+            .flat_map(|next_hop| next_hop.pool.expired(now))
+            .collect()
+    }
+}
+
+/// Takes leave on connections that were idle for too long, until `delivery` is gone.
+async fn close_expired(delivery: Weak<Delivery>) {
+    let mut ticks = tokio::time::interval(limits::IDLE_SWEEP_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let Some(delivery) = delivery.upgrade() else {
+            return;
+        };
+        let expired = delivery.expired();
+        drop(delivery);
+        join_all(expired.into_iter().map(Connection::quit)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,209 @@
-//! To be written.
+//! The retry queue: durable recipients that still wait, the runner that tries them again, and the
+//! reports to senders when trying ends.
+//!
+//! Figure 2B (steps 206–211) and Figure 3B (steps 315–320) of the patent.
+
+pub mod action;
+mod actions;
+mod attempt;
+mod handed_over;
+mod leases;
+mod report;
+mod runner;
+pub mod schedule;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::delivery::Delivery;
+use crate::limits;
+use crate::message::trail::{Event, Noted, TrailEntry};
+use crate::message::{MemoryBudget, Message, MessageIds, Recipient};
+use crate::settings;
+use crate::smtp::reply::Reply;
+use crate::statistics::{Statistics, Trail};
+use crate::store::{NewQueued, NewRow, Store, StoreError};
+
+pub use action::Action;
+pub use attempt::QueuedRow;
+pub use handed_over::HandedOver;
+pub use leases::Lease;
+pub use schedule::Failure;
+
+/// What the queue works with.
+#[derive(Debug)]
+pub struct Tools {
+    /// Where the rows are.
+    pub store: Store,
+    /// Who delivers.
+    pub delivery: Arc<Delivery>,
+    /// The administrator's settings.
+    pub settings: settings::Current,
+    /// The history of messages.
+    pub trail: Trail,
+    /// Who counts.
+    pub statistics: Arc<Statistics>,
+    /// Names for reports.
+    pub ids: Arc<MessageIds>,
+    /// Our name, which stands in reports.
+    pub hostname: Arc<str>,
+    /// The budget that bodies read back from the store count against.
+    pub budget: Arc<MemoryBudget>,
+}
+
+/// The retry queue.
+#[derive(Debug)]
+pub struct Queue {
+    tools: Tools,
+    leases: leases::Leases,
+    /// Held while due rows are taken and leased, so that an operator's order finds each row either
+    /// waiting or leased.
+    taking: tokio::sync::Mutex<()>,
+    /// Wakes the runner: rows may be due, or room for attempts has become free.
+    wake: Notify,
+    /// One permit for each attempt under way.
+    slots: Arc<Semaphore>,
+    /// Attempts under way for each next hop.
+    under_way: Mutex<HashMap<Arc<str>, usize>>,
+    attempts: TaskTracker,
+    /// Ends attempts when the time for a graceful end is over.
+    stop: CancellationToken,
+}
+
+/// A recipient that failed for good.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Who.
+    pub recipient: Recipient,
+    /// Why.
+    pub failure: Failure,
+    /// The next hop's last words, or ours.
+    pub reply: Reply,
+}
+
+impl Queue {
+    /// A queue over the rows in `tools.store`. [`Self::run`] drives it.
+    #[must_use]
+    pub fn new(tools: Tools) -> Arc<Self> {
+        Arc::new(Self {
+            tools,
+            leases: leases::Leases::default(),
+            taking: tokio::sync::Mutex::default(),
+            wake: Notify::new(),
+            slots: Arc::new(Semaphore::new(limits::QUEUE_ATTEMPTS)),
+            under_way: Mutex::default(),
+            attempts: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        })
+    }
+
+    /// New row ids, never used before.
+    #[must_use]
+    pub fn allocate_rows(&self, count: usize) -> Vec<crate::message::RowId> {
+        self.tools.store.allocate_rows(count)
+    }
+
+    /// Leases rows whose attempts are under way.
+    #[must_use]
+    pub fn lease(&self, rows: &[NewRow]) -> Lease {
+        self.leases.take(rows.iter().map(|row| row.id))
+    }
+
+    /// Room for `count` attempts at once, if there is any. Whoever stores a message may then hand
+    /// it over from memory instead of having it read back.
+    #[must_use]
+    pub fn room_for(&self, count: usize) -> Option<OwnedSemaphorePermit> {
+        let count = u32::try_from(count).ok()?;
+        Arc::clone(&self.slots).try_acquire_many_owned(count).ok()
+    }
+
+    /// Stores rows of a message and the reports on recipients that failed, in one transaction.
+    /// Durable when it returns (steps 315 and 316).
+    ///
+    /// # Errors
+    /// When the store did not take them: nothing of it is stored then, save after an I/O error at
+    /// COMMIT, after which nobody can know.
+    pub async fn keep(
+        &self,
+        message: &Arc<Message>,
+        rows: Vec<NewRow>,
+        failed: &[Failed],
+    ) -> Result<(), StoreError> {
+        let mut parcels = Vec::with_capacity(2);
+        let queued: Vec<(Recipient, String)> = rows
+            .iter()
+            .map(|row| (row.recipient.clone(), row.last_reply.clone()))
+            .collect();
+        if !rows.is_empty() {
+            let settings = self.tools.settings.snapshot();
+            parcels.push(NewQueued {
+                message: Arc::clone(message),
+                rows,
+                expires_at: schedule::expiry(message.received_at, &settings),
+            });
+        }
+        parcels.extend(self.failure_report(message, failed).await);
+        if parcels.is_empty() {
+            return Ok(());
+        }
+        self.tools.store.insert(parcels).await?;
+        for (recipient, words) in queued {
+            self.note(message, &recipient, Event::Queued, words);
+        }
+        self.note_failures(message, failed);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    fn note_failures(&self, message: &Message, failed: &[Failed]) {
+        for one in failed {
+            let event = if report::is_wanted(message, one) {
+                self.tools.statistics.counters.reports_written.increment();
+                Event::Reported
+            } else {
+                Event::FailedSilently
+            };
+            self.note(message, &one.recipient, event, one.reply.to_string());
+        }
+    }
+
+    fn note(&self, message: &Message, recipient: &Recipient, event: Event, words: String) {
+        self.tools.trail.record(TrailEntry::Noted(Noted {
+            message: message.id,
+            recipient: recipient.address.clone(),
+            at: Timestamp::now(),
+            event,
+            words,
+        }));
+    }
+
+    /// Stops: no new attempts; those under way get `grace`, then they are cut. What was handed over
+    /// is stored as uncertain, the rest as waiting, so nothing is lost.
+    pub async fn close(&self, grace: std::time::Duration) {
+        self.attempts.close();
+        if tokio::time::timeout(grace, self.attempts.wait())
+            .await
+            .is_err()
+        {
+            let under_way = self.attempts.len();
+            tracing::info!(under_way, "attempts are cut off; they are in the queue");
+            self.stop.cancel();
+            self.attempts.wait().await;
+        }
+    }
+
+    fn with_under_way<T>(&self, work: impl FnOnce(&mut HashMap<Arc<str>, usize>) -> T) -> T {
+        // Counts stay whole across a panic: each change is a single step.
+        work(
+            &mut self
+                .under_way
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+}

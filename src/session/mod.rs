@@ -1,1 +1,69 @@
-//! To be written.
+//! One client's conversation: the loop, states that are consumed, the envelope as it grows, receiving data.
+//!
+//! A [`Connection`](connection::Connection) holds the stream and every wait; the
+//! [`State`](state::State) decides, without waiting, what a command means; the
+//! [`Conversation`](conversation::Conversation) carries that out. A message that has arrived whole is
+//! given to the paths, which say what its client is told.
+
+mod alarm;
+mod answering;
+mod connection;
+mod content;
+mod context;
+mod conversation;
+mod counters;
+mod data;
+mod envelope;
+mod header_scan;
+mod pace;
+mod state;
+mod stream;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use answering::{Answered, Answering};
+pub use context::SessionContext;
+pub use counters::{Count, ReceivingCounters};
+pub use stream::Transport;
+
+use context::Peer;
+use conversation::Conversation;
+
+/// Speaks SMTP with the client at `address` until one of us ends it. After `shutdown` no further
+/// command is taken: an idle client gets 421, content that is still arriving is given up, and a message
+/// that has arrived whole is answered first.
+pub async fn run<A: Answering, T: Transport>(
+    transport: T,
+    address: IpAddr,
+    context: Arc<SessionContext<A>>,
+    shutdown: CancellationToken,
+) {
+    let counters = Arc::clone(&context.counters);
+    counters.sessions_opened.increment();
+    let _open = OpenSession::count(&counters);
+    Conversation::new(transport, Peer::new(address), context, shutdown)
+        .hold()
+        .await;
+}
+
+/// One of the sessions that are open now, also when it ends by a panic.
+struct OpenSession<'a>(&'a ReceivingCounters);
+
+impl<'a> OpenSession<'a> {
+    fn count(counters: &'a ReceivingCounters) -> Self {
+        counters.sessions_open.increment();
+        Self(counters)
+    }
+}
+
+impl Drop for OpenSession<'_> {
+    fn drop(&mut self) {
+        self.0.sessions_open.decrement();
+    }
+}

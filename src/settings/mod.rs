@@ -191,7 +191,11 @@ mod tests {
             ],
         }));
         let check = |domain: &str, expected: &str| {
-            assert_eq!(&**settings.next_hop_for(domain).name(), expected, "{domain}");
+            assert_eq!(
+                &**settings.next_hop_for(domain).name(),
+                expected,
+                "{domain}"
+            );
         };
         check("example.net", "mail.example.net:25");
         check("sub.example.net", "127.0.0.1:2600");

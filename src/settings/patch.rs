@@ -41,9 +41,10 @@ impl fmt::Display for FieldErrors {
 
 impl std::error::Error for FieldErrors {}
 
-/// `written` with the patch's fields in the place of its own.
+/// `written` with the patch's fields in the place of its own, checked as a whole.
 ///
-/// Each field is tried alone first, so that the message stands at the field that caused it.
+/// Each field is tried alone first, so that the message stands at the field that caused it; those
+/// that can be read are checked all the same, so that everything wrong is said at once.
 pub(super) fn apply(written: &Written, patch: &Map<String, Value>) -> Result<Written, FieldErrors> {
     let Ok(Value::Object(base)) = serde_json::to_value(written) else {
         unreachable!("the settings are an object");
@@ -57,17 +58,28 @@ pub(super) fn apply(written: &Written, patch: &Map<String, Value>) -> Result<Wri
         }
         let mut alone = base.clone();
         alone.insert(field.clone(), value.clone());
-        if let Err(error) = serde_json::from_value::<Written>(Value::Object(alone)) {
-            errors.add(field, error.to_string());
+        match serde_json::from_value::<Written>(Value::Object(alone)) {
+            Ok(_) => {
+                merged.insert(field.clone(), value.clone());
+            }
+            Err(error) => errors.add(field, error.to_string()),
         }
-        merged.insert(field.clone(), value.clone());
     }
-    errors.into_result()?;
-    serde_json::from_value(Value::Object(merged)).map_err(|error| {
-        let mut errors = FieldErrors::default();
-        errors.add("settings", error.to_string());
-        errors
-    })
+    match serde_json::from_value::<Written>(Value::Object(merged)) {
+        Ok(written) => {
+            if let Err(found) = written.validate() {
+                for (field, message) in found.0 {
+                    errors.add(&field, message);
+                }
+            }
+            errors.into_result()?;
+            Ok(written)
+        }
+        Err(error) => {
+            errors.add("settings", error.to_string());
+            Err(errors)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -99,6 +111,10 @@ mod tests {
         check(
             json!({"memory_threshold_bytes": "x", "path": "scenic", "weather": 1}),
             &["memory_threshold_bytes", "path", "weather"],
+        );
+        check(
+            json!({"ack_deadline_seconds": 0, "path": "scenic"}),
+            &["ack_deadline_seconds", "path"],
         );
         check(
             json!({"ack_deadline_seconds": 26}),

@@ -68,6 +68,8 @@ mod tests {
         check("a", "a\r\n");
         check("a\r", "a \r\n");
         check("a\nb", "a\r\nb\r\n");
+        check("a\n", "a\r\n");
+        check("\n", "\r\n");
         check(".\r\n..a\r\n.", ".\r\n..a\r\n.\r\n");
         check("a\r\n.\r\nb\r\n", "a\r\n.\r\nb\r\n");
     }

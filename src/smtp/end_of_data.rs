@@ -162,7 +162,13 @@ impl DataDecoder {
             self.longest_line(self.line_bytes + 1);
             output(b" ");
         }
-        if self.position != Position::LineStart {
+        // Text without bytes stands behind a bare LF, which was given out as CRLF.
+        let ended = match self.position {
+            Position::LineStart => true,
+            Position::Text => self.line_bytes == 0,
+            _ => false,
+        };
+        if !ended {
             output(b"\r\n");
         }
         self.findings

@@ -48,6 +48,13 @@ const DUE: &str = "
     LEFT JOIN messages AS m ON m.id = r.message
     ORDER BY chosen.turn, chosen.due_at, chosen.id";
 
+/// Given rows, in the columns of [`DUE`].
+const ROWS: &str = "
+    SELECT r.id, r.message, r.recipient, r.notify, r.original_recipient, r.next_hop, r.state, r.reason,
+           r.attempts, r.last_reply, r.delay_reported, m.received_at, m.expires_at
+    FROM recipients AS r JOIN messages AS m ON m.id = r.message
+    WHERE r.id IN (SELECT value FROM json_each(?1))";
+
 impl Store {
     /// Takes the rows that are due at `now`: they stand as `delivering` when this returns, the oldest
     /// due of each next hop first, next hops in turns. A row that cannot be decoded is marked damaged
@@ -80,6 +87,20 @@ impl Store {
         let marked = self.ask(|answer| Job::Take { rows, now, answer }).await?;
         sound.retain(|taken| marked.contains(&taken.id));
         Ok(sound)
+    }
+
+    /// Those of `rows` that are there and can be decoded, whatever their state.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn rows(&self, rows: &[RowId]) -> Result<Vec<TakenRow>, StoreError> {
+        let read = |error: sqlx::Error| StoreError::of(&error, false);
+        let found = sqlx::query(ROWS)
+            .bind(json(rows).map_err(read)?)
+            .fetch_all(&self.shared.readers)
+            .await
+            .map_err(read)?;
+        Ok(found.iter().filter_map(|row| decode(row).ok()).collect())
     }
 
     /// When the next row comes due, next hops in `except` left out; none when no row waits.

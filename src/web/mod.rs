@@ -1,1 +1,105 @@
-//! To be written.
+//! The administrator's pages and API: shows everything, changes nothing itself.
+//!
+//! [`routes`] is the whole route table in one list; [`access`] says who may see what. Changes go to
+//! [`crate::administration`].
+
+pub mod access;
+mod api;
+mod assets;
+mod connections;
+mod error;
+mod health;
+mod metrics;
+mod overview;
+pub mod routes;
+mod wording;
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::administration::Administration;
+use crate::delivery::NextHopFigures;
+use crate::message::{MemoryBudget, Spool};
+use crate::queue::Queue;
+use crate::session::ReceivingCounters;
+use crate::statistics::{Live, QueueSize, Resident, Statistics};
+use crate::store::{ReadError, Store};
+
+pub use access::Token;
+pub use connections::Door;
+
+/// What the pages and the API work with.
+pub struct Context {
+    /// Our name in mail, shown on every page.
+    pub hostname: Arc<str>,
+    /// What was counted.
+    pub statistics: Arc<Statistics>,
+    /// What sessions counted.
+    pub receiving: Arc<ReceivingCounters>,
+    /// Queue and trail.
+    pub store: Store,
+    /// Changes of the settings.
+    pub administration: Arc<Administration>,
+    /// Changes of the queue.
+    pub queue: Arc<Queue>,
+    /// Bytes of bodies in memory.
+    pub budget: Arc<MemoryBudget>,
+    /// Bytes of bodies in files.
+    pub spool: Arc<Spool>,
+    /// The figures of every next hop.
+    pub next_hops: Box<dyn Fn() -> Vec<NextHopFigures> + Send + Sync>,
+    /// Whether mail is taken; the reason when it is not.
+    pub readiness: Box<dyn Fn() -> Result<(), &'static str> + Send + Sync>,
+    /// The token of the API.
+    pub token: Token,
+    /// Plain HTTP on an address that others reach: every page warns.
+    pub plain_http_is_exposed: bool,
+}
+
+impl Context {
+    /// The figures of this moment.
+    async fn live(&self) -> Result<Live, ReadError> {
+        let queue = self.store.queue_size().await?;
+        let age = queue.oldest_received_at.map(|oldest| {
+            let age = Timestamp::now().duration_since(oldest);
+            u64::try_from(age.as_secs()).unwrap_or(0)
+        });
+        let resident = Resident {
+            memory_bytes: self.budget.used_bytes(),
+            disk_bytes: self.spool.bytes(),
+        };
+        let queue = QueueSize {
+            recipients: queue.recipients,
+            oldest_age_seconds: age.unwrap_or(0),
+        };
+        Ok(self.statistics.live(resident, queue))
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("hostname", &self.hostname)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Answers requests at `door` until `shutdown`; then those under way are finished. Whoever calls
+/// bounds how long that may take.
+///
+/// # Errors
+/// Never in practice: errors of single connections end only them.
+pub async fn serve(
+    door: Door,
+    context: Arc<Context>,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let service =
+        routes::router(context).into_make_service_with_connect_info::<connections::ClientAddress>();
+    axum::serve(door, service)
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await
+}

@@ -1,0 +1,26 @@
+# Everything a newcomer needs: `make run` to see it work, `make test` to prove it.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test peers bench
+
+CARGO ?= cargo
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1  \t\2/p' $(MAKEFILE_LIST)
+
+run: ## build, then start the five-minute tour and print its addresses
+	$(CARGO) build --release
+	$(CARGO) run --quiet --release -- demo
+
+test: peers ## bring in missing peers, then format check, lints and all tests
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) test
+
+peers: ## bring in the mail programs that the tests talk to (unpacked under target/, nothing installed)
+	@scripts/peers.sh
+
+bench: ## measure beside Postfix and straight source-to-sink: medians of three, as ratios
+	$(CARGO) build --release
+	@scripts/peers.sh --bench
+	bench/relay.sh

@@ -1,0 +1,169 @@
+//! A change of the settings.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+use tracing::info;
+
+use super::Actor;
+use crate::settings::{Current, FieldErrors, Publisher, Settings, Written};
+use crate::store::{AuditEntry, Store, StoreError};
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// Fields do not hold.
+    #[error("{0}")]
+    Invalid(FieldErrors),
+    /// It could not be stored; the settings are what they were.
+    #[error("the settings were not stored: {0}")]
+    Store(#[from] StoreError),
+    /// The task that stores it died.
+    #[error("the settings were not stored")]
+    Interrupted,
+}
+
+/// The one place that changes settings.
+#[derive(Debug)]
+pub struct Administration {
+    store: Store,
+    publisher: Publisher,
+    current: Current,
+    /// One change at a time: each builds on the one before.
+    turn: Mutex<()>,
+}
+
+impl Administration {
+    /// Changes what `publisher` publishes and `store` keeps.
+    #[must_use]
+    pub fn new(store: Store, publisher: Publisher) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            current: publisher.current(),
+            publisher,
+            turn: Mutex::new(()),
+        })
+    }
+
+    /// The current settings.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.current.snapshot()
+    }
+
+    /// Changes the fields of `patch`, and gives the settings as they are then. A patch that changes
+    /// nothing leaves no trace.
+    ///
+    /// # Errors
+    /// When a field does not hold, or the store does not take it; nothing is changed then.
+    pub async fn change(
+        self: &Arc<Self>,
+        patch: Map<String, Value>,
+        actor: Actor,
+    ) -> Result<Arc<Settings>, ChangeError> {
+        // On a task of its own: a request that is given up half-way must not leave settings that are
+        // stored but not in force.
+        let administration = Arc::clone(self);
+        tokio::spawn(async move { administration.apply(&patch, &actor).await })
+            .await
+            .unwrap_or(Err(ChangeError::Interrupted))
+    }
+
+    async fn apply(
+        &self,
+        patch: &Map<String, Value>,
+        actor: &Actor,
+    ) -> Result<Arc<Settings>, ChangeError> {
+        let _turn = self.turn.lock().await;
+        let before = self.current.snapshot();
+        let after = before.patched(patch).map_err(ChangeError::Invalid)?;
+        let Some(difference) = Difference::between(before.written(), after.written()) else {
+            return Ok(before);
+        };
+        let fields = difference.fields();
+        let entry = difference.audited("settings changed", actor);
+        self.store.save_settings(after.written(), entry).await?;
+        self.publisher.publish(after);
+        info!(%fields, %actor, "settings changed");
+        Ok(self.current.snapshot())
+    }
+}
+
+/// The fields that two settings differ in.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Difference {
+    before: Map<String, Value>,
+    after: Map<String, Value>,
+}
+
+impl Difference {
+    /// None when they are the same.
+    pub(super) fn between(before: &Written, after: &Written) -> Option<Self> {
+        let mut difference = Self {
+            before: fields_of(before),
+            after: fields_of(after),
+        };
+        let Self { before, after } = &mut difference;
+        before.retain(|field, old| {
+            let is_same = after.get(field) == Some(old);
+            if is_same {
+                after.remove(field);
+            }
+            !is_same
+        });
+        (!difference.after.is_empty()).then_some(difference)
+    }
+
+    fn fields(&self) -> String {
+        let fields: Vec<&str> = self.after.keys().map(String::as_str).collect();
+        fields.join(", ")
+    }
+
+    /// The entry for the audit, of this moment.
+    pub(super) fn audited(self, action: &str, actor: &Actor) -> AuditEntry {
+        AuditEntry {
+            at: Timestamp::now(),
+            who: actor.who.clone(),
+            from: actor.from,
+            action: action.to_owned(),
+            before: Some(Value::Object(self.before)),
+            after: Some(Value::Object(self.after)),
+        }
+    }
+}
+
+fn fields_of(written: &Written) -> Map<String, Value> {
+    match serde_json::to_value(written) {
+        Ok(Value::Object(fields)) => fields,
+        _ => unreachable!("the settings are an object"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_differs_is_audited() {
+        let before = Written::default();
+        let after = Written {
+            keep_trail: false,
+            retries_max: 7,
+            ..Written::default()
+        };
+        let difference = Difference::between(&before, &after).expect("two fields differ");
+        assert_eq!(difference.fields(), "keep_trail, retries_max");
+        let entry = difference.audited("settings changed", &Actor::command("test"));
+        assert_eq!(
+            entry.before,
+            Some(serde_json::json!({"keep_trail": true, "retries_max": 0}))
+        );
+        assert_eq!(
+            entry.after,
+            Some(serde_json::json!({"keep_trail": false, "retries_max": 7}))
+        );
+        assert_eq!(Difference::between(&before, &before), None);
+    }
+}

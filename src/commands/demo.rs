@@ -1,0 +1,248 @@
+//! `fastpath demo`: the appliance with an embedded destination and sample traffic.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::environment::Environment;
+use super::letters::SENDER_DOMAIN;
+use super::options::{Checked, Written};
+use super::report_box::ReportBox;
+use super::sink::{Sink, Voice};
+use super::{Failure, feeder, logging, serve};
+use crate::administration::Actor;
+use crate::boot::{Addresses, DataDirectory};
+use crate::statistics::Statistics;
+use crate::statistics::counters::Counter;
+use crate::statistics::tally::Tally;
+
+const SINK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2600);
+const REPORT_BOX: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2601);
+/// One line of figures this often.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+/// The demo speaks itself: the log says only what is wrong, unless more is asked for.
+const LOG: &str = "warn";
+
+/// Runs until SIGTERM or SIGINT.
+pub(super) fn run(written: &Written, environment: &Environment) -> Result<(), Failure> {
+    let mut options = written.check(environment)?;
+    if !options.log.is_chosen {
+        LOG.clone_into(&mut options.log.filter);
+    }
+    let temporary = match written.data_directory(environment) {
+        Some(_) => None,
+        None => Some(TemporaryDirectory::new()),
+    };
+    if let Some(temporary) = &temporary {
+        options.boot.data_directory.clone_from(&temporary.0);
+    }
+    let directory = DataDirectory::open(&options.boot.data_directory)?;
+    let _log = logging::begin(&options.log);
+    let runtime = serve::runtime()?;
+    let result = runtime.block_on(show(&options, &directory));
+    directory.remove_addresses();
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(result?)
+}
+
+/// A directory that is gone when the demo ends.
+#[derive(Debug)]
+struct TemporaryDirectory(PathBuf);
+
+impl TemporaryDirectory {
+    fn new() -> Self {
+        let name = format!("fastpath-demo-{}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system, as all temporary files are.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn show(options: &Checked, directory: &DataDirectory) -> anyhow::Result<()> {
+    let shutdown = serve::shutdown_on_signal()?;
+    let sink = at_or_anywhere(SINK, |address| Sink::bind(address, Voice::Silent))
+        .context("the embedded destination cannot listen")?;
+    let report_box = match ReportBox::bind(REPORT_BOX).await {
+        Ok(report_box) => report_box,
+        Err(_) => ReportBox::bind(any_port(REPORT_BOX)).await?,
+    };
+    let (destination, reports) = (sink.address, report_box.count());
+    let patch = settings(destination, report_box.address);
+    // The destination blocks its threads and never returns: it ends with the process.
+    std::thread::Builder::new()
+        .name("sink".to_owned())
+        .spawn(move || sink.serve())
+        .context("the embedded destination cannot run")?;
+    let end = CancellationToken::new();
+    tokio::spawn(report_box.serve(end.clone()));
+
+    let appliance = serve::begin(options, directory).await?;
+    appliance
+        .administration()
+        .change(patch, Actor::command("demo"))
+        .await?;
+    let addresses = appliance.addresses().clone();
+    print!("{}", welcome(&addresses, directory.path(), destination));
+    let door = addresses
+        .smtp
+        .first()
+        .copied()
+        .context("no address for mail")?;
+    tokio::spawn(feeder::feed(door, shutdown.clone()));
+    let statistics = Arc::clone(appliance.statistics());
+    tokio::spawn(report(statistics, reports, shutdown.clone()));
+
+    let result = appliance.run(shutdown).await;
+    end.cancel();
+    result
+}
+
+/// Binds `address`, or any port beside it when that one is taken.
+fn at_or_anywhere<T>(
+    address: SocketAddr,
+    bind: impl Fn(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    bind(address).or_else(|_| bind(any_port(address)))
+}
+
+fn any_port(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip(), 0)
+}
+
+/// Everything goes to the destination, reports to their box, and retries come within seconds.
+fn settings(destination: SocketAddr, report_box: SocketAddr) -> Map<String, Value> {
+    let settings = json!({
+        "default_next_hop": format!("smtp://{destination}"),
+        "next_hops": [{"domain": SENDER_DOMAIN, "address": format!("smtp://{report_box}")}],
+        "retry_schedule_seconds": [5, 10, 20, 30],
+        "expire_after_seconds": 600,
+    });
+    match settings {
+        Value::Object(fields) => fields,
+        _ => unreachable!("it is written as an object"),
+    }
+}
+
+/// What to look at, and what to try.
+fn welcome(addresses: &Addresses, data_directory: &Path, destination: SocketAddr) -> String {
+    let mut text = format!(
+        "Fastpath {} · demo\n\n{}",
+        env!("CARGO_PKG_VERSION"),
+        serve::where_things_are(addresses, data_directory)
+    );
+    let _ = writeln!(
+        text,
+        "  delivers   to an embedded destination on {destination}"
+    );
+    text.push_str(
+        "\nLetters of 1 to 200 KiB arrive all the time, about eight a second.\n\
+         Watch them on the page above, or send one yourself:\n\n",
+    );
+    if let Some(door) = addresses.smtp.first() {
+        for (recipient, what) in [
+            ("anna", "delivered before the 250"),
+            ("later", "deferred twice, delivered from the queue"),
+            ("refuse", "refused: the sender is told at once"),
+            ("slow", "answered at the deadline, delivered behind it"),
+        ] {
+            let address = format!("{recipient}@example.net");
+            let _ = writeln!(
+                text,
+                "  swaks --server {door} --from me@{SENDER_DOMAIN} --to {address:<20} # {what}"
+            );
+        }
+    }
+    text.push_str("\nStop it with Ctrl-C.\n\n");
+    text
+}
+
+/// One line of figures now and then, while there is something to tell.
+async fn report(statistics: Arc<Statistics>, reports: Arc<Counter>, shutdown: CancellationToken) {
+    let mut last = 0;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(REPORT_INTERVAL) => {}
+        }
+        let tally = statistics.since_start().tally;
+        if tally.messages.total() > last {
+            last = tally.messages.total();
+            // Nobody reads: no reason to end.
+            let _ = writeln!(io::stdout(), "{}", figures(&tally, reports.value()));
+        }
+    }
+}
+
+fn figures(tally: &Tally, reports: u64) -> String {
+    let messages = tally.messages;
+    let percent = messages.ratio().unwrap_or_default() * 100.0;
+    format!(
+        "{:>6} answered · {percent:.1} % never touched a disk · {} split · {} on disk · reports: {reports}",
+        messages.total(),
+        messages.split,
+        messages.disk,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use crate::statistics::tally::ByStorage;
+
+    #[test]
+    fn the_settings_hold() {
+        let base = Settings::new(crate::settings::Written::default()).expect("the defaults hold");
+        let demo = base
+            .patched(&settings(SINK, REPORT_BOX))
+            .expect("the demo's hold");
+        let name = |domain: &str| demo.next_hop_for(domain).name().to_string();
+        assert_eq!(name("example.net"), "127.0.0.1:2600");
+        assert_eq!(name(SENDER_DOMAIN), "127.0.0.1:2601");
+    }
+
+    #[test]
+    fn the_figures_are_one_line() {
+        let tally = Tally {
+            messages: ByStorage {
+                memory: 971,
+                split: 20,
+                disk: 9,
+            },
+            ..Tally::default()
+        };
+        assert_eq!(
+            figures(&tally, 3),
+            "  1000 answered · 97.1 % never touched a disk · 20 split · 9 on disk · reports: 3"
+        );
+    }
+
+    #[test]
+    fn the_welcome_names_addresses_and_things_to_try() {
+        let addresses = Addresses {
+            smtp: vec!["127.0.0.1:2525".parse().expect("an address")],
+            web: "127.0.0.1:8025".parse().expect("an address"),
+        };
+        let text = welcome(&addresses, Path::new("/data"), SINK);
+        for part in [
+            "http://127.0.0.1:8025/",
+            "/data/api-token",
+            "swaks --server 127.0.0.1:2525 --from me@sender.example --to later@example.net",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! How a command ends when it fails: one line for a human, one code for a script.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+use crate::boot::DirectoryError;
+
+/// The exit codes, after `sysexits.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The appliance that was asked is not ready.
+    NotReady = 1,
+    /// A bad option or value.
+    Usage = 64,
+    /// Something that should not happen.
+    Software = 70,
+    /// A file, an address or a database could not be used.
+    Io = 74,
+    /// The data directory is locked by another process: try again when that has ended.
+    Locked = 75,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The code.
+    pub exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// A bad value of an option or a variable.
+    #[must_use]
+    pub fn usage(name: &str, problem: impl fmt::Display) -> Self {
+        Self::new(Exit::Usage, format!("{name}: {problem}"))
+    }
+
+    /// A file or an address could not be used.
+    #[must_use]
+    pub fn io(problem: impl fmt::Display) -> Self {
+        Self::new(Exit::Io, problem.to_string())
+    }
+
+    /// `message` may be the words of others: it is made one line.
+    pub(super) fn new(exit: Exit, message: String) -> Self {
+        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { exit, message }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<DirectoryError> for Failure {
+    fn from(error: DirectoryError) -> Self {
+        let exit = match error {
+            DirectoryError::Locked(_) => Exit::Locked,
+            DirectoryError::Unusable { .. } => Exit::Io,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        let is_io = error.chain().any(|cause| cause.is::<io::Error>());
+        let exit = if is_io { Exit::Io } else { Exit::Software };
+        Self::new(exit, format!("{error:#}"))
+    }
+}
+
+/// What is wrong with a command line, without clap's further lines of advice.
+pub(super) fn of_usage(error: &clap::Error) -> Failure {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
+    ) {
+        let message = "a command is missing: serve, demo, sink or healthcheck";
+        return Failure::new(Exit::Usage, message.to_owned());
+    }
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(first);
+    Failure::new(Exit::Usage, message.to_owned())
+}

@@ -1,0 +1,302 @@
+//! The options of `serve` and `demo`: as written, and as run.
+
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+
+use super::Failure;
+use super::environment::Environment;
+use crate::administration::FirstStart;
+use crate::boot::{self, Options};
+use crate::limits;
+use crate::settings::next_hop::ServerAddress;
+
+const DATA_DIRECTORY: (&str, &str) = ("--data-dir", "FASTPATH_DATA_DIR");
+const SMTP_LISTEN: (&str, &str) = ("--smtp-listen", "FASTPATH_SMTP_LISTEN");
+pub(super) const WEB_LISTEN: (&str, &str) = ("--web-listen", "FASTPATH_WEB_LISTEN");
+const HOSTNAME: (&str, &str) = ("--hostname", "FASTPATH_HOSTNAME");
+const LOG_FORMAT: (&str, &str) = ("--log-format", "FASTPATH_LOG_FORMAT");
+const LOG: (&str, &str) = ("--log", "FASTPATH_LOG");
+const NEXT_HOP: &str = "FASTPATH_NEXT_HOP";
+const TRUSTED_NETWORKS: &str = "FASTPATH_TRUSTED_NETWORKS";
+const RELAY_DOMAINS: &str = "FASTPATH_RELAY_DOMAINS";
+
+const DEFAULT_DATA_DIRECTORY: &str = "./fastpath-data";
+const DEFAULT_SMTP_LISTEN: &str = "127.0.0.1:2525";
+pub(super) const DEFAULT_WEB_LISTEN: &str = "127.0.0.1:8025";
+const DEFAULT_LOG: &str = "info";
+
+const ENVIRONMENT_HELP: &str = "\
+First start only (later the database counts):
+  FASTPATH_NEXT_HOP=smtp://host:port  where mail goes; unset: MX look-up
+  FASTPATH_TRUSTED_NETWORKS           networks that may relay to anywhere, with commas
+  FASTPATH_RELAY_DOMAINS              domains that everybody may send to, with commas
+  FASTPATH_ADMIN_PASSWORD, FASTPATH_API_TOKEN
+Every secret has a variant with _FILE behind its name, for a file that holds it.";
+
+/// What the command line says.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = ENVIRONMENT_HELP)]
+pub struct Written {
+    /// Databases, spool and certificate [FASTPATH_DATA_DIR; ./fastpath-data]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub data_dir: Option<PathBuf>,
+    /// Where mail is taken; may be given again [FASTPATH_SMTP_LISTEN, with commas; 127.0.0.1:2525]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub smtp_listen: Vec<String>,
+    /// Where the pages and the API are [FASTPATH_WEB_LISTEN; 127.0.0.1:8025]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub web_listen: Option<String>,
+    /// Our name in mail [FASTPATH_HOSTNAME; the machine's]
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// text or json [FASTPATH_LOG_FORMAT; text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// error, warn, info, debug, or a filter by module [FASTPATH_LOG; info]
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// How the log is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogOptions {
+    /// In which form.
+    pub format: LogFormat,
+    /// What of it, in tracing's filter language; checked.
+    pub filter: String,
+    /// The filter was asked for, not the default.
+    pub is_chosen: bool,
+}
+
+/// In which form the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// What is run: everything is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Where things are.
+    pub boot: Options,
+    /// What counts on the first start.
+    pub first_start: FirstStart,
+    /// How the log is written.
+    pub log: LogOptions,
+}
+
+impl Written {
+    /// Adds what the environment says and the defaults, and checks all of it.
+    ///
+    /// # Errors
+    /// The first value that does not hold, by the name of its option or variable.
+    pub fn check(&self, environment: &Environment) -> Result<Checked, Failure> {
+        Ok(Checked {
+            boot: Options {
+                data_directory: self.data_directory_or_default(environment),
+                smtp_listen: self.check_smtp_listen(environment)?,
+                web_listen: given(self.web_listen.as_deref(), WEB_LISTEN, environment)?
+                    .unwrap_or(Given::default(DEFAULT_WEB_LISTEN, WEB_LISTEN))
+                    .parse(address)?,
+                hostname: self.check_hostname(environment)?.into(),
+            },
+            first_start: check_first_start(environment)?,
+            log: self.check_log(environment)?,
+        })
+    }
+
+    /// The data directory that is asked for, if one is.
+    pub(super) fn data_directory(&self, environment: &Environment) -> Option<PathBuf> {
+        let from_environment = || environment.path(DATA_DIRECTORY.1).map(PathBuf::from);
+        self.data_dir.clone().or_else(from_environment)
+    }
+
+    pub(super) fn data_directory_or_default(&self, environment: &Environment) -> PathBuf {
+        self.data_directory(environment)
+            .unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into())
+    }
+
+    fn check_smtp_listen(&self, environment: &Environment) -> Result<Vec<SocketAddr>, Failure> {
+        let written = (!self.smtp_listen.is_empty()).then(|| self.smtp_listen.join(","));
+        let given = given(written.as_deref(), SMTP_LISTEN, environment)?
+            .unwrap_or(Given::default(DEFAULT_SMTP_LISTEN, SMTP_LISTEN));
+        let addresses = given.parse(|text| list(text, address))?;
+        for (place, address) in addresses.iter().enumerate() {
+            if address.port() != 0 && addresses[..place].contains(address) {
+                return Err(Failure::usage(
+                    given.name,
+                    format!("{address} stands twice"),
+                ));
+            }
+        }
+        Ok(addresses)
+    }
+
+    fn check_hostname(&self, environment: &Environment) -> Result<String, Failure> {
+        if let Some(given) = given(self.hostname.as_deref(), HOSTNAME, environment)? {
+            return given.parse(host_name);
+        }
+        let machine = boot::machine_name();
+        host_name(&machine).map_err(|problem| {
+            let problem = format!("the machine's name does not serve, give another: {problem}");
+            Failure::usage(HOSTNAME.0, problem)
+        })
+    }
+
+    fn check_log(&self, environment: &Environment) -> Result<LogOptions, Failure> {
+        let format = given(self.log_format.as_deref(), LOG_FORMAT, environment)?.map_or(
+            Ok(LogFormat::Text),
+            |given| {
+                given.parse(|text| {
+                    <LogFormat as ValueEnum>::from_str(text, true)
+                        .map_err(|_| format!("“{text}” is neither text nor json"))
+                })
+            },
+        )?;
+        let filter = given(self.log.as_deref(), LOG, environment)?;
+        let is_chosen = filter.is_some();
+        let filter = filter
+            .unwrap_or(Given::default(DEFAULT_LOG, LOG))
+            .parse(log_filter)?;
+        Ok(LogOptions {
+            format,
+            filter,
+            is_chosen,
+        })
+    }
+}
+
+fn check_first_start(environment: &Environment) -> Result<FirstStart, Failure> {
+    let variable = |name| {
+        let text = environment.text(name)?;
+        Ok::<_, Failure>(text.map(|text| Given { text, name }))
+    };
+    let first_start = FirstStart {
+        next_hop: variable(NEXT_HOP)?
+            .map(|given| given.parse(|text| text.parse::<ServerAddress>()))
+            .transpose()?,
+        trusted_networks: variable(TRUSTED_NETWORKS)?
+            .map(|given| given.parse(|text| list(text, network)))
+            .transpose()?,
+        relay_domains: variable(RELAY_DOMAINS)?
+            .map(|given| given.parse(|text| list(text, lower_case)))
+            .transpose()?,
+        admin_password: environment.secret("FASTPATH_ADMIN_PASSWORD")?,
+        api_token: environment.secret("FASTPATH_API_TOKEN")?,
+    };
+    // The settings know what a domain is; nothing else can be wrong by now.
+    match first_start.settings() {
+        Ok(_) => Ok(first_start),
+        Err(errors) => {
+            let problem = errors.0.into_values().collect::<Vec<_>>().join("; ");
+            Err(Failure::usage(RELAY_DOMAINS, problem))
+        }
+    }
+}
+
+/// A text with the name under which it was given.
+#[derive(Debug)]
+pub(super) struct Given<'a> {
+    text: String,
+    name: &'a str,
+}
+
+impl<'a> Given<'a> {
+    pub(super) fn default(text: &str, (option, _): (&'a str, &'a str)) -> Self {
+        Self {
+            text: text.to_owned(),
+            name: option,
+        }
+    }
+
+    pub(super) fn parse<T, P: Display>(
+        &self,
+        parse: impl FnOnce(&str) -> Result<T, P>,
+    ) -> Result<T, Failure> {
+        parse(&self.text).map_err(|problem| Failure::usage(self.name, problem))
+    }
+}
+
+/// What the command line says, else what the environment says.
+pub(super) fn given<'a>(
+    written: Option<&str>,
+    (option, variable): (&'a str, &'a str),
+    environment: &Environment,
+) -> Result<Option<Given<'a>>, Failure> {
+    if let Some(text) = written {
+        return Ok(Some(Given {
+            text: text.to_owned(),
+            name: option,
+        }));
+    }
+    let text = environment.text(variable)?;
+    Ok(text.map(|text| Given {
+        text,
+        name: variable,
+    }))
+}
+
+/// An address to listen on or to ask.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("“{text}” is not an address and a port, such as 127.0.0.1:2525"))
+}
+
+fn list<T, P>(text: &str, parse: impl Fn(&str) -> Result<T, P>) -> Result<Vec<T>, P> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(parse)
+        .collect()
+}
+
+/// A network, or a single address.
+fn network(text: &str) -> Result<IpNet, String> {
+    IpNet::from_str(text)
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| format!("“{text}” is not a network, such as 192.0.2.0/24"))
+}
+
+fn lower_case(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(text.to_ascii_lowercase())
+}
+
+/// A name to greet with: labels of letters, digits and hyphens (RFC 5321 §4.1.2).
+fn host_name(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if text.len() <= limits::DOMAIN_BYTES && text.split('.').all(is_label) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "“{text}” is not a host name, such as relay.example.net"
+        ))
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    tracing_subscriber::EnvFilter::builder()
+        .parse(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("“{text}” is not a log filter: {error}"))
+}
+
+#[cfg(test)]
+#[path = "options_tests.rs"]
+mod tests;

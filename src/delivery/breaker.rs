@@ -1,0 +1,219 @@
+//! The breaker of one next hop: stops attempts where nobody answers, and lets one through now and then.
+//!
+//! Pure: the caller brings the clock. Replies for single recipients never reach it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Pace;
+use crate::limits;
+
+/// What the breaker learns from an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// No address connected and greeted.
+    NoConnection,
+    /// A server connected and greeted.
+    Connected,
+    /// It ended the transaction with 421.
+    ServiceClosing,
+    /// It conducted a whole transaction, whatever it said of the message.
+    Served,
+}
+
+/// Whether an attempt may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Yes.
+    Free,
+    /// Yes, as the one probe.
+    Probe,
+    /// No; the next probe is due then.
+    Suspended(Instant),
+}
+
+#[derive(Debug)]
+pub(super) struct Breaker(State);
+
+#[derive(Debug)]
+enum State {
+    Closed {
+        no_connections: u32,
+        service_closings: u32,
+    },
+    Open {
+        probe_at: Instant,
+        interval: Duration,
+    },
+}
+
+impl Breaker {
+    pub(super) fn new() -> Self {
+        Self(State::Closed {
+            no_connections: 0,
+            service_closings: 0,
+        })
+    }
+
+    /// When the next probe is due; none while it is closed.
+    pub(super) fn probe_at(&self) -> Option<Instant> {
+        match self.0 {
+            State::Closed { .. } => None,
+            State::Open { probe_at, .. } => Some(probe_at),
+        }
+    }
+
+    /// Whether an attempt would be admitted, without taking the probe.
+    pub(super) fn suspended(&self, pace: Pace, now: Instant) -> Option<Instant> {
+        self.probe_at()
+            .filter(|&probe_at| pace == Pace::Fast || now < probe_at)
+    }
+
+    /// Asks for an attempt.
+    pub(super) fn admit(&mut self, pace: Pace, now: Instant) -> Admission {
+        if let Some(probe_at) = self.suspended(pace, now) {
+            return Admission::Suspended(probe_at);
+        }
+        match &mut self.0 {
+            State::Closed { .. } => Admission::Free,
+            State::Open { probe_at, interval } => {
+                // Set for the case that this probe never comes back with an answer.
+                *probe_at = now + *interval;
+                Admission::Probe
+            }
+        }
+    }
+
+    /// Learns what came of an attempt that was admitted as `admission`.
+    pub(super) fn learn(&mut self, event: Event, admission: Admission, now: Instant) {
+        match event {
+            Event::Served => *self = Self::new(),
+            Event::Connected => {
+                if let State::Closed { no_connections, .. } = &mut self.0 {
+                    *no_connections = 0;
+                }
+            }
+            Event::NoConnection | Event::ServiceClosing => self.fail(event, admission, now),
+        }
+    }
+
+    fn fail(&mut self, event: Event, admission: Admission, now: Instant) {
+        match &mut self.0 {
+            State::Closed {
+                no_connections,
+                service_closings,
+            } => {
+                let run = match event {
+                    Event::NoConnection => no_connections,
+                    _ => service_closings,
+                };
+                *run += 1;
+                if *run >= limits::BREAKER_FAILURES {
+                    self.open(limits::BREAKER_PROBE_FIRST, now);
+                }
+            }
+            // Attempts that began before it opened say nothing new.
+            State::Open { interval, .. } if admission == Admission::Probe => {
+                let doubled = (*interval * 2).min(limits::BREAKER_PROBE_LAST);
+                self.open(doubled, now);
+            }
+            State::Open { .. } => {}
+        }
+    }
+
+    fn open(&mut self, interval: Duration, now: Instant) {
+        self.0 = State::Open {
+            probe_at: now + interval,
+            interval,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Event::{Connected, NoConnection, Served, ServiceClosing};
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn after(events: &[Event], now: Instant) -> Breaker {
+        let mut breaker = Breaker::new();
+        for &event in events {
+            breaker.learn(event, Admission::Free, now);
+        }
+        breaker
+    }
+
+    #[test]
+    fn it_opens_after_a_run_of_failures() {
+        let now = Instant::now();
+        for (events, open) in [
+            (&[NoConnection, NoConnection][..], false),
+            (&[NoConnection, NoConnection, NoConnection], true),
+            (
+                &[NoConnection, NoConnection, Connected, NoConnection],
+                false,
+            ),
+            (&[NoConnection, NoConnection, Served, NoConnection], false),
+            (&[ServiceClosing, ServiceClosing, ServiceClosing], true),
+            // A server that answers the telephone to hang up again stays in its run.
+            (
+                &[
+                    Connected,
+                    ServiceClosing,
+                    Connected,
+                    ServiceClosing,
+                    Connected,
+                    ServiceClosing,
+                ],
+                true,
+            ),
+            (
+                &[ServiceClosing, ServiceClosing, Served, ServiceClosing],
+                false,
+            ),
+            (&[NoConnection, ServiceClosing, NoConnection], false),
+        ] {
+            let breaker = after(events, now);
+            assert_eq!(breaker.probe_at().is_some(), open, "{events:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_queue_probes_and_one_at_a_time() {
+        let start = Instant::now();
+        let mut breaker = after(&[NoConnection; 3], start);
+        let due = start + limits::BREAKER_PROBE_FIRST;
+        let early = due - SECOND;
+        assert_eq!(breaker.admit(Pace::Queue, early), Admission::Suspended(due));
+        assert_eq!(breaker.admit(Pace::Fast, due), Admission::Suspended(due));
+        assert_eq!(breaker.admit(Pace::Queue, due), Admission::Probe);
+        let next = due + limits::BREAKER_PROBE_FIRST;
+        assert_eq!(breaker.admit(Pace::Queue, due), Admission::Suspended(next));
+    }
+
+    #[test]
+    fn probes_double_up_to_the_last_interval() {
+        let mut now = Instant::now();
+        let mut breaker = after(&[NoConnection; 3], now);
+        for expected in [30, 60, 120, 240, 300, 300] {
+            let probe_at = breaker.probe_at().expect("it is open");
+            assert_eq!((probe_at - now).as_secs(), expected);
+            now = probe_at;
+            let admission = breaker.admit(Pace::Queue, now);
+            breaker.learn(NoConnection, Admission::Free, now);
+            breaker.learn(NoConnection, admission, now);
+        }
+    }
+
+    #[test]
+    fn a_served_probe_closes_it() {
+        let now = Instant::now();
+        let mut breaker = after(&[ServiceClosing; 3], now);
+        breaker.learn(Connected, Admission::Probe, now);
+        assert!(breaker.probe_at().is_some(), "it may hang up again");
+        breaker.learn(Served, Admission::Probe, now);
+        assert_eq!(breaker.admit(Pace::Fast, now), Admission::Free);
+    }
+}

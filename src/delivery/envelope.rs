@@ -1,0 +1,220 @@
+//! The commands of a transaction up to its content, and what their replies mean. Pure: the same for a
+//! server that is spoken to in batches and for one that is spoken to in turn.
+
+use bytes::BytesMut;
+
+use super::Errand;
+use super::verdicts::{self, Stage, verdict};
+use crate::message::Outcome;
+use crate::smtp::capabilities::Capabilities;
+use crate::smtp::command::BodyType;
+use crate::smtp::command_writer::{self, MailParameters, RcptParameters};
+use crate::smtp::reply::Reply;
+
+/// One command that is answered by one reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// RSET, for what the transaction before left open.
+    Reset,
+    Mail,
+    /// RCPT for the errand's recipient at this position.
+    Recipient(usize),
+    Data,
+}
+
+/// What is to be done when all the replies are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Somebody is accepted: send the content.
+    Content,
+    /// Everybody's outcome is known, and the server waits for the next command.
+    Nothing,
+    /// Everybody's outcome is known, and the conversation cannot go on.
+    Leave,
+}
+
+/// How the server stands to the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Sound,
+    /// It said 421.
+    Closing,
+    /// It said what cannot be an answer.
+    Confused,
+}
+
+/// The exchange with the server, and what is decided so far.
+#[derive(Debug)]
+pub(super) struct Exchange<'a> {
+    errand: &'a Errand,
+    mail: MailParameters<'a>,
+    dsn: bool,
+    standing: Standing,
+    /// MAIL was accepted.
+    begun: bool,
+    /// Not even MAIL was considered: 421, or 503 from a server that remembers another transaction.
+    turned_away: bool,
+    /// 354 came.
+    content_awaited: bool,
+    /// In the order of the errand; none: accepted so far, or not asked yet.
+    outcomes: Vec<Option<Outcome>>,
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn new(errand: &'a Errand, capabilities: &Capabilities) -> Self {
+        Self {
+            errand,
+            mail: mail_parameters(errand, capabilities),
+            dsn: capabilities.dsn,
+            standing: Standing::Sound,
+            begun: false,
+            turned_away: false,
+            content_awaited: false,
+            outcomes: vec![None; errand.recipients.len()],
+        }
+    }
+
+    /// The steps of the transaction in their order.
+    pub(super) fn steps(&self, reset: bool, data: bool) -> impl Iterator<Item = Step> + use<> {
+        let recipients = (0..self.outcomes.len()).map(Step::Recipient);
+        let before = reset.then_some(Step::Reset).into_iter();
+        let behind = data.then_some(Step::Data).into_iter();
+        before.chain([Step::Mail]).chain(recipients).chain(behind)
+    }
+
+    /// Whether the step still makes sense, for a server that is spoken to in turn.
+    pub(super) fn wants(&self, step: Step) -> bool {
+        match step {
+            Step::Reset | Step::Mail => true,
+            Step::Recipient(_) | Step::Data => self.is_any_undecided(),
+        }
+    }
+
+    /// Writes the step's command.
+    pub(super) fn write(&self, step: Step, out: &mut BytesMut) {
+        let envelope = &self.errand.message.envelope;
+        match step {
+            Step::Reset => out.extend_from_slice(b"RSET\r\n"),
+            Step::Mail => command_writer::mail_from(out, &envelope.sender, &self.mail),
+            Step::Recipient(position) => {
+                let recipient = &envelope.recipients[self.errand.recipients[position]];
+                let parameters = if self.dsn {
+                    RcptParameters {
+                        notify: recipient.notify,
+                        original_recipient: recipient.original_recipient.as_deref(),
+                    }
+                } else {
+                    RcptParameters::default()
+                };
+                command_writer::rcpt_to(out, &recipient.address, &parameters);
+            }
+            Step::Data => out.extend_from_slice(b"DATA\r\n"),
+        }
+    }
+
+    /// Takes the step's reply.
+    pub(super) fn take(&mut self, step: Step, reply: &Reply) {
+        if verdicts::is_closing(reply) {
+            self.turned_away = !self.begun;
+            self.standing = Standing::Closing;
+            self.decide_all_by(Stage::Mail, reply);
+            return;
+        }
+        match step {
+            // Whether it helped is seen from MAIL.
+            Step::Reset => {}
+            Step::Mail => {
+                self.begun = !self.decide_all_by(Stage::Mail, reply);
+                self.turned_away = reply.code == 503;
+            }
+            Step::Recipient(position) => {
+                let outcome = &mut self.outcomes[position];
+                if outcome.is_none() {
+                    *outcome = verdict(Stage::Recipient, reply);
+                }
+            }
+            Step::Data => {
+                self.content_awaited = reply.is_intermediate();
+                self.decide_all_by(Stage::Data, reply);
+                let nobody_accepted = !self.is_any_undecided();
+                // A dot now would end an empty message, which some servers deliver.
+                if reply.is_positive() || (self.content_awaited && nobody_accepted) {
+                    self.standing = Standing::Confused;
+                }
+            }
+        }
+    }
+
+    /// Takes the reply to the end of data, or one that came in the middle of it.
+    pub(super) fn take_final(&mut self, reply: &Reply) {
+        if verdicts::is_closing(reply) {
+            self.standing = Standing::Closing;
+        } else if reply.is_intermediate() {
+            self.standing = Standing::Confused;
+        }
+        self.decide_all_by(Stage::EndOfData, reply);
+    }
+
+    /// What is to be done now.
+    pub(super) fn next(&self) -> Next {
+        match self.standing {
+            Standing::Closing | Standing::Confused => Next::Leave,
+            Standing::Sound if self.is_any_undecided() => Next::Content,
+            Standing::Sound => Next::Nothing,
+        }
+    }
+
+    /// MAIL was accepted, so that the server keeps a transaction.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// The server would not begin; on a connection that was used before this says nothing of the message.
+    pub(super) fn is_turned_away(&self) -> bool {
+        self.turned_away
+    }
+
+    /// The server said 421.
+    pub(super) fn is_closing(&self) -> bool {
+        self.standing == Standing::Closing
+    }
+
+    fn is_any_undecided(&self) -> bool {
+        self.outcomes.iter().any(Option::is_none)
+    }
+
+    fn decide_all_by(&mut self, stage: Stage, reply: &Reply) -> bool {
+        let outcome = verdict(stage, reply);
+        if let Some(outcome) = &outcome {
+            self.decide_rest(outcome);
+        }
+        outcome.is_some()
+    }
+
+    /// Gives everybody without an outcome this one.
+    pub(super) fn decide_rest(&mut self, outcome: &Outcome) {
+        for undecided in self.outcomes.iter_mut().filter(|known| known.is_none()) {
+            *undecided = Some(outcome.clone());
+        }
+    }
+
+    /// Everybody's outcome; `missing` for those that have none.
+    pub(super) fn into_outcomes(mut self, missing: &Outcome) -> Vec<Outcome> {
+        self.decide_rest(missing);
+        self.outcomes.into_iter().flatten().collect()
+    }
+}
+
+/// Every parameter that the message has and the server knows.
+fn mail_parameters<'a>(errand: &'a Errand, capabilities: &Capabilities) -> MailParameters<'a> {
+    let message = &errand.message;
+    let envelope = &message.envelope;
+    let eight_bit = message.eight_bit || envelope.body_type == BodyType::EightBitMime;
+    MailParameters {
+        size: capabilities.size.map(|_| message.size_bytes()),
+        body: (eight_bit && capabilities.eight_bit_mime).then_some(BodyType::EightBitMime),
+        smtputf8: message.needs_smtputf8,
+        ret: envelope.ret.filter(|_| capabilities.dsn),
+        envelope_id: envelope.envelope_id.as_deref().filter(|_| capabilities.dsn),
+    }
+}

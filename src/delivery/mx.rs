@@ -1,0 +1,117 @@
+//! Which mail exchangers of a domain are tried, and in which order (RFC 5321 §5.1, RFC 7505). Pure.
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+/// One MX record; the host without its last dot, "" for the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Exchanger {
+    pub(super) preference: u16,
+    pub(super) host: String,
+}
+
+/// What a domain's MX records say.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Exchangers {
+    /// Hosts, best first.
+    Hosts(Vec<String>),
+    /// The domain takes no mail (RFC 7505).
+    Null,
+    /// The best exchanger is ourselves: nobody is left to give the message to.
+    Ourselves,
+}
+
+/// Orders a domain's MX records, of which there is at least one: by preference, at random among
+/// equals. Where we stand in the list ourselves, only what is better than us remains: otherwise a
+/// message would go round.
+pub(super) fn order(
+    mut records: Vec<Exchanger>,
+    hostname: &str,
+    random: &mut impl Rng,
+) -> Exchangers {
+    if records.iter().all(|record| record.host.is_empty()) {
+        return Exchangers::Null;
+    }
+    // RFC 7505 §3: a null MX beside others is a mistake of its owner, and means nothing.
+    records.retain(|record| !record.host.is_empty());
+    let own = records
+        .iter()
+        .filter(|record| record.host.eq_ignore_ascii_case(hostname))
+        .map(|record| record.preference)
+        .min();
+    if let Some(own) = own {
+        records.retain(|record| record.preference < own);
+    }
+    if records.is_empty() {
+        return Exchangers::Ourselves;
+    }
+    records.shuffle(random);
+    records.sort_by_key(|record| record.preference);
+    Exchangers::Hosts(records.into_iter().map(|record| record.host).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use std::collections::HashSet;
+
+    fn check(records: &[(u16, &str)], expected: Exchangers) {
+        let records: Vec<_> = records
+            .iter()
+            .map(|&(preference, host)| Exchanger {
+                preference,
+                host: host.to_owned(),
+            })
+            .collect();
+        let mut random = StdRng::seed_from_u64(1);
+        assert_eq!(
+            order(records.clone(), "Relay.example.net", &mut random),
+            expected,
+            "{records:?}"
+        );
+    }
+
+    fn hosts(hosts: &[&str]) -> Exchangers {
+        Exchangers::Hosts(hosts.iter().map(|&host| host.to_owned()).collect())
+    }
+
+    #[test]
+    fn the_lowest_preference_goes_first() {
+        check(&[(20, "b"), (10, "a"), (30, "c")], hosts(&["a", "b", "c"]));
+    }
+
+    #[test]
+    fn a_null_mx_takes_no_mail() {
+        check(&[(0, "")], Exchangers::Null);
+        check(&[(0, ""), (10, "a")], hosts(&["a"]));
+    }
+
+    #[test]
+    fn our_own_name_ends_the_list() {
+        let us = "relay.example.NET";
+        check(&[(10, "a"), (20, us), (20, "b"), (30, "c")], hosts(&["a"]));
+        check(&[(10, us), (20, "b")], Exchangers::Ourselves);
+        check(&[(10, us)], Exchangers::Ourselves);
+    }
+
+    #[test]
+    fn equals_take_turns() {
+        let record = |host: &str| Exchanger {
+            preference: 10,
+            host: host.to_owned(),
+        };
+        let mut random = StdRng::seed_from_u64(7);
+        let firsts: HashSet<String> = (0..64)
+            .filter_map(|_| {
+                let records = vec![record("a"), record("b"), record("c")];
+                match order(records, "relay.example.net", &mut random) {
+                    Exchangers::Hosts(hosts) => hosts.into_iter().next(),
+                    _ => None,
+                }
+            })
+            .collect();
+        assert_eq!(firsts.len(), 3);
+    }
+}

@@ -1,0 +1,265 @@
+//! From a next hop to the addresses of its servers, in the order in which they are tried.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::join_all;
+use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{Name, RData};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
+use tokio::time::timeout;
+
+use super::mx::{self, Exchanger, Exchangers};
+use crate::limits;
+use crate::message::{DiskReason, Outcome};
+use crate::settings::Target;
+use crate::settings::next_hop::ServerAddress;
+use crate::smtp::reply::Reply;
+
+/// The port of mail exchangers, RFC 5321 §4.5.4.2.
+const SMTP_PORT: u16 = 25;
+
+/// One address of one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    /// The name it is known by, for TLS; an address as text when it has none.
+    pub(super) host: Arc<str>,
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+}
+
+/// Why there is no server to try.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unresolved {
+    /// There never will be one: the domain does not exist, takes no mail, or is ourselves.
+    Never(Reply),
+    /// The DNS did not answer, or not now.
+    Later(Reply),
+}
+
+impl Unresolved {
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Never(reply) => Outcome::Refused(reply.clone()),
+            Self::Later(reply) => Outcome::Deferred(DiskReason::Deferred, reply.clone()),
+        }
+    }
+
+    fn later(name: &str, why: impl std::fmt::Display) -> Self {
+        let words = format!("the DNS look-up of {name} failed: {why}");
+        Self::Later(Reply::new(451, (4, 4, 3), words))
+    }
+}
+
+/// Asks the DNS. The answers are kept inside, for as long as they are valid.
+#[derive(Debug)]
+pub(super) struct Resolver {
+    hostname: Arc<str>,
+    /// The resolver for these DNS servers; made anew when the setting changes.
+    current: Mutex<Option<(Vec<SocketAddr>, TokioResolver)>>,
+}
+
+impl Resolver {
+    /// `hostname` is our own name, which must not be found among the exchangers.
+    pub(super) fn new(hostname: Arc<str>) -> Self {
+        Self {
+            hostname,
+            current: Mutex::new(None),
+        }
+    }
+
+    /// The servers of a target, best first: none left out but those beyond
+    /// [`limits::ADDRESSES_TRIED`]. `dns_servers` empty: those of the system.
+    pub(super) async fn servers(
+        &self,
+        target: &Target,
+        dns_servers: &[SocketAddr],
+    ) -> Result<Vec<Server>, Unresolved> {
+        let name = match target {
+            Target::Fixed(address) => &address.host,
+            Target::Mx(domain) => domain,
+        };
+        if let Some(server) = literal(target) {
+            return Ok(vec![server]);
+        }
+        let dns = self
+            .dns(dns_servers)
+            .map_err(|error| Unresolved::later(name, error))?;
+        let look_up = async {
+            match target {
+                Target::Fixed(address) => fixed(&dns, address).await,
+                Target::Mx(domain) => self.exchangers(&dns, domain).await,
+            }
+        };
+        timeout(limits::RESOLVE_WAIT, look_up)
+            .await
+            .unwrap_or_else(|_| Err(Unresolved::later(name, "no answer in time")))
+    }
+
+    fn dns(&self, servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, resolver)) = &*current
+            && known == servers
+        {
+            return Ok(resolver.clone());
+        }
+        let resolver = build(servers)?;
+        *current = Some((servers.to_vec(), resolver.clone()));
+        Ok(resolver)
+    }
+
+    /// RFC 5321 §5.1: the domain's MX, or the domain itself when it has none.
+    async fn exchangers(
+        &self,
+        dns: &TokioResolver,
+        domain: &str,
+    ) -> Result<Vec<Server>, Unresolved> {
+        let domain = &ascii(domain)?;
+        let records = match dns.mx_lookup(absolute(domain)).await {
+            Ok(lookup) => lookup
+                .answers()
+                .iter()
+                .filter_map(|record| match &record.data {
+                    RData::MX(mx) => Some(Exchanger {
+                        preference: mx.preference,
+                        host: mx.exchange.to_ascii().trim_end_matches('.').to_owned(),
+                    }),
+                    _ => None,
+                })
+                .collect(),
+            Err(error) if error.is_nx_domain() => return Err(no_domain(domain)),
+            Err(error) if error.is_no_records_found() => Vec::new(),
+            Err(error) => return Err(Unresolved::later(domain, error)),
+        };
+        if records.is_empty() {
+            return addresses(dns, domain, vec![domain.to_owned()]).await;
+        }
+        let exchangers = mx::order(records, &self.hostname, &mut rand::rng());
+        match exchangers {
+            Exchangers::Hosts(hosts) => addresses(dns, domain, hosts).await,
+            Exchangers::Null => {
+                let words = format!("{domain} takes no mail");
+                Err(Unresolved::Never(Reply::new(556, (5, 1, 10), words)))
+            }
+            Exchangers::Ourselves => {
+                let words = format!("the best mail exchanger of {domain} is this server itself");
+                Err(Unresolved::Never(Reply::new(554, (5, 4, 6), words)))
+            }
+        }
+    }
+}
+
+fn build(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
+    let mut builder: ResolverBuilder<TokioRuntimeProvider> = if servers.is_empty() {
+        TokioResolver::builder_tokio()?
+    } else {
+        let servers = servers.iter().map(|server| {
+            let mut config = NameServerConfig::udp_and_tcp(server.ip());
+            for connection in &mut config.connections {
+                connection.port = server.port();
+            }
+            config
+        });
+        let config = ResolverConfig::from_name_servers(servers.collect());
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    let options = builder.options_mut();
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    options.timeout = limits::DNS_TRY_WAIT;
+    options.cache_size = limits::DNS_CACHE_ANSWERS;
+    options.max_active_requests = limits::DNS_QUESTIONS;
+    builder.build()
+}
+
+/// A target that needs no DNS: an address, or the address literal of RFC 5321 §4.1.3.
+fn literal(target: &Target) -> Option<Server> {
+    let (text, port) = match target {
+        Target::Fixed(address) => (&*address.host, address.port),
+        Target::Mx(domain) => {
+            let inner = domain.strip_prefix('[')?.strip_suffix(']')?;
+            let tagged = inner
+                .get(..5)
+                .is_some_and(|tag| tag.eq_ignore_ascii_case("IPv6:"));
+            (if tagged { &inner[5..] } else { inner }, SMTP_PORT)
+        }
+    };
+    let address: IpAddr = text.parse().ok()?;
+    Some(Server {
+        host: text.into(),
+        address: SocketAddr::new(address, port),
+    })
+}
+
+/// An internationalised domain as the DNS and TLS know it (RFC 5890); who has labels that the DNS
+/// cannot hold does not exist.
+fn ascii(domain: &str) -> Result<String, Unresolved> {
+    Name::from_utf8(domain)
+        .map(|name| name.to_ascii())
+        .map_err(|_| no_domain(domain))
+}
+
+/// A name that no search list completes.
+fn absolute(name: &str) -> String {
+    format!("{name}.")
+}
+
+fn no_domain(domain: &str) -> Unresolved {
+    let words = format!("the domain {domain} does not exist");
+    Unresolved::Never(Reply::new(550, (5, 1, 2), words))
+}
+
+/// The addresses of a server that the administrator named: unlike names from the DNS it may be a short
+/// one, completed by the search list, or stand in the hosts file.
+async fn fixed(dns: &TokioResolver, server: &ServerAddress) -> Result<Vec<Server>, Unresolved> {
+    let found = dns
+        .lookup_ip(&*server.host)
+        .await
+        // Whatever the DNS says: the administrator can repair it, so nothing is refused.
+        .map_err(|error| Unresolved::later(&server.host, error))?;
+    Ok(servers_at(&server.host, server.port, found.iter()).collect())
+}
+
+/// The addresses of exchangers in their order. Some may lack; an error only when there is none at all.
+async fn addresses(
+    dns: &TokioResolver,
+    domain: &str,
+    hosts: Vec<String>,
+) -> Result<Vec<Server>, Unresolved> {
+    let hosts = &hosts[..hosts.len().min(limits::ADDRESSES_TRIED)];
+    let answers = join_all(hosts.iter().map(|host| dns.lookup_ip(absolute(host)))).await;
+    let mut servers = Vec::new();
+    let mut failure = None;
+    for (host, answer) in hosts.iter().zip(answers) {
+        match answer {
+            Ok(found) => servers.extend(servers_at(host, SMTP_PORT, found.iter())),
+            Err(error) if error.is_no_records_found() => {}
+            Err(error) => failure = Some(Unresolved::later(host, error)),
+        }
+    }
+    servers.truncate(limits::ADDRESSES_TRIED);
+    if !servers.is_empty() {
+        return Ok(servers);
+    }
+    Err(failure.unwrap_or_else(|| {
+        let words = format!("no mail exchanger of {domain} has an address");
+        Unresolved::Never(Reply::new(550, (5, 4, 4), words))
+    }))
+}
+
+/// IPv4 first: where IPv6 is configured and does not work, which is common in containers, each try
+/// would cost the client its patience.
+fn servers_at(
+    host: &str,
+    port: u16,
+    addresses: impl Iterator<Item = IpAddr>,
+) -> impl Iterator<Item = Server> {
+    let host: Arc<str> = host.into();
+    let mut addresses: Vec<IpAddr> = addresses.collect();
+    addresses.sort_by_key(IpAddr::is_ipv6);
+    addresses.into_iter().map(move |address| Server {
+        host: Arc::clone(&host),
+        address: SocketAddr::new(address, port),
+    })
+}

@@ -1,0 +1,10 @@
+//! Attempts against scripted servers on the loopback interface.
+
+mod content;
+mod dialogues;
+mod failures;
+mod names;
+mod reuse;
+mod scene;
+mod scripted_server;
+mod secured;

@@ -1,0 +1,243 @@
+//! What goes wrong, before and after the point of no return.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use super::scene::{Gate, assert_all, delivery, errand, kinds, message, next_hop, script};
+use super::scripted_server::{PIPELINING, ScriptedServer};
+use crate::delivery::{Errand, Pace, Suspension};
+use crate::limits;
+use crate::message::words::OutcomeKind;
+use crate::message::{Body, MemoryBudget, Outcome, Reservation};
+use crate::settings::UncertainPolicy;
+
+const UP_TO_THE_CONTENT: &str = "
+    C: MAIL FROM
+    C: RCPT TO
+    C: DATA
+    S: 250 ok
+    S: 250 ok
+    S: 354 go on
+";
+
+async fn check(dialogue: &[&str], gate: Gate, expected: &[&str], counts: (u32, u32)) {
+    let server = ScriptedServer::start([script(dialogue)]).await;
+    let delivery = delivery();
+    let errand = errand(message(1, "text\r\n"), next_hop(server.address));
+    let report = delivery.attempt(errand, &gate).await;
+    assert_eq!(kinds(&report), expected, "{:?}", report.outcomes);
+    assert_eq!(gate.counts(), counts);
+    assert_eq!(delivery.next_hops()[0].open_connections, 0);
+    server.finish().await;
+}
+
+#[tokio::test]
+async fn a_hang_up_after_the_dot_is_uncertain() {
+    let hang_up = "
+        content
+        close
+    ";
+    let dialogue = [PIPELINING, UP_TO_THE_CONTENT, hang_up];
+    check(&dialogue, Gate::default(), &["0 uncertain 451"], (1, 1)).await;
+}
+
+#[tokio::test]
+async fn nonsense_after_the_dot_is_uncertain() {
+    let nonsense = "
+        content
+        S: what?
+    ";
+    let dialogue = [PIPELINING, UP_TO_THE_CONTENT, nonsense];
+    check(&dialogue, Gate::default(), &["0 uncertain 451"], (1, 1)).await;
+}
+
+#[tokio::test]
+async fn silence_after_the_dot_is_uncertain_in_the_end() {
+    let silence = "
+        content
+        time flies
+        silence
+    ";
+    let dialogue = [PIPELINING, UP_TO_THE_CONTENT, silence];
+    let began = tokio::time::Instant::now();
+    check(&dialogue, Gate::default(), &["0 uncertain 451"], (1, 1)).await;
+    assert!(began.elapsed() >= limits::AFTER_DOT_WAIT);
+}
+
+#[tokio::test]
+async fn silence_before_the_dot_is_deferred() {
+    let dialogue = [PIPELINING, "time flies\nsilence"];
+    let began = tokio::time::Instant::now();
+    check(&dialogue, Gate::default(), &["0 deferred 451"], (0, 0)).await;
+    assert!(began.elapsed() < 2 * limits::FAST_COMMAND_WAIT);
+}
+
+#[tokio::test]
+async fn a_closed_gate_closes_the_connection_without_a_dot() {
+    let dialogue = [PIPELINING, UP_TO_THE_CONTENT, "client closes"];
+    check(&dialogue, Gate::shut(), &["0 deferred 451"], (1, 0)).await;
+}
+
+#[tokio::test]
+async fn a_421_after_the_dot_is_deferred() {
+    let closing = "
+        content
+        S: 421 4.3.2 shutting down
+    ";
+    let dialogue = [PIPELINING, UP_TO_THE_CONTENT, closing];
+    check(&dialogue, Gate::default(), &["0 deferred 421"], (1, 1)).await;
+}
+
+#[tokio::test]
+async fn a_421_in_the_envelope_takes_back_what_was_accepted() {
+    let closing = "
+        C: MAIL FROM
+        C: RCPT TO
+        C: DATA
+        S: 250 ok
+        S: 250 ok
+        S: 421 4.3.2 shutting down
+    ";
+    let dialogue = [PIPELINING, closing];
+    check(&dialogue, Gate::default(), &["0 deferred 421"], (0, 0)).await;
+}
+
+#[tokio::test]
+async fn what_is_no_smtp_is_deferred() {
+    check(
+        &["S: SSH-2.0-OpenSSH_9.2"],
+        Gate::default(),
+        &["0 deferred 451"],
+        (0, 0),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_refusal_at_the_door_is_ours_to_repair() {
+    let refusal = "S: 554 5.7.1 your address is on a list";
+    check(&[refusal], Gate::default(), &["0 deferred 451"], (0, 0)).await;
+}
+
+/// A message that no socket buffer holds, for a server that ends it in the middle.
+async fn cut_off(ending: &str) -> Vec<String> {
+    let ending = format!("some content\n{ending}");
+    let patient = PIPELINING.replace("SIZE 100000", "SIZE 0");
+    let server = ScriptedServer::start([script(&[&patient, UP_TO_THE_CONTENT, &ending])]).await;
+    let mut message = message(1, "");
+    let line = bytes::Bytes::from("0123456789\r\n".repeat(5_000));
+    let reservation = Reservation::empty(MemoryBudget::new(1));
+    message.body = Body::in_memory(vec![line; 500], reservation);
+    let gate = Gate::default();
+    let errand = errand(message, next_hop(server.address));
+    let report = delivery().attempt(errand, &gate).await;
+    assert_eq!(gate.counts(), (0, 0));
+    server.finish().await;
+    kinds(&report)
+}
+
+#[tokio::test]
+async fn a_reset_in_the_middle_of_the_content_is_deferred() {
+    assert_eq!(cut_off("reset").await, ["0 deferred 451"]);
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_middle_of_the_content_is_heard() {
+    let too_big = "S: 552 5.3.4 too big\nclose";
+    assert_eq!(cut_off(too_big).await, ["0 refused 552"]);
+}
+
+#[tokio::test]
+async fn an_uncertain_outcome_may_be_assumed_delivered() {
+    let hang_up = "
+        content
+        close
+    ";
+    let server = ScriptedServer::start([script(&[PIPELINING, UP_TO_THE_CONTENT, hang_up])]).await;
+    let mut next_hop = next_hop(server.address);
+    next_hop.uncertain = UncertainPolicy::AssumeDelivered;
+    let errand = errand(message(1, "text\r\n"), next_hop);
+    let report = delivery().attempt(errand, &Gate::default()).await;
+    assert_all(&report, OutcomeKind::Delivered);
+    server.finish().await;
+}
+
+/// Nobody listens there: the port was free a moment ago, and is not given to others so soon.
+async fn deserted_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("it is bound")
+}
+
+#[tokio::test]
+async fn a_run_of_failures_suspends_and_a_probe_resumes() {
+    let address = deserted_address().await;
+    let delivery = delivery();
+    let attempt = async |pace| {
+        let mut errand: Errand = errand(message(1, "text\r\n"), next_hop(address));
+        errand.pace = pace;
+        kinds(&delivery.attempt(errand, &Gate::default()).await)
+    };
+    let name = address.to_string();
+    for _ in 0..limits::BREAKER_FAILURES {
+        assert_eq!(delivery.suspended(&name), None);
+        assert_eq!(attempt(Pace::Fast).await, ["0 deferred 451"]);
+    }
+    let probe_at = delivery.suspended(&name).expect("it is suspended");
+    let suspended = [(Arc::from(&*name), probe_at)];
+    assert_eq!(delivery.suspended_next_hops(), suspended);
+    for pace in [Pace::Fast, Pace::Queue] {
+        assert_eq!(attempt(pace).await, ["0 destination_suspended 451"]);
+    }
+    let [ref figures] = delivery.next_hops()[..] else {
+        panic!("one next hop is known");
+    };
+    assert_eq!(figures.deferred, 5);
+    assert!(matches!(figures.suspension, Suspension::Suspended { .. }));
+
+    tokio::time::pause();
+    tokio::time::sleep_until(probe_at).await;
+    tokio::time::resume();
+    assert_eq!(delivery.suspended(&name), None, "a probe is due");
+    let taken = [
+        PIPELINING,
+        UP_TO_THE_CONTENT,
+        "content\nS: 250 taken\nC: QUIT",
+    ];
+    let server = ScriptedServer::start_at(address, [script(&taken)]).await;
+    assert_eq!(attempt(Pace::Queue).await, ["0 delivered 250"]);
+    assert_eq!(delivery.next_hops()[0].suspension, Suspension::None);
+    delivery.close().await;
+    server.finish().await;
+}
+
+#[tokio::test]
+async fn a_busy_next_hop_is_waited_for_in_vain() {
+    let server = ScriptedServer::start([script(&[PIPELINING, "silence"])]).await;
+    let delivery = delivery();
+    let first = tokio::spawn({
+        let delivery = delivery.clone();
+        let errand = errand(message(1, "text\r\n"), next_hop(server.address));
+        async move { delivery.attempt(errand, &Gate::default()).await }
+    });
+    while delivery
+        .next_hops()
+        .iter()
+        .all(|known| known.open_connections == 0)
+    {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let mut second = errand(message(1, "text\r\n"), next_hop(server.address));
+    second.busy_wait = Duration::from_millis(500);
+    let report = delivery.attempt(second, &Gate::default()).await;
+    assert_eq!(kinds(&report), ["0 destination_busy 451"]);
+    assert!(began.elapsed() >= Duration::from_millis(500));
+    assert_eq!(report.peer, None);
+    let report = first.await.expect("it does not panic");
+    assert!(matches!(report.outcomes[0].1, Outcome::Deferred(..)));
+    server.finish().await;
+}

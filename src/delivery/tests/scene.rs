@@ -1,0 +1,146 @@
+//! What the attempts of the tests are made of: a message, a next hop, a commit point.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::delivery::{CommitPoint, Delivery, Errand, Pace, Report};
+use crate::message::words::OutcomeKind;
+use crate::message::{
+    Body, Client, Envelope, MemoryBudget, Message, MessageId, Outcome, Recipient, Reservation,
+};
+use crate::settings::next_hop::NextHopDefaults;
+use crate::settings::{NextHop, Publisher, Settings, TlsPolicy, Written};
+use crate::smtp::address::{Mailbox, ReversePath};
+use crate::smtp::command::BodyType;
+
+pub(super) const PREFIX: &str = "Received: from test\r\n";
+
+/// Delivery under the name relay.example.net, asking these DNS servers.
+pub(super) fn delivery_with_dns(dns_servers: Vec<SocketAddr>) -> Arc<Delivery> {
+    let written = Written {
+        dns_servers,
+        ..Written::default()
+    };
+    let settings = Settings::new(written).expect("the settings hold");
+    let publisher = Publisher::new(settings);
+    Delivery::new("relay.example.net".into(), publisher.current())
+}
+
+pub(super) fn delivery() -> Arc<Delivery> {
+    delivery_with_dns(Vec::new())
+}
+
+/// A next hop of one connection, so that a second one cannot hide a mistake.
+pub(super) fn next_hop(address: SocketAddr) -> NextHop {
+    let address = format!("smtp://{address}").parse().expect("an address");
+    NextHopDefaults {
+        tls: TlsPolicy::Opportunistic,
+        connections_max: 1,
+        ..NextHopDefaults::default()
+    }
+    .at(&address)
+}
+
+/// A message for a@example.org, b@example.org and so on, as many as asked for.
+pub(super) fn message(recipients: usize, content: &str) -> Message {
+    let recipients = ('a'..).take(recipients).map(|name| {
+        let address = Mailbox::parse(&format!("{name}@example.org"));
+        Recipient::plain(address.expect("an address"))
+    });
+    let budget = MemoryBudget::new(1 << 20);
+    let head = vec![Bytes::from(content.to_owned())];
+    Message {
+        id: MessageId::from_i64(7),
+        received_at: Timestamp::UNIX_EPOCH,
+        client: Client {
+            address: None,
+            helo: "test".into(),
+            login: None,
+        },
+        envelope: Envelope {
+            sender: ReversePath::parse("sender@example.net").expect("a path"),
+            recipients: recipients.collect(),
+            body_type: BodyType::SevenBit,
+            smtputf8: false,
+            ret: None,
+            envelope_id: None,
+        },
+        prefix: Bytes::from(PREFIX),
+        body: Body::in_memory(head, Reservation::empty(budget)),
+        eight_bit: false,
+        needs_smtputf8: false,
+    }
+}
+
+/// The whole message to one next hop, in a hurry.
+pub(super) fn errand(message: Message, next_hop: NextHop) -> Errand {
+    Errand {
+        recipients: (0..message.envelope.recipients.len()).collect(),
+        message: Arc::new(message),
+        next_hop: Arc::new(next_hop),
+        pace: Pace::Fast,
+        busy_wait: Duration::ZERO,
+    }
+}
+
+/// A commit point that always says the same, and counts.
+#[derive(Default)]
+pub(super) struct Gate {
+    shut: AtomicBool,
+    asked: AtomicU32,
+    handed_over: AtomicU32,
+}
+
+impl Gate {
+    pub(super) fn shut() -> Self {
+        let gate = Self::default();
+        gate.shut.store(true, Ordering::Relaxed);
+        gate
+    }
+
+    /// How often it was asked and how often told.
+    pub(super) fn counts(&self) -> (u32, u32) {
+        let load = |counter: &AtomicU32| counter.load(Ordering::Relaxed);
+        (load(&self.asked), load(&self.handed_over))
+    }
+}
+
+impl CommitPoint for Gate {
+    async fn may_commit(&self) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        !self.shut.load(Ordering::Relaxed)
+    }
+
+    fn handed_over(&self) {
+        self.handed_over.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The outcomes as `kind code`, and in what order.
+pub(super) fn kinds(report: &Report) -> Vec<String> {
+    let in_words = |(index, outcome): &(usize, Outcome)| {
+        let kind = match outcome {
+            Outcome::Deferred(reason, _) => reason.to_string(),
+            _ => outcome.kind().to_string(),
+        };
+        format!("{index} {kind} {}", outcome.reply().code)
+    };
+    report.outcomes.iter().map(in_words).collect()
+}
+
+pub(super) fn assert_all(report: &Report, kind: OutcomeKind) {
+    for (_, outcome) in &report.outcomes {
+        assert_eq!(outcome.kind(), kind, "{outcome:?}");
+    }
+    assert!(!report.outcomes.is_empty());
+}
+
+/// Scripts one behind the other.
+pub(super) fn script(parts: &[&str]) -> String {
+    parts.concat()
+}

@@ -1,0 +1,83 @@
+//! What can go wrong between us and a next hop's server, apart from what it says.
+
+use std::io;
+
+use crate::message::{DiskReason, Outcome};
+use crate::smtp::reply::Reply;
+use crate::smtp::reply_reader::ReplyError;
+
+/// Why a conversation could not go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// No connection was made.
+    #[error("could not connect: {0}")]
+    Connect(io::Error),
+    /// Something took too long.
+    #[error("timed out {0}")]
+    TimedOut(Wait),
+    /// The server closed the connection.
+    #[error("the server closed the connection")]
+    Closed,
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(io::Error),
+    /// The server does not speak SMTP.
+    #[error("the server's reply cannot be read: {0}")]
+    Malformed(ReplyError),
+    /// TLS could not be agreed on.
+    #[error("TLS failed: {0}")]
+    Tls(io::Error),
+    /// Our own copy of the content cannot be read.
+    #[error("the stored content cannot be read: {0}")]
+    Content(io::Error),
+}
+
+/// What was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    Connection,
+    Handshake,
+    Reply,
+    Room,
+}
+
+impl std::fmt::Display for Wait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Connection => "while connecting",
+            Self::Handshake => "during the TLS handshake",
+            Self::Reply => "waiting for the server's reply",
+            Self::Room => "sending: the server does not read",
+        })
+    }
+}
+
+impl Trouble {
+    /// The other side is gone: what happens to a connection that idled too long.
+    pub(super) fn is_disconnection(&self) -> bool {
+        matches!(self, Self::Closed | Self::Broken(_))
+    }
+
+    /// In a reply's form, with the enhanced code that RFC 3463 §3.5 has for it.
+    pub(super) fn reply(&self) -> Reply {
+        let enhanced = match self {
+            Self::Connect(_) | Self::TimedOut(Wait::Connection) => (4, 4, 1),
+            Self::TimedOut(_) | Self::Closed | Self::Broken(_) => (4, 4, 2),
+            Self::Malformed(_) => (4, 5, 0),
+            Self::Tls(_) => (4, 7, 5),
+            Self::Content(_) => (4, 3, 0),
+        };
+        Reply::new(451, enhanced, self.to_string())
+    }
+
+    /// What it means before our final dot was handed over.
+    pub(super) fn outcome(&self) -> Outcome {
+        Outcome::Deferred(DiskReason::Deferred, self.reply())
+    }
+
+    /// What it means afterwards.
+    pub(super) fn outcome_after_the_dot(&self) -> Outcome {
+        let words = format!("after the end of data {self}");
+        Outcome::Uncertain(Reply::new(451, (4, 4, 2), words))
+    }
+}

@@ -1,0 +1,209 @@
+//! What a next hop's reply means at each stage (the rules at the end of section 3 of the design). Pure.
+
+use crate::message::{DiskReason, Message, Outcome};
+use crate::settings::UncertainPolicy;
+use crate::smtp::capabilities::Capabilities;
+use crate::smtp::reply::{Enhanced, Reply};
+
+/// What a reply answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Greeting,
+    Ehlo,
+    Mail,
+    Recipient,
+    Data,
+    EndOfData,
+}
+
+impl Stage {
+    /// The class of reply that lets the conversation go on.
+    fn wanted_class(self) -> u16 {
+        match self {
+            Self::Data => 3,
+            _ => 2,
+        }
+    }
+
+    /// Whether a 5xx says something of the message, and not of our standing with the server.
+    fn concerns_the_message(self) -> bool {
+        !matches!(self, Self::Greeting | Self::Ehlo)
+    }
+
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Greeting => "as its greeting",
+            Self::Ehlo => "to EHLO",
+            Self::Mail => "to MAIL",
+            Self::Recipient => "to RCPT",
+            Self::Data => "to DATA",
+            Self::EndOfData => "to the end of data",
+        }
+    }
+}
+
+/// What `reply` decides at `stage`; none when the conversation goes on. The reply inside a deferred
+/// outcome is always 4xx, since it may be passed on.
+pub(super) fn verdict(stage: Stage, reply: &Reply) -> Option<Outcome> {
+    match reply.code {
+        code if code / 100 == stage.wanted_class() => {
+            (stage == Stage::EndOfData).then(|| Outcome::Delivered(reply.clone()))
+        }
+        // Authentication is between us and the server: the message is not to blame.
+        530 | 535 | 538 => Some(ours_to_repair(stage, reply)),
+        // RFC 5321 §4.5.3.1.10: an old server's "too many recipients".
+        552 if stage == Stage::Recipient => Some(deferred(as_452(reply))),
+        400..=499 => Some(deferred(reply.clone())),
+        500..=599 if stage.concerns_the_message() => Some(Outcome::Refused(reply.clone())),
+        500..=599 => Some(ours_to_repair(stage, reply)),
+        // Neither yes nor no, but the content is there: it may have been taken.
+        _ if stage == Stage::EndOfData => Some(Outcome::Uncertain(quoted(stage, reply, (4, 5, 0)))),
+        _ => Some(deferred(quoted(stage, reply, (4, 5, 0)))),
+    }
+}
+
+fn deferred(reply: Reply) -> Outcome {
+    Outcome::Deferred(DiskReason::Deferred, reply)
+}
+
+fn ours_to_repair(stage: Stage, reply: &Reply) -> Outcome {
+    deferred(quoted(stage, reply, (4, 7, 0)))
+}
+
+fn quoted(stage: Stage, reply: &Reply, enhanced: (u8, u16, u16)) -> Reply {
+    let words = reply.passed_words();
+    let stage = stage.in_words();
+    Reply::new(
+        451,
+        enhanced,
+        format!("the next hop said {} {words} {stage}", reply.code),
+    )
+}
+
+fn as_452(reply: &Reply) -> Reply {
+    Reply {
+        code: 452,
+        enhanced: reply.enhanced.map(|enhanced| Enhanced {
+            class: 4,
+            ..enhanced
+        }),
+        text: reply.text.clone(),
+    }
+}
+
+/// The reply ends the connection (RFC 5321 §3.8).
+pub(super) fn is_closing(reply: &Reply) -> bool {
+    reply.code == 421
+}
+
+/// Why a server with these capabilities cannot take the message as it is; none when it can.
+pub(super) fn unfit(message: &Message, capabilities: &Capabilities) -> Option<Outcome> {
+    if message.needs_smtputf8 && !capabilities.smtputf8 {
+        let words = "the next hop does not take internationalised addresses or header fields";
+        return Some(Outcome::Refused(Reply::new(550, (5, 6, 7), words)));
+    }
+    match capabilities.size {
+        // RFC 1870 §4: zero means no fixed limit.
+        Some(limit) if limit > 0 && message.size_bytes() > limit => {
+            let words = format!("the next hop takes messages up to {limit} bytes");
+            return Some(Outcome::Refused(Reply::new(552, (5, 3, 4), words)));
+        }
+        _ => {}
+    }
+    if message.eight_bit && !capabilities.eight_bit_mime {
+        let words = "the next hop takes 7-bit content only: the message waits for conversion";
+        let reply = Reply::new(451, (4, 6, 3), words);
+        return Some(Outcome::Deferred(DiskReason::Conversion, reply));
+    }
+    None
+}
+
+/// Applies what the administrator says an uncertain outcome means.
+pub(super) fn under_policy(policy: UncertainPolicy, outcome: Outcome) -> Outcome {
+    match (policy, outcome) {
+        (UncertainPolicy::AssumeDelivered, Outcome::Uncertain(reply)) => {
+            let words = format!("assumed delivered: {}", reply.text);
+            Outcome::Delivered(Reply::new(250, (2, 0, 0), words))
+        }
+        (_, outcome) => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stage::{Data, Ehlo, EndOfData, Greeting, Mail, Recipient};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `expected`: the outcome's kind and its reply's code, or "go on".
+    fn check(stage: Stage, code: u16, expected: &str) {
+        let reply = Reply::plain(code, "words");
+        let found = verdict(stage, &reply).map_or("go on".to_owned(), |outcome| {
+            format!("{} {}", outcome.kind(), outcome.reply().code)
+        });
+        assert_eq!(found, expected, "{code} {}", stage.in_words());
+    }
+
+    #[test]
+    fn the_table() {
+        for (stage, code, expected) in [
+            (Greeting, 220, "go on"),
+            (Greeting, 421, "deferred 421"),
+            (Greeting, 554, "deferred 451"),
+            (Ehlo, 250, "go on"),
+            (Ehlo, 550, "deferred 451"),
+            (Mail, 250, "go on"),
+            (Mail, 421, "deferred 421"),
+            (Mail, 451, "deferred 451"),
+            (Mail, 550, "refused 550"),
+            (Mail, 552, "refused 552"),
+            (Mail, 530, "deferred 451"),
+            (Mail, 354, "deferred 451"),
+            (Recipient, 250, "go on"),
+            (Recipient, 251, "go on"),
+            (Recipient, 450, "deferred 450"),
+            (Recipient, 550, "refused 550"),
+            (Recipient, 552, "deferred 452"),
+            (Recipient, 535, "deferred 451"),
+            (Recipient, 538, "deferred 451"),
+            (Data, 354, "go on"),
+            (Data, 250, "deferred 451"),
+            (Data, 451, "deferred 451"),
+            (Data, 554, "refused 554"),
+            (EndOfData, 250, "delivered 250"),
+            (EndOfData, 354, "uncertain 451"),
+            (EndOfData, 421, "deferred 421"),
+            (EndOfData, 452, "deferred 452"),
+            (EndOfData, 552, "refused 552"),
+            (EndOfData, 530, "deferred 451"),
+        ] {
+            check(stage, code, expected);
+        }
+    }
+
+    #[test]
+    fn a_552_for_a_recipient_loses_its_permanence() {
+        let reply = Reply::new(552, (5, 5, 3), "too many recipients");
+        let outcome = verdict(Recipient, &reply).expect("an outcome");
+        let expected = Reply::new(452, (4, 5, 3), "too many recipients");
+        assert_eq!(outcome.reply(), &expected);
+    }
+
+    proptest! {
+        #[test]
+        fn a_deferred_reply_can_be_passed_on(
+            stage in prop::sample::select(vec![Greeting, Ehlo, Mail, Recipient, Data, EndOfData]),
+            code in 200u16..600,
+            class in 2u8..6,
+        ) {
+            let reply = Reply::new(code, (class, 1, 1), "words");
+            match verdict(stage, &reply) {
+                Some(Outcome::Deferred(_, reply)) => prop_assert!(reply.is_transient()),
+                Some(Outcome::Refused(reply)) => prop_assert!(reply.is_permanent()),
+                Some(Outcome::Delivered(reply)) => prop_assert!(reply.is_positive()),
+                Some(Outcome::Uncertain(_)) => prop_assert_eq!(stage, EndOfData),
+                None => prop_assert!(stage != EndOfData),
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The answer to the end of data: the reply, what it owes when it is not read, and its record.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::message::trail::{Answered, TrailEntry};
+use crate::message::{DiskReason, Message, Path, Storage};
+use crate::smtp::reply::Reply;
+use crate::statistics::AnsweredFigures;
+
+use super::fingerprints::{Fingerprints, Ticket, digest_of};
+use super::{Paths, Transaction};
+
+/// What the session does now.
+#[derive(Debug)]
+pub struct Answer {
+    /// The reply to the end of data.
+    pub reply: Reply,
+    /// To be told what became of the reply.
+    pub receipt: Receipt,
+    /// The client is gone: there is nobody to write to.
+    pub close: bool,
+}
+
+/// What an answer owes to the client, depending on whether its reply could be written.
+#[derive(Debug)]
+pub struct Receipt {
+    fingerprints: Arc<Fingerprints>,
+    message: Arc<Message>,
+    /// Positions of recipients that are delivered or durable.
+    settled: Vec<usize>,
+    /// Fingerprints that end when the client has read the reply.
+    until_read: Ticket,
+    /// The reply is a 250, which a command that follows it proves to be read.
+    is_final: bool,
+}
+
+impl Receipt {
+    /// The reply was written. What comes back is told when the next command arrives.
+    #[must_use]
+    pub fn written(self) -> Option<LateReply> {
+        (self.is_final && !self.until_read.is_empty()).then_some(LateReply {
+            fingerprints: self.fingerprints,
+            ticket: self.until_read,
+        })
+    }
+
+    /// The reply could not be written: should the client send the message again, its settled
+    /// recipients are not to get it twice.
+    pub async fn not_written(self) {
+        if !self.settled.is_empty() && self.until_read.is_empty() {
+            let _ = write(&self.fingerprints, &self.message, &self.settled).await;
+        }
+    }
+}
+
+/// A reply that was written late, or to a repetition.
+#[derive(Debug)]
+pub struct LateReply {
+    fingerprints: Arc<Fingerprints>,
+    ticket: Ticket,
+}
+
+impl LateReply {
+    /// A command arrived behind the reply, so it was read: the same bytes sent again are meant.
+    pub fn was_read(self) {
+        self.fingerprints.delete(&self.ticket);
+    }
+}
+
+/// Writes fingerprints for the recipients at `settled`.
+async fn write(fingerprints: &Fingerprints, message: &Arc<Message>, settled: &[usize]) -> Ticket {
+    match digest_of(message).await {
+        Ok(digest) => {
+            let positions = settled.iter().copied();
+            fingerprints.write(message, positions, &digest, Instant::now())
+        }
+        Err(error) => {
+            tracing::warn!(id = %message.id, %error, "no fingerprint: the content cannot be read");
+            Ticket::default()
+        }
+    }
+}
+
+/// How an answer came about, for its receipt and its record.
+#[derive(Debug)]
+pub(super) struct Account {
+    /// The reply.
+    pub(super) reply: Reply,
+    /// The way the message took.
+    pub(super) path: Path,
+    /// The complete message is stored now.
+    pub(super) stored: bool,
+    /// Why it touched disk, beside what its body says.
+    pub(super) reasons: Vec<DiskReason>,
+    /// Positions of recipients that are delivered or durable.
+    pub(super) settled: Vec<usize>,
+    /// A repetition must find a fingerprint: the reply is late, or a 451 after a partial success.
+    pub(super) needs_fingerprint: bool,
+    /// Fingerprints that this message was recognised by.
+    pub(super) recognised_by: Ticket,
+    /// The client is gone.
+    pub(super) client_gone: bool,
+}
+
+impl Paths {
+    /// Makes an account of an answer: fingerprints, statistics, trail, log.
+    pub(super) async fn give(&self, transaction: &Transaction, account: Account) -> Answer {
+        let message = &transaction.message;
+        let mut until_read = account.recognised_by.clone();
+        if account.needs_fingerprint {
+            let written = write(&self.fingerprints, message, &account.settled).await;
+            until_read = until_read.and(written);
+        }
+        self.record(transaction, &account);
+        Answer {
+            receipt: Receipt {
+                fingerprints: Arc::clone(&self.fingerprints),
+                message: Arc::clone(message),
+                is_final: account.reply.is_positive(),
+                settled: account.settled,
+                until_read,
+            },
+            reply: account.reply,
+            close: account.client_gone,
+        }
+    }
+
+    fn record(&self, transaction: &Transaction, account: &Account) {
+        let message = &transaction.message;
+        let storage = if account.stored {
+            Storage::Disk
+        } else {
+            message.body.storage()
+        };
+        let mut reasons = transaction.reasons.clone();
+        for reason in &account.reasons {
+            if !reasons.contains(reason) {
+                reasons.push(reason.clone());
+            }
+        }
+        let acknowledged_after = transaction.ended_at.elapsed();
+        if account.reply.is_positive() {
+            self.statistics.answered(&AnsweredFigures {
+                path: account.path,
+                storage,
+                reasons: &reasons,
+                size_bytes: message.body.len(),
+                acknowledged_after,
+            });
+        }
+        tracing::info!(
+            id = %message.id,
+            from = %message.envelope.sender,
+            recipients = message.envelope.recipients.len(),
+            bytes = message.body.len(),
+            path = account.path.as_str(),
+            storage = storage.as_str(),
+            reason = reasons.first().map(tracing::field::display),
+            milliseconds = acknowledged_after.as_millis(),
+            reply = %account.reply,
+            "answered"
+        );
+        self.trail.record(TrailEntry::Answered(Answered {
+            message: message.id,
+            received_at: message.received_at,
+            client: message.client.clone(),
+            sender: message.envelope.sender.clone(),
+            recipients: u32::try_from(message.envelope.recipients.len()).unwrap_or(u32::MAX),
+            size_bytes: message.body.len(),
+            path: account.path,
+            storage,
+            reasons,
+            code: account.reply.code,
+            reply: account.reply.to_string(),
+            acknowledged_after,
+        }));
+    }
+}

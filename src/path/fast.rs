@@ -1,0 +1,510 @@
+//! The fast path: deliver, then reply (Figures 3A and 3B of the patent, steps 310–317).
+
+use std::future::ready;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::answer::{Account, Answer};
+use super::fingerprints::{Ticket, digest_of};
+use super::flight::{Flight, Group, Halt, State, Underway};
+use super::verdict::{AfterFailedStore, Tally, Verdict, after_failed_store, verdict};
+use super::{ClientPresence, Paths, Transaction};
+use crate::delivery::Report;
+use crate::limits;
+use crate::message::trail::{Attempted, Event, Noted, TrailEntry};
+use crate::message::{DiskReason, Message, Outcome, Path, RowId, RowState};
+use crate::queue::{Failed, Failure, QueuedRow, schedule};
+use crate::settings::Settings;
+use crate::smtp::reply::Reply;
+use crate::store::{NewRow, StoreError};
+
+impl Paths {
+    /// Tries every recipient before the reply, and stores what could not be delivered in time.
+    pub(super) async fn take_fast_path<C: ClientPresence>(
+        self: &Arc<Self>,
+        transaction: &Transaction,
+        client: &mut C,
+        shutdown: &CancellationToken,
+    ) -> Answer {
+        let (known, recognised_by) = self.recognise(&transaction.message).await;
+        let mut flight = Flight::launch(self, transaction, &known);
+        let deadline = Instant::from_std(transaction.ended_at)
+            + std::time::Duration::from_secs(transaction.settings.ack_deadline_seconds);
+        let halt = flight.run(client, deadline, shutdown).await;
+        self.record_attempts(&transaction.message, &flight.ended);
+        let mut account = match halt {
+            Halt::ClientGone => client_gone(),
+            Halt::Ended | Halt::TimeUp => self.settle(transaction, flight).await,
+        };
+        // A late reply may find nobody who still waits for it.
+        account.needs_fingerprint |= account.reply.is_positive() && Instant::now() >= deadline;
+        account.recognised_by = recognised_by;
+        self.give(transaction, account).await
+    }
+
+    /// Which recipients a fingerprint says are settled already.
+    async fn recognise(&self, message: &Arc<Message>) -> (Vec<bool>, Ticket) {
+        let now = std::time::Instant::now();
+        if !self.fingerprints.has_candidate(message, now) {
+            return (Vec::new(), Ticket::default());
+        }
+        let Ok(digest) = digest_of(message).await else {
+            return (Vec::new(), Ticket::default());
+        };
+        let (known, ticket) = self.fingerprints.settled(message, &digest, now);
+        for (recipient, _) in message
+            .envelope
+            .recipients
+            .iter()
+            .zip(&known)
+            .filter(|(_, known)| **known)
+        {
+            self.trail.record(TrailEntry::Noted(Noted {
+                message: message.id,
+                recipient: recipient.address.clone(),
+                at: Timestamp::now(),
+                event: Event::AlreadySettled,
+                words: String::new(),
+            }));
+        }
+        (known, ticket)
+    }
+
+    /// Applies the table until it can be carried out.
+    async fn settle(self: &Arc<Self>, transaction: &Transaction, mut flight: Flight) -> Account {
+        let settings = &transaction.settings;
+        loop {
+            let tally = flight.tally();
+            match verdict(tally, settings.when_deferred, settings.when_refused) {
+                Verdict::Delivered => return delivered(&flight),
+                Verdict::PassRefusal => return passed_on(first_refusal(&flight)),
+                Verdict::PassDeferral => {
+                    flight.withdraw_unfinished();
+                    return passed_on(first_deferral(&flight));
+                }
+                Verdict::Store => {}
+            }
+            let error = match self.store(transaction, &mut flight).await {
+                Ok(stored) => return self.continue_in_background(flight, stored, tally),
+                Err(error) => error,
+            };
+            tracing::error!(id = %transaction.message.id, %error, "not stored");
+            match after_failed_store(tally.delivered > 0, flight.has_unanswered_dot()) {
+                AfterFailedStore::AwaitDots => {
+                    flight.withdraw_unfinished();
+                    let seen = flight.ended.len();
+                    flight.all_ended().await;
+                    self.record_attempts(&transaction.message, &flight.ended[seen..]);
+                }
+                AfterFailedStore::PartialFailure => return partial_failure(&flight),
+                AfterFailedStore::Failure => {
+                    flight.withdraw_unfinished();
+                    return failure();
+                }
+            }
+        }
+    }
+
+    /// Steps 315 and 316: identifies the failed recipients and stores the complete message with
+    /// them, those still pending under a lease.
+    async fn store(
+        self: &Arc<Self>,
+        transaction: &Transaction,
+        flight: &mut Flight,
+    ) -> Result<Stored, StoreError> {
+        let message = Arc::clone(&transaction.message);
+        let plan = Plan::of(
+            flight,
+            &transaction.settings,
+            &self.queue.allocate_rows(flight.states.len()),
+        );
+        let leased: Vec<NewRow> = plan
+            .rows
+            .iter()
+            .filter(|planned| planned.leased)
+            .map(|planned| planned.row.clone())
+            .collect();
+        let lease = self.queue.lease(&leased);
+        let rows: Vec<NewRow> = plan
+            .rows
+            .iter()
+            .map(|planned| planned.row.clone())
+            .collect();
+        let ended_before = flight.ended.len();
+        let queue = Arc::clone(&self.queue);
+        let failed = plan.failed.clone();
+        flight
+            .run_beside(async { queue.keep(&message, rows, &failed).await })
+            .await?;
+        // Rows are committed: the gate stands open from here on.
+        flight.gate.decide(true);
+        Ok(Stored {
+            plan,
+            lease,
+            ended_before,
+            expires_at: schedule::expiry(message.received_at, &transaction.settings),
+        })
+    }
+
+    /// The attempts that are left go on without the client.
+    fn continue_in_background(
+        self: &Arc<Self>,
+        flight: Flight,
+        mut stored: Stored,
+        tally: Tally,
+    ) -> Account {
+        let account = stored_account(&flight.message, &stored.plan, tally, flight.states.len());
+        let Flight {
+            message,
+            mut ended,
+            underway,
+            ..
+        } = flight;
+        for (group, report) in ended.split_off(stored.ended_before) {
+            let rows = stored.rows_of(&group);
+            let lease = stored.lease.part(rows.iter().map(|row| row.id));
+            let ended = ready(report);
+            let handed_over = crate::queue::HandedOver::default();
+            self.queue.adopt(
+                Arc::clone(&message),
+                group.next_hop,
+                rows,
+                lease,
+                ended,
+                handed_over,
+            );
+        }
+        for Underway {
+            group,
+            attempt,
+            handed_over,
+            ..
+        } in underway.into_iter().filter(|group| group.begun)
+        {
+            let rows = stored.rows_of(&group);
+            let lease = stored.lease.part(rows.iter().map(|row| row.id));
+            self.queue.adopt(
+                Arc::clone(&message),
+                group.next_hop,
+                rows,
+                lease,
+                attempt,
+                handed_over,
+            );
+        }
+        account
+    }
+
+    fn record_attempts(&self, message: &Message, ended: &[(Group, Report)]) {
+        let at = Timestamp::now();
+        for (group, report) in ended {
+            for (position, outcome) in &report.outcomes {
+                self.statistics.counters.attempted(outcome.kind());
+                self.trail.record(TrailEntry::Attempted(Attempted {
+                    message: message.id,
+                    recipient: message.envelope.recipients[*position].address.clone(),
+                    at,
+                    next_hop: Arc::clone(group.next_hop.name()),
+                    peer: report.peer,
+                    outcome: outcome.kind(),
+                    words: outcome.reply().to_string(),
+                    took: report.took,
+                    tls: report.tls,
+                }));
+            }
+        }
+    }
+}
+
+/// One row to be stored.
+struct Planned {
+    position: usize,
+    /// Its attempt goes on.
+    leased: bool,
+    row: NewRow,
+}
+
+/// What is stored of a message.
+struct Plan {
+    rows: Vec<Planned>,
+    failed: Vec<Failed>,
+}
+
+/// What was stored, and who holds it.
+struct Stored {
+    plan: Plan,
+    lease: crate::queue::Lease,
+    /// Groups that had ended when the rows were planned.
+    ended_before: usize,
+    expires_at: Timestamp,
+}
+
+impl Stored {
+    fn rows_of(&self, group: &Group) -> Vec<QueuedRow> {
+        let in_group = |planned: &&Planned| group.recipients.contains(&planned.position);
+        let rows = self.plan.rows.iter().filter(in_group);
+        rows.map(|planned| QueuedRow {
+            id: planned.row.id,
+            position: planned.position,
+            attempts: planned.row.attempts,
+            expires_at: self.expires_at,
+            delay_reported: false,
+        })
+        .collect()
+    }
+}
+
+impl Plan {
+    fn of(flight: &Flight, settings: &Settings, ids: &[RowId]) -> Self {
+        let mut plan = Self {
+            rows: Vec::new(),
+            failed: Vec::new(),
+        };
+        let now = Timestamp::now();
+        for (position, state) in flight.states.iter().enumerate() {
+            let row = Blank {
+                message: &flight.message,
+                position,
+                id: ids[position],
+                now,
+                settings,
+            };
+            match state {
+                State::Known | State::Ended(Outcome::Delivered(_)) => {}
+                State::Ended(Outcome::Refused(reply)) => plan.failed.push(Failed {
+                    recipient: flight.message.envelope.recipients[position].clone(),
+                    failure: Failure::Refused,
+                    reply: reply.clone(),
+                }),
+                State::Ended(outcome) => plan.rows.push(row.of_ended(outcome)),
+                State::Pending => plan.rows.push(row.of_pending(flight)),
+            }
+        }
+        plan
+    }
+}
+
+/// What is known of a row before its recipient's state is looked at.
+struct Blank<'a> {
+    message: &'a Message,
+    position: usize,
+    id: RowId,
+    now: Timestamp,
+    settings: &'a Settings,
+}
+
+impl Blank<'_> {
+    fn of_ended(&self, outcome: &Outcome) -> Planned {
+        let reason = match outcome {
+            Outcome::Deferred(reason, _) => reason.clone(),
+            _ => DiskReason::Uncertain,
+        };
+        let deferral = matches!(outcome, Outcome::Deferred(..)).then_some(&reason);
+        let tried = !schedule::was_not_tried(deferral);
+        let situation = schedule::Situation {
+            attempts: u32::from(tried),
+            now: self.now,
+            expires_at: schedule::expiry(self.message.received_at, self.settings),
+            dice: rand::random(),
+        };
+        let next = schedule::after_attempt(outcome.kind(), deferral, situation, self.settings);
+        let (state, at) = match next {
+            schedule::Next::Again { state, at } => (state, at),
+            // It has run out of time while it arrived: the runner fails it with a report.
+            schedule::Next::Done | schedule::Next::Fail(_) => (RowState::Waiting, self.now),
+        };
+        let row = self.row(state, reason, at, outcome.reply().to_string(), tried);
+        self.planned(row, false)
+    }
+
+    /// At the deadline a pending recipient is deferred, or uncertain when its dot was handed over.
+    fn of_pending(&self, flight: &Flight) -> Planned {
+        let group = flight
+            .underway
+            .iter()
+            .find(|group| group.group.recipients.contains(&self.position));
+        let (state, leased, at) = match group {
+            Some(group) if group.handed_over.is_set() => {
+                (RowState::Uncertain, true, self.now + limits::UNCERTAIN_WAIT)
+            }
+            Some(group) if group.begun => (RowState::Delivering, true, self.now),
+            _ => (RowState::Waiting, false, self.now),
+        };
+        let row = self.row(state, DiskReason::AckDeadline, at, String::new(), false);
+        self.planned(row, leased)
+    }
+
+    fn row(
+        &self,
+        state: RowState,
+        reason: DiskReason,
+        next_attempt_at: Timestamp,
+        last_reply: String,
+        tried: bool,
+    ) -> NewRow {
+        let recipient = self.message.envelope.recipients[self.position].clone();
+        let domain = recipient.address.domain_lowercase();
+        NewRow {
+            id: self.id,
+            next_hop: Arc::clone(self.settings.next_hop_for(&domain).name()),
+            recipient,
+            state,
+            reason,
+            attempts: u32::from(tried),
+            last_reply,
+            next_attempt_at,
+        }
+    }
+
+    fn planned(&self, row: NewRow, leased: bool) -> Planned {
+        Planned {
+            position: self.position,
+            leased,
+            row,
+        }
+    }
+}
+
+/// Steps 313 and 314: everybody has it.
+fn delivered(flight: &Flight) -> Account {
+    let words = flight
+        .states
+        .iter()
+        .find_map(|state| match state {
+            State::Ended(Outcome::Delivered(reply)) => Some(reply.to_string()),
+            _ => None,
+        })
+        .unwrap_or_else(|| "already delivered".to_owned());
+    let id = flight.message.id;
+    Account {
+        reply: Reply::new(250, (2, 0, 0), format!("Delivered {id} ({words})")),
+        settled: (0..flight.states.len()).collect(),
+        ..unsettled()
+    }
+}
+
+/// Step 317: what could not be delivered is durable.
+fn stored_account(message: &Message, plan: &Plan, tally: Tally, recipients: usize) -> Account {
+    let waiting = plan.rows.len();
+    let reported = plan.failed.len();
+    let verb = if waiting > 0 { "Queued" } else { "Accepted" };
+    let text = if tally.delivered == 0 && reported == 0 {
+        format!("Queued {}", message.id)
+    } else {
+        let delivered = tally.delivered;
+        format!(
+            "{verb} {}: {delivered} delivered, {waiting} waiting, {reported} failed and reported",
+            message.id
+        )
+    };
+    let mut reasons: Vec<DiskReason> = Vec::new();
+    for planned in &plan.rows {
+        if !reasons.contains(&planned.row.reason) {
+            reasons.push(planned.row.reason.clone());
+        }
+    }
+    if waiting == 0 {
+        // Only reports were stored.
+        reasons.push(DiskReason::Deferred);
+    }
+    Account {
+        reply: Reply::new(250, (2, 0, 0), text),
+        stored: true,
+        reasons,
+        settled: (0..recipients).collect(),
+        ..unsettled()
+    }
+}
+
+fn passed_on(reply: &Reply) -> Account {
+    Account {
+        reply: reply.passed_on(),
+        ..unsettled()
+    }
+}
+
+fn first_refusal(flight: &Flight) -> &Reply {
+    flight
+        .states
+        .iter()
+        .find_map(|state| match state {
+            State::Ended(Outcome::Refused(reply)) => Some(reply),
+            _ => None,
+        })
+        .expect("the verdict was that recipients were refused")
+}
+
+/// The first deferral's words; our own when the deadline passed first.
+fn first_deferral(flight: &Flight) -> &Reply {
+    const NOT_IN_TIME: &Reply = &Reply {
+        code: 451,
+        enhanced: Some(crate::smtp::reply::Enhanced {
+            class: 4,
+            subject: 4,
+            detail: 1,
+        }),
+        text: std::borrow::Cow::Borrowed("The destination did not answer in time; try again later"),
+    };
+    flight
+        .states
+        .iter()
+        .find_map(|state| match state {
+            State::Ended(Outcome::Deferred(_, reply)) => Some(reply),
+            _ => None,
+        })
+        .unwrap_or(NOT_IN_TIME)
+}
+
+/// Somebody has it and the rest could not be stored.
+fn partial_failure(flight: &Flight) -> Account {
+    let delivered =
+        |state: &State| matches!(state, State::Known | State::Ended(Outcome::Delivered(_)));
+    let states = flight.states.iter().enumerate();
+    Account {
+        reply: Reply::new(
+            451,
+            (4, 3, 0),
+            "Delivered to some recipients only; send it again, they will not get it twice",
+        ),
+        settled: states
+            .filter(|(_, state)| delivered(state))
+            .map(|(position, _)| position)
+            .collect(),
+        needs_fingerprint: true,
+        ..unsettled()
+    }
+}
+
+/// Nobody has it and it could not be stored.
+fn failure() -> Account {
+    Account {
+        reply: Reply::insufficient_storage(),
+        ..unsettled()
+    }
+}
+
+/// Nobody waits for a reply and nobody got the message.
+fn client_gone() -> Account {
+    Account {
+        reply: Reply::new(451, (4, 4, 2), "The client closed the connection"),
+        client_gone: true,
+        ..unsettled()
+    }
+}
+
+/// An account in which nothing has happened yet.
+fn unsettled() -> Account {
+    Account {
+        reply: Reply::local_error(),
+        path: Path::Fast,
+        stored: false,
+        reasons: Vec::new(),
+        settled: Vec::new(),
+        needs_fingerprint: false,
+        recognised_by: Ticket::default(),
+        client_gone: false,
+    }
+}

@@ -1,0 +1,125 @@
+//! The standard path: store durably, reply, then deliver (Figure 2 of the patent, steps 203–211).
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::answer::{Account, Answer};
+use super::fingerprints::Ticket;
+use super::flight::{Group, group_by_next_hop};
+use super::{Paths, Transaction};
+use crate::message::{DiskReason, Message, Path, RowState};
+use crate::queue::{QueuedRow, schedule};
+use crate::smtp::reply::Reply;
+use crate::store::NewRow;
+
+impl Paths {
+    /// Stores the message for `reason`, replies, and hands it on from memory when there is room;
+    /// else the queue reads it back when its turn comes.
+    pub(super) async fn take_standard_path(
+        self: &Arc<Self>,
+        transaction: &Transaction,
+        reason: DiskReason,
+    ) -> Answer {
+        let message = &transaction.message;
+        let groups = group_by_next_hop(message, &transaction.settings);
+        let room = self.queue.room_for(groups.len());
+        let state = if room.is_some() {
+            RowState::Delivering
+        } else {
+            RowState::Waiting
+        };
+        let ids = self.queue.allocate_rows(recipients(message));
+        let rows = rows_of(message, &groups, &ids, &reason, state);
+        let lease = room.as_ref().map(|_| self.queue.lease(&rows));
+        let stored = self.queue.keep(message, rows.clone(), &[]).await;
+        if let Err(error) = stored {
+            tracing::error!(id = %message.id, %error, "not stored");
+            return self.give(transaction, not_stored()).await;
+        }
+        if let (Some(mut room), Some(mut lease)) = (room, lease) {
+            let expires_at = schedule::expiry(message.received_at, &transaction.settings);
+            let mut first = 0;
+            for group in groups {
+                let rows = &rows[first..first + group.recipients.len()];
+                first += group.recipients.len();
+                let lease = lease.part(rows.iter().map(|row| row.id));
+                let slot = room.split(1).expect("there is one permit for each group");
+                let queued = queued_rows(rows, &group, expires_at);
+                self.queue
+                    .start(Arc::clone(message), group.next_hop, queued, lease, slot);
+            }
+        }
+        let account = Account {
+            reply: Reply::new(250, (2, 0, 0), format!("Queued {}", message.id)),
+            path: Path::Standard,
+            stored: true,
+            reasons: vec![reason],
+            settled: (0..recipients(message)).collect(),
+            needs_fingerprint: false,
+            recognised_by: Ticket::default(),
+            client_gone: false,
+        };
+        self.give(transaction, account).await
+    }
+}
+
+fn recipients(message: &Message) -> usize {
+    message.envelope.recipients.len()
+}
+
+/// One row for each recipient, in the order of the groups.
+fn rows_of(
+    message: &Message,
+    groups: &[Group],
+    ids: &[crate::message::RowId],
+    reason: &DiskReason,
+    state: RowState,
+) -> Vec<NewRow> {
+    let placed = groups.iter().flat_map(|group| {
+        group
+            .recipients
+            .iter()
+            .map(move |&position| (group, position))
+    });
+    placed
+        .zip(ids)
+        .map(|((group, position), &id)| NewRow {
+            id,
+            recipient: message.envelope.recipients[position].clone(),
+            next_hop: Arc::clone(group.next_hop.name()),
+            state,
+            reason: reason.clone(),
+            attempts: 0,
+            last_reply: String::new(),
+            next_attempt_at: Timestamp::now(),
+        })
+        .collect()
+}
+
+fn queued_rows(rows: &[NewRow], group: &Group, expires_at: Timestamp) -> Vec<QueuedRow> {
+    rows.iter()
+        .zip(&group.recipients)
+        .map(|(row, &position)| QueuedRow {
+            id: row.id,
+            position,
+            attempts: 0,
+            expires_at,
+            delay_reported: false,
+        })
+        .collect()
+}
+
+/// 452: nothing is stored, nothing was sent, the client keeps the message.
+fn not_stored() -> Account {
+    Account {
+        reply: Reply::insufficient_storage(),
+        path: Path::Standard,
+        stored: false,
+        reasons: Vec::new(),
+        settled: Vec::new(),
+        needs_fingerprint: false,
+        recognised_by: Ticket::default(),
+        client_gone: false,
+    }
+}

@@ -1,0 +1,134 @@
+//! What an operator does to rows of the queue: try now, hold, release, purge, return to sender.
+//!
+//! A row whose attempt is under way is not touched: the order is noted with its lease and carried
+//! out when the attempt ends.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Action, Failed, Failure, Queue};
+use crate::limits;
+use crate::message::trail::{Event, Noted, TrailEntry};
+use crate::message::{MessageId, RowId, RowState};
+use crate::smtp::reply::Reply;
+use crate::store::{self, RowChange, StoreError, TakenRow};
+
+impl Queue {
+    /// Does `action` to those of `rows` that it applies to, and says how many those were. `who` asked
+    /// for it.
+    ///
+    /// # Errors
+    /// When a piece could not be stored; the pieces before it are.
+    pub async fn act(
+        &self,
+        action: Action,
+        rows: Vec<RowId>,
+        who: &str,
+    ) -> Result<u64, StoreError> {
+        let mut affected = 0;
+        for piece in rows.chunks(limits::BULK_CHUNK) {
+            affected += self.act_on_piece(action, piece, who).await?;
+        }
+        self.wake.notify_one();
+        Ok(affected)
+    }
+
+    async fn act_on_piece(
+        &self,
+        action: Action,
+        rows: &[RowId],
+        who: &str,
+    ) -> Result<u64, StoreError> {
+        let known = self.tools.store.rows(rows).await?;
+        let _taking = self.taking.lock().await;
+        let (ordered, free): (Vec<RowId>, Vec<RowId>) = rows
+            .iter()
+            .partition(|&&row| self.leases.order(row, action));
+        let done = match stored_action(action) {
+            Some(stored) => {
+                let now = Timestamp::now();
+                self.tools.store.act(stored, &free, now).await?
+            }
+            None => self.return_to_sender(&free).await?,
+        };
+        let affected = ordered.len() + done.len();
+        for row in known
+            .iter()
+            .filter(|row| ordered.contains(&row.id) || done.contains(&row.id))
+        {
+            self.tools.trail.record(TrailEntry::Noted(Noted {
+                message: row.message,
+                recipient: row.recipient.address.clone(),
+                at: Timestamp::now(),
+                event: event_of(action),
+                words: who.to_owned(),
+            }));
+        }
+        Ok(affected as u64)
+    }
+
+    /// Removes rows together with the report to their sender, message by message.
+    async fn return_to_sender(&self, rows: &[RowId]) -> Result<Vec<RowId>, StoreError> {
+        // Under a lease the runner leaves them alone.
+        let lease = self.leases.take(rows.iter().copied());
+        let mut by_message: HashMap<MessageId, Vec<TakenRow>> = HashMap::new();
+        for row in self.tools.store.rows(rows).await? {
+            if lease.holds(row.id) && row.before != RowState::Delivering {
+                by_message.entry(row.message).or_default().push(row);
+            }
+        }
+        let mut returned = Vec::with_capacity(rows.len());
+        for (id, rows) in by_message {
+            let Ok(mut message) = self.tools.store.load(id, &self.tools.budget).await else {
+                // What cannot be read cannot be returned; it can be purged.
+                continue;
+            };
+            message.envelope.recipients = rows.iter().map(|row| row.recipient.clone()).collect();
+            let message = Arc::new(message);
+            let failed: Vec<Failed> = rows.iter().map(returned_row).collect();
+            let reports = self.failure_report(&message, &failed).await;
+            let removed = rows.iter().map(|row| RowChange::Remove(row.id)).collect();
+            let reports = reports.into_iter().collect();
+            self.tools.store.settle(removed, reports).await?;
+            returned.extend(rows.iter().map(|row| row.id));
+            self.note_failures(&message, &failed);
+        }
+        Ok(returned)
+    }
+}
+
+fn returned_row(row: &TakenRow) -> Failed {
+    let words = if row.last_reply.is_empty() {
+        "Returned by the operator".to_owned()
+    } else {
+        format!("Returned by the operator; last answer: {}", row.last_reply)
+    };
+    Failed {
+        recipient: row.recipient.clone(),
+        failure: Failure::Returned,
+        reply: Reply::new(550, (5, 7, 1), words),
+    }
+}
+
+/// The store's part of an action; a return needs a report and is put together here.
+fn stored_action(action: Action) -> Option<store::Action> {
+    match action {
+        Action::Retry => Some(store::Action::Retry),
+        Action::Hold => Some(store::Action::Hold),
+        Action::Release => Some(store::Action::Release),
+        Action::Purge => Some(store::Action::Purge),
+        Action::Return => None,
+    }
+}
+
+fn event_of(action: Action) -> Event {
+    match action {
+        Action::Retry => Event::Retried,
+        Action::Hold => Event::Held,
+        Action::Release => Event::Released,
+        Action::Purge => Event::Purged,
+        Action::Return => Event::Returned,
+    }
+}

@@ -1,0 +1,350 @@
+//! One attempt of the queue, and what becomes of its rows afterwards. A failed attempt is never
+//! dropped: every way out of here changes the rows or leaves them to the next start.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::handed_over::OpenGate;
+use super::leases::Lease;
+use super::schedule::{self, Next, Situation};
+use super::{Action, Failed, Failure, HandedOver, Queue};
+use crate::delivery::{Errand, Pace, Report};
+use crate::limits;
+use crate::message::trail::{Attempted, Event, TrailEntry};
+use crate::message::{DiskReason, Message, Outcome, RowId, RowState};
+use crate::settings::{NextHop, Settings};
+use crate::store::{NewQueued, RowChange};
+
+/// A row of the queue whose attempt is under way.
+#[derive(Clone, Debug)]
+pub struct QueuedRow {
+    /// The row.
+    pub id: RowId,
+    /// Its recipient's position in the message's envelope.
+    pub position: usize,
+    /// Attempts before this one.
+    pub attempts: u32,
+    /// When it runs out of time.
+    pub expires_at: Timestamp,
+    /// Its sender has been told of the delay.
+    pub delay_reported: bool,
+}
+
+/// How long a store that does not take a change is left alone before it is asked again.
+const STORE_PAUSE: Duration = Duration::from_secs(2);
+
+impl Queue {
+    /// Tries leased rows of one message with one next hop, from memory.
+    pub fn start(
+        self: &Arc<Self>,
+        message: Arc<Message>,
+        next_hop: Arc<NextHop>,
+        rows: Vec<QueuedRow>,
+        lease: Lease,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let handed_over = HandedOver::default();
+        let point = OpenGate(handed_over.clone());
+        let errand = Errand {
+            message: Arc::clone(&message),
+            recipients: rows.iter().map(|row| row.position).collect(),
+            next_hop: Arc::clone(&next_hop),
+            pace: Pace::Queue,
+            busy_wait: limits::QUEUE_CONNECT_WAIT,
+        };
+        let delivery = Arc::clone(&self.tools.delivery);
+        let attempt = async move { delivery.attempt(errand, &point).await };
+        let guard = self.count_under_way(Arc::clone(next_hop.name()));
+        self.follow(
+            message,
+            next_hop,
+            rows,
+            lease,
+            attempt,
+            handed_over,
+            (slot, guard),
+        );
+    }
+
+    /// Takes over an attempt that the fast path began and whose rows are stored under a lease.
+    pub fn adopt(
+        self: &Arc<Self>,
+        message: Arc<Message>,
+        next_hop: Arc<NextHop>,
+        rows: Vec<QueuedRow>,
+        lease: Lease,
+        attempt: impl Future<Output = Report> + Send + 'static,
+        handed_over: HandedOver,
+    ) {
+        self.follow(message, next_hop, rows, lease, attempt, handed_over, ());
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one attempt, named at both calls"
+    )]
+    fn follow<K: Send + 'static>(
+        self: &Arc<Self>,
+        message: Arc<Message>,
+        next_hop: Arc<NextHop>,
+        rows: Vec<QueuedRow>,
+        lease: Lease,
+        attempt: impl Future<Output = Report> + Send + 'static,
+        handed_over: HandedOver,
+        keep_alive: K,
+    ) {
+        let queue = Arc::clone(self);
+        self.attempts.spawn(async move {
+            let attempt = queue.watched(attempt, &rows, &handed_over);
+            let report = tokio::select! {
+                report = attempt => Some(report),
+                () = queue.stop.cancelled() => None,
+            };
+            if let Some(report) = report {
+                queue
+                    .conclude(&message, &next_hop, rows, lease, report)
+                    .await;
+            }
+            drop(keep_alive);
+            queue.wake.notify_one();
+        });
+    }
+
+    /// The attempt, during which the rows become uncertain once the dot was handed over: should we
+    /// crash then, they may have been delivered.
+    async fn watched(
+        &self,
+        attempt: impl Future<Output = Report>,
+        rows: &[QueuedRow],
+        handed_over: &HandedOver,
+    ) -> Report {
+        tokio::pin!(attempt);
+        tokio::select! {
+            biased;
+            report = &mut attempt => return report,
+            () = handed_over.wait() => {}
+        }
+        let next_attempt_at = Timestamp::now() + limits::UNCERTAIN_WAIT;
+        let uncertain = rows.iter().map(|row| RowChange::MarkUncertain {
+            row: row.id,
+            next_attempt_at,
+        });
+        self.tools.store.change(uncertain.collect()).await;
+        attempt.await
+    }
+
+    /// Applies what an attempt meant to its rows.
+    pub(super) async fn conclude(
+        &self,
+        message: &Arc<Message>,
+        next_hop: &NextHop,
+        rows: Vec<QueuedRow>,
+        mut lease: Lease,
+        report: Report,
+    ) {
+        let settings = self.tools.settings.snapshot();
+        let now = Timestamp::now();
+        self.record_attempt(message, next_hop, &report, now);
+        let mut changes = Vec::with_capacity(rows.len());
+        let mut failed = Vec::new();
+        let mut delayed = Vec::new();
+        for (position, outcome) in report.outcomes {
+            let Some(row) = rows.iter().find(|row| row.position == position) else {
+                continue;
+            };
+            let order = lease.end(row.id);
+            match next_of(row, &outcome, order, now, &settings) {
+                Next::Done => changes.push(RowChange::Remove(row.id)),
+                Next::Fail(failure) => {
+                    changes.push(RowChange::Remove(row.id));
+                    failed.extend(self.failed(message, row, failure, &outcome, order));
+                }
+                Next::Again { state, at } => {
+                    if schedule_wants_delay_report(message, row, now) {
+                        delayed.push((row.clone(), outcome.reply().clone()));
+                    }
+                    changes.push(reschedule(row, state, at, &outcome));
+                }
+            }
+        }
+        let mut reports: Vec<NewQueued> = Vec::new();
+        reports.extend(self.failure_report(message, &failed).await);
+        reports.extend(self.delay_report(message, &delayed).await);
+        changes.extend(
+            delayed
+                .iter()
+                .map(|(row, _)| RowChange::DelayReported(row.id)),
+        );
+        self.settle(changes, reports).await;
+        self.note_failures(message, &failed);
+    }
+
+    /// Removes or changes rows, together with the reports that this owes to senders.
+    async fn settle(&self, changes: Vec<RowChange>, reports: Vec<NewQueued>) {
+        if reports.is_empty() {
+            self.tools.store.change(changes).await;
+            return;
+        }
+        // The rows stay as they are until the report is durable with their removal.
+        while let Err(error) = self
+            .tools
+            .store
+            .settle(changes.clone(), reports.clone())
+            .await
+        {
+            tracing::error!(%error, "a failure report could not be stored; trying again");
+            tokio::select! {
+                () = tokio::time::sleep(STORE_PAUSE) => {}
+                () = self.stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// The failure to report, none for a purge.
+    fn failed(
+        &self,
+        message: &Message,
+        row: &QueuedRow,
+        failure: Failure,
+        outcome: &Outcome,
+        order: Option<Action>,
+    ) -> Option<Failed> {
+        let recipient = message.envelope.recipients[row.position].clone();
+        if order == Some(Action::Purge) {
+            self.note(message, &recipient, Event::Purged, String::new());
+            return None;
+        }
+        if matches!(failure, Failure::Expired | Failure::RetriesUsedUp) {
+            self.note(
+                message,
+                &recipient,
+                Event::Expired,
+                outcome.reply().to_string(),
+            );
+        }
+        Some(Failed {
+            recipient,
+            failure,
+            reply: outcome.reply().clone(),
+        })
+    }
+
+    fn record_attempt(
+        &self,
+        message: &Message,
+        next_hop: &NextHop,
+        report: &Report,
+        now: Timestamp,
+    ) {
+        for (position, outcome) in &report.outcomes {
+            let recipient = &message.envelope.recipients[*position];
+            self.tools.statistics.counters.attempted(outcome.kind());
+            tracing::info!(
+                id = %message.id,
+                recipient = %recipient.address,
+                next_hop = %next_hop.name(),
+                outcome = %outcome.kind(),
+                reply = %outcome.reply(),
+                "attempted from the queue"
+            );
+            self.tools.trail.record(TrailEntry::Attempted(Attempted {
+                message: message.id,
+                recipient: recipient.address.clone(),
+                at: now,
+                next_hop: Arc::clone(next_hop.name()),
+                peer: report.peer,
+                outcome: outcome.kind(),
+                words: outcome.reply().to_string(),
+                took: report.took,
+                tls: report.tls,
+            }));
+        }
+    }
+
+    fn count_under_way(self: &Arc<Self>, next_hop: Arc<str>) -> UnderWay {
+        self.with_under_way(|counts| *counts.entry(Arc::clone(&next_hop)).or_default() += 1);
+        UnderWay {
+            queue: Arc::clone(self),
+            next_hop,
+        }
+    }
+}
+
+/// Counts an attempt under way until it is dropped.
+struct UnderWay {
+    queue: Arc<Queue>,
+    next_hop: Arc<str>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.queue.with_under_way(|counts| {
+            if let Some(count) = counts.get_mut(&self.next_hop) {
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(&self.next_hop);
+                }
+            }
+        });
+    }
+}
+
+/// What becomes of a row: the schedule's word, unless an operator has ordered something meanwhile.
+fn next_of(
+    row: &QueuedRow,
+    outcome: &Outcome,
+    order: Option<Action>,
+    now: Timestamp,
+    settings: &Settings,
+) -> Next {
+    let reason = match outcome {
+        Outcome::Deferred(reason, _) => Some(reason),
+        _ => None,
+    };
+    let tried = !(matches!(outcome, Outcome::Deferred(..)) && schedule::was_not_tried(reason));
+    let situation = Situation {
+        attempts: row.attempts + u32::from(tried),
+        now,
+        expires_at: row.expires_at,
+        dice: rand::random(),
+    };
+    let next = schedule::after_attempt(outcome.kind(), reason, situation, settings);
+    let Next::Again { state, at } = next else {
+        return next;
+    };
+    match order {
+        None | Some(Action::Release) => Next::Again { state, at },
+        Some(Action::Retry) => Next::Again { state, at: now },
+        Some(Action::Hold) => Next::Again {
+            state: RowState::Held,
+            at,
+        },
+        Some(Action::Purge | Action::Return) => Next::Fail(Failure::Returned),
+    }
+}
+
+fn reschedule(row: &QueuedRow, state: RowState, at: Timestamp, outcome: &Outcome) -> RowChange {
+    let (reason, tried) = match outcome {
+        Outcome::Deferred(reason, _) => (reason.clone(), !schedule::was_not_tried(Some(reason))),
+        _ => (DiskReason::Uncertain, true),
+    };
+    RowChange::Reschedule {
+        row: row.id,
+        state,
+        reason,
+        attempts: row.attempts + u32::from(tried),
+        last_reply: outcome.reply().to_string(),
+        next_attempt_at: at,
+    }
+}
+
+fn schedule_wants_delay_report(message: &Message, row: &QueuedRow, now: Timestamp) -> bool {
+    let asked = message.envelope.recipients[row.position]
+        .notify
+        .is_some_and(|notify| notify.delay);
+    asked && !row.delay_reported && now >= message.received_at + limits::DELAY_REPORT_AFTER
+}

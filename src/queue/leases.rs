@@ -1,0 +1,150 @@
+//! Leases: which rows of the queue have an attempt under way, in the queue or left over from the
+//! fast path.
+//!
+//! They are in memory only. What an operator orders for a leased row is noted here and carried out
+//! when its attempt ends.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Action;
+use crate::message::RowId;
+
+/// All leases.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leases(Arc<Mutex<HashMap<RowId, Option<Action>>>>);
+
+impl Leases {
+    /// Leases those of `rows` that nobody holds; the lease ends when the value is dropped.
+    #[must_use]
+    pub(super) fn take(&self, rows: impl IntoIterator<Item = RowId>) -> Lease {
+        let mut rows: Vec<RowId> = rows.into_iter().collect();
+        self.with(|leased| {
+            rows.retain(|&row| match leased.entry(row) {
+                Entry::Occupied(_) => false,
+                Entry::Vacant(free) => {
+                    free.insert(None);
+                    true
+                }
+            });
+        });
+        Lease {
+            leases: self.clone(),
+            rows,
+        }
+    }
+
+    /// Notes an order for a row; false when the row is not leased.
+    #[must_use]
+    pub(super) fn order(&self, row: RowId, order: Action) -> bool {
+        self.with(|leased| match leased.get_mut(&row) {
+            Some(noted) => {
+                *noted = Some(order);
+                true
+            }
+            None => false,
+        })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<RowId, Option<Action>>) -> T) -> T {
+        // A panic while the map was held leaves it whole: every change is a single call.
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The lease of some rows.
+#[derive(Debug)]
+pub struct Lease {
+    leases: Leases,
+    rows: Vec<RowId>,
+}
+
+impl Lease {
+    /// Whether it is over this row.
+    #[must_use]
+    pub fn holds(&self, row: RowId) -> bool {
+        self.rows.contains(&row)
+    }
+
+    /// Ends the lease of one row and gives what was ordered meanwhile.
+    #[must_use]
+    pub fn end(&mut self, row: RowId) -> Option<Action> {
+        self.rows.retain(|&leased| leased != row);
+        self.leases.with(|leased| leased.remove(&row)).flatten()
+    }
+}
+
+impl Lease {
+    /// Takes some rows out into a lease of their own.
+    #[must_use]
+    pub fn part(&mut self, rows: impl IntoIterator<Item = RowId>) -> Self {
+        let rows: Vec<RowId> = rows.into_iter().collect();
+        self.rows.retain(|row| !rows.contains(row));
+        Self {
+            leases: self.leases.clone(),
+            rows,
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.leases.with(|leased| {
+            for row in &self.rows {
+                leased.remove(row);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_waits_for_the_end_of_the_lease() {
+        let leases = Leases::default();
+        let mut lease = leases.take([RowId(1), RowId(2)]);
+        assert!(leases.order(RowId(1), Action::Hold));
+        assert!(leases.order(RowId(1), Action::Purge), "the last one counts");
+        assert!(!leases.order(RowId(3), Action::Purge));
+        assert_eq!(lease.end(RowId(1)), Some(Action::Purge));
+        assert_eq!(lease.end(RowId(2)), None);
+        assert!(is_free(&leases, 1));
+    }
+
+    fn is_free(leases: &Leases, row: i64) -> bool {
+        leases.take([RowId(row)]).holds(RowId(row))
+    }
+
+    #[test]
+    fn a_leased_row_is_not_leased_twice() {
+        let leases = Leases::default();
+        let first = leases.take([RowId(1)]);
+        let second = leases.take([RowId(1), RowId(2)]);
+        assert!(first.holds(RowId(1)));
+        assert!(!second.holds(RowId(1)) && second.holds(RowId(2)));
+        drop(second);
+        assert!(!is_free(&leases, 1), "the first still holds it");
+    }
+
+    #[test]
+    fn a_part_outlives_the_whole() {
+        let leases = Leases::default();
+        let mut lease = leases.take([RowId(1), RowId(2)]);
+        let part = lease.part([RowId(2)]);
+        drop(lease);
+        assert!(is_free(&leases, 1));
+        assert!(!is_free(&leases, 2));
+        drop(part);
+        assert!(is_free(&leases, 2));
+    }
+
+    #[test]
+    fn a_dropped_lease_frees_its_rows() {
+        let leases = Leases::default();
+        drop(leases.take([RowId(1)]));
+        assert!(is_free(&leases, 1));
+    }
+}

@@ -1,0 +1,194 @@
+//! The runner: takes due rows, fairly over the next hops, and starts their attempts.
+//!
+//! It arms its wake-up, then looks: what becomes due in between is not missed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Queue;
+use super::attempt::QueuedRow;
+use super::leases::Lease;
+use crate::limits;
+use crate::message::{Message, MessageId, RowState};
+use crate::settings::{NextHop, Settings};
+use crate::store::{LoadError, RowChange, StoreError, TakeDue, TakenRow};
+
+/// The runner looks at least this often, should a clock have stepped.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// Pause after the store did not answer.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+impl Queue {
+    /// Drives the queue until `shutdown`.
+    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        loop {
+            let woken = self.wake.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
+            let pause = match self.start_due().await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::error!(%error, "the retry queue cannot be read");
+                    STORE_PAUSE
+                }
+            };
+            tokio::select! {
+                () = woken => {}
+                () = tokio::time::sleep(pause) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// Starts what is due and says how long nothing else will be, or how long until room may be.
+    async fn start_due(self: &Arc<Self>) -> Result<Duration, StoreError> {
+        let (except, first_probe) = self.next_hops_left_alone();
+        let room = self.slots.available_permits();
+        if room == 0 {
+            // The end of an attempt wakes us.
+            return Ok(LONGEST_SLEEP);
+        }
+        let now = Timestamp::now();
+        let wanted = TakeDue {
+            per_next_hop: limits::QUEUE_ROWS_PER_NEXT_HOP,
+            total: room,
+            except: &except,
+        };
+        let leased = {
+            let _taking = self.taking.lock().await;
+            let taken = self.tools.store.take_due(now, wanted).await?;
+            self.lease_taken(taken)
+        };
+        let found = !leased.is_empty();
+        self.start_leased(leased).await;
+        if found {
+            // There may be more behind them.
+            return Ok(Duration::ZERO);
+        }
+        let next_due = self.tools.store.next_due(&except).await?;
+        let until_due = next_due.map_or(LONGEST_SLEEP, |due| {
+            Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
+        });
+        Ok(until_due.min(first_probe).min(LONGEST_SLEEP))
+    }
+
+    /// Next hops that are suspended or have their share of attempts, and when the first probe is due.
+    fn next_hops_left_alone(&self) -> (Vec<String>, Duration) {
+        let now = Instant::now();
+        let mut first_probe = LONGEST_SLEEP;
+        let mut except: Vec<String> = self.with_under_way(|counts| {
+            counts
+                .iter()
+                .filter(|(_, count)| **count >= limits::QUEUE_ATTEMPTS_PER_NEXT_HOP)
+                .map(|(name, _)| name.to_string())
+                .collect()
+        });
+        for (name, probe_at) in self.tools.delivery.suspended_next_hops() {
+            if probe_at > now {
+                first_probe = first_probe.min(probe_at - now);
+                except.push(name.to_string());
+            }
+        }
+        (except, first_probe)
+    }
+
+    fn lease_taken(&self, taken: Vec<TakenRow>) -> Vec<(Lease, Errand)> {
+        let settings = self.tools.settings.snapshot();
+        by_errand(taken, &settings)
+            .into_iter()
+            .filter_map(|errand| self.leased(errand))
+            .collect()
+    }
+
+    async fn start_leased(self: &Arc<Self>, leased: Vec<(Lease, Errand)>) {
+        for (lease, Errand { next_hop, rows }) in leased {
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
+                return;
+            };
+            match self.load(rows[0].message, &rows).await {
+                Ok(message) => {
+                    let queued = rows.iter().enumerate().map(queued_row).collect();
+                    self.start(message, next_hop, queued, lease, slot);
+                }
+                Err(error) => self.give_back(&rows, &error).await,
+            }
+        }
+    }
+
+    /// The errand under a lease, without rows whose attempt is still under way: an uncertain row
+    /// comes due while its next hop may still answer.
+    fn leased(&self, mut errand: Errand) -> Option<(Lease, Errand)> {
+        let lease = self.leases.take(errand.rows.iter().map(|row| row.id));
+        errand.rows.retain(|row| lease.holds(row.id));
+        (!errand.rows.is_empty()).then_some((lease, errand))
+    }
+
+    /// The message with the taken rows as its recipients.
+    async fn load(&self, id: MessageId, rows: &[TakenRow]) -> Result<Arc<Message>, LoadError> {
+        let mut message = self.tools.store.load(id, &self.tools.budget).await?;
+        message.envelope.recipients = rows.iter().map(|row| row.recipient.clone()).collect();
+        Ok(Arc::new(message))
+    }
+
+    /// Rows whose message cannot be read: damaged for good, or tried again later.
+    async fn give_back(&self, rows: &[TakenRow], error: &LoadError) {
+        tracing::error!(id = %rows[0].message, %error, "a queued message cannot be read");
+        let damaged = matches!(error, LoadError::Damaged(_));
+        let state = if damaged {
+            RowState::Damaged
+        } else {
+            RowState::Waiting
+        };
+        let next_attempt_at = Timestamp::now() + limits::BREAKER_PROBE_FIRST;
+        let changes = rows.iter().map(|row| RowChange::SetState {
+            row: row.id,
+            state,
+            next_attempt_at: Some(next_attempt_at),
+        });
+        self.tools.store.change(changes.collect()).await;
+    }
+}
+
+/// Rows of one message for one next hop: they go out in one transaction.
+struct Errand {
+    next_hop: Arc<NextHop>,
+    rows: Vec<TakenRow>,
+}
+
+/// Where mail goes is decided anew: the settings may have changed since the rows were stored.
+fn by_errand(taken: Vec<TakenRow>, settings: &Settings) -> Vec<Errand> {
+    let mut errands: Vec<Errand> = Vec::new();
+    let mut open: HashMap<(MessageId, Arc<str>), usize> = HashMap::new();
+    for row in taken {
+        let domain = row.recipient.address.domain_lowercase();
+        let next_hop = settings.next_hop_for(&domain);
+        let key = (row.message, Arc::clone(next_hop.name()));
+        let position = open.get(&key).copied();
+        match position.filter(|&at| errands[at].rows.len() < limits::RECIPIENTS_PER_TRANSACTION) {
+            Some(position) => errands[position].rows.push(row),
+            None => {
+                open.insert(key, errands.len());
+                errands.push(Errand {
+                    next_hop,
+                    rows: vec![row],
+                });
+            }
+        }
+    }
+    errands
+}
+
+fn queued_row((position, row): (usize, &TakenRow)) -> QueuedRow {
+    QueuedRow {
+        id: row.id,
+        position,
+        attempts: row.attempts,
+        expires_at: row.expires_at,
+        delay_reported: row.delay_reported,
+    }
+}

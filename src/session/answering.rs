@@ -1,0 +1,80 @@
+//! The seam between a session and the paths, so that a session can be tried without them.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::path::{Answer, ClientPresence, LateReply, Paths, Receipt, Transaction};
+use crate::smtp::reply::Reply;
+
+/// Who answers for a message that has arrived whole.
+pub trait Answering: Send + Sync + Sized + 'static {
+    /// To be told what became of the reply.
+    type Receipt: Send;
+    /// A reply that was written late and waits for the proof that it was read.
+    type Late: Send;
+
+    /// Takes the message and says what the client is told. Bounded by itself.
+    fn answer<C: ClientPresence>(
+        self: &Arc<Self>,
+        transaction: Transaction,
+        client: &mut C,
+        shutdown: &CancellationToken,
+    ) -> impl Future<Output = Answered<Self::Receipt>> + Send;
+
+    /// The reply was given to the socket.
+    fn written(receipt: Self::Receipt) -> Option<Self::Late>;
+
+    /// The reply could not be written, or the client had gone before it was. Bounded by itself.
+    fn not_written(receipt: Self::Receipt) -> impl Future<Output = ()> + Send;
+
+    /// A command came that the client can only have sent after it read the late reply.
+    fn was_read(late: Self::Late);
+}
+
+/// What the client is told about its message.
+#[derive(Debug)]
+pub struct Answered<R> {
+    /// The reply to the end of data.
+    pub reply: Reply,
+    /// To be told what became of the reply.
+    pub receipt: R,
+    /// The session closes after the reply.
+    pub close: bool,
+}
+
+impl Answering for Paths {
+    type Receipt = Receipt;
+    type Late = LateReply;
+
+    async fn answer<C: ClientPresence>(
+        self: &Arc<Self>,
+        transaction: Transaction,
+        client: &mut C,
+        shutdown: &CancellationToken,
+    ) -> Answered<Receipt> {
+        let Answer {
+            reply,
+            receipt,
+            close,
+        } = Paths::answer(self, transaction, client, shutdown).await;
+        Answered {
+            reply,
+            receipt,
+            close,
+        }
+    }
+
+    fn written(receipt: Receipt) -> Option<LateReply> {
+        receipt.written()
+    }
+
+    async fn not_written(receipt: Receipt) {
+        receipt.not_written().await;
+    }
+
+    fn was_read(late: LateReply) {
+        late.was_read();
+    }
+}

@@ -1,0 +1,348 @@
+//! A session's stream with its two buffers: every wait of a session is here, and each is bounded.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::BytesMut;
+use rustls::ServerConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::alarm::Alarm;
+use super::pace::Pace;
+use super::stream::{Stream, Transport};
+use crate::limits;
+use crate::path::ClientPresence;
+use crate::smtp::reply::Reply;
+
+/// Why a conversation ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client is gone, or takes nothing more.
+    Gone,
+    /// The client said QUIT and had its reply.
+    Quit,
+    /// This is said, and then we close.
+    Say(Reply),
+    /// Everything was said, and we close.
+    Close,
+    /// The client was silent for too long or too slow.
+    TimedOut,
+}
+
+/// How a wait for bytes ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// There are more bytes in the input.
+    Bytes,
+    /// The deadline passed.
+    Nothing,
+}
+
+/// A stream, what was read from it and not yet understood, and what is to be written to it.
+#[derive(Debug)]
+pub(super) struct Connection<T> {
+    stream: Stream<T>,
+    /// What was read and not yet understood.
+    pub(super) input: BytesMut,
+    /// Replies that wait to be written together.
+    pub(super) output: Vec<u8>,
+    /// What the input may hold.
+    room: usize,
+    /// The last read left no room.
+    filled: bool,
+    /// Bytes read in all.
+    received: u64,
+    alarm: Alarm,
+}
+
+impl<T: Transport> Connection<T> {
+    pub(super) fn new(transport: T) -> Self {
+        Self {
+            stream: Stream::Plain(transport),
+            input: BytesMut::with_capacity(limits::COMMAND_BUFFER_BYTES),
+            output: Vec::new(),
+            room: limits::COMMAND_BUFFER_BYTES,
+            filled: false,
+            received: 0,
+            alarm: Alarm::new(),
+        }
+    }
+
+    /// Bytes understood so far: where the client's words stand that are dealt with now.
+    pub(super) fn position(&self) -> u64 {
+        self.received - self.input.len() as u64
+    }
+
+    /// Bytes read so far: what the client can only have sent later stands behind it.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Waits until there are more bytes in the input.
+    ///
+    /// # Errors
+    /// When the client is gone, or when we shut down.
+    pub(super) async fn read(
+        &mut self,
+        deadline: Instant,
+        shutdown: &CancellationToken,
+    ) -> Result<Arrival, End> {
+        if shutdown.is_cancelled() {
+            return Err(End::Say(Reply::shutting_down()));
+        }
+        self.make_room();
+        let spare = self.input.capacity() - self.input.len();
+        tokio::select! {
+            biased;
+            read = self.stream.read_buf(&mut self.input) => match read {
+                Ok(0) | Err(_) => Err(End::Gone),
+                Ok(count) => {
+                    self.filled = count == spare;
+                    self.received += count as u64;
+                    Ok(Arrival::Bytes)
+                }
+            },
+            () = shutdown.cancelled() => Err(End::Say(Reply::shutting_down())),
+            () = self.alarm.until(deadline) => Ok(Arrival::Nothing),
+        }
+    }
+
+    /// The same for data: a client that fills the buffer gets a larger one, and one that is too slow
+    /// gets 421.
+    ///
+    /// # Errors
+    /// When the client is gone or too slow, or when we shut down.
+    pub(super) async fn read_data(
+        &mut self,
+        pace: &mut Pace,
+        shutdown: &CancellationToken,
+    ) -> Result<(), End> {
+        if self.filled {
+            self.widen(self.room * 2);
+        }
+        let before = self.received;
+        match self.read(pace.deadline(), shutdown).await? {
+            Arrival::Bytes => {
+                pace.arrived(self.received - before, Instant::now());
+                Ok(())
+            }
+            Arrival::Nothing => Err(End::TimedOut),
+        }
+    }
+
+    /// Lets the input hold at least `room` bytes, as far as data may.
+    pub(super) fn widen(&mut self, room: usize) {
+        self.room = self.room.max(room).min(limits::DATA_BUFFER_BYTES);
+    }
+
+    fn make_room(&mut self) {
+        let wanted = self.room.saturating_sub(self.input.len());
+        if wanted > self.input.capacity() - self.input.len() {
+            self.input.reserve(wanted);
+        }
+    }
+
+    /// Gives grown buffers back: the client is silent.
+    pub(super) fn shrink(&mut self) {
+        if self.room > limits::COMMAND_BUFFER_BYTES {
+            self.room = limits::COMMAND_BUFFER_BYTES;
+            self.filled = false;
+            let mut smaller = BytesMut::with_capacity(self.room.max(self.input.len()));
+            smaller.extend_from_slice(&self.input);
+            self.input = smaller;
+        }
+        self.output.shrink_to(limits::COMMAND_BUFFER_BYTES);
+    }
+
+    /// Writes the replies that wait, all in one.
+    ///
+    /// # Errors
+    /// When the client is gone or does not take them.
+    pub(super) async fn flush(&mut self) -> Result<(), End> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let stream = &mut self.stream;
+        let output = &self.output;
+        let written = self
+            .alarm
+            .bound(limits::REPLY_WAIT, async {
+                stream.write_all(output).await?;
+                stream.flush().await
+            })
+            .await;
+        self.output.clear();
+        match written {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => Err(End::Gone),
+        }
+    }
+
+    /// Speaks TLS from here on.
+    ///
+    /// # Errors
+    /// When the handshake fails or takes too long.
+    pub(super) async fn secure(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
+        debug_assert!(self.input.is_empty(), "the caller has refused such bytes");
+        self.alarm
+            .bound(limits::TLS_HANDSHAKE_WAIT, self.stream.secure(config))
+            .await
+            .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.stream.is_tls()
+    }
+
+    /// Closes in order: says that nothing more comes, and with `patient` reads on for a moment.
+    pub(super) async fn close(mut self, patient: bool) {
+        let stream = &mut self.stream;
+        let input = &mut self.input;
+        let farewell = async {
+            let shut = stream.shutdown().await;
+            if shut.is_err() || !patient {
+                return;
+            }
+            loop {
+                input.clear();
+                if let Ok(0) | Err(_) = stream.read_buf(input).await {
+                    return;
+                }
+            }
+        };
+        self.alarm.bound(limits::CLOSE_WAIT, farewell).await;
+    }
+
+    /// Reads what has arrived, without waiting and without leaving a waker behind.
+    fn read_now(&mut self) -> Poll<io::Result<usize>> {
+        self.make_room();
+        let mut nobody = Context::from_waker(Waker::noop());
+        let read = pin!(self.stream.read_buf(&mut self.input)).poll(&mut nobody);
+        if let Poll::Ready(Ok(count)) = read {
+            self.received += count as u64;
+        }
+        read
+    }
+}
+
+impl<T: Transport> ClientPresence for Connection<T> {
+    /// Asked at the commit gate. Whoever fills our buffer with pipelined commands is there: behind
+    /// them the end of file cannot be seen.
+    async fn still_there(&mut self) -> bool {
+        // Out of budget, the stream would say "nothing yet" without a look.
+        tokio::task::unconstrained(poll_fn(|_| {
+            while self.input.len() < limits::COMMAND_BUFFER_BYTES {
+                match self.read_now() {
+                    Poll::Pending => return Poll::Ready(true),
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(false),
+                    Poll::Ready(Ok(_)) => {}
+                }
+            }
+            Poll::Ready(true)
+        }))
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::io::duplex;
+    use tokio::net::{TcpListener, TcpStream};
+
+    async fn pair() -> (TcpStream, Connection<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (client.unwrap(), Connection::new(accepted.unwrap().0))
+    }
+
+    async fn wait_until_gone<T: Transport>(connection: &mut Connection<T>) {
+        let gone = async {
+            while connection.still_there().await {
+                tokio::task::yield_now().await;
+            }
+        };
+        let gone = tokio::time::timeout(Duration::from_secs(10), gone).await;
+        assert!(gone.is_ok(), "the end of file was not seen");
+    }
+
+    #[tokio::test]
+    async fn presence_keeps_pipelined_bytes() {
+        let (mut client, mut connection) = duplex(1_000);
+        client.write_all(b"NOOP\r\nQUIT\r\n").await.unwrap();
+        let mut server = Connection::new(&mut connection);
+        assert!(server.still_there().await);
+        assert!(server.still_there().await);
+        assert_eq!(&server.input[..], b"NOOP\r\nQUIT\r\n");
+        assert_eq!((server.position(), server.received()), (0, 12));
+        drop(client);
+        assert!(!server.still_there().await);
+        assert_eq!(&server.input[..], b"NOOP\r\nQUIT\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_closes_its_socket_is_gone() {
+        let (mut client, mut connection) = pair().await;
+        assert!(connection.still_there().await);
+        client.write_all(b"QUIT\r\n").await.unwrap();
+        drop(client);
+        wait_until_gone(&mut connection).await;
+        assert_eq!(&connection.input[..], b"QUIT\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_resets_its_socket_is_gone() {
+        let (client, mut connection) = pair().await;
+        client.set_zero_linger().unwrap();
+        drop(client);
+        wait_until_gone(&mut connection).await;
+    }
+
+    #[tokio::test]
+    async fn a_full_buffer_counts_as_there() {
+        let (mut client, server) = duplex(1 << 20);
+        let mut connection = Connection::new(server);
+        client.write_all(&b"NOOP\r\n".repeat(2_000)).await.unwrap();
+        drop(client);
+        assert!(connection.still_there().await);
+        assert!(connection.input.len() >= limits::COMMAND_BUFFER_BYTES);
+        assert!(connection.input.len() <= 2 * limits::COMMAND_BUFFER_BYTES);
+    }
+
+    #[tokio::test]
+    async fn the_buffer_grows_with_data_and_shrinks_with_silence() {
+        let (mut client, server) = duplex(1 << 20);
+        let mut connection = Connection::new(server);
+        let shutdown = CancellationToken::new();
+        client.write_all(&[b'a'; 300_000]).await.unwrap();
+        let mut pace = Pace::begin(Instant::now());
+        connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
+        while connection.received() < 300_000 {
+            connection.input.clear();
+            assert!(connection.read_data(&mut pace, &shutdown).await.is_ok());
+        }
+        assert_eq!(connection.room, limits::DATA_BUFFER_BYTES);
+        connection.input.truncate(10);
+        connection.shrink();
+        assert_eq!(&connection.input[..], b"aaaaaaaaaa");
+        assert_eq!(connection.input.capacity(), limits::COMMAND_BUFFER_BYTES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_is_cut_off() {
+        let (client, server) = duplex(16);
+        let mut connection = Connection::new(server);
+        let began = Instant::now();
+        connection.output.extend_from_slice(&[b'a'; 100]);
+        assert!(matches!(connection.flush().await, Err(End::Gone)));
+        assert_eq!(began.elapsed(), limits::REPLY_WAIT);
+        drop(client);
+    }
+}

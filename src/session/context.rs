@@ -1,0 +1,61 @@
+//! What every session is given: the rest of the appliance as a session sees it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::counters::ReceivingCounters;
+use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::path::Paths;
+use crate::settings::Current;
+use crate::tls::ServerTls;
+
+/// Shared by all sessions of all listeners. `A` answers for messages: [`Paths`], or a stand-in in tests.
+pub struct SessionContext<A = Paths> {
+    /// Our name in the greeting, in EHLO and in the Received field.
+    pub hostname: Arc<str>,
+    /// What the administrator sets; each transaction takes a snapshot at MAIL.
+    pub settings: Current,
+    /// Who answers for a message that has arrived whole.
+    pub paths: Arc<A>,
+    /// Names for messages.
+    pub ids: Arc<MessageIds>,
+    /// Where bodies go that do not stay in memory.
+    pub spool: Arc<Spool>,
+    /// What all bodies together may hold in memory.
+    pub budget: Arc<MemoryBudget>,
+    /// What sessions count.
+    pub counters: Arc<ReceivingCounters>,
+    /// Our certificate; none: STARTTLS is not offered.
+    pub tls: Option<Arc<ServerTls>>,
+    /// Whether mail is taken at all: false while the store is not healthy, and MAIL gets 452.
+    pub takes_mail: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl<A> fmt::Debug for SessionContext<A> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SessionContext")
+            .field("hostname", &self.hostname)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The client at the other end, as the connection shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    /// Where it connected from; an IPv4 address in IPv6 clothes is shown as IPv4.
+    pub(super) address: IpAddr,
+    /// TLS is spoken.
+    pub(super) tls: bool,
+}
+
+impl Peer {
+    /// A client that has just connected from `address`.
+    pub(super) fn new(address: IpAddr) -> Self {
+        Self {
+            address: address.to_canonical(),
+            tls: false,
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The loop: takes a command, has the state decide, and carries the step out. Only it writes replies,
+//! counts errors and closes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::answering::Answering;
+use super::connection::{Arrival, Connection, End};
+use super::content::{Content, Refused};
+use super::context::{Peer, SessionContext};
+use super::data;
+use super::envelope::Addressed;
+use super::state::{Chunked, State, Step, Surroundings};
+use super::stream::Transport;
+use crate::limits;
+use crate::path::{ClientPresence, Transaction};
+use crate::smtp::capabilities::Capabilities;
+use crate::smtp::command::Command;
+use crate::smtp::end_of_data::Findings;
+use crate::smtp::line::{LineError, LineFramer};
+use crate::smtp::reply::Reply;
+
+/// One client's conversation.
+pub(super) struct Conversation<A: Answering, T> {
+    context: Arc<SessionContext<A>>,
+    peer: Peer,
+    connection: Connection<T>,
+    framer: LineFramer,
+    shutdown: CancellationToken,
+    /// Replies of 4xx and 5xx since the last message that was taken: who delivers mail may err.
+    errors: u32,
+    /// A late reply, and how much was read when it was written: a command behind that proves it read.
+    late: Option<(A::Late, u64)>,
+}
+
+impl<A: Answering, T: Transport> Conversation<A, T> {
+    pub(super) fn new(
+        transport: T,
+        peer: Peer,
+        context: Arc<SessionContext<A>>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            context,
+            peer,
+            connection: Connection::new(transport),
+            framer: LineFramer::new(),
+            shutdown,
+            errors: 0,
+            late: None,
+        }
+    }
+
+    /// Speaks until the end, and closes.
+    pub(super) async fn hold(mut self) {
+        let end = match self.greet() {
+            Ok(()) => self.talk().await,
+            Err(end) => end,
+        };
+        let (last_words, patient) = match end {
+            End::Gone => return,
+            End::Quit => (None, false),
+            End::Close => (None, true),
+            End::Say(reply) => (Some(reply), true),
+            End::TimedOut => {
+                self.context.counters.timeouts.increment();
+                (Some(Reply::command_timeout()), true)
+            }
+        };
+        if let Some(reply) = last_words {
+            self.write(&reply);
+        }
+        if self.connection.flush().await.is_ok() {
+            self.connection.close(patient).await;
+        }
+    }
+
+    /// RFC 5321 §3.1.
+    fn greet(&mut self) -> Result<(), End> {
+        if self.shutdown.is_cancelled() {
+            return Err(End::Say(Reply::shutting_down()));
+        }
+        let words = format!("{} ESMTP Fastpath", self.context.hostname);
+        self.say(&Reply::plain(220, words))
+    }
+
+    async fn talk(&mut self) -> End {
+        let mut state = State::Greeted;
+        loop {
+            state = match self.turn(state).await {
+                Ok(state) => state,
+                Err(end) => return end,
+            };
+        }
+    }
+
+    /// One command and what follows from it.
+    async fn turn(&mut self, state: State) -> Result<State, End> {
+        let line = self.next_line().await?;
+        self.prove_read();
+        if self.shutdown.is_cancelled() {
+            return Err(End::Say(Reply::shutting_down()));
+        }
+        let command = match line {
+            Ok(line) => Command::parse(&line, state.smtputf8()).map_err(|error| {
+                // How many bytes follow is not known, and they must not be taken for commands.
+                let bytes_follow = line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"BDAT");
+                (error.reply(), bytes_follow)
+            }),
+            Err(error) => Err((error.reply(), false)),
+        };
+        match command {
+            Ok(command) => {
+                let around = Surroundings {
+                    context: &self.context,
+                    peer: &self.peer,
+                };
+                let (state, step) = state.apply(command, &around);
+                self.carry_out(state, step).await
+            }
+            Err((reply, true)) => Err(End::Say(reply)),
+            Err((reply, false)) => self.say(&reply).map(|()| state),
+        }
+    }
+
+    /// The next command line. Replies are written when no complete command waits: one write for a
+    /// batch of pipelined ones (RFC 2920 §3.2).
+    async fn next_line(&mut self) -> Result<Result<Bytes, LineError>, End> {
+        let mut first_wait = None;
+        loop {
+            let input = &mut self.connection.input;
+            if let Some(line) = self.framer.next(input, limits::COMMAND_LINE_BYTES) {
+                if self.connection.output.len() >= limits::COMMAND_BUFFER_BYTES {
+                    self.connection.flush().await?;
+                }
+                return Ok(line);
+            }
+            self.connection.flush().await?;
+            // For the whole line, however slowly its bytes come.
+            let began = *first_wait.get_or_insert_with(Instant::now);
+            self.wait_for_command(began).await?;
+        }
+    }
+
+    async fn wait_for_command(&mut self, began: Instant) -> Result<(), End> {
+        let idle = began + limits::BUFFER_IDLE;
+        if self.connection.read(idle, &self.shutdown).await? == Arrival::Bytes {
+            return Ok(());
+        }
+        self.connection.shrink();
+        let deadline = began + limits::COMMAND_WAIT;
+        match self.connection.read(deadline, &self.shutdown).await? {
+            Arrival::Bytes => Ok(()),
+            Arrival::Nothing => Err(End::TimedOut),
+        }
+    }
+
+    /// A command that stands behind everything that was read when a late reply was written can only
+    /// have been sent by a client that got the reply.
+    fn prove_read(&mut self) {
+        let position = self.connection.position();
+        if let Some((late, _)) = self.late.take_if(|(_, read)| position > *read) {
+            A::was_read(late);
+        }
+    }
+
+    async fn carry_out(&mut self, state: State, step: Step) -> Result<State, End> {
+        match step {
+            Step::Say(reply) => self.say(&reply)?,
+            Step::Introduce => self.introduce(),
+            // Boxed: an idle session does not hold the room that receiving takes.
+            Step::Data(addressed) => Box::pin(self.data(addressed)).await?,
+            Step::Chunk {
+                chunked,
+                size,
+                last,
+            } => {
+                if let Some(chunked) = Box::pin(self.chunk(chunked, size, last)).await? {
+                    return Ok(State::Chunked(chunked));
+                }
+            }
+            Step::SkipChunk { size, reply } => Box::pin(self.skip_chunk(size, reply)).await?,
+            Step::StartTls => Box::pin(self.start_tls()).await?,
+            Step::Quit => {
+                self.say(&Reply::closing())?;
+                return Err(End::Quit);
+            }
+        }
+        Ok(state)
+    }
+
+    /// EHLO.
+    fn introduce(&mut self) {
+        let settings = self.context.settings.snapshot();
+        let capabilities = Capabilities {
+            size: Some(settings.message_size_max_bytes),
+            pipelining: true,
+            eight_bit_mime: true,
+            smtputf8: true,
+            enhanced_status_codes: true,
+            dsn: true,
+            chunking: true,
+            starttls: self.context.tls.is_some() && !self.peer.tls,
+            auth: Vec::new(),
+        };
+        self.context.counters.replied_with(250);
+        capabilities.write_ehlo(&self.context.hostname, &mut self.connection.output);
+    }
+
+    /// DATA: RFC 5321 §4.1.1.4.
+    async fn data(&mut self, addressed: Addressed) -> Result<(), End> {
+        self.say(&Reply::start_data())?;
+        self.connection.flush().await?;
+        let id = addressed.next_id(&self.context);
+        let mut content = Content::new(id, &addressed.opened.settings, &self.context);
+        let findings =
+            data::receive_data(&mut self.connection, &mut content, &self.shutdown).await?;
+        self.end_of_data(addressed, content, findings).await
+    }
+
+    /// BDAT: RFC 3030 §2. Gives the envelope back while more chunks are expected.
+    async fn chunk(
+        &mut self,
+        mut chunked: Box<Chunked>,
+        size: u64,
+        last: bool,
+    ) -> Result<Option<Box<Chunked>>, End> {
+        bound_chunk(size)?;
+        data::receive_chunk(&mut self.connection, &mut chunked, size, &self.shutdown).await?;
+        if let Some(reply) = chunked.content.refusal() {
+            self.conclude(&reply)?;
+            return Ok(None);
+        }
+        if !last {
+            let words = format!("{size} octets received");
+            self.say(&Reply::new(250, (2, 0, 0), words))?;
+            return Ok(Some(chunked));
+        }
+        let Chunked {
+            addressed,
+            mut content,
+            normaliser,
+        } = *chunked;
+        let canonical = &mut content.canonical;
+        let findings = normaliser.finish(&mut |bytes| canonical.extend_from_slice(bytes));
+        content.take().await?;
+        self.end_of_data(addressed, content, findings).await?;
+        Ok(None)
+    }
+
+    /// A chunk that is refused before it is read.
+    async fn skip_chunk(&mut self, size: u64, reply: Reply) -> Result<(), End> {
+        bound_chunk(size)?;
+        data::skip_chunk(&mut self.connection, size, &self.shutdown).await?;
+        self.say(&reply)
+    }
+
+    /// The content has arrived whole (the patent's step 305).
+    async fn end_of_data(
+        &mut self,
+        addressed: Addressed,
+        content: Content,
+        findings: Findings,
+    ) -> Result<(), End> {
+        let ended_at = Instant::now().into_std();
+        let id = content.id();
+        let arrived = match content.finish(findings).await {
+            Ok(arrived) => arrived,
+            Err(Refused { reply, close: true }) => return Err(End::Say(reply)),
+            Err(Refused { reply, .. }) => return self.conclude(&reply),
+        };
+        let mut arrived = arrived;
+        let reasons = std::mem::take(&mut arrived.reasons);
+        let settings = Arc::clone(&addressed.opened.settings);
+        let message = addressed.message(id, arrived, &self.peer, &self.context.hostname);
+        self.context.counters.messages.increment();
+        self.answer(Transaction {
+            message: Arc::new(message),
+            settings,
+            reasons,
+            ended_at,
+        })
+        .await
+    }
+
+    /// Has the message answered, says so, and reports whether that could be said.
+    async fn answer(&mut self, transaction: Transaction) -> Result<(), End> {
+        // Replies to what came before BDAT LAST are not kept waiting for a slow next hop.
+        self.connection.flush().await?;
+        let context = Arc::clone(&self.context);
+        let answered = context
+            .paths
+            .answer(transaction, &mut self.connection, &self.shutdown)
+            .await;
+        if answered.reply.is_positive() {
+            self.errors = 0;
+        }
+        // A socket takes a reply also when the other side is closed already.
+        let there = self.connection.still_there().await;
+        let said = self.conclude(&answered.reply);
+        let flushed = self.connection.flush().await;
+        if flushed.is_err() || !there {
+            A::not_written(answered.receipt).await;
+            return Err(End::Gone);
+        }
+        if let Some(late) = A::written(answered.receipt) {
+            // What has come by now may have been sent before the reply was seen.
+            self.connection.still_there().await;
+            self.late = Some((late, self.connection.received()));
+        }
+        if answered.close {
+            return Err(End::Close);
+        }
+        said
+    }
+
+    /// STARTTLS: RFC 3207 §4.
+    async fn start_tls(&mut self) -> Result<(), End> {
+        // Anybody on the way can have put these bytes there; under TLS they would seem the client's.
+        if !self.connection.input.is_empty() {
+            return Err(End::Say(Reply::bytes_before_tls()));
+        }
+        let Some(tls) = &self.context.tls else {
+            return self.say(&Reply::not_implemented());
+        };
+        let config = tls.config();
+        self.say(&Reply::start_tls())?;
+        self.connection.flush().await?;
+        if let Err(error) = self.connection.secure(config).await {
+            self.context.counters.tls_failures.increment();
+            tracing::debug!(client = %self.peer.address, %error, "a TLS handshake failed");
+            return Err(End::Gone);
+        }
+        self.context.counters.tls_sessions.increment();
+        self.peer.tls = self.connection.is_tls();
+        self.framer = LineFramer::new();
+        Ok(())
+    }
+
+    /// Replies to a command. One error too many gets 421 in its place.
+    fn say(&mut self, reply: &Reply) -> Result<(), End> {
+        self.count_error(reply)?;
+        self.write(reply);
+        Ok(())
+    }
+
+    /// Replies to content. What became of a message is said in any case, and 421 follows.
+    fn conclude(&mut self, reply: &Reply) -> Result<(), End> {
+        self.write(reply);
+        self.count_error(reply)
+    }
+
+    fn count_error(&mut self, reply: &Reply) -> Result<(), End> {
+        self.errors += u32::from(counts_as_error(reply));
+        if self.errors >= limits::SESSION_ERRORS {
+            return Err(End::Say(Reply::too_many_errors()));
+        }
+        Ok(())
+    }
+
+    /// Puts a reply behind those that wait to be written.
+    fn write(&mut self, reply: &Reply) {
+        self.context.counters.replied(reply);
+        reply.write(&mut self.connection.output);
+    }
+}
+
+/// A recipient too many is no misbehaviour: RFC 5321 §4.5.3.1.10 lets the client find our limit so, and
+/// it must not lose those that were accepted.
+fn counts_as_error(reply: &Reply) -> bool {
+    !reply.is_positive() && !reply.is_intermediate() && *reply != Reply::too_many_recipients()
+}
+
+/// No chunk that would take days to read past is begun.
+fn bound_chunk(size: u64) -> Result<(), End> {
+    if size > limits::READ_ON_BYTES {
+        return Err(End::Say(Reply::message_too_big()));
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Receiving content: DATA to its end mark, BDAT by its count, and bytes that nobody wants.
+
+use bytes::Buf;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::connection::{Connection, End};
+use super::content::Content;
+use super::pace::Pace;
+use super::state::Chunked;
+use super::stream::Transport;
+use crate::limits;
+use crate::smtp::end_of_data::{DataDecoder, Findings};
+
+/// Reads DATA up to the real end, whether the message is still wanted or not. What stands behind the
+/// end stays in the input. Steps 303 and 304 of the patent's Figure 3, 603 and 604 of Figure 6.
+///
+/// # Errors
+/// When the client is gone or too slow, or when we shut down.
+pub(super) async fn receive_data<T: Transport>(
+    connection: &mut Connection<T>,
+    content: &mut Content,
+    shutdown: &CancellationToken,
+) -> Result<Findings, End> {
+    let mut decoder = DataDecoder::new();
+    let mut pace = Pace::begin(Instant::now());
+    connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
+    loop {
+        let canonical = &mut content.canonical;
+        canonical.reserve(connection.input.len());
+        let decoded = decoder.decode(&connection.input, &mut |bytes| {
+            canonical.extend_from_slice(bytes);
+        });
+        connection.input.advance(decoded.consumed);
+        content.take().await?;
+        if decoded.finished {
+            return Ok(decoder.findings());
+        }
+        connection.read_data(&mut pace, shutdown).await?;
+    }
+}
+
+/// Reads a chunk of `size` bytes, whether the message is still wanted or not.
+///
+/// # Errors
+/// When the client is gone or too slow, or when we shut down.
+pub(super) async fn receive_chunk<T: Transport>(
+    connection: &mut Connection<T>,
+    chunked: &mut Chunked,
+    size: u64,
+    shutdown: &CancellationToken,
+) -> Result<(), End> {
+    chunked.content.expect(size);
+    let mut pace = Pace::begin(Instant::now());
+    connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
+    let mut missing = size;
+    loop {
+        let there = present(connection, missing);
+        let canonical = &mut chunked.content.canonical;
+        chunked
+            .normaliser
+            .decode(&connection.input[..there], &mut |bytes| {
+                canonical.extend_from_slice(bytes);
+            });
+        connection.input.advance(there);
+        chunked.content.take().await?;
+        missing -= there as u64;
+        if missing == 0 {
+            return Ok(());
+        }
+        connection.read_data(&mut pace, shutdown).await?;
+    }
+}
+
+/// Reads `size` bytes for nothing.
+///
+/// # Errors
+/// When the client is gone or too slow, or when we shut down.
+pub(super) async fn skip_chunk<T: Transport>(
+    connection: &mut Connection<T>,
+    size: u64,
+    shutdown: &CancellationToken,
+) -> Result<(), End> {
+    let mut pace = Pace::begin(Instant::now());
+    let mut missing = size;
+    loop {
+        let there = present(connection, missing);
+        connection.input.advance(there);
+        missing -= there as u64;
+        if missing == 0 {
+            return Ok(());
+        }
+        connection.read_data(&mut pace, shutdown).await?;
+    }
+}
+
+/// How many of the `missing` bytes are in the input already.
+fn present<T>(connection: &Connection<T>, missing: u64) -> usize {
+    let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+    connection.input.len().min(missing)
+}

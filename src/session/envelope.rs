@@ -1,0 +1,203 @@
+//! The envelope as it grows: MAIL opens it, each RCPT adds a recipient, and the data closes it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::content::Arrived;
+use super::context::{Peer, SessionContext};
+use crate::limits;
+use crate::message::received::{self, Protocol};
+use crate::message::{Client, Envelope, Message, MessageId, Recipient};
+use crate::settings::Settings;
+use crate::smtp::address::{ForwardPath, Mailbox};
+use crate::smtp::command::{BodyType, MailCommand, RcptCommand};
+use crate::smtp::reply::Reply;
+
+/// A client that has said who it is.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    /// What it calls itself.
+    pub(super) helo: Arc<str>,
+    /// By EHLO, not HELO.
+    pub(super) extended: bool,
+}
+
+/// An envelope with a sender and no recipient yet.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) identity: Identity,
+    pub(super) mail: MailCommand,
+    /// The settings for the whole of this transaction.
+    pub(super) settings: Arc<Settings>,
+    /// A recipient was given, and refused.
+    pub(super) refused_recipient: bool,
+    received_at: Timestamp,
+}
+
+/// An envelope with a sender and at least one recipient.
+#[derive(Debug)]
+pub(super) struct Addressed {
+    pub(super) opened: Box<Opened>,
+    recipients: Vec<Recipient>,
+}
+
+impl Opened {
+    /// MAIL.
+    ///
+    /// # Errors
+    /// The reply to a sender whose message we would not take.
+    pub(super) fn new<A>(
+        identity: Identity,
+        mail: MailCommand,
+        context: &SessionContext<A>,
+    ) -> Result<Box<Self>, Reply> {
+        let settings = context.settings.snapshot();
+        // RFC 1870 §6.1: a size that is known to be too large is refused here already.
+        if mail
+            .size
+            .is_some_and(|size| size > settings.message_size_max_bytes)
+        {
+            return Err(Reply::message_too_big());
+        }
+        if !(context.takes_mail)() {
+            return Err(Reply::insufficient_storage());
+        }
+        Ok(Box::new(Self {
+            identity,
+            mail,
+            settings,
+            refused_recipient: false,
+            received_at: Timestamp::now(),
+        }))
+    }
+
+    /// The first RCPT that is accepted.
+    ///
+    /// # Errors
+    /// This envelope as it was, and the reply to a recipient we do not serve.
+    pub(super) fn address(
+        mut self: Box<Self>,
+        rcpt: RcptCommand,
+        peer: &Peer,
+        hostname: &str,
+    ) -> Result<Addressed, (Box<Self>, Reply)> {
+        match self.recipient(rcpt, peer, hostname) {
+            Ok(recipient) => Ok(Addressed {
+                opened: self,
+                recipients: vec![recipient],
+            }),
+            Err(reply) => {
+                self.refused_recipient = true;
+                Err((self, reply))
+            }
+        }
+    }
+
+    /// Whom a RCPT names, if this client may send there through us.
+    fn recipient(
+        &self,
+        rcpt: RcptCommand,
+        peer: &Peer,
+        hostname: &str,
+    ) -> Result<Recipient, Reply> {
+        let address = match rcpt.to {
+            // RFC 5321 §4.5.1: every server takes mail for its postmaster, named without a domain.
+            ForwardPath::Postmaster => Mailbox::parse(&format!("postmaster@{hostname}"))
+                .map_err(|_| Reply::relay_denied())?,
+            ForwardPath::Mailbox(mailbox) => {
+                let served = self.settings.trusts(peer.address)
+                    || self.settings.relays_for(&mailbox.domain_lowercase());
+                // A trick is refused to everybody: the next hop may undo it and relay further.
+                if !served || mailbox.has_relay_trick() {
+                    return Err(Reply::relay_denied());
+                }
+                mailbox
+            }
+        };
+        Ok(Recipient {
+            address,
+            notify: rcpt.notify,
+            original_recipient: rcpt.original_recipient,
+        })
+    }
+}
+
+impl Addressed {
+    /// A further RCPT.
+    ///
+    /// # Errors
+    /// The reply to a recipient we do not serve, or one too many.
+    pub(super) fn add(
+        &mut self,
+        rcpt: RcptCommand,
+        peer: &Peer,
+        hostname: &str,
+    ) -> Result<(), Reply> {
+        if self.recipients.len() >= limits::RECIPIENTS {
+            return Err(Reply::too_many_recipients());
+        }
+        let recipient = self.opened.recipient(rcpt, peer, hostname)?;
+        self.recipients.push(recipient);
+        Ok(())
+    }
+
+    /// The name of the message that the data will be.
+    pub(super) fn next_id<A>(&self, context: &SessionContext<A>) -> MessageId {
+        context.ids.next(self.opened.received_at)
+    }
+
+    /// The message, now that its content has arrived.
+    pub(super) fn message(
+        self,
+        id: MessageId,
+        arrived: Arrived,
+        peer: &Peer,
+        hostname: &str,
+    ) -> Message {
+        let Self { opened, recipients } = self;
+        let Opened {
+            identity,
+            mail,
+            received_at,
+            ..
+        } = *opened;
+        let client = Client {
+            address: Some(peer.address),
+            helo: identity.helo,
+            login: None,
+        };
+        let protocol = Protocol {
+            extended: identity.extended,
+            tls: peer.tls,
+            authenticated: false,
+            smtputf8: mail.smtputf8,
+        };
+        let prefix: Bytes = received::field(&client, protocol, hostname, id, received_at);
+        // RFC 6531 §3.5: what needs the extension is an address or a field, not the parameter.
+        let needs_smtputf8 = mail.smtputf8
+            && (arrived.eight_bit_header
+                || !mail.from.is_ascii()
+                || recipients
+                    .iter()
+                    .any(|recipient| !recipient.address.is_ascii()));
+        Message {
+            id,
+            received_at,
+            client,
+            envelope: Envelope {
+                sender: mail.from,
+                recipients,
+                body_type: mail.body.unwrap_or(BodyType::SevenBit),
+                smtputf8: mail.smtputf8,
+                ret: mail.ret,
+                envelope_id: mail.envelope_id,
+            },
+            prefix,
+            body: arrived.body,
+            eight_bit: arrived.eight_bit,
+            needs_smtputf8,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! How slowly a client may send data.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::limits;
+
+/// The rate of the data of one message or chunk so far.
+#[derive(Debug)]
+pub(super) struct Pace {
+    began: Instant,
+    last: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    /// The data begins at `now`.
+    pub(super) fn begin(now: Instant) -> Self {
+        Self {
+            began: now,
+            last: now,
+            bytes: 0,
+        }
+    }
+
+    /// More data came at `now`.
+    pub(super) fn arrived(&mut self, bytes: u64, now: Instant) {
+        self.last = now;
+        self.bytes += bytes;
+    }
+
+    /// The instant at which the client is too slow if nothing more comes before: it was silent for
+    /// too long, or the average over the data so far falls below the rate.
+    pub(super) fn deadline(&self) -> Instant {
+        let silent = self.last + limits::DATA_BLOCK_WAIT;
+        let earned = Duration::from_secs(self.bytes / limits::DATA_RATE_BYTES_PER_SECOND);
+        let slow = self.began + earned.max(limits::DATA_RATE_GRACE);
+        silent.min(slow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_limit_that_is_broken_counts() {
+        let check = |blocks: &[(u64, u64)], expected_seconds: u64| {
+            let began = Instant::now();
+            let mut pace = Pace::begin(began);
+            for &(second, bytes) in blocks {
+                pace.arrived(bytes, began + Duration::from_secs(second));
+            }
+            let deadline = pace.deadline().duration_since(began).as_secs();
+            assert_eq!(deadline, expected_seconds, "{blocks:?}");
+        };
+        check(&[], 30);
+        check(&[(1, 1)], 30);
+        check(&[(29, 15_000)], 30);
+        check(&[(29, 20_000)], 40);
+        check(&[(29, 20_000), (39, 500)], 41);
+        check(&[(1, 10_000_000)], 181);
+        check(&[(1, 10_000_000), (100, 1)], 280);
+    }
+}

@@ -1,0 +1,251 @@
+//! Where a conversation stands, as types that are consumed: one verb, one place.
+//!
+//! Nothing here awaits or writes. A command turns a state into the next one and a step that the
+//! conversation carries out.
+
+use super::content::Content;
+use super::context::{Peer, SessionContext};
+use super::envelope::{Addressed, Identity, Opened};
+use crate::limits;
+use crate::smtp::bdat::BdatNormaliser;
+use crate::smtp::command::{Command, MailCommand, RcptCommand};
+use crate::smtp::reply::Reply;
+
+/// Where a conversation stands.
+#[derive(Debug)]
+pub(super) enum State {
+    /// We have greeted; the client has not said who it is, or not since TLS began.
+    Greeted,
+    /// It has, and no envelope is open.
+    Identified(Identity),
+    /// MAIL was accepted.
+    Opened(Box<Opened>),
+    /// A recipient was, too.
+    Addressed(Addressed),
+    /// The content comes by BDAT, and its last chunk has not come yet.
+    Chunked(Box<Chunked>),
+}
+
+/// An envelope whose content comes in chunks (RFC 3030).
+#[derive(Debug)]
+pub(super) struct Chunked {
+    pub(super) addressed: Addressed,
+    pub(super) content: Content,
+    pub(super) normaliser: BdatNormaliser,
+}
+
+/// What the conversation has to do about a command.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Say this.
+    Say(Reply),
+    /// Say what we offer.
+    Introduce,
+    /// Say 354 and receive the content.
+    Data(Addressed),
+    /// Receive a chunk of this many bytes.
+    Chunk {
+        chunked: Box<Chunked>,
+        size: u64,
+        last: bool,
+    },
+    /// Read a chunk of this many bytes for nothing, then say this.
+    SkipChunk { size: u64, reply: Reply },
+    /// Say 220 and begin TLS.
+    StartTls,
+    /// Say goodbye.
+    Quit,
+}
+
+/// What stands around a conversation while it looks at a command.
+#[derive(Debug)]
+pub(super) struct Surroundings<'a, A> {
+    pub(super) context: &'a SessionContext<A>,
+    pub(super) peer: &'a Peer,
+}
+
+impl State {
+    /// The envelope is open to addresses outside ASCII.
+    pub(super) fn smtputf8(&self) -> bool {
+        match self {
+            Self::Greeted | Self::Identified(_) => false,
+            Self::Opened(opened) => opened.mail.smtputf8,
+            Self::Addressed(addressed) => addressed.opened.mail.smtputf8,
+            Self::Chunked(chunked) => chunked.addressed.opened.mail.smtputf8,
+        }
+    }
+
+    /// Takes a command.
+    pub(super) fn apply<A>(self, command: Command, around: &Surroundings<'_, A>) -> (Self, Step) {
+        match command {
+            Command::Ehlo { host } => (Self::identified(&host, true), Step::Introduce),
+            Command::Helo { host } => {
+                let reply = Reply::plain(250, around.context.hostname.to_string());
+                (Self::identified(&host, false), Step::Say(reply))
+            }
+            Command::Mail(mail) => self.mail(mail, around),
+            Command::Rcpt(rcpt) => self.rcpt(rcpt, around),
+            Command::Data => self.data(around),
+            Command::Bdat { size, last } => self.bdat(size, last, around),
+            Command::Rset => (self.without_envelope(), Step::Say(Reply::ok())),
+            Command::StartTls => self.start_tls(around),
+            Command::Quit => (self, Step::Quit),
+            Command::Noop => (self, Step::Say(Reply::ok())),
+            Command::Vrfy => (self, Step::Say(Reply::cannot_verify())),
+            Command::Help => (self, Step::Say(Reply::help())),
+            Command::Expn | Command::Auth { .. } => (self, Step::Say(Reply::not_implemented())),
+        }
+    }
+
+    /// RFC 5321 §4.1.4: EHLO and HELO begin anew.
+    fn identified(host: &str, extended: bool) -> Self {
+        Self::Identified(Identity {
+            helo: host.into(),
+            extended,
+        })
+    }
+
+    /// The envelope is gone: RSET, or any refusal of DATA or BDAT.
+    pub(super) fn without_envelope(self) -> Self {
+        match self {
+            Self::Greeted | Self::Identified(_) => self,
+            Self::Opened(opened) => Self::Identified(opened.identity),
+            Self::Addressed(addressed) => Self::Identified(addressed.opened.identity),
+            Self::Chunked(chunked) => Self::Identified(chunked.addressed.opened.identity),
+        }
+    }
+
+    fn mail<A>(self, mail: MailCommand, around: &Surroundings<'_, A>) -> (Self, Step) {
+        let identity = match self {
+            Self::Identified(identity) => identity,
+            Self::Greeted => return (self, out_of_sequence("Say EHLO first")),
+            _ => return (self, out_of_sequence("The sender is given already")),
+        };
+        match Opened::new(identity.clone(), mail, around.context) {
+            Ok(opened) => (Self::Opened(opened), Step::Say(Reply::sender_ok())),
+            Err(reply) => (Self::Identified(identity), Step::Say(reply)),
+        }
+    }
+
+    fn rcpt<A>(self, rcpt: RcptCommand, around: &Surroundings<'_, A>) -> (Self, Step) {
+        let hostname = &around.context.hostname;
+        match self {
+            Self::Opened(opened) => match opened.address(rcpt, around.peer, hostname) {
+                Ok(addressed) => (Self::Addressed(addressed), Step::Say(Reply::recipient_ok())),
+                Err((opened, reply)) => (Self::Opened(opened), Step::Say(reply)),
+            },
+            Self::Addressed(mut addressed) => {
+                let reply = match addressed.add(rcpt, around.peer, hostname) {
+                    Ok(()) => Reply::recipient_ok(),
+                    Err(reply) => reply,
+                };
+                (Self::Addressed(addressed), Step::Say(reply))
+            }
+            Self::Chunked(_) => (self, out_of_sequence("The content has begun")),
+            Self::Greeted | Self::Identified(_) => (self, out_of_sequence("Say MAIL first")),
+        }
+    }
+
+    fn data<A>(self, around: &Surroundings<'_, A>) -> (Self, Step) {
+        match self {
+            Self::Addressed(addressed) => {
+                let identity = addressed.opened.identity.clone();
+                let step = match room_for_content(around) {
+                    Ok(()) => Step::Data(addressed),
+                    Err(reply) => Step::Say(reply),
+                };
+                (Self::Identified(identity), step)
+            }
+            Self::Opened(opened) => {
+                let (state, reply) = Self::without_recipients(opened);
+                (state, Step::Say(reply))
+            }
+            // RFC 3030 §2: DATA and BDAT cannot be used in the same transaction.
+            Self::Chunked(_) => {
+                let step = out_of_sequence("The content has begun with BDAT");
+                (self.without_envelope(), step)
+            }
+            Self::Greeted | Self::Identified(_) => (self, out_of_sequence("Say MAIL first")),
+        }
+    }
+
+    /// RFC 3030 §2: the bytes of a chunk follow whatever we think of it.
+    fn bdat<A>(self, size: u64, last: bool, around: &Surroundings<'_, A>) -> (Self, Step) {
+        let chunked = match self {
+            Self::Chunked(chunked) => chunked,
+            Self::Addressed(addressed) => match room_for_content(around) {
+                Ok(()) => Chunked::begin(addressed, around.context),
+                Err(reply) => {
+                    let state = Self::Addressed(addressed).without_envelope();
+                    return (state, Step::SkipChunk { size, reply });
+                }
+            },
+            Self::Opened(opened) => {
+                let (state, reply) = Self::without_recipients(opened);
+                return (state, Step::SkipChunk { size, reply });
+            }
+            Self::Greeted | Self::Identified(_) => {
+                let reply = Reply::bad_sequence("Say MAIL first");
+                return (self, Step::SkipChunk { size, reply });
+            }
+        };
+        let identity = chunked.addressed.opened.identity.clone();
+        let step = Step::Chunk {
+            chunked,
+            size,
+            last,
+        };
+        (Self::Identified(identity), step)
+    }
+
+    /// Content for nobody. When its recipients were refused the message is, too (RFC 5321 §3.3); when
+    /// none was given yet the command only came too early, and nothing changes (§4.1.4).
+    fn without_recipients(opened: Box<Opened>) -> (Self, Reply) {
+        if opened.refused_recipient {
+            let reply = Reply::no_valid_recipients();
+            (Self::Identified(opened.identity), reply)
+        } else {
+            (Self::Opened(opened), Reply::bad_sequence("Say RCPT first"))
+        }
+    }
+
+    fn start_tls<A>(self, around: &Surroundings<'_, A>) -> (Self, Step) {
+        if around.peer.tls {
+            (self, out_of_sequence("TLS is spoken already"))
+        } else if around.context.tls.is_none() {
+            (self, Step::Say(Reply::not_implemented()))
+        } else {
+            // RFC 3207 §4.2: nothing that was said before counts.
+            (Self::Greeted, Step::StartTls)
+        }
+    }
+}
+
+impl Chunked {
+    fn begin<A>(addressed: Addressed, context: &SessionContext<A>) -> Box<Self> {
+        let id = addressed.next_id(context);
+        let content = Content::new(id, &addressed.opened.settings, context);
+        Box::new(Self {
+            addressed,
+            content,
+            normaliser: BdatNormaliser::new(),
+        })
+    }
+}
+
+fn out_of_sequence(needed: &'static str) -> Step {
+    Step::Say(Reply::bad_sequence(needed))
+}
+
+/// Before the first byte of content: a message that would find no memory is better not begun.
+fn room_for_content<A>(around: &Surroundings<'_, A>) -> Result<(), Reply> {
+    if around
+        .context
+        .budget
+        .is_above(limits::BUDGET_REFUSAL_PERCENT)
+    {
+        Err(Reply::insufficient_storage())
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,341 @@
+//! A session with everything around it, a stand-in that answers, and a client that speaks raw bytes.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::message::{BodyReader, DiskReason, MemoryBudget, Message, MessageIds, Spool};
+use crate::path::{ClientPresence, Transaction};
+use crate::session::{self, Answered, Answering, ReceivingCounters, SessionContext, Transport};
+use crate::settings::{Publisher, Settings, Written};
+use crate::smtp::reply::Reply;
+
+/// What became of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Written,
+    NotWritten,
+    WasRead,
+}
+
+/// How the stand-in answers one message.
+pub(crate) struct Script {
+    pub(crate) reply: Reply,
+    pub(crate) close: bool,
+    pub(crate) late: bool,
+    /// Answer only after the client is gone.
+    pub(crate) await_departure: bool,
+    /// Answer only when this is notified.
+    pub(crate) gate: Option<Arc<Notify>>,
+}
+
+impl Script {
+    pub(crate) fn reply(reply: Reply) -> Self {
+        Self {
+            reply,
+            close: false,
+            late: false,
+            await_departure: false,
+            gate: None,
+        }
+    }
+}
+
+/// A message as it was given to the stand-in.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) message: Arc<Message>,
+    pub(crate) reasons: Vec<DiskReason>,
+    pub(crate) content: String,
+}
+
+/// The stand-in for the paths: keeps what it is given, and answers as scripted, else 250.
+#[derive(Default)]
+pub(crate) struct Desk {
+    pub(crate) taken: Mutex<Vec<Taken>>,
+    pub(crate) scripts: Mutex<VecDeque<Script>>,
+    pub(crate) fates: Mutex<Vec<Fate>>,
+    pub(crate) asked: Notify,
+}
+
+pub(crate) struct DeskReceipt {
+    desk: Arc<Desk>,
+    late: bool,
+}
+
+impl Answering for Desk {
+    type Receipt = DeskReceipt;
+    type Late = Arc<Desk>;
+
+    async fn answer<C: ClientPresence>(
+        self: &Arc<Self>,
+        transaction: Transaction,
+        client: &mut C,
+        _shutdown: &CancellationToken,
+    ) -> Answered<DeskReceipt> {
+        let mut reader = BodyReader::new(Arc::clone(&transaction.message));
+        let mut content = Vec::new();
+        while let Some(block) = reader.next().await.expect("the body can be read") {
+            content.extend_from_slice(&block);
+        }
+        self.taken.lock().unwrap().push(Taken {
+            message: transaction.message,
+            reasons: transaction.reasons,
+            content: String::from_utf8_lossy(&content).into_owned(),
+        });
+        self.asked.notify_one();
+        let script = self.scripts.lock().unwrap().pop_front();
+        let script =
+            script.unwrap_or_else(|| Script::reply(Reply::new(250, (2, 0, 0), "Delivered")));
+        if let Some(gate) = script.gate {
+            gate.notified().await;
+        }
+        while script.await_departure && client.still_there().await {
+            tokio::task::yield_now().await;
+        }
+        Answered {
+            reply: script.reply,
+            receipt: DeskReceipt {
+                desk: Arc::clone(self),
+                late: script.late,
+            },
+            close: script.close,
+        }
+    }
+
+    fn written(receipt: DeskReceipt) -> Option<Arc<Desk>> {
+        receipt.desk.fates.lock().unwrap().push(Fate::Written);
+        receipt.late.then_some(receipt.desk)
+    }
+
+    async fn not_written(receipt: DeskReceipt) {
+        receipt.desk.fates.lock().unwrap().push(Fate::NotWritten);
+    }
+
+    fn was_read(late: Arc<Desk>) {
+        late.fates.lock().unwrap().push(Fate::WasRead);
+    }
+}
+
+/// Everything around a session.
+pub(crate) struct Scene {
+    pub(crate) context: Arc<SessionContext<Desk>>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) healthy: Arc<AtomicBool>,
+    pub(crate) directory: tempfile::TempDir,
+    /// Where clients come from: trusted, unless a test says otherwise.
+    pub(crate) address: &'static str,
+    publisher: Publisher,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        Self::with(json!({}))
+    }
+
+    /// With some settings.
+    pub(crate) fn with(patch: serde_json::Value) -> Self {
+        Self::build(patch, false)
+    }
+
+    pub(crate) fn with_tls() -> Self {
+        Self::build(json!({}), true)
+    }
+
+    fn build(patch: serde_json::Value, tls: bool) -> Self {
+        let serde_json::Value::Object(patch) = patch else {
+            panic!("a patch is an object");
+        };
+        let defaults = Settings::new(Written::default()).expect("the defaults hold");
+        let publisher = Publisher::new(defaults.patched(&patch).expect("the patch holds"));
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let desk = Arc::new(Desk::default());
+        let healthy = Arc::new(AtomicBool::new(true));
+        let asked = Arc::clone(&healthy);
+        let tls = tls.then(|| {
+            crate::tls::ServerTls::open(directory.path(), "relay.example.net")
+                .expect("a certificate")
+        });
+        let context = SessionContext {
+            hostname: "relay.example.net".into(),
+            settings: publisher.current(),
+            paths: Arc::clone(&desk),
+            ids: Arc::new(MessageIds::after(None)),
+            spool: Spool::open(directory.path().join("spool"), "boot").expect("a spool"),
+            budget: MemoryBudget::new(1 << 20),
+            counters: Arc::new(ReceivingCounters::default()),
+            tls,
+            takes_mail: Box::new(move || asked.load(Ordering::Relaxed)),
+        };
+        Self {
+            context: Arc::new(context),
+            desk,
+            shutdown: CancellationToken::new(),
+            healthy,
+            directory,
+            address: "127.0.0.1",
+            publisher,
+        }
+    }
+
+    /// Publishes other settings.
+    pub(crate) fn change(&self, patch: serde_json::Value) {
+        let serde_json::Value::Object(patch) = patch else {
+            panic!("a patch is an object");
+        };
+        let settings = self.context.settings.snapshot().patched(&patch);
+        self.publisher.publish(settings.expect("the patch holds"));
+    }
+
+    /// From an address that is not trusted.
+    pub(crate) fn untrusted(mut self) -> Self {
+        self.address = "192.0.2.7";
+        self
+    }
+
+    pub(crate) fn serve<T: Transport + 'static>(&self, transport: T) -> JoinHandle<()> {
+        let address = self.address.parse().expect("an address");
+        let context = Arc::clone(&self.context);
+        tokio::spawn(session::run(
+            transport,
+            address,
+            context,
+            self.shutdown.clone(),
+        ))
+    }
+
+    /// A client that has not read the greeting yet.
+    pub(crate) fn connect(&self) -> Client<DuplexStream> {
+        let (near, far) = duplex(1 << 20);
+        self.serve(far);
+        Client::new(near)
+    }
+
+    /// A client that has said EHLO.
+    pub(crate) async fn client(&self) -> Client<DuplexStream> {
+        let mut client = self.connect();
+        client.expect("220").await;
+        client.say("EHLO client.example.org", "250").await;
+        client
+    }
+
+    /// A client that has an envelope open, from `a@example.org` to `b@example.net`.
+    pub(crate) async fn addressed(&self) -> Client<DuplexStream> {
+        let mut client = self.client().await;
+        client.address().await;
+        client
+    }
+
+    /// The content of every message that was taken.
+    pub(crate) fn contents(&self) -> Vec<String> {
+        let taken = self.desk.taken.lock().unwrap();
+        taken.iter().map(|taken| taken.content.clone()).collect()
+    }
+
+    pub(crate) fn fates(&self) -> Vec<Fate> {
+        self.desk.fates.lock().unwrap().clone()
+    }
+
+    pub(crate) fn script(&self, script: Script) {
+        self.desk.scripts.lock().unwrap().push_back(script);
+    }
+}
+
+/// A client that speaks raw bytes.
+pub(crate) struct Client<T> {
+    pub(crate) stream: T,
+    input: Vec<u8>,
+}
+
+impl<T: Transport> Client<T> {
+    pub(crate) fn new(stream: T) -> Self {
+        Self {
+            stream,
+            input: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let sent = self.stream.write_all(bytes.as_ref()).await;
+        sent.expect("the session takes it");
+    }
+
+    /// A command, and how its reply begins.
+    pub(crate) async fn say(&mut self, line: &str, expected: &str) -> String {
+        self.send(format!("{line}\r\n")).await;
+        self.expect(expected).await
+    }
+
+    /// The next reply, which begins with `expected`; all its lines.
+    pub(crate) async fn expect(&mut self, expected: &str) -> String {
+        let reply = self.reply().await.expect("the session has not closed");
+        assert!(
+            reply.starts_with(expected),
+            "{reply:?} should begin with {expected:?}"
+        );
+        reply
+    }
+
+    /// Nothing more comes.
+    pub(crate) async fn expect_end(&mut self) {
+        assert_eq!(self.reply().await, None);
+    }
+
+    async fn reply(&mut self) -> Option<String> {
+        loop {
+            if let Some(length) = whole_reply(&self.input) {
+                let reply = self.input.drain(..length).collect();
+                return Some(String::from_utf8(reply).expect("a reply is text"));
+            }
+            // Beyond every limit of a session, so that paused time reaches those first.
+            let read = self.stream.read_buf(&mut self.input);
+            let read = tokio::time::timeout(Duration::from_secs(2_000), read).await;
+            if matches!(read.expect("no reply came"), Ok(0) | Err(_)) {
+                assert_eq!(self.input, b"");
+                return None;
+            }
+        }
+    }
+
+    pub(crate) async fn address(&mut self) {
+        self.say("MAIL FROM:<a@example.org>", "250 2.1.0").await;
+        self.say("RCPT TO:<b@example.net>", "250 2.1.5").await;
+    }
+}
+
+/// How long the reply at the front of `input` is, if it is whole.
+fn whole_reply(input: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let end = from + memchr::memchr(b'\n', &input[from..])? + 1;
+        if input.get(from + 3) != Some(&b'-') {
+            return Some(end);
+        }
+        from = end;
+    }
+}
+
+/// Runs a dialogue: lines with `>` are said, lines with `<` say how the next reply begins, `< end` is
+/// the end of the connection.
+pub(crate) async fn check(scene: &Scene, dialogue: &str) {
+    let mut client = scene.connect();
+    for line in dialogue.lines().map(str::trim) {
+        match line.split_at_checked(1) {
+            Some((">", said)) => {
+                let said = said.strip_prefix(' ').unwrap_or(said);
+                client.send(format!("{said}\r\n")).await;
+            }
+            Some(("<", " end")) => client.expect_end().await,
+            Some(("<", expected)) => drop(client.expect(expected.trim_start()).await),
+            _ => assert_eq!(line, "", "a line of a dialogue begins with > or <"),
+        }
+    }
+}

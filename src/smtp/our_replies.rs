@@ -1,0 +1,264 @@
+//! Our own replies, each named once, with the RFC that gives its code.
+
+use super::reply::Reply;
+
+impl Reply {
+    /// 250, RFC 5321 §4.2.2.
+    pub fn ok() -> Reply {
+        Reply::new(250, (2, 0, 0), "OK")
+    }
+
+    /// 250 to MAIL: the sender is fine (RFC 3463 X.1.0).
+    pub fn sender_ok() -> Reply {
+        Reply::new(250, (2, 1, 0), "Sender OK")
+    }
+
+    /// 250 to RCPT: the recipient is fine (RFC 3463 X.1.5).
+    pub fn recipient_ok() -> Reply {
+        Reply::new(250, (2, 1, 5), "Recipient OK")
+    }
+
+    /// 354 to DATA, RFC 5321 §4.1.1.4.
+    pub fn start_data() -> Reply {
+        Reply::plain(354, "Start mail input; end with <CRLF>.<CRLF>")
+    }
+
+    /// 221 to QUIT, RFC 5321 §4.1.1.10.
+    pub fn closing() -> Reply {
+        Reply::new(221, (2, 0, 0), "Goodbye")
+    }
+
+    /// 252 to VRFY: we do not tell who exists, RFC 5321 §3.5.3.
+    pub fn cannot_verify() -> Reply {
+        Reply::new(
+            252,
+            (2, 5, 0),
+            "Cannot VRFY user, but will take mail for delivery",
+        )
+    }
+
+    /// 214 to HELP, RFC 5321 §4.1.1.8.
+    pub fn help() -> Reply {
+        Reply::new(214, (2, 0, 0), "EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT")
+    }
+
+    /// 220 to STARTTLS, RFC 3207 §4.
+    pub fn start_tls() -> Reply {
+        Reply::new(220, (2, 0, 0), "Ready to start TLS")
+    }
+
+    /// 454 to STARTTLS, RFC 3207 §4.
+    pub fn tls_not_available() -> Reply {
+        Reply::new(454, (4, 7, 0), "TLS not available")
+    }
+
+    /// 554: commands were sent together with STARTTLS, where anybody on the way could have put them.
+    pub fn bytes_before_tls() -> Reply {
+        Reply::new(554, (5, 5, 1), "Commands behind STARTTLS")
+    }
+
+    /// 530: a command that waits for STARTTLS, RFC 3207 §4.
+    pub fn encryption_required() -> Reply {
+        Reply::new(530, (5, 7, 0), "Must issue a STARTTLS command first")
+    }
+
+    /// 538: AUTH without TLS, RFC 4954 §6.
+    pub fn authentication_needs_encryption() -> Reply {
+        Reply::new(538, (5, 7, 11), "Encryption required for authentication")
+    }
+
+    /// 530: a command that waits for AUTH, RFC 4954 §6.
+    pub fn authentication_required() -> Reply {
+        Reply::new(530, (5, 7, 0), "Authentication required")
+    }
+
+    /// 235, RFC 4954 §6.
+    pub fn authentication_succeeded() -> Reply {
+        Reply::new(235, (2, 7, 0), "Authentication succeeded")
+    }
+
+    /// 535: one text for an unknown name and a wrong password, RFC 4954 §6.
+    pub fn authentication_failed() -> Reply {
+        Reply::new(535, (5, 7, 8), "Authentication credentials invalid")
+    }
+
+    /// 454: our own trouble while checking credentials, RFC 4954 §6.
+    pub fn authentication_unavailable() -> Reply {
+        Reply::new(454, (4, 7, 0), "Temporary authentication failure")
+    }
+
+    /// 501: the client gave AUTH up with `*`, RFC 4954 §4.
+    pub fn authentication_cancelled() -> Reply {
+        Reply::new(501, (5, 5, 2), "Authentication cancelled")
+    }
+
+    /// 504: a mechanism that was not offered, RFC 4954 §4.
+    pub fn mechanism_unknown() -> Reply {
+        Reply::new(504, (5, 5, 4), "Unrecognized authentication type")
+    }
+
+    /// 500: no such command, RFC 5321 §4.2.4.
+    pub fn unknown_command() -> Reply {
+        Reply::new(500, (5, 5, 2), "Command not recognized")
+    }
+
+    /// 501 with how the command is written, RFC 5321 §4.2.2.
+    pub fn syntax_error(usage: &str) -> Reply {
+        Reply::new(501, (5, 5, 4), format!("Syntax: {usage}"))
+    }
+
+    /// 502: a command we know and do not do, RFC 5321 §4.2.4.
+    pub fn not_implemented() -> Reply {
+        Reply::new(502, (5, 5, 1), "Command not implemented")
+    }
+
+    /// 503 with what is missing, RFC 5321 §4.1.4.
+    pub fn bad_sequence(needed: &'static str) -> Reply {
+        Reply::new(503, (5, 5, 1), needed)
+    }
+
+    /// 421: this session ends, RFC 5321 §3.8.
+    pub fn service_closing(reason: &'static str) -> Reply {
+        Reply::new(421, (4, 3, 0), reason)
+    }
+
+    /// 421: the appliance stops, RFC 5321 §3.8; 4.3.2 is "not accepting network messages".
+    pub fn shutting_down() -> Reply {
+        Reply::new(421, (4, 3, 2), "Shutting down, try again soon")
+    }
+
+    /// 421 after too many errors.
+    pub fn too_many_errors() -> Reply {
+        Reply::new(421, (4, 7, 0), "Too many errors")
+    }
+
+    /// 421: the client was silent for too long, RFC 5321 §4.5.3.2.7.
+    pub fn command_timeout() -> Reply {
+        Reply::new(421, (4, 4, 2), "Timeout, closing connection")
+    }
+
+    /// 421 in place of a greeting: every session we may have is taken.
+    pub fn too_many_connections() -> Reply {
+        Reply::new(421, (4, 7, 0), "Too many connections, try again later")
+    }
+
+    /// 452 to RCPT, RFC 5321 §4.5.3.1.10: the client sends the rest in another transaction.
+    pub fn too_many_recipients() -> Reply {
+        Reply::new(452, (4, 5, 3), "Too many recipients")
+    }
+
+    /// 452: no room for the message now, RFC 5321 §4.2.2.
+    pub fn insufficient_storage() -> Reply {
+        Reply::new(
+            452,
+            (4, 3, 1),
+            "Insufficient system storage, try again later",
+        )
+    }
+
+    /// 451: our own trouble; the cause is for our log only (RFC 5321 §4.2.2).
+    pub fn local_error() -> Reply {
+        Reply::new(451, (4, 3, 0), "Local error in processing, try again later")
+    }
+
+    /// 552, RFC 1870 §6.
+    pub fn message_too_big() -> Reply {
+        Reply::new(
+            552,
+            (5, 3, 4),
+            "Message size exceeds fixed maximum message size",
+        )
+    }
+
+    /// 550: neither the client nor the recipient's domain is ours to serve, RFC 5321 §3.6.2.
+    pub fn relay_denied() -> Reply {
+        Reply::new(550, (5, 7, 1), "Relaying denied")
+    }
+
+    /// 554 5.4.6: too many Received fields, RFC 5321 §6.3.
+    pub fn loop_detected() -> Reply {
+        Reply::new(554, (5, 4, 6), "Too many hops, mail loop suspected")
+    }
+
+    /// 554 to DATA without a recipient that was accepted, RFC 5321 §3.3.
+    pub fn no_valid_recipients() -> Reply {
+        Reply::new(554, (5, 5, 1), "No valid recipients")
+    }
+
+    /// 550: a bare CR or LF, which readers understand differently (RFC 5321 §2.3.8).
+    pub fn stray_line_ends() -> Reply {
+        Reply::new(550, (5, 6, 0), "Message contains bare CR or LF")
+    }
+
+    /// 550: a NUL, which no message may hold (RFC 5322 §4.1).
+    pub fn nul_in_message() -> Reply {
+        Reply::new(550, (5, 6, 0), "Message contains NUL")
+    }
+
+    /// 550: a line of text that no destination can be expected to take (RFC 5321 §4.5.3.1.6).
+    pub fn line_too_long() -> Reply {
+        Reply::new(550, (5, 6, 0), "Message contains a line that is too long")
+    }
+
+    /// 500: a command line beyond its limit, RFC 5321 §4.5.3.1.9.
+    pub fn command_line_too_long() -> Reply {
+        Reply::new(500, (5, 5, 6), "Line too long")
+    }
+
+    /// 500: a command line with a bare CR, a bare LF or a NUL.
+    pub fn command_line_malformed() -> Reply {
+        Reply::new(500, (5, 5, 2), "Bare CR, bare LF or NUL in command line")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_class_of_a_reply_is_that_of_its_enhanced_code() {
+        for reply in [
+            Reply::ok(),
+            Reply::sender_ok(),
+            Reply::recipient_ok(),
+            Reply::closing(),
+            Reply::cannot_verify(),
+            Reply::help(),
+            Reply::start_tls(),
+            Reply::tls_not_available(),
+            Reply::bytes_before_tls(),
+            Reply::encryption_required(),
+            Reply::authentication_needs_encryption(),
+            Reply::authentication_required(),
+            Reply::authentication_succeeded(),
+            Reply::authentication_failed(),
+            Reply::authentication_unavailable(),
+            Reply::authentication_cancelled(),
+            Reply::mechanism_unknown(),
+            Reply::unknown_command(),
+            Reply::syntax_error("NOOP"),
+            Reply::not_implemented(),
+            Reply::bad_sequence("MAIL first"),
+            Reply::service_closing("later"),
+            Reply::shutting_down(),
+            Reply::too_many_errors(),
+            Reply::command_timeout(),
+            Reply::too_many_connections(),
+            Reply::too_many_recipients(),
+            Reply::insufficient_storage(),
+            Reply::local_error(),
+            Reply::message_too_big(),
+            Reply::relay_denied(),
+            Reply::loop_detected(),
+            Reply::no_valid_recipients(),
+            Reply::stray_line_ends(),
+            Reply::nul_in_message(),
+            Reply::line_too_long(),
+            Reply::command_line_too_long(),
+            Reply::command_line_malformed(),
+        ] {
+            let class = reply.enhanced.map(|enhanced| u16::from(enhanced.class));
+            assert_eq!(class, Some(reply.code / 100), "{reply}");
+        }
+    }
+}

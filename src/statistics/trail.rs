@@ -1,0 +1,236 @@
+//! The trail's way to the disk: entries go into a bounded channel and are written together about once
+//! a second, so that a message causes no write of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::Statistics;
+use crate::limits;
+use crate::message::trail::TrailEntry;
+use crate::settings::Current;
+use crate::store::Store;
+
+/// Where everybody leaves what happened to a message. Never waits.
+#[derive(Clone, Debug)]
+pub struct Trail {
+    entries: mpsc::Sender<TrailEntry>,
+    kept: Arc<AtomicBool>,
+    statistics: Arc<Statistics>,
+}
+
+impl Trail {
+    /// The trail and the writer that takes it to the disk.
+    #[must_use]
+    pub fn new(settings: Current, statistics: Arc<Statistics>) -> (Self, TrailWriter) {
+        let (sender, entries) = mpsc::channel(limits::TRAIL_QUEUE);
+        let trail = Self {
+            entries: sender,
+            kept: Arc::new(AtomicBool::new(settings.snapshot().keep_trail)),
+            statistics,
+        };
+        let writer = TrailWriter {
+            entries,
+            kept: Arc::clone(&trail.kept),
+            settings,
+            statistics: Arc::clone(&trail.statistics),
+            disk_is_full: false,
+        };
+        (trail, writer)
+    }
+
+    /// Whether the trail is kept: whoever has to build an entry at some cost asks first.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    /// Leaves an entry. It is dropped and counted when the disk does not keep up, and ignored when
+    /// the trail is switched off.
+    pub fn record(&self, entry: TrailEntry) {
+        if self.is_kept() && self.entries.try_send(entry).is_err() {
+            self.statistics.counters.trail_dropped.increment();
+        }
+    }
+}
+
+/// Looks at the channel this often while entries wait, so that a burst is written before it is full.
+const LOOKS_PER_INTERVAL: u32 = 5;
+
+/// Takes the entries to the store.
+#[derive(Debug)]
+pub struct TrailWriter {
+    entries: mpsc::Receiver<TrailEntry>,
+    kept: Arc<AtomicBool>,
+    settings: Current,
+    statistics: Arc<Statistics>,
+    disk_is_full: bool,
+}
+
+impl TrailWriter {
+    /// Writes until `shutdown`, then what is left, and returns. Cancel it after everybody who leaves
+    /// entries has ended.
+    pub async fn run(mut self, store: Store, data_directory: PathBuf, shutdown: CancellationToken) {
+        let mut prune_at = Instant::now() + limits::TRAIL_INTERVAL;
+        loop {
+            let mut settings = self.settings.clone();
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                changed = settings.changed() => match changed {
+                    Some(changed) => {
+                        self.kept.store(changed.keep_trail, Ordering::Relaxed);
+                        self.settings = settings;
+                    }
+                    None => break,
+                },
+                () = tokio::time::sleep_until(prune_at) => {
+                    prune_at = Instant::now() + limits::TRAIL_PRUNE_INTERVAL;
+                    self.prune(&store).await;
+                }
+                first = self.entries.recv() => match first {
+                    Some(first) => {
+                        self.gather(&shutdown).await;
+                        self.write(Some(first), &store, &data_directory).await;
+                    }
+                    None => return,
+                },
+            }
+        }
+        self.write(None, &store, &data_directory).await;
+    }
+
+    /// Lets a second's worth of entries come together.
+    async fn gather(&self, shutdown: &CancellationToken) {
+        for _ in 0..LOOKS_PER_INTERVAL {
+            if self.entries.len() > limits::TRAIL_QUEUE / 4 {
+                return;
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = sleep(limits::TRAIL_INTERVAL / LOOKS_PER_INTERVAL) => {}
+            }
+        }
+    }
+
+    /// Writes `first` and everything that waits behind it.
+    async fn write(&mut self, first: Option<TrailEntry>, store: &Store, data_directory: &Path) {
+        let mut batch: Vec<TrailEntry> = first.into_iter().collect();
+        let mut left = self.entries.len();
+        loop {
+            while left > 0 && batch.len() < limits::TRAIL_BATCH {
+                left -= 1;
+                batch.extend(self.entries.try_recv().ok());
+            }
+            if batch.is_empty() {
+                return;
+            }
+            self.append(std::mem::take(&mut batch), store, data_directory)
+                .await;
+        }
+    }
+
+    async fn append(&mut self, batch: Vec<TrailEntry>, store: &Store, data_directory: &Path) {
+        let count = batch.len() as u64;
+        if !self.disk_has_room(data_directory) {
+            self.statistics.counters.trail_dropped.add(count);
+            return;
+        }
+        let problem = match timeout(limits::HISTORY_WAIT, store.append_trail(batch)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {:?}", limits::HISTORY_WAIT),
+        };
+        self.statistics.counters.trail_dropped.add(count);
+        warn!(entries = count, %problem, "trail entries were not written");
+    }
+
+    /// Mail comes first: the trail stops before the disk is full. Says so once, and once when it goes on.
+    fn disk_has_room(&mut self, data_directory: &Path) -> bool {
+        let free = free_bytes(data_directory);
+        let is_full = free.is_some_and(|free| free < limits::TRAIL_DISK_FREE_BYTES);
+        if is_full != self.disk_is_full {
+            self.disk_is_full = is_full;
+            if is_full {
+                warn!(
+                    free_bytes = free,
+                    "the trail stops: the disk is almost full"
+                );
+            } else {
+                info!(free_bytes = free, "the trail goes on: the disk has room");
+            }
+        }
+        !is_full
+    }
+
+    async fn prune(&self, store: &Store) {
+        let settings = self.settings.snapshot();
+        let age = Duration::from_secs(settings.trail_retention_seconds);
+        let pruning = store.prune_history(age, settings.trail_retention_bytes);
+        match timeout(limits::HISTORY_WAIT, pruning).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => warn!(%error, "the history was not pruned"),
+            Err(_) => warn!("pruning the history takes long; it goes on next time"),
+        }
+    }
+}
+
+/// Bytes that an ordinary user may still write on the file system of `directory`; none when it cannot
+/// be asked.
+fn free_bytes(directory: &Path) -> Option<u64> {
+    let figures = rustix::fs::statvfs(directory).ok()?;
+    Some(figures.f_bavail.saturating_mul(figures.f_frsize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::MessageId;
+    use crate::message::trail::{Event, Noted};
+    use crate::settings::{Publisher, Settings, Written};
+    use crate::smtp::address::Mailbox;
+    use jiff::Timestamp;
+
+    fn entry() -> TrailEntry {
+        TrailEntry::Noted(Noted {
+            message: MessageId::from_i64(1),
+            recipient: Mailbox::parse("a@example.net").expect("a mailbox"),
+            at: Timestamp::UNIX_EPOCH,
+            event: Event::Queued,
+            words: String::new(),
+        })
+    }
+
+    fn trail(keep_trail: bool) -> (Trail, TrailWriter) {
+        let written = Written {
+            keep_trail,
+            ..Written::default()
+        };
+        let publisher = Publisher::new(Settings::new(written).expect("the defaults hold"));
+        let statistics = Arc::new(Statistics::new(Timestamp::UNIX_EPOCH));
+        Trail::new(publisher.current(), statistics)
+    }
+
+    #[test]
+    fn what_does_not_fit_is_dropped_and_counted() {
+        let (trail, writer) = trail(true);
+        for _ in 0..limits::TRAIL_QUEUE + 3 {
+            trail.record(entry());
+        }
+        assert_eq!(writer.entries.len(), limits::TRAIL_QUEUE);
+        assert_eq!(trail.statistics.counters.trail_dropped.value(), 3);
+    }
+
+    #[test]
+    fn nothing_is_sent_when_the_trail_is_off() {
+        let (trail, writer) = trail(false);
+        trail.record(entry());
+        assert_eq!(writer.entries.len(), 0);
+        assert_eq!(trail.statistics.counters.trail_dropped.value(), 0);
+    }
+}

@@ -1,0 +1,222 @@
+//! Windows of time: the last minute by seconds, the last hour and day by minutes, and all since start.
+//!
+//! No clock is read here: whoever counts says which second it is.
+
+use std::collections::VecDeque;
+
+use super::AnsweredFigures;
+use super::figures::Figures;
+use super::latency::Latencies;
+use super::tally::Tally;
+
+const SECONDS_OF_A_MINUTE: u64 = 60;
+const MINUTES_OF_AN_HOUR: u64 = 60;
+const MINUTES_OF_A_DAY: u64 = 1_440;
+
+/// A span that ends now, the present second or minute included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// 60 seconds.
+    Minute,
+    /// 60 minutes.
+    Hour,
+    /// 1,440 minutes.
+    Day,
+}
+
+/// What was counted, by windows. Seconds are counted from 1970, and so are minutes.
+#[derive(Debug)]
+pub struct Windows {
+    /// The last second that was counted in.
+    now: u64,
+    since_start: Figures,
+    seconds: Track,
+    minutes: Track,
+}
+
+impl Windows {
+    /// Begins in the second `now`.
+    #[must_use]
+    pub fn new(now: u64) -> Self {
+        Self {
+            now,
+            since_start: Figures::default(),
+            seconds: Track::new(SECONDS_OF_A_MINUTE),
+            minutes: Track::new(MINUTES_OF_A_DAY),
+        }
+    }
+
+    /// Counts one message in the second `now`. A second earlier than the last one counts as the last.
+    pub fn record(&mut self, now: u64, figures: &AnsweredFigures<'_>) {
+        self.now = self.now.max(now);
+        self.since_start.record(figures);
+        self.seconds.at(self.now).record(figures);
+        let minute = self.now / SECONDS_OF_A_MINUTE;
+        self.minutes.at(minute).record(figures);
+    }
+
+    /// Puts a minute of an earlier run back, numbered from 1970. They come in the order of time,
+    /// before anything is recorded; one that lies ahead of the clock is left out.
+    pub fn restore(&mut self, minute: u64, figures: &Figures) {
+        if minute <= self.now / SECONDS_OF_A_MINUTE {
+            self.minutes.at(minute).add(figures);
+        }
+    }
+
+    /// Everything since start.
+    #[must_use]
+    pub fn since_start(&self) -> &Figures {
+        &self.since_start
+    }
+
+    /// The tally of the window that ends with the second `now`.
+    #[must_use]
+    pub fn tally(&self, now: u64, window: Window) -> Tally {
+        let mut sum = Tally::default();
+        for part in self.parts(now, window) {
+            sum.add(&part.tally);
+        }
+        sum
+    }
+
+    /// The latencies of the window that ends with the second `now`.
+    #[must_use]
+    pub fn latencies(&self, now: u64, window: Window) -> Latencies {
+        let mut sum = Latencies::default();
+        for part in self.parts(now, window) {
+            sum.add(&part.latencies);
+        }
+        sum
+    }
+
+    /// The minutes from `first` on in which something happened, numbered from 1970, the present one
+    /// included.
+    pub fn minutes_from(&self, first: u64) -> impl DoubleEndedIterator<Item = (u64, &Figures)> {
+        self.minutes.from(first)
+    }
+
+    fn parts(&self, now: u64, window: Window) -> impl Iterator<Item = &Figures> {
+        let minute = now / SECONDS_OF_A_MINUTE;
+        let (track, last, length) = match window {
+            Window::Minute => (&self.seconds, now, SECONDS_OF_A_MINUTE),
+            Window::Hour => (&self.minutes, minute, MINUTES_OF_AN_HOUR),
+            Window::Day => (&self.minutes, minute, MINUTES_OF_A_DAY),
+        };
+        let first = (last + 1).saturating_sub(length);
+        track.from(first).map(|(_, figures)| figures)
+    }
+}
+
+/// Spans of equal length in the order of time, without those in which nothing happened.
+#[derive(Debug)]
+struct Track {
+    /// Spans, counted back from the last one, that are kept.
+    length: u64,
+    spans: VecDeque<(u64, Figures)>,
+}
+
+impl Track {
+    fn new(length: u64) -> Self {
+        Self {
+            length,
+            spans: VecDeque::new(),
+        }
+    }
+
+    /// The figures of a span that is not earlier than the last one.
+    fn at(&mut self, number: u64) -> &mut Figures {
+        if self.spans.back().is_none_or(|(last, _)| *last < number) {
+            let oldest = (number + 1).saturating_sub(self.length);
+            while self.spans.front().is_some_and(|(first, _)| *first < oldest) {
+                self.spans.pop_front();
+            }
+            self.spans.push_back((number, Figures::default()));
+        }
+        let (_, figures) = self.spans.back_mut().expect("one was just pushed");
+        figures
+    }
+
+    fn from(&self, first: u64) -> impl DoubleEndedIterator<Item = (u64, &Figures)> {
+        let start = self.spans.partition_point(|(number, _)| *number < first);
+        self.spans
+            .range(start..)
+            .map(|(number, figures)| (*number, figures))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Path, Storage};
+    use std::time::Duration;
+
+    const START: u64 = 1_000_000 * 60;
+
+    fn message(bytes: u64) -> AnsweredFigures<'static> {
+        AnsweredFigures {
+            path: Path::Fast,
+            storage: Storage::Memory,
+            reasons: &[],
+            size_bytes: bytes,
+            acknowledged_after: Duration::from_millis(1),
+        }
+    }
+
+    fn check(windows: &Windows, now: u64, expected: [u64; 3]) {
+        let counted = [Window::Minute, Window::Hour, Window::Day]
+            .map(|window| windows.tally(now, window).messages.total());
+        assert_eq!(counted, expected, "at {now}");
+    }
+
+    #[test]
+    fn a_message_leaves_one_window_after_the_other() {
+        let mut windows = Windows::new(START);
+        windows.record(START, &message(10));
+        check(&windows, START, [1, 1, 1]);
+        check(&windows, START + 59, [1, 1, 1]);
+        check(&windows, START + 60, [0, 1, 1]);
+        check(&windows, START + 3_599, [0, 1, 1]);
+        check(&windows, START + 3_600, [0, 0, 1]);
+        check(&windows, START + 86_399, [0, 0, 1]);
+        check(&windows, START + 86_400, [0, 0, 0]);
+        assert_eq!(windows.since_start().tally.bytes.memory, 10);
+    }
+
+    #[test]
+    fn old_spans_are_let_go() {
+        let mut windows = Windows::new(START);
+        for minute in 0..3_000 {
+            windows.record(START + minute * 60, &message(1));
+        }
+        assert_eq!(windows.seconds.spans.len(), 1);
+        assert_eq!(windows.minutes.spans.len(), 1_440);
+        check(&windows, START + 2_999 * 60, [1, 60, 1_440]);
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_loses_nothing() {
+        let mut windows = Windows::new(START);
+        windows.record(START + 100, &message(1));
+        windows.record(START + 40, &message(1));
+        check(&windows, START + 100, [2, 2, 2]);
+    }
+
+    #[test]
+    fn earlier_minutes_fill_the_hour_and_the_day() {
+        let mut windows = Windows::new(START);
+        let mut earlier = Figures::default();
+        earlier.record(&message(5));
+        let minute = START / 60;
+        for number in [minute - 1_439, minute - 59, minute, minute + 1] {
+            windows.restore(number, &earlier);
+        }
+        windows.record(START, &message(5));
+        check(&windows, START, [1, 3, 4]);
+        assert_eq!(windows.since_start().tally.messages.total(), 1);
+        let present: Vec<u64> = windows
+            .minutes_from(minute)
+            .map(|(_, figures)| figures.tally.messages.total())
+            .collect();
+        assert_eq!(present, [2]);
+    }
+}

@@ -1,0 +1,46 @@
+//! `/api/v1/messages` and `/api/v1/messages/{id}`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+
+use super::Pairs;
+use crate::message::MessageId;
+use crate::store::{MessageFilter, MessagesPage, TrailOfMessage};
+use crate::web::Context;
+use crate::web::error::ApiError;
+
+/// Messages, the newest first: `limit`, and `cursor` with what the page before gave as `next`;
+/// everything else in the query narrows.
+pub(in crate::web) async fn list(
+    State(context): State<Arc<Context>>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Json<MessagesPage>, ApiError> {
+    let mut pairs = Pairs::read(query)?;
+    let limit = pairs.take_limit()?;
+    let cursor = match pairs.take("cursor") {
+        Some(text) => {
+            let cursor: Result<MessageId, _> = text.parse();
+            Some(cursor.map_err(|error| ApiError::BadRequest(format!("cursor: {error}")))?)
+        }
+        None => None,
+    };
+    let filter: MessageFilter = pairs.into_filter()?;
+    let page = context.store.messages_page(&filter, cursor, limit).await?;
+    Ok(Json(page))
+}
+
+/// Everything that happened to one message.
+pub(in crate::web) async fn trail(
+    State(context): State<Arc<Context>>,
+    Path(id): Path<String>,
+) -> Result<Json<TrailOfMessage>, ApiError> {
+    let id: MessageId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let trail = context.store.trail_of(id).await?;
+    if trail.answered.is_none() && trail.events.is_empty() {
+        return Err(ApiError::NotFound);
+    }
+    Ok(Json(trail))
+}

@@ -1,0 +1,76 @@
+//! The API: everything the pages can do, in JSON.
+
+pub(super) mod messages;
+pub(super) mod queue;
+pub(super) mod settings;
+pub(super) mod statistics;
+
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::error::ApiError;
+use crate::limits;
+
+/// The pairs of a query string. What a listing takes for itself is taken out by name; the rest is
+/// the filter.
+#[derive(Debug)]
+struct Pairs(Map<String, Value>);
+
+impl Pairs {
+    /// A name that stands twice is refused: nobody can know which one is meant.
+    fn read(query: Result<Query<Vec<(String, String)>>, QueryRejection>) -> Result<Self, ApiError> {
+        let Query(pairs) = query?;
+        let mut map = Map::new();
+        for (name, value) in pairs {
+            let problem = format!("“{name}” stands twice");
+            if map.insert(name, Value::String(value)).is_some() {
+                return Err(ApiError::BadRequest(problem));
+            }
+        }
+        Ok(Self(map))
+    }
+
+    /// A text, taken out; a blank one is none.
+    fn take(&mut self, name: &str) -> Option<String> {
+        match self.0.remove(name)? {
+            Value::String(text) if !text.trim().is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A whole number, taken out.
+    fn take_number(&mut self, name: &str) -> Result<Option<u64>, ApiError> {
+        let Some(text) = self.take(name) else {
+            return Ok(None);
+        };
+        text.trim()
+            .parse()
+            .map(Some)
+            .map_err(|_| ApiError::BadRequest(format!("{name}: “{text}” is not a whole number")))
+    }
+
+    /// How many items a page is to have.
+    fn take_limit(&mut self) -> Result<u32, ApiError> {
+        let most = limits::PAGE_ITEMS_MAX;
+        match self.take_number("limit")? {
+            None => Ok(limits::PAGE_ITEMS),
+            Some(limit) => u32::try_from(limit)
+                .ok()
+                .filter(|limit| *limit <= most)
+                .ok_or_else(|| ApiError::BadRequest(format!("limit: must be at most {most}"))),
+        }
+    }
+
+    /// What is left as a filter.
+    fn into_filter<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        serde_json::from_value(Value::Object(self.0))
+            .map_err(|error| ApiError::BadRequest(error.to_string()))
+    }
+}
+
+/// A body of JSON, whatever its Content-Type says.
+fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::BadRequest(error.to_string()))
+}

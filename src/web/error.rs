@@ -1,0 +1,124 @@
+//! What the API answers when it cannot do what was asked: a status and `{"error": "…"}`.
+
+use axum::Json;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tracing::error;
+
+use crate::administration::ChangeError;
+use crate::administration::queue::ActionError;
+use crate::settings::FieldErrors;
+use crate::store::{ReadError, StoreError};
+
+/// Why not.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    /// The request cannot be understood.
+    #[error("{0}")]
+    BadRequest(String),
+    /// No token, or a wrong one.
+    #[error("a bearer token is needed")]
+    TokenNeeded,
+    /// No such path, or nothing under this id.
+    #[error("there is nothing here")]
+    NotFound,
+    /// The path is right, the method is not.
+    #[error("this method is not for this path")]
+    WrongMethod,
+    /// The queue changed since the caller looked.
+    #[error("{0}")]
+    Conflict(String),
+    /// The body exceeds the limit.
+    #[error("the body is too large")]
+    TooLarge,
+    /// Settings that do not hold, field by field.
+    #[error("{0}")]
+    Fields(FieldErrors),
+    /// Our own trouble. The caller learns that it is ours; the log learns what it is.
+    #[error("the appliance cannot do this now; its log says why")]
+    Trouble(anyhow::Error),
+}
+
+impl ApiError {
+    /// The status that says it.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::TokenNeeded => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Trouble(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let body = match &self {
+            Self::Fields(errors) => json!({"errors": errors}),
+            _ => json!({"error": self.to_string()}),
+        };
+        if let Self::Trouble(cause) = &self {
+            error!(cause = format!("{cause:#}"), "a request failed");
+        }
+        let mut response = (status, Json(body)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
+
+impl From<BytesRejection> for ApiError {
+    fn from(rejection: BytesRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
+            _ => Self::BadRequest(rejection.body_text()),
+        }
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::BadRequest(rejection.body_text())
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Trouble(error.into())
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Invalid(errors) => Self::Fields(errors),
+            ChangeError::Store(_) | ChangeError::Interrupted => Self::Trouble(error.into()),
+        }
+    }
+}
+
+impl From<ActionError> for ApiError {
+    fn from(error: ActionError) -> Self {
+        match error {
+            ActionError::CountChanged { .. } => Self::Conflict(error.to_string()),
+            ActionError::Store(cause) => Self::Trouble(cause),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The whole route table in one list, and the layers around it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use super::error::ApiError;
+use super::{Context, access, api, assets, health, metrics, overview};
+use crate::limits;
+
+/// Every path of the web address.
+pub fn router(context: Arc<Context>) -> Router {
+    let open = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/static/{file}", get(assets::file));
+    let pages = Router::new()
+        .route("/", get(overview::page))
+        .route_layer(from_fn_with_state(Arc::clone(&context), access::pages));
+    let metrics = Router::new()
+        .route("/metrics", get(metrics::page))
+        .route_layer(from_fn_with_state(Arc::clone(&context), access::metrics));
+    let api = Router::new()
+        .route("/api/v1/statistics/live", get(api::statistics::live))
+        .route(
+            "/api/v1/settings",
+            get(api::settings::show).patch(api::settings::change),
+        )
+        .route("/api/v1/queue", get(api::queue::list))
+        .route("/api/v1/queue/actions", post(api::queue::act))
+        .route("/api/v1/messages", get(api::messages::list))
+        .route("/api/v1/messages/{id}", get(api::messages::trail))
+        .route_layer(from_fn_with_state(Arc::clone(&context), access::api));
+
+    // The last layer is the outermost: it sees the request first and the answer last.
+    Router::new()
+        .merge(open)
+        .merge(pages)
+        .merge(metrics)
+        .merge(api)
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES))
+        .layer(CsrfLayer::new())
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            limits::REQUEST_WAIT,
+        ))
+        .layer(CatchPanicLayer::new())
+        .layer(map_response(with_security_headers))
+        .with_state(context)
+}
+
+async fn no_such_path(request: Request) -> Response {
+    refusal(&request, ApiError::NotFound)
+}
+
+async fn wrong_method(request: Request) -> Response {
+    refusal(&request, ApiError::WrongMethod)
+}
+
+/// Programs get JSON, people a line of text.
+fn refusal(request: &Request, error: ApiError) -> Response {
+    if request.uri().path().starts_with("/api/") {
+        return error.into_response();
+    }
+    (error.status(), format!("{error}\n")).into_response()
+}
+
+/// What every answer carries, unless it says otherwise itself.
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        // Nothing is loaded but our own stylesheet; no page of others may show ours in a frame; forms
+        // go nowhere but here.
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+             base-uri 'none'; frame-ancestors 'none'",
+        ),
+    ),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    // For browsers that do not know frame-ancestors.
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    // Addresses of the queue stand in our URLs: no other site learns them.
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    // Pages hold other people's addresses: no cache keeps them.
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
+
+async fn with_security_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in SECURITY_HEADERS {
+        headers.entry(name).or_insert(value);
+    }
+    response
+}
+
+#[cfg(test)]
+#[path = "routes_tests.rs"]
+mod tests;

@@ -1,0 +1,144 @@
+//! Figures as people read them.
+
+use std::time::Duration;
+
+/// A share of 0 to 1 in percent with one decimal; a dash when there is none. Never "100.0 %" for
+/// less than all, nor "0.0 %" for more than nothing.
+pub(super) fn percent(share: Option<f64>) -> String {
+    let Some(share) = share else {
+        return "—".to_owned();
+    };
+    let rounded = (share * 1_000.0).round() / 10.0;
+    let shown = if share < 1.0 && rounded >= 100.0 {
+        99.9
+    } else if share > 0.0 && rounded <= 0.0 {
+        0.1
+    } else {
+        rounded
+    };
+    format!("{shown:.1} %")
+}
+
+/// A count with thin groups of three digits.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 2);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in powers of 1,024.
+pub(super) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if number < 1_024 {
+        return format!("{number} B");
+    }
+    let mut value = number as f64 / 1_024.0;
+    let mut unit = UNITS[0];
+    for larger in &UNITS[1..] {
+        if value < 1_000.0 {
+            break;
+        }
+        value /= 1_024.0;
+        unit = larger;
+    }
+    if value < 10.0 {
+        format!("{value:.1} {unit}")
+    } else {
+        format!("{value:.0} {unit}")
+    }
+}
+
+/// A short time in seconds; a dash when there is none.
+pub(super) fn latency(seconds: Option<f64>) -> String {
+    match seconds {
+        None => "—".to_owned(),
+        Some(seconds) if seconds < 0.001 => format!("{:.0} µs", seconds * 1e6),
+        Some(seconds) if seconds < 0.01 => format!("{:.1} ms", seconds * 1e3),
+        Some(seconds) if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
+        Some(seconds) => format!("{seconds:.1} s"),
+    }
+}
+
+/// An age or a wait in its two largest units.
+pub(super) fn age(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percents_do_not_promise_too_much() {
+        for (share, expected) in [
+            (None, "—"),
+            (Some(0.0), "0.0 %"),
+            (Some(0.000_01), "0.1 %"),
+            (Some(0.987), "98.7 %"),
+            (Some(0.999_99), "99.9 %"),
+            (Some(1.0), "100.0 %"),
+        ] {
+            assert_eq!(percent(share), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, expected) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1\u{202f}000"),
+            (12_345_678, "12\u{202f}345\u{202f}678"),
+        ] {
+            assert_eq!(count(number), expected);
+        }
+    }
+
+    #[test]
+    fn bytes_have_units() {
+        for (number, expected) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_024, "1.0 KiB"),
+            (32_768, "32 KiB"),
+            (1_048_576, "1.0 MiB"),
+            (5 << 30, "5.0 GiB"),
+            (u64::MAX, "16384 PiB"),
+        ] {
+            assert_eq!(bytes(number), expected);
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        for (seconds, expected) in [
+            (0.000_25, "250 µs"),
+            (0.002_51, "2.5 ms"),
+            (0.25, "250 ms"),
+            (12.04, "12.0 s"),
+        ] {
+            assert_eq!(latency(Some(seconds)), expected);
+        }
+        for (seconds, expected) in [
+            (5, "5 s"),
+            (61, "1 min 1 s"),
+            (7_260, "2 h 1 min"),
+            (90_000, "1 d 1 h"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), expected);
+        }
+    }
+}

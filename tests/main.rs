@@ -1,0 +1,37 @@
+//! The appliance as its users meet it: the real binary, spoken to over its sockets, with
+//! destinations that keep every byte and destinations that misbehave.
+//!
+//! One scene a file. `support/` has what the scenes share: the appliance under test, a client that
+//! speaks raw bytes, destinations. Nothing here sleeps for a fixed time; every wait is for a
+//! condition and has a deadline. Nothing leaves loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+mod harness;
+mod layers;
+
+mod boot;
+mod dialogues;
+mod newcomer;
+
+mod api;
+mod thresholds;
+
+mod bytes;
+mod sync;
+
+mod destinations;
+mod next_hops;
+mod repetition;
+
+mod queue;
+mod reports;
+
+mod crash;
+mod disk_full;
+mod shutdown;
+
+mod idle_sessions;
+mod slow_clients;

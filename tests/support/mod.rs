@@ -1,0 +1,11 @@
+//! What the scenes share: the appliance under test, the clients and the destinations around it.
+
+pub(crate) mod appliance;
+pub(crate) mod client;
+pub(crate) mod ledger;
+pub(crate) mod messages;
+pub(crate) mod peers;
+pub(crate) mod process;
+pub(crate) mod raw_sink;
+pub(crate) mod turn;
+pub(crate) mod wait;

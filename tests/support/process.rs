@@ -1,0 +1,34 @@
+//! What the system says about a process: its memory, its writes, and signals to it.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A process by its id, as `/proc` shows it.
+#[derive(Clone, Copy)]
+pub(crate) struct Process(pub(crate) u32);
+
+impl Process {
+    /// Sends `signal`; a process that has ended already is an error of the scene.
+    pub(crate) fn signal(self, signal: Signal) {
+        let pid = Pid::from_raw(self.0.cast_signed()).expect("a process id is positive");
+        kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// Bytes this process caused to be written to storage since its start.
+    pub(crate) fn written_bytes(self) -> u64 {
+        self.field("io", "write_bytes:")
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn resident_bytes(self) -> u64 {
+        self.field("status", "VmRSS:") * 1_024
+    }
+
+    fn field(self, file: &str, name: &str) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/{file}", self.0)).unwrap();
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+            .unwrap_or_else(|| panic!("/proc/{}/{file} has no {name}", self.0))
+    }
+}
