@@ -243,6 +243,11 @@ pub const PRUNE_CHUNK: i64 = 2_000;
 /// Transactions of one round of pruning; what is left waits for the next round.
 pub const PRUNE_ROUNDS: usize = 200;
 
+// ---- The log --------------------------------------------------------------------------------------
+
+/// Bytes of log lines that wait for the output; beyond it lines are dropped and counted.
+pub const LOG_BUFFER_BYTES: usize = 4 << 20;
+
 // ---- The web --------------------------------------------------------------------------------------
 
 /// The body of any request.

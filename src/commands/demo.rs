@@ -45,7 +45,7 @@ pub(super) fn run(written: &Written, environment: &Environment) -> Result<(), Fa
         options.boot.data_directory.clone_from(&temporary.0);
     }
     let directory = DataDirectory::open(&options.boot.data_directory)?;
-    let _log = logging::begin(&options.log);
+    let _log = logging::begin(&options.log)?;
     let runtime = serve::runtime()?;
     let result = runtime.block_on(show(&options, &directory));
     directory.remove_addresses();

@@ -9,6 +9,7 @@ pub mod failure;
 mod feeder;
 mod healthcheck;
 mod letters;
+mod log_writer;
 mod logging;
 pub mod options;
 mod report_box;

@@ -21,7 +21,7 @@ const THREADS_WAIT: Duration = Duration::from_secs(1);
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(options: Checked) -> Result<(), Failure> {
     let directory = DataDirectory::open(&options.boot.data_directory)?;
-    let _log = logging::begin(&options.log);
+    let _log = logging::begin(&options.log)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let shutdown = shutdown_on_signal()?;
