@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use super::handed_over::OpenGate;
 use super::leases::Lease;
@@ -110,7 +111,7 @@ impl Queue {
                     .await;
             }
             drop(keep_alive);
-            queue.wake.notify_one();
+            queue.room_is_free();
         });
     }
 
@@ -127,6 +128,11 @@ impl Queue {
             biased;
             report = &mut attempt => return report,
             () = handed_over.wait() => {}
+        }
+        // Most replies come at once, and then the mark would only be written to be removed; a change
+        // that nobody waits for may take this long anyway.
+        if let Ok(report) = timeout(limits::WRITER_LAZY_WAIT, &mut attempt).await {
+            return report;
         }
         let next_attempt_at = Timestamp::now() + limits::UNCERTAIN_WAIT;
         let uncertain = rows.iter().map(|row| RowChange::MarkUncertain {

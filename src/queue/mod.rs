@@ -13,6 +13,7 @@ mod runner;
 pub mod schedule;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -23,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use crate::delivery::Delivery;
 use crate::limits;
 use crate::message::trail::{Event, Noted, TrailEntry};
-use crate::message::{MemoryBudget, Message, MessageIds, Recipient};
+use crate::message::{MemoryBudget, Message, MessageIds, Recipient, RowState};
 use crate::settings;
 use crate::smtp::reply::Reply;
 use crate::statistics::{Statistics, Trail};
@@ -66,6 +67,8 @@ pub struct Queue {
     taking: tokio::sync::Mutex<()>,
     /// Wakes the runner: rows may be due, or room for attempts has become free.
     wake: Notify,
+    /// The runner left due rows where they are for want of room: the next attempt that ends wakes it.
+    starved: AtomicBool,
     /// One permit for each attempt under way.
     slots: Arc<Semaphore>,
     /// Attempts under way for each next hop.
@@ -95,6 +98,7 @@ impl Queue {
             leases: leases::Leases::default(),
             taking: tokio::sync::Mutex::default(),
             wake: Notify::new(),
+            starved: AtomicBool::new(false),
             slots: Arc::new(Semaphore::new(limits::QUEUE_ATTEMPTS)),
             under_way: Mutex::default(),
             attempts: TaskTracker::new(),
@@ -135,6 +139,8 @@ impl Queue {
         failed: &[Failed],
     ) -> Result<(), StoreError> {
         let mut parcels = Vec::with_capacity(2);
+        // Rows under a lease are no business of the runner's until their attempt ends.
+        let mut for_runner = rows.iter().any(|row| row.state != RowState::Delivering);
         let queued: Vec<(Recipient, String)> = rows
             .iter()
             .map(|row| (row.recipient.clone(), row.last_reply.clone()))
@@ -147,7 +153,9 @@ impl Queue {
                 expires_at: schedule::expiry(message.received_at, &settings),
             });
         }
-        parcels.extend(self.failure_report(message, failed).await);
+        let report = self.failure_report(message, failed).await;
+        for_runner |= report.is_some();
+        parcels.extend(report);
         if parcels.is_empty() {
             return Ok(());
         }
@@ -156,7 +164,9 @@ impl Queue {
             self.note(message, &recipient, Event::Queued, words);
         }
         self.note_failures(message, failed);
-        self.wake.notify_one();
+        if for_runner {
+            self.wake.notify_one();
+        }
         Ok(())
     }
 
@@ -194,6 +204,13 @@ impl Queue {
             tracing::info!(under_way, "attempts are cut off; they are in the queue");
             self.stop.cancel();
             self.attempts.wait().await;
+        }
+    }
+
+    /// An attempt has ended: there is room for another.
+    fn room_is_free(&self) {
+        if self.starved.swap(false, Ordering::AcqRel) {
+            self.wake.notify_one();
         }
     }
 

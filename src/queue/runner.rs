@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -47,12 +48,14 @@ impl Queue {
 
     /// Starts what is due and says how long nothing else will be, or how long until room may be.
     async fn start_due(self: &Arc<Self>) -> Result<Duration, StoreError> {
-        let (except, first_probe) = self.next_hops_left_alone();
+        // Said before the look: an attempt that ends from here on wakes us.
+        self.starved.store(true, Ordering::Release);
+        let (except, first_probe, saturated) = self.next_hops_left_alone();
         let room = self.slots.available_permits();
         if room == 0 {
-            // The end of an attempt wakes us.
             return Ok(LONGEST_SLEEP);
         }
+        self.starved.store(saturated, Ordering::Release);
         let now = Timestamp::now();
         let wanted = TakeDue {
             per_next_hop: limits::QUEUE_ROWS_PER_NEXT_HOP,
@@ -77,8 +80,9 @@ impl Queue {
         Ok(until_due.min(first_probe).min(LONGEST_SLEEP))
     }
 
-    /// Next hops that are suspended or have their share of attempts, and when the first probe is due.
-    fn next_hops_left_alone(&self) -> (Vec<String>, Duration) {
+    /// Next hops that are suspended or have their share of attempts, when the first probe is due, and
+    /// whether some have their share.
+    fn next_hops_left_alone(&self) -> (Vec<String>, Duration, bool) {
         let now = Instant::now();
         let mut first_probe = LONGEST_SLEEP;
         let mut except: Vec<String> = self.with_under_way(|counts| {
@@ -88,13 +92,14 @@ impl Queue {
                 .map(|(name, _)| name.to_string())
                 .collect()
         });
+        let saturated = !except.is_empty();
         for (name, probe_at) in self.tools.delivery.suspended_next_hops() {
             if probe_at > now {
                 first_probe = first_probe.min(probe_at - now);
                 except.push(name.to_string());
             }
         }
-        (except, first_probe)
+        (except, first_probe, saturated)
     }
 
     fn lease_taken(&self, taken: Vec<TakenRow>) -> Vec<(Lease, Errand)> {
