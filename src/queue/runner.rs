@@ -1,6 +1,7 @@
 //! The runner: takes due rows, fairly over the next hops, and starts their attempts.
 //!
-//! It arms its wake-up, then looks: what becomes due in between is not missed.
+//! It arms its wake-up, then looks: what becomes due in between is not missed. Nobody waits for the
+//! rows of a failed attempt to be stored, so the store says when they can be seen.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ impl Queue {
             };
             tokio::select! {
                 () = woken => {}
+                () = self.tools.store.rescheduled() => {}
                 () = tokio::time::sleep(pause) => {}
                 () = shutdown.cancelled() => return,
             }

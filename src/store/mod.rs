@@ -38,7 +38,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqlitePool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +78,8 @@ struct Shared {
     next_row: AtomicI64,
     /// False after an I/O error at COMMIT, until a restart.
     healthy: Arc<AtomicBool>,
+    /// See [`Store::rescheduled`].
+    rescheduled: Arc<Notify>,
 }
 
 /// The tasks behind a store, for [`Store::close`].
@@ -143,6 +145,7 @@ impl Store {
 
         let (jobs, waiting) = mpsc::channel(limits::WRITER_QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
+        let rescheduled = Arc::new(Notify::new());
         let stop = CancellationToken::new();
         let writer = Writer::new(
             connection,
@@ -150,6 +153,7 @@ impl Store {
             Arc::clone(spool),
             Arc::clone(&healthy),
             checkpoints,
+            Arc::clone(&rescheduled),
         );
         let writers = Writers {
             writer: tokio::spawn(writer.run(stop.clone())),
@@ -167,6 +171,7 @@ impl Store {
             spool: Arc::clone(spool),
             next_row: AtomicI64::new(next_row),
             healthy,
+            rescheduled,
         };
         let shared = Arc::new(shared);
         Ok((Self { shared }, writers))
@@ -260,6 +265,12 @@ impl Store {
                 "rows were changed after the store was closed; they are due again at the next start"
             );
         }
+    }
+
+    /// Returns when rows have been made to wait since it last returned: [`Self::next_due`] may have
+    /// become sooner. For one waiter.
+    pub async fn rescheduled(&self) {
+        self.shared.rescheduled.notified().await;
     }
 
     /// Gives the writer a job and waits for its answer.

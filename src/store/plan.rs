@@ -98,6 +98,15 @@ impl<'a> Plan<'a> {
         courses.into_plan()
     }
 
+    /// Whether a change makes a row wait, so that one may come due sooner than was known.
+    pub(super) fn reschedules(&self) -> bool {
+        let inserted = self.inserts.iter().map(|(_, _, update)| update);
+        let updated = self.updates.iter().map(|(_, update)| update);
+        inserted
+            .chain(updated)
+            .any(|update| update.state == Some(RowState::Waiting))
+    }
+
     /// Whether nothing is left to do.
     pub(super) fn is_empty(&self) -> bool {
         self.inserts.is_empty() && self.updates.is_empty() && self.removals.is_empty()
@@ -321,6 +330,19 @@ mod tests {
         assert_eq!((row.0, update.attempts), (1, Some(2)));
         assert_eq!(update.state, Some(RowState::Waiting));
         assert!(update.delay_reported);
+    }
+
+    #[test]
+    fn only_a_row_that_waits_again_is_rescheduled() {
+        let check = |members: &[Member], expected| {
+            assert_eq!(Plan::of(members).reschedules(), expected, "{members:?}");
+        };
+        check(&[insert(1, &[1])], false);
+        check(&[change(vec![uncertain(1)])], false);
+        check(&[change(vec![reschedule(1, 1)])], true);
+        check(&[insert(1, &[1]), change(vec![reschedule(1, 1)])], true);
+        let removed = RowChange::Remove(RowId(1));
+        check(&[change(vec![reschedule(1, 1), removed])], false);
     }
 
     #[test]

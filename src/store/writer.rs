@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +72,8 @@ pub(super) struct Writer {
     spool: Arc<Spool>,
     healthy: Arc<AtomicBool>,
     written: Written,
+    /// Told when changes that nobody waits for have made rows wait.
+    rescheduled: Arc<Notify>,
 }
 
 impl Writer {
@@ -81,6 +83,7 @@ impl Writer {
         spool: Arc<Spool>,
         healthy: Arc<AtomicBool>,
         written: Written,
+        rescheduled: Arc<Notify>,
     ) -> Self {
         Self {
             connection,
@@ -91,6 +94,7 @@ impl Writer {
             spool,
             healthy,
             written,
+            rescheduled,
         }
     }
 
@@ -251,6 +255,9 @@ impl Writer {
             prepared.queued.message.body.keep();
         }
         self.remove_files(orphans);
+        if plan.reschedules() {
+            self.rescheduled.notify_one();
+        }
         let rows = plan.inserts.len() + plan.updates.len() + plan.removals.len();
         let inline: u64 = members.iter().map(|member| member.inline_bytes()).sum();
         self.count(rows, inline);

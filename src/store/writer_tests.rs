@@ -44,6 +44,26 @@ async fn until_spool_is_empty(scene: &Scene) {
 }
 
 #[tokio::test]
+async fn rows_can_be_seen_to_wait_when_the_store_says_so() {
+    let scene = Scene::new().await;
+    let mut leased = queued(1, &[1], b"content");
+    leased.rows[0].state = RowState::Delivering;
+    scene.store.insert(vec![leased]).await.expect("stored");
+    let again = RowChange::Reschedule {
+        row: RowId(1),
+        state: RowState::Waiting,
+        reason: DiskReason::Deferred,
+        attempts: 1,
+        last_reply: "450 later".into(),
+        next_attempt_at: time(1),
+    };
+    scene.store.change(vec![again]).await;
+    scene.store.rescheduled().await;
+    let next_due = scene.store.next_due(&[]).await.expect("an answer");
+    assert_eq!(next_due, Some(time(1)));
+}
+
+#[tokio::test]
 async fn everybody_who_waits_is_answered() {
     let scene = Scene::new().await;
     let inserts = (1..=300).map(|id| scene.store.insert(vec![queued(id, &[id], b"content")]));
@@ -373,6 +393,7 @@ async fn cramped(scene: &Scene, pages: i64) -> (mpsc::Sender<Job>, CancellationT
         Arc::clone(&scene.spool),
         healthy,
         written,
+        Arc::new(Notify::new()),
     );
     let stop = CancellationToken::new();
     tokio::spawn(writer.run(stop.clone()));
