@@ -85,6 +85,13 @@ impl Breaker {
         }
     }
 
+    /// Lets the next attempt of the queue probe at once.
+    pub(super) fn probe_now(&mut self, now: Instant) {
+        if let State::Open { probe_at, .. } = &mut self.0 {
+            *probe_at = now;
+        }
+    }
+
     /// Learns what came of an attempt that was admitted as `admission`.
     pub(super) fn learn(&mut self, event: Event, admission: Admission, now: Instant) {
         match event {
@@ -191,6 +198,18 @@ mod tests {
         assert_eq!(breaker.admit(Pace::Queue, due), Admission::Probe);
         let next = due + limits::BREAKER_PROBE_FIRST;
         assert_eq!(breaker.admit(Pace::Queue, due), Admission::Suspended(next));
+    }
+
+    #[test]
+    fn a_probe_can_be_had_at_once() {
+        let now = Instant::now();
+        let mut breaker = after(&[NoConnection; 3], now);
+        breaker.probe_now(now);
+        assert!(breaker.suspended(Pace::Fast, now).is_some());
+        assert_eq!(breaker.admit(Pace::Queue, now), Admission::Probe);
+        breaker.learn(Served, Admission::Probe, now);
+        breaker.probe_now(now);
+        assert_eq!(breaker.probe_at(), None, "a closed one stays closed");
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl KnownNextHop {
         self.breaker().admit(pace, now)
     }
 
+    /// Lets the next attempt of the queue probe at once.
+    pub(super) fn probe_now(&self, now: Instant) {
+        self.breaker().probe_now(now);
+    }
+
     /// Tells the breaker what came of it.
     pub(super) fn learn(&self, event: Event, admission: Admission, now: Instant) {
         let mut breaker = self.breaker();

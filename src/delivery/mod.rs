@@ -182,6 +182,13 @@ impl Delivery {
         known.suspended(Pace::Queue, Instant::now())
     }
 
+    /// Lets the queue probe a suspended next hop at once: an administrator says that it is up again.
+    pub fn probe_now(&self, next_hop_name: &str) {
+        if let Some(known) = self.known.find(next_hop_name) {
+            known.probe_now(Instant::now());
+        }
+    }
+
     /// All next hops that are suspended, with the time of their next probe.
     #[must_use]
     pub fn suspended_next_hops(&self) -> Vec<(Arc<str>, Instant)> {

@@ -54,10 +54,17 @@ impl Queue {
             None => self.return_to_sender(&free).await?,
         };
         let affected = ordered.len() + done.len();
+        let settings = self.tools.settings.snapshot();
         for row in known
             .iter()
             .filter(|row| ordered.contains(&row.id) || done.contains(&row.id))
         {
+            if action == Action::Retry {
+                // Now means now, also where nobody answered a while ago.
+                let domain = row.recipient.address.domain_lowercase();
+                let next_hop = settings.next_hop_for(&domain);
+                self.tools.delivery.probe_now(next_hop.name());
+            }
             self.tools.trail.record(TrailEntry::Noted(Noted {
                 message: row.message,
                 recipient: row.recipient.address.clone(),
