@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
 
 use super::CommitPoint;
@@ -58,21 +58,70 @@ pub(super) async fn send_after_data<P: CommitPoint>(
     Ok(Sent::HandedOver)
 }
 
-/// Sends the content as one chunk (RFC 3030 §2), in one write behind the commands that wait.
-pub(super) async fn send_chunk<P: CommitPoint>(
+/// Sends the content in chunks (RFC 3030 §2): small content as one, in one write behind the commands
+/// that wait; of larger content the last part as the LAST chunk. `wait` bounds each block.
+pub(super) async fn send_chunks<P: CommitPoint>(
+    connection: &mut Connection,
+    message: &Arc<Message>,
+    point: &P,
+    wait: Duration,
+) -> Result<Sent, Trouble> {
+    let mut reader = BodyReader::new(Arc::clone(message));
+    let mut last = Vec::with_capacity(2);
+    if has_first_chunk(message) {
+        last.extend(send_first_chunk(connection, message, &mut reader, wait).await?);
+    } else {
+        last.push(message.prefix.clone());
+    }
+    while let Some(block) = reader.next().await.map_err(Trouble::Content)? {
+        last.push(block);
+    }
+    let pieces: Vec<&[u8]> = last.iter().map(|block| &block[..]).collect();
+    send_last_chunk(connection, &pieces, point, wait).await
+}
+
+/// Whether [`send_chunks`] sends a chunk before the last one, which is answered by a reply of its own.
+pub(super) fn has_first_chunk(message: &Message) -> bool {
+    message.body.len() > limits::SINGLE_WRITE_BYTES
+}
+
+/// Sends everything but the last [`limits::SINGLE_WRITE_BYTES`] of the body, and gives what of those
+/// was read already.
+async fn send_first_chunk(
     connection: &mut Connection,
     message: &Message,
+    reader: &mut BodyReader,
+    wait: Duration,
+) -> Result<Option<Bytes>, Trouble> {
+    let body_bytes = message.body.len();
+    let mut ahead = body_bytes.saturating_sub(limits::SINGLE_WRITE_BYTES);
+    let first_bytes = message.prefix.len() as u64 + ahead;
+    command_writer::bdat(connection.commands(), first_bytes, false);
+    connection.send(&[&message.prefix], wait).await?;
+    while let Some(mut block) = reader.next().await.map_err(Trouble::Content)? {
+        let in_first = usize::try_from(ahead).map_or(block.len(), |ahead| block.len().min(ahead));
+        connection.send(&[&block.split_to(in_first)], wait).await?;
+        ahead -= in_first as u64;
+        if ahead == 0 {
+            return Ok(Some(block).filter(|rest| !rest.is_empty()));
+        }
+    }
+    Ok(None)
+}
+
+/// Asks the commit point, then sends the chunk that ends the message.
+async fn send_last_chunk<P: CommitPoint>(
+    connection: &mut Connection,
+    pieces: &[&[u8]],
     point: &P,
     wait: Duration,
 ) -> Result<Sent, Trouble> {
     if !may_commit(point, wait).await {
         return Ok(Sent::Withdrawn);
     }
-    command_writer::bdat(connection.commands(), message.size_bytes(), true);
-    let mut pieces: Vec<&[u8]> = Vec::with_capacity(1 + message.body.head().len());
-    pieces.push(&message.prefix);
-    pieces.extend(message.body.head().iter().map(|chunk| &chunk[..]));
-    connection.send(&pieces, wait).await?;
+    let bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
+    command_writer::bdat(connection.commands(), bytes, true);
+    send_pieces(connection, pieces, wait).await?;
     point.handed_over();
     Ok(Sent::HandedOver)
 }

@@ -38,7 +38,7 @@ enum Manner {
     InTurn,
     /// Everything up to DATA in one write, the content in another.
     Pipelined,
-    /// The envelope in one write, the content as a chunk in another.
+    /// The envelope in one write, the content in one chunk or two behind its replies.
     Chunked,
     /// Envelope and content in one write: nothing comes back before the point of no return.
     ChunkedAtOnce,
@@ -49,10 +49,11 @@ impl Manner {
         let offered = &connection.capabilities;
         if !offered.pipelining {
             Self::InTurn
-        } else if !offered.chunking || !content::is_whole(&errand.message) {
+        } else if !offered.chunking {
             Self::Pipelined
-        } else if connection.reused {
+        } else if connection.reused || content::has_first_chunk(&errand.message) {
             // A connection that idled may be dead: on it nothing is handed over before an answer.
+            // And much content is not sent before anybody is accepted.
             Self::Chunked
         } else {
             Self::ChunkedAtOnce
@@ -114,9 +115,24 @@ impl<P: CommitPoint> Transaction<'_, P> {
             Next::Leave => return Ok(()),
         }
         if self.send_content(manner).await? == Sent::HandedOver {
-            let reply = self.connection.reply(limits::AFTER_DOT_WAIT).await?;
-            self.take_final(manner, &reply);
+            self.hear_verdict(manner).await?;
         }
+        Ok(())
+    }
+
+    async fn hear_verdict(&mut self, manner: Manner) -> Result<(), Trouble> {
+        if !manner.has_data() && content::has_first_chunk(&self.errand.message) {
+            let reply = self.connection.reply(limits::AFTER_DOT_WAIT).await?;
+            if !reply.is_positive() {
+                // Without it the rest is no message, whatever is said of that.
+                self.exchange.take_final(&reply);
+            }
+            if self.exchange.is_closing() {
+                return Ok(());
+            }
+        }
+        let reply = self.connection.reply(limits::AFTER_DOT_WAIT).await?;
+        self.take_final(manner, &reply);
         Ok(())
     }
 
@@ -157,7 +173,7 @@ impl<P: CommitPoint> Transaction<'_, P> {
         let sent = if manner.has_data() {
             content::send_after_data(self.connection, message, self.point, wait).await
         } else {
-            content::send_chunk(self.connection, message, self.point, wait).await
+            content::send_chunks(self.connection, message, self.point, wait).await
         };
         match &sent {
             Ok(sent) => self.note(*sent),

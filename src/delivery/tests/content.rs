@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::scene::{Gate, PREFIX, assert_all, delivery, errand, message, next_hop, script};
+use super::scene::{Gate, PREFIX, assert_all, delivery, errand, kinds, message, next_hop, script};
 use super::scripted_server::{PIPELINING, ScriptedServer};
 use crate::limits;
 use crate::message::words::OutcomeKind;
@@ -56,10 +56,9 @@ async fn content_of_more_dots_than_one_write_has_pieces() {
     check(&dots, &format!("{stuffed}.\r\n")).await;
 }
 
-#[tokio::test]
-async fn a_split_message_is_streamed_from_memory_and_disk() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let spool = Spool::open(directory.path().join("spool"), "boot").expect("a spool");
+/// Numbered lines that begin with dots, a message of more than 64 KiB that is split.
+async fn split_message(directory: &std::path::Path) -> (Message, String) {
+    let spool = Spool::open(directory.join("spool"), "boot").expect("a spool");
     let budget = MemoryBudget::new(1 << 20);
     let id = MessageId::from_i64(7);
     let threshold = 10_000;
@@ -70,6 +69,72 @@ async fn a_split_message_is_streamed_from_memory_and_disk() {
     assert_eq!(body.storage(), Storage::Split);
     let mut message = message(1, "");
     message.body = body;
+    (message, lines)
+}
+
+const CHUNKING: &str = "
+    S: 220 server ready
+    C: EHLO relay.example.net
+    S: 250-server
+    S: 250-PIPELINING
+    S: 250 CHUNKING
+    C: MAIL FROM
+    C: RCPT TO
+    S: 250 sender ok
+    S: 250 recipient ok
+";
+
+/// A split message to a server that takes chunks: the outcome, what was heard and the message's lines.
+async fn in_chunks(dialogue: &str) -> (Vec<String>, String, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (message, lines) = split_message(directory.path()).await;
+    let server = ScriptedServer::start([script(&[CHUNKING, dialogue])]).await;
+    let delivery = delivery();
+    let gate = Gate::default();
+    let errand = errand(message, next_hop(server.address));
+    let report = delivery.attempt(errand, &gate).await;
+    assert_eq!(gate.counts(), (1, 1));
+    delivery.close().await;
+    (kinds(&report), server.finish().await.remove(0), lines)
+}
+
+#[tokio::test]
+async fn the_last_part_of_large_content_is_the_last_chunk() {
+    let dialogue = "
+        C: BDAT
+        chunk
+        C: BDAT 65536 LAST
+        chunk
+        S: 250 chunk taken
+        S: 250 taken
+        C: QUIT
+    ";
+    let (outcomes, heard, lines) = in_chunks(dialogue).await;
+    assert_eq!(outcomes, ["0 delivered 250"]);
+    let (first, last) = lines.split_at(lines.len() - 65_536);
+    let first_bytes = PREFIX.len() + first.len();
+    let wire = format!("BDAT {first_bytes}\r\n{PREFIX}{first}BDAT 65536 LAST\r\n{last}QUIT");
+    assert!(heard.contains(&wire));
+}
+
+#[tokio::test]
+async fn a_refused_chunk_refuses_the_message() {
+    let dialogue = "
+        C: BDAT
+        chunk
+        C: BDAT 65536 LAST
+        chunk
+        S: 554 5.6.0 not this
+        S: 250 taken all the same
+        C: QUIT
+    ";
+    assert_eq!(in_chunks(dialogue).await.0, ["0 refused 554"]);
+}
+
+#[tokio::test]
+async fn a_split_message_is_streamed_from_memory_and_disk() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (message, _) = split_message(directory.path()).await;
 
     // Larger than what the server of the script says it takes.
     let patient = PIPELINING.replace("SIZE 100000", "SIZE 0");
