@@ -143,6 +143,8 @@ pub const PEER_REPLY_BYTES: usize = 65_536;
 pub const BREAKER_FAILURES: u32 = 3;
 /// The first probe of an open breaker.
 pub const BREAKER_PROBE_FIRST: Duration = Duration::from_secs(30);
+/// A probe that is due this long and that the queue did not make is made by a client's message.
+pub const BREAKER_QUEUE_FIRST: Duration = Duration::from_secs(10);
 /// The interval between probes doubles up to this.
 pub const BREAKER_PROBE_LAST: Duration = Duration::from_secs(300);
 /// An address that failed is tried last for this long.
@@ -200,8 +202,15 @@ pub const QUEUE_ATTEMPTS: usize = 200;
 /// Attempts of the queue under way at one time for one next hop, so that one destination cannot
 /// take the whole queue's share of connections from the others.
 pub const QUEUE_ATTEMPTS_PER_NEXT_HOP: usize = 20;
-/// Rows that one look into the queue takes for one next hop.
-pub const QUEUE_ROWS_PER_NEXT_HOP: usize = 200;
+/// Attempts for one next hop that may be under way when another message is handed on from memory; one
+/// that finds no room waits in the queue like all others.
+pub const HANDED_ON_PER_NEXT_HOP: usize = 100;
+/// Rows that one look into the queue takes for one next hop: each may be an attempt of its own.
+pub const QUEUE_ROWS_PER_NEXT_HOP: usize = 20;
+/// A recipient whose next hop was busy or suspended, and so was not asked, is due again after this.
+pub const UNTRIED_WAIT: Duration = Duration::from_secs(2);
+/// The store answers within this, or the message counts as not stored.
+pub const STORE_WAIT: Duration = Duration::from_secs(30);
 /// An uncertain recipient is not tried again before this.
 pub const UNCERTAIN_WAIT: Duration = Duration::from_secs(600);
 /// Random part of a retry interval, in percent to either side.

@@ -64,10 +64,15 @@ impl Breaker {
         }
     }
 
-    /// Whether an attempt would be admitted, without taking the probe.
+    /// Whether an attempt would be admitted, without taking the probe. The queue probes; where it has
+    /// nothing to probe with (`when_deferred: pass`, a store that fails), the probe falls to a client's
+    /// message a while later, or the next hop would stay suspended for ever.
     pub(super) fn suspended(&self, pace: Pace, now: Instant) -> Option<Instant> {
-        self.probe_at()
-            .filter(|&probe_at| pace == Pace::Fast || now < probe_at)
+        let grace = match pace {
+            Pace::Queue => Duration::ZERO,
+            Pace::Fast => limits::BREAKER_QUEUE_FIRST,
+        };
+        self.probe_at().filter(|&probe_at| now < probe_at + grace)
     }
 
     /// Asks for an attempt.

@@ -117,6 +117,9 @@ impl Resolver {
         domain: &str,
     ) -> Result<Vec<Server>, Unresolved> {
         let domain = &ascii(domain)?;
+        if domain.eq_ignore_ascii_case(&self.hostname) {
+            return Err(ourselves(domain));
+        }
         let records = match dns.mx_lookup(absolute(domain)).await {
             Ok(lookup) => lookup
                 .answers()
@@ -143,12 +146,14 @@ impl Resolver {
                 let words = format!("{domain} takes no mail");
                 Err(Unresolved::Never(Reply::new(556, (5, 1, 10), words)))
             }
-            Exchangers::Ourselves => {
-                let words = format!("the best mail exchanger of {domain} is this server itself");
-                Err(Unresolved::Never(Reply::new(554, (5, 4, 6), words)))
-            }
+            Exchangers::Ourselves => Err(ourselves(domain)),
         }
     }
+}
+
+fn ourselves(domain: &str) -> Unresolved {
+    let words = format!("the best mail exchanger of {domain} is this server itself");
+    Unresolved::Never(Reply::new(554, (5, 4, 6), words))
 }
 
 fn build(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {

@@ -5,6 +5,7 @@
 //! complete message later is one write of the head at offset 0, not a copy.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
@@ -26,6 +27,9 @@ pub struct Body {
     file: OnceLock<SpoolFile>,
     /// Set once the file is complete and synced.
     durable: OnceCell<()>,
+    /// A sync of the file failed. The system reports that once and then takes the pages for written,
+    /// so that a second sync would prove nothing.
+    sync_failed: AtomicBool,
     /// The head's share of the memory budget.
     _reservation: Reservation,
 }
@@ -50,6 +54,7 @@ impl Body {
             length: head_bytes,
             file: OnceLock::new(),
             durable: OnceCell::new(),
+            sync_failed: AtomicBool::new(false),
             _reservation: reservation,
         }
     }
@@ -63,6 +68,7 @@ impl Body {
             length,
             file: OnceLock::from(file),
             durable: OnceCell::new_with(Some(())),
+            sync_failed: AtomicBool::new(false),
             _reservation: reservation,
         }
     }
@@ -113,10 +119,15 @@ impl Body {
                     let _ = self.file.set(made);
                 }
                 let file = self.file.get().expect("it was set above");
+                if self.sync_failed.load(Ordering::Acquire) {
+                    return Err(io::Error::other("an earlier sync of the spool file failed"));
+                }
                 if self.head_bytes > 0 {
                     file.write_at(self.head.clone(), 0).await?;
                 }
-                file.sync().await
+                let synced = file.sync().await;
+                self.sync_failed.store(synced.is_err(), Ordering::Release);
+                synced
             })
             .await?;
         let file = self.file.get().expect("a durable body has a file");
@@ -254,7 +265,22 @@ impl BodyWriter {
             self.open_tail().await?;
         }
         self.length += rest.len() as u64;
+        if self.length > self.threshold_bytes {
+            self.exceed_threshold().await?;
+        }
         self.append_to_file(rest).await
+    }
+
+    /// Steps 306 and 607. Memory pressure alone only splits; the threshold may be passed later.
+    async fn exceed_threshold(&mut self) -> io::Result<()> {
+        if self.reasons.contains(&DiskReason::OverThreshold) {
+            return Ok(());
+        }
+        self.reasons.push(DiskReason::OverThreshold);
+        if self.over_threshold == OverThreshold::DiskOnly {
+            self.erase_memory().await?;
+        }
+        Ok(())
     }
 
     /// Steps 303/304 and 603/604: what stays below the threshold is written to memory. Gives back
@@ -263,7 +289,6 @@ impl BodyWriter {
         while !bytes.is_empty() {
             let below = self.threshold_bytes - self.head_bytes;
             if below == 0 {
-                self.reasons.push(DiskReason::OverThreshold);
                 return bytes;
             }
             if self.room_in_chunk() == 0 && !self.add_chunk() {
@@ -310,9 +335,6 @@ impl BodyWriter {
             offset: self.head_bytes,
             block: BytesMut::with_capacity(limits::SPOOL_BLOCK_BYTES),
         });
-        if self.over_threshold == OverThreshold::DiskOnly {
-            self.erase_memory().await?;
-        }
         Ok(())
     }
 
@@ -359,6 +381,7 @@ impl BodyWriter {
             length: self.length,
             file,
             durable: OnceCell::new(),
+            sync_failed: AtomicBool::new(false),
             _reservation: self.reservation,
         };
         Ok((body, self.reasons))

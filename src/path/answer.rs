@@ -31,6 +31,8 @@ pub struct Receipt {
     settled: Vec<usize>,
     /// Fingerprints that end when the client has read the reply.
     until_read: Ticket,
+    /// All that is settled has a fingerprint already.
+    is_covered: bool,
     /// The reply is a 250, which a command that follows it proves to be read.
     is_final: bool,
 }
@@ -48,7 +50,7 @@ impl Receipt {
     /// The reply could not be written: should the client send the message again, its settled
     /// recipients are not to get it twice.
     pub async fn not_written(self) {
-        if !self.settled.is_empty() && self.until_read.is_empty() {
+        if !self.settled.is_empty() && !self.is_covered {
             let _ = write(&self.fingerprints, &self.message, &self.settled).await;
         }
     }
@@ -95,20 +97,26 @@ pub(super) struct Account {
     pub(super) reasons: Vec<DiskReason>,
     /// Positions of recipients that are delivered or durable.
     pub(super) settled: Vec<usize>,
-    /// A repetition must find a fingerprint: the reply is late, or a 451 after a partial success.
+    /// A repetition must find a fingerprint: a 451 follows a partial success.
     pub(super) needs_fingerprint: bool,
-    /// Fingerprints that this message was recognised by.
-    pub(super) recognised_by: Ticket,
     /// The client is gone.
     pub(super) client_gone: bool,
 }
 
 impl Paths {
-    /// Makes an account of an answer: fingerprints, statistics, trail, log.
-    pub(super) async fn give(&self, transaction: &Transaction, account: Account) -> Answer {
+    /// Makes an account of an answer: fingerprints, statistics, trail, log. `recognised_by` are the
+    /// fingerprints that said who is settled already; `late` is a 250 after the deadline.
+    pub(super) async fn give(
+        &self,
+        transaction: &Transaction,
+        account: Account,
+        recognised_by: Ticket,
+        late: bool,
+    ) -> Answer {
         let message = &transaction.message;
-        let mut until_read = account.recognised_by.clone();
-        if account.needs_fingerprint {
+        let mut until_read = recognised_by;
+        let is_covered = account.needs_fingerprint || late;
+        if is_covered {
             let written = write(&self.fingerprints, message, &account.settled).await;
             until_read = until_read.and(written);
         }
@@ -120,6 +128,7 @@ impl Paths {
                 is_final: account.reply.is_positive(),
                 settled: account.settled,
                 until_read,
+                is_covered,
             },
             reply: account.reply,
             close: account.client_gone,

@@ -2,19 +2,18 @@
 
 use std::future::ready;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Account, Answer};
-use super::fingerprints::{Ticket, digest_of};
+use super::answer::Account;
 use super::flight::{Flight, Group, Halt, State, Underway};
 use super::verdict::{AfterFailedStore, Tally, Verdict, after_failed_store, verdict};
 use super::{ClientPresence, Paths, Transaction};
 use crate::delivery::Report;
 use crate::limits;
-use crate::message::trail::{Attempted, Event, Noted, TrailEntry};
+use crate::message::trail::{Attempted, TrailEntry};
 use crate::message::{DiskReason, Message, Outcome, Path, RowId, RowState};
 use crate::queue::{Failed, Failure, QueuedRow, schedule};
 use crate::settings::Settings;
@@ -22,55 +21,23 @@ use crate::smtp::reply::Reply;
 use crate::store::{NewRow, StoreError};
 
 impl Paths {
-    /// Tries every recipient before the reply, and stores what could not be delivered in time.
+    /// Tries every recipient that is not `known` to be settled before the reply, and stores what could
+    /// not be delivered by the deadline.
     pub(super) async fn take_fast_path<C: ClientPresence>(
         self: &Arc<Self>,
         transaction: &Transaction,
+        known: &[bool],
+        deadline: Instant,
         client: &mut C,
         shutdown: &CancellationToken,
-    ) -> Answer {
-        let (known, recognised_by) = self.recognise(&transaction.message).await;
-        let mut flight = Flight::launch(self, transaction, &known);
-        let deadline = Instant::from_std(transaction.ended_at)
-            + std::time::Duration::from_secs(transaction.settings.ack_deadline_seconds);
-        let halt = flight.run(client, deadline, shutdown).await;
+    ) -> Account {
+        let mut flight = Flight::launch(self, transaction, known);
+        let halt = flight.run(client, deadline.into(), shutdown).await;
         self.record_attempts(&transaction.message, &flight.ended);
-        let mut account = match halt {
+        match halt {
             Halt::ClientGone => client_gone(),
             Halt::Ended | Halt::TimeUp => self.settle(transaction, flight).await,
-        };
-        // A late reply may find nobody who still waits for it.
-        account.needs_fingerprint |= account.reply.is_positive() && Instant::now() >= deadline;
-        account.recognised_by = recognised_by;
-        self.give(transaction, account).await
-    }
-
-    /// Which recipients a fingerprint says are settled already.
-    async fn recognise(&self, message: &Arc<Message>) -> (Vec<bool>, Ticket) {
-        let now = std::time::Instant::now();
-        if !self.fingerprints.has_candidate(message, now) {
-            return (Vec::new(), Ticket::default());
         }
-        let Ok(digest) = digest_of(message).await else {
-            return (Vec::new(), Ticket::default());
-        };
-        let (known, ticket) = self.fingerprints.settled(message, &digest, now);
-        for (recipient, _) in message
-            .envelope
-            .recipients
-            .iter()
-            .zip(&known)
-            .filter(|(_, known)| **known)
-        {
-            self.trail.record(TrailEntry::Noted(Noted {
-                message: message.id,
-                recipient: recipient.address.clone(),
-                at: Timestamp::now(),
-                event: Event::AlreadySettled,
-                words: String::new(),
-            }));
-        }
-        (known, ticket)
     }
 
     /// Applies the table until it can be carried out.
@@ -91,6 +58,11 @@ impl Paths {
                 Ok(stored) => return self.continue_in_background(flight, stored, tally),
                 Err(error) => error,
             };
+            // Outcomes may have arrived while the store tried.
+            let tally = flight.tally();
+            if verdict(tally, settings.when_deferred, settings.when_refused) != Verdict::Store {
+                continue;
+            }
             tracing::error!(id = %transaction.message.id, %error, "not stored");
             match after_failed_store(tally.delivered > 0, flight.has_unanswered_dot()) {
                 AfterFailedStore::AwaitDots => {
@@ -258,6 +230,12 @@ impl Stored {
 }
 
 impl Plan {
+    /// Whether nothing is to be stored: nobody waits, and nobody wants a report.
+    fn is_empty(&self, message: &Message) -> bool {
+        let reported = |failed: &Failed| failed.is_reported(message);
+        self.rows.is_empty() && !self.failed.iter().any(reported)
+    }
+
     fn of(flight: &Flight, settings: &Settings, ids: &[RowId]) -> Self {
         let mut plan = Self {
             rows: Vec::new(),
@@ -406,13 +384,14 @@ fn stored_account(message: &Message, plan: &Plan, tally: Tally, recipients: usiz
             reasons.push(planned.row.reason.clone());
         }
     }
-    if waiting == 0 {
+    let stored = !plan.is_empty(message);
+    if stored && waiting == 0 {
         // Only reports were stored.
         reasons.push(DiskReason::Deferred);
     }
     Account {
         reply: Reply::new(250, (2, 0, 0), text),
-        stored: true,
+        stored,
         reasons,
         settled: (0..recipients).collect(),
         ..unsettled()
@@ -504,7 +483,6 @@ fn unsettled() -> Account {
         reasons: Vec::new(),
         settled: Vec::new(),
         needs_fingerprint: false,
-        recognised_by: Ticket::default(),
         client_gone: false,
     }
 }

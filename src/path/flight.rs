@@ -32,16 +32,17 @@ pub(super) struct Group {
     pub(super) recipients: Vec<usize>,
 }
 
-/// The recipients grouped by next hop, at most [`limits::RECIPIENTS_PER_TRANSACTION`] a group.
-pub(super) fn group_by_next_hop(message: &Message, settings: &Settings) -> Vec<Group> {
-    let all: Vec<usize> = (0..message.envelope.recipients.len()).collect();
-    group_some(message, settings, &all)
-}
-
-fn group_some(message: &Message, settings: &Settings, positions: &[usize]) -> Vec<Group> {
+/// The recipients that are not `known` to be settled, grouped by next hop, at most
+/// [`limits::RECIPIENTS_PER_TRANSACTION`] a group.
+pub(super) fn group_by_next_hop(
+    message: &Message,
+    settings: &Settings,
+    known: &[bool],
+) -> Vec<Group> {
+    let positions = (0..message.envelope.recipients.len()).filter(|&at| !is_known(known, at));
     let mut groups: Vec<Group> = Vec::with_capacity(1);
     let mut open: HashMap<Arc<str>, usize> = HashMap::new();
-    for &position in positions {
+    for position in positions {
         let domain = message.envelope.recipients[position]
             .address
             .domain_lowercase();
@@ -64,6 +65,10 @@ fn group_some(message: &Message, settings: &Settings, positions: &[usize]) -> Ve
         }
     }
     groups
+}
+
+fn is_known(known: &[bool], position: usize) -> bool {
+    known.get(position).copied().unwrap_or(false)
 }
 
 /// A group's attempt.
@@ -119,18 +124,16 @@ impl Flight {
         let Transaction {
             message, settings, ..
         } = transaction;
-        let is_known = |position: usize| known.get(position).copied().unwrap_or(false);
         let recipients = message.envelope.recipients.len();
-        let unknown: Vec<usize> = (0..recipients).filter(|&at| !is_known(at)).collect();
         let gate = Arc::new(Gate::default());
         let busy_wait = Duration::from_secs(settings.ack_deadline_seconds) / 4;
-        let underway = group_some(message, settings, &unknown)
+        let underway = group_by_next_hop(message, settings, known)
             .into_iter()
             .map(|group| begin(paths, message, &gate, group, busy_wait))
             .collect();
         let states = (0..recipients)
             .map(|at| {
-                if is_known(at) {
+                if is_known(known, at) {
                     State::Known
                 } else {
                     State::Pending
@@ -160,27 +163,28 @@ impl Flight {
         loop {
             tokio::select! {
                 biased;
-                () = self.all_ended() => break,
+                () = self.all_ended() => return Halt::Ended,
                 () = gate.asked(), if !gate.is_decided() => {
                     gate.decide(client.still_there().await);
+                    if gate.is_shut() {
+                        // Nobody has the message: every connection is closed without the dot.
+                        self.underway.clear();
+                        return Halt::ClientGone;
+                    }
                 }
                 () = &mut time_up => return Halt::TimeUp,
                 () = &mut shutting_down => return Halt::TimeUp,
             }
         }
-        if gate.is_shut() {
-            Halt::ClientGone
-        } else {
-            Halt::Ended
-        }
     }
 
-    /// Runs the groups while `other` is awaited; outcomes that arrive meanwhile are taken in. The
-    /// gate stays as it is.
+    /// Runs the groups that have begun while `other` is awaited; outcomes that arrive meanwhile are
+    /// taken in. The gate stays as it is, and no further group begins: what is being stored of it
+    /// says that it waits.
     pub(super) async fn run_beside<T>(&mut self, other: impl Future<Output = T>) -> T {
         tokio::pin!(other);
         poll_fn(|context| {
-            let _ = self.poll_groups(context);
+            let _ = self.poll_groups(context, false);
             other.as_mut().poll(context)
         })
         .await
@@ -188,14 +192,17 @@ impl Flight {
 
     /// Waits until every group has ended.
     pub(super) async fn all_ended(&mut self) {
-        poll_fn(|context| self.poll_groups(context)).await;
+        poll_fn(|context| self.poll_groups(context, true)).await;
     }
 
-    /// Polls the first groups; a group that ends makes room for one that waits.
-    fn poll_groups(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    /// Polls the first groups; a group that ends makes room for one that waits, when new ones may begin.
+    fn poll_groups(&mut self, context: &mut Context<'_>, may_begin: bool) -> Poll<()> {
         let mut position = 0;
         while position < self.underway.len().min(limits::GROUPS_AT_ONCE) {
             let group = &mut self.underway[position];
+            if !group.begun && !may_begin {
+                break;
+            }
             group.begun = true;
             match group.attempt.as_mut().poll(context) {
                 Poll::Pending => position += 1,

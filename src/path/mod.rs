@@ -15,11 +15,13 @@ pub mod verdict;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::Delivery;
+use crate::message::trail::{Event, Noted, TrailEntry};
 use crate::message::{DiskReason, Message};
 use crate::queue::Queue;
 use crate::settings::{OverThreshold, PathChoice, Settings};
@@ -27,6 +29,8 @@ use crate::statistics::{Statistics, Trail};
 
 pub use answer::{Answer, LateReply, Receipt};
 pub use fingerprints::Fingerprints;
+
+use fingerprints::{Ticket, digest_of};
 
 /// A message whose content has arrived, to be answered.
 #[derive(Debug)]
@@ -72,10 +76,42 @@ impl Paths {
         client: &mut C,
         shutdown: &CancellationToken,
     ) -> Answer {
-        match standard_path_reason(&transaction) {
-            Some(reason) => self.take_standard_path(&transaction, reason).await,
-            None => self.take_fast_path(&transaction, client, shutdown).await,
+        let deadline =
+            transaction.ended_at + Duration::from_secs(transaction.settings.ack_deadline_seconds);
+        let (known, recognised_by) = self.recognise(&transaction.message).await;
+        let account = match standard_path_reason(&transaction) {
+            Some(reason) => self.take_standard_path(&transaction, &known, reason).await,
+            None => {
+                self.take_fast_path(&transaction, &known, deadline, client, shutdown)
+                    .await
+            }
+        };
+        // A late reply may find nobody who still waits for it.
+        let late = account.reply.is_positive() && Instant::now() >= deadline;
+        self.give(&transaction, account, recognised_by, late).await
+    }
+
+    /// Which recipients a fingerprint says are settled already, by position; empty when none is.
+    async fn recognise(&self, message: &Arc<Message>) -> (Vec<bool>, Ticket) {
+        let now = Instant::now();
+        if !self.fingerprints.has_candidate(message, now) {
+            return (Vec::new(), Ticket::default());
         }
+        let Ok(digest) = digest_of(message).await else {
+            return (Vec::new(), Ticket::default());
+        };
+        let (known, ticket) = self.fingerprints.settled(message, &digest, now);
+        let recipients = message.envelope.recipients.iter().zip(&known);
+        for (recipient, _) in recipients.filter(|(_, known)| **known) {
+            self.trail.record(TrailEntry::Noted(Noted {
+                message: message.id,
+                recipient: recipient.address.clone(),
+                at: Timestamp::now(),
+                event: Event::AlreadySettled,
+                words: String::new(),
+            }));
+        }
+        (known, ticket)
     }
 }
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::answer::{Account, Answer};
-use super::fingerprints::Ticket;
+use super::answer::Account;
 use super::flight::{Group, group_by_next_hop};
 use super::{Paths, Transaction};
 use crate::message::{DiskReason, Message, Path, RowState};
@@ -14,16 +13,18 @@ use crate::smtp::reply::Reply;
 use crate::store::NewRow;
 
 impl Paths {
-    /// Stores the message for `reason`, replies, and hands it on from memory when there is room;
+    /// Stores the message for `reason` and all recipients that are not `known` to be settled, replies, and hands it on from memory when there is room;
     /// else the queue reads it back when its turn comes.
     pub(super) async fn take_standard_path(
         self: &Arc<Self>,
         transaction: &Transaction,
+        known: &[bool],
         reason: DiskReason,
-    ) -> Answer {
+    ) -> Account {
         let message = &transaction.message;
-        let groups = group_by_next_hop(message, &transaction.settings);
-        let room = self.queue.room_for(groups.len());
+        let groups = group_by_next_hop(message, &transaction.settings, known);
+        let next_hops = groups.iter().map(|group| &*group.next_hop);
+        let room = self.queue.room_for(next_hops);
         let state = if room.is_some() {
             RowState::Delivering
         } else {
@@ -35,7 +36,7 @@ impl Paths {
         let stored = self.queue.keep(message, rows.clone(), &[]).await;
         if let Err(error) = stored {
             tracing::error!(id = %message.id, %error, "not stored");
-            return self.give(transaction, not_stored()).await;
+            return not_stored();
         }
         if let (Some(mut room), Some(mut lease)) = (room, lease) {
             let expires_at = schedule::expiry(message.received_at, &transaction.settings);
@@ -50,17 +51,15 @@ impl Paths {
                     .start(Arc::clone(message), group.next_hop, queued, lease, slot);
             }
         }
-        let account = Account {
+        Account {
             reply: Reply::new(250, (2, 0, 0), format!("Queued {}", message.id)),
             path: Path::Standard,
             stored: true,
             reasons: vec![reason],
             settled: (0..recipients(message)).collect(),
             needs_fingerprint: false,
-            recognised_by: Ticket::default(),
             client_gone: false,
-        };
-        self.give(transaction, account).await
+        }
     }
 }
 
@@ -119,7 +118,6 @@ fn not_stored() -> Account {
         reasons: Vec::new(),
         settled: Vec::new(),
         needs_fingerprint: false,
-        recognised_by: Ticket::default(),
         client_gone: false,
     }
 }

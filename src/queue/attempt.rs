@@ -2,9 +2,11 @@
 //! dropped: every way out of here changes the rows or leaves them to the next start.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -18,6 +20,7 @@ use crate::limits;
 use crate::message::trail::{Attempted, Event, TrailEntry};
 use crate::message::{DiskReason, Message, Outcome, RowId, RowState};
 use crate::settings::{NextHop, Settings};
+use crate::smtp::reply::Reply;
 use crate::store::{NewQueued, RowChange};
 
 /// A row of the queue whose attempt is under way.
@@ -101,8 +104,10 @@ impl Queue {
         let queue = Arc::clone(self);
         self.attempts.spawn(async move {
             let attempt = queue.watched(attempt, &rows, &handed_over);
+            // A message that makes an attempt panic must not be forgotten, nor tried for ever at once.
+            let attempt = AssertUnwindSafe(attempt).catch_unwind();
             let report = tokio::select! {
-                report = attempt => Some(report),
+                report = attempt => Some(report.unwrap_or_else(|_| broken_off(&rows))),
                 () = queue.stop.cancelled() => None,
             };
             if let Some(report) = report {
@@ -149,7 +154,7 @@ impl Queue {
         message: &Arc<Message>,
         next_hop: &NextHop,
         rows: Vec<QueuedRow>,
-        mut lease: Lease,
+        lease: Lease,
         report: Report,
     ) {
         let settings = self.tools.settings.snapshot();
@@ -162,7 +167,7 @@ impl Queue {
             let Some(row) = rows.iter().find(|row| row.position == position) else {
                 continue;
             };
-            let order = lease.end(row.id);
+            let order = lease.conclude(row.id);
             match next_of(row, &outcome, order, now, &settings) {
                 Next::Done => changes.push(RowChange::Remove(row.id)),
                 Next::Fail(failure) => {
@@ -186,6 +191,8 @@ impl Queue {
                 .map(|(row, _)| RowChange::DelayReported(row.id)),
         );
         self.settle(changes, reports).await;
+        // Only now may the runner or an operator lease the rows again.
+        drop(lease);
         self.note_failures(message, &failed);
     }
 
@@ -296,6 +303,23 @@ impl Drop for UnderWay {
                 }
             }
         });
+    }
+}
+
+/// The report of an attempt that a fault of ours ended.
+fn broken_off(rows: &[QueuedRow]) -> Report {
+    tracing::error!(
+        "a fault of the program ended an attempt; its recipients wait for the next one"
+    );
+    let deferred = |row: &QueuedRow| {
+        let outcome = Outcome::Deferred(DiskReason::Deferred, Reply::local_error());
+        (row.position, outcome)
+    };
+    Report {
+        outcomes: rows.iter().map(deferred).collect(),
+        peer: None,
+        tls: false,
+        took: Duration::ZERO,
     }
 }
 

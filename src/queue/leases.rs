@@ -13,7 +13,16 @@ use crate::message::RowId;
 
 /// All leases.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Leases(Arc<Mutex<HashMap<RowId, Option<Action>>>>);
+pub(super) struct Leases(Arc<Mutex<HashMap<RowId, Held>>>);
+
+/// A row under a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// Its attempt goes on, and this is what an operator has ordered meanwhile.
+    UnderWay(Option<Action>),
+    /// Its attempt has ended and its change is on its way to the store. Later orders follow it there.
+    Concluded,
+}
 
 impl Leases {
     /// Leases those of `rows` that nobody holds; the lease ends when the value is dropped.
@@ -24,7 +33,7 @@ impl Leases {
             rows.retain(|&row| match leased.entry(row) {
                 Entry::Occupied(_) => false,
                 Entry::Vacant(free) => {
-                    free.insert(None);
+                    free.insert(Held::UnderWay(None));
                     true
                 }
             });
@@ -39,15 +48,15 @@ impl Leases {
     #[must_use]
     pub(super) fn order(&self, row: RowId, order: Action) -> bool {
         self.with(|leased| match leased.get_mut(&row) {
-            Some(noted) => {
-                *noted = Some(order);
+            Some(held @ Held::UnderWay(_)) => {
+                *held = Held::UnderWay(Some(order));
                 true
             }
-            None => false,
+            Some(Held::Concluded) | None => false,
         })
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<RowId, Option<Action>>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<RowId, Held>) -> T) -> T {
         // A panic while the map was held leaves it whole: every change is a single call.
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -67,11 +76,17 @@ impl Lease {
         self.rows.contains(&row)
     }
 
-    /// Ends the lease of one row and gives what was ordered meanwhile.
+    /// The attempt of a row has ended: gives what was ordered meanwhile. The row stays leased until
+    /// its change was given to the store and the lease is dropped.
     #[must_use]
-    pub fn end(&mut self, row: RowId) -> Option<Action> {
-        self.rows.retain(|&leased| leased != row);
-        self.leases.with(|leased| leased.remove(&row)).flatten()
+    pub fn conclude(&self, row: RowId) -> Option<Action> {
+        let held = self
+            .leases
+            .with(|leased| leased.insert(row, Held::Concluded));
+        match held {
+            Some(Held::UnderWay(order)) => order,
+            Some(Held::Concluded) | None => None,
+        }
     }
 }
 
@@ -79,7 +94,8 @@ impl Lease {
     /// Takes some rows out into a lease of their own.
     #[must_use]
     pub fn part(&mut self, rows: impl IntoIterator<Item = RowId>) -> Self {
-        let rows: Vec<RowId> = rows.into_iter().collect();
+        let mut rows: Vec<RowId> = rows.into_iter().collect();
+        rows.retain(|row| self.rows.contains(row));
         self.rows.retain(|row| !rows.contains(row));
         Self {
             leases: self.leases.clone(),
@@ -105,12 +121,18 @@ mod tests {
     #[test]
     fn an_order_waits_for_the_end_of_the_lease() {
         let leases = Leases::default();
-        let mut lease = leases.take([RowId(1), RowId(2)]);
+        let lease = leases.take([RowId(1), RowId(2)]);
         assert!(leases.order(RowId(1), Action::Hold));
         assert!(leases.order(RowId(1), Action::Purge), "the last one counts");
         assert!(!leases.order(RowId(3), Action::Purge));
-        assert_eq!(lease.end(RowId(1)), Some(Action::Purge));
-        assert_eq!(lease.end(RowId(2)), None);
+        assert_eq!(lease.conclude(RowId(1)), Some(Action::Purge));
+        assert_eq!(lease.conclude(RowId(2)), None);
+        assert!(
+            !leases.order(RowId(1), Action::Hold),
+            "it goes to the store"
+        );
+        assert!(!is_free(&leases, 1), "its change is on its way");
+        drop(lease);
         assert!(is_free(&leases, 1));
     }
 

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,7 +26,7 @@ use crate::delivery::Delivery;
 use crate::limits;
 use crate::message::trail::{Event, Noted, TrailEntry};
 use crate::message::{MemoryBudget, Message, MessageIds, Recipient, RowState};
-use crate::settings;
+use crate::settings::{self, NextHop};
 use crate::smtp::reply::Reply;
 use crate::statistics::{Statistics, Trail};
 use crate::store::{NewQueued, NewRow, Store, StoreError};
@@ -89,6 +90,18 @@ pub struct Failed {
     pub reply: Reply,
 }
 
+impl Failed {
+    /// Whether the sender of `message` is to be told.
+    #[must_use]
+    pub fn is_reported(&self, message: &Message) -> bool {
+        let asked = self
+            .recipient
+            .notify
+            .is_none_or(|notify| notify.failure && !notify.never);
+        asked && message.envelope.sender.mailbox().is_some()
+    }
+}
+
 impl Queue {
     /// A queue over the rows in `tools.store`. [`Self::run`] drives it.
     #[must_use]
@@ -118,11 +131,23 @@ impl Queue {
         self.leases.take(rows.iter().map(|row| row.id))
     }
 
-    /// Room for `count` attempts at once, if there is any. Whoever stores a message may then hand
-    /// it over from memory instead of having it read back.
+    /// Room for an attempt with each of `next_hops` at once, if there is any. Whoever stores a message
+    /// may then hand it on from memory instead of having it read back.
     #[must_use]
-    pub fn room_for(&self, count: usize) -> Option<OwnedSemaphorePermit> {
-        let count = u32::try_from(count).ok()?;
+    pub fn room_for<'a>(
+        &self,
+        next_hops: impl Iterator<Item = &'a NextHop>,
+    ) -> Option<OwnedSemaphorePermit> {
+        let mut count = 0;
+        let all_have_room = self.with_under_way(|under_way| {
+            next_hops.inspect(|_| count += 1).all(|next_hop| {
+                let attempts = under_way.get(next_hop.name()).copied().unwrap_or(0);
+                attempts < limits::HANDED_ON_PER_NEXT_HOP
+            })
+        });
+        if !all_have_room {
+            return None;
+        }
         Arc::clone(&self.slots).try_acquire_many_owned(count).ok()
     }
 
@@ -156,10 +181,13 @@ impl Queue {
         let report = self.failure_report(message, failed).await;
         for_runner |= report.is_some();
         parcels.extend(report);
-        if parcels.is_empty() {
-            return Ok(());
+        if !parcels.is_empty() {
+            // A disk that hangs must not hold the client for ever. Should the rows be committed after
+            // all, somebody gets the message twice; nobody loses it.
+            timeout(limits::STORE_WAIT, self.tools.store.insert(parcels))
+                .await
+                .unwrap_or(Err(StoreError::Late))?;
         }
-        self.tools.store.insert(parcels).await?;
         for (recipient, words) in queued {
             self.note(message, &recipient, Event::Queued, words);
         }
@@ -172,7 +200,7 @@ impl Queue {
 
     fn note_failures(&self, message: &Message, failed: &[Failed]) {
         for one in failed {
-            let event = if report::is_wanted(message, one) {
+            let event = if one.is_reported(message) {
                 self.tools.statistics.counters.reports_written.increment();
                 Event::Reported
             } else {
@@ -196,14 +224,12 @@ impl Queue {
     /// is stored as uncertain, the rest as waiting, so nothing is lost.
     pub async fn close(&self, grace: std::time::Duration) {
         self.attempts.close();
-        if tokio::time::timeout(grace, self.attempts.wait())
-            .await
-            .is_err()
-        {
+        if timeout(grace, self.attempts.wait()).await.is_err() {
             let under_way = self.attempts.len();
             tracing::info!(under_way, "attempts are cut off; they are in the queue");
             self.stop.cancel();
-            self.attempts.wait().await;
+            // They end at once, unless the disk hangs.
+            let _ = timeout(limits::QUIT_WAIT, self.attempts.wait()).await;
         }
     }
 

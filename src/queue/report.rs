@@ -22,16 +22,6 @@ use crate::smtp::reply::Reply;
 use crate::smtp::xtext;
 use crate::store::{NewQueued, NewRow};
 
-/// Whether the sender is to be told that a recipient failed.
-#[must_use]
-pub(super) fn is_wanted(message: &Message, failed: &Failed) -> bool {
-    let asked = failed
-        .recipient
-        .notify
-        .is_none_or(|notify| notify.failure && !notify.never);
-    asked && message.envelope.sender.mailbox().is_some()
-}
-
 /// One recipient in a report.
 struct Entry<'a> {
     recipient: &'a Recipient,
@@ -54,7 +44,7 @@ impl Queue {
     ) -> Option<NewQueued> {
         let entries: Vec<Entry<'_>> = failed
             .iter()
-            .filter(|one| is_wanted(message, one))
+            .filter(|one| one.is_reported(message))
             .map(failure_entry)
             .collect();
         self.report(message, &entries, Subject::Failed).await

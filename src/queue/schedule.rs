@@ -65,14 +65,14 @@ pub fn after_attempt(
         OutcomeKind::Delivered => Next::Done,
         OutcomeKind::Refused => Next::Fail(Failure::Refused),
         OutcomeKind::Deferred if was_not_tried(reason) => {
-            // The next hop was not spoken to, so this was no attempt of the schedule: due at once,
-            // and the runner leaves next hops alone that are busy or suspended.
+            // The next hop was not spoken to, so this was no attempt of the schedule: due soon, and
+            // the runner leaves next hops alone that are busy or suspended.
             if situation.now >= situation.expires_at {
                 return Next::Fail(Failure::Expired);
             }
             Next::Again {
                 state: RowState::Waiting,
-                at: situation.now,
+                at: situation.now + limits::UNTRIED_WAIT,
             }
         }
         OutcomeKind::Deferred => retry(RowState::Waiting, Duration::ZERO, situation, settings),
@@ -240,7 +240,7 @@ mod tests {
                 situation,
                 &settings(1),
             );
-            assert_eq!(next, again_in(RowState::Waiting, 10, 0));
+            assert_eq!(next, again_in(RowState::Waiting, 10, 2));
         }
     }
 }

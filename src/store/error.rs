@@ -50,6 +50,9 @@ pub enum StoreError {
     /// This change does not fit; others do.
     #[error("not stored: {0}")]
     Rejected(String),
+    /// No answer came in time: it may be stored, or not.
+    #[error("the disk did not answer in time")]
+    Late,
     /// The store is closed.
     #[error("the store is closed")]
     Closed,

@@ -264,8 +264,12 @@ impl Writer {
         Ok(())
     }
 
-    /// A job that has a transaction of its own.
+    /// A job that has a transaction of its own. Changes that wait for the disk go before it: rows pass
+    /// in order.
     async fn work_alone(&mut self, job: Job) {
+        if !self.kept.is_empty() {
+            self.commit(Vec::new()).await;
+        }
         match job {
             // Written above, where its neighbours are.
             Job::Write(member) => self.commit(vec![member]).await,
@@ -316,6 +320,9 @@ impl Writer {
         work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, StoreError> {
         self.trusted()?;
+        if !self.kept.is_empty() {
+            return Err(StoreError::Full);
+        }
         let done = match queue_write::begin(&mut self.connection).await {
             Ok(()) => {
                 let done = work(&mut self.connection).await;
