@@ -25,6 +25,7 @@ mod sync;
 mod destinations;
 mod next_hops;
 mod repetition;
+mod start_tls;
 
 mod queue;
 mod reports;
