@@ -23,6 +23,7 @@ mod bytes;
 mod sync;
 
 mod destinations;
+mod exchangers;
 mod next_hops;
 mod repetition;
 mod start_tls;
