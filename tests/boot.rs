@@ -13,6 +13,7 @@ use crate::support::appliance::{BINARY, Plan, TOKEN};
 use crate::support::messages;
 use crate::support::peers;
 use crate::support::raw_sink::{RawSink, Script};
+use crate::support::wait::{self, PATIENCE};
 
 /// `EX_USAGE` of sysexits.h: the command line or the environment is wrong.
 const USAGE: i32 = 64;
@@ -149,7 +150,7 @@ async fn a_secret_comes_from_a_file() {
     let file = place.path().join("token");
     // Files written by editors and secret stores end with a line end, which is not part of the secret.
     fs::write(&file, "another-token-0123456789abcdef0123\n").unwrap();
-    let appliance = Plan::new()
+    let mut appliance = Plan::new()
         .next_hop(sink.address())
         .without("FASTPATH_API_TOKEN")
         .environment("FASTPATH_API_TOKEN_FILE", file.to_str().unwrap())
@@ -170,6 +171,8 @@ async fn a_secret_comes_from_a_file() {
         StatusCode::OK
     );
     assert_eq!(status(TOKEN).await, StatusCode::UNAUTHORIZED);
+    // Lines are written a moment after they are logged, at the end all of them.
+    assert!(appliance.terminate(Duration::from_secs(10)).await.success());
     assert!(
         !appliance.log().contains("another-token"),
         "a secret stands in the log"
@@ -197,10 +200,10 @@ async fn first_start_variables_count_once() {
         .await;
     assert_eq!(reply.code, 250, "{reply}");
     assert_eq!((first.accepted().len(), second.accepted().len()), (1, 0));
-    assert!(
-        appliance.log().contains("FASTPATH_NEXT_HOP"),
-        "the log does not say what is ignored"
-    );
+    wait::until_true("the log to say what is ignored", PATIENCE, || async {
+        appliance.log().contains("FASTPATH_NEXT_HOP")
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

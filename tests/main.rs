@@ -23,8 +23,10 @@ mod bytes;
 mod sync;
 
 mod destinations;
+mod exchangers;
 mod next_hops;
 mod repetition;
+mod start_tls;
 
 mod queue;
 mod reports;

@@ -56,6 +56,8 @@ async fn the_schedule_is_followed_until_it_works() {
             trail.to_string().contains("delivered")
         })
         .await;
+    let id = trail["message_id"].as_str().unwrap();
+    let trail = appliance.read(&format!("/api/v1/messages/{id}")).await;
     assert!(
         trail.to_string().contains("Mailbox busy"),
         "the failed attempts are not in the trail: {trail}"

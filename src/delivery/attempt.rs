@@ -83,10 +83,10 @@ impl<P: CommitPoint> Attempt<'_, P> {
         let peer = Some((connection.peer, connection.is_tls()));
         match concluded.ending {
             Ending::Reusable => {
-                self.known.learn(Event::Served, admission, now);
+                self.learn(Event::Served, admission, now);
                 self.known.pool.give_back(connection, now);
             }
-            Ending::ServiceClosing => self.known.learn(Event::ServiceClosing, admission, now),
+            Ending::ServiceClosing => self.learn(Event::ServiceClosing, admission, now),
             Ending::Severed | Ending::Stale => {}
         }
         Tried {
@@ -111,16 +111,20 @@ impl<P: CommitPoint> Attempt<'_, P> {
         for server in servers.iter().take(limits::ADDRESSES_TRIED) {
             match self.open_one(server).await {
                 Ok(connection) => {
-                    self.known
-                        .learn(Event::Connected, admission, Instant::now());
+                    self.learn(Event::Connected, admission, Instant::now());
                     return Ok(connection);
                 }
                 Err(outcome) => last = outcome,
             }
         }
-        self.known
-            .learn(Event::NoConnection, admission, Instant::now());
+        self.learn(Event::NoConnection, admission, Instant::now());
         Err(last)
+    }
+
+    fn learn(&self, event: Event, admission: Admission, now: Instant) {
+        if self.known.learn(event, admission, now) {
+            self.delivery.recovered.notify_one();
+        }
     }
 
     async fn open_one(&self, server: &Server) -> Result<Connection, Outcome> {

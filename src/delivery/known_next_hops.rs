@@ -50,8 +50,8 @@ impl KnownNextHop {
         self.breaker().probe_now(now);
     }
 
-    /// Tells the breaker what came of it.
-    pub(super) fn learn(&self, event: Event, admission: Admission, now: Instant) {
+    /// Tells the breaker what came of it. True: the next hop is no longer suspended.
+    pub(super) fn learn(&self, event: Event, admission: Admission, now: Instant) -> bool {
         let mut breaker = self.breaker();
         let was_open = breaker.probe_at().is_some();
         breaker.learn(event, admission, now);
@@ -64,6 +64,7 @@ impl KnownNextHop {
             (true, false) => tracing::info!(next_hop = %self.name, "no longer suspended"),
             _ => {}
         }
+        was_open && !is_open
     }
 
     fn figures(&self, now: Instant) -> NextHopFigures {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::address_penalty::Penalties;
@@ -130,6 +131,8 @@ pub struct Delivery {
     opener: Opener,
     known: KnownNextHops,
     penalties: Mutex<Penalties>,
+    /// See [`Delivery::recovered`].
+    recovered: Notify,
 }
 
 impl Delivery {
@@ -144,6 +147,7 @@ impl Delivery {
             opener: Opener::new(hostname),
             known: KnownNextHops::default(),
             penalties: Mutex::default(),
+            recovered: Notify::new(),
         });
         tokio::spawn(close_expired(Arc::downgrade(&delivery)));
         delivery
@@ -187,6 +191,12 @@ impl Delivery {
         if let Some(known) = self.known.find(next_hop_name) {
             known.probe_now(Instant::now());
         }
+    }
+
+    /// Returns when a next hop is no longer suspended that was when it last returned: what waits for it
+    /// can go. For one waiter.
+    pub async fn recovered(&self) {
+        self.recovered.notified().await;
     }
 
     /// All next hops that are suspended, with the time of their next probe.

@@ -215,6 +215,8 @@ impl Queue {
                 () = self.stop.cancelled() => return,
             }
         }
+        // The reports are due.
+        self.wake.notify_one();
     }
 
     /// The failure to report, none for a purge.

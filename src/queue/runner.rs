@@ -42,6 +42,7 @@ impl Queue {
             tokio::select! {
                 () = woken => {}
                 () = self.tools.store.rescheduled() => {}
+                () = self.tools.delivery.recovered() => {}
                 () = tokio::time::sleep(pause) => {}
                 () = shutdown.cancelled() => return,
             }

@@ -209,6 +209,8 @@ async fn a_run_of_failures_suspends_and_a_probe_resumes() {
     let server = ScriptedServer::start_at(address, [script(&taken)]).await;
     assert_eq!(attempt(Pace::Queue).await, ["0 delivered 250"]);
     assert_eq!(delivery.next_hops()[0].suspension, Suspension::None);
+    let told = tokio::time::timeout(Duration::from_secs(10), delivery.recovered()).await;
+    assert!(told.is_ok(), "nobody was told");
     delivery.close().await;
     server.finish().await;
 }

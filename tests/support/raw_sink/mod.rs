@@ -38,6 +38,8 @@ pub(crate) struct Arrival {
     /// The content as it was on the wire, with stuffed dots and the final dot (DATA only).
     pub(crate) wire: Vec<u8>,
     pub(crate) transport: Transport,
+    /// It came under TLS.
+    pub(crate) secured: bool,
     /// The code of the reply to the end of data; `None` when none was sent.
     pub(crate) answered: Option<u16>,
 }

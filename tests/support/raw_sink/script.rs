@@ -98,6 +98,7 @@ impl Script {
         self
     }
 
+    /// Offers STARTTLS and answers it so; behind a 220 comes the handshake.
     pub(crate) fn start_tls(mut self, answer: Answer) -> Script {
         self.start_tls = answer;
         self.offering("STARTTLS")

@@ -6,8 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use super::super::messages;
 use super::script::{Answer, Script};
@@ -28,7 +34,7 @@ impl From<io::Error> for Over {
 }
 
 struct Session {
-    stream: TcpStream,
+    stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
     buffer: BytesMut,
     shared: Arc<Shared>,
     envelope: Option<Envelope>,
@@ -44,18 +50,31 @@ struct Envelope {
 
 pub(super) async fn run(stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
-    let mut session = Session {
-        stream,
+    let mut generation = shared.generation.subscribe();
+    let session = Session {
+        stream: Either::Left(stream),
         buffer: BytesMut::new(),
         shared,
         envelope: None,
     };
-    let mut generation = session.shared.generation.subscribe();
     // However it ends, what matters stands in the record.
     tokio::select! {
-        _ = session.converse() => {}
+        _ = session.conduct() => {}
         _ = generation.changed() => {}
     }
+}
+
+/// The sink's side of TLS, with a certificate that nobody has reason to trust.
+fn acceptor() -> TlsAcceptor {
+    let own = rcgen::generate_simple_self_signed(vec!["sink.example.net".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 impl Session {
@@ -63,9 +82,33 @@ impl Session {
         self.shared.script()
     }
 
-    async fn converse(&mut self) -> Result<(), Over> {
+    async fn conduct(mut self) -> Result<(), Over> {
         let greeting = self.script().greeting;
         self.perform(greeting).await?;
+        loop {
+            self.converse().await?;
+            self = self.secured().await?;
+        }
+    }
+
+    fn is_secured(&self) -> bool {
+        matches!(self.stream, Either::Right(_))
+    }
+
+    /// The session under TLS, which remembers nothing of what was said in the clear.
+    async fn secured(self) -> Result<Session, Over> {
+        match self.stream {
+            Either::Left(stream) if self.buffer.is_empty() => Ok(Session {
+                stream: Either::Right(Box::new(acceptor().accept(stream).await?)),
+                envelope: None,
+                ..self
+            }),
+            _ => Err(Over),
+        }
+    }
+
+    /// Until the client may begin with TLS.
+    async fn converse(&mut self) -> Result<(), Over> {
         loop {
             let line = self.line().await?;
             self.shared
@@ -80,7 +123,9 @@ impl Session {
                 }
                 "STARTTLS" => {
                     let answer = self.script().start_tls;
-                    self.perform(answer).await?;
+                    if self.perform(answer).await? == 220 {
+                        return Ok(());
+                    }
                 }
                 "MAIL" => self.mail(argument).await?,
                 "RCPT" => self.rcpt(argument).await?,
@@ -98,6 +143,9 @@ impl Session {
     async fn ehlo(&mut self) -> Result<(), Over> {
         let mut lines = vec!["sink.example.net".to_owned()];
         lines.extend(self.script().capabilities);
+        if self.is_secured() {
+            lines.retain(|line| line != "STARTTLS");
+        }
         let last = lines.len() - 1;
         let mut text = String::new();
         for (number, line) in lines.iter().enumerate() {
@@ -105,6 +153,7 @@ impl Session {
             text.push_str(&format!("250{separator}{line}\r\n"));
         }
         self.stream.write_all(text.as_bytes()).await?;
+        self.stream.flush().await?;
         Ok(())
     }
 
@@ -208,6 +257,7 @@ impl Session {
         let Envelope {
             sender, recipients, ..
         } = envelope;
+        let secured = self.is_secured();
         let mut place = 0;
         self.shared.note(|record| {
             place = record.arrivals.len();
@@ -218,6 +268,7 @@ impl Session {
                 content,
                 wire,
                 transport,
+                secured,
                 answered: None,
             });
         });
@@ -250,7 +301,11 @@ impl Session {
             }
             Answer::HangUp => Err(Over),
             Answer::Reset => {
-                socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
+                let socket = match &self.stream {
+                    Either::Left(stream) => stream,
+                    Either::Right(stream) => stream.get_ref().0,
+                };
+                socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO))?;
                 Err(Over)
             }
             Answer::Silence => {
@@ -266,6 +321,7 @@ impl Session {
         self.stream
             .write_all(format!("{reply}\r\n").as_bytes())
             .await?;
+        self.stream.flush().await?;
         Ok(())
     }
 
