@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tokio::process::Command;
 
 use crate::support::appliance::Plan;
+use crate::support::messages;
 use crate::support::peers;
 use crate::support::wait;
 
@@ -57,4 +59,31 @@ async fn the_tour_lives() {
         },
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tour_shows_a_refusal_and_a_retry() {
+    let demo = Plan::new().command("demo").start().await;
+    let mut client = demo.client().await;
+    let sender = "<newcomer@example.org>";
+    let content = messages::small("one");
+    let reply = client
+        .message(sender, &["<refuse@example.net>"], &content)
+        .await;
+    assert_eq!(reply.code, 550, "{reply}");
+
+    let reply = client
+        .message(sender, &["<later@example.net>"], &content)
+        .await;
+    assert!(
+        reply.code == 250 && reply.text().contains("Queued"),
+        "{reply}"
+    );
+    let trail = demo
+        .trail(
+            "recipient=later@example.net&sender=newcomer@example.org",
+            |trail| trail.to_string().contains("delivered"),
+        )
+        .await;
+    assert_eq!(trail["reasons"], json!(["deferred"]), "{trail}");
 }
