@@ -199,3 +199,34 @@ async fn several_refused_recipients_share_a_report() {
         assert!(text.contains(word), "{word} is missing:\n{text}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_success_hears_of_it_when_the_destination_will_not_report() {
+    async fn check(offers_dsn: bool, notify: &str, expected: usize) {
+        let mut script = Script::accepting();
+        if offers_dsn {
+            script = script.offering("DSN");
+        }
+        let sink = RawSink::start(script).await;
+        let appliance = Plan::new().next_hop(sink.address()).start().await;
+        let mut client = appliance.client().await;
+        let recipient = format!("<b@example.net>{notify}");
+        let reply = client
+            .message("<a@example.org>", &[&recipient], &messages::small("one"))
+            .await;
+        assert!(reply.text().contains("Delivered"), "{reply}");
+        appliance.wait_for_queue(0).await;
+        let arrivals = sink.wait_for_accepted(1 + expected).await;
+        assert_eq!(arrivals.len(), 1 + expected, "DSN {offers_dsn}{notify}");
+        if let Some(report) = arrivals.iter().find(|one| one.sender.starts_with("<>")) {
+            let text = String::from_utf8_lossy(&report.content);
+            for words in ["Action: relayed", "Status: 2.", "b@example.net"] {
+                assert!(text.contains(words), "{words} is missing:\n{text}");
+            }
+        }
+    }
+    check(false, " NOTIFY=SUCCESS", 1).await;
+    check(false, " NOTIFY=FAILURE", 0).await;
+    check(false, "", 0).await;
+    check(true, " NOTIFY=SUCCESS", 0).await;
+}

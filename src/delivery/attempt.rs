@@ -15,13 +15,23 @@ use crate::limits;
 use crate::message::{DiskReason, Outcome};
 use crate::smtp::reply::Reply;
 
+/// The server that was spoken to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// TLS was spoken.
+    pub(super) tls: bool,
+    /// It offered DSN: reports of delivery are its business from here on (RFC 3461 §5.2.2).
+    pub(super) reports: bool,
+}
+
 /// What an attempt came to, before it is reported.
 #[derive(Debug)]
 pub(super) struct Tried {
     /// In the order of the errand.
     pub(super) outcomes: Vec<Outcome>,
     /// The server that was spoken to and whether under TLS.
-    pub(super) peer: Option<(SocketAddr, bool)>,
+    pub(super) peer: Option<Peer>,
 }
 
 pub(super) struct Attempt<'a, P> {
@@ -80,7 +90,11 @@ impl<P: CommitPoint> Attempt<'_, P> {
     /// Keeps the connection or closes it, and lets the breaker know.
     fn settle(&self, connection: Connection, concluded: Concluded, admission: Admission) -> Tried {
         let now = Instant::now();
-        let peer = Some((connection.peer, connection.is_tls()));
+        let peer = Some(Peer {
+            address: connection.peer,
+            tls: connection.is_tls(),
+            reports: connection.capabilities.dsn,
+        });
         match concluded.ending {
             Ending::Reusable => {
                 self.learn(Event::Served, admission, now);

@@ -107,6 +107,8 @@ pub struct Report {
     pub peer: Option<SocketAddr>,
     /// TLS was spoken with it.
     pub tls: bool,
+    /// It offered DSN, so that it reports deliveries to the sender itself.
+    pub peer_reports: bool,
     /// How long the attempt took.
     pub took: Duration,
 }
@@ -167,8 +169,9 @@ impl Delivery {
         let now = Instant::now();
         let report = Report {
             outcomes: errand.recipients.into_iter().zip(tried.outcomes).collect(),
-            peer: tried.peer.map(|(peer, _)| peer),
-            tls: tried.peer.is_some_and(|(_, tls)| tls),
+            peer: tried.peer.map(|peer| peer.address),
+            tls: tried.peer.is_some_and(|peer| peer.tls),
+            peer_reports: tried.peer.is_some_and(|peer| peer.reports),
             took: now.saturating_duration_since(began),
         };
         known.tally.count(&report.outcomes);

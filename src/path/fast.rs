@@ -34,6 +34,10 @@ impl Paths {
         let mut flight = Flight::launch(self, transaction, known);
         let halt = flight.run(client, deadline.into(), shutdown).await;
         self.record_attempts(&transaction.message, &flight.ended);
+        let reports: Vec<&Report> = flight.ended.iter().map(|(_, report)| report).collect();
+        self.queue
+            .report_relayed(&transaction.message, &reports)
+            .await;
         match halt {
             Halt::ClientGone => client_gone(),
             Halt::Ended | Halt::TimeUp => self.settle(transaction, flight).await,

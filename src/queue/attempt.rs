@@ -160,6 +160,7 @@ impl Queue {
         let settings = self.tools.settings.snapshot();
         let now = Timestamp::now();
         self.record_attempt(message, next_hop, &report, now);
+        let relayed = self.relayed_report(message, &[&report]).await;
         let mut changes = Vec::with_capacity(rows.len());
         let mut failed = Vec::new();
         let mut delayed = Vec::new();
@@ -183,6 +184,7 @@ impl Queue {
             }
         }
         let mut reports: Vec<NewQueued> = Vec::new();
+        reports.extend(relayed);
         reports.extend(self.failure_report(message, &failed).await);
         reports.extend(self.delay_report(message, &delayed).await);
         changes.extend(
@@ -321,6 +323,7 @@ fn broken_off(rows: &[QueuedRow]) -> Report {
         outcomes: rows.iter().map(deferred).collect(),
         peer: None,
         tls: false,
+        peer_reports: true,
         took: Duration::ZERO,
     }
 }

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Report};
 use crate::limits;
 use crate::message::trail::{Event, Noted, TrailEntry};
 use crate::message::{MemoryBudget, Message, MessageIds, Recipient, RowState};
@@ -196,6 +196,35 @@ impl Queue {
             self.wake.notify_one();
         }
         Ok(())
+    }
+
+    /// Tells the sender of recipients that the fast path handed on to servers that will not report
+    /// their delivery, where that was asked for.
+    pub async fn report_relayed(&self, message: &Arc<Message>, attempts: &[&Report]) {
+        let asked = message
+            .envelope
+            .recipients
+            .iter()
+            .any(|recipient| recipient.notify.is_some_and(|notify| notify.success));
+        if !asked {
+            return;
+        }
+        let Some(report) = self.relayed_report(message, attempts).await else {
+            return;
+        };
+        // The message itself is delivered: a report that cannot be stored must not undo that.
+        match timeout(limits::STORE_WAIT, self.tools.store.insert(vec![report])).await {
+            Ok(Ok(())) => {
+                self.tools.statistics.counters.reports_written.increment();
+                self.wake.notify_one();
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(id = %message.id, %error, "a report of relaying is not stored");
+            }
+            Err(_) => {
+                tracing::warn!(id = %message.id, "a report of relaying is not stored in time")
+            }
+        }
     }
 
     fn note_failures(&self, message: &Message, failed: &[Failed]) {

@@ -11,10 +11,11 @@ use memchr::memmem;
 
 use super::attempt::QueuedRow;
 use super::{Failed, Failure, Queue, schedule};
+use crate::delivery::Report;
 use crate::limits;
 use crate::message::{
-    Body, BodyReader, Client, DiskReason, Envelope, Message, MessageId, Recipient, Reservation,
-    RowState,
+    Body, BodyReader, Client, DiskReason, Envelope, Message, MessageId, Outcome, Recipient,
+    Reservation, RowState,
 };
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::{BodyType, Return};
@@ -61,6 +62,29 @@ impl Queue {
             .map(|(row, reply)| delay_entry(message, row, reply))
             .collect();
         self.report(message, &entries, Subject::Delayed).await
+    }
+
+    /// The report on recipients that were handed on to a server that will not report their delivery,
+    /// though the sender asked for it: NOTIFY=SUCCESS (RFC 3461 §5.2.2).
+    pub(super) async fn relayed_report(
+        &self,
+        message: &Arc<Message>,
+        attempts: &[&Report],
+    ) -> Option<NewQueued> {
+        let entries: Vec<Entry<'_>> = attempts
+            .iter()
+            .filter(|attempt| !attempt.peer_reports)
+            .flat_map(|attempt| &attempt.outcomes)
+            .filter_map(|(position, outcome)| {
+                let recipient = &message.envelope.recipients[*position];
+                let asked = recipient.notify.is_some_and(|notify| notify.success);
+                match outcome {
+                    Outcome::Delivered(reply) if asked => Some(relayed_entry(recipient, reply)),
+                    _ => None,
+                }
+            })
+            .collect();
+        self.report(message, &entries, Subject::Relayed).await
     }
 
     async fn report(
@@ -140,6 +164,7 @@ fn in_memory(content: Bytes, budget: Arc<crate::message::MemoryBudget>) -> Body 
 enum Subject {
     Failed,
     Delayed,
+    Relayed,
 }
 
 fn failure_entry(failed: &Failed) -> Entry<'_> {
@@ -178,6 +203,17 @@ fn delay_entry<'a>(message: &'a Message, row: &QueuedRow, reply: &'a Reply) -> E
         explanation: "has not been reached yet; trying goes on".to_owned(),
         reply,
         retried_until: Some(row.expires_at),
+    }
+}
+
+fn relayed_entry<'a>(recipient: &'a Recipient, reply: &'a Reply) -> Entry<'a> {
+    Entry {
+        recipient,
+        action: "relayed",
+        status: status_of(reply, "2.0.0"),
+        explanation: "was handed on to a server that does not report deliveries".to_owned(),
+        reply,
+        retried_until: None,
     }
 }
 
@@ -290,6 +326,7 @@ fn head(text: &mut String, headers: &Headers<'_>, boundary: &str, eight_bit: boo
     let subject = match headers.subject {
         Subject::Failed => "Your message could not be delivered",
         Subject::Delayed => "Your message is delayed",
+        Subject::Relayed => "Your message was handed on",
     };
     let date = rfc5322_date(headers.now);
     // RFC 3834 §5: nobody's vacation program answers a report.
@@ -326,6 +363,7 @@ fn explanation(text: &mut String, headers: &Headers<'_>, message: &Message, entr
     text.push_str(match headers.subject {
         Subject::Failed => "It will not be tried again.\r\n",
         Subject::Delayed => "You need not do anything now.\r\n",
+        Subject::Relayed => "No further report will come unless it fails there.\r\n",
     });
 }
 
