@@ -15,8 +15,8 @@ use crate::support::raw_sink::{RawSink, Script};
 use crate::support::turn;
 use crate::support::wait;
 
-/// The limit of sessions leaves room for one that does something.
-const SESSIONS: usize = 9_900;
+/// With the one that does something they are as many as there may be.
+const SESSIONS: usize = 9_999;
 /// Sessions that are being opened at one time.
 const OPENING: usize = 100;
 const RESIDENT_LIMIT: u64 = 250 * 1_000_000;
@@ -46,7 +46,8 @@ async fn client_process() {
         .unwrap();
     let mut sessions = Vec::new();
     while sessions.len() < SESSIONS {
-        let opening = (0..OPENING).map(|_| tokio::spawn(open(address)));
+        let next = OPENING.min(SESSIONS - sessions.len());
+        let opening = (0..next).map(|_| tokio::spawn(open(address)));
         for session in opening.collect::<Vec<_>>() {
             sessions.push(session.await.unwrap());
         }
