@@ -21,6 +21,7 @@ use crate::path::{Fingerprints, Paths};
 use crate::queue::{self, Queue};
 use crate::session::{ReceivingCounters, SessionContext};
 use crate::settings::{Current, Publisher, Settings};
+use crate::statistics::trail::TrailWriter;
 use crate::statistics::{Statistics, Trail, rollup};
 use crate::store::{Store, Writers};
 use crate::tls::ServerTls;
@@ -84,12 +85,7 @@ impl Appliance {
     ) -> anyhow::Result<Self> {
         let (listeners, door, addresses) = bind(options).await?;
         let now = Timestamp::now();
-        let spool = open_spool(directory, now)?;
-        let (store, writers) = Store::open(directory.path(), &spool, now).await?;
-        let swept = spool.sweep(&store.spool_names_in_use().await?)?;
-        if swept > 0 {
-            info!(files = swept, "spool files without a row are removed");
-        }
+        let (spool, store, writers) = open_store(directory, now).await?;
         let settings = first_start::settings(&store, first_start).await?;
         let publisher = Publisher::new(settings);
         let current = publisher.current();
@@ -103,15 +99,7 @@ impl Appliance {
         let statistics = Arc::new(Statistics::new(now));
         rollup::restore(&statistics, &store).await?;
         let (trail, trail_writer) = Trail::new(current.clone(), Arc::clone(&statistics));
-        let data_directory = directory.path().to_owned();
-        let scribes = vec![
-            Stoppable::spawn("trail", |stop| {
-                trail_writer.run(store.clone(), data_directory, stop)
-            }),
-            Stoppable::spawn("roll-up", |stop| {
-                rollup::keep(Arc::clone(&statistics), store.clone(), stop)
-            }),
-        ];
+        let scribes = scribes(trail_writer, &statistics, &store, directory);
 
         let ids = Arc::new(MessageIds::after(store.greatest_message_id().await?));
         let delivery = Delivery::new(Arc::clone(&options.hostname), current.clone());
@@ -127,11 +115,7 @@ impl Appliance {
         });
         sessions.spawn(Arc::clone(&queue).run(front.clone()));
 
-        let tls = ServerTls::open(directory.path(), &options.hostname)
-            .context("the certificate for STARTTLS cannot be had")?;
-        let certificate =
-            listener::follow_certificate(Arc::clone(&tls), current.clone(), front.clone());
-        sessions.spawn(certificate);
+        let tls = open_tls(options, directory, &current, &sessions, &front)?;
         let counters = Arc::new(ReceivingCounters::default());
         let health = store.clone();
         let context = Arc::new(SessionContext {
@@ -164,13 +148,7 @@ impl Appliance {
         }
 
         let administration = Administration::new(store.clone(), publisher);
-        let token = directory.api_token(first_start.api_token.as_ref())?;
-        if token.is_new {
-            info!(file = %token.file.display(), "the token of the API was written");
-        }
-        let health = store.clone();
         let figures = Arc::clone(&delivery);
-        let stopping = front.clone();
         let web = web::Context {
             hostname: Arc::clone(&options.hostname),
             statistics: Arc::clone(&statistics),
@@ -181,16 +159,8 @@ impl Appliance {
             budget,
             spool,
             next_hops: Box::new(move || figures.next_hops()),
-            readiness: Box::new(move || {
-                if stopping.is_cancelled() {
-                    Err("the appliance is stopping")
-                } else if health.healthy() {
-                    Ok(())
-                } else {
-                    Err("the database cannot be trusted until a restart")
-                }
-            }),
-            token: web::Token::new(token.secret.expose()),
+            readiness: Box::new(readiness(store.clone(), front.clone())),
+            token: api_token(directory, first_start)?,
             plain_http_is_exposed: !addresses.web.ip().is_loopback(),
         };
         let web = Stoppable::spawn("web", |stop| async move {
@@ -290,9 +260,77 @@ async fn bind(options: &Options) -> anyhow::Result<(Vec<Listener>, web::Door, Ad
     Ok((listeners, web, addresses))
 }
 
-fn open_spool(directory: &DataDirectory, now: Timestamp) -> anyhow::Result<Arc<Spool>> {
+/// The spool and the databases, with what the last run left put right.
+async fn open_store(
+    directory: &DataDirectory,
+    now: Timestamp,
+) -> anyhow::Result<(Arc<Spool>, Store, Writers)> {
     let boot = format!("{:x}", now.as_microsecond());
-    Spool::open(directory.path().join("spool"), &boot).context("the spool cannot be opened")
+    let spool = Spool::open(directory.path().join("spool"), &boot);
+    let spool = spool.context("the spool cannot be opened")?;
+    let (store, writers) = Store::open(directory.path(), &spool, now).await?;
+    let swept = spool.sweep(&store.spool_names_in_use().await?)?;
+    if swept > 0 {
+        info!(files = swept, "spool files without a row are removed");
+    }
+    Ok((spool, store, writers))
+}
+
+fn scribes(
+    trail_writer: TrailWriter,
+    statistics: &Arc<Statistics>,
+    store: &Store,
+    directory: &DataDirectory,
+) -> Vec<Stoppable> {
+    let data_directory = directory.path().to_owned();
+    vec![
+        Stoppable::spawn("trail", |stop| {
+            trail_writer.run(store.clone(), data_directory, stop)
+        }),
+        Stoppable::spawn("roll-up", |stop| {
+            rollup::keep(Arc::clone(statistics), store.clone(), stop)
+        }),
+    ]
+}
+
+/// The certificate for STARTTLS, which follows the settings from here on.
+fn open_tls(
+    options: &Options,
+    directory: &DataDirectory,
+    settings: &Current,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Arc<ServerTls>> {
+    let tls = ServerTls::open(directory.path(), &options.hostname)
+        .context("the certificate for STARTTLS cannot be had")?;
+    let following =
+        listener::follow_certificate(Arc::clone(&tls), settings.clone(), shutdown.clone());
+    tasks.spawn(following);
+    Ok(tls)
+}
+
+fn api_token(directory: &DataDirectory, first_start: &FirstStart) -> anyhow::Result<web::Token> {
+    let token = directory.api_token(first_start.api_token.as_ref())?;
+    if token.is_new {
+        info!(file = %token.file.display(), "the token of the API was written");
+    }
+    Ok(web::Token::new(token.secret.expose()))
+}
+
+/// Whether mail is taken, and why not.
+fn readiness(
+    store: Store,
+    stopping: CancellationToken,
+) -> impl Fn() -> Result<(), &'static str> + Send + Sync {
+    move || {
+        if stopping.is_cancelled() {
+            Err("the appliance is stopping")
+        } else if store.healthy() {
+            Ok(())
+        } else {
+            Err("the database cannot be trusted until a restart")
+        }
+    }
 }
 
 /// The budget that the settings give, or a quarter of what the machine has.

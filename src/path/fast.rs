@@ -9,14 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::Account;
 use super::flight::{Flight, Group, Halt, State, Underway};
+use super::plan::{Plan, Stored};
 use super::verdict::{AfterFailedStore, Tally, Verdict, after_failed_store, verdict};
 use super::{ClientPresence, Paths, Transaction};
 use crate::delivery::Report;
-use crate::limits;
 use crate::message::trail::{Attempted, TrailEntry};
-use crate::message::{DiskReason, Message, Outcome, Path, RowId, RowState};
-use crate::queue::{Failed, Failure, QueuedRow, schedule};
-use crate::settings::Settings;
+use crate::message::{DiskReason, Message, Outcome, Path};
+use crate::queue::schedule;
 use crate::smtp::reply::Reply;
 use crate::store::{NewRow, StoreError};
 
@@ -191,161 +190,6 @@ impl Paths {
                     tls: report.tls,
                 }));
             }
-        }
-    }
-}
-
-/// One row to be stored.
-struct Planned {
-    position: usize,
-    /// Its attempt goes on.
-    leased: bool,
-    row: NewRow,
-}
-
-/// What is stored of a message.
-struct Plan {
-    rows: Vec<Planned>,
-    failed: Vec<Failed>,
-}
-
-/// What was stored, and who holds it.
-struct Stored {
-    plan: Plan,
-    lease: crate::queue::Lease,
-    /// Groups that had ended when the rows were planned.
-    ended_before: usize,
-    expires_at: Timestamp,
-}
-
-impl Stored {
-    fn rows_of(&self, group: &Group) -> Vec<QueuedRow> {
-        let in_group = |planned: &&Planned| group.recipients.contains(&planned.position);
-        let rows = self.plan.rows.iter().filter(in_group);
-        rows.map(|planned| QueuedRow {
-            id: planned.row.id,
-            position: planned.position,
-            attempts: planned.row.attempts,
-            expires_at: self.expires_at,
-            delay_reported: false,
-        })
-        .collect()
-    }
-}
-
-impl Plan {
-    /// Whether nothing is to be stored: nobody waits, and nobody wants a report.
-    fn is_empty(&self, message: &Message) -> bool {
-        let reported = |failed: &Failed| failed.is_reported(message);
-        self.rows.is_empty() && !self.failed.iter().any(reported)
-    }
-
-    fn of(flight: &Flight, settings: &Settings, ids: &[RowId]) -> Self {
-        let mut plan = Self {
-            rows: Vec::new(),
-            failed: Vec::new(),
-        };
-        let now = Timestamp::now();
-        for (position, state) in flight.states.iter().enumerate() {
-            let row = Blank {
-                message: &flight.message,
-                position,
-                id: ids[position],
-                now,
-                settings,
-            };
-            match state {
-                State::Known | State::Ended(Outcome::Delivered(_)) => {}
-                State::Ended(Outcome::Refused(reply)) => plan.failed.push(Failed {
-                    recipient: flight.message.envelope.recipients[position].clone(),
-                    failure: Failure::Refused,
-                    reply: reply.clone(),
-                }),
-                State::Ended(outcome) => plan.rows.push(row.of_ended(outcome)),
-                State::Pending => plan.rows.push(row.of_pending(flight)),
-            }
-        }
-        plan
-    }
-}
-
-/// What is known of a row before its recipient's state is looked at.
-struct Blank<'a> {
-    message: &'a Message,
-    position: usize,
-    id: RowId,
-    now: Timestamp,
-    settings: &'a Settings,
-}
-
-impl Blank<'_> {
-    fn of_ended(&self, outcome: &Outcome) -> Planned {
-        let reason = match outcome {
-            Outcome::Deferred(reason, _) => reason.clone(),
-            _ => DiskReason::Uncertain,
-        };
-        let deferral = matches!(outcome, Outcome::Deferred(..)).then_some(&reason);
-        let tried = !schedule::was_not_tried(deferral);
-        let situation = schedule::Situation {
-            attempts: u32::from(tried),
-            now: self.now,
-            expires_at: schedule::expiry(self.message.received_at, self.settings),
-            dice: rand::random(),
-        };
-        let next = schedule::after_attempt(outcome.kind(), deferral, situation, self.settings);
-        let (state, at) = match next {
-            schedule::Next::Again { state, at } => (state, at),
-            // It has run out of time while it arrived: the runner fails it with a report.
-            schedule::Next::Done | schedule::Next::Fail(_) => (RowState::Waiting, self.now),
-        };
-        let row = self.row(state, reason, at, outcome.reply().to_string(), tried);
-        self.planned(row, false)
-    }
-
-    /// At the deadline a pending recipient is deferred, or uncertain when its dot was handed over.
-    fn of_pending(&self, flight: &Flight) -> Planned {
-        let group = flight
-            .underway
-            .iter()
-            .find(|group| group.group.recipients.contains(&self.position));
-        let (state, leased, at) = match group {
-            Some(group) if group.handed_over.is_set() => {
-                (RowState::Uncertain, true, self.now + limits::UNCERTAIN_WAIT)
-            }
-            Some(group) if group.begun => (RowState::Delivering, true, self.now),
-            _ => (RowState::Waiting, false, self.now),
-        };
-        let row = self.row(state, DiskReason::AckDeadline, at, String::new(), false);
-        self.planned(row, leased)
-    }
-
-    fn row(
-        &self,
-        state: RowState,
-        reason: DiskReason,
-        next_attempt_at: Timestamp,
-        last_reply: String,
-        tried: bool,
-    ) -> NewRow {
-        let recipient = self.message.envelope.recipients[self.position].clone();
-        let domain = recipient.address.domain_lowercase();
-        NewRow {
-            id: self.id,
-            next_hop: Arc::clone(self.settings.next_hop_for(&domain).name()),
-            recipient,
-            state,
-            reason,
-            attempts: u32::from(tried),
-            last_reply,
-            next_attempt_at,
-        }
-    }
-
-    fn planned(&self, row: NewRow, leased: bool) -> Planned {
-        Planned {
-            position: self.position,
-            leased,
-            row,
         }
     }
 }

@@ -8,6 +8,7 @@ mod fast;
 mod fingerprints;
 mod flight;
 mod gate;
+mod plan;
 mod standard;
 #[cfg(test)]
 mod testing;

@@ -144,6 +144,9 @@ impl Reply {
     /// The words as they may be shown, kept and passed on: one printable line of ASCII, at most
     /// [`PASSED_WORDS_BYTES`].
     pub fn passed_words(&self) -> String {
+        if self.is_presentable() {
+            return self.text.clone().into_owned();
+        }
         let printable = self
             .text
             .chars()
@@ -160,6 +163,17 @@ impl Reply {
         }
         words.truncate(words.trim_end().len());
         words
+    }
+
+    /// Whether the words are what [`Self::passed_words`] would make of them: so they nearly always are,
+    /// and every reply is shown several times.
+    fn is_presentable(&self) -> bool {
+        let bytes = self.text.as_bytes();
+        bytes.len() <= PASSED_WORDS_BYTES
+            && bytes.iter().all(|byte| (b' '..=b'~').contains(byte))
+            && memchr::memmem::find(bytes, b"  ").is_none()
+            && !bytes.starts_with(b" ")
+            && !bytes.ends_with(b" ")
     }
 
     /// A next hop's reply made fit for our client.
@@ -184,6 +198,12 @@ impl fmt::Display for Reply {
         write!(formatter, "{}", self.code)?;
         if let Some(enhanced) = self.enhanced {
             write!(formatter, " {enhanced}")?;
+        }
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        if self.is_presentable() {
+            return write!(formatter, " {}", self.text);
         }
         let words = self.passed_words();
         if !words.is_empty() {
