@@ -47,18 +47,27 @@ impl Stage {
 pub(super) fn verdict(stage: Stage, reply: &Reply) -> Option<Outcome> {
     match reply.code {
         code if code / 100 == stage.wanted_class() => {
-            (stage == Stage::EndOfData).then(|| Outcome::Delivered(reply.clone()))
+            (stage == Stage::EndOfData).then(|| Outcome::Delivered(kept(reply)))
         }
         // Authentication is between us and the server: the message is not to blame.
         530 | 535 | 538 => Some(ours_to_repair(stage, reply)),
         // RFC 5321 §4.5.3.1.10: an old server's "too many recipients".
         552 if stage == Stage::Recipient => Some(deferred(as_452(reply))),
-        400..=499 => Some(deferred(reply.clone())),
-        500..=599 if stage.concerns_the_message() => Some(Outcome::Refused(reply.clone())),
+        400..=499 => Some(deferred(kept(reply))),
+        500..=599 if stage.concerns_the_message() => Some(Outcome::Refused(kept(reply))),
         500..=599 => Some(ours_to_repair(stage, reply)),
         // Neither yes nor no, but the content is there: it may have been taken.
         _ if stage == Stage::EndOfData => Some(Outcome::Uncertain(quoted(stage, reply, (4, 5, 0)))),
         _ => Some(deferred(quoted(stage, reply, (4, 5, 0)))),
+    }
+}
+
+/// A reply as it is kept for each recipient: a server's words may be long, and the recipients many.
+fn kept(reply: &Reply) -> Reply {
+    Reply {
+        code: reply.code,
+        enhanced: reply.enhanced,
+        text: reply.passed_words().into(),
     }
 }
 
@@ -87,7 +96,7 @@ fn as_452(reply: &Reply) -> Reply {
             class: 4,
             ..enhanced
         }),
-        text: reply.text.clone(),
+        text: reply.passed_words().into(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::counters::ReceivingCounters;
 use super::header_scan::HeaderScan;
 use crate::limits;
 use crate::message::{Body, BodyWriter, DiskReason, MessageId};
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 use crate::smtp::end_of_data::{Findings, LineEnds};
 use crate::smtp::reply::Reply;
 
@@ -134,9 +134,10 @@ impl Content {
         if let Some(reply) = self.refusal() {
             return Err(Refused::and_go_on(reply));
         }
-        let line_ends = line_ends(&self.settings);
+        let line_ends = self.settings.line_ends;
         if let Some(reply) = findings.refusal(line_ends) {
-            let strays = findings.bare_carriage_returns + findings.bare_line_feeds > 0;
+            let strays =
+                findings.bare_carriage_returns + findings.bare_line_feeds + findings.nuls > 0;
             let close = strays && line_ends == LineEnds::Reject;
             return Err(Refused { reply, close });
         }
@@ -184,12 +185,5 @@ impl Refused {
             reply,
             close: false,
         }
-    }
-}
-
-fn line_ends(settings: &Settings) -> LineEnds {
-    match settings.line_ends {
-        settings::LineEnds::Normalise => LineEnds::Normalise,
-        settings::LineEnds::Reject => LineEnds::Reject,
     }
 }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 pub use next_hop::{NextHop, Target, TlsPolicy, UncertainPolicy};
 pub use patch::FieldErrors;
-pub use written::{LineEnds, OverThreshold, PathChoice, WhenDeferred, WhenRefused, Written};
+pub use written::{OverThreshold, PathChoice, WhenDeferred, WhenRefused, Written};
 
 /// The settings as the program runs on them.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::next_hop::{NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
 use crate::limits;
+use crate::smtp::end_of_data::LineEnds;
 
 /// Every setting, under the name that it has everywhere. What is missing has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,16 +101,6 @@ pub enum WhenRefused {
     Reply,
     /// The sender, by a report; the client gets 250 (the patent's steps 315–317).
     Report,
-}
-
-/// What is done about bare CR, bare LF and NUL in data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LineEnds {
-    /// Bare LF becomes CRLF, bare CR a space; NUL is refused.
-    Normalise,
-    /// 550 and close.
-    Reject,
 }
 
 impl Default for Written {
