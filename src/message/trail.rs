@@ -48,6 +48,9 @@ pub struct Answered {
     pub reply: String,
     /// From the end of data to the reply.
     pub acknowledged_after: Duration,
+    /// The attempt that delivered it before the reply, when it had one recipient: most mail is then
+    /// told in one row. Every other attempt is an entry of its own.
+    pub delivered: Option<Attempted>,
 }
 
 /// One attempt for one recipient.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::message::trail::{Answered, TrailEntry};
+use crate::message::trail::{Answered, Attempted, TrailEntry};
 use crate::message::{DiskReason, Message, Path, Storage};
 use crate::smtp::reply::Reply;
 use crate::statistics::AnsweredFigures;
@@ -101,6 +101,8 @@ pub(super) struct Account {
     pub(super) needs_fingerprint: bool,
     /// The client is gone.
     pub(super) client_gone: bool,
+    /// The attempt that delivered it to its one recipient, which is not in the trail yet.
+    pub(super) delivered: Option<Attempted>,
 }
 
 impl Paths {
@@ -109,7 +111,7 @@ impl Paths {
     pub(super) async fn give(
         &self,
         transaction: &Transaction,
-        account: Account,
+        mut account: Account,
         recognised_by: Ticket,
         late: bool,
     ) -> Answer {
@@ -120,7 +122,7 @@ impl Paths {
             let written = write(&self.fingerprints, message, &account.settled).await;
             until_read = until_read.and(written);
         }
-        self.record(transaction, &account);
+        self.record(transaction, &mut account);
         Answer {
             receipt: Receipt {
                 fingerprints: Arc::clone(&self.fingerprints),
@@ -135,7 +137,7 @@ impl Paths {
         }
     }
 
-    fn record(&self, transaction: &Transaction, account: &Account) {
+    fn record(&self, transaction: &Transaction, account: &mut Account) {
         let message = &transaction.message;
         let storage = if account.stored {
             Storage::Disk
@@ -183,6 +185,7 @@ impl Paths {
             code: account.reply.code,
             reply: account.reply.to_string(),
             acknowledged_after,
+            delivered: account.delivered.take(),
         }));
     }
 }

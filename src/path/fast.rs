@@ -14,6 +14,7 @@ use super::verdict::{AfterFailedStore, Tally, Verdict, after_failed_store, verdi
 use super::{ClientPresence, Paths, Transaction};
 use crate::delivery::Report;
 use crate::message::trail::{Attempted, TrailEntry};
+use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, Message, Outcome, Path};
 use crate::queue::schedule;
 use crate::smtp::reply::Reply;
@@ -32,14 +33,23 @@ impl Paths {
     ) -> Account {
         let mut flight = Flight::launch(self, transaction, known);
         let halt = flight.run(client, deadline.into(), shutdown).await;
-        self.record_attempts(&transaction.message, &flight.ended);
+        let mut attempted = self.attempts_of(&transaction.message, &flight.ended);
+        // A plain delivery, which is most mail, goes into the row of its answer.
+        let delivered = attempted.pop_if(|attempted| {
+            attempted.outcome == OutcomeKind::Delivered && flight.states.len() == 1
+        });
+        self.record_attempts(attempted);
         let reports: Vec<&Report> = flight.ended.iter().map(|(_, report)| report).collect();
         self.queue
             .report_relayed(&transaction.message, &reports)
             .await;
-        match halt {
+        let account = match halt {
             Halt::ClientGone => client_gone(),
             Halt::Ended | Halt::TimeUp => self.settle(transaction, flight).await,
+        };
+        Account {
+            delivered,
+            ..account
         }
     }
 
@@ -72,7 +82,8 @@ impl Paths {
                     flight.withdraw_unfinished();
                     let seen = flight.ended.len();
                     flight.all_ended().await;
-                    self.record_attempts(&transaction.message, &flight.ended[seen..]);
+                    let late = &flight.ended[seen..];
+                    self.record_attempts(self.attempts_of(&transaction.message, late));
                 }
                 AfterFailedStore::PartialFailure => return partial_failure(&flight),
                 AfterFailedStore::Failure => {
@@ -173,12 +184,17 @@ impl Paths {
         account
     }
 
-    fn record_attempts(&self, message: &Message, ended: &[(Group, Report)]) {
+    /// Counts the attempts that ended, and words them for the trail when it is kept.
+    fn attempts_of(&self, message: &Message, ended: &[(Group, Report)]) -> Vec<Attempted> {
         let at = Timestamp::now();
+        let mut attempted = Vec::new();
         for (group, report) in ended {
             for (position, outcome) in &report.outcomes {
                 self.statistics.counters.attempted(outcome.kind());
-                self.trail.record(TrailEntry::Attempted(Attempted {
+                if !self.trail.is_kept() {
+                    continue;
+                }
+                attempted.push(Attempted {
                     message: message.id,
                     recipient: message.envelope.recipients[*position].address.clone(),
                     at,
@@ -188,8 +204,15 @@ impl Paths {
                     words: outcome.reply().to_string(),
                     took: report.took,
                     tls: report.tls,
-                }));
+                });
             }
+        }
+        attempted
+    }
+
+    fn record_attempts(&self, attempted: Vec<Attempted>) {
+        for attempted in attempted {
+            self.trail.record(TrailEntry::Attempted(attempted));
         }
     }
 }
@@ -332,5 +355,6 @@ fn unsettled() -> Account {
         settled: Vec::new(),
         needs_fingerprint: false,
         client_gone: false,
+        delivered: None,
     }
 }

@@ -59,6 +59,7 @@ impl Paths {
             settled: (0..recipients(message)).collect(),
             needs_fingerprint: false,
             client_gone: false,
+            delivered: None,
         }
     }
 }
@@ -119,5 +120,6 @@ fn not_stored() -> Account {
         settled: Vec::new(),
         needs_fingerprint: false,
         client_gone: false,
+        delivered: None,
     }
 }

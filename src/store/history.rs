@@ -73,6 +73,13 @@ const MESSAGE_COLUMNS: &[&str] = &[
     "code",
     "reply",
     "acknowledged_micros",
+    "recipient",
+    "delivered_at",
+    "words",
+    "next_hop",
+    "peer",
+    "tls",
+    "took_micros",
 ];
 
 /// In the order of [`bind_event`].
@@ -258,7 +265,8 @@ impl HistoryWriter {
 fn bind_answered<'q>(query: Query<'q>, answered: &Answered, chunk: i64) -> Query<'q> {
     let reasons = answered.reasons.iter().map(|reason| reason.as_word());
     let reasons = reasons.collect::<Vec<_>>().join(",");
-    query
+    let delivered = answered.delivered.as_ref();
+    let query = query
         .bind(answered.message.as_i64())
         .bind(chunk)
         .bind(milliseconds(answered.received_at))
@@ -274,6 +282,10 @@ fn bind_answered<'q>(query: Query<'q>, answered: &Answered, chunk: i64) -> Query
         .bind(answered.code)
         .bind(answered.reply.as_str())
         .bind(micros(answered.acknowledged_after))
+        .bind(delivered.map(|attempted| attempted.recipient.as_str()))
+        .bind(delivered.map(|attempted| milliseconds(attempted.at)))
+        .bind(delivered.map(|attempted| attempted.words.as_str()));
+    bind_attempt(query, delivered)
 }
 
 fn bind_event<'q>(query: Query<'q>, row: &EventRow<'_>) -> Query<'q> {
@@ -293,6 +305,10 @@ fn bind_event<'q>(query: Query<'q>, row: &EventRow<'_>) -> Query<'q> {
         Event::Attempted(attempted) => Some(attempted),
         Event::Noted(_) => None,
     };
+    bind_attempt(query, attempted)
+}
+
+fn bind_attempt<'q>(query: Query<'q>, attempted: Option<&Attempted>) -> Query<'q> {
     query
         .bind(attempted.map(|a| a.next_hop.clone()))
         .bind(attempted.and_then(|a| a.peer).map(|peer| peer.to_string()))

@@ -16,6 +16,7 @@ use super::history_rows::{
 use super::queue_write::json;
 use crate::limits;
 use crate::message::MessageId;
+use crate::message::words::OutcomeKind;
 
 /// The chunks of an index, with one seek each.
 const MESSAGE_CHUNKS: &str = "WITH RECURSIVE chunks (number) AS (
@@ -23,11 +24,29 @@ const MESSAGE_CHUNKS: &str = "WITH RECURSIVE chunks (number) AS (
     UNION ALL
     SELECT (SELECT min(chunk) FROM messages WHERE chunk > chunks.number)
     FROM chunks WHERE chunks.number IS NOT NULL) ";
-const EVENT_CHUNKS: &str = "WITH RECURSIVE chunks (number) AS (
+const ALL_CHUNKS: &str = "WITH RECURSIVE chunks (number) AS (
+    SELECT min(chunk) FROM messages
+    UNION ALL
+    SELECT (SELECT min(chunk) FROM messages WHERE chunk > chunks.number)
+    FROM chunks WHERE chunks.number IS NOT NULL),
+event_chunks (number) AS (
     SELECT min(chunk) FROM events
     UNION ALL
-    SELECT (SELECT min(chunk) FROM events WHERE chunk > chunks.number)
-    FROM chunks WHERE chunks.number IS NOT NULL) ";
+    SELECT (SELECT min(chunk) FROM events WHERE chunk > event_chunks.number)
+    FROM event_chunks WHERE event_chunks.number IS NOT NULL) ";
+
+/// What happened to the recipients of the messages whose ids are given as JSON, wherever it is told:
+/// most messages tell it in their own row. The numbers of `events` begin at 0.
+macro_rules! happenings {
+    () => {
+        "SELECT message, chunk, number, at, recipient, what, words, next_hop, peer, tls, took_micros
+         FROM events WHERE message IN (SELECT value FROM json_each(?1))
+         UNION ALL
+         SELECT id, chunk, -1, delivered_at, recipient, 'delivered', words, next_hop, peer, tls,
+                took_micros
+         FROM messages WHERE id IN (SELECT value FROM json_each(?1)) AND recipient IS NOT NULL"
+    };
+}
 
 impl Store {
     /// The newest messages below `cursor` (of all, when it is none) that `filter` means.
@@ -79,15 +98,16 @@ impl Store {
     /// The last event of the first recipients of each message.
     async fn with_latest(&self, answered: Vec<AnsweredRow>) -> Result<Vec<MessageItem>, ReadError> {
         let ids: Vec<i64> = answered.iter().map(|row| row.message_id.as_i64()).collect();
-        let rows = sqlx::query(
+        let rows = sqlx::query(concat!(
             "SELECT message, recipient, what, at, words FROM (
-                 SELECT e.*,
+                 SELECT *,
                         row_number() OVER (PARTITION BY message, recipient
                                            ORDER BY at DESC, chunk DESC, number DESC) AS recent,
                         dense_rank() OVER (PARTITION BY message ORDER BY recipient) AS place
-                 FROM events AS e WHERE message IN (SELECT value FROM json_each(?)))
-             WHERE recent = 1 AND place <= ? ORDER BY message, place",
-        )
+                 FROM (",
+            happenings!(),
+            ")) WHERE recent = 1 AND place <= ?2 ORDER BY message, place",
+        ))
         .bind(json(&ids)?)
         .bind(integer(limits::TRAIL_RECIPIENTS_SHOWN as u64))
         .fetch_all(&self.shared.history.readers)
@@ -124,10 +144,11 @@ impl Store {
             .bind(message.as_i64())
             .fetch_optional(readers)
             .await?;
-        let events = sqlx::query(
-            "SELECT * FROM events WHERE message = ? ORDER BY at, chunk, number LIMIT ?",
-        )
-        .bind(message.as_i64())
+        let events = sqlx::query(concat!(
+            happenings!(),
+            " ORDER BY at, chunk, number LIMIT ?2",
+        ))
+        .bind(json(&[message.as_i64()])?)
         .bind(limits::TRAIL_EVENTS_SHOWN)
         .fetch_all(readers)
         .await?;
@@ -194,14 +215,27 @@ fn page_query(filter: &MessageFilter, bounds: Bounds) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("");
     if let Some(recipient) = &filter.recipient {
         // The ids of the messages first, from the index of the recipients.
-        query.push(EVENT_CHUNKS);
+        query.push(ALL_CHUNKS);
         query.push(
-            "SELECT m.* FROM (SELECT DISTINCT e.message AS id
-             FROM chunks CROSS JOIN events AS e ON e.chunk = chunks.number",
+            "SELECT m.* FROM (SELECT e.message AS id
+             FROM event_chunks CROSS JOIN events AS e ON e.chunk = event_chunks.number",
         );
         push_address(&mut query, "e.recipient", recipient);
         if let Some(outcome) = &filter.outcome {
             query.push(" AND e.what = ").push_bind(outcome.clone());
+        }
+        let delivered = OutcomeKind::Delivered.as_str();
+        if filter
+            .outcome
+            .as_ref()
+            .is_none_or(|outcome| outcome == delivered)
+        {
+            query.push(
+                " UNION SELECT d.id FROM chunks CROSS JOIN messages AS d
+                 INDEXED BY messages_by_recipient
+                 ON d.chunk = chunks.number AND d.recipient IS NOT NULL",
+            );
+            push_address(&mut query, "d.recipient", recipient);
         }
         query.push(") AS found CROSS JOIN messages AS m ON m.id = found.id WHERE TRUE");
         if let Some(sender) = &filter.sender {
@@ -242,8 +276,13 @@ fn push_rest(query: &mut QueryBuilder<Sqlite>, filter: &MessageFilter) {
         push_like(query, "',' || m.reasons || ','", Some(&(pattern + end)));
     }
     if let (Some(outcome), None) = (&filter.outcome, &filter.recipient) {
-        query.push(" AND EXISTS (SELECT 1 FROM events AS e WHERE e.message = m.id AND e.what = ");
-        query.push_bind(outcome.clone()).push(")");
+        if outcome == OutcomeKind::Delivered.as_str() {
+            query.push(" AND (m.recipient IS NOT NULL OR ");
+        } else {
+            query.push(" AND (");
+        }
+        query.push("EXISTS (SELECT 1 FROM events AS e WHERE e.message = m.id AND e.what = ");
+        query.push_bind(outcome.clone()).push("))");
     }
 }
 

@@ -33,6 +33,16 @@ fn attempted_with(second: i64, recipient: &str, outcome: OutcomeKind) -> TrailEn
     TrailEntry::Attempted(Attempted { outcome, ..entry })
 }
 
+/// A message that was delivered to its one recipient before it was answered.
+fn delivered(second: i64, recipient: &str) -> TrailEntry {
+    answered_with(second, |answered| {
+        let TrailEntry::Attempted(entry) = attempted(time(second), recipient) else {
+            panic!("it is an attempt");
+        };
+        answered.delivered = Some(entry);
+    })
+}
+
 /// Messages of the seconds 1 to 4, each different in something a filter asks for.
 fn entries() -> Vec<TrailEntry> {
     vec![
@@ -62,7 +72,7 @@ fn entries() -> Vec<TrailEntry> {
             event: Event::Reported,
             words: "to sender@example.org".into(),
         }),
-        answered(time(4)),
+        delivered(4, "Carl@example.net"),
     ]
 }
 
@@ -91,7 +101,11 @@ async fn filters_find_the_messages_they_say() {
         (json!({"sender": "<>"}), &[2]),
         (json!({"recipient": "anna@example.net"}), &[2, 1]),
         (json!({"recipient": "b*"}), &[3, 2]),
-        (json!({"recipient": "*"}), &[3, 2, 1]),
+        (json!({"recipient": "*"}), &[4, 3, 2, 1]),
+        (json!({"recipient": "carl@example.net"}), &[4]),
+        (json!({"recipient": "carl*", "outcome": "delivered"}), &[4]),
+        (json!({"recipient": "carl*", "outcome": "deferred"}), &[]),
+        (json!({"recipient": "c*", "sender": "send*"}), &[4]),
         (json!({"recipient": "b*", "sender": "<>"}), &[2]),
         (
             json!({"recipient": "bert@example.net", "outcome": "refused"}),
@@ -101,7 +115,7 @@ async fn filters_find_the_messages_they_say() {
             json!({"recipient": "anna@example.net", "outcome": "delivered"}),
             &[1],
         ),
-        (json!({"outcome": "delivered"}), &[2, 1]),
+        (json!({"outcome": "delivered"}), &[4, 2, 1]),
         (json!({"outcome": "reported"}), &[3]),
         (json!({"client_address": "198.51.100.7"}), &[3]),
         (json!({"path": "standard"}), &[2]),
@@ -141,6 +155,7 @@ async fn pages_go_on_where_the_last_one_ended() {
     for filter in [
         json!({}),
         json!({"sender": "*"}),
+        json!({"recipient": "*"}),
         json!({"client_address": "192.0.2.1"}),
     ] {
         let read: MessageFilter = serde_json::from_value(filter.clone()).expect("a filter");
@@ -186,7 +201,7 @@ async fn a_listing_shows_what_happened_last() {
         })
         .collect();
     let expected = [
-        vec![],
+        vec![("Carl@example.net", "delivered")],
         vec![("bert@example.net", "reported")],
         vec![
             ("Anna@example.net", "deferred"),
@@ -212,6 +227,14 @@ async fn the_trail_of_a_message_is_whole_and_in_order() {
     assert_eq!(trail["answered"]["reasons"], json!(["over_threshold"]));
     assert_eq!(trail["answered"]["acknowledged_seconds"], 0.0015);
     assert_eq!(trail["answered"]["code"], 250);
+    let in_one_row = scene.store.trail_of(id(4)).await.expect("readable");
+    let in_one_row = serde_json::to_value(&in_one_row).expect("JSON");
+    let event = json!([{
+        "at": "2027-01-15T08:00:04Z", "recipient": "Carl@example.net", "what": "delivered",
+        "words": "250 2.0.0 Ok: queued as 4F2B1C3D", "next_hop": "mx.example.net",
+        "peer": "192.0.2.25:25", "tls": false, "took_seconds": 0.002,
+    }]);
+    assert_eq!(in_one_row["events"], event);
     let unknown = scene.store.trail_of(id(99)).await.expect("readable");
     assert_eq!((unknown.answered, unknown.events.len()), (None, 0));
 }
@@ -242,10 +265,11 @@ async fn large_batches_begin_new_chunks() {
     let scene = Scene::new().await;
     let entries: Vec<TrailEntry> = (0..10_000)
         .flat_map(|second| {
-            [
-                answered(time(second)),
-                attempted(time(second), &format!("user{second}@example.net")),
-            ]
+            let recipient = format!("user{second}@example.net");
+            if second % 2 == 0 {
+                return vec![delivered(second, &recipient)];
+            }
+            vec![answered(time(second)), attempted(time(second), &recipient)]
         })
         .collect();
     scene.store.append_trail(entries).await.expect("appended");

@@ -180,6 +180,7 @@ pub(super) fn answered(at: Timestamp) -> TrailEntry {
         code: 250,
         reply: "2.0.0 Delivered (250 2.0.0 Ok: queued as 4F2B1C3D)".into(),
         acknowledged_after: Duration::from_micros(1_500),
+        delivered: None,
     })
 }
 
