@@ -27,6 +27,8 @@ pub mod statistics;
 
 pub mod store;
 
+pub mod accounts;
+
 pub mod message;
 pub mod settings;
 

@@ -274,3 +274,10 @@ pub const WEB_CONNECTIONS: usize = 256;
 pub const WEB_IDLE: Duration = Duration::from_secs(60);
 /// Next hops that the metrics tell apart: a label for each of ten thousand helps nobody.
 pub const NEXT_HOPS_IN_METRICS: usize = 50;
+
+// ---- Accounts -------------------------------------------------------------------------------------
+
+/// Passwords that are hashed or checked at one time: each takes 19 MiB and a processor for a while.
+pub const PASSWORDS_AT_ONCE: usize = 2;
+/// A wait for a place to hash or check a password.
+pub const PASSWORD_WAIT: Duration = Duration::from_secs(5);

@@ -15,6 +15,8 @@ use subtle::ConstantTimeEq;
 use super::Context;
 use super::connections::ClientAddress;
 use super::error::ApiError;
+use super::page::PageError;
+use crate::accounts::Role;
 use crate::administration::Actor;
 
 /// The name that goes with the token where a browser asks for a name.
@@ -76,29 +78,75 @@ fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
         .then(|| credentials.trim())
 }
 
-/// The API: always with the token.
-pub(super) async fn api(
-    State(context): State<Arc<Context>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if context.token.is_bearer(request.headers()) {
-        return next.run(request).await;
-    }
-    ApiError::TokenNeeded.into_response()
+/// Who asks. Handlers take it as `Extension<Visitor>`.
+#[derive(Clone, Debug)]
+pub(super) struct Visitor {
+    /// The account's name, or the token's.
+    pub(super) name: String,
+    /// What they may do.
+    pub(super) role: Role,
+    /// Where the request comes from.
+    pub(super) address: IpAddr,
 }
 
-/// The pages.
+impl Visitor {
+    /// For the audit.
+    pub(super) fn actor(&self) -> Actor {
+        Actor {
+            who: self.name.clone(),
+            from: Some(self.address),
+        }
+    }
+}
+
+/// What a group of routes asks of its visitors.
+pub(super) type Door = (Arc<Context>, Role);
+
+/// The API: always with a token that may do as much.
+pub(super) async fn api(
+    State((context, role)): State<Door>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let Some(address) = client(&request) else {
+        return ApiError::TokenNeeded.into_response();
+    };
+    if !context.token.is_bearer(request.headers()) {
+        return ApiError::TokenNeeded.into_response();
+    }
+    let visitor = Visitor {
+        name: "API token".to_owned(),
+        role: Role::Administrator,
+        address,
+    };
+    if visitor.role < role {
+        return ApiError::RoleNeeded(role).into_response();
+    }
+    request.extensions_mut().insert(visitor);
+    next.run(request).await
+}
+
+/// The pages: for visitors who may do as much.
 pub(super) async fn pages(
-    State(context): State<Arc<Context>>,
-    request: Request,
+    State((context, role)): State<Door>,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let headers = request.headers();
-    if is_this_machine(&request)
-        || context.token.is_bearer(headers)
-        || context.token.is_basic(headers)
+    if let Some(address) = client(&request)
+        && (is_this_machine(&request)
+            || context.token.is_bearer(headers)
+            || context.token.is_basic(headers))
     {
+        let visitor = Visitor {
+            name: USER.to_owned(),
+            role: Role::Administrator,
+            address,
+        };
+        if visitor.role < role {
+            return PageError::from(ApiError::RoleNeeded(role)).into_response();
+        }
+        request.extensions_mut().insert(visitor);
         return next.run(request).await;
     }
     let ask = [(
@@ -122,15 +170,6 @@ pub(super) async fn metrics(
         return next.run(request).await;
     }
     ApiError::TokenNeeded.into_response()
-}
-
-/// Who asks, for the audit.
-pub(super) fn actor(client: &ConnectInfo<ClientAddress>) -> Actor {
-    let ConnectInfo(ClientAddress(address)) = client;
-    Actor {
-        who: "API token".to_owned(),
-        from: Some(address.ip().to_canonical()),
-    }
 }
 
 /// The client sits in a trusted network. Loopback is not trusted for its network alone, but only as

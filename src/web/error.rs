@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracing::error;
 
+use crate::accounts::Role;
 use crate::administration::ChangeError;
 use crate::administration::queue::ActionError;
 use crate::settings::FieldErrors;
@@ -21,6 +22,9 @@ pub(super) enum ApiError {
     /// No token, or a wrong one.
     #[error("a bearer token is needed")]
     TokenNeeded,
+    /// The visitor may not do this.
+    #[error("this needs the role “{0}”")]
+    RoleNeeded(Role),
     /// No such path, or nothing under this id.
     #[error("there is nothing here")]
     NotFound,
@@ -47,6 +51,7 @@ impl ApiError {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TokenNeeded => StatusCode::UNAUTHORIZED,
+            Self::RoleNeeded(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,

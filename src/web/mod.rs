@@ -11,6 +11,7 @@ mod error;
 mod health;
 mod metrics;
 mod overview;
+mod page;
 pub mod routes;
 mod wording;
 

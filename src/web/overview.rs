@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::response::Html;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::error::ApiError;
-use super::{Context, assets, wording};
+use super::access::Visitor;
+use super::page::{Frame, Page, Section, render};
+use super::{Context, wording};
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::limits;
 use crate::statistics::latency::Latencies;
@@ -34,15 +35,7 @@ pub(super) struct Options {
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Overview {
-    stylesheet: String,
-    hostname: Arc<str>,
-    version: &'static str,
-    uptime: String,
-    now: String,
-    /// Seconds until the next load; none when the reader stopped it.
-    refresh: Option<u32>,
-    not_ready: Option<&'static str>,
-    plain_http_is_exposed: bool,
+    frame: Frame,
     headline: Headline,
     spans: Vec<SpanRow>,
     reasons: Vec<ReasonRow>,
@@ -133,8 +126,9 @@ struct QueueRow {
 /// The page.
 pub(super) async fn page(
     State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
     options: Result<Query<Options>, QueryRejection>,
-) -> Result<Html<String>, ApiError> {
+) -> Page {
     let live = context.live().await?;
     let now = Timestamp::now();
     let first = QueuePageRequest {
@@ -145,16 +139,17 @@ pub(super) async fn page(
     let queue = context.store.queue_page(&everything, first, now).await?;
     let Query(options) = options?;
     let statistics = &context.statistics;
-    let page = Overview {
-        stylesheet: assets::url("fastpath.css"),
-        hostname: Arc::clone(&context.hostname),
-        version: env!("CARGO_PKG_VERSION"),
-        uptime: wording::age(statistics.uptime()),
-        now: now.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        refresh: (options.refresh.as_deref() != Some("off")).then_some(REFRESH_SECONDS),
-        not_ready: (context.readiness)().err(),
-        plain_http_is_exposed: context.plain_http_is_exposed,
-        headline: headline(&live),
+    let headline = headline(&live);
+    let mut frame = Frame::new(
+        &context,
+        visitor,
+        Section::Dashboard,
+        headline.ratio.clone(),
+    );
+    frame.refresh = (options.refresh.as_deref() != Some("off")).then_some(REFRESH_SECONDS);
+    render(&Overview {
+        frame,
+        headline,
         spans: spans(&live),
         reasons: reasons(&live.windows.day),
         resident: resident(&live, context.budget.limit_bytes()),
@@ -165,11 +160,7 @@ pub(super) async fn page(
         ],
         next_hops: next_hops((context.next_hops)()),
         queue: queue_card(queue, &live, now),
-    };
-    let html = page
-        .render()
-        .map_err(|error| ApiError::Trouble(error.into()))?;
-    Ok(Html(html))
+    })
 }
 
 /// The shortest window that holds enough to mean something: the hour, else the day, else all.

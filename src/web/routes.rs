@@ -8,13 +8,14 @@ use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
 use super::{Context, access, api, assets, health, metrics, overview};
+use crate::accounts::Role;
 use crate::limits;
 
 /// Every path of the web address.
@@ -23,30 +24,36 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/static/{file}", get(assets::file));
-    let pages = Router::new()
+    let pages = |role| from_fn_with_state((Arc::clone(&context), role), access::pages);
+    let to_see = Router::new()
         .route("/", get(overview::page))
-        .route_layer(from_fn_with_state(Arc::clone(&context), access::pages));
+        .route_layer(pages(Role::Viewer));
     let metrics = Router::new()
         .route("/metrics", get(metrics::page))
         .route_layer(from_fn_with_state(Arc::clone(&context), access::metrics));
-    let api = Router::new()
+    let api = |role| from_fn_with_state((Arc::clone(&context), role), access::api);
+    let api_to_see = Router::new()
         .route("/api/v1/statistics/live", get(api::statistics::live))
-        .route(
-            "/api/v1/settings",
-            get(api::settings::show).patch(api::settings::change),
-        )
+        .route("/api/v1/settings", get(api::settings::show))
         .route("/api/v1/queue", get(api::queue::list))
-        .route("/api/v1/queue/actions", post(api::queue::act))
         .route("/api/v1/messages", get(api::messages::list))
         .route("/api/v1/messages/{id}", get(api::messages::trail))
-        .route_layer(from_fn_with_state(Arc::clone(&context), access::api));
+        .route_layer(api(Role::Viewer));
+    let api_to_operate = Router::new()
+        .route("/api/v1/queue/actions", post(api::queue::act))
+        .route_layer(api(Role::Operator));
+    let api_to_administer = Router::new()
+        .route("/api/v1/settings", patch(api::settings::change))
+        .route_layer(api(Role::Administrator));
 
     // The last layer is the outermost: it sees the request first and the answer last.
     Router::new()
         .merge(open)
-        .merge(pages)
+        .merge(to_see)
         .merge(metrics)
-        .merge(api)
+        .merge(api_to_see)
+        .merge(api_to_operate)
+        .merge(api_to_administer)
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES))
@@ -80,11 +87,11 @@ fn refusal(request: &Request, error: ApiError) -> Response {
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        // Nothing is loaded but our own stylesheet; no page of others may show ours in a frame; forms
+        // Nothing is loaded but our own stylesheet and script; no page of others may show ours in a frame; forms
         // go nowhere but here.
         HeaderValue::from_static(
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-             base-uri 'none'; frame-ancestors 'none'",
+            "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; \
+             img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
     ),
     (

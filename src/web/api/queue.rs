@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{Query, State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,9 +16,9 @@ use crate::administration::queue::{self, Target};
 use crate::message::RowId;
 use crate::queue::Action;
 use crate::store::{QueueFilter, QueueOrder, QueuePage, QueuePageRequest};
-use crate::web::connections::ClientAddress;
+use crate::web::Context;
+use crate::web::access::Visitor;
 use crate::web::error::ApiError;
-use crate::web::{Context, access};
 
 /// One page of the recipients that wait: `sort` (with `-` before it the greatest first), `offset`
 /// and `limit`; everything else in the query narrows.
@@ -86,13 +87,13 @@ pub(in crate::web) struct Affected {
 /// Does something with chosen recipients, or with all that match.
 pub(in crate::web) async fn act(
     State(context): State<Arc<Context>>,
-    client: ConnectInfo<ClientAddress>,
+    Extension(visitor): Extension<Visitor>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Affected>, ApiError> {
     let request: ActionRequest = read_json(&body?)?;
     let action = request.action;
     let target = request.target()?;
-    let actor = access::actor(&client);
+    let actor = visitor.actor();
     let affected = queue::act(&context.store, &context.queue, action, target, &actor).await?;
     Ok(Json(Affected { affected }))
 }

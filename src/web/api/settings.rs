@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, State};
 use serde_json::{Map, Value};
 
 use super::read_json;
 use crate::settings::Written;
-use crate::web::connections::ClientAddress;
+use crate::web::Context;
+use crate::web::access::Visitor;
 use crate::web::error::ApiError;
-use crate::web::{Context, access};
 
 /// All settings.
 pub(in crate::web) async fn show(State(context): State<Arc<Context>>) -> Json<Written> {
@@ -34,11 +35,11 @@ fn in_force(context: &Context, written: &Written) -> Written {
 /// Changes a subset, and shows all as they are then.
 pub(in crate::web) async fn change(
     State(context): State<Arc<Context>>,
-    client: ConnectInfo<ClientAddress>,
+    Extension(visitor): Extension<Visitor>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Written>, ApiError> {
     let patch: Map<String, Value> = read_json(&body?)?;
-    let actor = access::actor(&client);
+    let actor = visitor.actor();
     let settings = context.administration.change(patch, actor).await?;
     Ok(Json(in_force(&context, settings.written())))
 }

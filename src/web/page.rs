@@ -1,0 +1,135 @@
+//! What all pages share: the frame around them, and the page that says why there is none.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use jiff::Timestamp;
+use tracing::error;
+
+use super::access::Visitor;
+use super::error::ApiError;
+use super::{Context, assets, wording};
+use crate::accounts::Role;
+
+/// The part of the pages that is shown as the present one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    /// The dashboard.
+    Dashboard,
+    /// The retry queue.
+    Queue,
+    /// The trail.
+    Messages,
+    /// Settings of all kinds.
+    Settings,
+    /// What was changed, by whom.
+    Audit,
+    /// The visitor's own account.
+    Account,
+}
+
+/// What `layout.html` needs; every page's template has one as `frame`.
+pub(super) struct Frame {
+    pub(super) title: String,
+    pub(super) section: Section,
+    pub(super) hostname: Arc<str>,
+    pub(super) visitor: Visitor,
+    pub(super) stylesheet: String,
+    pub(super) script: String,
+    pub(super) version: &'static str,
+    pub(super) uptime: String,
+    pub(super) now: String,
+    pub(super) not_ready: Option<&'static str>,
+    pub(super) plain_http_is_exposed: bool,
+    /// The page loads itself again after so many seconds, when it has no script to do better.
+    pub(super) refresh: Option<u32>,
+}
+
+impl Frame {
+    /// The frame of a page with this title.
+    pub(super) fn new(
+        context: &Context,
+        visitor: Visitor,
+        section: Section,
+        title: impl Into<String>,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            section,
+            hostname: Arc::clone(&context.hostname),
+            visitor,
+            stylesheet: assets::url("fastpath.css"),
+            script: assets::url("fastpath.js"),
+            version: env!("CARGO_PKG_VERSION"),
+            uptime: wording::age(context.statistics.uptime()),
+            now: Timestamp::now()
+                .strftime("%Y-%m-%d %H:%M:%S UTC")
+                .to_string(),
+            not_ready: (context.readiness)().err(),
+            plain_http_is_exposed: context.plain_http_is_exposed,
+            refresh: None,
+        }
+    }
+
+    /// The visitor may do what this role may.
+    pub(super) fn may(&self, role: Role) -> bool {
+        self.visitor.role >= role
+    }
+
+    pub(super) fn may_administer(&self) -> bool {
+        self.may(Role::Administrator)
+    }
+
+    /// For `aria-current` in the navigation.
+    pub(super) fn is(&self, section: Section) -> bool {
+        self.section == section
+    }
+}
+
+/// A page, as the answer to a request.
+pub(super) type Page = Result<Html<String>, PageError>;
+
+/// Renders a template.
+pub(super) fn render(template: &impl Template) -> Page {
+    let html = template.render();
+    Ok(Html(html.map_err(|cause| ApiError::Trouble(cause.into()))?))
+}
+
+/// Why there is no page: the same reasons as the API's, told to a person.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct PageError(ApiError);
+
+impl<E: Into<ApiError>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    stylesheet: String,
+    status: StatusCode,
+    words: String,
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let status = self.0.status();
+        if let ApiError::Trouble(cause) = &self.0 {
+            error!(cause = format!("{cause:#}"), "a page failed");
+        }
+        let page = ErrorPage {
+            stylesheet: assets::url("fastpath.css"),
+            status,
+            words: self.0.to_string(),
+        };
+        match page.render() {
+            Ok(html) => (status, Html(html)).into_response(),
+            Err(_) => (status, page.words).into_response(),
+        }
+    }
+}

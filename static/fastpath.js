@@ -1,0 +1,2 @@
+// Conveniences. Every page works without this file.
+"use strict";
