@@ -17,7 +17,7 @@ test: peers ## bring in missing peers, then format check, lints and all tests
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) test
 
-peers: ## bring in the mail programs that the tests talk to (unpacked under target/, nothing installed)
+peers: ## bring in the mail programs and the browser of the tests (unpacked under target/, nothing installed)
 	@scripts/peers.sh
 
 bench: ## measure beside Postfix and straight source-to-sink: medians of three, as ratios

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings in the mail programs that the tests talk to, without installing anything.
+# Brings in the mail programs and the browser that the tests talk to, without installing anything.
 #
 #   scripts/peers.sh          make sure that the tests' peers are there
 #   scripts/peers.sh --bench  the same, and the daemons of a private Postfix for bench/
@@ -15,7 +15,7 @@ tree="$peers/tree"
 packages="$peers/packages"
 bin="$peers/bin"
 
-tools="smtp-sink smtp-source swaks strace"
+tools="smtp-sink smtp-source swaks strace chromium chromedriver"
 want_postfix=no
 if [ "${1:-}" = --bench ]; then
     want_postfix=yes
@@ -33,6 +33,7 @@ PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 package_of() {
     case "$1" in
         smtp-sink | smtp-source | postfix) echo postfix ;;
+        chromedriver) echo chromium-driver ;;
         *) echo "$1" ;;
     esac
 }
@@ -51,16 +52,13 @@ prepare_lists() {
     apt-get -qq $apt_options update || fail "the package lists cannot be fetched"
 }
 
-# Libraries a package depends on that the machine does not have.
-missing_libraries() {
+# A package and whatever else the machine would have to install for it.
+with_dependencies() {
     # shellcheck disable=SC2086
-    apt-cache $apt_options depends --no-recommends --no-suggests --no-conflicts --no-breaks \
-        --no-replaces --no-enhances "$1" |
-        sed -n 's/^ *|\{0,1\}\(Pre\)\{0,1\}Depends: \(lib[^ <>]*\)$/\2/p' |
-        while read -r library; do
-            status=$(dpkg-query -W -f '${Status}' "$library" 2>/dev/null || true)
-            [ "$status" = "install ok installed" ] || echo "$library"
-        done
+    apt-get $apt_options install --simulate --no-install-recommends "$1" 2>/dev/null |
+        sed -n 's/^Inst \([^ ]*\).*/\1/p'
+    # The simulation is silent about what is installed already.
+    echo "$1"
 }
 
 unpack() {
@@ -78,14 +76,8 @@ unpack() {
 }
 
 bring() {
-    package=$1
-    unpack "$package"
-    for library in $(missing_libraries "$package"); do
-        unpack "$library"
-        # One level further is as deep as these packages go (libnsl2 needs libtirpc3).
-        for further in $(missing_libraries "$library"); do
-            unpack "$further"
-        done
+    for package in $(with_dependencies "$1" | sort -u); do
+        unpack "$package"
     done
 }
 
@@ -94,16 +86,18 @@ library_path() {
     echo "$tree/usr/lib/postfix:$tree/usr/lib/$triplet:$tree/lib/$triplet"
 }
 
-# A tool from the unpacked tree needs its own libraries, which no system directory has.
+# A tool from the unpacked tree needs its own libraries, which no system directory has, and a browser
+# its own fonts.
 wrap() {
     tool=$1
-    for directory in usr/sbin usr/bin sbin bin; do
-        if [ -x "$tree/$directory/$tool" ]; then
+    for directory in usr/lib/chromium usr/sbin usr/bin sbin bin; do
+        if [ -f "$tree/$directory/$tool" ] && [ -x "$tree/$directory/$tool" ]; then
             program="$tree/$directory/$tool"
             cat >"$bin/$tool.new" <<WRAPPER
 #!/bin/sh
 LD_LIBRARY_PATH="$(library_path)\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
 export LD_LIBRARY_PATH
+[ -e /etc/fonts/fonts.conf ] || export FONTCONFIG_FILE="$peers/fonts.conf"
 exec "$program" "\$@"
 WRAPPER
             chmod +x "$bin/$tool.new"
@@ -114,12 +108,29 @@ WRAPPER
     fail "package $(package_of "$tool") has no $tool"
 }
 
+fonts() {
+    bring fonts-dejavu-core
+    cat >"$peers/fonts.conf" <<FONTS
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>$tree/usr/share/fonts</dir><cachedir>$peers/font-cache</cachedir></fontconfig>
+FONTS
+}
+
+# A browser and its driver are of one version: the machine's are used only when it has both.
+has_its_company() {
+    case "$1" in
+        chromium | chromedriver) command -v chromium >/dev/null && command -v chromedriver >/dev/null ;;
+    esac
+}
+
 works() {
     case "$1" in
         # Neither has a version option: with a wrong one they explain themselves, which a program
         # whose libraries are missing cannot.
         smtp-sink | smtp-source) "$bin/$1" -? 2>&1 | grep -q usage ;;
-        swaks | strace) "$bin/$1" --version >/dev/null 2>&1 ;;
+        chromium) "$bin/$1" --headless --no-sandbox --version >/dev/null 2>&1 ;;
+        *) "$bin/$1" --version >/dev/null 2>&1 ;;
     esac
 }
 
@@ -130,14 +141,15 @@ for tool in $tools; do
         continue
     fi
     rm -f "$bin/$tool"
-    if found=$(command -v "$tool"); then
+    if found=$(command -v "$tool") && has_its_company "$tool"; then
         ln -s "$found" "$bin/$tool"
     else
         command -v apt-get >/dev/null && command -v dpkg >/dev/null ||
-            fail "$tool is missing and this is no Debian machine: install Postfix's smtp-sink and smtp-source, swaks and strace"
+            fail "$tool is missing and this is no Debian machine: install Postfix's smtp-sink and smtp-source, swaks, strace, chromium and chromedriver"
         [ "$lists_ready" = yes ] || prepare_lists
         lists_ready=yes
         bring "$(package_of "$tool")"
+        [ "$tool" != chromium ] || fonts
         wrap "$tool"
     fi
     works "$tool" || fail "$tool is there but does not run: try '$bin/$tool' by hand"
