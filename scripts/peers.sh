@@ -108,7 +108,9 @@ WRAPPER
     fail "package $(package_of "$tool") has no $tool"
 }
 
-fonts() {
+# What a browser looks for beside itself, even where the machine has it elsewhere, and fonts.
+browser_data() {
+    bring chromium-common
     bring fonts-dejavu-core
     cat >"$peers/fonts.conf" <<FONTS
 <?xml version="1.0"?>
@@ -129,7 +131,7 @@ works() {
         # Neither has a version option: with a wrong one they explain themselves, which a program
         # whose libraries are missing cannot.
         smtp-sink | smtp-source) "$bin/$1" -? 2>&1 | grep -q usage ;;
-        chromium) "$bin/$1" --headless --no-sandbox --version >/dev/null 2>&1 ;;
+        chromium) "$bin/$1" --headless --no-sandbox --disable-gpu --dump-dom about:blank 2>/dev/null | grep -q html ;;
         *) "$bin/$1" --version >/dev/null 2>&1 ;;
     esac
 }
@@ -149,7 +151,7 @@ for tool in $tools; do
         [ "$lists_ready" = yes ] || prepare_lists
         lists_ready=yes
         bring "$(package_of "$tool")"
-        [ "$tool" != chromium ] || fonts
+        [ "$tool" != chromium ] || browser_data
         wrap "$tool"
     fi
     works "$tool" || fail "$tool is there but does not run: try '$bin/$tool' by hand"

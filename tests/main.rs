@@ -17,6 +17,7 @@ mod dialogues;
 mod newcomer;
 
 mod api;
+mod pages;
 mod thresholds;
 
 mod bytes;

@@ -38,6 +38,7 @@ pub(super) struct Frame {
     pub(super) visitor: Visitor,
     pub(super) stylesheet: String,
     pub(super) script: String,
+    pub(super) icon: String,
     pub(super) version: &'static str,
     pub(super) uptime: String,
     pub(super) now: String,
@@ -62,6 +63,7 @@ impl Frame {
             visitor,
             stylesheet: assets::url("fastpath.css"),
             script: assets::url("fastpath.js"),
+            icon: assets::url("fastpath.svg"),
             version: env!("CARGO_PKG_VERSION"),
             uptime: wording::age(context.statistics.uptime()),
             now: Timestamp::now()
@@ -111,6 +113,7 @@ impl<E: Into<ApiError>> From<E> for PageError {
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage {
+    icon: String,
     stylesheet: String,
     status: StatusCode,
     words: String,
@@ -123,6 +126,7 @@ impl IntoResponse for PageError {
             error!(cause = format!("{cause:#}"), "a page failed");
         }
         let page = ErrorPage {
+            icon: assets::url("fastpath.svg"),
             stylesheet: assets::url("fastpath.css"),
             status,
             words: self.0.to_string(),

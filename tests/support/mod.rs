@@ -1,6 +1,7 @@
 //! What the scenes share: the appliance under test, the clients and the destinations around it.
 
 pub(crate) mod appliance;
+pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod ledger;
 pub(crate) mod messages;
