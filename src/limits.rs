@@ -63,7 +63,7 @@ pub const BUFFER_IDLE: Duration = Duration::from_secs(1);
 /// Bytes that are read on to the end of a message that is refused already: beyond it no client is
 /// worth waiting for, and the session closes.
 pub const READ_ON_BYTES: u64 = 1 << 30;
-/// One block of a body is taken by the spool within this; a disk that hangs must not hang sessions.
+/// One block of a body is written to the spool, or read from it, within this; a disk that hangs must not hang sessions.
 pub const SPOOL_WAIT: Duration = Duration::from_secs(60);
 /// After a last reply what the client still sends is read for this long: closing over unread bytes
 /// resets the connection, and the reply could be lost with it.

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use super::budget::{MemoryBudget, Reservation};
 use super::spool::{Spool, SpoolFile};
@@ -164,7 +165,7 @@ impl BodyReader {
     /// The next block, none at the end.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, or not in time.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         let body = &self.message.body;
         if let Some(chunk) = body.head.get(self.chunk) {
@@ -183,7 +184,7 @@ impl BodyReader {
         let length = usize::try_from(rest)
             .unwrap_or(usize::MAX)
             .min(limits::SPOOL_BLOCK_BYTES);
-        let block = file.read_at(self.position, length).await?;
+        let block = timeout(limits::SPOOL_WAIT, file.read_at(self.position, length)).await??;
         self.position += length as u64;
         Ok(Some(block))
     }
