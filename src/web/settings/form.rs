@@ -253,12 +253,12 @@ impl Field {
         }
         typed.clone_into(&mut self.typed);
         if shown_then.is_some_and(|shown| shown != self.shown) {
-            let now = match self.shown.as_str() {
-                "" => "emptied".to_owned(),
-                shown => format!("changed to “{}”", shown.replace('\n', ", ")),
+            let what = match self.shown.as_str() {
+                "" => "emptied this".to_owned(),
+                shown => format!("changed this to “{}”", shown.replace('\n', ", ")),
             };
             self.problem = Some(format!(
-                "somebody else has {now} this meanwhile: save again to have it as you typed it"
+                "somebody else has {what} meanwhile: save again to have it as you typed it"
             ));
             return None;
         }

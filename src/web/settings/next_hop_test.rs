@@ -238,7 +238,7 @@ mod tests {
         }))
         .expect("settings");
         let settings = Settings::new(written).expect("they hold");
-        let check = |json: serde_json::Value, expected: Result<(&str, TlsPolicy), &str>| {
+        let check = |json: Value, expected: Result<(&str, TlsPolicy), &str>| {
             let request: TestRequest = serde_json::from_value(json.clone()).expect("a request");
             let found = request.next_hop(&settings);
             let found = found.as_ref().map(|hop| (&**hop.name(), hop.tls));
