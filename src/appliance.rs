@@ -158,6 +158,8 @@ impl Appliance {
             queue: Arc::clone(&queue),
             budget,
             spool,
+            delivery: Arc::clone(&delivery),
+            addresses: addresses.clone(),
             next_hops: Box::new(move || figures.next_hops()),
             readiness: Box::new(readiness(store.clone(), front.clone())),
             token: api_token(directory, first_start)?,

@@ -75,6 +75,9 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Certificate files are read again this often, because renewal replaces them under the same name.
 pub const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(3_600);
 
+/// Certificate files are read within this when an administrator names them.
+pub const CERTIFICATE_WAIT: Duration = Duration::from_secs(5);
+
 // ---- The message body -----------------------------------------------------------------------------
 
 /// The first piece of a body in memory: most messages fit.
@@ -131,6 +134,8 @@ pub const QUEUE_BLOCK_WAIT: Duration = Duration::from_secs(180);
 pub const AFTER_DOT_WAIT: Duration = Duration::from_secs(600);
 /// QUIT to a next hop is a courtesy.
 pub const QUIT_WAIT: Duration = Duration::from_secs(2);
+/// A test of a next hop, from the look-up to its end: an administrator waits for the page.
+pub const PROBE_WAIT: Duration = Duration::from_secs(10);
 /// A DNS question with all its retries.
 pub const RESOLVE_WAIT: Duration = Duration::from_secs(5);
 /// Addresses of one next hop that are tried for one message.

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::limits;
 use crate::session::{self, Answering, SessionContext};
-use crate::settings::{Current, Settings};
+use crate::settings::Current;
 use crate::smtp::reply::Reply;
 use crate::tls::{CertificateFiles, ServerTls};
 
@@ -221,7 +221,7 @@ pub async fn follow_certificate(
     mut settings: Current,
     shutdown: CancellationToken,
 ) {
-    let mut files = certificate_files(&settings.snapshot());
+    let mut files = settings.snapshot().certificate_files();
     // Our own certificate is in use already.
     let mut read = files.is_none();
     loop {
@@ -232,20 +232,13 @@ pub async fn follow_certificate(
             () = shutdown.cancelled() => return,
             changed = settings.changed() => {
                 let Some(changed) = changed else { return };
-                let named = certificate_files(&changed);
+                let named = changed.certificate_files();
                 read = named == files;
                 files = named;
             }
             () = tokio::time::sleep(limits::CERTIFICATE_INTERVAL) => read = files.is_none(),
         }
     }
-}
-
-fn certificate_files(settings: &Settings) -> Option<CertificateFiles> {
-    Some(CertificateFiles {
-        certificate: settings.tls_certificate_file.clone()?,
-        key: settings.tls_key_file.clone()?,
-    })
 }
 
 async fn reload(tls: &Arc<ServerTls>, files: Option<CertificateFiles>) {

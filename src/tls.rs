@@ -22,6 +22,16 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
+impl CertificateFiles {
+    /// Whether sessions could be secured with them. Reads files: call it where that may take a moment.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), TlsError> {
+        server_config(self).map(drop)
+    }
+}
+
 /// Why there is no usable certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {

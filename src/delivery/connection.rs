@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rustls::ClientConnection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -86,6 +87,11 @@ impl Connection {
 
     pub(super) fn is_tls(&self) -> bool {
         self.stream.is_tls()
+    }
+
+    /// What was agreed on for TLS; none without it.
+    pub(super) fn tls(&self) -> Option<&ClientConnection> {
+        self.stream.tls()
     }
 
     /// Nothing came unasked, and nothing is left over from what was asked.

@@ -46,9 +46,13 @@ mod transaction;
 mod trouble;
 mod verdicts;
 
+mod certificate;
+mod probe;
+
 mod figures;
 
 pub use figures::{NextHopFigures, Suspension};
+pub use probe::{Finding, Probe, Step, StepKind};
 
 /// One message for some of its recipients, all with the same next hop.
 #[derive(Clone, Debug)]

@@ -25,7 +25,7 @@ use crate::smtp::reply::Reply;
 /// What is needed to open connections.
 pub(super) struct Opener {
     /// What we say in EHLO.
-    hostname: Arc<str>,
+    pub(super) hostname: Arc<str>,
     tls: TlsConnector,
 }
 
@@ -99,6 +99,23 @@ impl Opener {
         pace: Pace,
         open: &Arc<AtomicU32>,
     ) -> Result<Connection, NotOpened> {
+        let mut connection = self.dial(server, policy, pace, open).await?;
+        let greeting = connection.reply(pace.command_wait()).await?;
+        if verdict(Stage::Greeting, &greeting).is_some() {
+            return Err(NotOpened::TurnedAway(Stage::Greeting, greeting));
+        }
+        self.introduce(&mut connection, pace).await?;
+        Ok(connection)
+    }
+
+    /// A connection on which nothing was said yet.
+    pub(super) async fn dial(
+        &self,
+        server: &Server,
+        policy: TlsPolicy,
+        pace: Pace,
+        open: &Arc<AtomicU32>,
+    ) -> Result<Connection, Trouble> {
         let connecting = timeout(pace.connect_wait(), TcpStream::connect(server.address));
         let socket = connecting
             .await
@@ -107,13 +124,12 @@ impl Opener {
         // What we send is whole when we send it.
         socket.set_nodelay(true).map_err(Trouble::Connect)?;
         let stream = Stream::Plain(socket);
-        let mut connection = Connection::new(stream, server.address, policy, Counted::new(open));
-        let greeting = connection.reply(pace.command_wait()).await?;
-        if verdict(Stage::Greeting, &greeting).is_some() {
-            return Err(NotOpened::TurnedAway(Stage::Greeting, greeting));
-        }
-        self.introduce(&mut connection, pace).await?;
-        Ok(connection)
+        Ok(Connection::new(
+            stream,
+            server.address,
+            policy,
+            Counted::new(open),
+        ))
     }
 
     /// EHLO, or HELO where that is not known (RFC 5321 §3.2).
@@ -137,17 +153,29 @@ impl Opener {
     /// STARTTLS and EHLO again: what was said in the clear does not count (RFC 3207 §4.2).
     async fn secure(
         &self,
-        mut plain: Connection,
+        plain: Connection,
         server: &Server,
         pace: Pace,
     ) -> Result<Connection, NotOpened> {
+        let mut secured = self.start_tls(plain, server, pace).await?;
+        self.introduce(&mut secured, pace).await?;
+        Ok(secured)
+    }
+
+    /// STARTTLS and the handshake.
+    pub(super) async fn start_tls(
+        &self,
+        mut plain: Connection,
+        server: &Server,
+        pace: Pace,
+    ) -> Result<Connection, Trouble> {
         let name = tls_client::server_name(&server.host)
             .map_err(|error| Trouble::Tls(io::Error::other(error)))?;
         plain.commands().extend_from_slice(b"STARTTLS\r\n");
         let reply = plain.ask(pace.command_wait()).await?;
         if reply.code != 220 {
             let refusal = io::Error::other(format!("refused with {}", reply.code));
-            return Err(Trouble::Tls(refusal).into());
+            return Err(Trouble::Tls(refusal));
         }
         let (peer, policy) = (plain.peer, plain.policy);
         let (socket, counted) = plain
@@ -159,8 +187,6 @@ impl Opener {
             .map_err(|_| Trouble::TimedOut(Wait::Handshake))?
             .map_err(Trouble::Tls)?;
         let stream = Stream::Tls(Box::new(stream));
-        let mut secured = Connection::new(stream, peer, policy, counted);
-        self.introduce(&mut secured, pace).await?;
-        Ok(secured)
+        Ok(Connection::new(stream, peer, policy, counted))
     }
 }

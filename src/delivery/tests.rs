@@ -4,6 +4,7 @@ mod content;
 mod dialogues;
 mod failures;
 mod names;
+mod probe;
 mod reuse;
 mod scene;
 mod scripted_server;

@@ -6,6 +6,7 @@
 
 pub mod next_hop;
 mod patch;
+pub mod quantity;
 mod written;
 
 use std::collections::HashMap;
@@ -17,7 +18,9 @@ use tokio::sync::watch;
 
 pub use next_hop::{NextHop, Target, TlsPolicy, UncertainPolicy};
 pub use patch::FieldErrors;
-pub use written::{OverThreshold, PathChoice, WhenDeferred, WhenRefused, Written};
+pub use written::{
+    OverThreshold, PathChoice, WhenDeferred, WhenRefused, Written, is_domain, is_for_everybody,
+};
 
 /// The settings as the program runs on them.
 #[derive(Debug)]

@@ -214,6 +214,9 @@ pub struct NextHopEntry {
     pub uncertain: UncertainPolicy,
 }
 
+/// Connections at one time that a next hop may be given.
+pub const CONNECTIONS: std::ops::RangeInclusive<u32> = 1..=1_000;
+
 const fn default_connections_max() -> u32 {
     20
 }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::next_hop::{NextHopDefaults, NextHopEntry, ServerAddress};
+use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
+use super::quantity::{write_size, write_time};
 use crate::limits;
 use crate::smtp::end_of_data::LineEnds;
+use crate::tls::CertificateFiles;
 
 /// Every setting, under the name that it has everywhere. What is missing has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,55 +139,80 @@ impl Default for Written {
 }
 
 const DAY_SECONDS: u64 = 86_400;
+const YEAR_SECONDS: u64 = 365 * DAY_SECONDS;
 const MEBIBYTE: u64 = 1 << 20;
+const GIBIBYTE: u64 = 1 << 30;
+const PEBIBYTE: u64 = 1 << 50;
 
 impl Written {
+    /// The certificate for STARTTLS that the administrator gave; none: our own.
+    #[must_use]
+    pub fn certificate_files(&self) -> Option<CertificateFiles> {
+        Some(CertificateFiles {
+            certificate: self.tls_certificate_file.clone()?,
+            key: self.tls_key_file.clone()?,
+        })
+    }
+
     /// Checks every field.
     pub(super) fn validate(&self) -> Result<(), FieldErrors> {
         let mut errors = FieldErrors::default();
-        let mut between = |field: &str, value: u64, least: u64, most: u64| {
-            if !(least..=most).contains(&value) {
-                errors.add(field, format!("must be from {least} to {most}"));
-            }
-        };
+        let mut between =
+            |field: &str, value: u64, bounds: (u64, u64), write: fn(u64) -> String| {
+                let (least, most) = bounds;
+                if !(least..=most).contains(&value) {
+                    let (least, most) = (write(least), write(most));
+                    errors.add(field, format!("must be from {least} to {most}"));
+                }
+            };
+        let threshold = self.memory_threshold_bytes;
         between(
             "memory_threshold_bytes",
-            self.memory_threshold_bytes,
-            0,
-            1 << 30,
+            threshold,
+            (0, GIBIBYTE),
+            write_size,
         );
-        between("ack_deadline_seconds", self.ack_deadline_seconds, 1, 25);
-        between("retries_max", self.retries_max.into(), 0, 10_000);
+        let deadline = self.ack_deadline_seconds;
+        between("ack_deadline_seconds", deadline, (1, 25), write_time);
+        let retries = self.retries_max.into();
+        between("retries_max", retries, (0, 10_000), |number| {
+            number.to_string()
+        });
+        let expiry = self.expire_after_seconds;
         between(
             "expire_after_seconds",
-            self.expire_after_seconds,
-            1,
-            365 * DAY_SECONDS,
+            expiry,
+            (1, YEAR_SECONDS),
+            write_time,
         );
+        let age = self.trail_retention_seconds;
         between(
             "trail_retention_seconds",
-            self.trail_retention_seconds,
-            60,
-            3_650 * DAY_SECONDS,
+            age,
+            (60, 10 * YEAR_SECONDS),
+            write_time,
         );
+        let size = self.trail_retention_bytes;
         between(
             "trail_retention_bytes",
-            self.trail_retention_bytes,
-            MEBIBYTE,
-            1 << 50,
+            size,
+            (MEBIBYTE, PEBIBYTE),
+            write_size,
         );
+        let message = self.message_size_max_bytes;
         between(
             "message_size_max_bytes",
-            self.message_size_max_bytes,
-            1_024,
-            1 << 30,
+            message,
+            (1_024, GIBIBYTE),
+            write_size,
         );
         if self.memory_budget_bytes != 0 {
+            let budget = self.memory_budget_bytes;
             between(
                 "memory_budget_bytes",
-                self.memory_budget_bytes,
-                MEBIBYTE,
-                1 << 50,
+                budget,
+                (MEBIBYTE, PEBIBYTE),
+                write_size,
             );
         }
         self.validate_schedule(&mut errors);
@@ -222,8 +249,7 @@ impl Written {
                 );
             }
         }
-        let connections = 1..=1_000;
-        if !connections.contains(&self.next_hop_defaults.connections_max) {
+        if !CONNECTIONS.contains(&self.next_hop_defaults.connections_max) {
             errors.add(
                 "next_hop_defaults",
                 "connections_max must be from 1 to 1000",
@@ -236,7 +262,7 @@ impl Written {
                     format!("“{}” is not a domain in lower case", entry.domain),
                 );
             }
-            if !connections.contains(&entry.connections_max) {
+            if !CONNECTIONS.contains(&entry.connections_max) {
                 errors.add("next_hops", "connections_max must be from 1 to 1000");
             }
             if self.next_hops[..position]
@@ -249,8 +275,23 @@ impl Written {
     }
 }
 
+/// Whether a trusted network is so wide that it makes an open relay: wider than any that an
+/// organisation has for itself. The private networks are not, whatever their width.
+#[must_use]
+pub fn is_for_everybody(network: &IpNet) -> bool {
+    match network {
+        IpNet::V4(network) => network.prefix_len() < 8,
+        IpNet::V6(network) => {
+            let first = network.network();
+            let is_private = first.is_unique_local() || first.is_unicast_link_local();
+            network.prefix_len() < 16 && !(is_private && network.prefix_len() >= 7)
+        }
+    }
+}
+
 /// A domain in lower case, perhaps with a leading dot; non-ASCII letters are allowed (RFC 6531).
-fn is_domain(text: &str) -> bool {
+#[must_use]
+pub fn is_domain(text: &str) -> bool {
     let name = text.strip_prefix('.').unwrap_or(text);
     !name.is_empty()
         && name.len() <= limits::DOMAIN_BYTES
@@ -261,4 +302,45 @@ fn is_domain(text: &str) -> bool {
                     .chars()
                     .all(|c| c.is_alphanumeric() || c == '-' || c == '_')
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_that_make_an_open_relay() {
+        for (network, expected) in [
+            ("0.0.0.0/0", true),
+            ("::/0", true),
+            ("128.0.0.0/1", true),
+            ("2000::/3", true),
+            ("10.0.0.0/8", false),
+            ("192.0.2.0/24", false),
+            ("fc00::/7", false),
+            ("fe80::/10", false),
+            ("2001:db8::/32", false),
+        ] {
+            let parsed = network.parse().expect("a network");
+            assert_eq!(is_for_everybody(&parsed), expected, "{network}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_told_in_units() {
+        let written = Written {
+            message_size_max_bytes: 1,
+            expire_after_seconds: 0,
+            ..Written::default()
+        };
+        let errors = written.validate().expect_err("two fields do not hold");
+        assert_eq!(
+            errors.0["message_size_max_bytes"],
+            "must be from 1 KiB to 1 GiB"
+        );
+        assert_eq!(
+            errors.0["expire_after_seconds"],
+            "must be from 1 s to 365 days"
+        );
+    }
 }

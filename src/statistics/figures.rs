@@ -4,10 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::AnsweredFigures;
 use super::latency::Latencies;
+use super::sizes::Sizes;
 use super::tally::Tally;
-
-/// Sizes are counted in powers of two up to 2 GiB, beyond the largest message that is taken.
-pub const SIZE_CLASSES: usize = 32;
 
 /// Everything that was counted in one second, one minute, or since start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,9 +16,8 @@ pub struct Figures {
     pub tally: Tally,
     /// Acknowledgement latency.
     pub latencies: Latencies,
-    /// Messages by size: class `n` holds sizes of more than 2^(n-1) and up to 2^n bytes. They tell
-    /// how many messages another threshold would have kept in memory.
-    pub sizes: Vec<u64>,
+    /// Messages by size.
+    pub sizes: Sizes,
 }
 
 impl Figures {
@@ -28,29 +25,15 @@ impl Figures {
     pub fn record(&mut self, figures: &AnsweredFigures<'_>) {
         self.tally.record(figures);
         self.latencies.record(figures.acknowledged_after);
-        let class = size_class(figures.size_bytes);
-        if self.sizes.len() <= class {
-            self.sizes.resize(class + 1, 0);
-        }
-        self.sizes[class] += 1;
+        self.sizes.record(figures.size_bytes);
     }
 
     /// Adds what others counted.
     pub fn add(&mut self, others: &Self) {
         self.tally.add(&others.tally);
         self.latencies.add(&others.latencies);
-        if self.sizes.len() < others.sizes.len() {
-            self.sizes.resize(others.sizes.len(), 0);
-        }
-        for (mine, other) in self.sizes.iter_mut().zip(&others.sizes) {
-            *mine += other;
-        }
+        self.sizes.add(&others.sizes);
     }
-}
-
-fn size_class(bytes: u64) -> usize {
-    let class = bytes.max(1).next_power_of_two().trailing_zeros() as usize;
-    class.min(SIZE_CLASSES - 1)
 }
 
 #[cfg(test)]
@@ -58,20 +41,6 @@ mod tests {
     use super::*;
     use crate::message::{DiskReason, Path, Storage};
     use std::time::Duration;
-
-    #[test]
-    fn sizes_fall_into_powers_of_two() {
-        for (bytes, class) in [
-            (0, 0),
-            (1, 0),
-            (2, 1),
-            (32_768, 15),
-            (32_769, 16),
-            (u64::MAX >> 1, 31),
-        ] {
-            assert_eq!(size_class(bytes), class, "{bytes}");
-        }
-    }
 
     #[test]
     fn they_survive_their_text() {

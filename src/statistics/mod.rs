@@ -9,6 +9,7 @@ pub mod figures;
 pub mod latency;
 pub mod live;
 pub mod rollup;
+pub mod sizes;
 pub mod tally;
 pub mod trail;
 pub mod windows;
@@ -23,6 +24,7 @@ use crate::message::{DiskReason, Path, Storage};
 pub use counters::Counters;
 pub use figures::Figures;
 pub use live::{Live, QueueSize, Resident};
+pub use sizes::Sizes;
 pub use trail::Trail;
 pub use windows::{Window, Windows};
 
@@ -80,6 +82,13 @@ impl Statistics {
     pub fn latency(&self, window: Window) -> latency::Latencies {
         let second = self.clock.second();
         self.windows().latencies(second, window)
+    }
+
+    /// Messages by size of a window.
+    #[must_use]
+    pub fn sizes(&self, window: Window) -> Sizes {
+        let second = self.clock.second();
+        self.windows().sizes(second, window)
     }
 
     /// All figures since start.

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use super::AnsweredFigures;
 use super::figures::Figures;
 use super::latency::Latencies;
+use super::sizes::Sizes;
 use super::tally::Tally;
 
 const SECONDS_OF_A_MINUTE: u64 = 60;
@@ -85,6 +86,16 @@ impl Windows {
         let mut sum = Latencies::default();
         for part in self.parts(now, window) {
             sum.add(&part.latencies);
+        }
+        sum
+    }
+
+    /// Messages by size of the window that ends with the second `now`.
+    #[must_use]
+    pub fn sizes(&self, now: u64, window: Window) -> Sizes {
+        let mut sum = Sizes::default();
+        for part in self.parts(now, window) {
+            sum.add(&part.sizes);
         }
         sum
     }

@@ -13,6 +13,7 @@ mod metrics;
 mod overview;
 mod page;
 pub mod routes;
+mod settings;
 mod wording;
 
 use std::fmt;
@@ -22,7 +23,8 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::administration::Administration;
-use crate::delivery::NextHopFigures;
+use crate::boot::Addresses;
+use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, Spool};
 use crate::queue::Queue;
 use crate::session::ReceivingCounters;
@@ -50,6 +52,10 @@ pub struct Context {
     pub budget: Arc<MemoryBudget>,
     /// Bytes of bodies in files.
     pub spool: Arc<Spool>,
+    /// Tests of next hops.
+    pub delivery: Arc<Delivery>,
+    /// Where it listens.
+    pub addresses: Addresses,
     /// The figures of every next hop.
     pub next_hops: Box<dyn Fn() -> Vec<NextHopFigures> + Send + Sync>,
     /// Whether mail is taken; the reason when it is not.

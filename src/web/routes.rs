@@ -14,7 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::{Context, access, api, assets, health, metrics, overview};
+use super::{Context, access, api, assets, health, metrics, overview, settings};
 use crate::accounts::Role;
 use crate::limits;
 
@@ -28,6 +28,45 @@ pub fn router(context: Arc<Context>) -> Router {
     let to_see = Router::new()
         .route("/", get(overview::page))
         .route_layer(pages(Role::Viewer));
+    let to_administer = Router::new()
+        .route(
+            "/settings",
+            get(settings::memory::page).post(settings::memory::submit),
+        )
+        .route(
+            "/settings/delivery",
+            get(settings::delivery::page).post(settings::delivery::submit),
+        )
+        .route(
+            "/settings/next-hops",
+            get(settings::next_hops::page).post(settings::next_hops::submit),
+        )
+        .route(
+            "/settings/next-hops/entry",
+            get(settings::next_hop_entry::page).post(settings::next_hop_entry::submit),
+        )
+        .route(
+            "/settings/next-hops/remove",
+            post(settings::next_hop_entry::remove),
+        )
+        .route(
+            "/settings/next-hops/test",
+            get(settings::next_hop_test::page).post(settings::next_hop_test::submit),
+        )
+        .route(
+            "/settings/listeners",
+            get(settings::listeners::page).post(settings::listeners::submit),
+        )
+        .route(
+            "/settings/access",
+            get(settings::access::page).post(settings::access::submit),
+        )
+        .route("/settings/conditions", get(settings::conditions::page))
+        .route(
+            "/settings/retention",
+            get(settings::retention::page).post(settings::retention::submit),
+        )
+        .route_layer(pages(Role::Administrator));
     let metrics = Router::new()
         .route("/metrics", get(metrics::page))
         .route_layer(from_fn_with_state(Arc::clone(&context), access::metrics));
@@ -44,12 +83,14 @@ pub fn router(context: Arc<Context>) -> Router {
         .route_layer(api(Role::Operator));
     let api_to_administer = Router::new()
         .route("/api/v1/settings", patch(api::settings::change))
+        .route("/api/v1/next-hops/test", post(api::next_hops::test))
         .route_layer(api(Role::Administrator));
 
     // The last layer is the outermost: it sees the request first and the answer last.
     Router::new()
         .merge(open)
         .merge(to_see)
+        .merge(to_administer)
         .merge(metrics)
         .merge(api_to_see)
         .merge(api_to_operate)
@@ -119,4 +160,4 @@ async fn with_security_headers(mut response: Response) -> Response {
 
 #[cfg(test)]
 #[path = "routes_tests.rs"]
-mod tests;
+pub(in crate::web) mod tests;

@@ -1,0 +1,336 @@
+//! A test of a next hop: the conversation up to the point where mail would follow, told step by step.
+//!
+//! It opens a connection as an attempt does, but for nobody's mail: it neither asks the breaker nor
+//! counts, and it says NOOP and QUIT where an attempt says MAIL.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ProtocolVersion;
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::connection::Connection;
+use super::resolve::Server;
+use super::trouble::{Trouble, Wait};
+use super::verdicts::{Stage, verdict};
+use super::{Delivery, Pace, certificate};
+use crate::limits;
+use crate::settings::{NextHop, TlsPolicy};
+use crate::smtp::capabilities::Capabilities;
+use crate::smtp::command_writer;
+use crate::smtp::reply::Reply;
+
+/// What a test found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Probe {
+    /// The next hop's name.
+    pub next_hop: Arc<str>,
+    /// A server was found that would take mail from us.
+    pub ready: bool,
+    /// The conversation was encrypted.
+    pub tls: bool,
+    /// What was done, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One step of the conversation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// What was tried.
+    #[serde(rename = "step")]
+    pub kind: StepKind,
+    /// How it ended.
+    pub finding: Finding,
+    /// What was said or found, in one line of text.
+    pub words: String,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+/// What a step tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// The servers' addresses.
+    LookUp,
+    /// A connection to one address.
+    Connection,
+    /// The server's first word.
+    Greeting,
+    /// EHLO, in the clear or under TLS.
+    Ehlo,
+    /// HELO, where EHLO is not known.
+    Helo,
+    /// STARTTLS and the handshake.
+    StartTls,
+    /// Whether a strict client would take the certificate.
+    Certificate,
+    /// NOOP.
+    Noop,
+    /// QUIT.
+    Quit,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// As it should.
+    Good,
+    /// Mail goes all the same, but somebody should know.
+    Doubtful,
+    /// No mail goes this way.
+    Bad,
+}
+
+impl Delivery {
+    /// Speaks with a next hop's servers in the order in which an attempt would, until one is ready for
+    /// mail. Takes at most [`limits::PROBE_WAIT`].
+    pub async fn probe(&self, next_hop: &NextHop) -> Probe {
+        let now = Instant::now();
+        let mut prober = Prober {
+            delivery: self,
+            deadline: now + limits::PROBE_WAIT,
+            since: now,
+            steps: Vec::new(),
+        };
+        let met = prober.meet_first(next_hop).await;
+        Probe {
+            next_hop: Arc::clone(next_hop.name()),
+            ready: met.is_some(),
+            tls: met.is_some_and(|met| met.tls),
+            steps: prober.steps,
+        }
+    }
+}
+
+/// A server that is ready for mail.
+struct Met {
+    tls: bool,
+}
+
+struct Prober<'a> {
+    delivery: &'a Delivery,
+    deadline: Instant,
+    /// When the step under way began.
+    since: Instant,
+    steps: Vec<Step>,
+}
+
+impl Prober<'_> {
+    async fn meet_first(&mut self, next_hop: &NextHop) -> Option<Met> {
+        for server in self.look_up(next_hop).await? {
+            let met = self.meet(&server, next_hop.tls).await;
+            if met.is_some() || Instant::now() >= self.deadline {
+                return met;
+            }
+        }
+        None
+    }
+
+    async fn look_up(&mut self, next_hop: &NextHop) -> Option<Vec<Server>> {
+        let settings = self.delivery.settings.snapshot();
+        let resolver = &self.delivery.resolver;
+        let found = resolver.servers(&next_hop.target, &settings.dns_servers);
+        match found.await {
+            Ok(servers) => {
+                let told: Vec<String> = servers
+                    .iter()
+                    .map(|server| match server.address.ip().to_string() {
+                        address if *server.host == *address => server.address.to_string(),
+                        _ => format!("{} at {}", server.host, server.address),
+                    })
+                    .collect();
+                self.note(StepKind::LookUp, Finding::Good, told.join(", "));
+                Some(servers)
+            }
+            Err(unresolved) => {
+                let words = unresolved.outcome().reply().text.to_string();
+                self.note(StepKind::LookUp, Finding::Bad, words);
+                None
+            }
+        }
+    }
+
+    /// Speaks with one server. None: it would take no mail from us now.
+    async fn meet(&mut self, server: &Server, policy: TlsPolicy) -> Option<Met> {
+        let mut connection = self.dial(server, policy).await?;
+        let greeting = self.within(connection.reply(limits::PROBE_WAIT)).await;
+        self.judge(StepKind::Greeting, Stage::Greeting, greeting)?;
+        self.introduce(&mut connection).await?;
+        if policy == TlsPolicy::Never {
+            return Some(self.take_leave(connection).await);
+        }
+        if !connection.capabilities.starttls {
+            let words = "not offered: mail travels unencrypted";
+            self.note(StepKind::StartTls, Finding::Doubtful, words);
+            return Some(self.take_leave(connection).await);
+        }
+        // Where TLS fails an attempt goes on in the clear, on a new connection to the same server.
+        let Some(mut secured) = self.start_tls(connection, server).await else {
+            return Some(Met { tls: false });
+        };
+        self.introduce(&mut secured).await?;
+        Some(self.take_leave(secured).await)
+    }
+
+    async fn dial(&mut self, server: &Server, policy: TlsPolicy) -> Option<Connection> {
+        let opener = &self.delivery.opener;
+        // It counts with nobody's connections.
+        let open = Arc::default();
+        let dialled = self.within(opener.dial(server, policy, Pace::Fast, &open));
+        match dialled.await {
+            Ok(connection) => {
+                let words = server.address.to_string();
+                self.note(StepKind::Connection, Finding::Good, words);
+                Some(connection)
+            }
+            Err(trouble) => {
+                let words = format!("{}: {trouble}", server.address);
+                self.note(StepKind::Connection, Finding::Bad, words);
+                None
+            }
+        }
+    }
+
+    /// EHLO, or HELO where that is not known (RFC 5321 §3.2).
+    async fn introduce(&mut self, connection: &mut Connection) -> Option<()> {
+        let hostname = Arc::clone(&self.delivery.opener.hostname);
+        command_writer::ehlo(connection.commands(), &hostname);
+        let reply = self.within(connection.ask(limits::PROBE_WAIT)).await;
+        match reply {
+            Ok(reply) if reply.is_permanent() => {
+                self.note(StepKind::Ehlo, Finding::Doubtful, reply.to_string());
+                command_writer::helo(connection.commands(), &hostname);
+                let reply = self.within(connection.ask(limits::PROBE_WAIT)).await;
+                self.judge(StepKind::Helo, Stage::Ehlo, reply).map(drop)
+            }
+            reply => {
+                let reply = self.judge(StepKind::Ehlo, Stage::Ehlo, reply)?;
+                connection.capabilities = Capabilities::parse(&reply);
+                Some(())
+            }
+        }
+    }
+
+    async fn start_tls(&mut self, plain: Connection, server: &Server) -> Option<Connection> {
+        let opener = &self.delivery.opener;
+        let started = self.within(opener.start_tls(plain, server, Pace::Fast));
+        match started.await {
+            Ok(secured) => {
+                self.note(StepKind::StartTls, Finding::Good, agreement(&secured));
+                self.look_at_certificate(&secured, server).await;
+                Some(secured)
+            }
+            Err(trouble) => {
+                let words = format!("{trouble}: mail travels unencrypted");
+                self.note(StepKind::StartTls, Finding::Doubtful, words);
+                None
+            }
+        }
+    }
+
+    async fn look_at_certificate(&mut self, secured: &Connection, server: &Server) {
+        let chain = secured.tls().and_then(|tls| tls.peer_certificates());
+        let chain: Vec<_> = chain.unwrap_or_default().to_vec();
+        let host = Arc::clone(&server.host);
+        let looking = tokio::task::spawn_blocking(move || certificate::doubts(&chain, &host));
+        let (finding, words) = match timeout_at(self.deadline, looking).await {
+            Ok(Ok(doubts)) if doubts.is_empty() => {
+                (Finding::Good, format!("verified for {}", server.host))
+            }
+            Ok(Ok(doubts)) => (
+                Finding::Doubtful,
+                format!(
+                    "not verified for {}: {}. It is taken all the same: encryption without proof is better than none",
+                    server.host,
+                    doubts.join("; ")
+                ),
+            ),
+            Ok(Err(_)) | Err(_) => (Finding::Doubtful, "not looked at in time".to_owned()),
+        };
+        self.note(StepKind::Certificate, finding, words);
+    }
+
+    /// NOOP and QUIT: courtesies, whose answers change nothing.
+    async fn take_leave(&mut self, mut connection: Connection) -> Met {
+        for (kind, command) in [
+            (StepKind::Noop, &b"NOOP\r\n"[..]),
+            (StepKind::Quit, b"QUIT\r\n"),
+        ] {
+            connection.commands().extend_from_slice(command);
+            let (finding, words) = match self.within(connection.ask(limits::PROBE_WAIT)).await {
+                Ok(reply) if reply.is_positive() => (Finding::Good, reply.to_string()),
+                Ok(reply) => (Finding::Doubtful, reply.to_string()),
+                Err(trouble) => (Finding::Doubtful, trouble.to_string()),
+            };
+            self.note(kind, finding, words);
+            if finding != Finding::Good {
+                break;
+            }
+        }
+        Met {
+            tls: connection.is_tls(),
+        }
+    }
+
+    /// Notes a reply that decides whether the conversation goes on; gives it when it does.
+    fn judge(
+        &mut self,
+        kind: StepKind,
+        stage: Stage,
+        reply: Result<Reply, Trouble>,
+    ) -> Option<Reply> {
+        match reply {
+            Ok(reply) if verdict(stage, &reply).is_none() => {
+                self.note(kind, Finding::Good, reply.to_string());
+                Some(reply)
+            }
+            Ok(reply) => {
+                self.note(kind, Finding::Bad, reply.to_string());
+                None
+            }
+            Err(trouble) => {
+                self.note(kind, Finding::Bad, trouble.to_string());
+                None
+            }
+        }
+    }
+
+    async fn within<T>(
+        &self,
+        conversation: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        timeout_at(self.deadline, conversation)
+            .await
+            .unwrap_or(Err(Trouble::TimedOut(Wait::Reply)))
+    }
+
+    /// Ends the step under way; the next one begins.
+    fn note(&mut self, kind: StepKind, finding: Finding, words: impl Into<String>) {
+        let now = Instant::now();
+        let took: Duration = now.saturating_duration_since(self.since);
+        self.since = now;
+        self.steps.push(Step {
+            kind,
+            finding,
+            words: words.into(),
+            seconds: took.as_secs_f64(),
+        });
+    }
+}
+
+/// What TLS agreed on: “TLS 1.3, TLS13_AES_256_GCM_SHA384”.
+fn agreement(secured: &Connection) -> String {
+    let version = match secured.tls().and_then(|tls| tls.protocol_version()) {
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        _ => "TLS",
+    };
+    match secured.tls().and_then(|tls| tls.negotiated_cipher_suite()) {
+        Some(suite) => format!("{version}, {:?}", suite.suite()),
+        None => version.to_owned(),
+    }
+}

@@ -1,0 +1,356 @@
+//! A form of settings: described once as groups of fields, shown, read back, and made into a change.
+//!
+//! A form carries what it showed beside what was typed. Only fields in which the two differ are
+//! changed, so that two administrators with the same page before them do not undo each other's work;
+//! where both changed the same field, the second is told.
+
+use std::collections::HashMap;
+
+use axum::extract::rejection::FormRejection;
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::kind::{Choice, Kind};
+use crate::settings::FieldErrors;
+use crate::web::error::ApiError;
+
+/// Where a form carries what it showed of a field.
+const SHOWN: &str = "shown.";
+/// Where the free entry beside the presets of a field stands.
+const OTHER: &str = ".other";
+/// The preset that means the free entry.
+const OTHER_PRESET: &str = "other";
+
+/// The body of a form, as handlers take it.
+pub(super) type FormBody = Result<axum::Form<Vec<(String, String)>>, FormRejection>;
+
+/// Fields that belong together, as they are described.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) heading: &'static str,
+    pub(super) settings: &'static [Setting],
+}
+
+/// One field, as it is described.
+#[derive(Debug)]
+pub(super) struct Setting {
+    /// The setting's name; behind a dot a part of it.
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) hint: &'static str,
+    pub(super) kind: Kind,
+}
+
+/// A form as it is shown.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub(super) groups: Vec<FormGroup>,
+    /// Problems of settings that have no field on the page.
+    pub(super) problems: FieldErrors,
+}
+
+/// Fields that belong together, as they are shown.
+#[derive(Debug)]
+pub(super) struct FormGroup {
+    pub(super) heading: &'static str,
+    pub(super) fields: Vec<Field>,
+}
+
+/// One field, as it is shown.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) hint: String,
+    /// What stands in it.
+    pub(super) typed: String,
+    /// What the setting is.
+    pub(super) shown: String,
+    pub(super) problem: Option<String>,
+    kind: Kind,
+}
+
+/// What a form sent.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Submission(HashMap<String, String>);
+
+impl Submission {
+    /// Takes a form's body apart; of a name that stands twice the last counts.
+    pub(super) fn read(body: FormBody) -> Result<Self, ApiError> {
+        let axum::Form(pairs) = body.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
+            _ => ApiError::BadRequest(rejection.body_text()),
+        })?;
+        let pairs = pairs
+            .into_iter()
+            .map(|(name, text)| (name, normal(&text)))
+            .collect();
+        Ok(Self(pairs))
+    }
+
+    /// The text under a name.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A button or a box under this name was pressed or ticked.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn shown(&self, name: &str) -> Option<&str> {
+        self.text(&format!("{SHOWN}{name}"))
+    }
+
+    /// What was typed for a setting; none when the form had no such field.
+    fn typed(&self, setting: &Setting) -> Option<Result<&str, (&str, &'static str)>> {
+        let chosen = self.text(setting.name)?;
+        let Kind::SizeOf(presets) = setting.kind else {
+            return Some(Ok(chosen));
+        };
+        let other = self
+            .text(&format!("{}{OTHER}", setting.name))
+            .unwrap_or_default();
+        let shown = self.shown(setting.name).unwrap_or_default();
+        let is_preset = |text: &str| presets.iter().any(|preset| preset.value == text);
+        let (shown_choice, shown_other) = if is_preset(shown) {
+            (shown, "")
+        } else {
+            (OTHER_PRESET, shown)
+        };
+        // Without a script, who types into the free entry may leave the preset chosen above it.
+        Some(match chosen {
+            OTHER_PRESET => Ok(other),
+            preset if other.is_empty() || other == shown_other => Ok(preset),
+            preset if preset == shown_choice => Ok(other),
+            _ => Err((other, "choose a preset or type a size, not both")),
+        })
+    }
+}
+
+/// Line ends are CRLF in every form; blanks around a text mean nothing.
+fn normal(text: &str) -> String {
+    text.replace("\r\n", "\n").trim().to_owned()
+}
+
+/// What a form asks for: itself, to be shown again, and the fields of its subject that it changes.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) form: Form,
+    pub(super) changed: Map<String, Value>,
+}
+
+impl Reading {
+    /// Reads a form about `subject`, the object whose fields it shows.
+    pub(super) fn new(
+        groups: &'static [Group],
+        submission: &Submission,
+        subject: &Map<String, Value>,
+    ) -> Self {
+        let mut changed = Map::new();
+        let form = Form::of(groups, |setting| {
+            let mut field = Field::showing(setting, subject);
+            if let Some(value) = field.take(setting, submission) {
+                replace(&mut changed, subject, setting.name, value);
+            }
+            field
+        });
+        Self { form, changed }
+    }
+}
+
+impl Form {
+    /// The form that shows `subject` as it is.
+    pub(super) fn showing(groups: &'static [Group], subject: &Map<String, Value>) -> Self {
+        Self::of(groups, |setting| Field::showing(setting, subject))
+    }
+
+    fn of(groups: &'static [Group], mut field: impl FnMut(&'static Setting) -> Field) -> Self {
+        let groups = groups.iter().map(|group| FormGroup {
+            heading: group.heading,
+            fields: group.settings.iter().map(&mut field).collect(),
+        });
+        Self {
+            groups: groups.collect(),
+            problems: FieldErrors::default(),
+        }
+    }
+
+    fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.groups.iter().flat_map(|group| &group.fields)
+    }
+
+    /// The field of a setting that the form has.
+    pub(super) fn field_mut(&mut self, name: &str) -> Option<&mut Field> {
+        let fields = self.groups.iter_mut().flat_map(|group| &mut group.fields);
+        fields.into_iter().find(|field| field.name == name)
+    }
+
+    /// What was typed for a setting.
+    pub(super) fn typed(&self, name: &str) -> Option<&str> {
+        let mut fields = self.fields();
+        Some(fields.find(|field| field.name == name)?.typed.as_str())
+    }
+
+    /// Nothing is wrong with it.
+    pub(super) fn is_sound(&self) -> bool {
+        self.problems.0.is_empty() && self.fields().all(|field| field.problem.is_none())
+    }
+
+    /// Puts each problem to the field of its setting, or of a part of it; the first one stays.
+    pub(super) fn note(&mut self, errors: FieldErrors) {
+        for (name, problem) in errors.0 {
+            let fields = self.groups.iter_mut().flat_map(|group| &mut group.fields);
+            let place = fields.into_iter().find(|field| field.is_of(&name));
+            match place {
+                Some(field) => {
+                    field.problem.get_or_insert(problem);
+                }
+                None => self.problems.add(&name, problem),
+            }
+        }
+    }
+
+    /// Everything that is wrong, by field.
+    pub(super) fn errors(&self) -> FieldErrors {
+        let mut errors = self.problems.clone();
+        for field in self.fields() {
+            if let Some(problem) = &field.problem {
+                errors.add(field.name, problem.as_str());
+            }
+        }
+        errors
+    }
+}
+
+impl Field {
+    fn showing(setting: &Setting, subject: &Map<String, Value>) -> Self {
+        let shown = setting.kind.write(part(subject, setting.name));
+        Self {
+            name: setting.name,
+            label: setting.label,
+            hint: setting.hint.to_owned(),
+            typed: shown.clone(),
+            shown,
+            problem: None,
+            kind: setting.kind,
+        }
+    }
+
+    /// Takes what was typed; the value when that is a change.
+    fn take(&mut self, setting: &Setting, submission: &Submission) -> Option<Value> {
+        let typed = match submission.typed(setting)? {
+            Ok(typed) => typed,
+            Err((typed, problem)) => {
+                typed.clone_into(&mut self.typed);
+                self.problem = Some(problem.to_owned());
+                return None;
+            }
+        };
+        let shown_then = submission.shown(setting.name);
+        if typed == self.shown || shown_then == Some(typed) {
+            return None;
+        }
+        typed.clone_into(&mut self.typed);
+        if shown_then.is_some_and(|shown| shown != self.shown) {
+            let what = match self.shown.as_str() {
+                "" => "emptied this".to_owned(),
+                shown => format!("changed this to “{}”", shown.replace('\n', ", ")),
+            };
+            self.problem = Some(format!(
+                "somebody else has {what} meanwhile: save again to have it as you typed it"
+            ));
+            return None;
+        }
+        setting
+            .kind
+            .read(typed)
+            .map_err(|problem| self.problem = Some(problem))
+            .ok()
+    }
+
+    fn is_of(&self, name: &str) -> bool {
+        let rest = self.name.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
+    /// Radio buttons; empty for other fields.
+    pub(super) fn choices(&self) -> &'static [Choice] {
+        match self.kind {
+            Kind::Choice(choices) | Kind::SizeOf(choices) => choices,
+            _ => &[],
+        }
+    }
+
+    /// This choice is the present one.
+    pub(super) fn is_chosen(&self, choice: &Choice) -> bool {
+        self.typed == choice.value
+    }
+
+    /// What stands in the free entry beside presets; none when there are no presets, or only they.
+    pub(super) fn other(&self) -> Option<&str> {
+        let Kind::SizeOf(presets) = self.kind else {
+            return None;
+        };
+        let is_preset = presets.iter().any(|preset| self.is_chosen(preset));
+        Some(if is_preset { "" } else { &self.typed })
+    }
+
+    /// Lines of a text area; none for other fields.
+    pub(super) fn rows(&self) -> Option<usize> {
+        const FEWEST: usize = 4;
+        const MOST: usize = 16;
+        match self.kind {
+            Kind::Lines(_) => Some((self.typed.lines().count() + 1).clamp(FEWEST, MOST)),
+            _ => None,
+        }
+    }
+
+    /// Characters that an entry has room for.
+    pub(super) fn width(&self) -> usize {
+        match self.kind {
+            Kind::Times => 44,
+            Kind::Text(_) => 40,
+            _ => 14,
+        }
+    }
+
+    /// Ids of what describes the field, for those who do not see it.
+    pub(super) fn described_by(&self) -> String {
+        let hint = (!self.hint.is_empty()).then(|| format!("{}-hint", self.name));
+        let problem = self
+            .problem
+            .as_ref()
+            .map(|_| format!("{}-problem", self.name));
+        let ids: Vec<String> = hint.into_iter().chain(problem).collect();
+        ids.join(" ")
+    }
+}
+
+/// A field of an object, or a part of one.
+fn part<'a>(subject: &'a Map<String, Value>, name: &str) -> &'a Value {
+    let (field, part) = name.split_once('.').unwrap_or((name, ""));
+    let value = subject.get(field).unwrap_or(&Value::Null);
+    if part.is_empty() {
+        return value;
+    }
+    value.get(part).unwrap_or(&Value::Null)
+}
+
+/// Replaces a field in `changed`; when the name is that of a part, the field's other parts come from
+/// where they are.
+fn replace(
+    changed: &mut Map<String, Value>,
+    subject: &Map<String, Value>,
+    name: &str,
+    value: Value,
+) {
+    let Some((field, part)) = name.split_once('.') else {
+        changed.insert(name.to_owned(), value);
+        return;
+    };
+    let whole = changed
+        .entry(field)
+        .or_insert_with(|| subject.get(field).cloned().unwrap_or_default());
+    whole[part] = value;
+}

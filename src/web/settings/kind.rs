@@ -1,0 +1,256 @@
+//! What kinds of values a form has: how each is written for a person and read back.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use serde_json::{Value, json};
+
+use crate::settings::next_hop::ServerAddress;
+use crate::settings::quantity::{
+    read_size, read_time, read_times, write_size, write_time, write_times,
+};
+
+/// The kind of a setting's value.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// Bytes.
+    Size,
+    /// Bytes, with some sizes to choose from.
+    SizeOf(&'static [Choice]),
+    /// Bytes; blank is zero, which stands for something else.
+    SizeOrBlank,
+    /// Seconds.
+    Time,
+    /// A list of seconds.
+    Times,
+    /// A whole number between two bounds, both included.
+    Number(u64, u64),
+    /// One of a closed set.
+    Choice(&'static [Choice]),
+    /// A text; blank is none.
+    Text(Reader),
+    /// A list of texts, one a line.
+    Lines(Reader),
+}
+
+/// One of a closed set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    /// As it stands in the form and in the setting; `true` and `false` are what they say.
+    pub(super) value: &'static str,
+    pub(super) label: &'static str,
+    /// What it means, where the label does not say all.
+    pub(super) hint: &'static str,
+}
+
+/// Reads one text, completing what people leave out.
+type Reader = fn(&str) -> Result<String, String>;
+
+impl Kind {
+    /// A value as text for the form.
+    pub(super) fn write(self, value: &Value) -> String {
+        let number = value.as_u64().unwrap_or(0);
+        match self {
+            Self::SizeOrBlank if number == 0 => String::new(),
+            Self::Size | Self::SizeOf(_) | Self::SizeOrBlank => write_size(number),
+            Self::Time => write_time(number),
+            Self::Times => {
+                let times: Vec<u64> = items(value).filter_map(Value::as_u64).collect();
+                write_times(&times)
+            }
+            Self::Number(..) => number.to_string(),
+            Self::Choice(_) | Self::Text(_) => plain(value),
+            Self::Lines(_) => {
+                let lines: Vec<String> = items(value).map(plain).collect();
+                lines.join("\n")
+            }
+        }
+    }
+
+    /// What somebody typed as a value.
+    ///
+    /// # Errors
+    /// What is wrong with it, for whoever typed it.
+    pub(super) fn read(self, typed: &str) -> Result<Value, String> {
+        match self {
+            Self::SizeOrBlank if typed.is_empty() => Ok(json!(0)),
+            Self::Size | Self::SizeOf(_) | Self::SizeOrBlank => read_size(typed).map(Value::from),
+            Self::Time => read_time(typed).map(Value::from),
+            Self::Times => read_times(typed).map(Value::from),
+            Self::Number(least, most) => typed
+                .parse()
+                .ok()
+                .filter(|number| (least..=most).contains(number))
+                .map(|number: u64| json!(number))
+                .ok_or_else(|| format!("must be a whole number from {least} to {most}")),
+            Self::Choice(choices) => choices
+                .iter()
+                .find(|choice| choice.value == typed)
+                .map(|choice| match choice.value {
+                    "true" => json!(true),
+                    "false" => json!(false),
+                    word => json!(word),
+                })
+                .ok_or_else(|| "choose one of these".to_owned()),
+            Self::Text(_) if typed.is_empty() => Ok(Value::Null),
+            Self::Text(read) => read(typed).map(Value::from),
+            Self::Lines(read) => typed
+                .split(|c: char| c.is_whitespace() || c == ',')
+                .filter(|line| !line.is_empty())
+                .map(|line| read(line).map(Value::from))
+                .collect::<Result<Vec<Value>, String>>()
+                .map(Value::Array),
+        }
+    }
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A next hop's server; `smtp://` may be left out.
+pub(super) fn server(text: &str) -> Result<String, String> {
+    let full = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("smtp://{text}")
+    };
+    full.parse()
+        .map(|server: ServerAddress| server.to_string())
+        .map_err(|_| format!("“{text}” is not a server: write it like smtp://mail.example.net:25"))
+}
+
+/// A DNS server; the port may be left out.
+pub(super) fn dns_server(text: &str) -> Result<String, String> {
+    const DNS_PORT: u16 = 53;
+    let address = text.parse().ok().or_else(|| {
+        let address: IpAddr = text.parse().ok()?;
+        Some(SocketAddr::new(address, DNS_PORT))
+    });
+    address
+        .map(|address| address.to_string())
+        .ok_or_else(|| format!("“{text}” is not an address like 192.0.2.53 or [2001:db8::53]:53"))
+}
+
+/// A network; a single address is one, too.
+pub(super) fn network(text: &str) -> Result<String, String> {
+    let network = text
+        .parse()
+        .ok()
+        .or_else(|| Some(IpNet::from(text.parse::<IpAddr>().ok()?)));
+    network
+        .map(|network| network.trunc().to_string())
+        .ok_or_else(|| format!("“{text}” is not a network like 192.0.2.0/24 or 2001:db8::/32"))
+}
+
+/// A domain in lower case; what is wrong with it the settings say.
+pub(super) fn domain(text: &str) -> Result<String, String> {
+    Ok(text.trim_end_matches('.').to_lowercase())
+}
+
+/// A file by its whole path: the appliance's working directory is nobody's business.
+pub(super) fn file(text: &str) -> Result<String, String> {
+    if text.starts_with('/') {
+        Ok(text.to_owned())
+    } else {
+        Err("give the whole path, beginning with /".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLOURS: &[Choice] = &[
+        Choice {
+            value: "green",
+            label: "Green",
+            hint: "",
+        },
+        Choice {
+            value: "true",
+            label: "Yes",
+            hint: "",
+        },
+    ];
+
+    #[test]
+    fn values_are_written_and_read_back() {
+        for (kind, value, text) in [
+            (Kind::Size, json!(49_152), "48 KiB"),
+            (Kind::SizeOrBlank, json!(0), ""),
+            (Kind::SizeOrBlank, json!(1_048_576), "1 MiB"),
+            (Kind::Time, json!(432_000), "5 days"),
+            (Kind::Times, json!([60, 300]), "1 min, 5 min"),
+            (Kind::Number(0, 10), json!(7), "7"),
+            (Kind::Choice(COLOURS), json!("green"), "green"),
+            (Kind::Choice(COLOURS), json!(true), "true"),
+            (Kind::Text(server), Value::Null, ""),
+            (
+                Kind::Text(server),
+                json!("smtp://mail.example.net:26"),
+                "smtp://mail.example.net:26",
+            ),
+            (Kind::Lines(domain), json!([]), ""),
+            (
+                Kind::Lines(domain),
+                json!(["a.example", ".b.example"]),
+                "a.example\n.b.example",
+            ),
+        ] {
+            assert_eq!(kind.write(&value), text);
+            assert_eq!(kind.read(text), Ok(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_people_leave_out_is_completed() {
+        for (kind, typed, expected) in [
+            (
+                Kind::Text(server),
+                "Mail.example.net",
+                json!("smtp://mail.example.net:25"),
+            ),
+            (Kind::Text(server), "[::1]:26", json!("smtp://[::1]:26")),
+            (
+                Kind::Lines(dns_server),
+                "192.0.2.53 ::1,192.0.2.54:5353",
+                json!(["192.0.2.53:53", "[::1]:53", "192.0.2.54:5353"]),
+            ),
+            (
+                Kind::Lines(network),
+                "10.1.2.3/8\r\n192.0.2.7\r\n\r\n2001:db8::1",
+                json!(["10.0.0.0/8", "192.0.2.7/32", "2001:db8::1/128"]),
+            ),
+            (Kind::Lines(domain), "Example.NET.", json!(["example.net"])),
+        ] {
+            assert_eq!(kind.read(typed), Ok(expected), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (kind, typed, part) in [
+            (Kind::Size, "much", "“much” is not a size"),
+            (Kind::Times, "1m 5m", "commas"),
+            (Kind::Number(1, 10), "11", "from 1 to 10"),
+            (Kind::Number(1, 10), "x", "from 1 to 10"),
+            (Kind::Choice(COLOURS), "blue", "choose one"),
+            (Kind::Text(server), "a b", "not a server"),
+            (Kind::Text(file), "tls/key.pem", "whole path"),
+            (Kind::Lines(network), "::1\n10.0.0.0/33", "“10.0.0.0/33”"),
+            (Kind::Lines(dns_server), "ns.example.net", "not an address"),
+        ] {
+            let problem = kind.read(typed).expect_err(typed);
+            assert!(problem.contains(part), "{typed}: {problem}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `/settings`: how much is held in memory, with what other thresholds would have done, and the path.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+
+use super::form::{Form, FormBody, Group, Setting, Submission};
+use super::kind::{Choice, Kind};
+use super::what_if::WhatIf;
+use super::{Answer, Options, check, save, see, subject, unprocessable};
+use crate::boot;
+use crate::settings::quantity::read_size;
+use crate::statistics::Window;
+use crate::web::access::Visitor;
+use crate::web::page::{Frame, Page, Section, render};
+use crate::web::{Context, wording};
+
+pub(super) const TITLE: &str = "Memory and path";
+
+const THRESHOLD: &str = "memory_threshold_bytes";
+const BUDGET: &str = "memory_budget_bytes";
+
+/// Thresholds to choose from, in bytes.
+pub(super) const PRESETS: [u64; 3] = [16_384, 32_768, 65_536];
+
+const PRESET_CHOICES: &[Choice] = &[preset("16 KiB"), preset("32 KiB"), preset("64 KiB")];
+
+const fn preset(size: &'static str) -> Choice {
+    Choice {
+        value: size,
+        label: size,
+        hint: "",
+    }
+}
+
+const GROUPS: &[Group] = &[
+    Group {
+        heading: "One message",
+        settings: &[
+            Setting {
+                name: THRESHOLD,
+                label: "Threshold",
+                hint: "Bytes of one message that may be held in memory. 0 sends every message to the disk.",
+                kind: Kind::SizeOf(PRESET_CHOICES),
+            },
+            Setting {
+                name: "over_threshold",
+                label: "A message that exceeds it",
+                hint: "",
+                kind: Kind::Choice(&[
+                    Choice {
+                        value: "split",
+                        label: "is split",
+                        hint: "The head stays in memory, the rest goes to disk, and it is still delivered before the reply.",
+                    },
+                    Choice {
+                        value: "disk_only",
+                        label: "goes to disk as a whole",
+                        hint: "It is stored, answered, and then delivered.",
+                    },
+                ]),
+            },
+            Setting {
+                name: "message_size_max_bytes",
+                label: "Largest message",
+                hint: "Anything larger is refused with 552. From 1 KiB to 1 GiB.",
+                kind: Kind::Size,
+            },
+        ],
+    },
+    Group {
+        heading: "All messages together",
+        settings: &[
+            Setting {
+                name: BUDGET,
+                label: "Memory budget",
+                hint: "",
+                kind: Kind::SizeOrBlank,
+            },
+            Setting {
+                name: "path",
+                label: "Path",
+                hint: "",
+                kind: Kind::Choice(&[
+                    Choice {
+                        value: "fast",
+                        label: "Fast",
+                        hint: "Deliver, then reply; only what cannot be delivered at once is written down.",
+                    },
+                    Choice {
+                        value: "standard",
+                        label: "Standard",
+                        hint: "Store every message durably, reply, then deliver.",
+                    },
+                ]),
+            },
+        ],
+    },
+];
+
+#[derive(Template)]
+#[template(path = "settings/memory.html")]
+struct MemoryPage {
+    frame: Frame,
+    notice: Option<&'static str>,
+    form: Form,
+    what_if: WhatIf,
+}
+
+/// The page.
+pub(in crate::web) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    options: Result<Query<Options>, QueryRejection>,
+) -> Page {
+    let form = Form::showing(GROUPS, &subject(&context.administration.settings()));
+    show(&context, visitor, Options::notice(options), form)
+}
+
+/// Saves what was typed, or shows what it would mean when the preview was asked for.
+pub(in crate::web) async fn submit(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: FormBody,
+) -> Answer {
+    let submission = Submission::read(body)?;
+    if submission.has("preview") {
+        let form = check(GROUPS, &submission, &context.administration.settings()).form;
+        let status = if form.is_sound() {
+            StatusCode::OK
+        } else {
+            StatusCode::UNPROCESSABLE_ENTITY
+        };
+        return Ok((status, show(&context, visitor, None, form)?).into_response());
+    }
+    match save(&context, &visitor, GROUPS, &submission).await? {
+        Ok(()) => see("/settings?done=saved"),
+        Err(form) => unprocessable(show(&context, visitor, None, form)?),
+    }
+}
+
+fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, mut form: Form) -> Page {
+    let present = context.administration.settings().memory_threshold_bytes;
+    let typed = form.typed(THRESHOLD).and_then(|text| read_size(text).ok());
+    let sizes = context.statistics.sizes(Window::Day);
+    if let Some(field) = form.field_mut(BUDGET) {
+        field.hint = budget_hint(boot::memory_bytes(), context.budget.limit_bytes());
+    }
+    render(&MemoryPage {
+        frame: Frame::new(context, visitor, Section::Settings, TITLE),
+        notice,
+        form,
+        what_if: WhatIf::new(&sizes, present, typed),
+    })
+}
+
+fn budget_hint(machine_bytes: u64, in_force_bytes: u64) -> String {
+    format!(
+        "What all bodies together may hold; beyond it messages are split earlier. Empty: a quarter of \
+         what this machine or container has, which is {}. In force now: {}.",
+        wording::bytes(machine_bytes),
+        wording::bytes(in_force_bytes)
+    )
+}

@@ -1,0 +1,159 @@
+//! The settings pages: each describes its fields, and all are shown, checked and saved alike.
+//!
+//! Read [`form`] first; a page is a table of fields and what only that page shows. Saved is what
+//! [`crate::administration`] takes, with its messages at the fields.
+
+pub(super) mod access;
+pub(super) mod conditions;
+pub(super) mod delivery;
+mod form;
+mod kind;
+pub(super) mod listeners;
+pub(super) mod memory;
+pub(super) mod next_hop_entry;
+pub(super) mod next_hop_test;
+pub(super) mod next_hops;
+pub(super) mod retention;
+mod what_if;
+
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use self::form::{Form, Group, Reading, Submission};
+use super::Context;
+use super::access::Visitor;
+use super::error::ApiError;
+use super::page::{Frame, PageError};
+use crate::administration::ChangeError;
+use crate::settings::{FieldErrors, Settings};
+
+/// A page in the navigation of the settings.
+pub(super) struct Tab {
+    pub(super) path: &'static str,
+    /// Also the page's title.
+    pub(super) label: &'static str,
+}
+
+const TABS: &[Tab] = &[
+    tab("/settings", memory::TITLE),
+    tab("/settings/delivery", delivery::TITLE),
+    tab("/settings/next-hops", next_hops::TITLE),
+    tab("/settings/listeners", listeners::TITLE),
+    tab("/settings/access", access::TITLE),
+    tab("/settings/logins", "SMTP logins"),
+    tab("/settings/conditions", conditions::TITLE),
+    tab("/settings/retention", retention::TITLE),
+    tab("/settings/alerts", "Alerts"),
+    tab("/settings/accounts", "Accounts"),
+    tab("/settings/tokens", "API tokens"),
+];
+
+const fn tab(path: &'static str, label: &'static str) -> Tab {
+    Tab { path, label }
+}
+
+impl Frame {
+    /// The settings pages, for `settings/navigation.html`.
+    pub(super) fn settings_pages(&self) -> &'static [Tab] {
+        TABS
+    }
+
+    /// For `aria-current`: a settings page is known by its title.
+    pub(super) fn is_titled(&self, label: &str) -> bool {
+        self.title == label
+    }
+}
+
+/// What the query of a settings page says.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Options {
+    done: Option<String>,
+}
+
+impl Options {
+    /// What was done before the page is shown. A closed set: nothing of the query is echoed.
+    fn notice(options: Result<Query<Self>, QueryRejection>) -> Option<&'static str> {
+        let Query(options) = options.ok()?;
+        match options.done.as_deref()? {
+            "saved" => Some("Saved: in force from the next message on."),
+            "removed" => Some("Removed: in force from the next message on."),
+            _ => None,
+        }
+    }
+}
+
+/// The settings as an object, whose fields forms show.
+fn subject(settings: &Settings) -> Map<String, Value> {
+    match serde_json::to_value(settings.written()) {
+        Ok(Value::Object(fields)) => fields,
+        _ => unreachable!("the settings are an object"),
+    }
+}
+
+/// Reads a form about the settings and checks what they would be, without changing anything: all
+/// problems stand at their fields.
+fn check(groups: &'static [Group], submission: &Submission, settings: &Settings) -> Reading {
+    let mut reading = Reading::new(groups, submission, &subject(settings));
+    if let Err(errors) = settings.patched(&reading.changed) {
+        reading.form.note(errors);
+    }
+    reading
+}
+
+/// Saves a form about the settings. The form comes back with its problems when it cannot be saved.
+async fn save(
+    context: &Context,
+    visitor: &Visitor,
+    groups: &'static [Group],
+    submission: &Submission,
+) -> Result<Result<(), Form>, ApiError> {
+    let typed = submission.clone();
+    let patch = move |settings: &Settings| {
+        let reading = check(groups, &typed, settings);
+        if reading.form.is_sound() {
+            Ok(reading.changed)
+        } else {
+            Err(reading.form.errors())
+        }
+    };
+    let errors = match change(context, visitor, patch).await? {
+        Ok(()) => return Ok(Ok(())),
+        Err(errors) => errors,
+    };
+    let mut form = check(groups, submission, &context.administration.settings()).form;
+    form.note(errors);
+    Ok(Err(form))
+}
+
+/// Changes the settings, telling what does not hold from what went wrong.
+async fn change(
+    context: &Context,
+    visitor: &Visitor,
+    patch: impl FnOnce(&Settings) -> Result<Map<String, Value>, FieldErrors> + Send + 'static,
+) -> Result<Result<(), FieldErrors>, ApiError> {
+    let changing = context.administration.change_with(patch, visitor.actor());
+    match changing.await {
+        Ok(_) => Ok(Ok(())),
+        Err(ChangeError::Invalid(errors)) => Ok(Err(errors)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An answer to a form: somewhere else, or a page.
+type Answer = Result<Response, PageError>;
+
+fn see(path: &str) -> Answer {
+    Ok(Redirect::to(path).into_response())
+}
+
+/// The page again, because of its problems.
+fn unprocessable(page: Html<String>) -> Answer {
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+#[cfg(test)]
+mod tests;

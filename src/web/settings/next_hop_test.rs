@@ -1,0 +1,276 @@
+//! `/settings/next-hops/test`: speaks with a next hop's server and shows each step. No mail is sent.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::form::{FormBody, Submission};
+use super::{Answer, kind, unprocessable};
+use crate::delivery::{Finding, Probe, StepKind};
+use crate::settings::next_hop::{NextHopDefaults, ServerAddress};
+use crate::settings::{FieldErrors, NextHop, Settings, TlsPolicy, is_domain};
+use crate::web::access::Visitor;
+use crate::web::page::{Frame, Page, Section, render};
+use crate::web::{Context, wording};
+
+/// Which next hop.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::web) struct TestRequest {
+    /// Where mail for this domain would go.
+    domain: Option<String>,
+    /// This server, whatever the domain.
+    address: Option<String>,
+    /// The policy; without it that of the domain's next hop.
+    tls: Option<String>,
+}
+
+impl TestRequest {
+    fn of(submission: &Submission) -> Self {
+        let text = |name| {
+            let text = submission.text(name).unwrap_or_default();
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        Self {
+            domain: text("domain"),
+            address: text("address"),
+            tls: text("tls"),
+        }
+    }
+
+    /// The next hop that is meant.
+    ///
+    /// # Errors
+    /// What is wrong, by field.
+    pub(in crate::web) fn next_hop(
+        &self,
+        settings: &Settings,
+    ) -> Result<Arc<NextHop>, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let policy = match &self.tls {
+            None => None,
+            Some(word) => match serde_json::from_value::<TlsPolicy>(Value::from(word.as_str())) {
+                Ok(policy) => Some(policy),
+                Err(_) => {
+                    errors.add("tls", "must be opportunistic or never");
+                    None
+                }
+            },
+        };
+        let with_policy = |policy: Option<TlsPolicy>| {
+            let defaults = &settings.next_hop_defaults;
+            NextHopDefaults {
+                tls: policy.unwrap_or(defaults.tls),
+                ..defaults.clone()
+            }
+        };
+        let found = match (&self.address, &self.domain) {
+            (Some(address), _) => kind::server(address)
+                .and_then(|text| text.parse::<ServerAddress>())
+                .map(|address| Arc::new(with_policy(policy).at(&address)))
+                .map_err(|problem| errors.add("address", problem)),
+            (None, Some(domain)) => domain_name(domain)
+                .map(|domain| match policy {
+                    Some(_) => Arc::new(with_policy(policy).by_mx(&domain)),
+                    None => settings.next_hop_for(&domain),
+                })
+                .map_err(|problem| errors.add("domain", problem)),
+            (None, None) => {
+                errors.add("domain", "give a domain");
+                Err(())
+            }
+        };
+        errors.into_result()?;
+        found.map_err(|()| FieldErrors::default())
+    }
+}
+
+/// A domain as it is looked up; one that stands for all below another is tested by that other.
+fn domain_name(text: &str) -> Result<String, String> {
+    let domain = text.trim().trim_matches('.').to_lowercase();
+    if is_domain(&domain) {
+        Ok(domain)
+    } else {
+        Err(format!("“{text}” is not a domain"))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "settings/next_hop_test.html")]
+struct TestPage {
+    frame: Frame,
+    notice: Option<&'static str>,
+    domain: String,
+    problem: Option<String>,
+    result: Option<TestResult>,
+}
+
+struct TestResult {
+    next_hop: Arc<str>,
+    /// The class of its sentence.
+    mark: &'static str,
+    sentence: &'static str,
+    steps: Vec<StepRow>,
+    /// What was asked, to be asked again.
+    request: TestRequest,
+}
+
+struct StepRow {
+    name: &'static str,
+    mark: &'static str,
+    finding: &'static str,
+    words: String,
+    took: String,
+}
+
+/// The page with nothing tested yet.
+pub(in crate::web) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Page {
+    show(&context, visitor, String::new(), None, None)
+}
+
+/// Tests, and shows what was found.
+pub(in crate::web) async fn submit(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: FormBody,
+) -> Answer {
+    let request = TestRequest::of(&Submission::read(body)?);
+    let domain = request.domain.clone().unwrap_or_default();
+    let next_hop = match request.next_hop(&context.administration.settings()) {
+        Ok(next_hop) => next_hop,
+        Err(errors) => {
+            let problem = errors.0.into_values().next();
+            return unprocessable(show(&context, visitor, domain, problem, None)?);
+        }
+    };
+    let probe = context.delivery.probe(&next_hop).await;
+    let result = result(&next_hop, probe, request);
+    Ok(show(&context, visitor, domain, None, Some(result))?.into_response())
+}
+
+fn show(
+    context: &Context,
+    visitor: Visitor,
+    domain: String,
+    problem: Option<String>,
+    result: Option<TestResult>,
+) -> Page {
+    render(&TestPage {
+        frame: Frame::new(context, visitor, Section::Settings, super::next_hops::TITLE),
+        notice: None,
+        domain,
+        problem,
+        result,
+    })
+}
+
+fn result(next_hop: &NextHop, probe: Probe, request: TestRequest) -> TestResult {
+    let (mark, sentence) = match (probe.ready, probe.tls, next_hop.tls) {
+        (false, ..) => ("bad", "No mail goes this way now."),
+        (true, true, _) => ("good", "Ready for mail, encrypted."),
+        (true, false, TlsPolicy::Never) => {
+            ("good", "Ready for mail, unencrypted as its policy says.")
+        }
+        (true, false, TlsPolicy::Opportunistic) => ("doubtful", "Ready for mail, but unencrypted."),
+    };
+    TestResult {
+        next_hop: probe.next_hop,
+        mark,
+        sentence,
+        steps: probe
+            .steps
+            .into_iter()
+            .map(|step| {
+                let (mark, finding) = finding(step.finding);
+                StepRow {
+                    name: step_name(step.kind),
+                    mark,
+                    finding,
+                    words: step.words,
+                    took: wording::latency(Some(step.seconds)),
+                }
+            })
+            .collect(),
+        request,
+    }
+}
+
+fn step_name(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::LookUp => "Look-up",
+        StepKind::Connection => "Connection",
+        StepKind::Greeting => "Greeting",
+        StepKind::Ehlo => "EHLO",
+        StepKind::Helo => "HELO",
+        StepKind::StartTls => "STARTTLS",
+        StepKind::Certificate => "Certificate",
+        StepKind::Noop => "NOOP",
+        StepKind::Quit => "QUIT",
+    }
+}
+
+fn finding(finding: Finding) -> (&'static str, &'static str) {
+    match finding {
+        Finding::Good => ("good", "fine"),
+        Finding::Doubtful => ("doubtful", "note"),
+        Finding::Bad => ("bad", "failed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Written;
+
+    #[test]
+    fn the_next_hop_that_is_meant() {
+        let written: Written = serde_json::from_value(serde_json::json!({
+            "default_next_hop": "smtp://127.0.0.1:2600",
+            "next_hops": [{"domain": "example.net", "tls": "never"}],
+        }))
+        .expect("settings");
+        let settings = Settings::new(written).expect("they hold");
+        let check = |json: Value, expected: Result<(&str, TlsPolicy), &str>| {
+            let request: TestRequest = serde_json::from_value(json.clone()).expect("a request");
+            let found = request.next_hop(&settings);
+            let found = found.as_ref().map(|hop| (&**hop.name(), hop.tls));
+            match (found, expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{json}"),
+                (Err(errors), Err(field)) => assert!(errors.0.contains_key(field), "{json}"),
+                (found, _) => panic!("{json}: {found:?}"),
+            }
+        };
+        let (never, offered) = (TlsPolicy::Never, TlsPolicy::Opportunistic);
+        check(
+            serde_json::json!({"domain": "Example.net"}),
+            Ok(("example.net", never)),
+        );
+        check(
+            serde_json::json!({"domain": "example.org"}),
+            Ok(("127.0.0.1:2600", offered)),
+        );
+        check(
+            serde_json::json!({"domain": ".example.org", "tls": "never"}),
+            Ok(("example.org", never)),
+        );
+        check(
+            serde_json::json!({"address": "mx.example.com", "domain": "x"}),
+            Ok(("mx.example.com:25", offered)),
+        );
+        check(serde_json::json!({}), Err("domain"));
+        check(serde_json::json!({"domain": "a b"}), Err("domain"));
+        check(serde_json::json!({"address": "a b"}), Err("address"));
+        check(
+            serde_json::json!({"domain": "a", "tls": "maybe"}),
+            Err("tls"),
+        );
+    }
+}

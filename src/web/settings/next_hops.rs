@@ -1,0 +1,181 @@
+//! `/settings/next-hops`: where mail goes, by default and for single domains.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+
+use super::form::{Form, FormBody, Group, Setting, Submission};
+use super::kind::{self, Choice, Kind};
+use super::{Answer, Options, save, see, subject, unprocessable};
+use crate::settings::next_hop::{CONNECTIONS, NextHopEntry};
+use crate::settings::{TlsPolicy, UncertainPolicy};
+use crate::web::Context;
+use crate::web::access::Visitor;
+use crate::web::page::{Frame, Page, Section, render};
+
+pub(super) const TITLE: &str = "Next hops";
+
+const GROUPS: &[Group] = &[
+    Group {
+        heading: "Mail that no domain below is for",
+        settings: &[
+            Setting {
+                name: "default_next_hop",
+                label: "Default next hop",
+                hint: "Like smtp://mail.example.net:25. Empty: each domain’s own mail exchangers (MX).",
+                kind: Kind::Text(kind::server),
+            },
+            tls("next_hop_defaults.tls"),
+            connections("next_hop_defaults.connections_max"),
+            uncertain("next_hop_defaults.uncertain"),
+        ],
+    },
+    Group {
+        heading: "Look-ups",
+        settings: &[Setting {
+            name: "dns_servers",
+            label: "DNS servers",
+            hint: "One a line, like 192.0.2.53. Empty: those of this machine.",
+            kind: Kind::Lines(kind::dns_server),
+        }],
+    },
+];
+
+/// The field for a next hop's TLS policy.
+pub(super) const fn tls(name: &'static str) -> Setting {
+    Setting {
+        name,
+        label: "Encryption",
+        hint: "",
+        kind: Kind::Choice(&[
+            Choice {
+                value: "opportunistic",
+                label: "When it is offered",
+                hint: "Any certificate is taken; without STARTTLS mail goes unencrypted.",
+            },
+            Choice {
+                value: "never",
+                label: "Never",
+                hint: "",
+            },
+        ]),
+    }
+}
+
+/// The field for the connections to a next hop.
+pub(super) const fn connections(name: &'static str) -> Setting {
+    Setting {
+        name,
+        label: "Connections at one time",
+        hint: "To one next hop. Beyond it messages wait a moment, then go to the queue.",
+        kind: Kind::Number(*CONNECTIONS.start() as u64, *CONNECTIONS.end() as u64),
+    }
+}
+
+/// The field for what an uncertain outcome means.
+pub(super) const fn uncertain(name: &'static str) -> Setting {
+    Setting {
+        name,
+        label: "When a message was sent and no reply came",
+        hint: "",
+        kind: Kind::Choice(&[
+            Choice {
+                value: "retry",
+                label: "Try again later",
+                hint: "It arrives at least once, perhaps twice.",
+            },
+            Choice {
+                value: "assume_delivered",
+                label: "Take it as delivered",
+                hint: "It arrives at most once, perhaps never.",
+            },
+        ]),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "settings/next_hops.html")]
+struct NextHopsPage {
+    frame: Frame,
+    notice: Option<&'static str>,
+    form: Form,
+    /// The default as it is in force, to be tested; empty for MX.
+    default_next_hop: String,
+    default_tls: &'static str,
+    entries: Vec<EntryRow>,
+}
+
+struct EntryRow {
+    domain: String,
+    address: String,
+    /// The word of the setting.
+    tls: &'static str,
+    encryption: &'static str,
+    connections: u32,
+    uncertain: &'static str,
+}
+
+/// The page.
+pub(in crate::web) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    options: Result<Query<Options>, QueryRejection>,
+) -> Page {
+    let form = Form::showing(GROUPS, &subject(&context.administration.settings()));
+    show(&context, visitor, Options::notice(options), form)
+}
+
+/// Saves what was typed.
+pub(in crate::web) async fn submit(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: FormBody,
+) -> Answer {
+    let submission = Submission::read(body)?;
+    match save(&context, &visitor, GROUPS, &submission).await? {
+        Ok(()) => see("/settings/next-hops?done=saved"),
+        Err(form) => unprocessable(show(&context, visitor, None, form)?),
+    }
+}
+
+fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, form: Form) -> Page {
+    let settings = context.administration.settings();
+    let default = settings.default_next_hop.as_ref();
+    render(&NextHopsPage {
+        frame: Frame::new(context, visitor, Section::Settings, TITLE),
+        notice,
+        form,
+        default_next_hop: default.map(ToString::to_string).unwrap_or_default(),
+        default_tls: tls_word(settings.next_hop_defaults.tls),
+        entries: settings.next_hops.iter().map(entry_row).collect(),
+    })
+}
+
+fn entry_row(entry: &NextHopEntry) -> EntryRow {
+    let address = entry.address.as_ref();
+    EntryRow {
+        domain: entry.domain.clone(),
+        address: address.map(ToString::to_string).unwrap_or_default(),
+        tls: tls_word(entry.tls),
+        encryption: match entry.tls {
+            TlsPolicy::Opportunistic => "when offered",
+            TlsPolicy::Never => "never",
+        },
+        connections: entry.connections_max,
+        uncertain: match entry.uncertain {
+            UncertainPolicy::Retry => "try again",
+            UncertainPolicy::AssumeDelivered => "take as delivered",
+        },
+    }
+}
+
+/// The word of a policy, as the test of a connection takes it.
+fn tls_word(policy: TlsPolicy) -> &'static str {
+    match policy {
+        TlsPolicy::Opportunistic => "opportunistic",
+        TlsPolicy::Never => "never",
+    }
+}

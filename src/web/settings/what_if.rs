@@ -1,0 +1,136 @@
+//! What another threshold would have done with the last day's messages.
+
+use super::memory::PRESETS;
+use crate::settings::quantity::write_size;
+use crate::statistics::Sizes;
+use crate::web::wording;
+
+/// The table beside the threshold.
+#[derive(Debug)]
+pub(super) struct WhatIf {
+    /// Messages that it is about; none when there were none.
+    pub(super) messages: Option<String>,
+    pub(super) rows: Vec<Row>,
+}
+
+/// One threshold.
+#[derive(Debug, PartialEq)]
+pub(super) struct Row {
+    pub(super) threshold: String,
+    pub(super) is_present: bool,
+    pub(super) is_typed: bool,
+    /// The share of messages that would have stayed in memory.
+    pub(super) share: String,
+    /// Messages that would have exceeded it.
+    pub(super) beyond: String,
+    /// The surely held share in percent, for the bar.
+    pub(super) width: f64,
+}
+
+impl WhatIf {
+    /// For the presets, the present threshold, and the one that was typed.
+    pub(super) fn new(sizes: &Sizes, present: u64, typed: Option<u64>) -> Self {
+        let mut thresholds: Vec<u64> = PRESETS.into_iter().chain([present]).chain(typed).collect();
+        thresholds.sort_unstable();
+        thresholds.dedup();
+        let total = sizes.total();
+        Self {
+            messages: (total > 0).then(|| wording::count(total)),
+            rows: thresholds
+                .into_iter()
+                .map(|threshold| Row {
+                    is_present: threshold == present,
+                    is_typed: typed == Some(threshold) && threshold != present,
+                    ..row(sizes, threshold)
+                })
+                .collect(),
+        }
+    }
+}
+
+fn row(sizes: &Sizes, threshold: u64) -> Row {
+    let total = sizes.total();
+    let held = sizes.held_by(threshold);
+    let share = |count: u64| (total > 0).then(|| count as f64 / total as f64);
+    let (least, most) = (
+        wording::percent(share(held.least)),
+        wording::percent(share(held.most)),
+    );
+    let (fewest, most_beyond) = (total - held.most, total - held.least);
+    let (fewest_words, most_words) = (wording::count(fewest), wording::count(most_beyond));
+    Row {
+        threshold: write_size(threshold),
+        is_present: false,
+        is_typed: false,
+        share: if least == most {
+            least
+        } else {
+            format!("{} to {most}", least.trim_end_matches(" %"))
+        },
+        beyond: if fewest == most_beyond {
+            fewest_words
+        } else {
+            format!("{fewest_words} to {most_words}")
+        },
+        width: (share(held.least).unwrap_or(0.0) * 10_000.0).round() / 100.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(what_if: &WhatIf, expected: &[(&str, &str, &str)]) {
+        let rows: Vec<_> = what_if
+            .rows
+            .iter()
+            .map(|row| {
+                (
+                    row.threshold.as_str(),
+                    row.share.as_str(),
+                    row.beyond.as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn a_known_day() {
+        let mut sizes = Sizes::default();
+        for (bytes, times) in [(4_000, 900), (20_000, 60), (40_000, 30), (100_000, 10)] {
+            for _ in 0..times {
+                sizes.record(bytes);
+            }
+        }
+        let what_if = WhatIf::new(&sizes, 32_768, Some(49_152));
+        assert_eq!(what_if.messages.as_deref(), Some("1\u{202f}000"));
+        check(
+            &what_if,
+            &[
+                ("16 KiB", "90.0 %", "100"),
+                ("32 KiB", "96.0 %", "40"),
+                ("48 KiB", "96.0 to 99.0 %", "10 to 40"),
+                ("64 KiB", "99.0 %", "10"),
+            ],
+        );
+        let marks: Vec<_> = what_if
+            .rows
+            .iter()
+            .map(|row| (row.is_present, row.is_typed))
+            .collect();
+        assert_eq!(
+            marks,
+            [(false, false), (true, false), (false, true), (false, false)]
+        );
+        let same = WhatIf::new(&sizes, 32_768, Some(32_768));
+        assert_eq!(same.rows.len(), 3);
+    }
+
+    #[test]
+    fn a_day_without_mail() {
+        let what_if = WhatIf::new(&Sizes::default(), 0, None);
+        assert_eq!(what_if.messages, None);
+        assert_eq!(what_if.rows[0].share, "—");
+    }
+}
