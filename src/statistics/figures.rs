@@ -13,6 +13,9 @@ pub const SIZE_CLASSES: usize = 32;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Figures {
+    /// Seconds of the span in which the appliance ran: what makes rates of the counts, and tells a quiet
+    /// span from one that nobody watched.
+    pub seconds: u64,
     /// Messages and bytes.
     #[serde(flatten)]
     pub tally: Tally,
@@ -37,6 +40,7 @@ impl Figures {
 
     /// Adds what others counted.
     pub fn add(&mut self, others: &Self) {
+        self.seconds += others.seconds;
         self.tally.add(&others.tally);
         self.latencies.add(&others.latencies);
         if self.sizes.len() < others.sizes.len() {

@@ -12,6 +12,7 @@ mod actions;
 mod checkpoint;
 mod columns;
 mod connections;
+mod disk;
 mod due;
 mod error;
 mod filter;
@@ -32,7 +33,7 @@ mod testing;
 mod writer;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -42,6 +43,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use disk::DiskFigures;
 pub use error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
 pub use filter::QueueFilter;
 pub use history_prune::Pruned;
@@ -68,6 +70,7 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Shared {
+    data_directory: PathBuf,
     /// To the writer of `appliance.db`.
     jobs: mpsc::Sender<Job>,
     /// Readers of `appliance.db`.
@@ -165,6 +168,7 @@ impl Store {
             stop,
         };
         let shared = Shared {
+            data_directory: data_directory.to_owned(),
             jobs,
             readers,
             history,

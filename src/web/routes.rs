@@ -14,7 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::{Context, access, api, assets, health, metrics, overview};
+use super::{Context, access, api, assets, dashboard, health, metrics};
 use crate::accounts::Role;
 use crate::limits;
 
@@ -26,7 +26,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/static/{file}", get(assets::file));
     let pages = |role| from_fn_with_state((Arc::clone(&context), role), access::pages);
     let to_see = Router::new()
-        .route("/", get(overview::page))
+        .route("/", get(dashboard::page))
         .route_layer(pages(Role::Viewer));
     let metrics = Router::new()
         .route("/metrics", get(metrics::page))

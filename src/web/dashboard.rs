@@ -33,7 +33,7 @@ pub(super) struct Options {
 }
 
 #[derive(Template)]
-#[template(path = "overview.html")]
+#[template(path = "dashboard.html")]
 struct Overview {
     frame: Frame,
     headline: Headline,
