@@ -158,6 +158,7 @@ impl Appliance {
             queue: Arc::clone(&queue),
             budget,
             spool,
+            live_feed: Arc::default(),
             next_hops: Box::new(move || figures.next_hops()),
             readiness: Box::new(readiness(store.clone(), front.clone())),
             token: api_token(directory, first_start)?,

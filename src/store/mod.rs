@@ -50,7 +50,7 @@ pub use history_prune::Pruned;
 pub use history_rows::{
     AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, TrailEvent, TrailOfMessage,
 };
-pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueSize};
+pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
 pub use settings::{AuditEntry, AuditItem};

@@ -10,7 +10,7 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::administration::Administration;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{DiskReason, MemoryBudget, MessageIds, Path, Spool, Storage};
 use crate::queue::{Queue, Tools};
 use crate::settings::{Publisher, Settings, Written};
@@ -20,31 +20,39 @@ use crate::web::Token;
 use crate::web::connections::ClientAddress;
 
 const TOKEN: &str = "a token of the tests";
-const LOOPBACK: &str = "127.0.0.1:50000";
+pub(in crate::web) const LOOPBACK: &str = "127.0.0.1:50000";
 const ELSEWHERE: &str = "192.0.2.7:50000";
 
 /// The pages and the API over a store in a directory of its own.
-struct Face {
-    router: Router,
-    context: Arc<Context>,
+pub(in crate::web) struct Face {
+    pub(in crate::web) router: Router,
+    pub(in crate::web) context: Arc<Context>,
     writers: Writers,
     _directory: TempDir,
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
+pub(in crate::web) struct Answer {
+    pub(in crate::web) status: StatusCode,
+    pub(in crate::web) headers: HeaderMap,
+    pub(in crate::web) text: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(in crate::web) fn json(&self) -> Value {
         serde_json::from_str(&self.text).expect("JSON")
     }
 }
 
 impl Face {
-    async fn open(readiness: Result<(), &'static str>) -> Self {
+    pub(in crate::web) async fn open(readiness: Result<(), &'static str>) -> Self {
+        Self::open_with(readiness, Vec::new).await
+    }
+
+    /// The same with figures of next hops.
+    pub(in crate::web) async fn open_with(
+        readiness: Result<(), &'static str>,
+        next_hops: impl Fn() -> Vec<NextHopFigures> + Send + Sync + 'static,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
         let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
@@ -75,7 +83,8 @@ impl Face {
             queue,
             budget,
             spool,
-            next_hops: Box::new(Vec::new),
+            live_feed: Arc::default(),
+            next_hops: Box::new(next_hops),
             readiness: Box::new(move || readiness),
             token: Token::new(TOKEN),
             plain_http_is_exposed: false,
@@ -89,7 +98,13 @@ impl Face {
     }
 
     /// Sends a request of a client at `from`, with header fields as `Name: value`.
-    async fn ask(&self, from: &str, request: &str, fields: &[&str], body: &str) -> Answer {
+    pub(in crate::web) async fn ask(
+        &self,
+        from: &str,
+        request: &str,
+        fields: &[&str],
+        body: &str,
+    ) -> Answer {
         let (method, path) = request.split_once(' ').expect("a method and a path");
         let client: SocketAddr = from.parse().expect("an address");
         let mut request = Request::builder()
@@ -120,12 +135,12 @@ impl Face {
     }
 
     /// The same with the token.
-    async fn call(&self, request: &str, body: &str) -> Answer {
+    pub(in crate::web) async fn call(&self, request: &str, body: &str) -> Answer {
         let token = format!("Authorization: Bearer {TOKEN}");
         self.ask(ELSEWHERE, request, &[&token], body).await
     }
 
-    async fn close(self) {
+    pub(in crate::web) async fn close(self) {
         self.context.store.close(self.writers).await;
     }
 }
@@ -154,6 +169,8 @@ async fn the_api_needs_its_token() {
     let face = Face::open(Ok(())).await;
     for request in [
         "GET /api/v1/statistics/live",
+        "GET /api/v1/statistics/series",
+        "GET /api/v1/next-hops",
         "GET /api/v1/settings",
         "PATCH /api/v1/settings",
         "GET /api/v1/queue",

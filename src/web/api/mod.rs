@@ -1,6 +1,7 @@
 //! The API: everything the pages can do, in JSON.
 
 pub(super) mod messages;
+pub(super) mod next_hops;
 pub(super) mod queue;
 pub(super) mod settings;
 pub(super) mod statistics;
