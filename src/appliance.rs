@@ -160,6 +160,7 @@ impl Appliance {
             spool,
             delivery: Arc::clone(&delivery),
             addresses: addresses.clone(),
+            live_feed: Arc::default(),
             next_hops: Box::new(move || figures.next_hops()),
             readiness: Box::new(readiness(store.clone(), front.clone())),
             token: api_token(directory, first_start)?,

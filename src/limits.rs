@@ -229,6 +229,8 @@ pub const DELAY_REPORT_AFTER: Duration = Duration::from_secs(4 * 3_600);
 
 /// Trail entries in one write.
 pub const TRAIL_BATCH: usize = 2_000;
+/// Figures of hours are kept this long: the month that the dashboard shows, and a day for whole points.
+pub const HOURS_KEPT: Duration = Duration::from_secs(31 * 86_400);
 /// The history is pruned this often.
 pub const TRAIL_PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 /// One write to the history, or one pruning of it, is given up after this.
@@ -277,6 +279,21 @@ pub const WEB_CONNECTIONS: usize = 256;
 /// A connection to the web address on which no answer was written for this long is closed: it bounds
 /// idle ones, clients that send byte by byte, and clients that do not read.
 pub const WEB_IDLE: Duration = Duration::from_secs(60);
+/// Browsers that are told the live figures at one time: they hold connections, of which other pages
+/// need some too.
+pub const LIVE_LISTENERS: usize = 64;
+/// The live figures are told this often.
+pub const LIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// A listener that heard nothing for this long hears that nothing is to be told: its connection lives.
+pub const LIVE_SILENCE: Duration = Duration::from_secs(15);
+/// A listener is let go after this and comes back by itself, so that nobody listens for ever.
+pub const LIVE_STREAM_LIFE: Duration = Duration::from_secs(600);
+/// Next hops that the dashboard shows: the suspended ones and the busiest.
+pub const NEXT_HOPS_SHOWN: usize = 20;
+/// Destinations that the dashboard's card of the retry queue shows.
+pub const BACKLOGS_SHOWN: usize = 5;
+/// Sums over the whole retry queue that the dashboard shows are at most this old: they walk it.
+pub const QUEUE_SUMS_AGE: Duration = Duration::from_secs(3);
 /// Next hops that the metrics tell apart: a label for each of ten thousand helps nobody.
 pub const NEXT_HOPS_IN_METRICS: usize = 50;
 

@@ -35,6 +35,21 @@ pub struct NextHopFigures {
     pub suspension: Suspension,
 }
 
+impl NextHopFigures {
+    /// Recipients that were tried, or whose turn came.
+    #[must_use]
+    pub fn attempted(&self) -> u64 {
+        self.delivered + self.deferred + self.refused + self.uncertain
+    }
+
+    /// The share of them that it took, 0 to 1; none when there were none.
+    #[must_use]
+    pub fn success_share(&self) -> Option<f64> {
+        let attempted = self.attempted();
+        (attempted > 0).then(|| self.delivered as f64 / attempted as f64)
+    }
+}
+
 /// The state of a next hop's breaker, for the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]

@@ -11,6 +11,9 @@ use super::tally::Tally;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Figures {
+    /// Seconds of the span in which the appliance ran: what makes rates of the counts, and tells a quiet
+    /// span from one that nobody watched.
+    pub seconds: u64,
     /// Messages and bytes.
     #[serde(flatten)]
     pub tally: Tally,
@@ -30,6 +33,7 @@ impl Figures {
 
     /// Adds what others counted.
     pub fn add(&mut self, others: &Self) {
+        self.seconds += others.seconds;
         self.tally.add(&others.tally);
         self.latencies.add(&others.latencies);
         self.sizes.add(&others.sizes);

@@ -1,7 +1,7 @@
 //! Statistics watch: what was answered, where it was then, why it touched disk, and how fast it was.
 //!
-//! Everything is counted in memory, in windows that the pages and the API read; whole minutes are
-//! also written to the history, so that the hour and the day survive a restart. [`trail`] hands the
+//! Everything is counted in memory, in windows that the pages and the API read; whole minutes and hours
+//! are also written to the history, so that hour, day and month survive a restart. [`trail`] hands the
 //! history of single messages to the store.
 
 pub mod counters;
@@ -10,6 +10,7 @@ pub mod latency;
 pub mod live;
 pub mod rollup;
 pub mod sizes;
+pub mod series;
 pub mod tally;
 pub mod trail;
 pub mod windows;
@@ -25,6 +26,7 @@ pub use counters::Counters;
 pub use figures::Figures;
 pub use live::{Live, QueueSize, Resident};
 pub use sizes::Sizes;
+pub use series::{Grain, Range, Series};
 pub use trail::Trail;
 pub use windows::{Window, Windows};
 
@@ -91,6 +93,15 @@ impl Statistics {
         self.windows().sizes(second, window)
     }
 
+    /// What was counted over a range of time, point by point.
+    #[must_use]
+    pub fn series(&self, range: Range, grain: Grain) -> Series {
+        let second = self.clock.second();
+        let mut windows = self.windows();
+        windows.pass(second);
+        Series::new(&windows, second, range, grain)
+    }
+
     /// All figures since start.
     #[must_use]
     pub fn since_start(&self) -> Figures {
@@ -114,13 +125,30 @@ impl Statistics {
         self.windows().restore(minute, figures);
     }
 
+    /// Puts an hour of an earlier run back, numbered from 1970.
+    pub fn restore_hour(&self, hour: u64, figures: &Figures) {
+        self.windows().restore_hour(hour, figures);
+    }
+
     /// Copies of the minutes from `first` on, numbered from 1970.
     #[must_use]
     pub fn minutes_from(&self, first: u64) -> Vec<(u64, Figures)> {
-        let windows = self.windows();
+        let second = self.clock.second();
+        let mut windows = self.windows();
+        windows.pass(second);
         windows
             .minutes_from(first)
             .map(|(minute, figures)| (minute, figures.clone()))
+            .collect()
+    }
+
+    /// Copies of the hours from `first` on, numbered from 1970.
+    #[must_use]
+    pub fn hours_from(&self, first: u64) -> Vec<(u64, Figures)> {
+        let windows = self.windows();
+        windows
+            .hours_from(first)
+            .map(|(hour, figures)| (hour, figures.clone()))
             .collect()
     }
 

@@ -1,4 +1,5 @@
-//! Minutes go to the history and come back at start, so that hour and day survive a restart.
+//! Minutes and hours go to the history and come back at start, so that hour, day and month survive a
+//! restart.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +9,18 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::windows::{HOURS_OF_A_MONTH, MINUTES_OF_A_DAY};
 use super::{Figures, Statistics};
 use crate::limits;
 use crate::store::Store;
 
 /// Minutes are written this often; a crash loses at most this much of the statistics.
 const INTERVAL: Duration = Duration::from_secs(60);
-const MINUTES_OF_A_DAY: u64 = 1_440;
 
-/// Puts the last day's minutes back. Called once, before anything is counted.
+/// Puts the last day's minutes and the last month's hours back. Called once, before anything is counted.
 ///
 /// # Errors
-/// When the history cannot be read. Minutes that cannot be decoded are left out.
+/// When the history cannot be read. What cannot be decoded is left out.
 pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<()> {
     let last = statistics.minute();
     let first = last.saturating_sub(MINUTES_OF_A_DAY);
@@ -32,10 +33,21 @@ pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<(
             Err(error) => warn!(minute, %error, "a minute of the statistics cannot be read"),
         }
     }
+    let last = last / 60;
+    let first = last.saturating_sub(HOURS_OF_A_MONTH);
+    let hours = timeout(limits::HISTORY_WAIT, store.load_hours(first..=last))
+        .await
+        .context("the history did not answer")??;
+    for (hour, text) in hours {
+        match serde_json::from_str::<Figures>(&text) {
+            Ok(figures) => statistics.restore_hour(hour, &figures),
+            Err(error) => warn!(hour, %error, "an hour of the statistics cannot be read"),
+        }
+    }
     Ok(())
 }
 
-/// Writes the minutes until `shutdown`, and the present one then. Cancel it after everybody who
+/// Writes minutes and hours until `shutdown`, and the present ones then. Cancel it after everybody who
 /// counts has ended.
 pub async fn keep(statistics: Arc<Statistics>, store: Store, shutdown: CancellationToken) {
     let mut first = statistics.minute();
@@ -46,7 +58,7 @@ pub async fn keep(statistics: Arc<Statistics>, store: Store, shutdown: Cancellat
         };
         let present = statistics.minute();
         match save(&statistics, &store, first).await {
-            // The present minute is not over: it is written again the next time.
+            // The present minute and hour are not over: they are written again the next time.
             Ok(()) => first = present,
             Err(error) => warn!(%error, "minutes of the statistics were not written"),
         }
@@ -60,6 +72,12 @@ async fn save(statistics: &Statistics, store: &Store, first: u64) -> anyhow::Res
     for (minute, figures) in statistics.minutes_from(first) {
         let text = serde_json::to_string(&figures).context("figures as text")?;
         timeout(limits::HISTORY_WAIT, store.save_minute(minute, text))
+            .await
+            .context("the history did not answer")??;
+    }
+    for (hour, figures) in statistics.hours_from(first / 60) {
+        let text = serde_json::to_string(&figures).context("figures as text")?;
+        timeout(limits::HISTORY_WAIT, store.save_hour(hour, text))
             .await
             .context("the history did not answer")??;
     }

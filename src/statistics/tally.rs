@@ -42,7 +42,7 @@ impl ByStorage {
         (total > 0).then(|| self.memory as f64 / total as f64)
     }
 
-    fn add(&mut self, others: &Self) {
+    pub(super) fn add(&mut self, others: &Self) {
         self.memory += others.memory;
         self.split += others.split;
         self.disk += others.disk;
@@ -69,7 +69,7 @@ impl ByPath {
         }
     }
 
-    fn add(&mut self, others: &Self) {
+    pub(super) fn add(&mut self, others: &Self) {
         self.fast += others.fast;
         self.standard += others.standard;
         self.cut_through += others.cut_through;
@@ -113,7 +113,7 @@ impl ByReason {
         plain.chain(conditions)
     }
 
-    fn add(&mut self, others: &Self) {
+    pub(super) fn add(&mut self, others: &Self) {
         for (mine, other) in self.plain.iter_mut().zip(&others.plain) {
             *mine += other;
         }

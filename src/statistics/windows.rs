@@ -1,4 +1,5 @@
-//! Windows of time: the last minute by seconds, the last hour and day by minutes, and all since start.
+//! Windows of time: the last minute by seconds, the last hour and day by minutes, the last month by
+//! hours, and all since start.
 //!
 //! No clock is read here: whoever counts says which second it is.
 
@@ -12,7 +13,9 @@ use super::tally::Tally;
 
 const SECONDS_OF_A_MINUTE: u64 = 60;
 const MINUTES_OF_AN_HOUR: u64 = 60;
-const MINUTES_OF_A_DAY: u64 = 1_440;
+pub(super) const MINUTES_OF_A_DAY: u64 = 1_440;
+/// A day more than the 30 that are shown, because what is shown begins and ends with whole points.
+pub(super) const HOURS_OF_A_MONTH: u64 = 31 * 24;
 
 /// A span that ends now, the present second or minute included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,7 @@ pub struct Windows {
     since_start: Figures,
     seconds: Track,
     minutes: Track,
+    hours: Track,
 }
 
 impl Windows {
@@ -44,16 +48,31 @@ impl Windows {
             since_start: Figures::default(),
             seconds: Track::new(SECONDS_OF_A_MINUTE),
             minutes: Track::new(MINUTES_OF_A_DAY),
+            hours: Track::new(HOURS_OF_A_MONTH),
         }
     }
 
     /// Counts one message in the second `now`. A second earlier than the last one counts as the last.
     pub fn record(&mut self, now: u64, figures: &AnsweredFigures<'_>) {
-        self.now = self.now.max(now);
+        self.pass(now);
         self.since_start.record(figures);
         self.seconds.at(self.now).record(figures);
         let minute = self.now / SECONDS_OF_A_MINUTE;
         self.minutes.at(minute).record(figures);
+        self.hours.at(minute / MINUTES_OF_AN_HOUR).record(figures);
+    }
+
+    /// The time until the second `now` has passed, whether anything was counted in it or not.
+    pub fn pass(&mut self, now: u64) {
+        while self.now < now {
+            let minute = self.now / SECONDS_OF_A_MINUTE;
+            let until = now.min((minute + 1) * SECONDS_OF_A_MINUTE);
+            let seconds = until - self.now;
+            self.since_start.seconds += seconds;
+            self.minutes.at(minute).seconds += seconds;
+            self.hours.at(minute / MINUTES_OF_AN_HOUR).seconds += seconds;
+            self.now = until;
+        }
     }
 
     /// Puts a minute of an earlier run back, numbered from 1970. They come in the order of time,
@@ -61,6 +80,13 @@ impl Windows {
     pub fn restore(&mut self, minute: u64, figures: &Figures) {
         if minute <= self.now / SECONDS_OF_A_MINUTE {
             self.minutes.at(minute).add(figures);
+        }
+    }
+
+    /// Puts an hour of an earlier run back, numbered from 1970, under the same conditions.
+    pub fn restore_hour(&mut self, hour: u64, figures: &Figures) {
+        if hour <= self.now / SECONDS_OF_A_MINUTE / MINUTES_OF_AN_HOUR {
+            self.hours.at(hour).add(figures);
         }
     }
 
@@ -100,10 +126,16 @@ impl Windows {
         sum
     }
 
-    /// The minutes from `first` on in which something happened, numbered from 1970, the present one
+    /// The minutes from `first` on in which the appliance ran, numbered from 1970, the present one
     /// included.
     pub fn minutes_from(&self, first: u64) -> impl DoubleEndedIterator<Item = (u64, &Figures)> {
         self.minutes.from(first)
+    }
+
+    /// The hours from `first` on in which the appliance ran, numbered from 1970, the present one
+    /// included.
+    pub fn hours_from(&self, first: u64) -> impl DoubleEndedIterator<Item = (u64, &Figures)> {
+        self.hours.from(first)
     }
 
     fn parts(&self, now: u64, window: Window) -> impl Iterator<Item = &Figures> {
@@ -118,7 +150,7 @@ impl Windows {
     }
 }
 
-/// Spans of equal length in the order of time, without those in which nothing happened.
+/// Spans of equal length in the order of time, without those that nobody watched.
 #[derive(Debug)]
 struct Track {
     /// Spans, counted back from the last one, that are kept.
@@ -210,6 +242,53 @@ mod tests {
         windows.record(START + 100, &message(1));
         windows.record(START + 40, &message(1));
         check(&windows, START + 100, [2, 2, 2]);
+    }
+
+    #[test]
+    fn time_passes_without_messages_too() {
+        let mut windows = Windows::new(START + 50);
+        windows.pass(START + 50);
+        assert_eq!(
+            windows.minutes_from(0).count(),
+            0,
+            "nothing was watched yet"
+        );
+        windows.record(START + 3_610, &message(1));
+        windows.pass(START + 3_600);
+        let minutes: Vec<u64> = windows.minutes_from(0).map(|(_, it)| it.seconds).collect();
+        assert_eq!(minutes.len(), 61);
+        assert_eq!((minutes[0], minutes[1], minutes[60]), (10, 60, 10));
+        assert_eq!(windows.since_start().seconds, 3_560);
+        let hour = START / 3_600;
+        let hours: Vec<(u64, u64)> = windows
+            .hours_from(0)
+            .map(|(at, it)| (at, it.seconds))
+            .collect();
+        let in_the_first = (hour + 1) * 3_600 - (START + 50);
+        assert_eq!(
+            hours,
+            [(hour, in_the_first), (hour + 1, 3_560 - in_the_first)]
+        );
+    }
+
+    #[test]
+    fn earlier_hours_are_put_back_before_the_present_one() {
+        let mut windows = Windows::new(START);
+        let mut earlier = Figures {
+            seconds: 3_600,
+            ..Figures::default()
+        };
+        earlier.record(&message(5));
+        let hour = START / 3_600;
+        for number in [hour - HOURS_OF_A_MONTH, hour - 1, hour, hour + 1] {
+            windows.restore_hour(number, &earlier);
+        }
+        windows.record(START, &message(5));
+        let counted: Vec<(u64, u64)> = windows
+            .hours_from(0)
+            .map(|(hour, figures)| (hour, figures.tally.messages.total()))
+            .collect();
+        assert_eq!(counted, [(hour - 1, 1), (hour, 2)]);
     }
 
     #[test]

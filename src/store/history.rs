@@ -198,6 +198,25 @@ impl Store {
         saved.await?;
         Ok(())
     }
+
+    /// Writes the figures of one hour, counted since 1970, over what was written for it before.
+    ///
+    /// # Errors
+    /// When they were not written.
+    pub async fn save_hour(&self, hour: u64, figures: String) -> Result<(), HistoryError> {
+        let saved = self.shared.history.transaction(async |writer| {
+            sqlx::query(
+                "INSERT INTO hours (hour, figures) VALUES (?, ?)
+                 ON CONFLICT (hour) DO UPDATE SET figures = excluded.figures",
+            )
+            .bind(integer(hour))
+            .bind(figures)
+            .execute(&mut writer.connection)
+            .await
+        });
+        saved.await?;
+        Ok(())
+    }
 }
 
 /// Events in the shape of their table.

@@ -22,7 +22,8 @@ pub struct Pruned {
 
 impl Store {
     /// Removes the trail of messages that are older than `max_age` and the figures of such minutes,
-    /// and then the oldest messages until the trail has at most `max_bytes`. May be dropped at any
+    /// and then the oldest messages until the trail has at most `max_bytes`. The figures of hours are
+    /// few, and stay for [`limits::HOURS_KEPT`] whatever becomes of the trail. May be dropped at any
     /// point: the next round goes on.
     ///
     /// # Errors
@@ -32,9 +33,13 @@ impl Store {
         max_age: Duration,
         max_bytes: u64,
     ) -> Result<Pruned, HistoryError> {
-        let before = Timestamp::now().checked_sub(max_age);
-        self.prune_before(before.unwrap_or(Timestamp::UNIX_EPOCH), max_bytes)
-            .await
+        let now = Timestamp::now();
+        let before = |age| now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.shared
+            .history
+            .prune_hours(before(limits::HOURS_KEPT))
+            .await?;
+        self.prune_before(before(max_age), max_bytes).await
     }
 
     async fn prune_before(
@@ -72,6 +77,17 @@ impl History {
         self.transaction(async |writer| {
             sqlx::query("DELETE FROM minutes WHERE minute < ?")
                 .bind(before.as_second().div_euclid(60))
+                .execute(&mut writer.connection)
+                .await
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn prune_hours(&self, before: Timestamp) -> Result<(), sqlx::Error> {
+        self.transaction(async |writer| {
+            sqlx::query("DELETE FROM hours WHERE hour < ?")
+                .bind(before.as_second().div_euclid(3_600))
                 .execute(&mut writer.connection)
                 .await
         })
@@ -184,6 +200,22 @@ mod tests {
             .store
             .load_minutes(0..=minute(time(100 * HOUR_SECONDS)));
         assert_eq!(minutes.await.expect("readable").len(), 4);
+    }
+
+    #[tokio::test]
+    async fn hours_outlive_the_trail_but_not_for_ever() {
+        let scene = a_day().await;
+        let hour = Timestamp::now().as_second().cast_unsigned() / 3_600;
+        let oldest_kept = hour - limits::HOURS_KEPT.as_secs() / 3_600;
+        for hour in [oldest_kept - 1, oldest_kept + 1, hour] {
+            let saved = scene.store.save_hour(hour, "{}".to_owned()).await;
+            saved.expect("saved");
+        }
+        let pruned = scene.store.prune_history(Duration::ZERO, 0).await;
+        assert_eq!(pruned.expect("pruned").messages, 24);
+        let hours = scene.store.load_hours(0..=hour).await.expect("readable");
+        let hours: Vec<u64> = hours.into_iter().map(|(hour, _)| hour).collect();
+        assert_eq!(hours, [oldest_kept + 1, hour]);
     }
 
     #[tokio::test]

@@ -176,6 +176,24 @@ impl Store {
         let pair = |row: &SqliteRow| (count(row, "minute"), text(row, "figures"));
         Ok(rows.iter().map(pair).collect())
     }
+
+    /// The figures of these hours, counted since 1970, in order; an hour without figures is left out.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn load_hours(
+        &self,
+        hours: RangeInclusive<u64>,
+    ) -> Result<Vec<(u64, String)>, ReadError> {
+        let rows =
+            sqlx::query("SELECT hour, figures FROM hours WHERE hour BETWEEN ? AND ? ORDER BY hour")
+                .bind(integer(*hours.start()))
+                .bind(integer(*hours.end()))
+                .fetch_all(&self.shared.history.readers)
+                .await?;
+        let pair = |row: &SqliteRow| (count(row, "hour"), text(row, "figures"));
+        Ok(rows.iter().map(pair).collect())
+    }
 }
 
 /// Ids from `first` on and below `end`.

@@ -306,6 +306,18 @@ async fn minutes_are_written_over_and_read_in_order() {
 }
 
 #[tokio::test]
+async fn hours_are_written_over_and_read_in_order() {
+    let scene = Scene::new().await;
+    for (hour, figures) in [(7, "seven"), (5, "five"), (7, "seven again")] {
+        let saved = scene.store.save_hour(hour, figures.to_owned()).await;
+        saved.expect("saved");
+    }
+    let loaded = scene.store.load_hours(5..=7).await.expect("readable");
+    let expected = [(5, "five".to_owned()), (7, "seven again".to_owned())];
+    assert_eq!(loaded, expected);
+}
+
+#[tokio::test]
 async fn a_batch_that_was_given_up_leaves_no_trace() {
     let scene = Scene::new().await;
     for polls in 1..40 {

@@ -12,6 +12,7 @@ mod actions;
 mod checkpoint;
 mod columns;
 mod connections;
+mod disk;
 mod due;
 mod error;
 mod filter;
@@ -32,7 +33,7 @@ mod testing;
 mod writer;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -42,13 +43,14 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use disk::DiskFigures;
 pub use error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
 pub use filter::QueueFilter;
 pub use history_prune::Pruned;
 pub use history_rows::{
     AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, TrailEvent, TrailOfMessage,
 };
-pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueSize};
+pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
 pub use settings::{AuditEntry, AuditItem};
@@ -68,6 +70,7 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Shared {
+    data_directory: PathBuf,
     /// To the writer of `appliance.db`.
     jobs: mpsc::Sender<Job>,
     /// Readers of `appliance.db`.
@@ -165,6 +168,7 @@ impl Store {
             stop,
         };
         let shared = Shared {
+            data_directory: data_directory.to_owned(),
             jobs,
             readers,
             history,

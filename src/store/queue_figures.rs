@@ -21,6 +21,15 @@ pub struct QueueSize {
     pub oldest_received_at: Option<Timestamp>,
 }
 
+/// What the dashboard shows of the queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueOverview {
+    /// Rows in each state, in the order of the design; states without rows are left out.
+    pub by_state: Vec<(RowState, u64)>,
+    /// The next hops with most rows that become due by themselves, and how many those are.
+    pub due_by_next_hop: Vec<(String, u64)>,
+}
+
 /// What the queue's page shows above the listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueFigures {
@@ -78,6 +87,48 @@ impl Store {
         Ok(QueueSize {
             recipients: count(&row, "recipients"),
             oldest_received_at: optional_number(&row, "oldest").map(timestamp),
+        })
+    }
+
+    /// The same in a few parts, with at most `next_hops` of those: from indexes as far as they go, half
+    /// as dear as [`Self::queue_figures`] when the queue is long.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn queue_overview(&self, next_hops: usize) -> Result<QueueOverview, ReadError> {
+        // One statement, so that all sums are of the same moment. Almost every row waits: the others are
+        // counted, and what is left of all rows waits.
+        let rows = sqlx::query(
+            "SELECT 'all' AS kind, '' AS state, '' AS next_hop, count(*) AS recipients FROM recipients
+             UNION ALL
+             SELECT 'state', state, '', count(*) FROM recipients WHERE state <> ?1 GROUP BY state
+             UNION ALL
+             SELECT * FROM (
+                 SELECT 'next_hop', '', next_hop, count(*) AS due FROM recipients
+                 WHERE state IN ('waiting', 'uncertain')
+                 GROUP BY next_hop ORDER BY due DESC, next_hop LIMIT ?2)",
+        )
+        .bind(RowState::Waiting.as_str())
+        .bind(i64::try_from(next_hops).unwrap_or(i64::MAX))
+        .fetch_all(&self.shared.readers)
+        .await?;
+        let mut all = 0;
+        let mut by_state: BTreeMap<RowState, u64> = BTreeMap::new();
+        let mut due_by_next_hop = Vec::new();
+        for row in &rows {
+            let recipients = count(row, "recipients");
+            match text(row, "kind").as_str() {
+                "all" => all = recipients,
+                "state" => *by_state.entry(state(row)).or_default() += recipients,
+                _ => due_by_next_hop.push((text(row, "next_hop"), recipients)),
+            }
+        }
+        let others: u64 = by_state.values().sum();
+        by_state.insert(RowState::Waiting, all.saturating_sub(others));
+        by_state.retain(|_, recipients| *recipients > 0);
+        Ok(QueueOverview {
+            by_state: by_state.into_iter().collect(),
+            due_by_next_hop,
         })
     }
 
@@ -178,6 +229,8 @@ mod tests {
         assert_eq!(size, QueueSize::default());
         let figures = scene.store.queue_figures().await.expect("readable");
         assert_eq!(figures, QueueFigures::default());
+        let overview = scene.store.queue_overview(5).await.expect("readable");
+        assert_eq!(overview, QueueOverview::default());
         assert_eq!(scene.store.queue_ages(time(0)).await.expect("readable"), []);
     }
 
@@ -211,6 +264,14 @@ mod tests {
             .map(|hop| (hop.next_hop.as_str(), hop.recipients))
             .collect();
         assert_eq!(hops, [("mx.example.net", 3), ("other.example.net", 1)]);
+
+        let overview = scene.store.queue_overview(1).await.expect("readable");
+        assert_eq!(overview.by_state, states);
+        let due = [("mx.example.net".to_owned(), 1)];
+        assert_eq!(
+            overview.due_by_next_hop, due,
+            "neither held nor damaged ones"
+        );
 
         let ages = scene.store.queue_ages(time(10)).await.expect("readable");
         let expected = AgeRow {

@@ -6,11 +6,13 @@
 pub mod access;
 mod api;
 mod assets;
+mod chart;
 mod connections;
+mod dashboard;
 mod error;
 mod health;
+mod live;
 mod metrics;
-mod overview;
 mod page;
 pub mod routes;
 mod settings;
@@ -33,6 +35,7 @@ use crate::store::{ReadError, Store};
 
 pub use access::Token;
 pub use connections::Door;
+pub use live::LiveFeed;
 
 /// What the pages and the API work with.
 pub struct Context {
@@ -56,6 +59,8 @@ pub struct Context {
     pub delivery: Arc<Delivery>,
     /// Where it listens.
     pub addresses: Addresses,
+    /// What all who watch the dashboard share.
+    pub live_feed: Arc<LiveFeed>,
     /// The figures of every next hop.
     pub next_hops: Box<dyn Fn() -> Vec<NextHopFigures> + Send + Sync>,
     /// Whether mail is taken; the reason when it is not.
@@ -104,9 +109,13 @@ pub async fn serve(
     context: Arc<Context>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
+    let live_feed = Arc::clone(&context.live_feed);
     let service =
         routes::router(context).into_make_service_with_connect_info::<connections::ClientAddress>();
     axum::serve(door, service)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .with_graceful_shutdown(async move {
+            shutdown.cancelled().await;
+            live_feed.close();
+        })
         .await
 }

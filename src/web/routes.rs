@@ -14,7 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::{Context, access, api, assets, health, metrics, overview, settings};
+use super::{Context, access, api, assets, dashboard, health, live, metrics, settings};
 use crate::accounts::Role;
 use crate::limits;
 
@@ -26,7 +26,8 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/static/{file}", get(assets::file));
     let pages = |role| from_fn_with_state((Arc::clone(&context), role), access::pages);
     let to_see = Router::new()
-        .route("/", get(overview::page))
+        .route("/", get(dashboard::page))
+        .route("/events", get(live::events))
         .route_layer(pages(Role::Viewer));
     let to_administer = Router::new()
         .route(
@@ -73,6 +74,8 @@ pub fn router(context: Arc<Context>) -> Router {
     let api = |role| from_fn_with_state((Arc::clone(&context), role), access::api);
     let api_to_see = Router::new()
         .route("/api/v1/statistics/live", get(api::statistics::live))
+        .route("/api/v1/statistics/series", get(api::statistics::series))
+        .route("/api/v1/next-hops", get(api::next_hops::list))
         .route("/api/v1/settings", get(api::settings::show))
         .route("/api/v1/queue", get(api::queue::list))
         .route("/api/v1/messages", get(api::messages::list))

@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::administration::Administration;
 use crate::boot::Addresses;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{DiskReason, MemoryBudget, MessageIds, Path, Spool, Storage};
 use crate::queue::{Queue, Tools};
 use crate::settings::{Publisher, Settings, Written};
@@ -26,7 +26,7 @@ pub(in crate::web) const ELSEWHERE: &str = "192.0.2.7:50000";
 
 /// The pages and the API over a store in a directory of its own.
 pub(in crate::web) struct Face {
-    router: Router,
+    pub(in crate::web) router: Router,
     pub(in crate::web) context: Arc<Context>,
     writers: Writers,
     _directory: TempDir,
@@ -46,6 +46,14 @@ impl Answer {
 
 impl Face {
     pub(in crate::web) async fn open(readiness: Result<(), &'static str>) -> Self {
+        Self::open_with(readiness, Vec::new).await
+    }
+
+    /// The same with figures of next hops.
+    pub(in crate::web) async fn open_with(
+        readiness: Result<(), &'static str>,
+        next_hops: impl Fn() -> Vec<NextHopFigures> + Send + Sync + 'static,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
         let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
@@ -82,7 +90,8 @@ impl Face {
                 smtp: vec![LOOPBACK.parse().expect("an address")],
                 web: LOOPBACK.parse().expect("an address"),
             },
-            next_hops: Box::new(Vec::new),
+            live_feed: Arc::default(),
+            next_hops: Box::new(next_hops),
             readiness: Box::new(move || readiness),
             token: Token::new(TOKEN),
             plain_http_is_exposed: false,
@@ -167,6 +176,8 @@ async fn the_api_needs_its_token() {
     let face = Face::open(Ok(())).await;
     for request in [
         "GET /api/v1/statistics/live",
+        "GET /api/v1/statistics/series",
+        "GET /api/v1/next-hops",
         "GET /api/v1/settings",
         "PATCH /api/v1/settings",
         "GET /api/v1/queue",

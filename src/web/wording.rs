@@ -65,6 +65,17 @@ pub(super) fn latency(seconds: Option<f64>) -> String {
     }
 }
 
+/// A rate in whatever unit stands beside it.
+pub(super) fn rate(number: f64) -> String {
+    match number {
+        number if number <= 0.0 => "0".to_owned(),
+        number if number < 0.01 => "< 0.01".to_owned(),
+        number if number < 1.0 => format!("{number:.2}"),
+        number if number < 10.0 => format!("{number:.1}"),
+        number => count(number.round() as u64),
+    }
+}
+
 /// An age or a wait in its two largest units.
 pub(super) fn age(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -119,6 +130,19 @@ mod tests {
             (u64::MAX, "16384 PiB"),
         ] {
             assert_eq!(bytes(number), expected);
+        }
+    }
+
+    #[test]
+    fn rates_have_as_many_digits_as_they_are_worth() {
+        for (number, expected) in [
+            (0.0, "0"),
+            (0.001, "< 0.01"),
+            (0.1, "0.10"),
+            (3.04, "3.0"),
+            (1_234.5, "1\u{202f}235"),
+        ] {
+            assert_eq!(rate(number), expected);
         }
     }
 

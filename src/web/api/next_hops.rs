@@ -1,17 +1,67 @@
-//! `/api/v1/next-hops/test`.
+//! `/api/v1/next-hops` and `/api/v1/next-hops/test`.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use serde::Serialize;
 
 use super::read_json;
-use crate::delivery::Probe;
+use crate::delivery::{NextHopFigures, Probe, Suspension};
+use crate::limits;
+use crate::statistics::live::Percentiles;
 use crate::web::Context;
 use crate::web::error::ApiError;
 use crate::web::settings::next_hop_test::TestRequest;
+
+/// The busiest first, at most [`limits::PAGE_ITEMS_MAX`].
+#[derive(Serialize)]
+pub(in crate::web) struct NextHops {
+    items: Vec<NextHop>,
+}
+
+/// One next hop since start.
+#[derive(Serialize)]
+struct NextHop {
+    name: Arc<str>,
+    recipients: Outcomes,
+    /// Delivered ÷ all, 0 to 1; null when none was tried.
+    success_share: Option<f64>,
+    /// Of the last minutes' attempts.
+    latency_seconds: Percentiles,
+    open_connections: u32,
+    breaker: Breaker,
+}
+
+/// Recipients by what their attempts meant.
+#[derive(Serialize)]
+struct Outcomes {
+    delivered: u64,
+    deferred: u64,
+    refused: u64,
+    uncertain: u64,
+}
+
+#[derive(Serialize)]
+struct Breaker {
+    is_open: bool,
+    /// Until the next probe; null when the breaker is closed.
+    probe_in_seconds: Option<f64>,
+}
+
+/// What is known of the next hops.
+pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<NextHops> {
+    let mut figures = (context.next_hops)();
+    figures.sort_by_key(|next_hop| Reverse(next_hop.attempted()));
+    figures.truncate(limits::PAGE_ITEMS_MAX as usize);
+    Json(NextHops {
+        items: figures.into_iter().map(NextHop::from).collect(),
+    })
+}
 
 /// Speaks with a next hop's server, and tells each step. No mail is sent.
 pub(in crate::web) async fn test(
@@ -22,4 +72,33 @@ pub(in crate::web) async fn test(
     let next_hop = request.next_hop(&context.administration.settings());
     let next_hop = next_hop.map_err(ApiError::Fields)?;
     Ok(Json(context.delivery.probe(&next_hop).await))
+}
+
+impl From<NextHopFigures> for NextHop {
+    fn from(figures: NextHopFigures) -> Self {
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        let probe_in = match figures.suspension {
+            Suspension::None => None,
+            Suspension::Suspended { probe_in } => Some(probe_in),
+        };
+        Self {
+            success_share: figures.success_share(),
+            recipients: Outcomes {
+                delivered: figures.delivered,
+                deferred: figures.deferred,
+                refused: figures.refused,
+                uncertain: figures.uncertain,
+            },
+            latency_seconds: Percentiles {
+                p50: seconds(figures.latency_p50),
+                p99: seconds(figures.latency_p99),
+            },
+            open_connections: figures.open_connections,
+            breaker: Breaker {
+                is_open: probe_in.is_some(),
+                probe_in_seconds: seconds(probe_in),
+            },
+            name: figures.name,
+        }
+    }
 }

@@ -1,11 +1,13 @@
-//! `/api/v1/statistics/live`.
+//! `/api/v1/statistics/live` and `/api/v1/statistics/series`.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::Deserialize;
 
-use crate::statistics::Live;
+use crate::statistics::{Grain, Live, Range, Series};
 use crate::web::Context;
 use crate::web::error::ApiError;
 
@@ -14,4 +16,23 @@ pub(in crate::web) async fn live(
     State(context): State<Arc<Context>>,
 ) -> Result<Json<Live>, ApiError> {
     Ok(Json(context.live().await?))
+}
+
+/// Which series.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct SeriesOptions {
+    /// `hour`, `day` or `month`; the hour unless it is said.
+    #[serde(default)]
+    range: Range,
+}
+
+/// The points of the dashboard's charts.
+pub(in crate::web) async fn series(
+    State(context): State<Arc<Context>>,
+    options: Result<Query<SeriesOptions>, QueryRejection>,
+) -> Result<Json<Series>, ApiError> {
+    let Query(options) = options?;
+    let series = context.statistics.series(options.range, Grain::Chart);
+    Ok(Json(series))
 }

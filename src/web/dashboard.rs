@@ -1,0 +1,93 @@
+//! `/`: the live ratio as headline, why messages touched disk, what is held now, traffic over time, the
+//! next hops, and what waits.
+//!
+//! Plain HTML that is right when it arrives. With a script the [`figures`] follow the appliance by
+//! themselves and the rest is asked for again now and then; without one the page reloads itself, and
+//! `?refresh=off` keeps it still for whoever reads slowly.
+
+mod cards;
+mod figures;
+mod traffic;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::Context;
+use super::access::Visitor;
+use super::error::ApiError;
+use super::page::{Frame, Page, Section, render};
+use crate::statistics::Range;
+
+use cards::{ApplianceCard, NextHopsCard, QueueCard, ReasonRow};
+pub(super) use figures::LiveFigures;
+use traffic::Traffic;
+
+/// Without a script the page reloads itself this often.
+const REFRESH_SECONDS: u32 = 10;
+
+/// What the query of the page says.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Options {
+    refresh: Option<String>,
+    #[serde(default)]
+    range: Range,
+}
+
+#[derive(Template)]
+#[template(path = "dashboard.html")]
+struct Dashboard {
+    frame: Frame,
+    figures: LiveFigures,
+    reasons: Vec<ReasonRow>,
+    traffic: Traffic,
+    next_hops: NextHopsCard,
+    queue: QueueCard,
+    appliance: ApplianceCard,
+}
+
+/// The page.
+pub(super) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    options: Result<Query<Options>, QueryRejection>,
+) -> Page {
+    let Query(options) = options?;
+    let now = Timestamp::now();
+    let live = context.live().await?;
+    let queue = context.live_feed.queue_overview(&context.store).await?;
+    let disk = context.store.disk().await;
+    let disk = disk.map_err(|cause| ApiError::Trouble(cause.into()))?;
+    let figures = LiveFigures::new(
+        &live,
+        context.budget.limit_bytes(),
+        context.statistics.uptime(),
+        now,
+    );
+    let mut frame = Frame::new(
+        &context,
+        visitor,
+        Section::Dashboard,
+        figures.headline.ratio.clone(),
+    );
+    let keeps_still = options.refresh.as_deref() == Some("off");
+    frame.refresh = (!keeps_still).then_some(REFRESH_SECONDS);
+    render(&Dashboard {
+        reasons: cards::reasons(&live.windows.day, now),
+        traffic: Traffic::new(&context.statistics, options.range, keeps_still),
+        next_hops: NextHopsCard::new((context.next_hops)()),
+        queue: QueueCard::new(&queue, &live.queue),
+        appliance: ApplianceCard::new(&frame, &disk, context.receiving.sessions_open.value()),
+        frame,
+        figures,
+    })
+}
+
+#[cfg(test)]
+#[path = "dashboard_tests.rs"]
+mod tests;

@@ -1,0 +1,401 @@
+//! Traffic over time: the two charts, the links between their ranges, and the values as a table.
+
+use crate::statistics::series::Point;
+use crate::statistics::{Grain, Range, Series, Statistics};
+use crate::web::chart::{Caption, Chart, Layer, Timeline};
+use crate::web::wording;
+
+/// The part of the page below the figures of this moment.
+pub(super) struct Traffic {
+    pub(super) ranges: Vec<RangeLink>,
+    /// The unit of the rates: second, minute or hour.
+    pub(super) unit: &'static str,
+    pub(super) rate: Chart,
+    pub(super) latency: Chart,
+    pub(super) rows: Vec<PointRow>,
+    /// Nothing was watched: there is nothing to draw.
+    pub(super) is_empty: bool,
+}
+
+/// A link to a range.
+pub(super) struct RangeLink {
+    pub(super) url: String,
+    pub(super) words: &'static str,
+    pub(super) is_shown: bool,
+}
+
+/// One line of the table of values.
+pub(super) struct PointRow {
+    pub(super) at: String,
+    /// None when the appliance did not run.
+    pub(super) values: Option<PointValues>,
+}
+
+pub(super) struct PointValues {
+    pub(super) messages: String,
+    pub(super) rate: String,
+    pub(super) fast: String,
+    pub(super) cut_through: String,
+    pub(super) standard: String,
+    pub(super) ratio: String,
+    pub(super) p50: String,
+    pub(super) p99: String,
+}
+
+/// What rates are told in, so that a quiet relay's are not all zeros behind the point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Second,
+    Minute,
+    Hour,
+}
+
+impl Unit {
+    /// The one in which the highest rate is a number that people say.
+    fn of(most_per_second: f64) -> Self {
+        match most_per_second {
+            rate if rate >= 0.5 || rate <= 0.0 => Self::Second,
+            rate if rate * 60.0 >= 0.5 => Self::Minute,
+            _ => Self::Hour,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Second => "second",
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+        }
+    }
+
+    fn rate(self, per_second: f64) -> f64 {
+        match self {
+            Self::Second => per_second,
+            Self::Minute => per_second * 60.0,
+            Self::Hour => per_second * 3_600.0,
+        }
+    }
+}
+
+impl Traffic {
+    /// The charts of a range; its links keep the page still when it is.
+    pub(super) fn new(statistics: &Statistics, range: Range, keeps_still: bool) -> Self {
+        let series = statistics.series(range, Grain::Chart);
+        let rows = statistics.series(range, Grain::Table);
+        let rates = series.points.iter().filter_map(|point| total_rate(point));
+        let unit = Unit::of(rates.fold(0.0, f64::max));
+        let timeline = timeline(&series);
+        let format = row_format(range);
+        let mut rows: Vec<PointRow> = rows
+            .points
+            .iter()
+            .map(|point| PointRow {
+                at: point.at.strftime(format).to_string(),
+                values: (point.covered_seconds > 0).then(|| point_values(point, unit)),
+            })
+            .collect();
+        rows.reverse();
+        Self {
+            ranges: range_links(range, keeps_still),
+            unit: unit.as_str(),
+            is_empty: series.points.iter().all(|point| point.covered_seconds == 0),
+            rate: rate_chart(&series, &timeline, unit),
+            latency: latency_chart(&series, &timeline),
+            rows,
+        }
+    }
+}
+
+fn range_links(shown: Range, keeps_still: bool) -> Vec<RangeLink> {
+    let still = if keeps_still { "&refresh=off" } else { "" };
+    Range::ALL
+        .map(|range| RangeLink {
+            url: format!("/?range={}{still}", range.as_str()),
+            words: match range {
+                Range::Hour => "hour",
+                Range::Day => "day",
+                Range::Month => "30 days",
+            },
+            is_shown: range == shown,
+        })
+        .into()
+}
+
+fn timeline(series: &Series) -> Timeline {
+    const HOUR: i64 = 3_600;
+    let (ticks, format) = match series.range {
+        Range::Hour => ((600, 1_200), "%H:%M"),
+        Range::Day => ((3 * HOUR, 6 * HOUR), "%H:%M"),
+        Range::Month => ((5 * 24 * HOUR, 10 * 24 * HOUR), "%-d %b"),
+    };
+    Timeline {
+        first: series
+            .points
+            .first()
+            .map_or(0, |point| point.at.as_second()),
+        step: series.step_seconds.cast_signed(),
+        count: series.points.len(),
+        ticks,
+        format,
+    }
+}
+
+/// How the beginning of a row of the table is written.
+fn row_format(range: Range) -> &'static str {
+    match range {
+        Range::Hour | Range::Day => "%H:%M",
+        Range::Month => "%a %-d %b",
+    }
+}
+
+/// How a point is named to the pointer.
+fn point_format(range: Range) -> &'static str {
+    match range {
+        Range::Hour | Range::Day => "%H:%M",
+        Range::Month => "%-d %b %H:%M",
+    }
+}
+
+fn total_rate(point: &Point) -> Option<f64> {
+    point.per_second(point.messages.total())
+}
+
+fn rate_chart(series: &Series, timeline: &Timeline, unit: Unit) -> Chart {
+    let layer = |class, words, count: fn(&Point) -> u64| Layer {
+        class,
+        words,
+        values: series
+            .points
+            .iter()
+            .map(|point| Some(unit.rate(point.per_second(count(point))?)))
+            .collect(),
+    };
+    let layers = [
+        layer("fast", "fast path", |point| point.paths.fast),
+        layer("cut-through", "cut-through", |point| {
+            point.paths.cut_through
+        }),
+        layer("standard", "standard path", |point| point.paths.standard),
+    ];
+    let tell = |place: usize| {
+        let point = series.points.get(place)?;
+        let rate = unit.rate(total_rate(point)?);
+        let paths = point.paths;
+        Some(format!(
+            "{}: {} a {}; {} fast, {} cut-through, {} standard",
+            point.at.strftime(point_format(series.range)),
+            wording::rate(rate),
+            unit.as_str(),
+            wording::count(paths.fast),
+            wording::count(paths.cut_through),
+            wording::count(paths.standard),
+        ))
+    };
+    let rates = || series.points.iter().filter_map(total_rate);
+    let seconds: u64 = series
+        .points
+        .iter()
+        .map(|point| point.covered_seconds)
+        .sum();
+    let messages: u64 = series
+        .points
+        .iter()
+        .map(|point| point.messages.total())
+        .sum();
+    let caption = Caption {
+        name: "rate",
+        title: format!("Messages a {}, by path", unit.as_str()),
+        description: format!(
+            "{}: {} on average, {} at most.",
+            range_words(series.range),
+            wording::rate(unit.rate(messages as f64 / seconds.max(1) as f64)),
+            wording::rate(unit.rate(rates().fold(0.0, f64::max))),
+        ),
+        tell: &tell,
+    };
+    Chart::stacked(caption, timeline, &layers)
+}
+
+fn latency_chart(series: &Series, timeline: &Timeline) -> Chart {
+    let line = |class, words, value: fn(&Point) -> Option<f64>| Layer {
+        class,
+        words,
+        values: series.points.iter().map(value).collect(),
+    };
+    let lines = [
+        line("p50", "p50: half were faster", |point| {
+            point.acknowledgement_seconds.p50
+        }),
+        line("p99", "p99: 99 of 100 were faster", |point| {
+            point.acknowledgement_seconds.p99
+        }),
+    ];
+    let tell = |place: usize| {
+        let point = series.points.get(place)?;
+        let latency = point.acknowledgement_seconds;
+        latency.p50?;
+        Some(format!(
+            "{}: p50 {}, p99 {}",
+            point.at.strftime(point_format(series.range)),
+            wording::latency(latency.p50),
+            wording::latency(latency.p99),
+        ))
+    };
+    let longest = |line: &Layer| line.values.iter().flatten().copied().reduce(f64::max);
+    let caption = Caption {
+        name: "latency",
+        title: "Time to the 250, from the end of data".to_owned(),
+        description: format!(
+            "{}: p50 at most {}, p99 at most {}.",
+            range_words(series.range),
+            wording::latency(longest(&lines[0])),
+            wording::latency(longest(&lines[1])),
+        ),
+        tell: &tell,
+    };
+    Chart::band(caption, timeline, &lines, decade)
+}
+
+/// A power of ten of seconds.
+fn decade(seconds: f64) -> String {
+    let microseconds = (seconds * 1e6).round() as u64;
+    match microseconds {
+        0..1_000 => format!("{microseconds} µs"),
+        1_000..1_000_000 => format!("{} ms", microseconds / 1_000),
+        _ => format!("{} s", microseconds / 1_000_000),
+    }
+}
+
+fn range_words(range: Range) -> &'static str {
+    match range {
+        Range::Hour => "In the last hour",
+        Range::Day => "In the last day",
+        Range::Month => "In the last 30 days",
+    }
+}
+
+fn point_values(point: &Point, unit: Unit) -> PointValues {
+    let latency = point.acknowledgement_seconds;
+    PointValues {
+        messages: wording::count(point.messages.total()),
+        rate: total_rate(point)
+            .map_or_else(|| "—".to_owned(), |rate| wording::rate(unit.rate(rate))),
+        fast: wording::count(point.paths.fast),
+        cut_through: wording::count(point.paths.cut_through),
+        standard: wording::count(point.paths.standard),
+        ratio: wording::percent(point.messages.ratio()),
+        p50: wording::latency(latency.p50),
+        p99: wording::latency(latency.p99),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Path, Storage};
+    use crate::statistics::{AnsweredFigures, Windows};
+    use std::time::Duration;
+
+    const NOON: u64 = 20_000 * 86_400 + 43_200;
+
+    fn series(range: Range) -> Series {
+        let mut windows = Windows::new(NOON - 300);
+        for (second, path) in [(0, Path::Fast), (60, Path::Fast), (61, Path::Standard)] {
+            windows.record(
+                NOON - 300 + second,
+                &AnsweredFigures {
+                    path,
+                    storage: Storage::Memory,
+                    reasons: &[],
+                    size_bytes: 1,
+                    acknowledged_after: Duration::from_millis(20),
+                },
+            );
+        }
+        windows.pass(NOON);
+        Series::new(&windows, NOON, range, Grain::Chart)
+    }
+
+    #[test]
+    fn quiet_relays_count_by_the_minute_or_hour() {
+        for (most, unit) in [
+            (0.0, Unit::Second),
+            (12.0, Unit::Second),
+            (0.4, Unit::Minute),
+            (0.001, Unit::Hour),
+        ] {
+            assert_eq!(Unit::of(most), unit, "{most}");
+        }
+        assert_eq!(Unit::Minute.rate(0.1), 6.0);
+    }
+
+    #[test]
+    fn the_charts_say_what_they_show() {
+        let series = series(Range::Hour);
+        let rate = rate_chart(&series, &timeline(&series), Unit::Minute);
+        assert_eq!(rate.title, "Messages a minute, by path");
+        assert_eq!(
+            rate.description,
+            "In the last hour: 0.60 on average, 2.0 at most."
+        );
+        assert_eq!(rate.shapes.len(), 2, "nothing was cut through");
+        assert_eq!(rate.touches.len(), 5, "only while it ran");
+        assert_eq!(
+            rate.touches[1].words,
+            "11:56: 2.0 a minute; 1 fast, 0 cut-through, 1 standard"
+        );
+        let latency = latency_chart(&series, &timeline(&series));
+        assert_eq!(
+            latency.touches.len(),
+            2,
+            "only where something was answered"
+        );
+        assert_eq!(latency.touches[0].words, "11:55: p50 19 ms, p99 19 ms");
+        let labels: Vec<&str> = latency.levels.iter().map(|it| it.label.as_str()).collect();
+        assert_eq!(labels, ["10 ms", "100 ms"]);
+    }
+
+    #[test]
+    fn every_range_has_ticks_that_a_person_can_place() {
+        for (range, label) in [
+            (Range::Hour, "11:20"),
+            (Range::Day, "18:00"),
+            (Range::Month, "24 Sep"),
+        ] {
+            let series = series(range);
+            let chart = rate_chart(&series, &timeline(&series), Unit::Second);
+            let labels: Vec<&str> = chart.moments.iter().map(|it| it.label.as_str()).collect();
+            assert!(labels.contains(&label), "{range:?}: {labels:?}");
+            assert!((5..=9).contains(&labels.len()), "{range:?}: {labels:?}");
+        }
+    }
+
+    #[test]
+    fn decades_are_written_in_whole_units() {
+        for (seconds, words) in [
+            (1e-6, "1 µs"),
+            (1e-4, "100 µs"),
+            (1e-3, "1 ms"),
+            (0.1, "100 ms"),
+            (1.0, "1 s"),
+            (100.0, "100 s"),
+        ] {
+            assert_eq!(decade(seconds), words);
+        }
+    }
+
+    #[test]
+    fn ranges_are_links() {
+        let links = range_links(Range::Day, true);
+        let urls: Vec<(&str, bool)> = links
+            .iter()
+            .map(|link| (link.url.as_str(), link.is_shown))
+            .collect();
+        let expected = [
+            ("/?range=hour&refresh=off", false),
+            ("/?range=day&refresh=off", true),
+            ("/?range=month&refresh=off", false),
+        ];
+        assert_eq!(urls, expected);
+    }
+}

@@ -1,0 +1,230 @@
+//! `/events`: the live figures, told about once a second to every browser that listens.
+//!
+//! They are computed once for all listeners, by a task that lives while somebody listens. What else is
+//! too dear to be computed for each visitor is shared here too.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::Context;
+use super::access::Visitor;
+use super::dashboard::LiveFigures;
+use crate::limits;
+use crate::store::{QueueOverview, ReadError, Store};
+
+/// The newest event's text; none before the first.
+type Newest = Option<Arc<str>>;
+
+/// What all who watch share.
+#[derive(Debug)]
+pub struct LiveFeed {
+    /// One for each browser that may listen.
+    places: Arc<Semaphore>,
+    producer: Mutex<Option<Producer>>,
+    overview: tokio::sync::Mutex<Option<(Instant, Arc<QueueOverview>)>>,
+    closed: CancellationToken,
+}
+
+/// The task that computes the figures.
+#[derive(Debug)]
+struct Producer {
+    newest: Arc<watch::Sender<Newest>>,
+    task: JoinHandle<()>,
+}
+
+impl Default for LiveFeed {
+    fn default() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(limits::LIVE_LISTENERS)),
+            producer: Mutex::default(),
+            overview: tokio::sync::Mutex::default(),
+            closed: CancellationToken::new(),
+        }
+    }
+}
+
+impl LiveFeed {
+    /// Ends every stream, and those that begin later at once: a server that stops waits for its answers,
+    /// and these would never be complete.
+    pub fn close(&self) {
+        self.closed.cancel();
+    }
+
+    /// Sums over the retry queue, at most [`limits::QUEUE_SUMS_AGE`] old: whoever asks meanwhile waits
+    /// for the same answer.
+    pub(super) async fn queue_overview(
+        &self,
+        store: &Store,
+    ) -> Result<Arc<QueueOverview>, ReadError> {
+        let mut kept = self.overview.lock().await;
+        if let Some((at, overview)) = &*kept
+            && at.elapsed() < limits::QUEUE_SUMS_AGE
+        {
+            return Ok(Arc::clone(overview));
+        }
+        let overview = Arc::new(store.queue_overview(limits::BACKLOGS_SHOWN).await?);
+        *kept = Some((Instant::now(), Arc::clone(&overview)));
+        Ok(overview)
+    }
+
+    /// Nothing of the producer is left half done by a panic, so a poisoned lock is taken all the same.
+    fn producer(&self) -> MutexGuard<'_, Option<Producer>> {
+        self.producer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the producer unless somebody listens. Under the lock, so that nobody begins to listen to
+    /// one that is about to end.
+    fn retire(&self, newest: &watch::Sender<Newest>) -> bool {
+        let mut producer = self.producer();
+        let is_unheard = newest.receiver_count() == 0;
+        if is_unheard {
+            *producer = None;
+        }
+        is_unheard
+    }
+}
+
+/// A stream of events. 503 when too many listen.
+pub(super) async fn events(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Response {
+    let places = Arc::clone(&context.live_feed.places);
+    let Ok(place) = places.try_acquire_owned() else {
+        let words = "too many browsers listen; the page is right without it\n";
+        let later = [(header::RETRY_AFTER, "60")];
+        return (StatusCode::SERVICE_UNAVAILABLE, later, words).into_response();
+    };
+    let listener = Listener::new(context, visitor, place);
+    let headers = [
+        (header::CACHE_CONTROL, "no-store"),
+        // Asks a proxy not to hold events back until its buffer is full.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    let events = stream::unfold(listener, Listener::next);
+    (headers, Sse::new(events)).into_response()
+}
+
+/// One browser that listens.
+struct Listener {
+    newest: watch::Receiver<Newest>,
+    context: Arc<Context>,
+    visitor: Visitor,
+    until: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    fn new(context: Arc<Context>, visitor: Visitor, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            newest: subscribe(&context),
+            context,
+            visitor,
+            until: Instant::now() + limits::LIVE_STREAM_LIFE,
+            _place: place,
+        }
+    }
+
+    /// The next event, or the end.
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        let event = tokio::select! {
+            biased;
+            () = self.context.live_feed.closed.cancelled() => return None,
+            () = sleep_until(self.until) => return None,
+            event = next_event(&mut self.newest) => event?,
+        };
+        may_still_listen(&self.context, &self.visitor)
+            .await
+            .then_some((Ok(event), self))
+    }
+}
+
+/// Asked before each event: whether the visitor may still see the figures, or has logged out or lost
+/// the role meanwhile. Until it can be asked, [`limits::LIVE_STREAM_LIFE`] bounds how long a stream
+/// outlives the right to it.
+async fn may_still_listen(_context: &Context, _visitor: &Visitor) -> bool {
+    true
+}
+
+/// None when there will be no more.
+async fn next_event(newest: &mut watch::Receiver<Newest>) -> Option<Event> {
+    match timeout(limits::LIVE_SILENCE, newest.changed()).await {
+        Ok(Ok(())) => {
+            let text = newest.borrow_and_update().clone();
+            Some(Event::default().data(text.as_deref().unwrap_or("{}")))
+        }
+        Ok(Err(_)) => None,
+        Err(_) => Some(Event::default().comment("no news")),
+    }
+}
+
+/// Listens to the producer, and begins one when there is none.
+fn subscribe(context: &Arc<Context>) -> watch::Receiver<Newest> {
+    let mut producer = context.live_feed.producer();
+    if let Some(running) = producer.as_ref().filter(|it| !it.task.is_finished()) {
+        let mut newest = running.newest.subscribe();
+        if newest.borrow().is_some() {
+            newest.mark_changed();
+        }
+        return newest;
+    }
+    let (sender, newest) = watch::channel(None);
+    let sender = Arc::new(sender);
+    let task = tokio::spawn(produce(Arc::clone(context), Arc::clone(&sender)));
+    *producer = Some(Producer {
+        newest: sender,
+        task,
+    });
+    newest
+}
+
+/// Computes the figures while somebody listens.
+async fn produce(context: Arc<Context>, newest: Arc<watch::Sender<Newest>>) {
+    let mut ticks = interval(limits::LIVE_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = context.live_feed.closed.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if context.live_feed.retire(&newest) {
+            return;
+        }
+        match timeout(limits::LIVE_SILENCE, event(&context)).await {
+            Ok(Ok(text)) => {
+                newest.send_replace(Some(text.into()));
+            }
+            Ok(Err(error)) => debug!(%error, "no live figures this time"),
+            Err(_) => debug!("the live figures take too long"),
+        }
+    }
+}
+
+async fn event(context: &Context) -> anyhow::Result<String> {
+    let live = context.live().await?;
+    let figures = LiveFigures::new(
+        &live,
+        context.budget.limit_bytes(),
+        context.statistics.uptime(),
+        Timestamp::now(),
+    );
+    Ok(figures.event()?)
+}
+
+#[cfg(test)]
+#[path = "live_tests.rs"]
+mod tests;

@@ -1,0 +1,120 @@
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::ConnectInfo;
+use axum::extract::Request;
+use tokio::time::sleep;
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::web::connections::ClientAddress;
+use crate::web::routes::tests::{Face, LOOPBACK};
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn listen(face: &Face) -> Response {
+    let client = LOOPBACK.parse().expect("an address");
+    let request = Request::get("/events")
+        .header(header::HOST, "127.0.0.1:8025")
+        .extension(ConnectInfo(ClientAddress(client)))
+        .body(Body::empty())
+        .expect("a request");
+    let answer = face.router.clone().oneshot(request).await;
+    answer.expect("an answer")
+}
+
+/// The next piece of the stream; none at its end.
+async fn piece(body: &mut Body) -> Option<String> {
+    let next = std::future::poll_fn(|context| std::pin::Pin::new(&mut *body).poll_frame(context));
+    let frame = timeout(PATIENCE, next).await.expect("in time")?;
+    let data = frame.expect("a frame").into_data().expect("data");
+    Some(String::from_utf8(data.to_vec()).expect("UTF-8"))
+}
+
+async fn becomes_true(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.expect("it becomes true");
+}
+
+#[tokio::test]
+async fn a_listener_is_told_the_figures_at_once() {
+    let face = Face::open(Ok(())).await;
+    let answer = listen(&face).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/event-stream");
+    assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+    let mut first = answer.into_body();
+    let event = piece(&mut first).await.expect("an event");
+    let data = event.strip_prefix("data: ").expect("data");
+    let data: serde_json::Value = serde_json::from_str(data.trim_end()).expect("JSON");
+    assert_eq!(data["texts"]["ratio"], "—");
+    let mut second = listen(&face).await.into_body();
+    assert_eq!(
+        piece(&mut second).await,
+        Some(event),
+        "computed once for both"
+    );
+    face.close().await;
+}
+
+#[tokio::test]
+async fn listeners_are_bounded_in_number() {
+    let face = Face::open(Ok(())).await;
+    let mut listening = Vec::new();
+    for _ in 0..limits::LIVE_LISTENERS {
+        let answer = listen(&face).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        listening.push(answer);
+    }
+    let refused = listen(&face).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    listening.pop();
+    assert_eq!(listen(&face).await.status(), StatusCode::OK);
+    face.close().await;
+}
+
+#[tokio::test]
+async fn streams_end_at_shutdown() {
+    let face = Face::open(Ok(())).await;
+    let mut body = listen(&face).await.into_body();
+    piece(&mut body).await.expect("an event");
+    face.context.live_feed.close();
+    while piece(&mut body).await.is_some() {}
+    let mut late = listen(&face).await.into_body();
+    assert_eq!(piece(&mut late).await, None);
+    face.close().await;
+}
+
+#[tokio::test]
+async fn nothing_is_computed_when_nobody_listens() {
+    let face = Face::open(Ok(())).await;
+    let feed = Arc::clone(&face.context.live_feed);
+    assert!(feed.producer().is_none());
+    let mut body = listen(&face).await.into_body();
+    piece(&mut body).await.expect("an event");
+    assert!(feed.producer().is_some());
+    drop(body);
+    becomes_true(|| feed.producer().is_none()).await;
+    let mut again = listen(&face).await.into_body();
+    piece(&mut again).await.expect("an event");
+    face.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_feed_shows_that_it_lives() {
+    let (sender, mut newest) = watch::channel(None);
+    let begun = Instant::now();
+    next_event(&mut newest).await.expect("a comment");
+    assert_eq!(begun.elapsed(), limits::LIVE_SILENCE);
+    sender.send_replace(Some("{}".into()));
+    next_event(&mut newest).await.expect("an event");
+    assert_eq!(begun.elapsed(), limits::LIVE_SILENCE);
+    drop(sender);
+    assert!(next_event(&mut newest).await.is_none());
+}
