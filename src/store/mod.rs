@@ -27,6 +27,7 @@ mod queue_read;
 mod queue_write;
 mod rows;
 mod settings;
+mod smtp_logins;
 #[cfg(test)]
 mod testing;
 mod writer;
@@ -52,6 +53,7 @@ pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
 pub use settings::{AuditEntry, AuditItem};
+pub use smtp_logins::SmtpLoginChange;
 
 use crate::limits;
 use crate::message::{MessageId, RowId, Spool};

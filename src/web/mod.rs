@@ -13,6 +13,7 @@ mod metrics;
 mod overview;
 mod page;
 pub mod routes;
+mod smtp_logins;
 mod wording;
 
 use std::fmt;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::administration::Administration;
+use crate::administration::{Administration, SmtpLogins};
 use crate::delivery::NextHopFigures;
 use crate::message::{MemoryBudget, Spool};
 use crate::queue::Queue;
@@ -44,6 +45,8 @@ pub struct Context {
     pub store: Store,
     /// Changes of the settings.
     pub administration: Arc<Administration>,
+    /// Changes of the SMTP logins.
+    pub smtp_logins: Arc<SmtpLogins>,
     /// Changes of the queue.
     pub queue: Arc<Queue>,
     /// Bytes of bodies in memory.

@@ -8,13 +8,13 @@ use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
+use axum::routing::{get, patch, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::{Context, access, api, assets, health, metrics, overview};
+use super::{Context, access, api, assets, health, metrics, overview, smtp_logins};
 use crate::accounts::Role;
 use crate::limits;
 
@@ -28,6 +28,17 @@ pub fn router(context: Arc<Context>) -> Router {
     let to_see = Router::new()
         .route("/", get(overview::page))
         .route_layer(pages(Role::Viewer));
+    let to_administer = Router::new()
+        .route(
+            "/settings/logins",
+            get(smtp_logins::page).post(smtp_logins::add),
+        )
+        .route(
+            "/settings/logins/password",
+            post(smtp_logins::change_password),
+        )
+        .route("/settings/logins/remove", post(smtp_logins::remove))
+        .route_layer(pages(Role::Administrator));
     let metrics = Router::new()
         .route("/metrics", get(metrics::page))
         .route_layer(from_fn_with_state(Arc::clone(&context), access::metrics));
@@ -44,12 +55,21 @@ pub fn router(context: Arc<Context>) -> Router {
         .route_layer(api(Role::Operator));
     let api_to_administer = Router::new()
         .route("/api/v1/settings", patch(api::settings::change))
+        .route(
+            "/api/v1/smtp-logins",
+            get(api::smtp_logins::list).post(api::smtp_logins::add),
+        )
+        .route(
+            "/api/v1/smtp-logins/{name}",
+            put(api::smtp_logins::change).delete(api::smtp_logins::remove),
+        )
         .route_layer(api(Role::Administrator));
 
     // The last layer is the outermost: it sees the request first and the answer last.
     Router::new()
         .merge(open)
         .merge(to_see)
+        .merge(to_administer)
         .merge(metrics)
         .merge(api_to_see)
         .merge(api_to_operate)

@@ -3,6 +3,7 @@
 pub(super) mod messages;
 pub(super) mod queue;
 pub(super) mod settings;
+pub(super) mod smtp_logins;
 pub(super) mod statistics;
 
 use axum::extract::Query;
