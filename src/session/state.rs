@@ -223,12 +223,12 @@ impl State {
         initial: Option<&str>,
         around: &Surroundings<'_, A>,
     ) -> Step {
-        if !around.peer.tls {
-            return Step::Say(Reply::authentication_needs_encryption());
-        }
-        // Not offered then, and strangers are not given any work to do.
+        // Never offered then, and strangers are not given any work to do.
         if !around.context.logins.exist() {
             return Step::Say(Reply::not_implemented());
+        }
+        if !around.peer.tls {
+            return Step::Say(Reply::authentication_needs_encryption());
         }
         match self {
             Self::Identified(identity) if identity.extended => {}

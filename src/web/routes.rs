@@ -139,4 +139,4 @@ async fn with_security_headers(mut response: Response) -> Response {
 
 #[cfg(test)]
 #[path = "routes_tests.rs"]
-mod tests;
+pub(in crate::web) mod tests;

@@ -83,8 +83,7 @@ fn row(login: &SmtpLogin) -> Row {
 }
 
 /// What was done, in the query of the page.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Done {
     Added,
     Changed,
@@ -92,13 +91,23 @@ enum Done {
 }
 
 impl Done {
-    fn redirect(self) -> Response {
-        let word = match self {
+    const ALL: [Self; 3] = [Self::Added, Self::Changed, Self::Removed];
+
+    fn word(self) -> &'static str {
+        match self {
             Self::Added => "added",
             Self::Changed => "changed",
             Self::Removed => "removed",
-        };
-        Redirect::to(&format!("{PATH}?done={word}")).into_response()
+        }
+    }
+
+    /// None for any other word: nothing that a stranger put into a link is shown.
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|done| done.word() == word)
+    }
+
+    fn redirect(self) -> Response {
+        Redirect::to(&format!("{PATH}?done={}", self.word())).into_response()
     }
 
     fn notice(self) -> &'static str {
@@ -115,7 +124,7 @@ impl Done {
 /// The query of the page.
 #[derive(Debug, Deserialize)]
 pub(super) struct Options {
-    done: Option<Done>,
+    done: Option<String>,
 }
 
 /// A new login.
@@ -154,7 +163,8 @@ pub(super) async fn page(
 ) -> Page {
     let Query(options) = options?;
     let mut page = LoginsPage::new(&context, visitor);
-    page.notice = options.done.map(Done::notice);
+    let done = options.done.as_deref().and_then(Done::from_word);
+    page.notice = done.map(Done::notice);
     render(&page)
 }
 
