@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::administration::{Administration, FirstStart, first_start};
+use crate::accounts::{Logins, Passwords, Roster, RosterPublisher};
+use crate::administration::{Administration, FirstStart, SmtpLogins, first_start};
 use crate::boot::{self, Addresses, DataDirectory, Options};
 use crate::delivery::Delivery;
 use crate::limits;
@@ -115,6 +116,7 @@ impl Appliance {
         });
         sessions.spawn(Arc::clone(&queue).run(front.clone()));
 
+        let (smtp_logins, logins) = open_logins(&store).await?;
         let tls = open_tls(options, directory, &current, &sessions, &front)?;
         let counters = Arc::new(ReceivingCounters::default());
         let health = store.clone();
@@ -132,6 +134,7 @@ impl Appliance {
             spool: Arc::clone(&spool),
             budget: Arc::clone(&budget),
             counters: Arc::clone(&counters),
+            logins,
             tls: Some(tls),
             takes_mail: Box::new(move || health.healthy()),
         });
@@ -155,6 +158,7 @@ impl Appliance {
             receiving: counters,
             store: store.clone(),
             administration: Arc::clone(&administration),
+            smtp_logins,
             queue: Arc::clone(&queue),
             budget,
             spool,
@@ -294,6 +298,16 @@ fn scribes(
             rollup::keep(Arc::clone(statistics), store.clone(), stop)
         }),
     ]
+}
+
+/// The SMTP logins: where they are changed, and where clients' are checked. They have their own places
+/// for passwords, so that clients who guess keep nobody from the web.
+async fn open_logins(store: &Store) -> anyhow::Result<(Arc<SmtpLogins>, Arc<Logins>)> {
+    let stored = store.smtp_logins().await?;
+    let publisher = RosterPublisher::new(Roster::new(stored));
+    let passwords = Passwords::new();
+    let logins = Logins::new(Arc::clone(&passwords), publisher.current());
+    Ok((SmtpLogins::new(store.clone(), passwords, publisher), logins))
 }
 
 /// The certificate for STARTTLS, which follows the settings from here on.

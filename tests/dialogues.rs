@@ -7,6 +7,7 @@
 //! env: FASTPATH_TRUSTED_NETWORKS=192.0.2.0/24     a boot option of this dialogue's appliance
 //! set: {"message_size_max_bytes": 2000}           settings, as PATCH takes them
 //! sink: SMTPUTF8                                  an extension that the destination offers
+//! login: robot open sesame                        an SMTP login, and its password
 //!
 //! C: EHLO client.example.org        the client sends this line and CRLF
 //! C> a\r\nb\0                       the client sends these bytes, with \r \n \t \0 \\ \xNN, and no more
@@ -18,8 +19,11 @@
 //! close                             the server closes without another word
 //! arrived: 1                        so many messages are at the destination, now and at the end
 //! body: a\r\n                       behind our Received field, the last of them is exactly this
+//! received: …with ESMTPS id…        our Received field in front of it, unfolded
 //! sender: <> BODY=8BITMIME          what the destination read behind MAIL FROM:
 //! recipient: <b@example.net> …      what it read behind RCPT TO:
+//! password: robot another word      the login gets another password
+//! remove: robot                     the login is removed
 //! ```
 
 use std::fmt::Write as _;
@@ -27,7 +31,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::Value;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -79,6 +84,7 @@ struct Preparation {
     environment: Vec<(String, String)>,
     settings: Vec<Value>,
     extensions: Vec<String>,
+    logins: Vec<Value>,
 }
 
 struct Dialogue {
@@ -129,6 +135,13 @@ impl Dialogue {
         for settings in &preparation.settings {
             appliance.set(settings.clone()).await;
         }
+        for login in &preparation.logins {
+            let path = "/api/v1/smtp-logins";
+            let (status, answer) = appliance
+                .call(Method::POST, path, Some(login.clone()))
+                .await;
+            assert_eq!(status, StatusCode::CREATED, "{answer}");
+        }
         let client = Some(Client::connect(appliance.smtp()).await);
         let reply = Reply {
             code: 0,
@@ -172,6 +185,13 @@ impl Dialogue {
             }
             Some(("arrived", number)) => self.arrived(number.parse().unwrap()).await,
             Some(("body", body)) => self.body(&unescaped(body)),
+            Some(("received", pattern)) => self.received(pattern),
+            Some(("password", text)) => {
+                let (name, password) = text.split_once(' ').expect("a name and a password");
+                let body = json!({ "password": password });
+                self.administer(Method::PUT, name, Some(body)).await
+            }
+            Some(("remove", name)) => self.administer(Method::DELETE, name, None).await,
             Some(("sender", pattern)) => self.envelope(pattern, false),
             Some(("recipient", pattern)) => self.envelope(pattern, true),
             None if line == "TLS" => self.handshake().await,
@@ -239,6 +259,29 @@ impl Dialogue {
         Ok(())
     }
 
+    fn received(&self, pattern: &str) -> Result<(), String> {
+        let arrivals = self.sink.arrivals();
+        let last = arrivals.last().ok_or("nothing arrived")?;
+        let field = messages::header(&last.content, "Received").ok_or("no Received field")?;
+        matches(pattern, &field)
+            .then_some(())
+            .ok_or_else(|| format!("the field is {field}"))
+    }
+
+    /// Changes an SMTP login, as an administrator does.
+    async fn administer(
+        &self,
+        method: Method,
+        name: &str,
+        body: Option<Value>,
+    ) -> Result<(), String> {
+        let path = format!("/api/v1/smtp-logins/{name}");
+        let (status, answer) = self.appliance.call(method, &path, body).await;
+        (status == StatusCode::NO_CONTENT)
+            .then_some(())
+            .ok_or_else(|| format!("{status}: {answer}"))
+    }
+
     fn envelope(&self, pattern: &str, recipient: bool) -> Result<(), String> {
         let arrivals = self.sink.arrivals();
         let last = arrivals.last().ok_or("nothing arrived")?;
@@ -263,6 +306,11 @@ impl Preparation {
                 self.environment.push((name.to_owned(), value.to_owned()));
             }
             Some(("set", text)) => self.settings.push(serde_json::from_str(text).unwrap()),
+            Some(("login", text)) => {
+                let (name, password) = text.split_once(' ').expect("a name and a password");
+                self.logins
+                    .push(json!({ "name": name, "password": password }));
+            }
             Some(("sink", text)) => self.extensions.push(text.to_owned()),
             _ => return false,
         }

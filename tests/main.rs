@@ -32,6 +32,8 @@ mod start_tls;
 mod queue;
 mod reports;
 
+mod smtp_logins;
+
 mod crash;
 mod disk_full;
 mod shutdown;

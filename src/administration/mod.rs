@@ -5,12 +5,14 @@
 pub mod first_start;
 pub mod queue;
 pub mod settings;
+pub mod smtp_logins;
 
 use std::fmt;
 use std::net::IpAddr;
 
 pub use first_start::FirstStart;
 pub use settings::{Administration, ChangeError};
+pub use smtp_logins::{SmtpLoginError, SmtpLogins};
 
 /// Who asks for a change, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]

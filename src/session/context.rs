@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::counters::ReceivingCounters;
+use crate::accounts::Logins;
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::path::Paths;
 use crate::settings::Current;
@@ -26,6 +27,8 @@ pub struct SessionContext<A = Paths> {
     pub budget: Arc<MemoryBudget>,
     /// What sessions count.
     pub counters: Arc<ReceivingCounters>,
+    /// Who may log in.
+    pub logins: Arc<Logins>,
     /// Our certificate; none: STARTTLS is not offered.
     pub tls: Option<Arc<ServerTls>>,
     /// Whether mail is taken at all: false while the store is not healthy, and MAIL gets 452.
@@ -41,13 +44,15 @@ impl<A> fmt::Debug for SessionContext<A> {
     }
 }
 
-/// The client at the other end, as the connection shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The client at the other end, as the connection shows it and as it has proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Peer {
     /// Where it connected from; an IPv4 address in IPv6 clothes is shown as IPv4.
     pub(super) address: IpAddr,
     /// TLS is spoken.
     pub(super) tls: bool,
+    /// The login it has authenticated as, for the rest of the session.
+    pub(super) login: Option<Arc<str>>,
 }
 
 impl Peer {
@@ -56,6 +61,7 @@ impl Peer {
         Self {
             address: address.to_canonical(),
             tls: false,
+            login: None,
         }
     }
 }

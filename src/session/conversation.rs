@@ -17,21 +17,33 @@ use super::state::{Chunked, State, Step, Surroundings};
 use super::stream::Transport;
 use crate::limits;
 use crate::path::{ClientPresence, Transaction};
+use crate::smtp::authentication::Mechanism;
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::command::Command;
 use crate::smtp::end_of_data::Findings;
 use crate::smtp::line::{LineError, LineFramer};
 use crate::smtp::reply::Reply;
 
+/// What the next line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// A command.
+    Command,
+    /// An answer within AUTH.
+    Credentials,
+}
+
 /// One client's conversation.
 pub(super) struct Conversation<A: Answering, T> {
-    context: Arc<SessionContext<A>>,
-    peer: Peer,
-    connection: Connection<T>,
+    pub(super) context: Arc<SessionContext<A>>,
+    pub(super) peer: Peer,
+    pub(super) connection: Connection<T>,
     framer: LineFramer,
     shutdown: CancellationToken,
     /// Replies of 4xx and 5xx since the last message that was taken: who delivers mail may err.
     errors: u32,
+    /// Logins that were wrong.
+    pub(super) wrong_logins: u32,
     /// A late reply, and how much was read when it was written: a command behind that proves it read.
     late: Option<(A::Late, u64)>,
 }
@@ -50,6 +62,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             framer: LineFramer::new(),
             shutdown,
             errors: 0,
+            wrong_logins: 0,
             late: None,
         }
     }
@@ -99,7 +112,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
 
     /// One command and what follows from it.
     async fn turn(&mut self, state: State) -> Result<State, End> {
-        let line = self.next_line().await?;
+        let line = self.next_line(Expected::Command).await?;
         self.prove_read();
         if self.shutdown.is_cancelled() {
             return Err(End::Say(Reply::shutting_down()));
@@ -126,13 +139,17 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         }
     }
 
-    /// The next command line. Replies are written when no complete command waits: one write for a
-    /// batch of pipelined ones (RFC 2920 §3.2).
-    async fn next_line(&mut self) -> Result<Result<Bytes, LineError>, End> {
+    /// The next line. Replies are written when no complete one waits: one write for a batch of
+    /// pipelined commands (RFC 2920 §3.2).
+    pub(super) async fn next_line(
+        &mut self,
+        expected: Expected,
+    ) -> Result<Result<Bytes, LineError>, End> {
         let mut first_wait = None;
         loop {
+            let limit = self.line_limit(expected);
             let input = &mut self.connection.input;
-            if let Some(line) = self.framer.next(input, limits::COMMAND_LINE_BYTES) {
+            if let Some(line) = self.framer.next(input, limit) {
                 if self.connection.output.len() >= limits::COMMAND_BUFFER_BYTES {
                     self.connection.flush().await?;
                 }
@@ -142,6 +159,22 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             // For the whole line, however slowly its bytes come.
             let began = *first_wait.get_or_insert_with(Instant::now);
             self.wait_for_command(began).await?;
+        }
+    }
+
+    /// How long the line may be that begins in the input. Only who may send credentials gets room for
+    /// long ones (RFC 4954 §4), with the command or behind it.
+    fn line_limit(&mut self, expected: Expected) -> usize {
+        let begun = &self.connection.input;
+        let is_auth = || {
+            let word = begun.get(..5);
+            self.peer.tls && word.is_some_and(|word| word.eq_ignore_ascii_case(b"AUTH "))
+        };
+        if expected == Expected::Credentials || is_auth() {
+            self.connection.widen(limits::AUTH_LINE_BYTES);
+            limits::AUTH_LINE_BYTES
+        } else {
+            limits::COMMAND_LINE_BYTES
         }
     }
 
@@ -184,6 +217,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             }
             Step::SkipChunk { size, reply } => Box::pin(self.skip_chunk(size, reply)).await?,
             Step::StartTls => Box::pin(self.start_tls()).await?,
+            Step::Authenticate(turn) => Box::pin(self.authenticate(turn)).await?,
             Step::Quit => {
                 self.say(&Reply::closing())?;
                 return Err(End::Quit);
@@ -195,6 +229,9 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     /// EHLO.
     fn introduce(&mut self) {
         let settings = self.context.settings.snapshot();
+        // Where nobody can log in, nobody is invited to guess.
+        let asks_for_login = self.peer.tls && self.context.logins.exist();
+        let mechanisms = Mechanism::ALL.iter().filter(|_| asks_for_login);
         let capabilities = Capabilities {
             size: Some(settings.message_size_max_bytes),
             pipelining: true,
@@ -204,7 +241,9 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             dsn: true,
             chunking: true,
             starttls: self.context.tls.is_some() && !self.peer.tls,
-            auth: Vec::new(),
+            auth: mechanisms
+                .map(|mechanism| mechanism.name().to_owned())
+                .collect(),
         };
         self.context.counters.replied_with(250);
         capabilities.write_ehlo(&self.context.hostname, &mut self.connection.output);
@@ -336,19 +375,20 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         }
         self.context.counters.tls_sessions.increment();
         self.peer.tls = self.connection.is_tls();
+        self.peer.login = None;
         self.framer = LineFramer::new();
         Ok(())
     }
 
     /// Replies to a command. One error too many gets 421 in its place.
-    fn say(&mut self, reply: &Reply) -> Result<(), End> {
+    pub(super) fn say(&mut self, reply: &Reply) -> Result<(), End> {
         self.count_error(reply)?;
         self.write(reply);
         Ok(())
     }
 
-    /// Replies to content. What became of a message is said in any case, and 421 follows.
-    fn conclude(&mut self, reply: &Reply) -> Result<(), End> {
+    /// Replies to content, or to credentials. What became of them is said in any case, and 421 follows.
+    pub(super) fn conclude(&mut self, reply: &Reply) -> Result<(), End> {
         self.write(reply);
         self.count_error(reply)
     }

@@ -41,6 +41,10 @@ pub struct ReceivingCounters {
     pub tls_sessions: Count,
     /// TLS handshakes that failed.
     pub tls_failures: Count,
+    /// Clients that authenticated.
+    pub logins: Count,
+    /// Tries to authenticate with a wrong name or password.
+    pub wrong_logins: Count,
     /// Sessions that ended because the client was too slow or silent.
     pub timeouts: Count,
     /// Replies by the first digit of their code: 2xx, 3xx, 4xx, 5xx.

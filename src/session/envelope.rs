@@ -107,7 +107,8 @@ impl Opened {
             ForwardPath::Postmaster => Mailbox::parse(&format!("postmaster@{hostname}"))
                 .map_err(|_| Reply::relay_denied())?,
             ForwardPath::Mailbox(mailbox) => {
-                let served = self.settings.trusts(peer.address)
+                let served = peer.login.is_some()
+                    || self.settings.trusts(peer.address)
                     || self.settings.relays_for(&mailbox.domain_lowercase());
                 // A trick is refused to everybody: the next hop may undo it and relay further.
                 if !served || mailbox.has_relay_trick() {
@@ -166,12 +167,12 @@ impl Addressed {
         let client = Client {
             address: Some(peer.address),
             helo: identity.helo,
-            login: None,
+            login: peer.login.clone(),
         };
         let protocol = Protocol {
             extended: identity.extended,
             tls: peer.tls,
-            authenticated: false,
+            authenticated: peer.login.is_some(),
             smtputf8: mail.smtputf8,
         };
         let prefix: Bytes = received::field(&client, protocol, hostname, id, received_at);

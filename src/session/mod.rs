@@ -7,6 +7,7 @@
 
 mod alarm;
 mod answering;
+mod authentication;
 mod connection;
 mod content;
 mod context;

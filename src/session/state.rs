@@ -7,6 +7,7 @@ use super::content::Content;
 use super::context::{Peer, SessionContext};
 use super::envelope::{Addressed, Identity, Opened};
 use crate::limits;
+use crate::smtp::authentication::{Mechanism, Turn};
 use crate::smtp::bdat::BdatNormaliser;
 use crate::smtp::command::{Command, MailCommand, RcptCommand};
 use crate::smtp::reply::Reply;
@@ -53,6 +54,8 @@ pub(super) enum Step {
     SkipChunk { size: u64, reply: Reply },
     /// Say 220 and begin TLS.
     StartTls,
+    /// Ask for credentials, or check them.
+    Authenticate(Turn),
     /// Say goodbye.
     Quit,
 }
@@ -93,7 +96,11 @@ impl State {
             Command::Noop => (self, Step::Say(Reply::ok())),
             Command::Vrfy => (self, Step::Say(Reply::cannot_verify())),
             Command::Help => (self, Step::Say(Reply::help())),
-            Command::Expn | Command::Auth { .. } => (self, Step::Say(Reply::not_implemented())),
+            Command::Auth { mechanism, initial } => {
+                let step = self.auth(&mechanism, initial.as_deref(), around);
+                (self, step)
+            }
+            Command::Expn => (self, Step::Say(Reply::not_implemented())),
         }
     }
 
@@ -206,6 +213,36 @@ impl State {
             (Self::Identified(opened.identity), reply)
         } else {
             (Self::Opened(opened), Reply::bad_sequence("Say RCPT first"))
+        }
+    }
+
+    /// RFC 4954 §4: under TLS, once in a session, and not in a transaction.
+    fn auth<A>(
+        &self,
+        mechanism: &str,
+        initial: Option<&str>,
+        around: &Surroundings<'_, A>,
+    ) -> Step {
+        // Never offered then, and strangers are not given any work to do.
+        if !around.context.logins.exist() {
+            return Step::Say(Reply::not_implemented());
+        }
+        if !around.peer.tls {
+            return Step::Say(Reply::authentication_needs_encryption());
+        }
+        match self {
+            Self::Identified(identity) if identity.extended => {}
+            Self::Greeted | Self::Identified(_) => return out_of_sequence("Say EHLO first"),
+            Self::Opened(_) | Self::Addressed(_) | Self::Chunked(_) => {
+                return out_of_sequence("Not in a transaction");
+            }
+        }
+        if around.peer.login.is_some() {
+            return out_of_sequence("Authenticated already");
+        }
+        match Mechanism::from_name(mechanism) {
+            Some(mechanism) => Step::Authenticate(mechanism.begin(initial)),
+            None => Step::Say(Reply::mechanism_unknown()),
         }
     }
 

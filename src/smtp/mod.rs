@@ -4,11 +4,13 @@
 //! the connection feeds these machines and obeys what they say.
 //!
 //! What a client says: [`line`](mod@line) cuts its bytes, [`command`] reads them with [`address`] and [`xtext`],
-//! [`end_of_data`] and [`bdat`] turn what follows into content. What we say: [`reply`]. To a next hop it
-//! is the other way round: [`command_writer`] and [`dot_stuffing`] speak, [`reply_reader`] listens.
+//! [`authentication`] takes its name and password, [`end_of_data`] and [`bdat`] turn what follows into
+//! content. What we say: [`reply`]. To a next hop it is the other way round: [`command_writer`] and
+//! [`dot_stuffing`] speak, [`reply_reader`] listens.
 //! [`capabilities`] is what either side offers.
 
 pub mod address;
+pub mod authentication;
 pub mod bdat;
 pub mod capabilities;
 pub mod command;

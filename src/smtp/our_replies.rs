@@ -87,6 +87,21 @@ impl Reply {
         Reply::new(454, (4, 7, 0), "Temporary authentication failure")
     }
 
+    /// 334: what the client is asked, in base64, RFC 4954 §4.
+    pub fn challenge(base64: &'static str) -> Reply {
+        Reply::plain(334, base64)
+    }
+
+    /// 454 after too many wrong logins: nothing was said about this one (RFC 4954 §6).
+    pub fn too_many_wrong_logins() -> Reply {
+        Reply::new(454, (4, 7, 0), "Too many wrong logins, try again later")
+    }
+
+    /// 501: an answer that is no base64, or not of the mechanism's form, RFC 4954 §4.
+    pub fn authentication_malformed() -> Reply {
+        Reply::new(501, (5, 5, 2), "Cannot decode the response")
+    }
+
     /// 501: the client gave AUTH up with `*`, RFC 4954 §4.
     pub fn authentication_cancelled() -> Reply {
         Reply::new(501, (5, 5, 2), "Authentication cancelled")
@@ -233,6 +248,8 @@ mod tests {
             Reply::authentication_succeeded(),
             Reply::authentication_failed(),
             Reply::authentication_unavailable(),
+            Reply::too_many_wrong_logins(),
+            Reply::authentication_malformed(),
             Reply::authentication_cancelled(),
             Reply::mechanism_unknown(),
             Reply::unknown_command(),

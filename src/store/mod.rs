@@ -28,6 +28,7 @@ mod queue_read;
 mod queue_write;
 mod rows;
 mod settings;
+mod smtp_logins;
 #[cfg(test)]
 mod testing;
 mod writer;
@@ -54,6 +55,7 @@ pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueOverview, Que
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
 pub use settings::{AuditEntry, AuditItem};
+pub use smtp_logins::SmtpLoginChange;
 
 use crate::limits;
 use crate::message::{MessageId, RowId, Spool};

@@ -17,6 +17,7 @@ use super::plan::{Member, Plan, folded};
 use super::queue_write::{self, Inserts};
 use super::rows::{Action, RowChange};
 use super::settings::{AuditEntry, StoredSettings};
+use super::smtp_logins::{self, SmtpLoginChange};
 use super::{actions, connections, due, settings};
 use crate::limits;
 use crate::message::{RowId, Spool};
@@ -45,6 +46,12 @@ pub(super) enum Job {
     /// Notes what an administrator did, with the settings when they were changed.
     Administer {
         settings: Option<StoredSettings>,
+        audit: AuditEntry,
+        answer: Answer<()>,
+    },
+    /// Changes the SMTP logins, with the note of who did.
+    ChangeSmtpLogins {
+        change: SmtpLoginChange,
         audit: AuditEntry,
         answer: Answer<()>,
     },
@@ -303,6 +310,17 @@ impl Writer {
             } => {
                 let written = self.own_transaction(async |connection| {
                     settings::write(connection, settings.as_ref(), &audit).await
+                });
+                let _ = answer.send(written.await);
+                self.count(1, 0);
+            }
+            Job::ChangeSmtpLogins {
+                change,
+                audit,
+                answer,
+            } => {
+                let written = self.own_transaction(async |connection| {
+                    smtp_logins::write(connection, &change, &audit).await
                 });
                 let _ = answer.send(written.await);
                 self.count(1, 0);

@@ -8,8 +8,8 @@ use serde_json::json;
 use tracing::error;
 
 use crate::accounts::Role;
-use crate::administration::ChangeError;
 use crate::administration::queue::ActionError;
+use crate::administration::{ChangeError, SmtpLoginError};
 use crate::settings::FieldErrors;
 use crate::store::{ReadError, StoreError};
 
@@ -115,6 +115,18 @@ impl From<ChangeError> for ApiError {
         match error {
             ChangeError::Invalid(errors) => Self::Fields(errors),
             ChangeError::Store(_) | ChangeError::Interrupted => Self::Trouble(error.into()),
+        }
+    }
+}
+
+impl From<SmtpLoginError> for ApiError {
+    fn from(error: SmtpLoginError) -> Self {
+        match error {
+            SmtpLoginError::Invalid(errors) => Self::Fields(errors),
+            SmtpLoginError::Unknown => Self::NotFound,
+            SmtpLoginError::Busy(_) | SmtpLoginError::Store(_) | SmtpLoginError::Interrupted => {
+                Self::Trouble(error.into())
+            }
         }
     }
 }

@@ -120,6 +120,16 @@ fn register_sessions(registry: &mut Registry, receiving: &ReceivingCounters) {
             &receiving.tls_failures,
         ),
         (
+            "smtp_logins",
+            "Clients that authenticated",
+            &receiving.logins,
+        ),
+        (
+            "smtp_wrong_logins",
+            "Tries of clients to authenticate with a wrong name or password",
+            &receiving.wrong_logins,
+        ),
+        (
             "session_timeouts",
             "Sessions that ended because the client was too slow or silent",
             &receiving.timeouts,

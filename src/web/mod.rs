@@ -16,6 +16,7 @@ mod metrics;
 mod page;
 pub mod routes;
 mod settings;
+mod smtp_logins;
 mod wording;
 
 use std::fmt;
@@ -27,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 use crate::administration::Administration;
 use crate::boot::Addresses;
 use crate::delivery::{Delivery, NextHopFigures};
+use crate::administration::{Administration, SmtpLogins};
+use crate::delivery::NextHopFigures;
 use crate::message::{MemoryBudget, Spool};
 use crate::queue::Queue;
 use crate::session::ReceivingCounters;
@@ -49,6 +52,8 @@ pub struct Context {
     pub store: Store,
     /// Changes of the settings.
     pub administration: Arc<Administration>,
+    /// Changes of the SMTP logins.
+    pub smtp_logins: Arc<SmtpLogins>,
     /// Changes of the queue.
     pub queue: Arc<Queue>,
     /// Bytes of bodies in memory.

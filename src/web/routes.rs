@@ -8,13 +8,13 @@ use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
+use axum::routing::{get, patch, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::{Context, access, api, assets, dashboard, health, live, metrics, settings};
+use super::{Context, access, api, assets, dashboard, health, live, metrics, settings, smtp_logins};
 use crate::accounts::Role;
 use crate::limits;
 
@@ -67,6 +67,15 @@ pub fn router(context: Arc<Context>) -> Router {
             "/settings/retention",
             get(settings::retention::page).post(settings::retention::submit),
         )
+        .route(
+            "/settings/logins",
+            get(smtp_logins::page).post(smtp_logins::add),
+        )
+        .route(
+            "/settings/logins/password",
+            post(smtp_logins::change_password),
+        )
+        .route("/settings/logins/remove", post(smtp_logins::remove))
         .route_layer(pages(Role::Administrator));
     let metrics = Router::new()
         .route("/metrics", get(metrics::page))
@@ -87,6 +96,14 @@ pub fn router(context: Arc<Context>) -> Router {
     let api_to_administer = Router::new()
         .route("/api/v1/settings", patch(api::settings::change))
         .route("/api/v1/next-hops/test", post(api::next_hops::test))
+        .route(
+            "/api/v1/smtp-logins",
+            get(api::smtp_logins::list).post(api::smtp_logins::add),
+        )
+        .route(
+            "/api/v1/smtp-logins/{name}",
+            put(api::smtp_logins::change).delete(api::smtp_logins::remove),
+        )
         .route_layer(api(Role::Administrator));
 
     // The last layer is the outermost: it sees the request first and the answer last.

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::administration::Administration;
+use crate::accounts::{Passwords, Roster, RosterPublisher};
+use crate::administration::{Administration, SmtpLogins};
 use crate::boot::Addresses;
 use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{DiskReason, MemoryBudget, MessageIds, Path, Spool, Storage};
@@ -81,6 +82,11 @@ impl Face {
             statistics,
             receiving: Arc::default(),
             administration: Administration::new(store.clone(), publisher),
+            smtp_logins: SmtpLogins::new(
+                store.clone(),
+                Passwords::new(),
+                RosterPublisher::new(Roster::default()),
+            ),
             store,
             queue,
             budget,

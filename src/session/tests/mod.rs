@@ -1,5 +1,6 @@
 //! Conversations over a pipe, with a stand-in for the paths.
 
+mod authentication;
 mod chunking;
 mod content;
 mod dialogues;

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::{Logins, Passwords, Roster, RosterPublisher, SmtpLogin};
 use crate::message::{BodyReader, DiskReason, MemoryBudget, Message, MessageIds, Spool};
 use crate::path::{ClientPresence, Transaction};
 use crate::session::{self, Answered, Answering, ReceivingCounters, SessionContext, Transport};
@@ -134,6 +135,8 @@ pub(crate) struct Scene {
     /// Where clients come from: trusted, unless a test says otherwise.
     pub(crate) address: &'static str,
     publisher: Publisher,
+    passwords: Arc<Passwords>,
+    roster: RosterPublisher,
 }
 
 impl Scene {
@@ -164,6 +167,8 @@ impl Scene {
             crate::tls::ServerTls::open(directory.path(), "relay.example.net")
                 .expect("a certificate")
         });
+        let passwords = Passwords::new();
+        let roster = RosterPublisher::new(Roster::default());
         let context = SessionContext {
             hostname: "relay.example.net".into(),
             settings: publisher.current(),
@@ -172,6 +177,7 @@ impl Scene {
             spool: Spool::open(directory.path().join("spool"), "boot").expect("a spool"),
             budget: MemoryBudget::new(1 << 20),
             counters: Arc::new(ReceivingCounters::default()),
+            logins: Logins::new(Arc::clone(&passwords), roster.current()),
             tls,
             takes_mail: Box::new(move || asked.load(Ordering::Relaxed)),
         };
@@ -183,7 +189,22 @@ impl Scene {
             directory,
             address: "127.0.0.1",
             publisher,
+            passwords,
+            roster,
         }
+    }
+
+    /// Adds an SMTP login.
+    pub(crate) async fn add_login(&self, name: &str, password: &str) {
+        let hash = self.passwords.hash(password.to_owned()).await;
+        let login = SmtpLogin {
+            name: name.into(),
+            hash: hash.expect("a place"),
+            note: String::new(),
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let roster = Roster::clone(&self.roster.current().snapshot());
+        self.roster.publish(roster.with(login));
     }
 
     /// Publishes other settings.

@@ -12,7 +12,10 @@ use tokio_rustls::client::TlsStream;
 
 use super::scene::{Client, Scene};
 
-async fn handshake(scene: &Scene, stream: DuplexStream) -> Client<TlsStream<DuplexStream>> {
+pub(super) async fn handshake(
+    scene: &Scene,
+    stream: DuplexStream,
+) -> Client<TlsStream<DuplexStream>> {
     let path = scene.directory.path().join("tls/certificate.pem");
     let mut roots = RootCertStore::empty();
     roots

@@ -4,6 +4,7 @@ pub(super) mod messages;
 pub(super) mod next_hops;
 pub(super) mod queue;
 pub(super) mod settings;
+pub(super) mod smtp_logins;
 pub(super) mod statistics;
 
 use axum::extract::Query;

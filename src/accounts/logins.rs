@@ -1,0 +1,287 @@
+//! Whether an SMTP login is right: argon2 decides once, and a keyed hash remembers for a while.
+//!
+//! A client that sends mail logs in for every connection; with argon2 each time, some dozens a second
+//! would take the whole machine. What was verified is kept as an HMAC over name, password and stored
+//! hash with a key that lives as long as the process: it is worth nothing outside, and a changed
+//! password matches no more.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use moka::sync::Cache;
+use tokio::time::timeout;
+use tracing::info;
+
+use super::roster::{CurrentRoster, SmtpLogin};
+use super::wrong_logins::{Guesser, Origin, WrongLogins};
+use super::{Busy, Passwords};
+use crate::limits;
+
+/// Why a login was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    /// There is no such login, or this is not its password.
+    #[error("wrong name or password")]
+    Wrong,
+    /// Too many were wrong of late; nothing was said about this one.
+    #[error("too many wrong logins")]
+    TooMany,
+    /// No place to check it was free in time.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+}
+
+/// Where SMTP logins are checked.
+pub struct Logins {
+    passwords: Arc<Passwords>,
+    roster: CurrentRoster,
+    key: hmac::Key,
+    verified: Cache<Proof, ()>,
+    wrong: WrongLogins,
+}
+
+/// The keyed hash of a login that was right.
+type Proof = [u8; 32];
+
+impl Logins {
+    /// Checks against the logins of `roster`, as they are at the moment of each check.
+    #[must_use]
+    pub fn new(passwords: Arc<Passwords>, roster: CurrentRoster) -> Arc<Self> {
+        let mut key = Proof::default();
+        aws_lc_rs::rand::fill(&mut key).expect("the system gives random bytes");
+        Arc::new(Self {
+            passwords,
+            roster,
+            key: hmac::Key::new(hmac::HMAC_SHA256, &key),
+            verified: Cache::builder()
+                .max_capacity(limits::VERIFIED_LOGINS)
+                .time_to_live(limits::VERIFIED_LOGIN_LIFE)
+                .build(),
+            wrong: WrongLogins::new(),
+        })
+    }
+
+    /// There is at least one, so that it makes sense to ask for it.
+    #[must_use]
+    pub fn exist(&self) -> bool {
+        !self.roster.snapshot().is_empty()
+    }
+
+    /// Whether `password` is the one of the login `name`, which a client at `address` says it is. Gives
+    /// the name as the administrator wrote it. Takes no longer than [`limits::LOGIN_WAIT`].
+    ///
+    /// # Errors
+    /// When it is not, or when that was not checked.
+    pub async fn verify(
+        &self,
+        name: &str,
+        password: String,
+        address: IpAddr,
+    ) -> Result<Arc<str>, LoginError> {
+        let check = self.check(name, password, Origin::of(address));
+        let checked = timeout(limits::LOGIN_WAIT, check).await;
+        let checked = checked.unwrap_or(Err(LoginError::Busy(Busy)));
+        if let Err(error) = &checked {
+            let login = loggable(name);
+            info!(client = %address, login, %error, "an SMTP login was not taken");
+        }
+        checked
+    }
+
+    async fn check(
+        &self,
+        name: &str,
+        password: String,
+        origin: Origin,
+    ) -> Result<Arc<str>, LoginError> {
+        let guesser = self.wrong.guesser(origin);
+        // Before the memory is asked, or it could be used to guess at full speed.
+        self.admit(&guesser, name, origin)?;
+        if let Some(known) = self.remembered(name, &password) {
+            return Ok(known);
+        }
+        let _turn = guesser.turn().await;
+        // What stood before us in the row may have been the same login, or the last guess.
+        self.admit(&guesser, name, origin)?;
+        if let Some(known) = self.remembered(name, &password) {
+            return Ok(known);
+        }
+        let login = self.find(name);
+        let hash = login.as_ref().map(|login| login.hash.clone());
+        let right = self.passwords.verify(password.clone(), hash).await?;
+        match login {
+            // It may have been changed or removed meanwhile.
+            Some(login) if right && self.find(name).as_ref() == Some(&login) => {
+                self.verified.insert(self.proof(&login, &password), ());
+                self.wrong.was_right(name, origin);
+                Ok(Arc::clone(&login.name))
+            }
+            _ => {
+                self.wrong.was_wrong(&guesser, name);
+                Err(LoginError::Wrong)
+            }
+        }
+    }
+
+    fn admit(&self, guesser: &Guesser, name: &str, origin: Origin) -> Result<(), LoginError> {
+        if self.wrong.may_try(guesser, name, origin) {
+            Ok(())
+        } else {
+            Err(LoginError::TooMany)
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<SmtpLogin>> {
+        self.roster.snapshot().find(name).cloned()
+    }
+
+    /// The login's name, when this very password was right a short while ago.
+    fn remembered(&self, name: &str, password: &str) -> Option<Arc<str>> {
+        let login = self.find(name)?;
+        let is_known = self.verified.contains_key(&self.proof(&login, password));
+        is_known.then(|| Arc::clone(&login.name))
+    }
+
+    fn proof(&self, login: &SmtpLogin, password: &str) -> Proof {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in [&*login.name, &login.hash, password] {
+            // With its length, so that no part can reach into the next one.
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut proof = Proof::default();
+        proof.copy_from_slice(context.sign().as_ref());
+        proof
+    }
+}
+
+impl fmt::Debug for Logins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(logins)")
+    }
+}
+
+/// A name as it may stand in the log. Others may be anything, even the password.
+fn loggable(name: &str) -> &str {
+    let plausible = name.len() <= limits::SMTP_LOGIN_NAME_BYTES
+        && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if plausible { name } else { "(not a name)" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::{Roster, RosterPublisher};
+    use jiff::Timestamp;
+
+    const HERE: &str = "192.0.2.1";
+
+    struct Scene {
+        logins: Arc<Logins>,
+        passwords: Arc<Passwords>,
+        publisher: RosterPublisher,
+    }
+
+    impl Scene {
+        async fn new() -> Self {
+            let passwords = Passwords::new();
+            let publisher = RosterPublisher::new(Roster::default());
+            let logins = Logins::new(Arc::clone(&passwords), publisher.current());
+            let scene = Self {
+                logins,
+                passwords,
+                publisher,
+            };
+            scene.set("Robot", "open sesame").await;
+            scene
+        }
+
+        async fn set(&self, name: &str, password: &str) {
+            let hash = self.passwords.hash(password.into()).await;
+            let login = SmtpLogin {
+                name: name.into(),
+                hash: hash.expect("a place"),
+                note: String::new(),
+                created_at: Timestamp::UNIX_EPOCH,
+            };
+            self.publisher.publish(self.roster().with(login));
+        }
+
+        fn roster(&self) -> Roster {
+            Roster::clone(&self.publisher.current().snapshot())
+        }
+
+        async fn ask(&self, name: &str, password: &str) -> Result<String, LoginError> {
+            let address = HERE.parse().expect("an address");
+            let verified = self.logins.verify(name, password.into(), address).await;
+            verified.map(|name| name.to_string())
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_of_a_login_is_taken_and_changes_are_in_force_at_once() {
+        let scene = Scene::new().await;
+        let right = Ok("Robot".to_owned());
+        let wrong = Err(LoginError::Wrong);
+        // Twice, since the second answer may come from the memory.
+        for _ in 0..2 {
+            assert_eq!(scene.ask("robot", "open sesame").await, right);
+            assert_eq!(scene.ask("robot", "open sesam").await, wrong);
+            assert_eq!(scene.ask("printer", "open sesame").await, wrong);
+        }
+        scene.set("ROBOT", "another word").await;
+        assert_eq!(scene.ask("robot", "open sesame").await, wrong);
+        let renamed = scene.ask("robot", "another word").await;
+        assert_eq!(renamed, Ok("ROBOT".to_owned()));
+        scene.publisher.publish(scene.roster().without("robot"));
+        assert_eq!(scene.ask("robot", "another word").await, wrong);
+        assert!(!scene.logins.exist());
+    }
+
+    #[tokio::test]
+    async fn sessions_of_one_client_may_all_log_in_at_once() {
+        let scene = Scene::new().await;
+        let sessions = limits::SESSIONS_PER_CLIENT;
+        let asked = (0..sessions).map(|_| scene.ask("robot", "open sesame"));
+        let answers = futures_util::future::join_all(asked).await;
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        scene.logins.verified.run_pending_tasks();
+        assert_eq!(scene.logins.verified.entry_count(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_memory_cannot_be_used_to_guess() {
+        let scene = Scene::new().await;
+        assert!(scene.ask("robot", "open sesame").await.is_ok());
+        let guesser = scene
+            .logins
+            .wrong
+            .guesser(Origin::of(HERE.parse().expect("an address")));
+        for _ in 0..limits::WRONG_LOGINS_PER_CLIENT {
+            scene.logins.wrong.was_wrong(&guesser, "somebody");
+        }
+        assert_eq!(
+            scene.ask("robot", "open sesame").await,
+            Err(LoginError::TooMany)
+        );
+        let elsewhere = "198.51.100.1".parse().expect("an address");
+        let verified = scene
+            .logins
+            .verify("robot", "open sesame".into(), elsewhere);
+        assert!(verified.await.is_ok());
+    }
+
+    #[test]
+    fn the_log_gets_names_only() {
+        for (name, expected) in [
+            ("robot", "robot"),
+            ("a b", "(not a name)"),
+            ("a\nb", "(not a name)"),
+            ("ü", "(not a name)"),
+        ] {
+            assert_eq!(loggable(name), expected);
+        }
+    }
+}

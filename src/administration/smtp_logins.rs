@@ -1,0 +1,377 @@
+//! A change of the SMTP logins.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rand::RngExt as _;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tracing::info;
+
+use super::Actor;
+use crate::accounts::{Busy, CurrentRoster, Passwords, Roster, RosterPublisher, SmtpLogin};
+use crate::limits;
+use crate::settings::FieldErrors;
+use crate::store::{AuditEntry, SmtpLoginChange, Store, StoreError};
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum SmtpLoginError {
+    /// Fields do not hold.
+    #[error("{0}")]
+    Invalid(FieldErrors),
+    /// There is no login of this name.
+    #[error("there is no SMTP login of this name")]
+    Unknown,
+    /// The password could not be hashed now.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// It could not be stored; the logins are what they were.
+    #[error("the SMTP logins were not stored: {0}")]
+    Store(#[from] StoreError),
+    /// The task that stores it died.
+    #[error("the SMTP logins were not stored")]
+    Interrupted,
+}
+
+/// The one place that changes SMTP logins.
+#[derive(Debug)]
+pub struct SmtpLogins {
+    store: Store,
+    passwords: Arc<Passwords>,
+    publisher: RosterPublisher,
+    current: CurrentRoster,
+    /// One change at a time: each builds on the one before.
+    turn: Mutex<()>,
+}
+
+impl SmtpLogins {
+    /// Changes what `publisher` publishes and `store` keeps.
+    #[must_use]
+    pub fn new(store: Store, passwords: Arc<Passwords>, publisher: RosterPublisher) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            passwords,
+            current: publisher.current(),
+            publisher,
+            turn: Mutex::new(()),
+        })
+    }
+
+    /// The logins there are.
+    #[must_use]
+    pub fn roster(&self) -> Arc<Roster> {
+        self.current.snapshot()
+    }
+
+    /// Adds a login, and gives it.
+    ///
+    /// # Errors
+    /// When a field (`name`, `password`, `note`) does not hold, or the store does not take it; nothing
+    /// is changed then.
+    pub async fn add(
+        self: &Arc<Self>,
+        name: &str,
+        password: String,
+        note: &str,
+        actor: Actor,
+    ) -> Result<SmtpLogin, SmtpLoginError> {
+        let name = name.trim().to_owned();
+        let note = note.trim().to_owned();
+        let mut errors = FieldErrors::default();
+        check_name(&name, &self.roster(), &mut errors);
+        check_note(&note, &mut errors);
+        check_password(&password, &mut errors);
+        errors.into_result().map_err(SmtpLoginError::Invalid)?;
+        let login = SmtpLogin {
+            name: name.into(),
+            hash: self.passwords.hash(password).await?,
+            note,
+            created_at: Timestamp::now(),
+        };
+        let change = SmtpLoginChange::Add(login.clone());
+        self.make(change, actor).await?;
+        Ok(login)
+    }
+
+    /// Gives a login another password: the old one is wrong from the next AUTH on.
+    ///
+    /// # Errors
+    /// When there is no such login, the field `password` does not hold, or the store does not take it;
+    /// nothing is changed then.
+    pub async fn change_password(
+        self: &Arc<Self>,
+        name: &str,
+        password: String,
+        actor: Actor,
+    ) -> Result<(), SmtpLoginError> {
+        self.known(name)?;
+        let mut errors = FieldErrors::default();
+        check_password(&password, &mut errors);
+        errors.into_result().map_err(SmtpLoginError::Invalid)?;
+        let change = SmtpLoginChange::Rehash {
+            name: name.to_owned(),
+            hash: self.passwords.hash(password).await?,
+        };
+        self.make(change, actor).await
+    }
+
+    /// Removes a login: it is wrong from the next AUTH on. Sessions that have authenticated go on.
+    ///
+    /// # Errors
+    /// When there is no such login, or the store does not take it; nothing is changed then.
+    pub async fn remove(self: &Arc<Self>, name: &str, actor: Actor) -> Result<(), SmtpLoginError> {
+        self.known(name)?;
+        let name = name.to_owned();
+        self.make(SmtpLoginChange::Remove { name }, actor).await
+    }
+
+    fn known(&self, name: &str) -> Result<Arc<SmtpLogin>, SmtpLoginError> {
+        let found = self.roster().find(name).cloned();
+        found.ok_or(SmtpLoginError::Unknown)
+    }
+
+    async fn make(
+        self: &Arc<Self>,
+        change: SmtpLoginChange,
+        actor: Actor,
+    ) -> Result<(), SmtpLoginError> {
+        // On a task of its own: a request that is given up half-way must not leave logins that are
+        // stored but not in force.
+        let logins = Arc::clone(self);
+        tokio::spawn(async move { logins.apply(change, &actor).await })
+            .await
+            .unwrap_or(Err(SmtpLoginError::Interrupted))
+    }
+
+    async fn apply(&self, change: SmtpLoginChange, actor: &Actor) -> Result<(), SmtpLoginError> {
+        let _turn = self.turn.lock().await;
+        let before = self.roster();
+        // What was true when the change was asked for may not be true any more.
+        let (after, entry) = match &change {
+            SmtpLoginChange::Add(login) => {
+                let mut errors = FieldErrors::default();
+                check_name(&login.name, &before, &mut errors);
+                errors.into_result().map_err(SmtpLoginError::Invalid)?;
+                let entry = audited("SMTP login added", None, Some(shown(login)), actor);
+                (Roster::clone(&before).with(login.clone()), entry)
+            }
+            SmtpLoginChange::Rehash { name, hash } => {
+                let old = self.known(name)?;
+                let new = SmtpLogin {
+                    hash: hash.clone(),
+                    ..SmtpLogin::clone(&old)
+                };
+                let action = "SMTP login got another password";
+                let after = json!({"name": &*old.name, "password": "changed"});
+                let entry = audited(action, None, Some(after), actor);
+                (Roster::clone(&before).with(new), entry)
+            }
+            SmtpLoginChange::Remove { name } => {
+                let old = self.known(name)?;
+                let entry = audited("SMTP login removed", Some(shown(&old)), None, actor);
+                (Roster::clone(&before).without(name), entry)
+            }
+        };
+        let action = entry.action.clone();
+        self.store.change_smtp_logins(change, entry).await?;
+        self.publisher.publish(after);
+        info!(%actor, "{action}");
+        Ok(())
+    }
+}
+
+/// A password that nobody can guess, of letters and digits that are not taken for one another.
+#[must_use]
+pub fn made_password() -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789";
+    let mut random = rand::rng();
+    (0..limits::MADE_PASSWORD_CHARACTERS)
+        .map(|_| char::from(LETTERS[random.random_range(0..LETTERS.len())]))
+        .collect()
+}
+
+fn check_name(name: &str, roster: &Roster, errors: &mut FieldErrors) {
+    let most = limits::SMTP_LOGIN_NAME_BYTES;
+    if !(1..=most).contains(&name.len()) {
+        errors.add("name", format!("must have 1 to {most} characters"));
+    } else if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        errors.add(
+            "name",
+            "may hold letters, digits and signs of ASCII, and no space",
+        );
+    } else if roster.find(name).is_some() {
+        errors.add("name", "there is a login of this name already");
+    } else if roster.len() >= limits::SMTP_LOGINS {
+        let most = limits::SMTP_LOGINS;
+        errors.add(
+            "name",
+            format!("there are {most} logins, which is the most"),
+        );
+    }
+}
+
+fn check_note(note: &str, errors: &mut FieldErrors) {
+    let most = limits::SMTP_LOGIN_NOTE_CHARACTERS;
+    if note.chars().count() > most {
+        errors.add("note", format!("must have at most {most} characters"));
+    } else if note.chars().any(char::is_control) {
+        errors.add("note", "must be one line of text");
+    }
+}
+
+/// RFC 4616 §2: no NUL; other control characters are nobody's intention.
+fn check_password(password: &str, errors: &mut FieldErrors) {
+    const LEAST: usize = limits::SMTP_PASSWORD_CHARACTERS_MIN;
+    const MOST: usize = limits::SMTP_PASSWORD_CHARACTERS_MAX;
+    if !(LEAST..=MOST).contains(&password.chars().count()) {
+        errors.add(
+            "password",
+            format!("must have {LEAST} to {MOST} characters"),
+        );
+    } else if password.chars().any(char::is_control) {
+        errors.add("password", "may hold no control characters");
+    }
+}
+
+/// What the audit may know of a login: neither the password nor its hash.
+fn shown(login: &SmtpLogin) -> Value {
+    json!({"name": &*login.name, "note": login.note})
+}
+
+/// The entry for the audit, of this moment.
+fn audited(action: &str, before: Option<Value>, after: Option<Value>, actor: &Actor) -> AuditEntry {
+    AuditEntry {
+        at: Timestamp::now(),
+        who: actor.who.clone(),
+        from: actor.from,
+        action: action.to_owned(),
+        before,
+        after,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Spool;
+    use crate::store::Writers;
+    use tempfile::TempDir;
+
+    struct Scene {
+        logins: Arc<SmtpLogins>,
+        writers: Writers,
+        directory: TempDir,
+    }
+
+    impl Scene {
+        async fn new() -> Self {
+            let directory = tempfile::tempdir().expect("a directory");
+            let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
+            let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
+                .await
+                .expect("a store");
+            let publisher = RosterPublisher::new(Roster::default());
+            Self {
+                logins: SmtpLogins::new(store, Passwords::new(), publisher),
+                writers,
+                directory,
+            }
+        }
+
+        async fn add(&self, name: &str, password: &str, note: &str) -> Result<SmtpLogin, String> {
+            let actor = Actor::command("test");
+            let added = self.logins.add(name, password.into(), note, actor).await;
+            added.map_err(|error| error.to_string())
+        }
+
+        async fn close(self) {
+            self.logins.store.close(self.writers).await;
+            drop(self.directory);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_does_not_hold_is_named_by_field_and_changes_nothing() {
+        let scene = Scene::new().await;
+        let added = scene.add(" Robot ", "open sesame", "the shop's").await;
+        assert_eq!(&*added.expect("it holds").name, "Robot");
+        let long = "x".repeat(201);
+        for (name, password, note, field) in [
+            ("", "open sesame", "", "name"),
+            ("two words", "open sesame", "", "name"),
+            ("rübezahl", "open sesame", "", "name"),
+            (&long[..65], "open sesame", "", "name"),
+            ("rOBOT", "open sesame", "", "name"),
+            ("printer", "sesame7", "", "password"),
+            ("printer", &long, "", "password"),
+            ("printer", "open\0sesame", "", "password"),
+            ("printer", "open sesame", &long, "note"),
+            ("printer", "open sesame", "a\nb", "note"),
+        ] {
+            let refused = scene.add(name, password, note).await;
+            let message = refused.expect_err(name);
+            assert!(message.starts_with(&format!("{field}: ")), "{message}");
+        }
+        assert_eq!(scene.logins.roster().len(), 1);
+        let stored = scene.logins.store.smtp_logins().await.expect("readable");
+        assert_eq!(stored.len(), 1);
+        scene.close().await;
+    }
+
+    #[tokio::test]
+    async fn changes_are_stored_published_and_audited_without_the_secret() {
+        let scene = Scene::new().await;
+        let logins = &scene.logins;
+        let actor = || Actor::command("test");
+        scene.add("Robot", "open sesame", "").await.expect("added");
+        let before = logins
+            .roster()
+            .find("robot")
+            .map(|login| login.hash.clone());
+        let changed = logins.change_password("robot", "another word".into(), actor());
+        assert!(changed.await.is_ok());
+        let after = logins
+            .roster()
+            .find("robot")
+            .map(|login| login.hash.clone());
+        assert_ne!(before, after);
+        let stored = logins.store.smtp_logins().await.expect("readable");
+        assert_eq!(stored.first().map(|login| login.hash.clone()), after);
+
+        let removed = logins.remove("ROBOT", actor()).await;
+        assert!(removed.is_ok() && logins.roster().is_empty());
+        let again = logins.remove("robot", actor()).await;
+        assert!(matches!(again, Err(SmtpLoginError::Unknown)));
+        let changed = logins.change_password("robot", "another word".into(), actor());
+        assert!(matches!(changed.await, Err(SmtpLoginError::Unknown)));
+
+        let audit = logins.store.audit_page(None, 9).await.expect("readable");
+        let actions: Vec<_> = audit.iter().map(|item| item.action.as_str()).collect();
+        assert_eq!(
+            actions,
+            [
+                "SMTP login removed",
+                "SMTP login got another password",
+                "SMTP login added"
+            ]
+        );
+        let text = format!("{audit:?}");
+        assert!(
+            !text.contains("sesame") && !text.contains("argon2"),
+            "{text}"
+        );
+        scene.close().await;
+    }
+
+    #[test]
+    fn made_passwords_hold_and_differ() {
+        let (one, other) = (made_password(), made_password());
+        assert_ne!(one, other);
+        for password in [one, other] {
+            let mut errors = FieldErrors::default();
+            check_password(&password, &mut errors);
+            assert_eq!(errors, FieldErrors::default());
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! AUTH: questions and answers until there are credentials, and what becomes of them (RFC 4954).
+
+use super::answering::Answering;
+use super::connection::End;
+use super::conversation::{Conversation, Expected};
+use super::stream::Transport;
+use crate::accounts::LoginError;
+use crate::limits;
+use crate::smtp::authentication::{Credentials, Turn};
+use crate::smtp::reply::Reply;
+
+impl<A: Answering, T: Transport> Conversation<A, T> {
+    /// Carries the exchange to its end. When it ends well, the session knows its login.
+    pub(super) async fn authenticate(&mut self, mut turn: Turn) -> Result<(), End> {
+        loop {
+            turn = match turn {
+                Turn::Ask(exchange) => {
+                    self.say(&exchange.question())?;
+                    match self.next_line(Expected::Credentials).await? {
+                        Ok(line) => exchange.answer(&line),
+                        Err(error) => Turn::Refuse(error.reply()),
+                    }
+                }
+                Turn::Refuse(reply) => return self.say(&reply),
+                Turn::Check(credentials) => return self.log_in(credentials).await,
+            };
+        }
+    }
+
+    async fn log_in(&mut self, credentials: Credentials) -> Result<(), End> {
+        let Credentials { name, password } = credentials;
+        // Replies to what was pipelined before are not kept waiting for argon2.
+        self.connection.flush().await?;
+        let address = self.peer.address;
+        match self.context.logins.verify(&name, password, address).await {
+            Ok(login) => {
+                self.context.counters.logins.increment();
+                self.peer.login = Some(login);
+                self.say(&Reply::authentication_succeeded())
+            }
+            Err(LoginError::Wrong) => self.refuse_login(),
+            Err(LoginError::TooMany) => self.say(&Reply::too_many_wrong_logins()),
+            Err(LoginError::Busy(_)) => self.say(&Reply::authentication_unavailable()),
+        }
+    }
+
+    /// The client learns that this one was wrong also when it was the last one.
+    fn refuse_login(&mut self) -> Result<(), End> {
+        self.context.counters.wrong_logins.increment();
+        self.wrong_logins += 1;
+        self.conclude(&Reply::authentication_failed())?;
+        if self.wrong_logins >= limits::WRONG_LOGINS_PER_SESSION {
+            return Err(End::Say(Reply::too_many_errors()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,274 @@
+//! AUTH by PLAIN and LOGIN: what a client answers becomes a name and a password, or a refusal
+//! (RFC 4954, RFC 4616).
+//!
+//! Whether they are right is somebody else's question.
+
+use std::fmt;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+use super::reply::Reply;
+
+/// A way to say who one is. Both send the password as it is, so both want TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// RFC 4616: name and password in one answer.
+    Plain,
+    /// Never a standard, but what some clients do: name and password in two answers.
+    Login,
+}
+
+impl Mechanism {
+    /// Those that we offer, the better first.
+    pub const ALL: [Self; 2] = [Self::Plain, Self::Login];
+
+    /// Its name in EHLO and AUTH.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
+        }
+    }
+
+    /// The mechanism of this name, given in upper case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|mechanism| mechanism.name() == name)
+    }
+
+    /// Begins with what AUTH itself carried: base64, or `=` for an empty answer (RFC 4954 §4).
+    #[must_use]
+    pub fn begin(self, initial: Option<&str>) -> Turn {
+        let exchange = match self {
+            Self::Plain => Exchange::Plain,
+            Self::Login => Exchange::LoginName,
+        };
+        match initial {
+            None => Turn::Ask(exchange),
+            Some("=") => exchange.decoded(Vec::new()),
+            Some(base64) => exchange.answer(base64.as_bytes()),
+        }
+    }
+}
+
+/// Who a client says it is, and how it proves that.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The login's name.
+    pub name: String,
+    /// Its password.
+    pub password: String,
+}
+
+/// By hand, because Debug goes to logs.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials {}", self.name)
+    }
+}
+
+/// What we are waiting for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exchange {
+    /// The one answer of PLAIN.
+    Plain,
+    /// The first of LOGIN.
+    LoginName,
+    /// The second of LOGIN.
+    LoginPassword {
+        /// The first.
+        name: String,
+    },
+}
+
+/// Whose turn it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The client's: it is asked, and answers with a line.
+    Ask(Exchange),
+    /// Ours: everything was said.
+    Check(Credentials),
+    /// Nobody's: it is over, and this is why.
+    Refuse(Reply),
+}
+
+impl Exchange {
+    /// The question, RFC 4954 §4: a challenge in base64, for PLAIN an empty one.
+    #[must_use]
+    pub fn question(&self) -> Reply {
+        Reply::challenge(match self {
+            Self::Plain => "",
+            // "Username:" and "Password:", which is what clients look for.
+            Self::LoginName => "VXNlcm5hbWU6",
+            Self::LoginPassword { .. } => "UGFzc3dvcmQ6",
+        })
+    }
+
+    /// Takes the line that the client answered with, without its CRLF.
+    #[must_use]
+    pub fn answer(self, line: &[u8]) -> Turn {
+        let line = line.trim_ascii_end();
+        if line == b"*" {
+            return Turn::Refuse(Reply::authentication_cancelled());
+        }
+        match BASE64_STANDARD.decode(line) {
+            Ok(bytes) => self.decoded(bytes),
+            Err(_) => Turn::Refuse(Reply::authentication_malformed()),
+        }
+    }
+
+    fn decoded(self, bytes: Vec<u8>) -> Turn {
+        // No login has a name or a password that is not UTF-8, so these are no login's.
+        let Ok(text) = String::from_utf8(bytes) else {
+            return Turn::Refuse(Reply::authentication_failed());
+        };
+        match self {
+            Self::Plain => plain(&text),
+            Self::LoginName => Turn::Ask(Self::LoginPassword { name: text }),
+            Self::LoginPassword { name } => Turn::Check(Credentials {
+                name,
+                password: text,
+            }),
+        }
+    }
+}
+
+/// `[authzid] NUL authcid NUL passwd`, RFC 4616 §2.
+fn plain(text: &str) -> Turn {
+    let parts: Vec<&str> = text.split('\0').collect();
+    let [acts_as, name, password] = parts[..] else {
+        return Turn::Refuse(Reply::authentication_malformed());
+    };
+    // A login acts for itself only.
+    if !acts_as.is_empty() && !acts_as.eq_ignore_ascii_case(name) {
+        return Turn::Refuse(Reply::authentication_failed());
+    }
+    Turn::Check(Credentials {
+        name: name.to_owned(),
+        password: password.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credentials(name: &str, password: &str) -> Turn {
+        Turn::Check(Credentials {
+            name: name.to_owned(),
+            password: password.to_owned(),
+        })
+    }
+
+    fn base64(text: &str) -> String {
+        BASE64_STANDARD.encode(text)
+    }
+
+    #[test]
+    fn plain_is_one_answer() {
+        let cancelled = || Turn::Refuse(Reply::authentication_cancelled());
+        let malformed = || Turn::Refuse(Reply::authentication_malformed());
+        let failed = || Turn::Refuse(Reply::authentication_failed());
+        for (line, expected) in [
+            (
+                base64("\0robot\0open sesame"),
+                credentials("robot", "open sesame"),
+            ),
+            (base64("robot\0robot\0x"), credentials("robot", "x")),
+            (base64("Robot\0robot\0x"), credentials("robot", "x")),
+            (
+                base64("\0robot\0pässword"),
+                credentials("robot", "pässword"),
+            ),
+            (base64("\0robot\0"), credentials("robot", "")),
+            (base64("boss\0robot\0x"), failed()),
+            (BASE64_STANDARD.encode(b"\0robot\0p\xe4ssword"), failed()),
+            (base64("robot\0x"), malformed()),
+            (base64("\0robot\0x\0"), malformed()),
+            (base64("robot"), malformed()),
+            (String::new(), malformed()),
+            ("=".to_owned(), malformed()),
+            ("AGEAYg=".to_owned(), malformed()),
+            ("AGEA Yg==".to_owned(), malformed()),
+            ("*".to_owned(), cancelled()),
+        ] {
+            let begun = Mechanism::Plain.begin(None);
+            let Turn::Ask(exchange) = begun else {
+                panic!("without an initial response PLAIN asks: {begun:?}");
+            };
+            assert_eq!(exchange.answer(line.as_bytes()), expected, "{line}");
+            // The same with the command, save that a response of its own may be neither empty nor `*`.
+            if !["", "=", "*"].contains(&line.as_str()) {
+                assert_eq!(Mechanism::Plain.begin(Some(&line)), expected, "{line}");
+            }
+        }
+        assert_eq!(Mechanism::Plain.begin(Some("=")), malformed());
+    }
+
+    #[test]
+    fn login_is_two_answers() {
+        let asks_for_password = || {
+            Turn::Ask(Exchange::LoginPassword {
+                name: "robot".to_owned(),
+            })
+        };
+        let asks_for_name = Mechanism::Login.begin(None);
+        assert_eq!(asks_for_name, Turn::Ask(Exchange::LoginName));
+        assert_eq!(
+            Mechanism::Login.begin(Some(&base64("robot"))),
+            asks_for_password()
+        );
+        assert_eq!(
+            Exchange::LoginName.answer(base64("robot").as_bytes()),
+            asks_for_password()
+        );
+        for (line, expected) in [
+            (base64("open sesame"), credentials("robot", "open sesame")),
+            (String::new(), credentials("robot", "")),
+            (
+                "*".to_owned(),
+                Turn::Refuse(Reply::authentication_cancelled()),
+            ),
+            (
+                "?".to_owned(),
+                Turn::Refuse(Reply::authentication_malformed()),
+            ),
+        ] {
+            let Turn::Ask(exchange) = asks_for_password() else {
+                unreachable!("it asks");
+            };
+            assert_eq!(exchange.answer(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn questions_are_base64() {
+        for (exchange, expected) in [
+            (Exchange::Plain, "334 \r\n"),
+            (Exchange::LoginName, "334 VXNlcm5hbWU6\r\n"),
+            (
+                Exchange::LoginPassword {
+                    name: String::new(),
+                },
+                "334 UGFzc3dvcmQ6\r\n",
+            ),
+        ] {
+            let mut wire = Vec::new();
+            exchange.question().write(&mut wire);
+            assert_eq!(String::from_utf8(wire).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn mechanisms_have_names_and_passwords_are_not_shown() {
+        for mechanism in Mechanism::ALL {
+            assert_eq!(Mechanism::from_name(mechanism.name()), Some(mechanism));
+        }
+        assert_eq!(Mechanism::from_name("CRAM-MD5"), None);
+        let shown = format!("{:?}", credentials("robot", "open sesame"));
+        assert!(!shown.contains("sesame"), "{shown}");
+    }
+}

@@ -1,0 +1,133 @@
+//! SMTP logins: a real client uses one, the trail says which, and a change is in force for the next one.
+
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::support::appliance::{Appliance, Plan};
+use crate::support::client::Client;
+use crate::support::messages;
+use crate::support::peers;
+use crate::support::raw_sink::{RawSink, Script};
+
+const LOGINS: &str = "/api/v1/smtp-logins";
+const PASSWORD: &str = "open sesame";
+const TO_B: &[&str] = &["<b@example.net>"];
+
+/// An appliance that trusts no client by its address, with the login `robot`.
+async fn with_login() -> (Appliance, RawSink) {
+    let sink = RawSink::start(Script::accepting()).await;
+    let appliance = Plan::new()
+        .next_hop(sink.address())
+        .environment("FASTPATH_TRUSTED_NETWORKS", "192.0.2.0/24")
+        .start()
+        .await;
+    let login = json!({"name": "robot", "password": PASSWORD, "note": "the shop's"});
+    let added = appliance.call(Method::POST, LOGINS, Some(login)).await;
+    assert_eq!(added.0, StatusCode::CREATED, "{}", added.1);
+    (appliance, sink)
+}
+
+async fn secure(appliance: &Appliance) -> Client {
+    let mut client = appliance.client().await;
+    client.command("STARTTLS", 220).await;
+    let mut client = client.handshake().await;
+    client.command("EHLO client.example.org", 250).await;
+    client
+}
+
+async fn log_in(appliance: &Appliance, password: &str, code: u16) -> Client {
+    let mut client = secure(appliance).await;
+    let response = BASE64_STANDARD.encode(format!("\0robot\0{password}"));
+    client
+        .command(&format!("AUTH PLAIN {response}"), code)
+        .await;
+    client
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_client_logs_in_and_the_trail_names_its_login() {
+    let (appliance, sink) = with_login().await;
+    for (number, mechanism) in ["PLAIN", "LOGIN"].into_iter().enumerate() {
+        let output = peers::run(
+            Command::new(peers::program("swaks"))
+                .args(["--server", &appliance.smtp().to_string()])
+                .args(["--from", "shop@example.org", "--to", "b@example.net"])
+                .args(["--tls", "--auth", mechanism])
+                .args(["--auth-user", "robot", "--auth-password", PASSWORD]),
+            Duration::from_secs(30),
+        )
+        .await;
+        let conversation = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{conversation}");
+        let arrival = sink.wait_for_accepted(number + 1).await.pop().unwrap();
+        let received = messages::header(&arrival.content, "Received").unwrap();
+        assert!(received.contains(" with ESMTPSA id "), "{received}");
+    }
+    let trail = appliance.trail("sender=shop@example.org", |_| true).await;
+    let id = trail["message_id"].as_str().unwrap();
+    let trail = appliance.read(&format!("/api/v1/messages/{id}")).await;
+    assert!(trail.to_string().contains("\"login\":\"robot\""), "{trail}");
+    assert!(!appliance.log().contains(PASSWORD));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_in_force_for_the_next_login_and_after_a_restart() {
+    let (mut appliance, sink) = with_login().await;
+    let robot = format!("{LOGINS}/robot");
+    // Twice, so that the second one comes from the memory that a change must not leave behind.
+    for _ in 0..2 {
+        log_in(&appliance, PASSWORD, 235).await.quit().await;
+    }
+    let mut before = log_in(&appliance, PASSWORD, 235).await;
+    let change = Some(json!({"password": "another word"}));
+    let (status, answer) = appliance.call(Method::PUT, &robot, change).await;
+    assert_eq!(status, StatusCode::NO_CONTENT, "{answer}");
+    log_in(&appliance, PASSWORD, 535).await.quit().await;
+    log_in(&appliance, "another word", 235).await.quit().await;
+    // Who has logged in stays so.
+    let reply = before
+        .message("<a@example.org>", TO_B, &messages::small("one"))
+        .await;
+    assert_eq!(reply.code, 250, "{reply}");
+    sink.wait_for_accepted(1).await;
+
+    assert!(appliance.terminate(Duration::from_secs(20)).await.success());
+    let appliance = appliance.restart().await;
+    log_in(&appliance, "another word", 235).await.quit().await;
+    let listed = appliance.read(LOGINS).await;
+    assert_eq!(listed["items"][0]["note"], "the shop's");
+    assert!(!listed.to_string().contains("argon2"), "{listed}");
+
+    let (status, _) = appliance.call(Method::DELETE, &robot, None).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    // The last one is gone, and with it the whole command.
+    log_in(&appliance, "another word", 502).await.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_guesses_is_told_to_come_back_later() {
+    let (appliance, _sink) = with_login().await;
+    let guess = BASE64_STANDARD.encode("\0robot\0not this one");
+    let mut wrong = 0;
+    let mut refused = false;
+    while !refused {
+        let mut client = secure(&appliance).await;
+        for _ in 0..2 {
+            client
+                .send(format!("AUTH PLAIN {guess}\r\n").as_bytes())
+                .await
+                .unwrap();
+            let reply = client.reply().await.unwrap();
+            wrong += u32::from(reply.code == 535);
+            refused = reply.code == 454;
+        }
+        assert!(wrong <= 20, "{wrong} guesses");
+    }
+    assert_eq!(wrong, 20);
+    // Nothing is said about the right one either.
+    log_in(&appliance, PASSWORD, 454).await.quit().await;
+}
