@@ -63,22 +63,37 @@ impl Administration {
         patch: Map<String, Value>,
         actor: Actor,
     ) -> Result<Arc<Settings>, ChangeError> {
+        self.change_by(move |_| patch, actor).await
+    }
+
+    /// Changes the fields that `patch` makes of the settings as they are when it is this change's turn:
+    /// for changes that build on what is there.
+    ///
+    /// # Errors
+    /// As [`Self::change`].
+    pub async fn change_by(
+        self: &Arc<Self>,
+        patch: impl FnOnce(&Settings) -> Map<String, Value> + Send + 'static,
+        actor: Actor,
+    ) -> Result<Arc<Settings>, ChangeError> {
         // On a task of its own: a request that is given up half-way must not leave settings that are
         // stored but not in force.
         let administration = Arc::clone(self);
-        tokio::spawn(async move { administration.apply(&patch, &actor).await })
+        tokio::spawn(async move { administration.apply(patch, &actor).await })
             .await
             .unwrap_or(Err(ChangeError::Interrupted))
     }
 
     async fn apply(
         &self,
-        patch: &Map<String, Value>,
+        patch: impl FnOnce(&Settings) -> Map<String, Value>,
         actor: &Actor,
     ) -> Result<Arc<Settings>, ChangeError> {
         let _turn = self.turn.lock().await;
         let before = self.current.snapshot();
-        let after = before.patched(patch).map_err(ChangeError::Invalid)?;
+        let after = before
+            .patched(&patch(&before))
+            .map_err(ChangeError::Invalid)?;
         let Some(difference) = Difference::between(before.written(), after.written()) else {
             return Ok(before);
         };

@@ -12,6 +12,7 @@ mod actions;
 mod checkpoint;
 mod columns;
 mod connections;
+mod destinations;
 mod due;
 mod error;
 mod filter;
@@ -22,6 +23,8 @@ mod history_rows;
 mod insert;
 mod load;
 mod plan;
+mod queue_choice;
+mod queue_detail;
 mod queue_figures;
 mod queue_read;
 mod queue_write;
@@ -42,13 +45,18 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use destinations::{
+    AGE_BOUNDS_SECONDS, AgeRow, AgeTable, ByAge, Destinations, OtherDestinations,
+};
 pub use error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
 pub use filter::QueueFilter;
 pub use history_prune::Pruned;
 pub use history_rows::{
     AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, TrailEvent, TrailOfMessage,
 };
-pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueSize};
+pub use queue_choice::Choice;
+pub use queue_detail::{QueuedRecipient, SourceStart};
+pub use queue_figures::{NextHopBacklog, QueueFigures, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
 pub use settings::{AuditEntry, AuditItem};

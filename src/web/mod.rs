@@ -12,6 +12,7 @@ mod health;
 mod metrics;
 mod overview;
 mod page;
+mod queue;
 pub mod routes;
 mod wording;
 

@@ -14,7 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::{Context, access, api, assets, health, metrics, overview};
+use super::{Context, access, api, assets, health, metrics, overview, queue};
 use crate::accounts::Role;
 use crate::limits;
 
@@ -27,7 +27,15 @@ pub fn router(context: Arc<Context>) -> Router {
     let pages = |role| from_fn_with_state((Arc::clone(&context), role), access::pages);
     let to_see = Router::new()
         .route("/", get(overview::page))
+        .route("/queue", get(queue::listing))
+        .route("/queue/{id}", get(queue::recipient))
         .route_layer(pages(Role::Viewer));
+    let to_operate = Router::new()
+        .route("/queue/actions", post(queue::confirm))
+        .route("/queue/actions/confirmed", post(queue::carry_out))
+        .route("/queue/next-hops", post(queue::pause_or_resume))
+        .route("/queue/{id}/source", get(queue::source))
+        .route_layer(pages(Role::Operator));
     let metrics = Router::new()
         .route("/metrics", get(metrics::page))
         .route_layer(from_fn_with_state(Arc::clone(&context), access::metrics));
@@ -36,6 +44,8 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/statistics/live", get(api::statistics::live))
         .route("/api/v1/settings", get(api::settings::show))
         .route("/api/v1/queue", get(api::queue::list))
+        .route("/api/v1/queue/destinations", get(api::queue::destinations))
+        .route("/api/v1/queue/{id}", get(api::queue::show))
         .route("/api/v1/messages", get(api::messages::list))
         .route("/api/v1/messages/{id}", get(api::messages::trail))
         .route_layer(api(Role::Viewer));
@@ -50,6 +60,7 @@ pub fn router(context: Arc<Context>) -> Router {
     Router::new()
         .merge(open)
         .merge(to_see)
+        .merge(to_operate)
         .merge(metrics)
         .merge(api_to_see)
         .merge(api_to_operate)
@@ -119,4 +130,4 @@ async fn with_security_headers(mut response: Response) -> Response {
 
 #[cfg(test)]
 #[path = "routes_tests.rs"]
-mod tests;
+pub(super) mod tests;
