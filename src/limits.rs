@@ -98,6 +98,10 @@ pub const BUDGET_REFUSAL_PERCENT: u64 = 95;
 pub const SINGLE_WRITE_BYTES: u64 = 65_536;
 /// Groups of one message that are under way at one time on the fast path; the others wait their turn.
 pub const GROUPS_AT_ONCE: usize = 64;
+/// A next hop's name: a domain, or an address in brackets, with a colon and a port.
+pub const NEXT_HOP_NAME_BYTES: usize = DOMAIN_BYTES + 8;
+/// Next hops that an operator may have paused at one time: each look into the queue names them all.
+pub const PAUSED_NEXT_HOPS: usize = 1_000;
 /// Words of a next hop that are passed on to a client or kept.
 pub const PASSED_WORDS_BYTES: usize = 400;
 /// Life of a fingerprint.
@@ -202,6 +206,12 @@ pub const STORE_BUSY_WAIT: Duration = Duration::from_secs(5);
 pub const STORE_CLOSE_WAIT: Duration = Duration::from_secs(4);
 /// Rows that one transaction of a bulk action touches.
 pub const BULK_CHUNK: usize = 500;
+/// Messages that are returned to their senders in one transaction: each brings a report of up to
+/// [`REPORT_BODY_BYTES`].
+pub const RETURN_CHUNK: usize = 50;
+/// A change of the queue that takes longer than this goes on without whoever asked for it; less than
+/// `REQUEST_WAIT`.
+pub const ACTION_WAIT: Duration = Duration::from_secs(20);
 /// Attempts of the queue under way at one time.
 pub const QUEUE_ATTEMPTS: usize = 200;
 /// Attempts of the queue under way at one time for one next hop, so that one destination cannot
@@ -214,6 +224,9 @@ pub const HANDED_ON_PER_NEXT_HOP: usize = 100;
 pub const QUEUE_ROWS_PER_NEXT_HOP: usize = 20;
 /// A recipient whose next hop was busy or suspended, and so was not asked, is due again after this.
 pub const UNTRIED_WAIT: Duration = Duration::from_secs(2);
+/// A recipient that met a paused next hop is due again after this, should nobody resume it before:
+/// resuming makes it due at once.
+pub const PAUSED_WAIT: Duration = Duration::from_secs(60);
 /// The store answers within this, or the message counts as not stored.
 pub const STORE_WAIT: Duration = Duration::from_secs(30);
 /// An uncertain recipient is not tried again before this.
@@ -274,6 +287,16 @@ pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
 pub const PAGE_ITEMS: u32 = 100;
 /// Items that a caller may ask for at once.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
+/// Destinations in the table of the queue's page; the rest is one line.
+pub const DESTINATIONS_SHOWN: u32 = 20;
+/// Bytes of a queued message that its source view shows.
+pub const SOURCE_BYTES: u64 = 1_048_576;
+/// Bytes of a queued message in which its page looks for the header.
+pub const HEADER_SHOWN_BYTES: u64 = 65_536;
+/// Header fields that the page of a queued message shows.
+pub const HEADER_FIELDS_SHOWN: usize = 200;
+/// Events of one recipient, the latest ones, that its page shows.
+pub const EVENTS_SHOWN: usize = 500;
 /// Connections to the web address at one time.
 pub const WEB_CONNECTIONS: usize = 256;
 /// A connection to the web address on which no answer was written for this long is closed: it bounds

@@ -29,6 +29,7 @@ mod next_hops;
 mod repetition;
 mod start_tls;
 
+mod pauses;
 mod queue;
 mod reports;
 

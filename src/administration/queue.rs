@@ -1,12 +1,18 @@
-//! What an operator does with the queue: for chosen recipients, or for all that a filter finds.
+//! What an operator does with the queue: for chosen recipients, for all that a filter finds, or for
+//! a whole next hop.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::Actor;
+use super::{Actor, Administration, ChangeError};
+use crate::limits;
 use crate::message::RowId;
 use crate::queue::{Action, Queue};
+use crate::settings::Settings;
 use crate::store::{AuditEntry, QueueFilter, Store};
 
 /// Whom an action is for.
@@ -20,6 +26,21 @@ pub enum Target {
         filter: QueueFilter,
         /// How many the operator saw.
         expect: u64,
+    },
+}
+
+/// How far an action came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It is done.
+    Done {
+        /// How many recipients it concerned.
+        affected: u64,
+    },
+    /// It takes longer than anybody waits for an answer, and goes on.
+    GoesOn {
+        /// How many recipients were chosen.
+        chosen: u64,
     },
 }
 
@@ -45,17 +66,18 @@ pub enum ActionError {
 /// When the count changed, or when the store does not answer.
 pub async fn act(
     store: &Store,
-    queue: &Queue,
+    queue: &Arc<Queue>,
     action: Action,
     target: Target,
     actor: &Actor,
-) -> Result<u64, ActionError> {
-    let now = Timestamp::now();
+) -> Result<Progress, ActionError> {
+    let mut asked = Map::new();
     let rows = match target {
         Target::Rows(rows) => rows,
         Target::Matching { filter, expect } => {
+            asked.insert("filter".to_owned(), Value::Object(filter.parts()));
             let matching = store
-                .matching(&filter, now)
+                .matching(&filter, Timestamp::now())
                 .await
                 .map_err(anyhow::Error::from)?;
             let found = matching.len() as u64;
@@ -68,22 +90,82 @@ pub async fn act(
             matching.into_iter().map(|(row, _)| row).collect()
         }
     };
-    let affected = queue
-        .act(action, rows, &actor.to_string())
-        .await
-        .map_err(anyhow::Error::from)?;
+    let chosen = rows.len() as u64;
+    asked.insert("chosen".to_owned(), json!(chosen));
+    // On a task of its own: a request that is given up half-way must not leave half of the rows.
+    let work = carry_out(
+        store.clone(),
+        Arc::clone(queue),
+        action,
+        rows,
+        asked,
+        actor.clone(),
+    );
+    match timeout(limits::ACTION_WAIT, tokio::spawn(work)).await {
+        Ok(Ok(affected)) => Ok(Progress::Done {
+            affected: affected?,
+        }),
+        Ok(Err(died)) => Err(ActionError::Store(died.into())),
+        Err(_) => Ok(Progress::GoesOn { chosen }),
+    }
+}
+
+/// Does it and notes it, whoever still waits.
+async fn carry_out(
+    store: Store,
+    queue: Arc<Queue>,
+    action: Action,
+    rows: Vec<RowId>,
+    mut asked: Map<String, Value>,
+    actor: Actor,
+) -> anyhow::Result<u64> {
+    let at = Timestamp::now();
+    let done = queue.act(action, rows, &actor.to_string()).await;
+    match &done {
+        Ok(affected) => asked.insert("affected".to_owned(), json!(affected)),
+        // Pieces before it may be done.
+        Err(error) => asked.insert("error".to_owned(), json!(error.to_string())),
+    };
     let entry = AuditEntry {
-        at: now,
+        at,
         who: actor.who.clone(),
         from: actor.from,
         action: format!("queue: {}", action.as_str()),
         before: None,
-        after: Some(json!({"affected": affected})),
+        after: Some(Value::Object(asked)),
     };
     // The rows are changed already: an audit that cannot be written must not hide that.
     if let Err(error) = store.append_audit(entry).await {
         warn!(%error, %actor, "a change of the queue was not audited");
     }
+    let affected = done?;
     info!(action = action.as_str(), affected, %actor, "queue changed");
     Ok(affected)
+}
+
+/// Pauses or resumes a next hop, by its name: effective for the next message, and for the queue at
+/// once. What is so already leaves no trace.
+///
+/// # Errors
+/// When the name does not hold, or the store does not take it; nothing is changed then.
+pub async fn set_paused(
+    administration: &Arc<Administration>,
+    next_hop: String,
+    paused: bool,
+    actor: Actor,
+) -> Result<Arc<Settings>, ChangeError> {
+    let patch = move |settings: &Settings| {
+        let mut names = settings.paused_next_hops.clone();
+        names.retain(|name| *name != next_hop);
+        if paused {
+            names.push(next_hop);
+        }
+        // In one order, so that pausing twice is no change.
+        names.sort_unstable();
+        Ok(Map::from_iter([(
+            "paused_next_hops".to_owned(),
+            json!(names),
+        )]))
+    };
+    administration.change_with(patch, actor).await
 }

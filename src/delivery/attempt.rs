@@ -45,6 +45,9 @@ impl<P: CommitPoint> Attempt<'_, P> {
     /// Never fails: whatever happens is an outcome.
     pub(super) async fn run(&self) -> Tried {
         let Errand { next_hop, pace, .. } = self.errand;
+        if self.delivery.settings.snapshot().is_paused(next_hop.name()) {
+            return self.nobody(paused());
+        }
         // Asked first without taking the probe: who is turned away need not wait for room.
         if self.known.suspended(*pace, Instant::now()).is_some() {
             return self.nobody(suspended());
@@ -171,6 +174,12 @@ impl<P: CommitPoint> Attempt<'_, P> {
             peer: None,
         }
     }
+}
+
+fn paused() -> Outcome {
+    // RFC 3463 §3.4: the destination takes no messages for now.
+    let reply = Reply::new(451, (4, 3, 2), "the operator has paused the next hop");
+    Outcome::Deferred(DiskReason::NextHopPaused, reply)
 }
 
 fn suspended() -> Outcome {

@@ -117,6 +117,8 @@ pub enum DiskReason {
     DestinationBusy,
     /// The next hop's breaker is open.
     DestinationSuspended,
+    /// An operator paused the next hop.
+    NextHopPaused,
     /// The memory budget was used up.
     MemoryPressure,
     /// The destination takes only 7-bit content.
@@ -135,6 +137,7 @@ impl DiskReason {
         Self::AckDeadline,
         Self::DestinationBusy,
         Self::DestinationSuspended,
+        Self::NextHopPaused,
         Self::MemoryPressure,
         Self::Conversion,
         Self::Uncertain,
@@ -151,6 +154,7 @@ impl DiskReason {
             Self::AckDeadline => "ack_deadline",
             Self::DestinationBusy => "destination_busy",
             Self::DestinationSuspended => "destination_suspended",
+            Self::NextHopPaused => "next_hop_paused",
             Self::MemoryPressure => "memory_pressure",
             Self::Conversion => "conversion",
             Self::Uncertain => "uncertain",

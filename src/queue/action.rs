@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::message::RowState;
+
 /// One thing to do. Leased rows (an attempt is under way) obey when the attempt ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -19,6 +21,34 @@ pub enum Action {
 }
 
 impl Action {
+    /// All of them, the harmless ones first.
+    pub const ALL: [Self; 5] = [
+        Self::Retry,
+        Self::Hold,
+        Self::Release,
+        Self::Return,
+        Self::Purge,
+    ];
+
+    /// The action of this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == word)
+    }
+
+    /// Whether rows in this state are concerned; what is under way obeys when its attempt ends.
+    #[must_use]
+    pub const fn concerns(self, state: RowState) -> bool {
+        use RowState::{Damaged, Delivering, Held, Quarantined, Uncertain, Waiting};
+        match self {
+            Self::Retry | Self::Hold => matches!(state, Waiting | Uncertain | Delivering),
+            Self::Release => matches!(state, Held | Quarantined),
+            Self::Purge => true,
+            // What cannot be read cannot be returned.
+            Self::Return => !matches!(state, Damaged),
+        }
+    }
+
     /// The word in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -3,17 +3,18 @@
 //! A row whose attempt is under way is not touched: the order is noted with its lease and carried
 //! out when the attempt ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::{Action, Failed, Failure, Queue};
 use crate::limits;
 use crate::message::trail::{Event, Noted, TrailEntry};
-use crate::message::{MessageId, RowId, RowState};
+use crate::message::{Message, MessageId, RowId, RowState};
 use crate::smtp::reply::Reply;
-use crate::store::{self, RowChange, StoreError, TakenRow};
+use crate::store::{self, NewQueued, RowChange, StoreError, TakenRow};
 
 impl Queue {
     /// Does `action` to those of `rows` that it applies to, and says how many those were. `who` asked
@@ -55,10 +56,8 @@ impl Queue {
         };
         let affected = ordered.len() + done.len();
         let settings = self.tools.settings.snapshot();
-        for row in known
-            .iter()
-            .filter(|row| ordered.contains(&row.id) || done.contains(&row.id))
-        {
+        let concerned: HashSet<RowId> = ordered.into_iter().chain(done).collect();
+        for row in known.iter().filter(|row| concerned.contains(&row.id)) {
             if action == Action::Retry {
                 // Now means now, also where nobody answered a while ago.
                 let domain = row.recipient.address.domain_lowercase();
@@ -86,24 +85,61 @@ impl Queue {
                 by_message.entry(row.message).or_default().push(row);
             }
         }
-        let mut returned = Vec::with_capacity(rows.len());
-        for (id, rows) in by_message {
-            let Ok(mut message) = self.tools.store.load(id, &self.tools.budget).await else {
-                // What cannot be read cannot be returned; it can be purged.
-                continue;
-            };
-            message.envelope.recipients = rows.iter().map(|row| row.recipient.clone()).collect();
-            let message = Arc::new(message);
-            let failed: Vec<Failed> = rows.iter().map(returned_row).collect();
-            let reports = self.failure_report(&message, &failed).await;
-            let removed = rows.iter().map(|row| RowChange::Remove(row.id)).collect();
-            let reports = reports.into_iter().collect();
-            self.tools.store.settle(removed, reports).await?;
-            returned.extend(rows.iter().map(|row| row.id));
-            self.note_failures(&message, &failed);
+        let by_message: Vec<(MessageId, Vec<TakenRow>)> = by_message.into_iter().collect();
+        let mut returned: Vec<RowId> = Vec::with_capacity(rows.len());
+        for piece in by_message.chunks(limits::RETURN_CHUNK) {
+            returned.extend(self.return_piece(piece).await?);
         }
         Ok(returned)
     }
+
+    /// One transaction for the rows of some messages and the reports on them.
+    async fn return_piece(
+        &self,
+        piece: &[(MessageId, Vec<TakenRow>)],
+    ) -> Result<Vec<RowId>, StoreError> {
+        let reading = piece.iter().map(|(id, rows)| self.returned(*id, rows));
+        let mut returned: Vec<Returned> = join_all(reading).await.into_iter().flatten().collect();
+        let rows: Vec<RowId> = returned
+            .iter()
+            .flat_map(|returned| returned.rows.iter().copied())
+            .collect();
+        let removed = rows.iter().map(|&row| RowChange::Remove(row)).collect();
+        let reports = returned.iter_mut().filter_map(|one| one.report.take());
+        let reports = reports.collect();
+        self.tools.store.settle(removed, reports).await?;
+        for Returned {
+            message, failed, ..
+        } in &returned
+        {
+            self.note_failures(message, failed);
+        }
+        Ok(rows)
+    }
+
+    /// What returning rows of one message takes; none when it cannot be read: what cannot be read
+    /// cannot be returned, only purged.
+    async fn returned(&self, id: MessageId, rows: &[TakenRow]) -> Option<Returned> {
+        let mut message = self.tools.store.load(id, &self.tools.budget).await.ok()?;
+        message.envelope.recipients = rows.iter().map(|row| row.recipient.clone()).collect();
+        let message = Arc::new(message);
+        let failed: Vec<Failed> = rows.iter().map(returned_row).collect();
+        let report = self.failure_report(&message, &failed).await;
+        Some(Returned {
+            rows: rows.iter().map(|row| row.id).collect(),
+            message,
+            failed,
+            report,
+        })
+    }
+}
+
+/// Rows of one message on their way back to its sender.
+struct Returned {
+    message: Arc<Message>,
+    rows: Vec<RowId>,
+    failed: Vec<Failed>,
+    report: Option<NewQueued>,
 }
 
 fn returned_row(row: &TakenRow) -> Failed {

@@ -28,6 +28,8 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 impl Queue {
     /// Drives the queue until `shutdown`.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut current = self.tools.settings.clone();
+        let mut settings = current.snapshot();
         loop {
             let woken = self.wake.notified();
             tokio::pin!(woken);
@@ -44,7 +46,23 @@ impl Queue {
                 () = self.tools.store.rescheduled() => {}
                 () = self.tools.delivery.recovered() => {}
                 () = tokio::time::sleep(pause) => {}
+                Some(changed) = current.changed() => {
+                    self.resume(&settings, &changed).await;
+                    settings = changed;
+                }
                 () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// What waits for next hops that are paused no longer is due at once.
+    async fn resume(&self, before: &Settings, after: &Settings) {
+        let paused = before.paused_next_hops.iter();
+        for next_hop in paused.filter(|name| !after.is_paused(name)) {
+            tracing::info!(%next_hop, "resumed: what waits for it is due");
+            self.tools.delivery.probe_now(next_hop);
+            if let Err(error) = self.tools.store.make_due(next_hop, Timestamp::now()).await {
+                tracing::error!(%next_hop, %error, "what waits for it keeps its times");
             }
         }
     }
@@ -83,7 +101,7 @@ impl Queue {
         Ok(until_due.min(first_probe).min(LONGEST_SLEEP))
     }
 
-    /// Next hops that are suspended or have their share of attempts, when the first probe is due, and
+    /// Next hops that are paused or suspended or have their share of attempts, when the first probe is due, and
     /// whether some have their share.
     fn next_hops_left_alone(&self) -> (Vec<String>, Duration, bool) {
         let now = Instant::now();
@@ -102,6 +120,7 @@ impl Queue {
                 except.push(name.to_string());
             }
         }
+        except.extend_from_slice(&self.tools.settings.snapshot().paused_next_hops);
         (except, first_probe, saturated)
     }
 

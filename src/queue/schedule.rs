@@ -64,6 +64,12 @@ pub fn after_attempt(
     match outcome {
         OutcomeKind::Delivered => Next::Done,
         OutcomeKind::Refused => Next::Fail(Failure::Refused),
+        // Nobody was asked and nobody will be until an operator resumes the next hop: then there is at
+        // least one attempt, however long that took.
+        OutcomeKind::Deferred if reason == Some(&DiskReason::NextHopPaused) => Next::Again {
+            state: RowState::Waiting,
+            at: situation.now + limits::PAUSED_WAIT,
+        },
         OutcomeKind::Deferred if was_not_tried(reason) => {
             // The next hop was not spoken to, so this was no attempt of the schedule: due soon, and
             // the runner leaves next hops alone that are busy or suspended.
@@ -90,7 +96,11 @@ pub fn after_attempt(
 pub fn was_not_tried(reason: Option<&DiskReason>) -> bool {
     matches!(
         reason,
-        Some(DiskReason::DestinationBusy | DiskReason::DestinationSuspended)
+        Some(
+            DiskReason::DestinationBusy
+                | DiskReason::DestinationSuspended
+                | DiskReason::NextHopPaused
+        )
     )
 }
 
@@ -241,6 +251,25 @@ mod tests {
                 &settings(1),
             );
             assert_eq!(next, again_in(RowState::Waiting, 10, 2));
+        }
+    }
+
+    #[test]
+    fn nobody_runs_out_of_time_while_the_next_hop_is_paused() {
+        for now in [10, 432_001] {
+            let situation = Situation {
+                attempts: 5,
+                now: at(now),
+                expires_at: at(432_000),
+                dice: 0,
+            };
+            let next = after_attempt(
+                OutcomeKind::Deferred,
+                Some(&DiskReason::NextHopPaused),
+                situation,
+                &settings(1),
+            );
+            assert_eq!(next, again_in(RowState::Waiting, now, 60));
         }
     }
 }

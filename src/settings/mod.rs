@@ -9,7 +9,7 @@ mod patch;
 pub mod quantity;
 mod written;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ pub struct Settings {
     written: Written,
     default_next_hop: Option<Arc<NextHop>>,
     next_hops: HashMap<String, Arc<NextHop>>,
+    paused: HashSet<String>,
 }
 
 impl Settings {
@@ -51,7 +52,9 @@ impl Settings {
                 )
             })
             .collect();
+        let paused = written.paused_next_hops.iter().cloned().collect();
         Ok(Self {
+            paused,
             written,
             default_next_hop,
             next_hops,
@@ -95,6 +98,12 @@ impl Settings {
             Some(next_hop) => Arc::clone(next_hop),
             None => Arc::new(self.written.next_hop_defaults.by_mx(domain)),
         }
+    }
+
+    /// Whether nothing is sent to the next hop of this name.
+    #[must_use]
+    pub fn is_paused(&self, next_hop_name: &str) -> bool {
+        self.paused.contains(next_hop_name)
     }
 
     /// Whether clients of this address may relay to anywhere.

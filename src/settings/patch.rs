@@ -134,5 +134,17 @@ mod tests {
             &["trusted_networks"],
         );
         check(json!({"default_next_hop": null}), &[]);
+        check(
+            json!({"paused_next_hops": ["example.net", "[2001:db8::1]:25"]}),
+            &[],
+        );
+        for wrong in [
+            json!([""]),
+            json!(["A.example"]),
+            json!(["a b"]),
+            json!(["a", "a"]),
+        ] {
+            check(json!({"paused_next_hops": wrong}), &["paused_next_hops"]);
+        }
     }
 }

@@ -57,6 +57,8 @@ pub struct Written {
     pub next_hop_defaults: NextHopDefaults,
     /// Where mail for single domains goes.
     pub next_hops: Vec<NextHopEntry>,
+    /// Next hops, by their names on pages, that nothing is sent to until they are resumed.
+    pub paused_next_hops: Vec<String>,
     /// DNS servers that are asked, `address:port`; empty: the system's.
     pub dns_servers: Vec<std::net::SocketAddr>,
     /// A PEM file with the certificate chain for STARTTLS; none: our own.
@@ -131,6 +133,7 @@ impl Default for Written {
             default_next_hop: None,
             next_hop_defaults: NextHopDefaults::default(),
             next_hops: Vec::new(),
+            paused_next_hops: Vec::new(),
             dns_servers: Vec::new(),
             tls_certificate_file: None,
             tls_key_file: None,
@@ -217,6 +220,7 @@ impl Written {
         }
         self.validate_schedule(&mut errors);
         self.validate_domains(&mut errors);
+        self.validate_paused(&mut errors);
         if self.tls_certificate_file.is_some() != self.tls_key_file.is_some() {
             errors.add(
                 "tls_key_file",
@@ -273,6 +277,32 @@ impl Written {
             }
         }
     }
+
+    fn validate_paused(&self, errors: &mut FieldErrors) {
+        const FIELD: &str = "paused_next_hops";
+        let paused = &self.paused_next_hops;
+        if paused.len() > limits::PAUSED_NEXT_HOPS {
+            let most = limits::PAUSED_NEXT_HOPS;
+            errors.add(FIELD, format!("at most {most} next hops can be paused"));
+        }
+        for (position, name) in paused.iter().enumerate() {
+            if !is_next_hop_name(name) {
+                let message = format!("“{name}” is not the name of a next hop in lower case");
+                errors.add(FIELD, message);
+            }
+            if paused[..position].contains(name) {
+                errors.add(FIELD, format!("“{name}” stands twice"));
+            }
+        }
+    }
+}
+
+/// A next hop's name as pages show it: `host:port`, or a domain; in lower case.
+fn is_next_hop_name(text: &str) -> bool {
+    (1..=limits::NEXT_HOP_NAME_BYTES).contains(&text.len())
+        && !text
+            .chars()
+            .any(|c| c.is_ascii_uppercase() || c.is_whitespace() || c.is_control())
 }
 
 /// Whether a trusted network is so wide that it makes an open relay: wider than any that an

@@ -155,7 +155,7 @@ mod tests {
         let live = Live::new(&windows, 1_000_130, resident, queue);
         let reasons = json!({
             "over_threshold": 1, "deferred": 0, "ack_deadline": 0, "destination_busy": 0,
-            "destination_suspended": 0, "memory_pressure": 0, "conversion": 0, "uncertain": 0,
+            "destination_suspended": 0, "next_hop_paused": 0, "memory_pressure": 0, "conversion": 0, "uncertain": 0,
             "standard_path": 0, "condition:antispam": 1,
         });
         let all = json!({

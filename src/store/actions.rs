@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::Store;
-use super::columns::milliseconds;
+use super::columns::{integer, milliseconds};
 use super::error::StoreError;
 use super::queue_write::{json, remove_messages};
 use super::rows::Action;
@@ -38,6 +38,48 @@ impl Store {
         }
         Ok(affected)
     }
+
+    /// Makes every waiting row for `next_hop` due at `now` that is due later; uncertain ones keep their
+    /// wait. Says how many those were.
+    ///
+    /// # Errors
+    /// When a piece was not stored; the pieces before it are.
+    pub async fn make_due(&self, next_hop: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let mut made_due = 0;
+        loop {
+            let next_hop = next_hop.to_owned();
+            let piece = self.ask(|answer| Job::MakeDue {
+                next_hop,
+                now,
+                answer,
+            });
+            let piece = piece.await?;
+            made_due += piece;
+            if piece < limits::BULK_CHUNK as u64 {
+                return Ok(made_due);
+            }
+        }
+    }
+}
+
+/// Makes one piece of the rows that wait for `next_hop` due at `now`.
+pub(super) async fn make_due(
+    connection: &mut SqliteConnection,
+    next_hop: &str,
+    now: Timestamp,
+) -> Result<u64, sqlx::Error> {
+    let changed = sqlx::query(
+        "UPDATE recipients SET next_attempt_at = ?2 WHERE id IN (
+             SELECT id FROM recipients
+             WHERE state IN ('waiting', 'uncertain') AND state = 'waiting'
+               AND next_hop = ?1 AND next_attempt_at > ?2 LIMIT ?3)",
+    )
+    .bind(next_hop)
+    .bind(milliseconds(now))
+    .bind(integer(limits::BULK_CHUNK as u64))
+    .execute(connection)
+    .await?;
+    Ok(changed.rows_affected())
 }
 
 /// Does `action` to one piece; gives the rows it applied to and the spool files that went with them.
@@ -109,6 +151,27 @@ mod tests {
         check(Action::Retry, &[(1, Waiting, 50), (4, Uncertain, 50)]).await;
         check(Action::Hold, &[(1, Held, 100), (4, Held, 100)]).await;
         check(Action::Release, &[(3, Waiting, 50), (5, Waiting, 50)]).await;
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_one_next_hop_is_made_due() {
+        let scene = Scene::new().await;
+        let rows: Vec<i64> = (1..=1_203).collect();
+        let mut message = queued(1, &rows, b"x");
+        for row in &mut message.rows {
+            row.next_attempt_at = time(100);
+        }
+        message.rows[0].state = RowState::Uncertain;
+        message.rows[1].next_hop = "other.example.net".into();
+        message.rows[2].next_attempt_at = time(40);
+        scene.store.insert(vec![message]).await.expect("stored");
+        let made_due = scene.store.make_due("mx.example.net", time(50)).await;
+        assert_eq!(made_due, Ok(1_200));
+        for (row, due) in [(1, 100), (2, 100), (3, 40), (4, 50), (1_203, 50)] {
+            let item = scene.store.queue_item(RowId(row)).await.expect("readable");
+            let item = item.expect("it is there");
+            assert_eq!(item.next_attempt_at, time(due), "{row}");
+        }
     }
 
     #[tokio::test]

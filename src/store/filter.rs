@@ -8,7 +8,8 @@ use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::columns::milliseconds;
@@ -17,7 +18,7 @@ use crate::message::{MessageId, RowState};
 /// Every part narrows; without parts all rows are meant. A blank text, as an empty field of a form
 /// sends it, is no part. Texts match anywhere and ignore the case of ASCII letters; one that ends in
 /// `*` matches from the beginning.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QueueFilter {
     /// In this state.
@@ -57,6 +58,16 @@ impl QueueFilter {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The parts that narrow, under the names of the API.
+    #[must_use]
+    pub fn parts(&self) -> Map<String, Value> {
+        let Ok(Value::Object(mut parts)) = serde_json::to_value(self) else {
+            unreachable!("a filter is an object");
+        };
+        parts.retain(|_, part| !part.is_null());
+        parts
     }
 
     /// Whether the question needs the messages' columns beside the recipients'.
@@ -233,6 +244,14 @@ mod tests {
             ..QueueFilter::default()
         };
         assert_eq!(filter, expected);
+        let parts = Value::Object(filter.parts());
+        assert_eq!(
+            parts,
+            json!({
+                "state": "held", "sender": "a@b", "older_than_seconds": 60,
+                "younger_than_seconds": 7_200, "message_id": "0000000000011",
+            })
+        );
         let blank = json!({"state": "", "older_than_seconds": "", "message_id": null});
         let filter: QueueFilter = serde_json::from_value(blank).expect("a filter");
         assert!(filter.is_empty());

@@ -98,7 +98,7 @@ fn client(row: &SqliteRow) -> Result<Client, LoadError> {
 }
 
 /// A file that is missing or too short will not come back; any other trouble may pass.
-fn file_error(name: &str, error: io::Error) -> LoadError {
+pub(super) fn file_error(name: &str, error: io::Error) -> LoadError {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => {
             LoadError::Damaged(format!("its spool file {name}: {error}"))

@@ -13,6 +13,7 @@ mod checkpoint;
 mod columns;
 mod connections;
 mod disk;
+mod destinations;
 mod due;
 mod error;
 mod filter;
@@ -23,6 +24,8 @@ mod history_rows;
 mod insert;
 mod load;
 mod plan;
+mod queue_choice;
+mod queue_detail;
 mod queue_figures;
 mod queue_read;
 mod queue_write;
@@ -45,6 +48,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use disk::DiskFigures;
+pub use destinations::{
+    AGE_BOUNDS_SECONDS, AgeRow, AgeTable, ByAge, Destinations, OtherDestinations,
+};
 pub use error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
 pub use filter::QueueFilter;
 pub use history_prune::Pruned;
@@ -52,6 +58,9 @@ pub use history_rows::{
     AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, TrailEvent, TrailOfMessage,
 };
 pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
+pub use queue_choice::Choice;
+pub use queue_detail::{QueuedRecipient, SourceStart};
+pub use queue_figures::{NextHopBacklog, QueueFigures, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
 pub use settings::{AuditEntry, AuditItem};

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Store;
-use super::columns::{count, milliseconds, optional_number, text, timestamp};
+use super::columns::{count, optional_number, text, timestamp};
 use super::error::ReadError;
 use super::queue_read::state;
 use crate::limits;
@@ -52,23 +52,6 @@ pub struct NextHopBacklog {
     pub recipients: u64,
     /// When its oldest message arrived.
     pub oldest_received_at: Option<Timestamp>,
-}
-
-/// One line of the table destination × age.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AgeRow {
-    /// The recipients' domain.
-    pub destination: String,
-    /// Rows in all.
-    pub recipients: u64,
-    /// Rows younger than each of [`AgeRow::BOUNDS_SECONDS`] and not younger than the one before; the
-    /// last field counts the rest.
-    pub by_age: [u64; AgeRow::BOUNDS_SECONDS.len() + 1],
-}
-
-impl AgeRow {
-    /// 5 and 30 minutes, 2, 8 and 24 hours.
-    pub const BOUNDS_SECONDS: [i64; 5] = [300, 1_800, 7_200, 28_800, 86_400];
 }
 
 impl Store {
@@ -178,38 +161,6 @@ impl Store {
             by_next_hop,
         })
     }
-
-    /// The table destination × age at `now`: the destinations with most rows, at most
-    /// [`limits::PAGE_ITEMS`].
-    ///
-    /// # Errors
-    /// When the queue cannot be read.
-    pub async fn queue_ages(&self, now: Timestamp) -> Result<Vec<AgeRow>, ReadError> {
-        let mut query = sqlx::query(
-            "SELECT r.recipient_domain AS destination, count(*) AS recipients,
-                    sum(m.received_at > ?2) AS age0,
-                    sum(m.received_at > ?3 AND m.received_at <= ?2) AS age1,
-                    sum(m.received_at > ?4 AND m.received_at <= ?3) AS age2,
-                    sum(m.received_at > ?5 AND m.received_at <= ?4) AS age3,
-                    sum(m.received_at > ?6 AND m.received_at <= ?5) AS age4,
-                    sum(m.received_at <= ?6) AS age5
-             FROM recipients AS r LEFT JOIN messages AS m ON m.id = r.message
-             GROUP BY r.recipient_domain ORDER BY recipients DESC, destination LIMIT ?1",
-        )
-        .bind(limits::PAGE_ITEMS);
-        for seconds in AgeRow::BOUNDS_SECONDS {
-            let bound = now.checked_sub(SignedDuration::from_secs(seconds));
-            query = query.bind(milliseconds(bound.unwrap_or(Timestamp::MIN)));
-        }
-        let rows = query.fetch_all(&self.shared.readers).await?;
-        let ages = ["age0", "age1", "age2", "age3", "age4", "age5"];
-        let line = rows.iter().map(|row| AgeRow {
-            destination: text(row, "destination"),
-            recipients: count(row, "recipients"),
-            by_age: ages.map(|column| count(row, column)),
-        });
-        Ok(line.collect())
-    }
 }
 
 /// The earlier one of the times that are known.
@@ -231,7 +182,6 @@ mod tests {
         assert_eq!(figures, QueueFigures::default());
         let overview = scene.store.queue_overview(5).await.expect("readable");
         assert_eq!(overview, QueueOverview::default());
-        assert_eq!(scene.store.queue_ages(time(0)).await.expect("readable"), []);
     }
 
     #[tokio::test]
@@ -272,13 +222,5 @@ mod tests {
             overview.due_by_next_hop, due,
             "neither held nor damaged ones"
         );
-
-        let ages = scene.store.queue_ages(time(10)).await.expect("readable");
-        let expected = AgeRow {
-            destination: "example.net".into(),
-            recipients: 4,
-            by_age: [1, 0, 0, 3, 0, 0],
-        };
-        assert_eq!(ages, [expected]);
     }
 }

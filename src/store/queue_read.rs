@@ -120,7 +120,7 @@ impl Default for QueuePageRequest {
     }
 }
 
-const ITEM_COLUMNS: &str = "
+pub(super) const ITEM_COLUMNS: &str = "
     r.id, r.message, r.recipient, r.next_hop, r.state, r.reason, r.attempts, r.last_reply,
     r.next_attempt_at, m.sender, m.received_at,
     m.content_bytes + length(m.prefix) AS size_bytes";
@@ -136,7 +136,19 @@ impl Store {
         page: QueuePageRequest,
         now: Timestamp,
     ) -> Result<QueuePage, ReadError> {
-        let total = self.count_matching(filter, now).await?;
+        let (total, items) = tokio::try_join!(
+            self.count_matching(filter, now),
+            self.page_items(filter, page, now),
+        )?;
+        Ok(QueuePage { total, items })
+    }
+
+    async fn page_items(
+        &self,
+        filter: &QueueFilter,
+        page: QueuePageRequest,
+        now: Timestamp,
+    ) -> Result<Vec<QueueItem>, ReadError> {
         let asks_messages = filter.asks_messages() || page.order == QueueOrder::Sender;
         // The rows of the page are chosen by their ids first: only they are read as a whole.
         let mut query = QueryBuilder::new("SELECT ");
@@ -156,10 +168,7 @@ impl Store {
         );
         query.push(&order);
         let rows = query.build().fetch_all(&self.shared.readers).await?;
-        Ok(QueuePage {
-            total,
-            items: rows.iter().map(item).collect(),
-        })
+        Ok(rows.iter().map(item).collect())
     }
 
     /// One row; none when it is gone.
@@ -211,14 +220,14 @@ impl Store {
     }
 }
 
-fn push_from(query: &mut QueryBuilder<Sqlite>, asks_messages: bool) {
+pub(super) fn push_from(query: &mut QueryBuilder<Sqlite>, asks_messages: bool) {
     query.push(" FROM recipients AS r");
     if asks_messages {
         query.push(" LEFT JOIN messages AS m ON m.id = r.message");
     }
 }
 
-fn item(row: &SqliteRow) -> QueueItem {
+pub(super) fn item(row: &SqliteRow) -> QueueItem {
     QueueItem {
         id: RowId(number(row, "id")),
         message_id: MessageId::from_i64(number(row, "message")),

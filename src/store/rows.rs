@@ -99,7 +99,7 @@ pub struct TakeDue<'a> {
     pub per_next_hop: usize,
     /// Rows in all; next hops take turns.
     pub total: usize,
-    /// Next hops that are left alone: suspended or busy.
+    /// Next hops that are left alone: paused, suspended or busy.
     pub except: &'a [String],
 }
 

@@ -43,6 +43,12 @@ pub(super) enum Job {
         now: Timestamp,
         answer: Answer<Vec<RowId>>,
     },
+    /// Makes some of the rows that wait for `next_hop` due, and says how many those were.
+    MakeDue {
+        next_hop: String,
+        now: Timestamp,
+        answer: Answer<u64>,
+    },
     /// Notes what an administrator did, with the settings when they were changed.
     Administer {
         settings: Option<StoredSettings>,
@@ -302,6 +308,17 @@ impl Writer {
                 });
                 let _ = answer.send(acted);
                 self.count(rows.len(), 0);
+            }
+            Job::MakeDue {
+                next_hop,
+                now,
+                answer,
+            } => {
+                let made_due = self.own_transaction(async |connection| {
+                    actions::make_due(connection, &next_hop, now).await
+                });
+                let _ = answer.send(made_due.await);
+                self.count(limits::BULK_CHUNK, 0);
             }
             Job::Administer {
                 settings,

@@ -14,7 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::{Context, access, api, assets, dashboard, health, live, metrics, settings, smtp_logins};
+use super::{Context, access, api, assets, dashboard, health, live, metrics, queue, settings, smtp_logins};
 use crate::accounts::Role;
 use crate::limits;
 
@@ -28,6 +28,8 @@ pub fn router(context: Arc<Context>) -> Router {
     let to_see = Router::new()
         .route("/", get(dashboard::page))
         .route("/events", get(live::events))
+        .route("/queue", get(queue::listing))
+        .route("/queue/{id}", get(queue::recipient))
         .route_layer(pages(Role::Viewer));
     let to_administer = Router::new()
         .route(
@@ -77,6 +79,12 @@ pub fn router(context: Arc<Context>) -> Router {
         )
         .route("/settings/logins/remove", post(smtp_logins::remove))
         .route_layer(pages(Role::Administrator));
+    let to_operate = Router::new()
+        .route("/queue/actions", post(queue::confirm))
+        .route("/queue/actions/confirmed", post(queue::carry_out))
+        .route("/queue/next-hops", post(queue::pause_or_resume))
+        .route("/queue/{id}/source", get(queue::source))
+        .route_layer(pages(Role::Operator));
     let metrics = Router::new()
         .route("/metrics", get(metrics::page))
         .route_layer(from_fn_with_state(Arc::clone(&context), access::metrics));
@@ -87,6 +95,8 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/next-hops", get(api::next_hops::list))
         .route("/api/v1/settings", get(api::settings::show))
         .route("/api/v1/queue", get(api::queue::list))
+        .route("/api/v1/queue/destinations", get(api::queue::destinations))
+        .route("/api/v1/queue/{id}", get(api::queue::show))
         .route("/api/v1/messages", get(api::messages::list))
         .route("/api/v1/messages/{id}", get(api::messages::trail))
         .route_layer(api(Role::Viewer));
@@ -111,6 +121,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .merge(open)
         .merge(to_see)
         .merge(to_administer)
+        .merge(to_operate)
         .merge(metrics)
         .merge(api_to_see)
         .merge(api_to_operate)

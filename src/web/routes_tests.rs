@@ -21,7 +21,7 @@ use crate::store::{Store, Writers};
 use crate::web::Token;
 use crate::web::connections::ClientAddress;
 
-const TOKEN: &str = "a token of the tests";
+pub(in crate::web) const TOKEN: &str = "a token of the tests";
 pub(in crate::web) const LOOPBACK: &str = "127.0.0.1:50000";
 pub(in crate::web) const ELSEWHERE: &str = "192.0.2.7:50000";
 
@@ -30,7 +30,7 @@ pub(in crate::web) struct Face {
     pub(in crate::web) router: Router,
     pub(in crate::web) context: Arc<Context>,
     writers: Writers,
-    _directory: TempDir,
+    pub(in crate::web) directory: TempDir,
 }
 
 pub(in crate::web) struct Answer {
@@ -106,7 +106,7 @@ impl Face {
             router: router(Arc::clone(&context)),
             context,
             writers,
-            _directory: directory,
+            directory,
         }
     }
 

@@ -32,6 +32,16 @@ pub(super) fn count(number: u64) -> String {
     text
 }
 
+/// So many recipients.
+pub(super) fn recipients(number: u64) -> String {
+    let noun = if number == 1 {
+        "recipient"
+    } else {
+        "recipients"
+    };
+    format!("{} {noun}", count(number))
+}
+
 /// Bytes in powers of 1,024.
 pub(super) fn bytes(number: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];

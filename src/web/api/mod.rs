@@ -14,16 +14,24 @@ use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use crate::limits;
+use crate::store::Destinations;
 
 /// The pairs of a query string. What a listing takes for itself is taken out by name; the rest is
 /// the filter.
 #[derive(Debug)]
-struct Pairs(Map<String, Value>);
+pub(in crate::web) struct Pairs(Map<String, Value>);
 
 impl Pairs {
     /// A name that stands twice is refused: nobody can know which one is meant.
-    fn read(query: Result<Query<Vec<(String, String)>>, QueryRejection>) -> Result<Self, ApiError> {
+    pub(in crate::web) fn read(
+        query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    ) -> Result<Self, ApiError> {
         let Query(pairs) = query?;
+        Self::of(pairs)
+    }
+
+    /// The same for pairs that came otherwise.
+    pub(in crate::web) fn of(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
         let mut map = Map::new();
         for (name, value) in pairs {
             let problem = format!("“{name}” stands twice");
@@ -35,7 +43,7 @@ impl Pairs {
     }
 
     /// A text, taken out; a blank one is none.
-    fn take(&mut self, name: &str) -> Option<String> {
+    pub(in crate::web) fn take(&mut self, name: &str) -> Option<String> {
         match self.0.remove(name)? {
             Value::String(text) if !text.trim().is_empty() => Some(text),
             _ => None,
@@ -43,7 +51,7 @@ impl Pairs {
     }
 
     /// A whole number, taken out.
-    fn take_number(&mut self, name: &str) -> Result<Option<u64>, ApiError> {
+    pub(in crate::web) fn take_number(&mut self, name: &str) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.take(name) else {
             return Ok(None);
         };
@@ -65,8 +73,25 @@ impl Pairs {
         }
     }
 
+    /// What the lines of the table destination × age stand for.
+    pub(in crate::web) fn take_destinations(&mut self) -> Result<Destinations, ApiError> {
+        match self.take("by") {
+            None => Ok(Destinations::default()),
+            Some(word) => serde_json::from_value(Value::String(word))
+                .map_err(|error| ApiError::BadRequest(format!("by: {error}"))),
+        }
+    }
+
+    /// Nothing is left.
+    fn end(self) -> Result<(), ApiError> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(ApiError::BadRequest(format!("“{name}” is unknown here"))),
+        }
+    }
+
     /// What is left as a filter.
-    fn into_filter<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+    pub(in crate::web) fn into_filter<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         serde_json::from_value(Value::Object(self.0))
             .map_err(|error| ApiError::BadRequest(error.to_string()))
     }

@@ -1,4 +1,4 @@
-//! `/api/v1/queue` and `/api/v1/queue/actions`.
+//! `/api/v1/queue` and what stands below it.
 
 use std::sync::Arc;
 
@@ -6,16 +6,20 @@ use axum::Extension;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Pairs, read_json};
-use crate::administration::queue::{self, Target};
+use crate::administration::queue::{self, Progress, Target};
 use crate::message::RowId;
 use crate::queue::Action;
-use crate::store::{QueueFilter, QueueOrder, QueuePage, QueuePageRequest};
+use crate::store::{
+    AGE_BOUNDS_SECONDS, AgeRow, Destinations, OtherDestinations, QueueFilter, QueueOrder,
+    QueuePage, QueuePageRequest, QueuedRecipient, TrailEvent,
+};
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
@@ -42,7 +46,8 @@ pub(in crate::web) async fn list(
     Ok(Json(found.await?))
 }
 
-fn order(sort: &str) -> Result<(QueueOrder, bool), ApiError> {
+/// An order as it stands in a query: `received_at`, or `-received_at` for the greatest first.
+pub(in crate::web) fn order(sort: &str) -> Result<(QueueOrder, bool), ApiError> {
     let (word, descending) = match sort.strip_prefix('-') {
         Some(word) => (word, true),
         None => (sort, false),
@@ -80,22 +85,110 @@ impl ActionRequest {
 
 /// How many recipients it concerned.
 #[derive(Debug, Serialize)]
-pub(in crate::web) struct Affected {
-    affected: u64,
+#[serde(rename_all = "snake_case")]
+pub(in crate::web) enum Outcome {
+    /// So many.
+    Affected(u64),
+    /// It goes on; so many were chosen.
+    GoesOn(u64),
 }
 
-/// Does something with chosen recipients, or with all that match.
+/// Does something with chosen recipients, or with all that match: 200 with how many it concerned, or
+/// 202 with how many were chosen when it takes longer.
 pub(in crate::web) async fn act(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Affected>, ApiError> {
+) -> Result<(StatusCode, Json<Outcome>), ApiError> {
     let request: ActionRequest = read_json(&body?)?;
     let action = request.action;
     let target = request.target()?;
     let actor = visitor.actor();
-    let affected = queue::act(&context.store, &context.queue, action, target, &actor).await?;
-    Ok(Json(Affected { affected }))
+    let progress = queue::act(&context.store, &context.queue, action, target, &actor).await?;
+    Ok(match progress {
+        Progress::Done { affected } => (StatusCode::OK, Json(Outcome::Affected(affected))),
+        Progress::GoesOn { chosen } => (StatusCode::ACCEPTED, Json(Outcome::GoesOn(chosen))),
+    })
+}
+
+/// One recipient with its envelope and everything that happened to it.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct WithTrail {
+    #[serde(flatten)]
+    recipient: QueuedRecipient,
+    trail: Vec<TrailEvent>,
+}
+
+/// One recipient that waits.
+pub(in crate::web) async fn show(
+    State(context): State<Arc<Context>>,
+    Path(id): Path<String>,
+) -> Result<Json<WithTrail>, ApiError> {
+    let row = row_id(&id)?;
+    let found = context.store.queued_recipient(row).await?;
+    let recipient = found.ok_or(ApiError::NotFound)?;
+    let trail = events_of(&context, &recipient).await?;
+    Ok(Json(WithTrail { recipient, trail }))
+}
+
+/// A row's id in a path; what is none is nowhere.
+pub(in crate::web) fn row_id(text: &str) -> Result<RowId, ApiError> {
+    text.parse().map(RowId).map_err(|_| ApiError::NotFound)
+}
+
+/// What happened to the recipient, in order.
+pub(in crate::web) async fn events_of(
+    context: &Context,
+    recipient: &QueuedRecipient,
+) -> Result<Vec<TrailEvent>, ApiError> {
+    let mut trail = context.store.trail_of(recipient.item.message_id).await?;
+    trail
+        .events
+        .retain(|event| event.recipient == recipient.item.recipient);
+    Ok(trail.events)
+}
+
+/// The table destination × age.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct DestinationTable {
+    by: Destinations,
+    /// Where one field of `by_age` ends and the next begins.
+    age_bounds_seconds: [u64; AGE_BOUNDS_SECONDS.len()],
+    destinations: Vec<Destination>,
+    others: Option<OtherDestinations>,
+    paused_next_hops: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Destination {
+    #[serde(flatten)]
+    row: AgeRow,
+    /// Nothing is sent there; always false for a domain.
+    paused: bool,
+}
+
+/// The destinations with most recipients: `by` is `next_hop` or `domain`, and `limit` says how many.
+pub(in crate::web) async fn destinations(
+    State(context): State<Arc<Context>>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Json<DestinationTable>, ApiError> {
+    let mut pairs = Pairs::read(query)?;
+    let by = pairs.take_destinations()?;
+    let most = pairs.take_limit()?;
+    pairs.end()?;
+    let table = context.store.age_table(by, most, Timestamp::now()).await?;
+    let settings = context.administration.settings();
+    let with_pause = |row: AgeRow| Destination {
+        paused: by == Destinations::NextHop && settings.is_paused(&row.destination),
+        row,
+    };
+    Ok(Json(DestinationTable {
+        by,
+        age_bounds_seconds: AGE_BOUNDS_SECONDS,
+        destinations: table.destinations.into_iter().map(with_pause).collect(),
+        others: table.others,
+        paused_next_hops: settings.paused_next_hops.clone(),
+    }))
 }
 
 #[cfg(test)]

@@ -1,0 +1,299 @@
+//! What an operator does to rows: first a page that says what it means and for how many, then the
+//! deed, then back to the listing.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::super::access::Visitor;
+use super::super::error::ApiError;
+use super::super::page::{Frame, Page, PageError, Section, render};
+use super::super::{Context, wording};
+use super::address::Listing;
+use super::notice::Notice;
+use super::row::Row;
+use super::{Fields, Posted};
+use crate::administration::queue::{ActionError, Target, act};
+use crate::message::RowId;
+use crate::queue::Action;
+use crate::store::{Choice, QueueFilter};
+
+/// Rows that the confirmation shows as examples.
+const SHOWN: u32 = 10;
+
+/// A button that asks for an action.
+pub(super) struct Button {
+    pub(super) word: &'static str,
+    pub(super) label: &'static str,
+    pub(super) is_grave: bool,
+}
+
+/// One for each action.
+pub(super) fn buttons() -> [Button; 5] {
+    Action::ALL.map(|action| Button {
+        word: action.as_str(),
+        label: label(action),
+        is_grave: is_grave(action),
+    })
+}
+
+/// What its button says.
+pub(super) const fn label(action: Action) -> &'static str {
+    match action {
+        Action::Retry => "Retry now",
+        Action::Hold => "Hold",
+        Action::Release => "Release",
+        Action::Return => "Return to sender",
+        Action::Purge => "Purge",
+    }
+}
+
+/// What it means, in one sentence.
+const fn meaning(action: Action) -> &'static str {
+    match action {
+        Action::Retry => {
+            "Tries each recipient at once instead of at its next time; nothing is deleted."
+        }
+        Action::Hold => "Keeps each recipient in the queue, untried, until somebody releases it.",
+        Action::Release => {
+            "Lets held and quarantined recipients go on: each is tried at once, and then by the schedule."
+        }
+        Action::Return => {
+            "Gives up: each recipient leaves the queue, and its sender gets a report that delivery failed."
+        }
+        Action::Purge => {
+            "Deletes each recipient from the queue for good, without telling the sender."
+        }
+    }
+}
+
+/// The recipients leave the queue.
+const fn is_grave(action: Action) -> bool {
+    matches!(action, Action::Return | Action::Purge)
+}
+
+#[derive(Template)]
+#[template(path = "queue_confirm.html")]
+struct ConfirmPage {
+    frame: Frame,
+    word: &'static str,
+    label: &'static str,
+    meaning: &'static str,
+    is_grave: bool,
+    /// `12 recipients`.
+    total: String,
+    states: Vec<StateLine>,
+    /// How many are in a state that the action does not concern.
+    unconcerned: Option<String>,
+    /// The parts of the filter, when all that match are meant.
+    filter: Option<Vec<(String, String)>>,
+    /// What was seen and what there is, when the count has changed.
+    changed: Option<(String, String)>,
+    /// Some next hops are paused, and what waits for them stays where it is.
+    some_are_paused: bool,
+    first: Vec<Row>,
+    more: Option<String>,
+    /// The chosen rows, or how many match: what the form posts.
+    ids: String,
+    expect: Option<u64>,
+    back: String,
+    back_url: String,
+}
+
+struct StateLine {
+    state: &'static str,
+    count: String,
+    is_concerned: bool,
+}
+
+/// Whom the operator chose.
+enum Chosen {
+    Rows(Vec<RowId>),
+    /// All that match the listing's filter.
+    Matching,
+}
+
+/// Says what an action means and for how many; nothing is done yet.
+pub(in crate::web) async fn confirm(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let fields = Fields::read(posted)?;
+    let back = back(&fields)?;
+    let (action, chosen) = match fields.one("all") {
+        Some(word) => (action(word)?, Chosen::Matching),
+        None => {
+            let word = fields.one("selected").unwrap_or_default();
+            (action(word)?, Chosen::Rows(rows(&fields)?))
+        }
+    };
+    let choice = choice(&context, &chosen, &back.filter).await?;
+    if choice.total() == 0 {
+        let url = back.url_with(Notice::NothingChosen);
+        return Ok(Redirect::to(&url).into_response());
+    }
+    Ok(page(&context, visitor, action, &chosen, choice, &back, None).into_response())
+}
+
+/// Does what was confirmed, unless the queue is not what was seen.
+pub(in crate::web) async fn carry_out(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let fields = Fields::read(posted)?;
+    let back = back(&fields)?;
+    let action = action(fields.one("action").unwrap_or_default())?;
+    let (target, seen) = match fields.one("expect") {
+        Some(number) => {
+            let expect = number
+                .parse()
+                .map_err(|_| ApiError::BadRequest("“expect” is not a count".to_owned()))?;
+            let filter = back.filter.clone();
+            (Target::Matching { filter, expect }, expect)
+        }
+        None => {
+            let rows = rows(&fields)?;
+            let count = rows.len() as u64;
+            (Target::Rows(rows), count)
+        }
+    };
+    let actor = visitor.actor();
+    match act(&context.store, &context.queue, action, target, &actor).await {
+        Ok(progress) => {
+            let notice = Notice::of(action, progress, seen);
+            Ok(Redirect::to(&back.url_with(notice)).into_response())
+        }
+        Err(ActionError::CountChanged { expected, .. }) => {
+            let chosen = Chosen::Matching;
+            let choice = choice(&context, &chosen, &back.filter).await?;
+            let page = page(
+                &context,
+                visitor,
+                action,
+                &chosen,
+                choice,
+                &back,
+                Some(expected),
+            );
+            Ok((StatusCode::CONFLICT, page).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn action(word: &str) -> Result<Action, ApiError> {
+    Action::from_word(word)
+        .ok_or_else(|| ApiError::BadRequest(format!("“{word}” is not an action")))
+}
+
+/// The listing that the form stood in.
+fn back(fields: &Fields) -> Result<Listing, ApiError> {
+    Listing::from_query(fields.one("back").unwrap_or_default())
+}
+
+/// The chosen rows: one field for each from the listing, one for all from the confirmation.
+fn rows(fields: &Fields) -> Result<Vec<RowId>, ApiError> {
+    let listed = fields.all("ids").flat_map(|ids| ids.split(','));
+    let ids = fields.all("id").chain(listed).filter(|id| !id.is_empty());
+    let mut rows = ids
+        .map(|id| id.parse().map(RowId))
+        .collect::<Result<Vec<RowId>, _>>()
+        .map_err(|_| ApiError::BadRequest("an id is a number".to_owned()))?;
+    rows.sort_unstable();
+    rows.dedup();
+    Ok(rows)
+}
+
+async fn choice(
+    context: &Context,
+    chosen: &Chosen,
+    filter: &QueueFilter,
+) -> Result<Choice, ApiError> {
+    let store = &context.store;
+    Ok(match chosen {
+        Chosen::Rows(rows) => store.choice_of_rows(rows, SHOWN).await?,
+        Chosen::Matching => {
+            let now = Timestamp::now();
+            store.choice_by_filter(filter, SHOWN, now).await?
+        }
+    })
+}
+
+/// The confirmation; `seen` is the count that is not right any more.
+fn page(
+    context: &Context,
+    visitor: Visitor,
+    action: Action,
+    chosen: &Chosen,
+    choice: Choice,
+    back: &Listing,
+    seen: Option<u64>,
+) -> Page {
+    let settings = context.administration.settings();
+    let now = Timestamp::now();
+    let total = choice.total();
+    let unconcerned: u64 = choice
+        .by_state
+        .iter()
+        .filter(|(state, _)| !action.concerns(*state))
+        .map(|(_, rows)| rows)
+        .sum();
+    let states = choice.by_state.iter().map(|(state, rows)| StateLine {
+        state: state.as_str(),
+        count: wording::count(*rows),
+        is_concerned: action.concerns(*state),
+    });
+    let (ids, expect, filter) = match chosen {
+        Chosen::Rows(rows) => {
+            let ids: Vec<String> = rows.iter().map(RowId::to_string).collect();
+            (ids.join(","), None, None)
+        }
+        Chosen::Matching => (String::new(), Some(total), Some(in_words(&back.filter))),
+    };
+    let is_attempt = matches!(action, Action::Retry | Action::Release);
+    let shown = choice.first.len() as u64;
+    render(&ConfirmPage {
+        frame: Frame::new(context, visitor, Section::Queue, label(action)),
+        word: action.as_str(),
+        label: label(action),
+        meaning: meaning(action),
+        is_grave: is_grave(action),
+        total: wording::recipients(total),
+        states: states.collect(),
+        unconcerned: (unconcerned > 0).then(|| wording::recipients(unconcerned)),
+        filter,
+        changed: seen.map(|seen| (wording::count(seen), wording::count(total))),
+        some_are_paused: is_attempt && !settings.paused_next_hops.is_empty(),
+        first: choice
+            .first
+            .into_iter()
+            .map(|item| Row::of(item, &settings, now))
+            .collect(),
+        more: (total > shown).then(|| wording::count(total - shown)),
+        ids,
+        expect,
+        back: back.query(),
+        back_url: back.url(),
+    })
+}
+
+fn in_words(filter: &QueueFilter) -> Vec<(String, String)> {
+    let parts = filter.parts().into_iter();
+    parts
+        .map(|(name, value)| {
+            let value = match value {
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            (name.replace('_', " "), value)
+        })
+        .collect()
+}

@@ -1,0 +1,233 @@
+//! What a listing shows, as it stands in its URL: filter, order, page. A link to a listing shows the
+//! same rows to everybody.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::super::api::{Pairs, queue};
+use super::super::error::ApiError;
+use super::notice::Notice;
+use crate::limits;
+use crate::store::{Destinations, QueueFilter, QueueOrder, QueuePageRequest};
+
+/// One view of the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listing {
+    /// Which rows.
+    pub(super) filter: QueueFilter,
+    /// In which order.
+    pub(super) order: QueueOrder,
+    /// The greatest first.
+    pub(super) descending: bool,
+    /// From 1 on.
+    pub(super) page: u64,
+    /// What the table above it counts by.
+    pub(super) by: Destinations,
+}
+
+impl Default for Listing {
+    fn default() -> Self {
+        Self {
+            filter: QueueFilter::default(),
+            order: QueueOrder::default(),
+            descending: false,
+            page: 1,
+            by: Destinations::default(),
+        }
+    }
+}
+
+impl Listing {
+    /// The view that a query asks for, and the notice that it brings along.
+    pub(super) fn read(mut pairs: Pairs) -> Result<(Self, Option<Notice>), ApiError> {
+        let notice = Notice::take(&mut pairs);
+        let (order, descending) = match pairs.take("sort") {
+            Some(sort) => queue::order(&sort)?,
+            None => (QueueOrder::default(), false),
+        };
+        let listing = Self {
+            order,
+            descending,
+            page: pairs.take_number("page")?.unwrap_or(1).max(1),
+            by: pairs.take_destinations()?,
+            filter: pairs.into_filter()?,
+        };
+        Ok((listing, notice))
+    }
+
+    /// The view behind a query string, as [`Self::query`] gives it.
+    pub(super) fn from_query(query: &str) -> Result<Self, ApiError> {
+        let uri = format!("/?{query}")
+            .parse()
+            .map_err(|_| ApiError::BadRequest("“back” is not a query".to_owned()))?;
+        let pairs = axum::extract::Query::try_from_uri(&uri);
+        Ok(Self::read(Pairs::read(pairs)?)?.0)
+    }
+
+    /// Its query string; empty for the plain listing.
+    pub(super) fn query(&self) -> String {
+        let plain = Self::default();
+        let mut query = Query::default();
+        for (name, value) in self.filter.parts() {
+            match value {
+                Value::String(text) => query.push(&name, &text),
+                other => query.push(&name, &other.to_string()),
+            }
+        }
+        if (self.order, self.descending) != (plain.order, plain.descending) {
+            let sign = if self.descending { "-" } else { "" };
+            query.push("sort", &format!("{sign}{}", word(self.order)));
+        }
+        if self.by != plain.by {
+            query.push("by", &word(self.by));
+        }
+        if self.page != plain.page {
+            query.push("page", &self.page.to_string());
+        }
+        query.0
+    }
+
+    /// Its address.
+    pub(super) fn url(&self) -> String {
+        with_query("/queue", &self.query())
+    }
+
+    /// Its address with a notice for whoever comes there.
+    pub(super) fn url_with(&self, notice: Notice) -> String {
+        let mut query = Query(self.query());
+        for (name, value) in notice.pairs() {
+            query.push(name, &value);
+        }
+        with_query("/queue", &query.0)
+    }
+
+    /// The first page of the rows that `filter` means, in the same order.
+    pub(super) fn filtered(&self, filter: QueueFilter) -> Self {
+        Self {
+            filter,
+            page: 1,
+            ..self.clone()
+        }
+    }
+
+    /// The same rows from the first page on, by another order; the same order turns round.
+    pub(super) fn sorted_by(&self, order: QueueOrder) -> Self {
+        Self {
+            order,
+            descending: self.order == order && !self.descending,
+            page: 1,
+            ..self.clone()
+        }
+    }
+
+    /// The same rows, another page.
+    pub(super) fn on_page(&self, page: u64) -> Self {
+        Self {
+            page,
+            ..self.clone()
+        }
+    }
+
+    /// The same rows under another table.
+    pub(super) fn counted_by(&self, by: Destinations) -> Self {
+        Self { by, ..self.clone() }
+    }
+
+    /// What the store is asked for.
+    pub(super) fn request(&self) -> QueuePageRequest {
+        QueuePageRequest {
+            order: self.order,
+            descending: self.descending,
+            offset: (self.page - 1).saturating_mul(limits::PAGE_ITEMS.into()),
+            limit: limits::PAGE_ITEMS,
+        }
+    }
+}
+
+/// The word of a closed set in the API.
+fn word(member: impl Serialize) -> String {
+    match serde_json::to_value(member) {
+        Ok(Value::String(word)) => word,
+        _ => unreachable!("the members of closed sets are words"),
+    }
+}
+
+fn with_query(path: &str, query: &str) -> String {
+    if query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{query}")
+    }
+}
+
+/// A query string under construction.
+#[derive(Default)]
+struct Query(String);
+
+impl Query {
+    fn push(&mut self, name: &str, value: &str) {
+        if !self.0.is_empty() {
+            self.0.push('&');
+        }
+        self.0.push_str(name);
+        self.0.push('=');
+        for byte in value.bytes() {
+            // RFC 3986 §2.3: all other bytes are encoded.
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                self.0.push(char::from(byte));
+            } else {
+                self.0.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_survives_its_address() {
+        for query in [
+            "",
+            "state=held",
+            "next_hop=%5B2001%3Adb8%3A%3A1%5D%3A25&older_than_seconds=300&younger_than_seconds=1800",
+            "last_reply=100%25%20%22%3Cb%3E%22%20%26%20more%3D%2B%C3%A4&sort=-attempts",
+            "message_id=0000000000011&by=domain&page=7",
+        ] {
+            let listing = Listing::from_query(query).expect(query);
+            // Parts are in the order of their names.
+            assert_eq!(
+                Listing::from_query(&listing.query()).expect("it is ours"),
+                listing
+            );
+            assert_eq!(listing.query(), query);
+        }
+    }
+
+    #[test]
+    fn blank_fields_are_none_and_nonsense_is_refused() {
+        let listing = Listing::from_query("state=&sender=+&page=0&sort=").expect("blank");
+        assert_eq!(listing, Listing::default());
+        assert_eq!(listing.url(), "/queue");
+        for wrong in [
+            "state=asleep",
+            "sort=weather",
+            "page=x",
+            "weather=rain",
+            "by=x",
+        ] {
+            assert!(Listing::from_query(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_same_column_turns_round() {
+        let listing = Listing::default().on_page(3);
+        let sorted = listing.sorted_by(QueueOrder::ReceivedAt);
+        assert_eq!((sorted.descending, sorted.page), (true, 1));
+        assert!(!sorted.sorted_by(QueueOrder::ReceivedAt).descending);
+        assert!(!sorted.sorted_by(QueueOrder::Sender).descending);
+        assert_eq!(listing.request().offset, 200);
+    }
+}

@@ -1,0 +1,247 @@
+//! The table destination × age above the listing, and pausing and resuming a next hop.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::Timestamp;
+
+use super::super::access::Visitor;
+use super::super::error::ApiError;
+use super::super::page::PageError;
+use super::super::{Context, wording};
+use super::address::Listing;
+use super::listing::show;
+use super::notice::Notice;
+use super::{Fields, Posted};
+use crate::administration::ChangeError;
+use crate::administration::queue::set_paused;
+use crate::limits;
+use crate::settings::Settings;
+use crate::store::{
+    AGE_BOUNDS_SECONDS, AgeRow, ByAge, Destinations, OtherDestinations, QueueFilter, ReadError,
+};
+
+/// The heads of the columns, in the order of [`ByAge`].
+const AGES: [&str; AGE_BOUNDS_SECONDS.len() + 1] =
+    ["≤ 5 min", "≤ 30 min", "≤ 2 h", "≤ 8 h", "≤ 1 d", "older"];
+
+/// The table in words.
+pub(super) struct Table {
+    pub(super) by_next_hop: bool,
+    /// The same listing under the table by next hop, and by domain.
+    pub(super) next_hop_url: String,
+    pub(super) domain_url: String,
+    pub(super) ages: [&'static str; AGES.len()],
+    pub(super) lines: Vec<Line>,
+    pub(super) others: Option<OtherLines>,
+    /// Paused next hops without a line of their own.
+    pub(super) also_paused: Vec<Paused>,
+}
+
+pub(super) struct Line {
+    pub(super) name: String,
+    pub(super) all: Cell,
+    pub(super) cells: Vec<Cell>,
+    pub(super) is_paused: bool,
+}
+
+/// A count, and the listing of what was counted.
+pub(super) struct Cell {
+    pub(super) age: &'static str,
+    pub(super) count: String,
+    pub(super) is_zero: bool,
+    pub(super) url: String,
+}
+
+pub(super) struct OtherLines {
+    pub(super) name: String,
+    pub(super) all: String,
+    pub(super) cells: Vec<(&'static str, String, bool)>,
+}
+
+pub(super) struct Paused {
+    pub(super) name: String,
+    pub(super) url: String,
+}
+
+/// The form that pauses a next hop by its name.
+#[derive(Default)]
+pub(super) struct PauseForm {
+    pub(super) typed: String,
+    pub(super) problem: Option<String>,
+}
+
+/// The table above `listing`.
+pub(super) async fn table(
+    context: &Context,
+    settings: &Settings,
+    listing: &Listing,
+    now: Timestamp,
+) -> Result<Table, ReadError> {
+    let most = limits::DESTINATIONS_SHOWN;
+    let table = context.store.age_table(listing.by, most, now).await?;
+    let lines: Vec<Line> = table
+        .destinations
+        .into_iter()
+        .map(|row| line(row, settings, listing))
+        .collect();
+    let by_next_hop = listing.by == Destinations::NextHop;
+    let paused = settings.paused_next_hops.iter();
+    let also_paused = paused
+        .filter(|name| !by_next_hop || !lines.iter().any(|line| line.name == **name))
+        .map(|name| Paused {
+            name: name.clone(),
+            url: listing.filtered(of(Destinations::NextHop, name)).url(),
+        });
+    Ok(Table {
+        by_next_hop,
+        next_hop_url: listing.counted_by(Destinations::NextHop).url(),
+        domain_url: listing.counted_by(Destinations::Domain).url(),
+        ages: AGES,
+        also_paused: also_paused.collect(),
+        others: table.others.map(others),
+        lines,
+    })
+}
+
+/// The rows of one destination.
+fn of(by: Destinations, name: &str) -> QueueFilter {
+    let name = Some(name.to_owned());
+    match by {
+        Destinations::NextHop => QueueFilter {
+            next_hop: name,
+            ..QueueFilter::default()
+        },
+        Destinations::Domain => QueueFilter {
+            destination: name,
+            ..QueueFilter::default()
+        },
+    }
+}
+
+fn line(row: AgeRow, settings: &Settings, listing: &Listing) -> Line {
+    let whole = of(listing.by, &row.destination);
+    let cell = |age, count, filter| Cell {
+        age,
+        count: wording::count(count),
+        is_zero: count == 0,
+        url: listing.filtered(filter).url(),
+    };
+    let cells = AGES.into_iter().zip(row.by_age).enumerate();
+    Line {
+        is_paused: listing.by == Destinations::NextHop && settings.is_paused(&row.destination),
+        all: cell("all", row.recipients, whole.clone()),
+        cells: cells
+            .map(|(place, (age, count))| cell(age, count, of_age(&whole, place)))
+            .collect(),
+        name: row.destination,
+    }
+}
+
+/// Those of `whole` that one field of [`ByAge`] counts.
+fn of_age(whole: &QueueFilter, place: usize) -> QueueFilter {
+    QueueFilter {
+        older_than_seconds: place
+            .checked_sub(1)
+            .map(|before| AGE_BOUNDS_SECONDS[before]),
+        younger_than_seconds: AGE_BOUNDS_SECONDS.get(place).copied(),
+        ..whole.clone()
+    }
+}
+
+fn others(others: OtherDestinations) -> OtherLines {
+    let cells = |by_age: ByAge| {
+        let cells = AGES.into_iter().zip(by_age);
+        cells.map(|(age, count)| (age, wording::count(count), count == 0))
+    };
+    OtherLines {
+        name: match others.destinations {
+            1 => "1 other".to_owned(),
+            several => format!("{} others", wording::count(several)),
+        },
+        all: wording::count(others.recipients),
+        cells: cells(others.by_age).collect(),
+    }
+}
+
+/// Pauses or resumes a next hop, and goes back to the listing.
+pub(in crate::web) async fn pause_or_resume(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    posted: Posted,
+) -> Result<Response, PageError> {
+    let fields = Fields::read(posted)?;
+    let back = Listing::from_query(fields.one("back").unwrap_or_default())?;
+    let (paused, notice) = match fields.one("do") {
+        Some("pause") => (true, Notice::Paused),
+        Some("resume") => (false, Notice::Resumed),
+        _ => return Err(ApiError::BadRequest("pause, or resume?".to_owned()).into()),
+    };
+    let typed = fields.one("next_hop").unwrap_or_default();
+    let change = set_paused(
+        &context.administration,
+        name_of(typed),
+        paused,
+        visitor.actor(),
+    );
+    match change.await {
+        Ok(_) => Ok(Redirect::to(&back.url_with(notice)).into_response()),
+        Err(ChangeError::Invalid(mut errors)) => {
+            let problem = errors.0.remove("paused_next_hops");
+            let form = PauseForm {
+                typed: typed.to_owned(),
+                problem: Some(problem.unwrap_or_else(|| errors.to_string())),
+            };
+            let page = show(&context, visitor, back, None, form).await?;
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A next hop's name as the queue has it, however it was typed.
+fn name_of(typed: &str) -> String {
+    let typed = typed.trim().to_ascii_lowercase();
+    let name = typed.strip_prefix("smtp://").unwrap_or(&typed);
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_leads_to_what_it_counts() {
+        let row = AgeRow {
+            destination: "127.0.0.1:25".into(),
+            recipients: 7,
+            by_age: [1, 0, 2, 0, 0, 4],
+        };
+        let settings = Settings::new(crate::settings::Written::default()).expect("they hold");
+        let line = line(row, &settings, &Listing::default());
+        let urls: Vec<&str> = line.cells.iter().map(|cell| cell.url.as_str()).collect();
+        let hop = "/queue?next_hop=127.0.0.1%3A25";
+        assert_eq!(line.all.url, hop);
+        assert_eq!(urls[0], format!("{hop}&younger_than_seconds=300"));
+        let third = "&older_than_seconds=1800&younger_than_seconds=7200";
+        assert_eq!(urls[2], format!("{hop}{third}"));
+        assert_eq!(
+            urls[5],
+            "/queue?next_hop=127.0.0.1%3A25&older_than_seconds=86400"
+        );
+    }
+
+    #[test]
+    fn names_are_taken_as_they_are_typed() {
+        for (typed, expected) in [
+            (" Example.NET ", "example.net"),
+            ("smtp://127.0.0.1:25", "127.0.0.1:25"),
+            ("SMTP://[2001:DB8::1]:25", "[2001:db8::1]:25"),
+        ] {
+            assert_eq!(name_of(typed), expected);
+        }
+    }
+}

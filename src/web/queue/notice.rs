@@ -1,0 +1,187 @@
+//! What a listing says of what was just done. It comes in the URL, so it is read as numbers and words
+//! of closed sets and never repeats a text.
+
+use super::super::api::Pairs;
+use super::super::wording;
+use super::actions::label;
+use crate::administration::queue::Progress;
+use crate::queue::Action;
+
+/// What was just done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// An action on so many of the chosen recipients.
+    Acted {
+        action: Action,
+        affected: u64,
+        chosen: u64,
+    },
+    /// An action that goes on.
+    GoesOn { action: Action, chosen: u64 },
+    /// A button was pressed while nothing was selected.
+    NothingChosen,
+    /// A next hop was paused.
+    Paused,
+    /// A next hop was resumed.
+    Resumed,
+}
+
+impl Notice {
+    /// What came of an action on `chosen` recipients.
+    pub(super) fn of(action: Action, progress: Progress, chosen: u64) -> Self {
+        match progress {
+            Progress::Done { affected } => Self::Acted {
+                action,
+                affected,
+                chosen,
+            },
+            Progress::GoesOn { chosen } => Self::GoesOn { action, chosen },
+        }
+    }
+
+    /// For the URL.
+    pub(super) fn pairs(self) -> Vec<(&'static str, String)> {
+        let done = |word: &str| ("done", word.to_owned());
+        match self {
+            Self::Acted {
+                action,
+                affected,
+                chosen,
+            } => vec![
+                done(action.as_str()),
+                ("affected", affected.to_string()),
+                ("chosen", chosen.to_string()),
+            ],
+            Self::GoesOn { action, chosen } => {
+                vec![done(action.as_str()), ("chosen", chosen.to_string())]
+            }
+            Self::NothingChosen => vec![done("nothing")],
+            Self::Paused => vec![done("paused")],
+            Self::Resumed => vec![done("resumed")],
+        }
+    }
+
+    /// The notice of a URL, taken out of its query; none for what we never said.
+    pub(super) fn take(pairs: &mut Pairs) -> Option<Self> {
+        let done = pairs.take("done");
+        let affected = pairs.take_number("affected").ok().flatten();
+        let chosen = pairs.take_number("chosen").ok().flatten();
+        let done = done?;
+        match (done.as_str(), Action::from_word(&done)) {
+            ("nothing", _) => Some(Self::NothingChosen),
+            ("paused", _) => Some(Self::Paused),
+            ("resumed", _) => Some(Self::Resumed),
+            (_, Some(action)) => match (affected, chosen) {
+                (Some(affected), Some(chosen)) => Some(Self::Acted {
+                    action,
+                    affected,
+                    chosen,
+                }),
+                (None, Some(chosen)) => Some(Self::GoesOn { action, chosen }),
+                (_, None) => None,
+            },
+            (_, None) => None,
+        }
+    }
+
+    /// What was selected has been dealt with.
+    pub(super) fn ends_selection(self) -> bool {
+        matches!(self, Self::Acted { .. } | Self::GoesOn { .. })
+    }
+
+    /// In words.
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::Acted {
+                action,
+                affected,
+                chosen,
+            } => {
+                let what = label(action).to_lowercase();
+                if affected >= chosen {
+                    format!("{}: {what}.", wording::recipients(affected))
+                } else {
+                    format!(
+                        "{} of {}: {what}. The others were gone, or in a state that it does not concern.",
+                        wording::count(affected),
+                        wording::recipients(chosen)
+                    )
+                }
+            }
+            Self::GoesOn { action, chosen } => format!(
+                "{}: {}. It goes on; the audit will say how many it concerned.",
+                wording::recipients(chosen),
+                label(action).to_lowercase()
+            ),
+            Self::NothingChosen => "Nothing was selected, so nothing was done.".to_owned(),
+            Self::Paused => {
+                "The next hop is paused: its mail waits in the queue until it is resumed."
+                    .to_owned()
+            }
+            Self::Resumed => "The next hop is resumed: what waits for it is due now.".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: Vec<(&str, &str)>) -> Option<Notice> {
+        let owned = pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Notice::take(&mut Pairs::of(owned.collect()).expect("each name once"))
+    }
+
+    #[test]
+    fn notices_survive_their_url() {
+        for notice in [
+            Notice::Acted {
+                action: Action::Purge,
+                affected: 3,
+                chosen: 4,
+            },
+            Notice::GoesOn {
+                action: Action::Return,
+                chosen: 100_000,
+            },
+            Notice::NothingChosen,
+            Notice::Paused,
+            Notice::Resumed,
+        ] {
+            let pairs = notice.pairs();
+            let pairs = pairs.iter().map(|(name, value)| (*name, value.as_str()));
+            assert_eq!(read(pairs.collect()), Some(notice));
+        }
+    }
+
+    #[test]
+    fn what_we_never_said_is_no_notice() {
+        for pairs in [
+            vec![],
+            vec![("done", "<b>hacked</b>")],
+            vec![("done", "purge")],
+            vec![("done", "purge"), ("affected", "many")],
+            vec![("affected", "3"), ("chosen", "3")],
+        ] {
+            assert_eq!(read(pairs.clone()), None, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn words() {
+        let acted = |affected, chosen| Notice::Acted {
+            action: Action::Retry,
+            affected,
+            chosen,
+        };
+        assert_eq!(acted(12, 12).words(), "12 recipients: retry now.");
+        assert_eq!(acted(1, 1).words(), "1 recipient: retry now.");
+        assert!(
+            acted(1, 2)
+                .words()
+                .starts_with("1 of 2 recipients: retry now. The others")
+        );
+    }
+}

@@ -1,0 +1,222 @@
+//! `/queue/{id}`: one recipient with its envelope, its attempts, the message's header and source.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+
+use super::super::access::Visitor;
+use super::super::api::queue::{events_of, row_id};
+use super::super::error::ApiError;
+use super::super::page::{Frame, Page, PageError, Section, render};
+use super::super::{Context, wording};
+use super::actions::{Button, buttons};
+use super::headers::{self, Header};
+use super::row::{Row, path};
+use crate::accounts::Role;
+use crate::limits;
+use crate::message::RowState;
+use crate::store::{LoadError, QueuedRecipient, TrailEvent};
+
+#[derive(Template)]
+#[template(path = "queue_recipient.html")]
+struct RecipientPage {
+    frame: Frame,
+    may_operate: bool,
+    row: Row,
+    is_damaged: bool,
+    message_id: String,
+    /// Names and values, in the order of an SMTP session.
+    envelope: Vec<(&'static str, String)>,
+    times: Vec<(&'static str, String)>,
+    events: Vec<EventLine>,
+    /// Earlier events that are not shown.
+    earlier: Option<String>,
+    /// None for visitors who may not read mail.
+    message: Option<MessagePart>,
+    buttons: [Button; 5],
+}
+
+/// What the page shows of the message itself.
+struct MessagePart {
+    header: Result<Header, String>,
+    source_url: String,
+}
+
+struct EventLine {
+    at: String,
+    what: String,
+    tag: String,
+    words: String,
+    /// Server, TLS and duration of an attempt.
+    with: String,
+}
+
+/// The page.
+pub(in crate::web) async fn recipient(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Page {
+    let found = found(&context, &id).await?;
+    let mut events = events_of(&context, &found).await?;
+    let earlier = events.len().saturating_sub(limits::EVENTS_SHOWN);
+    events.drain(..earlier);
+    let frame = Frame::new(
+        &context,
+        visitor,
+        Section::Queue,
+        found.item.recipient.clone(),
+    );
+    let may_operate = frame.may(Role::Operator);
+    let message = if may_operate {
+        Some(message_part(&context, &found).await?)
+    } else {
+        None
+    };
+    let (now, settings) = (Timestamp::now(), context.administration.settings());
+    render(&RecipientPage {
+        frame,
+        may_operate,
+        is_damaged: found.item.state == RowState::Damaged,
+        message_id: found.item.message_id.to_string(),
+        envelope: envelope(&found),
+        times: times(&found, now),
+        events: events.iter().map(event_line).collect(),
+        earlier: (earlier > 0).then(|| wording::count(earlier as u64)),
+        message,
+        buttons: buttons(),
+        row: Row::of(found.item, &settings, now),
+    })
+}
+
+async fn found(context: &Context, id: &str) -> Result<QueuedRecipient, ApiError> {
+    let row = row_id(id)?;
+    let found = context.store.queued_recipient(row).await?;
+    found.ok_or(ApiError::NotFound)
+}
+
+async fn message_part(context: &Context, found: &QueuedRecipient) -> Result<MessagePart, ApiError> {
+    let start = context
+        .store
+        .source_start(found.item.message_id, limits::HEADER_SHOWN_BYTES)
+        .await;
+    let header = match start {
+        Ok(start) => Ok(headers::read(&start.bytes)),
+        Err(error @ (LoadError::Gone | LoadError::Damaged(_))) => Err(error.to_string()),
+        Err(LoadError::Read(error)) => return Err(error.into()),
+    };
+    Ok(MessagePart {
+        header,
+        source_url: format!("/queue/{}/source", found.item.id),
+    })
+}
+
+fn envelope(found: &QueuedRecipient) -> Vec<(&'static str, String)> {
+    let given = |text: &Option<String>| text.clone();
+    let client = match &found.client_address {
+        Some(address) => format!("{address}, called itself {}", found.helo),
+        None => "this appliance".to_owned(),
+    };
+    let smtputf8 = found.smtputf8.then(|| "yes".to_owned());
+    [
+        ("Client", Some(client)),
+        ("Login", given(&found.login)),
+        ("Sender", Some(path(found.item.sender.clone()))),
+        ("Recipient", Some(found.item.recipient.clone())),
+        ("ORCPT", given(&found.original_recipient)),
+        ("NOTIFY", given(&found.notify)),
+        ("RET", given(&found.ret)),
+        ("ENVID", given(&found.envelope_id)),
+        ("BODY", Some(found.body_type.clone())),
+        ("SMTPUTF8", smtputf8),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
+    .collect()
+}
+
+fn times(found: &QueuedRecipient, now: Timestamp) -> Vec<(&'static str, String)> {
+    let shown = |time: Timestamp| {
+        if time == Timestamp::UNIX_EPOCH {
+            return "unknown".to_owned();
+        }
+        let distance = time.duration_since(now).unsigned_abs();
+        let distance = wording::age(distance);
+        if time < now {
+            format!("{} ({distance} ago)", moment(time))
+        } else {
+            format!("{} (in {distance})", moment(time))
+        }
+    };
+    vec![
+        ("Received", shown(found.item.received_at)),
+        ("Due", shown(found.item.next_attempt_at)),
+        ("Given up", shown(found.expires_at)),
+    ]
+}
+
+fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn event_line(event: &TrailEvent) -> EventLine {
+    let mut with: Vec<String> = Vec::new();
+    with.extend(event.peer.clone());
+    if event.tls == Some(true) {
+        with.push("TLS".to_owned());
+    }
+    with.extend(event.took_seconds.map(|took| wording::latency(Some(took))));
+    EventLine {
+        at: moment(event.at),
+        what: event.what.replace('_', " "),
+        tag: match event.what.as_str() {
+            "delivered" => "good",
+            "refused" | "uncertain" | "purged" | "expired" => "bad",
+            _ => "",
+        }
+        .to_owned(),
+        words: event.words.clone(),
+        with: with.join(", "),
+    }
+}
+
+/// The message as it travels, as plain text and never as anything a browser would run.
+pub(in crate::web) async fn source(
+    State(context): State<Arc<Context>>,
+    Path(id): Path<String>,
+) -> Result<Response, PageError> {
+    let found = found(&context, &id).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "inline"),
+    ];
+    let start = context
+        .store
+        .source_start(found.item.message_id, limits::SOURCE_BYTES)
+        .await;
+    let (status, bytes) = match start {
+        Ok(start) => {
+            let (is_cut, length) = (start.is_cut(), start.length);
+            let mut bytes = start.bytes;
+            if is_cut {
+                let note = format!(
+                    "\r\n\r\n[cut here: these are the first {} of {}]\r\n",
+                    wording::bytes(limits::SOURCE_BYTES),
+                    wording::bytes(length)
+                );
+                bytes.extend_from_slice(note.as_bytes());
+            }
+            (StatusCode::OK, bytes)
+        }
+        Err(error @ (LoadError::Gone | LoadError::Damaged(_))) => {
+            (StatusCode::GONE, format!("{error}\n").into_bytes())
+        }
+        Err(LoadError::Read(error)) => return Err(error.into()),
+    };
+    Ok((status, headers, bytes).into_response())
+}
