@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use sqlx::{QueryBuilder, Sqlite};
+use utoipa::{IntoParams, ToSchema};
 
 use super::columns::milliseconds;
 use crate::message::{MessageId, RowState};
@@ -17,8 +18,9 @@ use crate::message::{MessageId, RowState};
 /// Every part narrows; without parts all rows are meant. A blank text, as an empty field of a form
 /// sends it, is no part. Texts match anywhere and ignore the case of ASCII letters; one that ends in
 /// `*` matches from the beginning.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct QueueFilter {
     /// In this state.
     #[serde(deserialize_with = "state")]

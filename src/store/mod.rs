@@ -19,6 +19,7 @@ mod history;
 mod history_prune;
 mod history_read;
 mod history_rows;
+mod history_search;
 mod insert;
 mod load;
 mod plan;
@@ -51,7 +52,7 @@ pub use history_rows::{
 pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
-pub use settings::{AuditEntry, AuditItem};
+pub use settings::{AuditEntry, AuditFilter, AuditItem};
 
 use crate::limits;
 use crate::message::{MessageId, RowId, Spool};

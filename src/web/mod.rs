@@ -6,13 +6,21 @@
 pub mod access;
 mod api;
 mod assets;
+mod audit;
 mod connections;
 mod error;
 mod health;
+#[cfg(test)]
+mod history_scene;
+mod message;
+mod message_search;
+mod messages;
 mod metrics;
 mod overview;
 mod page;
+mod query_string;
 pub mod routes;
+mod story;
 mod wording;
 
 use std::fmt;

@@ -14,7 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::{Context, access, api, assets, health, metrics, overview};
+use super::{Context, access, api, assets, audit, health, message, messages, metrics, overview};
 use crate::accounts::Role;
 use crate::limits;
 
@@ -23,11 +23,17 @@ pub fn router(context: Arc<Context>) -> Router {
     let open = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/static/{file}", get(assets::file));
+        .route("/static/{file}", get(assets::file))
+        .route("/api/v1/openapi.json", get(api::openapi::page));
     let pages = |role| from_fn_with_state((Arc::clone(&context), role), access::pages);
     let to_see = Router::new()
         .route("/", get(overview::page))
+        .route("/messages", get(messages::page))
+        .route("/messages/{id}", get(message::page))
         .route_layer(pages(Role::Viewer));
+    let to_administer = Router::new()
+        .route("/audit", get(audit::page))
+        .route_layer(pages(Role::Administrator));
     let metrics = Router::new()
         .route("/metrics", get(metrics::page))
         .route_layer(from_fn_with_state(Arc::clone(&context), access::metrics));
@@ -44,12 +50,14 @@ pub fn router(context: Arc<Context>) -> Router {
         .route_layer(api(Role::Operator));
     let api_to_administer = Router::new()
         .route("/api/v1/settings", patch(api::settings::change))
+        .route("/api/v1/audit", get(api::audit::list))
         .route_layer(api(Role::Administrator));
 
     // The last layer is the outermost: it sees the request first and the answer last.
     Router::new()
         .merge(open)
         .merge(to_see)
+        .merge(to_administer)
         .merge(metrics)
         .merge(api_to_see)
         .merge(api_to_operate)
@@ -119,4 +127,4 @@ async fn with_security_headers(mut response: Response) -> Response {
 
 #[cfg(test)]
 #[path = "routes_tests.rs"]
-mod tests;
+pub(in crate::web) mod tests;

@@ -10,8 +10,9 @@ use axum::extract::{Query, State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::{Pairs, read_json};
+use super::{Pairs, Problem, read_json};
 use crate::administration::queue::{self, Target};
 use crate::message::RowId;
 use crate::queue::Action;
@@ -22,6 +23,18 @@ use crate::web::error::ApiError;
 
 /// One page of the recipients that wait: `sort` (with `-` before it the greatest first), `offset`
 /// and `limit`; everything else in the query narrows.
+#[utoipa::path(
+    get,
+    path = "/api/v1/queue",
+    tag = "queue",
+    params(
+        ("sort" = Option<String>, Query, description = "A field's name, with `-` before it the greatest first: received_at, next_attempt_at, recipient, sender, next_hop, state, reason, attempts"),
+        ("offset" = Option<u64>, Query, description = "Recipients before the page"),
+        ("limit" = Option<u32>, Query, description = "Recipients of the page, 100 unless said, 1000 at most"),
+        QueueFilter,
+    ),
+    responses((status = 200, body = QueuePage), (status = 400, body = Problem)),
+)]
 pub(in crate::web) async fn list(
     State(context): State<Arc<Context>>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
@@ -53,12 +66,15 @@ fn order(sort: &str) -> Result<(QueueOrder, bool), ApiError> {
 }
 
 /// What is to be done, and with whom.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ActionRequest {
+pub(in crate::web) struct ActionRequest {
     action: Action,
+    /// These recipients …
     ids: Option<Vec<i64>>,
+    /// … or all that match, together with `expect`.
     filter: Option<QueueFilter>,
+    /// How many matched when the caller looked; 409 when it is another number now.
     expect: Option<u64>,
 }
 
@@ -79,12 +95,23 @@ impl ActionRequest {
 }
 
 /// How many recipients it concerned.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct Affected {
     affected: u64,
 }
 
 /// Does something with chosen recipients, or with all that match.
+#[utoipa::path(
+    post,
+    path = "/api/v1/queue/actions",
+    tag = "queue",
+    request_body = ActionRequest,
+    responses(
+        (status = 200, body = Affected),
+        (status = 400, body = Problem),
+        (status = 409, body = Problem, description = "The count changed; nothing was done"),
+    ),
+)]
 pub(in crate::web) async fn act(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
