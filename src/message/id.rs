@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Crockford's base 32 in lower case: no letter that is taken for a digit over the telephone.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -29,6 +32,12 @@ impl MessageId {
     #[must_use]
     pub fn earliest_at(time: Timestamp) -> Self {
         Self(time.as_millisecond().max(0) << SEQUENCE_BITS)
+    }
+
+    /// When such a message arrived; an id of a burst may run ahead of the clock by some milliseconds.
+    #[must_use]
+    pub fn time(self) -> Timestamp {
+        Timestamp::from_millisecond(self.0 >> SEQUENCE_BITS).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// The id behind a stored number.
@@ -81,6 +90,20 @@ impl Serialize for MessageId {
         serializer.collect_str(self)
     }
 }
+
+impl PartialSchema for MessageId {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "Our id of a message; ids rise in the order of arrival",
+            ))
+            .pattern(Some("^[0-9a-hjkmnp-tv-z]{13}$"))
+            .into()
+    }
+}
+
+impl ToSchema for MessageId {}
 
 /// The source of ids: each is greater than the one before, also when the clock steps back.
 #[derive(Debug)]

@@ -117,6 +117,26 @@ pub enum Event {
 }
 
 impl Event {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Queued,
+        Self::AlreadySettled,
+        Self::Reported,
+        Self::FailedSilently,
+        Self::Expired,
+        Self::Retried,
+        Self::Held,
+        Self::Released,
+        Self::Purged,
+        Self::Returned,
+    ];
+
+    /// The event that a word names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.as_str() == word)
+    }
+
     /// The word in the database and the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,11 +1,12 @@
 //! What an operator may do with recipients that wait.
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::message::RowState;
 
 /// One thing to do. Leased rows (an attempt is under way) obey when the attempt ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Try now.

@@ -5,6 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A next hop as delivery uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +112,20 @@ impl FromStr for ServerAddress {
     }
 }
 
+impl PartialSchema for ServerAddress {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "A server, written smtp://host:port; without a port 25 is meant",
+            ))
+            .examples(["smtp://mail.example.net:25"])
+            .into()
+    }
+}
+
+impl ToSchema for ServerAddress {}
+
 impl Serialize for ServerAddress {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -123,7 +140,7 @@ impl<'de> Deserialize<'de> for ServerAddress {
 }
 
 /// What TLS is spoken with a next hop.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TlsPolicy {
     /// When it is offered; the certificate is not checked (RFC 7435).
@@ -134,7 +151,7 @@ pub enum TlsPolicy {
 }
 
 /// What it means when our final dot was sent and no reply came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UncertainPolicy {
     /// Try again later: at least once.
@@ -145,7 +162,7 @@ pub enum UncertainPolicy {
 }
 
 /// The policy of next hops without an entry of their own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NextHopDefaults {
     /// What TLS.
@@ -195,7 +212,7 @@ impl NextHopDefaults {
 }
 
 /// One domain's entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NextHopEntry {
     /// The domain; with a leading dot all domains below it.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
@@ -13,7 +14,7 @@ use crate::smtp::end_of_data::LineEnds;
 use crate::tls::CertificateFiles;
 
 /// Every setting, under the name that it has everywhere. What is missing has its default.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Written {
     /// Bytes of one message that may be held in memory [0026]; 0: all to disk.
@@ -48,6 +49,7 @@ pub struct Written {
     /// What is done about bare CR, bare LF and NUL in data.
     pub line_ends: LineEnds,
     /// Clients that may relay to anywhere.
+    #[schema(value_type = Vec<String>, examples(json!(["192.0.2.0/24"])))]
     pub trusted_networks: Vec<IpNet>,
     /// Domains that everybody may send to through us; with a leading dot all domains below.
     pub relay_domains: Vec<String>,
@@ -60,15 +62,18 @@ pub struct Written {
     /// Next hops, by their names on pages, that nothing is sent to until they are resumed.
     pub paused_next_hops: Vec<String>,
     /// DNS servers that are asked, `address:port`; empty: the system's.
+    #[schema(value_type = Vec<String>)]
     pub dns_servers: Vec<std::net::SocketAddr>,
     /// A PEM file with the certificate chain for STARTTLS; none: our own.
+    #[schema(value_type = Option<String>)]
     pub tls_certificate_file: Option<PathBuf>,
     /// The PEM file with its key.
+    #[schema(value_type = Option<String>)]
     pub tls_key_file: Option<PathBuf>,
 }
 
 /// What happens to a message that exceeds the threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OverThreshold {
     /// The head stays in memory, the rest goes to disk (Figure 3).
@@ -78,7 +83,7 @@ pub enum OverThreshold {
 }
 
 /// Which way messages take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PathChoice {
     /// The fast path, unless a message has a reason not to.
@@ -88,7 +93,7 @@ pub enum PathChoice {
 }
 
 /// Who keeps a message that every next hop deferred.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenDeferred {
     /// Our queue.
@@ -98,7 +103,7 @@ pub enum WhenDeferred {
 }
 
 /// Who learns that every recipient was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenRefused {
     /// The client, by the 5xx.

@@ -7,12 +7,13 @@
 use memchr::{memchr_iter, memchr2};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::reply::Reply;
 use crate::limits::TEXT_LINE_BYTES;
 
 /// What a listener does with a message that holds a bare CR, a bare LF or NUL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LineEnds {
     /// Take the canonical form: a bare LF was made CRLF, a bare CR a space.

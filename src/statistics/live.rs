@@ -1,12 +1,13 @@
 //! The live figures in the shape of `GET /api/v1/statistics/live`.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::tally::{ByPath, ByReason, ByStorage, Tally};
 use super::windows::{Window, Windows};
 
 /// All of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Live {
     /// Since the process began.
     pub since_start: Span,
@@ -21,7 +22,7 @@ pub struct Live {
 }
 
 /// The windows.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Spans {
     /// The last 60 seconds.
     pub minute: Span,
@@ -32,7 +33,7 @@ pub struct Spans {
 }
 
 /// One span of time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Span {
     /// Messages answered 250 by where they were then.
     pub messages: ByStorage,
@@ -59,7 +60,7 @@ impl From<Tally> for Span {
 }
 
 /// Bytes of message bodies that are held now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Resident {
     /// In memory.
     pub memory_bytes: u64,
@@ -68,7 +69,7 @@ pub struct Resident {
 }
 
 /// The retry queue's size and age.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct QueueSize {
     /// Recipients that wait.
     pub recipients: u64,
@@ -77,7 +78,7 @@ pub struct QueueSize {
 }
 
 /// Two points of a distribution; null when nothing was counted.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Percentiles {
     /// Half of all were at or below.
     pub p50: Option<f64>,

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::AnsweredFigures;
 use crate::limits;
 use crate::message::{DiskReason, Path, Storage};
 
 /// A count for each storage, in the order of [`Storage::ALL`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ByStorage {
     /// Nothing on disk.
     pub memory: u64,
@@ -50,7 +53,7 @@ impl ByStorage {
 }
 
 /// A count for each path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ByPath {
     /// Delivered, then answered.
     pub fast: u64,
@@ -132,6 +135,28 @@ impl Serialize for ByReason {
         map.end()
     }
 }
+
+impl PartialSchema for ByReason {
+    fn schema() -> RefOr<Schema> {
+        let count = || {
+            ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .minimum(Some(0))
+        };
+        let words = DiskReason::PLAIN.iter().map(DiskReason::as_word);
+        words
+            .fold(ObjectBuilder::new(), |object, word| {
+                object.property(word.clone(), count()).required(word)
+            })
+            .description(Some(
+                "A count for each reason; conditions, once seen, as `condition:<name>`",
+            ))
+            .additional_properties(Some(AdditionalProperties::from(count())))
+            .into()
+    }
+}
+
+impl ToSchema for ByReason {}
 
 impl<'de> Deserialize<'de> for ByReason {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

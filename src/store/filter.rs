@@ -11,6 +11,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use sqlx::{QueryBuilder, Sqlite};
+use utoipa::{IntoParams, ToSchema};
 
 use super::columns::milliseconds;
 use crate::message::{MessageId, RowState};
@@ -18,8 +19,11 @@ use crate::message::{MessageId, RowState};
 /// Every part narrows; without parts all rows are meant. A blank text, as an empty field of a form
 /// sends it, is no part. Texts match anywhere and ignore the case of ASCII letters; one that ends in
 /// `*` matches from the beginning.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams, ToSchema,
+)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct QueueFilter {
     /// In this state.
     #[serde(deserialize_with = "state")]

@@ -2,13 +2,15 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::message::MessageId;
 
 /// Which messages of the trail are meant. Every part narrows. Sender and recipient match as a whole,
 /// or from the beginning when they end in `*`, and ignore the case of ASCII letters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct MessageFilter {
     /// From such a sender; `<>` is the null path.
     #[serde(deserialize_with = "text")]
@@ -44,7 +46,7 @@ pub struct MessageFilter {
 }
 
 /// A part of the trail, the newest messages first.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct MessagesPage {
     /// The messages that were found.
     pub items: Vec<MessageItem>,
@@ -54,7 +56,7 @@ pub struct MessagesPage {
 }
 
 /// One message of a listing.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct MessageItem {
     /// How it was answered.
     #[serde(flatten)]
@@ -64,7 +66,7 @@ pub struct MessageItem {
 }
 
 /// How a message was answered.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct AnsweredRow {
     /// Our id.
     pub message_id: MessageId,
@@ -97,7 +99,7 @@ pub struct AnsweredRow {
 }
 
 /// What happened last for one recipient.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LatestEvent {
     /// Whom it concerns.
     pub recipient: String,
@@ -110,7 +112,7 @@ pub struct LatestEvent {
 }
 
 /// The whole history of one message.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TrailOfMessage {
     /// How it was answered; none for a report of our own, and for what was pruned.
     pub answered: Option<AnsweredRow>,
@@ -119,7 +121,7 @@ pub struct TrailOfMessage {
 }
 
 /// One event of a message's history.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TrailEvent {
     /// When.
     pub at: Timestamp,

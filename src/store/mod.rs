@@ -21,6 +21,7 @@ mod history;
 mod history_prune;
 mod history_read;
 mod history_rows;
+mod history_search;
 mod insert;
 mod load;
 mod plan;
@@ -65,6 +66,7 @@ pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
 pub use settings::{AuditEntry, AuditItem};
 pub use smtp_logins::SmtpLoginChange;
+pub use settings::{AuditEntry, AuditFilter, AuditItem};
 
 use crate::limits;
 use crate::message::{MessageId, RowId, Spool};

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
+use utoipa::ToSchema;
 
 use super::Store;
 use super::columns::{count, number, text, time};
@@ -14,7 +15,7 @@ use crate::limits;
 use crate::message::{MessageId, RowId, RowState};
 
 /// One recipient that waits, in the shape of the API. Texts are as they stand in the row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct QueueItem {
     /// The row.
     pub id: RowId,
@@ -43,7 +44,7 @@ pub struct QueueItem {
 }
 
 /// A part of the queue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct QueuePage {
     /// Rows that the filter means, on all pages.
     pub total: u64,
@@ -52,7 +53,7 @@ pub struct QueuePage {
 }
 
 /// What a listing is ordered by. Rows that are equal in it stand in the order of arrival.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueOrder {
     /// When the message arrived.

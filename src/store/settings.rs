@@ -3,14 +3,16 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{QueryBuilder, SqliteConnection};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Store;
 use super::columns::{milliseconds, number, optional_text, text, time};
 use super::error::{OpenError, ReadError, StoreError};
+use super::filter::push_like;
 use super::writer::Job;
 use crate::limits;
 use crate::settings::{FieldErrors, Settings, Written};
@@ -33,7 +35,7 @@ pub struct AuditEntry {
 }
 
 /// An entry of the audit, read back.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct AuditItem {
     /// Rises with time.
     pub id: i64,
@@ -49,6 +51,18 @@ pub struct AuditItem {
     pub before: Option<Value>,
     /// What it is now.
     pub after: Option<Value>,
+}
+
+/// Which entries of the audit are meant. Both parts match anywhere and ignore the case of ASCII letters;
+/// a text that ends in `*` matches from the beginning, a blank one is no part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct AuditFilter {
+    /// Who did it.
+    pub who: String,
+    /// What they did.
+    pub action: String,
 }
 
 /// The settings as JSON, on their way to the writer.
@@ -107,11 +121,29 @@ impl Store {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<AuditItem>, ReadError> {
-        let rows = sqlx::query("SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?")
-            .bind(before.unwrap_or(i64::MAX))
-            .bind(limit.min(limits::PAGE_ITEMS_MAX))
-            .fetch_all(&self.shared.readers)
-            .await?;
+        let everything = AuditFilter::default();
+        self.audit_search(&everything, before, limit).await
+    }
+
+    /// The newest entries that `filter` means before the entry `before`, or the newest of all. The audit
+    /// holds what people did: it is short enough to be looked through.
+    ///
+    /// # Errors
+    /// When the audit cannot be read.
+    pub async fn audit_search(
+        &self,
+        filter: &AuditFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<AuditItem>, ReadError> {
+        let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let mut query = QueryBuilder::new("SELECT * FROM audit WHERE id < ");
+        query.push_bind(before.unwrap_or(i64::MAX));
+        push_like(&mut query, "who", some(&filter.who).as_deref());
+        push_like(&mut query, "action", some(&filter.action).as_deref());
+        query.push(" ORDER BY id DESC LIMIT ");
+        query.push_bind(limit.clamp(1, limits::PAGE_ITEMS_MAX));
+        let rows = query.build().fetch_all(&self.shared.readers).await?;
         Ok(rows.iter().map(audit_item).collect())
     }
 }

@@ -7,17 +7,26 @@ pub mod access;
 mod api;
 mod assets;
 mod chart;
+mod audit;
 mod connections;
 mod dashboard;
 mod error;
 mod health;
 mod live;
+#[cfg(test)]
+mod history_scene;
+mod message;
+mod message_search;
+mod messages;
 mod metrics;
 mod page;
 mod queue;
 pub mod routes;
 mod settings;
 mod smtp_logins;
+mod query_string;
+pub mod routes;
+mod story;
 mod wording;
 
 use std::fmt;

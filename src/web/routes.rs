@@ -14,7 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::{Context, access, api, assets, dashboard, health, live, metrics, queue, settings, smtp_logins};
+use super::{Context, access, api, assets, audit, dashboard, health, live, message, messages, metrics, queue, settings, smtp_logins};
 use crate::accounts::Role;
 use crate::limits;
 
@@ -23,15 +23,19 @@ pub fn router(context: Arc<Context>) -> Router {
     let open = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/static/{file}", get(assets::file));
+        .route("/static/{file}", get(assets::file))
+        .route("/api/v1/openapi.json", get(api::openapi::page));
     let pages = |role| from_fn_with_state((Arc::clone(&context), role), access::pages);
     let to_see = Router::new()
         .route("/", get(dashboard::page))
         .route("/events", get(live::events))
         .route("/queue", get(queue::listing))
         .route("/queue/{id}", get(queue::recipient))
+        .route("/messages", get(messages::page))
+        .route("/messages/{id}", get(message::page))
         .route_layer(pages(Role::Viewer));
     let to_administer = Router::new()
+        .route("/audit", get(audit::page))
         .route(
             "/settings",
             get(settings::memory::page).post(settings::memory::submit),
@@ -114,6 +118,7 @@ pub fn router(context: Arc<Context>) -> Router {
             "/api/v1/smtp-logins/{name}",
             put(api::smtp_logins::change).delete(api::smtp_logins::remove),
         )
+        .route("/api/v1/audit", get(api::audit::list))
         .route_layer(api(Role::Administrator));
 
     // The last layer is the outermost: it sees the request first and the answer last.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// A share of 0 to 1 in percent with one decimal; a dash when there is none. Never "100.0 %" for
 /// less than all, nor "0.0 %" for more than nothing.
 pub(super) fn percent(share: Option<f64>) -> String {
@@ -96,6 +98,25 @@ pub(super) fn age(time: Duration) -> String {
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
     }
+}
+
+/// A word of the API as people read it: `over_threshold` is “over threshold”.
+pub(super) fn word(word: &str) -> String {
+    word.replace('_', " ")
+}
+
+/// A reverse path: the null path is `<>`.
+pub(super) fn sender(address: String) -> String {
+    if address.is_empty() {
+        "<>".to_owned()
+    } else {
+        address
+    }
+}
+
+/// A moment in UTC, to the second.
+pub(super) fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 #[cfg(test)]

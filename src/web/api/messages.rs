@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 
-use super::Pairs;
+use super::{Pairs, Problem};
 use crate::message::MessageId;
 use crate::store::{MessageFilter, MessagesPage, TrailOfMessage};
 use crate::web::Context;
@@ -14,6 +14,17 @@ use crate::web::error::ApiError;
 
 /// Messages, the newest first: `limit`, and `cursor` with what the page before gave as `next`;
 /// everything else in the query narrows.
+#[utoipa::path(
+    get,
+    path = "/api/v1/messages",
+    tag = "messages",
+    params(
+        ("cursor" = Option<MessageId>, Query, description = "What the page before gave as `next`"),
+        ("limit" = Option<u32>, Query, description = "Messages of the page, 100 unless said, 1000 at most"),
+        MessageFilter,
+    ),
+    responses((status = 200, body = MessagesPage), (status = 400, body = Problem)),
+)]
 pub(in crate::web) async fn list(
     State(context): State<Arc<Context>>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
@@ -33,6 +44,13 @@ pub(in crate::web) async fn list(
 }
 
 /// Everything that happened to one message.
+#[utoipa::path(
+    get,
+    path = "/api/v1/messages/{id}",
+    tag = "messages",
+    params(("id" = MessageId, Path, description = "Our id of the message")),
+    responses((status = 200, body = TrailOfMessage), (status = 404, body = Problem)),
+)]
 pub(in crate::web) async fn trail(
     State(context): State<Arc<Context>>,
     Path(id): Path<String>,

@@ -1,20 +1,39 @@
 //! The API: everything the pages can do, in JSON.
 
+pub(super) mod audit;
 pub(super) mod messages;
 pub(super) mod next_hops;
+pub(super) mod openapi;
 pub(super) mod queue;
 pub(super) mod settings;
 pub(super) mod smtp_logins;
 pub(super) mod statistics;
 
+use std::collections::BTreeMap;
+
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::error::ApiError;
 use crate::limits;
 use crate::store::Destinations;
+
+/// Why something was not done, as [`ApiError`] answers it.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes what the error answers")]
+pub(in crate::web) struct Problem {
+    error: String,
+}
+
+/// Fields that do not hold, each with the reason, as [`ApiError::Fields`] answers them.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes what the error answers")]
+pub(in crate::web) struct Problems {
+    errors: BTreeMap<String, String>,
+}
 
 /// The pairs of a query string. What a listing takes for itself is taken out by name; the rest is
 /// the filter.

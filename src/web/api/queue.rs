@@ -11,8 +11,9 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::{Pairs, read_json};
+use super::{Pairs, Problem, read_json};
 use crate::administration::queue::{self, Progress, Target};
 use crate::message::RowId;
 use crate::queue::Action;
@@ -26,6 +27,18 @@ use crate::web::error::ApiError;
 
 /// One page of the recipients that wait: `sort` (with `-` before it the greatest first), `offset`
 /// and `limit`; everything else in the query narrows.
+#[utoipa::path(
+    get,
+    path = "/api/v1/queue",
+    tag = "queue",
+    params(
+        ("sort" = Option<String>, Query, description = "A field's name, with `-` before it the greatest first: received_at, next_attempt_at, recipient, sender, next_hop, state, reason, attempts"),
+        ("offset" = Option<u64>, Query, description = "Recipients before the page"),
+        ("limit" = Option<u32>, Query, description = "Recipients of the page, 100 unless said, 1000 at most"),
+        QueueFilter,
+    ),
+    responses((status = 200, body = QueuePage), (status = 400, body = Problem)),
+)]
 pub(in crate::web) async fn list(
     State(context): State<Arc<Context>>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
@@ -58,12 +71,15 @@ pub(in crate::web) fn order(sort: &str) -> Result<(QueueOrder, bool), ApiError> 
 }
 
 /// What is to be done, and with whom.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ActionRequest {
+pub(in crate::web) struct ActionRequest {
     action: Action,
+    /// These recipients …
     ids: Option<Vec<i64>>,
+    /// … or all that match, together with `expect`.
     filter: Option<QueueFilter>,
+    /// How many matched when the caller looked; 409 when it is another number now.
     expect: Option<u64>,
 }
 
@@ -84,7 +100,7 @@ impl ActionRequest {
 }
 
 /// How many recipients it concerned.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::web) enum Outcome {
     /// So many.
@@ -95,6 +111,18 @@ pub(in crate::web) enum Outcome {
 
 /// Does something with chosen recipients, or with all that match: 200 with how many it concerned, or
 /// 202 with how many were chosen when it takes longer.
+#[utoipa::path(
+    post,
+    path = "/api/v1/queue/actions",
+    tag = "queue",
+    request_body = ActionRequest,
+    responses(
+        (status = 200, body = Outcome),
+        (status = 202, body = Outcome, description = "It goes on"),
+        (status = 400, body = Problem),
+        (status = 409, body = Problem, description = "The count changed; nothing was done"),
+    ),
+)]
 pub(in crate::web) async fn act(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,

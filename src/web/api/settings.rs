@@ -9,13 +9,19 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use serde_json::{Map, Value};
 
-use super::read_json;
+use super::{Problem, Problems, read_json};
 use crate::settings::Written;
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 
 /// All settings.
+#[utoipa::path(
+    get,
+    path = "/api/v1/settings",
+    tag = "settings",
+    responses((status = 200, body = Written)),
+)]
 pub(in crate::web) async fn show(State(context): State<Arc<Context>>) -> Json<Written> {
     Json(in_force(
         &context,
@@ -33,6 +39,17 @@ fn in_force(context: &Context, written: &Written) -> Written {
 }
 
 /// Changes a subset, and shows all as they are then.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/settings",
+    tag = "settings",
+    request_body(content = Written, description = "Any subset of the settings"),
+    responses(
+        (status = 200, body = Written),
+        (status = 400, body = Problem),
+        (status = 422, body = Problems),
+    ),
+)]
 pub(in crate::web) async fn change(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,

@@ -12,6 +12,12 @@ use crate::web::Context;
 use crate::web::error::ApiError;
 
 /// The figures of this moment.
+#[utoipa::path(
+    get,
+    path = "/api/v1/statistics/live",
+    tag = "statistics",
+    responses((status = 200, body = Live)),
+)]
 pub(in crate::web) async fn live(
     State(context): State<Arc<Context>>,
 ) -> Result<Json<Live>, ApiError> {

@@ -1,0 +1,159 @@
+//! `/audit`: what was changed, by whom, when, from where, and what it was before.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::access::Visitor;
+use super::page::{Frame, Page, Section, render};
+use super::{Context, query_string, wording};
+use crate::limits;
+use crate::store::{AuditFilter, AuditItem};
+
+/// What was asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Search {
+    who: String,
+    action: String,
+    /// The page shows entries with smaller ids.
+    before: String,
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct Audit {
+    frame: Frame,
+    search: Search,
+    is_searching: bool,
+    entries: Vec<Entry>,
+    older: Option<String>,
+    newest: Option<String>,
+}
+
+struct Entry {
+    time: String,
+    who: String,
+    from: String,
+    action: String,
+    changes: Vec<Change>,
+}
+
+/// One field, before and after; none where it was not there.
+#[derive(Debug, PartialEq)]
+struct Change {
+    field: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+/// The page.
+pub(super) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    search: Result<Query<Search>, QueryRejection>,
+) -> Page {
+    let Query(search) = search?;
+    let filter = AuditFilter {
+        who: search.who.clone(),
+        action: search.action.clone(),
+    };
+    let before = search.before.parse().ok();
+    let items = context
+        .store
+        .audit_search(&filter, before, limits::PAGE_ITEMS)
+        .await?;
+    let is_full = items.len() == limits::PAGE_ITEMS as usize;
+    let last = items.last().map(|item| item.id.to_string());
+    let link = |before: &str| {
+        let pairs = [
+            ("who", search.who.as_str()),
+            ("action", search.action.as_str()),
+            ("before", before),
+        ];
+        query_string::link("/audit", &pairs)
+    };
+    render(&Audit {
+        frame: Frame::new(&context, visitor, Section::Audit, "Audit"),
+        is_searching: filter != AuditFilter::default(),
+        entries: items.into_iter().map(entry).collect(),
+        older: last.filter(|_| is_full).map(|last| link(&last)),
+        newest: before.is_some().then(|| link("")),
+        search,
+    })
+}
+
+fn entry(item: AuditItem) -> Entry {
+    Entry {
+        time: wording::moment(item.at),
+        who: item.who,
+        from: item.from.unwrap_or_else(|| "this machine".to_owned()),
+        action: item.action,
+        changes: changes(item.before, item.after),
+    }
+}
+
+/// Field by field where both sides are objects (or missing), else as a whole.
+fn changes(before: Option<Value>, after: Option<Value>) -> Vec<Change> {
+    let (before, after) = match (object(before), object(after)) {
+        (Ok(before), Ok(after)) => (before, after),
+        (before, after) => {
+            let whole = |side: Result<Map<_, _>, Value>| match side {
+                Ok(fields) if fields.is_empty() => None,
+                Ok(fields) => Some(in_words(&Value::Object(fields))),
+                Err(value) => Some(in_words(&value)),
+            };
+            return vec![Change {
+                field: String::new(),
+                before: whole(before),
+                after: whole(after),
+            }];
+        }
+    };
+    let mut fields: Vec<&String> = before.keys().chain(after.keys()).collect();
+    fields.sort();
+    fields.dedup();
+    fields
+        .into_iter()
+        .map(|field| Change {
+            field: wording::word(field),
+            before: before.get(field).map(in_words),
+            after: after.get(field).map(in_words),
+        })
+        .collect()
+}
+
+/// A missing side is an object without fields.
+fn object(value: Option<Value>) -> Result<Map<String, Value>, Value> {
+    match value {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(fields)) => Ok(fields),
+        Some(other) => Err(other),
+    }
+}
+
+/// A value as a person reads it: texts and numbers bare, lists with commas, the rest as JSON.
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::String(text) if text.is_empty() => "blank".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) if items.iter().all(|item| !item.is_object()) => {
+            let items: Vec<String> = items.iter().map(in_words).collect();
+            items.join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[path = "audit_tests.rs"]
+mod tests;

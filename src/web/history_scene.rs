@@ -1,0 +1,168 @@
+//! What the tests of the trail's pages share: messages that were delivered, refused and queued.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::routes::tests::Face;
+use crate::message::trail::{Answered, Attempted, Event, Noted, TrailEntry};
+use crate::message::words::OutcomeKind;
+use crate::message::{
+    Body, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Path, Recipient,
+    Reservation, RowState, Storage,
+};
+use crate::smtp::address::{Mailbox, ReversePath};
+use crate::smtp::command::BodyType;
+use crate::store::{NewQueued, NewRow};
+
+/// The scene's noon, 2027-01-15 08:00:00: all its times are counted from here.
+const NOON_SECOND: i64 = 1_800_000_000;
+
+pub(super) fn time(seconds: i64) -> Timestamp {
+    Timestamp::from_second(NOON_SECOND + seconds).expect("a time within all times")
+}
+
+pub(super) fn id(second: i64) -> MessageId {
+    MessageId::earliest_at(time(second))
+}
+
+pub(super) fn mailbox(text: &str) -> Mailbox {
+    Mailbox::parse(text).expect("a mailbox")
+}
+
+/// An attempt that delivered the message of `second` to `recipient` 38 ms later.
+pub(super) fn attempted(
+    second: i64,
+    recipient: &str,
+    outcome: OutcomeKind,
+    words: &str,
+) -> Attempted {
+    Attempted {
+        message: id(second),
+        recipient: mailbox(recipient),
+        at: time(second) + Duration::from_millis(38),
+        next_hop: "mx.example.net".into(),
+        peer: Some(([192, 0, 2, 25], 25).into()),
+        outcome,
+        words: words.into(),
+        took: Duration::from_millis(38),
+        tls: true,
+    }
+}
+
+/// A message from `sender` that was delivered to one recipient before it was answered.
+pub(super) fn delivered(second: i64, sender: &str, recipient: &str) -> Answered {
+    let words = "250 2.0.0 Ok: queued as 4F2B1C3D";
+    Answered {
+        message: id(second),
+        received_at: time(second),
+        client: client(),
+        sender: ReversePath::Mailbox(mailbox(sender)),
+        recipients: 1,
+        size_bytes: 4_200,
+        path: Path::Fast,
+        storage: Storage::Memory,
+        reasons: Vec::new(),
+        code: 250,
+        reply: format!("250 2.0.0 Delivered ({words})"),
+        acknowledged_after: Duration::from_millis(39),
+        delivered: Some(attempted(second, recipient, OutcomeKind::Delivered, words)),
+    }
+}
+
+/// A message from `sender` that was put into the queue for `recipient`.
+pub(super) fn queued(second: i64, sender: &str, recipient: &str) -> [TrailEntry; 3] {
+    let words = "451 4.3.0 later";
+    [
+        TrailEntry::Attempted(attempted(second, recipient, OutcomeKind::Deferred, words)),
+        TrailEntry::Noted(Noted {
+            message: id(second),
+            recipient: mailbox(recipient),
+            at: time(second) + Duration::from_millis(40),
+            event: Event::Queued,
+            words: words.into(),
+        }),
+        TrailEntry::Answered(Answered {
+            storage: Storage::Disk,
+            reasons: vec![DiskReason::Deferred],
+            reply: "250 2.0.0 Queued".into(),
+            delivered: None,
+            ..delivered(second, sender, recipient)
+        }),
+    ]
+}
+
+fn client() -> Client {
+    Client {
+        address: Some([192, 0, 2, 1].into()),
+        helo: "client.example.org".into(),
+        login: None,
+    }
+}
+
+/// A delivered message, and one that waits in the queue, whose id is given.
+pub(super) async fn fill(face: &Face) -> MessageId {
+    let mut entries = vec![TrailEntry::Answered(delivered(
+        1,
+        "anna@example.org",
+        "bert@example.net",
+    ))];
+    entries.extend(queued(2, "anna@example.org", "carl@example.net"));
+    let store = &face.context.store;
+    store.append_trail(entries).await.expect("appended");
+    let message = in_queue(face, 2, &["carl@example.net"]).await;
+    message
+}
+
+/// Puts the message of `second` into the queue.
+pub(super) async fn in_queue(face: &Face, second: i64, recipients: &[&str]) -> MessageId {
+    let store = &face.context.store;
+    let recipients: Vec<Recipient> = recipients
+        .iter()
+        .map(|recipient| Recipient::plain(mailbox(recipient)))
+        .collect();
+    let ids = store.allocate_rows(recipients.len());
+    let rows = ids
+        .into_iter()
+        .zip(&recipients)
+        .map(|(id, recipient)| NewRow {
+            id,
+            recipient: recipient.clone(),
+            next_hop: "mx.example.net".into(),
+            state: RowState::Waiting,
+            reason: DiskReason::Deferred,
+            attempts: 1,
+            last_reply: "451 4.3.0 later".into(),
+            next_attempt_at: time(60),
+        });
+    let rows = rows.collect();
+    let message = Message {
+        id: id(second),
+        received_at: time(second),
+        client: client(),
+        envelope: Envelope {
+            sender: ReversePath::Mailbox(mailbox("anna@example.org")),
+            recipients,
+            body_type: BodyType::SevenBit,
+            smtputf8: false,
+            ret: None,
+            envelope_id: None,
+        },
+        prefix: Bytes::from_static(b"Received: by relay.example.net\r\n"),
+        body: Body::in_memory(
+            vec![Bytes::from_static(b"Subject: x\r\n\r\nx\r\n")],
+            Reservation::empty(MemoryBudget::new(1 << 20)),
+        ),
+        eight_bit: false,
+        needs_smtputf8: false,
+    };
+    let queued = NewQueued {
+        message: Arc::new(message),
+        rows,
+        expires_at: time(432_000),
+    };
+    store.insert(vec![queued]).await.expect("stored");
+    id(second)
+}

@@ -1,0 +1,222 @@
+//! `/messages`: “did it arrive?” The trail, searched by sender, recipient, path, reason and time.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::access::Visitor;
+use super::message_search::{Choice, Field, Search};
+use super::page::{Frame, PageError, Section, render};
+use super::story::Fate;
+use super::{Context, wording};
+use crate::limits;
+use crate::message::MessageId;
+use crate::store::{LatestEvent, MessageFilter, MessageItem, MessagesPage};
+
+/// Recipients that a row shows; the message's page shows all.
+const RECIPIENTS_SHOWN: usize = 3;
+
+#[derive(Template)]
+#[template(path = "messages.html")]
+struct Messages {
+    frame: Frame,
+    texts: Vec<Field>,
+    choices: Vec<Choice>,
+    times: Vec<Field>,
+    is_searching: bool,
+    trail_is_off: bool,
+    kept_for: String,
+    found: Found,
+}
+
+/// What a search found.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Row>,
+    /// Why there are no rows, or no more of them; empty when there is nothing to say.
+    remark: String,
+    older: Option<Link>,
+    /// Where the newest ones are, on every page but theirs.
+    newest: Option<String>,
+}
+
+struct Link {
+    url: String,
+    words: &'static str,
+}
+
+struct Row {
+    id: MessageId,
+    time: String,
+    sender: String,
+    recipients: Vec<RecipientLine>,
+    more_recipients: Option<String>,
+    size: String,
+    path: String,
+    storage: String,
+    reasons: String,
+    reply: String,
+    is_taken: bool,
+    acknowledged: String,
+}
+
+struct RecipientLine {
+    recipient: String,
+    what: String,
+    class: &'static str,
+    words: String,
+}
+
+/// The page. A search that names one message and nothing else goes to that message.
+pub(super) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    search: Result<Query<Search>, QueryRejection>,
+) -> Result<Response, PageError> {
+    let Query(search) = search?;
+    let mut template = empty(&context, visitor, &search);
+    let (filter, before) = match search.read() {
+        Ok(read) => read,
+        Err(problems) => {
+            problems.tell(
+                &mut template.texts,
+                &mut template.choices,
+                &mut template.times,
+            );
+            let page = render(&template)?;
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+        }
+    };
+    if let Some(id) = only_id(&filter) {
+        let trail = context.store.trail_of(id).await?;
+        if trail.answered.is_some() || !trail.events.is_empty() {
+            return Ok(Redirect::to(&format!("/messages/{id}")).into_response());
+        }
+    }
+    let page = context
+        .store
+        .messages_page(&filter, before, limits::PAGE_ITEMS)
+        .await?;
+    template.found = found(page, &search, &filter);
+    Ok(render(&template)?.into_response())
+}
+
+fn empty(context: &Context, visitor: Visitor, search: &Search) -> Messages {
+    let settings = context.administration.settings();
+    let retention = std::time::Duration::from_secs(settings.trail_retention_seconds);
+    Messages {
+        frame: Frame::new(context, visitor, Section::Messages, "Messages"),
+        texts: search.texts(),
+        choices: search.choices(),
+        times: search.times(),
+        is_searching: search.is_searching(),
+        trail_is_off: !settings.keep_trail,
+        kept_for: wording::age(retention),
+        found: Found::default(),
+    }
+}
+
+/// The id, when nothing else is asked for.
+fn only_id(filter: &MessageFilter) -> Option<MessageId> {
+    let only = MessageFilter {
+        message_id: filter.message_id,
+        ..MessageFilter::default()
+    };
+    filter.message_id.filter(|_| *filter == only)
+}
+
+fn found(page: MessagesPage, search: &Search, filter: &MessageFilter) -> Found {
+    let is_full = page.items.len() == limits::PAGE_ITEMS as usize;
+    let remark = match (page.next, page.items.is_empty()) {
+        (Some(_), _) if is_full => String::new(),
+        (Some(next), true) => format!(
+            "None found from there back to {}.",
+            wording::moment(next.time())
+        ),
+        (Some(next), false) => format!("These are all back to {}.", wording::moment(next.time())),
+        (None, true) if search.before.is_empty() => nothing(search).to_owned(),
+        (None, true) => "There are no older ones.".to_owned(),
+        (None, false) => String::new(),
+    };
+    let older = page.next.map(|next| Link {
+        url: search.url(Some(next)),
+        words: if is_full {
+            "Older"
+        } else {
+            "Look further back"
+        },
+    });
+    Found {
+        remark,
+        older,
+        newest: (!search.before.is_empty()).then(|| search.url(None)),
+        rows: page
+            .items
+            .into_iter()
+            .map(|item| row(item, filter))
+            .collect(),
+    }
+}
+
+fn nothing(search: &Search) -> &'static str {
+    if search.is_searching() {
+        "No message in the trail is like that."
+    } else {
+        "No message has arrived yet."
+    }
+}
+
+fn row(item: MessageItem, filter: &MessageFilter) -> Row {
+    let answered = item.answered;
+    let mut latest = item.latest;
+    if let Some(wanted) = &filter.recipient {
+        // Whoever was asked for stands first.
+        latest.sort_by_key(|event| !is_like(&event.recipient, wanted));
+    }
+    latest.truncate(RECIPIENTS_SHOWN);
+    let more = answered.recipients.saturating_sub(latest.len() as u64);
+    Row {
+        id: answered.message_id,
+        time: wording::moment(answered.received_at),
+        sender: wording::sender(answered.sender),
+        more_recipients: (more > 0).then(|| match latest.is_empty() {
+            true => format!("{} recipients", wording::count(more)),
+            false => format!("and {} more", wording::count(more)),
+        }),
+        recipients: latest.into_iter().map(recipient_line).collect(),
+        size: wording::bytes(answered.size_bytes),
+        path: wording::word(&answered.path),
+        storage: answered.storage,
+        reasons: wording::word(&answered.reasons.join(", ")),
+        is_taken: answered.code / 100 == 2,
+        reply: answered.reply,
+        acknowledged: wording::latency(Some(answered.acknowledged_seconds)),
+    }
+}
+
+/// As the search compares: the whole address or its beginning, without the case of ASCII letters.
+fn is_like(address: &str, wanted: &str) -> bool {
+    let (address, wanted) = (address.to_ascii_lowercase(), wanted.to_ascii_lowercase());
+    match wanted.strip_suffix('*') {
+        Some(beginning) => address.starts_with(beginning),
+        None => address == wanted,
+    }
+}
+
+fn recipient_line(event: LatestEvent) -> RecipientLine {
+    RecipientLine {
+        class: Fate::after(&event.what).mood().class(),
+        what: wording::word(&event.what),
+        recipient: event.recipient,
+        words: event.words,
+    }
+}
+
+#[cfg(test)]
+#[path = "messages_tests.rs"]
+mod tests;

@@ -1,0 +1,99 @@
+//! Where a recipient stands after the last thing that happened.
+
+use super::Mood;
+use crate::message::trail::Event;
+use crate::message::words::OutcomeKind;
+
+/// Where a recipient stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::web) enum Fate {
+    Delivered,
+    Waiting,
+    Held,
+    Uncertain,
+    Purged,
+    Failed,
+    /// An event of a version that knows more than this one.
+    Unknown,
+}
+
+impl Fate {
+    pub(in crate::web) const ALL: [Self; 7] = [
+        Self::Delivered,
+        Self::Waiting,
+        Self::Held,
+        Self::Uncertain,
+        Self::Purged,
+        Self::Failed,
+        Self::Unknown,
+    ];
+
+    /// After the last event `what`.
+    pub(in crate::web) fn after(what: &str) -> Self {
+        match Happening::from_word(what) {
+            Happening::Attempt(OutcomeKind::Delivered) | Happening::Done(Event::AlreadySettled) => {
+                Self::Delivered
+            }
+            Happening::Attempt(OutcomeKind::Deferred)
+            | Happening::Done(Event::Queued | Event::Retried | Event::Released) => Self::Waiting,
+            Happening::Done(Event::Held) => Self::Held,
+            Happening::Attempt(OutcomeKind::Uncertain) => Self::Uncertain,
+            Happening::Done(Event::Purged) => Self::Purged,
+            Happening::Attempt(OutcomeKind::Refused)
+            | Happening::Done(
+                Event::Reported | Event::FailedSilently | Event::Expired | Event::Returned,
+            ) => Self::Failed,
+            Happening::Other => Self::Unknown,
+        }
+    }
+
+    /// For a tag, and behind a number.
+    pub(in crate::web) const fn in_words(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Waiting => "waiting",
+            Self::Held => "held",
+            Self::Uncertain => "uncertain",
+            Self::Purged => "purged",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The same where there is only one recipient.
+    pub(in crate::web) const fn alone(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Waiting => "waiting in the retry queue",
+            Self::Held => "held in the retry queue",
+            Self::Uncertain => "uncertain: it may have arrived",
+            Self::Purged => "purged",
+            Self::Failed => "not delivered",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    pub(in crate::web) const fn mood(self) -> Mood {
+        match self {
+            Self::Delivered => Mood::Good,
+            Self::Waiting | Self::Held | Self::Unknown => Mood::Neutral,
+            Self::Uncertain | Self::Purged | Self::Failed => Mood::Bad,
+        }
+    }
+}
+
+/// An event's word, read.
+pub(in crate::web) enum Happening {
+    Attempt(OutcomeKind),
+    Done(Event),
+    Other,
+}
+
+impl Happening {
+    pub(in crate::web) fn from_word(word: &str) -> Self {
+        let attempt = OutcomeKind::from_word(word).map(Self::Attempt);
+        attempt
+            .or_else(|| Event::from_word(word).map(Self::Done))
+            .unwrap_or(Self::Other)
+    }
+}
