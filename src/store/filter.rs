@@ -19,9 +19,7 @@ use crate::message::{MessageId, RowState};
 /// Every part narrows; without parts all rows are meant. A blank text, as an empty field of a form
 /// sends it, is no part. Texts match anywhere and ignore the case of ASCII letters; one that ends in
 /// `*` matches from the beginning.
-#[derive(
-    Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams, ToSchema,
-)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct QueueFilter {

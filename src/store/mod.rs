@@ -12,8 +12,8 @@ mod actions;
 mod checkpoint;
 mod columns;
 mod connections;
-mod disk;
 mod destinations;
+mod disk;
 mod due;
 mod error;
 mod filter;
@@ -48,25 +48,23 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use disk::DiskFigures;
 pub use destinations::{
     AGE_BOUNDS_SECONDS, AgeRow, AgeTable, ByAge, Destinations, OtherDestinations,
 };
+pub use disk::DiskFigures;
 pub use error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
 pub use filter::QueueFilter;
 pub use history_prune::Pruned;
 pub use history_rows::{
     AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, TrailEvent, TrailOfMessage,
 };
-pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
 pub use queue_choice::Choice;
 pub use queue_detail::{QueuedRecipient, SourceStart};
-pub use queue_figures::{NextHopBacklog, QueueFigures, QueueSize};
+pub use queue_figures::{NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
-pub use settings::{AuditEntry, AuditItem};
-pub use smtp_logins::SmtpLoginChange;
 pub use settings::{AuditEntry, AuditFilter, AuditItem};
+pub use smtp_logins::SmtpLoginChange;
 
 use crate::limits;
 use crate::message::{MessageId, RowId, Spool};

@@ -6,26 +6,25 @@
 pub mod access;
 mod api;
 mod assets;
-mod chart;
 mod audit;
+mod chart;
 mod connections;
 mod dashboard;
 mod error;
 mod health;
-mod live;
 #[cfg(test)]
 mod history_scene;
+mod live;
 mod message;
 mod message_search;
 mod messages;
 mod metrics;
 mod page;
+mod query_string;
 mod queue;
 pub mod routes;
 mod settings;
 mod smtp_logins;
-mod query_string;
-pub mod routes;
 mod story;
 mod wording;
 

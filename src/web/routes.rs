@@ -14,7 +14,10 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::{Context, access, api, assets, audit, dashboard, health, live, message, messages, metrics, queue, settings, smtp_logins};
+use super::{
+    Context, access, api, assets, audit, dashboard, health, live, message, messages, metrics,
+    queue, settings, smtp_logins,
+};
 use crate::accounts::Role;
 use crate::limits;
 

@@ -60,6 +60,7 @@ fn meaning(reason: &DiskReason) -> &'static str {
         DiskReason::AckDeadline => "the client could not be kept waiting longer",
         DiskReason::DestinationBusy => "no connection became free in time",
         DiskReason::DestinationSuspended => "the next hop’s breaker was open",
+        DiskReason::NextHopPaused => "an operator paused the next hop",
         DiskReason::MemoryPressure => "the memory budget was used up",
         DiskReason::Conversion => "the next hop takes only 7-bit content",
         DiskReason::Uncertain => "the next hop did not answer the final dot",

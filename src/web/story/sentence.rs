@@ -106,6 +106,7 @@ fn because(word: &str) -> String {
         Some(DiskReason::AckDeadline) => "the delivery took longer than the sender was to wait",
         Some(DiskReason::DestinationBusy) => "no connection to the next hop became free in time",
         Some(DiskReason::DestinationSuspended) => "the next hop was suspended after failures",
+        Some(DiskReason::NextHopPaused) => "an operator had paused the next hop",
         Some(DiskReason::MemoryPressure) => "the memory for messages was used up",
         Some(DiskReason::Conversion) => "the next hop takes only 7-bit content",
         Some(DiskReason::Uncertain) => "a next hop got all of it and did not answer",
