@@ -1,5 +1,7 @@
 //! The start: where things are, the lock on the data directory, and what the machine offers.
 
+pub mod container;
+
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write as _};

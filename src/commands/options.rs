@@ -24,6 +24,8 @@ const LOG: (&str, &str) = ("--log", "FASTPATH_LOG");
 const NEXT_HOP: &str = "FASTPATH_NEXT_HOP";
 const TRUSTED_NETWORKS: &str = "FASTPATH_TRUSTED_NETWORKS";
 const RELAY_DOMAINS: &str = "FASTPATH_RELAY_DOMAINS";
+/// Set by our image: some engines leave no other mark.
+const CONTAINER: &str = "FASTPATH_CONTAINER";
 
 const DEFAULT_DATA_DIRECTORY: &str = "./fastpath-data";
 const DEFAULT_SMTP_LISTEN: &str = "127.0.0.1:2525";
@@ -91,6 +93,8 @@ pub struct Checked {
     pub first_start: FirstStart,
     /// How the log is written.
     pub log: LogOptions,
+    /// The environment says that this is a container.
+    pub in_container: bool,
 }
 
 impl Written {
@@ -110,6 +114,7 @@ impl Written {
             },
             first_start: check_first_start(environment)?,
             log: self.check_log(environment)?,
+            in_container: environment.text(CONTAINER)?.is_some(),
         })
     }
 

@@ -42,6 +42,7 @@ fn the_environment_stands_behind_the_command_line() {
         ("FASTPATH_TRUSTED_NETWORKS", "10.0.0.0/8,192.0.2.1"),
         ("FASTPATH_RELAY_DOMAINS", "Example.net,.example.org"),
         ("FASTPATH_API_TOKEN", "secret"),
+        ("FASTPATH_CONTAINER", "yes"),
     ]);
     let written = Written {
         web_listen: Some("127.0.0.1:0".to_owned()),
@@ -51,7 +52,9 @@ fn the_environment_stands_behind_the_command_line() {
         boot,
         first_start,
         log,
+        in_container,
     } = written.check(&environment).expect("it holds");
+    assert!(in_container);
     assert_eq!(boot.data_directory, PathBuf::from("/data"));
     let listen: Vec<String> = boot.smtp_listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["0.0.0.0:25", "[::1]:587"]);

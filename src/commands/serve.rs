@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use super::options::{Checked, LogFormat};
 use super::{Failure, logging};
 use crate::appliance::Appliance;
+use crate::boot::container::{self, Keeping};
 use crate::boot::{self, Addresses, DataDirectory};
 
 /// Threads that still read or write a file at the end get this long.
@@ -22,12 +23,16 @@ const THREADS_WAIT: Duration = Duration::from_secs(1);
 pub(super) fn run(options: Checked) -> Result<(), Failure> {
     let directory = DataDirectory::open(&options.boot.data_directory)?;
     let _log = logging::begin(&options.log)?;
+    let warning = loss_at_the_end(&options);
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let shutdown = shutdown_on_signal()?;
         let appliance = begin(&options, &directory).await?;
+        if let Some(warning) = warning {
+            warn!(directory = %directory.path().display(), "{warning}");
+        }
         if options.log.format == LogFormat::Text {
-            print!("{}", summary(&options, appliance.addresses()));
+            print!("{}", summary(&options, appliance.addresses(), warning));
         }
         appliance.run(shutdown).await
     });
@@ -78,14 +83,30 @@ pub(super) fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
     Ok(shutdown)
 }
 
+/// What is lost when the container that we run in ends; none when nothing is, or when it is no
+/// container.
+fn loss_at_the_end(options: &Checked) -> Option<&'static str> {
+    if !options.in_container && !container::is_marked() {
+        return None;
+    }
+    Keeping::of(&options.boot.data_directory).warning()
+}
+
 /// What a person who just started it wants to know.
-fn summary(options: &Checked, addresses: &Addresses) -> String {
+fn summary(options: &Checked, addresses: &Addresses, warning: Option<&str>) -> String {
     let mut text = format!(
         "Fastpath {} takes mail as {}\n",
         env!("CARGO_PKG_VERSION"),
         options.boot.hostname
     );
     text.push_str(&where_things_are(addresses, &options.boot.data_directory));
+    if let Some(warning) = warning {
+        let place = options.boot.data_directory.display();
+        let _ = writeln!(
+            text,
+            "\n  WARNING    {warning}.\n             Give it a volume: --volume fastpath-data:{place}\n"
+        );
+    }
     text.push_str("Stop it with Ctrl-C.\n");
     text
 }
@@ -131,6 +152,9 @@ Stop it with Ctrl-C.
 ",
             env!("CARGO_PKG_VERSION")
         );
-        assert_eq!(summary(&options, &addresses), expected);
+        assert_eq!(summary(&options, &addresses, None), expected);
+        let warned = summary(&options, &addresses, Some("it is lost"));
+        let warning = "  WARNING    it is lost.\n             Give it a volume: --volume fastpath-data:/data\n";
+        assert!(warned.contains(warning), "{warned}");
     }
 }
