@@ -51,17 +51,31 @@ async fn log_in(appliance: &Appliance, password: &str, code: u16) -> Client {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_client_logs_in_and_the_trail_names_its_login() {
     let (appliance, sink) = with_login().await;
+    let content = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(content.path(), messages::small("one")).unwrap();
     for (number, mechanism) in ["PLAIN", "LOGIN"].into_iter().enumerate() {
+        // Whoever signed our certificate: what is tested is the login.
         let output = peers::run(
-            Command::new(peers::program("swaks"))
-                .args(["--server", &appliance.smtp().to_string()])
-                .args(["--from", "shop@example.org", "--to", "b@example.net"])
-                .args(["--tls", "--auth", mechanism])
-                .args(["--auth-user", "robot", "--auth-password", PASSWORD]),
+            Command::new(peers::program("curl"))
+                .args(["--verbose", "--insecure", "--ssl-reqd"])
+                .args([
+                    "--url",
+                    &format!("smtp://{}/client.example.org", appliance.smtp()),
+                ])
+                .args(["--user", &format!("robot:{PASSWORD}")])
+                .args(["--login-options", &format!("AUTH={mechanism}")])
+                .args([
+                    "--mail-from",
+                    "shop@example.org",
+                    "--mail-rcpt",
+                    "b@example.net",
+                ])
+                .arg("--upload-file")
+                .arg(content.path()),
             Duration::from_secs(30),
         )
         .await;
-        let conversation = String::from_utf8_lossy(&output.stdout);
+        let conversation = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{conversation}");
         let arrival = sink.wait_for_accepted(number + 1).await.pop().unwrap();
         let received = messages::header(&arrival.content, "Received").unwrap();

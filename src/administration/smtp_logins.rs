@@ -87,7 +87,7 @@ impl SmtpLogins {
             name: name.into(),
             hash: self.passwords.hash(password).await?,
             note,
-            created_at: Timestamp::now(),
+            created_at: this_second(),
         };
         let change = SmtpLoginChange::Add(login.clone());
         self.make(change, actor).await?;
@@ -179,6 +179,12 @@ impl SmtpLogins {
         info!(%actor, "{action}");
         Ok(())
     }
+}
+
+/// As exact as anybody needs to know it, and as it is read back from the store.
+fn this_second() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second())
+        .expect("a second of now is within all times")
 }
 
 /// A password that nobody can guess, of letters and digits that are not taken for one another.
