@@ -15,7 +15,7 @@ tree="$peers/tree"
 packages="$peers/packages"
 bin="$peers/bin"
 
-tools="smtp-sink smtp-source swaks strace chromium chromedriver"
+tools="smtp-sink smtp-source swaks curl strace chromium chromedriver"
 want_postfix=no
 if [ "${1:-}" = --bench ]; then
     want_postfix=yes
@@ -147,7 +147,7 @@ for tool in $tools; do
         ln -s "$found" "$bin/$tool"
     else
         command -v apt-get >/dev/null && command -v dpkg >/dev/null ||
-            fail "$tool is missing and this is no Debian machine: install Postfix's smtp-sink and smtp-source, swaks, strace, chromium and chromedriver"
+            fail "$tool is missing and this is no Debian machine: install Postfix's smtp-sink and smtp-source, swaks, curl, strace, chromium and chromedriver"
         [ "$lists_ready" = yes ] || prepare_lists
         lists_ready=yes
         bring "$(package_of "$tool")"
