@@ -289,11 +289,13 @@ impl Field {
 
     /// What stands in the free entry beside presets; none when there are no presets, or only they.
     pub(super) fn other(&self) -> Option<&str> {
-        let Kind::SizeOf(presets) = self.kind else {
-            return None;
-        };
-        let is_preset = presets.iter().any(|preset| self.is_chosen(preset));
-        Some(if is_preset { "" } else { &self.typed })
+        let has_entry = matches!(self.kind, Kind::SizeOf(_));
+        has_entry.then(|| if self.is_other() { &self.typed } else { "" })
+    }
+
+    /// None of the choices is the present one.
+    pub(super) fn is_other(&self) -> bool {
+        !self.choices().iter().any(|choice| self.is_chosen(choice))
     }
 
     /// Lines of a text area; none for other fields.

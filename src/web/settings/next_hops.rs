@@ -20,7 +20,7 @@ pub(super) const TITLE: &str = "Next hops";
 
 const GROUPS: &[Group] = &[
     Group {
-        heading: "Mail that no domain below is for",
+        heading: "All other mail",
         settings: &[
             Setting {
                 name: "default_next_hop",
