@@ -1,1 +1,173 @@
+//! The audit: what changed field by field, found and paged, on the page and in the API.
 
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::*;
+use crate::limits;
+use crate::store::AuditEntry;
+use crate::web::routes::tests::Face;
+
+const LOOPBACK: &str = "127.0.0.1:50000";
+
+fn note(who: &str, action: &str, before: Option<Value>, after: Option<Value>) -> AuditEntry {
+    AuditEntry {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        who: who.into(),
+        from: None,
+        action: action.into(),
+        before,
+        after,
+    }
+}
+
+#[test]
+fn values_are_told_field_by_field() {
+    let change = |field: &str, before: Option<&str>, after: Option<&str>| Change {
+        field: field.into(),
+        before: before.map(str::to_owned),
+        after: after.map(str::to_owned),
+    };
+    for (before, after, expected) in [
+        (None, None, vec![]),
+        (
+            Some(json!({"keep_trail": true, "relay_domains": []})),
+            Some(json!({"keep_trail": false, "relay_domains": ["a.example", "b.example"]})),
+            vec![
+                change("keep trail", Some("yes"), Some("no")),
+                change("relay domains", Some("none"), Some("a.example, b.example")),
+            ],
+        ),
+        (
+            None,
+            Some(json!({"affected": 3, "name": ""})),
+            vec![
+                change("affected", None, Some("3")),
+                change("name", None, Some("blank")),
+            ],
+        ),
+        (
+            Some(json!({"next_hops": [{"domain": "a.example"}], "default": null})),
+            None,
+            vec![
+                change("default", Some("none"), None),
+                change("next hops", Some("[{\"domain\":\"a.example\"}]"), None),
+            ],
+        ),
+        (
+            Some(json!("one")),
+            Some(json!("two")),
+            vec![change("", Some("one"), Some("two"))],
+        ),
+        (None, Some(json!(["x"])), vec![change("", None, Some("x"))]),
+        (
+            Some(json!({"a": 1})),
+            Some(json!("gone")),
+            vec![change("", Some("{\"a\":1}"), Some("gone"))],
+        ),
+    ] {
+        assert_eq!(changes(before, after), expected);
+    }
+}
+
+#[tokio::test]
+async fn changes_are_shown_and_found() {
+    let face = Face::open(Ok(())).await;
+    let patch = r#"{"memory_threshold_bytes": 1000}"#;
+    assert_eq!(
+        face.call("PATCH /api/v1/settings", patch).await.status,
+        StatusCode::OK
+    );
+    let store = &face.context.store;
+    let other = note(
+        "<b>Berta</b>",
+        "queue: hold",
+        None,
+        Some(json!({"affected": 2})),
+    );
+    store.append_audit(other).await.expect("noted");
+    let page = face.ask(LOOPBACK, "GET /audit", &[], "").await;
+    assert_eq!(page.status, StatusCode::OK);
+    for part in [
+        "<b>memory threshold bytes</b>",
+        "<del>32768</del> → <ins>1000</ins>",
+        "192.0.2.7",
+        "this machine",
+        "&#60;b&#62;Berta",
+    ] {
+        assert!(page.text.contains(part), "{part} is missing: {}", page.text);
+    }
+    for (search, shows_settings, shows_queue) in [
+        ("who=berta", false, true),
+        ("action=settings", true, false),
+        ("action=QUEUE*", false, true),
+        ("who=&action=%20", true, true),
+        ("who=nobody", false, false),
+        ("who=%25", false, false),
+    ] {
+        let page = face
+            .ask(LOOPBACK, &format!("GET /audit?{search}"), &[], "")
+            .await;
+        let shows = |text: &str| page.text.contains(&format!("<td>{text}</td>"));
+        assert_eq!(shows("settings changed"), shows_settings, "{search}");
+        assert_eq!(shows("queue: hold"), shows_queue, "{search}");
+        let found = face
+            .call(&format!("GET /api/v1/audit?{search}"), "")
+            .await
+            .json();
+        let count = usize::from(shows_settings) + usize::from(shows_queue);
+        assert_eq!(
+            found["items"].as_array().map(Vec::len),
+            Some(count),
+            "{search}"
+        );
+    }
+    face.close().await;
+}
+
+#[tokio::test]
+async fn pages_go_on_and_come_back() {
+    let face = Face::open(Ok(())).await;
+    for number in 0..limits::PAGE_ITEMS + 5 {
+        let entry = note("admin", &format!("change {number:03}"), None, None);
+        face.context.store.append_audit(entry).await.expect("noted");
+    }
+    let first = face.ask(LOOPBACK, "GET /audit?who=admin", &[], "").await;
+    assert!(first.text.contains("change 104") && !first.text.contains("change 004"));
+    let begin = first
+        .text
+        .find("/audit?who=admin")
+        .expect("a link to the older ones");
+    let older = first.text[begin..].split('"').next().expect("its end");
+    let second = face
+        .ask(
+            LOOPBACK,
+            &format!("GET {}", older.replace("&#38;", "&")),
+            &[],
+            "",
+        )
+        .await;
+    assert!(second.text.contains("change 004") && !second.text.contains("change 005"));
+    assert!(second.text.contains("To the newest") && !second.text.contains(">Older<"));
+
+    let mut next = None;
+    let mut seen = 0;
+    loop {
+        let before = next.map_or(String::new(), |next: i64| format!("&before={next}"));
+        let page = face
+            .call(&format!("GET /api/v1/audit?limit=50{before}"), "")
+            .await
+            .json();
+        seen += page["items"].as_array().map_or(0, Vec::len);
+        next = page["next"].as_i64();
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, limits::PAGE_ITEMS as usize + 5);
+    for wrong in ["limit=1001", "before=x", "weather=rain"] {
+        let answer = face.call(&format!("GET /api/v1/audit?{wrong}"), "").await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    face.close().await;
+}

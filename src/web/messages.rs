@@ -134,10 +134,7 @@ fn found(page: MessagesPage, search: &Search, filter: &MessageFilter) -> Found {
     let is_full = page.items.len() == limits::PAGE_ITEMS as usize;
     let remark = match (page.next, page.items.is_empty()) {
         (Some(_), _) if is_full => String::new(),
-        (Some(next), true) => format!(
-            "None found from there back to {}.",
-            wording::moment(next.time())
-        ),
+        (Some(next), true) => format!("None found back to {}.", wording::moment(next.time())),
         (Some(next), false) => format!("These are all back to {}.", wording::moment(next.time())),
         (None, true) if search.before.is_empty() => nothing(search).to_owned(),
         (None, true) => "There are no older ones.".to_owned(),
