@@ -4,8 +4,10 @@
 //! [`Settings`] is what the program runs on, with what is looked up for every message prepared.
 //! Each transaction takes one snapshot at MAIL, so that a change never cuts through a message.
 
+mod alerts;
 pub mod next_hop;
 mod patch;
+mod write_only;
 mod written;
 
 use std::collections::HashMap;
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 
 pub use next_hop::{NextHop, Target, TlsPolicy, UncertainPolicy};
 pub use patch::FieldErrors;
+pub use write_only::{SHOWN, WriteOnly};
 pub use written::{OverThreshold, PathChoice, WhenDeferred, WhenRefused, Written};
 
 /// The settings as the program runs on them.
