@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::administration::{Administration, FirstStart, first_start};
+use crate::alerts::{self, Alerts};
 use crate::boot::{self, Addresses, DataDirectory, Options};
 use crate::delivery::Delivery;
 use crate::limits;
@@ -41,6 +42,8 @@ pub struct Appliance {
     sessions: TaskTracker,
     queue: Arc<Queue>,
     delivery: Arc<Delivery>,
+    /// The watch over all others, and its voice to the webhook.
+    watchers: Vec<Stoppable>,
     /// The trail's writer and the roll-up: they write down what the others did.
     scribes: Vec<Stoppable>,
     store: Store,
@@ -147,6 +150,17 @@ impl Appliance {
             sessions.spawn(accepting);
         }
 
+        let alerts = Alerts::new(Arc::clone(&options.hostname), current);
+        let watchers = watchers(
+            &alerts,
+            alerts::Sources {
+                store: store.clone(),
+                delivery: Arc::clone(&delivery),
+                statistics: Arc::clone(&statistics),
+                budget: Arc::clone(&budget),
+                data_directory: directory.path().to_owned(),
+            },
+        );
         let administration = Administration::new(store.clone(), publisher);
         let figures = Arc::clone(&delivery);
         let web = web::Context {
@@ -156,6 +170,7 @@ impl Appliance {
             store: store.clone(),
             administration: Arc::clone(&administration),
             queue: Arc::clone(&queue),
+            alerts,
             budget,
             spool,
             next_hops: Box::new(move || figures.next_hops()),
@@ -177,6 +192,7 @@ impl Appliance {
             sessions,
             queue,
             delivery,
+            watchers,
             scribes,
             store,
             writers,
@@ -216,6 +232,10 @@ impl Appliance {
         let deadline = Instant::now() + limits::SHUTDOWN_GRACE;
         self.front.cancel();
         self.sessions.close();
+        // What stops now is no news.
+        for watcher in self.watchers {
+            watcher.stop(Instant::now() + COURTESY).await;
+        }
         if timeout_at(deadline, self.sessions.wait()).await.is_err() {
             let sessions = self.sessions.len();
             warn!(sessions, "cut off: their clients keep their messages");
@@ -290,6 +310,14 @@ fn scribes(
         Stoppable::spawn("roll-up", |stop| {
             rollup::keep(Arc::clone(statistics), store.clone(), stop)
         }),
+    ]
+}
+
+fn watchers(alerts: &Arc<Alerts>, sources: alerts::Sources) -> Vec<Stoppable> {
+    let (watching, telling) = (Arc::clone(alerts), Arc::clone(alerts));
+    vec![
+        Stoppable::spawn("alerts", |stop| watching.watch(sources, stop)),
+        Stoppable::spawn("webhook", |stop| telling.tell(stop)),
     ]
 }
 

@@ -6,16 +6,17 @@ use crate::alerts::scripted_server::{ScriptedServer, TAKEN};
 use crate::message::Spool;
 use crate::settings::{Publisher, Settings, Written};
 
-/// Changes some settings, which makes the watch look at once, and waits until it has looked.
+/// Changes some settings, and waits until the watch has looked with them. Each publication makes it
+/// look at once.
 async fn look(publisher: &Publisher, alerts: &Alerts, patch: Value) {
     let Value::Object(patch) = patch else {
         panic!("a patch is an object");
     };
     let mut present = alerts.follow();
-    let settings = publisher.current().snapshot();
-    publisher.publish(settings.patched(&patch).expect("it holds"));
-    // The first look may have begun before the change.
+    // Twice, because the first look may have begun before the change.
     for _ in 0..2 {
+        let settings = publisher.current().snapshot();
+        publisher.publish(settings.patched(&patch).expect("it holds"));
         let looked = timeout(Duration::from_secs(60), present.changed());
         looked.await.expect("in time").expect("it runs");
     }

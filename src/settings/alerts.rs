@@ -12,53 +12,64 @@ const SECRET_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=200;
 
 impl Written {
     pub(super) fn validate_alerts(&self, errors: &mut FieldErrors) {
-        for (field, value, least, most) in [
+        self.validate_rules(errors);
+        self.validate_webhook(errors);
+    }
+
+    fn validate_rules(&self, errors: &mut FieldErrors) {
+        let bounds = [
             (
                 "alert_queue_recipients",
                 self.alert_queue_recipients,
-                1,
-                1_000_000_000,
+                1..=1_000_000_000,
+                "from 1 to 1,000,000,000",
             ),
             (
                 "alert_queue_age_seconds",
                 self.alert_queue_age_seconds,
-                1,
-                365 * DAY_SECONDS,
+                1..=365 * DAY_SECONDS,
+                "from 1 second to 365 days",
             ),
             (
                 "alert_breaker_seconds",
                 self.alert_breaker_seconds,
-                1,
-                30 * DAY_SECONDS,
+                1..=30 * DAY_SECONDS,
+                "from 1 second to 30 days",
             ),
-            // Above 90 an alert could never end, since it ends a tenth above its bound.
             (
                 "alert_disk_free_percent",
                 self.alert_disk_free_percent,
-                1,
-                90,
+                // An alert ends a tenth above its bound, which must be possible.
+                1..=90,
+                "from 1 to 90",
             ),
             (
                 "alert_disk_free_bytes",
                 self.alert_disk_free_bytes,
-                1 << 20,
-                1 << 60,
+                1 << 20..=1 << 60,
+                "from 1 MiB to 1 EiB",
             ),
-            ("alert_memory_percent", self.alert_memory_percent, 1, 99),
+            (
+                "alert_memory_percent",
+                self.alert_memory_percent,
+                1..=99,
+                "from 1 to 99",
+            ),
             (
                 "alert_no_delivery_seconds",
                 self.alert_no_delivery_seconds,
-                60,
-                365 * DAY_SECONDS,
+                60..=365 * DAY_SECONDS,
+                "from 1 minute to 365 days",
             ),
-        ] {
-            if value.is_some_and(|value| !(least..=most).contains(&value)) {
-                errors.add(
-                    field,
-                    format!("must be from {least} to {most}, or null for no such alert"),
-                );
+        ];
+        for (field, value, allowed, words) in bounds {
+            if value.is_some_and(|value| !allowed.contains(&value)) {
+                errors.add(field, format!("must be {words}"));
             }
         }
+    }
+
+    fn validate_webhook(&self, errors: &mut FieldErrors) {
         if let Some(url) = &self.alert_webhook_url
             && let Err(problem) = check_url(url)
         {

@@ -4,6 +4,8 @@
 //! [`crate::administration`].
 
 pub mod access;
+mod alert_settings;
+mod alerts;
 mod api;
 mod assets;
 mod connections;
@@ -22,6 +24,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::administration::Administration;
+use crate::alerts::Alerts;
 use crate::delivery::NextHopFigures;
 use crate::message::{MemoryBudget, Spool};
 use crate::queue::Queue;
@@ -46,6 +49,8 @@ pub struct Context {
     pub administration: Arc<Administration>,
     /// Changes of the queue.
     pub queue: Arc<Queue>,
+    /// What an administrator should be told.
+    pub alerts: Arc<Alerts>,
     /// Bytes of bodies in memory.
     pub budget: Arc<MemoryBudget>,
     /// Bytes of bodies in files.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::access::Visitor;
+use super::alerts::AlertList;
 use super::page::{Frame, Page, Section, render};
 use super::{Context, wording};
 use crate::delivery::{NextHopFigures, Suspension};
@@ -36,6 +37,7 @@ pub(super) struct Options {
 #[template(path = "overview.html")]
 struct Overview {
     frame: Frame,
+    alerts: AlertList,
     headline: Headline,
     spans: Vec<SpanRow>,
     reasons: Vec<ReasonRow>,
@@ -148,6 +150,7 @@ pub(super) async fn page(
     );
     frame.refresh = (options.refresh.as_deref() != Some("off")).then_some(REFRESH_SECONDS);
     render(&Overview {
+        alerts: AlertList::of(&context),
         frame,
         headline,
         spans: spans(&live),

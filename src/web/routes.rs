@@ -14,7 +14,7 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::{Context, access, api, assets, health, metrics, overview};
+use super::{Context, access, alert_settings, api, assets, health, metrics, overview};
 use crate::accounts::Role;
 use crate::limits;
 
@@ -28,6 +28,13 @@ pub fn router(context: Arc<Context>) -> Router {
     let to_see = Router::new()
         .route("/", get(overview::page))
         .route_layer(pages(Role::Viewer));
+    let to_administer = Router::new()
+        .route(
+            "/settings/alerts",
+            get(alert_settings::page).post(alert_settings::save),
+        )
+        .route("/settings/alerts/test", post(alert_settings::test))
+        .route_layer(pages(Role::Administrator));
     let metrics = Router::new()
         .route("/metrics", get(metrics::page))
         .route_layer(from_fn_with_state(Arc::clone(&context), access::metrics));
@@ -38,18 +45,21 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/queue", get(api::queue::list))
         .route("/api/v1/messages", get(api::messages::list))
         .route("/api/v1/messages/{id}", get(api::messages::trail))
+        .route("/api/v1/alerts", get(api::alerts::list))
         .route_layer(api(Role::Viewer));
     let api_to_operate = Router::new()
         .route("/api/v1/queue/actions", post(api::queue::act))
         .route_layer(api(Role::Operator));
     let api_to_administer = Router::new()
         .route("/api/v1/settings", patch(api::settings::change))
+        .route("/api/v1/alerts/test", post(api::alerts::test))
         .route_layer(api(Role::Administrator));
 
     // The last layer is the outermost: it sees the request first and the answer last.
     Router::new()
         .merge(open)
         .merge(to_see)
+        .merge(to_administer)
         .merge(metrics)
         .merge(api_to_see)
         .merge(api_to_operate)
@@ -119,4 +129,4 @@ async fn with_security_headers(mut response: Response) -> Response {
 
 #[cfg(test)]
 #[path = "routes_tests.rs"]
-mod tests;
+pub(in crate::web) mod tests;

@@ -10,6 +10,7 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::administration::Administration;
+use crate::alerts::Alerts;
 use crate::delivery::Delivery;
 use crate::message::{DiskReason, MemoryBudget, MessageIds, Path, Spool, Storage};
 use crate::queue::{Queue, Tools};
@@ -20,31 +21,31 @@ use crate::web::Token;
 use crate::web::connections::ClientAddress;
 
 const TOKEN: &str = "a token of the tests";
-const LOOPBACK: &str = "127.0.0.1:50000";
+pub(in crate::web) const LOOPBACK: &str = "127.0.0.1:50000";
 const ELSEWHERE: &str = "192.0.2.7:50000";
 
 /// The pages and the API over a store in a directory of its own.
-struct Face {
+pub(in crate::web) struct Face {
     router: Router,
-    context: Arc<Context>,
+    pub(in crate::web) context: Arc<Context>,
     writers: Writers,
     _directory: TempDir,
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
+pub(in crate::web) struct Answer {
+    pub(in crate::web) status: StatusCode,
+    pub(in crate::web) headers: HeaderMap,
+    pub(in crate::web) text: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(in crate::web) fn json(&self) -> Value {
         serde_json::from_str(&self.text).expect("JSON")
     }
 }
 
 impl Face {
-    async fn open(readiness: Result<(), &'static str>) -> Self {
+    pub(in crate::web) async fn open(readiness: Result<(), &'static str>) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
         let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
@@ -70,6 +71,7 @@ impl Face {
             hostname,
             statistics,
             receiving: Arc::default(),
+            alerts: Alerts::new("relay.example.net".into(), publisher.current()),
             administration: Administration::new(store.clone(), publisher),
             store,
             queue,
@@ -89,7 +91,13 @@ impl Face {
     }
 
     /// Sends a request of a client at `from`, with header fields as `Name: value`.
-    async fn ask(&self, from: &str, request: &str, fields: &[&str], body: &str) -> Answer {
+    pub(in crate::web) async fn ask(
+        &self,
+        from: &str,
+        request: &str,
+        fields: &[&str],
+        body: &str,
+    ) -> Answer {
         let (method, path) = request.split_once(' ').expect("a method and a path");
         let client: SocketAddr = from.parse().expect("an address");
         let mut request = Request::builder()
@@ -120,12 +128,12 @@ impl Face {
     }
 
     /// The same with the token.
-    async fn call(&self, request: &str, body: &str) -> Answer {
+    pub(in crate::web) async fn call(&self, request: &str, body: &str) -> Answer {
         let token = format!("Authorization: Bearer {TOKEN}");
         self.ask(ELSEWHERE, request, &[&token], body).await
     }
 
-    async fn close(self) {
+    pub(in crate::web) async fn close(self) {
         self.context.store.close(self.writers).await;
     }
 }

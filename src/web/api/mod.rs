@@ -1,5 +1,6 @@
 //! The API: everything the pages can do, in JSON.
 
+pub(super) mod alerts;
 pub(super) mod messages;
 pub(super) mod queue;
 pub(super) mod settings;
