@@ -49,7 +49,12 @@ async fn a_queue_beyond_its_bound_is_told_and_shown_until_it_is_purged() {
     let later = Answer::say("450 4.2.1 Mailbox busy");
     let sink = RawSink::start(Script::accepting().any_recipient(later)).await;
     let hook = WebHook::start().await;
-    let appliance = Plan::new().next_hop(sink.address()).start().await;
+    // Without TLS a machine that has no authority's certificate can tell, too.
+    let appliance = Plan::new()
+        .next_hop(sink.address())
+        .environment("SSL_CERT_FILE", "/nonexistent")
+        .start()
+        .await;
     let url = format!("http://127.0.0.1:{}/hook", hook.port());
     appliance
         .set(rules(json!({

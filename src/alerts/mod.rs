@@ -21,6 +21,7 @@ mod words;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::watch as channel;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +39,12 @@ pub struct Alerts {
     settings: Current,
     present: channel::Sender<Arc<Present>>,
     webhook: Webhook,
+}
+
+/// The present time, as exact as times are kept.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 impl Alerts {

@@ -45,13 +45,15 @@ impl Clock {
     fn start() -> Self {
         Self {
             begun: Instant::now(),
-            begun_at: Timestamp::now(),
+            begun_at: super::now(),
         }
     }
 
     fn now(&self) -> Timestamp {
-        let elapsed = self.begun.elapsed();
-        self.begun_at.checked_add(elapsed).unwrap_or(Timestamp::MAX)
+        let elapsed = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.begun_at
+            .checked_add(Duration::from_millis(elapsed))
+            .unwrap_or(Timestamp::MAX)
     }
 }
 

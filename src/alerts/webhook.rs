@@ -124,7 +124,7 @@ impl Webhook {
     /// When there is none. That it does not answer is no error of ours: it stands in the result.
     pub async fn test(&self) -> Result<Try, NoWebhook> {
         let server = self.server().ok_or(NoWebhook)?;
-        let test = Notification::test(&self.appliance, Timestamp::now());
+        let test = Notification::test(&self.appliance, super::now());
         Ok(self.tell_once(&test, &server).await)
     }
 
@@ -207,7 +207,7 @@ impl Webhook {
             ),
         };
         let told = Try {
-            at: Timestamp::now(),
+            at: super::now(),
             event: notification.event,
             alert: notification.topic.as_ref().map(super::Topic::kind),
             delivered: problem.is_none(),

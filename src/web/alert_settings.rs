@@ -185,11 +185,16 @@ impl Typed {
         self.0.contains_key(field)
     }
 
-    /// The change that it asks for, and what cannot be read. A secret that was not typed stays.
-    fn patch(&self) -> (Map<String, Value>, FieldErrors) {
+    /// The change of `written` that it asks for, and what cannot be read. A secret that was not typed
+    /// stays, and so does a figure that stands as it was shown, whose last decimals may be missing.
+    fn patch(&self, written: &Written) -> (Map<String, Value>, FieldErrors) {
         let (mut patch, mut errors) = (Map::new(), FieldErrors::default());
         for rule in &RULES {
             let value = if self.is_on(&switch(rule)) {
+                let before = (rule.value)(written).map(|value| shown(value, rule.factor));
+                if before.as_deref() == Some(self.text(rule.field)) {
+                    continue;
+                }
                 match read(self.text(rule.field), rule.factor) {
                     Some(value) => Value::from(value),
                     None => {
@@ -270,9 +275,10 @@ pub(super) async fn save(
 ) -> Result<Response, PageError> {
     let Form(fields) = form.map_err(|rejection| ApiError::BadRequest(rejection.body_text()))?;
     let typed = Typed(fields);
-    let (patch, mut errors) = typed.patch();
+    let settings = context.administration.settings();
+    let (patch, mut errors) = typed.patch(settings.written());
     // Everything that is wrong is said at once.
-    if let Err(found) = context.administration.settings().patched(&patch) {
+    if let Err(found) = settings.patched(&patch) {
         found
             .0
             .into_iter()

@@ -76,6 +76,14 @@ async fn the_form_is_saved_and_shown_again() {
         assert!(page.text.contains(part), "{part} is missing: {}", page.text);
     }
 
+    // What is not a whole number of its unit survives a form that does not touch it.
+    let odd = r#"{"alert_disk_free_bytes": 1234567890}"#;
+    face.call("PATCH /api/v1/settings", odd).await;
+    let body = "on.alert_disk_free_bytes=on&alert_disk_free_bytes=1177.376&alert_webhook_secret=";
+    assert_eq!(post(&face, body).await, saved);
+    let settings = face.context.administration.settings();
+    assert_eq!(settings.alert_disk_free_bytes, Some(1_234_567_890));
+
     // A blank secret stays, and goes only when it is removed.
     assert_eq!(post(&face, "alert_webhook_secret=").await, saved);
     assert!(

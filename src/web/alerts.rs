@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Context, wording};
-use crate::alerts::{Alert, Kind};
+use crate::alerts::{Alert, Kind, Severity};
 
 /// What `alerts.html` shows, under the name `alerts`.
 pub(super) struct AlertList {
@@ -17,10 +17,10 @@ pub(super) struct AlertList {
 /// One alert.
 pub(super) struct AlertRow {
     pub(super) name: &'static str,
-    pub(super) severity: &'static str,
+    pub(super) is_critical: bool,
     pub(super) text: String,
     pub(super) since: String,
-    /// The time since then.
+    /// How long that is.
     pub(super) age: String,
 }
 
@@ -41,7 +41,7 @@ fn row(alert: &Alert, now: Timestamp) -> AlertRow {
     let age = now.duration_since(alert.since);
     AlertRow {
         name: name(alert.kind()),
-        severity: alert.kind().severity().as_str(),
+        is_critical: alert.kind().severity() == Severity::Critical,
         text: alert.figures.to_string(),
         since: alert.since.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
         age: wording::age(Duration::from_secs(

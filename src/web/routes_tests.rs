@@ -168,6 +168,8 @@ async fn the_api_needs_its_token() {
         "POST /api/v1/queue/actions",
         "GET /api/v1/messages",
         "GET /api/v1/messages/0000000000011",
+        "GET /api/v1/alerts",
+        "POST /api/v1/alerts/test",
     ] {
         for fields in [
             &[][..],
