@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::accounts::{Logins, Passwords, Roster, RosterPublisher};
 use crate::administration::{Administration, FirstStart, SmtpLogins, first_start};
+use crate::alerts::{self, Alerts};
 use crate::boot::{self, Addresses, DataDirectory, Options};
 use crate::delivery::Delivery;
 use crate::limits;
@@ -42,6 +43,8 @@ pub struct Appliance {
     sessions: TaskTracker,
     queue: Arc<Queue>,
     delivery: Arc<Delivery>,
+    /// The watch over all others, and its voice to the webhook.
+    watchers: Vec<Stoppable>,
     /// The trail's writer and the roll-up: they write down what the others did.
     scribes: Vec<Stoppable>,
     store: Store,
@@ -150,6 +153,17 @@ impl Appliance {
             sessions.spawn(accepting);
         }
 
+        let alerts = Alerts::new(Arc::clone(&options.hostname), current);
+        let watchers = watchers(
+            &alerts,
+            alerts::Sources {
+                store: store.clone(),
+                delivery: Arc::clone(&delivery),
+                statistics: Arc::clone(&statistics),
+                budget: Arc::clone(&budget),
+                data_directory: directory.path().to_owned(),
+            },
+        );
         let administration = Administration::new(store.clone(), publisher);
         let figures = Arc::clone(&delivery);
         let web = web::Context {
@@ -160,6 +174,7 @@ impl Appliance {
             administration: Arc::clone(&administration),
             smtp_logins,
             queue: Arc::clone(&queue),
+            alerts,
             budget,
             spool,
             delivery: Arc::clone(&delivery),
@@ -184,6 +199,7 @@ impl Appliance {
             sessions,
             queue,
             delivery,
+            watchers,
             scribes,
             store,
             writers,
@@ -223,6 +239,10 @@ impl Appliance {
         let deadline = Instant::now() + limits::SHUTDOWN_GRACE;
         self.front.cancel();
         self.sessions.close();
+        // What stops now is no news.
+        for watcher in self.watchers {
+            watcher.stop(Instant::now() + COURTESY).await;
+        }
         if timeout_at(deadline, self.sessions.wait()).await.is_err() {
             let sessions = self.sessions.len();
             warn!(sessions, "cut off: their clients keep their messages");
@@ -308,6 +328,14 @@ async fn open_logins(store: &Store) -> anyhow::Result<(Arc<SmtpLogins>, Arc<Logi
     let passwords = Passwords::new();
     let logins = Logins::new(Arc::clone(&passwords), publisher.current());
     Ok((SmtpLogins::new(store.clone(), passwords, publisher), logins))
+}
+
+fn watchers(alerts: &Arc<Alerts>, sources: alerts::Sources) -> Vec<Stoppable> {
+    let (watching, telling) = (Arc::clone(alerts), Arc::clone(alerts));
+    vec![
+        Stoppable::spawn("alerts", |stop| watching.watch(sources, stop)),
+        Stoppable::spawn("webhook", |stop| telling.tell(stop)),
+    ]
 }
 
 /// The certificate for STARTTLS, which follows the settings from here on.

@@ -244,6 +244,28 @@ pub fn memory_bytes() -> u64 {
         .map_or(machine, |container: u64| container.min(machine))
 }
 
+/// A file system, as far as an ordinary user may fill it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// Bytes that may still be written.
+    pub free_bytes: u64,
+    /// Bytes that are written and those that may be; what is kept for root is in neither.
+    pub total_bytes: u64,
+}
+
+/// The room on the file system of `directory`; none when it cannot be asked. May block for as long as
+/// the file system does not answer.
+#[must_use]
+pub fn disk_space(directory: &Path) -> Option<DiskSpace> {
+    let figures = rustix::fs::statvfs(directory).ok()?;
+    let reserved = figures.f_bfree.saturating_sub(figures.f_bavail);
+    let usable = figures.f_blocks.saturating_sub(reserved);
+    Some(DiskSpace {
+        free_bytes: figures.f_bavail.saturating_mul(figures.f_frsize),
+        total_bytes: usable.saturating_mul(figures.f_frsize),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -317,5 +339,13 @@ mod tests {
     fn the_machine_has_memory_and_a_name() {
         assert!(memory_bytes() > 1 << 20);
         assert!(!machine_name().is_empty());
+    }
+
+    #[test]
+    fn a_file_system_has_room_of_some_size() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = disk_space(directory.path()).expect("a file system");
+        assert!(disk.total_bytes >= disk.free_bytes, "{disk:?}");
+        assert_eq!(disk_space(&directory.path().join("none")), None);
     }
 }

@@ -14,6 +14,8 @@ pub mod appliance;
 
 pub mod web;
 
+pub mod alerts;
+
 pub mod administration;
 
 pub mod listener;

@@ -39,5 +39,7 @@ mod crash;
 mod disk_full;
 mod shutdown;
 
+mod alerts;
+
 mod idle_sessions;
 mod slow_clients;

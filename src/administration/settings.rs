@@ -10,7 +10,7 @@ use tracing::info;
 
 use super::Actor;
 use crate::limits;
-use crate::settings::{Current, FieldErrors, Publisher, Settings, Written};
+use crate::settings::{Current, FieldErrors, Publisher, SHOWN, Settings, Written};
 use crate::store::{AuditEntry, Store, StoreError};
 use crate::tls::{CertificateFiles, TlsError};
 
@@ -147,11 +147,11 @@ pub(super) struct Difference {
 }
 
 impl Difference {
-    /// None when they are the same.
+    /// None when they are the same. A secret that was changed is among the fields, but not its text.
     pub(super) fn between(before: &Written, after: &Written) -> Option<Self> {
         let mut difference = Self {
-            before: fields_of(before),
-            after: fields_of(after),
+            before: before.revealed(),
+            after: after.revealed(),
         };
         let Self { before, after } = &mut difference;
         before.retain(|field, old| {
@@ -161,6 +161,13 @@ impl Difference {
             }
             !is_same
         });
+        for field in Written::secret_fields() {
+            for side in [&mut *before, &mut *after] {
+                if let Some(Value::String(secret)) = side.get_mut(field) {
+                    SHOWN.clone_into(secret);
+                }
+            }
+        }
         (!difference.after.is_empty()).then_some(difference)
     }
 
@@ -182,16 +189,35 @@ impl Difference {
     }
 }
 
-fn fields_of(written: &Written) -> Map<String, Value> {
-    match serde_json::to_value(written) {
-        Ok(Value::Object(fields)) => fields,
-        _ => unreachable!("the settings are an object"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::WriteOnly;
+
+    #[test]
+    fn a_secret_is_audited_without_its_text() {
+        let with = |secret: Option<&str>| Written {
+            alert_webhook_secret: secret.map(|text| WriteOnly::new(text.to_owned())),
+            ..Written::default()
+        };
+        for (before, after, expected) in [
+            (None, Some("open sesame"), ("null", "\"(set)\"")),
+            (
+                Some("open sesame"),
+                Some("another one"),
+                ("\"(set)\"", "\"(set)\""),
+            ),
+            (Some("another one"), None, ("\"(set)\"", "null")),
+        ] {
+            let difference = Difference::between(&with(before), &with(after)).expect("it differs");
+            assert_eq!(difference.fields(), "alert_webhook_secret");
+            let (was, is) = expected;
+            assert_eq!(difference.before["alert_webhook_secret"].to_string(), was);
+            assert_eq!(difference.after["alert_webhook_secret"].to_string(), is);
+        }
+        let same = with(Some("open sesame"));
+        assert_eq!(Difference::between(&same, &same), None);
+    }
 
     #[test]
     fn only_what_differs_is_audited() {

@@ -40,6 +40,11 @@ impl KnownNextHop {
         self.breaker().suspended(pace, now)
     }
 
+    /// Whether the breaker is open, be a probe due or under way.
+    pub(super) fn is_open(&self) -> bool {
+        self.breaker().probe_at().is_some()
+    }
+
     /// Asks the breaker for an attempt.
     pub(super) fn admit(&self, pace: Pace, now: Instant) -> Admission {
         self.breaker().admit(pace, now)

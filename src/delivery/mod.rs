@@ -218,6 +218,14 @@ impl Delivery {
         suspended.collect()
     }
 
+    /// The names of all next hops whose breaker is open, those that are being probed included.
+    #[must_use]
+    pub fn open_breakers(&self) -> Vec<Arc<str>> {
+        let known = self.known.all();
+        let open = known.iter().filter(|next_hop| next_hop.is_open());
+        open.map(|next_hop| Arc::clone(next_hop.name())).collect()
+    }
+
     /// The figures of every next hop that is kept, by name.
     #[must_use]
     pub fn next_hops(&self) -> Vec<NextHopFigures> {

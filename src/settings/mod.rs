@@ -4,9 +4,11 @@
 //! [`Settings`] is what the program runs on, with what is looked up for every message prepared.
 //! Each transaction takes one snapshot at MAIL, so that a change never cuts through a message.
 
+mod alerts;
 pub mod next_hop;
 mod patch;
 pub mod quantity;
+mod write_only;
 mod written;
 
 use std::collections::{HashMap, HashSet};
@@ -18,6 +20,7 @@ use tokio::sync::watch;
 
 pub use next_hop::{NextHop, Target, TlsPolicy, UncertainPolicy};
 pub use patch::FieldErrors;
+pub use write_only::{SHOWN, WriteOnly};
 pub use written::{
     OverThreshold, PathChoice, WhenDeferred, WhenRefused, Written, is_domain, is_for_everybody,
 };

@@ -44,7 +44,8 @@ impl std::error::Error for FieldErrors {}
 /// `written` with the patch's fields in the place of its own, checked as a whole.
 ///
 /// Each field is tried alone first, so that the message stands at the field that caused it; those
-/// that can be read are checked all the same, so that everything wrong is said at once.
+/// that can be read are checked all the same, so that everything wrong is said at once. A secret that
+/// the patch does not set anew stays.
 pub(super) fn apply(written: &Written, patch: &Map<String, Value>) -> Result<Written, FieldErrors> {
     let Ok(Value::Object(base)) = serde_json::to_value(written) else {
         unreachable!("the settings are an object");
@@ -66,14 +67,15 @@ pub(super) fn apply(written: &Written, patch: &Map<String, Value>) -> Result<Wri
         }
     }
     match serde_json::from_value::<Written>(Value::Object(merged)) {
-        Ok(written) => {
-            if let Err(found) = written.validate() {
+        Ok(mut merged) => {
+            merged.keep_secrets_of(written);
+            if let Err(found) = merged.validate() {
                 for (field, message) in found.0 {
                     errors.add(&field, message);
                 }
             }
             errors.into_result()?;
-            Ok(written)
+            Ok(merged)
         }
         Err(error) => {
             errors.add("settings", error.to_string());

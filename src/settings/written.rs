@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
 use super::quantity::{write_size, write_time};
+use super::write_only::WriteOnly;
 use crate::limits;
 use crate::smtp::end_of_data::LineEnds;
 use crate::tls::CertificateFiles;
@@ -48,6 +50,27 @@ pub struct Written {
     pub message_size_max_bytes: u64,
     /// What is done about bare CR, bare LF and NUL in data.
     pub line_ends: LineEnds,
+    /// More recipients than this in the queue are an alert; here and below: none, no such alert.
+    pub alert_queue_recipients: Option<u64>,
+    /// An older message than this in the queue is an alert.
+    pub alert_queue_age_seconds: Option<u64>,
+    /// A next hop that is suspended for this long is an alert.
+    pub alert_breaker_seconds: Option<u64>,
+    /// A smaller free share of the data directory's file system is an alert.
+    pub alert_disk_free_percent: Option<u64>,
+    /// Fewer free bytes of the data directory's file system are an alert.
+    pub alert_disk_free_bytes: Option<u64>,
+    /// A larger share of the memory budget, held for a minute, is an alert.
+    pub alert_memory_percent: Option<u64>,
+    /// So long without a delivery while mail was there to deliver is an alert.
+    pub alert_no_delivery_seconds: Option<u64>,
+    /// It is one even when there was nothing to deliver.
+    pub alert_no_delivery_when_idle: bool,
+    /// Where alerts are told; none: nowhere.
+    pub alert_webhook_url: Option<String>,
+    /// What signs the words to the webhook, so that its server knows whose they are.
+    #[schema(value_type = Option<String>, examples("(set)"))]
+    pub alert_webhook_secret: Option<WriteOnly>,
     /// Clients that may relay to anywhere.
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.0/24"])))]
     pub trusted_networks: Vec<IpNet>,
@@ -130,6 +153,16 @@ impl Default for Written {
             memory_budget_bytes: 0,
             message_size_max_bytes: 25 << 20,
             line_ends: LineEnds::Normalise,
+            alert_queue_recipients: Some(10_000),
+            alert_queue_age_seconds: Some(4 * 3_600),
+            alert_breaker_seconds: Some(300),
+            alert_disk_free_percent: Some(10),
+            alert_disk_free_bytes: Some(1 << 30),
+            alert_memory_percent: Some(90),
+            alert_no_delivery_seconds: None,
+            alert_no_delivery_when_idle: false,
+            alert_webhook_url: None,
+            alert_webhook_secret: None,
             trusted_networks: vec![
                 IpNet::new_assert([127, 0, 0, 0].into(), 8),
                 IpNet::new_assert(std::net::Ipv6Addr::LOCALHOST.into(), 128),
@@ -160,6 +193,40 @@ impl Written {
             certificate: self.tls_certificate_file.clone()?,
             key: self.tls_key_file.clone()?,
         })
+    }
+
+    /// Every secret, by its field. Each is also named in [`Self::keep_secrets_of`].
+    fn secrets(&self) -> [(&'static str, Option<&WriteOnly>); 1] {
+        [("alert_webhook_secret", self.alert_webhook_secret.as_ref())]
+    }
+
+    /// The names of the fields that hold secrets.
+    #[must_use]
+    pub fn secret_fields() -> [&'static str; 1] {
+        Self::default().secrets().map(|(field, _)| field)
+    }
+
+    /// All fields with the secrets themselves, for the store. Everybody else serialises the settings,
+    /// which shows only that a secret is set.
+    #[must_use]
+    pub fn revealed(&self) -> Map<String, Value> {
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(self) else {
+            unreachable!("the settings are an object");
+        };
+        for (field, secret) in self.secrets() {
+            if let Some(secret) = secret {
+                fields.insert(field.to_owned(), secret.expose().into());
+            }
+        }
+        fields
+    }
+
+    /// Puts the secrets of `before` back where only "(set)" stands.
+    pub(super) fn keep_secrets_of(&mut self, before: &Self) {
+        let (kept, secret) = (&before.alert_webhook_secret, &mut self.alert_webhook_secret);
+        if secret.as_ref().is_some_and(WriteOnly::is_what_is_shown) && kept.is_some() {
+            secret.clone_from(kept);
+        }
     }
 
     /// Checks every field.
@@ -226,6 +293,7 @@ impl Written {
         self.validate_schedule(&mut errors);
         self.validate_domains(&mut errors);
         self.validate_paused(&mut errors);
+        self.validate_alerts(&mut errors);
         if self.tls_certificate_file.is_some() != self.tls_key_file.is_some() {
             errors.add(
                 "tls_key_file",

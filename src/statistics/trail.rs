@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Statistics;
+use crate::boot;
 use crate::limits;
 use crate::message::trail::TrailEntry;
 use crate::settings::Current;
@@ -152,7 +153,7 @@ impl TrailWriter {
 
     /// Mail comes first: the trail stops before the disk is full. Says so once, and once when it goes on.
     fn disk_has_room(&mut self, data_directory: &Path) -> bool {
-        let free = free_bytes(data_directory);
+        let free = boot::disk_space(data_directory).map(|disk| disk.free_bytes);
         let is_full = free.is_some_and(|free| free < limits::TRAIL_DISK_FREE_BYTES);
         if is_full != self.disk_is_full {
             self.disk_is_full = is_full;
@@ -178,13 +179,6 @@ impl TrailWriter {
             Err(_) => warn!("pruning the history takes long; it goes on next time"),
         }
     }
-}
-
-/// Bytes that an ordinary user may still write on the file system of `directory`; none when it cannot
-/// be asked.
-fn free_bytes(directory: &Path) -> Option<u64> {
-    let figures = rustix::fs::statvfs(directory).ok()?;
-    Some(figures.f_bavail.saturating_mul(figures.f_frsize))
 }
 
 #[cfg(test)]

@@ -115,6 +115,19 @@ impl Store {
         })
     }
 
+    /// Rows that the queue tries again by itself; those that are held or under way are not among them.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn waiting_recipients(&self) -> Result<u64, ReadError> {
+        let row = sqlx::query(
+            "SELECT count(*) AS recipients FROM recipients WHERE state IN ('waiting', 'uncertain')",
+        )
+        .fetch_one(&self.shared.readers)
+        .await?;
+        Ok(count(&row, "recipients"))
+    }
+
     /// How much waits in which state and for which next hop.
     ///
     /// # Errors
@@ -199,6 +212,8 @@ mod tests {
             .meddle("UPDATE messages SET received_at = received_at - 7200000 WHERE id = 1")
             .await;
 
+        let waiting = scene.store.waiting_recipients().await;
+        assert_eq!(waiting.expect("readable"), 2, "not what is held or damaged");
         let figures = scene.store.queue_figures().await.expect("readable");
         assert_eq!(figures.recipients, 4);
         assert_eq!(figures.oldest_received_at, Some(time(-7_200)));

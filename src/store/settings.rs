@@ -87,7 +87,7 @@ impl Store {
         written: &Written,
         audit: AuditEntry,
     ) -> Result<(), StoreError> {
-        let json = serde_json::to_string(written);
+        let json = serde_json::to_string(&written.revealed());
         let json = json.map_err(|error| StoreError::Rejected(error.to_string()))?;
         let settings = Some(StoredSettings(json));
         self.ask(|answer| Job::Administer {
@@ -222,6 +222,7 @@ fn audit_item(row: &SqliteRow) -> AuditItem {
 mod tests {
     use super::super::testing::{Scene, time};
     use super::*;
+    use crate::settings::WriteOnly;
     use serde_json::json;
 
     fn entry(action: &str) -> AuditEntry {
@@ -241,6 +242,7 @@ mod tests {
         assert_eq!(scene.store.load_settings().await.expect("readable"), None);
         let written = Written {
             memory_threshold_bytes: 1_000,
+            alert_webhook_secret: Some(WriteOnly::new("open sesame".to_owned())),
             ..Written::default()
         };
         for action in ["first", "second"] {

@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 use super::Context;
 use super::access::Visitor;
+use super::alerts::AlertList;
 use super::error::ApiError;
 use super::page::{Frame, Page, Section, render};
 use crate::statistics::Range;
@@ -43,6 +44,7 @@ pub(super) struct Options {
 #[template(path = "dashboard.html")]
 struct Dashboard {
     frame: Frame,
+    alerts: AlertList,
     figures: LiveFigures,
     reasons: Vec<ReasonRow>,
     traffic: Traffic,
@@ -78,6 +80,7 @@ pub(super) async fn page(
     let keeps_still = options.refresh.as_deref() == Some("off");
     frame.refresh = (!keeps_still).then_some(REFRESH_SECONDS);
     render(&Dashboard {
+        alerts: AlertList::of(&context),
         reasons: cards::reasons(&live.windows.day, now),
         traffic: Traffic::new(&context.statistics, options.range, keeps_still),
         next_hops: NextHopsCard::new((context.next_hops)()),

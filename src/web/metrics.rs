@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 
 use super::Context;
 use super::error::ApiError;
+use crate::alerts::{Kind, Present};
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::limits;
 use crate::session::{Count, ReceivingCounters};
@@ -41,6 +42,7 @@ pub(super) async fn page(State(context): State<Arc<Context>>) -> Result<Response
     register_counters(&mut registry, &context.statistics.counters);
     register_present(&mut registry, &context, &live);
     register_next_hops(&mut registry, (context.next_hops)());
+    register_alerts(&mut registry, &context.alerts.present());
     let mut text = String::with_capacity(16_384);
     encode(&mut text, &registry).map_err(|error| ApiError::Trouble(error.into()))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -271,6 +273,21 @@ fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures
         "next_hop_suspended",
         "1 when the next hop's breaker is open, of the busiest next hops",
         suspended,
+    );
+}
+
+/// All kinds at all times, so that a rule of the scraper's finds its series before the first alert.
+fn register_alerts(registry: &mut Registry, present: &Present) {
+    let active = Family::<Labels, Gauge>::default();
+    for kind in Kind::ALL {
+        let is_active = present.alerts.iter().any(|alert| alert.kind() == kind);
+        let labels = [("kind", kind.as_str().to_owned())];
+        active.get_or_create(&labels).set(is_active.into());
+    }
+    registry.register(
+        "alert_active",
+        "1 while there is an alert of the kind",
+        active,
     );
 }
 

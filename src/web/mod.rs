@@ -4,6 +4,8 @@
 //! [`crate::administration`].
 
 pub mod access;
+mod alert_settings;
+mod alerts;
 mod api;
 mod assets;
 mod audit;
@@ -35,6 +37,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::administration::{Administration, SmtpLogins};
+use crate::alerts::Alerts;
 use crate::boot::Addresses;
 use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, Spool};
@@ -63,6 +66,8 @@ pub struct Context {
     pub smtp_logins: Arc<SmtpLogins>,
     /// Changes of the queue.
     pub queue: Arc<Queue>,
+    /// What an administrator should be told.
+    pub alerts: Arc<Alerts>,
     /// Bytes of bodies in memory.
     pub budget: Arc<MemoryBudget>,
     /// Bytes of bodies in files.

@@ -44,6 +44,8 @@ pub(super) struct Frame {
     pub(super) now: String,
     pub(super) not_ready: Option<&'static str>,
     pub(super) plain_http_is_exposed: bool,
+    /// How many alerts there are.
+    pub(super) alerts: usize,
     /// The page loads itself again after so many seconds, when it has no script to do better.
     pub(super) refresh: Option<u32>,
 }
@@ -71,6 +73,7 @@ impl Frame {
                 .to_string(),
             not_ready: (context.readiness)().err(),
             plain_http_is_exposed: context.plain_http_is_exposed,
+            alerts: context.alerts.present().alerts.len(),
             refresh: None,
         }
     }

@@ -15,8 +15,8 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
 use super::{
-    Context, access, api, assets, audit, dashboard, health, live, message, messages, metrics,
-    queue, settings, smtp_logins,
+    Context, access, alert_settings, api, assets, audit, dashboard, health, live, message,
+    messages, metrics, queue, settings, smtp_logins,
 };
 use crate::accounts::Role;
 use crate::limits;
@@ -85,6 +85,11 @@ pub fn router(context: Arc<Context>) -> Router {
             post(smtp_logins::change_password),
         )
         .route("/settings/logins/remove", post(smtp_logins::remove))
+        .route(
+            "/settings/alerts",
+            get(alert_settings::page).post(alert_settings::save),
+        )
+        .route("/settings/alerts/test", post(alert_settings::test))
         .route_layer(pages(Role::Administrator));
     let to_operate = Router::new()
         .route("/queue/actions", post(queue::confirm))
@@ -106,6 +111,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/queue/{id}", get(api::queue::show))
         .route("/api/v1/messages", get(api::messages::list))
         .route("/api/v1/messages/{id}", get(api::messages::trail))
+        .route("/api/v1/alerts", get(api::alerts::list))
         .route_layer(api(Role::Viewer));
     let api_to_operate = Router::new()
         .route("/api/v1/queue/actions", post(api::queue::act))
@@ -122,6 +128,7 @@ pub fn router(context: Arc<Context>) -> Router {
             put(api::smtp_logins::change).delete(api::smtp_logins::remove),
         )
         .route("/api/v1/audit", get(api::audit::list))
+        .route("/api/v1/alerts/test", post(api::alerts::test))
         .route_layer(api(Role::Administrator));
 
     // The last layer is the outermost: it sees the request first and the answer last.

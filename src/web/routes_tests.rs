@@ -11,6 +11,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::accounts::{Passwords, Roster, RosterPublisher};
 use crate::administration::{Administration, SmtpLogins};
+use crate::alerts::Alerts;
 use crate::boot::Addresses;
 use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{DiskReason, MemoryBudget, MessageIds, Path, Spool, Storage};
@@ -81,6 +82,7 @@ impl Face {
             hostname,
             statistics,
             receiving: Arc::default(),
+            alerts: Alerts::new("relay.example.net".into(), publisher.current()),
             administration: Administration::new(store.clone(), publisher),
             smtp_logins: SmtpLogins::new(
                 store.clone(),
@@ -190,6 +192,8 @@ async fn the_api_needs_its_token() {
         "POST /api/v1/queue/actions",
         "GET /api/v1/messages",
         "GET /api/v1/messages/0000000000011",
+        "GET /api/v1/alerts",
+        "POST /api/v1/alerts/test",
     ] {
         for fields in [
             &[][..],

@@ -10,3 +10,4 @@ pub(crate) mod process;
 pub(crate) mod raw_sink;
 pub(crate) mod turn;
 pub(crate) mod wait;
+pub(crate) mod web_hook;

@@ -1,5 +1,6 @@
 //! The API: everything the pages can do, in JSON.
 
+pub(super) mod alerts;
 pub(super) mod audit;
 pub(super) mod messages;
 pub(super) mod next_hops;

@@ -1,0 +1,403 @@
+//! An alert: what it is about, how serious it is, and what it says to a person.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
+use super::words::{age, bytes, count, share};
+
+/// What there can be alerts about: the closed set of words in the API, the webhook and the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// More recipients wait than the administrator finds right.
+    QueueLarge,
+    /// The oldest message has waited for too long.
+    QueueOld,
+    /// A next hop has been suspended for too long.
+    BreakerOpen,
+    /// The data directory's file system fills up.
+    DiskLow,
+    /// Messages hold nearly all of the memory budget.
+    MemoryLow,
+    /// Nothing was delivered although there was something to deliver.
+    NoDelivery,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::QueueLarge,
+        Self::QueueOld,
+        Self::BreakerOpen,
+        Self::DiskLow,
+        Self::MemoryLow,
+        Self::NoDelivery,
+    ];
+
+    /// The word in the API, the webhook, the metrics and the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueLarge => "queue_large",
+            Self::QueueOld => "queue_old",
+            Self::BreakerOpen => "breaker_open",
+            Self::DiskLow => "disk_low",
+            Self::MemoryLow => "memory_low",
+            Self::NoDelivery => "no_delivery",
+        }
+    }
+
+    /// How serious it is. Critical is what stops mail, or is about to; everything else can wait until
+    /// the morning.
+    #[must_use]
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::DiskLow | Self::MemoryLow | Self::NoDelivery => Severity::Critical,
+            Self::QueueLarge | Self::QueueOld | Self::BreakerOpen => Severity::Warning,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How serious an alert is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Somebody should look at it.
+    Warning,
+    /// Mail is not taken or not delivered, or soon will not be.
+    Critical,
+}
+
+impl Severity {
+    /// The word in the API and on the pages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// What an alert is about. There is at most one alert on each topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// See [`Kind::QueueLarge`].
+    QueueLarge,
+    /// See [`Kind::QueueOld`].
+    QueueOld,
+    /// See [`Kind::BreakerOpen`]; one for each next hop, by name.
+    BreakerOpen(Arc<str>),
+    /// See [`Kind::DiskLow`].
+    DiskLow,
+    /// See [`Kind::MemoryLow`].
+    MemoryLow,
+    /// See [`Kind::NoDelivery`].
+    NoDelivery,
+}
+
+impl Topic {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::QueueLarge => Kind::QueueLarge,
+            Self::QueueOld => Kind::QueueOld,
+            Self::BreakerOpen(_) => Kind::BreakerOpen,
+            Self::DiskLow => Kind::DiskLow,
+            Self::MemoryLow => Kind::MemoryLow,
+            Self::NoDelivery => Kind::NoDelivery,
+        }
+    }
+}
+
+/// What was measured, beside the bound that was set. [`fmt::Display`] says it in a sentence that is as
+/// true at an alert's end as at its beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Figures {
+    /// Of [`Kind::QueueLarge`].
+    QueueLarge {
+        /// Recipients that wait.
+        recipients: u64,
+        /// How many may wait.
+        bound_recipients: u64,
+    },
+    /// Of [`Kind::QueueOld`].
+    QueueOld {
+        /// Age of the message that has waited longest; null when none waits.
+        oldest_age_seconds: Option<u64>,
+        /// The age that is allowed.
+        bound_seconds: u64,
+    },
+    /// Of [`Kind::BreakerOpen`].
+    BreakerOpen {
+        /// The next hop's name.
+        next_hop: Arc<str>,
+        /// How long it has been suspended; null when it is not any more.
+        suspended_seconds: Option<u64>,
+        /// How long it may be.
+        bound_seconds: u64,
+    },
+    /// Of [`Kind::DiskLow`].
+    DiskLow {
+        /// Bytes that can still be written.
+        free_bytes: u64,
+        /// Bytes of the whole file system.
+        total_bytes: u64,
+        /// How many must be free; null when only the share counts.
+        bound_bytes: Option<u64>,
+        /// Which share must be free, in percent; null when only the bytes count.
+        bound_percent: Option<u64>,
+    },
+    /// Of [`Kind::MemoryLow`].
+    MemoryLow {
+        /// Bytes that messages hold.
+        used_bytes: u64,
+        /// Bytes that they may hold.
+        budget_bytes: u64,
+        /// Which share of the budget they may hold for long, in percent.
+        bound_percent: u64,
+    },
+    /// Of [`Kind::NoDelivery`].
+    NoDelivery {
+        /// Time without a delivery.
+        silent_seconds: u64,
+        /// Recipients that wait to be tried again.
+        waiting_recipients: u64,
+        /// How long it may be.
+        bound_seconds: u64,
+    },
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::QueueLarge {
+                recipients,
+                bound_recipients,
+            } => write!(
+                f,
+                "{} in the retry queue; the bound is {}.",
+                waiting(*recipients),
+                count(*bound_recipients)
+            ),
+            Self::QueueOld {
+                oldest_age_seconds,
+                bound_seconds,
+            } => match oldest_age_seconds {
+                Some(oldest) => write!(
+                    f,
+                    "The oldest message in the retry queue has waited {}; the bound is {}.",
+                    age(*oldest),
+                    age(*bound_seconds)
+                ),
+                None => f.write_str("Nobody waits in the retry queue."),
+            },
+            Self::BreakerOpen {
+                next_hop,
+                suspended_seconds,
+                bound_seconds,
+            } => match suspended_seconds {
+                Some(seconds) => write!(
+                    f,
+                    "The next hop {next_hop} has been suspended for {}, and its mail waits; the bound is {}.",
+                    age(*seconds),
+                    age(*bound_seconds)
+                ),
+                None => write!(f, "The next hop {next_hop} is not suspended any more."),
+            },
+            Self::DiskLow {
+                free_bytes,
+                total_bytes,
+                bound_bytes,
+                bound_percent,
+            } => write!(
+                f,
+                "{} of {} ({}) are free where the data directory is; the bound is {}.",
+                bytes(*free_bytes),
+                bytes(*total_bytes),
+                share(*free_bytes, *total_bytes),
+                disk_bound(*bound_bytes, *bound_percent)
+            ),
+            Self::MemoryLow {
+                used_bytes,
+                budget_bytes,
+                bound_percent,
+            } => write!(
+                f,
+                "Messages hold {} of {} ({}) of the memory budget; the bound is {bound_percent} %.",
+                bytes(*used_bytes),
+                bytes(*budget_bytes),
+                share(*used_bytes, *budget_bytes)
+            ),
+            Self::NoDelivery {
+                silent_seconds,
+                waiting_recipients,
+                bound_seconds,
+            } => match silent_seconds {
+                0 => f.write_str("Mail is being delivered."),
+                _ => write!(
+                    f,
+                    "Nothing was delivered for {}; the bound is {}. {} to be tried again.",
+                    age(*silent_seconds),
+                    age(*bound_seconds),
+                    waiting(*waiting_recipients)
+                ),
+            },
+        }
+    }
+}
+
+fn disk_bound(size: Option<u64>, percent: Option<u64>) -> String {
+    let size = size.map(bytes);
+    let percent = percent.map(|percent| format!("{percent} %"));
+    let bounds: Vec<String> = size.into_iter().chain(percent).collect();
+    bounds.join(" or ")
+}
+
+fn waiting(recipients: u64) -> String {
+    match recipients {
+        1 => "1 recipient waits".to_owned(),
+        _ => format!("{} recipients wait", count(recipients)),
+    }
+}
+
+/// One alert as it is now. In JSON: `alert` (the kind), `severity`, `since`, `text`, `figures`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    /// What it is about.
+    pub topic: Topic,
+    /// When what it is about began, which is before the alert where it had to last.
+    pub since: Timestamp,
+    /// What was measured last.
+    pub figures: Figures,
+}
+
+impl Alert {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.topic.kind()
+    }
+}
+
+impl Serialize for Alert {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = self.kind();
+        let mut fields = serializer.serialize_struct("Alert", 5)?;
+        fields.serialize_field("alert", &kind)?;
+        fields.serialize_field("severity", &kind.severity())?;
+        fields.serialize_field("since", &self.since)?;
+        fields.serialize_field("text", &self.figures.to_string())?;
+        fields.serialize_field("figures", &self.figures)?;
+        fields.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(figures: &Figures, expected: &str) {
+        assert_eq!(figures.to_string(), expected);
+    }
+
+    #[test]
+    fn sentences_have_their_figures() {
+        check(
+            &Figures::QueueLarge {
+                recipients: 12_034,
+                bound_recipients: 10_000,
+            },
+            "12,034 recipients wait in the retry queue; the bound is 10,000.",
+        );
+        check(
+            &Figures::QueueOld {
+                oldest_age_seconds: Some(18_720),
+                bound_seconds: 14_400,
+            },
+            "The oldest message in the retry queue has waited 5 h 12 min; the bound is 4 h.",
+        );
+        check(
+            &Figures::QueueOld {
+                oldest_age_seconds: None,
+                bound_seconds: 14_400,
+            },
+            "Nobody waits in the retry queue.",
+        );
+        check(
+            &Figures::BreakerOpen {
+                next_hop: "mx.example.net".into(),
+                suspended_seconds: Some(305),
+                bound_seconds: 300,
+            },
+            "The next hop mx.example.net has been suspended for 5 min 5 s, and its mail waits; the bound is 5 min.",
+        );
+        check(
+            &Figures::DiskLow {
+                free_bytes: 820 << 20,
+                total_bytes: 20 << 30,
+                bound_bytes: Some(1 << 30),
+                bound_percent: Some(10),
+            },
+            "820 MiB of 20 GiB (4.0 %) are free where the data directory is; the bound is 1.0 GiB or 10 %.",
+        );
+        check(
+            &Figures::MemoryLow {
+                used_bytes: 950 << 20,
+                budget_bytes: 1 << 30,
+                bound_percent: 90,
+            },
+            "Messages hold 950 MiB of 1.0 GiB (92.8 %) of the memory budget; the bound is 90 %.",
+        );
+        check(
+            &Figures::NoDelivery {
+                silent_seconds: 3_900,
+                waiting_recipients: 1,
+                bound_seconds: 3_600,
+            },
+            "Nothing was delivered for 1 h 5 min; the bound is 1 h. 1 recipient waits to be tried again.",
+        );
+    }
+
+    #[test]
+    fn the_shape_is_what_others_script_against() {
+        let alert = Alert {
+            topic: Topic::QueueLarge,
+            since: Timestamp::UNIX_EPOCH,
+            figures: Figures::QueueLarge {
+                recipients: 3,
+                bound_recipients: 2,
+            },
+        };
+        assert_eq!(
+            serde_json::to_value(alert).expect("an alert"),
+            json!({
+                "alert": "queue_large",
+                "severity": "warning",
+                "since": "1970-01-01T00:00:00Z",
+                "text": "3 recipients wait in the retry queue; the bound is 2.",
+                "figures": {"recipients": 3, "bound_recipients": 2},
+            })
+        );
+    }
+
+    #[test]
+    fn the_words_are_one_set() {
+        for kind in Kind::ALL {
+            assert_eq!(serde_json::to_value(kind).ok(), Some(json!(kind.as_str())));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Alerts: what an administrator should be told, on the dashboard and by webhook.
+//!
+//! [`rule`] judges facts and is pure; [`watch`] gathers the facts every few seconds, publishes the
+//! alerts that there are and logs each one's beginning and end; [`webhook`] tells a server of the
+//! administrator's.
+//!
+//! Nothing of it is written to disk. After a restart everything is judged anew: an alert that still
+//! holds begins again, so that the log and the webhook hear of it a second time; one that was over
+//! before the new start has no end.
+
+mod alert;
+mod notification;
+mod outbox;
+mod rule;
+#[cfg(test)]
+mod scripted_server;
+mod silence;
+mod watch;
+pub mod webhook;
+mod words;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch as channel;
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::Current;
+
+pub use alert::{Alert, Figures, Kind, Severity, Topic};
+pub use notification::Event;
+pub use rule::{Change, Ending, Facts, Judgement, Present, QueueFacts, Rules, State, judge};
+pub use watch::Sources;
+use webhook::Webhook;
+
+/// The alerts of one appliance: those that there are, and the webhook that hears of them.
+#[derive(Debug)]
+pub struct Alerts {
+    settings: Current,
+    present: channel::Sender<Arc<Present>>,
+    webhook: Webhook,
+}
+
+/// The present time, as exact as times are kept.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+impl Alerts {
+    /// None so far. `appliance` is our name, which the webhook is told. [`Self::watch`] and
+    /// [`Self::tell`] drive it.
+    #[must_use]
+    pub fn new(appliance: Arc<str>, settings: Current) -> Arc<Self> {
+        Arc::new(Self {
+            webhook: Webhook::new(appliance, settings.clone()),
+            settings,
+            present: channel::Sender::new(Arc::default()),
+        })
+    }
+
+    /// The alerts that there are.
+    #[must_use]
+    pub fn present(&self) -> Arc<Present> {
+        Arc::clone(&self.present.borrow())
+    }
+
+    /// The alerts as they change, for who waits for that.
+    #[must_use]
+    pub fn follow(&self) -> channel::Receiver<Arc<Present>> {
+        self.present.subscribe()
+    }
+
+    /// The webhook: its last result, and the test that an administrator asks for.
+    #[must_use]
+    pub fn webhook(&self) -> &Webhook {
+        &self.webhook
+    }
+
+    /// Looks at the facts every [`crate::limits::ALERT_INTERVAL`], and at once when the settings
+    /// change, until `shutdown`.
+    pub async fn watch(self: Arc<Self>, sources: Sources, shutdown: CancellationToken) {
+        watch::run(&self, sources, shutdown).await;
+    }
+
+    /// Tells the webhook what begins and ends, until `shutdown`. What is not told then is forgotten.
+    pub async fn tell(self: Arc<Self>, shutdown: CancellationToken) {
+        self.webhook.run(shutdown).await;
+    }
+}

@@ -1,0 +1,167 @@
+//! What the webhook is told: one JSON object, and the signature over it.
+//!
+//! ```json
+//! {"event": "begin", "appliance": "relay.example.net", "at": "2026-07-01T12:00:00Z",
+//!  "alert": "queue_large", "severity": "warning", "since": "2026-07-01T12:00:00Z",
+//!  "text": "12,034 recipients wait in the retry queue; the bound is 10,000.",
+//!  "figures": {"recipients": 12034, "bound_recipients": 10000}}
+//! ```
+//!
+//! `event` is `begin`, `end` or `test`. An answer that was lost means that the same words come again:
+//! `alert`, `figures.next_hop` where there is one, `event` and `since` together name one event.
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::alert::{Alert, Topic};
+use super::rule::{Change, Ending};
+use crate::settings::WriteOnly;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// An alert began.
+    Begin,
+    /// An alert ended.
+    End,
+    /// Nothing: an administrator tries the webhook.
+    Test,
+}
+
+impl Event {
+    /// The word in JSON and on the pages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::End => "end",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// One thing to be told.
+#[derive(Clone, Debug)]
+pub(super) struct Notification {
+    pub(super) event: Event,
+    /// None for a test.
+    pub(super) topic: Option<Topic>,
+    /// The body of the request.
+    pub(super) body: Vec<u8>,
+}
+
+impl Notification {
+    /// The words on an alert that begins or ends at `at`.
+    pub(super) fn of(change: &Change, appliance: &Arc<str>, at: Timestamp) -> Self {
+        let (event, alert) = match change {
+            Change::Begin(alert) => (Event::Begin, alert),
+            Change::End(alert, _) => (Event::End, alert),
+        };
+        let mut words = serde_json::to_value(alert).unwrap_or_else(|_| json!({}));
+        words["text"] = Value::String(sentence(change, alert));
+        words["event"] = event.as_str().into();
+        words["appliance"] = Value::String(appliance.to_string());
+        words["at"] = Value::String(at.to_string());
+        Self {
+            event,
+            topic: Some(alert.topic.clone()),
+            body: words.to_string().into_bytes(),
+        }
+    }
+
+    /// The words that try the webhook.
+    pub(super) fn test(appliance: &Arc<str>, at: Timestamp) -> Self {
+        let words = json!({
+            "event": Event::Test.as_str(),
+            "alert": "test",
+            "severity": "warning",
+            "text": format!("This is a test of the webhook of {appliance}. Nothing has happened."),
+            "since": at.to_string(),
+            "at": at.to_string(),
+            "appliance": appliance.to_string(),
+            "figures": {},
+        });
+        Self {
+            event: Event::Test,
+            topic: None,
+            body: words.to_string().into_bytes(),
+        }
+    }
+
+    /// The value of `X-Fastpath-Signature`: the HMAC-SHA256 of the body (RFC 2104) in hexadecimal.
+    pub(super) fn signature(&self, secret: &WriteOnly) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+        let tag = hmac::sign(&key, &self.body);
+        let digits = tag.as_ref().iter().map(|byte| format!("{byte:02x}"));
+        format!("sha256={}", digits.collect::<String>())
+    }
+}
+
+/// What is said of a change, to a person.
+pub(super) fn sentence(change: &Change, alert: &Alert) -> String {
+    match change {
+        Change::Begin(_) => alert.figures.to_string(),
+        Change::End(_, Ending::Calm) => format!("Over. {}", alert.figures),
+        Change::End(_, Ending::NotWatched) => {
+            format!("Not watched any more. Last: {}", alert.figures)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alerts::Figures;
+
+    fn alert() -> Alert {
+        Alert {
+            topic: Topic::QueueLarge,
+            since: Timestamp::UNIX_EPOCH,
+            figures: Figures::QueueLarge {
+                recipients: 3,
+                bound_recipients: 2,
+            },
+        }
+    }
+
+    #[test]
+    fn the_words_are_what_others_script_against() {
+        let hostname = "relay.example.net".into();
+        let change = Change::End(alert(), Ending::Calm);
+        let at = Timestamp::from_second(90).expect("a time");
+        let notification = Notification::of(&change, &hostname, at);
+        let words: Value = serde_json::from_slice(&notification.body).expect("JSON");
+        assert_eq!(
+            words,
+            json!({
+                "event": "end",
+                "alert": "queue_large",
+                "severity": "warning",
+                "text": "Over. 3 recipients wait in the retry queue; the bound is 2.",
+                "since": "1970-01-01T00:00:00Z",
+                "at": "1970-01-01T00:01:30Z",
+                "appliance": "relay.example.net",
+                "figures": {"recipients": 3, "bound_recipients": 2},
+            })
+        );
+    }
+
+    #[test]
+    fn signatures_are_those_of_rfc_4231() {
+        // Test case 2.
+        let notification = Notification {
+            event: Event::Test,
+            topic: None,
+            body: b"what do ya want for nothing?".to_vec(),
+        };
+        assert_eq!(
+            notification.signature(&WriteOnly::new("Jefe".to_owned())),
+            "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+}

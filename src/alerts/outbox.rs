@@ -1,0 +1,131 @@
+//! What still has to be told to the webhook: bounded, and of each topic only the newest.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::notification::Notification;
+use crate::limits;
+
+/// Notifications in the order of their topics' last change.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pending: Mutex<Pending>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    queue: VecDeque<(Ticket, Notification)>,
+    last_ticket: u64,
+}
+
+/// Names one notification, so that a newer one in its place is not taken for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket(u64);
+
+impl Outbox {
+    /// Adds one behind all others; an older one on the same topic goes. Says whether another had to be
+    /// given up for want of room.
+    pub(super) fn put(&self, notification: Notification) -> bool {
+        let mut pending = self.pending();
+        pending
+            .queue
+            .retain(|(_, older)| older.topic != notification.topic);
+        pending.last_ticket += 1;
+        let ticket = Ticket(pending.last_ticket);
+        pending.queue.push_back((ticket, notification));
+        let is_too_full = pending.queue.len() > limits::WEBHOOK_PENDING;
+        if is_too_full {
+            pending.queue.pop_front();
+        }
+        drop(pending);
+        self.filled.notify_one();
+        is_too_full
+    }
+
+    /// The oldest one, when there is one. It stays until it is removed. For one reader.
+    pub(super) async fn first(&self) -> (Ticket, Notification) {
+        loop {
+            if let Some(first) = self.pending().queue.front() {
+                return first.clone();
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// Whether it is still there: nothing newer has come on its topic.
+    pub(super) fn holds(&self, ticket: Ticket) -> bool {
+        self.pending()
+            .queue
+            .iter()
+            .any(|(other, _)| *other == ticket)
+    }
+
+    /// Takes it out, if it is still there.
+    pub(super) fn remove(&self, ticket: Ticket) {
+        self.pending().queue.retain(|(other, _)| *other != ticket);
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.pending().queue.len()
+    }
+
+    /// The list stays whole across a panic: each change is a single step.
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alerts::Topic;
+    use crate::alerts::notification::Event;
+
+    fn notification(event: Event, topic: Topic) -> Notification {
+        Notification {
+            event,
+            topic: Some(topic),
+            body: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_newest_of_each_topic_waits() {
+        let outbox = Outbox::default();
+        assert!(!outbox.put(notification(Event::Begin, Topic::QueueLarge)));
+        let (begin, _) = outbox.first().await;
+        assert!(!outbox.put(notification(Event::Begin, Topic::DiskLow)));
+        assert!(!outbox.put(notification(Event::End, Topic::QueueLarge)));
+        assert!(!outbox.holds(begin));
+        outbox.remove(begin);
+        let mut told = Vec::new();
+        while outbox.len() > 0 {
+            let (ticket, first) = outbox.first().await;
+            told.push((first.event, first.topic));
+            outbox.remove(ticket);
+        }
+        assert_eq!(
+            told,
+            [
+                (Event::Begin, Some(Topic::DiskLow)),
+                (Event::End, Some(Topic::QueueLarge))
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn the_oldest_is_given_up_for_want_of_room() {
+        let outbox = Outbox::default();
+        let topic = |number: usize| Topic::BreakerOpen(format!("mx{number}").into());
+        for number in 0..limits::WEBHOOK_PENDING {
+            assert!(!outbox.put(notification(Event::Begin, topic(number))));
+        }
+        assert!(outbox.put(notification(Event::Begin, Topic::QueueOld)));
+        assert_eq!(outbox.len(), limits::WEBHOOK_PENDING);
+        assert_eq!(outbox.first().await.1.topic, Some(topic(1)));
+    }
+}

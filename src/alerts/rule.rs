@@ -1,0 +1,487 @@
+//! The rules: which alerts begin, go on and end, given the facts of a moment. Pure: the caller brings
+//! the clock.
+//!
+//! A figure at its bound must not flap. So an alert that has begun ends when its figure is clear of
+//! the bound by a tenth, or has been within the bound for [`limits::ALERT_CALM`]; and what is only
+//! serious when it lasts (a suspended next hop, a full budget) begins an alert when it has lasted. A
+//! fact that cannot be had neither begins an alert nor ends one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::alert::{Alert, Figures, Topic};
+use super::silence::Silence;
+use crate::boot::DiskSpace;
+use crate::limits;
+use crate::settings::Written;
+
+/// What there is to know at one moment.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The moment, from a clock that never steps back.
+    pub at: Timestamp,
+    /// The retry queue; none when it cannot be read.
+    pub queue: Option<QueueFacts>,
+    /// The names of all next hops whose breaker is open.
+    pub suspended: Vec<Arc<str>>,
+    /// The data directory's file system; none when it cannot be asked.
+    pub disk: Option<DiskSpace>,
+    /// Bytes that message bodies hold in memory.
+    pub memory_used_bytes: u64,
+    /// Bytes that they may hold.
+    pub memory_budget_bytes: u64,
+    /// Recipients delivered since start.
+    pub delivered: u64,
+    /// Messages answered 250 since start.
+    pub accepted: u64,
+}
+
+/// The retry queue at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueFacts {
+    /// Recipients in it.
+    pub recipients: u64,
+    /// Those that are to be tried again; not the ones that are held.
+    pub waiting: u64,
+    /// Age of the oldest message; none when it is empty.
+    pub oldest_age: Option<Duration>,
+}
+
+/// The bounds that the administrator set; none: no alert of this kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Recipients in the queue.
+    pub queue_recipients: Option<u64>,
+    /// Age of the oldest message.
+    pub queue_age: Option<Duration>,
+    /// How long a next hop may be suspended.
+    pub breaker: Option<Duration>,
+    /// Share of the file system that must be free, in percent.
+    pub disk_percent: Option<u64>,
+    /// Bytes of the file system that must be free.
+    pub disk_bytes: Option<u64>,
+    /// Share of the memory budget, in percent.
+    pub memory_percent: Option<u64>,
+    /// Time without a delivery.
+    pub no_delivery: Option<Duration>,
+    /// It counts even when there was nothing to deliver.
+    pub no_delivery_when_idle: bool,
+}
+
+impl From<&Written> for Rules {
+    fn from(written: &Written) -> Self {
+        Self {
+            queue_recipients: written.alert_queue_recipients,
+            queue_age: written.alert_queue_age_seconds.map(Duration::from_secs),
+            breaker: written.alert_breaker_seconds.map(Duration::from_secs),
+            disk_percent: written.alert_disk_free_percent,
+            disk_bytes: written.alert_disk_free_bytes,
+            memory_percent: written.alert_memory_percent,
+            no_delivery: written.alert_no_delivery_seconds.map(Duration::from_secs),
+            no_delivery_when_idle: written.alert_no_delivery_when_idle,
+        }
+    }
+}
+
+/// What has to be remembered from one judgement to the next. Begins empty.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    courses: BTreeMap<Topic, Course>,
+    /// While there is a rule about it.
+    silence: Option<Silence>,
+}
+
+/// One topic, from the moment its figure passed the bound.
+#[derive(Clone, Debug)]
+struct Course {
+    /// Since when.
+    since: Timestamp,
+    /// When the figure was beyond the bound last.
+    beyond_at: Timestamp,
+    /// It lasted, and there is an alert.
+    has_begun: bool,
+    figures: Figures,
+}
+
+/// The alerts of one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Present {
+    /// All of them, by topic.
+    pub alerts: Vec<Alert>,
+    /// Suspended next hops beyond [`limits::ALERT_NEXT_HOPS`], which have no alert of their own.
+    pub next_hops_left_out: usize,
+}
+
+/// An alert that begins or ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// It was not there before.
+    Begin(Alert),
+    /// It is over.
+    End(Alert, Ending),
+}
+
+/// Why an alert is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The figure is within its bound again.
+    Calm,
+    /// The administrator switched the rule off.
+    NotWatched,
+}
+
+/// What came of one look.
+#[derive(Clone, Debug, Default)]
+pub struct Judgement {
+    /// For the next one.
+    pub state: State,
+    /// What begins and ends now.
+    pub changes: Vec<Change>,
+}
+
+/// Where a figure stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Beyond the bound.
+    Beyond,
+    /// Within the bound, but near it.
+    Near,
+    /// Clear of the bound.
+    Clear,
+}
+
+/// What one rule sees.
+struct Reading {
+    topic: Topic,
+    /// None: the fact cannot be had.
+    seen: Option<Seen>,
+}
+
+struct Seen {
+    place: Place,
+    figures: Figures,
+    /// How long it must last before it is an alert.
+    hold: Duration,
+    /// Since when, where the rule knows better than the one who looks now and then.
+    since: Option<Timestamp>,
+}
+
+impl Reading {
+    fn of(topic: Topic, place: Place, figures: Figures) -> Self {
+        Self::lasting(topic, place, figures, Duration::ZERO)
+    }
+
+    fn lasting(topic: Topic, place: Place, figures: Figures, hold: Duration) -> Self {
+        let seen = Some(Seen {
+            place,
+            figures,
+            hold,
+            since: None,
+        });
+        Self { topic, seen }
+    }
+
+    fn unknown(topic: Topic) -> Self {
+        Self { topic, seen: None }
+    }
+}
+
+/// Judges the facts of a moment by the rules, from the state that the judgement before left.
+#[must_use]
+pub fn judge(facts: &Facts, rules: &Rules, previous: State) -> Judgement {
+    let State { courses, silence } = previous;
+    let silence = rules.no_delivery.map(|bound| match silence {
+        Some(silence) => silence.follow(facts, bound),
+        None => Silence::begin(facts),
+    });
+    let readings = [
+        queue_large(facts, rules),
+        queue_old(facts, rules),
+        disk_low(facts, rules),
+        memory_low(facts, rules),
+        no_delivery(facts, rules, silence.as_ref()),
+    ];
+    let breakers = breakers_open(facts, rules, &courses);
+    let mut judgement = Judgement {
+        state: State {
+            courses: BTreeMap::new(),
+            silence,
+        },
+        changes: Vec::new(),
+    };
+    let mut courses = courses;
+    // Those that have an alert keep it before others may begin one.
+    let mut room = limits::ALERT_NEXT_HOPS.saturating_sub(breakers_begun(&courses));
+    for Reading { topic, seen } in readings.into_iter().flatten().chain(breakers) {
+        let course = courses.remove(&topic);
+        let Some(seen) = seen else {
+            judgement.keep(topic, course);
+            continue;
+        };
+        judgement.follow(topic, course, seen, facts.at, &mut room);
+    }
+    for (topic, course) in courses {
+        judgement.end(topic, course, Ending::NotWatched);
+    }
+    judgement
+}
+
+impl Judgement {
+    fn follow(
+        &mut self,
+        topic: Topic,
+        course: Option<Course>,
+        seen: Seen,
+        at: Timestamp,
+        room: &mut usize,
+    ) {
+        let course = course.or_else(|| {
+            (seen.place == Place::Beyond).then(|| Course {
+                since: seen.since.unwrap_or(at),
+                beyond_at: at,
+                has_begun: false,
+                figures: seen.figures.clone(),
+            })
+        });
+        let Some(mut course) = course else {
+            return;
+        };
+        course.figures = seen.figures;
+        match seen.place {
+            Place::Beyond => {
+                course.beyond_at = at;
+                let is_next_hop = matches!(topic, Topic::BreakerOpen(_));
+                if !course.has_begun
+                    && elapsed(course.since, at) >= seen.hold
+                    && (!is_next_hop || *room > 0)
+                {
+                    course.has_begun = true;
+                    *room -= usize::from(is_next_hop);
+                    let alert = course.alert(&topic);
+                    self.changes.push(Change::Begin(alert));
+                }
+                self.keep(topic, Some(course));
+            }
+            Place::Near
+                if course.has_begun && elapsed(course.beyond_at, at) < limits::ALERT_CALM =>
+            {
+                self.keep(topic, Some(course));
+            }
+            Place::Near | Place::Clear => self.end(topic, course, Ending::Calm),
+        }
+    }
+
+    fn keep(&mut self, topic: Topic, course: Option<Course>) {
+        self.state
+            .courses
+            .extend(course.map(|course| (topic, course)));
+    }
+
+    fn end(&mut self, topic: Topic, course: Course, ending: Ending) {
+        if course.has_begun {
+            let alert = course.alert(&topic);
+            self.changes.push(Change::End(alert, ending));
+        }
+    }
+}
+
+impl Course {
+    fn alert(&self, topic: &Topic) -> Alert {
+        Alert {
+            topic: topic.clone(),
+            since: self.since,
+            figures: self.figures.clone(),
+        }
+    }
+}
+
+impl State {
+    /// The alerts that there are.
+    #[must_use]
+    pub fn present(&self) -> Present {
+        let begun = self.courses.iter().filter(|(_, course)| course.has_begun);
+        let alerts = begun.map(|(topic, course)| course.alert(topic)).collect();
+        // While there is room, those without an alert only have not lasted long enough.
+        let is_full = breakers_begun(&self.courses) >= limits::ALERT_NEXT_HOPS;
+        let without = breakers(&self.courses).filter(|course| !course.has_begun);
+        let left_out = if is_full { without.count() } else { 0 };
+        Present {
+            alerts,
+            next_hops_left_out: left_out,
+        }
+    }
+}
+
+fn breakers(courses: &BTreeMap<Topic, Course>) -> impl Iterator<Item = &Course> {
+    courses
+        .iter()
+        .filter_map(|(topic, course)| matches!(topic, Topic::BreakerOpen(_)).then_some(course))
+}
+
+fn breakers_begun(courses: &BTreeMap<Topic, Course>) -> usize {
+    breakers(courses).filter(|course| course.has_begun).count()
+}
+
+fn queue_large(facts: &Facts, rules: &Rules) -> Option<Reading> {
+    let bound = rules.queue_recipients?;
+    let Some(queue) = facts.queue else {
+        return Some(Reading::unknown(Topic::QueueLarge));
+    };
+    let figures = Figures::QueueLarge {
+        recipients: queue.recipients,
+        bound_recipients: bound,
+    };
+    let place = at_most(queue.recipients, bound);
+    Some(Reading::of(Topic::QueueLarge, place, figures))
+}
+
+fn queue_old(facts: &Facts, rules: &Rules) -> Option<Reading> {
+    let bound = rules.queue_age?.as_secs();
+    let Some(queue) = facts.queue else {
+        return Some(Reading::unknown(Topic::QueueOld));
+    };
+    let oldest = queue.oldest_age.map(|age| age.as_secs());
+    let figures = Figures::QueueOld {
+        oldest_age_seconds: oldest,
+        bound_seconds: bound,
+    };
+    let place = at_most(oldest.unwrap_or(0), bound);
+    Some(Reading::of(Topic::QueueOld, place, figures))
+}
+
+/// Every next hop that is suspended, and those that were: a breaker that closes for a moment and
+/// opens again is the same trouble.
+fn breakers_open(facts: &Facts, rules: &Rules, courses: &BTreeMap<Topic, Course>) -> Vec<Reading> {
+    let Some(bound) = rules.breaker else {
+        return Vec::new();
+    };
+    let mut readings = BTreeMap::new();
+    for topic in courses.keys() {
+        if let Topic::BreakerOpen(name) = topic {
+            readings.insert(name, (Place::Near, None));
+        }
+    }
+    for name in &facts.suspended {
+        let course = courses.get(&Topic::BreakerOpen(Arc::clone(name)));
+        let since = course.map_or(facts.at, |course| course.since);
+        let seconds = elapsed(since, facts.at).as_secs();
+        readings.insert(name, (Place::Beyond, Some(seconds)));
+    }
+    let reading = |(name, (place, suspended_seconds)): (&Arc<str>, _)| {
+        let figures = Figures::BreakerOpen {
+            next_hop: Arc::clone(name),
+            suspended_seconds,
+            bound_seconds: bound.as_secs(),
+        };
+        Reading::lasting(Topic::BreakerOpen(Arc::clone(name)), place, figures, bound)
+    };
+    readings.into_iter().map(reading).collect()
+}
+
+fn disk_low(facts: &Facts, rules: &Rules) -> Option<Reading> {
+    let (size, percent) = (rules.disk_bytes, rules.disk_percent);
+    if size.is_none() && percent.is_none() {
+        return None;
+    }
+    let Some(disk) = facts.disk else {
+        return Some(Reading::unknown(Topic::DiskLow));
+    };
+    let figures = Figures::DiskLow {
+        free_bytes: disk.free_bytes,
+        total_bytes: disk.total_bytes,
+        bound_bytes: size,
+        bound_percent: percent,
+    };
+    let by_size = size.map(|bound| at_least(disk.free_bytes.into(), bound.into()));
+    let by_percent = percent.map(|bound| {
+        let whole = u128::from(disk.total_bytes) * u128::from(bound);
+        at_least(u128::from(disk.free_bytes) * 100, whole)
+    });
+    // The worse of the two counts.
+    let place = match (by_size, by_percent) {
+        (Some(Place::Beyond), _) | (_, Some(Place::Beyond)) => Place::Beyond,
+        (Some(Place::Near), _) | (_, Some(Place::Near)) => Place::Near,
+        _ => Place::Clear,
+    };
+    Some(Reading::of(Topic::DiskLow, place, figures))
+}
+
+/// What bodies hold jumps within a second, so that only calm ends this one.
+fn memory_low(facts: &Facts, rules: &Rules) -> Option<Reading> {
+    let bound = rules.memory_percent?;
+    let used = u128::from(facts.memory_used_bytes) * 100;
+    let place = if used > u128::from(facts.memory_budget_bytes) * u128::from(bound) {
+        Place::Beyond
+    } else {
+        Place::Near
+    };
+    let figures = Figures::MemoryLow {
+        used_bytes: facts.memory_used_bytes,
+        budget_bytes: facts.memory_budget_bytes,
+        bound_percent: bound,
+    };
+    let hold = limits::ALERT_MEMORY_HOLD;
+    Some(Reading::lasting(Topic::MemoryLow, place, figures, hold))
+}
+
+fn no_delivery(facts: &Facts, rules: &Rules, silence: Option<&Silence>) -> Option<Reading> {
+    let bound = rules.no_delivery?;
+    let silence = silence?;
+    let since = if rules.no_delivery_when_idle {
+        Some(silence.delivered_at)
+    } else {
+        silence.owed_since
+    };
+    let place = match since {
+        Some(since) if elapsed(since, facts.at) >= bound => Place::Beyond,
+        // Nobody is served, but it is not so bad yet; or there is nobody to be served.
+        _ if silence.delivered_at < facts.at => Place::Near,
+        _ => Place::Clear,
+    };
+    let figures = Figures::NoDelivery {
+        silent_seconds: elapsed(silence.delivered_at, facts.at).as_secs(),
+        waiting_recipients: facts.queue.map_or(0, |queue| queue.waiting),
+        bound_seconds: bound.as_secs(),
+    };
+    let mut reading = Reading::of(Topic::NoDelivery, place, figures);
+    if let Some(seen) = &mut reading.seen {
+        seen.since = since;
+    }
+    Some(reading)
+}
+
+/// A figure that should be at most `bound`; clear at nine tenths of it.
+fn at_most(figure: u64, bound: u64) -> Place {
+    if figure > bound {
+        Place::Beyond
+    } else if u128::from(figure) * 10 < u128::from(bound) * 9 {
+        Place::Clear
+    } else {
+        Place::Near
+    }
+}
+
+/// A figure that should be at least `bound`; clear at eleven tenths of it.
+fn at_least(figure: u128, bound: u128) -> Place {
+    if figure < bound {
+        Place::Beyond
+    } else if figure * 10 >= bound * 11 {
+        Place::Clear
+    } else {
+        Place::Near
+    }
+}
+
+/// From one moment to a later one; nothing when it is not later.
+pub(super) fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
+    to.duration_since(from)
+        .max(SignedDuration::ZERO)
+        .unsigned_abs()
+}
+
+#[cfg(test)]
+#[path = "rule_tests.rs"]
+mod tests;

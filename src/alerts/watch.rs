@@ -1,0 +1,169 @@
+//! The watch: gathers the facts, has them judged, publishes the alerts, and says what begins and ends.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::Alerts;
+use super::notification::{Notification, sentence};
+use super::rule::{Change, Facts, QueueFacts, Rules, State, judge};
+use crate::boot::{self, DiskSpace};
+use crate::delivery::Delivery;
+use crate::limits;
+use crate::message::MemoryBudget;
+use crate::statistics::Statistics;
+use crate::store::{ReadError, Store};
+
+/// Where the facts come from.
+#[derive(Debug)]
+pub struct Sources {
+    /// The retry queue.
+    pub store: Store,
+    /// The breakers.
+    pub delivery: Arc<Delivery>,
+    /// What was accepted and delivered.
+    pub statistics: Arc<Statistics>,
+    /// Bytes of bodies in memory.
+    pub budget: Arc<MemoryBudget>,
+    /// Whose file system may fill up.
+    pub data_directory: PathBuf,
+}
+
+/// A clock that never steps back: the wall clock's time at start, and the monotonic clock from there.
+struct Clock {
+    begun: Instant,
+    begun_at: Timestamp,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self {
+            begun: Instant::now(),
+            begun_at: super::now(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        let elapsed = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.begun_at
+            .checked_add(Duration::from_millis(elapsed))
+            .unwrap_or(Timestamp::MAX)
+    }
+}
+
+pub(super) async fn run(alerts: &Alerts, sources: Sources, shutdown: CancellationToken) {
+    let clock = Clock::start();
+    let mut disk = DiskGauge {
+        directory: sources.data_directory.clone(),
+        asking: None,
+    };
+    let mut settings = alerts.settings.clone();
+    let mut looks = interval(limits::ALERT_INTERVAL);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut state = State::default();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = looks.tick() => {}
+            changed = settings.changed() => if changed.is_none() {
+                return;
+            },
+        }
+        let facts = tokio::select! {
+            () = shutdown.cancelled() => return,
+            facts = sources.facts(&mut disk, clock.now()) => facts,
+        };
+        let rules = Rules::from(alerts.settings.snapshot().written());
+        let judgement = judge(&facts, &rules, state);
+        state = judgement.state;
+        // Published before anybody hears of it, so that whoever comes to look finds it.
+        alerts.present.send_replace(Arc::new(state.present()));
+        for change in &judgement.changes {
+            say(alerts, change, facts.at);
+        }
+    }
+}
+
+fn say(alerts: &Alerts, change: &Change, at: Timestamp) {
+    match change {
+        Change::Begin(alert) => {
+            let text = sentence(change, alert);
+            warn!(alert = alert.kind().as_str(), since = %alert.since, "alert: {text}");
+        }
+        Change::End(alert, _) => {
+            let text = sentence(change, alert);
+            info!(alert = alert.kind().as_str(), since = %alert.since, "alert ended: {text}");
+        }
+    }
+    if alerts.settings.snapshot().alert_webhook_url.is_none() {
+        return;
+    }
+    let webhook = alerts.webhook();
+    let notification = Notification::of(change, webhook.appliance(), at);
+    if webhook.outbox.put(notification) {
+        warn!("the webhook is too slow: it will not be told of an alert");
+    }
+}
+
+impl Sources {
+    async fn facts(&self, disk: &mut DiskGauge, at: Timestamp) -> Facts {
+        let (queue, disk) = tokio::join!(self.queue(), disk.space());
+        Facts {
+            at,
+            queue,
+            suspended: self.delivery.open_breakers(),
+            disk,
+            memory_used_bytes: self.budget.used_bytes(),
+            memory_budget_bytes: self.budget.limit_bytes(),
+            delivered: self.statistics.counters.recipients_delivered.value(),
+            accepted: self.statistics.since_start().tally.messages.total(),
+        }
+    }
+
+    async fn queue(&self) -> Option<QueueFacts> {
+        let asking = async {
+            let size = self.store.queue_size().await?;
+            let waiting = self.store.waiting_recipients().await?;
+            Ok::<_, ReadError>((size, waiting))
+        };
+        let (size, waiting) = timeout(limits::ALERT_FACTS_WAIT, asking).await.ok()?.ok()?;
+        let oldest_age = size.oldest_received_at.map(|received_at| {
+            let age = Timestamp::now().duration_since(received_at);
+            Duration::from_secs(u64::try_from(age.as_secs()).unwrap_or(0))
+        });
+        Some(QueueFacts {
+            recipients: size.recipients,
+            waiting,
+            oldest_age,
+        })
+    }
+}
+
+/// Asks the file system on a thread that may block, since one over a network may not answer. One
+/// thread at a time: a question without an answer is not asked again.
+struct DiskGauge {
+    directory: PathBuf,
+    asking: Option<JoinHandle<Option<DiskSpace>>>,
+}
+
+impl DiskGauge {
+    async fn space(&mut self) -> Option<DiskSpace> {
+        let asking = self.asking.get_or_insert_with(|| {
+            let directory = self.directory.clone();
+            tokio::task::spawn_blocking(move || boot::disk_space(&directory))
+        });
+        let answer = timeout(limits::ALERT_FACTS_WAIT, asking).await.ok()?;
+        self.asking = None;
+        answer.ok()?
+    }
+}
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;

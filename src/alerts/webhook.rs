@@ -1,0 +1,295 @@
+//! The webhook: tells a server of the administrator's what begins and ends, and remembers what came
+//! of it.
+//!
+//! Any 2xx is success. Redirects are not followed: they would carry our words, and their signature,
+//! to somebody the administrator did not name. The answer's body is not read. Logs and pages name
+//! what went wrong, never the address, whose path is often a secret itself.
+
+use std::error::Error as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode, Url};
+use serde::Serialize;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::alert::Kind;
+use super::notification::{Event, Notification};
+use super::outbox::Outbox;
+use crate::limits;
+use crate::settings::{Current, WriteOnly};
+
+const SIGNATURE: &str = "x-fastpath-signature";
+const USER_AGENT: &str = concat!("fastpath/", env!("CARGO_PKG_VERSION"));
+
+/// How patient it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) connect: Duration,
+    pub(super) whole: Duration,
+    pub(super) retry_waits: [Duration; 4],
+}
+
+const PATIENCE: Patience = Patience {
+    connect: limits::WEBHOOK_CONNECT_WAIT,
+    whole: limits::WEBHOOK_WAIT,
+    retry_waits: limits::WEBHOOK_RETRY_WAITS,
+};
+
+/// The webhook of one appliance, which may have none.
+#[derive(Debug)]
+pub struct Webhook {
+    appliance: Arc<str>,
+    settings: Current,
+    pub(super) outbox: Outbox,
+    last: Mutex<Option<Try>>,
+    patience: Patience,
+}
+
+/// One try to tell it something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Try {
+    /// When it ended.
+    pub at: Timestamp,
+    /// What was told.
+    pub event: Event,
+    /// Of which kind of alert; null for a test.
+    pub alert: Option<Kind>,
+    /// It was taken.
+    pub delivered: bool,
+    /// The answer's status; null without an answer.
+    pub status: Option<u16>,
+    /// What went wrong, for a person; null when nothing did.
+    pub problem: Option<String>,
+}
+
+/// There is no webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no webhook is set")]
+pub struct NoWebhook;
+
+/// Where to, and with which secret.
+struct Server {
+    url: Url,
+    secret: Option<WriteOnly>,
+}
+
+/// What ended a wait between two tries.
+enum Waited {
+    /// It is time, or the settings are different.
+    Again,
+    Stopped,
+}
+
+impl Webhook {
+    pub(super) fn new(appliance: Arc<str>, settings: Current) -> Self {
+        Self::with_patience(appliance, settings, PATIENCE)
+    }
+
+    pub(super) fn with_patience(
+        appliance: Arc<str>,
+        settings: Current,
+        patience: Patience,
+    ) -> Self {
+        Self {
+            appliance,
+            settings,
+            outbox: Outbox::default(),
+            last: Mutex::new(None),
+            patience,
+        }
+    }
+
+    /// What came of the last try; none before the first one.
+    #[must_use]
+    pub fn last(&self) -> Option<Try> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
+    }
+
+    /// How many alerts' changes have still to be told.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Tries it once, now, with words that say it is a test.
+    ///
+    /// # Errors
+    /// When there is none. That it does not answer is no error of ours: it stands in the result.
+    pub async fn test(&self) -> Result<Try, NoWebhook> {
+        let server = self.server().ok_or(NoWebhook)?;
+        let test = Notification::test(&self.appliance, super::now());
+        Ok(self.tell_once(&test, &server).await)
+    }
+
+    pub(super) fn appliance(&self) -> &Arc<str> {
+        &self.appliance
+    }
+
+    pub(super) async fn run(&self, shutdown: CancellationToken) {
+        let mut settings = self.settings.clone();
+        loop {
+            let (ticket, first) = tokio::select! {
+                () = shutdown.cancelled() => return,
+                first = self.outbox.first() => first,
+                // Seen, so that only a change during a wait cuts it short.
+                changed = settings.changed() => match changed {
+                    Some(_) => continue,
+                    None => return,
+                },
+            };
+            let mut waits = self.patience.retry_waits.into_iter();
+            while self.outbox.holds(ticket) {
+                let Some(server) = self.server() else {
+                    self.outbox.remove(ticket);
+                    break;
+                };
+                let told = tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    told = self.tell_once(&first, &server) => told,
+                };
+                if told.delivered {
+                    self.outbox.remove(ticket);
+                    break;
+                }
+                let Some(wait) = waits.next() else {
+                    self.outbox.remove(ticket);
+                    let (event, alert) = (first.event.as_str(), told.alert.map(Kind::as_str));
+                    warn!(
+                        event,
+                        alert,
+                        problem = told.problem,
+                        "the webhook was not told"
+                    );
+                    break;
+                };
+                match wait_for(wait, &mut settings, &shutdown).await {
+                    Waited::Again => {}
+                    Waited::Stopped => return,
+                }
+            }
+        }
+    }
+
+    fn server(&self) -> Option<Server> {
+        let settings = self.settings.snapshot();
+        let url = settings.alert_webhook_url.as_ref()?;
+        Some(Server {
+            url: Url::parse(url).ok()?,
+            secret: settings.alert_webhook_secret.clone(),
+        })
+    }
+
+    /// One request, within the patience. What came of it is remembered.
+    async fn tell_once(&self, notification: &Notification, server: &Server) -> Try {
+        let answer = match timeout(self.patience.whole, self.post(notification, server)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(format!("no answer within {:?}", self.patience.whole)),
+        };
+        let status = answer.as_ref().ok().copied();
+        let problem = match answer {
+            Ok(status) if status.is_success() => None,
+            Ok(status) if status.is_redirection() => Some(format!(
+                "the server answered {status}, and redirects are not followed"
+            )),
+            Ok(status) => Some(format!("the server answered {status}")),
+            Err(problem) => Some(
+                problem
+                    .chars()
+                    .take(limits::WEBHOOK_PROBLEM_CHARACTERS)
+                    .collect(),
+            ),
+        };
+        let told = Try {
+            at: super::now(),
+            event: notification.event,
+            alert: notification.topic.as_ref().map(super::Topic::kind),
+            delivered: problem.is_none(),
+            status: status.map(|status| status.as_u16()),
+            problem,
+        };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = last.replace(told.clone());
+        drop(last);
+        if before.is_some_and(|before| !before.delivered) && told.delivered {
+            info!("the webhook answers again");
+        }
+        told
+    }
+
+    async fn post(
+        &self,
+        notification: &Notification,
+        server: &Server,
+    ) -> Result<StatusCode, String> {
+        let (is_secured, connect) = (server.url.scheme() == "https", self.patience.connect);
+        // Reading the system's certificates blocks. They are read for each request, so that it is the
+        // present ones that count; alerts are rare.
+        let client = tokio::task::spawn_blocking(move || client(is_secured, connect))
+            .await
+            .map_err(|error| error.to_string())?
+            .map_err(describe)?;
+        let mut request = client
+            .post(server.url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(notification.body.clone());
+        if let Some(secret) = &server.secret {
+            request = request.header(SIGNATURE, notification.signature(secret));
+        }
+        let answer = request.send().await.map_err(describe)?;
+        Ok(answer.status())
+    }
+}
+
+/// Waits between two tries; new settings may be right where the old ones were wrong, and end it.
+async fn wait_for(wait: Duration, settings: &mut Current, shutdown: &CancellationToken) -> Waited {
+    tokio::select! {
+        () = shutdown.cancelled() => Waited::Stopped,
+        () = tokio::time::sleep(wait) => Waited::Again,
+        changed = settings.changed() => match changed {
+            Some(_) => Waited::Again,
+            None => Waited::Stopped,
+        },
+    }
+}
+
+fn client(is_secured: bool, connect: Duration) -> reqwest::Result<Client> {
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(Policy::none())
+        // The settings say where words go, not the environment.
+        .no_proxy()
+        .connect_timeout(connect)
+        .pool_max_idle_per_host(0);
+    if is_secured {
+        return builder.https_only(true).build();
+    }
+    // Without TLS no certificates are needed, and a machine that has none can still tell.
+    builder.tls_certs_only([]).build()
+}
+
+/// The error with its causes, without the address.
+fn describe(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "webhook_tests.rs"]
+mod tests;

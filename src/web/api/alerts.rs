@@ -1,0 +1,63 @@
+//! `/api/v1/alerts` and `/api/v1/alerts/test`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::alerts::webhook::Try;
+use crate::alerts::{Alert, Present};
+use crate::settings::FieldErrors;
+use crate::web::Context;
+use crate::web::error::ApiError;
+
+/// The alerts that there are, and how the webhook does.
+#[derive(Debug, Serialize)]
+pub(in crate::web) struct Alerts {
+    alerts: Vec<Alert>,
+    /// Suspended next hops beyond those that have an alert of their own.
+    next_hops_left_out: usize,
+    webhook: WebhookState,
+}
+
+#[derive(Debug, Serialize)]
+struct WebhookState {
+    /// It has an address.
+    is_set: bool,
+    /// Changes that it was not told yet.
+    pending: usize,
+    /// The last try; null before the first one since start.
+    last: Option<Try>,
+}
+
+/// The alerts of this moment.
+pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Alerts> {
+    let Present {
+        alerts,
+        next_hops_left_out,
+    } = (*context.alerts.present()).clone();
+    let webhook = context.alerts.webhook();
+    let settings = context.administration.settings();
+    Json(Alerts {
+        alerts,
+        next_hops_left_out,
+        webhook: WebhookState {
+            is_set: settings.alert_webhook_url.is_some(),
+            pending: webhook.pending(),
+            last: webhook.last(),
+        },
+    })
+}
+
+/// Tries the webhook once and says what came of it; that it fails is an answer, no error.
+pub(in crate::web) async fn test(
+    State(context): State<Arc<Context>>,
+) -> Result<Json<Try>, ApiError> {
+    let tried = context.alerts.webhook().test().await;
+    tried.map(Json).map_err(|none| {
+        let mut errors = FieldErrors::default();
+        errors.add("alert_webhook_url", none.to_string());
+        ApiError::Fields(errors)
+    })
+}
