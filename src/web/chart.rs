@@ -124,6 +124,24 @@ impl Timeline {
             .map_or_else(|_| String::new(), |at| at.strftime(self.format).to_string())
     }
 
+    /// Points of which nothing is known, as areas of full height, and their entry of the legend.
+    fn gaps(&self, is_known: impl Fn(usize) -> bool) -> Option<(Shape, Key)> {
+        let mut path = String::new();
+        for run in runs(self.count, |point| !is_known(point)) {
+            let (begin, end) = (self.x(run.start), self.x(run.end));
+            let _ = write!(path, "M{begin:.1} 0H{end:.1}V{HEIGHT:.1}H{begin:.1}Z");
+        }
+        let shape = Shape {
+            class: "area gap".to_owned(),
+            path,
+        };
+        let key = Key {
+            class: "gap",
+            words: "did not run",
+        };
+        (!shape.path.is_empty()).then_some((shape, key))
+    }
+
     /// The points that `words` tells something about.
     fn touches(&self, words: impl Fn(usize) -> Option<String>) -> Vec<Touch> {
         let width = rounded(self.x(1));
@@ -226,6 +244,8 @@ pub(super) struct Caption<'a> {
     pub(super) name: &'static str,
     pub(super) title: String,
     pub(super) description: String,
+    /// Whether anything is known of a point.
+    pub(super) is_known: &'a dyn Fn(usize) -> bool,
     /// What the pointer is told of a point; none where there is nothing to tell.
     pub(super) tell: &'a dyn Fn(usize) -> Option<String>,
 }
@@ -243,21 +263,12 @@ impl Chart {
         let is_seen = |layer: &Layer| layer.values.iter().flatten().any(|value| *value > 0.0);
         let shapes = layers.iter().zip(edges.windows(2));
         let shapes = shapes.filter(|(layer, _)| is_seen(layer));
-        Self {
-            shapes: shapes
-                .map(|(layer, edges)| Shape {
-                    class: format!("area {}", layer.class),
-                    path: steps(timeline, scale, &edges[0], &edges[1]),
-                })
-                .collect(),
-            legend: legend(layers),
-            levels: scale.grid(|value| format!("{value:.decimals$}")),
-            moments: timeline.moments(),
-            touches: timeline.touches(caption.tell),
-            name: caption.name,
-            title: caption.title,
-            description: caption.description,
-        }
+        let shapes = shapes.map(|(layer, edges)| Shape {
+            class: format!("area {}", layer.class),
+            path: steps(timeline, scale, &edges[0], &edges[1]),
+        });
+        let levels = scale.grid(|value| format!("{value:.decimals$}"));
+        Self::assemble(caption, timeline, layers, shapes.collect(), levels)
     }
 
     /// Two lines on a logarithmic scale with a band between them.
@@ -279,10 +290,29 @@ impl Chart {
             path: polyline(timeline, scale, &line.values),
         }));
         shapes.retain(|shape| !shape.path.is_empty());
+        Self::assemble(caption, timeline, lines, shapes, scale.grid(label))
+    }
+
+    fn assemble(
+        caption: Caption<'_>,
+        timeline: &Timeline,
+        layers: &[Layer],
+        mut shapes: Vec<Shape>,
+        levels: Vec<Level>,
+    ) -> Self {
+        let keys = layers.iter().map(|layer| Key {
+            class: layer.class,
+            words: layer.words,
+        });
+        let mut legend: Vec<Key> = keys.collect();
+        if let Some((shape, key)) = timeline.gaps(caption.is_known) {
+            shapes.insert(0, shape);
+            legend.push(key);
+        }
         Self {
             shapes,
-            legend: legend(lines),
-            levels: scale.grid(label),
+            legend,
+            levels,
             moments: timeline.moments(),
             touches: timeline.touches(caption.tell),
             name: caption.name,
@@ -290,14 +320,6 @@ impl Chart {
             description: caption.description,
         }
     }
-}
-
-fn legend(layers: &[Layer]) -> Vec<Key> {
-    let key = |layer: &Layer| Key {
-        class: layer.class,
-        words: layer.words,
-    };
-    layers.iter().map(key).collect()
 }
 
 /// The edges between layers, from the ground up: one more than there are layers.

@@ -15,8 +15,14 @@ fn caption(tell: &dyn Fn(usize) -> Option<String>) -> Caption<'_> {
         name: "test",
         title: String::new(),
         description: String::new(),
+        is_known: &|_| true,
         tell,
     }
+}
+
+fn paths(chart: &Chart) -> Vec<&str> {
+    let paths = chart.shapes.iter().map(|shape| shape.path.as_str());
+    paths.collect()
 }
 
 fn layer(values: &[Option<f64>]) -> Layer {
@@ -76,11 +82,6 @@ fn layers_stand_upon_each_other_and_gaps_stay_empty() {
     ];
     let tell = |point: usize| (point != 1).then(|| format!("point {point}"));
     let chart = Chart::stacked(caption(&tell), &timeline(4), &layers);
-    let paths: Vec<&str> = chart
-        .shapes
-        .iter()
-        .map(|shape| shape.path.as_str())
-        .collect();
     // 4 units of value over 180 of height: 45 each.
     let expected = [
         "M0.0 180.0V135.0H250.0V180.0H0.0Z\
@@ -88,7 +89,11 @@ fn layers_stand_upon_each_other_and_gaps_stay_empty() {
         "M0.0 135.0V90.0H250.0V135.0H0.0Z\
          M500.0 90.0V90.0H750.0V0.0H1000.0V90.0H750.0V90.0H500.0Z",
     ];
-    assert_eq!(paths, expected, "and what is never there has no shape");
+    assert_eq!(
+        paths(&chart),
+        expected,
+        "and what is never there has no shape"
+    );
     assert_eq!(chart.legend.len(), 3);
     let touched: Vec<(f64, f64)> = chart.touches.iter().map(|it| (it.x, it.width)).collect();
     assert_eq!(touched, [(0.0, 250.0), (500.0, 250.0), (750.0, 250.0)]);
@@ -107,18 +112,13 @@ fn lines_join_neighbours_and_cross_a_point_that_is_alone() {
     let chart = Chart::band(caption(&|_| None), &timeline(4), &[half, most], |value| {
         format!("{value} s")
     });
-    let paths: Vec<&str> = chart
-        .shapes
-        .iter()
-        .map(|shape| shape.path.as_str())
-        .collect();
     let expected = [
         "M125.0 0.0L375.0 0.0L375.0 180.0L125.0 180.0Z\
          M750.0 0.0L1000.0 0.0L1000.0 180.0L750.0 180.0Z",
         "M125.0 0.0L375.0 0.0M750.0 0.0L1000.0 0.0",
         "M125.0 180.0L375.0 180.0M750.0 180.0L1000.0 180.0",
     ];
-    assert_eq!(paths, expected);
+    assert_eq!(paths(&chart), expected);
     let labels: Vec<&str> = chart
         .levels
         .iter()
@@ -128,7 +128,21 @@ fn lines_join_neighbours_and_cross_a_point_that_is_alone() {
 }
 
 #[test]
-fn nothing_known_is_nothing_drawn() {
+fn what_nobody_watched_is_marked() {
+    let caption = Caption {
+        is_known: &|point| point == 2,
+        ..caption(&|_| None)
+    };
+    let quiet = layer(&[None, None, Some(0.0), None]);
+    let chart = Chart::stacked(caption, &timeline(4), &[quiet]);
+    let expected = ["M0.0 0H500.0V180.0H0.0ZM750.0 0H1000.0V180.0H750.0Z"];
+    assert_eq!(paths(&chart), expected);
+    let keys: Vec<&str> = chart.legend.iter().map(|key| key.class).collect();
+    assert_eq!(keys, ["fast", "gap"]);
+}
+
+#[test]
+fn nothing_counted_is_nothing_drawn() {
     let empty = layer(&[None; 3]);
     let chart = Chart::stacked(
         caption(&|_| None),

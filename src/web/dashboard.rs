@@ -26,7 +26,7 @@ use super::page::{Frame, Page, Section, render};
 use crate::statistics::Range;
 
 use cards::{ApplianceCard, NextHopsCard, QueueCard, ReasonRow};
-pub(super) use figures::LiveFigures;
+pub(super) use figures::{LiveFigures, Surroundings};
 use traffic::Traffic;
 
 /// Without a script the page reloads itself this often.
@@ -65,12 +65,7 @@ pub(super) async fn page(
     let queue = context.live_feed.queue_overview(&context.store).await?;
     let disk = context.store.disk().await;
     let disk = disk.map_err(|cause| ApiError::Trouble(cause.into()))?;
-    let figures = LiveFigures::new(
-        &live,
-        context.budget.limit_bytes(),
-        context.statistics.uptime(),
-        now,
-    );
+    let figures = LiveFigures::new(&live, &Surroundings::of(&context, now));
     let mut frame = Frame::new(
         &context,
         visitor,
@@ -85,7 +80,7 @@ pub(super) async fn page(
         traffic: Traffic::new(&context.statistics, options.range, keeps_still),
         next_hops: NextHopsCard::new((context.next_hops)()),
         queue: QueueCard::new(&queue, &live.queue),
-        appliance: ApplianceCard::new(&frame, &disk, context.receiving.sessions_open.value()),
+        appliance: ApplianceCard::new(&frame, &disk, context.budget.limit_bytes()),
         frame,
         figures,
     })

@@ -21,7 +21,7 @@ use tracing::debug;
 
 use super::Context;
 use super::access::Visitor;
-use super::dashboard::LiveFigures;
+use super::dashboard::{LiveFigures, Surroundings};
 use crate::limits;
 use crate::store::{QueueOverview, ReadError, Store};
 
@@ -216,13 +216,8 @@ async fn produce(context: Arc<Context>, newest: Arc<watch::Sender<Newest>>) {
 
 async fn event(context: &Context) -> anyhow::Result<String> {
     let live = context.live().await?;
-    let figures = LiveFigures::new(
-        &live,
-        context.budget.limit_bytes(),
-        context.statistics.uptime(),
-        Timestamp::now(),
-    );
-    Ok(figures.event()?)
+    let surroundings = Surroundings::of(context, Timestamp::now());
+    Ok(LiveFigures::new(&live, &surroundings).event()?)
 }
 
 #[cfg(test)]

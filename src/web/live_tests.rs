@@ -54,11 +54,11 @@ async fn a_listener_is_told_the_figures_at_once() {
     let data: serde_json::Value = serde_json::from_str(data.trim_end()).expect("JSON");
     assert_eq!(data["texts"]["ratio"], "—");
     let mut second = listen(&face).await.into_body();
-    assert_eq!(
-        piece(&mut second).await,
-        Some(event),
-        "computed once for both"
-    );
+    assert!(piece(&mut second).await.is_some());
+    let producer = face.context.live_feed.producer();
+    let heard_by = producer.as_ref().map(|it| it.newest.receiver_count());
+    assert_eq!(heard_by, Some(2), "computed once for both");
+    drop(producer);
     face.close().await;
 }
 
@@ -110,10 +110,10 @@ async fn nothing_is_computed_when_nobody_listens() {
 async fn a_silent_feed_shows_that_it_lives() {
     let (sender, mut newest) = watch::channel(None);
     let begun = Instant::now();
-    next_event(&mut newest).await.expect("a comment");
+    assert!(next_event(&mut newest).await.is_some(), "a comment");
     assert_eq!(begun.elapsed(), limits::LIVE_SILENCE);
     sender.send_replace(Some("{}".into()));
-    next_event(&mut newest).await.expect("an event");
+    assert!(next_event(&mut newest).await.is_some(), "an event");
     assert_eq!(begun.elapsed(), limits::LIVE_SILENCE);
     drop(sender);
     assert!(next_event(&mut newest).await.is_none());

@@ -181,7 +181,7 @@ impl QueueCard {
 pub(super) struct ApplianceCard {
     pub(super) version: &'static str,
     pub(super) uptime: String,
-    pub(super) sessions: String,
+    pub(super) budget: String,
     pub(super) disk_free: String,
     pub(super) disk_total: String,
     pub(super) disk_used_width: f64,
@@ -190,11 +190,11 @@ pub(super) struct ApplianceCard {
 }
 
 impl ApplianceCard {
-    pub(super) fn new(frame: &Frame, disk: &DiskFigures, sessions: u64) -> Self {
+    pub(super) fn new(frame: &Frame, disk: &DiskFigures, budget_bytes: u64) -> Self {
         Self {
             version: frame.version,
             uptime: frame.uptime.clone(),
-            sessions: wording::count(sessions),
+            budget: wording::bytes(budget_bytes),
             disk_free: wording::bytes(disk.free_bytes),
             disk_total: wording::bytes(disk.total_bytes),
             disk_used_width: width(

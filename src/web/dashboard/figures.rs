@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::statistics::Live;
 use crate::statistics::live::Span;
 use crate::statistics::tally::ByStorage;
-use crate::web::wording;
+use crate::web::{Context, wording};
 
 /// All of them.
 pub(in crate::web) struct LiveFigures {
@@ -19,6 +19,26 @@ pub(in crate::web) struct LiveFigures {
     pub(super) headline: Headline,
     pub(super) present: Present,
     pub(super) spans: Vec<SpanRow>,
+}
+
+/// What is told beside the statistics.
+pub(in crate::web) struct Surroundings {
+    pub(super) budget_bytes: u64,
+    pub(super) sessions_open: u64,
+    /// Tells how much of the last minute there was.
+    pub(super) uptime: Duration,
+    pub(super) now: Timestamp,
+}
+
+impl Surroundings {
+    pub(in crate::web) fn of(context: &Context, now: Timestamp) -> Self {
+        Self {
+            budget_bytes: context.budget.limit_bytes(),
+            sessions_open: context.receiving.sessions_open.value(),
+            uptime: context.statistics.uptime(),
+            now,
+        }
+    }
 }
 
 /// The one number that the appliance is about.
@@ -37,6 +57,7 @@ pub(super) struct Present {
     pub(super) budget: String,
     pub(super) memory_bar: Bar,
     pub(super) disk: String,
+    pub(super) sessions: String,
     pub(super) waiting: String,
     pub(super) oldest: String,
 }
@@ -78,17 +99,12 @@ struct Event<'a> {
 }
 
 impl LiveFigures {
-    /// The figures of `now`; `uptime` tells how much of the last minute there was.
-    pub(in crate::web) fn new(
-        live: &Live,
-        budget_bytes: u64,
-        uptime: Duration,
-        now: Timestamp,
-    ) -> Self {
+    /// The figures of the moment that the surroundings are of.
+    pub(in crate::web) fn new(live: &Live, surroundings: &Surroundings) -> Self {
         Self {
-            at: now.strftime("%H:%M:%S UTC").to_string(),
+            at: surroundings.now.strftime("%H:%M:%S UTC").to_string(),
             headline: headline(live),
-            present: present(live, budget_bytes, uptime),
+            present: present(live, surroundings),
             spans: spans(live),
         }
     }
@@ -105,6 +121,7 @@ impl LiveFigures {
             ("memory", &present.memory),
             ("budget", &present.budget),
             ("disk", &present.disk),
+            ("sessions", &present.sessions),
             ("waiting", &present.waiting),
             ("oldest", &present.oldest),
         ]
@@ -155,8 +172,9 @@ fn headline(live: &Live) -> Headline {
     }
 }
 
-fn present(live: &Live, budget_bytes: u64, uptime: Duration) -> Present {
-    let seconds = uptime.as_secs().clamp(1, 60);
+fn present(live: &Live, surroundings: &Surroundings) -> Present {
+    let seconds = surroundings.uptime.as_secs().clamp(1, 60);
+    let budget_bytes = surroundings.budget_bytes;
     let messages = live.windows.minute.messages.total();
     let held = live.resident.memory_bytes;
     let latency = live.acknowledgement_seconds;
@@ -168,6 +186,7 @@ fn present(live: &Live, budget_bytes: u64, uptime: Duration) -> Present {
         budget: format!("of {}", wording::bytes(budget_bytes)),
         memory_bar: Bar::of_memory("held", held, budget_bytes),
         disk: wording::bytes(live.resident.disk_bytes),
+        sessions: wording::count(surroundings.sessions_open),
         waiting: wording::count(live.queue.recipients),
         oldest: match live.queue.recipients {
             0 => "nobody waits".to_owned(),
@@ -274,7 +293,13 @@ mod tests {
         };
         let live = Live::new(&windows, 6_000, resident, queue);
         let now = Timestamp::from_second(6_000).expect("a time");
-        let figures = LiveFigures::new(&live, 1_024, Duration::from_secs(2), now);
+        let surroundings = Surroundings {
+            budget_bytes: 1_024,
+            sessions_open: 7,
+            uptime: Duration::from_secs(2),
+            now,
+        };
+        let figures = LiveFigures::new(&live, &surroundings);
         let event = figures.event().expect("JSON");
         let event: Value = serde_json::from_str(&event).expect("JSON");
         assert_eq!(event["at"], "01:40:00 UTC");
@@ -288,6 +313,7 @@ mod tests {
             ("p50", "4.9 ms"),
             ("memory", "256 B"),
             ("budget", "of 1.0 KiB"),
+            ("sessions", "7"),
             ("waiting", "3"),
             ("oldest", "oldest 1 min 1 s"),
             ("minute-messages", "4"),
@@ -313,7 +339,13 @@ mod tests {
             Resident::default(),
             QueueSize::default(),
         );
-        let figures = LiveFigures::new(&live, 0, Duration::ZERO, Timestamp::UNIX_EPOCH);
+        let surroundings = Surroundings {
+            budget_bytes: 0,
+            sessions_open: 0,
+            uptime: Duration::ZERO,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let figures = LiveFigures::new(&live, &surroundings);
         assert_eq!(figures.headline.ratio, "—");
         assert_eq!(figures.headline.sentence, "No message was answered yet.");
         assert_eq!(figures.present.rate, "0");

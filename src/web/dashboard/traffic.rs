@@ -156,6 +156,12 @@ fn point_format(range: Range) -> &'static str {
     }
 }
 
+/// The appliance ran then.
+fn was_watched(series: &Series, place: usize) -> bool {
+    let point = series.points.get(place);
+    point.is_some_and(|point| point.covered_seconds > 0)
+}
+
 fn total_rate(point: &Point) -> Option<f64> {
     point.per_second(point.messages.total())
 }
@@ -177,6 +183,7 @@ fn rate_chart(series: &Series, timeline: &Timeline, unit: Unit) -> Chart {
         }),
         layer("standard", "standard path", |point| point.paths.standard),
     ];
+    let is_known = |place: usize| was_watched(series, place);
     let tell = |place: usize| {
         let point = series.points.get(place)?;
         let rate = unit.rate(total_rate(point)?);
@@ -211,6 +218,7 @@ fn rate_chart(series: &Series, timeline: &Timeline, unit: Unit) -> Chart {
             wording::rate(unit.rate(messages as f64 / seconds.max(1) as f64)),
             wording::rate(unit.rate(rates().fold(0.0, f64::max))),
         ),
+        is_known: &is_known,
         tell: &tell,
     };
     Chart::stacked(caption, timeline, &layers)
@@ -230,6 +238,7 @@ fn latency_chart(series: &Series, timeline: &Timeline) -> Chart {
             point.acknowledgement_seconds.p99
         }),
     ];
+    let is_known = |place: usize| was_watched(series, place);
     let tell = |place: usize| {
         let point = series.points.get(place)?;
         let latency = point.acknowledgement_seconds;
@@ -251,6 +260,7 @@ fn latency_chart(series: &Series, timeline: &Timeline) -> Chart {
             wording::latency(longest(&lines[0])),
             wording::latency(longest(&lines[1])),
         ),
+        is_known: &is_known,
         tell: &tell,
     };
     Chart::band(caption, timeline, &lines, decade)
@@ -338,7 +348,11 @@ mod tests {
             rate.description,
             "In the last hour: 0.60 on average, 2.0 at most."
         );
-        assert_eq!(rate.shapes.len(), 2, "nothing was cut through");
+        assert_eq!(
+            rate.shapes.len(),
+            3,
+            "a gap and two paths: nothing was cut through"
+        );
         assert_eq!(rate.touches.len(), 5, "only while it ran");
         assert_eq!(
             rate.touches[1].words,
