@@ -11,6 +11,7 @@
 mod alert;
 mod notification;
 mod outbox;
+mod reading;
 mod rule;
 #[cfg(test)]
 mod scripted_server;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::alert::{Alert, Figures, Topic};
+use super::reading::{self, Place, Reading, Seen};
 use super::silence::Silence;
 use crate::boot::DiskSpace;
 use crate::limits;
@@ -142,53 +143,6 @@ pub struct Judgement {
     pub changes: Vec<Change>,
 }
 
-/// Where a figure stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// Beyond the bound.
-    Beyond,
-    /// Within the bound, but near it.
-    Near,
-    /// Clear of the bound.
-    Clear,
-}
-
-/// What one rule sees.
-struct Reading {
-    topic: Topic,
-    /// None: the fact cannot be had.
-    seen: Option<Seen>,
-}
-
-struct Seen {
-    place: Place,
-    figures: Figures,
-    /// How long it must last before it is an alert.
-    hold: Duration,
-    /// Since when, where the rule knows better than the one who looks now and then.
-    since: Option<Timestamp>,
-}
-
-impl Reading {
-    fn of(topic: Topic, place: Place, figures: Figures) -> Self {
-        Self::lasting(topic, place, figures, Duration::ZERO)
-    }
-
-    fn lasting(topic: Topic, place: Place, figures: Figures, hold: Duration) -> Self {
-        let seen = Some(Seen {
-            place,
-            figures,
-            hold,
-            since: None,
-        });
-        Self { topic, seen }
-    }
-
-    fn unknown(topic: Topic) -> Self {
-        Self { topic, seen: None }
-    }
-}
-
 /// Judges the facts of a moment by the rules, from the state that the judgement before left.
 #[must_use]
 pub fn judge(facts: &Facts, rules: &Rules, previous: State) -> Judgement {
@@ -197,14 +151,11 @@ pub fn judge(facts: &Facts, rules: &Rules, previous: State) -> Judgement {
         Some(silence) => silence.follow(facts, bound),
         None => Silence::begin(facts),
     });
-    let readings = [
-        queue_large(facts, rules),
-        queue_old(facts, rules),
-        disk_low(facts, rules),
-        memory_low(facts, rules),
-        no_delivery(facts, rules, silence.as_ref()),
-    ];
-    let breakers = breakers_open(facts, rules, &courses);
+    let known = courses.iter().filter_map(|(topic, course)| match topic {
+        Topic::BreakerOpen(name) => Some((Arc::clone(name), course.since)),
+        _ => None,
+    });
+    let readings = reading::all(facts, rules, silence.as_ref(), known.collect());
     let mut judgement = Judgement {
         state: State {
             courses: BTreeMap::new(),
@@ -215,7 +166,7 @@ pub fn judge(facts: &Facts, rules: &Rules, previous: State) -> Judgement {
     let mut courses = courses;
     // Those that have an alert keep it before others may begin one.
     let mut room = limits::ALERT_NEXT_HOPS.saturating_sub(breakers_begun(&courses));
-    for Reading { topic, seen } in readings.into_iter().flatten().chain(breakers) {
+    for Reading { topic, seen } in readings {
         let course = courses.remove(&topic);
         let Some(seen) = seen else {
             judgement.keep(topic, course);
@@ -323,156 +274,6 @@ fn breakers(courses: &BTreeMap<Topic, Course>) -> impl Iterator<Item = &Course> 
 
 fn breakers_begun(courses: &BTreeMap<Topic, Course>) -> usize {
     breakers(courses).filter(|course| course.has_begun).count()
-}
-
-fn queue_large(facts: &Facts, rules: &Rules) -> Option<Reading> {
-    let bound = rules.queue_recipients?;
-    let Some(queue) = facts.queue else {
-        return Some(Reading::unknown(Topic::QueueLarge));
-    };
-    let figures = Figures::QueueLarge {
-        recipients: queue.recipients,
-        bound_recipients: bound,
-    };
-    let place = at_most(queue.recipients, bound);
-    Some(Reading::of(Topic::QueueLarge, place, figures))
-}
-
-fn queue_old(facts: &Facts, rules: &Rules) -> Option<Reading> {
-    let bound = rules.queue_age?.as_secs();
-    let Some(queue) = facts.queue else {
-        return Some(Reading::unknown(Topic::QueueOld));
-    };
-    let oldest = queue.oldest_age.map(|age| age.as_secs());
-    let figures = Figures::QueueOld {
-        oldest_age_seconds: oldest,
-        bound_seconds: bound,
-    };
-    let place = at_most(oldest.unwrap_or(0), bound);
-    Some(Reading::of(Topic::QueueOld, place, figures))
-}
-
-/// Every next hop that is suspended, and those that were: a breaker that closes for a moment and
-/// opens again is the same trouble.
-fn breakers_open(facts: &Facts, rules: &Rules, courses: &BTreeMap<Topic, Course>) -> Vec<Reading> {
-    let Some(bound) = rules.breaker else {
-        return Vec::new();
-    };
-    let mut readings = BTreeMap::new();
-    for topic in courses.keys() {
-        if let Topic::BreakerOpen(name) = topic {
-            readings.insert(name, (Place::Near, None));
-        }
-    }
-    for name in &facts.suspended {
-        let course = courses.get(&Topic::BreakerOpen(Arc::clone(name)));
-        let since = course.map_or(facts.at, |course| course.since);
-        let seconds = elapsed(since, facts.at).as_secs();
-        readings.insert(name, (Place::Beyond, Some(seconds)));
-    }
-    let reading = |(name, (place, suspended_seconds)): (&Arc<str>, _)| {
-        let figures = Figures::BreakerOpen {
-            next_hop: Arc::clone(name),
-            suspended_seconds,
-            bound_seconds: bound.as_secs(),
-        };
-        Reading::lasting(Topic::BreakerOpen(Arc::clone(name)), place, figures, bound)
-    };
-    readings.into_iter().map(reading).collect()
-}
-
-fn disk_low(facts: &Facts, rules: &Rules) -> Option<Reading> {
-    let (size, percent) = (rules.disk_bytes, rules.disk_percent);
-    if size.is_none() && percent.is_none() {
-        return None;
-    }
-    let Some(disk) = facts.disk else {
-        return Some(Reading::unknown(Topic::DiskLow));
-    };
-    let figures = Figures::DiskLow {
-        free_bytes: disk.free_bytes,
-        total_bytes: disk.total_bytes,
-        bound_bytes: size,
-        bound_percent: percent,
-    };
-    let by_size = size.map(|bound| at_least(disk.free_bytes.into(), bound.into()));
-    let by_percent = percent.map(|bound| {
-        let whole = u128::from(disk.total_bytes) * u128::from(bound);
-        at_least(u128::from(disk.free_bytes) * 100, whole)
-    });
-    // The worse of the two counts.
-    let place = match (by_size, by_percent) {
-        (Some(Place::Beyond), _) | (_, Some(Place::Beyond)) => Place::Beyond,
-        (Some(Place::Near), _) | (_, Some(Place::Near)) => Place::Near,
-        _ => Place::Clear,
-    };
-    Some(Reading::of(Topic::DiskLow, place, figures))
-}
-
-/// What bodies hold jumps within a second, so that only calm ends this one.
-fn memory_low(facts: &Facts, rules: &Rules) -> Option<Reading> {
-    let bound = rules.memory_percent?;
-    let used = u128::from(facts.memory_used_bytes) * 100;
-    let place = if used > u128::from(facts.memory_budget_bytes) * u128::from(bound) {
-        Place::Beyond
-    } else {
-        Place::Near
-    };
-    let figures = Figures::MemoryLow {
-        used_bytes: facts.memory_used_bytes,
-        budget_bytes: facts.memory_budget_bytes,
-        bound_percent: bound,
-    };
-    let hold = limits::ALERT_MEMORY_HOLD;
-    Some(Reading::lasting(Topic::MemoryLow, place, figures, hold))
-}
-
-fn no_delivery(facts: &Facts, rules: &Rules, silence: Option<&Silence>) -> Option<Reading> {
-    let bound = rules.no_delivery?;
-    let silence = silence?;
-    let since = if rules.no_delivery_when_idle {
-        Some(silence.delivered_at)
-    } else {
-        silence.owed_since
-    };
-    let place = match since {
-        Some(since) if elapsed(since, facts.at) >= bound => Place::Beyond,
-        // Nobody is served, but it is not so bad yet; or there is nobody to be served.
-        _ if silence.delivered_at < facts.at => Place::Near,
-        _ => Place::Clear,
-    };
-    let figures = Figures::NoDelivery {
-        silent_seconds: elapsed(silence.delivered_at, facts.at).as_secs(),
-        waiting_recipients: facts.queue.map_or(0, |queue| queue.waiting),
-        bound_seconds: bound.as_secs(),
-    };
-    let mut reading = Reading::of(Topic::NoDelivery, place, figures);
-    if let Some(seen) = &mut reading.seen {
-        seen.since = since;
-    }
-    Some(reading)
-}
-
-/// A figure that should be at most `bound`; clear at nine tenths of it.
-fn at_most(figure: u64, bound: u64) -> Place {
-    if figure > bound {
-        Place::Beyond
-    } else if u128::from(figure) * 10 < u128::from(bound) * 9 {
-        Place::Clear
-    } else {
-        Place::Near
-    }
-}
-
-/// A figure that should be at least `bound`; clear at eleven tenths of it.
-fn at_least(figure: u128, bound: u128) -> Place {
-    if figure < bound {
-        Place::Beyond
-    } else if figure * 10 >= bound * 11 {
-        Place::Clear
-    } else {
-        Place::Near
-    }
 }
 
 /// From one moment to a later one; nothing when it is not later.
