@@ -17,6 +17,7 @@ mod dialogues;
 mod newcomer;
 
 mod api;
+mod settings_file;
 mod thresholds;
 
 mod bytes;
@@ -31,6 +32,7 @@ mod start_tls;
 mod queue;
 mod reports;
 
+mod backup;
 mod crash;
 mod disk_full;
 mod shutdown;

@@ -9,9 +9,11 @@
 //! can stand beside this one.
 
 mod actions;
+mod beside;
 mod checkpoint;
 mod columns;
 mod connections;
+mod copy;
 mod due;
 mod error;
 mod filter;
@@ -42,6 +44,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use beside::SettingsBeside;
+pub use copy::{CopyError, DatabaseCopy, QueueCount, SpooledContent};
 pub use error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
 pub use filter::QueueFilter;
 pub use history_prune::Pruned;
