@@ -165,6 +165,7 @@ impl Appliance {
             },
         );
         let administration = Administration::new(store.clone(), publisher);
+        sessions.spawn(Arc::clone(&administration).follow_store(front.clone()));
         let figures = Arc::clone(&delivery);
         let web = web::Context {
             hostname: Arc::clone(&options.hostname),

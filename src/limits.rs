@@ -204,6 +204,14 @@ pub const STORE_READERS: u32 = 4;
 pub const STORE_BUSY_WAIT: Duration = Duration::from_secs(5);
 /// At shutdown the writer drains and the databases close within this, part of `SHUTDOWN_GRACE`.
 pub const STORE_CLOSE_WAIT: Duration = Duration::from_secs(4);
+/// How often the stored settings are looked at, which a command may have changed: an administrator who
+/// just did that is at the next step about then.
+pub const STORED_SETTINGS_INTERVAL: Duration = Duration::from_secs(1);
+/// A settings file beyond this is none.
+pub const SETTINGS_FILE_BYTES: u64 = 1_048_576;
+/// How often a backup copies the queue anew because messages were delivered while their contents were
+/// copied. Each time there is less left to copy; what goes away even then is left out.
+pub const BACKUP_ROUNDS: usize = 4;
 /// Rows that one transaction of a bulk action touches.
 pub const BULK_CHUNK: usize = 500;
 /// Messages that are returned to their senders in one transaction: each brings a report of up to

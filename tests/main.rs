@@ -18,6 +18,7 @@ mod newcomer;
 
 mod api;
 mod pages;
+mod settings_file;
 mod thresholds;
 
 mod bytes;
@@ -35,6 +36,7 @@ mod reports;
 
 mod smtp_logins;
 
+mod backup;
 mod crash;
 mod disk_full;
 mod shutdown;

@@ -2,9 +2,12 @@
 //!
 //! Pages, API and command line all come through here, so that no door has rules of its own.
 
+pub mod backup;
 pub mod first_start;
 pub mod queue;
+pub mod restore;
 pub mod settings;
+pub mod settings_file;
 pub mod smtp_logins;
 
 use std::fmt;

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use tracing::info;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
 use super::Actor;
 use crate::limits;
@@ -93,6 +94,8 @@ impl Administration {
         actor: &Actor,
     ) -> Result<Arc<Settings>, ChangeError> {
         let _turn = self.turn.lock().await;
+        // A command may have stored others a moment ago, which this change must not undo.
+        self.take_over_stored().await;
         let before = self.current.snapshot();
         let patch = patch(&before).map_err(ChangeError::Invalid)?;
         let after = before.patched(&patch).map_err(ChangeError::Invalid)?;
@@ -112,6 +115,53 @@ impl Administration {
         self.publisher.publish(after);
         info!(%fields, %actor, "settings changed");
         Ok(self.current.snapshot())
+    }
+
+    /// Publishes what a command stored beside this process, until `stop`: `fastpath admin` has no
+    /// other way to reach us, and needs none.
+    pub async fn follow_store(self: Arc<Self>, stop: CancellationToken) {
+        let mut seen = None;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(limits::STORED_SETTINGS_INTERVAL) => {}
+            }
+            match self.store.settings_text().await {
+                Ok(text) if text != seen => {
+                    let _turn = self.turn.lock().await;
+                    self.take_over_stored().await;
+                    seen = text;
+                }
+                Ok(_) => {}
+                Err(error) => warn!(%error, "the stored settings were not looked at"),
+            }
+        }
+    }
+
+    /// The caller has the turn.
+    async fn take_over_stored(&self) {
+        let stored = match self.store.load_settings().await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return,
+            Err(error) => {
+                warn!(%error, "the settings stay as they are");
+                return;
+            }
+        };
+        let current = self.current.snapshot();
+        if stored == *current.written() {
+            return;
+        }
+        let fields = Difference::between(current.written(), &stored)
+            .unwrap_or_default()
+            .fields();
+        match Settings::new(stored) {
+            Ok(settings) => {
+                self.publisher.publish(settings);
+                info!(%fields, "settings taken over that a command stored");
+            }
+            Err(errors) => warn!(%errors, "the stored settings do not hold; they stay as they are"),
+        }
     }
 }
 
@@ -171,7 +221,7 @@ impl Difference {
         (!difference.after.is_empty()).then_some(difference)
     }
 
-    fn fields(&self) -> String {
+    pub(super) fn fields(&self) -> String {
         let fields: Vec<&str> = self.after.keys().map(String::as_str).collect();
         fields.join(", ")
     }
@@ -186,6 +236,13 @@ impl Difference {
             before: Some(Value::Object(self.before)),
             after: Some(Value::Object(self.after)),
         }
+    }
+}
+
+pub(super) fn fields_of(written: &Written) -> Map<String, Value> {
+    match serde_json::to_value(written) {
+        Ok(Value::Object(fields)) => fields,
+        _ => unreachable!("the settings are an object"),
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Exit {
     NotReady = 1,
     /// A bad option or value.
     Usage = 64,
+    /// What a file says does not hold: settings, or a backup.
+    Data = 65,
     /// Something that should not happen.
     Software = 70,
     /// A file, an address or a database could not be used.
@@ -50,6 +52,13 @@ impl Failure {
         Self::new(Exit::Io, problem.to_string())
     }
 
+    /// Several things are wrong: a line for each.
+    pub(super) fn of_lines(exit: Exit, lines: impl Iterator<Item = String>) -> Self {
+        let lines: Vec<String> = lines.map(|line| Self::new(exit, line).message).collect();
+        let message = lines.join("\n");
+        Self { exit, message }
+    }
+
     /// `message` may be the words of others: it is made one line.
     pub(super) fn new(exit: Exit, message: String) -> Self {
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -83,15 +92,19 @@ impl From<anyhow::Error> for Failure {
 
 /// What is wrong with a command line, without clap's further lines of advice.
 pub(super) fn of_usage(error: &clap::Error) -> Failure {
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
-    ) {
-        let message = "a command is missing: serve, demo, sink or healthcheck";
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let message = "a command is missing: serve, demo, sink, healthcheck or admin";
         return Failure::new(Exit::Usage, message.to_owned());
     }
     let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    let message = first.strip_prefix("error: ").unwrap_or(first);
+    let mut lines = text.lines();
+    let mut first = lines.next().unwrap_or_default().to_owned();
+    if error.kind() == ErrorKind::MissingRequiredArgument {
+        // Which ones stands in the lines below.
+        for argument in lines.take_while(|line| !line.is_empty()) {
+            first.push_str(argument);
+        }
+    }
+    let message = first.strip_prefix("error: ").unwrap_or(&first);
     Failure::new(Exit::Usage, message.to_owned())
 }

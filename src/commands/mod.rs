@@ -1,8 +1,11 @@
-//! The commands: serve, demo, sink, healthcheck.
+//! The commands: serve, demo, sink, healthcheck, admin.
 //!
 //! Each has its options in two steps: as written (what the command line and the environment say) and
 //! as run (checked, before anything is opened or bound).
 
+mod admin;
+mod admin_settings;
+mod backup;
 mod demo;
 pub mod environment;
 pub mod failure;
@@ -41,6 +44,8 @@ enum Command {
     Sink(sink::Written),
     /// Ask a running appliance whether it is ready: exit 0 when it is, 1 when not
     Healthcheck(healthcheck::Written),
+    /// Settings, backup, restore
+    Admin(admin::Written),
 }
 
 /// Runs the command that `arguments` name; the first is the program's name.
@@ -64,6 +69,7 @@ pub fn run(
         Command::Demo(written) => demo::run(&written, environment),
         Command::Sink(written) => sink::run(&written.check()?),
         Command::Healthcheck(written) => healthcheck::run(&written.check(environment)?),
+        Command::Admin(written) => admin::run(&written, environment),
     }
 }
 
@@ -82,7 +88,19 @@ mod tests {
     fn a_bad_command_line_is_one_line_that_names_the_option() {
         check(
             &[],
-            "a command is missing: serve, demo, sink or healthcheck",
+            "a command is missing: serve, demo, sink, healthcheck or admin",
+        );
+        check(
+            &["admin"],
+            "'fastpath admin' requires a subcommand but one was not provided",
+        );
+        check(
+            &["admin", "settings"],
+            "'fastpath admin settings' requires a subcommand but one was not provided",
+        );
+        check(
+            &["admin", "backup"],
+            "the following required arguments were not provided: <DIRECTORY>",
         );
         check(&["fly"], "unrecognized subcommand 'fly'");
         check(

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
@@ -205,6 +205,15 @@ fn check_first_start(environment: &Environment) -> Result<FirstStart, Failure> {
             Err(Failure::usage(RELAY_DOMAINS, problem))
         }
     }
+}
+
+/// The data directory of a command beside `serve`: the option's, the environment's, or the default.
+pub(super) fn data_directory(option: Option<&Path>, environment: &Environment) -> PathBuf {
+    let serve = Written {
+        data_dir: option.map(Path::to_owned),
+        ..Written::default()
+    };
+    serve.data_directory_or_default(environment)
 }
 
 /// A text with the name under which it was given.

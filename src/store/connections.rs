@@ -43,7 +43,7 @@ impl Database {
         })
     }
 
-    fn options(self, data_directory: &Path) -> SqliteConnectOptions {
+    pub(super) fn options(self, data_directory: &Path) -> SqliteConnectOptions {
         SqliteConnectOptions::new()
             .filename(self.file(data_directory))
             .busy_timeout(limits::STORE_BUSY_WAIT)
@@ -111,6 +111,18 @@ impl Database {
             .map_err(|error| unusable(&self.file(data_directory), &error))
     }
 
+    /// A connection for one command, to a database that is there: nothing is made or migrated.
+    pub(super) async fn beside(
+        self,
+        data_directory: &Path,
+    ) -> Result<SqliteConnection, sqlx::Error> {
+        self.options(data_directory)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("wal_autocheckpoint", "0")
+            .connect()
+            .await
+    }
+
     /// Connections that only read, to a database that was opened.
     pub(super) async fn readers(self, data_directory: &Path) -> Result<SqlitePool, OpenError> {
         SqlitePoolOptions::new()
@@ -131,7 +143,7 @@ pub(super) async fn close(mut connection: SqliteConnection) -> Result<(), sqlx::
     connection.close().await
 }
 
-fn unusable(file: &Path, error: &sqlx::Error) -> OpenError {
+pub(super) fn unusable(file: &Path, error: &sqlx::Error) -> OpenError {
     OpenError::Database {
         file: file.to_owned(),
         cause: error.to_string(),

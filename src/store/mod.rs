@@ -9,9 +9,11 @@
 //! can stand beside this one.
 
 mod actions;
+mod beside;
 mod checkpoint;
 mod columns;
 mod connections;
+mod copy;
 mod destinations;
 mod disk;
 mod due;
@@ -48,6 +50,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use beside::SettingsBeside;
+pub use copy::{CopyError, DatabaseCopy, QueueCount, SpooledContent};
 pub use destinations::{
     AGE_BOUNDS_SECONDS, AgeRow, AgeTable, ByAge, Destinations, OtherDestinations,
 };

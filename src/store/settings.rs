@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, SqliteConnection, SqliteExecutor};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Store;
@@ -69,6 +69,15 @@ pub struct AuditFilter {
 #[derive(Debug)]
 pub(super) struct StoredSettings(String);
 
+impl StoredSettings {
+    /// As they go into the database, secrets included.
+    pub(super) fn of(written: &Written) -> Result<Self, StoreError> {
+        let json = serde_json::to_string(&written.revealed());
+        json.map(Self)
+            .map_err(|error| StoreError::Rejected(error.to_string()))
+    }
+}
+
 impl Store {
     /// The settings as they were saved last; none before the first time.
     ///
@@ -76,6 +85,14 @@ impl Store {
     /// [`OpenError::Settings`] names the fields that do not hold.
     pub async fn load_settings(&self) -> Result<Option<Written>, OpenError> {
         load(&self.shared.readers).await
+    }
+
+    /// The settings as the database has them, to see that somebody else changed them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn settings_text(&self) -> Result<Option<String>, ReadError> {
+        Ok(stored_text(&self.shared.readers).await?)
     }
 
     /// Saves the settings with the note of who changed them: both or none, durable when it returns.
@@ -87,9 +104,7 @@ impl Store {
         written: &Written,
         audit: AuditEntry,
     ) -> Result<(), StoreError> {
-        let json = serde_json::to_string(&written.revealed());
-        let json = json.map_err(|error| StoreError::Rejected(error.to_string()))?;
-        let settings = Some(StoredSettings(json));
+        let settings = Some(StoredSettings::of(written)?);
         self.ask(|answer| Job::Administer {
             settings,
             audit,
@@ -149,17 +164,16 @@ impl Store {
 }
 
 /// The stored settings, checked field by field so that an error names its field.
-pub(super) async fn load(readers: &SqlitePool) -> Result<Option<Written>, OpenError> {
+pub(super) async fn load(reader: impl SqliteExecutor<'_>) -> Result<Option<Written>, OpenError> {
     let invalid = |message: String| {
         let mut errors = FieldErrors::default();
         errors.add("settings", message);
         OpenError::Settings(errors)
     };
-    let stored: Option<String> = sqlx::query_scalar("SELECT written FROM settings")
-        .fetch_optional(readers)
+    let Some(stored) = stored_text(reader)
         .await
-        .map_err(|error| invalid(error.to_string()))?;
-    let Some(stored) = stored else {
+        .map_err(|error| invalid(error.to_string()))?
+    else {
         return Ok(None);
     };
     let fields = match serde_json::from_str(&stored) {
@@ -170,6 +184,12 @@ pub(super) async fn load(readers: &SqlitePool) -> Result<Option<Written>, OpenEr
     let settings = Settings::new(Written::default()).and_then(|base| base.patched(&fields));
     let settings = settings.map_err(OpenError::Settings)?;
     Ok(Some(settings.written().clone()))
+}
+
+async fn stored_text(reader: impl SqliteExecutor<'_>) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT written FROM settings")
+        .fetch_optional(reader)
+        .await
 }
 
 /// Writes the note, and the settings when they changed.

@@ -1,5 +1,6 @@
 //! What the scenes share: the appliance under test, the clients and the destinations around it.
 
+pub(crate) mod admin;
 pub(crate) mod appliance;
 pub(crate) mod browser;
 pub(crate) mod client;

@@ -1,0 +1,244 @@
+//! The settings as a file: TOML that one can keep, compare, and bring to another appliance.
+//!
+//! A file stands for all settings. What it does not name has its default after an import, except
+//! secrets: those are never written to a file, and stay what they are.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::Actor;
+use super::settings::{Difference, fields_of};
+use crate::settings::{FieldErrors, SHOWN, Settings, Written};
+use crate::store::{DatabaseCopy, OpenError, SettingsBeside, StoreError};
+
+/// The line that names the settings which are switched off: TOML has no word for nothing.
+const NOT_SET: &str = "not_set";
+
+/// Why a file was not imported, or the settings not exported.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsFileError {
+    /// It is no TOML.
+    #[error("line {line}: {problem}")]
+    Syntax {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// It says nothing, which nobody means.
+    #[error("there is no setting in it")]
+    Empty,
+    /// Fields do not hold; nothing was changed.
+    #[error("{0}")]
+    Fields(FieldErrors),
+    /// There are no settings to read or to replace.
+    #[error("there is no appliance that was started at least once")]
+    Missing,
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The settings were not stored; they are what they were.
+    #[error("the settings were not stored: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// The settings of `data_directory` as TOML, without secrets.
+///
+/// # Errors
+/// When there are none, or they cannot be read.
+pub async fn export(data_directory: &Path) -> Result<String, SettingsFileError> {
+    let mut beside = open(data_directory).await?;
+    let written = beside.load().await;
+    beside.close().await;
+    Ok(text_of(&written?.ok_or(SettingsFileError::Missing)?))
+}
+
+/// Puts the settings that `text` describes in the place of those of `data_directory`, and names the
+/// fields that changed; an appliance that runs follows, see
+/// [`follow_store`](super::Administration::follow_store).
+///
+/// # Errors
+/// When `text` does not hold as a whole, or was not stored; nothing is changed then.
+pub async fn import(
+    data_directory: &Path,
+    text: &str,
+    actor: &Actor,
+) -> Result<Vec<String>, SettingsFileError> {
+    let file = read(text)?;
+    let mut beside = open(data_directory).await?;
+    let before = beside.load().await?.ok_or(SettingsFileError::Missing)?;
+    let after = replaced(&before, file).map_err(SettingsFileError::Fields)?;
+    if *after.written() == before {
+        return Ok(Vec::new());
+    }
+    let difference = Difference::between(&before, after.written()).unwrap_or_default();
+    let changed = difference.fields();
+    let audit = difference.audited("settings imported", actor);
+    let saved = beside.save(after.written(), &audit).await;
+    beside.close().await;
+    saved?;
+    Ok(changed.split(", ").map(str::to_owned).collect())
+}
+
+async fn open(data_directory: &Path) -> Result<SettingsBeside, SettingsFileError> {
+    if DatabaseCopy::is_possible(data_directory) {
+        Ok(SettingsBeside::open(data_directory).await?)
+    } else {
+        Err(SettingsFileError::Missing)
+    }
+}
+
+fn text_of(written: &Written) -> String {
+    let fields = fields_of(written);
+    let defaults = fields_of(&Written::default());
+    let not_set: Vec<&str> = fields
+        .iter()
+        .filter(|(field, value)| value.is_null() && !defaults[*field].is_null())
+        .map(|(field, _)| field.as_str())
+        .collect();
+    let not_set = match not_set[..] {
+        [] => String::new(),
+        _ => format!("{NOT_SET} = {not_set:?}\n"),
+    };
+    let table: toml::Table = fields
+        .into_iter()
+        .filter(|(_, value)| value != SHOWN)
+        .filter_map(|(field, value)| Some((field, toml_of(value)?)))
+        .collect();
+    format!(
+        "# The settings of Fastpath {}, without secrets. To bring them back:\n\
+         #   fastpath admin settings import FILE\n\
+         # A setting that is missing here then has its default; secrets stay what they are.\n\n{not_set}{table}",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// None for null, which TOML does not have: the field is left out.
+fn toml_of(value: Value) -> Option<toml::Value> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(value) => value.into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => whole.into(),
+            None => number.as_f64()?.into(),
+        },
+        Value::String(text) => text.into(),
+        Value::Array(values) => {
+            toml::Value::Array(values.into_iter().filter_map(toml_of).collect())
+        }
+        Value::Object(fields) => {
+            let fields = fields.into_iter();
+            let table = fields.filter_map(|(field, value)| Some((field, toml_of(value)?)));
+            toml::Value::Table(table.collect())
+        }
+    })
+}
+
+fn read(text: &str) -> Result<Map<String, Value>, SettingsFileError> {
+    let syntax = |offset: usize, problem: &str| SettingsFileError::Syntax {
+        line: text[..offset.min(text.len())].matches('\n').count() + 1,
+        problem: problem.to_owned(),
+    };
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        syntax(offset, error.message())
+    })?;
+    if table.is_empty() {
+        return Err(SettingsFileError::Empty);
+    }
+    match serde_json::to_value(table) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(SettingsFileError::Empty),
+        Err(error) => Err(syntax(0, &error.to_string())),
+    }
+}
+
+/// The defaults with what the file says, and the secrets of `before` where it does not speak of them.
+fn replaced(before: &Written, mut file: Map<String, Value>) -> Result<Settings, FieldErrors> {
+    if let Some(not_set) = file.remove(NOT_SET) {
+        let not_set: Vec<String> = serde_json::from_value(not_set).map_err(|_| {
+            let mut errors = FieldErrors::default();
+            errors.add(NOT_SET, "must be a list of names of settings");
+            errors
+        })?;
+        file.extend(not_set.into_iter().map(|field| (field, Value::Null)));
+    }
+    let mut patch = fields_of(&Written::default());
+    for (field, value) in fields_of(before) {
+        if value == SHOWN {
+            patch.remove(&field);
+        }
+    }
+    patch.extend(file);
+    Settings::new(before.clone())?.patched(&patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn before() -> Written {
+        let json = serde_json::json!({
+            "memory_threshold_bytes": 16_384,
+            "default_next_hop": "smtp://mail.example.net:25",
+            "next_hops": [{"domain": "example.org", "address": "smtp://127.0.0.1:2600"}, {"domain": ".example.com"}],
+            "relay_domains": ["example.org"],
+            "alert_queue_recipients": null,
+        });
+        serde_json::from_value(json).expect("they are settings")
+    }
+
+    #[test]
+    fn what_is_exported_is_imported_as_it_was() {
+        for written in [before(), Written::default()] {
+            let file = read(&text_of(&written)).expect("it is TOML");
+            for other in [before(), Written::default()] {
+                let after = replaced(&other, file.clone()).expect("they hold");
+                assert_eq!(*after.written(), written);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_file_does_not_name_has_its_default() {
+        let file = read("memory_threshold_bytes = 1024").expect("it is TOML");
+        let after = replaced(&before(), file).expect("they hold");
+        let expected = Written {
+            memory_threshold_bytes: 1_024,
+            ..Written::default()
+        };
+        assert_eq!(*after.written(), expected);
+    }
+
+    fn check(text: &str, expected: &str) {
+        let error = read(text)
+            .and_then(|file| replaced(&before(), file).map_err(SettingsFileError::Fields))
+            .expect_err(text);
+        assert!(error.to_string().starts_with(expected), "{text}: {error}");
+    }
+
+    #[test]
+    fn a_file_that_does_not_hold_says_where() {
+        check("", "there is no setting in it");
+        check("# only words\n", "there is no setting in it");
+        check("path = \"fast\"\nretries_max = \n", "line 2: ");
+        check("path = \"fast\"\npath = \"fast\"\n", "line 2: ");
+        check("weather = 1\n", "weather: there is no such setting");
+        check("path = \"scenic\"\n", "path: ");
+        check("not_set = 1\n", "not_set: must be a list");
+        check("not_set = [\"path\"]\n", "path: ");
+        check(
+            "ack_deadline_seconds = 90\n",
+            "ack_deadline_seconds: must be from 1 to 25",
+        );
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        let file = read("weather = 1\nack_deadline_seconds = 0\n").expect("it is TOML");
+        let errors = replaced(&before(), file).expect_err("they do not hold");
+        let fields: Vec<&String> = errors.0.keys().collect();
+        assert_eq!(fields, ["ack_deadline_seconds", "weather"]);
+    }
+}

@@ -1,0 +1,152 @@
+//! `fastpath admin settings`: the settings as a TOML file.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::environment::Environment;
+use super::failure::{Exit, Failure};
+use super::{options, serve};
+use crate::administration::Actor;
+use crate::administration::settings_file::{self, SettingsFileError};
+use crate::limits;
+use crate::store::OpenError;
+
+/// Stands for the standard input and output.
+const STANDARD: &str = "-";
+
+/// What the command line says.
+#[derive(Clone, Debug, Args)]
+#[command(arg_required_else_help = false)]
+pub(super) struct Written {
+    #[command(subcommand)]
+    direction: Direction,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Direction {
+    /// Write the settings as TOML, without secrets
+    Export(Export),
+    /// Replace the settings by those of a TOML file: what it does not name has its default, secrets stay
+    Import(Import),
+}
+
+#[derive(Clone, Debug, Args)]
+struct Export {
+    /// Where to [the standard output]
+    #[arg(value_name = "FILE", default_value = STANDARD, hide_default_value = true)]
+    file: PathBuf,
+    /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
+    #[arg(long, value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Import {
+    /// Where from; - for the standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
+    #[arg(long, value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+}
+
+/// Exports or imports.
+pub(super) fn run(written: &Written, environment: &Environment) -> Result<(), Failure> {
+    match &written.direction {
+        Direction::Export(written) => export(written, environment),
+        Direction::Import(written) => import(written, environment),
+    }
+}
+
+fn export(written: &Export, environment: &Environment) -> Result<(), Failure> {
+    let data_directory = options::data_directory(written.data_dir.as_deref(), environment);
+    let text = serve::runtime()?
+        .block_on(settings_file::export(&data_directory))
+        .map_err(|error| failure(error, &data_directory))?;
+    let done = if written.file == Path::new(STANDARD) {
+        io::stdout().write_all(text.as_bytes())
+    } else {
+        std::fs::write(&written.file, text)
+    };
+    done.map_err(|error| Failure::io(format!("{}: {error}", written.file.display())))
+}
+
+fn import(written: &Import, environment: &Environment) -> Result<(), Failure> {
+    let data_directory = options::data_directory(written.data_dir.as_deref(), environment);
+    let text = read(&written.file)
+        .map_err(|error| Failure::io(format!("{}: {error}", written.file.display())))?;
+    let actor = Actor::command("admin");
+    let changed = serve::runtime()?
+        .block_on(settings_file::import(&data_directory, &text, &actor))
+        .map_err(|error| match error {
+            SettingsFileError::Open(_)
+            | SettingsFileError::Store(_)
+            | SettingsFileError::Missing => failure(error, &data_directory),
+            wrong => failure(wrong, &written.file),
+        })?;
+    if changed.is_empty() {
+        println!("nothing changed");
+    } else {
+        println!(
+            "changed: {}; an appliance that runs follows within a second",
+            changed.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let source: Box<dyn io::Read> = if file == Path::new(STANDARD) {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(file)?)
+    };
+    let mut text = String::new();
+    let length = source
+        .take(limits::SETTINGS_FILE_BYTES + 1)
+        .read_to_string(&mut text)?;
+    if length as u64 > limits::SETTINGS_FILE_BYTES {
+        return Err(io::Error::other("it is too long for a settings file"));
+    }
+    Ok(text)
+}
+
+/// `place` is what the error is about: the file, or the data directory.
+fn failure(error: SettingsFileError, place: &Path) -> Failure {
+    let about = |error: &dyn std::fmt::Display| format!("{}: {error}", place.display());
+    match &error {
+        SettingsFileError::Fields(fields)
+        | SettingsFileError::Open(OpenError::Settings(fields)) => {
+            let lines = fields.0.iter();
+            let lines = lines.map(|(field, problem)| about(&format!("{field}: {problem}")));
+            Failure::of_lines(Exit::Data, lines)
+        }
+        SettingsFileError::Syntax { .. } | SettingsFileError::Empty => {
+            Failure::new(Exit::Data, about(&error))
+        }
+        SettingsFileError::Missing => Failure::new(Exit::Usage, about(&error)),
+        SettingsFileError::Open(_) | SettingsFileError::Store(_) => Failure::io(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::FieldErrors;
+
+    #[test]
+    fn every_field_that_does_not_hold_has_its_line() {
+        let mut errors = FieldErrors::default();
+        errors.add("path", "must be fast\nor standard");
+        errors.add("weather", "there is no such setting");
+        let failure = failure(SettingsFileError::Fields(errors), Path::new("mine.toml"));
+        assert_eq!(failure.exit, Exit::Data);
+        assert_eq!(
+            failure.to_string(),
+            "mine.toml: path: must be fast or standard\nmine.toml: weather: there is no such setting"
+        );
+    }
+}

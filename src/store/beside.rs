@@ -1,0 +1,117 @@
+//! The settings, read and changed by a command beside an appliance that may be running.
+//!
+//! Its connection makes nothing and migrates nothing: the running process does that. Who runs sees
+//! the change, see [`crate::administration`].
+
+use std::path::Path;
+
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::connections::{Database, unusable};
+use super::error::{OpenError, StoreError};
+use super::settings::{self, AuditEntry, StoredSettings};
+use crate::settings::Written;
+
+/// The settings of a data directory.
+#[derive(Debug)]
+pub struct SettingsBeside {
+    connection: SqliteConnection,
+}
+
+impl SettingsBeside {
+    /// Opens the database of an appliance that was started at least once.
+    ///
+    /// # Errors
+    /// When it cannot be opened; whether it is there at all says
+    /// [`DatabaseCopy::is_possible`](super::DatabaseCopy::is_possible).
+    pub async fn open(data_directory: &Path) -> Result<Self, OpenError> {
+        let connection = Database::Appliance
+            .beside(data_directory)
+            .await
+            .map_err(|error| unusable(&Database::Appliance.file(data_directory), &error))?;
+        Ok(Self { connection })
+    }
+
+    /// The settings as they were saved last; none before the first time.
+    ///
+    /// # Errors
+    /// [`OpenError::Settings`] names the fields that do not hold.
+    pub async fn load(&mut self) -> Result<Option<Written>, OpenError> {
+        settings::load(&mut self.connection).await
+    }
+
+    /// Saves the settings with the note of who changed them: both or none, durable when it returns.
+    ///
+    /// # Errors
+    /// When nothing was saved.
+    pub async fn save(&mut self, written: &Written, audit: &AuditEntry) -> Result<(), StoreError> {
+        let stored = StoredSettings::of(written)?;
+        let failed = |error: sqlx::Error| StoreError::of(&error, false);
+        // At once a writer: one that only becomes it later would be turned away instead of waiting.
+        let mut transaction = self
+            .connection
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed)?;
+        settings::write(&mut transaction, Some(&stored), audit)
+            .await
+            .map_err(failed)?;
+        transaction
+            .commit()
+            .await
+            .map_err(|error| StoreError::of(&error, true))
+    }
+
+    /// Closes the connection.
+    pub async fn close(self) {
+        // What was saved is durable: nothing hangs on how this ends.
+        let _ = self.connection.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, time};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_beside_the_store_is_seen_by_it() {
+        let scene = Scene::new().await;
+        let mut beside = SettingsBeside::open(scene.path()).await.expect("it opens");
+        assert_eq!(beside.load().await.expect("readable"), None);
+        assert_eq!(scene.store.settings_text().await.expect("readable"), None);
+        let written = Written {
+            memory_threshold_bytes: 1_000,
+            ..Written::default()
+        };
+        let audit = AuditEntry {
+            at: time(0),
+            who: "command admin".to_owned(),
+            from: None,
+            action: "settings imported".to_owned(),
+            before: None,
+            after: None,
+        };
+        beside.save(&written, &audit).await.expect("saved");
+        assert_eq!(
+            beside.load().await.expect("readable"),
+            Some(written.clone())
+        );
+        beside.close().await;
+        let text = scene.store.settings_text().await.expect("readable");
+        assert!(text.is_some_and(|text| text.contains("1000")));
+        let loaded = scene.store.load_settings().await.expect("readable");
+        assert_eq!(loaded, Some(written));
+        let newest = scene.store.audit_page(None, 9).await.expect("readable");
+        assert_eq!(newest[0].action, "settings imported");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_made_where_no_appliance_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let opened = SettingsBeside::open(directory.path()).await;
+        assert!(opened.is_err());
+        let entries = std::fs::read_dir(directory.path()).expect("readable");
+        assert_eq!(entries.count(), 0);
+    }
+}
