@@ -1,6 +1,6 @@
 //! In charge of everything that outlives the process: the only SQL.
 //!
-//! `appliance.db` holds settings, audit and retry queue; what was committed to it is synced. One
+//! `appliance.db` holds settings, audit, accounts and retry queue; what was committed to it is synced. One
 //! [`writer`] task writes it, everything that waits while it is busy in one transaction, and answers
 //! after COMMIT; pages and the queue read beside it. `history.db` holds the trail and the figures of
 //! each minute; nobody waits for it, and it may lose its last second in a power cut.
@@ -8,7 +8,10 @@
 //! Each function is one question or one change in the words of the queue, so that a second backend
 //! can stand beside this one.
 
+mod access;
+mod accounts;
 mod actions;
+mod api_tokens;
 mod checkpoint;
 mod columns;
 mod connections;
@@ -26,6 +29,7 @@ mod queue_figures;
 mod queue_read;
 mod queue_write;
 mod rows;
+mod sessions;
 mod settings;
 #[cfg(test)]
 mod testing;
@@ -42,6 +46,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use access::{AccessError, NewAccount, Refusal};
+pub use accounts::{AccountPatch, StoredAccount};
+pub use api_tokens::{NewApiToken, StoredApiToken};
 pub use error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
 pub use filter::QueueFilter;
 pub use history_prune::Pruned;
@@ -51,6 +58,7 @@ pub use history_rows::{
 pub use queue_figures::{AgeRow, NextHopBacklog, QueueFigures, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
+pub use sessions::{NewSession, SecondFactor, StoredSession};
 pub use settings::{AuditEntry, AuditItem};
 
 use crate::limits;
