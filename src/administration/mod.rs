@@ -2,15 +2,27 @@
 //!
 //! Pages, API and command line all come through here, so that no door has rules of its own.
 
+pub mod accounts;
+pub mod api_tokens;
+mod attempts;
 pub mod first_start;
+pub mod login;
+pub mod own_account;
 pub mod queue;
 pub mod settings;
+pub mod setup;
+#[cfg(test)]
+mod testing;
 
 use std::fmt;
 use std::net::IpAddr;
 
+pub use accounts::{AccountChange, AccountError, Accounts};
 pub use first_start::FirstStart;
+pub use login::{Entered, Entrance, LoginError};
+pub use own_account::Login;
 pub use settings::{Administration, ChangeError};
+pub use setup::SetupKey;
 
 /// Who asks for a change, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
