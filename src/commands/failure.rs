@@ -87,7 +87,12 @@ pub(super) fn of_usage(error: &clap::Error) -> Failure {
         error.kind(),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
     ) {
-        let message = "a command is missing: serve, demo, sink or healthcheck";
+        let usage = error.to_string();
+        let message = if usage.contains("fastpath admin <COMMAND>") {
+            "a command is missing: admin reset-password or create-token"
+        } else {
+            "a command is missing: serve, demo, sink, healthcheck or admin"
+        };
         return Failure::new(Exit::Usage, message.to_owned());
     }
     let text = error.to_string();

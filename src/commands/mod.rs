@@ -1,8 +1,9 @@
-//! The commands: serve, demo, sink, healthcheck.
+//! The commands: serve, demo, sink, healthcheck, admin.
 //!
 //! Each has its options in two steps: as written (what the command line and the environment say) and
 //! as run (checked, before anything is opened or bound).
 
+mod admin;
 mod demo;
 pub mod environment;
 pub mod failure;
@@ -41,6 +42,9 @@ enum Command {
     Sink(sink::Written),
     /// Ask a running appliance whether it is ready: exit 0 when it is, 1 when not
     Healthcheck(healthcheck::Written),
+    /// Change an appliance from its data directory, also while it runs
+    #[command(subcommand)]
+    Admin(admin::Command),
 }
 
 /// Runs the command that `arguments` name; the first is the program's name.
@@ -64,6 +68,7 @@ pub fn run(
         Command::Demo(written) => demo::run(&written, environment),
         Command::Sink(written) => sink::run(&written.check()?),
         Command::Healthcheck(written) => healthcheck::run(&written.check(environment)?),
+        Command::Admin(command) => admin::run(command, environment),
     }
 }
 
@@ -82,9 +87,17 @@ mod tests {
     fn a_bad_command_line_is_one_line_that_names_the_option() {
         check(
             &[],
-            "a command is missing: serve, demo, sink or healthcheck",
+            "a command is missing: serve, demo, sink, healthcheck or admin",
         );
         check(&["fly"], "unrecognized subcommand 'fly'");
+        check(
+            &["admin"],
+            "a command is missing: admin reset-password or create-token",
+        );
+        check(
+            &["admin", "create-token", "backup", "--scope", "all"],
+            "--scope: “all” is neither read_only nor read_write",
+        );
         check(
             &["serve", "--smpt-listen", "x"],
             "unexpected argument '--smpt-listen' found",

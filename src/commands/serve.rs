@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::options::{Checked, LogFormat};
 use super::{Failure, logging};
+use crate::administration::SetupKey;
 use crate::appliance::Appliance;
 use crate::boot::{self, Addresses, DataDirectory};
 
@@ -26,8 +27,10 @@ pub(super) fn run(options: Checked) -> Result<(), Failure> {
     let result = runtime.block_on(async {
         let shutdown = shutdown_on_signal()?;
         let appliance = begin(&options, &directory).await?;
+        tell_setup(&options, &appliance);
         if options.log.format == LogFormat::Text {
-            print!("{}", summary(&options, appliance.addresses()));
+            let setup = appliance.accounts().setup_key();
+            print!("{}", summary(&options, appliance.addresses(), setup));
         }
         appliance.run(shutdown).await
     });
@@ -61,6 +64,30 @@ pub(super) async fn begin(
     Ok(appliance)
 }
 
+/// How to set it up, for the log: somebody has to read it there.
+fn tell_setup(options: &Checked, appliance: &Appliance) {
+    let page = setup_page(appliance.addresses());
+    match appliance.accounts().setup_key() {
+        Some(SetupKey::Made(password)) => warn!(
+            page,
+            one_time_password = password.expose(),
+            "nobody administers this appliance yet: set it up in a browser"
+        ),
+        Some(SetupKey::Given) => warn!(
+            page,
+            "nobody administers this appliance yet: set it up in a browser, with FASTPATH_ADMIN_PASSWORD"
+        ),
+        None if options.first_start.admin_password.is_some() => {
+            info!("ignored: FASTPATH_ADMIN_PASSWORD counts until the appliance is set up");
+        }
+        None => {}
+    }
+}
+
+fn setup_page(addresses: &Addresses) -> String {
+    format!("http://{}/setup", addresses.web)
+}
+
 /// Cancelled by SIGTERM (a service manager's) and SIGINT (Ctrl-C).
 pub(super) fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be awaited")?;
@@ -79,18 +106,32 @@ pub(super) fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
 }
 
 /// What a person who just started it wants to know.
-fn summary(options: &Checked, addresses: &Addresses) -> String {
+fn summary(options: &Checked, addresses: &Addresses, setup: Option<SetupKey<'_>>) -> String {
     let mut text = format!(
         "Fastpath {} takes mail as {}\n",
         env!("CARGO_PKG_VERSION"),
         options.boot.hostname
     );
     text.push_str(&where_things_are(addresses, &options.boot.data_directory));
+    let page = setup_page(addresses);
+    match setup {
+        Some(SetupKey::Made(password)) => {
+            let password = password.expose();
+            let _ = writeln!(
+                text,
+                "  set up     {page} with the one-time password {password}"
+            );
+        }
+        Some(SetupKey::Given) => {
+            let _ = writeln!(text, "  set up     {page} with FASTPATH_ADMIN_PASSWORD");
+        }
+        None => {}
+    }
     text.push_str("Stop it with Ctrl-C.\n");
     text
 }
 
-/// The addresses and the token's file, indented.
+/// The addresses and the data directory, indented.
 pub(super) fn where_things_are(addresses: &Addresses, data_directory: &Path) -> String {
     let mut text = String::new();
     for address in &addresses.smtp {
@@ -98,14 +139,13 @@ pub(super) fn where_things_are(addresses: &Addresses, data_directory: &Path) -> 
     }
     let _ = writeln!(text, "  page       http://{}/", addresses.web);
     let _ = writeln!(text, "  data       {}", data_directory.display());
-    let token = data_directory.join("api-token");
-    let _ = writeln!(text, "  API token  in {}", token.display());
     text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::boot::Secret;
     use crate::commands::environment::Environment;
     use crate::commands::options::Written;
 
@@ -121,16 +161,28 @@ mod tests {
             smtp: options.boot.smtp_listen.clone(),
             web: options.boot.web_listen,
         };
-        let expected = format!(
-            "Fastpath {} takes mail as relay.example.net
+        let made = Secret::new("k7qd-02xw".to_owned());
+        for (setup, line) in [
+            (None, ""),
+            (
+                Some(SetupKey::Made(&made)),
+                "  set up     http://127.0.0.1:8025/setup with the one-time password k7qd-02xw\n",
+            ),
+            (
+                Some(SetupKey::Given),
+                "  set up     http://127.0.0.1:8025/setup with FASTPATH_ADMIN_PASSWORD\n",
+            ),
+        ] {
+            let expected = format!(
+                "Fastpath {} takes mail as relay.example.net
   mail       127.0.0.1:2525
   page       http://127.0.0.1:8025/
   data       /data
-  API token  in /data/api-token
-Stop it with Ctrl-C.
+{line}Stop it with Ctrl-C.
 ",
-            env!("CARGO_PKG_VERSION")
-        );
-        assert_eq!(summary(&options, &addresses), expected);
+                env!("CARGO_PKG_VERSION")
+            );
+            assert_eq!(summary(&options, &addresses, setup), expected);
+        }
     }
 }

@@ -125,6 +125,12 @@ impl Store {
         Self::open_with(data_directory, spool, None).await
     }
 
+    /// Whether there is a store in this directory.
+    #[must_use]
+    pub fn is_in(data_directory: &Path) -> bool {
+        Database::Appliance.file(data_directory).is_file()
+    }
+
     async fn open_with(
         data_directory: &Path,
         spool: &Arc<Spool>,

@@ -4,15 +4,26 @@
 //! [`crate::administration`].
 
 pub mod access;
+mod account;
+mod accounts;
 mod api;
+mod api_tokens;
 mod assets;
 mod connections;
+mod cookies;
 mod error;
 mod health;
+mod local_path;
+mod login;
 mod metrics;
 mod overview;
+mod own_account;
 mod page;
+mod plain;
+mod problems;
+mod route;
 pub mod routes;
+mod setup;
 mod wording;
 
 use std::fmt;
@@ -21,7 +32,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::administration::Administration;
+use crate::administration::{Accounts, Administration};
 use crate::delivery::NextHopFigures;
 use crate::message::{MemoryBudget, Spool};
 use crate::queue::Queue;
@@ -29,7 +40,6 @@ use crate::session::ReceivingCounters;
 use crate::statistics::{Live, QueueSize, Resident, Statistics};
 use crate::store::{ReadError, Store};
 
-pub use access::Token;
 pub use connections::Door;
 
 /// What the pages and the API work with.
@@ -54,8 +64,8 @@ pub struct Context {
     pub next_hops: Box<dyn Fn() -> Vec<NextHopFigures> + Send + Sync>,
     /// Whether mail is taken; the reason when it is not.
     pub readiness: Box<dyn Fn() -> Result<(), &'static str> + Send + Sync>,
-    /// The token of the API.
-    pub token: Token,
+    /// Who gets in.
+    pub accounts: Arc<Accounts>,
     /// Plain HTTP on an address that others reach: every page warns.
     pub plain_http_is_exposed: bool,
 }

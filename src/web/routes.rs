@@ -6,54 +6,79 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::{Context, access, api, assets, health, metrics, overview};
-use crate::accounts::Role;
+use super::route::{Route, api, metrics, open, page};
+use super::{
+    Context, account, accounts, api, api_tokens, assets, health, login, metrics, overview,
+    own_account, setup,
+};
+use crate::accounts::Role::{Administrator, Operator, Viewer};
 use crate::limits;
 
-/// Every path of the web address.
-pub fn router(context: Arc<Context>) -> Router {
-    let open = Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/static/{file}", get(assets::file));
-    let pages = |role| from_fn_with_state((Arc::clone(&context), role), access::pages);
-    let to_see = Router::new()
-        .route("/", get(overview::page))
-        .route_layer(pages(Role::Viewer));
-    let metrics = Router::new()
-        .route("/metrics", get(metrics::page))
-        .route_layer(from_fn_with_state(Arc::clone(&context), access::metrics));
-    let api = |role| from_fn_with_state((Arc::clone(&context), role), access::api);
-    let api_to_see = Router::new()
-        .route("/api/v1/statistics/live", get(api::statistics::live))
-        .route("/api/v1/settings", get(api::settings::show))
-        .route("/api/v1/queue", get(api::queue::list))
-        .route("/api/v1/messages", get(api::messages::list))
-        .route("/api/v1/messages/{id}", get(api::messages::trail))
-        .route_layer(api(Role::Viewer));
-    let api_to_operate = Router::new()
-        .route("/api/v1/queue/actions", post(api::queue::act))
-        .route_layer(api(Role::Operator));
-    let api_to_administer = Router::new()
-        .route("/api/v1/settings", patch(api::settings::change))
-        .route_layer(api(Role::Administrator));
+/// Every path of the web address, with what it asks of whoever comes.
+fn table() -> Vec<Route> {
+    vec![
+        open("/healthz").get(health::alive),
+        open("/readyz").get(health::ready),
+        open("/static/{file}").get(assets::file),
+        open("/setup").get(setup::page).post(setup::submit),
+        open("/login").get(login::page).post(login::submit),
+        metrics("/metrics").get(metrics::page),
+        //
+        page(Viewer, "/").get(overview::page),
+        page(Viewer, "/logout").post(login::out),
+        page(Viewer, "/account").get(own_account::page),
+        page(Viewer, "/account/password").post(own_account::change_password),
+        page(Viewer, "/account/second-factor").post(own_account::begin_second_factor),
+        page(Viewer, "/account/second-factor/confirm").post(own_account::confirm_second_factor),
+        page(Viewer, "/account/second-factor/off").post(own_account::switch_off_second_factor),
+        page(Viewer, "/account/sessions/end").post(own_account::end_other_sessions),
+        //
+        page(Administrator, "/settings/accounts")
+            .get(accounts::page)
+            .post(accounts::add),
+        page(Administrator, "/settings/accounts/{name}").get(account::page),
+        page(Administrator, "/settings/accounts/{name}/role").post(account::change_role),
+        page(Administrator, "/settings/accounts/{name}/password").post(account::reset_password),
+        page(Administrator, "/settings/accounts/{name}/remove").post(account::remove),
+        page(Administrator, "/settings/tokens")
+            .get(api_tokens::page)
+            .post(api_tokens::create),
+        page(Administrator, "/settings/tokens/{id}/revoke").post(api_tokens::revoke),
+        //
+        api(Viewer, "/api/v1/statistics/live").get(api::statistics::live),
+        api(Viewer, "/api/v1/settings").get(api::settings::show),
+        api(Administrator, "/api/v1/settings").patch(api::settings::change),
+        api(Viewer, "/api/v1/queue").get(api::queue::list),
+        api(Operator, "/api/v1/queue/actions").post(api::queue::act),
+        api(Viewer, "/api/v1/messages").get(api::messages::list),
+        api(Viewer, "/api/v1/messages/{id}").get(api::messages::trail),
+        api(Administrator, "/api/v1/accounts")
+            .get(api::accounts::list)
+            .post(api::accounts::create),
+        api(Administrator, "/api/v1/accounts/{name}")
+            .patch(api::accounts::change)
+            .delete(api::accounts::remove),
+        api(Administrator, "/api/v1/tokens")
+            .get(api::tokens::list)
+            .post(api::tokens::create),
+        api(Administrator, "/api/v1/tokens/{id}").delete(api::tokens::revoke),
+    ]
+}
 
+/// Answers requests by the table.
+pub fn router(context: Arc<Context>) -> Router {
+    let routes = table().into_iter().fold(Router::new(), |router, route| {
+        router.route(route.path, route.guarded(&context))
+    });
     // The last layer is the outermost: it sees the request first and the answer last.
-    Router::new()
-        .merge(open)
-        .merge(to_see)
-        .merge(metrics)
-        .merge(api_to_see)
-        .merge(api_to_operate)
-        .merge(api_to_administer)
+    routes
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES))
@@ -119,4 +144,4 @@ async fn with_security_headers(mut response: Response) -> Response {
 
 #[cfg(test)]
 #[path = "routes_tests.rs"]
-mod tests;
+pub(in crate::web) mod tests;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// A share of 0 to 1 in percent with one decimal; a dash when there is none. Never "100.0 %" for
 /// less than all, nor "0.0 %" for more than nothing.
 pub(super) fn percent(share: Option<f64>) -> String {
@@ -75,6 +77,18 @@ pub(super) fn age(time: Duration) -> String {
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
     }
+}
+
+/// How long ago that was.
+pub(super) fn since(then: Timestamp, now: Timestamp) -> String {
+    // A clock that was set back makes a negative time.
+    let gone = Duration::try_from(now.duration_since(then)).unwrap_or_default();
+    format!("{} ago", age(gone))
+}
+
+/// The day of a time.
+pub(super) fn day(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d").to_string()
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The API: everything the pages can do, in JSON.
 
+pub(super) mod accounts;
 pub(super) mod messages;
 pub(super) mod queue;
 pub(super) mod settings;
 pub(super) mod statistics;
+pub(super) mod tokens;
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
