@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::accounts::{Logins, Passwords, Roster, RosterPublisher};
-use crate::administration::{Administration, FirstStart, SmtpLogins, first_start};
+use crate::administration::{Accounts, Administration, FirstStart, SmtpLogins, first_start};
 use crate::alerts::{self, Alerts};
 use crate::boot::{self, Addresses, DataDirectory, Options};
 use crate::delivery::Delivery;
@@ -34,6 +34,7 @@ use crate::web;
 pub struct Appliance {
     addresses: Addresses,
     administration: Arc<Administration>,
+    accounts: Arc<Accounts>,
     statistics: Arc<Statistics>,
     /// Everything that stops with the first word: accepting, sessions, the queue's runner.
     front: CancellationToken,
@@ -166,6 +167,8 @@ impl Appliance {
         );
         let administration = Administration::new(store.clone(), publisher);
         sessions.spawn(Arc::clone(&administration).follow_store(front.clone()));
+        let one_time = first_start.admin_password.as_ref();
+        let accounts = Accounts::open(store.clone(), Passwords::new(), one_time).await?;
         let figures = Arc::clone(&delivery);
         let web = web::Context {
             hostname: Arc::clone(&options.hostname),
@@ -183,7 +186,7 @@ impl Appliance {
             live_feed: Arc::default(),
             next_hops: Box::new(move || figures.next_hops()),
             readiness: Box::new(readiness(store.clone(), front.clone())),
-            token: api_token(directory, first_start)?,
+            accounts: Arc::clone(&accounts),
             plain_http_is_exposed: !addresses.web.ip().is_loopback(),
         };
         let web = Stoppable::spawn("web", |stop| async move {
@@ -194,6 +197,7 @@ impl Appliance {
         Ok(Self {
             addresses,
             administration,
+            accounts,
             statistics,
             front,
             web,
@@ -217,6 +221,12 @@ impl Appliance {
     #[must_use]
     pub fn administration(&self) -> &Arc<Administration> {
         &self.administration
+    }
+
+    /// Who gets in.
+    #[must_use]
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
     }
 
     /// What it has counted.
@@ -353,14 +363,6 @@ fn open_tls(
         listener::follow_certificate(Arc::clone(&tls), settings.clone(), shutdown.clone());
     tasks.spawn(following);
     Ok(tls)
-}
-
-fn api_token(directory: &DataDirectory, first_start: &FirstStart) -> anyhow::Result<web::Token> {
-    let token = directory.api_token(first_start.api_token.as_ref())?;
-    if token.is_new {
-        info!(file = %token.file.display(), "the token of the API was written");
-    }
-    Ok(web::Token::new(token.secret.expose()))
 }
 
 /// Whether mail is taken, and why not.

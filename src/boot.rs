@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// Where things are, checked. Everything else is a setting in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Databases, spool, certificate, token.
+    /// Databases, spool, certificate.
     pub data_directory: PathBuf,
     /// Where mail is taken; at least one.
     pub smtp_listen: Vec<SocketAddr>,
@@ -127,51 +127,6 @@ impl DataDirectory {
         // A file that stays is harmless: the health check finds nobody there.
         let _ = std::fs::remove_file(self.path.join(ADDRESSES_FILE));
     }
-
-    /// The token of the API. On the first start it is `given`, or made; from then on it stands in the
-    /// file `api-token`.
-    ///
-    /// # Errors
-    /// When the file cannot be read or written.
-    pub fn api_token(&self, given: Option<&Secret>) -> io::Result<ApiToken> {
-        let file = self.path.join("api-token");
-        match std::fs::read_to_string(&file) {
-            Ok(text) if !text.trim().is_empty() => {
-                return Ok(ApiToken {
-                    secret: Secret::new(text.trim().to_owned()),
-                    file,
-                    is_new: false,
-                });
-            }
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let secret = given.cloned().unwrap_or_else(random_token);
-        write_atomically(&file, &format!("{}\n", secret.expose()), 0o600)?;
-        Ok(ApiToken {
-            secret,
-            file,
-            is_new: true,
-        })
-    }
-}
-
-/// The token of the API and where it stands.
-#[derive(Debug)]
-pub struct ApiToken {
-    /// The token.
-    pub secret: Secret,
-    /// The file that holds it.
-    pub file: PathBuf,
-    /// It was written just now: this is the first start.
-    pub is_new: bool,
-}
-
-/// 160 random bits: nobody guesses them, and they fit a line.
-fn random_token() -> Secret {
-    let bytes: [u8; 20] = rand::random();
-    Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 const ADDRESSES_FILE: &str = "addresses.json";
@@ -294,25 +249,9 @@ mod tests {
     }
 
     #[test]
-    fn the_token_of_the_first_start_stays() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let directory = DataDirectory::open(directory.path()).expect("it is free");
-        let given = Secret::new("first".to_owned());
-        let token = directory.api_token(Some(&given)).expect("written");
-        assert!(token.is_new);
-        let later = Secret::new("later".to_owned());
-        let token = directory.api_token(Some(&later)).expect("read");
-        assert_eq!((token.secret, token.is_new), (given, false));
-        let mode = token.file.metadata().expect("it exists").permissions();
-        assert_eq!(mode.mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn tokens_are_made_when_none_is_given() {
-        let (first, second) = (random_token(), random_token());
-        assert_eq!(first.expose().len(), 40);
-        assert_ne!(first, second);
-        assert_eq!(format!("{first:?}"), "(secret)");
+    fn secrets_are_not_shown() {
+        let secret = Secret::new("open sesame".to_owned());
+        assert_eq!(format!("{secret:?}"), "(secret)");
     }
 
     #[test]

@@ -1,12 +1,32 @@
-//! Administrators and SMTP logins: who they are, and what they may do.
+//! Administrators and SMTP logins: who they are, what they show to get in, and what they may do.
+//!
+//! Nothing here is stored or decided for good: the rows are in [`crate::store`], who gets in is said
+//! in [`crate::administration`].
 
 mod logins;
 mod passwords;
 mod role;
 mod roster;
+pub mod rules;
+mod scope;
+mod second_factor;
+mod spelled;
+mod token;
 mod wrong_logins;
 
 pub use logins::{LoginError, Logins};
 pub use passwords::{Busy, Passwords};
 pub use role::Role;
 pub use roster::{CurrentRoster, Roster, RosterPublisher, SmtpLogin};
+pub use scope::Scope;
+pub use second_factor::SharedSecret;
+pub use spelled::{RecoveryCode, spelled_secret};
+pub use token::{Token, TokenHash};
+
+/// The row of an account. It is never used for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AccountId(pub i64);
+
+/// The row of an API token. It is never used for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ApiTokenId(pub i64);

@@ -4,8 +4,8 @@ use anyhow::Context as _;
 use ipnet::IpNet;
 use tracing::info;
 
-use super::Actor;
 use super::settings::Difference;
+use super::{Actor, api_tokens};
 use crate::boot::Secret;
 use crate::settings::next_hop::ServerAddress;
 use crate::settings::{FieldErrors, Settings, Written};
@@ -20,9 +20,10 @@ pub struct FirstStart {
     pub trusted_networks: Option<Vec<IpNet>>,
     /// FASTPATH_RELAY_DOMAINS.
     pub relay_domains: Option<Vec<String>>,
-    /// FASTPATH_ADMIN_PASSWORD.
+    /// FASTPATH_ADMIN_PASSWORD: the one-time password of /setup. It counts until that was done, which
+    /// may be later than the first start.
     pub admin_password: Option<Secret>,
-    /// FASTPATH_API_TOKEN.
+    /// FASTPATH_API_TOKEN: may read and write.
     pub api_token: Option<Secret>,
 }
 
@@ -51,7 +52,6 @@ impl FirstStart {
             (self.next_hop.is_some(), "FASTPATH_NEXT_HOP"),
             (self.trusted_networks.is_some(), "FASTPATH_TRUSTED_NETWORKS"),
             (self.relay_domains.is_some(), "FASTPATH_RELAY_DOMAINS"),
-            (self.admin_password.is_some(), "FASTPATH_ADMIN_PASSWORD"),
             (self.api_token.is_some(), "FASTPATH_API_TOKEN"),
         ];
         given
@@ -84,6 +84,11 @@ pub async fn settings(store: &Store, first_start: &FirstStart) -> anyhow::Result
         .settings()
         .context("the first start's settings do not hold")?;
     let actor = Actor::command("serve");
+    // Before the settings: while there are none, the next start is the first one again.
+    if let Some(token) = &first_start.api_token {
+        let adopted = api_tokens::adopt(store, token, &actor).await;
+        adopted.context("the API token cannot be stored")?;
+    }
     let entry = Difference::between(&Written::default(), settings.written())
         .unwrap_or_default()
         .audited("first start", &actor);
@@ -91,11 +96,6 @@ pub async fn settings(store: &Store, first_start: &FirstStart) -> anyhow::Result
         .save_settings(settings.written(), entry)
         .await
         .context("the settings cannot be stored")?;
-    if first_start.admin_password.is_some() {
-        info!(
-            "FASTPATH_ADMIN_PASSWORD has no effect: there are no accounts yet, the API token opens the page"
-        );
-    }
     Ok(settings)
 }
 

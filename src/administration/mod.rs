@@ -2,19 +2,31 @@
 //!
 //! Pages, API and command line all come through here, so that no door has rules of its own.
 
+pub mod accounts;
+pub mod api_tokens;
+mod attempts;
 pub mod backup;
 pub mod first_start;
+pub mod login;
+pub mod own_account;
 pub mod queue;
 pub mod restore;
 pub mod settings;
 pub mod settings_file;
+pub mod setup;
 pub mod smtp_logins;
+#[cfg(test)]
+mod testing;
 
 use std::fmt;
 use std::net::IpAddr;
 
+pub use accounts::{AccountChange, AccountError, Accounts};
 pub use first_start::FirstStart;
+pub use login::{Entered, Entrance, LoginError};
+pub use own_account::Login;
 pub use settings::{Administration, ChangeError};
+pub use setup::SetupKey;
 pub use smtp_logins::{SmtpLoginError, SmtpLogins};
 
 /// Who asks for a change, and from where.

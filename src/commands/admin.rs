@@ -1,20 +1,33 @@
-//! `fastpath admin`: what an administrator does on the machine itself.
+//! `fastpath admin`: changes an appliance from its data directory, also while it runs.
+//!
+//! The store is opened beside the running appliance, which looks accounts and tokens up each time and
+//! so notices at once. The data directory's lock is not taken.
 
+use std::io::{self, IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use super::environment::Environment;
-use super::{Failure, admin_settings, backup};
+use super::{Exit, Failure, admin_settings, backup, options, serve};
+use crate::accounts::{Passwords, Role, Scope, spelled_secret};
+use crate::administration::{AccountChange, AccountError, Accounts, Actor};
+use crate::limits;
+use crate::message::Spool;
+use crate::store::{Refusal, Store};
 
-/// What the command line says.
-#[derive(Clone, Debug, Args)]
-#[command(arg_required_else_help = false)]
-pub(super) struct Written {
-    #[command(subcommand)]
-    command: Command,
-}
+/// 100 bits.
+const PASSWORD_GROUPS: usize = 5;
 
-#[derive(Clone, Debug, Subcommand)]
-enum Command {
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Give an account a new password, read from standard input, or made and printed
+    ResetPassword(ResetPassword),
+    /// Make a token for the API and print it, this once
+    CreateToken(CreateToken),
     /// Export or import the settings
     Settings(admin_settings::Written),
     /// Copy everything to a directory, while the appliance runs
@@ -23,11 +36,217 @@ enum Command {
     Restore(backup::Written),
 }
 
-/// Runs the command.
-pub(super) fn run(written: &Written, environment: &Environment) -> Result<(), Failure> {
-    match &written.command {
-        Command::Settings(written) => admin_settings::run(written, environment),
-        Command::Backup(written) => backup::run_backup(written, environment),
-        Command::Restore(written) => backup::run_restore(written, environment),
+/// Where the appliance is.
+#[derive(Debug, Args)]
+struct Where {
+    /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
+    #[arg(long, value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+}
+
+/// `reset-password`.
+#[derive(Debug, Args)]
+pub(super) struct ResetPassword {
+    /// The account; it is made when there is no administrator at all
+    name: String,
+    /// Switch the account's one-time codes off as well
+    #[arg(long)]
+    without_totp: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// `create-token`.
+#[derive(Debug, Args)]
+pub(super) struct CreateToken {
+    /// What it is for
+    name: String,
+    /// read_only or read_write
+    #[arg(long)]
+    scope: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Does it.
+pub(super) fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
+    match command {
+        Command::ResetPassword(command) => {
+            let directory = command.place.check(environment)?;
+            let given = password_from_input().map_err(Failure::io)?;
+            let text = beside(&directory, async |accounts| {
+                reset_password(accounts, &command.name, command.without_totp, given).await
+            })?;
+            print!("{text}");
+        }
+        Command::CreateToken(command) => {
+            let scope = Scope::from_word(&command.scope).ok_or_else(|| {
+                let problem = format!("“{}” is neither read_only nor read_write", command.scope);
+                Failure::usage("--scope", problem)
+            })?;
+            let directory = command.place.check(environment)?;
+            let token = beside(&directory, async |accounts| {
+                let actor = Actor::command("admin create-token");
+                let created = accounts
+                    .create_api_token(&command.name, scope, &actor)
+                    .await;
+                created.map(|(_, token)| token)
+            })?;
+            println!("{}", token.expose());
+        }
+        Command::Settings(written) => admin_settings::run(&written, environment)?,
+        Command::Backup(written) => backup::run_backup(&written, environment)?,
+        Command::Restore(written) => backup::run_restore(&written, environment)?,
+    }
+    Ok(())
+}
+
+impl Where {
+    /// The data directory, which must be one.
+    fn check(&self, environment: &Environment) -> Result<PathBuf, Failure> {
+        let serve = options::Written {
+            data_dir: self.data_dir.clone(),
+            ..options::Written::default()
+        };
+        let directory = serve.data_directory_or_default(environment);
+        if Store::is_in(&directory) {
+            Ok(directory)
+        } else {
+            let problem = "is no data directory of an appliance: start it there once";
+            Err(Failure::io(format!("{} {problem}", directory.display())))
+        }
+    }
+}
+
+/// Works on the accounts of an appliance that may be running.
+fn beside<T>(
+    directory: &Path,
+    work: impl AsyncFnOnce(&Accounts) -> Result<T, AccountError>,
+) -> Result<T, Failure> {
+    let runtime = serve::runtime()?;
+    runtime.block_on(async {
+        let (store, closing) = open(directory).await?;
+        let accounts = Accounts::open(store.clone(), Passwords::new(), None).await;
+        let accounts: Arc<Accounts> = accounts.map_err(anyhow::Error::from)?;
+        let done = work(&accounts).await;
+        // What was done is committed; another process may hold the database while we go.
+        let _ = store.close(closing).await;
+        done.map_err(failure)
+    })
+}
+
+async fn open(directory: &Path) -> anyhow::Result<(Store, crate::store::Writers)> {
+    // Commands about accounts leave the spool alone, but the store wants one.
+    let spool =
+        Spool::open(directory.join("spool"), "admin").context("the spool cannot be used")?;
+    Ok(Store::open_beside(directory, &spool).await?)
+}
+
+fn failure(error: AccountError) -> Failure {
+    match error {
+        AccountError::Invalid(_) | AccountError::Refused(_) => {
+            Failure::new(Exit::Usage, error.to_string())
+        }
+        error => Failure::io(error),
+    }
+}
+
+/// Says what was done, and the password when it was made.
+async fn reset_password(
+    accounts: &Accounts,
+    name: &str,
+    without_totp: bool,
+    given: Option<String>,
+) -> Result<String, AccountError> {
+    let (password, made) = match given {
+        Some(given) => (given, None),
+        None => {
+            let made = spelled_secret(PASSWORD_GROUPS);
+            (made.clone(), Some(made))
+        }
+    };
+    let actor = Actor::command("admin reset-password");
+    let change = AccountChange {
+        password: Some(password.clone()),
+        without_second_factor: without_totp,
+        ..AccountChange::default()
+    };
+    let what = match accounts.amend(name, change, &actor).await {
+        Ok(()) => "has a new password; its sessions have ended",
+        Err(AccountError::Refused(Refusal::NoSuchAccount))
+            if !has_administrator(accounts).await? =>
+        {
+            let role = Role::Administrator;
+            accounts.create(name, role, password, &actor).await?;
+            "is the administrator now"
+        }
+        Err(error) => return Err(error),
+    };
+    let mut text = format!("{name} {what}.\n");
+    if let Some(made) = made {
+        text.push_str(&format!("password: {made}\n"));
+    }
+    Ok(text)
+}
+
+async fn has_administrator(accounts: &Accounts) -> Result<bool, AccountError> {
+    let all = accounts.list().await?;
+    Ok(all
+        .iter()
+        .any(|account| account.role == Role::Administrator))
+}
+
+/// The first line of the standard input; none when a person sits there, or when it is empty.
+fn password_from_input() -> io::Result<Option<String>> {
+    let input = io::stdin();
+    if input.is_terminal() {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    // Of a character up to four bytes, and its line end.
+    let most = 4 * limits::PASSWORD_CHARACTERS_MAX as u64 + 2;
+    input.take(most).read_to_string(&mut text)?;
+    let line = text.lines().next().unwrap_or_default();
+    Ok((!line.is_empty()).then(|| line.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    async fn reset(store: &Store, name: &str, given: Option<&str>) -> Result<String, AccountError> {
+        let accounts = Accounts::open(store.clone(), Passwords::new(), None).await;
+        let accounts = accounts.expect("readable");
+        reset_password(&accounts, name, true, given.map(str::to_owned)).await
+    }
+
+    #[tokio::test]
+    async fn a_password_is_reset_and_the_first_administrator_made() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
+        let opened = Store::open(directory.path(), &spool, Timestamp::now()).await;
+        let (store, writers) = opened.expect("a store");
+
+        let made = reset(&store, "admin", None).await.expect("made");
+        assert!(
+            made.starts_with("admin is the administrator now.\npassword: "),
+            "{made}"
+        );
+        assert!(store.setup_is_done().await.expect("readable"));
+        let given = reset(&store, "ADMIN", Some("a password of mine")).await;
+        let given = given.expect("reset");
+        assert_eq!(
+            given,
+            "ADMIN has a new password; its sessions have ended.\n"
+        );
+        let typing_error = reset(&store, "amdin", None).await;
+        assert!(matches!(
+            typing_error,
+            Err(AccountError::Refused(Refusal::NoSuchAccount))
+        ));
+        let short = reset(&store, "admin", Some("short")).await;
+        assert!(matches!(short, Err(AccountError::Invalid(_))));
+        store.close(writers).await;
     }
 }

@@ -17,7 +17,8 @@ use super::options::{Checked, Written};
 use super::report_box::ReportBox;
 use super::sink::{Sink, Voice};
 use super::{Failure, feeder, logging, serve};
-use crate::administration::Actor;
+use crate::accounts::{Role, spelled_secret};
+use crate::administration::{AccountChange, AccountError, Accounts, Actor};
 use crate::boot::{Addresses, DataDirectory};
 use crate::statistics::Statistics;
 use crate::statistics::counters::Counter;
@@ -30,6 +31,10 @@ const REPORT_BOX: SocketAddr =
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 /// The demo speaks itself: the log says only what is wrong, unless more is asked for.
 const LOG: &str = "warn";
+/// Whose account a newcomer uses.
+const NAME: &str = "demo";
+/// 100 bits.
+const PASSWORD_GROUPS: usize = 5;
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(written: &Written, environment: &Environment) -> Result<(), Failure> {
@@ -94,8 +99,12 @@ async fn show(options: &Checked, directory: &DataDirectory) -> anyhow::Result<()
         .administration()
         .change(patch, Actor::command("demo"))
         .await?;
+    let password = let_in(appliance.accounts()).await?;
     let addresses = appliance.addresses().clone();
-    print!("{}", welcome(&addresses, directory.path(), destination));
+    print!(
+        "{}",
+        welcome(&addresses, directory.path(), destination, &password)
+    );
     let door = addresses
         .smtp
         .first()
@@ -108,6 +117,26 @@ async fn show(options: &Checked, directory: &DataDirectory) -> anyhow::Result<()
     let result = appliance.run(shutdown).await;
     end.cancel();
     result
+}
+
+/// Makes the administrator of the tour, or gives them a new password, which it returns.
+async fn let_in(accounts: &Accounts) -> anyhow::Result<String> {
+    let password = spelled_secret(PASSWORD_GROUPS);
+    let actor = Actor::command("demo");
+    let role = Role::Administrator;
+    let made = accounts.create(NAME, role, password.clone(), &actor).await;
+    if let Err(AccountError::Invalid(_)) = made {
+        // The name is taken: the data directory is of an earlier tour.
+        let change = AccountChange {
+            role: Some(role),
+            password: Some(password.clone()),
+            without_second_factor: true,
+        };
+        accounts.amend(NAME, change, &actor).await?;
+    } else {
+        made?;
+    }
+    Ok(password)
 }
 
 /// Binds `address`, or any port beside it when that one is taken.
@@ -137,12 +166,18 @@ fn settings(destination: SocketAddr, report_box: SocketAddr) -> Map<String, Valu
 }
 
 /// What to look at, and what to try.
-fn welcome(addresses: &Addresses, data_directory: &Path, destination: SocketAddr) -> String {
+fn welcome(
+    addresses: &Addresses,
+    data_directory: &Path,
+    destination: SocketAddr,
+    password: &str,
+) -> String {
     let mut text = format!(
         "Fastpath {} · demo\n\n{}",
         env!("CARGO_PKG_VERSION"),
         serve::where_things_are(addresses, data_directory)
     );
+    let _ = writeln!(text, "  log in     as {NAME} with {password}");
     let _ = writeln!(
         text,
         "  delivers   to an embedded destination on {destination}"
@@ -236,10 +271,11 @@ mod tests {
             smtp: vec!["127.0.0.1:2525".parse().expect("an address")],
             web: "127.0.0.1:8025".parse().expect("an address"),
         };
-        let text = welcome(&addresses, Path::new("/data"), SINK);
+        let text = welcome(&addresses, Path::new("/data"), SINK, "k7qd-02xw");
         for part in [
             "http://127.0.0.1:8025/",
-            "/data/api-token",
+            "  data       /data",
+            "  log in     as demo with k7qd-02xw",
             "swaks --server 127.0.0.1:2525 --from me@sender.example --to later@example.net",
         ] {
             assert!(text.contains(part), "{text}");

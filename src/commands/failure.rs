@@ -92,8 +92,16 @@ impl From<anyhow::Error> for Failure {
 
 /// What is wrong with a command line, without clap's further lines of advice.
 pub(super) fn of_usage(error: &clap::Error) -> Failure {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        let message = "a command is missing: serve, demo, sink, healthcheck or admin";
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
+    ) {
+        let usage = error.to_string();
+        let message = if usage.contains("fastpath admin <COMMAND>") {
+            "a command is missing: admin reset-password, create-token, settings, backup or restore"
+        } else {
+            "a command is missing: serve, demo, sink, healthcheck or admin"
+        };
         return Failure::new(Exit::Usage, message.to_owned());
     }
     let text = error.to_string();

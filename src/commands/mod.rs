@@ -44,8 +44,9 @@ enum Command {
     Sink(sink::Written),
     /// Ask a running appliance whether it is ready: exit 0 when it is, 1 when not
     Healthcheck(healthcheck::Written),
-    /// Settings, backup, restore
-    Admin(admin::Written),
+    /// Change an appliance from its data directory, also while it runs
+    #[command(subcommand)]
+    Admin(admin::Command),
 }
 
 /// Runs the command that `arguments` name; the first is the program's name.
@@ -69,7 +70,7 @@ pub fn run(
         Command::Demo(written) => demo::run(&written, environment),
         Command::Sink(written) => sink::run(&written.check()?),
         Command::Healthcheck(written) => healthcheck::run(&written.check(environment)?),
-        Command::Admin(written) => admin::run(&written, environment),
+        Command::Admin(command) => admin::run(command, environment),
     }
 }
 
@@ -103,6 +104,14 @@ mod tests {
             "the following required arguments were not provided: <DIRECTORY>",
         );
         check(&["fly"], "unrecognized subcommand 'fly'");
+        check(
+            &["admin"],
+            "a command is missing: admin reset-password, create-token, settings, backup or restore",
+        );
+        check(
+            &["admin", "create-token", "backup", "--scope", "all"],
+            "--scope: “all” is neither read_only nor read_write",
+        );
         check(
             &["serve", "--smpt-listen", "x"],
             "unexpected argument '--smpt-listen' found",

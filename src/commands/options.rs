@@ -37,7 +37,8 @@ First start only (later the database counts):
   FASTPATH_NEXT_HOP=smtp://host:port  where mail goes; unset: MX look-up
   FASTPATH_TRUSTED_NETWORKS           networks that may relay to anywhere, with commas
   FASTPATH_RELAY_DOMAINS              domains that everybody may send to, with commas
-  FASTPATH_ADMIN_PASSWORD, FASTPATH_API_TOKEN
+  FASTPATH_ADMIN_PASSWORD             the one-time password of /setup; unset: the log shows one
+  FASTPATH_API_TOKEN                  an API token that reads and changes everything
 Every secret has a variant with _FILE behind its name, for a file that holds it.";
 
 /// What the command line says.

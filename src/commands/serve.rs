@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::options::{Checked, LogFormat};
 use super::{Failure, logging};
+use crate::administration::SetupKey;
 use crate::appliance::Appliance;
 use crate::boot::container::{self, Keeping};
 use crate::boot::{self, Addresses, DataDirectory};
@@ -31,8 +32,13 @@ pub(super) fn run(options: Checked) -> Result<(), Failure> {
         if let Some(warning) = warning {
             warn!(directory = %directory.path().display(), "{warning}");
         }
+        tell_setup(&options, &appliance);
         if options.log.format == LogFormat::Text {
-            print!("{}", summary(&options, appliance.addresses(), warning));
+            let setup = appliance.accounts().setup_key();
+            print!(
+                "{}",
+                summary(&options, appliance.addresses(), setup, warning)
+            );
         }
         appliance.run(shutdown).await
     });
@@ -66,6 +72,30 @@ pub(super) async fn begin(
     Ok(appliance)
 }
 
+/// How to set it up, for the log: somebody has to read it there.
+fn tell_setup(options: &Checked, appliance: &Appliance) {
+    let page = setup_page(appliance.addresses());
+    match appliance.accounts().setup_key() {
+        Some(SetupKey::Made(password)) => warn!(
+            page,
+            one_time_password = password.expose(),
+            "nobody administers this appliance yet: set it up in a browser"
+        ),
+        Some(SetupKey::Given) => warn!(
+            page,
+            "nobody administers this appliance yet: set it up in a browser, with FASTPATH_ADMIN_PASSWORD"
+        ),
+        None if options.first_start.admin_password.is_some() => {
+            info!("ignored: FASTPATH_ADMIN_PASSWORD counts until the appliance is set up");
+        }
+        None => {}
+    }
+}
+
+fn setup_page(addresses: &Addresses) -> String {
+    format!("http://{}/setup", addresses.web)
+}
+
 /// Cancelled by SIGTERM (a service manager's) and SIGINT (Ctrl-C).
 pub(super) fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be awaited")?;
@@ -93,13 +123,32 @@ fn loss_at_the_end(options: &Checked) -> Option<&'static str> {
 }
 
 /// What a person who just started it wants to know.
-fn summary(options: &Checked, addresses: &Addresses, warning: Option<&str>) -> String {
+fn summary(
+    options: &Checked,
+    addresses: &Addresses,
+    setup: Option<SetupKey<'_>>,
+    warning: Option<&str>,
+) -> String {
     let mut text = format!(
         "Fastpath {} takes mail as {}\n",
         env!("CARGO_PKG_VERSION"),
         options.boot.hostname
     );
     text.push_str(&where_things_are(addresses, &options.boot.data_directory));
+    let page = setup_page(addresses);
+    match setup {
+        Some(SetupKey::Made(password)) => {
+            let password = password.expose();
+            let _ = writeln!(
+                text,
+                "  set up     {page} with the one-time password {password}"
+            );
+        }
+        Some(SetupKey::Given) => {
+            let _ = writeln!(text, "  set up     {page} with FASTPATH_ADMIN_PASSWORD");
+        }
+        None => {}
+    }
     if let Some(warning) = warning {
         let place = options.boot.data_directory.display();
         let _ = writeln!(
@@ -111,7 +160,7 @@ fn summary(options: &Checked, addresses: &Addresses, warning: Option<&str>) -> S
     text
 }
 
-/// The addresses and the token's file, indented.
+/// The addresses and the data directory, indented.
 pub(super) fn where_things_are(addresses: &Addresses, data_directory: &Path) -> String {
     let mut text = String::new();
     for address in &addresses.smtp {
@@ -119,14 +168,13 @@ pub(super) fn where_things_are(addresses: &Addresses, data_directory: &Path) -> 
     }
     let _ = writeln!(text, "  page       http://{}/", addresses.web);
     let _ = writeln!(text, "  data       {}", data_directory.display());
-    let token = data_directory.join("api-token");
-    let _ = writeln!(text, "  API token  in {}", token.display());
     text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::boot::Secret;
     use crate::commands::environment::Environment;
     use crate::commands::options::Written;
 
@@ -142,18 +190,30 @@ mod tests {
             smtp: options.boot.smtp_listen.clone(),
             web: options.boot.web_listen,
         };
-        let expected = format!(
-            "Fastpath {} takes mail as relay.example.net
+        let made = Secret::new("k7qd-02xw".to_owned());
+        for (setup, line) in [
+            (None, ""),
+            (
+                Some(SetupKey::Made(&made)),
+                "  set up     http://127.0.0.1:8025/setup with the one-time password k7qd-02xw\n",
+            ),
+            (
+                Some(SetupKey::Given),
+                "  set up     http://127.0.0.1:8025/setup with FASTPATH_ADMIN_PASSWORD\n",
+            ),
+        ] {
+            let expected = format!(
+                "Fastpath {} takes mail as relay.example.net
   mail       127.0.0.1:2525
   page       http://127.0.0.1:8025/
   data       /data
-  API token  in /data/api-token
-Stop it with Ctrl-C.
+{line}Stop it with Ctrl-C.
 ",
-            env!("CARGO_PKG_VERSION")
-        );
-        assert_eq!(summary(&options, &addresses, None), expected);
-        let warned = summary(&options, &addresses, Some("it is lost"));
+                env!("CARGO_PKG_VERSION")
+            );
+            assert_eq!(summary(&options, &addresses, setup, None), expected);
+        }
+        let warned = summary(&options, &addresses, None, Some("it is lost"));
         let warning = "  WARNING    it is lost.\n             Give it a volume: --volume fastpath-data:/data\n";
         assert!(warned.contains(warning), "{warned}");
     }

@@ -34,6 +34,11 @@ pub(super) fn optional_text(row: &SqliteRow, column: &str) -> Option<String> {
     Some(String::from_utf8_lossy(bytes).into_owned())
 }
 
+/// A column's bytes.
+pub(super) fn bytes(row: &SqliteRow, column: &str) -> Option<Vec<u8>> {
+    row.try_get(column).ok().flatten()
+}
+
 /// A column's number; 0 when it is missing.
 pub(super) fn number(row: &SqliteRow, column: &str) -> i64 {
     row.try_get(column).unwrap_or_default()

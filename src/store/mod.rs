@@ -1,6 +1,6 @@
 //! In charge of everything that outlives the process: the only SQL.
 //!
-//! `appliance.db` holds settings, audit and retry queue; what was committed to it is synced. One
+//! `appliance.db` holds settings, accounts, audit and retry queue; what was committed is synced. One
 //! [`writer`] task writes it, everything that waits while it is busy in one transaction, and answers
 //! after COMMIT; pages and the queue read beside it. `history.db` holds the trail and the figures of
 //! each minute; nobody waits for it, and it may lose its last second in a power cut.
@@ -8,7 +8,10 @@
 //! Each function is one question or one change in the words of the queue, so that a second backend
 //! can stand beside this one.
 
+mod access;
+mod accounts;
 mod actions;
+mod api_tokens;
 mod beside;
 mod checkpoint;
 mod columns;
@@ -33,6 +36,7 @@ mod queue_figures;
 mod queue_read;
 mod queue_write;
 mod rows;
+mod sessions;
 mod settings;
 mod smtp_logins;
 #[cfg(test)]
@@ -50,6 +54,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use access::{AccessError, NewAccount, Refusal};
+pub use accounts::{AccountPatch, StoredAccount};
+pub use api_tokens::{NewApiToken, StoredApiToken};
 pub use beside::SettingsBeside;
 pub use copy::{CopyError, DatabaseCopy, QueueCount, SpooledContent};
 pub use destinations::{
@@ -67,6 +74,7 @@ pub use queue_detail::{QueuedRecipient, SourceStart};
 pub use queue_figures::{NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
+pub use sessions::{NewSession, SecondFactor, StoredSession};
 pub use settings::{AuditEntry, AuditFilter, AuditItem};
 pub use smtp_logins::SmtpLoginChange;
 
@@ -133,6 +141,12 @@ impl Store {
         spool: &Arc<Spool>,
     ) -> Result<(Self, Writers), OpenError> {
         Self::open_with(data_directory, spool, None).await
+    }
+
+    /// Whether there is a store in this directory.
+    #[must_use]
+    pub fn is_in(data_directory: &Path) -> bool {
+        Database::Appliance.file(data_directory).is_file()
     }
 
     async fn open_with(

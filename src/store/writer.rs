@@ -1,4 +1,4 @@
-//! The one task that writes the queue and the settings: whatever waits when it is free goes into one
+//! The one task that writes the queue, the settings and the accounts: whatever waits when it is free goes into one
 //! transaction and one sync, and the callers are answered after COMMIT.
 
 use std::collections::{HashSet, VecDeque};
@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::access::{self, AccessChange, Refusal, Seen};
 use super::checkpoint::{Written, checkpoint};
 use super::error::StoreError;
 use super::plan::{Member, Plan, folded};
@@ -61,6 +62,14 @@ pub(super) enum Job {
         audit: AuditEntry,
         answer: Answer<()>,
     },
+    /// Changes who gets in, with the note of who did it, or says why not; gives the row's number.
+    ChangeAccess {
+        change: AccessChange,
+        audit: AuditEntry,
+        answer: Answer<Result<i64, Refusal>>,
+    },
+    /// Notes that a session or an API token is in use.
+    Saw { seen: Seen, at: Timestamp },
     /// Carries the rest of the log over, so that it begins anew.
     FinishCheckpoint,
 }
@@ -68,7 +77,11 @@ pub(super) enum Job {
 impl Job {
     /// Whether nobody waits for it.
     fn is_lazy(&self) -> bool {
-        matches!(self, Self::Write(member) if member.answer.is_none())
+        match self {
+            Self::Write(member) => member.answer.is_none(),
+            Self::Saw { .. } => true,
+            _ => false,
+        }
     }
 }
 
@@ -340,6 +353,26 @@ impl Writer {
                     smtp_logins::write(connection, &change, &audit).await
                 });
                 let _ = answer.send(written.await);
+                self.count(1, 0);
+            }
+            Job::ChangeAccess {
+                change,
+                audit,
+                answer,
+            } => {
+                let made = self.own_transaction(async |connection| {
+                    access::make(connection, &change, &audit).await
+                });
+                let _ = answer.send(made.await);
+                self.count(1, 0);
+            }
+            Job::Saw { seen, at } => {
+                let noted = self.own_transaction(async |connection| {
+                    access::note_seen(connection, seen, at).await
+                });
+                if let Err(error) = noted.await {
+                    tracing::debug!(%error, ?seen, "not noted that somebody is there");
+                }
                 self.count(1, 0);
             }
             Job::FinishCheckpoint => {

@@ -1,87 +1,35 @@
-//! Who may see what: the API needs its token; the page is open to this machine, and to others with
-//! the token as password; metrics are also for trusted networks.
+//! Who may see what: pages are for browsers that are logged in, the API for programs with a token,
+//! metrics also for this machine and for trusted networks.
+//!
+//! A cookie opens no part of the API and a token no page, so that a page of somebody else can make no
+//! browser call the API.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use subtle::ConstantTimeEq;
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::Timestamp;
 
-use super::Context;
 use super::connections::ClientAddress;
 use super::error::ApiError;
+use super::local_path::LocalPath;
 use super::page::PageError;
-use crate::accounts::Role;
-use crate::administration::Actor;
+use super::{Context, cookies};
+use crate::accounts::{Role, TokenHash};
+use crate::administration::{Actor, Login};
+use crate::store::{ReadError, StoredSession};
 
-/// The name that goes with the token where a browser asks for a name.
-const USER: &str = "admin";
+/// Stands in the extensions of a request that came by TLS. The door that speaks TLS puts it there.
+#[derive(Clone, Copy, Debug)]
+pub struct ByTls;
 
-/// The token of the API, kept as hashes: what is compared takes the same time for every guess.
-#[derive(Clone)]
-pub struct Token {
-    bearer: Fingerprint,
-    basic: Fingerprint,
-}
-
-type Fingerprint = [u8; 32];
-
-impl Token {
-    /// Takes the token's text.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        let credentials = BASE64_STANDARD.encode(format!("{USER}:{text}"));
-        Self {
-            bearer: fingerprint(text.as_bytes()),
-            basic: fingerprint(credentials.as_bytes()),
-        }
-    }
-
-    /// `Authorization: Bearer <token>` (RFC 6750 §2.1).
-    fn is_bearer(&self, headers: &HeaderMap) -> bool {
-        authorization(headers, "Bearer").is_some_and(|text| matches(&self.bearer, text))
-    }
-
-    /// `Authorization: Basic <admin:token>` (RFC 7617 §2).
-    fn is_basic(&self, headers: &HeaderMap) -> bool {
-        authorization(headers, "Basic").is_some_and(|text| matches(&self.basic, text))
-    }
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(token)")
-    }
-}
-
-fn fingerprint(bytes: &[u8]) -> Fingerprint {
-    let mut fingerprint = Fingerprint::default();
-    fingerprint.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    fingerprint
-}
-
-fn matches(expected: &Fingerprint, text: &str) -> bool {
-    fingerprint(text.as_bytes()).ct_eq(expected).into()
-}
-
-/// The credentials of a scheme, whose name is in any case (RFC 9110 §11.1).
-fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
-    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (given, credentials) = text.split_once(' ')?;
-    given
-        .eq_ignore_ascii_case(scheme)
-        .then(|| credentials.trim())
-}
-
-/// Who asks. Handlers take it as `Extension<Visitor>`.
+/// Who asks. Handlers take it as `Extension<Visitor>`; those of pages also `Extension<Login>`.
 #[derive(Clone, Debug)]
 pub(super) struct Visitor {
-    /// The account's name, or the token's.
+    /// The account's name, or `token` and the token's.
     pub(super) name: String,
     /// What they may do.
     pub(super) role: Role,
@@ -102,59 +50,102 @@ impl Visitor {
 /// What a group of routes asks of its visitors.
 pub(super) type Door = (Arc<Context>, Role);
 
-/// The API: always with a token that may do as much.
+/// The API: always with a token that may do as much, never with a cookie.
 pub(super) async fn api(
     State((context, role)): State<Door>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let Some(address) = client(&request) else {
-        return ApiError::TokenNeeded.into_response();
+    let visitor = match with_token(&context, client(&request), bearer(&request)).await {
+        Ok(visitor) if visitor.role < role => return ApiError::RoleNeeded(role).into_response(),
+        Ok(visitor) => visitor,
+        Err(error) => return error.into_response(),
     };
-    if !context.token.is_bearer(request.headers()) {
-        return ApiError::TokenNeeded.into_response();
-    }
-    let visitor = Visitor {
-        name: "API token".to_owned(),
-        role: Role::Administrator,
-        address,
-    };
-    if visitor.role < role {
-        return ApiError::RoleNeeded(role).into_response();
-    }
     request.extensions_mut().insert(visitor);
     next.run(request).await
 }
 
-/// The pages: for visitors who may do as much.
+/// Whose token it is.
+async fn with_token(
+    context: &Context,
+    address: Option<IpAddr>,
+    shown: Option<String>,
+) -> Result<Visitor, ApiError> {
+    let (Some(address), Some(shown)) = (address, shown) else {
+        return Err(ApiError::TokenNeeded);
+    };
+    let found = context.accounts.api_token(&shown, Timestamp::now()).await?;
+    let token = found.ok_or(ApiError::TokenNeeded)?;
+    Ok(Visitor {
+        name: format!("token {}", token.name),
+        role: token.scope.role(),
+        address,
+    })
+}
+
+/// The pages: for visitors who are logged in and may do as much; the others are shown the way in.
 pub(super) async fn pages(
     State((context, role)): State<Door>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let headers = request.headers();
-    if let Some(address) = client(&request)
-        && (is_this_machine(&request)
-            || context.token.is_bearer(headers)
-            || context.token.is_basic(headers))
-    {
-        let visitor = Visitor {
-            name: USER.to_owned(),
-            role: Role::Administrator,
-            address,
-        };
-        if visitor.role < role {
-            return PageError::from(ApiError::RoleNeeded(role)).into_response();
-        }
-        request.extensions_mut().insert(visitor);
-        return next.run(request).await;
+    let by_tls = request.extensions().get().copied();
+    let shown = cookies::shown(request.headers(), by_tls);
+    let session = match session(&context, shown).await {
+        Ok(Some(session)) => session,
+        Ok(None) => return way_in(&context, wanted(&request)).await,
+        Err(error) => return PageError::from(error).into_response(),
+    };
+    let Some(address) = client(&request) else {
+        return PageError::from(ApiError::TokenNeeded).into_response();
+    };
+    if session.role < role {
+        return PageError::from(ApiError::RoleNeeded(role)).into_response();
     }
-    let ask = [(
-        header::WWW_AUTHENTICATE,
-        "Basic realm=\"Fastpath\", charset=\"UTF-8\"",
-    )];
-    let words = format!("The user is {USER}, the password is the API token.\n");
-    (StatusCode::UNAUTHORIZED, ask, words).into_response()
+    context.accounts.saw(&session, Timestamp::now());
+    let extensions = request.extensions_mut();
+    extensions.insert(Login {
+        account: session.account,
+        session: session.token,
+    });
+    extensions.insert(Visitor {
+        name: session.name,
+        role: session.role,
+        address,
+    });
+    next.run(request).await
+}
+
+/// The session that a browser shows, while it lasts.
+pub(super) async fn session(
+    context: &Context,
+    shown: Option<TokenHash>,
+) -> Result<Option<StoredSession>, ReadError> {
+    match shown {
+        Some(token) => context.accounts.session(&token, Timestamp::now()).await,
+        None => Ok(None),
+    }
+}
+
+/// The page that a browser is to see after logging in: none when it sent a form, which is lost.
+fn wanted(request: &Request) -> Option<LocalPath> {
+    let path = request.uri().path_and_query()?.as_str();
+    let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
+    is_page.then(|| LocalPath::parse(path)).flatten()
+}
+
+async fn way_in(context: &Context, wanted: Option<LocalPath>) -> Response {
+    let setup_is_open = match context.accounts.setup_is_open().await {
+        Ok(is_open) => is_open,
+        Err(error) => return PageError::from(error).into_response(),
+    };
+    if setup_is_open {
+        return Redirect::to("/setup").into_response();
+    }
+    match wanted {
+        Some(path) if path.as_str() != "/" => Redirect::to(&path.behind_login()).into_response(),
+        _ => Redirect::to("/login").into_response(),
+    }
 }
 
 /// The metrics.
@@ -163,13 +154,26 @@ pub(super) async fn metrics(
     request: Request,
     next: Next,
 ) -> Response {
-    if context.token.is_bearer(request.headers())
-        || is_this_machine(&request)
-        || is_trusted(&context, &request)
-    {
+    if is_this_machine(&request) || is_trusted(&context, &request) {
         return next.run(request).await;
     }
-    ApiError::TokenNeeded.into_response()
+    match with_token(&context, client(&request), bearer(&request)).await {
+        Ok(_) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `Authorization: Bearer <token>` (RFC 6750 §2.1); the scheme's name is in any case (RFC 9110 §11.1).
+fn bearer(request: &Request) -> Option<String> {
+    let text = request
+        .headers()
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?;
+    let (scheme, token) = text.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim().to_owned())
 }
 
 /// The client sits in a trusted network. Loopback is not trusted for its network alone, but only as
@@ -217,47 +221,5 @@ fn is_literal_host(host: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(authorization: &str) -> HeaderMap {
-        let value = authorization.parse().expect("a header");
-        HeaderMap::from_iter([(header::AUTHORIZATION, value)])
-    }
-
-    #[test]
-    fn tokens() {
-        let token = Token::new("open sesame");
-        for (text, is_bearer, is_basic) in [
-            ("Bearer open sesame", true, false),
-            ("bearer open sesame", true, false),
-            ("Bearer open sesam", false, false),
-            ("Bearer ", false, false),
-            ("open sesame", false, false),
-            ("Basic YWRtaW46b3BlbiBzZXNhbWU=", false, true),
-            ("Basic cm9vdDpvcGVuIHNlc2FtZQ==", false, false),
-        ] {
-            let headers = headers(text);
-            assert_eq!(token.is_bearer(&headers), is_bearer, "{text}");
-            assert_eq!(token.is_basic(&headers), is_basic, "{text}");
-        }
-        assert!(!token.is_bearer(&HeaderMap::new()));
-        assert_eq!(format!("{token:?}"), "(token)");
-    }
-
-    #[test]
-    fn hosts() {
-        for (host, expected) in [
-            ("127.0.0.1:8025", true),
-            ("127.0.0.1", true),
-            ("[::1]:8025", true),
-            ("localhost:8025", true),
-            ("LOCALHOST", true),
-            ("rebound.example:8025", false),
-            ("localhost.example", false),
-            ("", false),
-        ] {
-            assert_eq!(is_literal_host(host), expected, "{host}");
-        }
-    }
-}
+#[path = "access_tests.rs"]
+mod tests;

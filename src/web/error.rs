@@ -9,9 +9,9 @@ use tracing::error;
 
 use crate::accounts::Role;
 use crate::administration::queue::ActionError;
-use crate::administration::{ChangeError, SmtpLoginError};
+use crate::administration::{AccountError, ChangeError, SmtpLoginError};
 use crate::settings::FieldErrors;
-use crate::store::{ReadError, StoreError};
+use crate::store::{ReadError, Refusal, StoreError};
 
 /// Why not.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,9 @@ pub(super) enum ApiError {
     /// The queue changed since the caller looked.
     #[error("{0}")]
     Conflict(String),
+    /// Too much of it at this moment; a later try may work.
+    #[error("{0}")]
+    NotNow(String),
     /// The body exceeds the limit.
     #[error("the body is too large")]
     TooLarge,
@@ -55,6 +58,7 @@ impl ApiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::NotNow(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Trouble(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -136,6 +140,23 @@ impl From<ActionError> for ApiError {
         match error {
             ActionError::CountChanged { .. } => Self::Conflict(error.to_string()),
             ActionError::Store(cause) => Self::Trouble(cause),
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Invalid(errors) => Self::Fields(errors),
+            AccountError::Refused(
+                Refusal::NoSuchAccount | Refusal::NoSuchToken | Refusal::SetupIsDone,
+            ) => Self::NotFound,
+            AccountError::Refused(refusal) => Self::Conflict(refusal.to_string()),
+            AccountError::TooManyAttempts | AccountError::Busy(_) => {
+                Self::NotNow(error.to_string())
+            }
+            AccountError::Store(error) => error.into(),
+            AccountError::Read(error) => error.into(),
         }
     }
 }

@@ -4,28 +4,39 @@
 //! [`crate::administration`].
 
 pub mod access;
+mod account;
+mod accounts;
 mod alert_settings;
 mod alerts;
 mod api;
+mod api_tokens;
 mod assets;
 mod audit;
 mod chart;
 mod connections;
+mod cookies;
 mod dashboard;
 mod error;
 mod health;
 #[cfg(test)]
 mod history_scene;
 mod live;
+mod local_path;
+mod login;
 mod message;
 mod message_search;
 mod messages;
 mod metrics;
+mod own_account;
 mod page;
+mod plain;
+mod problems;
 mod query_string;
 mod queue;
+mod route;
 pub mod routes;
 mod settings;
+mod setup;
 mod smtp_logins;
 mod story;
 mod wording;
@@ -36,7 +47,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::administration::{Administration, SmtpLogins};
+use crate::administration::{Accounts, Administration, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::Addresses;
 use crate::delivery::{Delivery, NextHopFigures};
@@ -46,7 +57,6 @@ use crate::session::ReceivingCounters;
 use crate::statistics::{Live, QueueSize, Resident, Statistics};
 use crate::store::{ReadError, Store};
 
-pub use access::Token;
 pub use connections::Door;
 pub use live::LiveFeed;
 
@@ -82,8 +92,8 @@ pub struct Context {
     pub next_hops: Box<dyn Fn() -> Vec<NextHopFigures> + Send + Sync>,
     /// Whether mail is taken; the reason when it is not.
     pub readiness: Box<dyn Fn() -> Result<(), &'static str> + Send + Sync>,
-    /// The token of the API.
-    pub token: Token,
+    /// Who gets in.
+    pub accounts: Arc<Accounts>,
     /// Plain HTTP on an address that others reach: every page warns.
     pub plain_http_is_exposed: bool,
 }

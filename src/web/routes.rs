@@ -6,141 +6,140 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
+use super::route::{Route, api, metrics, open, page};
 use super::{
-    Context, access, alert_settings, api, assets, audit, dashboard, health, live, message,
-    messages, metrics, queue, settings, smtp_logins,
+    Context, account, accounts, alert_settings, api, api_tokens, assets, audit, dashboard, health,
+    live, login, message, messages, metrics, own_account, queue, settings, setup, smtp_logins,
 };
-use crate::accounts::Role;
+use crate::accounts::Role::{Administrator, Operator, Viewer};
 use crate::limits;
 
-/// Every path of the web address.
-pub fn router(context: Arc<Context>) -> Router {
-    let open = Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/static/{file}", get(assets::file))
-        .route("/api/v1/openapi.json", get(api::openapi::page));
-    let pages = |role| from_fn_with_state((Arc::clone(&context), role), access::pages);
-    let to_see = Router::new()
-        .route("/", get(dashboard::page))
-        .route("/events", get(live::events))
-        .route("/queue", get(queue::listing))
-        .route("/queue/{id}", get(queue::recipient))
-        .route("/messages", get(messages::page))
-        .route("/messages/{id}", get(message::page))
-        .route_layer(pages(Role::Viewer));
-    let to_administer = Router::new()
-        .route("/audit", get(audit::page))
-        .route(
-            "/settings",
-            get(settings::memory::page).post(settings::memory::submit),
-        )
-        .route(
-            "/settings/delivery",
-            get(settings::delivery::page).post(settings::delivery::submit),
-        )
-        .route(
-            "/settings/next-hops",
-            get(settings::next_hops::page).post(settings::next_hops::submit),
-        )
-        .route(
-            "/settings/next-hops/entry",
-            get(settings::next_hop_entry::page).post(settings::next_hop_entry::submit),
-        )
-        .route(
-            "/settings/next-hops/remove",
-            post(settings::next_hop_entry::remove),
-        )
-        .route(
-            "/settings/next-hops/test",
-            get(settings::next_hop_test::page).post(settings::next_hop_test::submit),
-        )
-        .route(
-            "/settings/listeners",
-            get(settings::listeners::page).post(settings::listeners::submit),
-        )
-        .route(
-            "/settings/access",
-            get(settings::access::page).post(settings::access::submit),
-        )
-        .route("/settings/conditions", get(settings::conditions::page))
-        .route(
-            "/settings/retention",
-            get(settings::retention::page).post(settings::retention::submit),
-        )
-        .route(
-            "/settings/logins",
-            get(smtp_logins::page).post(smtp_logins::add),
-        )
-        .route(
-            "/settings/logins/password",
-            post(smtp_logins::change_password),
-        )
-        .route("/settings/logins/remove", post(smtp_logins::remove))
-        .route(
-            "/settings/alerts",
-            get(alert_settings::page).post(alert_settings::save),
-        )
-        .route("/settings/alerts/test", post(alert_settings::test))
-        .route_layer(pages(Role::Administrator));
-    let to_operate = Router::new()
-        .route("/queue/actions", post(queue::confirm))
-        .route("/queue/actions/confirmed", post(queue::carry_out))
-        .route("/queue/next-hops", post(queue::pause_or_resume))
-        .route("/queue/{id}/source", get(queue::source))
-        .route_layer(pages(Role::Operator));
-    let metrics = Router::new()
-        .route("/metrics", get(metrics::page))
-        .route_layer(from_fn_with_state(Arc::clone(&context), access::metrics));
-    let api = |role| from_fn_with_state((Arc::clone(&context), role), access::api);
-    let api_to_see = Router::new()
-        .route("/api/v1/statistics/live", get(api::statistics::live))
-        .route("/api/v1/statistics/series", get(api::statistics::series))
-        .route("/api/v1/next-hops", get(api::next_hops::list))
-        .route("/api/v1/settings", get(api::settings::show))
-        .route("/api/v1/queue", get(api::queue::list))
-        .route("/api/v1/queue/destinations", get(api::queue::destinations))
-        .route("/api/v1/queue/{id}", get(api::queue::show))
-        .route("/api/v1/messages", get(api::messages::list))
-        .route("/api/v1/messages/{id}", get(api::messages::trail))
-        .route("/api/v1/alerts", get(api::alerts::list))
-        .route_layer(api(Role::Viewer));
-    let api_to_operate = Router::new()
-        .route("/api/v1/queue/actions", post(api::queue::act))
-        .route_layer(api(Role::Operator));
-    let api_to_administer = Router::new()
-        .route("/api/v1/settings", patch(api::settings::change))
-        .route("/api/v1/next-hops/test", post(api::next_hops::test))
-        .route(
-            "/api/v1/smtp-logins",
-            get(api::smtp_logins::list).post(api::smtp_logins::add),
-        )
-        .route(
-            "/api/v1/smtp-logins/{name}",
-            put(api::smtp_logins::change).delete(api::smtp_logins::remove),
-        )
-        .route("/api/v1/audit", get(api::audit::list))
-        .route("/api/v1/alerts/test", post(api::alerts::test))
-        .route_layer(api(Role::Administrator));
+/// Every path of the web address, with what it asks of whoever comes.
+fn table() -> Vec<Route> {
+    vec![
+        open("/healthz").get(health::alive),
+        open("/readyz").get(health::ready),
+        open("/static/{file}").get(assets::file),
+        open("/setup").get(setup::page).post(setup::submit),
+        open("/login").get(login::page).post(login::submit),
+        open("/api/v1/openapi.json").get(api::openapi::page),
+        metrics("/metrics").get(metrics::page),
+        //
+        page(Viewer, "/").get(dashboard::page),
+        page(Viewer, "/events").get(live::events),
+        page(Viewer, "/queue").get(queue::listing),
+        page(Viewer, "/queue/{id}").get(queue::recipient),
+        page(Operator, "/queue/{id}/source").get(queue::source),
+        page(Operator, "/queue/actions").post(queue::confirm),
+        page(Operator, "/queue/actions/confirmed").post(queue::carry_out),
+        page(Operator, "/queue/next-hops").post(queue::pause_or_resume),
+        page(Viewer, "/messages").get(messages::page),
+        page(Viewer, "/messages/{id}").get(message::page),
+        page(Administrator, "/audit").get(audit::page),
+        //
+        page(Viewer, "/logout").post(login::out),
+        page(Viewer, "/account").get(own_account::page),
+        page(Viewer, "/account/password").post(own_account::change_password),
+        page(Viewer, "/account/second-factor").post(own_account::begin_second_factor),
+        page(Viewer, "/account/second-factor/confirm").post(own_account::confirm_second_factor),
+        page(Viewer, "/account/second-factor/off").post(own_account::switch_off_second_factor),
+        page(Viewer, "/account/sessions/end").post(own_account::end_other_sessions),
+        //
+        page(Administrator, "/settings")
+            .get(settings::memory::page)
+            .post(settings::memory::submit),
+        page(Administrator, "/settings/delivery")
+            .get(settings::delivery::page)
+            .post(settings::delivery::submit),
+        page(Administrator, "/settings/next-hops")
+            .get(settings::next_hops::page)
+            .post(settings::next_hops::submit),
+        page(Administrator, "/settings/next-hops/entry")
+            .get(settings::next_hop_entry::page)
+            .post(settings::next_hop_entry::submit),
+        page(Administrator, "/settings/next-hops/remove").post(settings::next_hop_entry::remove),
+        page(Administrator, "/settings/next-hops/test")
+            .get(settings::next_hop_test::page)
+            .post(settings::next_hop_test::submit),
+        page(Administrator, "/settings/listeners")
+            .get(settings::listeners::page)
+            .post(settings::listeners::submit),
+        page(Administrator, "/settings/access")
+            .get(settings::access::page)
+            .post(settings::access::submit),
+        page(Administrator, "/settings/logins")
+            .get(smtp_logins::page)
+            .post(smtp_logins::add),
+        page(Administrator, "/settings/logins/password").post(smtp_logins::change_password),
+        page(Administrator, "/settings/logins/remove").post(smtp_logins::remove),
+        page(Administrator, "/settings/conditions").get(settings::conditions::page),
+        page(Administrator, "/settings/retention")
+            .get(settings::retention::page)
+            .post(settings::retention::submit),
+        page(Administrator, "/settings/alerts")
+            .get(alert_settings::page)
+            .post(alert_settings::save),
+        page(Administrator, "/settings/alerts/test").post(alert_settings::test),
+        page(Administrator, "/settings/accounts")
+            .get(accounts::page)
+            .post(accounts::add),
+        page(Administrator, "/settings/accounts/{name}").get(account::page),
+        page(Administrator, "/settings/accounts/{name}/role").post(account::change_role),
+        page(Administrator, "/settings/accounts/{name}/password").post(account::reset_password),
+        page(Administrator, "/settings/accounts/{name}/remove").post(account::remove),
+        page(Administrator, "/settings/tokens")
+            .get(api_tokens::page)
+            .post(api_tokens::create),
+        page(Administrator, "/settings/tokens/{id}/revoke").post(api_tokens::revoke),
+        //
+        api(Viewer, "/api/v1/statistics/live").get(api::statistics::live),
+        api(Viewer, "/api/v1/statistics/series").get(api::statistics::series),
+        api(Viewer, "/api/v1/next-hops").get(api::next_hops::list),
+        api(Administrator, "/api/v1/next-hops/test").post(api::next_hops::test),
+        api(Viewer, "/api/v1/alerts").get(api::alerts::list),
+        api(Administrator, "/api/v1/alerts/test").post(api::alerts::test),
+        api(Viewer, "/api/v1/settings").get(api::settings::show),
+        api(Administrator, "/api/v1/settings").patch(api::settings::change),
+        api(Viewer, "/api/v1/queue").get(api::queue::list),
+        api(Viewer, "/api/v1/queue/destinations").get(api::queue::destinations),
+        api(Viewer, "/api/v1/queue/{id}").get(api::queue::show),
+        api(Operator, "/api/v1/queue/actions").post(api::queue::act),
+        api(Viewer, "/api/v1/messages").get(api::messages::list),
+        api(Viewer, "/api/v1/messages/{id}").get(api::messages::trail),
+        api(Administrator, "/api/v1/audit").get(api::audit::list),
+        api(Administrator, "/api/v1/accounts")
+            .get(api::accounts::list)
+            .post(api::accounts::create),
+        api(Administrator, "/api/v1/accounts/{name}")
+            .patch(api::accounts::change)
+            .delete(api::accounts::remove),
+        api(Administrator, "/api/v1/tokens")
+            .get(api::tokens::list)
+            .post(api::tokens::create),
+        api(Administrator, "/api/v1/tokens/{id}").delete(api::tokens::revoke),
+        api(Administrator, "/api/v1/smtp-logins")
+            .get(api::smtp_logins::list)
+            .post(api::smtp_logins::add),
+        api(Administrator, "/api/v1/smtp-logins/{name}")
+            .put(api::smtp_logins::change)
+            .delete(api::smtp_logins::remove),
+    ]
+}
 
+/// Answers requests by the table.
+pub fn router(context: Arc<Context>) -> Router {
+    let routes = table().into_iter().fold(Router::new(), |router, route| {
+        router.route(route.path, route.guarded(&context))
+    });
     // The last layer is the outermost: it sees the request first and the answer last.
-    Router::new()
-        .merge(open)
-        .merge(to_see)
-        .merge(to_administer)
-        .merge(to_operate)
-        .merge(metrics)
-        .merge(api_to_see)
-        .merge(api_to_operate)
-        .merge(api_to_administer)
+    routes
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES))

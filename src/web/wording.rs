@@ -119,6 +119,18 @@ pub(super) fn moment(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// How long ago that was.
+pub(super) fn since(then: Timestamp, now: Timestamp) -> String {
+    // A clock that was set back makes a negative time.
+    let gone = Duration::try_from(now.duration_since(then)).unwrap_or_default();
+    format!("{} ago", age(gone))
+}
+
+/// The day of a time.
+pub(super) fn day(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

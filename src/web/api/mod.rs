@@ -1,5 +1,6 @@
 //! The API: everything the pages can do, in JSON.
 
+pub(super) mod accounts;
 pub(super) mod alerts;
 pub(super) mod audit;
 pub(super) mod messages;
@@ -9,6 +10,7 @@ pub(super) mod queue;
 pub(super) mod settings;
 pub(super) mod smtp_logins;
 pub(super) mod statistics;
+pub(super) mod tokens;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,103 @@
+//! What a name and a password must be like.
+
+use crate::limits;
+
+/// A name as it may be stored.
+///
+/// # Errors
+/// What is wrong with it, for whoever typed it.
+pub fn account_name(text: &str) -> Result<String, &'static str> {
+    let name = text.trim();
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@');
+    if name.is_empty() {
+        Err("a name is needed")
+    } else if name.len() > limits::ACCOUNT_NAME_BYTES {
+        Err("at most 64 characters")
+    } else if !name.bytes().all(fits) || !name.as_bytes()[0].is_ascii_alphanumeric() {
+        Err("letters, digits and . _ - @ only, and a letter or a digit first")
+    } else {
+        Ok(name.to_owned())
+    }
+}
+
+/// The name of an API token, which says what it is for.
+///
+/// # Errors
+/// What is wrong with it, for whoever typed it.
+pub fn token_name(text: &str) -> Result<String, &'static str> {
+    let name = text.trim();
+    if name.is_empty() {
+        Err("a name is needed")
+    } else if name.len() > limits::ACCOUNT_NAME_BYTES {
+        Err("at most 64 characters")
+    } else if name.chars().any(char::is_control) {
+        Err("one line only")
+    } else {
+        Ok(name.to_owned())
+    }
+}
+
+/// Whether the password will do for the account of this name. Length is what counts; rules about its
+/// letters make people choose worse ones (NIST SP 800-63B-4 §3.1.1.2).
+///
+/// # Errors
+/// What is wrong with it, for whoever typed it.
+pub fn password(password: &str, account_name: &str) -> Result<(), String> {
+    let characters = password.chars().count();
+    if characters < limits::PASSWORD_CHARACTERS_MIN {
+        let least = limits::PASSWORD_CHARACTERS_MIN;
+        Err(format!("at least {least} characters"))
+    } else if characters > limits::PASSWORD_CHARACTERS_MAX {
+        let most = limits::PASSWORD_CHARACTERS_MAX;
+        Err(format!("at most {most} characters"))
+    } else if password.trim().eq_ignore_ascii_case(account_name.trim()) {
+        Err("not the account's own name".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for (text, expected) in [
+            ("admin", Some("admin")),
+            ("  Anna.B_c-d@example.net ", Some("Anna.B_c-d@example.net")),
+            ("9", Some("9")),
+            ("", None),
+            ("   ", None),
+            (".hidden", None),
+            ("two words", None),
+            ("a:b", None),
+            ("ann\u{e4}", None),
+            ("a\r\nb", None),
+            (&"x".repeat(64), Some(&*"x".repeat(64))),
+            (&"x".repeat(65), None),
+        ] {
+            assert_eq!(account_name(text).ok().as_deref(), expected, "{text:?}");
+        }
+        assert_eq!(token_name(" my backup "), Ok("my backup".to_owned()));
+        for text in ["", " ", "a\nb", &"x".repeat(65)] {
+            assert!(token_name(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn passwords() {
+        for (text, expected) in [
+            ("eleven char", false),
+            ("twelve chars", true),
+            ("zw\u{f6}lf Zeichen", true),
+            ("administrator", false),
+            ("Administrator ", false),
+            ("administrator1", true),
+            (&"x".repeat(1_000), true),
+            (&"x".repeat(1_001), false),
+        ] {
+            assert_eq!(password(text, "Administrator").is_ok(), expected, "{text}");
+        }
+    }
+}

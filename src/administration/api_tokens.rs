@@ -1,0 +1,114 @@
+//! API tokens: shown once when they are made, and known by their hash from then on.
+
+use jiff::Timestamp;
+use serde_json::json;
+use tracing::info;
+
+use super::Actor;
+use super::accounts::{AccountError, Accounts, note};
+use super::login::is_over;
+use crate::accounts::{ApiTokenId, Scope, Token, TokenHash, rules};
+use crate::boot::Secret;
+use crate::limits;
+use crate::store::{
+    AccessError, NewApiToken, ReadError, Refusal, Store, StoreError, StoredApiToken,
+};
+
+/// The name of the token that the first start was given.
+const OF_FIRST_START: &str = "first start";
+
+impl Accounts {
+    /// All tokens by name.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn api_tokens(&self) -> Result<Vec<StoredApiToken>, ReadError> {
+        self.store.api_tokens().await
+    }
+
+    /// Makes a token. Nobody can show it again.
+    ///
+    /// # Errors
+    /// When the name does not hold or is taken (`name`), or it was not stored.
+    pub async fn create_api_token(
+        &self,
+        name: &str,
+        scope: Scope,
+        actor: &Actor,
+    ) -> Result<(ApiTokenId, Token), AccountError> {
+        let name =
+            rules::token_name(name).map_err(|problem| AccountError::field("name", problem))?;
+        let token = Token::random();
+        let new = new(name.clone(), token.hash(), scope, actor);
+        let after = json!({"token": name, "scope": scope});
+        let note = note(actor, "API token created", None, Some(after));
+        let id = self.store.create_api_token(new, note).await?;
+        info!(token = name, %scope, %actor, "API token created");
+        Ok((id, token))
+    }
+
+    /// Forgets a token: it opens nothing any more.
+    ///
+    /// # Errors
+    /// When there is none, or that was not stored.
+    pub async fn revoke_api_token(
+        &self,
+        id: ApiTokenId,
+        actor: &Actor,
+    ) -> Result<(), AccountError> {
+        let tokens = self.store.api_tokens().await?;
+        let token = tokens
+            .into_iter()
+            .find(|token| token.id == id)
+            .ok_or(AccountError::Refused(Refusal::NoSuchToken))?;
+        let before = json!({"token": token.name, "scope": token.scope});
+        let note = note(actor, "API token revoked", Some(before), None);
+        self.store.revoke_api_token(id, note).await?;
+        info!(token = token.name, %actor, "API token revoked");
+        Ok(())
+    }
+
+    /// The token that a program shows, if it is known. That it is in use is written down now and then,
+    /// and nobody waits for it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn api_token(
+        &self,
+        shown: &str,
+        now: Timestamp,
+    ) -> Result<Option<StoredApiToken>, ReadError> {
+        let found = self.store.api_token(&TokenHash::of(shown)).await?;
+        if let Some(token) = &found
+            && token
+                .last_used_at
+                .is_none_or(|last| is_over(last, limits::SEEN_INTERVAL, now))
+        {
+            self.store.saw_api_token(token.id, now);
+        }
+        Ok(found)
+    }
+}
+
+/// Makes the token known that the first start was given. When a first start was cut off behind this,
+/// it is known already.
+pub(super) async fn adopt(store: &Store, given: &Secret, actor: &Actor) -> Result<(), StoreError> {
+    let token = TokenHash::of(given.expose());
+    let new = new(OF_FIRST_START.to_owned(), token, Scope::ReadWrite, actor);
+    let after = json!({"token": OF_FIRST_START, "scope": Scope::ReadWrite});
+    let note = note(actor, "API token created", None, Some(after));
+    match store.create_api_token(new, note).await {
+        Ok(_) | Err(AccessError::Refused(_)) => Ok(()),
+        Err(AccessError::Store(error)) => Err(error),
+    }
+}
+
+fn new(name: String, token: TokenHash, scope: Scope, actor: &Actor) -> NewApiToken {
+    NewApiToken {
+        name,
+        token,
+        scope,
+        created_at: Timestamp::now(),
+        created_by: actor.who.clone(),
+    }
+}

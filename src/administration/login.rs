@@ -1,0 +1,256 @@
+//! How people get in: name and password, then a one-time code where the account asks for one.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::Actor;
+use super::accounts::{Accounts, note};
+use crate::accounts::{AccountId, Busy, RecoveryCode, Token, TokenHash};
+use crate::boot::Secret;
+use crate::limits;
+use crate::store::{
+    AccessError, NewSession, ReadError, Refusal, SecondFactor, StoreError, StoredAccount,
+    StoredSession,
+};
+
+/// Why somebody did not get in.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// Which of the two is not said.
+    #[error("the name or the password is wrong")]
+    Wrong,
+    /// Neither a one-time code of this moment nor a recovery code, or one that was used.
+    #[error("the code is wrong, or was used before")]
+    WrongCode,
+    /// Too much time went by between password and code.
+    #[error("that took too long; begin again")]
+    Expired,
+    /// It was tried too often, from this address or for this account.
+    #[error("too many tries; wait a minute")]
+    TooManyAttempts,
+    /// Too many passwords are being checked.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// The session could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The accounts could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Name and password hold.
+#[derive(Debug)]
+pub enum Entrance {
+    /// Somebody is in.
+    Entered(Entered),
+    /// A one-time code is needed; this ticket stands for the password until it comes.
+    CodeNeeded(Token),
+}
+
+/// A session that has begun.
+#[derive(Debug)]
+pub struct Entered {
+    /// What the cookie is to hold.
+    pub token: Token,
+}
+
+/// A log-in that waits for its code.
+#[derive(Clone, Debug)]
+pub(super) struct Ticket {
+    account: AccountId,
+    /// What the password was checked against.
+    password_hash: Secret,
+    since: Timestamp,
+}
+
+impl Accounts {
+    /// The first step. It is as much work for a name that nobody has.
+    ///
+    /// # Errors
+    /// When nobody gets in; see [`LoginError`].
+    pub async fn log_in(
+        &self,
+        name: &str,
+        password: String,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<Entrance, LoginError> {
+        if !self.attempts.may_try(address, name) {
+            warn!(%address, "too many tries to log in");
+            return Err(LoginError::TooManyAttempts);
+        }
+        let account = self.store.account_named(name.trim()).await?;
+        let hash = account
+            .as_ref()
+            .map(|account| account.password_hash.expose().to_owned());
+        let passes = self.passwords.verify(password, hash).await?;
+        let Some(account) = account else {
+            // Not the name: people type their password there.
+            warn!(%address, "a log-in failed: there is no such account");
+            return Err(LoginError::Wrong);
+        };
+        if !passes {
+            warn!(%address, account = account.name, "a log-in failed: wrong password");
+            return Err(LoginError::Wrong);
+        }
+        if account.second_factor.is_none() {
+            let entered = self.enter(&account, SecondFactor::None, address, now);
+            return entered.await.map(Entrance::Entered);
+        }
+        let ticket = Token::random();
+        let waiting = Ticket {
+            account: account.id,
+            password_hash: account.password_hash,
+            since: now,
+        };
+        self.tickets.insert(ticket.hash(), waiting);
+        Ok(Entrance::CodeNeeded(ticket))
+    }
+
+    /// The second step: `code` is a one-time code or a recovery code.
+    ///
+    /// # Errors
+    /// When nobody gets in; see [`LoginError`].
+    pub async fn log_in_with_code(
+        &self,
+        ticket: &str,
+        code: &str,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<Entered, LoginError> {
+        let ticket = TokenHash::of(ticket);
+        let waiting = self.tickets.get(&ticket).ok_or(LoginError::Expired)?;
+        if is_over(waiting.since, limits::LOGIN_TICKET_LIFE, now) {
+            return Err(LoginError::Expired);
+        }
+        if !self.attempts.may_try_code(address, waiting.account) {
+            warn!(%address, "too many tries of one-time codes");
+            return Err(LoginError::TooManyAttempts);
+        }
+        let found = self.store.account(waiting.account).await?;
+        let account = StoredAccount {
+            password_hash: waiting.password_hash,
+            ..found.ok_or(LoginError::Expired)?
+        };
+        let Some(second_factor) = shown(&account, code, now) else {
+            warn!(%address, account = account.name, "a log-in failed: wrong one-time code");
+            return Err(LoginError::WrongCode);
+        };
+        let entered = self.enter(&account, second_factor, address, now).await;
+        if entered.is_ok() {
+            self.tickets.invalidate(&ticket);
+        }
+        entered
+    }
+
+    /// Begins a session, always with a new token. The store checks again that password and code count.
+    pub(super) async fn enter(
+        &self,
+        account: &StoredAccount,
+        second_factor: SecondFactor,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<Entered, LoginError> {
+        let actor = Actor {
+            who: account.name.clone(),
+            from: Some(address),
+        };
+        let with = match &second_factor {
+            SecondFactor::None => "password",
+            SecondFactor::Step(_) => "password and one-time code",
+            SecondFactor::RecoveryCode(_) => "password and recovery code",
+        };
+        let token = Token::random();
+        let session = NewSession {
+            token: token.hash(),
+            account: account.id,
+            password_hash: account.password_hash.clone(),
+            second_factor,
+            at: now,
+            address,
+        };
+        let note = note(&actor, "logged in", None, Some(json!({"with": with})));
+        match self.store.begin_session(session, note).await {
+            Ok(()) => {
+                info!(%actor, with, "logged in");
+                Ok(Entered { token })
+            }
+            Err(AccessError::Refused(Refusal::CodeUsed)) => {
+                warn!(%actor, "a log-in failed: the one-time code was used before");
+                Err(LoginError::WrongCode)
+            }
+            Err(AccessError::Refused(_)) => Err(LoginError::Expired),
+            Err(AccessError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// The session of a cookie, while it lasts. Looking it up does not count as use: see
+    /// [`Self::saw`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn session(
+        &self,
+        token: &TokenHash,
+        now: Timestamp,
+    ) -> Result<Option<StoredSession>, ReadError> {
+        let session = self.store.session(token).await?;
+        Ok(session.filter(|session| lasts(session, now)))
+    }
+
+    /// A session was used. It is written down now and then, and nobody waits for it.
+    pub fn saw(&self, session: &StoredSession, now: Timestamp) {
+        if is_over(session.seen_at, limits::SEEN_INTERVAL, now) {
+            self.store.saw_session(session.token, now);
+        }
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// When that was not stored.
+    pub async fn log_out(&self, session: TokenHash, actor: &Actor) -> Result<(), StoreError> {
+        let note = note(actor, "logged out", None, None);
+        match self.store.end_session(session, note).await {
+            Ok(()) | Err(AccessError::Refused(_)) => {}
+            Err(AccessError::Store(error)) => return Err(error),
+        }
+        info!(%actor, "logged out");
+        Ok(())
+    }
+}
+
+/// Whether a session is still one.
+pub(super) fn lasts(session: &StoredSession, now: Timestamp) -> bool {
+    !is_over(session.created_at, limits::SESSION_LIFE, now)
+        && !is_over(session.seen_at, limits::SESSION_IDLE, now)
+}
+
+/// Whether `time` has gone by since then.
+pub(super) fn is_over(since: Timestamp, time: Duration, now: Timestamp) -> bool {
+    // A clock that was set back makes a negative time, which is no time.
+    let gone = now.duration_since(since).as_millis();
+    gone.is_positive() && gone.unsigned_abs() >= time.as_millis()
+}
+
+/// What a typed code is, when it is right.
+fn shown(account: &StoredAccount, code: &str, now: Timestamp) -> Option<SecondFactor> {
+    let Some(secret) = &account.second_factor else {
+        // It was switched off while we waited: the password was right, and that is all that is asked.
+        return Some(SecondFactor::None);
+    };
+    if let Some(step) = secret.step_of(code, now.as_second(), account.last_step) {
+        return Some(SecondFactor::Step(step));
+    }
+    // The store knows whether it is one of the account's.
+    RecoveryCode::typed(code).map(|code| SecondFactor::RecoveryCode(code.hash()))
+}
+
+#[cfg(test)]
+#[path = "login_tests.rs"]
+mod tests;

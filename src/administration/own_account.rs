@@ -1,0 +1,220 @@
+//! What people do with their own account. Whatever would let somebody at a forgotten screen stay in
+//! asks for the password again.
+
+use jiff::Timestamp;
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::Actor;
+use super::accounts::{AccountError, Accounts, note};
+use super::login::{is_over, lasts};
+use crate::accounts::{AccountId, RecoveryCode, SharedSecret, TokenHash, rules};
+use crate::limits;
+use crate::store::{AccountPatch, ReadError, Refusal, StoredAccount, StoredSession};
+
+/// A second factor that waits for its first code.
+#[derive(Clone, Debug)]
+pub(super) struct Enrolment {
+    secret: SharedSecret,
+    since: Timestamp,
+}
+
+/// Somebody who is logged in.
+#[derive(Clone, Copy, Debug)]
+pub struct Login {
+    /// Their account.
+    pub account: AccountId,
+    /// Their session.
+    pub session: TokenHash,
+}
+
+impl Accounts {
+    /// Somebody's own account.
+    ///
+    /// # Errors
+    /// When it is gone, or cannot be read.
+    pub async fn own(&self, login: Login) -> Result<StoredAccount, AccountError> {
+        let found = self.store.account(login.account).await?;
+        found.ok_or(AccountError::Refused(Refusal::NoSuchAccount))
+    }
+
+    /// Somebody's sessions, the one that was used last before the others.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn own_sessions(
+        &self,
+        login: Login,
+        now: Timestamp,
+    ) -> Result<Vec<StoredSession>, ReadError> {
+        let mut sessions = self.store.sessions_of(login.account).await?;
+        sessions.retain(|session| lasts(session, now));
+        Ok(sessions)
+    }
+
+    /// Changes somebody's own password; their other sessions end.
+    ///
+    /// # Errors
+    /// When the current password is wrong (`current`), the new one does not hold (`password`), or it
+    /// was not stored.
+    pub async fn change_password(
+        &self,
+        login: Login,
+        current: String,
+        password: String,
+        actor: &Actor,
+    ) -> Result<(), AccountError> {
+        let account = self.confirmed(login, current, actor).await?;
+        rules::password(&password, &account.name)
+            .map_err(|problem| AccountError::field("password", problem))?;
+        let patch = AccountPatch {
+            password_hash: Some(self.hash(password).await?),
+            ..AccountPatch::default()
+        };
+        let after = json!({"account": account.name});
+        let note = note(actor, "own password changed", None, Some(after));
+        let keep = Some(login.session);
+        let amended = self.store.amend_account(account.id, patch, keep, note);
+        amended.await?;
+        info!(%actor, "own password changed");
+        Ok(())
+    }
+
+    /// Begins to switch one-time codes on: [`Self::enrolment`] is what the app has to learn.
+    ///
+    /// # Errors
+    /// When the password is wrong (`current`), or codes are asked for already (`code`).
+    pub async fn begin_second_factor(
+        &self,
+        login: Login,
+        current: String,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<(), AccountError> {
+        let account = self.confirmed(login, current, actor).await?;
+        if account.second_factor.is_some() {
+            return Err(AccountError::field(
+                "code",
+                "one-time codes are asked for already",
+            ));
+        }
+        let enrolment = Enrolment {
+            secret: SharedSecret::random(),
+            since: now,
+        };
+        self.enrolments.insert(login.session, enrolment);
+        Ok(())
+    }
+
+    /// The secret that waits for its first code in this session.
+    #[must_use]
+    pub fn enrolment(&self, login: Login, now: Timestamp) -> Option<SharedSecret> {
+        let enrolment = self.enrolments.get(&login.session)?;
+        let is_open = !is_over(enrolment.since, limits::ENROLMENT_LIFE, now);
+        is_open.then_some(enrolment.secret)
+    }
+
+    /// Switches one-time codes on with the first of them, and gives the recovery codes, which nobody
+    /// can show again.
+    ///
+    /// # Errors
+    /// When the code is wrong or too late (`code`), or it was not stored.
+    pub async fn confirm_second_factor(
+        &self,
+        login: Login,
+        code: &str,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Vec<RecoveryCode>, AccountError> {
+        let Some(secret) = self.enrolment(login, now) else {
+            return Err(AccountError::field(
+                "code",
+                "that took too long; begin again",
+            ));
+        };
+        let Some(step) = secret.step_of(code, now.as_second(), None) else {
+            let problem = "this is not the code of this moment; is the telephone's clock right?";
+            return Err(AccountError::field("code", problem));
+        };
+        let codes = RecoveryCode::set();
+        let note = note(actor, "second factor switched on", None, None);
+        let switched = self.store.switch_on_second_factor(
+            login.account,
+            secret,
+            step,
+            codes.iter().map(RecoveryCode::hash).collect(),
+            note,
+        );
+        switched.await?;
+        self.enrolments.invalidate(&login.session);
+        info!(%actor, "second factor switched on");
+        Ok(codes)
+    }
+
+    /// Switches one-time codes off.
+    ///
+    /// # Errors
+    /// When the password is wrong (`current`), or it was not stored.
+    pub async fn switch_off_second_factor(
+        &self,
+        login: Login,
+        current: String,
+        actor: &Actor,
+    ) -> Result<(), AccountError> {
+        let account = self.confirmed(login, current, actor).await?;
+        let patch = AccountPatch {
+            without_second_factor: true,
+            ..AccountPatch::default()
+        };
+        let note = note(actor, "second factor switched off", None, None);
+        let amended = self.store.amend_account(account.id, patch, None, note);
+        amended.await?;
+        info!(%actor, "second factor switched off");
+        Ok(())
+    }
+
+    /// Ends somebody's other sessions.
+    ///
+    /// # Errors
+    /// When that was not stored.
+    pub async fn end_other_sessions(
+        &self,
+        login: Login,
+        actor: &Actor,
+    ) -> Result<(), AccountError> {
+        let note = note(actor, "other sessions ended", None, None);
+        let ended = self
+            .store
+            .end_other_sessions(login.account, login.session, note);
+        ended.await?;
+        info!(%actor, "other sessions ended");
+        Ok(())
+    }
+
+    /// Somebody's own account, when they know its password. Tries count as those of logging in.
+    async fn confirmed(
+        &self,
+        login: Login,
+        current: String,
+        actor: &Actor,
+    ) -> Result<StoredAccount, AccountError> {
+        let account = self.own(login).await?;
+        let may_try = actor
+            .from
+            .is_none_or(|address| self.attempts.may_try(address, &account.name));
+        if !may_try {
+            warn!(%actor, "too many tries of the current password");
+            return Err(AccountError::TooManyAttempts);
+        }
+        let hash = account.password_hash.expose().to_owned();
+        if !self.passwords.verify(current, Some(hash)).await? {
+            warn!(%actor, "a wrong current password");
+            return Err(AccountError::field("current", "this is not your password"));
+        }
+        Ok(account)
+    }
+}
+
+#[cfg(test)]
+#[path = "own_account_tests.rs"]
+mod tests;

@@ -1,0 +1,119 @@
+//! The first administrator: made once, by whoever has the one-time password that the log shows.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::Actor;
+use super::accounts::{AccountError, Accounts, note};
+use super::login::Entered;
+use crate::accounts::{Role, TokenHash, spelled_secret};
+use crate::boot::Secret;
+use crate::store::{ReadError, Refusal, SecondFactor};
+
+/// 100 bits.
+const GROUPS: usize = 5;
+/// Under which tries are counted; no account can have this name.
+const SETUP: &str = "/setup";
+
+/// What opens /setup. It is never stored.
+#[derive(Debug)]
+pub(super) struct OneTimePassword {
+    hash: TokenHash,
+    /// The password itself when we made it; whoever gave one has it.
+    made: Option<Secret>,
+}
+
+impl OneTimePassword {
+    pub(super) fn new(given: Option<&Secret>) -> Self {
+        match given {
+            Some(given) => Self {
+                hash: TokenHash::of(given.expose()),
+                made: None,
+            },
+            None => {
+                let made = spelled_secret(GROUPS);
+                Self {
+                    hash: TokenHash::of(&made),
+                    made: Some(Secret::new(made)),
+                }
+            }
+        }
+    }
+}
+
+/// How an administrator can set the appliance up.
+#[derive(Clone, Copy, Debug)]
+pub enum SetupKey<'a> {
+    /// With the password that we made.
+    Made(&'a Secret),
+    /// With the password that was given at the start.
+    Given,
+}
+
+impl Accounts {
+    /// What opens /setup, for the log and for whoever started us; none when it was closed already.
+    #[must_use]
+    pub fn setup_key(&self) -> Option<SetupKey<'_>> {
+        let setup = self.setup.as_ref()?;
+        Some(setup.made.as_ref().map_or(SetupKey::Given, SetupKey::Made))
+    }
+
+    /// Whether /setup is open: there has never been an administrator.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn setup_is_open(&self) -> Result<bool, ReadError> {
+        Ok(self.setup.is_some() && !self.store.setup_is_done().await?)
+    }
+
+    /// Makes the first administrator and logs them in.
+    ///
+    /// # Errors
+    /// When there has been one, when the one-time password is wrong (`one_time`), when another field
+    /// does not hold, or when it was not stored.
+    pub async fn set_up(
+        &self,
+        one_time: &str,
+        name: &str,
+        password: String,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<Entered, AccountError> {
+        let Some(setup) = &self.setup else {
+            return Err(AccountError::Refused(Refusal::SetupIsDone));
+        };
+        if !self.setup_is_open().await? {
+            return Err(AccountError::Refused(Refusal::SetupIsDone));
+        }
+        if !self.attempts.may_try(address, SETUP) {
+            warn!(%address, "too many tries to set up");
+            return Err(AccountError::TooManyAttempts);
+        }
+        if !setup.hash.is(&TokenHash::of(one_time.trim())) {
+            warn!(%address, "a wrong one-time password for the setup");
+            return Err(AccountError::field(
+                "one_time",
+                "this is not the one-time password",
+            ));
+        }
+        let account = self
+            .new_account(name, Role::Administrator, password)
+            .await?;
+        let actor = Actor {
+            who: account.name.clone(),
+            from: Some(address),
+        };
+        let after = json!({"account": account.name, "role": account.role});
+        let note = note(&actor, "set up", None, Some(after));
+        let id = self.store.set_up(account, note).await?;
+        info!(%actor, "set up: /setup is closed from now on");
+        let found = self.store.account(id).await?;
+        let account = found.ok_or(AccountError::Refused(Refusal::NoSuchAccount))?;
+        Ok(self
+            .enter(&account, SecondFactor::None, address, now)
+            .await?)
+    }
+}

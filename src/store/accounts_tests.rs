@@ -1,0 +1,243 @@
+use serde_json::json;
+
+use super::super::testing::{Scene, time};
+use super::super::{AccessError, AuditEntry, NewApiToken, NewSession, SecondFactor};
+use super::*;
+use crate::accounts::{ApiTokenId, RecoveryCode, Scope, Token};
+
+fn entry(action: &str) -> AuditEntry {
+    AuditEntry {
+        at: time(0),
+        who: "admin".into(),
+        from: None,
+        action: action.into(),
+        before: None,
+        after: Some(json!({"x": 1})),
+    }
+}
+
+fn new(name: &str, role: Role) -> NewAccount {
+    NewAccount {
+        name: name.into(),
+        role,
+        password_hash: Secret::new(format!("hash of {name}")),
+        created_at: time(0),
+    }
+}
+
+async fn make(scene: &Scene, name: &str, role: Role) -> AccountId {
+    let made = scene.store.create_account(new(name, role), entry("made"));
+    made.await.expect("made")
+}
+
+async fn log_in(scene: &Scene, account: AccountId, hash: &str) -> TokenHash {
+    let token = Token::random().hash();
+    let session = NewSession {
+        token,
+        account,
+        password_hash: Secret::new(hash.into()),
+        second_factor: SecondFactor::None,
+        at: time(0),
+        address: [192, 0, 2, 9].into(),
+    };
+    let begun = scene.store.begin_session(session, entry("logged in"));
+    begun.await.expect("begun");
+    token
+}
+
+async fn sessions(scene: &Scene, account: AccountId) -> usize {
+    let sessions = scene.store.sessions_of(account).await;
+    sessions.expect("readable").len()
+}
+
+async fn audited(scene: &Scene) -> usize {
+    let entries = scene.store.audit_page(None, 100).await;
+    entries.expect("readable").len()
+}
+
+#[tokio::test]
+async fn setup_is_done_once_and_for_good() {
+    let scene = Scene::new().await;
+    assert!(!scene.store.setup_is_done().await.expect("readable"));
+    make(&scene, "watcher", Role::Viewer).await;
+    assert!(!scene.store.setup_is_done().await.expect("readable"));
+    let first = new("admin", Role::Administrator);
+    let set_up = scene.store.set_up(first, entry("set up")).await;
+    set_up.expect("the first time");
+
+    let scene = scene.restart(time(1)).await;
+    assert!(scene.store.setup_is_done().await.expect("readable"));
+    let second = new("other", Role::Administrator);
+    let refused = scene.store.set_up(second, entry("set up")).await;
+    assert_eq!(refused, Err(Refusal::SetupIsDone.into()));
+    assert_eq!(audited(&scene).await, 2, "a refused change leaves no trace");
+}
+
+#[tokio::test]
+async fn names_are_unique_in_any_case() {
+    let scene = Scene::new().await;
+    let id = make(&scene, "Anna", Role::Operator).await;
+    let again = scene
+        .store
+        .create_account(new("ANNA", Role::Viewer), entry("made"))
+        .await;
+    assert_eq!(again, Err(Refusal::NameTaken.into()));
+    let found = scene.store.account_named("anna").await.expect("readable");
+    let found = found.expect("it is there");
+    assert_eq!((found.id, &*found.name), (id, "Anna"));
+    assert_eq!(found.role, Role::Operator);
+    assert_eq!(found.password_hash.expose(), "hash of Anna");
+    assert_eq!(found.created_at, time(0));
+    assert!(!format!("{found:?}").contains("hash of"), "{found:?}");
+    let nobody = scene.store.account_named("bob").await.expect("readable");
+    assert!(nobody.is_none());
+}
+
+#[tokio::test]
+async fn the_last_administrator_stays() {
+    let scene = Scene::new().await;
+    let first = make(&scene, "first", Role::Administrator).await;
+    let to_viewer = || AccountPatch {
+        role: Some(Role::Viewer),
+        ..AccountPatch::default()
+    };
+    let amend = async |id, patch| {
+        let amended = scene.store.amend_account(id, patch, None, entry("changed"));
+        amended.await
+    };
+    let last = Err(AccessError::Refused(Refusal::LastAdministrator));
+    assert_eq!(amend(first, to_viewer()).await, last);
+    let removed = scene.store.remove_account(first, entry("removed")).await;
+    assert_eq!(removed, last);
+
+    let second = make(&scene, "second", Role::Administrator).await;
+    amend(first, to_viewer()).await.expect("another is left");
+    assert_eq!(amend(second, to_viewer()).await, last);
+    let removed = scene.store.remove_account(first, entry("removed")).await;
+    removed.expect("a viewer may go");
+    let gone = Err(AccessError::Refused(Refusal::NoSuchAccount));
+    assert_eq!(amend(first, to_viewer()).await, gone);
+    let names: Vec<String> = scene
+        .store
+        .accounts()
+        .await
+        .expect("readable")
+        .into_iter()
+        .map(|account| account.name)
+        .collect();
+    assert_eq!(names, ["second"]);
+}
+
+#[tokio::test]
+async fn a_new_role_or_password_ends_the_sessions() {
+    let scene = Scene::new().await;
+    make(&scene, "admin", Role::Administrator).await;
+    let id = make(&scene, "anna", Role::Viewer).await;
+    let kept = log_in(&scene, id, "hash of anna").await;
+    log_in(&scene, id, "hash of anna").await;
+    let amend = async |patch, keep| {
+        let amended = scene.store.amend_account(id, patch, keep, entry("changed"));
+        amended.await.expect("changed");
+    };
+    let without_second_factor = AccountPatch {
+        without_second_factor: true,
+        ..AccountPatch::default()
+    };
+    amend(without_second_factor, None).await;
+    assert_eq!(sessions(&scene, id).await, 2);
+    let password = AccountPatch {
+        password_hash: Some(Secret::new("new".into())),
+        ..AccountPatch::default()
+    };
+    amend(password, Some(kept)).await;
+    assert_eq!(sessions(&scene, id).await, 1);
+    let role = AccountPatch {
+        role: Some(Role::Operator),
+        ..AccountPatch::default()
+    };
+    amend(role, None).await;
+    assert_eq!(sessions(&scene, id).await, 0);
+    log_in(&scene, id, "new").await;
+    let removed = scene.store.remove_account(id, entry("removed")).await;
+    removed.expect("removed");
+    assert_eq!(scene.number("SELECT count(*) FROM sessions").await, 0);
+}
+
+#[tokio::test]
+async fn second_factors_come_and_go_with_their_codes() {
+    let scene = Scene::new().await;
+    let id = make(&scene, "anna", Role::Viewer).await;
+    let secret = SharedSecret::random();
+    let codes: Vec<TokenHash> = RecoveryCode::set().iter().map(RecoveryCode::hash).collect();
+    let account = async || {
+        let found = scene.store.account(id).await.expect("readable");
+        found.expect("it is there")
+    };
+    for _ in 0..2 {
+        let switched = scene.store.switch_on_second_factor(
+            id,
+            secret.clone(),
+            17,
+            codes.clone(),
+            entry("second factor on"),
+        );
+        switched.await.expect("on");
+        let found = account().await;
+        assert_eq!(found.second_factor.as_ref(), Some(&secret));
+        assert_eq!((found.last_step, found.recovery_codes), (Some(17), 10));
+    }
+    let patch = AccountPatch {
+        without_second_factor: true,
+        ..AccountPatch::default()
+    };
+    let amended = scene.store.amend_account(id, patch, None, entry("off"));
+    amended.await.expect("off");
+    let found = account().await;
+    assert_eq!((found.second_factor, found.last_step), (None, None));
+    assert_eq!(found.recovery_codes, 0);
+}
+
+#[tokio::test]
+async fn api_tokens_are_kept_as_hashes() {
+    let scene = Scene::new().await;
+    let token = Token::random();
+    let new = |name: &str, token: &Token| NewApiToken {
+        name: name.into(),
+        token: token.hash(),
+        scope: Scope::ReadOnly,
+        created_at: time(0),
+        created_by: "admin".into(),
+    };
+    let create = async |new| {
+        let created = scene.store.create_api_token(new, entry("token made"));
+        created.await
+    };
+    let id = create(new("backup", &token)).await.expect("made");
+    let taken = Err(AccessError::Refused(Refusal::NameTaken));
+    assert_eq!(create(new("Backup", &Token::random())).await, taken);
+    assert_eq!(create(new("other", &token)).await, taken);
+
+    let find = async || {
+        scene
+            .store
+            .api_token(&token.hash())
+            .await
+            .expect("readable")
+    };
+    let found = find().await.expect("it is there");
+    assert_eq!((found.id, found.scope), (id, Scope::ReadOnly));
+    assert_eq!(found.last_used_at, None);
+    for at in [time(60), time(30)] {
+        scene.store.saw_api_token(id, at);
+    }
+    scene.settled().await;
+    let found = find().await.expect("it is there");
+    assert_eq!(found.last_used_at, Some(time(60)));
+    assert_eq!(scene.store.api_tokens().await.expect("readable"), [found]);
+
+    let revoke = async |id| scene.store.revoke_api_token(id, entry("revoked")).await;
+    revoke(id).await.expect("revoked");
+    assert_eq!(find().await, None);
+    let gone = Err(AccessError::Refused(Refusal::NoSuchToken));
+    assert_eq!(revoke(ApiTokenId(id.0)).await, gone);
+}

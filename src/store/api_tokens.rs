@@ -1,0 +1,143 @@
+//! The tokens of programs that use the API.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::Store;
+use super::access::{Made, Refusal};
+use super::columns::{milliseconds, number, optional_number, text, time, timestamp};
+use super::error::ReadError;
+use crate::accounts::{ApiTokenId, Scope, TokenHash};
+use crate::limits;
+
+/// An API token as it is stored: without the token.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StoredApiToken {
+    /// Its row.
+    #[serde(serialize_with = "row")]
+    pub id: ApiTokenId,
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub scope: Scope,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// By whom.
+    pub created_by: String,
+    /// When it was used last, to about a minute; none before the first time.
+    pub last_used_at: Option<Timestamp>,
+}
+
+fn row<S: serde::Serializer>(id: &ApiTokenId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(id.0)
+}
+
+/// A token that is to be known from now on.
+#[derive(Clone, Debug)]
+pub struct NewApiToken {
+    /// What it is for.
+    pub name: String,
+    /// Of the token.
+    pub token: TokenHash,
+    /// What it may do.
+    pub scope: Scope,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// By whom.
+    pub created_by: String,
+}
+
+impl Store {
+    /// All tokens by name.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn api_tokens(&self) -> Result<Vec<StoredApiToken>, ReadError> {
+        let rows = sqlx::query("SELECT * FROM api_tokens ORDER BY name")
+            .fetch_all(&self.shared.readers)
+            .await?;
+        Ok(rows.iter().filter_map(api_token).collect())
+    }
+
+    /// The token of this hash.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn api_token(&self, token: &TokenHash) -> Result<Option<StoredApiToken>, ReadError> {
+        let row = sqlx::query("SELECT * FROM api_tokens WHERE token_hash = ?")
+            .bind(token.as_bytes())
+            .fetch_optional(&self.shared.readers)
+            .await?;
+        Ok(row.as_ref().and_then(api_token))
+    }
+}
+
+fn api_token(row: &SqliteRow) -> Option<StoredApiToken> {
+    Some(StoredApiToken {
+        id: ApiTokenId(number(row, "id")),
+        name: text(row, "name"),
+        scope: Scope::from_word(&text(row, "scope"))?,
+        created_at: time(row, "created_at"),
+        created_by: text(row, "created_by"),
+        last_used_at: optional_number(row, "last_used_at").map(timestamp),
+    })
+}
+
+/// Makes a token known.
+pub(super) async fn create(connection: &mut SqliteConnection, new: &NewApiToken) -> Made {
+    let (tokens, is_taken): (i64, bool) = sqlx::query_as(
+        "SELECT count(*), coalesce(max(name = ? OR token_hash = ?), 0) FROM api_tokens",
+    )
+    .bind(new.name.as_str())
+    .bind(new.token.as_bytes())
+    .fetch_one(&mut *connection)
+    .await?;
+    if is_taken {
+        return Ok(Err(Refusal::NameTaken));
+    }
+    if tokens.unsigned_abs() >= limits::API_TOKENS {
+        return Ok(Err(Refusal::TooMany));
+    }
+    let inserted = sqlx::query(
+        "INSERT INTO api_tokens (name, token_hash, scope, created_at, created_by)
+         VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(new.name.as_str())
+    .bind(new.token.as_bytes())
+    .bind(new.scope.as_str())
+    .bind(milliseconds(new.created_at))
+    .bind(new.created_by.as_str())
+    .execute(connection)
+    .await?;
+    Ok(Ok(inserted.last_insert_rowid()))
+}
+
+/// Forgets a token.
+pub(super) async fn revoke(connection: &mut SqliteConnection, id: ApiTokenId) -> Made {
+    let revoked = sqlx::query("DELETE FROM api_tokens WHERE id = ?")
+        .bind(id.0)
+        .execute(connection)
+        .await?;
+    Ok(match revoked.rows_affected() {
+        0 => Err(Refusal::NoSuchToken),
+        _ => Ok(id.0),
+    })
+}
+
+/// Notes that a token is in use.
+pub(super) async fn used(
+    connection: &mut SqliteConnection,
+    id: ApiTokenId,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE api_tokens SET last_used_at = max(coalesce(last_used_at, 0), ?) WHERE id = ?",
+    )
+    .bind(milliseconds(at))
+    .bind(id.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

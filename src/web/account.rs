@@ -1,0 +1,172 @@
+//! `/settings/accounts/{name}`: one account's role and password, and its end.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::Context;
+use super::access::Visitor;
+use super::accounts::{Options, RoleChoice};
+use super::local_path::encoded;
+use super::page::{Frame, PageError, Section, render};
+use super::problems::{Problems, Sent, typed};
+use crate::accounts::Role;
+use crate::administration::{AccountChange, AccountError};
+use crate::limits;
+
+#[derive(Template)]
+#[template(path = "settings/account.html")]
+struct AccountPage {
+    frame: Frame,
+    notice: Option<&'static str>,
+    name: String,
+    /// The path of this page.
+    path: String,
+    roles: Vec<RoleChoice>,
+    has_second_factor: bool,
+    is_own: bool,
+    least: usize,
+    problems: Problems,
+}
+
+/// The account.
+pub(super) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+    options: Result<Query<Options>, QueryRejection>,
+) -> Result<Response, PageError> {
+    let Query(options) = options.unwrap_or_default();
+    let page = filled(
+        &context,
+        visitor,
+        &name,
+        options.notice(),
+        Problems::default(),
+    )
+    .await?;
+    Ok(render(&page)?.into_response())
+}
+
+/// The form for the role.
+#[derive(Deserialize)]
+pub(super) struct RoleForm {
+    role: Role,
+}
+
+/// Gives the account another role.
+pub(super) async fn change_role(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+    sent: Sent<RoleForm>,
+) -> Result<Response, PageError> {
+    let form = typed(sent)?;
+    let change = AccountChange {
+        role: Some(form.role),
+        ..AccountChange::default()
+    };
+    let changed = context
+        .accounts
+        .amend(&name, change, &visitor.actor())
+        .await;
+    answer(&context, visitor, &name, changed, Next::Stay("role")).await
+}
+
+/// The form for a new password.
+#[derive(Deserialize)]
+pub(super) struct PasswordForm {
+    password: String,
+    /// The box for the lost telephone: there when it is ticked.
+    without_second_factor: Option<String>,
+}
+
+/// Gives the account another password.
+pub(super) async fn reset_password(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+    sent: Sent<PasswordForm>,
+) -> Result<Response, PageError> {
+    let form = typed(sent)?;
+    let change = AccountChange {
+        password: Some(form.password),
+        without_second_factor: form.without_second_factor.is_some(),
+        ..AccountChange::default()
+    };
+    let changed = context
+        .accounts
+        .amend(&name, change, &visitor.actor())
+        .await;
+    answer(&context, visitor, &name, changed, Next::Stay("password")).await
+}
+
+/// Removes the account.
+pub(super) async fn remove(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+) -> Result<Response, PageError> {
+    let removed = context.accounts.remove(&name, &visitor.actor()).await;
+    answer(&context, visitor, &name, removed, Next::List).await
+}
+
+/// Where a change leads.
+enum Next {
+    /// Back here, with what was done.
+    Stay(&'static str),
+    /// To the list: there is no account any more.
+    List,
+}
+
+async fn answer(
+    context: &Context,
+    visitor: Visitor,
+    name: &str,
+    done: Result<(), AccountError>,
+    next: Next,
+) -> Result<Response, PageError> {
+    let problems = match done {
+        Ok(()) => {
+            let path = match next {
+                Next::Stay(what) => format!("{}?done={what}", path_of(name)),
+                Next::List => "/settings/accounts?done=removed".to_owned(),
+            };
+            return Ok(Redirect::to(&path).into_response());
+        }
+        Err(error) => Problems::of(error)?,
+    };
+    let status = problems.status();
+    let page = filled(context, visitor, name, None, problems).await?;
+    Ok((status, render(&page)?).into_response())
+}
+
+fn path_of(name: &str) -> String {
+    format!("/settings/accounts/{}", encoded(name))
+}
+
+async fn filled(
+    context: &Context,
+    visitor: Visitor,
+    name: &str,
+    notice: Option<&'static str>,
+    problems: Problems,
+) -> Result<AccountPage, PageError> {
+    let account = context.accounts.named(name).await?;
+    Ok(AccountPage {
+        path: path_of(&account.name),
+        roles: RoleChoice::all(account.role),
+        has_second_factor: account.second_factor.is_some(),
+        is_own: visitor.name.eq_ignore_ascii_case(&account.name),
+        least: limits::PASSWORD_CHARACTERS_MIN,
+        frame: Frame::new(context, visitor, Section::Settings, account.name.clone()),
+        name: account.name,
+        notice,
+        problems,
+    })
+}

@@ -1,0 +1,150 @@
+//! `/settings/accounts`: who may log in, and a new one.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::access::Visitor;
+use super::page::{Frame, PageError, Section, render};
+use super::problems::{Problems, Sent, typed};
+use super::{Context, wording};
+use crate::accounts::Role;
+use crate::limits;
+
+/// What the query of the page says.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Options {
+    done: Option<String>,
+}
+
+impl Options {
+    /// What was done before the page is shown. A closed set: nothing of the query is echoed.
+    pub(super) fn notice(&self) -> Option<&'static str> {
+        match self.done.as_deref()? {
+            "added" => Some("The account is there; tell its owner the password."),
+            "removed" => Some("The account is gone, and its sessions have ended."),
+            "role" => Some("The role is changed; the account's sessions have ended."),
+            "password" => Some("The password is changed; the account's sessions have ended."),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "settings/accounts.html")]
+struct AccountsPage {
+    frame: Frame,
+    notice: Option<&'static str>,
+    accounts: Vec<AccountRow>,
+    /// What was typed for a new one; never its password.
+    name: String,
+    roles: Vec<RoleChoice>,
+    least: usize,
+    problems: Problems,
+}
+
+struct AccountRow {
+    name: String,
+    role: Role,
+    has_second_factor: bool,
+    created: String,
+}
+
+/// A role to choose, with what it may do.
+pub(super) struct RoleChoice {
+    pub(super) role: Role,
+    pub(super) meaning: &'static str,
+    pub(super) is_chosen: bool,
+}
+
+impl RoleChoice {
+    /// All roles, of which one is chosen.
+    pub(super) fn all(chosen: Role) -> Vec<Self> {
+        let choice = |role| Self {
+            role,
+            meaning: match role {
+                Role::Viewer => "sees figures, queue and messages",
+                Role::Operator => "also works on the queue and reads the mail in it",
+                Role::Administrator => "also changes settings and accounts",
+            },
+            is_chosen: role == chosen,
+        };
+        Role::ALL.into_iter().map(choice).collect()
+    }
+}
+
+/// The list, and the empty form.
+pub(super) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    options: Result<Query<Options>, QueryRejection>,
+) -> Result<Response, PageError> {
+    let Query(options) = options.unwrap_or_default();
+    let page = filled(&context, visitor, options.notice()).await?;
+    Ok(render(&page)?.into_response())
+}
+
+/// The form for a new account.
+#[derive(Deserialize)]
+pub(super) struct NewForm {
+    name: String,
+    role: Role,
+    password: String,
+}
+
+/// Makes an account.
+pub(super) async fn add(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    sent: Sent<NewForm>,
+) -> Result<Response, PageError> {
+    let form = typed(sent)?;
+    let actor = visitor.actor();
+    let created = context
+        .accounts
+        .create(&form.name, form.role, form.password, &actor);
+    let problems = match created.await {
+        Ok(_) => return Ok(Redirect::to("/settings/accounts?done=added").into_response()),
+        Err(error) => Problems::of(error)?,
+    };
+    let status = problems.status();
+    let page = AccountsPage {
+        name: form.name,
+        roles: RoleChoice::all(form.role),
+        problems,
+        ..filled(&context, visitor, None).await?
+    };
+    Ok((status, render(&page)?).into_response())
+}
+
+async fn filled(
+    context: &Context,
+    visitor: Visitor,
+    notice: Option<&'static str>,
+) -> Result<AccountsPage, PageError> {
+    let accounts = context.accounts.list().await?;
+    let row = |account: crate::store::StoredAccount| AccountRow {
+        role: account.role,
+        has_second_factor: account.second_factor.is_some(),
+        created: wording::day(account.created_at),
+        name: account.name,
+    };
+    Ok(AccountsPage {
+        frame: Frame::new(context, visitor, Section::Settings, "Accounts"),
+        notice,
+        accounts: accounts.into_iter().map(row).collect(),
+        name: String::new(),
+        roles: RoleChoice::all(Role::Viewer),
+        least: limits::PASSWORD_CHARACTERS_MIN,
+        problems: Problems::default(),
+    })
+}
+
+#[cfg(test)]
+#[path = "accounts_tests.rs"]
+mod tests;

@@ -1,0 +1,184 @@
+//! `/login`: name and password, then the one-time code where one is asked for; and `/logout`.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{ConnectInfo, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::access::{self, ByTls, Visitor};
+use super::connections::ClientAddress;
+use super::local_path::LocalPath;
+use super::page::{PageError, render};
+use super::plain::PlainFrame;
+use super::problems::{Sent, typed};
+use super::{Context, cookies};
+use crate::accounts::Token;
+use crate::administration::{Entrance, Login, LoginError};
+
+/// What the query of the page says.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Options {
+    to: Option<String>,
+    done: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage {
+    frame: PlainFrame,
+    notice: Option<&'static str>,
+    problem: Option<String>,
+    step: Step,
+    /// Where to go then.
+    to: String,
+}
+
+/// What is asked for.
+enum Step {
+    /// Name and password; the name as it was typed.
+    Password { name: String },
+    /// A one-time code. The ticket stands for the password, which no page repeats.
+    Code { ticket: String },
+}
+
+/// What the form holds: of the first step, or of the second.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LoginForm {
+    name: String,
+    password: String,
+    ticket: String,
+    code: String,
+    to: String,
+}
+
+/// The empty form; whoever is in already goes on.
+pub(super) async fn page(
+    State(context): State<Arc<Context>>,
+    by_tls: Option<Extension<ByTls>>,
+    headers: HeaderMap,
+    options: Result<Query<Options>, QueryRejection>,
+) -> Result<Response, PageError> {
+    let Query(options) = options.unwrap_or_default();
+    let to = LocalPath::or_dashboard(options.to.as_deref().unwrap_or_default());
+    let shown = cookies::shown(&headers, by_tls.map(|Extension(by)| by));
+    if access::session(&context, shown).await?.is_some() {
+        return Ok(Redirect::to(to.as_str()).into_response());
+    }
+    if context.accounts.setup_is_open().await? {
+        return Ok(Redirect::to("/setup").into_response());
+    }
+    let notice = match options.done.as_deref() {
+        Some("out") => Some("You are logged out."),
+        _ => None,
+    };
+    let name = String::new();
+    let page = LoginPage {
+        frame: PlainFrame::new(&context, "Log in"),
+        notice,
+        problem: None,
+        step: Step::Password { name },
+        to: to.as_str().to_owned(),
+    };
+    Ok(render(&page)?.into_response())
+}
+
+/// Lets somebody in, asks for the code, or says why not.
+pub(super) async fn submit(
+    State(context): State<Arc<Context>>,
+    ConnectInfo(ClientAddress(client)): ConnectInfo<ClientAddress>,
+    by_tls: Option<Extension<ByTls>>,
+    sent: Sent<LoginForm>,
+) -> Result<Response, PageError> {
+    let form = typed(sent)?;
+    let to = LocalPath::or_dashboard(&form.to);
+    let (accounts, address, now) = (
+        &context.accounts,
+        client.ip().to_canonical(),
+        Timestamp::now(),
+    );
+    let entrance = if form.ticket.is_empty() {
+        accounts
+            .log_in(&form.name, form.password, address, now)
+            .await
+    } else {
+        let (ticket, code) = (&form.ticket, &form.code);
+        let entered = accounts.log_in_with_code(ticket, code, address, now).await;
+        entered.map(Entrance::Entered)
+    };
+    let step = match entrance {
+        Ok(Entrance::Entered(entered)) => {
+            let by_tls = by_tls.map(|Extension(by)| by);
+            return Ok(enter(&entered.token, by_tls, &to));
+        }
+        Ok(Entrance::CodeNeeded(ticket)) => {
+            let ticket = ticket.expose().to_owned();
+            return show(&context, StatusCode::OK, None, Step::Code { ticket }, &to);
+        }
+        Err(LoginError::Store(error)) => return Err(error.into()),
+        Err(LoginError::Read(error)) => return Err(error.into()),
+        Err(error) => {
+            let status = match error {
+                LoginError::TooManyAttempts | LoginError::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            };
+            let keeps_ticket = !matches!(error, LoginError::Expired);
+            let step = if !form.ticket.is_empty() && keeps_ticket {
+                let ticket = form.ticket;
+                Step::Code { ticket }
+            } else {
+                Step::Password { name: form.name }
+            };
+            (status, error.to_string(), step)
+        }
+    };
+    let (status, problem, step) = step;
+    show(&context, status, Some(problem), step, &to)
+}
+
+/// Ends the session.
+pub(super) async fn out(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(login): Extension<Login>,
+    by_tls: Option<Extension<ByTls>>,
+) -> Result<Response, PageError> {
+    let actor = visitor.actor();
+    context.accounts.log_out(login.session, &actor).await?;
+    let cookie = cookies::without(by_tls.map(|Extension(by)| by));
+    let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
+    Ok((headers, Redirect::to("/login?done=out")).into_response())
+}
+
+fn enter(token: &Token, by_tls: Option<ByTls>, to: &LocalPath) -> Response {
+    let cookie = cookies::with(token, by_tls);
+    let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
+    (headers, Redirect::to(to.as_str())).into_response()
+}
+
+fn show(
+    context: &Context,
+    status: StatusCode,
+    problem: Option<String>,
+    step: Step,
+    to: &LocalPath,
+) -> Result<Response, PageError> {
+    let page = LoginPage {
+        frame: PlainFrame::new(context, "Log in"),
+        notice: None,
+        problem,
+        step,
+        to: to.as_str().to_owned(),
+    };
+    Ok((status, render(&page)?).into_response())
+}
+
+#[cfg(test)]
+#[path = "login_tests.rs"]
+mod tests;

@@ -1,0 +1,75 @@
+//! What is wrong with a form about accounts, told at its fields and above them.
+
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::http::StatusCode;
+
+use super::error::ApiError;
+use super::page::PageError;
+use crate::administration::AccountError;
+use crate::settings::FieldErrors;
+
+/// What is wrong with what was typed.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    fields: FieldErrors,
+    general: Option<String>,
+    status: Option<StatusCode>,
+}
+
+impl Problems {
+    /// What a person can put right, and the status that says it; everything else is another page.
+    pub(super) fn of(error: AccountError) -> Result<Self, PageError> {
+        match error {
+            AccountError::Invalid(fields) => Ok(Self {
+                fields,
+                ..Self::default()
+            }),
+            other => match ApiError::from(other) {
+                error @ (ApiError::Conflict(_) | ApiError::NotNow(_)) => Ok(Self {
+                    status: Some(error.status()),
+                    general: Some(error.to_string()),
+                    ..Self::default()
+                }),
+                error => Err(error.into()),
+            },
+        }
+    }
+
+    /// One field that is wrong.
+    pub(super) fn at_field(field: &str, problem: &str) -> Self {
+        let mut problems = Self::default();
+        problems.fields.add(field, problem);
+        problems
+    }
+
+    /// What is wrong with a field.
+    pub(super) fn at(&self, field: &str) -> Option<&str> {
+        self.fields.0.get(field).map(String::as_str)
+    }
+
+    /// What is wrong with all of it.
+    pub(super) fn general(&self) -> Option<&str> {
+        self.general.as_deref()
+    }
+
+    /// The status of a page that shows them.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY)
+    }
+}
+
+/// What a browser sent.
+pub(super) type Sent<T> = Result<Form<T>, FormRejection>;
+
+/// The form that a browser sent.
+pub(super) fn typed<T>(sent: Sent<T>) -> Result<T, ApiError> {
+    match sent {
+        Ok(Form(typed)) => Ok(typed),
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(ApiError::TooLarge)
+        }
+        // Not the rejection's words, which may hold a piece of what was typed.
+        Err(_) => Err(ApiError::BadRequest("this is not the form".to_owned())),
+    }
+}
