@@ -13,7 +13,6 @@ use serde_json::{Map, Value};
 use sqlx::{QueryBuilder, Sqlite};
 use utoipa::{IntoParams, ToSchema};
 
-use super::columns::milliseconds;
 use crate::message::{MessageId, RowState};
 
 /// Every part narrows; without parts all rows are meant. A blank text, as an empty field of a form
@@ -75,8 +74,6 @@ impl QueueFilter {
     /// Whether the question needs the messages' columns beside the recipients'.
     pub(super) fn asks_messages(&self) -> bool {
         self.sender.is_some()
-            || self.older_than_seconds.is_some()
-            || self.younger_than_seconds.is_some()
     }
 
     /// Adds the WHERE clause over `recipients AS r` and `messages AS m`.
@@ -103,12 +100,14 @@ impl QueueFilter {
             None => {}
         }
         if let Some(seconds) = self.older_than_seconds {
-            let before = milliseconds(earlier(now, seconds));
-            query.push(" AND m.received_at <= ").push_bind(before);
+            // Ids begin with the time of arrival: no message needs to be read for its age.
+            let after = earlier(now, seconds).saturating_add(MILLISECOND);
+            query.push(" AND r.message < ");
+            query.push_bind(MessageId::earliest_at(after.unwrap_or(now)).as_i64());
         }
         if let Some(seconds) = self.younger_than_seconds {
-            let after = milliseconds(earlier(now, seconds));
-            query.push(" AND m.received_at >= ").push_bind(after);
+            query.push(" AND r.message >= ");
+            query.push_bind(MessageId::earliest_at(earlier(now, seconds)).as_i64());
         }
         if let Some(id) = self.message_id {
             query.push(" AND r.message = ").push_bind(id.as_i64());
@@ -151,6 +150,8 @@ pub(super) fn push_like(query: &mut QueryBuilder<Sqlite>, column: &str, text: Op
     query.push(" AND ").push(column).push(" LIKE ");
     query.push_bind(pattern).push(" ESCAPE '\\'");
 }
+
+const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
 
 /// `seconds` before `now`; the beginning of time when that lies before it.
 fn earlier(now: Timestamp, seconds: u64) -> Timestamp {

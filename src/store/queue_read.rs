@@ -110,6 +110,29 @@ pub struct QueuePageRequest {
     pub limit: u32,
 }
 
+/// Behind so many rows a page is looked for from the end that is nearer: what is sorted to find a page
+/// is everything before it.
+const DEEP_ROWS: u64 = 1_000;
+
+impl QueuePageRequest {
+    /// The same rows of `total`, and whether they come from the other end, last row first; none when
+    /// there are none.
+    fn from_the_end(self, total: u64) -> Option<(Self, bool)> {
+        let rest = total.checked_sub(self.offset).filter(|rest| *rest > 0)?;
+        if self.offset < total / 2 {
+            return Some((self, false));
+        }
+        let wanted = rest.min(self.limit.min(limits::PAGE_ITEMS_MAX).into());
+        let turned = Self {
+            descending: !self.descending,
+            offset: rest - wanted,
+            limit: u32::try_from(wanted).unwrap_or(self.limit),
+            ..self
+        };
+        Some((turned, true))
+    }
+}
+
 impl Default for QueuePageRequest {
     fn default() -> Self {
         Self {
@@ -137,10 +160,23 @@ impl Store {
         page: QueuePageRequest,
         now: Timestamp,
     ) -> Result<QueuePage, ReadError> {
-        let (total, items) = tokio::try_join!(
-            self.count_matching(filter, now),
-            self.page_items(filter, page, now),
-        )?;
+        if page.offset < DEEP_ROWS {
+            let (total, items) = tokio::try_join!(
+                self.count_matching(filter, now),
+                self.page_items(filter, page, now),
+            )?;
+            return Ok(QueuePage { total, items });
+        }
+        let total = self.count_matching(filter, now).await?;
+        let items = match page.from_the_end(total) {
+            None => Vec::new(),
+            Some((page, false)) => self.page_items(filter, page, now).await?,
+            Some((page, true)) => {
+                let mut items = self.page_items(filter, page, now).await?;
+                items.reverse();
+                items
+            }
+        };
         Ok(QueuePage { total, items })
     }
 

@@ -141,7 +141,7 @@ impl Face {
             .await
             .expect("an answer");
         let (parts, body) = answer.into_parts();
-        let bytes = to_bytes(body, 1 << 20).await.expect("a body");
+        let bytes = to_bytes(body, 1 << 21).await.expect("a body");
         Answer {
             status: parts.status,
             headers: parts.headers,
