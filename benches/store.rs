@@ -18,9 +18,11 @@ use fastpath::message::{
 use fastpath::smtp::address::{Mailbox, ReversePath};
 use fastpath::smtp::command::BodyType;
 use fastpath::store::{
-    NewQueued, NewRow, QueueFilter, QueueOrder, QueuePageRequest, RowChange, Store, TakeDue,
+    MessageFilter, NewQueued, NewRow, QueueFilter, QueueOrder, QueuePageRequest, RowChange, Store,
+    TakeDue,
 };
 use jiff::Timestamp;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -287,5 +289,105 @@ fn entry(first: i64, number: i64) -> TrailEntry {
     })
 }
 
-criterion_group!(benches, inserts, large_queue, trail);
+/// Messages of the long trail.
+const LONG_TRAIL: i64 = 1_000_000;
+
+/// One of a million messages: half are of one sender and 500,000 messages old, every tenth is for one
+/// recipient, one of twenty was queued first, one of 10,000 was refused.
+fn long_entry(first: i64, number: i64) -> Vec<TrailEntry> {
+    let TrailEntry::Answered(mut answered) = entry(first, number) else {
+        unreachable!("it is an answer");
+    };
+    answered.received_at = Timestamp::now();
+    if number < LONG_TRAIL / 2 {
+        answered.sender = ReversePath::Mailbox(mailbox("news@example.com"));
+    }
+    let mut attempted = answered.delivered.take().expect("it is delivered");
+    if number % 10 == 0 {
+        attempted.recipient = mailbox("postmaster@example.net");
+    }
+    if number % 10_000 == 17 {
+        attempted.outcome = OutcomeKind::Refused;
+        return vec![
+            TrailEntry::Attempted(attempted),
+            TrailEntry::Answered(answered),
+        ];
+    }
+    if number % 20 != 3 {
+        answered.delivered = Some(attempted);
+        return vec![TrailEntry::Answered(answered)];
+    }
+    answered.storage = Storage::Disk;
+    answered.reasons = vec![DiskReason::Deferred];
+    let deferred = Attempted {
+        outcome: OutcomeKind::Deferred,
+        ..attempted.clone()
+    };
+    vec![
+        TrailEntry::Attempted(deferred),
+        TrailEntry::Answered(answered),
+        TrailEntry::Attempted(attempted),
+    ]
+}
+
+/// The questions of the trail's page, from the newest message and from the middle.
+fn long_trail(criterion: &mut Criterion) {
+    let bench = Bench::new();
+    let first = MessageId::earliest_at(Timestamp::now()).as_i64();
+    for begin in (0..LONG_TRAIL).step_by(10_000) {
+        let batch = (begin..begin + 10_000).flat_map(|number| long_entry(first, number));
+        let appended = bench.store.append_trail(batch.collect());
+        bench.runtime.block_on(appended).expect("appended");
+    }
+    let middle = MessageId::from_i64(first + (LONG_TRAIL / 2 << 7));
+    let mut group = criterion.benchmark_group("long_trail");
+    group.sample_size(20);
+    for (name, question) in [
+        ("everything", json!({})),
+        (
+            "a rare recipient",
+            json!({"recipient": "9e3779b9@example.net"}),
+        ),
+        (
+            "a frequent recipient",
+            json!({"recipient": "postmaster@example.net"}),
+        ),
+        (
+            "a frequent recipient, refused",
+            json!({"recipient": "postmaster@example.net", "outcome": "refused"}),
+        ),
+        ("recipients by a letter", json!({"recipient": "p*"})),
+        ("all recipients", json!({"recipient": "*"})),
+        ("a rare sender", json!({"sender": "9e3779b9@example.org"})),
+        ("a frequent sender", json!({"sender": "news@example.com"})),
+        (
+            "a frequent sender, stored",
+            json!({"sender": "news@example.com", "storage": "disk"}),
+        ),
+        ("senders by a letter", json!({"sender": "n*"})),
+        ("a reason", json!({"reason": "deferred"})),
+        ("a reason of none", json!({"reason": "conversion"})),
+        ("refused", json!({"outcome": "refused"})),
+        ("delivered", json!({"outcome": "delivered"})),
+        ("held", json!({"outcome": "held"})),
+        ("a path of none", json!({"path": "standard"})),
+        (
+            "an address of none",
+            json!({"client_address": "198.51.100.7"}),
+        ),
+    ] {
+        let filter: MessageFilter = serde_json::from_value(question).expect("a filter");
+        for (place, cursor) in [("newest", None), ("middle", Some(middle))] {
+            group.bench_function(format!("{name}, {place}"), |bencher| {
+                bencher.iter(|| {
+                    let page = bench.store.messages_page(&filter, cursor, 100);
+                    black_box(bench.runtime.block_on(page).expect("readable"));
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, inserts, large_queue, trail, long_trail);
 criterion_main!(benches);

@@ -137,7 +137,7 @@ fn object(value: Option<Value>) -> Result<Map<String, Value>, Value> {
     }
 }
 
-/// A value as a person reads it: texts and numbers bare, lists with commas, the rest as JSON.
+/// A value as a person reads it.
 fn in_words(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
@@ -146,11 +146,23 @@ fn in_words(value: &Value) -> String {
         Value::String(text) if text.is_empty() => "blank".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
-        Value::Array(items) if items.iter().all(|item| !item.is_object()) => {
+        Value::Array(items) => {
+            let separator = if items.iter().any(Value::is_object) {
+                "; "
+            } else {
+                ", "
+            };
             let items: Vec<String> = items.iter().map(in_words).collect();
-            items.join(", ")
+            items.join(separator)
         }
-        other => other.to_string(),
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            let fields: Vec<String> = fields
+                .map(|(name, value)| format!("{} {}", wording::word(name), in_words(value)))
+                .collect();
+            fields.join(", ")
+        }
+        Value::Number(number) => number.to_string(),
     }
 }
 

@@ -47,11 +47,18 @@ fn values_are_told_field_by_field() {
             ],
         ),
         (
-            Some(json!({"next_hops": [{"domain": "a.example"}], "default": null})),
+            Some(
+                json!({"next_hops": [{"domain": "a.example", "tls_policy": "never"}, {"domain": "b"}],
+                "default": null}),
+            ),
             None,
             vec![
                 change("default", Some("none"), None),
-                change("next hops", Some("[{\"domain\":\"a.example\"}]"), None),
+                change(
+                    "next hops",
+                    Some("domain a.example, tls policy never; domain b"),
+                    None,
+                ),
             ],
         ),
         (
@@ -63,7 +70,7 @@ fn values_are_told_field_by_field() {
         (
             Some(json!({"a": 1})),
             Some(json!("gone")),
-            vec![change("", Some("{\"a\":1}"), Some("gone"))],
+            vec![change("", Some("a 1"), Some("gone"))],
         ),
     ] {
         assert_eq!(changes(before, after), expected);

@@ -197,8 +197,8 @@ impl Search {
 
     pub(super) fn times(&self) -> Vec<Field> {
         [
-            ("since", "Received from (UTC)", &self.since),
-            ("until", "until before (UTC)", &self.until),
+            ("since", "Received at or after (UTC)", &self.since),
+            ("until", "Received before (UTC)", &self.until),
         ]
         .map(|(name, label, typed)| field(name, label, for_input(typed), ""))
         .into()

@@ -1,6 +1,7 @@
 //! `/messages`: “did it arrive?” The trail, searched by sender, recipient, path, reason and time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
@@ -29,6 +30,8 @@ struct Messages {
     choices: Vec<Choice>,
     times: Vec<Field>,
     is_searching: bool,
+    /// Every field could be read.
+    is_understood: bool,
     trail_is_off: bool,
     kept_for: String,
     found: Found,
@@ -83,6 +86,7 @@ pub(super) async fn page(
     let (filter, before) = match search.read() {
         Ok(read) => read,
         Err(problems) => {
+            template.is_understood = false;
             problems.tell(
                 &mut template.texts,
                 &mut template.choices,
@@ -108,16 +112,27 @@ pub(super) async fn page(
 
 fn empty(context: &Context, visitor: Visitor, search: &Search) -> Messages {
     let settings = context.administration.settings();
-    let retention = std::time::Duration::from_secs(settings.trail_retention_seconds);
+    let retention = Duration::from_secs(settings.trail_retention_seconds);
     Messages {
         frame: Frame::new(context, visitor, Section::Messages, "Messages"),
         texts: search.texts(),
         choices: search.choices(),
         times: search.times(),
         is_searching: search.is_searching(),
+        is_understood: true,
         trail_is_off: !settings.keep_trail,
-        kept_for: wording::age(retention),
+        kept_for: span(retention),
         found: Found::default(),
+    }
+}
+
+/// Whole days as days.
+fn span(time: Duration) -> String {
+    const DAY_SECONDS: u64 = 86_400;
+    match time.as_secs() {
+        DAY_SECONDS => "a day".to_owned(),
+        seconds if seconds.is_multiple_of(DAY_SECONDS) => format!("{} days", seconds / DAY_SECONDS),
+        _ => wording::age(time),
     }
 }
 
@@ -171,10 +186,12 @@ fn nothing(search: &Search) -> &'static str {
 fn row(item: MessageItem, filter: &MessageFilter) -> Row {
     let answered = item.answered;
     let mut latest = item.latest;
-    if let Some(wanted) = &filter.recipient {
-        // Whoever was asked for stands first.
-        latest.sort_by_key(|event| !is_like(&event.recipient, wanted));
-    }
+    // Whoever was asked for stands first, then those who do not have it.
+    latest.sort_by_key(|event| {
+        let wanted = filter.recipient.as_ref();
+        let is_wanted = wanted.is_some_and(|wanted| is_like(&event.recipient, wanted));
+        (!is_wanted, Fate::after(&event.what) == Fate::Delivered)
+    });
     latest.truncate(RECIPIENTS_SHOWN);
     let more = answered.recipients.saturating_sub(latest.len() as u64);
     Row {

@@ -36,8 +36,8 @@ async fn messages_are_found_and_shown_with_what_became_of_them() {
     assert_eq!(all.status, StatusCode::OK);
     assert_eq!(linked(&all), [id(2).to_string(), id(1).to_string()]);
     for part in [
-        "carl@example.net <span class=\"tag \">queued</span>",
-        "bert@example.net <span class=\"tag good\">delivered</span>",
+        ">carl@example.net</span> <span class=\"tag\" title=\"451 4.3.0 later\">queued</span>",
+        ">bert@example.net</span> <span class=\"tag good\"",
         "4.1 KiB",
         "39 ms",
         "250 2.0.0 Queued",

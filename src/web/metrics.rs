@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use axum::extract::State;
 use axum::http::header;
@@ -19,10 +20,12 @@ use super::error::ApiError;
 use crate::alerts::{Kind, Present};
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::limits;
+use crate::message::RowState;
 use crate::session::{Count, ReceivingCounters};
 use crate::statistics::latency::Latencies;
 use crate::statistics::tally::ByStorage;
 use crate::statistics::{Counters, Figures, Live};
+use crate::store::QueueFigures;
 
 /// The bounds of the latency histogram, in milliseconds.
 const BOUNDS_MILLISECONDS: [u64; 13] = [
@@ -41,6 +44,7 @@ pub(super) async fn page(State(context): State<Arc<Context>>) -> Result<Response
     register_sessions(&mut registry, &context.receiving);
     register_counters(&mut registry, &context.statistics.counters);
     register_present(&mut registry, &context, &live);
+    register_queue(&mut registry, &context.store.queue_figures().await?);
     register_next_hops(&mut registry, (context.next_hops)());
     register_alerts(&mut registry, &context.alerts.present());
     let mut text = String::with_capacity(16_384);
@@ -235,6 +239,23 @@ fn register_present(registry: &mut Registry, context: &Context, live: &Live) {
     }
 }
 
+/// Every state is there, also those that no row is in: an alert needs a zero to compare with.
+fn register_queue(registry: &mut Registry, figures: &QueueFigures) {
+    let recipients = Family::<Labels, Gauge>::default();
+    for state in RowState::ALL {
+        let rows = figures.by_state.iter().find(|(known, _)| known == state);
+        let rows = rows.map_or(0, |(_, rows)| *rows);
+        recipients
+            .get_or_create(&[("state", state.to_string())])
+            .set(i64::try_from(rows).unwrap_or(i64::MAX));
+    }
+    registry.register(
+        "queue_recipients_by_state",
+        "Recipients in the retry queue, by state",
+        recipients,
+    );
+}
+
 /// The busiest next hops only: a relay that looks up MX records knows thousands.
 fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures>) {
     next_hops.sort_by_key(|next_hop| std::cmp::Reverse(next_hop.delivered + next_hop.deferred));
@@ -242,6 +263,7 @@ fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures
     let recipients = Family::<TwoLabels, Counter>::default();
     let connections = Family::<Labels, Gauge>::default();
     let suspended = Family::<Labels, Gauge>::default();
+    let latencies = Family::<TwoLabels, Gauge<f64, AtomicU64>>::default();
     for next_hop in &next_hops {
         let name = next_hop.name.to_string();
         for (outcome, count) in [
@@ -252,6 +274,18 @@ fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures
         ] {
             let labels = [("next_hop", name.clone()), ("outcome", outcome.to_owned())];
             recipients.get_or_create(&labels).inc_by(count);
+        }
+        for (quantile, latency) in [
+            ("0.5", next_hop.latency_p50),
+            ("0.99", next_hop.latency_p99),
+        ] {
+            // None was measured in the last minutes: a zero would be a lie.
+            let Some(latency) = latency else { continue };
+            let labels = [
+                ("next_hop", name.clone()),
+                ("quantile", quantile.to_owned()),
+            ];
+            latencies.get_or_create(&labels).set(latency.as_secs_f64());
         }
         let labels = [("next_hop", name)];
         let open = i64::from(next_hop.open_connections);
@@ -273,6 +307,11 @@ fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures
         "next_hop_suspended",
         "1 when the next hop's breaker is open, of the busiest next hops",
         suspended,
+    );
+    registry.register(
+        "next_hop_attempt_seconds",
+        "How long attempts took in the last minutes, of the busiest next hops",
+        latencies,
     );
 }
 

@@ -436,6 +436,7 @@ async fn metrics_are_for_scrapers() {
         "fastpath_acknowledgement_seconds_bucket{le=\"0.005\"} 1",
         "fastpath_acknowledgement_seconds_bucket{le=\"+Inf\"} 1",
         "fastpath_queue_recipients 0",
+        "fastpath_queue_recipients_by_state{state=\"held\"} 0",
         "fastpath_ready 1",
         "# EOF",
     ] {
