@@ -1,1 +1,321 @@
+use std::collections::BTreeSet;
 
+use axum::http::StatusCode;
+use jiff::SignedDuration;
+
+use super::*;
+use crate::accounts::Scope;
+use crate::limits;
+use crate::web::route::Needs;
+use crate::web::routes::table;
+use crate::web::routes::tests::{ELSEWHERE, Face, LOOPBACK};
+
+const ADMINISTRATOR: Needs = Needs::Login(Role::Administrator);
+const OPERATOR_TOKEN: Needs = Needs::Token(Role::Operator);
+const ADMINISTRATOR_TOKEN: Needs = Needs::Token(Role::Administrator);
+const VIEWER: Needs = Needs::Login(Role::Viewer);
+const VIEWER_TOKEN: Needs = Needs::Token(Role::Viewer);
+
+/// Every method of every path, with what it must ask for. A route that stands in the route table and
+/// not here, or here with other needs, fails the test: who may do what is decided twice.
+const EXPECTED: &[(&str, Needs)] = &[
+    ("GET /healthz", Needs::Nothing),
+    ("GET /readyz", Needs::Nothing),
+    ("GET /static/{file}", Needs::Nothing),
+    ("GET /setup", Needs::Nothing),
+    ("POST /setup", Needs::Nothing),
+    ("GET /login", Needs::Nothing),
+    ("POST /login", Needs::Nothing),
+    ("GET /metrics", Needs::Collector),
+    // Everybody who is logged in.
+    ("GET /", VIEWER),
+    ("POST /logout", VIEWER),
+    ("GET /account", VIEWER),
+    ("POST /account/password", VIEWER),
+    ("POST /account/second-factor", VIEWER),
+    ("POST /account/second-factor/confirm", VIEWER),
+    ("POST /account/second-factor/off", VIEWER),
+    ("POST /account/sessions/end", VIEWER),
+    // Administrators.
+    ("GET /settings/accounts", ADMINISTRATOR),
+    ("POST /settings/accounts", ADMINISTRATOR),
+    ("GET /settings/accounts/{name}", ADMINISTRATOR),
+    ("POST /settings/accounts/{name}/role", ADMINISTRATOR),
+    ("POST /settings/accounts/{name}/password", ADMINISTRATOR),
+    ("POST /settings/accounts/{name}/remove", ADMINISTRATOR),
+    ("GET /settings/tokens", ADMINISTRATOR),
+    ("POST /settings/tokens", ADMINISTRATOR),
+    ("POST /settings/tokens/{id}/revoke", ADMINISTRATOR),
+    // Programs.
+    ("GET /api/v1/statistics/live", VIEWER_TOKEN),
+    ("GET /api/v1/settings", VIEWER_TOKEN),
+    ("PATCH /api/v1/settings", ADMINISTRATOR_TOKEN),
+    ("GET /api/v1/queue", VIEWER_TOKEN),
+    ("POST /api/v1/queue/actions", OPERATOR_TOKEN),
+    ("GET /api/v1/messages", VIEWER_TOKEN),
+    ("GET /api/v1/messages/{id}", VIEWER_TOKEN),
+    ("GET /api/v1/accounts", ADMINISTRATOR_TOKEN),
+    ("POST /api/v1/accounts", ADMINISTRATOR_TOKEN),
+    ("PATCH /api/v1/accounts/{name}", ADMINISTRATOR_TOKEN),
+    ("DELETE /api/v1/accounts/{name}", ADMINISTRATOR_TOKEN),
+    ("GET /api/v1/tokens", ADMINISTRATOR_TOKEN),
+    ("POST /api/v1/tokens", ADMINISTRATOR_TOKEN),
+    ("DELETE /api/v1/tokens/{id}", ADMINISTRATOR_TOKEN),
+];
+
+/// Everybody who may come.
+#[derive(Clone, Copy, Debug)]
+enum Who {
+    Nobody,
+    /// With a cookie that counts.
+    LoggedIn(Role),
+    /// With the cookie of an administrator who was away for too long.
+    Expired,
+    /// With the cookie of an administrator who has been there for too long.
+    Outlived,
+    /// With a cookie that somebody made up.
+    MadeUp,
+    /// With a token of this scope.
+    Token(Scope),
+    /// With a token that somebody made up.
+    MadeUpToken,
+}
+
+const EVERYBODY: [Who; 10] = [
+    Who::Nobody,
+    Who::LoggedIn(Role::Viewer),
+    Who::LoggedIn(Role::Operator),
+    Who::LoggedIn(Role::Administrator),
+    Who::Expired,
+    Who::Outlived,
+    Who::MadeUp,
+    Who::Token(Scope::ReadOnly),
+    Who::Token(Scope::ReadWrite),
+    Who::MadeUpToken,
+];
+
+impl Who {
+    /// The header field that they show.
+    async fn field(self, face: &Face) -> Option<String> {
+        let ago = |seconds: i64| Timestamp::now() - SignedDuration::from_secs(seconds);
+        let long = |time: std::time::Duration| i64::try_from(time.as_secs()).expect("hours");
+        match self {
+            Self::Nobody => None,
+            Self::LoggedIn(role) => Some(face.cookie_of(role).await),
+            Self::Expired => {
+                let left = ago(long(limits::SESSION_IDLE) + 1);
+                Some(face.cookie_since(Role::Administrator, left).await)
+            }
+            Self::Outlived => {
+                let came = ago(long(limits::SESSION_LIFE) + 1);
+                let cookie = face.cookie_since(Role::Administrator, came).await;
+                let token = cookie.rsplit('=').next().expect("a token");
+                let store = &face.context.store;
+                store.saw_session(TokenHash::of(token), Timestamp::now());
+                let settled = store.settle(Vec::new(), Vec::new()).await;
+                settled.expect("the writer answers");
+                Some(cookie)
+            }
+            Self::MadeUp => Some("Cookie: fastpath=made-up; __Host-fastpath=made-up".to_owned()),
+            Self::Token(scope) => Some(format!("Authorization: Bearer {scope}")),
+            Self::MadeUpToken => Some("Authorization: Bearer made-up".to_owned()),
+        }
+    }
+}
+
+/// What becomes of a request.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    LetIn,
+    ShownTheWay,
+    Unauthorized,
+    Forbidden,
+}
+
+impl Outcome {
+    /// What must become of it.
+    fn expected(needs: Needs, who: Who) -> Self {
+        let by_role = |has: Role, needed: Role| {
+            if has >= needed {
+                Self::LetIn
+            } else {
+                Self::Forbidden
+            }
+        };
+        match (needs, who) {
+            (Needs::Nothing, _) | (Needs::Collector, Who::Token(_)) => Self::LetIn,
+            (Needs::Login(needed), Who::LoggedIn(role)) => by_role(role, needed),
+            (Needs::Login(_), _) => Self::ShownTheWay,
+            (Needs::Token(needed), Who::Token(Scope::ReadOnly)) => by_role(Role::Viewer, needed),
+            (Needs::Token(needed), Who::Token(Scope::ReadWrite)) => {
+                by_role(Role::Administrator, needed)
+            }
+            (Needs::Token(_) | Needs::Collector, _) => Self::Unauthorized,
+        }
+    }
+
+    /// What became of it.
+    fn of(response: &Response) -> Self {
+        let location = response.headers().get(header::LOCATION);
+        let location = location.map_or("", |value| value.to_str().expect("ASCII"));
+        match response.status() {
+            StatusCode::UNAUTHORIZED => Self::Unauthorized,
+            StatusCode::FORBIDDEN => Self::Forbidden,
+            StatusCode::SEE_OTHER if location == "/login" || location.starts_with("/login?to=") => {
+                Self::ShownTheWay
+            }
+            StatusCode::METHOD_NOT_ALLOWED => panic!("nobody answers"),
+            _ => Self::LetIn,
+        }
+    }
+}
+
+fn path(template: &str) -> String {
+    template
+        .replace("{file}", "none.css")
+        .replace("{name}", "nobody")
+        .replace("{id}", "1")
+}
+
+#[test]
+fn every_route_is_expected() {
+    let line = |request: String, needs: Needs| format!("{request}: {needs:?}");
+    let expected: BTreeSet<String> = EXPECTED
+        .iter()
+        .map(|(request, needs)| line((*request).to_owned(), *needs))
+        .collect();
+    let found: BTreeSet<String> = table()
+        .iter()
+        .flat_map(|route| {
+            let request = |method| line(format!("{method} {}", route.path), route.needs);
+            route.methods.iter().map(request).collect::<Vec<_>>()
+        })
+        .collect();
+    let only_found: Vec<_> = found.difference(&expected).collect();
+    let only_expected: Vec<_> = expected.difference(&found).collect();
+    assert!(
+        only_found.is_empty() && only_expected.is_empty(),
+        "in the route table and not here: {only_found:#?}\nhere and not there: {only_expected:#?}"
+    );
+}
+
+#[tokio::test]
+async fn everybody_gets_in_where_they_belong_and_nowhere_else() {
+    let face = Face::open(Ok(())).await;
+    for scope in Scope::ALL {
+        face.token(scope.as_str(), scope).await;
+    }
+    for (request, needs) in EXPECTED {
+        for who in EVERYBODY {
+            // Each time anew: some requests end the session that they come with.
+            let field = who.field(&face).await;
+            let fields: Vec<&str> = field.as_deref().into_iter().collect();
+            let request = path(request);
+            let response = face.send(ELSEWHERE, &request, &fields, "").await;
+            let outcome = Outcome::of(&response);
+            let status = response.status();
+            let expected = Outcome::expected(*needs, who);
+            assert_eq!(outcome, expected, "{request} of {who:?}: {status}");
+        }
+    }
+    face.close().await;
+}
+
+#[tokio::test]
+async fn a_cookie_opens_no_api_and_a_token_no_page() {
+    let face = Face::open(Ok(())).await;
+    let cookie = face.cookie_of(Role::Administrator).await;
+    let api = face
+        .ask(ELSEWHERE, "GET /api/v1/settings", &[&cookie], "")
+        .await;
+    assert_eq!(api.status, StatusCode::UNAUTHORIZED);
+    let page = face.call("GET /account", "").await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+    for credentials in ["Basic YTpi", "Bearer", "Bearer ", "a token of the tests"] {
+        let field = format!("Authorization: {credentials}");
+        let api = face
+            .ask(ELSEWHERE, "GET /api/v1/settings", &[&field], "")
+            .await;
+        assert_eq!(api.status, StatusCode::UNAUTHORIZED, "{credentials}");
+    }
+    let field = "Authorization: bEARER a token of the tests";
+    let api = face
+        .ask(ELSEWHERE, "GET /api/v1/settings", &[field], "")
+        .await;
+    assert_eq!(api.status, StatusCode::OK);
+    face.close().await;
+}
+
+#[tokio::test]
+async fn people_are_shown_the_way_in() {
+    let face = Face::fresh(Ok(())).await;
+    for request in ["GET /", "GET /account", "POST /logout"] {
+        let answer = face.ask(ELSEWHERE, request, &[], "").await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{request}");
+        assert_eq!(answer.location(), "/setup", "{request}");
+    }
+    face.cookie_of(Role::Administrator).await;
+    for (request, location) in [
+        ("GET /", "/login"),
+        ("GET /account?done=off", "/login?to=/account%3Fdone%3Doff"),
+        ("POST /account/password", "/login"),
+    ] {
+        let answer = face.ask(ELSEWHERE, request, &[], "").await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{request}");
+        assert_eq!(answer.location(), location, "{request}");
+    }
+    face.close().await;
+}
+
+#[tokio::test]
+async fn a_role_that_is_too_small_gets_a_page_that_says_so() {
+    let face = Face::open(Ok(())).await;
+    let cookie = face.cookie_of(Role::Operator).await;
+    let answer = face
+        .ask(ELSEWHERE, "GET /settings/accounts", &[&cookie], "")
+        .await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(answer.text.contains("<html"), "{}", answer.text);
+    assert!(answer.text.contains("administrator"), "{}", answer.text);
+    face.close().await;
+}
+
+#[tokio::test]
+async fn metrics_are_for_this_machine_too() {
+    let face = Face::open(Ok(())).await;
+    for (from, fields, status) in [
+        (LOOPBACK, &[][..], StatusCode::OK),
+        ("[::1]:50000", &[], StatusCode::OK),
+        (ELSEWHERE, &[], StatusCode::UNAUTHORIZED),
+        (
+            LOOPBACK,
+            &["X-Forwarded-For: 192.0.2.9"],
+            StatusCode::UNAUTHORIZED,
+        ),
+        (
+            "[::1]:50000",
+            &["Host: rebound.example"],
+            StatusCode::UNAUTHORIZED,
+        ),
+    ] {
+        let answer = face.ask(from, "GET /metrics", fields, "").await;
+        assert_eq!(answer.status, status, "{from} {fields:?}");
+    }
+    face.close().await;
+}
+
+#[test]
+fn hosts() {
+    for (host, expected) in [
+        ("127.0.0.1:8025", true),
+        ("127.0.0.1", true),
+        ("[::1]:8025", true),
+        ("localhost:8025", true),
+        ("LOCALHOST", true),
+        ("rebound.example:8025", false),
+        ("localhost.example", false),
+        ("", false),
+    ] {
+        assert_eq!(is_literal_host(host), expected, "{host}");
+    }
+}

@@ -1,1 +1,76 @@
+use axum::http::StatusCode;
 
+use crate::accounts::Role;
+use crate::web::routes::tests::{ELSEWHERE, Face};
+
+#[tokio::test]
+async fn tokens_are_shown_once_and_revoked() {
+    let face = Face::open(Ok(())).await;
+    let cookie = face.cookie_of(Role::Administrator).await;
+    let path = "/settings/tokens";
+    let wrong = face.submit(path, &cookie, "name=&scope=read_write").await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.text.contains("id=\"name-problem\""));
+    assert!(wrong.text.contains("value=\"read_write\" required checked"));
+    let made = face
+        .submit(path, &cookie, "name=my+backup&scope=read_only")
+        .await;
+    assert_eq!(made.status, StatusCode::OK);
+    let token = made.text.split("<p class=\"secret\">").nth(1);
+    let token = token.and_then(|rest| rest.split('<').next());
+    let token = token.expect("a token");
+    let bearer = format!("Authorization: Bearer {token}");
+    let ask = async || {
+        let asked = face
+            .ask(ELSEWHERE, "GET /api/v1/settings", &[&bearer], "")
+            .await;
+        asked.status
+    };
+    assert_eq!(ask().await, StatusCode::OK);
+    let page = face
+        .ask(ELSEWHERE, "GET /settings/tokens", &[&cookie], "")
+        .await;
+    assert!(page.text.contains("my backup") && !page.text.contains(token));
+
+    let listed = face.call("GET /api/v1/tokens", "").await.json();
+    let items = listed["items"].as_array().expect("a list");
+    let item = items.iter().find(|item| item["name"] == "my backup");
+    let id = item.expect("it is listed")["id"].as_i64().expect("an id");
+    let revoke = format!("{path}/{id}/revoke");
+    let revoked = face.submit(&revoke, &cookie, "").await;
+    assert_eq!(revoked.location(), "/settings/tokens?done=revoked");
+    assert_eq!(ask().await, StatusCode::UNAUTHORIZED);
+    for unknown in [revoke, format!("{path}/x/revoke")] {
+        let answer = face.submit(&unknown, &cookie, "").await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{unknown}");
+    }
+    face.close().await;
+}
+
+#[tokio::test]
+async fn the_api_does_it_too() {
+    let face = Face::open(Ok(())).await;
+    let new = r#"{"name":"ci","scope":"read_write"}"#;
+    let made = face.call("POST /api/v1/tokens", new).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let made = made.json();
+    assert_eq!(made["token"].as_str().map(str::len), Some(43));
+    let listed = face.call("GET /api/v1/tokens", "").await;
+    let token = made["token"].as_str().expect("a token");
+    assert!(!listed.text.contains(token), "{}", listed.text);
+    let path = format!("DELETE /api/v1/tokens/{}", made["id"]);
+    for status in [StatusCode::NO_CONTENT, StatusCode::NOT_FOUND] {
+        assert_eq!(face.call(&path, "").await.status, status);
+    }
+    for (body, status) in [
+        (
+            r#"{"name":"","scope":"read_only"}"#,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (r#"{"name":"x","scope":"all"}"#, StatusCode::BAD_REQUEST),
+    ] {
+        let answer = face.call("POST /api/v1/tokens", body).await;
+        assert_eq!(answer.status, status, "{body}");
+    }
+    face.close().await;
+}

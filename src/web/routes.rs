@@ -22,7 +22,7 @@ use crate::accounts::Role::{Administrator, Operator, Viewer};
 use crate::limits;
 
 /// Every path of the web address, with what it asks of whoever comes.
-fn table() -> Vec<Route> {
+pub(super) fn table() -> Vec<Route> {
     vec![
         open("/healthz").get(health::alive),
         open("/readyz").get(health::ready),

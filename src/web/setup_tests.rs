@@ -1,1 +1,54 @@
+use super::*;
+use crate::web::routes::tests::{ELSEWHERE, Face, ONE_TIME};
 
+fn form(one_time: &str, name: &str, password: &str, repeat: &str) -> String {
+    format!("one_time={one_time}&name={name}&password={password}&repeat={repeat}")
+}
+
+#[tokio::test]
+async fn setup_works_once_and_is_gone() {
+    let face = Face::fresh(Ok(())).await;
+    let page = face.ask(ELSEWHERE, "GET /setup", &[], "").await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("FASTPATH_ADMIN_PASSWORD"));
+    let login = face.ask(ELSEWHERE, "GET /login", &[], "").await;
+    assert_eq!(login.location(), "/setup");
+
+    let one_time = ONE_TIME.replace(' ', "+");
+    let password = "a+long+password";
+    for (typed, problem) in [
+        (
+            form("guess", "anna", password, password),
+            "one_time-problem",
+        ),
+        (form(&one_time, "a b", password, password), "name-problem"),
+        (
+            form(&one_time, "anna", "short", "short"),
+            "password-problem",
+        ),
+        (form(&one_time, "anna", password, "other"), "repeat-problem"),
+    ] {
+        let answer = face.submit("/setup", "", &typed).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{typed}");
+        let shown = format!("class=\"problem\" id=\"{problem}\"");
+        assert!(answer.text.contains(&shown), "{typed}: {}", answer.text);
+        for secret in ["a long password", ONE_TIME, "guess"] {
+            assert!(!answer.text.contains(secret), "{secret} is there");
+        }
+    }
+    let typed = form(&one_time, "anna", password, password);
+    let done = face.submit("/setup", "", &typed).await;
+    assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, "/"));
+    let account = face
+        .ask(ELSEWHERE, "GET /account", &[&done.cookie()], "")
+        .await;
+    assert!(account.text.contains("anna"));
+
+    for request in ["GET /setup", "POST /setup"] {
+        let gone = face.ask(ELSEWHERE, request, &[&done.cookie()], "").await;
+        assert_eq!(gone.status, StatusCode::NOT_FOUND, "{request}");
+    }
+    let again = face.submit("/setup", "", &typed).await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND);
+    face.close().await;
+}
