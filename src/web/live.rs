@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Context;
-use super::access::Visitor;
 use super::dashboard::{LiveFigures, Surroundings};
+use crate::administration::Login;
 use crate::limits;
 use crate::store::{QueueOverview, ReadError, Store};
 
@@ -100,7 +100,7 @@ impl LiveFeed {
 /// A stream of events. 503 when too many listen.
 pub(super) async fn events(
     State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
+    Extension(login): Extension<Login>,
 ) -> Response {
     let places = Arc::clone(&context.live_feed.places);
     let Ok(place) = places.try_acquire_owned() else {
@@ -108,7 +108,7 @@ pub(super) async fn events(
         let later = [(header::RETRY_AFTER, "60")];
         return (StatusCode::SERVICE_UNAVAILABLE, later, words).into_response();
     };
-    let listener = Listener::new(context, visitor, place);
+    let listener = Listener::new(context, login, place);
     let headers = [
         (header::CACHE_CONTROL, "no-store"),
         // Asks a proxy not to hold events back until its buffer is full.
@@ -122,17 +122,17 @@ pub(super) async fn events(
 struct Listener {
     newest: watch::Receiver<Newest>,
     context: Arc<Context>,
-    visitor: Visitor,
+    login: Login,
     until: Instant,
     _place: OwnedSemaphorePermit,
 }
 
 impl Listener {
-    fn new(context: Arc<Context>, visitor: Visitor, place: OwnedSemaphorePermit) -> Self {
+    fn new(context: Arc<Context>, login: Login, place: OwnedSemaphorePermit) -> Self {
         Self {
             newest: subscribe(&context),
             context,
-            visitor,
+            login,
             until: Instant::now() + limits::LIVE_STREAM_LIFE,
             _place: place,
         }
@@ -146,17 +146,16 @@ impl Listener {
             () = sleep_until(self.until) => return None,
             event = next_event(&mut self.newest) => event?,
         };
-        may_still_listen(&self.context, &self.visitor)
+        may_still_listen(&self.context, self.login)
             .await
             .then_some((Ok(event), self))
     }
 }
 
-/// Asked before each event: whether the visitor may still see the figures, or has logged out or lost
-/// the role meanwhile. Until it can be asked, [`limits::LIVE_STREAM_LIFE`] bounds how long a stream
-/// outlives the right to it.
-async fn may_still_listen(_context: &Context, _visitor: &Visitor) -> bool {
-    true
+/// Asked before each event: whether the browser is still logged in. Every role may see the figures.
+async fn may_still_listen(context: &Context, login: Login) -> bool {
+    let session = context.accounts.session(&login.session, Timestamp::now());
+    matches!(session.await, Ok(Some(_)))
 }
 
 /// None when there will be no more.

@@ -1,27 +1,17 @@
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
-use axum::extract::ConnectInfo;
-use axum::extract::Request;
 use tokio::time::sleep;
-use tower::ServiceExt as _;
 
 use super::*;
-use crate::web::connections::ClientAddress;
-use crate::web::routes::tests::{Face, LOOPBACK};
+use crate::accounts::Role;
+use crate::web::routes::tests::{ELSEWHERE, Face, LOOPBACK};
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn listen(face: &Face) -> Response {
-    let client = LOOPBACK.parse().expect("an address");
-    let request = Request::get("/events")
-        .header(header::HOST, "127.0.0.1:8025")
-        .extension(ConnectInfo(ClientAddress(client)))
-        .body(Body::empty())
-        .expect("a request");
-    let answer = face.router.clone().oneshot(request).await;
-    answer.expect("an answer")
+    face.send(LOOPBACK, "GET /events", &[], "").await
 }
 
 /// The next piece of the stream; none at its end.
@@ -55,10 +45,11 @@ async fn a_listener_is_told_the_figures_at_once() {
     assert_eq!(data["texts"]["ratio"], "—");
     let mut second = listen(&face).await.into_body();
     assert!(piece(&mut second).await.is_some());
-    let producer = face.context.live_feed.producer();
-    let heard_by = producer.as_ref().map(|it| it.newest.receiver_count());
+    let heard_by = {
+        let producer = face.context.live_feed.producer();
+        producer.as_ref().map(|it| it.newest.receiver_count())
+    };
     assert_eq!(heard_by, Some(2), "computed once for both");
-    drop(producer);
     face.close().await;
 }
 
@@ -117,4 +108,17 @@ async fn a_silent_feed_shows_that_it_lives() {
     assert_eq!(begun.elapsed(), limits::LIVE_SILENCE);
     drop(sender);
     assert!(next_event(&mut newest).await.is_none());
+}
+
+#[tokio::test]
+async fn who_has_logged_out_listens_no_more() {
+    let face = Face::open(Ok(())).await;
+    let cookie = face.cookie_of(Role::Viewer).await;
+    let answer = face.send(ELSEWHERE, "GET /events", &[&cookie], "").await;
+    let mut body = answer.into_body();
+    assert!(piece(&mut body).await.is_some());
+    let out = face.submit("/logout", &cookie, "").await;
+    assert_eq!(out.status, StatusCode::SEE_OTHER);
+    while piece(&mut body).await.is_some() {}
+    face.close().await;
 }

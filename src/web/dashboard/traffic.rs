@@ -82,7 +82,7 @@ impl Traffic {
     pub(super) fn new(statistics: &Statistics, range: Range, keeps_still: bool) -> Self {
         let series = statistics.series(range, Grain::Chart);
         let rows = statistics.series(range, Grain::Table);
-        let rates = series.points.iter().filter_map(|point| total_rate(point));
+        let rates = series.points.iter().filter_map(total_rate);
         let unit = Unit::of(rates.fold(0.0, f64::max));
         let timeline = timeline(&series);
         let format = row_format(range);
