@@ -55,10 +55,9 @@ async fn a_listener_is_told_the_figures_at_once() {
     assert_eq!(data["texts"]["ratio"], "—");
     let mut second = listen(&face).await.into_body();
     assert!(piece(&mut second).await.is_some());
-    let producer = face.context.live_feed.producer();
-    let heard_by = producer.as_ref().map(|it| it.newest.receiver_count());
+    let heard_by = |producer: Option<&Producer>| producer.map(|it| it.newest.receiver_count());
+    let heard_by = heard_by(face.context.live_feed.producer().as_ref());
     assert_eq!(heard_by, Some(2), "computed once for both");
-    drop(producer);
     face.close().await;
 }
 

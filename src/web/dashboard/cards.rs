@@ -41,7 +41,7 @@ pub(super) fn reasons(day: &Span, now: Timestamp) -> Vec<ReasonRow> {
     met.into_iter()
         .map(|(reason, count)| ReasonRow {
             word: reason.to_string(),
-            name: reason.to_string().replace('_', " ").replace(':', " "),
+            name: reason.to_string().replace(['_', ':'], " "),
             meaning: meaning(&reason),
             count: wording::count(count),
             share: wording::percent(Some(count as f64 / day.messages.total().max(1) as f64)),
