@@ -1,20 +1,21 @@
 //! Charts: from values over time to paths, ticks and words, which `chart.html` writes as SVG.
 //!
 //! Pure: no clock, no I/O. The plot is [`WIDTH`] by [`HEIGHT`] units and stretched to the width that
-//! the page has; texts stand outside of it and keep their size. What has no value has no ink.
+//! the page has; texts stand outside of it and keep their size. What has no value has no ink, and
+//! where nobody watched there is a shade.
+
+mod axes;
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use jiff::Timestamp;
+pub(super) use axes::Timeline;
+use axes::{Level, Moment, Scale, rounded};
 
 /// Units from left to right, whatever width the plot is shown at.
 pub(super) const WIDTH: f64 = 1_000.0;
 /// Units from top to bottom; each is shown as one pixel.
 pub(super) const HEIGHT: f64 = 180.0;
-/// Grid lines of a linear scale, the one at zero included, are at most this many.
-const LEVELS_MOST: f64 = 5.0;
-/// A tick closer to the edge than this is left out: its label would be cut.
-const EDGE: f64 = 15.0;
 
 /// Values of one name, point by point; none is a gap.
 #[derive(Clone, Debug)]
@@ -56,24 +57,6 @@ pub(super) struct Shape {
     pub(super) path: String,
 }
 
-/// A horizontal grid line with its label.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Level {
-    /// In units from the top.
-    pub(super) y: f64,
-    pub(super) label: String,
-}
-
-/// A tick on the axis of time.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Moment {
-    /// From the left, in percent of the width.
-    pub(super) percent: f64,
-    pub(super) label: String,
-    /// Left out where the page is narrow.
-    pub(super) is_fine: bool,
-}
-
 /// A point's whole height, which tells its values when the pointer rests on it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Touch {
@@ -82,48 +65,7 @@ pub(super) struct Touch {
     pub(super) words: String,
 }
 
-/// The axis of time: points of equal length, side by side.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Timeline {
-    /// When the first point begins, in seconds since 1970.
-    pub(super) first: i64,
-    /// Length of a point in seconds.
-    pub(super) step: i64,
-    /// Points.
-    pub(super) count: usize,
-    /// Seconds between ticks, and between those that stay on a narrow page.
-    pub(super) ticks: (i64, i64),
-    /// How a tick is written, for `strftime`.
-    pub(super) format: &'static str,
-}
-
 impl Timeline {
-    fn x(&self, point: usize) -> f64 {
-        WIDTH * point as f64 / self.count.max(1) as f64
-    }
-
-    fn moments(&self) -> Vec<Moment> {
-        let (every, every_coarse) = self.ticks;
-        let span = self.step * self.count as i64;
-        let begin = self.first + (-self.first).rem_euclid(every);
-        let seconds = std::iter::successors(Some(begin), |second| Some(second + every));
-        seconds
-            .take_while(|second| *second < self.first + span)
-            .map(|second| (second, WIDTH * (second - self.first) as f64 / span as f64))
-            .filter(|(_, x)| (EDGE..=WIDTH - EDGE).contains(x))
-            .map(|(second, x)| Moment {
-                percent: rounded(x / 10.0),
-                label: self.label(second),
-                is_fine: second.rem_euclid(every_coarse) != 0,
-            })
-            .collect()
-    }
-
-    fn label(&self, second: i64) -> String {
-        Timestamp::from_second(second)
-            .map_or_else(|_| String::new(), |at| at.strftime(self.format).to_string())
-    }
-
     /// Points of which nothing is known, as areas of full height, and their entry of the legend.
     fn gaps(&self, is_known: impl Fn(usize) -> bool) -> Option<(Shape, Key)> {
         let mut path = String::new();
@@ -153,89 +95,6 @@ impl Timeline {
             })
         };
         (0..self.count).filter_map(touch).collect()
-    }
-}
-
-/// From values to heights.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Scale {
-    /// From zero to a multiple of `step`.
-    Linear { top: f64, step: f64 },
-    /// From one power of ten to another.
-    Logarithmic { low: i32, high: i32 },
-}
-
-impl Scale {
-    /// Takes values up to `most`, with steps that people count in.
-    fn linear(most: f64) -> Self {
-        if most <= 0.0 {
-            return Self::Linear {
-                top: 1.0,
-                step: 1.0,
-            };
-        }
-        let least_step = most / (LEVELS_MOST - 1.0);
-        let magnitude = 10_f64.powf(least_step.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0]
-            .map(|digit| digit * magnitude)
-            .into_iter()
-            .find(|step| *step >= least_step * (1.0 - 1e-9))
-            .unwrap_or(10.0 * magnitude);
-        Self::Linear {
-            top: step * (most / step - 1e-9).ceil().max(1.0),
-            step,
-        }
-    }
-
-    /// Takes values, all above zero, within whole powers of ten.
-    fn logarithmic(values: impl Iterator<Item = f64>) -> Self {
-        let bounds =
-            values
-                .filter(|value| *value > 0.0)
-                .fold(None, |bounds: Option<(f64, f64)>, value| {
-                    let (least, most) = bounds.unwrap_or((value, value));
-                    Some((least.min(value), most.max(value)))
-                });
-        let (least, most) = bounds.unwrap_or((0.001, 0.01));
-        let low = least.log10().floor() as i32;
-        let high = (most.log10().ceil() as i32).max(low + 1);
-        Self::Logarithmic { low, high }
-    }
-
-    /// The height of a value, in units from the top.
-    fn y(self, value: f64) -> f64 {
-        let share = match self {
-            Self::Linear { top, .. } => value / top,
-            Self::Logarithmic { low, high } => {
-                (value.max(f64::MIN_POSITIVE).log10() - f64::from(low)) / f64::from(high - low)
-            }
-        };
-        HEIGHT * (1.0 - share.clamp(0.0, 1.0))
-    }
-
-    /// The values of the grid lines, from the bottom to the top.
-    fn levels(self) -> Vec<f64> {
-        match self {
-            Self::Linear { top, step } => {
-                let count = (top / step).round() as u32;
-                (0..=count).map(|number| f64::from(number) * step).collect()
-            }
-            Self::Logarithmic { low, high } => {
-                let every = if high - low > 5 { 2 } else { 1 };
-                (low..=high)
-                    .step_by(every)
-                    .map(|power| 10_f64.powi(power))
-                    .collect()
-            }
-        }
-    }
-
-    fn grid(self, label: impl Fn(f64) -> String) -> Vec<Level> {
-        let level = |value| Level {
-            y: rounded(self.y(value)),
-            label: label(value),
-        };
-        self.levels().into_iter().map(level).collect()
     }
 }
 
@@ -352,8 +211,8 @@ fn value(values: &[Option<f64>], point: usize) -> Option<f64> {
 }
 
 /// Ranges of points that follow each other without a gap.
-fn runs(count: usize, is_known: impl Fn(usize) -> bool) -> Vec<std::ops::Range<usize>> {
-    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+fn runs(count: usize, is_known: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
     for point in (0..count).filter(|point| is_known(*point)) {
         match runs.last_mut() {
             Some(run) if run.end == point => run.end += 1,
@@ -391,7 +250,7 @@ fn corners(
     timeline: &Timeline,
     scale: Scale,
     values: &[Option<f64>],
-    run: &std::ops::Range<usize>,
+    run: &Range<usize>,
 ) -> Vec<(f64, f64)> {
     let y = |point| scale.y(value(values, point).unwrap_or_default());
     if run.len() == 1 {
@@ -434,11 +293,6 @@ fn between(
         path.push('Z');
     }
     path
-}
-
-/// As exact as a screen can show.
-fn rounded(units: f64) -> f64 {
-    (units * 10.0).round() / 10.0
 }
 
 #[cfg(test)]

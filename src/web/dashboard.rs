@@ -61,9 +61,13 @@ pub(super) async fn page(
 ) -> Page {
     let Query(options) = options?;
     let now = Timestamp::now();
-    let live = context.live().await?;
-    let queue = context.live_feed.queue_overview(&context.store).await?;
-    let disk = context.store.disk().await;
+    // Side by side: the queue's sums take longest.
+    let (live, queue, disk) = tokio::join!(
+        context.live(),
+        context.live_feed.queue_overview(&context.store),
+        context.store.disk(),
+    );
+    let (live, queue) = (live?, queue?);
     let disk = disk.map_err(|cause| ApiError::Trouble(cause.into()))?;
     let figures = LiveFigures::new(&live, &Surroundings::of(&context, now));
     let mut frame = Frame::new(
