@@ -117,15 +117,15 @@ async fn it_is_set_up_once() {
     assert_eq!(setup.status(), StatusCode::NOT_FOUND);
 
     let one_time = one_time_password(&appliance).await;
-    let times = appliance.log().matches(&one_time).count();
     assert!(appliance.terminate(Duration::from_secs(10)).await.success());
+    let times = appliance.log().matches(&one_time).count();
     let appliance = appliance.restart().await;
     let setup = get(&appliance, "/setup", "").await;
     assert_eq!(setup.status(), StatusCode::NOT_FOUND);
     let stays = get(&appliance, "/account", &cookie).await;
     assert_eq!(stays.status(), StatusCode::OK, "a restart ends no session");
-    let stranger = get(&appliance, "/queue?state=held", "").await;
-    assert_eq!(location(&stranger), "/login?to=/queue%3Fstate%3Dheld");
+    let stranger = get(&appliance, "/account?done=off", "").await;
+    assert_eq!(location(&stranger), "/login?to=/account%3Fdone%3Doff");
     assert_eq!(appliance.log().matches(&one_time).count(), times);
     assert!(!appliance.log().contains("a long password"));
 }
