@@ -16,6 +16,7 @@ mod boot;
 mod dialogues;
 mod newcomer;
 
+mod accounts;
 mod api;
 mod pages;
 mod settings_file;

@@ -186,10 +186,12 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     ),
     // For browsers that do not know frame-ancestors.
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    // Addresses of the queue stand in our URLs: no other site learns them.
+    // Addresses of the queue stand in our URLs: no other site learns them. Not "no-referrer": with it
+    // browsers say "Origin: null" when they send our own forms, and on plain HTTP, where they do not say
+    // Sec-Fetch-Site, that is all that tells ours from those of others.
     (
         header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
+        HeaderValue::from_static("same-origin"),
     ),
     // Pages hold other people's addresses: no cache keeps them.
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

@@ -450,6 +450,34 @@ async fn other_sites_change_nothing() {
 }
 
 #[tokio::test]
+async fn forms_are_taken_from_our_own_pages_only() {
+    let face = Face::open(Ok(())).await;
+    for (field, is_taken) in [
+        ("Sec-Fetch-Site: same-origin", true),
+        // What a browser says on plain HTTP.
+        ("Origin: http://127.0.0.1:8025", true),
+        ("Origin: http://elsewhere.example", false),
+        ("Origin: null", false),
+        ("Sec-Fetch-Site: cross-site", false),
+        ("Sec-Fetch-Site: same-site", false),
+    ] {
+        let cookie = face.cookie_of(Administrator).await;
+        let answer = face
+            .ask(ELSEWHERE, "POST /logout", &[&cookie, field], "")
+            .await;
+        let expected = if is_taken {
+            StatusCode::SEE_OTHER
+        } else {
+            StatusCode::FORBIDDEN
+        };
+        assert_eq!(answer.status, expected, "{field}");
+    }
+    let page = face.ask(LOOPBACK, "GET /account", &[], "").await;
+    assert_eq!(page.headers[header::REFERRER_POLICY], "same-origin");
+    face.close().await;
+}
+
+#[tokio::test]
 async fn the_page_shows_the_ratio_and_obeys_its_own_policy() {
     let face = Face::open(Ok(())).await;
     for (storage, reasons) in [
