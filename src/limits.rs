@@ -300,7 +300,7 @@ pub const PAGE_ITEMS: u32 = 100;
 /// Items that a caller may ask for at once.
 pub const PAGE_ITEMS_MAX: u32 = 1_000;
 /// Destinations in the table of the queue's page; the rest is one line.
-pub const DESTINATIONS_SHOWN: u32 = 20;
+pub const DESTINATIONS_SHOWN: u32 = 10;
 /// Bytes of a queued message that its source view shows.
 pub const SOURCE_BYTES: u64 = 1_048_576;
 /// Bytes of a queued message in which its page looks for the header.
