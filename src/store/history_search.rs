@@ -48,15 +48,34 @@ impl Store {
         limit: u32,
     ) -> Result<MessagesPage, ReadError> {
         let limit = limit.clamp(1, limits::PAGE_ITEMS_MAX);
-        let mut bounds = Bounds::of(filter, cursor);
+        let bounds = Bounds::of(filter, cursor);
         let source = self.source_for(filter, bounds).await?;
         let unanswered = source.unanswered(filter);
-        let mut look_at = limit;
-        let mut unseen = None;
-        if unanswered != MessageFilter::default() {
-            look_at = source.page_looks_at();
-            unseen = self.narrow(&source, &mut bounds).await?;
+        let mut found = Found::default();
+        for look_at in source.looks(limit, &unanswered) {
+            found = self
+                .look(&source, &unanswered, bounds, look_at, limit)
+                .await?;
+            if found.is_full || found.next.is_none() {
+                break;
+            }
         }
+        let items = self.with_latest(found.rows).await?;
+        Ok(MessagesPage {
+            items,
+            next: found.next,
+        })
+    }
+
+    /// Looks at the newest `look_at` messages that `source` gives, and says where to go on.
+    async fn look(
+        &self,
+        source: &Source,
+        unanswered: &MessageFilter,
+        bounds: Bounds,
+        look_at: u32,
+        limit: u32,
+    ) -> Result<Found, ReadError> {
         let mut query = QueryBuilder::new(source.with_clause());
         query.push("SELECT m.* FROM (SELECT id FROM (");
         source.push_ids(&mut query, bounds, Some(look_at));
@@ -64,18 +83,23 @@ impl Store {
             .push(") ORDER BY id DESC LIMIT ")
             .push_bind(look_at)
             .push(") AS chosen CROSS JOIN messages AS m ON m.id = chosen.id WHERE TRUE");
-        push_unanswered(&mut query, &unanswered);
+        push_unanswered(&mut query, unanswered);
         query.push(" ORDER BY m.id DESC LIMIT ").push_bind(limit);
         let rows = query
             .build()
             .fetch_all(&self.shared.history.readers)
             .await?;
-        let found: Vec<AnsweredRow> = rows.iter().map(answered).collect();
-        let full = found.len() == limit as usize;
-        let last = found.last().map(|row| row.message_id);
-        let next = if full { last } else { unseen };
-        let items = self.with_latest(found).await?;
-        Ok(MessagesPage { items, next })
+        let rows: Vec<AnsweredRow> = rows.iter().map(answered).collect();
+        let is_full = rows.len() == limit as usize;
+        let next = match rows.last() {
+            Some(last) if is_full => Some(last.message_id),
+            _ => self.unseen(source, bounds, look_at).await?,
+        };
+        Ok(Found {
+            rows,
+            is_full,
+            next,
+        })
     }
 
     /// The best index for `filter`.
@@ -84,16 +108,15 @@ impl Store {
         filter: &MessageFilter,
         bounds: Bounds,
     ) -> Result<Source, ReadError> {
-        for source in Source::candidates(filter) {
-            if !source.is_prefix() || self.is_sparse(&source, bounds).await? {
+        for (source, only) in Source::candidates(filter) {
+            if only == Only::Always || self.is_sparse(&source, bounds).await? {
                 return Ok(source);
             }
         }
         Ok(Source::Everything)
     }
 
-    /// An index gives the matches of a prefix in the order of the addresses: all have to be sorted, so
-    /// there must not be many.
+    /// The source gives no more than one page looks at.
     async fn is_sparse(&self, source: &Source, bounds: Bounds) -> Result<bool, ReadError> {
         let mut query = QueryBuilder::new(source.with_clause());
         query.push("SELECT id FROM (");
@@ -105,29 +128,33 @@ impl Store {
         Ok(query.build().fetch_optional(readers).await?.is_none())
     }
 
-    /// Leaves in `bounds` what one page looks at, and gives the id at which to go on, if there is more.
-    async fn narrow(
+    /// The id at which to go on behind the newest `looked_at` messages of `source`, if there are more.
+    async fn unseen(
         &self,
         source: &Source,
-        bounds: &mut Bounds,
+        bounds: Bounds,
+        looked_at: u32,
     ) -> Result<Option<MessageId>, ReadError> {
-        let look_at = source.page_looks_at();
         let mut query = QueryBuilder::new(source.with_clause());
         query.push("SELECT id FROM (");
-        source.push_ids(&mut query, *bounds, Some(look_at + 1));
+        source.push_ids(&mut query, bounds, Some(looked_at + 1));
         query
             .push(") ORDER BY id DESC LIMIT 1 OFFSET ")
-            .push_bind(look_at);
+            .push_bind(looked_at);
         let beyond: Option<i64> = query
             .build_query_scalar()
             .fetch_optional(&self.shared.history.readers)
             .await?;
-        let Some(beyond) = beyond else {
-            return Ok(None);
-        };
-        bounds.first = beyond + 1;
-        Ok(Some(MessageId::from_i64(bounds.first)))
+        Ok(beyond.map(|beyond| MessageId::from_i64(beyond + 1)))
     }
+}
+
+/// What one look found.
+#[derive(Debug, Default)]
+struct Found {
+    rows: Vec<AnsweredRow>,
+    is_full: bool,
+    next: Option<MessageId>,
 }
 
 /// Ids from `first` on and below `end`.
@@ -167,34 +194,55 @@ enum Source {
     Everything,
 }
 
+/// When a source serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Only {
+    Always,
+    /// When it gives few messages.
+    Sparse,
+}
+
 impl Source {
-    /// The indexes that serve `filter`, the best first. Prefixes serve only when they are rare.
-    fn candidates(filter: &MessageFilter) -> Vec<Self> {
+    /// The indexes that serve `filter`, the best first.
+    fn candidates(filter: &MessageFilter) -> Vec<(Self, Only)> {
         if filter.message_id.is_some() {
             return Vec::new();
         }
+        let mut sources = Vec::new();
+        let rare = Self::of_outcome(filter);
+        if let Some(event @ Self::Event(_)) = &rare {
+            sources.push((event.clone(), Only::Sparse));
+        }
         let recipient = filter.recipient.clone().map(Self::Recipient);
         let sender = filter.sender.clone().map(Self::Sender);
-        let (prefixes, mut sources): (Vec<Self>, Vec<Self>) = recipient
+        let (prefixes, addresses): (Vec<Self>, Vec<Self>) = recipient
             .into_iter()
             .chain(sender)
             .partition(Self::is_prefix);
-        sources.extend(prefixes);
-        // What has an index of its own; a message that was queued has a reason.
-        let queued = Event::Queued.as_str();
-        let is_rare = |outcome: &&String| *outcome != OutcomeKind::Delivered.as_str();
-        match filter.outcome.as_ref().filter(is_rare) {
-            Some(outcome) if outcome != queued => sources.push(Self::Event(outcome.clone())),
-            Some(_) => sources.push(Self::Reason(filter.reason.clone())),
-            None => {}
-        }
+        sources.extend(addresses.into_iter().map(|source| (source, Only::Always)));
+        // An index gives the matches of a prefix in the order of the addresses: all have to be sorted.
+        sources.extend(prefixes.into_iter().map(|source| (source, Only::Sparse)));
+        sources.extend(rare.map(|source| (source, Only::Always)));
         let touched_disk = |storage: &String| {
             Storage::from_word(storage).is_some_and(|storage| storage != Storage::Memory)
         };
         if filter.reason.is_some() || filter.storage.as_ref().is_some_and(touched_disk) {
-            sources.push(Self::Reason(filter.reason.clone()));
+            sources.push((Self::Reason(filter.reason.clone()), Only::Always));
         }
         sources
+    }
+
+    /// The index of what seldom happens: a delivery is none of it, and a message that was queued has a
+    /// reason.
+    fn of_outcome(filter: &MessageFilter) -> Option<Self> {
+        let outcome = filter.outcome.as_ref()?;
+        if outcome == OutcomeKind::Delivered.as_str() {
+            return None;
+        }
+        if outcome == Event::Queued.as_str() {
+            return Some(Self::Reason(filter.reason.clone()));
+        }
+        Some(Self::Event(outcome.clone()))
     }
 
     fn is_prefix(&self) -> bool {
@@ -204,13 +252,18 @@ impl Source {
         }
     }
 
-    /// How many messages one page looks at: a row that an index points to lies anywhere, rows in the
-    /// order of their ids lie beside each other.
-    const fn page_looks_at(&self) -> u32 {
-        match self {
+    /// How many messages a page of `limit` looks at: no more than it shows when nothing is left to be
+    /// checked on the rows; else a tenth of what it may look at first, which often fills it. A row that
+    /// an index points to lies anywhere, rows in the order of their ids lie beside each other.
+    fn looks(&self, limit: u32, unanswered: &MessageFilter) -> Vec<u32> {
+        if *unanswered == MessageFilter::default() {
+            return vec![limit];
+        }
+        let most = match self {
             Self::Everything => limits::TRAIL_SCAN_MESSAGES,
             _ => limits::TRAIL_CANDIDATES,
-        }
+        };
+        vec![most / 10, most]
     }
 
     /// The parts of `filter` that neither the ids nor the bounds on them answer.
@@ -244,16 +297,23 @@ impl Source {
     fn push_ids(&self, query: &mut QueryBuilder<Sqlite>, bounds: Bounds, most: Option<u32>) {
         match self {
             Self::Recipient(address) => {
+                // All in no order are only counted: they come as they are found.
+                let (distinct, union) = match most {
+                    Some(_) => ("DISTINCT", "UNION"),
+                    None => ("", "UNION ALL"),
+                };
+                query.push(format_args!(
+                    "SELECT * FROM (SELECT {distinct} e.message AS id"
+                ));
                 query.push(
-                    "SELECT * FROM (SELECT DISTINCT e.message AS id FROM event_chunks
-                     CROSS JOIN events AS e INDEXED BY events_by_recipient
+                    " FROM event_chunks CROSS JOIN events AS e INDEXED BY events_by_recipient
                      ON e.chunk = event_chunks.number AND TRUE",
                 );
                 push_address(query, "e.recipient", address);
                 push_bounds(query, "e.message", bounds, most);
+                query.push(format_args!(") {union} SELECT * FROM (SELECT d.id AS id"));
                 query.push(
-                    ") UNION SELECT * FROM (SELECT d.id AS id FROM chunks
-                     CROSS JOIN messages AS d INDEXED BY messages_by_recipient
+                    " FROM chunks CROSS JOIN messages AS d INDEXED BY messages_by_recipient
                      ON d.chunk = chunks.number AND d.recipient IS NOT NULL",
                 );
                 push_address(query, "d.recipient", address);
@@ -380,3 +440,7 @@ fn push_address(query: &mut QueryBuilder<Sqlite>, column: &'static str, address:
         }
     }
 }
+
+#[cfg(test)]
+#[path = "history_search_tests.rs"]
+mod tests;
