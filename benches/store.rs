@@ -339,7 +339,7 @@ fn long_trail(criterion: &mut Criterion) {
         let appended = bench.store.append_trail(batch.collect());
         bench.runtime.block_on(appended).expect("appended");
     }
-    let middle = MessageId::from_i64(first + (LONG_TRAIL / 2 << 7));
+    let middle = MessageId::from_i64(first + ((LONG_TRAIL / 2) << 7));
     let mut group = criterion.benchmark_group("long_trail");
     group.sample_size(20);
     for (name, question) in [

@@ -1,61 +1,16 @@
-//! Which index a search takes, and that all of them find the same messages, page by page.
+//! All indexes find the same messages, page by page.
 
 use serde_json::{Value, json};
 
 use super::super::testing::{Scene, answered, attempted, time};
 use super::*;
-use crate::message::DiskReason;
 use crate::message::trail::{Attempted, TrailEntry};
+use crate::message::words::OutcomeKind;
+use crate::message::{DiskReason, Storage};
 use crate::smtp::address::ReversePath;
 
 fn filter(value: &Value) -> MessageFilter {
     serde_json::from_value(value.clone()).expect("a filter")
-}
-
-#[test]
-fn the_best_index_stands_first() {
-    for (question, expected) in [
-        (json!({}), ""),
-        (json!({"path": "fast", "client_address": "192.0.2.1"}), ""),
-        (json!({"outcome": "delivered"}), ""),
-        (json!({"storage": "memory"}), ""),
-        (json!({"message_id": "0000000000011", "sender": "a@b"}), ""),
-        (json!({"sender": "a@b"}), "sender"),
-        (
-            json!({"sender": "a@b", "recipient": "c@d"}),
-            "recipient sender",
-        ),
-        (
-            json!({"sender": "a@b", "recipient": "c*"}),
-            "sender recipient?",
-        ),
-        (
-            json!({"sender": "a*", "reason": "deferred"}),
-            "sender? reason",
-        ),
-        (
-            json!({"recipient": "c@d", "outcome": "refused"}),
-            "event? recipient event",
-        ),
-        (json!({"outcome": "queued"}), "reason"),
-        (json!({"storage": "split"}), "reason"),
-    ] {
-        let sources = Source::candidates(&filter(&question)).into_iter();
-        let sources: Vec<String> = sources
-            .map(|(source, only)| {
-                let name = match source {
-                    Source::Recipient(_) => "recipient",
-                    Source::Sender(_) => "sender",
-                    Source::Event(_) => "event",
-                    Source::Reason(_) => "reason",
-                    Source::Everything => "everything",
-                };
-                let doubt = if only == Only::Sparse { "?" } else { "" };
-                format!("{name}{doubt}")
-            })
-            .collect();
-        assert_eq!(sources.join(" "), expected, "{question}");
-    }
 }
 
 /// More messages than one look takes, the oldest of them different from the rest; every second one is

@@ -112,8 +112,7 @@ pub(super) async fn fill(face: &Face) -> MessageId {
     entries.extend(queued(2, "anna@example.org", "carl@example.net"));
     let store = &face.context.store;
     store.append_trail(entries).await.expect("appended");
-    let message = in_queue(face, 2, &["carl@example.net"]).await;
-    message
+    in_queue(face, 2, &["carl@example.net"]).await
 }
 
 /// Puts the message of `second` into the queue.
