@@ -4,37 +4,15 @@
 //! the newest first; everything else that was asked for is checked on their rows. When the bound is
 //! reached before the page is full, the page says where to go on.
 
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::QueryBuilder;
 
 use super::Store;
 use super::error::ReadError;
-use super::filter::push_like;
 use super::history_read::answered;
 use super::history_rows::{AnsweredRow, MessageFilter, MessagesPage};
+use super::history_source::{Bounds, Only, Source, push_unanswered};
 use crate::limits;
 use crate::message::MessageId;
-use crate::message::trail::Event;
-use crate::message::words::{OutcomeKind, Storage};
-
-/// The chunks of the indexes, one seek each, the newest first: once a page is full, SQLite passes over
-/// the rest of the older chunks.
-const CHUNKS: &str = "WITH RECURSIVE chunks (number) AS (
-    SELECT max(chunk) FROM messages
-    UNION ALL
-    SELECT (SELECT max(chunk) FROM messages WHERE chunk < chunks.number)
-    FROM chunks WHERE chunks.number IS NOT NULL),
-event_chunks (number) AS (
-    SELECT max(chunk) FROM events
-    UNION ALL
-    SELECT (SELECT max(chunk) FROM events WHERE chunk < event_chunks.number)
-    FROM event_chunks WHERE event_chunks.number IS NOT NULL) ";
-
-/// The lists of reasons that occur, one seek each: there are few.
-const REASONS: &str = "WITH RECURSIVE lists (reasons) AS (
-    SELECT min(reasons) FROM messages WHERE reasons <> ''
-    UNION ALL
-    SELECT (SELECT min(reasons) FROM messages WHERE reasons <> '' AND reasons > lists.reasons)
-    FROM lists WHERE lists.reasons IS NOT NULL) ";
 
 impl Store {
     /// The newest messages below `cursor` (of all, when it is none) that `filter` means.
@@ -48,15 +26,34 @@ impl Store {
         limit: u32,
     ) -> Result<MessagesPage, ReadError> {
         let limit = limit.clamp(1, limits::PAGE_ITEMS_MAX);
-        let mut bounds = Bounds::of(filter, cursor);
+        let bounds = Bounds::of(filter, cursor);
         let source = self.source_for(filter, bounds).await?;
         let unanswered = source.unanswered(filter);
-        let mut look_at = limit;
-        let mut unseen = None;
-        if unanswered != MessageFilter::default() {
-            look_at = source.page_looks_at();
-            unseen = self.narrow(&source, &mut bounds).await?;
+        let mut found = Found::default();
+        for look_at in source.looks(limit, &unanswered) {
+            found = self
+                .look(&source, &unanswered, bounds, look_at, limit)
+                .await?;
+            if found.is_full || found.next.is_none() {
+                break;
+            }
         }
+        let items = self.with_latest(found.rows).await?;
+        Ok(MessagesPage {
+            items,
+            next: found.next,
+        })
+    }
+
+    /// Looks at the newest `look_at` messages that `source` gives, and says where to go on.
+    async fn look(
+        &self,
+        source: &Source,
+        unanswered: &MessageFilter,
+        bounds: Bounds,
+        look_at: u32,
+        limit: u32,
+    ) -> Result<Found, ReadError> {
         let mut query = QueryBuilder::new(source.with_clause());
         query.push("SELECT m.* FROM (SELECT id FROM (");
         source.push_ids(&mut query, bounds, Some(look_at));
@@ -64,18 +61,23 @@ impl Store {
             .push(") ORDER BY id DESC LIMIT ")
             .push_bind(look_at)
             .push(") AS chosen CROSS JOIN messages AS m ON m.id = chosen.id WHERE TRUE");
-        push_unanswered(&mut query, &unanswered);
+        push_unanswered(&mut query, unanswered);
         query.push(" ORDER BY m.id DESC LIMIT ").push_bind(limit);
         let rows = query
             .build()
             .fetch_all(&self.shared.history.readers)
             .await?;
-        let found: Vec<AnsweredRow> = rows.iter().map(answered).collect();
-        let full = found.len() == limit as usize;
-        let last = found.last().map(|row| row.message_id);
-        let next = if full { last } else { unseen };
-        let items = self.with_latest(found).await?;
-        Ok(MessagesPage { items, next })
+        let rows: Vec<AnsweredRow> = rows.iter().map(answered).collect();
+        let is_full = rows.len() == limit as usize;
+        let next = match rows.last() {
+            Some(last) if is_full => Some(last.message_id),
+            _ => self.unseen(source, bounds, look_at).await?,
+        };
+        Ok(Found {
+            rows,
+            is_full,
+            next,
+        })
     }
 
     /// The best index for `filter`.
@@ -84,16 +86,15 @@ impl Store {
         filter: &MessageFilter,
         bounds: Bounds,
     ) -> Result<Source, ReadError> {
-        for source in Source::candidates(filter) {
-            if !source.is_prefix() || self.is_sparse(&source, bounds).await? {
+        for (source, only) in Source::candidates(filter) {
+            if only == Only::Always || self.is_sparse(&source, bounds).await? {
                 return Ok(source);
             }
         }
         Ok(Source::Everything)
     }
 
-    /// An index gives the matches of a prefix in the order of the addresses: all have to be sorted, so
-    /// there must not be many.
+    /// The source gives no more than one page looks at.
     async fn is_sparse(&self, source: &Source, bounds: Bounds) -> Result<bool, ReadError> {
         let mut query = QueryBuilder::new(source.with_clause());
         query.push("SELECT id FROM (");
@@ -105,278 +106,35 @@ impl Store {
         Ok(query.build().fetch_optional(readers).await?.is_none())
     }
 
-    /// Leaves in `bounds` what one page looks at, and gives the id at which to go on, if there is more.
-    async fn narrow(
+    /// The id at which to go on behind the newest `looked_at` messages of `source`, if there are more.
+    async fn unseen(
         &self,
         source: &Source,
-        bounds: &mut Bounds,
+        bounds: Bounds,
+        looked_at: u32,
     ) -> Result<Option<MessageId>, ReadError> {
-        let look_at = source.page_looks_at();
         let mut query = QueryBuilder::new(source.with_clause());
         query.push("SELECT id FROM (");
-        source.push_ids(&mut query, *bounds, Some(look_at + 1));
+        source.push_ids(&mut query, bounds, Some(looked_at + 1));
         query
             .push(") ORDER BY id DESC LIMIT 1 OFFSET ")
-            .push_bind(look_at);
+            .push_bind(looked_at);
         let beyond: Option<i64> = query
             .build_query_scalar()
             .fetch_optional(&self.shared.history.readers)
             .await?;
-        let Some(beyond) = beyond else {
-            return Ok(None);
-        };
-        bounds.first = beyond + 1;
-        Ok(Some(MessageId::from_i64(bounds.first)))
+        Ok(beyond.map(|beyond| MessageId::from_i64(beyond + 1)))
     }
 }
 
-/// Ids from `first` on and below `end`.
-#[derive(Clone, Copy, Debug)]
-struct Bounds {
-    first: i64,
-    end: i64,
+/// What one look found.
+#[derive(Debug, Default)]
+struct Found {
+    rows: Vec<AnsweredRow>,
+    is_full: bool,
+    next: Option<MessageId>,
 }
 
-impl Bounds {
-    fn of(filter: &MessageFilter, cursor: Option<MessageId>) -> Self {
-        let earliest = |time| MessageId::earliest_at(time).as_i64();
-        let cursor = cursor.map_or(i64::MAX, MessageId::as_i64);
-        let since = filter.since.map_or(0, earliest);
-        let until = filter.until.map_or(i64::MAX, earliest);
-        match filter.message_id.map(MessageId::as_i64) {
-            Some(id) => Self {
-                first: id.max(since),
-                end: cursor.min(until).min(id.saturating_add(1)),
-            },
-            None => Self {
-                first: since,
-                end: cursor.min(until),
-            },
-        }
-    }
-}
-
-/// Where the ids come from that a page looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Source {
-    Recipient(String),
-    Sender(String),
-    Event(String),
-    /// Messages that touched disk, for a reason if one is named.
-    Reason(Option<String>),
-    Everything,
-}
-
-impl Source {
-    /// The indexes that serve `filter`, the best first. Prefixes serve only when they are rare.
-    fn candidates(filter: &MessageFilter) -> Vec<Self> {
-        if filter.message_id.is_some() {
-            return Vec::new();
-        }
-        let recipient = filter.recipient.clone().map(Self::Recipient);
-        let sender = filter.sender.clone().map(Self::Sender);
-        let (prefixes, mut sources): (Vec<Self>, Vec<Self>) = recipient
-            .into_iter()
-            .chain(sender)
-            .partition(Self::is_prefix);
-        sources.extend(prefixes);
-        // What has an index of its own; a message that was queued has a reason.
-        let queued = Event::Queued.as_str();
-        let is_rare = |outcome: &&String| *outcome != OutcomeKind::Delivered.as_str();
-        match filter.outcome.as_ref().filter(is_rare) {
-            Some(outcome) if outcome != queued => sources.push(Self::Event(outcome.clone())),
-            Some(_) => sources.push(Self::Reason(filter.reason.clone())),
-            None => {}
-        }
-        let touched_disk = |storage: &String| {
-            Storage::from_word(storage).is_some_and(|storage| storage != Storage::Memory)
-        };
-        if filter.reason.is_some() || filter.storage.as_ref().is_some_and(touched_disk) {
-            sources.push(Self::Reason(filter.reason.clone()));
-        }
-        sources
-    }
-
-    fn is_prefix(&self) -> bool {
-        match self {
-            Self::Recipient(address) | Self::Sender(address) => address.ends_with('*'),
-            _ => false,
-        }
-    }
-
-    /// How many messages one page looks at: a row that an index points to lies anywhere, rows in the
-    /// order of their ids lie beside each other.
-    const fn page_looks_at(&self) -> u32 {
-        match self {
-            Self::Everything => limits::TRAIL_SCAN_MESSAGES,
-            _ => limits::TRAIL_CANDIDATES,
-        }
-    }
-
-    /// The parts of `filter` that neither the ids nor the bounds on them answer.
-    fn unanswered(&self, filter: &MessageFilter) -> MessageFilter {
-        let mut left = MessageFilter {
-            since: None,
-            until: None,
-            message_id: None,
-            ..filter.clone()
-        };
-        match self {
-            // With an outcome: that of this recipient is meant.
-            Self::Recipient(_) if left.outcome.is_none() => left.recipient = None,
-            Self::Sender(_) => left.sender = None,
-            Self::Event(_) if left.recipient.is_none() => left.outcome = None,
-            Self::Reason(_) => left.reason = None,
-            Self::Recipient(_) | Self::Event(_) | Self::Everything => {}
-        }
-        left
-    }
-
-    const fn with_clause(&self) -> &'static str {
-        match self {
-            Self::Recipient(_) | Self::Sender(_) => CHUNKS,
-            Self::Reason(_) => REASONS,
-            Self::Event(_) | Self::Everything => "",
-        }
-    }
-
-    /// Adds a SELECT of the ids within `bounds`: the newest `most`, or all in no order.
-    fn push_ids(&self, query: &mut QueryBuilder<Sqlite>, bounds: Bounds, most: Option<u32>) {
-        match self {
-            Self::Recipient(address) => {
-                query.push(
-                    "SELECT * FROM (SELECT DISTINCT e.message AS id FROM event_chunks
-                     CROSS JOIN events AS e INDEXED BY events_by_recipient
-                     ON e.chunk = event_chunks.number AND TRUE",
-                );
-                push_address(query, "e.recipient", address);
-                push_bounds(query, "e.message", bounds, most);
-                query.push(
-                    ") UNION SELECT * FROM (SELECT d.id AS id FROM chunks
-                     CROSS JOIN messages AS d INDEXED BY messages_by_recipient
-                     ON d.chunk = chunks.number AND d.recipient IS NOT NULL",
-                );
-                push_address(query, "d.recipient", address);
-                push_bounds(query, "d.id", bounds, most);
-                query.push(")");
-            }
-            Self::Sender(address) => {
-                query.push(
-                    "SELECT s.id AS id FROM chunks
-                     CROSS JOIN messages AS s INDEXED BY messages_by_sender
-                     ON s.chunk = chunks.number",
-                );
-                push_address(query, "s.sender", address);
-                push_bounds(query, "s.id", bounds, most);
-            }
-            Self::Event(what) => {
-                query.push(
-                    "SELECT DISTINCT w.message AS id FROM events AS w INDEXED BY events_by_what
-                     WHERE w.what NOT IN ('delivered', 'queued') AND w.what = ",
-                );
-                query.push_bind(what.clone());
-                push_bounds(query, "w.message", bounds, most);
-            }
-            Self::Reason(reason) => {
-                query.push(
-                    "SELECT r.id AS id FROM lists
-                     CROSS JOIN messages AS r INDEXED BY messages_by_reasons
-                     ON r.reasons = lists.reasons AND r.reasons <> ''",
-                );
-                push_reason(query, "lists.reasons", reason.as_deref());
-                push_bounds(query, "r.id", bounds, most);
-            }
-            Self::Everything => {
-                query.push("SELECT a.id AS id FROM messages AS a WHERE TRUE");
-                push_bounds(query, "a.id", bounds, most);
-            }
-        }
-    }
-}
-
-fn push_bounds(
-    query: &mut QueryBuilder<Sqlite>,
-    column: &'static str,
-    bounds: Bounds,
-    most: Option<u32>,
-) {
-    query.push(format_args!(" AND {column} >= "));
-    query.push_bind(bounds.first);
-    query.push(format_args!(" AND {column} < "));
-    query.push_bind(bounds.end);
-    if let Some(most) = most {
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(most);
-    }
-}
-
-/// Adds what is left of a filter as conditions on the rows of `messages AS m`.
-fn push_unanswered(query: &mut QueryBuilder<Sqlite>, filter: &MessageFilter) {
-    if let Some(sender) = &filter.sender {
-        push_address(query, "m.sender", sender);
-    }
-    for (column, wanted) in [
-        ("m.client_address", &filter.client_address),
-        ("m.path", &filter.path),
-        ("m.storage", &filter.storage),
-    ] {
-        if let Some(wanted) = wanted {
-            query.push(format_args!(" AND {column} = "));
-            query.push_bind(wanted.clone());
-        }
-    }
-    push_reason(query, "m.reasons", filter.reason.as_deref());
-    if filter.recipient.is_some() || filter.outcome.is_some() {
-        push_happened(
-            query,
-            filter.recipient.as_deref(),
-            filter.outcome.as_deref(),
-        );
-    }
-}
-
-/// Such an event happened to such a recipient, told in the message's own row or in one of `events`.
-fn push_happened(query: &mut QueryBuilder<Sqlite>, recipient: Option<&str>, outcome: Option<&str>) {
-    query.push(" AND (EXISTS (SELECT 1 FROM events AS e WHERE e.message = m.id");
-    if let Some(recipient) = recipient {
-        push_address(query, "e.recipient", recipient);
-    }
-    if let Some(outcome) = outcome {
-        query.push(" AND e.what = ").push_bind(outcome.to_owned());
-    }
-    query.push(")");
-    if outcome.is_none_or(|outcome| outcome == OutcomeKind::Delivered.as_str()) {
-        query.push(" OR (m.recipient IS NOT NULL");
-        if let Some(recipient) = recipient {
-            push_address(query, "m.recipient", recipient);
-        }
-        query.push(")");
-    }
-    query.push(")");
-}
-
-/// The list in `column` has the reason: whole words between commas, so that `deferred` is not
-/// `destination_deferred`.
-fn push_reason(query: &mut QueryBuilder<Sqlite>, column: &str, reason: Option<&str>) {
-    let Some(reason) = reason else { return };
-    let begin = reason.strip_suffix('*');
-    let end = if begin.is_some() { "" } else { "," };
-    let pattern = format!(",{}{end}", begin.unwrap_or(reason));
-    push_like(query, &format!("',' || {column} || ','"), Some(&pattern));
-}
-
-/// `column` is `address`, or begins with it when it ends in `*`: in a form that an index serves.
-fn push_address(query: &mut QueryBuilder<Sqlite>, column: &'static str, address: &str) {
-    match address.strip_suffix('*') {
-        Some(prefix) => {
-            query.push(format_args!(" AND {column} >= "));
-            query.push_bind(prefix.to_owned());
-            query.push(format_args!(" AND {column} < "));
-            query.push_bind(format!("{prefix}{}", char::MAX));
-        }
-        None => {
-            let address = if address == "<>" { "" } else { address };
-            query.push(format_args!(" AND {column} = "));
-            query.push_bind(address.to_owned());
-        }
-    }
-}
+#[cfg(test)]
+#[path = "history_search_tests.rs"]
+mod tests;

@@ -27,6 +27,7 @@ mod history_prune;
 mod history_read;
 mod history_rows;
 mod history_search;
+mod history_source;
 mod insert;
 mod load;
 mod plan;
