@@ -143,12 +143,14 @@ clean_up() {
     exit $status
 }
 
-# Starts a container as compose.yaml does; what follows the name are further options.
+# Starts a container as compose.yaml does; what follows the name are further options. Podman alone
+# would add writable places in memory to what is read-only.
 start() {
     name=$1
     shift
     containers="$containers $name"
-    engine run --detach --name "$name" --network host --cap-drop ALL \
+    engine run --detach --name "$name" --network host \
+        --read-only --read-only-tmpfs=false --cap-drop ALL \
         --security-opt no-new-privileges --ulimit nofile=20000:20000 --ulimit nproc=4096:4096 \
         --env "FASTPATH_NEXT_HOP=smtp://$sink" \
         --env "FASTPATH_API_TOKEN=$token" --env FASTPATH_HOSTNAME=relay.example.net \
@@ -159,7 +161,8 @@ start() {
 administer() {
     on=$1
     shift
-    engine run --rm --network host --read-only --cap-drop ALL --security-opt no-new-privileges \
+    engine run --rm --network host \
+        --read-only --read-only-tmpfs=false --cap-drop ALL --security-opt no-new-privileges \
         --ulimit nofile=20000:20000 --ulimit nproc=4096:4096 --volume "$on:/data" \
         --volume "$state/backup:/backup" "$image" admin "$@" ||
         fail "fastpath admin $1 failed in a container"
@@ -212,7 +215,7 @@ waits() { api queue | grep -q "\"total\":$1[,}]"; }
 # --- The scenes -------------------------------------------------------------------------------------
 
 starts_confined() {
-    start confined --read-only --volume "$volume:/data"
+    start confined --volume "$volume:/data"
     until_true "a healthy container" is_healthy confined
     process=$(engine inspect --format '{{.State.Pid}}' confined)
     grep -q "^Uid:	65532	65532	65532	65532$" "/proc/$process/status" || fail "it runs as another user"
@@ -246,12 +249,12 @@ stops_in_time() {
 }
 
 keeps_its_queue() {
-    start before --read-only --volume "$volume:/data"
+    start before --volume "$volume:/data"
     until_true "a healthy container" is_healthy before
     send second | grep -q "250 2.0.0 Queued" || fail "the message was not queued"
     # Not even a chance to stop: what was acknowledged is on the volume.
     remove before
-    start after --read-only --volume "$volume:/data"
+    start after --volume "$volume:/data"
     until_true "a healthy container" is_healthy after
     until_true "the message in the new container's queue" waits 1
     backs_up
@@ -276,7 +279,7 @@ backs_up() {
 restores() {
     administer "$restored" restore /backup/today | grep -q "delivered again" ||
         fail "the restore does not say what it means"
-    start restored --read-only --volume "$restored:/data"
+    start restored --volume "$restored:/data"
     until_true "a healthy container" is_healthy restored
     until_true "the message in the restored queue" waits 1
     remove restored
@@ -286,7 +289,7 @@ restores() {
 turns_unhealthy() {
     engine pause "$1" >/dev/null 2>&1 || return 0
     # A paused container runs no check: its neighbour asks.
-    start neighbour --read-only --tmpfs /data --entrypoint '["/usr/local/bin/fastpath","healthcheck"]'
+    start neighbour --tmpfs /data --entrypoint '["/usr/local/bin/fastpath","healthcheck"]'
     until_true "the check's end" ended neighbour
     [ "$(engine inspect --format '{{.State.ExitCode}}' neighbour)" = 1 ] ||
         fail "the check takes an appliance that does not answer for a healthy one"
@@ -319,10 +322,10 @@ scenes() {
     stops_in_time
     keeps_its_queue
     restores
-    warns "not a mount" --image-volume ignore
-    warns "without a name" --read-only
+    warns "not a mount" --image-volume ignore --read-only=false
+    warns "without a name"
     # runc gives such a mount to root, whatever it is asked for.
-    warns "in memory" --read-only --tmpfs /data --user 0:0
+    warns "in memory" --tmpfs /data --user 0:0
     say "all well"
 }
 
