@@ -125,6 +125,7 @@ build() {
 # --- Containers -------------------------------------------------------------------------------------
 
 volume=fastpath-image-test
+restored=fastpath-image-test-restored
 containers=""
 sink_process=""
 
@@ -136,21 +137,35 @@ clean_up() {
         [ $status = 0 ] || engine logs "$container" 2>&1 | tail -n 20 >&2 || true
         engine rm --force --time 0 "$container" >/dev/null 2>&1 || true
     done
-    engine volume rm --force "$volume" >/dev/null 2>&1 || true
+    engine volume rm --force "$volume" "$restored" >/dev/null 2>&1 || true
+    rm -rf "$state/backup"
     [ -z "$sink_process" ] || kill "$sink_process" 2>/dev/null || true
     exit $status
 }
 
-# Starts a container as compose.yaml does; what follows the name are further options.
+# Starts a container as compose.yaml does; what follows the name are further options. Podman alone
+# would add writable places in memory to what is read-only.
 start() {
     name=$1
     shift
     containers="$containers $name"
-    engine run --detach --name "$name" --network host --cap-drop ALL \
+    engine run --detach --name "$name" --network host \
+        --read-only --read-only-tmpfs=false --cap-drop ALL \
         --security-opt no-new-privileges --ulimit nofile=20000:20000 --ulimit nproc=4096:4096 \
         --env "FASTPATH_NEXT_HOP=smtp://$sink" \
         --env "FASTPATH_API_TOKEN=$token" --env FASTPATH_HOSTNAME=relay.example.net \
         "$@" "$image" >/dev/null 2>"$state/start.log" || fail "no container: $(cat "$state/start.log")"
+}
+
+# Runs one command of the appliance in a container of its own, on this volume.
+administer() {
+    on=$1
+    shift
+    engine run --rm --network host \
+        --read-only --read-only-tmpfs=false --cap-drop ALL --security-opt no-new-privileges \
+        --ulimit nofile=20000:20000 --ulimit nproc=4096:4096 --volume "$on:/data" \
+        --volume "$state/backup:/backup" "$image" admin "$@" ||
+        fail "fastpath admin $1 failed in a container"
 }
 
 until_true() {
@@ -200,7 +215,7 @@ waits() { api queue | grep -q "\"total\":$1[,}]"; }
 # --- The scenes -------------------------------------------------------------------------------------
 
 starts_confined() {
-    start confined --read-only --volume "$volume:/data"
+    start confined --volume "$volume:/data"
     until_true "a healthy container" is_healthy confined
     process=$(engine inspect --format '{{.State.Pid}}' confined)
     grep -q "^Uid:	65532	65532	65532	65532$" "/proc/$process/status" || fail "it runs as another user"
@@ -234,14 +249,15 @@ stops_in_time() {
 }
 
 keeps_its_queue() {
-    start before --read-only --volume "$volume:/data"
+    start before --volume "$volume:/data"
     until_true "a healthy container" is_healthy before
     send second | grep -q "250 2.0.0 Queued" || fail "the message was not queued"
     # Not even a chance to stop: what was acknowledged is on the volume.
     remove before
-    start after --read-only --volume "$volume:/data"
+    start after --volume "$volume:/data"
     until_true "a healthy container" is_healthy after
     until_true "the message in the new container's queue" waits 1
+    backs_up
     sink_up
     api queue/actions --data '{"action":"retry","filter":{},"expect":1}' >/dev/null
     until_true "the queued message at the destination" has_arrived second
@@ -252,10 +268,28 @@ keeps_its_queue() {
     remove after
 }
 
+# Beside the container that runs, as the README says.
+backs_up() {
+    install --directory --owner 65532 --group 65532 --mode 700 "$state/backup"
+    administer "$volume" backup /backup/today | grep -q "^1 message for 1 recipient " ||
+        fail "the backup does not have the message"
+    ! find "$state/backup" -perm /077 | grep -q . || fail "others may read the backup"
+}
+
+restores() {
+    administer "$restored" restore /backup/today | grep -q "delivered again" ||
+        fail "the restore does not say what it means"
+    start restored --volume "$restored:/data"
+    until_true "a healthy container" is_healthy restored
+    until_true "the message in the restored queue" waits 1
+    remove restored
+    say "backs up beside a running container, and restores to a new volume"
+}
+
 turns_unhealthy() {
     engine pause "$1" >/dev/null 2>&1 || return 0
     # A paused container runs no check: its neighbour asks.
-    start neighbour --read-only --tmpfs /data:mode=1777 --entrypoint '["/usr/local/bin/fastpath","healthcheck"]'
+    start neighbour --tmpfs /data --entrypoint '["/usr/local/bin/fastpath","healthcheck"]'
     until_true "the check's end" ended neighbour
     [ "$(engine inspect --format '{{.State.ExitCode}}' neighbour)" = 1 ] ||
         fail "the check takes an appliance that does not answer for a healthy one"
@@ -280,15 +314,18 @@ scenes() {
     trap 'exit 130' INT TERM
     rm -f "$state/arrived"
     touch "$state/arrived"
-    engine volume rm --force "$volume" >/dev/null 2>&1 || true
+    engine volume rm --force "$volume" "$restored" >/dev/null 2>&1 || true
+    rm -rf "$state/backup"
     ip link set lo up
     starts_confined
     relays
     stops_in_time
     keeps_its_queue
-    warns "not a mount" --image-volume ignore
-    warns "without a name" --read-only
-    warns "in memory" --read-only --tmpfs /data:mode=1777
+    restores
+    warns "not a mount" --image-volume ignore --read-only=false
+    warns "without a name"
+    # runc gives such a mount to root, whatever it is asked for.
+    warns "in memory" --tmpfs /data --user 0:0
     say "all well"
 }
 

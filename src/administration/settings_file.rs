@@ -176,7 +176,12 @@ fn replaced(before: &Written, mut file: Map<String, Value>) -> Result<Settings, 
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::administration::{FirstStart, first_start};
+    use crate::message::Spool;
+    use crate::store::Store;
 
     fn before() -> Written {
         let json = serde_json::json!({
@@ -187,6 +192,29 @@ mod tests {
             "alert_queue_recipients": null,
         });
         serde_json::from_value(json).expect("they are settings")
+    }
+
+    #[tokio::test]
+    async fn an_import_is_audited() {
+        let place = tempfile::tempdir().expect("a directory");
+        let spool = Spool::open(place.path().join("spool"), "boot").expect("a spool");
+        let opened = Store::open(place.path(), &spool, Timestamp::now()).await;
+        let (store, writers) = opened.expect("a store");
+        let actor = Actor::command("admin");
+        let import = |text| import(place.path(), text, &actor);
+        let error = import("retries_max = 7").await.expect_err("never started");
+        assert!(matches!(error, SettingsFileError::Missing), "{error}");
+        first_start::settings(&store, &FirstStart::default())
+            .await
+            .expect("stored");
+        let changed = import("retries_max = 7\nkeep_trail = false").await;
+        assert_eq!(changed.expect("it holds"), ["keep_trail", "retries_max"]);
+        let newest = store.audit_page(None, 1).await.expect("readable");
+        assert_eq!(newest[0].who, "command admin");
+        assert_eq!(newest[0].action, "settings imported");
+        let before = serde_json::json!({"keep_trail": true, "retries_max": 0});
+        assert_eq!(newest[0].before, Some(before));
+        assert!(store.close(writers).await);
     }
 
     #[test]
