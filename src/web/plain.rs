@@ -9,6 +9,7 @@ pub(super) struct PlainFrame {
     pub(super) title: &'static str,
     pub(super) hostname: Arc<str>,
     pub(super) stylesheet: String,
+    pub(super) icon: String,
     pub(super) plain_http_is_exposed: bool,
 }
 
@@ -18,6 +19,7 @@ impl PlainFrame {
             title,
             hostname: Arc::clone(&context.hostname),
             stylesheet: assets::url("fastpath.css"),
+            icon: assets::url("fastpath.svg"),
             plain_http_is_exposed: context.plain_http_is_exposed,
         }
     }

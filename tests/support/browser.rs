@@ -107,6 +107,17 @@ impl Browser {
         element.click().await.unwrap();
     }
 
+    /// Opens or closes what is folded behind words that begin like this.
+    pub(crate) async fn press_summary(&self, words: &str) {
+        let path = format!("//summary[starts-with(normalize-space(), '{words}')]");
+        let summary = wait::until(&format!("“{words}” to unfold"), PATIENCE, || async {
+            self.driver.find(By::XPath(path.as_str())).await.ok()
+        })
+        .await;
+        summary.scroll_into_view().await.unwrap();
+        summary.click().await.unwrap();
+    }
+
     /// The text of the page as it is seen.
     pub(crate) async fn text(&self) -> String {
         let body = self.driver.find(By::Css("body")).await;
@@ -137,7 +148,11 @@ impl Browser {
     /// content security policy, files that were not there.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self.driver.browser_log().await.unwrap();
-        log.into_iter().map(|entry| entry.message).collect()
+        let complaints = log.into_iter().filter(|entry| {
+            // Advice to developers is of the level below.
+            matches!(entry.level.as_str(), "WARNING" | "SEVERE")
+        });
+        complaints.map(|entry| entry.message).collect()
     }
 
     /// Ends the browser, then its driver.
