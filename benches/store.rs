@@ -18,8 +18,8 @@ use fastpath::message::{
 use fastpath::smtp::address::{Mailbox, ReversePath};
 use fastpath::smtp::command::BodyType;
 use fastpath::store::{
-    MessageFilter, NewQueued, NewRow, QueueFilter, QueueOrder, QueuePageRequest, RowChange, Store,
-    TakeDue,
+    Destinations, MessageFilter, NewQueued, NewRow, QueueFilter, QueueOrder, QueuePageRequest,
+    RowChange, Store, TakeDue,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -55,15 +55,18 @@ impl Bench {
 
     /// A message with one row.
     fn queued(&self, content: &Bytes, state: RowState, next_hop: &str) -> NewQueued {
-        let id = MessageId::from_i64(self.next_message.fetch_add(1, Ordering::Relaxed));
+        let number = self.next_message.fetch_add(1, Ordering::Relaxed);
         let now = Timestamp::now();
-        let recipient = Recipient::plain(mailbox("recipient@example.net"));
+        let id = MessageId::from_i64(MessageId::earliest_at(now).as_i64() + number);
+        // Not in the order of arrival.
+        let spread = number.wrapping_mul(0x9e37_79b9).cast_unsigned() % 5_000;
+        let recipient = Recipient::plain(mailbox(&format!("recipient{spread}@example.net")));
         let message = Message {
             id,
             received_at: now,
             client: client(),
             envelope: Envelope {
-                sender: ReversePath::Mailbox(mailbox("sender@example.org")),
+                sender: ReversePath::Mailbox(mailbox(&format!("sender{spread}@example.org"))),
                 recipients: vec![recipient.clone()],
                 body_type: BodyType::SevenBit,
                 smtputf8: false,
@@ -85,7 +88,7 @@ impl Bench {
             state,
             reason: DiskReason::StandardPath,
             attempts: 0,
-            last_reply: String::new(),
+            last_reply: format!("451 4.7.1 Greylisted, try again in {spread} seconds"),
             next_attempt_at: now,
         };
         NewQueued {
@@ -181,8 +184,17 @@ fn large_queue(criterion: &mut Criterion) {
         });
     });
     let sender = QueueFilter {
-        sender: Some("nder@exam".into()),
+        sender: Some("nder77@exam".into()),
         ..QueueFilter::default()
+    };
+    let reply = QueueFilter {
+        last_reply: Some("in 4999 sec".into()),
+        ..QueueFilter::default()
+    };
+    let middle = QueuePageRequest {
+        order: QueueOrder::Recipient,
+        offset: ROWS as u64 / 2,
+        ..QueuePageRequest::default()
     };
     let due = QueuePageRequest {
         order: QueueOrder::NextAttemptAt,
@@ -206,6 +218,12 @@ fn large_queue(criterion: &mut Criterion) {
             QueuePageRequest::default(),
         ),
         ("last page by sender", QueueFilter::default(), last),
+        ("middle page by recipient", QueueFilter::default(), middle),
+        (
+            "first page of a reply",
+            reply.clone(),
+            QueuePageRequest::default(),
+        ),
     ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
@@ -214,6 +232,23 @@ fn large_queue(criterion: &mut Criterion) {
             });
         });
     }
+    for (name, by) in [
+        ("next hops by age", Destinations::NextHop),
+        ("domains by age", Destinations::Domain),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let table = bench.store.age_table(by, 10, Timestamp::now());
+                black_box(bench.runtime.block_on(table).expect("readable"));
+            });
+        });
+    }
+    group.bench_function("what an action on a reply would touch", |bencher| {
+        bencher.iter(|| {
+            let choice = bench.store.choice_by_filter(&reply, 10, Timestamp::now());
+            black_box(bench.runtime.block_on(choice).expect("readable"));
+        });
+    });
     group.bench_function("figures", |bencher| {
         bencher.iter(|| {
             let figures = bench.runtime.block_on(bench.store.queue_figures());

@@ -160,13 +160,15 @@ impl Paths {
                 acknowledged_after,
             });
         }
+        // A line for each message is what a busy relay writes most of: it says nothing needless.
+        let recipients = message.envelope.recipients.len();
         tracing::info!(
             id = %message.id,
             from = %message.envelope.sender,
-            recipients = message.envelope.recipients.len(),
+            recipients = (recipients != 1).then_some(recipients),
             bytes = message.body.len(),
-            path = account.path.as_str(),
-            storage = storage.as_str(),
+            path = %account.path.as_str(),
+            storage = %storage.as_str(),
             reason = reasons.first().map(tracing::field::display),
             milliseconds = acknowledged_after.as_millis(),
             reply = %account.reply,

@@ -117,7 +117,7 @@ const DEEP_ROWS: u64 = 1_000;
 impl QueuePageRequest {
     /// The same rows of `total`, and whether they come from the other end, last row first; none when
     /// there are none.
-    fn seen_from_the_end(self, total: u64) -> Option<(Self, bool)> {
+    fn nearer_end(self, total: u64) -> Option<(Self, bool)> {
         let rest = total.checked_sub(self.offset).filter(|rest| *rest > 0)?;
         if self.offset < total / 2 {
             return Some((self, false));
@@ -168,7 +168,7 @@ impl Store {
             return Ok(QueuePage { total, items });
         }
         let total = self.count_matching(filter, now).await?;
-        let items = match page.seen_from_the_end(total) {
+        let items = match page.nearer_end(total) {
             None => Vec::new(),
             Some((page, false)) => self.page_items(filter, page, now).await?,
             Some((page, true)) => {

@@ -11,6 +11,9 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[folder = "static/"]
 struct Files;
 
+/// The picture in the browser's tab.
+pub(super) const PICTURE: &str = "fastpath.svg";
+
 /// The URL of a file in `static/`.
 pub(super) fn url(file: &str) -> String {
     let name = Files::get(file).map(|content| checked_name(file, &content));
@@ -26,6 +29,11 @@ fn checked_name(file: &str, content: &EmbeddedFile) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     format!("{stem}.{checksum}.{extension}")
+}
+
+/// What browsers ask for by themselves beside pages that name no picture of ours.
+pub(super) async fn picture() -> Response {
+    file(Path(url(PICTURE).replace("/static/", ""))).await
 }
 
 /// One file by its checked name.

@@ -65,7 +65,7 @@ impl Frame {
             visitor,
             stylesheet: assets::url("fastpath.css"),
             script: assets::url("fastpath.js"),
-            icon: assets::url("fastpath.svg"),
+            icon: assets::url(assets::PICTURE),
             version: env!("CARGO_PKG_VERSION"),
             uptime: wording::age(context.statistics.uptime()),
             now: Timestamp::now()
@@ -129,7 +129,7 @@ impl IntoResponse for PageError {
             error!(cause = format!("{cause:#}"), "a page failed");
         }
         let page = ErrorPage {
-            icon: assets::url("fastpath.svg"),
+            icon: assets::url(assets::PICTURE),
             stylesheet: assets::url("fastpath.css"),
             status,
             words: self.0.to_string(),

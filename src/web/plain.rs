@@ -19,7 +19,7 @@ impl PlainFrame {
             title,
             hostname: Arc::clone(&context.hostname),
             stylesheet: assets::url("fastpath.css"),
-            icon: assets::url("fastpath.svg"),
+            icon: assets::url(assets::PICTURE),
             plain_http_is_exposed: context.plain_http_is_exposed,
         }
     }

@@ -27,6 +27,7 @@ pub(super) fn table() -> Vec<Route> {
         open("/healthz").get(health::alive),
         open("/readyz").get(health::ready),
         open("/static/{file}").get(assets::file),
+        open("/favicon.ico").get(assets::picture),
         open("/setup").get(setup::page).post(setup::submit),
         open("/login").get(login::page).post(login::submit),
         open("/api/v1/openapi.json").get(api::openapi::page),
