@@ -258,7 +258,7 @@ mod tests {
         check("not_set = [\"path\"]\n", "path: ");
         check(
             "ack_deadline_seconds = 90\n",
-            "ack_deadline_seconds: must be from 1 to 25",
+            "ack_deadline_seconds: must be from 1 s to 25 s",
         );
     }
 

@@ -4,14 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::words::{age, bytes, count, share};
 
 /// What there can be alerts about: the closed set of words in the API, the webhook and the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AlertKind)]
 pub enum Kind {
     /// More recipients wait than the administrator finds right.
     QueueLarge,
@@ -69,8 +70,9 @@ impl fmt::Display for Kind {
 }
 
 /// How serious an alert is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AlertSeverity)]
 pub enum Severity {
     /// Somebody should look at it.
     Warning,
@@ -123,8 +125,9 @@ impl Topic {
 
 /// What was measured, beside the bound that was set. [`fmt::Display`] says it in a sentence that is as
 /// true at an alert's end as at its beginning.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = AlertFigures)]
 pub enum Figures {
     /// Of [`Kind::QueueLarge`].
     QueueLarge {
@@ -143,6 +146,7 @@ pub enum Figures {
     /// Of [`Kind::BreakerOpen`].
     BreakerOpen {
         /// The next hop's name.
+        #[schema(value_type = String)]
         next_hop: Arc<str>,
         /// How long it has been suspended; null when it is not any more.
         suspended_seconds: Option<u64>,
@@ -273,8 +277,9 @@ fn waiting(recipients: u64) -> String {
     }
 }
 
-/// One alert as it is now. In JSON: `alert` (the kind), `severity`, `since`, `text`, `figures`.
-#[derive(Clone, Debug, PartialEq)]
+/// One alert as it is now. In JSON it is an [`AlertInJson`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(into = "AlertInJson")]
 pub struct Alert {
     /// What it is about.
     pub topic: Topic,
@@ -292,16 +297,32 @@ impl Alert {
     }
 }
 
-impl Serialize for Alert {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let kind = self.kind();
-        let mut fields = serializer.serialize_struct("Alert", 5)?;
-        fields.serialize_field("alert", &kind)?;
-        fields.serialize_field("severity", &kind.severity())?;
-        fields.serialize_field("since", &self.since)?;
-        fields.serialize_field("text", &self.figures.to_string())?;
-        fields.serialize_field("figures", &self.figures)?;
-        fields.end()
+/// An alert in the API and the webhook.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Alert)]
+pub struct AlertInJson {
+    /// What it is about.
+    alert: Kind,
+    /// How serious it is.
+    severity: Severity,
+    /// When what it is about began, which is before the alert where it had to last.
+    since: Timestamp,
+    /// What was measured last, in a sentence.
+    text: String,
+    /// What was measured last, beside the bound that was set.
+    figures: Figures,
+}
+
+impl From<Alert> for AlertInJson {
+    fn from(alert: Alert) -> Self {
+        let kind = alert.kind();
+        Self {
+            alert: kind,
+            severity: kind.severity(),
+            since: alert.since,
+            text: alert.figures.to_string(),
+            figures: alert.figures,
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings::Current;
 
-pub use alert::{Alert, Figures, Kind, Severity, Topic};
+pub use alert::{Alert, AlertInJson, Figures, Kind, Severity, Topic};
 pub use notification::Event;
 pub use rule::{Change, Ending, Facts, Judgement, Present, QueueFacts, Rules, State, judge};
 pub use watch::Sources;

@@ -16,14 +16,16 @@ use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::alert::{Alert, Topic};
 use super::rule::{Change, Ending};
 use crate::settings::WriteOnly;
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AlertEvent)]
 pub enum Event {
     /// An alert began.
     Begin,

@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use utoipa::ToSchema;
 
 use super::alert::Kind;
 use super::notification::{Event, Notification};
@@ -52,7 +53,8 @@ pub struct Webhook {
 }
 
 /// One try to tell it something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = WebhookTry)]
 pub struct Try {
     /// When it ended.
     pub at: Timestamp,

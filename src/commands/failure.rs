@@ -90,19 +90,25 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+/// What to say to a command line that ends too early; clap tells where by the line that shows the usage.
+fn missing_command(told: &str) -> &'static str {
+    let ends_after = |words: &str| told.contains(&format!("{words} <COMMAND>"));
+    if ends_after("fastpath admin settings") {
+        "a command is missing: admin settings export or import"
+    } else if ends_after("fastpath admin") {
+        "a command is missing: admin reset-password, create-token, settings, backup or restore"
+    } else {
+        "a command is missing: serve, demo, sink, healthcheck or admin"
+    }
+}
+
 /// What is wrong with a command line, without clap's further lines of advice.
 pub(super) fn of_usage(error: &clap::Error) -> Failure {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
     ) {
-        let usage = error.to_string();
-        let message = if usage.contains("fastpath admin <COMMAND>") {
-            "a command is missing: admin reset-password, create-token, settings, backup or restore"
-        } else {
-            "a command is missing: serve, demo, sink, healthcheck or admin"
-        };
-        return Failure::new(Exit::Usage, message.to_owned());
+        return Failure::new(Exit::Usage, missing_command(&error.to_string()).to_owned());
     }
     let text = error.to_string();
     let mut lines = text.lines();

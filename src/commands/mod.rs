@@ -92,12 +92,8 @@ mod tests {
             "a command is missing: serve, demo, sink, healthcheck or admin",
         );
         check(
-            &["admin"],
-            "'fastpath admin' requires a subcommand but one was not provided",
-        );
-        check(
             &["admin", "settings"],
-            "'fastpath admin settings' requires a subcommand but one was not provided",
+            "a command is missing: admin settings export or import",
         );
         check(
             &["admin", "backup"],

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustls::ProtocolVersion;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
+use utoipa::ToSchema;
 
 use super::connection::Connection;
 use super::resolve::Server;
@@ -23,9 +24,10 @@ use crate::smtp::command_writer;
 use crate::smtp::reply::Reply;
 
 /// What a test found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Probe {
     /// The next hop's name.
+    #[schema(value_type = String)]
     pub next_hop: Arc<str>,
     /// A server was found that would take mail from us.
     pub ready: bool,
@@ -36,7 +38,8 @@ pub struct Probe {
 }
 
 /// One step of the conversation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ProbeStep)]
 pub struct Step {
     /// What was tried.
     #[serde(rename = "step")]
@@ -50,8 +53,9 @@ pub struct Step {
 }
 
 /// What a step tries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProbeStepKind)]
 pub enum StepKind {
     /// The servers' addresses.
     LookUp,
@@ -74,8 +78,9 @@ pub enum StepKind {
 }
 
 /// How a step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProbeFinding)]
 pub enum Finding {
     /// As it should.
     Good,

@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Figures;
 use super::latency::Latencies;
@@ -12,8 +13,9 @@ use super::tally::{ByPath, ByStorage};
 use super::windows::Windows;
 
 /// A range of time that ends now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SeriesRange)]
 pub enum Range {
     /// The last 60 minutes.
     #[default]
@@ -63,7 +65,7 @@ impl Range {
 }
 
 /// The points of a range, the oldest first; the last one holds the present moment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Series {
     /// The range.
     pub range: Range,
@@ -74,7 +76,8 @@ pub struct Series {
 }
 
 /// What was counted in one step.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = SeriesPoint)]
 pub struct Point {
     /// When it begins.
     pub at: Timestamp,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use utoipa::ToSchema;
 
 use super::Store;
 use super::access::{Made, Refusal};
@@ -13,10 +14,12 @@ use crate::accounts::{ApiTokenId, Scope, TokenHash};
 use crate::limits;
 
 /// An API token as it is stored: without the token.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = ApiToken)]
 pub struct StoredApiToken {
     /// Its row.
     #[serde(serialize_with = "row")]
+    #[schema(value_type = i64)]
     pub id: ApiTokenId,
     /// What it is for.
     pub name: String,

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteRow;
+use utoipa::ToSchema;
 
 use super::Store;
 use super::columns::{count, optional_text};
@@ -12,7 +13,7 @@ use crate::limits;
 use crate::message::MessageId;
 
 /// What a line of the table stands for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Destinations {
     /// A next hop, by its name.
@@ -41,24 +42,26 @@ pub struct AgeTable {
 }
 
 /// One line of the table destination × age.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AgeRow {
     /// The next hop, or the recipients' domain.
     pub destination: String,
     /// Rows in all.
     pub recipients: u64,
     /// Rows by age, see [`ByAge`].
+    #[schema(value_type = Vec<u64>)]
     pub by_age: ByAge,
 }
 
 /// What has no line of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OtherDestinations {
     /// How many destinations those are.
     pub destinations: u64,
     /// Rows in all.
     pub recipients: u64,
     /// Rows by age, see [`ByAge`].
+    #[schema(value_type = Vec<u64>)]
     pub by_age: ByAge,
 }
 

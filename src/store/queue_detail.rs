@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use utoipa::ToSchema;
 
 use super::Store;
 use super::columns::{count, integer, number, optional_text, text, time};
@@ -14,7 +15,7 @@ use crate::message::{MessageId, RowId};
 
 /// One recipient that waits, with its envelope, in the shape of the API. Texts are as they stand in
 /// the row, however damaged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct QueuedRecipient {
     /// What the listing shows.
     #[serde(flatten)]

@@ -11,6 +11,7 @@ use crate::web::routes::table;
 use crate::web::routes::tests::{ELSEWHERE, Face, LOOPBACK};
 
 const ADMINISTRATOR: Needs = Needs::Login(Role::Administrator);
+const OPERATOR: Needs = Needs::Login(Role::Operator);
 const OPERATOR_TOKEN: Needs = Needs::Token(Role::Operator);
 const ADMINISTRATOR_TOKEN: Needs = Needs::Token(Role::Administrator);
 const VIEWER: Needs = Needs::Login(Role::Viewer);
@@ -26,9 +27,16 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /setup", Needs::Nothing),
     ("GET /login", Needs::Nothing),
     ("POST /login", Needs::Nothing),
+    // What the API is like is no secret: it stands in our documentation.
+    ("GET /api/v1/openapi.json", Needs::Nothing),
     ("GET /metrics", Needs::Collector),
-    // Everybody who is logged in.
+    // Everybody who is logged in: figures, queue and trail, and their own account.
     ("GET /", VIEWER),
+    ("GET /events", VIEWER),
+    ("GET /queue", VIEWER),
+    ("GET /queue/{id}", VIEWER),
+    ("GET /messages", VIEWER),
+    ("GET /messages/{id}", VIEWER),
     ("POST /logout", VIEWER),
     ("GET /account", VIEWER),
     ("POST /account/password", VIEWER),
@@ -36,7 +44,39 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /account/second-factor/confirm", VIEWER),
     ("POST /account/second-factor/off", VIEWER),
     ("POST /account/sessions/end", VIEWER),
-    // Administrators.
+    // Operators: they work on the queue, and read the mail in it.
+    ("GET /queue/{id}/source", OPERATOR),
+    ("POST /queue/actions", OPERATOR),
+    ("POST /queue/actions/confirmed", OPERATOR),
+    ("POST /queue/next-hops", OPERATOR),
+    // Administrators: who did what, and everything that is set.
+    ("GET /audit", ADMINISTRATOR),
+    ("GET /settings", ADMINISTRATOR),
+    ("POST /settings", ADMINISTRATOR),
+    ("GET /settings/delivery", ADMINISTRATOR),
+    ("POST /settings/delivery", ADMINISTRATOR),
+    ("GET /settings/next-hops", ADMINISTRATOR),
+    ("POST /settings/next-hops", ADMINISTRATOR),
+    ("GET /settings/next-hops/entry", ADMINISTRATOR),
+    ("POST /settings/next-hops/entry", ADMINISTRATOR),
+    ("POST /settings/next-hops/remove", ADMINISTRATOR),
+    // A test connects to a server of the caller's choice: no harmless look.
+    ("GET /settings/next-hops/test", ADMINISTRATOR),
+    ("POST /settings/next-hops/test", ADMINISTRATOR),
+    ("GET /settings/listeners", ADMINISTRATOR),
+    ("POST /settings/listeners", ADMINISTRATOR),
+    ("GET /settings/access", ADMINISTRATOR),
+    ("POST /settings/access", ADMINISTRATOR),
+    ("GET /settings/logins", ADMINISTRATOR),
+    ("POST /settings/logins", ADMINISTRATOR),
+    ("POST /settings/logins/password", ADMINISTRATOR),
+    ("POST /settings/logins/remove", ADMINISTRATOR),
+    ("GET /settings/conditions", ADMINISTRATOR),
+    ("GET /settings/retention", ADMINISTRATOR),
+    ("POST /settings/retention", ADMINISTRATOR),
+    ("GET /settings/alerts", ADMINISTRATOR),
+    ("POST /settings/alerts", ADMINISTRATOR),
+    ("POST /settings/alerts/test", ADMINISTRATOR),
     ("GET /settings/accounts", ADMINISTRATOR),
     ("POST /settings/accounts", ADMINISTRATOR),
     ("GET /settings/accounts/{name}", ADMINISTRATOR),
@@ -46,14 +86,23 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("GET /settings/tokens", ADMINISTRATOR),
     ("POST /settings/tokens", ADMINISTRATOR),
     ("POST /settings/tokens/{id}/revoke", ADMINISTRATOR),
-    // Programs.
+    // Programs: as the pages.
     ("GET /api/v1/statistics/live", VIEWER_TOKEN),
+    ("GET /api/v1/statistics/series", VIEWER_TOKEN),
+    ("GET /api/v1/next-hops", VIEWER_TOKEN),
+    ("POST /api/v1/next-hops/test", ADMINISTRATOR_TOKEN),
+    ("GET /api/v1/alerts", VIEWER_TOKEN),
+    ("POST /api/v1/alerts/test", ADMINISTRATOR_TOKEN),
+    // Without its secrets; whoever looks after the mail from afar has to see what is set.
     ("GET /api/v1/settings", VIEWER_TOKEN),
     ("PATCH /api/v1/settings", ADMINISTRATOR_TOKEN),
     ("GET /api/v1/queue", VIEWER_TOKEN),
+    ("GET /api/v1/queue/{id}", VIEWER_TOKEN),
+    ("GET /api/v1/queue/destinations", VIEWER_TOKEN),
     ("POST /api/v1/queue/actions", OPERATOR_TOKEN),
     ("GET /api/v1/messages", VIEWER_TOKEN),
     ("GET /api/v1/messages/{id}", VIEWER_TOKEN),
+    ("GET /api/v1/audit", ADMINISTRATOR_TOKEN),
     ("GET /api/v1/accounts", ADMINISTRATOR_TOKEN),
     ("POST /api/v1/accounts", ADMINISTRATOR_TOKEN),
     ("PATCH /api/v1/accounts/{name}", ADMINISTRATOR_TOKEN),
@@ -61,6 +110,10 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("GET /api/v1/tokens", ADMINISTRATOR_TOKEN),
     ("POST /api/v1/tokens", ADMINISTRATOR_TOKEN),
     ("DELETE /api/v1/tokens/{id}", ADMINISTRATOR_TOKEN),
+    ("GET /api/v1/smtp-logins", ADMINISTRATOR_TOKEN),
+    ("POST /api/v1/smtp-logins", ADMINISTRATOR_TOKEN),
+    ("PUT /api/v1/smtp-logins/{name}", ADMINISTRATOR_TOKEN),
+    ("DELETE /api/v1/smtp-logins/{name}", ADMINISTRATOR_TOKEN),
 ];
 
 /// Everybody who may come.

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::limits;
 use crate::store::AuditEntry;
-use crate::web::routes::tests::Face;
+use crate::web::routes::tests::{Face, SCENE};
 
 const LOOPBACK: &str = "127.0.0.1:50000";
 
@@ -122,12 +122,10 @@ async fn changes_are_shown_and_found() {
             .call(&format!("GET /api/v1/audit?{search}"), "")
             .await
             .json();
-        let count = usize::from(shows_settings) + usize::from(shows_queue);
-        assert_eq!(
-            found["items"].as_array().map(Vec::len),
-            Some(count),
-            "{search}"
-        );
+        let expected = usize::from(shows_settings) + usize::from(shows_queue);
+        let items = found["items"].as_array().expect("a list").iter();
+        let count = items.filter(|item| item["who"] != SCENE).count();
+        assert_eq!(count, expected, "{search}");
     }
     face.close().await;
 }
@@ -162,7 +160,7 @@ async fn pages_go_on_and_come_back() {
     loop {
         let before = next.map_or(String::new(), |next: i64| format!("&before={next}"));
         let page = face
-            .call(&format!("GET /api/v1/audit?limit=50{before}"), "")
+            .call(&format!("GET /api/v1/audit?who=admin&limit=50{before}"), "")
             .await
             .json();
         seen += page["items"].as_array().map_or(0, Vec::len);

@@ -20,7 +20,9 @@ use crate::message::{DiskReason, MemoryBudget, MessageIds, Path, Spool, Storage}
 use crate::queue::{Queue, Tools};
 use crate::settings::{Publisher, Settings, Written};
 use crate::statistics::{AnsweredFigures, Statistics, Trail};
-use crate::store::{AuditEntry, NewAccount, NewApiToken, NewSession, SecondFactor, Store, Writers};
+use crate::store::{
+    AuditEntry, AuditItem, NewAccount, NewApiToken, NewSession, SecondFactor, Store, Writers,
+};
 use crate::web::connections::ClientAddress;
 
 pub(in crate::web) const TOKEN: &str = "a token of the tests";
@@ -30,6 +32,9 @@ pub(in crate::web) const LOOPBACK: &str = "127.0.0.1:50000";
 pub(in crate::web) const ELSEWHERE: &str = "192.0.2.7:50000";
 /// The one-time password of /setup.
 pub(in crate::web) const ONE_TIME: &str = "open sesame once";
+
+/// Who has prepared the scene, as the audit tells it.
+pub(in crate::web) const SCENE: &str = "tests";
 
 /// The pages and the API over a store in a directory of its own.
 pub(in crate::web) struct Face {
@@ -196,7 +201,7 @@ impl Face {
             token: TokenHash::of(token),
             scope,
             created_at: Timestamp::now(),
-            created_by: "tests".to_owned(),
+            created_by: SCENE.to_owned(),
         };
         let made = self.context.store.create_api_token(new, entry()).await;
         made.expect("made");
@@ -273,15 +278,23 @@ impl Face {
         self.ask(ELSEWHERE, request, &[&token], body).await
     }
 
+    /// The newest changes that the audit shows, without what the scene itself has prepared.
+    pub(in crate::web) async fn audited(&self) -> Vec<AuditItem> {
+        let page = self.context.store.audit_page(None, 1_000).await;
+        let entries = page.expect("readable").into_iter();
+        entries.filter(|entry| entry.who != SCENE).collect()
+    }
+
     pub(in crate::web) async fn close(self) {
         self.context.store.close(self.writers).await;
     }
 }
 
+/// What the scene itself leaves in the audit.
 fn entry() -> AuditEntry {
     AuditEntry {
         at: Timestamp::now(),
-        who: "tests".to_owned(),
+        who: SCENE.to_owned(),
         from: None,
         action: "prepared".to_owned(),
         before: None,

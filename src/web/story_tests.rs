@@ -270,6 +270,7 @@ fn every_path_storage_and_reason_is_a_clause() {
         "the delivery took longer than the sender was to wait",
         "no connection to the next hop became free in time",
         "the next hop was suspended after failures",
+        "an operator had paused the next hop",
         "the memory for messages was used up",
         "the next hop takes only 7-bit content",
         "a next hop got all of it and did not answer",

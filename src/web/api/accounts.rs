@@ -9,8 +9,9 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::read_json;
+use super::{Problem, Problems, read_json};
 use crate::accounts::Role;
 use crate::administration::AccountChange;
 use crate::store::StoredAccount;
@@ -19,13 +20,14 @@ use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 
 /// All accounts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Accounts)]
 pub(in crate::web) struct List {
     items: Vec<Account>,
 }
 
 /// An account, without its secrets.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct Account {
     name: String,
     role: Role,
@@ -45,7 +47,13 @@ impl From<StoredAccount> for Account {
     }
 }
 
-/// All accounts by name.
+/// All accounts by name. For administrators, as everything about accounts.
+#[utoipa::path(
+    get,
+    path = "/api/v1/accounts",
+    tag = "accounts",
+    responses((status = 200, body = List)),
+)]
 pub(in crate::web) async fn list(
     State(context): State<Arc<Context>>,
 ) -> Result<Json<List>, ApiError> {
@@ -55,8 +63,9 @@ pub(in crate::web) async fn list(
 }
 
 /// A new account.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewAccount)]
 struct New {
     name: String,
     role: Role,
@@ -64,6 +73,19 @@ struct New {
 }
 
 /// Makes an account and shows it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts",
+    tag = "accounts",
+    request_body = New,
+    responses(
+        (status = 201, body = Account),
+        (status = 400, body = Problem),
+        (status = 409, body = Problem, description = "The name is taken, or there are too many accounts"),
+        (status = 422, body = Problems),
+        (status = 429, body = Problem, description = "Too many passwords are set at once: try again"),
+    ),
+)]
 pub(in crate::web) async fn create(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
@@ -79,8 +101,9 @@ pub(in crate::web) async fn create(
 
 /// What is to be another. A second factor can only be switched off: to switch it on one needs the
 /// telephone.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AccountChange)]
 struct Change {
     role: Option<Role>,
     password: Option<String>,
@@ -88,6 +111,21 @@ struct Change {
 }
 
 /// Changes an account and shows it as it is then.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/accounts/{name}",
+    tag = "accounts",
+    params(("name" = String, Path, description = "The account")),
+    request_body = Change,
+    responses(
+        (status = 200, body = Account),
+        (status = 400, body = Problem),
+        (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "The last administrator stays one"),
+        (status = 422, body = Problems),
+        (status = 429, body = Problem, description = "Too many passwords are set at once: try again"),
+    ),
+)]
 pub(in crate::web) async fn change(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
@@ -109,7 +147,18 @@ pub(in crate::web) async fn change(
     Ok(Json(accounts.named(&name).await?.into()))
 }
 
-/// Removes an account.
+/// Removes an account, and ends its sessions.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/accounts/{name}",
+    tag = "accounts",
+    params(("name" = String, Path, description = "The account")),
+    responses(
+        (status = 204, description = "Removed"),
+        (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "The last administrator stays"),
+    ),
+)]
 pub(in crate::web) async fn remove(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,

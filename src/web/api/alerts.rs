@@ -5,23 +5,26 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::Problems;
 use crate::alerts::webhook::Try;
-use crate::alerts::{Alert, Present};
+use crate::alerts::{Alert, AlertInJson, Present};
 use crate::settings::FieldErrors;
 use crate::web::Context;
 use crate::web::error::ApiError;
 
 /// The alerts that there are, and how the webhook does.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct Alerts {
+    #[schema(value_type = Vec<AlertInJson>)]
     alerts: Vec<Alert>,
     /// Suspended next hops beyond those that have an alert of their own.
     next_hops_left_out: usize,
     webhook: WebhookState,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct WebhookState {
     /// It has an address.
     is_set: bool,
@@ -31,7 +34,13 @@ struct WebhookState {
     last: Option<Try>,
 }
 
-/// The alerts of this moment.
+/// The alerts of this moment, and how the webhook does.
+#[utoipa::path(
+    get,
+    path = "/api/v1/alerts",
+    tag = "alerts",
+    responses((status = 200, body = Alerts)),
+)]
 pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Alerts> {
     let Present {
         alerts,
@@ -50,7 +59,17 @@ pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Al
     })
 }
 
-/// Tries the webhook once and says what came of it; that it fails is an answer, no error.
+/// Tries the webhook once and says what came of it; that it fails is an answer, no error. For
+/// administrators.
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/test",
+    tag = "alerts",
+    responses(
+        (status = 200, body = Try),
+        (status = 422, body = Problems, description = "No webhook is set"),
+    ),
+)]
 pub(in crate::web) async fn test(
     State(context): State<Arc<Context>>,
 ) -> Result<Json<Try>, ApiError> {

@@ -9,8 +9,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::read_json;
+use super::{Problem, Problems, read_json};
 use crate::delivery::{NextHopFigures, Probe, Suspension};
 use crate::limits;
 use crate::statistics::live::Percentiles;
@@ -19,14 +20,15 @@ use crate::web::error::ApiError;
 use crate::web::settings::next_hop_test::TestRequest;
 
 /// The busiest first, at most [`limits::PAGE_ITEMS_MAX`].
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::web) struct NextHops {
     items: Vec<NextHop>,
 }
 
 /// One next hop since start.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct NextHop {
+    #[schema(value_type = String)]
     name: Arc<str>,
     recipients: Outcomes,
     /// Delivered ÷ all, 0 to 1; null when none was tried.
@@ -38,7 +40,8 @@ struct NextHop {
 }
 
 /// Recipients by what their attempts meant.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = NextHopOutcomes)]
 struct Outcomes {
     delivered: u64,
     deferred: u64,
@@ -46,14 +49,21 @@ struct Outcomes {
     uncertain: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = NextHopBreaker)]
 struct Breaker {
     is_open: bool,
     /// Until the next probe; null when the breaker is closed.
     probe_in_seconds: Option<f64>,
 }
 
-/// What is known of the next hops.
+/// What is known of the next hops, the busiest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/next-hops",
+    tag = "next hops",
+    responses((status = 200, body = NextHops)),
+)]
 pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<NextHops> {
     let mut figures = (context.next_hops)();
     figures.sort_by_key(|next_hop| Reverse(next_hop.attempted()));
@@ -63,7 +73,19 @@ pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Ne
     })
 }
 
-/// Speaks with a next hop's server, and tells each step. No mail is sent.
+/// Speaks with a next hop's server, and tells each step. No mail is sent. For
+/// administrators.
+#[utoipa::path(
+    post,
+    path = "/api/v1/next-hops/test",
+    tag = "next hops",
+    request_body = TestRequest,
+    responses(
+        (status = 200, body = Probe),
+        (status = 400, body = Problem),
+        (status = 422, body = Problems),
+    ),
+)]
 pub(in crate::web) async fn test(
     State(context): State<Arc<Context>>,
     body: Result<Bytes, BytesRejection>,

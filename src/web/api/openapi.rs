@@ -10,7 +10,10 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{Components, Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{Problem, audit, messages, queue, settings, statistics};
+use super::{
+    Problem, accounts, alerts, audit, messages, next_hops, queue, settings, smtp_logins,
+    statistics, tokens,
+};
 
 /// The name of the token in the document.
 const TOKEN: &str = "token";
@@ -24,13 +27,31 @@ const TOKEN: &str = "token";
     paths(
         page,
         statistics::live,
+        statistics::series,
+        next_hops::list,
+        next_hops::test,
+        alerts::list,
+        alerts::test,
         settings::show,
         settings::change,
         queue::list,
+        queue::destinations,
+        queue::show,
         queue::act,
         messages::list,
         messages::trail,
         audit::list,
+        accounts::list,
+        accounts::create,
+        accounts::change,
+        accounts::remove,
+        tokens::list,
+        tokens::create,
+        tokens::revoke,
+        smtp_logins::list,
+        smtp_logins::add,
+        smtp_logins::change,
+        smtp_logins::remove,
     ),
     components(schemas(Problem)),
     modifiers(&Common)

@@ -1,45 +1,34 @@
 //! The document says what the API does: every route, no other, and answers of the shape it gives.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::alerts::{Alert, Figures, Topic};
+use crate::delivery::{NextHopFigures, Suspension};
 use crate::web::history_scene;
+use crate::web::routes::table;
 use crate::web::routes::tests::Face;
-
-const ROUTES: &str = include_str!("../routes.rs");
-const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
 /// The routes of the API as they stand in the route table: `GET /api/v1/queue`.
 fn routed() -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for (begin, _) in ROUTES.match_indices(".route(") {
-        let call = call(&ROUTES[begin + ".route".len()..]);
-        let path = call.split('"').nth(1).expect("a route has a path");
-        let handlers = call.splitn(3, '"').nth(2).expect("a route has a handler");
-        for method in METHODS.iter().filter(|_| path.starts_with("/api/")) {
-            let is_named = handlers
-                .match_indices(&format!("{method}("))
-                .any(|(at, _)| {
-                    !handlers[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
-                });
-            if is_named {
-                found.insert(format!("{} {path}", method.to_uppercase()));
-            }
-        }
-    }
-    found
+    table()
+        .iter()
+        .filter(|route| route.path.starts_with("/api/"))
+        .flat_map(|route| {
+            let methods = route.methods.iter();
+            methods.map(|method| format!("{method} {}", route.path))
+        })
+        .collect()
 }
 
-/// What stands between the parentheses that `text` begins with.
-fn call(text: &str) -> &str {
-    let mut depth = 0;
-    let end = text.find(|c| {
-        depth += i32::from(c == '(') - i32::from(c == ')');
-        depth == 0
-    });
-    &text[..end.expect("parentheses are closed")]
+/// A path with something in the places that are named.
+fn filled(path: &str) -> String {
+    path.replace("{id}", "0000000000011")
+        .replace("{name}", "somebody")
 }
 
 fn documented(document: &Value) -> BTreeSet<String> {
@@ -63,16 +52,17 @@ async fn every_route_is_described_and_no_other() {
     let document = answer.json();
     let version = document["openapi"].as_str().expect("a version");
     assert!(version.starts_with("3.1"), "{version}");
+    let (described, routed) = (documented(&document), routed());
+    let missing: Vec<_> = routed.difference(&described).collect();
+    let invented: Vec<_> = described.difference(&routed).collect();
     assert!(
-        routed().len() > 5,
-        "the route table is read: {:?}",
-        routed()
+        missing.is_empty() && invented.is_empty(),
+        "not described: {missing:#?}\nno such route: {invented:#?}"
     );
-    assert_eq!(documented(&document), routed());
-    // The text of the route table may deceive: ask for each.
+    // What it says of the token is true.
     for operation in documented(&document) {
         let (method, path) = operation.split_once(' ').expect("two words");
-        let request = format!("{method} {}", path.replace("{id}", "0000000000011"));
+        let request = format!("{method} {}", filled(path));
         let answer = face.ask("192.0.2.7:50000", &request, &[], "").await;
         let item = &document["paths"][path][method.to_lowercase()];
         let expected = match item["security"][0].get("token") {
@@ -106,15 +96,48 @@ async fn every_reference_leads_somewhere_and_every_operation_says_what_it_is() {
     face.close().await;
 }
 
+/// One that is suspended and one that nobody was sent to.
+fn next_hops() -> Vec<NextHopFigures> {
+    let unused = NextHopFigures {
+        name: "other.example:25".into(),
+        open_connections: 0,
+        delivered: 0,
+        deferred: 0,
+        refused: 0,
+        uncertain: 0,
+        latency_p50: None,
+        latency_p99: None,
+        suspension: Suspension::None,
+    };
+    let suspended = NextHopFigures {
+        name: "mx.example.net".into(),
+        delivered: 3,
+        latency_p50: Some(Duration::from_millis(3)),
+        latency_p99: Some(Duration::from_millis(9)),
+        suspension: Suspension::Suspended {
+            probe_in: Duration::from_secs(5),
+        },
+        ..unused.clone()
+    };
+    vec![suspended, unused]
+}
+
 #[tokio::test]
 async fn live_answers_fit_their_schemas() {
-    let face = Face::open(Ok(())).await;
+    let face = Face::open_with(Ok(()), next_hops).await;
     let message = history_scene::fill(&face).await;
     let patch = r#"{"memory_threshold_bytes": 1000,
         "next_hops": [{"domain": "example.net", "address": "smtp://127.0.0.1:2600"}]}"#;
     let changed = face.call("PATCH /api/v1/settings", patch).await;
     assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
+    let login = r#"{"name": "printer", "password": "a long password of it"}"#;
+    let added = face.call("POST /api/v1/smtp-logins", login).await;
+    assert_eq!(added.status, StatusCode::CREATED, "{}", added.text);
     let document = face.call("GET /api/v1/openapi.json", "").await.json();
+    let login_schema = answer_of(&document, "post", "/api/v1/smtp-logins", "201");
+    assert_eq!(problems(&document, login_schema, &added.json()), "");
+    let queue = face.call("GET /api/v1/queue", "").await.json();
+    let row = &queue["items"][0]["id"];
     for (path, request) in [
         (
             "/api/v1/statistics/live",
@@ -128,11 +151,24 @@ async fn live_answers_fit_their_schemas() {
             format!("/api/v1/messages/{message}"),
         ),
         ("/api/v1/audit", "/api/v1/audit".to_owned()),
+        (
+            "/api/v1/statistics/series",
+            "/api/v1/statistics/series?range=day".to_owned(),
+        ),
+        ("/api/v1/next-hops", "/api/v1/next-hops".to_owned()),
+        ("/api/v1/alerts", "/api/v1/alerts".to_owned()),
+        ("/api/v1/queue/{id}", format!("/api/v1/queue/{row}")),
+        (
+            "/api/v1/queue/destinations",
+            "/api/v1/queue/destinations?limit=1".to_owned(),
+        ),
+        ("/api/v1/accounts", "/api/v1/accounts".to_owned()),
+        ("/api/v1/tokens", "/api/v1/tokens".to_owned()),
+        ("/api/v1/smtp-logins", "/api/v1/smtp-logins".to_owned()),
     ] {
         let answer = face.call(&format!("GET {request}"), "").await;
         assert_eq!(answer.status, StatusCode::OK, "{request}");
-        let response = &document["paths"][path]["get"]["responses"]["200"];
-        let schema = &response["content"]["application/json"]["schema"];
+        let schema = answer_of(&document, "get", path, "200");
         let value = answer.json();
         if let Some(items) = value.get("items") {
             assert_ne!(items, &json!([]), "{request} shows something");
@@ -140,6 +176,79 @@ async fn live_answers_fit_their_schemas() {
         assert_eq!(problems(&document, schema, &value), "", "{request}");
     }
     face.close().await;
+}
+
+#[tokio::test]
+async fn alerts_of_every_kind_fit_their_schema() {
+    let face = Face::open(Ok(())).await;
+    let document = face.call("GET /api/v1/openapi.json", "").await.json();
+    let schema = json!({"$ref": "#/components/schemas/Alert"});
+    for (topic, figures) in [
+        (
+            Topic::QueueLarge,
+            Figures::QueueLarge {
+                recipients: 3,
+                bound_recipients: 2,
+            },
+        ),
+        (
+            Topic::QueueOld,
+            Figures::QueueOld {
+                oldest_age_seconds: None,
+                bound_seconds: 60,
+            },
+        ),
+        (
+            Topic::BreakerOpen("mx.example.net".into()),
+            Figures::BreakerOpen {
+                next_hop: "mx.example.net".into(),
+                suspended_seconds: Some(90),
+                bound_seconds: 60,
+            },
+        ),
+        (
+            Topic::DiskLow,
+            Figures::DiskLow {
+                free_bytes: 1,
+                total_bytes: 2,
+                bound_bytes: None,
+                bound_percent: Some(10),
+            },
+        ),
+        (
+            Topic::MemoryLow,
+            Figures::MemoryLow {
+                used_bytes: 1,
+                budget_bytes: 1,
+                bound_percent: 90,
+            },
+        ),
+        (
+            Topic::NoDelivery,
+            Figures::NoDelivery {
+                silent_seconds: 90,
+                waiting_recipients: 1,
+                bound_seconds: 60,
+            },
+        ),
+    ] {
+        let alert = Alert {
+            topic,
+            since: Timestamp::UNIX_EPOCH,
+            figures,
+        };
+        let value = serde_json::to_value(alert).expect("JSON");
+        assert_eq!(problems(&document, &schema, &value), "", "{value}");
+    }
+    face.close().await;
+}
+
+/// The schema of what a route answers with `status`.
+fn answer_of<'a>(document: &'a Value, method: &str, path: &str, status: &str) -> &'a Value {
+    let response = &document["paths"][path][method]["responses"][status];
+    let schema = &response["content"]["application/json"]["schema"];
+    assert!(schema.is_object(), "{method} {path} is described");
+    schema
 }
 
 #[test]
@@ -264,23 +373,23 @@ struct Described<'a> {
 }
 
 fn described<'a>(document: &'a Value, schema: &'a Value) -> Described<'a> {
-    let mut described = Described::default();
-    let parts = schema["allOf"].as_array().into_iter().flatten();
-    for part in parts.map(|part| resolved(document, part)).chain([schema]) {
-        let properties = part["properties"].as_object().into_iter().flatten();
-        described
-            .properties
-            .extend(properties.map(|(name, schema)| (name.as_str(), schema)));
-        let required = part["required"].as_array().into_iter().flatten();
-        described
-            .required
-            .extend(required.filter_map(Value::as_str));
-        let others = part
-            .get("additionalProperties")
-            .filter(|others| others.is_object());
-        described.others = described.others.or(others);
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let required = schema["required"].as_array().into_iter().flatten();
+    let others = schema.get("additionalProperties");
+    let mut whole = Described {
+        properties: properties
+            .map(|(name, schema)| (name.as_str(), schema))
+            .collect(),
+        required: required.filter_map(Value::as_str).collect(),
+        others: others.filter(|others| others.is_object()),
+    };
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        let part = described(document, resolved(document, part));
+        whole.properties.extend(part.properties);
+        whole.required.extend(part.required);
+        whole.others = whole.others.or(part.others);
     }
-    described
+    whole
 }
 
 fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {

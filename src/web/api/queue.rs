@@ -140,14 +140,25 @@ pub(in crate::web) async fn act(
 }
 
 /// One recipient with its envelope and everything that happened to it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QueuedRecipientWithTrail)]
 pub(in crate::web) struct WithTrail {
     #[serde(flatten)]
     recipient: QueuedRecipient,
     trail: Vec<TrailEvent>,
 }
 
-/// One recipient that waits.
+/// One recipient that waits, with its envelope and everything that happened to it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/queue/{id}",
+    tag = "queue",
+    params(("id" = RowId, Path, description = "The id of the recipient in the queue")),
+    responses(
+        (status = 200, body = WithTrail),
+        (status = 404, body = Problem),
+    ),
+)]
 pub(in crate::web) async fn show(
     State(context): State<Arc<Context>>,
     Path(id): Path<String>,
@@ -177,17 +188,19 @@ pub(in crate::web) async fn events_of(
 }
 
 /// The table destination × age.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(in crate::web) struct DestinationTable {
     by: Destinations,
     /// Where one field of `by_age` ends and the next begins.
+    #[schema(value_type = Vec<u64>)]
     age_bounds_seconds: [u64; AGE_BOUNDS_SECONDS.len()],
     destinations: Vec<Destination>,
     others: Option<OtherDestinations>,
     paused_next_hops: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QueueDestination)]
 struct Destination {
     #[serde(flatten)]
     row: AgeRow,
@@ -195,7 +208,20 @@ struct Destination {
     paused: bool,
 }
 
-/// The destinations with most recipients: `by` is `next_hop` or `domain`, and `limit` says how many.
+/// The destinations with most recipients, and how long those have waited.
+#[utoipa::path(
+    get,
+    path = "/api/v1/queue/destinations",
+    tag = "queue",
+    params(
+        ("by" = Option<Destinations>, Query, description = "What a destination is, a next hop unless said"),
+        ("limit" = Option<u32>, Query, description = "Destinations of their own line, 100 unless said, 1000 at most"),
+    ),
+    responses(
+        (status = 200, body = DestinationTable),
+        (status = 400, body = Problem),
+    ),
+)]
 pub(in crate::web) async fn destinations(
     State(context): State<Arc<Context>>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,

@@ -10,22 +10,26 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::read_json;
+use super::{Problem, Problems, read_json};
 use crate::accounts::SmtpLogin;
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 
 /// All logins, by name.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SmtpLogins)]
 pub(in crate::web) struct Listing {
     items: Vec<Item>,
 }
 
 /// One login.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SmtpLogin)]
 pub(in crate::web) struct Item {
+    #[schema(value_type = String)]
     name: Arc<str>,
     note: String,
     created_at: Timestamp,
@@ -41,9 +45,10 @@ impl From<&SmtpLogin> for Item {
     }
 }
 
-/// What POST takes.
-#[derive(Deserialize)]
+/// A new login.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewSmtpLogin)]
 struct NewLogin {
     name: String,
     password: String,
@@ -51,21 +56,39 @@ struct NewLogin {
     note: String,
 }
 
-/// What PUT takes.
-#[derive(Deserialize)]
+/// What a login is to be opened with from now on.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewSmtpPassword)]
 struct NewPassword {
     password: String,
 }
 
-/// GET.
+/// All logins by name, without their passwords. For administrators.
+#[utoipa::path(
+    get,
+    path = "/api/v1/smtp-logins",
+    tag = "SMTP logins",
+    responses((status = 200, body = Listing)),
+)]
 pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Listing> {
     let roster = context.smtp_logins.roster();
     let items = roster.iter().map(Item::from).collect();
     Json(Listing { items })
 }
 
-/// POST: one more login.
+/// Adds a login.
+#[utoipa::path(
+    post,
+    path = "/api/v1/smtp-logins",
+    tag = "SMTP logins",
+    request_body = NewLogin,
+    responses(
+        (status = 201, body = Item),
+        (status = 400, body = Problem),
+        (status = 422, body = Problems),
+    ),
+)]
 pub(in crate::web) async fn add(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
@@ -83,7 +106,20 @@ pub(in crate::web) async fn add(
     Ok((StatusCode::CREATED, Json(Item::from(&added))))
 }
 
-/// PUT: another password.
+/// Gives a login another password.
+#[utoipa::path(
+    put,
+    path = "/api/v1/smtp-logins/{name}",
+    tag = "SMTP logins",
+    params(("name" = String, Path, description = "The login")),
+    request_body = NewPassword,
+    responses(
+        (status = 204, description = "Changed"),
+        (status = 400, body = Problem),
+        (status = 404, body = Problem),
+        (status = 422, body = Problems),
+    ),
+)]
 pub(in crate::web) async fn change(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
@@ -98,7 +134,17 @@ pub(in crate::web) async fn change(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// DELETE: one less.
+/// Removes a login.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/smtp-logins/{name}",
+    tag = "SMTP logins",
+    params(("name" = String, Path, description = "The login")),
+    responses(
+        (status = 204, description = "Removed"),
+        (status = 404, body = Problem),
+    ),
+)]
 pub(in crate::web) async fn remove(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,

@@ -6,7 +6,9 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
+use super::Problem;
 use crate::statistics::{Grain, Live, Range, Series};
 use crate::web::Context;
 use crate::web::error::ApiError;
@@ -25,15 +27,27 @@ pub(in crate::web) async fn live(
 }
 
 /// Which series.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(in crate::web) struct SeriesOptions {
     /// `hour`, `day` or `month`; the hour unless it is said.
     #[serde(default)]
+    #[param(required = false)]
     range: Range,
 }
 
-/// The points of the dashboard's charts.
+/// The points of the dashboard's charts, the oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/statistics/series",
+    tag = "statistics",
+    params(SeriesOptions),
+    responses(
+        (status = 200, body = Series),
+        (status = 400, body = Problem),
+    ),
+)]
 pub(in crate::web) async fn series(
     State(context): State<Arc<Context>>,
     options: Result<Query<SeriesOptions>, QueryRejection>,

@@ -8,8 +8,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::read_json;
+use super::{Problem, Problems, read_json};
 use crate::accounts::{ApiTokenId, Scope};
 use crate::store::StoredApiToken;
 use crate::web::Context;
@@ -17,12 +18,19 @@ use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 
 /// All tokens, without what opens anything.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiTokens)]
 pub(in crate::web) struct List {
     items: Vec<StoredApiToken>,
 }
 
-/// All tokens by name.
+/// All tokens by name, without what opens anything. For administrators.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tokens",
+    tag = "tokens",
+    responses((status = 200, body = List)),
+)]
 pub(in crate::web) async fn list(
     State(context): State<Arc<Context>>,
 ) -> Result<Json<List>, ApiError> {
@@ -31,15 +39,17 @@ pub(in crate::web) async fn list(
 }
 
 /// A new token.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewApiToken)]
 struct New {
     name: String,
     scope: Scope,
 }
 
 /// A token that was made just now: the only answer that ever shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedApiToken)]
 pub(in crate::web) struct Created {
     id: i64,
     name: String,
@@ -47,7 +57,19 @@ pub(in crate::web) struct Created {
     token: String,
 }
 
-/// Makes a token.
+/// Makes a token, and shows it this once.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tokens",
+    tag = "tokens",
+    request_body = New,
+    responses(
+        (status = 201, body = Created),
+        (status = 400, body = Problem),
+        (status = 409, body = Problem, description = "The name is taken, or there are too many tokens"),
+        (status = 422, body = Problems),
+    ),
+)]
 pub(in crate::web) async fn create(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
@@ -66,7 +88,17 @@ pub(in crate::web) async fn create(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-/// Revokes a token.
+/// Revokes a token: it opens nothing from now on.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/tokens/{id}",
+    tag = "tokens",
+    params(("id" = i64, Path, description = "The id of the token")),
+    responses(
+        (status = 204, description = "Revoked"),
+        (status = 404, body = Problem),
+    ),
+)]
 pub(in crate::web) async fn revoke(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,

@@ -466,12 +466,8 @@ async fn a_next_hop_is_paused_and_resumed() {
     );
     let settings = face.context.administration.settings();
     assert_eq!(settings.paused_next_hops, ["other.example:25"]);
-    let audit = face.context.store.audit_page(None, 9).await;
-    assert_eq!(
-        audit.expect("readable").len(),
-        3,
-        "each change, and only those"
-    );
+    let audited = face.audited().await;
+    assert_eq!(audited.len(), 3, "each change, and only those");
     face.close().await;
 }
 

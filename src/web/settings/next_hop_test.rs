@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::form::{FormBody, Submission};
 use super::{Answer, kind, unprocessable};
@@ -19,8 +20,9 @@ use crate::web::page::{Frame, Page, Section, render};
 use crate::web::{Context, wording};
 
 /// Which next hop.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = NextHopTest)]
 pub(in crate::web) struct TestRequest {
     /// Where mail for this domain would go.
     domain: Option<String>,

@@ -139,8 +139,7 @@ async fn what_was_typed_comes_back_with_every_problem() {
     ];
     shows(&answer, StatusCode::UNPROCESSABLE_ENTITY, &parts);
     assert_eq!(face.context.administration.settings().retries_max, 0);
-    let untouched = face.context.store.audit_page(None, 9).await;
-    assert!(untouched.expect("the audit").is_empty());
+    assert_eq!(face.audited().await, []);
 
     let markup = "retry_schedule_seconds=%3Cscript%3E&expire_after_seconds=%22%3E%3Cb%3E";
     let answer = send(&face, "/settings/delivery", markup).await;
@@ -159,7 +158,7 @@ async fn a_schedule_is_saved_and_audited() {
     let settings = face.context.administration.settings();
     assert_eq!(settings.retry_schedule_seconds, [60, 300, 7_200]);
     assert_eq!(settings.expire_after_seconds, 172_800);
-    let audit = face.context.store.audit_page(None, 9).await.expect("it");
+    let audit = face.audited().await;
     assert_eq!(audit.len(), 1);
     let after = audit[0].after.as_ref().expect("what it is now");
     assert_eq!(after["when_deferred"], "pass");
