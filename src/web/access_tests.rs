@@ -23,6 +23,7 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("GET /healthz", Needs::Nothing),
     ("GET /readyz", Needs::Nothing),
     ("GET /static/{file}", Needs::Nothing),
+    ("GET /favicon.ico", Needs::Nothing),
     ("GET /setup", Needs::Nothing),
     ("POST /setup", Needs::Nothing),
     ("GET /login", Needs::Nothing),
