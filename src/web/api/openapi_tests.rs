@@ -130,12 +130,8 @@ async fn live_answers_fit_their_schemas() {
         "next_hops": [{"domain": "example.net", "address": "smtp://127.0.0.1:2600"}]}"#;
     let changed = face.call("PATCH /api/v1/settings", patch).await;
     assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
-    let login = r#"{"name": "printer", "password": "a long password of it"}"#;
-    let added = face.call("POST /api/v1/smtp-logins", login).await;
-    assert_eq!(added.status, StatusCode::CREATED, "{}", added.text);
     let document = face.call("GET /api/v1/openapi.json", "").await.json();
-    let login_schema = answer_of(&document, "post", "/api/v1/smtp-logins", "201");
-    assert_eq!(problems(&document, login_schema, &added.json()), "");
+    post_each(&face, &document).await;
     let queue = face.call("GET /api/v1/queue", "").await.json();
     let row = &queue["items"][0]["id"];
     for (path, request) in [
@@ -241,6 +237,43 @@ async fn alerts_of_every_kind_fit_their_schema() {
         assert_eq!(problems(&document, &schema, &value), "", "{value}");
     }
     face.close().await;
+}
+
+/// Adds what the listings are to show; these answers fit their schemas, too.
+async fn post_each(face: &Face, document: &Value) {
+    for (path, status, body) in [
+        (
+            "/api/v1/smtp-logins",
+            "201",
+            r#"{"name": "printer", "password": "a long password of it"}"#,
+        ),
+        (
+            "/api/v1/accounts",
+            "201",
+            r#"{"name": "anna", "role": "viewer", "password": "a long password of hers"}"#,
+        ),
+        (
+            "/api/v1/tokens",
+            "201",
+            r#"{"name": "monitor", "scope": "read_only"}"#,
+        ),
+        // Nobody listens there.
+        (
+            "/api/v1/next-hops/test",
+            "200",
+            r#"{"address": "127.0.0.1:1"}"#,
+        ),
+        (
+            "/api/v1/queue/actions",
+            "200",
+            r#"{"action": "hold", "ids": [77]}"#,
+        ),
+    ] {
+        let answer = face.call(&format!("POST {path}"), body).await;
+        assert_eq!(answer.status.as_str(), status, "{path}: {}", answer.text);
+        let schema = answer_of(document, "post", path, status);
+        assert_eq!(problems(document, schema, &answer.json()), "", "{path}");
+    }
 }
 
 /// The schema of what a route answers with `status`.
