@@ -7,6 +7,8 @@ pub(super) mod messages;
 pub(super) mod next_hops;
 pub(super) mod openapi;
 pub(super) mod queue;
+#[cfg(test)]
+mod schema_check;
 pub(super) mod settings;
 pub(super) mod smtp_logins;
 pub(super) mod statistics;

@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::Problem;
 use crate::statistics::{Grain, Live, Range, Series};
@@ -27,7 +26,7 @@ pub(in crate::web) async fn live(
 }
 
 /// Which series.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::web) struct SeriesOptions {
