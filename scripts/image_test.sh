@@ -119,6 +119,8 @@ build() {
         --volume "${CARGO_HOME:-$HOME/.cargo}/registry:/usr/local/cargo/registry:rw" \
         --tag "$image" . >"$state/build.log" 2>&1 ||
         fail "the build failed, see $state/build.log: $(tail -n 5 "$state/build.log")"
+    # What the last build left without its name.
+    engine image prune --force >/dev/null
     say "built: $(engine image inspect --format '{{.Size}}' "$image") bytes with its base"
 }
 
