@@ -137,7 +137,7 @@ clean_up() {
     for container in $containers; do
         engine container exists "$container" || continue
         [ $status = 0 ] || engine logs "$container" 2>&1 | tail -n 20 >&2 || true
-        engine rm --force --time 0 "$container" >/dev/null 2>&1 || true
+        engine rm --force --volumes --time 0 "$container" >/dev/null 2>&1 || true
     done
     engine volume rm --force "$volume" "$restored" >/dev/null 2>&1 || true
     rm -rf "$state/backup"
@@ -183,7 +183,7 @@ until_true() {
 
 is_healthy() { engine healthcheck run "$1"; }
 remove() {
-    engine rm --force --time 0 "$1" >/dev/null
+    engine rm --force --volumes --time 0 "$1" >/dev/null
 }
 
 api() {
