@@ -119,6 +119,8 @@ build() {
         --volume "${CARGO_HOME:-$HOME/.cargo}/registry:/usr/local/cargo/registry:rw" \
         --tag "$image" . >"$state/build.log" 2>&1 ||
         fail "the build failed, see $state/build.log: $(tail -n 5 "$state/build.log")"
+    # What the last build left without its name.
+    engine image prune --force >/dev/null
     say "built: $(engine image inspect --format '{{.Size}}' "$image") bytes with its base"
 }
 
@@ -135,7 +137,7 @@ clean_up() {
     for container in $containers; do
         engine container exists "$container" || continue
         [ $status = 0 ] || engine logs "$container" 2>&1 | tail -n 20 >&2 || true
-        engine rm --force --time 0 "$container" >/dev/null 2>&1 || true
+        engine rm --force --volumes --time 0 "$container" >/dev/null 2>&1 || true
     done
     engine volume rm --force "$volume" "$restored" >/dev/null 2>&1 || true
     rm -rf "$state/backup"
@@ -181,7 +183,7 @@ until_true() {
 
 is_healthy() { engine healthcheck run "$1"; }
 remove() {
-    engine rm --force --time 0 "$1" >/dev/null
+    engine rm --force --volumes --time 0 "$1" >/dev/null
 }
 
 api() {
