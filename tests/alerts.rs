@@ -1,6 +1,7 @@
 //! Alerts from outside: a queue beyond its bound is told to the webhook and shown, its end as well.
 
-use reqwest::{Method, StatusCode};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::support::appliance::{Appliance, Plan};
@@ -11,8 +12,26 @@ use crate::support::web_hook::WebHook;
 
 const SECRET: &str = "the secret of the scene";
 
-async fn page(appliance: &Appliance, path: &str) -> String {
-    let page = reqwest::get(appliance.url(path)).await.unwrap();
+const ONE_TIME: &str = "one time for the scene";
+
+/// Sets the appliance up and gives the cookie of its administrator.
+async fn log_in(appliance: &Appliance) -> String {
+    let form =
+        "one_time=one+time+for+the+scene&name=ada&password=a+long+password&repeat=a+long+password";
+    let client = Client::builder().redirect(Policy::none()).build().unwrap();
+    let set_up = client
+        .post(appliance.url("/setup"))
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(form);
+    let answer = set_up.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let cookie = answer.headers()[header::SET_COOKIE].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+async fn page(appliance: &Appliance, cookie: &str, path: &str) -> String {
+    let request = Client::new().get(appliance.url(path));
+    let page = request.header(header::COOKIE, cookie).send().await.unwrap();
     assert_eq!(page.status(), StatusCode::OK, "{path}");
     page.text().await.unwrap()
 }
@@ -53,15 +72,21 @@ async fn a_queue_beyond_its_bound_is_told_and_shown_until_it_is_purged() {
     let appliance = Plan::new()
         .next_hop(sink.address())
         .environment("SSL_CERT_FILE", "/nonexistent")
+        .environment("FASTPATH_ADMIN_PASSWORD", ONE_TIME)
         .start()
         .await;
+    let cookie = log_in(&appliance).await;
     let url = format!("http://127.0.0.1:{}/hook", hook.port());
     appliance
         .set(rules(json!({
             "alert_queue_recipients": 1, "alert_webhook_url": url, "alert_webhook_secret": SECRET,
         })))
         .await;
-    assert!(!page(&appliance, "/").await.contains("id=\"alerts\""));
+    assert!(
+        !page(&appliance, &cookie, "/")
+            .await
+            .contains("id=\"alerts\"")
+    );
 
     let mut client = appliance.client().await;
     for number in 0..3 {
@@ -83,17 +108,17 @@ async fn a_queue_beyond_its_bound_is_told_and_shown_until_it_is_purged() {
     assert_eq!(words["figures"]["bound_recipients"], 1, "{words}");
     let answer = wait_for_alerts(&appliance, &["queue_large"]).await;
     assert_eq!(answer["alerts"][0]["since"], words["since"], "{answer}");
-    let dashboard = page(&appliance, "/").await;
+    let dashboard = page(&appliance, &cookie, "/").await;
     assert!(
         dashboard.contains("recipients wait in the retry queue; the bound is 1."),
         "{dashboard}"
     );
-    let settings = page(&appliance, "/settings/alerts").await;
+    let settings = page(&appliance, &cookie, "/settings/alerts").await;
     assert!(
         settings.contains("<a href=\"/#alerts\">1 alert</a>"),
         "{settings}"
     );
-    let metrics = page(&appliance, "/metrics").await;
+    let metrics = page(&appliance, &cookie, "/metrics").await;
     let line = "fastpath_alert_active{kind=\"queue_large\"} 1";
     assert!(metrics.contains(line), "{metrics}");
 
@@ -106,16 +131,21 @@ async fn a_queue_beyond_its_bound_is_told_and_shown_until_it_is_purged() {
         (&json!("end"), &json!("queue_large"))
     );
     wait_for_alerts(&appliance, &[]).await;
-    assert!(!page(&appliance, "/").await.contains("id=\"alerts\""));
+    assert!(
+        !page(&appliance, &cookie, "/")
+            .await
+            .contains("id=\"alerts\"")
+    );
     assert_eq!(hook.told().len(), 2, "each is told once");
 
     let shown = appliance.read("/api/v1/settings").await;
     assert_eq!(shown["alert_webhook_secret"], "(set)");
+    wait::until_true("both in the log", PATIENCE, || async {
+        let log = appliance.log();
+        log.contains("alert: ") && log.contains("alert ended: ")
+    })
+    .await;
     let log = appliance.log();
-    assert!(
-        log.contains("alert: ") && log.contains("alert ended: "),
-        "{log}"
-    );
     for text in [&log, &settings] {
         assert!(!text.contains(SECRET), "{text}");
     }

@@ -18,7 +18,7 @@ use crate::message::MessageId;
 use crate::store::{CopyError, DatabaseCopy, QueueCount};
 
 /// What an appliance keeps beside databases and spool.
-pub(super) const OTHER_FILES: [&str; 3] = ["tls/certificate.pem", "tls/key.pem", "api-token"];
+pub(super) const OTHER_FILES: [&str; 2] = ["tls/certificate.pem", "tls/key.pem"];
 pub(super) const SPOOL: &str = "spool";
 const MANIFEST: &str = "backup.json";
 /// Rises when the shape of a backup changes.
