@@ -31,7 +31,8 @@ struct ListingPage {
     notice: Option<String>,
     /// What was selected has been dealt with.
     ends_selection: bool,
-    table: Table,
+    /// On the first page only: it costs a walk over the queue, and who pages on looks for rows.
+    table: Option<Table>,
     pause: PauseForm,
     filter: FilterForm,
     total_words: String,
@@ -105,10 +106,15 @@ pub(super) async fn show(
 ) -> Page {
     let now = Timestamp::now();
     let settings = context.administration.settings();
-    let (found, table) = tokio::try_join!(
-        page_of(context, listing.clone(), now),
-        destinations::table(context, &settings, &listing, now),
-    )?;
+    let table = async {
+        if listing.page > 1 && pause.problem.is_none() {
+            return Ok(None);
+        }
+        destinations::table(context, &settings, &listing, now)
+            .await
+            .map(Some)
+    };
+    let (found, table) = tokio::try_join!(page_of(context, listing.clone(), now), table)?;
     let (listing, page) = found;
     let frame = Frame::new(context, visitor, Section::Queue, "Queue");
     let rows = page.items.into_iter();
