@@ -300,11 +300,10 @@ impl Writer {
             // Written above, where its neighbours are.
             Job::Write(member) => self.commit(vec![member]).await,
             Job::Take { rows, now, answer } => {
-                let taken = self.own_transaction(async |connection| {
+                self.answer_alone(rows.len(), answer, async |connection| {
                     due::mark_taken(connection, &rows, now).await
-                });
-                let _ = answer.send(taken.await);
-                self.count(rows.len(), 0);
+                })
+                .await;
             }
             Job::Act {
                 action,
@@ -327,44 +326,40 @@ impl Writer {
                 now,
                 answer,
             } => {
-                let made_due = self.own_transaction(async |connection| {
+                self.answer_alone(limits::BULK_CHUNK, answer, async |connection| {
                     actions::make_due(connection, &next_hop, now).await
-                });
-                let _ = answer.send(made_due.await);
-                self.count(limits::BULK_CHUNK, 0);
+                })
+                .await;
             }
             Job::Administer {
                 settings,
                 audit,
                 answer,
             } => {
-                let written = self.own_transaction(async |connection| {
+                self.answer_alone(1, answer, async |connection| {
                     settings::write(connection, settings.as_ref(), &audit).await
-                });
-                let _ = answer.send(written.await);
-                self.count(1, 0);
+                })
+                .await;
             }
             Job::ChangeSmtpLogins {
                 change,
                 audit,
                 answer,
             } => {
-                let written = self.own_transaction(async |connection| {
+                self.answer_alone(1, answer, async |connection| {
                     smtp_logins::write(connection, &change, &audit).await
-                });
-                let _ = answer.send(written.await);
-                self.count(1, 0);
+                })
+                .await;
             }
             Job::ChangeAccess {
                 change,
                 audit,
                 answer,
             } => {
-                let made = self.own_transaction(async |connection| {
+                self.answer_alone(1, answer, async |connection| {
                     access::make(connection, &change, &audit).await
-                });
-                let _ = answer.send(made.await);
-                self.count(1, 0);
+                })
+                .await;
             }
             Job::Saw { seen, at } => {
                 let noted = self.own_transaction(async |connection| {
@@ -381,6 +376,19 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Does `work` in a transaction of its own, says what came of it, and counts so many rows.
+    async fn answer_alone<T>(
+        &mut self,
+        rows: usize,
+        answer: Answer<T>,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
+    ) {
+        let done = self.own_transaction(work).await;
+        // Whoever asked may have gone.
+        let _ = answer.send(done);
+        self.count(rows, 0);
     }
 
     async fn own_transaction<T>(
