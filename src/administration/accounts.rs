@@ -21,8 +21,7 @@ use crate::boot::Secret;
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::store::{
-    AccessError, AccountPatch, AuditEntry, NewAccount, ReadError, Refusal, Store, StoreError,
-    StoredAccount,
+    AccessError, AccountPatch, NewAccount, ReadError, Refusal, Store, StoreError, StoredAccount,
 };
 
 /// Why something about accounts was not done.
@@ -156,7 +155,7 @@ impl Accounts {
         let account = self.new_account(name, role, password).await?;
         let name = account.name.clone();
         let after = json!({"account": name, "role": role});
-        let note = note(actor, "account created", None, Some(after));
+        let note = actor.did("account created", None, Some(after));
         let id = self.store.create_account(account, note).await?;
         info!(account = name, %role, %actor, "account created");
         Ok(id)
@@ -223,7 +222,7 @@ impl Accounts {
             without_second_factor: change.without_second_factor && account.second_factor.is_some(),
         };
         let (before, after) = (Value::Object(before), Value::Object(after));
-        let note = note(actor, "account changed", Some(before), Some(after));
+        let note = actor.did("account changed", Some(before), Some(after));
         let amended = self.store.amend_account(account.id, patch, None, note);
         amended.await?;
         info!(account = account.name, %actor, "account changed");
@@ -237,7 +236,7 @@ impl Accounts {
     pub async fn remove(&self, name: &str, actor: &Actor) -> Result<(), AccountError> {
         let account = self.named(name).await?;
         let before = json!({"account": account.name, "role": account.role});
-        let note = note(actor, "account removed", Some(before), None);
+        let note = actor.did("account removed", Some(before), None);
         self.store.remove_account(account.id, note).await?;
         info!(account = account.name, %actor, "account removed");
         Ok(())
@@ -278,23 +277,6 @@ impl AccountChange {
             differs("second_factor", json!(true), json!(false));
         }
         (before, after)
-    }
-}
-
-/// The entry for the audit, of this moment.
-pub(super) fn note(
-    actor: &Actor,
-    action: &str,
-    before: Option<Value>,
-    after: Option<Value>,
-) -> AuditEntry {
-    AuditEntry {
-        at: Timestamp::now(),
-        who: actor.who.clone(),
-        from: actor.from,
-        action: action.to_owned(),
-        before,
-        after,
     }
 }
 

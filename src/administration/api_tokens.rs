@@ -5,7 +5,7 @@ use serde_json::json;
 use tracing::info;
 
 use super::Actor;
-use super::accounts::{AccountError, Accounts, note};
+use super::accounts::{AccountError, Accounts};
 use super::login::is_over;
 use crate::accounts::{ApiTokenId, Scope, Token, TokenHash, rules};
 use crate::boot::Secret;
@@ -41,7 +41,7 @@ impl Accounts {
         let token = Token::random();
         let new = new(name.clone(), token.hash(), scope, actor);
         let after = json!({"token": name, "scope": scope});
-        let note = note(actor, "API token created", None, Some(after));
+        let note = actor.did("API token created", None, Some(after));
         let id = self.store.create_api_token(new, note).await?;
         info!(token = name, %scope, %actor, "API token created");
         Ok((id, token))
@@ -62,7 +62,7 @@ impl Accounts {
             .find(|token| token.id == id)
             .ok_or(AccountError::Refused(Refusal::NoSuchToken))?;
         let before = json!({"token": token.name, "scope": token.scope});
-        let note = note(actor, "API token revoked", Some(before), None);
+        let note = actor.did("API token revoked", Some(before), None);
         self.store.revoke_api_token(id, note).await?;
         info!(token = token.name, %actor, "API token revoked");
         Ok(())
@@ -96,7 +96,7 @@ pub(super) async fn adopt(store: &Store, given: &Secret, actor: &Actor) -> Resul
     let token = TokenHash::of(given.expose());
     let new = new(OF_FIRST_START.to_owned(), token, Scope::ReadWrite, actor);
     let after = json!({"token": OF_FIRST_START, "scope": Scope::ReadWrite});
-    let note = note(actor, "API token created", None, Some(after));
+    let note = actor.did("API token created", None, Some(after));
     match store.create_api_token(new, note).await {
         Ok(_) | Err(AccessError::Refused(_)) => Ok(()),
         Err(AccessError::Store(error)) => Err(error),

@@ -8,7 +8,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::Actor;
-use super::accounts::{Accounts, note};
+use super::accounts::Accounts;
 use crate::accounts::{AccountId, Busy, RecoveryCode, Token, TokenHash};
 use crate::boot::Secret;
 use crate::limits;
@@ -174,7 +174,7 @@ impl Accounts {
             at: now,
             address,
         };
-        let note = note(&actor, "logged in", None, Some(json!({"with": with})));
+        let note = actor.did("logged in", None, Some(json!({"with": with})));
         match self.store.begin_session(session, note).await {
             Ok(()) => {
                 info!(%actor, with, "logged in");
@@ -215,7 +215,7 @@ impl Accounts {
     /// # Errors
     /// When that was not stored.
     pub async fn log_out(&self, session: TokenHash, actor: &Actor) -> Result<(), StoreError> {
-        let note = note(actor, "logged out", None, None);
+        let note = actor.did("logged out", None, None);
         match self.store.end_session(session, note).await {
             Ok(()) | Err(AccessError::Refused(_)) => {}
             Err(AccessError::Store(error)) => return Err(error),

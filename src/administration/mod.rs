@@ -21,6 +21,11 @@ mod testing;
 use std::fmt;
 use std::net::IpAddr;
 
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::store::AuditEntry;
+
 pub use accounts::{AccountChange, AccountError, Accounts};
 pub use first_start::FirstStart;
 pub use login::{Entered, Entrance, LoginError};
@@ -45,6 +50,23 @@ impl Actor {
         Self {
             who: format!("command {name}"),
             from: None,
+        }
+    }
+
+    /// What they did, for the audit, at this moment. Secrets are left out by whoever calls.
+    pub(super) fn did(
+        &self,
+        action: impl Into<String>,
+        before: Option<Value>,
+        after: Option<Value>,
+    ) -> AuditEntry {
+        AuditEntry {
+            at: Timestamp::now(),
+            who: self.who.clone(),
+            from: self.from,
+            action: action.into(),
+            before,
+            after,
         }
     }
 }

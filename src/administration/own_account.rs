@@ -6,7 +6,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::Actor;
-use super::accounts::{AccountError, Accounts, note};
+use super::accounts::{AccountError, Accounts};
 use super::login::{is_over, lasts};
 use crate::accounts::{AccountId, RecoveryCode, SharedSecret, TokenHash, rules};
 use crate::limits;
@@ -72,7 +72,7 @@ impl Accounts {
             ..AccountPatch::default()
         };
         let after = json!({"account": account.name});
-        let note = note(actor, "own password changed", None, Some(after));
+        let note = actor.did("own password changed", None, Some(after));
         let keep = Some(login.session);
         let amended = self.store.amend_account(account.id, patch, keep, note);
         amended.await?;
@@ -137,7 +137,7 @@ impl Accounts {
             return Err(AccountError::field("code", problem));
         };
         let codes = RecoveryCode::set();
-        let note = note(actor, "second factor switched on", None, None);
+        let note = actor.did("second factor switched on", None, None);
         let switched = self.store.switch_on_second_factor(
             login.account,
             secret,
@@ -166,7 +166,7 @@ impl Accounts {
             without_second_factor: true,
             ..AccountPatch::default()
         };
-        let note = note(actor, "second factor switched off", None, None);
+        let note = actor.did("second factor switched off", None, None);
         let amended = self.store.amend_account(account.id, patch, None, note);
         amended.await?;
         info!(%actor, "second factor switched off");
@@ -182,7 +182,7 @@ impl Accounts {
         login: Login,
         actor: &Actor,
     ) -> Result<(), AccountError> {
-        let note = note(actor, "other sessions ended", None, None);
+        let note = actor.did("other sessions ended", None, None);
         let ended = self
             .store
             .end_other_sessions(login.account, login.session, note);

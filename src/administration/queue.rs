@@ -13,7 +13,7 @@ use crate::limits;
 use crate::message::RowId;
 use crate::queue::{Action, Queue};
 use crate::settings::Settings;
-use crate::store::{AuditEntry, QueueFilter, Store};
+use crate::store::{QueueFilter, Store};
 
 /// Whom an action is for.
 #[derive(Clone, Debug)]
@@ -126,14 +126,12 @@ async fn carry_out(
         // Pieces before it may be done.
         Err(error) => asked.insert("error".to_owned(), json!(error.to_string())),
     };
-    let entry = AuditEntry {
-        at,
-        who: actor.who.clone(),
-        from: actor.from,
-        action: format!("queue: {}", action.as_str()),
-        before: None,
-        after: Some(Value::Object(asked)),
-    };
+    let mut entry = actor.did(
+        format!("queue: {}", action.as_str()),
+        None,
+        Some(Value::Object(asked)),
+    );
+    entry.at = at;
     // The rows are changed already: an audit that cannot be written must not hide that.
     if let Err(error) = store.append_audit(entry).await {
         warn!(%error, %actor, "a change of the queue was not audited");

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -228,14 +227,8 @@ impl Difference {
 
     /// The entry for the audit, of this moment.
     pub(super) fn audited(self, action: &str, actor: &Actor) -> AuditEntry {
-        AuditEntry {
-            at: Timestamp::now(),
-            who: actor.who.clone(),
-            from: actor.from,
-            action: action.to_owned(),
-            before: Some(Value::Object(self.before)),
-            after: Some(Value::Object(self.after)),
-        }
+        let (before, after) = (Value::Object(self.before), Value::Object(self.after));
+        actor.did(action, Some(before), Some(after))
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::Actor;
-use super::accounts::{AccountError, Accounts, note};
+use super::accounts::{AccountError, Accounts};
 use super::login::Entered;
 use crate::accounts::{Role, TokenHash, spelled_secret};
 use crate::boot::Secret;
@@ -107,7 +107,7 @@ impl Accounts {
             from: Some(address),
         };
         let after = json!({"account": account.name, "role": account.role});
-        let note = note(&actor, "set up", None, Some(after));
+        let note = actor.did("set up", None, Some(after));
         let id = self.store.set_up(account, note).await?;
         info!(%actor, "set up: /setup is closed from now on");
         let found = self.store.account(id).await?;

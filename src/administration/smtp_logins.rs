@@ -12,7 +12,7 @@ use super::Actor;
 use crate::accounts::{Busy, CurrentRoster, Passwords, Roster, RosterPublisher, SmtpLogin};
 use crate::limits;
 use crate::settings::FieldErrors;
-use crate::store::{AuditEntry, SmtpLoginChange, Store, StoreError};
+use crate::store::{SmtpLoginChange, Store, StoreError};
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -153,7 +153,7 @@ impl SmtpLogins {
                 let mut errors = FieldErrors::default();
                 check_name(&login.name, &before, &mut errors);
                 errors.into_result().map_err(SmtpLoginError::Invalid)?;
-                let entry = audited("SMTP login added", None, Some(shown(login)), actor);
+                let entry = actor.did("SMTP login added", None, Some(shown(login)));
                 (Roster::clone(&before).with(login.clone()), entry)
             }
             SmtpLoginChange::Rehash { name, hash } => {
@@ -164,12 +164,12 @@ impl SmtpLogins {
                 };
                 let action = "SMTP login got another password";
                 let after = json!({"name": &*old.name, "password": "changed"});
-                let entry = audited(action, None, Some(after), actor);
+                let entry = actor.did(action, None, Some(after));
                 (Roster::clone(&before).with(new), entry)
             }
             SmtpLoginChange::Remove { name } => {
                 let old = self.known(name)?;
-                let entry = audited("SMTP login removed", Some(shown(&old)), None, actor);
+                let entry = actor.did("SMTP login removed", Some(shown(&old)), None);
                 (Roster::clone(&before).without(name), entry)
             }
         };
@@ -243,18 +243,6 @@ fn check_password(password: &str, errors: &mut FieldErrors) {
 /// What the audit may know of a login: neither the password nor its hash.
 fn shown(login: &SmtpLogin) -> Value {
     json!({"name": &*login.name, "note": login.note})
-}
-
-/// The entry for the audit, of this moment.
-fn audited(action: &str, before: Option<Value>, after: Option<Value>, actor: &Actor) -> AuditEntry {
-    AuditEntry {
-        at: Timestamp::now(),
-        who: actor.who.clone(),
-        from: actor.from,
-        action: action.to_owned(),
-        before,
-        after,
-    }
 }
 
 #[cfg(test)]
