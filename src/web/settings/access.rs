@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::form::{Form, FormBody, Group, Setting, Submission};
 use super::kind::{self, Kind};
-use super::{Answer, Options, check, save, see, subject, unprocessable};
+use super::{Answer, Options, check, keep, present, unprocessable};
 use crate::settings::{FieldErrors, Settings, is_for_everybody};
 use crate::web::Context;
 use crate::web::access::Visitor;
@@ -59,8 +59,9 @@ pub(in crate::web) async fn page(
     Extension(visitor): Extension<Visitor>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Page {
-    let form = Form::showing(GROUPS, &subject(&context.administration.settings()));
-    show(&context, visitor, Options::notice(options), form, None)
+    let show =
+        |context: &Context, visitor, notice, form| show(context, visitor, notice, form, None);
+    present(&context, visitor, options, GROUPS, show)
 }
 
 /// Saves what was typed; an open relay only when that is meant.
@@ -85,10 +86,17 @@ pub(in crate::web) async fn submit(
         form.note(errors);
         return unprocessable(show(&context, visitor, None, form, opening)?);
     }
-    match save(&context, &visitor, GROUPS, &submission).await? {
-        Ok(()) => see("/settings/access?done=saved"),
-        Err(form) => unprocessable(show(&context, visitor, None, form, opening)?),
-    }
+    let show =
+        |context: &Context, visitor, notice, form| show(context, visitor, notice, form, opening);
+    keep(
+        &context,
+        visitor,
+        GROUPS,
+        &submission,
+        "/settings/access",
+        show,
+    )
+    .await
 }
 
 /// Networks for everybody that are not trusted yet.

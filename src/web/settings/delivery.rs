@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use askama::Template;
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 
 use super::form::{Form, FormBody, Group, Setting, Submission};
 use super::kind::{Choice, Kind};
-use super::{Answer, Options, save, see, subject, unprocessable};
+use super::{Answer, FormPage, Options, keep, present};
 use crate::web::Context;
 use crate::web::access::Visitor;
-use crate::web::page::{Frame, Page, Section, render};
+use crate::web::page::Page;
 
 pub(super) const TITLE: &str = "Delivery and retry";
 
@@ -87,22 +86,13 @@ const GROUPS: &[Group] = &[
     },
 ];
 
-#[derive(Template)]
-#[template(path = "settings/delivery.html")]
-struct DeliveryPage {
-    frame: Frame,
-    notice: Option<&'static str>,
-    form: Form,
-}
-
 /// The page.
 pub(in crate::web) async fn page(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Page {
-    let form = Form::showing(GROUPS, &subject(&context.administration.settings()));
-    show(&context, visitor, Options::notice(options), form)
+    present(&context, visitor, options, GROUPS, show)
 }
 
 /// Saves what was typed.
@@ -112,16 +102,17 @@ pub(in crate::web) async fn submit(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    match save(&context, &visitor, GROUPS, &submission).await? {
-        Ok(()) => see("/settings/delivery?done=saved"),
-        Err(form) => unprocessable(show(&context, visitor, None, form)?),
-    }
+    keep(
+        &context,
+        visitor,
+        GROUPS,
+        &submission,
+        "/settings/delivery",
+        show,
+    )
+    .await
 }
 
 fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, form: Form) -> Page {
-    render(&DeliveryPage {
-        frame: Frame::new(context, visitor, Section::Settings, TITLE),
-        notice,
-        form,
-    })
+    FormPage::show(context, visitor, TITLE, notice, form)
 }

@@ -12,7 +12,7 @@ use axum::response::IntoResponse;
 use super::form::{Form, FormBody, Group, Setting, Submission};
 use super::kind::{Choice, Kind};
 use super::what_if::WhatIf;
-use super::{Answer, Options, check, save, see, subject, unprocessable};
+use super::{Answer, Options, check, keep, present};
 use crate::boot;
 use crate::settings::quantity::read_size;
 use crate::statistics::Window;
@@ -118,8 +118,7 @@ pub(in crate::web) async fn page(
     Extension(visitor): Extension<Visitor>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Page {
-    let form = Form::showing(GROUPS, &subject(&context.administration.settings()));
-    show(&context, visitor, Options::notice(options), form)
+    present(&context, visitor, options, GROUPS, show)
 }
 
 /// Saves what was typed, or shows what it would mean when the preview was asked for.
@@ -138,10 +137,7 @@ pub(in crate::web) async fn submit(
         };
         return Ok((status, show(&context, visitor, None, form)?).into_response());
     }
-    match save(&context, &visitor, GROUPS, &submission).await? {
-        Ok(()) => see("/settings?done=saved"),
-        Err(form) => unprocessable(show(&context, visitor, None, form)?),
-    }
+    keep(&context, visitor, GROUPS, &submission, "/settings", show).await
 }
 
 fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, mut form: Form) -> Page {

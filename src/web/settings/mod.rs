@@ -16,6 +16,7 @@ pub(super) mod next_hops;
 pub(super) mod retention;
 mod what_if;
 
+use askama::Template;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
@@ -27,7 +28,7 @@ use self::form::{Form, Group, Reading, Submission};
 use super::Context;
 use super::access::Visitor;
 use super::error::ApiError;
-use super::page::{Frame, PageError};
+use super::page::{Frame, Page, PageError, Section, render};
 use crate::administration::ChangeError;
 use crate::settings::{FieldErrors, Settings};
 
@@ -127,6 +128,58 @@ async fn save(
     let mut form = check(groups, submission, &context.administration.settings()).form;
     form.note(errors);
     Ok(Err(form))
+}
+
+/// Shows a page as the settings are now.
+fn present(
+    context: &Context,
+    visitor: Visitor,
+    options: Result<Query<Options>, QueryRejection>,
+    groups: &'static [Group],
+    show: impl FnOnce(&Context, Visitor, Option<&'static str>, Form) -> Page,
+) -> Page {
+    let form = Form::showing(groups, &subject(&context.administration.settings()));
+    show(context, visitor, Options::notice(options), form)
+}
+
+/// Saves what was typed and leads back to the page at `path`, or shows it again with its problems.
+async fn keep(
+    context: &Context,
+    visitor: Visitor,
+    groups: &'static [Group],
+    submission: &Submission,
+    path: &str,
+    show: impl FnOnce(&Context, Visitor, Option<&'static str>, Form) -> Page,
+) -> Answer {
+    match save(context, &visitor, groups, submission).await? {
+        Ok(()) => see(&format!("{path}?done=saved")),
+        Err(form) => unprocessable(show(context, visitor, None, form)?),
+    }
+}
+
+/// A page that is its form and nothing else.
+#[derive(Template)]
+#[template(path = "settings/form.html")]
+struct FormPage {
+    frame: Frame,
+    notice: Option<&'static str>,
+    form: Form,
+}
+
+impl FormPage {
+    fn show(
+        context: &Context,
+        visitor: Visitor,
+        title: &'static str,
+        notice: Option<&'static str>,
+        form: Form,
+    ) -> Page {
+        render(&Self {
+            frame: Frame::new(context, visitor, Section::Settings, title),
+            notice,
+            form,
+        })
+    }
 }
 
 /// Changes the settings, telling what does not hold from what went wrong.

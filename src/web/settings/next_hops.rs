@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 
 use super::form::{Form, FormBody, Group, Setting, Submission};
 use super::kind::{self, Choice, Kind};
-use super::{Answer, Options, save, see, subject, unprocessable};
+use super::{Answer, Options, keep, present};
 use crate::settings::next_hop::{CONNECTIONS, NextHopEntry};
 use crate::settings::{TlsPolicy, UncertainPolicy};
 use crate::web::Context;
@@ -124,8 +124,7 @@ pub(in crate::web) async fn page(
     Extension(visitor): Extension<Visitor>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Page {
-    let form = Form::showing(GROUPS, &subject(&context.administration.settings()));
-    show(&context, visitor, Options::notice(options), form)
+    present(&context, visitor, options, GROUPS, show)
 }
 
 /// Saves what was typed.
@@ -135,10 +134,15 @@ pub(in crate::web) async fn submit(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    match save(&context, &visitor, GROUPS, &submission).await? {
-        Ok(()) => see("/settings/next-hops?done=saved"),
-        Err(form) => unprocessable(show(&context, visitor, None, form)?),
-    }
+    keep(
+        &context,
+        visitor,
+        GROUPS,
+        &submission,
+        "/settings/next-hops",
+        show,
+    )
+    .await
 }
 
 fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, form: Form) -> Page {
