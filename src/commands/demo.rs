@@ -94,7 +94,8 @@ async fn show(options: &Checked, directory: &DataDirectory) -> anyhow::Result<()
     let end = CancellationToken::new();
     tokio::spawn(report_box.serve(end.clone()));
 
-    let appliance = serve::begin(options, directory).await?;
+    let appliance = serve::open(options, directory).await?;
+    // Before the first message: without these, mail would leave the machine.
     appliance
         .administration()
         .change(patch, Actor::command("demo"))

@@ -28,7 +28,7 @@ pub(super) fn run(options: Checked) -> Result<(), Failure> {
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let shutdown = shutdown_on_signal()?;
-        let appliance = begin(&options, &directory).await?;
+        let appliance = open(&options, &directory).await?;
         if let Some(warning) = warning {
             warn!(directory = %directory.path().display(), "{warning}");
         }
@@ -56,12 +56,12 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
         .map_err(Failure::io)
 }
 
-/// Starts an appliance and writes down where it listens.
-pub(super) async fn begin(
+/// Opens an appliance and writes down where it listens.
+pub(super) async fn open(
     options: &Checked,
     directory: &DataDirectory,
 ) -> anyhow::Result<Appliance> {
-    let appliance = Appliance::start(&options.boot, directory, &options.first_start).await?;
+    let appliance = Appliance::open(&options.boot, directory, &options.first_start).await?;
     let web = appliance.addresses().web;
     if !web.ip().is_loopback() {
         warn!(address = %web, "the pages and the API travel unencrypted on an address that others reach");

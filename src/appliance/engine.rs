@@ -1,0 +1,143 @@
+//! The engine: what takes, holds, delivers and counts mail, each part made and given its neighbours.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use tracing::info;
+
+use crate::accounts::Logins;
+use crate::administration::{FirstStart, first_start};
+use crate::boot::{DataDirectory, Options};
+use crate::delivery::Delivery;
+use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::path::{Fingerprints, Paths};
+use crate::queue::{self, Queue};
+use crate::session::{ReceivingCounters, SessionContext};
+use crate::settings::{Current, Publisher, Settings};
+use crate::statistics::trail::TrailWriter;
+use crate::statistics::{Statistics, Trail, rollup};
+use crate::store::{Store, Writers};
+use crate::tls::ServerTls;
+
+/// What sessions, pages and watchers share.
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub(super) hostname: Arc<str>,
+    pub(super) settings: Current,
+    pub(super) store: Store,
+    pub(super) spool: Arc<Spool>,
+    pub(super) budget: Arc<MemoryBudget>,
+    pub(super) statistics: Arc<Statistics>,
+    pub(super) trail: Trail,
+    pub(super) ids: Arc<MessageIds>,
+    pub(super) delivery: Arc<Delivery>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) receiving: Arc<ReceivingCounters>,
+}
+
+/// What an opened engine does not keep itself: who writes, and who changes its settings.
+#[derive(Debug)]
+pub(super) struct Hands {
+    pub(super) writers: Writers,
+    pub(super) trail_writer: TrailWriter,
+    pub(super) publisher: Publisher,
+}
+
+impl Engine {
+    /// Opens the databases, with what the last run left put right, and reads the settings.
+    pub(super) async fn open(
+        options: &Options,
+        directory: &DataDirectory,
+        first_start: &FirstStart,
+    ) -> anyhow::Result<(Self, Hands)> {
+        let now = Timestamp::now();
+        let (spool, store, writers) = open_store(directory, now).await?;
+        let publisher = Publisher::new(first_start::settings(&store, first_start).await?);
+        let settings = publisher.current();
+        let hostname = Arc::clone(&options.hostname);
+
+        let budget = MemoryBudget::new(budget_bytes(&settings.snapshot()));
+        let statistics = Arc::new(Statistics::new(now));
+        rollup::restore(&statistics, &store).await?;
+        let (trail, trail_writer) = Trail::new(settings.clone(), Arc::clone(&statistics));
+        let ids = Arc::new(MessageIds::after(store.greatest_message_id().await?));
+        let delivery = Delivery::new(Arc::clone(&hostname), settings.clone());
+        let queue = Queue::new(queue::Tools {
+            store: store.clone(),
+            delivery: Arc::clone(&delivery),
+            settings: settings.clone(),
+            trail: trail.clone(),
+            statistics: Arc::clone(&statistics),
+            ids: Arc::clone(&ids),
+            hostname: Arc::clone(&hostname),
+            budget: Arc::clone(&budget),
+        });
+        let engine = Self {
+            hostname,
+            settings,
+            store,
+            spool,
+            budget,
+            statistics,
+            trail,
+            ids,
+            delivery,
+            queue,
+            receiving: Arc::default(),
+        };
+        let hands = Hands {
+            writers,
+            trail_writer,
+            publisher,
+        };
+        Ok((engine, hands))
+    }
+
+    /// What every session is given.
+    pub(super) fn session(&self, logins: Arc<Logins>, tls: Arc<ServerTls>) -> SessionContext {
+        let health = self.store.clone();
+        SessionContext {
+            hostname: Arc::clone(&self.hostname),
+            settings: self.settings.clone(),
+            paths: Arc::new(Paths {
+                delivery: Arc::clone(&self.delivery),
+                queue: Arc::clone(&self.queue),
+                fingerprints: Arc::new(Fingerprints::default()),
+                statistics: Arc::clone(&self.statistics),
+                trail: self.trail.clone(),
+            }),
+            ids: Arc::clone(&self.ids),
+            spool: Arc::clone(&self.spool),
+            budget: Arc::clone(&self.budget),
+            counters: Arc::clone(&self.receiving),
+            logins,
+            tls: Some(tls),
+            takes_mail: Box::new(move || health.healthy()),
+        }
+    }
+}
+
+/// The spool and the databases.
+async fn open_store(
+    directory: &DataDirectory,
+    now: Timestamp,
+) -> anyhow::Result<(Arc<Spool>, Store, Writers)> {
+    let boot = format!("{:x}", now.as_microsecond());
+    let spool = Spool::open(directory.path().join("spool"), &boot);
+    let spool = spool.context("the spool cannot be opened")?;
+    let (store, writers) = Store::open(directory.path(), &spool, now).await?;
+    let swept = spool.sweep(&store.spool_names_in_use().await?)?;
+    if swept > 0 {
+        info!(files = swept, "spool files without a row are removed");
+    }
+    Ok((spool, store, writers))
+}
+
+/// The budget that the settings give, or a quarter of what the machine has.
+pub(super) fn budget_bytes(settings: &Settings) -> u64 {
+    match settings.memory_budget_bytes {
+        0 => crate::boot::memory_bytes() / 4,
+        given => given,
+    }
+}

@@ -1,0 +1,218 @@
+//! The appliance at work: what runs beside each other, and the order in which it stops.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::Appliance;
+use super::engine::budget_bytes;
+use crate::alerts::{self, Alerts};
+use crate::delivery::Delivery;
+use crate::limits;
+use crate::listener::{self, Places};
+use crate::message::MemoryBudget;
+use crate::queue::Queue;
+use crate::settings::Current;
+use crate::statistics::trail::TrailWriter;
+use crate::statistics::{Statistics, rollup};
+use crate::store::{Store, Writers};
+use crate::web;
+
+/// Attempts of the queue lose nothing when they are cut, so they are not waited for to the last.
+const ATTEMPTS_GRACE: Duration = Duration::from_secs(3);
+/// For those who only have to say good-bye.
+const COURTESY: Duration = Duration::from_secs(1);
+
+/// Everything that runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// Everything that stops with the first word: accepting, sessions, the queue's runner.
+    front: CancellationToken,
+    /// Sessions, accept loops and what follows the settings.
+    sessions: TaskTracker,
+    queue: Arc<Queue>,
+    delivery: Arc<Delivery>,
+    /// The web server, which may be asked for its health until mail is done.
+    web: Stoppable,
+    /// The watch over all others, and its voice to the webhook.
+    watchers: Vec<Stoppable>,
+    /// The trail's writer and the roll-up: they write down what the others did.
+    scribes: Vec<Stoppable>,
+    store: Store,
+    writers: Writers,
+}
+
+impl Running {
+    /// Begins to take mail and to show pages.
+    pub(super) fn begin(appliance: Appliance) -> Self {
+        let Appliance {
+            engine,
+            listeners,
+            door,
+            session,
+            tls,
+            pages,
+            trail_writer,
+            data_directory,
+            front,
+            writers,
+        } = appliance;
+        let sessions = TaskTracker::new();
+        sessions.spawn(follow_budget(
+            Arc::clone(&engine.budget),
+            engine.settings.clone(),
+            front.clone(),
+        ));
+        sessions.spawn(listener::follow_certificate(
+            tls,
+            engine.settings.clone(),
+            front.clone(),
+        ));
+        sessions.spawn(Arc::clone(&pages.administration).follow_store(front.clone()));
+        sessions.spawn(Arc::clone(&engine.queue).run(front.clone()));
+        let scribes = scribes(
+            trail_writer,
+            Arc::clone(&engine.statistics),
+            &engine.store,
+            data_directory.clone(),
+        );
+        let watchers = watchers(
+            &pages.alerts,
+            alerts::Sources {
+                store: engine.store.clone(),
+                delivery: Arc::clone(&engine.delivery),
+                statistics: Arc::clone(&engine.statistics),
+                budget: Arc::clone(&engine.budget),
+                data_directory,
+            },
+        );
+        let places = Arc::new(Places::default());
+        for listener in listeners {
+            sessions.spawn(listener::run(
+                listener,
+                Arc::clone(&session),
+                Arc::clone(&places),
+                sessions.clone(),
+                front.clone(),
+            ));
+        }
+        let web = Stoppable::spawn("web", |stop| async move {
+            if let Err(error) = web::serve(door, pages, stop).await {
+                warn!(%error, "the web address is not served any more");
+            }
+        });
+        Self {
+            front,
+            sessions,
+            queue: engine.queue,
+            delivery: engine.delivery,
+            web,
+            watchers,
+            scribes,
+            store: engine.store,
+            writers,
+        }
+    }
+
+    /// Sessions first, since they still give work to the queue; then the queue's attempts; then what
+    /// only watched; the store last.
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + limits::SHUTDOWN_GRACE;
+        self.front.cancel();
+        self.sessions.close();
+        // What stops now is no news.
+        for watcher in self.watchers {
+            watcher.stop(Instant::now() + COURTESY).await;
+        }
+        if timeout_at(deadline, self.sessions.wait()).await.is_err() {
+            let sessions = self.sessions.len();
+            warn!(sessions, "cut off: their clients keep their messages");
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.queue.close(left.min(ATTEMPTS_GRACE)).await;
+        // Courtesies: they may not delay what has to be written.
+        let _ = timeout(COURTESY, self.delivery.close()).await;
+        self.web.stop(Instant::now() + COURTESY).await;
+        for scribe in self.scribes {
+            scribe.stop(Instant::now() + COURTESY).await;
+        }
+        anyhow::ensure!(
+            self.store.close(self.writers).await,
+            "the databases were not closed in time"
+        );
+        info!("stopped");
+        Ok(())
+    }
+}
+
+/// A task that ends when its token is cancelled.
+#[derive(Debug)]
+struct Stoppable {
+    name: &'static str,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Stoppable {
+    fn spawn<F>(name: &'static str, work: impl FnOnce(CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(work(stop.clone()));
+        Self { name, stop, task }
+    }
+
+    async fn stop(self, deadline: Instant) {
+        self.stop.cancel();
+        if timeout_at(deadline, self.task).await.is_err() {
+            warn!(task = self.name, "did not end in time");
+        }
+    }
+}
+
+fn scribes(
+    trail_writer: TrailWriter,
+    statistics: Arc<Statistics>,
+    store: &Store,
+    data_directory: PathBuf,
+) -> Vec<Stoppable> {
+    vec![
+        Stoppable::spawn("trail", |stop| {
+            trail_writer.run(store.clone(), data_directory, stop)
+        }),
+        Stoppable::spawn("roll-up", |stop| {
+            rollup::keep(statistics, store.clone(), stop)
+        }),
+    ]
+}
+
+fn watchers(alerts: &Arc<Alerts>, sources: alerts::Sources) -> Vec<Stoppable> {
+    let (watching, telling) = (Arc::clone(alerts), Arc::clone(alerts));
+    vec![
+        Stoppable::spawn("alerts", |stop| watching.watch(sources, stop)),
+        Stoppable::spawn("webhook", |stop| telling.tell(stop)),
+    ]
+}
+
+async fn follow_budget(
+    budget: Arc<MemoryBudget>,
+    mut settings: Current,
+    shutdown: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = settings.changed() => match changed {
+                Some(changed) => budget.set_limit(budget_bytes(&changed)),
+                None => return,
+            },
+        }
+    }
+}
