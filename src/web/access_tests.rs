@@ -8,7 +8,7 @@ use crate::accounts::Scope;
 use crate::limits;
 use crate::web::route::Needs;
 use crate::web::routes::table;
-use crate::web::routes::tests::{ELSEWHERE, Face, LOOPBACK};
+use crate::web::testing::{ELSEWHERE, Face, LOOPBACK};
 
 const ADMINISTRATOR: Needs = Needs::Login(Role::Administrator);
 const OPERATOR: Needs = Needs::Login(Role::Operator);

@@ -2,7 +2,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use super::*;
-use crate::web::routes::tests::{ELSEWHERE, Face};
+use crate::web::testing::{ELSEWHERE, Face};
 
 #[tokio::test]
 async fn accounts_are_added_changed_and_removed() {

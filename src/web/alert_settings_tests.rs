@@ -2,7 +2,7 @@ use axum::http::header;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::web::routes::tests::{Face, LOOPBACK};
+use crate::web::testing::{Face, LOOPBACK};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 

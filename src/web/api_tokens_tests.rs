@@ -1,7 +1,7 @@
 use axum::http::StatusCode;
 
 use crate::accounts::Role;
-use crate::web::routes::tests::{ELSEWHERE, Face};
+use crate::web::testing::{ELSEWHERE, Face};
 
 #[tokio::test]
 async fn tokens_are_shown_once_and_revoked() {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::limits;
 use crate::store::AuditEntry;
-use crate::web::routes::tests::{Face, SCENE};
+use crate::web::testing::{Face, SCENE};
 
 const LOOPBACK: &str = "127.0.0.1:50000";
 

@@ -3,7 +3,7 @@ use axum::http::StatusCode;
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::message::{DiskReason, Path, Storage};
 use crate::statistics::AnsweredFigures;
-use crate::web::routes::tests::{Face, LOOPBACK};
+use crate::web::testing::{Face, LOOPBACK};
 
 async fn answered(face: &Face) {
     for (storage, path, reasons) in [

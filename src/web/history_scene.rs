@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::routes::tests::Face;
+use super::testing::Face;
 use crate::message::trail::{Answered, Attempted, Event, Noted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{

@@ -5,7 +5,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::accounts::Role;
-use crate::web::routes::tests::{ELSEWHERE, Face, LOOPBACK};
+use crate::web::testing::{ELSEWHERE, Face, LOOPBACK};
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::accounts::Role;
 use crate::administration::Actor;
-use crate::web::routes::tests::{ELSEWHERE, Face};
+use crate::web::testing::{ELSEWHERE, Face};
 
 const PASSWORD: &str = "a long password";
 

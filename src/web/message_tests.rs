@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use crate::message::trail::TrailEntry;
 use crate::message::words::OutcomeKind;
 use crate::web::history_scene::{self, attempted, id};
-use crate::web::routes::tests::Face;
+use crate::web::testing::Face;
 
 const LOOPBACK: &str = "127.0.0.1:50000";
 

@@ -6,7 +6,7 @@ use crate::limits;
 use crate::message::trail::TrailEntry;
 use crate::message::words::OutcomeKind;
 use crate::web::history_scene::{self, attempted, delivered, id, queued};
-use crate::web::routes::tests::{Answer, Face};
+use crate::web::testing::{Answer, Face};
 
 const LOOPBACK: &str = "127.0.0.1:50000";
 const NASTY: &str = "%3Cscript%3Ealert(1)%3C%2Fscript%3E%22%27";

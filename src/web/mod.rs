@@ -39,6 +39,8 @@ mod settings;
 mod setup;
 mod smtp_logins;
 mod story;
+#[cfg(test)]
+mod testing;
 mod wording;
 
 use std::fmt;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::accounts::TokenHash;
 use crate::administration::Actor;
-use crate::web::routes::tests::{Answer, ELSEWHERE, Face};
+use crate::web::testing::{Answer, ELSEWHERE, Face};
 
 const PASSWORD: &str = "a+long+password";
 

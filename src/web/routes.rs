@@ -208,4 +208,4 @@ async fn with_security_headers(mut response: Response) -> Response {
 
 #[cfg(test)]
 #[path = "routes_tests.rs"]
-pub(in crate::web) mod tests;
+mod tests;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::web::routes::tests::{ELSEWHERE, Face, ONE_TIME};
+use crate::web::testing::{ELSEWHERE, Face, ONE_TIME};
 
 fn form(one_time: &str, name: &str, password: &str, repeat: &str) -> String {
     format!("one_time={one_time}&name={name}&password={password}&repeat={repeat}")

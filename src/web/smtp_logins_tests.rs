@@ -1,7 +1,7 @@
 use axum::http::{StatusCode, header};
 use serde_json::json;
 
-use crate::web::routes::tests::{Answer, Face, LOOPBACK};
+use crate::web::testing::{Answer, Face, LOOPBACK};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 

@@ -12,7 +12,7 @@ use crate::delivery::{NextHopFigures, Suspension};
 use crate::web::api::schema_check::problems;
 use crate::web::history_scene;
 use crate::web::routes::table;
-use crate::web::routes::tests::Face;
+use crate::web::testing::Face;
 
 /// The routes of the API as they stand in the route table: `GET /api/v1/queue`.
 fn routed() -> BTreeSet<String> {

@@ -19,7 +19,7 @@ use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::BodyType;
 use crate::store::{NewQueued, NewRow, QueueFilter};
 use crate::web::access::Visitor;
-use crate::web::routes::tests::{Answer, Face, LOOPBACK};
+use crate::web::testing::{Answer, Face, LOOPBACK};
 
 const CONTENT: &str = "From: a@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nbody\r\n";
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use crate::administration::Actor;
 use crate::message::{Path, Storage};
 use crate::statistics::AnsweredFigures;
-use crate::web::routes::tests::{Answer, Face, LOOPBACK};
+use crate::web::testing::{Answer, Face, LOOPBACK};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 

@@ -1,0 +1,309 @@
+//! A scene for tests of pages and API: the router over a store in a directory of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use jiff::Timestamp;
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+use super::Context;
+use super::connections::ClientAddress;
+use super::routes::router;
+use crate::accounts::{
+    AccountId, Passwords, Role, Roster, RosterPublisher, Scope, Token, TokenHash,
+};
+use crate::administration::{Accounts, Administration, SmtpLogins};
+use crate::alerts::Alerts;
+use crate::boot::{Addresses, Secret};
+use crate::delivery::{Delivery, NextHopFigures};
+use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::queue::{Queue, Tools};
+use crate::settings::{Publisher, Settings, Written};
+use crate::statistics::{Statistics, Trail};
+use crate::store::{
+    AuditEntry, AuditItem, NewAccount, NewApiToken, NewSession, SecondFactor, Store, Writers,
+};
+
+pub(in crate::web) const TOKEN: &str = "a token of the tests";
+/// Where an administrator sits whose browser is logged in.
+pub(in crate::web) const LOOPBACK: &str = "127.0.0.1:50000";
+/// Where somebody sits who is not.
+pub(in crate::web) const ELSEWHERE: &str = "192.0.2.7:50000";
+/// The one-time password of /setup.
+pub(in crate::web) const ONE_TIME: &str = "open sesame once";
+
+/// Who has prepared the scene, as the audit tells it.
+pub(in crate::web) const SCENE: &str = "tests";
+
+/// The pages and the API over a store in a directory of its own.
+pub(in crate::web) struct Face {
+    pub(in crate::web) router: Router,
+    pub(in crate::web) context: Arc<Context>,
+    /// Of the administrator at this machine.
+    cookie: Option<String>,
+    writers: Writers,
+    pub(in crate::web) directory: TempDir,
+}
+
+pub(in crate::web) struct Answer {
+    pub(in crate::web) status: StatusCode,
+    pub(in crate::web) headers: HeaderMap,
+    pub(in crate::web) text: String,
+}
+
+impl Answer {
+    pub(in crate::web) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).expect("JSON")
+    }
+
+    /// Where it leads.
+    pub(in crate::web) fn location(&self) -> &str {
+        let location = self.headers.get(header::LOCATION);
+        location.map_or("", |value| value.to_str().expect("ASCII"))
+    }
+
+    /// The cookie that it sets, as a browser sends it back.
+    pub(in crate::web) fn cookie(&self) -> String {
+        let set = self.headers.get(header::SET_COOKIE).expect("a cookie");
+        let set = set.to_str().expect("ASCII");
+        format!("Cookie: {}", set.split(';').next().unwrap_or_default())
+    }
+}
+
+impl Face {
+    /// With an administrator at [`LOOPBACK`] and a token.
+    pub(in crate::web) async fn open(readiness: Result<(), &'static str>) -> Self {
+        Self::open_with(readiness, Vec::new).await
+    }
+
+    /// The same with figures of next hops.
+    pub(in crate::web) async fn open_with(
+        readiness: Result<(), &'static str>,
+        next_hops: impl Fn() -> Vec<NextHopFigures> + Send + Sync + 'static,
+    ) -> Self {
+        let mut face = Self::fresh_with(readiness, next_hops).await;
+        face.cookie = Some(face.cookie_of(Role::Administrator).await);
+        face.token(TOKEN, Scope::ReadWrite).await;
+        face
+    }
+
+    /// As it is before somebody has set it up.
+    pub(in crate::web) async fn fresh(readiness: Result<(), &'static str>) -> Self {
+        Self::fresh_with(readiness, Vec::new).await
+    }
+
+    async fn fresh_with(
+        readiness: Result<(), &'static str>,
+        next_hops: impl Fn() -> Vec<NextHopFigures> + Send + Sync + 'static,
+    ) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
+        let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
+            .await
+            .expect("a store");
+        let settings = Settings::new(Written::default()).expect("the defaults hold");
+        let hostname: Arc<str> = "relay.example.net".into();
+        let statistics = Arc::new(Statistics::new(Timestamp::now()));
+        let budget = MemoryBudget::new(1 << 30);
+        let publisher = Publisher::new(settings);
+        let (trail, _) = Trail::new(publisher.current(), Arc::clone(&statistics));
+        let delivery = Delivery::new(Arc::clone(&hostname), publisher.current());
+        let queue = Queue::new(Tools {
+            store: store.clone(),
+            delivery: Arc::clone(&delivery),
+            settings: publisher.current(),
+            trail,
+            statistics: Arc::clone(&statistics),
+            ids: Arc::new(MessageIds::after(None)),
+            hostname: Arc::clone(&hostname),
+            budget: Arc::clone(&budget),
+        });
+        let one_time = Secret::new(ONE_TIME.to_owned());
+        let accounts = Accounts::open(store.clone(), Passwords::new(), Some(&one_time)).await;
+        let context = Arc::new(Context {
+            hostname,
+            statistics,
+            receiving: Arc::default(),
+            alerts: Alerts::new("relay.example.net".into(), publisher.current()),
+            administration: Administration::new(store.clone(), publisher),
+            smtp_logins: SmtpLogins::new(
+                store.clone(),
+                Passwords::new(),
+                RosterPublisher::new(Roster::default()),
+            ),
+            store,
+            queue,
+            budget,
+            spool,
+            delivery,
+            addresses: Addresses {
+                smtp: vec![LOOPBACK.parse().expect("an address")],
+                web: LOOPBACK.parse().expect("an address"),
+            },
+            live_feed: Arc::default(),
+            next_hops: Box::new(next_hops),
+            readiness: Box::new(move || readiness),
+            accounts: accounts.expect("readable"),
+            plain_http_is_exposed: false,
+        });
+        Self {
+            router: router(Arc::clone(&context)),
+            context,
+            cookie: None,
+            writers,
+            directory,
+        }
+    }
+
+    /// Logs somebody in who may do what `role` may, under that name: the field with their cookie.
+    pub(in crate::web) async fn cookie_of(&self, role: Role) -> String {
+        self.cookie_since(role, Timestamp::now()).await
+    }
+
+    /// The same, logged in at some time and not seen since.
+    pub(in crate::web) async fn cookie_since(&self, role: Role, at: Timestamp) -> String {
+        let (store, name) = (&self.context.store, role.as_str());
+        let account = match store.account_named(name).await.expect("readable") {
+            Some(account) => account.id,
+            None => self.account(name, role, "no hash").await,
+        };
+        let token = Token::random();
+        let session = NewSession {
+            token: token.hash(),
+            account,
+            password_hash: Secret::new("no hash".to_owned()),
+            second_factor: SecondFactor::None,
+            at,
+            address: [127, 0, 0, 1].into(),
+        };
+        let begun = store.begin_session(session, entry()).await;
+        begun.expect("begun");
+        format!("Cookie: fastpath={}", token.expose())
+    }
+
+    /// An account with a hash that is stored as it is given.
+    async fn account(&self, name: &str, role: Role, hash: &str) -> AccountId {
+        let account = NewAccount {
+            name: name.to_owned(),
+            role,
+            password_hash: Secret::new(hash.to_owned()),
+            created_at: Timestamp::now(),
+        };
+        let made = self.context.store.create_account(account, entry()).await;
+        made.expect("made")
+    }
+
+    /// Makes a token known.
+    pub(in crate::web) async fn token(&self, token: &str, scope: Scope) {
+        let new = NewApiToken {
+            name: token.to_owned(),
+            token: TokenHash::of(token),
+            scope,
+            created_at: Timestamp::now(),
+            created_by: SCENE.to_owned(),
+        };
+        let made = self.context.store.create_api_token(new, entry()).await;
+        made.expect("made");
+    }
+
+    /// Sends a request of a client at `from`, with header fields as `Name: value`. From [`LOOPBACK`]
+    /// it comes with the administrator's cookie, unless it has another one.
+    pub(in crate::web) async fn ask(
+        &self,
+        from: &str,
+        request: &str,
+        fields: &[&str],
+        body: &str,
+    ) -> Answer {
+        let answer = self.send(from, request, fields, body).await;
+        let (parts, body) = answer.into_parts();
+        let bytes = to_bytes(body, 1 << 21).await.expect("a body");
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(bytes.to_vec()).expect("UTF-8"),
+        }
+    }
+
+    /// The same, without reading an answer that may never end.
+    pub(in crate::web) async fn send(
+        &self,
+        from: &str,
+        request: &str,
+        fields: &[&str],
+        body: &str,
+    ) -> Response {
+        let (method, path) = request.split_once(' ').expect("a method and a path");
+        let client: SocketAddr = from.parse().expect("an address");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .extension(ConnectInfo(ClientAddress(client)));
+        let host = Some("Host: 127.0.0.1:8025");
+        let host = host.filter(|_| !fields.iter().any(|field| field.starts_with("Host: ")));
+        let has_cookie = fields.iter().any(|field| field.starts_with("Cookie: "));
+        let own = self
+            .cookie
+            .as_deref()
+            .filter(|_| from == LOOPBACK && !has_cookie);
+        for field in fields.iter().copied().chain(own).chain(host) {
+            let (name, value) = field.split_once(": ").expect("a name and a value");
+            request = request.header(name, value);
+        }
+        let request = request
+            .body(Body::from(body.to_owned()))
+            .expect("a request");
+        self.router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("an answer")
+    }
+
+    /// A form from the browser with this cookie.
+    pub(in crate::web) async fn submit(&self, path: &str, cookie: &str, form: &str) -> Answer {
+        let kind = "Content-Type: application/x-www-form-urlencoded";
+        let fields: Vec<&str> = [kind, cookie]
+            .into_iter()
+            .filter(|f| !f.is_empty())
+            .collect();
+        self.ask(ELSEWHERE, &format!("POST {path}"), &fields, form)
+            .await
+    }
+
+    /// The same with the token.
+    pub(in crate::web) async fn call(&self, request: &str, body: &str) -> Answer {
+        let token = format!("Authorization: Bearer {TOKEN}");
+        self.ask(ELSEWHERE, request, &[&token], body).await
+    }
+
+    /// The newest changes that the audit shows, without what the scene itself has prepared.
+    pub(in crate::web) async fn audited(&self) -> Vec<AuditItem> {
+        let page = self.context.store.audit_page(None, 1_000).await;
+        let entries = page.expect("readable").into_iter();
+        entries.filter(|entry| entry.who != SCENE).collect()
+    }
+
+    pub(in crate::web) async fn close(self) {
+        self.context.store.close(self.writers).await;
+    }
+}
+
+/// What the scene itself leaves in the audit.
+fn entry() -> AuditEntry {
+    AuditEntry {
+        at: Timestamp::now(),
+        who: SCENE.to_owned(),
+        from: None,
+        action: "prepared".to_owned(),
+        before: None,
+        after: None,
+    }
+}
