@@ -18,6 +18,7 @@ mod newcomer;
 
 mod accounts;
 mod api;
+mod https;
 mod pages;
 mod settings_file;
 mod thresholds;

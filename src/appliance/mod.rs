@@ -81,7 +81,7 @@ impl Appliance {
             budget: Arc::clone(&engine.budget),
             spool: Arc::clone(&engine.spool),
             delivery: Arc::clone(&engine.delivery),
-            plain_http_is_exposed: !addresses.web.ip().is_loopback(),
+            is_exposed: !addresses.web.ip().is_loopback(),
             addresses,
             live_feed: Arc::default(),
             next_hops: Box::new(move || figures.next_hops()),

@@ -70,7 +70,7 @@ impl Running {
             front.clone(),
         ));
         sessions.spawn(listener::follow_certificate(
-            tls,
+            Arc::clone(&tls),
             engine.settings.clone(),
             front.clone(),
         ));
@@ -103,7 +103,7 @@ impl Running {
             ));
         }
         let web = Stoppable::spawn("web", |stop| async move {
-            if let Err(error) = web::serve(door, pages, stop).await {
+            if let Err(error) = web::serve(door, tls, pages, stop).await {
                 warn!(%error, "the web address is not served any more");
             }
         });

@@ -104,7 +104,13 @@ async fn show(options: &Checked, directory: &DataDirectory) -> anyhow::Result<()
     let addresses = appliance.addresses().clone();
     print!(
         "{}",
-        welcome(&addresses, directory.path(), destination, &password)
+        welcome(
+            &addresses,
+            &serve::pages(&appliance),
+            directory.path(),
+            destination,
+            &password
+        )
     );
     let door = addresses
         .smtp
@@ -169,6 +175,7 @@ fn settings(destination: SocketAddr, report_box: SocketAddr) -> Map<String, Valu
 /// What to look at, and what to try.
 fn welcome(
     addresses: &Addresses,
+    pages: &str,
     data_directory: &Path,
     destination: SocketAddr,
     password: &str,
@@ -176,7 +183,7 @@ fn welcome(
     let mut text = format!(
         "Fastpath {} · demo\n\n{}",
         env!("CARGO_PKG_VERSION"),
-        serve::where_things_are(addresses, data_directory)
+        serve::where_things_are(addresses, pages, data_directory)
     );
     let _ = writeln!(text, "  log in     as {NAME} with {password}");
     let _ = writeln!(
@@ -272,7 +279,13 @@ mod tests {
             smtp: vec!["127.0.0.1:2525".parse().expect("an address")],
             web: "127.0.0.1:8025".parse().expect("an address"),
         };
-        let text = welcome(&addresses, Path::new("/data"), SINK, "k7qd-02xw");
+        let text = welcome(
+            &addresses,
+            "http://127.0.0.1:8025/",
+            Path::new("/data"),
+            SINK,
+            "k7qd-02xw",
+        );
         for part in [
             "http://127.0.0.1:8025/",
             "  data       /data",

@@ -35,10 +35,8 @@ pub(super) fn run(options: Checked) -> Result<(), Failure> {
         tell_setup(&options, &appliance);
         if options.log.format == LogFormat::Text {
             let setup = appliance.accounts().setup_key();
-            print!(
-                "{}",
-                summary(&options, appliance.addresses(), setup, warning)
-            );
+            let (addresses, pages) = (appliance.addresses(), pages(&appliance));
+            print!("{}", summary(&options, addresses, &pages, setup, warning));
         }
         appliance.run(shutdown).await
     });
@@ -63,8 +61,8 @@ pub(super) async fn open(
 ) -> anyhow::Result<Appliance> {
     let appliance = Appliance::open(&options.boot, directory, &options.first_start).await?;
     let web = appliance.addresses().web;
-    if !web.ip().is_loopback() {
-        warn!(address = %web, "the pages and the API travel unencrypted on an address that others reach");
+    if !web.ip().is_loopback() && !appliance.administration().settings().requires_https() {
+        warn!(address = %web, "plain HTTP is taken on an address that others reach: ask for HTTPS in the settings of the listeners");
     }
     directory
         .write_addresses(appliance.addresses())
@@ -74,7 +72,7 @@ pub(super) async fn open(
 
 /// How to set it up, for the log: somebody has to read it there.
 fn tell_setup(options: &Checked, appliance: &Appliance) {
-    let page = setup_page(appliance.addresses());
+    let page = format!("{}setup", pages(appliance));
     match appliance.accounts().setup_key() {
         Some(SetupKey::Made(password)) => warn!(
             page,
@@ -92,8 +90,11 @@ fn tell_setup(options: &Checked, appliance: &Appliance) {
     }
 }
 
-fn setup_page(addresses: &Addresses) -> String {
-    format!("http://{}/setup", addresses.web)
+/// Where the pages are, for a browser.
+pub(super) fn pages(appliance: &Appliance) -> String {
+    let requires_https = appliance.administration().settings().requires_https();
+    let scheme = if requires_https { "https" } else { "http" };
+    format!("{scheme}://{}/", appliance.addresses().web)
 }
 
 /// Cancelled by SIGTERM (a service manager's) and SIGINT (Ctrl-C).
@@ -126,6 +127,7 @@ fn loss_at_the_end(options: &Checked) -> Option<&'static str> {
 fn summary(
     options: &Checked,
     addresses: &Addresses,
+    pages: &str,
     setup: Option<SetupKey<'_>>,
     warning: Option<&str>,
 ) -> String {
@@ -134,18 +136,21 @@ fn summary(
         env!("CARGO_PKG_VERSION"),
         options.boot.hostname
     );
-    text.push_str(&where_things_are(addresses, &options.boot.data_directory));
-    let page = setup_page(addresses);
+    let data_directory = &options.boot.data_directory;
+    text.push_str(&where_things_are(addresses, pages, data_directory));
     match setup {
         Some(SetupKey::Made(password)) => {
             let password = password.expose();
             let _ = writeln!(
                 text,
-                "  set up     {page} with the one-time password {password}"
+                "  set up     {pages}setup with the one-time password {password}"
             );
         }
         Some(SetupKey::Given) => {
-            let _ = writeln!(text, "  set up     {page} with FASTPATH_ADMIN_PASSWORD");
+            let _ = writeln!(
+                text,
+                "  set up     {pages}setup with FASTPATH_ADMIN_PASSWORD"
+            );
         }
         None => {}
     }
@@ -161,12 +166,16 @@ fn summary(
 }
 
 /// The addresses and the data directory, indented.
-pub(super) fn where_things_are(addresses: &Addresses, data_directory: &Path) -> String {
+pub(super) fn where_things_are(
+    addresses: &Addresses,
+    pages: &str,
+    data_directory: &Path,
+) -> String {
     let mut text = String::new();
     for address in &addresses.smtp {
         let _ = writeln!(text, "  mail       {address}");
     }
-    let _ = writeln!(text, "  page       http://{}/", addresses.web);
+    let _ = writeln!(text, "  page       {pages}");
     let _ = writeln!(text, "  data       {}", data_directory.display());
     text
 }
@@ -177,6 +186,8 @@ mod tests {
     use crate::boot::Secret;
     use crate::commands::environment::Environment;
     use crate::commands::options::Written;
+
+    const PAGES: &str = "http://127.0.0.1:8025/";
 
     #[test]
     fn the_summary_says_where_things_are() {
@@ -211,9 +222,9 @@ mod tests {
 ",
                 env!("CARGO_PKG_VERSION")
             );
-            assert_eq!(summary(&options, &addresses, setup, None), expected);
+            assert_eq!(summary(&options, &addresses, PAGES, setup, None), expected);
         }
-        let warned = summary(&options, &addresses, None, Some("it is lost"));
+        let warned = summary(&options, &addresses, PAGES, None, Some("it is lost"));
         let warning = "  WARNING    it is lost.\n             Give it a volume: --volume fastpath-data:/data\n";
         assert!(warned.contains(warning), "{warned}");
     }

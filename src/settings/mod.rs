@@ -22,7 +22,8 @@ pub use next_hop::{NextHop, Target, TlsPolicy, UncertainPolicy};
 pub use patch::FieldErrors;
 pub use write_only::{SHOWN, WriteOnly};
 pub use written::{
-    OverThreshold, PathChoice, WhenDeferred, WhenRefused, Written, is_domain, is_for_everybody,
+    OverThreshold, PathChoice, WebHttps, WhenDeferred, WhenRefused, Written, is_domain,
+    is_for_everybody,
 };
 
 /// The settings as the program runs on them.
@@ -117,6 +118,23 @@ impl Settings {
             .trusted_networks
             .iter()
             .any(|network| network.contains(&address))
+    }
+
+    /// Whether this is a proxy of ours before the web address, which speaks for its clients.
+    #[must_use]
+    pub fn is_web_proxy(&self, address: IpAddr) -> bool {
+        let proxies = &self.written.web_proxies;
+        proxies.iter().any(|network| network.contains(&address))
+    }
+
+    /// Whether pages and API are only for those who come by HTTPS.
+    #[must_use]
+    pub fn requires_https(&self) -> bool {
+        match self.written.web_https {
+            WebHttps::WithCertificate => self.written.certificate_files().is_some(),
+            WebHttps::Always => true,
+            WebHttps::Optional => false,
+        }
     }
 
     /// Whether we relay for this domain, given in lower case.

@@ -87,12 +87,17 @@ pub struct Written {
     /// DNS servers that are asked, `address:port`; empty: the system's.
     #[schema(value_type = Vec<String>)]
     pub dns_servers: Vec<std::net::SocketAddr>,
-    /// A PEM file with the certificate chain for STARTTLS; none: our own.
+    /// A PEM file with the certificate chain for STARTTLS and HTTPS; none: our own.
     #[schema(value_type = Option<String>)]
     pub tls_certificate_file: Option<PathBuf>,
     /// The PEM file with its key.
     #[schema(value_type = Option<String>)]
     pub tls_key_file: Option<PathBuf>,
+    /// Whether pages and API are only for HTTPS, which is spoken in any case.
+    pub web_https: WebHttps,
+    /// Proxies before the web address: what they say of their clients is believed.
+    #[schema(value_type = Vec<String>, examples(json!(["192.0.2.80/32"])))]
+    pub web_proxies: Vec<IpNet>,
 }
 
 /// What happens to a message that exceeds the threshold.
@@ -135,6 +140,18 @@ pub enum WhenRefused {
     Report,
 }
 
+/// Whether pages and API are only for HTTPS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WebHttps {
+    /// As soon as a certificate is given.
+    WithCertificate,
+    /// Always; until a certificate is given, with our own.
+    Always,
+    /// Plain HTTP is taken as well.
+    Optional,
+}
+
 impl Default for Written {
     fn default() -> Self {
         Self {
@@ -175,6 +192,8 @@ impl Default for Written {
             dns_servers: Vec::new(),
             tls_certificate_file: None,
             tls_key_file: None,
+            web_https: WebHttps::WithCertificate,
+            web_proxies: Vec::new(),
         }
     }
 }
@@ -298,6 +317,12 @@ impl Written {
             errors.add(
                 "tls_key_file",
                 "a certificate and its key are given together",
+            );
+        }
+        if self.web_proxies.iter().any(is_for_everybody) {
+            errors.add(
+                "web_proxies",
+                "a network this wide lets everybody say who they are",
             );
         }
         errors.into_result()

@@ -7,24 +7,20 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 
-use super::connections::ClientAddress;
 use super::error::ApiError;
 use super::local_path::LocalPath;
+use super::origin::Origin;
 use super::page::PageError;
 use super::{Context, cookies};
 use crate::accounts::{Role, TokenHash};
 use crate::administration::{Actor, Login};
 use crate::store::{ReadError, StoredSession};
-
-/// Stands in the extensions of a request that came by TLS. The door that speaks TLS puts it there.
-#[derive(Clone, Copy, Debug)]
-pub struct ByTls;
 
 /// Who asks. Handlers take it as `Extension<Visitor>`; those of pages also `Extension<Login>`.
 #[derive(Clone, Debug)]
@@ -34,7 +30,7 @@ pub(super) struct Visitor {
     /// What they may do.
     pub(super) role: Role,
     /// Where the request comes from.
-    pub(super) address: IpAddr,
+    pub(super) origin: Origin,
 }
 
 impl Visitor {
@@ -42,7 +38,7 @@ impl Visitor {
     pub(super) fn actor(&self) -> Actor {
         Actor {
             who: self.name.clone(),
-            from: Some(self.address),
+            from: Some(self.origin.address),
         }
     }
 }
@@ -56,7 +52,7 @@ pub(super) async fn api(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let visitor = match with_token(&context, client(&request), bearer(&request)).await {
+    let visitor = match with_token(&context, origin(&request), bearer(&request)).await {
         Ok(visitor) if visitor.role < role => return ApiError::RoleNeeded(role).into_response(),
         Ok(visitor) => visitor,
         Err(error) => return error.into_response(),
@@ -68,18 +64,16 @@ pub(super) async fn api(
 /// Whose token it is.
 async fn with_token(
     context: &Context,
-    address: Option<IpAddr>,
+    origin: Origin,
     shown: Option<String>,
 ) -> Result<Visitor, ApiError> {
-    let (Some(address), Some(shown)) = (address, shown) else {
-        return Err(ApiError::TokenNeeded);
-    };
+    let shown = shown.ok_or(ApiError::TokenNeeded)?;
     let found = context.accounts.api_token(&shown, Timestamp::now()).await?;
     let token = found.ok_or(ApiError::TokenNeeded)?;
     Ok(Visitor {
         name: format!("token {}", token.name),
         role: token.scope.role(),
-        address,
+        origin,
     })
 }
 
@@ -89,15 +83,12 @@ pub(super) async fn pages(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let by_tls = request.extensions().get().copied();
-    let shown = cookies::shown(request.headers(), by_tls);
+    let origin = origin(&request);
+    let shown = cookies::shown(request.headers(), origin);
     let session = match session(&context, shown).await {
         Ok(Some(session)) => session,
         Ok(None) => return way_in(&context, wanted(&request)).await,
         Err(error) => return PageError::from(error).into_response(),
-    };
-    let Some(address) = client(&request) else {
-        return PageError::from(ApiError::TokenNeeded).into_response();
     };
     if session.role < role {
         return PageError::from(ApiError::RoleNeeded(role)).into_response();
@@ -111,7 +102,7 @@ pub(super) async fn pages(
     extensions.insert(Visitor {
         name: session.name,
         role: session.role,
-        address,
+        origin,
     });
     next.run(request).await
 }
@@ -157,7 +148,7 @@ pub(super) async fn metrics(
     if is_this_machine(&request) || is_trusted(&context, &request) {
         return next.run(request).await;
     }
-    match with_token(&context, client(&request), bearer(&request)).await {
+    match with_token(&context, origin(&request), bearer(&request)).await {
         Ok(_) => next.run(request).await,
         Err(error) => error.into_response(),
     }
@@ -180,20 +171,22 @@ fn bearer(request: &Request) -> Option<String> {
 /// far as [`is_this_machine`] goes.
 fn is_trusted(context: &Context, request: &Request) -> bool {
     let settings = context.administration.settings();
-    client(request).is_some_and(|client| !client.is_loopback() && settings.trusts(client))
-        && !is_forwarded(request.headers())
+    let client = origin(request).address;
+    !client.is_loopback() && settings.trusts(client) && !is_forwarded(request.headers())
 }
 
-fn client(request: &Request) -> Option<IpAddr> {
-    let ConnectInfo(ClientAddress(address)) = request.extensions().get()?;
-    Some(address.ip().to_canonical())
+fn origin(request: &Request) -> Origin {
+    let origin = request.extensions().get().copied();
+    origin.expect("the layer around all routes has noted it")
 }
 
 /// The client sits at this machine: it connects from loopback, no proxy speaks for somebody else, and
 /// it calls us by an address or as localhost. Without the last, any page on the web could have a
 /// browser on this machine fetch ours, by a name that it points at 127.0.0.1 (DNS rebinding).
 fn is_this_machine(request: &Request) -> bool {
-    client(request).is_some_and(|client| client.is_loopback())
+    let origin = origin(request);
+    origin.address.is_loopback()
+        && !origin.is_proxied
         && !is_forwarded(request.headers())
         && request
             .headers()

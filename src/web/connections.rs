@@ -1,6 +1,7 @@
 //! Connections to the web address: bounded in number, and closed when nothing is answered on them
 //! for long, whether the client is idle, sends byte by byte, or does not read.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -9,20 +10,34 @@ use std::task::{Context, Poll};
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use crate::limits;
+use crate::tls::ServerTls;
 
-/// Where a request comes from.
+/// How a request arrived, as its connection shows it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ClientAddress(pub(super) SocketAddr);
+pub(super) struct Arrival {
+    /// The other end of the connection.
+    pub(super) address: SocketAddr,
+    /// TLS was spoken.
+    pub(super) by_tls: bool,
+}
 
-impl Connected<IncomingStream<'_, Door>> for ClientAddress {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        Self(*stream.remote_addr())
+impl Connected<IncomingStream<'_, OpenDoor>> for Arrival {
+    fn connect_info(stream: IncomingStream<'_, OpenDoor>) -> Self {
+        Self {
+            address: *stream.remote_addr(),
+            by_tls: matches!(stream.io(), Either::Right(_)),
+        }
     }
 }
 
@@ -53,11 +68,15 @@ impl Door {
     pub fn local_address(&self) -> SocketAddr {
         self.address
     }
-}
 
-impl Listener for Door {
-    type Io = Bounded;
-    type Addr = SocketAddr;
+    /// Opens it to clients that speak HTTP, and to those that speak TLS first.
+    pub(super) fn open(self, tls: Arc<ServerTls>) -> OpenDoor {
+        OpenDoor {
+            door: self,
+            tls,
+            arriving: JoinSet::new(),
+        }
+    }
 
     async fn accept(&mut self) -> (Bounded, SocketAddr) {
         let place = Arc::clone(&self.places)
@@ -70,15 +89,64 @@ impl Listener for Door {
         let _ = stream.set_nodelay(true);
         (Bounded::new(stream, place), address)
     }
+}
+
+/// Plain, or under TLS.
+type Connection = Either<Bounded, Box<TlsStream<Bounded>>>;
+
+/// A door that lets clients in. Both kinds come to one address: the first byte of a TLS handshake is
+/// the first byte of no HTTP request. The handshakes go on beside each other, so that a client who
+/// takes its time keeps nobody waiting.
+#[derive(Debug)]
+pub(super) struct OpenDoor {
+    door: Door,
+    tls: Arc<ServerTls>,
+    /// Bounded by the places, of which each has one.
+    arriving: JoinSet<io::Result<(Connection, SocketAddr)>>,
+}
+
+impl Listener for OpenDoor {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        loop {
+            tokio::select! {
+                Some(arrived) = self.arriving.join_next() => {
+                    // Who goes away before having said anything is no news.
+                    if let Ok(Ok(arrived)) = arrived {
+                        return arrived;
+                    }
+                }
+                (stream, address) = self.door.accept() => {
+                    let config = self.tls.config();
+                    self.arriving.spawn(async move { Ok((begin(stream, config).await?, address)) });
+                }
+            }
+        }
+    }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
+        Ok(self.door.address)
     }
 }
 
+/// Waits for the client's first byte, and shakes hands when it is that of TLS. The connection bounds
+/// both waits.
+async fn begin(mut stream: Bounded, config: Arc<ServerConfig>) -> io::Result<Connection> {
+    if stream.first_byte().await? != TLS_HANDSHAKE {
+        return Ok(Either::Left(stream));
+    }
+    let stream = TlsAcceptor::from(config).accept(stream).await?;
+    Ok(Either::Right(Box::new(stream)))
+}
+
+/// The content type of a handshake record (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 22;
+
 /// A connection that ends when nothing was written to the client for too long.
 #[derive(Debug)]
-pub struct Bounded {
+pub(super) struct Bounded {
     stream: TcpStream,
     end: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
@@ -91,6 +159,21 @@ impl Bounded {
             end: Box::pin(sleep(limits::WEB_IDLE)),
             _place: place,
         }
+    }
+
+    /// The first byte that the client sends, which stays to be read.
+    async fn first_byte(&mut self) -> io::Result<u8> {
+        let mut byte = [0];
+        poll_fn(|context| {
+            let mut buffer = ReadBuf::new(&mut byte);
+            let poll = self.stream.poll_peek(context, &mut buffer);
+            self.bounded(context, poll)
+        })
+        .await
+        .and_then(|count| match count {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(byte[0]),
+        })
     }
 
     /// Passes on what the stream says, but ends the wait when the time is over.
@@ -161,8 +244,61 @@ impl AsyncWrite for Bounded {
 
 #[cfg(test)]
 mod tests {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_rustls::TlsConnector;
+
     use super::*;
-    use tokio::io::AsyncReadExt as _;
+
+    /// A door that is open, and the certificate that it shows.
+    async fn open(directory: &std::path::Path) -> (OpenDoor, TlsConnector) {
+        let anywhere = "127.0.0.1:0".parse().expect("an address");
+        let door = Door::bind(anywhere).await.expect("a port");
+        let tls = ServerTls::open(directory, "relay.example.net").expect("a certificate");
+        let own = CertificateDer::from_pem_file(directory.join("tls/certificate.pem"));
+        let mut roots = RootCertStore::empty();
+        roots.add(own.expect("PEM")).expect("it is taken");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("they are known")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        (door.open(tls), TlsConnector::from(Arc::new(config)))
+    }
+
+    #[tokio::test]
+    async fn one_address_is_for_both_and_nobody_waits_for_the_silent() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (mut door, connector) = open(directory.path()).await;
+        let address = door.local_addr().expect("bound");
+        let connect = async || TcpStream::connect(address).await.expect("it listens");
+        let _silent = connect().await;
+        let mut broken = connect().await;
+        // The beginning of a handshake, and then something else.
+        let rubbish = b"\x16\x03\x01\x00\x05hello";
+        broken.write_all(rubbish).await.expect("written");
+
+        let mut plain = connect().await;
+        plain.write_all(b"GET").await.expect("written");
+        let (mut connection, from) = door.accept().await;
+        assert_eq!(from, plain.local_addr().expect("connected"));
+        assert!(matches!(connection, Either::Left(_)));
+        let mut text = [0; 3];
+        connection.read_exact(&mut text).await.expect("three bytes");
+        assert_eq!(&text, b"GET", "the first byte is still there");
+
+        let name = "relay.example.net".try_into().expect("a name");
+        let secure = connector.connect(name, connect().await);
+        let (secure, (mut connection, _)) = tokio::join!(secure, door.accept());
+        assert!(matches!(connection, Either::Right(_)));
+        let mut secure = secure.expect("a handshake");
+        secure.write_all(b"GET").await.expect("written");
+        connection.read_exact(&mut text).await.expect("three bytes");
+        assert_eq!(&text, b"GET");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_client_is_cut_off() {

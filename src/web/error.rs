@@ -22,6 +22,9 @@ pub(super) enum ApiError {
     /// No token, or a wrong one.
     #[error("a bearer token is needed")]
     TokenNeeded,
+    /// The settings ask for HTTPS, and this came by plain HTTP.
+    #[error("only HTTPS is spoken here")]
+    HttpsNeeded,
     /// The visitor may not do this.
     #[error("this needs the role “{0}”")]
     RoleNeeded(Role),
@@ -54,7 +57,7 @@ impl ApiError {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TokenNeeded => StatusCode::UNAUTHORIZED,
-            Self::RoleNeeded(_) => StatusCode::FORBIDDEN,
+            Self::HttpsNeeded | Self::RoleNeeded(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,

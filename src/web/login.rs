@@ -5,15 +5,15 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::access::{self, ByTls, Visitor};
-use super::connections::ClientAddress;
+use super::access::{self, Visitor};
 use super::local_path::LocalPath;
+use super::origin::Origin;
 use super::page::{PageError, render};
 use super::plain::PlainFrame;
 use super::problems::{Sent, typed};
@@ -61,13 +61,13 @@ pub(super) struct LoginForm {
 /// The empty form; whoever is in already goes on.
 pub(super) async fn page(
     State(context): State<Arc<Context>>,
-    by_tls: Option<Extension<ByTls>>,
+    Extension(origin): Extension<Origin>,
     headers: HeaderMap,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Result<Response, PageError> {
     let Query(options) = options.unwrap_or_default();
     let to = LocalPath::or_dashboard(options.to.as_deref().unwrap_or_default());
-    let shown = cookies::shown(&headers, by_tls.map(|Extension(by)| by));
+    let shown = cookies::shown(&headers, origin);
     if access::session(&context, shown).await?.is_some() {
         return Ok(Redirect::to(to.as_str()).into_response());
     }
@@ -80,7 +80,7 @@ pub(super) async fn page(
     };
     let name = String::new();
     let page = LoginPage {
-        frame: PlainFrame::new(&context, "Log in"),
+        frame: PlainFrame::new(&context, origin, "Log in"),
         notice,
         problem: None,
         step: Step::Password { name },
@@ -92,17 +92,12 @@ pub(super) async fn page(
 /// Lets somebody in, asks for the code, or says why not.
 pub(super) async fn submit(
     State(context): State<Arc<Context>>,
-    ConnectInfo(ClientAddress(client)): ConnectInfo<ClientAddress>,
-    by_tls: Option<Extension<ByTls>>,
+    Extension(origin): Extension<Origin>,
     sent: Sent<LoginForm>,
 ) -> Result<Response, PageError> {
     let form = typed(sent)?;
     let to = LocalPath::or_dashboard(&form.to);
-    let (accounts, address, now) = (
-        &context.accounts,
-        client.ip().to_canonical(),
-        Timestamp::now(),
-    );
+    let (accounts, address, now) = (&context.accounts, origin.address, Timestamp::now());
     let entrance = if form.ticket.is_empty() {
         accounts
             .log_in(&form.name, form.password, address, now)
@@ -114,12 +109,18 @@ pub(super) async fn submit(
     };
     let step = match entrance {
         Ok(Entrance::Entered(entered)) => {
-            let by_tls = by_tls.map(|Extension(by)| by);
-            return Ok(enter(&entered.token, by_tls, &to));
+            return Ok(enter(&entered.token, origin, &to));
         }
         Ok(Entrance::CodeNeeded(ticket)) => {
             let ticket = ticket.expose().to_owned();
-            return show(&context, StatusCode::OK, None, Step::Code { ticket }, &to);
+            return show(
+                &context,
+                origin,
+                StatusCode::OK,
+                None,
+                Step::Code { ticket },
+                &to,
+            );
         }
         Err(LoginError::Store(error)) => return Err(error.into()),
         Err(LoginError::Read(error)) => return Err(error.into()),
@@ -139,7 +140,7 @@ pub(super) async fn submit(
         }
     };
     let (status, problem, step) = step;
-    show(&context, status, Some(problem), step, &to)
+    show(&context, origin, status, Some(problem), step, &to)
 }
 
 /// Ends the session.
@@ -147,30 +148,31 @@ pub(super) async fn out(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
     Extension(login): Extension<Login>,
-    by_tls: Option<Extension<ByTls>>,
+    Extension(origin): Extension<Origin>,
 ) -> Result<Response, PageError> {
     let actor = visitor.actor();
     context.accounts.log_out(login.session, &actor).await?;
-    let cookie = cookies::without(by_tls.map(|Extension(by)| by));
+    let cookie = cookies::without(origin);
     let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
     Ok((headers, Redirect::to("/login?done=out")).into_response())
 }
 
-fn enter(token: &Token, by_tls: Option<ByTls>, to: &LocalPath) -> Response {
-    let cookie = cookies::with(token, by_tls);
+fn enter(token: &Token, origin: Origin, to: &LocalPath) -> Response {
+    let cookie = cookies::with(token, origin);
     let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
     (headers, Redirect::to(to.as_str())).into_response()
 }
 
 fn show(
     context: &Context,
+    origin: Origin,
     status: StatusCode,
     problem: Option<String>,
     step: Step,
     to: &LocalPath,
 ) -> Result<Response, PageError> {
     let page = LoginPage {
-        frame: PlainFrame::new(context, "Log in"),
+        frame: PlainFrame::new(context, origin, "Log in"),
         notice: None,
         problem,
         step,

@@ -27,6 +27,7 @@ mod message;
 mod message_search;
 mod messages;
 mod metrics;
+mod origin;
 mod own_account;
 mod page;
 mod plain;
@@ -58,6 +59,7 @@ use crate::queue::Queue;
 use crate::session::ReceivingCounters;
 use crate::statistics::{Live, QueueSize, Resident, Statistics};
 use crate::store::{ReadError, Store};
+use crate::tls::ServerTls;
 
 pub use connections::Door;
 pub use live::LiveFeed;
@@ -96,8 +98,8 @@ pub struct Context {
     pub readiness: Box<dyn Fn() -> Result<(), &'static str> + Send + Sync>,
     /// Who gets in.
     pub accounts: Arc<Accounts>,
-    /// Plain HTTP on an address that others reach: every page warns.
-    pub plain_http_is_exposed: bool,
+    /// Others than this machine reach the web address: every page that comes by plain HTTP warns.
+    pub is_exposed: bool,
 }
 
 impl Context {
@@ -128,20 +130,21 @@ impl fmt::Debug for Context {
     }
 }
 
-/// Answers requests at `door` until `shutdown`; then those under way are finished. Whoever calls
+/// Answers requests at `door`, plain or under `tls`, until `shutdown`; then those under way are finished. Whoever calls
 /// bounds how long that may take.
 ///
 /// # Errors
 /// Never in practice: errors of single connections end only them.
 pub async fn serve(
     door: Door,
+    tls: Arc<ServerTls>,
     context: Arc<Context>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let live_feed = Arc::clone(&context.live_feed);
     let service =
-        routes::router(context).into_make_service_with_connect_info::<connections::ClientAddress>();
-    axum::serve(door, service)
+        routes::router(context).into_make_service_with_connect_info::<connections::Arrival>();
+    axum::serve(door.open(tls), service)
         .with_graceful_shutdown(async move {
             shutdown.cancelled().await;
             live_feed.close();

@@ -43,7 +43,8 @@ pub(super) struct Frame {
     pub(super) uptime: String,
     pub(super) now: String,
     pub(super) not_ready: Option<&'static str>,
-    pub(super) plain_http_is_exposed: bool,
+    /// It came by plain HTTP, and perhaps not from this machine.
+    pub(super) is_readable_on_the_way: bool,
     /// How many alerts there are.
     pub(super) alerts: usize,
     /// The page loads itself again after so many seconds, when it has no script to do better.
@@ -62,6 +63,7 @@ impl Frame {
             title: title.into(),
             section,
             hostname: Arc::clone(&context.hostname),
+            is_readable_on_the_way: context.is_exposed && !visitor.origin.is_encrypted,
             visitor,
             stylesheet: assets::url("fastpath.css"),
             script: assets::url("fastpath.js"),
@@ -72,7 +74,6 @@ impl Frame {
                 .strftime("%Y-%m-%d %H:%M:%S UTC")
                 .to_string(),
             not_ready: (context.readiness)().err(),
-            plain_http_is_exposed: context.plain_http_is_exposed,
             alerts: context.alerts.present().alerts.len(),
             refresh: None,
         }

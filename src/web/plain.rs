@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::origin::Origin;
 use super::{Context, assets};
 
 /// What `plain.html` needs; every template that extends it has one as `frame`.
@@ -10,17 +11,18 @@ pub(super) struct PlainFrame {
     pub(super) hostname: Arc<str>,
     pub(super) stylesheet: String,
     pub(super) icon: String,
-    pub(super) plain_http_is_exposed: bool,
+    /// It came by plain HTTP, and perhaps not from this machine.
+    pub(super) is_readable_on_the_way: bool,
 }
 
 impl PlainFrame {
-    pub(super) fn new(context: &Context, title: &'static str) -> Self {
+    pub(super) fn new(context: &Context, origin: Origin, title: &'static str) -> Self {
         Self {
             title,
             hostname: Arc::clone(&context.hostname),
             stylesheet: assets::url("fastpath.css"),
             icon: assets::url(assets::PICTURE),
-            plain_http_is_exposed: context.plain_http_is_exposed,
+            is_readable_on_the_way: context.is_exposed && !origin.is_encrypted,
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
@@ -16,7 +16,8 @@ use super::error::ApiError;
 use super::route::{Route, api, metrics, open, page};
 use super::{
     Context, account, accounts, alert_settings, api, api_tokens, assets, audit, dashboard, health,
-    live, login, message, messages, metrics, own_account, queue, settings, setup, smtp_logins,
+    live, login, message, messages, metrics, origin, own_account, queue, settings, setup,
+    smtp_logins,
 };
 use crate::accounts::Role::{Administrator, Operator, Viewer};
 use crate::limits;
@@ -145,6 +146,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES))
         .layer(CsrfLayer::new())
+        .layer(from_fn_with_state(Arc::clone(&context), origin::note))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             limits::REQUEST_WAIT,
@@ -163,7 +165,7 @@ async fn wrong_method(request: Request) -> Response {
 }
 
 /// Programs get JSON, people a line of text.
-fn refusal(request: &Request, error: ApiError) -> Response {
+pub(super) fn refusal(request: &Request, error: ApiError) -> Response {
     if request.uri().path().starts_with("/api/") {
         return error.into_response();
     }

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::access::ByTls;
-use super::connections::ClientAddress;
 use super::error::ApiError;
+use super::origin::Origin;
 use super::page::{PageError, render};
 use super::plain::PlainFrame;
 use super::problems::{Problems, Sent, typed};
@@ -44,18 +43,20 @@ pub(super) struct SetupForm {
 }
 
 /// The empty form.
-pub(super) async fn page(State(context): State<Arc<Context>>) -> Result<Html<String>, PageError> {
+pub(super) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(origin): Extension<Origin>,
+) -> Result<Html<String>, PageError> {
     if !context.accounts.setup_is_open().await? {
         return Err(ApiError::NotFound.into());
     }
-    show(&context, NAME.to_owned(), Problems::default())
+    show(&context, origin, NAME.to_owned(), Problems::default())
 }
 
 /// Makes the administrator, who is logged in then.
 pub(super) async fn submit(
     State(context): State<Arc<Context>>,
-    ConnectInfo(ClientAddress(client)): ConnectInfo<ClientAddress>,
-    by_tls: Option<Extension<ByTls>>,
+    Extension(origin): Extension<Origin>,
     sent: Sent<SetupForm>,
 ) -> Result<Response, PageError> {
     // Before the form is looked at: nobody shall learn how it was.
@@ -64,7 +65,7 @@ pub(super) async fn submit(
     }
     let form = typed(sent)?;
     let problems = if form.password == form.repeat {
-        let address = client.ip().to_canonical();
+        let address = origin.address;
         let (one_time, name) = (&form.one_time, &form.name);
         let now = Timestamp::now();
         let set_up = context
@@ -72,7 +73,7 @@ pub(super) async fn submit(
             .set_up(one_time, name, form.password, address, now);
         match set_up.await {
             Ok(entered) => {
-                let cookie = cookies::with(&entered.token, by_tls.map(|Extension(by)| by));
+                let cookie = cookies::with(&entered.token, origin);
                 let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
                 return Ok((headers, Redirect::to("/")).into_response());
             }
@@ -82,12 +83,17 @@ pub(super) async fn submit(
         Problems::at_field("repeat", "this is not the same password")
     };
     let status: StatusCode = problems.status();
-    Ok((status, show(&context, form.name, problems)?).into_response())
+    Ok((status, show(&context, origin, form.name, problems)?).into_response())
 }
 
-fn show(context: &Context, name: String, problems: Problems) -> Result<Html<String>, PageError> {
+fn show(
+    context: &Context,
+    origin: Origin,
+    name: String,
+    problems: Problems,
+) -> Result<Html<String>, PageError> {
     render(&SetupPage {
-        frame: PlainFrame::new(context, "Set up"),
+        frame: PlainFrame::new(context, origin, "Set up"),
         is_in_log: matches!(context.accounts.setup_key(), Some(SetupKey::Made(_))),
         name,
         least: limits::PASSWORD_CHARACTERS_MIN,

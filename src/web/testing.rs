@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::Context;
-use super::connections::ClientAddress;
+use super::connections::Arrival;
 use super::routes::router;
 use crate::accounts::{
     AccountId, Passwords, Role, Roster, RosterPublisher, Scope, Token, TokenHash,
@@ -151,7 +151,7 @@ impl Face {
             next_hops: Box::new(next_hops),
             readiness: Box::new(move || readiness),
             accounts: accounts.expect("readable"),
-            plain_http_is_exposed: false,
+            is_exposed: false,
         });
         Self {
             router: router(Arc::clone(&context)),
@@ -241,11 +241,14 @@ impl Face {
         body: &str,
     ) -> Response {
         let (method, path) = request.split_once(' ').expect("a method and a path");
-        let client: SocketAddr = from.parse().expect("an address");
+        let arrival = Arrival {
+            address: from.parse::<SocketAddr>().expect("an address"),
+            by_tls: false,
+        };
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .extension(ConnectInfo(ClientAddress(client)));
+            .extension(ConnectInfo(arrival));
         let host = Some("Host: 127.0.0.1:8025");
         let host = host.filter(|_| !fields.iter().any(|field| field.starts_with("Host: ")));
         let has_cookie = fields.iter().any(|field| field.starts_with("Cookie: "));

@@ -214,6 +214,11 @@ impl Appliance {
         self.addresses.smtp
     }
 
+    /// Where the pages and the API are.
+    pub(crate) fn web(&self) -> SocketAddr {
+        self.addresses.web
+    }
+
     pub(crate) fn data_directory(&self) -> &Path {
         &self.data_directory
     }

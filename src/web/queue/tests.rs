@@ -19,6 +19,7 @@ use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::BodyType;
 use crate::store::{NewQueued, NewRow, QueueFilter};
 use crate::web::access::Visitor;
+use crate::web::origin::Origin;
 use crate::web::testing::{Answer, Face, LOOPBACK};
 
 const CONTENT: &str = "From: a@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nbody\r\n";
@@ -479,7 +480,7 @@ async fn a_viewer_sees_the_envelope_and_no_buttons() {
         axum::Extension(Visitor {
             name: "somebody".to_owned(),
             role,
-            address: [127, 0, 0, 1].into(),
+            origin: Origin::of_this_machine(false),
         })
     };
     let text = async |response: axum::response::Response| {

@@ -39,12 +39,12 @@ const GROUPS: &[Group] = &[
         }],
     },
     Group {
-        heading: "Certificate for STARTTLS",
+        heading: "Certificate",
         settings: &[
             Setting {
                 name: "tls_certificate_file",
                 label: "Certificate file",
-                hint: "PEM, the server’s own certificate first. Empty: the one that the appliance has made for itself. Read again every hour, so that a renewal needs nothing.",
+                hint: "PEM, the server’s own certificate first; for STARTTLS and HTTPS. Empty: the one that the appliance has made for itself. Read again every hour, so that a renewal needs nothing.",
                 kind: Kind::Text(kind::file),
             },
             Setting {
@@ -52,6 +52,39 @@ const GROUPS: &[Group] = &[
                 label: "Key file",
                 hint: "PEM.",
                 kind: Kind::Text(kind::file),
+            },
+        ],
+    },
+    Group {
+        heading: "Pages and API",
+        settings: &[
+            Setting {
+                name: "web_https",
+                label: "Only HTTPS",
+                hint: "HTTPS is spoken at the web address in any case. Where it is the only one, plain pages are led to it, and everybody logs in anew.",
+                kind: Kind::Choice(&[
+                    Choice {
+                        value: "with_certificate",
+                        label: "once a certificate is given",
+                        hint: "",
+                    },
+                    Choice {
+                        value: "always",
+                        label: "always",
+                        hint: "Without a certificate above with the appliance’s own, of which browsers warn.",
+                    },
+                    Choice {
+                        value: "optional",
+                        label: "no: plain HTTP is taken too",
+                        hint: "For this machine alone, or a network that nobody else is in.",
+                    },
+                ]),
+            },
+            Setting {
+                name: "web_proxies",
+                label: "Proxies",
+                hint: "Addresses of reverse proxies before the web address, one a line. Their X-Forwarded-For and X-Forwarded-Proto are believed, and they may speak plain HTTP.",
+                kind: Kind::Lines(kind::network),
             },
         ],
     },
