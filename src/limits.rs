@@ -370,6 +370,8 @@ pub const WEBHOOK_PROBLEM_CHARACTERS: usize = 300;
 pub const PASSWORDS_AT_ONCE: usize = 2;
 /// A wait for a place to hash or check a password.
 pub const PASSWORD_WAIT: Duration = Duration::from_secs(5);
+/// Whoever found no place is asked to come back after this: by then those who waited are through.
+pub const PASSWORD_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 // ---- SMTP logins ----------------------------------------------------------------------------------
 

@@ -124,7 +124,7 @@ struct ErrorPage {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        let status = self.0.status();
+        let (status, header) = (self.0.status(), self.0.header());
         if let ApiError::Trouble(cause) = &self.0 {
             error!(cause = format!("{cause:#}"), "a page failed");
         }
@@ -135,8 +135,8 @@ impl IntoResponse for PageError {
             words: self.0.to_string(),
         };
         match page.render() {
-            Ok(html) => (status, Html(html)).into_response(),
-            Err(_) => (status, page.words).into_response(),
+            Ok(html) => (status, header, Html(html)).into_response(),
+            Err(_) => (status, header, page.words).into_response(),
         }
     }
 }
