@@ -442,10 +442,15 @@ pub const ENROLMENTS: u64 = 1_000;
 pub const ATTEMPTS_PER_ADDRESS: u32 = 20;
 /// A client address that has used them up gets another one this often.
 pub const ATTEMPT_PER_ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
-/// Log-ins that may be tried in a row for one name, from wherever.
+/// Log-ins that may be tried in a row for one name, from wherever it is not known.
 pub const ATTEMPTS_PER_NAME: u32 = 10;
 /// A name that has used them up gets another one this often: 2,880 guesses a day.
 pub const ATTEMPT_PER_NAME_INTERVAL: Duration = Duration::from_secs(30);
+/// An address from which a name got in is known to it for so long: what strangers try with the name does
+/// not keep it out. Whoever looks in once a month stays known.
+pub const KNOWN_ADDRESS_LIFE: Duration = Duration::from_secs(30 * 86_400);
+/// Such pairs of a name and an address: ten for each of a thousand accounts.
+pub const KNOWN_ADDRESSES: u64 = 10_000;
 /// One-time codes that may be tried in a row for one account. Three of a million are right at a time.
 pub const CODES_PER_ACCOUNT: u32 = 5;
 /// An account that has used them up gets another one this often: whoever has the password guesses 288
