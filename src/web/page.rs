@@ -46,8 +46,9 @@ pub(super) struct Frame {
     pub(super) plain_http_is_exposed: bool,
     /// How many alerts there are.
     pub(super) alerts: usize,
-    /// The page loads itself again after so many seconds, when it has no script to do better.
-    pub(super) refresh: Option<u32>,
+    /// After how many seconds the page loads itself again, and from where, when it has no script to do
+    /// better: as `http-equiv="refresh"` says it.
+    pub(super) refresh: Option<String>,
 }
 
 impl Frame {
