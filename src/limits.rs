@@ -269,6 +269,11 @@ pub const TRAIL_DISK_FREE_BYTES: u64 = 256 * 1_048_576;
 pub const TRAIL_CHUNK_MESSAGES: u64 = 4_096;
 /// Events of one chunk, for messages with many recipients.
 pub const TRAIL_CHUNK_EVENTS: u64 = 16_384;
+/// Chunks of which the messages are counted to say how large the trail is; a trail with more of them is
+/// estimated from so many. Some 10 ms of work.
+pub const TRAIL_CHUNKS_COUNTED: u64 = 16;
+/// The size of the trail is known within this, or the page that shows it does without.
+pub const TRAIL_SIZE_WAIT: Duration = Duration::from_secs(3);
 /// Messages that one page of the trail looks at when no index helps; the page then says where to go on.
 /// Some 50 ms of work.
 pub const TRAIL_SCAN_MESSAGES: u32 = 30_000;

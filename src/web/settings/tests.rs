@@ -432,6 +432,24 @@ async fn a_certificate_is_loaded_before_it_is_stored() {
 }
 
 #[tokio::test]
+async fn the_page_about_the_trail_says_what_is_kept() {
+    let face = open().await;
+    let page = look(&face, "/settings/retention").await;
+    let parts = ["<dd>0</dd>", "<dt>Oldest</dt><dd>—</dd>", "KiB"];
+    shows(&page, StatusCode::OK, &parts);
+    crate::web::history_scene::fill(&face).await;
+    let size = face.context.store.trail_size().await.expect("readable");
+    let messages = format!("<dd>{}</dd>", size.messages);
+    let page = look(&face, "/settings/retention").await;
+    shows(&page, StatusCode::OK, &[&messages, " UTC <span", " ago<"]);
+    assert!(size.messages > 0);
+    // What does not hold is shown with it.
+    let answer = send(&face, "/settings/retention", "trail_retention_bytes=1").await;
+    shows(&answer, StatusCode::UNPROCESSABLE_ENTITY, &[&messages]);
+    face.close().await;
+}
+
+#[tokio::test]
 async fn a_connection_is_tested_from_the_page_and_the_api() {
     let face = open().await;
     // A port that nobody listens on any more.
