@@ -269,6 +269,11 @@ pub const TRAIL_DISK_FREE_BYTES: u64 = 256 * 1_048_576;
 pub const TRAIL_CHUNK_MESSAGES: u64 = 4_096;
 /// Events of one chunk, for messages with many recipients.
 pub const TRAIL_CHUNK_EVENTS: u64 = 16_384;
+/// Chunks of which the messages are counted to say how large the trail is; a trail with more of them is
+/// estimated from so many. Some 10 ms of work.
+pub const TRAIL_CHUNKS_COUNTED: u64 = 16;
+/// The size of the trail is known within this, or the page that shows it does without.
+pub const TRAIL_SIZE_WAIT: Duration = Duration::from_secs(3);
 /// Messages that one page of the trail looks at when no index helps; the page then says where to go on.
 /// Some 50 ms of work.
 pub const TRAIL_SCAN_MESSAGES: u32 = 30_000;
@@ -370,6 +375,8 @@ pub const WEBHOOK_PROBLEM_CHARACTERS: usize = 300;
 pub const PASSWORDS_AT_ONCE: usize = 2;
 /// A wait for a place to hash or check a password.
 pub const PASSWORD_WAIT: Duration = Duration::from_secs(5);
+/// Whoever found no place is asked to come back after this: by then those who waited are through.
+pub const PASSWORD_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 // ---- SMTP logins ----------------------------------------------------------------------------------
 
@@ -440,10 +447,15 @@ pub const ENROLMENTS: u64 = 1_000;
 pub const ATTEMPTS_PER_ADDRESS: u32 = 20;
 /// A client address that has used them up gets another one this often.
 pub const ATTEMPT_PER_ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
-/// Log-ins that may be tried in a row for one name, from wherever.
+/// Log-ins that may be tried in a row for one name, from wherever it is not known.
 pub const ATTEMPTS_PER_NAME: u32 = 10;
 /// A name that has used them up gets another one this often: 2,880 guesses a day.
 pub const ATTEMPT_PER_NAME_INTERVAL: Duration = Duration::from_secs(30);
+/// An address from which a name got in is known to it for so long: what strangers try with the name does
+/// not keep it out. Whoever looks in once a month stays known.
+pub const KNOWN_ADDRESS_LIFE: Duration = Duration::from_secs(30 * 86_400);
+/// Such pairs of a name and an address: ten for each of a thousand accounts.
+pub const KNOWN_ADDRESSES: u64 = 10_000;
 /// One-time codes that may be tried in a row for one account. Three of a million are right at a time.
 pub const CODES_PER_ACCOUNT: u32 = 5;
 /// An account that has used them up gets another one this often: whoever has the password guesses 288

@@ -19,6 +19,8 @@ presets();
 (function dashboard() {
   const feed = document.querySelector("[data-feed]");
   if (!feed) return;
+  // Asked for by itself, the page does not keep a login alive.
+  const RENEWED = "/renewed" + location.search;
   const RENEW_MILLISECONDS = 20000;
   const RETRY_MILLISECONDS = 15000;
   const PAGE_TITLE = document.title.slice(document.title.indexOf(" · "));
@@ -71,8 +73,15 @@ presets();
       // The browser tries again by itself unless it was refused.
       if (events.readyState !== EventSource.CLOSED) return;
       events = null;
+      leaveWhenLoggedOut();
       retry = setTimeout(listen, RETRY_MILLISECONDS);
     };
+  }
+
+  // Who is logged out sees the way in, and no figures any more.
+  async function leaveWhenLoggedOut() {
+    const answer = await fetch(RENEWED, { method: "HEAD" }).catch(() => null);
+    if (answer && answer.redirected) location.assign("/login");
   }
 
   function pause() {
@@ -90,7 +99,7 @@ presets();
 
   async function renew() {
     if (document.hidden || !events) return;
-    const answer = await fetch(location.href).catch(() => null);
+    const answer = await fetch(RENEWED).catch(() => null);
     if (!answer || !answer.ok || answer.redirected) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of document.querySelectorAll("[data-renewed]")) {

@@ -114,14 +114,16 @@ impl Accounts {
             true => None,
             false => Some(OneTimePassword::new(given)),
         };
-        Ok(Arc::new(Self {
+        let accounts = Self {
             store,
             passwords,
             attempts: Attempts::new(),
             setup,
             tickets: bounded(limits::LOGIN_TICKETS, limits::LOGIN_TICKET_LIFE),
             enrolments: bounded(limits::ENROLMENTS, limits::ENROLMENT_LIFE),
-        }))
+        };
+        accounts.remember_known_addresses(Timestamp::now()).await?;
+        Ok(Arc::new(accounts))
     }
 
     /// All accounts by name.

@@ -1,5 +1,8 @@
 //! How often somebody may try to get in: bounded for each client address and for each name, and in
 //! memory however many addresses and names there are.
+//!
+//! What strangers try with a name must not keep out whose name it is: an address from which they got in
+//! of late is bounded by its own tries only.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -10,8 +13,11 @@ use std::time::Duration;
 use governor::clock::Clock;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
+use jiff::Timestamp;
+use moka::sync::Cache;
 use tokio::time::Instant;
 
+use super::login::is_over;
 use crate::accounts::AccountId;
 use crate::limits;
 
@@ -21,6 +27,8 @@ pub(super) struct Attempts {
     addresses: Buckets,
     names: Buckets,
     codes: Buckets,
+    /// Where somebody of a name got in, and when last. Strangers cannot fill it.
+    known: Cache<(String, Network), Timestamp>,
 }
 
 impl Attempts {
@@ -33,13 +41,29 @@ impl Attempts {
             ),
             names: Buckets::new(limits::ATTEMPTS_PER_NAME, limits::ATTEMPT_PER_NAME_INTERVAL),
             codes: Buckets::new(limits::CODES_PER_ACCOUNT, limits::CODE_PER_ACCOUNT_INTERVAL),
+            known: Cache::builder()
+                .max_capacity(limits::KNOWN_ADDRESSES)
+                .time_to_live(limits::KNOWN_ADDRESS_LIFE)
+                .build(),
         }
     }
 
     /// Whether a client at this address may try a password for this name now. It counts as a try. What
-    /// an address may not try does not count against the name.
-    pub(super) fn may_try(&self, address: IpAddr, name: &str) -> bool {
-        self.addresses.take(network(address)) && self.names.take(name.trim().to_ascii_lowercase())
+    /// an address may not try does not count against the name, and neither does what a known one tries.
+    pub(super) fn may_try(&self, address: IpAddr, name: &str, now: Timestamp) -> bool {
+        let (network, name) = (network(address), folded(name));
+        self.addresses.take(network)
+            && (self.knows(&(name.clone(), network), now) || self.names.take(name))
+    }
+
+    /// Somebody of this name got in from this address.
+    pub(super) fn got_in(&self, address: IpAddr, name: &str, at: Timestamp) {
+        self.known.insert((folded(name), network(address)), at);
+    }
+
+    fn knows(&self, client: &(String, Network), now: Timestamp) -> bool {
+        let last = self.known.get(client);
+        last.is_some_and(|last| !is_over(last, limits::KNOWN_ADDRESS_LIFE, now))
     }
 
     /// Whether a client at this address may try a one-time code for this account now.
@@ -48,8 +72,16 @@ impl Attempts {
     }
 }
 
-/// Who counts as one client: of IPv6 everybody gets at least a /64 (RFC 6177).
-fn network(address: IpAddr) -> [u8; 8] {
+/// A name as it is counted, however it is typed.
+fn folded(name: &str) -> String {
+    name.trim().to_ascii_lowercase()
+}
+
+/// Who counts as one client.
+type Network = [u8; 8];
+
+/// Of IPv6 everybody gets at least a /64 (RFC 6177).
+fn network(address: IpAddr) -> Network {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             let [a, b, c, d] = address.octets();
@@ -115,11 +147,15 @@ mod tests {
         [192, 0, 2, last].into()
     }
 
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a time")
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_name_is_tried_so_often_from_everywhere() {
         let attempts = Attempts::new();
         let tries = |name: &str| {
-            let may = |client: u8| attempts.may_try(address(client), name);
+            let may = |client: u8| attempts.may_try(address(client), name, at(0));
             (0..=255).filter(|client| may(*client)).count()
         };
         let burst = limits::ATTEMPTS_PER_NAME as usize;
@@ -133,7 +169,7 @@ mod tests {
     async fn an_address_tries_so_many_names() {
         let attempts = Attempts::new();
         let tries = |address: IpAddr| {
-            let may = |name: u32| attempts.may_try(address, &format!("name{name}"));
+            let may = |name: u32| attempts.may_try(address, &format!("name{name}"), at(0));
             (0..1_000).filter(|name| may(*name)).count()
         };
         let burst = limits::ATTEMPTS_PER_ADDRESS as usize;
@@ -145,6 +181,32 @@ mod tests {
         assert_eq!(tries(v6("2001:db8::2")), 0, "it is the same network");
         tokio::time::advance(2 * limits::ATTEMPT_PER_ADDRESS_INTERVAL).await;
         assert_eq!(tries(address(1)), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn strangers_do_not_keep_out_whose_name_it_is() {
+        let attempts = Attempts::new();
+        let home: IpAddr = "2001:db8:1::7".parse().expect("an address");
+        attempts.got_in(home, "Anna", at(0));
+        while attempts.may_try([198, 51, 100, rand::random()].into(), "anna", at(1)) {
+            tokio::task::yield_now().await;
+        }
+        let neighbour = "2001:db8:1::8".parse().expect("an address");
+        let life = i64::try_from(limits::KNOWN_ADDRESS_LIFE.as_secs()).expect("days");
+        for (address, name, second, expected) in [
+            (home, "anna", 1, true),
+            (neighbour, " ANNA ", life - 1, true),
+            (home, "anna", life, false),
+            (address(1), "anna", 1, false),
+            (home, "bob", 1, true),
+        ] {
+            let may = attempts.may_try(address, name, at(second));
+            assert_eq!(may, expected, "{name} at {address}, {second}");
+        }
+        // What is tried at home counts against it all the same.
+        let tries = (0..1_000).filter(|_| attempts.may_try(home, "anna", at(1)));
+        assert_eq!(tries.count() + 4, limits::ATTEMPTS_PER_ADDRESS as usize);
+        assert!(!attempts.may_try(home, "bob", at(1)));
     }
 
     #[tokio::test(start_paused = true)]

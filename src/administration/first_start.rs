@@ -2,10 +2,10 @@
 
 use anyhow::Context as _;
 use ipnet::IpNet;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::settings::Difference;
-use super::{Actor, api_tokens};
+use super::{Actor, api_tokens, opened_by};
 use crate::boot::Secret;
 use crate::settings::next_hop::ServerAddress;
 use crate::settings::{FieldErrors, Settings, Written};
@@ -83,6 +83,12 @@ pub async fn settings(store: &Store, first_start: &FirstStart) -> anyhow::Result
     let settings = first_start
         .settings()
         .context("the first start's settings do not hold")?;
+    if let Some(networks) = opened_by(&settings.trusted_networks, &[]) {
+        warn!(
+            networks,
+            "FASTPATH_TRUSTED_NETWORKS makes this an open relay: everybody who reaches it may send to anywhere"
+        );
+    }
     let actor = Actor::command("serve");
     // Before the settings: while there are none, the next start is the first one again.
     if let Some(token) = &first_start.api_token {

@@ -13,8 +13,8 @@ use crate::accounts::{AccountId, Busy, RecoveryCode, Token, TokenHash};
 use crate::boot::Secret;
 use crate::limits;
 use crate::store::{
-    AccessError, NewSession, ReadError, Refusal, SecondFactor, StoreError, StoredAccount,
-    StoredSession,
+    AccessError, AuditFilter, NewSession, ReadError, Refusal, SecondFactor, StoreError,
+    StoredAccount, StoredSession,
 };
 
 /// Why somebody did not get in.
@@ -68,7 +68,33 @@ pub(super) struct Ticket {
     since: Timestamp,
 }
 
+/// How the audit calls it.
+const LOGGED_IN: &str = "logged in";
+
 impl Accounts {
+    /// Lets the tries know where people got in of late, as the audit tells it: a restart under attack
+    /// must not keep them out.
+    pub(super) async fn remember_known_addresses(&self, now: Timestamp) -> Result<(), ReadError> {
+        let filter = AuditFilter {
+            action: LOGGED_IN.to_owned(),
+            ..AuditFilter::default()
+        };
+        let newest = self
+            .store
+            .audit_search(&filter, None, limits::PAGE_ITEMS_MAX);
+        // The oldest first, so that the last time counts.
+        for entry in newest.await?.into_iter().rev() {
+            let address = entry.from.and_then(|address| address.parse().ok());
+            if let Some(address) = address
+                && entry.action == LOGGED_IN
+                && !is_over(entry.at, limits::KNOWN_ADDRESS_LIFE, now)
+            {
+                self.attempts.got_in(address, &entry.who, entry.at);
+            }
+        }
+        Ok(())
+    }
+
     /// The first step. It is as much work for a name that nobody has.
     ///
     /// # Errors
@@ -80,7 +106,7 @@ impl Accounts {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Entrance, LoginError> {
-        if !self.attempts.may_try(address, name) {
+        if !self.attempts.may_try(address, name, now) {
             warn!(%address, "too many tries to log in");
             return Err(LoginError::TooManyAttempts);
         }
@@ -174,9 +200,10 @@ impl Accounts {
             at: now,
             address,
         };
-        let note = actor.did("logged in", None, Some(json!({"with": with})));
+        let note = actor.did(LOGGED_IN, None, Some(json!({"with": with})));
         match self.store.begin_session(session, note).await {
             Ok(()) => {
+                self.attempts.got_in(address, &account.name, now);
                 info!(%actor, with, "logged in");
                 Ok(Entered { token })
             }

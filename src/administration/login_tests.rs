@@ -209,3 +209,74 @@ async fn tries_are_limited_for_passwords_and_codes() {
     }
     assert!(codes >= limits::CODES_PER_ACCOUNT && passwords >= limits::ATTEMPTS_PER_NAME);
 }
+
+/// Has strangers, each from another address, use up the tries of a name.
+async fn exhaust(scene: &Scene, name: &str) {
+    let mut tries = 0;
+    loop {
+        let stranger = [198, 51, 100, tries].into();
+        let entrance = scene
+            .accounts
+            .log_in(name, "guess".into(), stranger, noon());
+        match entrance.await {
+            Err(LoginError::TooManyAttempts) => return,
+            Err(LoginError::Wrong) => tries += 1,
+            other => panic!("{other:?}"),
+        }
+        // A slow machine earns another try now and then.
+        let most = 2 * limits::ATTEMPTS_PER_NAME;
+        assert!(u32::from(tries) <= most, "nobody stops it");
+    }
+}
+
+#[tokio::test]
+async fn strangers_do_not_keep_out_who_got_in_before() {
+    let scene = Scene::new().await;
+    scene.account("anna", Role::Administrator).await;
+    let log_in = async |scene: &Scene, password: &str, address| {
+        // The audit tells the time by the clock.
+        let (accounts, now) = (&scene.accounts, Timestamp::now());
+        accounts.log_in("Anna", password.into(), address, now).await
+    };
+    let entered = log_in(&scene, PASSWORD, ADDRESS).await;
+    assert!(matches!(entered, Ok(Entrance::Entered(_))), "{entered:?}");
+    exhaust(&scene, "anna").await;
+    let entered = log_in(&scene, PASSWORD, ADDRESS).await;
+    assert!(matches!(entered, Ok(Entrance::Entered(_))), "{entered:?}");
+
+    // The audit remembers it across a restart.
+    let scene = scene.restart().await;
+    exhaust(&scene, "anna").await;
+    let entered = log_in(&scene, PASSWORD, ADDRESS).await;
+    assert!(matches!(entered, Ok(Entrance::Entered(_))), "{entered:?}");
+
+    // Wrong guesses at home count against the address, and are stopped there.
+    let mut guesses = 0;
+    while !matches!(
+        log_in(&scene, "guess", ADDRESS).await,
+        Err(LoginError::TooManyAttempts)
+    ) {
+        guesses += 1;
+        assert!(
+            guesses <= 2 * limits::ATTEMPTS_PER_ADDRESS,
+            "nobody stops it"
+        );
+    }
+    assert!(guesses + 1 >= limits::ATTEMPTS_PER_ADDRESS, "{guesses}");
+}
+
+#[tokio::test]
+async fn a_stranger_learns_nothing_from_having_to_wait() {
+    let scene = Scene::new().await;
+    scene.account("anna", Role::Administrator).await;
+    exhaust(&scene, "anna").await;
+    exhaust(&scene, "nobody").await;
+    // Without a store whatever is looked up or checked fails otherwise: there is no work to tell by.
+    let accounts = scene.without_store().await;
+    let stranger = IpAddr::from([203, 0, 113, 1]);
+    for (name, password) in [("anna", PASSWORD), ("anna", "guess"), ("nobody", "guess")] {
+        let entrance = accounts.log_in(name, password.into(), stranger, noon());
+        let refused = entrance.await.expect_err("they wait");
+        assert_eq!(refused.to_string(), "too many tries; wait a minute");
+    }
+}

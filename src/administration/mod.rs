@@ -12,6 +12,7 @@ pub mod own_account;
 pub mod queue;
 pub mod restore;
 pub mod settings;
+mod settings_check;
 pub mod settings_file;
 pub mod setup;
 pub mod smtp_logins;
@@ -31,6 +32,7 @@ pub use first_start::FirstStart;
 pub use login::{Entered, Entrance, LoginError};
 pub use own_account::Login;
 pub use settings::{Administration, ChangeError};
+pub use settings_check::{OpenRelay, opened_by};
 pub use setup::SetupKey;
 pub use smtp_logins::{SmtpLoginError, SmtpLogins};
 

@@ -199,9 +199,10 @@ impl Accounts {
         actor: &Actor,
     ) -> Result<StoredAccount, AccountError> {
         let account = self.own(login).await?;
-        let may_try = actor
-            .from
-            .is_none_or(|address| self.attempts.may_try(address, &account.name));
+        let may_try = actor.from.is_none_or(|address| {
+            let attempts = &self.attempts;
+            attempts.may_try(address, &account.name, Timestamp::now())
+        });
         if !may_try {
             warn!(%actor, "too many tries of the current password");
             return Err(AccountError::TooManyAttempts);

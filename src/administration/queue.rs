@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::{Actor, Administration, ChangeError};
+use super::{Actor, Administration, ChangeError, OpenRelay};
 use crate::limits;
 use crate::message::RowId;
 use crate::queue::{Action, Queue};
@@ -165,5 +165,7 @@ pub async fn set_paused(
             json!(names),
         )]))
     };
-    administration.change_with(patch, actor).await
+    administration
+        .change_with(patch, OpenRelay::ELSEWHERE, actor)
+        .await
 }

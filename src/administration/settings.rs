@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Actor;
+use super::settings_check::{self, OpenRelay};
 use crate::limits;
 use crate::settings::{Current, FieldErrors, Publisher, SHOWN, Settings, Written};
 use crate::store::{AuditEntry, Store, StoreError};
-use crate::tls::{CertificateFiles, TlsError};
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +56,7 @@ impl Administration {
     }
 
     /// Changes the fields of `patch`, and gives the settings as they are then. A patch that changes
-    /// nothing leaves no trace.
+    /// nothing leaves no trace; one that makes an open relay is refused.
     ///
     /// # Errors
     /// When a field does not hold, or the store does not take it; nothing is changed then.
@@ -66,23 +65,26 @@ impl Administration {
         patch: Map<String, Value>,
         actor: Actor,
     ) -> Result<Arc<Settings>, ChangeError> {
-        self.change_with(move |_| Ok(patch), actor).await
+        self.change_with(move |_| Ok(patch), OpenRelay::ELSEWHERE, actor)
+            .await
     }
 
     /// Like [`Self::change`], with a patch that is made from the settings as they are when it is this
     /// change's turn: who replaces a part of a field loses nothing of what others changed meanwhile.
+    /// An open relay is made only when it is meant.
     ///
     /// # Errors
     /// Likewise, and what `patch` finds wrong.
     pub async fn change_with(
         self: &Arc<Self>,
         patch: impl FnOnce(&Settings) -> Result<Map<String, Value>, FieldErrors> + Send + 'static,
+        open_relay: OpenRelay,
         actor: Actor,
     ) -> Result<Arc<Settings>, ChangeError> {
         // On a task of its own: a request that is given up half-way must not leave settings that are
         // stored but not in force.
         let administration = Arc::clone(self);
-        tokio::spawn(async move { administration.apply(patch, &actor).await })
+        tokio::spawn(async move { administration.apply(patch, open_relay, &actor).await })
             .await
             .unwrap_or(Err(ChangeError::Interrupted))
     }
@@ -90,6 +92,7 @@ impl Administration {
     async fn apply(
         &self,
         patch: impl FnOnce(&Settings) -> Result<Map<String, Value>, FieldErrors>,
+        open_relay: OpenRelay,
         actor: &Actor,
     ) -> Result<Arc<Settings>, ChangeError> {
         let _turn = self.turn.lock().await;
@@ -101,13 +104,9 @@ impl Administration {
         let Some(difference) = Difference::between(before.written(), after.written()) else {
             return Ok(before);
         };
-        if let Some(files) = after.certificate_files()
-            && before.certificate_files().as_ref() != Some(&files)
-        {
-            certificate_is_usable(files)
-                .await
-                .map_err(ChangeError::Invalid)?;
-        }
+        settings_check::check(before.written(), after.written(), open_relay)
+            .await
+            .map_err(ChangeError::Invalid)?;
         let fields = difference.fields();
         let entry = difference.audited("settings changed", actor);
         self.store.save_settings(after.written(), entry).await?;
@@ -162,30 +161,6 @@ impl Administration {
             Err(errors) => warn!(%errors, "the stored settings do not hold; they stay as they are"),
         }
     }
-}
-
-/// Loads a certificate before it is stored: one that cannot be used would be noticed only when clients
-/// are turned away.
-async fn certificate_is_usable(files: CertificateFiles) -> Result<(), FieldErrors> {
-    let key = files.key.clone();
-    let checking = tokio::task::spawn_blocking(move || files.check());
-    let mut errors = FieldErrors::default();
-    match timeout(limits::CERTIFICATE_WAIT, checking).await {
-        Ok(Ok(Ok(()))) => {}
-        Ok(Ok(Err(error))) => {
-            let is_the_key = matches!(&error, TlsError::File { path, .. } if *path == key);
-            let field = if is_the_key {
-                "tls_key_file"
-            } else {
-                "tls_certificate_file"
-            };
-            errors.add(field, error.to_string());
-        }
-        Ok(Err(_)) | Err(_) => {
-            errors.add("tls_certificate_file", "the files cannot be read in time");
-        }
-    }
-    errors.into_result()
 }
 
 /// The fields that two settings differ in.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Actor;
 use super::settings::{Difference, fields_of};
+use super::settings_check::{self, OpenRelay};
 use crate::settings::{FieldErrors, SHOWN, Settings, Written};
 use crate::store::{DatabaseCopy, OpenError, SettingsBeside, StoreError};
 
@@ -59,10 +60,12 @@ pub async fn export(data_directory: &Path) -> Result<String, SettingsFileError> 
 /// [`follow_store`](super::Administration::follow_store).
 ///
 /// # Errors
-/// When `text` does not hold as a whole, or was not stored; nothing is changed then.
+/// When `text` does not hold as a whole, makes an open relay that is not meant, names a certificate
+/// that cannot be used, or was not stored; nothing is changed then.
 pub async fn import(
     data_directory: &Path,
     text: &str,
+    open_relay: OpenRelay,
     actor: &Actor,
 ) -> Result<Vec<String>, SettingsFileError> {
     let file = read(text)?;
@@ -72,6 +75,9 @@ pub async fn import(
     if *after.written() == before {
         return Ok(Vec::new());
     }
+    settings_check::check(&before, after.written(), open_relay)
+        .await
+        .map_err(SettingsFileError::Fields)?;
     let difference = Difference::between(&before, after.written()).unwrap_or_default();
     let changed = difference.fields();
     let audit = difference.audited("settings imported", actor);
@@ -201,7 +207,7 @@ mod tests {
         let opened = Store::open(place.path(), &spool, Timestamp::now()).await;
         let (store, writers) = opened.expect("a store");
         let actor = Actor::command("admin");
-        let import = |text| import(place.path(), text, &actor);
+        let import = |text| import(place.path(), text, OpenRelay::Meant, &actor);
         let error = import("retries_max = 7").await.expect_err("never started");
         assert!(matches!(error, SettingsFileError::Missing), "{error}");
         first_start::settings(&store, &FirstStart::default())
@@ -214,6 +220,52 @@ mod tests {
         assert_eq!(newest[0].action, "settings imported");
         let before = serde_json::json!({"keep_trail": true, "retries_max": 0});
         assert_eq!(newest[0].before, Some(before));
+        assert!(store.close(writers).await);
+    }
+
+    #[tokio::test]
+    async fn an_import_is_checked_as_a_change_in_the_browser_is() {
+        let place = tempfile::tempdir().expect("a directory");
+        let spool = Spool::open(place.path().join("spool"), "boot").expect("a spool");
+        let opened = Store::open(place.path(), &spool, Timestamp::now()).await;
+        let (store, writers) = opened.expect("a store");
+        let started = first_start::settings(&store, &FirstStart::default()).await;
+        started.expect("stored");
+        let actor = Actor::command("admin");
+        let unsaid = OpenRelay::Unsaid { how: "say so" };
+        let everybody = "trusted_networks = [\"0.0.0.0/0\"]";
+        let no_files = "tls_certificate_file = \"/none/a.pem\"\ntls_key_file = \"/none/b.pem\"";
+        for (text, open_relay, problem) in [
+            (
+                everybody,
+                unsaid,
+                Some("trusted_networks: 0.0.0.0/0 makes this an open relay: say so"),
+            ),
+            (everybody, OpenRelay::Meant, None),
+            // It is one already; that something else changes is no new question.
+            (
+                "trusted_networks = [\"0.0.0.0/0\"]\nretries_max = 3",
+                unsaid,
+                None,
+            ),
+            (
+                no_files,
+                OpenRelay::Meant,
+                Some("tls_certificate_file: /none/a.pem: "),
+            ),
+        ] {
+            let imported = import(place.path(), text, open_relay, &actor).await;
+            match (imported, problem) {
+                (Ok(changed), None) => assert!(!changed.is_empty(), "{text}"),
+                (Err(SettingsFileError::Fields(errors)), Some(problem)) => {
+                    assert!(errors.to_string().starts_with(problem), "{errors}");
+                    assert_eq!(errors.0.len(), 1, "{errors}");
+                }
+                (imported, _) => panic!("{text}: {imported:?}"),
+            }
+        }
+        let stored = store.load_settings().await.expect("readable");
+        assert_eq!(stored.expect("there are some").retries_max, 3);
         assert!(store.close(writers).await);
     }
 

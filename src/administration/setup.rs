@@ -88,7 +88,7 @@ impl Accounts {
         if !self.setup_is_open().await? {
             return Err(AccountError::Refused(Refusal::SetupIsDone));
         }
-        if !self.attempts.may_try(address, SETUP) {
+        if !self.attempts.may_try(address, SETUP, now) {
             warn!(%address, "too many tries to set up");
             return Err(AccountError::TooManyAttempts);
         }

@@ -52,6 +52,12 @@ impl Scene {
         Self::over(self.directory).await
     }
 
+    /// Closes the store under the accounts: nothing can be looked up any more.
+    pub(super) async fn without_store(self) -> Arc<Accounts> {
+        assert!(self.store.close(self.writers).await, "it closes in time");
+        self.accounts
+    }
+
     /// An account with the password that holds.
     pub(super) async fn account(&self, name: &str, role: Role) {
         let actor = Actor::command("test");

@@ -9,8 +9,8 @@ use clap::{Args, Subcommand};
 use super::environment::Environment;
 use super::failure::{Exit, Failure};
 use super::{options, serve};
-use crate::administration::Actor;
 use crate::administration::settings_file::{self, SettingsFileError};
+use crate::administration::{Actor, OpenRelay};
 use crate::limits;
 use crate::store::OpenError;
 
@@ -48,6 +48,9 @@ struct Import {
     /// Where from; - for the standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// An open relay is meant: trusted networks may let everybody send to anywhere
+    #[arg(long)]
+    open_relay: bool,
     /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
     #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
@@ -79,8 +82,15 @@ fn import(written: &Import, environment: &Environment) -> Result<(), Failure> {
     let text = read(&written.file)
         .map_err(|error| Failure::io(format!("{}: {error}", written.file.display())))?;
     let actor = Actor::command("admin");
+    let open_relay = match written.open_relay {
+        true => OpenRelay::Meant,
+        false => OpenRelay::Unsaid {
+            how: "give --open-relay if that is meant",
+        },
+    };
+    let importing = settings_file::import(&data_directory, &text, open_relay, &actor);
     let changed = serve::runtime()?
-        .block_on(settings_file::import(&data_directory, &text, &actor))
+        .block_on(importing)
         .map_err(|error| match error {
             SettingsFileError::Open(_)
             | SettingsFileError::Store(_)

@@ -27,6 +27,7 @@ mod history_prune;
 mod history_read;
 mod history_rows;
 mod history_search;
+mod history_size;
 mod history_source;
 mod insert;
 mod load;
@@ -70,6 +71,7 @@ pub use history_prune::Pruned;
 pub use history_rows::{
     AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, TrailEvent, TrailOfMessage,
 };
+pub use history_size::TrailSize;
 pub use queue_choice::Choice;
 pub use queue_detail::{QueuedRecipient, SourceStart};
 pub use queue_figures::{NextHopBacklog, QueueFigures, QueueOverview, QueueSize};

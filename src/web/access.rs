@@ -77,9 +77,28 @@ async fn with_token(
     })
 }
 
+/// Whether a request shows that somebody is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    /// Somebody opened a page or sent a form.
+    Somebody,
+    /// The browser asked by itself, while perhaps nobody sat at it.
+    Unknown,
+}
+
 /// The pages: for visitors who are logged in and may do as much; the others are shown the way in.
-pub(super) async fn pages(
-    State((context, role)): State<Door>,
+pub(super) async fn pages(State(door): State<Door>, request: Request, next: Next) -> Response {
+    with_session(door, Presence::Somebody, request, next).await
+}
+
+/// What browsers ask for by themselves: the same, but it does not keep a session alive.
+pub(super) async fn watched(State(door): State<Door>, request: Request, next: Next) -> Response {
+    with_session(door, Presence::Unknown, request, next).await
+}
+
+async fn with_session(
+    (context, role): Door,
+    presence: Presence,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -87,13 +106,18 @@ pub(super) async fn pages(
     let shown = cookies::shown(request.headers(), origin);
     let session = match session(&context, shown).await {
         Ok(Some(session)) => session,
-        Ok(None) => return way_in(&context, wanted(&request)).await,
+        Ok(None) => {
+            let wanted = wanted(&request).filter(|_| presence == Presence::Somebody);
+            return way_in(&context, wanted).await;
+        }
         Err(error) => return PageError::from(error).into_response(),
     };
     if session.role < role {
         return PageError::from(ApiError::RoleNeeded(role)).into_response();
     }
-    context.accounts.saw(&session, Timestamp::now());
+    if presence == Presence::Somebody {
+        context.accounts.saw(&session, Timestamp::now());
+    }
     let extensions = request.extensions_mut();
     extensions.insert(Login {
         account: session.account,

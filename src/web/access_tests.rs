@@ -15,6 +15,7 @@ const OPERATOR: Needs = Needs::Login(Role::Operator);
 const OPERATOR_TOKEN: Needs = Needs::Token(Role::Operator);
 const ADMINISTRATOR_TOKEN: Needs = Needs::Token(Role::Administrator);
 const VIEWER: Needs = Needs::Login(Role::Viewer);
+const WATCHING: Needs = Needs::Watching(Role::Viewer);
 const VIEWER_TOKEN: Needs = Needs::Token(Role::Viewer);
 
 /// Every method of every path, with what it must ask for. A route that stands in the route table and
@@ -33,7 +34,8 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("GET /metrics", Needs::Collector),
     // Everybody who is logged in: figures, queue and trail, and their own account.
     ("GET /", VIEWER),
-    ("GET /events", VIEWER),
+    ("GET /renewed", WATCHING),
+    ("GET /events", WATCHING),
     ("GET /queue", VIEWER),
     ("GET /queue/{id}", VIEWER),
     ("GET /messages", VIEWER),
@@ -198,8 +200,10 @@ impl Outcome {
         };
         match (needs, who) {
             (Needs::Nothing, _) | (Needs::Collector, Who::Token(_)) => Self::LetIn,
-            (Needs::Login(needed), Who::LoggedIn(role)) => by_role(role, needed),
-            (Needs::Login(_), _) => Self::ShownTheWay,
+            (Needs::Login(needed) | Needs::Watching(needed), Who::LoggedIn(role)) => {
+                by_role(role, needed)
+            }
+            (Needs::Login(_) | Needs::Watching(_), _) => Self::ShownTheWay,
             (Needs::Token(needed), Who::Token(Scope::ReadOnly)) => by_role(Role::Viewer, needed),
             (Needs::Token(needed), Who::Token(Scope::ReadWrite)) => {
                 by_role(Role::Administrator, needed)
@@ -312,11 +316,38 @@ async fn people_are_shown_the_way_in() {
     for (request, location) in [
         ("GET /", "/login"),
         ("GET /account?done=off", "/login?to=/account%3Fdone%3Doff"),
+        ("GET /renewed?range=day", "/login"),
         ("POST /account/password", "/login"),
     ] {
         let answer = face.ask(ELSEWHERE, request, &[], "").await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{request}");
         assert_eq!(answer.location(), location, "{request}");
+    }
+    face.close().await;
+}
+
+#[tokio::test]
+async fn what_a_browser_asks_for_by_itself_keeps_no_session_alive() {
+    let face = Face::open(Ok(())).await;
+    let came = Timestamp::now() - SignedDuration::from_mins(30);
+    let cookie = face.cookie_since(Role::Viewer, came).await;
+    let token = cookie.rsplit('=').next().expect("a token");
+    let token = TokenHash::of(token);
+    for (request, is_use) in [
+        ("GET /events", false),
+        ("GET /renewed?range=day", false),
+        ("HEAD /renewed", false),
+        ("GET /?range=day", true),
+    ] {
+        let response = face.send(ELSEWHERE, request, &[&cookie], "").await;
+        assert_eq!(response.status(), StatusCode::OK, "{request}");
+        let store = &face.context.store;
+        let settled = store.settle(Vec::new(), Vec::new()).await;
+        settled.expect("the writer answers");
+        let session = store.session(&token).await.expect("readable");
+        let seen_at = session.expect("it is there").seen_at;
+        let is_later = seen_at.duration_since(came) > SignedDuration::from_mins(1);
+        assert_eq!(is_later, is_use, "{request}");
     }
     face.close().await;
 }

@@ -3,7 +3,8 @@
 //!
 //! Plain HTML that is right when it arrives. With a script the [`figures`] follow the appliance by
 //! themselves and the rest is asked for again now and then; without one the page reloads itself, and
-//! `?refresh=off` keeps it still for whoever reads slowly.
+//! `?refresh=off` keeps it still for whoever reads slowly. What browsers do by themselves goes to a path
+//! of its own ([`RENEWED`]): a dashboard that nobody sits at keeps no session alive.
 
 mod cards;
 mod figures;
@@ -29,6 +30,8 @@ use cards::{ApplianceCard, NextHopsCard, QueueCard, ReasonRow};
 pub(super) use figures::{LiveFigures, Surroundings};
 use traffic::Traffic;
 
+/// Where a browser that nobody touches asks for the page again.
+pub(super) const RENEWED: &str = "/renewed";
 /// Without a script the page reloads itself this often.
 const REFRESH_SECONDS: u32 = 10;
 
@@ -77,7 +80,9 @@ pub(super) async fn page(
         figures.headline.ratio.clone(),
     );
     let keeps_still = options.refresh.as_deref() == Some("off");
-    frame.refresh = (!keeps_still).then_some(REFRESH_SECONDS);
+    let range = options.range.as_str();
+    frame.refresh =
+        (!keeps_still).then(|| format!("{REFRESH_SECONDS}; url={RENEWED}?range={range}"));
     render(&Dashboard {
         alerts: AlertList::of(&context),
         reasons: cards::reasons(&live.windows.day, now),

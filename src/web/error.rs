@@ -2,14 +2,15 @@
 
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracing::error;
 
-use crate::accounts::Role;
+use crate::accounts::{Busy, Role};
 use crate::administration::queue::ActionError;
 use crate::administration::{AccountError, ChangeError, SmtpLoginError};
+use crate::limits;
 use crate::settings::FieldErrors;
 use crate::store::{ReadError, Refusal, StoreError};
 
@@ -37,9 +38,12 @@ pub(super) enum ApiError {
     /// The queue changed since the caller looked.
     #[error("{0}")]
     Conflict(String),
-    /// Too much of it at this moment; a later try may work.
+    /// The caller has tried too often; a later try may work.
     #[error("{0}")]
-    NotNow(String),
+    TooOften(String),
+    /// Too many passwords are being set or checked, by whomever; a try in a moment may work.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The body exceeds the limit.
     #[error("the body is too large")]
     TooLarge,
@@ -61,11 +65,24 @@ impl ApiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::NotNow(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Trouble(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) | Self::Trouble(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
+    }
+
+    /// The fields of the header that go with the status.
+    pub(super) fn header(&self) -> HeaderMap {
+        let field = match self {
+            Self::TokenNeeded => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Self::Busy(_) => (
+                header::RETRY_AFTER,
+                limits::PASSWORD_RETRY_AFTER.as_secs().into(),
+            ),
+            _ => return HeaderMap::new(),
+        };
+        HeaderMap::from_iter([field])
     }
 }
 
@@ -79,14 +96,7 @@ impl IntoResponse for ApiError {
         if let Self::Trouble(cause) = &self {
             error!(cause = format!("{cause:#}"), "a request failed");
         }
-        let mut response = (status, Json(body)).into_response();
-        if status == StatusCode::UNAUTHORIZED {
-            let scheme = HeaderValue::from_static("Bearer");
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, scheme);
-        }
-        response
+        (status, self.header(), Json(body)).into_response()
     }
 }
 
@@ -131,9 +141,8 @@ impl From<SmtpLoginError> for ApiError {
         match error {
             SmtpLoginError::Invalid(errors) => Self::Fields(errors),
             SmtpLoginError::Unknown => Self::NotFound,
-            SmtpLoginError::Busy(_) | SmtpLoginError::Store(_) | SmtpLoginError::Interrupted => {
-                Self::Trouble(error.into())
-            }
+            SmtpLoginError::Busy(busy) => busy.into(),
+            SmtpLoginError::Store(_) | SmtpLoginError::Interrupted => Self::Trouble(error.into()),
         }
     }
 }
@@ -155,11 +164,32 @@ impl From<AccountError> for ApiError {
                 Refusal::NoSuchAccount | Refusal::NoSuchToken | Refusal::SetupIsDone,
             ) => Self::NotFound,
             AccountError::Refused(refusal) => Self::Conflict(refusal.to_string()),
-            AccountError::TooManyAttempts | AccountError::Busy(_) => {
-                Self::NotNow(error.to_string())
-            }
+            AccountError::TooManyAttempts => Self::TooOften(error.to_string()),
+            AccountError::Busy(busy) => busy.into(),
             AccountError::Store(error) => error.into(),
             AccountError::Read(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_meets_no_place_for_a_password_is_told_when_to_come_back() {
+        for (error, status, retry_after) in [
+            (AccountError::Busy(Busy).into(), 503, Some("5")),
+            (SmtpLoginError::Busy(Busy).into(), 503, Some("5")),
+            (AccountError::TooManyAttempts.into(), 429, None),
+            (ApiError::NotFound, 404, None),
+        ] {
+            let what = format!("{error:?}");
+            let answer = ApiError::into_response(error);
+            assert_eq!(answer.status().as_u16(), status, "{what}");
+            let found = answer.headers().get(header::RETRY_AFTER);
+            let found = found.map(|value| value.to_str().expect("ASCII"));
+            assert_eq!(found, retry_after, "{what}");
         }
     }
 }

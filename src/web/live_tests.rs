@@ -5,6 +5,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::accounts::Role;
+use crate::administration::{AccountChange, Actor};
 use crate::web::testing::{ELSEWHERE, Face, LOOPBACK};
 
 /// Far longer than anything here takes.
@@ -110,15 +111,55 @@ async fn a_silent_feed_shows_that_it_lives() {
     assert!(next_event(&mut newest).await.is_none());
 }
 
+/// Reads a stream to its end.
+async fn ends(mut body: Body) {
+    let reading = async { while piece(&mut body).await.is_some() {} };
+    timeout(PATIENCE, reading).await.expect("it ends");
+}
+
 #[tokio::test]
-async fn who_has_logged_out_listens_no_more() {
+async fn a_stream_ends_with_its_session() {
+    enum End {
+        LoggedOut,
+        AnotherRole,
+        Removed,
+        /// Nobody touched the browser for as long as a session lasts.
+        Idle,
+    }
     let face = Face::open(Ok(())).await;
-    let cookie = face.cookie_of(Role::Viewer).await;
-    let answer = face.send(ELSEWHERE, "GET /events", &[&cookie], "").await;
-    let mut body = answer.into_body();
-    assert!(piece(&mut body).await.is_some());
-    let out = face.submit("/logout", &cookie, "").await;
-    assert_eq!(out.status, StatusCode::SEE_OTHER);
-    while piece(&mut body).await.is_some() {}
+    for end in [End::LoggedOut, End::AnotherRole, End::Removed, End::Idle] {
+        let idle = jiff::SignedDuration::try_from(limits::SESSION_IDLE).expect("an hour");
+        let seen_at = match end {
+            End::Idle => Timestamp::now() - idle + jiff::SignedDuration::from_secs(2),
+            _ => Timestamp::now(),
+        };
+        let cookie = face.cookie_since(Role::Operator, seen_at).await;
+        let answer = face.send(ELSEWHERE, "GET /events", &[&cookie], "").await;
+        let mut body = answer.into_body();
+        assert!(piece(&mut body).await.is_some());
+        let (accounts, actor) = (&face.context.accounts, Actor::command("test"));
+        match end {
+            End::LoggedOut => {
+                let out = face.submit("/logout", &cookie, "").await;
+                assert_eq!(out.status, StatusCode::SEE_OTHER);
+            }
+            End::AnotherRole => {
+                for role in [Role::Viewer, Role::Operator] {
+                    let change = AccountChange {
+                        role: Some(role),
+                        ..AccountChange::default()
+                    };
+                    let changed = accounts.amend("operator", change, &actor).await;
+                    changed.expect("changed");
+                }
+            }
+            End::Removed => {
+                let removed = accounts.remove("operator", &actor).await;
+                removed.expect("removed");
+            }
+            End::Idle => {}
+        }
+        ends(body).await;
+    }
     face.close().await;
 }

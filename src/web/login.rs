@@ -126,7 +126,8 @@ pub(super) async fn submit(
         Err(LoginError::Read(error)) => return Err(error.into()),
         Err(error) => {
             let status = match error {
-                LoginError::TooManyAttempts | LoginError::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+                LoginError::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+                LoginError::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::UNPROCESSABLE_ENTITY,
             };
             let keeps_ticket = !matches!(error, LoginError::Expired);

@@ -47,8 +47,9 @@ pub(super) struct Frame {
     pub(super) is_readable_on_the_way: bool,
     /// How many alerts there are.
     pub(super) alerts: usize,
-    /// The page loads itself again after so many seconds, when it has no script to do better.
-    pub(super) refresh: Option<u32>,
+    /// After how many seconds the page loads itself again, and from where, when it has no script to do
+    /// better: as `http-equiv="refresh"` says it.
+    pub(super) refresh: Option<String>,
 }
 
 impl Frame {
@@ -125,7 +126,7 @@ struct ErrorPage {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        let status = self.0.status();
+        let (status, header) = (self.0.status(), self.0.header());
         if let ApiError::Trouble(cause) = &self.0 {
             error!(cause = format!("{cause:#}"), "a page failed");
         }
@@ -136,8 +137,8 @@ impl IntoResponse for PageError {
             words: self.0.to_string(),
         };
         match page.render() {
-            Ok(html) => (status, Html(html)).into_response(),
-            Err(_) => (status, page.words).into_response(),
+            Ok(html) => (status, header, Html(html)).into_response(),
+            Err(_) => (status, header, page.words).into_response(),
         }
     }
 }

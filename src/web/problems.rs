@@ -26,11 +26,13 @@ impl Problems {
                 ..Self::default()
             }),
             other => match ApiError::from(other) {
-                error @ (ApiError::Conflict(_) | ApiError::NotNow(_)) => Ok(Self {
-                    status: Some(error.status()),
-                    general: Some(error.to_string()),
-                    ..Self::default()
-                }),
+                error @ (ApiError::Conflict(_) | ApiError::TooOften(_) | ApiError::Busy(_)) => {
+                    Ok(Self {
+                        status: Some(error.status()),
+                        general: Some(error.to_string()),
+                        ..Self::default()
+                    })
+                }
                 error => Err(error.into()),
             },
         }

@@ -20,6 +20,8 @@ pub(super) enum Needs {
     Nothing,
     /// A browser that is logged in, as somebody who may do what this role may.
     Login(Role),
+    /// The same for what browsers ask for by themselves: it does not keep the login alive.
+    Watching(Role),
     /// An API token that may do what this role may.
     Token(Role),
     /// Something that collects metrics: any API token, this machine, or a trusted network.
@@ -43,6 +45,11 @@ pub(super) fn open(path: &'static str) -> Route {
 /// A page for people who may do what `role` may.
 pub(super) fn page(role: Role, path: &'static str) -> Route {
     Route::new(path, Needs::Login(role))
+}
+
+/// What browsers of people who may do what `role` may ask for by themselves.
+pub(super) fn watched(role: Role, path: &'static str) -> Route {
+    Route::new(path, Needs::Watching(role))
 }
 
 /// A part of the API for programs that may do what `role` may.
@@ -105,6 +112,9 @@ impl Route {
             Needs::Login(role) => self
                 .answers
                 .route_layer(from_fn_with_state(door(role), access::pages)),
+            Needs::Watching(role) => self
+                .answers
+                .route_layer(from_fn_with_state(door(role), access::watched)),
             Needs::Token(role) => self
                 .answers
                 .route_layer(from_fn_with_state(door(role), access::api)),

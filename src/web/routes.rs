@@ -13,7 +13,7 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
-use super::route::{Route, api, metrics, open, page};
+use super::route::{Route, api, metrics, open, page, watched};
 use super::{
     Context, account, accounts, alert_settings, api, api_tokens, assets, audit, dashboard, health,
     live, login, message, messages, metrics, origin, own_account, queue, settings, setup,
@@ -35,7 +35,8 @@ pub(super) fn table() -> Vec<Route> {
         metrics("/metrics").get(metrics::page),
         //
         page(Viewer, "/").get(dashboard::page),
-        page(Viewer, "/events").get(live::events),
+        watched(Viewer, dashboard::RENEWED).get(dashboard::page),
+        watched(Viewer, "/events").get(live::events),
         page(Viewer, "/queue").get(queue::listing),
         page(Viewer, "/queue/{id}").get(queue::recipient),
         page(Operator, "/queue/{id}/source").get(queue::source),

@@ -83,7 +83,6 @@ struct New {
         (status = 400, body = Problem),
         (status = 409, body = Problem, description = "The name is taken, or there are too many accounts"),
         (status = 422, body = Problems),
-        (status = 429, body = Problem, description = "Too many passwords are set at once: try again"),
     ),
 )]
 pub(in crate::web) async fn create(
@@ -123,7 +122,6 @@ struct Change {
         (status = 404, body = Problem),
         (status = 409, body = Problem, description = "The last administrator stays one"),
         (status = 422, body = Problems),
-        (status = 429, body = Problem, description = "Too many passwords are set at once: try again"),
     ),
 )]
 pub(in crate::web) async fn change(

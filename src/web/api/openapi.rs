@@ -119,7 +119,10 @@ fn ask_for_token(operation: &mut Operation) {
     for (status, description) in [
         ("401", "No token, or a wrong one"),
         ("403", "The token may not do this"),
-        ("503", "The appliance cannot do this now; its log says why"),
+        (
+            "503",
+            "The appliance cannot do this now: it is busy, when there is a Retry-After; otherwise its log says why",
+        ),
     ] {
         let problem = Content::new(Some(Ref::from_schema_name("Problem")));
         let response = ResponseBuilder::new()

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Query, State};
 use serde_json::{Map, Value};
 
-use super::{Problem, Problems, read_json};
+use super::{Pairs, Problem, Problems, read_json};
+use crate::administration::OpenRelay;
 use crate::settings::Written;
 use crate::web::Context;
 use crate::web::access::Visitor;
@@ -43,6 +44,9 @@ fn in_force(context: &Context, written: &Written) -> Written {
     patch,
     path = "/api/v1/settings",
     tag = "settings",
+    params(
+        ("open_relay" = Option<String>, Query, description = "“meant” where trusted_networks are to let everybody send to anywhere; such a change is refused otherwise"),
+    ),
     request_body(content = Written, description = "Any subset of the settings"),
     responses(
         (status = 200, body = Written),
@@ -53,10 +57,26 @@ fn in_force(context: &Context, written: &Written) -> Written {
 pub(in crate::web) async fn change(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Written>, ApiError> {
+    let mut query = Pairs::read(query)?;
+    let open_relay = open_relay(&mut query)?;
+    query.end()?;
     let patch: Map<String, Value> = read_json(&body?)?;
-    let actor = visitor.actor();
-    let settings = context.administration.change(patch, actor).await?;
-    Ok(Json(in_force(&context, settings.written())))
+    let (administration, actor) = (&context.administration, visitor.actor());
+    let changing = administration.change_with(move |_| Ok(patch), open_relay, actor);
+    Ok(Json(in_force(&context, changing.await?.written())))
+}
+
+fn open_relay(query: &mut Pairs) -> Result<OpenRelay, ApiError> {
+    match query.take("open_relay").as_deref() {
+        None => Ok(OpenRelay::Unsaid {
+            how: "repeat the request with ?open_relay=meant if that is meant",
+        }),
+        Some("meant") => Ok(OpenRelay::Meant),
+        Some(_) => Err(ApiError::BadRequest(
+            "open_relay: may only be “meant”".to_owned(),
+        )),
+    }
 }

@@ -7,27 +7,22 @@ use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use ipnet::IpNet;
-use serde_json::Value;
 
 use super::form::{Form, FormBody, Group, Setting, Submission};
 use super::kind::{self, Kind};
-use super::{Answer, Options, check, keep, present, unprocessable};
-use crate::settings::{FieldErrors, Settings, is_for_everybody};
+use super::{Answer, Options, check, keep, present};
+use crate::administration::opened_by;
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::page::{Frame, Page, Section, render};
 
 pub(super) const TITLE: &str = "Access";
 
-const NETWORKS: &str = "trusted_networks";
-/// The box that has to be ticked for an open relay.
-const CONFIRMATION: &str = "open_relay";
-
 const GROUPS: &[Group] = &[Group {
     heading: "Who may relay",
     settings: &[
         Setting {
-            name: NETWORKS,
+            name: "trusted_networks",
             label: "Trusted networks",
             hint: "Clients of these networks may send to anywhere. One a line, like 192.0.2.0/24 or 2001:db8::/32.",
             kind: Kind::Lines(kind::network),
@@ -72,20 +67,10 @@ pub(in crate::web) async fn submit(
 ) -> Answer {
     let submission = Submission::read(body)?;
     let settings = context.administration.settings();
-    let reading = check(GROUPS, &submission, &settings);
-    let opening = in_words(&opening(&settings, reading.changed.get(NETWORKS)));
-    if let Some(networks) = &opening
-        && !submission.has(CONFIRMATION)
-    {
-        let mut form = reading.form;
-        let mut errors = FieldErrors::default();
-        errors.add(
-            NETWORKS,
-            format!("{networks} makes this an open relay: tick the box below if that is meant"),
-        );
-        form.note(errors);
-        return unprocessable(show(&context, visitor, None, form, opening)?);
-    }
+    let typed = check(GROUPS, &submission, &settings).changed;
+    let networks = typed.get("trusted_networks").cloned().unwrap_or_default();
+    let networks: Vec<IpNet> = serde_json::from_value(networks).unwrap_or_default();
+    let opening = opened_by(&networks, &settings.trusted_networks);
     let show =
         |context: &Context, visitor, notice, form| show(context, visitor, notice, form, opening);
     keep(
@@ -99,20 +84,6 @@ pub(in crate::web) async fn submit(
     .await
 }
 
-/// Networks for everybody that are not trusted yet.
-fn opening(settings: &Settings, networks: Option<&Value>) -> Vec<IpNet> {
-    let networks = networks.and_then(Value::as_array).into_iter().flatten();
-    networks
-        .filter_map(|network| network.as_str()?.parse().ok())
-        .filter(|network| is_for_everybody(network) && !settings.trusted_networks.contains(network))
-        .collect()
-}
-
-fn in_words(networks: &[IpNet]) -> Option<String> {
-    let words: Vec<String> = networks.iter().map(IpNet::to_string).collect();
-    (!words.is_empty()).then(|| words.join(" and "))
-}
-
 fn show(
     context: &Context,
     visitor: Visitor,
@@ -121,13 +92,11 @@ fn show(
     opening: Option<String>,
 ) -> Page {
     let settings = context.administration.settings();
-    let mut open = settings.trusted_networks.clone();
-    open.retain(is_for_everybody);
     render(&AccessPage {
         frame: Frame::new(context, visitor, Section::Settings, TITLE),
         notice,
         form,
-        open: in_words(&open),
+        open: opened_by(&settings.trusted_networks, &[]),
         opening,
     })
 }

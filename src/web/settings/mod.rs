@@ -29,7 +29,7 @@ use super::Context;
 use super::access::Visitor;
 use super::error::ApiError;
 use super::page::{Frame, Page, PageError, Section, render};
-use crate::administration::ChangeError;
+use crate::administration::{ChangeError, OpenRelay};
 use crate::settings::{FieldErrors, Settings};
 
 /// A page in the navigation of the settings.
@@ -105,6 +105,19 @@ fn check(groups: &'static [Group], submission: &Submission, settings: &Settings)
     reading
 }
 
+/// The box of a form that has to be ticked for an open relay.
+const OPEN_RELAY: &str = "open_relay";
+
+/// What a form says about an open relay.
+fn open_relay(submission: &Submission) -> OpenRelay {
+    if submission.has(OPEN_RELAY) {
+        return OpenRelay::Meant;
+    }
+    OpenRelay::Unsaid {
+        how: "tick the box below if that is meant",
+    }
+}
+
 /// Saves a form about the settings. The form comes back with its problems when it cannot be saved.
 async fn save(
     context: &Context,
@@ -121,7 +134,7 @@ async fn save(
             Err(reading.form.errors())
         }
     };
-    let errors = match change(context, visitor, patch).await? {
+    let errors = match change(context, visitor, patch, open_relay(submission)).await? {
         Ok(()) => return Ok(Ok(())),
         Err(errors) => errors,
     };
@@ -187,8 +200,10 @@ async fn change(
     context: &Context,
     visitor: &Visitor,
     patch: impl FnOnce(&Settings) -> Result<Map<String, Value>, FieldErrors> + Send + 'static,
+    open_relay: OpenRelay,
 ) -> Result<Result<(), FieldErrors>, ApiError> {
-    let changing = context.administration.change_with(patch, visitor.actor());
+    let administration = &context.administration;
+    let changing = administration.change_with(patch, open_relay, visitor.actor());
     match changing.await {
         Ok(_) => Ok(Ok(())),
         Err(ChangeError::Invalid(errors)) => Ok(Err(errors)),

@@ -13,6 +13,7 @@ use super::form::{Form, FormBody, Group, Reading, Setting, Submission};
 use super::kind::{self, Kind};
 use super::next_hops::{connections, tls, uncertain};
 use super::{Answer, change, see, unprocessable};
+use crate::administration::OpenRelay;
 use crate::settings::next_hop::NextHopEntry;
 use crate::settings::{FieldErrors, Settings};
 use crate::web::Context;
@@ -85,7 +86,7 @@ pub(in crate::web) async fn submit(
     let submission = Submission::read(body)?;
     let typed = submission.clone();
     let patch = move |settings: &Settings| edited(settings, &typed).map_err(|form| form.errors());
-    let Err(errors) = change(&context, &visitor, patch).await? else {
+    let Err(errors) = change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? else {
         return see("/settings/next-hops?done=saved");
     };
     let settings = context.administration.settings();
@@ -113,7 +114,7 @@ pub(in crate::web) async fn remove(
         entries.retain(|entry| entry.domain != domain);
         Ok(list(&entries.iter().map(as_value).collect::<Vec<_>>()))
     };
-    match change(&context, &visitor, patch).await? {
+    match change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? {
         Ok(()) => see("/settings/next-hops?done=removed"),
         Err(errors) => Err(ApiError::Fields(errors).into()),
     }

@@ -339,6 +339,55 @@ async fn an_open_relay_has_to_be_meant() {
     let body = "trusted_networks=0.0.0.0/0&relay_domains=example.net";
     let answer = send(&face, "/settings/access", body).await;
     leads_to(&answer, "/settings/access?done=saved");
+    // Another problem is shown with the question, and neither saves anything.
+    let body = "trusted_networks=::/0&relay_domains=a..b";
+    let answer = send(&face, "/settings/access", body).await;
+    let parts = ["not a domain", "name=\"open_relay\""];
+    shows(&answer, StatusCode::UNPROCESSABLE_ENTITY, &parts);
+    face.close().await;
+}
+
+#[tokio::test]
+async fn an_open_relay_has_to_be_meant_at_the_api_too() {
+    let face = open().await;
+    let trusts_everybody = || {
+        let settings = face.context.administration.settings();
+        settings.trusts([192, 0, 2, 1].into())
+    };
+    let open = r#"{"trusted_networks": ["10.0.0.0/8", "0.0.0.0/0"], "retries_max": 7}"#;
+    let answer = face.call("PATCH /api/v1/settings", open).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let errors = json!({"errors": {"trusted_networks":
+        "0.0.0.0/0 makes this an open relay: repeat the request with ?open_relay=meant if that is meant"}});
+    assert_eq!(answer.json(), errors);
+    assert_eq!(face.context.administration.settings().retries_max, 0);
+    for unclear in ["open_relay=yes", "open-relay=meant"] {
+        let request = format!("PATCH /api/v1/settings?{unclear}");
+        let answer = face.call(&request, open).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{unclear}");
+    }
+    assert!(!trusts_everybody());
+    let meant = face.call("PATCH /api/v1/settings?open_relay=meant", open);
+    assert_eq!(meant.await.status, StatusCode::OK);
+    assert!(trusts_everybody());
+    // It is one already.
+    let answer = face.call("PATCH /api/v1/settings", open).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    face.close().await;
+}
+
+#[tokio::test]
+async fn the_api_loads_a_certificate_before_it_is_stored() {
+    let face = open().await;
+    let files = r#"{"tls_certificate_file": "/none/a.pem", "tls_key_file": "/none/b.pem"}"#;
+    let answer = face.call("PATCH /api/v1/settings", files).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let problem = answer.json()["errors"]["tls_certificate_file"].to_string();
+    assert!(problem.contains("/none/a.pem"), "{problem}");
+    assert_eq!(
+        face.context.administration.settings().certificate_files(),
+        None
+    );
     face.close().await;
 }
 
@@ -379,6 +428,24 @@ async fn a_certificate_is_loaded_before_it_is_stored() {
     leads_to(&answer, "/settings/listeners?done=saved");
     let settings = face.context.administration.settings();
     assert!(settings.certificate_files().is_some());
+    face.close().await;
+}
+
+#[tokio::test]
+async fn the_page_about_the_trail_says_what_is_kept() {
+    let face = open().await;
+    let page = look(&face, "/settings/retention").await;
+    let parts = ["<dd>0</dd>", "<dt>Oldest</dt><dd>—</dd>", "KiB"];
+    shows(&page, StatusCode::OK, &parts);
+    crate::web::history_scene::fill(&face).await;
+    let size = face.context.store.trail_size().await.expect("readable");
+    let messages = format!("<dd>{}</dd>", size.messages);
+    let page = look(&face, "/settings/retention").await;
+    shows(&page, StatusCode::OK, &[&messages, " UTC <span", " ago<"]);
+    assert!(size.messages > 0);
+    // What does not hold is shown with it.
+    let answer = send(&face, "/settings/retention", "trail_retention_bytes=1").await;
+    shows(&answer, StatusCode::UNPROCESSABLE_ENTITY, &[&messages]);
     face.close().await;
 }
 

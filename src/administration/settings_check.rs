@@ -1,0 +1,171 @@
+//! What is asked of new settings before they are stored, beyond that they hold in themselves: that an
+//! open relay is meant, and that the certificate can be used.
+//!
+//! Pages, API and command line all come through here; what the one refuses no other lets pass.
+
+use ipnet::IpNet;
+use tokio::time::timeout;
+
+use crate::limits;
+use crate::settings::{FieldErrors, Written, is_for_everybody};
+use crate::tls::{CertificateFiles, TlsError};
+
+/// What whoever changes the settings says about an open relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenRelay {
+    /// It is meant.
+    Meant,
+    /// Nobody has said that it is meant.
+    Unsaid {
+        /// How to say it at the door that the change comes through, for the message.
+        how: &'static str,
+    },
+}
+
+impl OpenRelay {
+    /// What a door says that has no business with trusted networks.
+    pub const ELSEWHERE: Self = Self::Unsaid {
+        how: "the settings page “Access” asks whether that is meant",
+    };
+}
+
+/// Whether settings may take the place of those `before`.
+///
+/// # Errors
+/// The fields that keep them from it.
+pub(super) async fn check(
+    before: &Written,
+    after: &Written,
+    open_relay: OpenRelay,
+) -> Result<(), FieldErrors> {
+    let mut errors = FieldErrors::default();
+    if let OpenRelay::Unsaid { how } = open_relay
+        && let Some(networks) = opened_by(&after.trusted_networks, &before.trusted_networks)
+    {
+        let problem = format!("{networks} makes this an open relay: {how}");
+        errors.add("trusted_networks", problem);
+    }
+    if let Some(files) = after.certificate_files()
+        && before.certificate_files().as_ref() != Some(&files)
+        && let Some((field, problem)) = unusable(files).await
+    {
+        errors.add(field, problem);
+    }
+    errors.into_result()
+}
+
+/// The networks, in words, that would let everybody send to anywhere; none when there are none. What
+/// lies within a network that is trusted `already` opens nothing.
+#[must_use]
+pub fn opened_by(networks: &[IpNet], already: &[IpNet]) -> Option<String> {
+    let opens = |network: &&IpNet| {
+        is_for_everybody(network) && !already.iter().any(|trusted| trusted.contains(*network))
+    };
+    let words: Vec<String> = networks
+        .iter()
+        .filter(opens)
+        .map(IpNet::to_string)
+        .collect();
+    (!words.is_empty()).then(|| words.join(" and "))
+}
+
+/// Loads a certificate before it is stored: one that cannot be used would be noticed only when clients
+/// are turned away. Gives the field that keeps it from being used, and why.
+async fn unusable(files: CertificateFiles) -> Option<(&'static str, String)> {
+    const CERTIFICATE: &str = "tls_certificate_file";
+    let key = files.key.clone();
+    let checking = tokio::task::spawn_blocking(move || files.check());
+    match timeout(limits::CERTIFICATE_WAIT, checking).await {
+        Ok(Ok(Ok(()))) => None,
+        Ok(Ok(Err(error))) => {
+            let is_the_key = matches!(&error, TlsError::File { path, .. } if *path == key);
+            let field = if is_the_key {
+                "tls_key_file"
+            } else {
+                CERTIFICATE
+            };
+            Some((field, error.to_string()))
+        }
+        Ok(Err(_)) | Err(_) => Some((CERTIFICATE, "the files cannot be read in time".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::ServerTls;
+
+    fn networks(texts: &[&str]) -> Vec<IpNet> {
+        let networks = texts.iter().map(|text| text.parse());
+        networks.collect::<Result<_, _>>().expect("networks")
+    }
+
+    #[test]
+    fn what_is_open_already_is_not_opened_again() {
+        for (after, before, expected) in [
+            (&["10.0.0.0/8"][..], &[][..], None),
+            (
+                &["10.0.0.0/8", "0.0.0.0/0"],
+                &["10.0.0.0/8"],
+                Some("0.0.0.0/0"),
+            ),
+            (&["0.0.0.0/0", "::/0"], &["0.0.0.0/0"], Some("::/0")),
+            (&["0.0.0.0/0", "::/0"], &[], Some("0.0.0.0/0 and ::/0")),
+            (&["0.0.0.0/0"], &["0.0.0.0/0", "10.0.0.0/8"], None),
+            (&["128.0.0.0/1"], &["0.0.0.0/0"], None),
+            (&["0.0.0.0/0"], &["128.0.0.0/1"], Some("0.0.0.0/0")),
+        ] {
+            let opened = opened_by(&networks(after), &networks(before));
+            assert_eq!(opened.as_deref(), expected, "{before:?} to {after:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_wrong_is_said_at_once() {
+        let before = Written::default();
+        let mut after = Written {
+            trusted_networks: networks(&["::/0"]),
+            tls_certificate_file: Some("/none/certificate.pem".into()),
+            tls_key_file: Some("/none/key.pem".into()),
+            ..Written::default()
+        };
+        let unsaid = OpenRelay::Unsaid { how: "say so" };
+        let errors = check(&before, &after, unsaid).await.expect_err("two");
+        assert_eq!(
+            errors.0["trusted_networks"],
+            "::/0 makes this an open relay: say so"
+        );
+        assert!(errors.0["tls_certificate_file"].contains("/none/certificate.pem"));
+        let errors = check(&before, &after, OpenRelay::Meant).await;
+        let errors = errors.expect_err("the certificate");
+        assert_eq!(errors.0.len(), 1, "{errors}");
+        after.tls_certificate_file = None;
+        assert_eq!(check(&before, &after, OpenRelay::Meant).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn certificate_and_key_belong_together() {
+        let directories = [(), ()].map(|()| tempfile::tempdir().expect("a directory"));
+        for directory in &directories {
+            ServerTls::open(directory.path(), "relay.example.net").expect("made");
+        }
+        let path = |which: usize, name: &str| directories[which].path().join("tls").join(name);
+        for (certificate, key, field) in [
+            (path(0, "certificate.pem"), path(0, "key.pem"), None),
+            (
+                path(0, "certificate.pem"),
+                path(1, "key.pem"),
+                Some("tls_certificate_file"),
+            ),
+            (
+                path(0, "certificate.pem"),
+                path(0, "none.pem"),
+                Some("tls_key_file"),
+            ),
+        ] {
+            let files = CertificateFiles { certificate, key };
+            let found = unusable(files.clone()).await;
+            assert_eq!(found.map(|(field, _)| field), field, "{files:?}");
+        }
+    }
+}
