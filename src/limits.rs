@@ -354,7 +354,7 @@ pub const ALERT_NEXT_HOPS: usize = 50;
 pub const WEBHOOK_CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// One try to tell the webhook, from its name's look-up to the answer.
 pub const WEBHOOK_WAIT: Duration = Duration::from_secs(10);
-/// Waits between tries to tell the webhook of one alert; then it is given up.
+/// Waits between tries to tell the webhook of one alert; the last one repeats.
 pub const WEBHOOK_RETRY_WAITS: [Duration; 4] = [
     Duration::from_secs(2),
     Duration::from_secs(10),

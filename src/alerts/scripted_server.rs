@@ -38,12 +38,12 @@ pub(super) struct ScriptedServer {
 
 impl ScriptedServer {
     /// Answers one request with each text; the last one holds for all that follow.
-    pub(super) async fn start<const N: usize>(answers: [String; N]) -> Self {
+    pub(super) async fn start(answers: impl IntoIterator<Item = String>) -> Self {
+        let mut answers: VecDeque<String> = answers.into_iter().collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (sender, requests) = mpsc::channel(100);
         tokio::spawn(async move {
-            let mut answers = VecDeque::from(answers);
             let mut silent = Vec::new();
             loop {
                 let (mut stream, _) = listener.accept().await.expect("a client");

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 
 use super::alert::Kind;
 use super::notification::{Event, Notification};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Ticket};
 use crate::limits;
 use crate::settings::{Current, WriteOnly};
 
@@ -34,6 +34,14 @@ pub(super) struct Patience {
     pub(super) connect: Duration,
     pub(super) whole: Duration,
     pub(super) retry_waits: [Duration; 4],
+}
+
+impl Patience {
+    /// The waits, of which the last one repeats.
+    fn waits(self) -> impl Iterator<Item = Duration> {
+        let last = self.retry_waits.last().copied();
+        self.retry_waits.into_iter().chain(last.into_iter().cycle())
+    }
 }
 
 const PATIENCE: Patience = Patience {
@@ -76,16 +84,10 @@ pub struct Try {
 pub struct NoWebhook;
 
 /// Where to, and with which secret.
+#[derive(PartialEq, Eq)]
 struct Server {
     url: Url,
     secret: Option<WriteOnly>,
-}
-
-/// What ended a wait between two tries.
-enum Waited {
-    /// It is time, or the settings are different.
-    Again,
-    Stopped,
 }
 
 impl Webhook {
@@ -135,48 +137,59 @@ impl Webhook {
     }
 
     pub(super) async fn run(&self, shutdown: CancellationToken) {
-        let mut settings = self.settings.clone();
-        loop {
-            let (ticket, first) = tokio::select! {
-                () = shutdown.cancelled() => return,
-                first = self.outbox.first() => first,
-                // Seen, so that only a change during a wait cuts it short.
-                changed = settings.changed() => match changed {
-                    Some(_) => continue,
-                    None => return,
-                },
+        let telling = async {
+            loop {
+                let (ticket, first) = self.outbox.first().await;
+                self.tell(ticket, &first).await;
+            }
+        };
+        shutdown.run_until_cancelled(telling).await;
+    }
+
+    /// Tries until it is told, until something newer is in its place, or until there is no webhook.
+    /// Whoever could not be reached for a day still learns what stands then.
+    async fn tell(&self, ticket: Ticket, notification: &Notification) {
+        let mut waits = self.patience.waits();
+        let mut tries = 0;
+        while self.outbox.holds(ticket) {
+            let Some(server) = self.server() else {
+                self.outbox.remove(ticket);
+                return;
             };
-            let mut waits = self.patience.retry_waits.into_iter();
-            while self.outbox.holds(ticket) {
-                let Some(server) = self.server() else {
-                    self.outbox.remove(ticket);
-                    break;
-                };
-                let told = tokio::select! {
-                    () = shutdown.cancelled() => return,
-                    told = self.tell_once(&first, &server) => told,
-                };
-                if told.delivered {
-                    self.outbox.remove(ticket);
-                    break;
-                }
-                let Some(wait) = waits.next() else {
-                    self.outbox.remove(ticket);
-                    let (event, alert) = (first.event.as_str(), told.alert.map(Kind::as_str));
-                    warn!(
-                        event,
-                        alert,
-                        problem = told.problem,
-                        "the webhook was not told"
-                    );
-                    break;
-                };
-                match wait_for(wait, &mut settings, &shutdown).await {
-                    Waited::Again => {}
-                    Waited::Stopped => return,
-                }
+            let told = self.tell_once(notification, &server).await;
+            if told.delivered {
+                self.outbox.remove(ticket);
+                return;
+            }
+            tries += 1;
+            if tries == self.patience.retry_waits.len() {
+                let (event, alert) = (notification.event.as_str(), told.alert.map(Kind::as_str));
+                warn!(
+                    event,
+                    alert,
+                    problem = told.problem,
+                    "the webhook does not take what it is told; it is tried again from time to time"
+                );
+            }
+            let wait = waits.next().unwrap_or(Duration::MAX);
+            if self.another_server(&server, wait).await {
+                waits = self.patience.waits();
             }
         }
+    }
+
+    /// Waits between two tries; ends early, and is true, when the settings name another server, which
+    /// may take what this one did not.
+    async fn another_server(&self, tried: &Server, wait: Duration) -> bool {
+        let mut settings = self.settings.clone();
+        let changed = async {
+            while self.server().as_ref() == Some(tried) {
+                if settings.changed().await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        timeout(wait, changed).await.is_ok()
     }
 
     fn server(&self) -> Option<Server> {
@@ -246,18 +259,6 @@ impl Webhook {
         }
         let answer = request.send().await.map_err(describe)?;
         Ok(answer.status())
-    }
-}
-
-/// Waits between two tries; new settings may be right where the old ones were wrong, and end it.
-async fn wait_for(wait: Duration, settings: &mut Current, shutdown: &CancellationToken) -> Waited {
-    tokio::select! {
-        () = shutdown.cancelled() => Waited::Stopped,
-        () = tokio::time::sleep(wait) => Waited::Again,
-        changed = settings.changed() => match changed {
-            Some(_) => Waited::Again,
-            None => Waited::Stopped,
-        },
     }
 }
 

@@ -44,6 +44,20 @@ impl Scene {
         assert!(!self.webhook.outbox.put(words));
     }
 
+    /// The result of the first try.
+    async fn tried(&self) -> Try {
+        let tried = async {
+            loop {
+                if let Some(last) = self.webhook.last() {
+                    break last;
+                }
+                tokio::time::sleep(SOON).await;
+            }
+        };
+        let patience = Duration::from_secs(30);
+        timeout(patience, tried).await.expect("a try")
+    }
+
     /// The last result, once nothing waits any more.
     async fn settled(&self) -> Option<Try> {
         let settled = async {
@@ -165,15 +179,61 @@ async fn a_slow_server_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_given_up() {
+async fn a_server_that_is_down_is_told_when_it_is_there_again() {
+    let mut server = ScriptedServer::start(
+        std::iter::repeat_n(BROKEN.to_owned(), 3 * QUICK.retry_waits.len())
+            .chain([TAKEN.to_owned()]),
+    )
+    .await;
+    let scene = Scene::begin(json!({"alert_webhook_url": server.url()}), QUICK);
+    scene.put(&begin());
+    assert!(scene.settled().await.expect("a try").delivered);
+    for _ in 0..=3 * QUICK.retry_waits.len() {
+        assert_eq!(server.request().await.json()["event"], "begin");
+    }
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn what_went_wrong_is_told_without_the_address() {
     let url = nobody().await;
     let scene = Scene::begin(json!({"alert_webhook_url": url}), QUICK);
     scene.put(&begin());
-    let last = scene.settled().await.expect("a try");
+    let last = scene.tried().await;
     let problem = last.problem.expect("a problem");
     assert!(problem.contains("Connection refused"), "{problem}");
     assert!(!problem.contains("http://"), "{problem}");
     assert_eq!((last.delivered, last.status), (false, None));
+    // Without a webhook there is nothing to tell.
+    scene.publisher.publish(with(json!({})));
+    scene.settled().await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn other_settings_use_up_no_tries() {
+    let mut server = ScriptedServer::start([BROKEN.to_owned(), TAKEN.to_owned()]).await;
+    let patience = Patience {
+        // Nothing is tried again unless the webhook's settings change.
+        retry_waits: [Duration::from_secs(3_600); 4],
+        ..QUICK
+    };
+    let url = server.url();
+    let scene = Scene::begin(json!({"alert_webhook_url": url}), patience);
+    scene.put(&begin());
+    server.request().await;
+    scene.tried().await;
+    for retries in 1..10 {
+        let other = json!({"alert_webhook_url": url, "retries_max": retries});
+        scene.publisher.publish(with(other));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.unseen(), 0);
+    let signed = json!({"alert_webhook_url": url, "alert_webhook_secret": "a new secret"});
+    scene.publisher.publish(with(signed));
+    server.request().await;
+    assert!(scene.settled().await.expect("a try").delivered);
+    assert_eq!(server.unseen(), 0);
     scene.end().await;
 }
 
@@ -187,7 +247,7 @@ async fn redirects_are_not_followed() {
     let mut server = ScriptedServer::start([answer]).await;
     let scene = Scene::begin(json!({"alert_webhook_url": server.url()}), QUICK);
     scene.put(&begin());
-    let last = scene.settled().await.expect("a try");
+    let last = scene.tried().await;
     assert_eq!(last.status, Some(307));
     let problem = last.problem.expect("a problem");
     assert!(problem.contains("redirects are not followed"), "{problem}");
@@ -236,14 +296,7 @@ async fn the_newest_state_is_told_where_the_older_could_not_be() {
     };
     let scene = Scene::begin(json!({"alert_webhook_url": url}), patience);
     scene.put(&begin());
-    let failed = async {
-        while scene.webhook.last().is_none() {
-            tokio::time::sleep(SOON).await;
-        }
-    };
-    timeout(Duration::from_secs(30), failed)
-        .await
-        .expect("a try");
+    scene.tried().await;
     scene.put(&end());
     let mut server = ScriptedServer::start([TAKEN.to_owned()]).await;
     scene
