@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use super::Store;
 use super::columns::{integer, milliseconds};
 use super::error::StoreError;
-use super::queue_write::{json, remove_messages};
+use super::queue_write::{Removed, json, remove_messages};
 use super::rows::Action;
 use super::writer::Job;
 use crate::limits;
@@ -82,13 +82,13 @@ pub(super) async fn make_due(
     Ok(changed.rows_affected())
 }
 
-/// Does `action` to one piece; gives the rows it applied to and the spool files that went with them.
+/// Does `action` to one piece; gives the rows it applied to and what went with them.
 pub(super) async fn act(
     connection: &mut SqliteConnection,
     action: Action,
     rows: &[RowId],
     now: Timestamp,
-) -> Result<(Vec<RowId>, Vec<String>), sqlx::Error> {
+) -> Result<(Vec<RowId>, Removed), sqlx::Error> {
     let change = match action {
         Action::Retry => {
             "UPDATE recipients SET next_attempt_at = ?2 WHERE state IN ('waiting', 'uncertain')"
@@ -110,11 +110,11 @@ pub(super) async fn act(
         .await?;
     let affected = changed.iter().map(|row| RowId(row.get("id"))).collect();
     if action != Action::Purge {
-        return Ok((affected, Vec::new()));
+        return Ok((affected, Removed::default()));
     }
     let messages = changed.iter().map(|row| row.get("message")).collect();
-    let orphans = remove_messages(connection, messages).await?;
-    Ok((affected, orphans))
+    let removed = remove_messages(connection, messages).await?;
+    Ok((affected, removed))
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ mod writer;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqlitePool;
@@ -109,6 +109,8 @@ struct Shared {
     healthy: Arc<AtomicBool>,
     /// See [`Store::rescheduled`].
     rescheduled: Arc<Notify>,
+    /// See [`Store::inline_bytes`].
+    inline_bytes: Arc<AtomicU64>,
 }
 
 /// The tasks behind a store, for [`Store::close`].
@@ -166,12 +168,18 @@ impl Store {
             let recovered = queue_write::recover(&mut connection, now)
                 .await
                 .map_err(failed)?;
-            tracing::info!(rows = recovered, "rows of the last run are put right");
+            if recovered > 0 {
+                tracing::info!(rows = recovered, "rows of the last run are put right");
+            }
         }
         let next_row = queue_write::greatest_row(&mut connection)
             .await
             .map_err(failed)?
             + 1;
+        let inline_bytes = queue_write::inline_bytes(&mut connection)
+            .await
+            .map_err(failed)?;
+        let inline_bytes = Arc::new(AtomicU64::new(inline_bytes));
         let readers = Database::Appliance.readers(data_directory).await?;
         settings::load(&readers).await?;
         let history = History::open(data_directory).await?;
@@ -189,6 +197,7 @@ impl Store {
             Arc::clone(&healthy),
             checkpoints,
             Arc::clone(&rescheduled),
+            Arc::clone(&inline_bytes),
         );
         let writers = Writers {
             writer: tokio::spawn(writer.run(stop.clone())),
@@ -208,6 +217,7 @@ impl Store {
             next_row: AtomicI64::new(next_row),
             healthy,
             rescheduled,
+            inline_bytes,
         };
         let shared = Arc::new(shared);
         Ok((Self { shared }, writers))
@@ -237,6 +247,12 @@ impl Store {
     #[must_use]
     pub fn healthy(&self) -> bool {
         self.shared.healthy.load(Ordering::Acquire)
+    }
+
+    /// Bytes of queued content that stand in the database itself, not in spool files.
+    #[must_use]
+    pub fn inline_bytes(&self) -> u64 {
+        self.shared.inline_bytes.load(Ordering::Relaxed)
     }
 
     /// Ids for `count` new rows. An id is never given twice, not even after a restart.

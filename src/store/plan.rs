@@ -30,6 +30,16 @@ pub(super) struct Prepared {
     pub(super) durable: Durable,
 }
 
+impl Prepared {
+    /// Bytes of its content that go into the database.
+    fn inline_bytes(&self) -> u64 {
+        match &self.durable {
+            Durable::Inline(_) => self.queued.message.body.len(),
+            Durable::File(_) => 0,
+        }
+    }
+}
+
 impl Member {
     /// Changes that nobody waits for.
     pub(super) fn lazy(changes: Vec<RowChange>) -> Self {
@@ -42,11 +52,7 @@ impl Member {
 
     /// Bytes of content that go into the database.
     pub(super) fn inline_bytes(&self) -> u64 {
-        let inline = self.inserts.iter().map(|prepared| match &prepared.durable {
-            Durable::Inline(_) => prepared.queued.message.body.len(),
-            Durable::File(_) => 0,
-        });
-        inline.sum()
+        self.inserts.iter().map(Prepared::inline_bytes).sum()
     }
 }
 
@@ -81,6 +87,12 @@ struct Course<'a> {
 }
 
 impl<'a> Plan<'a> {
+    /// Bytes of content that it puts into the database.
+    pub(super) fn inline_bytes(&self) -> u64 {
+        let messages = self.messages.iter();
+        messages.map(|prepared| prepared.inline_bytes()).sum()
+    }
+
     /// The plan for `members` in their order.
     pub(super) fn of(members: impl IntoIterator<Item = &'a Member>) -> Self {
         let mut courses = Courses::default();

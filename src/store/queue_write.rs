@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 
-use super::columns::{body_type_text, integer, milliseconds, notify_text, return_text};
+use super::columns::{body_type_text, count, integer, milliseconds, notify_text, return_text};
 use super::error::StoreError;
 use super::insert::{Insert, Query, Twice};
 use super::plan::{Plan, Prepared, Update};
@@ -69,19 +69,28 @@ const RECIPIENT_COLUMNS: &[&str] = &[
     "delay_reported",
 ];
 
-/// Runs `plan` as one transaction and gives the spool files that no row names any more. When it
-/// fails, nothing was changed.
+/// What goes with messages that are removed.
+#[derive(Debug, Default)]
+pub(super) struct Removed {
+    /// Spool files that no row names any more.
+    pub(super) files: Vec<String>,
+    /// Bytes of content that stood in the database.
+    pub(super) inline_bytes: u64,
+}
+
+/// Runs `plan` as one transaction and says what went with removed messages. When it fails, nothing
+/// was changed.
 pub(super) async fn run(
     connection: &mut SqliteConnection,
     inserts: &Inserts,
     plan: &Plan<'_>,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Removed, StoreError> {
     if plan.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Removed::default());
     }
     begin(connection).await?;
-    let orphans = apply(connection, inserts, plan).await;
-    end(connection, orphans).await
+    let removed = apply(connection, inserts, plan).await;
+    end(connection, removed).await
 }
 
 /// Begins a transaction that writes.
@@ -112,7 +121,7 @@ async fn apply(
     connection: &mut SqliteConnection,
     inserts: &Inserts,
     plan: &Plan<'_>,
-) -> Result<Vec<String>, sqlx::Error> {
+) -> Result<Removed, sqlx::Error> {
     let messages = &inserts.messages;
     messages
         .run(connection, &plan.messages, |query, prepared| {
@@ -253,13 +262,10 @@ async fn update(
 }
 
 /// Removes rows, and the messages that lose their last one. Figure 2B, step 214, and Figure 3B,
-/// step 313. Gives the spool files that go with them.
-async fn remove(
-    connection: &mut SqliteConnection,
-    rows: &[RowId],
-) -> Result<Vec<String>, sqlx::Error> {
+/// step 313.
+async fn remove(connection: &mut SqliteConnection, rows: &[RowId]) -> Result<Removed, sqlx::Error> {
     if rows.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Removed::default());
     }
     let removed = sqlx::query(
         "DELETE FROM recipients WHERE id IN (SELECT value FROM json_each(?)) RETURNING message",
@@ -275,27 +281,45 @@ async fn remove(
 pub(super) async fn remove_messages(
     connection: &mut SqliteConnection,
     mut messages: Vec<i64>,
-) -> Result<Vec<String>, sqlx::Error> {
+) -> Result<Removed, sqlx::Error> {
     messages.sort_unstable();
     messages.dedup();
     if messages.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Removed::default());
     }
-    let files: Vec<Option<String>> = sqlx::query_scalar(
+    let rows = sqlx::query(
         "DELETE FROM messages
          WHERE id IN (SELECT value FROM json_each(?))
            AND NOT EXISTS (SELECT 1 FROM recipients WHERE recipients.message = messages.id)
-         RETURNING spool_file",
+         RETURNING spool_file, content_bytes",
     )
     .bind(json(&messages)?)
     .fetch_all(connection)
     .await?;
-    Ok(files.into_iter().flatten().collect())
+    let mut removed = Removed::default();
+    for row in rows {
+        match row.get("spool_file") {
+            Some(file) => removed.files.push(file),
+            None => removed.inline_bytes += count(&row, "content_bytes"),
+        }
+    }
+    Ok(removed)
 }
 
 /// Many values as one parameter.
 pub(super) fn json<T: Serialize + ?Sized>(values: &T) -> Result<String, sqlx::Error> {
     serde_json::to_string(values).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+/// Bytes of content that stand in the database.
+pub(super) async fn inline_bytes(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT coalesce(sum(content_bytes), 0) AS content_bytes
+         FROM messages WHERE spool_file IS NULL",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(count(&row, "content_bytes"))
 }
 
 /// Leases end with the process: rows under one are due at `now`, uncertain ones in

@@ -3,7 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -15,7 +15,7 @@ use super::access::{self, AccessChange, Refusal, Seen};
 use super::checkpoint::{Written, checkpoint};
 use super::error::StoreError;
 use super::plan::{Member, Plan, folded};
-use super::queue_write::{self, Inserts};
+use super::queue_write::{self, Inserts, Removed};
 use super::rows::{Action, RowChange};
 use super::settings::{AuditEntry, StoredSettings};
 use super::smtp_logins::{self, SmtpLoginChange};
@@ -100,6 +100,8 @@ pub(super) struct Writer {
     written: Written,
     /// Told when changes that nobody waits for have made rows wait.
     rescheduled: Arc<Notify>,
+    /// Bytes of content that stand in the database.
+    inline_bytes: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -110,6 +112,7 @@ impl Writer {
         healthy: Arc<AtomicBool>,
         written: Written,
         rescheduled: Arc<Notify>,
+        inline_bytes: Arc<AtomicU64>,
     ) -> Self {
         Self {
             connection,
@@ -121,6 +124,7 @@ impl Writer {
             healthy,
             written,
             rescheduled,
+            inline_bytes,
         }
     }
 
@@ -276,17 +280,19 @@ impl Writer {
         self.trusted()?;
         let plan = Plan::of(members.iter().copied());
         let stored = queue_write::run(&mut self.connection, &self.inserts, &plan).await;
-        let orphans = self.noted(stored)?;
+        let removed = self.noted(stored)?;
         for prepared in &plan.messages {
             prepared.queued.message.body.keep();
         }
-        self.remove_files(orphans);
+        let inline_bytes = plan.inline_bytes();
+        // First what came: the sum never goes below zero.
+        self.inline_bytes.fetch_add(inline_bytes, Ordering::Relaxed);
+        self.let_go(removed);
         if plan.reschedules() {
             self.rescheduled.notify_one();
         }
         let rows = plan.inserts.len() + plan.updates.len() + plan.removals.len();
-        let inline: u64 = members.iter().map(|member| member.inline_bytes()).sum();
-        self.count(rows, inline);
+        self.count(rows, inline_bytes);
         Ok(())
     }
 
@@ -314,8 +320,8 @@ impl Writer {
                 let acted = self.own_transaction(async |connection| {
                     actions::act(connection, action, &rows, now).await
                 });
-                let acted = acted.await.map(|(rows, orphans)| {
-                    self.remove_files(orphans);
+                let acted = acted.await.map(|(rows, removed)| {
+                    self.let_go(removed);
                     rows
                 });
                 let _ = answer.send(acted);
@@ -427,13 +433,19 @@ impl Writer {
     }
 
     /// What was removed with its row; a file that stays is swept at the next start.
-    fn remove_files(&self, names: Vec<String>) {
-        if names.is_empty() {
+    /// Removes the files of messages that are removed, and counts what they took in the database.
+    fn let_go(&self, removed: Removed) {
+        let Removed {
+            files,
+            inline_bytes,
+        } = removed;
+        self.inline_bytes.fetch_sub(inline_bytes, Ordering::Relaxed);
+        if files.is_empty() {
             return;
         }
         let spool = Arc::clone(&self.spool);
         tokio::task::spawn_blocking(move || {
-            for name in names {
+            for name in files {
                 if let Err(error) = spool.remove(&name) {
                     tracing::warn!(file = %name, %error, "a spool file was not removed; the next start sweeps it");
                 }

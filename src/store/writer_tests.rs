@@ -394,6 +394,7 @@ async fn cramped(scene: &Scene, pages: i64) -> (mpsc::Sender<Job>, CancellationT
         healthy,
         written,
         Arc::new(Notify::new()),
+        Arc::default(),
     );
     let stop = CancellationToken::new();
     tokio::spawn(writer.run(stop.clone()));
@@ -552,4 +553,29 @@ async fn a_stored_message_comes_back_as_it_was() {
         assert_eq!(Bytes::from(read), Bytes::copy_from_slice(content));
     }
     assert_eq!(budget.used_bytes(), 0, "given back with the message");
+}
+
+#[tokio::test]
+async fn what_stands_in_the_database_is_counted() {
+    let mut scene = Scene::new().await;
+    let first = queued(1, &[1, 2], b"a dozen byte");
+    let second = queued(2, &[3], b"7 bytes");
+    let in_file = large(&scene, 5, &[b'x'; 200_000]).await;
+    let stored = scene.store.insert(vec![first, second, in_file]).await;
+    stored.expect("stored");
+    assert_eq!(scene.store.inline_bytes(), 19);
+    scene = scene.restart(time(1)).await;
+    assert_eq!(scene.store.inline_bytes(), 19);
+
+    // The message stays as long as one of its recipients does.
+    scene.store.change(vec![remove(1)]).await;
+    let purge = async |row| {
+        let rows = [RowId(row)];
+        let purged = scene.store.act(Action::Purge, &rows, time(2)).await;
+        purged.expect("purged");
+    };
+    purge(3).await;
+    assert_eq!(scene.store.inline_bytes(), 12);
+    purge(2).await;
+    assert_eq!(scene.store.inline_bytes(), 0);
 }
