@@ -64,7 +64,9 @@ impl From<Tally> for Span {
 pub struct Resident {
     /// In memory.
     pub memory_bytes: u64,
-    /// On disk.
+    /// What memory may hold: the setting, or what the machine gives where that is 0.
+    pub memory_budget_bytes: u64,
+    /// On disk: in spool files and in the queue's database.
     pub disk_bytes: u64,
 }
 
@@ -147,6 +149,7 @@ mod tests {
         );
         let resident = Resident {
             memory_bytes: 1,
+            memory_budget_bytes: 9,
             disk_bytes: 2,
         };
         let queue = QueueSize {
@@ -178,7 +181,7 @@ mod tests {
             json!({
                 "since_start": all,
                 "windows": {"minute": minute, "hour": all, "day": all},
-                "resident": {"memory_bytes": 1, "disk_bytes": 2},
+                "resident": {"memory_bytes": 1, "memory_budget_bytes": 9, "disk_bytes": 2},
                 "queue": {"recipients": 3, "oldest_age_seconds": 4},
                 "acknowledgement_seconds": {"p50": 8e-6, "p99": 8e-6},
             })

@@ -112,7 +112,8 @@ impl Context {
         });
         let resident = Resident {
             memory_bytes: self.budget.used_bytes(),
-            disk_bytes: self.spool.bytes(),
+            memory_budget_bytes: self.budget.limit_bytes(),
+            disk_bytes: self.spool.bytes() + self.store.inline_bytes(),
         };
         let queue = QueueSize {
             recipients: queue.recipients,

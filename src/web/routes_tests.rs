@@ -76,7 +76,14 @@ async fn settings_are_shown_and_changed() {
     let face = Face::open(Ok(())).await;
     let shown = face.call("GET /api/v1/settings", "").await.json();
     assert_eq!(shown["memory_threshold_bytes"], 32_768);
-    assert_eq!(shown["memory_budget_bytes"], 1 << 30, "the one in force");
+    assert_eq!(shown["memory_budget_bytes"], 0, "the machine decides");
+    let live = face.call("GET /api/v1/statistics/live", "").await.json();
+    assert_eq!(live["resident"]["memory_budget_bytes"], 1 << 30);
+    // What was read is written back: nothing has changed.
+    let same = shown.to_string();
+    let answer = face.call("PATCH /api/v1/settings", &same).await;
+    assert_eq!(answer.json(), shown);
+    assert!(face.audited().await.is_empty());
 
     let wrong = r#"{"ack_deadline_seconds": 99, "weather": "rain", "keep_trail": false}"#;
     let answer = face.call("PATCH /api/v1/settings", wrong).await;

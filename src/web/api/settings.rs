@@ -24,19 +24,7 @@ use crate::web::error::ApiError;
     responses((status = 200, body = Written)),
 )]
 pub(in crate::web) async fn show(State(context): State<Arc<Context>>) -> Json<Written> {
-    Json(in_force(
-        &context,
-        context.administration.settings().written(),
-    ))
-}
-
-/// The settings with the budget that is in force where the machine's memory decides it.
-fn in_force(context: &Context, written: &Written) -> Written {
-    let mut shown = written.clone();
-    if shown.memory_budget_bytes == 0 {
-        shown.memory_budget_bytes = context.budget.limit_bytes();
-    }
-    shown
+    Json(context.administration.settings().written().clone())
 }
 
 /// Changes a subset, and shows all as they are then.
@@ -66,7 +54,7 @@ pub(in crate::web) async fn change(
     let patch: Map<String, Value> = read_json(&body?)?;
     let (administration, actor) = (&context.administration, visitor.actor());
     let changing = administration.change_with(move |_| Ok(patch), open_relay, actor);
-    Ok(Json(in_force(&context, changing.await?.written())))
+    Ok(Json(changing.await?.written().clone()))
 }
 
 fn open_relay(query: &mut Pairs) -> Result<OpenRelay, ApiError> {

@@ -285,6 +285,7 @@ mod tests {
         }
         let resident = Resident {
             memory_bytes: 256,
+            memory_budget_bytes: 1_024,
             disk_bytes: 2_048,
         };
         let queue = QueueSize {
