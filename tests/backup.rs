@@ -173,6 +173,11 @@ async fn nothing_is_written_over() {
         .await
         .failed(USAGE);
     assert!(said.contains("is not empty"), "{said}");
+    let inside = data.join("backup");
+    let said = admin(&data, &["backup", path(&inside)], "").await;
+    let said = said.failed(USAGE);
+    assert!(said.contains("is inside the data directory"), "{said}");
+    assert!(!inside.exists());
     let elsewhere = place.path().join("elsewhere");
     let said = admin(&elsewhere, &["backup", path(&elsewhere)], "").await;
     let said = said.failed(USAGE);

@@ -36,6 +36,12 @@ async fn an_import_counts_for_the_next_message() {
         "memory_threshold_bytes = 1024",
     );
 
+    let rehearsal = ["settings", "import", "--dry-run", "-"];
+    let said = admin(&data, &rehearsal, &changed).await.well();
+    assert_eq!(said.trim(), "would change: memory_threshold_bytes");
+    let unchanged = setting(&appliance, "memory_threshold_bytes").await;
+    assert_eq!(unchanged, 32_768);
+
     let said = admin(&data, &["settings", "import", "-"], &changed).await;
     let said = said.well();
     assert!(said.contains("changed: memory_threshold_bytes;"), "{said}");

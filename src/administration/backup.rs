@@ -47,6 +47,9 @@ pub enum BackupError {
     /// Somebody else's files are not to be mixed with ours.
     #[error("{} is not empty", .0.display())]
     NotEmpty(PathBuf),
+    /// A copy of the appliance in itself would be copied along the next time.
+    #[error("{} is inside the data directory", .0.display())]
+    Inside(PathBuf),
     /// Nothing to back up.
     #[error("there is no appliance in {}", .0.display())]
     NoAppliance(PathBuf),
@@ -84,12 +87,23 @@ pub async fn take(data_directory: &Path, directory: &Path) -> Result<Manifest, B
         return Err(BackupError::NoAppliance(data_directory.to_owned()));
     }
     claim(directory)?;
+    if is_inside(directory, data_directory)? {
+        // It was made just now, or was empty.
+        let _ = fs::remove_dir(directory);
+        return Err(BackupError::Inside(directory.to_owned()));
+    }
     let taken = copy_all(data_directory, directory).await;
     if taken.is_err() {
         // What is there is of no use, and would be in the way of the next try.
         clear(directory);
     }
     taken
+}
+
+/// Both exist.
+fn is_inside(directory: &Path, data_directory: &Path) -> Result<bool, BackupError> {
+    let whole = |path: &Path| path.canonicalize().map_err(|cause| at(path, cause));
+    Ok(whole(directory)?.starts_with(whole(data_directory)?))
 }
 
 /// The manifest of the backup in `directory`.

@@ -55,9 +55,19 @@ pub async fn export(data_directory: &Path) -> Result<String, SettingsFileError> 
     Ok(text_of(&written?.ok_or(SettingsFileError::Missing)?))
 }
 
+/// Whether an import counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// It only says what it would do.
+    Dry,
+    /// It does.
+    Real,
+}
+
 /// Puts the settings that `text` describes in the place of those of `data_directory`, and names the
 /// fields that changed; an appliance that runs follows, see
-/// [`follow_store`](super::Administration::follow_store).
+/// [`follow_store`](super::Administration::follow_store). A dry run checks and names the same and changes
+/// nothing.
 ///
 /// # Errors
 /// When `text` does not hold as a whole, makes an open relay that is not meant, names a certificate
@@ -66,6 +76,7 @@ pub async fn import(
     data_directory: &Path,
     text: &str,
     open_relay: OpenRelay,
+    run: Run,
     actor: &Actor,
 ) -> Result<Vec<String>, SettingsFileError> {
     let file = read(text)?;
@@ -80,11 +91,16 @@ pub async fn import(
         .map_err(SettingsFileError::Fields)?;
     let difference = Difference::between(&before, after.written()).unwrap_or_default();
     let changed = difference.fields();
+    let changed = changed.split(", ").map(str::to_owned).collect();
+    if run == Run::Dry {
+        beside.close().await;
+        return Ok(changed);
+    }
     let audit = difference.audited("settings imported", actor);
     let saved = beside.save(after.written(), &audit).await;
     beside.close().await;
     saved?;
-    Ok(changed.split(", ").map(str::to_owned).collect())
+    Ok(changed)
 }
 
 async fn open(data_directory: &Path) -> Result<SettingsBeside, SettingsFileError> {
@@ -207,12 +223,20 @@ mod tests {
         let opened = Store::open(place.path(), &spool, Timestamp::now()).await;
         let (store, writers) = opened.expect("a store");
         let actor = Actor::command("admin");
-        let import = |text| import(place.path(), text, OpenRelay::Meant, &actor);
+        let import = |text| import(place.path(), text, OpenRelay::Meant, Run::Real, &actor);
         let error = import("retries_max = 7").await.expect_err("never started");
         assert!(matches!(error, SettingsFileError::Missing), "{error}");
         first_start::settings(&store, &FirstStart::default())
             .await
             .expect("stored");
+        let dry = super::import(
+            place.path(),
+            "retries_max = 7",
+            OpenRelay::Meant,
+            Run::Dry,
+            &actor,
+        );
+        assert_eq!(dry.await.expect("it holds"), ["retries_max"]);
         let changed = import("retries_max = 7\nkeep_trail = false").await;
         assert_eq!(changed.expect("it holds"), ["keep_trail", "retries_max"]);
         let newest = store.audit_page(None, 1).await.expect("readable");
@@ -254,7 +278,7 @@ mod tests {
                 Some("tls_certificate_file: /none/a.pem: "),
             ),
         ] {
-            let imported = import(place.path(), text, open_relay, &actor).await;
+            let imported = import(place.path(), text, open_relay, Run::Real, &actor).await;
             match (imported, problem) {
                 (Ok(changed), None) => assert!(!changed.is_empty(), "{text}"),
                 (Err(SettingsFileError::Fields(errors)), Some(problem)) => {

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::environment::Environment;
 use super::failure::{Exit, Failure};
 use super::{options, serve};
-use crate::administration::settings_file::{self, SettingsFileError};
+use crate::administration::settings_file::{self, Run, SettingsFileError};
 use crate::administration::{Actor, OpenRelay};
 use crate::limits;
 use crate::store::OpenError;
@@ -51,6 +51,9 @@ struct Import {
     /// An open relay is meant: trusted networks may let everybody send to anywhere
     #[arg(long)]
     open_relay: bool,
+    /// Check the file and say what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
     #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
@@ -73,6 +76,7 @@ fn export(written: &Export, environment: &Environment) -> Result<(), Failure> {
         io::stdout().write_all(text.as_bytes())
     } else {
         std::fs::write(&written.file, text)
+            .map(|()| println!("written to {}", written.file.display()))
     };
     done.map_err(|error| Failure::io(format!("{}: {error}", written.file.display())))
 }
@@ -88,7 +92,8 @@ fn import(written: &Import, environment: &Environment) -> Result<(), Failure> {
             how: "give --open-relay if that is meant",
         },
     };
-    let importing = settings_file::import(&data_directory, &text, open_relay, &actor);
+    let run = if written.dry_run { Run::Dry } else { Run::Real };
+    let importing = settings_file::import(&data_directory, &text, open_relay, run, &actor);
     let changed = serve::runtime()?
         .block_on(importing)
         .map_err(|error| match error {
@@ -99,6 +104,8 @@ fn import(written: &Import, environment: &Environment) -> Result<(), Failure> {
         })?;
     if changed.is_empty() {
         println!("nothing changed");
+    } else if written.dry_run {
+        println!("would change: {}", changed.join(", "));
     } else {
         println!(
             "changed: {}; an appliance that runs follows within a second",

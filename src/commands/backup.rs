@@ -96,7 +96,9 @@ impl From<BackupError> for Failure {
     fn from(error: BackupError) -> Self {
         let exit = match error {
             BackupError::DataDirectory(error) => return error.into(),
-            BackupError::NotEmpty(_) | BackupError::NoAppliance(_) => Exit::Usage,
+            BackupError::NotEmpty(_) | BackupError::Inside(_) | BackupError::NoAppliance(_) => {
+                Exit::Usage
+            }
             BackupError::NoBackup { .. } | BackupError::Copy(CopyError::Damaged { .. }) => {
                 Exit::Data
             }
