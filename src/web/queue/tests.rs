@@ -242,7 +242,7 @@ async fn one_row_is_acted_on_without_being_selected() {
             "name=\"row\" value=\"retry 1\"",
             "name=\"row\" value=\"release 2\"",
             "name=\"row\" value=\"purge 3\" class=\"link danger\"",
-            "<a href=\"/queue/1\" aria-label=\"More to do for user1@example.net\">",
+            "<a href=\"/queue/1\" aria-label=\"… more to do for user1@example.net\">",
         ],
     );
     // What is ticked besides is not meant.
@@ -536,7 +536,7 @@ async fn a_viewer_sees_the_envelope_and_no_buttons() {
         for part in [
             "name=\"id\"",
             "name=\"row\"",
-            "More to do",
+            "more to do",
             "value=\"purge\"",
             "value=\"pause\"",
             "Pause another",

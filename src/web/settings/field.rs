@@ -159,6 +159,8 @@ impl Field {
         match self.kind {
             Kind::Times => 44,
             Kind::Text(_) => 40,
+            Kind::Secret => 32,
+            Kind::OrOff(_) => 9,
             _ => 14,
         }
     }
