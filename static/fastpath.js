@@ -161,10 +161,15 @@ function keepSelection() {
 
   let selected = new Set();
   if ("done" in form.dataset) {
+    // What was done to one row leaves the others selected.
+    if (form.dataset.done) {
+      selected = load();
+      selected.delete(form.dataset.done);
+    }
     save(selected);
     // A refresh from here on is one of the plain listing: it must not clear the next selection.
     const plain = new URL(location.href);
-    for (const name of ["done", "affected", "chosen"]) plain.searchParams.delete(name);
+    for (const name of ["done", "affected", "chosen", "row"]) plain.searchParams.delete(name);
     history.replaceState(null, "", plain);
   }
   wholePage.hidden = false;

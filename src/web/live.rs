@@ -152,7 +152,9 @@ impl Listener {
     }
 }
 
-/// Asked before each event: whether the browser is still logged in. Every role may see the figures.
+/// Asked before each event: whether the browser is still logged in. There is an event at least every
+/// [`limits::LIVE_SILENCE`], so that a stream ends soon after its session, and listening is no use of the
+/// session that would keep it alive. Every role may see the figures.
 async fn may_still_listen(context: &Context, login: Login) -> bool {
     let session = context.accounts.session(&login.session, Timestamp::now());
     matches!(session.await, Ok(Some(_)))

@@ -6,7 +6,6 @@
 pub mod access;
 mod account;
 mod accounts;
-mod alert_settings;
 mod alerts;
 mod api;
 mod api_tokens;

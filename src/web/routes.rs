@@ -15,9 +15,8 @@ use tower_http::timeout::TimeoutLayer;
 use super::error::ApiError;
 use super::route::{Route, api, metrics, open, page, watched};
 use super::{
-    Context, account, accounts, alert_settings, api, api_tokens, assets, audit, dashboard, health,
-    live, login, message, messages, metrics, origin, own_account, queue, settings, setup,
-    smtp_logins,
+    Context, account, accounts, api, api_tokens, assets, audit, dashboard, health, live, login,
+    message, messages, metrics, origin, own_account, queue, settings, setup, smtp_logins,
 };
 use crate::accounts::Role::{Administrator, Operator, Viewer};
 use crate::limits;
@@ -87,9 +86,9 @@ pub(super) fn table() -> Vec<Route> {
             .get(settings::retention::page)
             .post(settings::retention::submit),
         page(Administrator, "/settings/alerts")
-            .get(alert_settings::page)
-            .post(alert_settings::save),
-        page(Administrator, "/settings/alerts/test").post(alert_settings::test),
+            .get(settings::alerts::page)
+            .post(settings::alerts::submit),
+        page(Administrator, "/settings/alerts/test").post(settings::alerts::test),
         page(Administrator, "/settings/accounts")
             .get(accounts::page)
             .post(accounts::add),

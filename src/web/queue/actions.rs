@@ -20,7 +20,7 @@ use super::notice::Notice;
 use super::row::Row;
 use super::{Fields, Posted};
 use crate::administration::queue::{ActionError, Target, act};
-use crate::message::RowId;
+use crate::message::{RowId, RowState};
 use crate::queue::Action;
 use crate::store::{Choice, QueueFilter};
 
@@ -36,11 +36,22 @@ pub(super) struct Button {
 
 /// One for each action.
 pub(super) fn buttons() -> [Button; 5] {
-    Action::ALL.map(|action| Button {
+    Action::ALL.map(button)
+}
+
+fn button(action: Action) -> Button {
+    Button {
         word: action.as_str(),
         label: label(action),
         is_grave: is_grave(action),
-    })
+    }
+}
+
+/// The action that a row in this state most likely asks for: the one button beside it.
+pub(super) fn likely_button(state: RowState) -> Button {
+    let likely = [Action::Retry, Action::Release, Action::Purge];
+    let action = likely.into_iter().find(|action| action.concerns(state));
+    button(action.unwrap_or(Action::Purge))
 }
 
 /// What its button says.
@@ -99,7 +110,8 @@ struct ConfirmPage {
     some_are_paused: bool,
     first: Vec<Row>,
     more: Option<String>,
-    /// The chosen rows, or how many match: what the form posts.
+    /// The one row, the chosen rows, or how many match: what the form posts.
+    row: Option<RowId>,
     ids: String,
     expect: Option<u64>,
     back: String,
@@ -114,6 +126,8 @@ struct StateLine {
 
 /// Whom the operator chose.
 enum Chosen {
+    /// One, by the button beside it.
+    Row(RowId),
     Rows(Vec<RowId>),
     /// All that match the listing's filter.
     Matching,
@@ -127,13 +141,7 @@ pub(in crate::web) async fn confirm(
 ) -> Result<Response, PageError> {
     let fields = Fields::read(posted)?;
     let back = back(&fields)?;
-    let (action, chosen) = match fields.one("all") {
-        Some(word) => (action(word)?, Chosen::Matching),
-        None => {
-            let word = fields.one("selected").unwrap_or_default();
-            (action(word)?, Chosen::Rows(rows(&fields)?))
-        }
-    };
+    let (action, chosen) = chosen(&fields)?;
     let choice = choice(&context, &chosen, &back.filter).await?;
     if choice.total() == 0 {
         let url = back.url_with(Notice::NothingChosen);
@@ -151,15 +159,17 @@ pub(in crate::web) async fn carry_out(
     let fields = Fields::read(posted)?;
     let back = back(&fields)?;
     let action = action(fields.one("action").unwrap_or_default())?;
-    let (target, seen) = match fields.one("expect") {
-        Some(number) => {
+    let row = fields.one("row").map(row).transpose()?;
+    let (target, seen) = match (row, fields.one("expect")) {
+        (Some(row), _) => (Target::Rows(vec![row]), 1),
+        (None, Some(number)) => {
             let expect = number
                 .parse()
                 .map_err(|_| ApiError::BadRequest("“expect” is not a count".to_owned()))?;
             let filter = back.filter.clone();
             (Target::Matching { filter, expect }, expect)
         }
-        None => {
+        (None, None) => {
             let rows = rows(&fields)?;
             let count = rows.len() as u64;
             (Target::Rows(rows), count)
@@ -168,7 +178,10 @@ pub(in crate::web) async fn carry_out(
     let actor = visitor.actor();
     match act(&context.store, &context.queue, action, target, &actor).await {
         Ok(progress) => {
-            let notice = Notice::of(action, progress, seen);
+            let notice = match row {
+                Some(row) => Notice::of_row(action, progress, row),
+                None => Notice::of(action, progress, seen),
+            };
             Ok(Redirect::to(&back.url_with(notice)).into_response())
         }
         Err(ActionError::CountChanged { expected, .. }) => {
@@ -189,6 +202,20 @@ pub(in crate::web) async fn carry_out(
     }
 }
 
+/// What a form of the listing or of a row's page asks for, and for whom.
+fn chosen(fields: &Fields) -> Result<(Action, Chosen), ApiError> {
+    if let Some(both) = fields.one("row") {
+        // The action and the row, since one button says both. What is selected besides is not meant.
+        let (word, id) = both.split_once(' ').unwrap_or((both, ""));
+        return Ok((action(word)?, Chosen::Row(row(id)?)));
+    }
+    if let Some(word) = fields.one("all") {
+        return Ok((action(word)?, Chosen::Matching));
+    }
+    let word = fields.one("selected").unwrap_or_default();
+    Ok((action(word)?, Chosen::Rows(rows(fields)?)))
+}
+
 fn action(word: &str) -> Result<Action, ApiError> {
     Action::from_word(word)
         .ok_or_else(|| ApiError::BadRequest(format!("“{word}” is not an action")))
@@ -203,13 +230,15 @@ fn back(fields: &Fields) -> Result<Listing, ApiError> {
 fn rows(fields: &Fields) -> Result<Vec<RowId>, ApiError> {
     let listed = fields.all("ids").flat_map(|ids| ids.split(','));
     let ids = fields.all("id").chain(listed).filter(|id| !id.is_empty());
-    let mut rows = ids
-        .map(|id| id.parse().map(RowId))
-        .collect::<Result<Vec<RowId>, _>>()
-        .map_err(|_| ApiError::BadRequest("an id is a number".to_owned()))?;
+    let mut rows = ids.map(row).collect::<Result<Vec<RowId>, _>>()?;
     rows.sort_unstable();
     rows.dedup();
     Ok(rows)
+}
+
+fn row(id: &str) -> Result<RowId, ApiError> {
+    let id = id.parse().map(RowId);
+    id.map_err(|_| ApiError::BadRequest("an id is a number".to_owned()))
 }
 
 async fn choice(
@@ -219,6 +248,7 @@ async fn choice(
 ) -> Result<Choice, ApiError> {
     let store = &context.store;
     Ok(match chosen {
+        Chosen::Row(row) => store.choice_of_rows(&[*row], SHOWN).await?,
         Chosen::Rows(rows) => store.choice_of_rows(rows, SHOWN).await?,
         Chosen::Matching => {
             let now = Timestamp::now();
@@ -251,13 +281,18 @@ fn page(
         count: wording::count(*rows),
         is_concerned: action.concerns(*state),
     });
-    let (ids, expect, filter) = match chosen {
+    let (mut row, mut ids, mut expect, mut filter) = (None, String::new(), None, None);
+    match chosen {
+        Chosen::Row(one) => row = Some(*one),
         Chosen::Rows(rows) => {
-            let ids: Vec<String> = rows.iter().map(RowId::to_string).collect();
-            (ids.join(","), None, None)
+            let all: Vec<String> = rows.iter().map(RowId::to_string).collect();
+            ids = all.join(",");
         }
-        Chosen::Matching => (String::new(), Some(total), Some(in_words(&back.filter))),
-    };
+        Chosen::Matching => {
+            expect = Some(total);
+            filter = Some(in_words(&back.filter));
+        }
+    }
     let is_attempt = matches!(action, Action::Retry | Action::Release);
     let shown = choice.first.len() as u64;
     render(&ConfirmPage {
@@ -278,6 +313,7 @@ fn page(
             .map(|item| Row::of(item, &settings, now))
             .collect(),
         more: (total > shown).then(|| wording::count(total - shown)),
+        row,
         ids,
         expect,
         back: back.query(),

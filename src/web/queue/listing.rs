@@ -15,7 +15,7 @@ use super::super::{Context, wording};
 use super::actions::{Button, buttons};
 use super::address::Listing;
 use super::destinations::{self, PauseForm, Table};
-use super::notice::Notice;
+use super::notice::{DealtWith, Notice};
 use super::row::Row;
 use crate::accounts::Role;
 use crate::limits;
@@ -29,8 +29,8 @@ struct ListingPage {
     may_operate: bool,
     /// What was just done.
     notice: Option<String>,
-    /// What was selected has been dealt with.
-    ends_selection: bool,
+    /// The row that has been dealt with, or nothing for all that was selected; none when none was.
+    dealt_with: Option<String>,
     /// On the first page only: it costs a walk over the queue, and who pages on looks for rows.
     table: Option<Table>,
     pause: PauseForm,
@@ -122,7 +122,12 @@ pub(super) async fn show(
         may_operate: frame.may(Role::Operator),
         frame,
         notice: notice.map(Notice::words),
-        ends_selection: notice.is_some_and(Notice::ends_selection),
+        dealt_with: notice
+            .and_then(Notice::dealt_with)
+            .map(|dealt_with| match dealt_with {
+                DealtWith::All => String::new(),
+                DealtWith::Row(row) => row.to_string(),
+            }),
         table,
         pause,
         filter: filter_form(&listing),

@@ -5,6 +5,7 @@ use super::super::api::Pairs;
 use super::super::wording;
 use super::actions::label;
 use crate::administration::queue::Progress;
+use crate::message::RowId;
 use crate::queue::Action;
 
 /// What was just done.
@@ -16,6 +17,12 @@ pub(super) enum Notice {
         affected: u64,
         chosen: u64,
     },
+    /// An action on one row, which may have been gone or in a state that it does not concern.
+    ActedOn {
+        action: Action,
+        row: u64,
+        is_affected: bool,
+    },
     /// An action that goes on.
     GoesOn { action: Action, chosen: u64 },
     /// A button was pressed while nothing was selected.
@@ -24,6 +31,15 @@ pub(super) enum Notice {
     Paused,
     /// A next hop was resumed.
     Resumed,
+}
+
+/// What the page no longer keeps selected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DealtWith {
+    /// Everything that was selected.
+    All,
+    /// One row; who works on it by itself goes on with the others.
+    Row(u64),
 }
 
 impl Notice {
@@ -36,6 +52,18 @@ impl Notice {
                 chosen,
             },
             Progress::GoesOn { chosen } => Self::GoesOn { action, chosen },
+        }
+    }
+
+    /// The same for one row that was chosen by itself.
+    pub(super) fn of_row(action: Action, progress: Progress, row: RowId) -> Self {
+        match progress {
+            Progress::Done { affected } => Self::ActedOn {
+                action,
+                row: row.0.unsigned_abs(),
+                is_affected: affected > 0,
+            },
+            goes_on @ Progress::GoesOn { .. } => Self::of(action, goes_on, 1),
         }
     }
 
@@ -52,6 +80,15 @@ impl Notice {
                 ("affected", affected.to_string()),
                 ("chosen", chosen.to_string()),
             ],
+            Self::ActedOn {
+                action,
+                row,
+                is_affected,
+            } => vec![
+                done(action.as_str()),
+                ("affected", u8::from(is_affected).to_string()),
+                ("row", row.to_string()),
+            ],
             Self::GoesOn { action, chosen } => {
                 vec![done(action.as_str()), ("chosen", chosen.to_string())]
             }
@@ -66,27 +103,37 @@ impl Notice {
         let done = pairs.take("done");
         let affected = pairs.take_number("affected").ok().flatten();
         let chosen = pairs.take_number("chosen").ok().flatten();
+        let row = pairs.take_number("row").ok().flatten();
         let done = done?;
         match (done.as_str(), Action::from_word(&done)) {
             ("nothing", _) => Some(Self::NothingChosen),
             ("paused", _) => Some(Self::Paused),
             ("resumed", _) => Some(Self::Resumed),
-            (_, Some(action)) => match (affected, chosen) {
-                (Some(affected), Some(chosen)) => Some(Self::Acted {
+            (_, Some(action)) => match (affected, chosen, row) {
+                (Some(affected), _, Some(row)) => Some(Self::ActedOn {
+                    action,
+                    row,
+                    is_affected: affected > 0,
+                }),
+                (Some(affected), Some(chosen), None) => Some(Self::Acted {
                     action,
                     affected,
                     chosen,
                 }),
-                (None, Some(chosen)) => Some(Self::GoesOn { action, chosen }),
-                (_, None) => None,
+                (None, Some(chosen), None) => Some(Self::GoesOn { action, chosen }),
+                _ => None,
             },
             (_, None) => None,
         }
     }
 
-    /// What was selected has been dealt with.
-    pub(super) fn ends_selection(self) -> bool {
-        matches!(self, Self::Acted { .. } | Self::GoesOn { .. })
+    /// What of the selection has been dealt with.
+    pub(super) fn dealt_with(self) -> Option<DealtWith> {
+        match self {
+            Self::Acted { .. } | Self::GoesOn { .. } => Some(DealtWith::All),
+            Self::ActedOn { row, .. } => Some(DealtWith::Row(row)),
+            Self::NothingChosen | Self::Paused | Self::Resumed => None,
+        }
     }
 
     /// In words.
@@ -100,6 +147,10 @@ impl Notice {
                 let what = label(action).to_lowercase();
                 if affected >= chosen {
                     format!("{}: {what}.", wording::recipients(affected))
+                } else if chosen == 1 {
+                    format!(
+                        "Nothing to do: {what}. The recipient was gone, or in a state that it does not concern."
+                    )
                 } else {
                     format!(
                         "{} of {}: {what}. The others were gone, or in a state that it does not concern.",
@@ -107,6 +158,20 @@ impl Notice {
                         wording::recipients(chosen)
                     )
                 }
+            }
+            Self::ActedOn {
+                action,
+                is_affected,
+                ..
+            } => {
+                let affected = u64::from(is_affected);
+                let chosen = 1;
+                Self::Acted {
+                    action,
+                    affected,
+                    chosen,
+                }
+                .words()
             }
             Self::GoesOn { action, chosen } => format!(
                 "{}: {}. It goes on; the audit will say how many it concerned.",
@@ -142,6 +207,11 @@ mod tests {
                 affected: 3,
                 chosen: 4,
             },
+            Notice::ActedOn {
+                action: Action::Hold,
+                row: 17,
+                is_affected: false,
+            },
             Notice::GoesOn {
                 action: Action::Return,
                 chosen: 100_000,
@@ -164,6 +234,8 @@ mod tests {
             vec![("done", "purge")],
             vec![("done", "purge"), ("affected", "many")],
             vec![("affected", "3"), ("chosen", "3")],
+            vec![("done", "purge"), ("row", "17")],
+            vec![("done", "purge"), ("affected", "1"), ("row", "<b>")],
         ] {
             assert_eq!(read(pairs.clone()), None, "{pairs:?}");
         }
@@ -183,5 +255,12 @@ mod tests {
                 .words()
                 .starts_with("1 of 2 recipients: retry now. The others")
         );
+        let alone = |is_affected| Notice::ActedOn {
+            action: Action::Retry,
+            row: 17,
+            is_affected,
+        };
+        assert_eq!(alone(true).words(), "1 recipient: retry now.");
+        assert!(alone(false).words().contains("The recipient was gone"));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::super::wording;
+use super::actions::{Button, likely_button};
 use crate::message::RowState;
 use crate::settings::Settings;
 use crate::store::QueueItem;
@@ -23,6 +24,8 @@ pub(super) struct Row {
     pub(super) attempts: u64,
     pub(super) next_attempt: String,
     pub(super) last_reply: String,
+    /// What it most likely asks for.
+    pub(super) button: Button,
 }
 
 impl Row {
@@ -37,6 +40,7 @@ impl Row {
             is_paused,
             next_hop: item.next_hop,
             state: item.state.as_str(),
+            button: likely_button(item.state),
             reason: item.reason.replace('_', " "),
             attempts: item.attempts,
             next_attempt: next_attempt(item.state, item.next_attempt_at, is_paused, now),

@@ -232,6 +232,49 @@ async fn a_selection_is_confirmed_and_done() {
 }
 
 #[tokio::test]
+async fn one_row_is_acted_on_without_being_selected() {
+    let face = face_with(3).await;
+    meddle(&face, "UPDATE recipients SET state = 'held' WHERE id = 2").await;
+    meddle(&face, "UPDATE recipients SET state = 'asleep' WHERE id = 3").await;
+    let page = get(&face, "/queue").await;
+    check_has(
+        &page,
+        &[
+            "name=\"row\" value=\"retry 1\"",
+            "name=\"row\" value=\"release 2\"",
+            "name=\"row\" value=\"purge 3\" class=\"link danger\"",
+            "<a href=\"/queue/1\" aria-label=\"… more to do for user1@example.net\">",
+        ],
+    );
+    // What is ticked besides is not meant.
+    let asked = "id=2&id=3&ids=4&row=retry+1&back=sort%3D-attempts";
+    let confirmation = post(&face, "/queue/actions", asked).await;
+    check_has(
+        &confirmation,
+        &[
+            "Retry now: 1 recipient<",
+            "name=\"row\" value=\"1\"",
+            "user1@",
+        ],
+    );
+    check_lacks(&confirmation.text, &["user2@", "user3@", "name=\"ids\""]);
+    let confirmed = "action=retry&row=1&back=sort%3D-attempts";
+    let done = post(&face, "/queue/actions/confirmed", confirmed).await;
+    let page = follow(&face, &done).await;
+    check_has(&page, &["1 recipient: retry now.", "data-done=\"1\""]);
+    let again = "action=release&row=1";
+    let done = post(&face, "/queue/actions/confirmed", again).await;
+    check_has(&follow(&face, &done).await, &["Nothing to do: release."]);
+    let gone = post(&face, "/queue/actions", "row=purge+77").await;
+    check_has(&follow(&face, &gone).await, &["Nothing was selected"]);
+    for wrong in ["row=1", "row=purge", "row=purge+x", "row=fly+1"] {
+        let answer = post(&face, "/queue/actions", wrong).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    face.close().await;
+}
+
+#[tokio::test]
 async fn nothing_is_done_to_nothing_and_nowhere_else_is_gone_to() {
     let face = face_with(1).await;
     for nothing in [
@@ -493,6 +536,8 @@ async fn a_viewer_sees_the_envelope_and_no_buttons() {
         assert!(page.contains("user1@example.net"));
         for part in [
             "name=\"id\"",
+            "name=\"row\"",
+            "more to do",
             "value=\"purge\"",
             "value=\"pause\"",
             "Pause another",

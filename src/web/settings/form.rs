@@ -10,7 +10,8 @@ use axum::extract::rejection::FormRejection;
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::kind::{Choice, Kind};
+use super::field::Field;
+use super::kind::{Kind, OFF};
 use crate::settings::FieldErrors;
 use crate::web::error::ApiError;
 
@@ -20,6 +21,10 @@ const SHOWN: &str = "shown.";
 const OTHER: &str = ".other";
 /// The preset that means the free entry.
 const OTHER_PRESET: &str = "other";
+/// Where the box stands that switches a bound on.
+const SWITCH: &str = "on.";
+/// Where the box stands that removes a secret.
+const REMOVAL: &str = "remove.";
 
 /// The body of a form, as handlers take it.
 pub(super) type FormBody = Result<axum::Form<Vec<(String, String)>>, FormRejection>;
@@ -56,20 +61,6 @@ pub(super) struct FormGroup {
     pub(super) fields: Vec<Field>,
 }
 
-/// One field, as it is shown.
-#[derive(Debug)]
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) label: &'static str,
-    pub(super) hint: String,
-    /// What stands in it.
-    pub(super) typed: String,
-    /// What the setting is.
-    pub(super) shown: String,
-    pub(super) problem: Option<String>,
-    kind: Kind,
-}
-
 /// What a form sent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Submission(HashMap<String, String>);
@@ -83,14 +74,15 @@ impl Submission {
         })?;
         let pairs = pairs
             .into_iter()
-            .map(|(name, text)| (name, normal(&text)))
+            // Line ends are CRLF in every form.
+            .map(|(name, text)| (name, text.replace("\r\n", "\n")))
             .collect();
         Ok(Self(pairs))
     }
 
-    /// The text under a name.
+    /// The text under a name. Blanks around it mean nothing.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.0.get(name).map(|text| text.trim())
     }
 
     /// A button or a box under this name was pressed or ticked.
@@ -98,15 +90,31 @@ impl Submission {
         self.0.contains_key(name)
     }
 
-    fn shown(&self, name: &str) -> Option<&str> {
+    /// What the form showed of a setting.
+    pub(super) fn shown(&self, name: &str) -> Option<&str> {
         self.text(&format!("{SHOWN}{name}"))
     }
 
+    /// What is to become of a secret: another text, whose blanks are its own, or none; nothing when it
+    /// is to stay, because none was typed.
+    pub(super) fn secret(&self, name: &str) -> Option<Value> {
+        if self.has(&format!("{REMOVAL}{name}")) {
+            return Some(Value::Null);
+        }
+        let typed = self.0.get(name).filter(|text| !text.is_empty())?;
+        Some(typed.as_str().into())
+    }
+
     /// What was typed for a setting; none when the form had no such field.
-    fn typed(&self, setting: &Setting) -> Option<Result<&str, (&str, &'static str)>> {
+    pub(super) fn typed(&self, setting: &Setting) -> Option<Result<&str, (&str, &'static str)>> {
         let chosen = self.text(setting.name)?;
-        let Kind::SizeOf(presets) = setting.kind else {
-            return Some(Ok(chosen));
+        let presets = match setting.kind {
+            Kind::SizeOf(presets) => presets,
+            // A box that is not ticked is not sent.
+            Kind::OrOff(_) if !self.has(&format!("{SWITCH}{}", setting.name)) => {
+                return Some(Ok(OFF));
+            }
+            _ => return Some(Ok(chosen)),
         };
         let other = self
             .text(&format!("{}{OTHER}", setting.name))
@@ -126,11 +134,6 @@ impl Submission {
             _ => Err((other, "choose a preset or type a size, not both")),
         })
     }
-}
-
-/// Line ends are CRLF in every form; blanks around a text mean nothing.
-fn normal(text: &str) -> String {
-    text.replace("\r\n", "\n").trim().to_owned()
 }
 
 /// What a form asks for: itself, to be shown again, and the fields of its subject that it changes.
@@ -221,122 +224,6 @@ impl Form {
         }
         errors
     }
-}
-
-impl Field {
-    fn showing(setting: &Setting, subject: &Map<String, Value>) -> Self {
-        let shown = setting.kind.write(part(subject, setting.name));
-        Self {
-            name: setting.name,
-            label: setting.label,
-            hint: setting.hint.to_owned(),
-            typed: shown.clone(),
-            shown,
-            problem: None,
-            kind: setting.kind,
-        }
-    }
-
-    /// Takes what was typed; the value when that is a change.
-    fn take(&mut self, setting: &Setting, submission: &Submission) -> Option<Value> {
-        let typed = match submission.typed(setting)? {
-            Ok(typed) => typed,
-            Err((typed, problem)) => {
-                typed.clone_into(&mut self.typed);
-                self.problem = Some(problem.to_owned());
-                return None;
-            }
-        };
-        let shown_then = submission.shown(setting.name);
-        if typed == self.shown || shown_then == Some(typed) {
-            return None;
-        }
-        typed.clone_into(&mut self.typed);
-        if shown_then.is_some_and(|shown| shown != self.shown) {
-            let what = match self.shown.as_str() {
-                "" => "emptied this".to_owned(),
-                shown => format!("changed this to “{}”", shown.replace('\n', ", ")),
-            };
-            self.problem = Some(format!(
-                "somebody else has {what} meanwhile: save again to have it as you typed it"
-            ));
-            return None;
-        }
-        setting
-            .kind
-            .read(typed)
-            .map_err(|problem| self.problem = Some(problem))
-            .ok()
-    }
-
-    fn is_of(&self, name: &str) -> bool {
-        let rest = self.name.strip_prefix(name);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    }
-
-    /// Radio buttons; empty for other fields.
-    pub(super) fn choices(&self) -> &'static [Choice] {
-        match self.kind {
-            Kind::Choice(choices) | Kind::SizeOf(choices) => choices,
-            _ => &[],
-        }
-    }
-
-    /// This choice is the present one.
-    pub(super) fn is_chosen(&self, choice: &Choice) -> bool {
-        self.typed == choice.value
-    }
-
-    /// What stands in the free entry beside presets; none when there are no presets, or only they.
-    pub(super) fn other(&self) -> Option<&str> {
-        let has_entry = matches!(self.kind, Kind::SizeOf(_));
-        has_entry.then(|| if self.is_other() { &self.typed } else { "" })
-    }
-
-    /// None of the choices is the present one.
-    pub(super) fn is_other(&self) -> bool {
-        !self.choices().iter().any(|choice| self.is_chosen(choice))
-    }
-
-    /// Lines of a text area; none for other fields.
-    pub(super) fn rows(&self) -> Option<usize> {
-        const FEWEST: usize = 4;
-        const MOST: usize = 16;
-        match self.kind {
-            Kind::Lines(_) => Some((self.typed.lines().count() + 1).clamp(FEWEST, MOST)),
-            _ => None,
-        }
-    }
-
-    /// Characters that an entry has room for.
-    pub(super) fn width(&self) -> usize {
-        match self.kind {
-            Kind::Times => 44,
-            Kind::Text(_) => 40,
-            _ => 14,
-        }
-    }
-
-    /// Ids of what describes the field, for those who do not see it.
-    pub(super) fn described_by(&self) -> String {
-        let hint = (!self.hint.is_empty()).then(|| format!("{}-hint", self.name));
-        let problem = self
-            .problem
-            .as_ref()
-            .map(|_| format!("{}-problem", self.name));
-        let ids: Vec<String> = hint.into_iter().chain(problem).collect();
-        ids.join(" ")
-    }
-}
-
-/// A field of an object, or a part of one.
-fn part<'a>(subject: &'a Map<String, Value>, name: &str) -> &'a Value {
-    let (field, part) = name.split_once('.').unwrap_or((name, ""));
-    let value = subject.get(field).unwrap_or(&Value::Null);
-    if part.is_empty() {
-        return value;
-    }
-    value.get(part).unwrap_or(&Value::Null)
 }
 
 /// Replaces a field in `changed`; when the name is that of a part, the field's other parts come from

@@ -31,6 +31,25 @@ pub(super) enum Kind {
     Text(Reader),
     /// A list of texts, one a line.
     Lines(Reader),
+    /// A value that is switched on and off.
+    OrOff(&'static Bound),
+    /// A text that is set or not, and never shown.
+    Secret,
+}
+
+/// What stands for a value that is switched off.
+pub(super) const OFF: &str = "off";
+
+/// A value that is switched on and off.
+#[derive(Debug)]
+pub(super) struct Bound {
+    /// Before the entry.
+    pub(super) words: &'static str,
+    pub(super) kind: Kind,
+    /// Behind the entry, where the kind has no units of its own.
+    pub(super) unit: &'static str,
+    /// In the entry while it is off.
+    pub(super) usual: &'static str,
 }
 
 /// One of a closed set.
@@ -59,7 +78,9 @@ impl Kind {
                 write_times(&times)
             }
             Self::Number(..) => number.to_string(),
-            Self::Choice(_) | Self::Text(_) => plain(value),
+            Self::OrOff(_) if value.is_null() => OFF.to_owned(),
+            Self::OrOff(bound) => bound.kind.write(value),
+            Self::Choice(_) | Self::Text(_) | Self::Secret => plain(value),
             Self::Lines(_) => {
                 let lines: Vec<String> = items(value).map(plain).collect();
                 lines.join("\n")
@@ -92,7 +113,10 @@ impl Kind {
                     word => json!(word),
                 })
                 .ok_or_else(|| "choose one of these".to_owned()),
+            Self::OrOff(_) if typed == OFF => Ok(Value::Null),
+            Self::OrOff(bound) => bound.kind.read(typed),
             Self::Text(_) if typed.is_empty() => Ok(Value::Null),
+            Self::Secret => Ok(typed.into()),
             Self::Text(read) => read(typed).map(Value::from),
             Self::Lines(read) => typed
                 .split(|c: char| c.is_whitespace() || c == ',')
@@ -156,6 +180,11 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('.').to_lowercase())
 }
 
+/// An address of the web; what is wrong with it the settings say.
+pub(super) fn url(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
 /// A file by its whole path: the appliance's working directory is nobody's business.
 pub(super) fn file(text: &str) -> Result<String, String> {
     if text.starts_with('/') {
@@ -182,6 +211,13 @@ mod tests {
         },
     ];
 
+    const HOW_LONG: &Bound = &Bound {
+        words: "for at least",
+        kind: Kind::Time,
+        unit: "",
+        usual: "1 h",
+    };
+
     #[test]
     fn values_are_written_and_read_back() {
         for (kind, value, text) in [
@@ -199,6 +235,8 @@ mod tests {
                 json!("smtp://mail.example.net:26"),
                 "smtp://mail.example.net:26",
             ),
+            (Kind::OrOff(HOW_LONG), Value::Null, "off"),
+            (Kind::OrOff(HOW_LONG), json!(90), "1 min 30 s"),
             (Kind::Lines(domain), json!([]), ""),
             (
                 Kind::Lines(domain),
@@ -244,6 +282,7 @@ mod tests {
             (Kind::Number(1, 10), "11", "from 1 to 10"),
             (Kind::Number(1, 10), "x", "from 1 to 10"),
             (Kind::Choice(COLOURS), "blue", "choose one"),
+            (Kind::OrOff(HOW_LONG), "", "not a time"),
             (Kind::Text(server), "a b", "not a server"),
             (Kind::Text(file), "tls/key.pem", "whole path"),
             (Kind::Lines(network), "::1\n10.0.0.0/33", "“10.0.0.0/33”"),

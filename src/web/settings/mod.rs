@@ -4,8 +4,10 @@
 //! [`crate::administration`] takes, with its messages at the fields.
 
 pub(super) mod access;
+pub(super) mod alerts;
 pub(super) mod conditions;
 pub(super) mod delivery;
+mod field;
 mod form;
 mod kind;
 pub(super) mod listeners;
@@ -48,7 +50,7 @@ const TABS: &[Tab] = &[
     tab("/settings/logins", "SMTP logins"),
     tab("/settings/conditions", conditions::TITLE),
     tab("/settings/retention", retention::TITLE),
-    tab("/settings/alerts", "Alerts"),
+    tab("/settings/alerts", alerts::TITLE),
     tab("/settings/accounts", "Accounts"),
     tab("/settings/tokens", "API tokens"),
 ];
@@ -81,6 +83,7 @@ impl Options {
         let Query(options) = options.ok()?;
         match options.done.as_deref()? {
             "saved" => Some("Saved: in force from the next message on."),
+            "tested" => Some("The test was sent; what came of it stands below."),
             "removed" => Some("Removed: in force from the next message on."),
             _ => None,
         }

@@ -64,6 +64,7 @@ async fn every_page_is_shown_with_its_place_in_the_navigation() {
         ("/settings/access", "Access"),
         ("/settings/conditions", "Conditions"),
         ("/settings/retention", "Statistics and trail"),
+        ("/settings/alerts", "Alerts"),
     ] {
         let page = look(&face, path).await;
         let current = format!("aria-current=\"page\">{title}</a>");

@@ -1,7 +1,7 @@
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use super::*;
+use crate::settings::Written;
 use crate::web::testing::{Face, LOOPBACK};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
@@ -14,18 +14,23 @@ async fn post(face: &Face, body: &str) -> (StatusCode, String) {
     (answer.status, location.unwrap_or(answer.text))
 }
 
-#[test]
-fn figures_are_shown_and_read_in_larger_units() {
-    for (value, factor, text) in [(10_000, 1, "10000"), (14_400, 60, "240"), (90, 60, "1.5")] {
-        assert_eq!(shown(value, factor), text);
-        assert_eq!(read(text, factor), Some(value), "{text}");
+fn saved() -> (StatusCode, String) {
+    let place = "/settings/alerts?done=saved".to_owned();
+    (StatusCode::SEE_OTHER, place)
+}
+
+async fn patch(face: &Face, patch: Value) {
+    let answer = face
+        .call("PATCH /api/v1/settings", &patch.to_string())
+        .await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+}
+
+#[track_caller]
+fn has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part} is missing: {text}");
     }
-    assert_eq!(read("1024", 1 << 20), Some(1 << 30));
-    for text in ["", "x", "-1", "1.5 h", "inf", "NaN", "1e300"] {
-        assert_eq!(read(text, 60), None, "{text}");
-    }
-    assert_eq!(read("1.5", 1), None, "no half recipients");
-    assert_eq!(read(&u64::MAX.to_string(), 60), None);
 }
 
 #[tokio::test]
@@ -33,74 +38,126 @@ async fn the_form_is_saved_and_shown_again() {
     let face = Face::open(Ok(())).await;
     let page = face.ask(LOOPBACK, "GET /settings/alerts", &[], "").await;
     assert_eq!(page.status, StatusCode::OK);
-    for part in [
-        "value=\"10000\"",
-        "value=\"240\"",
-        "value=\"1024\"",
+    let parts = [
+        "name=\"alert_queue_recipients\" value=\"10000\"",
+        "value=\"4 h\"",
+        "value=\"1 GiB\"",
+        // One that is off shows what is usual.
+        "name=\"on.alert_no_delivery_seconds\" value=\"on\">",
+        "name=\"alert_no_delivery_seconds\" value=\"1 h\"",
+        "name=\"shown.alert_no_delivery_seconds\" value=\"off\"",
         "Nothing since",
-    ] {
-        assert!(page.text.contains(part), "{part} is missing: {}", page.text);
-    }
+    ];
+    has(&page.text, &parts);
     assert!(!page.text.contains("Send a test"));
 
     let body = "on.alert_queue_recipients=on&alert_queue_recipients=500&alert_queue_age_seconds=9\
-                &on.alert_no_delivery_seconds=on&alert_no_delivery_seconds=1.5\
-                &alert_no_delivery_when_idle=on\
+                &on.alert_no_delivery_seconds=on&alert_no_delivery_seconds=90+s\
+                &alert_no_delivery_when_idle=true\
                 &alert_webhook_url=http%3A%2F%2F127.0.0.1%3A1%2Fhook\
-                &alert_webhook_secret=open+sesame";
-    let saved = (
-        StatusCode::SEE_OTHER,
-        "/settings/alerts?done=saved".to_owned(),
-    );
-    assert_eq!(post(&face, body).await, saved);
+                &alert_webhook_secret=+open+sesame";
+    assert_eq!(post(&face, body).await, saved());
     let settings = face.context.administration.settings();
     assert_eq!(settings.alert_queue_recipients, Some(500));
-    assert_eq!(
-        settings.alert_queue_age_seconds, None,
-        "it was switched off"
-    );
+    let age = settings.alert_queue_age_seconds;
+    assert_eq!(age, None, "it was switched off");
     assert_eq!(settings.alert_no_delivery_seconds, Some(90));
     assert!(settings.alert_no_delivery_when_idle);
     let secret = settings.alert_webhook_secret.as_ref();
-    assert_eq!(secret.map(|secret| secret.expose()), Some("open sesame"));
+    let secret = secret.map(|secret| secret.expose());
+    assert_eq!(secret, Some(" open sesame"), "blanks are its own");
 
     let page = face
         .ask(LOOPBACK, "GET /settings/alerts?done=saved", &[], "")
         .await;
-    for part in [
+    let parts = [
         "Saved",
         "http://127.0.0.1:1/hook",
         "Send a test",
         "leave blank to keep",
+        "name=\"shown.alert_queue_age_seconds\" value=\"off\"",
+    ];
+    has(&page.text, &parts);
+    face.close().await;
+}
+
+#[tokio::test]
+async fn a_secret_stays_until_it_is_changed_or_removed() {
+    let face = Face::open(Ok(())).await;
+    patch(&face, json!({"alert_webhook_secret": "open sesame"})).await;
+    let secret = || {
+        let settings = face.context.administration.settings();
+        let secret = settings.alert_webhook_secret.as_ref();
+        secret.map(|secret| secret.expose().to_owned())
+    };
+    for (body, expected) in [
+        ("alert_webhook_secret=", Some("open sesame")),
+        ("alert_webhook_secret=another+one", Some("another one")),
+        (
+            "alert_webhook_secret=&remove.alert_webhook_secret=yes",
+            None,
+        ),
+        (
+            "alert_webhook_secret=&remove.alert_webhook_secret=yes",
+            None,
+        ),
     ] {
-        assert!(page.text.contains(part), "{part} is missing: {}", page.text);
+        assert_eq!(post(&face, body).await, saved(), "{body}");
+        assert_eq!(secret().as_deref(), expected, "{body}");
     }
+    // Somebody has removed it while the form showed that it was set.
+    let body = "alert_webhook_secret=third+secret&shown.alert_webhook_secret=(set)";
+    let (status, text) = post(&face, body).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    has(&text, &["somebody else has emptied this meanwhile"]);
+    assert!(!text.contains("third secret"), "{text}");
+    assert_eq!(secret(), None);
+    face.close().await;
+}
 
-    // What is not a whole number of its unit survives a form that does not touch it.
-    let odd = r#"{"alert_disk_free_bytes": 1234567890}"#;
-    face.call("PATCH /api/v1/settings", odd).await;
-    let body = "on.alert_disk_free_bytes=on&alert_disk_free_bytes=1177.376&alert_webhook_secret=";
-    assert_eq!(post(&face, body).await, saved);
+#[tokio::test]
+async fn two_administrators_do_not_undo_each_other() {
+    let face = Face::open(Ok(())).await;
+    let meanwhile = json!({
+        "alert_queue_recipients": 7, "alert_memory_percent": null,
+        "alert_no_delivery_seconds": 600, "alert_webhook_url": "http://127.0.0.1:1/",
+    });
+    patch(&face, meanwhile).await;
+    // The page was shown before that; only the age is changed on it.
+    let shown = "on.alert_queue_recipients=on&alert_queue_recipients=10000&shown.alert_queue_recipients=10000\
+                 &on.alert_memory_percent=on&alert_memory_percent=90&shown.alert_memory_percent=90\
+                 &alert_no_delivery_seconds=1+h&shown.alert_no_delivery_seconds=off\
+                 &alert_webhook_url=&shown.alert_webhook_url=";
+    let body = format!(
+        "{shown}&on.alert_queue_age_seconds=on&alert_queue_age_seconds=2+h&shown.alert_queue_age_seconds=4+h"
+    );
+    assert_eq!(post(&face, &body).await, saved());
     let settings = face.context.administration.settings();
-    assert_eq!(settings.alert_disk_free_bytes, Some(1_234_567_890));
+    assert_eq!(settings.alert_queue_age_seconds, Some(7_200));
+    assert_eq!(settings.alert_queue_recipients, Some(7));
+    assert_eq!(settings.alert_memory_percent, None);
+    assert_eq!(settings.alert_no_delivery_seconds, Some(600));
+    assert!(settings.alert_webhook_url.is_some());
 
-    // A blank secret stays, and goes only when it is removed.
-    assert_eq!(post(&face, "alert_webhook_secret=").await, saved);
-    assert!(
-        face.context
-            .administration
-            .settings()
-            .alert_webhook_secret
-            .is_some()
-    );
-    assert_eq!(post(&face, "remove_secret=on").await, saved);
-    assert!(
-        face.context
-            .administration
-            .settings()
-            .alert_webhook_secret
-            .is_none()
-    );
+    // Both changed the same: the second is told, and may insist.
+    let body = "on.alert_memory_percent=on&alert_memory_percent=80&shown.alert_memory_percent=90\
+                &alert_queue_recipients=10000&shown.alert_queue_recipients=10000";
+    let (status, text) = post(&face, body).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let parts = [
+        "somebody else has switched this off meanwhile",
+        "somebody else has changed this to “7” meanwhile",
+        "name=\"alert_memory_percent\" value=\"80\"",
+        "name=\"shown.alert_memory_percent\" value=\"off\"",
+        "name=\"shown.alert_queue_recipients\" value=\"7\"",
+    ];
+    has(&text, &parts);
+    let body = "on.alert_memory_percent=on&alert_memory_percent=80&shown.alert_memory_percent=off\
+                &alert_queue_recipients=10000&shown.alert_queue_recipients=7";
+    assert_eq!(post(&face, body).await, saved());
+    let settings = face.context.administration.settings();
+    assert_eq!(settings.alert_memory_percent, Some(80));
+    assert_eq!(settings.alert_queue_recipients, None);
     face.close().await;
 }
 
@@ -109,20 +166,21 @@ async fn what_does_not_hold_is_shown_as_it_was_typed() {
     let face = Face::open(Ok(())).await;
     let body = "on.alert_queue_recipients=on&alert_queue_recipients=many%3Cb%3E\
                 &on.alert_memory_percent=on&alert_memory_percent=200\
+                &on.alert_queue_age_seconds=on&alert_queue_age_seconds=\
                 &alert_webhook_url=nowhere&alert_webhook_secret=short";
     let (status, text) = post(&face, body).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    for part in [
-        "must be a number of recipients",
-        "must be from 1 to 99",
+    let parts = [
+        "must be a whole number from 1 to 1000000000",
+        "must be a whole number from 1 to 99",
+        "“” is not a time",
         "is not an address such as",
         "must have from 8 to 200 characters",
         "value=\"200\"",
         "value=\"nowhere\"",
         "aria-describedby=\"alert_memory_percent-hint alert_memory_percent-problem\"",
-    ] {
-        assert!(text.contains(part), "{part} is missing: {text}");
-    }
+    ];
+    has(&text, &parts);
     assert!(
         !text.contains("<b>") && !text.contains("\"short\""),
         "{text}"

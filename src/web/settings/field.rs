@@ -1,0 +1,188 @@
+//! One field of a form: shown as its setting is, taken as it was typed, and what its template asks.
+
+use serde_json::{Map, Value};
+
+use super::form::{Setting, Submission};
+use super::kind::{Bound, Choice, Kind, OFF};
+
+/// One field, as it is shown.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) hint: String,
+    /// What stands in it.
+    pub(super) typed: String,
+    /// What the setting is.
+    pub(super) shown: String,
+    pub(super) problem: Option<String>,
+    kind: Kind,
+}
+
+impl Field {
+    pub(super) fn showing(setting: &Setting, subject: &Map<String, Value>) -> Self {
+        let shown = setting.kind.write(part(subject, setting.name));
+        Self {
+            name: setting.name,
+            label: setting.label,
+            hint: setting.hint.to_owned(),
+            typed: shown.clone(),
+            shown,
+            problem: None,
+            kind: setting.kind,
+        }
+    }
+
+    /// Takes what was typed; the value when that is a change.
+    pub(super) fn take(&mut self, setting: &Setting, submission: &Submission) -> Option<Value> {
+        if let Kind::Secret = setting.kind {
+            return self.take_secret(submission);
+        }
+        let typed = match submission.typed(setting)? {
+            Ok(typed) => typed,
+            Err((typed, problem)) => {
+                typed.clone_into(&mut self.typed);
+                self.problem = Some(problem.to_owned());
+                return None;
+            }
+        };
+        if typed == self.shown || submission.shown(setting.name) == Some(typed) {
+            return None;
+        }
+        typed.clone_into(&mut self.typed);
+        if self.has_changed_meanwhile(submission) {
+            return None;
+        }
+        setting
+            .kind
+            .read(typed)
+            .map_err(|problem| self.problem = Some(problem))
+            .ok()
+    }
+
+    /// Nothing of a secret comes back to the form.
+    fn take_secret(&mut self, submission: &Submission) -> Option<Value> {
+        let secret = submission.secret(self.name)?;
+        let is_gone_already = secret.is_null() && self.shown.is_empty();
+        if is_gone_already || self.has_changed_meanwhile(submission) {
+            return None;
+        }
+        Some(secret)
+    }
+
+    /// The form showed something else than there is now; notes that as a problem.
+    fn has_changed_meanwhile(&mut self, submission: &Submission) -> bool {
+        let shown_then = submission.shown(self.name);
+        let has_changed = shown_then.is_some_and(|shown| shown != self.shown);
+        if has_changed {
+            let what = match (self.kind, self.shown.as_str()) {
+                (Kind::OrOff(_), OFF) => "switched this off".to_owned(),
+                (_, "") => "emptied this".to_owned(),
+                (Kind::Secret, _) => "set this".to_owned(),
+                (_, shown) => format!("changed this to “{}”", shown.replace('\n', ", ")),
+            };
+            self.problem = Some(format!(
+                "somebody else has {what} meanwhile: save again to have it as you typed it"
+            ));
+        }
+        has_changed
+    }
+
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        let rest = self.name.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
+    /// Radio buttons; empty for other fields.
+    pub(super) fn choices(&self) -> &'static [Choice] {
+        match self.kind {
+            Kind::Choice(choices) | Kind::SizeOf(choices) => choices,
+            _ => &[],
+        }
+    }
+
+    /// This choice is the present one.
+    pub(super) fn is_chosen(&self, choice: &Choice) -> bool {
+        self.typed == choice.value
+    }
+
+    /// What stands in the free entry beside presets; none when there are no presets, or only they.
+    pub(super) fn other(&self) -> Option<&str> {
+        let has_entry = matches!(self.kind, Kind::SizeOf(_));
+        has_entry.then(|| if self.is_other() { &self.typed } else { "" })
+    }
+
+    /// None of the choices is the present one.
+    pub(super) fn is_other(&self) -> bool {
+        !self.choices().iter().any(|choice| self.is_chosen(choice))
+    }
+
+    /// What is switched on and off; none for other fields.
+    pub(super) fn bound(&self) -> Option<&'static Bound> {
+        match self.kind {
+            Kind::OrOff(bound) => Some(bound),
+            _ => None,
+        }
+    }
+
+    /// The bound counts.
+    pub(super) fn is_on(&self) -> bool {
+        self.typed != OFF
+    }
+
+    /// What stands in the entry of a bound: one that is off shows what is usual, so that switching it on
+    /// is one click.
+    pub(super) fn figure(&self) -> &str {
+        match self.bound() {
+            Some(bound) if !self.is_on() => bound.usual,
+            _ => &self.typed,
+        }
+    }
+
+    /// Its text is never shown.
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret)
+    }
+
+    /// Lines of a text area; none for other fields.
+    pub(super) fn rows(&self) -> Option<usize> {
+        const FEWEST: usize = 4;
+        const MOST: usize = 16;
+        match self.kind {
+            Kind::Lines(_) => Some((self.typed.lines().count() + 1).clamp(FEWEST, MOST)),
+            _ => None,
+        }
+    }
+
+    /// Characters that an entry has room for.
+    pub(super) fn width(&self) -> usize {
+        match self.kind {
+            Kind::Times => 44,
+            Kind::Text(_) => 40,
+            Kind::Secret => 32,
+            Kind::OrOff(_) => 9,
+            _ => 14,
+        }
+    }
+
+    /// Ids of what describes the field, for those who do not see it.
+    pub(super) fn described_by(&self) -> String {
+        let hint = (!self.hint.is_empty()).then(|| format!("{}-hint", self.name));
+        let problem = self
+            .problem
+            .as_ref()
+            .map(|_| format!("{}-problem", self.name));
+        let ids: Vec<String> = hint.into_iter().chain(problem).collect();
+        ids.join(" ")
+    }
+}
+
+/// A field of an object, or a part of one.
+fn part<'a>(subject: &'a Map<String, Value>, name: &str) -> &'a Value {
+    let (field, part) = name.split_once('.').unwrap_or((name, ""));
+    let value = subject.get(field).unwrap_or(&Value::Null);
+    if part.is_empty() {
+        return value;
+    }
+    value.get(part).unwrap_or(&Value::Null)
+}
