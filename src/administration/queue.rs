@@ -18,8 +18,13 @@ use crate::store::{QueueFilter, Store};
 /// Whom an action is for.
 #[derive(Clone, Debug)]
 pub enum Target {
-    /// These rows; those that are gone are left out.
-    Rows(Vec<RowId>),
+    /// These rows.
+    Rows {
+        /// Which.
+        rows: Vec<RowId>,
+        /// How many of them the operator saw; none: those that are gone are left out.
+        expect: Option<u64>,
+    },
     /// All that match, when there are still as many as the operator saw.
     Matching {
         /// Which.
@@ -48,7 +53,7 @@ pub enum Progress {
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
     /// The queue is not what the operator saw; nothing was done.
-    #[error("{found} match now, not {expected}; nothing was done")]
+    #[error("there are {found} now, not {expected}; nothing was done")]
     CountChanged {
         /// What the operator saw.
         expected: u64,
@@ -73,7 +78,18 @@ pub async fn act(
 ) -> Result<Progress, ActionError> {
     let mut asked = Map::new();
     let rows = match target {
-        Target::Rows(rows) => rows,
+        Target::Rows { rows, expect: None } => rows,
+        Target::Rows {
+            rows,
+            expect: Some(expected),
+        } => {
+            let there = store.choice_of_rows(&rows, 0).await;
+            let found = there.map_err(anyhow::Error::from)?.total();
+            if found != expected {
+                return Err(ActionError::CountChanged { expected, found });
+            }
+            rows
+        }
         Target::Matching { filter, expect } => {
             asked.insert("filter".to_owned(), Value::Object(filter.parts()));
             let matching = store

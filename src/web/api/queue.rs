@@ -79,15 +79,16 @@ pub(in crate::web) struct ActionRequest {
     ids: Option<Vec<i64>>,
     /// … or all that match, together with `expect`.
     filter: Option<QueueFilter>,
-    /// How many matched when the caller looked; 409 when it is another number now.
+    /// How many there were when the caller looked; 409 when it is another number now.
     expect: Option<u64>,
 }
 
 impl ActionRequest {
     fn target(self) -> Result<Target, ApiError> {
         let problem = match (self.ids, self.filter, self.expect) {
-            (Some(ids), None, None) => {
-                return Ok(Target::Rows(ids.into_iter().map(RowId).collect()));
+            (Some(ids), None, expect) => {
+                let rows = ids.into_iter().map(RowId).collect();
+                return Ok(Target::Rows { rows, expect });
             }
             (None, Some(filter), Some(expect)) => {
                 return Ok(Target::Matching { filter, expect });
@@ -263,6 +264,7 @@ mod tests {
     #[test]
     fn requests_are_for_ids_or_for_what_was_seen() {
         check(r#"{"action":"retry","ids":[1,2]}"#, Ok(()));
+        check(r#"{"action":"retry","ids":[1,2],"expect":2}"#, Ok(()));
         check(r#"{"action":"purge","filter":{},"expect":3}"#, Ok(()));
         check(r#"{"action":"purge","filter":{}}"#, Err("expect"));
         check(r#"{"action":"hold"}"#, Err("give ids"));

@@ -19,7 +19,7 @@ use super::address::Listing;
 use super::notice::Notice;
 use super::row::Row;
 use super::{Fields, Posted};
-use crate::administration::queue::{ActionError, Target, act};
+use crate::administration::queue::{ActionError, Progress, Target, act};
 use crate::message::{RowId, RowState};
 use crate::queue::Action;
 use crate::store::{Choice, QueueFilter};
@@ -110,10 +110,11 @@ struct ConfirmPage {
     some_are_paused: bool,
     first: Vec<Row>,
     more: Option<String>,
-    /// The one row, the chosen rows, or how many match: what the form posts.
+    /// The one row, or the chosen ones; neither: all that match.
     row: Option<RowId>,
-    ids: String,
-    expect: Option<u64>,
+    ids: Option<String>,
+    /// How many they are.
+    expect: u64,
     back: String,
     back_url: String,
 }
@@ -160,32 +161,40 @@ pub(in crate::web) async fn carry_out(
     let back = back(&fields)?;
     let action = action(fields.one("action").unwrap_or_default())?;
     let row = fields.one("row").map(row).transpose()?;
-    let (target, seen) = match (row, fields.one("expect")) {
-        (Some(row), _) => (Target::Rows(vec![row]), 1),
-        (None, Some(number)) => {
-            let expect = number
-                .parse()
-                .map_err(|_| ApiError::BadRequest("“expect” is not a count".to_owned()))?;
-            let filter = back.filter.clone();
-            (Target::Matching { filter, expect }, expect)
-        }
-        (None, None) => {
-            let rows = rows(&fields)?;
-            let count = rows.len() as u64;
-            (Target::Rows(rows), count)
-        }
+    let expect: u64 = fields
+        .one("expect")
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| ApiError::BadRequest("“expect” is not a count".to_owned()))?;
+    let chosen = match (row, fields.one("ids")) {
+        (Some(row), _) => Chosen::Row(row),
+        (None, Some(_)) => Chosen::Rows(rows(&fields)?),
+        (None, None) => Chosen::Matching,
+    };
+    let of_rows = |rows| Target::Rows {
+        rows,
+        expect: Some(expect),
+    };
+    let target = match &chosen {
+        Chosen::Row(row) => of_rows(vec![*row]),
+        Chosen::Rows(rows) => of_rows(rows.clone()),
+        Chosen::Matching => Target::Matching {
+            filter: back.filter.clone(),
+            expect,
+        },
     };
     let actor = visitor.actor();
     match act(&context.store, &context.queue, action, target, &actor).await {
         Ok(progress) => {
-            let notice = match row {
-                Some(row) => Notice::of_row(action, progress, row),
-                None => Notice::of(action, progress, seen),
-            };
+            let notice = notice(action, &chosen, progress, expect);
+            Ok(Redirect::to(&back.url_with(notice)).into_response())
+        }
+        // What is to be confirmed is not there any more.
+        Err(ActionError::CountChanged { found: 0, .. }) => {
+            let nothing = Progress::Done { affected: 0 };
+            let notice = notice(action, &chosen, nothing, expect);
             Ok(Redirect::to(&back.url_with(notice)).into_response())
         }
         Err(ActionError::CountChanged { expected, .. }) => {
-            let chosen = Chosen::Matching;
             let choice = choice(&context, &chosen, &back.filter).await?;
             let page = page(
                 &context,
@@ -199,6 +208,13 @@ pub(in crate::web) async fn carry_out(
             Ok((StatusCode::CONFLICT, page).into_response())
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+fn notice(action: Action, chosen: &Chosen, progress: Progress, expect: u64) -> Notice {
+    match chosen {
+        Chosen::Row(row) => Notice::of_row(action, progress, *row),
+        Chosen::Rows(_) | Chosen::Matching => Notice::of(action, progress, expect),
     }
 }
 
@@ -281,17 +297,14 @@ fn page(
         count: wording::count(*rows),
         is_concerned: action.concerns(*state),
     });
-    let (mut row, mut ids, mut expect, mut filter) = (None, String::new(), None, None);
+    let (mut row, mut ids, mut filter) = (None, None, None);
     match chosen {
         Chosen::Row(one) => row = Some(*one),
         Chosen::Rows(rows) => {
             let all: Vec<String> = rows.iter().map(RowId::to_string).collect();
-            ids = all.join(",");
+            ids = Some(all.join(","));
         }
-        Chosen::Matching => {
-            expect = Some(total);
-            filter = Some(in_words(&back.filter));
-        }
+        Chosen::Matching => filter = Some(in_words(&back.filter)),
     }
     let is_attempt = matches!(action, Action::Retry | Action::Release);
     let shown = choice.first.len() as u64;
@@ -315,7 +328,7 @@ fn page(
         more: (total > shown).then(|| wording::count(total - shown)),
         row,
         ids,
-        expect,
+        expect: total,
         back: back.query(),
         back_url: back.url(),
     })

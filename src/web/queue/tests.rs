@@ -196,18 +196,19 @@ async fn a_selection_is_confirmed_and_done() {
             "Hold: 3 recipients",
             "until somebody releases it",
             "name=\"ids\" value=\"1,3,4,99\"",
+            "name=\"expect\" value=\"3\"",
             "value=\"sort=-attempts\"",
             "user1@example.net",
         ],
     );
-    check_lacks(&confirmation.text, &["name=\"expect\"", "user2@"]);
+    check_lacks(&confirmation.text, &["user2@"]);
     assert_eq!(
         count(&face, Some(RowState::Held)).await,
         0,
         "nothing is done yet"
     );
 
-    let done = "action=hold&ids=1%2C3%2C4&back=sort%3D-attempts";
+    let done = "action=hold&ids=1%2C3%2C4%2C99&expect=3&back=sort%3D-attempts";
     let done = post(&face, "/queue/actions/confirmed", done).await;
     let page = follow(&face, &done).await;
     check_has(&page, &["3 recipients: hold.", "data-done", "Tries</a>"]);
@@ -223,11 +224,53 @@ async fn a_selection_is_confirmed_and_done() {
             "Tries each recipient at once",
         ],
     );
-    let done = post(&face, "/queue/actions/confirmed", "action=retry&ids=1,2,5").await;
+    let done = post(
+        &face,
+        "/queue/actions/confirmed",
+        "action=retry&ids=1,2,5&expect=3",
+    )
+    .await;
     check_has(
         &follow(&face, &done).await,
         &["2 of 3 recipients: retry now."],
     );
+    face.close().await;
+}
+
+#[tokio::test]
+async fn a_selection_that_has_changed_is_confirmed_anew() {
+    let face = face_with(3).await;
+    post(&face, "/queue/actions", "id=1&id=2&selected=purge").await;
+    meddle(&face, "DELETE FROM recipients WHERE id = 1").await;
+    let confirmed = "action=purge&ids=1,2&expect=2";
+    let answer = post(&face, "/queue/actions/confirmed", confirmed).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    check_has(
+        &answer,
+        &[
+            "there were 2 when you looked, there are 1 now. Nothing was done.",
+            "Purge: 1 recipient<",
+            "name=\"expect\" value=\"1\"",
+        ],
+    );
+    assert_eq!(count(&face, None).await, 2);
+    // Where nothing is left there is nothing to confirm.
+    meddle(&face, "DELETE FROM recipients WHERE id = 2").await;
+    let answer = post(
+        &face,
+        "/queue/actions/confirmed",
+        "action=purge&ids=1,2&expect=1",
+    )
+    .await;
+    check_has(&follow(&face, &answer).await, &["Nothing to do: purge."]);
+    let answer = post(
+        &face,
+        "/queue/actions/confirmed",
+        "action=purge&row=2&expect=1",
+    )
+    .await;
+    check_has(&follow(&face, &answer).await, &["Nothing to do: purge."]);
+    assert_eq!(count(&face, None).await, 1);
     face.close().await;
 }
 
@@ -258,11 +301,11 @@ async fn one_row_is_acted_on_without_being_selected() {
         ],
     );
     check_lacks(&confirmation.text, &["user2@", "user3@", "name=\"ids\""]);
-    let confirmed = "action=retry&row=1&back=sort%3D-attempts";
+    let confirmed = "action=retry&row=1&expect=1&back=sort%3D-attempts";
     let done = post(&face, "/queue/actions/confirmed", confirmed).await;
     let page = follow(&face, &done).await;
     check_has(&page, &["1 recipient: retry now.", "data-done=\"1\""]);
-    let again = "action=release&row=1";
+    let again = "action=release&row=1&expect=1";
     let done = post(&face, "/queue/actions/confirmed", again).await;
     check_has(&follow(&face, &done).await, &["Nothing to do: release."]);
     let gone = post(&face, "/queue/actions", "row=purge+77").await;
@@ -329,7 +372,7 @@ async fn all_that_match_are_only_touched_when_they_are_what_was_seen() {
     check_has(
         &refused,
         &[
-            "11 matched when you looked, 12 match now. Nothing was done.",
+            "there were 11 when you looked, there are 12 now. Nothing was done.",
             "Purge: 12 recipients",
             "name=\"expect\" value=\"12\"",
         ],
@@ -396,7 +439,12 @@ async fn a_damaged_row_is_shown_and_purged() {
     assert_eq!(source.status, StatusCode::GONE);
     let confirmation = post(&face, "/queue/actions", "id=2&selected=purge").await;
     check_has(&confirmation, &["Purge: 1 recipient<", "tag damaged"]);
-    let done = post(&face, "/queue/actions/confirmed", "action=purge&ids=2").await;
+    let done = post(
+        &face,
+        "/queue/actions/confirmed",
+        "action=purge&ids=2&expect=1",
+    )
+    .await;
     let page = follow(&face, &done).await;
     check_has(&page, &["1 recipient: purge.", "2 recipients"]);
     check_lacks(&page.text, &["tag damaged"]);
