@@ -26,7 +26,7 @@ pub use counters::Counters;
 pub use figures::Figures;
 pub use live::{Live, QueueSize, Resident};
 pub use series::{Grain, Range, Series};
-pub use sizes::Sizes;
+pub use sizes::{Held, Sizes};
 pub use trail::Trail;
 pub use windows::{Window, Windows};
 

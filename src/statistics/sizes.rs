@@ -1,6 +1,7 @@
 //! Messages by size: they tell how many another threshold would have kept in memory.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Sizes are counted in powers of two up to 2 GiB, beyond the largest message that is taken.
 const CLASSES: usize = 32;
@@ -12,7 +13,7 @@ pub struct Sizes(Vec<u64>);
 
 /// How many messages a threshold holds: at least and at most, since a threshold that is no power of
 /// two cuts through a class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Held {
     /// Surely so many.
     pub least: u64,

@@ -92,8 +92,10 @@ const EXPECTED: &[(&str, Needs)] = &[
     // Programs: as the pages.
     ("GET /api/v1/statistics/live", VIEWER_TOKEN),
     ("GET /api/v1/statistics/series", VIEWER_TOKEN),
+    ("GET /api/v1/statistics/what-if", VIEWER_TOKEN),
     ("GET /api/v1/next-hops", VIEWER_TOKEN),
     ("POST /api/v1/next-hops/test", ADMINISTRATOR_TOKEN),
+    ("POST /api/v1/next-hops/pause", OPERATOR_TOKEN),
     ("GET /api/v1/alerts", VIEWER_TOKEN),
     ("POST /api/v1/alerts/test", ADMINISTRATOR_TOKEN),
     // Without its secrets; whoever looks after the mail from afar has to see what is set.
@@ -101,6 +103,8 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("PATCH /api/v1/settings", ADMINISTRATOR_TOKEN),
     ("GET /api/v1/queue", VIEWER_TOKEN),
     ("GET /api/v1/queue/{id}", VIEWER_TOKEN),
+    // Other people's mail.
+    ("GET /api/v1/queue/{id}/source", OPERATOR_TOKEN),
     ("GET /api/v1/queue/destinations", VIEWER_TOKEN),
     ("POST /api/v1/queue/actions", OPERATOR_TOKEN),
     ("GET /api/v1/messages", VIEWER_TOKEN),

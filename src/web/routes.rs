@@ -103,8 +103,10 @@ pub(super) fn table() -> Vec<Route> {
         //
         api(Viewer, "/api/v1/statistics/live").get(api::statistics::live),
         api(Viewer, "/api/v1/statistics/series").get(api::statistics::series),
+        api(Viewer, "/api/v1/statistics/what-if").get(api::statistics::what_if),
         api(Viewer, "/api/v1/next-hops").get(api::next_hops::list),
         api(Administrator, "/api/v1/next-hops/test").post(api::next_hops::test),
+        api(Operator, "/api/v1/next-hops/pause").post(api::next_hops::pause),
         api(Viewer, "/api/v1/alerts").get(api::alerts::list),
         api(Administrator, "/api/v1/alerts/test").post(api::alerts::test),
         api(Viewer, "/api/v1/settings").get(api::settings::show),
@@ -112,6 +114,7 @@ pub(super) fn table() -> Vec<Route> {
         api(Viewer, "/api/v1/queue").get(api::queue::list),
         api(Viewer, "/api/v1/queue/destinations").get(api::queue::destinations),
         api(Viewer, "/api/v1/queue/{id}").get(api::queue::show),
+        api(Operator, "/api/v1/queue/{id}/source").get(api::queue::source),
         api(Operator, "/api/v1/queue/actions").post(api::queue::act),
         api(Viewer, "/api/v1/messages").get(api::messages::list),
         api(Viewer, "/api/v1/messages/{id}").get(api::messages::trail),

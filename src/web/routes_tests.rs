@@ -285,3 +285,38 @@ async fn metrics_are_for_scrapers() {
     }
     face.close().await;
 }
+
+#[tokio::test]
+async fn programs_pause_ask_what_if_and_read_sources() {
+    let face = Face::open(Ok(())).await;
+    for (paused, expected) in [(true, json!(["mx.example.net"])), (false, json!([]))] {
+        let body = json!({"next_hop": "mx.example.net", "paused": paused}).to_string();
+        let answer = face.call("POST /api/v1/next-hops/pause", &body).await;
+        assert_eq!(answer.json(), json!({"paused_next_hops": expected}));
+    }
+    let answer = face
+        .call("POST /api/v1/next-hops/pause", r#"{"next_hop": "mx"}"#)
+        .await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text);
+
+    face.context.statistics.answered(&AnsweredFigures {
+        path: Path::Fast,
+        storage: Storage::Memory,
+        reasons: &[],
+        size_bytes: 1_000,
+        acknowledged_after: std::time::Duration::from_millis(1),
+    });
+    for (threshold, held) in [(1_024, (1, 1)), (600, (0, 1)), (0, (0, 0))] {
+        let request = format!("GET /api/v1/statistics/what-if?memory_threshold_bytes={threshold}");
+        let (least, most) = held;
+        let expected = json!({"messages": 1, "held": {"least": least, "most": most}});
+        assert_eq!(
+            face.call(&request, "").await.json(),
+            expected,
+            "{threshold}"
+        );
+    }
+    let request = "GET /api/v1/queue/77/source";
+    assert_eq!(face.call(request, "").await.status, StatusCode::NOT_FOUND);
+    face.close().await;
+}

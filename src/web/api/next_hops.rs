@@ -1,21 +1,24 @@
-//! `/api/v1/next-hops` and `/api/v1/next-hops/test`.
+//! `/api/v1/next-hops` and what stands below it.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Problem, Problems, read_json};
+use crate::administration::queue::set_paused;
 use crate::delivery::{NextHopFigures, Probe, Suspension};
 use crate::limits;
 use crate::statistics::live::Percentiles;
 use crate::web::Context;
+use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 use crate::web::settings::next_hop_test::TestRequest;
 
@@ -94,6 +97,47 @@ pub(in crate::web) async fn test(
     let next_hop = request.next_hop(&context.administration.settings());
     let next_hop = next_hop.map_err(ApiError::Fields)?;
     Ok(Json(context.delivery.probe(&next_hop).await))
+}
+
+/// Pauses or resumes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct PauseRequest {
+    /// Its name, as the queue has it.
+    next_hop: String,
+    /// Nothing is sent there until it is resumed.
+    paused: bool,
+}
+
+/// The next hops that nothing is sent to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct Paused {
+    paused_next_hops: Vec<String>,
+}
+
+/// Pauses or resumes one next hop, whatever others do to other ones meanwhile.
+#[utoipa::path(
+    post,
+    path = "/api/v1/next-hops/pause",
+    tag = "next hops",
+    request_body = PauseRequest,
+    responses(
+        (status = 200, body = Paused),
+        (status = 400, body = Problem),
+        (status = 422, body = Problems),
+    ),
+)]
+pub(in crate::web) async fn pause(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Paused>, ApiError> {
+    let PauseRequest { next_hop, paused } = read_json(&body?)?;
+    let actor = visitor.actor();
+    let changed = set_paused(&context.administration, next_hop, paused, actor).await?;
+    Ok(Json(Paused {
+        paused_next_hops: changed.paused_next_hops.clone(),
+    }))
 }
 
 impl From<NextHopFigures> for NextHop {

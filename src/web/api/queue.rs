@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,6 +25,7 @@ use crate::store::{
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
+use crate::web::queue::source_of;
 
 /// One page of the recipients that wait: `sort` (with `-` before it the greatest first), `offset`
 /// and `limit`; everything else in the query narrows.
@@ -169,6 +171,27 @@ pub(in crate::web) async fn show(
     let recipient = found.ok_or(ApiError::NotFound)?;
     let trail = events_of(&context, &recipient).await?;
     Ok(Json(WithTrail { recipient, trail }))
+}
+
+/// The first megabyte of a recipient's message as it travels, and a word where it is cut.
+#[utoipa::path(
+    get,
+    path = "/api/v1/queue/{id}/source",
+    tag = "queue",
+    params(("id" = RowId, Path, description = "The id of the recipient in the queue")),
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = 404, body = Problem),
+        (status = 410, body = String, content_type = "text/plain", description = "The message went meanwhile, or cannot be read"),
+    ),
+)]
+pub(in crate::web) async fn source(
+    State(context): State<Arc<Context>>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let found = context.store.queued_recipient(row_id(&id)?).await?;
+    let message = found.ok_or(ApiError::NotFound)?.item.message_id;
+    source_of(&context, message).await
 }
 
 /// A row's id in a path; what is none is nowhere.

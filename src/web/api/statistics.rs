@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use crate::statistics::{Grain, Live, Range, Series};
+use crate::statistics::{Grain, Held, Live, Range, Series, Window};
 use crate::web::Context;
 use crate::web::error::ApiError;
 
@@ -23,6 +23,48 @@ pub(in crate::web) async fn live(
     State(context): State<Arc<Context>>,
 ) -> Result<Json<Live>, ApiError> {
     Ok(Json(context.live().await?))
+}
+
+/// Which threshold.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::web) struct WhatIfOptions {
+    /// In bytes.
+    memory_threshold_bytes: u64,
+}
+
+/// What a threshold would have done with the last day's messages.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(in crate::web) struct WhatIf {
+    /// Messages of the last day.
+    messages: u64,
+    /// How many of them would have stayed in memory. Sizes are counted in classes, so that it lies
+    /// between two figures.
+    held: Held,
+}
+
+/// What another threshold would have done with the last day's messages.
+#[utoipa::path(
+    get,
+    path = "/api/v1/statistics/what-if",
+    tag = "statistics",
+    params(WhatIfOptions),
+    responses(
+        (status = 200, body = WhatIf),
+        (status = 400, body = Problem),
+    ),
+)]
+pub(in crate::web) async fn what_if(
+    State(context): State<Arc<Context>>,
+    options: Result<Query<WhatIfOptions>, QueryRejection>,
+) -> Result<Json<WhatIf>, ApiError> {
+    let Query(options) = options?;
+    let sizes = context.statistics.sizes(Window::Day);
+    Ok(Json(WhatIf {
+        messages: sizes.total(),
+        held: sizes.held_by(options.memory_threshold_bytes),
+    }))
 }
 
 /// Which series.

@@ -17,7 +17,7 @@ mod tests;
 pub(super) use actions::{carry_out, confirm};
 pub(super) use destinations::pause_or_resume;
 pub(super) use listing::listing;
-pub(super) use recipient::{recipient, source};
+pub(super) use recipient::{recipient, source, source_of};
 
 use axum::Form;
 use axum::extract::rejection::FormRejection;

@@ -19,7 +19,7 @@ use super::headers::{self, Header};
 use super::row::{Row, path};
 use crate::accounts::Role;
 use crate::limits;
-use crate::message::RowState;
+use crate::message::{MessageId, RowState};
 use crate::store::{LoadError, QueuedRecipient, TrailEvent};
 
 #[derive(Template)]
@@ -185,19 +185,27 @@ fn event_line(event: &TrailEvent) -> EventLine {
     }
 }
 
-/// The message as it travels, as plain text and never as anything a browser would run.
+/// The message as it travels.
 pub(in crate::web) async fn source(
     State(context): State<Arc<Context>>,
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let found = found(&context, &id).await?;
+    Ok(source_of(&context, found.item.message_id).await?)
+}
+
+/// The same for the API, as plain text and never as anything a browser would run.
+pub(in crate::web) async fn source_of(
+    context: &Context,
+    message: MessageId,
+) -> Result<Response, ApiError> {
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
         (header::CONTENT_DISPOSITION, "inline"),
     ];
     let start = context
         .store
-        .source_start(found.item.message_id, limits::SOURCE_BYTES)
+        .source_start(message, limits::SOURCE_BYTES)
         .await;
     let (status, bytes) = match start {
         Ok(start) => {
