@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::accounts::Scope;
 use crate::message::{DiskReason, Path, Storage};
 use crate::settings::Written;
 use crate::statistics::AnsweredFigures;
@@ -318,5 +319,20 @@ async fn programs_pause_ask_what_if_and_read_sources() {
     }
     let request = "GET /api/v1/queue/77/source";
     assert_eq!(face.call(request, "").await.status, StatusCode::NOT_FOUND);
+    face.close().await;
+}
+
+#[tokio::test]
+async fn the_webhooks_address_is_for_administrators() {
+    let face = Face::open(Ok(())).await;
+    let url = "https://hooks.example.net/secret-path";
+    let body = json!({"alert_webhook_url": url}).to_string();
+    let changed = face.call("PATCH /api/v1/settings", &body).await.json();
+    assert_eq!(changed["alert_webhook_url"], url);
+    face.token("a reader", Scope::ReadOnly).await;
+    let reader = ["Authorization: Bearer a reader"];
+    let request = "GET /api/v1/settings";
+    let shown = face.ask(ELSEWHERE, request, &reader, "").await.json();
+    assert_eq!(shown["alert_webhook_url"], "(set)");
     face.close().await;
 }

@@ -10,21 +10,29 @@ use axum::extract::{Query, State};
 use serde_json::{Map, Value};
 
 use super::{Pairs, Problem, Problems, read_json};
+use crate::accounts::Role;
 use crate::administration::OpenRelay;
-use crate::settings::Written;
+use crate::settings::{SHOWN, Written};
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 
-/// All settings.
+/// All settings. The webhook's address is shown to administrators only: its path is often a secret.
 #[utoipa::path(
     get,
     path = "/api/v1/settings",
     tag = "settings",
     responses((status = 200, body = Written)),
 )]
-pub(in crate::web) async fn show(State(context): State<Arc<Context>>) -> Json<Written> {
-    Json(context.administration.settings().written().clone())
+pub(in crate::web) async fn show(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Json<Written> {
+    let mut shown = context.administration.settings().written().clone();
+    if visitor.role < Role::Administrator && shown.alert_webhook_url.is_some() {
+        shown.alert_webhook_url = Some(SHOWN.to_owned());
+    }
+    Json(shown)
 }
 
 /// Changes a subset, and shows all as they are then.
