@@ -270,11 +270,17 @@ pub const TRAIL_CHUNK_MESSAGES: u64 = 4_096;
 /// Events of one chunk, for messages with many recipients.
 pub const TRAIL_CHUNK_EVENTS: u64 = 16_384;
 /// Messages that one page of the trail looks at when no index helps; the page then says where to go on.
-/// Some 50 ms of work.
+/// Some 20 ms of work.
 pub const TRAIL_SCAN_MESSAGES: u32 = 30_000;
 /// Messages that an index points to and that one page of the trail looks at: each lies on another page
 /// of the database. Some 50 ms of work.
 pub const TRAIL_CANDIDATES: u32 = 4_000;
+/// Chunks of the trail's indexes that one page visits for an address: a seek each, some 10 µs. More than
+/// the trail has until it holds several million messages.
+pub const TRAIL_CHUNKS_VISITED: usize = 4_096;
+/// Entries of an index that one page reads for an address, none of them with its row. More than the
+/// events of two chunks; some 20 ms of work.
+pub const TRAIL_ENTRIES_READ: u32 = 40_000;
 /// Recipients that the trail's listing shows of one message; the message's own page shows all.
 pub const TRAIL_RECIPIENTS_SHOWN: usize = 10;
 /// Events of one message that its page shows.

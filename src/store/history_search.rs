@@ -1,16 +1,22 @@
 //! Looking for messages in the trail: which index finds the candidates, and how far one page looks.
 //!
 //! A page looks at a bounded number of messages, however long the trail is. One index gives candidates,
-//! the newest first; everything else that was asked for is checked on their rows. When the bound is
-//! reached before the page is full, the page says where to go on.
+//! the newest first, or all messages are read in turn; everything else that was asked for is checked on
+//! their rows. When the bound is reached before the page is full, the page says where to go on.
 
-use sqlx::QueryBuilder;
+use sqlx::sqlite::SqlitePool;
+use sqlx::{QueryBuilder, Sqlite};
 
 use super::Store;
 use super::error::ReadError;
 use super::history_read::answered;
 use super::history_rows::{AnsweredRow, MessageFilter, MessagesPage};
-use super::history_source::{Bounds, Only, Source, push_unanswered};
+use super::history_source::{
+    Bounds, Candidates, Only, Source, beside_bounds, ids_by_event, ids_by_reason, newest_first,
+    push_bounds, push_unanswered,
+};
+use super::history_walk::PAGE_REACH;
+use super::queue_write::json;
 use crate::limits;
 use crate::message::MessageId;
 
@@ -25,114 +31,186 @@ impl Store {
         cursor: Option<MessageId>,
         limit: u32,
     ) -> Result<MessagesPage, ReadError> {
-        let limit = limit.clamp(1, limits::PAGE_ITEMS_MAX);
-        let bounds = Bounds::of(filter, cursor);
-        let source = self.source_for(filter, bounds).await?;
-        let unanswered = source.unanswered(filter);
-        let mut found = Found::default();
-        for look_at in source.looks(limit, &unanswered) {
-            found = self
-                .look(&source, &unanswered, bounds, look_at, limit)
-                .await?;
-            if found.is_full || found.next.is_none() {
-                break;
-            }
-        }
+        let search = Search {
+            readers: &self.shared.history.readers,
+            filter,
+            bounds: Bounds::of(filter, cursor),
+            limit: limit.clamp(1, limits::PAGE_ITEMS_MAX),
+        };
+        let found = search.run().await?;
         let items = self.with_latest(found.rows).await?;
         Ok(MessagesPage {
             items,
             next: found.next,
         })
     }
+}
 
-    /// Looks at the newest `look_at` messages that `source` gives, and says where to go on.
-    async fn look(
-        &self,
-        source: &Source,
-        unanswered: &MessageFilter,
-        bounds: Bounds,
-        look_at: u32,
-        limit: u32,
-    ) -> Result<Found, ReadError> {
-        let mut query = QueryBuilder::new(source.with_clause());
-        query.push("SELECT m.* FROM (SELECT id FROM (");
-        source.push_ids(&mut query, bounds, Some(look_at));
-        query
-            .push(") ORDER BY id DESC LIMIT ")
-            .push_bind(look_at)
-            .push(") AS chosen CROSS JOIN messages AS m ON m.id = chosen.id WHERE TRUE");
-        push_unanswered(&mut query, unanswered);
-        query.push(" ORDER BY m.id DESC LIMIT ").push_bind(limit);
-        let rows = query
-            .build()
-            .fetch_all(&self.shared.history.readers)
-            .await?;
-        let rows: Vec<AnsweredRow> = rows.iter().map(answered).collect();
-        let is_full = rows.len() == limit as usize;
-        let next = match rows.last() {
-            Some(last) if is_full => Some(last.message_id),
-            _ => self.unseen(source, bounds, look_at).await?,
-        };
-        Ok(Found {
-            rows,
-            is_full,
-            next,
-        })
-    }
-
-    /// The best index for `filter`.
-    async fn source_for(
-        &self,
-        filter: &MessageFilter,
-        bounds: Bounds,
-    ) -> Result<Source, ReadError> {
-        for (source, only) in Source::candidates(filter) {
-            if only == Only::Always || self.is_sparse(&source, bounds).await? {
-                return Ok(source);
-            }
-        }
-        Ok(Source::Everything)
-    }
-
-    /// The source gives no more than one page looks at.
-    async fn is_sparse(&self, source: &Source, bounds: Bounds) -> Result<bool, ReadError> {
-        let mut query = QueryBuilder::new(source.with_clause());
-        query.push("SELECT id FROM (");
-        source.push_ids(&mut query, bounds, None);
-        query
-            .push(") LIMIT 1 OFFSET ")
-            .push_bind(limits::TRAIL_CANDIDATES);
-        let readers = &self.shared.history.readers;
-        Ok(query.build().fetch_optional(readers).await?.is_none())
-    }
-
-    /// The id at which to go on behind the newest `looked_at` messages of `source`, if there are more.
-    async fn unseen(
-        &self,
-        source: &Source,
-        bounds: Bounds,
-        looked_at: u32,
-    ) -> Result<Option<MessageId>, ReadError> {
-        let mut query = QueryBuilder::new(source.with_clause());
-        query.push("SELECT id FROM (");
-        source.push_ids(&mut query, bounds, Some(looked_at + 1));
-        query
-            .push(") ORDER BY id DESC LIMIT 1 OFFSET ")
-            .push_bind(looked_at);
-        let beyond: Option<i64> = query
-            .build_query_scalar()
-            .fetch_optional(&self.shared.history.readers)
-            .await?;
-        Ok(beyond.map(|beyond| MessageId::from_i64(beyond + 1)))
-    }
+/// One page that is looked for.
+struct Search<'a> {
+    readers: &'a SqlitePool,
+    filter: &'a MessageFilter,
+    bounds: Bounds,
+    limit: u32,
 }
 
 /// What one look found.
-#[derive(Debug, Default)]
 struct Found {
     rows: Vec<AnsweredRow>,
-    is_full: bool,
     next: Option<MessageId>,
+    /// The page is full, or there are no more messages.
+    is_done: bool,
+}
+
+impl Search<'_> {
+    async fn run(&self) -> Result<Found, ReadError> {
+        let found = match self.source().await? {
+            Some(source) => self.by_index(&source).await?,
+            None => None,
+        };
+        match found {
+            Some(found) => Ok(found),
+            None => self.by_reading().await,
+        }
+    }
+
+    /// The best index for the filter; none when the messages had better be read in turn.
+    async fn source(&self) -> Result<Option<Source>, ReadError> {
+        for (source, only) in Source::candidates(self.filter) {
+            let within = match only {
+                Only::Always => return Ok(Some(source)),
+                Only::Sparse => self.bounds,
+                Only::SparseOfLate => {
+                    let unread = self.unread(limits::TRAIL_SCAN_MESSAGES).await?;
+                    unread.map_or(self.bounds, |unread| self.bounds.from(unread))
+                }
+            };
+            let few = self.candidates(&source, within, limits::TRAIL_CANDIDATES);
+            if few.await?.is_some_and(|few| few.next.is_none()) {
+                return Ok(Some(source));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks for a page of messages in what an index gives; none when it leads nowhere.
+    async fn by_index(&self, source: &Source) -> Result<Option<Found>, ReadError> {
+        let unanswered = source.unanswered(self.filter);
+        let most = limits::TRAIL_CANDIDATES;
+        let look_at = self.first_look(most, &unanswered);
+        let found = self.look_up(source, &unanswered, look_at).await?;
+        if found.as_ref().is_none_or(|found| found.is_done) {
+            return Ok(found);
+        }
+        Ok(self.look_up(source, &unanswered, most).await?.or(found))
+    }
+
+    /// Looks for a page of messages in all there are, the newest first.
+    async fn by_reading(&self) -> Result<Found, ReadError> {
+        let unanswered = beside_bounds(self.filter);
+        let most = limits::TRAIL_SCAN_MESSAGES;
+        let look_at = self.first_look(most, &unanswered);
+        let found = self.read(&unanswered, look_at).await?;
+        if found.is_done {
+            return Ok(found);
+        }
+        self.read(&unanswered, most).await
+    }
+
+    /// How many messages are looked at first: no more than a page shows when nothing is left to be checked
+    /// on the rows; else a tenth of what may be looked at, which often fills it.
+    fn first_look(&self, most: u32, unanswered: &MessageFilter) -> u32 {
+        if *unanswered == MessageFilter::default() {
+            self.limit
+        } else {
+            most / 10
+        }
+    }
+
+    /// Looks at the newest `look_at` messages that an index gives.
+    async fn look_up(
+        &self,
+        source: &Source,
+        unanswered: &MessageFilter,
+        look_at: u32,
+    ) -> Result<Option<Found>, ReadError> {
+        let candidates = self.candidates(source, self.bounds, look_at).await?;
+        let Some(candidates) = candidates else {
+            return Ok(None);
+        };
+        let mut query = QueryBuilder::new("SELECT m.* FROM json_each(");
+        query.push_bind(json(&candidates.ids)?);
+        query.push(") AS chosen CROSS JOIN messages AS m ON m.id = chosen.value WHERE TRUE");
+        let found = self.look(query, unanswered, candidates.next).await?;
+        Ok(Some(found))
+    }
+
+    /// Looks at the newest `look_at` of all messages.
+    async fn read(&self, unanswered: &MessageFilter, look_at: u32) -> Result<Found, ReadError> {
+        let next = self.unread(look_at).await?;
+        let window = next.map_or(self.bounds, |next| self.bounds.from(next));
+        let mut query = QueryBuilder::new("SELECT m.* FROM messages AS m WHERE TRUE");
+        push_bounds(&mut query, "m.id", window);
+        self.look(query, unanswered, next).await
+    }
+
+    /// Checks the rows that `query` gives, and stops when the page is full. Behind them the search goes on
+    /// below `next`.
+    async fn look(
+        &self,
+        mut query: QueryBuilder<Sqlite>,
+        unanswered: &MessageFilter,
+        next: Option<i64>,
+    ) -> Result<Found, ReadError> {
+        push_unanswered(&mut query, unanswered);
+        query
+            .push(" ORDER BY m.id DESC LIMIT ")
+            .push_bind(self.limit);
+        let rows = query.build().fetch_all(self.readers).await?;
+        let rows: Vec<AnsweredRow> = rows.iter().map(answered).collect();
+        let last = rows.last().map(|last| last.message_id);
+        let is_full = rows.len() == self.limit as usize;
+        Ok(Found {
+            rows,
+            next: last.filter(|_| is_full).or(next.map(MessageId::from_i64)),
+            is_done: is_full || next.is_none(),
+        })
+    }
+
+    /// The newest `most` messages within `bounds` that an index gives; none when it leads nowhere.
+    async fn candidates(
+        &self,
+        source: &Source,
+        bounds: Bounds,
+        most: u32,
+    ) -> Result<Option<Candidates>, ReadError> {
+        let mut query = match source {
+            Source::Address(address) => {
+                return address.newest(self.readers, bounds, most, PAGE_REACH).await;
+            }
+            // One more than is wanted, to know whether there are more.
+            Source::Event(what) => ids_by_event(what, bounds, most + 1),
+            Source::Reason(reason) => ids_by_reason(reason.as_deref(), bounds, most + 1),
+        };
+        let json: String = query.build_query_scalar().fetch_one(self.readers).await?;
+        let mut ids = newest_first(&json)?;
+        let next = ids.get(most as usize).map(|beyond| beyond + 1);
+        ids.truncate(most as usize);
+        Ok(Some(Candidates { ids, next }))
+    }
+
+    /// The id below which the search goes on behind the newest `look_at` messages, if there are more.
+    async fn unread(&self, look_at: u32) -> Result<Option<i64>, ReadError> {
+        let mut query = QueryBuilder::new("SELECT m.id FROM messages AS m WHERE TRUE");
+        push_bounds(&mut query, "m.id", self.bounds);
+        query.push(" ORDER BY m.id DESC LIMIT 1 OFFSET ");
+        query.push_bind(look_at);
+        let beyond: Option<i64> = query
+            .build_query_scalar()
+            .fetch_optional(self.readers)
+            .await?;
+        Ok(beyond.map(|beyond| beyond + 1))
+    }
 }
 
 #[cfg(test)]
