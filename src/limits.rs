@@ -281,6 +281,13 @@ pub const TRAIL_CHUNKS_VISITED: usize = 4_096;
 /// Entries of an index that one page reads for an address, none of them with its row. More than the
 /// events of two chunks; some 20 ms of work.
 pub const TRAIL_ENTRIES_READ: u32 = 40_000;
+/// Entries that are read of several chunks together, beside two for each message that is wanted: where
+/// there are more, the chunks are read one by one.
+pub const TRAIL_ROUND_ENTRIES: u32 = 1_000;
+/// The last events of one message that the trail's listing knows; the message's own page shows
+/// [`TRAIL_EVENTS_SHOWN`]. Three of each recipient of most messages; a page of messages with a thousand
+/// recipients each takes seconds when it looks at all of them.
+pub const TRAIL_EVENTS_LISTED: u32 = 64;
 /// Recipients that the trail's listing shows of one message; the message's own page shows all.
 pub const TRAIL_RECIPIENTS_SHOWN: usize = 10;
 /// Events of one message that its page shows.

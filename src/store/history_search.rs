@@ -12,7 +12,7 @@ use super::error::ReadError;
 use super::history_read::answered;
 use super::history_rows::{AnsweredRow, MessageFilter, MessagesPage};
 use super::history_source::{
-    Bounds, Candidates, Only, Source, beside_bounds, ids_by_event, ids_by_reason, newest_first,
+    Bounds, Candidates, Source, beside_bounds, ids_by_event, ids_by_reason, newest_first,
     push_bounds, push_unanswered,
 };
 use super::history_walk::PAGE_REACH;
@@ -36,6 +36,7 @@ impl Store {
             filter,
             bounds: Bounds::of(filter, cursor),
             limit: limit.clamp(1, limits::PAGE_ITEMS_MAX),
+            looks: PAGE_LOOKS,
         };
         let found = search.run().await?;
         let items = self.with_latest(found.rows).await?;
@@ -46,69 +47,103 @@ impl Store {
     }
 }
 
+/// How many messages a search looks at before it gives up filling the page.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looks {
+    /// When an index gives them: a row that it points to lies anywhere.
+    pub(super) candidates: u32,
+    /// When they are read in turn: they lie beside each other.
+    pub(super) in_turn: u32,
+}
+
+const PAGE_LOOKS: Looks = Looks {
+    candidates: limits::TRAIL_CANDIDATES,
+    in_turn: limits::TRAIL_SCAN_MESSAGES,
+};
+
 /// One page that is looked for.
-struct Search<'a> {
-    readers: &'a SqlitePool,
-    filter: &'a MessageFilter,
-    bounds: Bounds,
-    limit: u32,
+pub(super) struct Search<'a> {
+    pub(super) readers: &'a SqlitePool,
+    pub(super) filter: &'a MessageFilter,
+    pub(super) bounds: Bounds,
+    pub(super) limit: u32,
+    pub(super) looks: Looks,
 }
 
 /// What one look found.
-struct Found {
-    rows: Vec<AnsweredRow>,
-    next: Option<MessageId>,
+pub(super) struct Found {
+    pub(super) rows: Vec<AnsweredRow>,
+    /// Where to go on; none when there are no more messages.
+    pub(super) next: Option<MessageId>,
     /// The page is full, or there are no more messages.
     is_done: bool,
 }
 
+/// The index that leads to the page with the least work, and what it gives first.
+struct Lead {
+    source: Source,
+    unanswered: MessageFilter,
+    newest: Candidates,
+}
+
 impl Search<'_> {
-    async fn run(&self) -> Result<Found, ReadError> {
-        let found = match self.source().await? {
-            Some(source) => self.by_index(&source).await?,
-            None => None,
-        };
-        match found {
-            Some(found) => Ok(found),
+    pub(super) async fn run(&self) -> Result<Found, ReadError> {
+        match self.lead().await? {
+            Some(lead) => self.by_index(lead).await,
             None => self.by_reading().await,
         }
     }
 
-    /// The best index for the filter; none when the messages had better be read in turn.
-    async fn source(&self) -> Result<Option<Source>, ReadError> {
-        for (source, only) in Source::candidates(self.filter) {
-            let within = match only {
-                Only::Always => return Ok(Some(source)),
-                Only::Sparse => self.bounds,
-                Only::SparseOfLate => {
-                    let unread = self.unread(limits::TRAIL_SCAN_MESSAGES).await?;
-                    unread.map_or(self.bounds, |unread| self.bounds.from(unread))
-                }
+    /// The index that answers all that was asked for, or the one whose first candidates reach furthest
+    /// back; none when reading the messages in turn reaches further. What was rare in the newest part of
+    /// the trail may be common in the rest: then a page ends early, but costs no more.
+    async fn lead(&self) -> Result<Option<Lead>, ReadError> {
+        let mut furthest = None;
+        let mut best = None;
+        for source in Source::serving(self.filter) {
+            let unanswered = source.unanswered(self.filter);
+            let is_all = unanswered == MessageFilter::default();
+            let look_at = self.first_look(self.looks.candidates, &unanswered);
+            let newest = self.candidates(&source, self.bounds, look_at).await?;
+            let Some(newest) = newest else { continue };
+            let next = newest.next;
+            let lead = Lead {
+                source,
+                unanswered,
+                newest,
             };
-            let few = self.candidates(&source, within, limits::TRAIL_CANDIDATES);
-            if few.await?.is_some_and(|few| few.next.is_none()) {
-                return Ok(Some(source));
+            let Some(next) = next.filter(|_| !is_all) else {
+                return Ok(Some(lead));
+            };
+            if furthest.is_none_or(|furthest| next < furthest) {
+                furthest = Some(next);
+                best = Some(lead);
             }
         }
-        Ok(None)
+        let Some(furthest) = furthest else {
+            return Ok(None);
+        };
+        let in_turn = self.unread(self.looks.in_turn / 10).await?;
+        Ok(best.filter(|_| in_turn.is_some_and(|in_turn| furthest <= in_turn)))
     }
 
-    /// Looks for a page of messages in what an index gives; none when it leads nowhere.
-    async fn by_index(&self, source: &Source) -> Result<Option<Found>, ReadError> {
-        let unanswered = source.unanswered(self.filter);
-        let most = limits::TRAIL_CANDIDATES;
-        let look_at = self.first_look(most, &unanswered);
-        let found = self.look_up(source, &unanswered, look_at).await?;
-        if found.as_ref().is_none_or(|found| found.is_done) {
+    /// Looks for a page of messages in what an index gives.
+    async fn by_index(&self, lead: Lead) -> Result<Found, ReadError> {
+        let found = self.look_up(lead.newest, &lead.unanswered).await?;
+        if found.is_done {
             return Ok(found);
         }
-        Ok(self.look_up(source, &unanswered, most).await?.or(found))
+        let most = self.looks.candidates;
+        match self.candidates(&lead.source, self.bounds, most).await? {
+            Some(newest) => self.look_up(newest, &lead.unanswered).await,
+            None => Ok(found),
+        }
     }
 
     /// Looks for a page of messages in all there are, the newest first.
     async fn by_reading(&self) -> Result<Found, ReadError> {
         let unanswered = beside_bounds(self.filter);
-        let most = limits::TRAIL_SCAN_MESSAGES;
+        let most = self.looks.in_turn;
         let look_at = self.first_look(most, &unanswered);
         let found = self.read(&unanswered, look_at).await?;
         if found.is_done {
@@ -127,22 +162,16 @@ impl Search<'_> {
         }
     }
 
-    /// Looks at the newest `look_at` messages that an index gives.
+    /// Looks at messages that an index gave.
     async fn look_up(
         &self,
-        source: &Source,
+        candidates: Candidates,
         unanswered: &MessageFilter,
-        look_at: u32,
-    ) -> Result<Option<Found>, ReadError> {
-        let candidates = self.candidates(source, self.bounds, look_at).await?;
-        let Some(candidates) = candidates else {
-            return Ok(None);
-        };
+    ) -> Result<Found, ReadError> {
         let mut query = QueryBuilder::new("SELECT m.* FROM json_each(");
         query.push_bind(json(&candidates.ids)?);
         query.push(") AS chosen CROSS JOIN messages AS m ON m.id = chosen.value WHERE TRUE");
-        let found = self.look(query, unanswered, candidates.next).await?;
-        Ok(Some(found))
+        self.look(query, unanswered, candidates.next).await
     }
 
     /// Looks at the newest `look_at` of all messages.

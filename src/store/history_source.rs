@@ -85,70 +85,45 @@ impl Address {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Address(Address),
+    /// What seldom happens: a delivery is none of it.
     Event(String),
     /// Messages that touched disk, for a reason if one is named.
     Reason(Option<String>),
 }
 
-/// When a source serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Only {
-    Always,
-    /// When it gives few messages.
-    Sparse,
-    /// When it gives few of the newest messages, so that it leads further back than reading all of them.
-    SparseOfLate,
-}
-
 impl Source {
-    /// The indexes that serve `filter`, the best first. When none of them serves, all messages are read.
-    pub(super) fn candidates(filter: &MessageFilter) -> Vec<(Self, Only)> {
+    /// The indexes that answer some part of `filter`. A message that is named needs none.
+    pub(super) fn serving(filter: &MessageFilter) -> Vec<Self> {
         if filter.message_id.is_some() {
             return Vec::new();
         }
-        let (prefixes, addresses): (Vec<Self>, Vec<Self>) = addresses(filter);
-        let rare = Self::of_outcome(filter);
         let mut sources = Vec::new();
-        if let Some(event @ Self::Event(_)) = &rare
-            && (prefixes.len() + addresses.len() > 0)
+        let outcome = filter.outcome.as_deref();
+        let is_queued = outcome == Some(Event::Queued.as_str());
+        if let Some(outcome) = outcome
+            && outcome != OutcomeKind::Delivered.as_str()
+            && !is_queued
         {
-            sources.push((event.clone(), Only::Sparse));
+            sources.push(Self::Event(outcome.to_owned()));
         }
-        sources.extend(addresses.into_iter().map(|source| (source, Only::Always)));
-        for prefix in prefixes.iter().cloned() {
-            // When nothing else was asked for, what the index gives is what the page shows.
-            let is_all = prefix.unanswered(filter) == MessageFilter::default();
-            let only = if is_all { Only::Always } else { Only::Sparse };
-            sources.push((prefix, only));
+        for (party, wanted) in [
+            (Party::Recipient, &filter.recipient),
+            (Party::Sender, &filter.sender),
+        ] {
+            // A mere `*` is everybody.
+            if let Some(wanted) = wanted.clone().filter(|wanted| wanted != "*") {
+                sources.push(Self::Address(Address { party, wanted }));
+            }
         }
-        sources.extend(rare.map(|source| (source, Only::Always)));
         let touched_disk = |storage: &String| {
             Storage::from_word(storage).is_some_and(|storage| storage != Storage::Memory)
         };
-        if filter.reason.is_some() || filter.storage.as_ref().is_some_and(touched_disk) {
-            sources.push((Self::Reason(filter.reason.clone()), Only::Always));
-        }
-        if sources.iter().all(|(_, only)| *only != Only::Always) {
-            sources.extend(
-                prefixes
-                    .into_iter()
-                    .map(|source| (source, Only::SparseOfLate)),
-            );
+        // A message that was queued has a reason.
+        if is_queued || filter.reason.is_some() || filter.storage.as_ref().is_some_and(touched_disk)
+        {
+            sources.push(Self::Reason(filter.reason.clone()));
         }
         sources
-    }
-
-    /// The index of what seldom happens: a delivery is none of it, and a message that was queued has a
-    /// reason.
-    fn of_outcome(filter: &MessageFilter) -> Option<Self> {
-        let outcome = filter.outcome.as_ref()?;
-        if outcome == OutcomeKind::Delivered.as_str() {
-            return None;
-        }
-        if outcome == Event::Queued.as_str() {
-            return Some(Self::Reason(filter.reason.clone()));
-        }
-        Some(Self::Event(outcome.clone()))
     }
 
     /// The parts of `filter` that neither the ids nor the bounds on them answer.
@@ -167,22 +142,6 @@ impl Source {
         }
         left
     }
-}
-
-/// The indexes of what `filter` asks for by the beginning of an address, and by a whole one. A mere `*`
-/// is neither.
-fn addresses(filter: &MessageFilter) -> (Vec<Source>, Vec<Source>) {
-    let parties = [
-        (Party::Recipient, &filter.recipient),
-        (Party::Sender, &filter.sender),
-    ];
-    let wanted = parties.into_iter().filter_map(|(party, wanted)| {
-        let wanted = wanted.clone().filter(|wanted| wanted != "*")?;
-        Some(Address { party, wanted })
-    });
-    let (prefixes, addresses): (Vec<Address>, Vec<Address>) = wanted.partition(Address::is_prefix);
-    let sources = |addresses: Vec<Address>| addresses.into_iter().map(Source::Address).collect();
-    (sources(prefixes), sources(addresses))
 }
 
 /// The parts of `filter` that [`Bounds`] do not answer.
@@ -334,48 +293,41 @@ mod tests {
     }
 
     #[test]
-    fn the_best_index_stands_first() {
+    fn every_index_serves_that_answers_a_part() {
         for (question, expected) in [
             (json!({}), ""),
             (json!({"path": "fast", "client_address": "192.0.2.1"}), ""),
             (json!({"outcome": "delivered"}), ""),
             (json!({"storage": "memory"}), ""),
             (json!({"message_id": "0000000000011", "sender": "a@b"}), ""),
-            (json!({"sender": "a@b"}), "sender"),
-            (json!({"sender": "a*"}), "sender"),
+            (json!({"sender": "a@b"}), "sender!"),
+            (json!({"sender": "a*"}), "sender!"),
             (json!({"sender": "*"}), ""),
+            (json!({"sender": "*", "recipient": "c*"}), "recipient"),
+            (json!({"sender": "a*", "path": "fast"}), "sender"),
             (
-                json!({"sender": "*", "recipient": "c*"}),
-                "recipient? recipient~",
-            ),
-            (json!({"sender": "a*", "path": "fast"}), "sender? sender~"),
-            (
-                json!({"sender": "a*", "recipient": "c*", "outcome": "delivered"}),
-                "recipient? sender? recipient~ sender~",
-            ),
-            (
-                json!({"sender": "a@b", "recipient": "c@d"}),
+                json!({"sender": "a@b", "recipient": "c*", "outcome": "delivered"}),
                 "recipient sender",
             ),
             (
-                json!({"sender": "a@b", "recipient": "c*"}),
-                "sender recipient?",
-            ),
-            (
                 json!({"sender": "a*", "reason": "deferred"}),
-                "sender? reason",
+                "sender reason",
             ),
             (
                 json!({"recipient": "c@d", "outcome": "refused"}),
-                "event? recipient event",
+                "event recipient",
             ),
-            (json!({"outcome": "refused"}), "event"),
+            (json!({"outcome": "refused"}), "event!"),
             (json!({"outcome": "queued"}), "reason"),
+            (json!({"outcome": "queued", "reason": "deferred"}), "reason"),
+            (json!({"reason": "deferred"}), "reason!"),
             (json!({"storage": "split"}), "reason"),
         ] {
-            let sources = Source::candidates(&filter(question.clone())).into_iter();
+            let filter = filter(question.clone());
+            let sources = Source::serving(&filter).into_iter();
             let sources: Vec<String> = sources
-                .map(|(source, only)| {
+                .map(|source| {
+                    let unanswered = source.unanswered(&filter);
                     let name = match source {
                         Source::Address(address) => match address.party {
                             Party::Recipient => "recipient",
@@ -384,12 +336,8 @@ mod tests {
                         Source::Event(_) => "event",
                         Source::Reason(_) => "reason",
                     };
-                    let doubt = match only {
-                        Only::Always => "",
-                        Only::Sparse => "?",
-                        Only::SparseOfLate => "~",
-                    };
-                    format!("{name}{doubt}")
+                    let is_all = unanswered == MessageFilter::default();
+                    format!("{name}{}", if is_all { "!" } else { "" })
                 })
                 .collect();
             assert_eq!(sources.join(" "), expected, "{question}");

@@ -89,22 +89,23 @@ impl Address {
         while walk.settled().count() < most as usize
             && let Some(round) = walk.round()
         {
+            let most_entries = walk.round_entries(most);
             let entries = self
-                .entries(readers, round, bounds, most, walk.entries_left)
+                .entries(readers, round, bounds, most, most_entries)
                 .await?;
-            walk.take(entries);
+            walk.take(entries, most);
         }
         Ok(walk.candidates(bounds, most))
     }
 
-    /// What the index says of these chunks, `entries_left` entries of it.
+    /// What the index says of these chunks, `most_entries` entries of it.
     async fn entries(
         &self,
         readers: &SqlitePool,
         chunks: &[Chunk],
         bounds: Bounds,
         most: u32,
-        entries_left: u32,
+        most_entries: u32,
     ) -> Result<Entries, ReadError> {
         let mut query = QueryBuilder::new("WITH entries (id) AS MATERIALIZED (SELECT * FROM (");
         for (place, index) in self.indexes().iter().enumerate() {
@@ -123,7 +124,7 @@ impl Address {
                 push_bounds(&mut query, index.id, bounds);
             }
         }
-        query.push(") LIMIT ").push_bind(entries_left);
+        query.push(") LIMIT ").push_bind(most_entries);
         query.push(
             ") SELECT (SELECT count(*) FROM entries) AS count, json_group_array(id) AS ids
              FROM (SELECT DISTINCT id FROM entries WHERE TRUE",
@@ -158,8 +159,6 @@ struct Walk {
     visited: usize,
     /// How many are visited in one round.
     stride: usize,
-    /// The entries ran out in the middle of a round: from here on one chunk at a time.
-    is_near_end: bool,
     entries_left: u32,
     found: BTreeSet<i64>,
 }
@@ -171,7 +170,6 @@ impl Walk {
             chunks,
             visited: 0,
             stride: 1,
-            is_near_end: false,
             entries_left: reach.entries,
             found: BTreeSet::new(),
         }
@@ -184,22 +182,36 @@ impl Walk {
         (!is_over).then(|| &round[..self.stride.min(round.len())])
     }
 
-    /// Takes what the last round gave. Each round is twice as long as the one before: what is rare is
-    /// found in few queries, and what is common in a few chunks.
-    fn take(&mut self, entries: Entries) {
-        if entries.count >= self.entries_left {
-            // There may be more in these chunks: what was read of them is no use.
+    /// How many entries of several chunks are read in one round for `most` messages.
+    fn several(most: u32) -> u32 {
+        2 * most + limits::TRAIL_ROUND_ENTRIES
+    }
+
+    /// How many entries are read in the next round. A single chunk is read whole, for there is no less
+    /// that is of use.
+    fn round_entries(&self, most: u32) -> u32 {
+        match self.stride {
+            1 => self.entries_left,
+            _ => self.entries_left.min(Self::several(most)),
+        }
+    }
+
+    /// Takes what the last round gave. While little is found, each round is twice as long as the one
+    /// before: what is rare is found in few queries, and what is common in few chunks.
+    fn take(&mut self, entries: Entries, most: u32) {
+        let is_cut = entries.count >= self.round_entries(most);
+        self.entries_left = self.entries_left.saturating_sub(entries.count);
+        if is_cut {
+            // There may be more in these chunks: what was read of them is of no use.
             if self.stride == 1 {
                 self.entries_left = 0;
             }
             self.stride = 1;
-            self.is_near_end = true;
             return;
         }
-        self.entries_left -= entries.count;
         self.found.extend(entries.ids);
         self.visited = self.visitable.min(self.visited + self.stride);
-        if !self.is_near_end {
+        if entries.count < Self::several(most) / 4 {
             self.stride *= 2;
         }
     }

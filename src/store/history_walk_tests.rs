@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::super::history_rows::MessageFilter;
+use super::super::history_search::{Looks, Search};
 use super::super::testing::{Scene, answered, attempted, mailbox, time};
 use super::*;
 use crate::message::trail::{Answered, Attempted, TrailEntry};
@@ -200,17 +201,19 @@ async fn scene(entries: &[Vec<TrailEntry>]) -> Scene {
 }
 
 /// All pages of a search, one after the other.
-async fn search(scene: &Scene, filter: &MessageFilter, limit: u32) -> Vec<i64> {
+async fn search(scene: &Scene, filter: &MessageFilter, limit: u32, looks: Looks) -> Vec<i64> {
     let (mut found, mut cursor) = (Vec::new(), None);
     for _ in 0..10_000 {
-        let page = scene.store.messages_page(filter, cursor, limit).await;
-        let page = page.expect("readable");
-        assert!(page.items.len() <= limit as usize);
-        found.extend(
-            page.items
-                .iter()
-                .map(|item| item.answered.message_id.as_i64()),
-        );
+        let search = Search {
+            readers: &scene.store.shared.history.readers,
+            filter,
+            bounds: Bounds::of(filter, cursor),
+            limit,
+            looks,
+        };
+        let page = search.run().await.expect("readable");
+        assert!(page.rows.len() <= limit as usize);
+        found.extend(page.rows.iter().map(|row| row.message_id.as_i64()));
         let Some(next) = page.next else {
             return found;
         };
@@ -274,9 +277,15 @@ async fn pages_hold_what_a_reader_of_everything_finds() {
                 .filter(|(_, told)| told.is_meant(&filter));
             let expected: Vec<i64> = meant.map(|(id, _)| *id).collect();
             most = most.max(expected.len());
-            for limit in [29, 1_000] {
-                let found = search(&scene, &filter, limit).await;
-                assert_eq!(found, expected, "{asked} by {limit}");
+            for (limit, candidates, in_turn) in
+                [(29, 50, 200), (29, 200, 50), (1_000, 4_000, 30_000)]
+            {
+                let looks = Looks {
+                    candidates,
+                    in_turn,
+                };
+                let found = search(&scene, &filter, limit, looks).await;
+                assert_eq!(found, expected, "{asked} by {limit}, {looks:?}");
             }
         }
     }
