@@ -284,6 +284,11 @@ pub const TRAIL_ENTRIES_READ: u32 = 40_000;
 /// Entries that are read of several chunks together, beside two for each message that is wanted: where
 /// there are more, the chunks are read one by one.
 pub const TRAIL_ROUND_ENTRIES: u32 = 1_000;
+/// Recipients of the messages that one page looks at for what happened to each of them; messages with few
+/// recipients are not counted. Some 50 ms of work.
+pub const TRAIL_RECIPIENTS_CHECKED: u32 = 40_000;
+/// Recipients of one message that are few.
+pub const TRAIL_RECIPIENTS_FEW: u32 = 10;
 /// The last events of one message that the trail's listing knows; the message's own page shows
 /// [`TRAIL_EVENTS_SHOWN`]. Three of each recipient of most messages; a page of messages with a thousand
 /// recipients each takes seconds when it looks at all of them.

@@ -54,11 +54,14 @@ pub(super) struct Looks {
     pub(super) candidates: u32,
     /// When they are read in turn: they lie beside each other.
     pub(super) in_turn: u32,
+    /// Recipients of messages that have many, when it matters what happened to them.
+    pub(super) recipients: u32,
 }
 
 const PAGE_LOOKS: Looks = Looks {
     candidates: limits::TRAIL_CANDIDATES,
     in_turn: limits::TRAIL_SCAN_MESSAGES,
+    recipients: limits::TRAIL_RECIPIENTS_CHECKED,
 };
 
 /// One page that is looked for.
@@ -75,8 +78,33 @@ pub(super) struct Found {
     pub(super) rows: Vec<AnsweredRow>,
     /// Where to go on; none when there are no more messages.
     pub(super) next: Option<MessageId>,
-    /// The page is full, or there are no more messages.
+    /// The page is full, there are no more messages, or more of them are not to be looked at.
     is_done: bool,
+}
+
+/// Rows of `messages AS m` that are looked at.
+enum Rows {
+    /// Those whose ids stand here as JSON.
+    Listed(String),
+    Within(Bounds),
+}
+
+impl Rows {
+    /// Adds a SELECT of these columns; further conditions may follow.
+    fn push_query(&self, query: &mut QueryBuilder<Sqlite>, columns: &'static str) {
+        query.push("SELECT ").push(columns);
+        match self {
+            Self::Listed(ids) => {
+                query.push(" FROM json_each(").push_bind(ids.clone());
+                query
+                    .push(") AS listed CROSS JOIN messages AS m ON m.id = listed.value WHERE TRUE");
+            }
+            Self::Within(bounds) => {
+                query.push(" FROM messages AS m WHERE TRUE");
+                push_bounds(query, "m.id", *bounds);
+            }
+        }
+    }
 }
 
 /// The index that leads to the page with the least work, and what it gives first.
@@ -168,33 +196,34 @@ impl Search<'_> {
         candidates: Candidates,
         unanswered: &MessageFilter,
     ) -> Result<Found, ReadError> {
-        let mut query = QueryBuilder::new("SELECT m.* FROM json_each(");
-        query.push_bind(json(&candidates.ids)?);
-        query.push(") AS chosen CROSS JOIN messages AS m ON m.id = chosen.value WHERE TRUE");
-        self.look(query, unanswered, candidates.next).await
+        let rows = Rows::Listed(json(&candidates.ids)?);
+        self.look(&rows, unanswered, candidates.next).await
     }
 
     /// Looks at the newest `look_at` of all messages.
     async fn read(&self, unanswered: &MessageFilter, look_at: u32) -> Result<Found, ReadError> {
         let next = self.unread(look_at).await?;
         let window = next.map_or(self.bounds, |next| self.bounds.from(next));
-        let mut query = QueryBuilder::new("SELECT m.* FROM messages AS m WHERE TRUE");
-        push_bounds(&mut query, "m.id", window);
-        self.look(query, unanswered, next).await
+        self.look(&Rows::Within(window), unanswered, next).await
     }
 
-    /// Checks the rows that `query` gives, and stops when the page is full. Behind them the search goes on
-    /// below `next`.
+    /// Checks `rows`, and stops when the page is full. Behind them the search goes on below `next`.
     async fn look(
         &self,
-        mut query: QueryBuilder<Sqlite>,
+        rows: &Rows,
         unanswered: &MessageFilter,
         next: Option<i64>,
     ) -> Result<Found, ReadError> {
+        let unchecked = self.unchecked(rows, unanswered).await?;
+        let next = unchecked.map(|unchecked| unchecked + 1).or(next);
+        let mut query = QueryBuilder::new("");
+        rows.push_query(&mut query, "m.*");
+        if let Some(unchecked) = unchecked {
+            query.push(" AND m.id > ").push_bind(unchecked);
+        }
         push_unanswered(&mut query, unanswered);
-        query
-            .push(" ORDER BY m.id DESC LIMIT ")
-            .push_bind(self.limit);
+        query.push(" ORDER BY m.id DESC LIMIT ");
+        query.push_bind(self.limit);
         let rows = query.build().fetch_all(self.readers).await?;
         let rows: Vec<AnsweredRow> = rows.iter().map(answered).collect();
         let last = rows.last().map(|last| last.message_id);
@@ -202,8 +231,31 @@ impl Search<'_> {
         Ok(Found {
             rows,
             next: last.filter(|_| is_full).or(next.map(MessageId::from_i64)),
-            is_done: is_full || next.is_none(),
+            is_done: is_full || next.is_none() || unchecked.is_some(),
         })
+    }
+
+    /// The first of `rows` that is not looked at, because those before it have so many recipients.
+    async fn unchecked(
+        &self,
+        rows: &Rows,
+        unanswered: &MessageFilter,
+    ) -> Result<Option<i64>, ReadError> {
+        if unanswered.recipient.is_none() && unanswered.outcome.is_none() {
+            return Ok(None);
+        }
+        let mut query = QueryBuilder::new("SELECT max(id) FROM (");
+        rows.push_query(
+            &mut query,
+            "m.id, sum(m.recipients) OVER (ORDER BY m.id DESC ROWS UNBOUNDED PRECEDING)
+                   - m.recipients AS checked",
+        );
+        query.push(" AND m.recipients > ");
+        query.push_bind(limits::TRAIL_RECIPIENTS_FEW);
+        query.push(") WHERE checked >= ");
+        query.push_bind(self.looks.recipients);
+        let unchecked = query.build_query_scalar().fetch_one(self.readers).await?;
+        Ok(unchecked)
     }
 
     /// The newest `most` messages within `bounds` that an index gives; none when it leads nowhere.

@@ -154,19 +154,26 @@ pub(super) fn beside_bounds(filter: &MessageFilter) -> MessageFilter {
     }
 }
 
-/// A query for the newest `most` ids of messages to whose recipients such a thing happened, as JSON.
+/// A query for the newest `most` ids of messages to whose recipients such a thing happened, as JSON: one
+/// seek each, however many recipients a message has.
 pub(super) fn ids_by_event(what: &str, bounds: Bounds, most: u32) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new(
-        "SELECT json_group_array(id) FROM (
-         SELECT DISTINCT e.message AS id FROM events AS e INDEXED BY events_by_what
-         WHERE e.what NOT IN ('delivered', 'queued') AND e.what = ",
-    );
-    query.push_bind(what.to_owned());
-    push_bounds(&mut query, "e.message", bounds);
-    query
-        .push(" ORDER BY id DESC LIMIT ")
-        .push_bind(most)
-        .push(")");
+    let mut query = QueryBuilder::new("WITH RECURSIVE told (id) AS (");
+    let push_last = |query: &mut QueryBuilder<Sqlite>| {
+        query.push(
+            "SELECT max(e.message) FROM events AS e INDEXED BY events_by_what
+             WHERE e.what NOT IN ('delivered', 'queued') AND e.what = ",
+        );
+        query.push_bind(what.to_owned());
+        query.push(" AND e.message >= ").push_bind(bounds.first);
+        query.push(" AND e.message < ");
+    };
+    push_last(&mut query);
+    query.push_bind(bounds.end);
+    query.push(" UNION ALL SELECT (");
+    push_last(&mut query);
+    query.push("told.id) FROM told WHERE told.id IS NOT NULL LIMIT ");
+    query.push_bind(most);
+    query.push(") SELECT json_group_array(id) FROM told WHERE id IS NOT NULL");
     query
 }
 

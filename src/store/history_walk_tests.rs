@@ -84,6 +84,7 @@ fn entries() -> Vec<Vec<TrailEntry>> {
                 0 => {
                     let (deferred, _) = attempt(chunk, OutcomeKind::Deferred);
                     answered.storage = Storage::Disk;
+                    answered.recipients = 30;
                     answered.reasons = vec![DiskReason::Deferred];
                     chunks[chunk].push(TrailEntry::Attempted(deferred));
                     chunks[later].push(TrailEntry::Attempted(attempted));
@@ -277,12 +278,15 @@ async fn pages_hold_what_a_reader_of_everything_finds() {
                 .filter(|(_, told)| told.is_meant(&filter));
             let expected: Vec<i64> = meant.map(|(id, _)| *id).collect();
             most = most.max(expected.len());
-            for (limit, candidates, in_turn) in
-                [(29, 50, 200), (29, 200, 50), (1_000, 4_000, 30_000)]
-            {
+            for (limit, candidates, in_turn, recipients) in [
+                (29, 50, 200, 100),
+                (29, 200, 50, 1_000),
+                (1_000, 4_000, 30_000, 40_000),
+            ] {
                 let looks = Looks {
                     candidates,
                     in_turn,
+                    recipients,
                 };
                 let found = search(&scene, &filter, limit, looks).await;
                 assert_eq!(found, expected, "{asked} by {limit}, {looks:?}");
