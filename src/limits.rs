@@ -275,11 +275,29 @@ pub const TRAIL_CHUNKS_COUNTED: u64 = 16;
 /// The size of the trail is known within this, or the page that shows it does without.
 pub const TRAIL_SIZE_WAIT: Duration = Duration::from_secs(3);
 /// Messages that one page of the trail looks at when no index helps; the page then says where to go on.
-/// Some 50 ms of work.
+/// Some 20 ms of work.
 pub const TRAIL_SCAN_MESSAGES: u32 = 30_000;
 /// Messages that an index points to and that one page of the trail looks at: each lies on another page
 /// of the database. Some 50 ms of work.
 pub const TRAIL_CANDIDATES: u32 = 4_000;
+/// Chunks of the trail's indexes that one page visits for an address: a seek each, some 10 µs. More than
+/// the trail has until it holds several million messages.
+pub const TRAIL_CHUNKS_VISITED: usize = 4_096;
+/// Entries of an index that one page reads for an address, none of them with its row. More than the
+/// events of two chunks; some 20 ms of work.
+pub const TRAIL_ENTRIES_READ: u32 = 40_000;
+/// Entries that are read of several chunks together, beside two for each message that is wanted: where
+/// there are more, the chunks are read one by one.
+pub const TRAIL_ROUND_ENTRIES: u32 = 1_000;
+/// Recipients of the messages that one page looks at for what happened to each of them; messages with few
+/// recipients are not counted. Some 50 ms of work.
+pub const TRAIL_RECIPIENTS_CHECKED: u32 = 40_000;
+/// Recipients of one message that are few.
+pub const TRAIL_RECIPIENTS_FEW: u32 = 10;
+/// The last events of one message that the trail's listing knows; the message's own page shows
+/// [`TRAIL_EVENTS_SHOWN`]. Three of each recipient of most messages; a page of messages with a thousand
+/// recipients each takes seconds when it looks at all of them.
+pub const TRAIL_EVENTS_LISTED: u32 = 64;
 /// Recipients that the trail's listing shows of one message; the message's own page shows all.
 pub const TRAIL_RECIPIENTS_SHOWN: usize = 10;
 /// Events of one message that its page shows.

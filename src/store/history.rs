@@ -12,8 +12,10 @@ use super::Store;
 use super::columns::{integer, milliseconds};
 use super::connections::{self, Database};
 use super::error::{HistoryError, OpenError};
+use super::history_chunks::{ChunkKind, Spans};
 use super::insert::{Insert, Query, Twice};
 use crate::limits;
+use crate::message::MessageId;
 use crate::message::trail::{Answered, Attempted, Noted, TrailEntry};
 
 /// `history.db`.
@@ -144,6 +146,14 @@ impl History {
         .await
     }
 
+    /// What is written from now on begins new chunks, as after a restart.
+    #[cfg(test)]
+    pub(super) async fn begin_chunk(&self) {
+        let mut guard = self.writer.lock().await;
+        let writer = guard.as_mut().expect("it is open");
+        writer.chunk = Chunk::begin(writer.chunk.number + 1);
+    }
+
     /// Runs `work` as one transaction of the writer. A caller may stop waiting at any point: what it
     /// has begun is then rolled back by the next one.
     pub(super) async fn transaction<T>(
@@ -232,6 +242,15 @@ enum Event<'a> {
     Noted(&'a Noted),
 }
 
+impl Event<'_> {
+    fn message(self) -> MessageId {
+        match self {
+            Self::Attempted(attempted) => attempted.message,
+            Self::Noted(noted) => noted.message,
+        }
+    }
+}
+
 impl HistoryWriter {
     async fn say(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         sqlx::query(sql).execute(&mut self.connection).await?;
@@ -248,6 +267,7 @@ impl HistoryWriter {
         let mut chunk = self.chunk;
         let mut messages = Vec::new();
         let mut events = Vec::new();
+        let mut spans = Spans::default();
         for entry in entries {
             if chunk.is_full() {
                 chunk = Chunk::begin(chunk.number + 1);
@@ -255,12 +275,14 @@ impl HistoryWriter {
             let event = match entry {
                 TrailEntry::Answered(answered) => {
                     messages.push((answered, chunk.number));
+                    spans.cover(ChunkKind::Messages, chunk.number, answered.message);
                     chunk.messages += 1;
                     continue;
                 }
                 TrailEntry::Attempted(attempted) => Event::Attempted(attempted),
                 TrailEntry::Noted(noted) => Event::Noted(noted),
             };
+            spans.cover(ChunkKind::Events, chunk.number, event.message());
             events.push(EventRow {
                 entry: event,
                 chunk: chunk.number,
@@ -275,6 +297,7 @@ impl HistoryWriter {
             })
             .await?;
         self.events.run(connection, &events, bind_event).await?;
+        spans.record(connection).await?;
         // Only now: a batch that failed has used up no numbers.
         self.chunk = chunk;
         Ok(())
@@ -308,12 +331,12 @@ fn bind_answered<'q>(query: Query<'q>, answered: &Answered, chunk: i64) -> Query
 }
 
 fn bind_event<'q>(query: Query<'q>, row: &EventRow<'_>) -> Query<'q> {
-    let (message, at, recipient, what, words) = match row.entry {
-        Event::Attempted(a) => (a.message, a.at, &a.recipient, a.outcome.as_str(), &a.words),
-        Event::Noted(n) => (n.message, n.at, &n.recipient, n.event.as_str(), &n.words),
+    let (at, recipient, what, words) = match row.entry {
+        Event::Attempted(a) => (a.at, &a.recipient, a.outcome.as_str(), &a.words),
+        Event::Noted(n) => (n.at, &n.recipient, n.event.as_str(), &n.words),
     };
     let query = query
-        .bind(message.as_i64())
+        .bind(row.entry.message().as_i64())
         .bind(row.chunk)
         .bind(row.number)
         .bind(milliseconds(at))

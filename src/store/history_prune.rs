@@ -8,6 +8,7 @@ use sqlx::SqliteConnection;
 use super::Store;
 use super::error::HistoryError;
 use super::history::History;
+use super::history_chunks;
 use crate::limits;
 use crate::message::MessageId;
 
@@ -146,8 +147,9 @@ async fn prune_piece(
         .await?;
     let messages = sqlx::query("DELETE FROM messages WHERE id <= ?")
         .bind(last)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    history_chunks::forget(connection, last).await?;
     Ok(Some(messages.rows_affected()))
 }
 
@@ -216,6 +218,22 @@ mod tests {
         let hours = scene.store.load_hours(0..=hour).await.expect("readable");
         let hours: Vec<u64> = hours.into_iter().map(|(hour, _)| hour).collect();
         assert_eq!(hours, [oldest_kept + 1, hour]);
+    }
+
+    #[tokio::test]
+    async fn chunks_go_with_their_last_message() {
+        let scene = a_day().await;
+        scene.store.shared.history.begin_chunk().await;
+        let after = time(30 * HOUR_SECONDS);
+        let entries = vec![answered(after), attempted(time(0), "user@example.net")];
+        scene.store.append_trail(entries).await.expect("appended");
+        for (hour, chunks) in [(20, 3), (24, 1), (31, 0)] {
+            let before = time(hour * HOUR_SECONDS);
+            let pruned = scene.store.prune_before(before, 1 << 40).await;
+            pruned.expect("pruned");
+            let left = scene.history_number("SELECT count(*) FROM chunks").await;
+            assert_eq!(left, chunks, "before hour {hour}");
+        }
     }
 
     #[tokio::test]

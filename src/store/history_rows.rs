@@ -61,7 +61,8 @@ pub struct MessageItem {
     /// How it was answered.
     #[serde(flatten)]
     pub answered: AnsweredRow,
-    /// The last event of each recipient, of the first [`crate::limits::TRAIL_RECIPIENTS_SHOWN`].
+    /// The last event of each recipient, of the first [`crate::limits::TRAIL_RECIPIENTS_SHOWN`] among
+    /// those that the last [`crate::limits::TRAIL_EVENTS_LISTED`] events tell of.
     pub latest: Vec<LatestEvent>,
 }
 

@@ -1,27 +1,15 @@
 //! The indexes of the trail: which one gives the candidates of a search, and what is left to be checked
 //! on their rows.
 
+use std::cmp::Reverse;
+
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::filter::push_like;
 use super::history_rows::MessageFilter;
-use crate::limits;
 use crate::message::MessageId;
 use crate::message::trail::Event;
 use crate::message::words::{OutcomeKind, Storage};
-
-/// The chunks of the indexes, one seek each, the newest first: once a page is full, SQLite passes over
-/// the rest of the older chunks.
-const CHUNKS: &str = "WITH RECURSIVE chunks (number) AS (
-    SELECT max(chunk) FROM messages
-    UNION ALL
-    SELECT (SELECT max(chunk) FROM messages WHERE chunk < chunks.number)
-    FROM chunks WHERE chunks.number IS NOT NULL),
-event_chunks (number) AS (
-    SELECT max(chunk) FROM events
-    UNION ALL
-    SELECT (SELECT max(chunk) FROM events WHERE chunk < event_chunks.number)
-    FROM event_chunks WHERE event_chunks.number IS NOT NULL) ";
 
 /// The lists of reasons that occur, one seek each: there are few.
 const REASONS: &str = "WITH RECURSIVE lists (reasons) AS (
@@ -33,8 +21,8 @@ const REASONS: &str = "WITH RECURSIVE lists (reasons) AS (
 /// Ids from `first` on and below `end`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    first: i64,
-    end: i64,
+    pub(super) first: i64,
+    pub(super) end: i64,
 }
 
 impl Bounds {
@@ -54,197 +42,178 @@ impl Bounds {
             },
         }
     }
+
+    /// What of them lies at `first` or behind it.
+    pub(super) fn from(self, first: i64) -> Self {
+        Self {
+            first: first.max(self.first),
+            ..self
+        }
+    }
 }
 
-/// Where the ids come from that a page looks at.
+/// Messages that a page looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Candidates {
+    /// The newest first.
+    pub(super) ids: Vec<i64>,
+    /// All others are below this id; none when there are no others.
+    pub(super) next: Option<i64>,
+}
+
+/// On which side of a message an address stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Party {
+    Recipient,
+    Sender,
+}
+
+/// An address that is looked for, or with `*` at its end the beginning of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) party: Party,
+    pub(super) wanted: String,
+}
+
+impl Address {
+    pub(super) fn is_prefix(&self) -> bool {
+        self.wanted.ends_with('*')
+    }
+}
+
+/// The index that gives the ids that a page looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    Recipient(String),
-    Sender(String),
+    Address(Address),
+    /// What seldom happens: a delivery is none of it.
     Event(String),
     /// Messages that touched disk, for a reason if one is named.
     Reason(Option<String>),
-    Everything,
-}
-
-/// When a source serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Only {
-    Always,
-    /// When it gives few messages.
-    Sparse,
 }
 
 impl Source {
-    /// The indexes that serve `filter`, the best first.
-    pub(super) fn candidates(filter: &MessageFilter) -> Vec<(Self, Only)> {
+    /// The indexes that answer some part of `filter`. A message that is named needs none.
+    pub(super) fn serving(filter: &MessageFilter) -> Vec<Self> {
         if filter.message_id.is_some() {
             return Vec::new();
         }
         let mut sources = Vec::new();
-        let rare = Self::of_outcome(filter);
-        if let Some(event @ Self::Event(_)) = &rare {
-            sources.push((event.clone(), Only::Sparse));
+        let outcome = filter.outcome.as_deref();
+        let is_queued = outcome == Some(Event::Queued.as_str());
+        if let Some(outcome) = outcome
+            && outcome != OutcomeKind::Delivered.as_str()
+            && !is_queued
+        {
+            sources.push(Self::Event(outcome.to_owned()));
         }
-        let recipient = filter.recipient.clone().map(Self::Recipient);
-        let sender = filter.sender.clone().map(Self::Sender);
-        let (prefixes, addresses): (Vec<Self>, Vec<Self>) = recipient
-            .into_iter()
-            .chain(sender)
-            .partition(Self::is_prefix);
-        sources.extend(addresses.into_iter().map(|source| (source, Only::Always)));
-        // An index gives the matches of a prefix in the order of the addresses: all have to be sorted.
-        sources.extend(prefixes.into_iter().map(|source| (source, Only::Sparse)));
-        sources.extend(rare.map(|source| (source, Only::Always)));
+        for (party, wanted) in [
+            (Party::Recipient, &filter.recipient),
+            (Party::Sender, &filter.sender),
+        ] {
+            // A mere `*` is everybody.
+            if let Some(wanted) = wanted.clone().filter(|wanted| wanted != "*") {
+                sources.push(Self::Address(Address { party, wanted }));
+            }
+        }
         let touched_disk = |storage: &String| {
             Storage::from_word(storage).is_some_and(|storage| storage != Storage::Memory)
         };
-        if filter.reason.is_some() || filter.storage.as_ref().is_some_and(touched_disk) {
-            sources.push((Self::Reason(filter.reason.clone()), Only::Always));
+        // A message that was queued has a reason.
+        if is_queued || filter.reason.is_some() || filter.storage.as_ref().is_some_and(touched_disk)
+        {
+            sources.push(Self::Reason(filter.reason.clone()));
         }
         sources
     }
 
-    /// The index of what seldom happens: a delivery is none of it, and a message that was queued has a
-    /// reason.
-    fn of_outcome(filter: &MessageFilter) -> Option<Self> {
-        let outcome = filter.outcome.as_ref()?;
-        if outcome == OutcomeKind::Delivered.as_str() {
-            return None;
-        }
-        if outcome == Event::Queued.as_str() {
-            return Some(Self::Reason(filter.reason.clone()));
-        }
-        Some(Self::Event(outcome.clone()))
-    }
-
-    fn is_prefix(&self) -> bool {
-        match self {
-            Self::Recipient(address) | Self::Sender(address) => address.ends_with('*'),
-            _ => false,
-        }
-    }
-
-    /// How many messages a page of `limit` looks at: no more than it shows when nothing is left to be
-    /// checked on the rows; else a tenth of what it may look at first, which often fills it. A row that
-    /// an index points to lies anywhere, rows in the order of their ids lie beside each other.
-    pub(super) fn looks(&self, limit: u32, unanswered: &MessageFilter) -> Vec<u32> {
-        if *unanswered == MessageFilter::default() {
-            return vec![limit];
-        }
-        let most = match self {
-            Self::Everything => limits::TRAIL_SCAN_MESSAGES,
-            _ => limits::TRAIL_CANDIDATES,
-        };
-        vec![most / 10, most]
-    }
-
     /// The parts of `filter` that neither the ids nor the bounds on them answer.
     pub(super) fn unanswered(&self, filter: &MessageFilter) -> MessageFilter {
-        let mut left = MessageFilter {
-            since: None,
-            until: None,
-            message_id: None,
-            ..filter.clone()
-        };
+        let mut left = beside_bounds(filter);
         match self {
-            // With an outcome: that of this recipient is meant.
-            Self::Recipient(_) if left.outcome.is_none() => left.recipient = None,
-            Self::Sender(_) => left.sender = None,
+            Self::Address(address) => match address.party {
+                // With an outcome: that of this recipient is meant.
+                Party::Recipient if left.outcome.is_some() => {}
+                Party::Recipient => left.recipient = None,
+                Party::Sender => left.sender = None,
+            },
             Self::Event(_) if left.recipient.is_none() => left.outcome = None,
+            Self::Event(_) => {}
             Self::Reason(_) => left.reason = None,
-            Self::Recipient(_) | Self::Event(_) | Self::Everything => {}
         }
         left
     }
+}
 
-    pub(super) const fn with_clause(&self) -> &'static str {
-        match self {
-            Self::Recipient(_) | Self::Sender(_) => CHUNKS,
-            Self::Reason(_) => REASONS,
-            Self::Event(_) | Self::Everything => "",
-        }
-    }
-
-    /// Adds a SELECT of the ids within `bounds`: the newest `most`, or all in no order.
-    pub(super) fn push_ids(
-        &self,
-        query: &mut QueryBuilder<Sqlite>,
-        bounds: Bounds,
-        most: Option<u32>,
-    ) {
-        match self {
-            Self::Recipient(address) => {
-                // All in no order are only counted: they come as they are found.
-                let (distinct, union) = match most {
-                    Some(_) => ("DISTINCT", "UNION"),
-                    None => ("", "UNION ALL"),
-                };
-                query.push(format_args!(
-                    "SELECT * FROM (SELECT {distinct} e.message AS id"
-                ));
-                query.push(
-                    " FROM event_chunks CROSS JOIN events AS e INDEXED BY events_by_recipient
-                     ON e.chunk = event_chunks.number AND TRUE",
-                );
-                push_address(query, "e.recipient", address);
-                push_bounds(query, "e.message", bounds, most);
-                query.push(format_args!(") {union} SELECT * FROM (SELECT d.id AS id"));
-                query.push(
-                    " FROM chunks CROSS JOIN messages AS d INDEXED BY messages_by_recipient
-                     ON d.chunk = chunks.number AND d.recipient IS NOT NULL",
-                );
-                push_address(query, "d.recipient", address);
-                push_bounds(query, "d.id", bounds, most);
-                query.push(")");
-            }
-            Self::Sender(address) => {
-                query.push(
-                    "SELECT s.id AS id FROM chunks
-                     CROSS JOIN messages AS s INDEXED BY messages_by_sender
-                     ON s.chunk = chunks.number",
-                );
-                push_address(query, "s.sender", address);
-                push_bounds(query, "s.id", bounds, most);
-            }
-            Self::Event(what) => {
-                query.push(
-                    "SELECT DISTINCT w.message AS id FROM events AS w INDEXED BY events_by_what
-                     WHERE w.what NOT IN ('delivered', 'queued') AND w.what = ",
-                );
-                query.push_bind(what.clone());
-                push_bounds(query, "w.message", bounds, most);
-            }
-            Self::Reason(reason) => {
-                query.push(
-                    "SELECT r.id AS id FROM lists
-                     CROSS JOIN messages AS r INDEXED BY messages_by_reasons
-                     ON r.reasons = lists.reasons AND r.reasons <> ''",
-                );
-                push_reason(query, "lists.reasons", reason.as_deref());
-                push_bounds(query, "r.id", bounds, most);
-            }
-            Self::Everything => {
-                query.push("SELECT a.id AS id FROM messages AS a WHERE TRUE");
-                push_bounds(query, "a.id", bounds, most);
-            }
-        }
+/// The parts of `filter` that [`Bounds`] do not answer.
+pub(super) fn beside_bounds(filter: &MessageFilter) -> MessageFilter {
+    MessageFilter {
+        since: None,
+        until: None,
+        message_id: None,
+        ..filter.clone()
     }
 }
 
-fn push_bounds(
-    query: &mut QueryBuilder<Sqlite>,
-    column: &'static str,
+/// A query for the newest `most` ids of messages to whose recipients such a thing happened, as JSON: one
+/// seek each, however many recipients a message has.
+pub(super) fn ids_by_event(what: &str, bounds: Bounds, most: u32) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new("WITH RECURSIVE told (id) AS (");
+    let push_last = |query: &mut QueryBuilder<Sqlite>| {
+        query.push(
+            "SELECT max(e.message) FROM events AS e INDEXED BY events_by_what
+             WHERE e.what NOT IN ('delivered', 'queued') AND e.what = ",
+        );
+        query.push_bind(what.to_owned());
+        query.push(" AND e.message >= ").push_bind(bounds.first);
+        query.push(" AND e.message < ");
+    };
+    push_last(&mut query);
+    query.push_bind(bounds.end);
+    query.push(" UNION ALL SELECT (");
+    push_last(&mut query);
+    query.push("told.id) FROM told WHERE told.id IS NOT NULL LIMIT ");
+    query.push_bind(most);
+    query.push(") SELECT json_group_array(id) FROM told WHERE id IS NOT NULL");
+    query
+}
+
+/// A query for the newest `most` ids of messages that touched disk, for `reason` if it is named, as JSON.
+pub(super) fn ids_by_reason(
+    reason: Option<&str>,
     bounds: Bounds,
-    most: Option<u32>,
-) {
+    most: u32,
+) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(REASONS);
+    query.push(
+        "SELECT json_group_array(id) FROM (
+         SELECT m.id AS id FROM lists
+         CROSS JOIN messages AS m INDEXED BY messages_by_reasons
+         ON m.reasons = lists.reasons AND m.reasons <> ''",
+    );
+    push_reason(&mut query, "lists.reasons", reason);
+    push_bounds(&mut query, "m.id", bounds);
+    query
+        .push(" ORDER BY id DESC LIMIT ")
+        .push_bind(most)
+        .push(")");
+    query
+}
+
+/// The ids that SQLite gives as JSON in one row: far cheaper than a row for each.
+pub(super) fn newest_first(json: &str) -> Result<Vec<i64>, sqlx::Error> {
+    let ids: Result<Vec<i64>, serde_json::Error> = serde_json::from_str(json);
+    let mut ids = ids.map_err(|error| sqlx::Error::Decode(error.into()))?;
+    // SQLite does not promise to keep the order of a subquery.
+    ids.sort_unstable_by_key(|&id| Reverse(id));
+    Ok(ids)
+}
+
+/// Adds the condition that the id in `column` lies within `bounds`.
+pub(super) fn push_bounds(query: &mut QueryBuilder<Sqlite>, column: &'static str, bounds: Bounds) {
     query.push(format_args!(" AND {column} >= "));
     query.push_bind(bounds.first);
     query.push(format_args!(" AND {column} < "));
     query.push_bind(bounds.end);
-    if let Some(most) = most {
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(most);
-    }
 }
 
 /// Adds what is left of a filter as conditions on the rows of `messages AS m`.
@@ -272,24 +241,25 @@ pub(super) fn push_unanswered(query: &mut QueryBuilder<Sqlite>, filter: &Message
     }
 }
 
-/// Such an event happened to such a recipient, told in the message's own row or in one of `events`.
+/// Such an event happened to such a recipient, told in the message's own row, which is at hand, or in one
+/// of `events`.
 fn push_happened(query: &mut QueryBuilder<Sqlite>, recipient: Option<&str>, outcome: Option<&str>) {
-    query.push(" AND (EXISTS (SELECT 1 FROM events AS e WHERE e.message = m.id");
+    query.push(" AND (");
+    if outcome.is_none_or(|outcome| outcome == OutcomeKind::Delivered.as_str()) {
+        query.push("(m.recipient IS NOT NULL");
+        if let Some(recipient) = recipient {
+            push_address(query, "m.recipient", recipient);
+        }
+        query.push(") OR ");
+    }
+    query.push("EXISTS (SELECT 1 FROM events AS e WHERE e.message = m.id");
     if let Some(recipient) = recipient {
         push_address(query, "e.recipient", recipient);
     }
     if let Some(outcome) = outcome {
         query.push(" AND e.what = ").push_bind(outcome.to_owned());
     }
-    query.push(")");
-    if outcome.is_none_or(|outcome| outcome == OutcomeKind::Delivered.as_str()) {
-        query.push(" OR (m.recipient IS NOT NULL");
-        if let Some(recipient) = recipient {
-            push_address(query, "m.recipient", recipient);
-        }
-        query.push(")");
-    }
-    query.push(")");
+    query.push("))");
 }
 
 /// The list in `column` has the reason: whole words between commas, so that `deferred` is not
@@ -303,7 +273,7 @@ fn push_reason(query: &mut QueryBuilder<Sqlite>, column: &str, reason: Option<&s
 }
 
 /// `column` is `address`, or begins with it when it ends in `*`: in a form that an index serves.
-fn push_address(query: &mut QueryBuilder<Sqlite>, column: &'static str, address: &str) {
+pub(super) fn push_address(query: &mut QueryBuilder<Sqlite>, column: &'static str, address: &str) {
     match address.strip_suffix('*') {
         Some(prefix) => {
             query.push(format_args!(" AND {column} >= "));
@@ -330,45 +300,51 @@ mod tests {
     }
 
     #[test]
-    fn the_best_index_stands_first() {
+    fn every_index_serves_that_answers_a_part() {
         for (question, expected) in [
             (json!({}), ""),
             (json!({"path": "fast", "client_address": "192.0.2.1"}), ""),
             (json!({"outcome": "delivered"}), ""),
             (json!({"storage": "memory"}), ""),
             (json!({"message_id": "0000000000011", "sender": "a@b"}), ""),
-            (json!({"sender": "a@b"}), "sender"),
+            (json!({"sender": "a@b"}), "sender!"),
+            (json!({"sender": "a*"}), "sender!"),
+            (json!({"sender": "*"}), ""),
+            (json!({"sender": "*", "recipient": "c*"}), "recipient"),
+            (json!({"sender": "a*", "path": "fast"}), "sender"),
             (
-                json!({"sender": "a@b", "recipient": "c@d"}),
+                json!({"sender": "a@b", "recipient": "c*", "outcome": "delivered"}),
                 "recipient sender",
             ),
             (
-                json!({"sender": "a@b", "recipient": "c*"}),
-                "sender recipient?",
-            ),
-            (
                 json!({"sender": "a*", "reason": "deferred"}),
-                "sender? reason",
+                "sender reason",
             ),
             (
                 json!({"recipient": "c@d", "outcome": "refused"}),
-                "event? recipient event",
+                "event recipient",
             ),
+            (json!({"outcome": "refused"}), "event!"),
             (json!({"outcome": "queued"}), "reason"),
+            (json!({"outcome": "queued", "reason": "deferred"}), "reason"),
+            (json!({"reason": "deferred"}), "reason!"),
             (json!({"storage": "split"}), "reason"),
         ] {
-            let sources = Source::candidates(&filter(question.clone())).into_iter();
+            let filter = filter(question.clone());
+            let sources = Source::serving(&filter).into_iter();
             let sources: Vec<String> = sources
-                .map(|(source, only)| {
+                .map(|source| {
+                    let unanswered = source.unanswered(&filter);
                     let name = match source {
-                        Source::Recipient(_) => "recipient",
-                        Source::Sender(_) => "sender",
+                        Source::Address(address) => match address.party {
+                            Party::Recipient => "recipient",
+                            Party::Sender => "sender",
+                        },
                         Source::Event(_) => "event",
                         Source::Reason(_) => "reason",
-                        Source::Everything => "everything",
                     };
-                    let doubt = if only == Only::Sparse { "?" } else { "" };
-                    format!("{name}{doubt}")
+                    let is_all = unanswered == MessageFilter::default();
+                    format!("{name}{}", if is_all { "!" } else { "" })
                 })
                 .collect();
             assert_eq!(sources.join(" "), expected, "{question}");

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::testing::{Scene, answered, attempted, mailbox, time};
 use super::super::{MessageFilter, MessagesPage};
+use crate::limits;
 use crate::message::trail::{Answered, Attempted, Event, Noted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, MessageId, Path, Storage};
@@ -209,6 +210,33 @@ async fn a_listing_shows_what_happened_last() {
         ],
     ];
     assert_eq!(latest, expected);
+}
+
+#[tokio::test]
+async fn a_listing_knows_the_last_events_of_many() {
+    let scene = Scene::new().await;
+    let recipients: Vec<String> = (100..300).map(|n| format!("u{n}@example.net")).collect();
+    for outcome in [OutcomeKind::Deferred, OutcomeKind::Delivered] {
+        let tried = recipients.iter();
+        let tried = tried.map(|recipient| attempted_with(1, recipient, outcome));
+        let mut entries: Vec<TrailEntry> = tried.collect();
+        entries.push(answered(time(1)));
+        scene.store.append_trail(entries).await.expect("appended");
+        // The first of those who were tried last.
+        let first = recipients.len() - limits::TRAIL_EVENTS_LISTED as usize;
+        let expected: Vec<(&str, &str)> = recipients[first..first + limits::TRAIL_RECIPIENTS_SHOWN]
+            .iter()
+            .map(|recipient| (recipient.as_str(), outcome.as_str()))
+            .collect();
+        let all = MessageFilter::default();
+        let page = scene.store.messages_page(&all, None, 1).await;
+        let page = page.expect("readable");
+        let latest = page.items[0].latest.iter();
+        let latest: Vec<(&str, &str)> = latest
+            .map(|event| (event.recipient.as_str(), event.what.as_str()))
+            .collect();
+        assert_eq!(latest, expected);
+    }
 }
 
 #[tokio::test]
