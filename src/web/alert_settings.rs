@@ -14,7 +14,6 @@ use serde_json::{Map, Value};
 
 use super::access::Visitor;
 use super::alerts::name;
-use super::error::ApiError;
 use super::page::{Frame, Page, PageError, Section, render};
 use super::{Context, wording};
 use crate::administration::ChangeError;
@@ -273,7 +272,7 @@ pub(super) async fn save(
     Extension(visitor): Extension<Visitor>,
     form: Result<Form<HashMap<String, String>>, FormRejection>,
 ) -> Result<Response, PageError> {
-    let Form(fields) = form.map_err(|rejection| ApiError::BadRequest(rejection.body_text()))?;
+    let Form(fields) = form?;
     let typed = Typed(fields);
     let settings = context.administration.settings();
     let (patch, mut errors) = typed.patch(settings.written());

@@ -7,7 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::Deserialize;
 
-use super::Problem;
+use super::{Pairs, Problem};
 use crate::statistics::{Grain, Live, Range, Series};
 use crate::web::Context;
 use crate::web::error::ApiError;
@@ -49,9 +49,9 @@ pub(in crate::web) struct SeriesOptions {
 )]
 pub(in crate::web) async fn series(
     State(context): State<Arc<Context>>,
-    options: Result<Query<SeriesOptions>, QueryRejection>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<Series>, ApiError> {
-    let Query(options) = options?;
+    let options: SeriesOptions = Pairs::read(query)?.into_filter()?;
     let series = context.statistics.series(options.range, Grain::Chart);
     Ok(Json(series))
 }
