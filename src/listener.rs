@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -49,6 +49,24 @@ impl Listener {
     pub fn local_address(&self) -> SocketAddr {
         self.address
     }
+}
+
+/// Whether an address is one of this machine's. Nothing is sent: a datagram socket only says from
+/// which address it would send, and to an address of our own that is the address itself.
+#[must_use]
+pub fn is_of_this_machine(address: IpAddr) -> bool {
+    /// Datagrams to it are thrown away, RFC 863; none is sent.
+    const DISCARD: u16 = 9;
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let sender = || {
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect((address, DISCARD))?;
+        socket.local_addr()
+    };
+    address.is_loopback() || sender().is_ok_and(|sender| sender.ip() == address)
 }
 
 /// The places for sessions, shared by all listeners.

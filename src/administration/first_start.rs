@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use tracing::{info, warn};
 
 use super::settings::Difference;
+use super::written_names::{self, Ourselves};
 use super::{Actor, api_tokens, opened_by};
 use crate::boot::Secret;
 use crate::settings::next_hop::ServerAddress;
@@ -43,6 +44,10 @@ impl FirstStart {
         if let Some(domains) = &self.relay_domains {
             written.relay_domains.clone_from(domains);
         }
+        let mut errors = FieldErrors::default();
+        let (nothing, nowhere) = (Written::default(), Ourselves::default());
+        written_names::check(&nothing, &written, &nowhere, &mut errors);
+        errors.into_result()?;
         Settings::new(written)
     }
 

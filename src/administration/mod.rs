@@ -18,6 +18,7 @@ pub mod setup;
 pub mod smtp_logins;
 #[cfg(test)]
 mod testing;
+mod written_names;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -35,6 +36,7 @@ pub use settings::{Administration, ChangeError};
 pub use settings_check::{OpenRelay, opened_by};
 pub use setup::SetupKey;
 pub use smtp_logins::{SmtpLoginError, SmtpLogins};
+pub use written_names::Ourselves;
 
 /// Who asks for a change, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]

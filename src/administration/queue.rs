@@ -53,7 +53,7 @@ pub enum Progress {
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
     /// The queue is not what the operator saw; nothing was done.
-    #[error("there are {found} now, not {expected}; nothing was done")]
+    #[error("the count is {found} now, not {expected}; nothing was done")]
     CountChanged {
         /// What the operator saw.
         expected: u64,

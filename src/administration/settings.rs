@@ -9,6 +9,7 @@ use tracing::{info, warn};
 
 use super::Actor;
 use super::settings_check::{self, OpenRelay};
+use super::written_names::Ourselves;
 use crate::limits;
 use crate::settings::{Current, FieldErrors, Publisher, SHOWN, Settings, Written};
 use crate::store::{AuditEntry, Store, StoreError};
@@ -33,16 +34,18 @@ pub struct Administration {
     store: Store,
     publisher: Publisher,
     current: Current,
+    ourselves: Ourselves,
     /// One change at a time: each builds on the one before.
     turn: Mutex<()>,
 }
 
 impl Administration {
-    /// Changes what `publisher` publishes and `store` keeps.
+    /// Changes what `publisher` publishes and `store` keeps; no next hop may be `ourselves`.
     #[must_use]
-    pub fn new(store: Store, publisher: Publisher) -> Arc<Self> {
+    pub fn new(store: Store, publisher: Publisher, ourselves: Ourselves) -> Arc<Self> {
         Arc::new(Self {
             store,
+            ourselves,
             current: publisher.current(),
             publisher,
             turn: Mutex::new(()),
@@ -104,7 +107,8 @@ impl Administration {
         let Some(difference) = Difference::between(before.written(), after.written()) else {
             return Ok(before);
         };
-        settings_check::check(before.written(), after.written(), open_relay)
+        let (old, new) = (before.written(), after.written());
+        settings_check::check(old, new, open_relay, &self.ourselves)
             .await
             .map_err(ChangeError::Invalid)?;
         let fields = difference.fields();

@@ -1,11 +1,12 @@
 //! What is asked of new settings before they are stored, beyond that they hold in themselves: that an
-//! open relay is meant, and that the certificate can be used.
+//! open relay is meant, that names and addresses can be some, and that the certificate can be used.
 //!
 //! Pages, API and command line all come through here; what the one refuses no other lets pass.
 
 use ipnet::IpNet;
 use tokio::time::timeout;
 
+use super::written_names::{self, Ourselves};
 use crate::limits;
 use crate::settings::{FieldErrors, Written, is_for_everybody};
 use crate::tls::{CertificateFiles, TlsError};
@@ -37,14 +38,16 @@ pub(super) async fn check(
     before: &Written,
     after: &Written,
     open_relay: OpenRelay,
+    ourselves: &Ourselves,
 ) -> Result<(), FieldErrors> {
     let mut errors = FieldErrors::default();
     if let OpenRelay::Unsaid { how } = open_relay
         && let Some(networks) = opened_by(&after.trusted_networks, &before.trusted_networks)
     {
-        let problem = format!("{networks} makes this an open relay: {how}");
+        let problem = format!("this would be an open relay because of {networks}: {how}");
         errors.add("trusted_networks", problem);
     }
+    written_names::check(before, after, ourselves, &mut errors);
     if let Some(files) = after.certificate_files()
         && before.certificate_files().as_ref() != Some(&files)
         && let Some((field, problem)) = unusable(files).await
@@ -130,17 +133,20 @@ mod tests {
             ..Written::default()
         };
         let unsaid = OpenRelay::Unsaid { how: "say so" };
-        let errors = check(&before, &after, unsaid).await.expect_err("two");
+        let nowhere = Ourselves::default();
+        let errors = check(&before, &after, unsaid, &nowhere).await;
+        let errors = errors.expect_err("two");
         assert_eq!(
             errors.0["trusted_networks"],
-            "::/0 makes this an open relay: say so"
+            "this would be an open relay because of ::/0: say so"
         );
         assert!(errors.0["tls_certificate_file"].contains("/none/certificate.pem"));
-        let errors = check(&before, &after, OpenRelay::Meant).await;
+        let errors = check(&before, &after, OpenRelay::Meant, &nowhere).await;
         let errors = errors.expect_err("the certificate");
         assert_eq!(errors.0.len(), 1, "{errors}");
         after.tls_certificate_file = None;
-        assert_eq!(check(&before, &after, OpenRelay::Meant).await, Ok(()));
+        let checked = check(&before, &after, OpenRelay::Meant, &nowhere).await;
+        assert_eq!(checked, Ok(()));
     }
 
     #[tokio::test]

@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 use super::Actor;
 use super::settings::{Difference, fields_of};
 use super::settings_check::{self, OpenRelay};
+use super::written_names::Ourselves;
+use crate::boot::Addresses;
 use crate::settings::{FieldErrors, SHOWN, Settings, Written};
 use crate::store::{DatabaseCopy, OpenError, SettingsBeside, StoreError};
 
@@ -86,7 +88,11 @@ pub async fn import(
     if *after.written() == before {
         return Ok(Vec::new());
     }
-    settings_check::check(&before, after.written(), open_relay)
+    // An appliance that runs has written down where it listens.
+    let running = Addresses::read(data_directory);
+    let ourselves = running.map(|addresses| Ourselves::at(&addresses, None));
+    let ourselves = ourselves.unwrap_or_default();
+    settings_check::check(&before, after.written(), open_relay, &ourselves)
         .await
         .map_err(SettingsFileError::Fields)?;
     let difference = Difference::between(&before, after.written()).unwrap_or_default();
@@ -263,7 +269,7 @@ mod tests {
             (
                 everybody,
                 unsaid,
-                Some("trusted_networks: 0.0.0.0/0 makes this an open relay: say so"),
+                Some("trusted_networks: this would be an open relay because of 0.0.0.0/0: say so"),
             ),
             (everybody, OpenRelay::Meant, None),
             // It is one already; that something else changes is no new question.

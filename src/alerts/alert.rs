@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::words::{age, bytes, count, share};
+use super::words::{age, bytes, share};
+use crate::settings::quantity::write_count as count;
 
 /// What there can be alerts about: the closed set of words in the API, the webhook and the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
@@ -26,17 +27,20 @@ pub enum Kind {
     MemoryLow,
     /// Nothing was delivered although there was something to deliver.
     NoDelivery,
+    /// Everybody who reaches the appliance may send through it to anywhere.
+    OpenRelay,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::QueueLarge,
         Self::QueueOld,
         Self::BreakerOpen,
         Self::DiskLow,
         Self::MemoryLow,
         Self::NoDelivery,
+        Self::OpenRelay,
     ];
 
     /// The word in the API, the webhook, the metrics and the log.
@@ -49,6 +53,7 @@ impl Kind {
             Self::DiskLow => "disk_low",
             Self::MemoryLow => "memory_low",
             Self::NoDelivery => "no_delivery",
+            Self::OpenRelay => "open_relay",
         }
     }
 
@@ -58,7 +63,9 @@ impl Kind {
     pub const fn severity(self) -> Severity {
         match self {
             Self::DiskLow | Self::MemoryLow | Self::NoDelivery => Severity::Critical,
-            Self::QueueLarge | Self::QueueOld | Self::BreakerOpen => Severity::Warning,
+            Self::QueueLarge | Self::QueueOld | Self::BreakerOpen | Self::OpenRelay => {
+                Severity::Warning
+            }
         }
     }
 }
@@ -106,6 +113,8 @@ pub enum Topic {
     MemoryLow,
     /// See [`Kind::NoDelivery`].
     NoDelivery,
+    /// See [`Kind::OpenRelay`].
+    OpenRelay,
 }
 
 impl Topic {
@@ -119,6 +128,7 @@ impl Topic {
             Self::DiskLow => Kind::DiskLow,
             Self::MemoryLow => Kind::MemoryLow,
             Self::NoDelivery => Kind::NoDelivery,
+            Self::OpenRelay => Kind::OpenRelay,
         }
     }
 }
@@ -181,6 +191,11 @@ pub enum Figures {
         waiting_recipients: u64,
         /// How long it may be.
         bound_seconds: u64,
+    },
+    /// Of [`Kind::OpenRelay`].
+    OpenRelay {
+        /// The trusted networks that hold everybody; none at the alert's end.
+        networks: Vec<String>,
     },
 }
 
@@ -257,6 +272,20 @@ impl fmt::Display for Figures {
                     age(*silent_seconds),
                     age(*bound_seconds),
                     waiting(*waiting_recipients)
+                ),
+            },
+            Self::OpenRelay { networks } => match networks.as_slice() {
+                [] => f.write_str("No trusted network holds everybody."),
+                networks => write!(
+                    f,
+                    "Everybody who reaches this appliance may send through it to anywhere, because of \
+                     the trusted {} {}.",
+                    if networks.len() == 1 {
+                        "network"
+                    } else {
+                        "networks"
+                    },
+                    networks.join(" and ")
                 ),
             },
         }
@@ -358,6 +387,22 @@ mod tests {
             },
             "Nobody waits in the retry queue.",
         );
+        for (networks, expected) in [
+            (&[][..], "No trusted network holds everybody."),
+            (
+                &["0.0.0.0/0"],
+                "Everybody who reaches this appliance may send through it to anywhere, because of the \
+                 trusted network 0.0.0.0/0.",
+            ),
+            (
+                &["0.0.0.0/0", "::/0"],
+                "Everybody who reaches this appliance may send through it to anywhere, because of the \
+                 trusted networks 0.0.0.0/0 and ::/0.",
+            ),
+        ] {
+            let networks = networks.iter().map(ToString::to_string).collect();
+            check(&Figures::OpenRelay { networks }, expected);
+        }
         check(
             &Figures::BreakerOpen {
                 next_hop: "mx.example.net".into(),

@@ -72,6 +72,7 @@ pub(super) fn all(
         disk_low(facts, rules),
         memory_low(facts, rules),
         no_delivery(facts, rules, silence),
+        Some(open_relay(facts)),
     ];
     let breakers = breakers_open(facts, rules, known);
     single.into_iter().flatten().chain(breakers).collect()
@@ -204,6 +205,19 @@ fn no_delivery(facts: &Facts, rules: &Rules, silence: Option<&Silence>) -> Optio
         seen.since = since;
     }
     Some(reading)
+}
+
+/// What the settings say: it has no bound, and is over as soon as they say otherwise.
+fn open_relay(facts: &Facts) -> Reading {
+    let place = if facts.open_networks.is_empty() {
+        Place::Clear
+    } else {
+        Place::Beyond
+    };
+    let figures = Figures::OpenRelay {
+        networks: facts.open_networks.clone(),
+    };
+    Reading::of(Topic::OpenRelay, place, figures)
 }
 
 /// A figure that should be at most `bound`; clear at nine tenths of it.

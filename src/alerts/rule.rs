@@ -38,6 +38,8 @@ pub struct Facts {
     pub delivered: u64,
     /// Messages answered 250 since start.
     pub accepted: u64,
+    /// Trusted networks that hold everybody.
+    pub open_networks: Vec<String>,
 }
 
 /// The retry queue at one moment.

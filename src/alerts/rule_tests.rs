@@ -18,6 +18,7 @@ fn calm(second: u64) -> Facts {
         memory_budget_bytes: 1_000,
         delivered: 0,
         accepted: 0,
+        open_networks: Vec::new(),
     }
 }
 
@@ -43,6 +44,31 @@ fn word(change: &Change) -> String {
 
 fn defaults() -> Rules {
     Rules::from(&Written::default())
+}
+
+/// Networks that hold everybody.
+fn open(second: u64, networks: &[&str]) -> Facts {
+    Facts {
+        open_networks: networks.iter().map(ToString::to_string).collect(),
+        ..calm(second)
+    }
+}
+
+#[test]
+fn an_open_relay_is_an_alert_for_as_long_as_it_is_one() {
+    let looks = || {
+        vec![
+            (calm(0), ""),
+            (open(5, &["0.0.0.0/0"]), "+open_relay"),
+            (open(10, &["0.0.0.0/0", "::/0"]), ""),
+            (open(86_400, &["::/0"]), ""),
+            (calm(86_405), "-open_relay"),
+            (open(86_410, &["::/0"]), "+open_relay"),
+        ]
+    };
+    check(&defaults(), looks());
+    // No bound was set for it, so none can be taken away.
+    check(&Rules::default(), looks());
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::boot::{self, DiskSpace};
 use crate::delivery::Delivery;
 use crate::limits;
 use crate::message::MemoryBudget;
+use crate::settings::is_for_everybody;
 use crate::statistics::Statistics;
 use crate::store::{ReadError, Store};
 
@@ -79,7 +80,14 @@ pub(super) async fn run(alerts: &Alerts, sources: Sources, shutdown: Cancellatio
             () = shutdown.cancelled() => return,
             facts = sources.facts(&mut disk, clock.now()) => facts,
         };
-        let rules = Rules::from(alerts.settings.snapshot().written());
+        let settings = alerts.settings.snapshot();
+        let trusted = settings.trusted_networks.iter();
+        let open = trusted.filter(|network| is_for_everybody(network));
+        let facts = Facts {
+            open_networks: open.map(ToString::to_string).collect(),
+            ..facts
+        };
+        let rules = Rules::from(settings.written());
         let judgement = judge(&facts, &rules, state);
         state = judgement.state;
         // Published before anybody hears of it, so that whoever comes to look finds it.
@@ -123,6 +131,7 @@ impl Sources {
             memory_budget_bytes: self.budget.limit_bytes(),
             delivered: self.statistics.counters.recipients_delivered.value(),
             accepted: self.statistics.since_start().tally.messages.total(),
+            open_networks: Vec::new(),
         }
     }
 

@@ -1,18 +1,5 @@
 //! Figures as they stand in an alert's sentence: plain text, for logs and for whoever the webhook tells.
 
-/// A count with commas between groups of three digits.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 2);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Bytes in powers of 1,024.
 pub(super) fn bytes(number: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -56,9 +43,6 @@ mod tests {
 
     #[test]
     fn figures_have_units() {
-        for (number, expected) in [(0, "0"), (999, "999"), (12_345_678, "12,345,678")] {
-            assert_eq!(count(number), expected);
-        }
         for (number, expected) in [
             (0, "0 B"),
             (999, "999 B"),

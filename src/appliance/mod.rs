@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use self::engine::{Engine, Hands};
 use self::running::Running;
 use crate::accounts::{Logins, Passwords, Roster, RosterPublisher};
-use crate::administration::{Accounts, Administration, FirstStart, SmtpLogins};
+use crate::administration::{Accounts, Administration, FirstStart, Ourselves, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::{Addresses, DataDirectory, Options};
 use crate::listener::Listener;
@@ -69,12 +69,13 @@ impl Appliance {
         let one_time = first_start.admin_password.as_ref();
         let accounts = Accounts::open(engine.store.clone(), Passwords::new(), one_time).await?;
         let figures = Arc::clone(&engine.delivery);
+        let ourselves = Ourselves::at(&addresses, Some(Arc::clone(&engine.hostname)));
         let pages = Arc::new(web::Context {
             hostname: Arc::clone(&engine.hostname),
             statistics: Arc::clone(&engine.statistics),
             receiving: Arc::clone(&engine.receiving),
             store: engine.store.clone(),
-            administration: Administration::new(engine.store.clone(), publisher),
+            administration: Administration::new(engine.store.clone(), publisher, ourselves),
             smtp_logins,
             queue: Arc::clone(&engine.queue),
             alerts: Alerts::new(Arc::clone(&engine.hostname), engine.settings.clone()),

@@ -5,12 +5,15 @@
 //! Each transaction takes one snapshot at MAIL, so that a change never cuts through a message.
 
 mod alerts;
+pub mod names;
 pub mod next_hop;
 mod patch;
 pub mod quantity;
+pub mod reading;
 mod write_only;
 mod written;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -31,7 +34,10 @@ pub use written::{
 pub struct Settings {
     written: Written,
     default_next_hop: Option<Arc<NextHop>>,
+    /// By their domains as the DNS has them.
     next_hops: HashMap<String, Arc<NextHop>>,
+    /// Likewise.
+    relay_domains: Vec<String>,
     paused: HashSet<String>,
 }
 
@@ -49,16 +55,15 @@ impl Settings {
         let next_hops = written
             .next_hops
             .iter()
-            .map(|entry| {
-                (
-                    entry.domain.to_ascii_lowercase(),
-                    Arc::new(entry.next_hop()),
-                )
-            })
+            .map(|entry| (compared(&entry.domain).into_owned(), entry.next_hop()))
+            .map(|(domain, next_hop)| (domain, Arc::new(next_hop)))
             .collect();
         let paused = written.paused_next_hops.iter().cloned().collect();
+        let relay_domains = written.relay_domains.iter();
+        let relay_domains = relay_domains.map(|domain| compared(domain).into_owned());
         Ok(Self {
             paused,
+            relay_domains: relay_domains.collect(),
             written,
             default_next_hop,
             next_hops,
@@ -83,9 +88,11 @@ impl Settings {
     }
 
     /// Where mail for a domain goes: its own entry, the entry of the nearest parent written with a
-    /// leading dot, the default, else MX look-up. `domain` is in lower case.
+    /// leading dot, the default, else MX look-up. `domain` is in lower case; the two forms of an
+    /// internationalised one are the same.
     #[must_use]
     pub fn next_hop_for(&self, domain: &str) -> Arc<NextHop> {
+        let domain = &*compared(domain);
         if !self.next_hops.is_empty() {
             if let Some(found) = self.next_hops.get(domain) {
                 return Arc::clone(found);
@@ -137,11 +144,12 @@ impl Settings {
         }
     }
 
-    /// Whether we relay for this domain, given in lower case.
+    /// Whether we relay for this domain, given in lower case; the two forms of an internationalised
+    /// one are the same.
     #[must_use]
     pub fn relays_for(&self, domain: &str) -> bool {
-        self.written
-            .relay_domains
+        let domain = &*compared(domain);
+        self.relay_domains
             .iter()
             .any(|relayed| match relayed.strip_prefix('.') {
                 Some(parent) => domain
@@ -150,6 +158,11 @@ impl Settings {
                 None => relayed == domain,
             })
     }
+}
+
+/// A domain as it is compared; what can be none is equal only to itself.
+fn compared(domain: &str) -> Cow<'_, str> {
+    names::ascii_domain(domain).unwrap_or(Cow::Borrowed(domain))
 }
 
 impl Deref for Settings {
@@ -234,6 +247,29 @@ mod tests {
         check("sub.example.net", "127.0.0.1:2600");
         check("a.b.example.com", "a.b.example.com");
         check("example.com", "127.0.0.1:2600");
+    }
+
+    #[test]
+    fn both_forms_of_a_domain_are_the_same() {
+        let settings = settings(json!({
+            "next_hops": [
+                {"domain": "münchen.example", "address": "smtp://mail.example.net:25"},
+                {"domain": ".xn--bcher-kva.example", "address": "smtp://books.example.net:25"},
+            ],
+            "relay_domains": ["münchen.example", ".xn--bcher-kva.example"],
+        }));
+        for (domain, next_hop) in [
+            ("münchen.example", "mail.example.net:25"),
+            ("xn--mnchen-3ya.example", "mail.example.net:25"),
+            ("a.bücher.example", "books.example.net:25"),
+            ("a.xn--bcher-kva.example", "books.example.net:25"),
+        ] {
+            assert_eq!(&**settings.next_hop_for(domain).name(), next_hop);
+            assert!(settings.relays_for(domain), "{domain}");
+        }
+        let other = settings.next_hop_for("köln.example");
+        assert_eq!(&**other.name(), "xn--kln-sna.example");
+        assert!(!settings.relays_for("köln.example"));
     }
 
     #[test]

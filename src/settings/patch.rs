@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Written;
+use super::{Written, reading};
 
 /// What is wrong, field by field.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -59,14 +59,14 @@ pub(super) fn apply(written: &Written, patch: &Map<String, Value>) -> Result<Wri
         }
         let mut alone = base.clone();
         alone.insert(field.clone(), value.clone());
-        match serde_json::from_value::<Written>(Value::Object(alone)) {
+        match reading::read::<Written>(Value::Object(alone)) {
             Ok(_) => {
                 merged.insert(field.clone(), value.clone());
             }
-            Err(error) => errors.add(field, error.to_string()),
+            Err(misfit) => errors.add(field, misfit.without_first().to_string()),
         }
     }
-    match serde_json::from_value::<Written>(Value::Object(merged)) {
+    match reading::read::<Written>(Value::Object(merged)) {
         Ok(mut merged) => {
             merged.keep_secrets_of(written);
             if let Err(found) = merged.validate() {
@@ -77,8 +77,8 @@ pub(super) fn apply(written: &Written, patch: &Map<String, Value>) -> Result<Wri
             errors.into_result()?;
             Ok(merged)
         }
-        Err(error) => {
-            errors.add("settings", error.to_string());
+        Err(misfit) => {
+            errors.add("settings", misfit.to_string());
             Err(errors)
         }
     }
@@ -100,6 +100,53 @@ mod tests {
             Err(errors) => errors.0.into_keys().collect(),
         };
         assert_eq!(wrong, expected, "{patch:?}");
+    }
+
+    #[test]
+    fn errors_are_told_in_words() {
+        for (field, value, expected) in [
+            (
+                "alert_queue_age_seconds",
+                json!({}),
+                "must be a whole number that is not negative, not an object",
+            ),
+            (
+                "path",
+                json!("scenic"),
+                "“scenic” is none of fast, standard",
+            ),
+            (
+                "dns_servers",
+                json!(["ns"]),
+                "“ns” is not an address and port like 192.0.2.53:53 or [2001:db8::53]:53",
+            ),
+            (
+                "trusted_networks",
+                json!(["10.0.0.0/33"]),
+                "“10.0.0.0/33” is not a network like 192.0.2.0/24 or 2001:db8::/32",
+            ),
+            (
+                "next_hops",
+                json!([{"domain": "a.example", "weather": 1}]),
+                "entry 1: “weather” is unknown here",
+            ),
+            (
+                "next_hops",
+                json!([{"domain": "a.example", "address": "a b"}]),
+                "entry 1, address: a next hop is written smtp://host:port",
+            ),
+        ] {
+            let patch = Map::from_iter([(field.to_owned(), value)]);
+            let errors = apply(&Written::default(), &patch).expect_err("it does not hold");
+            assert_eq!(errors.0[field], expected);
+        }
+        let patch = json!({"dns_servers": ["192.0.2.53"], "trusted_networks": ["192.0.2.7"]});
+        let Value::Object(patch) = patch else {
+            panic!("a patch is an object");
+        };
+        let written = apply(&Written::default(), &patch).expect("they are completed");
+        assert_eq!(written.dns_servers[0].to_string(), "192.0.2.53:53");
+        assert_eq!(written.trusted_networks[0].to_string(), "192.0.2.7/32");
     }
 
     #[test]

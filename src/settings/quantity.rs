@@ -34,6 +34,39 @@ enum Fault {
     TooLarge,
 }
 
+/// Writes a count with commas between groups of three digits: the same in pages, messages, logs and
+/// in what the webhook is told, where a blank would be taken for the end of the number.
+#[must_use]
+pub fn write_count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 2);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Reads a count, however its digits are grouped.
+///
+/// # Errors
+/// A sentence for whoever wrote it.
+pub fn read_count(text: &str) -> Result<u64, String> {
+    let digits: String = text
+        .chars()
+        .filter(|c| *c != ',' && !c.is_whitespace())
+        .collect();
+    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if !is_number {
+        return Err(format!("“{}” is not a whole number", shortened(text)));
+    }
+    digits
+        .parse()
+        .map_err(|_| format!("“{}” is too large", shortened(text)))
+}
+
 /// Reads a size in bytes.
 ///
 /// # Errors
@@ -218,6 +251,32 @@ fn shortened(text: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn counts_are_grouped() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (12_345_678, "12,345,678"),
+        ] {
+            assert_eq!(write_count(number), text);
+            assert_eq!(read_count(text), Ok(number));
+        }
+        for (text, expected) in [
+            ("10000", Some(10_000)),
+            ("10 000", Some(10_000)),
+            ("10\u{202f}000", Some(10_000)),
+            ("", None),
+            (",", None),
+            ("-1", None),
+            ("+1", None),
+            ("1.5", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(read_count(text).ok(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn sizes_are_read() {

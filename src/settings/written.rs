@@ -1,15 +1,18 @@
 //! The settings as they stand in the database and in the API.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
-use super::quantity::{write_size, write_time};
+use super::quantity::{write_count, write_size, write_time};
 use super::write_only::WriteOnly;
 use crate::limits;
 use crate::smtp::end_of_data::LineEnds;
@@ -72,6 +75,7 @@ pub struct Written {
     #[schema(value_type = Option<String>, examples("(set)"))]
     pub alert_webhook_secret: Option<WriteOnly>,
     /// Clients that may relay to anywhere.
+    #[serde(deserialize_with = "networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.0/24"])))]
     pub trusted_networks: Vec<IpNet>,
     /// Domains that everybody may send to through us; with a leading dot all domains below.
@@ -84,9 +88,10 @@ pub struct Written {
     pub next_hops: Vec<NextHopEntry>,
     /// Next hops, by their names on pages, that nothing is sent to until they are resumed.
     pub paused_next_hops: Vec<String>,
-    /// DNS servers that are asked, `address:port`; empty: the system's.
+    /// DNS servers that are asked, `address:port`; without a port 53 is meant. Empty: the system's.
+    #[serde(deserialize_with = "dns_servers")]
     #[schema(value_type = Vec<String>)]
-    pub dns_servers: Vec<std::net::SocketAddr>,
+    pub dns_servers: Vec<SocketAddr>,
     /// A PEM file with the certificate chain for STARTTLS and HTTPS; none: our own.
     #[schema(value_type = Option<String>)]
     pub tls_certificate_file: Option<PathBuf>,
@@ -96,8 +101,21 @@ pub struct Written {
     /// Whether pages and API are only for HTTPS, which is spoken in any case.
     pub web_https: WebHttps,
     /// Proxies before the web address: what they say of their clients is believed.
+    #[serde(deserialize_with = "networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.80/32"])))]
     pub web_proxies: Vec<IpNet>,
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts: Vec<String> = Deserialize::deserialize(deserializer)?;
+    let read = texts.iter().map(|text| names::read_network(text));
+    read.collect::<Result<_, _>>().map_err(Error::custom)
+}
+
+fn dns_servers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
+    let texts: Vec<String> = Deserialize::deserialize(deserializer)?;
+    let read = texts.iter().map(|text| names::read_dns_server(text));
+    read.collect::<Result<_, _>>().map_err(Error::custom)
 }
 
 /// What happens to a message that exceeds the threshold.
@@ -269,9 +287,7 @@ impl Written {
         let deadline = self.ack_deadline_seconds;
         between("ack_deadline_seconds", deadline, (1, 25), write_time);
         let retries = self.retries_max.into();
-        between("retries_max", retries, (0, 10_000), |number| {
-            number.to_string()
-        });
+        between("retries_max", retries, (0, 10_000), write_count);
         let expiry = self.expire_after_seconds;
         between(
             "expire_after_seconds",
@@ -354,7 +370,7 @@ impl Written {
         if !CONNECTIONS.contains(&self.next_hop_defaults.connections_max) {
             errors.add(
                 "next_hop_defaults",
-                "connections_max must be from 1 to 1000",
+                "connections_max must be from 1 to 1,000",
             );
         }
         for (position, entry) in self.next_hops.iter().enumerate() {
@@ -365,11 +381,11 @@ impl Written {
                 );
             }
             if !CONNECTIONS.contains(&entry.connections_max) {
-                errors.add("next_hops", "connections_max must be from 1 to 1000");
+                errors.add("next_hops", "connections_max must be from 1 to 1,000");
             }
             if self.next_hops[..position]
                 .iter()
-                .any(|earlier| earlier.domain == entry.domain)
+                .any(|earlier| names::is_same_domain(&earlier.domain, &entry.domain))
             {
                 errors.add("next_hops", format!("“{}” stands twice", entry.domain));
             }

@@ -35,7 +35,7 @@ pub struct QueueItem {
     pub attempts: u64,
     /// The next hop's last words.
     pub last_reply: String,
-    /// Bytes that travel: our prefix and the content.
+    /// Bytes of the message as it was received; what we put before it is not counted.
     pub size_bytes: u64,
     /// When the message arrived.
     pub received_at: Timestamp,
@@ -147,7 +147,7 @@ impl Default for QueuePageRequest {
 pub(super) const ITEM_COLUMNS: &str = "
     r.id, r.message, r.recipient, r.next_hop, r.state, r.reason, r.attempts, r.last_reply,
     r.next_attempt_at, m.sender, m.received_at,
-    m.content_bytes + length(m.prefix) AS size_bytes";
+    m.content_bytes AS size_bytes";
 
 impl Store {
     /// One page of the rows that `filter` means, ages counted at `now`, and how many rows it means.

@@ -200,7 +200,7 @@ async fn an_item_has_the_shape_of_the_api() {
         "id": 3, "message_id": id_at_age(200).to_string(), "sender": "adam@example.org",
         "recipient": "c_d@two.example", "next_hop": "mx.two.example", "state": "waiting",
         "reason": "deferred", "attempts": 7, "last_reply": "451 4.7.1 Greylisted, 100% sure",
-        "size_bytes": 26, "received_at": "2027-01-15T07:56:40Z",
+        "size_bytes": 7, "received_at": "2027-01-15T07:56:40Z",
         "next_attempt_at": "2027-01-15T08:00:00Z",
     });
     assert_eq!(item, expected);

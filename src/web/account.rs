@@ -164,7 +164,8 @@ async fn filled(
         has_second_factor: account.second_factor.is_some(),
         is_own: visitor.name.eq_ignore_ascii_case(&account.name),
         least: limits::PASSWORD_CHARACTERS_MIN,
-        frame: Frame::new(context, visitor, Section::Settings, account.name.clone()),
+        frame: Frame::new(context, visitor, Section::Settings, account.name.clone())
+            .below("Accounts"),
         name: account.name,
         notice,
         problems,

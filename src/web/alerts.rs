@@ -9,6 +9,8 @@ use crate::alerts::{Alert, Kind, Severity};
 
 /// What `alerts.html` shows, under the name `alerts`.
 pub(super) struct AlertList {
+    /// The class of the most serious of them.
+    pub(super) mark: &'static str,
     pub(super) rows: Vec<AlertRow>,
     /// Suspended next hops without a row of their own.
     pub(super) left_out: Option<String>,
@@ -17,7 +19,10 @@ pub(super) struct AlertList {
 /// One alert.
 pub(super) struct AlertRow {
     pub(super) name: &'static str,
-    pub(super) is_critical: bool,
+    /// The class of its tag, by its severity.
+    pub(super) mark: &'static str,
+    /// Where an administrator puts an end to it, and what that page is called.
+    pub(super) remedy: Option<(&'static str, &'static str)>,
     pub(super) text: String,
     pub(super) since: String,
     /// How long that is.
@@ -31,22 +36,38 @@ impl AlertList {
         let now = Timestamp::now();
         let left_out = present.next_hops_left_out;
         Self {
+            mark: gravest(&present.alerts),
             rows: present.alerts.iter().map(|alert| row(alert, now)).collect(),
-            left_out: (left_out > 0).then(|| wording::count(left_out as u64)),
+            left_out: (left_out > 0).then(|| wording::counted(left_out as u64, "next hop")),
         }
     }
+}
+
+/// The class of the most serious of these alerts.
+pub(super) fn gravest(alerts: &[Alert]) -> &'static str {
+    let severities = alerts.iter().map(|alert| alert.kind().severity());
+    mark(severities.max().unwrap_or(Severity::Warning))
 }
 
 fn row(alert: &Alert, now: Timestamp) -> AlertRow {
     let age = now.duration_since(alert.since);
     AlertRow {
         name: name(alert.kind()),
-        is_critical: alert.kind().severity() == Severity::Critical,
+        mark: mark(alert.kind().severity()),
+        remedy: (alert.kind() == Kind::OpenRelay).then_some(("/settings/access", "Who may relay")),
         text: alert.figures.to_string(),
         since: alert.since.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
         age: wording::age(Duration::from_secs(
             u64::try_from(age.as_secs()).unwrap_or(0),
         )),
+    }
+}
+
+/// The class of what is as serious as that.
+pub(super) fn mark(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Warning => "caution",
+        Severity::Critical => "bad",
     }
 }
 
@@ -59,5 +80,6 @@ pub(super) fn name(kind: Kind) -> &'static str {
         Kind::DiskLow => "Disk fills up",
         Kind::MemoryLow => "Memory is full",
         Kind::NoDelivery => "Nothing delivered",
+        Kind::OpenRelay => "Open relay",
     }
 }

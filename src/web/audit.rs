@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::access::Visitor;
+use super::api::Pairs;
 use super::page::{Frame, Page, Section, render};
 use super::{Context, query_string, wording};
 use crate::limits;
@@ -17,7 +18,7 @@ use crate::store::{AuditFilter, AuditItem};
 
 /// What was asked for.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Search {
     who: String,
     action: String,
@@ -52,13 +53,21 @@ struct Change {
     after: Option<String>,
 }
 
+impl Change {
+    /// What says which thing was changed, and was not changed itself.
+    fn unchanged(&self) -> Option<&str> {
+        let before = self.before.as_deref()?;
+        (Some(before) == self.after.as_deref()).then_some(before)
+    }
+}
+
 /// The page.
 pub(super) async fn page(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
-    search: Result<Query<Search>, QueryRejection>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Page {
-    let Query(search) = search?;
+    let search: Search = Pairs::read(query)?.into_filter()?;
     let filter = AuditFilter {
         who: search.who.clone(),
         action: search.action.clone(),
@@ -162,7 +171,10 @@ fn in_words(value: &Value) -> String {
                 .collect();
             fields.join(", ")
         }
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => match number.as_u64() {
+            Some(whole) => wording::count(whole),
+            None => number.to_string(),
+        },
     }
 }
 

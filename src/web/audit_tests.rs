@@ -97,7 +97,7 @@ async fn changes_are_shown_and_found() {
     assert_eq!(page.status, StatusCode::OK);
     for part in [
         "<b>memory threshold bytes</b>",
-        "<del>32768</del> → <ins>1000</ins>",
+        "<del>32,768</del> → <ins>1,000</ins>",
         "192.0.2.7",
         "this machine",
         "&#60;b&#62;Berta",

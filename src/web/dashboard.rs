@@ -22,6 +22,7 @@ use serde::Deserialize;
 use super::Context;
 use super::access::Visitor;
 use super::alerts::AlertList;
+use super::api::Pairs;
 use super::error::ApiError;
 use super::page::{Frame, Page, Section, render};
 use crate::statistics::Range;
@@ -37,6 +38,7 @@ const REFRESH_SECONDS: u32 = 10;
 
 /// What the query of the page says.
 #[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Options {
     refresh: Option<String>,
     #[serde(default)]
@@ -60,9 +62,9 @@ struct Dashboard {
 pub(super) async fn page(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Page {
-    let Query(options) = options?;
+    let options: Options = Pairs::read(query)?.into_filter()?;
     let now = Timestamp::now();
     // Side by side: the queue's sums take longest.
     let (live, queue, disk) = tokio::join!(
@@ -87,12 +89,16 @@ pub(super) async fn page(
         alerts: AlertList::of(&context),
         reasons: cards::reasons(&live.windows.day, now),
         traffic: Traffic::new(&context.statistics, options.range, keeps_still),
-        next_hops: NextHopsCard::new((context.next_hops)()),
+        next_hops: NextHopsCard::new((context.next_hops)(), started_at(&context, now)),
         queue: QueueCard::new(&queue, &live.queue),
         appliance: ApplianceCard::new(&frame, &disk, context.budget.limit_bytes()),
         frame,
         figures,
     })
+}
+
+fn started_at(context: &Context, now: Timestamp) -> Timestamp {
+    now.checked_sub(context.statistics.uptime()).unwrap_or(now)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the API answers when it cannot do what was asked: a status and `{"error": "…"}`.
 
 use axum::Json;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, FormRejection, QueryRejection};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -104,14 +104,24 @@ impl From<BytesRejection> for ApiError {
     fn from(rejection: BytesRejection) -> Self {
         match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
-            _ => Self::BadRequest(rejection.body_text()),
+            _ => Self::BadRequest("the body did not arrive as a whole".to_owned()),
+        }
+    }
+}
+
+impl From<FormRejection> for ApiError {
+    fn from(rejection: FormRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
+            // Not the rejection's words, which are about our source and may hold a piece of what was typed.
+            _ => Self::BadRequest("this is not the form".to_owned()),
         }
     }
 }
 
 impl From<QueryRejection> for ApiError {
-    fn from(rejection: QueryRejection) -> Self {
-        Self::BadRequest(rejection.body_text())
+    fn from(_: QueryRejection) -> Self {
+        Self::BadRequest("what stands behind the “?” of the address cannot be read".to_owned())
     }
 }
 

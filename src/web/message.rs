@@ -131,7 +131,7 @@ fn details(answered: &AnsweredRow) -> Vec<Detail> {
         value: if value.is_empty() { "—" } else { value }.to_owned(),
     };
     let recipients = wording::count(answered.recipients);
-    let size = format!("{} bytes", wording::count(answered.size_bytes));
+    let size = wording::counted(answered.size_bytes, "byte");
     let client = answered.client_address.as_deref().unwrap_or_default();
     let reasons = wording::word(&answered.reasons.join(", "));
     vec![

@@ -16,7 +16,7 @@ use crate::store::MessageFilter;
 
 /// What was typed, and where the page begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Search {
     pub(super) sender: String,
     pub(super) recipient: String,

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::access::Visitor;
+use super::api::Pairs;
 use super::message_search::{Choice, Field, Search};
 use super::page::{Frame, PageError, Section, render};
 use super::story::Fate;
@@ -79,9 +80,9 @@ struct RecipientLine {
 pub(super) async fn page(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
-    search: Result<Query<Search>, QueryRejection>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, PageError> {
-    let Query(search) = search?;
+    let search: Search = Pairs::read(query)?.into_filter()?;
     let mut template = empty(&context, visitor, &search);
     let (filter, before) = match search.read() {
         Ok(read) => read,
@@ -199,7 +200,7 @@ fn row(item: MessageItem, filter: &MessageFilter) -> Row {
         time: wording::moment(answered.received_at),
         sender: wording::sender(answered.sender),
         more_recipients: (more > 0).then(|| match latest.is_empty() {
-            true => format!("{} recipients", wording::count(more)),
+            true => wording::recipients(more),
             false => format!("and {} more", wording::count(more)),
         }),
         recipients: latest.into_iter().map(recipient_line).collect(),

@@ -3,7 +3,8 @@
 use axum::http::{StatusCode, header};
 
 use crate::limits;
-use crate::message::trail::TrailEntry;
+use crate::message::Path;
+use crate::message::trail::{Answered, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::web::history_scene::{self, attempted, delivered, id, queued};
 use crate::web::testing::{Answer, Face};
@@ -197,8 +198,12 @@ async fn pages_go_on_to_the_oldest_message_and_back_to_the_newest() {
 #[tokio::test]
 async fn a_search_that_looked_far_says_where_it_stopped() {
     let face = Face::open(Ok(())).await;
-    let count = i64::from(limits::TRAIL_CANDIDATES);
-    let mut entries: Vec<TrailEntry> = queued(1, "anna@example.org", "carl@example.net").into();
+    let count = i64::from(limits::TRAIL_SCAN_MESSAGES);
+    // By its path, for which there is no index.
+    let mut entries = vec![TrailEntry::Answered(Answered {
+        path: Path::Standard,
+        ..delivered(1, "anna@example.org", "carl@example.net")
+    })];
     entries.extend((2..=count + 1).map(|second| {
         TrailEntry::Answered(delivered(second, "anna@example.org", "bert@example.net"))
     }));
@@ -207,7 +212,7 @@ async fn a_search_that_looked_far_says_where_it_stopped() {
         .append_trail(entries)
         .await
         .expect("appended");
-    let search = "/messages?sender=anna%40example.org&storage=disk";
+    let search = "/messages?sender=anna%40example.org&path=standard";
     let none = ask(&face, search).await;
     assert_eq!(linked(&none), [""; 0]);
     assert!(

@@ -10,7 +10,7 @@ use tracing::error;
 
 use super::access::Visitor;
 use super::error::ApiError;
-use super::{Context, assets, wording};
+use super::{Context, alerts, assets, wording};
 use crate::accounts::Role;
 
 /// The part of the pages that is shown as the present one.
@@ -45,8 +45,12 @@ pub(super) struct Frame {
     pub(super) not_ready: Option<&'static str>,
     /// It came by plain HTTP, and perhaps not from this machine.
     pub(super) is_readable_on_the_way: bool,
-    /// How many alerts there are.
-    pub(super) alerts: usize,
+    /// How many alerts there are, in words; none when there are none.
+    pub(super) alerts: Option<String>,
+    /// The class of the most serious of them.
+    pub(super) alerts_mark: &'static str,
+    /// The settings page that this page stands below, by its label.
+    below: Option<&'static str>,
     /// After how many seconds the page loads itself again, and from where, when it has no script to do
     /// better: as `http-equiv="refresh"` says it.
     pub(super) refresh: Option<String>,
@@ -60,6 +64,8 @@ impl Frame {
         section: Section,
         title: impl Into<String>,
     ) -> Self {
+        let alerts = context.alerts.present();
+        let count = alerts.alerts.len() as u64;
         Self {
             title: title.into(),
             section,
@@ -75,8 +81,31 @@ impl Frame {
                 .strftime("%Y-%m-%d %H:%M:%S UTC")
                 .to_string(),
             not_ready: (context.readiness)().err(),
-            alerts: context.alerts.present().alerts.len(),
+            alerts: (count > 0).then(|| wording::counted(count, "alert")),
+            alerts_mark: alerts::gravest(&alerts.alerts),
+            below: None,
             refresh: None,
+        }
+    }
+
+    /// The frame of a page below a settings page.
+    pub(super) fn below(mut self, label: &'static str) -> Self {
+        self.below = Some(label);
+        self
+    }
+
+    /// The settings page that this one is, or stands below.
+    pub(super) fn settings_page(&self) -> &str {
+        self.below.unwrap_or(&self.title)
+    }
+
+    /// For `aria-current` in the navigation of the settings, where each page is known by its title:
+    /// empty for all but the present page and the one that it stands below.
+    pub(super) fn place_of(&self, label: &str) -> &'static str {
+        match self.below {
+            Some(below) if below == label => "true",
+            None if self.title == label => "page",
+            _ => "",
         }
     }
 

@@ -66,12 +66,6 @@ pub(super) type Sent<T> = Result<Form<T>, FormRejection>;
 
 /// The form that a browser sent.
 pub(super) fn typed<T>(sent: Sent<T>) -> Result<T, ApiError> {
-    match sent {
-        Ok(Form(typed)) => Ok(typed),
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(ApiError::TooLarge)
-        }
-        // Not the rejection's words, which may hold a piece of what was typed.
-        Err(_) => Err(ApiError::BadRequest("this is not the form".to_owned())),
-    }
+    let Form(typed) = sent?;
+    Ok(typed)
 }

@@ -236,10 +236,8 @@ pub(super) async fn remove(
 }
 
 fn read<T>(form: Result<Form<T>, FormRejection>) -> Result<T, ApiError> {
-    match form {
-        Ok(Form(form)) => Ok(form),
-        Err(rejection) => Err(ApiError::BadRequest(rejection.body_text())),
-    }
+    let Form(form) = form?;
+    Ok(form)
 }
 
 /// A password that we made stands in the answer itself, because it is kept nowhere.

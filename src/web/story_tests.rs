@@ -324,7 +324,7 @@ fn beginnings() {
             json!({"login": "anna", "recipients": 1_200}),
             None,
             "Received from 192.0.2.1 (client.example.org), logged in as anna, 4.1 KiB from \
-             anna@example.org for 1\u{202f}200 recipients.",
+             anna@example.org for 1,200 recipients.",
         ),
         (
             json!({"sender": "", "helo": ""}),

@@ -19,7 +19,7 @@ use super::routes::router;
 use crate::accounts::{
     AccountId, Passwords, Role, Roster, RosterPublisher, Scope, Token, TokenHash,
 };
-use crate::administration::{Accounts, Administration, SmtpLogins};
+use crate::administration::{Accounts, Administration, Ourselves, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::{Addresses, Secret};
 use crate::delivery::{Delivery, NextHopFigures};
@@ -127,12 +127,17 @@ impl Face {
         });
         let one_time = Secret::new(ONE_TIME.to_owned());
         let accounts = Accounts::open(store.clone(), Passwords::new(), Some(&one_time)).await;
+        let addresses = Addresses {
+            smtp: vec![LOOPBACK.parse().expect("an address")],
+            web: LOOPBACK.parse().expect("an address"),
+        };
+        let ourselves = Ourselves::at(&addresses, Some(Arc::clone(&hostname)));
         let context = Arc::new(Context {
             hostname,
             statistics,
             receiving: Arc::default(),
             alerts: Alerts::new("relay.example.net".into(), publisher.current()),
-            administration: Administration::new(store.clone(), publisher),
+            administration: Administration::new(store.clone(), publisher, ourselves),
             smtp_logins: SmtpLogins::new(
                 store.clone(),
                 Passwords::new(),
@@ -143,10 +148,7 @@ impl Face {
             budget,
             spool,
             delivery,
-            addresses: Addresses {
-                smtp: vec![LOOPBACK.parse().expect("an address")],
-                web: LOOPBACK.parse().expect("an address"),
-            },
+            addresses,
             live_feed: Arc::default(),
             next_hops: Box::new(next_hops),
             readiness: Box::new(move || readiness),

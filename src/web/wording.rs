@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::settings::quantity::write_count;
+
 /// A share of 0 to 1 in percent with one decimal; a dash when there is none. Never "100.0 %" for
 /// less than all, nor "0.0 %" for more than nothing.
 pub(super) fn percent(share: Option<f64>) -> String {
@@ -21,34 +23,37 @@ pub(super) fn percent(share: Option<f64>) -> String {
     format!("{shown:.1} %")
 }
 
-/// A count with thin groups of three digits.
+/// A count, its digits in groups.
 pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 2);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
+    write_count(number)
+}
+
+/// So many of what a noun names: “0 alerts”, “1 alert”, “2 alerts”.
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", count(number))
 }
 
 /// So many recipients.
 pub(super) fn recipients(number: u64) -> String {
-    let noun = if number == 1 {
-        "recipient"
-    } else {
-        "recipients"
-    };
-    format!("{} {noun}", count(number))
+    counted(number, "recipient")
+}
+
+/// How many of so many recipients are held, to stand behind their number; none when none is.
+pub(super) fn held_of(held: u64, all: u64) -> Option<String> {
+    match (held, all) {
+        (0, _) => None,
+        (_, 0 | 1) => Some("held".to_owned()),
+        (held, all) if held >= all => Some("all of them held".to_owned()),
+        (held, _) => Some(format!("{} of them held", count(held))),
+    }
 }
 
 /// Bytes in powers of 1,024.
 pub(super) fn bytes(number: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if number < 1_024 {
-        return format!("{number} B");
+        return format!("{} B", count(number));
     }
     let mut value = number as f64 / 1_024.0;
     let mut unit = UNITS[0];
@@ -150,14 +155,26 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_grouped() {
+    fn one_is_singular() {
         for (number, expected) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1\u{202f}000"),
-            (12_345_678, "12\u{202f}345\u{202f}678"),
+            (0, "0 recipients"),
+            (1, "1 recipient"),
+            (2, "2 recipients"),
+            (12_345_678, "12,345,678 recipients"),
         ] {
-            assert_eq!(count(number), expected);
+            assert_eq!(recipients(number), expected);
+        }
+    }
+
+    #[test]
+    fn those_that_are_held_are_told_apart() {
+        for (held, all, expected) in [
+            (0, 5, None),
+            (1, 1, Some("held")),
+            (2, 2, Some("all of them held")),
+            (98_000, 99_055, Some("98,000 of them held")),
+        ] {
+            assert_eq!(held_of(held, all).as_deref(), expected);
         }
     }
 
@@ -165,7 +182,7 @@ mod tests {
     fn bytes_have_units() {
         for (number, expected) in [
             (0, "0 B"),
-            (1_023, "1023 B"),
+            (1_023, "1,023 B"),
             (1_024, "1.0 KiB"),
             (32_768, "32 KiB"),
             (1_048_576, "1.0 MiB"),
@@ -183,7 +200,7 @@ mod tests {
             (0.001, "< 0.01"),
             (0.1, "0.10"),
             (3.04, "3.0"),
-            (1_234.5, "1\u{202f}235"),
+            (1_234.5, "1,235"),
         ] {
             assert_eq!(rate(number), expected);
         }

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use serde_json::json;
 use thirtyfour::LoggingPrefsLogLevel;
 use thirtyfour::prelude::*;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -23,6 +24,15 @@ pub(crate) struct Browser {
 impl Browser {
     /// A new browser that knows nobody, in front of `appliance`.
     pub(crate) async fn before(appliance: &Appliance) -> Browser {
+        Browser::with(appliance, None).await
+    }
+
+    /// The same with a window of so many pixels, which may be fewer than a window on a screen has.
+    pub(crate) async fn as_wide_as(pixels: u32, appliance: &Appliance) -> Browser {
+        Browser::with(appliance, Some(pixels)).await
+    }
+
+    async fn with(appliance: &Appliance, pixels: Option<u32>) -> Browser {
         let (process, port) = start_driver().await;
         let profile = tempfile::tempdir().unwrap();
         let mut capabilities = DesiredCapabilities::chrome();
@@ -44,6 +54,15 @@ impl Browser {
         capabilities
             .set_browser_log_level(LoggingPrefsLogLevel::All)
             .unwrap();
+        if let Some(pixels) = pixels {
+            let metrics = json!({
+                "width": pixels, "height": 740, "pixelRatio": 1.0, "mobile": false, "touch": false,
+            });
+            let emulation = json!({ "deviceMetrics": metrics });
+            capabilities
+                .add_experimental_option("mobileEmulation", emulation)
+                .unwrap();
+        }
         let driver = wait::within(
             "a browser session",
             PATIENCE * 2,

@@ -24,6 +24,8 @@ use utoipa::ToSchema;
 
 use super::error::ApiError;
 use crate::limits;
+use crate::settings::quantity::write_count;
+use crate::settings::reading;
 use crate::store::Destinations;
 
 /// Why something was not done, as [`ApiError`] answers it.
@@ -93,7 +95,10 @@ impl Pairs {
             Some(limit) => u32::try_from(limit)
                 .ok()
                 .filter(|limit| *limit <= most)
-                .ok_or_else(|| ApiError::BadRequest(format!("limit: must be at most {most}"))),
+                .ok_or_else(|| {
+                    let most = write_count(most.into());
+                    ApiError::BadRequest(format!("limit: must be at most {most}"))
+                }),
         }
     }
 
@@ -101,8 +106,8 @@ impl Pairs {
     pub(in crate::web) fn take_destinations(&mut self) -> Result<Destinations, ApiError> {
         match self.take("by") {
             None => Ok(Destinations::default()),
-            Some(word) => serde_json::from_value(Value::String(word))
-                .map_err(|error| ApiError::BadRequest(format!("by: {error}"))),
+            Some(word) => reading::read(Value::String(word))
+                .map_err(|misfit| ApiError::BadRequest(format!("by: {misfit}"))),
         }
     }
 
@@ -114,14 +119,16 @@ impl Pairs {
         }
     }
 
-    /// What is left as a filter.
+    /// What is left as a filter, or as whatever else has a field for each pair.
     pub(in crate::web) fn into_filter<T: DeserializeOwned>(self) -> Result<T, ApiError> {
-        serde_json::from_value(Value::Object(self.0))
-            .map_err(|error| ApiError::BadRequest(error.to_string()))
+        reading::read(Value::Object(self.0))
+            .map_err(|misfit| ApiError::BadRequest(misfit.to_string()))
     }
 }
 
 /// A body of JSON, whatever its Content-Type says.
 fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::BadRequest(error.to_string()))
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| ApiError::BadRequest(format!("the body is not JSON: {error}")))?;
+    reading::read(value).map_err(|misfit| ApiError::BadRequest(misfit.to_string()))
 }

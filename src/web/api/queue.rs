@@ -18,6 +18,7 @@ use super::{Pairs, Problem, read_json};
 use crate::administration::queue::{self, Progress, Target};
 use crate::message::RowId;
 use crate::queue::Action;
+use crate::settings::reading;
 use crate::store::{
     AGE_BOUNDS_SECONDS, AgeRow, Destinations, OtherDestinations, QueueFilter, QueueOrder,
     QueuePage, QueuePageRequest, QueuedRecipient, TrailEvent,
@@ -67,9 +68,9 @@ pub(in crate::web) fn order(sort: &str) -> Result<(QueueOrder, bool), ApiError> 
         Some(word) => (word, true),
         None => (sort, false),
     };
-    serde_json::from_value(Value::String(word.to_owned()))
+    reading::read(Value::String(word.to_owned()))
         .map(|order| (order, descending))
-        .map_err(|error| ApiError::BadRequest(format!("sort: {error}")))
+        .map_err(|misfit| ApiError::BadRequest(format!("sort: {misfit}")))
 }
 
 /// What is to be done, and with whom.
@@ -295,8 +296,11 @@ mod tests {
             r#"{"action":"hold","ids":[1],"filter":{},"expect":1}"#,
             Err("give ids"),
         );
-        check(r#"{"action":"fly","ids":[1]}"#, Err("unknown variant"));
-        check(r#"{"action":"hold","ids":[1],"x":1}"#, Err("unknown field"));
+        check(r#"{"action":"fly","ids":[1]}"#, Err("“fly” is none of"));
+        check(
+            r#"{"action":"hold","ids":[1],"x":1}"#,
+            Err("“x” is unknown here"),
+        );
         check("[]", Err(""));
     }
 

@@ -7,7 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
+use super::{Pairs, Problem};
 use crate::statistics::{Grain, Held, Live, Range, Series, Window};
 use crate::web::Context;
 use crate::web::error::ApiError;
@@ -25,15 +25,6 @@ pub(in crate::web) async fn live(
     Ok(Json(context.live().await?))
 }
 
-/// Which threshold.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(in crate::web) struct WhatIfOptions {
-    /// In bytes.
-    memory_threshold_bytes: u64,
-}
-
 /// What a threshold would have done with the last day's messages.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(in crate::web) struct WhatIf {
@@ -49,7 +40,9 @@ pub(in crate::web) struct WhatIf {
     get,
     path = "/api/v1/statistics/what-if",
     tag = "statistics",
-    params(WhatIfOptions),
+    params(
+        ("memory_threshold_bytes" = u64, Query, description = "The threshold that it is about"),
+    ),
     responses(
         (status = 200, body = WhatIf),
         (status = 400, body = Problem),
@@ -57,13 +50,17 @@ pub(in crate::web) struct WhatIf {
 )]
 pub(in crate::web) async fn what_if(
     State(context): State<Arc<Context>>,
-    options: Result<Query<WhatIfOptions>, QueryRejection>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<WhatIf>, ApiError> {
-    let Query(options) = options?;
+    let mut query = Pairs::read(query)?;
+    let threshold = query.take_number("memory_threshold_bytes")?;
+    query.end()?;
+    let threshold = threshold
+        .ok_or_else(|| ApiError::BadRequest("memory_threshold_bytes: which?".to_owned()))?;
     let sizes = context.statistics.sizes(Window::Day);
     Ok(Json(WhatIf {
         messages: sizes.total(),
-        held: sizes.held_by(options.memory_threshold_bytes),
+        held: sizes.held_by(threshold),
     }))
 }
 
@@ -91,9 +88,9 @@ pub(in crate::web) struct SeriesOptions {
 )]
 pub(in crate::web) async fn series(
     State(context): State<Arc<Context>>,
-    options: Result<Query<SeriesOptions>, QueryRejection>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<Series>, ApiError> {
-    let Query(options) = options?;
+    let options: SeriesOptions = Pairs::read(query)?.into_filter()?;
     let series = context.statistics.series(options.range, Grain::Chart);
     Ok(Json(series))
 }

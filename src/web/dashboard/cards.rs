@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use super::figures::width;
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::limits;
-use crate::message::DiskReason;
+use crate::message::{DiskReason, RowState};
 use crate::statistics::QueueSize;
 use crate::statistics::live::Span;
 use crate::store::{DiskFigures, QueueOverview};
@@ -73,6 +73,8 @@ pub(super) struct NextHopsCard {
     pub(super) rows: Vec<NextHopRow>,
     /// How many are not shown.
     pub(super) more: Option<String>,
+    /// Since when they are counted.
+    pub(super) since: String,
 }
 
 /// One next hop since start; latencies of the last minutes.
@@ -93,7 +95,7 @@ pub(super) struct NextHopRow {
 
 impl NextHopsCard {
     /// The suspended ones first, then the busiest.
-    pub(super) fn new(mut figures: Vec<NextHopFigures>) -> Self {
+    pub(super) fn new(mut figures: Vec<NextHopFigures>, since: Timestamp) -> Self {
         figures.sort_by_key(|next_hop| {
             let is_fine = next_hop.suspension == Suspension::None;
             (is_fine, Reverse(next_hop.attempted()))
@@ -102,7 +104,8 @@ impl NextHopsCard {
         figures.truncate(limits::NEXT_HOPS_SHOWN);
         Self {
             rows: figures.into_iter().map(next_hop_row).collect(),
-            more: (more > 0).then(|| wording::count(more as u64)),
+            more: (more > 0).then(|| wording::counted(more as u64, "next hop")),
+            since: format!("{} UTC", wording::moment(since)),
         }
     }
 }
@@ -130,8 +133,9 @@ fn next_hop_row(next_hop: NextHopFigures) -> NextHopRow {
 /// The retry queue in short.
 pub(super) struct QueueCard {
     pub(super) total: String,
+    /// Behind the total: of what, and how old.
+    pub(super) words: String,
     pub(super) is_empty: bool,
-    pub(super) oldest: String,
     pub(super) states: Vec<StateRow>,
     pub(super) backlogs: Vec<BacklogRow>,
 }
@@ -161,10 +165,13 @@ impl QueueCard {
             .first()
             .map_or(1, |(_, most)| *most);
         let backlogs = overview.due_by_next_hop.iter();
+        let held = overview.by_state.iter();
+        let held = held.filter(|(state, _)| *state == RowState::Held);
+        let held = held.map(|(_, count)| count).sum();
         Self {
             total: wording::count(size.recipients),
+            words: queue_words(size, held),
             is_empty: size.recipients == 0,
-            oldest: wording::age(Duration::from_secs(size.oldest_age_seconds)),
             states: states.collect(),
             backlogs: backlogs
                 .map(|(next_hop, count)| BacklogRow {
@@ -175,6 +182,19 @@ impl QueueCard {
                 .collect(),
         }
     }
+}
+
+/// “recipients, 98,000 of them held; the oldest is there for 3 d 4 h”
+fn queue_words(size: &QueueSize, held: u64) -> String {
+    let noun = if size.recipients == 1 {
+        "recipient"
+    } else {
+        "recipients"
+    };
+    let held = wording::held_of(held, size.recipients);
+    let held = held.map_or(String::new(), |held| format!(", {held}"));
+    let age = wording::age(Duration::from_secs(size.oldest_age_seconds));
+    format!("{noun}{held}; the oldest is there for {age}")
 }
 
 /// The appliance itself.
@@ -232,16 +252,36 @@ mod tests {
             .map(|number| next_hop(&format!("mx{number}"), number, Suspension::None))
             .collect();
         figures.push(next_hop("broken", 0, Suspension::Suspended { probe_in }));
-        let card = NextHopsCard::new(figures);
+        let card = NextHopsCard::new(figures, Timestamp::UNIX_EPOCH);
         let names: Vec<&str> = card.rows.iter().map(|row| &*row.name).collect();
         assert_eq!(names[..3], ["broken", "mx29", "mx28"]);
         assert_eq!(names.len(), limits::NEXT_HOPS_SHOWN);
-        assert_eq!(card.more.as_deref(), Some("11"));
+        assert_eq!(card.more.as_deref(), Some("11 next hops"));
+        assert_eq!(card.since, "1970-01-01 00:00:00 UTC");
         assert_eq!(card.rows[0].probe_in.as_deref(), Some("20 s"));
         assert_eq!(card.rows[0].success, "0.0 %");
         assert_eq!(card.rows[1].success, "96.7 %");
         assert_eq!(card.rows[1].p50, "20 ms");
         assert_eq!(card.rows[1].p99, "—");
+    }
+
+    #[test]
+    fn what_is_held_is_told_apart() {
+        for (recipients, held, expected) in [
+            (1, 0, "recipient; the oldest is there for 1 min 0 s"),
+            (1, 1, "recipient, held; the oldest is there for 1 min 0 s"),
+            (
+                99_055,
+                98_000,
+                "recipients, 98,000 of them held; the oldest is there for 1 min 0 s",
+            ),
+        ] {
+            let size = QueueSize {
+                recipients,
+                oldest_age_seconds: 60,
+            };
+            assert_eq!(queue_words(&size, held), expected);
+        }
     }
 
     #[test]

@@ -19,9 +19,12 @@ use super::{Fields, Posted};
 use crate::administration::ChangeError;
 use crate::administration::queue::set_paused;
 use crate::limits;
+use crate::message::RowState;
 use crate::settings::Settings;
+use crate::settings::next_hop::NextHopEntry;
 use crate::store::{
-    AGE_BOUNDS_SECONDS, AgeRow, ByAge, Destinations, OtherDestinations, QueueFilter, ReadError,
+    AGE_BOUNDS_SECONDS, AgeRow, ByAge, Destinations, OtherDestinations, QueueFilter,
+    QueuePageRequest, ReadError,
 };
 
 /// The heads of the columns, in the order of [`ByAge`].
@@ -39,6 +42,8 @@ pub(super) struct Table {
     pub(super) others: Option<OtherLines>,
     /// Paused next hops without a line of their own.
     pub(super) also_paused: Vec<Paused>,
+    /// How many recipients of the whole queue are held, in words; none when there are none.
+    pub(super) held: Option<String>,
 }
 
 pub(super) struct Line {
@@ -82,7 +87,16 @@ pub(super) async fn table(
     now: Timestamp,
 ) -> Result<Table, ReadError> {
     let most = limits::DESTINATIONS_SHOWN;
-    let table = context.store.age_table(listing.by, most, now).await?;
+    let whole = QueueFilter::default();
+    let held = QueueFilter {
+        state: Some(RowState::Held),
+        ..QueueFilter::default()
+    };
+    let (table, held, all) = tokio::try_join!(
+        context.store.age_table(listing.by, most, now),
+        number_of(context, &held, now),
+        number_of(context, &whole, now),
+    )?;
     let lines: Vec<Line> = table
         .destinations
         .into_iter()
@@ -102,9 +116,24 @@ pub(super) async fn table(
         domain_url: listing.counted_by(Destinations::Domain).url(),
         ages: AGES,
         also_paused: also_paused.collect(),
+        held: wording::held_of(held, all),
         others: table.others.map(others),
         lines,
     })
+}
+
+/// How many rows a filter means.
+async fn number_of(
+    context: &Context,
+    filter: &QueueFilter,
+    now: Timestamp,
+) -> Result<u64, ReadError> {
+    let nothing = QueuePageRequest {
+        limit: 0,
+        ..QueuePageRequest::default()
+    };
+    let page = context.store.queue_page(filter, nothing, now).await?;
+    Ok(page.total)
 }
 
 /// The rows of one destination.
@@ -175,18 +204,15 @@ pub(in crate::web) async fn pause_or_resume(
 ) -> Result<Response, PageError> {
     let fields = Fields::read(posted)?;
     let back = Listing::from_query(fields.one("back").unwrap_or_default())?;
+    let typed = fields.one("next_hop").unwrap_or_default();
+    let name = name_of(typed);
     let (paused, notice) = match fields.one("do") {
-        Some("pause") => (true, Notice::Paused),
+        Some("pause") if is_known(&context, &name).await? => (true, Notice::Paused),
+        Some("pause") => (true, Notice::PausedUnknown),
         Some("resume") => (false, Notice::Resumed),
         _ => return Err(ApiError::BadRequest("pause, or resume?".to_owned()).into()),
     };
-    let typed = fields.one("next_hop").unwrap_or_default();
-    let change = set_paused(
-        &context.administration,
-        name_of(typed),
-        paused,
-        visitor.actor(),
-    );
+    let change = set_paused(&context.administration, name, paused, visitor.actor());
     match change.await {
         Ok(_) => Ok(Redirect::to(&back.url_with(notice)).into_response()),
         Err(ChangeError::Invalid(mut errors)) => {
@@ -200,6 +226,23 @@ pub(in crate::web) async fn pause_or_resume(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether some next hop has this name: by the settings, since it was used, or since mail waits for it.
+async fn is_known(context: &Context, name: &str) -> Result<bool, ReadError> {
+    let settings = context.administration.settings();
+    let default = settings.default_next_hop.as_ref();
+    let default = default.map(|server| settings.next_hop_defaults.at(server));
+    let entries = settings.next_hops.iter().map(NextHopEntry::next_hop);
+    let is_set = default
+        .into_iter()
+        .chain(entries)
+        .any(|next_hop| **next_hop.name() == *name);
+    if is_set || (context.next_hops)().iter().any(|used| &*used.name == name) {
+        return Ok(true);
+    }
+    let waiting = of(Destinations::NextHop, name);
+    Ok(number_of(context, &waiting, Timestamp::now()).await? > 0)
 }
 
 /// A next hop's name as the queue has it, however it was typed.

@@ -21,7 +21,6 @@ pub(super) use recipient::{recipient, source, source_of};
 
 use axum::Form;
 use axum::extract::rejection::FormRejection;
-use axum::http::StatusCode;
 
 use super::error::ApiError;
 
@@ -33,13 +32,8 @@ struct Fields(Vec<(String, String)>);
 
 impl Fields {
     fn read(posted: Posted) -> Result<Self, ApiError> {
-        match posted {
-            Ok(Form(fields)) => Ok(Self(fields)),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(ApiError::TooLarge)
-            }
-            Err(rejection) => Err(ApiError::BadRequest(rejection.body_text())),
-        }
+        let Form(fields) = posted?;
+        Ok(Self(fields))
     }
 
     /// The first field of this name.

@@ -29,6 +29,8 @@ pub(super) enum Notice {
     NothingChosen,
     /// A next hop was paused.
     Paused,
+    /// A name was paused that no next hop has now.
+    PausedUnknown,
     /// A next hop was resumed.
     Resumed,
 }
@@ -94,6 +96,7 @@ impl Notice {
             }
             Self::NothingChosen => vec![done("nothing")],
             Self::Paused => vec![done("paused")],
+            Self::PausedUnknown => vec![done("paused_unknown")],
             Self::Resumed => vec![done("resumed")],
         }
     }
@@ -108,6 +111,7 @@ impl Notice {
         match (done.as_str(), Action::from_word(&done)) {
             ("nothing", _) => Some(Self::NothingChosen),
             ("paused", _) => Some(Self::Paused),
+            ("paused_unknown", _) => Some(Self::PausedUnknown),
             ("resumed", _) => Some(Self::Resumed),
             (_, Some(action)) => match (affected, chosen, row) {
                 (Some(affected), _, Some(row)) => Some(Self::ActedOn {
@@ -132,7 +136,7 @@ impl Notice {
         match self {
             Self::Acted { .. } | Self::GoesOn { .. } => Some(DealtWith::All),
             Self::ActedOn { row, .. } => Some(DealtWith::Row(row)),
-            Self::NothingChosen | Self::Paused | Self::Resumed => None,
+            Self::NothingChosen | Self::Paused | Self::PausedUnknown | Self::Resumed => None,
         }
     }
 
@@ -144,19 +148,18 @@ impl Notice {
                 affected,
                 chosen,
             } => {
-                let what = label(action).to_lowercase();
-                if affected >= chosen {
-                    format!("{}: {what}.", wording::recipients(affected))
-                } else if chosen == 1 {
-                    format!(
-                        "Nothing to do: {what}. The recipient was gone, or in a state that it does not concern."
-                    )
-                } else {
-                    format!(
-                        "{} of {}: {what}. The others were gone, or in a state that it does not concern.",
-                        wording::count(affected),
-                        wording::recipients(chosen)
-                    )
+                let (all, done) = (wording::recipients(chosen), done(action));
+                match (affected, chosen.saturating_sub(affected)) {
+                    (_, 0) => format!("{done}: {all}."),
+                    (0, rest) => {
+                        let what = label(action).to_lowercase();
+                        format!("Nothing to do: {what}. {}", left_out("The recipient", "The recipients", rest))
+                    }
+                    (some, rest) => format!(
+                        "{done}: {} of {all}. {}",
+                        wording::count(some),
+                        left_out("The other one", "The others", rest)
+                    ),
                 }
             }
             Self::ActedOn {
@@ -174,7 +177,7 @@ impl Notice {
                 .words()
             }
             Self::GoesOn { action, chosen } => format!(
-                "{}: {}. It goes on; the audit will say how many it concerned.",
+                "Under way for {}: {}. The audit will say how many it concerned.",
                 wording::recipients(chosen),
                 label(action).to_lowercase()
             ),
@@ -183,8 +186,33 @@ impl Notice {
                 "The next hop is paused: its mail waits in the queue until it is resumed."
                     .to_owned()
             }
+            Self::PausedUnknown => {
+                "Paused, although nothing has this name now: neither the settings nor the queue know \
+                 such a next hop."
+                    .to_owned()
+            }
             Self::Resumed => "The next hop is resumed: what waits for it is due now.".to_owned(),
         }
+    }
+}
+
+/// What was done to a recipient.
+const fn done(action: Action) -> &'static str {
+    match action {
+        Action::Retry => "Due now",
+        Action::Hold => "Held",
+        Action::Release => "Released",
+        Action::Return => "Returned to the sender",
+        Action::Purge => "Purged",
+    }
+}
+
+/// Why an action passed some by.
+fn left_out(one: &str, several: &str, count: u64) -> String {
+    if count == 1 {
+        format!("{one} was gone, or in a state that it does not concern.")
+    } else {
+        format!("{several} were gone, or in a state that it does not concern.")
     }
 }
 
@@ -218,6 +246,7 @@ mod tests {
             },
             Notice::NothingChosen,
             Notice::Paused,
+            Notice::PausedUnknown,
             Notice::Resumed,
         ] {
             let pairs = notice.pairs();
@@ -248,19 +277,39 @@ mod tests {
             affected,
             chosen,
         };
-        assert_eq!(acted(12, 12).words(), "12 recipients: retry now.");
-        assert_eq!(acted(1, 1).words(), "1 recipient: retry now.");
-        assert!(
-            acted(1, 2)
-                .words()
-                .starts_with("1 of 2 recipients: retry now. The others")
-        );
+        let rest = "in a state that it does not concern.";
+        for (affected, chosen, expected) in [
+            (12, 12, "Due now: 12 recipients.".to_owned()),
+            (1, 1, "Due now: 1 recipient.".to_owned()),
+            (
+                0,
+                1,
+                format!("Nothing to do: retry now. The recipient was gone, or {rest}"),
+            ),
+            (
+                0,
+                2,
+                format!("Nothing to do: retry now. The recipients were gone, or {rest}"),
+            ),
+            (
+                1,
+                2,
+                format!("Due now: 1 of 2 recipients. The other one was gone, or {rest}"),
+            ),
+            (
+                2,
+                4,
+                format!("Due now: 2 of 4 recipients. The others were gone, or {rest}"),
+            ),
+        ] {
+            assert_eq!(acted(affected, chosen).words(), expected);
+        }
         let alone = |is_affected| Notice::ActedOn {
             action: Action::Retry,
             row: 17,
             is_affected,
         };
-        assert_eq!(alone(true).words(), "1 recipient: retry now.");
+        assert_eq!(alone(true).words(), "Due now: 1 recipient.");
         assert!(alone(false).words().contains("The recipient was gone"));
     }
 }

@@ -79,18 +79,19 @@ pub(in crate::web) async fn recipient(
         None
     };
     let (now, settings) = (Timestamp::now(), context.administration.settings());
+    let row = Row::of(found.item.clone(), &settings, now);
     render(&RecipientPage {
         frame,
         may_operate,
         is_damaged: found.item.state == RowState::Damaged,
         message_id: found.item.message_id.to_string(),
         envelope: envelope(&found),
-        times: times(&found, now),
+        times: times(&found, &row, now),
         events: events.iter().map(event_line).collect(),
-        earlier: (earlier > 0).then(|| wording::count(earlier as u64)),
+        earlier: (earlier > 0).then(|| wording::counted(earlier as u64, "event")),
         message,
         buttons: buttons(),
-        row: Row::of(found.item, &settings, now),
+        row,
     })
 }
 
@@ -140,7 +141,7 @@ fn envelope(found: &QueuedRecipient) -> Vec<(&'static str, String)> {
     .collect()
 }
 
-fn times(found: &QueuedRecipient, now: Timestamp) -> Vec<(&'static str, String)> {
+fn times(found: &QueuedRecipient, row: &Row, now: Timestamp) -> Vec<(&'static str, String)> {
     let shown = |time: Timestamp| {
         if time == Timestamp::UNIX_EPOCH {
             return "unknown".to_owned();
@@ -153,10 +154,18 @@ fn times(found: &QueuedRecipient, now: Timestamp) -> Vec<(&'static str, String)>
             format!("{} (in {distance})", moment(time))
         }
     };
+    // Only a row that waits by itself has a moment for it; the others say what they wait for.
+    let due = found.item.next_attempt_at;
+    let goes_by_itself = matches!(found.item.state, RowState::Waiting | RowState::Uncertain);
+    let next_try = if goes_by_itself && !row.is_paused && due > now {
+        shown(due)
+    } else {
+        row.next_attempt.clone()
+    };
     vec![
         ("Received", shown(found.item.received_at)),
-        ("Due", shown(found.item.next_attempt_at)),
-        ("Given up", shown(found.expires_at)),
+        ("Next try", next_try),
+        ("Gives up at", shown(found.expires_at)),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! The queue's pages and its part of the API, over a store in a directory of its own.
 
 use axum::extract::Query;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -211,7 +211,7 @@ async fn a_selection_is_confirmed_and_done() {
     let done = "action=hold&ids=1%2C3%2C4%2C99&expect=3&back=sort%3D-attempts";
     let done = post(&face, "/queue/actions/confirmed", done).await;
     let page = follow(&face, &done).await;
-    check_has(&page, &["3 recipients: hold.", "data-done", "Tries</a>"]);
+    check_has(&page, &["Held: 3 recipients.", "data-done", "Tries</a>"]);
     assert_eq!(count(&face, Some(RowState::Held)).await, 3);
 
     // Two of three wait still, one is held already: it is said what is left alone.
@@ -220,7 +220,7 @@ async fn a_selection_is_confirmed_and_done() {
         &mixed,
         &[
             "Retry now: 3 recipients",
-            "1 recipient in a state",
+            "does not concern such a state: 1 recipient.",
             "Tries each recipient at once",
         ],
     );
@@ -232,7 +232,7 @@ async fn a_selection_is_confirmed_and_done() {
     .await;
     check_has(
         &follow(&face, &done).await,
-        &["2 of 3 recipients: retry now."],
+        &["Due now: 2 of 3 recipients."],
     );
     face.close().await;
 }
@@ -248,7 +248,7 @@ async fn a_selection_that_has_changed_is_confirmed_anew() {
     check_has(
         &answer,
         &[
-            "there were 2 when you looked, there are 1 now. Nothing was done.",
+            "when you looked the count was 2, now it is 1. Nothing was done.",
             "Purge: 1 recipient<",
             "name=\"expect\" value=\"1\"",
         ],
@@ -304,7 +304,7 @@ async fn one_row_is_acted_on_without_being_selected() {
     let confirmed = "action=retry&row=1&expect=1&back=sort%3D-attempts";
     let done = post(&face, "/queue/actions/confirmed", confirmed).await;
     let page = follow(&face, &done).await;
-    check_has(&page, &["1 recipient: retry now.", "data-done=\"1\""]);
+    check_has(&page, &["Due now: 1 recipient.", "data-done=\"1\""]);
     let again = "action=release&row=1&expect=1";
     let done = post(&face, "/queue/actions/confirmed", again).await;
     check_has(&follow(&face, &done).await, &["Nothing to do: release."]);
@@ -372,7 +372,7 @@ async fn all_that_match_are_only_touched_when_they_are_what_was_seen() {
     check_has(
         &refused,
         &[
-            "there were 11 when you looked, there are 12 now. Nothing was done.",
+            "when you looked the count was 11, now it is 12. Nothing was done.",
             "Purge: 12 recipients",
             "name=\"expect\" value=\"12\"",
         ],
@@ -381,7 +381,7 @@ async fn all_that_match_are_only_touched_when_they_are_what_was_seen() {
     let confirmed = confirmed.replace("11", "12");
     let done = post(&face, "/queue/actions/confirmed", &confirmed).await;
     let page = follow(&face, &done).await;
-    check_has(&page, &["12 recipients: purge.", "Nothing matches"]);
+    check_has(&page, &["Purged: 12 recipients.", "Nothing matches"]);
     assert_eq!(count(&face, None).await, 9);
     face.close().await;
 }
@@ -390,9 +390,9 @@ async fn all_that_match_are_only_touched_when_they_are_what_was_seen() {
 async fn five_thousand_are_held_released_and_returned_by_filter() {
     let face = face_with(5_000).await;
     for (action, words) in [
-        ("hold", "5\u{202f}000 recipients: hold."),
-        ("release", "5\u{202f}000 recipients: release."),
-        ("return", "5\u{202f}000 recipients: return to sender."),
+        ("hold", "Held: 5,000 recipients."),
+        ("release", "Released: 5,000 recipients."),
+        ("return", "Returned to the sender: 5,000 recipients."),
     ] {
         let body = format!("action={action}&expect=5000&back=recipient%3Duser");
         let done = post(&face, "/queue/actions/confirmed", &body).await;
@@ -446,7 +446,7 @@ async fn a_damaged_row_is_shown_and_purged() {
     )
     .await;
     let page = follow(&face, &done).await;
-    check_has(&page, &["1 recipient: purge.", "2 recipients"]);
+    check_has(&page, &["Purged: 1 recipient.", "2 recipients"]);
     check_lacks(&page.text, &["tag damaged"]);
     assert_eq!(get(&face, "/queue/2").await.status, StatusCode::NOT_FOUND);
     face.close().await;

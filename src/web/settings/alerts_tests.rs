@@ -39,7 +39,7 @@ async fn the_form_is_saved_and_shown_again() {
     let page = face.ask(LOOPBACK, "GET /settings/alerts", &[], "").await;
     assert_eq!(page.status, StatusCode::OK);
     let parts = [
-        "name=\"alert_queue_recipients\" value=\"10000\"",
+        "name=\"alert_queue_recipients\" value=\"10,000\"",
         "value=\"4 h\"",
         "value=\"1 GiB\"",
         // One that is off shows what is usual.
@@ -171,7 +171,7 @@ async fn what_does_not_hold_is_shown_as_it_was_typed() {
     let (status, text) = post(&face, body).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     let parts = [
-        "must be a whole number from 1 to 1000000000",
+        "must be a whole number from 1 to 1,000,000,000",
         "must be a whole number from 1 to 99",
         "“” is not a time",
         "is not an address such as",

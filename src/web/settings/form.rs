@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 
 use axum::extract::rejection::FormRejection;
-use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::field::Field;
@@ -68,10 +67,7 @@ pub(super) struct Submission(HashMap<String, String>);
 impl Submission {
     /// Takes a form's body apart; of a name that stands twice the last counts.
     pub(super) fn read(body: FormBody) -> Result<Self, ApiError> {
-        let axum::Form(pairs) = body.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
-            _ => ApiError::BadRequest(rejection.body_text()),
-        })?;
+        let axum::Form(pairs) = body?;
         let pairs = pairs
             .into_iter()
             // Line ends are CRLF in every form.

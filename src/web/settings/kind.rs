@@ -1,13 +1,11 @@
 //! What kinds of values a form has: how each is written for a person and read back.
 
-use std::net::{IpAddr, SocketAddr};
-
-use ipnet::IpNet;
 use serde_json::{Value, json};
 
+use crate::settings::names;
 use crate::settings::next_hop::ServerAddress;
 use crate::settings::quantity::{
-    read_size, read_time, read_times, write_size, write_time, write_times,
+    read_count, read_size, read_time, read_times, write_count, write_size, write_time, write_times,
 };
 
 /// The kind of a setting's value.
@@ -77,7 +75,7 @@ impl Kind {
                 let times: Vec<u64> = items(value).filter_map(Value::as_u64).collect();
                 write_times(&times)
             }
-            Self::Number(..) => number.to_string(),
+            Self::Number(..) => write_count(number),
             Self::OrOff(_) if value.is_null() => OFF.to_owned(),
             Self::OrOff(bound) => bound.kind.write(value),
             Self::Choice(_) | Self::Text(_) | Self::Secret => plain(value),
@@ -98,12 +96,14 @@ impl Kind {
             Self::Size | Self::SizeOf(_) | Self::SizeOrBlank => read_size(typed).map(Value::from),
             Self::Time => read_time(typed).map(Value::from),
             Self::Times => read_times(typed).map(Value::from),
-            Self::Number(least, most) => typed
-                .parse()
+            Self::Number(least, most) => read_count(typed)
                 .ok()
                 .filter(|number| (least..=most).contains(number))
-                .map(|number: u64| json!(number))
-                .ok_or_else(|| format!("must be a whole number from {least} to {most}")),
+                .map(Value::from)
+                .ok_or_else(|| {
+                    let (least, most) = (write_count(least), write_count(most));
+                    format!("must be a whole number from {least} to {most}")
+                }),
             Self::Choice(choices) => choices
                 .iter()
                 .find(|choice| choice.value == typed)
@@ -147,37 +147,40 @@ pub(super) fn server(text: &str) -> Result<String, String> {
     } else {
         format!("smtp://{text}")
     };
-    full.parse()
-        .map(|server: ServerAddress| server.to_string())
-        .map_err(|_| format!("“{text}” is not a server: write it like smtp://mail.example.net:25"))
+    let server: ServerAddress = full.parse().map_err(|_| {
+        format!("“{text}” is not a server: write it like smtp://mail.example.net:25")
+    })?;
+    match names::server_problem(&server) {
+        Some(problem) => Err(problem),
+        None => Ok(server.to_string()),
+    }
 }
 
 /// A DNS server; the port may be left out.
 pub(super) fn dns_server(text: &str) -> Result<String, String> {
-    const DNS_PORT: u16 = 53;
-    let address = text.parse().ok().or_else(|| {
-        let address: IpAddr = text.parse().ok()?;
-        Some(SocketAddr::new(address, DNS_PORT))
-    });
-    address
-        .map(|address| address.to_string())
-        .ok_or_else(|| format!("“{text}” is not an address like 192.0.2.53 or [2001:db8::53]:53"))
+    let server = names::read_dns_server(text)?;
+    match names::address_problem(server.ip()) {
+        Some(problem) => Err(problem),
+        None => Ok(server.to_string()),
+    }
 }
 
 /// A network; a single address is one, too.
 pub(super) fn network(text: &str) -> Result<String, String> {
-    let network = text
-        .parse()
-        .ok()
-        .or_else(|| Some(IpNet::from(text.parse::<IpAddr>().ok()?)));
-    network
-        .map(|network| network.trunc().to_string())
-        .ok_or_else(|| format!("“{text}” is not a network like 192.0.2.0/24 or 2001:db8::/32"))
+    let network = names::read_network(text)?;
+    match names::network_problem(&network) {
+        Some(problem) => Err(problem),
+        None => Ok(network.to_string()),
+    }
 }
 
-/// A domain in lower case; what is wrong with it the settings say.
+/// A domain in lower case.
 pub(super) fn domain(text: &str) -> Result<String, String> {
-    Ok(text.trim_end_matches('.').to_lowercase())
+    let domain = text.trim_end_matches('.').to_lowercase();
+    match names::domain_problem(&domain) {
+        Some(problem) => Err(problem),
+        None => Ok(domain),
+    }
 }
 
 /// An address of the web; what is wrong with it the settings say.
@@ -227,6 +230,7 @@ mod tests {
             (Kind::Time, json!(432_000), "5 days"),
             (Kind::Times, json!([60, 300]), "1 min, 5 min"),
             (Kind::Number(0, 10), json!(7), "7"),
+            (Kind::Number(0, 10_000), json!(10_000), "10,000"),
             (Kind::Choice(COLOURS), json!("green"), "green"),
             (Kind::Choice(COLOURS), json!(true), "true"),
             (Kind::Text(server), Value::Null, ""),
@@ -265,7 +269,7 @@ mod tests {
             ),
             (
                 Kind::Lines(network),
-                "10.1.2.3/8\r\n192.0.2.7\r\n\r\n2001:db8::1",
+                "10.0.0.0/8\r\n192.0.2.7\r\n\r\n2001:db8::1",
                 json!(["10.0.0.0/8", "192.0.2.7/32", "2001:db8::1/128"]),
             ),
             (Kind::Lines(domain), "Example.NET.", json!(["example.net"])),
@@ -284,6 +288,15 @@ mod tests {
             (Kind::Choice(COLOURS), "blue", "choose one"),
             (Kind::OrOff(HOW_LONG), "", "not a time"),
             (Kind::Text(server), "a b", "not a server"),
+            (Kind::Text(server), "0.0.0.0", "no server’s address"),
+            (Kind::Text(server), "-x", "not the name of a server"),
+            (Kind::Text(domain), "127.0.0.1", "an address, not a domain"),
+            (
+                Kind::Lines(network),
+                "10.1.2.3/8",
+                "10.0.0.0/8 is the whole",
+            ),
+            (Kind::Lines(dns_server), "0.0.0.0", "no server’s address"),
             (Kind::Text(file), "tls/key.pem", "whole path"),
             (Kind::Lines(network), "::1\n10.0.0.0/33", "“10.0.0.0/33”"),
             (Kind::Lines(dns_server), "ns.example.net", "not an address"),

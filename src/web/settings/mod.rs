@@ -64,11 +64,6 @@ impl Frame {
     pub(super) fn settings_pages(&self) -> &'static [Tab] {
         TABS
     }
-
-    /// For `aria-current`: a settings page is known by its title.
-    pub(super) fn is_titled(&self, label: &str) -> bool {
-        self.title == label
-    }
 }
 
 /// What the query of a settings page says.

@@ -11,13 +11,14 @@ use serde_json::{Map, Value, json};
 
 use super::form::{Form, FormBody, Group, Reading, Setting, Submission};
 use super::kind::{self, Kind};
-use super::next_hops::{connections, tls, uncertain};
+use super::next_hops::{TITLE, connections, tls, uncertain};
 use super::{Answer, change, see, unprocessable};
 use crate::administration::OpenRelay;
 use crate::settings::next_hop::NextHopEntry;
 use crate::settings::{FieldErrors, Settings};
 use crate::web::Context;
 use crate::web::access::Visitor;
+use crate::web::api::Pairs;
 use crate::web::error::ApiError;
 use crate::web::page::{Frame, Page, Section, render};
 
@@ -49,7 +50,8 @@ const GROUPS: &[Group] = &[Group {
 
 /// Which entry.
 #[derive(Debug, Deserialize)]
-pub(in crate::web) struct Choice {
+#[serde(deny_unknown_fields)]
+struct Choice {
     domain: Option<String>,
 }
 
@@ -67,9 +69,9 @@ struct EntryPage {
 pub(in crate::web) async fn page(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
-    choice: Result<Query<Choice>, QueryRejection>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Page {
-    let Query(choice) = choice?;
+    let choice: Choice = Pairs::read(query)?.into_filter()?;
     let entry = choice.domain.unwrap_or_default();
     let settings = context.administration.settings();
     let subject = subject(&settings, &entry).ok_or(ApiError::NotFound)?;
@@ -86,9 +88,13 @@ pub(in crate::web) async fn submit(
     let submission = Submission::read(body)?;
     let typed = submission.clone();
     let patch = move |settings: &Settings| edited(settings, &typed).map_err(|form| form.errors());
-    let Err(errors) = change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? else {
+    let Err(mut errors) = change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? else {
         return see("/settings/next-hops?done=saved");
     };
+    // The domain was looked at when it was read: what is wrong now is where its mail would go.
+    if let Some(problem) = errors.0.remove(LIST) {
+        errors.add("address", problem);
+    }
     let settings = context.administration.settings();
     let entry = submission.text(ENTRY).unwrap_or_default();
     // An entry that is gone is shown as a new one, to be saved as such if that is still wanted.
@@ -201,8 +207,12 @@ fn subject_of_new(settings: &Settings) -> Map<String, Value> {
 }
 
 fn show(context: &Context, visitor: Visitor, form: Form, entry: String) -> Page {
+    let title = match entry.as_str() {
+        "" => "A next hop for a domain".to_owned(),
+        entry => format!("The next hop for {entry}"),
+    };
     render(&EntryPage {
-        frame: Frame::new(context, visitor, Section::Settings, super::next_hops::TITLE),
+        frame: Frame::new(context, visitor, Section::Settings, title).below(TITLE),
         notice: None,
         form,
         entry,

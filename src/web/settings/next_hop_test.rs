@@ -11,6 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::form::{FormBody, Submission};
+use super::next_hops::TITLE;
 use super::{Answer, kind, unprocessable};
 use crate::delivery::{Finding, Probe, StepKind};
 use crate::settings::next_hop::{NextHopDefaults, ServerAddress};
@@ -165,8 +166,12 @@ fn show(
     problem: Option<String>,
     result: Option<TestResult>,
 ) -> Page {
+    let title = match &result {
+        Some(result) => format!("Test of {}", result.next_hop),
+        None => "Test a connection".to_owned(),
+    };
     render(&TestPage {
-        frame: Frame::new(context, visitor, Section::Settings, super::next_hops::TITLE),
+        frame: Frame::new(context, visitor, Section::Settings, title).below(TITLE),
         notice: None,
         domain,
         problem,

@@ -54,20 +54,23 @@ fn leads_to(answer: &Answer, path: &str) {
 #[tokio::test]
 async fn every_page_is_shown_with_its_place_in_the_navigation() {
     let face = open().await;
-    for (path, title) in [
-        ("/settings", "Memory and path"),
-        ("/settings/delivery", "Delivery and retry"),
-        ("/settings/next-hops", "Next hops"),
-        ("/settings/next-hops/entry", "Next hops"),
-        ("/settings/next-hops/test", "Next hops"),
-        ("/settings/listeners", "Listeners"),
-        ("/settings/access", "Access"),
-        ("/settings/conditions", "Conditions"),
-        ("/settings/retention", "Statistics and trail"),
-        ("/settings/alerts", "Alerts"),
+    for (path, place, title) in [
+        ("/settings", "page", "Memory and path"),
+        ("/settings/delivery", "page", "Delivery and retry"),
+        ("/settings/next-hops", "page", "Next hops"),
+        ("/settings/next-hops/entry", "true", "Next hops"),
+        ("/settings/next-hops/test", "true", "Next hops"),
+        ("/settings/listeners", "page", "Listeners"),
+        ("/settings/access", "page", "Access"),
+        ("/settings/logins", "page", "SMTP logins"),
+        ("/settings/conditions", "page", "Conditions"),
+        ("/settings/retention", "page", "Statistics and trail"),
+        ("/settings/accounts", "page", "Accounts"),
+        ("/settings/tokens", "page", "API tokens"),
+        ("/settings/alerts", "page", "Alerts"),
     ] {
         let page = look(&face, path).await;
-        let current = format!("aria-current=\"page\">{title}</a>");
+        let current = format!("aria-current=\"{place}\">{title}</a>");
         shows(&page, StatusCode::OK, &[&current]);
         for forbidden in ["style=", "<script>", "onclick=", "role=\"alert\""] {
             assert!(!page.text.contains(forbidden), "{path}: {forbidden}");
@@ -221,7 +224,12 @@ async fn what_if_shows_the_recorded_sizes() {
         }
     }
     let page = look(&face, "/settings").await;
-    let parts = ["90.0 %", "96.0 %", "99.0 %", "last day’s 100 messages"];
+    let parts = [
+        "90.0 %",
+        "96.0 %",
+        "99.0 %",
+        "The last day had 100 messages.",
+    ];
     shows(&page, StatusCode::OK, &parts);
     let preview = "memory_threshold_bytes=other&memory_threshold_bytes.other=200K\
                    &shown.memory_threshold_bytes=32+KiB&preview=yes";
@@ -291,7 +299,7 @@ async fn next_hops_of_domains_come_and_go() {
         ("entry=&domain=a..b", ["not a domain", "value=\"a..b\""]),
         (
             "entry=example.net&connections_max=0&address=a+b",
-            ["from 1 to 1000", "“a b” is not a server"],
+            ["from 1 to 1,000", "“a b” is not a server"],
         ),
         (
             "entry=gone.example&domain=gone.example",
@@ -319,7 +327,7 @@ async fn an_open_relay_has_to_be_meant() {
     let body = "trusted_networks=10.0.0.0/8%0D%0A0.0.0.0/0&relay_domains=Example.net";
     let answer = send(&face, "/settings/access", body).await;
     let parts = [
-        "0.0.0.0/0 makes this an open relay",
+        "this would be an open relay because of 0.0.0.0/0",
         "name=\"open_relay\"",
         "10.0.0.0/8\n0.0.0.0/0</textarea>",
         "Example.net",
@@ -334,7 +342,11 @@ async fn an_open_relay_has_to_be_meant() {
     assert!(settings().trusts([192, 0, 2, 1].into()));
     assert!(settings().relays_for("example.net"));
     let page = look(&face, "/settings/access").await;
-    shows(&page, StatusCode::OK, &["This is an open relay: 0.0.0.0/0"]);
+    shows(
+        &page,
+        StatusCode::OK,
+        &["This is an open relay because of 0.0.0.0/0"],
+    );
 
     // What is in force already needs no second confirmation.
     let body = "trusted_networks=0.0.0.0/0&relay_domains=example.net";
@@ -359,7 +371,7 @@ async fn an_open_relay_has_to_be_meant_at_the_api_too() {
     let answer = face.call("PATCH /api/v1/settings", open).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     let errors = json!({"errors": {"trusted_networks":
-        "0.0.0.0/0 makes this an open relay: repeat the request with ?open_relay=meant if that is meant"}});
+        "this would be an open relay because of 0.0.0.0/0: repeat the request with ?open_relay=meant if that is meant"}});
     assert_eq!(answer.json(), errors);
     assert_eq!(face.context.administration.settings().retries_max, 0);
     for unclear in ["open_relay=yes", "open-relay=meant"] {

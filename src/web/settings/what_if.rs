@@ -35,7 +35,7 @@ impl WhatIf {
         thresholds.dedup();
         let total = sizes.total();
         Self {
-            messages: (total > 0).then(|| wording::count(total)),
+            messages: (total > 0).then(|| wording::counted(total, "message")),
             rows: thresholds
                 .into_iter()
                 .map(|threshold| Row {
@@ -104,7 +104,7 @@ mod tests {
             }
         }
         let what_if = WhatIf::new(&sizes, 32_768, Some(49_152));
-        assert_eq!(what_if.messages.as_deref(), Some("1\u{202f}000"));
+        assert_eq!(what_if.messages.as_deref(), Some("1,000 messages"));
         check(
             &what_if,
             &[
