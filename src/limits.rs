@@ -276,7 +276,7 @@ pub const TRAIL_CHUNKS_COUNTED: u64 = 16;
 pub const TRAIL_SIZE_WAIT: Duration = Duration::from_secs(3);
 /// Messages that one page of the trail looks at when no index helps; the page then says where to go on.
 /// Some 20 ms of work.
-pub const TRAIL_SCAN_MESSAGES: u32 = 30_000;
+pub const TRAIL_SCAN_MESSAGES: u32 = 20_000;
 /// Messages that an index points to and that one page of the trail looks at: each lies on another page
 /// of the database. Some 50 ms of work.
 pub const TRAIL_CANDIDATES: u32 = 4_000;
@@ -290,14 +290,14 @@ pub const TRAIL_ENTRIES_READ: u32 = 40_000;
 /// there are more, the chunks are read one by one.
 pub const TRAIL_ROUND_ENTRIES: u32 = 1_000;
 /// Recipients of the messages that one page looks at for what happened to each of them; messages with few
-/// recipients are not counted. Some 50 ms of work.
-pub const TRAIL_RECIPIENTS_CHECKED: u32 = 40_000;
+/// recipients are not counted. Some 20 ms of work.
+pub const TRAIL_RECIPIENTS_CHECKED: u32 = 20_000;
 /// Recipients of one message that are few.
 pub const TRAIL_RECIPIENTS_FEW: u32 = 10;
 /// The last events of one message that the trail's listing knows; the message's own page shows
-/// [`TRAIL_EVENTS_SHOWN`]. Three of each recipient of most messages; a page of messages with a thousand
+/// [`TRAIL_EVENTS_SHOWN`]. Three for each recipient that the listing shows; a page of messages with a thousand
 /// recipients each takes seconds when it looks at all of them.
-pub const TRAIL_EVENTS_LISTED: u32 = 64;
+pub const TRAIL_EVENTS_LISTED: u32 = 32;
 /// Recipients that the trail's listing shows of one message; the message's own page shows all.
 pub const TRAIL_RECIPIENTS_SHOWN: usize = 10;
 /// Events of one message that its page shows.

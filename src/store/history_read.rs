@@ -14,24 +14,6 @@ use super::queue_write::json;
 use crate::limits;
 use crate::message::MessageId;
 
-/// What happened to recipients, as the rows of events tell it.
-macro_rules! event_columns {
-    () => {
-        "SELECT e.message, e.chunk, e.number, e.at, e.recipient, e.what, e.words, e.next_hop, e.peer,
-                e.tls, e.took_micros "
-    };
-}
-
-/// What the own rows of the messages tell whose ids are given as JSON, in the same columns: of most
-/// messages that is all. The numbers of events begin at 0.
-macro_rules! delivered_at_once {
-    () => {
-        "SELECT id, chunk, -1, delivered_at, recipient, 'delivered', words, next_hop, peer, tls,
-                took_micros
-         FROM messages WHERE id IN (SELECT value FROM json_each(?1)) AND recipient IS NOT NULL"
-    };
-}
-
 impl Store {
     /// The last event of the first recipients of each message, among those that its last
     /// [`limits::TRAIL_EVENTS_LISTED`] events tell of.
@@ -40,22 +22,24 @@ impl Store {
         answered: Vec<AnsweredRow>,
     ) -> Result<Vec<MessageItem>, ReadError> {
         let ids: Vec<i64> = answered.iter().map(|row| row.message_id.as_i64()).collect();
-        let rows = sqlx::query(concat!(
+        let rows = sqlx::query(
             "SELECT message, recipient, what, at, words FROM (
                  SELECT *,
                         row_number() OVER (PARTITION BY message, recipient
                                            ORDER BY at DESC, chunk DESC, number DESC) AS recent,
                         dense_rank() OVER (PARTITION BY message ORDER BY recipient) AS place
-                 FROM (",
-            event_columns!(),
-            "FROM json_each(?1) AS listed CROSS JOIN events AS e
-             ON e.message = listed.value AND (e.chunk, e.number) IN (
-                 SELECT l.chunk, l.number FROM events AS l WHERE l.message = listed.value
-                 ORDER BY l.chunk DESC, l.number DESC LIMIT ?3)
-             UNION ALL ",
-            delivered_at_once!(),
-            ")) WHERE recent = 1 AND place <= ?2 ORDER BY message, place",
-        ))
+                 FROM (
+                     SELECT e.message, e.chunk, e.number, e.at, e.recipient, e.what, e.words
+                     FROM json_each(?1) AS listed CROSS JOIN events AS e
+                     ON e.message = listed.value AND (e.chunk, e.number) IN (
+                         SELECT l.chunk, l.number FROM events AS l WHERE l.message = listed.value
+                         ORDER BY l.chunk DESC, l.number DESC LIMIT ?3)
+                     UNION ALL
+                     SELECT id, chunk, -1, delivered_at, recipient, 'delivered', words
+                     FROM messages
+                     WHERE id IN (SELECT value FROM json_each(?1)) AND recipient IS NOT NULL
+                 )) WHERE recent = 1 AND place <= ?2 ORDER BY message, place",
+        )
         .bind(json(&ids)?)
         .bind(integer(limits::TRAIL_RECIPIENTS_SHOWN as u64))
         .bind(limits::TRAIL_EVENTS_LISTED)
@@ -93,13 +77,17 @@ impl Store {
             .bind(message.as_i64())
             .fetch_optional(readers)
             .await?;
-        let events = sqlx::query(concat!(
-            event_columns!(),
-            "FROM events AS e WHERE e.message IN (SELECT value FROM json_each(?1)) UNION ALL ",
-            delivered_at_once!(),
-            " ORDER BY at, chunk, number LIMIT ?2",
-        ))
-        .bind(json(&[message.as_i64()])?)
+        // The event that a message's own row tells comes before those with numbers.
+        let events = sqlx::query(
+            "SELECT message, chunk, number, at, recipient, what, words, next_hop, peer, tls, took_micros
+             FROM events WHERE message = ?1
+             UNION ALL
+             SELECT id, chunk, -1, delivered_at, recipient, 'delivered', words, next_hop, peer, tls,
+                    took_micros
+             FROM messages WHERE id = ?1 AND recipient IS NOT NULL
+             ORDER BY at, chunk, number LIMIT ?2",
+        )
+        .bind(message.as_i64())
         .bind(limits::TRAIL_EVENTS_SHOWN)
         .fetch_all(readers)
         .await?;
