@@ -110,7 +110,7 @@ async fn a_queue_beyond_its_bound_is_told_and_shown_until_it_is_purged() {
     assert_eq!(answer["alerts"][0]["since"], words["since"], "{answer}");
     let dashboard = page(&appliance, &cookie, "/").await;
     assert!(
-        dashboard.contains("recipients wait in the retry queue; the bound is 1."),
+        dashboard.contains("recipients are in the retry queue; the bound is 1."),
         "{dashboard}"
     );
     let settings = page(&appliance, &cookie, "/settings/alerts").await;

@@ -15,7 +15,7 @@ use crate::settings::quantity::write_count as count;
 #[serde(rename_all = "snake_case")]
 #[schema(as = AlertKind)]
 pub enum Kind {
-    /// More recipients wait than the administrator finds right.
+    /// More recipients are in the queue than the administrator finds right.
     QueueLarge,
     /// The oldest message has waited for too long.
     QueueOld,
@@ -141,9 +141,9 @@ impl Topic {
 pub enum Figures {
     /// Of [`Kind::QueueLarge`].
     QueueLarge {
-        /// Recipients that wait.
+        /// Recipients in the queue, those that are held included.
         recipients: u64,
-        /// How many may wait.
+        /// How many may be in it.
         bound_recipients: u64,
     },
     /// Of [`Kind::QueueOld`].
@@ -208,7 +208,7 @@ impl fmt::Display for Figures {
             } => write!(
                 f,
                 "{} in the retry queue; the bound is {}.",
-                waiting(*recipients),
+                being(*recipients),
                 count(*bound_recipients)
             ),
             Self::QueueOld {
@@ -299,6 +299,14 @@ fn disk_bound(size: Option<u64>, percent: Option<u64>) -> String {
     bounds.join(" or ")
 }
 
+/// Some of them may be held, and do not wait.
+fn being(recipients: u64) -> String {
+    match recipients {
+        1 => "1 recipient is".to_owned(),
+        _ => format!("{} recipients are", count(recipients)),
+    }
+}
+
 fn waiting(recipients: u64) -> String {
     match recipients {
         1 => "1 recipient waits".to_owned(),
@@ -371,7 +379,7 @@ mod tests {
                 recipients: 12_034,
                 bound_recipients: 10_000,
             },
-            "12,034 recipients wait in the retry queue; the bound is 10,000.",
+            "12,034 recipients are in the retry queue; the bound is 10,000.",
         );
         check(
             &Figures::QueueOld {
@@ -454,7 +462,7 @@ mod tests {
                 "alert": "queue_large",
                 "severity": "warning",
                 "since": "1970-01-01T00:00:00Z",
-                "text": "3 recipients wait in the retry queue; the bound is 2.",
+                "text": "3 recipients are in the retry queue; the bound is 2.",
                 "figures": {"recipients": 3, "bound_recipients": 2},
             })
         );

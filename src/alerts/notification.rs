@@ -3,7 +3,7 @@
 //! ```json
 //! {"event": "begin", "appliance": "relay.example.net", "at": "2026-07-01T12:00:00Z",
 //!  "alert": "queue_large", "severity": "warning", "since": "2026-07-01T12:00:00Z",
-//!  "text": "12,034 recipients wait in the retry queue; the bound is 10,000.",
+//!  "text": "12,034 recipients are in the retry queue; the bound is 10,000.",
 //!  "figures": {"recipients": 12034, "bound_recipients": 10000}}
 //! ```
 //!
@@ -144,7 +144,7 @@ mod tests {
                 "event": "end",
                 "alert": "queue_large",
                 "severity": "warning",
-                "text": "Over. 3 recipients wait in the retry queue; the bound is 2.",
+                "text": "Over. 3 recipients are in the retry queue; the bound is 2.",
                 "since": "1970-01-01T00:00:00Z",
                 "at": "1970-01-01T00:01:30Z",
                 "appliance": "relay.example.net",

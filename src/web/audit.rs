@@ -156,7 +156,11 @@ fn in_words(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => {
-            let separator = if items.iter().any(Value::is_object) {
+            // Objects and long numbers have commas of their own.
+            let separator = if items
+                .iter()
+                .any(|item| item.is_object() || item.is_number())
+            {
                 "; "
             } else {
                 ", "

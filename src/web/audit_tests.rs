@@ -62,6 +62,15 @@ fn values_are_told_field_by_field() {
             ],
         ),
         (
+            Some(json!({"account": "pc", "role": "viewer", "waits": [60, 3_600]})),
+            Some(json!({"account": "pc", "role": "operator"})),
+            vec![
+                change("account", Some("pc"), Some("pc")),
+                change("role", Some("viewer"), Some("operator")),
+                change("waits", Some("60; 3,600"), None),
+            ],
+        ),
+        (
             Some(json!("one")),
             Some(json!("two")),
             vec![change("", Some("one"), Some("two"))],
@@ -75,6 +84,23 @@ fn values_are_told_field_by_field() {
     ] {
         assert_eq!(changes(before, after), expected);
     }
+}
+
+#[tokio::test]
+async fn what_was_not_changed_stands_once() {
+    let face = Face::open(Ok(())).await;
+    let of = |role: &str| Some(json!({"account": "pc", "role": role}));
+    let changed = note("admin", "account changed", of("viewer"), of("operator"));
+    face.context
+        .store
+        .append_audit(changed)
+        .await
+        .expect("noted");
+    let page = face.ask(LOOPBACK, "GET /audit", &[], "").await;
+    assert!(page.text.contains("<b>account</b> pc\n"), "{}", page.text);
+    let role = "<b>role</b> <del>viewer</del> → <ins>operator</ins>";
+    assert!(page.text.contains(role), "{}", page.text);
+    face.close().await;
 }
 
 #[tokio::test]

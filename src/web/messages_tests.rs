@@ -83,6 +83,33 @@ async fn a_search_for_one_id_goes_to_its_message() {
 }
 
 #[tokio::test]
+async fn pages_say_what_they_do_not_understand() {
+    let face = Face::open(Ok(())).await;
+    for (path, expected) in [
+        ("/messages?weather=rain", "“weather” is unknown here."),
+        ("/messages?sender=a&sender=b", "“sender” stands twice."),
+        ("/audit?weather=rain", "“weather” is unknown here."),
+        ("/queue?weather=rain", "“weather” is unknown here."),
+        (
+            "/queue?sort=weather",
+            "Sort: “weather” is none of received_at,",
+        ),
+        ("/?range=year", "Range: “year” is none of hour, day, month."),
+        ("/?weather=rain", "“weather” is unknown here."),
+        (
+            "/settings/next-hops/entry?weather=rain",
+            "“weather” is unknown here.",
+        ),
+    ] {
+        let page = ask(&face, path).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(page.text.contains(expected), "{path}: {}", page.text);
+        assert!(!page.text.contains("expected"), "{path}: {}", page.text);
+    }
+    face.close().await;
+}
+
+#[tokio::test]
 async fn what_is_wrong_stands_at_its_field_with_what_was_typed() {
     let face = Face::open(Ok(())).await;
     let search =

@@ -163,7 +163,7 @@ impl IntoResponse for PageError {
             icon: assets::url(assets::PICTURE),
             stylesheet: assets::url("fastpath.css"),
             status,
-            words: self.0.to_string(),
+            words: wording::sentence(&self.0.to_string()),
         };
         match page.render() {
             Ok(html) => (status, header, Html(html)).into_response(),

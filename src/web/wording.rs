@@ -110,6 +110,20 @@ pub(super) fn word(word: &str) -> String {
     word.replace('_', " ")
 }
 
+/// The words of an error as a sentence of its own.
+pub(super) fn sentence(words: &str) -> String {
+    let mut characters = words.chars();
+    let Some(first) = characters.next() else {
+        return String::new();
+    };
+    let end = if words.ends_with(['.', '?', '!']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{}{}{end}", first.to_uppercase(), characters.as_str())
+}
+
 /// A reverse path: the null path is `<>`.
 pub(super) fn sender(address: String) -> String {
     if address.is_empty() {
@@ -151,6 +165,18 @@ mod tests {
             (Some(1.0), "100.0 %"),
         ] {
             assert_eq!(percent(share), expected);
+        }
+    }
+
+    #[test]
+    fn errors_are_told_in_sentences() {
+        for (words, expected) in [
+            ("", ""),
+            ("there is nothing here", "There is nothing here."),
+            ("pause, or resume?", "Pause, or resume?"),
+            ("“x” is unknown here", "“x” is unknown here."),
+        ] {
+            assert_eq!(sentence(words), expected);
         }
     }
 

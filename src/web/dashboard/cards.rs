@@ -184,7 +184,7 @@ impl QueueCard {
     }
 }
 
-/// “recipients, 98,000 of them held; the oldest is there for 3 d 4 h”
+/// “recipients, 98,000 of them held; the oldest for 3 d 4 h”
 fn queue_words(size: &QueueSize, held: u64) -> String {
     let noun = if size.recipients == 1 {
         "recipient"
@@ -194,7 +194,7 @@ fn queue_words(size: &QueueSize, held: u64) -> String {
     let held = wording::held_of(held, size.recipients);
     let held = held.map_or(String::new(), |held| format!(", {held}"));
     let age = wording::age(Duration::from_secs(size.oldest_age_seconds));
-    format!("{noun}{held}; the oldest is there for {age}")
+    format!("{noun}{held}; the oldest for {age}")
 }
 
 /// The appliance itself.
@@ -268,12 +268,12 @@ mod tests {
     #[test]
     fn what_is_held_is_told_apart() {
         for (recipients, held, expected) in [
-            (1, 0, "recipient; the oldest is there for 1 min 0 s"),
-            (1, 1, "recipient, held; the oldest is there for 1 min 0 s"),
+            (1, 0, "recipient; the oldest for 1 min 0 s"),
+            (1, 1, "recipient, held; the oldest for 1 min 0 s"),
             (
                 99_055,
                 98_000,
-                "recipients, 98,000 of them held; the oldest is there for 1 min 0 s",
+                "recipients, 98,000 of them held; the oldest for 1 min 0 s",
             ),
         ] {
             let size = QueueSize {

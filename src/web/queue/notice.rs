@@ -153,7 +153,8 @@ impl Notice {
                     (_, 0) => format!("{done}: {all}."),
                     (0, rest) => {
                         let what = label(action).to_lowercase();
-                        format!("Nothing to do: {what}. {}", left_out("The recipient", "The recipients", rest))
+                        let why = left_out("The recipient", "The recipients", rest);
+                        format!("Nothing to do: {what}. {why}")
                     }
                     (some, rest) => format!(
                         "{done}: {} of {all}. {}",

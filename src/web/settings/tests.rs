@@ -296,6 +296,14 @@ async fn next_hops_of_domains_come_and_go() {
             "entry=&domain=",
             ["give a domain", "A next hop for a domain"],
         ),
+        (
+            "entry=&domain=b.example&address=127.0.0.1:50000",
+            ["id=\"address-problem\"", "is the appliance itself"],
+        ),
+        (
+            "entry=&domain=127.0.0.1&address=0.0.0.0",
+            ["an address, not a domain", "no server’s address"],
+        ),
         ("entry=&domain=a..b", ["not a domain", "value=\"a..b\""]),
         (
             "entry=example.net&connections_max=0&address=a+b",
