@@ -14,18 +14,31 @@ use super::queue_write::json;
 use crate::limits;
 use crate::message::MessageId;
 
-/// What happened to the recipients of the messages whose ids are given as JSON, wherever it is told:
-/// most messages tell it in their own row. The numbers of `events` begin at 0.
-macro_rules! happenings {
-    () => {
-        "SELECT message, chunk, number, at, recipient, what, words, next_hop, peer, tls, took_micros
-         FROM events WHERE message IN (SELECT value FROM json_each(?1))
-         UNION ALL
-         SELECT id, chunk, -1, delivered_at, recipient, 'delivered', words, next_hop, peer, tls,
-                took_micros
-         FROM messages WHERE id IN (SELECT value FROM json_each(?1)) AND recipient IS NOT NULL"
-    };
-}
+/// The newest events of the first `?2` recipients of the messages whose ids are `?1`, as JSON: a few
+/// seeks for each recipient, however many events there are. The last written one counts, since a clock may
+/// have been set back. Most messages have no events: their own row tells it.
+const LATEST: &str = "
+    WITH RECURSIVE told (message, place, recipient) AS (
+        SELECT value, 1, (SELECT recipient FROM events WHERE message = value
+                          ORDER BY recipient LIMIT 1)
+        FROM json_each(?1)
+        UNION ALL
+        SELECT told.message, place + 1, (SELECT e.recipient FROM events AS e
+                                         WHERE e.message = told.message AND e.recipient > told.recipient
+                                         ORDER BY e.recipient LIMIT 1)
+        FROM told WHERE told.recipient IS NOT NULL AND place < ?2
+    )
+    SELECT e.message, e.recipient, e.what, e.at, e.words
+    FROM told CROSS JOIN events AS e
+    ON e.message = told.message AND e.recipient = told.recipient
+    AND (e.chunk, e.number) = (SELECT newest.chunk, newest.number FROM events AS newest
+                               WHERE newest.message = told.message
+                               AND newest.recipient = told.recipient
+                               ORDER BY newest.chunk DESC, newest.number DESC LIMIT 1)
+    UNION ALL
+    SELECT id, recipient, 'delivered', delivered_at, words FROM messages
+    WHERE id IN (SELECT value FROM json_each(?1)) AND recipient IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM events WHERE message = messages.id)";
 
 impl Store {
     /// The last event of the first recipients of each message.
@@ -34,20 +47,11 @@ impl Store {
         answered: Vec<AnsweredRow>,
     ) -> Result<Vec<MessageItem>, ReadError> {
         let ids: Vec<i64> = answered.iter().map(|row| row.message_id.as_i64()).collect();
-        let rows = sqlx::query(concat!(
-            "SELECT message, recipient, what, at, words FROM (
-                 SELECT *,
-                        row_number() OVER (PARTITION BY message, recipient
-                                           ORDER BY at DESC, chunk DESC, number DESC) AS recent,
-                        dense_rank() OVER (PARTITION BY message ORDER BY recipient) AS place
-                 FROM (",
-            happenings!(),
-            ")) WHERE recent = 1 AND place <= ?2 ORDER BY message, place",
-        ))
-        .bind(json(&ids)?)
-        .bind(integer(limits::TRAIL_RECIPIENTS_SHOWN as u64))
-        .fetch_all(&self.shared.history.readers)
-        .await?;
+        let rows = sqlx::query(LATEST)
+            .bind(json(&ids)?)
+            .bind(integer(limits::TRAIL_RECIPIENTS_SHOWN as u64))
+            .fetch_all(&self.shared.history.readers)
+            .await?;
         let mut latest: HashMap<i64, Vec<LatestEvent>> = HashMap::new();
         for row in &rows {
             let event = LatestEvent {
@@ -80,11 +84,16 @@ impl Store {
             .bind(message.as_i64())
             .fetch_optional(readers)
             .await?;
-        let events = sqlx::query(concat!(
-            happenings!(),
-            " ORDER BY at, chunk, number LIMIT ?2",
-        ))
-        .bind(json(&[message.as_i64()])?)
+        let events = sqlx::query(
+            "SELECT chunk, number, at, recipient, what, words, next_hop, peer, tls, took_micros
+             FROM events WHERE message = ?1
+             UNION ALL
+             SELECT chunk, -1, delivered_at, recipient, 'delivered', words, next_hop, peer, tls,
+                    took_micros
+             FROM messages WHERE id = ?1 AND recipient IS NOT NULL
+             ORDER BY at, chunk, number LIMIT ?2",
+        )
+        .bind(message.as_i64())
         .bind(limits::TRAIL_EVENTS_SHOWN)
         .fetch_all(readers)
         .await?;

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 
 use jiff::Timestamp;
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::super::testing::{Scene, answered, attempted, mailbox, time};
 use super::super::{MessageFilter, MessagesPage};
+use crate::limits;
 use crate::message::trail::{Answered, Attempted, Event, Noted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, MessageId, Path, Storage};
@@ -209,6 +212,64 @@ async fn a_listing_shows_what_happened_last() {
         ],
     ];
     assert_eq!(latest, expected);
+}
+
+/// About how much work SQLite has with the newest messages, in hundreds of its instructions.
+async fn work_of_a_listing(scene: &Scene) -> u64 {
+    let count = Arc::new(AtomicU64::new(0));
+    let mut readers = Vec::new();
+    for _ in 0..limits::STORE_READERS {
+        let reader = scene.store.shared.history.readers.acquire().await;
+        let mut reader = reader.expect("a reader");
+        let counter = Arc::clone(&count);
+        let mut handle = reader.lock_handle().await.expect("a handle");
+        handle.set_progress_handler(100, move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            true
+        });
+        drop(handle);
+        readers.push(reader);
+    }
+    drop(readers);
+    let filter = MessageFilter::default();
+    let page = scene.store.messages_page(&filter, None, 100).await;
+    let page = page.expect("readable");
+    assert_eq!(page.items[0].latest.len(), limits::TRAIL_RECIPIENTS_SHOWN);
+    count.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn a_listing_does_not_read_all_that_happened() {
+    let scene = Scene::new().await;
+    let recipient = |number: usize| format!("user{number:04}@example.net");
+    let round = |recipients: usize, outcome: OutcomeKind| {
+        let attempt = move |number| attempted_with(1, &recipient(number), outcome);
+        (0..recipients).map(attempt).collect::<Vec<TrailEntry>>()
+    };
+    let mut few = vec![answered(time(1))];
+    few.extend(round(20, OutcomeKind::Deferred));
+    scene.store.append_trail(few).await.expect("appended");
+    let before = work_of_a_listing(&scene).await;
+    for _ in 0..9 {
+        let more = round(limits::RECIPIENTS, OutcomeKind::Deferred);
+        scene.store.append_trail(more).await.expect("appended");
+    }
+    let last = round(1, OutcomeKind::Delivered);
+    scene.store.append_trail(last).await.expect("appended");
+    let after = work_of_a_listing(&scene).await;
+    assert!(
+        before > 0 && after <= 2 * before,
+        "{before} have become {after}"
+    );
+    let filter = MessageFilter::default();
+    let page = scene.store.messages_page(&filter, None, 1).await;
+    let latest = page.expect("readable").items.remove(0).latest;
+    let latest: Vec<(&str, &str)> = latest
+        .iter()
+        .map(|event| (event.recipient.as_str(), event.what.as_str()))
+        .collect();
+    assert_eq!(latest[0], ("user0000@example.net", "delivered"));
+    assert_eq!(latest[9], ("user0009@example.net", "deferred"));
 }
 
 #[tokio::test]
