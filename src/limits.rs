@@ -274,6 +274,12 @@ pub const TRAIL_CHUNK_EVENTS: u64 = 16_384;
 pub const TRAIL_CHUNKS_COUNTED: u64 = 16;
 /// The size of the trail is known within this, or the page that shows it does without.
 pub const TRAIL_SIZE_WAIT: Duration = Duration::from_secs(3);
+/// Searches of the trail by visitors at one time: one reader is left for the figures.
+pub const TRAIL_SEARCHES: usize = STORE_READERS as usize - 1;
+/// A visitor waits so long for their turn to search the trail.
+pub const TRAIL_TURN_WAIT: Duration = Duration::from_secs(5);
+/// Whoever got no turn is asked to come back after this: a search takes far less.
+pub const TRAIL_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Messages that one page of the trail looks at when no index helps; the page then says where to go on.
 /// Some 50 ms of work.
 pub const TRAIL_SCAN_MESSAGES: u32 = 30_000;

@@ -64,7 +64,11 @@ pub(super) async fn page(
     Path(id): Path<String>,
 ) -> Page {
     let id: MessageId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let trail = context.store.trail_of(id).await?;
+    let trail = context.search(
+        &visitor,
+        move |store| async move { store.trail_of(id).await },
+    );
+    let trail = trail.await?;
     let now = Timestamp::now();
     let of_message = QueueFilter {
         message_id: Some(id),

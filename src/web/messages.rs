@@ -82,7 +82,7 @@ pub(super) async fn page(
     search: Result<Query<Search>, QueryRejection>,
 ) -> Result<Response, PageError> {
     let Query(search) = search?;
-    let mut template = empty(&context, visitor, &search);
+    let mut template = empty(&context, visitor.clone(), &search);
     let (filter, before) = match search.read() {
         Ok(read) => read,
         Err(problems) => {
@@ -97,15 +97,21 @@ pub(super) async fn page(
         }
     };
     if let Some(id) = only_id(&filter) {
-        let trail = context.store.trail_of(id).await?;
+        let trail = context.search(
+            &visitor,
+            move |store| async move { store.trail_of(id).await },
+        );
+        let trail = trail.await?;
         if trail.answered.is_some() || !trail.events.is_empty() {
             return Ok(Redirect::to(&format!("/messages/{id}")).into_response());
         }
     }
-    let page = context
-        .store
-        .messages_page(&filter, before, limits::PAGE_ITEMS)
-        .await?;
+    let wanted = filter.clone();
+    let page = context.search(&visitor, move |store| async move {
+        let limit = limits::PAGE_ITEMS;
+        store.messages_page(&wanted, before, limit).await
+    });
+    let page = page.await?;
     template.found = found(page, &search, &filter);
     Ok(render(&template)?.into_response())
 }

@@ -147,6 +147,7 @@ impl Face {
                 smtp: vec![LOOPBACK.parse().expect("an address")],
                 web: LOOPBACK.parse().expect("an address"),
             },
+            turns: super::Turns::default(),
             live_feed: Arc::default(),
             next_hops: Box::new(next_hops),
             readiness: Box::new(move || readiness),

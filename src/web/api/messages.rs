@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -10,6 +11,7 @@ use super::{Pairs, Problem};
 use crate::message::MessageId;
 use crate::store::{MessageFilter, MessagesPage, TrailOfMessage};
 use crate::web::Context;
+use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 
 /// Messages, the newest first: `limit`, and `cursor` with what the page before gave as `next`;
@@ -23,10 +25,15 @@ use crate::web::error::ApiError;
         ("limit" = Option<u32>, Query, description = "Messages of the page, 100 unless said, 1000 at most"),
         MessageFilter,
     ),
-    responses((status = 200, body = MessagesPage), (status = 400, body = Problem)),
+    responses(
+        (status = 200, body = MessagesPage),
+        (status = 400, body = Problem),
+        (status = 503, body = Problem, description = "Each token searches the trail once at a time; this one waited too long"),
+    ),
 )]
 pub(in crate::web) async fn list(
     State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<MessagesPage>, ApiError> {
     let mut pairs = Pairs::read(query)?;
@@ -39,8 +46,10 @@ pub(in crate::web) async fn list(
         None => None,
     };
     let filter: MessageFilter = pairs.into_filter()?;
-    let page = context.store.messages_page(&filter, cursor, limit).await?;
-    Ok(Json(page))
+    let page = context.search(&visitor, move |store| async move {
+        store.messages_page(&filter, cursor, limit).await
+    });
+    Ok(Json(page.await?))
 }
 
 /// Everything that happened to one message.
@@ -53,10 +62,15 @@ pub(in crate::web) async fn list(
 )]
 pub(in crate::web) async fn trail(
     State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Result<Json<TrailOfMessage>, ApiError> {
     let id: MessageId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let trail = context.store.trail_of(id).await?;
+    let trail = context.search(
+        &visitor,
+        move |store| async move { store.trail_of(id).await },
+    );
+    let trail = trail.await?;
     if trail.answered.is_none() && trail.events.is_empty() {
         return Err(ApiError::NotFound);
     }

@@ -161,12 +161,13 @@ pub(in crate::web) struct WithTrail {
 )]
 pub(in crate::web) async fn show(
     State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Result<Json<WithTrail>, ApiError> {
     let row = row_id(&id)?;
     let found = context.store.queued_recipient(row).await?;
     let recipient = found.ok_or(ApiError::NotFound)?;
-    let trail = events_of(&context, &recipient).await?;
+    let trail = events_of(&context, &visitor, &recipient).await?;
     Ok(Json(WithTrail { recipient, trail }))
 }
 
@@ -178,9 +179,15 @@ pub(in crate::web) fn row_id(text: &str) -> Result<RowId, ApiError> {
 /// What happened to the recipient, in order.
 pub(in crate::web) async fn events_of(
     context: &Context,
+    visitor: &Visitor,
     recipient: &QueuedRecipient,
 ) -> Result<Vec<TrailEvent>, ApiError> {
-    let mut trail = context.store.trail_of(recipient.item.message_id).await?;
+    let id = recipient.item.message_id;
+    let trail = context.search(
+        visitor,
+        move |store| async move { store.trail_of(id).await },
+    );
+    let mut trail = trail.await?;
     trail
         .events
         .retain(|event| event.recipient == recipient.item.recipient);

@@ -63,7 +63,7 @@ pub(in crate::web) async fn recipient(
     Path(id): Path<String>,
 ) -> Page {
     let found = found(&context, &id).await?;
-    let mut events = events_of(&context, &found).await?;
+    let mut events = events_of(&context, &visitor, &found).await?;
     let earlier = events.len().saturating_sub(limits::EVENTS_SHOWN);
     events.drain(..earlier);
     let frame = Frame::new(
