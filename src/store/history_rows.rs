@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::{IntoParams, ToSchema};
 
+use super::filter::plain;
 use crate::message::MessageId;
 
 /// Which messages of the trail are meant. Every part narrows. Sender and recipient match as a whole,
-/// or from the beginning when they end in `*`, and ignore the case of ASCII letters.
+/// or from the beginning when they end in `*`, and ignore the case of ASCII letters. No text has control
+/// characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
@@ -143,10 +145,11 @@ pub struct TrailEvent {
 
 /// A blank text, as an empty field of a form sends it, is none.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text
-        .map(|text| text.trim().to_owned())
-        .filter(|text| !text.is_empty()))
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let wanted = plain(&text).map_err(de::Error::custom)?;
+    Ok(Some(wanted.to_owned()).filter(|wanted| !wanted.is_empty()))
 }
 
 fn message_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MessageId>, D::Error> {

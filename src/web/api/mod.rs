@@ -114,6 +114,18 @@ impl Pairs {
         }
     }
 
+    /// The same without blank texts, as the empty fields of a form send them: they ask for nothing.
+    pub(in crate::web) fn without_blanks(mut self) -> Self {
+        let is_blank = |text: &str| text.chars().all(|character| character == ' ');
+        for value in self.0.values_mut() {
+            if value.as_str().is_some_and(is_blank) {
+                // The name stays: it must still be one that the filter knows.
+                *value = Value::Null;
+            }
+        }
+        self
+    }
+
     /// What is left as a filter.
     pub(in crate::web) fn into_filter<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         serde_json::from_value(Value::Object(self.0))

@@ -54,7 +54,7 @@ pub(in crate::web) async fn list(
         offset: pairs.take_number("offset")?.unwrap_or(0),
         limit: pairs.take_limit()?,
     };
-    let filter: QueueFilter = pairs.into_filter()?;
+    let filter: QueueFilter = pairs.without_blanks().into_filter()?;
     let found = context.store.queue_page(&filter, page, Timestamp::now());
     Ok(Json(found.await?))
 }
