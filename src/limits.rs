@@ -288,8 +288,8 @@ pub const TRAIL_SCAN_MESSAGES: u32 = 30_000;
 pub const TRAIL_CANDIDATES: u32 = 4_000;
 /// Recipients that the trail's listing shows of one message; the message's own page shows all.
 pub const TRAIL_RECIPIENTS_SHOWN: usize = 10;
-/// Events of one message that its page shows.
-pub const TRAIL_EVENTS_SHOWN: i64 = 10_000;
+/// Events on one page of a message's story: of each of a hundred recipients the newest 20. Some 300 KB.
+pub const TRAIL_EVENTS_SHOWN: usize = 2_000;
 /// Messages that one transaction prunes.
 pub const PRUNE_CHUNK: i64 = 2_000;
 /// Transactions of one round of pruning; what is left waits for the next round.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::testing::{Scene, answered, attempted, mailbox, time};
-use super::super::{MessageFilter, MessagesPage};
+use super::super::{MessageFilter, MessagesPage, StoryPart};
 use crate::limits;
 use crate::message::trail::{Answered, Attempted, Event, Noted, TrailEntry};
 use crate::message::words::OutcomeKind;
@@ -275,7 +275,11 @@ async fn a_listing_does_not_read_all_that_happened() {
 #[tokio::test]
 async fn the_trail_of_a_message_is_whole_and_in_order() {
     let scene = scene().await;
-    let trail = scene.store.trail_of(id(3)).await.expect("readable");
+    let trail = scene
+        .store
+        .trail_of(id(3), &StoryPart::default())
+        .await
+        .expect("readable");
     let trail = serde_json::to_value(&trail).expect("JSON");
     let event = json!({
         "at": "2027-01-15T08:00:03Z", "recipient": "bert@example.net", "what": "refused",
@@ -288,7 +292,11 @@ async fn the_trail_of_a_message_is_whole_and_in_order() {
     assert_eq!(trail["answered"]["reasons"], json!(["over_threshold"]));
     assert_eq!(trail["answered"]["acknowledged_seconds"], 0.0015);
     assert_eq!(trail["answered"]["code"], 250);
-    let in_one_row = scene.store.trail_of(id(4)).await.expect("readable");
+    let in_one_row = scene
+        .store
+        .trail_of(id(4), &StoryPart::default())
+        .await
+        .expect("readable");
     let in_one_row = serde_json::to_value(&in_one_row).expect("JSON");
     let event = json!([{
         "at": "2027-01-15T08:00:04Z", "recipient": "Carl@example.net", "what": "delivered",
@@ -296,7 +304,11 @@ async fn the_trail_of_a_message_is_whole_and_in_order() {
         "peer": "192.0.2.25:25", "tls": false, "took_seconds": 0.002,
     }]);
     assert_eq!(in_one_row["events"], event);
-    let unknown = scene.store.trail_of(id(99)).await.expect("readable");
+    let unknown = scene
+        .store
+        .trail_of(id(99), &StoryPart::default())
+        .await
+        .expect("readable");
     assert_eq!((unknown.answered, unknown.events.len()), (None, 0));
 }
 
@@ -310,7 +322,11 @@ async fn the_trail_goes_on_after_a_restart() {
         .append_trail(vec![again])
         .await
         .expect("appended");
-    let trail = scene.store.trail_of(id(2)).await.expect("readable");
+    let trail = scene
+        .store
+        .trail_of(id(2), &StoryPart::default())
+        .await
+        .expect("readable");
     let what: Vec<_> = trail
         .events
         .iter()

@@ -17,7 +17,7 @@ use super::story::Fate;
 use super::{Context, wording};
 use crate::limits;
 use crate::message::MessageId;
-use crate::store::{LatestEvent, MessageFilter, MessageItem, MessagesPage};
+use crate::store::{LatestEvent, MessageFilter, MessageItem, MessagesPage, is_like};
 
 /// Recipients that a row shows; the message's page shows all.
 const RECIPIENTS_SHOWN: usize = 3;
@@ -97,12 +97,11 @@ pub(super) async fn page(
         }
     };
     if let Some(id) = only_id(&filter) {
-        let trail = context.search(
+        let known = context.search(
             &visitor,
-            move |store| async move { store.trail_of(id).await },
+            move |store| async move { store.is_in_trail(id).await },
         );
-        let trail = trail.await?;
-        if trail.answered.is_some() || !trail.events.is_empty() {
+        if known.await? {
             return Ok(Redirect::to(&format!("/messages/{id}")).into_response());
         }
     }
@@ -216,15 +215,6 @@ fn row(item: MessageItem, filter: &MessageFilter) -> Row {
         is_taken: answered.code / 100 == 2,
         reply: answered.reply,
         acknowledged: wording::latency(Some(answered.acknowledged_seconds)),
-    }
-}
-
-/// As the search compares: the whole address or its beginning, without the case of ASCII letters.
-fn is_like(address: &str, wanted: &str) -> bool {
-    let (address, wanted) = (address.to_ascii_lowercase(), wanted.to_ascii_lowercase());
-    match wanted.strip_suffix('*') {
-        Some(beginning) => address.starts_with(beginning),
-        None => address == wanted,
     }
 }
 

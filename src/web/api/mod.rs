@@ -87,7 +87,11 @@ impl Pairs {
 
     /// How many items a page is to have.
     fn take_limit(&mut self) -> Result<u32, ApiError> {
-        let most = limits::PAGE_ITEMS_MAX;
+        self.take_limit_up_to(limits::PAGE_ITEMS_MAX)
+    }
+
+    /// The same where a page has at most `most`.
+    fn take_limit_up_to(&mut self, most: u32) -> Result<u32, ApiError> {
         match self.take_number("limit")? {
             None => Ok(limits::PAGE_ITEMS),
             Some(limit) => u32::try_from(limit)

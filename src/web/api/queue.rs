@@ -19,7 +19,7 @@ use crate::message::RowId;
 use crate::queue::Action;
 use crate::store::{
     AGE_BOUNDS_SECONDS, AgeRow, Destinations, OtherDestinations, QueueFilter, QueueOrder,
-    QueuePage, QueuePageRequest, QueuedRecipient, TrailEvent,
+    QueuePage, QueuePageRequest, QueuedRecipient, RecipientStory, TrailEvent,
 };
 use crate::web::Context;
 use crate::web::access::Visitor;
@@ -139,16 +139,19 @@ pub(in crate::web) async fn act(
     })
 }
 
-/// One recipient with its envelope and everything that happened to it.
+/// One recipient with its envelope and what happened to it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = QueuedRecipientWithTrail)]
 pub(in crate::web) struct WithTrail {
     #[serde(flatten)]
     recipient: QueuedRecipient,
+    /// The newest 500 events, in the order of time.
     trail: Vec<TrailEvent>,
+    /// There are earlier ones.
+    trail_is_shortened: bool,
 }
 
-/// One recipient that waits, with its envelope and everything that happened to it.
+/// One recipient that waits, with its envelope and what happened to it.
 #[utoipa::path(
     get,
     path = "/api/v1/queue/{id}",
@@ -167,8 +170,12 @@ pub(in crate::web) async fn show(
     let row = row_id(&id)?;
     let found = context.store.queued_recipient(row).await?;
     let recipient = found.ok_or(ApiError::NotFound)?;
-    let trail = events_of(&context, &visitor, &recipient).await?;
-    Ok(Json(WithTrail { recipient, trail }))
+    let story = story_of(&context, &visitor, &recipient).await?;
+    Ok(Json(WithTrail {
+        recipient,
+        trail: story.events,
+        trail_is_shortened: story.is_shortened,
+    }))
 }
 
 /// A row's id in a path; what is none is nowhere.
@@ -176,22 +183,18 @@ pub(in crate::web) fn row_id(text: &str) -> Result<RowId, ApiError> {
     text.parse().map(RowId).map_err(|_| ApiError::NotFound)
 }
 
-/// What happened to the recipient, in order.
-pub(in crate::web) async fn events_of(
+/// What happened to the recipient.
+pub(in crate::web) async fn story_of(
     context: &Context,
     visitor: &Visitor,
     recipient: &QueuedRecipient,
-) -> Result<Vec<TrailEvent>, ApiError> {
-    let id = recipient.item.message_id;
-    let trail = context.search(
-        visitor,
-        move |store| async move { store.trail_of(id).await },
-    );
-    let mut trail = trail.await?;
-    trail
-        .events
-        .retain(|event| event.recipient == recipient.item.recipient);
-    Ok(trail.events)
+) -> Result<RecipientStory, ApiError> {
+    let message = recipient.item.message_id;
+    let recipient = recipient.item.recipient.clone();
+    let story = context.search(visitor, move |store| async move {
+        store.story_of(message, &recipient).await
+    });
+    story.await
 }
 
 /// The table destination × age.
