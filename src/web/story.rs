@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::wording;
 use crate::message::trail::Event;
-use crate::store::{AnsweredRow, QueueItem, TrailEvent, TrailOfMessage};
+use crate::store::{QueueItem, TrailEvent, TrailOfMessage};
 
 pub(super) use fate::Fate;
 pub(super) use sentence::{Mood, Sentence};
