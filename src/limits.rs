@@ -274,6 +274,12 @@ pub const TRAIL_CHUNK_EVENTS: u64 = 16_384;
 pub const TRAIL_CHUNKS_COUNTED: u64 = 16;
 /// The size of the trail is known within this, or the page that shows it does without.
 pub const TRAIL_SIZE_WAIT: Duration = Duration::from_secs(3);
+/// Searches of the trail by visitors at one time: one reader is left for the figures.
+pub const TRAIL_SEARCHES: usize = STORE_READERS as usize - 1;
+/// A visitor waits so long for their turn to search the trail.
+pub const TRAIL_TURN_WAIT: Duration = Duration::from_secs(5);
+/// Whoever got no turn is asked to come back after this: a search takes far less.
+pub const TRAIL_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Messages that one page of the trail looks at when no index helps; the page then says where to go on.
 /// Some 20 ms of work.
 pub const TRAIL_SCAN_MESSAGES: u32 = 20_000;
@@ -294,14 +300,10 @@ pub const TRAIL_ROUND_ENTRIES: u32 = 1_000;
 pub const TRAIL_RECIPIENTS_CHECKED: u32 = 20_000;
 /// Recipients of one message that are few.
 pub const TRAIL_RECIPIENTS_FEW: u32 = 10;
-/// The last events of one message that the trail's listing knows; the message's own page shows
-/// [`TRAIL_EVENTS_SHOWN`]. Three for each recipient that the listing shows; a page of messages with a thousand
-/// recipients each takes seconds when it looks at all of them.
-pub const TRAIL_EVENTS_LISTED: u32 = 32;
 /// Recipients that the trail's listing shows of one message; the message's own page shows all.
 pub const TRAIL_RECIPIENTS_SHOWN: usize = 10;
-/// Events of one message that its page shows.
-pub const TRAIL_EVENTS_SHOWN: i64 = 10_000;
+/// Events on one page of a message's story: of each of a hundred recipients the newest 20. Some 300 KB.
+pub const TRAIL_EVENTS_SHOWN: usize = 2_000;
 /// Messages that one transaction prunes.
 pub const PRUNE_CHUNK: i64 = 2_000;
 /// Transactions of one round of pruning; what is left waits for the next round.

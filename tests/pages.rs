@@ -344,6 +344,41 @@ async fn what_strangers_write_stays_text() {
     browser.quit().await;
 }
 
+/// How far the elements that a selector finds reach beyond the window at its right, in pixels.
+async fn out_of_sight(browser: &Browser, selector: &str) -> Vec<i64> {
+    let script = format!(
+        "return [...document.querySelectorAll('{selector}')].map(element =>
+             Math.max(0, Math.ceil(element.getBoundingClientRect().right - window.innerWidth)))"
+    );
+    let found = browser.driver.execute(script, Vec::new()).await.unwrap();
+    found.convert().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_it_arrived_is_seen_on_a_telephone() {
+    let words = "450 4.2.1 Mailbox busy, and many words about why and for how long it will be";
+    let later = Answer::say(words);
+    let sink = RawSink::start(Script::accepting().any_recipient(later)).await;
+    let (appliance, browser) = administered(&sink).await;
+    let recipient = format!("<{}@a-long-name-of-a-domain.example.net>", "r".repeat(40));
+    let sender = format!("<{}@a-long-name-of-a-domain.example.org>", "s".repeat(40));
+    send(&appliance, &sender, &[&recipient], &messages::small("one")).await;
+    appliance.trail("outcome=queued", |_| true).await;
+    for width in [360, 768, 1_280] {
+        browser.width(width).await;
+        browser.open("/messages").await;
+        for part in [".trail .tag", ".trail .words span", ".trail .address span"] {
+            let beyond = out_of_sight(&browser, part).await;
+            assert!(!beyond.is_empty(), "{part} is there at {width}");
+            assert!(
+                beyond.iter().all(|pixels| *pixels == 0),
+                "{part} at {width}: {beyond:?}"
+            );
+        }
+    }
+    browser.quit().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_sees_and_cannot_touch() {
     let sink = later().await;

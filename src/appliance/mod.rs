@@ -84,6 +84,7 @@ impl Appliance {
             delivery: Arc::clone(&engine.delivery),
             is_exposed: !addresses.web.ip().is_loopback(),
             addresses,
+            turns: web::Turns::default(),
             live_feed: Arc::default(),
             next_hops: Box::new(move || figures.next_hops()),
             readiness: Box::new(readiness(engine.store.clone(), front.clone())),

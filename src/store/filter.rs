@@ -15,9 +15,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::message::{MessageId, RowState};
 
-/// Every part narrows; without parts all rows are meant. A blank text, as an empty field of a form
-/// sends it, is no part. Texts match anywhere and ignore the case of ASCII letters; one that ends in
-/// `*` matches from the beginning.
+/// Every part narrows; without parts all rows are meant. A part that would not narrow, a blank text or
+/// `*` alone, is refused: in a bulk action it would mean all where somebody meant some. Texts match
+/// anywhere and ignore the case of ASCII letters; one that ends in `*` matches from the beginning. No
+/// text has control characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
@@ -131,9 +132,14 @@ fn push_state(query: &mut QueryBuilder<Sqlite>, state: RowState) {
     query.push(")");
 }
 
-/// `column` holds `text`, or begins with it when it ends in `*`.
+/// `column` holds `text`, or begins with it when it ends in `*`. What has a NUL is found nowhere: SQLite
+/// would take the pattern to end there.
 pub(super) fn push_like(query: &mut QueryBuilder<Sqlite>, column: &str, text: Option<&str>) {
     let Some(text) = text else { return };
+    if text.contains('\0') {
+        query.push(" AND FALSE");
+        return;
+    }
     let (anywhere, text) = match text.strip_suffix('*') {
         Some(prefix) => ("", prefix),
         None => ("%", text),
@@ -159,11 +165,29 @@ fn earlier(now: Timestamp, seconds: u64) -> Timestamp {
     now.checked_sub(ago).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// What a text asks for: without the blanks around it, and without control characters, which stand in
+/// nothing that is looked for.
+pub(super) fn plain(text: &str) -> Result<&str, String> {
+    let wanted = text.trim();
+    // Some control characters count as blanks; alone they are none.
+    let looked_at = if wanted.is_empty() { text } else { wanted };
+    if looked_at.chars().any(char::is_control) {
+        let shown = text.escape_debug();
+        return Err(format!("“{shown}” has a control character"));
+    }
+    Ok(wanted)
+}
+
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text
-        .map(|text| text.trim().to_owned())
-        .filter(|text| !text.is_empty()))
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    match plain(&text).map_err(Error::custom)? {
+        "" | "*" => Err(Error::custom(format!(
+            "“{text}” would mean all: leave it out"
+        ))),
+        wanted => Ok(Some(wanted.to_owned())),
+    }
 }
 
 fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RowState>, D::Error> {
@@ -201,10 +225,7 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::
         }
 
         fn visit_str<E: Error>(self, digits: &str) -> Result<Option<u64>, E> {
-            match digits.trim() {
-                "" => Ok(None),
-                digits => digits.parse().map(Some).map_err(E::custom),
-            }
+            digits.trim().parse().map(Some).map_err(E::custom)
         }
 
         fn visit_unit<E: Error>(self) -> Result<Option<u64>, E> {
@@ -232,9 +253,9 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn json_and_blank_fields_are_read() {
+    fn json_is_read() {
         let filter: QueueFilter = serde_json::from_value(json!({
-            "state": "held", "sender": " a@b ", "recipient": "",
+            "state": "held", "sender": " a@b ", "recipient": null,
             "older_than_seconds": 60, "younger_than_seconds": "7200", "message_id": "0000000000011",
         }))
         .expect("a filter");
@@ -255,8 +276,8 @@ mod tests {
                 "younger_than_seconds": 7_200, "message_id": "0000000000011",
             })
         );
-        let blank = json!({"state": "", "older_than_seconds": "", "message_id": null});
-        let filter: QueueFilter = serde_json::from_value(blank).expect("a filter");
+        let nothing = json!({"state": null, "older_than_seconds": null, "message_id": null});
+        let filter: QueueFilter = serde_json::from_value(nothing).expect("a filter");
         assert!(filter.is_empty());
     }
 
@@ -268,6 +289,18 @@ mod tests {
             json!({"older_than_seconds": -1}),
             json!({"older_than_seconds": "soon"}),
             json!({"message_id": "x"}),
+            json!({"sender": "\u{0}"}),
+            json!({"recipient": "anna\u{0}@example.org"}),
+            json!({"last_reply": "451\n4.3.0"}),
+            json!({"next_hop": "\u{85}"}),
+            json!({"destination": " "}),
+            json!({"sender": ""}),
+            json!({"sender": "*"}),
+            json!({"recipient": " * "}),
+            json!({"reason": "*"}),
+            json!({"state": ""}),
+            json!({"message_id": ""}),
+            json!({"older_than_seconds": ""}),
         ] {
             let read = serde_json::from_value::<QueueFilter>(wrong.clone());
             assert!(read.is_err(), "{wrong}");

@@ -1,62 +1,56 @@
-//! Reading the trail: what became of a message, and what the minutes sum up.
+//! Reading the trail: what happened last to the recipients of messages, and what the minutes sum up.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::Store;
-use super::columns::{count, integer, number, optional_number, optional_text, text, time};
+use super::columns::{count, integer, number, optional_text, text, time};
 use super::error::ReadError;
-use super::history_rows::{AnsweredRow, LatestEvent, MessageItem, TrailEvent, TrailOfMessage};
+use super::history_rows::{AnsweredRow, LatestEvent, MessageItem};
 use super::queue_write::json;
 use crate::limits;
 use crate::message::MessageId;
 
+/// The newest events of the first `?2` recipients of the messages whose ids are `?1`, as JSON: a few
+/// seeks for each recipient, however many events there are. The last written one counts, since a clock may
+/// have been set back. Most messages have no events: their own row tells it.
+const LATEST: &str = "
+    WITH RECURSIVE told (message, place, recipient) AS (
+        SELECT value, 1, (SELECT recipient FROM events WHERE message = value
+                          ORDER BY recipient LIMIT 1)
+        FROM json_each(?1)
+        UNION ALL
+        SELECT told.message, place + 1, (SELECT e.recipient FROM events AS e
+                                         WHERE e.message = told.message AND e.recipient > told.recipient
+                                         ORDER BY e.recipient LIMIT 1)
+        FROM told WHERE told.recipient IS NOT NULL AND place < ?2
+    )
+    SELECT e.message AS message, told.place AS place, e.recipient, e.what, e.at, e.words
+    FROM told CROSS JOIN events AS e
+    ON e.message = told.message AND e.recipient = told.recipient
+    AND (e.chunk, e.number) = (SELECT newest.chunk, newest.number FROM events AS newest
+                               WHERE newest.message = told.message
+                               AND newest.recipient = told.recipient
+                               ORDER BY newest.chunk DESC, newest.number DESC LIMIT 1)
+    UNION ALL
+    SELECT id, 0, recipient, 'delivered', delivered_at, words FROM messages
+    WHERE id IN (SELECT value FROM json_each(?1)) AND recipient IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM events WHERE message = messages.id)
+    ORDER BY message, place";
+
 impl Store {
-    /// The last event of the first recipients of each message, among those that its last
-    /// [`limits::TRAIL_EVENTS_LISTED`] events tell of.
+    /// The last event of the first recipients of each message.
     pub(super) async fn with_latest(
         &self,
         answered: Vec<AnsweredRow>,
     ) -> Result<Vec<MessageItem>, ReadError> {
         let ids: Vec<i64> = answered.iter().map(|row| row.message_id.as_i64()).collect();
-        let rows = sqlx::query(
-            "SELECT message, recipient, what, at, words FROM (
-                 SELECT *,
-                        row_number() OVER (PARTITION BY message, recipient
-                                           ORDER BY at DESC, chunk DESC, number DESC) AS recent,
-                        dense_rank() OVER (PARTITION BY message ORDER BY recipient) AS place
-                 FROM (
-                     SELECT e.message, e.chunk, e.number, e.at, e.recipient, e.what, e.words
-                     FROM json_each(?1) AS listed CROSS JOIN events AS e
-                     ON e.message = listed.value AND (e.chunk, e.number) IN (
-                         SELECT l.chunk, l.number FROM events AS l WHERE l.message = listed.value
-                         ORDER BY l.chunk DESC, l.number DESC LIMIT ?3)
-                     UNION ALL
-                     SELECT id, chunk, -1, delivered_at, recipient, 'delivered', words
-                     FROM messages
-                     WHERE id IN (SELECT value FROM json_each(?1)) AND recipient IS NOT NULL
-                 )) WHERE recent = 1 AND place <= ?2 ORDER BY message, place",
-        )
-        .bind(json(&ids)?)
-        .bind(integer(limits::TRAIL_RECIPIENTS_SHOWN as u64))
-        .bind(limits::TRAIL_EVENTS_LISTED)
-        .fetch_all(&self.shared.history.readers)
-        .await?;
+        let events = self.latest(&ids, limits::TRAIL_RECIPIENTS_SHOWN).await?;
         let mut latest: HashMap<i64, Vec<LatestEvent>> = HashMap::new();
-        for row in &rows {
-            let event = LatestEvent {
-                recipient: text(row, "recipient"),
-                what: text(row, "what"),
-                at: time(row, "at"),
-                words: text(row, "words"),
-            };
-            latest
-                .entry(number(row, "message"))
-                .or_default()
-                .push(event);
+        for (message, event) in events {
+            latest.entry(message).or_default().push(event);
         }
         let item = |answered: AnsweredRow| MessageItem {
             latest: latest
@@ -67,34 +61,26 @@ impl Store {
         Ok(answered.into_iter().map(item).collect())
     }
 
-    /// Everything that is known of one message, its first [`limits::TRAIL_EVENTS_SHOWN`] events.
-    ///
-    /// # Errors
-    /// When the trail cannot be read.
-    pub async fn trail_of(&self, message: MessageId) -> Result<TrailOfMessage, ReadError> {
-        let readers = &self.shared.history.readers;
-        let row = sqlx::query("SELECT * FROM messages WHERE id = ?")
-            .bind(message.as_i64())
-            .fetch_optional(readers)
+    /// The last event of each of the first `most` recipients of these messages, in the order of their
+    /// addresses.
+    pub(super) async fn latest(
+        &self,
+        messages: &[i64],
+        most: usize,
+    ) -> Result<Vec<(i64, LatestEvent)>, ReadError> {
+        let rows = sqlx::query(LATEST)
+            .bind(json(messages)?)
+            .bind(integer(most as u64))
+            .fetch_all(&self.shared.history.readers)
             .await?;
-        // The event that a message's own row tells comes before those with numbers.
-        let events = sqlx::query(
-            "SELECT message, chunk, number, at, recipient, what, words, next_hop, peer, tls, took_micros
-             FROM events WHERE message = ?1
-             UNION ALL
-             SELECT id, chunk, -1, delivered_at, recipient, 'delivered', words, next_hop, peer, tls,
-                    took_micros
-             FROM messages WHERE id = ?1 AND recipient IS NOT NULL
-             ORDER BY at, chunk, number LIMIT ?2",
-        )
-        .bind(message.as_i64())
-        .bind(limits::TRAIL_EVENTS_SHOWN)
-        .fetch_all(readers)
-        .await?;
-        Ok(TrailOfMessage {
-            answered: row.as_ref().map(answered),
-            events: events.iter().map(event).collect(),
-        })
+        let latest = |row: &SqliteRow| LatestEvent {
+            recipient: text(row, "recipient"),
+            what: text(row, "what"),
+            at: time(row, "at"),
+            words: text(row, "words"),
+        };
+        let pair = |row: &SqliteRow| (number(row, "message"), latest(row));
+        Ok(rows.iter().map(pair).collect())
     }
 
     /// The figures of these minutes, counted since 1970, in order; a minute without figures is left out.
@@ -157,20 +143,8 @@ pub(super) fn answered(row: &SqliteRow) -> AnsweredRow {
     }
 }
 
-fn event(row: &SqliteRow) -> TrailEvent {
-    TrailEvent {
-        at: time(row, "at"),
-        recipient: text(row, "recipient"),
-        what: text(row, "what"),
-        words: text(row, "words"),
-        next_hop: optional_text(row, "next_hop"),
-        peer: optional_text(row, "peer"),
-        tls: row.try_get("tls").ok().flatten(),
-        took_seconds: optional_number(row, "took_micros").map(seconds),
-    }
-}
-
-fn seconds(micros: i64) -> f64 {
+/// A duration as the API says it.
+pub(super) fn seconds(micros: i64) -> f64 {
     // Exact up to 2⁵³ microseconds, which is 285 years.
     micros as f64 / 1_000_000.0
 }

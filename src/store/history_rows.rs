@@ -1,13 +1,18 @@
 //! The trail as it is read: what was asked for, and what was found.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::{IntoParams, ToSchema};
 
+use super::filter::plain;
+use crate::limits;
 use crate::message::MessageId;
 
 /// Which messages of the trail are meant. Every part narrows. Sender and recipient match as a whole,
-/// or from the beginning when they end in `*`, and ignore the case of ASCII letters.
+/// or from the beginning when they end in `*`, and ignore the case of ASCII letters. No text has control
+/// characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
@@ -61,8 +66,7 @@ pub struct MessageItem {
     /// How it was answered.
     #[serde(flatten)]
     pub answered: AnsweredRow,
-    /// The last event of each recipient, of the first [`crate::limits::TRAIL_RECIPIENTS_SHOWN`] among
-    /// those that the last [`crate::limits::TRAIL_EVENTS_LISTED`] events tell of.
+    /// The last event of each recipient, of the first [`crate::limits::TRAIL_RECIPIENTS_SHOWN`].
     pub latest: Vec<LatestEvent>,
 }
 
@@ -112,13 +116,80 @@ pub struct LatestEvent {
     pub words: String,
 }
 
-/// The whole history of one message.
+/// Which recipients of a message are meant; all of them unless said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct StoryFilter {
+    /// This one, or those that begin so when it ends in `*`; the case of ASCII letters is ignored.
+    #[serde(deserialize_with = "text")]
+    pub recipient: Option<String>,
+}
+
+impl StoryFilter {
+    /// Whether this recipient is one of them.
+    #[must_use]
+    pub fn means(&self, recipient: &str) -> bool {
+        let wanted = self.recipient.as_ref();
+        wanted.is_none_or(|wanted| is_like(recipient, wanted))
+    }
+}
+
+/// `address` is what was asked for, or begins with it when that ends in `*`, without the case of ASCII
+/// letters: as searches compare.
+#[must_use]
+pub fn is_like(address: &str, wanted: &str) -> bool {
+    let (address, wanted) = (address.to_ascii_lowercase(), wanted.to_ascii_lowercase());
+    match wanted.strip_suffix('*') {
+        Some(beginning) => address.starts_with(beginning),
+        None => address == wanted,
+    }
+}
+
+/// Which recipients of a message are told of, in the order of their addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoryPart {
+    /// Those that are meant.
+    pub filter: StoryFilter,
+    /// Recipients before the page.
+    pub offset: u64,
+    /// Recipients of the page, at most [`limits::PAGE_ITEMS`].
+    pub limit: u32,
+}
+
+impl Default for StoryPart {
+    fn default() -> Self {
+        Self {
+            filter: StoryFilter::default(),
+            offset: 0,
+            limit: limits::PAGE_ITEMS,
+        }
+    }
+}
+
+/// The history of one message, told of some of its recipients.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TrailOfMessage {
     /// How it was answered; none for a report of our own, and for what was pruned.
     pub answered: Option<AnsweredRow>,
-    /// What happened since, in order.
+    /// Recipients that are meant, on all pages.
+    pub total: u64,
+    /// What happened last, and to how many of all its recipients.
+    pub ends: BTreeMap<String, u64>,
+    /// What happened to the recipients of this page since: in the order of their addresses, and to each
+    /// in the order of time. The newest events only: 500 of one recipient, 2,000 of a page.
     pub events: Vec<TrailEvent>,
+    /// Recipients of this page that have earlier events, too. Asked for alone more is told of them.
+    pub shortened: Vec<String>,
+}
+
+/// What happened to one recipient of a message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RecipientStory {
+    /// The newest events, in the order of time.
+    pub events: Vec<TrailEvent>,
+    /// There are earlier ones.
+    pub is_shortened: bool,
 }
 
 /// One event of a message's history.
@@ -144,10 +215,11 @@ pub struct TrailEvent {
 
 /// A blank text, as an empty field of a form sends it, is none.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text
-        .map(|text| text.trim().to_owned())
-        .filter(|text| !text.is_empty()))
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let wanted = plain(&text).map_err(de::Error::custom)?;
+    Ok(Some(wanted.to_owned()).filter(|wanted| !wanted.is_empty()))
 }
 
 fn message_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MessageId>, D::Error> {

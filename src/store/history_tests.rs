@@ -2,13 +2,15 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::testing::{Scene, answered, attempted, mailbox, time};
-use super::super::{MessageFilter, MessagesPage};
+use super::super::{MessageFilter, MessagesPage, StoryPart};
 use crate::limits;
 use crate::message::trail::{Answered, Attempted, Event, Noted, TrailEntry};
 use crate::message::words::OutcomeKind;
@@ -212,6 +214,64 @@ async fn a_listing_shows_what_happened_last() {
     assert_eq!(latest, expected);
 }
 
+/// About how much work SQLite has with the newest messages, in hundreds of its instructions.
+async fn work_of_a_listing(scene: &Scene) -> u64 {
+    let count = Arc::new(AtomicU64::new(0));
+    let mut readers = Vec::new();
+    for _ in 0..limits::STORE_READERS {
+        let reader = scene.store.shared.history.readers.acquire().await;
+        let mut reader = reader.expect("a reader");
+        let counter = Arc::clone(&count);
+        let mut handle = reader.lock_handle().await.expect("a handle");
+        handle.set_progress_handler(100, move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            true
+        });
+        drop(handle);
+        readers.push(reader);
+    }
+    drop(readers);
+    let filter = MessageFilter::default();
+    let page = scene.store.messages_page(&filter, None, 100).await;
+    let page = page.expect("readable");
+    assert_eq!(page.items[0].latest.len(), limits::TRAIL_RECIPIENTS_SHOWN);
+    count.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn a_listing_does_not_read_all_that_happened() {
+    let scene = Scene::new().await;
+    let recipient = |number: usize| format!("user{number:04}@example.net");
+    let round = |recipients: usize, outcome: OutcomeKind| {
+        let attempt = move |number| attempted_with(1, &recipient(number), outcome);
+        (0..recipients).map(attempt).collect::<Vec<TrailEntry>>()
+    };
+    let mut few = vec![answered(time(1))];
+    few.extend(round(20, OutcomeKind::Deferred));
+    scene.store.append_trail(few).await.expect("appended");
+    let before = work_of_a_listing(&scene).await;
+    for _ in 0..9 {
+        let more = round(limits::RECIPIENTS, OutcomeKind::Deferred);
+        scene.store.append_trail(more).await.expect("appended");
+    }
+    let last = round(1, OutcomeKind::Delivered);
+    scene.store.append_trail(last).await.expect("appended");
+    let after = work_of_a_listing(&scene).await;
+    assert!(
+        before > 0 && after <= 2 * before,
+        "{before} have become {after}"
+    );
+    let filter = MessageFilter::default();
+    let page = scene.store.messages_page(&filter, None, 1).await;
+    let latest = page.expect("readable").items.remove(0).latest;
+    let latest: Vec<(&str, &str)> = latest
+        .iter()
+        .map(|event| (event.recipient.as_str(), event.what.as_str()))
+        .collect();
+    assert_eq!(latest[0], ("user0000@example.net", "delivered"));
+    assert_eq!(latest[9], ("user0009@example.net", "deferred"));
+}
+
 #[tokio::test]
 async fn a_listing_knows_the_last_events_of_many() {
     let scene = Scene::new().await;
@@ -222,9 +282,7 @@ async fn a_listing_knows_the_last_events_of_many() {
         let mut entries: Vec<TrailEntry> = tried.collect();
         entries.push(answered(time(1)));
         scene.store.append_trail(entries).await.expect("appended");
-        // The first of those who were tried last.
-        let first = recipients.len() - limits::TRAIL_EVENTS_LISTED as usize;
-        let expected: Vec<(&str, &str)> = recipients[first..first + limits::TRAIL_RECIPIENTS_SHOWN]
+        let expected: Vec<(&str, &str)> = recipients[..limits::TRAIL_RECIPIENTS_SHOWN]
             .iter()
             .map(|recipient| (recipient.as_str(), outcome.as_str()))
             .collect();
@@ -242,7 +300,11 @@ async fn a_listing_knows_the_last_events_of_many() {
 #[tokio::test]
 async fn the_trail_of_a_message_is_whole_and_in_order() {
     let scene = scene().await;
-    let trail = scene.store.trail_of(id(3)).await.expect("readable");
+    let trail = scene
+        .store
+        .trail_of(id(3), &StoryPart::default())
+        .await
+        .expect("readable");
     let trail = serde_json::to_value(&trail).expect("JSON");
     let event = json!({
         "at": "2027-01-15T08:00:03Z", "recipient": "bert@example.net", "what": "refused",
@@ -255,7 +317,11 @@ async fn the_trail_of_a_message_is_whole_and_in_order() {
     assert_eq!(trail["answered"]["reasons"], json!(["over_threshold"]));
     assert_eq!(trail["answered"]["acknowledged_seconds"], 0.0015);
     assert_eq!(trail["answered"]["code"], 250);
-    let in_one_row = scene.store.trail_of(id(4)).await.expect("readable");
+    let in_one_row = scene
+        .store
+        .trail_of(id(4), &StoryPart::default())
+        .await
+        .expect("readable");
     let in_one_row = serde_json::to_value(&in_one_row).expect("JSON");
     let event = json!([{
         "at": "2027-01-15T08:00:04Z", "recipient": "Carl@example.net", "what": "delivered",
@@ -263,7 +329,11 @@ async fn the_trail_of_a_message_is_whole_and_in_order() {
         "peer": "192.0.2.25:25", "tls": false, "took_seconds": 0.002,
     }]);
     assert_eq!(in_one_row["events"], event);
-    let unknown = scene.store.trail_of(id(99)).await.expect("readable");
+    let unknown = scene
+        .store
+        .trail_of(id(99), &StoryPart::default())
+        .await
+        .expect("readable");
     assert_eq!((unknown.answered, unknown.events.len()), (None, 0));
 }
 
@@ -277,7 +347,11 @@ async fn the_trail_goes_on_after_a_restart() {
         .append_trail(vec![again])
         .await
         .expect("appended");
-    let trail = scene.store.trail_of(id(2)).await.expect("readable");
+    let trail = scene
+        .store
+        .trail_of(id(2), &StoryPart::default())
+        .await
+        .expect("readable");
     let what: Vec<_> = trail
         .events
         .iter()

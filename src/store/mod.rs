@@ -30,6 +30,7 @@ mod history_rows;
 mod history_search;
 mod history_size;
 mod history_source;
+mod history_story;
 mod history_walk;
 mod insert;
 mod load;
@@ -71,7 +72,8 @@ pub use error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
 pub use filter::QueueFilter;
 pub use history_prune::Pruned;
 pub use history_rows::{
-    AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, TrailEvent, TrailOfMessage,
+    AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, RecipientStory,
+    StoryFilter, StoryPart, TrailEvent, TrailOfMessage, is_like,
 };
 pub use history_size::TrailSize;
 pub use queue_choice::Choice;

@@ -1,5 +1,7 @@
 //! What the API answers when it cannot do what was asked: a status and `{"error": "…"}`.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, FormRejection, QueryRejection};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -44,6 +46,9 @@ pub(super) enum ApiError {
     /// Too many passwords are being set or checked, by whomever; a try in a moment may work.
     #[error(transparent)]
     Busy(#[from] Busy),
+    /// The visitor's turn to search the trail did not come in time; a try in a moment may work.
+    #[error("the trail is being searched by others, or by you elsewhere; try again in a moment")]
+    TrailIsBusy,
     /// The body exceeds the limit.
     #[error("the body is too large")]
     TooLarge,
@@ -68,18 +73,17 @@ impl ApiError {
             Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Busy(_) | Self::Trouble(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) | Self::TrailIsBusy | Self::Trouble(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     /// The fields of the header that go with the status.
     pub(super) fn header(&self) -> HeaderMap {
+        let retry_after = |wait: Duration| (header::RETRY_AFTER, wait.as_secs().into());
         let field = match self {
             Self::TokenNeeded => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            Self::Busy(_) => (
-                header::RETRY_AFTER,
-                limits::PASSWORD_RETRY_AFTER.as_secs().into(),
-            ),
+            Self::Busy(_) => retry_after(limits::PASSWORD_RETRY_AFTER),
+            Self::TrailIsBusy => retry_after(limits::TRAIL_RETRY_AFTER),
             _ => return HeaderMap::new(),
         };
         HeaderMap::from_iter([field])
@@ -187,10 +191,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_meets_no_place_for_a_password_is_told_when_to_come_back() {
+    fn whoever_meets_no_place_is_told_when_to_come_back() {
         for (error, status, retry_after) in [
             (AccountError::Busy(Busy).into(), 503, Some("5")),
             (SmtpLoginError::Busy(Busy).into(), 503, Some("5")),
+            (ApiError::TrailIsBusy, 503, Some("5")),
             (AccountError::TooManyAttempts.into(), 429, None),
             (ApiError::NotFound, 404, None),
         ] {

@@ -278,12 +278,16 @@ fn choice(
 }
 
 /// A text without blanks around it; none when nothing is left.
-fn typed(text: &str) -> Option<&str> {
-    Some(text.trim()).filter(|text| !text.is_empty())
+fn typed(text: &str) -> Result<Option<&str>, String> {
+    let typed = Some(text.trim()).filter(|text| !text.is_empty());
+    if typed.unwrap_or(text).chars().any(char::is_control) {
+        return Err("This has a control character.".to_owned());
+    }
+    Ok(typed)
 }
 
 fn address(text: &str) -> Result<Option<String>, String> {
-    let Some(text) = typed(text) else {
+    let Some(text) = typed(text)? else {
         return Ok(None);
     };
     if text.strip_suffix('*').unwrap_or(text).contains('*') {
@@ -293,7 +297,7 @@ fn address(text: &str) -> Result<Option<String>, String> {
 }
 
 fn word(text: &str, is_known: fn(&str) -> bool) -> Result<Option<String>, String> {
-    match typed(text) {
+    match typed(text)? {
         None => Ok(None),
         Some(text) if is_known(text) => Ok(Some(text.to_owned())),
         Some(text) => Err(format!("“{text}” is none of these.")),
@@ -309,14 +313,14 @@ fn is_reason(word: &str) -> bool {
 }
 
 fn message_id(text: &str) -> Result<Option<MessageId>, String> {
-    let read = typed(text).map(|text| text.parse());
+    let read = typed(text)?.map(|text| text.parse());
     read.transpose()
         .map_err(|_| "A message id has 13 letters and digits.".to_owned())
 }
 
 /// In the form in which the trail holds it.
 fn client_address(text: &str) -> Result<Option<String>, String> {
-    let read = typed(text).map(|text| text.parse::<IpAddr>());
+    let read = typed(text)?.map(|text| text.parse::<IpAddr>());
     let address = read
         .transpose()
         .map_err(|_| "This is not an IP address.".to_owned())?;
@@ -325,7 +329,7 @@ fn client_address(text: &str) -> Result<Option<String>, String> {
 
 /// What a browser's field for date and time sends, in UTC; or a time with its zone, as the API has it.
 fn moment(text: &str) -> Result<Option<Timestamp>, String> {
-    let Some(text) = typed(text) else {
+    let Some(text) = typed(text)? else {
         return Ok(None);
     };
     if let Ok(time) = text.parse() {

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 
+use crate::limits;
 use crate::message::trail::TrailEntry;
 use crate::message::words::OutcomeKind;
 use crate::web::history_scene::{self, attempted, id};
@@ -70,6 +71,165 @@ async fn several_recipients_lead_to_their_own_rows() {
         page.text
             .contains("How this message began is not in the trail")
     );
+    face.close().await;
+}
+
+/// A message with a thousand recipients that were tried a dozen times each.
+async fn fill_large(face: &Face) {
+    let store = &face.context.store;
+    let mut answered = history_scene::delivered(1, "anna@example.org", "bert@example.net");
+    answered.delivered = None;
+    answered.recipients = 1_000;
+    let mut entries = vec![TrailEntry::Answered(answered)];
+    for _ in 0..12 {
+        entries.extend((0..1_000).map(|number| {
+            let recipient = format!("user{number:03}@example.net");
+            let outcome = OutcomeKind::Deferred;
+            TrailEntry::Attempted(attempted(1, &recipient, outcome, "451 later"))
+        }));
+    }
+    store.append_trail(entries).await.expect("appended");
+}
+
+#[tokio::test]
+async fn a_thousand_recipients_are_told_page_by_page() {
+    let face = Face::open(Ok(())).await;
+    fill_large(&face).await;
+    let path = format!("/messages/{}", id(1));
+    for (query, first, chapters, range, next) in [
+        (
+            "",
+            "user000@",
+            100,
+            "1–100 of 1,000 recipients",
+            Some("?page=2"),
+        ),
+        (
+            "?page=2",
+            "user100@",
+            100,
+            "101–200 of 1,000 recipients",
+            Some("?page=3"),
+        ),
+        (
+            "?page=10",
+            "user900@",
+            100,
+            "901–1,000 of 1,000 recipients",
+            None,
+        ),
+        (
+            "?recipient=USER7*",
+            "user700@",
+            100,
+            "1–100 of 100 recipients",
+            None,
+        ),
+        (
+            "?recipient=user777@example.net",
+            "user777@",
+            1,
+            "1–1 of 1 recipient",
+            None,
+        ),
+        ("?page=11", "", 0, "tells of no such recipient", None),
+        (
+            "?recipient=nobody",
+            "",
+            0,
+            "tells of no such recipient",
+            None,
+        ),
+    ] {
+        let page = face
+            .ask(LOOPBACK, &format!("GET {path}{query}"), &[], "")
+            .await;
+        assert_eq!(page.status, StatusCode::OK, "{query}");
+        assert!(page.text.len() < 400_000, "{query}: {}", page.text.len());
+        assert!(
+            page.text
+                .contains("Waiting for all 1,000 recipients"),
+            "{query}"
+        );
+        let chapter = "<h2 class=\"chapter\">";
+        assert_eq!(page.text.matches(chapter).count(), chapters, "{query}");
+        let lines = page.text.matches("451 later").count();
+        assert_eq!(lines, 12 * chapters, "{query}");
+        if !first.is_empty() {
+            assert!(page.text.contains(&format!("{chapter}{first}")), "{query}");
+        }
+        assert!(page.text.contains(range), "{query}: {range}");
+        let found = page.text.contains("rel=\"next\"");
+        assert_eq!(found, next.is_some(), "{query}");
+        let link = next.map(|next| format!("href=\"{path}{next}\" rel=\"next\""));
+        assert!(link.is_none_or(|link| page.text.contains(&link)), "{query}");
+    }
+    face.close().await;
+}
+
+#[tokio::test]
+async fn the_api_tells_a_large_story_in_parts() {
+    let face = Face::open(Ok(())).await;
+    fill_large(&face).await;
+    let path = format!("GET /api/v1/messages/{}", id(1));
+    for (query, total, events) in [
+        ("", 1_000, 1_200),
+        ("?offset=990&limit=100", 1_000, 120),
+        ("?limit=3", 1_000, 36),
+        ("?recipient=user99*", 10, 120),
+        ("?recipient=User999@example.net", 1, 12),
+        ("?offset=1000", 1_000, 0),
+    ] {
+        let answer = face.call(&format!("{path}{query}"), "").await;
+        assert_eq!(answer.status, StatusCode::OK, "{query}: {}", answer.text);
+        let trail = answer.json();
+        assert_eq!(trail["total"], total, "{query}");
+        assert_eq!(
+            trail["events"].as_array().map(Vec::len),
+            Some(events),
+            "{query}"
+        );
+        assert_eq!(trail["ends"]["deferred"], 1_000, "{query}");
+        assert_eq!(trail["answered"]["recipients"], 1_000, "{query}");
+    }
+    for query in ["?limit=101", "?offset=x", "?recipient=%00", "?weather=rain"] {
+        let answer = face.call(&format!("{path}{query}"), "").await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
+    }
+    face.close().await;
+}
+
+#[tokio::test]
+async fn a_long_story_is_shortened_and_leads_to_the_whole() {
+    let face = Face::open(Ok(())).await;
+    let store = &face.context.store;
+    let tries = |count: usize, recipient: &'static str| {
+        (0..count).map(move |number| {
+            let words = format!("451 try {number} of {recipient}");
+            TrailEntry::Attempted(attempted(1, recipient, OutcomeKind::Deferred, &words))
+        })
+    };
+    let mut entries: Vec<TrailEntry> = tries(limits::EVENTS_SHOWN, "bert@example.net").collect();
+    entries.extend((0..9).flat_map(|_| tries(1, "carl@example.net")));
+    let others: Vec<String> = (0..8)
+        .map(|number| format!("dora{number}@example.net"))
+        .collect();
+    entries.extend(others.iter().map(|recipient| {
+        TrailEntry::Attempted(attempted(1, recipient, OutcomeKind::Deferred, "451 busy"))
+    }));
+    store.append_trail(entries).await.expect("appended");
+    let path = format!("/messages/{}", id(1));
+    let page = face.ask(LOOPBACK, &format!("GET {path}"), &[], "").await;
+    let whole = format!("{path}?recipient=bert%40example.net");
+    assert_eq!(page.text.matches("Earlier events are not shown").count(), 1);
+    assert!(
+        page.text
+            .contains(&format!("<a href=\"{whole}\">the whole story</a>"))
+    );
+    assert!(!page.text.contains("try 0 of bert") && page.text.contains("try 499 of bert"));
+    let page = face.ask(LOOPBACK, &format!("GET {whole}"), &[], "").await;
+    assert!(page.text.contains("try 0 of bert") && page.text.contains("try 499 of bert"));
+    assert!(!page.text.contains("Earlier events are not shown"));
     face.close().await;
 }
 

@@ -18,7 +18,7 @@ use super::story::Fate;
 use super::{Context, wording};
 use crate::limits;
 use crate::message::MessageId;
-use crate::store::{LatestEvent, MessageFilter, MessageItem, MessagesPage};
+use crate::store::{LatestEvent, MessageFilter, MessageItem, MessagesPage, is_like};
 
 /// Recipients that a row shows; the message's page shows all.
 const RECIPIENTS_SHOWN: usize = 3;
@@ -83,7 +83,7 @@ pub(super) async fn page(
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, PageError> {
     let search: Search = Pairs::read(query)?.into_filter()?;
-    let mut template = empty(&context, visitor, &search);
+    let mut template = empty(&context, visitor.clone(), &search);
     let (filter, before) = match search.read() {
         Ok(read) => read,
         Err(problems) => {
@@ -98,15 +98,20 @@ pub(super) async fn page(
         }
     };
     if let Some(id) = only_id(&filter) {
-        let trail = context.store.trail_of(id).await?;
-        if trail.answered.is_some() || !trail.events.is_empty() {
+        let known = context.search(
+            &visitor,
+            move |store| async move { store.is_in_trail(id).await },
+        );
+        if known.await? {
             return Ok(Redirect::to(&format!("/messages/{id}")).into_response());
         }
     }
-    let page = context
-        .store
-        .messages_page(&filter, before, limits::PAGE_ITEMS)
-        .await?;
+    let wanted = filter.clone();
+    let page = context.search(&visitor, move |store| async move {
+        let limit = limits::PAGE_ITEMS;
+        store.messages_page(&wanted, before, limit).await
+    });
+    let page = page.await?;
     template.found = found(page, &search, &filter);
     Ok(render(&template)?.into_response())
 }
@@ -211,15 +216,6 @@ fn row(item: MessageItem, filter: &MessageFilter) -> Row {
         is_taken: answered.code / 100 == 2,
         reply: answered.reply,
         acknowledged: wording::latency(Some(answered.acknowledged_seconds)),
-    }
-}
-
-/// As the search compares: the whole address or its beginning, without the case of ASCII letters.
-fn is_like(address: &str, wanted: &str) -> bool {
-    let (address, wanted) = (address.to_ascii_lowercase(), wanted.to_ascii_lowercase());
-    match wanted.strip_suffix('*') {
-        Some(beginning) => address.starts_with(beginning),
-        None => address == wanted,
     }
 }
 

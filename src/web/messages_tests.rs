@@ -6,7 +6,7 @@ use crate::limits;
 use crate::message::Path;
 use crate::message::trail::{Answered, TrailEntry};
 use crate::message::words::OutcomeKind;
-use crate::web::history_scene::{self, attempted, delivered, id, queued};
+use crate::web::history_scene::{self, attempted, delivered, id};
 use crate::web::testing::{Answer, Face};
 
 const LOOPBACK: &str = "127.0.0.1:50000";
@@ -134,6 +134,22 @@ async fn what_is_wrong_stands_at_its_field_with_what_was_typed() {
         assert!(page.text.contains(typed), "{typed}: {}", page.text);
     }
     assert!(page.text.contains("<option value=\"dozing\" selected>"));
+    face.close().await;
+}
+
+#[tokio::test]
+async fn control_characters_are_looked_for_nowhere() {
+    let face = Face::open(Ok(())).await;
+    for name in ["sender", "recipient", "message_id", "reason", "since"] {
+        let page = ask(&face, &format!("/messages?{name}=%00")).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}");
+        let problem = format!("id=\"{name}-problem\">This has a control character.");
+        assert!(page.text.contains(&problem), "{name}: {}", page.text);
+    }
+    for listing in ["sender=%00", "last_reply=%00", "recipient=*"] {
+        let page = ask(&face, &format!("/queue?{listing}")).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{listing}");
+    }
     face.close().await;
 }
 

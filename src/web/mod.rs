@@ -41,6 +41,7 @@ mod smtp_logins;
 mod story;
 #[cfg(test)]
 mod testing;
+mod turns;
 mod wording;
 
 use std::fmt;
@@ -62,6 +63,7 @@ use crate::tls::ServerTls;
 
 pub use connections::Door;
 pub use live::LiveFeed;
+pub use turns::Turns;
 
 /// What the pages and the API work with.
 pub struct Context {
@@ -89,6 +91,8 @@ pub struct Context {
     pub delivery: Arc<Delivery>,
     /// Where it listens.
     pub addresses: Addresses,
+    /// Who may search the trail now.
+    pub turns: Turns,
     /// What all who watch the dashboard share.
     pub live_feed: Arc<LiveFeed>,
     /// The figures of every next hop.

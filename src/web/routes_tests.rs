@@ -125,6 +125,18 @@ async fn the_queue_and_the_trail_are_listed() {
         ("GET /api/v1/queue?limit=1&limit=2", StatusCode::BAD_REQUEST),
         ("GET /api/v1/queue?sort=weather", StatusCode::BAD_REQUEST),
         ("GET /api/v1/messages?cursor=x", StatusCode::BAD_REQUEST),
+        ("GET /api/v1/queue?sender=%00", StatusCode::BAD_REQUEST),
+        ("GET /api/v1/queue?recipient=a%00b", StatusCode::BAD_REQUEST),
+        ("GET /api/v1/queue?last_reply=%0A", StatusCode::BAD_REQUEST),
+        ("GET /api/v1/messages?sender=%00", StatusCode::BAD_REQUEST),
+        (
+            "GET /api/v1/messages?recipient=%1B*",
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            "GET /api/v1/messages?client_address=%00",
+            StatusCode::BAD_REQUEST,
+        ),
         ("GET /api/v1/messages/0000000000011", StatusCode::NOT_FOUND),
         ("GET /api/v1/messages/x", StatusCode::NOT_FOUND),
     ] {
@@ -149,6 +161,18 @@ async fn an_action_is_done_only_on_what_was_seen() {
             StatusCode::CONFLICT,
         ),
         (r#"{"action":"hold","filter":{}}"#, StatusCode::BAD_REQUEST),
+        (
+            r#"{"action":"hold","filter":{"sender":"\u0000"},"expect":0}"#,
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            r#"{"action":"hold","filter":{"sender":""},"expect":0}"#,
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            r#"{"action":"hold","filter":{"recipient":"*"},"expect":0}"#,
+            StatusCode::BAD_REQUEST,
+        ),
         (r#"{"action":"purge"}"#, StatusCode::BAD_REQUEST),
     ] {
         let answer = face.call("POST /api/v1/queue/actions", body).await;

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::wording;
 use crate::message::trail::Event;
-use crate::store::{AnsweredRow, QueueItem, TrailEvent, TrailOfMessage};
+use crate::store::{QueueItem, TrailEvent, TrailOfMessage};
 
 pub(super) use fate::Fate;
 pub(super) use sentence::{Mood, Sentence};
@@ -24,7 +24,7 @@ pub(super) struct Story {
     pub(super) end: End,
     /// What concerns all recipients.
     pub(super) beginning: Vec<Sentence>,
-    /// What concerns single ones; one chapter without a title when there is only one recipient.
+    /// What concerns those single ones of whom the trail tells now.
     pub(super) chapters: Vec<Chapter>,
 }
 
@@ -41,13 +41,15 @@ pub(super) struct Chapter {
     pub(super) recipient: String,
     pub(super) fate: Fate,
     pub(super) sentences: Vec<Sentence>,
+    /// Earlier events are left out.
+    pub(super) is_shortened: bool,
     /// The row in the queue, when it still waits.
     pub(super) row: Option<i64>,
 }
 
 /// Tells the story of a trail. `waiting` are the message's rows in the queue, ages counted at `now`.
 pub(super) fn tell(trail: &TrailOfMessage, waiting: &[QueueItem], now: Timestamp) -> Story {
-    let mut chapters = chapters(&trail.events);
+    let mut chapters = chapters(trail);
     for chapter in &mut chapters {
         let row = waiting
             .iter()
@@ -57,10 +59,11 @@ pub(super) fn tell(trail: &TrailOfMessage, waiting: &[QueueItem], now: Timestamp
             chapter.sentences.push(sentence::in_queue(row, now));
         }
     }
-    let only = single(&chapters);
+    let end = end(trail, waiting);
+    let only = single(trail, &chapters);
     let Some(answered) = &trail.answered else {
         return Story {
-            end: end(None, &chapters),
+            end,
             beginning: vec![sentence::unknown_beginning(only)],
             chapters,
         };
@@ -68,24 +71,24 @@ pub(super) fn tell(trail: &TrailOfMessage, waiting: &[QueueItem], now: Timestamp
     let mut beginning = vec![sentence::received(answered, only), sentence::way(answered)];
     let reply = sentence::reply(answered);
     match chapters.as_mut_slice() {
-        [chapter] if answered.recipients <= 1 => {
+        [chapter] if answered.recipients <= 1 && !chapter.is_shortened => {
             let place = answered_after(&trail.events);
             chapter.sentences.insert(place, reply);
         }
         _ => beginning.push(reply),
     }
     Story {
-        end: end(Some(answered), &chapters),
+        end,
         beginning,
         chapters,
     }
 }
 
 /// One chapter for each recipient, in the order in which they come up.
-fn chapters(events: &[TrailEvent]) -> Vec<Chapter> {
+fn chapters(trail: &TrailOfMessage) -> Vec<Chapter> {
     let mut chapters: Vec<Chapter> = Vec::new();
     let mut places = HashMap::new();
-    for event in events {
+    for event in &trail.events {
         let place = *places
             .entry(event.recipient.to_ascii_lowercase())
             .or_insert_with(|| {
@@ -93,6 +96,7 @@ fn chapters(events: &[TrailEvent]) -> Vec<Chapter> {
                     recipient: event.recipient.clone(),
                     fate: Fate::Unknown,
                     sentences: Vec::new(),
+                    is_shortened: false,
                     row: None,
                 });
                 chapters.len() - 1
@@ -101,12 +105,18 @@ fn chapters(events: &[TrailEvent]) -> Vec<Chapter> {
         chapter.fate = Fate::after(&event.what);
         chapter.sentences.push(sentence::of(event));
     }
+    for recipient in &trail.shortened {
+        if let Some(place) = places.get(&recipient.to_ascii_lowercase()) {
+            chapters[*place].is_shortened = true;
+        }
+    }
     chapters
 }
 
-fn single(chapters: &[Chapter]) -> Option<&str> {
+/// The recipient of a message that has only one.
+fn single<'a>(trail: &TrailOfMessage, chapters: &'a [Chapter]) -> Option<&'a str> {
     match chapters {
-        [chapter] => Some(&chapter.recipient),
+        [chapter] if trail.ends.values().sum::<u64>() == 1 => Some(&chapter.recipient),
         _ => None,
     }
 }
@@ -121,12 +131,20 @@ fn answered_after(events: &[TrailEvent]) -> usize {
     queued.map_or(events.len(), |place| place + 1)
 }
 
-/// What became of it, from what became of its recipients.
-fn end(answered: Option<&AnsweredRow>, chapters: &[Chapter]) -> End {
-    let not_taken = answered.filter(|answered| answered.code / 100 != 2);
-    let is_over = |chapter: &Chapter| chapter.fate != Fate::Delivered && chapter.row.is_none();
+/// What became of it, from what became of all its recipients.
+fn end(trail: &TrailOfMessage, waiting: &[QueueItem]) -> End {
+    let count = |fate| -> u64 {
+        let of_fate = trail
+            .ends
+            .iter()
+            .filter(|(what, _)| Fate::after(what) == fate);
+        of_fate.map(|(_, recipients)| recipients).sum()
+    };
+    let not_taken = trail.answered.as_ref();
+    let not_taken = not_taken.filter(|answered| answered.code / 100 != 2);
     if let Some(answered) = not_taken
-        && chapters.iter().all(is_over)
+        && count(Fate::Delivered) == 0
+        && waiting.is_empty()
     {
         let text = match answered.code / 100 {
             5 => "Refused: the sender was told so",
@@ -137,17 +155,11 @@ fn end(answered: Option<&AnsweredRow>, chapters: &[Chapter]) -> End {
             mood: Mood::Bad,
         };
     }
-    let count = |fate| {
-        chapters
-            .iter()
-            .filter(|chapter| chapter.fate == fate)
-            .count() as u64
-    };
     let present: Vec<Fate> = Fate::ALL
         .into_iter()
         .filter(|fate| count(*fate) > 0)
         .collect();
-    let known = chapters.len() as u64;
+    let known: u64 = trail.ends.values().sum();
     let text = match (present.as_slice(), known) {
         ([], _) => "Nothing is known of its recipients".to_owned(),
         ([fate], 1) => capitalised(fate.alone()),

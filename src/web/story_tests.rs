@@ -1,11 +1,14 @@
 //! Every word of the trail as a sentence, and whole stories.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::message::words::{DiskReason, OutcomeKind, Path, Storage};
 use crate::message::{MessageId, RowId, RowState};
+use crate::store::AnsweredRow;
 
 fn time(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_348_801 + seconds).expect("a time within all times")
@@ -63,9 +66,20 @@ fn row(state: RowState, attempts: u64) -> QueueItem {
 }
 
 fn trail(answered: AnsweredRow, events: Vec<TrailEvent>) -> TrailOfMessage {
+    let last: BTreeMap<String, &str> = events
+        .iter()
+        .map(|event| (event.recipient.to_ascii_lowercase(), event.what.as_str()))
+        .collect();
+    let mut ends = BTreeMap::new();
+    for what in last.values() {
+        *ends.entry((*what).to_owned()).or_default() += 1;
+    }
     TrailOfMessage {
         answered: Some(answered),
+        total: last.len() as u64,
+        ends,
         events,
+        shortened: Vec::new(),
     }
 }
 
@@ -502,10 +516,45 @@ fn ends() {
 }
 
 #[test]
+fn a_part_of_the_recipients_is_told_under_the_end_of_all() {
+    let part = TrailOfMessage {
+        total: 1,
+        ends: [("delivered".to_owned(), 998), ("deferred".to_owned(), 2)].into(),
+        shortened: vec!["Bert@example.net".into()],
+        ..trail(
+            AnsweredRow {
+                recipients: 1_000,
+                ..answered()
+            },
+            vec![event("deferred", "451 later")],
+        )
+    };
+    let story = tell(&part, &[], time(9));
+    let end = "Of 1,000 recipients: 998 delivered and 2 waiting";
+    assert_eq!(story.end.text, end);
+    assert!(story.chapters[0].is_shortened);
+    let told = read_all(&story);
+    assert!(
+        told[0].ends_with("for 1,000 recipients."),
+        "{told:?}"
+    );
+    assert_eq!(told[2], "Answered after 39 ms: 250 2.0.0 Delivered");
+    assert_eq!(story.chapters[0].sentences.len(), 1);
+    let alone = TrailOfMessage {
+        answered: Some(answered()),
+        ends: [("deferred".to_owned(), 1)].into(),
+        ..part
+    };
+    let told = read_all(&tell(&alone, &[], time(9)));
+    let reply = "Answered after 39 ms: 250 2.0.0 Delivered";
+    assert_eq!(told[2], reply, "before what is left out");
+}
+
+#[test]
 fn a_report_of_our_own_has_no_beginning() {
     let trail = TrailOfMessage {
         answered: None,
-        events: vec![event("delivered", "250 2.0.0 Ok")],
+        ..trail(answered(), vec![event("delivered", "250 2.0.0 Ok")])
     };
     let story = tell(&trail, &[], time(9));
     let told = read_all(&story);

@@ -149,6 +149,7 @@ impl Face {
             spool,
             delivery,
             addresses,
+            turns: super::Turns::default(),
             live_feed: Arc::default(),
             next_hops: Box::new(next_hops),
             readiness: Box::new(move || readiness),

@@ -17,6 +17,8 @@ use super::wait::{self, PATIENCE};
 pub(crate) struct Browser {
     pub(crate) driver: WebDriver,
     home: String,
+    /// Where the driver listens.
+    port: u16,
     _process: Child,
     _profile: tempfile::TempDir,
 }
@@ -73,6 +75,7 @@ impl Browser {
         Browser {
             driver,
             home: appliance.url(""),
+            port,
             _process: process,
             _profile: profile,
         }
@@ -84,6 +87,22 @@ impl Browser {
             .goto(format!("{}{path}", self.home))
             .await
             .unwrap();
+    }
+
+    /// Gives the page so many pixels, as a telephone would: a window cannot be made as narrow.
+    pub(crate) async fn width(&self, pixels: u32) {
+        let session = self.driver.handle().session_id();
+        let address = format!(
+            "http://127.0.0.1:{}/session/{session}/goog/cdp/execute",
+            self.port
+        );
+        let screen = json!({
+            "cmd": "Emulation.setDeviceMetricsOverride",
+            "params": {"width": pixels, "height": 900, "deviceScaleFactor": 1, "mobile": false},
+        });
+        let asked = reqwest::Client::new().post(address).json(&screen).send();
+        let answer = wait::within("the width of the page", PATIENCE, asked).await;
+        assert!(answer.unwrap().status().is_success());
     }
 
     /// The one element that a CSS selector finds, as soon as it is there.

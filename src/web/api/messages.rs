@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 
 use super::{Pairs, Problem};
+use crate::limits;
 use crate::message::MessageId;
-use crate::store::{MessageFilter, MessagesPage, TrailOfMessage};
+use crate::store::{MessageFilter, MessagesPage, StoryFilter, StoryPart, TrailOfMessage};
 use crate::web::Context;
+use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 
 /// Messages, the newest first: `limit`, and `cursor` with what the page before gave as `next`;
@@ -23,10 +26,15 @@ use crate::web::error::ApiError;
         ("limit" = Option<u32>, Query, description = "Messages of the page, 100 unless said, 1000 at most"),
         MessageFilter,
     ),
-    responses((status = 200, body = MessagesPage), (status = 400, body = Problem)),
+    responses(
+        (status = 200, body = MessagesPage),
+        (status = 400, body = Problem),
+        (status = 503, body = Problem, description = "Each token searches the trail once at a time; this one waited too long"),
+    ),
 )]
 pub(in crate::web) async fn list(
     State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<MessagesPage>, ApiError> {
     let mut pairs = Pairs::read(query)?;
@@ -39,25 +47,49 @@ pub(in crate::web) async fn list(
         None => None,
     };
     let filter: MessageFilter = pairs.into_filter()?;
-    let page = context.store.messages_page(&filter, cursor, limit).await?;
-    Ok(Json(page))
+    let page = context.search(&visitor, move |store| async move {
+        store.messages_page(&filter, cursor, limit).await
+    });
+    Ok(Json(page.await?))
 }
 
-/// Everything that happened to one message.
+/// What happened to one message: how it was answered, what happened last to its recipients, and the
+/// newest events of some of them, a page of `limit` behind `offset` others.
 #[utoipa::path(
     get,
     path = "/api/v1/messages/{id}",
     tag = "messages",
-    params(("id" = MessageId, Path, description = "Our id of the message")),
-    responses((status = 200, body = TrailOfMessage), (status = 404, body = Problem)),
+    params(
+        ("id" = MessageId, Path, description = "Our id of the message"),
+        ("offset" = Option<u64>, Query, description = "Recipients before the page"),
+        ("limit" = Option<u32>, Query, description = "Recipients of the page, 100 unless said, which is also the most"),
+        StoryFilter,
+    ),
+    responses(
+        (status = 200, body = TrailOfMessage),
+        (status = 400, body = Problem),
+        (status = 404, body = Problem),
+        (status = 503, body = Problem, description = "Each token searches the trail once at a time; this one waited too long"),
+    ),
 )]
 pub(in crate::web) async fn trail(
     State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<TrailOfMessage>, ApiError> {
     let id: MessageId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let trail = context.store.trail_of(id).await?;
-    if trail.answered.is_none() && trail.events.is_empty() {
+    let mut pairs = Pairs::read(query)?;
+    let part = StoryPart {
+        offset: pairs.take_number("offset")?.unwrap_or(0),
+        limit: pairs.take_limit_up_to(limits::PAGE_ITEMS)?,
+        filter: pairs.into_filter()?,
+    };
+    let trail = context.search(&visitor, move |store| async move {
+        store.trail_of(id, &part).await
+    });
+    let trail = trail.await?;
+    if trail.answered.is_none() && trail.ends.is_empty() {
         return Err(ApiError::NotFound);
     }
     Ok(Json(trail))

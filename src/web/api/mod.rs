@@ -89,7 +89,11 @@ impl Pairs {
 
     /// How many items a page is to have.
     fn take_limit(&mut self) -> Result<u32, ApiError> {
-        let most = limits::PAGE_ITEMS_MAX;
+        self.take_limit_up_to(limits::PAGE_ITEMS_MAX)
+    }
+
+    /// The same where a page has at most `most`.
+    fn take_limit_up_to(&mut self, most: u32) -> Result<u32, ApiError> {
         match self.take_number("limit")? {
             None => Ok(limits::PAGE_ITEMS),
             Some(limit) => u32::try_from(limit)
@@ -120,6 +124,19 @@ impl Pairs {
     }
 
     /// What is left as a filter, or as whatever else has a field for each pair.
+    /// The same without blank texts, as the empty fields of a form send them: they ask for nothing.
+    pub(in crate::web) fn without_blanks(mut self) -> Self {
+        let is_blank = |text: &str| text.chars().all(|character| character == ' ');
+        for value in self.0.values_mut() {
+            if value.as_str().is_some_and(is_blank) {
+                // The name stays: it must still be one that the filter knows.
+                *value = Value::Null;
+            }
+        }
+        self
+    }
+
+    /// What is left as a filter.
     pub(in crate::web) fn into_filter<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         reading::read(Value::Object(self.0))
             .map_err(|misfit| ApiError::BadRequest(misfit.to_string()))

@@ -21,7 +21,7 @@ use crate::queue::Action;
 use crate::settings::reading;
 use crate::store::{
     AGE_BOUNDS_SECONDS, AgeRow, Destinations, OtherDestinations, QueueFilter, QueueOrder,
-    QueuePage, QueuePageRequest, QueuedRecipient, TrailEvent,
+    QueuePage, QueuePageRequest, QueuedRecipient, RecipientStory, TrailEvent,
 };
 use crate::web::Context;
 use crate::web::access::Visitor;
@@ -57,7 +57,7 @@ pub(in crate::web) async fn list(
         offset: pairs.take_number("offset")?.unwrap_or(0),
         limit: pairs.take_limit()?,
     };
-    let filter: QueueFilter = pairs.into_filter()?;
+    let filter: QueueFilter = pairs.without_blanks().into_filter()?;
     let found = context.store.queue_page(&filter, page, Timestamp::now());
     Ok(Json(found.await?))
 }
@@ -143,16 +143,19 @@ pub(in crate::web) async fn act(
     })
 }
 
-/// One recipient with its envelope and everything that happened to it.
+/// One recipient with its envelope and what happened to it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = QueuedRecipientWithTrail)]
 pub(in crate::web) struct WithTrail {
     #[serde(flatten)]
     recipient: QueuedRecipient,
+    /// The newest 500 events, in the order of time.
     trail: Vec<TrailEvent>,
+    /// There are earlier ones.
+    trail_is_shortened: bool,
 }
 
-/// One recipient that waits, with its envelope and everything that happened to it.
+/// One recipient that waits, with its envelope and what happened to it.
 #[utoipa::path(
     get,
     path = "/api/v1/queue/{id}",
@@ -165,13 +168,18 @@ pub(in crate::web) struct WithTrail {
 )]
 pub(in crate::web) async fn show(
     State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Result<Json<WithTrail>, ApiError> {
     let row = row_id(&id)?;
     let found = context.store.queued_recipient(row).await?;
     let recipient = found.ok_or(ApiError::NotFound)?;
-    let trail = events_of(&context, &recipient).await?;
-    Ok(Json(WithTrail { recipient, trail }))
+    let story = story_of(&context, &visitor, &recipient).await?;
+    Ok(Json(WithTrail {
+        recipient,
+        trail: story.events,
+        trail_is_shortened: story.is_shortened,
+    }))
 }
 
 /// The first megabyte of a recipient's message as it travels, and a word where it is cut.
@@ -200,16 +208,18 @@ pub(in crate::web) fn row_id(text: &str) -> Result<RowId, ApiError> {
     text.parse().map(RowId).map_err(|_| ApiError::NotFound)
 }
 
-/// What happened to the recipient, in order.
-pub(in crate::web) async fn events_of(
+/// What happened to the recipient.
+pub(in crate::web) async fn story_of(
     context: &Context,
+    visitor: &Visitor,
     recipient: &QueuedRecipient,
-) -> Result<Vec<TrailEvent>, ApiError> {
-    let mut trail = context.store.trail_of(recipient.item.message_id).await?;
-    trail
-        .events
-        .retain(|event| event.recipient == recipient.item.recipient);
-    Ok(trail.events)
+) -> Result<RecipientStory, ApiError> {
+    let message = recipient.item.message_id;
+    let recipient = recipient.item.recipient.clone();
+    let story = context.search(visitor, move |store| async move {
+        store.story_of(message, &recipient).await
+    });
+    story.await
 }
 
 /// The table destination × age.

@@ -50,7 +50,7 @@ impl Listing {
             descending,
             page: pairs.take_number("page")?.unwrap_or(1).max(1),
             by: pairs.take_destinations()?,
-            filter: pairs.into_filter()?,
+            filter: pairs.without_blanks().into_filter()?,
         };
         Ok((listing, notice))
     }

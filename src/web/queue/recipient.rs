@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
 use super::super::access::Visitor;
-use super::super::api::queue::{events_of, row_id};
+use super::super::api::queue::{row_id, story_of};
 use super::super::error::ApiError;
 use super::super::page::{Frame, Page, PageError, Section, render};
 use super::super::{Context, wording};
@@ -34,8 +34,8 @@ struct RecipientPage {
     envelope: Vec<(&'static str, String)>,
     times: Vec<(&'static str, String)>,
     events: Vec<EventLine>,
-    /// Earlier events that are not shown.
-    earlier: Option<String>,
+    /// There are earlier events, which are not shown.
+    is_shortened: bool,
     /// None for visitors who may not read mail.
     message: Option<MessagePart>,
     buttons: [Button; 5],
@@ -63,9 +63,7 @@ pub(in crate::web) async fn recipient(
     Path(id): Path<String>,
 ) -> Page {
     let found = found(&context, &id).await?;
-    let mut events = events_of(&context, &found).await?;
-    let earlier = events.len().saturating_sub(limits::EVENTS_SHOWN);
-    events.drain(..earlier);
+    let story = story_of(&context, &visitor, &found).await?;
     let frame = Frame::new(
         &context,
         visitor,
@@ -87,8 +85,8 @@ pub(in crate::web) async fn recipient(
         message_id: found.item.message_id.to_string(),
         envelope: envelope(&found),
         times: times(&found, &row, now),
-        events: events.iter().map(event_line).collect(),
-        earlier: (earlier > 0).then(|| wording::counted(earlier as u64, "event")),
+        events: story.events.iter().map(event_line).collect(),
+        is_shortened: story.is_shortened,
         message,
         buttons: buttons(),
         row,

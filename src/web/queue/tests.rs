@@ -1,5 +1,7 @@
 //! The queue's pages and its part of the API, over a store in a directory of its own.
 
+use std::time::Duration;
+
 use axum::extract::Query;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -11,6 +13,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::*;
 use crate::accounts::Role;
+use crate::limits;
+use crate::message::trail::{Attempted, TrailEntry};
+use crate::message::words::OutcomeKind;
 use crate::message::{
     Body, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Recipient, Reservation,
     RowId, RowState,
@@ -497,7 +502,7 @@ async fn one_recipient_has_a_page_and_its_message_a_source() {
     let cut = get(&face, "/queue/7/source").await;
     let note = "[cut here: these are the first 1.0 MiB of 1.1 MiB]\r\n";
     assert!(cut.text.ends_with(note), "{}", cut.text.len());
-    let whole = usize::try_from(crate::limits::SOURCE_BYTES).expect("small");
+    let whole = usize::try_from(limits::SOURCE_BYTES).expect("small");
     assert_eq!(cut.text.len(), whole + 4 + note.len());
     for nowhere in ["/queue/99", "/queue/x", "/queue/99/source"] {
         assert_eq!(get(&face, nowhere).await.status, StatusCode::NOT_FOUND);
@@ -685,6 +690,69 @@ async fn markup_in_every_field_stays_text() {
         source.headers[header::CONTENT_TYPE],
         "text/plain; charset=utf-8"
     );
+    face.close().await;
+}
+
+/// An attempt for the message of the first row, so many seconds ago.
+fn attempted(message: MessageId, recipient: &str, ago: i64, words: &str) -> TrailEntry {
+    TrailEntry::Attempted(Attempted {
+        message,
+        recipient: Mailbox::parse(recipient).expect("a mailbox"),
+        at: Timestamp::now() - SignedDuration::from_secs(ago),
+        next_hop: "mx.example.net".into(),
+        peer: None,
+        outcome: OutcomeKind::Deferred,
+        words: words.to_owned(),
+        took: Duration::from_millis(1),
+        tls: false,
+    })
+}
+
+#[tokio::test]
+async fn the_newest_attempts_are_shown_however_many_others_the_message_has() {
+    let face = face_with(1).await;
+    let store = &face.context.store;
+    let item = store.queued_recipient(RowId(1)).await.expect("readable");
+    let message = item.expect("it waits").item.message_id;
+    for round in 0..11 {
+        let others = (0..1_000).map(|number| {
+            let recipient = format!("a{number}@example.net");
+            attempted(message, &recipient, 100 - round, "451 busy")
+        });
+        store
+            .append_trail(others.collect())
+            .await
+            .expect("appended");
+    }
+    let newest = attempted(message, "User1@example.net", 1, "451 the newest words");
+    store.append_trail(vec![newest]).await.expect("appended");
+    let page = get(&face, "/queue/1").await;
+    check_has(&page, &["451 the newest words"]);
+    check_lacks(&page.text, &["earlier ones are not shown", "451 busy"]);
+    let shown = face.call("GET /api/v1/queue/1", "").await.json();
+    assert_eq!(shown["trail"].as_array().map(Vec::len), Some(1));
+    assert_eq!(shown["trail_is_shortened"], false);
+
+    let more = (0..limits::EVENTS_SHOWN).map(|number| {
+        attempted(
+            message,
+            "user1@example.net",
+            0,
+            &format!("452 number {number}"),
+        )
+    });
+    store.append_trail(more.collect()).await.expect("appended");
+    let page = get(&face, "/queue/1").await;
+    check_has(
+        &page,
+        &[
+            "the newest 500 events; earlier ones are not shown",
+            "452 number 499",
+        ],
+    );
+    check_lacks(&page.text, &["451 the newest words"]);
+    let shown = face.call("GET /api/v1/queue/1", "").await.json();
+    assert_eq!(shown["trail_is_shortened"], true);
     face.close().await;
 }
 

@@ -1,0 +1,191 @@
+//! Whose turn it is to search the trail: visitors take turns, so that none of them keeps the others, or the
+//! dashboard, from reading.
+//!
+//! Each visitor, which is an account or a token, searches once at a time; what they ask meanwhile waits.
+//! All visitors together leave one reader for the figures that every dashboard shows.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::Context;
+use super::access::Visitor;
+use super::error::ApiError;
+use crate::limits;
+use crate::store::{ReadError, Store};
+
+/// The turns of all visitors.
+#[derive(Debug)]
+pub struct Turns {
+    readers: Arc<Semaphore>,
+    /// Of those who search or wait, by name; the others' go when somebody else comes.
+    visitors: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+/// The right to search, until it is dropped.
+struct Turn {
+    _own: OwnedSemaphorePermit,
+    _reader: OwnedSemaphorePermit,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            readers: Arc::new(Semaphore::new(limits::TRAIL_SEARCHES)),
+            visitors: Mutex::default(),
+        }
+    }
+}
+
+impl Turns {
+    /// Runs `search` when it is the turn of the visitor with this name.
+    ///
+    /// # Errors
+    /// When their turn does not come within [`limits::TRAIL_TURN_WAIT`], and those of `search`.
+    async fn run<T, E>(
+        &self,
+        visitor: &str,
+        search: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        let turn = timeout(limits::TRAIL_TURN_WAIT, self.turn(visitor)).await;
+        let turn = turn.map_err(|_| ApiError::TrailIsBusy)?;
+        // The search holds its turn itself: SQLite goes on when whoever asked has gone.
+        let search = tokio::spawn(async move {
+            let _turn = turn;
+            search.await
+        });
+        match search.await {
+            Ok(found) => found.map_err(Into::into),
+            Err(panicked) => Err(ApiError::Trouble(panicked.into())),
+        }
+    }
+
+    /// One's own turn comes first: whoever waits for it takes no reader from others.
+    async fn turn(&self, visitor: &str) -> Turn {
+        let own = self.own(visitor);
+        let own = own.acquire_owned().await;
+        let reader = Arc::clone(&self.readers).acquire_owned().await;
+        Turn {
+            _own: own.expect("the semaphore is never closed"),
+            _reader: reader.expect("the semaphore is never closed"),
+        }
+    }
+
+    fn own(&self, visitor: &str) -> Arc<Semaphore> {
+        let visitors = self.visitors.lock();
+        let mut visitors = visitors.unwrap_or_else(PoisonError::into_inner);
+        visitors.retain(|_, own| Arc::strong_count(own) > 1);
+        let own = visitors.entry(visitor.to_owned());
+        Arc::clone(own.or_insert_with(|| Arc::new(Semaphore::new(1))))
+    }
+}
+
+impl Context {
+    /// What `search` finds in the trail, when it is the visitor's turn.
+    pub(super) async fn search<T, F>(
+        &self,
+        visitor: &Visitor,
+        search: impl FnOnce(Store) -> F,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ReadError>> + Send + 'static,
+    {
+        let search = search(self.store.clone());
+        self.turns.run(&visitor.name, search).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::http::StatusCode;
+    use tokio::sync::oneshot;
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    /// A search that ends when it is told to, and how to tell it.
+    fn search() -> (
+        impl Future<Output = Result<(), ApiError>>,
+        oneshot::Sender<()>,
+    ) {
+        let (end, ended) = oneshot::channel();
+        let search = async move {
+            let _ = ended.await;
+            Ok(())
+        };
+        (search, end)
+    }
+
+    /// Begins a search that goes on until its sender is dropped, and forgets who asked for it.
+    async fn begin(turns: &Turns, visitor: &str) -> oneshot::Sender<()> {
+        let (search, end) = search();
+        let asked = timeout(limits::TRAIL_TURN_WAIT / 2, turns.run(visitor, search));
+        assert!(asked.await.is_err(), "it goes on");
+        end
+    }
+
+    async fn ask(turns: &Turns, visitor: &str) -> Result<(), StatusCode> {
+        let answer = turns.run(visitor, async { Ok::<_, ApiError>(()) }).await;
+        answer.map_err(|error| error.status())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_visitor_searches_once_at_a_time_and_keeps_nobody_else_from_it() {
+        let turns = Turns::default();
+        let end = begin(&turns, "token reader").await;
+        let busy = Err(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ask(&turns, "token reader").await, busy);
+        assert_eq!(ask(&turns, "anna").await, Ok(()));
+        drop(end);
+        assert_eq!(ask(&turns, "token reader").await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_together_leave_a_reader() {
+        let turns = Turns::default();
+        let mut ends = Vec::new();
+        for visitor in 0..limits::TRAIL_SEARCHES {
+            ends.push(begin(&turns, &visitor.to_string()).await);
+        }
+        assert!(ends.len() < limits::STORE_READERS as usize);
+        let busy = Err(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ask(&turns, "anna").await, busy);
+        ends.pop();
+        assert_eq!(ask(&turns, "anna").await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_visitor_asks_meanwhile_waits() {
+        let turns = Arc::new(Turns::default());
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let mut asked = JoinSet::new();
+        for _ in 0..20 {
+            let turns = Arc::clone(&turns);
+            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            let search = async move {
+                let now = running.fetch_add(1, Ordering::Relaxed) + 1;
+                most.fetch_max(now, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                running.fetch_sub(1, Ordering::Relaxed);
+                Ok::<_, ApiError>(())
+            };
+            asked.spawn(async move { turns.run("anna", search).await });
+        }
+        let answers = asked.join_all().await;
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        assert_eq!(most.load(Ordering::Relaxed), 1);
+        let _ = ask(&turns, "bert").await;
+        let visitors = turns.visitors.lock().expect("no panic");
+        assert_eq!(visitors.len(), 1, "who is through is forgotten");
+    }
+}
