@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::login::is_over;
 use crate::accounts::AccountId;
+use crate::clients::Network;
 use crate::limits;
 
 /// The limits on tries.
@@ -51,14 +52,14 @@ impl Attempts {
     /// Whether a client at this address may try a password for this name now. It counts as a try. What
     /// an address may not try does not count against the name, and neither does what a known one tries.
     pub(super) fn may_try(&self, address: IpAddr, name: &str, now: Timestamp) -> bool {
-        let (network, name) = (network(address), folded(name));
+        let (network, name) = (Network::of(address), folded(name));
         self.addresses.take(network)
             && (self.knows(&(name.clone(), network), now) || self.names.take(name))
     }
 
     /// Somebody of this name got in from this address.
     pub(super) fn got_in(&self, address: IpAddr, name: &str, at: Timestamp) {
-        self.known.insert((folded(name), network(address)), at);
+        self.known.insert((folded(name), Network::of(address)), at);
     }
 
     fn knows(&self, client: &(String, Network), now: Timestamp) -> bool {
@@ -68,31 +69,13 @@ impl Attempts {
 
     /// Whether a client at this address may try a one-time code for this account now.
     pub(super) fn may_try_code(&self, address: IpAddr, account: AccountId) -> bool {
-        self.addresses.take(network(address)) && self.codes.take(account)
+        self.addresses.take(Network::of(address)) && self.codes.take(account)
     }
 }
 
 /// A name as it is counted, however it is typed.
 fn folded(name: &str) -> String {
     name.trim().to_ascii_lowercase()
-}
-
-/// Who counts as one client.
-type Network = [u8; 8];
-
-/// Of IPv6 everybody gets at least a /64 (RFC 6177).
-fn network(address: IpAddr) -> Network {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            // No global address begins with zeros, so that the two kinds do not meet.
-            [0, 0, 0, 0, a, b, c, d]
-        }
-        IpAddr::V6(address) => {
-            let [a, b, c, d, e, f, g, h, ..] = address.octets();
-            [a, b, c, d, e, f, g, h]
-        }
-    }
 }
 
 /// Keys share 65,536 buckets, at random for each start: memory is bounded, and nobody can choose
