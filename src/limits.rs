@@ -316,6 +316,18 @@ pub const HEADER_FIELDS_SHOWN: usize = 200;
 pub const EVENTS_SHOWN: usize = 500;
 /// Connections to the web address at one time.
 pub const WEB_CONNECTIONS: usize = 256;
+/// Of them those of one client address (of IPv6 one /64). A browser has up to six, and several people may
+/// sit behind one address; listed proxies are exempt.
+pub const WEB_CONNECTIONS_PER_CLIENT: usize = 64;
+/// Connections beside them that are kept for this machine: health checks get in whoever else comes.
+pub const WEB_CONNECTIONS_KEPT: usize = 8;
+/// That clients are turned away from the web address is logged at most this often.
+pub const WEB_WARNING_INTERVAL: Duration = Duration::from_secs(60);
+/// A client that begins a TLS handshake, or the header of a request, ends it within this.
+pub const WEB_HEADER_WAIT: Duration = Duration::from_secs(10);
+/// The header of a request: longer than any URL and cookie of ours, and little beside what a connection
+/// costs anyway.
+pub const WEB_HEADER_BYTES: usize = 65_536;
 /// A connection to the web address on which no answer was written for this long is closed: it bounds
 /// idle ones, clients that send byte by byte, and clients that do not read.
 pub const WEB_IDLE: Duration = Duration::from_secs(60);
