@@ -296,8 +296,12 @@ pub const LOG_BUFFER_BYTES: usize = 4 << 20;
 
 // ---- The web --------------------------------------------------------------------------------------
 
-/// The body of any request.
+/// The body of a request of somebody who was let in.
 pub const REQUEST_BODY_BYTES: usize = 1_048_576;
+/// The body of a request for which nobody has to log in: the form of /setup with two passwords of
+/// [`PASSWORD_CHARACTERS_MAX`], each character of which may take twelve bytes. As many of them as there
+/// are connections make 8 MiB.
+pub const OPEN_BODY_BYTES: usize = 32_768;
 /// A whole request is answered within this.
 pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
 /// Items on one page of a listing.

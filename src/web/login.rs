@@ -15,7 +15,7 @@ use super::access::{self, Visitor};
 use super::local_path::LocalPath;
 use super::origin::Origin;
 use super::page::{PageError, render};
-use super::plain::PlainFrame;
+use super::plain::{PlainFrame, shown_again};
 use super::problems::{Sent, typed};
 use super::{Context, cookies};
 use crate::accounts::Token;
@@ -135,7 +135,8 @@ pub(super) async fn submit(
                 let ticket = form.ticket;
                 Step::Code { ticket }
             } else {
-                Step::Password { name: form.name }
+                let name = shown_again(form.name);
+                Step::Password { name }
             };
             (status, error.to_string(), step)
         }

@@ -139,3 +139,18 @@ async fn guessing_is_slowed_down() {
     assert!(refused.text.contains("too many tries"), "{}", refused.text);
     face.close().await;
 }
+
+#[tokio::test]
+async fn a_name_that_nobody_can_have_is_not_shown_again() {
+    let face = with_account().await;
+    let most = crate::limits::ACCOUNT_NAME_BYTES;
+    for (length, is_shown) in [(most, true), (most + 1, false), (20_000, false)] {
+        let name = "n".repeat(length);
+        let form = format!("name={name}&password=wrong");
+        let answer = face.submit("/login", "", &form).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(answer.text.contains(&name), is_shown, "{length}");
+        assert!(answer.text.len() < 8_192, "{length}");
+    }
+    face.close().await;
+}
