@@ -10,11 +10,12 @@ use super::accounts::{AccountError, Accounts};
 use super::login::{is_over, lasts};
 use crate::accounts::{AccountId, RecoveryCode, SharedSecret, TokenHash, rules};
 use crate::limits;
-use crate::store::{AccountPatch, ReadError, Refusal, StoredAccount, StoredSession};
+use crate::store::{AccessError, AccountPatch, ReadError, Refusal, StoredAccount, StoredSession};
 
 /// A second factor that waits for its first code.
 #[derive(Clone, Debug)]
 pub(super) struct Enrolment {
+    account: AccountId,
     secret: SharedSecret,
     since: Timestamp,
 }
@@ -83,7 +84,7 @@ impl Accounts {
     /// Begins to switch one-time codes on: [`Self::enrolment`] is what the app has to learn.
     ///
     /// # Errors
-    /// When the password is wrong (`current`), or codes are asked for already (`code`).
+    /// When the password is wrong (`current`), or codes are asked for already.
     pub async fn begin_second_factor(
         &self,
         login: Login,
@@ -93,12 +94,10 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let account = self.confirmed(login, current, actor).await?;
         if account.second_factor.is_some() {
-            return Err(AccountError::field(
-                "code",
-                "one-time codes are asked for already",
-            ));
+            return Err(AccountError::Refused(Refusal::SecondFactorIsOn));
         }
         let enrolment = Enrolment {
+            account: account.id,
             secret: SharedSecret::random(),
             since: now,
         };
@@ -118,7 +117,8 @@ impl Accounts {
     /// can show again.
     ///
     /// # Errors
-    /// When the code is wrong or too late (`code`), or it was not stored.
+    /// When the code is wrong or too late (`code`), when codes are asked for already, or when it was not
+    /// stored.
     pub async fn confirm_second_factor(
         &self,
         login: Login,
@@ -145,10 +145,25 @@ impl Accounts {
             codes.iter().map(RecoveryCode::hash).collect(),
             note,
         );
-        switched.await?;
-        self.enrolments.invalidate(&login.session);
+        let switched = switched.await;
+        if matches!(
+            switched,
+            Ok(()) | Err(AccessError::Refused(Refusal::SecondFactorIsOn))
+        ) {
+            self.forget_enrolments(login.account);
+        }
+        switched?;
         info!(%actor, "second factor switched on");
         Ok(codes)
+    }
+
+    /// Whatever was begun in any session of the account is over.
+    fn forget_enrolments(&self, account: AccountId) {
+        for (session, enrolment) in &self.enrolments {
+            if enrolment.account == account {
+                self.enrolments.invalidate(&*session);
+            }
+        }
     }
 
     /// Switches one-time codes off.

@@ -52,6 +52,9 @@ pub enum Refusal {
     /// While the password was being checked it was changed.
     #[error("the password was changed meanwhile")]
     PasswordChanged,
+    /// Replacing it would take more than a password: switch it off first.
+    #[error("one-time codes are asked for already")]
+    SecondFactorIsOn,
     /// The code was used before, or is asked for and was not given.
     #[error("the code does not count")]
     CodeUsed,
@@ -155,7 +158,7 @@ impl Store {
     /// counts as used.
     ///
     /// # Errors
-    /// When the account is gone, or it was not stored.
+    /// When the account is gone, when codes are asked for already, or when it was not stored.
     pub async fn switch_on_second_factor(
         &self,
         account: AccountId,

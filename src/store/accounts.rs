@@ -206,7 +206,8 @@ pub(super) async fn remove(connection: &mut SqliteConnection, id: AccountId) -> 
     Ok(Ok(id.0))
 }
 
-/// From now on codes are asked for; `step` is the one of the code that confirmed it.
+/// From now on codes are asked for; `step` is the one of the code that confirmed it. Refused when they
+/// are asked for already: two sessions may each have begun.
 pub(super) async fn switch_on_second_factor(
     connection: &mut SqliteConnection,
     id: AccountId,
@@ -216,6 +217,14 @@ pub(super) async fn switch_on_second_factor(
 ) -> Made {
     if let Err(refusal) = may_change(connection, id, false).await? {
         return Ok(Err(refusal));
+    }
+    let is_on: bool =
+        sqlx::query_scalar("SELECT totp_secret IS NOT NULL FROM accounts WHERE id = ?")
+            .bind(id.0)
+            .fetch_one(&mut *connection)
+            .await?;
+    if is_on {
+        return Ok(Err(Refusal::SecondFactorIsOn));
     }
     set_second_factor(connection, id, Some((secret, step))).await?;
     for code in recovery_codes {

@@ -173,19 +173,22 @@ async fn second_factors_come_and_go_with_their_codes() {
         let found = scene.store.account(id).await.expect("readable");
         found.expect("it is there")
     };
-    for _ in 0..2 {
+    let switch_on = async |secret: &SharedSecret, step| {
         let switched = scene.store.switch_on_second_factor(
             id,
             secret.clone(),
-            17,
+            step,
             codes.clone(),
             entry("second factor on"),
         );
-        switched.await.expect("on");
-        let found = account().await;
-        assert_eq!(found.second_factor.as_ref(), Some(&secret));
-        assert_eq!((found.last_step, found.recovery_codes), (Some(17), 10));
-    }
+        switched.await
+    };
+    switch_on(&secret, 17).await.expect("on");
+    let refused = switch_on(&SharedSecret::random(), 18).await;
+    assert_eq!(refused, Err(Refusal::SecondFactorIsOn.into()));
+    let found = account().await;
+    assert_eq!(found.second_factor.as_ref(), Some(&secret));
+    assert_eq!((found.last_step, found.recovery_codes), (Some(17), 10));
     let patch = AccountPatch {
         without_second_factor: true,
         ..AccountPatch::default()
