@@ -8,7 +8,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::Actor;
-use super::accounts::Accounts;
+use super::accounts::{AccountError, Accounts};
 use crate::accounts::{AccountId, Busy, RecoveryCode, Token, TokenHash};
 use crate::boot::Secret;
 use crate::limits;
@@ -235,6 +235,27 @@ impl Accounts {
         if is_over(session.seen_at, limits::SEEN_INTERVAL, now) {
             self.store.saw_session(session.token, now);
         }
+    }
+
+    /// Ends the session that a browser still showed when somebody logged in with it, whosever it is:
+    /// the browser forgets it, and nobody could end it by its hand.
+    ///
+    /// # Errors
+    /// When it cannot be looked up, or its end was not stored.
+    pub async fn leave_behind(
+        &self,
+        session: &TokenHash,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), AccountError> {
+        let Some(session) = self.session(session, now).await? else {
+            return Ok(());
+        };
+        let actor = Actor {
+            who: session.name,
+            from: Some(address),
+        };
+        Ok(self.log_out(session.token, &actor).await?)
     }
 
     /// Ends a session.

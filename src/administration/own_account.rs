@@ -8,9 +8,11 @@ use tracing::{info, warn};
 use super::Actor;
 use super::accounts::{AccountError, Accounts};
 use super::login::{is_over, lasts};
-use crate::accounts::{AccountId, RecoveryCode, SharedSecret, TokenHash, rules};
+use crate::accounts::{AccountId, RecoveryCode, SharedSecret, Token, TokenHash, rules};
 use crate::limits;
-use crate::store::{AccessError, AccountPatch, ReadError, Refusal, StoredAccount, StoredSession};
+use crate::store::{
+    AccessError, AccountPatch, KeptSession, ReadError, Refusal, StoredAccount, StoredSession,
+};
 
 /// A second factor that waits for its first code.
 #[derive(Clone, Debug)]
@@ -53,7 +55,8 @@ impl Accounts {
         Ok(sessions)
     }
 
-    /// Changes somebody's own password; their other sessions end.
+    /// Changes somebody's own password. All their sessions end; this one goes on under the token that
+    /// this gives.
     ///
     /// # Errors
     /// When the current password is wrong (`current`), the new one does not hold (`password`), or it
@@ -64,7 +67,7 @@ impl Accounts {
         current: String,
         password: String,
         actor: &Actor,
-    ) -> Result<(), AccountError> {
+    ) -> Result<Token, AccountError> {
         let account = self.confirmed(login, current, actor).await?;
         rules::password(&password, &account.name)
             .map_err(|problem| AccountError::field("password", problem))?;
@@ -74,11 +77,18 @@ impl Accounts {
         };
         let after = json!({"account": account.name});
         let note = actor.did("own password changed", None, Some(after));
-        let keep = Some(login.session);
-        let amended = self.store.amend_account(account.id, patch, keep, note);
+        let token = Token::random();
+        let kept = KeptSession {
+            token: login.session,
+            renewed: token.hash(),
+        };
+        let amended = self
+            .store
+            .amend_account(account.id, patch, Some(kept), note);
         amended.await?;
+        self.forget_enrolments(account.id);
         info!(%actor, "own password changed");
-        Ok(())
+        Ok(token)
     }
 
     /// Begins to switch one-time codes on: [`Self::enrolment`] is what the app has to learn.

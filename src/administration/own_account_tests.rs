@@ -26,7 +26,10 @@ async fn a_password_is_changed_by_who_knows_it() {
     assert_eq!(field(short.expect_err("short")), "password");
     assert!(scene.lasts(elsewhere, noon()).await);
     let changed = change(PASSWORD, "another long password").await;
-    changed.expect("changed");
+    let token = changed.expect("changed");
+    assert!(!scene.lasts(here, noon()).await, "its token is another one");
+    let session = token.hash();
+    let here = Login { session, ..here };
     assert!(scene.lasts(here, noon()).await, "this session goes on");
     assert!(!scene.lasts(elsewhere, noon()).await);
     scene.enter("anna", "another long password", noon()).await;

@@ -9,7 +9,7 @@ use super::Store;
 use super::accounts::{self, AccountPatch};
 use super::api_tokens::{self, NewApiToken};
 use super::error::StoreError;
-use super::sessions::{self, NewSession};
+use super::sessions::{self, KeptSession, NewSession};
 use super::settings::{self, AuditEntry};
 use super::writer::Job;
 use crate::accounts::{AccountId, ApiTokenId, Role, SharedSecret, TokenHash};
@@ -82,7 +82,7 @@ pub(super) enum AccessChange {
     Amend {
         account: AccountId,
         patch: AccountPatch,
-        keep: Option<TokenHash>,
+        kept: Option<KeptSession>,
     },
     SwitchOnSecondFactor {
         account: AccountId,
@@ -135,7 +135,7 @@ impl Store {
         id.await.map(AccountId)
     }
 
-    /// Changes an account. With a new role or password its sessions end, all but `keep`.
+    /// Changes an account. With a new role or password its sessions end, all but `kept`.
     ///
     /// # Errors
     /// When it may not be changed, or was not stored.
@@ -143,13 +143,13 @@ impl Store {
         &self,
         account: AccountId,
         patch: AccountPatch,
-        keep: Option<TokenHash>,
+        kept: Option<KeptSession>,
         audit: AuditEntry,
     ) -> Result<(), AccessError> {
         let change = AccessChange::Amend {
             account,
             patch,
-            keep,
+            kept,
         };
         self.change_access(change, audit).await.map(drop)
     }
@@ -298,8 +298,8 @@ pub(super) async fn make(
         AccessChange::Amend {
             account,
             patch,
-            keep,
-        } => accounts::amend(connection, *account, patch, keep.as_ref()).await,
+            kept,
+        } => accounts::amend(connection, *account, patch, kept.as_ref()).await,
         AccessChange::SwitchOnSecondFactor {
             account,
             secret,

@@ -8,7 +8,7 @@ use super::Store;
 use super::access::{Made, NewAccount, Refusal};
 use super::columns::{bytes, count, milliseconds, number, optional_number, text, time};
 use super::error::ReadError;
-use super::sessions;
+use super::sessions::{self, KeptSession};
 use crate::accounts::{AccountId, Role, SharedSecret, TokenHash};
 use crate::boot::Secret;
 use crate::limits;
@@ -160,12 +160,12 @@ pub(super) async fn create(connection: &mut SqliteConnection, new: &NewAccount) 
     Ok(Ok(inserted.last_insert_rowid()))
 }
 
-/// Changes what `patch` says. With a new role or password the sessions end, all but `keep`.
+/// Changes what `patch` says. With a new role or password the sessions end, all but `kept`.
 pub(super) async fn amend(
     connection: &mut SqliteConnection,
     id: AccountId,
     patch: &AccountPatch,
-    keep: Option<&TokenHash>,
+    kept: Option<&KeptSession>,
 ) -> Made {
     let steps_down = patch.role.is_some_and(|role| role != Role::Administrator);
     if let Err(refusal) = may_change(connection, id, steps_down).await? {
@@ -189,7 +189,14 @@ pub(super) async fn amend(
         set_second_factor(connection, id, None).await?;
     }
     if patch.role.is_some() || patch.password_hash.is_some() {
-        sessions::end_all(connection, id, keep).await?;
+        let kept = match kept {
+            Some(kept) => {
+                sessions::renew(connection, kept).await?;
+                Some(&kept.renewed)
+            }
+            None => None,
+        };
+        sessions::end_all(connection, id, kept).await?;
     }
     Ok(Ok(id.0))
 }

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::super::testing::{Scene, time};
-use super::super::{AccessError, AuditEntry, NewApiToken, NewSession, SecondFactor};
+use super::super::{AccessError, AuditEntry, KeptSession, NewApiToken, NewSession, SecondFactor};
 use super::*;
 use crate::accounts::{ApiTokenId, RecoveryCode, Scope, Token};
 
@@ -133,10 +133,10 @@ async fn a_new_role_or_password_ends_the_sessions() {
     let scene = Scene::new().await;
     make(&scene, "admin", Role::Administrator).await;
     let id = make(&scene, "anna", Role::Viewer).await;
-    let kept = log_in(&scene, id, "hash of anna").await;
+    let token = log_in(&scene, id, "hash of anna").await;
     log_in(&scene, id, "hash of anna").await;
-    let amend = async |patch, keep| {
-        let amended = scene.store.amend_account(id, patch, keep, entry("changed"));
+    let amend = async |patch, kept| {
+        let amended = scene.store.amend_account(id, patch, kept, entry("changed"));
         amended.await.expect("changed");
     };
     let without_second_factor = AccountPatch {
@@ -149,8 +149,12 @@ async fn a_new_role_or_password_ends_the_sessions() {
         password_hash: Some(Secret::new("new".into())),
         ..AccountPatch::default()
     };
-    amend(password, Some(kept)).await;
+    let renewed = Token::random().hash();
+    amend(password, Some(KeptSession { token, renewed })).await;
     assert_eq!(sessions(&scene, id).await, 1);
+    let find = async |token| scene.store.session(&token).await.expect("readable");
+    assert!(find(token).await.is_none());
+    assert_eq!(find(renewed).await.expect("it goes on").account, id);
     let role = AccountPatch {
         role: Some(Role::Operator),
         ..AccountPatch::default()

@@ -93,6 +93,7 @@ pub(super) async fn page(
 pub(super) async fn submit(
     State(context): State<Arc<Context>>,
     Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
     sent: Sent<LoginForm>,
 ) -> Result<Response, PageError> {
     let form = typed(sent)?;
@@ -109,6 +110,9 @@ pub(super) async fn submit(
     };
     let step = match entrance {
         Ok(Entrance::Entered(entered)) => {
+            if let Some(shown) = cookies::shown(&headers, origin) {
+                accounts.leave_behind(&shown, address, now).await?;
+            }
             return Ok(enter(&entered.token, origin, &to));
         }
         Ok(Entrance::CodeNeeded(ticket)) => {

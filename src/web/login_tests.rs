@@ -39,13 +39,14 @@ async fn people_log_in_and_out() {
         set.ends_with("; HttpOnly; SameSite=Strict; Path=/"),
         "{set}"
     );
-    // A session that somebody planted is not taken over.
-    let second = face
-        .submit("/login", &first.cookie(), &form(PASSWORD, ""))
-        .await;
-    assert_ne!(second.cookie(), first.cookie());
+    // A session that somebody planted is not taken over, and what the browser forgets has ended.
+    let old = first.cookie();
+    let second = face.submit("/login", &old, &form(PASSWORD, "")).await;
+    assert_ne!(second.cookie(), old);
+    let ended = face.ask(ELSEWHERE, "GET /", &[&old], "").await;
+    assert_eq!(ended.location(), "/login");
 
-    let cookie = first.cookie();
+    let cookie = second.cookie();
     let ask = async |request| face.ask(ELSEWHERE, request, &[&cookie], "").await;
     assert_eq!(ask("GET /").await.status, StatusCode::OK);
     assert_eq!(ask("GET /login?to=/account").await.location(), "/account");
