@@ -226,3 +226,26 @@ async fn a_newcomer_logs_in_to_the_tour() {
     let page = get(&demo, "/", &cookie(&entered)).await;
     assert_eq!(page.status(), StatusCode::OK);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_ended_does_not_come_back_from_a_backup() {
+    let mut appliance = start().await;
+    let cookie = set_up(&appliance).await;
+    let place = tempfile::TempDir::new().unwrap();
+    let (backup, data) = (place.path().join("backup"), place.path().join("data"));
+    let backup = backup.to_str().unwrap();
+    said(&admin(&appliance, &["backup", backup], "").await);
+    let request = browser().post(appliance.url("/logout"));
+    let out = request.header(header::COOKIE, &cookie).send().await;
+    assert_eq!(location(&out.unwrap()), "/login?done=out");
+    assert!(appliance.terminate(Duration::from_secs(10)).await.success());
+
+    let words = ["restore", backup, "--data-dir", data.to_str().unwrap()];
+    said(&admin(&appliance, &words, "").await);
+    let restored = Plan::new().data_directory(&data).start().await;
+    let page = get(&restored, "/account", &cookie).await;
+    assert_eq!(location(&page), "/login?to=/account");
+    let form = format!("name=admin&password={PASSWORD}");
+    let entered = post(&restored, "/login", form).await;
+    assert_eq!(location(&entered), "/");
+}
