@@ -1,4 +1,5 @@
 use serde_json::json;
+use sqlx::Connection as _;
 
 use super::super::testing::{Scene, time};
 use super::super::{AccessError, AuditEntry, KeptSession, NewApiToken, NewSession, SecondFactor};
@@ -242,9 +243,67 @@ async fn api_tokens_are_kept_as_hashes() {
     assert_eq!(found.last_used_at, Some(time(60)));
     assert_eq!(scene.store.api_tokens().await.expect("readable"), [found]);
 
+    for scope in Scope::ALL {
+        let token = Token::random();
+        let new = NewApiToken {
+            scope,
+            ..new(scope.as_str(), &token)
+        };
+        create(new).await.expect("made");
+        let found = scene.store.api_token(&token.hash()).await;
+        assert_eq!(found.expect("readable").expect("it is there").scope, scope);
+    }
+
     let revoke = async |id| scene.store.revoke_api_token(id, entry("revoked")).await;
     revoke(id).await.expect("revoked");
     assert_eq!(find().await, None);
     let gone = Err(AccessError::Refused(Refusal::NoSuchToken));
     assert_eq!(revoke(ApiTokenId(id.0)).await, gone);
+}
+
+#[tokio::test]
+async fn tokens_of_before_there_were_operators_tokens_stay() {
+    let mut connection = SqliteConnection::connect("sqlite::memory:")
+        .await
+        .expect("it opens");
+    let mut run = async |sql: &'static str| {
+        sqlx::raw_sql(sql)
+            .execute(&mut connection)
+            .await
+            .expect(sql);
+    };
+    run(include_str!("../../migrations/appliance/0003_accounts.sql")).await;
+    run(
+        "INSERT INTO accounts (id, name, role, password_hash, created_at)
+         VALUES (4, 'anna', 'administrator', 'hash', 0);
+         INSERT INTO api_tokens (id, name, token_hash, scope, created_at, created_by) VALUES
+             (2, 'backup', x'02', 'read_only', 1, 'Anna'),
+             (3, 'first start', x'03', 'read_write', 1, 'command serve'),
+             (9, 'gone', x'09', 'read_only', 1, 'anna');
+         DELETE FROM api_tokens WHERE id = 9;",
+    )
+    .await;
+    run(include_str!(
+        "../../migrations/appliance/0007_operate_scope.sql"
+    ))
+    .await;
+    run(
+        "INSERT INTO api_tokens (name, token_hash, scope, created_at, created_by)
+         VALUES ('new', x'0a', 'operate', 2, 'anna')",
+    )
+    .await;
+    let rows: Vec<(i64, String, String)> =
+        sqlx::query_as("SELECT id, name, scope FROM api_tokens ORDER BY id")
+            .fetch_all(&mut connection)
+            .await
+            .expect("readable");
+    let row = |id, name: &str, scope: &str| (id, name.to_owned(), scope.to_owned());
+    assert_eq!(
+        rows,
+        [
+            row(2, "backup", "read_only"),
+            row(3, "first start", "read_write"),
+            row(10, "new", "operate"),
+        ]
+    );
 }

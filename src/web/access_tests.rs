@@ -140,7 +140,7 @@ enum Who {
     MadeUpToken,
 }
 
-const EVERYBODY: [Who; 10] = [
+const EVERYBODY: [Who; 11] = [
     Who::Nobody,
     Who::LoggedIn(Role::Viewer),
     Who::LoggedIn(Role::Operator),
@@ -149,6 +149,7 @@ const EVERYBODY: [Who; 10] = [
     Who::Outlived,
     Who::MadeUp,
     Who::Token(Scope::ReadOnly),
+    Who::Token(Scope::Operate),
     Who::Token(Scope::ReadWrite),
     Who::MadeUpToken,
 ];
@@ -208,6 +209,7 @@ impl Outcome {
             }
             (Needs::Login(_) | Needs::Watching(_), _) => Self::ShownTheWay,
             (Needs::Token(needed), Who::Token(Scope::ReadOnly)) => by_role(Role::Viewer, needed),
+            (Needs::Token(needed), Who::Token(Scope::Operate)) => by_role(Role::Operator, needed),
             (Needs::Token(needed), Who::Token(Scope::ReadWrite)) => {
                 by_role(Role::Administrator, needed)
             }

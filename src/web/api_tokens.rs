@@ -167,7 +167,8 @@ async fn filled(
 fn words(scope: Scope) -> &'static str {
     match scope {
         Scope::ReadOnly => "reads",
-        Scope::ReadWrite => "reads and changes everything",
+        Scope::Operate => "reads, and works on the queue",
+        Scope::ReadWrite => "reads and changes everything, accounts too",
     }
 }
 

@@ -50,7 +50,7 @@ async fn tokens_are_shown_once_and_revoked() {
 #[tokio::test]
 async fn the_api_does_it_too() {
     let face = Face::open(Ok(())).await;
-    let new = r#"{"name":"ci","scope":"read_write"}"#;
+    let new = r#"{"name":"ci","scope":"operate"}"#;
     let made = face.call("POST /api/v1/tokens", new).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     let made = made.json();
