@@ -187,7 +187,8 @@ impl Accounts {
         })
     }
 
-    /// Changes an account. With a new role or password its sessions end.
+    /// Changes an account. With a new role or password its sessions end, and its API tokens that may do
+    /// more than the new role are revoked.
     ///
     /// # Errors
     /// When the password does not hold, when it is the last administrator's role, when somebody means
@@ -231,7 +232,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Removes an account; its sessions end.
+    /// Removes an account; its sessions end, and its API tokens are revoked.
     ///
     /// # Errors
     /// When it is the last administrator's, there is none, or that was not stored.

@@ -177,9 +177,9 @@ async fn api_tokens_are_shown_once_and_revoked() {
     let scene = Scene::new().await;
     let accounts = &scene.accounts;
     let by = actor("admin");
-    let created = accounts.create_api_token(" backup ", Scope::ReadOnly, &by);
+    let created = accounts.create_api_token(" backup ", Scope::ReadOnly, None, &by);
     let (id, token) = created.await.expect("made");
-    let again = accounts.create_api_token("BACKUP", Scope::ReadOnly, &by);
+    let again = accounts.create_api_token("BACKUP", Scope::ReadOnly, None, &by);
     assert_eq!(fields(again.await.expect_err("taken")), ["name"]);
     let find = async || {
         let found = accounts.api_token(token.expose(), noon()).await;

@@ -89,7 +89,7 @@ pub(super) fn run(command: Command, environment: &Environment) -> Result<(), Fai
             let token = beside(&directory, async |accounts| {
                 let actor = Actor::command("admin create-token");
                 let created = accounts
-                    .create_api_token(&command.name, scope, &actor)
+                    .create_api_token(&command.name, scope, None, &actor)
                     .await;
                 created.map(|(_, token)| token)
             })?;

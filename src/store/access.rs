@@ -135,7 +135,8 @@ impl Store {
         id.await.map(AccountId)
     }
 
-    /// Changes an account. With a new role or password its sessions end, all but `kept`.
+    /// Changes an account. With a new role or password its sessions end, all but `kept`; its API tokens
+    /// that may do more than a new role are revoked.
     ///
     /// # Errors
     /// When it may not be changed, or was not stored.
@@ -176,7 +177,7 @@ impl Store {
         self.change_access(change, audit).await.map(drop)
     }
 
-    /// Removes an account with its sessions and codes.
+    /// Removes an account with its sessions and codes, and revokes its API tokens.
     ///
     /// # Errors
     /// When it may not be removed, or that was not stored.
@@ -286,12 +287,17 @@ impl Store {
     }
 }
 
-/// Makes a change and notes it; a refused one leaves no trace.
+/// How the audit calls it when a token is forgotten.
+pub const TOKEN_REVOKED: &str = "API token revoked";
+
+/// Makes a change and notes it; a refused one leaves no trace. Tokens that go with it have notes of their
+/// own.
 pub(super) async fn make(
     connection: &mut SqliteConnection,
     change: &AccessChange,
     audit: &AuditEntry,
 ) -> Made {
+    let mut revoked = Vec::new();
     let made = match change {
         AccessChange::SetUp(new) => accounts::set_up(connection, new).await,
         AccessChange::CreateAccount(new) => accounts::create(connection, new).await,
@@ -299,14 +305,24 @@ pub(super) async fn make(
             account,
             patch,
             kept,
-        } => accounts::amend(connection, *account, patch, kept.as_ref()).await,
+        } => accounts::amend(connection, *account, patch, kept.as_ref())
+            .await
+            .map(|amended| {
+                revoked = amended?;
+                Ok(account.0)
+            }),
         AccessChange::SwitchOnSecondFactor {
             account,
             secret,
             step,
             recovery_codes: codes,
         } => accounts::switch_on_second_factor(connection, *account, secret, *step, codes).await,
-        AccessChange::RemoveAccount(account) => accounts::remove(connection, *account).await,
+        AccessChange::RemoveAccount(account) => {
+            accounts::remove(connection, *account).await.map(|removed| {
+                revoked = removed?;
+                Ok(account.0)
+            })
+        }
         AccessChange::BeginSession(new) => sessions::begin(connection, new).await,
         AccessChange::EndSession(token) => sessions::end(connection, token).await.map(Ok),
         AccessChange::EndOtherSessions { account, keep } => {
@@ -319,6 +335,15 @@ pub(super) async fn make(
     }?;
     if made.is_ok() {
         settings::write(connection, None, audit).await?;
+    }
+    for token in revoked {
+        let note = AuditEntry {
+            action: TOKEN_REVOKED.to_owned(),
+            before: Some(token.noted()),
+            after: None,
+            ..audit.clone()
+        };
+        settings::write(connection, None, &note).await?;
     }
     Ok(made)
 }

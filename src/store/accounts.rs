@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::Store;
 use super::access::{Made, NewAccount, Refusal};
+use super::api_tokens::{self, StoredApiToken};
 use super::columns::{bytes, count, milliseconds, number, optional_number, text, time};
 use super::error::ReadError;
 use super::sessions::{self, KeptSession};
@@ -160,13 +161,14 @@ pub(super) async fn create(connection: &mut SqliteConnection, new: &NewAccount) 
     Ok(Ok(inserted.last_insert_rowid()))
 }
 
-/// Changes what `patch` says. With a new role or password the sessions end, all but `kept`.
+/// Changes what `patch` says. With a new role or password the sessions end, all but `kept`. Tokens of the
+/// account that may do more than its new role are revoked, and given.
 pub(super) async fn amend(
     connection: &mut SqliteConnection,
     id: AccountId,
     patch: &AccountPatch,
     kept: Option<&KeptSession>,
-) -> Made {
+) -> Result<Result<Vec<StoredApiToken>, Refusal>, sqlx::Error> {
     let steps_down = patch.role.is_some_and(|role| role != Role::Administrator);
     if let Err(refusal) = may_change(connection, id, steps_down).await? {
         return Ok(Err(refusal));
@@ -198,19 +200,38 @@ pub(super) async fn amend(
         };
         sessions::end_all(connection, id, kept).await?;
     }
-    Ok(Ok(id.0))
+    if patch.role.is_none() {
+        return Ok(Ok(Vec::new()));
+    }
+    let revoked = api_tokens::revoke_of(connection, id, patch.role);
+    revoked.await.map(Ok)
 }
 
-/// Removes an account with its sessions and codes.
-pub(super) async fn remove(connection: &mut SqliteConnection, id: AccountId) -> Made {
+/// Removes an account with its sessions, codes and API tokens, and gives these.
+pub(super) async fn remove(
+    connection: &mut SqliteConnection,
+    id: AccountId,
+) -> Result<Result<Vec<StoredApiToken>, Refusal>, sqlx::Error> {
     if let Err(refusal) = may_change(connection, id, true).await? {
         return Ok(Err(refusal));
     }
+    let revoked = api_tokens::revoke_of(connection, id, None).await?;
     sqlx::query("DELETE FROM accounts WHERE id = ?")
         .bind(id.0)
         .execute(connection)
         .await?;
-    Ok(Ok(id.0))
+    Ok(Ok(revoked))
+}
+
+/// Whether there is such an account.
+pub(super) async fn is_there(
+    connection: &mut SqliteConnection,
+    id: AccountId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM accounts WHERE id = ?)")
+        .bind(id.0)
+        .fetch_one(connection)
+        .await
 }
 
 /// From now on codes are asked for; `step` is the one of the code that confirmed it. Refused when they

@@ -215,6 +215,7 @@ async fn api_tokens_are_kept_as_hashes() {
         scope: Scope::ReadOnly,
         created_at: time(0),
         created_by: "admin".into(),
+        account: None,
     };
     let create = async |new| {
         let created = scene.store.create_api_token(new, entry("token made"));
@@ -262,7 +263,81 @@ async fn api_tokens_are_kept_as_hashes() {
 }
 
 #[tokio::test]
-async fn tokens_of_before_there_were_operators_tokens_stay() {
+async fn tokens_go_with_their_account_or_with_its_power() {
+    let scene = Scene::new().await;
+    make(&scene, "admin", Role::Administrator).await;
+    let anna = make(&scene, "anna", Role::Administrator).await;
+    let create = async |name: &str, scope, account| {
+        let new = NewApiToken {
+            name: name.into(),
+            token: Token::random().hash(),
+            scope,
+            created_at: time(0),
+            created_by: "anna".into(),
+            account,
+        };
+        let created = scene.store.create_api_token(new, entry("token made"));
+        created.await.map(drop)
+    };
+    for (name, scope) in [
+        ("reads", Scope::ReadOnly),
+        ("works", Scope::Operate),
+        ("rules", Scope::ReadWrite),
+    ] {
+        create(name, scope, Some(anna)).await.expect("made");
+    }
+    // Whoever made it has nothing to say when it is of nobody.
+    let made = create("nobody's", Scope::ReadWrite, None).await;
+    made.expect("made");
+    let names = async || {
+        let tokens = scene.store.api_tokens().await.expect("readable");
+        let names = tokens.into_iter().map(|token| token.name);
+        names.collect::<Vec<String>>()
+    };
+    let amend = async |patch| {
+        let amended = scene
+            .store
+            .amend_account(anna, patch, None, entry("changed"));
+        amended.await.expect("changed");
+    };
+    let password = AccountPatch {
+        password_hash: Some(Secret::new("new".into())),
+        ..AccountPatch::default()
+    };
+    amend(password).await;
+    assert_eq!(names().await.len(), 4);
+    let role = AccountPatch {
+        role: Some(Role::Operator),
+        ..AccountPatch::default()
+    };
+    amend(role).await;
+    assert_eq!(names().await, ["nobody's", "reads", "works"]);
+    let removed = scene.store.remove_account(anna, entry("removed")).await;
+    removed.expect("removed");
+    assert_eq!(names().await, ["nobody's"]);
+    let late = create("late", Scope::ReadOnly, Some(anna)).await;
+    assert_eq!(late, Err(Refusal::NoSuchAccount.into()));
+
+    let audit = scene.store.audit_page(None, 100).await.expect("readable");
+    let mut revoked: Vec<_> = audit
+        .into_iter()
+        .filter(|item| item.action == "API token revoked" && item.who == "admin")
+        .filter_map(|item| item.before)
+        .collect();
+    revoked.reverse();
+    let note = |name, scope| json!({"token": name, "scope": scope});
+    assert_eq!(
+        revoked,
+        [
+            note("rules", "read_write"),
+            note("reads", "read_only"),
+            note("works", "operate"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn tokens_of_before_stay_and_find_their_accounts() {
     let mut connection = SqliteConnection::connect("sqlite::memory:")
         .await
         .expect("it opens");
@@ -279,6 +354,8 @@ async fn tokens_of_before_there_were_operators_tokens_stay() {
          INSERT INTO api_tokens (id, name, token_hash, scope, created_at, created_by) VALUES
              (2, 'backup', x'02', 'read_only', 1, 'Anna'),
              (3, 'first start', x'03', 'read_write', 1, 'command serve'),
+             (4, 'second', x'04', 'read_only', 1, 'token BACKUP'),
+             (5, 'third', x'05', 'read_only', 1, 'token first start'),
              (9, 'gone', x'09', 'read_only', 1, 'anna');
          DELETE FROM api_tokens WHERE id = 9;",
     )
@@ -292,18 +369,25 @@ async fn tokens_of_before_there_were_operators_tokens_stay() {
          VALUES ('new', x'0a', 'operate', 2, 'anna')",
     )
     .await;
-    let rows: Vec<(i64, String, String)> =
-        sqlx::query_as("SELECT id, name, scope FROM api_tokens ORDER BY id")
+    run(include_str!(
+        "../../migrations/appliance/0008_token_accounts.sql"
+    ))
+    .await;
+    let rows: Vec<(i64, String, String, Option<i64>)> =
+        sqlx::query_as("SELECT id, name, scope, account FROM api_tokens ORDER BY id")
             .fetch_all(&mut connection)
             .await
             .expect("readable");
-    let row = |id, name: &str, scope: &str| (id, name.to_owned(), scope.to_owned());
+    let row =
+        |id, name: &str, scope: &str, account| (id, name.to_owned(), scope.to_owned(), account);
     assert_eq!(
         rows,
         [
-            row(2, "backup", "read_only"),
-            row(3, "first start", "read_write"),
-            row(10, "new", "operate"),
+            row(2, "backup", "read_only", Some(4)),
+            row(3, "first start", "read_write", None),
+            row(4, "second", "read_only", Some(4)),
+            row(5, "third", "read_only", None),
+            row(10, "new", "operate", Some(4)),
         ]
     );
 }

@@ -56,7 +56,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use access::{AccessError, NewAccount, Refusal};
+pub use access::{AccessError, NewAccount, Refusal, TOKEN_REVOKED};
 pub use accounts::{AccountPatch, StoredAccount};
 pub use api_tokens::{NewApiToken, StoredApiToken};
 pub use beside::SettingsBeside;

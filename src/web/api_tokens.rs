@@ -16,6 +16,7 @@ use super::page::{Frame, PageError, Section, render};
 use super::problems::{Problems, Sent, typed};
 use super::{Context, wording};
 use crate::accounts::{ApiTokenId, Scope};
+use crate::administration::Login;
 
 /// What the query of the page says.
 #[derive(Debug, Default, Deserialize)]
@@ -86,13 +87,15 @@ pub(super) struct NewForm {
 pub(super) async fn create(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
+    Extension(login): Extension<Login>,
     sent: Sent<NewForm>,
 ) -> Result<Response, PageError> {
     let form = typed(sent)?;
     let actor = visitor.actor();
-    let created = context
-        .accounts
-        .create_api_token(&form.name, form.scope, &actor);
+    let created =
+        context
+            .accounts
+            .create_api_token(&form.name, form.scope, Some(login.account), &actor);
     match created.await {
         Ok((_, token)) => {
             let shown = ShownToken {

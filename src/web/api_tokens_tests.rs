@@ -74,3 +74,40 @@ async fn the_api_does_it_too() {
     }
     face.close().await;
 }
+
+#[tokio::test]
+async fn a_token_goes_with_the_account_of_whoever_made_it() {
+    let face = Face::open(Ok(())).await;
+    let accounts = &face.context.accounts;
+    let actor = crate::administration::Actor::command("test");
+    let password = "a long password".to_owned();
+    let made = accounts.create("leaver", Role::Administrator, password, &actor);
+    made.await.expect("made");
+    let entered = face
+        .submit("/login", "", "name=leaver&password=a+long+password")
+        .await;
+    let cookie = entered.cookie();
+    let form = "name=first&scope=read_write";
+    let made = face.submit("/settings/tokens", &cookie, form).await;
+    let token = made.text.split("<p class=\"secret\">").nth(1);
+    let token = token.and_then(|rest| rest.split('<').next());
+    let bearer = format!("Authorization: Bearer {}", token.expect("a token"));
+    let new = r#"{"name":"second","scope":"read_write"}"#;
+    let made = face
+        .ask(ELSEWHERE, "POST /api/v1/tokens", &[&bearer], new)
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let second = made.json()["token"].as_str().expect("a token").to_owned();
+
+    let removed = face.call("DELETE /api/v1/accounts/leaver", "").await;
+    assert_eq!(removed.status, StatusCode::NO_CONTENT);
+    for bearer in [bearer, format!("Authorization: Bearer {second}")] {
+        let asked = face
+            .ask(ELSEWHERE, "GET /api/v1/settings", &[&bearer], "")
+            .await;
+        assert_eq!(asked.status, StatusCode::UNAUTHORIZED);
+    }
+    let still = face.call("GET /api/v1/settings", "").await;
+    assert_eq!(still.status, StatusCode::OK, "the token of nobody stays");
+    face.close().await;
+}

@@ -208,6 +208,7 @@ impl Face {
             scope,
             created_at: Timestamp::now(),
             created_by: SCENE.to_owned(),
+            account: None,
         };
         let made = self.context.store.create_api_token(new, entry()).await;
         made.expect("made");
