@@ -338,6 +338,8 @@ pub const WEB_IDLE: Duration = Duration::from_secs(60);
 /// Browsers that are told the live figures at one time: they hold connections, of which other pages
 /// need some too.
 pub const LIVE_LISTENERS: usize = 64;
+/// Of them those of one session: dashboards that one person has before them at one time.
+pub const LIVE_LISTENERS_PER_SESSION: usize = 4;
 /// The live figures are told this often.
 pub const LIVE_INTERVAL: Duration = Duration::from_secs(1);
 /// A listener that heard nothing for this long hears that nothing is to be told: its connection lives.
