@@ -52,14 +52,14 @@ async fn guesses_of_the_one_time_password_are_limited() {
     let mut tries = 0;
     while !matches!(
         set_up(&scene, "guess").await,
-        Err(AccountError::TooManyAttempts)
+        Err(AccountError::TooManyAttempts(_))
     ) {
         tries += 1;
         // A slow machine earns another try now and then.
         assert!(tries <= 2 * limits::ATTEMPTS_PER_NAME, "nobody stops it");
     }
     let right = set_up(&scene, ONE_TIME).await.expect_err("not now");
-    assert!(matches!(right, AccountError::TooManyAttempts));
+    assert!(matches!(right, AccountError::TooManyAttempts(_)));
 }
 
 #[tokio::test]

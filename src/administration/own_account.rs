@@ -224,13 +224,10 @@ impl Accounts {
         actor: &Actor,
     ) -> Result<StoredAccount, AccountError> {
         let account = self.own(login).await?;
-        let may_try = actor.from.is_none_or(|address| {
+        if let Some(address) = actor.from {
             let attempts = &self.attempts;
-            attempts.may_try(address, &account.name, Timestamp::now())
-        });
-        if !may_try {
-            warn!(%actor, "too many tries of the current password");
-            return Err(AccountError::TooManyAttempts);
+            let may_try = attempts.may_try(address, &account.name, Timestamp::now());
+            may_try.inspect_err(|_| warn!(%actor, "too many tries of the current password"))?;
         }
         let hash = account.password_hash.expose().to_owned();
         if !self.passwords.verify(current, Some(hash)).await? {

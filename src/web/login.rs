@@ -130,7 +130,7 @@ pub(super) async fn submit(
         Err(LoginError::Read(error)) => return Err(error.into()),
         Err(error) => {
             let status = match error {
-                LoginError::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+                LoginError::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
                 LoginError::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::UNPROCESSABLE_ENTITY,
             };
