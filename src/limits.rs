@@ -437,6 +437,9 @@ pub const LOGIN_WAIT: Duration = Duration::from_secs(15);
 pub const PASSWORD_CHARACTERS_MIN: usize = 12;
 /// Longer ones are no passwords but mishaps of a clipboard.
 pub const PASSWORD_CHARACTERS_MAX: usize = 1_000;
+/// Characters of an API token that somebody chooses at the first start: ours have 43, and nothing slows
+/// down who guesses at it.
+pub const API_TOKEN_CHARACTERS_MIN: usize = 20;
 /// The name of an account or of an API token.
 pub const ACCOUNT_NAME_BYTES: usize = 64;
 /// Accounts at one time: they are listed on one page.

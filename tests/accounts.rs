@@ -134,10 +134,10 @@ async fn it_is_set_up_once() {
 async fn a_given_password_opens_the_setup_and_is_not_logged() {
     let appliance = Plan::new()
         .next_hop("127.0.0.1:1".parse().unwrap())
-        .environment("FASTPATH_ADMIN_PASSWORD", "given-once")
+        .environment("FASTPATH_ADMIN_PASSWORD", "given-just-once")
         .start()
         .await;
-    let form = format!("one_time=given-once&name=admin&password={PASSWORD}&repeat={PASSWORD}");
+    let form = format!("one_time=given-just-once&name=admin&password={PASSWORD}&repeat={PASSWORD}");
     let done = post(&appliance, "/setup", form).await;
     assert_eq!(
         (done.status(), location(&done)),
@@ -147,7 +147,7 @@ async fn a_given_password_opens_the_setup_and_is_not_logged() {
         appliance.log().contains("/setup is closed from now on")
     })
     .await;
-    assert!(!appliance.log().contains("given-once"));
+    assert!(!appliance.log().contains("given-just-once"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

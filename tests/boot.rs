@@ -99,6 +99,12 @@ async fn bad_options_are_refused_in_one_line() {
         "FASTPATH_API_TOKEN_FILE",
     )
     .await;
+    for (name, value) in [
+        ("FASTPATH_ADMIN_PASSWORD", "a"),
+        ("FASTPATH_API_TOKEN", "x"),
+    ] {
+        check_refused(&[], &[(name, value)], name).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,6 +75,17 @@ async fn a_password_is_made_when_none_is_given() {
 }
 
 #[tokio::test]
+async fn blanks_around_a_password_that_is_given_do_not_count() {
+    let scene = Scene::new().await;
+    let given = Secret::new(" open sesame once \n".to_owned());
+    let accounts = Accounts::open(scene.store.clone(), Passwords::new(), Some(&given)).await;
+    let accounts = accounts.expect("readable");
+    let typed = "open sesame once";
+    let entered = accounts.set_up(typed, "admin", PASSWORD.into(), ADDRESS, noon());
+    entered.await.expect("it opens");
+}
+
+#[tokio::test]
 async fn what_is_typed_is_checked() {
     let scene = Scene::new().await;
     let create = async |name: &str, password: &str| {

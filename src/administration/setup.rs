@@ -29,8 +29,9 @@ pub(super) struct OneTimePassword {
 impl OneTimePassword {
     pub(super) fn new(given: Option<&Secret>) -> Self {
         match given {
+            // As what is typed: blanks around it do not count.
             Some(given) => Self {
-                hash: TokenHash::of(given.expose()),
+                hash: TokenHash::of(given.expose().trim()),
                 made: None,
             },
             None => {
