@@ -88,9 +88,11 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("GET /settings/accounts/{name}", ADMINISTRATOR),
     ("POST /settings/accounts/{name}/role", ADMINISTRATOR),
     ("POST /settings/accounts/{name}/password", ADMINISTRATOR),
+    ("GET /settings/accounts/{name}/remove", ADMINISTRATOR),
     ("POST /settings/accounts/{name}/remove", ADMINISTRATOR),
     ("GET /settings/tokens", ADMINISTRATOR),
     ("POST /settings/tokens", ADMINISTRATOR),
+    ("GET /settings/tokens/{id}/revoke", ADMINISTRATOR),
     ("POST /settings/tokens/{id}/revoke", ADMINISTRATOR),
     // Programs: as the pages.
     ("GET /api/v1/statistics/live", VIEWER_TOKEN),

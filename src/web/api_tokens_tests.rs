@@ -37,6 +37,14 @@ async fn tokens_are_shown_once_and_revoked() {
     let item = items.iter().find(|item| item["name"] == "my backup");
     let id = item.expect("it is listed")["id"].as_i64().expect("an id");
     let revoke = format!("{path}/{id}/revoke");
+    assert!(page.text.contains(&format!("href=\"{revoke}\"")));
+    assert!(!page.text.contains(&format!("action=\"{revoke}\"")));
+    let asked = face
+        .ask(ELSEWHERE, &format!("GET {revoke}"), &[&cookie], "")
+        .await;
+    assert!(asked.text.contains("“my backup”?"), "{}", asked.text);
+    assert!(asked.text.contains(&format!("action=\"{revoke}\"")));
+    assert_eq!(ask().await, StatusCode::OK, "it was only asked");
     let revoked = face.submit(&revoke, &cookie, "").await;
     assert_eq!(revoked.location(), "/settings/tokens?done=revoked");
     assert_eq!(ask().await, StatusCode::UNAUTHORIZED);

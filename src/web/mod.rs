@@ -14,6 +14,7 @@ mod assets;
 mod audit;
 mod bounded;
 mod chart;
+mod confirm;
 mod connections;
 mod cookies;
 mod dashboard;
