@@ -342,6 +342,23 @@ async fn what_strangers_write_stays_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dashboard_whose_session_ends_elsewhere_leads_to_the_way_in() {
+    let sink = later().await;
+    let (appliance, browser) = administered(&sink).await;
+    browser.find("[data-feed].live").await;
+    let body = json!({ "password": "another password of hers" });
+    let (status, answer) = appliance
+        .call(Method::PATCH, "/api/v1/accounts/ada", Some(body))
+        .await;
+    assert_eq!(status.as_u16(), 200, "{answer}");
+    // Nobody touches the page.
+    browser.find("#password").await;
+    assert!(browser.path().await.starts_with("/login"));
+    assert!(!browser.text().await.contains("Why disk"));
+    browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn accounts_and_tokens_go_after_a_question() {
     let sink = later().await;
     let (appliance, browser) = administered(&sink).await;
