@@ -37,5 +37,6 @@ pub mod settings;
 pub mod smtp;
 
 pub mod boot;
+pub mod clients;
 pub mod limits;
 pub mod tls;

@@ -316,8 +316,12 @@ pub const LOG_BUFFER_BYTES: usize = 4 << 20;
 
 // ---- The web --------------------------------------------------------------------------------------
 
-/// The body of any request.
+/// The body of a request of somebody who was let in.
 pub const REQUEST_BODY_BYTES: usize = 1_048_576;
+/// The body of a request for which nobody has to log in: the form of /setup with two passwords of
+/// [`PASSWORD_CHARACTERS_MAX`], each character of which may take twelve bytes. As many of them as there
+/// are connections make 8 MiB.
+pub const OPEN_BODY_BYTES: usize = 32_768;
 /// A whole request is answered within this.
 pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
 /// Items on one page of a listing.
@@ -336,12 +340,26 @@ pub const HEADER_FIELDS_SHOWN: usize = 200;
 pub const EVENTS_SHOWN: usize = 500;
 /// Connections to the web address at one time.
 pub const WEB_CONNECTIONS: usize = 256;
+/// Of them those of one client address (of IPv6 one /64). A browser has up to six, and several people may
+/// sit behind one address; listed proxies are exempt.
+pub const WEB_CONNECTIONS_PER_CLIENT: usize = 64;
+/// Connections beside them that are kept for this machine: health checks get in whoever else comes.
+pub const WEB_CONNECTIONS_KEPT: usize = 8;
+/// That clients are turned away from the web address is logged at most this often.
+pub const WEB_WARNING_INTERVAL: Duration = Duration::from_secs(60);
+/// A client that begins a TLS handshake, or the header of a request, ends it within this.
+pub const WEB_HEADER_WAIT: Duration = Duration::from_secs(10);
+/// The header of a request: longer than any URL and cookie of ours, and little beside what a connection
+/// costs anyway.
+pub const WEB_HEADER_BYTES: usize = 65_536;
 /// A connection to the web address on which no answer was written for this long is closed: it bounds
 /// idle ones, clients that send byte by byte, and clients that do not read.
 pub const WEB_IDLE: Duration = Duration::from_secs(60);
 /// Browsers that are told the live figures at one time: they hold connections, of which other pages
 /// need some too.
 pub const LIVE_LISTENERS: usize = 64;
+/// Of them those of one session: dashboards that one person has before them at one time.
+pub const LIVE_LISTENERS_PER_SESSION: usize = 4;
 /// The live figures are told this often.
 pub const LIVE_INTERVAL: Duration = Duration::from_secs(1);
 /// A listener that heard nothing for this long hears that nothing is to be told: its connection lives.
@@ -439,6 +457,9 @@ pub const LOGIN_WAIT: Duration = Duration::from_secs(15);
 pub const PASSWORD_CHARACTERS_MIN: usize = 12;
 /// Longer ones are no passwords but mishaps of a clipboard.
 pub const PASSWORD_CHARACTERS_MAX: usize = 1_000;
+/// Characters of an API token that somebody chooses at the first start: ours have 43, and nothing slows
+/// down who guesses at it.
+pub const API_TOKEN_CHARACTERS_MIN: usize = 20;
 /// The name of an account or of an API token.
 pub const ACCOUNT_NAME_BYTES: usize = 64;
 /// Accounts at one time: they are listed on one page.

@@ -1,16 +1,15 @@
 //! Binds, accepts within limits, and gives each client a session of its own.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clients::{Network, Places};
 use crate::limits;
 use crate::session::{self, Answering, SessionContext};
 use crate::settings::Current;
@@ -69,91 +68,12 @@ pub fn is_of_this_machine(address: IpAddr) -> bool {
     address.is_loopback() || sender().is_ok_and(|sender| sender.ip() == address)
 }
 
-/// The places for sessions, shared by all listeners.
-#[derive(Debug)]
-pub struct Places {
-    total: usize,
-    per_client: usize,
-    taken: Mutex<Taken>,
-}
-
-#[derive(Debug, Default)]
-struct Taken {
-    total: usize,
-    /// Of clients that are not trusted.
-    by_client: HashMap<IpAddr, usize>,
-}
-
-/// One session's place, free again when dropped.
-#[derive(Debug)]
-struct Place {
-    places: Arc<Places>,
-    counted: Option<IpAddr>,
-}
-
-impl Default for Places {
-    fn default() -> Self {
-        Self::new(limits::SESSIONS, limits::SESSIONS_PER_CLIENT)
-    }
-}
-
-impl Places {
-    /// `total` places, of which a client that is not trusted gets `per_client`.
-    #[must_use]
-    pub fn new(total: usize, per_client: usize) -> Self {
-        Self {
-            total,
-            per_client,
-            taken: Mutex::default(),
-        }
-    }
-
-    /// A place for a session with `client`; none when all are taken, or all of this client.
-    fn take(self: &Arc<Self>, client: IpAddr, trusted: bool) -> Option<Place> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.total >= self.total {
-            return None;
-        }
-        if !trusted {
-            let sessions = taken.by_client.entry(client).or_default();
-            if *sessions >= self.per_client {
-                return None;
-            }
-            *sessions += 1;
-        }
-        taken.total += 1;
-        Some(Place {
-            places: Arc::clone(self),
-            counted: (!trusted).then_some(client),
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = self
-            .places
-            .taken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        taken.total -= 1;
-        if let Some(client) = self.counted
-            && let Entry::Occupied(mut sessions) = taken.by_client.entry(client)
-        {
-            *sessions.get_mut() -= 1;
-            if *sessions.get() == 0 {
-                sessions.remove();
-            }
-        }
-    }
-}
-
 /// Accepts until `shutdown`, and returns then. The sessions go on as tasks of `sessions`, and end by
-/// themselves after `shutdown`: whoever waits for them sets the bound.
+/// themselves after `shutdown`: whoever waits for them sets the bound. All listeners share `places`.
 pub async fn run<A: Answering>(
     listener: Listener,
     context: Arc<SessionContext<A>>,
-    places: Arc<Places>,
+    places: Arc<Places<Network>>,
     sessions: TaskTracker,
     shutdown: CancellationToken,
 ) {
@@ -190,13 +110,13 @@ fn admit<A: Answering>(
     stream: TcpStream,
     client: IpAddr,
     context: &Arc<SessionContext<A>>,
-    places: &Arc<Places>,
+    places: &Arc<Places<Network>>,
     sessions: &TaskTracker,
     shutdown: &CancellationToken,
 ) {
     let client = client.to_canonical();
     let trusted = context.settings.snapshot().trusts(client);
-    let Some(place) = places.take(client, trusted) else {
+    let Some(place) = places.take((!trusted).then(|| Network::of(client))) else {
         context.counters.sessions_refused.increment();
         turn_away(&stream);
         return;

@@ -73,15 +73,14 @@ presets();
       // The browser tries again by itself unless it was refused.
       if (events.readyState !== EventSource.CLOSED) return;
       events = null;
-      leaveWhenLoggedOut();
+      fetch(RENEWED, { method: "HEAD" }).then(leaveWhenLoggedOut, () => {});
       retry = setTimeout(listen, RETRY_MILLISECONDS);
     };
   }
 
   // Who is logged out sees the way in, and no figures any more.
-  async function leaveWhenLoggedOut() {
-    const answer = await fetch(RENEWED, { method: "HEAD" }).catch(() => null);
-    if (answer && answer.redirected) location.assign("/login");
+  function leaveWhenLoggedOut(answer) {
+    if (answer.redirected) location.assign("/login");
   }
 
   function pause() {
@@ -98,9 +97,11 @@ presets();
   }
 
   async function renew() {
-    if (document.hidden || !events) return;
+    if (document.hidden) return;
     const answer = await fetch(RENEWED).catch(() => null);
-    if (!answer || !answer.ok || answer.redirected) return;
+    if (!answer) return;
+    leaveWhenLoggedOut(answer);
+    if (!answer.ok || answer.redirected) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of document.querySelectorAll("[data-renewed]")) {
       const fresh = page.getElementById(part.id);

@@ -134,10 +134,10 @@ async fn it_is_set_up_once() {
 async fn a_given_password_opens_the_setup_and_is_not_logged() {
     let appliance = Plan::new()
         .next_hop("127.0.0.1:1".parse().unwrap())
-        .environment("FASTPATH_ADMIN_PASSWORD", "given-once")
+        .environment("FASTPATH_ADMIN_PASSWORD", "given-just-once")
         .start()
         .await;
-    let form = format!("one_time=given-once&name=admin&password={PASSWORD}&repeat={PASSWORD}");
+    let form = format!("one_time=given-just-once&name=admin&password={PASSWORD}&repeat={PASSWORD}");
     let done = post(&appliance, "/setup", form).await;
     assert_eq!(
         (done.status(), location(&done)),
@@ -147,7 +147,7 @@ async fn a_given_password_opens_the_setup_and_is_not_logged() {
         appliance.log().contains("/setup is closed from now on")
     })
     .await;
-    assert!(!appliance.log().contains("given-once"));
+    assert!(!appliance.log().contains("given-just-once"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,4 +225,27 @@ async fn a_newcomer_logs_in_to_the_tour() {
     assert_eq!(location(&entered), "/");
     let page = get(&demo, "/", &cookie(&entered)).await;
     assert_eq!(page.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_ended_does_not_come_back_from_a_backup() {
+    let mut appliance = start().await;
+    let cookie = set_up(&appliance).await;
+    let place = tempfile::TempDir::new().unwrap();
+    let (backup, data) = (place.path().join("backup"), place.path().join("data"));
+    let backup = backup.to_str().unwrap();
+    said(&admin(&appliance, &["backup", backup], "").await);
+    let request = browser().post(appliance.url("/logout"));
+    let out = request.header(header::COOKIE, &cookie).send().await;
+    assert_eq!(location(&out.unwrap()), "/login?done=out");
+    assert!(appliance.terminate(Duration::from_secs(10)).await.success());
+
+    let words = ["restore", backup, "--data-dir", data.to_str().unwrap()];
+    said(&admin(&appliance, &words, "").await);
+    let restored = Plan::new().data_directory(&data).start().await;
+    let page = get(&restored, "/account", &cookie).await;
+    assert_eq!(location(&page), "/login?to=/account");
+    let form = format!("name=admin&password={PASSWORD}");
+    let entered = post(&restored, "/login", form).await;
+    assert_eq!(location(&entered), "/");
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::support::appliance::{BINARY, Plan, TOKEN};
@@ -97,6 +99,12 @@ async fn bad_options_are_refused_in_one_line() {
         "FASTPATH_API_TOKEN_FILE",
     )
     .await;
+    for (name, value) in [
+        ("FASTPATH_ADMIN_PASSWORD", "a"),
+        ("FASTPATH_API_TOKEN", "x"),
+    ] {
+        check_refused(&[], &[(name, value)], name).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,4 +230,36 @@ async fn healthcheck_asks_the_running_appliance() {
     assert!(check().await);
     appliance.kill().await;
     assert!(!check().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_requests_in_their_hundreds_keep_no_health_check_out() {
+    let appliance = Plan::new()
+        .next_hop("127.0.0.1:1".parse().unwrap())
+        .start()
+        .await;
+    let mut halves = Vec::new();
+    for _ in 0..300 {
+        let mut half = TcpStream::connect(appliance.web()).await.unwrap();
+        // One that was turned away may be gone already.
+        let _ = half.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").await;
+        halves.push(half);
+    }
+    let mut command = Command::new(BINARY);
+    command
+        .arg("healthcheck")
+        .env("FASTPATH_WEB_LISTEN", appliance.web().to_string());
+    let output = peers::run(&mut command, Duration::from_secs(20)).await;
+    assert!(output.status.success(), "{output:?}");
+    for path in ["/healthz", "/readyz"] {
+        let answer = reqwest::get(appliance.url(path)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    }
+    // All of them end, long before an idle connection does.
+    let ending = async {
+        for half in &mut halves {
+            let _ = half.read_to_end(&mut Vec::new()).await;
+        }
+    };
+    wait::within("the end of all halves", Duration::from_secs(30), ending).await;
 }

@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["accounts"],
     &["message", "settings"],
     &["smtp"],
-    &["tls", "boot", "limits"],
+    &["tls", "boot", "clients", "limits"],
 ];
 
 /// A text that may stand only in these places; a place is a path below `src/`, or the front of one.

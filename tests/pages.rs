@@ -380,6 +380,59 @@ async fn whether_it_arrived_is_seen_on_a_telephone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dashboard_whose_session_ends_elsewhere_leads_to_the_way_in() {
+    let sink = later().await;
+    let (appliance, browser) = administered(&sink).await;
+    browser.find("[data-feed].live").await;
+    let body = json!({ "password": "another password of hers" });
+    let (status, answer) = appliance
+        .call(Method::PATCH, "/api/v1/accounts/ada", Some(body))
+        .await;
+    assert_eq!(status.as_u16(), 200, "{answer}");
+    // Nobody touches the page.
+    browser.find("#password").await;
+    assert!(browser.path().await.starts_with("/login"));
+    assert!(!browser.text().await.contains("Why disk"));
+    browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_and_tokens_go_after_a_question() {
+    let sink = later().await;
+    let (appliance, browser) = administered(&sink).await;
+    let body = json!({ "name": "vera", "role": "viewer", "password": PASSWORD });
+    let (status, answer) = appliance
+        .call(Method::POST, "/api/v1/accounts", Some(body))
+        .await;
+    assert_eq!(status.as_u16(), 201, "{answer}");
+    browser.open("/settings/tokens").await;
+    browser.fill("#name", "backup").await;
+    browser.click("input[name=scope][value=operate]").await;
+    browser.press("Make the token").await;
+    browser.sees("It is shown only now").await;
+    browser.click("a[aria-label='Revoke backup']").await;
+    browser.sees("Revoke the token “backup”?").await;
+    browser.press("Cancel").await;
+    browser.sees("Programs that may use the API").await;
+
+    browser.open("/settings/accounts/vera").await;
+    browser.press("Remove vera…").await;
+    browser.sees("Remove vera?").await;
+    browser.press("Remove vera").await;
+    browser.sees("The account is gone").await;
+    // One's own power is asked about with what goes with it.
+    browser.open("/settings/accounts/ada").await;
+    browser.click("input[name=role][value=viewer]").await;
+    browser.press("Change the role").await;
+    browser.sees("It is yours").await;
+    browser.sees("backup").await;
+    browser.press("Cancel").await;
+    browser.find("input[name=role][value=administrator]").await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_sees_and_cannot_touch() {
     let sink = later().await;
     let (appliance, browser) = administered(&sink).await;

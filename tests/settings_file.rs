@@ -122,7 +122,8 @@ async fn settings_move_from_one_appliance_to_another() {
     let file = place.path().join("one.toml");
     let file = file.to_str().unwrap();
     let words = ["settings", "export", file];
-    assert_eq!(admin(one.data_directory(), &words, "").await.well(), "");
+    let said = admin(one.data_directory(), &words, "").await.well();
+    assert_eq!(said, format!("written to {file}\n"));
 
     let (mut other, _sink) = running().await;
     other.terminate(PATIENCE).await;

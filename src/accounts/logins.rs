@@ -15,8 +15,9 @@ use tokio::time::timeout;
 use tracing::info;
 
 use super::roster::{CurrentRoster, SmtpLogin};
-use super::wrong_logins::{Guesser, Origin, WrongLogins};
+use super::wrong_logins::{Guesser, WrongLogins};
 use super::{Busy, Passwords};
+use crate::clients::Network;
 use crate::limits;
 
 /// Why a login was not taken.
@@ -80,7 +81,7 @@ impl Logins {
         password: String,
         address: IpAddr,
     ) -> Result<Arc<str>, LoginError> {
-        let check = self.check(name, password, Origin::of(address));
+        let check = self.check(name, password, Network::of(address));
         let checked = timeout(limits::LOGIN_WAIT, check).await;
         let checked = checked.unwrap_or(Err(LoginError::Busy(Busy)));
         if let Err(error) = &checked {
@@ -94,7 +95,7 @@ impl Logins {
         &self,
         name: &str,
         password: String,
-        origin: Origin,
+        origin: Network,
     ) -> Result<Arc<str>, LoginError> {
         let guesser = self.wrong.guesser(origin);
         // Before the memory is asked, or it could be used to guess at full speed.
@@ -125,7 +126,7 @@ impl Logins {
         }
     }
 
-    fn admit(&self, guesser: &Guesser, name: &str, origin: Origin) -> Result<(), LoginError> {
+    fn admit(&self, guesser: &Guesser, name: &str, origin: Network) -> Result<(), LoginError> {
         if self.wrong.may_try(guesser, name, origin) {
             Ok(())
         } else {
@@ -258,7 +259,7 @@ mod tests {
         let guesser = scene
             .logins
             .wrong
-            .guesser(Origin::of(HERE.parse().expect("an address")));
+            .guesser(Network::of(HERE.parse().expect("an address")));
         for _ in 0..limits::WRONG_LOGINS_PER_CLIENT {
             scene.logins.wrong.was_wrong(&guesser, "somebody");
         }

@@ -13,19 +13,22 @@ use super::Role;
 pub enum Scope {
     /// Sees what a viewer sees.
     ReadOnly,
+    /// Does what an operator does.
+    Operate,
     /// Does what an administrator does.
     ReadWrite,
 }
 
 impl Scope {
     /// All of them, the least first.
-    pub const ALL: [Self; 2] = [Self::ReadOnly, Self::ReadWrite];
+    pub const ALL: [Self; 3] = [Self::ReadOnly, Self::Operate, Self::ReadWrite];
 
     /// The word in the database, the API and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ReadOnly => "read_only",
+            Self::Operate => "operate",
             Self::ReadWrite => "read_write",
         }
     }
@@ -41,6 +44,7 @@ impl Scope {
     pub const fn role(self) -> Role {
         match self {
             Self::ReadOnly => Role::Viewer,
+            Self::Operate => Role::Operator,
             Self::ReadWrite => Role::Administrator,
         }
     }

@@ -4,30 +4,14 @@
 //! never kept out for being right. A count is forgotten [`limits::WRONG_LOGIN_WINDOW`] after it began;
 //! what is refused meanwhile does not make it longer.
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use moka::sync::Cache;
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::clients::Network;
 use crate::limits;
-
-/// Where a client is, for counting: an IPv6 client has a whole /64 to take addresses from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Origin(IpAddr);
-
-impl Origin {
-    pub(super) fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(address) => {
-                let network = address.to_bits() & !u128::from(u64::MAX);
-                IpAddr::V6(Ipv6Addr::from_bits(network))
-            }
-            canonical => canonical,
-        })
-    }
-}
 
 /// One client: its count, and its turn.
 #[derive(Debug, Default)]
@@ -48,11 +32,11 @@ impl Guesser {
 /// All that are counted.
 #[derive(Debug)]
 pub(super) struct WrongLogins {
-    clients: Cache<Origin, Arc<Guesser>>,
+    clients: Cache<Network, Arc<Guesser>>,
     /// In lower case.
     names: Cache<String, Arc<AtomicU32>>,
     /// Where a login was right of late.
-    known: Cache<(String, Origin), ()>,
+    known: Cache<(String, Network), ()>,
 }
 
 impl WrongLogins {
@@ -74,13 +58,13 @@ impl WrongLogins {
     }
 
     /// The client at `origin`.
-    pub(super) fn guesser(&self, origin: Origin) -> Arc<Guesser> {
+    pub(super) fn guesser(&self, origin: Network) -> Arc<Guesser> {
         self.clients.get_with(origin, Arc::default)
     }
 
     /// Whether this client may try this name now. What strangers guess does not count for a client
     /// that is known to the name.
-    pub(super) fn may_try(&self, guesser: &Guesser, name: &str, origin: Origin) -> bool {
+    pub(super) fn may_try(&self, guesser: &Guesser, name: &str, origin: Network) -> bool {
         let name = name.to_ascii_lowercase();
         let wrong_for_name = self
             .names
@@ -101,7 +85,7 @@ impl WrongLogins {
     }
 
     /// It was right.
-    pub(super) fn was_right(&self, name: &str, origin: Origin) {
+    pub(super) fn was_right(&self, name: &str, origin: Network) {
         self.known.insert((name.to_ascii_lowercase(), origin), ());
     }
 }
@@ -110,20 +94,8 @@ impl WrongLogins {
 mod tests {
     use super::*;
 
-    fn origin(address: &str) -> Origin {
-        Origin::of(address.parse().expect("an address"))
-    }
-
-    #[test]
-    fn an_ipv6_client_is_its_network() {
-        for (one, other, same) in [
-            ("2001:db8::1", "2001:db8::ffff:1", true),
-            ("2001:db8::1", "2001:db8:0:1::1", false),
-            ("192.0.2.1", "::ffff:192.0.2.1", true),
-            ("192.0.2.1", "192.0.2.2", false),
-        ] {
-            assert_eq!(origin(one) == origin(other), same, "{one} {other}");
-        }
+    fn origin(address: &str) -> Network {
+        Network::of(address.parse().expect("an address"))
     }
 
     #[test]

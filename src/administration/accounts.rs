@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use tracing::info;
 
 use super::Actor;
-use super::attempts::Attempts;
+use super::attempts::{Attempts, TooManyTries};
 use super::login::{LoginError, Ticket};
 use super::own_account::Enrolment;
 use super::setup::OneTimePassword;
@@ -34,8 +34,8 @@ pub enum AccountError {
     #[error(transparent)]
     Refused(Refusal),
     /// It was tried too often.
-    #[error("too many tries; wait a minute")]
-    TooManyAttempts,
+    #[error(transparent)]
+    TooManyAttempts(#[from] TooManyTries),
     /// Too many passwords are being checked.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -62,7 +62,7 @@ impl From<LoginError> for AccountError {
             LoginError::Wrong | LoginError::WrongCode | LoginError::Expired => {
                 Self::Refused(Refusal::PasswordChanged)
             }
-            LoginError::TooManyAttempts => Self::TooManyAttempts,
+            LoginError::TooManyAttempts(tries) => Self::TooManyAttempts(tries),
             LoginError::Busy(error) => Self::Busy(error),
             LoginError::Store(error) => Self::Store(error),
             LoginError::Read(error) => Self::Read(error),
@@ -187,7 +187,8 @@ impl Accounts {
         })
     }
 
-    /// Changes an account. With a new role or password its sessions end.
+    /// Changes an account. With a new role or password its sessions end, and its API tokens that may do
+    /// more than the new role are revoked.
     ///
     /// # Errors
     /// When the password does not hold, when it is the last administrator's role, when somebody means
@@ -231,7 +232,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Removes an account; its sessions end.
+    /// Removes an account; its sessions end, and its API tokens are revoked.
     ///
     /// # Errors
     /// When it is the last administrator's, there is none, or that was not stored.

@@ -52,14 +52,14 @@ async fn guesses_of_the_one_time_password_are_limited() {
     let mut tries = 0;
     while !matches!(
         set_up(&scene, "guess").await,
-        Err(AccountError::TooManyAttempts)
+        Err(AccountError::TooManyAttempts(_))
     ) {
         tries += 1;
         // A slow machine earns another try now and then.
         assert!(tries <= 2 * limits::ATTEMPTS_PER_NAME, "nobody stops it");
     }
     let right = set_up(&scene, ONE_TIME).await.expect_err("not now");
-    assert!(matches!(right, AccountError::TooManyAttempts));
+    assert!(matches!(right, AccountError::TooManyAttempts(_)));
 }
 
 #[tokio::test]
@@ -71,6 +71,17 @@ async fn a_password_is_made_when_none_is_given() {
         panic!("{:?}", accounts.setup_key());
     };
     let entered = accounts.set_up(made.expose(), "admin", PASSWORD.into(), ADDRESS, noon());
+    entered.await.expect("it opens");
+}
+
+#[tokio::test]
+async fn blanks_around_a_password_that_is_given_do_not_count() {
+    let scene = Scene::new().await;
+    let given = Secret::new(" open sesame once \n".to_owned());
+    let accounts = Accounts::open(scene.store.clone(), Passwords::new(), Some(&given)).await;
+    let accounts = accounts.expect("readable");
+    let typed = "open sesame once";
+    let entered = accounts.set_up(typed, "admin", PASSWORD.into(), ADDRESS, noon());
     entered.await.expect("it opens");
 }
 
@@ -177,9 +188,9 @@ async fn api_tokens_are_shown_once_and_revoked() {
     let scene = Scene::new().await;
     let accounts = &scene.accounts;
     let by = actor("admin");
-    let created = accounts.create_api_token(" backup ", Scope::ReadOnly, &by);
+    let created = accounts.create_api_token(" backup ", Scope::ReadOnly, None, &by);
     let (id, token) = created.await.expect("made");
-    let again = accounts.create_api_token("BACKUP", Scope::ReadOnly, &by);
+    let again = accounts.create_api_token("BACKUP", Scope::ReadOnly, None, &by);
     assert_eq!(fields(again.await.expect_err("taken")), ["name"]);
     let find = async || {
         let found = accounts.api_token(token.expose(), noon()).await;

@@ -7,11 +7,11 @@ use tracing::info;
 use super::Actor;
 use super::accounts::{AccountError, Accounts};
 use super::login::is_over;
-use crate::accounts::{ApiTokenId, Scope, Token, TokenHash, rules};
+use crate::accounts::{AccountId, ApiTokenId, Scope, Token, TokenHash, rules};
 use crate::boot::Secret;
 use crate::limits;
 use crate::store::{
-    AccessError, NewApiToken, ReadError, Refusal, Store, StoreError, StoredApiToken,
+    AccessError, NewApiToken, ReadError, Refusal, Store, StoreError, StoredApiToken, TOKEN_REVOKED,
 };
 
 /// The name of the token that the first start was given.
@@ -26,7 +26,30 @@ impl Accounts {
         self.store.api_tokens().await
     }
 
-    /// Makes a token. Nobody can show it again.
+    /// The tokens of an account, by name.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn api_tokens_of(
+        &self,
+        account: AccountId,
+    ) -> Result<Vec<StoredApiToken>, ReadError> {
+        let mut tokens = self.store.api_tokens().await?;
+        tokens.retain(|token| token.account == Some(account));
+        Ok(tokens)
+    }
+
+    /// The token of this row.
+    ///
+    /// # Errors
+    /// When there is none, or the tokens cannot be read.
+    pub async fn api_token_of_row(&self, id: ApiTokenId) -> Result<StoredApiToken, AccountError> {
+        let tokens = self.store.api_tokens().await?;
+        let token = tokens.into_iter().find(|token| token.id == id);
+        token.ok_or(AccountError::Refused(Refusal::NoSuchToken))
+    }
+
+    /// Makes a token. Nobody can show it again. It goes with `account`, if it is of one.
     ///
     /// # Errors
     /// When the name does not hold or is taken (`name`), or it was not stored.
@@ -34,12 +57,16 @@ impl Accounts {
         &self,
         name: &str,
         scope: Scope,
+        account: Option<AccountId>,
         actor: &Actor,
     ) -> Result<(ApiTokenId, Token), AccountError> {
         let name =
             rules::token_name(name).map_err(|problem| AccountError::field("name", problem))?;
         let token = Token::random();
-        let new = new(name.clone(), token.hash(), scope, actor);
+        let new = NewApiToken {
+            account,
+            ..new(name.clone(), token.hash(), scope, actor)
+        };
         let after = json!({"token": name, "scope": scope});
         let note = actor.did("API token created", None, Some(after));
         let id = self.store.create_api_token(new, note).await?;
@@ -56,13 +83,8 @@ impl Accounts {
         id: ApiTokenId,
         actor: &Actor,
     ) -> Result<(), AccountError> {
-        let tokens = self.store.api_tokens().await?;
-        let token = tokens
-            .into_iter()
-            .find(|token| token.id == id)
-            .ok_or(AccountError::Refused(Refusal::NoSuchToken))?;
-        let before = json!({"token": token.name, "scope": token.scope});
-        let note = actor.did("API token revoked", Some(before), None);
+        let token = self.api_token_of_row(id).await?;
+        let note = actor.did(TOKEN_REVOKED, Some(token.noted()), None);
         self.store.revoke_api_token(id, note).await?;
         info!(token = token.name, %actor, "API token revoked");
         Ok(())
@@ -110,5 +132,6 @@ fn new(name: String, token: TokenHash, scope: Scope, actor: &Actor) -> NewApiTok
         scope,
         created_at: Timestamp::now(),
         created_by: actor.who.clone(),
+        account: None,
     }
 }

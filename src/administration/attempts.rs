@@ -4,22 +4,50 @@
 //! What strangers try with a name must not keep out whose name it is: an address from which they got in
 //! of late is bounded by its own tries only.
 
-use std::fmt;
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
-use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::state::keyed::HashMapStateStore;
-use governor::{Quota, RateLimiter};
 use jiff::Timestamp;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
 use super::login::is_over;
 use crate::accounts::AccountId;
+use crate::clients::Network;
 use crate::limits;
+
+/// The tries are used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many tries; try again in {}", in_words(*wait))]
+pub struct TooManyTries {
+    /// Until there is another one.
+    pub wait: Duration,
+}
+
+impl TooManyTries {
+    /// The wait in whole seconds, at least one.
+    #[must_use]
+    pub fn seconds(&self) -> u64 {
+        u64::try_from(self.wait.as_millis().div_ceil(1_000))
+            .unwrap_or(u64::MAX)
+            .max(1)
+    }
+}
+
+/// Never less than it is.
+fn in_words(wait: Duration) -> String {
+    let count = |number: u64, one: &str, many: &str| match number {
+        1 => one.to_owned(),
+        _ => format!("{number} {many}"),
+    };
+    match (TooManyTries { wait }).seconds() {
+        seconds @ ..60 => count(seconds, "a second", "seconds"),
+        seconds => count(seconds.div_ceil(60), "a minute", "minutes"),
+    }
+}
 
 /// The limits on tries.
 #[derive(Debug)]
@@ -50,15 +78,23 @@ impl Attempts {
 
     /// Whether a client at this address may try a password for this name now. It counts as a try. What
     /// an address may not try does not count against the name, and neither does what a known one tries.
-    pub(super) fn may_try(&self, address: IpAddr, name: &str, now: Timestamp) -> bool {
-        let (network, name) = (network(address), folded(name));
-        self.addresses.take(network)
-            && (self.knows(&(name.clone(), network), now) || self.names.take(name))
+    pub(super) fn may_try(
+        &self,
+        address: IpAddr,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(), TooManyTries> {
+        let client = (folded(name), Network::of(address));
+        self.addresses.take(client.1)?;
+        if !self.knows(&client, now) {
+            self.names.take(&client.0)?;
+        }
+        Ok(())
     }
 
     /// Somebody of this name got in from this address.
     pub(super) fn got_in(&self, address: IpAddr, name: &str, at: Timestamp) {
-        self.known.insert((folded(name), network(address)), at);
+        self.known.insert((folded(name), Network::of(address)), at);
     }
 
     fn knows(&self, client: &(String, Network), now: Timestamp) -> bool {
@@ -66,9 +102,23 @@ impl Attempts {
         last.is_some_and(|last| !is_over(last, limits::KNOWN_ADDRESS_LIFE, now))
     }
 
-    /// Whether a client at this address may try a one-time code for this account now.
-    pub(super) fn may_try_code(&self, address: IpAddr, account: AccountId) -> bool {
-        self.addresses.take(network(address)) && self.codes.take(account)
+    /// Whether a client at this address may try a one-time code for this account now. It counts as a try
+    /// until [`Self::code_was_right`].
+    pub(super) fn may_try_code(
+        &self,
+        address: IpAddr,
+        account: AccountId,
+    ) -> Result<CodeTry, TooManyTries> {
+        Ok(CodeTry {
+            address: self.addresses.take(Network::of(address))?,
+            code: self.codes.take(account)?,
+        })
+    }
+
+    /// A right code uses up no try: whoever logs in often is no guesser.
+    pub(super) fn code_was_right(&self, tried: CodeTry) {
+        self.addresses.give_back(tried.address);
+        self.codes.give_back(tried.code);
     }
 }
 
@@ -77,65 +127,64 @@ fn folded(name: &str) -> String {
     name.trim().to_ascii_lowercase()
 }
 
-/// Who counts as one client.
-type Network = [u8; 8];
-
-/// Of IPv6 everybody gets at least a /64 (RFC 6177).
-fn network(address: IpAddr) -> Network {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            // No global address begins with zeros, so that the two kinds do not meet.
-            [0, 0, 0, 0, a, b, c, d]
-        }
-        IpAddr::V6(address) => {
-            let [a, b, c, d, e, f, g, h, ..] = address.octets();
-            [a, b, c, d, e, f, g, h]
-        }
-    }
+/// A try of a one-time code.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct CodeTry {
+    address: Bucket,
+    code: Bucket,
 }
 
 /// Keys share 65,536 buckets, at random for each start: memory is bounded, and nobody can choose
 /// whose bucket they use up.
+type Bucket = u16;
+
+/// So many tries in a row for each bucket, and another one after each interval.
+#[derive(Debug)]
 struct Buckets {
-    limiter: RateLimiter<u16, HashMapStateStore<u16>, RunClock>,
+    burst: u32,
+    interval: Duration,
+    /// When each bucket has all of its tries again; what is past does not count.
+    whole_at: Mutex<HashMap<Bucket, Instant>>,
     hasher: RandomState,
 }
 
 impl Buckets {
     fn new(burst: u32, interval: Duration) -> Self {
-        let quota = Quota::with_period(interval)
-            .zip(NonZeroU32::new(burst))
-            .map(|(quota, burst)| quota.allow_burst(burst))
-            .expect("the bounds are not zero");
         Self {
-            limiter: RateLimiter::hashmap_with_clock(quota, RunClock),
+            burst,
+            interval,
+            whole_at: Mutex::default(),
             hasher: RandomState::new(),
         }
     }
 
-    fn take(&self, key: impl Hash) -> bool {
+    /// Takes a try, and says of which bucket.
+    fn take(&self, key: impl Hash) -> Result<Bucket, TooManyTries> {
         let [first, second, ..] = self.hasher.hash_one(key).to_ne_bytes();
-        let bucket = u16::from_ne_bytes([first, second]);
-        self.limiter.check_key(&bucket).is_ok()
+        let bucket = Bucket::from_ne_bytes([first, second]);
+        let now = Instant::now();
+        let mut whole_at = self.whole_at();
+        let whole = whole_at.entry(bucket).or_insert(now);
+        let later = (*whole).max(now) + self.interval;
+        let wait = (later - now).saturating_sub(self.interval * self.burst);
+        if wait.is_zero() {
+            *whole = later;
+            Ok(bucket)
+        } else {
+            Err(TooManyTries { wait })
+        }
     }
-}
 
-impl fmt::Debug for Buckets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buckets").finish_non_exhaustive()
+    fn give_back(&self, bucket: Bucket) {
+        if let Some(whole) = self.whole_at().get_mut(&bucket) {
+            *whole -= self.interval;
+        }
     }
-}
 
-/// The runtime's clock, which tests can move.
-#[derive(Clone, Debug)]
-struct RunClock;
-
-impl Clock for RunClock {
-    type Instant = std::time::Instant;
-
-    fn now(&self) -> std::time::Instant {
-        Instant::now().into_std()
+    /// One write of one value: a panic leaves nothing half done.
+    fn whole_at(&self) -> MutexGuard<'_, HashMap<Bucket, Instant>> {
+        self.whole_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -155,7 +204,7 @@ mod tests {
     async fn a_name_is_tried_so_often_from_everywhere() {
         let attempts = Attempts::new();
         let tries = |name: &str| {
-            let may = |client: u8| attempts.may_try(address(client), name, at(0));
+            let may = |client: u8| attempts.may_try(address(client), name, at(0)).is_ok();
             (0..=255).filter(|client| may(*client)).count()
         };
         let burst = limits::ATTEMPTS_PER_NAME as usize;
@@ -169,7 +218,11 @@ mod tests {
     async fn an_address_tries_so_many_names() {
         let attempts = Attempts::new();
         let tries = |address: IpAddr| {
-            let may = |name: u32| attempts.may_try(address, &format!("name{name}"), at(0));
+            let may = |name: u32| {
+                attempts
+                    .may_try(address, &format!("name{name}"), at(0))
+                    .is_ok()
+            };
             (0..1_000).filter(|name| may(*name)).count()
         };
         let burst = limits::ATTEMPTS_PER_ADDRESS as usize;
@@ -188,7 +241,8 @@ mod tests {
         let attempts = Attempts::new();
         let home: IpAddr = "2001:db8:1::7".parse().expect("an address");
         attempts.got_in(home, "Anna", at(0));
-        while attempts.may_try([198, 51, 100, rand::random()].into(), "anna", at(1)) {
+        let stranger = || [198, 51, 100, rand::random()].into();
+        while attempts.may_try(stranger(), "anna", at(1)).is_ok() {
             tokio::task::yield_now().await;
         }
         let neighbour = "2001:db8:1::8".parse().expect("an address");
@@ -201,20 +255,61 @@ mod tests {
             (home, "bob", 1, true),
         ] {
             let may = attempts.may_try(address, name, at(second));
-            assert_eq!(may, expected, "{name} at {address}, {second}");
+            assert_eq!(may.is_ok(), expected, "{name} at {address}, {second}");
         }
         // What is tried at home counts against it all the same.
-        let tries = (0..1_000).filter(|_| attempts.may_try(home, "anna", at(1)));
+        let may = |name: &str| attempts.may_try(home, name, at(1)).is_ok();
+        let tries = (0..1_000).filter(|_| may("anna"));
         assert_eq!(tries.count() + 4, limits::ATTEMPTS_PER_ADDRESS as usize);
-        assert!(!attempts.may_try(home, "bob", at(1)));
+        assert!(!may("bob"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn codes_have_a_limit_of_their_own() {
         let attempts = Attempts::new();
-        let may = |client: u8| attempts.may_try_code(address(client), AccountId(1));
+        let may = |client: u8| attempts.may_try_code(address(client), AccountId(1)).is_ok();
         let tried = (0..=255).filter(|client| may(*client)).count();
         assert_eq!(tried, limits::CODES_PER_ACCOUNT as usize);
-        assert!(attempts.may_try_code(address(7), AccountId(2)));
+        assert!(attempts.may_try_code(address(7), AccountId(2)).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn right_codes_use_up_no_tries() {
+        let attempts = Attempts::new();
+        let may = || attempts.may_try_code(address(1), AccountId(1));
+        for _ in 0..2 * limits::ATTEMPTS_PER_ADDRESS {
+            attempts.code_was_right(may().expect("it was always right"));
+        }
+        let wrong = (0..100).filter(|_| may().is_ok()).count();
+        assert_eq!(wrong, limits::CODES_PER_ACCOUNT as usize);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_is_named_as_it_is() {
+        let attempts = Attempts::new();
+        let code = || attempts.may_try_code(address(1), AccountId(1)).map(drop);
+        while code().is_ok() {}
+        let wait = limits::CODE_PER_ACCOUNT_INTERVAL;
+        assert_eq!(code(), Err(TooManyTries { wait }));
+        tokio::time::advance(wait - Duration::from_secs(20)).await;
+        let refused = code().expect_err("not yet");
+        assert_eq!(
+            refused.to_string(),
+            "too many tries; try again in 20 seconds"
+        );
+        assert_eq!(refused.seconds(), 20);
+        tokio::time::advance(refused.wait).await;
+        assert_eq!(code(), Ok(()));
+
+        for (millis, expected) in [
+            (1, "a second"),
+            (1_001, "2 seconds"),
+            (59_000, "59 seconds"),
+            (60_000, "a minute"),
+            (60_001, "2 minutes"),
+            (300_000, "5 minutes"),
+        ] {
+            assert_eq!(in_words(Duration::from_millis(millis)), expected);
+        }
     }
 }

@@ -8,7 +8,8 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::Actor;
-use super::accounts::Accounts;
+use super::accounts::{AccountError, Accounts};
+use super::attempts::TooManyTries;
 use crate::accounts::{AccountId, Busy, RecoveryCode, Token, TokenHash};
 use crate::boot::Secret;
 use crate::limits;
@@ -30,8 +31,8 @@ pub enum LoginError {
     #[error("that took too long; begin again")]
     Expired,
     /// It was tried too often, from this address or for this account.
-    #[error("too many tries; wait a minute")]
-    TooManyAttempts,
+    #[error(transparent)]
+    TooManyAttempts(#[from] TooManyTries),
     /// Too many passwords are being checked.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -106,10 +107,8 @@ impl Accounts {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Entrance, LoginError> {
-        if !self.attempts.may_try(address, name, now) {
-            warn!(%address, "too many tries to log in");
-            return Err(LoginError::TooManyAttempts);
-        }
+        let may_try = self.attempts.may_try(address, name, now);
+        may_try.inspect_err(|_| warn!(%address, "too many tries to log in"))?;
         let account = self.store.account_named(name.trim()).await?;
         let hash = account
             .as_ref()
@@ -154,10 +153,8 @@ impl Accounts {
         if is_over(waiting.since, limits::LOGIN_TICKET_LIFE, now) {
             return Err(LoginError::Expired);
         }
-        if !self.attempts.may_try_code(address, waiting.account) {
-            warn!(%address, "too many tries of one-time codes");
-            return Err(LoginError::TooManyAttempts);
-        }
+        let may_try = self.attempts.may_try_code(address, waiting.account);
+        let tried = may_try.inspect_err(|_| warn!(%address, "too many tries of one-time codes"))?;
         let found = self.store.account(waiting.account).await?;
         let account = StoredAccount {
             password_hash: waiting.password_hash,
@@ -169,6 +166,7 @@ impl Accounts {
         };
         let entered = self.enter(&account, second_factor, address, now).await;
         if entered.is_ok() {
+            self.attempts.code_was_right(tried);
             self.tickets.invalidate(&ticket);
         }
         entered
@@ -235,6 +233,27 @@ impl Accounts {
         if is_over(session.seen_at, limits::SEEN_INTERVAL, now) {
             self.store.saw_session(session.token, now);
         }
+    }
+
+    /// Ends the session that a browser still showed when somebody logged in with it, whosever it is:
+    /// the browser forgets it, and nobody could end it by its hand.
+    ///
+    /// # Errors
+    /// When it cannot be looked up, or its end was not stored.
+    pub async fn leave_behind(
+        &self,
+        session: &TokenHash,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), AccountError> {
+        let Some(session) = self.session(session, now).await? else {
+            return Ok(());
+        };
+        let actor = Actor {
+            who: session.name,
+            from: Some(address),
+        };
+        Ok(self.log_out(session.token, &actor).await?)
     }
 
     /// Ends a session.

@@ -29,6 +29,7 @@ use serde_json::Value;
 use crate::store::AuditEntry;
 
 pub use accounts::{AccountChange, AccountError, Accounts};
+pub use attempts::TooManyTries;
 pub use first_start::FirstStart;
 pub use login::{Entered, Entrance, LoginError};
 pub use own_account::Login;

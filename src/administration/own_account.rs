@@ -8,13 +8,16 @@ use tracing::{info, warn};
 use super::Actor;
 use super::accounts::{AccountError, Accounts};
 use super::login::{is_over, lasts};
-use crate::accounts::{AccountId, RecoveryCode, SharedSecret, TokenHash, rules};
+use crate::accounts::{AccountId, RecoveryCode, SharedSecret, Token, TokenHash, rules};
 use crate::limits;
-use crate::store::{AccountPatch, ReadError, Refusal, StoredAccount, StoredSession};
+use crate::store::{
+    AccessError, AccountPatch, KeptSession, ReadError, Refusal, StoredAccount, StoredSession,
+};
 
 /// A second factor that waits for its first code.
 #[derive(Clone, Debug)]
 pub(super) struct Enrolment {
+    account: AccountId,
     secret: SharedSecret,
     since: Timestamp,
 }
@@ -52,7 +55,8 @@ impl Accounts {
         Ok(sessions)
     }
 
-    /// Changes somebody's own password; their other sessions end.
+    /// Changes somebody's own password. All their sessions end; this one goes on under the token that
+    /// this gives.
     ///
     /// # Errors
     /// When the current password is wrong (`current`), the new one does not hold (`password`), or it
@@ -63,7 +67,7 @@ impl Accounts {
         current: String,
         password: String,
         actor: &Actor,
-    ) -> Result<(), AccountError> {
+    ) -> Result<Token, AccountError> {
         let account = self.confirmed(login, current, actor).await?;
         rules::password(&password, &account.name)
             .map_err(|problem| AccountError::field("password", problem))?;
@@ -73,17 +77,24 @@ impl Accounts {
         };
         let after = json!({"account": account.name});
         let note = actor.did("own password changed", None, Some(after));
-        let keep = Some(login.session);
-        let amended = self.store.amend_account(account.id, patch, keep, note);
+        let token = Token::random();
+        let kept = KeptSession {
+            token: login.session,
+            renewed: token.hash(),
+        };
+        let amended = self
+            .store
+            .amend_account(account.id, patch, Some(kept), note);
         amended.await?;
+        self.forget_enrolments(account.id);
         info!(%actor, "own password changed");
-        Ok(())
+        Ok(token)
     }
 
     /// Begins to switch one-time codes on: [`Self::enrolment`] is what the app has to learn.
     ///
     /// # Errors
-    /// When the password is wrong (`current`), or codes are asked for already (`code`).
+    /// When the password is wrong (`current`), or codes are asked for already.
     pub async fn begin_second_factor(
         &self,
         login: Login,
@@ -93,12 +104,10 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let account = self.confirmed(login, current, actor).await?;
         if account.second_factor.is_some() {
-            return Err(AccountError::field(
-                "code",
-                "one-time codes are asked for already",
-            ));
+            return Err(AccountError::Refused(Refusal::SecondFactorIsOn));
         }
         let enrolment = Enrolment {
+            account: account.id,
             secret: SharedSecret::random(),
             since: now,
         };
@@ -118,7 +127,8 @@ impl Accounts {
     /// can show again.
     ///
     /// # Errors
-    /// When the code is wrong or too late (`code`), or it was not stored.
+    /// When the code is wrong or too late (`code`), when codes are asked for already, or when it was not
+    /// stored.
     pub async fn confirm_second_factor(
         &self,
         login: Login,
@@ -145,10 +155,25 @@ impl Accounts {
             codes.iter().map(RecoveryCode::hash).collect(),
             note,
         );
-        switched.await?;
-        self.enrolments.invalidate(&login.session);
+        let switched = switched.await;
+        if matches!(
+            switched,
+            Ok(()) | Err(AccessError::Refused(Refusal::SecondFactorIsOn))
+        ) {
+            self.forget_enrolments(login.account);
+        }
+        switched?;
         info!(%actor, "second factor switched on");
         Ok(codes)
+    }
+
+    /// Whatever was begun in any session of the account is over.
+    fn forget_enrolments(&self, account: AccountId) {
+        for (session, enrolment) in &self.enrolments {
+            if enrolment.account == account {
+                self.enrolments.invalidate(&*session);
+            }
+        }
     }
 
     /// Switches one-time codes off.
@@ -199,13 +224,10 @@ impl Accounts {
         actor: &Actor,
     ) -> Result<StoredAccount, AccountError> {
         let account = self.own(login).await?;
-        let may_try = actor.from.is_none_or(|address| {
+        if let Some(address) = actor.from {
             let attempts = &self.attempts;
-            attempts.may_try(address, &account.name, Timestamp::now())
-        });
-        if !may_try {
-            warn!(%actor, "too many tries of the current password");
-            return Err(AccountError::TooManyAttempts);
+            let may_try = attempts.may_try(address, &account.name, Timestamp::now());
+            may_try.inspect_err(|_| warn!(%actor, "too many tries of the current password"))?;
         }
         let hash = account.password_hash.expose().to_owned();
         if !self.passwords.verify(current, Some(hash)).await? {

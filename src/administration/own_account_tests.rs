@@ -26,7 +26,10 @@ async fn a_password_is_changed_by_who_knows_it() {
     assert_eq!(field(short.expect_err("short")), "password");
     assert!(scene.lasts(elsewhere, noon()).await);
     let changed = change(PASSWORD, "another long password").await;
-    changed.expect("changed");
+    let token = changed.expect("changed");
+    assert!(!scene.lasts(here, noon()).await, "its token is another one");
+    let session = token.hash();
+    let here = Login { session, ..here };
     assert!(scene.lasts(here, noon()).await, "this session goes on");
     assert!(!scene.lasts(elsewhere, noon()).await);
     scene.enter("anna", "another long password", noon()).await;
@@ -62,7 +65,9 @@ async fn a_second_factor_is_confirmed_in_time_and_in_its_session() {
     }
     assert_eq!(confirm(here, &code).await.expect("on").len(), 10);
     assert!(accounts.enrolment(here, noon()).is_none());
-    assert_eq!(field(begin(PASSWORD).await.expect_err("on")), "code");
+    let again = begin(PASSWORD).await.expect_err("on");
+    let is_on = AccountError::Refused(Refusal::SecondFactorIsOn);
+    assert_eq!(again.to_string(), is_on.to_string());
 
     let off = accounts.switch_off_second_factor(here, "wrong".into(), &by);
     assert_eq!(field(off.await.expect_err("wrong")), "current");
@@ -71,6 +76,47 @@ async fn a_second_factor_is_confirmed_in_time_and_in_its_session() {
     let account = accounts.own(here).await.expect("it is there");
     assert!(account.second_factor.is_none());
     assert_eq!(account.recovery_codes, 0);
+}
+
+#[tokio::test]
+async fn a_second_factor_that_is_on_is_not_replaced() {
+    let scene = Scene::new().await;
+    scene.account("anna", Role::Viewer).await;
+    let here = scene.log_in("anna", noon()).await;
+    let elsewhere = scene.log_in("anna", noon()).await;
+    let (accounts, by) = (&scene.accounts, actor("anna"));
+    let begin = async |login| {
+        let begun = accounts.begin_second_factor(login, PASSWORD.into(), &by, noon());
+        begun.await.expect("begun");
+        accounts.enrolment(login, noon()).expect("it waits")
+    };
+    let confirm = async |login, secret: &SharedSecret| {
+        let code = secret.code_at(noon().as_second());
+        accounts
+            .confirm_second_factor(login, &code, &by, noon())
+            .await
+    };
+    let (mine, theirs) = (begin(here).await, begin(elsewhere).await);
+    confirm(here, &mine).await.expect("on");
+    assert!(accounts.enrolment(elsewhere, noon()).is_none());
+    let late = confirm(elsewhere, &theirs).await;
+    assert_eq!(field(late.expect_err("it is over")), "code");
+
+    // Even one that was begun in another process is refused.
+    let enrolment = Enrolment {
+        account: elsewhere.account,
+        secret: theirs.clone(),
+        since: noon(),
+    };
+    accounts.enrolments.insert(elsewhere.session, enrolment);
+    let refused = confirm(elsewhere, &theirs).await.expect_err("refused");
+    assert!(
+        matches!(refused, AccountError::Refused(Refusal::SecondFactorIsOn)),
+        "{refused:?}"
+    );
+    assert!(accounts.enrolment(elsewhere, noon()).is_none());
+    let account = accounts.own(here).await.expect("it is there");
+    assert_eq!(account.second_factor, Some(mine));
 }
 
 #[tokio::test]

@@ -58,6 +58,12 @@ impl Administration {
         self.current.snapshot()
     }
 
+    /// The settings, for whoever needs them again and again.
+    #[must_use]
+    pub fn current(&self) -> Current {
+        self.current.clone()
+    }
+
     /// Changes the fields of `patch`, and gives the settings as they are then. A patch that changes
     /// nothing leaves no trace; one that makes an open relay is refused.
     ///

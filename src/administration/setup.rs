@@ -29,8 +29,9 @@ pub(super) struct OneTimePassword {
 impl OneTimePassword {
     pub(super) fn new(given: Option<&Secret>) -> Self {
         match given {
+            // As what is typed: blanks around it do not count.
             Some(given) => Self {
-                hash: TokenHash::of(given.expose()),
+                hash: TokenHash::of(given.expose().trim()),
                 made: None,
             },
             None => {
@@ -88,10 +89,8 @@ impl Accounts {
         if !self.setup_is_open().await? {
             return Err(AccountError::Refused(Refusal::SetupIsDone));
         }
-        if !self.attempts.may_try(address, SETUP, now) {
-            warn!(%address, "too many tries to set up");
-            return Err(AccountError::TooManyAttempts);
-        }
+        let may_try = self.attempts.may_try(address, SETUP, now);
+        may_try.inspect_err(|_| warn!(%address, "too many tries to set up"))?;
         if !setup.hash.is(&TokenHash::of(one_time.trim())) {
             warn!(%address, "a wrong one-time password for the setup");
             return Err(AccountError::field(

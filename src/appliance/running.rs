@@ -13,9 +13,10 @@ use tracing::{info, warn};
 use super::Appliance;
 use super::engine::budget_bytes;
 use crate::alerts::{self, Alerts};
+use crate::clients::Places;
 use crate::delivery::Delivery;
 use crate::limits;
-use crate::listener::{self, Places};
+use crate::listener;
 use crate::message::MemoryBudget;
 use crate::queue::Queue;
 use crate::settings::Current;
@@ -92,7 +93,7 @@ impl Running {
                 data_directory,
             },
         );
-        let places = Arc::new(Places::default());
+        let places = Arc::new(Places::new(limits::SESSIONS, limits::SESSIONS_PER_CLIENT));
         for listener in listeners {
             sessions.spawn(listener::run(
                 listener,

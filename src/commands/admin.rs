@@ -61,7 +61,7 @@ pub(super) struct ResetPassword {
 pub(super) struct CreateToken {
     /// What it is for
     name: String,
-    /// read_only or read_write
+    /// read_only, operate (reads, and works on the queue) or read_write
     #[arg(long)]
     scope: String,
     #[command(flatten)]
@@ -81,14 +81,15 @@ pub(super) fn run(command: Command, environment: &Environment) -> Result<(), Fai
         }
         Command::CreateToken(command) => {
             let scope = Scope::from_word(&command.scope).ok_or_else(|| {
-                let problem = format!("“{}” is neither read_only nor read_write", command.scope);
+                let scopes = Scope::ALL.map(Scope::as_str).join(", ");
+                let problem = format!("“{}” is none of {scopes}", command.scope);
                 Failure::usage("--scope", problem)
             })?;
             let directory = command.place.check(environment)?;
             let token = beside(&directory, async |accounts| {
                 let actor = Actor::command("admin create-token");
                 let created = accounts
-                    .create_api_token(&command.name, scope, &actor)
+                    .create_api_token(&command.name, scope, None, &actor)
                     .await;
                 created.map(|(_, token)| token)
             })?;

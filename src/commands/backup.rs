@@ -74,7 +74,8 @@ fn brought_back(manifest: &Manifest) -> String {
     format!(
         "{} in the queue of {:.0}: restored.\n\
          What was delivered or purged since then is in this queue again, and will be delivered again\n\
-         when the appliance starts. To look first, start it with the destinations out of reach.\n",
+         when the appliance starts. To look first, start it with the destinations out of reach.\n\
+         Passwords and API tokens are those of that time, also what was changed or revoked since.\n",
         in_words(manifest),
         manifest.taken_at,
     )

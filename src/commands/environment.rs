@@ -47,11 +47,14 @@ impl Environment {
         (!value.is_empty()).then(|| Path::new(value))
     }
 
-    /// A secret from the variable `name`, or from the file that `name` with `_FILE` behind it names.
+    /// A secret of so many characters at least, from the variable `name`, or from the file that `name`
+    /// with `_FILE` behind it names. Blanks around it do not count: nobody sees them, and nobody types
+    /// them.
     ///
     /// # Errors
-    /// When both are given, or the file cannot be read, or what stands there is no single line.
-    pub fn secret(&self, name: &str) -> Result<Option<Secret>, Failure> {
+    /// When both are given, or the file cannot be read, or what stands there is no single line or too
+    /// short.
+    pub fn secret(&self, name: &str, least: usize) -> Result<Option<Secret>, Failure> {
         let file_name = format!("{name}_FILE");
         let (source, text) = match (self.text(name)?, self.path(&file_name)) {
             (None, None) => return Ok(None),
@@ -65,9 +68,13 @@ impl Environment {
                 read_secret(path).map_err(|problem| Failure::usage(&file_name, problem))?,
             ),
         };
-        let text = text.trim_end_matches(['\r', '\n']);
+        let text = text.trim();
         if text.is_empty() || !text.chars().all(|character| !character.is_control()) {
             return Err(Failure::usage(source, "must be one line that is not empty"));
+        }
+        if text.chars().count() < least {
+            let problem = format!("must have at least {least} characters");
+            return Err(Failure::usage(source, problem));
         }
         Ok(Some(Secret::new(text.to_owned())))
     }
@@ -100,7 +107,9 @@ mod tests {
     const FILE: &str = "FASTPATH_API_TOKEN_FILE";
 
     fn check(environment: &Environment, expected: Result<Option<&str>, &str>) {
-        let secret = environment.secret(NAME).map_err(|error| error.to_string());
+        let secret = environment
+            .secret(NAME, 5)
+            .map_err(|error| error.to_string());
         let secret = secret.map(|secret| secret.map(|secret| secret.expose().to_owned()));
         let secret = secret.as_ref().map(Option::as_deref);
         match (secret, expected) {
@@ -122,6 +131,16 @@ mod tests {
         check(&[].into(), Ok(None));
         check(&[(NAME, "")].into(), Ok(None));
         check(&[(NAME, "given")].into(), Ok(Some("given")));
+        check(&[(NAME, " given \t\r\n")].into(), Ok(Some("given")));
+        let few = "FASTPATH_API_TOKEN: must have at least 5 characters";
+        check(&[(NAME, "give")].into(), Err(few));
+        check(&[(NAME, "give  ")].into(), Err(few));
+        check(&[(NAME, "  ")].into(), Err("must be one line"));
+        let short = file("short", "x\n");
+        check(
+            &[(FILE, short.as_str())].into(),
+            Err("FASTPATH_API_TOKEN_FILE: must have at least"),
+        );
         check(&[(FILE, token.as_str())].into(), Ok(Some("from-a-file")));
         check(
             &[(NAME, "given"), (FILE, token.as_str())].into(),

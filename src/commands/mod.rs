@@ -106,7 +106,7 @@ mod tests {
         );
         check(
             &["admin", "create-token", "backup", "--scope", "all"],
-            "--scope: “all” is neither read_only nor read_write",
+            "--scope: “all” is none of read_only, operate, read_write",
         );
         check(
             &["serve", "--smpt-listen", "x"],

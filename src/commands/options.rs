@@ -39,7 +39,8 @@ First start only (later the database counts):
   FASTPATH_RELAY_DOMAINS              domains that everybody may send to, with commas
   FASTPATH_ADMIN_PASSWORD             the one-time password of /setup; unset: the log shows one
   FASTPATH_API_TOKEN                  an API token that reads and changes everything
-Every secret has a variant with _FILE behind its name, for a file that holds it.";
+Every secret has a variant with _FILE behind its name, for a file that holds it. The password has at
+least 12 characters, the token at least 20.";
 
 /// What the command line says.
 #[derive(Clone, Debug, Default, Args)]
@@ -195,8 +196,9 @@ fn check_first_start(environment: &Environment) -> Result<FirstStart, Failure> {
         relay_domains: variable(RELAY_DOMAINS)?
             .map(|given| given.parse(|text| list(text, lower_case)))
             .transpose()?,
-        admin_password: environment.secret("FASTPATH_ADMIN_PASSWORD")?,
-        api_token: environment.secret("FASTPATH_API_TOKEN")?,
+        admin_password: environment
+            .secret("FASTPATH_ADMIN_PASSWORD", limits::PASSWORD_CHARACTERS_MIN)?,
+        api_token: environment.secret("FASTPATH_API_TOKEN", limits::API_TOKEN_CHARACTERS_MIN)?,
     };
     // The settings know what a domain is; nothing else can be wrong by now.
     match first_start.settings() {

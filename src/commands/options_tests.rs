@@ -41,7 +41,7 @@ fn the_environment_stands_behind_the_command_line() {
         ("FASTPATH_NEXT_HOP", "smtp://127.0.0.1:2600"),
         ("FASTPATH_TRUSTED_NETWORKS", "10.0.0.0/8,192.0.2.1"),
         ("FASTPATH_RELAY_DOMAINS", "Example.net,.example.org"),
-        ("FASTPATH_API_TOKEN", "secret"),
+        ("FASTPATH_API_TOKEN", "a token of twenty and more"),
         ("FASTPATH_CONTAINER", "yes"),
     ]);
     let written = Written {
@@ -73,7 +73,7 @@ fn the_environment_stands_behind_the_command_line() {
     assert!(first_start.next_hop.is_some());
     assert_eq!(
         first_start.api_token,
-        Some(boot::Secret::new("secret".into()))
+        Some(boot::Secret::new("a token of twenty and more".into()))
     );
 }
 
@@ -138,6 +138,16 @@ fn bad_variables_are_named() {
         ),
         ("FASTPATH_RELAY_DOMAINS", "a b", "“a b” is not a domain"),
         ("FASTPATH_ADMIN_PASSWORD_FILE", "/nowhere", "cannot be read"),
+        (
+            "FASTPATH_ADMIN_PASSWORD",
+            "eleven char",
+            "must have at least 12 characters",
+        ),
+        (
+            "FASTPATH_API_TOKEN",
+            "nineteen characters",
+            "must have at least 20 characters",
+        ),
     ] {
         let failure = serve()
             .check(&Environment::from([(name, value)]))

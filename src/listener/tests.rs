@@ -15,7 +15,12 @@ struct Open {
     accepting: tokio::task::JoinHandle<()>,
 }
 
-fn open(scene: Scene, places: Places) -> Open {
+/// More places than a scene needs.
+fn many() -> Places<Network> {
+    Places::new(100, 100)
+}
+
+fn open(scene: Scene, places: Places<Network>) -> Open {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_address();
     let sessions = TaskTracker::new();
@@ -53,7 +58,7 @@ impl Open {
 
 #[tokio::test]
 async fn each_client_has_a_session() {
-    let open = open(Scene::new(), Places::default());
+    let open = open(Scene::new(), many());
     let mut first = open.client().await;
     let mut second = open.client().await;
     for client in [&mut first, &mut second] {
@@ -102,26 +107,9 @@ async fn the_sessions_of_one_client_are_bounded() {
     open.client().await.expect("220").await;
 }
 
-#[test]
-fn a_place_is_given_back() {
-    let places = Arc::new(Places::new(3, 2));
-    let one: IpAddr = "192.0.2.1".parse().unwrap();
-    let two: IpAddr = "192.0.2.2".parse().unwrap();
-    let first = places.take(one, false);
-    let second = places.take(one, false);
-    assert!(first.is_some() && second.is_some());
-    assert!(places.take(one, false).is_none());
-    let third = places.take(two, false);
-    assert!(third.is_some());
-    assert!(places.take(two, true).is_none());
-    drop((first, second, third));
-    let taken = places.taken.lock().unwrap();
-    assert_eq!((taken.total, taken.by_client.len()), (0, 0));
-}
-
 #[tokio::test]
 async fn shutdown_ends_accepting_and_idle_sessions() {
-    let open = open(Scene::new(), Places::default());
+    let open = open(Scene::new(), many());
     let mut client = open.client().await;
     client.expect("220").await;
     open.scene.shutdown.cancel();

@@ -9,7 +9,7 @@ use super::Store;
 use super::accounts::{self, AccountPatch};
 use super::api_tokens::{self, NewApiToken};
 use super::error::StoreError;
-use super::sessions::{self, NewSession};
+use super::sessions::{self, KeptSession, NewSession};
 use super::settings::{self, AuditEntry};
 use super::writer::Job;
 use crate::accounts::{AccountId, ApiTokenId, Role, SharedSecret, TokenHash};
@@ -52,6 +52,9 @@ pub enum Refusal {
     /// While the password was being checked it was changed.
     #[error("the password was changed meanwhile")]
     PasswordChanged,
+    /// Replacing it would take more than a password: switch it off first.
+    #[error("one-time codes are asked for already")]
+    SecondFactorIsOn,
     /// The code was used before, or is asked for and was not given.
     #[error("the code does not count")]
     CodeUsed,
@@ -79,7 +82,7 @@ pub(super) enum AccessChange {
     Amend {
         account: AccountId,
         patch: AccountPatch,
-        keep: Option<TokenHash>,
+        kept: Option<KeptSession>,
     },
     SwitchOnSecondFactor {
         account: AccountId,
@@ -132,7 +135,8 @@ impl Store {
         id.await.map(AccountId)
     }
 
-    /// Changes an account. With a new role or password its sessions end, all but `keep`.
+    /// Changes an account. With a new role or password its sessions end, all but `kept`; its API tokens
+    /// that may do more than a new role are revoked.
     ///
     /// # Errors
     /// When it may not be changed, or was not stored.
@@ -140,13 +144,13 @@ impl Store {
         &self,
         account: AccountId,
         patch: AccountPatch,
-        keep: Option<TokenHash>,
+        kept: Option<KeptSession>,
         audit: AuditEntry,
     ) -> Result<(), AccessError> {
         let change = AccessChange::Amend {
             account,
             patch,
-            keep,
+            kept,
         };
         self.change_access(change, audit).await.map(drop)
     }
@@ -155,7 +159,7 @@ impl Store {
     /// counts as used.
     ///
     /// # Errors
-    /// When the account is gone, or it was not stored.
+    /// When the account is gone, when codes are asked for already, or when it was not stored.
     pub async fn switch_on_second_factor(
         &self,
         account: AccountId,
@@ -173,7 +177,7 @@ impl Store {
         self.change_access(change, audit).await.map(drop)
     }
 
-    /// Removes an account with its sessions and codes.
+    /// Removes an account with its sessions and codes, and revokes its API tokens.
     ///
     /// # Errors
     /// When it may not be removed, or that was not stored.
@@ -283,27 +287,42 @@ impl Store {
     }
 }
 
-/// Makes a change and notes it; a refused one leaves no trace.
+/// How the audit calls it when a token is forgotten.
+pub const TOKEN_REVOKED: &str = "API token revoked";
+
+/// Makes a change and notes it; a refused one leaves no trace. Tokens that go with it have notes of their
+/// own.
 pub(super) async fn make(
     connection: &mut SqliteConnection,
     change: &AccessChange,
     audit: &AuditEntry,
 ) -> Made {
+    let mut revoked = Vec::new();
     let made = match change {
         AccessChange::SetUp(new) => accounts::set_up(connection, new).await,
         AccessChange::CreateAccount(new) => accounts::create(connection, new).await,
         AccessChange::Amend {
             account,
             patch,
-            keep,
-        } => accounts::amend(connection, *account, patch, keep.as_ref()).await,
+            kept,
+        } => accounts::amend(connection, *account, patch, kept.as_ref())
+            .await
+            .map(|amended| {
+                revoked = amended?;
+                Ok(account.0)
+            }),
         AccessChange::SwitchOnSecondFactor {
             account,
             secret,
             step,
             recovery_codes: codes,
         } => accounts::switch_on_second_factor(connection, *account, secret, *step, codes).await,
-        AccessChange::RemoveAccount(account) => accounts::remove(connection, *account).await,
+        AccessChange::RemoveAccount(account) => {
+            accounts::remove(connection, *account).await.map(|removed| {
+                revoked = removed?;
+                Ok(account.0)
+            })
+        }
         AccessChange::BeginSession(new) => sessions::begin(connection, new).await,
         AccessChange::EndSession(token) => sessions::end(connection, token).await.map(Ok),
         AccessChange::EndOtherSessions { account, keep } => {
@@ -316,6 +335,15 @@ pub(super) async fn make(
     }?;
     if made.is_ok() {
         settings::write(connection, None, audit).await?;
+    }
+    for token in revoked {
+        let note = AuditEntry {
+            action: TOKEN_REVOKED.to_owned(),
+            before: Some(token.noted()),
+            after: None,
+            ..audit.clone()
+        };
+        settings::write(connection, None, &note).await?;
     }
     Ok(made)
 }

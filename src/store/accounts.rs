@@ -6,9 +6,10 @@ use sqlx::sqlite::SqliteRow;
 
 use super::Store;
 use super::access::{Made, NewAccount, Refusal};
+use super::api_tokens::{self, StoredApiToken};
 use super::columns::{bytes, count, milliseconds, number, optional_number, text, time};
 use super::error::ReadError;
-use super::sessions;
+use super::sessions::{self, KeptSession};
 use crate::accounts::{AccountId, Role, SharedSecret, TokenHash};
 use crate::boot::Secret;
 use crate::limits;
@@ -160,13 +161,14 @@ pub(super) async fn create(connection: &mut SqliteConnection, new: &NewAccount) 
     Ok(Ok(inserted.last_insert_rowid()))
 }
 
-/// Changes what `patch` says. With a new role or password the sessions end, all but `keep`.
+/// Changes what `patch` says. With a new role or password the sessions end, all but `kept`. Tokens of the
+/// account that may do more than its new role are revoked, and given.
 pub(super) async fn amend(
     connection: &mut SqliteConnection,
     id: AccountId,
     patch: &AccountPatch,
-    keep: Option<&TokenHash>,
-) -> Made {
+    kept: Option<&KeptSession>,
+) -> Result<Result<Vec<StoredApiToken>, Refusal>, sqlx::Error> {
     let steps_down = patch.role.is_some_and(|role| role != Role::Administrator);
     if let Err(refusal) = may_change(connection, id, steps_down).await? {
         return Ok(Err(refusal));
@@ -189,24 +191,51 @@ pub(super) async fn amend(
         set_second_factor(connection, id, None).await?;
     }
     if patch.role.is_some() || patch.password_hash.is_some() {
-        sessions::end_all(connection, id, keep).await?;
+        let kept = match kept {
+            Some(kept) => {
+                sessions::renew(connection, kept).await?;
+                Some(&kept.renewed)
+            }
+            None => None,
+        };
+        sessions::end_all(connection, id, kept).await?;
     }
-    Ok(Ok(id.0))
+    if patch.role.is_none() {
+        return Ok(Ok(Vec::new()));
+    }
+    let revoked = api_tokens::revoke_of(connection, id, patch.role);
+    revoked.await.map(Ok)
 }
 
-/// Removes an account with its sessions and codes.
-pub(super) async fn remove(connection: &mut SqliteConnection, id: AccountId) -> Made {
+/// Removes an account with its sessions, codes and API tokens, and gives these.
+pub(super) async fn remove(
+    connection: &mut SqliteConnection,
+    id: AccountId,
+) -> Result<Result<Vec<StoredApiToken>, Refusal>, sqlx::Error> {
     if let Err(refusal) = may_change(connection, id, true).await? {
         return Ok(Err(refusal));
     }
+    let revoked = api_tokens::revoke_of(connection, id, None).await?;
     sqlx::query("DELETE FROM accounts WHERE id = ?")
         .bind(id.0)
         .execute(connection)
         .await?;
-    Ok(Ok(id.0))
+    Ok(Ok(revoked))
 }
 
-/// From now on codes are asked for; `step` is the one of the code that confirmed it.
+/// Whether there is such an account.
+pub(super) async fn is_there(
+    connection: &mut SqliteConnection,
+    id: AccountId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM accounts WHERE id = ?)")
+        .bind(id.0)
+        .fetch_one(connection)
+        .await
+}
+
+/// From now on codes are asked for; `step` is the one of the code that confirmed it. Refused when they
+/// are asked for already: two sessions may each have begun.
 pub(super) async fn switch_on_second_factor(
     connection: &mut SqliteConnection,
     id: AccountId,
@@ -216,6 +245,14 @@ pub(super) async fn switch_on_second_factor(
 ) -> Made {
     if let Err(refusal) = may_change(connection, id, false).await? {
         return Ok(Err(refusal));
+    }
+    let is_on: bool =
+        sqlx::query_scalar("SELECT totp_secret IS NOT NULL FROM accounts WHERE id = ?")
+            .bind(id.0)
+            .fetch_one(&mut *connection)
+            .await?;
+    if is_on {
+        return Ok(Err(Refusal::SecondFactorIsOn));
     }
     set_second_factor(connection, id, Some((secret, step))).await?;
     for code in recovery_codes {

@@ -2,15 +2,17 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use utoipa::ToSchema;
 
 use super::Store;
 use super::access::{Made, Refusal};
+use super::accounts;
 use super::columns::{milliseconds, number, optional_number, text, time, timestamp};
 use super::error::ReadError;
-use crate::accounts::{ApiTokenId, Scope, TokenHash};
+use crate::accounts::{AccountId, ApiTokenId, Role, Scope, TokenHash};
 use crate::limits;
 
 /// An API token as it is stored: without the token.
@@ -29,12 +31,29 @@ pub struct StoredApiToken {
     pub created_at: Timestamp,
     /// By whom.
     pub created_by: String,
+    /// Whose it is; none of the command line and the first start.
+    #[serde(skip)]
+    pub account: Option<AccountId>,
     /// When it was used last, to about a minute; none before the first time.
     pub last_used_at: Option<Timestamp>,
 }
 
 fn row<S: serde::Serializer>(id: &ApiTokenId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_i64(id.0)
+}
+
+impl StoredApiToken {
+    /// For the audit: without anything that opens a door.
+    #[must_use]
+    pub fn noted(&self) -> Value {
+        json!({"token": self.name, "scope": self.scope})
+    }
+
+    /// It may do more than `role`; than nothing, without one.
+    #[must_use]
+    pub fn exceeds(&self, role: Option<Role>) -> bool {
+        role.is_none_or(|role| self.scope.role() > role)
+    }
 }
 
 /// A token that is to be known from now on.
@@ -50,6 +69,8 @@ pub struct NewApiToken {
     pub created_at: Timestamp,
     /// By whom.
     pub created_by: String,
+    /// Whose it is: it goes with the account.
+    pub account: Option<AccountId>,
 }
 
 impl Store {
@@ -84,6 +105,7 @@ fn api_token(row: &SqliteRow) -> Option<StoredApiToken> {
         scope: Scope::from_word(&text(row, "scope"))?,
         created_at: time(row, "created_at"),
         created_by: text(row, "created_by"),
+        account: optional_number(row, "account").map(AccountId),
         last_used_at: optional_number(row, "last_used_at").map(timestamp),
     })
 }
@@ -103,15 +125,21 @@ pub(super) async fn create(connection: &mut SqliteConnection, new: &NewApiToken)
     if tokens.unsigned_abs() >= limits::API_TOKENS {
         return Ok(Err(Refusal::TooMany));
     }
+    if let Some(account) = new.account
+        && !accounts::is_there(connection, account).await?
+    {
+        return Ok(Err(Refusal::NoSuchAccount));
+    }
     let inserted = sqlx::query(
-        "INSERT INTO api_tokens (name, token_hash, scope, created_at, created_by)
-         VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO api_tokens (name, token_hash, scope, created_at, created_by, account)
+         VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(new.name.as_str())
     .bind(new.token.as_bytes())
     .bind(new.scope.as_str())
     .bind(milliseconds(new.created_at))
     .bind(new.created_by.as_str())
+    .bind(new.account.map(|account| account.0))
     .execute(connection)
     .await?;
     Ok(Ok(inserted.last_insert_rowid()))
@@ -127,6 +155,28 @@ pub(super) async fn revoke(connection: &mut SqliteConnection, id: ApiTokenId) ->
         0 => Err(Refusal::NoSuchToken),
         _ => Ok(id.0),
     })
+}
+
+/// Forgets the tokens of an account that may do more than `role`, or all of them, and gives what they
+/// were.
+pub(super) async fn revoke_of(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    role: Option<Role>,
+) -> Result<Vec<StoredApiToken>, sqlx::Error> {
+    let rows = sqlx::query("SELECT * FROM api_tokens WHERE account = ? ORDER BY name")
+        .bind(account.0)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut tokens: Vec<StoredApiToken> = rows.iter().filter_map(api_token).collect();
+    tokens.retain(|token| token.exceeds(role));
+    for token in &tokens {
+        sqlx::query("DELETE FROM api_tokens WHERE id = ?")
+            .bind(token.id.0)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(tokens)
 }
 
 /// Notes that a token is in use.

@@ -80,12 +80,21 @@ impl DatabaseCopy {
     }
 
     /// Copies settings, accounts, audit and queue, as they are at one moment, over what was copied
-    /// before.
+    /// before. Sessions stay behind: those that end after this moment must not begin again when the
+    /// copy is used.
     ///
     /// # Errors
     /// When they cannot be read, or the copy cannot be written.
     pub async fn take_appliance(&self, data_directory: &Path) -> Result<(), CopyError> {
-        self.take(Database::Appliance, data_directory).await
+        self.take(Database::Appliance, data_directory).await?;
+        let file = Database::Appliance.file(&self.directory);
+        let failed = |error: sqlx::Error| failed(&file, error);
+        let mut connection = self.writer().await?;
+        sqlx::query("DELETE FROM sessions")
+            .execute(&mut connection)
+            .await
+            .map_err(failed)?;
+        connection.close().await.map_err(failed)
     }
 
     async fn take(&self, database: Database, data_directory: &Path) -> Result<(), CopyError> {
@@ -178,10 +187,7 @@ impl DatabaseCopy {
     ) -> Result<(), CopyError> {
         let file = Database::Appliance.file(&self.directory);
         let failed = |error: sqlx::Error| failed(&file, error);
-        let mut connection = Database::Appliance
-            .beside(&self.directory)
-            .await
-            .map_err(failed)?;
+        let mut connection = self.writer().await?;
         let mut transaction = connection.begin().await.map_err(failed)?;
         for message in messages {
             for statement in [
@@ -227,6 +233,12 @@ impl DatabaseCopy {
             .fetch_all(&mut connection)
             .await
             .map_err(|error| failed(&Database::Appliance.file(&self.directory), error))
+    }
+
+    /// For the copy of what is no history.
+    async fn writer(&self) -> Result<SqliteConnection, CopyError> {
+        let connection = Database::Appliance.beside(&self.directory).await;
+        connection.map_err(|error| failed(&Database::Appliance.file(&self.directory), error))
     }
 
     async fn reader(&self, database: Database) -> Result<SqliteConnection, CopyError> {
@@ -301,6 +313,25 @@ mod tests {
         let count = copy.queue().await.expect("readable");
         assert_eq!((count.messages, count.recipients), (2, 2));
         assert_eq!(copy.spooled().await.expect("readable"), []);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_logged_in_to_a_copy() {
+        let scene = Scene::new().await;
+        for row in [
+            "INSERT INTO accounts (name, role, password_hash, created_at)
+             VALUES ('anna', 'viewer', 'hash', 0)",
+            "INSERT INTO sessions (token_hash, account, created_at, seen_at, address)
+             SELECT x'00', id, 0, 0, '192.0.2.9' FROM accounts",
+        ] {
+            scene.meddle(row).await;
+        }
+        let (_place, copy) = copied(&scene).await;
+        let count = "SELECT (SELECT count(*) FROM accounts), (SELECT count(*) FROM sessions)";
+        let found: Vec<(i64, i64)> = copy.read(count).await.expect("readable");
+        assert_eq!(found, [(1, 0)]);
+        let stay = scene.number("SELECT count(*) FROM sessions").await;
+        assert_eq!(stay, 1, "the appliance goes on");
     }
 
     #[tokio::test]

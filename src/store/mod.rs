@@ -59,7 +59,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use access::{AccessError, NewAccount, Refusal};
+pub use access::{AccessError, NewAccount, Refusal, TOKEN_REVOKED};
 pub use accounts::{AccountPatch, StoredAccount};
 pub use api_tokens::{NewApiToken, StoredApiToken};
 pub use beside::SettingsBeside;
@@ -81,7 +81,7 @@ pub use queue_detail::{QueuedRecipient, SourceStart};
 pub use queue_figures::{NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
-pub use sessions::{NewSession, SecondFactor, StoredSession};
+pub use sessions::{KeptSession, NewSession, SecondFactor, StoredSession};
 pub use settings::{AuditEntry, AuditFilter, AuditItem};
 pub use smtp_logins::SmtpLoginChange;
 

@@ -61,6 +61,16 @@ pub struct NewSession {
     pub address: IpAddr,
 }
 
+/// A session that goes on where others end, under a new token: whoever has learnt the one of before has
+/// nothing of it.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptSession {
+    /// Of the token of before.
+    pub token: TokenHash,
+    /// Of the one that the cookie will hold.
+    pub renewed: TokenHash,
+}
+
 macro_rules! select_sessions {
     ($rest:literal) => {
         concat!(
@@ -190,6 +200,19 @@ async fn show(
     } else {
         Err(Refusal::CodeUsed)
     })
+}
+
+/// Gives a session its new token, if it is still there.
+pub(super) async fn renew(
+    connection: &mut SqliteConnection,
+    kept: &KeptSession,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE sessions SET token_hash = ? WHERE token_hash = ?")
+        .bind(kept.renewed.as_bytes())
+        .bind(kept.token.as_bytes())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Ends one session, and says whether it was there (1) or not (0).

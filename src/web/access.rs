@@ -18,9 +18,9 @@ use super::local_path::LocalPath;
 use super::origin::Origin;
 use super::page::PageError;
 use super::{Context, cookies};
-use crate::accounts::{Role, TokenHash};
+use crate::accounts::{AccountId, Role, TokenHash};
 use crate::administration::{Actor, Login};
-use crate::store::{ReadError, StoredSession};
+use crate::store::{ReadError, StoredApiToken, StoredSession};
 
 /// Who asks. Handlers take it as `Extension<Visitor>`; those of pages also `Extension<Login>`.
 #[derive(Clone, Debug)]
@@ -43,6 +43,11 @@ impl Visitor {
     }
 }
 
+/// Whose the token is that a program shows: what it makes with it is theirs. Handlers of the API take it
+/// as `Extension<TokenOwner>`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenOwner(pub(super) Option<AccountId>);
+
 /// What a group of routes asks of its visitors.
 pub(super) type Door = (Arc<Context>, Role);
 
@@ -52,29 +57,29 @@ pub(super) async fn api(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let visitor = match with_token(&context, origin(&request), bearer(&request)).await {
-        Ok(visitor) if visitor.role < role => return ApiError::RoleNeeded(role).into_response(),
-        Ok(visitor) => visitor,
+    let token = match with_token(&context, bearer(&request)).await {
+        Ok(token) => token,
         Err(error) => return error.into_response(),
     };
-    request.extensions_mut().insert(visitor);
+    if token.scope.role() < role {
+        return ApiError::RoleNeeded(role).into_response();
+    }
+    let visitor = Visitor {
+        name: format!("token {}", token.name),
+        role: token.scope.role(),
+        origin: origin(&request),
+    };
+    let extensions = request.extensions_mut();
+    extensions.insert(TokenOwner(token.account));
+    extensions.insert(visitor);
     next.run(request).await
 }
 
-/// Whose token it is.
-async fn with_token(
-    context: &Context,
-    origin: Origin,
-    shown: Option<String>,
-) -> Result<Visitor, ApiError> {
+/// The token that a program shows.
+async fn with_token(context: &Context, shown: Option<String>) -> Result<StoredApiToken, ApiError> {
     let shown = shown.ok_or(ApiError::TokenNeeded)?;
     let found = context.accounts.api_token(&shown, Timestamp::now()).await?;
-    let token = found.ok_or(ApiError::TokenNeeded)?;
-    Ok(Visitor {
-        name: format!("token {}", token.name),
-        role: token.scope.role(),
-        origin,
-    })
+    found.ok_or(ApiError::TokenNeeded)
 }
 
 /// Whether a request shows that somebody is there.
@@ -172,7 +177,7 @@ pub(super) async fn metrics(
     if is_this_machine(&request) || is_trusted(&context, &request) {
         return next.run(request).await;
     }
-    match with_token(&context, origin(&request), bearer(&request)).await {
+    match with_token(&context, bearer(&request)).await {
         Ok(_) => next.run(request).await,
         Err(error) => error.into_response(),
     }

@@ -1,6 +1,9 @@
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use axum::body::Body;
 use axum::http::StatusCode;
+use futures_util::stream;
 use jiff::SignedDuration;
 
 use super::*;
@@ -85,9 +88,11 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("GET /settings/accounts/{name}", ADMINISTRATOR),
     ("POST /settings/accounts/{name}/role", ADMINISTRATOR),
     ("POST /settings/accounts/{name}/password", ADMINISTRATOR),
+    ("GET /settings/accounts/{name}/remove", ADMINISTRATOR),
     ("POST /settings/accounts/{name}/remove", ADMINISTRATOR),
     ("GET /settings/tokens", ADMINISTRATOR),
     ("POST /settings/tokens", ADMINISTRATOR),
+    ("GET /settings/tokens/{id}/revoke", ADMINISTRATOR),
     ("POST /settings/tokens/{id}/revoke", ADMINISTRATOR),
     // Programs: as the pages.
     ("GET /api/v1/statistics/live", VIEWER_TOKEN),
@@ -141,7 +146,7 @@ enum Who {
     MadeUpToken,
 }
 
-const EVERYBODY: [Who; 10] = [
+const EVERYBODY: [Who; 11] = [
     Who::Nobody,
     Who::LoggedIn(Role::Viewer),
     Who::LoggedIn(Role::Operator),
@@ -150,6 +155,7 @@ const EVERYBODY: [Who; 10] = [
     Who::Outlived,
     Who::MadeUp,
     Who::Token(Scope::ReadOnly),
+    Who::Token(Scope::Operate),
     Who::Token(Scope::ReadWrite),
     Who::MadeUpToken,
 ];
@@ -209,6 +215,7 @@ impl Outcome {
             }
             (Needs::Login(_) | Needs::Watching(_), _) => Self::ShownTheWay,
             (Needs::Token(needed), Who::Token(Scope::ReadOnly)) => by_role(Role::Viewer, needed),
+            (Needs::Token(needed), Who::Token(Scope::Operate)) => by_role(Role::Operator, needed),
             (Needs::Token(needed), Who::Token(Scope::ReadWrite)) => {
                 by_role(Role::Administrator, needed)
             }
@@ -278,6 +285,58 @@ async fn everybody_gets_in_where_they_belong_and_nowhere_else() {
             let status = response.status();
             let expected = Outcome::expected(*needs, who);
             assert_eq!(outcome, expected, "{request} of {who:?}: {status}");
+        }
+    }
+    face.close().await;
+}
+
+/// A body that notes whether somebody has read it.
+fn watched_body(length: usize) -> (Body, Arc<AtomicBool>) {
+    let is_read = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&is_read);
+    let body = stream::once(async move {
+        noted.store(true, Ordering::Relaxed);
+        Ok::<_, std::io::Error>(vec![b'x'; length])
+    });
+    (Body::from_stream(body), is_read)
+}
+
+#[tokio::test]
+async fn of_those_who_are_not_let_in_no_body_is_read() {
+    let face = Face::open(Ok(())).await;
+    let viewer = face.cookie_of(Role::Viewer).await;
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    for (request, needs) in EXPECTED {
+        let fields: &[&str] = match needs {
+            Needs::Nothing => continue,
+            // Logged in, and still not let in everywhere.
+            Needs::Login(role) if *role > Role::Viewer => &[form, &viewer],
+            _ => &[form],
+        };
+        let (body, is_read) = watched_body(1_000);
+        let request = path(request);
+        let sent = face.send_body(ELSEWHERE, &request, fields, body);
+        let outcome = Outcome::of(&sent.await);
+        assert_ne!(outcome, Outcome::LetIn, "{request}");
+        assert!(!is_read.load(Ordering::Relaxed), "{request}");
+    }
+    face.close().await;
+}
+
+#[tokio::test]
+async fn strangers_may_send_little() {
+    let face = Face::fresh(Ok(())).await;
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    for (length, is_taken) in [
+        (limits::OPEN_BODY_BYTES, true),
+        (limits::OPEN_BODY_BYTES + 1, false),
+    ] {
+        for request in ["POST /login", "POST /setup"] {
+            let (body, is_read) = watched_body(length);
+            let answer = face.send_body(ELSEWHERE, request, &[form], body).await;
+            assert!(is_read.load(Ordering::Relaxed), "{request}");
+            let is_refused = answer.status() == StatusCode::PAYLOAD_TOO_LARGE;
+            assert_eq!(is_refused, !is_taken, "{request} {length}");
         }
     }
     face.close().await;

@@ -12,12 +12,14 @@ use serde::Deserialize;
 use super::Context;
 use super::access::Visitor;
 use super::accounts::{Options, RoleChoice};
+use super::confirm::Question;
 use super::local_path::encoded;
 use super::page::{Frame, PageError, Section, render};
 use super::problems::{Problems, Sent, typed};
 use crate::accounts::Role;
 use crate::administration::{AccountChange, AccountError};
 use crate::limits;
+use crate::store::StoredApiToken;
 
 #[derive(Template)]
 #[template(path = "settings/account.html")]
@@ -57,9 +59,12 @@ pub(super) async fn page(
 #[derive(Deserialize)]
 pub(super) struct RoleForm {
     role: Role,
+    /// It was asked once more.
+    confirmed: Option<String>,
 }
 
-/// Gives the account another role.
+/// Gives the account another role. Whoever would lose power by their own hand, or revoke tokens with it,
+/// is asked first.
 pub(super) async fn change_role(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
@@ -67,6 +72,16 @@ pub(super) async fn change_role(
     sent: Sent<RoleForm>,
 ) -> Result<Response, PageError> {
     let form = typed(sent)?;
+    if form.confirmed.is_none() {
+        let account = context.accounts.named(&name).await?;
+        let mut tokens = context.accounts.api_tokens_of(account.id).await?;
+        tokens.retain(|token| token.exceeds(Some(form.role)));
+        let steps_down = is_own(&visitor, &account.name) && form.role < account.role;
+        if steps_down || !tokens.is_empty() {
+            let question = demotion(&account.name, form.role, steps_down, tokens);
+            return question.ask(&context, visitor);
+        }
+    }
     let change = AccountChange {
         role: Some(form.role),
         ..AccountChange::default()
@@ -104,6 +119,48 @@ pub(super) async fn reset_password(
         .amend(&name, change, &visitor.actor())
         .await;
     answer(&context, visitor, &name, changed, Next::Stay("password")).await
+}
+
+fn demotion(name: &str, role: Role, is_own: bool, tokens: Vec<StoredApiToken>) -> Question {
+    let path = path_of(name);
+    let mut sentences = vec!["The account may do less then, and its sessions end."];
+    if is_own {
+        sentences.push("It is yours: you cannot take this back. Another administrator can.");
+    }
+    Question {
+        question: format!("Make {name} a mere {role}?"),
+        sentences,
+        tokens,
+        action: format!("{path}/role"),
+        fields: vec![("role", role.as_str()), ("confirmed", "yes")],
+        answer: format!("Change the role to {role}"),
+        back: path,
+    }
+}
+
+/// Asks whether the account is to be removed.
+pub(super) async fn confirm_removal(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+) -> Result<Response, PageError> {
+    let account = context.accounts.named(&name).await?;
+    let path = path_of(&account.name);
+    let mut sentences =
+        vec!["The account is gone then, and its sessions end. What it did stays in the audit."];
+    if is_own(&visitor, &account.name) {
+        sentences.push("It is yours: you are logged out, and cannot come back.");
+    }
+    let question = Question {
+        question: format!("Remove {}?", account.name),
+        sentences,
+        tokens: context.accounts.api_tokens_of(account.id).await?,
+        action: format!("{path}/remove"),
+        fields: Vec::new(),
+        answer: format!("Remove {}", account.name),
+        back: path,
+    };
+    question.ask(&context, visitor)
 }
 
 /// Removes the account.
@@ -146,6 +203,10 @@ async fn answer(
     Ok((status, render(&page)?).into_response())
 }
 
+fn is_own(visitor: &Visitor, name: &str) -> bool {
+    visitor.name.eq_ignore_ascii_case(name)
+}
+
 fn path_of(name: &str) -> String {
     format!("/settings/accounts/{}", encoded(name))
 }
@@ -162,7 +223,7 @@ async fn filled(
         path: path_of(&account.name),
         roles: RoleChoice::all(account.role),
         has_second_factor: account.second_factor.is_some(),
-        is_own: visitor.name.eq_ignore_ascii_case(&account.name),
+        is_own: is_own(&visitor, &account.name),
         least: limits::PASSWORD_CHARACTERS_MIN,
         frame: Frame::new(context, visitor, Section::Settings, account.name.clone())
             .below("Accounts"),

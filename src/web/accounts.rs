@@ -27,7 +27,9 @@ impl Options {
     pub(super) fn notice(&self) -> Option<&'static str> {
         match self.done.as_deref()? {
             "added" => Some("The account is there; tell its owner the password."),
-            "removed" => Some("The account is gone, and its sessions have ended."),
+            "removed" => {
+                Some("The account is gone; its sessions have ended, and its tokens are revoked.")
+            }
             "role" => Some("The role is changed; the account's sessions have ended."),
             "password" => Some("The password is changed; the account's sessions have ended."),
             _ => None,

@@ -2,6 +2,8 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use super::*;
+use crate::accounts::Scope;
+use crate::administration::Actor;
 use crate::web::testing::{ELSEWHERE, Face};
 
 #[tokio::test]
@@ -58,7 +60,7 @@ async fn the_last_administrator_stays() {
     let face = Face::open(Ok(())).await;
     let cookie = face.cookie_of(Role::Administrator).await;
     let own = "/settings/accounts/administrator";
-    for (path, form) in [("/role", "role=viewer"), ("/remove", "")] {
+    for (path, form) in [("/role", "role=viewer&confirmed=yes"), ("/remove", "")] {
         let answer = face.submit(&format!("{own}{path}"), &cookie, form).await;
         assert_eq!(answer.status, StatusCode::CONFLICT, "{path}");
         assert!(answer.text.contains("the last administrator stays one"));
@@ -75,6 +77,81 @@ async fn the_last_administrator_stays() {
         )
         .await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    face.close().await;
+}
+
+/// Makes somebody who has made a token.
+async fn with_token(face: &Face, name: &str) {
+    let (accounts, actor) = (&face.context.accounts, Actor::command("test"));
+    let password = "a long password".to_owned();
+    let made = accounts.create(name, Role::Administrator, password, &actor);
+    let account = made.await.expect("made");
+    let token = format!("{name}'s");
+    let made = accounts.create_api_token(&token, Scope::ReadWrite, Some(account), &actor);
+    made.await.expect("made");
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_back_is_asked_for_twice() {
+    let face = Face::open(Ok(())).await;
+    let cookie = face.cookie_of(Role::Administrator).await;
+    with_token(&face, "anna").await;
+    let get = async |path: &str| {
+        let request = format!("GET {path}");
+        face.ask(ELSEWHERE, &request, &[&cookie], "").await
+    };
+    let tokens = async || {
+        let tokens = face.context.accounts.api_tokens().await;
+        tokens.expect("readable").len()
+    };
+    // The page of an account removes nothing: it leads to the question, which tells what goes as well.
+    let path = "/settings/accounts/anna";
+    let page = get(path).await;
+    assert!(
+        page.text
+            .contains("href=\"/settings/accounts/anna/remove\"")
+    );
+    assert!(
+        !page
+            .text
+            .contains("action=\"/settings/accounts/anna/remove\"")
+    );
+    let asked = get(&format!("{path}/remove")).await;
+    assert_eq!(asked.status, StatusCode::OK);
+    for part in ["Remove anna?", "anna&#39;s", "reads and changes everything"] {
+        assert!(asked.text.contains(part), "{part}: {}", asked.text);
+    }
+    assert!(!asked.text.contains("It is yours"));
+    let own = get("/settings/accounts/administrator/remove").await;
+    assert!(own.text.contains("It is yours"));
+    let nobody = get("/settings/accounts/nobody/remove").await;
+    assert_eq!(nobody.status, StatusCode::NOT_FOUND);
+
+    // So does a role under which a token would be too mighty.
+    let role = format!("{path}/role");
+    let asked = face.submit(&role, &cookie, "role=operator").await;
+    assert_eq!(asked.status, StatusCode::OK);
+    assert!(asked.text.contains("anna&#39;s"), "{}", asked.text);
+    assert!(asked.text.contains("name=\"confirmed\""));
+    let anna = face.context.accounts.named("anna").await;
+    assert_eq!(anna.expect("it is there").role, Role::Administrator);
+    assert_eq!(tokens().await, 2);
+    let confirmed = "role=operator&confirmed=yes";
+    let done = face.submit(&role, &cookie, confirmed).await;
+    assert_eq!(done.location(), "/settings/accounts/anna?done=role");
+    assert_eq!(tokens().await, 1);
+
+    // And one's own role, when it becomes less.
+    with_token(&face, "bob").await;
+    let own = "/settings/accounts/administrator/role";
+    let same = face.submit(own, &cookie, "role=administrator").await;
+    assert_eq!(same.status, StatusCode::SEE_OTHER);
+    let asked = face.submit(own, &cookie, "role=viewer").await;
+    assert!(asked.text.contains("It is yours"), "{}", asked.text);
+    assert_eq!(get("/audit").await.status, StatusCode::OK);
+    let done = face.submit(own, &cookie, "role=viewer&confirmed=yes").await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER);
+    assert_eq!(get("/audit").await.location(), "/login?to=/audit");
     face.close().await;
 }
 

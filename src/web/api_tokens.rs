@@ -11,11 +11,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::access::Visitor;
+use super::confirm::Question;
 use super::error::ApiError;
 use super::page::{Frame, PageError, Section, render};
 use super::problems::{Problems, Sent, typed};
 use super::{Context, wording};
 use crate::accounts::{ApiTokenId, Scope};
+use crate::administration::Login;
+use crate::store::StoredApiToken;
 
 /// What the query of the page says.
 #[derive(Debug, Default, Deserialize)]
@@ -37,13 +40,29 @@ struct TokensPage {
     problems: Problems,
 }
 
-struct TokenRow {
-    id: i64,
-    name: String,
-    scope: &'static str,
-    created: String,
-    created_by: String,
-    used: String,
+/// A token as it is listed.
+pub(super) struct TokenRow {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) scope: &'static str,
+    pub(super) created: String,
+    pub(super) created_by: String,
+    pub(super) used: String,
+}
+
+impl TokenRow {
+    pub(super) fn of(token: StoredApiToken, now: Timestamp) -> Self {
+        Self {
+            id: token.id.0,
+            name: token.name,
+            scope: words(token.scope),
+            created: wording::day(token.created_at),
+            created_by: token.created_by,
+            used: token
+                .last_used_at
+                .map_or_else(|| "never".to_owned(), |used| wording::since(used, now)),
+        }
+    }
 }
 
 struct ShownToken {
@@ -86,13 +105,15 @@ pub(super) struct NewForm {
 pub(super) async fn create(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
+    Extension(login): Extension<Login>,
     sent: Sent<NewForm>,
 ) -> Result<Response, PageError> {
     let form = typed(sent)?;
     let actor = visitor.actor();
-    let created = context
-        .accounts
-        .create_api_token(&form.name, form.scope, &actor);
+    let created =
+        context
+            .accounts
+            .create_api_token(&form.name, form.scope, Some(login.account), &actor);
     match created.await {
         Ok((_, token)) => {
             let shown = ShownToken {
@@ -118,6 +139,26 @@ pub(super) async fn create(
     }
 }
 
+/// Asks whether a token is to be revoked.
+pub(super) async fn confirm_revocation(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    id: Result<Path<i64>, PathRejection>,
+) -> Result<Response, PageError> {
+    let Path(id) = id.map_err(|_| ApiError::NotFound)?;
+    let token = context.accounts.api_token_of_row(ApiTokenId(id)).await?;
+    let question = Question {
+        question: format!("Revoke the token “{}”?", token.name),
+        sentences: vec!["It opens nothing any more then: whatever uses it is refused at once."],
+        tokens: Vec::new(),
+        action: format!("/settings/tokens/{id}/revoke"),
+        fields: Vec::new(),
+        answer: format!("Revoke {}", token.name),
+        back: "/settings/tokens".to_owned(),
+    };
+    question.ask(&context, visitor)
+}
+
 /// Revokes a token.
 pub(super) async fn revoke(
     State(context): State<Arc<Context>>,
@@ -138,16 +179,7 @@ async fn filled(
 ) -> Result<TokensPage, PageError> {
     let now = Timestamp::now();
     let tokens = context.accounts.api_tokens().await?;
-    let row = |token: crate::store::StoredApiToken| TokenRow {
-        id: token.id.0,
-        name: token.name,
-        scope: words(token.scope),
-        created: wording::day(token.created_at),
-        created_by: token.created_by,
-        used: token
-            .last_used_at
-            .map_or_else(|| "never".to_owned(), |used| wording::since(used, now)),
-    };
+    let row = |token| TokenRow::of(token, now);
     let choice = |scope| ScopeChoice {
         scope,
         meaning: words(scope),
@@ -167,7 +199,8 @@ async fn filled(
 fn words(scope: Scope) -> &'static str {
     match scope {
         Scope::ReadOnly => "reads",
-        Scope::ReadWrite => "reads and changes everything",
+        Scope::Operate => "reads, and works on the queue",
+        Scope::ReadWrite => "reads and changes everything, accounts too",
     }
 }
 

@@ -37,6 +37,14 @@ async fn tokens_are_shown_once_and_revoked() {
     let item = items.iter().find(|item| item["name"] == "my backup");
     let id = item.expect("it is listed")["id"].as_i64().expect("an id");
     let revoke = format!("{path}/{id}/revoke");
+    assert!(page.text.contains(&format!("href=\"{revoke}\"")));
+    assert!(!page.text.contains(&format!("action=\"{revoke}\"")));
+    let asked = face
+        .ask(ELSEWHERE, &format!("GET {revoke}"), &[&cookie], "")
+        .await;
+    assert!(asked.text.contains("“my backup”?"), "{}", asked.text);
+    assert!(asked.text.contains(&format!("action=\"{revoke}\"")));
+    assert_eq!(ask().await, StatusCode::OK, "it was only asked");
     let revoked = face.submit(&revoke, &cookie, "").await;
     assert_eq!(revoked.location(), "/settings/tokens?done=revoked");
     assert_eq!(ask().await, StatusCode::UNAUTHORIZED);
@@ -50,7 +58,7 @@ async fn tokens_are_shown_once_and_revoked() {
 #[tokio::test]
 async fn the_api_does_it_too() {
     let face = Face::open(Ok(())).await;
-    let new = r#"{"name":"ci","scope":"read_write"}"#;
+    let new = r#"{"name":"ci","scope":"operate"}"#;
     let made = face.call("POST /api/v1/tokens", new).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     let made = made.json();
@@ -72,5 +80,42 @@ async fn the_api_does_it_too() {
         let answer = face.call("POST /api/v1/tokens", body).await;
         assert_eq!(answer.status, status, "{body}");
     }
+    face.close().await;
+}
+
+#[tokio::test]
+async fn a_token_goes_with_the_account_of_whoever_made_it() {
+    let face = Face::open(Ok(())).await;
+    let accounts = &face.context.accounts;
+    let actor = crate::administration::Actor::command("test");
+    let password = "a long password".to_owned();
+    let made = accounts.create("leaver", Role::Administrator, password, &actor);
+    made.await.expect("made");
+    let entered = face
+        .submit("/login", "", "name=leaver&password=a+long+password")
+        .await;
+    let cookie = entered.cookie();
+    let form = "name=first&scope=read_write";
+    let made = face.submit("/settings/tokens", &cookie, form).await;
+    let token = made.text.split("<p class=\"secret\">").nth(1);
+    let token = token.and_then(|rest| rest.split('<').next());
+    let bearer = format!("Authorization: Bearer {}", token.expect("a token"));
+    let new = r#"{"name":"second","scope":"read_write"}"#;
+    let made = face
+        .ask(ELSEWHERE, "POST /api/v1/tokens", &[&bearer], new)
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let second = made.json()["token"].as_str().expect("a token").to_owned();
+
+    let removed = face.call("DELETE /api/v1/accounts/leaver", "").await;
+    assert_eq!(removed.status, StatusCode::NO_CONTENT);
+    for bearer in [bearer, format!("Authorization: Bearer {second}")] {
+        let asked = face
+            .ask(ELSEWHERE, "GET /api/v1/settings", &[&bearer], "")
+            .await;
+        assert_eq!(asked.status, StatusCode::UNAUTHORIZED);
+    }
+    let still = face.call("GET /api/v1/settings", "").await;
+    assert_eq!(still.status, StatusCode::OK, "the token of nobody stays");
     face.close().await;
 }

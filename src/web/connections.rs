@@ -1,27 +1,35 @@
-//! Connections to the web address: bounded in number, and closed when nothing is answered on them
-//! for long, whether the client is idle, sends byte by byte, or does not read.
+//! The door: takes connections to the web address, gives each its seat, and hears whether it speaks
+//! TLS.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
+use tracing::warn;
 
+use super::bounded::Bounded;
+use super::header_wait::HeaderWait;
+use super::seats::Seats;
 use crate::limits;
+use crate::settings::Current;
 use crate::tls::ServerTls;
+
+/// What somebody is told for whom there is no seat.
+const NO_SEAT: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nConnection: close\r\n\
+    Content-Length: 21\r\n\r\ntoo many connections\n";
+/// The content type of a handshake record (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 22;
 
 /// How a request arrived, as its connection shows it.
 #[derive(Clone, Copy, Debug)]
@@ -36,17 +44,19 @@ impl Connected<IncomingStream<'_, OpenDoor>> for Arrival {
     fn connect_info(stream: IncomingStream<'_, OpenDoor>) -> Self {
         Self {
             address: *stream.remote_addr(),
-            by_tls: matches!(stream.io(), Either::Right(_)),
+            by_tls: matches!(stream.io().stream(), Either::Right(_)),
         }
     }
 }
 
-/// The bound web address. A client beyond the bound on connections waits in the system's backlog.
+/// The bound web address.
 #[derive(Debug)]
 pub struct Door {
     listener: TcpListener,
     address: SocketAddr,
-    places: Arc<Semaphore>,
+    seats: Seats,
+    /// When the log was last told that somebody was turned away.
+    warned_at: Option<Instant>,
 }
 
 impl Door {
@@ -59,7 +69,8 @@ impl Door {
         Ok(Self {
             address: listener.local_addr()?,
             listener,
-            places: Arc::new(Semaphore::new(limits::WEB_CONNECTIONS)),
+            seats: Seats::new(),
+            warned_at: None,
         })
     }
 
@@ -70,29 +81,45 @@ impl Door {
     }
 
     /// Opens it to clients that speak HTTP, and to those that speak TLS first.
-    pub(super) fn open(self, tls: Arc<ServerTls>) -> OpenDoor {
+    pub(super) fn open(self, tls: Arc<ServerTls>, settings: Current) -> OpenDoor {
         OpenDoor {
             door: self,
             tls,
+            settings,
             arriving: JoinSet::new(),
         }
     }
 
-    async fn accept(&mut self) -> (Bounded, SocketAddr) {
-        let place = Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
-        // Accepting goes on after errors, with a pause when descriptors run out.
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        // Without it small answers may wait for an acknowledgement; with it nothing else changes.
-        let _ = stream.set_nodelay(true);
-        (Bounded::new(stream, place), address)
+    /// The next client who gets a seat. Nobody waits in the system's backlog for one: behind them this
+    /// machine would wait as well.
+    async fn seat(&mut self, settings: &Current) -> (Bounded, SocketAddr) {
+        loop {
+            // Accepting goes on after errors, with a pause when descriptors run out.
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            let ip = address.ip().to_canonical();
+            let is_listed_proxy = settings.snapshot().is_web_proxy(ip);
+            if let Some(seat) = self.seats.take(ip, is_listed_proxy) {
+                // Without it small answers may wait for an acknowledgement; with it nothing else changes.
+                let _ = stream.set_nodelay(true);
+                return (Bounded::new(stream, seat), address);
+            }
+            self.turn_away(&stream, address);
+        }
+    }
+
+    /// The words fit a fresh socket's buffer, so this never waits. Whoever speaks TLS sees only the end.
+    fn turn_away(&mut self, stream: &TcpStream, client: SocketAddr) {
+        let _ = SockRef::from(stream).send(NO_SEAT);
+        let was_told = |at: Instant| at.elapsed() < limits::WEB_WARNING_INTERVAL;
+        if !self.warned_at.is_some_and(was_told) {
+            self.warned_at = Some(Instant::now());
+            warn!(%client, "turned away from the web address: too many connections of this client, or of all");
+        }
     }
 }
 
 /// Plain, or under TLS.
-type Connection = Either<Bounded, Box<TlsStream<Bounded>>>;
+type Connection = HeaderWait<Either<Bounded, Box<TlsStream<Bounded>>>>;
 
 /// A door that lets clients in. Both kinds come to one address: the first byte of a TLS handshake is
 /// the first byte of no HTTP request. The handshakes go on beside each other, so that a client who
@@ -101,7 +128,8 @@ type Connection = Either<Bounded, Box<TlsStream<Bounded>>>;
 pub(super) struct OpenDoor {
     door: Door,
     tls: Arc<ServerTls>,
-    /// Bounded by the places, of which each has one.
+    settings: Current,
+    /// Bounded by the seats, of which each has one.
     arriving: JoinSet<io::Result<(Connection, SocketAddr)>>,
 }
 
@@ -118,9 +146,12 @@ impl Listener for OpenDoor {
                         return arrived;
                     }
                 }
-                (stream, address) = self.door.accept() => {
+                (stream, address) = self.door.seat(&self.settings) => {
                     let config = self.tls.config();
-                    self.arriving.spawn(async move { Ok((begin(stream, config).await?, address)) });
+                    self.arriving.spawn(async move {
+                        let begun = timeout(limits::WEB_HEADER_WAIT, begin(stream, config));
+                        Ok((begun.await??, address))
+                    });
                 }
             }
         }
@@ -131,115 +162,14 @@ impl Listener for OpenDoor {
     }
 }
 
-/// Waits for the client's first byte, and shakes hands when it is that of TLS. The connection bounds
+/// Waits for the client's first byte, and shakes hands when it is that of TLS. Whoever calls bounds
 /// both waits.
 async fn begin(mut stream: Bounded, config: Arc<ServerConfig>) -> io::Result<Connection> {
     if stream.first_byte().await? != TLS_HANDSHAKE {
-        return Ok(Either::Left(stream));
+        return Ok(HeaderWait::new(Either::Left(stream)));
     }
     let stream = TlsAcceptor::from(config).accept(stream).await?;
-    Ok(Either::Right(Box::new(stream)))
-}
-
-/// The content type of a handshake record (RFC 8446 §5.1).
-const TLS_HANDSHAKE: u8 = 22;
-
-/// A connection that ends when nothing was written to the client for too long.
-#[derive(Debug)]
-pub(super) struct Bounded {
-    stream: TcpStream,
-    end: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Bounded {
-    fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
-        Self {
-            stream,
-            end: Box::pin(sleep(limits::WEB_IDLE)),
-            _place: place,
-        }
-    }
-
-    /// The first byte that the client sends, which stays to be read.
-    async fn first_byte(&mut self) -> io::Result<u8> {
-        let mut byte = [0];
-        poll_fn(|context| {
-            let mut buffer = ReadBuf::new(&mut byte);
-            let poll = self.stream.poll_peek(context, &mut buffer);
-            self.bounded(context, poll)
-        })
-        .await
-        .and_then(|count| match count {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(byte[0]),
-        })
-    }
-
-    /// Passes on what the stream says, but ends the wait when the time is over.
-    fn bounded<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        poll: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if poll.is_pending() && self.end.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        poll
-    }
-
-    fn wrote(&mut self, poll: &Poll<io::Result<usize>>) {
-        if matches!(poll, Poll::Ready(Ok(_))) {
-            self.end.as_mut().reset(Instant::now() + limits::WEB_IDLE);
-        }
-    }
-}
-
-impl AsyncRead for Bounded {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.bounded(context, poll)
-    }
-}
-
-impl AsyncWrite for Bounded {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.wrote(&poll);
-        self.bounded(context, poll)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.wrote(&poll);
-        self.bounded(context, poll)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_flush(context);
-        self.bounded(context, poll)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.bounded(context, poll)
-    }
+    Ok(HeaderWait::new(Either::Right(Box::new(stream))))
 }
 
 #[cfg(test)]
@@ -251,9 +181,11 @@ mod tests {
     use tokio_rustls::TlsConnector;
 
     use super::*;
+    use crate::settings::{Publisher, Settings, Written};
 
-    /// A door that is open, and the certificate that it shows.
+    /// A door that is open, and who trusts the certificate that it shows.
     async fn open(directory: &std::path::Path) -> (OpenDoor, TlsConnector) {
+        let settings = Settings::new(Written::default()).expect("the defaults hold");
         let anywhere = "127.0.0.1:0".parse().expect("an address");
         let door = Door::bind(anywhere).await.expect("a port");
         let tls = ServerTls::open(directory, "relay.example.net").expect("a certificate");
@@ -266,7 +198,11 @@ mod tests {
             .expect("they are known")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        (door.open(tls), TlsConnector::from(Arc::new(config)))
+        let settings = Publisher::new(settings).current();
+        (
+            door.open(tls, settings),
+            TlsConnector::from(Arc::new(config)),
+        )
     }
 
     #[tokio::test]
@@ -285,7 +221,7 @@ mod tests {
         plain.write_all(b"GET").await.expect("written");
         let (mut connection, from) = door.accept().await;
         assert_eq!(from, plain.local_addr().expect("connected"));
-        assert!(matches!(connection, Either::Left(_)));
+        assert!(matches!(connection.stream(), Either::Left(_)));
         let mut text = [0; 3];
         connection.read_exact(&mut text).await.expect("three bytes");
         assert_eq!(&text, b"GET", "the first byte is still there");
@@ -293,7 +229,7 @@ mod tests {
         let name = "relay.example.net".try_into().expect("a name");
         let secure = connector.connect(name, connect().await);
         let (secure, (mut connection, _)) = tokio::join!(secure, door.accept());
-        assert!(matches!(connection, Either::Right(_)));
+        assert!(matches!(connection.stream(), Either::Right(_)));
         let mut secure = secure.expect("a handshake");
         secure.write_all(b"GET").await.expect("written");
         connection.read_exact(&mut text).await.expect("three bytes");
@@ -301,15 +237,54 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_client_is_cut_off() {
-        let anywhere = "127.0.0.1:0".parse().expect("an address");
-        let mut door = Door::bind(anywhere).await.expect("a port");
-        let client = TcpStream::connect(door.local_address()).await;
-        let _client = client.expect("it listens");
-        let (mut connection, _) = door.accept().await;
+    async fn whoever_says_nothing_at_first_goes_soon_and_later_after_a_while() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (mut door, _) = open(directory.path()).await;
+        let address = door.local_addr().expect("bound");
+        let mut silent = TcpStream::connect(address).await.expect("it listens");
+        let began = Instant::now();
+        let accepting = tokio::spawn(async move { door.accept().await });
+        assert_eq!(silent.read(&mut [0]).await.expect("the end"), 0);
+        assert!(began.elapsed() >= limits::WEB_HEADER_WAIT);
+        assert!(began.elapsed() < limits::WEB_IDLE);
+
+        let mut plain = TcpStream::connect(address).await.expect("it listens");
+        let request = b"GET / HTTP/1.1\r\n\r\n";
+        plain.write_all(request).await.expect("written");
+        let (mut connection, _) = accepting.await.expect("no panic");
+        let mut text = vec![0; request.len()];
+        connection.read_exact(&mut text).await.expect("the request");
+        connection.write_all(b"answered").await.expect("written");
         let began = Instant::now();
         let error = connection.read_u8().await.expect_err("nothing was sent");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(began.elapsed() >= limits::WEB_IDLE);
+    }
+
+    #[tokio::test]
+    async fn one_client_has_so_many_seats_and_this_machine_always_one() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (mut door, _) = open(directory.path()).await;
+        let address = door.local_addr().expect("bound");
+        let proxy = "192.0.2.1".parse().expect("an address");
+        let strangers: Vec<_> = std::iter::from_fn(|| door.door.seats.take(proxy, true)).collect();
+        assert_eq!(strangers.len(), limits::WEB_CONNECTIONS);
+        let mut here = TcpStream::connect(address).await.expect("it listens");
+        here.write_all(b"GET").await.expect("written");
+        let (mut connection, _) = door.accept().await;
+        assert_eq!(connection.read_u8().await.expect("a byte"), b'G');
+
+        let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = TcpStream::connect(elsewhere.local_addr().expect("bound"));
+        let (mut client, accepted) = (client.await.expect("it listens"), elsewhere.accept().await);
+        let (stream, from) = accepted.expect("accepted");
+        door.door.turn_away(&stream, from);
+        drop(stream);
+        let mut told = String::new();
+        client.read_to_string(&mut told).await.expect("text");
+        assert!(told.starts_with("HTTP/1.1 503 "), "{told}");
+        let (header, body) = told.split_once("\r\n\r\n").expect("a header");
+        let length = format!("Content-Length: {}", body.len());
+        assert!(header.ends_with(&length), "{told}");
     }
 }

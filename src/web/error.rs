@@ -11,7 +11,7 @@ use tracing::error;
 
 use crate::accounts::{Busy, Role};
 use crate::administration::queue::ActionError;
-use crate::administration::{AccountError, ChangeError, SmtpLoginError};
+use crate::administration::{AccountError, ChangeError, SmtpLoginError, TooManyTries};
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::store::{ReadError, Refusal, StoreError};
@@ -41,8 +41,8 @@ pub(super) enum ApiError {
     #[error("{0}")]
     Conflict(String),
     /// The caller has tried too often; a later try may work.
-    #[error("{0}")]
-    TooOften(String),
+    #[error(transparent)]
+    TooOften(TooManyTries),
     /// Too many passwords are being set or checked, by whomever; a try in a moment may work.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -84,6 +84,7 @@ impl ApiError {
             Self::TokenNeeded => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Self::Busy(_) => retry_after(limits::PASSWORD_RETRY_AFTER),
             Self::TrailIsBusy => retry_after(limits::TRAIL_RETRY_AFTER),
+            Self::TooOften(tries) => (header::RETRY_AFTER, tries.seconds().into()),
             _ => return HeaderMap::new(),
         };
         HeaderMap::from_iter([field])
@@ -178,7 +179,7 @@ impl From<AccountError> for ApiError {
                 Refusal::NoSuchAccount | Refusal::NoSuchToken | Refusal::SetupIsDone,
             ) => Self::NotFound,
             AccountError::Refused(refusal) => Self::Conflict(refusal.to_string()),
-            AccountError::TooManyAttempts => Self::TooOften(error.to_string()),
+            AccountError::TooManyAttempts(tries) => Self::TooOften(tries),
             AccountError::Busy(busy) => busy.into(),
             AccountError::Store(error) => error.into(),
             AccountError::Read(error) => error.into(),
@@ -192,11 +193,13 @@ mod tests {
 
     #[test]
     fn whoever_meets_no_place_is_told_when_to_come_back() {
+        let wait = Duration::from_millis(299_500);
+        let tries = TooManyTries { wait };
         for (error, status, retry_after) in [
             (AccountError::Busy(Busy).into(), 503, Some("5")),
             (SmtpLoginError::Busy(Busy).into(), 503, Some("5")),
             (ApiError::TrailIsBusy, 503, Some("5")),
-            (AccountError::TooManyAttempts.into(), 429, None),
+            (AccountError::from(tries).into(), 429, Some("300")),
             (ApiError::NotFound, 404, None),
         ] {
             let what = format!("{error:?}");

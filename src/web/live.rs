@@ -13,7 +13,7 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,9 @@ use tracing::debug;
 
 use super::Context;
 use super::dashboard::{LiveFigures, Surroundings};
+use crate::accounts::TokenHash;
 use crate::administration::Login;
+use crate::clients::{Place, Places};
 use crate::limits;
 use crate::store::{QueueOverview, ReadError, Store};
 
@@ -31,8 +33,8 @@ type Newest = Option<Arc<str>>;
 /// What all who watch share.
 #[derive(Debug)]
 pub struct LiveFeed {
-    /// One for each browser that may listen.
-    places: Arc<Semaphore>,
+    /// One for each page that may listen, by the session of its browser.
+    places: Arc<Places<TokenHash>>,
     producer: Mutex<Option<Producer>>,
     overview: tokio::sync::Mutex<Option<(Instant, Arc<QueueOverview>)>>,
     closed: CancellationToken,
@@ -48,7 +50,10 @@ struct Producer {
 impl Default for LiveFeed {
     fn default() -> Self {
         Self {
-            places: Arc::new(Semaphore::new(limits::LIVE_LISTENERS)),
+            places: Arc::new(Places::new(
+                limits::LIVE_LISTENERS,
+                limits::LIVE_LISTENERS_PER_SESSION,
+            )),
             producer: Mutex::default(),
             overview: tokio::sync::Mutex::default(),
             closed: CancellationToken::new(),
@@ -97,14 +102,13 @@ impl LiveFeed {
     }
 }
 
-/// A stream of events. 503 when too many listen.
+/// A stream of events. 503 when too many listen, or too many of one session.
 pub(super) async fn events(
     State(context): State<Arc<Context>>,
     Extension(login): Extension<Login>,
 ) -> Response {
-    let places = Arc::clone(&context.live_feed.places);
-    let Ok(place) = places.try_acquire_owned() else {
-        let words = "too many browsers listen; the page is right without it\n";
+    let Some(place) = context.live_feed.places.take(Some(login.session)) else {
+        let words = "too many pages listen; they are right without it\n";
         let later = [(header::RETRY_AFTER, "60")];
         return (StatusCode::SERVICE_UNAVAILABLE, later, words).into_response();
     };
@@ -124,11 +128,11 @@ struct Listener {
     context: Arc<Context>,
     login: Login,
     until: Instant,
-    _place: OwnedSemaphorePermit,
+    _place: Place<TokenHash>,
 }
 
 impl Listener {
-    fn new(context: Arc<Context>, login: Login, place: OwnedSemaphorePermit) -> Self {
+    fn new(context: Arc<Context>, login: Login, place: Place<TokenHash>) -> Self {
         Self {
             newest: subscribe(&context),
             context,

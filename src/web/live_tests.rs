@@ -58,16 +58,27 @@ async fn a_listener_is_told_the_figures_at_once() {
 async fn listeners_are_bounded_in_number() {
     let face = Face::open(Ok(())).await;
     let mut listening = Vec::new();
-    for _ in 0..limits::LIVE_LISTENERS {
-        let answer = listen(&face).await;
-        assert_eq!(answer.status(), StatusCode::OK);
-        listening.push(answer);
+    let listen = async |cookie: &str| {
+        let answer = face.send(ELSEWHERE, "GET /events", &[cookie], "").await;
+        let is_refused = answer.status() == StatusCode::SERVICE_UNAVAILABLE;
+        assert_eq!(
+            is_refused,
+            answer.headers().contains_key(header::RETRY_AFTER)
+        );
+        (!is_refused).then_some(answer)
+    };
+    let sessions = limits::LIVE_LISTENERS / limits::LIVE_LISTENERS_PER_SESSION;
+    for _ in 0..sessions {
+        let cookie = face.cookie_of(Role::Viewer).await;
+        for _ in 0..limits::LIVE_LISTENERS_PER_SESSION {
+            listening.push(listen(&cookie).await.expect("a place"));
+        }
+        assert!(listen(&cookie).await.is_none(), "all of one session");
     }
-    let refused = listen(&face).await;
-    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    let cookie = face.cookie_of(Role::Viewer).await;
+    assert!(listen(&cookie).await.is_none(), "all");
     listening.pop();
-    assert_eq!(listen(&face).await.status(), StatusCode::OK);
+    assert!(listen(&cookie).await.is_some());
     face.close().await;
 }
 

@@ -15,7 +15,7 @@ use super::access::{self, Visitor};
 use super::local_path::LocalPath;
 use super::origin::Origin;
 use super::page::{PageError, render};
-use super::plain::PlainFrame;
+use super::plain::{PlainFrame, shown_again};
 use super::problems::{Sent, typed};
 use super::{Context, cookies};
 use crate::accounts::Token;
@@ -93,6 +93,7 @@ pub(super) async fn page(
 pub(super) async fn submit(
     State(context): State<Arc<Context>>,
     Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
     sent: Sent<LoginForm>,
 ) -> Result<Response, PageError> {
     let form = typed(sent)?;
@@ -109,6 +110,9 @@ pub(super) async fn submit(
     };
     let step = match entrance {
         Ok(Entrance::Entered(entered)) => {
+            if let Some(shown) = cookies::shown(&headers, origin) {
+                accounts.leave_behind(&shown, address, now).await?;
+            }
             return Ok(enter(&entered.token, origin, &to));
         }
         Ok(Entrance::CodeNeeded(ticket)) => {
@@ -126,7 +130,7 @@ pub(super) async fn submit(
         Err(LoginError::Read(error)) => return Err(error.into()),
         Err(error) => {
             let status = match error {
-                LoginError::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+                LoginError::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
                 LoginError::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::UNPROCESSABLE_ENTITY,
             };
@@ -135,7 +139,8 @@ pub(super) async fn submit(
                 let ticket = form.ticket;
                 Step::Code { ticket }
             } else {
-                Step::Password { name: form.name }
+                let name = shown_again(form.name);
+                Step::Password { name }
             };
             (status, error.to_string(), step)
         }

@@ -39,13 +39,14 @@ async fn people_log_in_and_out() {
         set.ends_with("; HttpOnly; SameSite=Strict; Path=/"),
         "{set}"
     );
-    // A session that somebody planted is not taken over.
-    let second = face
-        .submit("/login", &first.cookie(), &form(PASSWORD, ""))
-        .await;
-    assert_ne!(second.cookie(), first.cookie());
+    // A session that somebody planted is not taken over, and what the browser forgets has ended.
+    let old = first.cookie();
+    let second = face.submit("/login", &old, &form(PASSWORD, "")).await;
+    assert_ne!(second.cookie(), old);
+    let ended = face.ask(ELSEWHERE, "GET /", &[&old], "").await;
+    assert_eq!(ended.location(), "/login");
 
-    let cookie = first.cookie();
+    let cookie = second.cookie();
     let ask = async |request| face.ask(ELSEWHERE, request, &[&cookie], "").await;
     assert_eq!(ask("GET /").await.status, StatusCode::OK);
     assert_eq!(ask("GET /login?to=/account").await.location(), "/account");
@@ -137,5 +138,20 @@ async fn guessing_is_slowed_down() {
         );
     };
     assert!(refused.text.contains("too many tries"), "{}", refused.text);
+    face.close().await;
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_can_have_is_not_shown_again() {
+    let face = with_account().await;
+    let most = crate::limits::ACCOUNT_NAME_BYTES;
+    for (length, is_shown) in [(most, true), (most + 1, false), (20_000, false)] {
+        let name = "n".repeat(length);
+        let form = format!("name={name}&password=wrong");
+        let answer = face.submit("/login", "", &form).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(answer.text.contains(&name), is_shown, "{length}");
+        assert!(answer.text.len() < 8_192, "{length}");
+    }
     face.close().await;
 }

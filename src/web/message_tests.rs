@@ -147,8 +147,7 @@ async fn a_thousand_recipients_are_told_page_by_page() {
         assert_eq!(page.status, StatusCode::OK, "{query}");
         assert!(page.text.len() < 400_000, "{query}: {}", page.text.len());
         assert!(
-            page.text
-                .contains("Waiting for all 1,000 recipients"),
+            page.text.contains("Waiting for all 1,000 recipients"),
             "{query}"
         );
         let chapter = "<h2 class=\"chapter\">";

@@ -11,11 +11,14 @@ mod api;
 mod api_tokens;
 mod assets;
 mod audit;
+mod bounded;
 mod chart;
+mod confirm;
 mod connections;
 mod cookies;
 mod dashboard;
 mod error;
+mod header_wait;
 mod health;
 #[cfg(test)]
 mod history_scene;
@@ -35,6 +38,7 @@ mod query_string;
 mod queue;
 mod route;
 pub mod routes;
+mod seats;
 mod settings;
 mod setup;
 mod smtp_logins;
@@ -146,9 +150,10 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let live_feed = Arc::clone(&context.live_feed);
+    let settings = context.administration.current();
     let service =
         routes::router(context).into_make_service_with_connect_info::<connections::Arrival>();
-    axum::serve(door.open(tls), service)
+    axum::serve(door.open(tls, settings), service)
         .with_graceful_shutdown(async move {
             shutdown.cancelled().await;
             live_feed.close();

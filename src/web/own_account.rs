@@ -6,7 +6,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::access::Visitor;
 use super::page::{Frame, PageError, Section, render};
 use super::problems::{Problems, Sent, typed};
-use super::{Context, wording};
+use super::{Context, cookies, wording};
 use crate::accounts::{RecoveryCode, Role};
 use crate::administration::Login;
 use crate::limits;
@@ -110,7 +110,11 @@ pub(super) async fn change_password(
         let (accounts, actor) = (&context.accounts, visitor.actor());
         let changed = accounts.change_password(login, form.current, form.password, &actor);
         match changed.await {
-            Ok(()) => return Ok(Redirect::to("/account?done=password").into_response()),
+            Ok(token) => {
+                let cookie = cookies::with(&token, visitor.origin);
+                let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
+                return Ok((headers, Redirect::to("/account?done=password")).into_response());
+            }
             Err(error) => Problems::of(error)?,
         }
     } else {

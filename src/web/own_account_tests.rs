@@ -46,6 +46,9 @@ async fn the_password_is_changed() {
     let right = "current=a+long+password&password=another+one+here&repeat=another+one+here";
     let answer = face.submit("/account/password", &cookie, right).await;
     assert_eq!(answer.location(), "/account?done=password");
+    let before = face.ask(ELSEWHERE, "GET /account", &[&cookie], "").await;
+    assert_eq!(before.location(), "/login?to=/account");
+    let cookie = answer.cookie();
     let page = face
         .ask(ELSEWHERE, "GET /account?done=password", &[&cookie], "")
         .await;

@@ -1,9 +1,11 @@
-//! The frame of pages for people who are not in yet: without navigation, and without figures.
+//! The frame of pages for people who are not in yet: without navigation, and without figures; and what
+//! of their words such a page repeats.
 
 use std::sync::Arc;
 
 use super::origin::Origin;
 use super::{Context, assets};
+use crate::limits;
 
 /// What `plain.html` needs; every template that extends it has one as `frame`.
 pub(super) struct PlainFrame {
@@ -24,5 +26,14 @@ impl PlainFrame {
             icon: assets::url(assets::PICTURE),
             is_readable_on_the_way: context.is_exposed && !origin.is_encrypted,
         }
+    }
+}
+
+/// The name that somebody typed, as the form shows it again: nothing, when nobody can have it.
+pub(super) fn shown_again(name: String) -> String {
+    if name.len() <= limits::ACCOUNT_NAME_BYTES {
+        name
+    } else {
+        String::new()
     }
 }

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
@@ -12,6 +13,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 
 use super::{Context, access};
 use crate::accounts::Role;
+use crate::limits;
 
 /// What a path asks of whoever comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +110,10 @@ impl Route {
     pub(super) fn guarded(self, context: &Arc<Context>) -> MethodRouter<Arc<Context>, Infallible> {
         let door = |role| (Arc::clone(context), role);
         match self.needs {
-            Needs::Nothing => self.answers,
+            // Strangers may send little: the other doors are shut before a body is read.
+            Needs::Nothing => self
+                .answers
+                .route_layer(DefaultBodyLimit::max(limits::OPEN_BODY_BYTES)),
             Needs::Login(role) => self
                 .answers
                 .route_layer(from_fn_with_state(door(role), access::pages)),

@@ -95,11 +95,15 @@ pub(super) fn table() -> Vec<Route> {
         page(Administrator, "/settings/accounts/{name}").get(account::page),
         page(Administrator, "/settings/accounts/{name}/role").post(account::change_role),
         page(Administrator, "/settings/accounts/{name}/password").post(account::reset_password),
-        page(Administrator, "/settings/accounts/{name}/remove").post(account::remove),
+        page(Administrator, "/settings/accounts/{name}/remove")
+            .get(account::confirm_removal)
+            .post(account::remove),
         page(Administrator, "/settings/tokens")
             .get(api_tokens::page)
             .post(api_tokens::create),
-        page(Administrator, "/settings/tokens/{id}/revoke").post(api_tokens::revoke),
+        page(Administrator, "/settings/tokens/{id}/revoke")
+            .get(api_tokens::confirm_revocation)
+            .post(api_tokens::revoke),
         //
         api(Viewer, "/api/v1/statistics/live").get(api::statistics::live),
         api(Viewer, "/api/v1/statistics/series").get(api::statistics::series),

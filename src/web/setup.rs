@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::error::ApiError;
 use super::origin::Origin;
 use super::page::{PageError, render};
-use super::plain::PlainFrame;
+use super::plain::{PlainFrame, shown_again};
 use super::problems::{Problems, Sent, typed};
 use super::{Context, cookies};
 use crate::administration::SetupKey;
@@ -83,7 +83,11 @@ pub(super) async fn submit(
         Problems::at_field("repeat", "this is not the same password")
     };
     let status: StatusCode = problems.status();
-    Ok((status, show(&context, origin, form.name, problems)?).into_response())
+    Ok((
+        status,
+        show(&context, origin, shown_again(form.name), problems)?,
+    )
+        .into_response())
 }
 
 fn show(

@@ -534,10 +534,7 @@ fn a_part_of_the_recipients_is_told_under_the_end_of_all() {
     assert_eq!(story.end.text, end);
     assert!(story.chapters[0].is_shortened);
     let told = read_all(&story);
-    assert!(
-        told[0].ends_with("for 1,000 recipients."),
-        "{told:?}"
-    );
+    assert!(told[0].ends_with("for 1,000 recipients."), "{told:?}");
     assert_eq!(told[2], "Answered after 39 ms: 250 2.0.0 Delivered");
     assert_eq!(story.chapters[0].sentences.len(), 1);
     let alone = TrailOfMessage {

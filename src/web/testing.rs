@@ -211,6 +211,7 @@ impl Face {
             scope,
             created_at: Timestamp::now(),
             created_by: SCENE.to_owned(),
+            account: None,
         };
         let made = self.context.store.create_api_token(new, entry()).await;
         made.expect("made");
@@ -243,6 +244,18 @@ impl Face {
         fields: &[&str],
         body: &str,
     ) -> Response {
+        let body = Body::from(body.to_owned());
+        self.send_body(from, request, fields, body).await
+    }
+
+    /// The same with any body.
+    pub(in crate::web) async fn send_body(
+        &self,
+        from: &str,
+        request: &str,
+        fields: &[&str],
+        body: Body,
+    ) -> Response {
         let (method, path) = request.split_once(' ').expect("a method and a path");
         let arrival = Arrival {
             address: from.parse::<SocketAddr>().expect("an address"),
@@ -263,9 +276,7 @@ impl Face {
             let (name, value) = field.split_once(": ").expect("a name and a value");
             request = request.header(name, value);
         }
-        let request = request
-            .body(Body::from(body.to_owned()))
-            .expect("a request");
+        let request = request.body(body).expect("a request");
         self.router
             .clone()
             .oneshot(request)

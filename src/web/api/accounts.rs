@@ -109,7 +109,8 @@ struct Change {
     second_factor: Option<bool>,
 }
 
-/// Changes an account and shows it as it is then.
+/// Changes an account and shows it as it is then. With a new role or password its sessions end; its API
+/// tokens that may do more than a new role are revoked.
 #[utoipa::path(
     patch,
     path = "/api/v1/accounts/{name}",
@@ -145,7 +146,7 @@ pub(in crate::web) async fn change(
     Ok(Json(accounts.named(&name).await?.into()))
 }
 
-/// Removes an account, and ends its sessions.
+/// Removes an account, ends its sessions, and revokes the API tokens that were made with it.
 #[utoipa::path(
     delete,
     path = "/api/v1/accounts/{name}",

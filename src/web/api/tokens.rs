@@ -14,7 +14,7 @@ use super::{Problem, Problems, read_json};
 use crate::accounts::{ApiTokenId, Scope};
 use crate::store::StoredApiToken;
 use crate::web::Context;
-use crate::web::access::Visitor;
+use crate::web::access::{TokenOwner, Visitor};
 use crate::web::error::ApiError;
 
 /// All tokens, without what opens anything.
@@ -57,7 +57,8 @@ pub(in crate::web) struct Created {
     token: String,
 }
 
-/// Makes a token, and shows it this once.
+/// Makes a token, and shows it this once. It is revoked with the account that the token is of which
+/// makes it.
 #[utoipa::path(
     post,
     path = "/api/v1/tokens",
@@ -73,11 +74,12 @@ pub(in crate::web) struct Created {
 pub(in crate::web) async fn create(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
+    Extension(TokenOwner(owner)): Extension<TokenOwner>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Created>), ApiError> {
     let new: New = read_json(&body?)?;
     let (accounts, actor) = (&context.accounts, visitor.actor());
-    let created = accounts.create_api_token(&new.name, new.scope, &actor);
+    let created = accounts.create_api_token(&new.name, new.scope, owner, &actor);
     let (id, token) = created.await?;
     let created = Created {
         id: id.0,
