@@ -284,17 +284,17 @@ pub const TRAIL_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Some 20 ms of work.
 pub const TRAIL_SCAN_MESSAGES: u32 = 20_000;
 /// Messages that an index points to and that one page of the trail looks at: each lies on another page
-/// of the database. Some 50 ms of work.
-pub const TRAIL_CANDIDATES: u32 = 4_000;
+/// of the database, and is visited twice. Some 20 ms of work.
+pub const TRAIL_CANDIDATES: u32 = 2_000;
 /// Chunks of the trail's indexes that one page visits for an address: a seek each, some 10 µs. More than
 /// the trail has until it holds several million messages.
 pub const TRAIL_CHUNKS_VISITED: usize = 4_096;
 /// Entries of an index that one page reads for an address, none of them with its row. More than the
 /// events of two chunks; some 20 ms of work.
 pub const TRAIL_ENTRIES_READ: u32 = 40_000;
-/// Entries that are read of several chunks together, beside two for each message that is wanted: where
-/// there are more, the chunks are read one by one.
-pub const TRAIL_ROUND_ENTRIES: u32 = 1_000;
+/// Entries of each index that are read of several chunks together, beside two for each message that is
+/// wanted: most of a chunk of messages. Some 3 ms of work.
+pub const TRAIL_ROUND_ENTRIES: u32 = 2_500;
 /// Recipients of the messages that one page looks at for what happened to each of them; messages with few
 /// recipients are not counted. Some 20 ms of work.
 pub const TRAIL_RECIPIENTS_CHECKED: u32 = 20_000;

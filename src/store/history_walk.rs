@@ -7,10 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::QueryBuilder;
 use sqlx::sqlite::SqlitePool;
+use sqlx::{QueryBuilder, Sqlite};
 
-use super::columns::{number, text};
+use super::columns::{number, optional_number, text};
 use super::error::ReadError;
 use super::history_chunks::{Chunk, ChunkKind, chunks_within};
 use super::history_source::{
@@ -34,35 +34,44 @@ pub(super) const PAGE_REACH: Reach = Reach {
     entries: limits::TRAIL_ENTRIES_READ,
 };
 
+/// Chunks of the first round of a walk.
+const FIRST_STRIDE: usize = 2;
+/// How many times as many the next round has.
+const STRIDE_GROWTH: usize = 8;
+
 /// The index that tells of an address, in one kind of chunks.
 struct Index {
+    name: &'static str,
     kind: ChunkKind,
     id: &'static str,
     column: &'static str,
-    /// What gives its entries of `chunk.value`.
+    /// What gives its entries of a chunk, whose place and number stand in `chunk.value`.
     entries: &'static str,
 }
 
 const DELIVERED_AT_ONCE: Index = Index {
+    name: "delivered_at_once",
     kind: ChunkKind::Messages,
     id: "m.id",
     column: "m.recipient",
     entries: "messages AS m INDEXED BY messages_by_recipient
-              ON m.chunk = chunk.value AND m.recipient IS NOT NULL",
+              ON m.chunk = chunk.value ->> 1 AND m.recipient IS NOT NULL",
 };
 
 const HAPPENED: Index = Index {
+    name: "happened",
     kind: ChunkKind::Events,
     id: "e.message",
     column: "e.recipient",
-    entries: "events AS e INDEXED BY events_by_recipient ON e.chunk = chunk.value",
+    entries: "events AS e INDEXED BY events_by_recipient ON e.chunk = chunk.value ->> 1",
 };
 
 const SENT: Index = Index {
+    name: "sent",
     kind: ChunkKind::Messages,
     id: "m.id",
     column: "m.sender",
-    entries: "messages AS m INDEXED BY messages_by_sender ON m.chunk = chunk.value",
+    entries: "messages AS m INDEXED BY messages_by_sender ON m.chunk = chunk.value ->> 1",
 };
 
 impl Address {
@@ -86,6 +95,9 @@ impl Address {
         let kinds: Vec<ChunkKind> = self.indexes().iter().map(|index| index.kind).collect();
         let chunks = chunks_within(readers, &kinds, bounds, reach.chunks + 1).await?;
         let mut walk = Walk::new(chunks, reach);
+        if !self.is_prefix() {
+            walk.stride = walk.visitable;
+        }
         while walk.settled().count() < most as usize
             && let Some(round) = walk.round()
         {
@@ -93,12 +105,12 @@ impl Address {
             let entries = self
                 .entries(readers, round, bounds, most, most_entries)
                 .await?;
-            walk.take(entries, most);
+            walk.take(entries);
         }
         Ok(walk.candidates(bounds, most))
     }
 
-    /// What the index says of these chunks, `most_entries` entries of it.
+    /// What the indexes say of these chunks, of each at most `most_entries` entries.
     async fn entries(
         &self,
         readers: &SqlitePool,
@@ -107,46 +119,85 @@ impl Address {
         most: u32,
         most_entries: u32,
     ) -> Result<Entries, ReadError> {
-        let mut query = QueryBuilder::new("WITH entries (id) AS MATERIALIZED (SELECT * FROM (");
-        for (place, index) in self.indexes().iter().enumerate() {
-            let numbers = chunks.iter().filter(|chunk| chunk.kind == index.kind);
-            let numbers: Vec<i64> = numbers.map(|chunk| chunk.number).collect();
-            let union = if place == 0 { "" } else { " UNION ALL " };
-            query.push(format_args!("{union}SELECT {} FROM json_each(", index.id));
-            query
-                .push_bind(json(&numbers)?)
-                .push(") AS chunk CROSS JOIN ");
-            query.push(index.entries);
-            push_address(&mut query, index.column, &self.wanted);
-            if !self.is_prefix() {
-                // The entries of one address are in the order of their messages: a seek passes over
-                // the others.
-                push_bounds(&mut query, index.id, bounds);
-            }
+        let mut query = QueryBuilder::new("WITH ");
+        for index in self.indexes() {
+            self.push_entries(&mut query, index, chunks, bounds, most, most_entries)?;
+            query.push(", ");
         }
-        query.push(") LIMIT ").push_bind(most_entries);
-        query.push(
-            ") SELECT (SELECT count(*) FROM entries) AS count, json_group_array(id) AS ids
-             FROM (SELECT DISTINCT id FROM entries WHERE TRUE",
-        );
+        query.push("entries (place, id) AS (SELECT * FROM ");
+        let names: Vec<&str> = self.indexes().iter().map(|index| index.name).collect();
+        query.push(names.join(" UNION ALL SELECT * FROM "));
+        query.push(") SELECT (SELECT count(*) FROM entries) AS count, ");
+        for name in names {
+            query
+                .push("(SELECT iif(count(*) < ")
+                .push_bind(most_entries);
+            query.push(format_args!(
+                ", NULL, max(place)) FROM {name}) AS cut_{name}, "
+            ));
+        }
+        query.push("json_group_array(id) AS ids FROM (SELECT DISTINCT id FROM entries WHERE TRUE");
         push_bounds(&mut query, "id", bounds);
         // One more than is wanted, to know whether there are more.
-        query
-            .push(" ORDER BY id DESC LIMIT ")
-            .push_bind(most + 1)
-            .push(")");
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(most + 1);
+        query.push(")");
         let row = query.build().fetch_one(readers).await?;
+        let cut = self.indexes().iter().filter_map(|index| {
+            let place = optional_number(&row, &format!("cut_{}", index.name))?;
+            usize::try_from(place).ok()
+        });
         Ok(Entries {
             count: u32::try_from(number(&row, "count")).unwrap_or(u32::MAX),
+            whole_chunks: cut.min().unwrap_or(chunks.len()),
             ids: newest_first(&text(&row, "ids"))?,
         })
     }
+
+    /// Adds a table of what `index` says of these chunks, chunk by chunk in their order.
+    fn push_entries(
+        &self,
+        query: &mut QueryBuilder<Sqlite>,
+        index: &Index,
+        chunks: &[Chunk],
+        bounds: Bounds,
+        most: u32,
+        most_entries: u32,
+    ) -> Result<(), ReadError> {
+        let places = chunks.iter().enumerate();
+        let places = places.filter(|(_, chunk)| chunk.kind == index.kind);
+        let places: Vec<(usize, i64)> =
+            places.map(|(place, chunk)| (place, chunk.number)).collect();
+        let place = match self.is_prefix() {
+            true => "chunk.value ->> 0",
+            false => "DISTINCT 0",
+        };
+        query.push(format_args!(
+            "{} (place, id) AS MATERIALIZED (SELECT {place}, {} AS id FROM json_each(",
+            index.name, index.id
+        ));
+        // CROSS JOIN: the chunks in the order in which they stand there.
+        query.push_bind(json(&places)?);
+        query.push(") AS chunk CROSS JOIN ").push(index.entries);
+        push_address(query, index.column, &self.wanted);
+        if self.is_prefix() {
+            query.push(" LIMIT ").push_bind(most_entries);
+        } else {
+            // The entries of one address are in the order of their messages: a seek passes over those
+            // beyond the bounds, and once there are enough SQLite passes over the rest of each chunk.
+            push_bounds(query, index.id, bounds);
+            query.push(" ORDER BY id DESC LIMIT ").push_bind(most + 1);
+        }
+        query.push(")");
+        Ok(())
+    }
 }
 
-/// Entries of an index.
+/// Entries of the indexes.
 struct Entries {
     /// How many were read.
     count: u32,
+    /// How many chunks of the round were read to their end, one after the other.
+    whole_chunks: usize,
     /// The newest messages of them.
     ids: Vec<i64>,
 }
@@ -169,7 +220,7 @@ impl Walk {
             visitable: chunks.len().min(reach.chunks),
             chunks,
             visited: 0,
-            stride: 1,
+            stride: FIRST_STRIDE,
             entries_left: reach.entries,
             found: BTreeSet::new(),
         }
@@ -182,37 +233,32 @@ impl Walk {
         (!is_over).then(|| &round[..self.stride.min(round.len())])
     }
 
-    /// How many entries of several chunks are read in one round for `most` messages.
-    fn several(most: u32) -> u32 {
-        2 * most + limits::TRAIL_ROUND_ENTRIES
-    }
-
-    /// How many entries are read in the next round. A single chunk is read whole, for there is no less
-    /// that is of use.
+    /// How many entries of each index are read in the next round. A single chunk is read whole, for there
+    /// is no less that is of use.
     fn round_entries(&self, most: u32) -> u32 {
         match self.stride {
             1 => self.entries_left,
-            _ => self.entries_left.min(Self::several(most)),
+            _ => self
+                .entries_left
+                .min(2 * most + limits::TRAIL_ROUND_ENTRIES),
         }
     }
 
-    /// Takes what the last round gave. While little is found, each round is twice as long as the one
-    /// before: what is rare is found in few queries, and what is common in few chunks.
-    fn take(&mut self, entries: Entries, most: u32) {
-        let is_cut = entries.count >= self.round_entries(most);
+    /// Takes what the last round gave. The next one is longer when this one was read to its end: what is
+    /// rare is found in few queries. When not even its first chunk was, that chunk is read by itself.
+    fn take(&mut self, entries: Entries) {
+        let round = self.stride.min(self.visitable - self.visited);
         self.entries_left = self.entries_left.saturating_sub(entries.count);
-        if is_cut {
-            // There may be more in these chunks: what was read of them is of no use.
-            if self.stride == 1 {
-                self.entries_left = 0;
-            }
-            self.stride = 1;
-            return;
-        }
         self.found.extend(entries.ids);
-        self.visited = self.visitable.min(self.visited + self.stride);
-        if entries.count < Self::several(most) / 4 {
-            self.stride *= 2;
+        self.visited += entries.whole_chunks;
+        if entries.whole_chunks == round {
+            self.stride = self.stride.saturating_mul(STRIDE_GROWTH);
+        } else if entries.whole_chunks > 0 {
+            self.stride = FIRST_STRIDE;
+        } else if self.stride > 1 {
+            self.stride = 1;
+        } else {
+            self.entries_left = 0;
         }
     }
 
