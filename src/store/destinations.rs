@@ -39,6 +39,8 @@ pub struct AgeTable {
     pub destinations: Vec<AgeRow>,
     /// The destinations that have no line of their own; none when all have one.
     pub others: Option<OtherDestinations>,
+    /// Rows in all.
+    pub recipients: u64,
 }
 
 /// One line of the table destination × age.
@@ -126,6 +128,7 @@ impl Store {
             let Some(destination) = optional_text(row, "destination") else {
                 others.destinations += count(row, "destinations");
                 others.recipients += recipients;
+                table.recipients += recipients;
                 add(&mut others.by_age, by_age, u64::saturating_add);
                 continue;
             };
@@ -223,6 +226,7 @@ mod tests {
             by_age: [0, 0, 0, 1, 0, 1],
         };
         assert_eq!(found.others, Some(others));
+        assert_eq!(found.recipients, 8);
 
         let by_domain = table(Destinations::Domain, 9).await;
         assert_eq!(by_domain.others, None);

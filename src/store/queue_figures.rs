@@ -128,6 +128,21 @@ impl Store {
         Ok(count(&row, "recipients"))
     }
 
+    /// Rows that an operator keeps back.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn held_recipients(&self) -> Result<u64, ReadError> {
+        // The state is written out: SQLite takes an index of some rows only where it sees that they are
+        // the ones that are asked for.
+        let row = sqlx::query(
+            "SELECT count(*) AS recipients FROM recipients INDEXED BY recipients_held WHERE state = 'held'",
+        )
+        .fetch_one(&self.shared.readers)
+        .await?;
+        Ok(count(&row, "recipients"))
+    }
+
     /// How much waits in which state and for which next hop.
     ///
     /// # Errors
@@ -214,6 +229,8 @@ mod tests {
 
         let waiting = scene.store.waiting_recipients().await;
         assert_eq!(waiting.expect("readable"), 2, "not what is held or damaged");
+        let held = scene.store.held_recipients().await;
+        assert_eq!(held.expect("readable"), 1);
         let figures = scene.store.queue_figures().await.expect("readable");
         assert_eq!(figures.recipients, 4);
         assert_eq!(figures.oldest_received_at, Some(time(-7_200)));

@@ -19,12 +19,10 @@ use super::{Fields, Posted};
 use crate::administration::ChangeError;
 use crate::administration::queue::set_paused;
 use crate::limits;
-use crate::message::RowState;
 use crate::settings::Settings;
 use crate::settings::next_hop::NextHopEntry;
 use crate::store::{
-    AGE_BOUNDS_SECONDS, AgeRow, ByAge, Destinations, OtherDestinations, QueueFilter,
-    QueuePageRequest, ReadError,
+    AGE_BOUNDS_SECONDS, AgeRow, ByAge, Destinations, OtherDestinations, QueueFilter, ReadError,
 };
 
 /// The heads of the columns, in the order of [`ByAge`].
@@ -87,15 +85,9 @@ pub(super) async fn table(
     now: Timestamp,
 ) -> Result<Table, ReadError> {
     let most = limits::DESTINATIONS_SHOWN;
-    let whole = QueueFilter::default();
-    let held = QueueFilter {
-        state: Some(RowState::Held),
-        ..QueueFilter::default()
-    };
-    let (table, held, all) = tokio::try_join!(
+    let (table, held) = tokio::try_join!(
         context.store.age_table(listing.by, most, now),
-        number_of(context, &held, now),
-        number_of(context, &whole, now),
+        context.store.held_recipients(),
     )?;
     let lines: Vec<Line> = table
         .destinations
@@ -116,24 +108,10 @@ pub(super) async fn table(
         domain_url: listing.counted_by(Destinations::Domain).url(),
         ages: AGES,
         also_paused: also_paused.collect(),
-        held: wording::held_of(held, all),
+        held: wording::held_of(held, table.recipients),
         others: table.others.map(others),
         lines,
     })
-}
-
-/// How many rows a filter means.
-async fn number_of(
-    context: &Context,
-    filter: &QueueFilter,
-    now: Timestamp,
-) -> Result<u64, ReadError> {
-    let nothing = QueuePageRequest {
-        limit: 0,
-        ..QueuePageRequest::default()
-    };
-    let page = context.store.queue_page(filter, nothing, now).await?;
-    Ok(page.total)
 }
 
 /// The rows of one destination.
@@ -242,7 +220,8 @@ async fn is_known(context: &Context, name: &str) -> Result<bool, ReadError> {
         return Ok(true);
     }
     let waiting = of(Destinations::NextHop, name);
-    Ok(number_of(context, &waiting, Timestamp::now()).await? > 0)
+    let waiting = context.store.count_matching(&waiting, Timestamp::now());
+    Ok(waiting.await? > 0)
 }
 
 /// A next hop's name as the queue has it, however it was typed.
