@@ -83,7 +83,8 @@ bring() {
 
 library_path() {
     triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch 2>/dev/null || echo "$(uname -m)-linux-gnu")
-    echo "$tree/usr/lib/postfix:$tree/usr/lib/$triplet:$tree/lib/$triplet"
+    # Chromium's sound library keeps a part of itself one directory further down.
+    echo "$tree/usr/lib/postfix:$tree/usr/lib/$triplet:$tree/lib/$triplet:$tree/usr/lib/$triplet/pulseaudio"
 }
 
 # A tool from the unpacked tree needs its own libraries, which no system directory has, and a browser
