@@ -24,6 +24,8 @@ pub mod session;
 pub mod path;
 pub mod queue;
 
+pub mod conditions;
+
 pub mod delivery;
 pub mod statistics;
 

@@ -113,6 +113,27 @@ pub const FINGERPRINTS_PER_CLIENT: usize = 1_000;
 /// After SIGTERM: what is under way is finished or stored within this.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 
+// ---- The conditions -------------------------------------------------------------------------------
+
+/// A regular expression that an administrator writes.
+pub const PATTERN_BYTES: usize = 2_000;
+/// The same as it is searched with: `(a{1000}){1000}` is short as well.
+pub const PATTERN_COMPILED_BYTES: usize = 1 << 20;
+/// Conditions of the administrator's own: each is looked at for every message.
+pub const OWN_CONDITIONS: usize = 50;
+/// The name of a header field that is asked for or written.
+pub const FIELD_NAME_BYTES: usize = 100;
+/// Failures of a service in a row after which it is left alone for a while.
+pub const SERVICE_FAILURES: u32 = 3;
+/// How long a service is left alone before one check tries it again.
+pub const SERVICE_PAUSE: Duration = Duration::from_secs(30);
+/// The answer of a service: longer than any of theirs.
+pub const SERVICE_ANSWER_BYTES: usize = 1 << 20;
+/// What the trail keeps of what the checks of one message said.
+pub const EXAMINATION_WORDS_BYTES: usize = 2_000;
+/// What one check's words are cut to in a reply, a header field and the trail.
+pub const CHECK_WORDS_BYTES: usize = 200;
+
 // ---- Delivery -------------------------------------------------------------------------------------
 
 /// Recipients in one transaction with a next hop. RFC 5321 §4.5.3.1.8: every server takes 100.

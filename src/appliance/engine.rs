@@ -9,6 +9,7 @@ use tracing::info;
 use crate::accounts::Logins;
 use crate::administration::{FirstStart, first_start};
 use crate::boot::{DataDirectory, Options};
+use crate::conditions::{self, Conditions};
 use crate::delivery::Delivery;
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::path::{Fingerprints, Paths};
@@ -32,6 +33,7 @@ pub(super) struct Engine {
     pub(super) trail: Trail,
     pub(super) ids: Arc<MessageIds>,
     pub(super) delivery: Arc<Delivery>,
+    pub(super) conditions: Arc<Conditions>,
     pub(super) queue: Arc<Queue>,
     pub(super) receiving: Arc<ReceivingCounters>,
 }
@@ -63,6 +65,12 @@ impl Engine {
         let (trail, trail_writer) = Trail::new(settings.clone(), Arc::clone(&statistics));
         let ids = Arc::new(MessageIds::after(store.greatest_message_id().await?));
         let delivery = Delivery::new(Arc::clone(&hostname), settings.clone());
+        let conditions = Conditions::new(conditions::Tools {
+            hostname: Arc::clone(&hostname),
+            ids: Arc::clone(&ids),
+            spool: Arc::clone(&spool),
+            budget: Arc::clone(&budget),
+        });
         let queue = Queue::new(queue::Tools {
             store: store.clone(),
             delivery: Arc::clone(&delivery),
@@ -83,6 +91,7 @@ impl Engine {
             trail,
             ids,
             delivery,
+            conditions: Arc::new(conditions),
             queue,
             receiving: Arc::default(),
         };
@@ -101,6 +110,7 @@ impl Engine {
             hostname: Arc::clone(&self.hostname),
             settings: self.settings.clone(),
             paths: Arc::new(Paths {
+                conditions: Arc::clone(&self.conditions),
                 delivery: Arc::clone(&self.delivery),
                 queue: Arc::clone(&self.queue),
                 fingerprints: Arc::new(Fingerprints::default()),

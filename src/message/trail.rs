@@ -51,6 +51,8 @@ pub struct Answered {
     /// The attempt that delivered it before the reply, when it had one recipient: most mail is then
     /// told in one row. Every other attempt is an entry of its own.
     pub delivered: Option<Attempted>,
+    /// What the conditions said of it; empty when none was present.
+    pub examined: String,
 }
 
 /// One attempt for one recipient.
@@ -106,6 +108,8 @@ pub enum Event {
     Expired,
     /// An operator asked for an attempt now.
     Retried,
+    /// A condition keeps it back.
+    Quarantined,
     /// An operator keeps it back.
     Held,
     /// An operator let it go on.
@@ -118,13 +122,14 @@ pub enum Event {
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Queued,
         Self::AlreadySettled,
         Self::Reported,
         Self::FailedSilently,
         Self::Expired,
         Self::Retried,
+        Self::Quarantined,
         Self::Held,
         Self::Released,
         Self::Purged,
@@ -147,6 +152,7 @@ impl Event {
             Self::FailedSilently => "failed_silently",
             Self::Expired => "expired",
             Self::Retried => "retried",
+            Self::Quarantined => "quarantined",
             Self::Held => "held",
             Self::Released => "released",
             Self::Purged => "purged",

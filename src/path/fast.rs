@@ -347,14 +347,5 @@ fn client_gone() -> Account {
 
 /// An account in which nothing has happened yet.
 fn unsettled() -> Account {
-    Account {
-        reply: Reply::local_error(),
-        path: Path::Fast,
-        stored: false,
-        reasons: Vec::new(),
-        settled: Vec::new(),
-        needs_fingerprint: false,
-        client_gone: false,
-        delivered: None,
-    }
+    Account::nothing(Reply::local_error(), Path::Fast)
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::answer::Account;
 use super::flight::{Group, group_by_next_hop};
 use super::{Paths, Transaction};
-use crate::message::{DiskReason, Message, Path, RowState};
+use crate::message::{DiskReason, Message, Path, RowId, RowState};
 use crate::queue::{QueuedRow, schedule};
 use crate::smtp::reply::Reply;
 use crate::store::NewRow;
@@ -30,13 +30,18 @@ impl Paths {
         } else {
             RowState::Waiting
         };
-        let ids = self.queue.allocate_rows(recipients(message));
-        let rows = rows_of(message, &groups, &ids, &reason, state);
+        let ids = self.queue.allocate_rows(message.envelope.recipients.len());
+        let kept = Kept {
+            state,
+            reason,
+            words: String::new(),
+        };
+        let rows = rows_of(message, &groups, &ids, &kept);
         let lease = room.as_ref().map(|_| self.queue.lease(&rows));
         let stored = self.queue.keep(message, rows.clone(), &[]).await;
         if let Err(error) = stored {
             tracing::error!(id = %message.id, %error, "not stored");
-            return not_stored();
+            return Account::nothing(Reply::insufficient_storage(), Path::Standard);
         }
         if let (Some(mut room), Some(mut lease)) = (room, lease) {
             let expires_at = schedule::expiry(message.received_at, &transaction.settings);
@@ -51,30 +56,26 @@ impl Paths {
                     .start(Arc::clone(message), group.next_hop, queued, lease, slot);
             }
         }
-        Account {
-            reply: Reply::new(250, (2, 0, 0), format!("Queued {}", message.id)),
-            path: Path::Standard,
-            stored: true,
-            reasons: vec![reason],
-            settled: (0..recipients(message)).collect(),
-            needs_fingerprint: false,
-            client_gone: false,
-            delivered: None,
-        }
+        Account::queued(message, kept.reason)
     }
 }
 
-fn recipients(message: &Message) -> usize {
-    message.envelope.recipients.len()
+/// How rows are kept that are stored before anything was tried.
+pub(super) struct Kept {
+    /// Under a lease, waiting for the queue, or kept back.
+    pub(super) state: RowState,
+    /// Why the message touches disk.
+    pub(super) reason: DiskReason,
+    /// What is known of it already.
+    pub(super) words: String,
 }
 
 /// One row for each recipient, in the order of the groups.
-fn rows_of(
+pub(super) fn rows_of(
     message: &Message,
     groups: &[Group],
-    ids: &[crate::message::RowId],
-    reason: &DiskReason,
-    state: RowState,
+    ids: &[RowId],
+    kept: &Kept,
 ) -> Vec<NewRow> {
     let placed = groups.iter().flat_map(|group| {
         group
@@ -88,10 +89,10 @@ fn rows_of(
             id,
             recipient: message.envelope.recipients[position].clone(),
             next_hop: Arc::clone(group.next_hop.name()),
-            state,
-            reason: reason.clone(),
+            state: kept.state,
+            reason: kept.reason.clone(),
             attempts: 0,
-            last_reply: String::new(),
+            last_reply: kept.words.clone(),
             next_attempt_at: Timestamp::now(),
         })
         .collect()
@@ -108,18 +109,4 @@ fn queued_rows(rows: &[NewRow], group: &Group, expires_at: Timestamp) -> Vec<Que
             delay_reported: false,
         })
         .collect()
-}
-
-/// 452: nothing is stored, nothing was sent, the client keeps the message.
-fn not_stored() -> Account {
-    Account {
-        reply: Reply::insufficient_storage(),
-        path: Path::Standard,
-        stored: false,
-        reasons: Vec::new(),
-        settled: Vec::new(),
-        needs_fingerprint: false,
-        client_gone: false,
-        delivered: None,
-    }
 }

@@ -166,9 +166,15 @@ impl Queue {
         let mut parcels = Vec::with_capacity(2);
         // Rows under a lease are no business of the runner's until their attempt ends.
         let mut for_runner = rows.iter().any(|row| row.state != RowState::Delivering);
-        let queued: Vec<(Recipient, String)> = rows
+        let queued: Vec<(Recipient, Event, String)> = rows
             .iter()
-            .map(|row| (row.recipient.clone(), row.last_reply.clone()))
+            .map(|row| {
+                let event = match row.state {
+                    RowState::Quarantined => Event::Quarantined,
+                    _ => Event::Queued,
+                };
+                (row.recipient.clone(), event, row.last_reply.clone())
+            })
             .collect();
         if !rows.is_empty() {
             let settings = self.tools.settings.snapshot();
@@ -188,8 +194,8 @@ impl Queue {
                 .await
                 .unwrap_or(Err(StoreError::Late))?;
         }
-        for (recipient, words) in queued {
-            self.note(message, &recipient, Event::Queued, words);
+        for (recipient, event, words) in queued {
+            self.note(message, &recipient, event, words);
         }
         self.note_failures(message, failed);
         if for_runner {

@@ -314,10 +314,12 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         let mut arrived = arrived;
         let reasons = std::mem::take(&mut arrived.reasons);
         let settings = Arc::clone(&addressed.opened.settings);
+        let declared_size = addressed.opened.mail.size;
         let message = addressed.message(id, arrived, &self.peer, &self.context.hostname);
         self.context.counters.messages.increment();
         self.answer(Transaction {
             message: Arc::new(message),
+            declared_size,
             settings,
             reasons,
             ended_at,

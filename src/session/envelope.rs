@@ -121,6 +121,7 @@ impl Opened {
             address,
             notify: rcpt.notify,
             original_recipient: rcpt.original_recipient,
+            mail_host: None,
         })
     }
 }
@@ -196,7 +197,9 @@ impl Addressed {
                 envelope_id: mail.envelope_id,
             },
             prefix,
-            body: arrived.body,
+            body: Arc::new(arrived.body),
+            content_from: 0,
+            for_clause_at: None,
             eight_bit: arrived.eight_bit,
             needs_smtputf8,
         }

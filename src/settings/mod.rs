@@ -5,11 +5,13 @@
 //! Each transaction takes one snapshot at MAIL, so that a change never cuts through a message.
 
 mod alerts;
+pub mod conditions;
 pub mod names;
 pub mod next_hop;
 mod patch;
 pub mod quantity;
 pub mod reading;
+pub mod service_address;
 mod write_only;
 mod written;
 
@@ -39,6 +41,7 @@ pub struct Settings {
     /// Likewise.
     relay_domains: Vec<String>,
     paused: HashSet<String>,
+    conditions: conditions::Prepared,
 }
 
 impl Settings {
@@ -64,6 +67,7 @@ impl Settings {
         Ok(Self {
             paused,
             relay_domains: relay_domains.collect(),
+            conditions: conditions::Prepared::of(&written),
             written,
             default_next_hop,
             next_hops,
@@ -85,6 +89,12 @@ impl Settings {
     #[must_use]
     pub fn written(&self) -> &Written {
         &self.written
+    }
+
+    /// What is looked at for every message.
+    #[must_use]
+    pub fn conditions(&self) -> &conditions::Prepared {
+        &self.conditions
     }
 
     /// Where mail for a domain goes: its own entry, the entry of the nearest parent written with a

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::conditions::{Antivirus, OwnCondition, ReceivedFor};
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
@@ -75,7 +76,7 @@ pub struct Written {
     #[schema(value_type = Option<String>, examples("(set)"))]
     pub alert_webhook_secret: Option<WriteOnly>,
     /// Clients that may relay to anywhere.
-    #[serde(deserialize_with = "networks")]
+    #[serde(deserialize_with = "names::networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.0/24"])))]
     pub trusted_networks: Vec<IpNet>,
     /// Domains that everybody may send to through us; with a leading dot all domains below.
@@ -101,15 +102,15 @@ pub struct Written {
     /// Whether pages and API are only for HTTPS, which is spoken in any case.
     pub web_https: WebHttps,
     /// Proxies before the web address: what they say of their clients is believed.
-    #[serde(deserialize_with = "networks")]
+    #[serde(deserialize_with = "names::networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.80/32"])))]
     pub web_proxies: Vec<IpNet>,
-}
-
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let texts: Vec<String> = Deserialize::deserialize(deserializer)?;
-    let read = texts.iter().map(|text| names::read_network(text));
-    read.collect::<Result<_, _>>().map_err(Error::custom)
+    /// The condition “antivirus”.
+    pub antivirus: Antivirus,
+    /// The condition “Received-for header”.
+    pub received_for: ReceivedFor,
+    /// Conditions of the administrator's own.
+    pub own_conditions: Vec<OwnCondition>,
 }
 
 fn dns_servers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
@@ -212,6 +213,9 @@ impl Default for Written {
             tls_key_file: None,
             web_https: WebHttps::WithCertificate,
             web_proxies: Vec::new(),
+            antivirus: Antivirus::default(),
+            received_for: ReceivedFor::default(),
+            own_conditions: Vec::new(),
         }
     }
 }
@@ -329,6 +333,7 @@ impl Written {
         self.validate_domains(&mut errors);
         self.validate_paused(&mut errors);
         self.validate_alerts(&mut errors);
+        self.validate_conditions(&mut errors);
         if self.tls_certificate_file.is_some() != self.tls_key_file.is_some() {
             errors.add(
                 "tls_key_file",

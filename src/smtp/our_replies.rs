@@ -171,6 +171,12 @@ impl Reply {
         )
     }
 
+    /// 451: a check of ours could not be made, and the message is not taken without it.
+    pub fn unchecked() -> Reply {
+        let words = "The message could not be checked, try again later";
+        Reply::new(451, (4, 7, 1), words)
+    }
+
     /// 451: our own trouble; the cause is for our log only (RFC 5321 §4.2.2).
     pub fn local_error() -> Reply {
         Reply::new(451, (4, 3, 0), "Local error in processing, try again later")
@@ -263,6 +269,7 @@ mod tests {
             Reply::too_many_connections(),
             Reply::too_many_recipients(),
             Reply::insufficient_storage(),
+            Reply::unchecked(),
             Reply::local_error(),
             Reply::message_too_big(),
             Reply::relay_denied(),

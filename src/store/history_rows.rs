@@ -101,6 +101,8 @@ pub struct AnsweredRow {
     pub reply: String,
     /// From the end of data to the reply.
     pub acknowledged_seconds: f64,
+    /// What the conditions said of it; empty when none was present.
+    pub examined: String,
 }
 
 /// What happened last for one recipient.

@@ -68,7 +68,9 @@ pub(super) fn tell(trail: &TrailOfMessage, waiting: &[QueueItem], now: Timestamp
             chapters,
         };
     };
-    let mut beginning = vec![sentence::received(answered, only), sentence::way(answered)];
+    let mut beginning = vec![sentence::received(answered, only)];
+    beginning.extend(sentence::examined(answered));
+    beginning.push(sentence::way(answered));
     let reply = sentence::reply(answered);
     match chapters.as_mut_slice() {
         [chapter] if answered.recipients <= 1 && !chapter.is_shortened => {

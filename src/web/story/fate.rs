@@ -36,7 +36,7 @@ impl Fate {
             }
             Happening::Attempt(OutcomeKind::Deferred)
             | Happening::Done(Event::Queued | Event::Retried | Event::Released) => Self::Waiting,
-            Happening::Done(Event::Held) => Self::Held,
+            Happening::Done(Event::Held | Event::Quarantined) => Self::Held,
             Happening::Attempt(OutcomeKind::Uncertain) => Self::Uncertain,
             Happening::Done(Event::Purged) => Self::Purged,
             Happening::Attempt(OutcomeKind::Refused)

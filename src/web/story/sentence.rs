@@ -97,6 +97,17 @@ pub(super) fn way(answered: &AnsweredRow) -> Sentence {
     plain(None, format!("{path}{storage}{because}"), Mood::Neutral)
 }
 
+/// What the conditions said; none when none was present.
+pub(super) fn examined(answered: &AnsweredRow) -> Option<Sentence> {
+    let is_blank = answered.examined.is_empty();
+    (!is_blank).then(|| Sentence {
+        at: None,
+        text: "Its conditions".to_owned(),
+        quotation: answered.examined.clone(),
+        mood: Mood::Neutral,
+    })
+}
+
 /// A reason for disk, to stand behind “because”.
 fn because(word: &str) -> String {
     let text = match DiskReason::from_word(word) {
@@ -229,6 +240,11 @@ fn noted(event: &TrailEvent, done: Event) -> Sentence {
             Mood::Bad,
         ),
         Event::Retried => ordered(format!("“Retry now” was asked for by {by}"), Mood::Neutral),
+        Event::Quarantined => quoted(
+            event,
+            "Kept back in the queue by a condition, until an operator decides".to_owned(),
+            Mood::Bad,
+        ),
         Event::Held => ordered(format!("Held by {by}"), Mood::Neutral),
         Event::Released => ordered(format!("Released by {by}"), Mood::Neutral),
         Event::Purged => ordered(format!("Purged without a report by {by}"), Mood::Bad),
