@@ -278,7 +278,7 @@ pub const TRAIL_PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 /// One write to the history, or one pruning of it, is given up after this.
 pub const HISTORY_WAIT: Duration = Duration::from_secs(60);
 /// Names of conditions that the statistics tell apart.
-pub const CONDITIONS_COUNTED: usize = 50;
+pub const CONDITIONS_COUNTED: usize = 100;
 /// Trail entries that wait for the disk; beyond it they are dropped and counted.
 pub const TRAIL_QUEUE: usize = 32_768;
 /// Trail entries are written together about this often.

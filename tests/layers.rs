@@ -84,7 +84,12 @@ const SOCKETS: &[&str] = &[
 ];
 
 /// Rooms that never wait and do not know what time it is.
-const PURE: &[&str] = &["smtp/", "path/verdict", "queue/schedule", "conditions/mod"];
+const PURE: &[&str] = &[
+    "smtp/",
+    "path/verdict",
+    "queue/schedule",
+    "conditions/decision",
+];
 const IMPURITIES: &[&str] = &[
     ".await",
     "async fn",

@@ -82,6 +82,17 @@ pub(super) fn table() -> Vec<Route> {
         page(Administrator, "/settings/logins/password").post(smtp_logins::change_password),
         page(Administrator, "/settings/logins/remove").post(smtp_logins::remove),
         page(Administrator, "/settings/conditions").get(settings::conditions::page),
+        page(Administrator, "/settings/conditions/antivirus")
+            .get(settings::conditions::antivirus::page)
+            .post(settings::conditions::antivirus::submit),
+        page(Administrator, "/settings/conditions/received-for")
+            .get(settings::conditions::received_for::page)
+            .post(settings::conditions::received_for::submit),
+        page(Administrator, "/settings/conditions/own")
+            .get(settings::conditions::own::page)
+            .post(settings::conditions::own::submit),
+        page(Administrator, "/settings/conditions/own/remove")
+            .post(settings::conditions::own::remove),
         page(Administrator, "/settings/retention")
             .get(settings::retention::page)
             .post(settings::retention::submit),

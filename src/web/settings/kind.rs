@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use crate::settings::conditions::{is_field_name, pattern_of};
 use crate::settings::names;
 use crate::settings::next_hop::ServerAddress;
 use crate::settings::quantity::{
     read_count, read_size, read_time, read_times, write_count, write_size, write_time, write_times,
 };
+use crate::settings::service_address::ServiceAddress;
 
 /// The kind of a setting's value.
 #[derive(Clone, Copy, Debug)]
@@ -183,8 +185,31 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
     }
 }
 
-/// An address of the web; what is wrong with it the settings say.
-pub(super) fn url(text: &str) -> Result<String, String> {
+/// A service of ours.
+pub(super) fn service(text: &str) -> Result<String, String> {
+    let service: ServiceAddress = text.parse()?;
+    Ok(service.to_string())
+}
+
+/// A regular expression.
+pub(super) fn pattern(text: &str) -> Result<String, String> {
+    match pattern_of(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(problem) => Err(format!("this {problem}")),
+    }
+}
+
+/// The name of a header field.
+pub(super) fn field_name(text: &str) -> Result<String, String> {
+    if is_field_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("“{text}” is no name of a header field"))
+    }
+}
+
+/// What the settings themselves say what is wrong with.
+pub(super) fn as_typed(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 

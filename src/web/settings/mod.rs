@@ -7,6 +7,7 @@ pub(super) mod access;
 pub(super) mod alerts;
 pub(super) mod conditions;
 pub(super) mod delivery;
+mod entry;
 mod field;
 mod form;
 mod kind;
