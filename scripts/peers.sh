@@ -11,7 +11,9 @@
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-peers="$root/target/peers"
+mkdir -p "$root/target/peers"
+# The real place, for target may be a link, and the wrappers that stand there outlive it.
+peers=$(cd "$root/target/peers" && pwd -P)
 tree="$peers/tree"
 packages="$peers/packages"
 archives="$peers/archives"
