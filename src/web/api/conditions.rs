@@ -47,8 +47,8 @@ struct Service {
     failed: u64,
     /// Why it could not tell last; empty when it always could.
     trouble: String,
-    /// How long its last answer took.
-    answer_seconds: f64,
+    /// How long its last answer took; null before the first.
+    answer_seconds: Option<f64>,
 }
 
 /// Which conditions are on, how many messages each diverted, and how their services fare.
@@ -93,6 +93,6 @@ fn service(figures: ServiceFigures) -> Service {
         asked: figures.asked,
         failed: figures.failed,
         trouble: figures.trouble,
-        answer_seconds: figures.took.as_secs_f64(),
+        answer_seconds: figures.took.map(|took| took.as_secs_f64()),
     }
 }
