@@ -58,13 +58,12 @@ packages_of() { echo "$table" | sed -n "s/^$1  *//p"; }
 # The package lists of the machine when it has some, and lists of our own otherwise: refreshing the
 # machine's needs root, and a machine without lists is usually a bare container image.
 apt_options=""
-lists_ready=no
 prepare_lists() {
-    [ "$lists_ready" = no ] || return 0
-    lists_ready=yes
-    if [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' 2>/dev/null | head -n 1)" ]; then
-        return
-    fi
+    [ -z "$apt_options" ] || return 0
+    [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' 2>/dev/null | head -n 1)" ] || fetch_lists
+}
+
+fetch_lists() {
     say "fetching package lists"
     mkdir -p "$peers/apt/lists/partial" "$peers/apt/cache/archives/partial"
     apt_options="-o Dir::State::lists=$peers/apt/lists -o Dir::Cache=$peers/apt/cache -o APT::Sandbox::User="
@@ -81,6 +80,13 @@ with_dependencies() {
     printf '%s\n' "$@"
 }
 
+download() {
+    rm -rf "$archives"
+    mkdir -p "$archives"
+    # shellcheck disable=SC2086
+    (cd "$archives" && apt-get -qq $apt_options -o APT::Sandbox::User= download $missing)
+}
+
 # Unpacks packages and their dependencies; all in one download, for apt takes its time to start.
 bring() {
     prepare_lists
@@ -90,11 +96,10 @@ bring() {
     done
     [ -n "$missing" ] || return 0
     say "fetching$missing"
-    rm -rf "$archives"
-    mkdir -p "$archives" "$packages" "$tree"
-    # shellcheck disable=SC2086
-    (cd "$archives" && apt-get -qq $apt_options -o APT::Sandbox::User= download $missing) ||
+    # Lists of some weeks ago name versions that are gone; ours are of this moment.
+    download || { [ -z "$apt_options" ] && fetch_lists && download; } ||
         fail "a package cannot be downloaded; install $* by hand, or give apt a source that has it"
+    mkdir -p "$packages" "$tree"
     for package in $missing; do
         dpkg -x "$archives/${package}_"*.deb "$tree" || fail "package $package cannot be unpacked"
         touch "$packages/$package.unpacked"
@@ -104,7 +109,7 @@ bring() {
 
 library_path() {
     triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch 2>/dev/null || echo "$(uname -m)-linux-gnu")
-    # Some packages keep libraries in directories of their own, which their programs know by absolute paths.
+    # Some packages have directories of their own for libraries, which they know by absolute paths.
     path="$tree/usr/lib/$triplet:$tree/lib/$triplet:$tree/usr/lib"
     echo "$path:$tree/usr/lib/$triplet/pulseaudio:$tree/usr/lib/postfix:$tree/usr/lib/rspamd"
 }
