@@ -129,6 +129,8 @@ pub const SERVICE_FAILURES: u32 = 3;
 pub const SERVICE_PAUSE: Duration = Duration::from_secs(30);
 /// The answer of a service: longer than any of theirs.
 pub const SERVICE_ANSWER_BYTES: usize = 1 << 20;
+/// What rspamd is told of a message's recipients: it takes no request with more than 80 KiB of header.
+pub const RSPAMD_RECIPIENTS_BYTES: usize = 49_152;
 /// What the trail keeps of what the checks of one message said.
 pub const EXAMINATION_WORDS_BYTES: usize = 2_000;
 /// What one check's words are cut to in a reply, a header field and the trail.

@@ -16,6 +16,8 @@ pub enum Condition {
     Own(Arc<str>),
     /// clamd looks for malware.
     Antivirus,
+    /// rspamd or spamd looks for spam.
+    Antispam,
     /// Each recipient gets a message of its own.
     ReceivedFor,
 }
@@ -27,6 +29,7 @@ impl Condition {
         match self {
             Self::Own(name) => Cow::Owned(name.to_string()),
             Self::Antivirus => "antivirus".into(),
+            Self::Antispam => "antispam".into(),
             Self::ReceivedFor => "received_for".into(),
         }
     }
@@ -106,6 +109,12 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         antivirus.enabled,
         Condition::Antivirus,
         antivirus.disables_fast_path,
+    );
+    let antispam = &settings.antispam;
+    note(
+        antispam.enabled,
+        Condition::Antispam,
+        antispam.disables_fast_path,
     );
     let received_for = &settings.received_for;
     note(
@@ -192,12 +201,13 @@ mod tests {
         check(antivirus(false), None, &["antivirus"], None);
         let both = json!({
             "antivirus": {"enabled": true, "server": "127.0.0.1:1", "disables_fast_path": false},
+            "antispam": {"enabled": true, "server": "127.0.0.1:1", "disables_fast_path": false},
             "received_for": {"enabled": true},
         });
         check(
             both,
             None,
-            &["antivirus", "received_for"],
+            &["antivirus", "antispam", "received_for"],
             Some("received_for"),
         );
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::decision::{Condition, Decision, Facts, decide};
 use super::draft::Draft;
 use super::verdict::{Answer, Edit, Verdict};
-use super::{Conditions, antivirus, words};
+use super::{Conditions, antispam, antivirus, words};
 use crate::limits;
 use crate::message::{DiskReason, Message};
 use crate::settings::Settings;
@@ -162,6 +162,13 @@ impl Course<'_> {
                 let service = &self.conditions.antivirus;
                 antivirus::check(service, asked, &self.draft, deadline).await
             }
+            Condition::Antispam => {
+                let asked = &settings.antispam;
+                let deadline = within(asked.timeout_seconds);
+                let engines = &self.conditions.antispam;
+                let hostname = &self.conditions.tools.hostname;
+                antispam::check(engines, asked, &self.draft, hostname, deadline).await
+            }
             Condition::ReceivedFor => Verdict::with(vec![Edit::NameRecipients], ""),
         }
     }
@@ -171,6 +178,7 @@ impl Course<'_> {
         match condition {
             Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
             Condition::Antivirus => self.examination.settings.antivirus.when_unavailable,
+            Condition::Antispam => self.examination.settings.antispam.when_unavailable,
         }
     }
 

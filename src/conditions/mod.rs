@@ -9,6 +9,7 @@
 //! others; the time it may take, how many run at once, and when its service is left alone stands in
 //! [`service`].
 
+mod antispam;
 mod antivirus;
 mod decision;
 mod draft;
@@ -50,6 +51,7 @@ pub struct Tools {
 pub struct Conditions {
     tools: Tools,
     antivirus: Service,
+    antispam: antispam::Engines,
 }
 
 impl Conditions {
@@ -59,13 +61,14 @@ impl Conditions {
         Self {
             tools,
             antivirus: Service::new("clamd"),
+            antispam: antispam::Engines::new(),
         }
     }
 
     /// How the services fare, for the dashboard: those that were asked since the start.
     #[must_use]
     pub fn services(&self) -> Vec<ServiceFigures> {
-        let all = [&self.antivirus];
+        let all = [&self.antivirus, &self.antispam.rspamd, &self.antispam.spamd];
         all.into_iter().filter_map(Service::figures).collect()
     }
 }

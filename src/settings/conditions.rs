@@ -4,9 +4,11 @@
 //! Every condition is one object among the settings, as it is written; what has to be prepared once,
 //! not for every message, stands in [`Prepared`].
 
+mod antispam;
 mod antivirus;
 mod own;
 mod received_for;
+mod score;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,9 +16,11 @@ use utoipa::ToSchema;
 use super::patch::FieldErrors;
 use super::written::Written;
 
+pub use antispam::{Antispam, AntispamEngine, WhenSpamIsRefused};
 pub use antivirus::Antivirus;
 pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
 pub use received_for::ReceivedFor;
+pub use score::Score;
 
 /// What it means when a check cannot tell: its service is down, too slow, or talks nonsense.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -55,7 +59,10 @@ impl Prepared {
     /// Prepares what was validated.
     pub(super) fn of(written: &Written) -> Self {
         let own = own::prepare(&written.own_conditions);
-        let any = written.antivirus.enabled || written.received_for.enabled || !own.is_empty();
+        let any = written.antivirus.enabled
+            || written.antispam.enabled
+            || written.received_for.enabled
+            || !own.is_empty();
         Self { any, own }
     }
 }
@@ -63,6 +70,7 @@ impl Prepared {
 impl Written {
     pub(super) fn validate_conditions(&self, errors: &mut FieldErrors) {
         self.antivirus.validate(errors);
+        self.antispam.validate(errors);
         own::validate(&self.own_conditions, errors);
     }
 }

@@ -215,6 +215,10 @@ mod tests {
         );
         check(json!({"antivirus": {"weather": 1}}), &["antivirus"]);
         check(
+            json!({"antispam": {"tag_score": 9, "refuse_score": 8}}),
+            &["antispam.refuse_score"],
+        );
+        check(
             json!({"paused_next_hops": ["example.net", "[2001:db8::1]:25"]}),
             &[],
         );

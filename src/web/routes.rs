@@ -85,6 +85,9 @@ pub(super) fn table() -> Vec<Route> {
         page(Administrator, "/settings/conditions/antivirus")
             .get(settings::conditions::antivirus::page)
             .post(settings::conditions::antivirus::submit),
+        page(Administrator, "/settings/conditions/antispam")
+            .get(settings::conditions::antispam::page)
+            .post(settings::conditions::antispam::submit),
         page(Administrator, "/settings/conditions/received-for")
             .get(settings::conditions::received_for::page)
             .post(settings::conditions::received_for::submit),

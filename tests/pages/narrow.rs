@@ -15,7 +15,7 @@ const TELEPHONE: u32 = 360;
 /// More than there are; a crawl that goes in circles ends.
 const PAGES_MOST: usize = 100;
 /// Pages that the crawl must have met, or it proves nothing.
-const PAGES: [&str; 24] = [
+const PAGES: &[&str] = &[
     "/",
     "/queue",
     "/queue/{id}",
@@ -35,6 +35,7 @@ const PAGES: [&str; 24] = [
     "/settings/conditions/antivirus",
     "/settings/conditions/own",
     "/settings/conditions/received-for",
+    "/settings/conditions/antispam",
     "/settings/retention",
     "/settings/alerts",
     "/settings/accounts",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::settings::conditions::{is_field_name, pattern_of};
+use crate::settings::conditions::{Score, is_field_name, pattern_of};
 use crate::settings::names;
 use crate::settings::next_hop::ServerAddress;
 use crate::settings::quantity::{
@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Times,
     /// A whole number between two bounds, both included.
     Number(u64, u64),
+    /// Points of a spam scanner.
+    Score,
     /// One of a closed set.
     Choice(&'static [Choice]),
     /// A text; blank is none.
@@ -80,7 +82,7 @@ impl Kind {
             Self::Number(..) => write_count(number),
             Self::OrOff(_) if value.is_null() => OFF.to_owned(),
             Self::OrOff(bound) => bound.kind.write(value),
-            Self::Choice(_) | Self::Text(_) | Self::Secret => plain(value),
+            Self::Score | Self::Choice(_) | Self::Text(_) | Self::Secret => plain(value),
             Self::Lines(_) => {
                 let lines: Vec<String> = items(value).map(plain).collect();
                 lines.join("\n")
@@ -106,6 +108,7 @@ impl Kind {
                     let (least, most) = (write_count(least), write_count(most));
                     format!("must be a whole number from {least} to {most}")
                 }),
+            Self::Score => typed.parse().map(|score: Score| json!(score)),
             Self::Choice(choices) => choices
                 .iter()
                 .find(|choice| choice.value == typed)
@@ -266,6 +269,7 @@ mod tests {
             ),
             (Kind::OrOff(HOW_LONG), Value::Null, "off"),
             (Kind::OrOff(HOW_LONG), json!(90), "1 min 30 s"),
+            (Kind::Score, json!(7.5), "7.5"),
             (Kind::Lines(domain), json!([]), ""),
             (
                 Kind::Lines(domain),
@@ -312,6 +316,7 @@ mod tests {
             (Kind::Number(1, 10), "x", "from 1 to 10"),
             (Kind::Choice(COLOURS), "blue", "choose one"),
             (Kind::OrOff(HOW_LONG), "", "not a time"),
+            (Kind::Score, "7,5", "like 7.5"),
             (Kind::Text(server), "a b", "not a server"),
             (Kind::Text(server), "0.0.0.0", "no server’s address"),
             (Kind::Text(server), "-x", "not the name of a server"),

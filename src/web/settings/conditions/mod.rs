@@ -1,6 +1,7 @@
 //! `/settings/conditions`: what may keep a message off the fast path. Each condition has a page of its
 //! own below it; this one says which are on, and how many messages each diverted in the last day.
 
+pub(in crate::web) mod antispam;
 pub(in crate::web) mod antivirus;
 pub(in crate::web) mod own;
 pub(in crate::web) mod received_for;
@@ -39,8 +40,11 @@ pub(in crate::web) struct Described {
 }
 
 /// In the order in which they are looked into.
-pub(in crate::web) const CONDITIONS: &[&Described] =
-    &[&antivirus::DESCRIBED, &received_for::DESCRIBED];
+pub(in crate::web) const CONDITIONS: &[&Described] = &[
+    &antivirus::DESCRIBED,
+    &antispam::DESCRIBED,
+    &received_for::DESCRIBED,
+];
 
 struct Row {
     path: &'static str,
