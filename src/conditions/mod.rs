@@ -10,8 +10,10 @@
 //! [`service`].
 
 mod antivirus;
+mod blocks;
 mod decision;
 mod draft;
+mod encryption;
 mod examination;
 mod header;
 mod service;
@@ -23,14 +25,18 @@ mod words;
 
 use std::sync::Arc;
 
-use crate::message::{MemoryBudget, MessageIds, Spool};
+use tokio::sync::Semaphore;
 
-pub use decision::{Condition, Decision, Facts, Present, decide};
+use crate::limits;
+use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::openpgp::CurrentKeyring;
+
+pub use decision::{Condition, Coverage, Decision, Facts, Present, decide};
 pub use draft::Draft;
 pub use examination::{End, Examination, Examined, Quarantine, Taken};
 pub use header::{Field, Header};
 pub use service::{Service, ServiceFigures, ServiceState};
-pub use verdict::{Answer, Edit, Verdict};
+pub use verdict::{Answer, Copy, Edit, Verdict};
 
 /// What the checks work with. Shared by all sessions.
 #[derive(Debug)]
@@ -43,6 +49,8 @@ pub struct Tools {
     pub spool: Arc<Spool>,
     /// What all bodies together may hold in memory.
     pub budget: Arc<MemoryBudget>,
+    /// The OpenPGP keys of recipients.
+    pub keys: CurrentKeyring,
 }
 
 /// The checks with their services.
@@ -50,6 +58,8 @@ pub struct Tools {
 pub struct Conditions {
     tools: Tools,
     antivirus: Service,
+    /// One permit for each message that is being encrypted.
+    encryptions: Semaphore,
 }
 
 impl Conditions {
@@ -59,6 +69,7 @@ impl Conditions {
         Self {
             tools,
             antivirus: Service::new("clamd"),
+            encryptions: Semaphore::new(limits::ENCRYPTIONS_AT_ONCE),
         }
     }
 
