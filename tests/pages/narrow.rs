@@ -32,6 +32,7 @@ const PAGES: [&str; 21] = [
     "/settings/access",
     "/settings/logins",
     "/settings/conditions",
+    "/settings/conditions/encryption",
     "/settings/retention",
     "/settings/alerts",
     "/settings/accounts",
