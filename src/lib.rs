@@ -32,6 +32,7 @@ pub mod statistics;
 pub mod store;
 
 pub mod accounts;
+pub mod openpgp;
 
 pub mod message;
 pub mod settings;

@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["delivery"],
     &["statistics"],
     &["store"],
-    &["accounts"],
+    &["accounts", "openpgp"],
     &["message", "settings"],
     &["smtp"],
     &["tls", "boot", "clients", "limits"],
@@ -45,6 +45,10 @@ const ABSENCES: &[Absence] = &[
     Absence {
         text: "askama",
         but_in: &["web/", "queue/report"],
+    },
+    Absence {
+        text: "pgp::",
+        but_in: &["openpgp/"],
     },
     Absence {
         text: "TcpStream",

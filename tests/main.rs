@@ -45,6 +45,8 @@ mod crash;
 mod disk_full;
 mod shutdown;
 
+mod conditions;
+
 mod alerts;
 
 mod idle_sessions;

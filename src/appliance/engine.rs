@@ -12,6 +12,7 @@ use crate::boot::{DataDirectory, Options};
 use crate::conditions::{self, Conditions};
 use crate::delivery::Delivery;
 use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::openpgp::{Keyring, KeyringPublisher};
 use crate::path::{Fingerprints, Paths};
 use crate::queue::{self, Queue};
 use crate::session::{ReceivingCounters, SessionContext};
@@ -44,6 +45,7 @@ pub(super) struct Hands {
     pub(super) writers: Writers,
     pub(super) trail_writer: TrailWriter,
     pub(super) publisher: Publisher,
+    pub(super) keys_publisher: KeyringPublisher,
 }
 
 impl Engine {
@@ -65,11 +67,13 @@ impl Engine {
         let (trail, trail_writer) = Trail::new(settings.clone(), Arc::clone(&statistics));
         let ids = Arc::new(MessageIds::after(store.greatest_message_id().await?));
         let delivery = Delivery::new(Arc::clone(&hostname), settings.clone());
+        let keys_publisher = KeyringPublisher::new(Keyring::new(store.openpgp_keys().await?));
         let conditions = Conditions::new(conditions::Tools {
             hostname: Arc::clone(&hostname),
             ids: Arc::clone(&ids),
             spool: Arc::clone(&spool),
             budget: Arc::clone(&budget),
+            keys: keys_publisher.current(),
         });
         let queue = Queue::new(queue::Tools {
             store: store.clone(),
@@ -99,6 +103,7 @@ impl Engine {
             writers,
             trail_writer,
             publisher,
+            keys_publisher,
         };
         Ok((engine, hands))
     }

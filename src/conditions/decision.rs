@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::header::Header;
+use super::encryption;
+use super::header::{Field, Header};
 use crate::message::{DiskReason, Message};
 use crate::settings::Settings;
-use crate::settings::conditions::PreparedOwn;
+use crate::settings::conditions::{PreparedOwn, WhenNoKey};
 
 /// A condition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +19,8 @@ pub enum Condition {
     Antivirus,
     /// rspamd or spamd looks for spam.
     Antispam,
+    /// Recipients with an OpenPGP key get it encrypted.
+    Encryption,
     /// Each recipient gets a message of its own.
     ReceivedFor,
 }
@@ -30,6 +33,7 @@ impl Condition {
             Self::Own(name) => Cow::Owned(name.to_string()),
             Self::Antivirus => "antivirus".into(),
             Self::Antispam => "antispam".into(),
+            Self::Encryption => "encryption".into(),
             Self::ReceivedFor => "received_for".into(),
         }
     }
@@ -59,6 +63,17 @@ pub struct Facts<'a> {
     pub declared_size: Option<u64>,
     /// Its header.
     pub header: &'a Header,
+    /// Who of its recipients has an OpenPGP key.
+    pub keys: Coverage,
+}
+
+/// For whom there is a valid OpenPGP key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Some recipient has one.
+    pub some_have: bool,
+    /// Some recipient has none.
+    pub some_lack: bool,
 }
 
 /// A condition that is present.
@@ -115,6 +130,11 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         antispam.enabled,
         Condition::Antispam,
         antispam.disables_fast_path,
+    note(
+        encryption_concerns(facts.keys, facts.header.fields(), settings),
+        Condition::Encryption,
+        // It makes several messages of one, which only the queue can take all or none of.
+        true,
     );
     let received_for = &settings.received_for;
     note(
@@ -123,6 +143,16 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         received_for.disables_fast_path,
     );
     Decision { present }
+}
+
+/// Whether a message with these fields, to recipients of whom `keys` says who has one, is to be encrypted,
+/// or refused because it cannot be.
+pub(super) fn encryption_concerns(keys: Coverage, fields: &[Field], settings: &Settings) -> bool {
+    let encryption = &settings.encryption;
+    let refuses = encryption.when_no_key == WhenNoKey::Refuse;
+    encryption.enabled
+        && (keys.some_have || refuses && keys.some_lack)
+        && !encryption::is_encrypted(fields)
 }
 
 /// Whether all parts of an own condition hold.
@@ -176,6 +206,7 @@ mod tests {
             message: &message,
             declared_size,
             header: &header,
+            keys: Coverage::default(),
         };
         let decision = decide(&facts, &settings(patch.clone()));
         let names = decision.present.iter();
@@ -210,6 +241,41 @@ mod tests {
             &["antivirus", "antispam", "received_for"],
             Some("received_for"),
         );
+    }
+
+    #[test]
+    fn encryption_is_present_by_the_keys_of_the_recipients() {
+        let plain: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
+        let encrypted: &[u8] = b"Content-Type: multipart/encrypted; boundary=b\r\n\r\nbody\r\n";
+        for (policy, some_have, some_lack, content, expected) in [
+            ("send_plain", false, true, plain, false),
+            ("send_plain", true, false, plain, true),
+            ("send_plain", true, true, plain, true),
+            ("send_plain", true, true, encrypted, false),
+            ("refuse", false, true, plain, true),
+            ("refuse", true, true, plain, true),
+            ("refuse", true, false, plain, true),
+            ("refuse", false, true, encrypted, false),
+        ] {
+            let message = message("anna@example.org", &["bert@example.net"], plain);
+            let header = Header::read(content);
+            let facts = Facts {
+                message: &message,
+                declared_size: None,
+                header: &header,
+                keys: Coverage {
+                    some_have,
+                    some_lack,
+                },
+            };
+            let patch =
+                |enabled| json!({"encryption": {"enabled": enabled, "when_no_key": policy}});
+            let decision = decide(&facts, &settings(patch(true)));
+            let is_standard = decision.standard_path() == Some(&Condition::Encryption);
+            assert_eq!(is_standard, expected, "{policy} {some_have} {some_lack}");
+            let off = decide(&facts, &settings(patch(false)));
+            assert_eq!(off.present, []);
+        }
     }
 
     #[test]

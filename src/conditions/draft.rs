@@ -7,10 +7,11 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
 
 use super::Tools;
 use super::header::{Field, Header};
-use super::verdict::Edit;
+use super::verdict::{Copy, Edit};
 use crate::limits;
 use crate::message::{Body, BodyReader, BodyWriter, Envelope, Message, Recipient};
 use crate::settings::Settings;
@@ -31,6 +32,8 @@ pub struct Draft {
     is_rewritten: bool,
     /// What stands behind the header, when it is not what arrived.
     body: Option<NewBody>,
+    /// What some recipients get in the place of the message.
+    copies: Vec<Copy>,
     names_recipients: bool,
     is_changed: bool,
 }
@@ -48,6 +51,7 @@ impl Draft {
             prepended: 0,
             is_rewritten: false,
             body: None,
+            copies: Vec::new(),
             names_recipients: false,
             is_changed: false,
             header,
@@ -73,6 +77,12 @@ impl Draft {
         &self.fields
     }
 
+    /// Where the header ends is known.
+    #[must_use]
+    pub fn has_whole_header(&self) -> bool {
+        self.header.is_whole() || self.body.is_some()
+    }
+
     /// Makes changes.
     ///
     /// # Errors
@@ -87,10 +97,11 @@ impl Draft {
             self.is_changed = true;
             match edit {
                 Edit::ReplaceBody(body) => {
-                    self.body = Some(body_of(&self.arrived, &body, settings, tools).await?);
+                    self.body = Some(body_of(&body, settings, tools).await?);
                     // A new body has no header before it: the old one stands in the prefix.
                     self.is_rewritten = true;
                 }
+                Edit::Copies(copies) => self.copies = copies,
                 Edit::NameRecipients => self.names_recipients = true,
                 Edit::Prepend(field) => {
                     self.fields.insert(0, field);
@@ -173,8 +184,12 @@ impl Draft {
         } else {
             self.prepended
         };
+        self.prefix_with(&self.fields[..count])
+    }
+
+    fn prefix_with(&self, fields: &[Field]) -> Bytes {
         let mut prefix = BytesMut::from(&self.arrived.prefix[..]);
-        for field in &self.fields[..count] {
+        for field in fields {
             prefix.extend_from_slice(field.raw());
         }
         prefix.freeze()
@@ -195,13 +210,6 @@ impl Draft {
             }
         };
         let prefix = self.prefix();
-        let needs_smtputf8 = self.arrived.needs_smtputf8
-            || !self.envelope.sender.is_ascii()
-            || self
-                .envelope
-                .recipients
-                .iter()
-                .any(|recipient| !recipient.address.is_ascii());
         Arc::new(Message {
             envelope: self.envelope.clone(),
             for_clause_at: self.for_clause_at(),
@@ -209,9 +217,61 @@ impl Draft {
             prefix,
             body: Arc::clone(body),
             content_from,
-            needs_smtputf8,
+            needs_smtputf8: self.needs_smtputf8(),
             ..(*self.arrived).clone()
         })
+    }
+
+    /// The messages as they travel now. One keeps the name of the message that arrived; of several each
+    /// has a name of its own.
+    #[must_use]
+    pub fn messages(&self, tools: &Tools) -> Vec<Arc<Message>> {
+        if self.copies.is_empty() {
+            return vec![self.message()];
+        }
+        let all = &self.envelope.recipients;
+        let in_copies = |recipient: &Recipient| {
+            let mut copies = self.copies.iter();
+            copies.any(|copy| copy.recipients.contains(&recipient.address))
+        };
+        let rest: Vec<Recipient> = all.iter().filter(|one| !in_copies(one)).cloned().collect();
+        let copies = self.copies.iter().map(|copy| self.copy(copy));
+        let mut messages: Vec<Message> = copies.collect();
+        if !rest.is_empty() {
+            let mut unchanged = (*self.message()).clone();
+            unchanged.envelope.recipients = rest;
+            messages.push(unchanged);
+        }
+        if messages.len() > 1 {
+            for message in &mut messages {
+                message.id = tools.ids.next(Timestamp::now());
+            }
+        }
+        messages.into_iter().map(Arc::new).collect()
+    }
+
+    fn copy(&self, copy: &Copy) -> Message {
+        let mut envelope = self.envelope.clone();
+        let recipients = &mut envelope.recipients;
+        recipients.retain(|recipient| copy.recipients.contains(&recipient.address));
+        let prefix = self.prefix_with(&copy.fields);
+        Message {
+            envelope,
+            for_clause_at: self.for_clause_at(),
+            eight_bit: !prefix.is_ascii(),
+            prefix,
+            body: Arc::clone(&copy.body),
+            content_from: 0,
+            needs_smtputf8: self.needs_smtputf8(),
+            ..(*self.arrived).clone()
+        }
+    }
+
+    fn needs_smtputf8(&self) -> bool {
+        let mut recipients = self.envelope.recipients.iter();
+        self.arrived.needs_smtputf8
+            || !self.envelope.sender.is_ascii()
+            || recipients.any(|recipient| !recipient.address.is_ascii())
     }
 
     /// RFC 5321 §4.4: the clause stands before the semicolon of our Received field, which is the first
@@ -221,6 +281,20 @@ impl Draft {
             return None;
         }
         memchr::memchr(b';', &self.arrived.prefix)
+    }
+
+    /// Reads what stands behind the header now: the empty line, and the body.
+    #[must_use]
+    pub fn body_reader(&self) -> BodyReader {
+        let (body, content_from) = match &self.body {
+            Some(new) => (&new.body, 0),
+            None => (&self.arrived.body, self.header.bytes() as u64),
+        };
+        BodyReader::new(Arc::new(Message {
+            body: Arc::clone(body),
+            content_from,
+            ..(*self.arrived).clone()
+        }))
     }
 
     /// Reads the message as it would travel now, our Received field first.
@@ -282,14 +356,10 @@ async fn beginning(message: &Arc<Message>) -> io::Result<Bytes> {
 }
 
 /// New content behind a header that stands in the prefix, held as any content is.
-async fn body_of(
-    message: &Message,
-    body: &[Bytes],
-    settings: &Settings,
-    tools: &Tools,
-) -> io::Result<NewBody> {
+async fn body_of(body: &[Bytes], settings: &Settings, tools: &Tools) -> io::Result<NewBody> {
     let mut writer = BodyWriter::new(
-        message.id,
+        // Not the message's own name: its content may have a file of that name.
+        tools.ids.next(Timestamp::now()),
         settings.memory_threshold_bytes,
         settings.over_threshold,
         &tools.budget,

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::decision::{Condition, Decision, Facts, decide};
+use super::decision::{Condition, Decision, Facts, decide, encryption_concerns};
 use super::draft::Draft;
 use super::verdict::{Answer, Edit, Verdict};
 use super::{Conditions, antispam, antivirus, words};
+use super::{Conditions, Coverage, antivirus, encryption, words};
 use crate::limits;
-use crate::message::{DiskReason, Message};
+use crate::message::{DiskReason, Message, Recipient};
 use crate::settings::Settings;
 use crate::settings::conditions::WhenUnavailable;
 use crate::smtp::reply::Reply;
@@ -51,8 +53,8 @@ pub enum End {
 /// A message that may be taken.
 #[derive(Debug)]
 pub struct Taken {
-    /// As it travels.
-    pub message: Arc<Message>,
+    /// As it travels: one message, or several where a condition makes several of one.
+    pub messages: Vec<Arc<Message>>,
     /// Step 402: why it takes the standard path; none when no condition says so.
     pub standard_path: Option<DiskReason>,
     /// It is kept back in the queue; none when it is not.
@@ -92,6 +94,12 @@ impl Conditions {
         }
     }
 
+    /// For which recipients there is an OpenPGP key now.
+    fn coverage(&self, settings: &Settings, recipients: &[Recipient]) -> Coverage {
+        let keyring = self.tools.keys.snapshot();
+        encryption::coverage(&settings.encryption, &keyring, recipients, Timestamp::now())
+    }
+
     async fn run(&self, examination: &Examination<'_>) -> Examined {
         let message = examination.message;
         let draft = match Draft::of(Arc::clone(message)).await {
@@ -102,6 +110,7 @@ impl Conditions {
             message,
             declared_size: examination.declared_size,
             header: draft.header(),
+            keys: self.coverage(examination.settings, &message.envelope.recipients),
         };
         let decision = decide(&facts, examination.settings);
         let mut course = Course {
@@ -139,15 +148,40 @@ impl Course<'_> {
                 return End::NotTaken(reply);
             }
         }
+        if let Some(reply) = self.encrypt_for_others(decision).await {
+            return End::NotTaken(reply);
+        }
         if self.draft.envelope.recipients.is_empty() {
             self.words.push("no recipient is left".to_owned());
             return End::NotTaken(Reply::no_valid_recipients());
         }
         End::Taken(Taken {
-            message: self.draft.message(),
+            messages: self.draft.messages(&self.conditions.tools),
             standard_path: self.standard_path.clone(),
             quarantine: self.quarantine.clone(),
         })
+    }
+
+    /// Conditions may have put others in the place of the recipients that arrived: those have keys, too.
+    async fn encrypt_for_others(&mut self, decision: &Decision) -> Option<Reply> {
+        let Examination {
+            message, settings, ..
+        } = self.examination;
+        let condition = Condition::Encryption;
+        let mut present = decision.present.iter();
+        let recipients = &self.draft.envelope.recipients;
+        if present.any(|present| present.condition == condition)
+            || *recipients == message.envelope.recipients
+        {
+            return None;
+        }
+        let keys = self.conditions.coverage(settings, recipients);
+        if !encryption_concerns(keys, self.draft.fields(), settings) {
+            return None;
+        }
+        self.standard_path.get_or_insert_with(|| condition.reason());
+        let verdict = self.look_into(&condition).await;
+        self.take(&condition, verdict).await
     }
 
     async fn look_into(&self, condition: &Condition) -> Verdict {
@@ -168,6 +202,10 @@ impl Course<'_> {
                 let engines = &self.conditions.antispam;
                 let hostname = &self.conditions.tools.hostname;
                 antispam::check(engines, asked, &self.draft, hostname, deadline).await
+            Condition::Encryption => {
+                let places = &self.conditions.encryptions;
+                let tools = &self.conditions.tools;
+                encryption::check(places, settings, tools, &self.draft).await
             }
             Condition::ReceivedFor => Verdict::with(vec![Edit::NameRecipients], ""),
         }
@@ -176,7 +214,9 @@ impl Course<'_> {
     /// What "cannot tell" means for a condition.
     fn when_unavailable(&self, condition: &Condition) -> WhenUnavailable {
         match condition {
-            Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
+            Condition::Own(_) | Condition::Encryption | Condition::ReceivedFor => {
+                WhenUnavailable::Defer
+            }
             Condition::Antivirus => self.examination.settings.antivirus.when_unavailable,
             Condition::Antispam => self.examination.settings.antispam.when_unavailable,
         }

@@ -11,8 +11,10 @@
 
 mod antispam;
 mod antivirus;
+mod blocks;
 mod decision;
 mod draft;
+mod encryption;
 mod examination;
 mod header;
 mod service;
@@ -24,14 +26,18 @@ mod words;
 
 use std::sync::Arc;
 
-use crate::message::{MemoryBudget, MessageIds, Spool};
+use tokio::sync::Semaphore;
 
-pub use decision::{Condition, Decision, Facts, Present, decide};
+use crate::limits;
+use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::openpgp::CurrentKeyring;
+
+pub use decision::{Condition, Coverage, Decision, Facts, Present, decide};
 pub use draft::Draft;
 pub use examination::{End, Examination, Examined, Quarantine, Taken};
 pub use header::{Field, Header};
 pub use service::{Service, ServiceFigures, ServiceState};
-pub use verdict::{Answer, Edit, Verdict};
+pub use verdict::{Answer, Copy, Edit, Verdict};
 
 /// What the checks work with. Shared by all sessions.
 #[derive(Debug)]
@@ -44,6 +50,8 @@ pub struct Tools {
     pub spool: Arc<Spool>,
     /// What all bodies together may hold in memory.
     pub budget: Arc<MemoryBudget>,
+    /// The OpenPGP keys of recipients.
+    pub keys: CurrentKeyring,
 }
 
 /// The checks with their services.
@@ -52,6 +60,8 @@ pub struct Conditions {
     tools: Tools,
     antivirus: Service,
     antispam: antispam::Engines,
+    /// One permit for each message that is being encrypted.
+    encryptions: Semaphore,
 }
 
 impl Conditions {
@@ -62,6 +72,7 @@ impl Conditions {
             tools,
             antivirus: Service::new("clamd"),
             antispam: antispam::Engines::new(),
+            encryptions: Semaphore::new(limits::ENCRYPTIONS_AT_ONCE),
         }
     }
 

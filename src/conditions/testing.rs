@@ -11,6 +11,7 @@ use crate::message::{
     Body, Client, Envelope, MemoryBudget, Message, MessageId, MessageIds, Recipient, Reservation,
     Spool,
 };
+use crate::openpgp::{Keyring, KeyringPublisher};
 use crate::settings::{Settings, Written};
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::BodyType;
@@ -58,6 +59,11 @@ pub(super) fn settings(patch: serde_json::Value) -> Settings {
 
 /// Tools with a spool in a directory that goes with it.
 pub(super) fn tools() -> (TempDir, Tools) {
+    tools_with(Keyring::default())
+}
+
+/// The same with these OpenPGP keys.
+pub(super) fn tools_with(keyring: Keyring) -> (TempDir, Tools) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let spool = Spool::open(directory.path().join("spool"), "boot").expect("a spool");
     let tools = Tools {
@@ -65,6 +71,7 @@ pub(super) fn tools() -> (TempDir, Tools) {
         ids: Arc::new(MessageIds::after(None)),
         spool,
         budget: MemoryBudget::new(1 << 20),
+        keys: KeyringPublisher::new(keyring).current(),
     };
     (directory, tools)
 }

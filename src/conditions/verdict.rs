@@ -1,9 +1,11 @@
 //! What a check comes back with.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::header::Field;
-use crate::message::Recipient;
+use crate::message::{Body, Recipient};
 use crate::settings::next_hop::ServerAddress;
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::reply::Reply;
@@ -68,9 +70,32 @@ pub enum Edit {
         /// The address; none: the one it has.
         address: Option<Mailbox>,
     },
+    /// Recipients get another message in the place of this one; those in none of the copies share it.
+    Copies(Vec<Copy>),
     /// Each recipient gets a message of its own, in whose Received field it is named.
     NameRecipients,
 }
+
+/// Another message for some of the recipients.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    /// Who gets it.
+    pub recipients: Vec<Mailbox>,
+    /// Its header, our Received field aside.
+    pub fields: Vec<Field>,
+    /// What stands behind its header, the empty line first; ASCII only.
+    pub body: Arc<Body>,
+}
+
+impl PartialEq for Copy {
+    fn eq(&self, other: &Self) -> bool {
+        self.recipients == other.recipients
+            && self.fields == other.fields
+            && Arc::ptr_eq(&self.body, &other.body)
+    }
+}
+
+impl Eq for Copy {}
 
 impl Verdict {
     /// Nothing was found.

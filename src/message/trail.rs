@@ -98,6 +98,10 @@ pub struct Noted {
 pub enum Event {
     /// It went into the retry queue.
     Queued,
+    /// It goes on as another message, which the words name.
+    Copied,
+    /// This message was made for it of another one, which the words name.
+    Made,
     /// It was known by its fingerprint and counted as settled.
     AlreadySettled,
     /// A failure report was written.
@@ -122,8 +126,10 @@ pub enum Event {
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Queued,
+        Self::Copied,
+        Self::Made,
         Self::AlreadySettled,
         Self::Reported,
         Self::FailedSilently,
@@ -147,6 +153,8 @@ impl Event {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
+            Self::Copied => "copied",
+            Self::Made => "made",
             Self::AlreadySettled => "already_settled",
             Self::Reported => "reported",
             Self::FailedSilently => "failed_silently",

@@ -39,7 +39,7 @@ use fingerprints::{Ticket, digest_of};
 /// A message whose content has arrived, to be answered.
 #[derive(Debug)]
 pub struct Transaction {
-    /// The message; once it was examined, as it travels.
+    /// The message; once it was examined, as it travels, unless several were made of it.
     pub message: Arc<Message>,
     /// What MAIL declared with SIZE.
     pub declared_size: Option<u64>,
@@ -81,6 +81,16 @@ impl Arrived {
         travels.envelope.recipients.iter().map(is_known).collect()
     }
 
+    /// The messages as they travel, when those at `known` are settled of the one that arrived.
+    fn travelling(&self, taken: &Taken, known: &[bool]) -> Vec<Travelling> {
+        let messages = taken.messages.iter();
+        let travelling = messages.map(|message| Travelling {
+            message: Arc::clone(message),
+            known: self.known(known, message),
+        });
+        travelling.collect()
+    }
+
     /// Which recipients of the message that arrived are settled, when those at `settled` of the one that
     /// travels are.
     fn settled(&self, settled: &[usize], travels: &Arc<Message>) -> Vec<usize> {
@@ -100,6 +110,14 @@ impl Arrived {
         let settled = positions.filter(|(_, recipient)| is_settled(recipient));
         settled.map(|(position, _)| position).collect()
     }
+}
+
+/// A message on its way into the queue.
+#[derive(Debug)]
+struct Travelling {
+    message: Arc<Message>,
+    /// Which of its recipients are known to be settled, by position; empty when none is.
+    known: Vec<bool>,
 }
 
 /// The session's stream, asked whether its client is still there.
@@ -140,26 +158,31 @@ impl Paths {
         let (known, recognised_by) = self.recognise(&transaction.message).await;
         let mut arrived = Arrived::new(&transaction.message);
         let account = match self.examine(&transaction, deadline, shutdown).await {
-            None => {
-                self.take(&transaction, &known, None, deadline, client, shutdown)
-                    .await
-            }
+            None => match standard_path_reason(&transaction, None) {
+                None => {
+                    self.take_fast_path(&transaction, &known, deadline, client, shutdown)
+                        .await
+                }
+                Some(reason) => {
+                    let travelling = [Travelling {
+                        message: Arc::clone(&transaction.message),
+                        known,
+                    }];
+                    self.take_standard_path(&transaction, &travelling, reason)
+                        .await
+                }
+            },
             Some(Examined { words, end }) => {
                 arrived.examined = words;
                 match end {
                     End::NotTaken(reply) => Account::nothing(reply, Path::Standard),
                     End::Taken(taken) => {
-                        let known = arrived.known(&known, &taken.message);
-                        transaction.message = Arc::clone(&taken.message);
-                        self.take(
-                            &transaction,
-                            &known,
-                            Some(taken),
-                            deadline,
-                            client,
-                            shutdown,
-                        )
-                        .await
+                        if let [only] = taken.messages.as_slice() {
+                            transaction.message = Arc::clone(only);
+                        }
+                        let travelling = arrived.travelling(&taken, &known);
+                        self.take(&transaction, &travelling, taken, deadline, client, shutdown)
+                            .await
                     }
                 }
             }
@@ -194,23 +217,25 @@ impl Paths {
     async fn take<C: ClientPresence>(
         self: &Arc<Self>,
         transaction: &Transaction,
-        known: &[bool],
-        taken: Option<Taken>,
+        travelling: &[Travelling],
+        taken: Taken,
         deadline: Instant,
         client: &mut C,
         shutdown: &CancellationToken,
     ) -> Account {
-        let (standard_path, quarantine) = match taken {
-            Some(taken) => (taken.standard_path, taken.quarantine),
-            None => (None, None),
-        };
-        if let Some(quarantine) = quarantine {
-            return self.quarantine(transaction, known, quarantine).await;
+        if let Some(quarantine) = taken.quarantine {
+            return self.quarantine(transaction, travelling, quarantine).await;
         }
-        match standard_path_reason(transaction, standard_path) {
-            Some(reason) => self.take_standard_path(transaction, known, reason).await,
-            None => {
-                self.take_fast_path(transaction, known, deadline, client, shutdown)
+        let reason = standard_path_reason(transaction, taken.standard_path);
+        match (travelling, reason) {
+            ([only], None) => {
+                self.take_fast_path(transaction, &only.known, deadline, client, shutdown)
+                    .await
+            }
+            // Several messages go out all or none, which only the queue can promise.
+            (_, reason) => {
+                let reason = reason.unwrap_or(DiskReason::StandardPath);
+                self.take_standard_path(transaction, travelling, reason)
                     .await
             }
         }

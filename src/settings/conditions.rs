@@ -6,6 +6,7 @@
 
 mod antispam;
 mod antivirus;
+mod encryption;
 mod own;
 mod received_for;
 mod score;
@@ -18,6 +19,7 @@ use super::written::Written;
 
 pub use antispam::{Antispam, AntispamEngine, WhenSpamIsRefused};
 pub use antivirus::Antivirus;
+pub use encryption::{Encryption, WhenNoKey};
 pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
 pub use received_for::ReceivedFor;
 pub use score::Score;
@@ -61,6 +63,7 @@ impl Prepared {
         let own = own::prepare(&written.own_conditions);
         let any = written.antivirus.enabled
             || written.antispam.enabled
+            || written.encryption.enabled
             || written.received_for.enabled
             || !own.is_empty();
         Self { any, own }

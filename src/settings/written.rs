@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::conditions::{Antispam, Antivirus, OwnCondition, ReceivedFor};
+use super::conditions::{Antivirus, Encryption, OwnCondition, ReceivedFor};
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
@@ -109,6 +110,8 @@ pub struct Written {
     pub antivirus: Antivirus,
     /// The condition “antispam”.
     pub antispam: Antispam,
+    /// The condition “encryption”.
+    pub encryption: Encryption,
     /// The condition “Received-for header”.
     pub received_for: ReceivedFor,
     /// Conditions of the administrator's own.
@@ -217,6 +220,7 @@ impl Default for Written {
             web_proxies: Vec::new(),
             antivirus: Antivirus::default(),
             antispam: Antispam::default(),
+            encryption: Encryption::default(),
             received_for: ReceivedFor::default(),
             own_conditions: Vec::new(),
         }

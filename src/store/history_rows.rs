@@ -172,7 +172,8 @@ impl Default for StoryPart {
 /// The history of one message, told of some of its recipients.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TrailOfMessage {
-    /// How it was answered; none for a report of our own, and for what was pruned.
+    /// How it was answered; none for a report of our own, for what a condition made of another message,
+    /// and for what was pruned.
     pub answered: Option<AnsweredRow>,
     /// Recipients that are meant, on all pages.
     pub total: u64,

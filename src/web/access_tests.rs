@@ -82,6 +82,17 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /settings/conditions/antivirus", ADMINISTRATOR),
     ("GET /settings/conditions/antispam", ADMINISTRATOR),
     ("POST /settings/conditions/antispam", ADMINISTRATOR),
+    ("GET /settings/conditions/encryption", ADMINISTRATOR),
+    ("POST /settings/conditions/encryption", ADMINISTRATOR),
+    ("POST /settings/conditions/encryption/keys", ADMINISTRATOR),
+    (
+        "GET /settings/conditions/encryption/keys/{fingerprint}/remove",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/encryption/keys/{fingerprint}/remove",
+        ADMINISTRATOR,
+    ),
     ("GET /settings/conditions/received-for", ADMINISTRATOR),
     ("POST /settings/conditions/received-for", ADMINISTRATOR),
     ("GET /settings/conditions/own", ADMINISTRATOR),
@@ -136,6 +147,12 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /api/v1/smtp-logins", ADMINISTRATOR_TOKEN),
     ("PUT /api/v1/smtp-logins/{name}", ADMINISTRATOR_TOKEN),
     ("DELETE /api/v1/smtp-logins/{name}", ADMINISTRATOR_TOKEN),
+    ("GET /api/v1/openpgp-keys", ADMINISTRATOR_TOKEN),
+    ("POST /api/v1/openpgp-keys", ADMINISTRATOR_TOKEN),
+    (
+        "DELETE /api/v1/openpgp-keys/{fingerprint}",
+        ADMINISTRATOR_TOKEN,
+    ),
 ];
 
 /// Everybody who may come.

@@ -54,7 +54,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::administration::{Accounts, Administration, SmtpLogins};
+use crate::administration::{Accounts, Administration, OpenPgpKeys, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::Addresses;
 use crate::conditions::Conditions;
@@ -84,6 +84,8 @@ pub struct Context {
     pub administration: Arc<Administration>,
     /// Changes of the SMTP logins.
     pub smtp_logins: Arc<SmtpLogins>,
+    /// Changes of the OpenPGP keys of recipients.
+    pub openpgp_keys: Arc<OpenPgpKeys>,
     /// Changes of the queue.
     pub queue: Arc<Queue>,
     /// What an administrator should be told.

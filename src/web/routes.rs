@@ -88,6 +88,17 @@ pub(super) fn table() -> Vec<Route> {
         page(Administrator, "/settings/conditions/antispam")
             .get(settings::conditions::antispam::page)
             .post(settings::conditions::antispam::submit),
+        page(Administrator, "/settings/conditions/encryption")
+            .get(settings::conditions::encryption::page)
+            .post(settings::conditions::encryption::submit),
+        page(Administrator, "/settings/conditions/encryption/keys")
+            .post(settings::conditions::encryption::add_key),
+        page(
+            Administrator,
+            "/settings/conditions/encryption/keys/{fingerprint}/remove",
+        )
+        .get(settings::conditions::encryption::confirm_removal)
+        .post(settings::conditions::encryption::remove_key),
         page(Administrator, "/settings/conditions/received-for")
             .get(settings::conditions::received_for::page)
             .post(settings::conditions::received_for::submit),
@@ -154,6 +165,10 @@ pub(super) fn table() -> Vec<Route> {
         api(Administrator, "/api/v1/smtp-logins/{name}")
             .put(api::smtp_logins::change)
             .delete(api::smtp_logins::remove),
+        api(Administrator, "/api/v1/openpgp-keys")
+            .get(api::openpgp_keys::list)
+            .post(api::openpgp_keys::add),
+        api(Administrator, "/api/v1/openpgp-keys/{fingerprint}").delete(api::openpgp_keys::remove),
     ]
 }
 

@@ -62,9 +62,14 @@ pub(super) fn tell(trail: &TrailOfMessage, waiting: &[QueueItem], now: Timestamp
     let end = end(trail, waiting);
     let only = single(trail, &chapters);
     let Some(answered) = &trail.answered else {
+        let mut events = trail.events.iter();
+        let made = events.find(|event| event.what == Event::Made.as_str());
         return Story {
             end,
-            beginning: vec![sentence::unknown_beginning(only)],
+            beginning: vec![match made {
+                Some(made) => sentence::made(&made.words),
+                None => sentence::unknown_beginning(only),
+            }],
             chapters,
         };
     };

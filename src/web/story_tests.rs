@@ -204,6 +204,14 @@ fn every_event_is_a_sentence() {
             "Put into the retry queue: anna from 192.0.2.9",
         ),
         (
+            Event::Copied,
+            "Made into a message of its own, which has its own story: anna from 192.0.2.9",
+        ),
+        (
+            Event::Made,
+            "Made by a condition of the message that arrived: anna from 192.0.2.9",
+        ),
+        (
             Event::AlreadySettled,
             "Recognised as a repetition: it had been settled before and was not sent again: anna from 192.0.2.9",
         ),

@@ -19,12 +19,13 @@ use super::routes::router;
 use crate::accounts::{
     AccountId, Passwords, Role, Roster, RosterPublisher, Scope, Token, TokenHash,
 };
-use crate::administration::{Accounts, Administration, Ourselves, SmtpLogins};
+use crate::administration::{Accounts, Administration, OpenPgpKeys, Ourselves, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::{Addresses, Secret};
 use crate::conditions::{self, Conditions};
 use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::openpgp::{Keyring, KeyringPublisher};
 use crate::queue::{Queue, Tools};
 use crate::settings::{Publisher, Settings, Written};
 use crate::statistics::{Statistics, Trail};
@@ -150,6 +151,10 @@ impl Face {
                 store.clone(),
                 Passwords::new(),
                 RosterPublisher::new(Roster::default()),
+            ),
+            openpgp_keys: OpenPgpKeys::new(
+                store.clone(),
+                KeyringPublisher::new(Keyring::default()),
             ),
             store,
             queue,

@@ -6,3 +6,4 @@ mod antivirus;
 mod own;
 mod received_for;
 mod stage;
+mod encryption;

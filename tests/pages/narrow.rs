@@ -16,6 +16,7 @@ const TELEPHONE: u32 = 360;
 const PAGES_MOST: usize = 100;
 /// Pages that the crawl must have met, or it proves nothing.
 const PAGES: &[&str] = &[
+const PAGES: [&str; 22] = [
     "/",
     "/queue",
     "/queue/{id}",
@@ -36,6 +37,7 @@ const PAGES: &[&str] = &[
     "/settings/conditions/own",
     "/settings/conditions/received-for",
     "/settings/conditions/antispam",
+    "/settings/conditions/encryption",
     "/settings/retention",
     "/settings/alerts",
     "/settings/accounts",

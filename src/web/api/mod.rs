@@ -7,6 +7,7 @@ pub(super) mod conditions;
 pub(super) mod messages;
 pub(super) mod next_hops;
 pub(super) mod openapi;
+pub(super) mod openpgp_keys;
 pub(super) mod queue;
 #[cfg(test)]
 mod schema_check;

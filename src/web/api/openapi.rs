@@ -12,6 +12,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::{
     Problem, accounts, alerts, audit, conditions, messages, next_hops, queue, settings,
+    Problem, accounts, alerts, audit, messages, next_hops, openpgp_keys, queue, settings,
     smtp_logins, statistics, tokens,
 };
 
@@ -56,6 +57,9 @@ const TOKEN: &str = "token";
         smtp_logins::add,
         smtp_logins::change,
         smtp_logins::remove,
+        openpgp_keys::list,
+        openpgp_keys::add,
+        openpgp_keys::remove,
     ),
     components(schemas(Problem)),
     modifiers(&Common)

@@ -3,6 +3,7 @@
 
 pub(in crate::web) mod antispam;
 pub(in crate::web) mod antivirus;
+pub(in crate::web) mod encryption;
 pub(in crate::web) mod own;
 pub(in crate::web) mod received_for;
 
@@ -43,6 +44,9 @@ pub(in crate::web) struct Described {
 pub(in crate::web) const CONDITIONS: &[&Described] = &[
     &antivirus::DESCRIBED,
     &antispam::DESCRIBED,
+const CONDITIONS: &[&Described] = &[
+    &antivirus::DESCRIBED,
+    &encryption::DESCRIBED,
     &received_for::DESCRIBED,
 ];
 
