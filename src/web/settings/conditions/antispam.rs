@@ -172,3 +172,60 @@ pub(in crate::web) async fn submit(
 ) -> Answer {
     DESCRIBED.submit(&context, visitor, body, GROUPS).await
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+
+    use crate::settings::conditions::Score;
+    use crate::web::testing::{Face, LOOPBACK};
+
+    const PATH: &str = "/settings/conditions/antispam";
+    const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
+
+    async fn check(face: &Face, request: &str, body: &str, status: StatusCode, parts: &[&str]) {
+        let request = format!("{request} {PATH}");
+        let answer = face.ask(LOOPBACK, &request, &[FORM], body).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.text);
+        for part in parts {
+            assert!(
+                answer.text.contains(part),
+                "{part} is missing: {}",
+                answer.text
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn scores_are_switched_on_and_off() {
+        let face = Face::open(Ok(())).await;
+        let shown = [
+            r#"name="antispam.tag_score" value="5.0""#,
+            r#"name="shown.antispam.defer_score" value="off""#,
+            r#"name="antispam.refuse_score" value="15.0""#,
+        ];
+        check(&face, "GET", "", StatusCode::OK, &shown).await;
+        let typed = "antispam.enabled=true&antispam.engine=spamd&antispam.server=unix:/run/spamd.sock\
+            &on.antispam.tag_score=on&antispam.tag_score=6.25&antispam.refuse_score=15.0";
+        check(&face, "POST", typed, StatusCode::SEE_OTHER, &[]).await;
+        let settings = face.context.administration.settings();
+        assert_eq!(settings.antispam.tag_score, Score::nearest(6.25));
+        assert_eq!(settings.antispam.refuse_score, None);
+        check(&face, "GET", "", StatusCode::OK, &[r#"value="6.25""#]).await;
+
+        let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+        for (typed, problem) in [
+            (
+                "on.antispam.refuse_score=on&antispam.refuse_score=6",
+                "must be higher than the score that tags, 6.25",
+            ),
+            (
+                "on.antispam.tag_score=on&antispam.tag_score=6,5",
+                "a score is a number",
+            ),
+            ("antispam.engine=rspamd", "rspamd is asked over TCP"),
+        ] {
+            check(&face, "POST", typed, unprocessable, &[problem]).await;
+        }
+    }
+}
