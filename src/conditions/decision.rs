@@ -12,10 +12,14 @@ use crate::settings::conditions::PreparedOwn;
 /// A condition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Condition {
+    /// LDAP relaying is off; or it is on, and the directory says where recipients are.
+    LdapRelaying,
     /// One of the administrator's own, by its name.
     Own(Arc<str>),
     /// clamd looks for malware.
     Antivirus,
+    /// The directory says what the sender is called.
+    LdapMasquerading,
     /// Each recipient gets a message of its own.
     ReceivedFor,
 }
@@ -25,8 +29,10 @@ impl Condition {
     #[must_use]
     pub fn name(&self) -> Cow<'static, str> {
         match self {
+            Self::LdapRelaying => "ldap_relaying".into(),
             Self::Own(name) => Cow::Owned(name.to_string()),
             Self::Antivirus => "antivirus".into(),
+            Self::LdapMasquerading => "ldap_masquerading".into(),
             Self::ReceivedFor => "received_for".into(),
         }
     }
@@ -97,6 +103,16 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
             });
         }
     };
+    let relaying = &settings.ldap_relaying;
+    note(
+        match relaying.enabled {
+            // [0031]: “disabled LDAP relaying” is the condition.
+            false => relaying.disables_fast_path_when_off,
+            true => is_routed(facts, settings),
+        },
+        Condition::LdapRelaying,
+        !relaying.enabled,
+    );
     for own in &settings.conditions().own {
         let name = Arc::from(own.written.name.as_str());
         note(holds(own, facts), Condition::Own(name), true);
@@ -107,6 +123,11 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         Condition::Antivirus,
         antivirus.disables_fast_path,
     );
+    note(
+        settings.is_masqueraded(&facts.message.envelope.sender),
+        Condition::LdapMasquerading,
+        settings.ldap_masquerading.disables_fast_path,
+    );
     let received_for = &settings.received_for;
     note(
         received_for.enabled,
@@ -114,6 +135,12 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         received_for.disables_fast_path,
     );
     Decision { present }
+}
+
+/// Whether the directory says where one of the recipients is.
+fn is_routed(facts: &Facts<'_>, settings: &Settings) -> bool {
+    let mut recipients = facts.message.envelope.recipients.iter();
+    recipients.any(|recipient| settings.is_routed_by_directory(&recipient.address))
 }
 
 /// Whether all parts of an own condition hold.
@@ -200,6 +227,42 @@ mod tests {
             &["antivirus", "received_for"],
             Some("received_for"),
         );
+    }
+
+    #[test]
+    fn ldap_relaying_disables_the_fast_path_while_it_is_off() {
+        let directory = || json!({"url": "ldap://127.0.0.1", "base": "dc=example"});
+        let when_off = json!({"ldap_relaying": {"disables_fast_path_when_off": true}});
+        check(when_off, None, &["ldap_relaying"], Some("ldap_relaying"));
+        for (domains, present) in [
+            (json!([]), &["ldap_relaying"][..]),
+            (json!(["example.com"]), &["ldap_relaying"]),
+            (json!([".com"]), &["ldap_relaying"]),
+            (json!(["example.org"]), &[]),
+        ] {
+            let on = json!({
+                "directory": directory(),
+                "ldap_relaying": {
+                    "enabled": true, "disables_fast_path_when_off": true, "domains": domains,
+                },
+            });
+            check(on, None, present, None);
+        }
+    }
+
+    #[test]
+    fn masquerading_concerns_the_senders_of_its_domains() {
+        for (domains, present) in [
+            (json!([]), &["ldap_masquerading"][..]),
+            (json!(["example.org"]), &["ldap_masquerading"]),
+            (json!(["example.net"]), &[]),
+        ] {
+            let patch = json!({
+                "directory": {"url": "ldap://127.0.0.1", "base": "dc=example"},
+                "ldap_masquerading": {"enabled": true, "domains": domains},
+            });
+            check(patch, None, present, present.first().copied());
+        }
     }
 
     #[test]

@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::decision::{Condition, Decision, Facts, decide};
+use super::directory::Freshness;
 use super::draft::Draft;
 use super::verdict::{Answer, Edit, Verdict};
-use super::{Conditions, antivirus, words};
+use super::{Conditions, antivirus, ldap_masquerading, ldap_relaying, words};
 use crate::limits;
 use crate::message::{DiskReason, Message};
 use crate::settings::Settings;
@@ -153,7 +154,19 @@ impl Course<'_> {
     async fn look_into(&self, condition: &Condition) -> Verdict {
         let settings = self.examination.settings;
         let within = |seconds| self.deadline(Duration::from_secs(seconds));
+        let directory = &self.conditions.directory;
         match condition {
+            Condition::LdapRelaying if !settings.ldap_relaying.enabled => Verdict::pass(),
+            Condition::LdapRelaying => {
+                let look_up = ldap_relaying::LookUp {
+                    directory,
+                    settings,
+                    hostname: &self.conditions.tools.hostname,
+                    freshness: Freshness::Remembered,
+                    deadline: within(settings.directory.timeout_seconds),
+                };
+                ldap_relaying::check(look_up, &self.draft).await
+            }
             // Its presence is all there is to it.
             Condition::Own(_) => Verdict::pass(),
             Condition::Antivirus => {
@@ -162,15 +175,22 @@ impl Course<'_> {
                 let service = &self.conditions.antivirus;
                 antivirus::check(service, asked, &self.draft, deadline).await
             }
+            Condition::LdapMasquerading => {
+                let deadline = within(settings.directory.timeout_seconds);
+                ldap_masquerading::check(directory, settings, &self.draft, deadline).await
+            }
             Condition::ReceivedFor => Verdict::with(vec![Edit::NameRecipients], ""),
         }
     }
 
     /// What "cannot tell" means for a condition.
     fn when_unavailable(&self, condition: &Condition) -> WhenUnavailable {
+        let settings = self.examination.settings;
         match condition {
             Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
-            Condition::Antivirus => self.examination.settings.antivirus.when_unavailable,
+            Condition::LdapRelaying => settings.ldap_relaying.when_unavailable,
+            Condition::Antivirus => settings.antivirus.when_unavailable,
+            Condition::LdapMasquerading => settings.ldap_masquerading.when_unavailable,
         }
     }
 

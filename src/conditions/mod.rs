@@ -11,9 +11,13 @@
 
 mod antivirus;
 mod decision;
+mod directory;
 mod draft;
 mod examination;
+mod from_field;
 mod header;
+mod ldap_masquerading;
+mod ldap_relaying;
 mod service;
 mod service_stream;
 #[cfg(test)]
@@ -25,10 +29,17 @@ use std::sync::Arc;
 
 use crate::message::{MemoryBudget, MessageIds, Spool};
 
+use directory::Directory;
+
+#[cfg(test)]
+pub(crate) use directory::testing as directory_testing;
+
 pub use decision::{Condition, Decision, Facts, Present, decide};
 pub use draft::Draft;
 pub use examination::{End, Examination, Examined, Quarantine, Taken};
 pub use header::{Field, Header};
+pub use ldap_masquerading::OfficialSender;
+pub use ldap_relaying::DirectoryRoute;
 pub use service::{Service, ServiceFigures, ServiceState};
 pub use verdict::{Answer, Edit, Verdict};
 
@@ -49,6 +60,7 @@ pub struct Tools {
 #[derive(Debug)]
 pub struct Conditions {
     tools: Tools,
+    directory: Directory,
     antivirus: Service,
 }
 
@@ -58,6 +70,7 @@ impl Conditions {
     pub fn new(tools: Tools) -> Self {
         Self {
             tools,
+            directory: Directory::new(),
             antivirus: Service::new("clamd"),
         }
     }
@@ -65,7 +78,7 @@ impl Conditions {
     /// How the services fare, for the dashboard: those that were asked since the start.
     #[must_use]
     pub fn services(&self) -> Vec<ServiceFigures> {
-        let all = [&self.antivirus];
+        let all = [self.directory.service(), &self.antivirus];
         all.into_iter().filter_map(Service::figures).collect()
     }
 }
