@@ -81,6 +81,7 @@ impl Appliance {
             alerts: Alerts::new(Arc::clone(&engine.hostname), engine.settings.clone()),
             budget: Arc::clone(&engine.budget),
             spool: Arc::clone(&engine.spool),
+            conditions: Arc::clone(&engine.conditions),
             delivery: Arc::clone(&engine.delivery),
             is_exposed: !addresses.web.ip().is_loopback(),
             addresses,

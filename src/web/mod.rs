@@ -57,6 +57,7 @@ use tokio_util::sync::CancellationToken;
 use crate::administration::{Accounts, Administration, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::Addresses;
+use crate::conditions::Conditions;
 use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, Spool};
 use crate::queue::Queue;
@@ -91,6 +92,8 @@ pub struct Context {
     pub budget: Arc<MemoryBudget>,
     /// Bytes of bodies in files.
     pub spool: Arc<Spool>,
+    /// Tests of the conditions’ services.
+    pub conditions: Arc<Conditions>,
     /// Tests of next hops.
     pub delivery: Arc<Delivery>,
     /// Where it listens.

@@ -22,6 +22,7 @@ use crate::accounts::{
 use crate::administration::{Accounts, Administration, Ourselves, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::{Addresses, Secret};
+use crate::conditions::{self, Conditions};
 use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::queue::{Queue, Tools};
@@ -125,6 +126,12 @@ impl Face {
             hostname: Arc::clone(&hostname),
             budget: Arc::clone(&budget),
         });
+        let conditions = Conditions::new(conditions::Tools {
+            hostname: Arc::clone(&hostname),
+            ids: Arc::new(MessageIds::after(None)),
+            spool: Arc::clone(&spool),
+            budget: Arc::clone(&budget),
+        });
         let one_time = Secret::new(ONE_TIME.to_owned());
         let accounts = Accounts::open(store.clone(), Passwords::new(), Some(&one_time)).await;
         let addresses = Addresses {
@@ -147,6 +154,7 @@ impl Face {
             queue,
             budget,
             spool,
+            conditions: Arc::new(conditions),
             delivery,
             addresses,
             turns: super::Turns::default(),
