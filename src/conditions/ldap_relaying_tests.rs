@@ -230,5 +230,5 @@ async fn a_look_up_can_be_tried_while_relaying_is_off() {
     let why = conditions
         .try_route(&mailbox("both@example.net"), &none)
         .await;
-    assert_eq!(why, Err("the directory: no server is set".to_owned()));
+    assert_eq!(why, Err("LDAP directory: no server is set".to_owned()));
 }

@@ -92,10 +92,10 @@ pub struct Context {
     pub budget: Arc<MemoryBudget>,
     /// Bytes of bodies in files.
     pub spool: Arc<Spool>,
-    /// Tests of the conditions’ services.
-    pub conditions: Arc<Conditions>,
     /// Tests of next hops.
     pub delivery: Arc<Delivery>,
+    /// Tests of conditions, and how their services fare.
+    pub conditions: Arc<Conditions>,
     /// Where it listens.
     pub addresses: Addresses,
     /// Who may search the trail now.

@@ -126,12 +126,6 @@ impl Face {
             hostname: Arc::clone(&hostname),
             budget: Arc::clone(&budget),
         });
-        let conditions = Conditions::new(conditions::Tools {
-            hostname: Arc::clone(&hostname),
-            ids: Arc::new(MessageIds::after(None)),
-            spool: Arc::clone(&spool),
-            budget: Arc::clone(&budget),
-        });
         let one_time = Secret::new(ONE_TIME.to_owned());
         let accounts = Accounts::open(store.clone(), Passwords::new(), Some(&one_time)).await;
         let addresses = Addresses {
@@ -139,6 +133,12 @@ impl Face {
             web: LOOPBACK.parse().expect("an address"),
         };
         let ourselves = Ourselves::at(&addresses, Some(Arc::clone(&hostname)));
+        let conditions = Conditions::new(conditions::Tools {
+            hostname: Arc::clone(&hostname),
+            ids: Arc::new(MessageIds::after(None)),
+            spool: Arc::clone(&spool),
+            budget: Arc::clone(&budget),
+        });
         let context = Arc::new(Context {
             hostname,
             statistics,

@@ -170,7 +170,7 @@ impl Directory {
     /// A directory that was never asked.
     pub(super) fn new() -> Self {
         Self {
-            service: Service::new("the directory"),
+            service: Service::new("LDAP directory"),
             access: Mutex::default(),
         }
     }

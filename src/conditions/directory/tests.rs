@@ -150,7 +150,7 @@ async fn nobody_logs_in_without_a_password() {
     let mut settings = directory_settings(fake.settings());
     settings.bind_dn = Some("cn=relay".to_owned());
     let why = ask(&Directory::new(), &settings, "bert@example.net").await;
-    assert_eq!(why, Err("the directory: no password is set".to_owned()));
+    assert_eq!(why, Err("LDAP directory: no password is set".to_owned()));
     assert!(fake.asked().iter().all(|asked| asked == "connection"));
 }
 
@@ -209,7 +209,7 @@ async fn a_login_that_fails_is_told() {
     patch["bind_password"] = "wrong".into();
     let settings = directory_settings(patch);
     let why = ask(&Directory::new(), &settings, "bert@example.net").await;
-    let expected = "the directory: the login: it says that the login is wrong (49): so be it";
+    let expected = "LDAP directory: the login: it says that the login is wrong (49): so be it";
     assert_eq!(why, Err(expected.to_owned()));
 }
 
