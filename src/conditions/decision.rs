@@ -13,6 +13,8 @@ use crate::settings::conditions::{PreparedOwn, WhenNoKey};
 /// A condition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Condition {
+    /// LDAP relaying is off; or it is on, and the directory says where recipients are.
+    LdapRelaying,
     /// One of the administrator's own, by its name.
     Own(Arc<str>),
     /// clamd looks for malware.
@@ -21,6 +23,8 @@ pub enum Condition {
     Antispam,
     /// Recipients with an OpenPGP key get it encrypted.
     Encryption,
+    /// The directory says what the sender is called.
+    LdapMasquerading,
     /// Each recipient gets a message of its own.
     ReceivedFor,
 }
@@ -30,10 +34,12 @@ impl Condition {
     #[must_use]
     pub fn name(&self) -> Cow<'static, str> {
         match self {
+            Self::LdapRelaying => "ldap_relaying".into(),
             Self::Own(name) => Cow::Owned(name.to_string()),
             Self::Antivirus => "antivirus".into(),
             Self::Antispam => "antispam".into(),
             Self::Encryption => "encryption".into(),
+            Self::LdapMasquerading => "ldap_masquerading".into(),
             Self::ReceivedFor => "received_for".into(),
         }
     }
@@ -115,6 +121,16 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
             });
         }
     };
+    let relaying = &settings.ldap_relaying;
+    note(
+        match relaying.enabled {
+            // [0031]: “disabled LDAP relaying” is the condition.
+            false => relaying.disables_fast_path_when_off,
+            true => is_routed(facts, settings),
+        },
+        Condition::LdapRelaying,
+        !relaying.enabled,
+    );
     for own in &settings.conditions().own {
         let name = Arc::from(own.written.name.as_str());
         note(holds(own, facts), Condition::Own(name), true);
@@ -135,6 +151,10 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         Condition::Encryption,
         // It makes several messages of one, which only the queue can take all or none of.
         true,
+    note(
+        settings.is_masqueraded(&facts.message.envelope.sender),
+        Condition::LdapMasquerading,
+        settings.ldap_masquerading.disables_fast_path,
     );
     let received_for = &settings.received_for;
     note(
@@ -153,6 +173,10 @@ pub(super) fn encryption_concerns(keys: Coverage, fields: &[Field], settings: &S
     encryption.enabled
         && (keys.some_have || refuses && keys.some_lack)
         && !encryption::is_encrypted(fields)
+/// Whether the directory says where one of the recipients is.
+fn is_routed(facts: &Facts<'_>, settings: &Settings) -> bool {
+    let mut recipients = facts.message.envelope.recipients.iter();
+    recipients.any(|recipient| settings.is_routed_by_directory(&recipient.address))
 }
 
 /// Whether all parts of an own condition hold.
@@ -275,6 +299,38 @@ mod tests {
             assert_eq!(is_standard, expected, "{policy} {some_have} {some_lack}");
             let off = decide(&facts, &settings(patch(false)));
             assert_eq!(off.present, []);
+    fn ldap_relaying_disables_the_fast_path_while_it_is_off() {
+        let directory = || json!({"url": "ldap://127.0.0.1", "base": "dc=example"});
+        let when_off = json!({"ldap_relaying": {"disables_fast_path_when_off": true}});
+        check(when_off, None, &["ldap_relaying"], Some("ldap_relaying"));
+        for (domains, present) in [
+            (json!([]), &["ldap_relaying"][..]),
+            (json!(["example.com"]), &["ldap_relaying"]),
+            (json!([".com"]), &["ldap_relaying"]),
+            (json!(["example.org"]), &[]),
+        ] {
+            let on = json!({
+                "directory": directory(),
+                "ldap_relaying": {
+                    "enabled": true, "disables_fast_path_when_off": true, "domains": domains,
+                },
+            });
+            check(on, None, present, None);
+        }
+    }
+
+    #[test]
+    fn masquerading_concerns_the_senders_of_its_domains() {
+        for (domains, present) in [
+            (json!([]), &["ldap_masquerading"][..]),
+            (json!(["example.org"]), &["ldap_masquerading"]),
+            (json!(["example.net"]), &[]),
+        ] {
+            let patch = json!({
+                "directory": {"url": "ldap://127.0.0.1", "base": "dc=example"},
+                "ldap_masquerading": {"enabled": true, "domains": domains},
+            });
+            check(patch, None, present, present.first().copied());
         }
     }
 

@@ -13,6 +13,11 @@ use super::draft::Draft;
 use super::verdict::{Answer, Edit, Verdict};
 use super::{Conditions, antispam, antivirus, words};
 use super::{Conditions, Coverage, antivirus, encryption, words};
+use super::decision::{Condition, Decision, Facts, decide};
+use super::directory::Freshness;
+use super::draft::Draft;
+use super::verdict::{Answer, Edit, Verdict};
+use super::{Conditions, antivirus, ldap_masquerading, ldap_relaying, words};
 use crate::limits;
 use crate::message::{DiskReason, Message, Recipient};
 use crate::settings::Settings;
@@ -187,7 +192,19 @@ impl Course<'_> {
     async fn look_into(&self, condition: &Condition) -> Verdict {
         let settings = self.examination.settings;
         let within = |seconds| self.deadline(Duration::from_secs(seconds));
+        let directory = &self.conditions.directory;
         match condition {
+            Condition::LdapRelaying if !settings.ldap_relaying.enabled => Verdict::pass(),
+            Condition::LdapRelaying => {
+                let look_up = ldap_relaying::LookUp {
+                    directory,
+                    settings,
+                    hostname: &self.conditions.tools.hostname,
+                    freshness: Freshness::Remembered,
+                    deadline: within(settings.directory.timeout_seconds),
+                };
+                ldap_relaying::check(look_up, &self.draft).await
+            }
             // Its presence is all there is to it.
             Condition::Own(_) => Verdict::pass(),
             Condition::Antivirus => {
@@ -206,6 +223,9 @@ impl Course<'_> {
                 let places = &self.conditions.encryptions;
                 let tools = &self.conditions.tools;
                 encryption::check(places, settings, tools, &self.draft).await
+            Condition::LdapMasquerading => {
+                let deadline = within(settings.directory.timeout_seconds);
+                ldap_masquerading::check(directory, settings, &self.draft, deadline).await
             }
             Condition::ReceivedFor => Verdict::with(vec![Edit::NameRecipients], ""),
         }
@@ -213,12 +233,17 @@ impl Course<'_> {
 
     /// What "cannot tell" means for a condition.
     fn when_unavailable(&self, condition: &Condition) -> WhenUnavailable {
+        let settings = self.examination.settings;
         match condition {
             Condition::Own(_) | Condition::Encryption | Condition::ReceivedFor => {
                 WhenUnavailable::Defer
             }
             Condition::Antivirus => self.examination.settings.antivirus.when_unavailable,
             Condition::Antispam => self.examination.settings.antispam.when_unavailable,
+            Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
+            Condition::LdapRelaying => settings.ldap_relaying.when_unavailable,
+            Condition::Antivirus => settings.antivirus.when_unavailable,
+            Condition::LdapMasquerading => settings.ldap_masquerading.when_unavailable,
         }
     }
 

@@ -138,6 +138,15 @@ impl Field {
         Self(text.into())
     }
 
+    /// The same with another text in the place of some of its bytes; control characters of that text are
+    /// replaced.
+    #[must_use]
+    pub fn with(&self, place: std::ops::Range<usize>, text: &str) -> Self {
+        let text = text.replace(|character: char| character.is_control(), " ");
+        let (before, behind) = (&self.0[..place.start], &self.0[place.end..]);
+        Self([before, text.as_bytes(), behind].concat().into())
+    }
+
     /// Its bytes, with the CRLF.
     #[must_use]
     pub fn raw(&self) -> &Bytes {

@@ -13,10 +13,14 @@ mod antispam;
 mod antivirus;
 mod blocks;
 mod decision;
+mod directory;
 mod draft;
 mod encryption;
 mod examination;
+mod from_field;
 mod header;
+mod ldap_masquerading;
+mod ldap_relaying;
 mod service;
 mod service_stream;
 #[cfg(test)]
@@ -33,9 +37,17 @@ use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::openpgp::CurrentKeyring;
 
 pub use decision::{Condition, Coverage, Decision, Facts, Present, decide};
+use directory::Directory;
+
+#[cfg(test)]
+pub(crate) use directory::testing as directory_testing;
+
+pub use decision::{Condition, Decision, Facts, Present, decide};
 pub use draft::Draft;
 pub use examination::{End, Examination, Examined, Quarantine, Taken};
 pub use header::{Field, Header};
+pub use ldap_masquerading::OfficialSender;
+pub use ldap_relaying::DirectoryRoute;
 pub use service::{Service, ServiceFigures, ServiceState};
 pub use verdict::{Answer, Copy, Edit, Verdict};
 
@@ -58,6 +70,7 @@ pub struct Tools {
 #[derive(Debug)]
 pub struct Conditions {
     tools: Tools,
+    directory: Directory,
     antivirus: Service,
     antispam: antispam::Engines,
     /// One permit for each message that is being encrypted.
@@ -70,6 +83,7 @@ impl Conditions {
     pub fn new(tools: Tools) -> Self {
         Self {
             tools,
+            directory: Directory::new(),
             antivirus: Service::new("clamd"),
             antispam: antispam::Engines::new(),
             encryptions: Semaphore::new(limits::ENCRYPTIONS_AT_ONCE),
@@ -80,6 +94,7 @@ impl Conditions {
     #[must_use]
     pub fn services(&self) -> Vec<ServiceFigures> {
         let all = [&self.antivirus, &self.antispam.rspamd, &self.antispam.spamd];
+        let all = [self.directory.service(), &self.antivirus];
         all.into_iter().filter_map(Service::figures).collect()
     }
 }

@@ -7,19 +7,28 @@
 mod antispam;
 mod antivirus;
 mod encryption;
+mod directory;
+mod ldap_filter;
+mod ldap_masquerading;
+mod ldap_relaying;
 mod own;
 mod received_for;
 mod score;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::domains::DomainList;
 use super::patch::FieldErrors;
 use super::written::Written;
 
 pub use antispam::{Antispam, AntispamEngine, WhenSpamIsRefused};
 pub use antivirus::Antivirus;
 pub use encryption::{Encryption, WhenNoKey};
+pub use directory::Directory;
+pub use ldap_filter::{PLACEHOLDERS, filter_problem};
+pub use ldap_masquerading::LdapMasquerading;
+pub use ldap_relaying::LdapRelaying;
 pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
 pub use received_for::ReceivedFor;
 pub use score::Score;
@@ -55,6 +64,10 @@ pub struct Prepared {
     pub any: bool,
     /// The administrator's own conditions, in their order.
     pub own: Vec<PreparedOwn>,
+    /// The domains whose recipients the directory routes; none: LDAP relaying is off.
+    pub ldap_relaying: Option<DomainList>,
+    /// The domains whose senders the directory knows better; none: masquerading is off.
+    pub ldap_masquerading: Option<DomainList>,
 }
 
 impl Prepared {
@@ -67,11 +80,29 @@ impl Prepared {
             || written.received_for.enabled
             || !own.is_empty();
         Self { any, own }
+        let relaying = &written.ldap_relaying;
+        let masquerading = &written.ldap_masquerading;
+        let domains = |is_on: bool, domains: &[String]| is_on.then(|| DomainList::of(domains));
+        let any = written.antivirus.enabled
+            || written.received_for.enabled
+            || relaying.enabled
+            || relaying.disables_fast_path_when_off
+            || masquerading.enabled
+            || !own.is_empty();
+        Self {
+            any,
+            own,
+            ldap_relaying: domains(relaying.enabled, &relaying.domains),
+            ldap_masquerading: domains(masquerading.enabled, &masquerading.domains),
+        }
     }
 }
 
 impl Written {
     pub(super) fn validate_conditions(&self, errors: &mut FieldErrors) {
+        self.directory.validate(errors);
+        self.ldap_relaying.validate(&self.directory, errors);
+        self.ldap_masquerading.validate(&self.directory, errors);
         self.antivirus.validate(errors);
         self.antispam.validate(errors);
         own::validate(&self.own_conditions, errors);
@@ -90,4 +121,9 @@ fn validate_connections(errors: &mut FieldErrors, field: &str, connections: u32)
     if !(1..=1_000).contains(&connections) {
         errors.add(field, "must be from 1 to 1,000");
     }
+}
+
+/// Reads a text; one that was emptied is blank.
+fn text_or_blank<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::conditions::{Antispam, Antivirus, OwnCondition, ReceivedFor};
 use super::conditions::{Antivirus, Encryption, OwnCondition, ReceivedFor};
+use super::conditions::{
+    Antivirus, Directory, LdapMasquerading, LdapRelaying, OwnCondition, ReceivedFor,
+};
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
@@ -106,12 +108,18 @@ pub struct Written {
     #[serde(deserialize_with = "names::networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.80/32"])))]
     pub web_proxies: Vec<IpNet>,
+    /// The LDAP directory that conditions ask.
+    pub directory: Directory,
+    /// The condition “LDAP relaying disabled”.
+    pub ldap_relaying: LdapRelaying,
     /// The condition “antivirus”.
     pub antivirus: Antivirus,
     /// The condition “antispam”.
     pub antispam: Antispam,
     /// The condition “encryption”.
     pub encryption: Encryption,
+    /// The condition “LDAP sender masquerading”.
+    pub ldap_masquerading: LdapMasquerading,
     /// The condition “Received-for header”.
     pub received_for: ReceivedFor,
     /// Conditions of the administrator's own.
@@ -218,9 +226,12 @@ impl Default for Written {
             tls_key_file: None,
             web_https: WebHttps::WithCertificate,
             web_proxies: Vec::new(),
+            directory: Directory::default(),
+            ldap_relaying: LdapRelaying::default(),
             antivirus: Antivirus::default(),
             antispam: Antispam::default(),
             encryption: Encryption::default(),
+            ldap_masquerading: LdapMasquerading::default(),
             received_for: ReceivedFor::default(),
             own_conditions: Vec::new(),
         }
@@ -241,40 +252,6 @@ impl Written {
             certificate: self.tls_certificate_file.clone()?,
             key: self.tls_key_file.clone()?,
         })
-    }
-
-    /// Every secret, by its field. Each is also named in [`Self::keep_secrets_of`].
-    fn secrets(&self) -> [(&'static str, Option<&WriteOnly>); 1] {
-        [("alert_webhook_secret", self.alert_webhook_secret.as_ref())]
-    }
-
-    /// The names of the fields that hold secrets.
-    #[must_use]
-    pub fn secret_fields() -> [&'static str; 1] {
-        Self::default().secrets().map(|(field, _)| field)
-    }
-
-    /// All fields with the secrets themselves, for the store. Everybody else serialises the settings,
-    /// which shows only that a secret is set.
-    #[must_use]
-    pub fn revealed(&self) -> Map<String, Value> {
-        let Ok(Value::Object(mut fields)) = serde_json::to_value(self) else {
-            unreachable!("the settings are an object");
-        };
-        for (field, secret) in self.secrets() {
-            if let Some(secret) = secret {
-                fields.insert(field.to_owned(), secret.expose().into());
-            }
-        }
-        fields
-    }
-
-    /// Puts the secrets of `before` back where only "(set)" stands.
-    pub(super) fn keep_secrets_of(&mut self, before: &Self) {
-        let (kept, secret) = (&before.alert_webhook_secret, &mut self.alert_webhook_secret);
-        if secret.as_ref().is_some_and(WriteOnly::is_what_is_shown) && kept.is_some() {
-            secret.clone_from(kept);
-        }
     }
 
     /// Checks every field.

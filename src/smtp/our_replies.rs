@@ -177,6 +177,17 @@ impl Reply {
         Reply::new(451, (4, 7, 1), words)
     }
 
+    /// 550: the directory has no such recipient, RFC 5321 §4.2.2 and RFC 3463 X.1.1.
+    pub fn recipient_unknown() -> Reply {
+        Reply::new(550, (5, 1, 1), "No such recipient here")
+    }
+
+    /// 451: the directory that knows the recipients cannot be asked (RFC 3463 X.4.3).
+    pub fn recipient_unchecked() -> Reply {
+        let words = "The recipient could not be looked up, try again later";
+        Reply::new(451, (4, 4, 3), words)
+    }
+
     /// 451: our own trouble; the cause is for our log only (RFC 5321 §4.2.2).
     pub fn local_error() -> Reply {
         Reply::new(451, (4, 3, 0), "Local error in processing, try again later")

@@ -78,6 +78,14 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /settings/logins/password", ADMINISTRATOR),
     ("POST /settings/logins/remove", ADMINISTRATOR),
     ("GET /settings/conditions", ADMINISTRATOR),
+    ("GET /settings/conditions/directory", ADMINISTRATOR),
+    ("POST /settings/conditions/directory", ADMINISTRATOR),
+    ("GET /settings/conditions/ldap-relaying", ADMINISTRATOR),
+    ("POST /settings/conditions/ldap-relaying", ADMINISTRATOR),
+    (
+        "POST /settings/conditions/ldap-relaying/test",
+        ADMINISTRATOR,
+    ),
     ("GET /settings/conditions/antivirus", ADMINISTRATOR),
     ("POST /settings/conditions/antivirus", ADMINISTRATOR),
     ("GET /settings/conditions/antispam", ADMINISTRATOR),
@@ -91,6 +99,10 @@ const EXPECTED: &[(&str, Needs)] = &[
     ),
     (
         "POST /settings/conditions/encryption/keys/{fingerprint}/remove",
+    ("GET /settings/conditions/ldap-masquerading", ADMINISTRATOR),
+    ("POST /settings/conditions/ldap-masquerading", ADMINISTRATOR),
+    (
+        "POST /settings/conditions/ldap-masquerading/test",
         ADMINISTRATOR,
     ),
     ("GET /settings/conditions/received-for", ADMINISTRATOR),

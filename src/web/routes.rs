@@ -82,6 +82,14 @@ pub(super) fn table() -> Vec<Route> {
         page(Administrator, "/settings/logins/password").post(smtp_logins::change_password),
         page(Administrator, "/settings/logins/remove").post(smtp_logins::remove),
         page(Administrator, "/settings/conditions").get(settings::conditions::page),
+        page(Administrator, "/settings/conditions/directory")
+            .get(settings::conditions::directory::page)
+            .post(settings::conditions::directory::submit),
+        page(Administrator, "/settings/conditions/ldap-relaying")
+            .get(settings::conditions::ldap_relaying::page)
+            .post(settings::conditions::ldap_relaying::submit),
+        page(Administrator, "/settings/conditions/ldap-relaying/test")
+            .post(settings::conditions::ldap_relaying::test),
         page(Administrator, "/settings/conditions/antivirus")
             .get(settings::conditions::antivirus::page)
             .post(settings::conditions::antivirus::submit),
@@ -99,6 +107,11 @@ pub(super) fn table() -> Vec<Route> {
         )
         .get(settings::conditions::encryption::confirm_removal)
         .post(settings::conditions::encryption::remove_key),
+        page(Administrator, "/settings/conditions/ldap-masquerading")
+            .get(settings::conditions::ldap_masquerading::page)
+            .post(settings::conditions::ldap_masquerading::submit),
+        page(Administrator, "/settings/conditions/ldap-masquerading/test")
+            .post(settings::conditions::ldap_masquerading::test),
         page(Administrator, "/settings/conditions/received-for")
             .get(settings::conditions::received_for::page)
             .post(settings::conditions::received_for::submit),

@@ -141,7 +141,6 @@ impl Face {
             budget: Arc::clone(&budget),
         });
         let context = Arc::new(Context {
-            conditions: Arc::new(conditions),
             hostname,
             statistics,
             receiving: Arc::default(),
@@ -160,6 +159,7 @@ impl Face {
             queue,
             budget,
             spool,
+            conditions: Arc::new(conditions),
             delivery,
             addresses,
             turns: super::Turns::default(),

@@ -3,6 +3,7 @@
 
 mod antispam;
 mod antivirus;
+mod ldap;
 mod own;
 mod received_for;
 mod stage;

@@ -16,6 +16,7 @@ const TELEPHONE: u32 = 360;
 const PAGES_MOST: usize = 100;
 /// Pages that the crawl must have met, or it proves nothing.
 const PAGES: &[&str] = &[
+const PAGES: [&str; 24] = [
     "/",
     "/queue",
     "/queue/{id}",
@@ -37,6 +38,9 @@ const PAGES: &[&str] = &[
     "/settings/conditions/received-for",
     "/settings/conditions/antispam",
     "/settings/conditions/encryption",
+    "/settings/conditions/directory",
+    "/settings/conditions/ldap-relaying",
+    "/settings/conditions/ldap-masquerading",
     "/settings/retention",
     "/settings/alerts",
     "/settings/accounts",

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::settings::conditions::{Score, is_field_name, pattern_of};
+use crate::settings::conditions::{filter_problem, is_field_name, pattern_of};
+use crate::settings::directory_url::DirectoryUrl;
 use crate::settings::names;
 use crate::settings::next_hop::ServerAddress;
 use crate::settings::quantity::{
@@ -192,6 +194,20 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
 pub(super) fn service(text: &str) -> Result<String, String> {
     let service: ServiceAddress = text.parse()?;
     Ok(service.to_string())
+}
+
+/// An LDAP directory.
+pub(super) fn directory(text: &str) -> Result<String, String> {
+    let directory: DirectoryUrl = text.parse()?;
+    Ok(directory.to_string())
+}
+
+/// A filter by which a directory is asked.
+pub(super) fn filter(text: &str) -> Result<String, String> {
+    match filter_problem(text) {
+        None => Ok(text.to_owned()),
+        Some(problem) => Err(problem),
+    }
 }
 
 /// A regular expression.

@@ -4,6 +4,10 @@
 pub(in crate::web) mod antispam;
 pub(in crate::web) mod antivirus;
 pub(in crate::web) mod encryption;
+pub(in crate::web) mod directory;
+pub(in crate::web) mod ldap_masquerading;
+pub(in crate::web) mod ldap_relaying;
+mod look_up;
 pub(in crate::web) mod own;
 pub(in crate::web) mod received_for;
 
@@ -47,6 +51,9 @@ pub(in crate::web) const CONDITIONS: &[&Described] = &[
 const CONDITIONS: &[&Described] = &[
     &antivirus::DESCRIBED,
     &encryption::DESCRIBED,
+    &ldap_relaying::DESCRIBED,
+    &antivirus::DESCRIBED,
+    &ldap_masquerading::DESCRIBED,
     &received_for::DESCRIBED,
 ];
 
@@ -55,8 +62,8 @@ struct Row {
     title: String,
     does: String,
     is_on: bool,
-    /// What being present means for the path.
-    path_words: &'static str,
+    /// What its state means for the path; none when nothing.
+    path_words: Option<&'static str>,
     diverted: Diverted,
 }
 
@@ -91,10 +98,7 @@ pub(in crate::web) async fn page(
             title: described.title.to_owned(),
             does: described.does.to_owned(),
             is_on,
-            path_words: match disables {
-                true => "standard path",
-                false => "checked on the fast path",
-            },
+            path_words: described.path_words(is_on, disables),
             diverted: Diverted::by(described.name, &counts),
         }
     });
@@ -134,6 +138,17 @@ struct ConditionPage {
 }
 
 impl Described {
+    /// What its state means for the path of messages; none when nothing.
+    fn path_words(&self, is_on: bool, disables: bool) -> Option<&'static str> {
+        if self.name == ldap_relaying::DESCRIBED.name {
+            return ldap_relaying::path_words(is_on, disables);
+        }
+        is_on.then_some(match disables {
+            true => "standard path",
+            false => "checked on the fast path",
+        })
+    }
+
     /// Shows its page as the settings are now.
     fn present(
         &'static self,

@@ -122,7 +122,7 @@ pub(super) fn row(own: &OwnCondition, counts: &ByReason) -> Row {
         title: own.name.clone(),
         does: in_words(own),
         is_on: true,
-        path_words: "standard path",
+        path_words: Some("standard path"),
         diverted: Diverted::by(&own.name, counts),
     }
 }
