@@ -70,6 +70,7 @@ impl Engine {
             ids: Arc::clone(&ids),
             spool: Arc::clone(&spool),
             budget: Arc::clone(&budget),
+            dns: delivery.dns(),
         });
         let queue = Queue::new(queue::Tools {
             store: store.clone(),

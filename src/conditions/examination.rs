@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::decision::{Condition, Decision, Facts, decide};
 use super::draft::Draft;
 use super::verdict::{Answer, Edit, Verdict};
-use super::{Conditions, antivirus, words};
+use super::{Conditions, antivirus, blackhole_lists, sender_check, words};
 use crate::limits;
 use crate::message::{DiskReason, Message};
 use crate::settings::Settings;
@@ -153,13 +153,24 @@ impl Course<'_> {
     async fn look_into(&self, condition: &Condition) -> Verdict {
         let settings = self.examination.settings;
         let within = |seconds| self.deadline(Duration::from_secs(seconds));
+        let conditions = self.conditions;
+        let dns = &conditions.tools.dns;
         match condition {
+            Condition::SenderCheck => {
+                let deadline = within(settings.sender_check.timeout_seconds);
+                sender_check::check(dns, settings, &self.draft, deadline).await
+            }
+            Condition::BlackholeLists => {
+                let deadline = within(settings.blackhole_lists.timeout_seconds);
+                let lists = &conditions.blackhole_lists;
+                blackhole_lists::check(lists, dns, settings, &self.draft, deadline).await
+            }
             // Its presence is all there is to it.
             Condition::Own(_) => Verdict::pass(),
             Condition::Antivirus => {
                 let asked = &settings.antivirus;
                 let deadline = within(asked.timeout_seconds);
-                let service = &self.conditions.antivirus;
+                let service = &conditions.antivirus;
                 antivirus::check(service, asked, &self.draft, deadline).await
             }
             Condition::ReceivedFor => Verdict::with(vec![Edit::NameRecipients], ""),
@@ -168,9 +179,12 @@ impl Course<'_> {
 
     /// What "cannot tell" means for a condition.
     fn when_unavailable(&self, condition: &Condition) -> WhenUnavailable {
+        let settings = self.examination.settings;
         match condition {
+            Condition::SenderCheck => settings.sender_check.when_unavailable,
+            Condition::BlackholeLists => settings.blackhole_lists.when_unavailable,
             Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
-            Condition::Antivirus => self.examination.settings.antivirus.when_unavailable,
+            Condition::Antivirus => settings.antivirus.when_unavailable,
         }
     }
 

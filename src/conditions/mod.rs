@@ -10,10 +10,12 @@
 //! [`service`].
 
 mod antivirus;
+mod blackhole_lists;
 mod decision;
 mod draft;
 mod examination;
 mod header;
+mod sender_check;
 mod service;
 mod service_stream;
 #[cfg(test)]
@@ -21,10 +23,14 @@ mod testing;
 mod verdict;
 mod words;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::delivery::Dns;
 use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::settings::Settings;
 
+pub use blackhole_lists::{Listing, LookedUp, TryOut, Weighed};
 pub use decision::{Condition, Decision, Facts, Present, decide};
 pub use draft::Draft;
 pub use examination::{End, Examination, Examined, Quarantine, Taken};
@@ -43,12 +49,15 @@ pub struct Tools {
     pub spool: Arc<Spool>,
     /// What all bodies together may hold in memory.
     pub budget: Arc<MemoryBudget>,
+    /// The DNS as delivery asks it.
+    pub dns: Arc<Dns>,
 }
 
 /// The checks with their services.
 #[derive(Debug)]
 pub struct Conditions {
     tools: Tools,
+    blackhole_lists: blackhole_lists::Lists,
     antivirus: Service,
 }
 
@@ -58,14 +67,23 @@ impl Conditions {
     pub fn new(tools: Tools) -> Self {
         Self {
             tools,
+            blackhole_lists: blackhole_lists::Lists::default(),
             antivirus: Service::new("clamd"),
         }
+    }
+
+    /// Looks an address up in the blackhole lists of these settings, for whoever tries them out. Bounded
+    /// by [`crate::limits::PROBE_WAIT`].
+    pub async fn try_blackhole_lists(&self, settings: &Settings, address: IpAddr) -> TryOut {
+        blackhole_lists::try_out(&self.tools.dns, settings, address).await
     }
 
     /// How the services fare, for the dashboard: those that were asked since the start.
     #[must_use]
     pub fn services(&self) -> Vec<ServiceFigures> {
         let all = [&self.antivirus];
-        all.into_iter().filter_map(Service::figures).collect()
+        let mut figures = self.blackhole_lists.figures();
+        figures.extend(all.into_iter().filter_map(Service::figures));
+        figures
     }
 }

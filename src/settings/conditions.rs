@@ -5,8 +5,10 @@
 //! not for every message, stands in [`Prepared`].
 
 mod antivirus;
+mod blackhole_lists;
 mod own;
 mod received_for;
+mod sender_check;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,8 +17,10 @@ use super::patch::FieldErrors;
 use super::written::Written;
 
 pub use antivirus::Antivirus;
+pub use blackhole_lists::{BlackholeLists, BlackholeZone};
 pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
 pub use received_for::ReceivedFor;
+pub use sender_check::SenderCheck;
 
 /// What it means when a check cannot tell: its service is down, too slow, or talks nonsense.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -55,13 +59,19 @@ impl Prepared {
     /// Prepares what was validated.
     pub(super) fn of(written: &Written) -> Self {
         let own = own::prepare(&written.own_conditions);
-        let any = written.antivirus.enabled || written.received_for.enabled || !own.is_empty();
+        let any = written.sender_check.enabled
+            || written.blackhole_lists.enabled
+            || written.antivirus.enabled
+            || written.received_for.enabled
+            || !own.is_empty();
         Self { any, own }
     }
 }
 
 impl Written {
     pub(super) fn validate_conditions(&self, errors: &mut FieldErrors) {
+        self.sender_check.validate(errors);
+        self.blackhole_lists.validate(errors);
         self.antivirus.validate(errors);
         own::validate(&self.own_conditions, errors);
     }

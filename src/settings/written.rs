@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::conditions::{Antivirus, OwnCondition, ReceivedFor};
+use super::conditions::{Antivirus, BlackholeLists, OwnCondition, ReceivedFor, SenderCheck};
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
@@ -105,6 +105,10 @@ pub struct Written {
     #[serde(deserialize_with = "names::networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.80/32"])))]
     pub web_proxies: Vec<IpNet>,
+    /// The condition “sender check”.
+    pub sender_check: SenderCheck,
+    /// The condition “blackhole lists”.
+    pub blackhole_lists: BlackholeLists,
     /// The condition “antivirus”.
     pub antivirus: Antivirus,
     /// The condition “Received-for header”.
@@ -213,6 +217,8 @@ impl Default for Written {
             tls_key_file: None,
             web_https: WebHttps::WithCertificate,
             web_proxies: Vec::new(),
+            sender_check: SenderCheck::default(),
+            blackhole_lists: BlackholeLists::default(),
             antivirus: Antivirus::default(),
             received_for: ReceivedFor::default(),
             own_conditions: Vec::new(),
