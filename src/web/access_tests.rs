@@ -78,6 +78,26 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /settings/logins/password", ADMINISTRATOR),
     ("POST /settings/logins/remove", ADMINISTRATOR),
     ("GET /settings/conditions", ADMINISTRATOR),
+    ("GET /settings/conditions/sender-check", ADMINISTRATOR),
+    ("POST /settings/conditions/sender-check", ADMINISTRATOR),
+    ("GET /settings/conditions/blackhole-lists", ADMINISTRATOR),
+    ("POST /settings/conditions/blackhole-lists", ADMINISTRATOR),
+    (
+        "POST /settings/conditions/blackhole-lists/test",
+        ADMINISTRATOR,
+    ),
+    (
+        "GET /settings/conditions/blackhole-lists/zone",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/blackhole-lists/zone",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/blackhole-lists/zone/remove",
+        ADMINISTRATOR,
+    ),
     ("GET /settings/conditions/antivirus", ADMINISTRATOR),
     ("POST /settings/conditions/antivirus", ADMINISTRATOR),
     ("GET /settings/conditions/received-for", ADMINISTRATOR),

@@ -15,7 +15,7 @@ const TELEPHONE: u32 = 360;
 /// More than there are; a crawl that goes in circles ends.
 const PAGES_MOST: usize = 100;
 /// Pages that the crawl must have met, or it proves nothing.
-const PAGES: [&str; 21] = [
+const PAGES: [&str; 24] = [
     "/",
     "/queue",
     "/queue/{id}",
@@ -32,6 +32,9 @@ const PAGES: [&str; 21] = [
     "/settings/access",
     "/settings/logins",
     "/settings/conditions",
+    "/settings/conditions/sender-check",
+    "/settings/conditions/blackhole-lists",
+    "/settings/conditions/blackhole-lists/zone",
     "/settings/retention",
     "/settings/alerts",
     "/settings/accounts",

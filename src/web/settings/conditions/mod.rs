@@ -2,8 +2,13 @@
 //! own below it; this one says which are on, and how many messages each diverted in the last day.
 
 pub(in crate::web) mod antivirus;
+pub(in crate::web) mod blackhole_lists;
+#[cfg(test)]
+mod blackhole_tests;
+pub(in crate::web) mod blackhole_zone;
 pub(in crate::web) mod own;
 pub(in crate::web) mod received_for;
+pub(in crate::web) mod sender_check;
 
 use std::sync::Arc;
 
@@ -39,7 +44,12 @@ pub(super) struct Described {
 }
 
 /// In the order in which they are looked into.
-const CONDITIONS: &[&Described] = &[&antivirus::DESCRIBED, &received_for::DESCRIBED];
+const CONDITIONS: &[&Described] = &[
+    &sender_check::DESCRIBED,
+    &blackhole_lists::DESCRIBED,
+    &antivirus::DESCRIBED,
+    &received_for::DESCRIBED,
+];
 
 struct Row {
     path: &'static str,
