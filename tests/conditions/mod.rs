@@ -4,4 +4,5 @@
 mod antivirus;
 mod own;
 mod received_for;
+mod senders;
 mod stage;
