@@ -131,6 +131,13 @@ pub const SERVICE_PAUSE: Duration = Duration::from_secs(30);
 pub const SERVICE_ANSWER_BYTES: usize = 1 << 20;
 /// What rspamd is told of a message's recipients: it takes no request with more than 80 KiB of header.
 pub const RSPAMD_RECIPIENTS_BYTES: usize = 49_152;
+/// Blackhole lists: each is a question about every client.
+pub const BLACKHOLE_ZONES: usize = 20;
+/// The domain of a blackhole list: before it stand up to 32 nibbles of an address with their dots
+/// (RFC 5782 §2.4), and a name of the DNS has 253 bytes.
+pub const BLACKHOLE_ZONE_BYTES: usize = 253 - 64;
+/// Questions to one blackhole list at one time: half of what one DNS server is asked.
+pub const BLACKHOLE_QUESTIONS: u32 = 512;
 /// What the trail keeps of what the checks of one message said.
 pub const EXAMINATION_WORDS_BYTES: usize = 2_000;
 /// What one check's words are cut to in a reply, a header field and the trail.

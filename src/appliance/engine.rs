@@ -74,6 +74,7 @@ impl Engine {
             spool: Arc::clone(&spool),
             budget: Arc::clone(&budget),
             keys: keys_publisher.current(),
+            dns: delivery.dns(),
         });
         let queue = Queue::new(queue::Tools {
             store: store.clone(),

@@ -15,6 +15,10 @@ use crate::settings::conditions::{PreparedOwn, WhenNoKey};
 pub enum Condition {
     /// LDAP relaying is off; or it is on, and the directory says where recipients are.
     LdapRelaying,
+    /// The sender's domain is looked up.
+    SenderCheck,
+    /// The client is looked up in lists.
+    BlackholeLists,
     /// One of the administrator's own, by its name.
     Own(Arc<str>),
     /// clamd looks for malware.
@@ -35,6 +39,8 @@ impl Condition {
     pub fn name(&self) -> Cow<'static, str> {
         match self {
             Self::LdapRelaying => "ldap_relaying".into(),
+            Self::SenderCheck => "sender_check".into(),
+            Self::BlackholeLists => "blackhole_lists".into(),
             Self::Own(name) => Cow::Owned(name.to_string()),
             Self::Antivirus => "antivirus".into(),
             Self::Antispam => "antispam".into(),
@@ -130,6 +136,17 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         },
         Condition::LdapRelaying,
         !relaying.enabled,
+    let sender_check = &settings.sender_check;
+    note(
+        sender_check.enabled && has_doubtful_sender(facts, settings),
+        Condition::SenderCheck,
+        sender_check.disables_fast_path,
+    );
+    let lists = &settings.blackhole_lists;
+    note(
+        lists.enabled && has_doubtful_client(facts, settings),
+        Condition::BlackholeLists,
+        lists.disables_fast_path,
     );
     for own in &settings.conditions().own {
         let name = Arc::from(own.written.name.as_str());
@@ -177,6 +194,24 @@ pub(super) fn encryption_concerns(keys: Coverage, fields: &[Field], settings: &S
 fn is_routed(facts: &Facts<'_>, settings: &Settings) -> bool {
     let mut recipients = facts.message.envelope.recipients.iter();
     recipients.any(|recipient| settings.is_routed_by_directory(&recipient.address))
+/// Whether the sender's domain is to be looked up. The null sender has none.
+fn has_doubtful_sender(facts: &Facts<'_>, settings: &Settings) -> bool {
+    let is_exempt = settings.sender_check.exempt_trusted && is_trusted(facts, settings);
+    !is_exempt && !facts.message.envelope.sender.is_null()
+}
+
+/// Whether the client is to be looked up.
+fn has_doubtful_client(facts: &Facts<'_>, settings: &Settings) -> bool {
+    let address = facts.message.client.address;
+    let is_allowed = |address| settings.blackhole_lists.allows(address);
+    !is_trusted(facts, settings) && !address.is_none_or(is_allowed)
+}
+
+/// Whether we know who sends it: a client of ours, or somebody who has logged in.
+fn is_trusted(facts: &Facts<'_>, settings: &Settings) -> bool {
+    let client = &facts.message.client;
+    let trusts = |address| settings.trusts(address);
+    client.login.is_some() || client.address.is_none_or(trusts)
 }
 
 /// Whether all parts of an own condition hold.
@@ -265,6 +300,85 @@ mod tests {
             &["antivirus", "antispam", "received_for"],
             Some("received_for"),
         );
+    }
+
+    /// Whether a message of this sender and this client is looked into by a condition.
+    fn concerns(
+        condition: &str,
+        patch: Value,
+        sender: &str,
+        address: &str,
+        login: Option<&str>,
+    ) -> bool {
+        let mut message = message(sender, &["bert@example.net"], b"\r\n");
+        let arrived = Arc::get_mut(&mut message).expect("nobody else has it");
+        let address = (!address.is_empty()).then(|| address.parse().expect("an address"));
+        arrived.client.address = address;
+        arrived.client.login = login.map(Into::into);
+        let header = Header::default();
+        let facts = Facts {
+            message: &message,
+            declared_size: None,
+            header: &header,
+        };
+        let patch = json!({ condition: patch });
+        let decision = decide(&facts, &settings(patch));
+        let mut present = decision.present.iter();
+        present.any(|one| one.condition.to_string() == condition)
+    }
+
+    #[test]
+    fn senders_are_checked_of_those_whom_we_do_not_know() {
+        let on = || json!({"enabled": true});
+        let strict = || json!({"enabled": true, "exempt_trusted": false});
+        for (patch, sender, address, login, expected) in [
+            (on(), "anna@example.org", "192.0.2.1", None, true),
+            (json!({}), "anna@example.org", "192.0.2.1", None, false),
+            (on(), "", "192.0.2.1", None, false),
+            (on(), "anna@example.org", "127.0.0.1", None, false),
+            (on(), "anna@example.org", "::ffff:127.0.0.1", None, false),
+            (on(), "anna@example.org", "192.0.2.1", Some("anna"), false),
+            (on(), "anna@example.org", "", None, false),
+            (strict(), "anna@example.org", "127.0.0.1", None, true),
+            (
+                strict(),
+                "anna@example.org",
+                "192.0.2.1",
+                Some("anna"),
+                true,
+            ),
+            (strict(), "", "127.0.0.1", None, false),
+        ] {
+            let found = concerns("sender_check", patch.clone(), sender, address, login);
+            assert_eq!(found, expected, "{patch} {sender} {address} {login:?}");
+        }
+    }
+
+    #[test]
+    fn clients_are_looked_up_that_we_do_not_know() {
+        let on = || {
+            json!({
+                "enabled": true,
+                "zones": [{"zone": "zen.example"}],
+                "allowed_networks": ["198.51.100.0/24", "2001:db8::/32"],
+            })
+        };
+        for (address, login, expected) in [
+            ("192.0.2.1", None, true),
+            ("192.0.2.1", Some("anna"), false),
+            ("127.0.0.1", None, false),
+            ("198.51.100.7", None, false),
+            ("::ffff:198.51.100.7", None, false),
+            ("2001:db8::1", None, false),
+            ("2001:db9::1", None, true),
+            ("", None, false),
+        ] {
+            let found = concerns("blackhole_lists", on(), "anna@example.org", address, login);
+            assert_eq!(found, expected, "{address} {login:?}");
+            // The null sender is somebody's client as well.
+            let found = concerns("blackhole_lists", on(), "", address, login);
+            assert_eq!(found, expected, "{address} {login:?}");
+        }
     }
 
     #[test]

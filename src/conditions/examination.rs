@@ -18,6 +18,7 @@ use super::directory::Freshness;
 use super::draft::Draft;
 use super::verdict::{Answer, Edit, Verdict};
 use super::{Conditions, antivirus, ldap_masquerading, ldap_relaying, words};
+use super::{Conditions, antivirus, blackhole_lists, sender_check, words};
 use crate::limits;
 use crate::message::{DiskReason, Message, Recipient};
 use crate::settings::Settings;
@@ -204,13 +205,24 @@ impl Course<'_> {
                     deadline: within(settings.directory.timeout_seconds),
                 };
                 ldap_relaying::check(look_up, &self.draft).await
+        let conditions = self.conditions;
+        let dns = &conditions.tools.dns;
+        match condition {
+            Condition::SenderCheck => {
+                let deadline = within(settings.sender_check.timeout_seconds);
+                sender_check::check(dns, settings, &self.draft, deadline).await
+            }
+            Condition::BlackholeLists => {
+                let deadline = within(settings.blackhole_lists.timeout_seconds);
+                let lists = &conditions.blackhole_lists;
+                blackhole_lists::check(lists, dns, settings, &self.draft, deadline).await
             }
             // Its presence is all there is to it.
             Condition::Own(_) => Verdict::pass(),
             Condition::Antivirus => {
                 let asked = &settings.antivirus;
                 let deadline = within(asked.timeout_seconds);
-                let service = &self.conditions.antivirus;
+                let service = &conditions.antivirus;
                 antivirus::check(service, asked, &self.draft, deadline).await
             }
             Condition::Antispam => {
@@ -244,6 +256,10 @@ impl Course<'_> {
             Condition::LdapRelaying => settings.ldap_relaying.when_unavailable,
             Condition::Antivirus => settings.antivirus.when_unavailable,
             Condition::LdapMasquerading => settings.ldap_masquerading.when_unavailable,
+            Condition::SenderCheck => settings.sender_check.when_unavailable,
+            Condition::BlackholeLists => settings.blackhole_lists.when_unavailable,
+            Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
+            Condition::Antivirus => settings.antivirus.when_unavailable,
         }
     }
 

@@ -12,6 +12,7 @@
 mod antispam;
 mod antivirus;
 mod blocks;
+mod blackhole_lists;
 mod decision;
 mod directory;
 mod draft;
@@ -21,6 +22,7 @@ mod from_field;
 mod header;
 mod ldap_masquerading;
 mod ldap_relaying;
+mod sender_check;
 mod service;
 mod service_stream;
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod testing;
 mod verdict;
 mod words;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -41,7 +44,11 @@ use directory::Directory;
 
 #[cfg(test)]
 pub(crate) use directory::testing as directory_testing;
+use crate::delivery::Dns;
+use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::settings::Settings;
 
+pub use blackhole_lists::{Listing, LookedUp, TryOut, Weighed};
 pub use decision::{Condition, Decision, Facts, Present, decide};
 pub use draft::Draft;
 pub use examination::{End, Examination, Examined, Quarantine, Taken};
@@ -64,6 +71,8 @@ pub struct Tools {
     pub budget: Arc<MemoryBudget>,
     /// The OpenPGP keys of recipients.
     pub keys: CurrentKeyring,
+    /// The DNS as delivery asks it.
+    pub dns: Arc<Dns>,
 }
 
 /// The checks with their services.
@@ -71,6 +80,7 @@ pub struct Tools {
 pub struct Conditions {
     tools: Tools,
     directory: Directory,
+    blackhole_lists: blackhole_lists::Lists,
     antivirus: Service,
     antispam: antispam::Engines,
     /// One permit for each message that is being encrypted.
@@ -84,10 +94,17 @@ impl Conditions {
         Self {
             tools,
             directory: Directory::new(),
+            blackhole_lists: blackhole_lists::Lists::default(),
             antivirus: Service::new("clamd"),
             antispam: antispam::Engines::new(),
             encryptions: Semaphore::new(limits::ENCRYPTIONS_AT_ONCE),
         }
+    }
+
+    /// Looks an address up in the blackhole lists of these settings, for whoever tries them out. Bounded
+    /// by [`crate::limits::PROBE_WAIT`].
+    pub async fn try_blackhole_lists(&self, settings: &Settings, address: IpAddr) -> TryOut {
+        blackhole_lists::try_out(&self.tools.dns, settings, address).await
     }
 
     /// How the services fare, for the dashboard: those that were asked since the start.
@@ -96,5 +113,9 @@ impl Conditions {
         let all = [&self.antivirus, &self.antispam.rspamd, &self.antispam.spamd];
         let all = [self.directory.service(), &self.antivirus];
         all.into_iter().filter_map(Service::figures).collect()
+        let all = [&self.antivirus];
+        let mut figures = self.blackhole_lists.figures();
+        figures.extend(all.into_iter().filter_map(Service::figures));
+        figures
     }
 }

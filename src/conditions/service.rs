@@ -4,7 +4,7 @@
 //! become everybody's; then one check tries it again.
 
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -15,7 +15,7 @@ use crate::limits;
 /// A service, and what was learned of it.
 #[derive(Debug)]
 pub struct Service {
-    name: &'static str,
+    name: Arc<str>,
     /// Never closed; its permits are the connections that the settings allow, see [`Self::resize`].
     places: Semaphore,
     known: Mutex<Known>,
@@ -40,7 +40,7 @@ struct Known {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceFigures {
     /// Its name.
-    pub name: &'static str,
+    pub name: Arc<str>,
     /// Whether it is asked.
     pub state: ServiceState,
     /// How often it was asked since the start.
@@ -65,9 +65,9 @@ pub enum ServiceState {
 impl Service {
     /// A service that was never asked.
     #[must_use]
-    pub fn new(name: &'static str) -> Self {
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self {
-            name,
+            name: name.into(),
             places: Semaphore::new(0),
             known: Mutex::default(),
         }
@@ -113,7 +113,7 @@ impl Service {
         let now = Instant::now();
         let pause = known.paused_until.filter(|until| *until > now);
         (known.asked > 0).then(|| ServiceFigures {
-            name: self.name,
+            name: Arc::clone(&self.name),
             state: pause.map_or(ServiceState::Asked, |until| {
                 ServiceState::LeftAlone(until.saturating_duration_since(now))
             }),
@@ -155,7 +155,7 @@ impl Service {
         match outcome {
             Ok(()) => {
                 if known.paused_until.take().is_some() {
-                    tracing::info!(service = self.name, "answers again");
+                    tracing::info!(service = &*self.name, "answers again");
                 }
                 known.failures_in_a_row = 0;
                 known.took = Some(took);
@@ -166,7 +166,7 @@ impl Service {
                 known.trouble.clone_from(why);
                 if known.failures_in_a_row >= limits::SERVICE_FAILURES {
                     if known.paused_until.is_none() {
-                        tracing::warn!(service = self.name, %why, "left alone for a while");
+                        tracing::warn!(service = &*self.name, %why, "left alone for a while");
                     }
                     known.paused_until = Some(Instant::now() + limits::SERVICE_PAUSE);
                 }

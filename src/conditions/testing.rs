@@ -1,5 +1,7 @@
 //! Messages, settings and tools for the tests of the conditions.
 
+pub(super) mod dns;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,6 +9,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::Tools;
+use crate::delivery::Dns;
 use crate::message::{
     Body, Client, Envelope, MemoryBudget, Message, MessageId, MessageIds, Recipient, Reservation,
     Spool,
@@ -72,6 +75,7 @@ pub(super) fn tools_with(keyring: Keyring) -> (TempDir, Tools) {
         spool,
         budget: MemoryBudget::new(1 << 20),
         keys: KeyringPublisher::new(keyring).current(),
+        dns: Arc::new(Dns::default()),
     };
     (directory, tools)
 }

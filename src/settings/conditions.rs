@@ -14,6 +14,10 @@ mod ldap_relaying;
 mod own;
 mod received_for;
 mod score;
+mod blackhole_lists;
+mod own;
+mod received_for;
+mod sender_check;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -32,6 +36,10 @@ pub use ldap_relaying::LdapRelaying;
 pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
 pub use received_for::ReceivedFor;
 pub use score::Score;
+pub use blackhole_lists::{BlackholeLists, BlackholeZone};
+pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
+pub use received_for::ReceivedFor;
+pub use sender_check::SenderCheck;
 
 /// What it means when a check cannot tell: its service is down, too slow, or talks nonsense.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -77,6 +85,9 @@ impl Prepared {
         let any = written.antivirus.enabled
             || written.antispam.enabled
             || written.encryption.enabled
+        let any = written.sender_check.enabled
+            || written.blackhole_lists.enabled
+            || written.antivirus.enabled
             || written.received_for.enabled
             || !own.is_empty();
         Self { any, own }
@@ -103,6 +114,8 @@ impl Written {
         self.directory.validate(errors);
         self.ldap_relaying.validate(&self.directory, errors);
         self.ldap_masquerading.validate(&self.directory, errors);
+        self.sender_check.validate(errors);
+        self.blackhole_lists.validate(errors);
         self.antivirus.validate(errors);
         self.antispam.validate(errors);
         own::validate(&self.own_conditions, errors);

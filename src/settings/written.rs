@@ -13,6 +13,7 @@ use super::conditions::{Antivirus, Encryption, OwnCondition, ReceivedFor};
 use super::conditions::{
     Antivirus, Directory, LdapMasquerading, LdapRelaying, OwnCondition, ReceivedFor,
 };
+use super::conditions::{Antivirus, BlackholeLists, OwnCondition, ReceivedFor, SenderCheck};
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
@@ -112,6 +113,10 @@ pub struct Written {
     pub directory: Directory,
     /// The condition “LDAP relaying disabled”.
     pub ldap_relaying: LdapRelaying,
+    /// The condition “sender check”.
+    pub sender_check: SenderCheck,
+    /// The condition “blackhole lists”.
+    pub blackhole_lists: BlackholeLists,
     /// The condition “antivirus”.
     pub antivirus: Antivirus,
     /// The condition “antispam”.
@@ -228,6 +233,8 @@ impl Default for Written {
             web_proxies: Vec::new(),
             directory: Directory::default(),
             ldap_relaying: LdapRelaying::default(),
+            sender_check: SenderCheck::default(),
+            blackhole_lists: BlackholeLists::default(),
             antivirus: Antivirus::default(),
             antispam: Antispam::default(),
             encryption: Encryption::default(),

@@ -84,6 +84,24 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /settings/conditions/ldap-relaying", ADMINISTRATOR),
     (
         "POST /settings/conditions/ldap-relaying/test",
+    ("GET /settings/conditions/sender-check", ADMINISTRATOR),
+    ("POST /settings/conditions/sender-check", ADMINISTRATOR),
+    ("GET /settings/conditions/blackhole-lists", ADMINISTRATOR),
+    ("POST /settings/conditions/blackhole-lists", ADMINISTRATOR),
+    (
+        "POST /settings/conditions/blackhole-lists/test",
+        ADMINISTRATOR,
+    ),
+    (
+        "GET /settings/conditions/blackhole-lists/zone",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/blackhole-lists/zone",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/blackhole-lists/zone/remove",
         ADMINISTRATOR,
     ),
     ("GET /settings/conditions/antivirus", ADMINISTRATOR),

@@ -264,7 +264,7 @@ fn register_services(registry: &mut Registry, services: &[ServiceFigures]) {
         let counts = services.iter();
         labelled(
             "service",
-            counts.map(|one| (one.name.to_owned(), count(one))),
+            counts.map(|one| (one.name.to_string(), count(one))),
         )
     };
     registry.register(
@@ -279,7 +279,7 @@ fn register_services(registry: &mut Registry, services: &[ServiceFigures]) {
     );
     let left_alone = Family::<Labels, Gauge>::default();
     for service in services {
-        let labels = [("service", service.name.to_owned())];
+        let labels = [("service", service.name.to_string())];
         let is_left_alone = service.state != ServiceState::Asked;
         left_alone.get_or_create(&labels).set(is_left_alone.into());
     }

@@ -90,6 +90,22 @@ pub(super) fn table() -> Vec<Route> {
             .post(settings::conditions::ldap_relaying::submit),
         page(Administrator, "/settings/conditions/ldap-relaying/test")
             .post(settings::conditions::ldap_relaying::test),
+        page(Administrator, "/settings/conditions/sender-check")
+            .get(settings::conditions::sender_check::page)
+            .post(settings::conditions::sender_check::submit),
+        page(Administrator, "/settings/conditions/blackhole-lists")
+            .get(settings::conditions::blackhole_lists::page)
+            .post(settings::conditions::blackhole_lists::submit),
+        page(Administrator, "/settings/conditions/blackhole-lists/test")
+            .post(settings::conditions::blackhole_lists::test),
+        page(Administrator, "/settings/conditions/blackhole-lists/zone")
+            .get(settings::conditions::blackhole_zone::page)
+            .post(settings::conditions::blackhole_zone::submit),
+        page(
+            Administrator,
+            "/settings/conditions/blackhole-lists/zone/remove",
+        )
+        .post(settings::conditions::blackhole_zone::remove),
         page(Administrator, "/settings/conditions/antivirus")
             .get(settings::conditions::antivirus::page)
             .post(settings::conditions::antivirus::submit),

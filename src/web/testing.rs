@@ -139,6 +139,7 @@ impl Face {
             ids: Arc::new(MessageIds::after(None)),
             spool: Arc::clone(&spool),
             budget: Arc::clone(&budget),
+            dns: delivery.dns(),
         });
         let context = Arc::new(Context {
             hostname,

@@ -6,5 +6,6 @@ mod antivirus;
 mod ldap;
 mod own;
 mod received_for;
+mod senders;
 mod stage;
 mod encryption;

@@ -38,7 +38,7 @@ struct Condition {
 /// A service, and how it fares.
 #[derive(Debug, Serialize, ToSchema)]
 struct Service {
-    name: &'static str,
+    name: String,
     /// It failed several times in a row and is left alone for so long; null when it is asked.
     left_alone_seconds: Option<f64>,
     /// How often it was asked since the start.
@@ -85,7 +85,7 @@ fn condition(name: &str, enabled: bool, disables_fast_path: bool, counts: &ByRea
 
 fn service(figures: ServiceFigures) -> Service {
     Service {
-        name: figures.name,
+        name: figures.name.to_string(),
         left_alone_seconds: match figures.state {
             ServiceState::Asked => None,
             ServiceState::LeftAlone(pause) => Some(pause.as_secs_f64()),

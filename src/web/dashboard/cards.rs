@@ -133,7 +133,7 @@ fn next_hop_row(next_hop: NextHopFigures) -> NextHopRow {
 
 /// One service of the conditions since start.
 pub(super) struct ServiceRow {
-    pub(super) name: &'static str,
+    pub(super) name: Arc<str>,
     pub(super) asked: String,
     pub(super) failed: String,
     pub(super) took: String,
@@ -300,8 +300,8 @@ mod tests {
 
     #[test]
     fn services_that_are_left_alone_come_first() {
-        let service = |name, state| ServiceFigures {
-            name,
+        let service = |name: &str, state| ServiceFigures {
+            name: name.into(),
             state,
             asked: 1_200,
             failed: 3,
@@ -313,7 +313,7 @@ mod tests {
             service("rspamd", ServiceState::Asked),
             service("clamd", pause),
         ]);
-        assert_eq!(rows[0].name, "clamd");
+        assert_eq!(&*rows[0].name, "clamd");
         assert_eq!(rows[0].left_alone_for.as_deref(), Some("20 s"));
         assert_eq!(rows[1].left_alone_for, None);
         assert_eq!(

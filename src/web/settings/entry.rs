@@ -15,7 +15,7 @@ pub(super) const ENTRY: &str = "entry";
 /// A list of entries among the settings.
 #[derive(Debug)]
 pub(super) struct EntryList {
-    /// The setting.
+    /// The setting; behind a dot a part of it.
     pub(super) list: &'static str,
     /// The field that an entry is known by.
     pub(super) key: &'static str,
@@ -31,9 +31,23 @@ pub(super) struct EntryList {
 impl EntryList {
     /// All entries, as they are in the settings.
     pub(super) fn entries(&self, settings: &Settings) -> Vec<Value> {
-        match subject(settings).remove(self.list) {
+        let (setting, part) = self.place();
+        let value = subject(settings).remove(setting);
+        let value = match part {
+            None => value,
+            Some(part) => value.map(|mut whole| whole[part].take()),
+        };
+        match value {
             Some(Value::Array(entries)) => entries,
             _ => Vec::new(),
+        }
+    }
+
+    /// The setting, and the part of it that is the list.
+    fn place(&self) -> (&'static str, Option<&'static str>) {
+        match self.list.split_once('.') {
+            Some((setting, part)) => (setting, Some(part)),
+            None => (self.list, None),
         }
     }
 
@@ -114,7 +128,13 @@ impl EntryList {
 
     /// A change of the settings that makes this the list.
     pub(super) fn patch(&self, entries: &[Value]) -> Map<String, Value> {
-        Map::from_iter([(self.list.to_owned(), json!(entries))])
+        let (setting, part) = self.place();
+        // The parts of a setting that a change does not name stay as they are.
+        let value = match part {
+            None => json!(entries),
+            Some(part) => json!({ part: entries }),
+        };
+        Map::from_iter([(setting.to_owned(), value)])
     }
 
     fn at_the_field(&self, mut errors: FieldErrors, field: &str) -> FieldErrors {

@@ -8,8 +8,13 @@ pub(in crate::web) mod directory;
 pub(in crate::web) mod ldap_masquerading;
 pub(in crate::web) mod ldap_relaying;
 mod look_up;
+pub(in crate::web) mod blackhole_lists;
+#[cfg(test)]
+mod blackhole_tests;
+pub(in crate::web) mod blackhole_zone;
 pub(in crate::web) mod own;
 pub(in crate::web) mod received_for;
+pub(in crate::web) mod sender_check;
 
 use std::sync::Arc;
 
@@ -54,6 +59,9 @@ const CONDITIONS: &[&Described] = &[
     &ldap_relaying::DESCRIBED,
     &antivirus::DESCRIBED,
     &ldap_masquerading::DESCRIBED,
+    &sender_check::DESCRIBED,
+    &blackhole_lists::DESCRIBED,
+    &antivirus::DESCRIBED,
     &received_for::DESCRIBED,
 ];
 
