@@ -11,8 +11,8 @@ use utoipa::openapi::{Components, Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    Problem, accounts, alerts, audit, messages, next_hops, queue, settings, smtp_logins,
-    statistics, tokens,
+    Problem, accounts, alerts, audit, content_filter, messages, next_hops, queue, settings,
+    smtp_logins, statistics, tokens,
 };
 
 /// The name of the token in the document.
@@ -36,6 +36,7 @@ const TOKEN: &str = "token";
         alerts::test,
         settings::show,
         settings::change,
+        content_filter::test,
         queue::list,
         queue::destinations,
         queue::show,

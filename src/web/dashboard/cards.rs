@@ -316,7 +316,10 @@ mod tests {
         assert_eq!(rows[0].name, "clamd");
         assert_eq!(rows[0].left_alone_for.as_deref(), Some("20 s"));
         assert_eq!(rows[1].left_alone_for, None);
-        assert_eq!((rows[1].asked.as_str(), rows[1].took.as_str()), ("1,200", "12 ms"));
+        assert_eq!(
+            (rows[1].asked.as_str(), rows[1].took.as_str()),
+            ("1,200", "12 ms")
+        );
     }
 
     #[test]
