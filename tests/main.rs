@@ -40,6 +40,7 @@ mod reports;
 mod smtp_logins;
 
 mod backup;
+mod conditions;
 mod crash;
 mod disk_full;
 mod shutdown;

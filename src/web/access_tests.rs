@@ -136,13 +136,14 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /api/v1/next-hops/pause", OPERATOR_TOKEN),
     ("GET /api/v1/alerts", VIEWER_TOKEN),
     ("POST /api/v1/alerts/test", ADMINISTRATOR_TOKEN),
-    // Without its secrets; whoever looks after the mail from afar has to see what is set.
-    ("GET /api/v1/settings", VIEWER_TOKEN),
-    ("PATCH /api/v1/settings", ADMINISTRATOR_TOKEN),
+    ("GET /api/v1/conditions", VIEWER_TOKEN),
     (
         "POST /api/v1/conditions/content-filter/test",
         ADMINISTRATOR_TOKEN,
     ),
+    // Without its secrets; whoever looks after the mail from afar has to see what is set.
+    ("GET /api/v1/settings", VIEWER_TOKEN),
+    ("PATCH /api/v1/settings", ADMINISTRATOR_TOKEN),
     ("GET /api/v1/queue", VIEWER_TOKEN),
     ("GET /api/v1/queue/{id}", VIEWER_TOKEN),
     // Other people's mail.

@@ -2,13 +2,13 @@
 //! smtp-sink and smtp-source.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 
 use super::wait::{self, PATIENCE};
@@ -39,13 +39,21 @@ pub(crate) fn directory(path: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{path} is missing: run scripts/peers.sh (make test does)"))
 }
 
-/// An address on loopback for a program that cannot be given port 0: one that was free a moment ago
-/// has to do.
-pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+/// A port on loopback for a program that cannot be given port 0. Until this is dropped nobody else is
+/// given it, while the program, which says that it reuses addresses as all servers do, may bind it.
+pub(crate) struct ReservedPort(TcpSocket);
+
+impl ReservedPort {
+    pub(crate) fn take() -> ReservedPort {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        ReservedPort(socket)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
 }
 
 /// Postfix's smtp-sink, counting what it accepts.
@@ -58,7 +66,8 @@ pub(crate) struct SmtpSink {
 impl SmtpSink {
     /// Starts one on a free port with these further flags.
     pub(crate) async fn start(flags: &[&str]) -> SmtpSink {
-        let address = free_address();
+        let port = ReservedPort::take();
+        let address = port.address();
         let counts = NamedTempFile::new().unwrap();
         let mut command = Command::new(program("smtp-sink"));
         if rustix::process::getuid().is_root() {

@@ -21,6 +21,13 @@ impl Process {
         let _ = kill_process(pid, signal);
     }
 
+    /// Whether it runs; one that has ended and that nobody has asked about does not.
+    pub(crate) fn is_running(self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
+        let state = status.lines().find(|line| line.starts_with("State:"));
+        state.is_some_and(|state| !state.contains(['Z', 'X']))
+    }
+
     /// The processes it started itself and that still run.
     pub(crate) fn children(self) -> Vec<Process> {
         let id = self.0;

@@ -11,8 +11,8 @@ use utoipa::openapi::{Components, Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    Problem, accounts, alerts, audit, content_filter, messages, next_hops, queue, settings,
-    smtp_logins, statistics, tokens,
+    Problem, accounts, alerts, audit, conditions, content_filter, messages, next_hops, queue,
+    settings, smtp_logins, statistics, tokens,
 };
 
 /// The name of the token in the document.
@@ -34,9 +34,10 @@ const TOKEN: &str = "token";
         next_hops::pause,
         alerts::list,
         alerts::test,
+        conditions::list,
+        content_filter::test,
         settings::show,
         settings::change,
-        content_filter::test,
         queue::list,
         queue::destinations,
         queue::show,

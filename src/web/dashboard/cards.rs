@@ -154,7 +154,7 @@ fn service_row(service: ServiceFigures) -> ServiceRow {
         name: service.name,
         asked: wording::count(service.asked),
         failed: wording::count(service.failed),
-        took: wording::latency(Some(service.took.as_secs_f64())),
+        took: wording::latency(service.took.map(|took| took.as_secs_f64())),
         left_alone_for: match service.state {
             ServiceState::Asked => None,
             ServiceState::LeftAlone(pause) => Some(wording::age(pause)),
@@ -306,7 +306,7 @@ mod tests {
             asked: 1_200,
             failed: 3,
             trouble: "clamd: no answer within 30.0 s".into(),
-            took: Duration::from_millis(12),
+            took: Some(Duration::from_millis(12)),
         };
         let pause = ServiceState::LeftAlone(Duration::from_secs(20));
         let rows = services(vec![

@@ -7,7 +7,7 @@ use std::path::Path;
 use tokio::process::Command;
 
 use super::{Door, Service, place, write};
-use crate::support::peers::{free_address, program};
+use crate::support::peers::{ReservedPort, program};
 
 /// What clamd calls the EICAR test string; it marks signatures that are not ClamAV's own.
 pub(crate) const EICAR: &str = "Fastpath.Eicar.UNOFFICIAL";
@@ -34,7 +34,8 @@ impl Clamd {
 
     /// Starts one with these further lines of `clamd.conf`.
     pub(crate) async fn start_with(further: &str) -> Clamd {
-        let address = free_address();
+        let port = ReservedPort::take();
+        let address = port.address();
         let place = place("clamd");
         let database = place.path().join("database");
         std::fs::create_dir(&database).unwrap();

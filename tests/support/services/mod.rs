@@ -105,22 +105,26 @@ impl Service {
 
     /// Ends the service; from here on its door is closed.
     pub(crate) async fn stop(mut self) {
-        self.kill();
-        let what = format!("{} to close its door", self.name);
+        let workers = self.kill();
+        let ended = self.child.wait();
+        wait::within(self.name, PATIENCE, ended).await.unwrap();
+        let what = format!("the workers of {} to end", self.name);
         wait::until_true(&what, PATIENCE, || async {
-            self.door.connect().await.is_err()
+            !workers.iter().any(|worker| worker.is_running())
         })
         .await;
     }
 
-    /// SIGKILL to the process and to its workers, which it might not take along.
-    fn kill(&mut self) {
+    /// SIGKILL to the process and to its workers, which it might not take along and which are given.
+    fn kill(&mut self) -> Vec<Process> {
         // The workers can only be found while the process is there.
         let workers = self.child.id().map(|id| Process(id).children());
         let _ = self.child.start_kill();
-        for worker in workers.into_iter().flatten() {
+        let workers = workers.unwrap_or_default();
+        for worker in &workers {
             worker.try_signal(Signal::KILL);
         }
+        workers
     }
 }
 

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::{Door, Service, place, write};
-use crate::support::peers::{free_address, program};
+use crate::support::peers::{ReservedPort, program};
 
 /// The selector of its signatures.
 pub(crate) const SELECTOR: &str = "scenes";
@@ -20,7 +20,8 @@ pub(crate) struct Opendkim {
 impl Opendkim {
     /// Starts one on a port that signs for this domain.
     pub(crate) async fn start(domain: &str) -> Opendkim {
-        let address = free_address();
+        let port = ReservedPort::take();
+        let address = port.address();
         let socket = format!("inet:{}@{}", address.port(), address.ip());
         Opendkim::listen(domain, place("opendkim"), &socket, Door::Port(address)).await
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::process::Command;
 
 use super::{Door, Service, place, write};
-use crate::support::peers::{free_address, program};
+use crate::support::peers::{ReservedPort, program};
 
 /// A subject says what the message is worth, "worth 7 points", or "try later".
 const RULES: &str = "
@@ -36,7 +36,8 @@ pub(crate) struct Rspamd {
 impl Rspamd {
     /// Starts one with these further lines of `rspamd.conf`.
     pub(crate) async fn start(further: &str) -> Rspamd {
-        let address = free_address();
+        let port = ReservedPort::take();
+        let address = port.address();
         let place = place("rspamd");
         write(&place, "rules.lua", RULES);
         // It does not start without a list of top-level domains, which are how it knows an URL.

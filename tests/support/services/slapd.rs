@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::{Door, Service, place, write};
-use crate::support::peers::{directory, free_address, program, run};
+use crate::support::peers::{ReservedPort, directory, program, run};
 use crate::support::wait::PATIENCE;
 
 /// The entry that all others are below.
@@ -36,7 +36,8 @@ impl Slapd {
     /// Starts one that has these entries, written as LDIF, below [`SUFFIX`], whose entry is there.
     /// Anybody may search it, in the clear or after StartTLS.
     pub(crate) async fn start(ldif: &str) -> Slapd {
-        let address = free_address();
+        let port = ReservedPort::take();
+        let address = port.address();
         let place = place("slapd");
         let own = generate_simple_self_signed(["localhost".to_owned(), address.ip().to_string()]);
         let own = own.unwrap();

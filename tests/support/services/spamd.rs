@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use tokio::process::Command;
 
 use super::{Door, Service, gtube, place, write};
-use crate::support::peers::{free_address, program};
+use crate::support::peers::{ReservedPort, program};
 
 /// The points from which on a message is spam.
 pub(crate) const THRESHOLD: u32 = 5;
@@ -41,7 +41,8 @@ pub(crate) struct Spamd {
 
 impl Spamd {
     pub(crate) async fn start() -> Spamd {
-        let address = free_address();
+        let port = ReservedPort::take();
+        let address = port.address();
         let place = place("spamd");
         for directory in ["rules", "site"] {
             std::fs::create_dir(place.path().join(directory)).unwrap();
