@@ -15,7 +15,7 @@ const TELEPHONE: u32 = 360;
 /// More than there are; a crawl that goes in circles ends.
 const PAGES_MOST: usize = 100;
 /// Pages that the crawl must have met, or it proves nothing.
-const PAGES: [&str; 21] = [
+const PAGES: [&str; 23] = [
     "/",
     "/queue",
     "/queue/{id}",
@@ -32,6 +32,8 @@ const PAGES: [&str; 21] = [
     "/settings/access",
     "/settings/logins",
     "/settings/conditions",
+    "/settings/conditions/content-filter",
+    "/settings/conditions/content-filter/rule",
     "/settings/retention",
     "/settings/alerts",
     "/settings/accounts",
@@ -86,6 +88,10 @@ async fn fill_with_long_names(appliance: &Appliance) {
             "retry_schedule_seconds": [3_600],
             "next_hops": [{"domain": domain, "address": format!("smtp://{long}.example.net:2525")}],
             "paused_next_hops": [format!("{long}.example.org:25")],
+            "content_filter": {"rules": [{
+                "name": "r".repeat(60), "part": "text", "pattern": "p".repeat(200),
+                "action": "redirect", "argument": format!("{}@{domain}", "a".repeat(60)),
+            }]},
         }))
         .await;
     for (path, body) in [

@@ -27,7 +27,7 @@ use crate::smtp::reply::Reply;
 pub use answers::{RuleAnswers, RuleSays, Ruling};
 
 /// The field that tags a message.
-pub(super) const TAG: &str = "X-Content-Filter";
+const TAG: &str = "X-Content-Filter";
 
 /// Looks into messages, [`limits::CONTENT_LOOKS`] at one time.
 #[derive(Debug)]

@@ -78,17 +78,6 @@ impl Delimiters {
         }
     }
 
-    /// Where the header of the next part begins, whatever stands between; none when there is none.
-    pub(super) fn next_part(&mut self, content: &[u8], mut from: usize) -> Option<usize> {
-        loop {
-            match self.next(content, from).1 {
-                Place::Part(next) => return Some(next),
-                Place::Behind(next) => from = next,
-                Place::End => return None,
-            }
-        }
-    }
-
     /// Whether the line that begins at `line` is a delimiter.
     pub(super) fn is_at(&self, content: &[u8], line: usize) -> bool {
         content[line..].starts_with(b"--") && self.delimiter(content, line).is_some()

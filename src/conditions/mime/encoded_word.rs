@@ -1,5 +1,7 @@
 //! Encoded words in header fields: RFC 2047.
 
+use memchr::memmem;
+
 use super::text::{self, TransferEncoding};
 use crate::limits;
 
@@ -60,7 +62,8 @@ impl Word {
         }
         let (charset, rest) = text[..most].strip_prefix("=?")?.split_once('?')?;
         let (encoding, rest) = rest.split_once('?')?;
-        let (encoded, behind) = rest.split_once("?=")?;
+        let length = memmem::find(rest.as_bytes(), b"?=")?;
+        let (encoded, behind) = (&rest[..length], &rest[length + "?=".len()..]);
         let bytes = match encoding {
             "B" | "b" => TransferEncoding::Base64.decode(encoded.as_bytes()),
             "Q" | "q" => {

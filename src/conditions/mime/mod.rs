@@ -56,29 +56,23 @@ impl Part<'_> {
 /// Why it does not go on: what was shown is not all.
 pub(super) fn walk(
     content: &[u8],
-    mut show: impl FnMut(&Part<'_>) -> ControlFlow<()>,
+    show: impl FnMut(&Part<'_>) -> ControlFlow<()>,
 ) -> Result<(), String> {
     let mut walk = Walk {
-        show: &mut show,
+        show,
         parts: 0,
         wrapped: Vec::new(),
         wrappings: 0,
     };
-    if walk.message(content)?.is_break() {
-        return Ok(());
+    match walk.everything(content) {
+        Ok(()) | Err(Stop::Enough) => Ok(()),
+        Err(Stop::Trouble(why)) => Err(why),
     }
-    // Each of these is smaller than what it was wrapped in.
-    while let Some((content, wrappings)) = walk.wrapped.pop() {
-        walk.wrappings = wrappings;
-        if walk.message(&content)?.is_break() {
-            return Ok(());
-        }
-    }
-    Ok(())
 }
 
-struct Walk<'s, S> {
-    show: &'s mut S,
+struct Walk<S> {
+    show: S,
+    /// So many were met.
     parts: usize,
     /// Messages that were encoded, to be walked over when the one that they came in is done; and how
     /// often they were wrapped.
@@ -87,35 +81,38 @@ struct Walk<'s, S> {
     wrappings: usize,
 }
 
-/// How a part goes on behind its header.
-enum Kind {
-    /// With other parts.
-    Multipart,
-    /// With the header of a message.
-    Message,
-    /// To the next delimiter.
-    Leaf,
+/// Why a walk ends before the message does.
+enum Stop {
+    /// Enough was seen.
+    Enough,
+    /// It must not go on.
+    Trouble(String),
 }
 
-impl<S: FnMut(&Part<'_>) -> ControlFlow<()>> Walk<'_, S> {
-    /// Walks over a message; breaks when enough was seen.
-    fn message(&mut self, content: &[u8]) -> Result<ControlFlow<()>, String> {
-        let mut delimiters = Delimiters::default();
-        let mut at = 0;
-        loop {
-            let (fields, begin) = PartFields::read(content, at, &delimiters)?;
-            if let Some(stray) = fields.stray.clone()
-                && self.show_stray(&content[stray]).is_break()
-            {
-                return Ok(ControlFlow::Break(()));
-            }
-            let media_type = fields.media_type(delimiters.is_digest());
-            match self.part(&fields, media_type, content, begin, &mut delimiters)? {
-                ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
-                ControlFlow::Continue(None) => return Ok(ControlFlow::Continue(())),
-                ControlFlow::Continue(Some(next)) => at = next,
-            }
+impl<S: FnMut(&Part<'_>) -> ControlFlow<()>> Walk<S> {
+    fn everything(&mut self, content: &[u8]) -> Result<(), Stop> {
+        self.message(content)?;
+        // Each of these is smaller than what it was wrapped in.
+        while let Some((content, wrappings)) = self.wrapped.pop() {
+            self.wrappings = wrappings;
+            self.message(&content)?;
         }
+        Ok(())
+    }
+
+    /// Walks over a message, from one part's header to the next.
+    fn message(&mut self, content: &[u8]) -> Result<(), Stop> {
+        let mut delimiters = Delimiters::default();
+        let mut header = Some(0);
+        while let Some(at) = header {
+            let read = PartFields::read(content, at, &delimiters);
+            let (fields, begin) = read.map_err(Stop::Trouble)?;
+            if let Some(stray) = fields.stray.clone() {
+                self.show_stray(&content[stray])?;
+            }
+            header = self.part(&fields, content, begin, &mut delimiters)?;
+        }
+        Ok(())
     }
 
     /// Deals with one part, whose content begins at `begin`; gives where the header of the next one
@@ -123,75 +120,75 @@ impl<S: FnMut(&Part<'_>) -> ControlFlow<()>> Walk<'_, S> {
     fn part(
         &mut self,
         fields: &PartFields,
-        media_type: String,
         content: &[u8],
         begin: usize,
         delimiters: &mut Delimiters,
-    ) -> Result<ControlFlow<(), Option<usize>>, String> {
-        self.parts += 1;
-        if self.parts > limits::CONTENT_PARTS {
-            let most = write_count(limits::CONTENT_PARTS as u64);
-            return Err(format!("it has more than {most} parts"));
-        }
+    ) -> Result<Option<usize>, Stop> {
+        let media_type = fields.media_type(delimiters.is_digest());
         let encoding = fields.encoding();
-        let boundary = fields.boundary();
-        let kind = match media_type.as_str() {
-            // RFC 2045 §6.4: its encoding says nothing. Without a boundary it is shown as text.
-            multipart if multipart.starts_with("multipart/") && boundary.is_some() => {
-                Kind::Multipart
-            }
-            "message/rfc822" | "message/global" | "message/news" => Kind::Message,
-            _ => Kind::Leaf,
-        };
-        match (kind, boundary) {
-            (Kind::Multipart, Some(boundary)) => {
+        if media_type.starts_with("multipart/") {
+            self.count()?;
+            // RFC 2045 §6.4: its encoding says nothing. Without a boundary it is shown as text, as all is that
+            // stands before the first delimiter.
+            if let Some(boundary) = fields.boundary() {
                 delimiters.push(boundary, media_type == "multipart/digest");
-                // What stands before the first part is not shown.
-                let next = delimiters.next_part(content, begin);
-                return Ok(ControlFlow::Continue(next));
             }
-            (Kind::Message, _) if encoding == TransferEncoding::Identity => {
-                let part = leaf(fields, media_type, encoding, &[]);
-                let shown = (self.show)(&part);
-                return Ok(shown.map_continue(|()| Some(begin)));
-            }
-            _ => {}
+            return self.next_part(content, begin, delimiters);
+        }
+        let is_message = MESSAGES.contains(&media_type.as_str());
+        if is_message && encoding == TransferEncoding::Identity {
+            self.show(&leaf(fields, media_type, encoding, &[]))?;
+            return Ok(Some(begin));
         }
         let (end, place) = delimiters.next(content, begin);
         let inner = &content[begin..end];
-        let is_message =
-            media_type.starts_with("message/") && encoding != TransferEncoding::Identity;
+        self.show(&leaf(fields, media_type, encoding, inner))?;
         if is_message {
             self.wrap(encoding.decode(inner).into_owned())?;
         }
-        let media_type = match media_type.split_once('/') {
-            Some(("multipart", _)) => "text/plain".to_owned(),
-            _ => media_type,
-        };
-        let shown = (self.show)(&leaf(fields, media_type, encoding, inner));
-        if shown.is_break() {
-            return Ok(ControlFlow::Break(()));
+        match place {
+            Place::Part(next) => Ok(Some(next)),
+            Place::Behind(next) => self.next_part(content, next, delimiters),
+            Place::End => Ok(None),
         }
-        Ok(ControlFlow::Continue(match place {
-            Place::Part(next) => Some(next),
-            Place::Behind(next) => delimiters.next_part(content, next),
-            Place::End => None,
-        }))
+    }
+
+    /// Where the header of the next part begins, none when there is none. What stands before it belongs to no
+    /// part; some programs show it.
+    fn next_part(
+        &mut self,
+        content: &[u8],
+        mut from: usize,
+        delimiters: &mut Delimiters,
+    ) -> Result<Option<usize>, Stop> {
+        loop {
+            let (end, place) = delimiters.next(content, from);
+            self.show_stray(&content[from..end])?;
+            match place {
+                Place::Part(next) => return Ok(Some(next)),
+                Place::Behind(next) => from = next,
+                Place::End => return Ok(None),
+            }
+        }
     }
 
     /// Keeps an encoded message for later.
-    fn wrap(&mut self, content: Vec<u8>) -> Result<(), String> {
+    fn wrap(&mut self, content: Vec<u8>) -> Result<(), Stop> {
         let wrappings = self.wrappings + 1;
         if wrappings > limits::CONTENT_WRAPPINGS {
-            return Err("it has encoded messages within encoded messages".to_owned());
+            let why = "it has encoded messages within encoded messages";
+            return Err(Stop::Trouble(why.to_owned()));
         }
         self.wrapped.push((content, wrappings));
         Ok(())
     }
 
-    /// Lines of a header that are no fields are text for those who take them for the body's beginning.
-    fn show_stray(&mut self, content: &[u8]) -> ControlFlow<()> {
-        (self.show)(&Part {
+    /// Lines that belong to no part, or to a header without being fields, are text for some programs.
+    fn show_stray(&mut self, content: &[u8]) -> Result<(), Stop> {
+        if content.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        self.show(&Part {
             media_type: "text/plain".to_owned(),
             names: Vec::new(),
             is_attachment: false,
@@ -200,7 +197,28 @@ impl<S: FnMut(&Part<'_>) -> ControlFlow<()>> Walk<'_, S> {
             content,
         })
     }
+
+    /// One part more, of whatever kind.
+    fn count(&mut self) -> Result<(), Stop> {
+        self.parts += 1;
+        if self.parts > limits::CONTENT_PARTS {
+            let most = write_count(limits::CONTENT_PARTS as u64);
+            return Err(Stop::Trouble(format!("it has more than {most} parts")));
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, part: &Part<'_>) -> Result<(), Stop> {
+        self.count()?;
+        match (self.show)(part) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Stop::Enough),
+        }
+    }
 }
+
+/// Types of parts that are messages.
+const MESSAGES: [&str; 3] = ["message/rfc822", "message/global", "message/news"];
 
 fn leaf<'a>(
     fields: &PartFields,

@@ -162,7 +162,7 @@ mod tests {
         check("ä".as_bytes(), Some(" UTF-8 "), "ä");
         check(b"\xe4", Some("iso-8859-1"), "ä");
         check(b"a\xffb", Some("utf-8"), "a\u{fffd}b");
-        check(b"\x92\x87\x93\xfa", Some("shift_jis"), "中日");
+        check(b"\x92\x86\x93\xfa", Some("shift_jis"), "中日");
         check(b"h\0i\0", Some("utf-16le"), "hi");
         check(b"x", Some("klingon"), "x");
         // The browsers' “replacement” would hide the text.
