@@ -138,6 +138,7 @@ impl Draft {
                 }
             }
             Edit::RemoveAll(name) => self.fields.retain(|field| !field.is_named(name)),
+            Edit::RemoveAll(name) => self.fields.retain(|field| !field.is_named(&name)),
             _ => unreachable!("only changes of fields come here"),
         }
     }
@@ -441,6 +442,7 @@ mod tests {
                 vec![Edit::Remove("TO".into(), 1)],
                 "Subject: old\r\nTo: b\r\n",
             ),
+            (vec![Edit::RemoveAll("to".into())], "Subject: old\r\n"),
             (
                 vec![tag(), Edit::RemoveAll("to")],
                 "X-Tag: yes\r\nSubject: old\r\n",

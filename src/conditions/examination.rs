@@ -219,6 +219,12 @@ impl Course<'_> {
             }
             // Its presence is all there is to it.
             Condition::Own(_) => Verdict::pass(),
+            Condition::ContentFilter => {
+                let rules = &settings.conditions().content_rules;
+                let deadline = self.deadline(limits::CONTENT_WAIT);
+                let filter = &self.conditions.content_filter;
+                filter.check(rules, &self.draft, deadline).await
+            }
             Condition::Antivirus => {
                 let asked = &settings.antivirus;
                 let deadline = within(asked.timeout_seconds);
@@ -250,6 +256,8 @@ impl Course<'_> {
             Condition::Own(_) | Condition::Encryption | Condition::ReceivedFor => {
                 WhenUnavailable::Defer
             }
+            Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
+            Condition::ContentFilter => self.examination.settings.content_filter.when_unavailable,
             Condition::Antivirus => self.examination.settings.antivirus.when_unavailable,
             Condition::Antispam => self.examination.settings.antispam.when_unavailable,
             Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,

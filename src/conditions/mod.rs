@@ -13,6 +13,7 @@ mod antispam;
 mod antivirus;
 mod blocks;
 mod blackhole_lists;
+mod content_filter;
 mod decision;
 mod directory;
 mod draft;
@@ -23,6 +24,7 @@ mod header;
 mod ldap_masquerading;
 mod ldap_relaying;
 mod sender_check;
+mod mime;
 mod service;
 mod service_stream;
 #[cfg(test)]
@@ -49,6 +51,12 @@ use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::settings::Settings;
 
 pub use blackhole_lists::{Listing, LookedUp, TryOut, Weighed};
+use bytes::Bytes;
+
+use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::settings::Settings;
+
+pub use content_filter::{RuleAnswers, RuleSays, Ruling};
 pub use decision::{Condition, Decision, Facts, Present, decide};
 pub use draft::Draft;
 pub use examination::{End, Examination, Examined, Quarantine, Taken};
@@ -81,6 +89,7 @@ pub struct Conditions {
     tools: Tools,
     directory: Directory,
     blackhole_lists: blackhole_lists::Lists,
+    content_filter: content_filter::ContentFilter,
     antivirus: Service,
     antispam: antispam::Engines,
     /// One permit for each message that is being encrypted.
@@ -95,6 +104,7 @@ impl Conditions {
             tools,
             directory: Directory::new(),
             blackhole_lists: blackhole_lists::Lists::default(),
+            content_filter: content_filter::ContentFilter::new(),
             antivirus: Service::new("clamd"),
             antispam: antispam::Engines::new(),
             encryptions: Semaphore::new(limits::ENCRYPTIONS_AT_ONCE),
@@ -105,6 +115,11 @@ impl Conditions {
     /// by [`crate::limits::PROBE_WAIT`].
     pub async fn try_blackhole_lists(&self, settings: &Settings, address: IpAddr) -> TryOut {
         blackhole_lists::try_out(&self.tools.dns, settings, address).await
+    /// Asks the rules of the content filter about a message that is not on its way, all of them: also while
+    /// the condition is off. Nothing is changed or sent.
+    pub async fn test_content_filter(&self, settings: &Settings, message: Bytes) -> RuleAnswers {
+        let rules = Arc::clone(&settings.conditions().content_rules);
+        self.content_filter.test(rules, message).await
     }
 
     /// How the services fare, for the dashboard: those that were asked since the start.

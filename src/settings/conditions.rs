@@ -11,6 +11,7 @@ mod directory;
 mod ldap_filter;
 mod ldap_masquerading;
 mod ldap_relaying;
+mod content_filter;
 mod own;
 mod received_for;
 mod score;
@@ -20,6 +21,9 @@ mod received_for;
 mod sender_check;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::domains::DomainList;
@@ -33,6 +37,9 @@ pub use directory::Directory;
 pub use ldap_filter::{PLACEHOLDERS, filter_problem};
 pub use ldap_masquerading::LdapMasquerading;
 pub use ldap_relaying::LdapRelaying;
+pub use content_filter::{
+    Consequence, ContentAction, ContentFilter, ContentPart, ContentRule, PreparedRule, Question,
+};
 pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
 pub use received_for::ReceivedFor;
 pub use score::Score;
@@ -76,6 +83,8 @@ pub struct Prepared {
     pub ldap_relaying: Option<DomainList>,
     /// The domains whose senders the directory knows better; none: masquerading is off.
     pub ldap_masquerading: Option<DomainList>,
+    /// The rules of the content filter, in their order; also while it is off, to be tested.
+    pub content_rules: Arc<[PreparedRule]>,
 }
 
 impl Prepared {
@@ -105,6 +114,14 @@ impl Prepared {
             own,
             ldap_relaying: domains(relaying.enabled, &relaying.domains),
             ldap_masquerading: domains(masquerading.enabled, &masquerading.domains),
+        let any = written.content_filter.concerns_any()
+            || written.antivirus.enabled
+            || written.received_for.enabled
+            || !own.is_empty();
+        Self {
+            any,
+            own,
+            content_rules: written.content_filter.prepared(),
         }
     }
 }
@@ -116,6 +133,7 @@ impl Written {
         self.ldap_masquerading.validate(&self.directory, errors);
         self.sender_check.validate(errors);
         self.blackhole_lists.validate(errors);
+        self.content_filter.validate(errors);
         self.antivirus.validate(errors);
         self.antispam.validate(errors);
         own::validate(&self.own_conditions, errors);

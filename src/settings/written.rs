@@ -14,6 +14,7 @@ use super::conditions::{
     Antivirus, Directory, LdapMasquerading, LdapRelaying, OwnCondition, ReceivedFor,
 };
 use super::conditions::{Antivirus, BlackholeLists, OwnCondition, ReceivedFor, SenderCheck};
+use super::conditions::{Antivirus, ContentFilter, OwnCondition, ReceivedFor};
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
@@ -117,6 +118,8 @@ pub struct Written {
     pub sender_check: SenderCheck,
     /// The condition “blackhole lists”.
     pub blackhole_lists: BlackholeLists,
+    /// The condition “content filter”.
+    pub content_filter: ContentFilter,
     /// The condition “antivirus”.
     pub antivirus: Antivirus,
     /// The condition “antispam”.
@@ -235,6 +238,7 @@ impl Default for Written {
             ldap_relaying: LdapRelaying::default(),
             sender_check: SenderCheck::default(),
             blackhole_lists: BlackholeLists::default(),
+            content_filter: ContentFilter::default(),
             antivirus: Antivirus::default(),
             antispam: Antispam::default(),
             encryption: Encryption::default(),

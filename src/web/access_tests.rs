@@ -102,6 +102,30 @@ const EXPECTED: &[(&str, Needs)] = &[
     ),
     (
         "POST /settings/conditions/blackhole-lists/zone/remove",
+    ("GET /settings/conditions/content-filter", ADMINISTRATOR),
+    ("POST /settings/conditions/content-filter", ADMINISTRATOR),
+    (
+        "GET /settings/conditions/content-filter/rule",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/content-filter/rule",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/content-filter/rule/move",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/content-filter/rule/remove",
+        ADMINISTRATOR,
+    ),
+    (
+        "GET /settings/conditions/content-filter/test",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/content-filter/test",
         ADMINISTRATOR,
     ),
     ("GET /settings/conditions/antivirus", ADMINISTRATOR),
@@ -154,6 +178,10 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("GET /api/v1/alerts", VIEWER_TOKEN),
     ("POST /api/v1/alerts/test", ADMINISTRATOR_TOKEN),
     ("GET /api/v1/conditions", VIEWER_TOKEN),
+    (
+        "POST /api/v1/conditions/content-filter/test",
+        ADMINISTRATOR_TOKEN,
+    ),
     // Without its secrets; whoever looks after the mail from afar has to see what is set.
     ("GET /api/v1/settings", VIEWER_TOKEN),
     ("PATCH /api/v1/settings", ADMINISTRATOR_TOKEN),

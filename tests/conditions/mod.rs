@@ -4,6 +4,7 @@
 mod antispam;
 mod antivirus;
 mod ldap;
+mod content_filter;
 mod own;
 mod received_for;
 mod senders;

@@ -17,6 +17,7 @@ const PAGES_MOST: usize = 100;
 /// Pages that the crawl must have met, or it proves nothing.
 const PAGES: &[&str] = &[
 const PAGES: [&str; 24] = [
+const PAGES: [&str; 23] = [
     "/",
     "/queue",
     "/queue/{id}",
@@ -44,6 +45,8 @@ const PAGES: [&str; 24] = [
     "/settings/conditions/sender-check",
     "/settings/conditions/blackhole-lists",
     "/settings/conditions/blackhole-lists/zone",
+    "/settings/conditions/content-filter",
+    "/settings/conditions/content-filter/rule",
     "/settings/retention",
     "/settings/alerts",
     "/settings/accounts",
@@ -98,6 +101,10 @@ async fn fill_with_long_names(appliance: &Appliance) {
             "retry_schedule_seconds": [3_600],
             "next_hops": [{"domain": domain, "address": format!("smtp://{long}.example.net:2525")}],
             "paused_next_hops": [format!("{long}.example.org:25")],
+            "content_filter": {"rules": [{
+                "name": "r".repeat(60), "part": "text", "pattern": "p".repeat(200),
+                "action": "redirect", "argument": format!("{}@{domain}", "a".repeat(60)),
+            }]},
         }))
         .await;
     for (path, body) in [

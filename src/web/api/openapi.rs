@@ -14,6 +14,8 @@ use super::{
     Problem, accounts, alerts, audit, conditions, messages, next_hops, queue, settings,
     Problem, accounts, alerts, audit, messages, next_hops, openpgp_keys, queue, settings,
     smtp_logins, statistics, tokens,
+    Problem, accounts, alerts, audit, conditions, content_filter, messages, next_hops, queue,
+    settings, smtp_logins, statistics, tokens,
 };
 
 /// The name of the token in the document.
@@ -36,6 +38,7 @@ const TOKEN: &str = "token";
         alerts::list,
         alerts::test,
         conditions::list,
+        content_filter::test,
         settings::show,
         settings::change,
         queue::list,

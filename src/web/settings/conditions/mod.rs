@@ -12,6 +12,9 @@ pub(in crate::web) mod blackhole_lists;
 #[cfg(test)]
 mod blackhole_tests;
 pub(in crate::web) mod blackhole_zone;
+pub(in crate::web) mod content_filter;
+pub(in crate::web) mod content_rule;
+pub(in crate::web) mod content_test;
 pub(in crate::web) mod own;
 pub(in crate::web) mod received_for;
 pub(in crate::web) mod sender_check;
@@ -61,6 +64,7 @@ const CONDITIONS: &[&Described] = &[
     &ldap_masquerading::DESCRIBED,
     &sender_check::DESCRIBED,
     &blackhole_lists::DESCRIBED,
+    &content_filter::DESCRIBED,
     &antivirus::DESCRIBED,
     &received_for::DESCRIBED,
 ];
@@ -321,3 +325,6 @@ const fn found(name: &'static str, label: &'static str) -> Setting {
         ]),
     }
 }
+
+#[cfg(test)]
+mod content_filter_tests;
