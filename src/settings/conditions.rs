@@ -5,6 +5,7 @@
 //! not for every message, stands in [`Prepared`].
 
 mod antivirus;
+mod milter;
 mod own;
 mod received_for;
 
@@ -15,6 +16,7 @@ use super::patch::FieldErrors;
 use super::written::Written;
 
 pub use antivirus::Antivirus;
+pub use milter::{Milter, read_milter};
 pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
 pub use received_for::ReceivedFor;
 
@@ -55,7 +57,10 @@ impl Prepared {
     /// Prepares what was validated.
     pub(super) fn of(written: &Written) -> Self {
         let own = own::prepare(&written.own_conditions);
-        let any = written.antivirus.enabled || written.received_for.enabled || !own.is_empty();
+        let any = written.antivirus.enabled
+            || written.milter.enabled
+            || written.received_for.enabled
+            || !own.is_empty();
         Self { any, own }
     }
 }
@@ -63,6 +68,7 @@ impl Prepared {
 impl Written {
     pub(super) fn validate_conditions(&self, errors: &mut FieldErrors) {
         self.antivirus.validate(errors);
+        self.milter.validate(errors);
         own::validate(&self.own_conditions, errors);
     }
 }

@@ -214,6 +214,8 @@ mod tests {
             &["antivirus.server"],
         );
         check(json!({"antivirus": {"weather": 1}}), &["antivirus"]);
+        check(json!({"milter": {"enabled": true}}), &["milter.milters"]);
+        check(json!({"milter": {"milters": ["opendkim"]}}), &["milter"]);
         check(
             json!({"paused_next_hops": ["example.net", "[2001:db8::1]:25"]}),
             &[],

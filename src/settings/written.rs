@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::conditions::{Antivirus, OwnCondition, ReceivedFor};
+use super::conditions::{Antivirus, Milter, OwnCondition, ReceivedFor};
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
@@ -107,6 +107,8 @@ pub struct Written {
     pub web_proxies: Vec<IpNet>,
     /// The condition “antivirus”.
     pub antivirus: Antivirus,
+    /// The condition “milter”.
+    pub milter: Milter,
     /// The condition “Received-for header”.
     pub received_for: ReceivedFor,
     /// Conditions of the administrator's own.
@@ -214,6 +216,7 @@ impl Default for Written {
             web_https: WebHttps::WithCertificate,
             web_proxies: Vec::new(),
             antivirus: Antivirus::default(),
+            milter: Milter::default(),
             received_for: ReceivedFor::default(),
             own_conditions: Vec::new(),
         }

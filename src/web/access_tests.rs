@@ -80,6 +80,8 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("GET /settings/conditions", ADMINISTRATOR),
     ("GET /settings/conditions/antivirus", ADMINISTRATOR),
     ("POST /settings/conditions/antivirus", ADMINISTRATOR),
+    ("GET /settings/conditions/milter", ADMINISTRATOR),
+    ("POST /settings/conditions/milter", ADMINISTRATOR),
     ("GET /settings/conditions/received-for", ADMINISTRATOR),
     ("POST /settings/conditions/received-for", ADMINISTRATOR),
     ("GET /settings/conditions/own", ADMINISTRATOR),

@@ -85,6 +85,9 @@ pub(super) fn table() -> Vec<Route> {
         page(Administrator, "/settings/conditions/antivirus")
             .get(settings::conditions::antivirus::page)
             .post(settings::conditions::antivirus::submit),
+        page(Administrator, "/settings/conditions/milter")
+            .get(settings::conditions::milter::page)
+            .post(settings::conditions::milter::submit),
         page(Administrator, "/settings/conditions/received-for")
             .get(settings::conditions::received_for::page)
             .post(settings::conditions::received_for::submit),

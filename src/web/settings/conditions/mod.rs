@@ -2,6 +2,7 @@
 //! own below it; this one says which are on, and how many messages each diverted in the last day.
 
 pub(in crate::web) mod antivirus;
+pub(in crate::web) mod milter;
 pub(in crate::web) mod own;
 pub(in crate::web) mod received_for;
 
@@ -39,7 +40,11 @@ pub(super) struct Described {
 }
 
 /// In the order in which they are looked into.
-const CONDITIONS: &[&Described] = &[&antivirus::DESCRIBED, &received_for::DESCRIBED];
+const CONDITIONS: &[&Described] = &[
+    &antivirus::DESCRIBED,
+    &milter::DESCRIBED,
+    &received_for::DESCRIBED,
+];
 
 struct Row {
     path: &'static str,
