@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::header::Header;
+use crate::limits;
 use crate::message::{DiskReason, Message};
 use crate::settings::Settings;
 use crate::settings::conditions::PreparedOwn;
@@ -16,6 +17,8 @@ pub enum Condition {
     Own(Arc<str>),
     /// clamd looks for malware.
     Antivirus,
+    /// The milter at this position of the settings: each of them is asked by itself.
+    Milter(usize),
     /// Each recipient gets a message of its own.
     ReceivedFor,
 }
@@ -27,6 +30,7 @@ impl Condition {
         match self {
             Self::Own(name) => Cow::Owned(name.to_string()),
             Self::Antivirus => "antivirus".into(),
+            Self::Milter(_) => "milter".into(),
             Self::ReceivedFor => "received_for".into(),
         }
     }
@@ -107,6 +111,11 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         Condition::Antivirus,
         antivirus.disables_fast_path,
     );
+    let milter = &settings.milter;
+    for position in 0..milter.milters.len().min(limits::MILTERS) {
+        let condition = Condition::Milter(position);
+        note(milter.enabled, condition, milter.disables_fast_path);
+    }
     let received_for = &settings.received_for;
     note(
         received_for.enabled,
@@ -200,6 +209,18 @@ mod tests {
             &["antivirus", "received_for"],
             Some("received_for"),
         );
+    }
+
+    #[test]
+    fn each_milter_is_asked_by_itself() {
+        let milter = |enabled: bool| {
+            json!({"milter": {
+                "enabled": enabled,
+                "milters": ["127.0.0.1:8891", "unix:/run/clamav/milter.sock"],
+            }})
+        };
+        check(milter(true), None, &["milter", "milter"], Some("milter"));
+        check(milter(false), None, &[], None);
     }
 
     #[test]

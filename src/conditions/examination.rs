@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::decision::{Condition, Decision, Facts, decide};
 use super::draft::Draft;
 use super::verdict::{Answer, Edit, Verdict};
-use super::{Conditions, antivirus, words};
+use super::{Conditions, antivirus, milter, words};
 use crate::limits;
 use crate::message::{DiskReason, Message};
 use crate::settings::Settings;
@@ -162,6 +162,17 @@ impl Course<'_> {
                 let service = &self.conditions.antivirus;
                 antivirus::check(service, asked, &self.draft, deadline).await
             }
+            Condition::Milter(position) => {
+                let deadline = within(settings.milter.timeout_seconds);
+                let conditions = self.conditions;
+                let question = milter::Question {
+                    service: &conditions.milters[*position],
+                    address: &settings.milter.milters[*position],
+                    settings,
+                    hostname: &conditions.tools.hostname,
+                };
+                milter::check(question, &self.draft, deadline).await
+            }
             Condition::ReceivedFor => Verdict::with(vec![Edit::NameRecipients], ""),
         }
     }
@@ -171,6 +182,7 @@ impl Course<'_> {
         match condition {
             Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
             Condition::Antivirus => self.examination.settings.antivirus.when_unavailable,
+            Condition::Milter(_) => self.examination.settings.milter.when_unavailable,
         }
     }
 

@@ -14,6 +14,7 @@ mod decision;
 mod draft;
 mod examination;
 mod header;
+mod milter;
 mod service;
 mod service_stream;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod words;
 
 use std::sync::Arc;
 
+use crate::limits;
 use crate::message::{MemoryBudget, MessageIds, Spool};
 
 pub use decision::{Condition, Decision, Facts, Present, decide};
@@ -50,6 +52,8 @@ pub struct Tools {
 pub struct Conditions {
     tools: Tools,
     antivirus: Service,
+    /// By their positions in the settings: each is left alone by itself.
+    milters: [Service; limits::MILTERS],
 }
 
 impl Conditions {
@@ -59,13 +63,14 @@ impl Conditions {
         Self {
             tools,
             antivirus: Service::new("clamd"),
+            milters: milter::NAMES.map(Service::new),
         }
     }
 
     /// How the services fare, for the dashboard: those that were asked since the start.
     #[must_use]
     pub fn services(&self) -> Vec<ServiceFigures> {
-        let all = [&self.antivirus];
-        all.into_iter().filter_map(Service::figures).collect()
+        let all = [&self.antivirus].into_iter().chain(&self.milters);
+        all.filter_map(Service::figures).collect()
     }
 }
