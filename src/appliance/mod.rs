@@ -82,6 +82,7 @@ impl Appliance {
             budget: Arc::clone(&engine.budget),
             spool: Arc::clone(&engine.spool),
             delivery: Arc::clone(&engine.delivery),
+            conditions: Arc::clone(&engine.conditions),
             is_exposed: !addresses.web.ip().is_loopback(),
             addresses,
             turns: web::Turns::default(),

@@ -32,8 +32,8 @@ struct Known {
     paused_until: Option<Instant>,
     /// Why it failed last.
     trouble: String,
-    /// How long its last answer took.
-    took: Duration,
+    /// How long its last answer took; none before the first.
+    took: Option<Duration>,
 }
 
 /// How a service fares.
@@ -49,8 +49,8 @@ pub struct ServiceFigures {
     pub failed: u64,
     /// Why it could not tell last; empty when it always could.
     pub trouble: String,
-    /// How long its last answer took.
-    pub took: Duration,
+    /// How long its last answer took; none before the first.
+    pub took: Option<Duration>,
 }
 
 /// Whether a service is asked.
@@ -158,7 +158,7 @@ impl Service {
                     tracing::info!(service = self.name, "answers again");
                 }
                 known.failures_in_a_row = 0;
-                known.took = took;
+                known.took = Some(took);
             }
             Err(why) => {
                 known.failed += 1;

@@ -112,6 +112,7 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /api/v1/next-hops/pause", OPERATOR_TOKEN),
     ("GET /api/v1/alerts", VIEWER_TOKEN),
     ("POST /api/v1/alerts/test", ADMINISTRATOR_TOKEN),
+    ("GET /api/v1/conditions", VIEWER_TOKEN),
     // Without its secrets; whoever looks after the mail from afar has to see what is set.
     ("GET /api/v1/settings", VIEWER_TOKEN),
     ("PATCH /api/v1/settings", ADMINISTRATOR_TOKEN),

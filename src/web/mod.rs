@@ -57,6 +57,7 @@ use tokio_util::sync::CancellationToken;
 use crate::administration::{Accounts, Administration, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::Addresses;
+use crate::conditions::Conditions;
 use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, Spool};
 use crate::queue::Queue;
@@ -93,6 +94,8 @@ pub struct Context {
     pub spool: Arc<Spool>,
     /// Tests of next hops.
     pub delivery: Arc<Delivery>,
+    /// Tests of conditions, and how their services fare.
+    pub conditions: Arc<Conditions>,
     /// Where it listens.
     pub addresses: Addresses,
     /// Who may search the trail now.

@@ -127,6 +127,7 @@ pub(super) fn table() -> Vec<Route> {
         api(Operator, "/api/v1/next-hops/pause").post(api::next_hops::pause),
         api(Viewer, "/api/v1/alerts").get(api::alerts::list),
         api(Administrator, "/api/v1/alerts/test").post(api::alerts::test),
+        api(Viewer, "/api/v1/conditions").get(api::conditions::list),
         api(Viewer, "/api/v1/settings").get(api::settings::show),
         api(Administrator, "/api/v1/settings").patch(api::settings::change),
         api(Viewer, "/api/v1/queue").get(api::queue::list),

@@ -22,6 +22,7 @@ use crate::accounts::{
 use crate::administration::{Accounts, Administration, Ourselves, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::{Addresses, Secret};
+use crate::conditions::{self, Conditions};
 use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::queue::{Queue, Tools};
@@ -132,7 +133,14 @@ impl Face {
             web: LOOPBACK.parse().expect("an address"),
         };
         let ourselves = Ourselves::at(&addresses, Some(Arc::clone(&hostname)));
+        let conditions = Conditions::new(conditions::Tools {
+            hostname: Arc::clone(&hostname),
+            ids: Arc::new(MessageIds::after(None)),
+            spool: Arc::clone(&spool),
+            budget: Arc::clone(&budget),
+        });
         let context = Arc::new(Context {
+            conditions: Arc::new(conditions),
             hostname,
             statistics,
             receiving: Arc::default(),

@@ -3,6 +3,7 @@
 pub(super) mod accounts;
 pub(super) mod alerts;
 pub(super) mod audit;
+pub(super) mod conditions;
 pub(super) mod messages;
 pub(super) mod next_hops;
 pub(super) mod openapi;

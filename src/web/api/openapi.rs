@@ -11,8 +11,8 @@ use utoipa::openapi::{Components, Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    Problem, accounts, alerts, audit, messages, next_hops, queue, settings, smtp_logins,
-    statistics, tokens,
+    Problem, accounts, alerts, audit, conditions, messages, next_hops, queue, settings,
+    smtp_logins, statistics, tokens,
 };
 
 /// The name of the token in the document.
@@ -34,6 +34,7 @@ const TOKEN: &str = "token";
         next_hops::pause,
         alerts::list,
         alerts::test,
+        conditions::list,
         settings::show,
         settings::change,
         queue::list,

@@ -154,6 +154,7 @@ async fn live_answers_fit_their_schemas() {
         ),
         ("/api/v1/next-hops", "/api/v1/next-hops".to_owned()),
         ("/api/v1/alerts", "/api/v1/alerts".to_owned()),
+        ("/api/v1/conditions", "/api/v1/conditions".to_owned()),
         ("/api/v1/queue/{id}", format!("/api/v1/queue/{row}")),
         (
             "/api/v1/queue/destinations",

@@ -26,9 +26,9 @@ use crate::web::{Context, wording};
 pub(super) const TITLE: &str = "Conditions";
 
 /// A condition as the pages speak of it.
-pub(super) struct Described {
+pub(in crate::web) struct Described {
     /// The word in reasons and in the settings.
-    name: &'static str,
+    pub(in crate::web) name: &'static str,
     /// Its page.
     path: &'static str,
     /// The page's title.
@@ -36,11 +36,11 @@ pub(super) struct Described {
     /// What it does with a message.
     does: &'static str,
     /// Whether it is on, and whether it disables the fast path.
-    state: fn(&Settings) -> (bool, bool),
+    pub(in crate::web) state: fn(&Settings) -> (bool, bool),
 }
 
 /// In the order in which they are looked into.
-const CONDITIONS: &[&Described] = &[
+pub(in crate::web) const CONDITIONS: &[&Described] = &[
     &antivirus::DESCRIBED,
     &milter::DESCRIBED,
     &received_for::DESCRIBED,

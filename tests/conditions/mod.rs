@@ -1,0 +1,7 @@
+//! Conditions (Figure 4), each decided by the real service behind it: present, a message takes the
+//! standard path and the trail names it; absent, it stays on the fast path.
+
+mod antivirus;
+mod own;
+mod received_for;
+mod stage;
