@@ -41,7 +41,7 @@ impl Changes {
             }
             Change::AddField(ref field)
             | Change::InsertField(_, ref field)
-            | Change::ChangeField(_, ref field) => {
+            | Change::SetField(_, ref field) => {
                 self.field_bytes += field.name.len() + field.value.len();
             }
             Change::AddRecipient(_) | Change::RemoveRecipient(_) | Change::Sender(_) => {}
@@ -82,7 +82,7 @@ impl Changes {
                 Change::InsertField(position, field) => {
                     Some(header.insert(position, &field.name, exact(&field)))
                 }
-                Change::ChangeField(nth, field) => {
+                Change::SetField(nth, field) => {
                     let new = (!field.value.is_empty()).then(|| exact(&field));
                     header.change(nth, &field.name, new)
                 }
@@ -256,7 +256,7 @@ mod tests {
     }
 
     fn change(nth: usize, value: &'static str) -> Change {
-        Change::ChangeField(nth, written("to", value))
+        Change::SetField(nth, written("to", value))
     }
 
     fn collected(changes: Vec<Change>) -> Changes {

@@ -45,7 +45,7 @@ pub(super) enum Change {
     /// A header field at this position, 0 being the place above our Received field.
     InsertField(usize, WrittenField),
     /// The n-th field of this name, counted from 1, has another value, or is removed when that is empty.
-    ChangeField(usize, WrittenField),
+    SetField(usize, WrittenField),
     /// The next part of a new body.
     Body(Bytes),
     /// One recipient more.
@@ -146,42 +146,42 @@ fn reply(data: &[u8]) -> Result<Reply, String> {
 }
 
 fn change(command: u8, data: &Bytes) -> Result<Change, String> {
-    let change = match command {
-        b'h' => field(data)?.map(Change::AddField),
-        b'i' => match number(data) {
-            None => None,
-            Some((position, _)) => {
-                field(&data.slice(4..))?.map(|field| Change::InsertField(position as usize, field))
-            }
-        },
-        b'm' => match number(data) {
-            None => None,
-            // Sendmail takes 0 for 1.
-            Some((nth, _)) => field(&data.slice(4..))?
-                .map(|field| Change::ChangeField((nth as usize).max(1), field)),
-        },
-        b'b' => Some(Change::Body(data.clone())),
-        b'+' => match strings(data) {
-            Some([address]) => Some(Change::AddRecipient(recipient(address, b"")?)),
-            None => None,
-        },
-        b'2' => match with_parameters(data) {
-            Some((address, parameters)) => {
-                Some(Change::AddRecipient(recipient(address, parameters)?))
-            }
-            None => None,
-        },
-        b'-' => match strings(data) {
-            Some([address]) => Some(Change::RemoveRecipient(mailbox(address)?)),
-            None => None,
-        },
-        // Its parameters, RET and ENVID, stay as the sender gave them.
-        b'e' => match with_parameters(data) {
-            Some((address, _)) => Some(Change::Sender(sender(address)?)),
-            None => None,
-        },
-        _ => None,
-    };
+    let change =
+        match command {
+            b'h' => field(data)?.map(Change::AddField),
+            b'i' => match number(data) {
+                None => None,
+                Some((position, _)) => field(&data.slice(4..))?
+                    .map(|field| Change::InsertField(position as usize, field)),
+            },
+            b'm' => match number(data) {
+                None => None,
+                // Sendmail takes 0 for 1.
+                Some((nth, _)) => field(&data.slice(4..))?
+                    .map(|field| Change::SetField((nth as usize).max(1), field)),
+            },
+            b'b' => Some(Change::Body(data.clone())),
+            b'+' => match strings(data) {
+                Some([address]) => Some(Change::AddRecipient(recipient(address, b"")?)),
+                None => None,
+            },
+            b'2' => match with_parameters(data) {
+                Some((address, parameters)) => {
+                    Some(Change::AddRecipient(recipient(address, parameters)?))
+                }
+                None => None,
+            },
+            b'-' => match strings(data) {
+                Some([address]) => Some(Change::RemoveRecipient(mailbox(address)?)),
+                None => None,
+            },
+            // Its parameters, RET and ENVID, stay as the sender gave them.
+            b'e' => match with_parameters(data) {
+                Some((address, _)) => Some(Change::Sender(sender(address)?)),
+                None => None,
+            },
+            _ => None,
+        };
     change.ok_or_else(|| malformed(command))
 }
 
@@ -359,7 +359,7 @@ mod tests {
         let insert = |position| Ok(Change::InsertField(position, tag()));
         check(b'i', b"\0\0\0\0X-Tag\0 yes\0", insert(0));
         check(b'i', b"\0\0\x01\x01X-Tag\0 yes\0", insert(257));
-        let change = |nth, value| Ok(Change::ChangeField(nth, written("To", value)));
+        let change = |nth, value| Ok(Change::SetField(nth, written("To", value)));
         check(b'm', b"\0\0\0\x02To\0a\xfc\0", change(2, b"a\xfc"));
         check(b'm', b"\0\0\0\0To\0\0", change(1, b""));
         for data in [&b""[..], b"X-Tag", b"X-Tag\0", b"X-Tag\0yes", b"X\0y\0z\0"] {
