@@ -1,8 +1,8 @@
 //! The changes that a milter wants, collected within bounds and put into the edits of a draft.
 
-use bytes::{Bytes, BytesMut};
-
-use super::response::{Change, WrittenField};
+use super::change::{Change, WrittenField};
+use super::lines::Lines;
+use super::numbered_header::NumberedHeader;
 use crate::conditions::header::Field;
 use crate::conditions::verdict::Edit;
 use crate::limits;
@@ -34,7 +34,7 @@ impl Changes {
             Change::Body(part) => {
                 let body = self.body.get_or_insert_default();
                 body.add(&part);
-                if body.bytes > body_most {
+                if body.bytes() > body_most {
                     return Err("its new body is larger than a message may be".to_owned());
                 }
                 return Ok(());
@@ -98,141 +98,9 @@ impl Changes {
     }
 }
 
-/// The header as Sendmail numbers it, which is what milters are written for.
-///
-/// * A position to insert at counts our Received field, which no milter is shown: 0 is above it, 1 right
-///   below. In what travels ours stays the first, so that both come out below it.
-/// * The n-th field of a name is counted without our Received field.
-/// * A field that was removed keeps its number: a milter that removes the first and the second means
-///   those that it was shown. A value given to it afterwards brings it back. (Postfix counts anew after
-///   each removal; milters that remove from the last to the first are right with both.)
-struct NumberedHeader {
-    slots: Vec<Slot>,
-}
-
-struct Slot {
-    /// None: our Received field.
-    name: Option<String>,
-    is_there: bool,
-}
-
-impl Slot {
-    fn named(name: &str) -> Self {
-        Self {
-            name: Some(name.to_owned()),
-            is_there: true,
-        }
-    }
-
-    fn is_named(&self, name: &str) -> bool {
-        self.name
-            .as_ref()
-            .is_some_and(|own| own.eq_ignore_ascii_case(name))
-    }
-
-    /// It is one of the draft's fields.
-    fn is_shown(&self) -> bool {
-        self.is_there && self.name.is_some()
-    }
-}
-
-impl NumberedHeader {
-    fn of(fields: &[Field]) -> Self {
-        let ours = Slot {
-            name: None,
-            is_there: true,
-        };
-        let theirs = fields.iter().map(|field| Slot::named(&field.name()));
-        Self {
-            slots: std::iter::once(ours).chain(theirs).collect(),
-        }
-    }
-
-    fn add(&mut self, name: &str, field: Field) -> Edit {
-        self.insert(self.slots.len(), name, field)
-    }
-
-    fn insert(&mut self, position: usize, name: &str, field: Field) -> Edit {
-        let position = position.min(self.slots.len());
-        let edit = self.insertion(position, field);
-        self.slots.insert(position, Slot::named(name));
-        edit
-    }
-
-    /// A change of the n-th field of a name; no new field: its removal. None when there is nothing to do.
-    fn change(&mut self, nth: usize, name: &str, new: Option<Field>) -> Option<Edit> {
-        let numbered = self.slots.iter().enumerate();
-        let mut named = numbered.filter(|(_, slot)| slot.is_named(name));
-        let place = named.nth(nth.saturating_sub(1)).map(|(place, _)| place);
-        let Some(place) = place else {
-            // libmilter, smfi_chgheader: beyond the last one of its name it is a new field.
-            return new.map(|field| self.add(name, field));
-        };
-        let before = self.slots[..place].iter();
-        let number = 1 + before
-            .filter(|slot| slot.is_shown() && slot.is_named(name))
-            .count();
-        let was_there = std::mem::replace(&mut self.slots[place].is_there, new.is_some());
-        match (was_there, new) {
-            (true, Some(field)) => Some(Edit::Change(name.to_owned(), number, field)),
-            (true, None) => Some(Edit::Remove(name.to_owned(), number)),
-            (false, Some(field)) => Some(self.insertion(place, field)),
-            (false, None) => None,
-        }
-    }
-
-    /// The edit that puts a field before the slot at this place.
-    fn insertion(&self, place: usize, field: Field) -> Edit {
-        let before = self.slots[..place].iter();
-        match before.filter(|slot| slot.is_shown()).count() {
-            // The header that arrived can stay where it is.
-            0 => Edit::Prepend(field),
-            position => Edit::Insert(position, field),
-        }
-    }
-}
-
-/// A text whose lines are made to end with CRLF. A line end that one server sees and another does not is
-/// how mail is smuggled.
-#[derive(Debug, Default)]
-struct Lines {
-    blocks: Vec<Bytes>,
-    bytes: u64,
-    /// The last byte was a CR, whose LF may come yet.
-    ends_in_cr: bool,
-}
-
-impl Lines {
-    fn add(&mut self, part: &[u8]) {
-        let mut block = BytesMut::with_capacity(part.len());
-        for byte in part {
-            match (self.ends_in_cr, byte) {
-                (false, b'\n') => block.extend_from_slice(b"\r\n"),
-                (true, b'\n') | (false, _) => block.extend_from_slice(&[*byte]),
-                (true, _) => block.extend_from_slice(&[b'\n', *byte]),
-            }
-            self.ends_in_cr = *byte == b'\r';
-        }
-        self.push(block.freeze());
-    }
-
-    fn push(&mut self, block: Bytes) {
-        self.bytes += block.len() as u64;
-        if !block.is_empty() {
-            self.blocks.push(block);
-        }
-    }
-
-    fn finish(mut self) -> Vec<Bytes> {
-        if self.ends_in_cr {
-            self.push(Bytes::from_static(b"\n"));
-        }
-        self.blocks
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -379,39 +247,7 @@ mod tests {
         assert!(taken.is_err());
     }
 
-    fn lines(parts: &[&[u8]]) -> Vec<u8> {
-        let mut lines = Lines::default();
-        for part in parts {
-            lines.add(part);
-        }
-        lines.finish().concat()
-    }
-
-    #[test]
-    fn line_ends_are_made_ours() {
-        for (parts, expected) in [
-            (&[&b"a\r\nb\r\n"[..]][..], &b"a\r\nb\r\n"[..]),
-            (&[b"a\n.\nb"], b"a\r\n.\r\nb"),
-            (&[b"a\rb\r\r\n"], b"a\r\nb\r\n\r\n"),
-            (&[b"a\r", b"\nb"], b"a\r\nb"),
-            (&[b"a\r", b"b\r"], b"a\r\nb\r\n"),
-            (&[], b""),
-        ] {
-            assert_eq!(lines(parts), expected);
-        }
-    }
-
     proptest! {
-        #[test]
-        fn no_line_end_is_bare(parts in prop::collection::vec("[a\r\n]{0,5}", 0..5)) {
-            let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
-            let text = String::from_utf8(lines(&parts)).expect("text");
-            let rest = text.replace("\r\n", "");
-            prop_assert!(!rest.contains(['\r', '\n']), "{text:?}");
-            // However it is cut, it comes out the same.
-            prop_assert_eq!(text.into_bytes(), lines(&[&parts.concat()]));
-        }
-
         #[test]
         fn any_changes_can_be_applied(changes in prop::collection::vec((0..3_u8, 0..7_usize, 0..2_usize), 0..9)) {
             let header = crate::conditions::header::Header::read(CONTENT);

@@ -4,9 +4,10 @@
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::change::Change;
 use super::changes::Changes;
 use super::packet::{Packet, put_packet};
-use super::response::{Change, Response};
+use super::response::Response;
 use super::stage::{Agreed, NEGOTIATE, Stage, offer};
 use super::telling::{self, Told};
 use crate::conditions::service_stream::Stream;

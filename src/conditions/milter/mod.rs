@@ -9,8 +9,11 @@
 //! local machine; it would cost a state on both sides that outlives the message (ABORT, whose end is not
 //! acknowledged), and a second try whenever an idle connection turns out to be gone.
 
+mod change;
 mod changes;
 mod dialogue;
+mod lines;
+mod numbered_header;
 mod packet;
 mod response;
 #[cfg(test)]
@@ -92,6 +95,7 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
     let removed = refused.map(|(address, _)| Edit::RemoveRecipient(address.clone()));
     let mut edits: Vec<Edit> = removed.collect();
     let (answer, mut said) = match why {
+        Some(why) if why.is_empty() => (Answer::Quarantine, vec!["wants it kept back".to_owned()]),
         Some(why) => (Answer::Quarantine, vec![why.clone()]),
         None => (Answer::Pass, Vec::new()),
     };

@@ -117,7 +117,13 @@ pub(super) fn macros(stage: Stage, told: &Told<'_>, to: Option<&Recipient>) -> O
     let mut macros: Vec<(&str, String)> = Vec::new();
     match stage {
         Stage::Connect => {
-            let address = address_of(client).map_or_else(|| name.clone(), |one| one.to_string());
+            let address = address_of(client);
+            let plain = address.map_or_else(|| name.clone(), |one| one.to_string());
+            // Sendmail and Postfix write it as an address literal has it, RFC 5321 §4.1.3.
+            let literal = match address {
+                Some(IpAddr::V6(address)) => format!("IPv6:{address}"),
+                _ => plain.clone(),
+            };
             macros.extend([
                 ("j", told.hostname.to_owned()),
                 // Sendmail has a name for each of its doors, Postfix its host name.
@@ -126,8 +132,8 @@ pub(super) fn macros(stage: Stage, told: &Told<'_>, to: Option<&Recipient>) -> O
                     "v",
                     concat!("Fastpath ", env!("CARGO_PKG_VERSION")).to_owned(),
                 ),
-                ("_", format!("{name} [{address}]")),
-                ("{client_addr}", address),
+                ("_", format!("{name} [{plain}]")),
+                ("{client_addr}", literal),
                 ("{client_name}", name),
                 ("{client_port}", "0".to_owned()),
             ]);
@@ -223,7 +229,7 @@ mod tests {
         let expected =
             r"<anna@example.org>\x00BODY=8BITMIME\x00SMTPUTF8\x00RET=HDRS\x00ENVID=x+20y\x00";
         check(&mail(&envelope), expected);
-        let bounce = super::super::super::testing::message("", &["b@example.net"], b"");
+        let bounce = crate::conditions::testing::message("", &["b@example.net"], b"");
         check(&mail(&bounce.envelope), r"<>\x00");
 
         let mut to = envelope.recipients.remove(0);
@@ -260,6 +266,22 @@ mod tests {
             check(&field(one, false), without);
             check(&field(one, true), with);
         }
+    }
+
+    #[tokio::test]
+    async fn an_address_of_ipv6_is_told_with_its_tag() {
+        let message = message("anna@example.org", &["bert@example.net"], b"A: 1\r\n\r\n");
+        let mut message = (*message).clone();
+        message.client = client(Some("2001:db8::1"));
+        let draft = Draft::of(message.into()).await.expect("readable");
+        let told = Told {
+            hostname: "relay.example.org",
+            draft: &draft,
+        };
+        let data = macros(Stage::Connect, &told, None).expect("macros");
+        let text = String::from_utf8(data).expect("text");
+        assert!(text.contains("_\0[2001:db8::1] [2001:db8::1]\0"), "{text}");
+        assert!(text.contains("{client_addr}\0IPv6:2001:db8::1\0"), "{text}");
     }
 
     #[tokio::test]

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
+use super::change::Change;
 use super::changes::Changes;
-use super::response::Change;
 use super::scripted::ScriptedMilter;
 use super::*;
 use crate::conditions::testing::{message, settings, tools};
@@ -72,6 +72,11 @@ fn outcomes_become_verdicts() {
     };
     let words = "unix:/m: refused <bert@example.net>: 550 5.1.1 Unknown";
     check(refused, "pass", 1, words);
+    let silent = Outcome {
+        quarantine: Some(String::new()),
+        ..passed()
+    };
+    check(silent, "quarantine", 0, "unix:/m: wants it kept back");
     let mut changes = Changes::default();
     let recipient = mailbox("carl@example.net");
     for change in [

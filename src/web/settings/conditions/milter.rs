@@ -72,3 +72,23 @@ pub(in crate::web) async fn submit(
 ) -> Answer {
     DESCRIBED.submit(&context, visitor, body, GROUPS).await
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn milters_are_typed_one_a_line_in_any_spelling() {
+        let typed = "inet:8891@127.0.0.1\r\n/run/opendkim.sock\r\nmilter.example.net:8893";
+        let expected = json!([
+            "127.0.0.1:8891",
+            "unix:/run/opendkim.sock",
+            "milter.example.net:8893"
+        ]);
+        assert_eq!(Kind::Lines(address).read(typed), Ok(expected));
+        let problem = Kind::Lines(address).read("opendkim").expect_err("no place");
+        assert!(problem.starts_with("“opendkim”: "), "{problem}");
+    }
+}
