@@ -159,6 +159,16 @@ pub const BLACKHOLE_ZONES: usize = 20;
 pub const BLACKHOLE_ZONE_BYTES: usize = 253 - 64;
 /// Questions to one blackhole list at one time: half of what one DNS server is asked.
 pub const BLACKHOLE_QUESTIONS: u32 = 512;
+/// Milters that a message is shown to, one after the other: each costs a round trip at every stage.
+pub const MILTERS: usize = 8;
+/// A packet of a milter. Sendmail takes none larger, whatever was negotiated.
+pub const MILTER_PACKET_BYTES: usize = 1 << 20;
+/// A chunk of a body on its way to a milter: libmilter's MILTER_CHUNK_SIZE, which older ones rely on.
+pub const MILTER_CHUNK_BYTES: usize = 65_535;
+/// Changes that a milter asks for of one message, chunks of a new body aside.
+pub const MILTER_CHANGES: usize = 2_000;
+/// Packets to a milter are collected up to this before they are written.
+pub const MILTER_WRITE_BYTES: usize = 16_384;
 /// What the trail keeps of what the checks of one message said.
 pub const EXAMINATION_WORDS_BYTES: usize = 2_000;
 /// What one check's words are cut to in a reply, a header field and the trail.

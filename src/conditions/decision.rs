@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::encryption;
 use super::header::{Field, Header};
+use super::header::Header;
+use crate::limits;
 use crate::message::{DiskReason, Message};
 use crate::settings::Settings;
 use crate::settings::conditions::{PreparedOwn, WhenNoKey};
@@ -31,6 +33,8 @@ pub enum Condition {
     Encryption,
     /// The directory says what the sender is called.
     LdapMasquerading,
+    /// The milter at this position of the settings: each of them is asked by itself.
+    Milter(usize),
     /// Each recipient gets a message of its own.
     ReceivedFor,
 }
@@ -49,6 +53,7 @@ impl Condition {
             Self::Antispam => "antispam".into(),
             Self::Encryption => "encryption".into(),
             Self::LdapMasquerading => "ldap_masquerading".into(),
+            Self::Milter(_) => "milter".into(),
             Self::ReceivedFor => "received_for".into(),
         }
     }
@@ -182,6 +187,11 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         Condition::LdapMasquerading,
         settings.ldap_masquerading.disables_fast_path,
     );
+    let milter = &settings.milter;
+    for position in 0..milter.milters.len().min(limits::MILTERS) {
+        let condition = Condition::Milter(position);
+        note(milter.enabled, condition, milter.disables_fast_path);
+    }
     let received_for = &settings.received_for;
     note(
         received_for.enabled,
@@ -460,6 +470,18 @@ mod tests {
             });
             check(patch, None, present, present.first().copied());
         }
+    }
+
+    #[test]
+    fn each_milter_is_asked_by_itself() {
+        let milter = |enabled: bool| {
+            json!({"milter": {
+                "enabled": enabled,
+                "milters": ["127.0.0.1:8891", "unix:/run/clamav/milter.sock"],
+            }})
+        };
+        check(milter(true), None, &["milter", "milter"], Some("milter"));
+        check(milter(false), None, &[], None);
     }
 
     #[test]

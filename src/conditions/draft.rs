@@ -307,6 +307,24 @@ impl Draft {
             body: BodyReader::new(message),
         }
     }
+
+    /// Reads what stands behind the header fields as it is now: the empty line first, when there is one.
+    #[must_use]
+    pub fn body_reader(&self) -> DraftReader {
+        let (body, content_from) = match &self.body {
+            Some(new) => (&new.body, 0),
+            None => (&self.arrived.body, self.header.bytes() as u64),
+        };
+        let message = Message {
+            body: Arc::clone(body),
+            content_from,
+            ..(*self.arrived).clone()
+        };
+        DraftReader {
+            prefix: None,
+            body: BodyReader::new(Arc::new(message)),
+        }
+    }
 }
 
 /// Content that begins with the empty line: the header stands in the prefix.
@@ -467,6 +485,25 @@ mod tests {
             "{received}X-Tag: yes\r\nSubject: old\r\nTo: a\r\nTo: b\r\n\r\nnew\r\nlines\r\n"
         );
         check(CONTENT, vec![body(), tag], &expected).await;
+    }
+
+    #[tokio::test]
+    async fn the_body_is_read_by_itself_as_it_is_now() {
+        let (_directory, tools) = tools();
+        let settings = settings(serde_json::json!({}));
+        let message = message("anna@example.org", &["bert@example.net"], CONTENT);
+        let mut draft = Draft::of(message).await.expect("readable");
+        for (edit, expected) in [
+            (Edit::Remove("Subject".into(), 1), "\r\nbody\r\n"),
+            (Edit::ReplaceBody(vec!["new\r\n".into()]), "\r\nnew\r\n"),
+        ] {
+            draft
+                .apply(vec![edit], &settings, &tools)
+                .await
+                .expect("room");
+            let block = draft.body_reader().next().await.expect("readable");
+            assert_eq!(block.as_deref(), Some(expected.as_bytes()));
+        }
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ use super::draft::Draft;
 use super::verdict::{Answer, Edit, Verdict};
 use super::{Conditions, antivirus, ldap_masquerading, ldap_relaying, words};
 use super::{Conditions, antivirus, blackhole_lists, sender_check, words};
+use super::{Conditions, antivirus, milter, words};
 use crate::limits;
 use crate::message::{DiskReason, Message, Recipient};
 use crate::settings::Settings;
@@ -244,6 +245,16 @@ impl Course<'_> {
             Condition::LdapMasquerading => {
                 let deadline = within(settings.directory.timeout_seconds);
                 ldap_masquerading::check(directory, settings, &self.draft, deadline).await
+            Condition::Milter(position) => {
+                let deadline = within(settings.milter.timeout_seconds);
+                let conditions = self.conditions;
+                let question = milter::Question {
+                    service: &conditions.milters[*position],
+                    address: &settings.milter.milters[*position],
+                    settings,
+                    hostname: &conditions.tools.hostname,
+                };
+                milter::check(question, &self.draft, deadline).await
             }
             Condition::ReceivedFor => Verdict::with(vec![Edit::NameRecipients], ""),
         }
@@ -268,6 +279,7 @@ impl Course<'_> {
             Condition::BlackholeLists => settings.blackhole_lists.when_unavailable,
             Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
             Condition::Antivirus => settings.antivirus.when_unavailable,
+            Condition::Milter(_) => self.examination.settings.milter.when_unavailable,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A message's header as its fields stand in it, byte for byte.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
 use crate::limits;
@@ -145,6 +145,30 @@ impl Field {
         let text = text.replace(|character: char| character.is_control(), " ");
         let (before, behind) = (&self.0[..place.start], &self.0[place.end..]);
         Self([before, text.as_bytes(), behind].concat().into())
+    /// A field whose value stands behind the colon exactly as a service wrote it, which may have signed
+    /// it; line ends are made ours, each further line is made a continuation.
+    #[must_use]
+    pub fn exact(name: &str, value: &[u8]) -> Self {
+        let mut bytes = BytesMut::from(name.as_bytes());
+        bytes.extend_from_slice(b":");
+        for (position, line) in value.split(|byte| *byte == b'\n').enumerate() {
+            let end = line.iter().rposition(|byte| *byte != b'\r');
+            let line = &line[..end.map_or(0, |last| last + 1)];
+            if position > 0 {
+                if line.trim_ascii().is_empty() {
+                    continue;
+                }
+                let is_continuation = line.starts_with(b" ") || line.starts_with(b"\t");
+                bytes.extend_from_slice(if is_continuation { b"\r\n" } else { b"\r\n\t" });
+            }
+            let clean = line.iter().map(|byte| match byte {
+                b'\r' | b'\0' => b' ',
+                other => *other,
+            });
+            bytes.extend(clean);
+        }
+        bytes.extend_from_slice(b"\r\n");
+        Self(bytes.freeze())
     }
 
     /// Its bytes, with the CRLF.
@@ -242,7 +266,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn exact_values_stand_as_they_are() {
+        for (value, expected) in [
+            (&b" a=b;\n\tc=d"[..], &b"X: a=b;\r\n\tc=d\r\n"[..]),
+            (b"a", b"X:a\r\n"),
+            (b"  a ", b"X:  a \r\n"),
+            (b" \xfc\r\n b\r", b"X: \xfc\r\n b\r\n"),
+            (b" a\nBcc: b", b"X: a\r\n\tBcc: b\r\n"),
+            (b" a\rb\n\nc\n", b"X: a b\r\n\tc\r\n"),
+        ] {
+            let field = Field::exact("X", value);
+            assert_eq!(&field.raw()[..], expected, "{}", value.escape_ascii());
+        }
+    }
+
     proptest! {
+        #[test]
+        fn an_exact_field_is_one_field(value in any::<Vec<u8>>()) {
+            let field = Field::exact("X-Mine", &value);
+            let header = Header::read(field.raw());
+            prop_assert_eq!(header.fields().len(), 1);
+            prop_assert_eq!(header.bytes(), field.raw().len());
+        }
+
         #[test]
         fn the_fields_are_the_beginning_of_the_content(content in "([A-Za-z-]{1,4}:? ?[a-z ]{0,6}(\r\n)?[ \t]?){0,12}") {
             let header = Header::read(content.as_bytes());

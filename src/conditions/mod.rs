@@ -25,6 +25,7 @@ mod ldap_masquerading;
 mod ldap_relaying;
 mod sender_check;
 mod mime;
+mod milter;
 mod service;
 mod service_stream;
 #[cfg(test)]
@@ -36,6 +37,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use crate::limits;
+use crate::message::{MemoryBudget, MessageIds, Spool};
 
 use crate::limits;
 use crate::message::{MemoryBudget, MessageIds, Spool};
@@ -94,6 +97,8 @@ pub struct Conditions {
     antispam: antispam::Engines,
     /// One permit for each message that is being encrypted.
     encryptions: Semaphore,
+    /// By their positions in the settings: each is left alone by itself.
+    milters: [Service; limits::MILTERS],
 }
 
 impl Conditions {
@@ -108,6 +113,7 @@ impl Conditions {
             antivirus: Service::new("clamd"),
             antispam: antispam::Engines::new(),
             encryptions: Semaphore::new(limits::ENCRYPTIONS_AT_ONCE),
+            milters: milter::NAMES.map(Service::new),
         }
     }
 
@@ -132,5 +138,7 @@ impl Conditions {
         let mut figures = self.blackhole_lists.figures();
         figures.extend(all.into_iter().filter_map(Service::figures));
         figures
+        let all = [&self.antivirus].into_iter().chain(&self.milters);
+        all.filter_map(Service::figures).collect()
     }
 }

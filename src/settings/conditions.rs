@@ -12,6 +12,7 @@ mod ldap_filter;
 mod ldap_masquerading;
 mod ldap_relaying;
 mod content_filter;
+mod milter;
 mod own;
 mod received_for;
 mod score;
@@ -40,6 +41,7 @@ pub use ldap_relaying::LdapRelaying;
 pub use content_filter::{
     Consequence, ContentAction, ContentFilter, ContentPart, ContentRule, PreparedRule, Question,
 };
+pub use milter::{Milter, read_milter};
 pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
 pub use received_for::ReceivedFor;
 pub use score::Score;
@@ -97,6 +99,7 @@ impl Prepared {
         let any = written.sender_check.enabled
             || written.blackhole_lists.enabled
             || written.antivirus.enabled
+            || written.milter.enabled
             || written.received_for.enabled
             || !own.is_empty();
         Self { any, own }
@@ -136,6 +139,7 @@ impl Written {
         self.content_filter.validate(errors);
         self.antivirus.validate(errors);
         self.antispam.validate(errors);
+        self.milter.validate(errors);
         own::validate(&self.own_conditions, errors);
     }
 }

@@ -214,6 +214,8 @@ mod tests {
             &["antivirus.server"],
         );
         check(json!({"antivirus": {"weather": 1}}), &["antivirus"]);
+        check(json!({"milter": {"enabled": true}}), &["milter.milters"]);
+        check(json!({"milter": {"milters": ["opendkim"]}}), &["milter"]);
         check(
             json!({"antispam": {"tag_score": 9, "refuse_score": 8}}),
             &["antispam.refuse_score"],

@@ -15,6 +15,7 @@ use super::conditions::{
 };
 use super::conditions::{Antivirus, BlackholeLists, OwnCondition, ReceivedFor, SenderCheck};
 use super::conditions::{Antivirus, ContentFilter, OwnCondition, ReceivedFor};
+use super::conditions::{Antivirus, Milter, OwnCondition, ReceivedFor};
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
@@ -128,6 +129,8 @@ pub struct Written {
     pub encryption: Encryption,
     /// The condition “LDAP sender masquerading”.
     pub ldap_masquerading: LdapMasquerading,
+    /// The condition “milter”.
+    pub milter: Milter,
     /// The condition “Received-for header”.
     pub received_for: ReceivedFor,
     /// Conditions of the administrator's own.
@@ -243,6 +246,7 @@ impl Default for Written {
             antispam: Antispam::default(),
             encryption: Encryption::default(),
             ldap_masquerading: LdapMasquerading::default(),
+            milter: Milter::default(),
             received_for: ReceivedFor::default(),
             own_conditions: Vec::new(),
         }

@@ -147,6 +147,8 @@ const EXPECTED: &[(&str, Needs)] = &[
         "POST /settings/conditions/ldap-masquerading/test",
         ADMINISTRATOR,
     ),
+    ("GET /settings/conditions/milter", ADMINISTRATOR),
+    ("POST /settings/conditions/milter", ADMINISTRATOR),
     ("GET /settings/conditions/received-for", ADMINISTRATOR),
     ("POST /settings/conditions/received-for", ADMINISTRATOR),
     ("GET /settings/conditions/own", ADMINISTRATOR),

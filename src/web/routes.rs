@@ -147,6 +147,9 @@ pub(super) fn table() -> Vec<Route> {
             .post(settings::conditions::ldap_masquerading::submit),
         page(Administrator, "/settings/conditions/ldap-masquerading/test")
             .post(settings::conditions::ldap_masquerading::test),
+        page(Administrator, "/settings/conditions/milter")
+            .get(settings::conditions::milter::page)
+            .post(settings::conditions::milter::submit),
         page(Administrator, "/settings/conditions/received-for")
             .get(settings::conditions::received_for::page)
             .post(settings::conditions::received_for::submit),

@@ -5,6 +5,7 @@ mod antispam;
 mod antivirus;
 mod ldap;
 mod content_filter;
+mod milter;
 mod own;
 mod received_for;
 mod senders;

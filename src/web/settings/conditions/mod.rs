@@ -15,6 +15,7 @@ pub(in crate::web) mod blackhole_zone;
 pub(in crate::web) mod content_filter;
 pub(in crate::web) mod content_rule;
 pub(in crate::web) mod content_test;
+pub(in crate::web) mod milter;
 pub(in crate::web) mod own;
 pub(in crate::web) mod received_for;
 pub(in crate::web) mod sender_check;
@@ -66,6 +67,7 @@ const CONDITIONS: &[&Described] = &[
     &blackhole_lists::DESCRIBED,
     &content_filter::DESCRIBED,
     &antivirus::DESCRIBED,
+    &milter::DESCRIBED,
     &received_for::DESCRIBED,
 ];
 
