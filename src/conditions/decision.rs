@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::encryption;
 use super::header::{Field, Header};
-use super::header::Header;
 use crate::limits;
 use crate::message::{DiskReason, Message};
 use crate::settings::Settings;
@@ -15,12 +14,12 @@ use crate::settings::conditions::{PreparedOwn, WhenNoKey};
 /// A condition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Condition {
-    /// LDAP relaying is off; or it is on, and the directory says where recipients are.
-    LdapRelaying,
     /// The sender's domain is looked up.
     SenderCheck,
     /// The client is looked up in lists.
     BlackholeLists,
+    /// LDAP relaying is off; or it is on, and the directory says where recipients are.
+    LdapRelaying,
     /// One of the administrator's own, by its name.
     Own(Arc<str>),
     /// The administrator's rules are asked about its content.
@@ -29,12 +28,12 @@ pub enum Condition {
     Antivirus,
     /// rspamd or spamd looks for spam.
     Antispam,
-    /// Recipients with an OpenPGP key get it encrypted.
-    Encryption,
     /// The directory says what the sender is called.
     LdapMasquerading,
     /// The milter at this position of the settings: each of them is asked by itself.
     Milter(usize),
+    /// Recipients with an OpenPGP key get it encrypted.
+    Encryption,
     /// Each recipient gets a message of its own.
     ReceivedFor,
 }
@@ -44,16 +43,16 @@ impl Condition {
     #[must_use]
     pub fn name(&self) -> Cow<'static, str> {
         match self {
-            Self::LdapRelaying => "ldap_relaying".into(),
             Self::SenderCheck => "sender_check".into(),
             Self::BlackholeLists => "blackhole_lists".into(),
+            Self::LdapRelaying => "ldap_relaying".into(),
             Self::Own(name) => Cow::Owned(name.to_string()),
             Self::ContentFilter => "content_filter".into(),
             Self::Antivirus => "antivirus".into(),
             Self::Antispam => "antispam".into(),
-            Self::Encryption => "encryption".into(),
             Self::LdapMasquerading => "ldap_masquerading".into(),
             Self::Milter(_) => "milter".into(),
+            Self::Encryption => "encryption".into(),
             Self::ReceivedFor => "received_for".into(),
         }
     }
@@ -135,15 +134,6 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
             });
         }
     };
-    let relaying = &settings.ldap_relaying;
-    note(
-        match relaying.enabled {
-            // [0031]: “disabled LDAP relaying” is the condition.
-            false => relaying.disables_fast_path_when_off,
-            true => is_routed(facts, settings),
-        },
-        Condition::LdapRelaying,
-        !relaying.enabled,
     let sender_check = &settings.sender_check;
     note(
         sender_check.enabled && has_doubtful_sender(facts, settings),
@@ -155,6 +145,16 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         lists.enabled && has_doubtful_client(facts, settings),
         Condition::BlackholeLists,
         lists.disables_fast_path,
+    );
+    let relaying = &settings.ldap_relaying;
+    note(
+        match relaying.enabled {
+            // [0031]: “disabled LDAP relaying” is the condition.
+            false => relaying.disables_fast_path_when_off,
+            true => is_routed(facts, settings),
+        },
+        Condition::LdapRelaying,
+        !relaying.enabled,
     );
     for own in &settings.conditions().own {
         let name = Arc::from(own.written.name.as_str());
@@ -177,11 +177,7 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         antispam.enabled,
         Condition::Antispam,
         antispam.disables_fast_path,
-    note(
-        encryption_concerns(facts.keys, facts.header.fields(), settings),
-        Condition::Encryption,
-        // It makes several messages of one, which only the queue can take all or none of.
-        true,
+    );
     note(
         settings.is_masqueraded(&facts.message.envelope.sender),
         Condition::LdapMasquerading,
@@ -192,6 +188,12 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         let condition = Condition::Milter(position);
         note(milter.enabled, condition, milter.disables_fast_path);
     }
+    note(
+        encryption_concerns(facts.keys, facts.header.fields(), settings),
+        Condition::Encryption,
+        // It makes several messages of one, which only the queue can take all or none of.
+        true,
+    );
     let received_for = &settings.received_for;
     note(
         received_for.enabled,
@@ -209,10 +211,14 @@ pub(super) fn encryption_concerns(keys: Coverage, fields: &[Field], settings: &S
     encryption.enabled
         && (keys.some_have || refuses && keys.some_lack)
         && !encryption::is_encrypted(fields)
+}
+
 /// Whether the directory says where one of the recipients is.
 fn is_routed(facts: &Facts<'_>, settings: &Settings) -> bool {
     let mut recipients = facts.message.envelope.recipients.iter();
     recipients.any(|recipient| settings.is_routed_by_directory(&recipient.address))
+}
+
 /// Whether the sender's domain is to be looked up. The null sender has none.
 fn has_doubtful_sender(facts: &Facts<'_>, settings: &Settings) -> bool {
     let is_exempt = settings.sender_check.exempt_trusted && is_trusted(facts, settings);
@@ -344,6 +350,7 @@ mod tests {
             message: &message,
             declared_size: None,
             header: &header,
+            keys: Coverage::default(),
         };
         let patch = json!({ condition: patch });
         let decision = decide(&facts, &settings(patch));
@@ -437,6 +444,10 @@ mod tests {
             assert_eq!(is_standard, expected, "{policy} {some_have} {some_lack}");
             let off = decide(&facts, &settings(patch(false)));
             assert_eq!(off.present, []);
+        }
+    }
+
+    #[test]
     fn ldap_relaying_disables_the_fast_path_while_it_is_off() {
         let directory = || json!({"url": "ldap://127.0.0.1", "base": "dc=example"});
         let when_off = json!({"ldap_relaying": {"disables_fast_path_when_off": true}});

@@ -9,17 +9,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::decision::{Condition, Decision, Facts, decide, encryption_concerns};
-use super::draft::Draft;
-use super::verdict::{Answer, Edit, Verdict};
-use super::{Conditions, antispam, antivirus, words};
-use super::{Conditions, Coverage, antivirus, encryption, words};
-use super::decision::{Condition, Decision, Facts, decide};
 use super::directory::Freshness;
 use super::draft::Draft;
 use super::verdict::{Answer, Edit, Verdict};
-use super::{Conditions, antivirus, ldap_masquerading, ldap_relaying, words};
-use super::{Conditions, antivirus, blackhole_lists, sender_check, words};
-use super::{Conditions, antivirus, milter, words};
+use super::{
+    Conditions, Coverage, antispam, antivirus, blackhole_lists, encryption, ldap_masquerading,
+    ldap_relaying, milter, sender_check, words,
+};
 use crate::limits;
 use crate::message::{DiskReason, Message, Recipient};
 use crate::settings::Settings;
@@ -194,29 +190,30 @@ impl Course<'_> {
     async fn look_into(&self, condition: &Condition) -> Verdict {
         let settings = self.examination.settings;
         let within = |seconds| self.deadline(Duration::from_secs(seconds));
-        let directory = &self.conditions.directory;
+        let draft = &self.draft;
+        let Conditions {
+            tools, directory, ..
+        } = self.conditions;
         match condition {
+            Condition::SenderCheck => {
+                let deadline = within(settings.sender_check.timeout_seconds);
+                sender_check::check(&tools.dns, settings, draft, deadline).await
+            }
+            Condition::BlackholeLists => {
+                let deadline = within(settings.blackhole_lists.timeout_seconds);
+                let lists = &self.conditions.blackhole_lists;
+                blackhole_lists::check(lists, &tools.dns, settings, draft, deadline).await
+            }
             Condition::LdapRelaying if !settings.ldap_relaying.enabled => Verdict::pass(),
             Condition::LdapRelaying => {
                 let look_up = ldap_relaying::LookUp {
                     directory,
                     settings,
-                    hostname: &self.conditions.tools.hostname,
+                    hostname: &tools.hostname,
                     freshness: Freshness::Remembered,
                     deadline: within(settings.directory.timeout_seconds),
                 };
-                ldap_relaying::check(look_up, &self.draft).await
-        let conditions = self.conditions;
-        let dns = &conditions.tools.dns;
-        match condition {
-            Condition::SenderCheck => {
-                let deadline = within(settings.sender_check.timeout_seconds);
-                sender_check::check(dns, settings, &self.draft, deadline).await
-            }
-            Condition::BlackholeLists => {
-                let deadline = within(settings.blackhole_lists.timeout_seconds);
-                let lists = &conditions.blackhole_lists;
-                blackhole_lists::check(lists, dns, settings, &self.draft, deadline).await
+                ldap_relaying::check(look_up, draft).await
             }
             // Its presence is all there is to it.
             Condition::Own(_) => Verdict::pass(),
@@ -224,37 +221,35 @@ impl Course<'_> {
                 let rules = &settings.conditions().content_rules;
                 let deadline = self.deadline(limits::CONTENT_WAIT);
                 let filter = &self.conditions.content_filter;
-                filter.check(rules, &self.draft, deadline).await
+                filter.check(rules, draft, deadline).await
             }
             Condition::Antivirus => {
                 let asked = &settings.antivirus;
                 let deadline = within(asked.timeout_seconds);
-                let service = &conditions.antivirus;
-                antivirus::check(service, asked, &self.draft, deadline).await
+                antivirus::check(&self.conditions.antivirus, asked, draft, deadline).await
             }
             Condition::Antispam => {
                 let asked = &settings.antispam;
                 let deadline = within(asked.timeout_seconds);
                 let engines = &self.conditions.antispam;
-                let hostname = &self.conditions.tools.hostname;
-                antispam::check(engines, asked, &self.draft, hostname, deadline).await
-            Condition::Encryption => {
-                let places = &self.conditions.encryptions;
-                let tools = &self.conditions.tools;
-                encryption::check(places, settings, tools, &self.draft).await
+                antispam::check(engines, asked, draft, &tools.hostname, deadline).await
+            }
             Condition::LdapMasquerading => {
                 let deadline = within(settings.directory.timeout_seconds);
-                ldap_masquerading::check(directory, settings, &self.draft, deadline).await
+                ldap_masquerading::check(directory, settings, draft, deadline).await
+            }
             Condition::Milter(position) => {
-                let deadline = within(settings.milter.timeout_seconds);
-                let conditions = self.conditions;
                 let question = milter::Question {
-                    service: &conditions.milters[*position],
+                    service: &self.conditions.milters[*position],
                     address: &settings.milter.milters[*position],
                     settings,
-                    hostname: &conditions.tools.hostname,
+                    hostname: &tools.hostname,
                 };
-                milter::check(question, &self.draft, deadline).await
+                milter::check(question, draft, within(settings.milter.timeout_seconds)).await
+            }
+            Condition::Encryption => {
+                let places = &self.conditions.encryptions;
+                encryption::check(places, settings, tools, draft).await
             }
             Condition::ReceivedFor => Verdict::with(vec![Edit::NameRecipients], ""),
         }
@@ -267,19 +262,14 @@ impl Course<'_> {
             Condition::Own(_) | Condition::Encryption | Condition::ReceivedFor => {
                 WhenUnavailable::Defer
             }
-            Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
-            Condition::ContentFilter => self.examination.settings.content_filter.when_unavailable,
-            Condition::Antivirus => self.examination.settings.antivirus.when_unavailable,
-            Condition::Antispam => self.examination.settings.antispam.when_unavailable,
-            Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
-            Condition::LdapRelaying => settings.ldap_relaying.when_unavailable,
-            Condition::Antivirus => settings.antivirus.when_unavailable,
-            Condition::LdapMasquerading => settings.ldap_masquerading.when_unavailable,
             Condition::SenderCheck => settings.sender_check.when_unavailable,
             Condition::BlackholeLists => settings.blackhole_lists.when_unavailable,
-            Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
+            Condition::LdapRelaying => settings.ldap_relaying.when_unavailable,
+            Condition::ContentFilter => settings.content_filter.when_unavailable,
             Condition::Antivirus => settings.antivirus.when_unavailable,
-            Condition::Milter(_) => self.examination.settings.milter.when_unavailable,
+            Condition::Antispam => settings.antispam.when_unavailable,
+            Condition::LdapMasquerading => settings.ldap_masquerading.when_unavailable,
+            Condition::Milter(_) => settings.milter.when_unavailable,
         }
     }
 

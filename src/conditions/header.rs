@@ -145,6 +145,8 @@ impl Field {
         let text = text.replace(|character: char| character.is_control(), " ");
         let (before, behind) = (&self.0[..place.start], &self.0[place.end..]);
         Self([before, text.as_bytes(), behind].concat().into())
+    }
+
     /// A field whose value stands behind the colon exactly as a service wrote it, which may have signed
     /// it; line ends are made ours, each further line is made a continuation.
     #[must_use]

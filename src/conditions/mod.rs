@@ -11,8 +11,8 @@
 
 mod antispam;
 mod antivirus;
-mod blocks;
 mod blackhole_lists;
+mod blocks;
 mod content_filter;
 mod decision;
 mod directory;
@@ -23,9 +23,9 @@ mod from_field;
 mod header;
 mod ldap_masquerading;
 mod ldap_relaying;
-mod sender_check;
-mod mime;
 mod milter;
+mod mime;
+mod sender_check;
 mod service;
 mod service_stream;
 #[cfg(test)]
@@ -36,31 +36,20 @@ mod words;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::Semaphore;
-use crate::limits;
-use crate::message::{MemoryBudget, MessageIds, Spool};
 
+use crate::delivery::Dns;
 use crate::limits;
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::openpgp::CurrentKeyring;
-
-pub use decision::{Condition, Coverage, Decision, Facts, Present, decide};
-use directory::Directory;
-
-#[cfg(test)]
-pub(crate) use directory::testing as directory_testing;
-use crate::delivery::Dns;
-use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::settings::Settings;
 
 pub use blackhole_lists::{Listing, LookedUp, TryOut, Weighed};
-use bytes::Bytes;
-
-use crate::message::{MemoryBudget, MessageIds, Spool};
-use crate::settings::Settings;
-
 pub use content_filter::{RuleAnswers, RuleSays, Ruling};
-pub use decision::{Condition, Decision, Facts, Present, decide};
+pub use decision::{Condition, Coverage, Decision, Facts, Present, decide};
+#[cfg(test)]
+pub(crate) use directory::testing as directory_testing;
 pub use draft::Draft;
 pub use examination::{End, Examination, Examined, Quarantine, Taken};
 pub use header::{Field, Header};
@@ -68,6 +57,9 @@ pub use ldap_masquerading::OfficialSender;
 pub use ldap_relaying::DirectoryRoute;
 pub use service::{Service, ServiceFigures, ServiceState};
 pub use verdict::{Answer, Copy, Edit, Verdict};
+
+use antispam::Engines;
+use directory::Directory;
 
 /// What the checks work with. Shared by all sessions.
 #[derive(Debug)]
@@ -94,7 +86,7 @@ pub struct Conditions {
     blackhole_lists: blackhole_lists::Lists,
     content_filter: content_filter::ContentFilter,
     antivirus: Service,
-    antispam: antispam::Engines,
+    antispam: Engines,
     /// One permit for each message that is being encrypted.
     encryptions: Semaphore,
     /// By their positions in the settings: each is left alone by itself.
@@ -111,7 +103,7 @@ impl Conditions {
             blackhole_lists: blackhole_lists::Lists::default(),
             content_filter: content_filter::ContentFilter::new(),
             antivirus: Service::new("clamd"),
-            antispam: antispam::Engines::new(),
+            antispam: Engines::new(),
             encryptions: Semaphore::new(limits::ENCRYPTIONS_AT_ONCE),
             milters: milter::NAMES.map(Service::new),
         }
@@ -121,6 +113,8 @@ impl Conditions {
     /// by [`crate::limits::PROBE_WAIT`].
     pub async fn try_blackhole_lists(&self, settings: &Settings, address: IpAddr) -> TryOut {
         blackhole_lists::try_out(&self.tools.dns, settings, address).await
+    }
+
     /// Asks the rules of the content filter about a message that is not on its way, all of them: also while
     /// the condition is off. Nothing is changed or sent.
     pub async fn test_content_filter(&self, settings: &Settings, message: Bytes) -> RuleAnswers {
@@ -131,14 +125,12 @@ impl Conditions {
     /// How the services fare, for the dashboard: those that were asked since the start.
     #[must_use]
     pub fn services(&self) -> Vec<ServiceFigures> {
-        let all = [&self.antivirus, &self.antispam.rspamd, &self.antispam.spamd];
-        let all = [self.directory.service(), &self.antivirus];
-        all.into_iter().filter_map(Service::figures).collect()
-        let all = [&self.antivirus];
+        let directory = self.directory.service();
+        let Engines { rspamd, spamd, .. } = &self.antispam;
+        let all = [directory, &self.antivirus, rspamd, spamd];
+        let all = all.into_iter().chain(&self.milters);
         let mut figures = self.blackhole_lists.figures();
-        figures.extend(all.into_iter().filter_map(Service::figures));
+        figures.extend(all.filter_map(Service::figures));
         figures
-        let all = [&self.antivirus].into_iter().chain(&self.milters);
-        all.filter_map(Service::figures).collect()
     }
 }

@@ -51,7 +51,6 @@ pub enum Edit {
     Remove(String, usize),
     /// All fields of this name go.
     RemoveAll(&'static str),
-    RemoveAll(String),
     /// Everything behind the header is this.
     ReplaceBody(Vec<Bytes>),
     /// Another reverse path.

@@ -6,25 +6,22 @@
 
 mod antispam;
 mod antivirus;
-mod encryption;
+mod blackhole_lists;
+mod content_filter;
 mod directory;
+mod encryption;
 mod ldap_filter;
 mod ldap_masquerading;
 mod ldap_relaying;
-mod content_filter;
 mod milter;
 mod own;
 mod received_for;
 mod score;
-mod blackhole_lists;
-mod own;
-mod received_for;
 mod sender_check;
 
-use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::domains::DomainList;
@@ -33,21 +30,19 @@ use super::written::Written;
 
 pub use antispam::{Antispam, AntispamEngine, WhenSpamIsRefused};
 pub use antivirus::Antivirus;
-pub use encryption::{Encryption, WhenNoKey};
-pub use directory::Directory;
-pub use ldap_filter::{PLACEHOLDERS, filter_problem};
-pub use ldap_masquerading::LdapMasquerading;
-pub use ldap_relaying::LdapRelaying;
+pub use blackhole_lists::{BlackholeLists, BlackholeZone};
 pub use content_filter::{
     Consequence, ContentAction, ContentFilter, ContentPart, ContentRule, PreparedRule, Question,
 };
+pub use directory::Directory;
+pub use encryption::{Encryption, WhenNoKey};
+pub use ldap_filter::{PLACEHOLDERS, filter_problem};
+pub use ldap_masquerading::LdapMasquerading;
+pub use ldap_relaying::LdapRelaying;
 pub use milter::{Milter, read_milter};
 pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
 pub use received_for::ReceivedFor;
 pub use score::Score;
-pub use blackhole_lists::{BlackholeLists, BlackholeZone};
-pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
-pub use received_for::ReceivedFor;
 pub use sender_check::SenderCheck;
 
 /// What it means when a check cannot tell: its service is down, too slow, or talks nonsense.
@@ -93,37 +88,27 @@ impl Prepared {
     /// Prepares what was validated.
     pub(super) fn of(written: &Written) -> Self {
         let own = own::prepare(&written.own_conditions);
-        let any = written.antivirus.enabled
-            || written.antispam.enabled
-            || written.encryption.enabled
-        let any = written.sender_check.enabled
-            || written.blackhole_lists.enabled
-            || written.antivirus.enabled
-            || written.milter.enabled
-            || written.received_for.enabled
-            || !own.is_empty();
-        Self { any, own }
         let relaying = &written.ldap_relaying;
         let masquerading = &written.ldap_masquerading;
         let domains = |is_on: bool, domains: &[String]| is_on.then(|| DomainList::of(domains));
-        let any = written.antivirus.enabled
-            || written.received_for.enabled
-            || relaying.enabled
-            || relaying.disables_fast_path_when_off
-            || masquerading.enabled
-            || !own.is_empty();
+        let any = [
+            written.sender_check.enabled,
+            written.blackhole_lists.enabled,
+            relaying.enabled || relaying.disables_fast_path_when_off,
+            !own.is_empty(),
+            written.content_filter.concerns_any(),
+            written.antivirus.enabled,
+            written.antispam.enabled,
+            masquerading.enabled,
+            written.milter.enabled,
+            written.encryption.enabled,
+            written.received_for.enabled,
+        ];
         Self {
-            any,
+            any: any.contains(&true),
             own,
             ldap_relaying: domains(relaying.enabled, &relaying.domains),
             ldap_masquerading: domains(masquerading.enabled, &masquerading.domains),
-        let any = written.content_filter.concerns_any()
-            || written.antivirus.enabled
-            || written.received_for.enabled
-            || !own.is_empty();
-        Self {
-            any,
-            own,
             content_rules: written.content_filter.prepared(),
         }
     }

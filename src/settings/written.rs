@@ -8,14 +8,10 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::conditions::{Antispam, Antivirus, OwnCondition, ReceivedFor};
-use super::conditions::{Antivirus, Encryption, OwnCondition, ReceivedFor};
 use super::conditions::{
-    Antivirus, Directory, LdapMasquerading, LdapRelaying, OwnCondition, ReceivedFor,
+    Antispam, Antivirus, BlackholeLists, ContentFilter, Directory, Encryption, LdapMasquerading,
+    LdapRelaying, Milter, OwnCondition, ReceivedFor, SenderCheck,
 };
-use super::conditions::{Antivirus, BlackholeLists, OwnCondition, ReceivedFor, SenderCheck};
-use super::conditions::{Antivirus, ContentFilter, OwnCondition, ReceivedFor};
-use super::conditions::{Antivirus, Milter, OwnCondition, ReceivedFor};
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;

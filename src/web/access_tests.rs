@@ -84,6 +84,8 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /settings/conditions/ldap-relaying", ADMINISTRATOR),
     (
         "POST /settings/conditions/ldap-relaying/test",
+        ADMINISTRATOR,
+    ),
     ("GET /settings/conditions/sender-check", ADMINISTRATOR),
     ("POST /settings/conditions/sender-check", ADMINISTRATOR),
     ("GET /settings/conditions/blackhole-lists", ADMINISTRATOR),
@@ -102,6 +104,8 @@ const EXPECTED: &[(&str, Needs)] = &[
     ),
     (
         "POST /settings/conditions/blackhole-lists/zone/remove",
+        ADMINISTRATOR,
+    ),
     ("GET /settings/conditions/content-filter", ADMINISTRATOR),
     ("POST /settings/conditions/content-filter", ADMINISTRATOR),
     (
@@ -141,6 +145,8 @@ const EXPECTED: &[(&str, Needs)] = &[
     ),
     (
         "POST /settings/conditions/encryption/keys/{fingerprint}/remove",
+        ADMINISTRATOR,
+    ),
     ("GET /settings/conditions/ldap-masquerading", ADMINISTRATOR),
     ("POST /settings/conditions/ldap-masquerading", ADMINISTRATOR),
     (

@@ -16,8 +16,6 @@ const TELEPHONE: u32 = 360;
 const PAGES_MOST: usize = 100;
 /// Pages that the crawl must have met, or it proves nothing.
 const PAGES: &[&str] = &[
-const PAGES: [&str; 24] = [
-const PAGES: [&str; 23] = [
     "/",
     "/queue",
     "/queue/{id}",

@@ -195,7 +195,7 @@ fn verdict(answers: &RuleAnswers, fields: &[Field]) -> Verdict {
 /// Our field in the place of those that came with the message.
 fn tag(value: &str, fields: &[Field]) -> Vec<Edit> {
     let came = fields.iter().any(|field| field.is_named(TAG));
-    let removal = came.then(|| Edit::RemoveAll(TAG.to_owned()));
+    let removal = came.then(|| Edit::RemoveAll(TAG));
     let field = Edit::Prepend(Field::new(TAG, value));
     removal.into_iter().chain([field]).collect()
 }

@@ -123,7 +123,7 @@ async fn each_action_does_what_it_says() {
         let tagging = rules(with("tag", argument));
         let verdict = filter.check(&tagging, &draft, soon());
         let field = Edit::Prepend(Field::new(TAG, value));
-        let forged = Edit::RemoveAll(TAG.to_owned());
+        let forged = Edit::RemoveAll(TAG);
         assert_eq!(verdict.await.edits, [forged, field]);
     }
     let redirect = with("redirect", Some("abuse@example.net"));

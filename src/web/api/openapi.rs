@@ -11,11 +11,8 @@ use utoipa::openapi::{Components, Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    Problem, accounts, alerts, audit, conditions, messages, next_hops, queue, settings,
-    Problem, accounts, alerts, audit, messages, next_hops, openpgp_keys, queue, settings,
-    smtp_logins, statistics, tokens,
-    Problem, accounts, alerts, audit, conditions, content_filter, messages, next_hops, queue,
-    settings, smtp_logins, statistics, tokens,
+    Problem, accounts, alerts, audit, conditions, content_filter, messages, next_hops,
+    openpgp_keys, queue, settings, smtp_logins, statistics, tokens,
 };
 
 /// The name of the token in the document.

@@ -32,25 +32,9 @@ pub(super) struct EntryList {
 impl EntryList {
     /// All entries, as they are in the settings.
     pub(super) fn entries(&self, settings: &Settings) -> Vec<Value> {
-        let (setting, part) = self.place();
-        let value = subject(settings).remove(setting);
-        let value = match part {
-            None => value,
-            Some(part) => value.map(|mut whole| whole[part].take()),
-        };
-        match value {
-            Some(Value::Array(entries)) => entries,
         match part(&subject(settings), self.list) {
             Value::Array(entries) => entries.clone(),
             _ => Vec::new(),
-        }
-    }
-
-    /// The setting, and the part of it that is the list.
-    fn place(&self) -> (&'static str, Option<&'static str>) {
-        match self.list.split_once('.') {
-            Some((setting, part)) => (setting, Some(part)),
-            None => (self.list, None),
         }
     }
 
@@ -146,13 +130,7 @@ impl EntryList {
 
     /// A change of the settings that makes this the list.
     pub(super) fn patch(&self, entries: &[Value]) -> Map<String, Value> {
-        let (setting, part) = self.place();
         // The parts of a setting that a change does not name stay as they are.
-        let value = match part {
-            None => json!(entries),
-            Some(part) => json!({ part: entries }),
-        };
-        Map::from_iter([(setting.to_owned(), value)])
         let (field, value) = match self.list.split_once('.') {
             Some((field, part)) => (field, json!({ part: entries })),
             None => (self.list, json!(entries)),

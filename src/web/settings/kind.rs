@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::settings::conditions::{Score, is_field_name, pattern_of};
-use crate::settings::conditions::{filter_problem, is_field_name, pattern_of};
+use crate::settings::conditions::{Score, filter_problem, is_field_name, pattern_of};
 use crate::settings::directory_url::DirectoryUrl;
 use crate::settings::names;
 use crate::settings::next_hop::ServerAddress;

@@ -3,11 +3,6 @@
 
 pub(in crate::web) mod antispam;
 pub(in crate::web) mod antivirus;
-pub(in crate::web) mod encryption;
-pub(in crate::web) mod directory;
-pub(in crate::web) mod ldap_masquerading;
-pub(in crate::web) mod ldap_relaying;
-mod look_up;
 pub(in crate::web) mod blackhole_lists;
 #[cfg(test)]
 mod blackhole_tests;
@@ -15,6 +10,11 @@ pub(in crate::web) mod blackhole_zone;
 pub(in crate::web) mod content_filter;
 pub(in crate::web) mod content_rule;
 pub(in crate::web) mod content_test;
+pub(in crate::web) mod directory;
+pub(in crate::web) mod encryption;
+pub(in crate::web) mod ldap_masquerading;
+pub(in crate::web) mod ldap_relaying;
+mod look_up;
 pub(in crate::web) mod milter;
 pub(in crate::web) mod own;
 pub(in crate::web) mod received_for;
@@ -55,19 +55,15 @@ pub(in crate::web) struct Described {
 
 /// In the order in which they are looked into.
 pub(in crate::web) const CONDITIONS: &[&Described] = &[
-    &antivirus::DESCRIBED,
-    &antispam::DESCRIBED,
-const CONDITIONS: &[&Described] = &[
-    &antivirus::DESCRIBED,
-    &encryption::DESCRIBED,
-    &ldap_relaying::DESCRIBED,
-    &antivirus::DESCRIBED,
-    &ldap_masquerading::DESCRIBED,
     &sender_check::DESCRIBED,
     &blackhole_lists::DESCRIBED,
+    &ldap_relaying::DESCRIBED,
     &content_filter::DESCRIBED,
     &antivirus::DESCRIBED,
+    &antispam::DESCRIBED,
+    &ldap_masquerading::DESCRIBED,
     &milter::DESCRIBED,
+    &encryption::DESCRIBED,
     &received_for::DESCRIBED,
 ];
 
