@@ -280,20 +280,6 @@ impl Draft {
         memchr::memchr(b';', &self.arrived.prefix)
     }
 
-    /// Reads what stands behind the header now: the empty line, and the body.
-    #[must_use]
-    pub fn body_reader(&self) -> BodyReader {
-        let (body, content_from) = match &self.body {
-            Some(new) => (&new.body, 0),
-            None => (&self.arrived.body, self.header.bytes() as u64),
-        };
-        BodyReader::new(Arc::new(Message {
-            body: Arc::clone(body),
-            content_from,
-            ..(*self.arrived).clone()
-        }))
-    }
-
     /// Reads the message as it would travel now, our Received field first.
     #[must_use]
     pub fn reader(&self) -> DraftReader {
@@ -301,6 +287,24 @@ impl Draft {
         DraftReader {
             prefix: Some(message.prefix.clone()),
             body: BodyReader::new(message),
+        }
+    }
+
+    /// Reads what stands behind the header fields as it is now: the empty line first, when there is one.
+    #[must_use]
+    pub fn body_reader(&self) -> DraftReader {
+        let (body, content_from) = match &self.body {
+            Some(new) => (&new.body, 0),
+            None => (&self.arrived.body, self.header.bytes() as u64),
+        };
+        let message = Message {
+            body: Arc::clone(body),
+            content_from,
+            ..(*self.arrived).clone()
+        };
+        DraftReader {
+            prefix: None,
+            body: BodyReader::new(Arc::new(message)),
         }
     }
 }
