@@ -15,12 +15,12 @@ use tokio::time::timeout;
 
 use super::Tools;
 use super::blocks::{BlockReader, BlockWriter};
-use super::draft::Draft;
+use super::draft::{Draft, DraftReader};
 use super::header::Field;
 use super::verdict::{Answer, Copy, Edit, Verdict};
 use super::{Coverage, words};
 use crate::limits;
-use crate::message::{BodyReader, BodyWriter, Recipient};
+use crate::message::{BodyWriter, Recipient};
 use crate::openpgp::{self, EncryptionKey, KeptKey, Keyring};
 use crate::settings::Settings;
 use crate::settings::conditions::{Encryption, WhenNoKey};
@@ -261,7 +261,7 @@ fn opening(boundary: &str) -> String {
 /// What is encrypted: the message's own body with the fields that say what it is, signatures and all.
 struct Part {
     header: Bytes,
-    body: BodyReader,
+    body: DraftReader,
     /// The header that arrived ends where it should.
     has_whole_header: bool,
 }

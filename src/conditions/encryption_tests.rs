@@ -3,7 +3,7 @@ use tempfile::TempDir;
 
 use super::super::testing::{message, settings, tools_with};
 use super::*;
-use crate::message::Message;
+use crate::message::{BodyReader, Message};
 use crate::openpgp::testing::{Made, Recipe};
 
 const PLAIN: &[u8] = b"Received: from there\r\n\

@@ -20,34 +20,33 @@ const DAY_SECONDS: u32 = 86_400;
 
 /// How a key is made.
 #[derive(Clone, Debug)]
-pub struct Recipe {
+pub(crate) struct Recipe {
     /// Its user id.
-    pub user_id: &'static str,
+    pub(crate) user_id: &'static str,
     /// Life of the primary key.
-    pub primary_days: Option<u32>,
+    pub(crate) primary_days: Option<u32>,
     /// Life of the subkey.
-    pub subkey_days: Option<u32>,
+    pub(crate) subkey_days: Option<u32>,
     /// It has a subkey for encryption.
-    pub has_subkey: bool,
+    pub(crate) has_subkey: bool,
     /// The key is revoked.
-    pub is_revoked: bool,
+    pub(crate) is_revoked: bool,
     /// The subkey is revoked.
-    pub subkey_is_revoked: bool,
+    pub(crate) subkey_is_revoked: bool,
 }
 
 /// A key with its secret half.
 #[derive(Clone, Debug)]
-pub struct Made {
+pub(crate) struct Made {
     /// Without the flaws.
-    pub secret: SignedSecretKey,
+    pub(crate) secret: SignedSecretKey,
     /// With them.
-    pub public: SignedPublicKey,
+    pub(crate) public: SignedPublicKey,
 }
 
 impl Recipe {
     /// A key that does not expire, with one subkey for encryption, as GnuPG makes them.
-    #[must_use]
-    pub fn plain(user_id: &'static str) -> Self {
+    pub(crate) fn plain(user_id: &'static str) -> Self {
         Self {
             user_id,
             primary_days: None,
@@ -59,8 +58,7 @@ impl Recipe {
     }
 
     /// Makes it.
-    #[must_use]
-    pub fn make(&self) -> Made {
+    pub(crate) fn make(&self) -> Made {
         let secret = self.secret();
         let mut public = secret.to_public_key();
         if let Some(days) = self.primary_days {
@@ -118,27 +116,23 @@ impl Recipe {
 
 impl Made {
     /// The public key as it is stored.
-    #[must_use]
-    pub fn binary(&self) -> Vec<u8> {
+    pub(crate) fn binary(&self) -> Vec<u8> {
         self.public.to_bytes().expect("bytes")
     }
 
     /// The public key, read and judged.
-    #[must_use]
-    pub fn read(&self) -> PublicKey {
+    pub(crate) fn read(&self) -> PublicKey {
         PublicKey::read(&self.binary()).expect("a sound key").0
     }
 
     /// The public key as its owner gives it away.
-    #[must_use]
-    pub fn armored(&self) -> String {
+    pub(crate) fn armored(&self) -> String {
         let options = ArmorOptions::default();
         self.public.to_armored_string(options).expect("armor")
     }
 
     /// The public key as it is kept for these addresses and domains.
-    #[must_use]
-    pub fn kept(&self, stands_for: &[&str], created_at: Timestamp) -> KeptKey {
+    pub(crate) fn kept(&self, stands_for: &[&str], created_at: Timestamp) -> KeptKey {
         KeptKey {
             key: self.read(),
             stands_for: stands_for.iter().map(|name| (*name).to_owned()).collect(),
@@ -148,8 +142,7 @@ impl Made {
     }
 
     /// What an armored message says; none when it is not for this key.
-    #[must_use]
-    pub fn decrypt(&self, armored: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn decrypt(&self, armored: &[u8]) -> Option<Vec<u8>> {
         let reader = std::io::Cursor::new(armored.to_vec());
         let (message, _) = Message::from_armor(reader).ok()?;
         let mut plain = message.decrypt(&Password::empty(), &self.secret).ok()?;
