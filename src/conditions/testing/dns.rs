@@ -144,12 +144,12 @@ impl Script {
                 let owner = name(&format!("{zone}."));
                 answer.add_authority(Record::from_rdata(owner, 60, servers));
             }
-            None => self.from_records(asked, query, &mut answer),
+            None => self.answer_from_records(asked, query, &mut answer),
         }
         Some(answer)
     }
 
-    fn from_records(&self, asked: &str, query: &Query, answer: &mut Message) {
+    fn answer_from_records(&self, asked: &str, query: &Query, answer: &mut Message) {
         let is_owner = |owner: &str| match owner.strip_prefix("*.") {
             Some(zone) => is_within(asked, zone),
             None => owner == asked,
