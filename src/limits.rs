@@ -121,6 +121,27 @@ pub const PATTERN_BYTES: usize = 2_000;
 pub const PATTERN_COMPILED_BYTES: usize = 1 << 20;
 /// Conditions of the administrator's own: each is looked at for every message.
 pub const OWN_CONDITIONS: usize = 50;
+/// Rules of the content filter: one message may be asked about all of them.
+pub const CONTENT_RULES: usize = 200;
+/// The name of one of them.
+pub const RULE_NAME_CHARACTERS: usize = 60;
+/// The largest message whose parts the content filter looks into: each that it looks into is in memory
+/// as a whole. More than the largest message that is taken by default.
+pub const CONTENT_BYTES: u64 = 32 << 20;
+/// Parts of a message that it looks into: more than any program or person makes.
+pub const CONTENT_PARTS: usize = 10_000;
+/// Encoded messages within encoded messages that it looks into.
+pub const CONTENT_WRAPPINGS: usize = 3;
+/// Messages whose parts it looks into at one time: each takes a thread, and up to four times
+/// `CONTENT_BYTES`.
+pub const CONTENT_LOOKS: usize = 4;
+/// Header fields times rules up to which the rules are asked in the session's own task: a few
+/// milliseconds.
+pub const CONTENT_QUESTIONS_INLINE: usize = 20_000;
+/// The longest look at one message's parts.
+pub const CONTENT_WAIT: Duration = Duration::from_secs(20);
+/// An encoded word of a header field, which RFC 2047 §2 allows 75: who writes a longer one means one.
+pub const ENCODED_WORD_BYTES: usize = 1_024;
 /// The name of a header field that is asked for or written.
 pub const FIELD_NAME_BYTES: usize = 100;
 /// Failures of a service in a row after which it is left alone for a while.

@@ -5,8 +5,11 @@
 //! not for every message, stands in [`Prepared`].
 
 mod antivirus;
+mod content_filter;
 mod own;
 mod received_for;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,6 +18,9 @@ use super::patch::FieldErrors;
 use super::written::Written;
 
 pub use antivirus::Antivirus;
+pub use content_filter::{
+    Consequence, ContentAction, ContentFilter, ContentPart, ContentRule, PreparedRule, Question,
+};
 pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
 pub use received_for::ReceivedFor;
 
@@ -49,19 +55,29 @@ pub struct Prepared {
     pub any: bool,
     /// The administrator's own conditions, in their order.
     pub own: Vec<PreparedOwn>,
+    /// The rules of the content filter, in their order; also while it is off, to be tested.
+    pub content_rules: Arc<[PreparedRule]>,
 }
 
 impl Prepared {
     /// Prepares what was validated.
     pub(super) fn of(written: &Written) -> Self {
         let own = own::prepare(&written.own_conditions);
-        let any = written.antivirus.enabled || written.received_for.enabled || !own.is_empty();
-        Self { any, own }
+        let any = written.content_filter.concerns_any()
+            || written.antivirus.enabled
+            || written.received_for.enabled
+            || !own.is_empty();
+        Self {
+            any,
+            own,
+            content_rules: written.content_filter.prepared(),
+        }
     }
 }
 
 impl Written {
     pub(super) fn validate_conditions(&self, errors: &mut FieldErrors) {
+        self.content_filter.validate(errors);
         self.antivirus.validate(errors);
         own::validate(&self.own_conditions, errors);
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::conditions::{Antivirus, OwnCondition, ReceivedFor};
+use super::conditions::{Antivirus, ContentFilter, OwnCondition, ReceivedFor};
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
@@ -105,6 +105,8 @@ pub struct Written {
     #[serde(deserialize_with = "names::networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.80/32"])))]
     pub web_proxies: Vec<IpNet>,
+    /// The condition “content filter”.
+    pub content_filter: ContentFilter,
     /// The condition “antivirus”.
     pub antivirus: Antivirus,
     /// The condition “Received-for header”.
@@ -213,6 +215,7 @@ impl Default for Written {
             tls_key_file: None,
             web_https: WebHttps::WithCertificate,
             web_proxies: Vec::new(),
+            content_filter: ContentFilter::default(),
             antivirus: Antivirus::default(),
             received_for: ReceivedFor::default(),
             own_conditions: Vec::new(),
