@@ -14,6 +14,8 @@ use crate::settings::conditions::PreparedOwn;
 pub enum Condition {
     /// One of the administrator's own, by its name.
     Own(Arc<str>),
+    /// The administrator's rules are asked about its content.
+    ContentFilter,
     /// clamd looks for malware.
     Antivirus,
     /// Each recipient gets a message of its own.
@@ -26,6 +28,7 @@ impl Condition {
     pub fn name(&self) -> Cow<'static, str> {
         match self {
             Self::Own(name) => Cow::Owned(name.to_string()),
+            Self::ContentFilter => "content_filter".into(),
             Self::Antivirus => "antivirus".into(),
             Self::ReceivedFor => "received_for".into(),
         }
@@ -101,6 +104,12 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         let name = Arc::from(own.written.name.as_str());
         note(holds(own, facts), Condition::Own(name), true);
     }
+    let content_filter = &settings.content_filter;
+    note(
+        content_filter.concerns_any(),
+        Condition::ContentFilter,
+        content_filter.disables_fast_path,
+    );
     let antivirus = &settings.antivirus;
     note(
         antivirus.enabled,
@@ -190,6 +199,11 @@ mod tests {
         };
         check(antivirus(true), None, &["antivirus"], Some("antivirus"));
         check(antivirus(false), None, &["antivirus"], None);
+        let rules = json!([{"name": "a", "part": "size", "larger_than_bytes": 1}]);
+        let content_filter = |rules| json!({"content_filter": {"enabled": true, "rules": rules}});
+        let name = "content_filter";
+        check(content_filter(rules), None, &[name], Some(name));
+        check(content_filter(json!([])), None, &[], None);
         let both = json!({
             "antivirus": {"enabled": true, "server": "127.0.0.1:1", "disables_fast_path": false},
             "received_for": {"enabled": true},

@@ -96,7 +96,9 @@ impl Draft {
                     self.fields.insert(0, field);
                     self.prepended += 1;
                 }
-                Edit::Insert(..) | Edit::Change(..) | Edit::Remove(..) => self.rewrite(edit),
+                Edit::Insert(..) | Edit::Change(..) | Edit::Remove(..) | Edit::RemoveAll(_) => {
+                    self.rewrite(edit);
+                }
                 other => self.address(other),
             }
         }
@@ -124,6 +126,7 @@ impl Draft {
                     self.fields.remove(place);
                 }
             }
+            Edit::RemoveAll(name) => self.fields.retain(|field| !field.is_named(&name)),
             _ => unreachable!("only changes of fields come here"),
         }
     }
@@ -368,6 +371,7 @@ mod tests {
                 vec![Edit::Remove("TO".into(), 1)],
                 "Subject: old\r\nTo: b\r\n",
             ),
+            (vec![Edit::RemoveAll("to".into())], "Subject: old\r\n"),
             (
                 vec![Edit::Insert(1, Field::new("X", "1"))],
                 "Subject: old\r\nX: 1\r\nTo: a\r\nTo: b\r\n",

@@ -156,6 +156,12 @@ impl Course<'_> {
         match condition {
             // Its presence is all there is to it.
             Condition::Own(_) => Verdict::pass(),
+            Condition::ContentFilter => {
+                let rules = &settings.conditions().content_rules;
+                let deadline = self.deadline(limits::CONTENT_WAIT);
+                let filter = &self.conditions.content_filter;
+                filter.check(rules, &self.draft, deadline).await
+            }
             Condition::Antivirus => {
                 let asked = &settings.antivirus;
                 let deadline = within(asked.timeout_seconds);
@@ -170,6 +176,7 @@ impl Course<'_> {
     fn when_unavailable(&self, condition: &Condition) -> WhenUnavailable {
         match condition {
             Condition::Own(_) | Condition::ReceivedFor => WhenUnavailable::Defer,
+            Condition::ContentFilter => self.examination.settings.content_filter.when_unavailable,
             Condition::Antivirus => self.examination.settings.antivirus.when_unavailable,
         }
     }

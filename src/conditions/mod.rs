@@ -10,10 +10,12 @@
 //! [`service`].
 
 mod antivirus;
+mod content_filter;
 mod decision;
 mod draft;
 mod examination;
 mod header;
+mod mime;
 mod service;
 mod service_stream;
 #[cfg(test)]
@@ -23,8 +25,12 @@ mod words;
 
 use std::sync::Arc;
 
-use crate::message::{MemoryBudget, MessageIds, Spool};
+use bytes::Bytes;
 
+use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::settings::Settings;
+
+pub use content_filter::{RuleAnswers, RuleSays, Ruling};
 pub use decision::{Condition, Decision, Facts, Present, decide};
 pub use draft::Draft;
 pub use examination::{End, Examination, Examined, Quarantine, Taken};
@@ -49,6 +55,7 @@ pub struct Tools {
 #[derive(Debug)]
 pub struct Conditions {
     tools: Tools,
+    content_filter: content_filter::ContentFilter,
     antivirus: Service,
 }
 
@@ -58,8 +65,16 @@ impl Conditions {
     pub fn new(tools: Tools) -> Self {
         Self {
             tools,
+            content_filter: content_filter::ContentFilter::new(),
             antivirus: Service::new("clamd"),
         }
+    }
+
+    /// Asks the rules of the content filter about a message that is not on its way, all of them: also while
+    /// the condition is off. Nothing is changed or sent.
+    pub async fn test_content_filter(&self, settings: &Settings, message: Bytes) -> RuleAnswers {
+        let rules = Arc::clone(&settings.conditions().content_rules);
+        self.content_filter.test(rules, message).await
     }
 
     /// How the services fare, for the dashboard: those that were asked since the start.

@@ -47,6 +47,8 @@ pub enum Edit {
     Change(String, usize, Field),
     /// The n-th field of this name, counted from 1, goes.
     Remove(String, usize),
+    /// All fields of this name go.
+    RemoveAll(String),
     /// Everything behind the header is this.
     ReplaceBody(Vec<Bytes>),
     /// Another reverse path.
