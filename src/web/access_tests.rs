@@ -78,6 +78,32 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /settings/logins/password", ADMINISTRATOR),
     ("POST /settings/logins/remove", ADMINISTRATOR),
     ("GET /settings/conditions", ADMINISTRATOR),
+    ("GET /settings/conditions/content-filter", ADMINISTRATOR),
+    ("POST /settings/conditions/content-filter", ADMINISTRATOR),
+    (
+        "GET /settings/conditions/content-filter/rule",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/content-filter/rule",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/content-filter/rule/move",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/content-filter/rule/remove",
+        ADMINISTRATOR,
+    ),
+    (
+        "GET /settings/conditions/content-filter/test",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/content-filter/test",
+        ADMINISTRATOR,
+    ),
     ("GET /settings/conditions/antivirus", ADMINISTRATOR),
     ("POST /settings/conditions/antivirus", ADMINISTRATOR),
     ("GET /settings/conditions/received-for", ADMINISTRATOR),
@@ -111,6 +137,10 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("GET /api/v1/alerts", VIEWER_TOKEN),
     ("POST /api/v1/alerts/test", ADMINISTRATOR_TOKEN),
     ("GET /api/v1/conditions", VIEWER_TOKEN),
+    (
+        "POST /api/v1/conditions/content-filter/test",
+        ADMINISTRATOR_TOKEN,
+    ),
     // Without its secrets; whoever looks after the mail from afar has to see what is set.
     ("GET /api/v1/settings", VIEWER_TOKEN),
     ("PATCH /api/v1/settings", ADMINISTRATOR_TOKEN),

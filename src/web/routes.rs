@@ -82,6 +82,25 @@ pub(super) fn table() -> Vec<Route> {
         page(Administrator, "/settings/logins/password").post(smtp_logins::change_password),
         page(Administrator, "/settings/logins/remove").post(smtp_logins::remove),
         page(Administrator, "/settings/conditions").get(settings::conditions::page),
+        page(Administrator, "/settings/conditions/content-filter")
+            .get(settings::conditions::content_filter::page)
+            .post(settings::conditions::content_filter::submit),
+        page(Administrator, "/settings/conditions/content-filter/rule")
+            .get(settings::conditions::content_rule::page)
+            .post(settings::conditions::content_rule::submit),
+        page(
+            Administrator,
+            "/settings/conditions/content-filter/rule/move",
+        )
+        .post(settings::conditions::content_rule::reorder),
+        page(
+            Administrator,
+            "/settings/conditions/content-filter/rule/remove",
+        )
+        .post(settings::conditions::content_rule::remove),
+        page(Administrator, "/settings/conditions/content-filter/test")
+            .get(settings::conditions::content_test::page)
+            .post(settings::conditions::content_test::submit),
         page(Administrator, "/settings/conditions/antivirus")
             .get(settings::conditions::antivirus::page)
             .post(settings::conditions::antivirus::submit),
@@ -125,6 +144,8 @@ pub(super) fn table() -> Vec<Route> {
         api(Viewer, "/api/v1/alerts").get(api::alerts::list),
         api(Administrator, "/api/v1/alerts/test").post(api::alerts::test),
         api(Viewer, "/api/v1/conditions").get(api::conditions::list),
+        api(Administrator, "/api/v1/conditions/content-filter/test")
+            .post(api::content_filter::test),
         api(Viewer, "/api/v1/settings").get(api::settings::show),
         api(Administrator, "/api/v1/settings").patch(api::settings::change),
         api(Viewer, "/api/v1/queue").get(api::queue::list),

@@ -4,6 +4,7 @@ pub(super) mod accounts;
 pub(super) mod alerts;
 pub(super) mod audit;
 pub(super) mod conditions;
+pub(super) mod content_filter;
 pub(super) mod messages;
 pub(super) mod next_hops;
 pub(super) mod openapi;

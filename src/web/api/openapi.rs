@@ -11,8 +11,8 @@ use utoipa::openapi::{Components, Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    Problem, accounts, alerts, audit, conditions, messages, next_hops, queue, settings,
-    smtp_logins, statistics, tokens,
+    Problem, accounts, alerts, audit, conditions, content_filter, messages, next_hops, queue,
+    settings, smtp_logins, statistics, tokens,
 };
 
 /// The name of the token in the document.
@@ -35,6 +35,7 @@ const TOKEN: &str = "token";
         alerts::list,
         alerts::test,
         conditions::list,
+        content_filter::test,
         settings::show,
         settings::change,
         queue::list,

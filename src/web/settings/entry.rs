@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::field::part;
 use super::form::{Form, Group, Reading, Submission};
 use super::subject;
 use crate::settings::{FieldErrors, Settings};
@@ -15,7 +16,7 @@ pub(super) const ENTRY: &str = "entry";
 /// A list of entries among the settings.
 #[derive(Debug)]
 pub(super) struct EntryList {
-    /// The setting.
+    /// The setting; behind a dot a part of it.
     pub(super) list: &'static str,
     /// The field that an entry is known by.
     pub(super) key: &'static str,
@@ -31,8 +32,8 @@ pub(super) struct EntryList {
 impl EntryList {
     /// All entries, as they are in the settings.
     pub(super) fn entries(&self, settings: &Settings) -> Vec<Value> {
-        match subject(settings).remove(self.list) {
-            Some(Value::Array(entries)) => entries,
+        match part(&subject(settings), self.list) {
+            Value::Array(entries) => entries.clone(),
             _ => Vec::new(),
         }
     }
@@ -112,9 +113,28 @@ impl EntryList {
         self.patch(&entries)
     }
 
+    /// The list with the entry one place nearer to its beginning, or to its end. One that is gone, or there
+    /// already, moves nothing.
+    pub(super) fn moved(&self, settings: &Settings, key: &str, up: bool) -> Map<String, Value> {
+        let mut entries = self.entries(settings);
+        let place = entries.iter().position(|entry| entry[self.key] == key);
+        let other = place.and_then(|place| match up {
+            true => place.checked_sub(1),
+            false => Some(place + 1).filter(|next| *next < entries.len()),
+        });
+        if let (Some(place), Some(other)) = (place, other) {
+            entries.swap(place, other);
+        }
+        self.patch(&entries)
+    }
+
     /// A change of the settings that makes this the list.
     pub(super) fn patch(&self, entries: &[Value]) -> Map<String, Value> {
-        Map::from_iter([(self.list.to_owned(), json!(entries))])
+        let (field, value) = match self.list.split_once('.') {
+            Some((field, part)) => (field, json!({ part: entries })),
+            None => (self.list, json!(entries)),
+        };
+        Map::from_iter([(field.to_owned(), value)])
     }
 
     fn at_the_field(&self, mut errors: FieldErrors, field: &str) -> FieldErrors {

@@ -2,6 +2,9 @@
 //! own below it; this one says which are on, and how many messages each diverted in the last day.
 
 pub(in crate::web) mod antivirus;
+pub(in crate::web) mod content_filter;
+pub(in crate::web) mod content_rule;
+pub(in crate::web) mod content_test;
 pub(in crate::web) mod own;
 pub(in crate::web) mod received_for;
 
@@ -39,8 +42,11 @@ pub(in crate::web) struct Described {
 }
 
 /// In the order in which they are looked into.
-pub(in crate::web) const CONDITIONS: &[&Described] =
-    &[&antivirus::DESCRIBED, &received_for::DESCRIBED];
+pub(in crate::web) const CONDITIONS: &[&Described] = &[
+    &content_filter::DESCRIBED,
+    &antivirus::DESCRIBED,
+    &received_for::DESCRIBED,
+];
 
 struct Row {
     path: &'static str,
@@ -290,3 +296,6 @@ const fn found(name: &'static str, label: &'static str) -> Setting {
         ]),
     }
 }
+
+#[cfg(test)]
+mod content_filter_tests;
