@@ -2,6 +2,7 @@
 //! standard path and the trail names it; absent, it stays on the fast path.
 
 mod antivirus;
+mod content_filter;
 mod own;
 mod received_for;
 mod stage;

@@ -15,7 +15,7 @@ const TELEPHONE: u32 = 360;
 /// More than there are; a crawl that goes in circles ends.
 const PAGES_MOST: usize = 100;
 /// Pages that the crawl must have met, or it proves nothing.
-const PAGES: [&str; 21] = [
+const PAGES: [&str; 24] = [
     "/",
     "/queue",
     "/queue/{id}",
@@ -32,6 +32,9 @@ const PAGES: [&str; 21] = [
     "/settings/access",
     "/settings/logins",
     "/settings/conditions",
+    "/settings/conditions/content-filter",
+    "/settings/conditions/content-filter/rule",
+    "/settings/conditions/content-filter/test",
     "/settings/retention",
     "/settings/alerts",
     "/settings/accounts",
@@ -86,6 +89,10 @@ async fn fill_with_long_names(appliance: &Appliance) {
             "retry_schedule_seconds": [3_600],
             "next_hops": [{"domain": domain, "address": format!("smtp://{long}.example.net:2525")}],
             "paused_next_hops": [format!("{long}.example.org:25")],
+            "content_filter": {"rules": [{
+                "name": "r".repeat(60), "part": "text", "pattern": "p".repeat(200),
+                "action": "redirect", "argument": format!("{}@{domain}", "a".repeat(60)),
+            }]},
         }))
         .await;
     for (path, body) in [
@@ -128,7 +135,12 @@ async fn no_page_is_wider_than_a_telephone() {
     set_up(&browser).await;
     fill_with_long_names(&appliance).await;
 
-    let mut next = VecDeque::from(["/".to_owned(), "/settings/next-hops/test".to_owned()]);
+    let start = [
+        "/",
+        "/settings/next-hops/test",
+        "/settings/conditions/content-filter/test",
+    ];
+    let mut next = VecDeque::from(start.map(str::to_owned));
     let mut met = BTreeSet::new();
     while let Some(path) = next.pop_front() {
         if met.len() >= PAGES_MOST || !met.insert(kind_of(&path)) {
