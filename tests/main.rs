@@ -40,7 +40,6 @@ mod reports;
 mod smtp_logins;
 
 mod backup;
-mod conditions;
 mod crash;
 mod disk_full;
 mod shutdown;

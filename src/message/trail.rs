@@ -12,6 +12,10 @@ use crate::smtp::address::{Mailbox, ReversePath};
 
 /// One thing that happened to a message.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most entries are answers: a box would cost every message an allocation"
+)]
 pub enum TrailEntry {
     /// It arrived and was answered.
     Answered(Answered),

@@ -134,11 +134,13 @@ impl Face {
             web: LOOPBACK.parse().expect("an address"),
         };
         let ourselves = Ourselves::at(&addresses, Some(Arc::clone(&hostname)));
+        let keys = KeyringPublisher::new(Keyring::default());
         let conditions = Conditions::new(conditions::Tools {
             hostname: Arc::clone(&hostname),
             ids: Arc::new(MessageIds::after(None)),
             spool: Arc::clone(&spool),
             budget: Arc::clone(&budget),
+            keys: keys.current(),
             dns: delivery.dns(),
         });
         let context = Arc::new(Context {
@@ -152,10 +154,7 @@ impl Face {
                 Passwords::new(),
                 RosterPublisher::new(Roster::default()),
             ),
-            openpgp_keys: OpenPgpKeys::new(
-                store.clone(),
-                KeyringPublisher::new(Keyring::default()),
-            ),
+            openpgp_keys: OpenPgpKeys::new(store.clone(), keys),
             store,
             queue,
             budget,

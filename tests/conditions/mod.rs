@@ -3,11 +3,11 @@
 
 mod antispam;
 mod antivirus;
-mod ldap;
 mod content_filter;
+mod encryption;
+mod ldap;
 mod milter;
 mod own;
 mod received_for;
 mod senders;
 mod stage;
-mod encryption;

@@ -32,19 +32,20 @@ const PAGES: &[&str] = &[
     "/settings/access",
     "/settings/logins",
     "/settings/conditions",
-    "/settings/conditions/antivirus",
-    "/settings/conditions/own",
-    "/settings/conditions/received-for",
     "/settings/conditions/antispam",
-    "/settings/conditions/encryption",
-    "/settings/conditions/directory",
-    "/settings/conditions/ldap-relaying",
-    "/settings/conditions/ldap-masquerading",
-    "/settings/conditions/sender-check",
+    "/settings/conditions/antivirus",
     "/settings/conditions/blackhole-lists",
     "/settings/conditions/blackhole-lists/zone",
     "/settings/conditions/content-filter",
     "/settings/conditions/content-filter/rule",
+    "/settings/conditions/directory",
+    "/settings/conditions/encryption",
+    "/settings/conditions/ldap-masquerading",
+    "/settings/conditions/ldap-relaying",
+    "/settings/conditions/milter",
+    "/settings/conditions/own",
+    "/settings/conditions/received-for",
+    "/settings/conditions/sender-check",
     "/settings/retention",
     "/settings/alerts",
     "/settings/accounts",
@@ -157,7 +158,7 @@ async fn no_page_is_wider_than_a_telephone() {
         next.extend(links(&browser).await);
     }
     for page in PAGES {
-        assert!(met.contains(page), "{page} was not met: {met:?}");
+        assert!(met.contains(*page), "{page} was not met: {met:?}");
     }
 
     // The folded list of the settings' pages opens without a script's help, and is there at once where

@@ -176,7 +176,7 @@ async fn each_milter_sees_what_the_one_before_has_changed() {
         assert!(heard.contains(&expected.to_owned()), "{heard:?}");
     }
     let prefix = "Received: by us;\r\n\tnow\r\nX-One: a;\r\n\tb\r\nSubject: x\r\n";
-    assert_eq!(taken.message.prefix, prefix.as_bytes());
+    assert_eq!(taken.messages[0].prefix, prefix.as_bytes());
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn a_milter_that_is_down_is_left_alone_by_itself() {
         .iter()
         .map(|service| {
             let is_asked = service.state == crate::conditions::ServiceState::Asked;
-            (service.name, service.asked, is_asked)
+            (&*service.name, service.asked, is_asked)
         })
         .collect();
     assert_eq!(states, [("milter 1", 3, false), ("milter 2", 3, true)]);
