@@ -15,6 +15,7 @@ use super::verdict::{Copy, Edit};
 use crate::limits;
 use crate::message::{Body, BodyReader, BodyWriter, Envelope, Message, Recipient};
 use crate::settings::Settings;
+use crate::smtp::reply::Reply;
 
 /// A message with the changes made so far.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Draft {
     copies: Vec<Copy>,
     names_recipients: bool,
     is_changed: bool,
+    /// Recipients that are refused by themselves, and why.
+    refused: Vec<(Recipient, Reply)>,
 }
 
 impl Draft {
@@ -54,6 +57,7 @@ impl Draft {
             copies: Vec::new(),
             names_recipients: false,
             is_changed: false,
+            refused: Vec::new(),
             header,
             arrived,
         })
@@ -81,6 +85,12 @@ impl Draft {
     #[must_use]
     pub fn has_whole_header(&self) -> bool {
         self.header.is_whole() || self.body.is_some()
+    }
+
+    /// Recipients that are refused by themselves, and why: their sender gets a report.
+    #[must_use]
+    pub fn refused(&self) -> &[(Recipient, Reply)] {
+        &self.refused
     }
 
     /// Makes changes.
@@ -162,6 +172,11 @@ impl Draft {
                 }
             }
             Edit::RemoveRecipient(address) => recipients.retain(|one| one.address != address),
+            Edit::RefuseRecipient(address, reply) => {
+                let refused = recipients.extract_if(.., |one| one.address == address);
+                let refused = refused.map(|recipient| (recipient, reply.clone()));
+                self.refused.extend(refused);
+            }
             Edit::Redirect(address) => *recipients = vec![Recipient::plain(address)],
             Edit::Direct {
                 recipient,
@@ -513,6 +528,9 @@ mod tests {
             Edit::AddRecipient(carl.clone()),
             Edit::AddRecipient(carl),
             Edit::RemoveRecipient(mailbox("bert@example.net")),
+            Edit::AddRecipient(Recipient::plain(mailbox("dora@example.net"))),
+            Edit::RefuseRecipient(mailbox("dora@example.net"), Reply::relay_denied()),
+            Edit::RefuseRecipient(mailbox("emil@example.net"), Reply::relay_denied()),
             Edit::NameRecipients,
         ];
         draft.apply(edits, &settings, &tools).await.expect("room");
@@ -524,5 +542,7 @@ mod tests {
         let expected = "Received: by us\r\n\tfor <carl@example.net>;\r\n\tnow\r\n";
         assert_eq!(&prefix[..], expected.as_bytes());
         assert_eq!(draft.arrived().envelope.recipients.len(), 1);
+        let dora = Recipient::plain(mailbox("dora@example.net"));
+        assert_eq!(draft.refused(), [(dora, Reply::relay_denied())]);
     }
 }

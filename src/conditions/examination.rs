@@ -62,6 +62,9 @@ pub struct Taken {
     pub standard_path: Option<DiskReason>,
     /// It is kept back in the queue; none when it is not.
     pub quarantine: Option<Quarantine>,
+    /// Recipients that were refused by themselves, and why: their failure is reported. The reports have
+    /// to be durable before the reply, so that there is a reason for the standard path then.
+    pub refused: Vec<(Recipient, Reply)>,
 }
 
 /// Why a message is kept back.
@@ -162,6 +165,7 @@ impl Course<'_> {
             messages: self.draft.messages(&self.conditions.tools),
             standard_path: self.standard_path.clone(),
             quarantine: self.quarantine.clone(),
+            refused: self.draft.refused().to_vec(),
         })
     }
 
@@ -311,7 +315,11 @@ impl Course<'_> {
         }
         let conditions = self.conditions;
         let settings = self.examination.settings;
+        let refused_before = self.draft.refused().len();
         let applied = self.draft.apply(edits, settings, &conditions.tools).await;
+        if self.draft.refused().len() > refused_before {
+            self.standard_path.get_or_insert_with(|| condition.reason());
+        }
         let error = applied.err()?;
         let id = self.examination.message.id;
         tracing::error!(%id, %condition, %error, "the changes of a check find no place");

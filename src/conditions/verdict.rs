@@ -57,8 +57,10 @@ pub enum Edit {
     Sender(ReversePath),
     /// One recipient more.
     AddRecipient(Recipient),
-    /// A recipient fewer.
+    /// A recipient fewer; nobody is told.
     RemoveRecipient(Mailbox),
+    /// A recipient fewer, of which the sender gets a report: this 5xx is why.
+    RefuseRecipient(Mailbox, Reply),
     /// Everybody's copy goes to this address.
     Redirect(Mailbox),
     /// The recipient at this position of the envelope goes to this server, or under another address.

@@ -26,8 +26,9 @@ use crate::conditions::{Conditions, End, Examination, Examined, Taken};
 use crate::delivery::Delivery;
 use crate::message::trail::{Event, Noted, TrailEntry};
 use crate::message::{DiskReason, Message, Path, Recipient};
-use crate::queue::Queue;
+use crate::queue::{Failed, Failure, Queue};
 use crate::settings::{OverThreshold, PathChoice, Settings};
+use crate::smtp::reply::Reply;
 use crate::statistics::{Statistics, Trail};
 
 pub use answer::{Answer, LateReply, Receipt};
@@ -168,7 +169,7 @@ impl Paths {
                         message: Arc::clone(&transaction.message),
                         known,
                     }];
-                    self.take_standard_path(&transaction, &travelling, reason)
+                    self.take_standard_path(&transaction, &travelling, Vec::new(), reason)
                         .await
                 }
             },
@@ -223,8 +224,11 @@ impl Paths {
         client: &mut C,
         shutdown: &CancellationToken,
     ) -> Account {
+        let failed = taken.refused.into_iter().map(refused).collect();
         if let Some(quarantine) = taken.quarantine {
-            return self.quarantine(transaction, travelling, quarantine).await;
+            return self
+                .quarantine(transaction, travelling, failed, quarantine)
+                .await;
         }
         let reason = standard_path_reason(transaction, taken.standard_path);
         match (travelling, reason) {
@@ -235,7 +239,7 @@ impl Paths {
             // Several messages go out all or none, which only the queue can promise.
             (_, reason) => {
                 let reason = reason.unwrap_or(DiskReason::StandardPath);
-                self.take_standard_path(transaction, travelling, reason)
+                self.take_standard_path(transaction, travelling, failed, reason)
                     .await
             }
         }
@@ -262,6 +266,15 @@ impl Paths {
             }));
         }
         (known, ticket)
+    }
+}
+
+/// A recipient that a condition refused by itself.
+fn refused((recipient, reply): (Recipient, Reply)) -> Failed {
+    Failed {
+        recipient,
+        failure: Failure::Refused,
+        reply,
     }
 }
 

@@ -2,11 +2,11 @@
 //! queue for an operator.
 
 use super::answer::Account;
-use super::standard::{Kept, Outbound};
+use super::standard::{Kept, Outbound, with_failed};
 use super::{Paths, Transaction, Travelling};
 use crate::conditions::Quarantine;
 use crate::message::{Path, RowState};
-use crate::queue::Parcel;
+use crate::queue::Failed;
 use crate::smtp::reply::Reply;
 
 impl Paths {
@@ -15,6 +15,7 @@ impl Paths {
         &self,
         transaction: &Transaction,
         travelling: &[Travelling],
+        failed: Vec<Failed>,
         quarantine: Quarantine,
     ) -> Account {
         let kept = Kept {
@@ -27,7 +28,7 @@ impl Paths {
             let ids = self.queue.allocate_rows(outbound.recipients());
             outbound.parcel(&ids, &kept)
         });
-        let parcels: Vec<Parcel> = parcels.collect();
+        let parcels = with_failed(parcels.collect(), failed);
         match self.queue.keep(&parcels).await {
             Ok(()) => Account::queued(&transaction.message, kept.reason),
             Err(error) => {

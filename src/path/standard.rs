@@ -8,7 +8,7 @@ use super::answer::Account;
 use super::flight::{Group, group_by_next_hop};
 use super::{Paths, Transaction, Travelling};
 use crate::message::{DiskReason, Message, MessageId, Path, RowId, RowState};
-use crate::queue::{Lease, Parcel, QueuedRow, schedule};
+use crate::queue::{Failed, Lease, Parcel, QueuedRow, schedule};
 use crate::smtp::reply::Reply;
 use crate::store::NewRow;
 
@@ -20,6 +20,7 @@ impl Paths {
         self: &Arc<Self>,
         transaction: &Transaction,
         travelling: &[Travelling],
+        failed: Vec<Failed>,
         reason: DiskReason,
     ) -> Account {
         let outbound = travelling.iter().map(|one| Outbound::of(one, transaction));
@@ -38,7 +39,7 @@ impl Paths {
             let ids = self.queue.allocate_rows(outbound.recipients());
             outbound.parcel(&ids, &kept)
         });
-        let parcels: Vec<Parcel> = parcels.collect();
+        let parcels = with_failed(parcels.collect(), failed);
         let lease = |parcel: &Parcel| self.queue.lease(&parcel.rows);
         let leases: Vec<Lease> = match &room {
             Some(_) => parcels.iter().map(lease).collect(),
@@ -119,6 +120,15 @@ impl Outbound {
             made_of: self.made_of,
         }
     }
+}
+
+/// The parcels with those recipients that a condition refused: the reports on them are stored with the
+/// first.
+pub(super) fn with_failed(mut parcels: Vec<Parcel>, failed: Vec<Failed>) -> Vec<Parcel> {
+    if let Some(first) = parcels.first_mut() {
+        first.failed = failed;
+    }
+    parcels
 }
 
 /// How rows are kept that are stored before anything was tried.

@@ -1,8 +1,11 @@
-//! Milter: opendkim signs, and clamav-milter refuses what its clamd knows.
+//! Milter: opendkim signs, clamav-milter refuses what its clamd knows, and one of the scene's own refuses
+//! single recipients.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
 use super::stage::Stage;
@@ -143,7 +146,7 @@ async fn clamav_milter_refuses_and_what_it_adds_is_signed() {
 async fn a_milter_that_is_down_gives_the_answer_that_is_set() {
     let nobody = {
         // A port that nobody listens on any more.
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         Door::Port(listener.local_addr().unwrap())
     };
     let opendkim = Opendkim::start(DOMAIN).await;
@@ -162,4 +165,70 @@ async fn a_milter_that_is_down_gives_the_answer_that_is_set() {
     let said = trail["examined"].as_str().unwrap();
     assert!(said.contains("milter: passed unchecked"), "{said}");
     assert_signed(&opendkim, &stage.arrived("passed@example.org").await).await;
+}
+
+/// A milter that knows one address too few: it refuses `nobody@example.net` at RCPT.
+async fn choosy() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer(stream));
+        }
+    });
+    address
+}
+
+/// milter protocol 6: packets of a length, a command and data; macros are not answered.
+async fn answer(mut stream: TcpStream) -> Option<()> {
+    loop {
+        let length = stream.read_u32().await.ok()?;
+        let mut packet = vec![0; usize::try_from(length).ok()?];
+        stream.read_exact(&mut packet).await.ok()?;
+        let words: &[u8] = match packet[0] {
+            b'O' => b"O\0\0\0\x06\0\0\0\0\0\0\0\0",
+            b'R' if packet.starts_with(b"R<nobody@") => b"y550 5.1.1 No such user\0",
+            b'D' => continue,
+            b'Q' => return None,
+            _ => b"c",
+        };
+        stream
+            .write_u32(u32::try_from(words.len()).ok()?)
+            .await
+            .ok()?;
+        stream.write_all(words).await.ok()?;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_that_a_milter_refuses_is_reported() {
+    for disables_fast_path in [true, false] {
+        let stage = Stage::with(json!({"milter": {
+            "enabled": true, "milters": [choosy().await.to_string()],
+            "disables_fast_path": disables_fast_path,
+        }}))
+        .await;
+        let two = ["nobody@example.net", "bert@example.net"];
+        let content = messages::small("two");
+        let reply = stage.send("anna@example.org", &two, &content).await;
+        assert_eq!(reply.code, 250, "{reply}");
+        let arrived = stage.sink.wait_for_accepted(2).await;
+        let whom = |arrival: &Arrival| arrival.recipient_addresses();
+        let mut whom: Vec<_> = arrived.iter().map(whom).collect();
+        whom.sort();
+        assert_eq!(whom, [["anna@example.org"], ["bert@example.net"]]);
+        let report = arrived
+            .iter()
+            .find(|arrival| arrival.recipient_addresses() == ["anna@example.org"])
+            .unwrap();
+        let text = String::from_utf8_lossy(&report.content).into_owned();
+        for part in ["nobody@example.net", "550 5.1.1 No such user", "5.1.1"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        stage.assert_diverted("anna@example.org", "milter").await;
+
+        // Where nobody else is there, the sender hears it at once.
+        let reply = stage.send("carl@example.org", &two[..1], &content).await;
+        assert_eq!(reply.code, 550, "{reply}");
+    }
 }

@@ -92,8 +92,9 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
         End::Passed => &outcome.quarantine,
     };
     let refused = outcome.refused.iter();
-    let removed = refused.map(|(address, _)| Edit::RemoveRecipient(address.clone()));
-    let mut edits: Vec<Edit> = removed.collect();
+    let refused =
+        refused.map(|(address, reply)| Edit::RefuseRecipient(address.clone(), reply.clone()));
+    let mut edits: Vec<Edit> = refused.collect();
     let (answer, mut said) = match why {
         Some(why) if why.is_empty() => (Answer::Quarantine, vec!["wants it kept back".to_owned()]),
         Some(why) => (Answer::Quarantine, vec![why.clone()]),
