@@ -87,7 +87,9 @@ fn message(content_bytes: usize) -> Message {
             envelope_id: None,
         },
         prefix: Bytes::from_static(b"Received: from bench\r\n"),
-        body: Body::in_memory(head, Reservation::empty(budget)),
+        body: Body::in_memory(head, Reservation::empty(budget)).into(),
+        content_from: 0,
+        for_clause_at: None,
         eight_bit: false,
         needs_smtputf8: false,
     }

@@ -77,7 +77,10 @@ impl Bench {
             body: Body::in_memory(
                 vec![content.clone()],
                 Reservation::empty(MemoryBudget::new(0)),
-            ),
+            )
+            .into(),
+            content_from: 0,
+            for_clause_at: None,
             eight_bit: false,
             needs_smtputf8: false,
         };
@@ -321,6 +324,7 @@ fn entry(first: i64, number: i64) -> TrailEntry {
         reply: "2.0.0 Delivered (250 2.0.0 Ok: queued as 4F2B1C3D)".into(),
         acknowledged_after: Duration::from_micros(1_500),
         delivered: Some(attempted),
+        examined: String::new(),
     })
 }
 

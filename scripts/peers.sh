@@ -1,5 +1,6 @@
 #!/bin/sh
-# Brings in the mail programs and the browser that the tests talk to, without installing anything.
+# Brings in the mail programs, the services that check mail, and the browser that the tests talk to,
+# without installing anything.
 #
 #   scripts/peers.sh          make sure that the tests' peers are there
 #   scripts/peers.sh --bench  the same, and the daemons of a private Postfix for bench/
@@ -10,12 +11,34 @@
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-peers="$root/target/peers"
+mkdir -p "$root/target/peers"
+# The real place, for target may be a link, and the wrappers that stand there outlive it.
+peers=$(cd "$root/target/peers" && pwd -P)
 tree="$peers/tree"
 packages="$peers/packages"
+archives="$peers/archives"
 bin="$peers/bin"
 
-tools="smtp-sink smtp-source swaks curl strace chromium chromedriver"
+# The tools, each with the packages it is brought in from. A package's dependencies come with it where
+# the machine lacks them; a further package is named where the tool wants it beside itself even so.
+table="
+smtp-sink      postfix
+smtp-source    postfix
+swaks          swaks
+curl           curl
+strace         strace
+chromium       chromium chromium-common fonts-dejavu-core
+chromedriver   chromium-driver
+clamd          clamav-daemon
+clamav-milter  clamav-milter
+opendkim       opendkim
+rspamd         rspamd
+spamd          spamd spamassassin
+slapd          slapd
+gpg            gpg
+gpg-agent      gpg-agent
+"
+tools=$(echo "$table" | sed 's/ .*//')
 want_postfix=no
 if [ "${1:-}" = --bench ]; then
     want_postfix=yes
@@ -27,24 +50,20 @@ fail() {
     exit 1
 }
 
-# Debian keeps smtp-sink and smtp-source in sbin, which is not in every account's PATH.
+# Debian keeps smtp-sink, smtp-source and the daemons in sbin, which is not in every account's PATH.
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
-package_of() {
-    case "$1" in
-        smtp-sink | smtp-source | postfix) echo postfix ;;
-        chromedriver) echo chromium-driver ;;
-        *) echo "$1" ;;
-    esac
-}
+packages_of() { echo "$table" | sed -n "s/^$1  *//p"; }
 
 # The package lists of the machine when it has some, and lists of our own otherwise: refreshing the
 # machine's needs root, and a machine without lists is usually a bare container image.
 apt_options=""
 prepare_lists() {
-    if [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' 2>/dev/null | head -n 1)" ]; then
-        return
-    fi
+    [ -z "$apt_options" ] || return 0
+    [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' 2>/dev/null | head -n 1)" ] || fetch_lists
+}
+
+fetch_lists() {
     say "fetching package lists"
     mkdir -p "$peers/apt/lists/partial" "$peers/apt/cache/archives/partial"
     apt_options="-o Dir::State::lists=$peers/apt/lists -o Dir::Cache=$peers/apt/cache -o APT::Sandbox::User="
@@ -52,67 +71,106 @@ prepare_lists() {
     apt-get -qq $apt_options update || fail "the package lists cannot be fetched"
 }
 
-# A package and whatever else the machine would have to install for it.
+# Packages and whatever else the machine would have to install for them.
 with_dependencies() {
     # shellcheck disable=SC2086
-    apt-get $apt_options install --simulate --no-install-recommends "$1" 2>/dev/null |
+    apt-get $apt_options install --simulate --no-install-recommends "$@" 2>/dev/null |
         sed -n 's/^Inst \([^ ]*\).*/\1/p'
     # The simulation is silent about what is installed already.
-    echo "$1"
+    printf '%s\n' "$@"
 }
 
-unpack() {
-    package=$1
-    [ -e "$packages/$package.unpacked" ] && return
-    say "fetching $package"
-    mkdir -p "$packages/$package" "$tree"
+download() {
+    rm -rf "$archives"
+    mkdir -p "$archives"
     # shellcheck disable=SC2086
-    (cd "$packages/$package" && apt-get -qq $apt_options -o APT::Sandbox::User= download "$package") ||
-        fail "package $package cannot be downloaded; install it by hand, or give apt a source that has it"
-    for archive in "$packages/$package"/*.deb; do
-        dpkg -x "$archive" "$tree" || fail "$archive cannot be unpacked"
-    done
-    touch "$packages/$package.unpacked"
+    (cd "$archives" && apt-get -qq $apt_options -o APT::Sandbox::User= download $missing)
 }
 
+# Unpacks packages and their dependencies; all in one download, for apt takes its time to start.
 bring() {
-    for package in $(with_dependencies "$1" | sort -u); do
-        unpack "$package"
+    prepare_lists
+    missing=""
+    for package in $(with_dependencies "$@" | sort -u); do
+        [ -e "$packages/$package.unpacked" ] || missing="$missing $package"
     done
+    [ -n "$missing" ] || return 0
+    say "fetching$missing"
+    # Lists of some weeks ago name versions that are gone; ours are of this moment.
+    download || { [ -z "$apt_options" ] && fetch_lists && download; } ||
+        fail "a package cannot be downloaded; install $* by hand, or give apt a source that has it"
+    mkdir -p "$packages" "$tree"
+    for package in $missing; do
+        dpkg -x "$archives/${package}_"*.deb "$tree" || fail "package $package cannot be unpacked"
+        touch "$packages/$package.unpacked"
+    done
+    rm -rf "$archives"
 }
 
 library_path() {
     triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch 2>/dev/null || echo "$(uname -m)-linux-gnu")
-    # Chromium's sound library keeps a part of itself one directory further down.
-    echo "$tree/usr/lib/postfix:$tree/usr/lib/$triplet:$tree/lib/$triplet:$tree/usr/lib/$triplet/pulseaudio"
+    # Some packages have directories of their own for libraries, which they know by absolute paths.
+    path="$tree/usr/lib/$triplet:$tree/lib/$triplet:$tree/usr/lib"
+    echo "$path:$tree/usr/lib/$triplet/pulseaudio:$tree/usr/lib/postfix:$tree/usr/lib/rspamd"
 }
 
-# A tool from the unpacked tree needs its own libraries, which no system directory has, and a browser
-# its own fonts.
-wrap() {
-    tool=$1
+program_of() {
     for directory in usr/lib/chromium usr/sbin usr/bin sbin bin; do
-        if [ -f "$tree/$directory/$tool" ] && [ -x "$tree/$directory/$tool" ]; then
-            program="$tree/$directory/$tool"
-            cat >"$bin/$tool.new" <<WRAPPER
-#!/bin/sh
-LD_LIBRARY_PATH="$(library_path)\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
-export LD_LIBRARY_PATH
-[ -e /etc/fonts/fonts.conf ] || export FONTCONFIG_FILE="$peers/fonts.conf"
-exec "$program" "\$@"
-WRAPPER
-            chmod +x "$bin/$tool.new"
-            mv "$bin/$tool.new" "$bin/$tool"
+        if [ -f "$tree/$directory/$1" ] && [ -x "$tree/$directory/$1" ]; then
+            echo "$tree/$directory/$1"
             return
         fi
     done
-    fail "package $(package_of "$tool") has no $tool"
+    fail "package $(packages_of "$1") has no $1"
 }
 
-# What a browser looks for beside itself, even where the machine has it elsewhere, and fonts.
-browser_data() {
-    bring chromium-common
-    bring fonts-dejavu-core
+# The command line of a program. A Perl script needs its modules from the tree too, and gets them from
+# options: spamd runs tainted, and then Perl does not read PERL5LIB.
+command_of() {
+    program=$1
+    if ! head -n 1 "$program" | grep -aq '^#!.*/perl'; then
+        echo "\"$program\""
+        return
+    fi
+    perl="$tree/usr/bin/perl"
+    [ -x "$perl" ] || perl=/usr/bin/perl
+    flags=$(sed -n '1s/^#!.*\/perl *//p' "$program")
+    # shellcheck disable=SC2016 # the variables are Perl's
+    modules=$(LD_LIBRARY_PATH=$(library_path) "$perl" -e \
+        'print map { " -I\"$ARGV[0]$_\"" } grep { m(^/) && -d "$ARGV[0]$_" } @INC' "$tree")
+    echo "\"$perl\" $flags$modules \"$program\""
+}
+
+# What a program would look for in system directories and can be told to find elsewhere.
+environment_of() {
+    case "$1" in
+        chromium | chromedriver)
+            echo "[ -e /etc/fonts/fonts.conf ] || export FONTCONFIG_FILE=\"$peers/fonts.conf\""
+            ;;
+        rspamd)
+            echo "export SHAREDIR=\"$tree/usr/share/rspamd\" LUALIBDIR=\"$tree/usr/share/rspamd/lualib\""
+            echo "export PLUGINSDIR=\"$tree/usr/share/rspamd/plugins\" RULESDIR=\"$tree/usr/share/rspamd/rules\""
+            ;;
+    esac
+}
+
+# A tool from the unpacked tree needs its own libraries, which no system directory has.
+wrap() {
+    tool=$1
+    program=$(program_of "$tool")
+    cat >"$bin/$tool.new" <<WRAPPER
+#!/bin/sh
+LD_LIBRARY_PATH="$(library_path)\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
+export LD_LIBRARY_PATH
+$(environment_of "$tool")
+exec $(command_of "$program") "\$@"
+WRAPPER
+    chmod +x "$bin/$tool.new"
+    mv "$bin/$tool.new" "$bin/$tool"
+}
+
+# The fonts of a browser whose machine has none.
+write_fonts() {
     cat >"$peers/fonts.conf" <<FONTS
 <?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -120,11 +178,15 @@ browser_data() {
 FONTS
 }
 
-# A browser and its driver are of one version: the machine's are used only when it has both.
-has_its_company() {
+# The machine's own program, if it is to be used. A browser and its driver are of one version: the
+# machine's are used only when it has both.
+machines_own() {
     case "$1" in
-        chromium | chromedriver) command -v chromium >/dev/null && command -v chromedriver >/dev/null ;;
+        chromium | chromedriver)
+            command -v chromium >/dev/null && command -v chromedriver >/dev/null || return 1
+            ;;
     esac
+    command -v "$1"
 }
 
 works() {
@@ -133,26 +195,38 @@ works() {
         # whose libraries are missing cannot.
         smtp-sink | smtp-source) "$bin/$1" -? 2>&1 | grep -q usage ;;
         chromium) "$bin/$1" --headless --no-sandbox --disable-gpu --dump-dom about:blank 2>/dev/null | grep -q html ;;
+        # Without a configuration it would look for the machine's.
+        clamd) "$bin/$1" --config-file=/dev/null --version >/dev/null 2>&1 ;;
+        opendkim) "$bin/$1" -V >/dev/null 2>&1 ;;
+        slapd) "$bin/$1" -VV >/dev/null 2>&1 ;;
         *) "$bin/$1" --version >/dev/null 2>&1 ;;
     esac
 }
 
 mkdir -p "$bin"
-lists_ready=no
+absent=""
+wanted=""
 for tool in $tools; do
     if [ -x "$bin/$tool" ] && works "$tool"; then
         continue
     fi
     rm -f "$bin/$tool"
-    if found=$(command -v "$tool") && has_its_company "$tool"; then
+    absent="$absent $tool"
+    if found=$(machines_own "$tool"); then
         ln -s "$found" "$bin/$tool"
     else
         command -v apt-get >/dev/null && command -v dpkg >/dev/null ||
-            fail "$tool is missing and this is no Debian machine: install Postfix's smtp-sink and smtp-source, swaks, curl, strace, chromium and chromedriver"
-        [ "$lists_ready" = yes ] || prepare_lists
-        lists_ready=yes
-        bring "$(package_of "$tool")"
-        [ "$tool" != chromium ] || browser_data
+            fail "$tool is missing and this is no Debian machine: install what Debian has in $(packages_of "$tool")"
+        wanted="$wanted $(packages_of "$tool")"
+    fi
+done
+
+# shellcheck disable=SC2086 # names of packages, without spaces inside
+[ -z "$wanted" ] || bring $wanted
+
+for tool in $absent; do
+    if [ ! -e "$bin/$tool" ]; then
+        [ "$tool" != chromium ] || write_fonts
         wrap "$tool"
     fi
     works "$tool" || fail "$tool is there but does not run: try '$bin/$tool' by hand"
@@ -161,7 +235,6 @@ done
 
 # The daemons always come from the package: a private instance must not use the machine's own.
 if [ "$want_postfix" = yes ] && [ ! -x "$tree/usr/lib/postfix/sbin/master" ]; then
-    [ "$lists_ready" = yes ] || prepare_lists
     bring postfix
 fi
 say "all there"

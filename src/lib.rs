@@ -24,12 +24,15 @@ pub mod session;
 pub mod path;
 pub mod queue;
 
+pub mod conditions;
+
 pub mod delivery;
 pub mod statistics;
 
 pub mod store;
 
 pub mod accounts;
+pub mod openpgp;
 
 pub mod message;
 pub mod settings;

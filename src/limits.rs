@@ -113,6 +113,111 @@ pub const FINGERPRINTS_PER_CLIENT: usize = 1_000;
 /// After SIGTERM: what is under way is finished or stored within this.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 
+// ---- The conditions -------------------------------------------------------------------------------
+
+/// A regular expression that an administrator writes.
+pub const PATTERN_BYTES: usize = 2_000;
+/// The same as it is searched with: `(a{1000}){1000}` is short as well.
+pub const PATTERN_COMPILED_BYTES: usize = 1 << 20;
+/// Conditions of the administrator's own: each is looked at for every message.
+pub const OWN_CONDITIONS: usize = 50;
+/// Rules of the content filter: one message may be asked about all of them.
+pub const CONTENT_RULES: usize = 200;
+/// The name of one of them.
+pub const RULE_NAME_CHARACTERS: usize = 60;
+/// The largest message whose parts the content filter looks into: each that it looks into is in memory
+/// as a whole. More than the largest message that is taken by default.
+pub const CONTENT_BYTES: u64 = 32 << 20;
+/// Parts of a message that it looks into: more than any program or person makes.
+pub const CONTENT_PARTS: usize = 10_000;
+/// Encoded messages within encoded messages that it looks into.
+pub const CONTENT_WRAPPINGS: usize = 3;
+/// Messages whose parts it looks into at one time: each takes a thread, and up to four times
+/// `CONTENT_BYTES`.
+pub const CONTENT_LOOKS: usize = 4;
+/// Header fields times rules up to which the rules are asked in the session's own task: a few
+/// milliseconds.
+pub const CONTENT_QUESTIONS_INLINE: usize = 20_000;
+/// The longest look at one message's parts.
+pub const CONTENT_WAIT: Duration = Duration::from_secs(20);
+/// An encoded word of a header field, which RFC 2047 §2 allows 75: who writes a longer one means one.
+pub const ENCODED_WORD_BYTES: usize = 1_024;
+/// The name of a header field that is asked for or written.
+pub const FIELD_NAME_BYTES: usize = 100;
+/// Failures of a service in a row after which it is left alone for a while.
+pub const SERVICE_FAILURES: u32 = 3;
+/// How long a service is left alone before one check tries it again.
+pub const SERVICE_PAUSE: Duration = Duration::from_secs(30);
+/// The answer of a service: longer than any of theirs.
+pub const SERVICE_ANSWER_BYTES: usize = 1 << 20;
+/// What rspamd is told of a message's recipients: it takes no request with more than 80 KiB of header.
+pub const RSPAMD_RECIPIENTS_BYTES: usize = 49_152;
+/// Blackhole lists: each is a question about every client.
+pub const BLACKHOLE_ZONES: usize = 20;
+/// The domain of a blackhole list: before it stand up to 32 nibbles of an address with their dots
+/// (RFC 5782 §2.4), and a name of the DNS has 253 bytes.
+pub const BLACKHOLE_ZONE_BYTES: usize = 253 - 64;
+/// Questions to one blackhole list at one time: half of what one DNS server is asked.
+pub const BLACKHOLE_QUESTIONS: u32 = 512;
+/// Milters that a message is shown to, one after the other: each costs a round trip at every stage.
+pub const MILTERS: usize = 8;
+/// A packet of a milter. Sendmail takes none larger, whatever was negotiated.
+pub const MILTER_PACKET_BYTES: usize = 1 << 20;
+/// A chunk of a body on its way to a milter: libmilter's MILTER_CHUNK_SIZE, which older ones rely on.
+pub const MILTER_CHUNK_BYTES: usize = 65_535;
+/// Changes that a milter asks for of one message, chunks of a new body aside.
+pub const MILTER_CHANGES: usize = 2_000;
+/// Packets to a milter are collected up to this before they are written.
+pub const MILTER_WRITE_BYTES: usize = 16_384;
+/// What the trail keeps of what the checks of one message said.
+pub const EXAMINATION_WORDS_BYTES: usize = 2_000;
+/// What one check's words are cut to in a reply, a header field and the trail.
+pub const CHECK_WORDS_BYTES: usize = 200;
+/// OpenPGP keys that may be kept: all of them are in memory, in a form of one or two kilobytes.
+pub const OPENPGP_KEYS: usize = 10_000;
+/// One OpenPGP key as it is added: keys with hundreds of signatures of others are no larger.
+pub const OPENPGP_KEY_BYTES: usize = 262_144;
+/// Addresses and domains that one OpenPGP key may stand for.
+pub const OPENPGP_KEY_NAMES: usize = 100;
+/// A user id of an OpenPGP key, as it is kept and shown.
+pub const OPENPGP_USER_ID_CHARACTERS: usize = 200;
+/// OpenPGP keys on one page; a search finds the others.
+pub const OPENPGP_KEYS_SHOWN: usize = 200;
+/// Messages that are encrypted at one time: each has a processor to itself meanwhile.
+pub const ENCRYPTIONS_AT_ONCE: usize = 2;
+/// All copies of one message are encrypted within this, or the sender is to try again later.
+pub const ENCRYPTION_WAIT: Duration = Duration::from_secs(120);
+/// Blocks of [`SPOOL_BLOCK_BYTES`] between a message, its encryption and the copy, on either side.
+pub const ENCRYPTION_BLOCKS: usize = 2;
+/// Recipients that a reply names who have no key.
+pub const KEYLESS_NAMED: usize = 3;
+
+/// A filter by which the directory is asked, as an administrator writes it.
+pub const LDAP_FILTER_BYTES: usize = 1_000;
+/// Its parts: the parser goes down one step for each that stands in another.
+pub const LDAP_FILTER_PARTS: usize = 50;
+/// The name of an attribute in the directory.
+pub const LDAP_ATTRIBUTE_BYTES: usize = 100;
+/// The name of an entry in the directory.
+pub const DIRECTORY_NAME_BYTES: usize = 1_000;
+/// The longest that an answer of the directory is remembered: who is gone is gone within a day.
+pub const DIRECTORY_CACHE_SECONDS: u64 = 86_400;
+/// What all remembered answers of the directory may hold: some hundred bytes for each address.
+pub const DIRECTORY_CACHE_BYTES: u64 = 8 << 20;
+/// One message of the directory: an entry, of which two attributes were asked for.
+pub const DIRECTORY_MESSAGE_BYTES: usize = 65_536;
+/// Messages of the directory in answer to one question: two entries, an end, and references to others.
+pub const DIRECTORY_MESSAGES: usize = 50;
+/// Values of an entry that are looked at: those that were asked for have one.
+pub const DIRECTORY_VALUES: usize = 50;
+/// A connection to the directory that is not used for so long is not used again: what stands between
+/// us and the directory may have forgotten it without a word.
+pub const DIRECTORY_IDLE: Duration = Duration::from_secs(60);
+/// A look-up that an administrator tries: it ends before the request that asked for it does.
+pub const LOOK_UP_TRY_WAIT: Duration = Duration::from_secs(20);
+/// Recipients whose way by the directory is told in the trail.
+pub const ROUTES_TOLD: usize = 10;
+
 // ---- Delivery -------------------------------------------------------------------------------------
 
 /// Recipients in one transaction with a next hop. RFC 5321 §4.5.3.1.8: every server takes 100.
@@ -257,7 +362,7 @@ pub const TRAIL_PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 /// One write to the history, or one pruning of it, is given up after this.
 pub const HISTORY_WAIT: Duration = Duration::from_secs(60);
 /// Names of conditions that the statistics tell apart.
-pub const CONDITIONS_COUNTED: usize = 50;
+pub const CONDITIONS_COUNTED: usize = 100;
 /// Trail entries that wait for the disk; beyond it they are dropped and counted.
 pub const TRAIL_QUEUE: usize = 32_768;
 /// Trail entries are written together about this often.

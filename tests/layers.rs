@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["delivery"],
     &["statistics"],
     &["store"],
-    &["accounts"],
+    &["accounts", "openpgp"],
     &["message", "settings"],
     &["smtp"],
     &["tls", "boot", "clients", "limits"],
@@ -45,6 +45,10 @@ const ABSENCES: &[Absence] = &[
     Absence {
         text: "askama",
         but_in: &["web/", "queue/report"],
+    },
+    Absence {
+        text: "pgp::",
+        but_in: &["openpgp/"],
     },
     Absence {
         text: "TcpStream",
@@ -84,7 +88,12 @@ const SOCKETS: &[&str] = &[
 ];
 
 /// Rooms that never wait and do not know what time it is.
-const PURE: &[&str] = &["smtp/", "path/verdict", "queue/schedule", "conditions/mod"];
+const PURE: &[&str] = &[
+    "smtp/",
+    "path/verdict",
+    "queue/schedule",
+    "conditions/decision",
+];
 const IMPURITIES: &[&str] = &[
     ".await",
     "async fn",

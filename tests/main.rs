@@ -2,8 +2,8 @@
 //! destinations that keep every byte and destinations that misbehave.
 //!
 //! One scene a file. `support/` has what the scenes share: the appliance under test, a client that
-//! speaks raw bytes, destinations. Nothing here sleeps for a fixed time; every wait is for a
-//! condition and has a deadline. Nothing leaves loopback.
+//! speaks raw bytes, destinations, the services that check mail. Nothing here sleeps for a fixed time;
+//! every wait is for a condition and has a deadline. Nothing leaves loopback.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -11,6 +11,7 @@ mod support;
 
 mod harness;
 mod layers;
+mod services;
 
 mod boot;
 mod dialogues;
@@ -42,6 +43,8 @@ mod backup;
 mod crash;
 mod disk_full;
 mod shutdown;
+
+mod conditions;
 
 mod alerts;
 

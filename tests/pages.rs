@@ -1,6 +1,7 @@
 //! The pages in a real browser: what an administrator does with them, and what strangers cannot make
 //! them do.
 
+mod conditions;
 mod narrow;
 
 use reqwest::Method;
@@ -43,6 +44,17 @@ async fn administered(sink: &RawSink) -> (Appliance, Browser) {
     let browser = Browser::before(&appliance).await;
     set_up(&browser).await;
     (appliance, browser)
+}
+
+/// The browser has met nothing but forms that were refused and pages that are not for it.
+async fn complains_of_nothing(browser: &Browser) {
+    let complaints = browser.complaints().await;
+    let is_refusal = |line: &&String| {
+        let mut codes = ["422", "404", "401", "403"].iter();
+        codes.any(|code| line.contains(&format!("status of {code}")))
+    };
+    let unexpected: Vec<&String> = complaints.iter().filter(|line| !is_refusal(line)).collect();
+    assert!(unexpected.is_empty(), "{unexpected:?}");
 }
 
 async fn later() -> RawSink {
@@ -139,17 +151,7 @@ async fn an_administrator_sets_it_up_watches_it_and_steers_it() {
     // What is over is over.
     browser.open("/setup").await;
     assert!(!browser.text().await.contains("One-time password"));
-    let complaints = browser.complaints().await;
-    let unexpected: Vec<&String> = complaints
-        .iter()
-        // The refused forms and the page that is gone are told to the console, too.
-        .filter(|line| {
-            !["422", "404", "401", "403"]
-                .iter()
-                .any(|code| line.contains(&format!("status of {code}")))
-        })
-        .collect();
-    assert!(unexpected.is_empty(), "{unexpected:?}");
+    complains_of_nothing(&browser).await;
     browser.quit().await;
 }
 

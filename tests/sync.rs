@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::appliance::{Appliance, Plan};
@@ -265,10 +265,21 @@ async fn send_marked(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_250_of_the_standard_path_waits_for_a_sync() {
+    check_standard_path(json!({ "path": "standard" })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_250_of_a_message_with_a_condition_waits_for_a_sync() {
+    let all = json!({ "name": "all", "larger_than_bytes": 0 });
+    check_standard_path(json!({ "own_conditions": [all] })).await;
+}
+
+/// Four clients send messages that these settings send down the standard path.
+async fn check_standard_path(settings: Value) {
     let _turn = turn::take().await;
     let sink = RawSink::start(Script::accepting()).await;
     let watched = Watched::start(&sink).await;
-    watched.appliance.set(json!({ "path": "standard" })).await;
+    watched.appliance.set(settings).await;
     let (appliance, count) = (&watched.appliance, 20);
     let sent = tokio::join!(
         send_marked(appliance, 0, count),
@@ -331,7 +342,7 @@ async fn a_stored_file_and_its_directory_are_synced_before_the_row() {
 const REST: Duration = Duration::from_secs(2);
 
 /// Bytes that the process caused to be written while `count` messages of 4 KiB passed.
-async fn written_for(settings: serde_json::Value, count: u32) -> u64 {
+async fn written_for(settings: Value, count: u32) -> u64 {
     let sink = SmtpSink::start(&[]).await;
     // On a file system of its own kind: a data directory in memory would write nothing at all.
     let place = tempfile::tempdir_in(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();

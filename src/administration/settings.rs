@@ -11,7 +11,7 @@ use super::Actor;
 use super::settings_check::{self, OpenRelay};
 use super::written_names::Ourselves;
 use crate::limits;
-use crate::settings::{Current, FieldErrors, Publisher, SHOWN, Settings, Written};
+use crate::settings::{Current, FieldErrors, Publisher, SHOWN, Settings, Written, part_mut};
 use crate::store::{AuditEntry, Store, StoreError};
 
 /// Why a change was not made.
@@ -197,7 +197,7 @@ impl Difference {
         });
         for field in Written::secret_fields() {
             for side in [&mut *before, &mut *after] {
-                if let Some(Value::String(secret)) = side.get_mut(field) {
+                if let Some(Value::String(secret)) = part_mut(side, field) {
                     SHOWN.clone_into(secret);
                 }
             }
@@ -252,6 +252,23 @@ mod tests {
         }
         let same = with(Some("open sesame"));
         assert_eq!(Difference::between(&same, &same), None);
+    }
+
+    #[test]
+    fn a_secret_within_an_object_is_audited_without_its_text() {
+        let with = |secret: &str| Written {
+            directory: crate::settings::conditions::Directory {
+                bind_password: Some(WriteOnly::new(secret.to_owned())),
+                ..Default::default()
+            },
+            ..Written::default()
+        };
+        let difference = Difference::between(&with("open sesame"), &with("another one"));
+        let difference = difference.expect("it differs");
+        assert_eq!(difference.fields(), "directory");
+        for side in [&difference.before, &difference.after] {
+            assert_eq!(side["directory"]["bind_password"], SHOWN);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::settings::{Difference, fields_of};
 use super::settings_check::{self, OpenRelay};
 use super::written_names::Ourselves;
 use crate::boot::Addresses;
-use crate::settings::{FieldErrors, SHOWN, Settings, Written};
+use crate::settings::{FieldErrors, SHOWN, Settings, Written, part_mut};
 use crate::store::{DatabaseCopy, OpenError, SettingsBeside, StoreError};
 
 /// The line that names the settings which are switched off: TOML has no word for nothing.
@@ -118,20 +118,20 @@ async fn open(data_directory: &Path) -> Result<SettingsBeside, SettingsFileError
 }
 
 fn text_of(written: &Written) -> String {
-    let fields = fields_of(written);
+    let mut fields = fields_of(written);
+    for secret in Written::secret_fields() {
+        if let Some(secret) = part_mut(&mut fields, secret) {
+            *secret = Value::Null;
+        }
+    }
     let defaults = fields_of(&Written::default());
-    let not_set: Vec<&str> = fields
-        .iter()
-        .filter(|(field, value)| value.is_null() && !defaults[*field].is_null())
-        .map(|(field, _)| field.as_str())
-        .collect();
+    let not_set = not_set(&fields, &defaults);
     let not_set = match not_set[..] {
         [] => String::new(),
         _ => format!("{NOT_SET} = {not_set:?}\n"),
     };
     let table: toml::Table = fields
         .into_iter()
-        .filter(|(_, value)| value != SHOWN)
         .filter_map(|(field, value)| Some((field, toml_of(value)?)))
         .collect();
     format!(
@@ -140,6 +140,26 @@ fn text_of(written: &Written) -> String {
          # A setting that is missing here then has its default; secrets stay what they are.\n\n{not_set}{table}",
         env!("CARGO_PKG_VERSION")
     )
+}
+
+/// What is not set and would have a default if the file did not say so; a part of an object stands behind
+/// a dot.
+fn not_set(fields: &Map<String, Value>, defaults: &Map<String, Value>) -> Vec<String> {
+    let mut names = Vec::new();
+    for (field, value) in fields {
+        match (value, &defaults[field]) {
+            (Value::Null, Value::Null) => {}
+            (Value::Null, _) => names.push(field.clone()),
+            (Value::Object(parts), Value::Object(defaults)) => {
+                let parts = parts.iter().filter(|(part, value)| {
+                    value.is_null() && defaults.get(*part).is_some_and(|value| !value.is_null())
+                });
+                names.extend(parts.map(|(part, _)| format!("{field}.{part}")));
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 /// None for null, which TOML does not have: the field is left out.
@@ -190,15 +210,32 @@ fn replaced(before: &Written, mut file: Map<String, Value>) -> Result<Settings, 
             errors.add(NOT_SET, "must be a list of names of settings");
             errors
         })?;
-        file.extend(not_set.into_iter().map(|field| (field, Value::Null)));
-    }
-    let mut patch = fields_of(&Written::default());
-    for (field, value) in fields_of(before) {
-        if value == SHOWN {
-            patch.remove(&field);
+        for name in not_set {
+            let (field, part) = name.split_once('.').unwrap_or((&name, ""));
+            let whole = file.entry(field).or_insert_with(|| Map::new().into());
+            match whole.as_object_mut().filter(|_| !part.is_empty()) {
+                Some(parts) => _ = parts.insert(part.to_owned(), Value::Null),
+                None => *whole = Value::Null,
+            }
         }
     }
-    patch.extend(file);
+    let mut patch = fields_of(&Written::default());
+    for field in Written::secret_fields() {
+        // What is shown in a secret's place means the one that is there.
+        let is_set = part_mut(&mut fields_of(before), field).is_some_and(|value| value == SHOWN);
+        if let Some(secret) = part_mut(&mut patch, field).filter(|_| is_set) {
+            *secret = SHOWN.into();
+        }
+    }
+    for (field, value) in file {
+        match (patch.get_mut(&field), value) {
+            // The parts of an object that are missing have their defaults, too.
+            (Some(Value::Object(parts)), Value::Object(given)) => parts.extend(given),
+            (_, value) => {
+                patch.insert(field, value);
+            }
+        }
+    }
     Settings::new(before.clone())?.patched(&patch)
 }
 
@@ -218,6 +255,8 @@ mod tests {
             "next_hops": [{"domain": "example.org", "address": "smtp://127.0.0.1:2600"}, {"domain": ".example.com"}],
             "relay_domains": ["example.org"],
             "alert_queue_recipients": null,
+            "antivirus": {"server": "127.0.0.1:3310"},
+            "ldap_relaying": {"host_attribute": null},
         });
         serde_json::from_value(json).expect("they are settings")
     }
@@ -308,6 +347,20 @@ mod tests {
                 assert_eq!(*after.written(), written);
             }
         }
+    }
+
+    #[test]
+    fn secrets_are_not_exported_and_stay() {
+        let json = serde_json::json!({
+            "alert_webhook_secret": "open sesame",
+            "directory": {"bind_dn": "cn=relay", "bind_password": "open sesame"},
+        });
+        let secretive: Written = serde_json::from_value(json).expect("they are settings");
+        let text = text_of(&secretive);
+        assert!(!text.contains("sesame") && !text.contains(SHOWN), "{text}");
+        let file = read(&text).expect("it is TOML");
+        let after = replaced(&secretive, file).expect("they hold");
+        assert_eq!(*after.written(), secretive);
     }
 
     #[test]

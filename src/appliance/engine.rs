@@ -9,8 +9,10 @@ use tracing::info;
 use crate::accounts::Logins;
 use crate::administration::{FirstStart, first_start};
 use crate::boot::{DataDirectory, Options};
+use crate::conditions::{self, Conditions};
 use crate::delivery::Delivery;
 use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::openpgp::{Keyring, KeyringPublisher};
 use crate::path::{Fingerprints, Paths};
 use crate::queue::{self, Queue};
 use crate::session::{ReceivingCounters, SessionContext};
@@ -32,6 +34,7 @@ pub(super) struct Engine {
     pub(super) trail: Trail,
     pub(super) ids: Arc<MessageIds>,
     pub(super) delivery: Arc<Delivery>,
+    pub(super) conditions: Arc<Conditions>,
     pub(super) queue: Arc<Queue>,
     pub(super) receiving: Arc<ReceivingCounters>,
 }
@@ -42,6 +45,7 @@ pub(super) struct Hands {
     pub(super) writers: Writers,
     pub(super) trail_writer: TrailWriter,
     pub(super) publisher: Publisher,
+    pub(super) keys_publisher: KeyringPublisher,
 }
 
 impl Engine {
@@ -63,6 +67,15 @@ impl Engine {
         let (trail, trail_writer) = Trail::new(settings.clone(), Arc::clone(&statistics));
         let ids = Arc::new(MessageIds::after(store.greatest_message_id().await?));
         let delivery = Delivery::new(Arc::clone(&hostname), settings.clone());
+        let keys_publisher = KeyringPublisher::new(Keyring::new(store.openpgp_keys().await?));
+        let conditions = Conditions::new(conditions::Tools {
+            hostname: Arc::clone(&hostname),
+            ids: Arc::clone(&ids),
+            spool: Arc::clone(&spool),
+            budget: Arc::clone(&budget),
+            keys: keys_publisher.current(),
+            dns: delivery.dns(),
+        });
         let queue = Queue::new(queue::Tools {
             store: store.clone(),
             delivery: Arc::clone(&delivery),
@@ -83,6 +96,7 @@ impl Engine {
             trail,
             ids,
             delivery,
+            conditions: Arc::new(conditions),
             queue,
             receiving: Arc::default(),
         };
@@ -90,6 +104,7 @@ impl Engine {
             writers,
             trail_writer,
             publisher,
+            keys_publisher,
         };
         Ok((engine, hands))
     }
@@ -101,6 +116,7 @@ impl Engine {
             hostname: Arc::clone(&self.hostname),
             settings: self.settings.clone(),
             paths: Arc::new(Paths {
+                conditions: Arc::clone(&self.conditions),
                 delivery: Arc::clone(&self.delivery),
                 queue: Arc::clone(&self.queue),
                 fingerprints: Arc::new(Fingerprints::default()),

@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 use self::engine::{Engine, Hands};
 use self::running::Running;
 use crate::accounts::{Logins, Passwords, Roster, RosterPublisher};
-use crate::administration::{Accounts, Administration, FirstStart, Ourselves, SmtpLogins};
+use crate::administration::{
+    Accounts, Administration, FirstStart, OpenPgpKeys, Ourselves, SmtpLogins,
+};
 use crate::alerts::Alerts;
 use crate::boot::{Addresses, DataDirectory, Options};
 use crate::listener::Listener;
@@ -59,6 +61,7 @@ impl Appliance {
             writers,
             trail_writer,
             publisher,
+            keys_publisher,
         } = hands;
         let tls = ServerTls::open(directory.path(), &options.hostname)
             .context("the certificate for STARTTLS cannot be had")?;
@@ -77,11 +80,13 @@ impl Appliance {
             store: engine.store.clone(),
             administration: Administration::new(engine.store.clone(), publisher, ourselves),
             smtp_logins,
+            openpgp_keys: OpenPgpKeys::new(engine.store.clone(), keys_publisher),
             queue: Arc::clone(&engine.queue),
             alerts: Alerts::new(Arc::clone(&engine.hostname), engine.settings.clone()),
             budget: Arc::clone(&engine.budget),
             spool: Arc::clone(&engine.spool),
             delivery: Arc::clone(&engine.delivery),
+            conditions: Arc::clone(&engine.conditions),
             is_exposed: !addresses.web.ip().is_loopback(),
             addresses,
             turns: web::Turns::default(),

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
 
-use super::CommitPoint;
 use super::connection::Connection;
 use super::trouble::Trouble;
+use super::{CommitPoint, Errand};
 use crate::limits;
 use crate::message::{BodyReader, Message, Storage};
 use crate::smtp::command_writer;
@@ -27,21 +27,23 @@ pub(super) enum Sent {
 /// The content goes out in one write together with its end.
 pub(super) fn is_whole(message: &Message) -> bool {
     let body = &message.body;
-    body.storage() == Storage::Memory && body.len() <= limits::SINGLE_WRITE_BYTES
+    body.storage() == Storage::Memory && message.content_bytes() <= limits::SINGLE_WRITE_BYTES
 }
 
 /// Sends the content behind a 354. `wait` bounds each block.
 pub(super) async fn send_after_data<P: CommitPoint>(
     connection: &mut Connection,
-    message: &Arc<Message>,
+    errand: &Errand,
     point: &P,
     wait: Duration,
 ) -> Result<Sent, Trouble> {
+    let message = &errand.message;
+    let prefix = message.prefix_for(&errand.recipients);
     let mut stuffer = DotStuffer::new();
     let mut pieces = Vec::with_capacity(4);
-    stuffer.stuff(&message.prefix, |piece| pieces.push(piece));
+    stuffer.stuff(&prefix, |piece| pieces.push(piece));
     if is_whole(message) {
-        for chunk in message.body.head() {
+        for chunk in message.head() {
             stuffer.stuff(chunk, |piece| pieces.push(piece));
         }
     } else {
@@ -62,16 +64,18 @@ pub(super) async fn send_after_data<P: CommitPoint>(
 /// that wait; of larger content the last part as the LAST chunk. `wait` bounds each block.
 pub(super) async fn send_chunks<P: CommitPoint>(
     connection: &mut Connection,
-    message: &Arc<Message>,
+    errand: &Errand,
     point: &P,
     wait: Duration,
 ) -> Result<Sent, Trouble> {
+    let message = &errand.message;
+    let prefix = message.prefix_for(&errand.recipients);
     let mut reader = BodyReader::new(Arc::clone(message));
     let mut last = Vec::with_capacity(2);
     if has_first_chunk(message) {
-        last.extend(send_first_chunk(connection, message, &mut reader, wait).await?);
+        last.extend(send_first_chunk(connection, message, &prefix, &mut reader, wait).await?);
     } else {
-        last.push(message.prefix.clone());
+        last.push(prefix);
     }
     while let Some(block) = reader.next().await.map_err(Trouble::Content)? {
         last.push(block);
@@ -82,7 +86,7 @@ pub(super) async fn send_chunks<P: CommitPoint>(
 
 /// Whether [`send_chunks`] sends a chunk before the last one, which is answered by a reply of its own.
 pub(super) fn has_first_chunk(message: &Message) -> bool {
-    message.body.len() > limits::SINGLE_WRITE_BYTES
+    message.content_bytes() > limits::SINGLE_WRITE_BYTES
 }
 
 /// Sends everything but the last [`limits::SINGLE_WRITE_BYTES`] of the body, and gives what of those
@@ -90,14 +94,15 @@ pub(super) fn has_first_chunk(message: &Message) -> bool {
 async fn send_first_chunk(
     connection: &mut Connection,
     message: &Message,
+    prefix: &[u8],
     reader: &mut BodyReader,
     wait: Duration,
 ) -> Result<Option<Bytes>, Trouble> {
-    let body_bytes = message.body.len();
-    let mut ahead = body_bytes.saturating_sub(limits::SINGLE_WRITE_BYTES);
-    let first_bytes = message.prefix.len() as u64 + ahead;
+    let content_bytes = message.content_bytes();
+    let mut ahead = content_bytes.saturating_sub(limits::SINGLE_WRITE_BYTES);
+    let first_bytes = prefix.len() as u64 + ahead;
     command_writer::bdat(connection.commands(), first_bytes, false);
-    connection.send(&[&message.prefix], wait).await?;
+    connection.send(&[prefix], wait).await?;
     while let Some(mut block) = reader.next().await.map_err(Trouble::Content)? {
         let in_first = usize::try_from(ahead).map_or(block.len(), |ahead| block.len().min(ahead));
         connection.send(&[&block.split_to(in_first)], wait).await?;

@@ -32,6 +32,7 @@ mod known_next_hops;
 mod pool;
 
 mod address_penalty;
+mod dns;
 mod mx;
 mod resolve;
 
@@ -51,6 +52,7 @@ mod probe;
 
 mod figures;
 
+pub use dns::{Dns, Records};
 pub use figures::{NextHopFigures, Suspension};
 pub use probe::{Finding, Probe, Step, StepKind};
 
@@ -157,6 +159,12 @@ impl Delivery {
         });
         tokio::spawn(close_expired(Arc::downgrade(&delivery)));
         delivery
+    }
+
+    /// The DNS as delivery asks it, with what it remembers.
+    #[must_use]
+    pub fn dns(&self) -> Arc<Dns> {
+        Arc::clone(self.resolver.dns())
     }
 
     /// Tries once to deliver. Dropping the future closes the connection.

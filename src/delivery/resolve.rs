@@ -1,16 +1,14 @@
 //! From a next hop to the addresses of its servers, in the order in which they are tried.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
-use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig};
-use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::TokioResolver;
 use hickory_resolver::proto::rr::{Name, RData};
-use hickory_resolver::{ResolverBuilder, TokioResolver};
 use tokio::time::timeout;
 
+use super::dns::Dns;
 use super::mx::{self, Exchanger, Exchangers};
 use crate::limits;
 use crate::message::{DiskReason, Outcome};
@@ -53,12 +51,11 @@ impl Unresolved {
     }
 }
 
-/// Asks the DNS. The answers are kept inside, for as long as they are valid.
+/// Finds servers by what the DNS says.
 #[derive(Debug)]
 pub(super) struct Resolver {
     hostname: Arc<str>,
-    /// The resolver for these DNS servers; made anew when the setting changes.
-    current: Mutex<Option<(Vec<SocketAddr>, TokioResolver)>>,
+    dns: Arc<Dns>,
 }
 
 impl Resolver {
@@ -66,8 +63,13 @@ impl Resolver {
     pub(super) fn new(hostname: Arc<str>) -> Self {
         Self {
             hostname,
-            current: Mutex::new(None),
+            dns: Arc::default(),
         }
+    }
+
+    /// What it asks.
+    pub(super) fn dns(&self) -> &Arc<Dns> {
+        &self.dns
     }
 
     /// The servers of a target, best first: none left out but those beyond
@@ -85,7 +87,8 @@ impl Resolver {
             return Ok(vec![server]);
         }
         let dns = self
-            .dns(dns_servers)
+            .dns
+            .resolver(dns_servers)
             .map_err(|error| Unresolved::later(name, error))?;
         let look_up = async {
             match target {
@@ -96,18 +99,6 @@ impl Resolver {
         timeout(limits::RESOLVE_WAIT, look_up)
             .await
             .unwrap_or_else(|_| Err(Unresolved::later(name, "no answer in time")))
-    }
-
-    fn dns(&self, servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, resolver)) = &*current
-            && known == servers
-        {
-            return Ok(resolver.clone());
-        }
-        let resolver = build(servers)?;
-        *current = Some((servers.to_vec(), resolver.clone()));
-        Ok(resolver)
     }
 
     /// RFC 5321 §5.1: the domain's MX, or the domain itself when it has none.
@@ -154,28 +145,6 @@ impl Resolver {
 fn ourselves(domain: &str) -> Unresolved {
     let words = format!("the best mail exchanger of {domain} is this server itself");
     Unresolved::Never(Reply::new(554, (5, 4, 6), words))
-}
-
-fn build(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
-    let mut builder: ResolverBuilder<TokioRuntimeProvider> = if servers.is_empty() {
-        TokioResolver::builder_tokio()?
-    } else {
-        let servers = servers.iter().map(|server| {
-            let mut config = NameServerConfig::udp_and_tcp(server.ip());
-            for connection in &mut config.connections {
-                connection.port = server.port();
-            }
-            config
-        });
-        let config = ResolverConfig::from_name_servers(servers.collect());
-        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-    };
-    let options = builder.options_mut();
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    options.timeout = limits::DNS_TRY_WAIT;
-    options.cache_size = limits::DNS_CACHE_ANSWERS;
-    options.max_active_requests = limits::DNS_QUESTIONS;
-    builder.build()
 }
 
 /// A target that needs no DNS: an address, or the address literal of RFC 5321 §4.1.3.

@@ -169,11 +169,11 @@ impl<P: CommitPoint> Transaction<'_, P> {
     }
 
     async fn send_content(&mut self, manner: Manner) -> Result<Sent, Trouble> {
-        let (message, wait) = (&self.errand.message, self.errand.pace.block_wait());
+        let (errand, wait) = (self.errand, self.errand.pace.block_wait());
         let sent = if manner.has_data() {
-            content::send_after_data(self.connection, message, self.point, wait).await
+            content::send_after_data(self.connection, errand, self.point, wait).await
         } else {
-            content::send_chunks(self.connection, message, self.point, wait).await
+            content::send_chunks(self.connection, errand, self.point, wait).await
         };
         match &sent {
             Ok(sent) => self.note(*sent),

@@ -143,22 +143,35 @@ impl Body {
     }
 }
 
-/// Reads a message's content from its beginning, block by block.
+/// Reads a message's content, block by block.
 #[derive(Debug)]
 pub struct BodyReader {
     message: Arc<Message>,
     chunk: usize,
+    /// Bytes of the body before the next block.
     position: u64,
+    /// Bytes that are left out before the first one that is given.
+    left_out: u64,
 }
 
 impl BodyReader {
-    /// A reader at the beginning of the message's content.
+    /// A reader of the content that travels.
     #[must_use]
     pub fn new(message: Arc<Message>) -> Self {
+        Self {
+            left_out: message.content_from.min(message.body.len()),
+            ..Self::of_arrived(message)
+        }
+    }
+
+    /// A reader of the content as it arrived, with a header that was rewritten since.
+    #[must_use]
+    pub fn of_arrived(message: Arc<Message>) -> Self {
         Self {
             message,
             chunk: 0,
             position: 0,
+            left_out: 0,
         }
     }
 
@@ -168,11 +181,16 @@ impl BodyReader {
     /// When the file cannot be read, or not in time.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         let body = &self.message.body;
-        if let Some(chunk) = body.head.get(self.chunk) {
+        while let Some(chunk) = body.head.get(self.chunk) {
+            let begin = self.position;
             self.chunk += 1;
             self.position += chunk.len() as u64;
-            return Ok(Some(chunk.clone()));
+            if self.position > self.left_out {
+                let left_out = self.left_out.saturating_sub(begin);
+                return Ok(Some(chunk.slice(usize::try_from(left_out).unwrap_or(0)..)));
+            }
         }
+        self.position = self.position.max(self.left_out);
         let rest = body.length - self.position;
         if rest == 0 {
             return Ok(None);
@@ -459,7 +477,9 @@ mod tests {
                 envelope_id: None,
             },
             prefix: Bytes::new(),
-            body,
+            body: Arc::new(body),
+            content_from: 0,
+            for_clause_at: None,
             eight_bit: false,
             needs_smtputf8: false,
         })

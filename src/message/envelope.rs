@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::settings::next_hop::ServerAddress;
+use crate::settings::{NextHop, Settings};
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::{BodyType, Notify, Return};
 
@@ -43,6 +45,8 @@ pub struct Recipient {
     pub notify: Option<Notify>,
     /// ORCPT= as it was sent, RFC 3461 §4.2.
     pub original_recipient: Option<String>,
+    /// The server that a directory names for it; none: where mail for its domain goes.
+    pub mail_host: Option<ServerAddress>,
 }
 
 impl Recipient {
@@ -53,6 +57,16 @@ impl Recipient {
             address,
             notify: None,
             original_recipient: None,
+            mail_host: None,
+        }
+    }
+
+    /// Where it goes by these settings.
+    #[must_use]
+    pub fn next_hop(&self, settings: &Settings) -> Arc<NextHop> {
+        match &self.mail_host {
+            Some(server) => Arc::new(settings.next_hop_defaults.at(server)),
+            None => settings.next_hop_for(&self.address.domain_lowercase()),
         }
     }
 }

@@ -12,8 +12,12 @@ pub mod spool;
 pub mod trail;
 pub mod words;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::Timestamp;
+
+use crate::limits;
 
 pub use body::{Body, BodyReader, BodyWriter};
 pub use budget::{MemoryBudget, Reservation};
@@ -23,7 +27,7 @@ pub use spool::{Spool, SpoolFile};
 pub use words::{DiskReason, Outcome, Path, RowId, RowState, Storage};
 
 /// A message whose content has arrived whole. It never changes; whoever works on it shares it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Message {
     /// Our id, named in every reply, log line and page.
     pub id: MessageId,
@@ -36,7 +40,13 @@ pub struct Message {
     /// What we put before the content: our Received field, with its CRLF.
     pub prefix: Bytes,
     /// The content as it arrived: canonical CRLF lines, without dot stuffing.
-    pub body: Body,
+    /// What conditions make of a message shares it with the message that arrived.
+    pub body: Arc<Body>,
+    /// Bytes at the beginning of the content that do not travel: the header that stands rewritten in the
+    /// prefix.
+    pub content_from: u64,
+    /// Where in the prefix the recipient is named; then each recipient gets a message of its own.
+    pub for_clause_at: Option<usize>,
     /// The content has bytes above 127, so that a 7-bit destination cannot take it as it is.
     pub eight_bit: bool,
     /// An address or a header field needs SMTPUTF8 (RFC 6531 §3.5).
@@ -44,9 +54,50 @@ pub struct Message {
 }
 
 impl Message {
+    /// Bytes of content that travel to a next hop.
+    #[must_use]
+    pub fn content_bytes(&self) -> u64 {
+        self.body.len().saturating_sub(self.content_from)
+    }
+
     /// Bytes that travel to a next hop: our prefix and the content, without dot stuffing.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
-        self.prefix.len() as u64 + self.body.len()
+        self.prefix.len() as u64 + self.content_bytes()
+    }
+
+    /// The part in memory of the content that travels.
+    pub fn head(&self) -> impl Iterator<Item = &[u8]> {
+        let mut left_out = usize::try_from(self.content_from).unwrap_or(usize::MAX);
+        self.body.head().iter().filter_map(move |chunk| {
+            let out = left_out.min(chunk.len());
+            left_out -= out;
+            Some(&chunk[out..]).filter(|piece| !piece.is_empty())
+        })
+    }
+
+    /// The prefix that travels to the recipients at these positions of the envelope. RFC 5321 §4.4: a
+    /// `for` clause names one recipient at most, since the others must not learn of each other.
+    #[must_use]
+    pub fn prefix_for(&self, recipients: &[usize]) -> Bytes {
+        let (Some(at), [only]) = (self.for_clause_at, recipients) else {
+            return self.prefix.clone();
+        };
+        let Some((before, behind)) = self.prefix.split_at_checked(at) else {
+            return self.prefix.clone();
+        };
+        let address = self.envelope.recipients[*only].address.as_str();
+        [before, b"\r\n\tfor <", address.as_bytes(), b">", behind]
+            .concat()
+            .into()
+    }
+
+    /// Recipients that one transaction may name.
+    #[must_use]
+    pub fn recipients_per_transaction(&self) -> usize {
+        match self.for_clause_at {
+            Some(_) => 1,
+            None => limits::RECIPIENTS_PER_TRANSACTION,
+        }
     }
 }

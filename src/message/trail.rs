@@ -12,6 +12,10 @@ use crate::smtp::address::{Mailbox, ReversePath};
 
 /// One thing that happened to a message.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most entries are answers: a box would cost every message an allocation"
+)]
 pub enum TrailEntry {
     /// It arrived and was answered.
     Answered(Answered),
@@ -51,6 +55,8 @@ pub struct Answered {
     /// The attempt that delivered it before the reply, when it had one recipient: most mail is then
     /// told in one row. Every other attempt is an entry of its own.
     pub delivered: Option<Attempted>,
+    /// What the conditions said of it; empty when none was present.
+    pub examined: String,
 }
 
 /// One attempt for one recipient.
@@ -96,6 +102,10 @@ pub struct Noted {
 pub enum Event {
     /// It went into the retry queue.
     Queued,
+    /// It goes on as another message, which the words name.
+    Copied,
+    /// This message was made for it of another one, which the words name.
+    Made,
     /// It was known by its fingerprint and counted as settled.
     AlreadySettled,
     /// A failure report was written.
@@ -106,6 +116,8 @@ pub enum Event {
     Expired,
     /// An operator asked for an attempt now.
     Retried,
+    /// A condition keeps it back.
+    Quarantined,
     /// An operator keeps it back.
     Held,
     /// An operator let it go on.
@@ -118,13 +130,16 @@ pub enum Event {
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Queued,
+        Self::Copied,
+        Self::Made,
         Self::AlreadySettled,
         Self::Reported,
         Self::FailedSilently,
         Self::Expired,
         Self::Retried,
+        Self::Quarantined,
         Self::Held,
         Self::Released,
         Self::Purged,
@@ -142,11 +157,14 @@ impl Event {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
+            Self::Copied => "copied",
+            Self::Made => "made",
             Self::AlreadySettled => "already_settled",
             Self::Reported => "reported",
             Self::FailedSilently => "failed_silently",
             Self::Expired => "expired",
             Self::Retried => "retried",
+            Self::Quarantined => "quarantined",
             Self::Held => "held",
             Self::Released => "released",
             Self::Purged => "purged",

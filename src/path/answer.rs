@@ -9,7 +9,7 @@ use crate::smtp::reply::Reply;
 use crate::statistics::AnsweredFigures;
 
 use super::fingerprints::{Fingerprints, Ticket, digest_of};
-use super::{Paths, Transaction};
+use super::{Arrived, Paths, Transaction};
 
 /// What the session does now.
 #[derive(Debug)]
@@ -105,30 +105,59 @@ pub(super) struct Account {
     pub(super) delivered: Option<Attempted>,
 }
 
+impl Account {
+    /// Nothing was delivered and nothing is stored: the client keeps the message.
+    pub(super) fn nothing(reply: Reply, path: Path) -> Self {
+        Self {
+            reply,
+            path,
+            stored: false,
+            reasons: Vec::new(),
+            settled: Vec::new(),
+            needs_fingerprint: false,
+            client_gone: false,
+            delivered: None,
+        }
+    }
+
+    /// The whole message is stored, for `reason`.
+    pub(super) fn queued(message: &Message, reason: DiskReason) -> Self {
+        let reply = Reply::new(250, (2, 0, 0), format!("Queued {}", message.id));
+        Self {
+            stored: true,
+            reasons: vec![reason],
+            settled: (0..message.envelope.recipients.len()).collect(),
+            ..Self::nothing(reply, Path::Standard)
+        }
+    }
+}
+
 impl Paths {
     /// Makes an account of an answer: fingerprints, statistics, trail, log. `recognised_by` are the
-    /// fingerprints that said who is settled already; `late` is a 250 after the deadline.
+    /// fingerprints that said who is settled already; `late` is a 250 after the deadline. What the client
+    /// may send again is the message that `arrived`.
     pub(super) async fn give(
         &self,
         transaction: &Transaction,
+        arrived: &Arrived,
         mut account: Account,
         recognised_by: Ticket,
         late: bool,
     ) -> Answer {
-        let message = &transaction.message;
+        let settled = arrived.settled(&account.settled, &transaction.message);
         let mut until_read = recognised_by;
         let is_covered = account.needs_fingerprint || late;
         if is_covered {
-            let written = write(&self.fingerprints, message, &account.settled).await;
+            let written = write(&self.fingerprints, &arrived.message, &settled).await;
             until_read = until_read.and(written);
         }
-        self.record(transaction, &mut account);
+        self.record(transaction, arrived, &mut account);
         Answer {
             receipt: Receipt {
                 fingerprints: Arc::clone(&self.fingerprints),
-                message: Arc::clone(message),
+                message: Arc::clone(&arrived.message),
                 is_final: account.reply.is_positive(),
-                settled: account.settled,
+                settled,
                 until_read,
                 is_covered,
             },
@@ -137,12 +166,14 @@ impl Paths {
         }
     }
 
-    fn record(&self, transaction: &Transaction, account: &mut Account) {
-        let message = &transaction.message;
+    fn record(&self, transaction: &Transaction, arrived: &Arrived, account: &mut Account) {
+        let message = &arrived.message;
         let storage = if account.stored {
             Storage::Disk
         } else {
-            message.body.storage()
+            // A condition may have written the content anew: the worse of the two counts.
+            let travels = transaction.message.body.storage();
+            message.body.storage().max(travels)
         };
         let mut reasons = transaction.reasons.clone();
         for reason in &account.reasons {
@@ -171,6 +202,7 @@ impl Paths {
             storage = %storage.as_str(),
             reason = reasons.first().map(tracing::field::display),
             milliseconds = acknowledged_after.as_millis(),
+            examined = (!arrived.examined.is_empty()).then_some(arrived.examined.as_str()),
             reply = %account.reply,
             "answered"
         );
@@ -188,6 +220,7 @@ impl Paths {
             reply: account.reply.to_string(),
             acknowledged_after,
             delivered: account.delivered.take(),
+            examined: arrived.examined.clone(),
         }));
     }
 }

@@ -16,7 +16,7 @@ use crate::delivery::Report;
 use crate::message::trail::{Attempted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, Message, Outcome, Path};
-use crate::queue::schedule;
+use crate::queue::{Parcel, schedule};
 use crate::smtp::reply::Reply;
 use crate::store::{NewRow, StoreError};
 
@@ -121,17 +121,23 @@ impl Paths {
             .collect();
         let ended_before = flight.ended.len();
         let queue = Arc::clone(&self.queue);
-        let failed = plan.failed.clone();
+        let parcel = [Parcel {
+            message,
+            rows,
+            failed: plan.failed.clone(),
+            made_of: None,
+        }];
         flight
-            .run_beside(async { queue.keep(&message, rows, &failed).await })
+            .run_beside(async { queue.keep(&parcel).await })
             .await?;
         // Rows are committed: the gate stands open from here on.
         flight.gate.decide(true);
+        let received_at = transaction.message.received_at;
         Ok(Stored {
             plan,
             lease,
             ended_before,
-            expires_at: schedule::expiry(message.received_at, &transaction.settings),
+            expires_at: schedule::expiry(received_at, &transaction.settings),
         })
     }
 
@@ -347,14 +353,5 @@ fn client_gone() -> Account {
 
 /// An account in which nothing has happened yet.
 fn unsettled() -> Account {
-    Account {
-        reply: Reply::local_error(),
-        path: Path::Fast,
-        stored: false,
-        reasons: Vec::new(),
-        settled: Vec::new(),
-        needs_fingerprint: false,
-        client_gone: false,
-        delivered: None,
-    }
+    Account::nothing(Reply::local_error(), Path::Fast)
 }

@@ -243,7 +243,7 @@ impl Kept {
 /// When a part on disk cannot be read.
 pub(super) async fn digest_of(message: &Arc<Message>) -> io::Result<ContentDigest> {
     let mut context = digest::Context::new(&digest::SHA256);
-    let mut reader = BodyReader::new(Arc::clone(message));
+    let mut reader = BodyReader::of_arrived(Arc::clone(message));
     while let Some(block) = reader.next().await? {
         context.update(&block);
     }

@@ -43,11 +43,8 @@ pub(super) fn group_by_next_hop(
     let mut groups: Vec<Group> = Vec::with_capacity(1);
     let mut open: HashMap<Arc<str>, usize> = HashMap::new();
     for position in positions {
-        let domain = message.envelope.recipients[position]
-            .address
-            .domain_lowercase();
-        let next_hop = settings.next_hop_for(&domain);
-        let full = limits::RECIPIENTS_PER_TRANSACTION;
+        let next_hop = message.envelope.recipients[position].next_hop(settings);
+        let full = message.recipients_per_transaction();
         let with_room = match groups.as_slice() {
             // The ordinary message has one recipient, or all at one next hop.
             [only] if only.next_hop.name() == next_hop.name() => Some(0),

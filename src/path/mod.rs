@@ -9,6 +9,7 @@ mod fingerprints;
 mod flight;
 mod gate;
 mod plan;
+mod quarantine;
 mod standard;
 #[cfg(test)]
 mod testing;
@@ -21,29 +22,103 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::conditions::{Conditions, End, Examination, Examined, Taken};
 use crate::delivery::Delivery;
 use crate::message::trail::{Event, Noted, TrailEntry};
-use crate::message::{DiskReason, Message};
-use crate::queue::Queue;
+use crate::message::{DiskReason, Message, Path, Recipient};
+use crate::queue::{Failed, Failure, Queue};
 use crate::settings::{OverThreshold, PathChoice, Settings};
+use crate::smtp::reply::Reply;
 use crate::statistics::{Statistics, Trail};
 
 pub use answer::{Answer, LateReply, Receipt};
 pub use fingerprints::Fingerprints;
 
+use answer::Account;
 use fingerprints::{Ticket, digest_of};
 
 /// A message whose content has arrived, to be answered.
 #[derive(Debug)]
 pub struct Transaction {
-    /// The message.
+    /// The message; once it was examined, as it travels, unless several were made of it.
     pub message: Arc<Message>,
+    /// What MAIL declared with SIZE.
+    pub declared_size: Option<u64>,
     /// The snapshot that was taken at MAIL.
     pub settings: Arc<Settings>,
     /// Why the body touched disk while it arrived.
     pub reasons: Vec<DiskReason>,
     /// When the end of data was read.
     pub ended_at: Instant,
+}
+
+/// A message as its client sent it: what it may send again, and what the trail tells of.
+#[derive(Debug)]
+struct Arrived {
+    message: Arc<Message>,
+    /// What the conditions said of it; empty when none was present.
+    examined: String,
+}
+
+impl Arrived {
+    fn new(message: &Arc<Message>) -> Self {
+        Self {
+            message: Arc::clone(message),
+            examined: String::new(),
+        }
+    }
+
+    /// Which recipients of the message that travels are known to be settled, from those of the one that
+    /// arrived.
+    fn known(&self, known: &[bool], travels: &Arc<Message>) -> Vec<bool> {
+        if known.is_empty() || Arc::ptr_eq(&self.message, travels) {
+            return known.to_vec();
+        }
+        let arrived = &self.message.envelope.recipients;
+        let is_known = |recipient: &Recipient| {
+            let mut pairs = arrived.iter().zip(known);
+            pairs.any(|(other, known)| *known && other.address == recipient.address)
+        };
+        travels.envelope.recipients.iter().map(is_known).collect()
+    }
+
+    /// The messages as they travel, when those at `known` are settled of the one that arrived.
+    fn travelling(&self, taken: &Taken, known: &[bool]) -> Vec<Travelling> {
+        let messages = taken.messages.iter();
+        let travelling = messages.map(|message| Travelling {
+            message: Arc::clone(message),
+            known: self.known(known, message),
+        });
+        travelling.collect()
+    }
+
+    /// Which recipients of the message that arrived are settled, when those at `settled` of the one that
+    /// travels are.
+    fn settled(&self, settled: &[usize], travels: &Arc<Message>) -> Vec<usize> {
+        let arrived = &self.message.envelope.recipients;
+        let now = &travels.envelope.recipients;
+        if Arc::ptr_eq(&self.message, travels) {
+            return settled.to_vec();
+        }
+        if !settled.is_empty() && settled.len() == now.len() {
+            return (0..arrived.len()).collect();
+        }
+        let is_settled = |recipient: &Recipient| {
+            let mut settled = settled.iter();
+            settled.any(|&position| now[position].address == recipient.address)
+        };
+        let positions = arrived.iter().enumerate();
+        let settled = positions.filter(|(_, recipient)| is_settled(recipient));
+        settled.map(|(position, _)| position).collect()
+    }
+}
+
+/// A message on its way into the queue.
+#[derive(Debug)]
+struct Travelling {
+    message: Arc<Message>,
+    /// Which of its recipients are known to be settled, by position; empty when none is.
+    known: Vec<bool>,
 }
 
 /// The session's stream, asked whether its client is still there.
@@ -56,6 +131,8 @@ pub trait ClientPresence: Send {
 /// What the paths work with. Shared by all sessions.
 #[derive(Debug)]
 pub struct Paths {
+    /// Who looks into messages before they are taken.
+    pub conditions: Arc<Conditions>,
     /// Who delivers.
     pub delivery: Arc<Delivery>,
     /// Who keeps what cannot be delivered at once.
@@ -73,23 +150,99 @@ impl Paths {
     /// 250, every recipient is delivered, durable in the queue, or its failure report is.
     pub async fn answer<C: ClientPresence>(
         self: &Arc<Self>,
-        transaction: Transaction,
+        mut transaction: Transaction,
         client: &mut C,
         shutdown: &CancellationToken,
     ) -> Answer {
         let deadline =
             transaction.ended_at + Duration::from_secs(transaction.settings.ack_deadline_seconds);
         let (known, recognised_by) = self.recognise(&transaction.message).await;
-        let account = match standard_path_reason(&transaction) {
-            Some(reason) => self.take_standard_path(&transaction, &known, reason).await,
-            None => {
-                self.take_fast_path(&transaction, &known, deadline, client, shutdown)
-                    .await
+        let mut arrived = Arrived::new(&transaction.message);
+        let account = match self.examine(&transaction, deadline, shutdown).await {
+            None => match standard_path_reason(&transaction, None) {
+                None => {
+                    self.take_fast_path(&transaction, &known, deadline, client, shutdown)
+                        .await
+                }
+                Some(reason) => {
+                    let travelling = [Travelling {
+                        message: Arc::clone(&transaction.message),
+                        known,
+                    }];
+                    self.take_standard_path(&transaction, &travelling, Vec::new(), reason)
+                        .await
+                }
+            },
+            Some(Examined { words, end }) => {
+                arrived.examined = words;
+                match end {
+                    End::NotTaken(reply) => Account::nothing(reply, Path::Standard),
+                    End::Taken(taken) => {
+                        if let [only] = taken.messages.as_slice() {
+                            transaction.message = Arc::clone(only);
+                        }
+                        let travelling = arrived.travelling(&taken, &known);
+                        self.take(&transaction, &travelling, taken, deadline, client, shutdown)
+                            .await
+                    }
+                }
             }
         };
         // A late reply may find nobody who still waits for it.
         let late = account.reply.is_positive() && Instant::now() >= deadline;
-        self.give(&transaction, account, recognised_by, late).await
+        self.give(&transaction, &arrived, account, recognised_by, late)
+            .await
+    }
+
+    /// Figure 4, step 401; none when no condition can be present.
+    async fn examine(
+        &self,
+        transaction: &Transaction,
+        deadline: Instant,
+        shutdown: &CancellationToken,
+    ) -> Option<Examined> {
+        if !transaction.settings.conditions().any {
+            return None;
+        }
+        let examination = Examination {
+            message: &transaction.message,
+            declared_size: transaction.declared_size,
+            settings: &transaction.settings,
+            deadline: deadline.into(),
+        };
+        // Boxed: a message without conditions does not carry the room that checks take.
+        Some(Box::pin(self.conditions.examine(examination, shutdown)).await)
+    }
+
+    /// Takes a message that may be taken.
+    async fn take<C: ClientPresence>(
+        self: &Arc<Self>,
+        transaction: &Transaction,
+        travelling: &[Travelling],
+        taken: Taken,
+        deadline: Instant,
+        client: &mut C,
+        shutdown: &CancellationToken,
+    ) -> Account {
+        let failed = taken.refused.into_iter().map(refused).collect();
+        if let Some(quarantine) = taken.quarantine {
+            return self
+                .quarantine(transaction, travelling, failed, quarantine)
+                .await;
+        }
+        let reason = standard_path_reason(transaction, taken.standard_path);
+        match (travelling, reason) {
+            ([only], None) => {
+                self.take_fast_path(transaction, &only.known, deadline, client, shutdown)
+                    .await
+            }
+            // Several messages go out all or none, which only the queue can promise.
+            (_, reason) => {
+                let reason = reason.unwrap_or(DiskReason::StandardPath);
+                self.take_standard_path(transaction, travelling, failed, reason)
+                    .await
+            }
+        }
     }
 
     /// Which recipients a fingerprint says are settled already, by position; empty when none is.
@@ -116,11 +269,26 @@ impl Paths {
     }
 }
 
-/// Figure 4, steps 401–403, and Figure 6: why a message does not take the fast path.
-fn standard_path_reason(transaction: &Transaction) -> Option<DiskReason> {
+/// A recipient that a condition refused by itself.
+fn refused((recipient, reply): (Recipient, Reply)) -> Failed {
+    Failed {
+        recipient,
+        failure: Failure::Refused,
+        reply,
+    }
+}
+
+/// Figure 4, steps 402 and 403, and Figure 6: why a message does not take the fast path.
+fn standard_path_reason(
+    transaction: &Transaction,
+    condition: Option<DiskReason>,
+) -> Option<DiskReason> {
     let settings = &transaction.settings;
     if settings.path == PathChoice::Standard {
         return Some(DiskReason::StandardPath);
+    }
+    if condition.is_some() {
+        return condition;
     }
     let over = transaction.reasons.contains(&DiskReason::OverThreshold);
     (over && settings.over_threshold == OverThreshold::DiskOnly)

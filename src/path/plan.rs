@@ -154,10 +154,9 @@ impl Blank<'_> {
         tried: bool,
     ) -> NewRow {
         let recipient = self.message.envelope.recipients[self.position].clone();
-        let domain = recipient.address.domain_lowercase();
         NewRow {
             id: self.id,
-            next_hop: Arc::clone(self.settings.next_hop_for(&domain).name()),
+            next_hop: Arc::clone(recipient.next_hop(self.settings).name()),
             recipient,
             state,
             reason,

@@ -6,95 +6,139 @@ use jiff::Timestamp;
 
 use super::answer::Account;
 use super::flight::{Group, group_by_next_hop};
-use super::{Paths, Transaction};
-use crate::message::{DiskReason, Message, Path, RowState};
-use crate::queue::{QueuedRow, schedule};
+use super::{Paths, Transaction, Travelling};
+use crate::message::{DiskReason, Message, MessageId, Path, RowId, RowState};
+use crate::queue::{Failed, Lease, Parcel, QueuedRow, schedule};
 use crate::smtp::reply::Reply;
 use crate::store::NewRow;
 
 impl Paths {
-    /// Stores the message for `reason` and all recipients that are not `known` to be settled, replies, and hands it on from memory when there is room;
-    /// else the queue reads it back when its turn comes.
+    /// Stores what was made of a message for `reason` and all recipients that are not known to be
+    /// settled, replies, and hands it on from memory when there is room; else the queue reads it back
+    /// when its turn comes.
     pub(super) async fn take_standard_path(
         self: &Arc<Self>,
         transaction: &Transaction,
-        known: &[bool],
+        travelling: &[Travelling],
+        failed: Vec<Failed>,
         reason: DiskReason,
     ) -> Account {
-        let message = &transaction.message;
-        let groups = group_by_next_hop(message, &transaction.settings, known);
-        let next_hops = groups.iter().map(|group| &*group.next_hop);
-        let room = self.queue.room_for(next_hops);
-        let state = if room.is_some() {
-            RowState::Delivering
-        } else {
-            RowState::Waiting
+        let outbound = travelling.iter().map(|one| Outbound::of(one, transaction));
+        let outbound: Vec<Outbound> = outbound.collect();
+        let groups = outbound.iter().flat_map(|outbound| &outbound.groups);
+        let mut room = self.queue.room_for(groups.map(|group| &*group.next_hop));
+        let kept = Kept {
+            state: match room {
+                Some(_) => RowState::Delivering,
+                None => RowState::Waiting,
+            },
+            reason,
+            words: String::new(),
         };
-        let ids = self.queue.allocate_rows(recipients(message));
-        let rows = rows_of(message, &groups, &ids, &reason, state);
-        let lease = room.as_ref().map(|_| self.queue.lease(&rows));
-        let stored = self.queue.keep(message, rows.clone(), &[]).await;
-        if let Err(error) = stored {
-            tracing::error!(id = %message.id, %error, "not stored");
-            return not_stored();
+        let parcels = outbound.iter().map(|outbound| {
+            let ids = self.queue.allocate_rows(outbound.recipients());
+            outbound.parcel(&ids, &kept)
+        });
+        let parcels = with_failed(parcels.collect(), failed);
+        let lease = |parcel: &Parcel| self.queue.lease(&parcel.rows);
+        let leases: Vec<Lease> = match &room {
+            Some(_) => parcels.iter().map(lease).collect(),
+            None => Vec::new(),
+        };
+        if let Err(error) = self.queue.keep(&parcels).await {
+            tracing::error!(id = %transaction.message.id, %error, "not stored");
+            return Account::nothing(Reply::insufficient_storage(), Path::Standard);
         }
-        if let (Some(mut room), Some(mut lease)) = (room, lease) {
-            let expires_at = schedule::expiry(message.received_at, &transaction.settings);
+        // Without room there are no leases, and nothing is handed on.
+        let stored = outbound.into_iter().zip(&parcels).zip(leases);
+        for ((outbound, parcel), mut lease) in stored {
+            let expires_at = schedule::expiry(outbound.message.received_at, &transaction.settings);
             let mut first = 0;
-            for group in groups {
-                let rows = &rows[first..first + group.recipients.len()];
+            for group in outbound.groups {
+                let rows = &parcel.rows[first..first + group.recipients.len()];
                 first += group.recipients.len();
                 let lease = lease.part(rows.iter().map(|row| row.id));
-                let slot = room.split(1).expect("there is one permit for each group");
+                let slot = room.as_mut().and_then(|room| room.split(1));
+                let slot = slot.expect("there is one permit for each group");
                 let queued = queued_rows(rows, &group, expires_at);
+                let message = Arc::clone(&outbound.message);
                 self.queue
-                    .start(Arc::clone(message), group.next_hop, queued, lease, slot);
+                    .start(message, group.next_hop, queued, lease, slot);
             }
         }
-        Account {
-            reply: Reply::new(250, (2, 0, 0), format!("Queued {}", message.id)),
-            path: Path::Standard,
-            stored: true,
-            reasons: vec![reason],
-            settled: (0..recipients(message)).collect(),
-            needs_fingerprint: false,
-            client_gone: false,
-            delivered: None,
+        Account::queued(&transaction.message, kept.reason)
+    }
+}
+
+/// A message with its recipients that are to be stored, by next hop.
+pub(super) struct Outbound {
+    message: Arc<Message>,
+    groups: Vec<Group>,
+    /// The message that arrived, when this is one of several that were made of it.
+    made_of: Option<MessageId>,
+}
+
+impl Outbound {
+    /// Groups those who are not known to be settled.
+    pub(super) fn of(travelling: &Travelling, transaction: &Transaction) -> Self {
+        let Travelling { message, known } = travelling;
+        let arrived = transaction.message.id;
+        Self {
+            message: Arc::clone(message),
+            groups: group_by_next_hop(message, &transaction.settings, known),
+            made_of: (message.id != arrived).then_some(arrived),
+        }
+    }
+
+    /// How many rows it needs.
+    pub(super) fn recipients(&self) -> usize {
+        let groups = self.groups.iter();
+        groups.map(|group| group.recipients.len()).sum()
+    }
+
+    /// What is stored of it: one row for each recipient, in the order of the groups.
+    pub(super) fn parcel(&self, ids: &[RowId], kept: &Kept) -> Parcel {
+        let recipients = &self.message.envelope.recipients;
+        let placed = self.groups.iter().flat_map(|group| {
+            let positions = group.recipients.iter();
+            positions.map(move |&position| (group, position))
+        });
+        let rows = placed.zip(ids).map(|((group, position), &id)| NewRow {
+            id,
+            recipient: recipients[position].clone(),
+            next_hop: Arc::clone(group.next_hop.name()),
+            state: kept.state,
+            reason: kept.reason.clone(),
+            attempts: 0,
+            last_reply: kept.words.clone(),
+            next_attempt_at: Timestamp::now(),
+        });
+        Parcel {
+            message: Arc::clone(&self.message),
+            rows: rows.collect(),
+            failed: Vec::new(),
+            made_of: self.made_of,
         }
     }
 }
 
-fn recipients(message: &Message) -> usize {
-    message.envelope.recipients.len()
+/// The parcels with those recipients that a condition refused: the reports on them are stored with the
+/// first.
+pub(super) fn with_failed(mut parcels: Vec<Parcel>, failed: Vec<Failed>) -> Vec<Parcel> {
+    if let Some(first) = parcels.first_mut() {
+        first.failed = failed;
+    }
+    parcels
 }
 
-/// One row for each recipient, in the order of the groups.
-fn rows_of(
-    message: &Message,
-    groups: &[Group],
-    ids: &[crate::message::RowId],
-    reason: &DiskReason,
-    state: RowState,
-) -> Vec<NewRow> {
-    let placed = groups.iter().flat_map(|group| {
-        group
-            .recipients
-            .iter()
-            .map(move |&position| (group, position))
-    });
-    placed
-        .zip(ids)
-        .map(|((group, position), &id)| NewRow {
-            id,
-            recipient: message.envelope.recipients[position].clone(),
-            next_hop: Arc::clone(group.next_hop.name()),
-            state,
-            reason: reason.clone(),
-            attempts: 0,
-            last_reply: String::new(),
-            next_attempt_at: Timestamp::now(),
-        })
-        .collect()
+/// How rows are kept that are stored before anything was tried.
+pub(super) struct Kept {
+    /// Under a lease, waiting for the queue, or kept back.
+    pub(super) state: RowState,
+    /// Why the message touches disk.
+    pub(super) reason: DiskReason,
+    /// What is known of it already.
+    pub(super) words: String,
 }
 
 fn queued_rows(rows: &[NewRow], group: &Group, expires_at: Timestamp) -> Vec<QueuedRow> {
@@ -108,18 +152,4 @@ fn queued_rows(rows: &[NewRow], group: &Group, expires_at: Timestamp) -> Vec<Que
             delay_reported: false,
         })
         .collect()
-}
-
-/// 452: nothing is stored, nothing was sent, the client keeps the message.
-fn not_stored() -> Account {
-    Account {
-        reply: Reply::insufficient_storage(),
-        path: Path::Standard,
-        stored: false,
-        reasons: Vec::new(),
-        settled: Vec::new(),
-        needs_fingerprint: false,
-        client_gone: false,
-        delivered: None,
-    }
 }

@@ -34,7 +34,12 @@ pub(super) fn message(sender: &str, recipients: &[&str], content: &'static [u8])
             envelope_id: None,
         },
         prefix: Bytes::new(),
-        body: Body::in_memory(vec![Bytes::from_static(content)], reservation),
+        body: Arc::new(Body::in_memory(
+            vec![Bytes::from_static(content)],
+            reservation,
+        )),
+        content_from: 0,
+        for_clause_at: None,
         eight_bit: false,
         needs_smtputf8: false,
     })

@@ -60,8 +60,7 @@ impl Queue {
         for row in known.iter().filter(|row| concerned.contains(&row.id)) {
             if action == Action::Retry {
                 // Now means now, also where nobody answered a while ago.
-                let domain = row.recipient.address.domain_lowercase();
-                let next_hop = settings.next_hop_for(&domain);
+                let next_hop = row.recipient.next_hop(&settings);
                 self.tools.delivery.probe_now(next_hop.name());
             }
             self.tools.trail.record(TrailEntry::Noted(Noted {

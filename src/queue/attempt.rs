@@ -232,12 +232,12 @@ impl Queue {
     ) -> Option<Failed> {
         let recipient = message.envelope.recipients[row.position].clone();
         if order == Some(Action::Purge) {
-            self.note(message, &recipient, Event::Purged, String::new());
+            self.note(message.id, &recipient, Event::Purged, String::new());
             return None;
         }
         if matches!(failure, Failure::Expired | Failure::RetriesUsedUp) {
             self.note(
-                message,
+                message.id,
                 &recipient,
                 Event::Expired,
                 outcome.reply().to_string(),

@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::delivery::{Delivery, Report};
 use crate::limits;
 use crate::message::trail::{Event, Noted, TrailEntry};
-use crate::message::{MemoryBudget, Message, MessageIds, Recipient, RowState};
+use crate::message::{MemoryBudget, Message, MessageId, MessageIds, Recipient, RowState};
 use crate::settings::{self, NextHop};
 use crate::smtp::reply::Reply;
 use crate::statistics::{Statistics, Trail};
@@ -90,6 +90,19 @@ pub struct Failed {
     pub reply: Reply,
 }
 
+/// What is to be stored of one message.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// The message.
+    pub message: Arc<Message>,
+    /// Its recipients that wait.
+    pub rows: Vec<NewRow>,
+    /// Its recipients that failed, to be reported.
+    pub failed: Vec<Failed>,
+    /// The message that arrived, when this is one of several that were made of it.
+    pub made_of: Option<MessageId>,
+}
+
 impl Failed {
     /// Whether the sender of `message` is to be told.
     #[must_use]
@@ -151,51 +164,73 @@ impl Queue {
         Arc::clone(&self.slots).try_acquire_many_owned(count).ok()
     }
 
-    /// Stores rows of a message and the reports on recipients that failed, in one transaction.
+    /// Stores the rows of messages and the reports on recipients that failed, all in one transaction.
     /// Durable when it returns (steps 315 and 316).
     ///
     /// # Errors
     /// When the store did not take them: nothing of it is stored then, save after an I/O error at
     /// COMMIT, after which nobody can know.
-    pub async fn keep(
-        &self,
-        message: &Arc<Message>,
-        rows: Vec<NewRow>,
-        failed: &[Failed],
-    ) -> Result<(), StoreError> {
-        let mut parcels = Vec::with_capacity(2);
-        // Rows under a lease are no business of the runner's until their attempt ends.
-        let mut for_runner = rows.iter().any(|row| row.state != RowState::Delivering);
-        let queued: Vec<(Recipient, String)> = rows
-            .iter()
-            .map(|row| (row.recipient.clone(), row.last_reply.clone()))
-            .collect();
-        if !rows.is_empty() {
-            let settings = self.tools.settings.snapshot();
-            parcels.push(NewQueued {
-                message: Arc::clone(message),
-                rows,
-                expires_at: schedule::expiry(message.received_at, &settings),
-            });
+    pub async fn keep(&self, parcels: &[Parcel]) -> Result<(), StoreError> {
+        let settings = self.tools.settings.snapshot();
+        let mut queued = Vec::with_capacity(parcels.len() + 1);
+        let mut for_runner = false;
+        for Parcel {
+            message,
+            rows,
+            failed,
+            ..
+        } in parcels
+        {
+            // Rows under a lease are no business of the runner's until their attempt ends.
+            for_runner |= rows.iter().any(|row| row.state != RowState::Delivering);
+            if !rows.is_empty() {
+                queued.push(NewQueued {
+                    message: Arc::clone(message),
+                    rows: rows.clone(),
+                    expires_at: schedule::expiry(message.received_at, &settings),
+                });
+            }
+            let report = self.failure_report(message, failed).await;
+            for_runner |= report.is_some();
+            queued.extend(report);
         }
-        let report = self.failure_report(message, failed).await;
-        for_runner |= report.is_some();
-        parcels.extend(report);
-        if !parcels.is_empty() {
+        if !queued.is_empty() {
             // A disk that hangs must not hold the client for ever. Should the rows be committed after
             // all, somebody gets the message twice; nobody loses it.
-            timeout(limits::STORE_WAIT, self.tools.store.insert(parcels))
+            timeout(limits::STORE_WAIT, self.tools.store.insert(queued))
                 .await
                 .unwrap_or(Err(StoreError::Late))?;
         }
-        for (recipient, words) in queued {
-            self.note(message, &recipient, Event::Queued, words);
+        for parcel in parcels {
+            self.note_kept(parcel);
         }
-        self.note_failures(message, failed);
         if for_runner {
             self.wake.notify_one();
         }
         Ok(())
+    }
+
+    fn note_kept(&self, parcel: &Parcel) {
+        let Parcel {
+            message,
+            rows,
+            failed,
+            made_of,
+        } = parcel;
+        for row in rows {
+            if let Some(arrived) = *made_of {
+                let words = message.id.to_string();
+                self.note(arrived, &row.recipient, Event::Copied, words);
+                let words = arrived.to_string();
+                self.note(message.id, &row.recipient, Event::Made, words);
+            }
+            let event = match row.state {
+                RowState::Quarantined => Event::Quarantined,
+                _ => Event::Queued,
+            };
+            self.note(message.id, &row.recipient, event, row.last_reply.clone());
+        }
+        self.note_failures(message, failed);
     }
 
     /// Tells the sender of recipients that the fast path handed on to servers that will not report
@@ -235,13 +270,13 @@ impl Queue {
             } else {
                 Event::FailedSilently
             };
-            self.note(message, &one.recipient, event, one.reply.to_string());
+            self.note(message.id, &one.recipient, event, one.reply.to_string());
         }
     }
 
-    fn note(&self, message: &Message, recipient: &Recipient, event: Event, words: String) {
+    fn note(&self, message: MessageId, recipient: &Recipient, event: Event, words: String) {
         self.tools.trail.record(TrailEntry::Noted(Noted {
-            message: message.id,
+            message,
             recipient: recipient.address.clone(),
             at: Timestamp::now(),
             event,

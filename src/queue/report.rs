@@ -143,7 +143,9 @@ impl Queue {
                     envelope_id: None,
                 },
                 prefix: Bytes::new(),
-                body: in_memory(content, Arc::clone(&tools.budget)),
+                body: Arc::new(in_memory(content, Arc::clone(&tools.budget))),
+                content_from: 0,
+                for_clause_at: None,
                 eight_bit,
                 needs_smtputf8: !to.is_ascii(),
             }),
@@ -230,7 +232,7 @@ fn status_of(reply: &Reply, otherwise: &str) -> String {
 async fn original_of(message: &Arc<Message>, subject: Subject) -> (Bytes, bool) {
     let whole = subject == Subject::Failed
         && message.envelope.ret != Some(Return::Headers)
-        && message.body.len() <= limits::REPORT_BODY_BYTES;
+        && message.content_bytes() <= limits::REPORT_BODY_BYTES;
     let mut text = BytesMut::from(&message.prefix[..]);
     let mut reader = BodyReader::new(Arc::clone(message));
     while whole || text.len() < limits::HEADER_BYTES {

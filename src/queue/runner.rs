@@ -192,11 +192,15 @@ fn by_errand(taken: Vec<TakenRow>, settings: &Settings) -> Vec<Errand> {
     let mut errands: Vec<Errand> = Vec::new();
     let mut open: HashMap<(MessageId, Arc<str>), usize> = HashMap::new();
     for row in taken {
-        let domain = row.recipient.address.domain_lowercase();
-        let next_hop = settings.next_hop_for(&domain);
+        let next_hop = row.recipient.next_hop(settings);
         let key = (row.message, Arc::clone(next_hop.name()));
+        let full = if row.is_named {
+            1
+        } else {
+            limits::RECIPIENTS_PER_TRANSACTION
+        };
         let position = open.get(&key).copied();
-        match position.filter(|&at| errands[at].rows.len() < limits::RECIPIENTS_PER_TRANSACTION) {
+        match position.filter(|&at| errands[at].rows.len() < full) {
             Some(position) => errands[position].rows.push(row),
             None => {
                 open.insert(key, errands.len());

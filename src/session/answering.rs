@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::path::{Answer, ClientPresence, LateReply, Paths, Receipt, Transaction};
+use crate::settings::Settings;
+use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
 /// Who answers for a message that has arrived whole.
@@ -14,6 +16,14 @@ pub trait Answering: Send + Sync + Sized + 'static {
     type Receipt: Send;
     /// A reply that was written late and waits for the proof that it was read.
     type Late: Send;
+
+    /// Whether this recipient is taken, where that has to be asked before RCPT is answered; the reply when
+    /// it is not. Bounded by itself.
+    fn recipient(
+        self: &Arc<Self>,
+        address: &Mailbox,
+        settings: &Settings,
+    ) -> impl Future<Output = Result<(), Reply>> + Send;
 
     /// Takes the message and says what the client is told. Bounded by itself.
     fn answer<C: ClientPresence>(
@@ -47,6 +57,14 @@ pub struct Answered<R> {
 impl Answering for Paths {
     type Receipt = Receipt;
     type Late = LateReply;
+
+    async fn recipient(
+        self: &Arc<Self>,
+        address: &Mailbox,
+        settings: &Settings,
+    ) -> Result<(), Reply> {
+        self.conditions.recipient(address, settings).await
+    }
 
     async fn answer<C: ClientPresence>(
         self: &Arc<Self>,

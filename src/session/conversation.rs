@@ -39,7 +39,7 @@ pub(super) struct Conversation<A: Answering, T> {
     pub(super) peer: Peer,
     pub(super) connection: Connection<T>,
     framer: LineFramer,
-    shutdown: CancellationToken,
+    pub(super) shutdown: CancellationToken,
     /// Replies of 4xx and 5xx since the last message that was taken: who delivers mail may err.
     errors: u32,
     /// Logins that were wrong.
@@ -203,6 +203,10 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     async fn carry_out(&mut self, state: State, step: Step) -> Result<State, End> {
         match step {
             Step::Say(reply) => self.say(&reply)?,
+            Step::Inquire {
+                recipient,
+                settings,
+            } => return Box::pin(self.inquire(state, *recipient, &settings)).await,
             Step::Introduce => self.introduce(),
             // Boxed: an idle session does not hold the room that receiving takes.
             Step::Data(addressed) => Box::pin(self.data(addressed)).await?,
@@ -314,10 +318,12 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         let mut arrived = arrived;
         let reasons = std::mem::take(&mut arrived.reasons);
         let settings = Arc::clone(&addressed.opened.settings);
+        let declared_size = addressed.opened.mail.size;
         let message = addressed.message(id, arrived, &self.peer, &self.context.hostname);
         self.context.counters.messages.increment();
         self.answer(Transaction {
             message: Arc::new(message),
+            declared_size,
             settings,
             reasons,
             ended_at,
@@ -409,9 +415,10 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
 }
 
 /// A recipient too many is no misbehaviour: RFC 5321 §4.5.3.1.10 lets the client find our limit so, and
-/// it must not lose those that were accepted.
+/// it must not lose those that were accepted. One that cannot be looked up is our trouble.
 fn counts_as_error(reply: &Reply) -> bool {
-    !reply.is_positive() && !reply.is_intermediate() && *reply != Reply::too_many_recipients()
+    let is_error = !reply.is_positive() && !reply.is_intermediate();
+    is_error && ![Reply::too_many_recipients(), Reply::recipient_unchecked()].contains(reply)
 }
 
 /// No chunk that would take days to read past is begun.

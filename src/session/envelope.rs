@@ -33,6 +33,8 @@ pub(super) struct Opened {
     pub(super) settings: Arc<Settings>,
     /// A recipient was given, and refused.
     pub(super) refused_recipient: bool,
+    /// One of those that were refused may be taken another time.
+    pub(super) deferred_recipient: bool,
     received_at: Timestamp,
 }
 
@@ -69,34 +71,24 @@ impl Opened {
             mail,
             settings,
             refused_recipient: false,
+            deferred_recipient: false,
             received_at: Timestamp::now(),
         }))
     }
 
-    /// The first RCPT that is accepted.
-    ///
-    /// # Errors
-    /// This envelope as it was, and the reply to a recipient we do not serve.
-    pub(super) fn address(
-        mut self: Box<Self>,
-        rcpt: RcptCommand,
-        peer: &Peer,
-        hostname: &str,
-    ) -> Result<Addressed, (Box<Self>, Reply)> {
-        match self.recipient(rcpt, peer, hostname) {
-            Ok(recipient) => Ok(Addressed {
-                opened: self,
-                recipients: vec![recipient],
-            }),
-            Err(reply) => {
-                self.refused_recipient = true;
-                Err((self, reply))
-            }
+    /// The envelope with the first recipient that is accepted.
+    pub(super) fn addressed_to(self: Box<Self>, recipient: Recipient) -> Addressed {
+        Addressed {
+            opened: self,
+            recipients: vec![recipient],
         }
     }
 
     /// Whom a RCPT names, if this client may send there through us.
-    fn recipient(
+    ///
+    /// # Errors
+    /// The reply to a recipient we do not serve.
+    pub(super) fn recipient(
         &self,
         rcpt: RcptCommand,
         peer: &Peer,
@@ -121,27 +113,20 @@ impl Opened {
             address,
             notify: rcpt.notify,
             original_recipient: rcpt.original_recipient,
+            mail_host: None,
         })
     }
 }
 
 impl Addressed {
-    /// A further RCPT.
-    ///
-    /// # Errors
-    /// The reply to a recipient we do not serve, or one too many.
-    pub(super) fn add(
-        &mut self,
-        rcpt: RcptCommand,
-        peer: &Peer,
-        hostname: &str,
-    ) -> Result<(), Reply> {
-        if self.recipients.len() >= limits::RECIPIENTS {
-            return Err(Reply::too_many_recipients());
-        }
-        let recipient = self.opened.recipient(rcpt, peer, hostname)?;
+    /// No further recipient is taken.
+    pub(super) fn is_full(&self) -> bool {
+        self.recipients.len() >= limits::RECIPIENTS
+    }
+
+    /// A further recipient.
+    pub(super) fn add(&mut self, recipient: Recipient) {
         self.recipients.push(recipient);
-        Ok(())
     }
 
     /// The name of the message that the data will be.
@@ -196,7 +181,9 @@ impl Addressed {
                 envelope_id: mail.envelope_id,
             },
             prefix,
-            body: arrived.body,
+            body: Arc::new(arrived.body),
+            content_from: 0,
+            for_clause_at: None,
             eight_bit: arrived.eight_bit,
             needs_smtputf8,
         }

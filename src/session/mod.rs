@@ -16,6 +16,7 @@ mod counters;
 mod data;
 mod envelope;
 mod header_scan;
+mod inquiry;
 mod pace;
 mod state;
 mod stream;

@@ -3,10 +3,14 @@
 //! Nothing here awaits or writes. A command turns a state into the next one and a step that the
 //! conversation carries out.
 
+use std::sync::Arc;
+
 use super::content::Content;
 use super::context::{Peer, SessionContext};
 use super::envelope::{Addressed, Identity, Opened};
 use crate::limits;
+use crate::message::Recipient;
+use crate::settings::Settings;
 use crate::smtp::authentication::{Mechanism, Turn};
 use crate::smtp::bdat::BdatNormaliser;
 use crate::smtp::command::{Command, MailCommand, RcptCommand};
@@ -40,6 +44,11 @@ pub(super) struct Chunked {
 pub(super) enum Step {
     /// Say this.
     Say(Reply),
+    /// Ask about a recipient, then say what comes of it: see [`State::settle`].
+    Inquire {
+        recipient: Box<Recipient>,
+        settings: Arc<Settings>,
+    },
     /// Say what we offer.
     Introduce,
     /// Say 354 and receive the content.
@@ -135,21 +144,51 @@ impl State {
     }
 
     fn rcpt<A>(self, rcpt: RcptCommand, around: &Surroundings<'_, A>) -> (Self, Step) {
-        let hostname = &around.context.hostname;
-        match self {
-            Self::Opened(opened) => match opened.address(rcpt, around.peer, hostname) {
-                Ok(addressed) => (Self::Addressed(addressed), Step::Say(Reply::recipient_ok())),
-                Err((opened, reply)) => (Self::Opened(opened), Step::Say(reply)),
-            },
-            Self::Addressed(mut addressed) => {
-                let reply = match addressed.add(rcpt, around.peer, hostname) {
-                    Ok(()) => Reply::recipient_ok(),
-                    Err(reply) => reply,
-                };
-                (Self::Addressed(addressed), Step::Say(reply))
+        let opened = match &self {
+            Self::Opened(opened) => opened,
+            Self::Addressed(addressed) if addressed.is_full() => {
+                return (self, Step::Say(Reply::too_many_recipients()));
             }
-            Self::Chunked(_) => (self, out_of_sequence("The content has begun")),
-            Self::Greeted | Self::Identified(_) => (self, out_of_sequence("Say MAIL first")),
+            Self::Addressed(addressed) => &addressed.opened,
+            Self::Chunked(_) => return (self, out_of_sequence("The content has begun")),
+            Self::Greeted | Self::Identified(_) => {
+                return (self, out_of_sequence("Say MAIL first"));
+            }
+        };
+        let recipient = opened.recipient(rcpt, around.peer, &around.context.hostname);
+        match recipient {
+            Ok(recipient) if opened.settings.is_asked_at_rcpt(&recipient.address) => {
+                let step = Step::Inquire {
+                    recipient: Box::new(recipient),
+                    settings: Arc::clone(&opened.settings),
+                };
+                (self, step)
+            }
+            recipient => {
+                let (state, reply) = self.settle(recipient);
+                (state, Step::Say(reply))
+            }
+        }
+    }
+
+    /// What a RCPT comes to: a recipient that is taken, or the reply to one that is not.
+    pub(super) fn settle(self, recipient: Result<Recipient, Reply>) -> (Self, Reply) {
+        match (self, recipient) {
+            (Self::Opened(opened), Ok(recipient)) => {
+                let addressed = opened.addressed_to(recipient);
+                (Self::Addressed(addressed), Reply::recipient_ok())
+            }
+            (Self::Addressed(mut addressed), Ok(recipient)) => {
+                addressed.add(recipient);
+                (Self::Addressed(addressed), Reply::recipient_ok())
+            }
+            (Self::Opened(mut opened), Err(reply)) => {
+                opened.refused_recipient = true;
+                opened.deferred_recipient |= reply.is_transient();
+                (Self::Opened(opened), reply)
+            }
+            (state, Err(reply)) => (state, reply),
+            (state, Ok(_)) => (state, Reply::bad_sequence("Say MAIL first")),
         }
     }
 
@@ -209,7 +248,11 @@ impl State {
     /// none was given yet the command only came too early, and nothing changes (§4.1.4).
     fn without_recipients(opened: Box<Opened>) -> (Self, Reply) {
         if opened.refused_recipient {
-            let reply = Reply::no_valid_recipients();
+            // Whoever goes by this reply alone tries again where that may help.
+            let reply = match opened.deferred_recipient {
+                true => Reply::recipient_unchecked(),
+                false => Reply::no_valid_recipients(),
+            };
             (Self::Identified(opened.identity), reply)
         } else {
             (Self::Opened(opened), Reply::bad_sequence("Say RCPT first"))

@@ -5,11 +5,16 @@
 //! Each transaction takes one snapshot at MAIL, so that a change never cuts through a message.
 
 mod alerts;
+pub mod conditions;
+pub mod directory_url;
+mod domains;
 pub mod names;
 pub mod next_hop;
 mod patch;
 pub mod quantity;
 pub mod reading;
+mod secrets;
+pub mod service_address;
 mod write_only;
 mod written;
 
@@ -21,8 +26,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub use domains::DomainList;
 pub use next_hop::{NextHop, Target, TlsPolicy, UncertainPolicy};
 pub use patch::FieldErrors;
+pub use secrets::part_mut;
 pub use write_only::{SHOWN, WriteOnly};
 pub use written::{
     OverThreshold, PathChoice, WebHttps, WhenDeferred, WhenRefused, Written, is_domain,
@@ -36,9 +43,9 @@ pub struct Settings {
     default_next_hop: Option<Arc<NextHop>>,
     /// By their domains as the DNS has them.
     next_hops: HashMap<String, Arc<NextHop>>,
-    /// Likewise.
-    relay_domains: Vec<String>,
+    relay_domains: DomainList,
     paused: HashSet<String>,
+    conditions: conditions::Prepared,
 }
 
 impl Settings {
@@ -59,11 +66,10 @@ impl Settings {
             .map(|(domain, next_hop)| (domain, Arc::new(next_hop)))
             .collect();
         let paused = written.paused_next_hops.iter().cloned().collect();
-        let relay_domains = written.relay_domains.iter();
-        let relay_domains = relay_domains.map(|domain| compared(domain).into_owned());
         Ok(Self {
             paused,
-            relay_domains: relay_domains.collect(),
+            relay_domains: DomainList::of(&written.relay_domains),
+            conditions: conditions::Prepared::of(&written),
             written,
             default_next_hop,
             next_hops,
@@ -85,6 +91,12 @@ impl Settings {
     #[must_use]
     pub fn written(&self) -> &Written {
         &self.written
+    }
+
+    /// What is looked at for every message.
+    #[must_use]
+    pub fn conditions(&self) -> &conditions::Prepared {
+        &self.conditions
     }
 
     /// Where mail for a domain goes: its own entry, the entry of the nearest parent written with a
@@ -148,15 +160,7 @@ impl Settings {
     /// one are the same.
     #[must_use]
     pub fn relays_for(&self, domain: &str) -> bool {
-        let domain = &*compared(domain);
-        self.relay_domains
-            .iter()
-            .any(|relayed| match relayed.strip_prefix('.') {
-                Some(parent) => domain
-                    .strip_suffix(parent)
-                    .is_some_and(|below| below.ends_with('.')),
-                None => relayed == domain,
-            })
+        self.relay_domains.has(domain)
     }
 }
 

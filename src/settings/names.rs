@@ -9,6 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use hickory_resolver::proto::rr::Name;
 use ipnet::IpNet;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use super::next_hop::ServerAddress;
 
@@ -90,6 +92,16 @@ pub fn read_network(text: &str) -> Result<IpNet, String> {
     network
         .or_else(|| Some(IpNet::from(text.parse::<IpAddr>().ok()?)))
         .ok_or_else(|| format!("“{text}” is not a network like 192.0.2.0/24 or 2001:db8::/32"))
+}
+
+/// Deserializes a list of networks.
+///
+/// # Errors
+/// A sentence for whoever wrote the first that is none.
+pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts: Vec<String> = Deserialize::deserialize(deserializer)?;
+    let read = texts.iter().map(|text| read_network(text));
+    read.collect::<Result<_, _>>().map_err(Error::custom)
 }
 
 /// Reads the address of a DNS server; without a port it is port 53.

@@ -45,7 +45,7 @@ impl std::error::Error for FieldErrors {}
 ///
 /// Each field is tried alone first, so that the message stands at the field that caused it; those
 /// that can be read are checked all the same, so that everything wrong is said at once. A secret that
-/// the patch does not set anew stays.
+/// the patch does not set anew stays, and so do the parts of an object that it leaves out (RFC 7396).
 pub(super) fn apply(written: &Written, patch: &Map<String, Value>) -> Result<Written, FieldErrors> {
     let Ok(Value::Object(base)) = serde_json::to_value(written) else {
         unreachable!("the settings are an object");
@@ -57,11 +57,12 @@ pub(super) fn apply(written: &Written, patch: &Map<String, Value>) -> Result<Wri
             errors.add(field, "there is no such setting");
             continue;
         }
+        let value = merge(&base[field], value);
         let mut alone = base.clone();
         alone.insert(field.clone(), value.clone());
         match reading::read::<Written>(Value::Object(alone)) {
             Ok(_) => {
-                merged.insert(field.clone(), value.clone());
+                merged.insert(field.clone(), value);
             }
             Err(misfit) => errors.add(field, misfit.without_first().to_string()),
         }
@@ -82,6 +83,18 @@ pub(super) fn apply(written: &Written, patch: &Map<String, Value>) -> Result<Wri
             Err(errors)
         }
     }
+}
+
+/// `change` in the place of `present`; in an object only the parts that it names.
+fn merge(present: &Value, change: &Value) -> Value {
+    let (Value::Object(present), Value::Object(change)) = (present, change) else {
+        return change.clone();
+    };
+    let mut merged = present.clone();
+    for (part, value) in change {
+        merged.insert(part.clone(), value.clone());
+    }
+    Value::Object(merged)
 }
 
 #[cfg(test)]
@@ -150,6 +163,19 @@ mod tests {
     }
 
     #[test]
+    fn parts_that_are_left_out_stay() {
+        let patch = json!({"antivirus": {"enabled": true, "server": "127.0.0.1:3310"}});
+        let Value::Object(patch) = patch else {
+            panic!("a patch is an object");
+        };
+        let written = apply(&Written::default(), &patch).expect("it holds");
+        let patch = Map::from_iter([("antivirus".to_owned(), json!({"timeout_seconds": 5}))]);
+        let written = apply(&written, &patch).expect("it holds");
+        assert!(written.antivirus.enabled);
+        assert_eq!(written.antivirus.timeout_seconds, 5);
+    }
+
+    #[test]
     fn errors_stand_at_their_fields() {
         check(json!({}), &[]);
         check(json!({"memory_threshold_bytes": 16_384}), &[]);
@@ -183,6 +209,17 @@ mod tests {
             &["trusted_networks"],
         );
         check(json!({"default_next_hop": null}), &[]);
+        check(
+            json!({"antivirus": {"enabled": true}}),
+            &["antivirus.server"],
+        );
+        check(json!({"antivirus": {"weather": 1}}), &["antivirus"]);
+        check(json!({"milter": {"enabled": true}}), &["milter.milters"]);
+        check(json!({"milter": {"milters": ["opendkim"]}}), &["milter"]);
+        check(
+            json!({"antispam": {"tag_score": 9, "refuse_score": 8}}),
+            &["antispam.refuse_score"],
+        );
         check(
             json!({"paused_next_hops": ["example.net", "[2001:db8::1]:25"]}),
             &[],

@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::conditions::{
+    Antispam, Antivirus, BlackholeLists, ContentFilter, Directory, Encryption, LdapMasquerading,
+    LdapRelaying, Milter, OwnCondition, ReceivedFor, SenderCheck,
+};
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
@@ -75,7 +78,7 @@ pub struct Written {
     #[schema(value_type = Option<String>, examples("(set)"))]
     pub alert_webhook_secret: Option<WriteOnly>,
     /// Clients that may relay to anywhere.
-    #[serde(deserialize_with = "networks")]
+    #[serde(deserialize_with = "names::networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.0/24"])))]
     pub trusted_networks: Vec<IpNet>,
     /// Domains that everybody may send to through us; with a leading dot all domains below.
@@ -101,15 +104,33 @@ pub struct Written {
     /// Whether pages and API are only for HTTPS, which is spoken in any case.
     pub web_https: WebHttps,
     /// Proxies before the web address: what they say of their clients is believed.
-    #[serde(deserialize_with = "networks")]
+    #[serde(deserialize_with = "names::networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.80/32"])))]
     pub web_proxies: Vec<IpNet>,
-}
-
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let texts: Vec<String> = Deserialize::deserialize(deserializer)?;
-    let read = texts.iter().map(|text| names::read_network(text));
-    read.collect::<Result<_, _>>().map_err(Error::custom)
+    /// The LDAP directory that conditions ask.
+    pub directory: Directory,
+    /// The condition “LDAP relaying disabled”.
+    pub ldap_relaying: LdapRelaying,
+    /// The condition “sender check”.
+    pub sender_check: SenderCheck,
+    /// The condition “blackhole lists”.
+    pub blackhole_lists: BlackholeLists,
+    /// The condition “content filter”.
+    pub content_filter: ContentFilter,
+    /// The condition “antivirus”.
+    pub antivirus: Antivirus,
+    /// The condition “antispam”.
+    pub antispam: Antispam,
+    /// The condition “encryption”.
+    pub encryption: Encryption,
+    /// The condition “LDAP sender masquerading”.
+    pub ldap_masquerading: LdapMasquerading,
+    /// The condition “milter”.
+    pub milter: Milter,
+    /// The condition “Received-for header”.
+    pub received_for: ReceivedFor,
+    /// Conditions of the administrator's own.
+    pub own_conditions: Vec<OwnCondition>,
 }
 
 fn dns_servers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SocketAddr>, D::Error> {
@@ -212,6 +233,18 @@ impl Default for Written {
             tls_key_file: None,
             web_https: WebHttps::WithCertificate,
             web_proxies: Vec::new(),
+            directory: Directory::default(),
+            ldap_relaying: LdapRelaying::default(),
+            sender_check: SenderCheck::default(),
+            blackhole_lists: BlackholeLists::default(),
+            content_filter: ContentFilter::default(),
+            antivirus: Antivirus::default(),
+            antispam: Antispam::default(),
+            encryption: Encryption::default(),
+            ldap_masquerading: LdapMasquerading::default(),
+            milter: Milter::default(),
+            received_for: ReceivedFor::default(),
+            own_conditions: Vec::new(),
         }
     }
 }
@@ -230,40 +263,6 @@ impl Written {
             certificate: self.tls_certificate_file.clone()?,
             key: self.tls_key_file.clone()?,
         })
-    }
-
-    /// Every secret, by its field. Each is also named in [`Self::keep_secrets_of`].
-    fn secrets(&self) -> [(&'static str, Option<&WriteOnly>); 1] {
-        [("alert_webhook_secret", self.alert_webhook_secret.as_ref())]
-    }
-
-    /// The names of the fields that hold secrets.
-    #[must_use]
-    pub fn secret_fields() -> [&'static str; 1] {
-        Self::default().secrets().map(|(field, _)| field)
-    }
-
-    /// All fields with the secrets themselves, for the store. Everybody else serialises the settings,
-    /// which shows only that a secret is set.
-    #[must_use]
-    pub fn revealed(&self) -> Map<String, Value> {
-        let Ok(Value::Object(mut fields)) = serde_json::to_value(self) else {
-            unreachable!("the settings are an object");
-        };
-        for (field, secret) in self.secrets() {
-            if let Some(secret) = secret {
-                fields.insert(field.to_owned(), secret.expose().into());
-            }
-        }
-        fields
-    }
-
-    /// Puts the secrets of `before` back where only "(set)" stands.
-    pub(super) fn keep_secrets_of(&mut self, before: &Self) {
-        let (kept, secret) = (&before.alert_webhook_secret, &mut self.alert_webhook_secret);
-        if secret.as_ref().is_some_and(WriteOnly::is_what_is_shown) && kept.is_some() {
-            secret.clone_from(kept);
-        }
     }
 
     /// Checks every field.
@@ -329,6 +328,7 @@ impl Written {
         self.validate_domains(&mut errors);
         self.validate_paused(&mut errors);
         self.validate_alerts(&mut errors);
+        self.validate_conditions(&mut errors);
         if self.tls_certificate_file.is_some() != self.tls_key_file.is_some() {
             errors.add(
                 "tls_key_file",

@@ -171,6 +171,23 @@ impl Reply {
         )
     }
 
+    /// 451: a check of ours could not be made, and the message is not taken without it.
+    pub fn unchecked() -> Reply {
+        let words = "The message could not be checked, try again later";
+        Reply::new(451, (4, 7, 1), words)
+    }
+
+    /// 550: the directory has no such recipient, RFC 5321 §4.2.2 and RFC 3463 X.1.1.
+    pub fn recipient_unknown() -> Reply {
+        Reply::new(550, (5, 1, 1), "No such recipient here")
+    }
+
+    /// 451: the directory that knows the recipients cannot be asked (RFC 3463 X.4.3).
+    pub fn recipient_unchecked() -> Reply {
+        let words = "The recipient could not be looked up, try again later";
+        Reply::new(451, (4, 4, 3), words)
+    }
+
     /// 451: our own trouble; the cause is for our log only (RFC 5321 §4.2.2).
     pub fn local_error() -> Reply {
         Reply::new(451, (4, 3, 0), "Local error in processing, try again later")
@@ -263,6 +280,7 @@ mod tests {
             Reply::too_many_connections(),
             Reply::too_many_recipients(),
             Reply::insufficient_storage(),
+            Reply::unchecked(),
             Reply::local_error(),
             Reply::message_too_big(),
             Reply::relay_denied(),

@@ -27,6 +27,7 @@ pub use figures::Figures;
 pub use live::{Live, QueueSize, Resident};
 pub use series::{Grain, Range, Series};
 pub use sizes::{Held, Sizes};
+pub use tally::ByReason;
 pub use trail::Trail;
 pub use windows::{Window, Windows};
 
@@ -91,6 +92,13 @@ impl Statistics {
     pub fn sizes(&self, window: Window) -> Sizes {
         let second = self.clock.second();
         self.windows().sizes(second, window)
+    }
+
+    /// Why messages of a window touched disk.
+    #[must_use]
+    pub fn disk_reasons(&self, window: Window) -> ByReason {
+        let second = self.clock.second();
+        self.windows().tally(second, window).disk_reasons
     }
 
     /// What was counted over a range of time, point by point.

@@ -106,6 +106,14 @@ impl ByReason {
         }
     }
 
+    /// How many touched disk for `reason`.
+    #[must_use]
+    pub fn of(&self, reason: &DiskReason) -> u64 {
+        let mut all = self.iter();
+        all.find(|(known, _)| known == reason)
+            .map_or(0, |(_, count)| count)
+    }
+
     /// Every reason with its count: the plain ones always, conditions once they were seen.
     pub fn iter(&self) -> impl Iterator<Item = (DiskReason, u64)> {
         let plain = DiskReason::PLAIN.iter().cloned().zip(self.plain);

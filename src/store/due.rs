@@ -42,16 +42,18 @@ const DUE: &str = "
             ORDER BY next_attempt_at, id LIMIT ?3)
     ),
     chosen AS (SELECT * FROM candidates ORDER BY turn, due_at, id LIMIT ?4)
-    SELECT r.id, r.message, r.recipient, r.notify, r.original_recipient, r.next_hop, r.state, r.reason,
-           r.attempts, r.last_reply, r.delay_reported, m.received_at, m.expires_at
+    SELECT r.id, r.message, r.recipient, r.notify, r.original_recipient, r.mail_host, r.next_hop,
+           r.state, r.reason, r.attempts, r.last_reply, r.delay_reported, m.received_at, m.expires_at,
+           m.for_clause_at IS NOT NULL AS is_named
     FROM chosen CROSS JOIN recipients AS r ON r.id = chosen.id
     LEFT JOIN messages AS m ON m.id = r.message
     ORDER BY chosen.turn, chosen.due_at, chosen.id";
 
 /// Given rows, in the columns of [`DUE`].
 const ROWS: &str = "
-    SELECT r.id, r.message, r.recipient, r.notify, r.original_recipient, r.next_hop, r.state, r.reason,
-           r.attempts, r.last_reply, r.delay_reported, m.received_at, m.expires_at
+    SELECT r.id, r.message, r.recipient, r.notify, r.original_recipient, r.mail_host, r.next_hop,
+           r.state, r.reason, r.attempts, r.last_reply, r.delay_reported, m.received_at, m.expires_at,
+           m.for_clause_at IS NOT NULL AS is_named
     FROM recipients AS r JOIN messages AS m ON m.id = r.message
     WHERE r.id IN (SELECT value FROM json_each(?1))";
 
@@ -190,6 +192,7 @@ fn decode(row: &SqliteRow) -> Result<TakenRow, Damage> {
     let notify = notify
         .map(|text| notify_from(&text).ok_or("NOTIFY is unknown"))
         .transpose()?;
+    let mail_host: Option<String> = row.try_get("mail_host")?;
     let reason: String = row.try_get("reason")?;
     let state: String = row.try_get("state")?;
     let time = |column| -> Result<Timestamp, Damage> {
@@ -204,6 +207,7 @@ fn decode(row: &SqliteRow) -> Result<TakenRow, Damage> {
             address: Mailbox::parse(&row.try_get::<String, _>("recipient")?)?,
             notify,
             original_recipient: row.try_get("original_recipient")?,
+            mail_host: mail_host.map(|text| text.parse()).transpose()?,
         },
         next_hop: row.try_get("next_hop")?,
         reason: DiskReason::from_word(&reason).ok_or("the reason is unknown")?,
@@ -212,6 +216,7 @@ fn decode(row: &SqliteRow) -> Result<TakenRow, Damage> {
         received_at: time("received_at")?,
         expires_at: time("expires_at")?,
         delay_reported: row.try_get("delay_reported")?,
+        is_named: row.try_get("is_named")?,
         before: RowState::from_word(&state).ok_or("the state is unknown")?,
     })
 }

@@ -75,6 +75,7 @@ const MESSAGE_COLUMNS: &[&str] = &[
     "code",
     "reply",
     "acknowledged_micros",
+    "examined",
     "recipient",
     "delivered_at",
     "words",
@@ -324,6 +325,7 @@ fn bind_answered<'q>(query: Query<'q>, answered: &Answered, chunk: i64) -> Query
         .bind(answered.code)
         .bind(answered.reply.as_str())
         .bind(micros(answered.acknowledged_after))
+        .bind((!answered.examined.is_empty()).then_some(answered.examined.as_str()))
         .bind(delivered.map(|attempted| attempted.recipient.as_str()))
         .bind(delivered.map(|attempted| milliseconds(attempted.at)))
         .bind(delivered.map(|attempted| attempted.words.as_str()));

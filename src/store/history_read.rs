@@ -140,6 +140,7 @@ pub(super) fn answered(row: &SqliteRow) -> AnsweredRow {
         code: u16::try_from(number(row, "code")).unwrap_or_default(),
         reply: text(row, "reply"),
         acknowledged_seconds: seconds(number(row, "acknowledged_micros")),
+        examined: optional_text(row, "examined").unwrap_or_default(),
     }
 }
 

@@ -101,6 +101,8 @@ pub struct AnsweredRow {
     pub reply: String,
     /// From the end of data to the reply.
     pub acknowledged_seconds: f64,
+    /// What the conditions said of it; empty when none was present.
+    pub examined: String,
 }
 
 /// What happened last for one recipient.
@@ -170,7 +172,8 @@ impl Default for StoryPart {
 /// The history of one message, told of some of its recipients.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TrailOfMessage {
-    /// How it was answered; none for a report of our own, and for what was pruned.
+    /// How it was answered; none for a report of our own, for what a condition made of another message,
+    /// and for what was pruned.
     pub answered: Option<AnsweredRow>,
     /// Recipients that are meant, on all pages.
     pub total: u64,

@@ -37,6 +37,8 @@ impl Store {
         let sender: String = row.try_get("sender")?;
         let body_type: String = row.try_get("body_type")?;
         let ret: Option<String> = row.try_get("ret")?;
+        let content_from: i64 = row.try_get("content_from")?;
+        let for_clause_at: Option<i64> = row.try_get("for_clause_at")?;
         Ok(Message {
             id,
             received_at: Timestamp::from_millisecond(row.try_get("received_at")?)
@@ -54,7 +56,10 @@ impl Store {
                 envelope_id: row.try_get("envelope_id")?,
             },
             prefix: Bytes::from(row.try_get::<Vec<u8>, _>("prefix")?),
-            body,
+            body: Arc::new(body),
+            content_from: u64::try_from(content_from)
+                .map_err(|_| LoadError::Damaged("its content begins nowhere".to_owned()))?,
+            for_clause_at: for_clause_at.and_then(|at| usize::try_from(at).ok()),
             eight_bit: row.try_get("eight_bit")?,
             needs_smtputf8: row.try_get("needs_smtputf8")?,
         })
@@ -122,6 +127,7 @@ mod tests {
             "DELETE FROM bodies",
             "UPDATE bodies SET content = x'00'",
             "UPDATE messages SET content_bytes = -1",
+            "UPDATE messages SET content_from = -1",
             "UPDATE messages SET sender = 'nobody'",
             "UPDATE messages SET body_type = 'PAPER'",
             "UPDATE messages SET ret = 'SENDER'",

@@ -34,6 +34,7 @@ mod history_story;
 mod history_walk;
 mod insert;
 mod load;
+mod openpgp_keys;
 mod plan;
 mod queue_choice;
 mod queue_detail;
@@ -76,6 +77,7 @@ pub use history_rows::{
     StoryFilter, StoryPart, TrailEvent, TrailOfMessage, is_like,
 };
 pub use history_size::TrailSize;
+pub use openpgp_keys::OpenPgpKeyChange;
 pub use queue_choice::Choice;
 pub use queue_detail::{QueuedRecipient, SourceStart};
 pub use queue_figures::{NextHopBacklog, QueueFigures, QueueOverview, QueueSize};

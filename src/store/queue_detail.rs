@@ -82,7 +82,8 @@ impl Store {
     /// [`LoadError::Damaged`] when the content is missing or shorter than it should be.
     pub async fn source_start(&self, id: MessageId, most: u64) -> Result<SourceStart, LoadError> {
         let row = sqlx::query(
-            "SELECT m.prefix, m.content_bytes, m.spool_file, substr(b.content, 1, ?2) AS content
+            "SELECT m.prefix, m.content_bytes, m.content_from, m.spool_file,
+                    substr(b.content, 1 + m.content_from, ?2) AS content
              FROM messages AS m LEFT JOIN bodies AS b ON b.message = m.id WHERE m.id = ?1",
         )
         .bind(id.as_i64())
@@ -91,14 +92,15 @@ impl Store {
         .await?
         .ok_or(LoadError::Gone)?;
         let mut bytes: Vec<u8> = row.try_get("prefix")?;
-        let content_bytes = count(&row, "content_bytes");
+        let content_from = count(&row, "content_from");
+        let content_bytes = count(&row, "content_bytes").saturating_sub(content_from);
         let length = bytes.len() as u64 + content_bytes;
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         if let Some(name) = row.try_get::<Option<String>, _>("spool_file")? {
             let missing = |error| file_error(&name, error);
             let file = self.shared.spool.open_stored(name.clone()).await;
             let wanted = usize::try_from(content_bytes).unwrap_or(most).min(most);
-            let block = file.map_err(missing)?.read_at(0, wanted).await;
+            let block = file.map_err(missing)?.read_at(content_from, wanted).await;
             bytes.extend_from_slice(&block.map_err(missing)?);
         } else {
             let content: Option<Vec<u8>> = row.try_get("content")?;

@@ -50,6 +50,8 @@ const MESSAGE_COLUMNS: &[&str] = &[
     "envelope_id",
     "spool_file",
     "expires_at",
+    "content_from",
+    "for_clause_at",
 ];
 
 /// In the order of [`bind_recipient`].
@@ -67,6 +69,7 @@ const RECIPIENT_COLUMNS: &[&str] = &[
     "last_reply",
     "next_attempt_at",
     "delay_reported",
+    "mail_host",
 ];
 
 /// What goes with messages that are removed.
@@ -175,6 +178,8 @@ fn bind_message<'q>(query: Query<'q>, prepared: &Prepared) -> Query<'q> {
         .bind(envelope.envelope_id.clone())
         .bind(spool_file)
         .bind(milliseconds(prepared.queued.expires_at))
+        .bind(integer(message.content_from))
+        .bind(message.for_clause_at.map(|at| integer(at as u64)))
 }
 
 fn bind_body<'q>(query: Query<'q>, prepared: &Prepared) -> Query<'q> {
@@ -211,6 +216,7 @@ fn bind_recipient<'q>(
             update.next_attempt_at.unwrap_or(row.next_attempt_at),
         ))
         .bind(update.delay_reported)
+        .bind(recipient.mail_host.as_ref().map(ToString::to_string))
 }
 
 /// The columns of [`Update`] as one JSON object: any number of rows are changed by one statement.

@@ -126,6 +126,8 @@ pub struct TakenRow {
     pub expires_at: Timestamp,
     /// Its sender was told of the delay.
     pub delay_reported: bool,
+    /// Its message names it in the Received field: it shares a transaction with nobody.
+    pub is_named: bool,
     /// What it was before: waiting or uncertain.
     pub before: RowState,
 }

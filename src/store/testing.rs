@@ -129,7 +129,9 @@ pub(super) fn message(id: i64, recipients: Vec<Recipient>, content: &[u8]) -> Ar
             envelope_id: None,
         },
         prefix: Bytes::from_static(b"Received: by test\r\n"),
-        body: Body::in_memory(head, Reservation::empty(budget)),
+        body: Body::in_memory(head, Reservation::empty(budget)).into(),
+        content_from: 0,
+        for_clause_at: None,
         eight_bit: true,
         needs_smtputf8: false,
     })
@@ -181,6 +183,7 @@ pub(super) fn answered(at: Timestamp) -> TrailEntry {
         reply: "2.0.0 Delivered (250 2.0.0 Ok: queued as 4F2B1C3D)".into(),
         acknowledged_after: Duration::from_micros(1_500),
         delivered: None,
+        examined: String::new(),
     })
 }
 

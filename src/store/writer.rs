@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::{self, AccessChange, Refusal, Seen};
 use super::checkpoint::{Written, checkpoint};
 use super::error::StoreError;
+use super::openpgp_keys::{self, OpenPgpKeyChange};
 use super::plan::{Member, Plan, folded};
 use super::queue_write::{self, Inserts, Removed};
 use super::rows::{Action, RowChange};
@@ -59,6 +60,12 @@ pub(super) enum Job {
     /// Changes the SMTP logins, with the note of who did.
     ChangeSmtpLogins {
         change: SmtpLoginChange,
+        audit: AuditEntry,
+        answer: Answer<()>,
+    },
+    /// Changes the OpenPGP keys, with the note of who did.
+    ChangeOpenPgpKeys {
+        change: OpenPgpKeyChange,
         audit: AuditEntry,
         answer: Answer<()>,
     },
@@ -354,6 +361,16 @@ impl Writer {
             } => {
                 self.answer_alone(1, answer, async |connection| {
                     smtp_logins::write(connection, &change, &audit).await
+                })
+                .await;
+            }
+            Job::ChangeOpenPgpKeys {
+                change,
+                audit,
+                answer,
+            } => {
+                self.answer_alone(1, answer, async |connection| {
+                    openpgp_keys::write(connection, &change, &audit).await
                 })
                 .await;
             }

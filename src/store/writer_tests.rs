@@ -32,6 +32,7 @@ async fn large(scene: &Scene, id: i64, content: &[u8]) -> NewQueued {
     let (body, _) = writer.finish().await.expect("the disk takes it");
     let mut queued = queued(id.as_i64(), &[id.as_i64()], b"");
     let small = Arc::try_unwrap(queued.message).expect("nobody else holds it");
+    let body = Arc::new(body);
     queued.message = Arc::new(Message { body, ..small });
     queued
 }

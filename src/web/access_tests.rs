@@ -78,6 +78,88 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /settings/logins/password", ADMINISTRATOR),
     ("POST /settings/logins/remove", ADMINISTRATOR),
     ("GET /settings/conditions", ADMINISTRATOR),
+    ("GET /settings/conditions/directory", ADMINISTRATOR),
+    ("POST /settings/conditions/directory", ADMINISTRATOR),
+    ("GET /settings/conditions/ldap-relaying", ADMINISTRATOR),
+    ("POST /settings/conditions/ldap-relaying", ADMINISTRATOR),
+    (
+        "POST /settings/conditions/ldap-relaying/test",
+        ADMINISTRATOR,
+    ),
+    ("GET /settings/conditions/sender-check", ADMINISTRATOR),
+    ("POST /settings/conditions/sender-check", ADMINISTRATOR),
+    ("GET /settings/conditions/blackhole-lists", ADMINISTRATOR),
+    ("POST /settings/conditions/blackhole-lists", ADMINISTRATOR),
+    (
+        "POST /settings/conditions/blackhole-lists/test",
+        ADMINISTRATOR,
+    ),
+    (
+        "GET /settings/conditions/blackhole-lists/zone",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/blackhole-lists/zone",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/blackhole-lists/zone/remove",
+        ADMINISTRATOR,
+    ),
+    ("GET /settings/conditions/content-filter", ADMINISTRATOR),
+    ("POST /settings/conditions/content-filter", ADMINISTRATOR),
+    (
+        "GET /settings/conditions/content-filter/rule",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/content-filter/rule",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/content-filter/rule/move",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/content-filter/rule/remove",
+        ADMINISTRATOR,
+    ),
+    (
+        "GET /settings/conditions/content-filter/test",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/content-filter/test",
+        ADMINISTRATOR,
+    ),
+    ("GET /settings/conditions/antivirus", ADMINISTRATOR),
+    ("POST /settings/conditions/antivirus", ADMINISTRATOR),
+    ("GET /settings/conditions/antispam", ADMINISTRATOR),
+    ("POST /settings/conditions/antispam", ADMINISTRATOR),
+    ("GET /settings/conditions/encryption", ADMINISTRATOR),
+    ("POST /settings/conditions/encryption", ADMINISTRATOR),
+    ("POST /settings/conditions/encryption/keys", ADMINISTRATOR),
+    (
+        "GET /settings/conditions/encryption/keys/{fingerprint}/remove",
+        ADMINISTRATOR,
+    ),
+    (
+        "POST /settings/conditions/encryption/keys/{fingerprint}/remove",
+        ADMINISTRATOR,
+    ),
+    ("GET /settings/conditions/ldap-masquerading", ADMINISTRATOR),
+    ("POST /settings/conditions/ldap-masquerading", ADMINISTRATOR),
+    (
+        "POST /settings/conditions/ldap-masquerading/test",
+        ADMINISTRATOR,
+    ),
+    ("GET /settings/conditions/milter", ADMINISTRATOR),
+    ("POST /settings/conditions/milter", ADMINISTRATOR),
+    ("GET /settings/conditions/received-for", ADMINISTRATOR),
+    ("POST /settings/conditions/received-for", ADMINISTRATOR),
+    ("GET /settings/conditions/own", ADMINISTRATOR),
+    ("POST /settings/conditions/own", ADMINISTRATOR),
+    ("POST /settings/conditions/own/remove", ADMINISTRATOR),
     ("GET /settings/retention", ADMINISTRATOR),
     ("POST /settings/retention", ADMINISTRATOR),
     ("GET /settings/alerts", ADMINISTRATOR),
@@ -103,6 +185,11 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /api/v1/next-hops/pause", OPERATOR_TOKEN),
     ("GET /api/v1/alerts", VIEWER_TOKEN),
     ("POST /api/v1/alerts/test", ADMINISTRATOR_TOKEN),
+    ("GET /api/v1/conditions", VIEWER_TOKEN),
+    (
+        "POST /api/v1/conditions/content-filter/test",
+        ADMINISTRATOR_TOKEN,
+    ),
     // Without its secrets; whoever looks after the mail from afar has to see what is set.
     ("GET /api/v1/settings", VIEWER_TOKEN),
     ("PATCH /api/v1/settings", ADMINISTRATOR_TOKEN),
@@ -126,6 +213,12 @@ const EXPECTED: &[(&str, Needs)] = &[
     ("POST /api/v1/smtp-logins", ADMINISTRATOR_TOKEN),
     ("PUT /api/v1/smtp-logins/{name}", ADMINISTRATOR_TOKEN),
     ("DELETE /api/v1/smtp-logins/{name}", ADMINISTRATOR_TOKEN),
+    ("GET /api/v1/openpgp-keys", ADMINISTRATOR_TOKEN),
+    ("POST /api/v1/openpgp-keys", ADMINISTRATOR_TOKEN),
+    (
+        "DELETE /api/v1/openpgp-keys/{fingerprint}",
+        ADMINISTRATOR_TOKEN,
+    ),
 ];
 
 /// Everybody who may come.

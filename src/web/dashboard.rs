@@ -27,7 +27,7 @@ use super::error::ApiError;
 use super::page::{Frame, Page, Section, render};
 use crate::statistics::Range;
 
-use cards::{ApplianceCard, NextHopsCard, QueueCard, ReasonRow};
+use cards::{ApplianceCard, NextHopsCard, QueueCard, ReasonRow, ServiceRow};
 pub(super) use figures::{LiveFigures, Surroundings};
 use traffic::Traffic;
 
@@ -54,6 +54,7 @@ struct Dashboard {
     reasons: Vec<ReasonRow>,
     traffic: Traffic,
     next_hops: NextHopsCard,
+    services: Vec<ServiceRow>,
     queue: QueueCard,
     appliance: ApplianceCard,
 }
@@ -90,6 +91,7 @@ pub(super) async fn page(
         reasons: cards::reasons(&live.windows.day, now),
         traffic: Traffic::new(&context.statistics, options.range, keeps_still),
         next_hops: NextHopsCard::new((context.next_hops)(), started_at(&context, now)),
+        services: cards::services(context.conditions.services()),
         queue: QueueCard::new(&queue, &live.queue),
         appliance: ApplianceCard::new(&frame, &disk, context.budget.limit_bytes()),
         frame,

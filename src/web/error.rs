@@ -11,7 +11,9 @@ use tracing::error;
 
 use crate::accounts::{Busy, Role};
 use crate::administration::queue::ActionError;
-use crate::administration::{AccountError, ChangeError, SmtpLoginError, TooManyTries};
+use crate::administration::{
+    AccountError, ChangeError, OpenPgpKeyError, SmtpLoginError, TooManyTries,
+};
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::store::{ReadError, Refusal, StoreError};
@@ -158,6 +160,16 @@ impl From<SmtpLoginError> for ApiError {
             SmtpLoginError::Unknown => Self::NotFound,
             SmtpLoginError::Busy(busy) => busy.into(),
             SmtpLoginError::Store(_) | SmtpLoginError::Interrupted => Self::Trouble(error.into()),
+        }
+    }
+}
+
+impl From<OpenPgpKeyError> for ApiError {
+    fn from(error: OpenPgpKeyError) -> Self {
+        match error {
+            OpenPgpKeyError::Invalid(errors) => Self::Fields(errors),
+            OpenPgpKeyError::Unknown => Self::NotFound,
+            OpenPgpKeyError::Store(_) | OpenPgpKeyError::Interrupted => Self::Trouble(error.into()),
         }
     }
 }

@@ -69,6 +69,7 @@ pub(super) fn delivered(second: i64, sender: &str, recipient: &str) -> Answered 
         reply: format!("250 2.0.0 Delivered ({words})"),
         acknowledged_after: Duration::from_millis(39),
         delivered: Some(attempted(second, recipient, OutcomeKind::Delivered, words)),
+        examined: String::new(),
     }
 }
 
@@ -150,10 +151,12 @@ pub(super) async fn in_queue(face: &Face, second: i64, recipients: &[&str]) -> M
             envelope_id: None,
         },
         prefix: Bytes::from_static(b"Received: by relay.example.net\r\n"),
-        body: Body::in_memory(
+        body: Arc::new(Body::in_memory(
             vec![Bytes::from_static(b"Subject: x\r\n\r\nx\r\n")],
             Reservation::empty(MemoryBudget::new(1 << 20)),
-        ),
+        )),
+        content_from: 0,
+        for_clause_at: None,
         eight_bit: false,
         needs_smtputf8: false,
     };

@@ -18,6 +18,7 @@ use prometheus_client::registry::Registry;
 use super::Context;
 use super::error::ApiError;
 use crate::alerts::{Kind, Present};
+use crate::conditions::{ServiceFigures, ServiceState};
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::limits;
 use crate::message::RowState;
@@ -46,6 +47,7 @@ pub(super) async fn page(State(context): State<Arc<Context>>) -> Result<Response
     register_present(&mut registry, &context, &live);
     register_queue(&mut registry, &context.store.queue_figures().await?);
     register_next_hops(&mut registry, (context.next_hops)());
+    register_services(&mut registry, &context.conditions.services());
     register_alerts(&mut registry, &context.alerts.present());
     let mut text = String::with_capacity(16_384);
     encode(&mut text, &registry).map_err(|error| ApiError::Trouble(error.into()))?;
@@ -257,6 +259,37 @@ fn register_queue(registry: &mut Registry, figures: &QueueFigures) {
 }
 
 /// The busiest next hops only: a relay that looks up MX records knows thousands.
+fn register_services(registry: &mut Registry, services: &[ServiceFigures]) {
+    let count = |count: fn(&ServiceFigures) -> u64| {
+        let counts = services.iter();
+        labelled(
+            "service",
+            counts.map(|one| (one.name.to_string(), count(one))),
+        )
+    };
+    registry.register(
+        "service_checks",
+        "Checks for which a condition asked its service since start",
+        count(|service| service.asked),
+    );
+    registry.register(
+        "service_failures",
+        "Checks for which the service could not tell",
+        count(|service| service.failed),
+    );
+    let left_alone = Family::<Labels, Gauge>::default();
+    for service in services {
+        let labels = [("service", service.name.to_string())];
+        let is_left_alone = service.state != ServiceState::Asked;
+        left_alone.get_or_create(&labels).set(is_left_alone.into());
+    }
+    registry.register(
+        "service_left_alone",
+        "1 while a service is not asked, because it failed several times in a row",
+        left_alone,
+    );
+}
+
 fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures>) {
     next_hops.sort_by_key(|next_hop| std::cmp::Reverse(next_hop.delivered + next_hop.deferred));
     next_hops.truncate(limits::NEXT_HOPS_IN_METRICS);

@@ -54,9 +54,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::administration::{Accounts, Administration, SmtpLogins};
+use crate::administration::{Accounts, Administration, OpenPgpKeys, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::Addresses;
+use crate::conditions::Conditions;
 use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, Spool};
 use crate::queue::Queue;
@@ -83,6 +84,8 @@ pub struct Context {
     pub administration: Arc<Administration>,
     /// Changes of the SMTP logins.
     pub smtp_logins: Arc<SmtpLogins>,
+    /// Changes of the OpenPGP keys of recipients.
+    pub openpgp_keys: Arc<OpenPgpKeys>,
     /// Changes of the queue.
     pub queue: Arc<Queue>,
     /// What an administrator should be told.
@@ -93,6 +96,8 @@ pub struct Context {
     pub spool: Arc<Spool>,
     /// Tests of next hops.
     pub delivery: Arc<Delivery>,
+    /// Tests of conditions, and how their services fare.
+    pub conditions: Arc<Conditions>,
     /// Where it listens.
     pub addresses: Addresses,
     /// Who may search the trail now.

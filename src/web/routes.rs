@@ -82,6 +82,82 @@ pub(super) fn table() -> Vec<Route> {
         page(Administrator, "/settings/logins/password").post(smtp_logins::change_password),
         page(Administrator, "/settings/logins/remove").post(smtp_logins::remove),
         page(Administrator, "/settings/conditions").get(settings::conditions::page),
+        page(Administrator, "/settings/conditions/directory")
+            .get(settings::conditions::directory::page)
+            .post(settings::conditions::directory::submit),
+        page(Administrator, "/settings/conditions/ldap-relaying")
+            .get(settings::conditions::ldap_relaying::page)
+            .post(settings::conditions::ldap_relaying::submit),
+        page(Administrator, "/settings/conditions/ldap-relaying/test")
+            .post(settings::conditions::ldap_relaying::test),
+        page(Administrator, "/settings/conditions/sender-check")
+            .get(settings::conditions::sender_check::page)
+            .post(settings::conditions::sender_check::submit),
+        page(Administrator, "/settings/conditions/blackhole-lists")
+            .get(settings::conditions::blackhole_lists::page)
+            .post(settings::conditions::blackhole_lists::submit),
+        page(Administrator, "/settings/conditions/blackhole-lists/test")
+            .post(settings::conditions::blackhole_lists::test),
+        page(Administrator, "/settings/conditions/blackhole-lists/zone")
+            .get(settings::conditions::blackhole_zone::page)
+            .post(settings::conditions::blackhole_zone::submit),
+        page(
+            Administrator,
+            "/settings/conditions/blackhole-lists/zone/remove",
+        )
+        .post(settings::conditions::blackhole_zone::remove),
+        page(Administrator, "/settings/conditions/content-filter")
+            .get(settings::conditions::content_filter::page)
+            .post(settings::conditions::content_filter::submit),
+        page(Administrator, "/settings/conditions/content-filter/rule")
+            .get(settings::conditions::content_rule::page)
+            .post(settings::conditions::content_rule::submit),
+        page(
+            Administrator,
+            "/settings/conditions/content-filter/rule/move",
+        )
+        .post(settings::conditions::content_rule::reorder),
+        page(
+            Administrator,
+            "/settings/conditions/content-filter/rule/remove",
+        )
+        .post(settings::conditions::content_rule::remove),
+        page(Administrator, "/settings/conditions/content-filter/test")
+            .get(settings::conditions::content_test::page)
+            .post(settings::conditions::content_test::submit),
+        page(Administrator, "/settings/conditions/antivirus")
+            .get(settings::conditions::antivirus::page)
+            .post(settings::conditions::antivirus::submit),
+        page(Administrator, "/settings/conditions/antispam")
+            .get(settings::conditions::antispam::page)
+            .post(settings::conditions::antispam::submit),
+        page(Administrator, "/settings/conditions/encryption")
+            .get(settings::conditions::encryption::page)
+            .post(settings::conditions::encryption::submit),
+        page(Administrator, "/settings/conditions/encryption/keys")
+            .post(settings::conditions::encryption::add_key),
+        page(
+            Administrator,
+            "/settings/conditions/encryption/keys/{fingerprint}/remove",
+        )
+        .get(settings::conditions::encryption::confirm_removal)
+        .post(settings::conditions::encryption::remove_key),
+        page(Administrator, "/settings/conditions/ldap-masquerading")
+            .get(settings::conditions::ldap_masquerading::page)
+            .post(settings::conditions::ldap_masquerading::submit),
+        page(Administrator, "/settings/conditions/ldap-masquerading/test")
+            .post(settings::conditions::ldap_masquerading::test),
+        page(Administrator, "/settings/conditions/milter")
+            .get(settings::conditions::milter::page)
+            .post(settings::conditions::milter::submit),
+        page(Administrator, "/settings/conditions/received-for")
+            .get(settings::conditions::received_for::page)
+            .post(settings::conditions::received_for::submit),
+        page(Administrator, "/settings/conditions/own")
+            .get(settings::conditions::own::page)
+            .post(settings::conditions::own::submit),
+        page(Administrator, "/settings/conditions/own/remove")
+            .post(settings::conditions::own::remove),
         page(Administrator, "/settings/retention")
             .get(settings::retention::page)
             .post(settings::retention::submit),
@@ -113,6 +189,9 @@ pub(super) fn table() -> Vec<Route> {
         api(Operator, "/api/v1/next-hops/pause").post(api::next_hops::pause),
         api(Viewer, "/api/v1/alerts").get(api::alerts::list),
         api(Administrator, "/api/v1/alerts/test").post(api::alerts::test),
+        api(Viewer, "/api/v1/conditions").get(api::conditions::list),
+        api(Administrator, "/api/v1/conditions/content-filter/test")
+            .post(api::content_filter::test),
         api(Viewer, "/api/v1/settings").get(api::settings::show),
         api(Administrator, "/api/v1/settings").patch(api::settings::change),
         api(Viewer, "/api/v1/queue").get(api::queue::list),
@@ -139,6 +218,10 @@ pub(super) fn table() -> Vec<Route> {
         api(Administrator, "/api/v1/smtp-logins/{name}")
             .put(api::smtp_logins::change)
             .delete(api::smtp_logins::remove),
+        api(Administrator, "/api/v1/openpgp-keys")
+            .get(api::openpgp_keys::list)
+            .post(api::openpgp_keys::add),
+        api(Administrator, "/api/v1/openpgp-keys/{fingerprint}").delete(api::openpgp_keys::remove),
     ]
 }
 

@@ -62,13 +62,20 @@ pub(super) fn tell(trail: &TrailOfMessage, waiting: &[QueueItem], now: Timestamp
     let end = end(trail, waiting);
     let only = single(trail, &chapters);
     let Some(answered) = &trail.answered else {
+        let mut events = trail.events.iter();
+        let made = events.find(|event| event.what == Event::Made.as_str());
         return Story {
             end,
-            beginning: vec![sentence::unknown_beginning(only)],
+            beginning: vec![match made {
+                Some(made) => sentence::made(&made.words),
+                None => sentence::unknown_beginning(only),
+            }],
             chapters,
         };
     };
-    let mut beginning = vec![sentence::received(answered, only), sentence::way(answered)];
+    let mut beginning = vec![sentence::received(answered, only)];
+    beginning.extend(sentence::examined(answered));
+    beginning.push(sentence::way(answered));
     let reply = sentence::reply(answered);
     match chapters.as_mut_slice() {
         [chapter] if answered.recipients <= 1 && !chapter.is_shortened => {

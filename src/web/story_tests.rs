@@ -30,6 +30,7 @@ fn answered() -> AnsweredRow {
         code: 250,
         reply: "250 2.0.0 Delivered".into(),
         acknowledged_seconds: 0.039,
+        examined: String::new(),
     }
 }
 
@@ -203,6 +204,14 @@ fn every_event_is_a_sentence() {
             "Put into the retry queue: anna from 192.0.2.9",
         ),
         (
+            Event::Copied,
+            "Made into a message of its own, which has its own story: anna from 192.0.2.9",
+        ),
+        (
+            Event::Made,
+            "Made by a condition of the message that arrived: anna from 192.0.2.9",
+        ),
+        (
             Event::AlreadySettled,
             "Recognised as a repetition: it had been settled before and was not sent again: anna from 192.0.2.9",
         ),
@@ -221,6 +230,10 @@ fn every_event_is_a_sentence() {
         (
             Event::Retried,
             "“Retry now” was asked for by anna from 192.0.2.9.",
+        ),
+        (
+            Event::Quarantined,
+            "Kept back in the queue by a condition, until an operator decides: anna from 192.0.2.9",
         ),
         (Event::Held, "Held by anna from 192.0.2.9."),
         (Event::Released, "Released by anna from 192.0.2.9."),

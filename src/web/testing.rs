@@ -19,11 +19,13 @@ use super::routes::router;
 use crate::accounts::{
     AccountId, Passwords, Role, Roster, RosterPublisher, Scope, Token, TokenHash,
 };
-use crate::administration::{Accounts, Administration, Ourselves, SmtpLogins};
+use crate::administration::{Accounts, Administration, OpenPgpKeys, Ourselves, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::{Addresses, Secret};
+use crate::conditions::{self, Conditions};
 use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::openpgp::{Keyring, KeyringPublisher};
 use crate::queue::{Queue, Tools};
 use crate::settings::{Publisher, Settings, Written};
 use crate::statistics::{Statistics, Trail};
@@ -132,6 +134,15 @@ impl Face {
             web: LOOPBACK.parse().expect("an address"),
         };
         let ourselves = Ourselves::at(&addresses, Some(Arc::clone(&hostname)));
+        let keys = KeyringPublisher::new(Keyring::default());
+        let conditions = Conditions::new(conditions::Tools {
+            hostname: Arc::clone(&hostname),
+            ids: Arc::new(MessageIds::after(None)),
+            spool: Arc::clone(&spool),
+            budget: Arc::clone(&budget),
+            keys: keys.current(),
+            dns: delivery.dns(),
+        });
         let context = Arc::new(Context {
             hostname,
             statistics,
@@ -143,10 +154,12 @@ impl Face {
                 Passwords::new(),
                 RosterPublisher::new(Roster::default()),
             ),
+            openpgp_keys: OpenPgpKeys::new(store.clone(), keys),
             store,
             queue,
             budget,
             spool,
+            conditions: Arc::new(conditions),
             delivery,
             addresses,
             turns: super::Turns::default(),

@@ -9,6 +9,7 @@ pub(crate) mod messages;
 pub(crate) mod peers;
 pub(crate) mod process;
 pub(crate) mod raw_sink;
+pub(crate) mod services;
 pub(crate) mod turn;
 pub(crate) mod wait;
 pub(crate) mod web_hook;

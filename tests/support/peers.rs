@@ -1,30 +1,59 @@
-//! Real mail programs that scripts/peers.sh brings in: Postfix's smtp-sink and smtp-source, swaks,
-//! strace.
+//! Real programs that scripts/peers.sh brings in, and of the mail programs among them Postfix's
+//! smtp-sink and smtp-source.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 
 use super::wait::{self, PATIENCE};
 
+/// Where scripts/peers.sh keeps what it brings in.
+const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/peers");
+
 /// The program of this name; a missing one fails the scene, because a scene that is left out in
 /// silence proves nothing.
 pub(crate) fn program(name: &str) -> PathBuf {
-    let brought_in = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("target/peers/bin")
-        .join(name);
+    let brought_in = Path::new(PEERS).join("bin").join(name);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     std::iter::once(brought_in)
         .chain(system.map(|directory| directory.join(name)))
         .find(|program| program.is_file())
         .unwrap_or_else(|| panic!("{name} is missing: run scripts/peers.sh (make test does)"))
+}
+
+/// The directory of this path below `/`, such as `etc/ldap/schema`, of a package that was brought in,
+/// or else of the system.
+pub(crate) fn directory(path: &str) -> PathBuf {
+    let trees = [Path::new(PEERS).join("tree"), PathBuf::from("/")];
+    trees
+        .map(|tree| tree.join(path))
+        .into_iter()
+        .find(|directory| directory.is_dir())
+        .unwrap_or_else(|| panic!("{path} is missing: run scripts/peers.sh (make test does)"))
+}
+
+/// A port on loopback for a program that cannot be given port 0. Until this is dropped nobody else is
+/// given it, while the program, which says that it reuses addresses as all servers do, may bind it.
+pub(crate) struct ReservedPort(TcpSocket);
+
+impl ReservedPort {
+    pub(crate) fn take() -> ReservedPort {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        ReservedPort(socket)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
 }
 
 /// Postfix's smtp-sink, counting what it accepts.
@@ -37,11 +66,8 @@ pub(crate) struct SmtpSink {
 impl SmtpSink {
     /// Starts one on a free port with these further flags.
     pub(crate) async fn start(flags: &[&str]) -> SmtpSink {
-        // smtp-sink cannot be given port 0: a port that was free a moment ago has to do.
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let port = ReservedPort::take();
+        let address = port.address();
         let counts = NamedTempFile::new().unwrap();
         let mut command = Command::new(program("smtp-sink"));
         if rustix::process::getuid().is_root() {

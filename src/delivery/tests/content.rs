@@ -68,7 +68,7 @@ async fn split_message(directory: &std::path::Path) -> (Message, String) {
     let (body, _) = writer.finish().await.expect("a disk");
     assert_eq!(body.storage(), Storage::Split);
     let mut message = message(1, "");
-    message.body = body;
+    message.body = body.into();
     (message, lines)
 }
 

@@ -130,7 +130,7 @@ async fn cut_off(ending: &str) -> Vec<String> {
     let mut message = message(1, "");
     let line = bytes::Bytes::from("0123456789\r\n".repeat(5_000));
     let reservation = Reservation::empty(MemoryBudget::new(1));
-    message.body = Body::in_memory(vec![line; 500], reservation);
+    message.body = Arc::new(Body::in_memory(vec![line; 500], reservation));
     let gate = Gate::default();
     let errand = errand(message, next_hop(server.address));
     let report = delivery().attempt(errand, &gate).await;

@@ -71,7 +71,9 @@ pub(super) fn message(recipients: usize, content: &str) -> Message {
             envelope_id: None,
         },
         prefix: Bytes::from(PREFIX),
-        body: Body::in_memory(head, Reservation::empty(budget)),
+        body: Arc::new(Body::in_memory(head, Reservation::empty(budget))),
+        content_from: 0,
+        for_clause_at: None,
         eight_bit: false,
         needs_smtputf8: false,
     }

@@ -105,7 +105,7 @@ async fn play(socket: TcpStream, script: &str) -> String {
             };
             let mut secured = Player::new(stream);
             secured.play(&mut lines).await;
-            heard + &secured.heard_text()
+            heard + secured.heard_text().as_str()
         }
         Ended::Reset => {
             let heard = player.heard_text();

@@ -4,6 +4,7 @@ mod authentication;
 mod chunking;
 mod content;
 mod dialogues;
+mod inquiry;
 mod limits;
 mod receipts;
 pub(crate) mod scene;

@@ -16,6 +16,7 @@ use crate::message::{BodyReader, DiskReason, MemoryBudget, Message, MessageIds, 
 use crate::path::{ClientPresence, Transaction};
 use crate::session::{self, Answered, Answering, ReceivingCounters, SessionContext, Transport};
 use crate::settings::{Publisher, Settings, Written};
+use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
 /// What became of a reply.
@@ -64,6 +65,10 @@ pub(crate) struct Desk {
     pub(crate) scripts: Mutex<VecDeque<Script>>,
     pub(crate) fates: Mutex<Vec<Fate>>,
     pub(crate) asked: Notify,
+    /// Recipients that are refused when they are asked about.
+    pub(crate) refused: Mutex<Vec<(&'static str, Reply)>>,
+    /// Whoever asks about a recipient waits for this.
+    pub(crate) recipient_gate: Mutex<Option<Arc<Notify>>>,
 }
 
 pub(crate) struct DeskReceipt {
@@ -74,6 +79,22 @@ pub(crate) struct DeskReceipt {
 impl Answering for Desk {
     type Receipt = DeskReceipt;
     type Late = Arc<Desk>;
+
+    async fn recipient(self: &Arc<Self>, address: &Mailbox, _: &Settings) -> Result<(), Reply> {
+        self.asked.notify_one();
+        let gate = self.recipient_gate.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.notified().await;
+        }
+        let refused = self.refused.lock().unwrap();
+        match refused
+            .iter()
+            .find(|(refused, _)| *refused == address.as_str())
+        {
+            Some((_, reply)) => Err(reply.clone()),
+            None => Ok(()),
+        }
+    }
 
     async fn answer<C: ClientPresence>(
         self: &Arc<Self>,

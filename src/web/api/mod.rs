@@ -3,9 +3,12 @@
 pub(super) mod accounts;
 pub(super) mod alerts;
 pub(super) mod audit;
+pub(super) mod conditions;
+pub(super) mod content_filter;
 pub(super) mod messages;
 pub(super) mod next_hops;
 pub(super) mod openapi;
+pub(super) mod openpgp_keys;
 pub(super) mod queue;
 #[cfg(test)]
 mod schema_check;

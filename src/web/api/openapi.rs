@@ -11,8 +11,8 @@ use utoipa::openapi::{Components, Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    Problem, accounts, alerts, audit, messages, next_hops, queue, settings, smtp_logins,
-    statistics, tokens,
+    Problem, accounts, alerts, audit, conditions, content_filter, messages, next_hops,
+    openpgp_keys, queue, settings, smtp_logins, statistics, tokens,
 };
 
 /// The name of the token in the document.
@@ -34,6 +34,8 @@ const TOKEN: &str = "token";
         next_hops::pause,
         alerts::list,
         alerts::test,
+        conditions::list,
+        content_filter::test,
         settings::show,
         settings::change,
         queue::list,
@@ -55,6 +57,9 @@ const TOKEN: &str = "token";
         smtp_logins::add,
         smtp_logins::change,
         smtp_logins::remove,
+        openpgp_keys::list,
+        openpgp_keys::add,
+        openpgp_keys::remove,
     ),
     components(schemas(Problem)),
     modifiers(&Common)

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::alerts::{Alert, Figures, Topic};
 use crate::delivery::{NextHopFigures, Suspension};
+use crate::openpgp::testing::Recipe;
 use crate::web::api::schema_check::problems;
 use crate::web::history_scene;
 use crate::web::routes::table;
@@ -154,6 +155,7 @@ async fn live_answers_fit_their_schemas() {
         ),
         ("/api/v1/next-hops", "/api/v1/next-hops".to_owned()),
         ("/api/v1/alerts", "/api/v1/alerts".to_owned()),
+        ("/api/v1/conditions", "/api/v1/conditions".to_owned()),
         ("/api/v1/queue/{id}", format!("/api/v1/queue/{row}")),
         (
             "/api/v1/queue/destinations",
@@ -162,6 +164,7 @@ async fn live_answers_fit_their_schemas() {
         ("/api/v1/accounts", "/api/v1/accounts".to_owned()),
         ("/api/v1/tokens", "/api/v1/tokens".to_owned()),
         ("/api/v1/smtp-logins", "/api/v1/smtp-logins".to_owned()),
+        ("/api/v1/openpgp-keys", "/api/v1/openpgp-keys".to_owned()),
     ] {
         let answer = face.call(&format!("GET {request}"), "").await;
         assert_eq!(answer.status, StatusCode::OK, "{request}");
@@ -242,7 +245,10 @@ async fn alerts_of_every_kind_fit_their_schema() {
 
 /// Adds what the listings are to show; these answers fit their schemas, too.
 async fn post_each(face: &Face, document: &Value) {
+    let key = Recipe::plain("anna@example.net").make().armored();
+    let key = json!({"key": key}).to_string();
     for (path, status, body) in [
+        ("/api/v1/openpgp-keys", "201", key.as_str()),
         (
             "/api/v1/smtp-logins",
             "201",

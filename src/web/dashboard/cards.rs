@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp, Unit};
 
 use super::figures::width;
+use crate::conditions::{ServiceFigures, ServiceState};
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::limits;
 use crate::message::{DiskReason, RowState};
@@ -127,6 +128,38 @@ fn next_hop_row(next_hop: NextHopFigures) -> NextHopRow {
             Suspension::Suspended { probe_in } => Some(wording::age(probe_in)),
         },
         name: next_hop.name,
+    }
+}
+
+/// One service of the conditions since start.
+pub(super) struct ServiceRow {
+    pub(super) name: Arc<str>,
+    pub(super) asked: String,
+    pub(super) failed: String,
+    pub(super) took: String,
+    /// Until it is tried again, when its breaker is open.
+    pub(super) left_alone_for: Option<String>,
+    /// Why it could not tell last; empty when it always could.
+    pub(super) trouble: String,
+}
+
+/// The services that conditions have asked, those that are left alone first.
+pub(super) fn services(mut figures: Vec<ServiceFigures>) -> Vec<ServiceRow> {
+    figures.sort_by_key(|service| service.state == ServiceState::Asked);
+    figures.into_iter().map(service_row).collect()
+}
+
+fn service_row(service: ServiceFigures) -> ServiceRow {
+    ServiceRow {
+        name: service.name,
+        asked: wording::count(service.asked),
+        failed: wording::count(service.failed),
+        took: wording::latency(service.took.map(|took| took.as_secs_f64())),
+        left_alone_for: match service.state {
+            ServiceState::Asked => None,
+            ServiceState::LeftAlone(pause) => Some(wording::age(pause)),
+        },
+        trouble: service.trouble,
     }
 }
 
@@ -263,6 +296,30 @@ mod tests {
         assert_eq!(card.rows[1].success, "96.7 %");
         assert_eq!(card.rows[1].p50, "20 ms");
         assert_eq!(card.rows[1].p99, "—");
+    }
+
+    #[test]
+    fn services_that_are_left_alone_come_first() {
+        let service = |name: &str, state| ServiceFigures {
+            name: name.into(),
+            state,
+            asked: 1_200,
+            failed: 3,
+            trouble: "clamd: no answer within 30.0 s".into(),
+            took: Some(Duration::from_millis(12)),
+        };
+        let pause = ServiceState::LeftAlone(Duration::from_secs(20));
+        let rows = services(vec![
+            service("rspamd", ServiceState::Asked),
+            service("clamd", pause),
+        ]);
+        assert_eq!(&*rows[0].name, "clamd");
+        assert_eq!(rows[0].left_alone_for.as_deref(), Some("20 s"));
+        assert_eq!(rows[1].left_alone_for, None);
+        assert_eq!(
+            (rows[1].asked.as_str(), rows[1].took.as_str()),
+            ("1,200", "12 ms")
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The queue's pages and its part of the API, over a store in a directory of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Query;
@@ -52,10 +53,12 @@ fn queued(row: i64, age_seconds: i64, next_hop: &str, content: &str) -> NewQueue
             envelope_id: Some("envelope-7".to_owned()),
         },
         prefix: Bytes::from_static(b"Received: by test\r\n"),
-        body: Body::in_memory(
+        body: Arc::new(Body::in_memory(
             vec![Bytes::copy_from_slice(content.as_bytes())],
             Reservation::empty(MemoryBudget::new(0)),
-        ),
+        )),
+        content_from: 0,
+        for_clause_at: None,
         eight_bit: false,
         needs_smtputf8: false,
     };
@@ -578,7 +581,7 @@ async fn a_next_hop_is_paused_and_resumed() {
 #[tokio::test]
 async fn a_viewer_sees_the_envelope_and_no_buttons() {
     let face = face_with(1).await;
-    let state = || axum::extract::State(std::sync::Arc::clone(&face.context));
+    let state = || axum::extract::State(Arc::clone(&face.context));
     let visitor = |role| {
         axum::Extension(Visitor {
             name: "somebody".to_owned(),

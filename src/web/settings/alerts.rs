@@ -126,7 +126,7 @@ const GROUPS: &[Group] = &[
                 name: "alert_webhook_url",
                 label: "Address",
                 hint: "Like https://alerts.example.net/fastpath. Gets a POST with JSON when an alert begins or ends. Empty: nobody is told. Everybody who may see the settings sees this address.",
-                kind: Kind::Text(kind::url),
+                kind: Kind::Text(kind::as_typed),
             },
             Setting {
                 name: "alert_webhook_secret",

@@ -178,7 +178,7 @@ impl Field {
 }
 
 /// A field of an object, or a part of one.
-fn part<'a>(subject: &'a Map<String, Value>, name: &str) -> &'a Value {
+pub(super) fn part<'a>(subject: &'a Map<String, Value>, name: &str) -> &'a Value {
     let (field, part) = name.split_once('.').unwrap_or((name, ""));
     let value = subject.get(field).unwrap_or(&Value::Null);
     if part.is_empty() {

@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
+use crate::settings::conditions::{Score, filter_problem, is_field_name, pattern_of};
+use crate::settings::directory_url::DirectoryUrl;
 use crate::settings::names;
 use crate::settings::next_hop::ServerAddress;
 use crate::settings::quantity::{
     read_count, read_size, read_time, read_times, write_count, write_size, write_time, write_times,
 };
+use crate::settings::service_address::ServiceAddress;
 
 /// The kind of a setting's value.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +26,8 @@ pub(super) enum Kind {
     Times,
     /// A whole number between two bounds, both included.
     Number(u64, u64),
+    /// Points of a spam scanner.
+    Score,
     /// One of a closed set.
     Choice(&'static [Choice]),
     /// A text; blank is none.
@@ -78,7 +83,7 @@ impl Kind {
             Self::Number(..) => write_count(number),
             Self::OrOff(_) if value.is_null() => OFF.to_owned(),
             Self::OrOff(bound) => bound.kind.write(value),
-            Self::Choice(_) | Self::Text(_) | Self::Secret => plain(value),
+            Self::Score | Self::Choice(_) | Self::Text(_) | Self::Secret => plain(value),
             Self::Lines(_) => {
                 let lines: Vec<String> = items(value).map(plain).collect();
                 lines.join("\n")
@@ -104,6 +109,7 @@ impl Kind {
                     let (least, most) = (write_count(least), write_count(most));
                     format!("must be a whole number from {least} to {most}")
                 }),
+            Self::Score => typed.parse().map(|score: Score| json!(score)),
             Self::Choice(choices) => choices
                 .iter()
                 .find(|choice| choice.value == typed)
@@ -183,8 +189,45 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
     }
 }
 
-/// An address of the web; what is wrong with it the settings say.
-pub(super) fn url(text: &str) -> Result<String, String> {
+/// A service of ours.
+pub(super) fn service(text: &str) -> Result<String, String> {
+    let service: ServiceAddress = text.parse()?;
+    Ok(service.to_string())
+}
+
+/// An LDAP directory.
+pub(super) fn directory(text: &str) -> Result<String, String> {
+    let directory: DirectoryUrl = text.parse()?;
+    Ok(directory.to_string())
+}
+
+/// A filter by which a directory is asked.
+pub(super) fn filter(text: &str) -> Result<String, String> {
+    match filter_problem(text) {
+        None => Ok(text.to_owned()),
+        Some(problem) => Err(problem),
+    }
+}
+
+/// A regular expression.
+pub(super) fn pattern(text: &str) -> Result<String, String> {
+    match pattern_of(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(problem) => Err(format!("this {problem}")),
+    }
+}
+
+/// The name of a header field.
+pub(super) fn field_name(text: &str) -> Result<String, String> {
+    if is_field_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("“{text}” is no name of a header field"))
+    }
+}
+
+/// What the settings themselves say what is wrong with.
+pub(super) fn as_typed(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
@@ -241,6 +284,7 @@ mod tests {
             ),
             (Kind::OrOff(HOW_LONG), Value::Null, "off"),
             (Kind::OrOff(HOW_LONG), json!(90), "1 min 30 s"),
+            (Kind::Score, json!(7.5), "7.5"),
             (Kind::Lines(domain), json!([]), ""),
             (
                 Kind::Lines(domain),
@@ -287,6 +331,7 @@ mod tests {
             (Kind::Number(1, 10), "x", "from 1 to 10"),
             (Kind::Choice(COLOURS), "blue", "choose one"),
             (Kind::OrOff(HOW_LONG), "", "not a time"),
+            (Kind::Score, "7,5", "like 7.5"),
             (Kind::Text(server), "a b", "not a server"),
             (Kind::Text(server), "0.0.0.0", "no server’s address"),
             (Kind::Text(server), "-x", "not the name of a server"),

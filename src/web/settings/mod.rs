@@ -7,6 +7,7 @@ pub(super) mod access;
 pub(super) mod alerts;
 pub(super) mod conditions;
 pub(super) mod delivery;
+mod entry;
 mod field;
 mod form;
 mod kind;
@@ -79,6 +80,7 @@ impl Options {
         match options.done.as_deref()? {
             "saved" => Some("Saved: in force from the next message on."),
             "tested" => Some("The test was sent; what came of it stands below."),
+            "added" => Some("Added: in force from the next message on."),
             "removed" => Some("Removed: in force from the next message on."),
             _ => None,
         }

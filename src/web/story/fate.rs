@@ -9,6 +9,8 @@ use crate::message::words::OutcomeKind;
 pub(in crate::web) enum Fate {
     Delivered,
     Waiting,
+    /// In another message, whose story it is.
+    Copied,
     Held,
     Uncertain,
     Purged,
@@ -18,9 +20,10 @@ pub(in crate::web) enum Fate {
 }
 
 impl Fate {
-    pub(in crate::web) const ALL: [Self; 7] = [
+    pub(in crate::web) const ALL: [Self; 8] = [
         Self::Delivered,
         Self::Waiting,
+        Self::Copied,
         Self::Held,
         Self::Uncertain,
         Self::Purged,
@@ -35,8 +38,11 @@ impl Fate {
                 Self::Delivered
             }
             Happening::Attempt(OutcomeKind::Deferred)
-            | Happening::Done(Event::Queued | Event::Retried | Event::Released) => Self::Waiting,
-            Happening::Done(Event::Held) => Self::Held,
+            | Happening::Done(Event::Queued | Event::Made | Event::Retried | Event::Released) => {
+                Self::Waiting
+            }
+            Happening::Done(Event::Copied) => Self::Copied,
+            Happening::Done(Event::Held | Event::Quarantined) => Self::Held,
             Happening::Attempt(OutcomeKind::Uncertain) => Self::Uncertain,
             Happening::Done(Event::Purged) => Self::Purged,
             Happening::Attempt(OutcomeKind::Refused)
@@ -52,6 +58,7 @@ impl Fate {
         match self {
             Self::Delivered => "delivered",
             Self::Waiting => "waiting",
+            Self::Copied => "gone on in a message of its own",
             Self::Held => "held",
             Self::Uncertain => "uncertain",
             Self::Purged => "purged",
@@ -65,6 +72,7 @@ impl Fate {
         match self {
             Self::Delivered => "delivered",
             Self::Waiting => "waiting in the retry queue",
+            Self::Copied => "gone on in a message of its own",
             Self::Held => "held in the retry queue",
             Self::Uncertain => "uncertain: it may have arrived",
             Self::Purged => "purged",
@@ -76,7 +84,7 @@ impl Fate {
     pub(in crate::web) const fn mood(self) -> Mood {
         match self {
             Self::Delivered => Mood::Good,
-            Self::Waiting | Self::Held | Self::Unknown => Mood::Neutral,
+            Self::Waiting | Self::Copied | Self::Held | Self::Unknown => Mood::Neutral,
             Self::Uncertain | Self::Purged | Self::Failed => Mood::Bad,
         }
     }

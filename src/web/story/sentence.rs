@@ -51,6 +51,17 @@ pub(super) fn unknown_beginning(only: Option<&str>) -> Sentence {
     plain(None, text, Mood::Neutral)
 }
 
+/// For a message that a condition made of another one.
+pub(super) fn made(arrived: &str) -> Sentence {
+    Sentence {
+        at: None,
+        text: "A condition made this message of another one, whose story tells how it arrived"
+            .to_owned(),
+        quotation: arrived.trim().to_owned(),
+        mood: Mood::Neutral,
+    }
+}
+
 /// “Received from 192.0.2.1 (client.example.org), 4.1 KiB from anna@example.org for bert@example.net”
 pub(super) fn received(answered: &AnsweredRow, only: Option<&str>) -> Sentence {
     let mut text = match &answered.client_address {
@@ -95,6 +106,17 @@ pub(super) fn way(answered: &AnsweredRow) -> Sentence {
         None => String::new(),
     };
     plain(None, format!("{path}{storage}{because}"), Mood::Neutral)
+}
+
+/// What the conditions said; none when none was present.
+pub(super) fn examined(answered: &AnsweredRow) -> Option<Sentence> {
+    let is_blank = answered.examined.is_empty();
+    (!is_blank).then(|| Sentence {
+        at: None,
+        text: "Its conditions".to_owned(),
+        quotation: answered.examined.clone(),
+        mood: Mood::Neutral,
+    })
 }
 
 /// A reason for disk, to stand behind “because”.
@@ -207,6 +229,16 @@ fn noted(event: &TrailEvent, done: Event) -> Sentence {
     let ordered = |text: String, mood| plain(Some(event.at), text, mood);
     match done {
         Event::Queued => quoted(event, "Put into the retry queue".to_owned(), Mood::Neutral),
+        Event::Copied => quoted(
+            event,
+            "Made into a message of its own, which has its own story".to_owned(),
+            Mood::Neutral,
+        ),
+        Event::Made => quoted(
+            event,
+            "Made by a condition of the message that arrived".to_owned(),
+            Mood::Neutral,
+        ),
         Event::AlreadySettled => quoted(
             event,
             "Recognised as a repetition: it had been settled before and was not sent again"
@@ -229,6 +261,11 @@ fn noted(event: &TrailEvent, done: Event) -> Sentence {
             Mood::Bad,
         ),
         Event::Retried => ordered(format!("“Retry now” was asked for by {by}"), Mood::Neutral),
+        Event::Quarantined => quoted(
+            event,
+            "Kept back in the queue by a condition, until an operator decides".to_owned(),
+            Mood::Bad,
+        ),
         Event::Held => ordered(format!("Held by {by}"), Mood::Neutral),
         Event::Released => ordered(format!("Released by {by}"), Mood::Neutral),
         Event::Purged => ordered(format!("Purged without a report by {by}"), Mood::Bad),

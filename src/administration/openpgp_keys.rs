@@ -1,0 +1,361 @@
+//! A change of the OpenPGP keys of recipients.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tracing::info;
+
+use super::Actor;
+use crate::limits;
+use crate::openpgp::{CurrentKeyring, KeptKey, Keyring, KeyringPublisher, PublicKey, StoredKey};
+use crate::settings::FieldErrors;
+use crate::smtp::address::Mailbox;
+use crate::store::{OpenPgpKeyChange, Store, StoreError};
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenPgpKeyError {
+    /// Fields do not hold.
+    #[error("{0}")]
+    Invalid(FieldErrors),
+    /// There is no key of this fingerprint.
+    #[error("there is no OpenPGP key of this fingerprint")]
+    Unknown,
+    /// It could not be stored; the keys are what they were.
+    #[error("the OpenPGP keys were not stored: {0}")]
+    Store(#[from] StoreError),
+    /// The task that reads or stores it died.
+    #[error("the OpenPGP keys were not stored")]
+    Interrupted,
+}
+
+/// The one place that changes the OpenPGP keys.
+#[derive(Debug)]
+pub struct OpenPgpKeys {
+    store: Store,
+    publisher: KeyringPublisher,
+    current: CurrentKeyring,
+    /// One change at a time: each builds on the one before.
+    turn: Mutex<()>,
+}
+
+impl OpenPgpKeys {
+    /// Changes what `publisher` publishes and `store` keeps.
+    #[must_use]
+    pub fn new(store: Store, publisher: KeyringPublisher) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            current: publisher.current(),
+            publisher,
+            turn: Mutex::new(()),
+        })
+    }
+
+    /// The keys there are.
+    #[must_use]
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.current.snapshot()
+    }
+
+    /// Adds a key, armored or binary, for these addresses and domains (`@example.net`); without any,
+    /// for the addresses in its user ids. A key that is there already is replaced by its newer copy.
+    /// Keys that cannot be used (now) are taken as well: that a key was revoked must not go unnoticed.
+    ///
+    /// # Errors
+    /// When a field (`key`, `stands_for`) does not hold, or the store does not take it; nothing is
+    /// changed then.
+    pub async fn add(
+        self: &Arc<Self>,
+        given: Vec<u8>,
+        stands_for: &[String],
+        actor: Actor,
+    ) -> Result<KeptKey, OpenPgpKeyError> {
+        let mut errors = FieldErrors::default();
+        let names = names(stands_for, &mut errors);
+        if given.len() > limits::OPENPGP_KEY_BYTES {
+            let most = limits::OPENPGP_KEY_BYTES / 1_024;
+            errors.add("key", format!("is larger than {most} KiB"));
+            return Err(OpenPgpKeyError::Invalid(errors));
+        }
+        // Its signatures are verified, which takes a moment.
+        let read = tokio::task::spawn_blocking(move || PublicKey::read(&given)).await;
+        let (key, binary) = match read.map_err(|_| OpenPgpKeyError::Interrupted)? {
+            Ok(read) => read,
+            Err(error) => {
+                errors.add("key", error.to_string());
+                return Err(OpenPgpKeyError::Invalid(errors));
+            }
+        };
+        let stands_for = match names.is_empty() {
+            true => key.addresses(),
+            false => names,
+        };
+        if stands_for.is_empty() && errors.0.is_empty() {
+            let problem = "the key names no address: say whom it stands for";
+            errors.add("stands_for", problem);
+        }
+        check_count(&stands_for, &mut errors);
+        errors.into_result().map_err(OpenPgpKeyError::Invalid)?;
+        let kept = KeptKey {
+            key,
+            stands_for,
+            created_at: Timestamp::now(),
+            added_by: actor.who.clone(),
+        };
+        let change = OpenPgpKeyChange::Put(StoredKey {
+            fingerprint: kept.key.fingerprint.clone(),
+            stands_for: kept.stands_for.clone(),
+            key: binary,
+            user_id: user_id(&kept),
+            expires_at: kept.key.expires_at(),
+            created_at: kept.created_at,
+            added_by: kept.added_by.clone(),
+        });
+        self.make(change, Some(kept.clone()), actor).await?;
+        Ok(kept)
+    }
+
+    /// Removes a key: the next message is not encrypted to it.
+    ///
+    /// # Errors
+    /// When there is no such key, or the store does not take it; nothing is changed then.
+    pub async fn remove(
+        self: &Arc<Self>,
+        fingerprint: &str,
+        actor: Actor,
+    ) -> Result<(), OpenPgpKeyError> {
+        let fingerprint = fingerprint.to_owned();
+        let change = OpenPgpKeyChange::Remove { fingerprint };
+        self.make(change, None, actor).await
+    }
+
+    async fn make(
+        self: &Arc<Self>,
+        change: OpenPgpKeyChange,
+        put: Option<KeptKey>,
+        actor: Actor,
+    ) -> Result<(), OpenPgpKeyError> {
+        // On a task of its own: a request that is given up half-way must not leave keys that are stored
+        // but not in force.
+        let keys = Arc::clone(self);
+        tokio::spawn(async move { keys.apply(change, put, &actor).await })
+            .await
+            .unwrap_or(Err(OpenPgpKeyError::Interrupted))
+    }
+
+    async fn apply(
+        &self,
+        change: OpenPgpKeyChange,
+        put: Option<KeptKey>,
+        actor: &Actor,
+    ) -> Result<(), OpenPgpKeyError> {
+        let _turn = self.turn.lock().await;
+        let keyring = self.keyring();
+        let fingerprint = match &change {
+            OpenPgpKeyChange::Put(key) => &key.fingerprint,
+            OpenPgpKeyChange::Remove { fingerprint } => fingerprint,
+        };
+        let before = keyring.key(fingerprint).map(|kept| shown(kept));
+        let (action, after) = match (&before, &put) {
+            (None, None) => return Err(OpenPgpKeyError::Unknown),
+            (Some(_), None) => ("OpenPGP key removed", None),
+            (Some(_), Some(kept)) => ("OpenPGP key changed", Some(shown(kept))),
+            (None, Some(kept)) => {
+                check_room(&keyring)?;
+                ("OpenPGP key added", Some(shown(kept)))
+            }
+        };
+        let after_change = match put {
+            Some(kept) => Keyring::clone(&keyring).with(kept),
+            None => Keyring::clone(&keyring).without(fingerprint),
+        };
+        let entry = actor.did(action, before, after);
+        self.store.change_openpgp_keys(change, entry).await?;
+        self.publisher.publish(after_change);
+        info!(%actor, "{action}");
+        Ok(())
+    }
+}
+
+/// The primary user id, as it is shown: one line of bounded length.
+#[must_use]
+pub fn user_id(kept: &KeptKey) -> String {
+    let first = kept.key.user_ids.first().map_or("", String::as_str);
+    let characters = first.chars().filter(|character| !character.is_control());
+    characters
+        .take(limits::OPENPGP_USER_ID_CHARACTERS)
+        .collect()
+}
+
+/// Addresses and domains in lower case, each once.
+fn names(given: &[String], errors: &mut FieldErrors) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for text in given
+        .iter()
+        .map(|text| text.trim())
+        .filter(|text| !text.is_empty())
+    {
+        match name(text) {
+            Some(name) if names.contains(&name) => {}
+            Some(name) => names.push(name),
+            None => {
+                let problem = "hold addresses like anna@example.net and domains like @example.net";
+                errors.add("stands_for", problem);
+            }
+        }
+    }
+    names
+}
+
+fn name(text: &str) -> Option<String> {
+    let mailbox = match text.strip_prefix('@') {
+        Some(domain) => Mailbox::parse(&format!("x@{domain}")).ok()?,
+        None => Mailbox::parse(text).ok()?,
+    };
+    let name = mailbox.as_str().to_ascii_lowercase();
+    let at = name.rfind('@')?;
+    Some(match text.starts_with('@') {
+        true => name[at..].to_owned(),
+        false => name,
+    })
+}
+
+fn check_count(stands_for: &[String], errors: &mut FieldErrors) {
+    let most = limits::OPENPGP_KEY_NAMES;
+    if stands_for.len() > most {
+        let problem = format!("must be at most {most}");
+        errors.add("stands_for", problem);
+    }
+}
+
+fn check_room(keyring: &Keyring) -> Result<(), OpenPgpKeyError> {
+    let most = limits::OPENPGP_KEYS;
+    let mut errors = FieldErrors::default();
+    if keyring.len() >= most {
+        errors.add("key", format!("there are {most} keys, which is the most"));
+    }
+    errors.into_result().map_err(OpenPgpKeyError::Invalid)
+}
+
+/// What the audit says of a key.
+fn shown(kept: &KeptKey) -> Value {
+    json!({
+        "fingerprint": kept.key.fingerprint,
+        "user_id": user_id(kept),
+        "stands_for": kept.stands_for,
+        "expires_at": kept.key.expires_at(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::message::Spool;
+    use crate::openpgp::testing::Recipe;
+    use crate::store::Writers;
+
+    struct Scene {
+        keys: Arc<OpenPgpKeys>,
+        writers: Writers,
+        directory: TempDir,
+    }
+
+    impl Scene {
+        async fn new() -> Self {
+            let directory = tempfile::tempdir().expect("a directory");
+            let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
+            let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
+                .await
+                .expect("a store");
+            let publisher = KeyringPublisher::new(Keyring::default());
+            Self {
+                keys: OpenPgpKeys::new(store, publisher),
+                writers,
+                directory,
+            }
+        }
+
+        async fn add(&self, key: &str, stands_for: &[&str]) -> Result<KeptKey, String> {
+            let names: Vec<String> = stands_for.iter().map(|name| (*name).to_owned()).collect();
+            let actor = Actor::command("test");
+            let added = self.keys.add(key.into(), &names, actor).await;
+            added.map_err(|error| error.to_string())
+        }
+
+        async fn close(self) {
+            self.keys.store.close(self.writers).await;
+            drop(self.directory);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_does_not_hold_is_named_by_field_and_changes_nothing() {
+        let scene = Scene::new().await;
+        let anna = Recipe::plain("Anna <anna@example.net>").make().armored();
+        let nameless = Recipe::plain("Anna").make().armored();
+        let large = "x".repeat(limits::OPENPGP_KEY_BYTES + 1);
+        let many: Vec<String> = (0..101).map(|at| format!("a{at}@example.net")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for (key, stands_for, field) in [
+            ("", &[][..], "key"),
+            ("no key", &[], "key"),
+            (&large, &[], "key"),
+            (&nameless, &[], "stands_for"),
+            (&anna, &["anna"], "stands_for"),
+            (&anna, &["@"], "stands_for"),
+            (&anna, &["@example net"], "stands_for"),
+            (&anna, &many, "stands_for"),
+        ] {
+            let refused = scene.add(key, stands_for).await;
+            let message = refused.expect_err(field);
+            assert!(message.starts_with(&format!("{field}: ")), "{message}");
+        }
+        assert!(scene.keys.keyring().is_empty());
+        let stored = scene.keys.store.openpgp_keys().await.expect("readable");
+        assert!(stored.is_empty());
+        scene.close().await;
+    }
+
+    #[tokio::test]
+    async fn changes_are_stored_published_and_audited() {
+        let scene = Scene::new().await;
+        let anna = Recipe::plain("Anna <Anna@Example.net>").make();
+        let added = scene.add(&anna.armored(), &[]).await.expect("a key");
+        assert_eq!(added.stands_for, ["anna@example.net"]);
+        let names = ["Anna@example.COM", " @Example.org ", "", "anna@example.com"];
+        let changed = scene.add(&anna.armored(), &names).await.expect("a key");
+        assert_eq!(changed.stands_for, ["anna@example.com", "@example.org"]);
+        let keyring = scene.keys.keyring();
+        assert_eq!(keyring.len(), 1);
+        assert!(keyring.find("bert@example.org", Timestamp::now()).is_some());
+        assert!(keyring.find("anna@example.net", Timestamp::now()).is_none());
+        let stored = scene.keys.store.openpgp_keys().await.expect("readable");
+        assert_eq!(stored[0].stands_for, changed.stands_for);
+
+        let fingerprint = &changed.key.fingerprint;
+        let actor = || Actor::command("test");
+        let removed = scene.keys.remove(fingerprint, actor()).await;
+        assert!(removed.is_ok() && scene.keys.keyring().is_empty());
+        let again = scene.keys.remove(fingerprint, actor()).await;
+        assert!(matches!(again, Err(OpenPgpKeyError::Unknown)));
+
+        let audit = scene
+            .keys
+            .store
+            .audit_page(None, 9)
+            .await
+            .expect("readable");
+        let actions: Vec<_> = audit.iter().map(|item| item.action.as_str()).collect();
+        let expected = [
+            "OpenPGP key removed",
+            "OpenPGP key changed",
+            "OpenPGP key added",
+        ];
+        assert_eq!(actions, expected);
+        scene.close().await;
+    }
+}

@@ -1,0 +1,206 @@
+//! Antispam: rspamd or SpamAssassin's spamd gives the message a score, and perhaps advice; the settings
+//! say what that means for the message.
+//!
+//! Fields by which we tag spam are taken out of every message that is looked at, whatever comes of it:
+//! they are ours, and whoever reads them behind us must be able to count on that. A sender could
+//! otherwise say of its own spam that it is none.
+
+mod rspamd;
+mod spamd;
+
+use reqwest::Client;
+use tokio::time::Instant;
+
+use super::draft::Draft;
+use super::header::Field;
+use super::service::Service;
+use super::verdict::{Answer, Edit, Verdict};
+use super::words;
+use crate::settings::conditions::{Antispam, AntispamEngine, Score, WhenSpamIsRefused};
+use crate::smtp::reply::Reply;
+
+const FLAG: &str = "X-Spam-Flag";
+const SCORE: &str = "X-Spam-Score";
+const SYMBOLS: &str = "X-Spam-Symbols";
+
+/// Those whom the settings can choose to be asked.
+#[derive(Debug)]
+pub(super) struct Engines {
+    pub(super) rspamd: Service,
+    pub(super) spamd: Service,
+    /// Speaks to rspamd; or why it cannot.
+    http: Result<Client, String>,
+}
+
+impl Engines {
+    /// Engines that were never asked.
+    pub(super) fn new() -> Self {
+        Self {
+            rspamd: Service::new("rspamd"),
+            spamd: Service::new("spamd"),
+            http: rspamd::client(),
+        }
+    }
+}
+
+/// What an engine says of a message.
+#[derive(Debug, PartialEq, Eq)]
+struct Opinion {
+    score: Score,
+    /// From which score on the engine itself takes a message for spam; none when it does not say.
+    required: Option<Score>,
+    /// What it advises, in its words; none when it never does.
+    action: Option<String>,
+    /// The names of the rules that hit, those that count most first; bounded.
+    symbols: String,
+}
+
+/// Has the engine that the settings name look at the message until `deadline`. `hostname` is ours.
+pub(super) async fn check(
+    engines: &Engines,
+    settings: &Antispam,
+    draft: &Draft,
+    hostname: &str,
+    deadline: Instant,
+) -> Verdict {
+    let Some(server) = &settings.server else {
+        return Verdict::cannot_tell("no server is set");
+    };
+    let most = settings.connections_max;
+    let opinion = match settings.engine {
+        AntispamEngine::Rspamd => {
+            let question = rspamd::ask(&engines.http, server, draft, hostname);
+            engines.rspamd.ask(most, deadline, question).await
+        }
+        AntispamEngine::Spamd => {
+            let question = spamd::ask(server, draft);
+            engines.spamd.ask(most, deadline, question).await
+        }
+    };
+    let mut verdict = match &opinion {
+        Ok(opinion) => judge(opinion, settings),
+        Err(why) => Verdict::cannot_tell(why),
+    };
+    verdict.edits.splice(..0, forged(draft.fields()));
+    verdict
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Pass,
+    Tag,
+    Defer,
+    Quarantine,
+    Refuse,
+}
+
+impl Opinion {
+    /// What it means; none when it advises something that we do not know.
+    fn step(&self, settings: &Antispam) -> Option<Step> {
+        let step = match &self.action {
+            Some(action) if settings.follow_action => step_of(action)?,
+            _ => self.step_by_score(settings),
+        };
+        match (step, settings.when_spam_is_refused) {
+            (Step::Refuse, WhenSpamIsRefused::Quarantine) => Some(Step::Quarantine),
+            _ => Some(step),
+        }
+    }
+
+    fn step_by_score(&self, settings: &Antispam) -> Step {
+        let reaches = |score: Option<Score>| score.is_some_and(|score| self.score >= score);
+        if reaches(settings.refuse_score) {
+            Step::Refuse
+        } else if reaches(settings.defer_score) {
+            Step::Defer
+        } else if reaches(settings.tag_score) {
+            Step::Tag
+        } else {
+            Step::Pass
+        }
+    }
+
+    /// For the trail and for operators: score, advice, rules.
+    fn in_words(&self) -> String {
+        let mut words = format!("score {}", self.score);
+        if let Some(required) = self.required {
+            words.push_str(&format!(" of {required}"));
+        }
+        if let Some(action) = &self.action {
+            words.push_str(&format!(", action {}", words::cut(action)));
+        }
+        if !self.symbols.is_empty() {
+            words.push_str(", ");
+            words.push_str(&self.symbols);
+        }
+        words
+    }
+
+    /// The fields that tag a message, in the order in which they stand.
+    fn fields(&self) -> Vec<Field> {
+        let score = match self.required {
+            Some(required) => format!("{} (required {required})", self.score),
+            None => self.score.to_string(),
+        };
+        let mut fields = vec![Field::new(FLAG, "YES"), Field::new(SCORE, &score)];
+        if !self.symbols.is_empty() {
+            fields.push(Field::new(SYMBOLS, &self.symbols));
+        }
+        fields
+    }
+}
+
+/// The actions of rspamd, and what each means for us.
+fn step_of(action: &str) -> Option<Step> {
+    Some(match action {
+        // As rspamd's own milter has it: as long as a message has to wait, its greylisting says “soft
+        // reject”. “greylist” comes from one without greylisting, at every attempt, and a message that
+        // we put off each time would never arrive.
+        "no action" | "greylist" => Step::Pass,
+        "add header" | "rewrite subject" => Step::Tag,
+        "soft reject" => Step::Defer,
+        "quarantine" => Step::Quarantine,
+        // Nothing is thrown away without a word.
+        "reject" | "discard" => Step::Refuse,
+        _ => return None,
+    })
+}
+
+fn judge(opinion: &Opinion, settings: &Antispam) -> Verdict {
+    let words = opinion.in_words();
+    let Some(step) = opinion.step(settings) else {
+        return Verdict::cannot_tell(format!("its action is unknown: {words}"));
+    };
+    let answer = match step {
+        Step::Pass => return Verdict::of(Answer::Pass, words),
+        Step::Defer => {
+            let reply = Reply::new(451, (4, 7, 1), "The message looks suspect, try again later");
+            return Verdict::of(Answer::Defer(reply), words);
+        }
+        Step::Refuse => {
+            let reply = Reply::new(554, (5, 7, 1), "Refused: the message looks like spam");
+            return Verdict::of(Answer::Refuse(reply), words);
+        }
+        Step::Tag => Answer::Pass,
+        // Tagged as well: an operator may release it.
+        Step::Quarantine => Answer::Quarantine,
+    };
+    // Each goes before all others: the last one first.
+    let tags = opinion.fields().into_iter().rev().map(Edit::Prepend);
+    Verdict {
+        edits: tags.collect(),
+        ..Verdict::of(answer, words)
+    }
+}
+
+/// Takes fields out that only we may write.
+fn forged(fields: &[Field]) -> impl Iterator<Item = Edit> {
+    [FLAG, SCORE, SYMBOLS]
+        .into_iter()
+        .filter(|name| fields.iter().any(|field| field.is_named(name)))
+        .map(Edit::RemoveAll)
+}
+
+#[cfg(test)]
+mod tests;

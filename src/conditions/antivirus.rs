@@ -1,0 +1,154 @@
+//! Antivirus: clamd is shown the message (INSTREAM) and says whether it knows what is in it.
+
+use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
+
+use super::draft::Draft;
+use super::header::Field;
+use super::service::Service;
+use super::service_stream::{connect, read_to_end};
+use super::verdict::{Answer, Edit, Verdict};
+use super::words;
+use crate::settings::conditions::{Antivirus, WhenFound};
+use crate::settings::service_address::ServiceAddress;
+use crate::smtp::reply::Reply;
+
+/// The field that tags an infected message.
+const TAG: &str = "X-Virus-Found";
+
+/// Has clamd look at the message until `deadline`.
+pub(super) async fn check(
+    service: &Service,
+    settings: &Antivirus,
+    draft: &Draft,
+    deadline: Instant,
+) -> Verdict {
+    let Some(server) = &settings.server else {
+        return Verdict::cannot_tell("no server is set");
+    };
+    let question = scan(server, draft);
+    match service
+        .ask(settings.connections_max, deadline, question)
+        .await
+    {
+        Ok(Finding::Clean) => Verdict::pass(),
+        Ok(Finding::Infected(name)) => found(settings.when_found, &name),
+        Err(why) => Verdict::cannot_tell(why),
+    }
+}
+
+fn found(policy: WhenFound, name: &str) -> Verdict {
+    let sentence = format!("{name} found");
+    match policy {
+        WhenFound::Refuse => {
+            let reply = Reply::new(554, (5, 7, 1), format!("Refused: malware ({name})"));
+            Verdict::of(Answer::Refuse(reply), sentence)
+        }
+        WhenFound::Quarantine => Verdict::of(Answer::Quarantine, sentence),
+        WhenFound::Tag => {
+            let tag = Edit::Prepend(Field::new(TAG, name));
+            Verdict::with(vec![tag], sentence)
+        }
+    }
+}
+
+/// What clamd says of a message.
+#[derive(Debug, PartialEq, Eq)]
+enum Finding {
+    Clean,
+    Infected(String),
+}
+
+/// One connection a message: clamd closes it behind the answer.
+async fn scan(server: &ServiceAddress, draft: &Draft) -> Result<Finding, String> {
+    let mut stream = connect(server).await?;
+    let sent = send(&mut *stream, draft).await;
+    // A message that is too large for it makes clamd answer and close before it has read everything.
+    let answer = read_to_end(&mut *stream).await;
+    match (sent, answer) {
+        (_, Ok(answer)) if !answer.is_empty() => read(&answer),
+        (Err(why), _) | (Ok(()), Err(why)) => Err(why),
+        (Ok(()), Ok(_)) => Err("it closed the connection without an answer".to_owned()),
+    }
+}
+
+/// clamd(8): each chunk behind its length, four bytes in network order; one of length zero ends.
+async fn send(
+    stream: &mut (dyn super::service_stream::Stream + '_),
+    draft: &Draft,
+) -> Result<(), String> {
+    let broke = |error| format!("the connection broke: {error}");
+    let mut reader = draft.reader();
+    let mut buffer = Vec::with_capacity(crate::limits::CHUNK_BYTES);
+    buffer.extend_from_slice(b"zINSTREAM\0");
+    while let Some(block) = reader.next().await.map_err(words::unreadable)? {
+        let Ok(length) = u32::try_from(block.len()) else {
+            return Err("a block of the message is too large for it".to_owned());
+        };
+        if length == 0 {
+            continue;
+        }
+        // Length and chunk in one write: a small one by itself would wait for the one before.
+        buffer.extend_from_slice(&length.to_be_bytes());
+        buffer.extend_from_slice(&block);
+        stream.write_all(&buffer).await.map_err(broke)?;
+        buffer.clear();
+    }
+    buffer.extend_from_slice(&0_u32.to_be_bytes());
+    stream.write_all(&buffer).await.map_err(broke)?;
+    stream.flush().await.map_err(broke)
+}
+
+/// `stream: OK`, `stream: NAME FOUND`, or something that is neither.
+fn read(answer: &[u8]) -> Result<Finding, String> {
+    let text = String::from_utf8_lossy(answer);
+    let text = text.trim_end_matches(['\0', '\n']);
+    let said = text.strip_prefix("stream: ").unwrap_or(text);
+    match said.strip_suffix(" FOUND") {
+        Some(name) => Ok(Finding::Infected(words::cut(name))),
+        None if said == "OK" => Ok(Finding::Clean),
+        None => Err(format!("it says “{}”", words::cut(said))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read() {
+        for (answer, expected) in [
+            ("stream: OK\0", Ok(Finding::Clean)),
+            ("stream: OK\n", Ok(Finding::Clean)),
+            (
+                "stream: Eicar-Test-Signature FOUND\0",
+                Ok(Finding::Infected("Eicar-Test-Signature".into())),
+            ),
+            ("stream: OK FOUND\0", Ok(Finding::Infected("OK".into()))),
+            (
+                "INSTREAM size limit exceeded. ERROR\0",
+                Err("it says “INSTREAM size limit exceeded. ERROR”".to_owned()),
+            ),
+            ("nonsense", Err("it says “nonsense”".to_owned())),
+            ("NOT OK", Err("it says “NOT OK”".to_owned())),
+        ] {
+            assert_eq!(read(answer.as_bytes()), expected, "{answer}");
+        }
+    }
+
+    #[test]
+    fn what_is_found_is_dealt_with_as_set() {
+        let refused = found(WhenFound::Refuse, "Eicar");
+        let Answer::Refuse(reply) = refused.answer else {
+            panic!("it is refused");
+        };
+        assert_eq!(reply.to_string(), "554 5.7.1 Refused: malware (Eicar)");
+        assert!(matches!(
+            found(WhenFound::Quarantine, "Eicar").answer,
+            Answer::Quarantine
+        ));
+        let tagged = found(WhenFound::Tag, "Eicar");
+        let field = Field::new(TAG, "Eicar");
+        assert_eq!(tagged.edits, [Edit::Prepend(field)]);
+    }
+}

@@ -1,0 +1,253 @@
+//! Blackhole lists (RFC 5782): the client's address is looked up in lists that the DNS holds, all at
+//! once, and the weights of those that have it decide.
+//!
+//! Each list has a breaker of its own, so that one that is down is not everybody's wait.
+
+mod listing;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use self::tally::Tally;
+use super::draft::Draft;
+use super::header::Field;
+use super::service::{Service, ServiceFigures};
+use super::verdict::{Answer, Edit, Verdict};
+use super::words;
+use crate::delivery::{Dns, Records};
+use crate::limits;
+use crate::settings::Settings;
+use crate::settings::conditions::BlackholeZone;
+use crate::smtp::reply::Reply;
+
+pub use listing::Listing;
+pub use tally::Weighed;
+
+/// The field that tags a message of a listed client.
+const TAG: &str = "X-Blackhole-Lists";
+
+/// How each list fares.
+#[derive(Debug, Default)]
+pub(super) struct Lists(Mutex<HashMap<String, Arc<Service>>>);
+
+impl Lists {
+    /// One for each zone of the settings, in their order. Those that are not set any more are forgotten.
+    fn of(&self, zones: &[BlackholeZone]) -> Vec<Arc<Service>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|name, _| zones.iter().any(|zone| zone.zone == *name));
+        zones
+            .iter()
+            .map(|zone| match known.get(&zone.zone) {
+                Some(service) => Arc::clone(service),
+                None => {
+                    let service = Arc::new(Service::new(zone.zone.as_str()));
+                    known.insert(zone.zone.clone(), Arc::clone(&service));
+                    service
+                }
+            })
+            .collect()
+    }
+
+    /// How those fare that were asked.
+    pub(super) fn figures(&self) -> Vec<ServiceFigures> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let figures = known.values().filter_map(|list| list.figures());
+        let mut figures: Vec<ServiceFigures> = figures.collect();
+        figures.sort_by(|one, other| one.name.cmp(&other.name));
+        figures
+    }
+}
+
+/// Looks the client up until `deadline`.
+pub(super) async fn check(
+    lists: &Lists,
+    dns: &Dns,
+    settings: &Settings,
+    draft: &Draft,
+    deadline: Instant,
+) -> Verdict {
+    let Some(address) = draft.arrived().client.address else {
+        return Verdict::pass();
+    };
+    let address = address.to_canonical();
+    let tally = ask(lists, dns, settings, address, deadline).await;
+    let edits = match tally.is_tagged() {
+        true => tags(&tally, draft),
+        false => Vec::new(),
+    };
+    let sentence = sentence(&tally, address);
+    match tally.weighed() {
+        Weighed::Refuse => {
+            let listed_by = tally.listed_by();
+            let text = async {
+                let zone = listed_by.first()?;
+                text_of(dns, settings, address, zone).await
+            };
+            let text = timeout_at(deadline, text).await.ok().flatten();
+            Verdict::of(Answer::Refuse(refusal(address, &listed_by, text)), sentence)
+        }
+        Weighed::Tag | Weighed::Pass => Verdict::with(edits, sentence),
+        Weighed::Undecided => Verdict {
+            edits,
+            ..Verdict::cannot_tell(sentence)
+        },
+    }
+}
+
+/// Asks all zones, until they have answered, enough of them have, or time is up.
+async fn ask<'a>(
+    lists: &Lists,
+    dns: &Dns,
+    settings: &'a Settings,
+    address: IpAddr,
+    deadline: Instant,
+) -> Tally<'a> {
+    let zones = &settings.blackhole_lists.zones;
+    let services = lists.of(zones);
+    let questions = zones.iter().zip(&services).enumerate();
+    let mut questions: FuturesUnordered<_> = questions
+        .map(|(position, (zone, service))| async move {
+            let question = async {
+                match look_up(dns, settings, address, zone).await {
+                    Listing::Unknown(why) => Err(why),
+                    listing => Ok(listing),
+                }
+            };
+            let answer = service.ask(limits::BLACKHOLE_QUESTIONS, deadline, question);
+            (position, answer.await.unwrap_or_else(Listing::Unknown))
+        })
+        .collect();
+    let mut tally = Tally::new(&settings.blackhole_lists);
+    while let Some((position, listing)) = questions.next().await {
+        tally.note(position, listing);
+        // More weight would change nothing.
+        if tally.weighed() == Weighed::Refuse {
+            break;
+        }
+    }
+    tally
+}
+
+async fn look_up(dns: &Dns, settings: &Settings, address: IpAddr, zone: &BlackholeZone) -> Listing {
+    let name = listing::name_of(address, &zone.zone);
+    match dns.ipv4(&settings.dns_servers, &name).await {
+        Records::Found(answers) => listing::read(zone, &answers),
+        Records::NoName | Records::NoRecord => Listing::NotListed,
+        Records::Failure(why) => Listing::Unknown(words::cut(&why)),
+    }
+}
+
+/// RFC 5782 §2.1: what the zone says to people about the address; none when it says nothing.
+async fn text_of(dns: &Dns, settings: &Settings, address: IpAddr, zone: &str) -> Option<String> {
+    let name = listing::name_of(address, zone);
+    match dns.texts(&settings.dns_servers, &name).await {
+        Records::Found(texts) => texts
+            .iter()
+            .map(|text| words::cut(text))
+            .find(|text| !text.is_empty()),
+        Records::NoRecord | Records::NoName | Records::Failure(_) => None,
+    }
+}
+
+fn refusal(address: IpAddr, listed_by: &[&str], text: Option<String>) -> Reply {
+    let zones = words::cut(&listed_by.join(", "));
+    let text = text.map(|text| format!(" ({text})")).unwrap_or_default();
+    let words = format!("Refused: {address} is listed by {zones}{text}");
+    Reply::new(554, (5, 7, 1), words)
+}
+
+/// What there is to say for the trail; nothing of a client that no list has.
+fn sentence(tally: &Tally<'_>, address: IpAddr) -> String {
+    let mut parts = tally.remarks();
+    let listed_by = tally.listed_by();
+    if !listed_by.is_empty() {
+        let zones = words::cut(&listed_by.join(", "));
+        let weight = tally.weight();
+        parts.insert(
+            0,
+            format!("{address} is listed by {zones}, weight {weight}"),
+        );
+    }
+    parts.join(", ")
+}
+
+/// Our field in the place of those that pretend to be ours.
+fn tags(tally: &Tally<'_>, draft: &Draft) -> Vec<Edit> {
+    let fields = draft.fields().iter();
+    let mut edits: Vec<Edit> = fields
+        .filter(|field| field.is_named(TAG))
+        .map(|_| Edit::Remove(TAG.to_owned(), 1))
+        .collect();
+    let zones = tally.listed_by().join(", ");
+    let value = format!("{zones} (weight {})", tally.weight());
+    edits.push(Edit::Prepend(Field::new(TAG, &value)));
+    edits
+}
+
+/// An address looked up for whoever tries the lists out.
+#[derive(Debug)]
+pub struct TryOut {
+    /// What each list says, in their order.
+    pub lists: Vec<LookedUp>,
+    /// The weight of those that list it.
+    pub weight: u32,
+    /// What would become of its messages.
+    pub weighed: Weighed,
+}
+
+/// What one list says of an address.
+#[derive(Debug)]
+pub struct LookedUp {
+    /// The list.
+    pub zone: BlackholeZone,
+    /// What it says.
+    pub listing: Listing,
+    /// What it says to people about an address that it lists.
+    pub text: Option<String>,
+}
+
+/// Asks every list of the settings about an address, those that are left alone too. Bounded by
+/// [`limits::PROBE_WAIT`], and by the time-out of the condition.
+pub(super) async fn try_out(dns: &Dns, settings: &Settings, address: IpAddr) -> TryOut {
+    let lists = &settings.blackhole_lists;
+    let wait = Duration::from_secs(lists.timeout_seconds).min(limits::PROBE_WAIT);
+    let tries = lists.zones.iter().map(|zone| async move {
+        let asked = async {
+            let listing = look_up(dns, settings, address, zone).await;
+            let text = match listing {
+                Listing::Listed(_) => text_of(dns, settings, address, &zone.zone).await,
+                _ => None,
+            };
+            (listing, text)
+        };
+        let (listing, text) = timeout(wait, asked).await.unwrap_or_else(|_| {
+            let seconds = wait.as_secs();
+            let why = format!("{}: no answer within {seconds} s", zone.zone);
+            (Listing::Unknown(why), None)
+        });
+        LookedUp {
+            zone: zone.clone(),
+            listing,
+            text,
+        }
+    });
+    let found = join_all(tries).await;
+    let mut tally = Tally::new(lists);
+    for (position, one) in found.iter().enumerate() {
+        tally.note(position, one.listing.clone());
+    }
+    TryOut {
+        weight: tally.weight(),
+        weighed: tally.weighed(),
+        lists: found,
+    }
+}

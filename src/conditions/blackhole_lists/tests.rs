@@ -1,0 +1,219 @@
+//! Lists in a DNS server of the test, and what becomes of a message.
+
+use serde_json::{Value, json};
+
+use super::super::testing::dns::{ScriptedDns, txt, v4};
+use super::super::testing::{message, settings};
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// 192.0.2.1, the client of the tests' messages, in three lists.
+const LISTED: &str = "1.2.0.192";
+
+async fn dns() -> ScriptedDns {
+    let one = format!("{LISTED}.one.example");
+    let two = format!("{LISTED}.two.example");
+    let ipv6 = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.one.example";
+    let texts = "Listed\r\n250 all is well, see http://one.example/".to_owned() + &"x".repeat(230);
+    ScriptedDns::start(&[
+        (&one, v4("127.0.0.2")),
+        (&one, txt(&texts[..240])),
+        (&two, v4("127.0.0.4")),
+        (ipv6, v4("127.0.0.3")),
+        ("*.parked.example", v4("203.0.113.5")),
+        ("*.closed.example", v4("127.255.255.254")),
+    ])
+    .await
+    .failing("broken.example")
+    .silent("silent.example")
+}
+
+/// Zones of the weights 1, 2, …, and what else is set.
+fn lists(dns: &ScriptedDns, zones: &[&str], patch: Value) -> Settings {
+    let zones: Vec<Value> = zones
+        .iter()
+        .zip(1..)
+        .map(|(zone, weight)| json!({"zone": zone, "weight": weight}))
+        .collect();
+    let mut lists = json!({"enabled": true, "zones": zones});
+    for (field, value) in patch.as_object().expect("an object") {
+        lists[field] = value.clone();
+    }
+    settings(json!({"dns_servers": [dns.address()], "blackhole_lists": lists}))
+}
+
+async fn look_into(lists: &Lists, settings: &Settings, client: &str) -> Verdict {
+    let content = b"X-Blackhole-Lists: none\r\nSubject: x\r\nx-blackhole-lists: no\r\n\r\nbody\r\n";
+    let mut message = message("anna@example.org", &["bert@example.net"], content);
+    let arrived = Arc::get_mut(&mut message).expect("nobody else has it");
+    arrived.client.address = Some(client.parse().expect("an address"));
+    let draft = Draft::of(message).await.expect("readable");
+    let deadline = Instant::now() + 2 * SECOND;
+    check(lists, &Dns::default(), settings, &draft, deadline).await
+}
+
+async fn verdict(settings: &Settings, client: &str) -> Verdict {
+    look_into(&Lists::default(), settings, client).await
+}
+
+#[tokio::test]
+async fn a_listed_client_is_refused_in_the_words_of_the_list() {
+    let dns = dns().await;
+    let settings = lists(&dns, &["one.example"], json!({}));
+    let refused = verdict(&settings, "192.0.2.1").await;
+    let Answer::Refuse(reply) = refused.answer else {
+        panic!("{refused:?}");
+    };
+    let reply = reply.to_string();
+    let expected = "554 5.7.1 Refused: 192.0.2.1 is listed by one.example (Listed 250 all is well";
+    assert!(reply.starts_with(expected), "{reply}");
+    assert!(!reply.contains(['\r', '\n']), "{reply}");
+    assert!(reply.len() < limits::CHECK_WORDS_BYTES + 80, "{reply}");
+    assert_eq!(
+        refused.words,
+        "192.0.2.1 is listed by one.example, weight 1"
+    );
+
+    let mapped = verdict(&settings, "::ffff:192.0.2.1").await;
+    assert!(matches!(mapped.answer, Answer::Refuse(_)), "{mapped:?}");
+    let Answer::Refuse(reply) = verdict(&settings, "2001:db8::1").await.answer else {
+        panic!("it is listed");
+    };
+    let expected = "554 5.7.1 Refused: 2001:db8::1 is listed by one.example";
+    assert_eq!(reply.to_string(), expected);
+
+    let other = verdict(&settings, "192.0.2.2").await;
+    assert!(matches!(other.answer, Answer::Pass), "{other:?}");
+    assert!(other.words.is_empty() && other.edits.is_empty());
+}
+
+#[tokio::test]
+async fn weights_add_up_and_tag_before_they_refuse() {
+    let dns = dns().await;
+    let zones = ["one.example", "two.example"];
+    let both = lists(&dns, &zones, json!({"refuse_weight": 3}));
+    let refused = verdict(&both, "192.0.2.1").await;
+    assert!(matches!(refused.answer, Answer::Refuse(_)), "{refused:?}");
+    let said = "192.0.2.1 is listed by one.example, two.example, weight 3";
+    assert_eq!(refused.words, said);
+
+    let patch = json!({"refuse_weight": 4, "tag_weight": 3});
+    let tagged = verdict(&lists(&dns, &zones, patch), "192.0.2.1").await;
+    assert!(matches!(tagged.answer, Answer::Pass), "{tagged:?}");
+    let gone = || Edit::Remove(TAG.to_owned(), 1);
+    let ours = Field::new(TAG, "one.example, two.example (weight 3)");
+    assert_eq!(tagged.edits, [gone(), gone(), Edit::Prepend(ours)]);
+
+    let settings = lists(&dns, &zones, json!({"refuse_weight": 4}));
+    let light = verdict(&settings, "192.0.2.1").await;
+    assert!(matches!(light.answer, Answer::Pass), "{light:?}");
+    assert!(light.edits.is_empty(), "fields of others stay");
+}
+
+#[tokio::test]
+async fn a_zone_that_answers_everything_lists_nobody() {
+    let dns = dns().await;
+    let settings = lists(&dns, &["parked.example"], json!({}));
+    let passed = verdict(&settings, "192.0.2.9").await;
+    assert!(matches!(passed.answer, Answer::Pass), "{passed:?}");
+    let said = "parked.example answers 203.0.113.5, outside 127.0.0.0/8: not counted";
+    assert_eq!(passed.words, said);
+}
+
+#[tokio::test]
+async fn a_zone_that_cannot_be_asked_decides_nothing() {
+    let dns = dns().await;
+    for (zone, part) in [
+        ("broken.example", "broken.example: the DNS look-up of"),
+        ("closed.example", "does not serve our DNS server"),
+    ] {
+        let settings = lists(&dns, &[zone], json!({}));
+        let unknown = verdict(&settings, "192.0.2.1").await;
+        assert!(matches!(unknown.answer, Answer::CannotTell), "{unknown:?}");
+        assert!(unknown.words.contains(part), "{}", unknown.words);
+
+        // The other one refuses by itself.
+        let settings = lists(&dns, &[zone, "two.example"], json!({"refuse_weight": 2}));
+        let refused = verdict(&settings, "192.0.2.1").await;
+        assert!(matches!(refused.answer, Answer::Refuse(_)), "{refused:?}");
+
+        // It tags by itself, and whether it would be refused is not known.
+        let patch = json!({"refuse_weight": 3, "tag_weight": 1});
+        let settings = lists(&dns, &[zone, "two.example"], patch);
+        let tagged = verdict(&settings, "192.0.2.1").await;
+        assert!(matches!(tagged.answer, Answer::CannotTell), "{tagged:?}");
+        let ours = Field::new(TAG, "two.example (weight 2)");
+        assert_eq!(tagged.edits.last(), Some(&Edit::Prepend(ours)));
+    }
+}
+
+#[tokio::test]
+async fn a_zone_that_is_silent_is_waited_for_and_then_left_alone() {
+    let dns = dns().await;
+    let settings = lists(&dns, &["silent.example"], json!({}));
+    let known = Lists::default();
+    tokio::time::pause();
+    for _ in 0..limits::SERVICE_FAILURES {
+        let began = Instant::now();
+        let unknown = look_into(&known, &settings, "192.0.2.1").await;
+        assert!(matches!(unknown.answer, Answer::CannotTell), "{unknown:?}");
+        assert_eq!(unknown.words, "silent.example: no answer within 2.0 s");
+        assert!(began.elapsed() < 3 * SECOND, "{:?}", began.elapsed());
+    }
+    let began = Instant::now();
+    let unknown = look_into(&known, &settings, "192.0.2.1").await;
+    assert!(matches!(unknown.answer, Answer::CannotTell), "{unknown:?}");
+    assert!(unknown.words.contains("left alone"), "{}", unknown.words);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    let figures = known.figures();
+    assert_eq!(&*figures[0].name, "silent.example");
+
+    // What is not set any more is forgotten.
+    let settings = lists(&dns, &["one.example"], json!({}));
+    known.of(&settings.blackhole_lists.zones);
+    assert_eq!(known.figures(), []);
+}
+
+#[tokio::test]
+async fn answers_are_kept() {
+    let dns = dns().await;
+    let zones = ["one.example", "two.example"];
+    let settings = lists(&dns, &zones, json!({"refuse_weight": 3}));
+    let (known, resolver) = (Lists::default(), Dns::default());
+    for _ in 0..3 {
+        for client in ["192.0.2.1", "192.0.2.2"] {
+            let deadline = Instant::now() + 2 * SECOND;
+            let address = client.parse().expect("an address");
+            ask(&known, &resolver, &settings, address, deadline).await;
+        }
+    }
+    assert_eq!(dns.asked().len(), 4, "{:?}", dns.asked());
+}
+
+#[tokio::test]
+async fn an_address_is_tried_out_with_every_list() {
+    let dns = dns().await;
+    let zones = [
+        "one.example",
+        "parked.example",
+        "broken.example",
+        "no.example",
+    ];
+    let settings = lists(&dns, &zones, json!({}));
+    let address = "192.0.2.1".parse().expect("an address");
+    let found = try_out(&Dns::default(), &settings, address).await;
+    assert_eq!((found.weight, found.weighed), (1, Weighed::Refuse));
+    let [one, parked, broken, no] = &found.lists[..] else {
+        panic!("{found:?}");
+    };
+    assert!(matches!(&one.listing, Listing::Listed(answers) if answers.len() == 1));
+    assert!(
+        one.text
+            .as_deref()
+            .is_some_and(|text| text.starts_with("Listed"))
+    );
+    assert!(matches!(parked.listing, Listing::NotCounted(_)));
+    assert!(matches!(broken.listing, Listing::Unknown(_)));
+    assert_eq!((&no.listing, &no.text), (&Listing::NotListed, &None));
+    assert_eq!(no.zone.weight, 4);
+}

@@ -1,0 +1,253 @@
+//! What the rules say of a message, and what follows from that.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::conditions::header::Field;
+use crate::conditions::mime::{self, Part};
+use crate::conditions::words;
+use crate::settings::conditions::{Consequence, PreparedRule, Question};
+use crate::settings::quantity::write_size;
+
+const TOO_LONG: &str = "looking into it takes too long";
+
+/// What one rule says of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleSays {
+    /// It matches this of it.
+    Matches(String),
+    /// It does not match.
+    DoesNotMatch,
+    /// Nobody knows, and why.
+    CannotBeAsked(String),
+    /// It was not asked: an earlier one matches.
+    NotAsked,
+}
+
+/// What all rules say of a message.
+#[derive(Clone, Debug)]
+pub struct RuleAnswers {
+    rules: Arc<[PreparedRule]>,
+    /// One for each rule.
+    says: Vec<RuleSays>,
+    /// Rules behind the first that matches are asked as well.
+    is_thorough: bool,
+}
+
+/// What follows for a message.
+#[derive(Debug)]
+pub enum Ruling<'a> {
+    /// No rule matches.
+    Nothing,
+    /// This is the first rule that matches, and what of the message it matches.
+    Won(&'a PreparedRule, &'a str),
+    /// What the rules say depends on one that could not be asked.
+    CannotTell(&'a PreparedRule, &'a str),
+}
+
+impl RuleAnswers {
+    /// Nothing was asked yet.
+    pub(super) fn new(rules: Arc<[PreparedRule]>, is_thorough: bool) -> Self {
+        Self {
+            says: vec![RuleSays::NotAsked; rules.len()],
+            rules,
+            is_thorough,
+        }
+    }
+
+    /// The rules with what they say, in their order.
+    pub fn all(&self) -> impl Iterator<Item = (&PreparedRule, &RuleSays)> {
+        self.rules.iter().zip(&self.says)
+    }
+
+    /// Asks what header and size answer, until `deadline`.
+    pub(super) fn ask_about_header(&mut self, fields: &[Field], bytes: u64, deadline: Instant) {
+        let asks_header = |rule: &PreparedRule| {
+            matches!(rule.question, Question::Header(..) | Question::AnyHeader(_))
+        };
+        // Decoded once for all rules.
+        let fields = match self.rules.iter().any(asks_header) {
+            true => fields.iter().map(DecodedField::of).collect(),
+            false => Vec::new(),
+        };
+        for (rule, says) in self.rules.iter().zip(&mut self.says) {
+            let matched = match &rule.question {
+                question if question.asks_parts() => continue,
+                _ if Instant::now() >= deadline => {
+                    *says = RuleSays::CannotBeAsked(TOO_LONG.to_owned());
+                    continue;
+                }
+                question => of_header(question, &fields, bytes),
+            };
+            *says = match matched {
+                Some(what) => RuleSays::Matches(words::cut(&what)),
+                None => RuleSays::DoesNotMatch,
+            };
+            if !self.is_thorough && matches!(says, RuleSays::Matches(_)) {
+                return;
+            }
+        }
+    }
+
+    /// The rules that are to be answered yet: those that only the message's parts can answer, and when
+    /// another one matches already, of those only the ones before it.
+    fn open(&self) -> Vec<usize> {
+        let matches = |says: &RuleSays| matches!(says, RuleSays::Matches(_));
+        let first = self.says.iter().position(matches);
+        let end = first
+            .filter(|_| !self.is_thorough)
+            .unwrap_or(self.says.len());
+        let asked = self.rules.iter().zip(&self.says).take(end).enumerate();
+        asked
+            .filter(|(_, (rule, says))| rule.question.asks_parts() && !matches(says))
+            .map(|(position, _)| position)
+            .collect()
+    }
+
+    /// Somebody has to look into the message's parts.
+    pub(super) fn asks_parts(&self) -> bool {
+        !self.open().is_empty()
+    }
+
+    /// Looks into the parts of a message until `deadline`, which is looked at between one search and the
+    /// next.
+    pub(super) fn ask_about_parts(&mut self, content: &[u8], deadline: Instant) {
+        let mut open = self.open();
+        let mut is_late = false;
+        let walked = mime::walk(content, |part| {
+            is_late = !self.ask_about_part(part, &open, deadline);
+            open = self.open();
+            if is_late || open.is_empty() {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        let trouble = match walked {
+            _ if is_late => Some(TOO_LONG.to_owned()),
+            Err(why) => Some(why),
+            Ok(()) => None,
+        };
+        for position in open {
+            self.says[position] = match &trouble {
+                Some(why) => RuleSays::CannotBeAsked(why.clone()),
+                None => RuleSays::DoesNotMatch,
+            };
+        }
+    }
+
+    /// What was not asked yet and would count cannot be asked.
+    pub(super) fn cannot_be_asked(&mut self, why: &str) {
+        for says in &mut self.says {
+            match says {
+                RuleSays::Matches(_) if !self.is_thorough => return,
+                RuleSays::NotAsked => *says = RuleSays::CannotBeAsked(why.to_owned()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Asks about one part; no when the deadline has passed before all was asked.
+    fn ask_about_part(&mut self, part: &Part<'_>, open: &[usize], deadline: Instant) -> bool {
+        // Decoded once, and only when somebody asks.
+        let mut text = None;
+        for &position in open {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            let matched = match &self.rules[position].question {
+                Question::Text(pattern) if part.is_text() => {
+                    let text: &String = text.get_or_insert_with(|| part.text());
+                    let found = pattern.is_match(text);
+                    found.then(|| format!("{} matches", part.media_type))
+                }
+                Question::AttachmentName(pattern) if part.is_attachment => {
+                    let mut names = part.names.iter();
+                    let name = names.find(|name| pattern.is_match(name));
+                    name.map(|name| format!("“{name}” is attached"))
+                }
+                Question::AttachmentType(pattern) if part.is_attachment => {
+                    let found = pattern.is_match(&part.media_type);
+                    found.then(|| format!("{} is attached", part.media_type))
+                }
+                _ => None,
+            };
+            if let Some(what) = matched {
+                self.says[position] = RuleSays::Matches(words::cut(&what));
+                if !self.is_thorough {
+                    return true;
+                }
+            }
+        }
+        true
+    }
+
+    /// What follows: the first rule that matches wins. Where one before it could not be asked, only a
+    /// refusal or a quarantine stands, and only when that one might not have let the message pass.
+    #[must_use]
+    pub fn ruling(&self) -> Ruling<'_> {
+        let mut in_doubt = None;
+        let mut might_pass = false;
+        for (rule, says) in self.all() {
+            match says {
+                RuleSays::CannotBeAsked(why) => {
+                    might_pass |= rule.consequence == Consequence::Pass;
+                    in_doubt.get_or_insert((rule, why));
+                }
+                RuleSays::Matches(what) => {
+                    let is_strict = matches!(
+                        rule.consequence,
+                        Consequence::Refuse(_) | Consequence::Quarantine
+                    );
+                    return match in_doubt {
+                        Some((rule, why)) if might_pass || !is_strict => {
+                            Ruling::CannotTell(rule, why)
+                        }
+                        _ => Ruling::Won(rule, what),
+                    };
+                }
+                RuleSays::DoesNotMatch | RuleSays::NotAsked => {}
+            }
+        }
+        match in_doubt {
+            Some((rule, why)) => Ruling::CannotTell(rule, why),
+            None => Ruling::Nothing,
+        }
+    }
+}
+
+/// A header field for those who search it.
+struct DecodedField<'a> {
+    field: &'a Field,
+    value: String,
+    /// `Name: value`
+    whole: String,
+}
+
+impl<'a> DecodedField<'a> {
+    fn of(field: &'a Field) -> Self {
+        let value = mime::decoded(&field.value());
+        Self {
+            field,
+            whole: format!("{}: {value}", field.name()),
+            value,
+        }
+    }
+}
+
+/// What of header or size a question matches.
+fn of_header(question: &Question, fields: &[DecodedField<'_>], bytes: u64) -> Option<String> {
+    let mut fields = fields.iter();
+    match question {
+        Question::Header(name, pattern) => fields
+            .find(|one| one.field.is_named(name) && pattern.is_match(&one.value))
+            .map(|_| format!("{name} matches")),
+        Question::AnyHeader(pattern) => fields
+            .find(|one| pattern.is_match(&one.whole))
+            .map(|one| format!("{} matches", one.field.name())),
+        Question::LargerThan(most) => {
+            (bytes > *most).then(|| format!("{} is larger", write_size(bytes)))
+        }
+        Question::Text(_) | Question::AttachmentName(_) | Question::AttachmentType(_) => None,
+    }
+}

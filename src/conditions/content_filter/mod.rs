@@ -1,0 +1,201 @@
+//! Content filter: the administrator's own rules are asked about header, text, attachments and size.
+//!
+//! Header and size are at hand. The parts of a message are only looked into when a rule asks for them: on a
+//! thread of its own, a few messages at one time, each of bounded size, and until a deadline.
+
+mod answers;
+#[cfg(test)]
+mod tests;
+
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
+
+use super::draft::{Draft, DraftReader};
+use super::header::{Field, Header};
+use super::verdict::{Answer, Edit, Verdict};
+use super::words;
+use crate::limits;
+use crate::settings::conditions::{Consequence, PreparedRule};
+use crate::settings::quantity::write_size;
+use crate::smtp::reply::Reply;
+
+pub use answers::{RuleAnswers, RuleSays, Ruling};
+
+/// The field that tags a message.
+const TAG: &str = "X-Content-Filter";
+
+/// Looks into messages, [`limits::CONTENT_LOOKS`] at one time.
+#[derive(Debug)]
+pub(super) struct ContentFilter {
+    /// Never closed. A look holds its place itself: it goes on for a moment when nobody waits for it.
+    places: Arc<Semaphore>,
+}
+
+impl ContentFilter {
+    pub(super) fn new() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(limits::CONTENT_LOOKS)),
+        }
+    }
+
+    /// Asks the rules about a message until `deadline`.
+    pub(super) async fn check(
+        &self,
+        rules: &Arc<[PreparedRule]>,
+        draft: &Draft,
+        deadline: Instant,
+    ) -> Verdict {
+        let bytes = draft.arrived().body.len();
+        let fields = draft.fields().to_vec();
+        let answers = RuleAnswers::new(Arc::clone(rules), false);
+        let answers = self.ask_about_header(answers, fields, bytes, deadline);
+        let mut answers = answers.await;
+        if answers.asks_parts() {
+            let content = Content::Travelling(draft.reader(), bytes);
+            answers = self.ask_about_parts(answers, content, deadline).await;
+        }
+        verdict(&answers, draft.fields())
+    }
+
+    /// Asks all rules about a message that is not on its way.
+    pub(super) async fn test(&self, rules: Arc<[PreparedRule]>, message: Bytes) -> RuleAnswers {
+        let deadline = Instant::now() + limits::CONTENT_WAIT;
+        let fields = Header::read(&message).fields().to_vec();
+        let bytes = message.len() as u64;
+        let answers = RuleAnswers::new(rules, true);
+        let answers = self.ask_about_header(answers, fields, bytes, deadline);
+        let content = Content::Given(message);
+        self.ask_about_parts(answers.await, content, deadline).await
+    }
+
+    /// Asks here and now, unless there is so much to ask that others would wait for it.
+    async fn ask_about_header(
+        &self,
+        mut answers: RuleAnswers,
+        fields: Vec<Field>,
+        bytes: u64,
+        deadline: Instant,
+    ) -> RuleAnswers {
+        let until = deadline.into_std();
+        if fields.len() * answers.all().count() <= limits::CONTENT_QUESTIONS_INLINE {
+            answers.ask_about_header(&fields, bytes, until);
+            return answers;
+        }
+        let ask = move |answers: &mut RuleAnswers, fields: Vec<Field>| {
+            answers.ask_about_header(&fields, bytes, until);
+        };
+        self.aside(answers, deadline, ready(Ok(fields)), ask).await
+    }
+
+    async fn ask_about_parts(
+        &self,
+        answers: RuleAnswers,
+        content: Content,
+        deadline: Instant,
+    ) -> RuleAnswers {
+        let until = deadline.into_std();
+        let ask = move |answers: &mut RuleAnswers, content: Bytes| {
+            answers.ask_about_parts(&content, until);
+        };
+        self.aside(answers, deadline, content.read(), ask).await
+    }
+
+    /// Asks on a thread of its own about what `subject` comes to, when there is a place.
+    async fn aside<T: Send + 'static>(
+        &self,
+        answers: RuleAnswers,
+        deadline: Instant,
+        subject: impl Future<Output = Result<T, String>>,
+        ask: impl FnOnce(&mut RuleAnswers, T) + Send + 'static,
+    ) -> RuleAnswers {
+        // What is known already stays known when the rest cannot be asked.
+        let mut known = answers.clone();
+        let looking = async {
+            let place = Arc::clone(&self.places).acquire_owned().await;
+            let place = place.expect("the semaphore is never closed");
+            let subject = subject.await?;
+            let mut answers = answers;
+            // Nobody can end this from outside: it looks at the clock itself, and keeps its place until
+            // it has.
+            let looking = spawn_blocking(move || {
+                let _place = place;
+                ask(&mut answers, subject);
+                answers
+            });
+            looking.await.map_err(|error| {
+                tracing::error!(%error, "a look into a message failed");
+                "looking into it failed".to_owned()
+            })
+        };
+        let why = match timeout_at(deadline, looking).await {
+            Ok(Ok(answers)) => return answers,
+            Ok(Err(why)) => why,
+            Err(_) => "it could not be looked into in time".to_owned(),
+        };
+        known.cannot_be_asked(&why);
+        known
+    }
+}
+
+/// A message that is to be looked into.
+enum Content {
+    /// As it would travel now, and its size as it arrived.
+    Travelling(DraftReader, u64),
+    Given(Bytes),
+}
+
+impl Content {
+    async fn read(self) -> Result<Bytes, String> {
+        let (mut reader, bytes) = match self {
+            Self::Given(bytes) => return Ok(bytes),
+            Self::Travelling(reader, bytes) => (reader, bytes),
+        };
+        if bytes > limits::CONTENT_BYTES {
+            let most = write_size(limits::CONTENT_BYTES);
+            return Err(format!("it is larger than {most}"));
+        }
+        let mut content = BytesMut::with_capacity(usize::try_from(bytes).unwrap_or(0));
+        while let Some(block) = reader.next().await.map_err(words::unreadable)? {
+            content.extend_from_slice(&block);
+        }
+        Ok(content.freeze())
+    }
+}
+
+fn verdict(answers: &RuleAnswers, fields: &[Field]) -> Verdict {
+    let (rule, what) = match answers.ruling() {
+        Ruling::Nothing => return Verdict::pass(),
+        Ruling::CannotTell(rule, why) => {
+            let name = &rule.name;
+            return Verdict::cannot_tell(format!("rule “{name}” cannot be asked: {why}"));
+        }
+        Ruling::Won(rule, what) => (rule, what),
+    };
+    let sentence = format!("rule “{}”: {what}", rule.name);
+    match &rule.consequence {
+        Consequence::Refuse(said) => {
+            let reply = Reply::new(554, (5, 7, 1), said.clone());
+            Verdict::of(Answer::Refuse(reply), sentence)
+        }
+        Consequence::Quarantine => Verdict::of(Answer::Quarantine, sentence),
+        Consequence::Tag(value) => Verdict::with(tag(value, fields), format!("tagged, {sentence}")),
+        Consequence::Redirect(address) => Verdict::with(
+            vec![Edit::Redirect(address.clone())],
+            format!("redirected to {address}, {sentence}"),
+        ),
+        Consequence::Pass => Verdict::of(Answer::Pass, sentence),
+    }
+}
+
+/// Our field in the place of those that came with the message.
+fn tag(value: &str, fields: &[Field]) -> Vec<Edit> {
+    let came = fields.iter().any(|field| field.is_named(TAG));
+    let removal = came.then(|| Edit::RemoveAll(TAG));
+    let field = Edit::Prepend(Field::new(TAG, value));
+    removal.into_iter().chain([field]).collect()
+}

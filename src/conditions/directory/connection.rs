@@ -1,0 +1,209 @@
+//! One connection to the directory: secured, logged in, and asked one question after the other.
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+
+use super::super::service_stream::{Stream, connect};
+use super::ber::{self, Nonsense, tag};
+use super::message::{Message, Outcome, Request, Response};
+use super::{Found, Question};
+use crate::limits;
+use crate::settings::WriteOnly;
+use crate::settings::conditions::Directory as Settings;
+
+/// Dropped in the middle of a question, it is closed: an answer that came later would be taken for that
+/// to the next one.
+pub(super) struct Connection {
+    stream: Box<dyn Stream>,
+    last_id: u32,
+    /// When it was used last.
+    pub(super) used_at: Instant,
+}
+
+/// Why there is no answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The connection is of no use any more.
+    Broken(String),
+    /// The directory says so; the connection holds.
+    Said(String),
+}
+
+impl Trouble {
+    /// In words that follow the service's name.
+    pub(super) fn told(self) -> String {
+        let (Self::Broken(why) | Self::Said(why)) = self;
+        why
+    }
+}
+
+impl From<Nonsense> for Trouble {
+    fn from(_: Nonsense) -> Self {
+        Self::Broken("what it says is no LDAP".to_owned())
+    }
+}
+
+impl Connection {
+    /// Connects, secures when there is a connector for that, and logs in as it is set. The caller bounds
+    /// how long that may take.
+    pub(super) async fn open(
+        settings: &Settings,
+        tls: Option<&TlsConnector>,
+    ) -> Result<Self, Trouble> {
+        let Some(url) = &settings.url else {
+            return Err(Trouble::Broken("no server is set".to_owned()));
+        };
+        let stream = connect(&url.server()).await.map_err(Trouble::Broken)?;
+        let mut connection = Self {
+            stream,
+            last_id: 0,
+            used_at: Instant::now(),
+        };
+        if let Some(tls) = tls {
+            if !url.tls {
+                connection.start_tls().await?;
+            }
+            connection = connection.secured(&url.host, tls).await?;
+        }
+        if let Some(dn) = &settings.bind_dn {
+            let password = settings.bind_password.as_ref().map(WriteOnly::expose);
+            connection.bind(dn, password.unwrap_or_default()).await?;
+        }
+        Ok(connection)
+    }
+
+    /// RFC 4511 §4.14.
+    async fn start_tls(&mut self) -> Result<(), Trouble> {
+        let id = self.send(&Request::StartTls).await?;
+        match self.answer_to(id).await? {
+            Response::Extended(outcome) if outcome.is_success() => Ok(()),
+            Response::Extended(outcome) => {
+                Err(Trouble::Broken(format!("StartTLS: {}", outcome.told())))
+            }
+            _ => Err(Nonsense.into()),
+        }
+    }
+
+    /// The same under TLS. What was sent before stands in no buffer of ours: nobody on the way can put
+    /// words before those that come under TLS.
+    async fn secured(self, host: &str, tls: &TlsConnector) -> Result<Self, Trouble> {
+        let broken = |why: String| Trouble::Broken(format!("TLS: {why}"));
+        let name = ServerName::try_from(host.to_owned());
+        let name = name.map_err(|error| broken(error.to_string()))?;
+        let stream = tls.connect(name, self.stream).await;
+        let stream = stream.map_err(|error| broken(error.to_string()))?;
+        Ok(Self {
+            stream: Box::new(stream),
+            ..self
+        })
+    }
+
+    /// RFC 4511 §4.2.
+    async fn bind(&mut self, dn: &str, password: &str) -> Result<(), Trouble> {
+        // RFC 4513 §5.1.2: that would succeed, and everything would be looked up as nobody.
+        if password.is_empty() {
+            return Err(Trouble::Broken("no password is set".to_owned()));
+        }
+        let id = self.send(&Request::Bind { dn, password }).await?;
+        match self.answer_to(id).await? {
+            Response::Bound(outcome) if outcome.is_success() => Ok(()),
+            Response::Bound(outcome) => {
+                Err(Trouble::Broken(format!("the login: {}", outcome.told())))
+            }
+            _ => Err(Nonsense.into()),
+        }
+    }
+
+    /// RFC 4511 §4.5: looks for the entry that a question is about.
+    pub(super) async fn search(
+        &mut self,
+        settings: &Settings,
+        question: &Question,
+    ) -> Result<Found, Trouble> {
+        let request = Request::Search {
+            base: settings.base.as_deref().unwrap_or_default(),
+            question,
+            seconds: u32::try_from(settings.timeout_seconds).unwrap_or(u32::MAX >> 1),
+        };
+        let id = self.send(&request).await?;
+        let mut entries = Vec::new();
+        for _ in 0..limits::DIRECTORY_MESSAGES {
+            match self.answer_to(id).await? {
+                Response::Found(entry) => entries.push(entry),
+                // Entries that another directory may have are not ours.
+                Response::Other => {}
+                Response::Done(outcome) => return self.end(outcome, entries),
+                Response::Bound(_) | Response::Extended(_) => return Err(Nonsense.into()),
+            }
+        }
+        Err(Trouble::Broken("its answer does not end".to_owned()))
+    }
+
+    fn end(&mut self, outcome: Outcome, mut entries: Vec<super::Entry>) -> Result<Found, Trouble> {
+        self.used_at = Instant::now();
+        let has_several = outcome.is_more() && entries.len() > 1;
+        if !outcome.is_success() && !has_several {
+            return Err(Trouble::Said(outcome.told()));
+        }
+        Ok(match (entries.pop(), entries.is_empty()) {
+            (None, _) => Found::Nobody,
+            (Some(entry), true) => Found::Entry(entry.into()),
+            (Some(_), false) => Found::Several,
+        })
+    }
+
+    async fn send(&mut self, request: &Request<'_>) -> Result<u32, Trouble> {
+        self.last_id += 1;
+        let message = request.message(self.last_id).map_err(Trouble::Said)?;
+        let sent = async {
+            self.stream.write_all(&message).await?;
+            self.stream.flush().await
+        };
+        sent.await.map_err(broke)?;
+        Ok(self.last_id)
+    }
+
+    /// The next message, which answers this request.
+    async fn answer_to(&mut self, id: u32) -> Result<Response, Trouble> {
+        let message = Message::read(&self.next_message().await?)?;
+        match message.response {
+            // RFC 4511 §4.4: what no request asked for says why the directory hangs up.
+            Response::Extended(outcome) if message.id == 0 => {
+                Err(Trouble::Broken(format!("it hangs up: {}", outcome.told())))
+            }
+            response if message.id == id => Ok(response),
+            _ => Err(Nonsense.into()),
+        }
+    }
+
+    /// The content of the next message. Nothing behind it is read.
+    async fn next_message(&mut self) -> Result<Vec<u8>, Trouble> {
+        let mut front = [0; 2];
+        self.stream.read_exact(&mut front).await.map_err(broke)?;
+        let [found, first] = front;
+        if found != tag::SEQUENCE {
+            return Err(Nonsense.into());
+        }
+        let mut written = [0; 4];
+        let written = &mut written[..ber::bytes_of_length(first)?];
+        self.stream.read_exact(written).await.map_err(broke)?;
+        let length = ber::length(first, written);
+        if length > limits::DIRECTORY_MESSAGE_BYTES {
+            let most = limits::DIRECTORY_MESSAGE_BYTES;
+            let why = format!("its answer is longer than {most} bytes");
+            return Err(Trouble::Broken(why));
+        }
+        let mut content = vec![0; length];
+        self.stream.read_exact(&mut content).await.map_err(broke)?;
+        Ok(content)
+    }
+}
+
+fn broke(error: std::io::Error) -> Trouble {
+    Trouble::Broken(match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
+        _ => format!("the connection broke: {error}"),
+    })
+}

@@ -1,0 +1,267 @@
+//! The messages of LDAP that are spoken here (RFC 4511 §4): what we ask, and what comes back.
+
+use bytes::BytesMut;
+use ldap3::asn1::{ASNTag as _, write};
+
+use super::super::words;
+use super::ber::{Elements, Nonsense, element, numbered, tag};
+use super::{Entry, Question};
+use crate::limits;
+
+/// RFC 4511 §4.14.1.
+const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
+/// RFC 4511 §4.5.1.8: the name for “no attributes”.
+const NO_ATTRIBUTES: &str = "1.1";
+/// Two entries tell that there are several.
+const ENTRIES: u32 = 2;
+
+/// A message to the directory.
+pub(super) enum Request<'a> {
+    /// We are this one.
+    Bind {
+        /// Name.
+        dn: &'a str,
+        /// And password.
+        password: &'a str,
+    },
+    /// Who is there?
+    Search {
+        /// Below this entry.
+        base: &'a str,
+        /// By this.
+        question: &'a Question,
+        /// The directory may take so long.
+        seconds: u32,
+    },
+    /// Speak TLS from here on.
+    StartTls,
+}
+
+/// A message of the directory.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Message {
+    /// Of the request that it answers; 0: of none.
+    pub(super) id: u32,
+    /// What it says.
+    pub(super) response: Response,
+}
+
+/// What a message of the directory says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Response {
+    /// What came of a bind.
+    Bound(Outcome),
+    /// An entry was found.
+    Found(Entry),
+    /// The search is over.
+    Done(Outcome),
+    /// What came of StartTLS; also what the directory says of itself.
+    Extended(Outcome),
+    /// Something else, which means nothing to us.
+    Other,
+}
+
+/// RFC 4511 §4.1.9.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// The result code.
+    pub(super) code: u32,
+    /// The directory's own words.
+    pub(super) words: String,
+}
+
+impl Request<'_> {
+    /// The message as it is sent.
+    pub(super) fn message(&self, id: u32) -> Result<Vec<u8>, String> {
+        let operation = match self {
+            Self::Bind { dn, password } => {
+                let parts = [
+                    numbered(tag::INTEGER, 3),
+                    element(tag::OCTET_STRING, dn.as_bytes()),
+                    element(0x80, password.as_bytes()),
+                ];
+                element(0x60, &parts.concat())
+            }
+            Self::Search {
+                base,
+                question,
+                seconds,
+            } => search(base, question, *seconds)?,
+            Self::StartTls => element(0x77, &element(0x80, START_TLS)),
+        };
+        let id = numbered(tag::INTEGER, id);
+        Ok(element(tag::SEQUENCE, &[id, operation].concat()))
+    }
+}
+
+fn search(base: &str, question: &Question, seconds: u32) -> Result<Vec<u8>, String> {
+    const WHOLE_SUBTREE: u32 = 2;
+    const NEVER: u32 = 0;
+    let filter = ldap3::parse_filter(&question.filter)
+        .map_err(|()| format!("the filter {} is none", question.filter))?;
+    let mut written = BytesMut::new();
+    write::encode_into(&mut written, filter.into_structure())
+        .map_err(|error| format!("the filter cannot be written: {error}"))?;
+    let mut attributes = question.attributes.iter().map(String::as_str).peekable();
+    let none = attributes.peek().is_none().then_some(NO_ATTRIBUTES);
+    let attributes = attributes
+        .chain(none)
+        .map(|attribute| element(tag::OCTET_STRING, attribute.as_bytes()));
+    let attributes: Vec<Vec<u8>> = attributes.collect();
+    let parts = [
+        element(tag::OCTET_STRING, base.as_bytes()),
+        numbered(tag::ENUMERATED, WHOLE_SUBTREE),
+        numbered(tag::ENUMERATED, NEVER),
+        numbered(tag::INTEGER, ENTRIES),
+        numbered(tag::INTEGER, seconds),
+        element(tag::BOOLEAN, &[0]),
+        written.to_vec(),
+        element(tag::SEQUENCE, &attributes.concat()),
+    ];
+    Ok(element(0x63, &parts.concat()))
+}
+
+impl Message {
+    /// Reads the content of a message.
+    pub(super) fn read(content: &[u8]) -> Result<Self, Nonsense> {
+        let mut parts = Elements(content);
+        let id = parts.number(tag::INTEGER)?;
+        let (operation, content) = parts.next()?;
+        let response = match operation {
+            0x61 => Response::Bound(outcome(content)?),
+            0x64 => Response::Found(entry(content)?),
+            0x65 => Response::Done(outcome(content)?),
+            0x78 => Response::Extended(outcome(content)?),
+            _ => Response::Other,
+        };
+        Ok(Self { id, response })
+    }
+}
+
+fn outcome(content: &[u8]) -> Result<Outcome, Nonsense> {
+    let mut parts = Elements(content);
+    let code = parts.number(tag::ENUMERATED)?;
+    let _matched = parts.text()?;
+    let words = parts.text()?;
+    Ok(Outcome { code, words })
+}
+
+fn entry(content: &[u8]) -> Result<Entry, Nonsense> {
+    let mut parts = Elements(content);
+    let dn = parts.text()?;
+    let mut attributes = Elements(parts.expect(tag::SEQUENCE)?);
+    let mut values = Vec::new();
+    while !attributes.are_over() {
+        let mut attribute = Elements(attributes.expect(tag::SEQUENCE)?);
+        let name = attribute.text()?;
+        let mut texts = Elements(attribute.expect(tag::SET)?);
+        while !texts.are_over() {
+            let text = texts.text()?;
+            if values.len() < limits::DIRECTORY_VALUES {
+                values.push((name.clone(), text));
+            }
+        }
+    }
+    Ok(Entry { dn, values })
+}
+
+impl Outcome {
+    /// It is what was asked for.
+    pub(super) fn is_success(&self) -> bool {
+        self.code == 0
+    }
+
+    /// RFC 4511 §A.2: more entries than were asked for.
+    pub(super) fn is_more(&self) -> bool {
+        self.code == 4
+    }
+
+    /// What came of it, in words.
+    pub(super) fn told(&self) -> String {
+        let name = match self.code {
+            1 => "an error of its own",
+            2 => "that we broke the protocol",
+            3 => "that it took too long",
+            8 | 13 => "that TLS is needed",
+            10 => "that another directory knows",
+            32 => "that there is no such entry",
+            34 => "that this is no name of an entry",
+            48 => "that this login is not possible",
+            49 => "that the login is wrong",
+            50 => "that we may not do this",
+            51 => "that it is busy",
+            52 => "that it is not available",
+            53 => "that it will not do this",
+            _ => "something else",
+        };
+        match words::cut(&self.words).as_str() {
+            "" => format!("it says {name} ({})", self.code),
+            words => format!("it says {name} ({}): {words}", self.code),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_search_is_written_as_the_rfc_has_it() {
+        let question = Question {
+            filter: "(mail=a)".to_owned(),
+            attributes: vec!["mailHost".to_owned()],
+        };
+        let request = Request::Search {
+            base: "dc=x",
+            question: &question,
+            seconds: 10,
+        };
+        let expected =
+            b"\x30\x31\x02\x01\x07\x63\x2c\x04\x04dc=x\x0a\x01\x02\x0a\x01\x00\x02\x01\x02\
+            \x02\x01\x0a\x01\x01\x00\xa3\x09\x04\x04mail\x04\x01a\x30\x0a\x04\x08mailHost";
+        assert_eq!(request.message(7).expect("a filter"), expected);
+    }
+
+    #[test]
+    fn answers_are_read() {
+        let done = b"\x02\x01\x07\x65\x0a\x0a\x01\x20\x04\x00\x04\x03no!";
+        let outcome = Outcome {
+            code: 32,
+            words: "no!".to_owned(),
+        };
+        let message = Message::read(done).expect("an answer");
+        assert_eq!(message.id, 7);
+        assert_eq!(message.response, Response::Done(outcome.clone()));
+        assert_eq!(
+            outcome.told(),
+            "it says that there is no such entry (32): no!"
+        );
+        let found =
+            b"\x02\x01\x07\x64\x17\x04\x04cn=a\x30\x0f\x30\x0d\x04\x04mail\x31\x05\x04\x03a@b";
+        let entry = Entry {
+            dn: "cn=a".to_owned(),
+            values: vec![("mail".to_owned(), "a@b".to_owned())],
+        };
+        let message = Message::read(found).expect("an answer");
+        assert_eq!(message.response, Response::Found(entry));
+        for nonsense in [
+            &b""[..],
+            b"\x02\x01\x07",
+            b"\x02\x01\x07\x65\x00",
+            b"HTTP/1.1",
+        ] {
+            assert_eq!(Message::read(nonsense), Err(Nonsense));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_refused(operation in 0x60_u8..0x7f, bytes in any::<Vec<u8>>()) {
+            let _ = Message::read(&bytes);
+            let content = [numbered(tag::INTEGER, 1), element(operation, &bytes)].concat();
+            let _ = Message::read(&content);
+        }
+    }
+}

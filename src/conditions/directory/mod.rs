@@ -1,0 +1,302 @@
+//! The LDAP directory: who has an entry, and what stands in it.
+//!
+//! [`Directory::find`] answers one question: from memory when it was answered a moment ago, else over a
+//! connection, at most so many at once, each used for one question after the other and kept for the
+//! next. A question costs no more than its deadline, and a directory that is down is left alone like
+//! every service.
+//!
+//! ldap3 reads the filters and escapes what is put into them. The connection is ours: a client that
+//! ends the process over what a server says ([`ber`] says how), or takes whatever it says into memory,
+//! cannot stand between a message and its reply.
+
+mod ber;
+mod connection;
+mod message;
+#[cfg(test)]
+pub(crate) mod testing;
+mod trust;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+
+use super::service::Service;
+use crate::limits;
+use crate::settings::conditions::{Directory as Settings, PLACEHOLDERS};
+use crate::smtp::address::Mailbox;
+use connection::{Connection, Trouble};
+
+/// The directory, and what was learned of it.
+#[derive(Debug)]
+pub(super) struct Directory {
+    service: Service,
+    /// As it was asked last: other settings, another directory.
+    access: Mutex<Option<Arc<Access>>>,
+}
+
+/// The directory of one version of the settings.
+struct Access {
+    settings: Settings,
+    tls: OnceCell<TlsConnector>,
+    /// Connections that nobody uses now; never more than the settings allow at once.
+    idle: Mutex<Vec<Connection>>,
+    known: Cache<Question, Found>,
+}
+
+/// Which entry, and what of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Question {
+    /// A filter that is filled in.
+    filter: String,
+    attributes: Vec<String>,
+}
+
+/// What the directory says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// There is no such entry.
+    Nobody,
+    /// There is one.
+    Entry(Arc<Entry>),
+    /// There is more than one: it cannot tell which is meant.
+    Several,
+}
+
+/// An entry with what was asked of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Its name.
+    pub(super) dn: String,
+    /// Attribute and value.
+    values: Vec<(String, String)>,
+}
+
+/// Whether an answer from memory will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Freshness {
+    /// It will.
+    Remembered,
+    /// The directory itself is asked.
+    Anew,
+}
+
+impl Question {
+    /// About the entry of an address. What the address has of signs that mean something in a filter is
+    /// escaped.
+    pub(super) fn about(address: &Mailbox, filter: &str, attributes: &[Option<&str>]) -> Self {
+        let local_part = unquoted(address.local_part());
+        let domain = address.domain_lowercase();
+        let whole = format!("{local_part}@{domain}");
+        let mut filled = String::new();
+        let mut rest = filter;
+        while let Some(at) = rest.find('%') {
+            let (before, found) = rest.split_at(at);
+            filled.push_str(before);
+            let values = [whole.as_str(), &local_part, &domain];
+            let mut known = PLACEHOLDERS.iter().zip(values);
+            match known.find(|(placeholder, _)| found.starts_with(*placeholder)) {
+                Some((placeholder, value)) => {
+                    filled.push_str(&ldap3::ldap_escape(value));
+                    rest = &found[placeholder.len()..];
+                }
+                None => {
+                    filled.push('%');
+                    rest = &found[1..];
+                }
+            }
+        }
+        filled.push_str(rest);
+        let attributes = attributes.iter().flatten();
+        Self {
+            filter: filled,
+            attributes: attributes.map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let attributes = self.attributes.iter().map(String::len);
+        self.filter.len() + attributes.sum::<usize>()
+    }
+}
+
+/// RFC 5321 §4.1.2: quotes and backslashes are no part of what they quote.
+fn unquoted(local_part: &str) -> String {
+    let Some(quoted) = local_part.strip_prefix('"') else {
+        return local_part.to_owned();
+    };
+    let mut text = String::new();
+    let mut letters = quoted.strip_suffix('"').unwrap_or(quoted).chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => text.extend(letters.next()),
+            letter => text.push(letter),
+        }
+    }
+    text
+}
+
+impl Entry {
+    /// The values of an attribute, whatever the case of its name. Options of the name (RFC 4512 §2.5.2),
+    /// like the language, do not matter.
+    pub(super) fn values<'a>(&'a self, attribute: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.values.iter().filter(move |(name, _)| {
+            let base = name.split(';').next().unwrap_or(name);
+            base.eq_ignore_ascii_case(attribute)
+        });
+        named.map(|(_, value)| value.trim())
+    }
+
+    fn bytes(&self) -> usize {
+        let values = self.values.iter();
+        let values = values.map(|(name, value)| name.len() + value.len());
+        self.dn.len() + values.sum::<usize>()
+    }
+}
+
+impl Found {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Nobody | Self::Several => 0,
+            Self::Entry(entry) => entry.bytes(),
+        }
+    }
+}
+
+impl Directory {
+    /// A directory that was never asked.
+    pub(super) fn new() -> Self {
+        Self {
+            service: Service::new("LDAP directory"),
+            access: Mutex::default(),
+        }
+    }
+
+    /// How it fares.
+    pub(super) fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Asks, until `deadline` at the latest.
+    ///
+    /// # Errors
+    /// Why it cannot tell.
+    pub(super) async fn find(
+        &self,
+        settings: &Settings,
+        question: Question,
+        freshness: Freshness,
+        deadline: Instant,
+    ) -> Result<Found, String> {
+        let access = self.access(settings);
+        if freshness == Freshness::Remembered
+            && let Some(found) = access.known.get(&question)
+        {
+            return Ok(found);
+        }
+        let asking = access.ask(&question);
+        let connections = settings.connections_max;
+        let found = self.service.ask(connections, deadline, asking).await?;
+        if settings.cache_seconds > 0 {
+            access.known.insert(question, found.clone());
+        }
+        Ok(found)
+    }
+
+    /// The directory of these settings. Those of before it are forgotten with their connections.
+    fn access(&self, settings: &Settings) -> Arc<Access> {
+        let mut access = locked(&self.access);
+        match &*access {
+            Some(access) if access.settings == *settings => Arc::clone(access),
+            _ => {
+                let new = Arc::new(Access::new(settings));
+                *access = Some(Arc::clone(&new));
+                new
+            }
+        }
+    }
+}
+
+impl Access {
+    fn new(settings: &Settings) -> Self {
+        let known = Cache::builder()
+            .max_capacity(limits::DIRECTORY_CACHE_BYTES)
+            .weigher(|question: &Question, found: &Found| {
+                let bytes = question.bytes() + found.bytes();
+                u32::try_from(bytes).unwrap_or(u32::MAX)
+            })
+            .time_to_live(Duration::from_secs(settings.cache_seconds))
+            .build();
+        Self {
+            settings: settings.clone(),
+            tls: OnceCell::new(),
+            idle: Mutex::default(),
+            known,
+        }
+    }
+
+    /// Asks over a connection that is there, or another one: the directory may have closed it while
+    /// nobody used it.
+    async fn ask(&self, question: &Question) -> Result<Found, String> {
+        if let Some(mut connection) = self.take_idle() {
+            match connection.search(&self.settings, question).await {
+                Err(Trouble::Broken(_)) => {}
+                answer => return self.keep(connection, answer),
+            }
+        }
+        let tls = self.connector().await?;
+        let opened = Connection::open(&self.settings, tls).await;
+        let mut connection = opened.map_err(Trouble::told)?;
+        let answer = connection.search(&self.settings, question).await;
+        self.keep(connection, answer)
+    }
+
+    /// What secures connections; none when they are not to be.
+    async fn connector(&self) -> Result<Option<&TlsConnector>, String> {
+        let settings = &self.settings;
+        if !settings.start_tls && settings.url.as_ref().is_none_or(|url| !url.tls) {
+            return Ok(None);
+        }
+        let connector = self.tls.get_or_try_init(|| trust::connector(settings));
+        connector.await.map(Some)
+    }
+
+    fn take_idle(&self) -> Option<Connection> {
+        let mut idle = locked(&self.idle);
+        idle.retain(|connection| connection.used_at.elapsed() < limits::DIRECTORY_IDLE);
+        idle.pop()
+    }
+
+    fn keep(
+        &self,
+        connection: Connection,
+        answer: Result<Found, Trouble>,
+    ) -> Result<Found, String> {
+        if !matches!(answer, Err(Trouble::Broken(_))) {
+            let mut idle = locked(&self.idle);
+            if idle.len() < self.settings.connections_max as usize {
+                idle.push(connection);
+            }
+        }
+        answer.map_err(Trouble::told)
+    }
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Each change is a single step: what a panic leaves is whole.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

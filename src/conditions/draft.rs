@@ -1,0 +1,548 @@
+//! A message while conditions look at it and change it.
+//!
+//! The message that arrived stays as it is, for its fingerprint; what travels in its place shares its
+//! content. A header that is rewritten stands in the prefix, and the content travels from behind it on.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+
+use super::Tools;
+use super::header::{Field, Header};
+use super::verdict::{Copy, Edit};
+use crate::limits;
+use crate::message::{Body, BodyReader, BodyWriter, Envelope, Message, Recipient};
+use crate::settings::Settings;
+use crate::smtp::reply::Reply;
+
+/// A message with the changes made so far.
+#[derive(Debug)]
+pub struct Draft {
+    arrived: Arc<Message>,
+    /// The header as it arrived.
+    header: Header,
+    /// Sender and recipients as they are now.
+    pub envelope: Envelope,
+    /// The fields as they are now, our Received aside.
+    fields: Vec<Field>,
+    /// So many of them stand before those that arrived.
+    prepended: usize,
+    /// Those that arrived are not as they were.
+    is_rewritten: bool,
+    /// What stands behind the header, when it is not what arrived.
+    body: Option<NewBody>,
+    /// What some recipients get in the place of the message.
+    copies: Vec<Copy>,
+    names_recipients: bool,
+    is_changed: bool,
+    /// Recipients that are refused by themselves, and why.
+    refused: Vec<(Recipient, Reply)>,
+}
+
+impl Draft {
+    /// The message as it arrived, with its header read.
+    ///
+    /// # Errors
+    /// When its content cannot be read.
+    pub async fn of(arrived: Arc<Message>) -> io::Result<Self> {
+        let header = Header::read(&beginning(&arrived).await?);
+        Ok(Self {
+            envelope: arrived.envelope.clone(),
+            fields: header.fields().to_vec(),
+            prepended: 0,
+            is_rewritten: false,
+            body: None,
+            copies: Vec::new(),
+            names_recipients: false,
+            is_changed: false,
+            refused: Vec::new(),
+            header,
+            arrived,
+        })
+    }
+
+    /// The message that arrived.
+    #[must_use]
+    pub fn arrived(&self) -> &Arc<Message> {
+        &self.arrived
+    }
+
+    /// The header as it arrived.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The header fields as they are now, our Received aside.
+    #[must_use]
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// Where the header ends is known.
+    #[must_use]
+    pub fn has_whole_header(&self) -> bool {
+        self.header.is_whole() || self.body.is_some()
+    }
+
+    /// Recipients that are refused by themselves, and why: their sender gets a report.
+    #[must_use]
+    pub fn refused(&self) -> &[(Recipient, Reply)] {
+        &self.refused
+    }
+
+    /// Makes changes.
+    ///
+    /// # Errors
+    /// When a new body finds no place.
+    pub async fn apply(
+        &mut self,
+        edits: Vec<Edit>,
+        settings: &Settings,
+        tools: &Tools,
+    ) -> io::Result<()> {
+        for edit in edits {
+            self.is_changed = true;
+            match edit {
+                Edit::ReplaceBody(body) => {
+                    self.body = Some(body_of(&body, settings, tools).await?);
+                    // A new body has no header before it: the old one stands in the prefix.
+                    self.is_rewritten = true;
+                }
+                Edit::Copies(copies) => self.copies = copies,
+                Edit::NameRecipients => self.names_recipients = true,
+                Edit::Prepend(field) => {
+                    self.fields.insert(0, field);
+                    self.prepended += 1;
+                }
+                Edit::Insert(..) | Edit::Change(..) | Edit::Remove(..) | Edit::RemoveAll(_) => {
+                    self.rewrite(edit);
+                }
+                other => self.address(other),
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes of the fields that arrived. A header whose end was not found stays as it is.
+    fn rewrite(&mut self, edit: Edit) {
+        if !self.header.is_whole() && !self.is_rewritten {
+            tracing::warn!(id = %self.arrived.id, "a header without an end is not rewritten");
+            return;
+        }
+        self.is_rewritten = true;
+        match edit {
+            Edit::Insert(position, field) => {
+                let position = position.min(self.fields.len());
+                self.fields.insert(position, field);
+            }
+            Edit::Change(name, nth, field) => match self.place_of(&name, nth) {
+                Some(place) => self.fields[place] = field,
+                None => self.fields.push(field),
+            },
+            Edit::Remove(name, nth) => {
+                if let Some(place) = self.place_of(&name, nth) {
+                    self.fields.remove(place);
+                }
+            }
+            Edit::RemoveAll(name) => self.fields.retain(|field| !field.is_named(name)),
+            _ => unreachable!("only changes of fields come here"),
+        }
+    }
+
+    fn place_of(&self, name: &str, nth: usize) -> Option<usize> {
+        let fields = self.fields.iter().enumerate();
+        let mut named = fields.filter(|(_, field)| field.is_named(name));
+        named.nth(nth.saturating_sub(1)).map(|(place, _)| place)
+    }
+
+    /// Changes of the envelope.
+    fn address(&mut self, edit: Edit) {
+        let recipients = &mut self.envelope.recipients;
+        match edit {
+            Edit::Sender(sender) => self.envelope.sender = sender,
+            Edit::AddRecipient(recipient) => {
+                let is_new = !recipients
+                    .iter()
+                    .any(|other| other.address == recipient.address);
+                if is_new && recipients.len() < limits::RECIPIENTS {
+                    recipients.push(recipient);
+                }
+            }
+            Edit::RemoveRecipient(address) => recipients.retain(|one| one.address != address),
+            Edit::RefuseRecipient(address, reply) => {
+                let refused = recipients.extract_if(.., |one| one.address == address);
+                let refused = refused.map(|recipient| (recipient, reply.clone()));
+                self.refused.extend(refused);
+            }
+            Edit::Redirect(address) => *recipients = vec![Recipient::plain(address)],
+            Edit::Direct {
+                recipient,
+                mail_host,
+                address,
+            } => {
+                if let Some(recipient) = recipients.get_mut(recipient) {
+                    recipient.mail_host = mail_host;
+                    recipient.address = address.unwrap_or_else(|| recipient.address.clone());
+                }
+            }
+            _ => unreachable!("only changes of the envelope come here"),
+        }
+    }
+
+    /// What stands before the content: our Received field, and the fields that are not in the content.
+    fn prefix(&self) -> Bytes {
+        let count = if self.is_rewritten {
+            self.fields.len()
+        } else {
+            self.prepended
+        };
+        self.prefix_with(&self.fields[..count])
+    }
+
+    fn prefix_with(&self, fields: &[Field]) -> Bytes {
+        let mut prefix = BytesMut::from(&self.arrived.prefix[..]);
+        for field in fields {
+            prefix.extend_from_slice(field.raw());
+        }
+        prefix.freeze()
+    }
+
+    /// The message as it travels now; the one that arrived when nothing was changed.
+    #[must_use]
+    pub fn message(&self) -> Arc<Message> {
+        if !self.is_changed {
+            return Arc::clone(&self.arrived);
+        }
+        let (body, eight_bit, content_from) = match (&self.body, self.is_rewritten) {
+            (Some(new), _) => (&new.body, new.eight_bit, 0),
+            (None, false) => (&self.arrived.body, self.arrived.eight_bit, 0),
+            (None, true) => {
+                let behind_header = self.header.bytes() as u64;
+                (&self.arrived.body, self.arrived.eight_bit, behind_header)
+            }
+        };
+        let prefix = self.prefix();
+        Arc::new(Message {
+            envelope: self.envelope.clone(),
+            for_clause_at: self.for_clause_at(),
+            eight_bit: eight_bit || !prefix.is_ascii(),
+            prefix,
+            body: Arc::clone(body),
+            content_from,
+            needs_smtputf8: self.needs_smtputf8(),
+            ..(*self.arrived).clone()
+        })
+    }
+
+    /// The messages as they travel now. One keeps the name of the message that arrived; of several each
+    /// has a name of its own.
+    #[must_use]
+    pub fn messages(&self, tools: &Tools) -> Vec<Arc<Message>> {
+        if self.copies.is_empty() {
+            return vec![self.message()];
+        }
+        let all = &self.envelope.recipients;
+        let in_copies = |recipient: &Recipient| {
+            let mut copies = self.copies.iter();
+            copies.any(|copy| copy.recipients.contains(&recipient.address))
+        };
+        let rest: Vec<Recipient> = all.iter().filter(|one| !in_copies(one)).cloned().collect();
+        let copies = self.copies.iter().map(|copy| self.copy(copy));
+        let mut messages: Vec<Message> = copies.collect();
+        if !rest.is_empty() {
+            let mut unchanged = (*self.message()).clone();
+            unchanged.envelope.recipients = rest;
+            messages.push(unchanged);
+        }
+        if messages.len() > 1 {
+            for message in &mut messages {
+                message.id = tools.ids.next(Timestamp::now());
+            }
+        }
+        messages.into_iter().map(Arc::new).collect()
+    }
+
+    fn copy(&self, copy: &Copy) -> Message {
+        let mut envelope = self.envelope.clone();
+        let recipients = &mut envelope.recipients;
+        recipients.retain(|recipient| copy.recipients.contains(&recipient.address));
+        let prefix = self.prefix_with(&copy.fields);
+        Message {
+            envelope,
+            for_clause_at: self.for_clause_at(),
+            eight_bit: !prefix.is_ascii(),
+            prefix,
+            body: Arc::clone(&copy.body),
+            content_from: 0,
+            needs_smtputf8: self.needs_smtputf8(),
+            ..(*self.arrived).clone()
+        }
+    }
+
+    fn needs_smtputf8(&self) -> bool {
+        let mut recipients = self.envelope.recipients.iter();
+        self.arrived.needs_smtputf8
+            || !self.envelope.sender.is_ascii()
+            || recipients.any(|recipient| !recipient.address.is_ascii())
+    }
+
+    /// RFC 5321 §4.4: the clause stands before the semicolon of our Received field, which is the first
+    /// thing in the prefix.
+    fn for_clause_at(&self) -> Option<usize> {
+        if !self.names_recipients {
+            return None;
+        }
+        memchr::memchr(b';', &self.arrived.prefix)
+    }
+
+    /// Reads the message as it would travel now, our Received field first.
+    #[must_use]
+    pub fn reader(&self) -> DraftReader {
+        let message = self.message();
+        DraftReader {
+            prefix: Some(message.prefix.clone()),
+            body: BodyReader::new(message),
+        }
+    }
+
+    /// Reads what stands behind the header fields as it is now: the empty line first, when there is one.
+    #[must_use]
+    pub fn body_reader(&self) -> DraftReader {
+        let (body, content_from) = match &self.body {
+            Some(new) => (&new.body, 0),
+            None => (&self.arrived.body, self.header.bytes() as u64),
+        };
+        let message = Message {
+            body: Arc::clone(body),
+            content_from,
+            ..(*self.arrived).clone()
+        };
+        DraftReader {
+            prefix: None,
+            body: BodyReader::new(Arc::new(message)),
+        }
+    }
+}
+
+/// Content that begins with the empty line: the header stands in the prefix.
+#[derive(Debug)]
+struct NewBody {
+    body: Arc<Body>,
+    eight_bit: bool,
+}
+
+/// Reads a message with its prefix, block by block.
+#[derive(Debug)]
+pub struct DraftReader {
+    prefix: Option<Bytes>,
+    body: BodyReader,
+}
+
+impl DraftReader {
+    /// The next block, none at the end.
+    ///
+    /// # Errors
+    /// When the content cannot be read.
+    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        match self.prefix.take() {
+            Some(prefix) => Ok(Some(prefix)),
+            None => self.body.next().await,
+        }
+    }
+}
+
+/// As much of the content as a header may have.
+async fn beginning(message: &Arc<Message>) -> io::Result<Bytes> {
+    let mut reader = BodyReader::of_arrived(Arc::clone(message));
+    let Some(first) = reader.next().await? else {
+        return Ok(Bytes::new());
+    };
+    // An ordinary header ends in the first block, which is then all that is looked at.
+    if memchr::memmem::find(&first, b"\r\n\r\n").is_some() {
+        return Ok(first);
+    }
+    let mut beginning = BytesMut::from(&first[..]);
+    while beginning.len() < limits::HEADER_BYTES {
+        match reader.next().await? {
+            Some(block) => beginning.extend_from_slice(&block),
+            None => break,
+        }
+    }
+    Ok(beginning.freeze())
+}
+
+/// New content behind a header that stands in the prefix, held as any content is.
+async fn body_of(body: &[Bytes], settings: &Settings, tools: &Tools) -> io::Result<NewBody> {
+    let mut writer = BodyWriter::new(
+        // Not the message's own name: its content may have a file of that name.
+        tools.ids.next(Timestamp::now()),
+        settings.memory_threshold_bytes,
+        settings.over_threshold,
+        &tools.budget,
+        &tools.spool,
+    );
+    writer.append(b"\r\n").await?;
+    for block in body {
+        writer.append(block).await?;
+    }
+    let (content, _) = writer.finish().await?;
+    Ok(NewBody {
+        body: Arc::new(content),
+        eight_bit: body.iter().any(|block| !block.is_ascii()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{message, settings, tools};
+    use super::*;
+    use crate::smtp::address::Mailbox;
+
+    const CONTENT: &[u8] = b"Subject: old\r\nTo: a\r\nTo: b\r\n\r\nbody\r\n";
+
+    async fn read(draft: &Draft) -> String {
+        let mut reader = draft.reader();
+        let mut all = Vec::new();
+        while let Some(block) = reader.next().await.expect("readable") {
+            all.extend_from_slice(&block);
+        }
+        String::from_utf8(all).expect("text")
+    }
+
+    async fn check(content: &'static [u8], edits: Vec<Edit>, expected: &str) {
+        let (_directory, tools) = tools();
+        let message = message("anna@example.org", &["bert@example.net"], content);
+        let mut draft = Draft::of(message).await.expect("readable");
+        let settings = settings(serde_json::json!({}));
+        draft.apply(edits, &settings, &tools).await.expect("room");
+        assert_eq!(read(&draft).await, expected);
+        let travels = draft.message();
+        assert_eq!(travels.size_bytes(), expected.len() as u64);
+    }
+
+    #[tokio::test]
+    async fn nothing_changed_is_what_arrived() {
+        let message = message("anna@example.org", &["bert@example.net"], CONTENT);
+        let draft = Draft::of(Arc::clone(&message)).await.expect("readable");
+        assert!(Arc::ptr_eq(&draft.message(), &message));
+    }
+
+    #[tokio::test]
+    async fn fields_are_put_before_and_changed() {
+        let tag = || Edit::Prepend(Field::new("X-Tag", "yes"));
+        let received = "Received: by us;\r\n\tnow\r\n";
+        let arrived = String::from_utf8_lossy(CONTENT);
+        check(
+            CONTENT,
+            vec![tag()],
+            &format!("{received}X-Tag: yes\r\n{arrived}"),
+        )
+        .await;
+        let change =
+            |name: &str, nth, value| Edit::Change(name.to_owned(), nth, Field::new(name, value));
+        for (edits, header) in [
+            (
+                vec![tag(), change("subject", 1, "new")],
+                "X-Tag: yes\r\nsubject: new\r\nTo: a\r\nTo: b\r\n",
+            ),
+            (
+                vec![change("To", 2, "c"), tag()],
+                "X-Tag: yes\r\nSubject: old\r\nTo: a\r\nTo: c\r\n",
+            ),
+            (
+                vec![change("Cc", 1, "c")],
+                "Subject: old\r\nTo: a\r\nTo: b\r\nCc: c\r\n",
+            ),
+            (
+                vec![Edit::Remove("TO".into(), 1)],
+                "Subject: old\r\nTo: b\r\n",
+            ),
+            (
+                vec![tag(), Edit::RemoveAll("to")],
+                "X-Tag: yes\r\nSubject: old\r\n",
+            ),
+            (
+                vec![Edit::Insert(1, Field::new("X", "1"))],
+                "Subject: old\r\nX: 1\r\nTo: a\r\nTo: b\r\n",
+            ),
+        ] {
+            check(CONTENT, edits, &format!("{received}{header}\r\nbody\r\n")).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_replaced_and_the_header_stays() {
+        let received = "Received: by us;\r\n\tnow\r\n";
+        let body = || Edit::ReplaceBody(vec!["new\r\n".into(), "lines\r\n".into()]);
+        let expected = format!("{received}Subject: old\r\nTo: a\r\nTo: b\r\n\r\nnew\r\nlines\r\n");
+        check(CONTENT, vec![body()], &expected).await;
+        let tag = Edit::Prepend(Field::new("X-Tag", "yes"));
+        let expected = format!(
+            "{received}X-Tag: yes\r\nSubject: old\r\nTo: a\r\nTo: b\r\n\r\nnew\r\nlines\r\n"
+        );
+        check(CONTENT, vec![body(), tag], &expected).await;
+    }
+
+    #[tokio::test]
+    async fn the_body_is_read_by_itself_as_it_is_now() {
+        let (_directory, tools) = tools();
+        let settings = settings(serde_json::json!({}));
+        let message = message("anna@example.org", &["bert@example.net"], CONTENT);
+        let mut draft = Draft::of(message).await.expect("readable");
+        for (edit, expected) in [
+            (Edit::Remove("Subject".into(), 1), "\r\nbody\r\n"),
+            (Edit::ReplaceBody(vec!["new\r\n".into()]), "\r\nnew\r\n"),
+        ] {
+            draft
+                .apply(vec![edit], &settings, &tools)
+                .await
+                .expect("room");
+            let block = draft.body_reader().next().await.expect("readable");
+            assert_eq!(block.as_deref(), Some(expected.as_bytes()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_header_without_an_end_is_only_added_to() {
+        let received = "Received: by us;\r\n\tnow\r\n";
+        let content: &[u8] = b"Subject: cut";
+        let edits = vec![
+            Edit::Remove("Subject".into(), 1),
+            Edit::Prepend(Field::new("X", "1")),
+        ];
+        check(content, edits, &format!("{received}X: 1\r\nSubject: cut")).await;
+    }
+
+    #[tokio::test]
+    async fn the_envelope_is_changed() {
+        let (_directory, tools) = tools();
+        let mailbox = |text: &str| Mailbox::parse(text).expect("a mailbox");
+        let message = message("anna@example.org", &["bert@example.net"], CONTENT);
+        let mut draft = Draft::of(message).await.expect("readable");
+        let settings = settings(serde_json::json!({}));
+        let carl = Recipient::plain(mailbox("carl@example.net"));
+        let edits = vec![
+            Edit::AddRecipient(carl.clone()),
+            Edit::AddRecipient(carl),
+            Edit::RemoveRecipient(mailbox("bert@example.net")),
+            Edit::AddRecipient(Recipient::plain(mailbox("dora@example.net"))),
+            Edit::RefuseRecipient(mailbox("dora@example.net"), Reply::relay_denied()),
+            Edit::RefuseRecipient(mailbox("emil@example.net"), Reply::relay_denied()),
+            Edit::NameRecipients,
+        ];
+        draft.apply(edits, &settings, &tools).await.expect("room");
+        let travels = draft.message();
+        let recipients = travels.envelope.recipients.iter();
+        let recipients: Vec<&str> = recipients.map(|one| one.address.as_str()).collect();
+        assert_eq!(recipients, ["carl@example.net"]);
+        let prefix = travels.prefix_for(&[0]);
+        let expected = "Received: by us\r\n\tfor <carl@example.net>;\r\n\tnow\r\n";
+        assert_eq!(&prefix[..], expected.as_bytes());
+        assert_eq!(draft.arrived().envelope.recipients.len(), 1);
+        let dora = Recipient::plain(mailbox("dora@example.net"));
+        assert_eq!(draft.refused(), [(dora, Reply::relay_denied())]);
+    }
+}

@@ -1,0 +1,359 @@
+//! Figure 4 carried out: the conditions that are present are looked into one after the other, and the
+//! first decisive answer wins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::decision::{Condition, Decision, Facts, decide, encryption_concerns};
+use super::directory::Freshness;
+use super::draft::Draft;
+use super::verdict::{Answer, Edit, Verdict};
+use super::{
+    Conditions, Coverage, antispam, antivirus, blackhole_lists, encryption, ldap_masquerading,
+    ldap_relaying, milter, sender_check, words,
+};
+use crate::limits;
+use crate::message::{DiskReason, Message, Recipient};
+use crate::settings::Settings;
+use crate::settings::conditions::WhenUnavailable;
+use crate::smtp::reply::Reply;
+
+/// A message that is to be looked into.
+#[derive(Debug)]
+pub struct Examination<'a> {
+    /// As it arrived.
+    pub message: &'a Arc<Message>,
+    /// What MAIL declared with SIZE.
+    pub declared_size: Option<u64>,
+    /// The snapshot that was taken at MAIL.
+    pub settings: &'a Settings,
+    /// The acknowledgement deadline: it binds checks of a message that stays on the fast path.
+    pub deadline: Instant,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Examined {
+    /// What the checks said, for the trail; empty when no condition was present.
+    pub words: String,
+    /// May it be taken?
+    pub end: End,
+}
+
+/// Whether a message may be taken.
+#[derive(Debug)]
+pub enum End {
+    /// It may.
+    Taken(Taken),
+    /// It may not: the client is told this.
+    NotTaken(Reply),
+}
+
+/// A message that may be taken.
+#[derive(Debug)]
+pub struct Taken {
+    /// As it travels: one message, or several where a condition makes several of one.
+    pub messages: Vec<Arc<Message>>,
+    /// Step 402: why it takes the standard path; none when no condition says so.
+    pub standard_path: Option<DiskReason>,
+    /// It is kept back in the queue; none when it is not.
+    pub quarantine: Option<Quarantine>,
+    /// Recipients that were refused by themselves, and why: their failure is reported. The reports have
+    /// to be durable before the reply, so that there is a reason for the standard path then.
+    pub refused: Vec<(Recipient, Reply)>,
+}
+
+/// Why a message is kept back.
+#[derive(Clone, Debug)]
+pub struct Quarantine {
+    /// The condition.
+    pub reason: DiskReason,
+    /// What it found.
+    pub words: String,
+}
+
+impl Conditions {
+    /// Looks into a message. Bounded by the time-outs of the checks, and by the acknowledgement deadline
+    /// where no condition disables the fast path; ends at once at `shutdown`.
+    pub async fn examine(
+        &self,
+        examination: Examination<'_>,
+        shutdown: &CancellationToken,
+    ) -> Examined {
+        let running = self.run(&examination);
+        tokio::pin!(running);
+        let examined = tokio::select! {
+            biased;
+            examined = &mut running => examined,
+            () = shutdown.cancelled() => Examined {
+                words: "ended by our shutdown".to_owned(),
+                end: End::NotTaken(Reply::local_error()),
+            },
+        };
+        Examined {
+            words: bounded(examined.words),
+            ..examined
+        }
+    }
+
+    /// For which recipients there is an OpenPGP key now.
+    fn coverage(&self, settings: &Settings, recipients: &[Recipient]) -> Coverage {
+        let keyring = self.tools.keys.snapshot();
+        encryption::coverage(&settings.encryption, &keyring, recipients, Timestamp::now())
+    }
+
+    async fn run(&self, examination: &Examination<'_>) -> Examined {
+        let message = examination.message;
+        let draft = match Draft::of(Arc::clone(message)).await {
+            Ok(draft) => draft,
+            Err(error) => return unreadable(message, error),
+        };
+        let facts = Facts {
+            message,
+            declared_size: examination.declared_size,
+            header: draft.header(),
+            keys: self.coverage(examination.settings, &message.envelope.recipients),
+        };
+        let decision = decide(&facts, examination.settings);
+        let mut course = Course {
+            conditions: self,
+            examination,
+            standard_path: decision.standard_path().map(Condition::reason),
+            draft,
+            words: Vec::new(),
+            quarantine: None,
+        };
+        let end = course.follow(&decision).await;
+        Examined {
+            words: course.words.join("; "),
+            end,
+        }
+    }
+}
+
+/// An examination under way.
+struct Course<'a> {
+    conditions: &'a Conditions,
+    examination: &'a Examination<'a>,
+    standard_path: Option<DiskReason>,
+    draft: Draft,
+    words: Vec<String>,
+    quarantine: Option<Quarantine>,
+}
+
+impl Course<'_> {
+    async fn follow(&mut self, decision: &Decision) -> End {
+        for present in &decision.present {
+            let condition = &present.condition;
+            let verdict = self.look_into(condition).await;
+            if let Some(reply) = self.take(condition, verdict).await {
+                return End::NotTaken(reply);
+            }
+        }
+        if let Some(reply) = self.encrypt_for_others(decision).await {
+            return End::NotTaken(reply);
+        }
+        if self.draft.envelope.recipients.is_empty() {
+            self.words.push("no recipient is left".to_owned());
+            return End::NotTaken(Reply::no_valid_recipients());
+        }
+        End::Taken(Taken {
+            messages: self.draft.messages(&self.conditions.tools),
+            standard_path: self.standard_path.clone(),
+            quarantine: self.quarantine.clone(),
+            refused: self.draft.refused().to_vec(),
+        })
+    }
+
+    /// Conditions may have put others in the place of the recipients that arrived: those have keys, too.
+    async fn encrypt_for_others(&mut self, decision: &Decision) -> Option<Reply> {
+        let Examination {
+            message, settings, ..
+        } = self.examination;
+        let condition = Condition::Encryption;
+        let mut present = decision.present.iter();
+        let recipients = &self.draft.envelope.recipients;
+        if present.any(|present| present.condition == condition)
+            || *recipients == message.envelope.recipients
+        {
+            return None;
+        }
+        let keys = self.conditions.coverage(settings, recipients);
+        if !encryption_concerns(keys, self.draft.fields(), settings) {
+            return None;
+        }
+        self.standard_path.get_or_insert_with(|| condition.reason());
+        let verdict = self.look_into(&condition).await;
+        self.take(&condition, verdict).await
+    }
+
+    async fn look_into(&self, condition: &Condition) -> Verdict {
+        let settings = self.examination.settings;
+        let within = |seconds| self.deadline(Duration::from_secs(seconds));
+        let draft = &self.draft;
+        let Conditions {
+            tools, directory, ..
+        } = self.conditions;
+        match condition {
+            Condition::SenderCheck => {
+                let deadline = within(settings.sender_check.timeout_seconds);
+                sender_check::check(&tools.dns, settings, draft, deadline).await
+            }
+            Condition::BlackholeLists => {
+                let deadline = within(settings.blackhole_lists.timeout_seconds);
+                let lists = &self.conditions.blackhole_lists;
+                blackhole_lists::check(lists, &tools.dns, settings, draft, deadline).await
+            }
+            Condition::LdapRelaying if !settings.ldap_relaying.enabled => Verdict::pass(),
+            Condition::LdapRelaying => {
+                let look_up = ldap_relaying::LookUp {
+                    directory,
+                    settings,
+                    hostname: &tools.hostname,
+                    freshness: Freshness::Remembered,
+                    deadline: within(settings.directory.timeout_seconds),
+                };
+                ldap_relaying::check(look_up, draft).await
+            }
+            // Its presence is all there is to it.
+            Condition::Own(_) => Verdict::pass(),
+            Condition::ContentFilter => {
+                let rules = &settings.conditions().content_rules;
+                let deadline = self.deadline(limits::CONTENT_WAIT);
+                let filter = &self.conditions.content_filter;
+                filter.check(rules, draft, deadline).await
+            }
+            Condition::Antivirus => {
+                let asked = &settings.antivirus;
+                let deadline = within(asked.timeout_seconds);
+                antivirus::check(&self.conditions.antivirus, asked, draft, deadline).await
+            }
+            Condition::Antispam => {
+                let asked = &settings.antispam;
+                let deadline = within(asked.timeout_seconds);
+                let engines = &self.conditions.antispam;
+                antispam::check(engines, asked, draft, &tools.hostname, deadline).await
+            }
+            Condition::LdapMasquerading => {
+                let deadline = within(settings.directory.timeout_seconds);
+                ldap_masquerading::check(directory, settings, draft, deadline).await
+            }
+            Condition::Milter(position) => {
+                let question = milter::Question {
+                    service: &self.conditions.milters[*position],
+                    address: &settings.milter.milters[*position],
+                    settings,
+                    hostname: &tools.hostname,
+                };
+                milter::check(question, draft, within(settings.milter.timeout_seconds)).await
+            }
+            Condition::Encryption => {
+                let places = &self.conditions.encryptions;
+                encryption::check(places, settings, tools, draft).await
+            }
+            Condition::ReceivedFor => Verdict::with(vec![Edit::NameRecipients], ""),
+        }
+    }
+
+    /// What "cannot tell" means for a condition.
+    fn when_unavailable(&self, condition: &Condition) -> WhenUnavailable {
+        let settings = self.examination.settings;
+        match condition {
+            Condition::Own(_) | Condition::Encryption | Condition::ReceivedFor => {
+                WhenUnavailable::Defer
+            }
+            Condition::SenderCheck => settings.sender_check.when_unavailable,
+            Condition::BlackholeLists => settings.blackhole_lists.when_unavailable,
+            Condition::LdapRelaying => settings.ldap_relaying.when_unavailable,
+            Condition::ContentFilter => settings.content_filter.when_unavailable,
+            Condition::Antivirus => settings.antivirus.when_unavailable,
+            Condition::Antispam => settings.antispam.when_unavailable,
+            Condition::LdapMasquerading => settings.ldap_masquerading.when_unavailable,
+            Condition::Milter(_) => settings.milter.when_unavailable,
+        }
+    }
+
+    /// The end of a check's time.
+    fn deadline(&self, timeout: Duration) -> Instant {
+        let deadline = Instant::now() + timeout;
+        match self.standard_path {
+            Some(_) => deadline,
+            None => deadline.min(self.examination.deadline),
+        }
+    }
+
+    /// Takes a verdict in; the reply when it is the end.
+    async fn take(&mut self, condition: &Condition, verdict: Verdict) -> Option<Reply> {
+        let Verdict {
+            answer,
+            edits,
+            words,
+        } = verdict;
+        let (what, reply) = match answer {
+            Answer::Pass => ("passed", None),
+            Answer::Refuse(reply) => ("refused", Some(reply)),
+            Answer::Defer(reply) => ("deferred", Some(reply)),
+            Answer::Quarantine => {
+                self.quarantine.get_or_insert(Quarantine {
+                    reason: condition.reason(),
+                    words: format!("{condition}: {words}"),
+                });
+                ("quarantined", None)
+            }
+            Answer::CannotTell => self.cannot_tell(condition, &words),
+        };
+        self.words.push(match words.as_str() {
+            "" => format!("{condition}: {what}"),
+            words => format!("{condition}: {what}, {words}"),
+        });
+        if reply.is_some() {
+            return reply;
+        }
+        let conditions = self.conditions;
+        let settings = self.examination.settings;
+        let refused_before = self.draft.refused().len();
+        let applied = self.draft.apply(edits, settings, &conditions.tools).await;
+        if self.draft.refused().len() > refused_before {
+            self.standard_path.get_or_insert_with(|| condition.reason());
+        }
+        let error = applied.err()?;
+        let id = self.examination.message.id;
+        tracing::error!(%id, %condition, %error, "the changes of a check find no place");
+        Some(Reply::insufficient_storage())
+    }
+
+    fn cannot_tell(&self, condition: &Condition, why: &str) -> (&'static str, Option<Reply>) {
+        let id = self.examination.message.id;
+        tracing::warn!(%id, %condition, %why, "a check cannot tell");
+        match self.when_unavailable(condition) {
+            WhenUnavailable::Pass => ("passed unchecked", None),
+            WhenUnavailable::Defer => ("deferred", Some(Reply::unchecked())),
+        }
+    }
+}
+
+fn unreadable(message: &Message, error: std::io::Error) -> Examined {
+    let words = words::unreadable(error);
+    tracing::error!(id = %message.id, %words, "not looked into");
+    Examined {
+        words,
+        end: End::NotTaken(Reply::local_error()),
+    }
+}
+
+/// Cut to [`limits::EXAMINATION_WORDS_BYTES`].
+fn bounded(mut words: String) -> String {
+    if words.len() > limits::EXAMINATION_WORDS_BYTES {
+        let mut end = limits::EXAMINATION_WORDS_BYTES;
+        while !words.is_char_boundary(end) {
+            end -= 1;
+        }
+        words.truncate(end);
+        words.push('…');
+    }
+    words
+}

@@ -1,0 +1,132 @@
+//! LDAP sender masquerading: the sender's official address by the directory takes the place of the one
+//! that was given, in the envelope and in the From field.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Conditions;
+use super::directory::{Directory, Entry, Found, Freshness, Question};
+use super::draft::Draft;
+use super::from_field;
+use super::header::Field;
+use super::ldap_relaying::{malformed, several};
+use super::verdict::{Edit, Verdict};
+use super::words;
+use crate::limits;
+use crate::settings::Settings;
+use crate::smtp::address::{Mailbox, ReversePath};
+
+/// The field in which the author stands.
+const FROM: &str = "From";
+
+/// A sender by its entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfficialSender {
+    /// The name of the entry.
+    pub entry: String,
+    /// The official address; none: the one it has.
+    pub address: Option<Mailbox>,
+}
+
+/// Looks the sender up, and changes it where the directory knows better.
+pub(super) async fn check(
+    directory: &Directory,
+    settings: &Settings,
+    draft: &Draft,
+    deadline: Instant,
+) -> Verdict {
+    let ReversePath::Mailbox(sender) = &draft.envelope.sender else {
+        return Verdict::pass();
+    };
+    let found = official(directory, settings, sender, Freshness::Remembered, deadline);
+    match found.await {
+        Ok(None) => Verdict::with(Vec::new(), format!("{sender} is not in the directory")),
+        Ok(Some(OfficialSender { address: None, .. })) => Verdict::pass(),
+        Ok(Some(OfficialSender {
+            address: Some(address),
+            ..
+        })) => masqueraded(sender, &address, draft.fields()),
+        Err(why) => Verdict::cannot_tell(why),
+    }
+}
+
+fn masqueraded(sender: &Mailbox, official: &Mailbox, fields: &[Field]) -> Verdict {
+    let mut edits = vec![Edit::Sender(ReversePath::Mailbox(official.clone()))];
+    let authors = fields.iter().filter(|field| field.is_named(FROM));
+    for (position, field) in authors.enumerate() {
+        if let Some(field) = from_field::replaced(field, sender, official) {
+            edits.push(Edit::Change(FROM.to_owned(), position + 1, field));
+        }
+    }
+    let from = if edits.len() > 1 { ", in From too" } else { "" };
+    Verdict::with(edits, format!("{sender} became {official}{from}"))
+}
+
+/// The sender by the directory; none when it has no such entry.
+async fn official(
+    directory: &Directory,
+    settings: &Settings,
+    sender: &Mailbox,
+    freshness: Freshness,
+    deadline: Instant,
+) -> Result<Option<OfficialSender>, String> {
+    let masquerading = &settings.ldap_masquerading;
+    let attribute = masquerading.attribute.as_str();
+    let question = Question::about(sender, &masquerading.filter, &[Some(attribute)]);
+    let asking = directory.find(&settings.directory, question, freshness, deadline);
+    match asking.await? {
+        Found::Nobody => Ok(None),
+        Found::Several => Err(several(sender)),
+        Found::Entry(entry) => Ok(Some(OfficialSender {
+            entry: words::cut(&entry.dn),
+            address: official_of(&entry, attribute, sender)?,
+        })),
+    }
+}
+
+/// The official address in an entry; none when that is the sender's own, or none stands there. Of several
+/// the sender's own is one that is official, and none of the others is more so.
+fn official_of(
+    entry: &Entry,
+    attribute: &str,
+    sender: &Mailbox,
+) -> Result<Option<Mailbox>, String> {
+    let mut addresses = Vec::new();
+    for text in entry.values(attribute) {
+        let address =
+            Mailbox::parse(text).map_err(|_| malformed(entry, attribute, text, "is no address"))?;
+        addresses.push(address);
+    }
+    let is_official = addresses
+        .iter()
+        .any(|address| address.as_str().eq_ignore_ascii_case(sender.as_str()));
+    match (addresses.pop(), addresses.len()) {
+        (None, _) => Ok(None),
+        _ if is_official => Ok(None),
+        (Some(address), 0) => Ok(Some(address)),
+        (Some(_), _) => Err(words::cut(&format!("{} has several {attribute}", entry.dn))),
+    }
+}
+
+impl Conditions {
+    /// Asks the directory itself for a sender's official address, whether masquerading is on or not;
+    /// none when it has no such entry. Bounded by the directory's time-out and
+    /// [`limits::LOOK_UP_TRY_WAIT`].
+    ///
+    /// # Errors
+    /// Why it cannot tell.
+    pub async fn try_official(
+        &self,
+        sender: &Mailbox,
+        settings: &Settings,
+    ) -> Result<Option<OfficialSender>, String> {
+        let timeout = Duration::from_secs(settings.directory.timeout_seconds);
+        let deadline = Instant::now() + timeout.min(limits::LOOK_UP_TRY_WAIT);
+        official(&self.directory, settings, sender, Freshness::Anew, deadline).await
+    }
+}
+
+#[cfg(test)]
+#[path = "ldap_masquerading_tests.rs"]
+mod tests;

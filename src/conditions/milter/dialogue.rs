@@ -1,0 +1,372 @@
+//! The conversation with a milter about one message: everything that it would have been told while the
+//! client spoke with us, told at once, and what it says to that.
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::change::Change;
+use super::changes::Changes;
+use super::packet::{Packet, put_packet};
+use super::response::Response;
+use super::stage::{Agreed, NEGOTIATE, Stage, offer};
+use super::telling::{self, Told};
+use crate::conditions::service_stream::Stream;
+use crate::conditions::words;
+use crate::limits;
+use crate::message::Recipient;
+use crate::smtp::address::Mailbox;
+use crate::smtp::reply::Reply;
+
+/// SMFIC_QUIT.
+const QUIT: u8 = b'Q';
+/// SMFIC_MACRO.
+const MACRO: u8 = b'D';
+
+/// What a milter makes of a message.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// How the conversation ended.
+    pub(super) end: End,
+    /// Why the message is to be kept back, whatever else.
+    pub(super) quarantine: Option<String>,
+    /// Recipients that are refused by themselves.
+    pub(super) refused: Vec<(Mailbox, Reply)>,
+    /// What it changes.
+    pub(super) changes: Changes,
+    /// See [`Agreed::keeps_leading_space`].
+    pub(super) keeps_leading_space: bool,
+}
+
+/// How a conversation ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The message may pass.
+    Passed,
+    /// It is refused with this 5xx.
+    Refused(Reply),
+    /// It is put off with this 4xx.
+    Deferred(Reply),
+    /// Nobody is to get it, and nobody to be told.
+    Discarded,
+}
+
+/// What a response means for the conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// There is more to read.
+    ReadOn,
+    /// There is more to read, and this to keep.
+    Quarantine(String),
+    /// There is more to read, and this to do.
+    Change(Change),
+    /// The next one may be told.
+    GoOn,
+    /// The next stage may be told.
+    SkipRest,
+    /// This recipient is refused; the next one may be told.
+    RefuseRecipient(Reply),
+    /// That was it.
+    End(End),
+}
+
+/// Why a conversation does not go on: it came to its end, or to nothing.
+#[derive(Debug)]
+enum Stop {
+    End(End),
+    Trouble(String),
+}
+
+impl From<String> for Stop {
+    fn from(trouble: String) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+/// Talks with a milter over a connection that is new, and says goodbye. A new body may have `body_most`
+/// bytes. The caller bounds how long that may take.
+///
+/// # Errors
+/// When it breaks off or talks nonsense, in words that follow the milter's name.
+pub(super) async fn converse(
+    stream: &mut (dyn Stream + '_),
+    told: Told<'_>,
+    body_most: u64,
+) -> Result<Outcome, String> {
+    let mut wire = Wire {
+        stream,
+        out: Vec::new(),
+        received: BytesMut::new(),
+    };
+    wire.put(NEGOTIATE, &offer()).await?;
+    let agreed = Agreed::read(&wire.answer().await?)?;
+    let mut dialogue = Dialogue {
+        wire,
+        told,
+        agreed,
+        body_most,
+        skipped: None,
+        quarantine: None,
+        refused: Vec::new(),
+        changes: Changes::default(),
+    };
+    let end = match dialogue.tell().await {
+        Ok(end) | Err(Stop::End(end)) => end,
+        Err(Stop::Trouble(why)) => return Err(why),
+    };
+    dialogue.wire.quit().await;
+    Ok(Outcome {
+        end,
+        quarantine: dialogue.quarantine,
+        refused: dialogue.refused,
+        changes: dialogue.changes,
+        keeps_leading_space: agreed.keeps_leading_space(),
+    })
+}
+
+struct Dialogue<'a> {
+    wire: Wire<'a>,
+    told: Told<'a>,
+    agreed: Agreed,
+    body_most: u64,
+    /// The rest of this stage is not wanted.
+    skipped: Option<Stage>,
+    quarantine: Option<String>,
+    refused: Vec<(Mailbox, Reply)>,
+    changes: Changes,
+}
+
+impl Dialogue<'_> {
+    async fn tell(&mut self) -> Result<End, Stop> {
+        let told = self.told;
+        let client = &told.draft.arrived().client;
+        self.stage(Stage::Connect, || telling::connect(client))
+            .await?;
+        self.stage(Stage::Helo, || telling::helo(client)).await?;
+        let envelope = &told.draft.envelope;
+        self.stage(Stage::Mail, || telling::mail(envelope)).await?;
+        for recipient in &envelope.recipients {
+            self.recipient(recipient).await?;
+        }
+        // Nobody is left: the last refusal is the message's.
+        if self.refused.len() == envelope.recipients.len()
+            && let Some((_, reply)) = self.refused.pop()
+        {
+            return Ok(End::Refused(reply));
+        }
+        self.stage(Stage::Data, Vec::new).await?;
+        let keeps_leading_space = self.agreed.keeps_leading_space();
+        for field in told.draft.fields() {
+            self.stage(Stage::Field, || telling::field(field, keeps_leading_space))
+                .await?;
+        }
+        self.stage(Stage::EndOfHeader, Vec::new).await?;
+        self.body().await?;
+        self.stage(Stage::EndOfBody, Vec::new).await?;
+        Ok(End::Passed)
+    }
+
+    async fn recipient(&mut self, recipient: &Recipient) -> Result<(), Stop> {
+        let data = || telling::recipient(recipient);
+        if let Some(reply) = self.turn(Stage::Recipient, Some(recipient), data).await? {
+            self.refused.push((recipient.address.clone(), reply));
+        }
+        Ok(())
+    }
+
+    /// The body behind the empty line, in chunks that a milter has room for.
+    async fn body(&mut self) -> Result<(), Stop> {
+        if !self.agreed.wants(Stage::Body) {
+            return Ok(());
+        }
+        let mut reader = self.told.draft.body_reader();
+        let mut chunk = Vec::new();
+        let mut is_at_empty_line = true;
+        while let Some(block) = reader.next().await.map_err(words::unreadable)? {
+            let mut rest = &block[..];
+            while !rest.is_empty() {
+                let room = limits::MILTER_CHUNK_BYTES - chunk.len();
+                let (front, back) = rest.split_at(rest.len().min(room));
+                chunk.extend_from_slice(front);
+                rest = back;
+                if is_at_empty_line && chunk.len() >= EMPTY_LINE.len() {
+                    without_empty_line(&mut chunk);
+                    is_at_empty_line = false;
+                }
+                if chunk.len() == limits::MILTER_CHUNK_BYTES {
+                    self.chunk(&mut chunk).await?;
+                }
+            }
+            if self.skipped == Some(Stage::Body) {
+                return Ok(());
+            }
+        }
+        if !chunk.is_empty() {
+            self.chunk(&mut chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn chunk(&mut self, chunk: &mut Vec<u8>) -> Result<(), Stop> {
+        self.stage(Stage::Body, || std::mem::take(chunk)).await?;
+        chunk.clear();
+        Ok(())
+    }
+
+    async fn stage(&mut self, stage: Stage, data: impl FnOnce() -> Vec<u8>) -> Result<(), Stop> {
+        self.turn(stage, None, data).await.map(drop)
+    }
+
+    /// Tells one thing and hears what the milter says to it; the reply when a recipient is refused.
+    async fn turn(
+        &mut self,
+        stage: Stage,
+        to: Option<&Recipient>,
+        data: impl FnOnce() -> Vec<u8>,
+    ) -> Result<Option<Reply>, Stop> {
+        if self.skipped == Some(stage) || !self.agreed.knows(stage) {
+            return Ok(None);
+        }
+        self.skipped = None;
+        // Macros are sent for stages that are not wanted, too: later ones look them up.
+        if let Some(macros) = telling::macros(stage, &self.told, to) {
+            self.wire.put(MACRO, &macros).await?;
+        }
+        if !self.agreed.wants(stage) {
+            return Ok(None);
+        }
+        self.wire.put(stage.command(), &data()).await?;
+        if !self.agreed.answers(stage) {
+            return Ok(None);
+        }
+        self.hear(stage).await
+    }
+
+    async fn hear(&mut self, stage: Stage) -> Result<Option<Reply>, Stop> {
+        loop {
+            let response = Response::read(&self.wire.answer().await?)?;
+            match meaning(stage, response)? {
+                Meaning::ReadOn => {}
+                Meaning::Quarantine(why) => self.quarantine = Some(why),
+                Meaning::Change(change) => self.changes.take(change, self.body_most)?,
+                Meaning::GoOn => return Ok(None),
+                Meaning::SkipRest => {
+                    self.skipped = Some(stage);
+                    return Ok(None);
+                }
+                Meaning::RefuseRecipient(reply) => return Ok(Some(reply)),
+                Meaning::End(end) => return Err(Stop::End(end)),
+            }
+        }
+    }
+}
+
+const EMPTY_LINE: &[u8] = b"\r\n";
+
+/// The empty line between header and body is neither's.
+fn without_empty_line(chunk: &mut Vec<u8>) {
+    if chunk.starts_with(EMPTY_LINE) {
+        chunk.drain(..EMPTY_LINE.len());
+    }
+}
+
+/// What a response means at a stage.
+///
+/// # Errors
+/// When it means nothing there.
+fn meaning(stage: Stage, response: Response) -> Result<Meaning, String> {
+    let is_about_connection = matches!(stage, Stage::Connect | Stage::Helo);
+    Ok(match response {
+        Response::Continue => Meaning::GoOn,
+        Response::Skip => Meaning::SkipRest,
+        // The whole wait for a milter is bounded; within it, it may take its time.
+        Response::Progress => Meaning::ReadOn,
+        Response::Accept => Meaning::End(End::Passed),
+        Response::Reject => refusal(stage, rejected()),
+        Response::TemporaryFailure | Response::Disconnect => Meaning::End(End::Deferred(put_off())),
+        Response::Reply(reply) if reply.is_permanent() => refusal(stage, reply),
+        // A single recipient cannot be put off any more, and is not to be lost: the whole message is.
+        Response::Reply(reply) => Meaning::End(End::Deferred(reply)),
+        // libmilter, “SMFIS_DISCARD”: it means nothing about a connection.
+        Response::Discard if is_about_connection => Meaning::GoOn,
+        Response::Discard => Meaning::End(End::Discarded),
+        Response::Quarantine(why) => Meaning::Quarantine(why),
+        // That it has said beforehand which changes it might make is not insisted on: neither Sendmail
+        // nor Postfix do, and there are milters that rely on it.
+        Response::Change(change) if stage == Stage::EndOfBody => Meaning::Change(change),
+        Response::Change(_) => {
+            return Err(format!(
+                "it changes the message in answer to {}",
+                stage.name()
+            ));
+        }
+    })
+}
+
+fn refusal(stage: Stage, reply: Reply) -> Meaning {
+    match stage {
+        Stage::Recipient => Meaning::RefuseRecipient(reply),
+        _ => Meaning::End(End::Refused(reply)),
+    }
+}
+
+/// In the words of Postfix, which operators of milters know.
+fn rejected() -> Reply {
+    Reply::new(550, (5, 7, 1), "Command rejected")
+}
+
+fn put_off() -> Reply {
+    let words = "Service unavailable - try again later";
+    Reply::new(451, (4, 7, 1), words)
+}
+
+/// The connection: packets go out collected, and come in whole.
+struct Wire<'a> {
+    stream: &'a mut (dyn Stream + 'a),
+    out: Vec<u8>,
+    received: BytesMut,
+}
+
+impl Wire<'_> {
+    async fn put(&mut self, command: u8, data: &[u8]) -> Result<(), String> {
+        put_packet(&mut self.out, command, data);
+        if self.out.len() >= limits::MILTER_WRITE_BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), String> {
+        self.stream.write_all(&self.out).await.map_err(broke)?;
+        self.out.clear();
+        self.stream.flush().await.map_err(broke)
+    }
+
+    /// The next packet of the milter, once it has everything of ours.
+    async fn answer(&mut self) -> Result<Packet, String> {
+        self.flush().await?;
+        loop {
+            if let Some(packet) = Packet::take(&mut self.received)? {
+                return Ok(packet);
+            }
+            let read = self.stream.read_buf(&mut self.received).await;
+            if read.map_err(broke)? == 0 {
+                return Err("it closed the connection without an answer".to_owned());
+            }
+        }
+    }
+
+    /// Everything is said, and a milter that does not hear this will see the connection end.
+    async fn quit(&mut self) {
+        put_packet(&mut self.out, QUIT, &Bytes::new());
+        if let Err(why) = self.flush().await {
+            tracing::debug!(%why, "a milter does not hear our goodbye");
+        }
+    }
+}
+
+fn broke(error: std::io::Error) -> String {
+    format!("the connection broke: {error}")
+}
+
+#[cfg(test)]
+mod tests;

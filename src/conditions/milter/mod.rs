@@ -1,0 +1,139 @@
+//! Milter: mail filters that speak the milter protocol, version 6, as Sendmail and Postfix do. We are the
+//! MTA's side of it.
+//!
+//! Milters are written to listen in on a conversation: they hear of the client, then of each command.
+//! Conditions are looked into when the data are there, so a milter is told all of that in one go, hears
+//! and says the same, and what it says early counts as early: nothing more is told.
+//!
+//! Each message has a connection of its own. To keep one would save a connect and a negotiation on the
+//! local machine; it would cost a state on both sides that outlives the message (ABORT, whose end is not
+//! acknowledged), and a second try whenever an idle connection turns out to be gone.
+
+mod change;
+mod changes;
+mod dialogue;
+mod lines;
+mod numbered_header;
+mod packet;
+mod response;
+#[cfg(test)]
+mod scripted;
+mod stage;
+mod telling;
+
+use tokio::time::Instant;
+
+use super::draft::Draft;
+use super::header::Field;
+use super::service::Service;
+use super::service_stream::connect;
+use super::verdict::{Answer, Edit, Verdict};
+use super::words;
+use crate::limits;
+use crate::settings::Settings;
+use crate::settings::service_address::ServiceAddress;
+use changes::Counts;
+use dialogue::{End, Outcome, converse};
+use telling::Told;
+
+/// What the milters are called, by their positions in the settings.
+pub(super) const NAMES: [&str; limits::MILTERS] = [
+    "milter 1", "milter 2", "milter 3", "milter 4", "milter 5", "milter 6", "milter 7", "milter 8",
+];
+
+/// Whom to ask.
+pub(super) struct Question<'a> {
+    /// What was learned of it.
+    pub(super) service: &'a Service,
+    /// Where it listens.
+    pub(super) address: &'a ServiceAddress,
+    /// How many at once, and how large a message may be.
+    pub(super) settings: &'a Settings,
+    /// Our name.
+    pub(super) hostname: &'a str,
+}
+
+/// Has one milter look at the message until `deadline`.
+pub(super) async fn check(question: Question<'_>, draft: &Draft, deadline: Instant) -> Verdict {
+    let Question {
+        service,
+        address,
+        settings,
+        hostname,
+    } = question;
+    let told = Told { hostname, draft };
+    let conversation = async {
+        let mut stream = connect(address).await?;
+        let most = settings.message_size_max_bytes;
+        let outcome = converse(&mut *stream, told, most).await;
+        outcome.map_err(|why| format!("{address}: {why}"))
+    };
+    let connections = settings.milter.connections_max;
+    match service.ask(connections, deadline, conversation).await {
+        Ok(outcome) => verdict(outcome, &address.to_string(), draft.fields()),
+        Err(why) => Verdict::cannot_tell(words::cut(&why)),
+    }
+}
+
+/// What an outcome means for the message, whose fields are these.
+fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
+    let of = |answer, words: &str| Verdict::of(answer, words::cut(&format!("{milter}: {words}")));
+    let why = match outcome.end {
+        End::Refused(reply) => {
+            let words = reply.to_string();
+            return of(Answer::Refuse(reply), &words);
+        }
+        End::Deferred(reply) => {
+            let words = reply.to_string();
+            return of(Answer::Defer(reply), &words);
+        }
+        // docs/decisions/0008: nothing is lost on a word. What it would have changed means nothing.
+        End::Discarded => return of(Answer::Quarantine, "wants it discarded"),
+        End::Passed => &outcome.quarantine,
+    };
+    let refused = outcome.refused.iter();
+    let refused =
+        refused.map(|(address, reply)| Edit::RefuseRecipient(address.clone(), reply.clone()));
+    let mut edits: Vec<Edit> = refused.collect();
+    let (answer, mut said) = match why {
+        Some(why) if why.is_empty() => (Answer::Quarantine, vec!["wants it kept back".to_owned()]),
+        Some(why) => (Answer::Quarantine, vec![why.clone()]),
+        None => (Answer::Pass, Vec::new()),
+    };
+    for (address, reply) in &outcome.refused {
+        said.push(format!("refused <{}>: {reply}", address.as_str()));
+    }
+    said.extend(in_words(outcome.changes.counts()));
+    edits.extend(
+        outcome
+            .changes
+            .into_edits(fields, outcome.keeps_leading_space),
+    );
+    let words = match said.is_empty() {
+        true => milter.to_owned(),
+        false => format!("{milter}: {}", said.join(", ")),
+    };
+    Verdict {
+        edits,
+        ..Verdict::of(answer, words::cut(&words))
+    }
+}
+
+/// What was changed, for the trail; none when nothing was.
+fn in_words(counts: Counts) -> Option<String> {
+    let of = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 change of the {what}")),
+        count => Some(format!("{count} changes of the {what}")),
+    };
+    let parts = [
+        of(counts.fields, "header"),
+        counts.has_new_body.then(|| "a new body".to_owned()),
+        of(counts.envelope, "envelope"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

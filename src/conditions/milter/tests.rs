@@ -1,0 +1,262 @@
+//! Milters behind real sockets, and what their words mean for a message.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_util::sync::CancellationToken;
+
+use super::change::Change;
+use super::changes::Changes;
+use super::scripted::ScriptedMilter;
+use super::*;
+use crate::conditions::testing::{message, settings, tools};
+use crate::conditions::{Conditions, End as Examined, Examination, Taken};
+use crate::smtp::address::Mailbox;
+use crate::smtp::reply::Reply;
+
+const CONTENT: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn passed() -> Outcome {
+    Outcome {
+        end: End::Passed,
+        quarantine: None,
+        refused: Vec::new(),
+        changes: Changes::default(),
+        keeps_leading_space: false,
+    }
+}
+
+fn mailbox(text: &str) -> Mailbox {
+    Mailbox::parse(text).expect("a mailbox")
+}
+
+/// Answer, number of edits and words of a verdict.
+fn check(outcome: Outcome, answer: &str, edits: usize, words: &str) {
+    let verdict = verdict(outcome, "unix:/m", &[]);
+    let found = match &verdict.answer {
+        Answer::Pass => "pass".to_owned(),
+        Answer::Quarantine => "quarantine".to_owned(),
+        Answer::Refuse(reply) | Answer::Defer(reply) => reply.to_string(),
+        Answer::CannotTell => "cannot tell".to_owned(),
+    };
+    assert_eq!(found, answer);
+    assert_eq!(verdict.edits.len(), edits, "{:?}", verdict.edits);
+    assert_eq!(verdict.words, words);
+}
+
+#[test]
+fn outcomes_become_verdicts() {
+    let unknown = Reply::new(550, (5, 1, 1), "Unknown");
+    let later = Reply::new(451, (4, 7, 1), "Later");
+    let ended = |end| Outcome { end, ..passed() };
+    check(passed(), "pass", 0, "unix:/m");
+    check(
+        ended(End::Refused(unknown.clone())),
+        "550 5.1.1 Unknown",
+        0,
+        "unix:/m: 550 5.1.1 Unknown",
+    );
+    check(
+        ended(End::Deferred(later)),
+        "451 4.7.1 Later",
+        0,
+        "unix:/m: 451 4.7.1 Later",
+    );
+    let wanted = "unix:/m: wants it discarded";
+    check(ended(End::Discarded), "quarantine", 0, wanted);
+    let refused = Outcome {
+        refused: vec![(mailbox("bert@example.net"), unknown)],
+        ..passed()
+    };
+    let words = "unix:/m: refused <bert@example.net>: 550 5.1.1 Unknown";
+    check(refused, "pass", 1, words);
+    let silent = Outcome {
+        quarantine: Some(String::new()),
+        ..passed()
+    };
+    check(silent, "quarantine", 0, "unix:/m: wants it kept back");
+    let mut changes = Changes::default();
+    let recipient = mailbox("carl@example.net");
+    for change in [
+        Change::Body("new".into()),
+        Change::RemoveRecipient(recipient.clone()),
+        Change::RemoveRecipient(recipient),
+    ] {
+        changes.take(change, 9).expect("within bounds");
+    }
+    let odd = Outcome {
+        quarantine: Some("odd".to_owned()),
+        changes,
+        ..passed()
+    };
+    let words = "unix:/m: odd, a new body, 2 changes of the envelope";
+    check(odd, "quarantine", 3, words);
+}
+
+/// Looks a message into with these settings; gives what comes of it and the words for the trail.
+async fn examine(milter: Value) -> (Examined, String) {
+    let (_directory, tools) = tools();
+    let conditions = Conditions::new(tools);
+    let examined = look(&conditions, milter).await;
+    (examined.end, examined.words)
+}
+
+async fn look(conditions: &Conditions, milter: Value) -> crate::conditions::Examined {
+    let settings = settings(json!({"milter": milter}));
+    let recipients = ["bert@example.net", "carl@example.net"];
+    let message = message("anna@example.org", &recipients, CONTENT);
+    let examination = Examination {
+        message: &message,
+        declared_size: None,
+        settings: &settings,
+        deadline: Instant::now() + PATIENCE,
+    };
+    conditions
+        .examine(examination, &CancellationToken::new())
+        .await
+}
+
+fn taken(end: Examined) -> Taken {
+    match end {
+        Examined::Taken(taken) => taken,
+        Examined::NotTaken(reply) => panic!("it is taken: {reply}"),
+    }
+}
+
+fn not_taken(end: Examined) -> String {
+    match end {
+        Examined::Taken(_) => panic!("it is not taken"),
+        Examined::NotTaken(reply) => reply.to_string(),
+    }
+}
+
+/// A milter on a port of its own, which plays its script once; what it heard comes at the end.
+async fn serve(milter: ScriptedMilter) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let playing = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        milter.play(stream).await
+    });
+    (address, playing)
+}
+
+#[tokio::test]
+async fn each_milter_sees_what_the_one_before_has_changed() {
+    let signing = ScriptedMilter::new().says(
+        'E',
+        &[
+            (b'i', b"\0\0\0\x01X-One\0a;\n\tb\0"),
+            (b'b', b"other\r\n"),
+            (b'-', b"<bert@example.net>\0"),
+            (b'e', b"<dora@example.org>\0"),
+            (b'c', b""),
+        ],
+    );
+    let (one, _) = serve(signing).await;
+    let (two, hearing) = serve(ScriptedMilter::new()).await;
+    let (end, words) = examine(json!({"enabled": true, "milters": [one, two]})).await;
+    let expected = format!(
+        "milter: passed, {one}: 1 change of the header, a new body, 2 changes of the envelope; \
+         milter: passed, {two}"
+    );
+    assert_eq!(words, expected);
+    let taken = taken(end);
+    assert!(taken.standard_path.is_some());
+    let heard = hearing.await.expect("it played");
+    for expected in [
+        r"M<dora@example.org>\x00",
+        r"R<carl@example.net>\x00",
+        r"LX-One\x00a;\n\tb\x00",
+        r"LSubject\x00x\x00",
+        r"Bother\r\n",
+    ] {
+        assert!(heard.contains(&expected.to_owned()), "{heard:?}");
+    }
+    let prefix = "Received: by us;\r\n\tnow\r\nX-One: a;\r\n\tb\r\nSubject: x\r\n";
+    assert_eq!(taken.messages[0].prefix, prefix.as_bytes());
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_as_good() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("milter.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let refusing = ScriptedMilter::new().says('E', &[(b'y', b"554 5.7.1 No\0")]);
+        refusing.play(stream).await
+    });
+    let address = format!("unix:{}", path.display());
+    let (end, words) = examine(json!({"enabled": true, "milters": [address]})).await;
+    assert_eq!(not_taken(end), "554 5.7.1 No");
+    assert_eq!(words, format!("milter: refused, {address}: 554 5.7.1 No"));
+}
+
+#[tokio::test]
+async fn what_is_to_be_discarded_is_kept_back() {
+    let (address, _) = serve(ScriptedMilter::new().says('M', &[(b'd', b"")])).await;
+    let (end, _) = examine(json!({"enabled": true, "milters": [address]})).await;
+    let quarantine = taken(end).quarantine.expect("it is kept back");
+    let words = format!("milter: {address}: wants it discarded");
+    assert_eq!(quarantine.words, words);
+}
+
+#[tokio::test]
+async fn a_milter_that_is_down_is_left_alone_by_itself() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let down = listener.local_addr().expect("an address").to_string();
+    drop(listener);
+    let (_directory, tools) = tools();
+    let conditions = Conditions::new(tools);
+    for when in ["defer", "pass", "pass", "pass"] {
+        let (up, _) = serve(ScriptedMilter::new()).await;
+        let milter = json!({"enabled": true, "milters": [down, up], "when_unavailable": when});
+        let examined = look(&conditions, milter).await;
+        match when {
+            "defer" => {
+                let reply = not_taken(examined.end);
+                assert_eq!(reply, Reply::unchecked().to_string());
+                assert!(examined.words.contains(&down), "{}", examined.words);
+            }
+            _ => assert!(taken(examined.end).quarantine.is_none()),
+        }
+    }
+    let services = conditions.services();
+    let states: Vec<_> = services
+        .iter()
+        .map(|service| {
+            let is_asked = service.state == crate::conditions::ServiceState::Asked;
+            (&*service.name, service.asked, is_asked)
+        })
+        .collect();
+    assert_eq!(states, [("milter 1", 3, false), ("milter 2", 3, true)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_milter_that_says_nothing_is_not_waited_for() {
+    let (address, _) = serve(ScriptedMilter::new().silent("E")).await;
+    let began = Instant::now();
+    let milter = json!({"enabled": true, "milters": [address], "timeout_seconds": 5});
+    let (end, words) = examine(milter).await;
+    assert_eq!(not_taken(end), Reply::unchecked().to_string());
+    assert!(words.contains("no answer within 5.0 s"), "{words}");
+    assert_eq!(began.elapsed().as_secs(), 5);
+}
+
+#[tokio::test]
+async fn a_service_of_another_kind_cannot_tell() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let greeting = b"220 mail.example.net ESMTP\r\n";
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, greeting).await;
+        std::future::pending::<()>().await;
+    });
+    let (end, words) = examine(json!({"enabled": true, "milters": [address]})).await;
+    assert_eq!(not_taken(end), Reply::unchecked().to_string());
+    assert!(words.contains("it sends a packet of"), "{words}");
+}

@@ -1,0 +1,136 @@
+//! The conditions: which path a message takes, and whether it may pass (Figure 4 of the patent).
+//!
+//! [`decide`] is pure: from the facts about a message it says which conditions are present, in the
+//! order in which they are looked into. [`Conditions::examine`] carries that out: each check asks its
+//! service or its rules and comes back with a [`Verdict`]; the first decisive answer wins and is named.
+//! What they change of a message is put together in a [`Draft`].
+//!
+//! One condition a file. A check never touches the disk and knows nothing of paths or replies to
+//! others; the time it may take, how many run at once, and when its service is left alone stands in
+//! [`service`].
+
+mod antispam;
+mod antivirus;
+mod blackhole_lists;
+mod blocks;
+mod content_filter;
+mod decision;
+mod directory;
+mod draft;
+mod encryption;
+mod examination;
+mod from_field;
+mod header;
+mod ldap_masquerading;
+mod ldap_relaying;
+mod milter;
+mod mime;
+mod sender_check;
+mod service;
+mod service_stream;
+#[cfg(test)]
+mod testing;
+mod verdict;
+mod words;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use crate::delivery::Dns;
+use crate::limits;
+use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::openpgp::CurrentKeyring;
+use crate::settings::Settings;
+
+pub use blackhole_lists::{Listing, LookedUp, TryOut, Weighed};
+pub use content_filter::{RuleAnswers, RuleSays, Ruling};
+pub use decision::{Condition, Coverage, Decision, Facts, Present, decide};
+#[cfg(test)]
+pub(crate) use directory::testing as directory_testing;
+pub use draft::Draft;
+pub use examination::{End, Examination, Examined, Quarantine, Taken};
+pub use header::{Field, Header};
+pub use ldap_masquerading::OfficialSender;
+pub use ldap_relaying::DirectoryRoute;
+pub use service::{Service, ServiceFigures, ServiceState};
+pub use verdict::{Answer, Copy, Edit, Verdict};
+
+use antispam::Engines;
+use directory::Directory;
+
+/// What the checks work with. Shared by all sessions.
+#[derive(Debug)]
+pub struct Tools {
+    /// Our name, which stands in the header fields that checks add.
+    pub hostname: Arc<str>,
+    /// Names for what is made out of a message.
+    pub ids: Arc<MessageIds>,
+    /// Where content goes that a check writes anew and that does not stay in memory.
+    pub spool: Arc<Spool>,
+    /// What all bodies together may hold in memory.
+    pub budget: Arc<MemoryBudget>,
+    /// The OpenPGP keys of recipients.
+    pub keys: CurrentKeyring,
+    /// The DNS as delivery asks it.
+    pub dns: Arc<Dns>,
+}
+
+/// The checks with their services.
+#[derive(Debug)]
+pub struct Conditions {
+    tools: Tools,
+    directory: Directory,
+    blackhole_lists: blackhole_lists::Lists,
+    content_filter: content_filter::ContentFilter,
+    antivirus: Service,
+    antispam: Engines,
+    /// One permit for each message that is being encrypted.
+    encryptions: Semaphore,
+    /// By their positions in the settings: each is left alone by itself.
+    milters: [Service; limits::MILTERS],
+}
+
+impl Conditions {
+    /// Conditions whose services have not been asked yet.
+    #[must_use]
+    pub fn new(tools: Tools) -> Self {
+        Self {
+            tools,
+            directory: Directory::new(),
+            blackhole_lists: blackhole_lists::Lists::default(),
+            content_filter: content_filter::ContentFilter::new(),
+            antivirus: Service::new("clamd"),
+            antispam: Engines::new(),
+            encryptions: Semaphore::new(limits::ENCRYPTIONS_AT_ONCE),
+            milters: milter::NAMES.map(Service::new),
+        }
+    }
+
+    /// Looks an address up in the blackhole lists of these settings, for whoever tries them out. Bounded
+    /// by [`crate::limits::PROBE_WAIT`].
+    pub async fn try_blackhole_lists(&self, settings: &Settings, address: IpAddr) -> TryOut {
+        blackhole_lists::try_out(&self.tools.dns, settings, address).await
+    }
+
+    /// Asks the rules of the content filter about a message that is not on its way, all of them: also while
+    /// the condition is off. Nothing is changed or sent.
+    pub async fn test_content_filter(&self, settings: &Settings, message: Bytes) -> RuleAnswers {
+        let rules = Arc::clone(&settings.conditions().content_rules);
+        self.content_filter.test(rules, message).await
+    }
+
+    /// How the services fare, for the dashboard: those that were asked since the start.
+    #[must_use]
+    pub fn services(&self) -> Vec<ServiceFigures> {
+        let directory = self.directory.service();
+        let Engines { rspamd, spamd, .. } = &self.antispam;
+        let all = [directory, &self.antivirus, rspamd, spamd];
+        let all = all.into_iter().chain(&self.milters);
+        let mut figures = self.blackhole_lists.figures();
+        figures.extend(all.filter_map(Service::figures));
+        figures
+    }
+}

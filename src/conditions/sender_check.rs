@@ -1,0 +1,234 @@
+//! Sender check: the DNS must know the sender's domain, and the domain must take mail. Nobody could
+//! answer such a message, or be told that it failed.
+
+use tokio::time::{Instant, timeout_at};
+
+use super::draft::Draft;
+use super::verdict::{Answer, Verdict};
+use super::words;
+use crate::delivery::{Dns, Records};
+use crate::settings::{Settings, names};
+use crate::smtp::reply::Reply;
+
+/// Looks the sender's domain up until `deadline`.
+pub(super) async fn check(
+    dns: &Dns,
+    settings: &Settings,
+    draft: &Draft,
+    deadline: Instant,
+) -> Verdict {
+    let Some(sender) = draft.envelope.sender.mailbox() else {
+        return Verdict::pass();
+    };
+    let domain = sender.domain();
+    // RFC 5321 §4.1.3: an address literal is not in the DNS.
+    if domain.starts_with('[') {
+        return Verdict::pass();
+    }
+    match timeout_at(deadline, find(dns, settings, domain)).await {
+        Ok(Ok(finding)) => verdict(finding, domain),
+        Ok(Err(why)) => Verdict::cannot_tell(words::cut(&why)),
+        Err(_) => {
+            let domain = words::cut(domain);
+            Verdict::cannot_tell(format!("the DNS says nothing of {domain} in time"))
+        }
+    }
+}
+
+/// What the DNS says of a domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    /// Mail can be sent there.
+    TakesMail,
+    /// RFC 7505: it says that it takes none.
+    NullMx,
+    /// It is there without MX, A and AAAA.
+    NoServer,
+    NoDomain,
+}
+
+/// RFC 5321 §5.1: a domain without MX is its own exchanger.
+///
+/// # Errors
+/// Why the DNS does not say.
+async fn find(dns: &Dns, settings: &Settings, domain: &str) -> Result<Finding, String> {
+    let servers = &settings.dns_servers;
+    match dns.exchangers(servers, domain).await {
+        // RFC 7505 §3: a null MX beside others is a mistake, and means nothing.
+        Records::Found(hosts) if hosts.iter().all(String::is_empty) => return Ok(Finding::NullMx),
+        Records::Found(_) => return Ok(Finding::TakesMail),
+        Records::NoName => return Ok(Finding::NoDomain),
+        Records::Failure(why) => return Err(why),
+        Records::NoRecord => {}
+    }
+    let (ipv4, ipv6) = tokio::join!(dns.ipv4(servers, domain), dns.ipv6(servers, domain));
+    match (ipv4, ipv6) {
+        (Records::Found(_), _) | (_, Records::Found(_)) => Ok(Finding::TakesMail),
+        (Records::Failure(why), _) | (_, Records::Failure(why)) => Err(why),
+        // Even when this says that there is no such name: MX said that there is.
+        _ => Ok(Finding::NoServer),
+    }
+}
+
+fn verdict(finding: Finding, domain: &str) -> Verdict {
+    let domain = names::ascii_domain(domain).unwrap_or(domain.into());
+    let domain = words::cut(&domain);
+    let (enhanced, sentence) = match finding {
+        Finding::TakesMail => return Verdict::pass(),
+        // RFC 7505 §4.2.
+        Finding::NullMx => ((5, 7, 27), format!("{domain} takes no mail (null MX)")),
+        // RFC 3463 §3.2: X.1.8, bad sender's system address.
+        Finding::NoServer => {
+            let sentence = format!("{domain} has no mail exchanger and no address");
+            ((5, 1, 8), sentence)
+        }
+        Finding::NoDomain => ((5, 1, 8), format!("{domain} does not exist")),
+    };
+    let reply = Reply::new(
+        550,
+        enhanced,
+        format!("Refused: the sender's domain {sentence}"),
+    );
+    Verdict::of(Answer::Refuse(reply), sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::super::testing::dns::{ScriptedDns, aaaa, mx, v4};
+    use super::super::testing::{message, settings};
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    async fn dns() -> ScriptedDns {
+        ScriptedDns::start(&[
+            ("mx.example", mx("mail.mx.example.")),
+            ("null.example", mx(".")),
+            ("mixed.example", mx(".")),
+            ("mixed.example", mx("mail.mx.example.")),
+            ("a.example", v4("192.0.2.1")),
+            ("aaaa.example", aaaa("2001:db8::1")),
+            ("in_side.example", v4("192.0.2.1")),
+            ("xn--bcher-kva.example", mx("mail.mx.example.")),
+            ("text.below.example", v4("192.0.2.1")),
+        ])
+        .await
+        .failing("broken.example")
+        .silent("silent.example")
+        .referring("lame.example")
+    }
+
+    async fn verdict_on(dns: &ScriptedDns, sender: &str) -> Verdict {
+        let settings = settings(json!({"dns_servers": [dns.address()]}));
+        let message = message(sender, &["bert@example.net"], b"Subject: x\r\n\r\nbody\r\n");
+        let draft = Draft::of(message).await.expect("readable");
+        let deadline = Instant::now() + 4 * SECOND;
+        check(&Dns::default(), &settings, &draft, deadline).await
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_can_be_answered_passes() {
+        let dns = dns().await;
+        for sender in [
+            "anna@mx.example",
+            "anna@MX.Example",
+            "anna@mixed.example",
+            "anna@a.example",
+            "anna@aaaa.example",
+            "anna@in_side.example",
+            "anna@bücher.example",
+            "anna@[192.0.2.7]",
+            "anna@[IPv6:2001:db8::7]",
+        ] {
+            let verdict = verdict_on(&dns, sender).await;
+            assert!(
+                matches!(verdict.answer, Answer::Pass),
+                "{sender}: {verdict:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_cannot_be_answered_is_refused() {
+        let dns = dns().await;
+        let long = format!("anna@{}.example", "a".repeat(63));
+        for (sender, expected) in [
+            (
+                "anna@null.example",
+                "550 5.7.27 Refused: the sender's domain null.example takes no mail (null MX)",
+            ),
+            (
+                "anna@absent.example",
+                "550 5.1.8 Refused: the sender's domain absent.example does not exist",
+            ),
+            (
+                "anna@below.example",
+                "550 5.1.8 Refused: the sender's domain below.example has no mail exchanger and no address",
+            ),
+            (
+                "anna@köln.example",
+                "550 5.1.8 Refused: the sender's domain xn--kln-sna.example does not exist",
+            ),
+            (
+                "anna@nowhere.invalid",
+                "550 5.1.8 Refused: the sender's domain nowhere.invalid does not exist",
+            ),
+            (&long, "550 5.1.8"),
+        ] {
+            let verdict = verdict_on(&dns, sender).await;
+            let Answer::Refuse(reply) = &verdict.answer else {
+                panic!("{sender}: {verdict:?}");
+            };
+            assert!(reply.to_string().starts_with(expected), "{reply}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_dns_does_not_say_is_not_known() {
+        let dns = dns().await;
+        for domain in ["broken.example", "lame.example"] {
+            let verdict = verdict_on(&dns, &format!("anna@{domain}")).await;
+            assert!(matches!(verdict.answer, Answer::CannotTell), "{verdict:?}");
+            assert!(verdict.words.contains(domain), "{}", verdict.words);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_dns_is_not_waited_for_longer_than_the_deadline() {
+        let dns = dns().await;
+        tokio::time::pause();
+        let began = Instant::now();
+        let verdict = verdict_on(&dns, "anna@silent.example").await;
+        assert!(matches!(verdict.answer, Answer::CannotTell), "{verdict:?}");
+        assert!(verdict.words.contains("in time"), "{}", verdict.words);
+        assert!(began.elapsed() < 5 * SECOND, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn answers_are_kept() {
+        let dns = dns().await;
+        let settings = settings(json!({"dns_servers": [dns.address()]}));
+        let resolver = Dns::default();
+        for _ in 0..3 {
+            for domain in ["mx.example", "absent.example", "below.example"] {
+                let found = find(&resolver, &settings, domain).await;
+                found.expect("the DNS says");
+            }
+        }
+        let once = [
+            "mx.example MX",
+            "absent.example MX",
+            "below.example MX",
+            "below.example A",
+            "below.example AAAA",
+        ];
+        assert_eq!(dns.asked().len(), once.len(), "{:?}", dns.asked());
+        for question in once {
+            assert!(dns.asked().iter().any(|asked| asked == question));
+        }
+    }
+}

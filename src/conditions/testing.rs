@@ -1,0 +1,81 @@
+//! Messages, settings and tools for the tests of the conditions.
+
+pub(super) mod dns;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::Tools;
+use crate::delivery::Dns;
+use crate::message::{
+    Body, Client, Envelope, MemoryBudget, Message, MessageId, MessageIds, Recipient, Reservation,
+    Spool,
+};
+use crate::openpgp::{Keyring, KeyringPublisher};
+use crate::settings::{Settings, Written};
+use crate::smtp::address::{Mailbox, ReversePath};
+use crate::smtp::command::BodyType;
+
+/// A message from 192.0.2.1, held in memory.
+pub(super) fn message(sender: &str, recipients: &[&str], content: &'static [u8]) -> Arc<Message> {
+    let recipients = recipients
+        .iter()
+        .map(|address| Recipient::plain(Mailbox::parse(address).expect("a mailbox")));
+    let reservation = Reservation::empty(MemoryBudget::new(1 << 20));
+    let body = Body::in_memory(vec![Bytes::from_static(content)], reservation);
+    Arc::new(Message {
+        id: MessageId::from_i64(1),
+        received_at: Timestamp::UNIX_EPOCH,
+        client: Client {
+            address: Some("192.0.2.1".parse().expect("an address")),
+            helo: "client.example.org".into(),
+            login: None,
+        },
+        envelope: Envelope {
+            sender: ReversePath::parse(sender).expect("a path"),
+            recipients: recipients.collect(),
+            body_type: BodyType::SevenBit,
+            smtputf8: false,
+            ret: None,
+            envelope_id: None,
+        },
+        prefix: Bytes::from_static(b"Received: by us;\r\n\tnow\r\n"),
+        body: Arc::new(body),
+        content_from: 0,
+        for_clause_at: None,
+        eight_bit: false,
+        needs_smtputf8: false,
+    })
+}
+
+/// The defaults with a patch.
+pub(super) fn settings(patch: serde_json::Value) -> Settings {
+    let serde_json::Value::Object(patch) = patch else {
+        panic!("a patch is an object");
+    };
+    let base = Settings::new(Written::default()).expect("the defaults hold");
+    base.patched(&patch).expect("the patch holds")
+}
+
+/// Tools with a spool in a directory that goes with it.
+pub(super) fn tools() -> (TempDir, Tools) {
+    tools_with(Keyring::default())
+}
+
+/// The same with these OpenPGP keys.
+pub(super) fn tools_with(keyring: Keyring) -> (TempDir, Tools) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let spool = Spool::open(directory.path().join("spool"), "boot").expect("a spool");
+    let tools = Tools {
+        hostname: "relay.example.org".into(),
+        ids: Arc::new(MessageIds::after(None)),
+        spool,
+        budget: MemoryBudget::new(1 << 20),
+        keys: KeyringPublisher::new(keyring).current(),
+        dns: Arc::new(Dns::default()),
+    };
+    (directory, tools)
+}

@@ -1,0 +1,133 @@
+//! What a check comes back with.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::header::Field;
+use crate::message::{Body, Recipient};
+use crate::settings::next_hop::ServerAddress;
+use crate::smtp::address::{Mailbox, ReversePath};
+use crate::smtp::reply::Reply;
+
+/// A check's answer, what it changes of the message, and its words.
+#[derive(Debug)]
+pub struct Verdict {
+    /// May the message pass?
+    pub answer: Answer,
+    /// Changes, in their order; made only when it passes or is quarantined.
+    pub edits: Vec<Edit>,
+    /// For the trail, and for the operator of a quarantined message: what was found, or why the check
+    /// cannot tell. Empty when there is nothing to say.
+    pub words: String,
+}
+
+/// Whether a message may pass.
+#[derive(Debug)]
+pub enum Answer {
+    /// Yes.
+    Pass,
+    /// Never: this 5xx is the reply.
+    Refuse(Reply),
+    /// Not now: this 4xx is the reply.
+    Defer(Reply),
+    /// It is taken and kept back in the queue.
+    Quarantine,
+    /// The service is down, too slow, or talks nonsense; a setting says what that means.
+    CannotTell,
+}
+
+/// A change of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// A field before all that are there, behind our own Received.
+    Prepend(Field),
+    /// A field at this position among those that are there; behind them when there are fewer.
+    Insert(usize, Field),
+    /// Another field in the place of the n-th of this name, counted from 1; a new one at the end when
+    /// there are fewer.
+    Change(String, usize, Field),
+    /// The n-th field of this name, counted from 1, goes.
+    Remove(String, usize),
+    /// All fields of this name go.
+    RemoveAll(&'static str),
+    /// Everything behind the header is this.
+    ReplaceBody(Vec<Bytes>),
+    /// Another reverse path.
+    Sender(ReversePath),
+    /// One recipient more.
+    AddRecipient(Recipient),
+    /// A recipient fewer; nobody is told.
+    RemoveRecipient(Mailbox),
+    /// A recipient fewer, of which the sender gets a report: this 5xx is why.
+    RefuseRecipient(Mailbox, Reply),
+    /// Everybody's copy goes to this address.
+    Redirect(Mailbox),
+    /// The recipient at this position of the envelope goes to this server, or under another address.
+    Direct {
+        /// Which.
+        recipient: usize,
+        /// The server; none: where mail for the address goes.
+        mail_host: Option<ServerAddress>,
+        /// The address; none: the one it has.
+        address: Option<Mailbox>,
+    },
+    /// Recipients get another message in the place of this one; those in none of the copies share it.
+    Copies(Vec<Copy>),
+    /// Each recipient gets a message of its own, in whose Received field it is named.
+    NameRecipients,
+}
+
+/// Another message for some of the recipients.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    /// Who gets it.
+    pub recipients: Vec<Mailbox>,
+    /// Its header, our Received field aside.
+    pub fields: Vec<Field>,
+    /// What stands behind its header, the empty line first; ASCII only.
+    pub body: Arc<Body>,
+}
+
+impl PartialEq for Copy {
+    fn eq(&self, other: &Self) -> bool {
+        self.recipients == other.recipients
+            && self.fields == other.fields
+            && Arc::ptr_eq(&self.body, &other.body)
+    }
+}
+
+impl Eq for Copy {}
+
+impl Verdict {
+    /// Nothing was found.
+    #[must_use]
+    pub fn pass() -> Self {
+        Self::of(Answer::Pass, "")
+    }
+
+    /// An answer with words.
+    #[must_use]
+    pub fn of(answer: Answer, words: impl Into<String>) -> Self {
+        Self {
+            answer,
+            edits: Vec::new(),
+            words: words.into(),
+        }
+    }
+
+    /// It passes with a change.
+    #[must_use]
+    pub fn with(edits: Vec<Edit>, words: impl Into<String>) -> Self {
+        Self {
+            edits,
+            ..Self::of(Answer::Pass, words)
+        }
+    }
+
+    /// The check cannot tell, and why.
+    #[must_use]
+    pub fn cannot_tell(why: impl std::fmt::Display) -> Self {
+        Self::of(Answer::CannotTell, why.to_string())
+    }
+}

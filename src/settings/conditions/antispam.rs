@@ -1,0 +1,181 @@
+//! The settings of the antispam condition.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::score::Score;
+use super::{WhenUnavailable, validate_connections, validate_timeout};
+use crate::settings::FieldErrors;
+use crate::settings::service_address::ServiceAddress;
+
+/// Asks a spam scanner what it thinks of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Antispam {
+    /// The feature is on.
+    pub enabled: bool,
+    /// Messages it concerns take the standard path.
+    pub disables_fast_path: bool,
+    /// Who is asked.
+    pub engine: AntispamEngine,
+    /// Where it listens; rspamd only on a TCP port.
+    pub server: Option<ServiceAddress>,
+    /// The longest wait for its answer.
+    pub timeout_seconds: u64,
+    /// Connections at one time.
+    pub connections_max: u32,
+    /// What rspamd advises is done, whatever the scores below; spamd advises nothing.
+    pub follow_action: bool,
+    /// Messages with this score or a higher one are tagged; none: no message is.
+    pub tag_score: Option<Score>,
+    /// Messages with this score or a higher one are put off; none: no message is.
+    pub defer_score: Option<Score>,
+    /// Messages with this score or a higher one are spam; none: no message is.
+    pub refuse_score: Option<Score>,
+    /// What happens to spam.
+    pub when_spam_is_refused: WhenSpamIsRefused,
+    /// What happens when the scanner cannot tell.
+    pub when_unavailable: WhenUnavailable,
+}
+
+/// Who is asked about spam.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AntispamEngine {
+    /// rspamd, over HTTP.
+    #[default]
+    Rspamd,
+    /// SpamAssassin's daemon, in its own protocol.
+    Spamd,
+}
+
+/// What happens to a message that is to be refused as spam.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenSpamIsRefused {
+    /// Refused in the session: the sender is told.
+    #[default]
+    Refuse,
+    /// Taken, and kept back in the queue until an operator decides.
+    Quarantine,
+}
+
+impl Default for Antispam {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            disables_fast_path: true,
+            engine: AntispamEngine::Rspamd,
+            server: None,
+            timeout_seconds: 20,
+            connections_max: 10,
+            follow_action: true,
+            // Where SpamAssassin takes a message for spam, and where rspamd refuses one, out of the box.
+            tag_score: Some(Score::whole(5)),
+            defer_score: None,
+            refuse_score: Some(Score::whole(15)),
+            when_spam_is_refused: WhenSpamIsRefused::Refuse,
+            when_unavailable: WhenUnavailable::Defer,
+        }
+    }
+}
+
+impl Antispam {
+    pub(super) fn validate(&self, errors: &mut FieldErrors) {
+        const SERVER: &str = "antispam.server";
+        match (&self.server, self.engine) {
+            (None, _) if self.enabled => errors.add(SERVER, "is needed to switch this on"),
+            (Some(ServiceAddress::Unix(_)), AntispamEngine::Rspamd) => {
+                errors.add(SERVER, "rspamd is asked over TCP: write host:port");
+            }
+            _ => {}
+        }
+        validate_timeout(errors, "antispam.timeout_seconds", self.timeout_seconds);
+        validate_connections(errors, "antispam.connections_max", self.connections_max);
+        self.validate_scores(errors);
+    }
+
+    /// A score decides only when it is higher than those that decide less.
+    fn validate_scores(&self, errors: &mut FieldErrors) {
+        /// What no scanner finds anything in has about nothing: a lower score would hit all mail.
+        const LEAST: Score = Score::whole(0);
+        const MOST: Score = Score::whole(1_000);
+        let mut lower: Option<(Score, &str)> = None;
+        for (field, score, does) in [
+            ("antispam.tag_score", self.tag_score, "tags"),
+            ("antispam.defer_score", self.defer_score, "puts off"),
+            ("antispam.refuse_score", self.refuse_score, "refuses"),
+        ] {
+            let Some(score) = score else {
+                continue;
+            };
+            if score <= LEAST || score > MOST {
+                errors.add(field, "must be more than 0 and at most 1,000");
+            } else if let Some((than, what)) = lower.filter(|(than, _)| score <= *than) {
+                let problem = format!("must be higher than the score that {what}, {than}");
+                errors.add(field, problem);
+            }
+            lower = Some((score, does));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn check(settings: Value, field: Option<&str>) {
+        let antispam: Antispam = serde_json::from_value(settings.clone()).expect("it reads");
+        let mut errors = FieldErrors::default();
+        antispam.validate(&mut errors);
+        let found: Vec<&String> = errors.0.keys().collect();
+        let expected: Vec<String> = field
+            .iter()
+            .map(|field| format!("antispam.{field}"))
+            .collect();
+        assert_eq!(
+            found,
+            expected.iter().collect::<Vec<_>>(),
+            "{settings}: {errors:?}"
+        );
+    }
+
+    #[test]
+    fn the_settings_are_checked() {
+        check(json!({}), None);
+        check(json!({"enabled": true}), Some("server"));
+        check(json!({"enabled": true, "server": "127.0.0.1:11333"}), None);
+        let socket = |engine: &str| json!({"server": "unix:/run/spamd.sock", "engine": engine});
+        check(socket("rspamd"), Some("server"));
+        check(socket("spamd"), None);
+        check(json!({"timeout_seconds": 0}), Some("timeout_seconds"));
+        check(json!({"connections_max": 0}), Some("connections_max"));
+    }
+
+    #[test]
+    fn a_higher_score_decides_more() {
+        let scores = |tag: Value, defer: Value, refuse: Value| json!({"tag_score": tag, "defer_score": defer, "refuse_score": refuse});
+        check(scores(json!(4), json!(6.5), json!(6.51)), None);
+        check(scores(json!(null), json!(null), json!(null)), None);
+        check(scores(json!(5), json!(5), json!(6)), Some("defer_score"));
+        check(
+            scores(json!(5), json!(null), json!(4)),
+            Some("refuse_score"),
+        );
+        check(
+            scores(json!(null), json!(7), json!(6)),
+            Some("refuse_score"),
+        );
+        check(scores(json!(0), json!(null), json!(15)), Some("tag_score"));
+        check(
+            scores(json!(-1), json!(null), json!(null)),
+            Some("tag_score"),
+        );
+        check(
+            scores(json!(5), json!(null), json!(1001)),
+            Some("refuse_score"),
+        );
+    }
+}

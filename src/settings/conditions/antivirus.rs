@@ -1,0 +1,52 @@
+//! The settings of the antivirus condition.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{WhenFound, WhenUnavailable, validate_connections, validate_timeout};
+use crate::settings::FieldErrors;
+use crate::settings::service_address::ServiceAddress;
+
+/// Asks ClamAV's daemon whether a message holds malware.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Antivirus {
+    /// The feature is on.
+    pub enabled: bool,
+    /// Messages it concerns take the standard path.
+    pub disables_fast_path: bool,
+    /// Where clamd listens.
+    pub server: Option<ServiceAddress>,
+    /// The longest wait for its answer.
+    pub timeout_seconds: u64,
+    /// Connections at one time.
+    pub connections_max: u32,
+    /// What happens to an infected message.
+    pub when_found: WhenFound,
+    /// What happens when clamd cannot tell.
+    pub when_unavailable: WhenUnavailable,
+}
+
+impl Default for Antivirus {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            disables_fast_path: true,
+            server: None,
+            timeout_seconds: 30,
+            connections_max: 10,
+            when_found: WhenFound::Refuse,
+            when_unavailable: WhenUnavailable::Defer,
+        }
+    }
+}
+
+impl Antivirus {
+    pub(super) fn validate(&self, errors: &mut FieldErrors) {
+        if self.enabled && self.server.is_none() {
+            errors.add("antivirus.server", "is needed to switch this on");
+        }
+        validate_timeout(errors, "antivirus.timeout_seconds", self.timeout_seconds);
+        validate_connections(errors, "antivirus.connections_max", self.connections_max);
+    }
+}

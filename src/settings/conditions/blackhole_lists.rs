@@ -1,0 +1,271 @@
+//! The settings of the blackhole lists.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::{IpNet, Ipv4Net};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{WhenUnavailable, validate_timeout};
+use crate::limits;
+use crate::settings::{FieldErrors, is_domain, names};
+
+/// The field of the zones.
+const ZONES: &str = "blackhole_lists.zones";
+
+/// RFC 5782 §2.1: what a list answers is in here.
+const ANSWERS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+
+/// Looks clients up in lists of addresses that the DNS holds (RFC 5782).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlackholeLists {
+    /// The feature is on.
+    pub enabled: bool,
+    /// Messages it concerns take the standard path.
+    pub disables_fast_path: bool,
+    /// The lists.
+    pub zones: Vec<BlackholeZone>,
+    /// A client whose lists weigh so much together is refused; none: never.
+    pub refuse_weight: Option<u32>,
+    /// Its message is tagged at this weight; none: never.
+    pub tag_weight: Option<u32>,
+    /// Clients that are never looked up; nor are those of trusted networks, and those who have logged in.
+    #[serde(deserialize_with = "names::networks")]
+    #[schema(value_type = Vec<String>, examples(json!(["192.0.2.0/24"])))]
+    pub allowed_networks: Vec<IpNet>,
+    /// The longest wait for the DNS.
+    pub timeout_seconds: u64,
+    /// What happens when zones cannot be asked whose weight would matter.
+    pub when_unavailable: WhenUnavailable,
+}
+
+/// One list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlackholeZone {
+    /// Its domain, below which addresses are looked up.
+    pub zone: String,
+    /// How much it counts that an address is listed here.
+    pub weight: u32,
+    /// The answers that count, all inside 127.0.0.0/8; empty: any inside.
+    #[serde(deserialize_with = "names::networks")]
+    #[schema(value_type = Vec<String>, examples(json!(["127.0.0.2/32"])))]
+    pub answers: Vec<IpNet>,
+}
+
+impl Default for BlackholeLists {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            disables_fast_path: true,
+            zones: Vec::new(),
+            refuse_weight: Some(1),
+            tag_weight: None,
+            allowed_networks: Vec::new(),
+            timeout_seconds: 5,
+            // A list is somebody else's: that it is down must not keep mail out.
+            when_unavailable: WhenUnavailable::Pass,
+        }
+    }
+}
+
+impl Default for BlackholeZone {
+    fn default() -> Self {
+        Self {
+            zone: String::new(),
+            weight: 1,
+            answers: Vec::new(),
+        }
+    }
+}
+
+impl BlackholeLists {
+    /// Whether clients of this address are never looked up.
+    #[must_use]
+    pub fn allows(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let mut networks = self.allowed_networks.iter();
+        networks.any(|network| network.contains(&address))
+    }
+
+    pub(super) fn validate(&self, errors: &mut FieldErrors) {
+        self.validate_zones(errors);
+        let weights = [
+            ("blackhole_lists.refuse_weight", self.refuse_weight),
+            ("blackhole_lists.tag_weight", self.tag_weight),
+        ];
+        for (field, weight) in weights {
+            if weight.is_some_and(|weight| !is_weight(weight)) {
+                errors.add(field, "must be from 1 to 1,000");
+            }
+        }
+        if self.enabled && self.refuse_weight.is_none() && self.tag_weight.is_none() {
+            let problem = "refuse, tag, or both: otherwise looking up is for nothing";
+            errors.add("blackhole_lists.refuse_weight", problem);
+        }
+        if let (Some(refused), Some(tagged)) = (self.refuse_weight, self.tag_weight)
+            && tagged >= refused
+        {
+            let problem = "must be less than the weight that refuses, or nothing is ever tagged";
+            errors.add("blackhole_lists.tag_weight", problem);
+        }
+        let timeout = self.timeout_seconds;
+        validate_timeout(errors, "blackhole_lists.timeout_seconds", timeout);
+    }
+
+    fn validate_zones(&self, errors: &mut FieldErrors) {
+        let zones = &self.zones;
+        if self.enabled && zones.is_empty() {
+            errors.add(ZONES, "there must be one at least while this is on");
+        }
+        if zones.len() > limits::BLACKHOLE_ZONES {
+            let most = limits::BLACKHOLE_ZONES;
+            errors.add(ZONES, format!("there can be at most {most}"));
+        }
+        for (position, zone) in zones.iter().enumerate() {
+            let name = &zone.zone;
+            let is_same = |other: &BlackholeZone| names::is_same_domain(&other.zone, name);
+            if zones[..position].iter().any(is_same) {
+                errors.add(ZONES, format!("“{name}” stands twice"));
+            } else if let Some(problem) = zone.problem() {
+                errors.add(ZONES, problem);
+            }
+        }
+    }
+}
+
+impl BlackholeZone {
+    fn problem(&self) -> Option<String> {
+        let Self {
+            zone,
+            weight,
+            answers,
+        } = self;
+        if zone.starts_with('.') || !is_domain(zone) {
+            return Some(format!("“{zone}” is not a domain in lower case"));
+        }
+        if names::ascii_domain(zone).is_none_or(|zone| zone.len() > limits::BLACKHOLE_ZONE_BYTES) {
+            return Some(format!("“{zone}” leaves no room for an address before it"));
+        }
+        if !is_weight(*weight) {
+            return Some(format!("“{zone}” has a weight that is not from 1 to 1,000"));
+        }
+        let outside = answers.iter().find(|answer| match answer {
+            IpNet::V4(answer) => !ANSWERS.contains(answer),
+            IpNet::V6(_) => true,
+        })?;
+        Some(format!(
+            "“{zone}” cannot count {outside}: lists answer inside {ANSWERS}"
+        ))
+    }
+
+    /// Whether an answer of this zone means that the address is listed.
+    #[must_use]
+    pub fn counts(&self, answer: Ipv4Addr) -> bool {
+        let answers = &self.answers;
+        ANSWERS.contains(&answer)
+            && (answers.is_empty() || answers.iter().any(|one| one.contains(&IpAddr::V4(answer))))
+    }
+}
+
+fn is_weight(weight: u32) -> bool {
+    (1..=1_000).contains(&weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::settings::{Settings, Written};
+
+    fn check(lists: Value, expected: &[(&str, &str)]) {
+        let Value::Object(patch) = json!({ "blackhole_lists": lists }) else {
+            panic!("a patch is an object");
+        };
+        let base = Settings::new(Written::default()).expect("the defaults hold");
+        let errors = base.patched(&patch).err().unwrap_or_default().0;
+        assert_eq!(errors.len(), expected.len(), "{patch:?}: {errors:?}");
+        for (field, part) in expected {
+            let field = format!("blackhole_lists{field}");
+            let message = errors.get(&field).expect("it is noted");
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn zones_are_checked() {
+        check(json!({"zones": [{"zone": "zen.example"}]}), &[]);
+        let answers = json!(["127.0.0.2", "127.0.1.0/24"]);
+        let zone = json!({"zone": "zen.example", "weight": 2, "answers": answers});
+        check(json!({"enabled": true, "zones": [zone]}), &[]);
+        let long = format!("{}example", "a.".repeat(100));
+        for (zone, part) in [
+            (json!({"zone": ""}), "is not a domain"),
+            (json!({"zone": ".zen.example"}), "is not a domain"),
+            (json!({"zone": "Zen.example"}), "in lower case"),
+            (json!({"zone": long}), "leaves no room"),
+            (json!({"zone": "a.example", "weight": 0}), "a weight"),
+            (json!({"zone": "a.example", "weight": 1_001}), "a weight"),
+            (
+                json!({"zone": "a.example", "answers": ["192.0.2.1"]}),
+                "cannot count 192.0.2.1/32",
+            ),
+            (
+                json!({"zone": "a.example", "answers": ["0.0.0.0/0"]}),
+                "inside 127.0.0.0/8",
+            ),
+            (
+                json!({"zone": "a.example", "answers": ["::1"]}),
+                "cannot count",
+            ),
+        ] {
+            check(json!({"zones": [zone]}), &[(".zones", part)]);
+        }
+        let twice = json!([{"zone": "zen.example"}, {"zone": "zen.example"}]);
+        check(json!({"zones": twice}), &[(".zones", "stands twice")]);
+        let many: Vec<Value> = (0..=limits::BLACKHOLE_ZONES)
+            .map(|number| json!({"zone": format!("z{number}.example")}))
+            .collect();
+        check(json!({"zones": many}), &[(".zones", "at most 20")]);
+        check(json!({"enabled": true}), &[(".zones", "one at least")]);
+    }
+
+    #[test]
+    fn weights_make_sense_together() {
+        check(json!({"refuse_weight": 3, "tag_weight": 2}), &[]);
+        check(json!({"refuse_weight": null, "tag_weight": 2}), &[]);
+        let never = (".tag_weight", "nothing is ever tagged");
+        check(json!({"refuse_weight": 2, "tag_weight": 2}), &[never]);
+        check(
+            json!({"refuse_weight": 0}),
+            &[(".refuse_weight", "from 1 to 1,000")],
+        );
+        let idle =
+            json!({"enabled": true, "zones": [{"zone": "zen.example"}], "refuse_weight": null});
+        check(idle, &[(".refuse_weight", "for nothing")]);
+    }
+
+    #[test]
+    fn answers_count_inside_their_networks() {
+        let zone = |answers: &[&str]| BlackholeZone {
+            answers: answers
+                .iter()
+                .map(|text| names::read_network(text).expect("a network"))
+                .collect(),
+            ..BlackholeZone::default()
+        };
+        for (answers, answer, expected) in [
+            (&[][..], "127.0.0.2", true),
+            (&[], "127.9.9.9", true),
+            (&[], "128.0.0.1", false),
+            (&["127.0.0.2", "127.0.1.0/24"], "127.0.0.2", true),
+            (&["127.0.0.2", "127.0.1.0/24"], "127.0.1.9", true),
+            (&["127.0.0.2", "127.0.1.0/24"], "127.0.0.3", false),
+        ] {
+            let found = zone(answers).counts(answer.parse().expect("an address"));
+            assert_eq!(found, expected, "{answers:?} {answer}");
+        }
+    }
+}

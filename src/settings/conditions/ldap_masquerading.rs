@@ -1,0 +1,68 @@
+//! The settings of LDAP sender masquerading.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Directory, WhenUnavailable, ldap_filter, text_or_blank};
+use crate::settings::{FieldErrors, Settings};
+use crate::smtp::address::ReversePath;
+
+/// Asks the directory for the sender's official address, and puts it in the place of the other one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LdapMasquerading {
+    /// The feature is on.
+    pub enabled: bool,
+    /// Messages it concerns take the standard path.
+    pub disables_fast_path: bool,
+    /// Domains whose senders are looked up, with a leading dot all below; empty: all.
+    pub domains: Vec<String>,
+    /// Finds a sender's entry: %s is the address, %u its local part, %d its domain.
+    #[serde(deserialize_with = "text_or_blank")]
+    #[schema(value_type = String)]
+    pub filter: String,
+    /// The attribute with the official address.
+    #[serde(deserialize_with = "text_or_blank")]
+    #[schema(value_type = String)]
+    pub attribute: String,
+    /// What happens when the directory cannot tell.
+    pub when_unavailable: WhenUnavailable,
+}
+
+impl Default for LdapMasquerading {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            disables_fast_path: true,
+            domains: Vec::new(),
+            filter: "(uid=%u)".to_owned(),
+            attribute: "mail".to_owned(),
+            when_unavailable: WhenUnavailable::Defer,
+        }
+    }
+}
+
+impl LdapMasquerading {
+    pub(super) fn validate(&self, directory: &Directory, errors: &mut FieldErrors) {
+        if self.enabled {
+            directory.validate_for("LDAP sender masquerading", errors);
+        }
+        ldap_filter::validate(
+            errors,
+            ("ldap_masquerading.filter", &self.filter),
+            &[("ldap_masquerading.attribute", Some(&self.attribute))],
+            ("ldap_masquerading.domains", &self.domains),
+        );
+    }
+}
+
+impl Settings {
+    /// Whether the directory is asked for this sender's official address. The null path has none.
+    #[must_use]
+    pub fn is_masqueraded(&self, sender: &ReversePath) -> bool {
+        let domains = self.conditions().ldap_masquerading.as_ref();
+        domains
+            .zip(sender.mailbox())
+            .is_some_and(|(domains, sender)| domains.is_empty_or_has(&sender.domain_lowercase()))
+    }
+}

@@ -1,0 +1,89 @@
+//! The settings of LDAP relaying.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Directory, WhenUnavailable, ldap_filter, text_or_blank};
+use crate::settings::{FieldErrors, Settings};
+use crate::smtp::address::Mailbox;
+
+/// Asks the directory where mail for a recipient goes. The condition of the patent is present while
+/// this is off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LdapRelaying {
+    /// The feature is on.
+    pub enabled: bool,
+    /// While it is off, all messages take the standard path.
+    pub disables_fast_path_when_off: bool,
+    /// Domains whose recipients are looked up, with a leading dot all below; empty: all.
+    pub domains: Vec<String>,
+    /// Finds a recipient's entry: %s is the address, %u its local part, %d its domain.
+    #[serde(deserialize_with = "text_or_blank")]
+    #[schema(value_type = String)]
+    pub filter: String,
+    /// The attribute with the server that mail for the recipient goes to; none: not asked for.
+    pub host_attribute: Option<String>,
+    /// The attribute with the address that it goes to; none: not asked for.
+    pub address_attribute: Option<String>,
+    /// A recipient without an entry is refused at RCPT.
+    pub refuse_unknown: bool,
+    /// What happens when the directory cannot tell.
+    pub when_unavailable: WhenUnavailable,
+}
+
+impl Default for LdapRelaying {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            disables_fast_path_when_off: false,
+            domains: Vec::new(),
+            filter: "(|(mailLocalAddress=%s)(mail=%s))".to_owned(),
+            host_attribute: Some("mailHost".to_owned()),
+            address_attribute: Some("mailRoutingAddress".to_owned()),
+            refuse_unknown: false,
+            when_unavailable: WhenUnavailable::Defer,
+        }
+    }
+}
+
+impl LdapRelaying {
+    pub(super) fn validate(&self, directory: &Directory, errors: &mut FieldErrors) {
+        if self.enabled {
+            directory.validate_for("LDAP relaying", errors);
+        }
+        ldap_filter::validate(
+            errors,
+            ("ldap_relaying.filter", &self.filter),
+            &[
+                (
+                    "ldap_relaying.host_attribute",
+                    self.host_attribute.as_deref(),
+                ),
+                (
+                    "ldap_relaying.address_attribute",
+                    self.address_attribute.as_deref(),
+                ),
+            ],
+            ("ldap_relaying.domains", &self.domains),
+        );
+    }
+}
+
+impl Settings {
+    /// Whether the directory is asked where mail for this recipient goes.
+    #[must_use]
+    pub fn is_routed_by_directory(&self, recipient: &Mailbox) -> bool {
+        let domains = self.conditions().ldap_relaying.as_ref();
+        domains.is_some_and(|domains| domains.is_empty_or_has(&recipient.domain_lowercase()))
+    }
+
+    /// Whether the directory is asked for this recipient before RCPT is answered.
+    #[must_use]
+    pub fn is_asked_at_rcpt(&self, recipient: &Mailbox) -> bool {
+        self.ldap_relaying.refuse_unknown
+            // RFC 5321 §4.5.1: every server takes mail for its postmaster.
+            && !recipient.local_part().eq_ignore_ascii_case("postmaster")
+            && self.is_routed_by_directory(recipient)
+    }
+}

@@ -1,0 +1,149 @@
+//! The settings of the milter condition.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{WhenUnavailable, validate_connections, validate_timeout};
+use crate::limits;
+use crate::settings::FieldErrors;
+use crate::settings::service_address::ServiceAddress;
+
+/// Shows messages to milters, whose verdicts and changes count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Milter {
+    /// The feature is on.
+    pub enabled: bool,
+    /// Messages it concerns take the standard path.
+    pub disables_fast_path: bool,
+    /// Where the milters listen, in the order in which they are asked: each sees what the one before
+    /// has changed.
+    pub milters: Vec<ServiceAddress>,
+    /// The longest wait for each of them.
+    pub timeout_seconds: u64,
+    /// Connections to each of them at one time.
+    pub connections_max: u32,
+    /// What happens when one of them cannot tell.
+    pub when_unavailable: WhenUnavailable,
+}
+
+impl Default for Milter {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            disables_fast_path: true,
+            milters: Vec::new(),
+            timeout_seconds: 30,
+            connections_max: 10,
+            when_unavailable: WhenUnavailable::Defer,
+        }
+    }
+}
+
+const MILTERS: &str = "milter.milters";
+
+impl Milter {
+    pub(super) fn validate(&self, errors: &mut FieldErrors) {
+        let most = limits::MILTERS;
+        let milters = &self.milters;
+        let twice = milters
+            .iter()
+            .enumerate()
+            .find(|(place, milter)| milters[..*place].contains(milter));
+        if self.enabled && milters.is_empty() {
+            errors.add(MILTERS, "at least one is needed to switch this on");
+        } else if milters.len() > most {
+            errors.add(MILTERS, format!("there can be at most {most}"));
+        } else if let Some((_, milter)) = twice {
+            errors.add(MILTERS, format!("“{milter}” stands twice"));
+        }
+        validate_timeout(errors, "milter.timeout_seconds", self.timeout_seconds);
+        validate_connections(errors, "milter.connections_max", self.connections_max);
+    }
+}
+
+/// Reads where a milter listens, as we write it or as Sendmail, Postfix and milters themselves do:
+/// `inet:8891@127.0.0.1`, `inet:127.0.0.1:8891`, `local:/run/milter.sock` or the path alone.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_milter(text: &str) -> Result<ServiceAddress, String> {
+    if let Some(path) = text.strip_prefix("local:") {
+        return format!("unix:{path}").parse();
+    }
+    if text.starts_with('/') {
+        return format!("unix:{text}").parse();
+    }
+    let inet = text
+        .strip_prefix("inet:")
+        .or_else(|| text.strip_prefix("inet6:"));
+    match inet.map(|inet| (inet, inet.split_once('@'))) {
+        None => text.parse(),
+        Some((inet, None)) => inet.parse(),
+        Some((_, Some((port, host)))) if host.contains(':') && !host.starts_with('[') => {
+            format!("[{host}]:{port}").parse()
+        }
+        Some((_, Some((port, host)))) => format!("{host}:{port}").parse(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(milter: &Milter, field: &str, expected: Option<&str>) {
+        let mut errors = FieldErrors::default();
+        milter.validate(&mut errors);
+        assert_eq!(errors.0.get(field).map(String::as_str), expected);
+    }
+
+    fn at(ports: impl IntoIterator<Item = u16>) -> Milter {
+        let address = |port: u16| format!("127.0.0.1:{port}").parse().expect("an address");
+        Milter {
+            enabled: true,
+            milters: ports.into_iter().map(address).collect(),
+            ..Milter::default()
+        }
+    }
+
+    #[test]
+    fn milters_are_checked() {
+        check(&Milter::default(), MILTERS, None);
+        check(&at(1..=8), MILTERS, None);
+        check(
+            &at([]),
+            MILTERS,
+            Some("at least one is needed to switch this on"),
+        );
+        check(&at(1..=9), MILTERS, Some("there can be at most 8"));
+        check(&at([1, 2, 1]), MILTERS, Some("“127.0.0.1:1” stands twice"));
+        let slow = Milter {
+            timeout_seconds: 121,
+            ..Milter::default()
+        };
+        let words = Some("must be from 1 s to 2 min");
+        check(&slow, "milter.timeout_seconds", words);
+    }
+
+    #[test]
+    fn what_others_write_is_understood() {
+        for (text, expected) in [
+            ("127.0.0.1:8891", "127.0.0.1:8891"),
+            ("inet:8891@127.0.0.1", "127.0.0.1:8891"),
+            ("inet:8891@Milter.example.net", "milter.example.net:8891"),
+            ("inet:127.0.0.1:8891", "127.0.0.1:8891"),
+            ("inet6:8891@2001:db8::1", "[2001:db8::1]:8891"),
+            ("inet6:8891@[2001:db8::1]", "[2001:db8::1]:8891"),
+            ("inet:[::1]:8891", "[::1]:8891"),
+            ("unix:/run/opendkim.sock", "unix:/run/opendkim.sock"),
+            ("local:/run/opendkim.sock", "unix:/run/opendkim.sock"),
+            ("/run/opendkim.sock", "unix:/run/opendkim.sock"),
+        ] {
+            let read = read_milter(text).map(|address| address.to_string());
+            assert_eq!(read.as_deref(), Ok(expected), "{text}");
+        }
+        for text in ["", "inet:", "inet:8891", "inet:x@127.0.0.1", "local:run"] {
+            assert!(read_milter(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Conditions of the administrator's own: what is known of a message sends it down the standard path.
+
+use ipnet::IpNet;
+use regex::{Regex, RegexBuilder};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::limits;
+use crate::settings::FieldErrors;
+use crate::settings::names;
+
+/// The field of the whole list.
+const FIELD: &str = "own_conditions";
+
+/// Names that conditions of ours have.
+pub(super) const BUILT_IN: &[&str] = &[
+    "sender_check",
+    "blackhole_lists",
+    "ldap_relaying",
+    "ldap_masquerading",
+    "content_filter",
+    "antivirus",
+    "antispam",
+    "milter",
+    "encryption",
+    "received_for",
+];
+
+/// Present when all of its parts hold. It only chooses the path: whoever wants a message refused makes
+/// a rule of the content filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OwnCondition {
+    /// What reasons, trail and pages call it: small letters, digits, `-` and `_`.
+    pub name: String,
+    /// It has more recipients than this.
+    pub recipients_more_than: Option<u64>,
+    /// MAIL declared more bytes than this, or more have come.
+    pub larger_than_bytes: Option<u64>,
+    /// Its client is in one of these networks; empty: any.
+    #[serde(deserialize_with = "names::networks")]
+    #[schema(value_type = Vec<String>, examples(json!(["192.0.2.0/24"])))]
+    pub client_networks: Vec<IpNet>,
+    /// Its reverse path matches this regular expression, whatever the case of letters.
+    pub sender_pattern: Option<String>,
+    /// One of its recipients matches this regular expression, whatever the case of letters.
+    pub recipient_pattern: Option<String>,
+    /// It has a header field of this name.
+    pub header_field: Option<String>,
+}
+
+/// An own condition with its patterns ready.
+#[derive(Debug)]
+pub struct PreparedOwn {
+    /// As it is written.
+    pub written: OwnCondition,
+    /// See [`OwnCondition::sender_pattern`].
+    pub sender: Option<Regex>,
+    /// See [`OwnCondition::recipient_pattern`].
+    pub recipient: Option<Regex>,
+}
+
+impl OwnCondition {
+    fn is_blank(&self) -> bool {
+        let Self {
+            name: _,
+            recipients_more_than,
+            larger_than_bytes,
+            client_networks,
+            sender_pattern,
+            recipient_pattern,
+            header_field,
+        } = self;
+        recipients_more_than.is_none()
+            && larger_than_bytes.is_none()
+            && client_networks.is_empty()
+            && sender_pattern.is_none()
+            && recipient_pattern.is_none()
+            && header_field.is_none()
+    }
+
+    /// What is wrong with it, in words that follow its name.
+    fn problem(&self) -> Option<String> {
+        if self.is_blank() {
+            return Some("needs something that it looks at".to_owned());
+        }
+        for (part, pattern) in [
+            ("sender", &self.sender_pattern),
+            ("recipient", &self.recipient_pattern),
+        ] {
+            if let Some(Err(problem)) = pattern.as_deref().map(pattern_of) {
+                return Some(format!("has a {part} pattern that {problem}"));
+            }
+        }
+        let field = self.header_field.as_deref()?;
+        (!is_field_name(field))
+            .then(|| format!("asks for “{field}”, which is no name of a header field"))
+    }
+}
+
+/// A regular expression over addresses or texts; its time is linear in what it looks at.
+///
+/// # Errors
+/// What is wrong with it, in words that follow “that”.
+pub fn pattern_of(text: &str) -> Result<Regex, String> {
+    if text.len() > limits::PATTERN_BYTES {
+        let most = limits::PATTERN_BYTES;
+        return Err(format!("is longer than {most} bytes"));
+    }
+    RegexBuilder::new(text)
+        .case_insensitive(true)
+        .size_limit(limits::PATTERN_COMPILED_BYTES)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "is too large".to_owned(),
+            error => format!(
+                "is no regular expression: {}",
+                last_line(&error.to_string())
+            ),
+        })
+}
+
+/// The parser draws where the error is; its last line says what it is.
+fn last_line(text: &str) -> &str {
+    let line = text.lines().last().unwrap_or(text);
+    line.strip_prefix("error: ").unwrap_or(line)
+}
+
+/// RFC 5322 §3.6.8.
+#[must_use]
+pub fn is_field_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= limits::FIELD_NAME_BYTES
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b':')
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=40).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
+}
+
+pub(super) fn validate(conditions: &[OwnCondition], errors: &mut FieldErrors) {
+    if conditions.len() > limits::OWN_CONDITIONS {
+        let most = limits::OWN_CONDITIONS;
+        errors.add(FIELD, format!("there can be at most {most}"));
+    }
+    for (position, condition) in conditions.iter().enumerate() {
+        let name = &condition.name;
+        if !is_name(name) {
+            errors.add(
+                FIELD,
+                format!("“{name}” is no name: small letters, digits, “-” and “_”, 40 at most"),
+            );
+        } else if BUILT_IN.contains(&name.as_str()) {
+            errors.add(FIELD, format!("“{name}” is the name of another condition"));
+        } else if conditions[..position]
+            .iter()
+            .any(|other| other.name == *name)
+        {
+            errors.add(FIELD, format!("“{name}” stands twice"));
+        } else if let Some(problem) = condition.problem() {
+            errors.add(FIELD, format!("“{name}” {problem}"));
+        }
+    }
+}
+
+/// Those that hold; a validated list holds as a whole.
+pub(super) fn prepare(conditions: &[OwnCondition]) -> Vec<PreparedOwn> {
+    let pattern = |text: &Option<String>| text.as_deref().and_then(|text| pattern_of(text).ok());
+    conditions
+        .iter()
+        .map(|written| PreparedOwn {
+            sender: pattern(&written.sender_pattern),
+            recipient: pattern(&written.recipient_pattern),
+            written: written.clone(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(conditions: &[OwnCondition], expected: Option<&str>) {
+        let mut errors = FieldErrors::default();
+        validate(conditions, &mut errors);
+        let found = errors.0.get(FIELD).map(String::as_str);
+        match expected {
+            None => assert_eq!(found, None),
+            Some(part) => {
+                let found = found.expect("it does not hold");
+                assert!(found.contains(part), "{found}");
+            }
+        }
+    }
+
+    fn named(name: &str) -> OwnCondition {
+        OwnCondition {
+            name: name.into(),
+            recipients_more_than: Some(5),
+            ..OwnCondition::default()
+        }
+    }
+
+    #[test]
+    fn own_conditions_are_checked() {
+        check(&[named("many-recipients"), named("large_2")], None);
+        check(&[named("")], Some("is no name"));
+        check(&[named("A")], Some("is no name"));
+        check(&[named("a,b")], Some("is no name"));
+        check(&[named("antivirus")], Some("another condition"));
+        check(&[named("a"), named("a")], Some("stands twice"));
+        let nothing = OwnCondition {
+            name: "nothing".into(),
+            ..OwnCondition::default()
+        };
+        check(&[nothing], Some("needs something"));
+        for (pattern, part) in [
+            ("(", "sender pattern that is no regular expression"),
+            ("(a{1000}){1000}", "too large"),
+            (&"a".repeat(limits::PATTERN_BYTES + 1), "longer than"),
+        ] {
+            let condition = OwnCondition {
+                sender_pattern: Some(pattern.to_owned()),
+                ..named("pattern")
+            };
+            check(&[condition], Some(part));
+        }
+        for field in ["", "X Spam", "X:", "Ä"] {
+            let condition = OwnCondition {
+                header_field: Some(field.to_owned()),
+                ..named("header")
+            };
+            check(&[condition], Some("no name of a header field"));
+        }
+        let many: Vec<OwnCondition> = (0..=limits::OWN_CONDITIONS)
+            .map(|number| named(&format!("n{number}")))
+            .collect();
+        check(&many, Some("at most"));
+    }
+}

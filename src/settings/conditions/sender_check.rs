@@ -1,0 +1,41 @@
+//! The settings of the sender check.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{WhenUnavailable, validate_timeout};
+use crate::settings::FieldErrors;
+
+/// Refuses senders whose domain does not exist, or takes no mail: nobody could answer them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SenderCheck {
+    /// The feature is on.
+    pub enabled: bool,
+    /// Messages it concerns take the standard path.
+    pub disables_fast_path: bool,
+    /// The longest wait for the DNS.
+    pub timeout_seconds: u64,
+    /// What happens when the DNS does not say.
+    pub when_unavailable: WhenUnavailable,
+    /// Clients in trusted networks, and those who have logged in, are not checked.
+    pub exempt_trusted: bool,
+}
+
+impl Default for SenderCheck {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            disables_fast_path: true,
+            timeout_seconds: 10,
+            when_unavailable: WhenUnavailable::Defer,
+            exempt_trusted: true,
+        }
+    }
+}
+
+impl SenderCheck {
+    pub(super) fn validate(&self, errors: &mut FieldErrors) {
+        validate_timeout(errors, "sender_check.timeout_seconds", self.timeout_seconds);
+    }
+}

@@ -1,0 +1,100 @@
+//! Which settings are secrets, and where their texts stand.
+
+use serde_json::{Map, Value};
+
+use super::Written;
+use super::write_only::WriteOnly;
+
+/// How many there are.
+const SECRETS: usize = 2;
+
+impl Written {
+    /// Every secret, by its field; a part of an object stands behind a dot.
+    fn secrets_mut(&mut self) -> [(&'static str, &mut Option<WriteOnly>); SECRETS] {
+        [
+            ("alert_webhook_secret", &mut self.alert_webhook_secret),
+            ("directory.bind_password", &mut self.directory.bind_password),
+        ]
+    }
+
+    /// The names of the fields that hold secrets; a part of an object stands behind a dot.
+    #[must_use]
+    pub fn secret_fields() -> [&'static str; SECRETS] {
+        Self::default().secrets_mut().map(|(field, _)| field)
+    }
+
+    /// All fields with the secrets themselves, for the store. Everybody else serialises the settings,
+    /// which shows only that a secret is set.
+    #[must_use]
+    pub fn revealed(&self) -> Map<String, Value> {
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(self) else {
+            unreachable!("the settings are an object");
+        };
+        for (field, secret) in self.clone().secrets_mut() {
+            if let (Some(secret), Some(shown)) = (secret, part_mut(&mut fields, field)) {
+                *shown = secret.expose().into();
+            }
+        }
+        fields
+    }
+
+    /// Puts the secrets of `before` back where only "(set)" stands.
+    pub(super) fn keep_secrets_of(&mut self, before: &Self) {
+        let mut before = before.clone();
+        let kept = before.secrets_mut();
+        for ((_, secret), (_, kept)) in self.secrets_mut().into_iter().zip(kept) {
+            if secret.as_ref().is_some_and(WriteOnly::is_what_is_shown) && kept.is_some() {
+                secret.clone_from(kept);
+            }
+        }
+    }
+}
+
+/// A field among the settings as an object, or behind a dot a part of it; none when it is not there.
+#[must_use]
+pub fn part_mut<'a>(fields: &'a mut Map<String, Value>, name: &str) -> Option<&'a mut Value> {
+    match name.split_once('.') {
+        None => fields.get_mut(name),
+        Some((field, part)) => fields.get_mut(field)?.get_mut(part),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::settings::{SHOWN, Settings};
+
+    fn patched(settings: &Settings, patch: Value) -> Settings {
+        let Value::Object(patch) = patch else {
+            panic!("a patch is an object");
+        };
+        settings.patched(&patch).expect("the patch holds")
+    }
+
+    #[test]
+    fn a_secret_within_an_object_is_shown_as_set_and_stays() {
+        let defaults = Settings::new(Written::default()).expect("the defaults hold");
+        let login = json!({"bind_dn": "cn=relay", "bind_password": "open sesame"});
+        let set = patched(&defaults, json!({"directory": login}));
+        let shown = serde_json::to_value(set.written()).expect("an object");
+        assert_eq!(shown["directory"]["bind_password"], SHOWN);
+        assert!(!format!("{:?}", set.written()).contains("sesame"));
+        let stored = Value::Object(set.written().revealed());
+        assert_eq!(stored["directory"]["bind_password"], "open sesame");
+        let read: Written = serde_json::from_value(stored).expect("settings");
+        assert_eq!(read, *set.written());
+
+        for (change, expected) in [
+            (json!({"timeout_seconds": 5}), Some("open sesame")),
+            (json!({"bind_password": SHOWN}), Some("open sesame")),
+            (json!({"bind_password": "another"}), Some("another")),
+            (json!({"bind_dn": null, "bind_password": null}), None),
+        ] {
+            let changed = patched(&set, json!({"directory": change}));
+            let password = changed.directory.bind_password.as_ref();
+            assert_eq!(password.map(WriteOnly::expose), expected, "{change}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `/api/v1/conditions`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::conditions::{ServiceFigures, ServiceState};
+use crate::message::DiskReason;
+use crate::statistics::{ByReason, Window};
+use crate::web::Context;
+use crate::web::settings::conditions::{CONDITIONS, Described};
+
+/// The conditions, and the services that they ask.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct Conditions {
+    /// In the order in which they are looked into.
+    conditions: Vec<Condition>,
+    /// Those that were asked since the start.
+    services: Vec<Service>,
+}
+
+/// A condition; its parameters are among the settings.
+#[derive(Debug, Serialize, ToSchema)]
+struct Condition {
+    /// The word in reasons and in the settings.
+    name: String,
+    /// The feature is on.
+    enabled: bool,
+    /// Messages it concerns take the standard path.
+    disables_fast_path: bool,
+    /// Messages it sent there in the last day.
+    diverted_last_day: u64,
+}
+
+/// A service, and how it fares.
+#[derive(Debug, Serialize, ToSchema)]
+struct Service {
+    name: String,
+    /// It failed several times in a row and is left alone for so long; null when it is asked.
+    left_alone_seconds: Option<f64>,
+    /// How often it was asked since the start.
+    asked: u64,
+    /// How often it could not tell.
+    failed: u64,
+    /// Why it could not tell last; empty when it always could.
+    trouble: String,
+    /// How long its last answer took; null before the first.
+    answer_seconds: Option<f64>,
+}
+
+/// Which conditions are on, how many messages each diverted, and how their services fare.
+#[utoipa::path(
+    get,
+    path = "/api/v1/conditions",
+    tag = "conditions",
+    responses((status = 200, body = Conditions)),
+)]
+pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Conditions> {
+    let settings = context.administration.settings();
+    let counts = context.statistics.disk_reasons(Window::Day);
+    let built_in = CONDITIONS.iter().map(|described: &&Described| {
+        let (enabled, disables_fast_path) = (described.state)(&settings);
+        condition(described.name, enabled, disables_fast_path, &counts)
+    });
+    let own = settings.own_conditions.iter();
+    let own = own.map(|own| condition(&own.name, true, true, &counts));
+    let services = context.conditions.services().into_iter();
+    Json(Conditions {
+        conditions: built_in.chain(own).collect(),
+        services: services.map(service).collect(),
+    })
+}
+
+fn condition(name: &str, enabled: bool, disables_fast_path: bool, counts: &ByReason) -> Condition {
+    Condition {
+        name: name.to_owned(),
+        enabled,
+        disables_fast_path,
+        diverted_last_day: counts.of(&DiskReason::Condition(name.into())),
+    }
+}
+
+fn service(figures: ServiceFigures) -> Service {
+    Service {
+        name: figures.name.to_string(),
+        left_alone_seconds: match figures.state {
+            ServiceState::Asked => None,
+            ServiceState::LeftAlone(pause) => Some(pause.as_secs_f64()),
+        },
+        asked: figures.asked,
+        failed: figures.failed,
+        trouble: figures.trouble,
+        answer_seconds: figures.took.map(|took| took.as_secs_f64()),
+    }
+}

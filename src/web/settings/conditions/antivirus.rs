@@ -1,0 +1,66 @@
+//! `/settings/conditions/antivirus`.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+
+use super::super::form::{FormBody, Group};
+use super::super::{Answer, Options};
+use super::{Described, connections, disables, found, server, switch, timeout, unavailable};
+use crate::web::Context;
+use crate::web::access::Visitor;
+use crate::web::page::Page;
+
+pub(super) const DESCRIBED: Described = Described {
+    name: "antivirus",
+    path: "/settings/conditions/antivirus",
+    title: "Antivirus",
+    does: "Asks ClamAV’s daemon, which knows what is in a message: refuses, quarantines or tags what is infected.",
+    state: |settings| {
+        let antivirus = &settings.antivirus;
+        (antivirus.enabled, antivirus.disables_fast_path)
+    },
+};
+
+const GROUPS: &[Group] = &[
+    Group {
+        heading: "The condition",
+        settings: &[
+            switch("antivirus.enabled"),
+            disables("antivirus.disables_fast_path"),
+            found("antivirus.when_found", "An infected message"),
+        ],
+    },
+    Group {
+        heading: "clamd",
+        settings: &[
+            server(
+                "antivirus.server",
+                "Like 127.0.0.1:3310 or unix:/run/clamav/clamd.ctl. What is larger than its StreamMaxLength, it cannot tell.",
+            ),
+            timeout("antivirus.timeout_seconds"),
+            connections("antivirus.connections_max"),
+            unavailable("antivirus.when_unavailable"),
+        ],
+    },
+];
+
+/// The page.
+pub(in crate::web) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    options: Result<Query<Options>, QueryRejection>,
+) -> Page {
+    DESCRIBED.present(&context, visitor, options, GROUPS)
+}
+
+/// Saves what was typed.
+pub(in crate::web) async fn submit(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: FormBody,
+) -> Answer {
+    DESCRIBED.submit(&context, visitor, body, GROUPS).await
+}

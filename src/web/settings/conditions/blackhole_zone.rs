@@ -1,0 +1,141 @@
+//! `/settings/conditions/blackhole-lists/zone`: one of the lists; to add, to change and to remove.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+
+use super::super::entry::{ENTRY, EntryList, new_entry};
+use super::super::form::{Form, FormBody, Group, Setting, Submission};
+use super::super::kind::{self, Kind};
+use super::super::{Answer, change, see, unprocessable};
+use super::TITLE;
+use crate::administration::OpenRelay;
+use crate::settings::Settings;
+use crate::settings::conditions::BlackholeZone;
+use crate::web::Context;
+use crate::web::access::Visitor;
+use crate::web::api::Pairs;
+use crate::web::error::ApiError;
+use crate::web::page::{Frame, Page, Section, render};
+
+const ENTRIES: EntryList = EntryList {
+    list: "blackhole_lists.zones",
+    key: "zone",
+    groups: GROUPS,
+    keyless: "give its domain",
+    problem_at: "zone",
+};
+
+const GROUPS: &[Group] = &[Group {
+    heading: "The list",
+    settings: &[
+        Setting {
+            name: "zone",
+            label: "Domain",
+            hint: "Below it addresses are looked up, like 1.2.0.192.zen.example for 192.0.2.1.",
+            kind: Kind::Text(kind::domain),
+        },
+        Setting {
+            name: "weight",
+            label: "Weight",
+            hint: "How much it counts that a client is listed here.",
+            kind: Kind::Number(1, 1_000),
+        },
+        Setting {
+            name: "answers",
+            label: "Answers that count",
+            hint: "Addresses or networks, one a line, like 127.0.0.2. Empty: any inside 127.0.0.0/8. What is outside never counts: a domain that is parked answers everything. Nor does 127.255.255.0/24, by which lists say that they do not serve who asked.",
+            kind: Kind::Lines(kind::network),
+        },
+    ],
+}];
+
+/// Which entry.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Choice {
+    zone: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "settings/conditions/blackhole_zone.html")]
+struct ZonePage {
+    frame: Frame,
+    notice: Option<&'static str>,
+    form: Form,
+    /// The domain of the entry; blank for a new one.
+    entry: String,
+}
+
+/// The entry of the zone in the query, or a new one.
+pub(in crate::web) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Page {
+    let choice: Choice = Pairs::read(query)?.into_filter()?;
+    let entry = choice.zone.unwrap_or_default();
+    let subject = match entry.as_str() {
+        "" => new(),
+        zone => ENTRIES
+            .entry(&context.administration.settings(), zone)
+            .ok_or(ApiError::NotFound)?,
+    };
+    show(&context, visitor, Form::showing(GROUPS, &subject), entry)
+}
+
+/// Saves what was typed.
+pub(in crate::web) async fn submit(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: FormBody,
+) -> Answer {
+    let submission = Submission::read(body)?;
+    let typed = submission.clone();
+    let patch = move |settings: &Settings| {
+        let edited = ENTRIES.edited(settings, &typed, new());
+        edited.map_err(|form| form.errors())
+    };
+    let Err(errors) = change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? else {
+        return see("/settings/conditions/blackhole-lists?done=saved");
+    };
+    let settings = context.administration.settings();
+    let (form, entry) = ENTRIES.again(&settings, &submission, new(), errors);
+    unprocessable(show(&context, visitor, form, entry)?)
+}
+
+/// Removes an entry. One that is gone already is what was wanted.
+pub(in crate::web) async fn remove(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: FormBody,
+) -> Answer {
+    let submission = Submission::read(body)?;
+    let zone = submission.text(ENTRY).unwrap_or_default().to_owned();
+    let patch = move |settings: &Settings| Ok(ENTRIES.without(settings, &zone));
+    match change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? {
+        Ok(()) => see("/settings/conditions/blackhole-lists?done=removed"),
+        Err(errors) => Err(ApiError::Fields(errors).into()),
+    }
+}
+
+fn new() -> serde_json::Map<String, serde_json::Value> {
+    new_entry(&BlackholeZone::default())
+}
+
+fn show(context: &Context, visitor: Visitor, form: Form, entry: String) -> Page {
+    let title = match entry.as_str() {
+        "" => "A blackhole list".to_owned(),
+        entry => format!("The blackhole list {entry}"),
+    };
+    render(&ZonePage {
+        frame: Frame::new(context, visitor, Section::Settings, title).below(TITLE),
+        notice: None,
+        form,
+        entry,
+    })
+}

@@ -1,0 +1,141 @@
+//! `/settings/conditions/content-filter`: the switch and the rules, in the order in which they are asked.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+
+use super::super::form::{Form, FormBody, Group, Setting, Submission};
+use super::super::kind::{Choice, Kind};
+use super::super::{Answer, Options, keep, present};
+use super::content_test::TestBox;
+use super::{Described, Diverted, TITLE, disables, switch};
+use crate::settings::conditions::{Consequence, PreparedRule, Question};
+use crate::settings::quantity::write_size;
+use crate::web::Context;
+use crate::web::access::Visitor;
+use crate::web::page::{Frame, Page, Section, render};
+
+pub(super) const PATH: &str = "/settings/conditions/content-filter";
+
+pub(super) const DESCRIBED: Described = Described {
+    name: "content_filter",
+    path: PATH,
+    title: "Content filter",
+    does: "Asks rules of your own about header, text, attachments and size: refuses, quarantines, tags or redirects what they match.",
+    state: |settings| {
+        let content_filter = &settings.content_filter;
+        (content_filter.enabled, content_filter.disables_fast_path)
+    },
+};
+
+const GROUPS: &[Group] = &[Group {
+    heading: "The condition",
+    settings: &[
+        switch("content_filter.enabled"),
+        disables("content_filter.disables_fast_path"),
+        Setting {
+            name: "content_filter.when_unavailable",
+            label: "When a message cannot be looked into",
+            hint: "It is larger than 32 MiB, has more than 10,000 parts, or takes too long. Rules over its header and its size are asked all the same.",
+            kind: Kind::Choice(&[
+                Choice {
+                    value: "defer",
+                    label: "Put the message off",
+                    hint: "451: the sender keeps it and tries again.",
+                },
+                Choice {
+                    value: "pass",
+                    label: "Let it pass unchecked",
+                    hint: "",
+                },
+            ]),
+        },
+    ],
+}];
+
+#[derive(Template)]
+#[template(path = "settings/conditions/content_filter.html")]
+struct ContentFilterPage {
+    frame: Frame,
+    notice: Option<&'static str>,
+    does: &'static str,
+    diverted: Diverted,
+    form: Form,
+    rules: Vec<RuleRow>,
+    test_box: TestBox,
+}
+
+struct RuleRow {
+    name: String,
+    matches: String,
+    consequence: String,
+    is_first: bool,
+    is_last: bool,
+}
+
+/// The page.
+pub(in crate::web) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    options: Result<Query<Options>, QueryRejection>,
+) -> Page {
+    present(&context, visitor, options, GROUPS, show)
+}
+
+/// Saves what was typed.
+pub(in crate::web) async fn submit(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: FormBody,
+) -> Answer {
+    let submission = Submission::read(body)?;
+    keep(&context, visitor, GROUPS, &submission, PATH, show).await
+}
+
+fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, form: Form) -> Page {
+    let settings = context.administration.settings();
+    let rules = &settings.conditions().content_rules;
+    let last = rules.len().saturating_sub(1);
+    let rows = rules.iter().enumerate().map(|(position, rule)| RuleRow {
+        name: rule.name.clone(),
+        matches: question_in_words(rule),
+        consequence: consequence_in_words(&rule.consequence),
+        is_first: position == 0,
+        is_last: position == last,
+    });
+    render(&ContentFilterPage {
+        frame: Frame::new(context, visitor, Section::Settings, DESCRIBED.title).below(TITLE),
+        notice,
+        does: DESCRIBED.does,
+        diverted: Diverted::now(DESCRIBED.name, context),
+        form,
+        rules: rows.collect(),
+        test_box: TestBox::default(),
+    })
+}
+
+/// When a rule matches.
+fn question_in_words(rule: &PreparedRule) -> String {
+    match &rule.question {
+        Question::Header(field, pattern) => format!("{field} is like {pattern}"),
+        Question::AnyHeader(pattern) => format!("a header field is like {pattern}"),
+        Question::Text(pattern) => format!("its text is like {pattern}"),
+        Question::AttachmentName(pattern) => format!("an attachment’s name is like {pattern}"),
+        Question::AttachmentType(pattern) => format!("an attachment’s type is like {pattern}"),
+        Question::LargerThan(most) => format!("larger than {}", write_size(*most)),
+    }
+}
+
+/// What happens to a message that a rule matches.
+pub(super) fn consequence_in_words(consequence: &Consequence) -> String {
+    match consequence {
+        Consequence::Refuse(words) => format!("refused with 554 5.7.1 {words}"),
+        Consequence::Quarantine => "quarantined".to_owned(),
+        Consequence::Tag(value) => format!("tagged with X-Content-Filter: {value}"),
+        Consequence::Redirect(address) => format!("redirected to {address}"),
+        Consequence::Pass => "passed on as it is".to_owned(),
+    }
+}

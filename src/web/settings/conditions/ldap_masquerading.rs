@@ -1,0 +1,119 @@
+//! `/settings/conditions/ldap-masquerading`.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+
+use super::super::form::{FormBody, Group, Setting};
+use super::super::kind::{self, Kind};
+use super::super::{Answer, Options};
+use super::look_up::{Asking, Finding};
+use super::{Described, disables, switch, unavailable};
+use crate::smtp::address::{Mailbox, ReversePath};
+use crate::web::Context;
+use crate::web::access::Visitor;
+use crate::web::page::Page;
+
+pub(super) const DESCRIBED: Described = Described {
+    name: "ldap_masquerading",
+    path: "/settings/conditions/ldap-masquerading",
+    title: "LDAP sender masquerading",
+    does: "Asks the directory for the sender’s official address, which takes the place of the one that was given: in the envelope, and in the From field where that is the sender’s.",
+    state: |settings| {
+        let masquerading = &settings.ldap_masquerading;
+        (masquerading.enabled, masquerading.disables_fast_path)
+    },
+};
+
+const ASKING: Asking = Asking {
+    described: &DESCRIBED,
+    groups: GROUPS,
+    whose: "Sender",
+};
+
+const GROUPS: &[Group] = &[
+    Group {
+        heading: "The condition",
+        settings: &[
+            switch("ldap_masquerading.enabled"),
+            disables("ldap_masquerading.disables_fast_path"),
+        ],
+    },
+    Group {
+        heading: "Senders",
+        settings: &[
+            Setting {
+                name: "ldap_masquerading.domains",
+                label: "Domains",
+                hint: "Whose senders are looked up, one a line; .example.net for all below it. Empty: all. Name your own: a signature (DKIM) of others does not survive a change of From.",
+                kind: Kind::Lines(kind::domain),
+            },
+            Setting {
+                name: "ldap_masquerading.filter",
+                label: "Filter",
+                hint: "Finds the entry: %s stands for the address, %u for what is before the @, %d for the domain.",
+                kind: Kind::Text(kind::filter),
+            },
+            Setting {
+                name: "ldap_masquerading.attribute",
+                label: "Attribute with the official address",
+                hint: "A sender without an entry, or without this attribute, stays as it is.",
+                kind: Kind::Text(kind::as_typed),
+            },
+            unavailable("ldap_masquerading.when_unavailable"),
+        ],
+    },
+];
+
+/// The page.
+pub(in crate::web) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    options: Result<Query<Options>, QueryRejection>,
+) -> Page {
+    ASKING.present(&context, visitor, options)
+}
+
+/// Saves what was typed.
+pub(in crate::web) async fn submit(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: FormBody,
+) -> Answer {
+    ASKING.submit(&context, visitor, body).await
+}
+
+/// Tries a look-up.
+pub(in crate::web) async fn test(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: FormBody,
+) -> Answer {
+    let settings = context.administration.settings();
+    let ask = async |sender: &Mailbox| {
+        let found = match context.conditions.try_official(sender, &settings).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Finding::nobody("The sender stays as it is."),
+            Err(why) => return Finding::none(why),
+        };
+        let official = match found.address {
+            Some(address) => address.to_string(),
+            None => "the one it has".to_owned(),
+        };
+        let counts = if settings.is_masqueraded(&ReversePath::Mailbox(sender.clone())) {
+            "counts for mail"
+        } else if settings.ldap_masquerading.enabled {
+            "does not count: the domain is none of those that are looked up"
+        } else {
+            "does not count: the condition is off"
+        };
+        Finding::entry(vec![
+            ("Entry", found.entry),
+            ("Official", official),
+            ("This", counts.to_owned()),
+        ])
+    };
+    ASKING.test(&context, visitor, body, ask).await
+}

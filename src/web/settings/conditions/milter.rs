@@ -1,0 +1,94 @@
+//! `/settings/conditions/milter`.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+
+use super::super::form::{FormBody, Group, Setting};
+use super::super::kind::Kind;
+use super::super::{Answer, Options};
+use super::{Described, connections, disables, switch, timeout, unavailable};
+use crate::settings::conditions::read_milter;
+use crate::web::Context;
+use crate::web::access::Visitor;
+use crate::web::page::Page;
+
+pub(super) const DESCRIBED: Described = Described {
+    name: "milter",
+    path: "/settings/conditions/milter",
+    title: "Milter",
+    does: "Shows the message to milters, one after the other: they refuse it, put it off, quarantine it or change it, like one that signs with DKIM.",
+    state: |settings| {
+        let milter = &settings.milter;
+        (milter.enabled, milter.disables_fast_path)
+    },
+};
+
+const GROUPS: &[Group] = &[
+    Group {
+        heading: "The condition",
+        settings: &[
+            switch("milter.enabled"),
+            disables("milter.disables_fast_path"),
+        ],
+    },
+    Group {
+        heading: "Milters",
+        settings: &[
+            Setting {
+                name: "milter.milters",
+                label: "Milters",
+                hint: "One a line, like 127.0.0.1:8891 or unix:/run/opendkim.sock; what Postfix and Sendmail write, like inet:8891@127.0.0.1, is understood. They are asked in this order, and each sees what the one before has changed: one that signs comes last. What a milter wants discarded is quarantined.",
+                kind: Kind::Lines(address),
+            },
+            timeout("milter.timeout_seconds"),
+            connections("milter.connections_max"),
+            unavailable("milter.when_unavailable"),
+        ],
+    },
+];
+
+fn address(text: &str) -> Result<String, String> {
+    let address = read_milter(text).map_err(|problem| format!("“{text}”: {problem}"))?;
+    Ok(address.to_string())
+}
+
+/// The page.
+pub(in crate::web) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    options: Result<Query<Options>, QueryRejection>,
+) -> Page {
+    DESCRIBED.present(&context, visitor, options, GROUPS)
+}
+
+/// Saves what was typed.
+pub(in crate::web) async fn submit(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: FormBody,
+) -> Answer {
+    DESCRIBED.submit(&context, visitor, body, GROUPS).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn milters_are_typed_one_a_line_in_any_spelling() {
+        let typed = "inet:8891@127.0.0.1\r\n/run/opendkim.sock\r\nmilter.example.net:8893";
+        let expected = json!([
+            "127.0.0.1:8891",
+            "unix:/run/opendkim.sock",
+            "milter.example.net:8893"
+        ]);
+        assert_eq!(Kind::Lines(address).read(typed), Ok(expected));
+        let problem = Kind::Lines(address).read("opendkim").expect_err("no place");
+        assert!(problem.starts_with("“opendkim”: "), "{problem}");
+    }
+}

@@ -1,0 +1,328 @@
+//! `/settings/conditions`: what may keep a message off the fast path. Each condition has a page of its
+//! own below it; this one says which are on, and how many messages each diverted in the last day.
+
+pub(in crate::web) mod antispam;
+pub(in crate::web) mod antivirus;
+pub(in crate::web) mod blackhole_lists;
+#[cfg(test)]
+mod blackhole_tests;
+pub(in crate::web) mod blackhole_zone;
+pub(in crate::web) mod content_filter;
+pub(in crate::web) mod content_rule;
+pub(in crate::web) mod content_test;
+pub(in crate::web) mod directory;
+pub(in crate::web) mod encryption;
+pub(in crate::web) mod ldap_masquerading;
+pub(in crate::web) mod ldap_relaying;
+mod look_up;
+pub(in crate::web) mod milter;
+pub(in crate::web) mod own;
+pub(in crate::web) mod received_for;
+pub(in crate::web) mod sender_check;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+
+use super::form::{Form, FormBody, Group, Setting, Submission};
+use super::kind::{self, Choice, Kind};
+use super::{Answer, Options, keep, present};
+use crate::message::DiskReason;
+use crate::settings::Settings;
+use crate::statistics::{ByReason, Window};
+use crate::web::access::Visitor;
+use crate::web::page::{Frame, Page, Section, render};
+use crate::web::{Context, wording};
+
+pub(super) const TITLE: &str = "Conditions";
+
+/// A condition as the pages speak of it.
+pub(in crate::web) struct Described {
+    /// The word in reasons and in the settings.
+    pub(in crate::web) name: &'static str,
+    /// Its page.
+    path: &'static str,
+    /// The page's title.
+    title: &'static str,
+    /// What it does with a message.
+    does: &'static str,
+    /// Whether it is on, and whether it disables the fast path.
+    pub(in crate::web) state: fn(&Settings) -> (bool, bool),
+}
+
+/// In the order in which they are looked into.
+pub(in crate::web) const CONDITIONS: &[&Described] = &[
+    &sender_check::DESCRIBED,
+    &blackhole_lists::DESCRIBED,
+    &ldap_relaying::DESCRIBED,
+    &content_filter::DESCRIBED,
+    &antivirus::DESCRIBED,
+    &antispam::DESCRIBED,
+    &ldap_masquerading::DESCRIBED,
+    &milter::DESCRIBED,
+    &encryption::DESCRIBED,
+    &received_for::DESCRIBED,
+];
+
+struct Row {
+    path: &'static str,
+    title: String,
+    does: String,
+    is_on: bool,
+    /// What its state means for the path; none when nothing.
+    path_words: Option<&'static str>,
+    diverted: Diverted,
+}
+
+/// Messages that a condition diverted in the last day.
+struct Diverted {
+    count: String,
+    /// The word of the reason, for the link to them; none when there are none.
+    reason: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "settings/conditions/overview.html")]
+struct OverviewPage {
+    frame: Frame,
+    notice: Option<&'static str>,
+    rows: Vec<Row>,
+    own: Vec<Row>,
+}
+
+/// The page.
+pub(in crate::web) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    options: Result<Query<Options>, QueryRejection>,
+) -> Page {
+    let settings = context.administration.settings();
+    let counts = context.statistics.disk_reasons(Window::Day);
+    let rows = CONDITIONS.iter().map(|described| {
+        let (is_on, disables) = (described.state)(&settings);
+        Row {
+            path: described.path,
+            title: described.title.to_owned(),
+            does: described.does.to_owned(),
+            is_on,
+            path_words: described.path_words(is_on, disables),
+            diverted: Diverted::by(described.name, &counts),
+        }
+    });
+    let own = settings.own_conditions.iter();
+    render(&OverviewPage {
+        frame: Frame::new(&context, visitor, Section::Settings, TITLE),
+        notice: Options::notice(options),
+        rows: rows.collect(),
+        own: own.map(|own| own::row(own, &counts)).collect(),
+    })
+}
+
+impl Diverted {
+    fn by(name: &str, counts: &ByReason) -> Self {
+        let reason = DiskReason::Condition(name.into());
+        let count = counts.of(&reason);
+        Self {
+            count: wording::count(count),
+            reason: (count > 0).then(|| reason.to_string()),
+        }
+    }
+
+    fn now(name: &str, context: &Context) -> Self {
+        Self::by(name, &context.statistics.disk_reasons(Window::Day))
+    }
+}
+
+/// The page of one condition that is a form and nothing else.
+#[derive(Template)]
+#[template(path = "settings/conditions/condition.html")]
+struct ConditionPage {
+    frame: Frame,
+    notice: Option<&'static str>,
+    does: &'static str,
+    diverted: Diverted,
+    form: Form,
+}
+
+impl Described {
+    /// What its state means for the path of messages; none when nothing.
+    fn path_words(&self, is_on: bool, disables: bool) -> Option<&'static str> {
+        if self.name == ldap_relaying::DESCRIBED.name {
+            return ldap_relaying::path_words(is_on, disables);
+        }
+        is_on.then_some(match disables {
+            true => "standard path",
+            false => "checked on the fast path",
+        })
+    }
+
+    /// Shows its page as the settings are now.
+    fn present(
+        &'static self,
+        context: &Context,
+        visitor: Visitor,
+        options: Result<Query<Options>, QueryRejection>,
+        groups: &'static [Group],
+    ) -> Page {
+        present(context, visitor, options, groups, self.shower())
+    }
+
+    /// Saves what was typed on its page.
+    async fn submit(
+        &'static self,
+        context: &Context,
+        visitor: Visitor,
+        body: FormBody,
+        groups: &'static [Group],
+    ) -> Answer {
+        let submission = Submission::read(body)?;
+        keep(
+            context,
+            visitor,
+            groups,
+            &submission,
+            self.path,
+            self.shower(),
+        )
+        .await
+    }
+
+    fn shower(
+        &'static self,
+    ) -> impl FnOnce(&Context, Visitor, Option<&'static str>, Form) -> Page + use<> {
+        move |context, visitor, notice, form| {
+            render(&ConditionPage {
+                frame: Frame::new(context, visitor, Section::Settings, self.title).below(TITLE),
+                notice,
+                does: self.does,
+                diverted: Diverted::now(self.name, context),
+                form,
+            })
+        }
+    }
+}
+
+/// The switch of a condition.
+const fn switch(name: &'static str) -> Setting {
+    Setting {
+        name,
+        label: "This condition",
+        hint: "",
+        kind: Kind::Choice(&[
+            Choice {
+                value: "true",
+                label: "is on",
+                hint: "",
+            },
+            Choice {
+                value: "false",
+                label: "is off",
+                hint: "",
+            },
+        ]),
+    }
+}
+
+/// Whether a condition disables the fast path.
+const fn disables(name: &'static str) -> Setting {
+    Setting {
+        name,
+        label: "A message that it concerns",
+        hint: "",
+        kind: Kind::Choice(&[
+            Choice {
+                value: "true",
+                label: "takes the standard path",
+                hint: "Checked, then stored and synced, answered, and delivered.",
+            },
+            Choice {
+                value: "false",
+                label: "may stay on the fast path",
+                hint: "Checked in memory within the acknowledgement deadline, and delivered before the reply.",
+            },
+        ]),
+    }
+}
+
+/// Where a service listens.
+const fn server(name: &'static str, hint: &'static str) -> Setting {
+    Setting {
+        name,
+        label: "Server",
+        hint,
+        kind: Kind::Text(kind::service),
+    }
+}
+
+/// The longest wait for a service.
+const fn timeout(name: &'static str) -> Setting {
+    Setting {
+        name,
+        label: "Longest wait",
+        hint: "For an answer, from 1 s to 2 min. Then the check cannot tell.",
+        kind: Kind::Time,
+    }
+}
+
+/// How many may ask a service at once.
+const fn connections(name: &'static str) -> Setting {
+    Setting {
+        name,
+        label: "Checks at one time",
+        hint: "Whoever finds no free one waits, within the longest wait.",
+        kind: Kind::Number(1, 1_000),
+    }
+}
+
+/// What "cannot tell" means.
+const fn unavailable(name: &'static str) -> Setting {
+    Setting {
+        name,
+        label: "When the check cannot tell",
+        hint: "Its service is down, too slow, or talks nonsense.",
+        kind: Kind::Choice(&[
+            Choice {
+                value: "defer",
+                label: "Put the message off",
+                hint: "451: the sender keeps it and tries again.",
+            },
+            Choice {
+                value: "pass",
+                label: "Let it pass unchecked",
+                hint: "",
+            },
+        ]),
+    }
+}
+
+/// What happens to a message in which something is found.
+const fn found(name: &'static str, label: &'static str) -> Setting {
+    Setting {
+        name,
+        label,
+        hint: "",
+        kind: Kind::Choice(&[
+            Choice {
+                value: "refuse",
+                label: "Refuse it",
+                hint: "554 in the session: the sender is told.",
+            },
+            Choice {
+                value: "quarantine",
+                label: "Quarantine it",
+                hint: "Taken, and kept back in the queue until an operator releases or purges it.",
+            },
+            Choice {
+                value: "tag",
+                label: "Tag it",
+                hint: "Delivered with a header field that says what was found.",
+            },
+        ]),
+    }
+}
+
+#[cfg(test)]
+mod content_filter_tests;

@@ -1,0 +1,224 @@
+//! `/settings/conditions/own`: a condition of the administrator's own; to add, to change and to remove.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+
+use super::super::entry::{ENTRY, EntryList, new_entry};
+use super::super::form::{Form, FormBody, Group, Setting, Submission};
+use super::super::kind::{self, Bound, Kind};
+use super::super::{Answer, change, see, unprocessable};
+use super::{Diverted, Row, TITLE};
+use crate::administration::OpenRelay;
+use crate::settings::Settings;
+use crate::settings::conditions::OwnCondition;
+use crate::settings::quantity::{write_count, write_size};
+use crate::statistics::ByReason;
+use crate::web::Context;
+use crate::web::access::Visitor;
+use crate::web::api::Pairs;
+use crate::web::error::ApiError;
+use crate::web::page::{Frame, Page, Section, render};
+
+const PATH: &str = "/settings/conditions/own";
+
+const ENTRIES: EntryList = EntryList {
+    list: "own_conditions",
+    key: "name",
+    groups: GROUPS,
+    keyless: "give it a name",
+    problem_at: "name",
+};
+
+const GROUPS: &[Group] = &[
+    Group {
+        heading: "The condition",
+        settings: &[Setting {
+            name: "name",
+            label: "Name",
+            hint: "What reasons and pages call it, like many-recipients: small letters, digits, “-” and “_”.",
+            kind: Kind::Text(kind::as_typed),
+        }],
+    },
+    Group {
+        heading: "Present when all of these hold",
+        settings: &[
+            Setting {
+                name: "recipients_more_than",
+                label: "Recipients",
+                hint: "",
+                kind: Kind::OrOff(&Bound {
+                    words: "more than",
+                    kind: Kind::Number(0, 1_000),
+                    unit: "recipients",
+                    usual: "10",
+                }),
+            },
+            Setting {
+                name: "larger_than_bytes",
+                label: "Size",
+                hint: "As declared with SIZE, or as it came.",
+                kind: Kind::OrOff(&Bound {
+                    words: "larger than",
+                    kind: Kind::Size,
+                    unit: "",
+                    usual: "1 MiB",
+                }),
+            },
+            Setting {
+                name: "client_networks",
+                label: "Client",
+                hint: "One of these networks, one a line. Empty: any.",
+                kind: Kind::Lines(kind::network),
+            },
+            Setting {
+                name: "sender_pattern",
+                label: "Sender",
+                hint: "A regular expression that the reverse path matches, like @example\\.org$. Empty: any.",
+                kind: Kind::Text(kind::pattern),
+            },
+            Setting {
+                name: "recipient_pattern",
+                label: "Recipient",
+                hint: "A regular expression that one of the recipients matches. Empty: any.",
+                kind: Kind::Text(kind::pattern),
+            },
+            Setting {
+                name: "header_field",
+                label: "Header field",
+                hint: "A field of this name is there, like List-Id. Empty: any header.",
+                kind: Kind::Text(kind::field_name),
+            },
+        ],
+    },
+];
+
+/// Which entry.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Choice {
+    name: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "settings/conditions/own.html")]
+struct EntryPage {
+    frame: Frame,
+    notice: Option<&'static str>,
+    form: Form,
+    /// The name of the entry; blank for a new one.
+    entry: String,
+    diverted: Diverted,
+}
+
+/// A line of the overview.
+pub(super) fn row(own: &OwnCondition, counts: &ByReason) -> Row {
+    Row {
+        path: PATH,
+        title: own.name.clone(),
+        does: in_words(own),
+        is_on: true,
+        path_words: Some("standard path"),
+        diverted: Diverted::by(&own.name, counts),
+    }
+}
+
+/// What it looks at, in a sentence.
+fn in_words(own: &OwnCondition) -> String {
+    let mut parts = Vec::new();
+    if let Some(most) = own.recipients_more_than {
+        parts.push(format!("more than {} recipients", write_count(most)));
+    }
+    if let Some(most) = own.larger_than_bytes {
+        parts.push(format!("larger than {}", write_size(most)));
+    }
+    if !own.client_networks.is_empty() {
+        let networks = own.client_networks.iter().map(ToString::to_string);
+        let networks: Vec<String> = networks.collect();
+        parts.push(format!("from {}", networks.join(", ")));
+    }
+    if let Some(pattern) = &own.sender_pattern {
+        parts.push(format!("sender like {pattern}"));
+    }
+    if let Some(pattern) = &own.recipient_pattern {
+        parts.push(format!("a recipient like {pattern}"));
+    }
+    if let Some(field) = &own.header_field {
+        parts.push(format!("with the field {field}"));
+    }
+    parts.join("; ")
+}
+
+/// The entry of the name in the query, or a new one.
+pub(in crate::web) async fn page(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Page {
+    let choice: Choice = Pairs::read(query)?.into_filter()?;
+    let name = choice.name.unwrap_or_default();
+    let subject = match name.as_str() {
+        "" => new(),
+        name => ENTRIES
+            .entry(&context.administration.settings(), name)
+            .ok_or(ApiError::NotFound)?,
+    };
+    show(&context, visitor, Form::showing(GROUPS, &subject), name)
+}
+
+/// Saves what was typed.
+pub(in crate::web) async fn submit(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: FormBody,
+) -> Answer {
+    let submission = Submission::read(body)?;
+    let typed = submission.clone();
+    let patch = move |settings: &Settings| {
+        let edited = ENTRIES.edited(settings, &typed, new());
+        edited.map_err(|form| form.errors())
+    };
+    let Err(errors) = change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? else {
+        return see("/settings/conditions?done=saved");
+    };
+    let settings = context.administration.settings();
+    let (form, name) = ENTRIES.again(&settings, &submission, new(), errors);
+    unprocessable(show(&context, visitor, form, name)?)
+}
+
+/// Removes an entry. One that is gone already is what was wanted.
+pub(in crate::web) async fn remove(
+    State(context): State<Arc<Context>>,
+    Extension(visitor): Extension<Visitor>,
+    body: FormBody,
+) -> Answer {
+    let submission = Submission::read(body)?;
+    let name = submission.text(ENTRY).unwrap_or_default().to_owned();
+    let patch = move |settings: &Settings| Ok(ENTRIES.without(settings, &name));
+    match change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? {
+        Ok(()) => see("/settings/conditions?done=removed"),
+        Err(errors) => Err(ApiError::Fields(errors).into()),
+    }
+}
+
+fn new() -> serde_json::Map<String, serde_json::Value> {
+    new_entry(&OwnCondition::default())
+}
+
+fn show(context: &Context, visitor: Visitor, form: Form, entry: String) -> Page {
+    let title = match entry.as_str() {
+        "" => "A condition of your own".to_owned(),
+        entry => format!("The condition {entry}"),
+    };
+    render(&EntryPage {
+        frame: Frame::new(context, visitor, Section::Settings, title).below(TITLE),
+        notice: None,
+        form,
+        diverted: Diverted::now(&entry, context),
+        entry,
+    })
+}
