@@ -22,6 +22,7 @@ use crate::smtp::reply::Reply;
 const FLAG: &str = "X-Spam-Flag";
 const SCORE: &str = "X-Spam-Score";
 const SYMBOLS: &str = "X-Spam-Symbols";
+const TAGS: &[&str] = &[FLAG, SCORE, SYMBOLS];
 
 /// Those whom the settings can choose to be asked.
 #[derive(Debug)]
@@ -77,12 +78,11 @@ pub(super) async fn check(
             engines.spamd.ask(most, deadline, question).await
         }
     };
-    let mut verdict = match &opinion {
+    let verdict = match &opinion {
         Ok(opinion) => judge(opinion, settings),
         Err(why) => Verdict::cannot_tell(why),
     };
-    verdict.edits.splice(..0, forged(draft.fields()));
-    verdict
+    verdict.behind(draft.forged(TAGS))
 }
 
 /// What becomes of a message.
@@ -192,14 +192,6 @@ fn judge(opinion: &Opinion, settings: &Antispam) -> Verdict {
         edits: tags.collect(),
         ..Verdict::of(answer, words)
     }
-}
-
-/// Takes fields out that only we may write.
-fn forged(fields: &[Field]) -> impl Iterator<Item = Edit> {
-    [FLAG, SCORE, SYMBOLS]
-        .into_iter()
-        .filter(|name| fields.iter().any(|field| field.is_named(name)))
-        .map(Edit::RemoveAll)
 }
 
 #[cfg(test)]

@@ -27,14 +27,13 @@ pub(super) async fn check(
         return Verdict::cannot_tell("no server is set");
     };
     let question = scan(server, draft);
-    match service
-        .ask(settings.connections_max, deadline, question)
-        .await
-    {
+    let finding = service.ask(settings.connections_max, deadline, question);
+    let verdict = match finding.await {
         Ok(Finding::Clean) => Verdict::pass(),
         Ok(Finding::Infected(name)) => found(settings.when_found, &name),
         Err(why) => Verdict::cannot_tell(why),
-    }
+    };
+    verdict.behind(draft.forged(&[TAG]))
 }
 
 fn found(policy: WhenFound, name: &str) -> Verdict {

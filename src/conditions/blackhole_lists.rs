@@ -80,10 +80,8 @@ pub(super) async fn check(
     };
     let address = address.to_canonical();
     let tally = ask(lists, dns, settings, address, deadline).await;
-    let edits = match tally.is_tagged() {
-        true => tags(&tally, draft),
-        false => Vec::new(),
-    };
+    let tag = tally.is_tagged().then(|| tag(&tally));
+    let edits = draft.forged(&[TAG]).chain(tag).collect();
     let sentence = sentence(&tally, address);
     match tally.weighed() {
         Weighed::Refuse => {
@@ -180,17 +178,11 @@ fn sentence(tally: &Tally<'_>, address: IpAddr) -> String {
     parts.join(", ")
 }
 
-/// Our field in the place of those that pretend to be ours.
-fn tags(tally: &Tally<'_>, draft: &Draft) -> Vec<Edit> {
-    let fields = draft.fields().iter();
-    let mut edits: Vec<Edit> = fields
-        .filter(|field| field.is_named(TAG))
-        .map(|_| Edit::Remove(TAG.to_owned(), 1))
-        .collect();
+/// The field that says which lists have the client.
+fn tag(tally: &Tally<'_>) -> Edit {
     let zones = tally.listed_by().join(", ");
     let value = format!("{zones} (weight {})", tally.weight());
-    edits.push(Edit::Prepend(Field::new(TAG, &value)));
-    edits
+    Edit::Prepend(Field::new(TAG, &value))
 }
 
 /// An address looked up for whoever tries the lists out.

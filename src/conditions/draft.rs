@@ -87,6 +87,13 @@ impl Draft {
         self.header.is_whole() || self.body.is_some()
     }
 
+    /// Takes the fields out that came with the message and that only we may write: a tag means something
+    /// to those behind us only if no sender can write it.
+    pub fn forged(&self, tags: &'static [&'static str]) -> impl Iterator<Item = Edit> {
+        let came = |tag: &&&str| self.fields.iter().any(|field| field.is_named(tag));
+        tags.iter().filter(came).map(|tag| Edit::RemoveAll(tag))
+    }
+
     /// Recipients that are refused by themselves, and why: their sender gets a report.
     #[must_use]
     pub fn refused(&self) -> &[(Recipient, Reply)] {

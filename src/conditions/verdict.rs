@@ -125,6 +125,13 @@ impl Verdict {
         }
     }
 
+    /// The same behind these changes.
+    #[must_use]
+    pub fn behind(mut self, edits: impl Iterator<Item = Edit>) -> Self {
+        self.edits.splice(..0, edits);
+        self
+    }
+
     /// The check cannot tell, and why.
     #[must_use]
     pub fn cannot_tell(why: impl std::fmt::Display) -> Self {

@@ -87,6 +87,16 @@ async fn infected_mail_may_be_tagged() {
         arrival.content.ends_with(&content),
         "what was sent is behind it"
     );
+
+    // Nobody else may say so.
+    let forged = b"X-Virus-Found: none\r\nSubject: forged\r\n\r\nclean\r\n";
+    let reply = stage
+        .send("c@example.org", &["b@example.net"], forged)
+        .await;
+    assert_eq!(reply.code, 250, "{reply}");
+    let arrival = stage.arrived("forged").await;
+    let tag = messages::header(&arrival.content, "X-Virus-Found");
+    assert_eq!(tag, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,7 +59,7 @@ impl ContentFilter {
             let content = Content::Travelling(draft.reader(), bytes);
             answers = self.ask_about_parts(answers, content, deadline).await;
         }
-        verdict(&answers, draft.fields())
+        verdict(&answers).behind(draft.forged(&[TAG]))
     }
 
     /// Asks all rules about a message that is not on its way.
@@ -167,7 +167,7 @@ impl Content {
     }
 }
 
-fn verdict(answers: &RuleAnswers, fields: &[Field]) -> Verdict {
+fn verdict(answers: &RuleAnswers) -> Verdict {
     let (rule, what) = match answers.ruling() {
         Ruling::Nothing => return Verdict::pass(),
         Ruling::CannotTell(rule, why) => {
@@ -183,19 +183,14 @@ fn verdict(answers: &RuleAnswers, fields: &[Field]) -> Verdict {
             Verdict::of(Answer::Refuse(reply), sentence)
         }
         Consequence::Quarantine => Verdict::of(Answer::Quarantine, sentence),
-        Consequence::Tag(value) => Verdict::with(tag(value, fields), format!("tagged, {sentence}")),
+        Consequence::Tag(value) => {
+            let tag = Edit::Prepend(Field::new(TAG, value));
+            Verdict::with(vec![tag], format!("tagged, {sentence}"))
+        }
         Consequence::Redirect(address) => Verdict::with(
             vec![Edit::Redirect(address.clone())],
             format!("redirected to {address}, {sentence}"),
         ),
         Consequence::Pass => Verdict::of(Answer::Pass, sentence),
     }
-}
-
-/// Our field in the place of those that came with the message.
-fn tag(value: &str, fields: &[Field]) -> Vec<Edit> {
-    let came = fields.iter().any(|field| field.is_named(TAG));
-    let removal = came.then(|| Edit::RemoveAll(TAG));
-    let field = Edit::Prepend(Field::new(TAG, value));
-    removal.into_iter().chain([field]).collect()
 }

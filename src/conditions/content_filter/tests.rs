@@ -31,7 +31,8 @@ async fn check(given: Value, expected: &str) {
     let filter = ContentFilter::new();
     let verdict = filter.check(&rules(given.clone()), &draft, soon()).await;
     let answer = match &verdict.answer {
-        Answer::Pass if verdict.edits.is_empty() => "pass".to_owned(),
+        // The field that it came with is not ours.
+        Answer::Pass if verdict.edits == [Edit::RemoveAll(TAG)] => "pass".to_owned(),
         Answer::Pass => format!("{:?}", verdict.edits),
         Answer::Refuse(reply) | Answer::Defer(reply) => reply.to_string(),
         Answer::Quarantine => "quarantine".to_owned(),
@@ -129,7 +130,8 @@ async fn each_action_does_what_it_says() {
     let redirect = with("redirect", Some("abuse@example.net"));
     let verdict = filter.check(&rules(redirect), &draft, soon()).await;
     let address = crate::smtp::address::Mailbox::parse("abuse@example.net").expect("a mailbox");
-    assert_eq!(verdict.edits, [Edit::Redirect(address)]);
+    let forged = Edit::RemoveAll(TAG);
+    assert_eq!(verdict.edits, [forged, Edit::Redirect(address)]);
     assert_eq!(
         verdict.words,
         format!("redirected to abuse@example.net, {sentence}")
