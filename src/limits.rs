@@ -146,6 +146,12 @@ pub const ENCODED_WORD_BYTES: usize = 1_024;
 pub const FIELD_NAME_BYTES: usize = 100;
 /// Failures of a service in a row after which it is left alone for a while.
 pub const SERVICE_FAILURES: u32 = 3;
+/// A wait that is cut off sooner, because other checks have used the message's time up, says nothing of
+/// the service.
+pub const SERVICE_FAIR_WAIT: Duration = Duration::from_secs(1);
+/// All checks of one message together. A client that has waited a minute or two sends it again beside the
+/// one that is still being looked into.
+pub const EXAMINATION_WAIT: Duration = Duration::from_secs(120);
 /// How long a service is left alone before one check tries it again.
 pub const SERVICE_PAUSE: Duration = Duration::from_secs(30);
 /// The answer of a service: longer than any of theirs.
@@ -163,6 +169,8 @@ pub const BLACKHOLE_QUESTIONS: u32 = 512;
 pub const MILTERS: usize = 8;
 /// A packet of a milter. Sendmail takes none larger, whatever was negotiated.
 pub const MILTER_PACKET_BYTES: usize = 1 << 20;
+/// What libmilter takes as one packet; it closes the connection on a larger one, such as a header field.
+pub const MILTER_FIELD_BYTES: usize = 65_535;
 /// A chunk of a body on its way to a milter: libmilter's MILTER_CHUNK_SIZE, which older ones rely on.
 pub const MILTER_CHUNK_BYTES: usize = 65_535;
 /// Changes that a milter asks for of one message, chunks of a new body aside.

@@ -1,7 +1,7 @@
 //! Clients that leave in the middle and clients that send again: nothing is delivered for one who
 //! has gone before the dot, and nothing twice for one who did not hear the 250.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::appliance::{Appliance, Plan};
 use crate::support::messages;
@@ -83,10 +83,31 @@ async fn a_client_who_pipelines_behind_the_dot_is_still_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repetition_by_one_who_did_not_hear_the_250_is_delivered_once() {
+    check_delivered_once(json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_is_recognised_by_what_arrived_whatever_was_made_of_it() {
+    let rule = |action: &str, argument: &str| {
+        let rule = json!({
+            "name": "all", "part": "any_header", "pattern": ".",
+            "action": action, "argument": argument,
+        });
+        json!({ "content_filter": {
+            "enabled": true, "disables_fast_path": false, "rules": [rule],
+        }})
+    };
+    check_delivered_once(rule("redirect", "other@example.net")).await;
+    check_delivered_once(rule("tag", "seen")).await;
+}
+
+/// A client that did not hear its 250 sends the message again, under these settings.
+async fn check_delivered_once(settings: Value) {
     let gate = Gate::closed();
     let (appliance, sink) =
         scene(Script::accepting().end_of_data(Answer::say_after(&gate, "250 2.0.0 Ok"))).await;
     appliance.set(json!({ "ack_deadline_seconds": 20 })).await;
+    appliance.set(settings).await;
     let content = messages::small("one");
 
     // The client loses its connection after our dot was sent and before it was answered.

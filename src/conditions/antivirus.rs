@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::draft::Draft;
 use super::header::Field;
-use super::service::Service;
+use super::service::{Service, Trouble};
 use super::service_stream::{connect, read_to_end};
 use super::verdict::{Answer, Edit, Verdict};
 use super::words;
@@ -59,15 +59,19 @@ enum Finding {
 }
 
 /// One connection a message: clamd closes it behind the answer.
-async fn scan(server: &ServiceAddress, draft: &Draft) -> Result<Finding, String> {
+async fn scan(server: &ServiceAddress, draft: &Draft) -> Result<Finding, Trouble> {
     let mut stream = connect(server).await?;
     let sent = send(&mut *stream, draft).await;
     // A message that is too large for it makes clamd answer and close before it has read everything.
     let answer = read_to_end(&mut *stream).await;
     match (sent, answer) {
         (_, Ok(answer)) if !answer.is_empty() => read(&answer),
-        (Err(why), _) | (Ok(()), Err(why)) => Err(why),
-        (Ok(()), Ok(_)) => Err("it closed the connection without an answer".to_owned()),
+        (Err(trouble), _) => Err(trouble),
+        (Ok(()), Err(why)) => Err(why.into()),
+        (Ok(()), Ok(_)) => {
+            let why = "it closed the connection without an answer";
+            Err(Trouble::Service(why.to_owned()))
+        }
     }
 }
 
@@ -75,14 +79,14 @@ async fn scan(server: &ServiceAddress, draft: &Draft) -> Result<Finding, String>
 async fn send(
     stream: &mut (dyn super::service_stream::Stream + '_),
     draft: &Draft,
-) -> Result<(), String> {
-    let broke = |error| format!("the connection broke: {error}");
+) -> Result<(), Trouble> {
+    let broke = |error| Trouble::Service(format!("the connection broke: {error}"));
     let mut reader = draft.reader();
     let mut buffer = Vec::with_capacity(crate::limits::CHUNK_BYTES);
     buffer.extend_from_slice(b"zINSTREAM\0");
-    while let Some(block) = reader.next().await.map_err(words::unreadable)? {
+    while let Some(block) = reader.next().await.map_err(words::not_shown)? {
         let Ok(length) = u32::try_from(block.len()) else {
-            return Err("a block of the message is too large for it".to_owned());
+            return Err(Trouble::Message("a block is too large for it".to_owned()));
         };
         if length == 0 {
             continue;
@@ -99,14 +103,21 @@ async fn send(
 }
 
 /// `stream: OK`, `stream: NAME FOUND`, or something that is neither.
-fn read(answer: &[u8]) -> Result<Finding, String> {
+fn read(answer: &[u8]) -> Result<Finding, Trouble> {
     let text = String::from_utf8_lossy(answer);
     let text = text.trim_end_matches(['\0', '\n']);
     let said = text.strip_prefix("stream: ").unwrap_or(text);
     match said.strip_suffix(" FOUND") {
         Some(name) => Ok(Finding::Infected(words::cut(name))),
         None if said == "OK" => Ok(Finding::Clean),
-        None => Err(format!("it says “{}”", words::cut(said))),
+        None => {
+            let why = format!("it says “{}”", words::cut(said));
+            // It is well, and has its reasons: the message is too large for it, say.
+            Err(match said.ends_with(" ERROR") {
+                true => Trouble::Message(why),
+                false => Trouble::Service(why),
+            })
+        }
     }
 }
 
@@ -126,12 +137,16 @@ mod tests {
             ("stream: OK FOUND\0", Ok(Finding::Infected("OK".into()))),
             (
                 "INSTREAM size limit exceeded. ERROR\0",
-                Err("it says “INSTREAM size limit exceeded. ERROR”".to_owned()),
+                Err("message: it says “INSTREAM size limit exceeded. ERROR”".to_owned()),
             ),
             ("nonsense", Err("it says “nonsense”".to_owned())),
             ("NOT OK", Err("it says “NOT OK”".to_owned())),
         ] {
-            assert_eq!(read(answer.as_bytes()), expected, "{answer}");
+            let found = read(answer.as_bytes()).map_err(|trouble| match trouble {
+                Trouble::Message(why) => format!("message: {why}"),
+                Trouble::Service(why) => why,
+            });
+            assert_eq!(found, expected, "{answer}");
         }
     }
 

@@ -179,7 +179,8 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         antispam.disables_fast_path,
     );
     note(
-        settings.is_masqueraded(&facts.message.envelope.sender),
+        // A stranger is given no official address.
+        is_trusted(facts, settings) && settings.is_masqueraded(&facts.message.envelope.sender),
         Condition::LdapMasquerading,
         settings.ldap_masquerading.disables_fast_path,
     );
@@ -475,11 +476,20 @@ mod tests {
             (json!(["example.org"]), &["ldap_masquerading"]),
             (json!(["example.net"]), &[]),
         ] {
-            let patch = json!({
-                "directory": {"url": "ldap://127.0.0.1", "base": "dc=example"},
-                "ldap_masquerading": {"enabled": true, "domains": domains},
-            });
-            check(patch, None, present, present.first().copied());
+            let patch = |trusted: &str| {
+                json!({
+                    "directory": {"url": "ldap://127.0.0.1", "base": "dc=example"},
+                    "ldap_masquerading": {"enabled": true, "domains": domains},
+                    "trusted_networks": [trusted],
+                })
+            };
+            check(
+                patch("192.0.2.0/24"),
+                None,
+                present,
+                present.first().copied(),
+            );
+            check(patch("198.51.100.0/24"), None, &[], None);
         }
     }
 

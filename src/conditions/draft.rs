@@ -87,6 +87,12 @@ impl Draft {
         self.header.is_whole() || self.body.is_some()
     }
 
+    /// All of its header was read.
+    #[must_use]
+    pub fn has_readable_header(&self) -> bool {
+        self.header.is_whole() || self.arrived.body.len() <= limits::HEADER_BYTES as u64
+    }
+
     /// Takes the fields out that came with the message and that only we may write: a tag means something
     /// to those behind us only if no sender can write it.
     pub fn forged(&self, tags: &'static [&'static str]) -> impl Iterator<Item = Edit> {

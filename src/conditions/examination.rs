@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::decision::{Condition, Decision, Facts, decide, encryption_concerns};
@@ -77,8 +77,9 @@ pub struct Quarantine {
 }
 
 impl Conditions {
-    /// Looks into a message. Bounded by the time-outs of the checks, and by the acknowledgement deadline
-    /// where no condition disables the fast path; ends at once at `shutdown`.
+    /// Looks into a message. Bounded by the time-outs of the checks, by [`limits::EXAMINATION_WAIT`] for all
+    /// of them, and by the acknowledgement deadline where no condition disables the fast path; ends at once
+    /// at `shutdown`.
     pub async fn examine(
         &self,
         examination: Examination<'_>,
@@ -92,6 +93,10 @@ impl Conditions {
             () = shutdown.cancelled() => Examined {
                 words: "ended by our shutdown".to_owned(),
                 end: End::NotTaken(Reply::local_error()),
+            },
+            () = sleep(limits::EXAMINATION_WAIT) => Examined {
+                words: "the checks together took too long".to_owned(),
+                end: End::NotTaken(Reply::unchecked()),
             },
         };
         Examined {
@@ -119,6 +124,9 @@ impl Conditions {
             keys: self.coverage(examination.settings, &message.envelope.recipients),
         };
         let decision = decide(&facts, examination.settings);
+        if !decision.present.is_empty() && !draft.has_readable_header() {
+            return endless_header(message);
+        }
         let mut course = Course {
             conditions: self,
             examination,
@@ -316,7 +324,9 @@ impl Course<'_> {
         let conditions = self.conditions;
         let settings = self.examination.settings;
         let refused_before = self.draft.refused().len();
-        let applied = self.draft.apply(edits, settings, &conditions.tools).await;
+        let applied = self.draft.apply(edits, settings, &conditions.tools);
+        let applied = timeout(limits::SPOOL_WAIT, applied).await;
+        let applied = applied.unwrap_or_else(|late| Err(late.into()));
         if self.draft.refused().len() > refused_before {
             self.standard_path.get_or_insert_with(|| condition.reason());
         }
@@ -333,6 +343,15 @@ impl Course<'_> {
             WhenUnavailable::Pass => ("passed unchecked", None),
             WhenUnavailable::Defer => ("deferred", Some(Reply::unchecked())),
         }
+    }
+}
+
+/// What is in a header that is not read as a whole cannot be told, nor taken out.
+fn endless_header(message: &Message) -> Examined {
+    tracing::info!(id = %message.id, "its header is too long to be looked into");
+    Examined {
+        words: "its header is too long to be looked into".to_owned(),
+        end: End::NotTaken(Reply::header_too_long()),
     }
 }
 

@@ -13,8 +13,11 @@ pub(super) fn replaced(field: &Field, old: &Mailbox, new: &Mailbox) -> Option<Fi
     let raw = field.raw();
     let begin = raw.len() - field.split().1.len();
     let mut changed: Option<Field> = None;
+    // Nobody writes more authors than this, and each costs a copy of the field.
+    const AUTHORS: usize = 100;
     // From the last to the first, so that the places before stay where they are.
-    for place in addresses(&raw[begin..]).into_iter().rev() {
+    let places = addresses(&raw[begin..]);
+    for place in places.into_iter().take(AUTHORS).rev() {
         let place = begin + place.start..begin + place.end;
         let text = std::str::from_utf8(&raw[place.clone()]).unwrap_or_default();
         if text.eq_ignore_ascii_case(old.as_str()) {

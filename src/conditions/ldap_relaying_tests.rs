@@ -186,7 +186,9 @@ async fn rcpt_is_answered_by_what_the_directory_knows() {
     let fake = FakeDirectory::start(Manner::Proper(ENTRIES)).await;
     let failing = FakeDirectory::start(Manner::SearchFails(52)).await;
     let refusing = json!({"refuse_unknown": true, "domains": ["example.net"]});
-    let passing = json!({"refuse_unknown": true, "when_unavailable": "pass"});
+    let passing = json!({
+        "refuse_unknown": true, "domains": ["example.net"], "when_unavailable": "pass",
+    });
     for (fake, patch, address, expected) in [
         (&fake, &refusing, "host@example.net", None),
         (&fake, &refusing, "nobody@example.net", Some("550 5.1.1")),

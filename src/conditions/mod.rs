@@ -55,7 +55,7 @@ pub use examination::{End, Examination, Examined, Quarantine, Taken};
 pub use header::{Field, Header};
 pub use ldap_masquerading::OfficialSender;
 pub use ldap_relaying::DirectoryRoute;
-pub use service::{Service, ServiceFigures, ServiceState};
+pub use service::{Service, ServiceFigures, ServiceState, Trouble};
 pub use verdict::{Answer, Copy, Edit, Verdict};
 
 use antispam::Engines;

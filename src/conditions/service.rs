@@ -36,6 +36,33 @@ struct Known {
     took: Option<Duration>,
 }
 
+/// Why a service cannot tell.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It is down, too slow, or talks nonsense.
+    Service(String),
+    /// It answers, but has nothing to say of this one message; or we cannot show it. Whoever sends such
+    /// messages must not be able to have it left alone for everybody.
+    Message(String),
+}
+
+impl From<String> for Trouble {
+    fn from(why: String) -> Self {
+        Self::Service(why)
+    }
+}
+
+/// What a check teaches of a service.
+#[derive(Clone, Copy, Debug)]
+enum Lesson<'a> {
+    /// It answers.
+    Fine,
+    /// It fails, for this reason.
+    Fails(&'a str),
+    /// Nothing that concerns others; why it could not tell.
+    Nothing(&'a str),
+}
+
 /// How a service fares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceFigures {
@@ -81,29 +108,44 @@ impl Service {
         &self,
         connections: u32,
         deadline: Instant,
-        question: impl Future<Output = Result<T, String>>,
+        question: impl Future<Output = Result<T, impl Into<Trouble>>>,
     ) -> Result<T, String> {
         self.resize(connections);
         if let Some(pause) = self.pause() {
             let seconds = pause.as_secs().max(1);
             return Err(format!("{} is left alone for {seconds} s more", self.name));
         }
-        let began = Instant::now();
         let place = timeout_at(deadline, self.places.acquire()).await;
         // Whoever found no place says nothing about the service.
         let Ok(place) = place else {
             return Err(format!("{} is asked by too many", self.name));
         };
         let place = place.expect("the semaphore is never closed");
+        let began = Instant::now();
         let answer = timeout_at(deadline, question).await;
         drop(place);
-        let answer = answer.unwrap_or_else(|_| {
-            let waited = began.elapsed().as_secs_f32();
-            Err(format!("no answer within {waited:.1} s"))
-        });
-        let answer = answer.map_err(|why| format!("{}: {why}", self.name));
-        self.learn(answer.as_ref().map(drop), began.elapsed());
-        answer
+        let took = began.elapsed();
+        let told = |why: &str| format!("{}: {why}", self.name);
+        match answer {
+            Ok(Ok(answer)) => {
+                self.learn(Lesson::Fine, took);
+                Ok(answer)
+            }
+            Ok(Err(trouble)) => {
+                let (why, is_of_service) = match trouble.into() {
+                    Trouble::Service(why) => (told(&why), true),
+                    Trouble::Message(why) => (told(&why), false),
+                };
+                self.learn(lesson(&why, is_of_service), took);
+                Err(why)
+            }
+            Err(_) => {
+                let why = told(&format!("no answer within {:.1} s", took.as_secs_f32()));
+                // What others have left of a deadline may be nothing, which is no service's fault.
+                self.learn(lesson(&why, took >= limits::SERVICE_FAIR_WAIT), took);
+                Err(why)
+            }
+        }
     }
 
     /// How it fares; none when it was never asked.
@@ -149,21 +191,29 @@ impl Service {
         None
     }
 
-    fn learn(&self, outcome: Result<(), &String>, took: Duration) {
+    fn learn(&self, lesson: Lesson<'_>, took: Duration) {
         let mut known = self.known();
         known.asked += 1;
-        match outcome {
-            Ok(()) => {
+        match lesson {
+            Lesson::Fine => {
                 if known.paused_until.take().is_some() {
                     tracing::info!(service = &*self.name, "answers again");
                 }
                 known.failures_in_a_row = 0;
                 known.took = Some(took);
             }
-            Err(why) => {
+            Lesson::Nothing(why) => {
+                known.failed += 1;
+                why.clone_into(&mut known.trouble);
+                // Whoever tried it has learnt nothing: the next one tries.
+                if known.paused_until.is_some() {
+                    known.paused_until = Some(Instant::now());
+                }
+            }
+            Lesson::Fails(why) => {
                 known.failed += 1;
                 known.failures_in_a_row += 1;
-                known.trouble.clone_from(why);
+                why.clone_into(&mut known.trouble);
                 if known.failures_in_a_row >= limits::SERVICE_FAILURES {
                     if known.paused_until.is_none() {
                         tracing::warn!(service = &*self.name, %why, "left alone for a while");
@@ -177,6 +227,14 @@ impl Service {
     /// Each change is a single step: what a panic leaves is whole.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn lesson(why: &str, is_of_service: bool) -> Lesson<'_> {
+    if is_of_service {
+        Lesson::Fails(why)
+    } else {
+        Lesson::Nothing(why)
     }
 }
 
@@ -222,6 +280,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_is_the_message_s_fault_or_another_s_concerns_nobody_else() {
+        let service = Service::new("clamd");
+        for _ in 0..2 * limits::SERVICE_FAILURES {
+            let deadline = Instant::now() + SECOND;
+            let trouble = Trouble::Message("too large".to_owned());
+            let answer = service.ask(2, deadline, ready(Err::<(), _>(trouble))).await;
+            assert_eq!(answer, Err("clamd: too large".to_owned()));
+            // Others have used the time up.
+            let deadline = Instant::now() + SECOND / 2;
+            let waiting = pending::<Result<(), String>>();
+            assert!(service.ask(2, deadline, waiting).await.is_err());
+        }
+        assert_eq!(ask(&service, Ok(())).await, Ok(()));
+        // One that tries a service again and learns nothing leaves that to the next.
+        for _ in 0..limits::SERVICE_FAILURES {
+            let _ = ask(&service, Err("refused")).await;
+        }
+        tokio::time::advance(limits::SERVICE_PAUSE).await;
+        let deadline = Instant::now() + SECOND;
+        let trouble = Trouble::Message("too large".to_owned());
+        let answer = service.ask(2, deadline, ready(Err::<(), _>(trouble))).await;
+        assert_eq!(answer, Err("clamd: too large".to_owned()));
+        assert_eq!(ask(&service, Ok(())).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn while_one_tries_again_nobody_else_does() {
         let service = Service::new("clamd");
         for _ in 0..limits::SERVICE_FAILURES {
@@ -229,7 +313,7 @@ mod tests {
         }
         tokio::time::advance(limits::SERVICE_PAUSE).await;
         let deadline = Instant::now() + SECOND;
-        let trying = service.ask::<()>(2, deadline, pending());
+        let trying = service.ask(2, deadline, pending::<Result<(), String>>());
         tokio::pin!(trying);
         assert!(futures_util::poll!(&mut trying).is_pending());
         let other = ask(&service, Ok(())).await.expect_err("left alone");
@@ -242,9 +326,9 @@ mod tests {
         let began = Instant::now();
         let deadline = began + SECOND;
         let (one, other, third) = tokio::join!(
-            service.ask::<()>(2, deadline, pending()),
-            service.ask::<()>(2, deadline, pending()),
-            service.ask::<()>(2, deadline - SECOND / 2, pending()),
+            service.ask(2, deadline, pending::<Result<(), String>>()),
+            service.ask(2, deadline, pending::<Result<(), String>>()),
+            service.ask(2, deadline - SECOND / 2, pending::<Result<(), String>>()),
         );
         assert_eq!(began.elapsed(), SECOND);
         for answer in [one, other] {

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::Trouble;
 use crate::limits;
 
 /// Printable, and at most [`limits::CHECK_WORDS_BYTES`] long.
@@ -14,7 +15,8 @@ pub(super) fn cut(text: &str) -> String {
             character
         };
         if words.len() + character.len_utf8() > limits::CHECK_WORDS_BYTES {
-            words.push('…');
+            // ASCII, for header fields.
+            words.push_str("...");
             break;
         }
         words.push(character);
@@ -27,6 +29,11 @@ pub(super) fn unreadable(error: io::Error) -> String {
     format!("the message cannot be read: {error}")
 }
 
+/// The same as a service's trouble, which it is not.
+pub(super) fn not_shown(error: io::Error) -> Trouble {
+    Trouble::Message(unreadable(error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,7 +42,7 @@ mod tests {
     fn words_are_printable_and_short() {
         assert_eq!(cut(" a\r\nb\0 "), "a  b");
         let long = cut(&"ä".repeat(500));
-        assert!(long.len() <= limits::CHECK_WORDS_BYTES + '…'.len_utf8());
-        assert!(long.ends_with('…'));
+        assert!(long.len() <= limits::CHECK_WORDS_BYTES + 3);
+        assert!(long.ends_with("..."));
     }
 }

@@ -343,7 +343,7 @@ fn failure() -> Account {
 }
 
 /// Nobody waits for a reply and nobody got the message.
-fn client_gone() -> Account {
+pub(super) fn client_gone() -> Account {
     Account {
         reply: Reply::new(451, (4, 4, 2), "The client closed the connection"),
         client_gone: true,

@@ -35,6 +35,7 @@ pub use answer::{Answer, LateReply, Receipt};
 pub use fingerprints::Fingerprints;
 
 use answer::Account;
+use fast::client_gone;
 use fingerprints::{Ticket, digest_of};
 
 /// A message whose content has arrived, to be answered.
@@ -158,7 +159,16 @@ impl Paths {
             transaction.ended_at + Duration::from_secs(transaction.settings.ack_deadline_seconds);
         let (known, recognised_by) = self.recognise(&transaction.message).await;
         let mut arrived = Arrived::new(&transaction.message);
-        let account = match self.examine(&transaction, deadline, shutdown).await {
+        // What is settled for everybody is not looked into again: it is a repetition.
+        let is_settled = !known.is_empty() && known.iter().all(|known| *known);
+        let examined = match is_settled {
+            true => None,
+            false => self.examine(&transaction, deadline, shutdown).await,
+        };
+        // Checks may have taken longer than the client would wait: then it will come again.
+        let has_left = examined.is_some() && !client.still_there().await;
+        let account = match examined {
+            _ if has_left => client_gone(),
             None => match standard_path_reason(&transaction, None) {
                 None => {
                     self.take_fast_path(&transaction, &known, deadline, client, shutdown)

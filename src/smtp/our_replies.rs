@@ -171,6 +171,11 @@ impl Reply {
         )
     }
 
+    /// 554: the header is longer than what we look at, and we are to look at it.
+    pub fn header_too_long() -> Reply {
+        Reply::new(554, (5, 6, 0), "The header of the message is too long")
+    }
+
     /// 451: a check of ours could not be made, and the message is not taken without it.
     pub fn unchecked() -> Reply {
         let words = "The message could not be checked, try again later";
@@ -280,6 +285,7 @@ mod tests {
             Reply::too_many_connections(),
             Reply::too_many_recipients(),
             Reply::insufficient_storage(),
+            Reply::header_too_long(),
             Reply::unchecked(),
             Reply::local_error(),
             Reply::message_too_big(),

@@ -109,12 +109,33 @@ pub(super) async fn act(
         .fetch_all(&mut *connection)
         .await?;
     let affected = changed.iter().map(|row| RowId(row.get("id"))).collect();
+    let messages: Vec<i64> = changed.iter().map(|row| row.get("message")).collect();
+    if action == Action::Release {
+        prolong(connection, &messages, now).await?;
+    }
     if action != Action::Purge {
         return Ok((affected, Removed::default()));
     }
-    let messages = changed.iter().map(|row| row.get("message")).collect();
     let removed = remove_messages(connection, messages).await?;
     Ok((affected, removed))
+}
+
+/// What was kept back gets its whole time from now on: it would expire before its first attempt.
+async fn prolong(
+    connection: &mut SqliteConnection,
+    messages: &[i64],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let messages = json(messages)?;
+    sqlx::query(
+        "UPDATE messages SET expires_at = max(expires_at, ?2 + expires_at - received_at)
+         WHERE id IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(messages)
+    .bind(milliseconds(now))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -151,6 +172,20 @@ mod tests {
         check(Action::Retry, &[(1, Waiting, 50), (4, Uncertain, 50)]).await;
         check(Action::Hold, &[(1, Held, 100), (4, Held, 100)]).await;
         check(Action::Release, &[(3, Waiting, 50), (5, Waiting, 50)]).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_released_has_its_whole_time_again() {
+        let scene = Scene::new().await;
+        let mut message = queued(1, &[1], b"x");
+        message.rows[0].state = RowState::Quarantined;
+        let late = message.expires_at;
+        scene.store.insert(vec![message]).await.expect("stored");
+        let acted = scene.store.act(Action::Release, &[RowId(1)], late).await;
+        assert_eq!(acted.expect("stored"), [RowId(1)]);
+        let rows = scene.store.rows(&[RowId(1)]).await.expect("readable");
+        let whole = late.duration_since(rows[0].received_at);
+        assert_eq!(rows[0].expires_at, late + whole);
     }
 
     #[tokio::test]

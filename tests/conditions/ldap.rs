@@ -108,7 +108,7 @@ async fn arrived(sink: &RawSink, recipients: usize) -> Vec<String> {
 async fn unknown_recipients_are_refused_at_rcpt_and_none_while_the_directory_is_down() {
     let slapd = Slapd::start(&person("anna", "mail: anna@example.net")).await;
     let (directory, _place) = directory(&slapd);
-    let refusing = json!({"refuse_unknown": true});
+    let refusing = json!({"refuse_unknown": true, "domains": ["example.net"]});
     let stage = Stage::with(relaying(&directory, refusing)).await;
     let mut client = stage.appliance.client().await;
     client.command("MAIL FROM:<a@example.org>", 250).await;

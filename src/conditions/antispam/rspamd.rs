@@ -11,6 +11,7 @@ use reqwest::{Body, Client, Response, StatusCode};
 use serde::Deserialize;
 
 use super::super::draft::Draft;
+use super::super::service::Trouble;
 use super::super::words;
 use super::Opinion;
 use crate::limits;
@@ -44,10 +45,10 @@ pub(super) async fn ask(
     server: &ServiceAddress,
     draft: &Draft,
     hostname: &str,
-) -> Result<Opinion, String> {
+) -> Result<Opinion, Trouble> {
     let client = client.as_ref().map_err(String::clone)?;
     let ServiceAddress::Tcp { .. } = server else {
-        return Err("it is asked over TCP only".to_owned());
+        return Err("it is asked over TCP only".to_owned().into());
     };
     let blocks = try_unfold(draft.reader(), |mut reader| async move {
         let block = reader.next().await?;
@@ -65,9 +66,14 @@ pub(super) async fn ask(
     let answer = bounded(response).await?;
     if status != StatusCode::OK {
         let text = String::from_utf8_lossy(&answer);
-        return Err(format!("it answers {status}: {}", words::cut(&text)));
+        let why = format!("it answers {status}: {}", words::cut(&text));
+        // It is there, and does not like the question.
+        return Err(match status.is_client_error() {
+            true => Trouble::Message(why),
+            false => Trouble::Service(why),
+        });
     }
-    read(&answer)
+    read(&answer).map_err(Trouble::Service)
 }
 
 /// What is known of the transaction: the client's, since that is what senders are judged by, whatever

@@ -3,6 +3,7 @@
 use tokio::io::AsyncWriteExt;
 
 use super::super::draft::Draft;
+use super::super::service::Trouble;
 use super::super::service_stream::{Stream, connect, read_to_end};
 use super::super::words;
 use super::Opinion;
@@ -13,23 +14,35 @@ use crate::settings::service_address::ServiceAddress;
 ///
 /// # Errors
 /// In words that follow the service's name.
-pub(super) async fn ask(server: &ServiceAddress, draft: &Draft) -> Result<Opinion, String> {
+pub(super) async fn ask(server: &ServiceAddress, draft: &Draft) -> Result<Opinion, Trouble> {
     let mut stream = connect(server).await?;
     let sent = send(&mut *stream, draft).await;
     // A question that it does not like makes it answer and close before it has read everything.
     let answer = read_to_end(&mut *stream).await;
     match (sent, answer) {
-        (_, Ok(answer)) if !answer.is_empty() => read(&answer),
-        (Err(why), _) | (Ok(()), Err(why)) => Err(why),
-        (Ok(()), Ok(_)) => Err("it closed the connection without an answer".to_owned()),
+        (_, Ok(answer)) if !answer.is_empty() => read(&answer).map_err(|why| trouble(&answer, why)),
+        (Err(trouble), _) => Err(trouble),
+        (Ok(()), Err(why)) => Err(why.into()),
+        (Ok(()), Ok(_)) => {
+            let why = "it closed the connection without an answer";
+            Err(Trouble::Service(why.to_owned()))
+        }
     }
 }
 
-async fn send(stream: &mut (dyn Stream + '_), draft: &Draft) -> Result<(), String> {
-    let broke = |error| format!("the connection broke: {error}");
+/// It is well when it answers in its own words, and has its reasons then.
+fn trouble(answer: &[u8], why: String) -> Trouble {
+    match answer.starts_with(b"SPAMD/") {
+        true => Trouble::Message(why),
+        false => Trouble::Service(why),
+    }
+}
+
+async fn send(stream: &mut (dyn Stream + '_), draft: &Draft) -> Result<(), Trouble> {
+    let broke = |error| Trouble::Service(format!("the connection broke: {error}"));
     let mut reader = draft.reader();
     let mut buffer = request(draft);
-    while let Some(block) = reader.next().await.map_err(words::unreadable)? {
+    while let Some(block) = reader.next().await.map_err(words::not_shown)? {
         // The request and our Received field in one write: a small one by itself would wait.
         buffer.extend_from_slice(&block);
         stream.write_all(&buffer).await.map_err(broke)?;

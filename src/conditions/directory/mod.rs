@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use super::service::Service;
+use super::service::{self, Service};
 use crate::limits;
 use crate::settings::conditions::{Directory as Settings, PLACEHOLDERS};
 use crate::smtp::address::Mailbox;
@@ -240,7 +240,7 @@ impl Access {
 
     /// Asks over a connection that is there, or another one: the directory may have closed it while
     /// nobody used it.
-    async fn ask(&self, question: &Question) -> Result<Found, String> {
+    async fn ask(&self, question: &Question) -> Result<Found, service::Trouble> {
         if let Some(mut connection) = self.take_idle() {
             match connection.search(&self.settings, question).await {
                 Err(Trouble::Broken(_)) => {}
@@ -274,14 +274,17 @@ impl Access {
         &self,
         connection: Connection,
         answer: Result<Found, Trouble>,
-    ) -> Result<Found, String> {
+    ) -> Result<Found, service::Trouble> {
         if !matches!(answer, Err(Trouble::Broken(_))) {
             let mut idle = locked(&self.idle);
             if idle.len() < self.settings.connections_max as usize {
                 idle.push(connection);
             }
         }
-        answer.map_err(Trouble::told)
+        answer.map_err(|trouble| match trouble {
+            Trouble::Broken(why) => service::Trouble::Service(why),
+            Trouble::Said(why) => service::Trouble::Message(why),
+        })
     }
 }
 

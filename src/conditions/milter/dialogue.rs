@@ -10,6 +10,7 @@ use super::packet::{Packet, put_packet};
 use super::response::Response;
 use super::stage::{Agreed, NEGOTIATE, Stage, offer};
 use super::telling::{self, Told};
+use crate::conditions::service::Trouble;
 use crate::conditions::service_stream::Stream;
 use crate::conditions::words;
 use crate::limits;
@@ -91,7 +92,7 @@ pub(super) async fn converse(
     stream: &mut (dyn Stream + '_),
     told: Told<'_>,
     body_most: u64,
-) -> Result<Outcome, String> {
+) -> Result<Outcome, Trouble> {
     let mut wire = Wire {
         stream,
         out: Vec::new(),
@@ -111,7 +112,8 @@ pub(super) async fn converse(
     };
     let end = match dialogue.tell().await {
         Ok(end) | Err(Stop::End(end)) => end,
-        Err(Stop::Trouble(why)) => return Err(why),
+        // Who negotiates is there: what breaks off later may be this message's fault.
+        Err(Stop::Trouble(why)) => return Err(Trouble::Message(why)),
     };
     dialogue.wire.quit().await;
     Ok(Outcome {
@@ -156,8 +158,11 @@ impl Dialogue<'_> {
         self.stage(Stage::Data, Vec::new).await?;
         let keeps_leading_space = self.agreed.keeps_leading_space();
         for field in told.draft.fields() {
-            self.stage(Stage::Field, || telling::field(field, keeps_leading_space))
-                .await?;
+            // It would close the connection, and the message could never be looked at.
+            if field.raw().len() < limits::MILTER_FIELD_BYTES {
+                self.stage(Stage::Field, || telling::field(field, keeps_leading_space))
+                    .await?;
+            }
         }
         self.stage(Stage::EndOfHeader, Vec::new).await?;
         self.body().await?;

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use super::draft::Draft;
 use super::header::Field;
-use super::service::Service;
+use super::service::{Service, Trouble};
 use super::service_stream::connect;
 use super::verdict::{Answer, Edit, Verdict};
 use super::words;
@@ -66,7 +66,10 @@ pub(super) async fn check(question: Question<'_>, draft: &Draft, deadline: Insta
         let mut stream = connect(address).await?;
         let most = settings.message_size_max_bytes;
         let outcome = converse(&mut *stream, told, most).await;
-        outcome.map_err(|why| format!("{address}: {why}"))
+        outcome.map_err(|trouble| match trouble {
+            Trouble::Service(why) => Trouble::Service(format!("{address}: {why}")),
+            Trouble::Message(why) => Trouble::Message(format!("{address}: {why}")),
+        })
     };
     let connections = settings.milter.connections_max;
     match service.ask(connections, deadline, conversation).await {

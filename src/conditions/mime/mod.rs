@@ -63,6 +63,7 @@ pub(super) fn walk(
         parts: 0,
         wrapped: Vec::new(),
         wrappings: 0,
+        enters_message: false,
     };
     match walk.everything(content) {
         Ok(()) | Err(Stop::Enough) => Ok(()),
@@ -79,6 +80,8 @@ struct Walk<S> {
     wrapped: Vec<(Vec<u8>, usize)>,
     /// Of the one that is walked over.
     wrappings: usize,
+    /// The next header is that of a message, not of a part.
+    enters_message: bool,
 }
 
 /// Why a walk ends before the message does.
@@ -124,7 +127,10 @@ impl<S: FnMut(&Part<'_>) -> ControlFlow<()>> Walk<S> {
         begin: usize,
         delimiters: &mut Delimiters,
     ) -> Result<Option<usize>, Stop> {
-        let media_type = fields.media_type(delimiters.is_digest());
+        // RFC 2046 §5.1.5: the parts of a digest are messages unless they say otherwise; what a message
+        // holds is text again.
+        let is_of_digest = delimiters.is_digest() && !std::mem::take(&mut self.enters_message);
+        let media_type = fields.media_type(is_of_digest);
         let encoding = fields.encoding();
         if media_type.starts_with("multipart/") {
             self.count()?;
@@ -138,6 +144,7 @@ impl<S: FnMut(&Part<'_>) -> ControlFlow<()>> Walk<S> {
         let is_message = MESSAGES.contains(&media_type.as_str());
         if is_message && encoding == TransferEncoding::Identity {
             self.show(&leaf(fields, media_type, encoding, &[]))?;
+            self.enters_message = true;
             return Ok(Some(begin));
         }
         let (end, place) = delimiters.next(content, begin);

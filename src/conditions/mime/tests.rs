@@ -81,6 +81,18 @@ fn messages_in_messages_are_looked_into() {
     );
     let digest = format!("Content-Type: multipart/digest; boundary=d\n\n--d\n\n{inner}--d--\n");
     check(&digest, &expected);
+    // Its messages hold text when they do not say otherwise, with a header or without one.
+    let digest = "Content-Type: multipart/digest; boundary=d\n\n\
+                  --d\n\nSubject: one\n\nfirst\n--d\n\n\nsecond\n--d--\n";
+    check(
+        digest,
+        &[
+            "message/rfc822 attached",
+            "text/plain: first",
+            "message/rfc822 attached",
+            "text/plain: second",
+        ],
+    );
     // RFC 2046 §5.2.1 forbids the encoding; it comes all the same.
     let encoded = inner.replace('=', "=3D");
     check(

@@ -52,6 +52,12 @@ impl LdapRelaying {
         if self.enabled {
             directory.validate_for("LDAP relaying", errors);
         }
+        if self.refuse_unknown && self.domains.is_empty() {
+            errors.add(
+                "ldap_relaying.domains",
+                "say for which: otherwise mail to everybody else would be refused as unknown",
+            );
+        }
         ldap_filter::validate(
             errors,
             ("ldap_relaying.filter", &self.filter),

@@ -25,6 +25,11 @@ fn arrived(content: &'static [u8]) -> Arc<Message> {
     message("anna@example.org", &recipients, content)
 }
 
+fn why(trouble: Trouble) -> String {
+    let (Trouble::Service(why) | Trouble::Message(why)) = trouble;
+    why
+}
+
 /// What comes of a conversation with a milter, and what it heard.
 async fn talk_about(
     message: Arc<Message>,
@@ -36,7 +41,10 @@ async fn talk_about(
         draft: &draft,
     };
     let (mut ours, theirs) = tokio::io::duplex(4_096);
-    let conversation = async move { converse(&mut ours, told, BODY_MOST).await };
+    let conversation = async move {
+        let outcome = converse(&mut ours, told, BODY_MOST).await;
+        outcome.map_err(why)
+    };
     tokio::join!(conversation, milter.play(theirs))
 }
 
@@ -259,7 +267,9 @@ async fn a_milter_that_goes_away_is_no_outcome() {
         theirs.write_all(said).await.expect("room");
         theirs.shutdown().await.expect("a connection");
         let found = converse(&mut ours, told, BODY_MOST).await;
-        let why = found.expect_err("no outcome");
+        let trouble = found.expect_err("no outcome");
+        assert!(matches!(trouble, Trouble::Service(_)), "{trouble:?}");
+        let why = why(trouble);
         assert!(why.starts_with("it "), "{why}");
     }
 }
