@@ -191,6 +191,9 @@ pub const OPENPGP_KEY_NAMES: usize = 100;
 pub const OPENPGP_USER_ID_CHARACTERS: usize = 200;
 /// OpenPGP keys on one page; a search finds the others.
 pub const OPENPGP_KEYS_SHOWN: usize = 200;
+/// All copies of one message that is encrypted for several keys: a thousand of the largest would fill the
+/// disk, and nobody needs them.
+pub const ENCRYPTED_COPIES_BYTES: u64 = 256 << 20;
 /// Messages that are encrypted at one time: each has a processor to itself meanwhile.
 pub const ENCRYPTIONS_AT_ONCE: usize = 2;
 /// All copies of one message are encrypted within this, or the sender is to try again later.

@@ -84,6 +84,12 @@ pub(super) async fn check(
     if keyed.is_empty() {
         return Verdict::of(Answer::Pass, "no recipient has a key");
     }
+    let copies_bytes = draft.message().size_bytes() * keyed.len() as u64;
+    if keyed.len() > 1 && copies_bytes > limits::ENCRYPTED_COPIES_BYTES {
+        let words = "Too large to be encrypted for so many recipients, send it to fewer at once";
+        let reply = Reply::new(552, (5, 3, 4), words);
+        return Verdict::of(Answer::Refuse(reply), "too large for so many recipients");
+    }
     let making = async {
         let _place = places.acquire().await.map_err(io::Error::other)?;
         let mut copies = Vec::with_capacity(keyed.len());

@@ -258,7 +258,6 @@ fn register_queue(registry: &mut Registry, figures: &QueueFigures) {
     );
 }
 
-/// The busiest next hops only: a relay that looks up MX records knows thousands.
 fn register_services(registry: &mut Registry, services: &[ServiceFigures]) {
     let count = |count: fn(&ServiceFigures) -> u64| {
         let counts = services.iter();
@@ -290,6 +289,7 @@ fn register_services(registry: &mut Registry, services: &[ServiceFigures]) {
     );
 }
 
+/// The busiest next hops only: a relay that looks up MX records knows thousands.
 fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures>) {
     next_hops.sort_by_key(|next_hop| std::cmp::Reverse(next_hop.delivered + next_hop.deferred));
     next_hops.truncate(limits::NEXT_HOPS_IN_METRICS);

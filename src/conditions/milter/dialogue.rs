@@ -158,7 +158,7 @@ impl Dialogue<'_> {
         self.stage(Stage::Data, Vec::new).await?;
         let keeps_leading_space = self.agreed.keeps_leading_space();
         for field in told.draft.fields() {
-            // It would close the connection, and the message could never be looked at.
+            // On a larger one it would close the connection, and the message could never be looked at.
             if field.raw().len() < limits::MILTER_FIELD_BYTES {
                 self.stage(Stage::Field, || telling::field(field, keeps_leading_space))
                     .await?;

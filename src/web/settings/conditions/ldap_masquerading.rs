@@ -20,7 +20,7 @@ pub(super) const DESCRIBED: Described = Described {
     name: "ldap_masquerading",
     path: "/settings/conditions/ldap-masquerading",
     title: "LDAP sender masquerading",
-    does: "Asks the directory for the sender’s official address, which takes the place of the one that was given: in the envelope, and in the From field where that is the sender’s.",
+    does: "Asks the directory for the official address of a sender whose client is trusted or logged in. It takes the place of the one that was given: in the envelope, and in the From field where that is the sender’s.",
     state: |settings| {
         let masquerading = &settings.ldap_masquerading;
         (masquerading.enabled, masquerading.disables_fast_path)

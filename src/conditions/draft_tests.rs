@@ -1,0 +1,147 @@
+use super::super::testing::{message, settings, tools};
+use super::*;
+use crate::smtp::address::Mailbox;
+
+const CONTENT: &[u8] = b"Subject: old\r\nTo: a\r\nTo: b\r\n\r\nbody\r\n";
+
+async fn read(draft: &Draft) -> String {
+    let mut reader = draft.reader();
+    let mut all = Vec::new();
+    while let Some(block) = reader.next().await.expect("readable") {
+        all.extend_from_slice(&block);
+    }
+    String::from_utf8(all).expect("text")
+}
+
+async fn check(content: &'static [u8], edits: Vec<Edit>, expected: &str) {
+    let (_directory, tools) = tools();
+    let message = message("anna@example.org", &["bert@example.net"], content);
+    let mut draft = Draft::of(message).await.expect("readable");
+    let settings = settings(serde_json::json!({}));
+    draft.apply(edits, &settings, &tools).await.expect("room");
+    assert_eq!(read(&draft).await, expected);
+    let travels = draft.message();
+    assert_eq!(travels.size_bytes(), expected.len() as u64);
+}
+
+#[tokio::test]
+async fn nothing_changed_is_what_arrived() {
+    let message = message("anna@example.org", &["bert@example.net"], CONTENT);
+    let draft = Draft::of(Arc::clone(&message)).await.expect("readable");
+    assert!(Arc::ptr_eq(&draft.message(), &message));
+}
+
+#[tokio::test]
+async fn fields_are_put_before_and_changed() {
+    let tag = || Edit::Prepend(Field::new("X-Tag", "yes"));
+    let received = "Received: by us;\r\n\tnow\r\n";
+    let arrived = String::from_utf8_lossy(CONTENT);
+    check(
+        CONTENT,
+        vec![tag()],
+        &format!("{received}X-Tag: yes\r\n{arrived}"),
+    )
+    .await;
+    let change =
+        |name: &str, nth, value| Edit::Change(name.to_owned(), nth, Field::new(name, value));
+    for (edits, header) in [
+        (
+            vec![tag(), change("subject", 1, "new")],
+            "X-Tag: yes\r\nsubject: new\r\nTo: a\r\nTo: b\r\n",
+        ),
+        (
+            vec![change("To", 2, "c"), tag()],
+            "X-Tag: yes\r\nSubject: old\r\nTo: a\r\nTo: c\r\n",
+        ),
+        (
+            vec![change("Cc", 1, "c")],
+            "Subject: old\r\nTo: a\r\nTo: b\r\nCc: c\r\n",
+        ),
+        (
+            vec![Edit::Remove("TO".into(), 1)],
+            "Subject: old\r\nTo: b\r\n",
+        ),
+        (
+            vec![tag(), Edit::RemoveAll("to")],
+            "X-Tag: yes\r\nSubject: old\r\n",
+        ),
+        (
+            vec![Edit::Insert(1, Field::new("X", "1"))],
+            "Subject: old\r\nX: 1\r\nTo: a\r\nTo: b\r\n",
+        ),
+    ] {
+        check(CONTENT, edits, &format!("{received}{header}\r\nbody\r\n")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_replaced_and_the_header_stays() {
+    let received = "Received: by us;\r\n\tnow\r\n";
+    let body = || Edit::ReplaceBody(vec!["new\r\n".into(), "lines\r\n".into()]);
+    let expected = format!("{received}Subject: old\r\nTo: a\r\nTo: b\r\n\r\nnew\r\nlines\r\n");
+    check(CONTENT, vec![body()], &expected).await;
+    let tag = Edit::Prepend(Field::new("X-Tag", "yes"));
+    let expected =
+        format!("{received}X-Tag: yes\r\nSubject: old\r\nTo: a\r\nTo: b\r\n\r\nnew\r\nlines\r\n");
+    check(CONTENT, vec![body(), tag], &expected).await;
+}
+
+#[tokio::test]
+async fn the_body_is_read_by_itself_as_it_is_now() {
+    let (_directory, tools) = tools();
+    let settings = settings(serde_json::json!({}));
+    let message = message("anna@example.org", &["bert@example.net"], CONTENT);
+    let mut draft = Draft::of(message).await.expect("readable");
+    for (edit, expected) in [
+        (Edit::Remove("Subject".into(), 1), "\r\nbody\r\n"),
+        (Edit::ReplaceBody(vec!["new\r\n".into()]), "\r\nnew\r\n"),
+    ] {
+        draft
+            .apply(vec![edit], &settings, &tools)
+            .await
+            .expect("room");
+        let block = draft.body_reader().next().await.expect("readable");
+        assert_eq!(block.as_deref(), Some(expected.as_bytes()));
+    }
+}
+
+#[tokio::test]
+async fn a_header_without_an_end_is_only_added_to() {
+    let received = "Received: by us;\r\n\tnow\r\n";
+    let content: &[u8] = b"Subject: cut";
+    let edits = vec![
+        Edit::Remove("Subject".into(), 1),
+        Edit::Prepend(Field::new("X", "1")),
+    ];
+    check(content, edits, &format!("{received}X: 1\r\nSubject: cut")).await;
+}
+
+#[tokio::test]
+async fn the_envelope_is_changed() {
+    let (_directory, tools) = tools();
+    let mailbox = |text: &str| Mailbox::parse(text).expect("a mailbox");
+    let message = message("anna@example.org", &["bert@example.net"], CONTENT);
+    let mut draft = Draft::of(message).await.expect("readable");
+    let settings = settings(serde_json::json!({}));
+    let carl = Recipient::plain(mailbox("carl@example.net"));
+    let edits = vec![
+        Edit::AddRecipient(carl.clone()),
+        Edit::AddRecipient(carl),
+        Edit::RemoveRecipient(mailbox("bert@example.net")),
+        Edit::AddRecipient(Recipient::plain(mailbox("dora@example.net"))),
+        Edit::RefuseRecipient(mailbox("dora@example.net"), Reply::relay_denied()),
+        Edit::RefuseRecipient(mailbox("emil@example.net"), Reply::relay_denied()),
+        Edit::NameRecipients,
+    ];
+    draft.apply(edits, &settings, &tools).await.expect("room");
+    let travels = draft.message();
+    let recipients = travels.envelope.recipients.iter();
+    let recipients: Vec<&str> = recipients.map(|one| one.address.as_str()).collect();
+    assert_eq!(recipients, ["carl@example.net"]);
+    let prefix = travels.prefix_for(&[0]);
+    let expected = "Received: by us\r\n\tfor <carl@example.net>;\r\n\tnow\r\n";
+    assert_eq!(&prefix[..], expected.as_bytes());
+    assert_eq!(draft.arrived().envelope.recipients.len(), 1);
+    let dora = Recipient::plain(mailbox("dora@example.net"));
+    assert_eq!(draft.refused(), [(dora, Reply::relay_denied())]);
+}
