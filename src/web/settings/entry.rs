@@ -3,12 +3,18 @@
 //! A list is described once as [`EntryList`]. An entry is known by its key; the form carries the key
 //! that it is about, blank for a new entry.
 
+use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::field::part;
 use super::form::{Form, Group, Reading, Submission};
-use super::subject;
+use super::{Answer, change, see, subject};
+use crate::administration::OpenRelay;
 use crate::settings::{FieldErrors, Settings};
+use crate::web::Context;
+use crate::web::access::Visitor;
+use crate::web::error::ApiError;
+use crate::web::page::PageError;
 
 /// Where a form carries the key of the entry that it is about; blank for a new one.
 pub(super) const ENTRY: &str = "entry";
@@ -27,9 +33,96 @@ pub(super) struct EntryList {
     /// The field at which a problem of the list stands: what is wrong with it is the entry that is new in
     /// it.
     pub(super) problem_at: &'static str,
+    /// What a new entry begins with.
+    pub(super) new: fn(&Settings) -> Map<String, Value>,
+    /// The page that a change leads back to.
+    pub(super) page: &'static str,
 }
 
 impl EntryList {
+    /// The entry with this key, or a new one when the key is blank; 404 when there is no such entry.
+    pub(super) fn chosen(
+        &self,
+        settings: &Settings,
+        key: &str,
+    ) -> Result<Map<String, Value>, ApiError> {
+        match key {
+            "" => Ok((self.new)(settings)),
+            key => self.entry(settings, key).ok_or(ApiError::NotFound),
+        }
+    }
+
+    /// Saves what was typed and leads back to the list; or gives the form again, with its problems, and
+    /// the key that it is about.
+    pub(super) async fn save(
+        &'static self,
+        context: &Context,
+        visitor: &Visitor,
+        submission: Submission,
+    ) -> Result<Result<Response, (Form, String)>, PageError> {
+        let typed = submission.clone();
+        let patch = move |settings: &Settings| {
+            let edited = self.edited(settings, &typed);
+            edited.map_err(|form| form.errors())
+        };
+        let Err(errors) = change(context, visitor, patch, OpenRelay::ELSEWHERE).await? else {
+            return Ok(Ok(self.back("saved")?));
+        };
+        let settings = context.administration.settings();
+        Ok(Err(self.again(&settings, &submission, errors)))
+    }
+
+    /// Removes the entry that the form is about. One that is gone already is what was wanted.
+    pub(super) async fn remove(
+        &'static self,
+        context: &Context,
+        visitor: &Visitor,
+        submission: &Submission,
+    ) -> Answer {
+        let key = submission.text(ENTRY).unwrap_or_default().to_owned();
+        let patch = move |settings: &Settings| self.without(settings, &key);
+        self.keep(context, visitor, patch, "removed").await
+    }
+
+    /// Moves the entry that the form is about one place up or down.
+    pub(super) async fn reorder(
+        &'static self,
+        context: &Context,
+        visitor: &Visitor,
+        submission: &Submission,
+    ) -> Answer {
+        let key = submission.text(ENTRY).unwrap_or_default().to_owned();
+        let up = match submission.text("direction") {
+            Some("up") => true,
+            Some("down") => false,
+            _ => {
+                let problem = "direction: must be up or down".to_owned();
+                return Err(ApiError::BadRequest(problem).into());
+            }
+        };
+        let patch = move |settings: &Settings| self.moved(settings, &key, up);
+        self.keep(context, visitor, patch, "saved").await
+    }
+
+    /// Makes a change that nothing was typed for, and leads back to the list.
+    async fn keep(
+        &self,
+        context: &Context,
+        visitor: &Visitor,
+        patch: impl FnOnce(&Settings) -> Map<String, Value> + Send + 'static,
+        done: &str,
+    ) -> Answer {
+        let patch = |settings: &Settings| Ok(patch(settings));
+        match change(context, visitor, patch, OpenRelay::ELSEWHERE).await? {
+            Ok(()) => self.back(done),
+            Err(errors) => Err(ApiError::Fields(errors).into()),
+        }
+    }
+
+    fn back(&self, done: &str) -> Answer {
+        see(&format!("{}?done={done}", self.page))
+    }
+
     /// All entries, as they are in the settings.
     pub(super) fn entries(&self, settings: &Settings) -> Vec<Value> {
         match part(&subject(settings), self.list) {
@@ -47,16 +140,15 @@ impl EntryList {
         }
     }
 
-    /// The list with the entry that the form is about as it was typed; `new` is what a new one begins
-    /// with.
-    pub(super) fn edited(
+    /// The list with the entry that the form is about as it was typed.
+    fn edited(
         &self,
         settings: &Settings,
         submission: &Submission,
-        new: Map<String, Value>,
     ) -> Result<Map<String, Value>, Form> {
         let key = submission.text(ENTRY).unwrap_or_default();
         let known = self.entry(settings, key);
+        let new = (self.new)(settings);
         if !key.is_empty() && known.is_none() {
             let mut form = Reading::new(self.groups, submission, &new).form;
             let problem =
@@ -89,16 +181,15 @@ impl EntryList {
 
     /// The form again, with what was found when it was to be saved, and the key that it is about now: an
     /// entry that is gone is shown as a new one, to be saved as such if that is still wanted.
-    pub(super) fn again(
+    fn again(
         &self,
         settings: &Settings,
         submission: &Submission,
-        new: Map<String, Value>,
         errors: FieldErrors,
     ) -> (Form, String) {
         let key = submission.text(ENTRY).unwrap_or_default();
         let key = self.entry(settings, key).map_or("", |_| key).to_owned();
-        let mut form = match self.edited(settings, submission, new) {
+        let mut form = match self.edited(settings, submission) {
             Err(form) => form,
             Ok(_) => Reading::new(self.groups, submission, &Map::new()).form,
         };
@@ -107,7 +198,7 @@ impl EntryList {
     }
 
     /// The list without the entry that the form is about. One that is gone already is what was wanted.
-    pub(super) fn without(&self, settings: &Settings, key: &str) -> Map<String, Value> {
+    fn without(&self, settings: &Settings, key: &str) -> Map<String, Value> {
         let mut entries = self.entries(settings);
         entries.retain(|entry| entry[self.key] != key);
         self.patch(&entries)
@@ -115,7 +206,7 @@ impl EntryList {
 
     /// The list with the entry one place nearer to its beginning, or to its end. One that is gone, or there
     /// already, moves nothing.
-    pub(super) fn moved(&self, settings: &Settings, key: &str, up: bool) -> Map<String, Value> {
+    fn moved(&self, settings: &Settings, key: &str, up: bool) -> Map<String, Value> {
         let mut entries = self.entries(settings);
         let place = entries.iter().position(|entry| entry[self.key] == key);
         let other = place.and_then(|place| match up {
@@ -129,7 +220,7 @@ impl EntryList {
     }
 
     /// A change of the settings that makes this the list.
-    pub(super) fn patch(&self, entries: &[Value]) -> Map<String, Value> {
+    fn patch(&self, entries: &[Value]) -> Map<String, Value> {
         // The parts of a setting that a change does not name stay as they are.
         let (field, value) = match self.list.split_once('.') {
             Some((field, part)) => (field, json!({ part: entries })),

@@ -9,29 +9,29 @@ use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::entry::{ENTRY, EntryList, new_entry};
+use super::entry::{EntryList, new_entry};
 use super::form::{Form, FormBody, Group, Setting, Submission};
 use super::kind::{self, Kind};
 use super::next_hops::{TITLE, connections, tls, uncertain};
-use super::{Answer, change, see, unprocessable};
-use crate::administration::OpenRelay;
+use super::{Answer, unprocessable};
 use crate::settings::Settings;
 use crate::settings::next_hop::NextHopEntry;
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::api::Pairs;
-use crate::web::error::ApiError;
 use crate::web::page::{Frame, Page, Section, render};
 
 const DOMAIN: &str = "domain";
 
-const ENTRIES: EntryList = EntryList {
+static ENTRIES: EntryList = EntryList {
     list: "next_hops",
     key: DOMAIN,
     groups: GROUPS,
     keyless: "give a domain",
     // The domain was looked at when it was read: what is wrong then is where its mail would go.
     problem_at: "address",
+    new,
+    page: "/settings/next-hops",
 };
 
 const GROUPS: &[Group] = &[Group {
@@ -80,11 +80,7 @@ pub(in crate::web) async fn page(
 ) -> Page {
     let choice: Choice = Pairs::read(query)?.into_filter()?;
     let entry = choice.domain.unwrap_or_default();
-    let settings = context.administration.settings();
-    let subject = match entry.as_str() {
-        "" => new(&settings),
-        domain => ENTRIES.entry(&settings, domain).ok_or(ApiError::NotFound)?,
-    };
+    let subject = ENTRIES.chosen(&context.administration.settings(), &entry)?;
     let form = Form::showing(GROUPS, &subject);
     show(&context, visitor, form, entry)
 }
@@ -96,17 +92,10 @@ pub(in crate::web) async fn submit(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    let typed = submission.clone();
-    let patch = move |settings: &Settings| {
-        let edited = ENTRIES.edited(settings, &typed, new(settings));
-        edited.map_err(|form| form.errors())
-    };
-    let Err(errors) = change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? else {
-        return see("/settings/next-hops?done=saved");
-    };
-    let settings = context.administration.settings();
-    let (form, entry) = ENTRIES.again(&settings, &submission, new(&settings), errors);
-    unprocessable(show(&context, visitor, form, entry)?)
+    match ENTRIES.save(&context, &visitor, submission).await? {
+        Ok(response) => Ok(response),
+        Err((form, entry)) => unprocessable(show(&context, visitor, form, entry)?),
+    }
 }
 
 /// Removes an entry. One that is gone already is what was wanted.
@@ -116,12 +105,7 @@ pub(in crate::web) async fn remove(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    let domain = submission.text(ENTRY).unwrap_or_default().to_owned();
-    let patch = move |settings: &Settings| Ok(ENTRIES.without(settings, &domain));
-    match change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? {
-        Ok(()) => see("/settings/next-hops?done=removed"),
-        Err(errors) => Err(ApiError::Fields(errors).into()),
-    }
+    ENTRIES.remove(&context, &visitor, &submission).await
 }
 
 /// A new entry has the policy that its domain had without it.

@@ -8,26 +8,25 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::Deserialize;
 
-use super::super::entry::{ENTRY, EntryList, new_entry};
+use super::super::entry::{EntryList, new_entry};
 use super::super::form::{Form, FormBody, Group, Setting, Submission};
 use super::super::kind::{self, Kind};
-use super::super::{Answer, change, see, unprocessable};
+use super::super::{Answer, unprocessable};
 use super::TITLE;
-use crate::administration::OpenRelay;
-use crate::settings::Settings;
 use crate::settings::conditions::BlackholeZone;
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::api::Pairs;
-use crate::web::error::ApiError;
 use crate::web::page::{Frame, Page, Section, render};
 
-const ENTRIES: EntryList = EntryList {
+static ENTRIES: EntryList = EntryList {
     list: "blackhole_lists.zones",
     key: "zone",
     groups: GROUPS,
     keyless: "give its domain",
     problem_at: "zone",
+    new: |_| new_entry(&BlackholeZone::default()),
+    page: "/settings/conditions/blackhole-lists",
 };
 
 const GROUPS: &[Group] = &[Group {
@@ -79,12 +78,7 @@ pub(in crate::web) async fn page(
 ) -> Page {
     let choice: Choice = Pairs::read(query)?.into_filter()?;
     let entry = choice.zone.unwrap_or_default();
-    let subject = match entry.as_str() {
-        "" => new(),
-        zone => ENTRIES
-            .entry(&context.administration.settings(), zone)
-            .ok_or(ApiError::NotFound)?,
-    };
+    let subject = ENTRIES.chosen(&context.administration.settings(), &entry)?;
     show(&context, visitor, Form::showing(GROUPS, &subject), entry)
 }
 
@@ -95,17 +89,10 @@ pub(in crate::web) async fn submit(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    let typed = submission.clone();
-    let patch = move |settings: &Settings| {
-        let edited = ENTRIES.edited(settings, &typed, new());
-        edited.map_err(|form| form.errors())
-    };
-    let Err(errors) = change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? else {
-        return see("/settings/conditions/blackhole-lists?done=saved");
-    };
-    let settings = context.administration.settings();
-    let (form, entry) = ENTRIES.again(&settings, &submission, new(), errors);
-    unprocessable(show(&context, visitor, form, entry)?)
+    match ENTRIES.save(&context, &visitor, submission).await? {
+        Ok(response) => Ok(response),
+        Err((form, entry)) => unprocessable(show(&context, visitor, form, entry)?),
+    }
 }
 
 /// Removes an entry. One that is gone already is what was wanted.
@@ -115,16 +102,7 @@ pub(in crate::web) async fn remove(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    let zone = submission.text(ENTRY).unwrap_or_default().to_owned();
-    let patch = move |settings: &Settings| Ok(ENTRIES.without(settings, &zone));
-    match change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? {
-        Ok(()) => see("/settings/conditions/blackhole-lists?done=removed"),
-        Err(errors) => Err(ApiError::Fields(errors).into()),
-    }
-}
-
-fn new() -> serde_json::Map<String, serde_json::Value> {
-    new_entry(&BlackholeZone::default())
+    ENTRIES.remove(&context, &visitor, &submission).await
 }
 
 fn show(context: &Context, visitor: Visitor, form: Form, entry: String) -> Page {

@@ -8,29 +8,27 @@ use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
-use super::super::entry::{ENTRY, EntryList, new_entry};
+use super::super::entry::{EntryList, new_entry};
 use super::super::form::{Form, FormBody, Group, Setting, Submission};
 use super::super::kind::{self, Bound, Choice, Kind};
-use super::super::{Answer, change, see, unprocessable};
+use super::super::{Answer, unprocessable};
 use super::TITLE;
 use super::content_filter::PATH;
-use crate::administration::OpenRelay;
 use crate::settings::conditions::ContentRule;
-use crate::settings::{FieldErrors, Settings};
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::api::Pairs;
-use crate::web::error::ApiError;
 use crate::web::page::{Frame, Page, Section, render};
 
-const RULES: EntryList = EntryList {
+static RULES: EntryList = EntryList {
     list: "content_filter.rules",
     key: "name",
     groups: GROUPS,
     keyless: "give it a name",
     problem_at: "name",
+    new: |_| new_entry(&ContentRule::default()),
+    page: PATH,
 };
 
 const GROUPS: &[Group] = &[
@@ -182,12 +180,7 @@ pub(in crate::web) async fn page(
 ) -> Page {
     let which: Which = Pairs::read(query)?.into_filter()?;
     let name = which.name.unwrap_or_default();
-    let subject = match name.as_str() {
-        "" => new(),
-        name => RULES
-            .entry(&context.administration.settings(), name)
-            .ok_or(ApiError::NotFound)?,
-    };
+    let subject = RULES.chosen(&context.administration.settings(), &name)?;
     show(&context, visitor, Form::showing(GROUPS, &subject), name)
 }
 
@@ -198,17 +191,10 @@ pub(in crate::web) async fn submit(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    let typed = submission.clone();
-    let patch = move |settings: &Settings| {
-        let edited = RULES.edited(settings, &typed, new());
-        edited.map_err(|form| form.errors())
-    };
-    let Err(errors) = change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? else {
-        return see(&format!("{PATH}?done=saved"));
-    };
-    let settings = context.administration.settings();
-    let (form, name) = RULES.again(&settings, &submission, new(), errors);
-    unprocessable(show(&context, visitor, form, name)?)
+    match RULES.save(&context, &visitor, submission).await? {
+        Ok(response) => Ok(response),
+        Err((form, entry)) => unprocessable(show(&context, visitor, form, entry)?),
+    }
 }
 
 /// Moves a rule one place up or down.
@@ -218,17 +204,7 @@ pub(in crate::web) async fn reorder(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    let name = submission.text(ENTRY).unwrap_or_default().to_owned();
-    let up = match submission.text("direction") {
-        Some("up") => true,
-        Some("down") => false,
-        _ => {
-            let problem = "direction: must be up or down".to_owned();
-            return Err(ApiError::BadRequest(problem).into());
-        }
-    };
-    let patch = move |settings: &Settings| Ok(RULES.moved(settings, &name, up));
-    keep(&context, &visitor, patch, "saved").await
+    RULES.reorder(&context, &visitor, &submission).await
 }
 
 /// Removes a rule. One that is gone already is what was wanted.
@@ -238,26 +214,7 @@ pub(in crate::web) async fn remove(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    let name = submission.text(ENTRY).unwrap_or_default().to_owned();
-    let patch = move |settings: &Settings| Ok(RULES.without(settings, &name));
-    keep(&context, &visitor, patch, "removed").await
-}
-
-/// Makes a change that nothing was typed for, and leads back to the rules.
-async fn keep(
-    context: &Context,
-    visitor: &Visitor,
-    patch: impl FnOnce(&Settings) -> Result<Map<String, Value>, FieldErrors> + Send + 'static,
-    done: &str,
-) -> Answer {
-    match change(context, visitor, patch, OpenRelay::ELSEWHERE).await? {
-        Ok(()) => see(&format!("{PATH}?done={done}")),
-        Err(errors) => Err(ApiError::Fields(errors).into()),
-    }
-}
-
-fn new() -> Map<String, Value> {
-    new_entry(&ContentRule::default())
+    RULES.remove(&context, &visitor, &submission).await
 }
 
 fn show(context: &Context, visitor: Visitor, form: Form, entry: String) -> Page {

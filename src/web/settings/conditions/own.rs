@@ -8,30 +8,29 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::Deserialize;
 
-use super::super::entry::{ENTRY, EntryList, new_entry};
+use super::super::entry::{EntryList, new_entry};
 use super::super::form::{Form, FormBody, Group, Setting, Submission};
 use super::super::kind::{self, Bound, Kind};
-use super::super::{Answer, change, see, unprocessable};
+use super::super::{Answer, unprocessable};
 use super::{Diverted, Row, TITLE};
-use crate::administration::OpenRelay;
-use crate::settings::Settings;
 use crate::settings::conditions::OwnCondition;
 use crate::settings::quantity::{write_count, write_size};
 use crate::statistics::ByReason;
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::api::Pairs;
-use crate::web::error::ApiError;
 use crate::web::page::{Frame, Page, Section, render};
 
 const PATH: &str = "/settings/conditions/own";
 
-const ENTRIES: EntryList = EntryList {
+static ENTRIES: EntryList = EntryList {
     list: "own_conditions",
     key: "name",
     groups: GROUPS,
     keyless: "give it a name",
     problem_at: "name",
+    new: |_| new_entry(&OwnCondition::default()),
+    page: "/settings/conditions",
 };
 
 const GROUPS: &[Group] = &[
@@ -161,12 +160,7 @@ pub(in crate::web) async fn page(
 ) -> Page {
     let choice: Choice = Pairs::read(query)?.into_filter()?;
     let name = choice.name.unwrap_or_default();
-    let subject = match name.as_str() {
-        "" => new(),
-        name => ENTRIES
-            .entry(&context.administration.settings(), name)
-            .ok_or(ApiError::NotFound)?,
-    };
+    let subject = ENTRIES.chosen(&context.administration.settings(), &name)?;
     show(&context, visitor, Form::showing(GROUPS, &subject), name)
 }
 
@@ -177,17 +171,10 @@ pub(in crate::web) async fn submit(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    let typed = submission.clone();
-    let patch = move |settings: &Settings| {
-        let edited = ENTRIES.edited(settings, &typed, new());
-        edited.map_err(|form| form.errors())
-    };
-    let Err(errors) = change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? else {
-        return see("/settings/conditions?done=saved");
-    };
-    let settings = context.administration.settings();
-    let (form, name) = ENTRIES.again(&settings, &submission, new(), errors);
-    unprocessable(show(&context, visitor, form, name)?)
+    match ENTRIES.save(&context, &visitor, submission).await? {
+        Ok(response) => Ok(response),
+        Err((form, entry)) => unprocessable(show(&context, visitor, form, entry)?),
+    }
 }
 
 /// Removes an entry. One that is gone already is what was wanted.
@@ -197,16 +184,7 @@ pub(in crate::web) async fn remove(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    let name = submission.text(ENTRY).unwrap_or_default().to_owned();
-    let patch = move |settings: &Settings| Ok(ENTRIES.without(settings, &name));
-    match change(&context, &visitor, patch, OpenRelay::ELSEWHERE).await? {
-        Ok(()) => see("/settings/conditions?done=removed"),
-        Err(errors) => Err(ApiError::Fields(errors).into()),
-    }
-}
-
-fn new() -> serde_json::Map<String, serde_json::Value> {
-    new_entry(&OwnCondition::default())
+    ENTRIES.remove(&context, &visitor, &submission).await
 }
 
 fn show(context: &Context, visitor: Visitor, form: Form, entry: String) -> Page {
