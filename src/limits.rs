@@ -98,8 +98,24 @@ pub const BUDGET_REFUSAL_PERCENT: u64 = 95;
 pub const SINGLE_WRITE_BYTES: u64 = 65_536;
 /// Groups of one message that are under way at one time on the fast path; the others wait their turn.
 pub const GROUPS_AT_ONCE: usize = 64;
-/// A next hop's name: a domain, or an address in brackets, with a colon and a port.
-pub const NEXT_HOP_NAME_BYTES: usize = DOMAIN_BYTES + 8;
+/// Cut-through: from RCPT to a connection to its next hop, or to the reply that there is none, all tries
+/// together. Clients wait five minutes for this reply (RFC 5321 §4.5.3.2.3).
+pub const CUT_THROUGH_CONNECT_WAIT: Duration = Duration::from_secs(100);
+/// Cut-through: between two tries to connect.
+pub const CUT_THROUGH_TRY_PAUSE: Duration = Duration::from_secs(1);
+/// Cut-through: a client's next command while next hops wait for it with an open transaction. They have
+/// other clients, and a next hop has few connections for us.
+pub const CUT_THROUGH_COMMAND_WAIT: Duration = Duration::from_secs(60);
+/// Cut-through: the least average rate of the data, for the same reason. Time that a next hop takes does
+/// not count.
+pub const CUT_THROUGH_RATE_BYTES_PER_SECOND: u64 = 4_096;
+/// Transactions at next hops that one message opens.
+pub const CUT_THROUGH_LEGS: usize = 64;
+/// What our Received field adds to a message at most, for SIZE in MAIL.
+pub const RECEIVED_FIELD_BYTES: u64 = 1_024;
+/// A next hop's name: a domain, or an address in brackets, with a colon and a port; one that speaks LMTP
+/// with its scheme.
+pub const NEXT_HOP_NAME_BYTES: usize = DOMAIN_BYTES + 8 + "lmtp://".len();
 /// Next hops that an operator may have paused at one time: each look into the queue names them all.
 pub const PAUSED_NEXT_HOPS: usize = 1_000;
 /// Words of a next hop that are passed on to a client or kept.

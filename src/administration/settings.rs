@@ -188,13 +188,9 @@ impl Difference {
             after: after.revealed(),
         };
         let Self { before, after } = &mut difference;
-        before.retain(|field, old| {
-            let is_same = after.get(field) == Some(old);
-            if is_same {
-                after.remove(field);
-            }
-            !is_same
-        });
+        let old = before.clone();
+        before.retain(|field, value| after.get(field) != Some(value));
+        after.retain(|field, value| old.get(field) != Some(value));
         for field in Written::secret_fields() {
             for side in [&mut *before, &mut *after] {
                 if let Some(Value::String(secret)) = part_mut(side, field) {
@@ -205,9 +201,16 @@ impl Difference {
         (!difference.after.is_empty()).then_some(difference)
     }
 
+    /// The names of the fields, in alphabetical order.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.after.keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The same as one text.
     pub(super) fn fields(&self) -> String {
-        let fields: Vec<&str> = self.after.keys().map(String::as_str).collect();
-        fields.join(", ")
+        self.names().join(", ")
     }
 
     /// The entry for the audit, of this moment.

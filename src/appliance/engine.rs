@@ -122,6 +122,7 @@ impl Engine {
                 fingerprints: Arc::new(Fingerprints::default()),
                 statistics: Arc::clone(&self.statistics),
                 trail: self.trail.clone(),
+                budget: Arc::clone(&self.budget),
             }),
             ids: Arc::clone(&self.ids),
             spool: Arc::clone(&self.spool),

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::letters::Letter;
+use crate::smtp::Protocol;
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command_writer::{self, MailParameters, RcptParameters};
 use crate::smtp::dot_stuffing::DotStuffer;
@@ -73,7 +74,7 @@ fn date(now: Timestamp) -> String {
 async fn send(door: SocketAddr, letter: &Letter) -> io::Result<Reply> {
     let mut conversation = Conversation::open(door).await?;
     let mut out = BytesMut::new();
-    command_writer::ehlo(&mut out, "feeder.sender.example");
+    command_writer::hello(&mut out, Protocol::Smtp, "feeder.sender.example");
     conversation.ask(&mut out).await?;
 
     let sender = ReversePath::parse(&letter.sender).map_err(io::Error::other)?;

@@ -8,8 +8,8 @@ use super::encryption;
 use super::header::{Field, Header};
 use crate::limits;
 use crate::message::{DiskReason, Message};
-use crate::settings::Settings;
-use crate::settings::conditions::{PreparedOwn, WhenNoKey};
+use crate::settings::conditions::{LeadsTo, PreparedOwn, WhenNoKey};
+use crate::settings::{PathChoice, Settings};
 
 /// A condition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -122,6 +122,88 @@ impl Decision {
     }
 }
 
+/// Whether a message is to go straight through, by what is known of it before its content: the path says
+/// so, or a condition of the administrator's own.
+#[must_use]
+pub fn wants_cut_through(
+    message: &Message,
+    declared_size: Option<u64>,
+    path: PathChoice,
+    settings: &Settings,
+) -> bool {
+    let header = Header::default();
+    let facts = before_content(message, declared_size, &header);
+    let mut own = settings.conditions().own.iter();
+    path == PathChoice::CutThrough
+        || own.any(|own| own.written.leads_to == LeadsTo::CutThrough && holds(own, &facts))
+}
+
+/// The first condition that has to see content before a message is taken; none when all that are on can
+/// do without.
+#[must_use]
+pub fn needs_content(settings: &Settings) -> Option<Condition> {
+    let lists = &settings.blackhole_lists;
+    let mut own = settings.conditions().own.iter();
+    let reads_header = own.find(|own| {
+        own.written.leads_to == LeadsTo::StandardPath && own.written.header_field.is_some()
+    });
+    if let Some(own) = reads_header {
+        return Some(Condition::Own(own.written.name.as_str().into()));
+    }
+    [
+        // A tag stands in the header, from which forged ones are taken out.
+        (
+            lists.enabled && lists.tag_weight.is_some(),
+            Condition::BlackholeLists,
+        ),
+        (
+            settings.content_filter.concerns_any(),
+            Condition::ContentFilter,
+        ),
+        (settings.antivirus.enabled, Condition::Antivirus),
+        (settings.antispam.enabled, Condition::Antispam),
+        (
+            settings.ldap_masquerading.enabled,
+            Condition::LdapMasquerading,
+        ),
+        (settings.milter.enabled, Condition::Milter(0)),
+        (settings.encryption.enabled, Condition::Encryption),
+        // It makes several messages of one, each of which would need the content.
+        (settings.received_for.enabled, Condition::ReceivedFor),
+    ]
+    .into_iter()
+    .find_map(|(is_on, condition)| is_on.then_some(condition))
+}
+
+/// Figure 4 for a message whose content is about to come: the condition that sends it down the standard
+/// path, now that all of its recipients are known.
+#[must_use]
+pub fn standard_path_without_content(
+    message: &Message,
+    declared_size: Option<u64>,
+    settings: &Settings,
+) -> Option<Condition> {
+    if !settings.conditions().any {
+        return None;
+    }
+    let header = Header::default();
+    let facts = before_content(message, declared_size, &header);
+    decide(&facts, settings).standard_path().cloned()
+}
+
+fn before_content<'a>(
+    message: &'a Message,
+    declared_size: Option<u64>,
+    header: &'a Header,
+) -> Facts<'a> {
+    Facts {
+        message,
+        declared_size,
+        header,
+        keys: Coverage::default(),
+    }
+}
+
 /// Step 401: which conditions are present.
 #[must_use]
 pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
@@ -158,7 +240,8 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
     );
     for own in &settings.conditions().own {
         let name = Arc::from(own.written.name.as_str());
-        note(holds(own, facts), Condition::Own(name), true);
+        let is_present = own.written.leads_to == LeadsTo::StandardPath && holds(own, facts);
+        note(is_present, Condition::Own(name), true);
     }
     let content_filter = &settings.content_filter;
     note(

@@ -49,6 +49,7 @@ mod tests {
         Server {
             host: "mail.example.net".into(),
             address: SocketAddr::from(([192, 0, 2, last], 25)),
+            protocol: crate::smtp::Protocol::Smtp,
         }
     }
 

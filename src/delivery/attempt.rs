@@ -1,19 +1,15 @@
 //! One attempt: from the breaker's leave to everybody's outcome (Figure 3B, steps 310–312).
 
 use std::net::SocketAddr;
-use std::sync::PoisonError;
 
 use tokio::time::Instant;
 
+use super::approach::Approach;
 use super::breaker::{Admission, Event};
 use super::connection::Connection;
-use super::known_next_hops::KnownNextHop;
-use super::resolve::Server;
 use super::transaction::{self, Concluded, Ending};
-use super::{CommitPoint, Delivery, Errand};
-use crate::limits;
-use crate::message::{DiskReason, Outcome};
-use crate::smtp::reply::Reply;
+use super::{CommitPoint, Errand};
+use crate::message::Outcome;
 
 /// The server that was spoken to.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +19,17 @@ pub(super) struct Peer {
     pub(super) tls: bool,
     /// It offered DSN: reports of delivery are its business from here on (RFC 3461 §5.2.2).
     pub(super) reports: bool,
+}
+
+impl Peer {
+    /// The one at the other end of `connection`.
+    pub(super) fn of(connection: &Connection) -> Self {
+        Self {
+            address: connection.peer,
+            tls: connection.is_tls(),
+            reports: connection.capabilities.dsn,
+        }
+    }
 }
 
 /// What an attempt came to, before it is reported.
@@ -35,8 +42,7 @@ pub(super) struct Tried {
 }
 
 pub(super) struct Attempt<'a, P> {
-    pub(super) delivery: &'a Delivery,
-    pub(super) known: &'a KnownNextHop,
+    pub(super) approach: Approach<'a>,
     pub(super) errand: &'a Errand,
     pub(super) point: &'a P,
 }
@@ -44,29 +50,14 @@ pub(super) struct Attempt<'a, P> {
 impl<P: CommitPoint> Attempt<'_, P> {
     /// Never fails: whatever happens is an outcome.
     pub(super) async fn run(&self) -> Tried {
-        let Errand { next_hop, pace, .. } = self.errand;
-        if self.delivery.settings.snapshot().is_paused(next_hop.name()) {
-            return self.nobody(paused());
-        }
-        // Asked first without taking the probe: who is turned away need not wait for room.
-        if self.known.suspended(*pace, Instant::now()).is_some() {
-            return self.nobody(suspended());
-        }
-        let room = self
-            .known
-            .pool
-            .room(next_hop.connections_max, self.errand.busy_wait);
-        let Some(_room) = room.await else {
-            return self.nobody(busy());
+        let (_room, admission) = match self.approach.admission(self.errand.busy_wait).await {
+            Ok(admission) => admission,
+            Err(outcome) => return self.nobody(outcome),
         };
-        let admission = self.known.admit(*pace, Instant::now());
-        if matches!(admission, Admission::Suspended(_)) {
-            return self.nobody(suspended());
-        }
         if let Some(tried) = self.on_idle_connection(admission).await {
             return tried;
         }
-        match self.open(admission).await {
+        match self.approach.open(admission).await {
             Ok(connection) => self.on_fresh_connection(connection, admission).await,
             Err(outcome) => self.nobody(outcome),
         }
@@ -74,12 +65,11 @@ impl<P: CommitPoint> Attempt<'_, P> {
 
     /// None: there was no idle connection, or it turned out to be dead before anything was handed over.
     async fn on_idle_connection(&self, admission: Admission) -> Option<Tried> {
-        let pool = &self.known.pool;
-        let mut connection = pool.take_idle(self.errand.next_hop.tls, Instant::now())?;
+        let mut connection = self.approach.idle()?;
         let concluded = transaction::conduct(&mut connection, self.errand, self.point).await;
         if concluded.ending == Ending::Stale {
             // The others idled beside it.
-            pool.discard_idle();
+            self.approach.known.pool.discard_idle();
             return None;
         }
         Some(self.settle(connection, concluded, admission))
@@ -92,79 +82,20 @@ impl<P: CommitPoint> Attempt<'_, P> {
 
     /// Keeps the connection or closes it, and lets the breaker know.
     fn settle(&self, connection: Connection, concluded: Concluded, admission: Admission) -> Tried {
-        let now = Instant::now();
-        let peer = Some(Peer {
-            address: connection.peer,
-            tls: connection.is_tls(),
-            reports: connection.capabilities.dsn,
-        });
+        let peer = Some(Peer::of(&connection));
         match concluded.ending {
             Ending::Reusable => {
-                self.learn(Event::Served, admission, now);
-                self.known.pool.give_back(connection, now);
+                self.approach.learn(Event::Served, admission);
+                let pool = &self.approach.known.pool;
+                pool.give_back(connection, Instant::now());
             }
-            Ending::ServiceClosing => self.learn(Event::ServiceClosing, admission, now),
+            Ending::ServiceClosing => self.approach.learn(Event::ServiceClosing, admission),
             Ending::Severed | Ending::Stale => {}
         }
         Tried {
             outcomes: concluded.outcomes,
             peer,
         }
-    }
-
-    /// A connection to the first address that takes one.
-    async fn open(&self, admission: Admission) -> Result<Connection, Outcome> {
-        let next_hop = &self.errand.next_hop;
-        let settings = self.delivery.settings.snapshot();
-        let mut servers = self
-            .delivery
-            .resolver
-            .servers(&next_hop.target, &settings.dns_servers)
-            .await
-            .map_err(|unresolved| unresolved.outcome())?;
-        self.penalties(|penalties| penalties.order(&mut servers, Instant::now()));
-        self.known.pool.make_way();
-        let mut last = no_address();
-        for server in servers.iter().take(limits::ADDRESSES_TRIED) {
-            match self.open_one(server).await {
-                Ok(connection) => {
-                    self.learn(Event::Connected, admission, Instant::now());
-                    return Ok(connection);
-                }
-                Err(outcome) => last = outcome,
-            }
-        }
-        self.learn(Event::NoConnection, admission, Instant::now());
-        Err(last)
-    }
-
-    fn learn(&self, event: Event, admission: Admission, now: Instant) {
-        if self.known.learn(event, admission, now) {
-            self.delivery.recovered.notify_one();
-        }
-    }
-
-    async fn open_one(&self, server: &Server) -> Result<Connection, Outcome> {
-        let Errand { next_hop, pace, .. } = self.errand;
-        let open = self.known.pool.open();
-        let opener = &self.delivery.opener;
-        match opener.open(server, next_hop.tls, *pace, open).await {
-            Ok(connection) => {
-                self.penalties(|penalties| penalties.forgive(server.address));
-                Ok(connection)
-            }
-            Err(not_opened) => {
-                tracing::debug!(next_hop = %next_hop.name(), server = %server.host,
-                    address = %server.address, reason = %not_opened, "no connection");
-                self.penalties(|penalties| penalties.punish(server.address, Instant::now()));
-                Err(not_opened.outcome())
-            }
-        }
-    }
-
-    fn penalties(&self, with: impl FnOnce(&mut super::address_penalty::Penalties)) {
-        let penalties = &self.delivery.penalties;
-        with(&mut penalties.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// No server was spoken to.
@@ -174,27 +105,4 @@ impl<P: CommitPoint> Attempt<'_, P> {
             peer: None,
         }
     }
-}
-
-fn paused() -> Outcome {
-    // RFC 3463 §3.4: the destination takes no messages for now.
-    let reply = Reply::new(451, (4, 3, 2), "the operator has paused the next hop");
-    Outcome::Deferred(DiskReason::NextHopPaused, reply)
-}
-
-fn suspended() -> Outcome {
-    let words = "the next hop is suspended after repeated failures";
-    let reply = Reply::new(451, (4, 4, 1), words);
-    Outcome::Deferred(DiskReason::DestinationSuspended, reply)
-}
-
-fn busy() -> Outcome {
-    let words = "all connections to the next hop are busy";
-    let reply = Reply::new(451, (4, 4, 5), words);
-    Outcome::Deferred(DiskReason::DestinationBusy, reply)
-}
-
-fn no_address() -> Outcome {
-    let words = "the next hop has no address";
-    Outcome::Deferred(DiskReason::Deferred, Reply::new(451, (4, 4, 4), words))
 }

@@ -16,6 +16,7 @@ use super::stream::Stream;
 use super::trouble::{Trouble, Wait};
 use crate::limits;
 use crate::settings::TlsPolicy;
+use crate::smtp::Protocol;
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::reply::Reply;
 use crate::smtp::reply_reader::ReplyReader;
@@ -35,6 +36,8 @@ pub(super) struct Connection {
     pub(super) capabilities: Capabilities,
     /// Where it is.
     pub(super) peer: SocketAddr,
+    /// What it speaks.
+    pub(super) protocol: Protocol,
     /// The policy it was opened under.
     pub(super) policy: TlsPolicy,
     /// When it was connected.
@@ -66,7 +69,7 @@ impl Drop for Counted {
 impl Connection {
     pub(super) fn new(
         stream: Stream,
-        peer: SocketAddr,
+        (peer, protocol): (SocketAddr, Protocol),
         policy: TlsPolicy,
         counted: Counted,
     ) -> Self {
@@ -77,6 +80,7 @@ impl Connection {
             commands: BytesMut::new(),
             capabilities: Capabilities::default(),
             peer,
+            protocol,
             policy,
             opened_at: Instant::now(),
             reused: false,
@@ -143,6 +147,28 @@ impl Connection {
                 return reply.map_err(Trouble::Malformed);
             }
         }
+    }
+
+    /// The replies to the end of data, one for each recipient that was accepted: over LMTP the server has
+    /// one for each (RFC 2033 §4.2), over SMTP one for all. What came before something went wrong, and
+    /// what that was.
+    pub(super) async fn final_replies(&mut self, accepted: usize) -> (Vec<Reply>, Option<Trouble>) {
+        let accepted = accepted.max(1);
+        let awaited = match self.protocol {
+            Protocol::Smtp => 1,
+            Protocol::Lmtp => accepted,
+        };
+        let mut replies = Vec::with_capacity(accepted);
+        while replies.len() < awaited {
+            match self.reply(limits::AFTER_DOT_WAIT).await {
+                Ok(reply) => replies.push(reply),
+                Err(trouble) => return (replies, Some(trouble)),
+            }
+        }
+        if let (Protocol::Smtp, Some(reply)) = (self.protocol, replies.first()) {
+            replies.resize(accepted, reply.clone());
+        }
+        (replies, None)
     }
 
     /// Sends the commands that wait and reads one reply.

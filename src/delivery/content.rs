@@ -153,7 +153,7 @@ async fn may_commit<P: CommitPoint>(point: &P, wait: Duration) -> bool {
 
 /// Content that is nearly all dots falls into thousands of pieces: those are put together before they
 /// are sent, which is cheaper than to hand each of them to the socket.
-async fn send_pieces(
+pub(super) async fn send_pieces(
     connection: &mut Connection,
     pieces: &[&[u8]],
     wait: Duration,

@@ -145,14 +145,35 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Takes the reply to the end of data, or one that came in the middle of it.
+    /// Takes a reply that came in the middle of the content, or to a part of it: it is for everybody.
     pub(super) fn take_final(&mut self, reply: &Reply) {
+        self.note_final(reply);
+        self.decide_all_by(Stage::EndOfData, reply);
+    }
+
+    /// Takes the replies to the end of data: one for each recipient that was accepted.
+    pub(super) fn take_finals(&mut self, replies: &[Reply]) {
+        for reply in replies {
+            self.note_final(reply);
+        }
+        let undecided = self.outcomes.iter_mut().filter(|outcome| outcome.is_none());
+        for (outcome, reply) in undecided.zip(replies) {
+            *outcome = verdict(Stage::EndOfData, reply);
+        }
+    }
+
+    fn note_final(&mut self, reply: &Reply) {
         if verdicts::is_closing(reply) {
             self.standing = Standing::Closing;
         } else if reply.is_intermediate() {
             self.standing = Standing::Confused;
         }
-        self.decide_all_by(Stage::EndOfData, reply);
+    }
+
+    /// How many recipients the server has accepted.
+    pub(super) fn accepted(&self) -> usize {
+        let undecided = self.outcomes.iter().filter(|outcome| outcome.is_none());
+        undecided.count()
     }
 
     /// What is to be done now.

@@ -75,8 +75,8 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Counts the outcomes of one attempt.
-    pub(super) fn count(&self, outcomes: &[(usize, Outcome)]) {
-        for (_, outcome) in outcomes {
+    pub(super) fn count<'a>(&self, outcomes: impl IntoIterator<Item = &'a Outcome>) {
+        for outcome in outcomes {
             let counter = match outcome.kind() {
                 OutcomeKind::Delivered => &self.delivered,
                 OutcomeKind::Deferred => &self.deferred,

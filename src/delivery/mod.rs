@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::address_penalty::Penalties;
+use self::approach::Approach;
 use self::attempt::Attempt;
 use self::connection::Connection;
 use self::known_next_hops::KnownNextHops;
@@ -25,6 +26,7 @@ use crate::limits;
 use crate::message::{Message, Outcome};
 use crate::settings::{Current, NextHop};
 
+mod approach;
 mod attempt;
 
 mod breaker;
@@ -43,6 +45,7 @@ mod tls_client;
 
 mod content;
 mod envelope;
+mod open_transaction;
 mod transaction;
 mod trouble;
 mod verdicts;
@@ -54,6 +57,7 @@ mod figures;
 
 pub use dns::{Dns, Records};
 pub use figures::{NextHopFigures, Suspension};
+pub use open_transaction::{Beginning, NotBegun, OpenTransaction};
 pub use probe::{Finding, Probe, Step, StepKind};
 
 /// One message for some of its recipients, all with the same next hop.
@@ -172,8 +176,12 @@ impl Delivery {
         let began = Instant::now();
         let known = self.known.using(errand.next_hop.name(), began);
         let attempt = Attempt {
-            delivery: self,
-            known: &known,
+            approach: Approach {
+                delivery: self,
+                known: &known,
+                next_hop: &errand.next_hop,
+                pace: errand.pace,
+            },
             errand: &errand,
             point,
         };
@@ -186,7 +194,9 @@ impl Delivery {
             peer_reports: tried.peer.is_some_and(|peer| peer.reports),
             took: now.saturating_duration_since(began),
         };
-        known.tally.count(&report.outcomes);
+        known
+            .tally
+            .count(report.outcomes.iter().map(|(_, outcome)| outcome));
         if report.peer.is_some() {
             known.tally.record(report.took, now);
         }

@@ -18,6 +18,7 @@ use super::verdicts::{Stage, verdict};
 use crate::limits;
 use crate::message::Outcome;
 use crate::settings::TlsPolicy;
+use crate::smtp::Protocol;
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::command_writer;
 use crate::smtp::reply::Reply;
@@ -126,21 +127,22 @@ impl Opener {
         let stream = Stream::Plain(socket);
         Ok(Connection::new(
             stream,
-            server.address,
+            (server.address, server.protocol),
             policy,
             Counted::new(open),
         ))
     }
 
-    /// EHLO, or HELO where that is not known (RFC 5321 §3.2).
+    /// EHLO, or HELO where that is not known (RFC 5321 §3.2); LHLO over LMTP.
     async fn introduce(&self, connection: &mut Connection, pace: Pace) -> Result<(), NotOpened> {
-        command_writer::ehlo(connection.commands(), &self.hostname);
+        let protocol = connection.protocol;
+        command_writer::hello(connection.commands(), protocol, &self.hostname);
         let mut reply = connection.ask(pace.command_wait()).await?;
         if reply.is_positive() {
             connection.capabilities = Capabilities::parse(&reply);
             return Ok(());
         }
-        if reply.is_permanent() {
+        if reply.is_permanent() && protocol == Protocol::Smtp {
             command_writer::helo(connection.commands(), &self.hostname);
             reply = connection.ask(pace.command_wait()).await?;
         }
@@ -177,7 +179,7 @@ impl Opener {
             let refusal = io::Error::other(format!("refused with {}", reply.code));
             return Err(Trouble::Tls(refusal));
         }
-        let (peer, policy) = (plain.peer, plain.policy);
+        let (peer, protocol, policy) = (plain.peer, plain.protocol, plain.policy);
         let (socket, counted) = plain
             .into_socket()
             .ok_or_else(|| Trouble::Tls(io::Error::other("bytes in the clear behind STARTTLS")))?;
@@ -187,6 +189,6 @@ impl Opener {
             .map_err(|_| Trouble::TimedOut(Wait::Handshake))?
             .map_err(Trouble::Tls)?;
         let stream = Stream::Tls(Box::new(stream));
-        Ok(Connection::new(stream, peer, policy, counted))
+        Ok(Connection::new(stream, (peer, protocol), policy, counted))
     }
 }

@@ -19,6 +19,7 @@ use super::verdicts::{Stage, verdict};
 use super::{Delivery, Pace, certificate};
 use crate::limits;
 use crate::settings::{NextHop, TlsPolicy};
+use crate::smtp::Protocol;
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::command_writer;
 use crate::smtp::reply::Reply;
@@ -200,13 +201,14 @@ impl Prober<'_> {
         }
     }
 
-    /// EHLO, or HELO where that is not known (RFC 5321 §3.2).
+    /// EHLO, or HELO where that is not known (RFC 5321 §3.2); LHLO over LMTP.
     async fn introduce(&mut self, connection: &mut Connection) -> Option<()> {
         let hostname = Arc::clone(&self.delivery.opener.hostname);
-        command_writer::ehlo(connection.commands(), &hostname);
+        let protocol = connection.protocol;
+        command_writer::hello(connection.commands(), protocol, &hostname);
         let reply = self.within(connection.ask(limits::PROBE_WAIT)).await;
         match reply {
-            Ok(reply) if reply.is_permanent() => {
+            Ok(reply) if reply.is_permanent() && protocol == Protocol::Smtp => {
                 self.note(StepKind::Ehlo, Finding::Doubtful, reply.to_string());
                 command_writer::helo(connection.commands(), &hostname);
                 let reply = self.within(connection.ask(limits::PROBE_WAIT)).await;

@@ -14,6 +14,7 @@ use crate::limits;
 use crate::message::{DiskReason, Outcome};
 use crate::settings::Target;
 use crate::settings::next_hop::ServerAddress;
+use crate::smtp::Protocol;
 use crate::smtp::reply::Reply;
 
 /// The port of mail exchangers, RFC 5321 §4.5.4.2.
@@ -26,6 +27,8 @@ pub(super) struct Server {
     pub(super) host: Arc<str>,
     /// Where it listens.
     pub(super) address: SocketAddr,
+    /// What it speaks.
+    pub(super) protocol: Protocol,
 }
 
 /// Why there is no server to try.
@@ -149,20 +152,22 @@ fn ourselves(domain: &str) -> Unresolved {
 
 /// A target that needs no DNS: an address, or the address literal of RFC 5321 §4.1.3.
 fn literal(target: &Target) -> Option<Server> {
-    let (text, port) = match target {
-        Target::Fixed(address) => (&*address.host, address.port),
+    let (text, port, protocol) = match target {
+        Target::Fixed(address) => (&*address.host, address.port, address.protocol),
         Target::Mx(domain) => {
             let inner = domain.strip_prefix('[')?.strip_suffix(']')?;
             let tagged = inner
                 .get(..5)
                 .is_some_and(|tag| tag.eq_ignore_ascii_case("IPv6:"));
-            (if tagged { &inner[5..] } else { inner }, SMTP_PORT)
+            let text = if tagged { &inner[5..] } else { inner };
+            (text, SMTP_PORT, Protocol::Smtp)
         }
     };
     let address: IpAddr = text.parse().ok()?;
     Some(Server {
         host: text.into(),
         address: SocketAddr::new(address, port),
+        protocol,
     })
 }
 
@@ -192,7 +197,12 @@ async fn fixed(dns: &TokioResolver, server: &ServerAddress) -> Result<Vec<Server
         .await
         // Whatever the DNS says: the administrator can repair it, so nothing is refused.
         .map_err(|error| Unresolved::later(&server.host, error))?;
-    Ok(servers_at(&server.host, server.port, found.iter()).collect())
+    let servers = servers_at(&server.host, server.port, found.iter());
+    let spoken = servers.map(|found| Server {
+        protocol: server.protocol,
+        ..found
+    });
+    Ok(spoken.collect())
 }
 
 /// The addresses of exchangers in their order. Some may lack; an error only when there is none at all.
@@ -235,5 +245,6 @@ fn servers_at(
     addresses.into_iter().map(move |address| Server {
         host: Arc::clone(&host),
         address: SocketAddr::new(address, port),
+        protocol: Protocol::Smtp,
     })
 }

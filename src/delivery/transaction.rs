@@ -8,6 +8,7 @@ use super::verdicts;
 use super::{CommitPoint, Errand};
 use crate::limits;
 use crate::message::{DiskReason, Outcome};
+use crate::smtp::Protocol;
 use crate::smtp::reply::Reply;
 
 /// What a transaction came to.
@@ -47,9 +48,10 @@ enum Manner {
 impl Manner {
     fn choose(connection: &Connection, errand: &Errand) -> Self {
         let offered = &connection.capabilities;
+        let chunking = offered.chunking && connection.protocol == Protocol::Smtp;
         if !offered.pipelining {
             Self::InTurn
-        } else if !offered.chunking {
+        } else if !chunking {
             Self::Pipelined
         } else if connection.reused || content::has_first_chunk(&errand.message) {
             // A connection that idled may be dead: on it nothing is handed over before an answer.
@@ -131,9 +133,7 @@ impl<P: CommitPoint> Transaction<'_, P> {
                 return Ok(());
             }
         }
-        let reply = self.connection.reply(limits::AFTER_DOT_WAIT).await?;
-        self.take_final(manner, &reply);
-        Ok(())
+        self.take_finals(manner).await
     }
 
     async fn speak_in_turn(&mut self) -> Result<(), Trouble> {
@@ -215,15 +215,17 @@ impl<P: CommitPoint> Transaction<'_, P> {
                 return Ok(());
             }
         }
-        let reply = self.connection.reply(limits::AFTER_DOT_WAIT).await?;
-        self.take_final(Manner::ChunkedAtOnce, &reply);
-        Ok(())
+        self.take_finals(Manner::ChunkedAtOnce).await
     }
 
-    fn take_final(&mut self, manner: Manner, reply: &Reply) {
-        self.exchange.take_final(reply);
+    async fn take_finals(&mut self, manner: Manner) -> Result<(), Trouble> {
+        let accepted = self.exchange.accepted();
+        let (replies, trouble) = self.connection.final_replies(accepted).await;
+        self.exchange.take_finals(&replies);
         // RFC 3030 §2: after a failed chunk the state is open, after a failed DATA it is not.
-        self.connection.must_reset = !manner.has_data() && !reply.is_positive();
+        let is_positive = replies.iter().all(Reply::is_positive);
+        self.connection.must_reset = !manner.has_data() && !is_positive;
+        trouble.map_or(Ok(()), Err)
     }
 
     fn conclude(self, conducted: Result<(), Trouble>) -> Concluded {

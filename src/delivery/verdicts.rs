@@ -105,17 +105,27 @@ pub(super) fn is_closing(reply: &Reply) -> bool {
     reply.code == 421
 }
 
+/// The server takes addresses and header fields in ASCII only.
+pub(super) fn no_smtputf8() -> Outcome {
+    let words = "the next hop does not take internationalised addresses or header fields";
+    Outcome::Refused(Reply::new(550, (5, 6, 7), words))
+}
+
+/// The server takes messages up to `limit` bytes, and this one has more.
+pub(super) fn too_large(limit: u64) -> Outcome {
+    let words = format!("the next hop takes messages up to {limit} bytes");
+    Outcome::Refused(Reply::new(552, (5, 3, 4), words))
+}
+
 /// Why a server with these capabilities cannot take the message as it is; none when it can.
 pub(super) fn unfit(message: &Message, capabilities: &Capabilities) -> Option<Outcome> {
     if message.needs_smtputf8 && !capabilities.smtputf8 {
-        let words = "the next hop does not take internationalised addresses or header fields";
-        return Some(Outcome::Refused(Reply::new(550, (5, 6, 7), words)));
+        return Some(no_smtputf8());
     }
     match capabilities.size {
         // RFC 1870 §4: zero means no fixed limit.
         Some(limit) if limit > 0 && message.size_bytes() > limit => {
-            let words = format!("the next hop takes messages up to {limit} bytes");
-            return Some(Outcome::Refused(Reply::new(552, (5, 3, 4), words)));
+            return Some(too_large(limit));
         }
         _ => {}
     }

@@ -8,7 +8,7 @@ use crate::message::{DiskReason, Message, Path, Storage};
 use crate::smtp::reply::Reply;
 use crate::statistics::AnsweredFigures;
 
-use super::fingerprints::{Fingerprints, Ticket, digest_of};
+use super::fingerprints::{ContentDigest, Fingerprints, Ticket, digest_of};
 use super::{Arrived, Paths, Transaction};
 
 /// What the session does now.
@@ -27,13 +27,15 @@ pub struct Answer {
 pub struct Receipt {
     fingerprints: Arc<Fingerprints>,
     message: Arc<Message>,
+    /// Of its content, when it is known without a look at it.
+    digest: Option<ContentDigest>,
     /// Positions of recipients that are delivered or durable.
     settled: Vec<usize>,
     /// Fingerprints that end when the client has read the reply.
     until_read: Ticket,
     /// All that is settled has a fingerprint already.
     is_covered: bool,
-    /// The reply is a 250, which a command that follows it proves to be read.
+    /// The reply is the last word on the message, which a command that follows it proves to be read.
     is_final: bool,
 }
 
@@ -51,7 +53,14 @@ impl Receipt {
     /// recipients are not to get it twice.
     pub async fn not_written(self) {
         if !self.settled.is_empty() && !self.is_covered {
-            let _ = write(&self.fingerprints, &self.message, &self.settled).await;
+            let Self {
+                fingerprints,
+                message,
+                digest,
+                settled,
+                ..
+            } = &self;
+            let _ = write(fingerprints, message, *digest, settled).await;
         }
     }
 }
@@ -71,8 +80,17 @@ impl LateReply {
 }
 
 /// Writes fingerprints for the recipients at `settled`.
-async fn write(fingerprints: &Fingerprints, message: &Arc<Message>, settled: &[usize]) -> Ticket {
-    match digest_of(message).await {
+async fn write(
+    fingerprints: &Fingerprints,
+    message: &Arc<Message>,
+    digest: Option<ContentDigest>,
+    settled: &[usize],
+) -> Ticket {
+    let digest = match digest {
+        Some(digest) => Ok(digest),
+        None => digest_of(message).await,
+    };
+    match digest {
         Ok(digest) => {
             let positions = settled.iter().copied();
             fingerprints.write(message, positions, &digest, Instant::now())
@@ -148,7 +166,8 @@ impl Paths {
         let mut until_read = recognised_by;
         let is_covered = account.needs_fingerprint || late;
         if is_covered {
-            let written = write(&self.fingerprints, &arrived.message, &settled).await;
+            let (message, digest) = (&arrived.message, arrived.digest);
+            let written = write(&self.fingerprints, message, digest, &settled).await;
             until_read = until_read.and(written);
         }
         self.record(transaction, arrived, &mut account);
@@ -156,7 +175,8 @@ impl Paths {
             receipt: Receipt {
                 fingerprints: Arc::clone(&self.fingerprints),
                 message: Arc::clone(&arrived.message),
-                is_final: account.reply.is_positive(),
+                digest: arrived.digest,
+                is_final: !account.reply.is_transient(),
                 settled,
                 until_read,
                 is_covered,
@@ -187,7 +207,7 @@ impl Paths {
                 path: account.path,
                 storage,
                 reasons: &reasons,
-                size_bytes: message.body.len(),
+                size_bytes: arrived.size_bytes,
                 acknowledged_after,
             });
         }
@@ -197,7 +217,7 @@ impl Paths {
             id = %message.id,
             from = %message.envelope.sender,
             recipients = (recipients != 1).then_some(recipients),
-            bytes = message.body.len(),
+            bytes = arrived.size_bytes,
             path = %account.path.as_str(),
             storage = %storage.as_str(),
             reason = reasons.first().map(tracing::field::display),
@@ -212,7 +232,7 @@ impl Paths {
             client: message.client.clone(),
             sender: message.envelope.sender.clone(),
             recipients: u32::try_from(message.envelope.recipients.len()).unwrap_or(u32::MAX),
-            size_bytes: message.body.len(),
+            size_bytes: arrived.size_bytes,
             path: account.path,
             storage,
             reasons,

@@ -191,7 +191,11 @@ impl Paths {
     }
 
     /// Counts the attempts that ended, and words them for the trail when it is kept.
-    fn attempts_of(&self, message: &Message, ended: &[(Group, Report)]) -> Vec<Attempted> {
+    pub(super) fn attempts_of(
+        &self,
+        message: &Message,
+        ended: &[(Group, Report)],
+    ) -> Vec<Attempted> {
         let at = Timestamp::now();
         let mut attempted = Vec::new();
         for (group, report) in ended {
@@ -216,7 +220,7 @@ impl Paths {
         attempted
     }
 
-    fn record_attempts(&self, attempted: Vec<Attempted>) {
+    pub(super) fn record_attempts(&self, attempted: Vec<Attempted>) {
         for attempted in attempted {
             self.trail.record(TrailEntry::Attempted(attempted));
         }

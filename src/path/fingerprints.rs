@@ -13,6 +13,7 @@ use aws_lc_rs::digest;
 
 use crate::limits;
 use crate::message::{BodyReader, Client, Message};
+use crate::smtp::address::{Mailbox, ReversePath};
 
 /// SHA-256 of the content before our Received field.
 pub(super) type ContentDigest = [u8; 32];
@@ -31,6 +32,13 @@ struct Fingerprint {
     digest: ContentDigest,
 }
 
+/// A fingerprint of a recipient whose content is still to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    number: u64,
+    pub(super) digest: ContentDigest,
+}
+
 /// Names fingerprints that were written or found, so that they can be deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ticket(Vec<u64>);
@@ -40,6 +48,12 @@ impl Ticket {
     #[must_use]
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Those of `known` that are of this content.
+    pub(super) fn of(known: &[Known], digest: &ContentDigest) -> Self {
+        let same = known.iter().filter(|known| known.digest == *digest);
+        Self(same.map(|known| known.number).collect())
     }
 
     /// Both tickets' fingerprints.
@@ -89,6 +103,36 @@ impl Fingerprints {
         kept.expire(now);
         self.publish_count(&kept);
         keys(message).any(|key| kept.by_key.contains_key(&key))
+    }
+
+    /// The fingerprints of one recipient, whose content is not known yet, in the order of their digests.
+    pub(super) fn known(
+        &self,
+        client: &Client,
+        sender: &ReversePath,
+        recipient: &Mailbox,
+        now: Instant,
+    ) -> Vec<Known> {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        let mut kept = self.kept();
+        kept.expire(now);
+        self.publish_count(&kept);
+        let key = Key {
+            client: identity(client),
+            sender: sender.to_string().into(),
+            recipient: recipient.as_str().into(),
+        };
+        let found = kept.by_key.get(&key).into_iter().flatten();
+        let mut known: Vec<Known> = found
+            .map(|fingerprint| Known {
+                number: fingerprint.number,
+                digest: fingerprint.digest,
+            })
+            .collect();
+        known.sort_unstable_by_key(|known| known.digest);
+        known
     }
 
     /// Which recipients of a message are settled already, and the ticket of what said so.

@@ -4,6 +4,7 @@
 //! it and carries it out.
 
 mod answer;
+pub mod cut_through;
 mod fast;
 mod fingerprints;
 mod flight;
@@ -25,18 +26,19 @@ use tokio_util::sync::CancellationToken;
 use crate::conditions::{Conditions, End, Examination, Examined, Taken};
 use crate::delivery::Delivery;
 use crate::message::trail::{Event, Noted, TrailEntry};
-use crate::message::{DiskReason, Message, Path, Recipient};
+use crate::message::{DiskReason, MemoryBudget, Message, Path, Recipient};
 use crate::queue::{Failed, Failure, Queue};
 use crate::settings::{OverThreshold, PathChoice, Settings};
 use crate::smtp::reply::Reply;
 use crate::statistics::{Statistics, Trail};
 
 pub use answer::{Answer, LateReply, Receipt};
+pub use cut_through::{Inquiry, Opening, Passage, Start, Way};
 pub use fingerprints::Fingerprints;
 
 use answer::Account;
 use fast::client_gone;
-use fingerprints::{Ticket, digest_of};
+use fingerprints::{ContentDigest, Ticket, digest_of};
 
 /// A message whose content has arrived, to be answered.
 #[derive(Debug)]
@@ -47,6 +49,10 @@ pub struct Transaction {
     pub declared_size: Option<u64>,
     /// The snapshot that was taken at MAIL.
     pub settings: Arc<Settings>,
+    /// The path that is chosen where it came in.
+    pub path: PathChoice,
+    /// Why it does not go straight through although that was chosen.
+    pub obstacle: Option<Box<str>>,
     /// Why the body touched disk while it arrived.
     pub reasons: Vec<DiskReason>,
     /// When the end of data was read.
@@ -57,16 +63,30 @@ pub struct Transaction {
 #[derive(Debug)]
 struct Arrived {
     message: Arc<Message>,
-    /// What the conditions said of it; empty when none was present.
+    /// Bytes of its content.
+    size_bytes: u64,
+    /// Of its content, when it is known without a look at it.
+    digest: Option<ContentDigest>,
+    /// What the conditions said of it, and why it does not go straight through; mostly empty.
     examined: String,
 }
 
 impl Arrived {
-    fn new(message: &Arc<Message>) -> Self {
+    fn new(transaction: &Transaction) -> Self {
+        let obstacle = transaction.obstacle.as_deref();
         Self {
-            message: Arc::clone(message),
-            examined: String::new(),
+            message: Arc::clone(&transaction.message),
+            size_bytes: transaction.message.body.len(),
+            digest: None,
+            examined: obstacle.map_or_else(String::new, |why| format!("not cut through: {why}")),
         }
+    }
+
+    fn add_examined(&mut self, words: &str) {
+        if !self.examined.is_empty() && !words.is_empty() {
+            self.examined.push_str("; ");
+        }
+        self.examined.push_str(words);
     }
 
     /// Which recipients of the message that travels are known to be settled, from those of the one that
@@ -144,6 +164,8 @@ pub struct Paths {
     pub statistics: Arc<Statistics>,
     /// The history of messages.
     pub trail: Trail,
+    /// What all bodies together may hold in memory.
+    pub budget: Arc<MemoryBudget>,
 }
 
 impl Paths {
@@ -158,7 +180,7 @@ impl Paths {
         let deadline =
             transaction.ended_at + Duration::from_secs(transaction.settings.ack_deadline_seconds);
         let (known, recognised_by) = self.recognise(&transaction.message).await;
-        let mut arrived = Arrived::new(&transaction.message);
+        let mut arrived = Arrived::new(&transaction);
         // What is settled for everybody is not looked into again: it is a repetition.
         let is_settled = !known.is_empty() && known.iter().all(|known| *known);
         let examined = match is_settled {
@@ -184,7 +206,7 @@ impl Paths {
                 }
             },
             Some(Examined { words, end }) => {
-                arrived.examined = words;
+                arrived.add_examined(&words);
                 match end {
                     End::NotTaken(reply) => Account::nothing(reply, Path::Standard),
                     End::Taken(taken) => {
@@ -265,17 +287,21 @@ impl Paths {
             return (Vec::new(), Ticket::default());
         };
         let (known, ticket) = self.fingerprints.settled(message, &digest, now);
-        let recipients = message.envelope.recipients.iter().zip(&known);
-        for (recipient, _) in recipients.filter(|(_, known)| **known) {
-            self.trail.record(TrailEntry::Noted(Noted {
-                message: message.id,
-                recipient: recipient.address.clone(),
-                at: Timestamp::now(),
-                event: Event::AlreadySettled,
-                words: String::new(),
-            }));
+        for (recipient, _) in known.iter().enumerate().filter(|(_, known)| **known) {
+            self.note_settled(message, recipient);
         }
         (known, ticket)
+    }
+
+    /// Puts down that a recipient had a message already.
+    fn note_settled(&self, message: &Message, recipient: usize) {
+        self.trail.record(TrailEntry::Noted(Noted {
+            message: message.id,
+            recipient: message.envelope.recipients[recipient].address.clone(),
+            at: Timestamp::now(),
+            event: Event::AlreadySettled,
+            words: String::new(),
+        }));
     }
 }
 
@@ -294,7 +320,7 @@ fn standard_path_reason(
     condition: Option<DiskReason>,
 ) -> Option<DiskReason> {
     let settings = &transaction.settings;
-    if settings.path == PathChoice::Standard {
+    if transaction.path == PathChoice::Standard {
         return Some(DiskReason::StandardPath);
     }
     if condition.is_some() {

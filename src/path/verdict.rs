@@ -109,6 +109,35 @@ pub fn after_failed_store(anything_delivered: bool, dots_unanswered: bool) -> Af
     }
 }
 
+/// What the client of a message that went straight through is told (the patent's steps 506–508).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// 250 "Delivered".
+    Delivered,
+    /// The first recipient's 5xx.
+    Refusal,
+    /// The first deferral's 4xx: nobody is known to have it.
+    Deferral,
+    /// 451 and a fingerprint: the repetition reaches only those who do not have it.
+    PartlyDeferred,
+    /// 554, naming who has it and who does not: a repetition would help nobody.
+    PartlyRefused,
+}
+
+/// The table for cut-through, where nothing is stored: what is not delivered stays with the client.
+/// Uncertain counts as deferred: at least once.
+#[must_use]
+pub fn passed(tally: Tally) -> Passed {
+    let deferred = tally.deferred + tally.uncertain;
+    match (tally.delivered > 0, deferred > 0, tally.refused > 0) {
+        (_, false, false) => Passed::Delivered,
+        (false, false, true) => Passed::Refusal,
+        (false, true, _) => Passed::Deferral,
+        (true, true, _) => Passed::PartlyDeferred,
+        (true, false, true) => Passed::PartlyRefused,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +232,24 @@ mod tests {
             let given = |policy| verdict(tally, policy, WhenRefused::Reply);
             assert_eq!(given(WhenDeferred::Queue), *queue, "{set:?}");
             assert_eq!(given(WhenDeferred::Pass), *pass, "{set:?}");
+        }
+    }
+
+    /// No 2xx while somebody does not have it, and no 5xx while a repetition may help somebody.
+    #[test]
+    fn what_passed_is_said_as_it_is() {
+        use Standing::{Deferred, Delivered, Refused, Uncertain};
+        for set in combinations() {
+            let has = |standing| set.contains(&standing);
+            let can_repeat = has(Deferred) || has(Uncertain);
+            let expected = match (has(Delivered), can_repeat, has(Refused)) {
+                (true, false, false) => Passed::Delivered,
+                (true, true, _) => Passed::PartlyDeferred,
+                (true, false, true) => Passed::PartlyRefused,
+                (false, true, _) => Passed::Deferral,
+                (false, false, _) => Passed::Refusal,
+            };
+            assert_eq!(passed(set.iter().copied().collect()), expected, "{set:?}");
         }
     }
 

@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::path::{Answer, ClientPresence, LateReply, Paths, Receipt, Transaction};
-use crate::settings::Settings;
-use crate::smtp::address::Mailbox;
+use crate::message::Message;
+use crate::path::{
+    Answer, ClientPresence, Inquiry, LateReply, Passage, Paths, Receipt, Transaction,
+};
 use crate::smtp::reply::Reply;
 
 /// Who answers for a message that has arrived whole.
@@ -21,8 +23,7 @@ pub trait Answering: Send + Sync + Sized + 'static {
     /// it is not. Bounded by itself.
     fn recipient(
         self: &Arc<Self>,
-        address: &Mailbox,
-        settings: &Settings,
+        inquiry: Inquiry<'_>,
     ) -> impl Future<Output = Result<(), Reply>> + Send;
 
     /// Takes the message and says what the client is told. Bounded by itself.
@@ -31,6 +32,15 @@ pub trait Answering: Send + Sync + Sized + 'static {
         transaction: Transaction,
         client: &mut C,
         shutdown: &CancellationToken,
+    ) -> impl Future<Output = Answered<Self::Receipt>> + Send;
+
+    /// Ends a message that went straight through, and says what the client is told. Bounded by itself.
+    fn end_passage<C: ClientPresence>(
+        self: &Arc<Self>,
+        passage: Box<Passage>,
+        message: Arc<Message>,
+        ended_at: Instant,
+        client: &mut C,
     ) -> impl Future<Output = Answered<Self::Receipt>> + Send;
 
     /// The reply was given to the socket.
@@ -54,16 +64,27 @@ pub struct Answered<R> {
     pub close: bool,
 }
 
+impl From<Answer> for Answered<Receipt> {
+    fn from(answer: Answer) -> Self {
+        let Answer {
+            reply,
+            receipt,
+            close,
+        } = answer;
+        Self {
+            reply,
+            receipt,
+            close,
+        }
+    }
+}
+
 impl Answering for Paths {
     type Receipt = Receipt;
     type Late = LateReply;
 
-    async fn recipient(
-        self: &Arc<Self>,
-        address: &Mailbox,
-        settings: &Settings,
-    ) -> Result<(), Reply> {
-        self.conditions.recipient(address, settings).await
+    async fn recipient(self: &Arc<Self>, inquiry: Inquiry<'_>) -> Result<(), Reply> {
+        Paths::recipient(self, inquiry).await
     }
 
     async fn answer<C: ClientPresence>(
@@ -72,16 +93,21 @@ impl Answering for Paths {
         client: &mut C,
         shutdown: &CancellationToken,
     ) -> Answered<Receipt> {
-        let Answer {
-            reply,
-            receipt,
-            close,
-        } = Paths::answer(self, transaction, client, shutdown).await;
-        Answered {
-            reply,
-            receipt,
-            close,
-        }
+        Paths::answer(self, transaction, client, shutdown)
+            .await
+            .into()
+    }
+
+    async fn end_passage<C: ClientPresence>(
+        self: &Arc<Self>,
+        passage: Box<Passage>,
+        message: Arc<Message>,
+        ended_at: Instant,
+        client: &mut C,
+    ) -> Answered<Receipt> {
+        Paths::end_passage(self, passage, message, ended_at, client)
+            .await
+            .into()
     }
 
     fn written(receipt: Receipt) -> Option<LateReply> {

@@ -322,7 +322,7 @@ mod tests {
         let mut connection = Connection::new(server);
         let shutdown = CancellationToken::new();
         client.write_all(&[b'a'; 300_000]).await.unwrap();
-        let mut pace = Pace::begin(Instant::now());
+        let mut pace = Pace::begin(Instant::now(), limits::DATA_RATE_BYTES_PER_SECOND);
         connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
         while connection.received() < 300_000 {
             connection.input.clear();

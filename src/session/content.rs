@@ -7,7 +7,8 @@ use super::context::SessionContext;
 use super::counters::ReceivingCounters;
 use super::header_scan::HeaderScan;
 use crate::limits;
-use crate::message::{Body, BodyWriter, DiskReason, MessageId};
+use crate::message::{Body, BodyWriter, DiskReason, Message, MessageId};
+use crate::path::Passage;
 use crate::settings::Settings;
 use crate::smtp::end_of_data::{Findings, LineEnds};
 use crate::smtp::reply::Reply;
@@ -18,13 +19,31 @@ pub(super) struct Content {
     id: MessageId,
     settings: Arc<Settings>,
     counters: Arc<ReceivingCounters>,
-    /// None once the message is refused: the memory and the file are free at once.
-    writer: Option<BodyWriter>,
+    sink: Sink,
     refusal: Option<Refusal>,
     header: HeaderScan,
     bytes: u64,
     /// What the decoder gave and the body writer has not taken yet: the one cannot wait for the disk.
     pub(super) canonical: Vec<u8>,
+}
+
+/// Where it goes.
+#[derive(Debug)]
+enum Sink {
+    /// It is held until it is there whole.
+    Held(BodyWriter),
+    /// Straight to its next hops.
+    Through(Through),
+    /// Nowhere: the message is refused. Memory and file are free at once, and next hops are left.
+    Nowhere,
+}
+
+/// A message whose content goes straight through.
+#[derive(Debug)]
+pub(super) struct Through {
+    pub(super) passage: Box<Passage>,
+    /// All of it but its content.
+    pub(super) message: Arc<Message>,
 }
 
 /// Why a message is refused while it still arrives.
@@ -54,7 +73,8 @@ pub(super) struct Refused {
 }
 
 impl Content {
-    pub(super) fn new<A>(
+    /// Content that is held.
+    pub(super) fn held<A>(
         id: MessageId,
         settings: &Arc<Settings>,
         context: &SessionContext<A>,
@@ -66,16 +86,40 @@ impl Content {
             &context.budget,
             &context.spool,
         );
+        Self::into_sink(id, settings, context, Sink::Held(writer))
+    }
+
+    /// Content that goes straight through.
+    pub(super) fn through<A>(
+        through: Through,
+        settings: &Arc<Settings>,
+        context: &SessionContext<A>,
+    ) -> Self {
+        let id = through.message.id;
+        Self::into_sink(id, settings, context, Sink::Through(through))
+    }
+
+    fn into_sink<A>(
+        id: MessageId,
+        settings: &Arc<Settings>,
+        context: &SessionContext<A>,
+        sink: Sink,
+    ) -> Self {
         Self {
             id,
             settings: Arc::clone(settings),
             counters: Arc::clone(&context.counters),
-            writer: Some(writer),
+            sink,
             refusal: None,
             header: HeaderScan::default(),
             bytes: 0,
             canonical: Vec::new(),
         }
+    }
+
+    /// Whether next hops wait for it.
+    pub(super) fn goes_through(&self) -> bool {
+        matches!(self.sink, Sink::Through(_))
     }
 
     pub(super) fn id(&self) -> MessageId {
@@ -105,14 +149,21 @@ impl Content {
         if self.bytes > size_max + limits::READ_ON_BYTES {
             return Err(End::Say(Reply::message_too_big()));
         }
-        if let Some(writer) = &mut self.writer {
-            self.header.look(&self.canonical);
-            let appended = writer.append(&self.canonical);
-            match tokio::time::timeout(limits::SPOOL_WAIT, appended).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => self.spool_failed(&error),
-                Err(late) => self.spool_failed(&late.into()),
+        match &mut self.sink {
+            Sink::Held(writer) => {
+                self.header.look(&self.canonical);
+                let appended = writer.append(&self.canonical);
+                match tokio::time::timeout(limits::SPOOL_WAIT, appended).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => self.spool_failed(&error),
+                    Err(late) => self.spool_failed(&late.into()),
+                }
             }
+            Sink::Through(through) => {
+                self.header.look(&self.canonical);
+                through.passage.pass(&mut self.canonical).await;
+            }
+            Sink::Nowhere => {}
         }
         self.canonical.clear();
         Ok(())
@@ -126,11 +177,43 @@ impl Content {
         })
     }
 
-    /// The real end was read.
+    /// The real end of content was read that is held.
     ///
     /// # Errors
     /// The reply to a message that is not taken.
     pub(super) async fn finish(mut self, findings: Findings) -> Result<Arrived, Refused> {
+        self.judge(&findings)?;
+        let (body, reasons) = self.finish_writer().await?;
+        self.counters.normalised(&findings);
+        Ok(Arrived {
+            body,
+            reasons,
+            eight_bit: findings.eight_bit,
+            eight_bit_header: self.header.eight_bit(),
+        })
+    }
+
+    /// The real end of content was read that went through; none: it is held.
+    ///
+    /// # Errors
+    /// The reply to a message that is not taken: nobody gets its end.
+    pub(super) fn finish_through(
+        &mut self,
+        findings: &Findings,
+    ) -> Result<Option<Through>, Refused> {
+        if !self.goes_through() {
+            return Ok(None);
+        }
+        self.judge(findings)?;
+        self.counters.normalised(findings);
+        match std::mem::replace(&mut self.sink, Sink::Nowhere) {
+            Sink::Through(through) => Ok(Some(through)),
+            Sink::Held(_) | Sink::Nowhere => Ok(None),
+        }
+    }
+
+    /// Whether a message may be taken that has come whole.
+    fn judge(&self, findings: &Findings) -> Result<(), Refused> {
         if let Some(reply) = self.refusal() {
             return Err(Refused::and_go_on(reply));
         }
@@ -144,18 +227,13 @@ impl Content {
         if self.header.hops() > limits::HOPS {
             return Err(Refused::and_go_on(Reply::loop_detected()));
         }
-        let (body, reasons) = self.finish_writer().await?;
-        self.counters.normalised(&findings);
-        Ok(Arrived {
-            body,
-            reasons,
-            eight_bit: findings.eight_bit,
-            eight_bit_header: self.header.eight_bit(),
-        })
+        Ok(())
     }
 
     async fn finish_writer(&mut self) -> Result<(Body, Vec<DiskReason>), Refused> {
-        let writer = self.writer.take().expect("what is not refused has one");
+        let Sink::Held(writer) = std::mem::replace(&mut self.sink, Sink::Nowhere) else {
+            return Err(Refused::and_go_on(Reply::local_error()));
+        };
         let finished = match tokio::time::timeout(limits::SPOOL_WAIT, writer.finish()).await {
             Ok(finished) => finished,
             Err(late) => Err(late.into()),
@@ -175,7 +253,7 @@ impl Content {
 
     fn refuse(&mut self, refusal: Refusal) {
         self.refusal.get_or_insert(refusal);
-        self.writer = None;
+        self.sink = Sink::Nowhere;
     }
 }
 

@@ -2,12 +2,13 @@
 //! counts errors and closes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::answering::Answering;
+use super::answering::{Answered, Answering};
 use super::connection::{Arrival, Connection, End};
 use super::content::{Content, Refused};
 use super::context::{Peer, SessionContext};
@@ -44,6 +45,8 @@ pub(super) struct Conversation<A: Answering, T> {
     errors: u32,
     /// Logins that were wrong.
     pub(super) wrong_logins: u32,
+    /// How long the next command may take.
+    command_wait: Duration,
     /// A late reply, and how much was read when it was written: a command behind that proves it read.
     late: Option<(A::Late, u64)>,
 }
@@ -63,6 +66,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             shutdown,
             errors: 0,
             wrong_logins: 0,
+            command_wait: limits::COMMAND_WAIT,
             late: None,
         }
     }
@@ -112,6 +116,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
 
     /// One command and what follows from it.
     async fn turn(&mut self, state: State) -> Result<State, End> {
+        self.command_wait = state.command_wait();
         let line = self.next_line(Expected::Command).await?;
         self.prove_read();
         if self.shutdown.is_cancelled() {
@@ -184,7 +189,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             return Ok(());
         }
         self.connection.shrink();
-        let deadline = began + limits::COMMAND_WAIT;
+        let deadline = began + self.command_wait;
         match self.connection.read(deadline, &self.shutdown).await? {
             Arrival::Bytes => Ok(()),
             Arrival::Nothing => Err(End::TimedOut),
@@ -210,6 +215,16 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             Step::Introduce => self.introduce(),
             // Boxed: an idle session does not hold the room that receiving takes.
             Step::Data(addressed) => Box::pin(self.data(addressed)).await?,
+            Step::FirstChunk {
+                addressed,
+                size,
+                last,
+            } => {
+                let first = Box::pin(self.first_chunk(addressed, size, last)).await?;
+                if let Some(chunked) = first {
+                    return Ok(State::Chunked(chunked));
+                }
+            }
             Step::Chunk {
                 chunked,
                 size,
@@ -254,14 +269,37 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     /// DATA: RFC 5321 §4.1.1.4.
-    async fn data(&mut self, addressed: Addressed) -> Result<(), End> {
+    async fn data(&mut self, mut addressed: Addressed) -> Result<(), End> {
+        let mut content = match self.begin_content(&mut addressed).await? {
+            Ok(content) => content,
+            Err(answered) => return self.give(answered).await,
+        };
         self.say(&Reply::start_data())?;
         self.connection.flush().await?;
-        let id = addressed.next_id(&self.context);
-        let mut content = Content::new(id, &addressed.opened.settings, &self.context);
         let findings =
             data::receive_data(&mut self.connection, &mut content, &self.shutdown).await?;
         self.end_of_data(addressed, content, findings).await
+    }
+
+    /// The first BDAT of a message.
+    async fn first_chunk(
+        &mut self,
+        mut addressed: Addressed,
+        size: u64,
+        last: bool,
+    ) -> Result<Option<Box<Chunked>>, End> {
+        bound_chunk(size)?;
+        match self.begin_content(&mut addressed).await? {
+            Ok(content) => {
+                let chunked = Chunked::begin(addressed, content);
+                self.chunk(chunked, size, last).await
+            }
+            Err(answered) => {
+                data::skip_chunk(&mut self.connection, size, &self.shutdown).await?;
+                self.give(answered).await?;
+                Ok(None)
+            }
+        }
     }
 
     /// BDAT: RFC 3030 §2. Gives the envelope back while more chunks are expected.
@@ -304,12 +342,18 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     /// The content has arrived whole (the patent's step 305).
     async fn end_of_data(
         &mut self,
-        addressed: Addressed,
-        content: Content,
+        mut addressed: Addressed,
+        mut content: Content,
         findings: Findings,
     ) -> Result<(), End> {
         let ended_at = Instant::now().into_std();
         let id = content.id();
+        match content.finish_through(&findings) {
+            Ok(None) => {}
+            Ok(Some(through)) => return self.end_passage(through, ended_at).await,
+            Err(Refused { reply, close: true }) => return Err(End::Say(reply)),
+            Err(Refused { reply, .. }) => return self.conclude(&reply),
+        }
         let arrived = match content.finish(findings).await {
             Ok(arrived) => arrived,
             Err(Refused { reply, close: true }) => return Err(End::Say(reply)),
@@ -317,21 +361,25 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         };
         let mut arrived = arrived;
         let reasons = std::mem::take(&mut arrived.reasons);
-        let settings = Arc::clone(&addressed.opened.settings);
-        let declared_size = addressed.opened.mail.size;
+        let opened = &mut addressed.opened;
+        let settings = Arc::clone(&opened.settings);
+        let (declared_size, path) = (opened.mail.size, opened.path);
+        let obstacle = std::mem::take(&mut opened.way).into_obstacle();
         let message = addressed.message(id, arrived, &self.peer, &self.context.hostname);
         self.context.counters.messages.increment();
         self.answer(Transaction {
             message: Arc::new(message),
             declared_size,
             settings,
+            path,
+            obstacle,
             reasons,
             ended_at,
         })
         .await
     }
 
-    /// Has the message answered, says so, and reports whether that could be said.
+    /// Has the message answered.
     async fn answer(&mut self, transaction: Transaction) -> Result<(), End> {
         // Replies to what came before BDAT LAST are not kept waiting for a slow next hop.
         self.connection.flush().await?;
@@ -340,6 +388,11 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             .paths
             .answer(transaction, &mut self.connection, &self.shutdown)
             .await;
+        self.give(answered).await
+    }
+
+    /// Gives an answer to content, and reports whether that could be said.
+    pub(super) async fn give(&mut self, answered: Answered<A::Receipt>) -> Result<(), End> {
         if answered.reply.is_positive() {
             self.errors = 0;
         }
@@ -408,7 +461,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     /// Puts a reply behind those that wait to be written.
-    fn write(&mut self, reply: &Reply) {
+    pub(super) fn write(&mut self, reply: &Reply) {
         self.context.counters.replied(reply);
         reply.write(&mut self.connection.output);
     }

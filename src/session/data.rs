@@ -23,7 +23,7 @@ pub(super) async fn receive_data<T: Transport>(
     shutdown: &CancellationToken,
 ) -> Result<Findings, End> {
     let mut decoder = DataDecoder::new();
-    let mut pace = Pace::begin(Instant::now());
+    let mut pace = pace_of(content);
     connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
     loop {
         let canonical = &mut content.canonical;
@@ -32,7 +32,7 @@ pub(super) async fn receive_data<T: Transport>(
             canonical.extend_from_slice(bytes);
         });
         connection.input.advance(decoded.consumed);
-        content.take().await?;
+        take(content, &mut pace).await?;
         if decoded.finished {
             return Ok(decoder.findings());
         }
@@ -51,7 +51,7 @@ pub(super) async fn receive_chunk<T: Transport>(
     shutdown: &CancellationToken,
 ) -> Result<(), End> {
     chunked.content.expect(size);
-    let mut pace = Pace::begin(Instant::now());
+    let mut pace = pace_of(&chunked.content);
     connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
     let mut missing = size;
     loop {
@@ -63,7 +63,7 @@ pub(super) async fn receive_chunk<T: Transport>(
                 canonical.extend_from_slice(bytes);
             });
         connection.input.advance(there);
-        chunked.content.take().await?;
+        take(&mut chunked.content, &mut pace).await?;
         missing -= there as u64;
         if missing == 0 {
             return Ok(());
@@ -81,7 +81,7 @@ pub(super) async fn skip_chunk<T: Transport>(
     size: u64,
     shutdown: &CancellationToken,
 ) -> Result<(), End> {
-    let mut pace = Pace::begin(Instant::now());
+    let mut pace = Pace::begin(Instant::now(), limits::DATA_RATE_BYTES_PER_SECOND);
     let mut missing = size;
     loop {
         let there = present(connection, missing);
@@ -98,4 +98,25 @@ pub(super) async fn skip_chunk<T: Transport>(
 fn present<T>(connection: &Connection<T>, missing: u64) -> usize {
     let missing = usize::try_from(missing).unwrap_or(usize::MAX);
     connection.input.len().min(missing)
+}
+
+/// Next hops that wait for the content are not kept for as long as we would wait ourselves.
+fn pace_of(content: &Content) -> Pace {
+    let bytes_per_second = match content.goes_through() {
+        true => limits::CUT_THROUGH_RATE_BYTES_PER_SECOND,
+        false => limits::DATA_RATE_BYTES_PER_SECOND,
+    };
+    Pace::begin(Instant::now(), bytes_per_second)
+}
+
+/// Hands on what was decoded. The time that a next hop takes for it is not the client's.
+async fn take(content: &mut Content, pace: &mut Pace) -> Result<(), End> {
+    if !content.goes_through() {
+        return content.take().await;
+    }
+    let began = Instant::now();
+    content.take().await?;
+    let now = Instant::now();
+    pace.excuse(now.saturating_duration_since(began), now);
+    Ok(())
 }

@@ -9,8 +9,9 @@ use super::content::Arrived;
 use super::context::{Peer, SessionContext};
 use crate::limits;
 use crate::message::received::{self, Protocol};
-use crate::message::{Client, Envelope, Message, MessageId, Recipient};
-use crate::settings::Settings;
+use crate::message::{Body, Client, Envelope, Message, MessageId, Recipient, Reservation};
+use crate::path::{Opening, Way};
+use crate::settings::{PathChoice, Settings};
 use crate::smtp::address::{ForwardPath, Mailbox};
 use crate::smtp::command::{BodyType, MailCommand, RcptCommand};
 use crate::smtp::reply::Reply;
@@ -35,6 +36,10 @@ pub(super) struct Opened {
     pub(super) refused_recipient: bool,
     /// One of those that were refused may be taken another time.
     pub(super) deferred_recipient: bool,
+    /// The path that is chosen where the message comes in.
+    pub(super) path: PathChoice,
+    /// The way of its content, as far as it is decided.
+    pub(super) way: Way,
     received_at: Timestamp,
 }
 
@@ -69,11 +74,37 @@ impl Opened {
         Ok(Box::new(Self {
             identity,
             mail,
-            settings,
             refused_recipient: false,
             deferred_recipient: false,
+            path: settings.path,
+            way: Way::Undecided,
+            settings,
             received_at: Timestamp::now(),
         }))
+    }
+
+    /// Whether somebody has to be asked about a recipient before RCPT is answered.
+    pub(super) fn asks_about(&self, recipient: &Recipient) -> bool {
+        let leads_through = match self.way {
+            Way::Undecided => {
+                let own = self.settings.conditions().leads_through;
+                own || self.path == PathChoice::CutThrough
+            }
+            Way::Held(_) => false,
+            Way::Through(_) => true,
+        };
+        leads_through || self.settings.is_asked_at_rcpt(&recipient.address)
+    }
+
+    /// The message as far as it is known before its recipients.
+    pub(super) fn opening(&self, peer: &Peer) -> Opening {
+        Opening {
+            client: client_of(&self.identity, peer),
+            envelope: envelope_of(self.mail.clone(), Vec::new()),
+            declared_size: self.mail.size,
+            path: self.path,
+            received_at: self.received_at,
+        }
     }
 
     /// The envelope with the first recipient that is accepted.
@@ -149,43 +180,105 @@ impl Addressed {
             received_at,
             ..
         } = *opened;
-        let client = Client {
-            address: Some(peer.address),
-            helo: identity.helo,
-            login: peer.login.clone(),
-        };
-        let protocol = Protocol {
-            extended: identity.extended,
-            tls: peer.tls,
-            authenticated: peer.login.is_some(),
-            smtputf8: mail.smtputf8,
-        };
-        let prefix: Bytes = received::field(&client, protocol, hostname, id, received_at);
-        // RFC 6531 §3.5: what needs the extension is an address or a field, not the parameter.
-        let needs_smtputf8 = mail.smtputf8
-            && (arrived.eight_bit_header
-                || !mail.from.is_ascii()
-                || recipients
-                    .iter()
-                    .any(|recipient| !recipient.address.is_ascii()));
-        Message {
+        let envelope = envelope_of(mail, recipients);
+        compose(
             id,
+            &identity,
+            envelope,
             received_at,
-            client,
-            envelope: Envelope {
-                sender: mail.from,
-                recipients,
-                body_type: mail.body.unwrap_or(BodyType::SevenBit),
-                smtputf8: mail.smtputf8,
-                ret: mail.ret,
-                envelope_id: mail.envelope_id,
-            },
-            prefix,
-            body: Arc::new(arrived.body),
-            content_from: 0,
-            for_clause_at: None,
-            eight_bit: arrived.eight_bit,
-            needs_smtputf8,
-        }
+            arrived,
+            peer,
+            hostname,
+        )
+    }
+
+    /// The message before its content, which nobody is going to hold.
+    pub(super) fn announced<A>(
+        &self,
+        id: MessageId,
+        peer: &Peer,
+        context: &SessionContext<A>,
+    ) -> Message {
+        let Opened {
+            identity,
+            mail,
+            received_at,
+            ..
+        } = &*self.opened;
+        let nothing = Arrived {
+            body: Body::in_memory(Vec::new(), Reservation::empty(Arc::clone(&context.budget))),
+            reasons: Vec::new(),
+            eight_bit: false,
+            eight_bit_header: false,
+        };
+        let envelope = envelope_of(mail.clone(), self.recipients.clone());
+        let hostname = &context.hostname;
+        compose(
+            id,
+            identity,
+            envelope,
+            *received_at,
+            nothing,
+            peer,
+            hostname,
+        )
+    }
+}
+
+fn client_of(identity: &Identity, peer: &Peer) -> Client {
+    Client {
+        address: Some(peer.address),
+        helo: Arc::clone(&identity.helo),
+        login: peer.login.clone(),
+    }
+}
+
+fn envelope_of(mail: MailCommand, recipients: Vec<Recipient>) -> Envelope {
+    Envelope {
+        sender: mail.from,
+        recipients,
+        body_type: mail.body.unwrap_or(BodyType::SevenBit),
+        smtputf8: mail.smtputf8,
+        ret: mail.ret,
+        envelope_id: mail.envelope_id,
+    }
+}
+
+fn compose(
+    id: MessageId,
+    identity: &Identity,
+    envelope: Envelope,
+    received_at: Timestamp,
+    arrived: Arrived,
+    peer: &Peer,
+    hostname: &str,
+) -> Message {
+    let client = client_of(identity, peer);
+    let protocol = Protocol {
+        extended: identity.extended,
+        tls: peer.tls,
+        authenticated: peer.login.is_some(),
+        smtputf8: envelope.smtputf8,
+    };
+    let prefix: Bytes = received::field(&client, protocol, hostname, id, received_at);
+    // RFC 6531 §3.5: what needs the extension is an address or a field, not the parameter.
+    let needs_smtputf8 = envelope.smtputf8
+        && (arrived.eight_bit_header
+            || !envelope.sender.is_ascii()
+            || envelope
+                .recipients
+                .iter()
+                .any(|recipient| !recipient.address.is_ascii()));
+    Message {
+        id,
+        received_at,
+        client,
+        envelope,
+        prefix,
+        body: Arc::new(arrived.body),
+        content_from: 0,
+        for_clause_at: None,
+        eight_bit: arrived.eight_bit,
+        needs_smtputf8,
     }
 }

@@ -1,11 +1,14 @@
 //! RCPT where somebody else knows the recipients: it is answered when they have said what they know.
 
+use std::sync::Arc;
+
 use super::answering::Answering;
 use super::connection::End;
 use super::conversation::Conversation;
 use super::state::State;
 use super::stream::Transport;
 use crate::message::Recipient;
+use crate::path::{Inquiry, Way};
 use crate::settings::Settings;
 use crate::smtp::reply::Reply;
 
@@ -14,19 +17,39 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     /// input, so that replies keep their order (RFC 2920 §3.2).
     pub(super) async fn inquire(
         &mut self,
-        state: State,
+        mut state: State,
         recipient: Recipient,
-        settings: &Settings,
+        settings: &Arc<Settings>,
     ) -> Result<State, End> {
         // What was answered before is not kept waiting.
         self.connection.flush().await?;
+        let mut elsewhere = Way::default();
+        let (way, opening) = match state.opened_mut() {
+            Some(opened) => {
+                let opening =
+                    matches!(opened.way, Way::Undecided).then(|| opened.opening(&self.peer));
+                (&mut opened.way, opening)
+            }
+            None => (&mut elsewhere, None),
+        };
+        let inquiry = Inquiry {
+            recipient: &recipient,
+            settings,
+            way,
+            opening,
+        };
         let answer = tokio::select! {
             biased;
-            answer = self.context.paths.recipient(&recipient.address, settings) => answer,
+            answer = self.context.paths.recipient(inquiry) => answer,
             () = self.shutdown.cancelled() => return Err(End::Say(Reply::shutting_down())),
         };
         let (state, reply) = state.settle(answer.map(|()| recipient));
-        self.say(&reply)?;
+        // Who may send to everybody does not guess addresses: a list may hold many that are gone.
+        if self.peer.login.is_some() || settings.trusts(self.peer.address) {
+            self.write(&reply);
+        } else {
+            self.say(&reply)?;
+        }
         Ok(state)
     }
 }

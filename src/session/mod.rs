@@ -18,6 +18,7 @@ mod envelope;
 mod header_scan;
 mod inquiry;
 mod pace;
+mod passing_through;
 mod state;
 mod stream;
 

@@ -12,15 +12,17 @@ pub(super) struct Pace {
     began: Instant,
     last: Instant,
     bytes: u64,
+    bytes_per_second: u64,
 }
 
 impl Pace {
-    /// The data begins at `now`.
-    pub(super) fn begin(now: Instant) -> Self {
+    /// The data begins at `now`, at no less than this on average.
+    pub(super) fn begin(now: Instant, bytes_per_second: u64) -> Self {
         Self {
             began: now,
             last: now,
             bytes: 0,
+            bytes_per_second,
         }
     }
 
@@ -30,11 +32,17 @@ impl Pace {
         self.bytes += bytes;
     }
 
+    /// We did not read for so long, until `now`: that is not the client's slowness.
+    pub(super) fn excuse(&mut self, not_read: Duration, now: Instant) {
+        self.began += not_read;
+        self.last = now;
+    }
+
     /// The instant at which the client is too slow if nothing more comes before: it was silent for
     /// too long, or the average over the data so far falls below the rate.
     pub(super) fn deadline(&self) -> Instant {
         let silent = self.last + limits::DATA_BLOCK_WAIT;
-        let earned = Duration::from_secs(self.bytes / limits::DATA_RATE_BYTES_PER_SECOND);
+        let earned = Duration::from_secs(self.bytes / self.bytes_per_second);
         let slow = self.began + earned.max(limits::DATA_RATE_GRACE);
         silent.min(slow)
     }
@@ -48,7 +56,7 @@ mod tests {
     async fn the_first_limit_that_is_broken_counts() {
         let check = |blocks: &[(u64, u64)], expected_seconds: u64| {
             let began = Instant::now();
-            let mut pace = Pace::begin(began);
+            let mut pace = Pace::begin(began, limits::DATA_RATE_BYTES_PER_SECOND);
             for &(second, bytes) in blocks {
                 pace.arrived(bytes, began + Duration::from_secs(second));
             }

@@ -4,12 +4,14 @@
 //! conversation carries out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::content::Content;
 use super::context::{Peer, SessionContext};
 use super::envelope::{Addressed, Identity, Opened};
 use crate::limits;
 use crate::message::Recipient;
+use crate::path::Way;
 use crate::settings::Settings;
 use crate::smtp::authentication::{Mechanism, Turn};
 use crate::smtp::bdat::BdatNormaliser;
@@ -53,6 +55,12 @@ pub(super) enum Step {
     Introduce,
     /// Say 354 and receive the content.
     Data(Addressed),
+    /// Begin content that comes in chunks, with this one.
+    FirstChunk {
+        addressed: Addressed,
+        size: u64,
+        last: bool,
+    },
     /// Receive a chunk of this many bytes.
     Chunk {
         chunked: Box<Chunked>,
@@ -157,7 +165,7 @@ impl State {
         };
         let recipient = opened.recipient(rcpt, around.peer, &around.context.hostname);
         match recipient {
-            Ok(recipient) if opened.settings.is_asked_at_rcpt(&recipient.address) => {
+            Ok(recipient) if opened.asks_about(&recipient) => {
                 let step = Step::Inquire {
                     recipient: Box::new(recipient),
                     settings: Arc::clone(&opened.settings),
@@ -168,6 +176,31 @@ impl State {
                 let (state, reply) = self.settle(recipient);
                 (state, Step::Say(reply))
             }
+        }
+    }
+
+    /// The envelope, while recipients may be added.
+    pub(super) fn opened_mut(&mut self) -> Option<&mut Opened> {
+        match self {
+            Self::Opened(opened) => Some(opened),
+            Self::Addressed(addressed) => Some(&mut addressed.opened),
+            Self::Greeted | Self::Identified(_) | Self::Chunked(_) => None,
+        }
+    }
+
+    /// How long the client may take for its next command: next hops are not kept waiting for long.
+    pub(super) fn command_wait(&self) -> Duration {
+        let opened = match self {
+            Self::Opened(opened) => opened,
+            Self::Addressed(addressed) => &addressed.opened,
+            Self::Chunked(chunked) if chunked.content.goes_through() => {
+                return limits::CUT_THROUGH_COMMAND_WAIT;
+            }
+            Self::Greeted | Self::Identified(_) | Self::Chunked(_) => return limits::COMMAND_WAIT,
+        };
+        match opened.way {
+            Way::Through(_) => limits::CUT_THROUGH_COMMAND_WAIT,
+            Way::Undecided | Way::Held(_) => limits::COMMAND_WAIT,
         }
     }
 
@@ -220,7 +253,15 @@ impl State {
         let chunked = match self {
             Self::Chunked(chunked) => chunked,
             Self::Addressed(addressed) => match room_for_content(around) {
-                Ok(()) => Chunked::begin(addressed, around.context),
+                Ok(()) => {
+                    let identity = addressed.opened.identity.clone();
+                    let step = Step::FirstChunk {
+                        addressed,
+                        size,
+                        last,
+                    };
+                    return (Self::Identified(identity), step);
+                }
                 Err(reply) => {
                     let state = Self::Addressed(addressed).without_envelope();
                     return (state, Step::SkipChunk { size, reply });
@@ -302,9 +343,7 @@ impl State {
 }
 
 impl Chunked {
-    fn begin<A>(addressed: Addressed, context: &SessionContext<A>) -> Box<Self> {
-        let id = addressed.next_id(context);
-        let content = Content::new(id, &addressed.opened.settings, context);
+    pub(super) fn begin(addressed: Addressed, content: Content) -> Box<Self> {
         Box::new(Self {
             addressed,
             content,

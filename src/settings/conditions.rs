@@ -40,7 +40,7 @@ pub use ldap_filter::{PLACEHOLDERS, filter_problem};
 pub use ldap_masquerading::LdapMasquerading;
 pub use ldap_relaying::LdapRelaying;
 pub use milter::{Milter, read_milter};
-pub use own::{OwnCondition, PreparedOwn, is_field_name, pattern_of};
+pub use own::{LeadsTo, OwnCondition, PreparedOwn, is_field_name, pattern_of};
 pub use received_for::ReceivedFor;
 pub use score::Score;
 pub use sender_check::SenderCheck;
@@ -74,6 +74,8 @@ pub enum WhenFound {
 pub struct Prepared {
     /// Some condition may concern a message; where none can, no message pays for the question.
     pub any: bool,
+    /// One of the administrator's own conditions leads to cut-through.
+    pub leads_through: bool,
     /// The administrator's own conditions, in their order.
     pub own: Vec<PreparedOwn>,
     /// The domains whose recipients the directory routes; none: LDAP relaying is off.
@@ -95,7 +97,8 @@ impl Prepared {
             written.sender_check.enabled,
             written.blackhole_lists.enabled,
             relaying.enabled || relaying.disables_fast_path_when_off,
-            !own.is_empty(),
+            own.iter()
+                .any(|own| own.written.leads_to == LeadsTo::StandardPath),
             written.content_filter.concerns_any(),
             written.antivirus.enabled,
             written.antispam.enabled,
@@ -104,8 +107,12 @@ impl Prepared {
             written.encryption.enabled,
             written.received_for.enabled,
         ];
+        let leads_through = own
+            .iter()
+            .any(|own| own.written.leads_to == LeadsTo::CutThrough);
         Self {
             any: any.contains(&true),
+            leads_through,
             own,
             ldap_relaying: domains(relaying.enabled, &relaying.domains),
             ldap_masquerading: domains(masquerading.enabled, &masquerading.domains),

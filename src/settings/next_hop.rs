@@ -9,6 +9,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::smtp::Protocol;
+
 /// A next hop as delivery uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextHop {
@@ -21,6 +23,8 @@ pub struct NextHop {
     pub connections_max: u32,
     /// What an uncertain outcome means.
     pub uncertain: UncertainPolicy,
+    /// It takes 8-bit content though it does not say so.
+    pub takes_eight_bit: bool,
 }
 
 impl NextHop {
@@ -53,9 +57,11 @@ pub enum Target {
     Mx(Arc<str>),
 }
 
-/// A server's host and port, written `smtp://host:port`.
+/// A server's host and port, written `smtp://host:port`, or `lmtp://host:port` for one that speaks LMTP.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerAddress {
+    /// What it speaks.
+    pub protocol: Protocol,
     /// A name, or an address without brackets.
     pub host: Arc<str>,
     /// The port.
@@ -63,6 +69,15 @@ pub struct ServerAddress {
 }
 
 impl ServerAddress {
+    /// What a next hop at this address is called.
+    fn name(&self) -> String {
+        match self.protocol {
+            Protocol::Smtp => self.host_and_port(),
+            // Over SMTP the same address may be another server.
+            Protocol::Lmtp => self.to_string(),
+        }
+    }
+
     fn host_and_port(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
@@ -74,7 +89,8 @@ impl ServerAddress {
 
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "smtp://{}", self.host_and_port())
+        let scheme = self.protocol.scheme();
+        write!(f, "{scheme}://{}", self.host_and_port())
     }
 }
 
@@ -82,14 +98,17 @@ impl FromStr for ServerAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const SHAPE: &str = "a next hop is written smtp://host:port";
-        let rest = text.strip_prefix("smtp://").ok_or(SHAPE)?;
+        const SHAPE: &str = "a next hop is written smtp://host:port, or lmtp://host:port";
+        let (scheme, rest) = text.split_once("://").ok_or(SHAPE)?;
+        let mut protocols = [Protocol::Smtp, Protocol::Lmtp].into_iter();
+        let protocol = protocols.find(|protocol| protocol.scheme() == scheme);
+        let protocol = protocol.ok_or(SHAPE)?;
         let (host, port) = match rest.strip_prefix('[') {
             Some(bracketed) => bracketed.split_once(']').ok_or(SHAPE)?,
             None => rest.split_at(rest.find(':').unwrap_or(rest.len())),
         };
         let port = match port {
-            "" => 25,
+            "" => protocol.port(),
             _ => port
                 .strip_prefix(':')
                 .and_then(|digits| digits.parse().ok())
@@ -106,6 +125,7 @@ impl FromStr for ServerAddress {
             return Err(SHAPE.to_owned());
         }
         Ok(Self {
+            protocol,
             host: host.to_ascii_lowercase().into(),
             port,
         })
@@ -117,7 +137,7 @@ impl PartialSchema for ServerAddress {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some(
-                "A server, written smtp://host:port; without a port 25 is meant",
+                "A server, written smtp://host:port, or lmtp://host:port for LMTP; without a port 25 or 24 is meant",
             ))
             .examples(["smtp://mail.example.net:25"])
             .into()
@@ -171,6 +191,8 @@ pub struct NextHopDefaults {
     pub connections_max: u32,
     /// What an uncertain outcome means.
     pub uncertain: UncertainPolicy,
+    /// They take 8-bit content though they do not say so: nothing is converted for them.
+    pub takes_eight_bit: bool,
 }
 
 impl Default for NextHopDefaults {
@@ -179,6 +201,7 @@ impl Default for NextHopDefaults {
             tls: TlsPolicy::default(),
             connections_max: default_connections_max(),
             uncertain: UncertainPolicy::default(),
+            takes_eight_bit: false,
         }
     }
 }
@@ -187,10 +210,7 @@ impl NextHopDefaults {
     /// A fixed server with this policy.
     #[must_use]
     pub fn at(&self, address: &ServerAddress) -> NextHop {
-        self.with(
-            address.host_and_port().into(),
-            Target::Fixed(address.clone()),
-        )
+        self.with(address.name().into(), Target::Fixed(address.clone()))
     }
 
     /// The MX of a domain with this policy.
@@ -207,6 +227,7 @@ impl NextHopDefaults {
             tls: self.tls,
             connections_max: self.connections_max,
             uncertain: self.uncertain,
+            takes_eight_bit: self.takes_eight_bit,
         }
     }
 }
@@ -229,6 +250,9 @@ pub struct NextHopEntry {
     /// What an uncertain outcome means.
     #[serde(default)]
     pub uncertain: UncertainPolicy,
+    /// It takes 8-bit content though it does not say so: nothing is converted for it.
+    #[serde(default)]
+    pub takes_eight_bit: bool,
 }
 
 /// Connections at one time that a next hop may be given.
@@ -246,6 +270,7 @@ impl NextHopEntry {
             tls: self.tls,
             connections_max: self.connections_max,
             uncertain: self.uncertain,
+            takes_eight_bit: self.takes_eight_bit,
         };
         match &self.address {
             Some(address) => policy.at(address),
@@ -268,6 +293,12 @@ mod tests {
             ),
             ("smtp://[2001:db8::1]:26", Some("smtp://[2001:db8::1]:26")),
             ("smtp://[2001:db8::1]", Some("smtp://[2001:db8::1]:25")),
+            (
+                "lmtp://mail.example.net",
+                Some("lmtp://mail.example.net:24"),
+            ),
+            ("lmtp://[::1]:2400", Some("lmtp://[::1]:2400")),
+            ("http://mail.example.net", None),
             ("127.0.0.1:2600", None),
             ("smtp://", None),
             ("smtp://host:0", None),

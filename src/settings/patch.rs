@@ -126,7 +126,7 @@ mod tests {
             (
                 "path",
                 json!("scenic"),
-                "“scenic” is none of fast, standard",
+                "“scenic” is none of fast, standard, cut_through",
             ),
             (
                 "dns_servers",
@@ -146,7 +146,7 @@ mod tests {
             (
                 "next_hops",
                 json!([{"domain": "a.example", "address": "a b"}]),
-                "entry 1, address: a next hop is written smtp://host:port",
+                "entry 1, address: a next hop is written smtp://host:port, or lmtp://host:port",
             ),
         ] {
             let patch = Map::from_iter([(field.to_owned(), value)]);

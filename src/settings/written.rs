@@ -31,6 +31,8 @@ pub struct Written {
     pub over_threshold: OverThreshold,
     /// Which way messages take.
     pub path: PathChoice,
+    /// How often cut-through tries to connect to a next hop before its recipient is answered 451.
+    pub cut_through_tries: u32,
     /// From the end of data to the reply, at the latest.
     pub ack_deadline_seconds: u64,
     /// Who keeps a message that every next hop deferred.
@@ -157,6 +159,8 @@ pub enum PathChoice {
     Fast,
     /// The standard path for everything.
     Standard,
+    /// Cut-through, unless a condition has to see the content first: then as if it were fast.
+    CutThrough,
 }
 
 /// Who keeps a message that every next hop deferred.
@@ -197,6 +201,7 @@ impl Default for Written {
             memory_threshold_bytes: 32_768,
             over_threshold: OverThreshold::Split,
             path: PathChoice::Fast,
+            cut_through_tries: 2,
             ack_deadline_seconds: 10,
             when_deferred: WhenDeferred::Queue,
             when_refused: WhenRefused::Reply,
@@ -283,6 +288,8 @@ impl Written {
             (0, GIBIBYTE),
             write_size,
         );
+        let tries = self.cut_through_tries.into();
+        between("cut_through_tries", tries, (1, 10), write_count);
         let deadline = self.ack_deadline_seconds;
         between("ack_deadline_seconds", deadline, (1, 25), write_time);
         let retries = self.retries_max.into();

@@ -2,6 +2,7 @@
 
 use bytes::BufMut;
 
+use super::Protocol;
 use super::address::{Mailbox, ReversePath};
 use super::command::{BodyType, Notify, Return};
 
@@ -29,9 +30,12 @@ pub struct RcptParameters<'a> {
     pub original_recipient: Option<&'a str>,
 }
 
-/// Writes EHLO.
-pub fn ehlo(out: &mut impl BufMut, hostname: &str) {
-    out.put_slice(b"EHLO ");
+/// Writes EHLO, or LHLO, which stands in its place in LMTP (RFC 2033 §4.1).
+pub fn hello(out: &mut impl BufMut, protocol: Protocol, hostname: &str) {
+    out.put_slice(match protocol {
+        Protocol::Smtp => b"EHLO ",
+        Protocol::Lmtp => b"LHLO ",
+    });
     put_word(out, hostname);
     out.put_slice(b"\r\n");
 }
@@ -187,7 +191,10 @@ mod tests {
         };
         let line = written(|out| mail_from(out, &ReversePath::Null, &parameters));
         assert_eq!(line, "MAIL FROM:<> ENVID=x+20SIZE=1+0D+0ARSET\r\n");
-        assert_eq!(written(|out| ehlo(out, "a\nb")), "EHLO a+0Ab\r\n");
+        assert_eq!(
+            written(|out| hello(out, Protocol::Smtp, "a\nb")),
+            "EHLO a+0Ab\r\n"
+        );
         assert_eq!(written(|out| helo(out, "a.example")), "HELO a.example\r\n");
     }
 

@@ -7,7 +7,7 @@
 //! [`authentication`] takes its name and password, [`end_of_data`] and [`bdat`] turn what follows into
 //! content. What we say: [`reply`]. To a next hop it is the other way round: [`command_writer`] and
 //! [`dot_stuffing`] speak, [`reply_reader`] listens.
-//! [`capabilities`] is what either side offers.
+//! [`capabilities`] is what either side offers, [`Protocol`] says which of two dialects is spoken.
 
 pub mod address;
 pub mod authentication;
@@ -21,6 +21,9 @@ pub mod line;
 mod our_replies;
 mod parameters;
 mod path_lexer;
+mod protocol;
 pub mod reply;
 pub mod reply_reader;
 pub mod xtext;
+
+pub use protocol::Protocol;

@@ -13,10 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{Logins, Passwords, Roster, RosterPublisher, SmtpLogin};
 use crate::message::{BodyReader, DiskReason, MemoryBudget, Message, MessageIds, Spool};
-use crate::path::{ClientPresence, Transaction};
+use crate::path::{ClientPresence, Inquiry, Passage, Transaction};
 use crate::session::{self, Answered, Answering, ReceivingCounters, SessionContext, Transport};
 use crate::settings::{Publisher, Settings, Written};
-use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
 /// What became of a reply.
@@ -80,7 +79,8 @@ impl Answering for Desk {
     type Receipt = DeskReceipt;
     type Late = Arc<Desk>;
 
-    async fn recipient(self: &Arc<Self>, address: &Mailbox, _: &Settings) -> Result<(), Reply> {
+    async fn recipient(self: &Arc<Self>, inquiry: Inquiry<'_>) -> Result<(), Reply> {
+        let address = &inquiry.recipient.address;
         self.asked.notify_one();
         let gate = self.recipient_gate.lock().unwrap().clone();
         if let Some(gate) = gate {
@@ -130,6 +130,16 @@ impl Answering for Desk {
             },
             close: script.close,
         }
+    }
+
+    async fn end_passage<C: ClientPresence>(
+        self: &Arc<Self>,
+        _: Box<Passage>,
+        _: Arc<Message>,
+        _: std::time::Instant,
+        _: &mut C,
+    ) -> Answered<DeskReceipt> {
+        unreachable!("the desk leads nobody through")
     }
 
     fn written(receipt: DeskReceipt) -> Option<Arc<Desk>> {

@@ -47,6 +47,19 @@ pub struct OwnCondition {
     pub recipient_pattern: Option<String>,
     /// It has a header field of this name.
     pub header_field: Option<String>,
+    /// Which way it leads.
+    pub leads_to: LeadsTo,
+}
+
+/// Which way a condition of the administrator's own leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeadsTo {
+    /// The standard path (Figure 4).
+    #[default]
+    StandardPath,
+    /// Cut-through (Figure 5), where the other conditions can do without the content.
+    CutThrough,
 }
 
 /// An own condition with its patterns ready.
@@ -70,6 +83,7 @@ impl OwnCondition {
             sender_pattern,
             recipient_pattern,
             header_field,
+            leads_to: _,
         } = self;
         recipients_more_than.is_none()
             && larger_than_bytes.is_none()
@@ -90,6 +104,16 @@ impl OwnCondition {
         ] {
             if let Some(Err(problem)) = pattern.as_deref().map(pattern_of) {
                 return Some(format!("has a {part} pattern that {problem}"));
+            }
+        }
+        if self.leads_to == LeadsTo::CutThrough {
+            // Its way is chosen at the first recipient.
+            if self.header_field.is_some() {
+                return Some("leads to cut-through, where no header is known yet".to_owned());
+            }
+            if self.recipients_more_than.is_some() {
+                let why = "leads to cut-through, which is chosen before recipients are counted";
+                return Some(why.to_owned());
             }
         }
         let field = self.header_field.as_deref()?;

@@ -97,7 +97,18 @@ const GROUPS: &[Group] = &[
                         label: "Standard",
                         hint: "Store every message durably, reply, then deliver.",
                     },
+                    Choice {
+                        value: "cut_through",
+                        label: "Cut-through",
+                        hint: "Connect to the destinations first, send on what comes, and reply with what they say. Nothing is stored: what is not delivered stays with the client. Not for messages whose content a condition has to see.",
+                    },
                 ]),
+            },
+            Setting {
+                name: "cut_through_tries",
+                label: "Cut-through: tries to connect",
+                hint: "Before a recipient is answered 451, 1 to 10.",
+                kind: Kind::Number(1, 10),
             },
         ],
     },

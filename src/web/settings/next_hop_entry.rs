@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::entry::{EntryList, new_entry};
 use super::form::{Form, FormBody, Group, Setting, Submission};
 use super::kind::{self, Kind};
-use super::next_hops::{TITLE, connections, tls, uncertain};
+use super::next_hops::{TITLE, connections, takes_eight_bit, tls, uncertain};
 use super::{Answer, unprocessable};
 use crate::settings::Settings;
 use crate::settings::next_hop::NextHopEntry;
@@ -46,12 +46,13 @@ const GROUPS: &[Group] = &[Group {
         Setting {
             name: "address",
             label: "Server",
-            hint: "Like smtp://mail.example.net:25. Empty: the domain’s own mail exchangers (MX).",
+            hint: "Like smtp://mail.example.net:25, or lmtp://mail.example.net:24 for the server of the mailboxes. Empty: the domain’s own mail exchangers (MX).",
             kind: Kind::Text(kind::server),
         },
         tls("tls"),
         connections("connections_max"),
         uncertain("uncertain"),
+        takes_eight_bit("takes_eight_bit"),
     ],
 }];
 
@@ -117,6 +118,7 @@ fn new(settings: &Settings) -> Map<String, Value> {
         tls: defaults.tls,
         connections_max: defaults.connections_max,
         uncertain: defaults.uncertain,
+        takes_eight_bit: defaults.takes_eight_bit,
     })
 }
 

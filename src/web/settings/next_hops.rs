@@ -25,12 +25,13 @@ const GROUPS: &[Group] = &[
             Setting {
                 name: "default_next_hop",
                 label: "Default next hop",
-                hint: "Like smtp://mail.example.net:25. Empty: each domain’s own mail exchangers (MX).",
+                hint: "Like smtp://mail.example.net:25, or lmtp://mail.example.net:24 for the server of the mailboxes. Empty: each domain’s own mail exchangers (MX).",
                 kind: Kind::Text(kind::server),
             },
             tls("next_hop_defaults.tls"),
             connections("next_hop_defaults.connections_max"),
             uncertain("next_hop_defaults.uncertain"),
+            takes_eight_bit("next_hop_defaults.takes_eight_bit"),
         ],
     },
     Group {
@@ -91,6 +92,27 @@ pub(super) const fn uncertain(name: &'static str) -> Setting {
                 value: "assume_delivered",
                 label: "Take it as delivered",
                 hint: "It arrives at most once, perhaps never.",
+            },
+        ]),
+    }
+}
+
+/// The field for next hops that take more than they say.
+pub(super) const fn takes_eight_bit(name: &'static str) -> Setting {
+    Setting {
+        name,
+        label: "When it does not offer 8BITMIME",
+        hint: "",
+        kind: Kind::Choice(&[
+            Choice {
+                value: "false",
+                label: "It gets 7-bit content",
+                hint: "8-bit parts are encoded anew for it.",
+            },
+            Choice {
+                value: "true",
+                label: "It takes 8-bit content all the same",
+                hint: "Nothing is changed for it.",
             },
         ]),
     }

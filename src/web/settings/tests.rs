@@ -259,7 +259,9 @@ async fn parts_of_a_setting_are_changed_alone() {
     let written = serde_json::to_value(written.written()).expect("an object");
     assert_eq!(
         written["next_hop_defaults"],
-        json!({"tls": "never", "connections_max": 7, "uncertain": "retry"})
+        json!({
+            "tls": "never", "connections_max": 7, "uncertain": "retry", "takes_eight_bit": false,
+        })
     );
     assert_eq!(written["default_next_hop"], "smtp://mail.example.net:25");
     assert_eq!(

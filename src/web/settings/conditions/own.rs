@@ -13,7 +13,7 @@ use super::super::form::{Form, FormBody, Group, Setting, Submission};
 use super::super::kind::{self, Bound, Kind};
 use super::super::{Answer, unprocessable};
 use super::{Diverted, Row, TITLE};
-use crate::settings::conditions::OwnCondition;
+use crate::settings::conditions::{LeadsTo, OwnCondition};
 use crate::settings::quantity::{write_count, write_size};
 use crate::statistics::ByReason;
 use crate::web::Context;
@@ -94,6 +94,26 @@ const GROUPS: &[Group] = &[
             },
         ],
     },
+    Group {
+        heading: "Then the message takes",
+        settings: &[Setting {
+            name: "leads_to",
+            label: "Path",
+            hint: "",
+            kind: Kind::Choice(&[
+                kind::Choice {
+                    value: "standard_path",
+                    label: "the standard path",
+                    hint: "It is stored durably before the reply.",
+                },
+                kind::Choice {
+                    value: "cut_through",
+                    label: "cut-through",
+                    hint: "Its content is sent on as it comes. Decided at the first recipient, by the declared size, the client, the sender and that recipient.",
+                },
+            ]),
+        }],
+    },
 ];
 
 /// Which entry.
@@ -121,7 +141,10 @@ pub(super) fn row(own: &OwnCondition, counts: &ByReason) -> Row {
         title: own.name.clone(),
         does: in_words(own),
         is_on: true,
-        path_words: Some("standard path"),
+        path_words: Some(match own.leads_to {
+            LeadsTo::StandardPath => "standard path",
+            LeadsTo::CutThrough => "cut-through",
+        }),
         diverted: Diverted::by(&own.name, counts),
     }
 }

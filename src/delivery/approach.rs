@@ -1,0 +1,139 @@
+//! The way to a next hop: the breaker's leave, room in the pool, and a connection to one of its servers.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::address_penalty::Penalties;
+use super::breaker::{Admission, Event};
+use super::connection::Connection;
+use super::known_next_hops::KnownNextHop;
+use super::pool::Room;
+use super::resolve::Server;
+use super::{Delivery, Pace};
+use crate::limits;
+use crate::message::{DiskReason, Outcome};
+use crate::settings::NextHop;
+use crate::smtp::reply::Reply;
+
+/// Whoever wants to speak to a next hop, and how patient that is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Approach<'a> {
+    pub(super) delivery: &'a Delivery,
+    pub(super) known: &'a KnownNextHop,
+    pub(super) next_hop: &'a NextHop,
+    pub(super) pace: Pace,
+}
+
+impl Approach<'_> {
+    /// The right to use one connection, after a wait of at most `busy_wait`.
+    ///
+    /// # Errors
+    /// What it means for every recipient that there is none now.
+    pub(super) async fn admission(
+        &self,
+        busy_wait: Duration,
+    ) -> Result<(Room, Admission), Outcome> {
+        let Self { next_hop, pace, .. } = *self;
+        if self.delivery.settings.snapshot().is_paused(next_hop.name()) {
+            return Err(paused());
+        }
+        // Asked first without taking the probe: who is turned away need not wait for room.
+        if self.known.suspended(pace, Instant::now()).is_some() {
+            return Err(suspended());
+        }
+        let room = self.known.pool.room(next_hop.connections_max, busy_wait);
+        let room = room.await.ok_or_else(busy)?;
+        match self.known.admit(pace, Instant::now()) {
+            Admission::Suspended(_) => Err(suspended()),
+            admission => Ok((room, admission)),
+        }
+    }
+
+    /// A connection that idled and seems to be alive.
+    pub(super) fn idle(&self) -> Option<Connection> {
+        self.known.pool.take_idle(self.next_hop.tls, Instant::now())
+    }
+
+    /// A connection to the first address that takes one.
+    ///
+    /// # Errors
+    /// What it means for every recipient that there is none.
+    pub(super) async fn open(&self, admission: Admission) -> Result<Connection, Outcome> {
+        let settings = self.delivery.settings.snapshot();
+        let mut servers = self
+            .delivery
+            .resolver
+            .servers(&self.next_hop.target, &settings.dns_servers)
+            .await
+            .map_err(|unresolved| unresolved.outcome())?;
+        self.penalties(|penalties| penalties.order(&mut servers, Instant::now()));
+        self.known.pool.make_way();
+        let mut last = no_address();
+        for server in servers.iter().take(limits::ADDRESSES_TRIED) {
+            match self.open_one(server).await {
+                Ok(connection) => {
+                    self.learn(Event::Connected, admission);
+                    return Ok(connection);
+                }
+                Err(outcome) => last = outcome,
+            }
+        }
+        self.learn(Event::NoConnection, admission);
+        Err(last)
+    }
+
+    async fn open_one(&self, server: &Server) -> Result<Connection, Outcome> {
+        let Self { next_hop, pace, .. } = *self;
+        let open = self.known.pool.open();
+        let opener = &self.delivery.opener;
+        match opener.open(server, next_hop.tls, pace, open).await {
+            Ok(connection) => {
+                self.penalties(|penalties| penalties.forgive(server.address));
+                Ok(connection)
+            }
+            Err(not_opened) => {
+                tracing::debug!(next_hop = %next_hop.name(), server = %server.host,
+                    address = %server.address, reason = %not_opened, "no connection");
+                self.penalties(|penalties| penalties.punish(server.address, Instant::now()));
+                Err(not_opened.outcome())
+            }
+        }
+    }
+
+    /// Tells the breaker what came of it.
+    pub(super) fn learn(&self, event: Event, admission: Admission) {
+        if self.known.learn(event, admission, Instant::now()) {
+            self.delivery.recovered.notify_one();
+        }
+    }
+
+    fn penalties(&self, with: impl FnOnce(&mut Penalties)) {
+        let penalties = &self.delivery.penalties;
+        with(&mut penalties.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn paused() -> Outcome {
+    // RFC 3463 §3.4: the destination takes no messages for now.
+    let reply = Reply::new(451, (4, 3, 2), "the operator has paused the next hop");
+    Outcome::Deferred(DiskReason::NextHopPaused, reply)
+}
+
+fn suspended() -> Outcome {
+    let words = "the next hop is suspended after repeated failures";
+    let reply = Reply::new(451, (4, 4, 1), words);
+    Outcome::Deferred(DiskReason::DestinationSuspended, reply)
+}
+
+fn busy() -> Outcome {
+    let words = "all connections to the next hop are busy";
+    let reply = Reply::new(451, (4, 4, 5), words);
+    Outcome::Deferred(DiskReason::DestinationBusy, reply)
+}
+
+fn no_address() -> Outcome {
+    let words = "the next hop has no address";
+    Outcome::Deferred(DiskReason::Deferred, Reply::new(451, (4, 4, 4), words))
+}

@@ -1,0 +1,132 @@
+//! One leg of a message that goes straight through: an open transaction at one next hop.
+
+use std::sync::Arc;
+
+use crate::delivery::{OpenTransaction, Report};
+use crate::message::Outcome;
+use crate::path::fingerprints::{ContentDigest, Known};
+use crate::settings::NextHop;
+use crate::smtp::reply::Reply;
+
+/// Why a recipient is not on its way.
+#[derive(Debug)]
+pub(super) enum NotAdded {
+    /// The client is told this.
+    Reply(Reply),
+    /// Its next hop does not take whatever may come; why.
+    Unsuitable(Box<str>),
+}
+
+/// An open transaction with its recipients, or what became of it.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) next_hop: Arc<NextHop>,
+    /// Places in the envelope of those that the next hop has accepted.
+    pub(super) recipients: Vec<usize>,
+    /// Fingerprints of each of its recipients: if the content is theirs, they have it already. All of a
+    /// leg's recipients have the same, so that the end is for all of them or for none.
+    pub(super) known: Vec<Known>,
+    pub(super) state: LegState,
+}
+
+/// What is done with the content on all legs alike.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step<'a> {
+    /// DATA.
+    Start,
+    /// Blocks of it.
+    Send(&'a [&'a [u8]]),
+    /// The last blocks, and the end.
+    End(&'a [&'a [u8]]),
+}
+
+/// What became of a leg.
+#[derive(Debug)]
+pub(super) enum LegState {
+    /// Its transaction is open.
+    Open(Box<OpenTransaction>),
+    /// It has ended.
+    Ended(Report),
+    /// Its recipients have the message already: it was not sent to its end.
+    AlreadySettled,
+    /// It is being ended.
+    Ending,
+}
+
+impl Leg {
+    /// Its transaction, while it is open.
+    pub(super) fn open(&mut self) -> Option<&mut OpenTransaction> {
+        match &mut self.state {
+            LegState::Open(transaction) => Some(transaction),
+            _ => None,
+        }
+    }
+
+    /// Takes its transaction out, when it is open, to end it.
+    fn take_open(&mut self) -> Option<OpenTransaction> {
+        match std::mem::replace(&mut self.state, LegState::Ending) {
+            LegState::Open(transaction) => Some(*transaction),
+            ended => {
+                self.state = ended;
+                None
+            }
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, LegState::Open(_))
+    }
+
+    /// Whether a recipient with this next hop and these fingerprints can be asked for here.
+    pub(super) fn has_room_for(&self, next_hop: &NextHop, known: &[Known], most: usize) -> bool {
+        self.is_open()
+            && self.next_hop.name() == next_hop.name()
+            && self.recipients.len() < most
+            && digests(&self.known).eq(digests(known))
+    }
+
+    /// Ends it without the content's end.
+    pub(super) fn abandon(&mut self, outcome: &Outcome) {
+        if let Some(transaction) = self.take_open() {
+            let report = transaction.abandon(&self.recipients, outcome);
+            self.state = LegState::Ended(report);
+        }
+    }
+
+    /// One step, while it is open; what does not go well ends it.
+    pub(super) async fn advance(&mut self, step: Step<'_>) {
+        let Some(transaction) = self.open() else {
+            return;
+        };
+        let advanced = match step {
+            Step::Start => transaction.start_content().await,
+            Step::Send(blocks) => transaction.send(blocks).await,
+            Step::End(blocks) => transaction.send_end(blocks).await,
+        };
+        if let Err(outcome) = advanced {
+            self.abandon(&outcome);
+        }
+    }
+
+    /// Waits for what the next hop says of the whole.
+    pub(super) async fn conclude(&mut self) {
+        if let Some(transaction) = self.take_open() {
+            let report = transaction.conclude(&self.recipients).await;
+            self.state = LegState::Ended(report);
+        }
+    }
+
+    /// Closes it: whoever it is for has this content already.
+    pub(super) fn settle_as_known(&mut self) {
+        self.state = LegState::AlreadySettled;
+    }
+
+    /// Whether a fingerprint says that its recipients have this content.
+    pub(super) fn is_known_as(&self, digest: &ContentDigest) -> bool {
+        self.known.iter().any(|known| known.digest == *digest)
+    }
+}
+
+fn digests(known: &[Known]) -> impl Iterator<Item = &ContentDigest> {
+    known.iter().map(|known| &known.digest)
+}

@@ -1,0 +1,291 @@
+//! A message on its way straight through: its legs, and the blocks that are sent on to all of them.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest;
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use super::Opening;
+use super::leg::{Leg, LegState, NotAdded, Step};
+use crate::conditions;
+use crate::delivery::{Beginning, NotBegun};
+use crate::limits;
+use crate::message::{Message, Outcome, Recipient};
+use crate::path::Paths;
+use crate::path::fingerprints::Known;
+use crate::settings::Settings;
+use crate::smtp::address::Mailbox;
+use crate::smtp::reply::Reply;
+
+/// A message that goes straight through. Dropped before its end, nobody gets it.
+pub struct Passage {
+    pub(super) opening: Opening,
+    pub(super) settings: Arc<Settings>,
+    /// What the conditions said, for the trail.
+    pub(super) words: String,
+    pub(super) legs: Vec<Leg>,
+    /// Recipients that were accepted: the place of the next one in the envelope.
+    accepted: usize,
+    /// Recipients that their next hops refused or put off at RCPT, for the trail.
+    pub(super) turned_away: Vec<TurnedAway>,
+    /// Our Received field; empty once it is sent.
+    prefix: Bytes,
+    /// The first block, which may be the whole content: then it leaves in one write with its end.
+    first: Vec<u8>,
+    pub(super) digest: digest::Context,
+    pub(super) content_bytes: u64,
+}
+
+impl fmt::Debug for Passage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Passage")
+            .field("legs", &self.legs)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A recipient that is not on its way.
+#[derive(Debug)]
+pub(super) struct TurnedAway {
+    pub(super) recipient: Mailbox,
+    pub(super) next_hop: Arc<str>,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) outcome: Outcome,
+}
+
+/// Whether the content may come.
+#[derive(Debug)]
+pub enum Start {
+    /// Every next hop that is left has said 354.
+    Content,
+    /// Nobody takes it: see [`Paths::end_passage`].
+    Refused,
+    /// It has to be held after all, and this is why.
+    Held(Box<str>),
+}
+
+impl Passage {
+    pub(super) fn new(opening: Opening, settings: Arc<Settings>, words: String) -> Self {
+        Self {
+            opening,
+            settings,
+            words,
+            legs: Vec::with_capacity(1),
+            accepted: 0,
+            turned_away: Vec::new(),
+            prefix: Bytes::new(),
+            first: Vec::new(),
+            digest: digest::Context::new(&digest::SHA256),
+            content_bytes: 0,
+        }
+    }
+
+    /// Asks a recipient's next hop (steps 501–503).
+    pub(super) async fn add(
+        &mut self,
+        paths: &Arc<Paths>,
+        recipient: &Recipient,
+    ) -> Result<(), NotAdded> {
+        if self.settings.is_routed_by_directory(&recipient.address) {
+            return Err(NotAdded::Unsuitable("ldap_relaying routes it".into()));
+        }
+        let Opening {
+            client, envelope, ..
+        } = &self.opening;
+        let now = Instant::now();
+        let fingerprints = &paths.fingerprints;
+        let known = fingerprints.known(client, &envelope.sender, &recipient.address, now);
+        let next_hop = recipient.next_hop(&self.settings);
+        let most = limits::RECIPIENTS_PER_TRANSACTION;
+        let mut legs = self.legs.iter_mut();
+        if let Some(leg) = legs.find(|leg| leg.has_room_for(&next_hop, &known, most))
+            && let Some(transaction) = leg.open()
+        {
+            return match transaction.add(recipient).await {
+                Ok(()) => {
+                    leg.recipients.push(self.accepted);
+                    self.accepted += 1;
+                    Ok(())
+                }
+                Err(outcome) => {
+                    let reply = outcome.reply().passed_on();
+                    let turned_away = TurnedAway {
+                        recipient: recipient.address.clone(),
+                        next_hop: Arc::clone(next_hop.name()),
+                        peer: Some(transaction.peer()),
+                        outcome,
+                    };
+                    Err(self.turn_away(paths, turned_away, reply))
+                }
+            };
+        }
+        if self.legs.len() >= limits::CUT_THROUGH_LEGS {
+            return Err(NotAdded::Reply(Reply::too_many_recipients()));
+        }
+        self.begin_leg(paths, recipient, known).await
+    }
+
+    async fn begin_leg(
+        &mut self,
+        paths: &Arc<Paths>,
+        recipient: &Recipient,
+        known: Vec<Known>,
+    ) -> Result<(), NotAdded> {
+        let next_hop = recipient.next_hop(&self.settings);
+        let beginning = Beginning {
+            next_hop: &next_hop,
+            envelope: &self.opening.envelope,
+            declared_size: self.opening.declared_size,
+            recipient,
+            tries: self.settings.cut_through_tries,
+            busy_wait: Duration::from_secs(self.settings.ack_deadline_seconds) / 4,
+        };
+        let (outcome, peer, reply) = match paths.delivery.begin(beginning).await {
+            Ok(transaction) => {
+                self.legs.push(Leg {
+                    next_hop,
+                    recipients: vec![self.accepted],
+                    known,
+                    state: LegState::Open(Box::new(transaction)),
+                });
+                self.accepted += 1;
+                return Ok(());
+            }
+            Err(NotBegun::Unsuitable(why)) => {
+                let why = format!("of {}: {why}", next_hop.name());
+                return Err(NotAdded::Unsuitable(why.into()));
+            }
+            Err(NotBegun::Answered(outcome, peer)) => {
+                let reply = outcome.reply().passed_on();
+                (outcome, Some(peer), reply)
+            }
+            Err(NotBegun::NoConnection(outcome)) => {
+                let reply = not_connected(&outcome);
+                (outcome, None, reply)
+            }
+        };
+        let turned_away = TurnedAway {
+            recipient: recipient.address.clone(),
+            next_hop: Arc::clone(next_hop.name()),
+            peer,
+            outcome,
+        };
+        Err(self.turn_away(paths, turned_away, reply))
+    }
+
+    /// The content begins (step 504): every next hop is told DATA, and whoever does not say 354 is out.
+    pub async fn start(&mut self, message: &Message) -> Start {
+        if let Some(condition) = conditions::standard_path_without_content(
+            message,
+            self.opening.declared_size,
+            &self.settings,
+        ) {
+            return Start::Held(condition.to_string().into());
+        }
+        self.advance_all(Step::Start).await;
+        self.prefix = message.prefix.clone();
+        match self.has_takers() {
+            true => Start::Content,
+            false => Start::Refused,
+        }
+    }
+
+    /// Takes a block of canonical content, and sends it on. Waits for the slowest next hop: the client is
+    /// not read meanwhile.
+    pub async fn pass(&mut self, block: &mut Vec<u8>) {
+        self.digest.update(block);
+        self.content_bytes += block.len() as u64;
+        let is_first = self.content_bytes == block.len() as u64;
+        if is_first && self.legs.len() == 1 {
+            std::mem::swap(&mut self.first, block);
+            return;
+        }
+        let (prefix, first) = (
+            std::mem::take(&mut self.prefix),
+            std::mem::take(&mut self.first),
+        );
+        let blocks = [&prefix[..], &first[..], &block[..]];
+        self.advance_all(Step::Send(&blocks)).await;
+    }
+
+    /// Whether some next hop still takes the content.
+    #[must_use]
+    pub fn has_takers(&self) -> bool {
+        self.legs.iter().any(Leg::is_open)
+    }
+
+    /// The end of the content to everybody who is left, together with what was kept back.
+    pub(super) async fn send_end(&mut self) {
+        let (prefix, first) = (
+            std::mem::take(&mut self.prefix),
+            std::mem::take(&mut self.first),
+        );
+        let blocks = [&prefix[..], &first[..]];
+        self.advance_all(Step::End(&blocks)).await;
+    }
+
+    pub(super) async fn conclude(&mut self) {
+        match self.legs.as_mut_slice() {
+            [only] => only.conclude().await,
+            legs => {
+                join_all(legs.iter_mut().map(Leg::conclude)).await;
+            }
+        }
+    }
+
+    /// Ends what is still open without the content's end.
+    pub(super) fn abandon(&mut self, outcome: &Outcome) {
+        for leg in &mut self.legs {
+            leg.abandon(outcome);
+        }
+    }
+
+    async fn advance_all(&mut self, step: Step<'_>) {
+        match self.legs.as_mut_slice() {
+            [only] => only.advance(step).await,
+            legs => {
+                join_all(legs.iter_mut().map(|leg| leg.advance(step))).await;
+            }
+        }
+    }
+
+    /// How many recipients were accepted.
+    pub(super) fn accepted(&self) -> usize {
+        self.accepted
+    }
+
+    /// Notes a recipient that is not on its way, and says so.
+    fn turn_away(&mut self, paths: &Paths, turned_away: TurnedAway, reply: Reply) -> NotAdded {
+        tracing::info!(
+            from = %self.opening.envelope.sender,
+            recipient = %turned_away.recipient,
+            next_hop = %turned_away.next_hop,
+            reply = %turned_away.outcome.reply(),
+            "a recipient is not accepted"
+        );
+        let counters = &paths.statistics.counters;
+        counters.attempted(turned_away.outcome.kind());
+        if self.turned_away.len() < limits::RECIPIENTS {
+            self.turned_away.push(turned_away);
+        }
+        NotAdded::Reply(reply)
+    }
+}
+
+/// Step 509.
+fn not_connected(outcome: &Outcome) -> Reply {
+    let reply = outcome.reply();
+    match outcome {
+        Outcome::Refused(_) => reply.passed_on(),
+        _ => {
+            let why = reply.passed_words();
+            let words = format!("connections to the recipients were not successful: {why}");
+            Reply::new(451, (4, 4, 1), words)
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Content that goes straight through: it is begun when the next hops are ready for it (the patent's steps
+//! 504 to 508), and held in all other cases.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::answering::{Answered, Answering};
+use super::connection::End;
+use super::content::{Content, Through};
+use super::conversation::Conversation;
+use super::envelope::Addressed;
+use super::stream::Transport;
+use crate::path::{Start, Way};
+use crate::smtp::reply::Reply;
+
+impl<A: Answering, T: Transport> Conversation<A, T> {
+    /// Where the content goes that is about to come; an answer in its place when nobody takes it.
+    pub(super) async fn begin_content(
+        &mut self,
+        addressed: &mut Addressed,
+    ) -> Result<Result<Content, Answered<A::Receipt>>, End> {
+        let id = addressed.next_id(&self.context);
+        let settings = Arc::clone(&addressed.opened.settings);
+        let way = std::mem::take(&mut addressed.opened.way);
+        let Way::Through(mut passage) = way else {
+            addressed.opened.way = way;
+            return Ok(Ok(Content::held(id, &settings, &self.context)));
+        };
+        // What was answered before is not kept waiting.
+        self.connection.flush().await?;
+        let message = Arc::new(addressed.announced(id, &self.peer, &self.context));
+        let started = tokio::select! {
+            biased;
+            started = passage.start(&message) => started,
+            () = self.shutdown.cancelled() => return Err(End::Say(Reply::shutting_down())),
+        };
+        match started {
+            Start::Content => {
+                let through = Through { passage, message };
+                Ok(Ok(Content::through(through, &settings, &self.context)))
+            }
+            Start::Held(why) => {
+                addressed.opened.way = Way::Held(Some(why));
+                Ok(Ok(Content::held(id, &settings, &self.context)))
+            }
+            Start::Refused => {
+                let paths = Arc::clone(&self.context.paths);
+                let client = &mut self.connection;
+                let ended = paths.end_passage(passage, message, Instant::now(), client);
+                Ok(Err(ended.await))
+            }
+        }
+    }
+
+    /// The content has come whole, and is with the next hops.
+    pub(super) async fn end_passage(
+        &mut self,
+        through: Through,
+        ended_at: Instant,
+    ) -> Result<(), End> {
+        self.context.counters.messages.increment();
+        // Replies to what came before BDAT LAST are not kept waiting for a slow next hop.
+        self.connection.flush().await?;
+        let paths = Arc::clone(&self.context.paths);
+        let Through { passage, message } = through;
+        let client = &mut self.connection;
+        let answered = paths.end_passage(passage, message, ended_at, client).await;
+        self.give(answered).await
+    }
+}
