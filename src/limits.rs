@@ -98,6 +98,10 @@ pub const BUDGET_REFUSAL_PERCENT: u64 = 95;
 pub const SINGLE_WRITE_BYTES: u64 = 65_536;
 /// Groups of one message that are under way at one time on the fast path; the others wait their turn.
 pub const GROUPS_AT_ONCE: usize = 64;
+/// Entries for single listeners.
+pub const LISTENERS: usize = 64;
+/// A PROXY protocol header from a proxy. Its specification asks for 3 s at least, for lost packets.
+pub const PROXY_HEADER_WAIT: Duration = Duration::from_secs(10);
 /// Cut-through: from RCPT to a connection to its next hop, or to the reply that there is none, all tries
 /// together. Clients wait five minutes for this reply (RFC 5321 §4.5.3.2.3).
 pub const CUT_THROUGH_CONNECT_WAIT: Duration = Duration::from_secs(100);

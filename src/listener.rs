@@ -4,14 +4,15 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clients::{Network, Places};
+use crate::clients::{Network, Place, Places};
 use crate::limits;
-use crate::session::{self, Answering, SessionContext};
+use crate::session::{self, Answering, Entrance, SessionContext};
 use crate::settings::Current;
 use crate::smtp::reply::Reply;
 use crate::tls::{CertificateFiles, ServerTls};
@@ -84,15 +85,15 @@ pub async fn run<A: Answering>(
             accepted = listener.socket.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => {
-                admit(
-                    stream,
-                    address.ip(),
-                    &context,
-                    &places,
-                    &sessions,
-                    &shutdown,
-                );
+            Ok((stream, client)) => {
+                let door = Door {
+                    address: listener.address,
+                    context: &context,
+                    places: &places,
+                    sessions: &sessions,
+                    shutdown: &shutdown,
+                };
+                door.admit(stream, client.ip().to_canonical());
             }
             Err(error) if concerns_one_client(&error) => {}
             Err(error) => {
@@ -106,31 +107,81 @@ pub async fn run<A: Answering>(
     }
 }
 
-fn admit<A: Answering>(
-    stream: TcpStream,
-    client: IpAddr,
-    context: &Arc<SessionContext<A>>,
-    places: &Arc<Places<Network>>,
-    sessions: &TaskTracker,
-    shutdown: &CancellationToken,
-) {
-    let client = client.to_canonical();
-    let trusted = context.settings.snapshot().trusts(client);
-    let Some(place) = places.take((!trusted).then(|| Network::of(client))) else {
-        context.counters.sessions_refused.increment();
-        turn_away(&stream);
-        return;
-    };
-    // Replies are written whole; waiting for more to send would only delay them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%client, %error, "a client went away at once");
-        return;
+/// What stands around a connection that was accepted.
+struct Door<'a, A> {
+    address: SocketAddr,
+    context: &'a Arc<SessionContext<A>>,
+    places: &'a Arc<Places<Network>>,
+    sessions: &'a TaskTracker,
+    shutdown: &'a CancellationToken,
+}
+
+impl<A: Answering> Door<'_, A> {
+    fn admit(&self, stream: TcpStream, client: IpAddr) {
+        let settings = self.context.settings.snapshot();
+        let entry = settings.listener(self.address);
+        let is_proxy = entry.is_some_and(|entry| entry.awaits_proxy_header(client));
+        // A proxy has as many connections as its clients, who are counted when they are known.
+        let counted = (!is_proxy && !settings.trusts(client)).then(|| Network::of(client));
+        let Some(place) = self.places.take(counted) else {
+            self.context.counters.sessions_refused.increment();
+            turn_away(&stream);
+            return;
+        };
+        // Replies are written whole; waiting for more to send would only delay them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%client, %error, "a client went away at once");
+            return;
+        }
+        if is_proxy {
+            self.admit_proxied(stream, client, place);
+            return;
+        }
+        let entrance = Entrance {
+            client,
+            listener: self.address,
+            said: BytesMut::new(),
+        };
+        let context = Arc::clone(self.context);
+        let session = session::run(stream, entrance, context, self.shutdown.clone());
+        self.sessions.spawn(async move {
+            let _place = place;
+            session.await;
+        });
     }
-    let session = session::run(stream, client, Arc::clone(context), shutdown.clone());
-    sessions.spawn(async move {
-        let _place = place;
-        session.await;
-    });
+
+    /// A connection that a proxy passes on: its session begins when it is known whose it is.
+    fn admit_proxied(&self, mut stream: TcpStream, proxy: IpAddr, place: Place<Network>) {
+        let (context, places) = (Arc::clone(self.context), Arc::clone(self.places));
+        let (listener, shutdown) = (self.address, self.shutdown.clone());
+        self.sessions.spawn(async move {
+            let header = tokio::select! {
+                biased;
+                header = proxy_header::read(&mut stream, proxy) => header,
+                () = shutdown.cancelled() => return,
+            };
+            let (client, said) = match header {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::warn!(%proxy, %listener, %error, "a proxy did not say whose connection it passes on");
+                    return;
+                }
+            };
+            let trusted = context.settings.snapshot().trusts(client);
+            let Some(_own_place) = places.take((!trusted).then(|| Network::of(client))) else {
+                context.counters.sessions_refused.increment();
+                turn_away(&stream);
+                return;
+            };
+            drop(place);
+            let entrance = Entrance {
+                client,
+                listener,
+                said,
+            };
+            session::run(stream, entrance, context, shutdown).await;
+        });
+    }
 }
 
 /// 421 and close. The reply fits a fresh socket's buffer, so this never waits; when it does not, the
@@ -191,5 +242,6 @@ async fn reload(tls: &Arc<ServerTls>, files: Option<CertificateFiles>) {
     }
 }
 
+mod proxy_header;
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,7 @@ mod sync;
 mod cut_through;
 mod destinations;
 mod exchangers;
+mod last_mile;
 mod next_hops;
 mod repetition;
 mod start_tls;

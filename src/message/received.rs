@@ -7,10 +7,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{Client, MessageId};
+use crate::smtp::Protocol;
 
 /// What the field says of the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Protocol {
+pub struct With {
+    /// What was spoken.
+    pub protocol: Protocol,
     /// EHLO was said, not HELO.
     pub extended: bool,
     /// Under TLS.
@@ -21,10 +24,22 @@ pub struct Protocol {
     pub smtputf8: bool,
 }
 
-impl Protocol {
+impl With {
     /// The keyword of the `with` clause, RFC 3848 and RFC 6531 §4.3.
     #[must_use]
     pub fn keyword(self) -> &'static str {
+        if self.protocol == Protocol::Lmtp {
+            return match (self.smtputf8, self.tls, self.authenticated) {
+                (false, false, false) => "LMTP",
+                (false, false, true) => "LMTPA",
+                (false, true, false) => "LMTPS",
+                (false, true, true) => "LMTPSA",
+                (true, false, false) => "UTF8LMTP",
+                (true, false, true) => "UTF8LMTPA",
+                (true, true, false) => "UTF8LMTPS",
+                (true, true, true) => "UTF8LMTPSA",
+            };
+        }
         match (self.extended, self.smtputf8, self.tls, self.authenticated) {
             (false, ..) => "SMTP",
             (true, false, false, false) => "ESMTP",
@@ -43,7 +58,7 @@ impl Protocol {
 #[must_use]
 pub fn field(
     client: &Client,
-    protocol: Protocol,
+    with: With,
     hostname: &str,
     id: MessageId,
     received_at: Timestamp,
@@ -62,7 +77,7 @@ pub fn field(
     let _ = write!(
         text,
         "\r\n\tby {hostname} (Fastpath) with {} id {id};\r\n\t{date}\r\n",
-        protocol.keyword(),
+        with.keyword(),
     );
     Bytes::from(text)
 }
@@ -84,7 +99,8 @@ mod tests {
             helo: "mail.example.org\r\nBcc: (x)".into(),
             login: None,
         };
-        let protocol = Protocol {
+        let with = With {
+            protocol: Protocol::Smtp,
             extended: true,
             tls: true,
             authenticated: false,
@@ -92,7 +108,7 @@ mod tests {
         };
         let field = field(
             &client,
-            protocol,
+            with,
             "relay.example.net",
             MessageId::from_i64(33),
             Timestamp::UNIX_EPOCH,

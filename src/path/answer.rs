@@ -16,6 +16,8 @@ use super::{Arrived, Paths, Transaction};
 pub struct Answer {
     /// The reply to the end of data.
     pub reply: Reply,
+    /// A reply for each recipient; empty where `reply` is for all of them.
+    pub each: Vec<Reply>,
     /// To be told what became of the reply.
     pub receipt: Receipt,
     /// The client is gone: there is nobody to write to.
@@ -107,6 +109,8 @@ async fn write(
 pub(super) struct Account {
     /// The reply.
     pub(super) reply: Reply,
+    /// One for each recipient, where they were asked for and differ.
+    pub(super) each: Vec<Reply>,
     /// The way the message took.
     pub(super) path: Path,
     /// The complete message is stored now.
@@ -128,6 +132,7 @@ impl Account {
     pub(super) fn nothing(reply: Reply, path: Path) -> Self {
         Self {
             reply,
+            each: Vec::new(),
             path,
             stored: false,
             reasons: Vec::new(),
@@ -182,6 +187,7 @@ impl Paths {
                 is_covered,
             },
             reply: account.reply,
+            each: account.each,
             close: account.client_gone,
         }
     }

@@ -45,6 +45,9 @@ impl Paths {
             .await;
         let account = match halt {
             Halt::ClientGone => client_gone(),
+            Halt::Ended | Halt::TimeUp if transaction.each => {
+                self.settle_each(transaction, flight).await
+            }
             Halt::Ended | Halt::TimeUp => self.settle(transaction, flight).await,
         };
         Account {
@@ -63,7 +66,7 @@ impl Paths {
                 Verdict::PassRefusal => return passed_on(first_refusal(&flight)),
                 Verdict::PassDeferral => {
                     flight.withdraw_unfinished();
-                    return passed_on(first_deferral(&flight));
+                    return passed_on(&first_deferral(&flight));
                 }
                 Verdict::Store => {}
             }
@@ -96,7 +99,7 @@ impl Paths {
 
     /// Steps 315 and 316: identifies the failed recipients and stores the complete message with
     /// them, those still pending under a lease.
-    async fn store(
+    pub(super) async fn store(
         self: &Arc<Self>,
         transaction: &Transaction,
         flight: &mut Flight,
@@ -106,6 +109,7 @@ impl Paths {
             flight,
             &transaction.settings,
             &self.queue.allocate_rows(flight.states.len()),
+            transaction.each,
         );
         let leased: Vec<NewRow> = plan
             .rows
@@ -142,7 +146,7 @@ impl Paths {
     }
 
     /// The attempts that are left go on without the client.
-    fn continue_in_background(
+    pub(super) fn continue_in_background(
         self: &Arc<Self>,
         flight: Flight,
         mut stored: Stored,
@@ -298,24 +302,15 @@ fn first_refusal(flight: &Flight) -> &Reply {
 }
 
 /// The first deferral's words; our own when the deadline passed first.
-fn first_deferral(flight: &Flight) -> &Reply {
-    const NOT_IN_TIME: &Reply = &Reply {
-        code: 451,
-        enhanced: Some(crate::smtp::reply::Enhanced {
-            class: 4,
-            subject: 4,
-            detail: 1,
-        }),
-        text: std::borrow::Cow::Borrowed("The destination did not answer in time; try again later"),
-    };
+fn first_deferral(flight: &Flight) -> Reply {
     flight
         .states
         .iter()
         .find_map(|state| match state {
-            State::Ended(Outcome::Deferred(_, reply)) => Some(reply),
+            State::Ended(Outcome::Deferred(_, reply)) => Some(reply.clone()),
             _ => None,
         })
-        .unwrap_or(NOT_IN_TIME)
+        .unwrap_or_else(Reply::not_in_time)
 }
 
 /// Somebody has it and the rest could not be stored.
@@ -356,6 +351,6 @@ pub(super) fn client_gone() -> Account {
 }
 
 /// An account in which nothing has happened yet.
-fn unsettled() -> Account {
+pub(super) fn unsettled() -> Account {
     Account::nothing(Reply::local_error(), Path::Fast)
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod cut_through;
+mod each;
 mod fast;
 mod fingerprints;
 mod flight;
@@ -33,7 +34,7 @@ use crate::smtp::reply::Reply;
 use crate::statistics::{Statistics, Trail};
 
 pub use answer::{Answer, LateReply, Receipt};
-pub use cut_through::{Inquiry, Opening, Passage, Start, Way};
+pub use cut_through::{EndedPassage, Inquiry, Opening, Passage, Start, Way};
 pub use fingerprints::Fingerprints;
 
 use answer::Account;
@@ -53,6 +54,8 @@ pub struct Transaction {
     pub path: PathChoice,
     /// Why it does not go straight through although that was chosen.
     pub obstacle: Option<Box<str>>,
+    /// The client hears a reply for each recipient.
+    pub each: bool,
     /// Why the body touched disk while it arrived.
     pub reasons: Vec<DiskReason>,
     /// When the end of data was read.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::each::is_told;
 use super::flight::{Flight, Group, State};
 use crate::limits;
 use crate::message::{DiskReason, Message, Outcome, RowId, RowState};
@@ -28,6 +29,8 @@ pub(super) struct Plan {
     pub(super) rows: Vec<Planned>,
     /// Who failed.
     pub(super) failed: Vec<Failed>,
+    /// Their places in the envelope.
+    failed_places: Vec<usize>,
 }
 
 /// What was stored, and who holds it.
@@ -65,12 +68,21 @@ impl Plan {
         self.rows.is_empty() && !self.failed.iter().any(reported)
     }
 
-    /// What `flight` leaves to be stored now, with `ids` by position.
-    pub(super) fn of(flight: &Flight, settings: &Settings, ids: &[RowId]) -> Self {
+    /// The places of those who wait or failed.
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+        let rows = self.rows.iter().map(|planned| planned.position);
+        rows.chain(self.failed_places.iter().copied())
+    }
+
+    /// What `flight` leaves to be stored now, with `ids` by position. With `each` the client is told of
+    /// whom it can be told.
+    pub(super) fn of(flight: &Flight, settings: &Settings, ids: &[RowId], each: bool) -> Self {
         let mut plan = Self {
             rows: Vec::new(),
             failed: Vec::new(),
+            failed_places: Vec::new(),
         };
+        let standings = flight.standings();
         let now = Timestamp::now();
         for (position, state) in flight.states.iter().enumerate() {
             let row = Blank {
@@ -80,13 +92,19 @@ impl Plan {
                 now,
                 settings,
             };
+            if each && is_told(standings[position], settings) {
+                continue;
+            }
             match state {
                 State::Known | State::Ended(Outcome::Delivered(_)) => {}
-                State::Ended(Outcome::Refused(reply)) => plan.failed.push(Failed {
-                    recipient: flight.message.envelope.recipients[position].clone(),
-                    failure: Failure::Refused,
-                    reply: reply.clone(),
-                }),
+                State::Ended(Outcome::Refused(reply)) => {
+                    plan.failed_places.push(position);
+                    plan.failed.push(Failed {
+                        recipient: flight.message.envelope.recipients[position].clone(),
+                        failure: Failure::Refused,
+                        reply: reply.clone(),
+                    });
+                }
                 State::Ended(outcome) => plan.rows.push(row.of_ended(outcome)),
                 State::Pending => plan.rows.push(row.of_pending(flight)),
             }

@@ -2,13 +2,11 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::message::Message;
 use crate::path::{
-    Answer, ClientPresence, Inquiry, LateReply, Passage, Paths, Receipt, Transaction,
+    Answer, ClientPresence, EndedPassage, Inquiry, LateReply, Paths, Receipt, Transaction,
 };
 use crate::smtp::reply::Reply;
 
@@ -37,9 +35,7 @@ pub trait Answering: Send + Sync + Sized + 'static {
     /// Ends a message that went straight through, and says what the client is told. Bounded by itself.
     fn end_passage<C: ClientPresence>(
         self: &Arc<Self>,
-        passage: Box<Passage>,
-        message: Arc<Message>,
-        ended_at: Instant,
+        ended: EndedPassage,
         client: &mut C,
     ) -> impl Future<Output = Answered<Self::Receipt>> + Send;
 
@@ -58,6 +54,8 @@ pub trait Answering: Send + Sync + Sized + 'static {
 pub struct Answered<R> {
     /// The reply to the end of data.
     pub reply: Reply,
+    /// A reply for each recipient; empty where `reply` is for all of them.
+    pub each: Vec<Reply>,
     /// To be told what became of the reply.
     pub receipt: R,
     /// The session closes after the reply.
@@ -68,11 +66,13 @@ impl From<Answer> for Answered<Receipt> {
     fn from(answer: Answer) -> Self {
         let Answer {
             reply,
+            each,
             receipt,
             close,
         } = answer;
         Self {
             reply,
+            each,
             receipt,
             close,
         }
@@ -100,14 +100,10 @@ impl Answering for Paths {
 
     async fn end_passage<C: ClientPresence>(
         self: &Arc<Self>,
-        passage: Box<Passage>,
-        message: Arc<Message>,
-        ended_at: Instant,
+        ended: EndedPassage,
         client: &mut C,
     ) -> Answered<Receipt> {
-        Paths::end_passage(self, passage, message, ended_at, client)
-            .await
-            .into()
+        Paths::end_passage(self, ended, client).await.into()
     }
 
     fn written(receipt: Receipt) -> Option<LateReply> {

@@ -61,14 +61,18 @@ pub(super) struct Connection<T> {
 }
 
 impl<T: Transport> Connection<T> {
-    pub(super) fn new(transport: T) -> Self {
+    /// A connection on which `said` was read already.
+    pub(super) fn new(transport: T, said: BytesMut) -> Self {
+        let received = said.len() as u64;
+        let mut input = said;
+        input.reserve(limits::COMMAND_BUFFER_BYTES.saturating_sub(input.len()));
         Self {
             stream: Stream::Plain(transport),
-            input: BytesMut::with_capacity(limits::COMMAND_BUFFER_BYTES),
+            input,
             output: Vec::new(),
             room: limits::COMMAND_BUFFER_BYTES,
             filled: false,
-            received: 0,
+            received,
             alarm: Alarm::new(),
         }
     }
@@ -260,7 +264,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-        (client.unwrap(), Connection::new(accepted.unwrap().0))
+        (
+            client.unwrap(),
+            Connection::new(accepted.unwrap().0, BytesMut::new()),
+        )
     }
 
     async fn wait_until_gone<T: Transport>(connection: &mut Connection<T>) {
@@ -277,7 +284,7 @@ mod tests {
     async fn presence_keeps_pipelined_bytes() {
         let (mut client, mut connection) = duplex(1_000);
         client.write_all(b"NOOP\r\nQUIT\r\n").await.unwrap();
-        let mut server = Connection::new(&mut connection);
+        let mut server = Connection::new(&mut connection, BytesMut::new());
         assert!(server.still_there().await);
         assert!(server.still_there().await);
         assert_eq!(&server.input[..], b"NOOP\r\nQUIT\r\n");
@@ -308,7 +315,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_buffer_counts_as_there() {
         let (mut client, server) = duplex(1 << 20);
-        let mut connection = Connection::new(server);
+        let mut connection = Connection::new(server, BytesMut::new());
         client.write_all(&b"NOOP\r\n".repeat(2_000)).await.unwrap();
         drop(client);
         assert!(connection.still_there().await);
@@ -319,7 +326,7 @@ mod tests {
     #[tokio::test]
     async fn the_buffer_grows_with_data_and_shrinks_with_silence() {
         let (mut client, server) = duplex(1 << 20);
-        let mut connection = Connection::new(server);
+        let mut connection = Connection::new(server, BytesMut::new());
         let shutdown = CancellationToken::new();
         client.write_all(&[b'a'; 300_000]).await.unwrap();
         let mut pace = Pace::begin(Instant::now(), limits::DATA_RATE_BYTES_PER_SECOND);
@@ -338,7 +345,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_is_cut_off() {
         let (client, server) = duplex(16);
-        let mut connection = Connection::new(server);
+        let mut connection = Connection::new(server, BytesMut::new());
         let began = Instant::now();
         connection.output.extend_from_slice(&[b'a'; 100]);
         assert!(matches!(connection.flush().await, Err(End::Gone)));

@@ -1,14 +1,17 @@
 //! What every session is given: the rest of the appliance as a session sees it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+
+use bytes::BytesMut;
 
 use super::counters::ReceivingCounters;
 use crate::accounts::Logins;
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::path::Paths;
-use crate::settings::Current;
+use crate::settings::{Current, Settings};
+use crate::smtp::Protocol;
 use crate::tls::ServerTls;
 
 /// Shared by all sessions of all listeners. `A` answers for messages: [`Paths`], or a stand-in in tests.
@@ -44,11 +47,27 @@ impl<A> fmt::Debug for SessionContext<A> {
     }
 }
 
+/// How a client came in.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    /// Where it connected from, or a proxy says that it did.
+    pub client: IpAddr,
+    /// The listener that it came to.
+    pub listener: SocketAddr,
+    /// What it has said already.
+    pub said: BytesMut,
+}
+
 /// The client at the other end, as the connection shows it and as it has proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Peer {
-    /// Where it connected from; an IPv4 address in IPv6 clothes is shown as IPv4.
+    /// Where it connected from, or a proxy says that it did; an IPv4 address in IPv6 clothes is shown as
+    /// IPv4.
     pub(super) address: IpAddr,
+    /// The listener that it came to.
+    pub(super) listener: SocketAddr,
+    /// What is spoken there.
+    pub(super) protocol: Protocol,
     /// TLS is spoken.
     pub(super) tls: bool,
     /// The login it has authenticated as, for the rest of the session.
@@ -56,10 +75,13 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// A client that has just connected from `address`.
-    pub(super) fn new(address: IpAddr) -> Self {
+    /// A client that has just connected.
+    pub(super) fn new(entrance: &Entrance, settings: &Settings) -> Self {
+        let listener = settings.listener(entrance.listener);
         Self {
-            address: address.to_canonical(),
+            address: entrance.client.to_canonical(),
+            listener: entrance.listener,
+            protocol: listener.map_or(Protocol::Smtp, |entry| entry.protocol),
             tls: false,
             login: None,
         }

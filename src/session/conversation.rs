@@ -9,15 +9,17 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::answering::{Answered, Answering};
+use super::audience::Audience;
 use super::connection::{Arrival, Connection, End};
 use super::content::{Content, Refused};
-use super::context::{Peer, SessionContext};
+use super::context::{Entrance, Peer, SessionContext};
 use super::data;
 use super::envelope::Addressed;
 use super::state::{Chunked, State, Step, Surroundings};
 use super::stream::Transport;
 use crate::limits;
 use crate::path::{ClientPresence, Transaction};
+use crate::smtp::Protocol;
 use crate::smtp::authentication::Mechanism;
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::command::Command;
@@ -54,14 +56,15 @@ pub(super) struct Conversation<A: Answering, T> {
 impl<A: Answering, T: Transport> Conversation<A, T> {
     pub(super) fn new(
         transport: T,
-        peer: Peer,
+        entrance: Entrance,
         context: Arc<SessionContext<A>>,
         shutdown: CancellationToken,
     ) -> Self {
+        let peer = Peer::new(&entrance, &context.settings.snapshot());
         Self {
             context,
             peer,
-            connection: Connection::new(transport),
+            connection: Connection::new(transport, entrance.said),
             framer: LineFramer::new(),
             shutdown,
             errors: 0,
@@ -100,8 +103,16 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         if self.shutdown.is_cancelled() {
             return Err(End::Say(Reply::shutting_down()));
         }
-        let words = format!("{} ESMTP Fastpath", self.context.hostname);
-        self.say(&Reply::plain(220, words))
+        let greeting = self.greeting();
+        self.say(&greeting)
+    }
+
+    pub(super) fn greeting(&self) -> Reply {
+        let spoken = match self.peer.protocol {
+            Protocol::Smtp => "ESMTP",
+            Protocol::Lmtp => "LMTP",
+        };
+        Reply::plain(220, format!("{} {spoken} Fastpath", self.context.hostname))
     }
 
     async fn talk(&mut self) -> End {
@@ -213,6 +224,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
                 settings,
             } => return Box::pin(self.inquire(state, *recipient, &settings)).await,
             Step::Introduce => self.introduce(),
+            Step::Represent(attributes) => self.represent(&attributes)?,
             // Boxed: an idle session does not hold the room that receiving takes.
             Step::Data(addressed) => Box::pin(self.data(addressed)).await?,
             Step::FirstChunk {
@@ -259,6 +271,9 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             enhanced_status_codes: true,
             dsn: true,
             chunking: true,
+            // Over LMTP there is a reply for each recipient anyway.
+            prdr: self.peer.protocol == Protocol::Smtp,
+            xclient: self.peer.is_believed(&settings),
             starttls: self.context.tls.is_some() && !self.peer.tls,
             auth: mechanisms
                 .map(|mechanism| mechanism.name().to_owned())
@@ -272,7 +287,8 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     async fn data(&mut self, mut addressed: Addressed) -> Result<(), End> {
         let mut content = match self.begin_content(&mut addressed).await? {
             Ok(content) => content,
-            Err(answered) => return self.give(answered).await,
+            // Nothing came yet, so there is one reply whatever is spoken.
+            Err(answered) => return self.give(answered, Audience::ONE).await,
         };
         self.say(&Reply::start_data())?;
         self.connection.flush().await?;
@@ -289,6 +305,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         last: bool,
     ) -> Result<Option<Box<Chunked>>, End> {
         bound_chunk(size)?;
+        let audience = addressed.audience(&self.peer);
         match self.begin_content(&mut addressed).await? {
             Ok(content) => {
                 let chunked = Chunked::begin(addressed, content);
@@ -296,7 +313,8 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             }
             Err(answered) => {
                 data::skip_chunk(&mut self.connection, size, &self.shutdown).await?;
-                self.give(answered).await?;
+                let audience = if last { audience } else { Audience::ONE };
+                self.give(answered, audience).await?;
                 Ok(None)
             }
         }
@@ -312,7 +330,11 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         bound_chunk(size)?;
         data::receive_chunk(&mut self.connection, &mut chunked, size, &self.shutdown).await?;
         if let Some(reply) = chunked.content.refusal() {
-            self.conclude(&reply)?;
+            let audience = match last {
+                true => chunked.addressed.audience(&self.peer),
+                false => Audience::ONE,
+            };
+            self.conclude_for(audience, &reply)?;
             return Ok(None);
         }
         if !last {
@@ -348,16 +370,17 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     ) -> Result<(), End> {
         let ended_at = Instant::now().into_std();
         let id = content.id();
+        let audience = addressed.audience(&self.peer);
         match content.finish_through(&findings) {
             Ok(None) => {}
-            Ok(Some(through)) => return self.end_passage(through, ended_at).await,
+            Ok(Some(through)) => return self.end_passage(through, ended_at, audience).await,
             Err(Refused { reply, close: true }) => return Err(End::Say(reply)),
-            Err(Refused { reply, .. }) => return self.conclude(&reply),
+            Err(Refused { reply, .. }) => return self.conclude_for(audience, &reply),
         }
         let arrived = match content.finish(findings).await {
             Ok(arrived) => arrived,
             Err(Refused { reply, close: true }) => return Err(End::Say(reply)),
-            Err(Refused { reply, .. }) => return self.conclude(&reply),
+            Err(Refused { reply, .. }) => return self.conclude_for(audience, &reply),
         };
         let mut arrived = arrived;
         let reasons = std::mem::take(&mut arrived.reasons);
@@ -367,20 +390,21 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         let obstacle = std::mem::take(&mut opened.way).into_obstacle();
         let message = addressed.message(id, arrived, &self.peer, &self.context.hostname);
         self.context.counters.messages.increment();
-        self.answer(Transaction {
+        let transaction = Transaction {
             message: Arc::new(message),
             declared_size,
             settings,
             path,
             obstacle,
+            each: audience.hears_each(),
             reasons,
             ended_at,
-        })
-        .await
+        };
+        self.answer(transaction, audience).await
     }
 
     /// Has the message answered.
-    async fn answer(&mut self, transaction: Transaction) -> Result<(), End> {
+    async fn answer(&mut self, transaction: Transaction, audience: Audience) -> Result<(), End> {
         // Replies to what came before BDAT LAST are not kept waiting for a slow next hop.
         self.connection.flush().await?;
         let context = Arc::clone(&self.context);
@@ -388,17 +412,21 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             .paths
             .answer(transaction, &mut self.connection, &self.shutdown)
             .await;
-        self.give(answered).await
+        self.give(answered, audience).await
     }
 
     /// Gives an answer to content, and reports whether that could be said.
-    pub(super) async fn give(&mut self, answered: Answered<A::Receipt>) -> Result<(), End> {
+    pub(super) async fn give(
+        &mut self,
+        answered: Answered<A::Receipt>,
+        audience: Audience,
+    ) -> Result<(), End> {
         if answered.reply.is_positive() {
             self.errors = 0;
         }
         // A socket takes a reply also when the other side is closed already.
         let there = self.connection.still_there().await;
-        let said = self.conclude(&answered.reply);
+        let said = self.conclude_each(audience, &answered.reply, &answered.each);
         let flushed = self.connection.flush().await;
         if flushed.is_err() || !there {
             A::not_written(answered.receipt).await;
@@ -452,7 +480,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         self.count_error(reply)
     }
 
-    fn count_error(&mut self, reply: &Reply) -> Result<(), End> {
+    pub(super) fn count_error(&mut self, reply: &Reply) -> Result<(), End> {
         self.errors += u32::from(counts_as_error(reply));
         if self.errors >= limits::SESSION_ERRORS {
             return Err(End::Say(Reply::too_many_errors()));

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::content::Arrived;
 use super::context::{Peer, SessionContext};
 use crate::limits;
-use crate::message::received::{self, Protocol};
+use crate::message::received::{self, With};
 use crate::message::{Body, Client, Envelope, Message, MessageId, Recipient, Reservation};
 use crate::path::{Opening, Way};
 use crate::settings::{PathChoice, Settings};
@@ -58,6 +58,7 @@ impl Opened {
     pub(super) fn new<A>(
         identity: Identity,
         mail: MailCommand,
+        peer: &Peer,
         context: &SessionContext<A>,
     ) -> Result<Box<Self>, Reply> {
         let settings = context.settings.snapshot();
@@ -76,7 +77,10 @@ impl Opened {
             mail,
             refused_recipient: false,
             deferred_recipient: false,
-            path: settings.path,
+            path: settings
+                .listener(peer.listener)
+                .and_then(|entry| entry.path)
+                .unwrap_or(settings.path),
             way: Way::Undecided,
             settings,
             received_at: Timestamp::now(),
@@ -158,6 +162,11 @@ impl Addressed {
     /// A further recipient.
     pub(super) fn add(&mut self, recipient: Recipient) {
         self.recipients.push(recipient);
+    }
+
+    /// How many recipients there are.
+    pub(super) fn recipients(&self) -> usize {
+        self.recipients.len()
     }
 
     /// The name of the message that the data will be.
@@ -254,13 +263,14 @@ fn compose(
     hostname: &str,
 ) -> Message {
     let client = client_of(identity, peer);
-    let protocol = Protocol {
+    let with = With {
+        protocol: peer.protocol,
         extended: identity.extended,
         tls: peer.tls,
         authenticated: peer.login.is_some(),
         smtputf8: envelope.smtputf8,
     };
-    let prefix: Bytes = received::field(&client, protocol, hostname, id, received_at);
+    let prefix: Bytes = received::field(&client, with, hostname, id, received_at);
     // RFC 6531 §3.5: what needs the extension is an address or a field, not the parameter.
     let needs_smtputf8 = envelope.smtputf8
         && (arrived.eight_bit_header

@@ -7,6 +7,7 @@
 
 mod alarm;
 mod answering;
+mod audience;
 mod authentication;
 mod connection;
 mod content;
@@ -19,38 +20,37 @@ mod header_scan;
 mod inquiry;
 mod pace;
 mod passing_through;
+mod proxied;
 mod state;
 mod stream;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 pub use answering::{Answered, Answering};
-pub use context::SessionContext;
+pub use context::{Entrance, SessionContext};
 pub use counters::{Count, ReceivingCounters};
 pub use stream::Transport;
 
-use context::Peer;
 use conversation::Conversation;
 
-/// Speaks SMTP with the client at `address` until one of us ends it. After `shutdown` no further
+/// Speaks SMTP or LMTP with a client until one of us ends it. After `shutdown` no further
 /// command is taken: an idle client gets 421, content that is still arriving is given up, and a message
 /// that has arrived whole is answered first.
 pub async fn run<A: Answering, T: Transport>(
     transport: T,
-    address: IpAddr,
+    entrance: Entrance,
     context: Arc<SessionContext<A>>,
     shutdown: CancellationToken,
 ) {
     let counters = Arc::clone(&context.counters);
     counters.sessions_opened.increment();
     let _open = OpenSession::count(&counters);
-    Conversation::new(transport, Peer::new(address), context, shutdown)
+    Conversation::new(transport, entrance, context, shutdown)
         .hold()
         .await;
 }

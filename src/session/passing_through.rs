@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::answering::{Answered, Answering};
+use super::audience::Audience;
 use super::connection::End;
 use super::content::{Content, Through};
 use super::conversation::Conversation;
 use super::envelope::Addressed;
 use super::stream::Transport;
-use crate::path::{Start, Way};
+use crate::path::{EndedPassage, Start, Way};
 use crate::smtp::reply::Reply;
 
 impl<A: Answering, T: Transport> Conversation<A, T> {
@@ -46,8 +47,13 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             Start::Refused => {
                 let paths = Arc::clone(&self.context.paths);
                 let client = &mut self.connection;
-                let ended = paths.end_passage(passage, message, Instant::now(), client);
-                Ok(Err(ended.await))
+                let ended = EndedPassage {
+                    passage,
+                    message,
+                    each: false,
+                    ended_at: Instant::now(),
+                };
+                Ok(Err(paths.end_passage(ended, client).await))
             }
         }
     }
@@ -57,6 +63,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         &mut self,
         through: Through,
         ended_at: Instant,
+        audience: Audience,
     ) -> Result<(), End> {
         self.context.counters.messages.increment();
         // Replies to what came before BDAT LAST are not kept waiting for a slow next hop.
@@ -64,7 +71,13 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         let paths = Arc::clone(&self.context.paths);
         let Through { passage, message } = through;
         let client = &mut self.connection;
-        let answered = paths.end_passage(passage, message, ended_at, client).await;
-        self.give(answered).await
+        let ended = EndedPassage {
+            passage,
+            message,
+            each: audience.hears_each(),
+            ended_at,
+        };
+        let answered = paths.end_passage(ended, client).await;
+        self.give(answered, audience).await
     }
 }

@@ -13,10 +13,12 @@ use crate::limits;
 use crate::message::Recipient;
 use crate::path::Way;
 use crate::settings::Settings;
+use crate::smtp::Protocol;
 use crate::smtp::authentication::{Mechanism, Turn};
 use crate::smtp::bdat::BdatNormaliser;
 use crate::smtp::command::{Command, MailCommand, RcptCommand};
 use crate::smtp::reply::Reply;
+use crate::smtp::xclient::Attributes;
 
 /// Where a conversation stands.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub(super) enum Step {
     },
     /// Say what we offer.
     Introduce,
+    /// Serve another client from here on, whom a proxy speaks for.
+    Represent(Box<Attributes>),
     /// Say 354 and receive the content.
     Data(Addressed),
     /// Begin content that comes in chunks, with this one.
@@ -98,7 +102,19 @@ impl State {
     /// Takes a command.
     pub(super) fn apply<A>(self, command: Command, around: &Surroundings<'_, A>) -> (Self, Step) {
         match command {
-            Command::Ehlo { host } => (Self::identified(&host, true), Step::Introduce),
+            // RFC 2033 §4.1: of LMTP and SMTP each has its own way to begin.
+            Command::Lhlo { .. } if around.peer.protocol == Protocol::Smtp => {
+                (self, Step::Say(Reply::unknown_command()))
+            }
+            Command::Ehlo { .. } | Command::Helo { .. }
+                if around.peer.protocol == Protocol::Lmtp =>
+            {
+                (self, Step::Say(Reply::lmtp_only()))
+            }
+            Command::Ehlo { host } | Command::Lhlo { host } => {
+                (Self::identified(&host, true), Step::Introduce)
+            }
+            Command::Xclient { attributes } => self.xclient(&attributes, around),
             Command::Helo { host } => {
                 let reply = Reply::plain(250, around.context.hostname.to_string());
                 (Self::identified(&host, false), Step::Say(reply))
@@ -145,7 +161,7 @@ impl State {
             Self::Greeted => return (self, out_of_sequence("Say EHLO first")),
             _ => return (self, out_of_sequence("The sender is given already")),
         };
-        match Opened::new(identity.clone(), mail, around.context) {
+        match Opened::new(identity.clone(), mail, around.peer, around.context) {
             Ok(opened) => (Self::Opened(opened), Step::Say(Reply::sender_ok())),
             Err(reply) => (Self::Identified(identity), Step::Say(reply)),
         }

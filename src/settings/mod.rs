@@ -8,6 +8,7 @@ mod alerts;
 pub mod conditions;
 pub mod directory_url;
 mod domains;
+mod listener;
 pub mod names;
 pub mod next_hop;
 mod patch;
@@ -20,13 +21,14 @@ mod written;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 pub use domains::DomainList;
+pub use listener::ListenerEntry;
 pub use next_hop::{NextHop, Target, TlsPolicy, UncertainPolicy};
 pub use patch::FieldErrors;
 pub use secrets::part_mut;
@@ -121,6 +123,13 @@ impl Settings {
             Some(next_hop) => Arc::clone(next_hop),
             None => Arc::new(self.written.next_hop_defaults.by_mx(domain)),
         }
+    }
+
+    /// What is particular to the listener at this address.
+    #[must_use]
+    pub fn listener(&self, address: SocketAddr) -> Option<&ListenerEntry> {
+        let mut entries = self.written.listeners.iter();
+        entries.find(|entry| entry.address == address)
     }
 
     /// Whether nothing is sent to the next hop of this name.

@@ -12,6 +12,7 @@ use super::conditions::{
     Antispam, Antivirus, BlackholeLists, ContentFilter, Directory, Encryption, LdapMasquerading,
     LdapRelaying, Milter, OwnCondition, ReceivedFor, SenderCheck,
 };
+use super::listener::ListenerEntry;
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
 use super::patch::FieldErrors;
@@ -79,6 +80,8 @@ pub struct Written {
     /// What signs the words to the webhook, so that its server knows whose they are.
     #[schema(value_type = Option<String>, examples("(set)"))]
     pub alert_webhook_secret: Option<WriteOnly>,
+    /// What is particular to single listeners.
+    pub listeners: Vec<ListenerEntry>,
     /// Clients that may relay to anywhere.
     #[serde(deserialize_with = "names::networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.0/24"])))]
@@ -224,6 +227,7 @@ impl Default for Written {
             alert_no_delivery_when_idle: false,
             alert_webhook_url: None,
             alert_webhook_secret: None,
+            listeners: Vec::new(),
             trusted_networks: vec![
                 IpNet::new_assert([127, 0, 0, 0].into(), 8),
                 IpNet::new_assert(std::net::Ipv6Addr::LOCALHOST.into(), 128),
@@ -332,6 +336,7 @@ impl Written {
             );
         }
         self.validate_schedule(&mut errors);
+        self.validate_listeners(&mut errors);
         self.validate_domains(&mut errors);
         self.validate_paused(&mut errors);
         self.validate_alerts(&mut errors);

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use bytes::BufMut;
 
 use super::reply::Reply;
+use super::xclient;
 
 /// What is offered. The default offers nothing, like a peer that knows only HELO.
 ///
@@ -26,10 +27,14 @@ pub struct Capabilities {
     pub dsn: bool,
     /// CHUNKING, RFC 3030.
     pub chunking: bool,
+    /// PRDR, draft-hall-prdr.
+    pub prdr: bool,
     /// STARTTLS, RFC 3207.
     pub starttls: bool,
     /// AUTH mechanisms in upper case, RFC 4954; none: AUTH is not offered.
     pub auth: Vec<String>,
+    /// XCLIENT, as Postfix has it. Only ours to offer: we ask nobody to take our word.
+    pub xclient: bool,
 }
 
 impl Capabilities {
@@ -61,6 +66,7 @@ impl Capabilities {
             "ENHANCEDSTATUSCODES" => self.enhanced_status_codes = true,
             "DSN" => self.dsn = true,
             "CHUNKING" => self.chunking = true,
+            "PRDR" => self.prdr = true,
             "STARTTLS" => self.starttls = true,
             "AUTH" => {
                 for mechanism in words.map(str::to_ascii_uppercase) {
@@ -92,6 +98,7 @@ impl Capabilities {
             (self.enhanced_status_codes, "ENHANCEDSTATUSCODES"),
             (self.dsn, "DSN"),
             (self.chunking, "CHUNKING"),
+            (self.prdr, "PRDR"),
             (self.starttls, "STARTTLS"),
         ] {
             if offered {
@@ -102,6 +109,10 @@ impl Capabilities {
         if !self.auth.is_empty() {
             text.push_str("\nAUTH ");
             text.push_str(&self.auth.join(" "));
+        }
+        if self.xclient {
+            text.push('\n');
+            text.push_str(xclient::CAPABILITY);
         }
         Reply::plain(250, text).write(out);
     }
@@ -168,8 +179,10 @@ mod tests {
             enhanced_status_codes: true,
             dsn: true,
             chunking: true,
+            prdr: true,
             starttls: true,
             auth: vec!["PLAIN".into(), "LOGIN".into()],
+            xclient: false,
         };
         let mut wire = BytesMut::new();
         offered.write_ehlo("relay.example", &mut wire);

@@ -10,6 +10,7 @@ use crate::limits::DOMAIN_BYTES;
 /// How the commands with arguments are written, for the 501.
 const HELO: &str = "HELO hostname";
 const EHLO: &str = "EHLO hostname";
+const LHLO: &str = "LHLO hostname";
 const MAIL: &str = "MAIL FROM:<address> [parameters]";
 const RCPT: &str = "RCPT TO:<address> [parameters]";
 const BDAT: &str = "BDAT size [LAST]";
@@ -29,6 +30,11 @@ pub enum Command {
     },
     /// RFC 5321 §4.1.1.1.
     Ehlo {
+        /// What the client calls itself.
+        host: String,
+    },
+    /// RFC 2033 §4.1.
+    Lhlo {
         /// What the client calls itself.
         host: String,
     },
@@ -60,6 +66,11 @@ pub enum Command {
         /// Base64 as sent, or `=` for an empty response.
         initial: Option<String>,
     },
+    /// XCLIENT of Postfix: what a proxy says of its client, not read yet.
+    Xclient {
+        /// What follows the command.
+        attributes: String,
+    },
     /// RFC 5321 §4.1.1.6; whom it asks about is of no use to us.
     Vrfy,
     /// RFC 5321 §4.1.1.7.
@@ -85,6 +96,8 @@ pub struct MailCommand {
     pub envelope_id: Option<String>,
     /// AUTH, RFC 4954 §5: xtext as sent, valid.
     pub auth: Option<String>,
+    /// PRDR, draft-hall-prdr: a reply for each recipient is asked for.
+    pub prdr: bool,
 }
 
 /// RCPT with its parameters.
@@ -149,12 +162,16 @@ impl Command {
             b"RCPT" => rcpt(argument, smtputf8).map(Command::Rcpt),
             b"DATA" => alone(argument, Command::Data),
             b"BDAT" => bdat(argument),
+            b"LHLO" => host(argument, LHLO).map(|host| Command::Lhlo { host }),
             b"EHLO" => host(argument, EHLO).map(|host| Command::Ehlo { host }),
             b"HELO" => host(argument, HELO).map(|host| Command::Helo { host }),
             b"RSET" => alone(argument, Command::Rset),
             b"QUIT" => alone(argument, Command::Quit),
             b"STARTTLS" => alone(argument, Command::StartTls),
             b"AUTH" => auth(argument),
+            b"XCLIENT" => Ok(Command::Xclient {
+                attributes: argument.to_owned(),
+            }),
             b"NOOP" => Ok(Command::Noop),
             b"HELP" => Ok(Command::Help),
             b"VRFY" | b"EXPN" if argument.is_empty() => {
@@ -171,6 +188,8 @@ impl Command {
         match self {
             Command::Helo { .. } => "HELO",
             Command::Ehlo { .. } => "EHLO",
+            Command::Lhlo { .. } => "LHLO",
+            Command::Xclient { .. } => "XCLIENT",
             Command::Mail(_) => "MAIL",
             Command::Rcpt(_) => "RCPT",
             Command::Data => "DATA",
@@ -193,7 +212,7 @@ impl fmt::Debug for Command {
         match self {
             Command::Mail(mail) => mail.fmt(formatter),
             Command::Rcpt(rcpt) => rcpt.fmt(formatter),
-            Command::Helo { host } | Command::Ehlo { host } => {
+            Command::Helo { host } | Command::Ehlo { host } | Command::Lhlo { host } => {
                 write!(formatter, "{} {host}", self.verb())
             }
             Command::Bdat { size, last } => write!(formatter, "BDAT {size} last={last}"),

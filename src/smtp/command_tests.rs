@@ -31,6 +31,7 @@ fn mail_command(from: &str) -> MailCommand {
         ret: None,
         envelope_id: None,
         auth: None,
+        prdr: false,
     }
 }
 
@@ -63,7 +64,7 @@ fn plain_commands() {
         " NOOP",
         "XYZZY",
         "DATA\tx",
-        "LHLO x",
+        "LELO x",
         "MAILFROM:<a@b>",
         "STARTTLSX",
     ] {
@@ -162,6 +163,7 @@ fn parameters_of_mail() {
         ret: Some(Return::Headers),
         envelope_id: Some("QQ+2B1".into()),
         auth: Some("<>".into()),
+        prdr: false,
         ..mail_command("ä@b")
     };
     check(

@@ -7,6 +7,7 @@
 //! [`authentication`] takes its name and password, [`end_of_data`] and [`bdat`] turn what follows into
 //! content. What we say: [`reply`]. To a next hop it is the other way round: [`command_writer`] and
 //! [`dot_stuffing`] speak, [`reply_reader`] listens.
+//! What proxies say before and about a client: [`proxy_protocol`], [`xclient`].
 //! [`capabilities`] is what either side offers, [`Protocol`] says which of two dialects is spoken.
 
 pub mod address;
@@ -22,8 +23,10 @@ mod our_replies;
 mod parameters;
 mod path_lexer;
 mod protocol;
+pub mod proxy_protocol;
 pub mod reply;
 pub mod reply_reader;
+pub mod xclient;
 pub mod xtext;
 
 pub use protocol::Protocol;

@@ -3,6 +3,32 @@
 use super::reply::Reply;
 
 impl Reply {
+    /// A destination that was not heard of by the deadline.
+    pub fn not_in_time() -> Reply {
+        let words = "The destination did not answer in time; try again later";
+        Reply::new(451, (4, 4, 1), words)
+    }
+
+    /// 353: a reply for each recipient follows, and then one for the whole (draft-hall-prdr).
+    pub fn replies_follow() -> Reply {
+        Reply::plain(353, "A reply for each recipient follows")
+    }
+
+    /// EHLO or HELO where LMTP is spoken: RFC 2033 §4.1 wants 500.
+    pub fn lmtp_only() -> Reply {
+        Reply::new(500, (5, 5, 1), "This is LMTP: say LHLO")
+    }
+
+    /// XCLIENT by somebody who does not speak for others.
+    pub fn not_believed() -> Reply {
+        Reply::new(550, (5, 7, 0), "You do not speak for others")
+    }
+
+    /// XCLIENT with what cannot be understood; why.
+    pub fn bad_attribute(why: String) -> Reply {
+        Reply::new(501, (5, 5, 4), why)
+    }
+
     /// 250, RFC 5321 §4.2.2.
     pub fn ok() -> Reply {
         Reply::new(250, (2, 0, 0), "OK")

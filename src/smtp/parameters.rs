@@ -33,15 +33,17 @@ enum MailParameter {
     Ret,
     EnvelopeId,
     Auth,
+    Prdr,
 }
 
-const MAIL_PARAMETERS: [(&str, MailParameter); 6] = [
+const MAIL_PARAMETERS: [(&str, MailParameter); 7] = [
     ("SIZE", MailParameter::Size),
     ("BODY", MailParameter::Body),
     ("SMTPUTF8", MailParameter::SmtpUtf8),
     ("RET", MailParameter::Ret),
     ("ENVID", MailParameter::EnvelopeId),
     ("AUTH", MailParameter::Auth),
+    ("PRDR", MailParameter::Prdr),
 ];
 
 /// The parameters of RCPT that we offer.
@@ -66,6 +68,7 @@ pub(super) fn mail(from: ReversePath, text: &str) -> Result<MailCommand, Command
         ret: None,
         envelope_id: None,
         auth: None,
+        prdr: false,
     };
     for word in words(text, &MAIL_PARAMETERS) {
         let word = word?;
@@ -84,6 +87,9 @@ pub(super) fn mail(from: ReversePath, text: &str) -> Result<MailCommand, Command
             MailParameter::EnvelopeId => {
                 command.envelope_id = Some(word.xtext(ENVELOPE_ID_BYTES)?);
             }
+            // Not known to the parser; it has no value.
+            MailParameter::Prdr if word.value.is_empty() => command.prdr = true,
+            MailParameter::Prdr => return Err(word.bad()),
             // Encoded, every byte of a path may take three.
             MailParameter::Auth => command.auth = Some(word.xtext(3 * PATH_BYTES)?),
         }

@@ -20,6 +20,19 @@ use crate::path::verdict::{Passed, Standing, passed};
 use crate::path::{Arrived, ClientPresence, Paths, Transaction};
 use crate::smtp::reply::Reply;
 
+/// A message whose content has come whole and is with its next hops, but for its end.
+#[derive(Debug)]
+pub struct EndedPassage {
+    /// Its legs.
+    pub passage: Box<Passage>,
+    /// All of it but its content.
+    pub message: Arc<Message>,
+    /// The client hears a reply for each recipient.
+    pub each: bool,
+    /// When the end of data was read.
+    pub ended_at: Instant,
+}
+
 /// Recipients that a reply names; of more it says how many.
 const NAMED: usize = 10;
 
@@ -29,11 +42,15 @@ impl Paths {
     /// together.
     pub async fn end_passage<C: ClientPresence>(
         self: &Arc<Self>,
-        mut passage: Box<Passage>,
-        message: Arc<Message>,
-        ended_at: Instant,
+        ended: EndedPassage,
         client: &mut C,
     ) -> Answer {
+        let EndedPassage {
+            mut passage,
+            message,
+            each,
+            ended_at,
+        } = ended;
         let digest = passage.content_digest();
         let recognised_by = passage.settle_known(&digest);
         let has_left = passage.has_takers() && !client.still_there().await;
@@ -49,6 +66,7 @@ impl Paths {
             settings: Arc::clone(&passage.settings),
             path: passage.opening.path,
             obstacle: None,
+            each,
             reasons: Vec::new(),
             ended_at,
         };
@@ -58,7 +76,7 @@ impl Paths {
                 path: Path::CutThrough,
                 ..client_gone()
             },
-            false => passage.account(&transaction.message),
+            false => passage.account(&transaction.message, each),
         };
         let arrived = Arrived {
             message: Arc::clone(&transaction.message),
@@ -155,7 +173,7 @@ impl Passage {
         outcomes
     }
 
-    fn account(&self, message: &Message) -> Account {
+    fn account(&self, message: &Message, each: bool) -> Account {
         let outcomes = self.outcomes();
         let tally = outcomes.iter().map(|outcome| standing(*outcome)).collect();
         let verdict = passed(tally);
@@ -173,7 +191,12 @@ impl Passage {
                 .filter(|(_, outcome)| has_it(outcome))
                 .map(|(place, _)| place)
                 .collect(),
-            needs_fingerprint: verdict == Passed::PartlyDeferred,
+            // Who hears of each recipient repeats it for those who lack it, and for nobody else.
+            needs_fingerprint: verdict == Passed::PartlyDeferred && !each,
+            each: match each {
+                true => outcomes.iter().map(|outcome| own_reply(*outcome)).collect(),
+                false => Vec::new(),
+            },
             ..Account::nothing(reply, Path::CutThrough)
         }
     }
@@ -185,6 +208,17 @@ fn standing(outcome: Option<&Outcome>) -> Standing {
         Some(Outcome::Deferred(..)) => Standing::Deferred,
         Some(Outcome::Refused(_)) => Standing::Refused,
         Some(Outcome::Uncertain(_)) => Standing::Uncertain,
+    }
+}
+
+/// What the client hears of one recipient.
+fn own_reply(outcome: Option<&Outcome>) -> Reply {
+    match outcome {
+        None => Reply::new(250, (2, 0, 0), "Already delivered"),
+        Some(Outcome::Delivered(reply)) => {
+            Reply::new(250, (2, 0, 0), format!("Delivered ({reply})"))
+        }
+        Some(outcome) => outcome.reply().passed_on(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::message::{Client, Envelope, Recipient};
 use crate::settings::{PathChoice, Settings};
 use crate::smtp::reply::Reply;
 
+pub use ending::EndedPassage;
 pub use passage::{Passage, Start};
 
 /// A message whose recipients come one by one, as far as it is known before the first of them.

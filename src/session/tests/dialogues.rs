@@ -76,10 +76,11 @@ async fn what_is_offered() {
         "ENHANCEDSTATUSCODES",
         "DSN",
         "CHUNKING",
+        "PRDR",
     ] {
         assert!(lines.contains(&keyword), "{keyword} in {lines:?}");
     }
-    assert_eq!(lines.len(), 7, "{lines:?}");
+    assert_eq!(lines.len(), 8, "{lines:?}");
 }
 
 #[tokio::test]

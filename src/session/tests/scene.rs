@@ -13,10 +13,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{Logins, Passwords, Roster, RosterPublisher, SmtpLogin};
 use crate::message::{BodyReader, DiskReason, MemoryBudget, Message, MessageIds, Spool};
-use crate::path::{ClientPresence, Inquiry, Passage, Transaction};
-use crate::session::{self, Answered, Answering, ReceivingCounters, SessionContext, Transport};
+use crate::path::{ClientPresence, EndedPassage, Inquiry, Transaction};
+use crate::session::{
+    self, Answered, Answering, Entrance, ReceivingCounters, SessionContext, Transport,
+};
 use crate::settings::{Publisher, Settings, Written};
 use crate::smtp::reply::Reply;
+
+/// The listener that clients come to.
+pub(crate) const LISTENER: &str = "127.0.0.1:2525";
 
 /// What became of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +129,7 @@ impl Answering for Desk {
         }
         Answered {
             reply: script.reply,
+            each: Vec::new(),
             receipt: DeskReceipt {
                 desk: Arc::clone(self),
                 late: script.late,
@@ -134,9 +140,7 @@ impl Answering for Desk {
 
     async fn end_passage<C: ClientPresence>(
         self: &Arc<Self>,
-        _: Box<Passage>,
-        _: Arc<Message>,
-        _: std::time::Instant,
+        _: EndedPassage,
         _: &mut C,
     ) -> Answered<DeskReceipt> {
         unreachable!("the desk leads nobody through")
@@ -253,12 +257,21 @@ impl Scene {
         self
     }
 
+    /// How its clients come in.
+    pub(crate) fn entrance(&self) -> Entrance {
+        Entrance {
+            client: self.address.parse().expect("an address"),
+            listener: LISTENER.parse().expect("an address"),
+            said: bytes::BytesMut::new(),
+        }
+    }
+
     pub(crate) fn serve<T: Transport + 'static>(&self, transport: T) -> JoinHandle<()> {
-        let address = self.address.parse().expect("an address");
+        let entrance = self.entrance();
         let context = Arc::clone(&self.context);
         tokio::spawn(session::run(
             transport,
-            address,
+            entrance,
             context,
             self.shutdown.clone(),
         ))

@@ -1,0 +1,59 @@
+//! The PROXY protocol header of a connection that a proxy passes on: whose it is.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::timeout;
+
+use crate::limits;
+use crate::smtp::proxy_protocol::{self, Header, Malformed};
+
+/// Why a proxy's connection is closed without a word.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoHeader {
+    /// It sent something else.
+    #[error("{0}")]
+    Malformed(#[from] Malformed),
+    /// It ended, or broke.
+    #[error("the connection ended before its header: {0}")]
+    Ended(#[from] io::Error),
+    /// It did not come.
+    #[error("no header came in time")]
+    Late,
+}
+
+/// Reads the header that `proxy` begins its connection with: the client's address, and what was read
+/// behind the header.
+pub(super) async fn read<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    proxy: IpAddr,
+) -> Result<(IpAddr, BytesMut), NoHeader> {
+    let reading = read_unbounded(stream, proxy);
+    timeout(limits::PROXY_HEADER_WAIT, reading)
+        .await
+        .unwrap_or(Err(NoHeader::Late))
+}
+
+async fn read_unbounded<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    proxy: IpAddr,
+) -> Result<(IpAddr, BytesMut), NoHeader> {
+    let mut said = BytesMut::with_capacity(proxy_protocol::HEADER_BYTES);
+    loop {
+        if stream.read_buf(&mut said).await? == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        if let Some((header, bytes)) = proxy_protocol::read(&said)? {
+            said.advance(bytes);
+            let client = match header {
+                Header::Proxied { source, .. } => source.ip().to_canonical(),
+                Header::Local => proxy,
+                // Nobody's address: no network that is trusted has it.
+                Header::Unknown => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            };
+            return Ok((client, said));
+        }
+    }
+}

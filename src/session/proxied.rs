@@ -1,0 +1,73 @@
+//! XCLIENT: a proxy that is believed says whose session this is.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::answering::Answering;
+use super::connection::End;
+use super::context::Peer;
+use super::conversation::Conversation;
+use super::envelope::Identity;
+use super::state::{State, Step, Surroundings};
+use super::stream::Transport;
+use crate::settings::Settings;
+use crate::smtp::reply::Reply;
+use crate::smtp::xclient::{self, Attributes, Given, Protocol};
+
+impl Peer {
+    /// Whether it may speak for others.
+    pub(super) fn is_believed(&self, settings: &Settings) -> bool {
+        let listener = settings.listener(self.listener);
+        listener.is_some_and(|entry| entry.believes(self.address))
+    }
+}
+
+impl State {
+    /// XCLIENT. Who has spoken for another is asked again whether it may: what follows may be the
+    /// other's words.
+    pub(super) fn xclient<A>(self, attributes: &str, around: &Surroundings<'_, A>) -> (Self, Step) {
+        if !around.peer.is_believed(&around.context.settings.snapshot()) {
+            return (self, Step::Say(Reply::not_believed()));
+        }
+        if !matches!(self, Self::Greeted | Self::Identified(_)) {
+            return (self, Step::Say(Reply::bad_sequence("Not in a transaction")));
+        }
+        match xclient::parse(attributes) {
+            Ok(attributes) => {
+                let state = greeted(&attributes);
+                (state, Step::Represent(Box::new(attributes)))
+            }
+            Err(error) => (self, Step::Say(Reply::bad_attribute(error.to_string()))),
+        }
+    }
+}
+
+/// Everything begins anew, save that a proxy may say for its client how it has greeted.
+fn greeted(attributes: &Attributes) -> State {
+    match &attributes.helo {
+        Some(Given::Value(helo)) => State::Identified(Identity {
+            helo: helo.as_str().into(),
+            extended: attributes.protocol == Some(Protocol::Esmtp),
+        }),
+        Some(Given::Unavailable) | None => State::Greeted,
+    }
+}
+
+impl<A: Answering, T: Transport> Conversation<A, T> {
+    /// The session is another client's from here on.
+    pub(super) fn represent(&mut self, attributes: &Attributes) -> Result<(), End> {
+        match attributes.address {
+            Some(Given::Value(address)) => self.peer.address = address.to_canonical(),
+            // Nobody knows it, so nobody trusts it.
+            Some(Given::Unavailable) => self.peer.address = IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            None => {}
+        }
+        self.peer.login = match &attributes.login {
+            Some(Given::Value(login)) => Some(Arc::from(login.as_str())),
+            Some(Given::Unavailable) | None => None,
+        };
+        tracing::debug!(client = %self.peer.address, login = ?self.peer.login, "a proxy speaks for a client");
+        let greeting = self.greeting();
+        self.say(&greeting)
+    }
+}

@@ -1,0 +1,91 @@
+//! How a listener takes mail, where that differs from the others.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::names;
+use super::patch::FieldErrors;
+use super::written::{PathChoice, Written, is_for_everybody};
+use crate::limits;
+use crate::smtp::Protocol;
+
+const FIELD: &str = "listeners";
+
+/// The port that SMTP alone may have (RFC 2033 §5).
+const SMTP_PORT: u16 = 25;
+
+/// One listener; what is not said is as everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerEntry {
+    /// Where it listens, as it was given at the start: `address:port`.
+    #[schema(value_type = String, examples("0.0.0.0:2525"))]
+    pub address: SocketAddr,
+    /// What is spoken there.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Which way messages take; none: as everywhere.
+    #[serde(default)]
+    pub path: Option<PathChoice>,
+    /// Clients in these networks are proxies: they begin with a PROXY protocol header.
+    #[serde(default, deserialize_with = "names::networks")]
+    #[schema(value_type = Vec<String>, examples(json!(["192.0.2.80/32"])))]
+    pub proxy_networks: Vec<IpNet>,
+    /// Clients in these networks are believed what they say of others with XCLIENT.
+    #[serde(default, deserialize_with = "names::networks")]
+    #[schema(value_type = Vec<String>, examples(json!(["192.0.2.80/32"])))]
+    pub xclient_networks: Vec<IpNet>,
+}
+
+impl ListenerEntry {
+    /// Whether a client of this address begins with a PROXY protocol header.
+    #[must_use]
+    pub fn awaits_proxy_header(&self, client: IpAddr) -> bool {
+        has(&self.proxy_networks, client)
+    }
+
+    /// Whether a client of this address may say XCLIENT.
+    #[must_use]
+    pub fn believes(&self, client: IpAddr) -> bool {
+        has(&self.xclient_networks, client)
+    }
+}
+
+fn has(networks: &[IpNet], client: IpAddr) -> bool {
+    let client = client.to_canonical();
+    networks.iter().any(|network| network.contains(&client))
+}
+
+impl Written {
+    pub(super) fn validate_listeners(&self, errors: &mut FieldErrors) {
+        if self.listeners.len() > limits::LISTENERS {
+            let most = limits::LISTENERS;
+            errors.add(FIELD, format!("there can be at most {most}"));
+        }
+        for (position, entry) in self.listeners.iter().enumerate() {
+            let address = entry.address;
+            let before = &self.listeners[..position];
+            if before.iter().any(|other| other.address == address) {
+                errors.add(FIELD, format!("{address} stands twice"));
+            } else if let Some(problem) = problem(entry) {
+                errors.add(FIELD, format!("{address} {problem}"));
+            }
+        }
+    }
+}
+
+/// What is wrong with an entry, in words that follow its address.
+fn problem(entry: &ListenerEntry) -> Option<String> {
+    if entry.protocol == Protocol::Lmtp && entry.address.port() == SMTP_PORT {
+        return Some("is the port of SMTP: LMTP must have another".to_owned());
+    }
+    let believed = entry.proxy_networks.iter().chain(&entry.xclient_networks);
+    let mut everybody = believed.filter(|network| is_for_everybody(network));
+    let network = everybody.next()?;
+    Some(format!(
+        "would believe {network}, nearly everybody, to speak for others"
+    ))
+}
