@@ -124,6 +124,7 @@ fn deliver(criterion: &mut Criterion) {
                     next_hop: Arc::clone(&next_hop),
                     pace: Pace::Fast,
                     busy_wait: Duration::from_secs(1),
+                    converts: false,
                 };
                 let report = runtime.block_on(delivery.attempt(errand, &OpenGate));
                 assert_eq!(report.outcomes[0].1.kind(), OutcomeKind::Delivered);

@@ -27,6 +27,7 @@ mod thresholds;
 mod bytes;
 mod sync;
 
+mod conversion;
 mod cut_through;
 mod destinations;
 mod exchangers;

@@ -8,10 +8,13 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
 
 use super::connection::Connection;
+use super::conversion::{Converter, Plan, Survey};
 use super::trouble::Trouble;
+use super::verdicts;
 use super::{CommitPoint, Errand};
 use crate::limits;
-use crate::message::{BodyReader, Message, Storage};
+use crate::message::{BodyReader, Message, Outcome, Storage};
+use crate::smtp::capabilities::Capabilities;
 use crate::smtp::command_writer;
 use crate::smtp::dot_stuffing::DotStuffer;
 
@@ -54,6 +57,74 @@ pub(super) async fn send_after_data<P: CommitPoint>(
     if !may_commit(point, wait).await {
         return Ok(Sent::Withdrawn);
     }
+    pieces.push(stuffer.finish());
+    send_pieces(connection, &pieces, wait).await?;
+    point.handed_over();
+    Ok(Sent::HandedOver)
+}
+
+/// How the content is to be converted for a server with these capabilities [0028]; none when it takes it
+/// as it is.
+///
+/// # Errors
+/// What it means for every recipient that the content cannot be converted, or not now.
+pub(super) async fn conversion(
+    errand: &Errand,
+    offered: &Capabilities,
+) -> Result<Option<Plan>, Outcome> {
+    let message = &errand.message;
+    let takes_it = offered.eight_bit_mime || errand.next_hop.takes_eight_bit;
+    if !message.eight_bit || takes_it {
+        return Ok(None);
+    }
+    let mut survey = Survey::new();
+    survey.look(&message.prefix_for(&errand.recipients));
+    let mut reader = BodyReader::new(Arc::clone(message));
+    loop {
+        match reader.next().await {
+            Ok(Some(block)) => survey.look(&block),
+            Ok(None) => break,
+            Err(error) => return Err(Trouble::Content(error).outcome()),
+        }
+    }
+    let plan = survey.finish().map_err(verdicts::unconvertible)?;
+    match errand.converts {
+        true => Ok(Some(plan)),
+        false => Err(verdicts::awaits_conversion()),
+    }
+}
+
+/// Sends the content behind a 354, converted to 7-bit on its way. `wait` bounds each block.
+pub(super) async fn send_converted<P: CommitPoint>(
+    connection: &mut Connection,
+    errand: &Errand,
+    plan: Plan,
+    point: &P,
+    wait: Duration,
+) -> Result<Sent, Trouble> {
+    let mut converter = Converter::new(plan);
+    let mut stuffer = DotStuffer::new();
+    let mut converted = Vec::new();
+    converter.convert(
+        &errand.message.prefix_for(&errand.recipients),
+        &mut converted,
+    );
+    let mut reader = BodyReader::new(Arc::clone(&errand.message));
+    while let Some(block) = reader.next().await.map_err(Trouble::Content)? {
+        converter.convert(&block, &mut converted);
+        if converted.len() >= limits::CHUNK_BYTES {
+            let mut pieces = Vec::new();
+            stuffer.stuff(&converted, |piece| pieces.push(piece));
+            send_pieces(connection, &pieces, wait).await?;
+            converted.clear();
+        }
+    }
+    converter.finish(&mut converted);
+    if !may_commit(point, wait).await {
+        return Ok(Sent::Withdrawn);
+    }
+    let mut pieces = Vec::new();
+    stuffer.stuff(&converted, |piece| pieces.push(piece));
     pieces.push(stuffer.finish());
     send_pieces(connection, &pieces, wait).await?;
     point.handed_over();

@@ -61,10 +61,15 @@ pub(super) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn new(errand: &'a Errand, capabilities: &Capabilities) -> Self {
+    /// `converted_bytes`: what the message has when it is converted to 7-bit on its way.
+    pub(super) fn new(
+        errand: &'a Errand,
+        capabilities: &Capabilities,
+        converted_bytes: Option<u64>,
+    ) -> Self {
         Self {
             errand,
-            mail: mail_parameters(errand, capabilities),
+            mail: mail_parameters(errand, capabilities, converted_bytes),
             dsn: capabilities.dsn,
             standing: Standing::Sound,
             begun: false,
@@ -227,12 +232,18 @@ impl<'a> Exchange<'a> {
 }
 
 /// Every parameter that the message has and the server knows.
-fn mail_parameters<'a>(errand: &'a Errand, capabilities: &Capabilities) -> MailParameters<'a> {
+fn mail_parameters<'a>(
+    errand: &'a Errand,
+    capabilities: &Capabilities,
+    converted_bytes: Option<u64>,
+) -> MailParameters<'a> {
     let message = &errand.message;
     let envelope = &message.envelope;
     let eight_bit = message.eight_bit || envelope.body_type == BodyType::EightBitMime;
     MailParameters {
-        size: capabilities.size.map(|_| message.size_bytes()),
+        size: capabilities
+            .size
+            .map(|_| converted_bytes.unwrap_or(message.size_bytes())),
         body: (eight_bit && capabilities.eight_bit_mime).then_some(BodyType::EightBitMime),
         smtputf8: message.needs_smtputf8,
         ret: envelope.ret.filter(|_| capabilities.dsn),

@@ -2,7 +2,8 @@
 //!
 //! Read [`attempt`] first: it asks the **breaker**, waits for room in the **pool**, takes an idle
 //! connection or opens one (**resolve**, **opening**), and runs one **transaction** on it. What the
-//! replies mean stands in **verdicts**, which is pure, as are the breaker, the order of addresses and
+//! content that a server cannot take as it is goes through **conversion** on its way. What the replies
+//! mean stands in **verdicts**, which is pure, as are the breaker, the order of addresses and
 //! the **envelope**'s exchange.
 
 use std::future::Future;
@@ -44,6 +45,7 @@ mod stream;
 mod tls_client;
 
 mod content;
+mod conversion;
 mod envelope;
 mod open_transaction;
 mod transaction;
@@ -73,6 +75,9 @@ pub struct Errand {
     pub pace: Pace,
     /// The longest wait for room in the pool.
     pub busy_wait: Duration,
+    /// Content that the server cannot take as it is may be converted now: nobody waits for it, or nobody
+    /// would do it later.
+    pub converts: bool,
 }
 
 /// How patient an attempt is with the next hop.

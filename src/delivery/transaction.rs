@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use super::content::{self, Sent};
+use super::conversion::Plan;
 use super::envelope::{Exchange, Next};
 use super::trouble::Trouble;
 use super::verdicts;
@@ -46,9 +47,10 @@ enum Manner {
 }
 
 impl Manner {
-    fn choose(connection: &Connection, errand: &Errand) -> Self {
+    fn choose(connection: &Connection, errand: &Errand, is_converted: bool) -> Self {
         let offered = &connection.capabilities;
-        let chunking = offered.chunking && connection.protocol == Protocol::Smtp;
+        // What is converted has its size only when it is written.
+        let chunking = offered.chunking && connection.protocol == Protocol::Smtp && !is_converted;
         if !offered.pipelining {
             Self::InTurn
         } else if !chunking {
@@ -72,6 +74,8 @@ struct Transaction<'a, P> {
     errand: &'a Errand,
     point: &'a P,
     exchange: Exchange<'a>,
+    /// How the content is converted on its way; none: it is sent as it is.
+    conversion: Option<Plan>,
     /// None: its end was not reached.
     content: Option<Sent>,
 }
@@ -82,18 +86,27 @@ pub(super) async fn conduct<P: CommitPoint>(
     errand: &Errand,
     point: &P,
 ) -> Concluded {
-    if let Some(outcome) = verdicts::unfit(&errand.message, &connection.capabilities) {
-        return Concluded {
-            outcomes: vec![outcome; errand.recipients.len()],
-            ending: Ending::Reusable,
-        };
-    }
-    let exchange = Exchange::new(errand, &connection.capabilities);
+    let conversion = match verdicts::unfit(&errand.message, &connection.capabilities) {
+        None => content::conversion(errand, &connection.capabilities).await,
+        Some(outcome) => Err(outcome),
+    };
+    let conversion = match conversion {
+        Ok(conversion) => conversion,
+        Err(outcome) => {
+            return Concluded {
+                outcomes: vec![outcome; errand.recipients.len()],
+                ending: Ending::Reusable,
+            };
+        }
+    };
+    let converted_bytes = conversion.as_ref().map(Plan::bytes);
+    let exchange = Exchange::new(errand, &connection.capabilities, converted_bytes);
     let mut transaction = Transaction {
         connection,
         errand,
         point,
         exchange,
+        conversion,
         content: None,
     };
     let conducted = transaction.run().await;
@@ -102,7 +115,7 @@ pub(super) async fn conduct<P: CommitPoint>(
 
 impl<P: CommitPoint> Transaction<'_, P> {
     async fn run(&mut self) -> Result<(), Trouble> {
-        let manner = Manner::choose(self.connection, self.errand);
+        let manner = Manner::choose(self.connection, self.errand, self.conversion.is_some());
         match manner {
             Manner::InTurn => self.speak_in_turn().await?,
             Manner::Pipelined | Manner::Chunked => self.speak_in_one(manner.has_data()).await?,
@@ -170,7 +183,9 @@ impl<P: CommitPoint> Transaction<'_, P> {
 
     async fn send_content(&mut self, manner: Manner) -> Result<Sent, Trouble> {
         let (errand, wait) = (self.errand, self.errand.pace.block_wait());
-        let sent = if manner.has_data() {
+        let sent = if let Some(plan) = self.conversion.take() {
+            content::send_converted(self.connection, errand, plan, self.point, wait).await
+        } else if manner.has_data() {
             content::send_after_data(self.connection, errand, self.point, wait).await
         } else {
             content::send_chunks(self.connection, errand, self.point, wait).await

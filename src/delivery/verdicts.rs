@@ -1,5 +1,6 @@
 //! What a next hop's reply means at each stage (the rules at the end of section 3 of the design). Pure.
 
+use super::conversion::Unconvertible;
 use crate::message::{DiskReason, Message, Outcome};
 use crate::settings::UncertainPolicy;
 use crate::smtp::capabilities::Capabilities;
@@ -117,24 +118,28 @@ pub(super) fn too_large(limit: u64) -> Outcome {
     Outcome::Refused(Reply::new(552, (5, 3, 4), words))
 }
 
-/// Why a server with these capabilities cannot take the message as it is; none when it can.
+/// Why a server with these capabilities cannot take the message at all; none when it can, perhaps converted.
 pub(super) fn unfit(message: &Message, capabilities: &Capabilities) -> Option<Outcome> {
     if message.needs_smtputf8 && !capabilities.smtputf8 {
         return Some(no_smtputf8());
     }
     match capabilities.size {
         // RFC 1870 §4: zero means no fixed limit.
-        Some(limit) if limit > 0 && message.size_bytes() > limit => {
-            return Some(too_large(limit));
-        }
-        _ => {}
+        Some(limit) if limit > 0 && message.size_bytes() > limit => Some(too_large(limit)),
+        _ => None,
     }
-    if message.eight_bit && !capabilities.eight_bit_mime {
-        let words = "the next hop takes 7-bit content only: the message waits for conversion";
-        let reply = Reply::new(451, (4, 6, 3), words);
-        return Some(Outcome::Deferred(DiskReason::Conversion, reply));
-    }
-    None
+}
+
+/// The message has to be converted first, and somebody waits for its reply.
+pub(super) fn awaits_conversion() -> Outcome {
+    let words = "the next hop takes 7-bit content only: the message waits for conversion";
+    Outcome::Deferred(DiskReason::Conversion, Reply::new(451, (4, 6, 3), words))
+}
+
+/// The message would have to be converted and cannot be; why. RFC 6152 §3: it is returned then.
+pub(super) fn unconvertible(why: Unconvertible) -> Outcome {
+    let words = format!("the next hop takes 7-bit content only, and {why}");
+    Outcome::Refused(Reply::new(554, (5, 6, 3), words))
 }
 
 /// Applies what the administrator says an uncertain outcome means.

@@ -21,7 +21,7 @@ use crate::delivery::{Errand, Pace, Report};
 use crate::limits;
 use crate::message::{Message, Outcome};
 use crate::queue::HandedOver;
-use crate::settings::{NextHop, Settings};
+use crate::settings::{NextHop, Settings, WhenDeferred};
 
 /// Recipients of one message that go to one next hop in one transaction.
 #[derive(Clone, Debug)]
@@ -124,9 +124,11 @@ impl Flight {
         let recipients = message.envelope.recipients.len();
         let gate = Arc::new(Gate::default());
         let busy_wait = Duration::from_secs(settings.ack_deadline_seconds) / 4;
+        // Where nothing is queued the queue cannot convert, and the client would come again for ever.
+        let converts = settings.when_deferred == WhenDeferred::Pass;
         let underway = group_by_next_hop(message, settings, known)
             .into_iter()
-            .map(|group| begin(paths, message, &gate, group, busy_wait))
+            .map(|group| begin(paths, message, &gate, group, busy_wait, converts))
             .collect();
         let states = (0..recipients)
             .map(|at| {
@@ -270,6 +272,7 @@ fn begin(
     gate: &Arc<Gate>,
     group: Group,
     busy_wait: Duration,
+    converts: bool,
 ) -> Underway {
     let handed_over = HandedOver::default();
     let point = GroupPoint {
@@ -282,6 +285,7 @@ fn begin(
         next_hop: Arc::clone(&group.next_hop),
         pace: Pace::Fast,
         busy_wait,
+        converts,
     };
     let delivery = Arc::clone(&paths.delivery);
     Underway {

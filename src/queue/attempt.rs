@@ -59,6 +59,7 @@ impl Queue {
             next_hop: Arc::clone(&next_hop),
             pace: Pace::Queue,
             busy_wait: limits::QUEUE_CONNECT_WAIT,
+            converts: true,
         };
         let delivery = Arc::clone(&self.tools.delivery);
         let attempt = async move { delivery.attempt(errand, &point).await };

@@ -70,6 +70,11 @@ pub fn after_attempt(
             state: RowState::Waiting,
             at: situation.now + limits::PAUSED_WAIT,
         },
+        // The queue converts as it sends: nothing has to be waited for.
+        OutcomeKind::Deferred if reason == Some(&DiskReason::Conversion) => Next::Again {
+            state: RowState::Waiting,
+            at: situation.now,
+        },
         OutcomeKind::Deferred if was_not_tried(reason) => {
             // The next hop was not spoken to, so this was no attempt of the schedule: due soon, and
             // the runner leaves next hops alone that are busy or suspended.
@@ -100,6 +105,7 @@ pub fn was_not_tried(reason: Option<&DiskReason>) -> bool {
             DiskReason::DestinationBusy
                 | DiskReason::DestinationSuspended
                 | DiskReason::NextHopPaused
+                | DiskReason::Conversion
         )
     )
 }

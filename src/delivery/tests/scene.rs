@@ -87,6 +87,7 @@ pub(super) fn errand(message: Message, next_hop: NextHop) -> Errand {
         next_hop: Arc::new(next_hop),
         pace: Pace::Fast,
         busy_wait: Duration::ZERO,
+        converts: false,
     }
 }
 

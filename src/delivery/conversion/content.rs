@@ -1,0 +1,192 @@
+//! What the survey finds out about one content, and how it is to be encoded.
+
+use super::Unconvertible;
+use super::encode::{self, QuotedPrintable, base64_bytes};
+use super::fields::TransferEncoding;
+use super::plan::{Charset, Treatment, Verdict};
+use super::structure::{Header, HeaderText, Kind};
+
+/// The content that the survey is in.
+#[derive(Debug, Default)]
+pub(super) struct ContentSurvey {
+    /// Of its header, which is kept to its end: what becomes of it shows there.
+    pub(super) number: usize,
+    block: Vec<u8>,
+    separator: Vec<u8>,
+    is_of_message: bool,
+    /// It stands before the first delimiter of a multipart, if there is any.
+    pub(super) is_multipart: bool,
+    pub(super) is_signed: bool,
+    pub(super) forbids_eight_bit: Option<Unconvertible>,
+    needs_charset: bool,
+    choice: Choice,
+    repair: Option<Treatment>,
+
+    bytes: u64,
+    is_eight_bit: bool,
+    is_utf8: bool,
+    quoted_printable: QuotedPrintable,
+    quoted_printable_bytes: u64,
+    repaired_bytes: u64,
+    pub(super) masked_bytes: u64,
+}
+
+/// How the encoding is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Choice {
+    /// People read it in its raw form, too: quoted-printable unless it is much longer.
+    #[default]
+    Text,
+    /// Quoted-printable in any case.
+    QuotedPrintable,
+    /// Whichever is shorter.
+    Shorter,
+    /// Base64 in any case.
+    Base64,
+}
+
+impl Choice {
+    fn of(header: &Header<'_>) -> Choice {
+        let media_type = header.fields.media_type.as_slice();
+        if header.fields.is_text() {
+            return Choice::Text;
+        }
+        // A report of a delivery and the like is made for programs that read lines, and readable so. A multipart
+        // comes here if it has no parts: programs show it as text.
+        if media_type.starts_with(b"message/") || media_type.starts_with(b"multipart/") {
+            return Choice::QuotedPrintable;
+        }
+        match header.fields.encoding {
+            // RFC 2045 §6.7 (4): line ends that are data and not line ends do not stay in quoted-printable.
+            TransferEncoding::Binary => Choice::Base64,
+            _ => Choice::Shorter,
+        }
+    }
+
+    fn treatment(self, quoted_printable: u64, base64: u64) -> Treatment {
+        let is_base64 = match self {
+            Choice::QuotedPrintable => false,
+            Choice::Base64 => true,
+            Choice::Shorter => base64 < quoted_printable,
+            // Half as long again. Text in a Latin alphabet never is, text in another one always is.
+            Choice::Text => base64.saturating_mul(3) < quoted_printable.saturating_mul(2),
+        };
+        match is_base64 {
+            true => Treatment::Base64,
+            false => Treatment::QuotedPrintable,
+        }
+    }
+}
+
+impl ContentSurvey {
+    /// A content begins below a header. The memory of the last one's header is used again.
+    pub(super) fn begin(&mut self, number: usize, header: &Header<'_>) {
+        let (mut block, mut separator) = (
+            std::mem::take(&mut self.block),
+            std::mem::take(&mut self.separator),
+        );
+        block.clear();
+        block.extend_from_slice(header.text.block);
+        separator.clear();
+        separator.extend_from_slice(header.text.separator);
+        let fields = header.fields;
+        *self = Self {
+            number,
+            block,
+            separator,
+            is_of_message: header.text.is_of_message,
+            is_multipart: header.kind == Kind::Multipart,
+            is_signed: header.is_signed,
+            forbids_eight_bit: match fields.media_type.as_slice() {
+                b"message/partial" => Some(Unconvertible::Partial),
+                b"message/external-body" => Some(Unconvertible::ExternalBody),
+                _ => None,
+            },
+            needs_charset: fields.is_text() && !fields.has_charset,
+            choice: Choice::of(header),
+            repair: match fields.encoding {
+                TransferEncoding::QuotedPrintable => Some(Treatment::RepairQuotedPrintable),
+                TransferEncoding::Base64 => Some(Treatment::RepairBase64),
+                TransferEncoding::Binary | TransferEncoding::Identity => None,
+            },
+            is_utf8: true,
+            ..Self::default()
+        };
+    }
+
+    /// The header that stands above it.
+    pub(super) fn header(&self) -> HeaderText<'_> {
+        HeaderText {
+            block: &self.block,
+            separator: &self.separator,
+            is_of_message: self.is_of_message,
+        }
+    }
+
+    /// A line without its end. `scratch` is for what is only counted.
+    pub(super) fn text(&mut self, text: &[u8], scratch: &mut Vec<u8>) {
+        let is_ascii = text.is_ascii();
+        self.is_eight_bit |= !is_ascii;
+        // A line end is no part of a character: lines are valid one by one or not at all.
+        self.is_utf8 &= is_ascii || Charset::of(text) == Charset::Utf8;
+        self.bytes += text.len() as u64;
+        if self.is_multipart {
+            self.masked_bytes += length(scratch, |out| encode::mask(text, out));
+        }
+        match self.repair {
+            None => {
+                let encoder = &mut self.quoted_printable;
+                self.quoted_printable_bytes += length(scratch, |out| encoder.text(text, out));
+            }
+            Some(Treatment::RepairBase64) => {
+                self.repaired_bytes += length(scratch, |out| encode::repair_base64(text, out));
+            }
+            Some(_) => {
+                let repair = encode::repair_quoted_printable;
+                self.repaired_bytes += length(scratch, |out| repair(text, out));
+            }
+        }
+    }
+
+    /// The end of that line.
+    pub(super) fn line_end(&mut self, line_end: &[u8]) {
+        let bytes = line_end.len() as u64;
+        self.bytes += bytes;
+        self.repaired_bytes += bytes;
+        self.masked_bytes += bytes;
+        self.quoted_printable = QuotedPrintable::default();
+        self.quoted_printable_bytes += "\r\n".len() as u64;
+    }
+
+    /// What becomes of it, and how long it gets.
+    pub(super) fn verdict(&self, ends_message: bool) -> (Verdict, u64) {
+        if !self.is_eight_bit {
+            return (Verdict::KEEP, self.bytes);
+        }
+        if let Some(repair) = self.repair {
+            return (Verdict::of(repair), self.repaired_bytes);
+        }
+        let last_line_end = if ends_message { 2 } else { 0 };
+        let base64 = base64_bytes(self.bytes) + last_line_end;
+        let treatment = self.choice.treatment(self.quoted_printable_bytes, base64);
+        let charset = match self.is_utf8 {
+            true => Charset::Utf8,
+            false => Charset::Unknown,
+        };
+        let verdict = Verdict {
+            treatment,
+            charset: Some(charset).filter(|_| self.needs_charset),
+        };
+        match treatment {
+            Treatment::Base64 => (verdict, base64),
+            _ => (verdict, self.quoted_printable_bytes),
+        }
+    }
+}
+
+/// How much is written.
+fn length(scratch: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
+    scratch.clear();
+    write(scratch);
+    scratch.len() as u64
+}

@@ -1,0 +1,270 @@
+//! Writes the header of a message or a part as it is from now on: fields without 8-bit bytes stay as they
+//! are, but for those that say what the content is.
+
+use super::addresses::{self, Syntax};
+use super::fields::{Field, fields, token};
+use super::folding::Folding;
+use super::plan::{Charset, Treatment, Verdict};
+use super::structure::HeaderText;
+use super::{NAME_BYTES, parameters, words};
+
+/// A line beyond this is folded: RFC 5322 §2.1.1, without its CRLF.
+const LINE_BYTES: usize = 78;
+
+/// Writes a header with the empty line behind it.
+pub(super) fn write(header: &HeaderText<'_>, verdict: Verdict, out: &mut Vec<u8>) {
+    let is_changed = verdict.is_change() || !header.block.is_ascii();
+    if is_changed {
+        Writer::new(verdict, out).header(header);
+    } else {
+        out.extend_from_slice(header.block);
+    }
+    // Where it is missing the content is not what programs take for a field; it might be when it is encoded.
+    if header.separator.is_empty() && verdict.is_change() {
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(header.separator);
+}
+
+struct Writer<'o> {
+    verdict: Verdict,
+    out: &'o mut Vec<u8>,
+    has_version: bool,
+    has_type: bool,
+    has_encoding: bool,
+}
+
+impl<'o> Writer<'o> {
+    fn new(verdict: Verdict, out: &'o mut Vec<u8>) -> Self {
+        Self {
+            verdict,
+            out,
+            has_version: false,
+            has_type: false,
+            has_encoding: false,
+        }
+    }
+
+    fn header(mut self, header: &HeaderText<'_>) {
+        for lines in fields(header.block) {
+            match Field::of(lines) {
+                Some(field) => self.field(lines, field),
+                None => self.of_mailbox(lines),
+            }
+        }
+        if !self.verdict.is_change() {
+            return;
+        }
+        // RFC 2045 §4: it stands in the header of a message, not in that of a part.
+        if header.is_of_message && !self.has_version {
+            self.out.extend_from_slice(b"MIME-Version: 1.0\r\n");
+        }
+        if let Some(charset) = self.verdict.charset
+            && !self.has_type
+        {
+            let charset = charset.name();
+            let field = format!("Content-Type: text/plain; charset={charset}\r\n");
+            self.out.extend_from_slice(field.as_bytes());
+        }
+        if let Some(encoding) = encoding_name(self.verdict.treatment)
+            && !self.has_encoding
+        {
+            let field = format!("Content-Transfer-Encoding: {encoding}\r\n");
+            self.out.extend_from_slice(field.as_bytes());
+        }
+    }
+
+    fn field(&mut self, lines: &[u8], field: Field<'_>) {
+        let is_type = field.is("Content-Type");
+        let charset = self.verdict.charset.filter(|_| is_type && !self.has_type);
+        self.has_type |= is_type;
+        self.has_version |= field.is("MIME-Version");
+        if field.is("Content-Transfer-Encoding") && self.relabels(field) {
+            return;
+        }
+        if !lines.is_ascii() {
+            let mut folding = Folding::begin(field.label, self.out);
+            rewrite(field, charset, &mut folding);
+            folding.finish();
+        } else if let Some(charset) = charset {
+            self.with_charset(field, charset);
+        } else {
+            self.out.extend_from_slice(lines);
+        }
+    }
+
+    /// The content's new encoding in place of the old one. Says no if the field stays.
+    fn relabels(&mut self, field: Field<'_>) -> bool {
+        let is_first = !self.has_encoding;
+        self.has_encoding = true;
+        let label = match encoding_name(self.verdict.treatment) {
+            // Programs differ in which of several they believe.
+            Some(_) if !is_first => return true,
+            Some(name) => name,
+            None if self.verdict.treatment == Treatment::SevenBit && claims_more(field) => "7bit",
+            None => return false,
+        };
+        self.out.extend_from_slice(field.label);
+        self.out.extend_from_slice(b" ");
+        self.out.extend_from_slice(label.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+        true
+    }
+
+    /// Content-Type with the character set behind the type, where nothing that is broken further back can
+    /// swallow it.
+    fn with_charset(&mut self, field: Field<'_>, charset: Charset) {
+        let (front, parameters) = words::split_where(field.body, |byte| byte == b';');
+        let head = front.trim_ascii_end();
+        let behind = field.body.get(head.len()..).unwrap_or_default();
+        self.out.extend_from_slice(field.label);
+        // RFC 2045 §5.2: what says nothing means this.
+        let (head, behind) = match head.is_empty() {
+            true if parameters.is_empty() => (b" text/plain".as_slice(), b"\r\n".as_slice()),
+            true => (b" text/plain".as_slice(), parameters),
+            false => (head, behind),
+        };
+        self.out.extend_from_slice(head);
+        let length = behind.iter().position(|byte| *byte == b'\n');
+        let line = field.label.len() + head.len() + length.unwrap_or(behind.len());
+        let addition = format!("; charset={}", charset.name());
+        if line + addition.len() <= LINE_BYTES {
+            self.out.extend_from_slice(addition.as_bytes());
+            self.out.extend_from_slice(behind);
+            return;
+        }
+        // A head that fills its line is none, but it must not get longer.
+        let fold = match field.label.len() + head.len() > NAME_BYTES {
+            true => "\r\n\t;",
+            false => ";\r\n\t",
+        };
+        let addition = format!("{fold}charset={}", charset.name());
+        self.out.extend_from_slice(addition.as_bytes());
+        match behind.strip_prefix(b";") {
+            Some(others) if !others.trim_ascii().is_empty() => {
+                self.out.extend_from_slice(b";\r\n\t");
+                self.out.extend_from_slice(others.trim_ascii_start());
+            }
+            _ => self.out.extend_from_slice(behind),
+        }
+    }
+
+    /// The line of a mailbox file.
+    fn of_mailbox(&mut self, lines: &[u8]) {
+        if lines.is_ascii() {
+            self.out.extend_from_slice(lines);
+            return;
+        }
+        let (label, body) = words::split_where(lines, |byte| byte == b' ');
+        let mut folding = Folding::begin(label, self.out);
+        addresses::rewrite(body, Charset::Unknown, Syntax::Tokens, &mut folding);
+        folding.finish();
+    }
+}
+
+fn encoding_name(treatment: Treatment) -> Option<&'static str> {
+    match treatment {
+        Treatment::QuotedPrintable => Some("quoted-printable"),
+        Treatment::Base64 => Some("base64"),
+        Treatment::Keep
+        | Treatment::SevenBit
+        | Treatment::RepairQuotedPrintable
+        | Treatment::RepairBase64 => None,
+    }
+}
+
+/// What holds parts says that they are not 7-bit. An encoding, which RFC 2045 §6.4 forbids there, stays.
+fn claims_more(field: Field<'_>) -> bool {
+    let token = token(field.body);
+    let names = ["7bit", "quoted-printable", "base64"];
+    !names
+        .iter()
+        .any(|name| token.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// Writes a field with 8-bit bytes anew.
+fn rewrite(field: Field<'_>, charset: Option<Charset>, folding: &mut Folding<'_>) {
+    let is_one_of = |names: &[&str]| names.iter().any(|name| field.is(name));
+    let (body, written_in) = (field.body, Charset::of(field.body));
+    if is_one_of(&WITH_PARAMETERS) {
+        parameters::rewrite(body, written_in, charset, folding);
+    } else if is_one_of(&WITH_ADDRESSES) {
+        addresses::rewrite(body, written_in, Syntax::Addresses, folding);
+    } else if is_one_of(&WITH_TOKENS) {
+        addresses::rewrite(body, written_in, Syntax::Tokens, folding);
+    } else {
+        words::rewrite(body, written_in, folding);
+    }
+}
+
+const WITH_PARAMETERS: [&str; 2] = ["Content-Type", "Content-Disposition"];
+
+/// Addresses with display names, and phrases.
+const WITH_ADDRESSES: [&str; 25] = [
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Bcc",
+    "Resent-From",
+    "Resent-Sender",
+    "Resent-Reply-To",
+    "Resent-To",
+    "Resent-Cc",
+    "Resent-Bcc",
+    "Disposition-Notification-To",
+    "Return-Receipt-To",
+    "Errors-To",
+    "Apparently-To",
+    "Mail-Followup-To",
+    "Mail-Reply-To",
+    "X-Original-From",
+    "Approved",
+    "Followup-To",
+    "Keywords",
+    "Author",
+    "List-Id",
+    "Generate-Delivery-Report",
+];
+
+/// Fields in which no word may be encoded: RFC 2047 §5 leaves their comments.
+const WITH_TOKENS: [&str; 37] = [
+    "Return-Path",
+    "Delivered-To",
+    "X-Original-To",
+    "Received",
+    "Received-SPF",
+    "Date",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "Resent-Date",
+    "Resent-Message-ID",
+    "Original-Message-ID",
+    "Supersedes",
+    "Content-ID",
+    "Content-Location",
+    "Content-Base",
+    "Content-Language",
+    "Content-MD5",
+    "Content-Duration",
+    "Content-Transfer-Encoding",
+    "MIME-Version",
+    "Auto-Submitted",
+    "Authentication-Results",
+    "ARC-Authentication-Results",
+    "ARC-Message-Signature",
+    "ARC-Seal",
+    "DKIM-Signature",
+    "DomainKey-Signature",
+    "List-Archive",
+    "List-Help",
+    "List-Owner",
+    "List-Post",
+    "List-Subscribe",
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+    "Newsgroups",
+    "Path",
+];

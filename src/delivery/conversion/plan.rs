@@ -1,0 +1,142 @@
+//! What the survey finds out: what becomes of each part, or why the message cannot be converted.
+
+use std::fmt;
+
+/// What becomes of a message. It fits the message that the survey looked at, and no other.
+#[derive(Clone, Debug)]
+pub(in crate::delivery) struct Plan {
+    /// For each header in the order of the message; none at all when there is nothing to convert.
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) is_needed: bool,
+    pub(super) bytes: u64,
+}
+
+impl Plan {
+    /// The exact size of the converted message.
+    #[must_use]
+    pub(in crate::delivery) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The message holds 8-bit bytes. Otherwise the converter gives it back as it is.
+    #[must_use]
+    #[cfg(test)]
+    pub(super) fn is_needed(&self) -> bool {
+        self.is_needed
+    }
+
+    /// What becomes of the part with the header of this number.
+    pub(super) fn verdict(&self, number: usize) -> Verdict {
+        self.verdicts.get(number).copied().unwrap_or(Verdict::KEEP)
+    }
+}
+
+/// What becomes of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) treatment: Treatment,
+    /// What its Content-Type says from now on.
+    pub(super) charset: Option<Charset>,
+}
+
+impl Verdict {
+    pub(super) const KEEP: Verdict = Verdict::of(Treatment::Keep);
+
+    pub(super) const fn of(treatment: Treatment) -> Verdict {
+        Verdict {
+            treatment,
+            charset: None,
+        }
+    }
+
+    /// The content changes, or what is within it.
+    pub(super) fn is_change(self) -> bool {
+        self.treatment != Treatment::Keep
+    }
+}
+
+/// What is done to a part's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Treatment {
+    /// Nothing: it has no 8-bit bytes. Its header may have some all the same.
+    Keep,
+    /// It holds parts that are converted, and its label must not say 8bit any more.
+    SevenBit,
+    QuotedPrintable,
+    Base64,
+    /// It is quoted-printable with raw bytes in it.
+    RepairQuotedPrintable,
+    /// It is base64 with raw bytes in it.
+    RepairBase64,
+}
+
+/// What text is written in, as far as its bytes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Charset {
+    Utf8,
+    /// RFC 1428 §3: it is 8-bit, and nobody knows more.
+    Unknown,
+}
+
+impl Charset {
+    pub(super) fn of(bytes: &[u8]) -> Charset {
+        match std::str::from_utf8(bytes) {
+            Ok(_) => Charset::Utf8,
+            Err(_) => Charset::Unknown,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Charset::Utf8 => "utf-8",
+            Charset::Unknown => "unknown-8bit",
+        }
+    }
+}
+
+/// Why a message cannot be converted; it is told to the sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::delivery) enum Unconvertible {
+    /// RFC 1847 §2.1: what is signed is not changed on its way.
+    Signed,
+    /// RFC 2046 §5.2.2.1: a piece of a message is 7-bit, because the pieces are put together as they are.
+    Partial,
+    /// RFC 2046 §5.2.3.1: what stands for a content elsewhere is 7-bit.
+    ExternalBody,
+    /// A line between two parts holds 8-bit bytes; RFC 2046 §5.1.1 allows none, and another line would be
+    /// another boundary. Or a boundary is beyond our bound.
+    Boundary,
+    /// Parts within parts beyond our bound. A multipart cannot be encoded as a whole (RFC 2045 §6.4).
+    TooDeep,
+    /// More parts than our bound.
+    TooManyParts,
+    /// A part's header beyond our bound.
+    HeaderTooLong,
+    /// A line beyond our bound.
+    LineTooLong,
+}
+
+impl fmt::Display for Unconvertible {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Unconvertible::Signed => {
+                "a signed part holds 8-bit bytes, and converting it would break its signature"
+            }
+            Unconvertible::Partial => {
+                "it is a piece of a divided message (message/partial) and holds 8-bit bytes, which must not be encoded there"
+            }
+            Unconvertible::ExternalBody => {
+                "a part that stands for content elsewhere (message/external-body) holds 8-bit bytes, which must not be encoded there"
+            }
+            Unconvertible::Boundary => "a boundary between its parts holds 8-bit bytes or is too long",
+            Unconvertible::TooDeep => "it holds 8-bit bytes, and its parts are nested too deep",
+            Unconvertible::TooManyParts => "it holds 8-bit bytes, and it has too many parts",
+            Unconvertible::HeaderTooLong => {
+                "it holds 8-bit bytes, and the header of a part is too long"
+            }
+            Unconvertible::LineTooLong => "it holds 8-bit bytes, and a line is too long",
+        })
+    }
+}
+
+impl std::error::Error for Unconvertible {}
