@@ -1,13 +1,13 @@
 #!/bin/sh
-# The relay's rate beside its ceiling and beside Postfix, all in one run on one machine: medians of
-# three, and the ratios, which are what can be compared between machines.
+# The relay's rate beside its ceiling, beside Postfix and beside Exim's cut-through, all in one run on one
+# machine: medians of three, and the ratios, which are what can be compared between machines.
 #
 #   bench/relay.sh                    4 KiB, 20 connections
 #   BYTES=32000 bench/relay.sh        larger messages (smtp-source adds its header to them)
 #   CONNECTIONS=1 bench/relay.sh      latency rather than throughput
 #   MESSAGES=10000 bench/relay.sh     shorter runs (60,000 is what the published figures use)
 #
-# Needs root for the private Postfix. Run it on a quiet machine: source, sink and relay share it.
+# Needs root for the private Postfix and Exim. Run it on a quiet machine: source, sink and relay share it.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -22,6 +22,7 @@ sink_port=2600
 fastpath_port=2540
 web_port=8540
 postfix_port=2526
+exim_port=2528
 binary="${CARGO_TARGET_DIR:-target}/release/fastpath"
 place="$root/target/bench"
 token=bench-token-0123456789abcdef0123456789
@@ -38,6 +39,7 @@ relay=""
 end() {
     [ -z "$relay" ] || kill -TERM "$relay" 2>/dev/null || true
     bench/postfix.sh stop
+    bench/exim.sh stop
 }
 trap end EXIT
 trap 'exit 130' INT TERM
@@ -85,7 +87,7 @@ run() {
     figure=$(bench/relay_rate.py "$port" --sink-port "$sink_port" --messages "$count" \
         --bytes "$bytes" --connections "$connections" --figure-only) || fail "$name did not deliver everything"
     echo "$figure" >>"$place/figures/$name"
-    printf '  %-10s %6s/s\n' "$name" "$figure"
+    printf '  %-11s %6s/s\n' "$name" "$figure"
 }
 
 median() {
@@ -98,15 +100,19 @@ ratio() {
 
 start_fastpath
 bench/postfix.sh start "$postfix_port" "$sink_port"
-echo "$bytes bytes, $connections connections, $messages messages a run ($postfix_messages for Postfix)"
+bench/exim.sh start "$exim_port" "$sink_port"
+echo "$bytes bytes, $connections connections, $messages messages a run ($postfix_messages for Postfix and Exim)"
 for round in $(seq "$rounds"); do
     echo "round $round"
     run straight "$sink_port" "$messages"
     take_path fast
     run fast "$fastpath_port" "$messages"
+    take_path cut_through
+    run cut-through "$fastpath_port" "$messages"
     take_path standard
     run standard "$fastpath_port" "$messages"
     run postfix "$postfix_port" "$postfix_messages"
+    run exim "$exim_port" "$postfix_messages"
 done
 
 cat <<TABLE
@@ -116,5 +122,7 @@ cat <<TABLE
 | source to sink   | $(median straight) | 1 | $(ratio straight postfix) |
 | Fastpath, fast   | $(median fast) | $(ratio fast straight) | $(ratio fast postfix) |
 | Fastpath, standard | $(median standard) | $(ratio standard straight) | $(ratio standard postfix) |
+| Fastpath, cut-through | $(median cut-through) | $(ratio cut-through straight) | $(ratio cut-through postfix), $(ratio cut-through exim) x Exim |
+| Exim, cut-through | $(median exim) | $(ratio exim straight) | $(ratio exim postfix) |
 | Postfix          | $(median postfix) | $(ratio postfix straight) | 1 |
 TABLE

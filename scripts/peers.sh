@@ -3,7 +3,7 @@
 # without installing anything.
 #
 #   scripts/peers.sh          make sure that the tests' peers are there
-#   scripts/peers.sh --bench  the same, and the daemons of a private Postfix for bench/
+#   scripts/peers.sh --bench  the same, and the daemons of a private Postfix and Exim for bench/
 #
 # A peer that the machine has is used as it is. A missing one is downloaded as a Debian package and
 # unpacked under target/peers: no maintainer script runs, no service starts, and the machine's own
@@ -37,11 +37,12 @@ spamd          spamd spamassassin
 slapd          slapd
 gpg            gpg
 gpg-agent      gpg-agent
+python3        python3
 "
 tools=$(echo "$table" | sed 's/ .*//')
-want_postfix=no
+want_daemons=no
 if [ "${1:-}" = --bench ]; then
-    want_postfix=yes
+    want_daemons=yes
 fi
 
 say() { echo "peers: $*"; }
@@ -234,7 +235,8 @@ for tool in $absent; do
 done
 
 # The daemons always come from the package: a private instance must not use the machine's own.
-if [ "$want_postfix" = yes ] && [ ! -x "$tree/usr/lib/postfix/sbin/master" ]; then
-    bring postfix
+if [ "$want_daemons" = yes ]; then
+    [ -x "$tree/usr/lib/postfix/sbin/master" ] || bring postfix
+    [ -x "$tree/usr/sbin/exim4" ] || bring exim4-daemon-light
 fi
 say "all there"

@@ -2,14 +2,18 @@
 //! said. What is not delivered stays with it, and its repetition reaches only those who lack it.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::support::appliance::{Appliance, Plan};
 use crate::support::client::Client;
 use crate::support::messages;
 use crate::support::peers::SmtpSink;
 use crate::support::raw_sink::{Answer, RawSink, Script};
+use crate::support::turn;
 
 const SENDER: &str = "<a@example.org>";
 const TO_ONE: &str = "<b@one.example>";
@@ -464,4 +468,48 @@ async fn a_condition_leads_to_cut_through() {
             .await;
     }
     assert_eq!(sink.accepted().len(), 2);
+}
+
+/// A hundred messages of 10 MB at one time: each costs its buffers, not its size.
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_stays_flat_however_large_the_messages() {
+    const AT_ONE_TIME: usize = 100;
+    let _turn = turn::take().await;
+    let sink = RawSink::start(Script::accepting().keeping(0)).await;
+    let appliance = appliance(&[("one.example", sink.address())]).await;
+    let one_each = json!({ "connections_max": AT_ONE_TIME });
+    let entry = json!({ "domain": "one.example", "address": format!("smtp://{}", sink.address()),
+        "connections_max": AT_ONE_TIME });
+    appliance
+        .set(json!({ "next_hop_defaults": one_each, "next_hops": [entry] }))
+        .await;
+    let mut clients = Vec::new();
+    for _ in 0..AT_ONE_TIME {
+        let mut client = appliance.client().await;
+        client.envelope(SENDER, &[TO_ONE]).await;
+        client.command("DATA", 354).await;
+        clients.push(client);
+    }
+    let idle = appliance.process().resident_bytes();
+    let content = Arc::new(messages::stuffed(&messages::of_size("large", 10 << 20)));
+    let mut sending = JoinSet::new();
+    for mut client in clients {
+        let content = Arc::clone(&content);
+        sending.spawn(async move {
+            client.send(&content).await.unwrap();
+            client.expect(250).await;
+        });
+    }
+    let mut most = idle;
+    while !sending.is_empty() {
+        // What has been answered, or else a look at the memory twenty times a second.
+        let answered = tokio::time::timeout(Duration::from_millis(50), sending.join_next());
+        if let Ok(Some(answered)) = answered.await {
+            answered.unwrap();
+        }
+        most = most.max(appliance.process().resident_bytes());
+    }
+    let grown = most.saturating_sub(idle);
+    assert!(grown < 100 << 20, "{grown} bytes above idle");
+    assert_eq!(sink.accepted().len(), AT_ONE_TIME);
 }

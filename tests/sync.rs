@@ -106,6 +106,11 @@ struct Watched {
 
 impl Watched {
     async fn start(next_hop: &RawSink) -> Watched {
+        Watched::start_noting(next_hop, CALLS, "300000").await
+    }
+
+    /// Has strace note these calls, and so many bytes of what they carry.
+    async fn start_noting(next_hop: &RawSink, calls: &str, bytes: &str) -> Watched {
         let place = TempDir::new().unwrap();
         let note = place.path().join("strace");
         // -D: strace watches from aside, and the process that we started is the appliance.
@@ -116,9 +121,9 @@ impl Watched {
                 "-f",
                 "-yy",
                 "-s",
-                "300000",
+                bytes,
                 "-e",
-                CALLS,
+                calls,
                 "-e",
                 "signal=none",
                 "-o",
@@ -204,6 +209,76 @@ async fn nothing_is_synced_on_the_memory_path() {
         let synced: Vec<&Call> = calls.iter().filter(own).collect();
         assert!(synced.is_empty(), "{synced:?}");
     }
+}
+
+/// A thousand messages of all sizes go straight through: no file is opened for writing on their way, and
+/// of their content nothing is written to a file.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_on_the_way_straight_through() {
+    const MESSAGES: usize = 1_000;
+    let _turn = turn::take().await;
+    let sink = RawSink::start(Script::accepting().keeping(0)).await;
+    // Of what is written only the beginning is of interest: content would make gigabytes of notes.
+    let calls = "trace=open,openat,openat2,creat,write,writev,pwrite64,pwritev,recvfrom,read";
+    let watched = Watched::start_noting(&sink, calls, "160").await;
+    watched
+        .appliance
+        .set(json!({ "path": "cut_through" }))
+        .await;
+    let sizes = |number: usize| match number {
+        _ if number % 250 == 7 => 10 << 20,
+        _ if number % 50 == 9 => 1 << 20,
+        _ => 500 + number * 37,
+    };
+    let mut clients = Vec::new();
+    for worker in 0..4 {
+        let mut client = watched.appliance.client().await;
+        clients.push(tokio::spawn(async move {
+            for number in (worker..MESSAGES).step_by(4) {
+                let content = messages::of_size("straight-through", sizes(number));
+                let to = &["<b@example.net>"];
+                let reply = client.message("<a@example.org>", to, &content).await;
+                assert_eq!(reply.code, 250, "{reply}");
+            }
+            client.local_address().to_string()
+        }));
+    }
+    let mut ports = Vec::new();
+    for client in clients {
+        ports.push(client.await.unwrap());
+    }
+    let statistics = watched.appliance.statistics().await;
+    let paths = &statistics["since_start"]["paths"];
+    assert_eq!(paths["cut_through"], MESSAGES, "{statistics}");
+
+    let calls = watched.calls().await;
+    let is_opened_for_writing = |call: &&Call| {
+        call.name == "creat"
+            || call.name.starts_with("open")
+                && (call.text.contains("O_WRONLY") || call.text.contains("O_RDWR"))
+    };
+    assert!(
+        calls.iter().any(|call| is_opened_for_writing(&call)),
+        "not even the start opened a file: the note is not understood"
+    );
+    let of_clients = |call: &&Call| ports.iter().any(|port| call.is_on(port));
+    let first = calls.iter().find(of_clients).expect("they were read");
+    let last = calls.iter().rfind(of_clients).expect("they were answered");
+    let on_their_way = || {
+        let way = first.began..last.ended;
+        calls.iter().filter(move |call| way.contains(&call.began))
+    };
+    let opened: Vec<&Call> = on_their_way().filter(is_opened_for_writing).collect();
+    assert!(opened.is_empty(), "{opened:?}");
+    let is_socket = |call: &Call| {
+        let on = call.text.split(", ").next().unwrap_or_default();
+        on.contains("<TCP") || on.contains("<UNIX") || on.contains("<anon_inode")
+    };
+    let written: Vec<&Call> = on_their_way()
+        .filter(|call| call.name.contains("write") && !is_socket(call))
+        .filter(|call| call.text.contains("straight-through"))
+        .collect();
+    assert!(written.is_empty(), "{written:?}");
 }
 
 /// Checks that in front of each 250 there is a sync of the database that began when the row of that

@@ -412,6 +412,9 @@ impl OpenTransaction {
                 if verdicts::is_closing(&reply) {
                     self.learn(Event::ServiceClosing);
                     self.connection = None;
+                } else if stage == Stage::Data && reply.is_positive() {
+                    // No answer to DATA: what it will take for commands is not known.
+                    self.connection = None;
                 } else {
                     self.stand = Stand::Envelope;
                 }

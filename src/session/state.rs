@@ -251,6 +251,11 @@ impl State {
                 };
                 (Self::Identified(identity), step)
             }
+            // RFC 2033 §4.2.
+            Self::Opened(opened) if around.peer.protocol == Protocol::Lmtp => (
+                Self::Opened(opened),
+                out_of_sequence("No recipient is accepted"),
+            ),
             Self::Opened(opened) => {
                 let (state, reply) = Self::without_recipients(opened);
                 (state, Step::Say(reply))

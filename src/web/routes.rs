@@ -60,6 +60,10 @@ pub(super) fn table() -> Vec<Route> {
         page(Administrator, "/settings/delivery")
             .get(settings::delivery::page)
             .post(settings::delivery::submit),
+        page(Administrator, "/settings/listeners/entry")
+            .get(settings::listener_entry::page)
+            .post(settings::listener_entry::submit),
+        page(Administrator, "/settings/listeners/remove").post(settings::listener_entry::remove),
         page(Administrator, "/settings/next-hops")
             .get(settings::next_hops::page)
             .post(settings::next_hops::submit),

@@ -116,6 +116,8 @@ impl Kind {
                 .map(|choice| match choice.value {
                     "true" => json!(true),
                     "false" => json!(false),
+                    // What holds without a choice.
+                    "" => Value::Null,
                     word => json!(word),
                 })
                 .ok_or_else(|| "choose one of these".to_owned()),

@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 
 use super::form::{Form, FormBody, Group, Setting, Submission};
 use super::kind::{self, Choice, Kind};
+use super::listener_entry::{self, Row};
 use super::{Answer, Options, keep, present};
 use crate::boot::Addresses;
 use crate::web::Context;
@@ -96,6 +97,7 @@ struct ListenersPage {
     frame: Frame,
     notice: Option<&'static str>,
     form: Form,
+    rows: Vec<Row>,
     addresses: Addresses,
 }
 
@@ -131,6 +133,7 @@ fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, form:
         frame: Frame::new(context, visitor, Section::Settings, TITLE),
         notice,
         form,
+        rows: listener_entry::rows(context),
         addresses: context.addresses.clone(),
     })
 }

@@ -11,6 +11,7 @@ mod entry;
 mod field;
 mod form;
 mod kind;
+pub(super) mod listener_entry;
 pub(super) mod listeners;
 pub(super) mod memory;
 pub(super) mod next_hop_entry;

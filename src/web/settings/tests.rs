@@ -61,6 +61,7 @@ async fn every_page_is_shown_with_its_place_in_the_navigation() {
         ("/settings/next-hops/entry", "true", "Next hops"),
         ("/settings/next-hops/test", "true", "Next hops"),
         ("/settings/listeners", "page", "Listeners"),
+        ("/settings/listeners/entry", "true", "Listeners"),
         ("/settings/access", "page", "Access"),
         ("/settings/logins", "page", "SMTP logins"),
         ("/settings/conditions", "page", "Conditions"),
@@ -78,6 +79,48 @@ async fn every_page_is_shown_with_its_place_in_the_navigation() {
     }
     let none = look(&face, "/settings/next-hops/entry?domain=none.example").await;
     assert_eq!(none.status, StatusCode::NOT_FOUND);
+    face.close().await;
+}
+
+#[tokio::test]
+async fn a_listener_has_particulars_until_they_are_removed() {
+    const ENTRY: &str = "/settings/listeners/entry";
+    let face = open().await;
+    let page = look(&face, &format!("{ENTRY}?address=192.0.2.1:2400")).await;
+    shows(&page, StatusCode::OK, &["value=\"192.0.2.1:2400\""]);
+    let typed = |address: &str| {
+        format!(
+            "entry=&address={address}&protocol=lmtp&path=cut_through\
+             &proxy_networks=192.0.2.80&xclient_networks="
+        )
+    };
+    let answer = send(&face, ENTRY, &typed("192.0.2.1:25")).await;
+    let parts = ["is the port of SMTP: LMTP must have another"];
+    shows(&answer, StatusCode::UNPROCESSABLE_ENTITY, &parts);
+    let answer = send(&face, ENTRY, &typed("192.0.2.1")).await;
+    let parts = ["with the port"];
+    shows(&answer, StatusCode::UNPROCESSABLE_ENTITY, &parts);
+    let answer = send(&face, ENTRY, &typed("192.0.2.1:2400")).await;
+    leads_to(&answer, "/settings/listeners?done=saved");
+    let page = look(&face, "/settings/listeners").await;
+    let parts = [
+        "LMTP",
+        "cut-through",
+        "192.0.2.80/32",
+        "nothing listens there",
+    ];
+    shows(&page, StatusCode::OK, &parts);
+
+    // A path that is as everywhere is none.
+    let edited = "entry=192.0.2.1:2400&address=192.0.2.1:2400&protocol=smtp&path=\
+                  &proxy_networks=&xclient_networks=";
+    let answer = send(&face, ENTRY, edited).await;
+    leads_to(&answer, "/settings/listeners?done=saved");
+    let settings = face.context.administration.settings();
+    assert_eq!(settings.listeners[0].path, None);
+    let answer = send(&face, "/settings/listeners/remove", "entry=192.0.2.1:2400").await;
+    leads_to(&answer, "/settings/listeners?done=removed");
+    assert!(face.context.administration.settings().listeners.is_empty());
     face.close().await;
 }
 
