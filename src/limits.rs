@@ -107,9 +107,11 @@ pub const PROXY_HEADER_WAIT: Duration = Duration::from_secs(10);
 pub const CUT_THROUGH_CONNECT_WAIT: Duration = Duration::from_secs(100);
 /// Cut-through: between two tries to connect.
 pub const CUT_THROUGH_TRY_PAUSE: Duration = Duration::from_secs(1);
-/// Cut-through: a client's next command while next hops wait for it with an open transaction. They have
+/// Cut-through: from one recipient to the next, or to DATA, while next hops wait for it with an open transaction. They have
 /// other clients, and a next hop has few connections for us.
 pub const CUT_THROUGH_COMMAND_WAIT: Duration = Duration::from_secs(60);
+/// Cut-through: from the first recipient to DATA, for the same reason.
+pub const CUT_THROUGH_ENVELOPE_WAIT: Duration = Duration::from_secs(600);
 /// Cut-through: the least average rate of the data, for the same reason. Time that a next hop takes does
 /// not count.
 pub const CUT_THROUGH_RATE_BYTES_PER_SECOND: u64 = 4_096;

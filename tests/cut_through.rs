@@ -513,3 +513,57 @@ async fn memory_stays_flat_however_large_the_messages() {
     assert!(grown < 100 << 20, "{grown} bytes above idle");
     assert_eq!(sink.accepted().len(), AT_ONE_TIME);
 }
+
+/// A recipient that shares its transaction with others is forgotten with them: once the client has read
+/// that everybody has the message, the same bytes are meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn fingerprints_of_all_end_with_the_last_reply() {
+    let sink = RawSink::start(Script::accepting()).await;
+    let other =
+        RawSink::start(Script::accepting().end_of_data(Answer::say("452 4.3.1 Full"))).await;
+    let appliance = appliance(&[
+        ("one.example", sink.address()),
+        ("two.example", other.address()),
+    ])
+    .await;
+    let both = [TO_ONE, "<e@one.example>"];
+    let all = [TO_ONE, "<e@one.example>", TO_TWO];
+    let content = messages::small("one");
+    let mut client = appliance.client().await;
+    let first = transact(&mut client, &all, &content).await;
+    assert_eq!(first.in_short(), "250 250 250 DATA 354 end 451");
+    // Put off once more, and what is known stays known.
+    let again = transact(&mut client, &all, &content).await;
+    assert_eq!(again.in_short(), "250 250 250 DATA 354 end 451");
+    other.heal();
+    let last = transact(&mut client, &all, &content).await;
+    assert_eq!(last.in_short(), "250 250 250 DATA 354 end 250");
+    assert_eq!(sink.accepted().len(), 1);
+    let on_purpose = transact(&mut client, &both, &content).await;
+    assert_eq!(on_purpose.in_short(), "250 250 DATA 354 end 250");
+    let accepted = sink.accepted();
+    assert_eq!(accepted.len(), 2);
+    assert_eq!(accepted[1].recipients.len(), 2, "{accepted:?}");
+}
+
+/// A next hop that stops reading is cut off, and does not keep the others from their copy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_next_hop_is_cut_off() {
+    let sink = RawSink::start(Script::accepting().keeping(0)).await;
+    let stalled = RawSink::start(Script::accepting().inside_data(1_000, Answer::Deafness)).await;
+    let appliance = appliance(&[
+        ("one.example", sink.address()),
+        ("two.example", stalled.address()),
+    ])
+    .await;
+    // More than all the buffers on the way hold.
+    let content = messages::of_size("large", 24 << 20);
+    let mut client = appliance.client().await;
+    client.envelope(SENDER, &[TO_ONE, TO_TWO]).await;
+    client.command("DATA", 354).await;
+    client.send(&messages::stuffed(&content)).await.unwrap();
+    let reply = client.reply().await.expect("a reply to the end of data");
+    assert_eq!(reply.code, 451, "{reply}");
+    assert!(reply.text().contains("not yet to c@two.example"), "{reply}");
+    assert_eq!(sink.accepted().len(), 1);
+}

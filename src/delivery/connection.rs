@@ -159,8 +159,10 @@ impl Connection {
             Protocol::Lmtp => accepted,
         };
         let mut replies = Vec::with_capacity(accepted);
+        let deadline = Instant::now() + limits::AFTER_DOT_WAIT;
         while replies.len() < awaited {
-            match self.reply(limits::AFTER_DOT_WAIT).await {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.reply(left).await {
                 Ok(reply) => replies.push(reply),
                 Err(trouble) => return (replies, Some(trouble)),
             }

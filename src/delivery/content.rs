@@ -82,7 +82,11 @@ pub(super) async fn conversion(
     let mut reader = BodyReader::new(Arc::clone(message));
     loop {
         match reader.next().await {
-            Ok(Some(block)) => survey.look(&block),
+            Ok(Some(block)) => {
+                survey.look(&block);
+                // What is in memory comes without a wait, and there may be much of it.
+                tokio::task::yield_now().await;
+            }
             Ok(None) => break,
             Err(error) => return Err(Trouble::Content(error).outcome()),
         }

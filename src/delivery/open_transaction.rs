@@ -17,7 +17,7 @@ use super::connection::Connection;
 use super::content;
 use super::known_next_hops::KnownNextHop;
 use super::pool::Room;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, Wait};
 use super::verdicts::{self, Stage, verdict};
 use super::{Delivery, Pace, Report};
 use crate::limits;
@@ -76,7 +76,8 @@ pub struct OpenTransaction {
     next_hop: Arc<NextHop>,
     /// None: it is of no more use.
     connection: Option<Connection>,
-    _room: Room,
+    /// None with it: others may have it.
+    room: Option<Room>,
     admission: Admission,
     peer: Peer,
     accepted: usize,
@@ -99,6 +100,7 @@ impl Delivery {
         )
         .await
         .unwrap_or_else(|_| {
+            self.note_unreached(beginning.next_hop);
             let reply = Reply::new(451, (4, 4, 1), "the next hop did not answer in time");
             Err(NotBegun::NoConnection(Outcome::Deferred(
                 DiskReason::Deferred,
@@ -111,6 +113,18 @@ impl Delivery {
             known.tally.count([outcome]);
         }
         began
+    }
+
+    /// Nobody has connected in all that time.
+    fn note_unreached(&self, next_hop: &NextHop) {
+        let known = self.known.using(next_hop.name(), Instant::now());
+        let approach = Approach {
+            delivery: self,
+            known: &known,
+            next_hop,
+            pace: Pace::Fast,
+        };
+        approach.learn(Event::NoConnection, Admission::Free);
     }
 
     async fn begin_unbounded(
@@ -127,7 +141,7 @@ impl Delivery {
         };
         let admission = approach.admission(beginning.busy_wait).await;
         let (room, admission) = admission.map_err(NotBegun::NoConnection)?;
-        let connection = match first_recipient_on_idle(&approach, &beginning).await {
+        let connection = match first_recipient_on_idle(&approach, admission, &beginning).await {
             Some(begun) => begun,
             None => first_recipient(&approach, admission, &beginning).await,
         }?;
@@ -137,7 +151,7 @@ impl Delivery {
             peer: Peer::of(&connection),
             connection: Some(connection),
             known,
-            _room: room,
+            room: Some(room),
             admission,
             accepted: 1,
             stuffer: DotStuffer::new(),
@@ -149,24 +163,24 @@ impl Delivery {
 /// None: no connection idled, or it turned out to be dead.
 async fn first_recipient_on_idle(
     approach: &Approach<'_>,
+    admission: Admission,
     beginning: &Beginning<'_>,
 ) -> Option<Result<Connection, NotBegun>> {
-    let pool = &approach.known.pool;
     let mut connection = approach.idle()?;
     match open_envelope(&mut connection, beginning).await {
         Ok(Opened::Accepted) => Some(Ok(connection)),
         Ok(Opened::Closing(_)) | Err(_) => {
             // The others idled beside it.
-            pool.discard_idle();
+            approach.known.pool.discard_idle();
             None
         }
         Ok(Opened::Settled(outcome)) => {
             let peer = connection.peer;
-            pool.give_back(connection, Instant::now());
+            give_back(approach, admission, connection);
             Some(Err(NotBegun::Answered(outcome, peer)))
         }
         Ok(Opened::Unsuitable(why)) => {
-            pool.give_back(connection, Instant::now());
+            give_back(approach, admission, connection);
             Some(Err(NotBegun::Unsuitable(why)))
         }
     }
@@ -178,7 +192,6 @@ async fn first_recipient(
     admission: Admission,
     beginning: &Beginning<'_>,
 ) -> Result<Connection, NotBegun> {
-    let pool = &approach.known.pool;
     let mut tried = 0;
     loop {
         let failed = match approach.open(admission).await {
@@ -187,11 +200,11 @@ async fn first_recipient(
                 Ok(Opened::Accepted) => return Ok(connection),
                 Ok(Opened::Settled(outcome)) => {
                     let peer = connection.peer;
-                    pool.give_back(connection, Instant::now());
+                    give_back(approach, admission, connection);
                     return Err(NotBegun::Answered(outcome, peer));
                 }
                 Ok(Opened::Unsuitable(why)) => {
-                    pool.give_back(connection, Instant::now());
+                    give_back(approach, admission, connection);
                     return Err(NotBegun::Unsuitable(why));
                 }
                 Ok(Opened::Closing(outcome)) => {
@@ -209,6 +222,12 @@ async fn first_recipient(
         }
         sleep(limits::CUT_THROUGH_TRY_PAUSE).await;
     }
+}
+
+/// The server is well, whatever it said of the message.
+fn give_back(approach: &Approach<'_>, admission: Admission, connection: Connection) {
+    approach.learn(Event::Served, admission);
+    approach.known.pool.give_back(connection, Instant::now());
 }
 
 /// What a server makes of an envelope with one recipient.
@@ -352,10 +371,16 @@ impl OpenTransaction {
         self.peer.address
     }
 
-    /// How many recipients are accepted.
+    /// Whether its conversation can go on.
     #[must_use]
-    pub fn accepted(&self) -> usize {
-        self.accepted
+    pub fn is_alive(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// The connection is of no more use: others may open one in its place.
+    fn sever(&mut self) {
+        self.connection = None;
+        self.room = None;
     }
 
     /// Asks for a further recipient.
@@ -411,24 +436,24 @@ impl OpenTransaction {
                 let decided = verdict(stage, &reply);
                 if verdicts::is_closing(&reply) {
                     self.learn(Event::ServiceClosing);
-                    self.connection = None;
+                    self.sever();
                 } else if stage == Stage::Data && reply.is_positive() {
                     // No answer to DATA: what it will take for commands is not known.
-                    self.connection = None;
+                    self.sever();
                 } else {
                     self.stand = Stand::Envelope;
                 }
                 decided.map_or(Ok(()), Err)
             }
             Err(trouble) => {
-                self.connection = None;
+                self.sever();
                 Err(trouble.outcome())
             }
         }
     }
 
-    /// Sends a block of canonical content, its dots stuffed. Waits while the server does not read, at most
-    /// for [`limits::FAST_BLOCK_WAIT`] at a time.
+    /// Sends blocks of canonical content, their dots stuffed. Waits while the server does not read, at most
+    /// for [`limits::FAST_BLOCK_WAIT`] in all: others wait with us.
     ///
     /// # Errors
     /// What it means for all recipients that it was not taken: no more is sent then.
@@ -461,8 +486,11 @@ impl OpenTransaction {
             return Err(closed());
         };
         let wait = Pace::Fast.block_wait();
-        let Err(trouble) = content::send_pieces(connection, pieces, wait).await else {
-            return Ok(());
+        let sent = timeout(wait, content::send_pieces(connection, pieces, wait)).await;
+        let trouble = match sent {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(trouble)) => trouble,
+            Err(_) => Trouble::TimedOut(Wait::Room),
         };
         let outcome = match trouble.is_disconnection() {
             // Some servers refuse in the middle of the data and close.
@@ -474,7 +502,7 @@ impl OpenTransaction {
             },
             false => None,
         };
-        self.connection = None;
+        self.sever();
         Err(outcome.unwrap_or_else(|| trouble.outcome()))
     }
 
@@ -552,6 +580,7 @@ impl Drop for OpenTransaction {
         if self.stand == Stand::Envelope
             && let Some(connection) = self.connection.take()
         {
+            self.learn(Event::Served);
             self.known.pool.give_back(connection, Instant::now());
         }
     }

@@ -113,8 +113,9 @@ fn told(flight: &Flight, settings: &Settings, otherwise: Option<&Reply>) -> Acco
     }
 }
 
-/// One reply for the whole, behind those of PRDR and in the trail.
-fn overall(each: &[Reply]) -> Reply {
+/// One reply for the whole, behind those of PRDR and in the trail. It is positive when somebody's is:
+/// senders take any other for the answer to all of them.
+pub(super) fn overall(each: &[Reply]) -> Reply {
     let taken = each.iter().filter(|reply| reply.is_positive()).count();
     match each.first() {
         Some(first) if each.iter().all(|reply| reply.code == first.code) => first.clone(),

@@ -219,6 +219,12 @@ fn keys(message: &Message) -> impl Iterator<Item = Key> {
 
 impl Kept {
     fn add(&mut self, key: Key, digest: ContentDigest, now: Instant) -> u64 {
+        // One that is there already is renewed, and takes no place from others.
+        let known = self.by_key.get(&key).into_iter().flatten();
+        let mut same = known.filter(|known| known.digest == digest);
+        if let Some(number) = same.next().map(|known| known.number) {
+            self.delete(number);
+        }
         while self.key_of.len() >= limits::FINGERPRINTS {
             let Some((oldest, _)) = self.order.pop_front() else {
                 break;

@@ -85,6 +85,15 @@ impl Arrived {
         }
     }
 
+    /// Whether a message that travels is for the same recipients, in the same places.
+    fn has_recipients_of(&self, travels: &Message) -> bool {
+        let arrived = self.message.envelope.recipients.iter();
+        let travelling = travels.envelope.recipients.iter();
+        arrived
+            .map(|recipient| &recipient.address)
+            .eq(travelling.map(|recipient| &recipient.address))
+    }
+
     fn add_examined(&mut self, words: &str) {
         if !self.examined.is_empty() && !words.is_empty() {
             self.examined.push_str("; ");
@@ -214,6 +223,8 @@ impl Paths {
                     End::NotTaken(reply) => Account::nothing(reply, Path::Standard),
                     End::Taken(taken) => {
                         if let [only] = taken.messages.as_slice() {
+                            // Replies for each recipient are for those that the client has named.
+                            transaction.each &= arrived.has_recipients_of(only);
                             transaction.message = Arc::clone(only);
                         }
                         let travelling = arrived.travelling(&taken, &known);
@@ -332,4 +343,35 @@ fn standard_path_reason(
     let over = transaction.reasons.contains(&DiskReason::OverThreshold);
     (over && settings.over_threshold == OverThreshold::DiskOnly)
         .then_some(DiskReason::OverThreshold)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::testing::message;
+
+    /// Replies for each recipient must not go to others than those who are meant.
+    #[test]
+    fn recipients_that_were_changed_are_not_those_that_arrived() {
+        let sent = message(
+            "a@example.org",
+            &["b@example.net", "c@example.net"],
+            b"x\r\n",
+        );
+        let arrived = Arrived {
+            size_bytes: sent.body.len(),
+            message: sent,
+            digest: None,
+            examined: String::new(),
+        };
+        for (recipients, same) in [
+            (&["b@example.net", "c@example.net"][..], true),
+            (&["c@example.net", "b@example.net"], false),
+            (&["b@example.net"], false),
+            (&["b@example.net", "c@example.net", "d@example.net"], false),
+        ] {
+            let travels = message("a@example.org", recipients, b"x\r\n");
+            assert_eq!(arrived.has_recipients_of(&travels), same, "{recipients:?}");
+        }
+    }
 }

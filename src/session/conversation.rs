@@ -246,7 +246,11 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
                     return Ok(State::Chunked(chunked));
                 }
             }
-            Step::SkipChunk { size, reply } => Box::pin(self.skip_chunk(size, reply)).await?,
+            Step::SkipChunk {
+                size,
+                reply,
+                audience,
+            } => Box::pin(self.skip_chunk(size, reply, audience)).await?,
             Step::StartTls => Box::pin(self.start_tls()).await?,
             Step::Authenticate(turn) => Box::pin(self.authenticate(turn)).await?,
             Step::Quit => {
@@ -346,6 +350,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             addressed,
             mut content,
             normaliser,
+            ..
         } = *chunked;
         let canonical = &mut content.canonical;
         let findings = normaliser.finish(&mut |bytes| canonical.extend_from_slice(bytes));
@@ -355,10 +360,13 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     /// A chunk that is refused before it is read.
-    async fn skip_chunk(&mut self, size: u64, reply: Reply) -> Result<(), End> {
+    async fn skip_chunk(&mut self, size: u64, reply: Reply, audience: Audience) -> Result<(), End> {
         bound_chunk(size)?;
         data::skip_chunk(&mut self.connection, size, &self.shutdown).await?;
-        self.say(&reply)
+        match audience {
+            Audience::ONE => self.say(&reply),
+            audience => self.conclude_for(audience, &reply),
+        }
     }
 
     /// The content has arrived whole (the patent's step 305).
@@ -374,13 +382,11 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         match content.finish_through(&findings) {
             Ok(None) => {}
             Ok(Some(through)) => return self.end_passage(through, ended_at, audience).await,
-            Err(Refused { reply, close: true }) => return Err(End::Say(reply)),
-            Err(Refused { reply, .. }) => return self.conclude_for(audience, &reply),
+            Err(refused) => return self.refuse(audience, &refused),
         }
         let arrived = match content.finish(findings).await {
             Ok(arrived) => arrived,
-            Err(Refused { reply, close: true }) => return Err(End::Say(reply)),
-            Err(Refused { reply, .. }) => return self.conclude_for(audience, &reply),
+            Err(refused) => return self.refuse(audience, &refused),
         };
         let mut arrived = arrived;
         let reasons = std::mem::take(&mut arrived.reasons);
@@ -401,6 +407,15 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             ended_at,
         };
         self.answer(transaction, audience).await
+    }
+
+    /// Content that has come whole and is not taken.
+    fn refuse(&mut self, audience: Audience, refused: &Refused) -> Result<(), End> {
+        self.conclude_for(audience, &refused.reply)?;
+        match refused.close {
+            true => Err(End::Close),
+            false => Ok(()),
+        }
     }
 
     /// Has the message answered.

@@ -44,8 +44,10 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             () = self.shutdown.cancelled() => return Err(End::Say(Reply::shutting_down())),
         };
         let (state, reply) = state.settle(answer.map(|()| recipient));
-        // Who may send to everybody does not guess addresses: a list may hold many that are gone.
-        if self.peer.login.is_some() || settings.trusts(self.peer.address) {
+        // Who may send to everybody does not guess addresses: a list may hold many that are gone. And what
+        // may be taken later is nobody's guess.
+        let is_trusted = self.peer.login.is_some() || settings.trusts(self.peer.address);
+        if is_trusted || reply.is_transient() {
             self.write(&reply);
         } else {
             self.say(&reply)?;

@@ -50,6 +50,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
                 let ended = EndedPassage {
                     passage,
                     message,
+                    has_content: false,
                     each: false,
                     ended_at: Instant::now(),
                 };
@@ -65,6 +66,10 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         ended_at: Instant,
         audience: Audience,
     ) -> Result<(), End> {
+        if self.shutdown.is_cancelled() {
+            // Nobody has it, and what they would say might come too late to be passed on.
+            return Err(End::Say(Reply::shutting_down()));
+        }
         self.context.counters.messages.increment();
         // Replies to what came before BDAT LAST are not kept waiting for a slow next hop.
         self.connection.flush().await?;
@@ -74,6 +79,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         let ended = EndedPassage {
             passage,
             message,
+            has_content: true,
             each: audience.hears_each(),
             ended_at,
         };

@@ -6,9 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::audience::Audience;
 use super::content::Content;
 use super::context::{Peer, SessionContext};
 use super::envelope::{Addressed, Identity, Opened};
+use super::pace::Pace;
 use crate::limits;
 use crate::message::Recipient;
 use crate::path::Way;
@@ -41,6 +43,8 @@ pub(super) struct Chunked {
     pub(super) addressed: Addressed,
     pub(super) content: Content,
     pub(super) normaliser: BdatNormaliser,
+    /// Of all chunks together, while next hops wait for them.
+    pub(super) pace: Option<Pace>,
 }
 
 /// What the conversation has to do about a command.
@@ -72,7 +76,11 @@ pub(super) enum Step {
         last: bool,
     },
     /// Read a chunk of this many bytes for nothing, then say this.
-    SkipChunk { size: u64, reply: Reply },
+    SkipChunk {
+        size: u64,
+        reply: Reply,
+        audience: Audience,
+    },
     /// Say 220 and begin TLS.
     StartTls,
     /// Ask for credentials, or check them.
@@ -214,8 +222,8 @@ impl State {
             }
             Self::Greeted | Self::Identified(_) | Self::Chunked(_) => return limits::COMMAND_WAIT,
         };
-        match opened.way {
-            Way::Through(_) => limits::CUT_THROUGH_COMMAND_WAIT,
+        match &opened.way {
+            Way::Through(passage) => passage.command_wait(),
             Way::Undecided | Way::Held(_) => limits::COMMAND_WAIT,
         }
     }
@@ -284,17 +292,32 @@ impl State {
                     return (Self::Identified(identity), step);
                 }
                 Err(reply) => {
+                    let audience = match last {
+                        true => addressed.audience(around.peer),
+                        false => Audience::ONE,
+                    };
                     let state = Self::Addressed(addressed).without_envelope();
-                    return (state, Step::SkipChunk { size, reply });
+                    let step = Step::SkipChunk {
+                        size,
+                        reply,
+                        audience,
+                    };
+                    return (state, step);
                 }
             },
             Self::Opened(opened) => {
-                let (state, reply) = Self::without_recipients(opened);
-                return (state, Step::SkipChunk { size, reply });
+                let (state, reply) = match around.peer.protocol {
+                    Protocol::Smtp => Self::without_recipients(opened),
+                    Protocol::Lmtp => {
+                        let reply = Reply::bad_sequence("No recipient is accepted");
+                        (Self::Opened(opened), reply)
+                    }
+                };
+                return (state, skip_chunk(size, reply));
             }
             Self::Greeted | Self::Identified(_) => {
                 let reply = Reply::bad_sequence("Say MAIL first");
-                return (self, Step::SkipChunk { size, reply });
+                return (self, skip_chunk(size, reply));
             }
         };
         let identity = chunked.addressed.opened.identity.clone();
@@ -369,7 +392,17 @@ impl Chunked {
             addressed,
             content,
             normaliser: BdatNormaliser::new(),
+            pace: None,
         })
+    }
+}
+
+/// A chunk of nobody's, which has one reply whatever is spoken.
+fn skip_chunk(size: u64, reply: Reply) -> Step {
+    Step::SkipChunk {
+        size,
+        reply,
+        audience: Audience::ONE,
     }
 }
 

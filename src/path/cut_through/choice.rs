@@ -30,7 +30,7 @@ impl Paths {
         {
             return Ok(Way::Held(None));
         }
-        if let Some(condition) = conditions::needs_content(settings) {
+        if let Some(condition) = conditions::needs_content(opening.declared_size, settings) {
             return Ok(Way::Held(Some(
                 format!("{condition} needs the content").into(),
             )));

@@ -13,6 +13,7 @@ use crate::message::trail::{Attempted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, Message, Outcome, Path};
 use crate::path::answer::{Account, Answer};
+use crate::path::each::overall;
 use crate::path::fast::client_gone;
 use crate::path::fingerprints::{ContentDigest, Ticket};
 use crate::path::flight::Group;
@@ -27,6 +28,8 @@ pub struct EndedPassage {
     pub passage: Box<Passage>,
     /// All of it but its content.
     pub message: Arc<Message>,
+    /// Its content has come; it has not where nobody would take it.
+    pub has_content: bool,
     /// The client hears a reply for each recipient.
     pub each: bool,
     /// When the end of data was read.
@@ -48,11 +51,15 @@ impl Paths {
         let EndedPassage {
             mut passage,
             message,
+            has_content,
             each,
             ended_at,
         } = ended;
         let digest = passage.content_digest();
-        let recognised_by = passage.settle_known(&digest);
+        let recognised_by = match has_content {
+            true => passage.settle_known(&digest),
+            false => Ticket::default(),
+        };
         let has_left = passage.has_takers() && !client.still_there().await;
         if has_left {
             passage.abandon(&withdrawn());
@@ -147,7 +154,7 @@ impl Passage {
         let mut ticket = Ticket::default();
         for leg in &mut self.legs {
             if leg.is_known_as(digest) {
-                ticket = ticket.and(Ticket::of(&leg.known, digest));
+                ticket = ticket.and(Ticket::of(leg.all_known(), digest));
                 leg.settle_as_known();
             }
         }
@@ -160,106 +167,127 @@ impl Passage {
         settled.flat_map(|leg| leg.recipients.iter().copied())
     }
 
-    /// What came of each recipient, by its place; none: it has the message already.
-    fn outcomes(&self) -> Vec<Option<&Outcome>> {
-        let mut outcomes = vec![None; self.accepted()];
+    /// What came of each recipient, by its place.
+    fn fates(&self) -> Vec<Fate<'_>> {
+        let mut fates = vec![Fate::Unknown; self.accepted()];
         for leg in &self.legs {
-            if let LegState::Ended(report) = &leg.state {
-                for (recipient, outcome) in &report.outcomes {
-                    outcomes[*recipient] = Some(outcome);
+            match &leg.state {
+                LegState::Ended(report) => {
+                    for (recipient, outcome) in &report.outcomes {
+                        fates[*recipient] = Fate::Said(outcome);
+                    }
                 }
+                LegState::AlreadySettled => {
+                    for recipient in &leg.recipients {
+                        fates[*recipient] = Fate::AlreadySettled;
+                    }
+                }
+                LegState::Open(_) | LegState::Ending => {}
             }
         }
-        outcomes
+        fates
     }
 
     fn account(&self, message: &Message, each: bool) -> Account {
-        let outcomes = self.outcomes();
-        let tally = outcomes.iter().map(|outcome| standing(*outcome)).collect();
+        let fates = self.fates();
+        let tally = fates.iter().map(|fate| fate.standing()).collect();
         let verdict = passed(tally);
-        let reply = match verdict {
-            Passed::Delivered => delivered(message, &outcomes),
-            Passed::Refusal => first(&outcomes, OutcomeKind::Refused),
-            Passed::Deferral => first_deferral(&outcomes),
-            Passed::PartlyDeferred => partly_deferred(message, &outcomes),
-            Passed::PartlyRefused => partly_refused(message, &outcomes),
-        };
-        let places = outcomes.iter().enumerate();
-        let has_it = |outcome: &Option<&Outcome>| standing(*outcome) == Standing::Delivered;
-        Account {
-            settled: places
-                .filter(|(_, outcome)| has_it(outcome))
-                .map(|(place, _)| place)
-                .collect(),
+        let places = fates.iter().enumerate();
+        let has_it = |fate: &Fate<'_>| fate.standing() == Standing::Delivered;
+        let settled = places.filter(|(_, fate)| has_it(fate));
+        let settled = settled.map(|(place, _)| place).collect();
+        if each {
             // Who hears of each recipient repeats it for those who lack it, and for nobody else.
-            needs_fingerprint: verdict == Passed::PartlyDeferred && !each,
-            each: match each {
-                true => outcomes.iter().map(|outcome| own_reply(*outcome)).collect(),
-                false => Vec::new(),
-            },
+            let each: Vec<Reply> = fates.iter().map(Fate::reply).collect();
+            return Account {
+                settled,
+                reply: overall(&each),
+                each,
+                ..Account::nothing(Reply::local_error(), Path::CutThrough)
+            };
+        }
+        let reply = match verdict {
+            Passed::Delivered => delivered(message, &fates),
+            Passed::Refusal => first(&fates, Standing::Refused),
+            Passed::Deferral => first_deferral(&fates),
+            Passed::PartlyDeferred => partly_deferred(message, &fates),
+            Passed::PartlyRefused => partly_refused(message, &fates),
+        };
+        Account {
+            settled,
+            needs_fingerprint: verdict == Passed::PartlyDeferred,
             ..Account::nothing(reply, Path::CutThrough)
         }
     }
 }
 
-fn standing(outcome: Option<&Outcome>) -> Standing {
-    match outcome {
-        None | Some(Outcome::Delivered(_)) => Standing::Delivered,
-        Some(Outcome::Deferred(..)) => Standing::Deferred,
-        Some(Outcome::Refused(_)) => Standing::Refused,
-        Some(Outcome::Uncertain(_)) => Standing::Uncertain,
-    }
+/// What came of one recipient.
+#[derive(Clone, Copy, Debug)]
+enum Fate<'a> {
+    /// It has this very content already.
+    AlreadySettled,
+    /// What its next hop said.
+    Said(&'a Outcome),
+    /// Nobody has said anything. Not reached: every leg ends; but it must not count as delivered.
+    Unknown,
 }
 
-/// What the client hears of one recipient.
-fn own_reply(outcome: Option<&Outcome>) -> Reply {
-    match outcome {
-        None => Reply::new(250, (2, 0, 0), "Already delivered"),
-        Some(Outcome::Delivered(reply)) => {
-            Reply::new(250, (2, 0, 0), format!("Delivered ({reply})"))
+impl Fate<'_> {
+    fn standing(&self) -> Standing {
+        match self {
+            Self::AlreadySettled | Self::Said(Outcome::Delivered(_)) => Standing::Delivered,
+            Self::Said(Outcome::Deferred(..)) => Standing::Deferred,
+            Self::Said(Outcome::Refused(_)) => Standing::Refused,
+            Self::Said(Outcome::Uncertain(_)) | Self::Unknown => Standing::Uncertain,
         }
-        Some(outcome) => outcome.reply().passed_on(),
+    }
+
+    /// What the client hears of this recipient alone.
+    fn reply(&self) -> Reply {
+        match self {
+            Self::AlreadySettled => Reply::new(250, (2, 0, 0), "Already delivered"),
+            Self::Said(Outcome::Delivered(reply)) => {
+                Reply::new(250, (2, 0, 0), format!("Delivered ({reply})"))
+            }
+            Self::Said(outcome) => outcome.reply().passed_on(),
+            Self::Unknown => Reply::local_error(),
+        }
     }
 }
 
 /// Step 507.
-fn delivered(message: &Message, outcomes: &[Option<&Outcome>]) -> Reply {
-    let mut said = outcomes.iter().flatten();
-    let words = said.next().map_or_else(
-        || "already delivered".to_owned(),
-        |outcome| outcome.reply().to_string(),
-    );
+fn delivered(message: &Message, fates: &[Fate<'_>]) -> Reply {
+    let mut said = fates.iter().filter_map(|fate| match fate {
+        Fate::Said(outcome) => Some(outcome.reply().to_string()),
+        Fate::AlreadySettled | Fate::Unknown => None,
+    });
+    let words = said
+        .next()
+        .unwrap_or_else(|| "already delivered".to_owned());
     let id = message.id;
     Reply::new(250, (2, 0, 0), format!("Delivered {id} ({words})"))
 }
 
-/// Step 508: what the first recipient's next hop said that has this outcome.
-fn first(outcomes: &[Option<&Outcome>], kind: OutcomeKind) -> Reply {
-    let mut said = outcomes.iter().flatten();
-    let found = said.find(|outcome| outcome.kind() == kind);
-    found.map_or_else(Reply::local_error, |outcome| outcome.reply().passed_on())
+/// Step 508: what is said of the first recipient that stands so.
+fn first(fates: &[Fate<'_>], standing: Standing) -> Reply {
+    let found = fates.iter().find(|fate| fate.standing() == standing);
+    found.map_or_else(Reply::local_error, Fate::reply)
 }
 
-fn first_deferral(outcomes: &[Option<&Outcome>]) -> Reply {
-    let mut said = outcomes.iter().flatten();
-    let deferred = said.any(|outcome| outcome.kind() == OutcomeKind::Deferred);
-    first(
-        outcomes,
-        match deferred {
-            true => OutcomeKind::Deferred,
-            false => OutcomeKind::Uncertain,
-        },
-    )
+fn first_deferral(fates: &[Fate<'_>]) -> Reply {
+    let mut deferred = fates.iter();
+    match deferred.any(|fate| fate.standing() == Standing::Deferred) {
+        true => first(fates, Standing::Deferred),
+        false => first(fates, Standing::Uncertain),
+    }
 }
 
-fn partly_deferred(message: &Message, outcomes: &[Option<&Outcome>]) -> Reply {
-    let has = named(message, outcomes, |standing| {
-        standing == Standing::Delivered
-    });
-    let has_not = named(message, outcomes, |standing| {
+fn partly_deferred(message: &Message, fates: &[Fate<'_>]) -> Reply {
+    let has = named(message, fates, |standing| standing == Standing::Delivered);
+    let has_not = named(message, fates, |standing| {
         matches!(standing, Standing::Deferred | Standing::Uncertain)
     });
-    let why = first_deferral(outcomes);
+    let why = first_deferral(fates);
     let words = format!(
         "Delivered to {has}; not yet to {has_not} ({} {}). Send it again: nobody will get it twice",
         why.code,
@@ -268,12 +296,10 @@ fn partly_deferred(message: &Message, outcomes: &[Option<&Outcome>]) -> Reply {
     Reply::new(451, (4, 0, 0), words)
 }
 
-fn partly_refused(message: &Message, outcomes: &[Option<&Outcome>]) -> Reply {
-    let has = named(message, outcomes, |standing| {
-        standing == Standing::Delivered
-    });
-    let has_not = named(message, outcomes, |standing| standing == Standing::Refused);
-    let why = first(outcomes, OutcomeKind::Refused);
+fn partly_refused(message: &Message, fates: &[Fate<'_>]) -> Reply {
+    let has = named(message, fates, |standing| standing == Standing::Delivered);
+    let has_not = named(message, fates, |standing| standing == Standing::Refused);
+    let why = first(fates, Standing::Refused);
     let words = format!(
         "Delivered to {has}; refused for {has_not} ({} {})",
         why.code,
@@ -283,14 +309,10 @@ fn partly_refused(message: &Message, outcomes: &[Option<&Outcome>]) -> Reply {
 }
 
 /// The recipients that stand so, by name.
-fn named(
-    message: &Message,
-    outcomes: &[Option<&Outcome>],
-    stands: impl Fn(Standing) -> bool,
-) -> String {
-    let recipients = message.envelope.recipients.iter().zip(outcomes);
+fn named(message: &Message, fates: &[Fate<'_>], stands: impl Fn(Standing) -> bool) -> String {
+    let recipients = message.envelope.recipients.iter().zip(fates);
     let all: Vec<&str> = recipients
-        .filter(|(_, outcome)| stands(standing(**outcome)))
+        .filter(|(_, fate)| stands(fate.standing()))
         .map(|(recipient, _)| recipient.address.as_str())
         .collect();
     let mut names = all[..all.len().min(NAMED)].join(", ");

@@ -23,9 +23,11 @@ pub(super) struct Leg {
     pub(super) next_hop: Arc<NextHop>,
     /// Places in the envelope of those that the next hop has accepted.
     pub(super) recipients: Vec<usize>,
-    /// Fingerprints of each of its recipients: if the content is theirs, they have it already. All of a
-    /// leg's recipients have the same, so that the end is for all of them or for none.
-    pub(super) known: Vec<Known>,
+    /// Digests of what its recipients have already by their fingerprints, without repetitions. All of a leg's
+    /// recipients have the same, so that the end is for all of them or for none.
+    digests: Vec<ContentDigest>,
+    /// The fingerprints of all of them.
+    known: Vec<Known>,
     pub(super) state: LegState,
 }
 
@@ -54,6 +56,33 @@ pub(super) enum LegState {
 }
 
 impl Leg {
+    /// A leg with its first recipient.
+    pub(super) fn begun(
+        transaction: OpenTransaction,
+        next_hop: Arc<NextHop>,
+        recipient: usize,
+        known: Vec<Known>,
+    ) -> Self {
+        Self {
+            next_hop,
+            recipients: vec![recipient],
+            digests: digests(&known),
+            known,
+            state: LegState::Open(Box::new(transaction)),
+        }
+    }
+
+    /// One more recipient, whom the next hop has accepted.
+    pub(super) fn push(&mut self, recipient: usize, known: Vec<Known>) {
+        self.recipients.push(recipient);
+        self.known.extend(known);
+    }
+
+    /// The fingerprints of its recipients.
+    pub(super) fn all_known(&self) -> &[Known] {
+        &self.known
+    }
+
     /// Its transaction, while it is open.
     pub(super) fn open(&mut self) -> Option<&mut OpenTransaction> {
         match &mut self.state {
@@ -79,10 +108,14 @@ impl Leg {
 
     /// Whether a recipient with this next hop and these fingerprints can be asked for here.
     pub(super) fn has_room_for(&self, next_hop: &NextHop, known: &[Known], most: usize) -> bool {
-        self.is_open()
+        let is_alive = match &self.state {
+            LegState::Open(transaction) => transaction.is_alive(),
+            _ => false,
+        };
+        is_alive
             && self.next_hop.name() == next_hop.name()
             && self.recipients.len() < most
-            && digests(&self.known).eq(digests(known))
+            && self.digests == digests(known)
     }
 
     /// Ends it without the content's end.
@@ -123,10 +156,14 @@ impl Leg {
 
     /// Whether a fingerprint says that its recipients have this content.
     pub(super) fn is_known_as(&self, digest: &ContentDigest) -> bool {
-        self.known.iter().any(|known| known.digest == *digest)
+        self.digests.contains(digest)
     }
 }
 
-fn digests(known: &[Known]) -> impl Iterator<Item = &ContentDigest> {
-    known.iter().map(|known| &known.digest)
+/// In their order, each once.
+fn digests(known: &[Known]) -> Vec<ContentDigest> {
+    let mut digests: Vec<ContentDigest> = known.iter().map(|known| known.digest).collect();
+    digests.sort_unstable();
+    digests.dedup();
+    digests
 }

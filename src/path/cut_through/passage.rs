@@ -10,14 +10,14 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::Opening;
-use super::leg::{Leg, LegState, NotAdded, Step};
+use super::leg::{Leg, NotAdded, Step};
 use crate::conditions;
 use crate::delivery::{Beginning, NotBegun};
 use crate::limits;
-use crate::message::{Message, Outcome, Recipient};
+use crate::message::{DiskReason, Message, Outcome, Recipient};
 use crate::path::Paths;
 use crate::path::fingerprints::Known;
-use crate::settings::Settings;
+use crate::settings::{NextHop, Settings};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
@@ -30,6 +30,8 @@ pub struct Passage {
     pub(super) legs: Vec<Leg>,
     /// Recipients that were accepted: the place of the next one in the envelope.
     accepted: usize,
+    begun: Instant,
+    last_answered: Instant,
     /// Recipients that their next hops refused or put off at RCPT, for the trail.
     pub(super) turned_away: Vec<TurnedAway>,
     /// Our Received field; empty once it is sent.
@@ -71,12 +73,15 @@ pub enum Start {
 
 impl Passage {
     pub(super) fn new(opening: Opening, settings: Arc<Settings>, words: String) -> Self {
+        let now = Instant::now();
         Self {
             opening,
             settings,
             words,
             legs: Vec::with_capacity(1),
             accepted: 0,
+            begun: now,
+            last_answered: now,
             turned_away: Vec::new(),
             prefix: Bytes::new(),
             first: Vec::new(),
@@ -91,6 +96,13 @@ impl Passage {
         paths: &Arc<Paths>,
         recipient: &Recipient,
     ) -> Result<(), NotAdded> {
+        let added = self.ask_for(paths, recipient).await;
+        // What next hops took for it is not the client's slowness.
+        self.last_answered = Instant::now();
+        added
+    }
+
+    async fn ask_for(&mut self, paths: &Arc<Paths>, recipient: &Recipient) -> Result<(), NotAdded> {
         if self.settings.is_routed_by_directory(&recipient.address) {
             return Err(NotAdded::Unsuitable("ldap_relaying routes it".into()));
         }
@@ -108,12 +120,12 @@ impl Passage {
         {
             return match transaction.add(recipient).await {
                 Ok(()) => {
-                    leg.recipients.push(self.accepted);
+                    leg.push(self.accepted, known);
                     self.accepted += 1;
                     Ok(())
                 }
                 Err(outcome) => {
-                    let reply = outcome.reply().passed_on();
+                    let reply = at_recipient(&outcome);
                     let turned_away = TurnedAway {
                         recipient: recipient.address.clone(),
                         next_hop: Arc::clone(next_hop.name()),
@@ -147,12 +159,8 @@ impl Passage {
         };
         let (outcome, peer, reply) = match paths.delivery.begin(beginning).await {
             Ok(transaction) => {
-                self.legs.push(Leg {
-                    next_hop,
-                    recipients: vec![self.accepted],
-                    known,
-                    state: LegState::Open(Box::new(transaction)),
-                });
+                let leg = Leg::begun(transaction, next_hop, self.accepted, known);
+                self.legs.push(leg);
                 self.accepted += 1;
                 return Ok(());
             }
@@ -161,8 +169,15 @@ impl Passage {
                 return Err(NotAdded::Unsuitable(why.into()));
             }
             Err(NotBegun::Answered(outcome, peer)) => {
-                let reply = outcome.reply().passed_on();
+                let reply = at_recipient(&outcome);
                 (outcome, Some(peer), reply)
+            }
+            // It is this very message that takes all the room.
+            Err(NotBegun::NoConnection(Outcome::Deferred(DiskReason::DestinationBusy, _)))
+                if self.goes_to(&next_hop) =>
+            {
+                let why = format!("{} has no room for one more transaction", next_hop.name());
+                return Err(NotAdded::Unsuitable(why.into()));
             }
             Err(NotBegun::NoConnection(outcome)) => {
                 let reply = not_connected(&outcome);
@@ -254,6 +269,20 @@ impl Passage {
         }
     }
 
+    fn goes_to(&self, next_hop: &NextHop) -> bool {
+        let mut open = self.legs.iter().filter(|leg| leg.is_open());
+        open.any(|leg| leg.next_hop.name() == next_hop.name())
+    }
+
+    /// How long the next hops wait for the client's next command.
+    #[must_use]
+    pub fn command_wait(&self) -> Duration {
+        let now = Instant::now();
+        let next = self.last_answered + limits::CUT_THROUGH_COMMAND_WAIT;
+        let last = self.begun + limits::CUT_THROUGH_ENVELOPE_WAIT;
+        next.min(last).saturating_duration_since(now)
+    }
+
     /// How many recipients were accepted.
     pub(super) fn accepted(&self) -> usize {
         self.accepted
@@ -274,6 +303,15 @@ impl Passage {
             self.turned_away.push(turned_away);
         }
         NotAdded::Reply(reply)
+    }
+}
+
+/// A next hop's word as the reply to RCPT, where 552 does not mean what it says (RFC 5321 §4.5.3.1.10).
+fn at_recipient(outcome: &Outcome) -> Reply {
+    let reply = outcome.reply().passed_on();
+    match reply.code {
+        552 => Reply { code: 554, ..reply },
+        _ => reply,
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Answer {
     Reset,
     /// Nothing is said, and the connection stays open.
     Silence,
+    /// Nothing is read any more either.
+    Deafness,
 }
 
 impl Answer {
@@ -61,8 +63,8 @@ pub(crate) struct Script {
     /// For everybody who is not named in `recipients`.
     pub(crate) any_recipient: Answer,
     pub(crate) data: Answer,
-    /// Happens when this many bytes of a message's data have come; only `HangUp`, `Reset` and
-    /// `Silence` make sense.
+    /// Happens when this many bytes of a message's data have come; only `HangUp`, `Reset`,
+    /// `Silence` and `Deafness` make sense.
     pub(crate) inside_data: Option<(usize, Answer)>,
     pub(crate) end_of_data: Answer,
     /// Bytes of each message that are kept.

@@ -314,6 +314,8 @@ impl Session {
                 while self.stream.read(&mut thrown_away).await? > 0 {}
                 Err(Over)
             }
+            // Until the sink ends.
+            Answer::Deafness => std::future::pending().await,
         }
     }
 
