@@ -31,6 +31,7 @@ chromium       chromium chromium-common fonts-dejavu-core
 chromedriver   chromium-driver
 clamd          clamav-daemon
 clamav-milter  clamav-milter
+dovecot        dovecot-core dovecot-lmtpd
 opendkim       opendkim
 rspamd         rspamd
 spamd          spamd spamassassin
@@ -112,7 +113,7 @@ library_path() {
     triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch 2>/dev/null || echo "$(uname -m)-linux-gnu")
     # Some packages have directories of their own for libraries, which they know by absolute paths.
     path="$tree/usr/lib/$triplet:$tree/lib/$triplet:$tree/usr/lib"
-    echo "$path:$tree/usr/lib/$triplet/pulseaudio:$tree/usr/lib/postfix:$tree/usr/lib/rspamd"
+    echo "$path:$tree/usr/lib/$triplet/pulseaudio:$tree/usr/lib/postfix:$tree/usr/lib/rspamd:$tree/usr/lib/dovecot:$tree/usr/lib/dovecot/modules/old-stats"
 }
 
 program_of() {
@@ -148,6 +149,11 @@ environment_of() {
         chromium | chromedriver)
             echo "[ -e /etc/fonts/fonts.conf ] || export FONTCONFIG_FILE=\"$peers/fonts.conf\""
             ;;
+        dovecot)
+            # To start, it would have its configuration from /usr/bin/doveconf, which starts it in turn.
+            echo "[ \"\${1:-}\" != -F ] || exec \"$tree/usr/bin/doveconf\" -f service=master -m master -p \\"
+            echo "    -c \"\$3\" -e \"$tree/usr/sbin/dovecot\" \"\$@\""
+            ;;
         rspamd)
             echo "export SHAREDIR=\"$tree/usr/share/rspamd\" LUALIBDIR=\"$tree/usr/share/rspamd/lualib\""
             echo "export PLUGINSDIR=\"$tree/usr/share/rspamd/plugins\" RULESDIR=\"$tree/usr/share/rspamd/rules\""
@@ -155,10 +161,18 @@ environment_of() {
     esac
 }
 
+# Its lmtp loads a TLS module whatever the configuration says, from a directory that its library has
+# built in. The name becomes one of the same length that is below the directory the services run in,
+# their base_dir: whoever starts it has a link there, usr, to the usr of the tree.
+relocate_dovecot() {
+    LC_ALL=C sed -i 's,/usr/lib/dovecot/modules,usr/lib//dovecot/modules,g' "$tree"/usr/lib/dovecot/libdovecot.so.0.*
+}
+
 # A tool from the unpacked tree needs its own libraries, which no system directory has.
 wrap() {
     tool=$1
     program=$(program_of "$tool")
+    [ "$tool" != dovecot ] || relocate_dovecot
     cat >"$bin/$tool.new" <<WRAPPER
 #!/bin/sh
 LD_LIBRARY_PATH="$(library_path)\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
@@ -186,6 +200,8 @@ machines_own() {
         chromium | chromedriver)
             command -v chromium >/dev/null && command -v chromedriver >/dev/null || return 1
             ;;
+        # Its configuration is of its version, and its LMTP server is in a package of its own.
+        dovecot) return 1 ;;
     esac
     command -v "$1"
 }

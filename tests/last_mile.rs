@@ -6,6 +6,8 @@ use crate::support::appliance::{Appliance, Plan};
 use crate::support::client::{Client, Reply};
 use crate::support::messages;
 use crate::support::raw_sink::{Answer, RawSink, Script};
+use crate::support::services::dovecot::Dovecot;
+use crate::support::wait::{self, PATIENCE};
 
 const SENDER: &str = "<a@example.org>";
 const TO_ALL: &[&str] = &["<b@example.net>", "<no@example.net>", "<later@example.net>"];
@@ -240,4 +242,65 @@ async fn a_proxy_that_is_believed_speaks_for_its_client_by_xclient() {
     let received = messages::header(&arrivals[0].content, "Received").unwrap();
     assert!(received.contains("[198.51.100.7]"), "{received}");
     assert!(received.contains("with ESMTPA"), "{received}");
+}
+
+/// Dovecot's LMTP server as the next hop, on every path: each mailbox speaks for itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn dovecot_takes_mail_over_lmtp() {
+    let dovecot = Dovecot::start().await;
+    let next_hop = format!("lmtp://{}", dovecot.address());
+    let appliance = Plan::new()
+        .environment("FASTPATH_NEXT_HOP", &next_hop)
+        .start()
+        .await;
+    let to = |user: &str| format!("<{user}@example.net>");
+    let (good, second) = (to("good"), to("second"));
+    let (full, broken, unknown) = (to("full"), to("broken"), to("unknown"));
+    let mut client = appliance.client().await;
+
+    // The fast path: two have it, one waits, two are refused and reported.
+    let everybody = [&good, &second, &full, &broken, &unknown].map(String::as_str);
+    let reply = client
+        .message("<a@reports.example>", &everybody, &messages::small("one"))
+        .await;
+    assert_eq!(reply.code, 250, "{reply}");
+    assert!(
+        reply.text().contains("2 delivered, 1 waiting, 2 failed"),
+        "{reply}"
+    );
+    let row = appliance.queue("recipient=broken@example.net").await;
+    assert_eq!(row[0]["next_hop"], next_hop.as_str(), "{row:?}");
+
+    // Cut-through: who is unknown is refused at RCPT, and the rest as it is.
+    appliance.set(json!({ "path": "cut_through" })).await;
+    client.command("MAIL FROM:<a@example.org> PRDR", 250).await;
+    client.command(&format!("RCPT TO:{unknown}"), 550).await;
+    for user in [&good, &full, &broken] {
+        client.command(&format!("RCPT TO:{user}"), 250).await;
+    }
+    client.command("DATA", 354).await;
+    client
+        .send(&messages::stuffed(&messages::small("two")))
+        .await
+        .unwrap();
+    let said = replies(&mut client, 5).await;
+    assert_eq!(codes(&said), [353, 250, 552, 451, 250], "{said:?}");
+
+    // The standard path, and the queue once the mailbox is repaired.
+    appliance.set(json!({ "path": "standard" })).await;
+    let reply = client
+        .message(SENDER, &[&second], &messages::small("three"))
+        .await;
+    assert!(reply.text().contains("Queued"), "{reply}");
+    dovecot.repair();
+    let ids: Vec<Value> = vec![row[0]["id"].clone()];
+    appliance.act("retry", &ids).await;
+    wait::until_true("mail in all mailboxes", PATIENCE, || async {
+        dovecot.mailbox("second").len() == 2 && dovecot.mailbox("broken").len() == 1
+    })
+    .await;
+    let mails = dovecot.mailbox("good");
+    assert_eq!(mails.len(), 2);
+    let text = String::from_utf8_lossy(&mails[0]);
+    assert!(text.contains("(Fastpath) with ESMTP"), "{text}");
 }

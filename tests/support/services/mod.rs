@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use rustix::process::Signal;
@@ -19,6 +19,7 @@ use super::wait::{self, Looks, PATIENCE};
 
 pub(crate) mod clamav_milter;
 pub(crate) mod clamd;
+pub(crate) mod dovecot;
 pub(crate) mod gnupg;
 pub(crate) mod opendkim;
 pub(crate) mod rspamd;
@@ -101,6 +102,11 @@ impl Service {
             looks.again().await;
         }
         service
+    }
+
+    /// Its directory.
+    fn path(&self) -> &Path {
+        self.place.path()
     }
 
     /// Ends the service; from here on its door is closed.
