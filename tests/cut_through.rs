@@ -293,6 +293,26 @@ async fn a_destination_that_nobody_reaches_is_tried_again_and_then_a_451() {
     let mut client = appliance.client().await;
     let none = transact(&mut client, &[TO_ONE], b"").await;
     assert_eq!(none.in_short(), "451");
+    // Beside one who has the message, its story says with whom the other is left.
+    let other = RawSink::start(Script::accepting()).await;
+    appliance
+        .set(json!({ "default_next_hop": format!("smtp://{}", other.address()) }))
+        .await;
+    let some = transact(&mut client, &[TO_TWO, TO_ONE], &messages::small("some")).await;
+    assert_eq!(some.in_short(), "250 451 DATA 354 end 250");
+    let story = appliance
+        .trail("recipient=c@two.example", |story| {
+            let latest = story["latest"].as_array();
+            latest.is_some_and(|latest| latest.len() == 2)
+        })
+        .await;
+    let what = |recipient: &str| {
+        let latest = story["latest"].as_array().unwrap().iter();
+        let mut found = latest.filter(|one| one["recipient"] == recipient);
+        found.next().unwrap_or_else(|| panic!("{story}"))["what"].clone()
+    };
+    assert_eq!(what("c@two.example"), "delivered", "{story}");
+    assert_eq!(what("b@one.example"), "left_with_client", "{story}");
     // The first try fails, and before the second it is there.
     appliance.set(json!({ "cut_through_tries": 10 })).await;
     client.command(&format!("MAIL FROM:{SENDER}"), 250).await;

@@ -17,6 +17,14 @@ use crate::message::{DiskReason, Outcome};
 use crate::settings::NextHop;
 use crate::smtp::reply::Reply;
 
+/// Why there is no connection.
+pub(super) struct NotConnected {
+    /// What it means for every recipient.
+    pub(super) outcome: Outcome,
+    /// Some server was asked; else there is none to ask.
+    pub(super) was_tried: bool,
+}
+
 /// Whoever wants to speak to a next hop, and how patient that is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Approach<'a> {
@@ -61,13 +69,31 @@ impl Approach<'_> {
     /// # Errors
     /// What it means for every recipient that there is none.
     pub(super) async fn open(&self, admission: Admission) -> Result<Connection, Outcome> {
+        self.connect(admission).await.map_err(|failed| {
+            self.give_up(&failed, admission);
+            failed.outcome
+        })
+    }
+
+    /// Nobody tries again for this message: the breaker learns of it.
+    pub(super) fn give_up(&self, failed: &NotConnected, admission: Admission) {
+        if failed.was_tried {
+            self.learn(Event::NoConnection, admission);
+        }
+    }
+
+    /// The same for whoever may try again: several failures of one message are one to the breaker.
+    pub(super) async fn connect(&self, admission: Admission) -> Result<Connection, NotConnected> {
         let settings = self.delivery.settings.snapshot();
         let mut servers = self
             .delivery
             .resolver
             .servers(&self.next_hop.target, &settings.dns_servers)
             .await
-            .map_err(|unresolved| unresolved.outcome())?;
+            .map_err(|unresolved| NotConnected {
+                outcome: unresolved.outcome(),
+                was_tried: false,
+            })?;
         self.penalties(|penalties| penalties.order(&mut servers, Instant::now()));
         self.known.pool.make_way();
         let mut last = no_address();
@@ -80,8 +106,10 @@ impl Approach<'_> {
                 Err(outcome) => last = outcome,
             }
         }
-        self.learn(Event::NoConnection, admission);
-        Err(last)
+        Err(NotConnected {
+            outcome: last,
+            was_tried: true,
+        })
     }
 
     async fn open_one(&self, server: &Server) -> Result<Connection, Outcome> {

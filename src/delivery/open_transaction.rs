@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::approach::Approach;
+use super::approach::{Approach, NotConnected};
 use super::attempt::Peer;
 use super::breaker::{Admission, Event};
 use super::connection::Connection;
@@ -194,8 +194,8 @@ async fn first_recipient(
 ) -> Result<Connection, NotBegun> {
     let mut tried = 0;
     loop {
-        let failed = match approach.open(admission).await {
-            Err(outcome) => outcome,
+        let failed = match approach.connect(admission).await {
+            Err(failed) => failed,
             Ok(mut connection) => match open_envelope(&mut connection, beginning).await {
                 Ok(Opened::Accepted) => return Ok(connection),
                 Ok(Opened::Settled(outcome)) => {
@@ -209,16 +209,23 @@ async fn first_recipient(
                 }
                 Ok(Opened::Closing(outcome)) => {
                     approach.learn(Event::ServiceClosing, admission);
-                    outcome
+                    NotConnected {
+                        outcome,
+                        was_tried: false,
+                    }
                 }
-                Err(trouble) => trouble.outcome(),
+                Err(trouble) => NotConnected {
+                    outcome: trouble.outcome(),
+                    was_tried: false,
+                },
             },
         };
         tried += 1;
         let is_suspended = approach.known.suspended(approach.pace, Instant::now());
-        let is_final = !matches!(failed, Outcome::Deferred(..)) || is_suspended.is_some();
+        let is_final = !matches!(failed.outcome, Outcome::Deferred(..)) || is_suspended.is_some();
         if is_final || tried >= beginning.tries {
-            return Err(NotBegun::NoConnection(failed));
+            approach.give_up(&failed, admission);
+            return Err(NotBegun::NoConnection(failed.outcome));
         }
         sleep(limits::CUT_THROUGH_TRY_PAUSE).await;
     }

@@ -108,6 +108,8 @@ pub enum Event {
     Made,
     /// It was known by its fingerprint and counted as settled.
     AlreadySettled,
+    /// It was put off and is not stored: the client keeps it, and may send it again.
+    LeftWithClient,
     /// A failure report was written.
     Reported,
     /// It failed, and nobody wanted a report.
@@ -130,11 +132,12 @@ pub enum Event {
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Queued,
         Self::Copied,
         Self::Made,
         Self::AlreadySettled,
+        Self::LeftWithClient,
         Self::Reported,
         Self::FailedSilently,
         Self::Expired,
@@ -160,6 +163,7 @@ impl Event {
             Self::Copied => "copied",
             Self::Made => "made",
             Self::AlreadySettled => "already_settled",
+            Self::LeftWithClient => "left_with_client",
             Self::Reported => "reported",
             Self::FailedSilently => "failed_silently",
             Self::Expired => "expired",

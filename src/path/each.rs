@@ -45,7 +45,9 @@ impl Paths {
         loop {
             let tally = flight.tally();
             if !stores(tally, settings) {
-                return told(&flight, settings, None);
+                let told = told(&flight, settings, None);
+                self.note_left(&transaction.message, &told.each);
+                return told;
             }
             let error = match self.store(transaction, &mut flight).await {
                 Ok(stored) => {
@@ -54,6 +56,7 @@ impl Paths {
                     for place in stored.plan.places() {
                         told.each[place] = queued(&transaction.message);
                     }
+                    self.note_left(&transaction.message, &told.each);
                     let account = self.continue_in_background(flight, stored, tally);
                     let settled = told.each.iter().enumerate();
                     return Account {
@@ -71,7 +74,9 @@ impl Paths {
             tracing::error!(id = %transaction.message.id, %error, "not stored");
             if !flight.has_unanswered_dot() {
                 flight.withdraw_unfinished();
-                return told(&flight, settings, Some(&Reply::insufficient_storage()));
+                let told = told(&flight, settings, Some(&Reply::insufficient_storage()));
+                self.note_left(&transaction.message, &told.each);
+                return told;
             }
             flight.withdraw_unfinished();
             let seen = flight.ended.len();
@@ -86,19 +91,30 @@ fn queued(message: &Message) -> Reply {
     Reply::new(250, (2, 0, 0), format!("Queued {}", message.id))
 }
 
+/// What could be said of each recipient by itself.
+pub(super) fn told_each(flight: &Flight) -> Vec<Reply> {
+    flight.states.iter().map(own_reply).collect()
+}
+
+fn own_reply(state: &State) -> Reply {
+    match state {
+        State::Known => Reply::new(250, (2, 0, 0), "Already delivered"),
+        State::Ended(Outcome::Delivered(reply)) => {
+            Reply::new(250, (2, 0, 0), format!("Delivered ({reply})"))
+        }
+        State::Ended(outcome) => outcome.reply().passed_on(),
+        State::Pending => Reply::not_in_time(),
+    }
+}
+
 /// What the client hears of each recipient; those it is not told of hear `otherwise`.
 fn told(flight: &Flight, settings: &Settings, otherwise: Option<&Reply>) -> Account {
     let standings = flight.standings();
     let recipients = flight.states.iter().zip(standings);
     let each: Vec<Reply> = recipients
-        .map(|(state, standing)| match (state, otherwise) {
-            (State::Known, _) => Reply::new(250, (2, 0, 0), "Already delivered"),
-            (_, Some(otherwise)) if !is_told(standing, settings) => otherwise.clone(),
-            (State::Ended(Outcome::Delivered(reply)), _) => {
-                Reply::new(250, (2, 0, 0), format!("Delivered ({reply})"))
-            }
-            (State::Ended(outcome), _) => outcome.reply().passed_on(),
-            (State::Pending, _) => Reply::not_in_time(),
+        .map(|(state, standing)| match otherwise {
+            Some(otherwise) if !is_told(standing, settings) => otherwise.clone(),
+            _ => own_reply(state),
         })
         .collect();
     let places = each.iter().enumerate();

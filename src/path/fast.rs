@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Account;
+use super::each::told_each;
 use super::flight::{Flight, Group, Halt, State, Underway};
 use super::plan::{Plan, Stored};
 use super::verdict::{AfterFailedStore, Tally, Verdict, after_failed_store, verdict};
@@ -66,6 +67,7 @@ impl Paths {
                 Verdict::PassRefusal => return passed_on(first_refusal(&flight)),
                 Verdict::PassDeferral => {
                     flight.withdraw_unfinished();
+                    self.note_left(&transaction.message, &told_each(&flight));
                     return passed_on(&first_deferral(&flight));
                 }
                 Verdict::Store => {}

@@ -30,6 +30,7 @@ use crate::message::trail::{Event, Noted, TrailEntry};
 use crate::message::{DiskReason, MemoryBudget, Message, Path, Recipient};
 use crate::queue::{Failed, Failure, Queue};
 use crate::settings::{OverThreshold, PathChoice, Settings};
+use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 use crate::statistics::{Statistics, Trail};
 
@@ -309,13 +310,28 @@ impl Paths {
 
     /// Puts down that a recipient had a message already.
     fn note_settled(&self, message: &Message, recipient: usize) {
+        let address = &message.envelope.recipients[recipient].address;
+        self.note(message, address, Event::AlreadySettled);
+    }
+
+    fn note(&self, message: &Message, recipient: &Mailbox, event: Event) {
         self.trail.record(TrailEntry::Noted(Noted {
             message: message.id,
-            recipient: message.envelope.recipients[recipient].address.clone(),
+            recipient: recipient.clone(),
             at: Timestamp::now(),
-            event: Event::AlreadySettled,
+            event,
             words: String::new(),
         }));
+    }
+
+    /// Puts down which recipients are put off and not stored, by the client's replies to them.
+    fn note_left<'a>(&self, message: &Message, replies: impl IntoIterator<Item = &'a Reply>) {
+        let recipients = message.envelope.recipients.iter();
+        for (recipient, reply) in recipients.zip(replies) {
+            if reply.is_transient() {
+                self.note(message, &recipient.address, Event::LeftWithClient);
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Passage;
 use super::leg::{Leg, LegState};
 use crate::delivery::Report;
-use crate::message::trail::{Attempted, TrailEntry};
+use crate::message::trail::{Attempted, Event, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, Message, Outcome, Path};
 use crate::path::answer::{Account, Answer};
@@ -109,7 +109,9 @@ impl Paths {
         let ended: Vec<(Group, Report)> = passage.legs.iter().filter_map(ended).collect();
         let mut attempted = self.attempts_of(message, &ended);
         let delivered = attempted.pop_if(|attempted| {
-            attempted.outcome == OutcomeKind::Delivered && passage.accepted() == 1
+            attempted.outcome == OutcomeKind::Delivered
+                && passage.accepted() == 1
+                && passage.turned_away.is_empty()
         });
         self.record_attempts(attempted);
         for turned_away in &passage.turned_away {
@@ -121,10 +123,15 @@ impl Paths {
                 peer: turned_away.peer,
                 outcome: turned_away.outcome.kind(),
                 words: turned_away.outcome.reply().to_string(),
-                took: Duration::ZERO,
+                took: turned_away.took,
                 tls: false,
             }));
+            if turned_away.outcome.reply().is_transient() {
+                self.note(message, &turned_away.recipient, Event::LeftWithClient);
+            }
         }
+        let replies: Vec<Reply> = passage.fates().iter().map(Fate::reply).collect();
+        self.note_left(message, &replies);
         let reports: Vec<&Report> = ended.iter().map(|(_, report)| report).collect();
         self.queue.report_relayed(message, &reports).await;
         delivered

@@ -58,6 +58,8 @@ pub(super) struct TurnedAway {
     pub(super) next_hop: Arc<str>,
     pub(super) peer: Option<SocketAddr>,
     pub(super) outcome: Outcome,
+    /// How long it took.
+    pub(super) took: Duration,
 }
 
 /// Whether the content may come.
@@ -109,9 +111,9 @@ impl Passage {
         let Opening {
             client, envelope, ..
         } = &self.opening;
-        let now = Instant::now();
+        let began = Instant::now();
         let fingerprints = &paths.fingerprints;
-        let known = fingerprints.known(client, &envelope.sender, &recipient.address, now);
+        let known = fingerprints.known(client, &envelope.sender, &recipient.address, began);
         let next_hop = recipient.next_hop(&self.settings);
         let most = limits::RECIPIENTS_PER_TRANSACTION;
         let mut legs = self.legs.iter_mut();
@@ -131,6 +133,7 @@ impl Passage {
                         next_hop: Arc::clone(next_hop.name()),
                         peer: Some(transaction.peer()),
                         outcome,
+                        took: began.elapsed(),
                     };
                     Err(self.turn_away(paths, turned_away, reply))
                 }
@@ -148,6 +151,7 @@ impl Passage {
         recipient: &Recipient,
         known: Vec<Known>,
     ) -> Result<(), NotAdded> {
+        let began = Instant::now();
         let next_hop = recipient.next_hop(&self.settings);
         let beginning = Beginning {
             next_hop: &next_hop,
@@ -189,6 +193,7 @@ impl Passage {
             next_hop: Arc::clone(next_hop.name()),
             peer,
             outcome,
+            took: began.elapsed(),
         };
         Err(self.turn_away(paths, turned_away, reply))
     }

@@ -9,6 +9,8 @@ use crate::message::words::OutcomeKind;
 pub(in crate::web) enum Fate {
     Delivered,
     Waiting,
+    /// Not here: the client has it.
+    Left,
     /// In another message, whose story it is.
     Copied,
     Held,
@@ -20,9 +22,10 @@ pub(in crate::web) enum Fate {
 }
 
 impl Fate {
-    pub(in crate::web) const ALL: [Self; 8] = [
+    pub(in crate::web) const ALL: [Self; 9] = [
         Self::Delivered,
         Self::Waiting,
+        Self::Left,
         Self::Copied,
         Self::Held,
         Self::Uncertain,
@@ -41,6 +44,7 @@ impl Fate {
             | Happening::Done(Event::Queued | Event::Made | Event::Retried | Event::Released) => {
                 Self::Waiting
             }
+            Happening::Done(Event::LeftWithClient) => Self::Left,
             Happening::Done(Event::Copied) => Self::Copied,
             Happening::Done(Event::Held | Event::Quarantined) => Self::Held,
             Happening::Attempt(OutcomeKind::Uncertain) => Self::Uncertain,
@@ -58,6 +62,7 @@ impl Fate {
         match self {
             Self::Delivered => "delivered",
             Self::Waiting => "waiting",
+            Self::Left => "left with the client",
             Self::Copied => "gone on in a message of its own",
             Self::Held => "held",
             Self::Uncertain => "uncertain",
@@ -72,6 +77,7 @@ impl Fate {
         match self {
             Self::Delivered => "delivered",
             Self::Waiting => "waiting in the retry queue",
+            Self::Left => "left with the client, to be sent again",
             Self::Copied => "gone on in a message of its own",
             Self::Held => "held in the retry queue",
             Self::Uncertain => "uncertain: it may have arrived",
@@ -84,7 +90,7 @@ impl Fate {
     pub(in crate::web) const fn mood(self) -> Mood {
         match self {
             Self::Delivered => Mood::Good,
-            Self::Waiting | Self::Copied | Self::Held | Self::Unknown => Mood::Neutral,
+            Self::Waiting | Self::Left | Self::Copied | Self::Held | Self::Unknown => Mood::Neutral,
             Self::Uncertain | Self::Purged | Self::Failed => Mood::Bad,
         }
     }

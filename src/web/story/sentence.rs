@@ -95,6 +95,9 @@ pub(super) fn way(answered: &AnsweredRow) -> Sentence {
         None => format!("It took the path “{}”", answered.path),
     };
     let storage = match Storage::from_word(&answered.storage) {
+        Some(Storage::Memory) if answered.path == Path::CutThrough.as_str() => {
+            ", was held nowhere and never touched a disk".to_owned()
+        }
         Some(Storage::Memory) => ", was held in memory and never touched a disk".to_owned(),
         Some(Storage::Split) => ", its head in memory and its tail on disk".to_owned(),
         Some(Storage::Disk) => " and was stored on disk".to_owned(),
@@ -244,6 +247,11 @@ fn noted(event: &TrailEvent, done: Event) -> Sentence {
             "Recognised as a repetition: it had been settled before and was not sent again"
                 .to_owned(),
             Mood::Good,
+        ),
+        Event::LeftWithClient => plain(
+            Some(event.at),
+            "Left with the client, which was told to send it again".to_owned(),
+            Mood::Neutral,
         ),
         Event::Reported => quoted(
             event,
