@@ -5,8 +5,8 @@
     ... change, and build again ...
     bench/compare.py before target/release/fastpath
 
-Each round measures the fast path and the standard path of both, one after the other, with
-bench/relay_rate.py. Printed are the medians of messages a second and of CPU a message (user and system
+Each round measures the fast path and the standard path of both (or those that --paths names, such as
+cut_through), one after the other, with bench/relay_rate.py. Printed are the medians of messages a second and of CPU a message (user and system
 time of the appliance), and their ratios, after to before.
 """
 
@@ -87,6 +87,7 @@ def main():
     parser.add_argument("--bytes", type=int, default=4_096)
     parser.add_argument("--connections", type=int, default=20)
     parser.add_argument("--ports", type=int, default=2791, help="the first of five free ones")
+    parser.add_argument("--paths", nargs="+", default=["fast", "standard"])
     options = parser.parse_args()
     place = pathlib.Path(tempfile.mkdtemp(prefix="fastpath-compare-"))
     sink = options.ports
@@ -100,20 +101,20 @@ def main():
         for number in range(options.rounds):
             # Who goes first changes: what the machine does meanwhile favours neither.
             order = list(appliances.items())[:: 1 if number % 2 == 0 else -1]
-            for path in ("fast", "standard"):
+            for path in options.paths:
                 for name, appliance in order:
                     appliance.set({"path": path})
                     figures.setdefault((path, name), []).append(measure(appliance, sink, options))
                     rate, cpu = figures[path, name][-1]
-                    print(f"  {path:9} {name:7} {rate:7.0f}/s  {cpu:6.1f} us", flush=True)
-        for path in ("fast", "standard"):
+                    print(f"  {path:11} {name:7} {rate:7.0f}/s  {cpu:6.1f} us", flush=True)
+        for path in options.paths:
             medians = {
                 name: [statistics.median(column) for column in zip(*figures[path, name])]
                 for name in appliances
             }
             (rate_before, cpu_before), (rate, cpu) = medians["before"], medians["after"]
             print(
-                f"{path:9} {rate_before:.0f} -> {rate:.0f} messages/s ({rate / rate_before:.2f}),"
+                f"{path:11} {rate_before:.0f} -> {rate:.0f} messages/s ({rate / rate_before:.2f}),"
                 f" {cpu_before:.1f} -> {cpu:.1f} us of CPU a message ({cpu / cpu_before:.2f})"
             )
     finally:

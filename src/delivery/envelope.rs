@@ -5,7 +5,7 @@ use bytes::BytesMut;
 
 use super::Errand;
 use super::verdicts::{self, Stage, verdict};
-use crate::message::Outcome;
+use crate::message::{Outcome, Recipient};
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::command::BodyType;
 use crate::smtp::command_writer::{self, MailParameters, RcptParameters};
@@ -103,15 +103,7 @@ impl<'a> Exchange<'a> {
             Step::Mail => command_writer::mail_from(out, &envelope.sender, &self.mail),
             Step::Recipient(position) => {
                 let recipient = &envelope.recipients[self.errand.recipients[position]];
-                let parameters = if self.dsn {
-                    RcptParameters {
-                        notify: recipient.notify,
-                        original_recipient: recipient.original_recipient.as_deref(),
-                    }
-                } else {
-                    RcptParameters::default()
-                };
-                command_writer::rcpt_to(out, &recipient.address, &parameters);
+                write_recipient(out, recipient, self.dsn);
             }
             Step::Data => out.extend_from_slice(b"DATA\r\n"),
         }
@@ -229,6 +221,18 @@ impl<'a> Exchange<'a> {
         self.decide_rest(missing);
         self.outcomes.into_iter().flatten().collect()
     }
+}
+
+/// Writes RCPT, with what the server knows of DSN.
+pub(super) fn write_recipient(out: &mut BytesMut, recipient: &Recipient, dsn: bool) {
+    let parameters = match dsn {
+        true => RcptParameters {
+            notify: recipient.notify,
+            original_recipient: recipient.original_recipient.as_deref(),
+        },
+        false => RcptParameters::default(),
+    };
+    command_writer::rcpt_to(out, &recipient.address, &parameters);
 }
 
 /// Every parameter that the message has and the server knows.

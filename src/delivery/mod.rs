@@ -29,6 +29,7 @@ use crate::settings::{Current, NextHop};
 
 mod approach;
 mod attempt;
+mod beginning;
 
 mod breaker;
 mod known_next_hops;
@@ -57,9 +58,10 @@ mod probe;
 
 mod figures;
 
+pub use beginning::{Beginning, NotBegun};
 pub use dns::{Dns, Records};
 pub use figures::{NextHopFigures, Suspension};
-pub use open_transaction::{Beginning, NotBegun, OpenTransaction};
+pub use open_transaction::OpenTransaction;
 pub use probe::{Finding, Probe, Step, StepKind};
 
 /// One message for some of its recipients, all with the same next hop.
