@@ -8,8 +8,8 @@ use super::encryption;
 use super::header::{Field, Header};
 use crate::limits;
 use crate::message::{DiskReason, Message};
+use crate::settings::Settings;
 use crate::settings::conditions::{LeadsTo, PreparedOwn, WhenNoKey};
-use crate::settings::{PathChoice, Settings};
 
 /// A condition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -122,20 +122,14 @@ impl Decision {
     }
 }
 
-/// Whether a message is to go straight through, by what is known of it before its content: the path says
-/// so, or a condition of the administrator's own.
+/// Whether a condition of the administrator's own sends a message straight through, by what is known of it
+/// before its content.
 #[must_use]
-pub fn wants_cut_through(
-    message: &Message,
-    declared_size: Option<u64>,
-    path: PathChoice,
-    settings: &Settings,
-) -> bool {
+pub fn leads_through(message: &Message, declared_size: Option<u64>, settings: &Settings) -> bool {
     let header = Header::default();
     let facts = before_content(message, declared_size, &header);
     let mut own = settings.conditions().own.iter();
-    path == PathChoice::CutThrough
-        || own.any(|own| own.written.leads_to == LeadsTo::CutThrough && holds(own, &facts))
+    own.any(|own| own.written.leads_to == LeadsTo::CutThrough && holds(own, &facts))
 }
 
 /// The first condition that has to see content before a message is taken; none when all that are on can

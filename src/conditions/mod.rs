@@ -48,8 +48,8 @@ use crate::settings::Settings;
 pub use blackhole_lists::{Listing, LookedUp, TryOut, Weighed};
 pub use content_filter::{RuleAnswers, RuleSays, Ruling};
 pub use decision::{
-    Condition, Coverage, Decision, Facts, Present, decide, needs_content,
-    standard_path_without_content, wants_cut_through,
+    Condition, Coverage, Decision, Facts, Present, decide, leads_through, needs_content,
+    standard_path_without_content,
 };
 #[cfg(test)]
 pub(crate) use directory::testing as directory_testing;

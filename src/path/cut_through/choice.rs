@@ -11,7 +11,7 @@ use crate::conditions::{self, End, Examination};
 use crate::limits;
 use crate::message::{Body, Message, MessageId, Recipient, Reservation};
 use crate::path::Paths;
-use crate::settings::Settings;
+use crate::settings::{PathChoice, Settings};
 use crate::smtp::reply::Reply;
 
 impl Paths {
@@ -25,9 +25,12 @@ impl Paths {
         recipient: &Recipient,
         settings: &Arc<Settings>,
     ) -> Result<Way, Reply> {
-        let addressed = self.without_content(&opening, [recipient.clone()].into());
-        if !conditions::wants_cut_through(&addressed, opening.declared_size, opening.path, settings)
-        {
+        let addressed = || self.without_content(&opening, [recipient.clone()].into());
+        let is_led_there = || {
+            settings.conditions().leads_through
+                && conditions::leads_through(&addressed(), opening.declared_size, settings)
+        };
+        if opening.path != PathChoice::CutThrough && !is_led_there() {
             return Ok(Way::Held(None));
         }
         if let Some(condition) = conditions::needs_content(opening.declared_size, settings) {
@@ -38,7 +41,7 @@ impl Paths {
         let mut words = String::new();
         if settings.conditions().any {
             let examination = Examination {
-                message: &addressed,
+                message: &addressed(),
                 declared_size: opening.declared_size,
                 settings,
                 deadline: Instant::now() + limits::EXAMINATION_WAIT,
