@@ -83,7 +83,10 @@ start() {
 
 stop() {
     [ -s "$place/exim.pid" ] || return 0
-    kill "$(cat "$place/exim.pid")" 2>/dev/null || true
+    pid=$(cat "$place/exim.pid")
+    case $(readlink "/proc/$pid/exe" 2>/dev/null) in
+        "$tree"/*) kill "$pid" 2>/dev/null || true ;;
+    esac
     rm -f "$place/exim.pid"
 }
 

@@ -135,13 +135,13 @@ pub fn leads_through(message: &Message, declared_size: Option<u64>, settings: &S
 /// The first condition that has to see content before a message is taken; none when all that are on can
 /// do without.
 #[must_use]
-pub fn needs_content(declared_size: Option<u64>, settings: &Settings) -> Option<Condition> {
+pub fn needs_content(settings: &Settings) -> Option<Condition> {
     let lists = &settings.blackhole_lists;
     let mut own = settings.conditions().own.iter();
     let needs_it = own.find(|own| {
-        let asks_for_size = own.written.larger_than_bytes.is_some() && declared_size.is_none();
+        // What is declared need not be what comes.
         own.written.leads_to == LeadsTo::StandardPath
-            && (own.written.header_field.is_some() || asks_for_size)
+            && (own.written.header_field.is_some() || own.written.larger_than_bytes.is_some())
     });
     if let Some(own) = needs_it {
         return Some(Condition::Own(own.written.name.as_str().into()));

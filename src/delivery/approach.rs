@@ -21,8 +21,8 @@ use crate::smtp::reply::Reply;
 pub(super) struct NotConnected {
     /// What it means for every recipient.
     pub(super) outcome: Outcome,
-    /// Some server was asked; else there is none to ask.
-    pub(super) was_tried: bool,
+    /// What the breaker learns when nobody tries again.
+    pub(super) event: Option<Event>,
 }
 
 /// Whoever wants to speak to a next hop, and how patient that is.
@@ -77,8 +77,8 @@ impl Approach<'_> {
 
     /// Nobody tries again for this message: the breaker learns of it.
     pub(super) fn give_up(&self, failed: &NotConnected, admission: Admission) {
-        if failed.was_tried {
-            self.learn(Event::NoConnection, admission);
+        if let Some(event) = failed.event {
+            self.learn(event, admission);
         }
     }
 
@@ -92,7 +92,7 @@ impl Approach<'_> {
             .await
             .map_err(|unresolved| NotConnected {
                 outcome: unresolved.outcome(),
-                was_tried: false,
+                event: None,
             })?;
         self.penalties(|penalties| penalties.order(&mut servers, Instant::now()));
         self.known.pool.make_way();
@@ -108,7 +108,7 @@ impl Approach<'_> {
         }
         Err(NotConnected {
             outcome: last,
-            was_tried: true,
+            event: Some(Event::NoConnection),
         })
     }
 

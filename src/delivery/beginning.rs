@@ -90,7 +90,7 @@ impl Delivery {
             next_hop,
             pace: Pace::Fast,
         };
-        approach.learn(Event::NoConnection, Admission::Free);
+        approach.learn(Event::NoConnection, Admission::Probe);
     }
 
     async fn begin_unbounded(
@@ -170,15 +170,12 @@ async fn first_recipient(
                     return Err(NotBegun::Unsuitable(why));
                 }
                 Ok(Opened::Closing(outcome)) => {
-                    approach.learn(Event::ServiceClosing, admission);
-                    NotConnected {
-                        outcome,
-                        was_tried: false,
-                    }
+                    let event = Some(Event::ServiceClosing);
+                    NotConnected { outcome, event }
                 }
                 Err(trouble) => NotConnected {
                     outcome: trouble.outcome(),
-                    was_tried: false,
+                    event: None,
                 },
             },
         };
@@ -226,7 +223,7 @@ async fn open_envelope(
         Ok(()) => {}
         Err(opened) => return Ok(opened),
     }
-    let wait = Pace::Fast.command_wait();
+    let wait = limits::CUT_THROUGH_REPLY_WAIT;
     let offered = &connection.capabilities;
     let parameters = MailParameters {
         // Our Received field comes to it.
@@ -263,8 +260,9 @@ async fn open_envelope(
     }
     sent?;
     if let Some(outcome) = refused {
-        if pipelining {
-            connection.reply(wait).await?;
+        if pipelining && connection.reply(wait).await.is_err() {
+            // It said what it had to say.
+            return Ok(Opened::Settled(outcome));
         }
         // On a connection that idled this says nothing of the message.
         let remembers_another = reply.code == 503 && connection.reused;

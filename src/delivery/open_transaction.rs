@@ -21,6 +21,7 @@ use super::pool::Room;
 use super::trouble::{Trouble, Wait};
 use super::verdicts::{self, Stage, verdict};
 use super::{Delivery, Pace, Report};
+use crate::limits;
 use crate::message::{Outcome, Recipient};
 use crate::settings::NextHop;
 use crate::smtp::dot_stuffing::DotStuffer;
@@ -163,7 +164,7 @@ impl OpenTransaction {
         };
         self.stand = Stand::Underway;
         write(connection);
-        match connection.ask(Pace::Fast.command_wait()).await {
+        match connection.ask(limits::CUT_THROUGH_REPLY_WAIT).await {
             Ok(reply) => {
                 let decided = verdict(stage, &reply);
                 if verdicts::is_closing(&reply) {

@@ -45,7 +45,10 @@ impl Paths {
             .report_relayed(&transaction.message, &reports)
             .await;
         let account = match halt {
-            Halt::ClientGone => client_gone(),
+            Halt::ClientGone => {
+                self.note_left(&transaction.message, &told_each(&flight));
+                client_gone()
+            }
             Halt::Ended | Halt::TimeUp if transaction.each => {
                 self.settle_each(transaction, flight).await
             }
@@ -90,9 +93,13 @@ impl Paths {
                     let late = &flight.ended[seen..];
                     self.record_attempts(self.attempts_of(&transaction.message, late));
                 }
-                AfterFailedStore::PartialFailure => return partial_failure(&flight),
+                AfterFailedStore::PartialFailure => {
+                    self.note_left(&transaction.message, &told_each(&flight));
+                    return partial_failure(&flight);
+                }
                 AfterFailedStore::Failure => {
                     flight.withdraw_unfinished();
+                    self.note_left(&transaction.message, &told_each(&flight));
                     return failure();
                 }
             }

@@ -47,6 +47,9 @@ impl Paths {
         };
         if let Err(error) = self.queue.keep(&parcels).await {
             tracing::error!(id = %transaction.message.id, %error, "not stored");
+            let recipients = transaction.message.envelope.recipients.len();
+            let replies = vec![Reply::insufficient_storage(); recipients];
+            self.note_left(&transaction.message, &replies);
             return Account::nothing(Reply::insufficient_storage(), Path::Standard);
         }
         // Without room there are no leases, and nothing is handed on.

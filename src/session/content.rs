@@ -122,6 +122,11 @@ impl Content {
         matches!(self.sink, Sink::Through(_))
     }
 
+    /// Bytes that have come.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     pub(super) fn id(&self) -> MessageId {
         self.id
     }

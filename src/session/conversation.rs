@@ -129,6 +129,11 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     async fn turn(&mut self, state: State) -> Result<State, End> {
         self.command_wait = state.command_wait();
         let line = self.next_line(Expected::Command).await?;
+        // Also for commands that come in time and lead nowhere, such as NOOP.
+        let now = std::time::Instant::now();
+        if state.deadline().is_some_and(|deadline| now > deadline) {
+            return Err(End::TimedOut);
+        }
         self.prove_read();
         if self.shutdown.is_cancelled() {
             return Err(End::Say(Reply::shutting_down()));

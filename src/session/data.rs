@@ -51,10 +51,7 @@ pub(super) async fn receive_chunk<T: Transport>(
     shutdown: &CancellationToken,
 ) -> Result<(), End> {
     chunked.content.expect(size);
-    let mut pace = match chunked.pace.take() {
-        Some(pace) => pace,
-        None => pace_of(&chunked.content),
-    };
+    let mut pace = pace_of(&chunked.content);
     connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
     let mut missing = size;
     loop {
@@ -69,21 +66,10 @@ pub(super) async fn receive_chunk<T: Transport>(
         take(&mut chunked.content, &mut pace).await?;
         missing -= there as u64;
         if missing == 0 {
-            return keep_pace(chunked, pace);
+            return Ok(());
         }
         connection.read_data(&mut pace, shutdown).await?;
     }
-}
-
-/// Next hops wait for all chunks alike: small ones now and then are as slow as slow data.
-fn keep_pace(chunked: &mut Chunked, pace: Pace) -> Result<(), End> {
-    if chunked.content.goes_through() {
-        if pace.deadline() < Instant::now() {
-            return Err(End::TimedOut);
-        }
-        chunked.pace = Some(pace);
-    }
-    Ok(())
 }
 
 /// Reads `size` bytes for nothing.

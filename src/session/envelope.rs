@@ -95,7 +95,7 @@ impl Opened {
                 own || self.path == PathChoice::CutThrough
             }
             Way::Held(_) => false,
-            Way::Through(_) => true,
+            Way::NotTaken(_) | Way::Through(_) => true,
         };
         leads_through || self.settings.is_asked_at_rcpt(&recipient.address)
     }

@@ -4,13 +4,12 @@
 //! conversation carries out.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::audience::Audience;
 use super::content::Content;
 use super::context::{Peer, SessionContext};
 use super::envelope::{Addressed, Identity, Opened};
-use super::pace::Pace;
 use crate::limits;
 use crate::message::Recipient;
 use crate::path::Way;
@@ -43,8 +42,7 @@ pub(super) struct Chunked {
     pub(super) addressed: Addressed,
     pub(super) content: Content,
     pub(super) normaliser: BdatNormaliser,
-    /// Of all chunks together, while next hops wait for them.
-    pub(super) pace: Option<Pace>,
+    begun: Instant,
 }
 
 /// What the conversation has to do about a command.
@@ -212,6 +210,20 @@ impl State {
         }
     }
 
+    /// Until when next hops wait for the client, whatever it says meanwhile; none: nobody waits.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let opened = match self {
+            Self::Opened(opened) => opened,
+            Self::Addressed(addressed) => &addressed.opened,
+            Self::Chunked(chunked) => return chunked.deadline(),
+            Self::Greeted | Self::Identified(_) => return None,
+        };
+        match &opened.way {
+            Way::Through(passage) => Some(passage.deadline()),
+            Way::Undecided | Way::Held(_) | Way::NotTaken(_) => None,
+        }
+    }
+
     /// How long the client may take for its next command: next hops are not kept waiting for long.
     pub(super) fn command_wait(&self) -> Duration {
         let opened = match self {
@@ -223,8 +235,8 @@ impl State {
             Self::Greeted | Self::Identified(_) | Self::Chunked(_) => return limits::COMMAND_WAIT,
         };
         match &opened.way {
-            Way::Through(passage) => passage.command_wait(),
-            Way::Undecided | Way::Held(_) => limits::COMMAND_WAIT,
+            Way::Through(_) => limits::CUT_THROUGH_COMMAND_WAIT,
+            Way::Undecided | Way::Held(_) | Way::NotTaken(_) => limits::COMMAND_WAIT,
         }
     }
 
@@ -387,12 +399,20 @@ impl State {
 }
 
 impl Chunked {
+    /// A while, and the time that its bytes take at the least rate.
+    fn deadline(&self) -> Option<Instant> {
+        let earned = self.content.bytes() / limits::CUT_THROUGH_RATE_BYTES_PER_SECOND;
+        let earned = Duration::from_secs(earned);
+        let until = self.begun + limits::CUT_THROUGH_ENVELOPE_WAIT + earned;
+        self.content.goes_through().then_some(until)
+    }
+
     pub(super) fn begin(addressed: Addressed, content: Content) -> Box<Self> {
         Box::new(Self {
             addressed,
             content,
             normaliser: BdatNormaliser::new(),
-            pace: None,
+            begun: Instant::now(),
         })
     }
 }

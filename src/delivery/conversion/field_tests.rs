@@ -173,6 +173,20 @@ proptest! {
         }
     }
 
+    /// Also where the bytes are of no UTF-8: no escape is parted.
+    #[test]
+    fn parameters_of_any_charset_are_whole(value in prop::collection::vec(prop_oneof![0x20_u8..0x7f, 0x80_u8..=0xff], 1..120)) {
+        let value: Vec<u8> = value.into_iter().filter(|byte| !b"\"\\".contains(byte)).collect();
+        let field = [b"Content-Type: a/b; boundary=\"", &value[..], b"\xe9\"\r\n"].concat();
+        let out = rewritten(&field);
+        for line in out.lines() {
+            let value = line.split_once("*=").map_or("", |(_, value)| value.trim_end_matches(';'));
+            let mut escapes = value.split('%').skip(1);
+            let is_whole = |escape: &str| escape.len() >= 2 && escape.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit);
+            prop_assert!(escapes.all(is_whole), "{}", out);
+        }
+    }
+
     /// The boundary is the parameter that is read back here.
     #[test]
     fn parameters_read_the_same(value in "[ -~ä€\u{1d11e}]{0,80}[ä€\u{1d11e}]", is_quoted in any::<bool>()) {

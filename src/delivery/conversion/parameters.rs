@@ -326,12 +326,16 @@ fn piece_bytes(encoded: &[u8]) -> usize {
         Some([.., b'%', _]) => PIECE_BYTES - 2,
         _ => PIECE_BYTES,
     };
-    // Three bytes of a character go on with it at most.
+    // Three bytes of a character go on with it at most. In another charset such a byte may stand behind a
+    // letter that is none of its beginning.
     for _ in 0..3 {
-        if matches!(
+        let goes_on = matches!(
             encoded.get(cut..),
             Some([b'%', b'8' | b'9' | b'A' | b'B', ..])
-        ) {
+        );
+        let before = cut.checked_sub(3);
+        let behind_escape = before.and_then(|at| encoded.get(at)) == Some(&b'%');
+        if goes_on && behind_escape {
             cut -= 3;
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Opening, Passage, Way};
@@ -33,7 +33,7 @@ impl Paths {
         if opening.path != PathChoice::CutThrough && !is_led_there() {
             return Ok(Way::Held(None));
         }
-        if let Some(condition) = conditions::needs_content(opening.declared_size, settings) {
+        if let Some(condition) = conditions::needs_content(settings) {
             return Ok(Way::Held(Some(
                 format!("{condition} needs the content").into(),
             )));
@@ -44,11 +44,13 @@ impl Paths {
                 message: &addressed(),
                 declared_size: opening.declared_size,
                 settings,
-                deadline: Instant::now() + limits::EXAMINATION_WAIT,
+                deadline: Instant::now() + limits::CUT_THROUGH_EXAMINATION_WAIT,
             };
             // Whoever waits for this gives up at a shutdown.
             let shutdown = CancellationToken::new();
-            let examined = Box::pin(self.conditions.examine(examination, &shutdown)).await;
+            let examining = Box::pin(self.conditions.examine(examination, &shutdown));
+            let examined = timeout(limits::CUT_THROUGH_EXAMINATION_WAIT, examining);
+            let examined = examined.await.map_err(|_| Reply::unchecked())?;
             match examined.end {
                 End::NotTaken(reply) => return Err(reply),
                 End::Taken(taken) => {

@@ -45,6 +45,8 @@ pub enum Way {
     /// It is held until it has come whole, for the fast or the standard path. When cut-through was chosen
     /// all the same: why it cannot be.
     Held(Option<Box<str>>),
+    /// A condition does not take it, and this is said to every recipient.
+    NotTaken(Reply),
     /// It goes straight through.
     Through(Box<Passage>),
 }
@@ -55,7 +57,7 @@ impl Way {
     pub fn into_obstacle(self) -> Option<Box<str>> {
         match self {
             Self::Held(obstacle) => obstacle,
-            Self::Undecided | Self::Through(_) => None,
+            Self::Undecided | Self::NotTaken(_) | Self::Through(_) => None,
         }
     }
 }
@@ -91,10 +93,13 @@ impl Paths {
             known.await?;
         }
         if let (Way::Undecided, Some(opening)) = (&*way, opening) {
-            *way = self.choose(opening, recipient, settings).await?;
+            let chosen = self.choose(opening, recipient, settings).await;
+            *way = chosen.unwrap_or_else(Way::NotTaken);
         }
-        let Way::Through(passage) = way else {
-            return Ok(());
+        let passage = match way {
+            Way::Through(passage) => passage,
+            Way::NotTaken(reply) => return Err(reply.clone()),
+            Way::Undecided | Way::Held(_) => return Ok(()),
         };
         match passage.add(self, recipient).await {
             Ok(()) => Ok(()),

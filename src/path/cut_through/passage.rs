@@ -30,8 +30,8 @@ pub struct Passage {
     pub(super) legs: Vec<Leg>,
     /// Recipients that were accepted: the place of the next one in the envelope.
     accepted: usize,
+    /// Later by what the next hops took.
     begun: Instant,
-    last_answered: Instant,
     /// Recipients that their next hops refused or put off at RCPT, for the trail.
     pub(super) turned_away: Vec<TurnedAway>,
     /// Our Received field; empty once it is sent.
@@ -75,15 +75,13 @@ pub enum Start {
 
 impl Passage {
     pub(super) fn new(opening: Opening, settings: Arc<Settings>, words: String) -> Self {
-        let now = Instant::now();
         Self {
             opening,
             settings,
             words,
             legs: Vec::with_capacity(1),
             accepted: 0,
-            begun: now,
-            last_answered: now,
+            begun: Instant::now(),
             turned_away: Vec::new(),
             prefix: Bytes::new(),
             first: Vec::new(),
@@ -98,9 +96,10 @@ impl Passage {
         paths: &Arc<Paths>,
         recipient: &Recipient,
     ) -> Result<(), NotAdded> {
+        let asked = Instant::now();
         let added = self.ask_for(paths, recipient).await;
         // What next hops took for it is not the client's slowness.
-        self.last_answered = Instant::now();
+        self.begun += asked.elapsed();
         added
     }
 
@@ -279,13 +278,10 @@ impl Passage {
         open.any(|leg| leg.next_hop.name() == next_hop.name())
     }
 
-    /// How long the next hops wait for the client's next command.
+    /// Until when the next hops wait for DATA.
     #[must_use]
-    pub fn command_wait(&self) -> Duration {
-        let now = Instant::now();
-        let next = self.last_answered + limits::CUT_THROUGH_COMMAND_WAIT;
-        let last = self.begun + limits::CUT_THROUGH_ENVELOPE_WAIT;
-        next.min(last).saturating_duration_since(now)
+    pub fn deadline(&self) -> Instant {
+        self.begun + limits::CUT_THROUGH_ENVELOPE_WAIT
     }
 
     /// How many recipients were accepted.
