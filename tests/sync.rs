@@ -225,6 +225,7 @@ async fn nothing_is_written_on_the_way_straight_through() {
         .appliance
         .set(json!({ "path": "cut_through" }))
         .await;
+    let written_before = watched.appliance.process().written_bytes();
     let sizes = |number: usize| match number {
         _ if number % 250 == 7 => 10 << 20,
         _ if number % 50 == 9 => 1 << 20,
@@ -247,6 +248,9 @@ async fn nothing_is_written_on_the_way_straight_through() {
     for client in clients {
         ports.push(client.await.unwrap());
     }
+    // The trail of so many messages is written, and none of the eighty megabytes that they were.
+    let written = watched.appliance.process().written_bytes() - written_before;
+    assert!(written < 16 << 20, "{written} bytes");
     let statistics = watched.appliance.statistics().await;
     let paths = &statistics["since_start"]["paths"];
     assert_eq!(paths["cut_through"], MESSAGES, "{statistics}");
@@ -268,7 +272,11 @@ async fn nothing_is_written_on_the_way_straight_through() {
         let way = first.began..last.ended;
         calls.iter().filter(move |call| way.contains(&call.began))
     };
-    let opened: Vec<&Call> = on_their_way().filter(is_opened_for_writing).collect();
+    // Whoever reads settings or the trail meanwhile may open the databases once more.
+    let opened: Vec<&Call> = on_their_way()
+        .filter(is_opened_for_writing)
+        .filter(|call| !call.text.contains("/appliance.db") && !call.text.contains("/history.db"))
+        .collect();
     assert!(opened.is_empty(), "{opened:?}");
     let is_socket = |call: &Call| {
         let on = call.text.split(", ").next().unwrap_or_default();
