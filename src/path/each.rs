@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use super::answer::Account;
 use super::fast::unsettled;
-use super::flight::Flight;
+use super::flight::{Flight, State, reported};
 use super::verdict::{Standing, Tally};
 use super::{Paths, Transaction};
 use crate::message::{Message, Outcome};
 use crate::settings::{Settings, WhenDeferred, WhenRefused};
 use crate::smtp::reply::Reply;
-
-use super::flight::State;
 
 /// Whether something has to be stored before the replies.
 fn stores(tally: Tally, settings: &Settings) -> bool {
@@ -82,7 +80,7 @@ impl Paths {
             let seen = flight.ended.len();
             flight.all_ended().await;
             let late = &flight.ended[seen..];
-            self.record_attempts(self.attempts_of(&transaction.message, late));
+            self.record_attempts(self.attempts_of(&transaction.message, reported(late)));
         }
     }
 }
@@ -98,12 +96,22 @@ pub(super) fn told_each(flight: &Flight) -> Vec<Reply> {
 
 fn own_reply(state: &State) -> Reply {
     match state {
-        State::Known => Reply::new(250, (2, 0, 0), "Already delivered"),
-        State::Ended(Outcome::Delivered(reply)) => {
-            Reply::new(250, (2, 0, 0), format!("Delivered ({reply})"))
-        }
-        State::Ended(outcome) => outcome.reply().passed_on(),
+        State::Known => already_delivered(),
+        State::Ended(outcome) => reply_of(outcome),
         State::Pending => Reply::not_in_time(),
+    }
+}
+
+/// What the client hears of a recipient that a fingerprint says is settled.
+pub(super) fn already_delivered() -> Reply {
+    Reply::new(250, (2, 0, 0), "Already delivered")
+}
+
+/// What the client hears of a recipient with this outcome.
+pub(super) fn reply_of(outcome: &Outcome) -> Reply {
+    match outcome {
+        Outcome::Delivered(reply) => Reply::new(250, (2, 0, 0), format!("Delivered ({reply})")),
+        outcome => outcome.reply().passed_on(),
     }
 }
 

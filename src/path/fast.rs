@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::Account;
 use super::each::told_each;
-use super::flight::{Flight, Group, Halt, State, Underway};
+use super::flight::{Flight, Halt, State, Underway, reported};
 use super::plan::{Plan, Stored};
 use super::verdict::{AfterFailedStore, Tally, Verdict, after_failed_store, verdict};
 use super::{ClientPresence, Paths, Transaction};
@@ -18,6 +18,7 @@ use crate::message::trail::{Attempted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, Message, Outcome, Path};
 use crate::queue::{Parcel, schedule};
+use crate::settings::NextHop;
 use crate::smtp::reply::Reply;
 use crate::store::{NewRow, StoreError};
 
@@ -34,7 +35,7 @@ impl Paths {
     ) -> Account {
         let mut flight = Flight::launch(self, transaction, known);
         let halt = flight.run(client, deadline.into(), shutdown).await;
-        let mut attempted = self.attempts_of(&transaction.message, &flight.ended);
+        let mut attempted = self.attempts_of(&transaction.message, reported(&flight.ended));
         // A plain delivery, which is most mail, goes into the row of its answer.
         let delivered = attempted.pop_if(|attempted| {
             attempted.outcome == OutcomeKind::Delivered && flight.states.len() == 1
@@ -91,7 +92,7 @@ impl Paths {
                     let seen = flight.ended.len();
                     flight.all_ended().await;
                     let late = &flight.ended[seen..];
-                    self.record_attempts(self.attempts_of(&transaction.message, late));
+                    self.record_attempts(self.attempts_of(&transaction.message, reported(late)));
                 }
                 AfterFailedStore::PartialFailure => {
                     self.note_left(&transaction.message, &told_each(&flight));
@@ -204,14 +205,14 @@ impl Paths {
     }
 
     /// Counts the attempts that ended, and words them for the trail when it is kept.
-    pub(super) fn attempts_of(
+    pub(super) fn attempts_of<'a>(
         &self,
         message: &Message,
-        ended: &[(Group, Report)],
+        ended: impl IntoIterator<Item = (&'a Arc<NextHop>, &'a Report)>,
     ) -> Vec<Attempted> {
         let at = Timestamp::now();
         let mut attempted = Vec::new();
-        for (group, report) in ended {
+        for (next_hop, report) in ended {
             for (position, outcome) in &report.outcomes {
                 self.statistics.counters.attempted(outcome.kind());
                 if !self.trail.is_kept() {
@@ -221,7 +222,7 @@ impl Paths {
                     message: message.id,
                     recipient: message.envelope.recipients[*position].address.clone(),
                     at,
-                    next_hop: Arc::clone(group.next_hop.name()),
+                    next_hop: Arc::clone(next_hop.name()),
                     peer: report.peer,
                     outcome: outcome.kind(),
                     words: outcome.reply().to_string(),

@@ -68,6 +68,15 @@ fn is_known(known: &[bool], position: usize) -> bool {
     known.get(position).copied().unwrap_or(false)
 }
 
+/// What the next hops of groups that ended said.
+pub(super) fn reported(
+    ended: &[(Group, Report)],
+) -> impl Iterator<Item = (&Arc<NextHop>, &Report)> {
+    ended
+        .iter()
+        .map(|(group, report)| (&group.next_hop, report))
+}
+
 /// A group's attempt.
 type Attempt = Pin<Box<dyn Future<Output = Report> + Send>>;
 

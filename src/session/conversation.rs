@@ -8,22 +8,16 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::answering::{Answered, Answering};
-use super::audience::Audience;
+use super::answering::Answering;
 use super::connection::{Arrival, Connection, End};
-use super::content::{Content, Refused};
 use super::context::{Entrance, Peer, SessionContext};
-use super::data;
-use super::envelope::Addressed;
-use super::state::{Chunked, State, Step, Surroundings};
+use super::state::{State, Step, Surroundings};
 use super::stream::Transport;
 use crate::limits;
-use crate::path::{ClientPresence, Transaction};
 use crate::smtp::Protocol;
 use crate::smtp::authentication::Mechanism;
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::command::Command;
-use crate::smtp::end_of_data::Findings;
 use crate::smtp::line::{LineError, LineFramer};
 use crate::smtp::reply::Reply;
 
@@ -44,13 +38,13 @@ pub(super) struct Conversation<A: Answering, T> {
     framer: LineFramer,
     pub(super) shutdown: CancellationToken,
     /// Replies of 4xx and 5xx since the last message that was taken: who delivers mail may err.
-    errors: u32,
+    pub(super) errors: u32,
     /// Logins that were wrong.
     pub(super) wrong_logins: u32,
     /// How long the next command may take.
     command_wait: Duration,
     /// A late reply, and how much was read when it was written: a command behind that proves it read.
-    late: Option<(A::Late, u64)>,
+    pub(super) late: Option<(A::Late, u64)>,
 }
 
 impl<A: Answering, T: Transport> Conversation<A, T> {
@@ -130,8 +124,8 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         self.command_wait = state.command_wait();
         let line = self.next_line(Expected::Command).await?;
         // Also for commands that come in time and lead nowhere, such as NOOP.
-        let now = std::time::Instant::now();
-        if state.deadline().is_some_and(|deadline| now > deadline) {
+        let is_past = |deadline| std::time::Instant::now() > deadline;
+        if state.deadline().is_some_and(is_past) {
             return Err(End::TimedOut);
         }
         self.prove_read();
@@ -292,177 +286,6 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         capabilities.write_ehlo(&self.context.hostname, &mut self.connection.output);
     }
 
-    /// DATA: RFC 5321 §4.1.1.4.
-    async fn data(&mut self, mut addressed: Addressed) -> Result<(), End> {
-        let mut content = match self.begin_content(&mut addressed).await? {
-            Ok(content) => content,
-            // Nothing came yet, so there is one reply whatever is spoken.
-            Err(answered) => return self.give(answered, Audience::ONE).await,
-        };
-        self.say(&Reply::start_data())?;
-        self.connection.flush().await?;
-        let findings =
-            data::receive_data(&mut self.connection, &mut content, &self.shutdown).await?;
-        self.end_of_data(addressed, content, findings).await
-    }
-
-    /// The first BDAT of a message.
-    async fn first_chunk(
-        &mut self,
-        mut addressed: Addressed,
-        size: u64,
-        last: bool,
-    ) -> Result<Option<Box<Chunked>>, End> {
-        bound_chunk(size)?;
-        let audience = addressed.audience(&self.peer);
-        match self.begin_content(&mut addressed).await? {
-            Ok(content) => {
-                let chunked = Chunked::begin(addressed, content);
-                self.chunk(chunked, size, last).await
-            }
-            Err(answered) => {
-                data::skip_chunk(&mut self.connection, size, &self.shutdown).await?;
-                let audience = if last { audience } else { Audience::ONE };
-                self.give(answered, audience).await?;
-                Ok(None)
-            }
-        }
-    }
-
-    /// BDAT: RFC 3030 §2. Gives the envelope back while more chunks are expected.
-    async fn chunk(
-        &mut self,
-        mut chunked: Box<Chunked>,
-        size: u64,
-        last: bool,
-    ) -> Result<Option<Box<Chunked>>, End> {
-        bound_chunk(size)?;
-        data::receive_chunk(&mut self.connection, &mut chunked, size, &self.shutdown).await?;
-        if let Some(reply) = chunked.content.refusal() {
-            let audience = match last {
-                true => chunked.addressed.audience(&self.peer),
-                false => Audience::ONE,
-            };
-            self.conclude_for(audience, &reply)?;
-            return Ok(None);
-        }
-        if !last {
-            let words = format!("{size} octets received");
-            self.say(&Reply::new(250, (2, 0, 0), words))?;
-            return Ok(Some(chunked));
-        }
-        let Chunked {
-            addressed,
-            mut content,
-            normaliser,
-            ..
-        } = *chunked;
-        let canonical = &mut content.canonical;
-        let findings = normaliser.finish(&mut |bytes| canonical.extend_from_slice(bytes));
-        content.take().await?;
-        self.end_of_data(addressed, content, findings).await?;
-        Ok(None)
-    }
-
-    /// A chunk that is refused before it is read.
-    async fn skip_chunk(&mut self, size: u64, reply: Reply, audience: Audience) -> Result<(), End> {
-        bound_chunk(size)?;
-        data::skip_chunk(&mut self.connection, size, &self.shutdown).await?;
-        match audience {
-            Audience::ONE => self.say(&reply),
-            audience => self.conclude_for(audience, &reply),
-        }
-    }
-
-    /// The content has arrived whole (the patent's step 305).
-    async fn end_of_data(
-        &mut self,
-        mut addressed: Addressed,
-        mut content: Content,
-        findings: Findings,
-    ) -> Result<(), End> {
-        let ended_at = Instant::now().into_std();
-        let id = content.id();
-        let audience = addressed.audience(&self.peer);
-        match content.finish_through(&findings) {
-            Ok(None) => {}
-            Ok(Some(through)) => return self.end_passage(through, ended_at, audience).await,
-            Err(refused) => return self.refuse(audience, &refused),
-        }
-        let arrived = match content.finish(findings).await {
-            Ok(arrived) => arrived,
-            Err(refused) => return self.refuse(audience, &refused),
-        };
-        let mut arrived = arrived;
-        let reasons = std::mem::take(&mut arrived.reasons);
-        let opened = &mut addressed.opened;
-        let settings = Arc::clone(&opened.settings);
-        let (declared_size, path) = (opened.mail.size, opened.path);
-        let obstacle = std::mem::take(&mut opened.way).into_obstacle();
-        let message = addressed.message(id, arrived, &self.peer, &self.context.hostname);
-        self.context.counters.messages.increment();
-        let transaction = Transaction {
-            message: Arc::new(message),
-            declared_size,
-            settings,
-            path,
-            obstacle,
-            each: audience.hears_each(),
-            reasons,
-            ended_at,
-        };
-        self.answer(transaction, audience).await
-    }
-
-    /// Content that has come whole and is not taken.
-    fn refuse(&mut self, audience: Audience, refused: &Refused) -> Result<(), End> {
-        self.conclude_for(audience, &refused.reply)?;
-        match refused.close {
-            true => Err(End::Close),
-            false => Ok(()),
-        }
-    }
-
-    /// Has the message answered.
-    async fn answer(&mut self, transaction: Transaction, audience: Audience) -> Result<(), End> {
-        // Replies to what came before BDAT LAST are not kept waiting for a slow next hop.
-        self.connection.flush().await?;
-        let context = Arc::clone(&self.context);
-        let answered = context
-            .paths
-            .answer(transaction, &mut self.connection, &self.shutdown)
-            .await;
-        self.give(answered, audience).await
-    }
-
-    /// Gives an answer to content, and reports whether that could be said.
-    pub(super) async fn give(
-        &mut self,
-        answered: Answered<A::Receipt>,
-        audience: Audience,
-    ) -> Result<(), End> {
-        if answered.reply.is_positive() {
-            self.errors = 0;
-        }
-        // A socket takes a reply also when the other side is closed already.
-        let there = self.connection.still_there().await;
-        let said = self.conclude_each(audience, &answered.reply, &answered.each);
-        let flushed = self.connection.flush().await;
-        if flushed.is_err() || !there {
-            A::not_written(answered.receipt).await;
-            return Err(End::Gone);
-        }
-        if let Some(late) = A::written(answered.receipt) {
-            // What has come by now may have been sent before the reply was seen.
-            self.connection.still_there().await;
-            self.late = Some((late, self.connection.received()));
-        }
-        if answered.close {
-            return Err(End::Close);
-        }
-        said
-    }
-
     /// STARTTLS: RFC 3207 §4.
     async fn start_tls(&mut self) -> Result<(), End> {
         // Anybody on the way can have put these bytes there; under TLS they would seem the client's.
@@ -520,12 +343,4 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
 fn counts_as_error(reply: &Reply) -> bool {
     let is_error = !reply.is_positive() && !reply.is_intermediate();
     is_error && ![Reply::too_many_recipients(), Reply::recipient_unchecked()].contains(reply)
-}
-
-/// No chunk that would take days to read past is begun.
-fn bound_chunk(size: u64) -> Result<(), End> {
-    if size > limits::READ_ON_BYTES {
-        return Err(End::Say(Reply::message_too_big()));
-    }
-    Ok(())
 }

@@ -21,6 +21,7 @@ mod inquiry;
 mod pace;
 mod passing_through;
 mod proxied;
+mod receiving;
 mod state;
 mod stream;
 

@@ -13,10 +13,9 @@ use crate::message::trail::{Attempted, Event, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, Message, Outcome, Path};
 use crate::path::answer::{Account, Answer};
-use crate::path::each::overall;
+use crate::path::each::{already_delivered, overall, reply_of};
 use crate::path::fast::client_gone;
 use crate::path::fingerprints::{ContentDigest, Ticket};
-use crate::path::flight::Group;
 use crate::path::verdict::{Passed, Standing, passed};
 use crate::path::{Arrived, ClientPresence, Paths, Transaction};
 use crate::smtp::reply::Reply;
@@ -106,8 +105,8 @@ impl Paths {
         for recipient in passage.already_settled() {
             self.note_settled(message, recipient);
         }
-        let ended: Vec<(Group, Report)> = passage.legs.iter().filter_map(ended).collect();
-        let mut attempted = self.attempts_of(message, &ended);
+        let ended = || passage.legs.iter().filter_map(Leg::reported);
+        let mut attempted = self.attempts_of(message, ended());
         let delivered = attempted.pop_if(|attempted| {
             attempted.outcome == OutcomeKind::Delivered
                 && passage.accepted() == 1
@@ -130,23 +129,18 @@ impl Paths {
                 self.note(message, &turned_away.recipient, Event::LeftWithClient);
             }
         }
-        let replies: Vec<Reply> = passage.fates().iter().map(Fate::reply).collect();
-        self.note_left(message, &replies);
-        let reports: Vec<&Report> = ended.iter().map(|(_, report)| report).collect();
+        let fates = passage.fates();
+        if fates
+            .iter()
+            .any(|fate| fate.standing() != Standing::Delivered)
+        {
+            let replies: Vec<Reply> = fates.iter().map(Fate::reply).collect();
+            self.note_left(message, &replies);
+        }
+        let reports: Vec<&Report> = ended().map(|(_, report)| report).collect();
         self.queue.report_relayed(message, &reports).await;
         delivered
     }
-}
-
-fn ended(leg: &Leg) -> Option<(Group, Report)> {
-    let LegState::Ended(report) = &leg.state else {
-        return None;
-    };
-    let group = Group {
-        next_hop: Arc::clone(&leg.next_hop),
-        recipients: leg.recipients.clone(),
-    };
-    Some((group, report.clone()))
 }
 
 impl Passage {
@@ -252,11 +246,8 @@ impl Fate<'_> {
     /// What the client hears of this recipient alone.
     fn reply(&self) -> Reply {
         match self {
-            Self::AlreadySettled => Reply::new(250, (2, 0, 0), "Already delivered"),
-            Self::Said(Outcome::Delivered(reply)) => {
-                Reply::new(250, (2, 0, 0), format!("Delivered ({reply})"))
-            }
-            Self::Said(outcome) => outcome.reply().passed_on(),
+            Self::AlreadySettled => already_delivered(),
+            Self::Said(outcome) => reply_of(outcome),
             Self::Unknown => Reply::local_error(),
         }
     }

@@ -149,6 +149,14 @@ impl Leg {
         }
     }
 
+    /// What its next hop said, once it has ended.
+    pub(super) fn reported(&self) -> Option<(&Arc<NextHop>, &Report)> {
+        match &self.state {
+            LegState::Ended(report) => Some((&self.next_hop, report)),
+            _ => None,
+        }
+    }
+
     /// Closes it: whoever it is for has this content already.
     pub(super) fn settle_as_known(&mut self) {
         self.state = LegState::AlreadySettled;
