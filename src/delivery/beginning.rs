@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::approach::{Approach, NotConnected};
@@ -136,6 +137,8 @@ async fn first_recipient_on_idle(
             approach.known.pool.discard_idle();
             None
         }
+        // It may have been said of what the connection carried before.
+        Ok(Opened::Settled(_)) if !connection.is_settled() => None,
         Ok(Opened::Settled(outcome)) => {
             let peer = connection.peer;
             give_back(approach, admission, connection);
@@ -239,19 +242,25 @@ async fn open_envelope(
     };
     let (dsn, pipelining) = (offered.dsn, offered.pipelining);
     let reset = std::mem::replace(&mut connection.must_reset, true);
-    if reset {
-        connection.commands().extend_from_slice(b"RSET\r\n");
+    let reset = reset.then(|| {
+        connection.command(Stage::Reset, |commands| {
+            commands.extend_from_slice(b"RSET\r\n")
+        })
+    });
+    let mail = connection.command(Stage::Mail, |commands| {
+        command_writer::mail_from(commands, &envelope.sender, &parameters);
+    });
+    let write = |commands: &mut BytesMut| write_recipient(commands, recipient, dsn);
+    let rcpt = pipelining.then(|| connection.command(Stage::Recipient, write));
+    let sent = match connection.send_commands(wait).await {
+        Err(trouble) if !trouble.is_disconnection() => return Err(trouble),
+        // A server that hangs up may have said why, even though it did not hear us.
+        sent => sent,
+    };
+    if let Some(reset) = reset {
+        connection.reply(reset, wait).await?;
     }
-    command_writer::mail_from(connection.commands(), &envelope.sender, &parameters);
-    if pipelining {
-        write_recipient(connection.commands(), recipient, dsn);
-    }
-    let sent = connection.send(&[], wait).await;
-    if reset {
-        connection.reply(wait).await?;
-    }
-    // A server that hangs up may have said why, even though it did not hear us.
-    let reply = connection.reply(wait).await?;
+    let reply = connection.reply(mail, wait).await?;
     let refused = verdict(Stage::Mail, &reply);
     if verdicts::is_closing(&reply) {
         return Ok(Opened::Closing(
@@ -260,7 +269,9 @@ async fn open_envelope(
     }
     sent?;
     if let Some(outcome) = refused {
-        if pipelining && connection.reply(wait).await.is_err() {
+        if let Some(rcpt) = rcpt
+            && connection.reply(rcpt, wait).await.is_err()
+        {
             // It said what it had to say.
             return Ok(Opened::Settled(outcome));
         }
@@ -271,12 +282,9 @@ async fn open_envelope(
             false => Opened::Settled(outcome),
         });
     }
-    let reply = match pipelining {
-        true => connection.reply(wait).await?,
-        false => {
-            write_recipient(connection.commands(), recipient, dsn);
-            connection.ask(wait).await?
-        }
+    let reply = match rcpt {
+        Some(rcpt) => connection.reply(rcpt, wait).await?,
+        None => connection.ask(Stage::Recipient, wait, write).await?,
     };
     tracing::trace!(next_hop = %next_hop.name(), recipient = %recipient.address, %reply, "begun");
     Ok(match verdict(Stage::Recipient, &reply) {

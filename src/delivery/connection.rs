@@ -1,9 +1,16 @@
 //! One connection to a server: commands and content go out, replies come in, each within its time.
+//!
+//! A reply of SMTP says nothing of the command it answers: only its place in the order does. So every
+//! command gives its [`Unanswered`], without which no reply can be had, and whatever comes while none is
+//! owed was not asked for.
 
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -14,6 +21,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::stream::Stream;
 use super::trouble::{Trouble, Wait};
+use super::verdicts::{self, Stage};
 use crate::limits;
 use crate::settings::TlsPolicy;
 use crate::smtp::Protocol;
@@ -24,6 +32,15 @@ use crate::smtp::reply_reader::ReplyReader;
 /// Most servers' replies to one batch of commands fit.
 const RECEIVE_BYTES: usize = 1_024;
 
+/// A command whose reply is still to come: what it takes to ask for that reply, once.
+#[must_use = "the reply to the command is owed, and the connection is of no more use without it"]
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    /// Its place among all commands of the connection.
+    number: u64,
+    stage: Stage,
+}
+
 /// An open connection. Dropping it closes it: whoever has not come to an orderly end drops it.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -32,6 +49,14 @@ pub(super) struct Connection {
     replies: ReplyReader,
     /// Commands that go out with the next write.
     commands: BytesMut,
+    /// Commands so far, those that wait to go out included.
+    asked: u64,
+    /// Commands that went out.
+    sent: u64,
+    /// Replies so far.
+    answered: u64,
+    /// Something came that was not asked for: what comes next may belong to anything.
+    out_of_step: bool,
     /// What the server offers.
     pub(super) capabilities: Capabilities,
     /// Where it is.
@@ -78,6 +103,10 @@ impl Connection {
             received: BytesMut::new(),
             replies: ReplyReader::new(),
             commands: BytesMut::new(),
+            asked: 0,
+            sent: 0,
+            answered: 0,
+            out_of_step: false,
             capabilities: Capabilities::default(),
             peer,
             protocol,
@@ -98,9 +127,40 @@ impl Connection {
         self.stream.tls()
     }
 
-    /// Nothing came unasked, and nothing is left over from what was asked.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.received.is_empty() && self.stream.is_quiet()
+    /// Every command has its reply, and nothing came unasked: another transaction may begin.
+    pub(super) fn is_settled(&mut self) -> bool {
+        self.asked == self.answered && !self.out_of_step && self.is_quiet().is_ok()
+    }
+
+    /// Nothing has come that nobody asked for. Asked while no reply is owed, so that whatever is there
+    /// cannot be the answer to what is sent next. Costs no system call while nothing has come.
+    ///
+    /// # Errors
+    /// What came, or the end of the connection.
+    pub(super) fn is_quiet(&mut self) -> Result<(), Trouble> {
+        if self.received.is_empty() {
+            match self.read_now() {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(0)) => return Err(Trouble::Closed),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Err(Trouble::Broken(error)),
+            }
+        }
+        self.out_of_step = true;
+        match self.replies.next(&mut self.received) {
+            Some(Ok(reply)) => Err(Trouble::Unasked(Some(reply))),
+            Some(Err(error)) => Err(Trouble::Malformed(error)),
+            None => Err(Trouble::Unasked(None)),
+        }
+    }
+
+    /// Reads what has arrived, without a wait: under TLS what is decrypted, too.
+    fn read_now(&mut self) -> Poll<io::Result<usize>> {
+        self.received.reserve(RECEIVE_BYTES);
+        let mut nobody = Context::from_waker(Waker::noop());
+        // Out of budget, the stream would say "nothing yet" without a look.
+        let read = tokio::task::unconstrained(self.stream.read_buf(&mut self.received));
+        pin!(read).poll(&mut nobody)
     }
 
     /// Takes the socket out, to put TLS around it. None: bytes came behind the reply that allowed it,
@@ -112,24 +172,92 @@ impl Connection {
         }
     }
 
-    /// Where commands are written, to go out with the next write.
-    pub(super) fn commands(&mut self) -> &mut BytesMut {
-        &mut self.commands
+    /// Writes a command, to go out with the next write.
+    pub(super) fn command(
+        &mut self,
+        stage: Stage,
+        write: impl FnOnce(&mut BytesMut),
+    ) -> Unanswered {
+        write(&mut self.commands);
+        self.owed(stage)
     }
 
-    /// Sends the commands that wait, then `pieces`, in one vectored write where the socket takes it;
-    /// `wait` bounds each time that the socket takes some.
-    pub(super) async fn send(&mut self, pieces: &[&[u8]], wait: Duration) -> Result<(), Trouble> {
-        let mut slices = Vec::with_capacity(pieces.len() + 1);
-        slices.push(IoSlice::new(&self.commands));
-        slices.extend(pieces.iter().map(|piece| IoSlice::new(piece)));
-        let sent = send_all(&mut self.stream, &mut slices, wait).await;
+    /// A reply that the server owes us from here on: to a command, or as its greeting.
+    pub(super) fn owed(&mut self, stage: Stage) -> Unanswered {
+        let number = self.asked;
+        self.asked += 1;
+        Unanswered { number, stage }
+    }
+
+    /// Sends the commands that wait; `wait` bounds each time that the socket takes some.
+    ///
+    /// # Errors
+    /// Also when something came before them, which would be taken for the reply to the first.
+    pub(super) async fn send_commands(&mut self, wait: Duration) -> Result<(), Trouble> {
+        if self.sent == self.answered {
+            self.is_quiet()?;
+        }
+        self.sent = self.asked;
+        let sent = send_all(&mut self.stream, &mut [IoSlice::new(&self.commands)], wait).await;
         self.commands.clear();
         sent
     }
 
-    /// The server's next reply.
-    pub(super) async fn reply(&mut self, wait: Duration) -> Result<Reply, Trouble> {
+    /// Sends content, in one vectored write where the socket takes it; `wait` bounds each time that the
+    /// socket takes some.
+    ///
+    /// # Errors
+    /// Also when something came before it: a server that says something in the middle of content has
+    /// answered early, or not us.
+    pub(super) async fn send_content(
+        &mut self,
+        pieces: &[&[u8]],
+        wait: Duration,
+    ) -> Result<(), Trouble> {
+        self.is_quiet()?;
+        let mut slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        send_all(&mut self.stream, &mut slices, wait).await
+    }
+
+    /// The reply to a command that was sent.
+    ///
+    /// # Errors
+    /// Also when the reply cannot be one to this command, or belongs to one before it: then the two
+    /// sides do not agree on what was said.
+    pub(super) async fn reply(
+        &mut self,
+        unanswered: Unanswered,
+        wait: Duration,
+    ) -> Result<Reply, Trouble> {
+        let Unanswered { number, stage } = unanswered;
+        if number != self.answered {
+            return Err(Trouble::OutOfOrder(stage));
+        }
+        let reply = self.next_reply(wait).await?;
+        self.answered += 1;
+        self.out_of_step |= !stage.admits(&reply);
+        match self.out_of_step {
+            false => Ok(reply),
+            true => Err(Trouble::NoAnswer(stage, reply)),
+        }
+    }
+
+    /// What a server said in the middle of content that it does not take: some wait for the rest after
+    /// that, most close. None: `trouble` has another cause.
+    pub(super) async fn said_instead(
+        &mut self,
+        trouble: &Trouble,
+        wait: Duration,
+    ) -> Option<Reply> {
+        let said = match trouble {
+            Trouble::Unasked(said) => said.clone(),
+            trouble if trouble.is_disconnection() => self.next_reply(wait).await.ok(),
+            _ => None,
+        };
+        said.filter(|reply| reply.is_transient() || reply.is_permanent())
+    }
+
+    async fn next_reply(&mut self, wait: Duration) -> Result<Reply, Trouble> {
         if let Some(reply) = self.replies.next(&mut self.received) {
             return reply.map_err(Trouble::Malformed);
         }
@@ -150,44 +278,75 @@ impl Connection {
     }
 
     /// The replies to the end of data, one for each recipient that was accepted: over LMTP the server has
-    /// one for each (RFC 2033 §4.2), over SMTP one for all. What came before something went wrong, and
-    /// what that was.
-    pub(super) async fn final_replies(&mut self, accepted: usize) -> (Vec<Reply>, Option<Trouble>) {
+    /// one for each (RFC 2033 §4.2), over SMTP one for all.
+    ///
+    /// # Errors
+    /// Why it is not known what the server says of anybody.
+    pub(super) async fn final_replies(&mut self, accepted: usize) -> Result<Vec<Reply>, Trouble> {
         let accepted = accepted.max(1);
-        let awaited = match self.protocol {
+        let owed = match self.protocol {
             Protocol::Smtp => 1,
             Protocol::Lmtp => accepted,
         };
         let mut replies = Vec::with_capacity(accepted);
         let deadline = Instant::now() + limits::AFTER_DOT_WAIT;
-        while replies.len() < awaited {
+        for _ in 0..owed {
+            let end_of_data = self.owed(Stage::EndOfData);
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.reply(left).await {
-                Ok(reply) => replies.push(reply),
-                Err(trouble) => return (replies, Some(trouble)),
-            }
+            // Over LMTP those before are in doubt, too: which one is missing is not known.
+            replies.push(self.reply(end_of_data, left).await?);
         }
+        self.sent = self.asked;
+        self.is_last_word(&replies)?;
         if let (Protocol::Smtp, Some(reply)) = (self.protocol, replies.first()) {
             replies.resize(accepted, reply.clone());
         }
-        (replies, None)
+        Ok(replies)
     }
 
-    /// Sends the commands that wait and reads one reply.
-    pub(super) async fn ask(&mut self, wait: Duration) -> Result<Reply, Trouble> {
-        let sent = self.send(&[], wait).await;
-        match (sent, self.reply(wait).await) {
+    /// A server that was early says behind it what it makes of the content in truth.
+    fn is_last_word(&mut self, replies: &[Reply]) -> Result<(), Trouble> {
+        let Err(Trouble::Unasked(behind)) = self.is_quiet() else {
+            return Ok(());
+        };
+        let takes_nothing_back = behind.as_ref().is_some_and(|behind| match self.protocol {
+            Protocol::Smtp => verdicts::is_closing(behind) || behind.is_positive(),
+            // One reply too many, and each may be somebody else's.
+            Protocol::Lmtp => verdicts::is_closing(behind),
+        });
+        let is_taken = replies.iter().any(Reply::is_positive);
+        match is_taken && !takes_nothing_back {
+            true => Err(Trouble::Unasked(behind)),
+            false => Ok(()),
+        }
+    }
+
+    /// Sends one command and reads its reply.
+    pub(super) async fn ask(
+        &mut self,
+        stage: Stage,
+        wait: Duration,
+        write: impl FnOnce(&mut BytesMut),
+    ) -> Result<Reply, Trouble> {
+        let unanswered = self.command(stage, write);
+        let sent = self.send_commands(wait).await;
+        match sent {
+            Err(trouble) if !trouble.is_disconnection() => Err(trouble),
             // A server that hangs up may have said why, even though it did not hear us.
-            (_, Ok(reply)) => Ok(reply),
-            (Err(trouble), Err(_)) | (Ok(()), Err(trouble)) => Err(trouble),
+            sent => match (sent, self.reply(unanswered, wait).await) {
+                (_, Ok(reply)) => Ok(reply),
+                (Err(trouble), Err(_)) | (Ok(()), Err(trouble)) => Err(trouble),
+            },
         }
     }
 
     /// Takes leave, as a courtesy: whether it is heard does not matter.
     pub(super) async fn quit(mut self) {
         self.commands.clear();
-        self.commands.extend_from_slice(b"QUIT\r\n");
-        let _ = timeout(limits::QUIT_WAIT, self.ask(limits::QUIT_WAIT)).await;
+        let asked = self.ask(Stage::Quit, limits::QUIT_WAIT, |commands| {
+            commands.extend_from_slice(b"QUIT\r\n");
+        });
+        let _ = timeout(limits::QUIT_WAIT, asked).await;
     }
 }
 

@@ -1,10 +1,10 @@
 //! Sending a message's content, and the point of no return: the commit point is asked right before the
-//! final dot or the LAST chunk, and told right after.
+//! final dot, and told right after.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::time::timeout;
 
 use super::connection::Connection;
@@ -15,7 +15,6 @@ use super::{CommitPoint, Errand};
 use crate::limits;
 use crate::message::{BodyReader, Message, Outcome, Storage};
 use crate::smtp::capabilities::Capabilities;
-use crate::smtp::command_writer;
 use crate::smtp::dot_stuffing::DotStuffer;
 
 /// How sending came out.
@@ -135,77 +134,6 @@ pub(super) async fn send_converted<P: CommitPoint>(
     Ok(Sent::HandedOver)
 }
 
-/// Sends the content in chunks (RFC 3030 §2): small content as one, in one write behind the commands
-/// that wait; of larger content the last part as the LAST chunk. `wait` bounds each block.
-pub(super) async fn send_chunks<P: CommitPoint>(
-    connection: &mut Connection,
-    errand: &Errand,
-    point: &P,
-    wait: Duration,
-) -> Result<Sent, Trouble> {
-    let message = &errand.message;
-    let prefix = message.prefix_for(&errand.recipients);
-    let mut reader = BodyReader::new(Arc::clone(message));
-    let mut last = Vec::with_capacity(2);
-    if has_first_chunk(message) {
-        last.extend(send_first_chunk(connection, message, &prefix, &mut reader, wait).await?);
-    } else {
-        last.push(prefix);
-    }
-    while let Some(block) = reader.next().await.map_err(Trouble::Content)? {
-        last.push(block);
-    }
-    let pieces: Vec<&[u8]> = last.iter().map(|block| &block[..]).collect();
-    send_last_chunk(connection, &pieces, point, wait).await
-}
-
-/// Whether [`send_chunks`] sends a chunk before the last one, which is answered by a reply of its own.
-pub(super) fn has_first_chunk(message: &Message) -> bool {
-    message.content_bytes() > limits::SINGLE_WRITE_BYTES
-}
-
-/// Sends everything but the last [`limits::SINGLE_WRITE_BYTES`] of the body, and gives what of those
-/// was read already.
-async fn send_first_chunk(
-    connection: &mut Connection,
-    message: &Message,
-    prefix: &[u8],
-    reader: &mut BodyReader,
-    wait: Duration,
-) -> Result<Option<Bytes>, Trouble> {
-    let content_bytes = message.content_bytes();
-    let mut ahead = content_bytes.saturating_sub(limits::SINGLE_WRITE_BYTES);
-    let first_bytes = prefix.len() as u64 + ahead;
-    command_writer::bdat(connection.commands(), first_bytes, false);
-    connection.send(&[prefix], wait).await?;
-    while let Some(mut block) = reader.next().await.map_err(Trouble::Content)? {
-        let in_first = usize::try_from(ahead).map_or(block.len(), |ahead| block.len().min(ahead));
-        connection.send(&[&block.split_to(in_first)], wait).await?;
-        ahead -= in_first as u64;
-        if ahead == 0 {
-            return Ok(Some(block).filter(|rest| !rest.is_empty()));
-        }
-    }
-    Ok(None)
-}
-
-/// Asks the commit point, then sends the chunk that ends the message.
-async fn send_last_chunk<P: CommitPoint>(
-    connection: &mut Connection,
-    pieces: &[&[u8]],
-    point: &P,
-    wait: Duration,
-) -> Result<Sent, Trouble> {
-    if !may_commit(point, wait).await {
-        return Ok(Sent::Withdrawn);
-    }
-    let bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
-    command_writer::bdat(connection.commands(), bytes, true);
-    send_pieces(connection, pieces, wait).await?;
-    point.handed_over();
-    Ok(Sent::HandedOver)
-}
-
 async fn send_blocks(
     connection: &mut Connection,
     message: &Arc<Message>,
@@ -234,11 +162,11 @@ pub(super) async fn send_pieces(
     wait: Duration,
 ) -> Result<(), Trouble> {
     if pieces.len() < limits::WRITE_PIECES {
-        return connection.send(pieces, wait).await;
+        return connection.send_content(pieces, wait).await;
     }
     let mut joined = BytesMut::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
     for piece in pieces {
         joined.extend_from_slice(piece);
     }
-    connection.send(&[&joined], wait).await
+    connection.send_content(&[&joined], wait).await
 }

@@ -22,6 +22,18 @@ pub(super) enum Step {
     Data,
 }
 
+impl Step {
+    /// What its reply answers.
+    pub(super) fn stage(self) -> Stage {
+        match self {
+            Self::Reset => Stage::Reset,
+            Self::Mail => Stage::Mail,
+            Self::Recipient(_) => Stage::Recipient,
+            Self::Data => Stage::Data,
+        }
+    }
+}
+
 /// What is to be done when all the replies are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -39,8 +51,8 @@ enum Standing {
     Sound,
     /// It said 421.
     Closing,
-    /// It said what cannot be an answer.
-    Confused,
+    /// It wants content, and nobody is there to have it.
+    Astray,
 }
 
 /// The exchange with the server, and what is decided so far.
@@ -54,8 +66,6 @@ pub(super) struct Exchange<'a> {
     begun: bool,
     /// Not even MAIL was considered: 421, or 503 from a server that remembers another transaction.
     turned_away: bool,
-    /// 354 came.
-    content_awaited: bool,
     /// In the order of the errand; none: accepted so far, or not asked yet.
     outcomes: Vec<Option<Outcome>>,
 }
@@ -74,17 +84,16 @@ impl<'a> Exchange<'a> {
             standing: Standing::Sound,
             begun: false,
             turned_away: false,
-            content_awaited: false,
             outcomes: vec![None; errand.recipients.len()],
         }
     }
 
     /// The steps of the transaction in their order.
-    pub(super) fn steps(&self, reset: bool, data: bool) -> impl Iterator<Item = Step> + use<> {
+    pub(super) fn steps(&self, reset: bool) -> impl Iterator<Item = Step> + use<> {
         let recipients = (0..self.outcomes.len()).map(Step::Recipient);
         let before = reset.then_some(Step::Reset).into_iter();
-        let behind = data.then_some(Step::Data).into_iter();
-        before.chain([Step::Mail]).chain(recipients).chain(behind)
+        let envelope = before.chain([Step::Mail]).chain(recipients);
+        envelope.chain([Step::Data])
     }
 
     /// Whether the step still makes sense, for a server that is spoken to in turn.
@@ -131,18 +140,17 @@ impl<'a> Exchange<'a> {
                 }
             }
             Step::Data => {
-                self.content_awaited = reply.is_intermediate();
                 self.decide_all_by(Stage::Data, reply);
                 let nobody_accepted = !self.is_any_undecided();
                 // A dot now would end an empty message, which some servers deliver.
-                if reply.is_positive() || (self.content_awaited && nobody_accepted) {
-                    self.standing = Standing::Confused;
+                if reply.is_intermediate() && nobody_accepted {
+                    self.standing = Standing::Astray;
                 }
             }
         }
     }
 
-    /// Takes a reply that came in the middle of the content, or to a part of it: it is for everybody.
+    /// Takes a reply that came in the middle of the content: it is for everybody.
     pub(super) fn take_final(&mut self, reply: &Reply) {
         self.note_final(reply);
         self.decide_all_by(Stage::EndOfData, reply);
@@ -162,8 +170,6 @@ impl<'a> Exchange<'a> {
     fn note_final(&mut self, reply: &Reply) {
         if verdicts::is_closing(reply) {
             self.standing = Standing::Closing;
-        } else if reply.is_intermediate() {
-            self.standing = Standing::Confused;
         }
     }
 
@@ -176,7 +182,7 @@ impl<'a> Exchange<'a> {
     /// What is to be done now.
     pub(super) fn next(&self) -> Next {
         match self.standing {
-            Standing::Closing | Standing::Confused => Next::Leave,
+            Standing::Closing | Standing::Astray => Next::Leave,
             Standing::Sound if self.is_any_undecided() => Next::Content,
             Standing::Sound => Next::Nothing,
         }
@@ -214,6 +220,11 @@ impl<'a> Exchange<'a> {
         for undecided in self.outcomes.iter_mut().filter(|known| known.is_none()) {
             *undecided = Some(outcome.clone());
         }
+    }
+
+    /// What was said is not to be relied on: it may have been of something else.
+    pub(super) fn forget(&mut self) {
+        self.outcomes.fill(None);
     }
 
     /// Everybody's outcome; `missing` for those that have none.

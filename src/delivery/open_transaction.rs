@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::time::{Instant, timeout};
 
 use super::approach::Approach;
@@ -131,8 +132,8 @@ impl OpenTransaction {
 
     async fn ask_for(&mut self, recipient: &Recipient) -> Result<(), Outcome> {
         let dsn = self.peer.reports;
-        self.converse(Stage::Recipient, |connection| {
-            write_recipient(connection.commands(), recipient, dsn);
+        self.converse(Stage::Recipient, |commands| {
+            write_recipient(commands, recipient, dsn);
         })
         .await
     }
@@ -143,8 +144,8 @@ impl OpenTransaction {
     /// What it means for all recipients that it may not.
     pub async fn start_content(&mut self) -> Result<(), Outcome> {
         let started = self
-            .converse(Stage::Data, |connection| {
-                connection.commands().extend_from_slice(b"DATA\r\n");
+            .converse(Stage::Data, |commands| {
+                commands.extend_from_slice(b"DATA\r\n");
             })
             .await;
         if started.is_ok() {
@@ -157,21 +158,18 @@ impl OpenTransaction {
     async fn converse(
         &mut self,
         stage: Stage,
-        write: impl FnOnce(&mut Connection),
+        write: impl FnOnce(&mut BytesMut),
     ) -> Result<(), Outcome> {
         let Some(connection) = &mut self.connection else {
             return Err(closed());
         };
         self.stand = Stand::Underway;
-        write(connection);
-        match connection.ask(limits::CUT_THROUGH_REPLY_WAIT).await {
+        let wait = limits::CUT_THROUGH_REPLY_WAIT;
+        match connection.ask(stage, wait, write).await {
             Ok(reply) => {
                 let decided = verdict(stage, &reply);
                 if verdicts::is_closing(&reply) {
                     self.learn(Event::ServiceClosing);
-                    self.sever();
-                } else if stage == Stage::Data && reply.is_positive() {
-                    // No answer to DATA: what it will take for commands is not known.
                     self.sever();
                 } else {
                     self.stand = Stand::Envelope;
@@ -225,17 +223,11 @@ impl OpenTransaction {
             Ok(Err(trouble)) => trouble,
             Err(_) => Trouble::TimedOut(Wait::Room),
         };
-        let outcome = match trouble.is_disconnection() {
-            // Some servers refuse in the middle of the data and close.
-            true => match connection.reply(Pace::Fast.command_wait()).await {
-                Ok(reply) if reply.is_transient() || reply.is_permanent() => {
-                    verdict(Stage::EndOfData, &reply)
-                }
-                _ => None,
-            },
-            false => None,
-        };
+        let said = connection
+            .said_instead(&trouble, Pace::Fast.command_wait())
+            .await;
         self.sever();
+        let outcome = said.and_then(|reply| verdict(Stage::EndOfData, &reply));
         Err(outcome.unwrap_or_else(|| trouble.outcome()))
     }
 
@@ -273,26 +265,19 @@ impl OpenTransaction {
             return vec![closed(); self.accepted];
         };
         let policy = self.next_hop.uncertain;
-        let (replies, trouble) = connection.final_replies(self.accepted).await;
-        let mut is_sound = trouble.is_none();
-        let mut outcomes = Vec::with_capacity(self.accepted);
-        for reply in &replies {
-            is_sound &= !verdicts::is_closing(reply) && !reply.is_intermediate();
-            let outcome = verdict(Stage::EndOfData, reply);
-            outcomes.push(outcome.unwrap_or_else(|| Trouble::Closed.outcome_after_the_dot()));
-        }
+        let replies = match connection.final_replies(self.accepted).await {
+            Ok(replies) => replies,
+            Err(trouble) => return vec![trouble.outcome_after_the_dot(policy); self.accepted],
+        };
         if replies.iter().any(verdicts::is_closing) {
             self.learn(Event::ServiceClosing);
-        } else if is_sound {
+        } else {
             self.learn(Event::Served);
             connection.must_reset = false;
             self.known.pool.give_back(connection, Instant::now());
         }
-        let missing = trouble.unwrap_or(Trouble::Closed).outcome_after_the_dot();
-        outcomes.resize(self.accepted, missing);
-        let outcomes = outcomes.into_iter();
-        outcomes
-            .map(|outcome| verdicts::under_policy(policy, outcome))
+        let said = replies.iter();
+        said.filter_map(|reply| verdict(Stage::EndOfData, reply))
             .collect()
     }
 

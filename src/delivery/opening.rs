@@ -101,7 +101,8 @@ impl Opener {
         open: &Arc<AtomicU32>,
     ) -> Result<Connection, NotOpened> {
         let mut connection = self.dial(server, policy, pace, open).await?;
-        let greeting = connection.reply(pace.command_wait()).await?;
+        let greeting = connection.owed(Stage::Greeting);
+        let greeting = connection.reply(greeting, pace.command_wait()).await?;
         if verdict(Stage::Greeting, &greeting).is_some() {
             return Err(NotOpened::TurnedAway(Stage::Greeting, greeting));
         }
@@ -136,15 +137,20 @@ impl Opener {
     /// EHLO, or HELO where that is not known (RFC 5321 §3.2); LHLO over LMTP.
     async fn introduce(&self, connection: &mut Connection, pace: Pace) -> Result<(), NotOpened> {
         let protocol = connection.protocol;
-        command_writer::hello(connection.commands(), protocol, &self.hostname);
-        let mut reply = connection.ask(pace.command_wait()).await?;
+        let wait = pace.command_wait();
+        let hello = connection.ask(Stage::Ehlo, wait, |commands| {
+            command_writer::hello(commands, protocol, &self.hostname);
+        });
+        let mut reply = hello.await?;
         if reply.is_positive() {
             connection.capabilities = Capabilities::parse(&reply);
             return Ok(());
         }
         if reply.is_permanent() && protocol == Protocol::Smtp {
-            command_writer::helo(connection.commands(), &self.hostname);
-            reply = connection.ask(pace.command_wait()).await?;
+            let helo = connection.ask(Stage::Ehlo, wait, |commands| {
+                command_writer::helo(commands, &self.hostname);
+            });
+            reply = helo.await?;
         }
         if reply.is_positive() {
             return Ok(());
@@ -173,8 +179,10 @@ impl Opener {
     ) -> Result<Connection, Trouble> {
         let name = tls_client::server_name(&server.host)
             .map_err(|error| Trouble::Tls(io::Error::other(error)))?;
-        plain.commands().extend_from_slice(b"STARTTLS\r\n");
-        let reply = plain.ask(pace.command_wait()).await?;
+        let asked = plain.ask(Stage::StartTls, pace.command_wait(), |commands| {
+            commands.extend_from_slice(b"STARTTLS\r\n");
+        });
+        let reply = asked.await?;
         if reply.code != 220 {
             let refusal = io::Error::other(format!("refused with {}", reply.code));
             return Err(Trouble::Tls(refusal));

@@ -84,13 +84,13 @@ impl Pool {
     /// An idle connection that was opened under this policy and seems to be alive.
     pub(super) fn take_idle(&self, policy: TlsPolicy, now: Instant) -> Option<Connection> {
         loop {
-            let idle = {
+            let mut idle = {
                 let mut shelf = self.shelf();
                 let fits = |idle: &Idle| idle.connection.policy == policy;
                 let position = shelf.idle.iter().rposition(fits)?;
                 shelf.idle.remove(position)
             };
-            if !idle.is_expired(now) && idle.connection.is_quiet() {
+            if !idle.is_expired(now) && idle.connection.is_settled() {
                 return Some(idle.connection);
             }
         }
@@ -106,8 +106,13 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection for the next message.
+    /// Keeps a connection for the next message, unless something is left over from the last one.
     pub(super) fn give_back(&self, mut connection: Connection, now: Instant) {
+        if !connection.is_settled() {
+            tracing::info!(address = %connection.peer,
+                "a server says more than it was asked for: the connection is not used again");
+            return;
+        }
         connection.reused = true;
         let idle = Idle {
             connection,

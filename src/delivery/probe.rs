@@ -163,7 +163,10 @@ impl Prober<'_> {
     /// Speaks with one server. None: it would take no mail from us now.
     async fn meet(&mut self, server: &Server, policy: TlsPolicy) -> Option<Met> {
         let mut connection = self.dial(server, policy).await?;
-        let greeting = self.within(connection.reply(limits::PROBE_WAIT)).await;
+        let greeting = connection.owed(Stage::Greeting);
+        let greeting = self
+            .within(connection.reply(greeting, limits::PROBE_WAIT))
+            .await;
         self.judge(StepKind::Greeting, Stage::Greeting, greeting)?;
         self.introduce(&mut connection).await?;
         if policy == TlsPolicy::Never {
@@ -205,13 +208,17 @@ impl Prober<'_> {
     async fn introduce(&mut self, connection: &mut Connection) -> Option<()> {
         let hostname = Arc::clone(&self.delivery.opener.hostname);
         let protocol = connection.protocol;
-        command_writer::hello(connection.commands(), protocol, &hostname);
-        let reply = self.within(connection.ask(limits::PROBE_WAIT)).await;
+        let hello = connection.ask(Stage::Ehlo, limits::PROBE_WAIT, |commands| {
+            command_writer::hello(commands, protocol, &hostname);
+        });
+        let reply = self.within(hello).await;
         match reply {
             Ok(reply) if reply.is_permanent() && protocol == Protocol::Smtp => {
                 self.note(StepKind::Ehlo, Finding::Doubtful, reply.to_string());
-                command_writer::helo(connection.commands(), &hostname);
-                let reply = self.within(connection.ask(limits::PROBE_WAIT)).await;
+                let helo = connection.ask(Stage::Ehlo, limits::PROBE_WAIT, |commands| {
+                    command_writer::helo(commands, &hostname);
+                });
+                let reply = self.within(helo).await;
                 self.judge(StepKind::Helo, Stage::Ehlo, reply).map(drop)
             }
             reply => {
@@ -263,12 +270,14 @@ impl Prober<'_> {
 
     /// NOOP and QUIT: courtesies, whose answers change nothing.
     async fn take_leave(&mut self, mut connection: Connection) -> Met {
-        for (kind, command) in [
-            (StepKind::Noop, &b"NOOP\r\n"[..]),
-            (StepKind::Quit, b"QUIT\r\n"),
+        for (kind, stage, command) in [
+            (StepKind::Noop, Stage::Noop, &b"NOOP\r\n"[..]),
+            (StepKind::Quit, Stage::Quit, b"QUIT\r\n"),
         ] {
-            connection.commands().extend_from_slice(command);
-            let (finding, words) = match self.within(connection.ask(limits::PROBE_WAIT)).await {
+            let asked = connection.ask(stage, limits::PROBE_WAIT, |commands| {
+                commands.extend_from_slice(command);
+            });
+            let (finding, words) = match self.within(asked).await {
                 Ok(reply) if reply.is_positive() => (Finding::Good, reply.to_string()),
                 Ok(reply) => (Finding::Doubtful, reply.to_string()),
                 Err(trouble) => (Finding::Doubtful, trouble.to_string()),

@@ -27,18 +27,6 @@ impl Stream {
             Self::Tls(stream) => Some(stream.get_ref().1),
         }
     }
-
-    /// Whether nothing has come from the server unasked: neither an end of file nor a "421, you were
-    /// idle". Costs no system call while nothing has come.
-    pub(super) fn is_quiet(&self) -> bool {
-        let socket = match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(stream) => stream.get_ref().0,
-        };
-        // What was read is lost, but then the connection is not used any more.
-        let read = socket.try_read(&mut [0]);
-        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
 }
 
 impl AsyncRead for Stream {

@@ -2,6 +2,7 @@
 
 mod content;
 mod dialogues;
+mod disagreement;
 mod failures;
 mod names;
 mod probe;

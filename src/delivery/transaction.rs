@@ -7,9 +7,7 @@ use super::envelope::{Exchange, Next};
 use super::trouble::Trouble;
 use super::verdicts;
 use super::{CommitPoint, Errand};
-use crate::limits;
 use crate::message::{DiskReason, Outcome};
-use crate::smtp::Protocol;
 use crate::smtp::reply::Reply;
 
 /// What a transaction came to.
@@ -33,42 +31,6 @@ pub(super) enum Ending {
     Stale,
 }
 
-/// How the server is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
-    /// It does not know PIPELINING: command by command.
-    InTurn,
-    /// Everything up to DATA in one write, the content in another.
-    Pipelined,
-    /// The envelope in one write, the content in one chunk or two behind its replies.
-    Chunked,
-    /// Envelope and content in one write: nothing comes back before the point of no return.
-    ChunkedAtOnce,
-}
-
-impl Manner {
-    fn choose(connection: &Connection, errand: &Errand, is_converted: bool) -> Self {
-        let offered = &connection.capabilities;
-        // What is converted has its size only when it is written.
-        let chunking = offered.chunking && connection.protocol == Protocol::Smtp && !is_converted;
-        if !offered.pipelining {
-            Self::InTurn
-        } else if !chunking {
-            Self::Pipelined
-        } else if connection.reused || content::has_first_chunk(&errand.message) {
-            // A connection that idled may be dead: on it nothing is handed over before an answer.
-            // And much content is not sent before anybody is accepted.
-            Self::Chunked
-        } else {
-            Self::ChunkedAtOnce
-        }
-    }
-
-    fn has_data(self) -> bool {
-        matches!(self, Self::InTurn | Self::Pipelined)
-    }
-}
-
 struct Transaction<'a, P> {
     connection: &'a mut Connection,
     errand: &'a Errand,
@@ -78,6 +40,8 @@ struct Transaction<'a, P> {
     conversion: Option<Plan>,
     /// None: its end was not reached.
     content: Option<Sent>,
+    /// The server said in the middle of the content that it does not take it.
+    answered_early: bool,
 }
 
 /// Conducts the errand's transaction on `connection`.
@@ -108,6 +72,7 @@ pub(super) async fn conduct<P: CommitPoint>(
         exchange,
         conversion,
         content: None,
+        answered_early: false,
     };
     let conducted = transaction.run().await;
     transaction.conclude(conducted)
@@ -115,87 +80,93 @@ pub(super) async fn conduct<P: CommitPoint>(
 
 impl<P: CommitPoint> Transaction<'_, P> {
     async fn run(&mut self) -> Result<(), Trouble> {
-        let manner = Manner::choose(self.connection, self.errand, self.conversion.is_some());
-        match manner {
-            Manner::InTurn => self.speak_in_turn().await?,
-            Manner::Pipelined | Manner::Chunked => self.speak_in_one(manner.has_data()).await?,
-            Manner::ChunkedAtOnce => return self.send_all_at_once().await,
+        match self.connection.capabilities.pipelining {
+            true => self.speak_in_one().await?,
+            false => self.speak_in_turn().await?,
         }
         match self.exchange.next() {
             Next::Content => {}
             Next::Nothing => {
                 self.connection.must_reset = self.exchange.has_begun();
-                return Ok(());
+                // A reply too many would mean that they were taken for those of others.
+                return self.connection.is_quiet();
             }
             Next::Leave => return Ok(()),
         }
-        if self.send_content(manner).await? == Sent::HandedOver {
-            self.hear_verdict(manner).await?;
+        if self.send_content().await? == Sent::HandedOver {
+            self.take_finals().await?;
         }
         Ok(())
-    }
-
-    async fn hear_verdict(&mut self, manner: Manner) -> Result<(), Trouble> {
-        if !manner.has_data() && content::has_first_chunk(&self.errand.message) {
-            let reply = self.connection.reply(limits::AFTER_DOT_WAIT).await?;
-            if !reply.is_positive() {
-                // Without it the rest is no message, whatever is said of that.
-                self.exchange.take_final(&reply);
-            }
-            if self.exchange.is_closing() {
-                return Ok(());
-            }
-        }
-        self.take_finals(manner).await
     }
 
     async fn speak_in_turn(&mut self) -> Result<(), Trouble> {
         let wait = self.errand.pace.command_wait();
         let reset = std::mem::take(&mut self.connection.must_reset);
-        for step in self.exchange.steps(reset, true) {
+        for step in self.exchange.steps(reset) {
             if self.exchange.is_closing() || !self.exchange.wants(step) {
                 break;
             }
-            self.exchange.write(step, self.connection.commands());
-            let reply = self.connection.ask(wait).await?;
+            let asked = self.connection.ask(step.stage(), wait, |commands| {
+                self.exchange.write(step, commands);
+            });
+            let reply = asked.await?;
             self.exchange.take(step, &reply);
         }
         Ok(())
     }
 
-    async fn speak_in_one(&mut self, data: bool) -> Result<(), Trouble> {
+    /// RFC 2920 §3.1: everything up to DATA in one write. The 354 behind the other replies is what both
+    /// sides must agree on before there is content: nothing else is answered with it.
+    async fn speak_in_one(&mut self) -> Result<(), Trouble> {
         let wait = self.errand.pace.command_wait();
         let reset = std::mem::take(&mut self.connection.must_reset);
-        for step in self.exchange.steps(reset, data) {
-            self.exchange.write(step, self.connection.commands());
+        let mut unanswered = Vec::with_capacity(self.errand.recipients.len() + 3);
+        for step in self.exchange.steps(reset) {
+            let command = self.connection.command(step.stage(), |commands| {
+                self.exchange.write(step, commands);
+            });
+            unanswered.push((step, command));
         }
         // A server that hangs up may have said why, even though it did not hear us.
-        let sent = self.connection.send(&[], wait).await;
-        for step in self.exchange.steps(reset, data) {
+        let sent = match self.connection.send_commands(wait).await {
+            Err(trouble) if !trouble.is_disconnection() => return Err(trouble),
+            sent => sent,
+        };
+        for (step, command) in unanswered {
             if self.exchange.is_closing() {
                 break;
             }
-            let reply = self.connection.reply(wait).await?;
+            let reply = self.connection.reply(command, wait).await?;
             self.exchange.take(step, &reply);
         }
         sent
     }
 
-    async fn send_content(&mut self, manner: Manner) -> Result<Sent, Trouble> {
+    async fn send_content(&mut self) -> Result<Sent, Trouble> {
         let (errand, wait) = (self.errand, self.errand.pace.block_wait());
         let sent = if let Some(plan) = self.conversion.take() {
             content::send_converted(self.connection, errand, plan, self.point, wait).await
-        } else if manner.has_data() {
-            content::send_after_data(self.connection, errand, self.point, wait).await
         } else {
-            content::send_chunks(self.connection, errand, self.point, wait).await
+            content::send_after_data(self.connection, errand, self.point, wait).await
         };
-        match &sent {
-            Ok(sent) => self.note(*sent),
-            Err(trouble) if trouble.is_disconnection() => self.hear_why().await,
-            Err(_) => {}
+        match sent {
+            Ok(sent) => {
+                self.note(sent);
+                Ok(sent)
+            }
+            Err(trouble) => {
+                self.hear_why(&trouble).await;
+                Err(trouble)
+            }
         }
-        sent
+    }
+
+    async fn hear_why(&mut self, trouble: &Trouble) {
+        let wait = self.errand.pace.command_wait();
+        if let Some(reply) = self.connection.said_instead(trouble, wait).await {
+            self.answered_early = true;
+            self.exchange.take_final(&reply);
+        }
     }
 
     fn note(&mut self, sent: Sent) {
@@ -205,64 +176,42 @@ impl<P: CommitPoint> Transaction<'_, P> {
         }
     }
 
-    /// Some servers refuse in the middle of the data and close.
-    async fn hear_why(&mut self) {
-        let reply = self.connection.reply(self.errand.pace.command_wait()).await;
-        if let Ok(reply) = reply
-            && (reply.is_transient() || reply.is_permanent())
-        {
-            self.exchange.take_final(&reply);
-        }
-    }
-
-    /// Only on a connection opened for this message (section 5 of the design).
-    async fn send_all_at_once(&mut self) -> Result<(), Trouble> {
-        for step in self.exchange.steps(false, false) {
-            self.exchange.write(step, self.connection.commands());
-        }
-        if self.send_content(Manner::ChunkedAtOnce).await? == Sent::Withdrawn {
-            return Ok(());
-        }
-        for step in self.exchange.steps(false, false) {
-            let reply = self.connection.reply(limits::AFTER_DOT_WAIT).await?;
-            self.exchange.take(step, &reply);
-            if self.exchange.is_closing() {
-                return Ok(());
-            }
-        }
-        self.take_finals(Manner::ChunkedAtOnce).await
-    }
-
-    async fn take_finals(&mut self, manner: Manner) -> Result<(), Trouble> {
+    async fn take_finals(&mut self) -> Result<(), Trouble> {
         let accepted = self.exchange.accepted();
-        let (replies, trouble) = self.connection.final_replies(accepted).await;
+        let replies = self.connection.final_replies(accepted).await?;
         self.exchange.take_finals(&replies);
-        // RFC 3030 §2: after a failed chunk the state is open, after a failed DATA it is not.
-        let is_positive = replies.iter().all(Reply::is_positive);
-        self.connection.must_reset = !manner.has_data() && !is_positive;
-        trouble.map_or(Ok(()), Err)
+        Ok(())
     }
 
-    fn conclude(self, conducted: Result<(), Trouble>) -> Concluded {
+    fn conclude(mut self, conducted: Result<(), Trouble>) -> Concluded {
         let ending = self.ending(&conducted);
+        if let Err(trouble) = &conducted
+            && self.is_disputed(trouble)
+        {
+            self.exchange.forget();
+        }
         let missing = match &conducted {
-            Err(trouble) if self.is_handed_over() => trouble.outcome_after_the_dot(),
+            Err(trouble) if self.is_handed_over() => {
+                trouble.outcome_after_the_dot(self.errand.next_hop.uncertain)
+            }
             Err(trouble) => trouble.outcome(),
             // Not reached: a conversation in good order has decided for everybody.
             Ok(()) => Trouble::Closed.outcome(),
         };
-        let policy = self.errand.next_hop.uncertain;
-        let outcomes = self.exchange.into_outcomes(&missing).into_iter();
         Concluded {
-            outcomes: outcomes
-                .map(|outcome| verdicts::under_policy(policy, outcome))
-                .collect(),
+            outcomes: self.exchange.into_outcomes(&missing),
             ending,
         }
     }
 
     fn is_handed_over(&self) -> bool {
         self.content == Some(Sent::HandedOver)
+    }
+
+    /// Nothing that was said of the recipients can be relied on. Once the content was asked for, both
+    /// sides agreed on who is to have it.
+    fn is_disputed(&self, trouble: &Trouble) -> bool {
+        trouble.is_disagreement() && !self.is_handed_over() && !self.answered_early
     }
 
     fn ending(&self, conducted: &Result<(), Trouble>) -> Ending {
@@ -273,14 +222,18 @@ impl<P: CommitPoint> Transaction<'_, P> {
         if self.exchange.is_closing() {
             return Ending::ServiceClosing;
         }
+        let next = self.exchange.next();
         match conducted {
-            Err(trouble) if may_retry && trouble.is_disconnection() => match self.exchange.next() {
-                Next::Content => Ending::Stale,
-                Next::Nothing | Next::Leave => Ending::Severed,
-            },
+            Err(trouble) if may_retry && self.is_disputed(trouble) => Ending::Stale,
+            Err(trouble) if may_retry && trouble.is_disconnection() && next == Next::Content => {
+                Ending::Stale
+            }
+            Err(Trouble::Unasked(Some(reply))) if verdicts::is_closing(reply) => {
+                Ending::ServiceClosing
+            }
             Err(_) => Ending::Severed,
             Ok(()) if self.content == Some(Sent::Withdrawn) => Ending::Severed,
-            Ok(()) => match self.exchange.next() {
+            Ok(()) => match next {
                 Next::Nothing => Ending::Reusable,
                 Next::Content | Next::Leave => Ending::Severed,
             },

@@ -2,7 +2,9 @@
 
 use std::io;
 
+use super::verdicts::Stage;
 use crate::message::{DiskReason, Outcome};
+use crate::settings::UncertainPolicy;
 use crate::smtp::reply::Reply;
 use crate::smtp::reply_reader::ReplyError;
 
@@ -24,6 +26,15 @@ pub(super) enum Trouble {
     /// The server does not speak SMTP.
     #[error("the server's reply cannot be read: {0}")]
     Malformed(ReplyError),
+    /// The server said what is no answer to this.
+    #[error("the server said {1} {0}, which is no answer to it")]
+    NoAnswer(Stage, Reply),
+    /// The server said something when nothing was asked; none: a part of it.
+    #[error("the server said {} unasked", .0.as_ref().map_or("something".to_owned(), Reply::to_string))]
+    Unasked(Option<Reply>),
+    /// A reply was wanted before those that come before it: never, unless we err.
+    #[error("the replies before the one {0} are not read")]
+    OutOfOrder(Stage),
     /// TLS could not be agreed on.
     #[error("TLS failed: {0}")]
     Tls(io::Error),
@@ -58,12 +69,23 @@ impl Trouble {
         matches!(self, Self::Closed | Self::Broken(_))
     }
 
+    /// We and the server do not agree on which reply belongs to which command: what was said so far may
+    /// have been of something else.
+    pub(super) fn is_disagreement(&self) -> bool {
+        matches!(
+            self,
+            Self::NoAnswer(..) | Self::Unasked(_) | Self::OutOfOrder(_) | Self::Malformed(_)
+        )
+    }
+
     /// In a reply's form, with the enhanced code that RFC 3463 §3.5 has for it.
     pub(super) fn reply(&self) -> Reply {
         let enhanced = match self {
             Self::Connect(_) | Self::TimedOut(Wait::Connection) => (4, 4, 1),
             Self::TimedOut(_) | Self::Closed | Self::Broken(_) => (4, 4, 2),
-            Self::Malformed(_) => (4, 5, 0),
+            Self::Malformed(_) | Self::NoAnswer(..) | Self::Unasked(_) | Self::OutOfOrder(_) => {
+                (4, 5, 0)
+            }
             Self::Tls(_) => (4, 7, 5),
             Self::Content(_) => (4, 3, 0),
         };
@@ -75,9 +97,16 @@ impl Trouble {
         Outcome::Deferred(DiskReason::Deferred, self.reply())
     }
 
-    /// What it means afterwards.
-    pub(super) fn outcome_after_the_dot(&self) -> Outcome {
+    /// What it means afterwards, for recipients that the server accepted. Silence is what the administrator
+    /// says it is; a server that says what is neither yes nor no has not taken anything.
+    pub(super) fn outcome_after_the_dot(&self, policy: UncertainPolicy) -> Outcome {
         let words = format!("after the end of data {self}");
-        Outcome::Uncertain(Reply::new(451, (4, 4, 2), words))
+        match policy {
+            UncertainPolicy::AssumeDelivered if !self.is_disagreement() => {
+                let words = format!("assumed delivered: {words}");
+                Outcome::Delivered(Reply::new(250, (2, 0, 0), words))
+            }
+            _ => Outcome::Uncertain(Reply::new(451, (4, 4, 2), words)),
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! What a next hop's reply means at each stage (the rules at the end of section 3 of the design). Pure.
 
+use std::fmt;
+
 use super::conversion::Unconvertible;
 use crate::message::{DiskReason, Message, Outcome};
-use crate::settings::UncertainPolicy;
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::reply::{Enhanced, Reply};
 
@@ -11,13 +12,26 @@ use crate::smtp::reply::{Enhanced, Reply};
 pub(super) enum Stage {
     Greeting,
     Ehlo,
+    StartTls,
+    Reset,
     Mail,
     Recipient,
     Data,
     EndOfData,
+    Noop,
+    Quit,
 }
 
 impl Stage {
+    /// Whether `reply` can be an answer at all: 3xx is one to DATA and to nothing else that we say, and
+    /// DATA is never answered by 2xx (RFC 5321 §4.3.2). A server that seems to do so answers something else.
+    pub(super) fn admits(self, reply: &Reply) -> bool {
+        match self {
+            Self::Data => !reply.is_positive(),
+            _ => !reply.is_intermediate(),
+        }
+    }
+
     /// The class of reply that lets the conversation go on.
     fn wanted_class(self) -> u16 {
         match self {
@@ -28,18 +42,31 @@ impl Stage {
 
     /// Whether a 5xx says something of the message, and not of our standing with the server.
     fn concerns_the_message(self) -> bool {
-        !matches!(self, Self::Greeting | Self::Ehlo)
+        matches!(
+            self,
+            Self::Mail | Self::Recipient | Self::Data | Self::EndOfData
+        )
     }
 
     fn in_words(self) -> &'static str {
         match self {
             Self::Greeting => "as its greeting",
             Self::Ehlo => "to EHLO",
+            Self::StartTls => "to STARTTLS",
+            Self::Reset => "to RSET",
             Self::Mail => "to MAIL",
             Self::Recipient => "to RCPT",
             Self::Data => "to DATA",
             Self::EndOfData => "to the end of data",
+            Self::Noop => "to NOOP",
+            Self::Quit => "to QUIT",
         }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.in_words())
     }
 }
 
@@ -140,17 +167,6 @@ pub(super) fn awaits_conversion() -> Outcome {
 pub(super) fn unconvertible(why: Unconvertible) -> Outcome {
     let words = format!("the next hop takes 7-bit content only, and {why}");
     Outcome::Refused(Reply::new(554, (5, 6, 3), words))
-}
-
-/// Applies what the administrator says an uncertain outcome means.
-pub(super) fn under_policy(policy: UncertainPolicy, outcome: Outcome) -> Outcome {
-    match (policy, outcome) {
-        (UncertainPolicy::AssumeDelivered, Outcome::Uncertain(reply)) => {
-            let words = format!("assumed delivered: {}", reply.text);
-            Outcome::Delivered(Reply::new(250, (2, 0, 0), words))
-        }
-        (_, outcome) => outcome,
-    }
 }
 
 #[cfg(test)]

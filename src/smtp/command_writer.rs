@@ -91,13 +91,6 @@ pub fn rcpt_to(out: &mut impl BufMut, to: &Mailbox, parameters: &RcptParameters<
     out.put_slice(b"\r\n");
 }
 
-/// Writes the line of a chunk; its bytes follow.
-pub fn bdat(out: &mut impl BufMut, size_bytes: u64, last: bool) {
-    out.put_slice(b"BDAT ");
-    put_number(out, size_bytes);
-    out.put_slice(if last { b" LAST\r\n" } else { b"\r\n" });
-}
-
 fn put_notify(out: &mut impl BufMut, notify: Notify) {
     let mut lead: &[u8] = b" NOTIFY=";
     for (wanted, keyword) in [
@@ -176,7 +169,6 @@ mod tests {
                     };
                     rcpt_to(out, rcpt.to.mailbox().unwrap(), &parameters);
                 }
-                Command::Bdat { size, last } => bdat(out, size, last),
                 other => panic!("{other:?}"),
             });
             assert_eq!(again, line);

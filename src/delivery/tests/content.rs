@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::scene::{Gate, PREFIX, assert_all, delivery, errand, kinds, message, next_hop, script};
+use super::scene::{Gate, PREFIX, assert_all, delivery, errand, message, next_hop, script};
 use super::scripted_server::{PIPELINING, ScriptedServer};
 use crate::limits;
 use crate::message::words::OutcomeKind;
@@ -70,65 +70,6 @@ async fn split_message(directory: &std::path::Path) -> (Message, String) {
     let mut message = message(1, "");
     message.body = body.into();
     (message, lines)
-}
-
-const CHUNKING: &str = "
-    S: 220 server ready
-    C: EHLO relay.example.net
-    S: 250-server
-    S: 250-PIPELINING
-    S: 250 CHUNKING
-    C: MAIL FROM
-    C: RCPT TO
-    S: 250 sender ok
-    S: 250 recipient ok
-";
-
-/// A split message to a server that takes chunks: the outcome, what was heard and the message's lines.
-async fn in_chunks(dialogue: &str) -> (Vec<String>, String, String) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let (message, lines) = split_message(directory.path()).await;
-    let server = ScriptedServer::start([script(&[CHUNKING, dialogue])]).await;
-    let delivery = delivery();
-    let gate = Gate::default();
-    let errand = errand(message, next_hop(server.address));
-    let report = delivery.attempt(errand, &gate).await;
-    assert_eq!(gate.counts(), (1, 1));
-    delivery.close().await;
-    (kinds(&report), server.finish().await.remove(0), lines)
-}
-
-#[tokio::test]
-async fn the_last_part_of_large_content_is_the_last_chunk() {
-    let dialogue = "
-        C: BDAT
-        chunk
-        C: BDAT 65536 LAST
-        chunk
-        S: 250 chunk taken
-        S: 250 taken
-        C: QUIT
-    ";
-    let (outcomes, heard, lines) = in_chunks(dialogue).await;
-    assert_eq!(outcomes, ["0 delivered 250"]);
-    let (first, last) = lines.split_at(lines.len() - 65_536);
-    let first_bytes = PREFIX.len() + first.len();
-    let wire = format!("BDAT {first_bytes}\r\n{PREFIX}{first}BDAT 65536 LAST\r\n{last}QUIT");
-    assert!(heard.contains(&wire));
-}
-
-#[tokio::test]
-async fn a_refused_chunk_refuses_the_message() {
-    let dialogue = "
-        C: BDAT
-        chunk
-        C: BDAT 65536 LAST
-        chunk
-        S: 554 5.6.0 not this
-        S: 250 taken all the same
-        C: QUIT
-    ";
-    assert_eq!(in_chunks(dialogue).await.0, ["0 refused 554"]);
 }
 
 #[tokio::test]

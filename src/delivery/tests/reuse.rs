@@ -111,37 +111,6 @@ async fn no_retry_after_the_dot() {
 }
 
 #[tokio::test]
-async fn on_a_reused_connection_the_chunk_waits_for_the_replies() {
-    let both = "
-        S: 220 server ready
-        C: EHLO relay.example.net
-        S: 250-server
-        S: 250-PIPELINING
-        S: 250 CHUNKING
-        C: MAIL FROM
-        C: RCPT TO
-        C: BDAT 28 LAST
-        chunk
-        S: 250 ok
-        S: 250 ok
-        S: 451 4.3.0 not now
-        C: RSET
-        C: MAIL FROM
-        C: RCPT TO
-        S: 250 reset
-        S: 250 ok
-        S: 250 ok
-        C: BDAT 29 LAST
-        chunk
-        S: 250 taken
-        C: QUIT
-    ";
-    let (kinds, gate) = two_messages([both.to_owned()]).await;
-    assert_eq!(kinds, ["0 delivered 250"]);
-    assert_eq!(gate, (1, 1));
-}
-
-#[tokio::test]
 async fn a_dropped_attempt_closes_its_connection() {
     let server = ScriptedServer::start([script(&[PIPELINING, TAKEN, "C: MAIL FROM\nsilence"])]);
     let server = server.await;

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 ///
 /// * `C: text`: the client's next line begins with the text.
 /// * `S: text`: the server says the line.
-/// * `content`: reads up to the final dot. `chunk`: reads as much as the last BDAT said.
+/// * `content`: reads up to the final dot.
 /// * `some content`: reads a kilobyte of it.
 /// * `close`, `reset`: ends the connection. The end of the script closes it too.
 /// * `client closes`: nothing comes any more.
@@ -85,8 +85,6 @@ struct Player<S> {
     heard: Vec<u8>,
     /// How much of it was looked at.
     position: usize,
-    /// What the last BDAT announced.
-    chunk: usize,
 }
 
 async fn play(socket: TcpStream, script: &str) -> String {
@@ -135,7 +133,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Player<S> {
             stream,
             heard: Vec::new(),
             position: 0,
-            chunk: 0,
         }
     }
 
@@ -150,7 +147,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Player<S> {
                 Some(("C", expected)) => self.hear(expected).await,
                 _ => match line {
                     "content" => self.hear_until(b"\r\n.\r\n").await,
-                    "chunk" => self.hear_bytes(self.chunk).await,
                     "some content" => self.hear_bytes(1_024).await,
                     "client closes" | "silence" => self.hear_the_end(line).await,
                     "time flies" => tokio::time::pause(),
@@ -176,10 +172,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Player<S> {
         self.hear_until(b"\r\n").await;
         let line = String::from_utf8_lossy(&self.heard[from..self.position]).into_owned();
         assert!(line.starts_with(expected), "{expected:?} is not {line:?}");
-        if let Some(rest) = line.strip_prefix("BDAT ") {
-            let size = rest.split([' ', '\r']).next().expect("a size");
-            self.chunk = size.parse().expect("a number");
-        }
     }
 
     /// The final dot of an empty content directly follows a command's CRLF.
