@@ -131,8 +131,9 @@ pub const NEXT_HOP_NAME_BYTES: usize = DOMAIN_BYTES + 8 + "lmtp://".len();
 pub const PAUSED_NEXT_HOPS: usize = 1_000;
 /// Words of a next hop that are passed on to a client or kept.
 pub const PASSED_WORDS_BYTES: usize = 400;
-/// Life of a fingerprint.
-pub const FINGERPRINT_LIFE: Duration = Duration::from_secs(2 * 3_600);
+/// Life of a fingerprint: as long as mail servers wait before their first retry (Postfix 5 minutes, Exim
+/// 15, sendmail up to 30). What an equal message means hours later nobody knows.
+pub const FINGERPRINT_LIFE: Duration = Duration::from_secs(30 * 60);
 /// Fingerprints at one time.
 pub const FINGERPRINTS: usize = 100_000;
 /// Fingerprints of one client at one time.

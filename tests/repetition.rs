@@ -180,6 +180,58 @@ async fn the_same_bytes_on_purpose_are_delivered_again() {
     assert_eq!(sink.wait_for_accepted(2).await.len(), 2);
 }
 
+/// Sends a message whose 250 is late, and closes in order as soon as it is read: no QUIT, no NOOP.
+async fn send_as_a_device(appliance: &Appliance, content: &[u8]) {
+    let mut client = appliance.client().await;
+    let reply = client.message(SENDER, TO_B, content).await;
+    assert_eq!(reply.code, 250, "{reply}");
+    assert!(reply.text().contains("Queued"), "{reply}");
+    drop(client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_alarms_of_a_device_that_says_no_quit_all_arrive() {
+    let gate = Gate::closed();
+    let (appliance, sink) =
+        scene(Script::accepting().end_of_data(Answer::say_after(&gate, "250 2.0.0 Ok"))).await;
+    let content = messages::small("alarm");
+    for sent in 1..=3 {
+        send_as_a_device(&appliance, &content).await;
+        // That it had closed is known when its session has ended.
+        appliance.wait_for_sessions(0).await;
+        sink.wait_for("the alarm at the destination", || {
+            sink.arrivals().len() == sent
+        })
+        .await;
+    }
+    gate.open();
+    appliance.wait_for_queue(0).await;
+    assert_eq!(sink.arrivals().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_is_recognised_once() {
+    let gate = Gate::closed();
+    let (appliance, sink) =
+        scene(Script::accepting().end_of_data(Answer::say_after(&gate, "250 2.0.0 Ok"))).await;
+    let content = messages::small("one");
+    let mut client = appliance.client().await;
+    client.hand_over(SENDER, TO_B, &content).await;
+    appliance.wait_for_queue(1).await;
+    client.reset();
+    appliance.wait_for_sessions(0).await;
+    gate.open();
+
+    // The first equal message is the repetition; the second one is another message.
+    for arrivals in [1, 2] {
+        let mut client = appliance.client().await;
+        let reply = client.message(SENDER, TO_B, &content).await;
+        assert_eq!(reply.code, 250, "{reply}");
+        appliance.wait_for_queue(0).await;
+        assert_eq!(sink.arrivals().len(), arrivals);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ordinary_traffic_is_never_taken_for_a_repetition() {
     let (appliance, sink) = scene(Script::accepting()).await;

@@ -33,6 +33,8 @@ pub struct Receipt {
     digest: Option<ContentDigest>,
     /// Positions of recipients that are delivered or durable.
     settled: Vec<usize>,
+    /// Fingerprints that said who was settled already: used up with this reply.
+    used: Ticket,
     /// Fingerprints that end when the client has read the reply.
     until_read: Ticket,
     /// All that is settled has a fingerprint already.
@@ -45,6 +47,10 @@ impl Receipt {
     /// The reply was written. What comes back is told when the next command arrives.
     #[must_use]
     pub fn written(self) -> Option<LateReply> {
+        // One repetition is what there was to recognise: an equal message behind it is another one.
+        if self.is_final {
+            self.fingerprints.delete(&self.used);
+        }
         (self.is_final && !self.until_read.is_empty()).then_some(LateReply {
             fingerprints: self.fingerprints,
             ticket: self.until_read,
@@ -67,7 +73,7 @@ impl Receipt {
     }
 }
 
-/// A reply that was written late, or to a repetition.
+/// A reply that was written late.
 #[derive(Debug)]
 pub struct LateReply {
     fingerprints: Arc<Fingerprints>,
@@ -168,12 +174,12 @@ impl Paths {
         late: bool,
     ) -> Answer {
         let settled = arrived.settled(&account.settled, &transaction.message);
-        let mut until_read = recognised_by;
+        let mut until_read = Ticket::default();
         let is_covered = account.needs_fingerprint || late;
         if is_covered {
             let (message, digest) = (&arrived.message, arrived.digest);
             let written = write(&self.fingerprints, message, digest, &settled).await;
-            until_read = until_read.and(written);
+            until_read = written;
         }
         self.record(transaction, arrived, &mut account);
         Answer {
@@ -183,6 +189,7 @@ impl Paths {
                 digest: arrived.digest,
                 is_final: !account.reply.is_transient(),
                 settled,
+                used: recognised_by,
                 until_read,
                 is_covered,
             },

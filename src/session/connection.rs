@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::acknowledgement::Ends;
 use super::alarm::Alarm;
 use super::pace::Pace;
 use super::stream::{Stream, Transport};
@@ -201,6 +202,11 @@ impl<T: Transport> Connection<T> {
 
     pub(super) fn is_tls(&self) -> bool {
         self.stream.is_tls()
+    }
+
+    /// The ends of what carries it; none for a pipe.
+    pub(super) fn ends(&self) -> Option<Ends> {
+        self.stream.ends()
     }
 
     /// Closes in order: says that nothing more comes, and with `patient` reads on for a moment.

@@ -75,7 +75,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             Err(end) => end,
         };
         let (last_words, patient) = match end {
-            End::Gone => return,
+            End::Gone => return self.prove_read_by_end(),
             End::Quit => (None, false),
             End::Close => (None, true),
             End::Say(reply) => (Some(reply), true),
@@ -212,6 +212,26 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         let position = self.connection.position();
         if let Some((late, _)) = self.late.take_if(|(_, read)| position > *read) {
             A::was_read(late);
+        }
+    }
+
+    /// A client that closed in order behind a late reply has read it as well; most devices say no QUIT. Of
+    /// a proxy's kernel nothing is concluded: the client may have been gone.
+    fn prove_read_by_end(&mut self) {
+        let Some((late, _)) = self.late.take() else {
+            return;
+        };
+        let ends = self.connection.ends();
+        let Some(ends) = ends.filter(|ends| ends.remote.ip().to_canonical() == self.peer.address)
+        else {
+            return;
+        };
+        match ends.is_read_to_the_end() {
+            Ok(true) => A::was_read(late),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::debug!(%error, "the kernel does not say whether a late reply was read");
+            }
         }
     }
 

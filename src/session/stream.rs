@@ -7,13 +7,35 @@ use std::task::{Context, Poll};
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// What carries a session: a TCP connection, or a pipe in tests.
-pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
+use super::acknowledgement::Ends;
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for T {}
+/// What carries a session: a TCP connection, or a pipe in tests.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Where it is from and to; none for a pipe.
+    fn ends(&self) -> Option<Ends> {
+        None
+    }
+}
+
+impl Transport for TcpStream {
+    fn ends(&self) -> Option<Ends> {
+        let (local, remote) = (self.local_addr().ok()?, self.peer_addr().ok()?);
+        Some(Ends { local, remote })
+    }
+}
+
+#[cfg(test)]
+impl Transport for tokio::io::DuplexStream {}
+
+#[cfg(test)]
+impl<T: Transport> Transport for &mut T {}
+
+#[cfg(test)]
+impl<T: Transport> Transport for tokio_rustls::client::TlsStream<T> {}
 
 /// A transport, perhaps under TLS.
 #[derive(Debug)]
@@ -29,6 +51,15 @@ pub(super) enum Stream<T> {
 impl<T: Transport> Stream<T> {
     pub(super) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// The ends of what carries it.
+    pub(super) fn ends(&self) -> Option<Ends> {
+        match self {
+            Self::Plain(transport) => transport.ends(),
+            Self::Tls(stream) => stream.get_ref().0.ends(),
+            Self::Lost => None,
+        }
     }
 
     /// Speaks TLS from here on. The caller bounds it.

@@ -148,8 +148,6 @@ mod tests {
             "RCPT TO:<a@b>\r\n",
             "RCPT TO:<a@b> NOTIFY=NEVER\r\n",
             "RCPT TO:<ü@b> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=utf-8;ü@c\r\n",
-            "BDAT 0\r\n",
-            "BDAT 86400 LAST\r\n",
         ] {
             let again = written(|out| match parsed(line) {
                 Command::Mail(mail) => {

@@ -334,6 +334,18 @@ impl Appliance {
         .await;
     }
 
+    /// Waits until exactly `sessions` are open.
+    pub(crate) async fn wait_for_sessions(&self, sessions: u64) {
+        let line = format!("fastpath_sessions_open {sessions}");
+        wait::until_true(&line, PATIENCE, || async {
+            let request = self.http.get(self.url("/metrics")).bearer_auth(TOKEN);
+            let metrics = request.send().await.expect("metrics are given");
+            let metrics = metrics.text().await.unwrap();
+            metrics.lines().any(|found| found == line)
+        })
+        .await;
+    }
+
     /// A queue action on exactly these rows; returns how many were affected.
     pub(crate) async fn act(&self, action: &str, ids: &[Value]) -> u64 {
         let body = json!({ "action": action, "ids": ids });

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 
 use super::scene::{Client, Scene, check};
 use crate::message::Storage;
+use crate::session::Transport;
 use crate::smtp::command::{BodyType, Return};
 
 #[tokio::test]
@@ -256,6 +257,8 @@ impl AsyncRead for Counted {
         Pin::new(&mut self.0).poll_read(context, buffer)
     }
 }
+
+impl Transport for Counted {}
 
 impl AsyncWrite for Counted {
     fn poll_write(
