@@ -42,4 +42,5 @@ pub mod smtp;
 pub mod boot;
 pub mod clients;
 pub mod limits;
+pub mod own_mark;
 pub mod tls;

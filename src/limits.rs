@@ -286,8 +286,15 @@ pub const QUIT_WAIT: Duration = Duration::from_secs(2);
 pub const PROBE_WAIT: Duration = Duration::from_secs(10);
 /// A DNS question with all its retries.
 pub const RESOLVE_WAIT: Duration = Duration::from_secs(5);
-/// Addresses of one next hop that are tried for one message.
-pub const ADDRESSES_TRIED: usize = 10;
+/// Mail exchangers of one domain whose addresses are looked up: more than any serious domain has.
+pub const EXCHANGERS: usize = 100;
+/// Addresses of one next hop that are tried for one message, while there is time.
+pub const ADDRESSES_TRIED: usize = 200;
+/// Addresses of one exchanger that are tried before the exchangers behind it have had their turn.
+pub const ADDRESSES_OF_EXCHANGER_FIRST: usize = 3;
+/// No further address of a next hop is tried for one message after this: ten that do not answer at all.
+/// The next attempt begins with those that did not fail.
+pub const ADDRESSES_WAIT: Duration = Duration::from_secs(300);
 /// Next hops whose state (pool, breaker, figures) is kept; the least used goes first.
 pub const NEXT_HOPS_KEPT: usize = 10_000;
 /// A reply of a next hop, all its lines together.
@@ -300,8 +307,10 @@ pub const BREAKER_PROBE_FIRST: Duration = Duration::from_secs(30);
 pub const BREAKER_QUEUE_FIRST: Duration = Duration::from_secs(10);
 /// The interval between probes doubles up to this.
 pub const BREAKER_PROBE_LAST: Duration = Duration::from_secs(300);
-/// An address that failed is tried last for this long.
+/// An address that failed is tried last for this long, which doubles with each failure in a row.
 pub const ADDRESS_PENALTY: Duration = Duration::from_secs(60);
+/// It doubles up to this.
+pub const ADDRESS_PENALTY_LAST: Duration = Duration::from_secs(3_600);
 /// Addresses under a penalty at one time.
 pub const ADDRESS_PENALTIES: usize = 10_000;
 /// Answers of the DNS that are kept for as long as they are valid.

@@ -26,6 +26,9 @@ fn address(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 64 | (high >> 2), low, (high << 6) | last)
 }
 
+/// Where the appliance listens, under whatever name.
+const OURS: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
 fn name(text: &str) -> Name {
     Name::from_ascii(text).unwrap()
 }
@@ -48,6 +51,7 @@ async fn dns(up: Ipv4Addr, down: Ipv4Addr) -> (SocketAddr, DnsServer<Catalog>) {
         ("down.example.com.", RData::A(A(down))),
         ("no-mail.example.com.", mx(0, ".")),
         ("ours.example.com.", mx(10, "relay.example.org.")),
+        ("other-name.example.com.", RData::A(A(OURS))),
     ] {
         zone.upsert_mut(Record::from_rdata(name(owner), 60, data), 1);
     }
@@ -144,6 +148,49 @@ async fn what_the_dns_rules_out_is_refused_in_the_session() {
         );
     }
     assert_eq!(scene.appliance.queue_total().await, 0);
+}
+
+/// RFC 5321 §5.1: whatever leads back to us gives us nobody to hand the message to. Names and ports say
+/// nothing of that: it shows when we are greeted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_not_handed_to_ourselves() {
+    let at_port_25 = SocketAddr::from((address(3), SMTP_PORT));
+    if TcpListener::bind(at_port_25).await.is_err() {
+        assert!(std::env::var_os("CI").is_none(), "port 25 needs root");
+        eprintln!("THIS SCENE WAS LEFT OUT: listening at {at_port_25} needs root");
+        return;
+    }
+    let (dns_address, _dns) = dns(address(4), address(2)).await;
+    let appliance = Plan::new()
+        .environment("FASTPATH_SMTP_LISTEN", &format!("127.0.0.1:0,{at_port_25}"))
+        .start()
+        .await;
+    let ours = appliance.smtp();
+    appliance
+        .set(json!({
+            "dns_servers": [dns_address],
+            "next_hops": [
+                { "domain": "fixed.example.net", "address": format!("smtp://other-name.example.com:{}", ours.port()) },
+            ],
+        }))
+        .await;
+    let content = messages::small("one");
+    let mut client = appliance.client().await;
+    let literal = format!("<b@[{}]>", at_port_25.ip());
+    let refused = client
+        .message("<a@example.org>", &[&literal], &content)
+        .await;
+    assert_eq!(refused.code, 554, "{refused}");
+    assert!(refused.text().starts_with("5.4.6 "), "{refused}");
+    // A next hop that the administrator named can be repaired.
+    let queued = client
+        .message("<a@example.org>", &["<b@fixed.example.net>"], &content)
+        .await;
+    assert!(queued.text().contains("Queued"), "{queued}");
+    let rows = appliance.queue("").await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    let words = rows[0]["last_reply"].as_str().unwrap();
+    assert!(words.contains("4.4.6"), "{words}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

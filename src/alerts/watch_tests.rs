@@ -4,6 +4,7 @@ use super::*;
 use crate::alerts::Kind;
 use crate::alerts::scripted_server::{ScriptedServer, TAKEN};
 use crate::message::Spool;
+use crate::own_mark::OwnMark;
 use crate::settings::{Publisher, Settings, Written};
 
 /// Changes some settings, and waits until the watch has looked with them. Each publication makes it
@@ -35,7 +36,11 @@ async fn an_alert_begins_and_ends_once_however_often_it_is_seen() {
     let stop = CancellationToken::new();
     let sources = Sources {
         store: store.clone(),
-        delivery: Delivery::new("relay.example.net".into(), publisher.current()),
+        delivery: Delivery::new(
+            "relay.example.net".into(),
+            OwnMark::new(),
+            publisher.current(),
+        ),
         statistics: Arc::new(Statistics::new(Timestamp::now())),
         budget: MemoryBudget::new(1 << 30),
         data_directory: directory.path().to_owned(),

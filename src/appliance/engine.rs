@@ -13,6 +13,7 @@ use crate::conditions::{self, Conditions};
 use crate::delivery::Delivery;
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::openpgp::{Keyring, KeyringPublisher};
+use crate::own_mark::OwnMark;
 use crate::path::{Fingerprints, Paths};
 use crate::queue::{self, Queue};
 use crate::session::{ReceivingCounters, SessionContext};
@@ -26,6 +27,7 @@ use crate::tls::ServerTls;
 #[derive(Debug)]
 pub(super) struct Engine {
     pub(super) hostname: Arc<str>,
+    own_mark: OwnMark,
     pub(super) settings: Current,
     pub(super) store: Store,
     pub(super) spool: Arc<Spool>,
@@ -66,7 +68,8 @@ impl Engine {
         rollup::restore(&statistics, &store).await?;
         let (trail, trail_writer) = Trail::new(settings.clone(), Arc::clone(&statistics));
         let ids = Arc::new(MessageIds::after(store.greatest_message_id().await?));
-        let delivery = Delivery::new(Arc::clone(&hostname), settings.clone());
+        let own_mark = OwnMark::new();
+        let delivery = Delivery::new(Arc::clone(&hostname), own_mark.clone(), settings.clone());
         let keys_publisher = KeyringPublisher::new(Keyring::new(store.openpgp_keys().await?));
         let conditions = Conditions::new(conditions::Tools {
             hostname: Arc::clone(&hostname),
@@ -88,6 +91,7 @@ impl Engine {
         });
         let engine = Self {
             hostname,
+            own_mark,
             settings,
             store,
             spool,
@@ -114,6 +118,7 @@ impl Engine {
         let health = self.store.clone();
         SessionContext {
             hostname: Arc::clone(&self.hostname),
+            own_mark: self.own_mark.clone(),
             settings: self.settings.clone(),
             paths: Arc::new(Paths {
                 conditions: Arc::clone(&self.conditions),

@@ -9,12 +9,13 @@ use super::address_penalty::Penalties;
 use super::breaker::{Admission, Event};
 use super::connection::Connection;
 use super::known_next_hops::KnownNextHop;
+use super::opening::NotOpened;
 use super::pool::Room;
-use super::resolve::Server;
+use super::resolve::{self, Server};
 use super::{Delivery, Pace};
 use crate::limits;
 use crate::message::{DiskReason, Outcome};
-use crate::settings::NextHop;
+use crate::settings::{NextHop, Target};
 use crate::smtp::reply::Reply;
 
 /// Why there is no connection.
@@ -96,38 +97,66 @@ impl Approach<'_> {
             })?;
         self.penalties(|penalties| penalties.order(&mut servers, Instant::now()));
         self.known.pool.make_way();
+        let began = Instant::now();
         let mut last = no_address();
-        for server in servers.iter().take(limits::ADDRESSES_TRIED) {
+        // Of the one that is ourselves: whoever is not better would give the message back to us.
+        let mut own_preference = None;
+        for server in &servers {
+            if own_preference.is_some_and(|own| server.preference >= own) {
+                continue;
+            }
+            if began.elapsed() >= limits::ADDRESSES_WAIT {
+                break;
+            }
             match self.open_one(server).await {
                 Ok(connection) => {
                     self.learn(Event::Connected, admission);
                     return Ok(connection);
                 }
-                Err(outcome) => last = outcome,
+                Err(NotOpened::Ourselves) => own_preference = Some(server.preference),
+                Err(not_opened) => last = not_opened.outcome(),
             }
         }
-        Err(NotConnected {
-            outcome: last,
-            event: Some(Event::NoConnection),
+        let is_anybody_better = |own| {
+            servers
+                .iter()
+                .any(|server: &Server| server.preference < own)
+        };
+        Err(match own_preference {
+            Some(own) if !is_anybody_better(own) => NotConnected {
+                outcome: self.led_back(),
+                event: None,
+            },
+            _ => NotConnected {
+                outcome: last,
+                event: Some(Event::NoConnection),
+            },
         })
     }
 
-    async fn open_one(&self, server: &Server) -> Result<Connection, Outcome> {
+    /// A domain's exchanger that is ourselves is its owner's mistake; a next hop that is, our
+    /// administrator's, who repairs it.
+    fn led_back(&self) -> Outcome {
+        match &self.next_hop.target {
+            Target::Mx(domain) => resolve::ourselves(domain).outcome(),
+            Target::Fixed(_) => NotOpened::Ourselves.outcome(),
+        }
+    }
+
+    async fn open_one(&self, server: &Server) -> Result<Connection, NotOpened> {
         let Self { next_hop, pace, .. } = *self;
         let open = self.known.pool.open();
         let opener = &self.delivery.opener;
-        match opener.open(server, next_hop.tls, pace, open).await {
-            Ok(connection) => {
-                self.penalties(|penalties| penalties.forgive(server.address));
-                Ok(connection)
-            }
+        let opened = opener.open(server, next_hop.tls, pace, open).await;
+        match &opened {
+            Ok(_) => self.penalties(|penalties| penalties.forgive(server.address)),
             Err(not_opened) => {
                 tracing::debug!(next_hop = %next_hop.name(), server = %server.host,
                     address = %server.address, reason = %not_opened, "no connection");
                 self.penalties(|penalties| penalties.punish(server.address, Instant::now()));
-                Err(not_opened.outcome())
             }
         }
+        opened
     }
 
     /// Tells the breaker what came of it.

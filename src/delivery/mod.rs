@@ -25,6 +25,7 @@ use self::resolve::Resolver;
 
 use crate::limits;
 use crate::message::{Message, Outcome};
+use crate::own_mark::OwnMark;
 use crate::settings::{Current, NextHop};
 
 mod approach;
@@ -155,15 +156,16 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Delivery under our `hostname` (said in EHLO), with the next hops' settings as they change.
+    /// Delivery under our `hostname` (said in EHLO), with the next hops' settings as they change. Who
+    /// greets us with `own_mark` is ourselves, and gets nothing.
     /// Must be called inside a runtime: idle connections are closed by a task of their own, which
     /// ends with the value.
     #[must_use]
-    pub fn new(hostname: Arc<str>, settings: Current) -> Arc<Self> {
+    pub fn new(hostname: Arc<str>, own_mark: OwnMark, settings: Current) -> Arc<Self> {
         let delivery = Arc::new(Self {
             settings,
             resolver: Resolver::new(Arc::clone(&hostname)),
-            opener: Opener::new(hostname),
+            opener: Opener::new(hostname, own_mark),
             known: KnownNextHops::default(),
             penalties: Mutex::default(),
             recovered: Notify::new(),

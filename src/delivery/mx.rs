@@ -13,8 +13,8 @@ pub(super) struct Exchanger {
 /// What a domain's MX records say.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Exchangers {
-    /// Hosts, best first.
-    Hosts(Vec<String>),
+    /// These, best first.
+    Hosts(Vec<Exchanger>),
     /// The domain takes no mail (RFC 7505).
     Null,
     /// The best exchanger is ourselves: nobody is left to give the message to.
@@ -47,7 +47,7 @@ pub(super) fn order(
     }
     records.shuffle(random);
     records.sort_by_key(|record| record.preference);
-    Exchangers::Hosts(records.into_iter().map(|record| record.host).collect())
+    Exchangers::Hosts(records)
 }
 
 #[cfg(test)]
@@ -57,14 +57,16 @@ mod tests {
     use rand::rngs::StdRng;
     use std::collections::HashSet;
 
-    fn check(records: &[(u16, &str)], expected: Exchangers) {
-        let records: Vec<_> = records
-            .iter()
-            .map(|&(preference, host)| Exchanger {
-                preference,
-                host: host.to_owned(),
-            })
-            .collect();
+    fn records(of: &[(u16, &str)]) -> Vec<Exchanger> {
+        let records = of.iter().map(|&(preference, host)| Exchanger {
+            preference,
+            host: host.to_owned(),
+        });
+        records.collect()
+    }
+
+    fn check(of: &[(u16, &str)], expected: Exchangers) {
+        let records = records(of);
         let mut random = StdRng::seed_from_u64(1);
         assert_eq!(
             order(records.clone(), "Relay.example.net", &mut random),
@@ -73,25 +75,31 @@ mod tests {
         );
     }
 
-    fn hosts(hosts: &[&str]) -> Exchangers {
-        Exchangers::Hosts(hosts.iter().map(|&host| host.to_owned()).collect())
+    fn hosts(of: &[(u16, &str)]) -> Exchangers {
+        Exchangers::Hosts(records(of))
     }
 
     #[test]
     fn the_lowest_preference_goes_first() {
-        check(&[(20, "b"), (10, "a"), (30, "c")], hosts(&["a", "b", "c"]));
+        check(
+            &[(20, "b"), (10, "a"), (30, "c")],
+            hosts(&[(10, "a"), (20, "b"), (30, "c")]),
+        );
     }
 
     #[test]
     fn a_null_mx_takes_no_mail() {
         check(&[(0, "")], Exchangers::Null);
-        check(&[(0, ""), (10, "a")], hosts(&["a"]));
+        check(&[(0, ""), (10, "a")], hosts(&[(10, "a")]));
     }
 
     #[test]
     fn our_own_name_ends_the_list() {
         let us = "relay.example.NET";
-        check(&[(10, "a"), (20, us), (20, "b"), (30, "c")], hosts(&["a"]));
+        check(
+            &[(10, "a"), (20, us), (20, "b"), (30, "c")],
+            hosts(&[(10, "a")]),
+        );
         check(&[(10, us), (20, "b")], Exchangers::Ourselves);
         check(&[(10, us)], Exchangers::Ourselves);
     }
@@ -107,7 +115,7 @@ mod tests {
             .filter_map(|_| {
                 let records = vec![record("a"), record("b"), record("c")];
                 match order(records, "relay.example.net", &mut random) {
-                    Exchangers::Hosts(hosts) => hosts.into_iter().next(),
+                    Exchangers::Hosts(hosts) => Some(hosts.into_iter().next()?.host),
                     _ => None,
                 }
             })

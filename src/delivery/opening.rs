@@ -16,7 +16,8 @@ use super::tls_client;
 use super::trouble::{Trouble, Wait};
 use super::verdicts::{Stage, verdict};
 use crate::limits;
-use crate::message::Outcome;
+use crate::message::{DiskReason, Outcome};
+use crate::own_mark::OwnMark;
 use crate::settings::TlsPolicy;
 use crate::smtp::Protocol;
 use crate::smtp::capabilities::Capabilities;
@@ -27,6 +28,8 @@ use crate::smtp::reply::Reply;
 pub(super) struct Opener {
     /// What we say in EHLO.
     pub(super) hostname: Arc<str>,
+    /// What our own greeting holds.
+    own_mark: OwnMark,
     tls: TlsConnector,
 }
 
@@ -39,6 +42,9 @@ pub(super) enum NotOpened {
     /// It turned us away at this stage.
     #[error("{1}")]
     TurnedAway(Stage, Reply),
+    /// It is a listener of ours.
+    #[error("it is this server itself")]
+    Ourselves,
 }
 
 impl NotOpened {
@@ -46,6 +52,11 @@ impl NotOpened {
     pub(super) fn outcome(&self) -> Outcome {
         match self {
             Self::Trouble(trouble) => trouble.outcome(),
+            // The names that lead here can be changed, the administrator's own above all.
+            Self::Ourselves => Outcome::Deferred(
+                DiskReason::Deferred,
+                Reply::new(451, (4, 4, 6), "the next hop is this server itself"),
+            ),
             Self::TurnedAway(stage, reply) => {
                 verdict(*stage, reply).unwrap_or_else(|| Trouble::Closed.outcome())
             }
@@ -62,9 +73,10 @@ impl std::fmt::Debug for Opener {
 }
 
 impl Opener {
-    pub(super) fn new(hostname: Arc<str>) -> Self {
+    pub(super) fn new(hostname: Arc<str>, own_mark: OwnMark) -> Self {
         Self {
             hostname,
+            own_mark,
             tls: tls_client::opportunistic(),
         }
     }
@@ -93,6 +105,11 @@ impl Opener {
         }
     }
 
+    /// Whether the server that greets so is a listener of ours.
+    pub(super) fn is_ours(&self, greeting: &Reply) -> bool {
+        self.own_mark.is_in(greeting)
+    }
+
     async fn connect(
         &self,
         server: &Server,
@@ -103,6 +120,9 @@ impl Opener {
         let mut connection = self.dial(server, policy, pace, open).await?;
         let greeting = connection.owed(Stage::Greeting);
         let greeting = connection.reply(greeting, pace.command_wait()).await?;
+        if self.is_ours(&greeting) {
+            return Err(NotOpened::Ourselves);
+        }
         if verdict(Stage::Greeting, &greeting).is_some() {
             return Err(NotOpened::TurnedAway(Stage::Greeting, greeting));
         }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 use super::connection::Connection;
+use super::opening::NotOpened;
 use super::resolve::Server;
 use super::trouble::{Trouble, Wait};
 use super::verdicts::{Stage, verdict};
@@ -167,6 +168,17 @@ impl Prober<'_> {
         let greeting = self
             .within(connection.reply(greeting, limits::PROBE_WAIT))
             .await;
+        if greeting
+            .as_ref()
+            .is_ok_and(|greeting| self.delivery.opener.is_ours(greeting))
+        {
+            self.note(
+                StepKind::Greeting,
+                Finding::Bad,
+                NotOpened::Ourselves.to_string(),
+            );
+            return None;
+        }
         self.judge(StepKind::Greeting, Stage::Greeting, greeting)?;
         self.introduce(&mut connection).await?;
         if policy == TlsPolicy::Never {

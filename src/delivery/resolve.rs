@@ -29,6 +29,8 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     /// What it speaks.
     pub(super) protocol: Protocol,
+    /// Of its MX record; 0 where there is none.
+    pub(super) preference: u16,
 }
 
 /// Why there is no server to try.
@@ -75,8 +77,8 @@ impl Resolver {
         &self.dns
     }
 
-    /// The servers of a target, best first: none left out but those beyond
-    /// [`limits::ADDRESSES_TRIED`]. `dns_servers` empty: those of the system.
+    /// The servers of a target, best first: at most [`limits::ADDRESSES_TRIED`], among them some of every
+    /// exchanger. `dns_servers` empty: those of the system.
     pub(super) async fn servers(
         &self,
         target: &Target,
@@ -131,7 +133,11 @@ impl Resolver {
             Err(error) => return Err(Unresolved::later(domain, error)),
         };
         if records.is_empty() {
-            return addresses(dns, domain, vec![domain.to_owned()]).await;
+            let itself = Exchanger {
+                preference: 0,
+                host: domain.to_owned(),
+            };
+            return addresses(dns, domain, vec![itself]).await;
         }
         let exchangers = mx::order(records, &self.hostname, &mut rand::rng());
         match exchangers {
@@ -145,7 +151,8 @@ impl Resolver {
     }
 }
 
-fn ourselves(domain: &str) -> Unresolved {
+/// RFC 5321 §5.1: nobody is left to give the message to.
+pub(super) fn ourselves(domain: &str) -> Unresolved {
     let words = format!("the best mail exchanger of {domain} is this server itself");
     Unresolved::Never(Reply::new(554, (5, 4, 6), words))
 }
@@ -168,6 +175,7 @@ fn literal(target: &Target) -> Option<Server> {
         host: text.into(),
         address: SocketAddr::new(address, port),
         protocol,
+        preference: 0,
     })
 }
 
@@ -202,34 +210,61 @@ async fn fixed(dns: &TokioResolver, server: &ServerAddress) -> Result<Vec<Server
         protocol: server.protocol,
         ..found
     });
-    Ok(spoken.collect())
+    Ok(spoken.take(limits::ADDRESSES_TRIED).collect())
 }
 
 /// The addresses of exchangers in their order. Some may lack; an error only when there is none at all.
 async fn addresses(
     dns: &TokioResolver,
     domain: &str,
-    hosts: Vec<String>,
+    exchangers: Vec<Exchanger>,
 ) -> Result<Vec<Server>, Unresolved> {
-    let hosts = &hosts[..hosts.len().min(limits::ADDRESSES_TRIED)];
-    let answers = join_all(hosts.iter().map(|host| dns.lookup_ip(absolute(host)))).await;
-    let mut servers = Vec::new();
+    let considered = &exchangers[..exchangers.len().min(limits::EXCHANGERS)];
+    let looked_up = considered.iter();
+    let looked_up = looked_up.map(|exchanger| dns.lookup_ip(absolute(&exchanger.host)));
+    let mut of_each = Vec::with_capacity(considered.len());
     let mut failure = None;
-    for (host, answer) in hosts.iter().zip(answers) {
+    for (exchanger, answer) in considered.iter().zip(join_all(looked_up).await) {
+        let Exchanger { preference, host } = exchanger;
         match answer {
-            Ok(found) => servers.extend(servers_at(host, SMTP_PORT, found.iter())),
+            Ok(found) => {
+                let servers = servers_at(host, SMTP_PORT, found.iter());
+                let preference = *preference;
+                let preferred = servers.map(|server| Server {
+                    preference,
+                    ..server
+                });
+                of_each.push(preferred.collect());
+            }
             Err(error) if error.is_no_records_found() => {}
             Err(error) => failure = Some(Unresolved::later(host, error)),
         }
     }
-    servers.truncate(limits::ADDRESSES_TRIED);
-    if !servers.is_empty() {
-        return Ok(servers);
+    if !of_each.is_empty() {
+        return Ok(spread(of_each));
+    }
+    // What was not asked may have one.
+    if failure.is_none() && considered.len() < exchangers.len() {
+        failure = Some(Unresolved::later(domain, "it has too many mail exchangers"));
     }
     Err(failure.unwrap_or_else(|| {
         let words = format!("no mail exchanger of {domain} has an address");
         Unresolved::Never(Reply::new(550, (5, 4, 4), words))
     }))
+}
+
+/// Some addresses of every exchanger before the rest of any: one with many dead addresses does not keep
+/// those behind it from being tried.
+fn spread(of_each: Vec<Vec<Server>>) -> Vec<Server> {
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    for mut servers in of_each {
+        let count = servers.len().min(limits::ADDRESSES_OF_EXCHANGER_FIRST);
+        rest.extend(servers.split_off(count));
+        first.extend(servers);
+    }
+    first.extend(rest);
+    first.truncate(limits::ADDRESSES_TRIED);
+    first
 }
 
 /// IPv4 first: where IPv6 is configured and does not work, which is common in containers, each try
@@ -246,5 +281,26 @@ fn servers_at(
         host: Arc::clone(&host),
         address: SocketAddr::new(address, port),
         protocol: Protocol::Smtp,
+        preference: 0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exchanger_has_a_turn_before_any_has_all() {
+        let of_each = [10, 1, 4].into_iter().enumerate().map(|(number, count)| {
+            let addresses = (1..=count).map(|last| IpAddr::from([10, 0, number as u8, last]));
+            servers_at(&format!("mx{number}"), SMTP_PORT, addresses).collect()
+        });
+        let spread = spread(of_each.collect());
+        let hosts: Vec<_> = spread.iter().map(|server| &*server.host).collect();
+        assert_eq!(hosts[..3], ["mx0"; 3]);
+        assert_eq!(hosts[3], "mx1");
+        assert_eq!(hosts[4..7], ["mx2"; 3]);
+        assert_eq!(hosts[7..14], ["mx0"; 7]);
+        assert_eq!(hosts[14..], ["mx2"]);
+    }
 }

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use super::counters::ReceivingCounters;
 use crate::accounts::Logins;
 use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::own_mark::OwnMark;
 use crate::path::Paths;
 use crate::settings::{Current, Settings};
 use crate::smtp::Protocol;
@@ -18,6 +19,8 @@ use crate::tls::ServerTls;
 pub struct SessionContext<A = Paths> {
     /// Our name in the greeting, in EHLO and in the Received field.
     pub hostname: Arc<str>,
+    /// Stands in our greeting, so that delivery knows it when it is led back to us.
+    pub own_mark: OwnMark,
     /// What the administrator sets; each transaction takes a snapshot at MAIL.
     pub settings: Current,
     /// Who answers for a message that has arrived whole.

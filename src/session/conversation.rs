@@ -106,7 +106,10 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             Protocol::Smtp => "ESMTP",
             Protocol::Lmtp => "LMTP",
         };
-        Reply::plain(220, format!("{} {spoken} Fastpath", self.context.hostname))
+        let SessionContext {
+            hostname, own_mark, ..
+        } = &*self.context;
+        Reply::plain(220, format!("{hostname} {spoken} Fastpath {own_mark}"))
     }
 
     async fn talk(&mut self) -> End {

@@ -26,6 +26,7 @@ use crate::conditions::{self, Conditions};
 use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::openpgp::{Keyring, KeyringPublisher};
+use crate::own_mark::OwnMark;
 use crate::queue::{Queue, Tools};
 use crate::settings::{Publisher, Settings, Written};
 use crate::statistics::{Statistics, Trail};
@@ -116,7 +117,7 @@ impl Face {
         let budget = MemoryBudget::new(1 << 30);
         let publisher = Publisher::new(settings);
         let (trail, _) = Trail::new(publisher.current(), Arc::clone(&statistics));
-        let delivery = Delivery::new(Arc::clone(&hostname), publisher.current());
+        let delivery = Delivery::new(Arc::clone(&hostname), OwnMark::new(), publisher.current());
         let queue = Queue::new(Tools {
             store: store.clone(),
             delivery: Arc::clone(&delivery),

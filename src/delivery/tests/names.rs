@@ -9,7 +9,7 @@ use hickory_server::proto::rr::rdata::{A, AAAA, MX, SOA};
 use hickory_server::proto::rr::{Name, RData, Record};
 use hickory_server::store::in_memory::InMemoryZoneHandler;
 use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneType};
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::time::Instant;
 
 use super::scene::{Gate, assert_all, delivery_with_dns, errand, message, next_hop, script};
@@ -60,10 +60,18 @@ async fn dns() -> (SocketAddr, DnsServer<Catalog>) {
             mx(10, "xn--bcher-kva.example.net."),
         ),
         ("xn--bcher-kva.example.net.", v4(4)),
+        // Only the last of many exchangers has an address.
+        ("many.example.net.", mx(99, "first.example.net.")),
         ("two.example.net.", v4(1)),
         ("two.example.net.", v4(2)),
     ] {
         zone.upsert_mut(Record::from_rdata(name(owner), 60, data), 1);
+    }
+    for (owner, exchangers) in [("many.example.net.", 50), ("too-many.example.net.", 120)] {
+        for number in 0..exchangers {
+            let exchanger = mx(number, &format!("absent{number}.example.net."));
+            zone.upsert_mut(Record::from_rdata(name(owner), 60, exchanger), 1);
+        }
     }
     let mut catalog = Catalog::new();
     catalog.upsert(origin.into(), vec![Arc::new(zone)]);
@@ -71,6 +79,9 @@ async fn dns() -> (SocketAddr, DnsServer<Catalog>) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
     let address = socket.local_addr().expect("it is bound");
     server.register_socket(socket);
+    // Long answers come over TCP.
+    let listener = TcpListener::bind(address).await.expect("the same port");
+    server.register_listener(listener, Duration::from_secs(5), 1_024);
     (address, server)
 }
 
@@ -126,6 +137,17 @@ async fn what_the_dns_rules_out_is_refused() {
     check_refused(&long, 550, "5.1.2").await;
     check_refused("ours.example.net", 554, "5.4.6").await;
     check_refused("empty.example.net", 550, "5.4.4").await;
+}
+
+#[tokio::test]
+async fn no_exchanger_is_left_out_before_it_was_looked_at() {
+    check("many.example.net", &["127.0.0.1:25", "[2001:db8::1]:25"]).await;
+    // Nobody knows what those beyond the bound have.
+    let too_many = look_up(by_mx("too-many.example.net")).await;
+    assert!(
+        matches!(too_many, Err(Unresolved::Later(_))),
+        "{too_many:?}"
+    );
 }
 
 #[tokio::test]

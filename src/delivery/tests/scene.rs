@@ -13,6 +13,7 @@ use crate::message::words::OutcomeKind;
 use crate::message::{
     Body, Client, Envelope, MemoryBudget, Message, MessageId, Outcome, Recipient, Reservation,
 };
+use crate::own_mark::OwnMark;
 use crate::settings::next_hop::NextHopDefaults;
 use crate::settings::{NextHop, Publisher, Settings, TlsPolicy, Written};
 use crate::smtp::address::{Mailbox, ReversePath};
@@ -28,7 +29,13 @@ pub(super) fn delivery_with_dns(dns_servers: Vec<SocketAddr>) -> Arc<Delivery> {
     };
     let settings = Settings::new(written).expect("the settings hold");
     let publisher = Publisher::new(settings);
-    Delivery::new("relay.example.net".into(), publisher.current())
+    Delivery::new("relay.example.net".into(), own_mark(), publisher.current())
+}
+
+/// The mark of the delivery of all tests here.
+pub(super) fn own_mark() -> OwnMark {
+    static MARK: std::sync::LazyLock<OwnMark> = std::sync::LazyLock::new(OwnMark::new);
+    MARK.clone()
 }
 
 pub(super) fn delivery() -> Arc<Delivery> {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{Logins, Passwords, Roster, RosterPublisher, SmtpLogin};
 use crate::message::{BodyReader, DiskReason, MemoryBudget, Message, MessageIds, Spool};
+use crate::own_mark::OwnMark;
 use crate::path::{ClientPresence, EndedPassage, Inquiry, Transaction};
 use crate::session::{
     self, Answered, Answering, Entrance, ReceivingCounters, SessionContext, Transport,
@@ -206,6 +207,7 @@ impl Scene {
         let roster = RosterPublisher::new(Roster::default());
         let context = SessionContext {
             hostname: "relay.example.net".into(),
+            own_mark: OwnMark::new(),
             settings: publisher.current(),
             paths: Arc::clone(&desk),
             ids: Arc::new(MessageIds::after(None)),
