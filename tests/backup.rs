@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::admin::admin;
 use crate::support::appliance::{Appliance, Plan};
-use crate::support::ledger::{Ledger, Load};
+use crate::support::ledger::{Ledger, Load, ONE_DOMAIN};
 use crate::support::messages;
 use crate::support::raw_sink::{Answer, RawSink, Script};
 use crate::support::turn;
@@ -99,7 +99,7 @@ async fn a_backup_under_load_has_every_message_of_its_moment() {
     let place = TempDir::new().unwrap();
     let (backup, data) = (place.path().join("backup"), place.path().join("data"));
     let ledger = Arc::new(Ledger::default());
-    let load = Load::start(appliance.smtp(), 4, 7, &ledger);
+    let load = Load::start(appliance.smtp(), 4, 7, ONE_DOMAIN, &ledger);
     wait::until_true("a load", PATIENCE, || async {
         ledger.promised() > UNDER_WAY
     })

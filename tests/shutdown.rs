@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::appliance::Plan;
-use crate::support::ledger::{Ledger, Load};
+use crate::support::ledger::{Ledger, Load, ONE_DOMAIN};
 use crate::support::messages;
 use crate::support::raw_sink::{Answer, Gate, RawSink, Script};
 use crate::support::turn;
@@ -30,7 +30,7 @@ async fn nothing_is_lost_under_load() {
         .set(json!({ "retry_schedule_seconds": [1] }))
         .await;
     for round in 0..3 {
-        let load = Load::start(appliance.smtp(), 8, round, &ledger);
+        let load = Load::start(appliance.smtp(), 8, round, ONE_DOMAIN, &ledger);
         let enough = ledger.promised() + 100;
         wait::until_true("messages to pass", PATIENCE, || async {
             ledger.promised() > enough
@@ -43,7 +43,7 @@ async fn nothing_is_lost_under_load() {
     }
     sink.heal();
     appliance.wait_for_queue(0).await;
-    let account = ledger.account(&sink);
+    let account = ledger.account(&[&sink], &[]);
     assert!(account.lost.is_empty(), "{account:?}");
     assert_eq!(
         account.duplicates, 0,

@@ -271,6 +271,16 @@ impl Appliance {
         .await
     }
 
+    /// An API call to an appliance that may be gone by then.
+    pub(crate) async fn try_call(&self, method: Method, path: &str, body: Option<Value>) {
+        let request = self.http.request(method, self.url(path)).bearer_auth(TOKEN);
+        let request = match &body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let _ = request.send().await;
+    }
+
     /// An API call. `body` is sent as JSON; what comes back is JSON, or null when it is not.
     pub(crate) async fn call(
         &self,

@@ -6,7 +6,7 @@ mod session;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
@@ -42,6 +42,8 @@ pub(crate) struct Arrival {
     pub(crate) secured: bool,
     /// The code of the reply to the end of data; `None` when none was sent.
     pub(crate) answered: Option<u16>,
+    /// When it had come whole, and then when it was answered.
+    pub(crate) seen: [Instant; 2],
 }
 
 impl Arrival {

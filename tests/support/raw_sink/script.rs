@@ -1,6 +1,7 @@
 //! What a sink does, stage by stage.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -11,6 +12,8 @@ pub(crate) enum Answer {
     Say(String),
     /// This reply once the gate is open.
     SayAfter(Gate, String),
+    /// This reply, late.
+    SayIn(Duration, String),
     /// The connection is closed in order.
     HangUp,
     /// The connection is reset.
@@ -24,6 +27,10 @@ pub(crate) enum Answer {
 impl Answer {
     pub(crate) fn say(reply: &str) -> Answer {
         Answer::Say(reply.to_owned())
+    }
+
+    pub(crate) fn say_in(wait: Duration, reply: &str) -> Answer {
+        Answer::SayIn(wait, reply.to_owned())
     }
 
     pub(crate) fn say_after(gate: &Gate, reply: &str) -> Answer {

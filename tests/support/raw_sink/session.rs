@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use rustls::ServerConfig;
@@ -38,6 +38,8 @@ struct Session {
     buffer: BytesMut,
     shared: Arc<Shared>,
     envelope: Option<Envelope>,
+    /// Each recipient has a reply of its own to the end of data (RFC 2033 §4.2).
+    speaks_lmtp: bool,
 }
 
 /// A transaction under way.
@@ -56,6 +58,7 @@ pub(super) async fn run(stream: TcpStream, shared: Arc<Shared>) {
         buffer: BytesMut::new(),
         shared,
         envelope: None,
+        speaks_lmtp: false,
     };
     // However it ends, what matters stands in the record.
     tokio::select! {
@@ -116,6 +119,10 @@ impl Session {
             let (verb, argument) = line.split_at(line.find([' ', ':']).unwrap_or(line.len()));
             match verb.to_ascii_uppercase().as_str() {
                 "EHLO" => self.ehlo().await?,
+                "LHLO" => {
+                    self.speaks_lmtp = true;
+                    self.ehlo().await?;
+                }
                 "HELO" | "NOOP" => self.say("250 Ok").await?,
                 "RSET" => {
                     self.envelope = None;
@@ -258,6 +265,10 @@ impl Session {
             sender, recipients, ..
         } = envelope;
         let secured = self.is_secured();
+        let replies = match self.speaks_lmtp {
+            true => recipients.len(),
+            false => 1,
+        };
         let mut place = 0;
         self.shared.note(|record| {
             place = record.arrivals.len();
@@ -270,15 +281,19 @@ impl Session {
                 transport,
                 secured,
                 answered: None,
+                seen: [Instant::now(); 2],
             });
         });
         // The code counts as given before it is written: when the write fails half-way the other
         // side may have read it.
         let code = self.resolve(script.end_of_data).await?;
         let number = code.get(..3).and_then(|code| code.parse().ok());
-        self.shared
-            .note(|record| record.arrivals[place].answered = number);
-        self.say(&code).await
+        self.shared.note(|record| {
+            let arrival = &mut record.arrivals[place];
+            arrival.answered = number;
+            arrival.seen[1] = Instant::now();
+        });
+        self.say(&vec![code; replies].join("\r\n")).await
     }
 
     /// Does what the script says and returns the code that was said.
@@ -297,6 +312,10 @@ impl Session {
             Answer::Say(reply) => Ok(reply),
             Answer::SayAfter(gate, reply) => {
                 gate.passed().await;
+                Ok(reply)
+            }
+            Answer::SayIn(wait, reply) => {
+                tokio::time::sleep(wait).await;
                 Ok(reply)
             }
             Answer::HangUp => Err(Over),
