@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::Tools;
 use super::header::{Field, Header};
+use super::service::Asker;
 use super::verdict::{Copy, Edit};
 use crate::limits;
 use crate::message::{Body, BodyReader, BodyWriter, Envelope, Message, Recipient};
@@ -67,6 +69,15 @@ impl Draft {
     #[must_use]
     pub fn arrived(&self) -> &Arc<Message> {
         &self.arrived
+    }
+
+    /// Whoever asks a service about it until `deadline`.
+    #[must_use]
+    pub fn asker(&self, deadline: Instant) -> Asker {
+        Asker {
+            party: self.arrived.client.party(),
+            deadline,
+        }
     }
 
     /// The header as it arrived.
@@ -317,7 +328,7 @@ impl Draft {
         let message = self.message();
         DraftReader {
             prefix: Some(message.prefix.clone()),
-            body: BodyReader::new(message),
+            body: Some(BodyReader::new(message)),
         }
     }
 
@@ -335,7 +346,7 @@ impl Draft {
         };
         DraftReader {
             prefix: None,
-            body: BodyReader::new(Arc::new(message)),
+            body: Some(BodyReader::new(Arc::new(message))),
         }
     }
 }
@@ -351,18 +362,27 @@ struct NewBody {
 #[derive(Debug)]
 pub struct DraftReader {
     prefix: Option<Bytes>,
-    body: BodyReader,
+    body: Option<BodyReader>,
 }
 
 impl DraftReader {
+    /// Reads nothing: a message without content.
+    pub(super) fn of_nothing() -> Self {
+        Self {
+            prefix: None,
+            body: None,
+        }
+    }
+
     /// The next block, none at the end.
     ///
     /// # Errors
     /// When the content cannot be read.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        match self.prefix.take() {
-            Some(prefix) => Ok(Some(prefix)),
-            None => self.body.next().await,
+        match (self.prefix.take(), &mut self.body) {
+            (Some(prefix), _) => Ok(Some(prefix)),
+            (None, Some(body)) => body.next().await,
+            (None, None) => Ok(None),
         }
     }
 }

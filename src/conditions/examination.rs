@@ -209,7 +209,8 @@ impl Course<'_> {
         match condition {
             Condition::SenderCheck => {
                 let deadline = within(settings.sender_check.timeout_seconds);
-                sender_check::check(&tools.dns, settings, draft, deadline).await
+                let service = &self.conditions.dns;
+                sender_check::check(service, &tools.dns, settings, draft, deadline).await
             }
             Condition::BlackholeLists => {
                 let deadline = within(settings.blackhole_lists.timeout_seconds);
@@ -223,7 +224,7 @@ impl Course<'_> {
                     settings,
                     hostname: &tools.hostname,
                     freshness: Freshness::Remembered,
-                    deadline: within(settings.directory.timeout_seconds),
+                    asker: draft.asker(within(settings.directory.timeout_seconds)),
                 };
                 ldap_relaying::check(look_up, draft).await
             }
@@ -313,6 +314,11 @@ impl Course<'_> {
                 ("quarantined", None)
             }
             Answer::CannotTell => self.cannot_tell(condition, &words),
+            Answer::NotAsked => {
+                let id = self.examination.message.id;
+                tracing::warn!(%id, %condition, why = %words, "a check could not be made");
+                ("deferred", Some(Reply::unchecked()))
+            }
         };
         self.words.push(match words.as_str() {
             "" => format!("{condition}: {what}"),

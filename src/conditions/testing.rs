@@ -3,12 +3,16 @@
 pub(super) mod dns;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::Tools;
+use super::service::Asker;
+use crate::clients::{FairPlace, FairPlaces, Party};
 use crate::delivery::Dns;
 use crate::message::{
     Body, Client, Envelope, MemoryBudget, Message, MessageId, MessageIds, Recipient, Reservation,
@@ -49,6 +53,24 @@ pub(super) fn message(sender: &str, recipients: &[&str], content: &'static [u8])
         eight_bit: false,
         needs_smtputf8: false,
     })
+}
+
+/// Somebody of this name who asks for so long.
+pub(super) fn asker(name: &str, wait: Duration) -> Asker {
+    Asker {
+        party: Party::Login(name.into()),
+        deadline: Instant::now() + wait,
+    }
+}
+
+/// All places, taken by as many others.
+pub(super) async fn all_taken(places: &Arc<FairPlaces>, total: usize) -> Vec<FairPlace> {
+    let mut taken = Vec::new();
+    for number in 0..total {
+        let party = Party::Login(number.to_string().into());
+        taken.push(places.take(party).await);
+    }
+    taken
 }
 
 /// The defaults with a patch.

@@ -75,6 +75,8 @@ enum Meaning {
 enum Stop {
     End(End),
     Trouble(String),
+    /// The message cannot be read.
+    NotShown(String),
 }
 
 impl From<String> for Stop {
@@ -93,13 +95,8 @@ pub(super) async fn converse(
     told: Told<'_>,
     body_most: u64,
 ) -> Result<Outcome, Trouble> {
-    let mut wire = Wire {
-        stream,
-        out: Vec::new(),
-        received: BytesMut::new(),
-    };
-    wire.put(NEGOTIATE, &offer()).await?;
-    let agreed = Agreed::read(&wire.answer().await?)?;
+    let mut wire = Wire::over(stream);
+    let agreed = wire.negotiate().await?;
     let mut dialogue = Dialogue {
         wire,
         told,
@@ -114,6 +111,7 @@ pub(super) async fn converse(
         Ok(end) | Err(Stop::End(end)) => end,
         // Who negotiates is there: what breaks off later may be this message's fault.
         Err(Stop::Trouble(why)) => return Err(Trouble::Message(why)),
+        Err(Stop::NotShown(why)) => return Err(Trouble::NotShown(why)),
     };
     dialogue.wire.quit().await;
     Ok(Outcome {
@@ -123,6 +121,18 @@ pub(super) async fn converse(
         changes: dialogue.changes,
         keeps_leading_space: agreed.keeps_leading_space(),
     })
+}
+
+/// Agrees with a milter on what it would be told, tells it nothing, and says goodbye. The caller bounds how
+/// long that may take.
+///
+/// # Errors
+/// When there can be no conversation, in words that follow the milter's name.
+pub(super) async fn negotiate(stream: &mut (dyn Stream + '_)) -> Result<(), String> {
+    let mut wire = Wire::over(stream);
+    wire.negotiate().await?;
+    wire.quit().await;
+    Ok(())
 }
 
 struct Dialogue<'a> {
@@ -186,7 +196,7 @@ impl Dialogue<'_> {
         let mut reader = self.told.draft.body_reader();
         let mut chunk = Vec::new();
         let mut is_at_empty_line = true;
-        while let Some(block) = reader.next().await.map_err(words::unreadable)? {
+        while let Some(block) = reader.next().await.map_err(unreadable)? {
             let mut rest = &block[..];
             while !rest.is_empty() {
                 let room = limits::MILTER_CHUNK_BYTES - chunk.len();
@@ -331,7 +341,21 @@ struct Wire<'a> {
     received: BytesMut,
 }
 
-impl Wire<'_> {
+impl<'a> Wire<'a> {
+    /// A connection that is new.
+    fn over(stream: &'a mut (dyn Stream + 'a)) -> Self {
+        Self {
+            stream,
+            out: Vec::new(),
+            received: BytesMut::new(),
+        }
+    }
+
+    async fn negotiate(&mut self) -> Result<Agreed, String> {
+        self.put(NEGOTIATE, &offer()).await?;
+        Agreed::read(&self.answer().await?)
+    }
+
     async fn put(&mut self, command: u8, data: &[u8]) -> Result<(), String> {
         put_packet(&mut self.out, command, data);
         if self.out.len() >= limits::MILTER_WRITE_BYTES {
@@ -367,6 +391,10 @@ impl Wire<'_> {
             tracing::debug!(%why, "a milter does not hear our goodbye");
         }
     }
+}
+
+fn unreadable(error: std::io::Error) -> Stop {
+    Stop::NotShown(words::unreadable(error))
 }
 
 fn broke(error: std::io::Error) -> String {
