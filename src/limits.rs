@@ -32,7 +32,7 @@ pub const RECIPIENTS: usize = 1_000;
 pub const HOPS: usize = 100;
 /// The block of header fields that is looked at for the loop check.
 pub const HEADER_BYTES: usize = 262_144;
-/// Replies of 4xx or 5xx to one client before we say 421 and close.
+/// Replies of 5xx to one client before we say 421 and close.
 pub const SESSION_ERRORS: u32 = 10;
 /// Sessions at one time, over all listeners.
 pub const SESSIONS: usize = 10_000;
