@@ -12,7 +12,7 @@
 mod change;
 mod changes;
 mod dialogue;
-mod lines;
+mod new_body;
 mod numbered_header;
 mod packet;
 mod response;
