@@ -212,6 +212,9 @@ pub const MILTER_CHUNK_BYTES: usize = 65_535;
 pub const MILTER_CHANGES: usize = 2_000;
 /// Packets to a milter are collected up to this before they are written.
 pub const MILTER_WRITE_BYTES: usize = 16_384;
+/// Recipients of one message up to which milters may add some: each is a row of the queue, and all of them
+/// are in memory. A list that is expanded has fewer; whoever has more gets the message put off.
+pub const RECIPIENTS_ADDED_TO: usize = 10_000;
 /// What the trail keeps of what the checks of one message said.
 pub const EXAMINATION_WORDS_BYTES: usize = 2_000;
 /// What one check's words are cut to in a reply, a header field and the trail.

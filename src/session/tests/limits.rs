@@ -125,6 +125,7 @@ async fn what_is_not_the_client_s_fault_is_no_error_of_its() {
         Reply::insufficient_storage(),
         Reply::local_error(),
         Reply::unchecked(),
+        Reply::too_many_added(),
         Reply::not_in_time(),
         Reply::new(450, (4, 2, 1), "A next hop is busy"),
     ] {
