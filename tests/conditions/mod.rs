@@ -11,3 +11,4 @@ mod own;
 mod received_for;
 mod senders;
 mod stage;
+mod strangers;

@@ -32,6 +32,8 @@ pub(super) struct Outcome {
     pub(super) quarantine: Option<String>,
     /// Recipients that are refused by themselves.
     pub(super) refused: Vec<(Mailbox, Reply)>,
+    /// Header fields that it was not shown, because they are too large for it.
+    pub(super) unshown: usize,
     /// What it changes.
     pub(super) changes: Changes,
     /// See [`Agreed::keeps_leading_space`].
@@ -105,6 +107,7 @@ pub(super) async fn converse(
         skipped: None,
         quarantine: None,
         refused: Vec::new(),
+        unshown: 0,
         changes: Changes::default(),
     };
     let end = match dialogue.tell().await {
@@ -118,6 +121,7 @@ pub(super) async fn converse(
         end,
         quarantine: dialogue.quarantine,
         refused: dialogue.refused,
+        unshown: dialogue.unshown,
         changes: dialogue.changes,
         keeps_leading_space: agreed.keeps_leading_space(),
     })
@@ -144,6 +148,7 @@ struct Dialogue<'a> {
     skipped: Option<Stage>,
     quarantine: Option<String>,
     refused: Vec<(Mailbox, Reply)>,
+    unshown: usize,
     changes: Changes,
 }
 
@@ -172,6 +177,8 @@ impl Dialogue<'_> {
             if field.raw().len() < limits::MILTER_FIELD_BYTES {
                 self.stage(Stage::Field, || telling::field(field, keeps_leading_space))
                     .await?;
+            } else {
+                self.unshown += 1;
             }
         }
         self.stage(Stage::EndOfHeader, Vec::new).await?;

@@ -121,6 +121,11 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
     for (address, reply) in &outcome.refused {
         said.push(format!("refused <{}>: {reply}", address.as_str()));
     }
+    said.extend(of_count(
+        outcome.unshown,
+        "header field",
+        "not shown, too large",
+    ));
     said.extend(in_words(outcome.changes.counts()));
     edits.extend(
         outcome
@@ -139,18 +144,22 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
 
 /// What was changed, for the trail; none when nothing was.
 fn in_words(counts: Counts) -> Option<String> {
-    let of = |count: usize, what: &str| match count {
-        0 => None,
-        1 => Some(format!("1 change of the {what}")),
-        count => Some(format!("{count} changes of the {what}")),
-    };
     let parts = [
-        of(counts.fields, "header"),
+        of_count(counts.fields, "change", "of the header"),
         counts.has_new_body.then(|| "a new body".to_owned()),
-        of(counts.envelope, "envelope"),
+        of_count(counts.envelope, "change", "of the envelope"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// So many of what, and what is so of them; none when there are none.
+fn of_count(count: usize, what: &str, is_so: &str) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some(format!("1 {what} {is_so}")),
+        count => Some(format!("{count} {what}s {is_so}")),
+    }
 }
 
 #[cfg(test)]

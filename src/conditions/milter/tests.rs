@@ -25,6 +25,7 @@ fn passed() -> Outcome {
         end: End::Passed,
         quarantine: None,
         refused: Vec::new(),
+        unshown: 0,
         changes: Changes::default(),
         keeps_leading_space: false,
     }
@@ -75,6 +76,12 @@ fn outcomes_become_verdicts() {
     };
     let words = "unix:/m: refused <bert@example.net>: 550 5.1.1 Unknown";
     check(refused, "pass", 1, words);
+    let blind = Outcome {
+        unshown: 2,
+        ..passed()
+    };
+    let words = "unix:/m: 2 header fields not shown, too large";
+    check(blind, "pass", 0, words);
     let silent = Outcome {
         quarantine: Some(String::new()),
         ..passed()

@@ -23,6 +23,7 @@ pub(crate) mod dovecot;
 pub(crate) mod gnupg;
 pub(crate) mod opendkim;
 pub(crate) mod rspamd;
+pub(crate) mod scripted_clamd;
 pub(crate) mod slapd;
 pub(crate) mod spamd;
 
