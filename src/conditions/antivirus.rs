@@ -137,7 +137,12 @@ fn read(answer: &[u8]) -> Result<Finding, Trouble> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::testing::{message, saying, tools};
     use super::*;
+    use crate::limits;
+    use crate::message::{Body, Message, Reservation};
 
     #[test]
     fn answers_are_read() {
@@ -162,6 +167,43 @@ mod tests {
             });
             assert_eq!(found, expected, "{answer}");
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_answers_to_an_empty_message_is_there() {
+        for (answers, is_there) in [
+            (&["stream: OK\0"][..], true),
+            (&["INSTREAM size limit exceeded. ERROR\0"], true),
+            (&["stream: Broken.Signature FOUND\0"], true),
+            (&["HTTP/1.1 400 Bad Request\r\n"], false),
+            (&[""], false),
+            (&[], false),
+        ] {
+            let found = scan_nothing(&saying(answers).await).await;
+            assert_eq!(found.is_ok(), is_there, "{answers:?}: {found:?}");
+        }
+    }
+
+    /// What we cannot read, the service has not seen: nobody waits for its answer.
+    #[tokio::test]
+    async fn a_message_that_cannot_be_read_is_not_shown() {
+        let (_directory, tools) = tools();
+        let plain = message("anna@example.org", &["bert@example.net"], b"");
+        // A file that has lost its end.
+        let file = tools.spool.create(plain.id).await.expect("a file");
+        let mut content = b"Subject: x\r\n\r\n".to_vec();
+        content.resize(limits::SPOOL_BLOCK_BYTES, b'x');
+        let written = file.write_at(vec![content.into()], 0).await;
+        written.expect("there is room");
+        let body = Body::in_file(file, 1 << 20, Reservation::empty(tools.budget));
+        let cut = Message {
+            body: Arc::new(body),
+            ..(*plain).clone()
+        };
+        let draft = Draft::of(Arc::new(cut)).await.expect("its header is there");
+        let server = saying(&["stream: OK\0"]).await;
+        let scanned = scan(&server, draft.reader()).await;
+        assert!(matches!(scanned, Err(Trouble::NotShown(_))), "{scanned:?}");
     }
 
     #[test]

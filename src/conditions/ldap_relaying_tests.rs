@@ -214,6 +214,32 @@ async fn rcpt_is_answered_by_what_the_directory_knows() {
     }
 }
 
+/// A recipient that nobody was asked about is not taken, whatever the policy: others keep the directory busy.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_taken_because_the_directory_is_busy() {
+    let silent = FakeDirectory::start(Manner::Silent).await;
+    let mut directory = silent.settings();
+    directory["connections_max"] = 1.into();
+    let settings = settings(json!({
+        "directory": directory,
+        "ldap_relaying": {
+            "enabled": true, "refuse_unknown": true, "when_unavailable": "pass",
+            "domains": ["example.net"],
+        },
+    }));
+    let (_place, tools) = tools();
+    let conditions = Conditions::new(tools);
+    let mailbox = |text| Mailbox::parse(text).expect("a mailbox");
+    let (busy, waiting) = (mailbox("host@example.net"), mailbox("both@example.net"));
+    let party = |name: &str| Party::Login(name.into());
+    let (asked, not_asked) = tokio::join!(
+        conditions.recipient(&busy, party("anna"), &settings),
+        conditions.recipient(&waiting, party("bert"), &settings),
+    );
+    assert_eq!(asked, Ok(()));
+    assert_eq!(not_asked, Err(Reply::recipient_unchecked()));
+}
+
 #[tokio::test]
 async fn a_look_up_can_be_tried_while_relaying_is_off() {
     let fake = FakeDirectory::start(Manner::Proper(ENTRIES)).await;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::Tools;
@@ -19,6 +21,7 @@ use crate::message::{
     Spool,
 };
 use crate::openpgp::{Keyring, KeyringPublisher};
+use crate::settings::service_address::ServiceAddress;
 use crate::settings::{Settings, Written};
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::BodyType;
@@ -61,6 +64,26 @@ pub(super) fn asker(name: &str, wait: Duration) -> Asker {
         party: Party::Login(name.into()),
         deadline: Instant::now() + wait,
     }
+}
+
+/// A server that says each of these once, to one connection after the other, whatever it hears; then it is
+/// gone.
+pub(super) async fn saying(answers: &[&'static str]) -> ServiceAddress {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let answers = answers.to_vec();
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            // Closed over what was not read, the connection would be reset, and the answer lost.
+            let mut heard = [0; 4_096];
+            let _ = stream.read(&mut heard).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.shutdown().await;
+            while matches!(stream.read(&mut heard).await, Ok(1..)) {}
+        }
+    });
+    address.parse().expect("an address")
 }
 
 /// All places, taken by as many others.

@@ -7,6 +7,7 @@ mod content_filter;
 mod encryption;
 mod ldap;
 mod milter;
+mod neutral;
 mod own;
 mod received_for;
 mod senders;

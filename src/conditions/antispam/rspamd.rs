@@ -219,7 +219,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::super::testing::message;
+    use super::super::super::testing::{message, saying};
     use super::*;
     use crate::message::{Client, Message};
 
@@ -260,6 +260,26 @@ mod tests {
         check(r#"{"score":7.2,"action":"rej"#, Err("makes no sense"));
         check("", Err("makes no sense"));
         check("<html>", Err("makes no sense"));
+    }
+
+    #[tokio::test]
+    async fn whoever_speaks_http_is_there_unless_it_says_otherwise() {
+        let client = client();
+        for (answer, is_there) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npong", true),
+            ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", true),
+            ("HTTP/1.1 501 Unknown\r\nContent-Length: 0\r\n\r\n", true),
+            (
+                "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+                false,
+            ),
+            ("220 mail.example.net ESMTP\r\n", false),
+            ("", false),
+        ] {
+            let server = saying(&[answer]).await;
+            let found = ask_neutrally(&client, &server).await;
+            assert_eq!(found.is_ok(), is_there, "{answer}: {found:?}");
+        }
     }
 
     #[tokio::test]

@@ -162,7 +162,7 @@ fn scores(spam: &str) -> Option<(Score, Score)> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::super::testing::message;
+    use super::super::super::testing::{message, saying};
     use super::*;
 
     fn check(answer: &str, expected: Result<(&str, &str, &str), &str>) {
@@ -220,6 +220,23 @@ mod tests {
             ("nonsense", Err("it says “nonsense”")),
         ] {
             check(answer, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn ping_or_an_empty_message_is_answered_by_whoever_is_there() {
+        let opinion = "SPAMD/1.1 0 EX_OK\r\nContent-length: 0\r\nSpam: False ; 0 / 5\r\n\r\n";
+        for (answers, is_there) in [
+            (&["SPAMD/1.5 0 PONG\r\n"][..], true),
+            (&["", opinion], true),
+            (&["what?", opinion], true),
+            (&["", ""], false),
+            (&["HTTP/1.1 400\r\n\r\n", "HTTP/1.1 400\r\n\r\n"], false),
+            (&[], false),
+        ] {
+            let server = saying(answers).await;
+            let found = ask_neutrally(&server).await;
+            assert_eq!(found.is_ok(), is_there, "{answers:?}: {found:?}");
         }
     }
 

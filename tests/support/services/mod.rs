@@ -110,6 +110,24 @@ impl Service {
         self.place.path()
     }
 
+    /// It stops with whatever it does, and takes what comes without a word.
+    pub(crate) fn halt(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// It goes on after [`Service::halt`].
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = Process(self.child.id().expect("it has not been waited for"));
+        process.signal(signal);
+        for worker in process.children() {
+            worker.try_signal(signal);
+        }
+    }
+
     /// Ends the service; from here on its door is closed.
     pub(crate) async fn stop(mut self) {
         let workers = self.kill();
