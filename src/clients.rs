@@ -1,10 +1,14 @@
 //! Who counts as one client, and how many places each may take.
 
+mod fair_places;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
+
+pub use fair_places::{FairPlace, FairPlaces};
 
 /// Where a client is, for counting: an IPv4 address, or of IPv6 the /64 that everybody gets at least
 /// (RFC 6177), and has all addresses of.
@@ -22,6 +26,29 @@ impl Network {
             }
             canonical => canonical,
         })
+    }
+}
+
+/// Who brings mail: a login, wherever it comes from, else a network.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// The login.
+    Login(Arc<str>),
+    /// The network.
+    Network(Network),
+    /// The appliance itself, or an administrator who tries something out.
+    Ourselves,
+}
+
+impl Party {
+    /// Who has this address, none being ours, and perhaps a login.
+    #[must_use]
+    pub fn of(address: Option<IpAddr>, login: Option<&Arc<str>>) -> Self {
+        match (login, address) {
+            (Some(login), _) => Self::Login(Arc::clone(login)),
+            (None, Some(address)) => Self::Network(Network::of(address)),
+            (None, None) => Self::Ourselves,
+        }
     }
 }
 
@@ -118,6 +145,18 @@ mod tests {
         ] {
             assert_eq!(network(one) == network(other), same, "{one} {other}");
         }
+    }
+
+    #[test]
+    fn a_party_is_its_login_or_else_its_network() {
+        let address = |text: &str| Some(text.parse().expect("an address"));
+        let login: Arc<str> = "printer".into();
+        let of_login = Party::of(address("192.0.2.1"), Some(&login));
+        assert_eq!(of_login, Party::of(address("2001:db8::1"), Some(&login)));
+        let of_network = Party::of(address("2001:db8::1"), None);
+        assert_eq!(of_network, Party::of(address("2001:db8::2"), None));
+        assert_ne!(of_network, Party::of(address("192.0.2.1"), None));
+        assert_eq!(Party::of(None, None), Party::Ourselves);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub const RECIPIENTS: usize = 1_000;
 pub const HOPS: usize = 100;
 /// The block of header fields that is looked at for the loop check.
 pub const HEADER_BYTES: usize = 262_144;
-/// Replies of 4xx or 5xx to one client before we say 421 and close.
+/// Replies of 5xx to one client before we say 421 and close.
 pub const SESSION_ERRORS: u32 = 10;
 /// Sessions at one time, over all listeners.
 pub const SESSIONS: usize = 10_000;
@@ -172,16 +172,23 @@ pub const CONTENT_WAIT: Duration = Duration::from_secs(20);
 pub const ENCODED_WORD_BYTES: usize = 1_024;
 /// The name of a header field that is asked for or written.
 pub const FIELD_NAME_BYTES: usize = 100;
-/// Failures of a service in a row after which it is left alone for a while.
-pub const SERVICE_FAILURES: u32 = 3;
+/// Clients whose messages a service has failed in a row, after which it is asked a neutral question before
+/// the next message: one client's messages may be of a kind that it is slow with.
+pub const SERVICE_DOUBTERS: usize = 3;
+/// Failures of a service in a row after which that is done whoever they come from: a relay may have one
+/// client only, and its messages must not wait for a service that is gone.
+pub const SERVICE_FAILURES: u32 = 6;
 /// A wait that is cut off sooner, because other checks have used the message's time up, says nothing of
-/// the service.
-pub const SERVICE_FAIR_WAIT: Duration = Duration::from_secs(1);
+/// the service, and is no check. A little less than the shortest time-out that can be set.
+pub const SERVICE_FAIR_WAIT: Duration = Duration::from_millis(900);
+/// The answer to a neutral question: a service that is well gives it in milliseconds, and a message waits.
+pub const SERVICE_NEUTRAL_WAIT: Duration = Duration::from_secs(3);
 /// All checks of one message together. A client that has waited a minute or two sends it again beside the
 /// one that is still being looked into.
 pub const EXAMINATION_WAIT: Duration = Duration::from_secs(120);
-/// How long a service is left alone before one check tries it again.
-pub const SERVICE_PAUSE: Duration = Duration::from_secs(30);
+/// How long a service is left alone that has failed a neutral question, before it is asked another one.
+/// Messages may pass unchecked meanwhile, so that it is short.
+pub const SERVICE_PAUSE: Duration = Duration::from_secs(5);
 /// The answer of a service: longer than any of theirs.
 pub const SERVICE_ANSWER_BYTES: usize = 1 << 20;
 /// What rspamd is told of a message's recipients: it takes no request with more than 80 KiB of header.
@@ -191,8 +198,9 @@ pub const BLACKHOLE_ZONES: usize = 20;
 /// The domain of a blackhole list: before it stand up to 32 nibbles of an address with their dots
 /// (RFC 5782 §2.4), and a name of the DNS has 253 bytes.
 pub const BLACKHOLE_ZONE_BYTES: usize = 253 - 64;
-/// Questions to one blackhole list at one time: half of what one DNS server is asked.
-pub const BLACKHOLE_QUESTIONS: u32 = 512;
+/// Questions to one blackhole list, and senders' domains that are looked up, at one time: half of what one
+/// DNS server is asked.
+pub const DNS_CHECKS: u32 = 512;
 /// Milters that a message is shown to, one after the other: each costs a round trip at every stage.
 pub const MILTERS: usize = 8;
 /// A packet of a milter. Sendmail takes none larger, whatever was negotiated.
@@ -205,6 +213,9 @@ pub const MILTER_CHUNK_BYTES: usize = 65_535;
 pub const MILTER_CHANGES: usize = 2_000;
 /// Packets to a milter are collected up to this before they are written.
 pub const MILTER_WRITE_BYTES: usize = 16_384;
+/// Recipients of one message up to which milters may add some: each is a row of the queue, and all of them
+/// are in memory. A list that is expanded has fewer; whoever has more gets the message put off.
+pub const RECIPIENTS_ADDED_TO: usize = 10_000;
 /// What the trail keeps of what the checks of one message said.
 pub const EXAMINATION_WORDS_BYTES: usize = 2_000;
 /// What one check's words are cut to in a reply, a header field and the trail.

@@ -13,10 +13,11 @@ use tokio::time::Instant;
 
 use super::draft::Draft;
 use super::header::Field;
-use super::service::Service;
+use super::service_access::ServiceByAccess;
 use super::verdict::{Answer, Edit, Verdict};
 use super::words;
 use crate::settings::conditions::{Antispam, AntispamEngine, Score, WhenSpamIsRefused};
+use crate::settings::service_address::ServiceAddress;
 use crate::smtp::reply::Reply;
 
 const FLAG: &str = "X-Spam-Flag";
@@ -27,8 +28,8 @@ const TAGS: &[&str] = &[FLAG, SCORE, SYMBOLS];
 /// Those whom the settings can choose to be asked.
 #[derive(Debug)]
 pub(super) struct Engines {
-    pub(super) rspamd: Service,
-    pub(super) spamd: Service,
+    pub(super) rspamd: ServiceByAccess<ServiceAddress>,
+    pub(super) spamd: ServiceByAccess<ServiceAddress>,
     /// Speaks to rspamd; or why it cannot.
     http: Result<Client, String>,
 }
@@ -37,8 +38,8 @@ impl Engines {
     /// Engines that were never asked.
     pub(super) fn new() -> Self {
         Self {
-            rspamd: Service::new("rspamd"),
-            spamd: Service::new("spamd"),
+            rspamd: ServiceByAccess::new("rspamd"),
+            spamd: ServiceByAccess::new("spamd"),
             http: rspamd::client(),
         }
     }
@@ -68,19 +69,24 @@ pub(super) async fn check(
         return Verdict::cannot_tell("no server is set");
     };
     let most = settings.connections_max;
+    let asker = draft.asker(deadline);
     let opinion = match settings.engine {
         AntispamEngine::Rspamd => {
+            let service = engines.rspamd.at(server, most);
             let question = rspamd::ask(&engines.http, server, draft, hostname);
-            engines.rspamd.ask(most, deadline, question).await
+            let neutral = rspamd::ask_neutrally(&engines.http, server);
+            service.ask(asker, question, neutral).await
         }
         AntispamEngine::Spamd => {
+            let service = engines.spamd.at(server, most);
             let question = spamd::ask(server, draft);
-            engines.spamd.ask(most, deadline, question).await
+            let neutral = spamd::ask_neutrally(server);
+            service.ask(asker, question, neutral).await
         }
     };
-    let verdict = match &opinion {
-        Ok(opinion) => judge(opinion, settings),
-        Err(why) => Verdict::cannot_tell(why),
+    let verdict = match opinion {
+        Ok(opinion) => judge(&opinion, settings),
+        Err(no_answer) => Verdict::without(no_answer),
     };
     verdict.behind(draft.forged(TAGS))
 }

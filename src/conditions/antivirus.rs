@@ -3,9 +3,10 @@
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-use super::draft::Draft;
+use super::draft::{Draft, DraftReader};
 use super::header::Field;
-use super::service::{Service, Trouble};
+use super::service::Trouble;
+use super::service_access::ServiceByAccess;
 use super::service_stream::{connect, read_to_end};
 use super::verdict::{Answer, Edit, Verdict};
 use super::words;
@@ -18,7 +19,7 @@ const TAG: &str = "X-Virus-Found";
 
 /// Has clamd look at the message until `deadline`.
 pub(super) async fn check(
-    service: &Service,
+    clamd: &ServiceByAccess<ServiceAddress>,
     settings: &Antivirus,
     draft: &Draft,
     deadline: Instant,
@@ -26,12 +27,13 @@ pub(super) async fn check(
     let Some(server) = &settings.server else {
         return Verdict::cannot_tell("no server is set");
     };
-    let question = scan(server, draft);
-    let finding = service.ask(settings.connections_max, deadline, question);
+    let service = clamd.at(server, settings.connections_max);
+    let question = scan(server, draft.reader());
+    let finding = service.ask(draft.asker(deadline), question, scan_nothing(server));
     let verdict = match finding.await {
         Ok(Finding::Clean) => Verdict::pass(),
         Ok(Finding::Infected(name)) => found(settings.when_found, &name),
-        Err(why) => Verdict::cannot_tell(why),
+        Err(no_answer) => Verdict::without(no_answer),
     };
     verdict.behind(draft.forged(&[TAG]))
 }
@@ -58,10 +60,23 @@ enum Finding {
     Infected(String),
 }
 
+/// The neutral question: a message without content. It goes the way of all messages through clamd, which
+/// answers a PING even when all its scanners hang.
+async fn scan_nothing(server: &ServiceAddress) -> Result<(), String> {
+    match scan(server, DraftReader::of_nothing()).await {
+        Ok(_) | Err(Trouble::Message(_)) => Ok(()),
+        Err(Trouble::Service(why) | Trouble::NotShown(why)) => Err(why),
+    }
+}
+
 /// One connection a message: clamd closes it behind the answer.
-async fn scan(server: &ServiceAddress, draft: &Draft) -> Result<Finding, Trouble> {
+async fn scan(server: &ServiceAddress, content: DraftReader) -> Result<Finding, Trouble> {
     let mut stream = connect(server).await?;
-    let sent = send(&mut *stream, draft).await;
+    let sent = match send(&mut *stream, content).await {
+        // It waits for the rest, which does not come.
+        Err(Trouble::NotShown(why)) => return Err(Trouble::NotShown(why)),
+        sent => sent,
+    };
     // A message that is too large for it makes clamd answer and close before it has read everything.
     let answer = read_to_end(&mut *stream).await;
     match (sent, answer) {
@@ -78,15 +93,14 @@ async fn scan(server: &ServiceAddress, draft: &Draft) -> Result<Finding, Trouble
 /// clamd(8): each chunk behind its length, four bytes in network order; one of length zero ends.
 async fn send(
     stream: &mut (dyn super::service_stream::Stream + '_),
-    draft: &Draft,
+    mut content: DraftReader,
 ) -> Result<(), Trouble> {
     let broke = |error| Trouble::Service(format!("the connection broke: {error}"));
-    let mut reader = draft.reader();
     let mut buffer = Vec::with_capacity(crate::limits::CHUNK_BYTES);
     buffer.extend_from_slice(b"zINSTREAM\0");
-    while let Some(block) = reader.next().await.map_err(words::not_shown)? {
+    while let Some(block) = content.next().await.map_err(words::not_shown)? {
         let Ok(length) = u32::try_from(block.len()) else {
-            return Err(Trouble::Message("a block is too large for it".to_owned()));
+            return Err(Trouble::NotShown("a block is too large for it".to_owned()));
         };
         if length == 0 {
             continue;
@@ -123,7 +137,12 @@ fn read(answer: &[u8]) -> Result<Finding, Trouble> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::testing::{message, saying, tools};
     use super::*;
+    use crate::limits;
+    use crate::message::{Body, Message, Reservation};
 
     #[test]
     fn answers_are_read() {
@@ -144,10 +163,47 @@ mod tests {
         ] {
             let found = read(answer.as_bytes()).map_err(|trouble| match trouble {
                 Trouble::Message(why) => format!("message: {why}"),
-                Trouble::Service(why) => why,
+                Trouble::Service(why) | Trouble::NotShown(why) => why,
             });
             assert_eq!(found, expected, "{answer}");
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_answers_to_an_empty_message_is_there() {
+        for (answers, is_there) in [
+            (&["stream: OK\0"][..], true),
+            (&["INSTREAM size limit exceeded. ERROR\0"], true),
+            (&["stream: Broken.Signature FOUND\0"], true),
+            (&["HTTP/1.1 400 Bad Request\r\n"], false),
+            (&[""], false),
+            (&[], false),
+        ] {
+            let found = scan_nothing(&saying(answers).await).await;
+            assert_eq!(found.is_ok(), is_there, "{answers:?}: {found:?}");
+        }
+    }
+
+    /// What we cannot read, the service has not seen: nobody waits for its answer.
+    #[tokio::test]
+    async fn a_message_that_cannot_be_read_is_not_shown() {
+        let (_directory, tools) = tools();
+        let plain = message("anna@example.org", &["bert@example.net"], b"");
+        // A file that has lost its end.
+        let file = tools.spool.create(plain.id).await.expect("a file");
+        let mut content = b"Subject: x\r\n\r\n".to_vec();
+        content.resize(limits::SPOOL_BLOCK_BYTES, b'x');
+        let written = file.write_at(vec![content.into()], 0).await;
+        written.expect("there is room");
+        let body = Body::in_file(file, 1 << 20, Reservation::empty(tools.budget));
+        let cut = Message {
+            body: Arc::new(body),
+            ..(*plain).clone()
+        };
+        let draft = Draft::of(Arc::new(cut)).await.expect("its header is there");
+        let server = saying(&["stream: OK\0"]).await;
+        let scanned = scan(&server, draft.reader()).await;
+        assert!(matches!(scanned, Err(Trouble::NotShown(_))), "{scanned:?}");
     }
 
     #[test]

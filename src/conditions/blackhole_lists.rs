@@ -9,18 +9,18 @@ mod tally;
 mod tests;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt as _, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::tally::Tally;
 use super::draft::Draft;
 use super::header::Field;
-use super::service::{Service, ServiceFigures};
+use super::service::{Asker, NoAnswer, Service, ServiceFigures};
 use super::verdict::{Answer, Edit, Verdict};
 use super::words;
 use crate::delivery::{Dns, Records};
@@ -37,20 +37,34 @@ const TAG: &str = "X-Blackhole-Lists";
 
 /// How each list fares.
 #[derive(Debug, Default)]
-pub(super) struct Lists(Mutex<HashMap<String, Arc<Service>>>);
+pub(super) struct Lists(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Whom the lists were asked through: what was learned through others means nothing.
+    dns_servers: Vec<SocketAddr>,
+    lists: HashMap<String, Arc<Service>>,
+}
 
 impl Lists {
     /// One for each zone of the settings, in their order. Those that are not set any more are forgotten.
-    fn of(&self, zones: &[BlackholeZone]) -> Vec<Arc<Service>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|name, _| zones.iter().any(|zone| zone.zone == *name));
+    fn of(&self, settings: &Settings) -> Vec<Arc<Service>> {
+        let zones = &settings.blackhole_lists.zones;
+        let mut known = self.known();
+        if known.dns_servers != settings.dns_servers {
+            known.dns_servers.clone_from(&settings.dns_servers);
+            known.lists.clear();
+        }
+        let lists = &mut known.lists;
+        lists.retain(|name, _| zones.iter().any(|zone| zone.zone == *name));
         zones
             .iter()
-            .map(|zone| match known.get(&zone.zone) {
+            .map(|zone| match lists.get(&zone.zone) {
                 Some(service) => Arc::clone(service),
                 None => {
-                    let service = Arc::new(Service::new(zone.zone.as_str()));
-                    known.insert(zone.zone.clone(), Arc::clone(&service));
+                    let service = Service::new(zone.zone.as_str(), limits::DNS_CHECKS);
+                    let service = Arc::new(service);
+                    lists.insert(zone.zone.clone(), Arc::clone(&service));
                     service
                 }
             })
@@ -59,11 +73,16 @@ impl Lists {
 
     /// How those fare that were asked.
     pub(super) fn figures(&self) -> Vec<ServiceFigures> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let figures = known.values().filter_map(|list| list.figures());
+        let known = self.known();
+        let figures = known.lists.values().filter_map(|list| list.figures());
         let mut figures: Vec<ServiceFigures> = figures.collect();
         figures.sort_by(|one, other| one.name.cmp(&other.name));
         figures
+    }
+
+    /// Each change is a single step: what a panic leaves is whole.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,7 +98,7 @@ pub(super) async fn check(
         return Verdict::pass();
     };
     let address = address.to_canonical();
-    let tally = ask(lists, dns, settings, address, deadline).await;
+    let tally = ask(lists, dns, settings, address, draft.asker(deadline)).await;
     let tag = tally.is_tagged().then(|| tag(&tally));
     let edits = draft.forged(&[TAG]).chain(tag).collect();
     let sentence = sentence(&tally, address);
@@ -94,10 +113,16 @@ pub(super) async fn check(
             Verdict::of(Answer::Refuse(refusal(address, &listed_by, text)), sentence)
         }
         Weighed::Tag | Weighed::Pass => Verdict::with(edits, sentence),
-        Weighed::Undecided => Verdict {
-            edits,
-            ..Verdict::cannot_tell(sentence)
-        },
+        Weighed::Undecided => {
+            let no_answer = match tally.has_left_out() {
+                true => NoAnswer::NotAsked(sentence),
+                false => NoAnswer::CannotTell(sentence),
+            };
+            Verdict {
+                edits,
+                ..Verdict::without(no_answer)
+            }
+        }
     }
 }
 
@@ -107,26 +132,27 @@ async fn ask<'a>(
     dns: &Dns,
     settings: &'a Settings,
     address: IpAddr,
-    deadline: Instant,
+    asker: Asker,
 ) -> Tally<'a> {
     let zones = &settings.blackhole_lists.zones;
-    let services = lists.of(zones);
+    let services = lists.of(settings);
     let questions = zones.iter().zip(&services).enumerate();
     let mut questions: FuturesUnordered<_> = questions
-        .map(|(position, (zone, service))| async move {
-            let question = async {
-                match look_up(dns, settings, address, zone).await {
-                    Listing::Unknown(why) => Err(why),
-                    listing => Ok(listing),
-                }
-            };
-            let answer = service.ask(limits::BLACKHOLE_QUESTIONS, deadline, question);
-            (position, answer.await.unwrap_or_else(Listing::Unknown))
+        .map(|(position, (zone, service))| {
+            let asker = asker.clone();
+            async move {
+                let question = look_up(dns, settings, address, zone).map(known);
+                let neutral = look_up_test_point(dns, settings, zone);
+                (position, service.ask(asker, question, neutral).await)
+            }
         })
         .collect();
     let mut tally = Tally::new(&settings.blackhole_lists);
-    while let Some((position, listing)) = questions.next().await {
-        tally.note(position, listing);
+    while let Some((position, answer)) = questions.next().await {
+        match answer {
+            Ok(listing) => tally.note(position, listing),
+            Err(no_answer) => tally.note_unknown(position, no_answer),
+        }
         // More weight would change nothing.
         if tally.weighed() == Weighed::Refuse {
             break;
@@ -137,10 +163,36 @@ async fn ask<'a>(
 
 async fn look_up(dns: &Dns, settings: &Settings, address: IpAddr, zone: &BlackholeZone) -> Listing {
     let name = listing::name_of(address, &zone.zone);
-    match dns.ipv4(&settings.dns_servers, &name).await {
+    let records = dns.ipv4(&settings.dns_servers, &name).await;
+    read(zone, records)
+}
+
+/// The neutral question: what the zone says of the address that every zone is tested with (RFC 5782 §5).
+/// Whatever it says, it answers.
+async fn look_up_test_point(
+    dns: &Dns,
+    settings: &Settings,
+    zone: &BlackholeZone,
+) -> Result<(), String> {
+    let name = listing::name_of(TEST_POINT, &zone.zone);
+    let records = dns.ipv4_anew(&settings.dns_servers, &name).await;
+    known(read(zone, records)).map(drop)
+}
+
+const TEST_POINT: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+fn read(zone: &BlackholeZone, records: Records<Ipv4Addr>) -> Listing {
+    match records {
         Records::Found(answers) => listing::read(zone, &answers),
         Records::NoName | Records::NoRecord => Listing::NotListed,
         Records::Failure(why) => Listing::Unknown(words::cut(&why)),
+    }
+}
+
+fn known(listing: Listing) -> Result<Listing, String> {
+    match listing {
+        Listing::Unknown(why) => Err(why),
+        listing => Ok(listing),
     }
 }
 

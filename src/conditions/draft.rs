@@ -3,18 +3,22 @@
 //! The message that arrived stays as it is, for its fingerprint; what travels in its place shares its
 //! content. A header that is rewritten stands in the prefix, and the content travels from behind it on.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::Tools;
 use super::header::{Field, Header};
+use super::service::Asker;
 use super::verdict::{Copy, Edit};
 use crate::limits;
 use crate::message::{Body, BodyReader, BodyWriter, Envelope, Message, Recipient};
 use crate::settings::Settings;
+use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
 /// A message with the changes made so far.
@@ -47,7 +51,11 @@ impl Draft {
     /// # Errors
     /// When its content cannot be read.
     pub async fn of(arrived: Arc<Message>) -> io::Result<Self> {
-        let header = Header::read(&beginning(&arrived).await?);
+        let beginning = beginning(&arrived).await?;
+        let header = match beginning.len() as u64 == arrived.body.len() {
+            true => Header::read_whole(&beginning),
+            false => Header::read(&beginning),
+        };
         Ok(Self {
             envelope: arrived.envelope.clone(),
             fields: header.fields().to_vec(),
@@ -67,6 +75,15 @@ impl Draft {
     #[must_use]
     pub fn arrived(&self) -> &Arc<Message> {
         &self.arrived
+    }
+
+    /// Whoever asks a service about it until `deadline`.
+    #[must_use]
+    pub fn asker(&self, deadline: Instant) -> Asker {
+        Asker {
+            party: self.arrived.client.party(),
+            deadline,
+        }
     }
 
     /// The header as it arrived.
@@ -106,19 +123,29 @@ impl Draft {
         &self.refused
     }
 
-    /// Makes changes.
+    /// Makes changes, all of them.
     ///
     /// # Errors
-    /// When a new body finds no place.
+    /// When one of them cannot be made.
     pub async fn apply(
         &mut self,
         edits: Vec<Edit>,
         settings: &Settings,
         tools: &Tools,
-    ) -> io::Result<()> {
+    ) -> Result<(), NotApplied> {
+        // Whoever has many recipients adds many: nobody is looked for among all the others.
+        let mut known = None;
         for edit in edits {
             self.is_changed = true;
             match edit {
+                Edit::AddRecipient(recipient) => {
+                    let recipients = &self.envelope.recipients;
+                    let known = known.get_or_insert_with(|| addresses(recipients));
+                    if known.insert(recipient.address.clone()) {
+                        self.add(recipient)?;
+                    }
+                    continue;
+                }
                 Edit::ReplaceBody(body) => {
                     self.body = Some(body_of(&body, settings, tools).await?);
                     // A new body has no header before it: the old one stands in the prefix.
@@ -131,19 +158,30 @@ impl Draft {
                     self.prepended += 1;
                 }
                 Edit::Insert(..) | Edit::Change(..) | Edit::Remove(..) | Edit::RemoveAll(_) => {
-                    self.rewrite(edit);
+                    self.rewrite(edit)?;
                 }
-                other => self.address(other),
+                other => {
+                    known = None;
+                    self.address(other);
+                }
             }
         }
         Ok(())
     }
 
+    fn add(&mut self, recipient: Recipient) -> Result<(), NotApplied> {
+        let recipients = &mut self.envelope.recipients;
+        if recipients.len() >= limits::RECIPIENTS_ADDED_TO {
+            return Err(NotApplied::TooManyRecipients);
+        }
+        recipients.push(recipient);
+        Ok(())
+    }
+
     /// Changes of the fields that arrived. A header whose end was not found stays as it is.
-    fn rewrite(&mut self, edit: Edit) {
+    fn rewrite(&mut self, edit: Edit) -> Result<(), NotApplied> {
         if !self.header.is_whole() && !self.is_rewritten {
-            tracing::warn!(id = %self.arrived.id, "a header without an end is not rewritten");
-            return;
+            return Err(NotApplied::EndlessHeader);
         }
         self.is_rewritten = true;
         match edit {
@@ -163,6 +201,7 @@ impl Draft {
             Edit::RemoveAll(name) => self.fields.retain(|field| !field.is_named(name)),
             _ => unreachable!("only changes of fields come here"),
         }
+        Ok(())
     }
 
     fn place_of(&self, name: &str, nth: usize) -> Option<usize> {
@@ -176,14 +215,6 @@ impl Draft {
         let recipients = &mut self.envelope.recipients;
         match edit {
             Edit::Sender(sender) => self.envelope.sender = sender,
-            Edit::AddRecipient(recipient) => {
-                let is_new = !recipients
-                    .iter()
-                    .any(|other| other.address == recipient.address);
-                if is_new && recipients.len() < limits::RECIPIENTS {
-                    recipients.push(recipient);
-                }
-            }
             Edit::RemoveRecipient(address) => recipients.retain(|one| one.address != address),
             Edit::RefuseRecipient(address, reply) => {
                 let refused = recipients.extract_if(.., |one| one.address == address);
@@ -317,7 +348,7 @@ impl Draft {
         let message = self.message();
         DraftReader {
             prefix: Some(message.prefix.clone()),
-            body: BodyReader::new(message),
+            body: Some(BodyReader::new(message)),
         }
     }
 
@@ -335,9 +366,28 @@ impl Draft {
         };
         DraftReader {
             prefix: None,
-            body: BodyReader::new(Arc::new(message)),
+            body: Some(BodyReader::new(Arc::new(message))),
         }
     }
+}
+
+fn addresses(recipients: &[Recipient]) -> HashSet<Mailbox> {
+    let recipients = recipients.iter();
+    recipients.map(|one| one.address.clone()).collect()
+}
+
+/// Why a change is not made.
+#[derive(Debug, thiserror::Error)]
+pub enum NotApplied {
+    /// A new body finds no place.
+    #[error(transparent)]
+    NoPlace(#[from] io::Error),
+    /// There are more than [`limits::RECIPIENTS_ADDED_TO`].
+    #[error("there would be too many recipients")]
+    TooManyRecipients,
+    /// Where the header ends is not known.
+    #[error("a header without an end is not rewritten")]
+    EndlessHeader,
 }
 
 /// Content that begins with the empty line: the header stands in the prefix.
@@ -351,18 +401,27 @@ struct NewBody {
 #[derive(Debug)]
 pub struct DraftReader {
     prefix: Option<Bytes>,
-    body: BodyReader,
+    body: Option<BodyReader>,
 }
 
 impl DraftReader {
+    /// Reads nothing: a message without content.
+    pub(super) fn of_nothing() -> Self {
+        Self {
+            prefix: None,
+            body: None,
+        }
+    }
+
     /// The next block, none at the end.
     ///
     /// # Errors
     /// When the content cannot be read.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        match self.prefix.take() {
-            Some(prefix) => Ok(Some(prefix)),
-            None => self.body.next().await,
+        match (self.prefix.take(), &mut self.body) {
+            (Some(prefix), _) => Ok(Some(prefix)),
+            (None, Some(body)) => body.next().await,
+            (None, None) => Ok(None),
         }
     }
 }

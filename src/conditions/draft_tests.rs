@@ -105,15 +105,73 @@ async fn the_body_is_read_by_itself_as_it_is_now() {
     }
 }
 
+/// A message may be all header: what forges a tag in it is taken out as anywhere.
 #[tokio::test]
-async fn a_header_without_an_end_is_only_added_to() {
+async fn a_header_with_nothing_behind_it_is_changed() {
     let received = "Received: by us;\r\n\tnow\r\n";
-    let content: &[u8] = b"Subject: cut";
+    let content: &[u8] = b"Subject: x\r\nX-Tag: forged\r\n";
     let edits = vec![
-        Edit::Remove("Subject".into(), 1),
-        Edit::Prepend(Field::new("X", "1")),
+        Edit::RemoveAll("X-Tag"),
+        Edit::Insert(9, Field::new("X-Tag", "ours")),
     ];
-    check(content, edits, &format!("{received}X: 1\r\nSubject: cut")).await;
+    let expected = format!("{received}Subject: x\r\nX-Tag: ours\r\n");
+    check(content, edits, &expected).await;
+    let edits = vec![Edit::ReplaceBody(vec!["new\r\n".into()])];
+    let expected = format!("{received}Subject: x\r\nX-Tag: forged\r\n\r\nnew\r\n");
+    check(content, edits, &expected).await;
+}
+
+/// What becomes of changes that cannot be made: nobody takes the message as if they were.
+async fn check_not_applied(content: &'static [u8], edits: Vec<Edit>) -> NotApplied {
+    let (_directory, tools) = tools();
+    let message = message("anna@example.org", &["bert@example.net"], content);
+    let mut draft = Draft::of(message).await.expect("readable");
+    let settings = settings(serde_json::json!({}));
+    let applied = draft.apply(edits, &settings, &tools).await;
+    applied.expect_err("they cannot be made")
+}
+
+#[tokio::test]
+async fn a_header_without_an_end_is_not_rewritten() {
+    let header: &'static [u8] = b"X: y\r\n".repeat(limits::HEADER_BYTES / 6 + 1).leak();
+    for edit in [
+        Edit::Remove("X".into(), 1),
+        Edit::RemoveAll("X"),
+        Edit::Insert(1, Field::new("X", "1")),
+        Edit::Change("X".into(), 1, Field::new("X", "1")),
+    ] {
+        let error = check_not_applied(header, vec![edit.clone()]).await;
+        assert!(matches!(error, NotApplied::EndlessHeader), "{edit:?}");
+        check_not_applied(b"Subject: cut", vec![edit]).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_added_gets_the_message_or_nobody_does() {
+    let added = |number: usize| {
+        let address = format!("r{number}@example.net");
+        let address = Mailbox::parse(&address).expect("a mailbox");
+        Edit::AddRecipient(Recipient::plain(address))
+    };
+    let (_directory, tools) = tools();
+    let message = message("anna@example.org", &["r0@example.net"], CONTENT);
+    let mut draft = Draft::of(message).await.expect("readable");
+    let settings = settings(serde_json::json!({}));
+    let most = limits::RECIPIENTS_ADDED_TO;
+    // Each twice, the one that is there already among them.
+    let edits: Vec<Edit> = (0..most).chain(0..most).map(added).collect();
+    draft.apply(edits, &settings, &tools).await.expect("room");
+    assert_eq!(draft.message().envelope.recipients.len(), most);
+    let error = draft.apply(vec![added(most)], &settings, &tools).await;
+    assert!(
+        matches!(error, Err(NotApplied::TooManyRecipients)),
+        "{error:?}"
+    );
+    // One that has gone makes room, and may come back.
+    let gone = Mailbox::parse("r7@example.net").expect("a mailbox");
+    let edits = vec![Edit::RemoveRecipient(gone), added(7), added(7)];
+    draft.apply(edits, &settings, &tools).await.expect("room");
+    assert_eq!(draft.message().envelope.recipients.len(), most);
 }
 
 #[tokio::test]

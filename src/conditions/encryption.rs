@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -19,6 +19,7 @@ use super::draft::{Draft, DraftReader};
 use super::header::Field;
 use super::verdict::{Answer, Copy, Edit, Verdict};
 use super::{Coverage, words};
+use crate::clients::FairPlaces;
 use crate::limits;
 use crate::message::{BodyWriter, Recipient};
 use crate::openpgp::{self, EncryptionKey, KeptKey, Keyring};
@@ -68,7 +69,7 @@ pub(super) fn is_encrypted(fields: &[Field]) -> bool {
 
 /// Encrypts the message for those of its recipients who have a key.
 pub(super) async fn check(
-    places: &Semaphore,
+    places: &Arc<FairPlaces>,
     settings: &Settings,
     tools: &Tools,
     draft: &Draft,
@@ -91,7 +92,7 @@ pub(super) async fn check(
         return Verdict::of(Answer::Refuse(reply), "too large for so many recipients");
     }
     let making = async {
-        let _place = places.acquire().await.map_err(io::Error::other)?;
+        let _place = places.take(draft.arrived().client.party()).await;
         let mut copies = Vec::with_capacity(keyed.len());
         for share in &keyed {
             copies.push(encrypted(share, settings, tools, draft).await?);

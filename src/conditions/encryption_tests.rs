@@ -1,7 +1,7 @@
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::super::testing::{message, settings, tools_with};
+use super::super::testing::{all_taken, message, settings, tools_with};
 use super::*;
 use crate::message::{BodyReader, Message};
 use crate::openpgp::testing::{Made, Recipe};
@@ -25,7 +25,7 @@ struct Scene {
     directory: TempDir,
     tools: Tools,
     settings: Settings,
-    places: Semaphore,
+    places: Arc<FairPlaces>,
 }
 
 impl Scene {
@@ -37,7 +37,7 @@ impl Scene {
             directory,
             tools,
             settings: settings(json!({"encryption": {"enabled": true, "when_no_key": policy}})),
-            places: Semaphore::new(1),
+            places: FairPlaces::new(1),
         }
     }
 
@@ -290,7 +290,7 @@ async fn what_is_encrypted_already_passes_as_it_is() {
 async fn whoever_finds_no_place_in_time_is_to_come_back() {
     let bert = Recipe::plain("bert@example.net").make();
     let scene = Scene::new(&[(&bert, &["bert@example.net"])], "send_plain");
-    let place = scene.places.acquire().await.expect("a place");
+    let place = all_taken(&scene.places, 1).await;
     let arrived = message("anna@example.org", &["bert@example.net"], PLAIN);
     let draft = Draft::of(arrived).await.expect("readable");
     let verdict = scene.check(&draft).await;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::decision::{Condition, Decision, Facts, decide, encryption_concerns};
 use super::directory::Freshness;
-use super::draft::Draft;
+use super::draft::{Draft, NotApplied};
 use super::verdict::{Answer, Edit, Verdict};
 use super::{
     Conditions, Coverage, antispam, antivirus, blackhole_lists, encryption, ldap_masquerading,
@@ -209,7 +209,8 @@ impl Course<'_> {
         match condition {
             Condition::SenderCheck => {
                 let deadline = within(settings.sender_check.timeout_seconds);
-                sender_check::check(&tools.dns, settings, draft, deadline).await
+                let service = &self.conditions.dns;
+                sender_check::check(service, &tools.dns, settings, draft, deadline).await
             }
             Condition::BlackholeLists => {
                 let deadline = within(settings.blackhole_lists.timeout_seconds);
@@ -223,7 +224,7 @@ impl Course<'_> {
                     settings,
                     hostname: &tools.hostname,
                     freshness: Freshness::Remembered,
-                    deadline: within(settings.directory.timeout_seconds),
+                    asker: draft.asker(within(settings.directory.timeout_seconds)),
                 };
                 ldap_relaying::check(look_up, draft).await
             }
@@ -313,6 +314,11 @@ impl Course<'_> {
                 ("quarantined", None)
             }
             Answer::CannotTell => self.cannot_tell(condition, &words),
+            Answer::NotAsked => {
+                let id = self.examination.message.id;
+                tracing::warn!(%id, %condition, why = %words, "a check could not be made");
+                ("deferred", Some(Reply::unchecked()))
+            }
         };
         self.words.push(match words.as_str() {
             "" => format!("{condition}: {what}"),
@@ -326,14 +332,19 @@ impl Course<'_> {
         let refused_before = self.draft.refused().len();
         let applied = self.draft.apply(edits, settings, &conditions.tools);
         let applied = timeout(limits::SPOOL_WAIT, applied).await;
-        let applied = applied.unwrap_or_else(|late| Err(late.into()));
+        let applied = applied.unwrap_or_else(|late| Err(std::io::Error::from(late).into()));
         if self.draft.refused().len() > refused_before {
             self.standard_path.get_or_insert_with(|| condition.reason());
         }
         let error = applied.err()?;
         let id = self.examination.message.id;
-        tracing::error!(%id, %condition, %error, "the changes of a check find no place");
-        Some(Reply::insufficient_storage())
+        tracing::error!(%id, %condition, %error, "the changes of a check cannot be made");
+        self.words.push(format!("{condition}: {error}"));
+        Some(match error {
+            NotApplied::NoPlace(_) => Reply::insufficient_storage(),
+            NotApplied::TooManyRecipients => Reply::too_many_added(),
+            NotApplied::EndlessHeader => Reply::header_too_long(),
+        })
     }
 
     fn cannot_tell(&self, condition: &Condition, why: &str) -> (&'static str, Option<Reply>) {

@@ -42,6 +42,14 @@ impl Header {
         header
     }
 
+    /// The same, where `content` is all there is: a header that goes on to its end ends there.
+    #[must_use]
+    pub fn read_whole(content: &[u8]) -> Self {
+        let mut header = Self::read(content);
+        header.is_whole |= header.bytes == content.len();
+        header
+    }
+
     fn end_field(&mut self, content: &[u8], end: usize) {
         let field = &content[self.bytes..end];
         self.fields.push(Field(Bytes::copy_from_slice(field)));

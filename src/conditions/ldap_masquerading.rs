@@ -11,8 +11,10 @@ use super::draft::Draft;
 use super::from_field;
 use super::header::Field;
 use super::ldap_relaying::{malformed, several};
+use super::service::{Asker, NoAnswer};
 use super::verdict::{Edit, Verdict};
 use super::words;
+use crate::clients::Party;
 use crate::limits;
 use crate::settings::Settings;
 use crate::smtp::address::{Mailbox, ReversePath};
@@ -39,7 +41,8 @@ pub(super) async fn check(
     let ReversePath::Mailbox(sender) = &draft.envelope.sender else {
         return Verdict::pass();
     };
-    let found = official(directory, settings, sender, Freshness::Remembered, deadline);
+    let asker = draft.asker(deadline);
+    let found = official(directory, settings, sender, Freshness::Remembered, asker);
     match found.await {
         Ok(None) => Verdict::with(Vec::new(), format!("{sender} is not in the directory")),
         Ok(Some(OfficialSender { address: None, .. })) => Verdict::pass(),
@@ -47,7 +50,7 @@ pub(super) async fn check(
             address: Some(address),
             ..
         })) => masqueraded(sender, &address, draft.fields()),
-        Err(why) => Verdict::cannot_tell(why),
+        Err(no_answer) => Verdict::without(no_answer),
     }
 }
 
@@ -69,15 +72,15 @@ async fn official(
     settings: &Settings,
     sender: &Mailbox,
     freshness: Freshness,
-    deadline: Instant,
-) -> Result<Option<OfficialSender>, String> {
+    asker: Asker,
+) -> Result<Option<OfficialSender>, NoAnswer> {
     let masquerading = &settings.ldap_masquerading;
     let attribute = masquerading.attribute.as_str();
     let question = Question::about(sender, &masquerading.filter, &[Some(attribute)]);
-    let asking = directory.find(&settings.directory, question, freshness, deadline);
+    let asking = directory.find(&settings.directory, question, freshness, asker);
     match asking.await? {
         Found::Nobody => Ok(None),
-        Found::Several => Err(several(sender)),
+        Found::Several => Err(several(sender).into()),
         Found::Entry(entry) => Ok(Some(OfficialSender {
             entry: words::cut(&entry.dn),
             address: official_of(&entry, attribute, sender)?,
@@ -122,8 +125,12 @@ impl Conditions {
         settings: &Settings,
     ) -> Result<Option<OfficialSender>, String> {
         let timeout = Duration::from_secs(settings.directory.timeout_seconds);
-        let deadline = Instant::now() + timeout.min(limits::LOOK_UP_TRY_WAIT);
-        official(&self.directory, settings, sender, Freshness::Anew, deadline).await
+        let asker = Asker {
+            party: Party::Ourselves,
+            deadline: Instant::now() + timeout.min(limits::LOOK_UP_TRY_WAIT),
+        };
+        let found = official(&self.directory, settings, sender, Freshness::Anew, asker).await;
+        found.map_err(|no_answer| no_answer.to_string())
     }
 }
 

@@ -58,7 +58,7 @@ async fn senders_get_their_official_addresses() {
         let message = message(sender, &["bert@example.net"], CONTENT);
         let mut draft = Draft::of(message).await.expect("readable");
         let deadline = Instant::now() + Duration::from_secs(10);
-        let verdict = check(&Directory::new(), &settings, &draft, deadline).await;
+        let verdict = check(&Directory::default(), &settings, &draft, deadline).await;
         assert!(matches!(verdict.answer, Answer::Pass), "{sender}");
         assert_eq!(verdict.words, words);
         draft
@@ -93,7 +93,7 @@ async fn what_does_not_tell_the_sender_cannot_tell() {
         let message = message(sender, &["bert@example.net"], CONTENT);
         let draft = Draft::of(message).await.expect("readable");
         let deadline = Instant::now() + Duration::from_secs(10);
-        let verdict = check(&Directory::new(), &settings, &draft, deadline).await;
+        let verdict = check(&Directory::default(), &settings, &draft, deadline).await;
         assert!(matches!(verdict.answer, Answer::CannotTell), "{sender}");
         assert!(verdict.words.contains(part), "{part}: {}", verdict.words);
         assert!(verdict.edits.is_empty());

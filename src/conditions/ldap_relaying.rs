@@ -9,8 +9,10 @@ use tokio::time::Instant;
 use super::Conditions;
 use super::directory::{Directory, Entry, Found, Freshness, Question};
 use super::draft::Draft;
+use super::service::{Asker, NoAnswer};
 use super::verdict::{Edit, Verdict};
 use super::words;
+use crate::clients::Party;
 use crate::limits;
 use crate::settings::Settings;
 use crate::settings::conditions::WhenUnavailable;
@@ -37,14 +39,14 @@ struct Routed {
 }
 
 /// How recipients are looked up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LookUp<'a> {
     pub(super) directory: &'a Directory,
     pub(super) settings: &'a Settings,
     /// Our name: a recipient whose mailHost we are is at its place.
     pub(super) hostname: &'a str,
     pub(super) freshness: Freshness,
-    pub(super) deadline: Instant,
+    pub(super) asker: Asker,
 }
 
 /// Looks every recipient up that the directory routes.
@@ -60,7 +62,7 @@ pub(super) async fn check(look_up: LookUp<'_>, draft: &Draft) -> Verdict {
         .try_collect::<Vec<_>>();
     match routes.await {
         Ok(routes) => directed(routes),
-        Err(why) => Verdict::cannot_tell(why),
+        Err(no_answer) => Verdict::without(no_answer),
     }
 }
 
@@ -137,7 +139,7 @@ impl DirectoryRoute {
 }
 
 impl LookUp<'_> {
-    async fn routed(self, recipient: usize, address: Mailbox) -> Result<Routed, String> {
+    async fn routed(&self, recipient: usize, address: Mailbox) -> Result<Routed, NoAnswer> {
         let route = self.route(&address).await?;
         Ok(Routed {
             recipient,
@@ -149,11 +151,11 @@ impl LookUp<'_> {
     /// Where mail for a recipient goes; none when the directory does not know it.
     ///
     /// # Errors
-    /// Why it cannot tell.
+    /// Why there is no answer.
     pub(super) async fn route(
         &self,
         recipient: &Mailbox,
-    ) -> Result<Option<DirectoryRoute>, String> {
+    ) -> Result<Option<DirectoryRoute>, NoAnswer> {
         let settings = self.settings;
         let relaying = &settings.ldap_relaying;
         let attributes = [
@@ -161,15 +163,17 @@ impl LookUp<'_> {
             relaying.address_attribute.as_deref(),
         ];
         let question = Question::about(recipient, &relaying.filter, &attributes);
+        let asker = self.asker.clone();
         let found = self
             .directory
-            .find(&settings.directory, question, self.freshness, self.deadline)
+            .find(&settings.directory, question, self.freshness, asker)
             .await?;
         match found {
             Found::Nobody => Ok(None),
-            Found::Several => Err(several(recipient)),
+            Found::Several => Err(several(recipient).into()),
             Found::Entry(entry) => {
-                DirectoryRoute::of(&entry, recipient, settings, self.hostname).map(Some)
+                let route = DirectoryRoute::of(&entry, recipient, settings, self.hostname)?;
+                Ok(Some(route))
             }
         }
     }
@@ -216,27 +220,31 @@ pub(super) fn malformed(entry: &Entry, attribute: &str, value: &str, what: &str)
 }
 
 impl Conditions {
-    /// Whether a recipient is taken at RCPT, by what the directory says. Bounded by the directory's
-    /// time-out.
+    /// Whether a recipient of `party` is taken at RCPT, by what the directory says. Bounded by the
+    /// directory's time-out.
     ///
     /// # Errors
     /// The reply to a recipient that it does not know, or cannot tell of.
-    pub async fn recipient(&self, address: &Mailbox, settings: &Settings) -> Result<(), Reply> {
+    pub async fn recipient(
+        &self,
+        address: &Mailbox,
+        party: Party,
+        settings: &Settings,
+    ) -> Result<(), Reply> {
         if !settings.is_asked_at_rcpt(address) {
             return Ok(());
         }
         let timeout = Duration::from_secs(settings.directory.timeout_seconds);
-        let look_up = self.look_up(settings, Freshness::Remembered, timeout);
-        match look_up.route(address).await {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(Reply::recipient_unknown()),
-            Err(why) => {
-                tracing::warn!(recipient = %address, %why, "the directory cannot tell at RCPT");
-                match settings.ldap_relaying.when_unavailable {
-                    WhenUnavailable::Pass => Ok(()),
-                    WhenUnavailable::Defer => Err(Reply::recipient_unchecked()),
-                }
-            }
+        let look_up = self.look_up(settings, Freshness::Remembered, party, timeout);
+        let no_answer = match look_up.route(address).await {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => return Err(Reply::recipient_unknown()),
+            Err(no_answer) => no_answer,
+        };
+        tracing::warn!(recipient = %address, why = %no_answer, "the directory cannot tell at RCPT");
+        match (no_answer, settings.ldap_relaying.when_unavailable) {
+            (NoAnswer::CannotTell(_), WhenUnavailable::Pass) => Ok(()),
+            _ => Err(Reply::recipient_unchecked()),
         }
     }
 
@@ -253,14 +261,16 @@ impl Conditions {
     ) -> Result<Option<DirectoryRoute>, String> {
         let timeout = Duration::from_secs(settings.directory.timeout_seconds);
         let wait = timeout.min(limits::LOOK_UP_TRY_WAIT);
-        let look_up = self.look_up(settings, Freshness::Anew, wait);
-        look_up.route(address).await
+        let look_up = self.look_up(settings, Freshness::Anew, Party::Ourselves, wait);
+        let route = look_up.route(address).await;
+        route.map_err(|no_answer| no_answer.to_string())
     }
 
     fn look_up<'a>(
         &'a self,
         settings: &'a Settings,
         freshness: Freshness,
+        party: Party,
         wait: Duration,
     ) -> LookUp<'a> {
         LookUp {
@@ -268,7 +278,10 @@ impl Conditions {
             settings,
             hostname: &self.tools.hostname,
             freshness,
-            deadline: Instant::now() + wait,
+            asker: Asker {
+                party,
+                deadline: Instant::now() + wait,
+            },
         }
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::directory::testing::{FakeDirectory, FakeEntry, Manner};
-use super::super::testing::{message, settings, tools};
+use super::super::testing::{asker, message, settings, tools};
 use super::super::verdict::Answer;
 use super::*;
 
@@ -64,11 +64,11 @@ async fn check(settings: &Settings, recipients: &[&str], expected: Result<&[&str
     let message = message("anna@example.org", recipients, b"\r\nbody\r\n");
     let draft = Draft::of(message).await.expect("readable");
     let look_up = LookUp {
-        directory: &Directory::new(),
+        directory: &Directory::default(),
         settings,
         hostname: "relay.example.org",
         freshness: Freshness::Remembered,
-        deadline: Instant::now() + Duration::from_secs(10),
+        asker: asker("anna", Duration::from_secs(10)),
     };
     let verdict = super::check(look_up, &draft).await;
     match (expected, verdict.answer) {
@@ -140,11 +140,11 @@ async fn the_edit_names_the_recipient_by_its_place() {
     let (_place, tools) = tools();
     let mut draft = Draft::of(message).await.expect("readable");
     let look_up = LookUp {
-        directory: &Directory::new(),
+        directory: &Directory::default(),
         settings: &settings,
         hostname: "relay.example.org",
         freshness: Freshness::Remembered,
-        deadline: Instant::now() + Duration::from_secs(10),
+        asker: asker("anna", Duration::from_secs(10)),
     };
     let verdict = super::check(look_up, &draft).await;
     draft
@@ -168,11 +168,11 @@ async fn many_recipients_are_told_in_short() {
     let message = message("anna@example.org", &recipients, b"\r\nbody\r\n");
     let draft = Draft::of(message).await.expect("readable");
     let look_up = LookUp {
-        directory: &Directory::new(),
+        directory: &Directory::default(),
         settings: &settings,
         hostname: "relay.example.org",
         freshness: Freshness::Remembered,
-        deadline: Instant::now() + Duration::from_secs(10),
+        asker: asker("anna", Duration::from_secs(10)),
     };
     let verdict = super::check(look_up, &draft).await;
     assert!(verdict.words.ends_with(", 20 more"), "{}", verdict.words);
@@ -203,13 +203,41 @@ async fn rcpt_is_answered_by_what_the_directory_knows() {
         let (_place, tools) = tools();
         let conditions = Arc::new(Conditions::new(tools));
         let mailbox = Mailbox::parse(address).expect("a mailbox");
-        let reply = conditions.recipient(&mailbox, &settings).await;
+        let reply = conditions
+            .recipient(&mailbox, Party::Ourselves, &settings)
+            .await;
         let reply = reply.err().map(|reply| reply.to_string());
         match expected {
             None => assert_eq!(reply, None, "{address}"),
             Some(code) => assert!(reply.expect(address).starts_with(code), "{address}"),
         }
     }
+}
+
+/// A recipient that nobody was asked about is not taken, whatever the policy: others keep the directory busy.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_taken_because_the_directory_is_busy() {
+    let silent = FakeDirectory::start(Manner::Silent).await;
+    let mut directory = silent.settings();
+    directory["connections_max"] = 1.into();
+    let settings = settings(json!({
+        "directory": directory,
+        "ldap_relaying": {
+            "enabled": true, "refuse_unknown": true, "when_unavailable": "pass",
+            "domains": ["example.net"],
+        },
+    }));
+    let (_place, tools) = tools();
+    let conditions = Conditions::new(tools);
+    let mailbox = |text| Mailbox::parse(text).expect("a mailbox");
+    let (busy, waiting) = (mailbox("host@example.net"), mailbox("both@example.net"));
+    let party = |name: &str| Party::Login(name.into());
+    let (asked, not_asked) = tokio::join!(
+        conditions.recipient(&busy, party("anna"), &settings),
+        conditions.recipient(&waiting, party("bert"), &settings),
+    );
+    assert_eq!(asked, Ok(()));
+    assert_eq!(not_asked, Err(Reply::recipient_unchecked()));
 }
 
 #[tokio::test]

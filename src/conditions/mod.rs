@@ -27,23 +27,25 @@ mod milter;
 mod mime;
 mod sender_check;
 mod service;
+mod service_access;
 mod service_stream;
 #[cfg(test)]
 mod testing;
 mod verdict;
 mod words;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
 
+use crate::clients::FairPlaces;
 use crate::delivery::Dns;
 use crate::limits;
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::openpgp::CurrentKeyring;
 use crate::settings::Settings;
+use crate::settings::service_address::ServiceAddress;
 
 pub use blackhole_lists::{Listing, LookedUp, TryOut, Weighed};
 pub use content_filter::{RuleAnswers, RuleSays, Ruling};
@@ -58,11 +60,12 @@ pub use examination::{End, Examination, Examined, Quarantine, Taken};
 pub use header::{Field, Header};
 pub use ldap_masquerading::OfficialSender;
 pub use ldap_relaying::DirectoryRoute;
-pub use service::{Service, ServiceFigures, ServiceState, Trouble};
+pub use service::{Asker, NoAnswer, Service, ServiceFigures, ServiceState, Trouble};
 pub use verdict::{Answer, Copy, Edit, Verdict};
 
 use antispam::Engines;
 use directory::Directory;
+use service_access::ServiceByAccess;
 
 /// What the checks work with. Shared by all sessions.
 #[derive(Debug)]
@@ -88,12 +91,14 @@ pub struct Conditions {
     directory: Directory,
     blackhole_lists: blackhole_lists::Lists,
     content_filter: content_filter::ContentFilter,
-    antivirus: Service,
+    /// The DNS as the sender check asks it.
+    dns: ServiceByAccess<Vec<SocketAddr>>,
+    antivirus: ServiceByAccess<ServiceAddress>,
     antispam: Engines,
-    /// One permit for each message that is being encrypted.
-    encryptions: Semaphore,
+    /// One place for each message that is being encrypted.
+    encryptions: Arc<FairPlaces>,
     /// By their positions in the settings: each is left alone by itself.
-    milters: [Service; limits::MILTERS],
+    milters: [ServiceByAccess<ServiceAddress>; limits::MILTERS],
 }
 
 impl Conditions {
@@ -102,13 +107,14 @@ impl Conditions {
     pub fn new(tools: Tools) -> Self {
         Self {
             tools,
-            directory: Directory::new(),
+            directory: Directory::default(),
             blackhole_lists: blackhole_lists::Lists::default(),
             content_filter: content_filter::ContentFilter::new(),
-            antivirus: Service::new("clamd"),
+            dns: ServiceByAccess::new("DNS"),
+            antivirus: ServiceByAccess::new("clamd"),
             antispam: Engines::new(),
-            encryptions: Semaphore::new(limits::ENCRYPTIONS_AT_ONCE),
-            milters: milter::NAMES.map(Service::new),
+            encryptions: FairPlaces::new(limits::ENCRYPTIONS_AT_ONCE),
+            milters: milter::NAMES.map(ServiceByAccess::new),
         }
     }
 
@@ -128,12 +134,13 @@ impl Conditions {
     /// How the services fare, for the dashboard: those that were asked since the start.
     #[must_use]
     pub fn services(&self) -> Vec<ServiceFigures> {
-        let directory = self.directory.service();
         let Engines { rspamd, spamd, .. } = &self.antispam;
-        let all = [directory, &self.antivirus, rspamd, spamd];
-        let all = all.into_iter().chain(&self.milters);
+        let by_address = [&self.antivirus, rspamd, spamd].into_iter();
+        let by_address = by_address.chain(&self.milters);
         let mut figures = self.blackhole_lists.figures();
-        figures.extend(all.filter_map(Service::figures));
+        figures.extend(self.dns.figures());
+        figures.extend(self.directory.figures());
+        figures.extend(by_address.filter_map(ServiceByAccess::figures));
         figures
     }
 }

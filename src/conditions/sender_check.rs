@@ -1,17 +1,22 @@
 //! Sender check: the DNS must know the sender's domain, and the domain must take mail. Nobody could
 //! answer such a message, or be told that it failed.
 
-use tokio::time::{Instant, timeout_at};
+use std::net::SocketAddr;
+
+use tokio::time::Instant;
 
 use super::draft::Draft;
+use super::service_access::ServiceByAccess;
 use super::verdict::{Answer, Verdict};
 use super::words;
 use crate::delivery::{Dns, Records};
+use crate::limits;
 use crate::settings::{Settings, names};
 use crate::smtp::reply::Reply;
 
 /// Looks the sender's domain up until `deadline`.
 pub(super) async fn check(
+    service: &ServiceByAccess<Vec<SocketAddr>>,
     dns: &Dns,
     settings: &Settings,
     draft: &Draft,
@@ -25,13 +30,16 @@ pub(super) async fn check(
     if domain.starts_with('[') {
         return Verdict::pass();
     }
-    match timeout_at(deadline, find(dns, settings, domain)).await {
-        Ok(Ok(finding)) => verdict(finding, domain),
-        Ok(Err(why)) => Verdict::cannot_tell(words::cut(&why)),
-        Err(_) => {
-            let domain = words::cut(domain);
-            Verdict::cannot_tell(format!("the DNS says nothing of {domain} in time"))
-        }
+    let servers = settings.dns_servers.as_slice();
+    let question = async {
+        let found = find(dns, settings, domain).await;
+        found.map_err(|why| words::cut(&why))
+    };
+    let service = service.at(servers, limits::DNS_CHECKS);
+    let asked = service.ask(draft.asker(deadline), question, dns.answers(servers));
+    match asked.await {
+        Ok(finding) => verdict(finding, domain),
+        Err(no_answer) => Verdict::without(no_answer),
     }
 }
 
@@ -94,6 +102,7 @@ fn verdict(finding: Finding, domain: &str) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use serde_json::json;
@@ -122,12 +131,24 @@ mod tests {
         .referring("lame.example")
     }
 
-    async fn verdict_on(dns: &ScriptedDns, sender: &str) -> Verdict {
+    async fn verdict_by(
+        known: &ServiceByAccess<Vec<SocketAddr>>,
+        dns: &ScriptedDns,
+        sender: &str,
+        client: &str,
+    ) -> Verdict {
         let settings = settings(json!({"dns_servers": [dns.address()]}));
-        let message = message(sender, &["bert@example.net"], b"Subject: x\r\n\r\nbody\r\n");
+        let mut message = message(sender, &["bert@example.net"], b"Subject: x\r\n\r\nbody\r\n");
+        let arrived = Arc::get_mut(&mut message).expect("nobody else has it");
+        arrived.client.address = Some(client.parse().expect("an address"));
         let draft = Draft::of(message).await.expect("readable");
         let deadline = Instant::now() + 4 * SECOND;
-        check(&Dns::default(), &settings, &draft, deadline).await
+        let resolver = Dns::default();
+        check(known, &resolver, &settings, &draft, deadline).await
+    }
+
+    async fn verdict_on(dns: &ScriptedDns, sender: &str) -> Verdict {
+        verdict_by(&ServiceByAccess::new("DNS"), dns, sender, "192.0.2.1").await
     }
 
     #[tokio::test]
@@ -204,8 +225,36 @@ mod tests {
         let began = Instant::now();
         let verdict = verdict_on(&dns, "anna@silent.example").await;
         assert!(matches!(verdict.answer, Answer::CannotTell), "{verdict:?}");
-        assert!(verdict.words.contains("in time"), "{}", verdict.words);
         assert!(began.elapsed() < 5 * SECOND, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn senders_that_the_dns_is_silent_about_are_nobody_else_s_trouble() {
+        const CLIENTS: [&str; 3] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
+        let slow = dns().await;
+        let gone = ScriptedDns::start(&[]).await.silent("example").silent("");
+        tokio::time::pause();
+        let known = ServiceByAccess::new("DNS");
+        for client in CLIENTS {
+            verdict_by(&known, &slow, "anna@silent.example", client).await;
+        }
+        let verdict = verdict_by(&known, &slow, "anna@mx.example", CLIENTS[0]).await;
+        assert!(matches!(verdict.answer, Answer::Pass), "{verdict:?}");
+        assert!(
+            slow.asked().contains(&" NS".to_owned()),
+            "{:?}",
+            slow.asked()
+        );
+        // A DNS server that says nothing at all is left alone, and what it did is not another's doing.
+        for client in CLIENTS {
+            verdict_by(&known, &gone, "anna@mx.example", client).await;
+        }
+        let verdict = verdict_by(&known, &gone, "anna@mx.example", CLIENTS[0]).await;
+        assert!(verdict.words.contains("neutral"), "{verdict:?}");
+        let verdict = verdict_by(&known, &gone, "anna@mx.example", CLIENTS[0]).await;
+        assert!(verdict.words.contains("left alone"), "{verdict:?}");
+        let verdict = verdict_by(&known, &slow, "anna@mx.example", CLIENTS[0]).await;
+        assert!(matches!(verdict.answer, Answer::Pass), "{verdict:?}");
     }
 
     #[tokio::test]

@@ -1,49 +1,72 @@
 //! A service that checks ask: how many ask it at once, how long they wait, and when it is left alone.
 //!
-//! A service that fails several times in a row is left alone for a while, so that its time-outs do not
-//! become everybody's; then one check tries it again.
+//! A service that is gone must not make every message wait for it. But what it does with one message may be
+//! that message's doing, and whoever sends such messages must not have it left alone for everybody. So
+//! nothing that messages teach decides: failures in a row, of several clients, only raise a doubt. Then
+//! whoever comes next asks the service a *neutral question*, which has nothing to do with any message. Only
+//! when that fails is the service left alone, for a moment, and then the next neutral question decides.
+//!
+//! For the same reason its places are shared fairly: see [`FairPlaces`].
 
+#[cfg(test)]
+#[path = "service_tests.rs"]
+mod tests;
+
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clients::{FairPlaces, Party};
 use crate::limits;
 
-/// A service, and what was learned of it.
+/// A service where it is reached, and what was learned of it there.
 #[derive(Debug)]
 pub struct Service {
     name: Arc<str>,
-    /// Never closed; its permits are the connections that the settings allow, see [`Self::resize`].
-    places: Semaphore,
+    /// The connections that the settings allow.
+    places: Arc<FairPlaces>,
     known: Mutex<Known>,
+    /// Held by whoever asks the neutral question: one does, and the others wait for what comes of it.
+    asks_neutrally: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Connections that the semaphore stands for.
-    places: usize,
     asked: u64,
     failed: u64,
+    /// Since its last answer.
     failures_in_a_row: u32,
-    /// Left alone until then.
-    paused_until: Option<Instant>,
+    /// Those whose messages it failed since, up to [`limits::SERVICE_DOUBTERS`].
+    doubters: Vec<Party>,
+    /// It is left alone: when it failed the neutral question last.
+    failed_neutral_at: Option<Instant>,
     /// Why it failed last.
     trouble: String,
     /// How long its last answer took; none before the first.
     took: Option<Duration>,
 }
 
-/// Why a service cannot tell.
+/// Who asks, and until when.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// Whose message it is about.
+    pub party: Party,
+    /// The end of the wait, of that for a free place too.
+    pub deadline: Instant,
+}
+
+/// What came of a question.
 #[derive(Debug)]
 pub enum Trouble {
-    /// It is down, too slow, or talks nonsense.
+    /// The service is down, too slow, or talks nonsense.
     Service(String),
-    /// It answers, but has nothing to say of this one message; or we cannot show it. Whoever sends such
-    /// messages must not be able to have it left alone for everybody.
+    /// It answers, but has nothing to say of this one message.
     Message(String),
+    /// The message could not be shown to it, or for no time to speak of: it has no part in that.
+    NotShown(String),
 }
 
 impl From<String> for Trouble {
@@ -52,15 +75,26 @@ impl From<String> for Trouble {
     }
 }
 
-/// What a check teaches of a service.
-#[derive(Clone, Copy, Debug)]
-enum Lesson<'a> {
-    /// It answers.
-    Fine,
-    /// It fails, for this reason.
-    Fails(&'a str),
-    /// Nothing that concerns others; why it could not tell.
-    Nothing(&'a str),
+/// Why there is no answer about a message, in words that name the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// The service was asked about the message, or has failed a neutral question just now: it cannot tell.
+    CannotTell(String),
+    /// It might have told, and was not asked about the message, or in no time to speak of.
+    NotAsked(String),
+}
+
+impl From<String> for NoAnswer {
+    fn from(why: String) -> Self {
+        Self::CannotTell(why)
+    }
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::CannotTell(why) | Self::NotAsked(why)) = self;
+        formatter.write_str(why)
+    }
 }
 
 /// How a service fares.
@@ -70,7 +104,7 @@ pub struct ServiceFigures {
     pub name: Arc<str>,
     /// Whether it is asked.
     pub state: ServiceState,
-    /// How often it was asked since the start.
+    /// How often it was asked since the start, or since its address was set.
     pub asked: u64,
     /// How often it could not tell.
     pub failed: u64,
@@ -85,65 +119,121 @@ pub struct ServiceFigures {
 pub enum ServiceState {
     /// It is.
     Asked,
-    /// It is left alone for so long.
+    /// It is left alone for so long, after which the next message makes somebody ask it a neutral question.
+    LeftAlone(Duration),
+}
+
+/// Whether a message may be shown to a service.
+enum Standing {
+    /// It may.
+    Trusted,
+    /// A neutral question comes first.
+    Doubted,
+    /// It may not, for so long.
     LeftAlone(Duration),
 }
 
 impl Service {
-    /// A service that was never asked.
+    /// A service that was never asked, with so many places.
     #[must_use]
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
+    pub fn new(name: impl Into<Arc<str>>, connections: u32) -> Self {
         Self {
             name: name.into(),
-            places: Semaphore::new(0),
+            places: FairPlaces::new(connections as usize),
             known: Mutex::default(),
+            asks_neutrally: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Asks, at most `connections` at once and until `deadline`, waiting for a free one included.
+    /// Asks `question`; before it the `neutral` one, when the service has failed others.
     ///
     /// # Errors
-    /// Why it cannot tell: left alone, too late, or what `question` came to.
+    /// Why there is no answer: left alone, too late, or what a question came to.
     pub async fn ask<T>(
         &self,
-        connections: u32,
-        deadline: Instant,
+        asker: Asker,
         question: impl Future<Output = Result<T, impl Into<Trouble>>>,
-    ) -> Result<T, String> {
-        self.resize(connections);
-        if let Some(pause) = self.pause() {
-            let seconds = pause.as_secs().max(1);
-            return Err(format!("{} is left alone for {seconds} s more", self.name));
-        }
-        let place = timeout_at(deadline, self.places.acquire()).await;
+        neutral: impl Future<Output = Result<(), String>>,
+    ) -> Result<T, NoAnswer> {
+        let Asker { party, deadline } = asker;
+        self.is_worth_asking(deadline, neutral).await?;
+        let place = timeout_at(deadline, self.places.take(party.clone())).await;
         // Whoever found no place says nothing about the service.
         let Ok(place) = place else {
-            return Err(format!("{} is asked by too many", self.name));
+            let why = format!("{} is asked by too many", self.name);
+            return Err(NoAnswer::NotAsked(why));
         };
-        let place = place.expect("the semaphore is never closed");
         let began = Instant::now();
         let answer = timeout_at(deadline, question).await;
         drop(place);
         let took = began.elapsed();
-        let told = |why: &str| format!("{}: {why}", self.name);
-        match answer {
+        let trouble = match answer {
             Ok(Ok(answer)) => {
-                self.learn(Lesson::Fine, took);
-                Ok(answer)
+                self.answered(took);
+                return Ok(answer);
             }
-            Ok(Err(trouble)) => {
-                let (why, is_of_service) = match trouble.into() {
-                    Trouble::Service(why) => (told(&why), true),
-                    Trouble::Message(why) => (told(&why), false),
-                };
-                self.learn(lesson(&why, is_of_service), took);
-                Err(why)
-            }
+            Ok(Err(trouble)) => trouble.into(),
             Err(_) => {
-                let why = told(&format!("no answer within {:.1} s", took.as_secs_f32()));
+                let why = no_answer_within(took);
                 // What others have left of a deadline may be nothing, which is no service's fault.
-                self.learn(lesson(&why, took >= limits::SERVICE_FAIR_WAIT), took);
-                Err(why)
+                match took < limits::SERVICE_FAIR_WAIT {
+                    true => Trouble::NotShown(why),
+                    false => Trouble::Service(why),
+                }
+            }
+        };
+        Err(self.failed(trouble, party))
+    }
+
+    /// Whether messages are shown to it; asks the neutral question where that is in doubt.
+    async fn is_worth_asking(
+        &self,
+        deadline: Instant,
+        neutral: impl Future<Output = Result<(), String>>,
+    ) -> Result<(), NoAnswer> {
+        if self.is_trusted()? {
+            return Ok(());
+        }
+        let asking = timeout_at(deadline, self.asks_neutrally.lock()).await;
+        let Ok(_asking) = asking else {
+            let why = format!("{} is being tried by others", self.name);
+            return Err(NoAnswer::NotAsked(why));
+        };
+        // Somebody else may have found it out meanwhile.
+        if self.is_trusted()? {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let until = deadline.min(began + limits::SERVICE_NEUTRAL_WAIT);
+        let answer = timeout_at(until, neutral).await;
+        let took = began.elapsed();
+        let told = |why: &str| format!("{} fails a neutral question: {why}", self.name);
+        let why = match answer {
+            Ok(Ok(())) => {
+                self.answered_neutral();
+                return Ok(());
+            }
+            Ok(Err(why)) => told(&why),
+            Err(_) => {
+                let why = told(&no_answer_within(took));
+                if took < limits::SERVICE_FAIR_WAIT {
+                    return Err(NoAnswer::NotAsked(why));
+                }
+                why
+            }
+        };
+        self.failed_neutral(&why);
+        Err(NoAnswer::CannotTell(why))
+    }
+
+    fn is_trusted(&self) -> Result<bool, NoAnswer> {
+        match self.known().standing() {
+            Standing::Trusted => Ok(true),
+            Standing::Doubted => Ok(false),
+            Standing::LeftAlone(rest) => {
+                let seconds = rest.as_secs().max(1);
+                let why = format!("{} is left alone for {seconds} s more", self.name);
+                Err(NoAnswer::CannotTell(why))
             }
         }
     }
@@ -152,13 +242,15 @@ impl Service {
     #[must_use]
     pub fn figures(&self) -> Option<ServiceFigures> {
         let known = self.known();
-        let now = Instant::now();
-        let pause = known.paused_until.filter(|until| *until > now);
         (known.asked > 0).then(|| ServiceFigures {
             name: Arc::clone(&self.name),
-            state: pause.map_or(ServiceState::Asked, |until| {
-                ServiceState::LeftAlone(until.saturating_duration_since(now))
-            }),
+            state: match known.failed_neutral_at {
+                None => ServiceState::Asked,
+                Some(at) => {
+                    let rest = limits::SERVICE_PAUSE.saturating_sub(at.elapsed());
+                    ServiceState::LeftAlone(rest)
+                }
+            },
             asked: known.asked,
             failed: known.failed,
             trouble: known.trouble.clone(),
@@ -166,61 +258,48 @@ impl Service {
         })
     }
 
-    /// Other settings, other places; those that are taken are given back first.
-    fn resize(&self, connections: u32) {
-        let wanted = connections as usize;
-        let mut known = self.known();
-        if wanted > known.places {
-            self.places.add_permits(wanted - known.places);
-            known.places = wanted;
-        } else if wanted < known.places {
-            known.places -= self.places.forget_permits(known.places - wanted);
-        }
-    }
-
-    /// How long it is left alone; the first who comes when that is over tries it, and the others wait
-    /// for what comes of that.
-    fn pause(&self) -> Option<Duration> {
-        let mut known = self.known();
-        let until = known.paused_until?;
-        let now = Instant::now();
-        if now < until {
-            return Some(until - now);
-        }
-        known.paused_until = Some(now + limits::SERVICE_PAUSE);
-        None
-    }
-
-    fn learn(&self, lesson: Lesson<'_>, took: Duration) {
+    fn answered(&self, took: Duration) {
         let mut known = self.known();
         known.asked += 1;
-        match lesson {
-            Lesson::Fine => {
-                if known.paused_until.take().is_some() {
-                    tracing::info!(service = &*self.name, "answers again");
-                }
-                known.failures_in_a_row = 0;
-                known.took = Some(took);
+        known.took = Some(took);
+        self.trust(&mut known);
+    }
+
+    fn answered_neutral(&self) {
+        self.trust(&mut self.known());
+    }
+
+    fn trust(&self, known: &mut Known) {
+        if known.failed_neutral_at.take().is_some() {
+            tracing::info!(service = &*self.name, "answers again");
+        }
+        known.failures_in_a_row = 0;
+        known.doubters.clear();
+    }
+
+    /// It has failed a message of `party`.
+    fn failed(&self, trouble: Trouble, party: Party) -> NoAnswer {
+        let mut known = self.known();
+        known.asked += 1;
+        known.failed += 1;
+        let told = |why: String| format!("{}: {why}", self.name);
+        let (why, no_answer): (String, fn(String) -> NoAnswer) = match trouble {
+            Trouble::Service(why) => {
+                known.doubt(party);
+                (told(why), NoAnswer::CannotTell)
             }
-            Lesson::Nothing(why) => {
-                known.failed += 1;
-                why.clone_into(&mut known.trouble);
-                // Whoever tried it has learnt nothing: the next one tries.
-                if known.paused_until.is_some() {
-                    known.paused_until = Some(Instant::now());
-                }
-            }
-            Lesson::Fails(why) => {
-                known.failed += 1;
-                known.failures_in_a_row += 1;
-                why.clone_into(&mut known.trouble);
-                if known.failures_in_a_row >= limits::SERVICE_FAILURES {
-                    if known.paused_until.is_none() {
-                        tracing::warn!(service = &*self.name, %why, "left alone for a while");
-                    }
-                    known.paused_until = Some(Instant::now() + limits::SERVICE_PAUSE);
-                }
-            }
+            Trouble::Message(why) => (told(why), NoAnswer::CannotTell),
+            Trouble::NotShown(why) => (told(why), NoAnswer::NotAsked),
+        };
+        why.clone_into(&mut known.trouble);
+        no_answer(why)
+    }
+
+    fn failed_neutral(&self, why: &str) {
+        let mut known = self.known();
+        why.clone_into(&mut known.trouble);
+        if known.failed_neutral_at.replace(Instant::now()).is_none() {
+            tracing::warn!(service = &*self.name, %why, "left alone for a while");
         }
     }
 
@@ -230,125 +309,31 @@ impl Service {
     }
 }
 
-fn lesson(why: &str, is_of_service: bool) -> Lesson<'_> {
-    if is_of_service {
-        Lesson::Fails(why)
-    } else {
-        Lesson::Nothing(why)
-    }
+fn no_answer_within(took: Duration) -> String {
+    format!("no answer within {:.1} s", took.as_secs_f32())
 }
 
-#[cfg(test)]
-mod tests {
-    use std::future::{pending, ready};
-
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    async fn ask(service: &Service, answer: Result<(), &str>) -> Result<(), String> {
-        let answer = answer.map_err(str::to_owned);
-        let deadline = Instant::now() + SECOND;
-        service.ask(2, deadline, ready(answer)).await
+impl Known {
+    fn standing(&self) -> Standing {
+        if let Some(at) = self.failed_neutral_at {
+            let rest = limits::SERVICE_PAUSE.saturating_sub(at.elapsed());
+            return match rest.is_zero() {
+                true => Standing::Doubted,
+                false => Standing::LeftAlone(rest),
+            };
+        }
+        let is_doubted = self.doubters.len() >= limits::SERVICE_DOUBTERS
+            || self.failures_in_a_row >= limits::SERVICE_FAILURES;
+        match is_doubted {
+            true => Standing::Doubted,
+            false => Standing::Trusted,
+        }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_service_that_fails_is_left_alone_for_a_while() {
-        let service = Service::new("clamd");
-        assert_eq!(service.figures(), None);
-        for _ in 0..limits::SERVICE_FAILURES {
-            let answer = ask(&service, Err("refused")).await;
-            assert_eq!(answer, Err("clamd: refused".to_owned()));
+    fn doubt(&mut self, party: Party) {
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        if self.doubters.len() < limits::SERVICE_DOUBTERS && !self.doubters.contains(&party) {
+            self.doubters.push(party);
         }
-        let answer = ask(&service, Ok(())).await.expect_err("left alone");
-        assert!(answer.contains("left alone"), "{answer}");
-        let figures = service.figures().expect("it was asked");
-        assert_eq!(
-            figures.state,
-            ServiceState::LeftAlone(limits::SERVICE_PAUSE)
-        );
-        assert_eq!((figures.asked, figures.failed), (3, 3));
-
-        tokio::time::advance(limits::SERVICE_PAUSE).await;
-        assert!(ask(&service, Err("refused")).await.is_err());
-        assert!(ask(&service, Ok(())).await.is_err(), "left alone again");
-        tokio::time::advance(limits::SERVICE_PAUSE).await;
-        assert_eq!(ask(&service, Ok(())).await, Ok(()));
-        assert_eq!(ask(&service, Ok(())).await, Ok(()));
-        let figures = service.figures().expect("it was asked");
-        assert_eq!(figures.state, ServiceState::Asked);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_the_message_s_fault_or_another_s_concerns_nobody_else() {
-        let service = Service::new("clamd");
-        for _ in 0..2 * limits::SERVICE_FAILURES {
-            let deadline = Instant::now() + SECOND;
-            let trouble = Trouble::Message("too large".to_owned());
-            let answer = service.ask(2, deadline, ready(Err::<(), _>(trouble))).await;
-            assert_eq!(answer, Err("clamd: too large".to_owned()));
-            // Others have used the time up.
-            let deadline = Instant::now() + SECOND / 2;
-            let waiting = pending::<Result<(), String>>();
-            assert!(service.ask(2, deadline, waiting).await.is_err());
-        }
-        assert_eq!(ask(&service, Ok(())).await, Ok(()));
-        // One that tries a service again and learns nothing leaves that to the next.
-        for _ in 0..limits::SERVICE_FAILURES {
-            let _ = ask(&service, Err("refused")).await;
-        }
-        tokio::time::advance(limits::SERVICE_PAUSE).await;
-        let deadline = Instant::now() + SECOND;
-        let trouble = Trouble::Message("too large".to_owned());
-        let answer = service.ask(2, deadline, ready(Err::<(), _>(trouble))).await;
-        assert_eq!(answer, Err("clamd: too large".to_owned()));
-        assert_eq!(ask(&service, Ok(())).await, Ok(()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn while_one_tries_again_nobody_else_does() {
-        let service = Service::new("clamd");
-        for _ in 0..limits::SERVICE_FAILURES {
-            let _ = ask(&service, Err("refused")).await;
-        }
-        tokio::time::advance(limits::SERVICE_PAUSE).await;
-        let deadline = Instant::now() + SECOND;
-        let trying = service.ask(2, deadline, pending::<Result<(), String>>());
-        tokio::pin!(trying);
-        assert!(futures_util::poll!(&mut trying).is_pending());
-        let other = ask(&service, Ok(())).await.expect_err("left alone");
-        assert!(other.contains("left alone"), "{other}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nobody_waits_longer_than_the_deadline() {
-        let service = Service::new("clamd");
-        let began = Instant::now();
-        let deadline = began + SECOND;
-        let (one, other, third) = tokio::join!(
-            service.ask(2, deadline, pending::<Result<(), String>>()),
-            service.ask(2, deadline, pending::<Result<(), String>>()),
-            service.ask(2, deadline - SECOND / 2, pending::<Result<(), String>>()),
-        );
-        assert_eq!(began.elapsed(), SECOND);
-        for answer in [one, other] {
-            let why = answer.expect_err("too late");
-            assert_eq!(why, "clamd: no answer within 1.0 s");
-        }
-        let why = third.expect_err("no place");
-        assert_eq!(why, "clamd is asked by too many");
-        let figures = service.figures().expect("it was asked");
-        assert_eq!(figures.asked, 2, "who found no place did not ask");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn places_follow_the_settings() {
-        let service = Service::new("clamd");
-        service.resize(5);
-        assert_eq!(service.places.available_permits(), 5);
-        service.resize(2);
-        assert_eq!(service.places.available_permits(), 2);
-        service.resize(3);
-        assert_eq!(service.places.available_permits(), 3);
     }
 }

@@ -3,18 +3,25 @@
 pub(super) mod dns;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use super::Tools;
+use super::service::Asker;
+use crate::clients::{FairPlace, FairPlaces, Party};
 use crate::delivery::Dns;
 use crate::message::{
     Body, Client, Envelope, MemoryBudget, Message, MessageId, MessageIds, Recipient, Reservation,
     Spool,
 };
 use crate::openpgp::{Keyring, KeyringPublisher};
+use crate::settings::service_address::ServiceAddress;
 use crate::settings::{Settings, Written};
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::BodyType;
@@ -49,6 +56,44 @@ pub(super) fn message(sender: &str, recipients: &[&str], content: &'static [u8])
         eight_bit: false,
         needs_smtputf8: false,
     })
+}
+
+/// Somebody of this name who asks for so long.
+pub(super) fn asker(name: &str, wait: Duration) -> Asker {
+    Asker {
+        party: Party::Login(name.into()),
+        deadline: Instant::now() + wait,
+    }
+}
+
+/// A server that says each of these once, to one connection after the other, whatever it hears; then it is
+/// gone.
+pub(super) async fn saying(answers: &[&'static str]) -> ServiceAddress {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let answers = answers.to_vec();
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            // Closed over what was not read, the connection would be reset, and the answer lost.
+            let mut heard = [0; 4_096];
+            let _ = stream.read(&mut heard).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.shutdown().await;
+            while matches!(stream.read(&mut heard).await, Ok(1..)) {}
+        }
+    });
+    address.parse().expect("an address")
+}
+
+/// All places, taken by as many others.
+pub(super) async fn all_taken(places: &Arc<FairPlaces>, total: usize) -> Vec<FairPlace> {
+    let mut taken = Vec::new();
+    for number in 0..total {
+        let party = Party::Login(number.to_string().into());
+        taken.push(places.take(party).await);
+    }
+    taken
 }
 
 /// The defaults with a patch.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::header::Field;
+use super::service::NoAnswer;
 use crate::message::{Body, Recipient};
 use crate::settings::next_hop::ServerAddress;
 use crate::smtp::address::{Mailbox, ReversePath};
@@ -35,6 +36,9 @@ pub enum Answer {
     Quarantine,
     /// The service is down, too slow, or talks nonsense; a setting says what that means.
     CannotTell,
+    /// The check could not be made, and its service may be well: nobody can say that it could not tell. The
+    /// message is put off whatever the setting, or whoever keeps a service busy would get through unchecked.
+    NotAsked,
 }
 
 /// A change of a message.
@@ -136,5 +140,14 @@ impl Verdict {
     #[must_use]
     pub fn cannot_tell(why: impl std::fmt::Display) -> Self {
         Self::of(Answer::CannotTell, why.to_string())
+    }
+
+    /// A service gave no answer.
+    #[must_use]
+    pub fn without(answer: NoAnswer) -> Self {
+        match answer {
+            NoAnswer::CannotTell(why) => Self::of(Answer::CannotTell, why),
+            NoAnswer::NotAsked(why) => Self::of(Answer::NotAsked, why),
+        }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn unreadable(error: io::Error) -> String {
 
 /// The same as a service's trouble, which it is not.
 pub(super) fn not_shown(error: io::Error) -> Trouble {
-    Trouble::Message(unreadable(error))
+    Trouble::NotShown(unreadable(error))
 }
 
 #[cfg(test)]

@@ -41,11 +41,24 @@ pub enum Records<T> {
 impl Dns {
     /// The IPv4 addresses of a name.
     pub async fn ipv4(&self, servers: &[SocketAddr], name: &str) -> Records<Ipv4Addr> {
-        self.ask(servers, name, RecordType::A, |data| match data {
-            RData::A(address) => Some(address.0),
-            _ => None,
-        })
-        .await
+        self.ask(servers, name, RecordType::A, ipv4).await
+    }
+
+    /// The same, whatever was said before: nothing that is kept is looked at, and nothing is kept.
+    pub async fn ipv4_anew(&self, servers: &[SocketAddr], name: &str) -> Records<Ipv4Addr> {
+        ask(build(servers, 0), name, RecordType::A, ipv4).await
+    }
+
+    /// Whether the servers answer at all: they are asked for the servers of the root, which every one that
+    /// looks names up for others knows. Nothing that is kept is looked at.
+    ///
+    /// # Errors
+    /// Why they do not.
+    pub async fn answers(&self, servers: &[SocketAddr]) -> Result<(), String> {
+        match ask(build(servers, 0), ".", RecordType::NS, |_| Some(())).await {
+            Records::Failure(why) => Err(why),
+            Records::Found(_) | Records::NoRecord | Records::NoName => Ok(()),
+        }
     }
 
     /// The IPv6 addresses of a name.
@@ -82,26 +95,7 @@ impl Dns {
         kind: RecordType,
         read: impl Fn(&RData) -> Option<T>,
     ) -> Records<T> {
-        // What the DNS cannot hold does not exist in it.
-        let Some(absolute) = absolute(name) else {
-            return Records::NoName;
-        };
-        let looked_up = match self.resolver(servers) {
-            Ok(resolver) => resolver.lookup(absolute, kind).await,
-            Err(error) => Err(error),
-        };
-        match looked_up {
-            Ok(lookup) => {
-                let answers = lookup.answers().iter();
-                let records: Vec<T> = answers.filter_map(|record| read(&record.data)).collect();
-                if records.is_empty() {
-                    return Records::NoRecord;
-                }
-                Records::Found(records)
-            }
-            Err(NetError::Dns(DnsError::NoRecordsFound(none))) => absence(name, &none),
-            Err(error) => failure(name, error),
-        }
+        ask(self.resolver(servers), name, kind, read).await
     }
 
     /// The resolver for these servers; those of the system when there are none.
@@ -115,9 +109,44 @@ impl Dns {
         {
             return Ok(resolver.clone());
         }
-        let resolver = build(servers)?;
+        let resolver = build(servers, limits::DNS_CACHE_ANSWERS)?;
         *current = Some((servers.to_vec(), resolver.clone()));
         Ok(resolver)
+    }
+}
+
+async fn ask<T>(
+    resolver: Result<TokioResolver, NetError>,
+    name: &str,
+    kind: RecordType,
+    read: impl Fn(&RData) -> Option<T>,
+) -> Records<T> {
+    // What the DNS cannot hold does not exist in it.
+    let Some(absolute) = absolute(name) else {
+        return Records::NoName;
+    };
+    let looked_up = match resolver {
+        Ok(resolver) => resolver.lookup(absolute, kind).await,
+        Err(error) => Err(error),
+    };
+    match looked_up {
+        Ok(lookup) => {
+            let answers = lookup.answers().iter();
+            let records: Vec<T> = answers.filter_map(|record| read(&record.data)).collect();
+            if records.is_empty() {
+                return Records::NoRecord;
+            }
+            Records::Found(records)
+        }
+        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => absence(name, &none),
+        Err(error) => failure(name, error),
+    }
+}
+
+fn ipv4(data: &RData) -> Option<Ipv4Addr> {
+    match data {
+        RData::A(address) => Some(address.0),
+        _ => None,
     }
 }
 
@@ -145,7 +174,8 @@ fn absolute(name: &str) -> Option<Name> {
     Some(name)
 }
 
-fn build(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
+/// A resolver for these servers that keeps so many answers.
+fn build(servers: &[SocketAddr], kept: u64) -> Result<TokioResolver, NetError> {
     let mut builder: ResolverBuilder<TokioRuntimeProvider> = if servers.is_empty() {
         TokioResolver::builder_tokio()?
     } else {
@@ -162,7 +192,7 @@ fn build(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
     let options = builder.options_mut();
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.timeout = limits::DNS_TRY_WAIT;
-    options.cache_size = limits::DNS_CACHE_ANSWERS;
+    options.cache_size = kept;
     options.max_active_requests = limits::DNS_QUESTIONS;
     builder.build()
 }

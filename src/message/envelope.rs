@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::clients::Party;
 use crate::settings::next_hop::ServerAddress;
 use crate::settings::{NextHop, Settings};
 use crate::smtp::address::{Mailbox, ReversePath};
@@ -17,6 +18,14 @@ pub struct Client {
     pub helo: Arc<str>,
     /// The login it has authenticated as.
     pub login: Option<Arc<str>>,
+}
+
+impl Client {
+    /// As whom it counts.
+    #[must_use]
+    pub fn party(&self) -> Party {
+        Party::of(self.address, self.login.as_ref())
+    }
 }
 
 /// Sender and recipients of one message with their parameters.

@@ -38,17 +38,20 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
                 self.peer.login = Some(login);
                 self.say(&Reply::authentication_succeeded())
             }
-            Err(LoginError::Wrong) => self.refuse_login(),
-            Err(LoginError::TooMany) => self.say(&Reply::too_many_wrong_logins()),
+            Err(LoginError::Wrong) => {
+                self.context.counters.wrong_logins.increment();
+                self.refuse_login(&Reply::authentication_failed())
+            }
+            // A guess that nobody looks at is one all the same.
+            Err(LoginError::TooMany) => self.refuse_login(&Reply::too_many_wrong_logins()),
             Err(LoginError::Busy(_)) => self.say(&Reply::authentication_unavailable()),
         }
     }
 
-    /// The client learns that this one was wrong also when it was the last one.
-    fn refuse_login(&mut self) -> Result<(), End> {
-        self.context.counters.wrong_logins.increment();
+    /// The client learns what became of this one also when it was the last one.
+    fn refuse_login(&mut self, reply: &Reply) -> Result<(), End> {
         self.wrong_logins += 1;
-        self.conclude(&Reply::authentication_failed())?;
+        self.conclude(reply)?;
         if self.wrong_logins >= limits::WRONG_LOGINS_PER_SESSION {
             return Err(End::Say(Reply::too_many_errors()));
         }

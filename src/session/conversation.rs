@@ -37,7 +37,7 @@ pub(super) struct Conversation<A: Answering, T> {
     pub(super) connection: Connection<T>,
     framer: LineFramer,
     pub(super) shutdown: CancellationToken,
-    /// Replies of 4xx and 5xx since the last message that was taken: who delivers mail may err.
+    /// Replies of 5xx since the last message that was taken: who delivers mail may err.
     pub(super) errors: u32,
     /// Logins that were wrong.
     pub(super) wrong_logins: u32,
@@ -347,7 +347,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     pub(super) fn count_error(&mut self, reply: &Reply) -> Result<(), End> {
-        self.errors += u32::from(counts_as_error(reply));
+        self.errors += u32::from(reply.blames_client());
         if self.errors >= limits::SESSION_ERRORS {
             return Err(End::Say(Reply::too_many_errors()));
         }
@@ -359,11 +359,4 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         self.context.counters.replied(reply);
         reply.write(&mut self.connection.output);
     }
-}
-
-/// A recipient too many is no misbehaviour: RFC 5321 §4.5.3.1.10 lets the client find our limit so, and
-/// it must not lose those that were accepted. One that cannot be looked up is our trouble.
-fn counts_as_error(reply: &Reply) -> bool {
-    let is_error = !reply.is_positive() && !reply.is_intermediate();
-    is_error && ![Reply::too_many_recipients(), Reply::recipient_unchecked()].contains(reply)
 }

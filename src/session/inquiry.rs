@@ -7,6 +7,7 @@ use super::connection::End;
 use super::conversation::Conversation;
 use super::state::State;
 use super::stream::Transport;
+use crate::clients::Party;
 use crate::message::Recipient;
 use crate::path::{Inquiry, Way};
 use crate::settings::Settings;
@@ -34,6 +35,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         };
         let inquiry = Inquiry {
             recipient: &recipient,
+            party: Party::of(Some(self.peer.address), self.peer.login.as_ref()),
             settings,
             way,
             opening,

@@ -188,6 +188,12 @@ impl Reply {
         Reply::new(452, (4, 5, 3), "Too many recipients")
     }
 
+    /// 452: with the recipients that a check of ours adds there are too many (RFC 3463 X.5.3).
+    pub fn too_many_added() -> Reply {
+        let words = "Too many recipients, with those that are added here";
+        Reply::new(452, (4, 5, 3), words)
+    }
+
     /// 452: no room for the message now, RFC 5321 §4.2.2.
     pub fn insufficient_storage() -> Reply {
         Reply::new(
@@ -310,6 +316,7 @@ mod tests {
             Reply::command_timeout(),
             Reply::too_many_connections(),
             Reply::too_many_recipients(),
+            Reply::too_many_added(),
             Reply::insufficient_storage(),
             Reply::header_too_long(),
             Reply::unchecked(),

@@ -65,7 +65,9 @@ impl Store {
             .bind(message.as_i64())
             .fetch_optional(&self.shared.history.readers)
             .await?;
-        let latest = self.latest(&[message.as_i64()], limits::RECIPIENTS).await?;
+        let latest = self
+            .latest(&[message.as_i64()], limits::RECIPIENTS_ADDED_TO)
+            .await?;
         let mut ends = BTreeMap::new();
         for (_, event) in &latest {
             *ends.entry(event.what.clone()).or_default() += 1;

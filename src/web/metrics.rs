@@ -284,7 +284,7 @@ fn register_services(registry: &mut Registry, services: &[ServiceFigures]) {
     }
     registry.register(
         "service_left_alone",
-        "1 while a service is not asked, because it failed several times in a row",
+        "1 while a service is not asked, because it failed a neutral question",
         left_alone,
     );
 }

@@ -279,8 +279,5 @@ async fn a_scanner_that_cannot_tell_gives_the_answer_that_is_set() {
                 assert!(said.starts_with(&format!("{verdict}, {engine}")), "{said}");
             }
         }
-        let said = stage.trail(&format!("{engine}-pass-1@example.org")).await;
-        let said = said["examined"].to_string();
-        assert!(said.contains("left alone"), "{said}");
     }
 }

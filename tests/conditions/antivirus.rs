@@ -187,7 +187,4 @@ async fn a_clamd_that_cannot_tell_gives_the_answer_that_is_set() {
             assert!(said.contains(expected) && said.contains("clamd"), "{said}");
         }
     }
-    // Six failures in a row: it is left alone, and the dashboard's figures say so.
-    let said = stage.trail("pass-2@example.org").await["examined"].to_string();
-    assert!(said.contains("left alone"), "{said}");
 }

@@ -20,7 +20,7 @@ fn person(uid: &str, lines: &str) -> String {
 
 /// How the directory is asked, logged in under TLS; what the certificate is checked with stands in the
 /// directory that comes with it.
-fn directory(slapd: &Slapd) -> (Value, TempDir) {
+pub(super) fn directory(slapd: &Slapd) -> (Value, TempDir) {
     let place = tempfile::tempdir().unwrap();
     let authority = place.path().join("ca.pem");
     fs::write(&authority, slapd.certificate()).unwrap();

@@ -1,10 +1,12 @@
 //! Milter: opendkim signs, clamav-milter refuses what its clamd knows, and one of the scene's own refuses
 //! single recipients.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
@@ -169,18 +171,25 @@ async fn a_milter_that_is_down_gives_the_answer_that_is_set() {
 
 /// A milter that knows one address too few: it refuses `nobody@example.net` at RCPT.
 async fn choosy() -> SocketAddr {
+    changing(Vec::new()).await
+}
+
+/// The same, and it says this at the end of every message before it goes on.
+async fn changing(changes: Vec<Vec<u8>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let changes = Arc::new(changes);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream));
+            tokio::spawn(answer(stream, Arc::clone(&changes)));
         }
     });
     address
 }
 
 /// milter protocol 6: packets of a length, a command and data; macros are not answered.
-async fn answer(mut stream: TcpStream) -> Option<()> {
+async fn answer(stream: TcpStream, changes: Arc<Vec<Vec<u8>>>) -> Option<()> {
+    let mut stream = BufStream::new(stream);
     loop {
         let length = stream.read_u32().await.ok()?;
         let mut packet = vec![0; usize::try_from(length).ok()?];
@@ -190,14 +199,80 @@ async fn answer(mut stream: TcpStream) -> Option<()> {
             b'R' if packet.starts_with(b"R<nobody@") => b"y550 5.1.1 No such user\0",
             b'D' => continue,
             b'Q' => return None,
+            b'E' => {
+                for change in changes.iter() {
+                    say(&mut stream, change).await?;
+                }
+                b"c"
+            }
             _ => b"c",
         };
-        stream
-            .write_u32(u32::try_from(words.len()).ok()?)
-            .await
-            .ok()?;
-        stream.write_all(words).await.ok()?;
+        say(&mut stream, words).await?;
+        stream.flush().await.ok()?;
     }
+}
+
+async fn say(stream: &mut BufStream<TcpStream>, words: &[u8]) -> Option<()> {
+    stream
+        .write_u32(u32::try_from(words.len()).ok()?)
+        .await
+        .ok()?;
+    stream.write_all(words).await.ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_whom_a_milter_adds_gets_the_message() {
+    const ADDED: usize = 1_500;
+    let added = (0..ADDED).map(|number| format!("+<added{number}@example.net>\0").into_bytes());
+    let milter = Door::Port(changing(added.collect()).await);
+    let stage = Stage::with(settings(&[&milter], json!({}))).await;
+    stage.taken("list@example.org").await;
+    let reached = || {
+        let accepted = stage.sink.accepted().into_iter();
+        let whom: BTreeSet<String> = accepted
+            .flat_map(|arrival| arrival.recipient_addresses())
+            .collect();
+        whom.len()
+    };
+    stage
+        .sink
+        .wait_for("everybody", || reached() == ADDED + 1)
+        .await;
+    stage.appliance.wait_for_queue(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_client_may_send_no_milter_may() {
+    let nul = Door::Port(changing(vec![b"bnew\0body\r\n".to_vec()]).await);
+    let stage = Stage::with(settings(&[&nul], json!({}))).await;
+    let content = messages::small("nul");
+    let reply = stage
+        .send("a@example.org", &["b@example.net"], &content)
+        .await;
+    assert_eq!(reply.code, 451, "{reply}");
+    let said = stage.trail("a@example.org").await["examined"].to_string();
+    assert!(said.contains("there is a NUL in its new body"), "{said}");
+    assert!(stage.sink.accepted().is_empty());
+
+    // Bare line ends are made what they are made in a client's message.
+    let changes = [
+        &b"bone\ntwo\rthree\r"[..],
+        b"b\nfour",
+        b"hX-Odd\0a\rb\n.\nc\0",
+    ];
+    let changes = changes.iter().map(|change| change.to_vec()).collect();
+    let odd = Door::Port(changing(changes).await);
+    stage.appliance.set(settings(&[&odd], json!({}))).await;
+    stage.taken("odd@example.org").await;
+    let arrival = stage.arrived("odd@example.org").await;
+    let text = String::from_utf8(arrival.content.clone()).unwrap();
+    assert!(
+        text.ends_with("\r\n\r\none\r\ntwo three\r\nfour\r\n"),
+        "{text:?}"
+    );
+    assert!(text.contains("X-Odd: a b\r\n\t.\r\n\tc\r\n"), "{text:?}");
+    let rest = text.replace("\r\n", "");
+    assert!(!rest.contains(['\r', '\n', '\0']), "{text:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

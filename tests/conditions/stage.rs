@@ -1,10 +1,12 @@
 //! What the scenes of the conditions share: an appliance with a destination that takes everything, and
 //! questions about what became of a message.
 
+use std::net::Ipv4Addr;
+
 use serde_json::Value;
 
 use crate::support::appliance::{Appliance, Plan};
-use crate::support::client::Reply;
+use crate::support::client::{Client, Reply};
 use crate::support::messages;
 use crate::support::raw_sink::{Arrival, RawSink, Script};
 
@@ -31,6 +33,17 @@ impl Stage {
         let reply = client
             .message(&format!("<{sender}>"), &recipients, content)
             .await;
+        client.quit().await;
+        reply
+    }
+
+    /// The reply to the data of a message that a client at 127.0.0.`client` brings; its sender is
+    /// `client9@example.org`, or whatever the number is.
+    pub(crate) async fn send_from(&self, client: u8, content: &[u8]) -> Reply {
+        let source = Ipv4Addr::new(127, 0, 0, client);
+        let sender = format!("<client{client}@example.org>");
+        let mut client = Client::greeted_from(source, self.appliance.smtp()).await;
+        let reply = client.message(&sender, &["<b@example.net>"], content).await;
         client.quit().await;
         reply
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
@@ -53,7 +53,10 @@ impl Client {
     /// Connects and reads nothing.
     pub(crate) async fn connect(address: SocketAddr) -> Client {
         let stream = wait::within("a connection", REPLY_WAIT, TcpStream::connect(address)).await;
-        let stream = stream.expect("the appliance accepts the connection");
+        Client::over(stream.expect("the appliance accepts the connection"))
+    }
+
+    fn over(stream: TcpStream) -> Client {
         stream.set_nodelay(true).unwrap();
         Client {
             stream: Either::Left(stream),
@@ -64,6 +67,17 @@ impl Client {
     /// Connects, reads the greeting and says EHLO.
     pub(crate) async fn greeted(address: SocketAddr) -> Client {
         let mut client = Client::connect(address).await;
+        client.expect(220).await;
+        client.command("EHLO client.example.org", 250).await;
+        client
+    }
+
+    /// As [`Client::greeted`], from an address of its own.
+    pub(crate) async fn greeted_from(source: Ipv4Addr, address: SocketAddr) -> Client {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((source, 0).into()).unwrap();
+        let stream = wait::within("a connection", REPLY_WAIT, socket.connect(address)).await;
+        let mut client = Client::over(stream.expect("the appliance accepts the connection"));
         client.expect(220).await;
         client.command("EHLO client.example.org", 250).await;
         client

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::stream::try_unfold;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
@@ -50,9 +52,13 @@ pub(super) async fn ask(
     let ServiceAddress::Tcp { .. } = server else {
         return Err("it is asked over TCP only".to_owned().into());
     };
-    let blocks = try_unfold(draft.reader(), |mut reader| async move {
-        let block = reader.next().await?;
-        std::io::Result::Ok(block.map(|block| (block, reader)))
+    // The client says only that sending failed.
+    let is_unreadable = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&is_unreadable);
+    let blocks = try_unfold((draft.reader(), noted), |(mut reader, noted)| async move {
+        let block = reader.next().await;
+        noted.store(block.is_err(), Ordering::Relaxed);
+        std::io::Result::Ok(block?.map(|block| (block, (reader, noted))))
     });
     let response = client
         .post(format!("http://{server}/checkv2"))
@@ -61,7 +67,13 @@ pub(super) async fn ask(
         .body(Body::wrap_stream(blocks))
         .send()
         .await
-        .map_err(|error| with_causes(&error.without_url()))?;
+        .map_err(|error| {
+            let why = with_causes(&error.without_url());
+            match is_unreadable.load(Ordering::Relaxed) {
+                true => Trouble::NotShown(why),
+                false => Trouble::Service(why),
+            }
+        })?;
     let status = response.status();
     let answer = bounded(response).await?;
     if status != StatusCode::OK {
@@ -74,6 +86,25 @@ pub(super) async fn ask(
         });
     }
     read(&answer).map_err(Trouble::Service)
+}
+
+/// The neutral question: whether it is there. Whoever does not know it, such as a proxy that lets only
+/// messages through, is there all the same; one that says that rspamd is not says so with a 5xx.
+///
+/// # Errors
+/// In words that follow the service's name.
+pub(super) async fn ask_neutrally(
+    client: &Result<Client, String>,
+    server: &ServiceAddress,
+) -> Result<(), String> {
+    let client = client.as_ref().map_err(String::clone)?;
+    let asking = client.get(format!("http://{server}/ping")).send().await;
+    let response = asking.map_err(|error| with_causes(&error.without_url()))?;
+    let status = response.status();
+    match status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
+        true => Err(format!("it answers {status}")),
+        false => Ok(()),
+    }
 }
 
 /// What is known of the transaction: the client's, since that is what senders are judged by, whatever
@@ -185,11 +216,10 @@ fn with_causes(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use proptest::prelude::*;
 
-    use super::super::super::testing::message;
+    use super::super::super::testing::{message, saying};
     use super::*;
     use crate::message::{Client, Message};
 
@@ -230,6 +260,26 @@ mod tests {
         check(r#"{"score":7.2,"action":"rej"#, Err("makes no sense"));
         check("", Err("makes no sense"));
         check("<html>", Err("makes no sense"));
+    }
+
+    #[tokio::test]
+    async fn whoever_speaks_http_is_there_unless_it_says_otherwise() {
+        let client = client();
+        for (answer, is_there) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npong", true),
+            ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", true),
+            ("HTTP/1.1 501 Unknown\r\nContent-Length: 0\r\n\r\n", true),
+            (
+                "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+                false,
+            ),
+            ("220 mail.example.net ESMTP\r\n", false),
+            ("", false),
+        ] {
+            let server = saying(&[answer]).await;
+            let found = ask_neutrally(&client, &server).await;
+            assert_eq!(found.is_ok(), is_there, "{answer}: {found:?}");
+        }
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use tokio::io::AsyncWriteExt;
 
-use super::super::draft::Draft;
+use super::super::draft::{Draft, DraftReader};
 use super::super::service::Trouble;
 use super::super::service_stream::{Stream, connect, read_to_end};
 use super::super::words;
@@ -15,12 +15,50 @@ use crate::settings::service_address::ServiceAddress;
 /// # Errors
 /// In words that follow the service's name.
 pub(super) async fn ask(server: &ServiceAddress, draft: &Draft) -> Result<Opinion, Trouble> {
+    let answer = exchange(server, request(draft), draft.reader()).await?;
+    read(&answer).map_err(|why| trouble(&answer, why))
+}
+
+/// The neutral question: PING; whoever does not know that is shown a message without content.
+///
+/// # Errors
+/// In words that follow the service's name.
+pub(super) async fn ask_neutrally(server: &ServiceAddress) -> Result<(), String> {
+    let mut trouble = String::new();
+    for request in [&b"PING SPAMC/1.5\r\n\r\n"[..], EMPTY_MESSAGE] {
+        let answer = exchange(server, request.to_vec(), DraftReader::of_nothing());
+        trouble = match answer.await {
+            Ok(answer) if answer.starts_with(ANSWER) => return Ok(()),
+            Ok(answer) => {
+                let text = String::from_utf8_lossy(&answer);
+                format!("it says “{}”", words::cut(&text))
+            }
+            Err(Trouble::Service(why) | Trouble::Message(why) | Trouble::NotShown(why)) => why,
+        };
+    }
+    Err(trouble)
+}
+
+/// What every answer begins with.
+const ANSWER: &[u8] = b"SPAMD/";
+const EMPTY_MESSAGE: &[u8] = b"SYMBOLS SPAMC/1.5\r\nContent-length: 0\r\n\r\n";
+
+/// One connection for one question and its answer, which is not empty.
+async fn exchange(
+    server: &ServiceAddress,
+    request: Vec<u8>,
+    content: DraftReader,
+) -> Result<Vec<u8>, Trouble> {
     let mut stream = connect(server).await?;
-    let sent = send(&mut *stream, draft).await;
+    let sent = match send(&mut *stream, request, content).await {
+        // It waits for the rest, which does not come.
+        Err(Trouble::NotShown(why)) => return Err(Trouble::NotShown(why)),
+        sent => sent,
+    };
     // A question that it does not like makes it answer and close before it has read everything.
     let answer = read_to_end(&mut *stream).await;
     match (sent, answer) {
-        (_, Ok(answer)) if !answer.is_empty() => read(&answer).map_err(|why| trouble(&answer, why)),
+        (_, Ok(answer)) if !answer.is_empty() => Ok(answer),
         (Err(trouble), _) => Err(trouble),
         (Ok(()), Err(why)) => Err(why.into()),
         (Ok(()), Ok(_)) => {
@@ -32,22 +70,26 @@ pub(super) async fn ask(server: &ServiceAddress, draft: &Draft) -> Result<Opinio
 
 /// It is well when it answers in its own words, and has its reasons then.
 fn trouble(answer: &[u8], why: String) -> Trouble {
-    match answer.starts_with(b"SPAMD/") {
+    match answer.starts_with(ANSWER) {
         true => Trouble::Message(why),
         false => Trouble::Service(why),
     }
 }
 
-async fn send(stream: &mut (dyn Stream + '_), draft: &Draft) -> Result<(), Trouble> {
+async fn send(
+    stream: &mut (dyn Stream + '_),
+    request: Vec<u8>,
+    mut content: DraftReader,
+) -> Result<(), Trouble> {
     let broke = |error| Trouble::Service(format!("the connection broke: {error}"));
-    let mut reader = draft.reader();
-    let mut buffer = request(draft);
-    while let Some(block) = reader.next().await.map_err(words::not_shown)? {
+    let mut buffer = request;
+    while let Some(block) = content.next().await.map_err(words::not_shown)? {
         // The request and our Received field in one write: a small one by itself would wait.
         buffer.extend_from_slice(&block);
         stream.write_all(&buffer).await.map_err(broke)?;
         buffer.clear();
     }
+    stream.write_all(&buffer).await.map_err(broke)?;
     // It reads line by line: without the end, it would wait for the rest of a line that has none.
     stream.shutdown().await.map_err(broke)
 }
@@ -120,7 +162,7 @@ fn scores(spam: &str) -> Option<(Score, Score)> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::super::testing::message;
+    use super::super::super::testing::{message, saying};
     use super::*;
 
     fn check(answer: &str, expected: Result<(&str, &str, &str), &str>) {
@@ -178,6 +220,23 @@ mod tests {
             ("nonsense", Err("it says “nonsense”")),
         ] {
             check(answer, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn ping_or_an_empty_message_is_answered_by_whoever_is_there() {
+        let opinion = "SPAMD/1.1 0 EX_OK\r\nContent-length: 0\r\nSpam: False ; 0 / 5\r\n\r\n";
+        for (answers, is_there) in [
+            (&["SPAMD/1.5 0 PONG\r\n"][..], true),
+            (&["", opinion], true),
+            (&["what?", opinion], true),
+            (&["", ""], false),
+            (&["HTTP/1.1 400\r\n\r\n", "HTTP/1.1 400\r\n\r\n"], false),
+            (&[], false),
+        ] {
+            let server = saying(answers).await;
+            let found = ask_neutrally(&server).await;
+            assert_eq!(found.is_ok(), is_there, "{answers:?}: {found:?}");
         }
     }
 

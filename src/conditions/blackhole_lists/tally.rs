@@ -1,6 +1,7 @@
 //! What all lists together say of a client, as far as they have answered. Pure.
 
 use super::listing::Listing;
+use crate::conditions::service::NoAnswer;
 use crate::settings::conditions::BlackholeLists;
 
 /// The weights of the lists that have answered, and of those that have not.
@@ -9,6 +10,8 @@ pub(super) struct Tally<'a> {
     lists: &'a BlackholeLists,
     /// One for each zone, in their order; none for one that has not answered yet.
     listings: Vec<Option<Listing>>,
+    /// A zone that has not answered was not asked.
+    has_left_out: bool,
 }
 
 /// What is to become of a client's message.
@@ -29,12 +32,19 @@ impl<'a> Tally<'a> {
         Self {
             lists,
             listings: vec![None; lists.zones.len()],
+            has_left_out: false,
         }
     }
 
     /// Takes the answer of the zone at this position.
     pub(super) fn note(&mut self, position: usize, listing: Listing) {
         self.listings[position] = Some(listing);
+    }
+
+    /// The zone at this position has not answered.
+    pub(super) fn note_unknown(&mut self, position: usize, no_answer: NoAnswer) {
+        self.has_left_out |= matches!(no_answer, NoAnswer::NotAsked(_));
+        self.note(position, Listing::Unknown(no_answer.to_string()));
     }
 
     /// The weight of the zones that list the client.
@@ -60,6 +70,11 @@ impl<'a> Tally<'a> {
     /// The message is tagged, if nothing worse becomes of it.
     pub(super) fn is_tagged(&self) -> bool {
         self.at(self.weight()) == Weighed::Tag
+    }
+
+    /// A zone that has not answered was not asked: nobody can say that it could not tell.
+    pub(super) fn has_left_out(&self) -> bool {
+        self.has_left_out
     }
 
     /// The zones that list the client.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::testing::dns::{ScriptedDns, txt, v4};
-use super::super::testing::{message, settings};
+use super::super::testing::{asker, message, settings};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -51,6 +51,9 @@ async fn look_into(lists: &Lists, settings: &Settings, client: &str) -> Verdict 
     let deadline = Instant::now() + 2 * SECOND;
     check(lists, &Dns::default(), settings, &draft, deadline).await
 }
+
+/// Clients of three networks, of which the lists know nothing.
+const CLIENTS: [&str; 3] = ["198.51.100.1", "198.51.100.2", "2001:db8::1"];
 
 async fn verdict(settings: &Settings, client: &str) -> Verdict {
     look_into(&Lists::default(), settings, client).await
@@ -153,13 +156,16 @@ async fn a_zone_that_is_silent_is_waited_for_and_then_left_alone() {
     let settings = lists(&dns, &["silent.example"], json!({}));
     let known = Lists::default();
     tokio::time::pause();
-    for _ in 0..limits::SERVICE_FAILURES {
+    for client in CLIENTS {
         let began = Instant::now();
-        let unknown = look_into(&known, &settings, "192.0.2.1").await;
+        let unknown = look_into(&known, &settings, client).await;
         assert!(matches!(unknown.answer, Answer::CannotTell), "{unknown:?}");
         assert_eq!(unknown.words, "silent.example: no answer within 2.0 s");
         assert!(began.elapsed() < 3 * SECOND, "{:?}", began.elapsed());
     }
+    // It is silent about its test point, too.
+    let unknown = look_into(&known, &settings, "192.0.2.1").await;
+    assert!(unknown.words.contains("neutral"), "{}", unknown.words);
     let began = Instant::now();
     let unknown = look_into(&known, &settings, "192.0.2.1").await;
     assert!(matches!(unknown.answer, Answer::CannotTell), "{unknown:?}");
@@ -168,10 +174,34 @@ async fn a_zone_that_is_silent_is_waited_for_and_then_left_alone() {
     let figures = known.figures();
     assert_eq!(&*figures[0].name, "silent.example");
 
-    // What is not set any more is forgotten.
-    let settings = lists(&dns, &["one.example"], json!({}));
-    known.of(&settings.blackhole_lists.zones);
+    // What was learned through another DNS server means nothing, and what is not set any more is forgotten.
+    let other = ScriptedDns::start(&[]).await;
+    let through_other = lists(&other, &["silent.example"], json!({}));
+    let passed = look_into(&known, &through_other, "192.0.2.1").await;
+    assert!(matches!(passed.answer, Answer::Pass), "{passed:?}");
+    let settings = lists(&other, &["one.example"], json!({}));
+    known.of(&settings);
     assert_eq!(known.figures(), []);
+}
+
+#[tokio::test]
+async fn clients_that_a_zone_is_silent_about_are_nobody_else_s_trouble() {
+    let mut dns = dns().await;
+    for client in CLIENTS {
+        let address = client.parse().expect("an address");
+        dns = dns.silent(&listing::name_of(address, "one.example"));
+    }
+    let settings = lists(&dns, &["one.example"], json!({}));
+    let known = Lists::default();
+    tokio::time::pause();
+    for client in CLIENTS {
+        let unknown = look_into(&known, &settings, client).await;
+        assert!(matches!(unknown.answer, Answer::CannotTell), "{unknown:?}");
+    }
+    let refused = look_into(&known, &settings, "192.0.2.1").await;
+    assert!(matches!(refused.answer, Answer::Refuse(_)), "{refused:?}");
+    let test_point = "2.0.0.127.one.example A".to_owned();
+    assert!(dns.asked().contains(&test_point), "{:?}", dns.asked());
 }
 
 #[tokio::test]
@@ -182,9 +212,9 @@ async fn answers_are_kept() {
     let (known, resolver) = (Lists::default(), Dns::default());
     for _ in 0..3 {
         for client in ["192.0.2.1", "192.0.2.2"] {
-            let deadline = Instant::now() + 2 * SECOND;
+            let asker = asker(client, 2 * SECOND);
             let address = client.parse().expect("an address");
-            ask(&known, &resolver, &settings, address, deadline).await;
+            ask(&known, &resolver, &settings, address, asker).await;
         }
     }
     assert_eq!(dns.asked().len(), 4, "{:?}", dns.asked());

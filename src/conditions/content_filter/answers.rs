@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::conditions::header::Field;
 use crate::conditions::mime::{self, Part};
+use crate::conditions::service::NoAnswer;
 use crate::conditions::words;
 use crate::settings::conditions::{Consequence, PreparedRule, Question};
 use crate::settings::quantity::write_size;
@@ -33,6 +34,9 @@ pub struct RuleAnswers {
     says: Vec<RuleSays>,
     /// Rules behind the first that matches are asked as well.
     is_thorough: bool,
+    /// There was a place to ask them at, the message could be read, and others had left time for that:
+    /// what could not be asked is the message's doing, not theirs.
+    pub(super) had_time: bool,
 }
 
 /// What follows for a message.
@@ -53,6 +57,7 @@ impl RuleAnswers {
             says: vec![RuleSays::NotAsked; rules.len()],
             rules,
             is_thorough,
+            had_time: true,
         }
     }
 
@@ -137,11 +142,13 @@ impl RuleAnswers {
     }
 
     /// What was not asked yet and would count cannot be asked.
-    pub(super) fn cannot_be_asked(&mut self, why: &str) {
+    pub(super) fn cannot_be_asked(&mut self, no_answer: NoAnswer) {
+        self.had_time &= matches!(no_answer, NoAnswer::CannotTell(_));
+        let why = no_answer.to_string();
         for says in &mut self.says {
             match says {
                 RuleSays::Matches(_) if !self.is_thorough => return,
-                RuleSays::NotAsked => *says = RuleSays::CannotBeAsked(why.to_owned()),
+                RuleSays::NotAsked => *says = RuleSays::CannotBeAsked(why.clone()),
                 _ => {}
             }
         }

@@ -11,14 +11,15 @@ use std::future::{Future, ready};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use super::draft::{Draft, DraftReader};
 use super::header::{Field, Header};
+use super::service::{Asker, NoAnswer};
 use super::verdict::{Answer, Edit, Verdict};
 use super::words;
+use crate::clients::{FairPlaces, Party};
 use crate::limits;
 use crate::settings::conditions::{Consequence, PreparedRule};
 use crate::settings::quantity::write_size;
@@ -32,14 +33,14 @@ const TAG: &str = "X-Content-Filter";
 /// Looks into messages, [`limits::CONTENT_LOOKS`] at one time.
 #[derive(Debug)]
 pub(super) struct ContentFilter {
-    /// Never closed. A look holds its place itself: it goes on for a moment when nobody waits for it.
-    places: Arc<Semaphore>,
+    /// A look holds its place itself: it goes on for a moment when nobody waits for it.
+    places: Arc<FairPlaces>,
 }
 
 impl ContentFilter {
     pub(super) fn new() -> Self {
         Self {
-            places: Arc::new(Semaphore::new(limits::CONTENT_LOOKS)),
+            places: FairPlaces::new(limits::CONTENT_LOOKS),
         }
     }
 
@@ -50,27 +51,31 @@ impl ContentFilter {
         draft: &Draft,
         deadline: Instant,
     ) -> Verdict {
+        let asker = draft.asker(deadline);
         let bytes = draft.arrived().body.len();
         let fields = draft.fields().to_vec();
         let answers = RuleAnswers::new(Arc::clone(rules), false);
-        let answers = self.ask_about_header(answers, fields, bytes, deadline);
+        let answers = self.ask_about_header(answers, fields, bytes, asker.clone());
         let mut answers = answers.await;
         if answers.asks_parts() {
             let content = Content::Travelling(draft.reader(), bytes);
-            answers = self.ask_about_parts(answers, content, deadline).await;
+            answers = self.ask_about_parts(answers, content, asker).await;
         }
         verdict(&answers).behind(draft.forged(&[TAG]))
     }
 
     /// Asks all rules about a message that is not on its way.
     pub(super) async fn test(&self, rules: Arc<[PreparedRule]>, message: Bytes) -> RuleAnswers {
-        let deadline = Instant::now() + limits::CONTENT_WAIT;
+        let asker = Asker {
+            party: Party::Ourselves,
+            deadline: Instant::now() + limits::CONTENT_WAIT,
+        };
         let fields = Header::read(&message).fields().to_vec();
         let bytes = message.len() as u64;
         let answers = RuleAnswers::new(rules, true);
-        let answers = self.ask_about_header(answers, fields, bytes, deadline);
+        let answers = self.ask_about_header(answers, fields, bytes, asker.clone());
         let content = Content::Given(message);
-        self.ask_about_parts(answers.await, content, deadline).await
+        self.ask_about_parts(answers.await, content, asker).await
     }
 
     /// Asks here and now, unless there is so much to ask that others would wait for it.
@@ -79,47 +84,52 @@ impl ContentFilter {
         mut answers: RuleAnswers,
         fields: Vec<Field>,
         bytes: u64,
-        deadline: Instant,
+        asker: Asker,
     ) -> RuleAnswers {
-        let until = deadline.into_std();
+        let until = asker.deadline.into_std();
         if fields.len() * answers.all().count() <= limits::CONTENT_QUESTIONS_INLINE {
+            answers.had_time = has_time(asker.deadline);
             answers.ask_about_header(&fields, bytes, until);
             return answers;
         }
         let ask = move |answers: &mut RuleAnswers, fields: Vec<Field>| {
             answers.ask_about_header(&fields, bytes, until);
         };
-        self.aside(answers, deadline, ready(Ok(fields)), ask).await
+        self.aside(answers, asker, ready(Ok(fields)), ask).await
     }
 
     async fn ask_about_parts(
         &self,
         answers: RuleAnswers,
         content: Content,
-        deadline: Instant,
+        asker: Asker,
     ) -> RuleAnswers {
-        let until = deadline.into_std();
+        let until = asker.deadline.into_std();
         let ask = move |answers: &mut RuleAnswers, content: Bytes| {
             answers.ask_about_parts(&content, until);
         };
-        self.aside(answers, deadline, content.read(), ask).await
+        self.aside(answers, asker, content.read(), ask).await
     }
 
     /// Asks on a thread of its own about what `subject` comes to, when there is a place.
     async fn aside<T: Send + 'static>(
         &self,
-        answers: RuleAnswers,
-        deadline: Instant,
-        subject: impl Future<Output = Result<T, String>>,
+        mut answers: RuleAnswers,
+        asker: Asker,
+        subject: impl Future<Output = Result<T, NoAnswer>>,
         ask: impl FnOnce(&mut RuleAnswers, T) + Send + 'static,
     ) -> RuleAnswers {
+        let Asker { party, deadline } = asker;
+        let place = timeout_at(deadline, self.places.take(party)).await;
+        let Ok(place) = place else {
+            answers.cannot_be_asked(NoAnswer::NotAsked(TOO_LATE.to_owned()));
+            return answers;
+        };
+        answers.had_time = has_time(deadline);
         // What is known already stays known when the rest cannot be asked.
         let mut known = answers.clone();
         let looking = async {
-            let place = Arc::clone(&self.places).acquire_owned().await;
-            let place = place.expect("the semaphore is never closed");
             let subject = subject.await?;
-            let mut answers = answers;
             // Nobody can end this from outside: it looks at the clock itself, and keeps its place until
             // it has.
             let looking = spawn_blocking(move || {
@@ -129,17 +139,24 @@ impl ContentFilter {
             });
             looking.await.map_err(|error| {
                 tracing::error!(%error, "a look into a message failed");
-                "looking into it failed".to_owned()
+                NoAnswer::CannotTell("looking into it failed".to_owned())
             })
         };
-        let why = match timeout_at(deadline, looking).await {
+        let no_answer = match timeout_at(deadline, looking).await {
             Ok(Ok(answers)) => return answers,
-            Ok(Err(why)) => why,
-            Err(_) => "it could not be looked into in time".to_owned(),
+            Ok(Err(no_answer)) => no_answer,
+            Err(_) => NoAnswer::CannotTell(TOO_LATE.to_owned()),
         };
-        known.cannot_be_asked(&why);
+        known.cannot_be_asked(no_answer);
         known
     }
+}
+
+const TOO_LATE: &str = "it could not be looked into in time";
+
+/// Others have left time to speak of.
+fn has_time(deadline: Instant) -> bool {
+    deadline.saturating_duration_since(Instant::now()) >= limits::SERVICE_FAIR_WAIT
 }
 
 /// A message that is to be looked into.
@@ -150,29 +167,36 @@ enum Content {
 }
 
 impl Content {
-    async fn read(self) -> Result<Bytes, String> {
+    async fn read(self) -> Result<Bytes, NoAnswer> {
         let (mut reader, bytes) = match self {
             Self::Given(bytes) => return Ok(bytes),
             Self::Travelling(reader, bytes) => (reader, bytes),
         };
         if bytes > limits::CONTENT_BYTES {
             let most = write_size(limits::CONTENT_BYTES);
-            return Err(format!("it is larger than {most}"));
+            return Err(format!("it is larger than {most}").into());
         }
         let mut content = BytesMut::with_capacity(usize::try_from(bytes).unwrap_or(0));
-        while let Some(block) = reader.next().await.map_err(words::unreadable)? {
+        while let Some(block) = reader.next().await.map_err(unreadable)? {
             content.extend_from_slice(&block);
         }
         Ok(content.freeze())
     }
 }
 
+fn unreadable(error: std::io::Error) -> NoAnswer {
+    NoAnswer::NotAsked(words::unreadable(error))
+}
+
 fn verdict(answers: &RuleAnswers) -> Verdict {
     let (rule, what) = match answers.ruling() {
         Ruling::Nothing => return Verdict::pass(),
         Ruling::CannotTell(rule, why) => {
-            let name = &rule.name;
-            return Verdict::cannot_tell(format!("rule “{name}” cannot be asked: {why}"));
+            let why = format!("rule “{}” cannot be asked: {why}", rule.name);
+            return Verdict::without(match answers.had_time {
+                true => NoAnswer::CannotTell(why),
+                false => NoAnswer::NotAsked(why),
+            });
         }
         Ruling::Won(rule, what) => (rule, what),
     };

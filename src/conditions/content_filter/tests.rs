@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::conditions::testing::{message, settings};
+use crate::conditions::testing::{all_taken, message, settings};
 
 const MESSAGE: &[u8] = b"Subject: =?utf-8?B?R3LDvMOfZQ==?=\r\n\
     X-Content-Filter: forged\r\n\
@@ -37,6 +37,7 @@ async fn check(given: Value, expected: &str) {
         Answer::Refuse(reply) | Answer::Defer(reply) => reply.to_string(),
         Answer::Quarantine => "quarantine".to_owned(),
         Answer::CannotTell => "cannot tell".to_owned(),
+        Answer::NotAsked => "not asked".to_owned(),
     };
     let found = format!("{answer} | {}", verdict.words);
     assert_eq!(found, expected, "{given}");
@@ -198,10 +199,7 @@ async fn parts_are_only_looked_into_when_a_rule_asks() {
     let draft = draft(MESSAGE).await;
     let filter = ContentFilter::new();
     // Nobody would get a place.
-    let _places = filter
-        .places
-        .acquire_many(limits::CONTENT_LOOKS as u32)
-        .await;
+    let _places = all_taken(&filter.places, limits::CONTENT_LOOKS).await;
     let text = rule("text", "text", "confidential", "refuse");
     let size = rule("size", "size", "1", "quarantine");
     let given = rules(json!([size, text]));
@@ -213,16 +211,31 @@ async fn parts_are_only_looked_into_when_a_rule_asks() {
 async fn nobody_waits_longer_than_the_deadline() {
     let draft = draft(MESSAGE).await;
     let filter = ContentFilter::new();
-    let _places = filter
-        .places
-        .acquire_many(limits::CONTENT_LOOKS as u32)
-        .await;
+    let _places = all_taken(&filter.places, limits::CONTENT_LOOKS).await;
     let began = Instant::now();
     let deadline = began + Duration::from_secs(3);
     let text = rule("text", "text", "confidential", "refuse");
     let verdict = filter.check(&rules(json!([text])), &draft, deadline).await;
-    assert!(matches!(verdict.answer, Answer::CannotTell));
+    assert!(matches!(verdict.answer, Answer::NotAsked));
     assert_eq!(began.elapsed(), Duration::from_secs(3));
+}
+
+/// One client's messages, however many and however slow to look into, leave half of the places to others.
+#[tokio::test]
+async fn one_client_does_not_keep_others_from_being_looked_into() {
+    let filter = ContentFilter::new();
+    let party = draft(MESSAGE).await.arrived().client.party();
+    let mut hog = Vec::new();
+    for _ in 0..limits::CONTENT_LOOKS / 2 {
+        hog.push(filter.places.take(party.clone()).await);
+    }
+    let text = rules(json!([rule("text", "text", "confidential", "refuse")]));
+    let answers = filter.test(Arc::clone(&text), Bytes::from_static(MESSAGE));
+    assert!(matches!(answers.await.ruling(), Ruling::Won(..)));
+    let deadline = Instant::now() + Duration::from_millis(50);
+    let own = draft(MESSAGE).await;
+    let verdict = filter.check(&text, &own, deadline).await;
+    assert!(matches!(verdict.answer, Answer::NotAsked), "{verdict:?}");
 }
 
 #[tokio::test]
@@ -234,18 +247,18 @@ async fn a_look_ends_at_its_deadline() {
         rule("header", "header", "Subject~.", "refuse"),
     ]);
     let verdict = filter.check(&rules(given), &draft, Instant::now()).await;
-    assert!(matches!(verdict.answer, Answer::CannotTell), "{verdict:?}");
-    let everybody = limits::CONTENT_LOOKS as u32;
-    let places = filter.places.acquire_many(everybody).await;
-    assert!(places.is_ok(), "the places are given back");
+    assert!(matches!(verdict.answer, Answer::NotAsked), "{verdict:?}");
+    // The places are given back.
+    all_taken(&filter.places, limits::CONTENT_LOOKS).await;
 }
 
 #[tokio::test]
 async fn what_is_too_large_is_not_looked_into() {
     let draft = draft(MESSAGE).await;
     let content = Content::Travelling(draft.reader(), limits::CONTENT_BYTES + 1);
-    let why = content.read().await.expect_err("too large");
-    assert_eq!(why, "it is larger than 32 MiB");
+    let no_answer = content.read().await.expect_err("too large");
+    let why = "it is larger than 32 MiB".to_owned();
+    assert_eq!(no_answer, NoAnswer::CannotTell(why));
 }
 
 #[tokio::test]
@@ -260,13 +273,10 @@ async fn a_hostile_header_is_asked_about_aside() {
     let given = rules(json!(given));
     let verdict = filter.check(&given, &draft, soon()).await;
     assert!(matches!(verdict.answer, Answer::Pass), "{verdict:?}");
-    let _places = filter
-        .places
-        .acquire_many(limits::CONTENT_LOOKS as u32)
-        .await;
+    let _places = all_taken(&filter.places, limits::CONTENT_LOOKS).await;
     let now = Instant::now();
     let verdict = filter.check(&given, &draft, now).await;
-    assert!(matches!(verdict.answer, Answer::CannotTell), "{verdict:?}");
+    assert!(matches!(verdict.answer, Answer::NotAsked), "{verdict:?}");
 }
 
 #[tokio::test]

@@ -116,6 +116,14 @@ impl Connection {
         }
     }
 
+    /// RFC 4511 §4.5.1.2: looks at the entry alone below which everything is looked up.
+    pub(super) async fn look_at_base(&mut self, settings: &Settings) -> Result<(), Trouble> {
+        let base = settings.base.as_deref().unwrap_or_default();
+        let seconds = seconds_of(limits::SERVICE_NEUTRAL_WAIT.as_secs());
+        let request = Request::Base { base, seconds };
+        self.entries(&request).await.map(drop)
+    }
+
     /// RFC 4511 §4.5: looks for the entry that a question is about.
     pub(super) async fn search(
         &mut self,
@@ -125,9 +133,13 @@ impl Connection {
         let request = Request::Search {
             base: settings.base.as_deref().unwrap_or_default(),
             question,
-            seconds: u32::try_from(settings.timeout_seconds).unwrap_or(u32::MAX >> 1),
+            seconds: seconds_of(settings.timeout_seconds),
         };
-        let id = self.send(&request).await?;
+        self.entries(&request).await
+    }
+
+    async fn entries(&mut self, request: &Request<'_>) -> Result<Found, Trouble> {
+        let id = self.send(request).await?;
         let mut entries = Vec::new();
         for _ in 0..limits::DIRECTORY_MESSAGES {
             match self.answer_to(id).await? {
@@ -199,6 +211,11 @@ impl Connection {
         self.stream.read_exact(&mut content).await.map_err(broke)?;
         Ok(content)
     }
+}
+
+/// As a search has them, RFC 4511 §4.5.1.5.
+fn seconds_of(seconds: u64) -> u32 {
+    u32::try_from(seconds).unwrap_or(u32::MAX >> 1)
 }
 
 fn broke(error: std::io::Error) -> Trouble {

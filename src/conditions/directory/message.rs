@@ -33,6 +33,13 @@ pub(super) enum Request<'a> {
         /// The directory may take so long.
         seconds: u32,
     },
+    /// Is this entry there?
+    Base {
+        /// This one.
+        base: &'a str,
+        /// The directory may take so long.
+        seconds: u32,
+    },
     /// Speak TLS from here on.
     StartTls,
 }
@@ -86,7 +93,14 @@ impl Request<'_> {
                 base,
                 question,
                 seconds,
-            } => search(base, question, *seconds)?,
+            } => {
+                let filter = written(&question.filter)?;
+                search(base, WHOLE_SUBTREE, &filter, &question.attributes, *seconds)
+            }
+            Self::Base { base, seconds } => {
+                let is_there = element(PRESENT, b"objectClass");
+                search(base, BASE_OBJECT, &is_there, &[], *seconds)
+            }
             Self::StartTls => element(0x77, &element(0x80, START_TLS)),
         };
         let id = numbered(tag::INTEGER, id);
@@ -94,15 +108,25 @@ impl Request<'_> {
     }
 }
 
-fn search(base: &str, question: &Question, seconds: u32) -> Result<Vec<u8>, String> {
-    const WHOLE_SUBTREE: u32 = 2;
-    const NEVER: u32 = 0;
-    let filter = ldap3::parse_filter(&question.filter)
-        .map_err(|()| format!("the filter {} is none", question.filter))?;
+/// RFC 4511 §4.5.1.2: how far below the base is looked.
+const BASE_OBJECT: u32 = 0;
+const WHOLE_SUBTREE: u32 = 2;
+/// RFC 4511 §4.5.1.7.5: the tag of a filter for whatever has an attribute.
+const PRESENT: u8 = 0x87;
+
+/// A filter as it is sent.
+fn written(filter: &str) -> Result<Vec<u8>, String> {
+    let filter =
+        ldap3::parse_filter(filter).map_err(|()| format!("the filter {filter} is none"))?;
     let mut written = BytesMut::new();
     write::encode_into(&mut written, filter.into_structure())
         .map_err(|error| format!("the filter cannot be written: {error}"))?;
-    let mut attributes = question.attributes.iter().map(String::as_str).peekable();
+    Ok(written.to_vec())
+}
+
+fn search(base: &str, scope: u32, filter: &[u8], attributes: &[String], seconds: u32) -> Vec<u8> {
+    const NEVER: u32 = 0;
+    let mut attributes = attributes.iter().map(String::as_str).peekable();
     let none = attributes.peek().is_none().then_some(NO_ATTRIBUTES);
     let attributes = attributes
         .chain(none)
@@ -110,15 +134,15 @@ fn search(base: &str, question: &Question, seconds: u32) -> Result<Vec<u8>, Stri
     let attributes: Vec<Vec<u8>> = attributes.collect();
     let parts = [
         element(tag::OCTET_STRING, base.as_bytes()),
-        numbered(tag::ENUMERATED, WHOLE_SUBTREE),
+        numbered(tag::ENUMERATED, scope),
         numbered(tag::ENUMERATED, NEVER),
         numbered(tag::INTEGER, ENTRIES),
         numbered(tag::INTEGER, seconds),
         element(tag::BOOLEAN, &[0]),
-        written.to_vec(),
+        filter.to_vec(),
         element(tag::SEQUENCE, &attributes.concat()),
     ];
-    Ok(element(0x63, &parts.concat()))
+    element(0x63, &parts.concat())
 }
 
 impl Message {
@@ -222,6 +246,18 @@ mod tests {
             b"\x30\x31\x02\x01\x07\x63\x2c\x04\x04dc=x\x0a\x01\x02\x0a\x01\x00\x02\x01\x02\
             \x02\x01\x0a\x01\x01\x00\xa3\x09\x04\x04mail\x04\x01a\x30\x0a\x04\x08mailHost";
         assert_eq!(request.message(7).expect("a filter"), expected);
+    }
+
+    #[test]
+    fn the_base_is_looked_at_by_itself() {
+        let request = Request::Base {
+            base: "dc=x",
+            seconds: 3,
+        };
+        let expected =
+            b"\x30\x2e\x02\x01\x07\x63\x29\x04\x04dc=x\x0a\x01\x00\x0a\x01\x00\x02\x01\x02\
+            \x02\x01\x03\x01\x01\x00\x87\x0bobjectClass\x30\x05\x04\x031.1";
+        assert_eq!(request.message(7).expect("a message"), expected);
     }
 
     #[test]

@@ -21,19 +21,20 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use tokio::sync::OnceCell;
-use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use super::service::{self, Service};
+use super::service::{self, Asker, NoAnswer, Service, ServiceFigures};
 use crate::limits;
 use crate::settings::conditions::{Directory as Settings, PLACEHOLDERS};
 use crate::smtp::address::Mailbox;
 use connection::{Connection, Trouble};
 
+/// What the directory is called.
+const NAME: &str = "LDAP directory";
+
 /// The directory, and what was learned of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Directory {
-    service: Service,
     /// As it was asked last: other settings, another directory.
     access: Mutex<Option<Arc<Access>>>,
 }
@@ -41,6 +42,7 @@ pub(super) struct Directory {
 /// The directory of one version of the settings.
 struct Access {
     settings: Settings,
+    service: Service,
     tls: OnceCell<TlsConnector>,
     /// Connections that nobody uses now; never more than the settings allow at once.
     idle: Mutex<Vec<Connection>>,
@@ -167,39 +169,31 @@ impl Found {
 }
 
 impl Directory {
-    /// A directory that was never asked.
-    pub(super) fn new() -> Self {
-        Self {
-            service: Service::new("LDAP directory"),
-            access: Mutex::default(),
-        }
+    /// How it fares; none when it was not asked.
+    pub(super) fn figures(&self) -> Option<ServiceFigures> {
+        let access = locked(&self.access);
+        access.as_ref()?.service.figures()
     }
 
-    /// How it fares.
-    pub(super) fn service(&self) -> &Service {
-        &self.service
-    }
-
-    /// Asks, until `deadline` at the latest.
+    /// Asks, until the asker's deadline at the latest.
     ///
     /// # Errors
-    /// Why it cannot tell.
+    /// Why there is no answer.
     pub(super) async fn find(
         &self,
         settings: &Settings,
         question: Question,
         freshness: Freshness,
-        deadline: Instant,
-    ) -> Result<Found, String> {
+        asker: Asker,
+    ) -> Result<Found, NoAnswer> {
         let access = self.access(settings);
         if freshness == Freshness::Remembered
             && let Some(found) = access.known.get(&question)
         {
             return Ok(found);
         }
-        let asking = access.ask(&question);
-        let connections = settings.connections_max;
-        let found = self.service.ask(connections, deadline, asking).await?;
+        let (asking, neutral) = (access.ask(&question), access.ask_neutrally());
+        let found = access.service.ask(asker, asking, neutral).await?;
         if settings.cache_seconds > 0 {
             access.known.insert(question, found.clone());
         }
@@ -232,6 +226,7 @@ impl Access {
             .build();
         Self {
             settings: settings.clone(),
+            service: Service::new(NAME, settings.connections_max),
             tls: OnceCell::new(),
             idle: Mutex::default(),
             known,
@@ -247,11 +242,25 @@ impl Access {
                 answer => return self.keep(connection, answer),
             }
         }
-        let tls = self.connector().await?;
-        let opened = Connection::open(&self.settings, tls).await;
-        let mut connection = opened.map_err(Trouble::told)?;
+        let mut connection = self.open().await?;
         let answer = connection.search(&self.settings, question).await;
         self.keep(connection, answer)
+    }
+
+    async fn open(&self) -> Result<Connection, String> {
+        let tls = self.connector().await?;
+        let opened = Connection::open(&self.settings, tls).await;
+        opened.map_err(Trouble::told)
+    }
+
+    /// The neutral question: a login, and whether the entry is there below which everything is looked up. A
+    /// directory that says it is not has answered.
+    async fn ask_neutrally(&self) -> Result<(), String> {
+        let mut connection = self.open().await?;
+        match connection.look_at_base(&self.settings).await {
+            Ok(()) | Err(Trouble::Said(_)) => Ok(()),
+            Err(Trouble::Broken(why)) => Err(why),
+        }
     }
 
     /// What secures connections; none when they are not to be.

@@ -36,6 +36,8 @@ pub(crate) enum Manner {
     Says(Vec<u8>),
     /// It never says anything.
     Silent,
+    /// It answers as LDAP has it, but for searches of which this is a part.
+    SilentAbout(&'static str, &'static [FakeEntry]),
 }
 
 /// A directory, for as long as it is held.
@@ -98,8 +100,13 @@ async fn serve(stream: TcpStream, manner: Manner, asked: Arc<Mutex<Vec<String>>>
             (Manner::Secure(..), 0x77) => message(id, 0x78, 0),
             (_, 0x77) => message(id, 0x78, 2),
             (Manner::SearchFails(code), _) => message(id, 0x65, *code),
+            (Manner::SilentAbout(part, _), _)
+                if String::from_utf8_lossy(content).contains(part) =>
+            {
+                std::future::pending().await
+            }
             (Manner::Proper(entries) | Manner::HangsUp(entries), _)
-            | (Manner::Secure(entries, _), _) => {
+            | (Manner::Secure(entries, _) | Manner::SilentAbout(_, entries), _) => {
                 asked.lock().unwrap().push("search".to_owned());
                 answer(id, entries, content)
             }

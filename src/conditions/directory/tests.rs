@@ -3,9 +3,10 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use super::super::testing::settings;
+use super::super::testing::{asker, settings};
 use super::testing::{FakeDirectory, FakeEntry, Manner, message};
 use super::*;
 
@@ -37,18 +38,18 @@ fn directory_settings(patch: serde_json::Value) -> Settings {
         .clone()
 }
 
+const WAIT: Duration = Duration::from_secs(10);
+
 async fn ask(directory: &Directory, settings: &Settings, address: &str) -> Result<Found, String> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let question = question(address);
-    directory
-        .find(settings, question, Freshness::Remembered, deadline)
-        .await
+    let (question, asker) = (question(address), asker(address, WAIT));
+    let found = directory.find(settings, question, Freshness::Remembered, asker);
+    found.await.map_err(|no_answer| no_answer.to_string())
 }
 
 async fn why_not(manner: Manner) -> String {
     let fake = FakeDirectory::start(manner).await;
     let settings = directory_settings(fake.settings());
-    let found = ask(&Directory::new(), &settings, "bert@example.net").await;
+    let found = ask(&Directory::default(), &settings, "bert@example.net").await;
     found.expect_err("it cannot tell")
 }
 
@@ -79,7 +80,7 @@ fn filters_are_filled_in_and_escaped() {
 async fn entries_are_found_and_remembered() {
     let fake = FakeDirectory::start(Manner::Proper(ENTRIES)).await;
     let settings = directory_settings(fake.settings());
-    let directory = Directory::new();
+    let directory = Directory::default();
     for _ in 0..2 {
         let found = ask(&directory, &settings, "bert@example.net").await;
         let Ok(Found::Entry(entry)) = found else {
@@ -96,12 +97,11 @@ async fn entries_are_found_and_remembered() {
     }
     // One connection for one after the other.
     assert_eq!(fake.asked(), ["connection", "search", "search", "search"]);
-    let deadline = Instant::now() + Duration::from_secs(10);
     let anew = directory.find(
         &settings,
         question("nobody@example.net"),
         Freshness::Anew,
-        deadline,
+        asker("anna", WAIT),
     );
     assert_eq!(anew.await, Ok(Found::Nobody));
     assert_eq!(fake.asked().len(), 5);
@@ -113,7 +113,7 @@ async fn nothing_is_remembered_when_that_is_set() {
     let mut patch = fake.settings();
     patch["cache_seconds"] = 0.into();
     let settings = directory_settings(patch);
-    let directory = Directory::new();
+    let directory = Directory::default();
     for _ in 0..2 {
         let nobody = ask(&directory, &settings, "nobody@example.net").await;
         assert_eq!(nobody, Ok(Found::Nobody));
@@ -124,7 +124,7 @@ async fn nothing_is_remembered_when_that_is_set() {
 #[tokio::test]
 async fn whoever_is_set_logs_in_and_other_settings_are_another_directory() {
     let fake = FakeDirectory::start(Manner::Proper(ENTRIES)).await;
-    let directory = Directory::new();
+    let directory = Directory::default();
     for password in ["one", "two"] {
         let mut patch = fake.settings();
         patch["bind_dn"] = "cn=relay".into();
@@ -149,7 +149,7 @@ async fn nobody_logs_in_without_a_password() {
     let fake = FakeDirectory::start(Manner::Proper(ENTRIES)).await;
     let mut settings = directory_settings(fake.settings());
     settings.bind_dn = Some("cn=relay".to_owned());
-    let why = ask(&Directory::new(), &settings, "bert@example.net").await;
+    let why = ask(&Directory::default(), &settings, "bert@example.net").await;
     assert_eq!(why, Err("LDAP directory: no password is set".to_owned()));
     assert!(fake.asked().iter().all(|asked| asked == "connection"));
 }
@@ -158,7 +158,7 @@ async fn nobody_logs_in_without_a_password() {
 async fn a_connection_that_was_closed_is_made_anew() {
     let fake = FakeDirectory::start(Manner::HangsUp(ENTRIES)).await;
     let settings = directory_settings(fake.settings());
-    let directory = Directory::new();
+    let directory = Directory::default();
     for address in ["a@example.net", "b@example.net", "c@example.net"] {
         let nobody = ask(&directory, &settings, address).await;
         assert_eq!(nobody, Ok(Found::Nobody));
@@ -208,7 +208,7 @@ async fn a_login_that_fails_is_told() {
     patch["bind_dn"] = "cn=relay".into();
     patch["bind_password"] = "wrong".into();
     let settings = directory_settings(patch);
-    let why = ask(&Directory::new(), &settings, "bert@example.net").await;
+    let why = ask(&Directory::default(), &settings, "bert@example.net").await;
     let expected = "LDAP directory: the login: it says that the login is wrong (49): so be it";
     assert_eq!(why, Err(expected.to_owned()));
 }
@@ -227,13 +227,45 @@ async fn a_directory_that_is_down_is_left_alone_after_a_while() {
     let settings = directory_settings(fake.settings());
     drop(fake);
     tokio::task::yield_now().await;
-    let directory = Directory::new();
+    let directory = Directory::default();
     let mut last = String::new();
-    for _ in 0..=limits::SERVICE_FAILURES {
+    // One more asks it neutrally.
+    for _ in 0..limits::SERVICE_FAILURES + 2 {
         let found = ask(&directory, &settings, "bert@example.net").await;
         last = found.expect_err("it is down");
     }
     assert!(last.contains("left alone"), "{last}");
+    // Another one is not answerable for it.
+    let other = FakeDirectory::start(Manner::Proper(ENTRIES)).await;
+    let settings = directory_settings(other.settings());
+    let nobody = ask(&directory, &settings, "nobody@example.net").await;
+    assert_eq!(nobody, Ok(Found::Nobody));
+}
+
+#[tokio::test(start_paused = true)]
+async fn look_ups_that_it_is_slow_with_are_nobody_else_s_trouble() {
+    let fake = FakeDirectory::start(Manner::SilentAbout("slow", ENTRIES)).await;
+    let mut patch = fake.settings();
+    patch["bind_dn"] = "cn=relay".into();
+    patch["bind_password"] = "one".into();
+    let settings = directory_settings(patch);
+    let directory = Directory::default();
+    for client in ["anna", "bert", "carl"] {
+        let (question, asker) = (question("slow@example.net"), asker(client, WAIT));
+        let found = directory.find(&settings, question, Freshness::Remembered, asker);
+        let no_answer = found.await.expect_err("it is silent");
+        assert!(
+            no_answer.to_string().contains("no answer within"),
+            "{no_answer}"
+        );
+    }
+    let before = fake.asked().len();
+    let nobody = ask(&directory, &settings, "nobody@example.net").await;
+    assert_eq!(nobody, Ok(Found::Nobody));
+    // The neutral question, on a connection of its own, then the one about the message.
+    let login = "login cn=relay one";
+    let expected = ["connection", login, "search", "connection", login, "search"];
+    assert_eq!(fake.asked()[before..], expected);
 }
 
 #[tokio::test]
@@ -254,7 +286,7 @@ async fn a_certificate_is_checked() {
     let mut patch = fake.settings();
     patch["start_tls"] = true.into();
     let strange = directory_settings(patch.clone());
-    let why = ask(&Directory::new(), &strange, "bert@example.net").await;
+    let why = ask(&Directory::default(), &strange, "bert@example.net").await;
     let why = why.expect_err("nobody vouches for it");
     assert!(why.contains("TLS: "), "{why}");
     assert_eq!(
@@ -265,12 +297,12 @@ async fn a_certificate_is_checked() {
 
     patch["ca_file"] = file.to_str().into();
     let known = directory_settings(patch.clone());
-    let found = ask(&Directory::new(), &known, "nobody@example.net").await;
+    let found = ask(&Directory::default(), &known, "nobody@example.net").await;
     assert_eq!(found, Ok(Found::Nobody));
 
     patch["ca_file"] = place.path().join("none.pem").to_str().into();
     let unreadable = directory_settings(patch);
-    let why = ask(&Directory::new(), &unreadable, "bert@example.net").await;
+    let why = ask(&Directory::default(), &unreadable, "bert@example.net").await;
     let why = why.expect_err("there is no such file");
     assert!(why.contains("none.pem"), "{why}");
 }
@@ -281,7 +313,7 @@ async fn a_directory_without_tls_is_not_asked_in_the_clear() {
     let mut patch = fake.settings();
     patch["start_tls"] = true.into();
     let why = ask(
-        &Directory::new(),
+        &Directory::default(),
         &directory_settings(patch),
         "a@example.net",
     )

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::packet::{number, strings};
 use crate::conditions::words;
+use crate::limits;
 use crate::message::Recipient;
 use crate::settings::conditions::is_field_name;
 use crate::smtp::address::{ForwardPath, Mailbox, ReversePath};
@@ -35,6 +36,25 @@ pub(super) struct WrittenField {
     pub(super) name: String,
     /// Any bytes but NUL; lines end with LF.
     pub(super) value: Bytes,
+}
+
+impl WrittenField {
+    /// Whether a message may have it.
+    ///
+    /// # Errors
+    /// When it has a line for which a client's message is refused.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let mut lines = self.value.split(|byte| *byte == b'\n');
+        // The name stands before the first.
+        let most = limits::TEXT_LINE_BYTES - limits::FIELD_NAME_BYTES;
+        match lines.any(|line| line.len() > most) {
+            true => Err(format!(
+                "a line of its header field {} is too long",
+                self.name
+            )),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Change {

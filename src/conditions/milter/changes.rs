@@ -1,7 +1,7 @@
 //! The changes that a milter wants, collected within bounds and put into the edits of a draft.
 
 use super::change::{Change, WrittenField};
-use super::lines::Lines;
+use super::new_body::NewBody;
 use super::numbered_header::NumberedHeader;
 use crate::conditions::header::Field;
 use crate::conditions::verdict::Edit;
@@ -13,7 +13,7 @@ pub(super) struct Changes {
     others: Vec<Change>,
     /// Bytes of the fields among them.
     field_bytes: usize,
-    body: Option<Lines>,
+    body: Option<NewBody>,
 }
 
 /// How many changes there are of what, for the trail.
@@ -28,12 +28,13 @@ impl Changes {
     /// Takes one; a body may have `body_most` bytes.
     ///
     /// # Errors
-    /// When there are too many, or they are too large.
+    /// When there are too many, they are too large, or no message may have them, in words that follow the
+    /// milter's name.
     pub(super) fn take(&mut self, change: Change, body_most: u64) -> Result<(), String> {
         match change {
             Change::Body(part) => {
                 let body = self.body.get_or_insert_default();
-                body.add(&part);
+                body.add(&part)?;
                 if body.bytes() > body_most {
                     return Err("its new body is larger than a message may be".to_owned());
                 }
@@ -43,6 +44,7 @@ impl Changes {
             | Change::InsertField(_, ref field)
             | Change::SetField(_, ref field) => {
                 self.field_bytes += field.name.len() + field.value.len();
+                field.check()?;
             }
             Change::AddRecipient(_) | Change::RemoveRecipient(_) | Change::Sender(_) => {}
         }

@@ -32,6 +32,8 @@ pub(super) struct Outcome {
     pub(super) quarantine: Option<String>,
     /// Recipients that are refused by themselves.
     pub(super) refused: Vec<(Mailbox, Reply)>,
+    /// Header fields that it was not shown, because they are too large for it.
+    pub(super) unshown: usize,
     /// What it changes.
     pub(super) changes: Changes,
     /// See [`Agreed::keeps_leading_space`].
@@ -75,6 +77,8 @@ enum Meaning {
 enum Stop {
     End(End),
     Trouble(String),
+    /// The message cannot be read.
+    NotShown(String),
 }
 
 impl From<String> for Stop {
@@ -93,13 +97,8 @@ pub(super) async fn converse(
     told: Told<'_>,
     body_most: u64,
 ) -> Result<Outcome, Trouble> {
-    let mut wire = Wire {
-        stream,
-        out: Vec::new(),
-        received: BytesMut::new(),
-    };
-    wire.put(NEGOTIATE, &offer()).await?;
-    let agreed = Agreed::read(&wire.answer().await?)?;
+    let mut wire = Wire::over(stream);
+    let agreed = wire.negotiate().await?;
     let mut dialogue = Dialogue {
         wire,
         told,
@@ -108,21 +107,36 @@ pub(super) async fn converse(
         skipped: None,
         quarantine: None,
         refused: Vec::new(),
+        unshown: 0,
         changes: Changes::default(),
     };
     let end = match dialogue.tell().await {
         Ok(end) | Err(Stop::End(end)) => end,
         // Who negotiates is there: what breaks off later may be this message's fault.
         Err(Stop::Trouble(why)) => return Err(Trouble::Message(why)),
+        Err(Stop::NotShown(why)) => return Err(Trouble::NotShown(why)),
     };
     dialogue.wire.quit().await;
     Ok(Outcome {
         end,
         quarantine: dialogue.quarantine,
         refused: dialogue.refused,
+        unshown: dialogue.unshown,
         changes: dialogue.changes,
         keeps_leading_space: agreed.keeps_leading_space(),
     })
+}
+
+/// Agrees with a milter on what it would be told, tells it nothing, and says goodbye. The caller bounds how
+/// long that may take.
+///
+/// # Errors
+/// When there can be no conversation, in words that follow the milter's name.
+pub(super) async fn negotiate(stream: &mut (dyn Stream + '_)) -> Result<(), String> {
+    let mut wire = Wire::over(stream);
+    wire.negotiate().await?;
+    wire.quit().await;
+    Ok(())
 }
 
 struct Dialogue<'a> {
@@ -134,6 +148,7 @@ struct Dialogue<'a> {
     skipped: Option<Stage>,
     quarantine: Option<String>,
     refused: Vec<(Mailbox, Reply)>,
+    unshown: usize,
     changes: Changes,
 }
 
@@ -162,6 +177,8 @@ impl Dialogue<'_> {
             if field.raw().len() < limits::MILTER_FIELD_BYTES {
                 self.stage(Stage::Field, || telling::field(field, keeps_leading_space))
                     .await?;
+            } else {
+                self.unshown += 1;
             }
         }
         self.stage(Stage::EndOfHeader, Vec::new).await?;
@@ -186,7 +203,7 @@ impl Dialogue<'_> {
         let mut reader = self.told.draft.body_reader();
         let mut chunk = Vec::new();
         let mut is_at_empty_line = true;
-        while let Some(block) = reader.next().await.map_err(words::unreadable)? {
+        while let Some(block) = reader.next().await.map_err(unreadable)? {
             let mut rest = &block[..];
             while !rest.is_empty() {
                 let room = limits::MILTER_CHUNK_BYTES - chunk.len();
@@ -331,7 +348,21 @@ struct Wire<'a> {
     received: BytesMut,
 }
 
-impl Wire<'_> {
+impl<'a> Wire<'a> {
+    /// A connection that is new.
+    fn over(stream: &'a mut (dyn Stream + 'a)) -> Self {
+        Self {
+            stream,
+            out: Vec::new(),
+            received: BytesMut::new(),
+        }
+    }
+
+    async fn negotiate(&mut self) -> Result<Agreed, String> {
+        self.put(NEGOTIATE, &offer()).await?;
+        Agreed::read(&self.answer().await?)
+    }
+
     async fn put(&mut self, command: u8, data: &[u8]) -> Result<(), String> {
         put_packet(&mut self.out, command, data);
         if self.out.len() >= limits::MILTER_WRITE_BYTES {
@@ -367,6 +398,10 @@ impl Wire<'_> {
             tracing::debug!(%why, "a milter does not hear our goodbye");
         }
     }
+}
+
+fn unreadable(error: std::io::Error) -> Stop {
+    Stop::NotShown(words::unreadable(error))
 }
 
 fn broke(error: std::io::Error) -> String {

@@ -12,7 +12,7 @@
 mod change;
 mod changes;
 mod dialogue;
-mod lines;
+mod new_body;
 mod numbered_header;
 mod packet;
 mod response;
@@ -25,7 +25,8 @@ use tokio::time::Instant;
 
 use super::draft::Draft;
 use super::header::Field;
-use super::service::{Service, Trouble};
+use super::service::Trouble;
+use super::service_access::ServiceByAccess;
 use super::service_stream::connect;
 use super::verdict::{Answer, Edit, Verdict};
 use super::words;
@@ -44,7 +45,7 @@ pub(super) const NAMES: [&str; limits::MILTERS] = [
 /// Whom to ask.
 pub(super) struct Question<'a> {
     /// What was learned of it.
-    pub(super) service: &'a Service,
+    pub(super) service: &'a ServiceByAccess<ServiceAddress>,
     /// Where it listens.
     pub(super) address: &'a ServiceAddress,
     /// How many at once, and how large a message may be.
@@ -67,15 +68,29 @@ pub(super) async fn check(question: Question<'_>, draft: &Draft, deadline: Insta
         let most = settings.message_size_max_bytes;
         let outcome = converse(&mut *stream, told, most).await;
         outcome.map_err(|trouble| match trouble {
-            Trouble::Service(why) => Trouble::Service(format!("{address}: {why}")),
-            Trouble::Message(why) => Trouble::Message(format!("{address}: {why}")),
+            Trouble::Service(why) => Trouble::Service(of(address, &why)),
+            Trouble::Message(why) => Trouble::Message(of(address, &why)),
+            Trouble::NotShown(why) => Trouble::NotShown(of(address, &why)),
         })
     };
-    let connections = settings.milter.connections_max;
-    match service.ask(connections, deadline, conversation).await {
+    let service = service.at(address, settings.milter.connections_max);
+    let asker = draft.asker(deadline);
+    match service.ask(asker, conversation, negotiate(address)).await {
         Ok(outcome) => verdict(outcome, &address.to_string(), draft.fields()),
-        Err(why) => Verdict::cannot_tell(words::cut(&why)),
+        Err(no_answer) => Verdict::without(no_answer),
     }
+}
+
+/// Words about the milter at this address, which follow its name.
+fn of(address: &ServiceAddress, why: &str) -> String {
+    words::cut(&format!("{address}: {why}"))
+}
+
+/// The neutral question: what a milter agrees to. It hears of no message.
+async fn negotiate(address: &ServiceAddress) -> Result<(), String> {
+    let mut stream = connect(address).await?;
+    let agreed = dialogue::negotiate(&mut *stream).await;
+    agreed.map_err(|why| of(address, &why))
 }
 
 /// What an outcome means for the message, whose fields are these.
@@ -106,6 +121,11 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
     for (address, reply) in &outcome.refused {
         said.push(format!("refused <{}>: {reply}", address.as_str()));
     }
+    said.extend(of_count(
+        outcome.unshown,
+        "header field",
+        "not shown, too large",
+    ));
     said.extend(in_words(outcome.changes.counts()));
     edits.extend(
         outcome
@@ -124,18 +144,22 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
 
 /// What was changed, for the trail; none when nothing was.
 fn in_words(counts: Counts) -> Option<String> {
-    let of = |count: usize, what: &str| match count {
-        0 => None,
-        1 => Some(format!("1 change of the {what}")),
-        count => Some(format!("{count} changes of the {what}")),
-    };
     let parts = [
-        of(counts.fields, "header"),
+        of_count(counts.fields, "change", "of the header"),
         counts.has_new_body.then(|| "a new body".to_owned()),
-        of(counts.envelope, "envelope"),
+        of_count(counts.envelope, "change", "of the envelope"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// So many of what, and what is so of them; none when there are none.
+fn of_count(count: usize, what: &str, is_so: &str) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some(format!("1 {what} {is_so}")),
+        count => Some(format!("{count} {what}s {is_so}")),
+    }
 }
 
 #[cfg(test)]

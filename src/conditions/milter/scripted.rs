@@ -1,6 +1,7 @@
 //! A milter that plays a script, for tests.
 
 use bytes::BytesMut;
+use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::packet::{Packet, put_packet};
@@ -15,6 +16,8 @@ pub(super) struct ScriptedMilter {
     agreement: [u32; 3],
     /// Commands that it does not answer.
     unanswered: &'static str,
+    /// It falls silent for good when it hears this.
+    silent_about: Option<&'static str>,
     /// Its words to the next command of a kind; each is said once.
     script: Vec<(char, Vec<Said>)>,
 }
@@ -30,6 +33,7 @@ impl ScriptedMilter {
         Self {
             agreement: [version, actions, steps],
             unanswered: "",
+            silent_about: None,
             script: Vec::new(),
         }
     }
@@ -37,6 +41,14 @@ impl ScriptedMilter {
     /// It says nothing to these commands.
     pub(super) fn silent(self, unanswered: &'static str) -> Self {
         Self { unanswered, ..self }
+    }
+
+    /// It falls silent when it hears of this.
+    pub(super) fn silent_about(self, silent_about: &'static str) -> Self {
+        Self {
+            silent_about: Some(silent_about),
+            ..self
+        }
     }
 
     /// It says this to the next command of a kind that has no words yet.
@@ -58,6 +70,10 @@ impl ScriptedMilter {
                     Ok(_) => continue,
                 },
             };
+            let hears_of = |part: &str| memmem::find(&packet.data, part.as_bytes()).is_some();
+            if self.silent_about.is_some_and(hears_of) {
+                std::future::pending::<()>().await;
+            }
             let command = char::from(packet.command);
             if command != 'D' {
                 heard.push(format!("{command}{}", packet.data.escape_ascii()));

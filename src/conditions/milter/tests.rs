@@ -1,5 +1,7 @@
 //! Milters behind real sockets, and what their words mean for a message.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -23,6 +25,7 @@ fn passed() -> Outcome {
         end: End::Passed,
         quarantine: None,
         refused: Vec::new(),
+        unshown: 0,
         changes: Changes::default(),
         keeps_leading_space: false,
     }
@@ -40,6 +43,7 @@ fn check(outcome: Outcome, answer: &str, edits: usize, words: &str) {
         Answer::Quarantine => "quarantine".to_owned(),
         Answer::Refuse(reply) | Answer::Defer(reply) => reply.to_string(),
         Answer::CannotTell => "cannot tell".to_owned(),
+        Answer::NotAsked => "not asked".to_owned(),
     };
     assert_eq!(found, answer);
     assert_eq!(verdict.edits.len(), edits, "{:?}", verdict.edits);
@@ -72,6 +76,12 @@ fn outcomes_become_verdicts() {
     };
     let words = "unix:/m: refused <bert@example.net>: 550 5.1.1 Unknown";
     check(refused, "pass", 1, words);
+    let blind = Outcome {
+        unshown: 2,
+        ..passed()
+    };
+    let words = "unix:/m: 2 header fields not shown, too large";
+    check(blind, "pass", 0, words);
     let silent = Outcome {
         quarantine: Some(String::new()),
         ..passed()
@@ -104,9 +114,21 @@ async fn examine(milter: Value) -> (Examined, String) {
 }
 
 async fn look(conditions: &Conditions, milter: Value) -> crate::conditions::Examined {
+    look_as(conditions, milter, "anna@example.org", 1).await
+}
+
+/// Has a message from `sender` looked into, brought by a client at 192.0.2.`client`.
+async fn look_as(
+    conditions: &Conditions,
+    milter: Value,
+    sender: &str,
+    client: u8,
+) -> crate::conditions::Examined {
     let settings = settings(json!({"milter": milter}));
     let recipients = ["bert@example.net", "carl@example.net"];
-    let message = message("anna@example.org", &recipients, CONTENT);
+    let mut message = message(sender, &recipients, CONTENT);
+    let arrived = Arc::get_mut(&mut message).expect("nobody else has it");
+    arrived.client.address = Some([192, 0, 2, client].into());
     let examination = Examination {
         message: &message,
         declared_size: None,
@@ -141,6 +163,21 @@ async fn serve(milter: ScriptedMilter) -> (String, tokio::task::JoinHandle<Vec<S
         milter.play(stream).await
     });
     (address, playing)
+}
+
+/// A milter on a port of its own, which plays its script to everybody; how often it was asked to.
+async fn serve_all(milter: ScriptedMilter) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(milter.clone().play(stream));
+        }
+    });
+    (address, connections)
 }
 
 #[tokio::test]
@@ -209,10 +246,12 @@ async fn a_milter_that_is_down_is_left_alone_by_itself() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let down = listener.local_addr().expect("an address").to_string();
     drop(listener);
+    let (up, _) = serve_all(ScriptedMilter::new()).await;
     let (_directory, tools) = tools();
     let conditions = Conditions::new(tools);
-    for when in ["defer", "pass", "pass", "pass"] {
-        let (up, _) = serve(ScriptedMilter::new()).await;
+    let policies = std::iter::once("defer").chain(std::iter::repeat("pass"));
+    // All messages are one client's. The neutral question comes before the last but one.
+    for when in policies.take(limits::SERVICE_FAILURES as usize + 2) {
         let milter = json!({"enabled": true, "milters": [down, up], "when_unavailable": when});
         let examined = look(&conditions, milter).await;
         match when {
@@ -232,7 +271,12 @@ async fn a_milter_that_is_down_is_left_alone_by_itself() {
             (&*service.name, service.asked, is_asked)
         })
         .collect();
-    assert_eq!(states, [("milter 1", 3, false), ("milter 2", 3, true)]);
+    let failures = u64::from(limits::SERVICE_FAILURES);
+    let expected = [
+        ("milter 1", failures, false),
+        ("milter 2", failures + 1, true),
+    ];
+    assert_eq!(states, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,6 +288,27 @@ async fn a_milter_that_says_nothing_is_not_waited_for() {
     assert_eq!(not_taken(end), Reply::unchecked().to_string());
     assert!(words.contains("no answer within 5.0 s"), "{words}");
     assert_eq!(began.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_a_milter_hangs_over_are_nobody_else_s_trouble() {
+    let slow = ScriptedMilter::new().silent_about("slow@example.org");
+    let (address, connections) = serve_all(slow).await;
+    let (_directory, tools) = tools();
+    let conditions = Conditions::new(tools);
+    let milter = json!({"enabled": true, "milters": [address], "when_unavailable": "pass"});
+    for number in 1..=3 {
+        let examined = look_as(&conditions, milter.clone(), "slow@example.org", number).await;
+        assert!(
+            examined.words.contains("passed unchecked"),
+            "{}",
+            examined.words
+        );
+    }
+    let examined = look_as(&conditions, milter, "anna@example.org", 4).await;
+    assert_eq!(examined.words, format!("milter: passed, {address}"));
+    // One of them was for the neutral question.
+    assert_eq!(connections.load(Ordering::Relaxed), 5);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Paths;
+use crate::clients::Party;
 use crate::message::{Client, Envelope, Recipient};
 use crate::settings::{PathChoice, Settings};
 use crate::smtp::reply::Reply;
@@ -67,6 +68,8 @@ impl Way {
 pub struct Inquiry<'a> {
     /// The recipient, whom this client may send to.
     pub recipient: &'a Recipient,
+    /// Who brings its message.
+    pub party: Party,
     /// The snapshot that was taken at MAIL.
     pub settings: &'a Arc<Settings>,
     /// The way of its message, as far as it is decided.
@@ -84,12 +87,14 @@ impl Paths {
     pub async fn recipient(self: &Arc<Self>, inquiry: Inquiry<'_>) -> Result<(), Reply> {
         let Inquiry {
             recipient,
+            party,
             settings,
             way,
             opening,
         } = inquiry;
         if settings.is_asked_at_rcpt(&recipient.address) {
-            let known = self.conditions.recipient(&recipient.address, settings);
+            let address = &recipient.address;
+            let known = self.conditions.recipient(address, party, settings);
             known.await?;
         }
         if let (Way::Undecided, Some(opening)) = (&*way, opening) {

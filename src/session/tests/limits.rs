@@ -1,6 +1,7 @@
 //! Slow clients, long lines, many errors, and the end of the appliance.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::duplex;
@@ -110,6 +111,33 @@ async fn errors_are_counted_until_a_message_is_taken() {
     }
     client.say("BOO", "421 4.7.0").await;
     client.expect_end().await;
+}
+
+/// Every reply that says that something is missing here, or at a next hop, and not that the client erred.
+#[tokio::test]
+async fn what_is_not_the_client_s_fault_is_no_error_of_its() {
+    let scene = Scene::new();
+    let mut client = scene.client().await;
+    for _ in 1..limits::SESSION_ERRORS {
+        client.say("BOO", "500").await;
+    }
+    for reply in [
+        Reply::insufficient_storage(),
+        Reply::local_error(),
+        Reply::unchecked(),
+        Reply::too_many_added(),
+        Reply::not_in_time(),
+        Reply::new(450, (4, 2, 1), "A next hop is busy"),
+    ] {
+        scene.script(Script::reply(reply.clone()));
+        client.address().await;
+        client.say("DATA", "354").await;
+        client.say(".", &reply.code.to_string()).await;
+        client.say("NOOP", "250").await;
+    }
+    scene.healthy.store(false, Ordering::Relaxed);
+    client.say("MAIL FROM:<a@example.org>", "452").await;
+    client.say("BOO", "421 4.7.0").await;
 }
 
 #[tokio::test]

@@ -39,9 +39,10 @@ struct Condition {
 #[derive(Debug, Serialize, ToSchema)]
 struct Service {
     name: String,
-    /// It failed several times in a row and is left alone for so long; null when it is asked.
+    /// It failed a neutral question and is left alone for so long, after which the next message has it asked
+    /// another one; null when it is asked.
     left_alone_seconds: Option<f64>,
-    /// How often it was asked since the start.
+    /// How often it was asked since the start, or since its address was set.
     asked: u64,
     /// How often it could not tell.
     failed: u64,

@@ -137,8 +137,8 @@ pub(super) struct ServiceRow {
     pub(super) asked: String,
     pub(super) failed: String,
     pub(super) took: String,
-    /// Until it is tried again, when its breaker is open.
-    pub(super) left_alone_for: Option<String>,
+    /// When it is tried again, if its breaker is open.
+    pub(super) tried_again: Option<String>,
     /// Why it could not tell last; empty when it always could.
     pub(super) trouble: String,
 }
@@ -155,9 +155,10 @@ fn service_row(service: ServiceFigures) -> ServiceRow {
         asked: wording::count(service.asked),
         failed: wording::count(service.failed),
         took: wording::latency(service.took.map(|took| took.as_secs_f64())),
-        left_alone_for: match service.state {
+        tried_again: match service.state {
             ServiceState::Asked => None,
-            ServiceState::LeftAlone(pause) => Some(wording::age(pause)),
+            ServiceState::LeftAlone(Duration::ZERO) => Some("with the next message".to_owned()),
+            ServiceState::LeftAlone(pause) => Some(format!("in {}", wording::age(pause))),
         },
         trouble: service.trouble,
     }
@@ -314,12 +315,17 @@ mod tests {
             service("clamd", pause),
         ]);
         assert_eq!(&*rows[0].name, "clamd");
-        assert_eq!(rows[0].left_alone_for.as_deref(), Some("20 s"));
-        assert_eq!(rows[1].left_alone_for, None);
+        assert_eq!(rows[0].tried_again.as_deref(), Some("in 20 s"));
+        assert_eq!(rows[1].tried_again, None);
+
         assert_eq!(
             (rows[1].asked.as_str(), rows[1].took.as_str()),
             ("1,200", "12 ms")
         );
+        let due = ServiceState::LeftAlone(Duration::ZERO);
+        let rows = services(vec![service("clamd", due)]);
+        let expected = Some("with the next message");
+        assert_eq!(rows[0].tried_again.as_deref(), expected);
     }
 
     #[test]

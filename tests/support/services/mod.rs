@@ -23,6 +23,7 @@ pub(crate) mod dovecot;
 pub(crate) mod gnupg;
 pub(crate) mod opendkim;
 pub(crate) mod rspamd;
+pub(crate) mod scripted_clamd;
 pub(crate) mod slapd;
 pub(crate) mod spamd;
 
@@ -107,6 +108,24 @@ impl Service {
     /// Its directory.
     fn path(&self) -> &Path {
         self.place.path()
+    }
+
+    /// It stops with whatever it does, and takes what comes without a word.
+    pub(crate) fn halt(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// It goes on after [`Service::halt`].
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = Process(self.child.id().expect("it has not been waited for"));
+        process.signal(signal);
+        for worker in process.children() {
+            worker.try_signal(signal);
+        }
     }
 
     /// Ends the service; from here on its door is closed.

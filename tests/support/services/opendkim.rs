@@ -13,7 +13,7 @@ use crate::support::peers::{ReservedPort, program};
 pub(crate) const SELECTOR: &str = "scenes";
 
 pub(crate) struct Opendkim {
-    service: Service,
+    pub(crate) service: Service,
     key: KeyPair,
 }
 

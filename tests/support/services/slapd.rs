@@ -26,8 +26,7 @@ dc: example
 ";
 
 pub(crate) struct Slapd {
-    /// Held so that it runs.
-    _service: Service,
+    pub(crate) service: Service,
     address: SocketAddr,
     certificate: String,
 }
@@ -59,7 +58,7 @@ impl Slapd {
         let door = Door::Port(address);
         let service = Service::start("slapd", place, &mut command, door).await;
         Slapd {
-            _service: service,
+            service,
             address,
             certificate,
         }

@@ -34,8 +34,7 @@ fn rules() -> String {
 }
 
 pub(crate) struct Spamd {
-    /// Held so that it runs.
-    _service: Service,
+    pub(crate) service: Service,
     address: SocketAddr,
 }
 
@@ -68,10 +67,7 @@ impl Spamd {
         }
         let door = Door::Port(address);
         let service = Service::start("spamd", place, &mut command, door).await;
-        Spamd {
-            _service: service,
-            address,
-        }
+        Spamd { service, address }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -26,7 +26,7 @@ fn arrived(content: &'static [u8]) -> Arc<Message> {
 }
 
 fn why(trouble: Trouble) -> String {
-    let (Trouble::Service(why) | Trouble::Message(why)) = trouble;
+    let (Trouble::Service(why) | Trouble::Message(why) | Trouble::NotShown(why)) = trouble;
     why
 }
 

@@ -49,7 +49,7 @@ const GROUPS: &[Group] = &[Group {
                 Choice {
                     value: "pass",
                     label: "Let it pass unchecked",
-                    hint: "",
+                    hint: "A message that nobody had time to look into is put off all the same.",
                 },
             ]),
         },

@@ -272,7 +272,7 @@ const fn connections(name: &'static str) -> Setting {
     Setting {
         name,
         label: "Checks at one time",
-        hint: "Whoever finds no free one waits, within the longest wait.",
+        hint: "One client gets half of them. Whoever finds no free one waits, within the longest wait; then the message is put off.",
         kind: Kind::Number(1, 1_000),
     }
 }
@@ -292,7 +292,7 @@ const fn unavailable(name: &'static str) -> Setting {
             Choice {
                 value: "pass",
                 label: "Let it pass unchecked",
-                hint: "",
+                hint: "When the service was asked about it and gave no answer, or has just failed a neutral question. A message for which no check was free is put off all the same.",
             },
         ]),
     }

@@ -1,0 +1,86 @@
+//! Where a service is reached, which settings may change: what was learned of it elsewhere means nothing.
+
+use std::borrow::Borrow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::service::{Service, ServiceFigures};
+
+/// A service of one name, wherever it is reached.
+#[derive(Debug)]
+pub(super) struct ServiceByAccess<Address> {
+    name: &'static str,
+    /// The one that was asked last stands first; the one of before it is kept, because messages that are on
+    /// their way when settings change go by the old ones.
+    known: Mutex<Vec<(Access<Address>, Arc<Service>)>>,
+}
+
+/// How a service is reached.
+#[derive(Debug)]
+struct Access<Address> {
+    address: Address,
+    connections: u32,
+}
+
+/// The service of the present settings, and the one of before.
+const KEPT: usize = 2;
+
+impl<Address> ServiceByAccess<Address> {
+    /// A service that was never asked.
+    pub(super) fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The service at this address, with so many connections at one time.
+    pub(super) fn at<Given>(&self, address: &Given, connections: u32) -> Arc<Service>
+    where
+        Address: Borrow<Given>,
+        Given: PartialEq + ToOwned<Owned = Address> + ?Sized,
+    {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |access: &Access<Address>| {
+            access.connections == connections && access.address.borrow() == address
+        };
+        match known.iter().position(|(access, _)| is_same(access)) {
+            Some(place) => known.swap(0, place),
+            None => {
+                let access = Access {
+                    address: address.to_owned(),
+                    connections,
+                };
+                known.truncate(KEPT - 1);
+                known.insert(0, (access, Arc::new(Service::new(self.name, connections))));
+            }
+        }
+        Arc::clone(&known[0].1)
+    }
+
+    /// How the one fares that was asked last; none when none was.
+    pub(super) fn figures(&self) -> Option<ServiceFigures> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.first().and_then(|(_, service)| service.figures())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_access_is_another_service() {
+        let clamd: ServiceByAccess<String> = ServiceByAccess::new("clamd");
+        assert_eq!(clamd.figures(), None);
+        let wrong = clamd.at("wrong:1", 10);
+        assert!(Arc::ptr_eq(&wrong, &clamd.at("wrong:1", 10)));
+        let right = clamd.at("right:1", 10);
+        assert!(!Arc::ptr_eq(&wrong, &right));
+        // A message on its way by the old settings changes nothing.
+        assert!(Arc::ptr_eq(&wrong, &clamd.at("wrong:1", 10)));
+        assert!(Arc::ptr_eq(&right, &clamd.at("right:1", 10)));
+        let wider = clamd.at("right:1", 20);
+        assert!(!Arc::ptr_eq(&right, &wider));
+        assert!(!Arc::ptr_eq(&wrong, &clamd.at("wrong:1", 10)), "forgotten");
+    }
+}
