@@ -102,6 +102,8 @@ pub const GROUPS_AT_ONCE: usize = 64;
 pub const LISTENERS: usize = 64;
 /// A PROXY protocol header from a proxy. Its specification asks for 3 s at least, for lost packets.
 pub const PROXY_HEADER_WAIT: Duration = Duration::from_secs(10);
+/// Proxies that speak for one session, one for the other: XCLIENT of whom XCLIENT has named is rare enough.
+pub const PROXIES_IN_A_ROW: usize = 8;
 /// Cut-through: from RCPT to a connection to its next hop, or to the reply that there is none, all tries
 /// together. Clients wait five minutes for this reply (RFC 5321 §4.5.3.2.3).
 pub const CUT_THROUGH_CONNECT_WAIT: Duration = Duration::from_secs(100);

@@ -26,6 +26,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use domains::DomainList;
 pub use listener::ListenerEntry;
@@ -188,42 +189,62 @@ impl Deref for Settings {
 
 /// The current settings, for everybody who reads them.
 #[derive(Clone, Debug)]
-pub struct Current(watch::Receiver<Arc<Settings>>);
+pub struct Current {
+    settings: watch::Receiver<Arc<Settings>>,
+    generation: Arc<AtomicU64>,
+}
 
 impl Current {
     /// A snapshot.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Settings> {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.settings.borrow())
+    }
+
+    /// Grows with every change. Read before a snapshot: while it is the same, so are the settings.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Waits for the next change; none when the publisher is gone.
     pub async fn changed(&mut self) -> Option<Arc<Settings>> {
-        self.0.changed().await.ok()?;
-        Some(Arc::clone(&self.0.borrow_and_update()))
+        self.settings.changed().await.ok()?;
+        Some(Arc::clone(&self.settings.borrow_and_update()))
     }
 }
 
 /// The one place that publishes settings.
 #[derive(Debug)]
-pub struct Publisher(watch::Sender<Arc<Settings>>);
+pub struct Publisher {
+    settings: watch::Sender<Arc<Settings>>,
+    generation: Arc<AtomicU64>,
+}
 
 impl Publisher {
     /// Begins with `settings`.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self(watch::Sender::new(Arc::new(settings)))
+        Self {
+            settings: watch::Sender::new(Arc::new(settings)),
+            generation: Arc::default(),
+        }
     }
 
     /// A view of the current settings.
     #[must_use]
     pub fn current(&self) -> Current {
-        Current(self.0.subscribe())
+        Current {
+            settings: self.settings.subscribe(),
+            generation: Arc::clone(&self.generation),
+        }
     }
 
     /// Publishes: effective for the next message.
     pub fn publish(&self, settings: Settings) {
-        self.0.send_replace(Arc::new(settings));
+        self.settings.send_replace(Arc::new(settings));
+        // Behind it: whoever sees the new number finds the new settings.
+        self.generation.fetch_add(1, Ordering::Release);
     }
 }
 
