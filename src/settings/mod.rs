@@ -10,6 +10,7 @@ pub mod directory_url;
 mod domains;
 mod listener;
 pub mod names;
+pub mod networks;
 pub mod next_hop;
 mod patch;
 pub mod quantity;
@@ -34,6 +35,7 @@ pub use next_hop::{NextHop, Target, TlsPolicy, UncertainPolicy};
 pub use patch::FieldErrors;
 pub use secrets::part_mut;
 pub use write_only::{SHOWN, WriteOnly};
+pub use networks::NetworkList;
 pub use written::{
     OverThreshold, PathChoice, WebHttps, WhenDeferred, WhenRefused, Written, is_domain,
     is_for_everybody,
