@@ -231,4 +231,6 @@ fn unprocessable(page: Html<String>) -> Answer {
 }
 
 #[cfg(test)]
+mod lists_tests;
+#[cfg(test)]
 mod tests;
