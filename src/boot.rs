@@ -1,6 +1,7 @@
 //! The start: where things are, the lock on the data directory, and what the machine offers.
 
 pub mod container;
+mod private;
 
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
@@ -13,6 +14,8 @@ use std::sync::Arc;
 use rustix::fs::FlockOperation;
 use rustix::process::{Resource, Rlimit};
 use serde::{Deserialize, Serialize};
+
+pub use private::{Tightened, make_for_the_owner_only};
 
 /// Where things are, checked. Everything else is a setting in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,11 +74,12 @@ pub enum DirectoryError {
 #[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
+    tightened: Tightened,
     _lock: File,
 }
 
 impl DataDirectory {
-    /// Makes the directory when it is missing, and locks it.
+    /// Makes the directory when it is missing, locks it, and sees to it that it is for its owner only.
     ///
     /// # Errors
     /// When another process has it, or when it cannot be used.
@@ -100,6 +104,7 @@ impl DataDirectory {
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
+                tightened: Tightened::of(path),
                 _lock: lock,
             }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(DirectoryError::Locked(path.to_owned())),
@@ -113,13 +118,19 @@ impl DataDirectory {
         &self.path
     }
 
+    /// What of it was open to others when it was opened.
+    #[must_use]
+    pub fn tightened(&self) -> &Tightened {
+        &self.tightened
+    }
+
     /// Says where the appliance listens, for the health check and for whoever chose port 0.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write_addresses(&self, addresses: &Addresses) -> io::Result<()> {
         let text = serde_json::to_string(addresses).map_err(io::Error::other)?;
-        write_atomically(&self.path.join(ADDRESSES_FILE), &(text + "\n"), 0o644)
+        write_atomically(&self.path.join(ADDRESSES_FILE), &(text + "\n"), 0o600)
     }
 
     /// Takes the addresses away at the end: nobody listens there any more.

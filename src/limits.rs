@@ -102,6 +102,8 @@ pub const GROUPS_AT_ONCE: usize = 64;
 pub const LISTENERS: usize = 64;
 /// A PROXY protocol header from a proxy. Its specification asks for 3 s at least, for lost packets.
 pub const PROXY_HEADER_WAIT: Duration = Duration::from_secs(10);
+/// Proxies that speak for one session, one for the other: XCLIENT of whom XCLIENT has named is rare enough.
+pub const PROXIES_IN_A_ROW: usize = 8;
 /// Cut-through: from RCPT to a connection to its next hop, or to the reply that there is none, all tries
 /// together. Clients wait five minutes for this reply (RFC 5321 §4.5.3.2.3).
 pub const CUT_THROUGH_CONNECT_WAIT: Duration = Duration::from_secs(100);
@@ -195,6 +197,8 @@ pub const SERVICE_ANSWER_BYTES: usize = 1 << 20;
 pub const RSPAMD_RECIPIENTS_BYTES: usize = 49_152;
 /// Blackhole lists: each is a question about every client.
 pub const BLACKHOLE_ZONES: usize = 20;
+/// Answers of one blackhole list that count: lists have some dozen kinds.
+pub const BLACKHOLE_ANSWERS: usize = 256;
 /// The domain of a blackhole list: before it stand up to 32 nibbles of an address with their dots
 /// (RFC 5782 §2.4), and a name of the DNS has 253 bytes.
 pub const BLACKHOLE_ZONE_BYTES: usize = 253 - 64;
@@ -267,6 +271,42 @@ pub const DIRECTORY_IDLE: Duration = Duration::from_secs(60);
 pub const LOOK_UP_TRY_WAIT: Duration = Duration::from_secs(20);
 /// Recipients whose way by the directory is told in the trail.
 pub const ROUTES_TOLD: usize = 10;
+
+// ---- The settings ---------------------------------------------------------------------------------
+
+/// Next hops for single domains. All of them are in memory, and whoever changes one has all of them
+/// checked, compared and stored: so many, with as many domains as [`DOMAINS`] allows, take well under two
+/// seconds at the start, and less for a change.
+pub const NEXT_HOP_ENTRIES: usize = 20_000;
+/// Domains of one list, for the same reason.
+pub const DOMAINS: usize = 100_000;
+/// Networks that are trusted: an address is looked for by halving the list, so that a long one costs
+/// little; more than a large provider announces.
+pub const TRUSTED_NETWORKS: usize = 100_000;
+/// Networks of proxies of one kind: each client is compared with all of them.
+pub const PROXY_NETWORKS: usize = 1_000;
+/// Networks that blackhole lists are not asked about: each client is compared with all of them, some 20 µs.
+pub const EXEMPT_NETWORKS: usize = 10_000;
+/// Networks of one of the administrator's own conditions: each message is compared with those of all.
+pub const OWN_CONDITION_NETWORKS: usize = 1_000;
+/// DNS servers that are asked, one after the other: each that does not answer costs [`DNS_TRY_WAIT`].
+pub const DNS_SERVERS: usize = 16;
+/// Waits of the retry schedule: the last one repeats.
+pub const RETRY_WAITS: usize = 100;
+/// IPv4 addresses of the Internet that one list may trust before somebody has to say that it is meant: a
+/// 256th of all, more than all but a few organisations ever had.
+pub const TRUSTED_IPV4_ADDRESSES: u128 = 1 << 24;
+/// The same for IPv6, of which only an eighth is given out, and in smaller shares: a /16.
+pub const TRUSTED_IPV6_ADDRESSES: u128 = 1 << 112;
+/// Networks and domains that a sentence names; the others are counted.
+pub const NETWORKS_NAMED: usize = 10;
+/// Entries up to which a list stands in the audit as a whole; of a longer one only what came and went.
+pub const AUDITED_ENTRIES: usize = 100;
+/// The body of a request that changes settings: lists as long as they may be, with names as long as they
+/// usually are. Only administrators may send one.
+pub const SETTINGS_BODY_BYTES: usize = 16 << 20;
+/// A settings file beyond this is none: as much as the API takes.
+pub const SETTINGS_FILE_BYTES: u64 = SETTINGS_BODY_BYTES as u64;
 
 // ---- Delivery -------------------------------------------------------------------------------------
 
@@ -371,8 +411,6 @@ pub const STORE_CLOSE_WAIT: Duration = Duration::from_secs(4);
 /// How often the stored settings are looked at, which a command may have changed: an administrator who
 /// just did that is at the next step about then.
 pub const STORED_SETTINGS_INTERVAL: Duration = Duration::from_secs(1);
-/// A settings file beyond this is none.
-pub const SETTINGS_FILE_BYTES: u64 = 1_048_576;
 /// How often a backup copies the queue anew because messages were delivered while their contents were
 /// copied. Each time there is less left to copy; what goes away even then is left out.
 pub const BACKUP_ROUNDS: usize = 4;
@@ -530,6 +568,13 @@ pub const LIVE_INTERVAL: Duration = Duration::from_secs(1);
 pub const LIVE_SILENCE: Duration = Duration::from_secs(15);
 /// A listener is let go after this and comes back by itself, so that nobody listens for ever.
 pub const LIVE_STREAM_LIFE: Duration = Duration::from_secs(600);
+/// Next hops for single domains on one page; a search finds the others.
+pub const NEXT_HOP_ENTRIES_SHOWN: usize = 200;
+/// Entries of a list that the page of the audit shows; the API gives all.
+pub const AUDITED_ENTRIES_SHOWN: usize = AUDITED_ENTRIES;
+/// What somebody else has typed into a form's field meanwhile is shown up to this: a longer list would
+/// hide what the sentence says.
+pub const MEANWHILE_SHOWN_BYTES: usize = 500;
 /// Next hops that the dashboard shows: the suspended ones and the busiest.
 pub const NEXT_HOPS_SHOWN: usize = 20;
 /// Destinations that the dashboard's card of the retry queue shows.

@@ -139,6 +139,7 @@ impl<A: Answering> Door<'_, A> {
         }
         let entrance = Entrance {
             client,
+            proxy: None,
             listener: self.address,
             said: BytesMut::new(),
         };
@@ -176,6 +177,7 @@ impl<A: Answering> Door<'_, A> {
             drop(place);
             let entrance = Entrance {
                 client,
+                proxy: Some(proxy),
                 listener,
                 said,
             };

@@ -177,7 +177,7 @@ fn make_own(directory: &Path, files: &CertificateFiles, hostname: &str) -> Resul
     let certificate_path = &files.certificate;
     written(
         certificate_path,
-        write_whole(certificate_path, &certificate, 0o644),
+        write_whole(certificate_path, &certificate, 0o600),
     )
 }
 

@@ -1,4 +1,4 @@
-//! SMTP logins: a real client uses one, the trail says which, and a change is in force for the next one.
+//! SMTP logins: a real client uses one, the trail says which, and a change is in force at once.
 
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ async fn a_mail_client_logs_in_and_the_trail_names_its_login() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_are_in_force_for_the_next_login_and_after_a_restart() {
+async fn changes_are_in_force_at_once_and_after_a_restart() {
     let (mut appliance, sink) = with_login().await;
     let robot = format!("{LOGINS}/robot");
     // Twice, so that the second one comes from the memory that a change must not leave behind.
@@ -102,7 +102,10 @@ async fn changes_are_in_force_for_the_next_login_and_after_a_restart() {
     assert_eq!(status, StatusCode::NO_CONTENT, "{answer}");
     log_in(&appliance, PASSWORD, 535).await.quit().await;
     log_in(&appliance, "another word", 235).await.quit().await;
-    // Who has logged in stays so.
+    // Who had logged in before has to do so again, in the same session or in another.
+    before.command("MAIL FROM:<a@example.org>", 530).await;
+    let response = BASE64_STANDARD.encode("\0robot\0another word");
+    before.command(&format!("AUTH PLAIN {response}"), 235).await;
     let reply = before
         .message("<a@example.org>", TO_B, &messages::small("one"))
         .await;
@@ -120,6 +123,32 @@ async fn changes_are_in_force_for_the_next_login_and_after_a_restart() {
     assert_eq!(status, StatusCode::NO_CONTENT);
     // The last one is gone, and with it the whole command.
     log_in(&appliance, "another word", 502).await.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_removed_half_way_sends_nothing_on_any_path() {
+    for path in ["fast", "standard", "cut_through"] {
+        let (appliance, sink) = with_login().await;
+        appliance.set(json!({ "path": path })).await;
+        let other = json!({"name": "printer", "password": PASSWORD});
+        let added = appliance.call(Method::POST, LOGINS, Some(other)).await;
+        assert_eq!(added.0, StatusCode::CREATED, "{}", added.1);
+        let mut client = log_in(&appliance, PASSWORD, 235).await;
+        client.envelope("<a@example.org>", TO_B).await;
+        client.command("DATA", 354).await;
+        let content = messages::stuffed(&messages::of_size("half", 100_000));
+        let (first, rest) = content.split_at(50_000);
+        client.send(first).await.unwrap();
+        let robot = format!("{LOGINS}/robot");
+        let (status, _) = appliance.call(Method::DELETE, &robot, None).await;
+        assert_eq!(status, StatusCode::NO_CONTENT);
+        client.send(rest).await.unwrap();
+        let reply = client.reply().await.expect("a reply to the end of data");
+        assert_eq!(reply.code, 530, "{path}: {reply}");
+        client.command("NOOP", 250).await;
+        assert_eq!(sink.accepted().len(), 0, "{path}");
+        assert_eq!(appliance.read("/api/v1/queue").await["total"], 0, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,6 +46,23 @@ pub struct Logins {
 /// The keyed hash of a login that was right.
 type Proof = [u8; 32];
 
+/// A login that was right: whoever has shown it may do what it is good for, for as long as it holds. See
+/// [`Logins::holds`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownLogin {
+    login: Arc<SmtpLogin>,
+    /// The [`CurrentRoster::generation`] in which it held.
+    held_in: u64,
+}
+
+impl ShownLogin {
+    /// Its name as the administrator wrote it.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.login.name
+    }
+}
+
 impl Logins {
     /// Checks against the logins of `roster`, as they are at the moment of each check.
     #[must_use]
@@ -70,8 +87,24 @@ impl Logins {
         !self.roster.snapshot().is_empty()
     }
 
-    /// Whether `password` is the one of the login `name`, which a client at `address` says it is. Gives
-    /// the name as the administrator wrote it. Takes no longer than [`limits::LOGIN_WAIT`].
+    /// Whether a login that was right still is the same: neither removed nor given another password.
+    /// Costs nothing while no login was changed.
+    #[must_use]
+    pub fn holds(&self, shown: &mut ShownLogin) -> bool {
+        let generation = self.roster.generation();
+        if shown.held_in == generation {
+            return true;
+        }
+        let present = self.find(&shown.login.name);
+        let holds = present.is_some_and(|present| present.hash == shown.login.hash);
+        if holds {
+            shown.held_in = generation;
+        }
+        holds
+    }
+
+    /// Whether `password` is the one of the login `name`, which a client at `address` says it is. Takes no
+    /// longer than [`limits::LOGIN_WAIT`].
     ///
     /// # Errors
     /// When it is not, or when that was not checked.
@@ -80,7 +113,7 @@ impl Logins {
         name: &str,
         password: String,
         address: IpAddr,
-    ) -> Result<Arc<str>, LoginError> {
+    ) -> Result<ShownLogin, LoginError> {
         let check = self.check(name, password, Network::of(address));
         let checked = timeout(limits::LOGIN_WAIT, check).await;
         let checked = checked.unwrap_or(Err(LoginError::Busy(Busy)));
@@ -96,7 +129,7 @@ impl Logins {
         name: &str,
         password: String,
         origin: Network,
-    ) -> Result<Arc<str>, LoginError> {
+    ) -> Result<ShownLogin, LoginError> {
         let guesser = self.wrong.guesser(origin);
         // Before the memory is asked, or it could be used to guess at full speed.
         self.admit(&guesser, name, origin)?;
@@ -109,6 +142,7 @@ impl Logins {
         if let Some(known) = self.remembered(name, &password) {
             return Ok(known);
         }
+        let held_in = self.roster.generation();
         let login = self.find(name);
         let hash = login.as_ref().map(|login| login.hash.clone());
         let right = self.passwords.verify(password.clone(), hash).await?;
@@ -117,7 +151,7 @@ impl Logins {
             Some(login) if right && self.find(name).as_ref() == Some(&login) => {
                 self.verified.insert(self.proof(&login, &password), ());
                 self.wrong.was_right(name, origin);
-                Ok(Arc::clone(&login.name))
+                Ok(ShownLogin { login, held_in })
             }
             _ => {
                 self.wrong.was_wrong(&guesser, name);
@@ -138,11 +172,12 @@ impl Logins {
         self.roster.snapshot().find(name).cloned()
     }
 
-    /// The login's name, when this very password was right a short while ago.
-    fn remembered(&self, name: &str, password: &str) -> Option<Arc<str>> {
+    /// The login, when this very password was right a short while ago.
+    fn remembered(&self, name: &str, password: &str) -> Option<ShownLogin> {
+        let held_in = self.roster.generation();
         let login = self.find(name)?;
         let is_known = self.verified.contains_key(&self.proof(&login, password));
-        is_known.then(|| Arc::clone(&login.name))
+        is_known.then_some(ShownLogin { login, held_in })
     }
 
     fn proof(&self, login: &SmtpLogin, password: &str) -> Proof {
@@ -217,8 +252,32 @@ mod tests {
         async fn ask(&self, name: &str, password: &str) -> Result<String, LoginError> {
             let address = HERE.parse().expect("an address");
             let verified = self.logins.verify(name, password.into(), address).await;
-            verified.map(|name| name.to_string())
+            verified.map(|shown| shown.name().to_string())
         }
+    }
+
+    #[tokio::test]
+    async fn a_login_that_was_right_holds_until_it_is_changed() {
+        let scene = Scene::new().await;
+        let address = HERE.parse().expect("an address");
+        let show = async |password: &str| {
+            let verified = scene.logins.verify("robot", password.into(), address);
+            verified.await.expect("it is right")
+        };
+        let mut first = show("open sesame").await;
+        // From the memory, which must not make it hold for longer.
+        let mut second = show("open sesame").await;
+        let holds = |shown: &mut ShownLogin| scene.logins.holds(shown);
+        assert!(holds(&mut first) && holds(&mut second));
+        scene.set("printer", "of no concern").await;
+        assert!(holds(&mut first) && holds(&mut second));
+        // The same password again is another login all the same: somebody meant to revoke it.
+        scene.set("ROBOT", "open sesame").await;
+        assert!(!holds(&mut first) && !holds(&mut second));
+        let mut third = show("open sesame").await;
+        assert!(holds(&mut third));
+        scene.publisher.publish(scene.roster().without("robot"));
+        assert!(!holds(&mut third) && !holds(&mut first));
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ mod spelled;
 mod token;
 mod wrong_logins;
 
-pub use logins::{LoginError, Logins};
+pub use logins::{LoginError, Logins, ShownLogin};
 pub use passwords::{Busy, Passwords};
 pub use role::Role;
 pub use roster::{CurrentRoster, Roster, RosterPublisher, SmtpLogin};

@@ -1,10 +1,12 @@
 //! The SMTP logins there are: one immutable value, published through a watch channel.
 //!
-//! They are few, so all of them are in memory, and a change is in force for the next AUTH.
+//! They are few, so all of them are in memory. A change is in force for the next AUTH, and for the next
+//! use of a login that was right before: a number that grows with every change says when to look again.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -81,36 +83,56 @@ impl Roster {
 
 /// The logins of this moment, for everybody who reads them.
 #[derive(Clone, Debug)]
-pub struct CurrentRoster(watch::Receiver<Arc<Roster>>);
+pub struct CurrentRoster {
+    roster: watch::Receiver<Arc<Roster>>,
+    generation: Arc<AtomicU64>,
+}
 
 impl CurrentRoster {
     /// A snapshot.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Roster> {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.roster.borrow())
+    }
+
+    /// Grows with every change. Read before a snapshot: while it is the same, so is what was found there.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 }
 
 /// The one place that publishes logins.
 #[derive(Debug)]
-pub struct RosterPublisher(watch::Sender<Arc<Roster>>);
+pub struct RosterPublisher {
+    roster: watch::Sender<Arc<Roster>>,
+    generation: Arc<AtomicU64>,
+}
 
 impl RosterPublisher {
     /// Begins with `roster`.
     #[must_use]
     pub fn new(roster: Roster) -> Self {
-        Self(watch::Sender::new(Arc::new(roster)))
+        Self {
+            roster: watch::Sender::new(Arc::new(roster)),
+            generation: Arc::default(),
+        }
     }
 
     /// A view of the current logins.
     #[must_use]
     pub fn current(&self) -> CurrentRoster {
-        CurrentRoster(self.0.subscribe())
+        CurrentRoster {
+            roster: self.roster.subscribe(),
+            generation: Arc::clone(&self.generation),
+        }
     }
 
-    /// Publishes: in force for the next AUTH.
+    /// Publishes: in force for the next AUTH, and the next command of who has logged in.
     pub fn publish(&self, roster: Roster) {
-        self.0.send_replace(Arc::new(roster));
+        self.roster.send_replace(Arc::new(roster));
+        // Behind it: whoever sees the new number finds the new logins.
+        self.generation.fetch_add(1, Ordering::Release);
     }
 }
 

@@ -6,11 +6,11 @@ use tracing::{info, warn};
 
 use super::settings::Difference;
 use super::written_names::{self, Ourselves};
-use super::{Actor, api_tokens, opened_by};
+use super::{Actor, api_tokens};
 use crate::boot::Secret;
 use crate::settings::next_hop::ServerAddress;
 use crate::settings::{FieldErrors, Settings, Written};
-use crate::store::Store;
+use crate::store::{Store, StoredSettings};
 
 /// The first-start variables, read and checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub async fn settings(store: &Store, first_start: &FirstStart) -> anyhow::Result
         .load_settings()
         .await
         .context("the stored settings cannot be read")?;
-    if let Some(written) = stored {
+    if let Some(settings) = stored {
         let given = first_start.given();
         if !given.is_empty() {
             info!(
@@ -83,16 +83,17 @@ pub async fn settings(store: &Store, first_start: &FirstStart) -> anyhow::Result
                 "ignored: these count on the first start only; change the settings in the browser or by the API"
             );
         }
-        return Settings::new(written).context("the stored settings do not hold");
+        return Ok(settings);
     }
     let settings = first_start
         .settings()
         .context("the first start's settings do not hold")?;
-    if let Some(networks) = opened_by(&settings.trusted_networks, &[]) {
-        warn!(
-            networks,
-            "FASTPATH_TRUSTED_NETWORKS makes this an open relay: everybody who reaches it may send to anywhere"
-        );
+    for opened in settings.opened_beyond(&Written::default()) {
+        let variable = match opened.field {
+            "relay_domains" => "FASTPATH_RELAY_DOMAINS",
+            _ => "FASTPATH_TRUSTED_NETWORKS",
+        };
+        warn!(variable, "{}", opened.words);
     }
     let actor = Actor::command("serve");
     // Before the settings: while there are none, the next start is the first one again.
@@ -103,8 +104,9 @@ pub async fn settings(store: &Store, first_start: &FirstStart) -> anyhow::Result
     let entry = Difference::between(&Written::default(), settings.written())
         .unwrap_or_default()
         .audited("first start", &actor);
+    let stored = StoredSettings::of(settings.written())?;
     store
-        .save_settings(settings.written(), entry)
+        .save_settings(stored, entry)
         .await
         .context("the settings cannot be stored")?;
     Ok(settings)

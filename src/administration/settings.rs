@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::Actor;
 use super::settings_check::{self, OpenRelay};
 use super::written_names::Ourselves;
+use super::{Actor, long_lists};
 use crate::limits;
 use crate::settings::{Current, FieldErrors, Publisher, SHOWN, Settings, Written, part_mut};
-use crate::store::{AuditEntry, Store, StoreError};
+use crate::store::{AuditEntry, OpenError, Store, StoreError, StoredSettings};
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +36,9 @@ pub struct Administration {
     publisher: Publisher,
     current: Current,
     ourselves: Ourselves,
-    /// One change at a time: each builds on the one before.
-    turn: Mutex<()>,
+    /// One change at a time: each builds on the one before. Holds what was stored when it was looked at
+    /// last, which is in force when it can be.
+    turn: Mutex<Option<StoredSettings>>,
 }
 
 impl Administration {
@@ -48,7 +50,7 @@ impl Administration {
             ourselves,
             current: publisher.current(),
             publisher,
-            turn: Mutex::new(()),
+            turn: Mutex::default(),
         })
     }
 
@@ -100,27 +102,38 @@ impl Administration {
 
     async fn apply(
         &self,
-        patch: impl FnOnce(&Settings) -> Result<Map<String, Value>, FieldErrors>,
+        patch: impl FnOnce(&Settings) -> Result<Map<String, Value>, FieldErrors> + Send + 'static,
         open_relay: OpenRelay,
         actor: &Actor,
     ) -> Result<Arc<Settings>, ChangeError> {
-        let _turn = self.turn.lock().await;
+        let mut stored = self.turn.lock().await;
         // A command may have stored others a moment ago, which this change must not undo.
-        self.take_over_stored().await;
+        self.take_over(&mut stored).await;
         let before = self.current.snapshot();
-        let patch = patch(&before).map_err(ChangeError::Invalid)?;
-        let after = before.patched(&patch).map_err(ChangeError::Invalid)?;
-        let Some(difference) = Difference::between(before.written(), after.written()) else {
+        let ourselves = self.ourselves.clone();
+        let making = {
+            let before = Arc::clone(&before);
+            move || Made::of(&before, patch, open_relay, &ourselves)
+        };
+        // Long lists take a while, in which messages are not kept waiting.
+        let made = spawn_blocking(making).await;
+        let Some(made) = made.map_err(|_| ChangeError::Interrupted)?? else {
             return Ok(before);
         };
-        let (old, new) = (before.written(), after.written());
-        settings_check::check(old, new, open_relay, &self.ourselves)
+        let Made {
+            after,
+            difference,
+            text,
+            errors,
+        } = made;
+        settings_check::check_files(before.written(), after.written(), errors)
             .await
             .map_err(ChangeError::Invalid)?;
         let fields = difference.fields();
         let entry = difference.audited("settings changed", actor);
-        self.store.save_settings(after.written(), entry).await?;
+        self.store.save_settings(text.clone(), entry).await?;
         self.publisher.publish(after);
+        *stored = Some(text);
         info!(%fields, %actor, "settings changed");
         Ok(self.current.snapshot())
     }
@@ -134,11 +147,12 @@ impl Administration {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(limits::STORED_SETTINGS_INTERVAL) => {}
             }
-            match self.store.settings_text().await {
-                Ok(text) if text != seen => {
-                    let _turn = self.turn.lock().await;
-                    self.take_over_stored().await;
-                    seen = text;
+            // Whoever changes settings notes it in the audit, which is less to read than they are.
+            match self.store.newest_audit().await {
+                Ok(newest) if newest != seen => {
+                    let mut stored = self.turn.lock().await;
+                    self.take_over(&mut stored).await;
+                    seen = newest;
                 }
                 Ok(_) => {}
                 Err(error) => warn!(%error, "the stored settings were not looked at"),
@@ -146,9 +160,9 @@ impl Administration {
         }
     }
 
-    /// The caller has the turn.
-    async fn take_over_stored(&self) {
-        let stored = match self.store.load_settings().await {
+    /// Publishes what is stored when that is not what was `seen` there last.
+    async fn take_over(&self, seen: &mut Option<StoredSettings>) {
+        let stored = match self.store.stored_settings().await {
             Ok(Some(stored)) => stored,
             Ok(None) => return,
             Err(error) => {
@@ -156,20 +170,60 @@ impl Administration {
                 return;
             }
         };
-        let current = self.current.snapshot();
-        if stored == *current.written() {
+        if seen.as_ref() == Some(&stored) {
             return;
         }
-        let fields = Difference::between(current.written(), &stored)
-            .unwrap_or_default()
-            .fields();
-        match Settings::new(stored) {
-            Ok(settings) => {
+        let reading = {
+            let (stored, current) = (stored.clone(), self.current.snapshot());
+            move || -> Result<_, OpenError> {
+                let settings = stored.read()?;
+                let difference = Difference::between(current.written(), settings.written());
+                Ok(difference.map(|difference| (settings, difference.fields())))
+            }
+        };
+        match spawn_blocking(reading).await {
+            Ok(Ok(Some((settings, fields)))) => {
                 self.publisher.publish(settings);
                 info!(%fields, "settings taken over that a command stored");
             }
-            Err(errors) => warn!(%errors, "the stored settings do not hold; they stay as they are"),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => warn!(%error, "the settings stay as they are"),
+            Err(error) => warn!(%error, "the settings stay as they are"),
         }
+        // What does not hold is said once.
+        *seen = Some(stored);
+    }
+}
+
+/// A change, ready to be stored.
+struct Made {
+    after: Settings,
+    difference: Difference,
+    text: StoredSettings,
+    /// What is wrong with it.
+    errors: FieldErrors,
+}
+
+impl Made {
+    /// None when nothing would be changed.
+    fn of(
+        before: &Settings,
+        patch: impl FnOnce(&Settings) -> Result<Map<String, Value>, FieldErrors>,
+        open_relay: OpenRelay,
+        ourselves: &Ourselves,
+    ) -> Result<Option<Self>, ChangeError> {
+        let patch = patch(before).map_err(ChangeError::Invalid)?;
+        let after = before.patched(&patch).map_err(ChangeError::Invalid)?;
+        let (old, new) = (before.written(), after.written());
+        let Some(difference) = Difference::between(old, new) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            text: StoredSettings::of(new)?,
+            errors: settings_check::check(old, new, open_relay, ourselves),
+            difference,
+            after,
+        }))
     }
 }
 
@@ -183,14 +237,17 @@ pub(super) struct Difference {
 impl Difference {
     /// None when they are the same. A secret that was changed is among the fields, but not its text.
     pub(super) fn between(before: &Written, after: &Written) -> Option<Self> {
+        if before == after {
+            return None;
+        }
         let mut difference = Self {
             before: before.revealed(),
             after: after.revealed(),
         };
         let Self { before, after } = &mut difference;
-        let old = before.clone();
         before.retain(|field, value| after.get(field) != Some(value));
-        after.retain(|field, value| old.get(field) != Some(value));
+        // Both have every field.
+        after.retain(|field, _| before.contains_key(field));
         for field in Written::secret_fields() {
             for side in [&mut *before, &mut *after] {
                 if let Some(Value::String(secret)) = part_mut(side, field) {
@@ -198,7 +255,12 @@ impl Difference {
                 }
             }
         }
-        (!difference.after.is_empty()).then_some(difference)
+        for (field, after) in after {
+            if let Some(before) = before.get_mut(field) {
+                long_lists::shorten(before, after);
+            }
+        }
+        Some(difference)
     }
 
     /// The names of the fields, in alphabetical order.

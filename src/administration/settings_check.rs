@@ -3,15 +3,15 @@
 //!
 //! Pages, API and command line all come through here; what the one refuses no other lets pass.
 
-use ipnet::IpNet;
 use tokio::time::timeout;
 
 use super::written_names::{self, Ourselves};
 use crate::limits;
-use crate::settings::{FieldErrors, Written, is_for_everybody};
+use crate::settings::{FieldErrors, Written};
 use crate::tls::{CertificateFiles, TlsError};
 
-/// What whoever changes the settings says about an open relay.
+/// What whoever changes the settings says about an open relay, and about all else that gives nearly
+/// everybody what is meant for few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenRelay {
     /// It is meant.
@@ -24,30 +24,39 @@ pub enum OpenRelay {
 }
 
 impl OpenRelay {
-    /// What a door says that has no business with trusted networks.
+    /// What a door says that has no business with such lists.
     pub const ELSEWHERE: Self = Self::Unsaid {
         how: "the settings page “Access” asks whether that is meant",
     };
 }
 
-/// Whether settings may take the place of those `before`.
-///
-/// # Errors
-/// The fields that keep them from it.
-pub(super) async fn check(
+/// Whether settings may take the place of those `before`, as far as they say themselves. May ask the
+/// system about addresses, and takes its time over long lists: call it where that may take a moment.
+pub(super) fn check(
     before: &Written,
     after: &Written,
     open_relay: OpenRelay,
     ourselves: &Ourselves,
-) -> Result<(), FieldErrors> {
+) -> FieldErrors {
     let mut errors = FieldErrors::default();
-    if let OpenRelay::Unsaid { how } = open_relay
-        && let Some(networks) = opened_by(&after.trusted_networks, &before.trusted_networks)
-    {
-        let problem = format!("this would be an open relay because of {networks}: {how}");
-        errors.add("trusted_networks", problem);
+    if let OpenRelay::Unsaid { how } = open_relay {
+        for opened in after.opened_beyond(before) {
+            errors.add(opened.field, format!("{}: {how}", opened.words));
+        }
     }
     written_names::check(before, after, ourselves, &mut errors);
+    errors
+}
+
+/// The same for the files that they name.
+///
+/// # Errors
+/// Those that were there already, and the fields that keep the certificate from being used.
+pub(super) async fn check_files(
+    before: &Written,
+    after: &Written,
+    mut errors: FieldErrors,
+) -> Result<(), FieldErrors> {
     if let Some(files) = after.certificate_files()
         && before.certificate_files().as_ref() != Some(&files)
         && let Some((field, problem)) = unusable(files).await
@@ -55,21 +64,6 @@ pub(super) async fn check(
         errors.add(field, problem);
     }
     errors.into_result()
-}
-
-/// The networks, in words, that would let everybody send to anywhere; none when there are none. What
-/// lies within a network that is trusted `already` opens nothing.
-#[must_use]
-pub fn opened_by(networks: &[IpNet], already: &[IpNet]) -> Option<String> {
-    let opens = |network: &&IpNet| {
-        is_for_everybody(network) && !already.iter().any(|trusted| trusted.contains(*network))
-    };
-    let words: Vec<String> = networks
-        .iter()
-        .filter(opens)
-        .map(IpNet::to_string)
-        .collect();
-    (!words.is_empty()).then(|| words.join(" and "))
 }
 
 /// Loads a certificate before it is stored: one that cannot be used would be noticed only when clients
@@ -98,54 +92,32 @@ mod tests {
     use super::*;
     use crate::tls::ServerTls;
 
-    fn networks(texts: &[&str]) -> Vec<IpNet> {
-        let networks = texts.iter().map(|text| text.parse());
-        networks.collect::<Result<_, _>>().expect("networks")
-    }
-
-    #[test]
-    fn what_is_open_already_is_not_opened_again() {
-        for (after, before, expected) in [
-            (&["10.0.0.0/8"][..], &[][..], None),
-            (
-                &["10.0.0.0/8", "0.0.0.0/0"],
-                &["10.0.0.0/8"],
-                Some("0.0.0.0/0"),
-            ),
-            (&["0.0.0.0/0", "::/0"], &["0.0.0.0/0"], Some("::/0")),
-            (&["0.0.0.0/0", "::/0"], &[], Some("0.0.0.0/0 and ::/0")),
-            (&["0.0.0.0/0"], &["0.0.0.0/0", "10.0.0.0/8"], None),
-            (&["128.0.0.0/1"], &["0.0.0.0/0"], None),
-            (&["0.0.0.0/0"], &["128.0.0.0/1"], Some("0.0.0.0/0")),
-        ] {
-            let opened = opened_by(&networks(after), &networks(before));
-            assert_eq!(opened.as_deref(), expected, "{before:?} to {after:?}");
-        }
-    }
-
     #[tokio::test]
     async fn everything_wrong_is_said_at_once() {
         let before = Written::default();
         let mut after = Written {
-            trusted_networks: networks(&["::/0"]),
+            trusted_networks: vec!["::/0".parse().expect("a network")],
             tls_certificate_file: Some("/none/certificate.pem".into()),
             tls_key_file: Some("/none/key.pem".into()),
             ..Written::default()
         };
         let unsaid = OpenRelay::Unsaid { how: "say so" };
         let nowhere = Ourselves::default();
-        let errors = check(&before, &after, unsaid, &nowhere).await;
+        let errors = check(&before, &after, unsaid, &nowhere);
+        let errors = check_files(&before, &after, errors).await;
         let errors = errors.expect_err("two");
         assert_eq!(
             errors.0["trusted_networks"],
             "this would be an open relay because of ::/0: say so"
         );
         assert!(errors.0["tls_certificate_file"].contains("/none/certificate.pem"));
-        let errors = check(&before, &after, OpenRelay::Meant, &nowhere).await;
+        let errors = check(&before, &after, OpenRelay::Meant, &nowhere);
+        let errors = check_files(&before, &after, errors).await;
         let errors = errors.expect_err("the certificate");
         assert_eq!(errors.0.len(), 1, "{errors}");
         after.tls_certificate_file = None;
-        let checked = check(&before, &after, OpenRelay::Meant, &nowhere).await;
+        let errors = check(&before, &after, OpenRelay::Meant, &nowhere);
+        let checked = check_files(&before, &after, errors).await;
         assert_eq!(checked, Ok(()));
     }
 

@@ -13,7 +13,7 @@ use super::settings_check::{self, OpenRelay};
 use super::written_names::Ourselves;
 use crate::boot::Addresses;
 use crate::settings::{FieldErrors, SHOWN, Settings, Written, part_mut};
-use crate::store::{DatabaseCopy, OpenError, SettingsBeside, StoreError};
+use crate::store::{DatabaseCopy, OpenError, SettingsBeside, StoreError, StoredSettings};
 
 /// The line that names the settings which are switched off: TOML has no word for nothing.
 const NOT_SET: &str = "not_set";
@@ -54,7 +54,9 @@ pub async fn export(data_directory: &Path) -> Result<String, SettingsFileError> 
     let mut beside = open(data_directory).await?;
     let written = beside.load().await;
     beside.close().await;
-    Ok(text_of(&written?.ok_or(SettingsFileError::Missing)?))
+    Ok(text_of(
+        written?.ok_or(SettingsFileError::Missing)?.written(),
+    ))
 }
 
 /// Whether an import counts.
@@ -85,17 +87,17 @@ pub async fn import(
     let mut beside = open(data_directory).await?;
     let before = beside.load().await?.ok_or(SettingsFileError::Missing)?;
     let after = replaced(&before, file).map_err(SettingsFileError::Fields)?;
-    if *after.written() == before {
+    let Some(difference) = Difference::between(before.written(), after.written()) else {
         return Ok(Vec::new());
-    }
+    };
     // An appliance that runs has written down where it listens.
     let running = Addresses::read(data_directory);
     let ourselves = running.map(|addresses| Ourselves::at(&addresses, None));
     let ourselves = ourselves.unwrap_or_default();
-    settings_check::check(&before, after.written(), open_relay, &ourselves)
+    let errors = settings_check::check(&before, after.written(), open_relay, &ourselves);
+    settings_check::check_files(&before, after.written(), errors)
         .await
         .map_err(SettingsFileError::Fields)?;
-    let difference = Difference::between(&before, after.written()).unwrap_or_default();
     let changed = difference.fields();
     let changed = changed.split(", ").map(str::to_owned).collect();
     if run == Run::Dry {
@@ -103,7 +105,8 @@ pub async fn import(
         return Ok(changed);
     }
     let audit = difference.audited("settings imported", actor);
-    let saved = beside.save(after.written(), &audit).await;
+    let stored = StoredSettings::of(after.written())?;
+    let saved = beside.save(&stored, &audit).await;
     beside.close().await;
     saved?;
     Ok(changed)
@@ -203,7 +206,7 @@ fn read(text: &str) -> Result<Map<String, Value>, SettingsFileError> {
 }
 
 /// The defaults with what the file says, and the secrets of `before` where it does not speak of them.
-fn replaced(before: &Written, mut file: Map<String, Value>) -> Result<Settings, FieldErrors> {
+fn replaced(before: &Settings, mut file: Map<String, Value>) -> Result<Settings, FieldErrors> {
     if let Some(not_set) = file.remove(NOT_SET) {
         let not_set: Vec<String> = serde_json::from_value(not_set).map_err(|_| {
             let mut errors = FieldErrors::default();
@@ -220,9 +223,10 @@ fn replaced(before: &Written, mut file: Map<String, Value>) -> Result<Settings, 
         }
     }
     let mut patch = fields_of(&Written::default());
+    let mut present = fields_of(before);
     for field in Written::secret_fields() {
         // What is shown in a secret's place means the one that is there.
-        let is_set = part_mut(&mut fields_of(before), field).is_some_and(|value| value == SHOWN);
+        let is_set = part_mut(&mut present, field).is_some_and(|value| value == SHOWN);
         if let Some(secret) = part_mut(&mut patch, field).filter(|_| is_set) {
             *secret = SHOWN.into();
         }
@@ -236,7 +240,7 @@ fn replaced(before: &Written, mut file: Map<String, Value>) -> Result<Settings, 
             }
         }
     }
-    Settings::new(before.clone())?.patched(&patch)
+    before.patched(&patch)
 }
 
 #[cfg(test)]
@@ -247,6 +251,10 @@ mod tests {
     use crate::administration::{FirstStart, first_start};
     use crate::message::Spool;
     use crate::store::Store;
+
+    fn settings(written: Written) -> Settings {
+        Settings::new(written).expect("they hold")
+    }
 
     fn before() -> Written {
         let json = serde_json::json!({
@@ -343,7 +351,7 @@ mod tests {
         for written in [before(), Written::default()] {
             let file = read(&text_of(&written)).expect("it is TOML");
             for other in [before(), Written::default()] {
-                let after = replaced(&other, file.clone()).expect("they hold");
+                let after = replaced(&settings(other), file.clone()).expect("they hold");
                 assert_eq!(*after.written(), written);
             }
         }
@@ -359,14 +367,14 @@ mod tests {
         let text = text_of(&secretive);
         assert!(!text.contains("sesame") && !text.contains(SHOWN), "{text}");
         let file = read(&text).expect("it is TOML");
-        let after = replaced(&secretive, file).expect("they hold");
+        let after = replaced(&settings(secretive.clone()), file).expect("they hold");
         assert_eq!(*after.written(), secretive);
     }
 
     #[test]
     fn what_a_file_does_not_name_has_its_default() {
         let file = read("memory_threshold_bytes = 1024").expect("it is TOML");
-        let after = replaced(&before(), file).expect("they hold");
+        let after = replaced(&settings(before()), file).expect("they hold");
         let expected = Written {
             memory_threshold_bytes: 1_024,
             ..Written::default()
@@ -376,7 +384,7 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         let error = read(text)
-            .and_then(|file| replaced(&before(), file).map_err(SettingsFileError::Fields))
+            .and_then(|file| replaced(&settings(before()), file).map_err(SettingsFileError::Fields))
             .expect_err(text);
         assert!(error.to_string().starts_with(expected), "{text}: {error}");
     }
@@ -400,7 +408,7 @@ mod tests {
     #[test]
     fn everything_wrong_is_said_at_once() {
         let file = read("weather = 1\nack_deadline_seconds = 0\n").expect("it is TOML");
-        let errors = replaced(&before(), file).expect_err("they do not hold");
+        let errors = replaced(&settings(before()), file).expect_err("they do not hold");
         let fields: Vec<&String> = errors.0.keys().collect();
         assert_eq!(fields, ["ack_deadline_seconds", "weather"]);
     }

@@ -94,7 +94,8 @@ impl SmtpLogins {
         Ok(login)
     }
 
-    /// Gives a login another password: the old one is wrong from the next AUTH on.
+    /// Gives a login another password: the old one is wrong from the next AUTH on, and who has logged in
+    /// with it may send nothing more.
     ///
     /// # Errors
     /// When there is no such login, the field `password` does not hold, or the store does not take it;
@@ -116,7 +117,8 @@ impl SmtpLogins {
         self.make(change, actor).await
     }
 
-    /// Removes a login: it is wrong from the next AUTH on. Sessions that have authenticated go on.
+    /// Removes a login: it is wrong from the next AUTH on, and who has logged in with it may send nothing
+    /// more.
     ///
     /// # Errors
     /// When there is no such login, or the store does not take it; nothing is changed then.

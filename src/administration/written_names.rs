@@ -3,13 +3,16 @@
 //!
 //! Only what is new is looked at: settings from before are not refused for what they always had.
 
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::boot::Addresses;
 use crate::listener;
 use crate::settings::names::{
-    address_problem, domain_problem, is_same_domain, network_problem, server_problem,
+    address_problem, compared, domain_problem, network_problem, server_problem,
 };
 use crate::settings::next_hop::{NextHopEntry, ServerAddress};
 use crate::settings::{FieldErrors, Written};
@@ -71,6 +74,8 @@ pub(super) fn check(
             is_us.then(|| format!("{server} is the appliance itself"))
         })
     };
+    // The system is asked about an address: not again for each of the domains that go there.
+    let mut servers: HashMap<&ServerAddress, Option<String>> = HashMap::new();
     for domain in new(&after.relay_domains, &before.relay_domains) {
         note("relay_domains", domain_problem(domain));
     }
@@ -79,18 +84,22 @@ pub(super) fn check(
     {
         note("default_next_hop", server(default));
     }
-    for entry in new(&after.next_hops, &before.next_hops) {
-        let known = before.next_hops.iter();
-        let known: Vec<&NextHopEntry> = known
-            .filter(|known| is_same_domain(&known.domain, &entry.domain))
-            .collect();
-        if known.is_empty() {
+    let mut new_entries = new(&after.next_hops, &before.next_hops).peekable();
+    let is_any_new = new_entries.peek().is_some();
+    let known = before.next_hops.iter().filter(|_| is_any_new);
+    let known: HashMap<Cow<'_, str>, &NextHopEntry> = known
+        .map(|known| (compared(&known.domain), known))
+        .collect();
+    for entry in new_entries {
+        let known = known.get(&compared(&entry.domain));
+        if known.is_none() {
             note("next_hops", domain_problem(&entry.domain));
         }
         if let Some(address) = &entry.address
-            && !known.iter().any(|known| known.address == entry.address)
+            && known.is_none_or(|known| known.address != entry.address)
         {
-            note("next_hops", server(address));
+            let problem = servers.entry(address).or_insert_with(|| server(address));
+            note("next_hops", problem.clone());
         }
     }
     for (field, after, before) in [
@@ -110,8 +119,11 @@ pub(super) fn check(
     }
 }
 
-fn new<'a, T: PartialEq>(after: &'a [T], before: &'a [T]) -> impl Iterator<Item = &'a T> {
-    after.iter().filter(|item| !before.contains(item))
+fn new<'a, T: Eq + Hash>(after: &'a [T], before: &'a [T]) -> impl Iterator<Item = &'a T> {
+    // Most changes are of something else.
+    let after = if after == before { &[] } else { after };
+    let known: HashSet<&T> = before.iter().filter(|_| !after.is_empty()).collect();
+    after.iter().filter(move |item| !known.contains(item))
 }
 
 #[cfg(test)]
@@ -197,5 +209,29 @@ mod tests {
                 assert_eq!(is_refused, expected, "{listens_at}, {server}: {errors}");
             }
         }
+    }
+
+    #[test]
+    fn many_entries_are_each_compared_once() {
+        let entries = |address: &str| -> Value {
+            let entry =
+                |number| json!({"domain": format!("ü{number}.example"), "address": address});
+            json!({"next_hops": (0..5_000).map(entry).collect::<Vec<_>>()})
+        };
+        let began = std::time::Instant::now();
+        let (one, other) = (
+            entries("smtp://127.0.0.1:2600"),
+            entries("smtp://127.0.0.1:2601"),
+        );
+        assert_eq!(
+            found(one.clone(), one.clone(), "0.0.0.0:25"),
+            FieldErrors::default()
+        );
+        assert_eq!(found(one, other, "0.0.0.0:25"), FieldErrors::default());
+        assert!(
+            began.elapsed() < std::time::Duration::from_secs(20),
+            "{:?}",
+            began.elapsed()
+        );
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::words::{age, bytes, share};
+use super::words::{age, bytes, open_to, share};
 use crate::settings::quantity::write_count as count;
 
 /// What there can be alerts about: the closed set of words in the API, the webhook and the metrics.
@@ -194,8 +194,13 @@ pub enum Figures {
     },
     /// Of [`Kind::OpenRelay`].
     OpenRelay {
-        /// The trusted networks that hold everybody; none at the alert's end.
+        /// The trusted networks that hold nearly everybody, the widest of them; none at the alert's end.
         networks: Vec<String>,
+        /// Top-level domains that everybody may send to, the first of them.
+        domains: Vec<String>,
+        /// Networks of proxies that are believed whom they speak for and hold nearly everybody, the widest of
+        /// them.
+        proxies: Vec<String>,
     },
 }
 
@@ -274,20 +279,11 @@ impl fmt::Display for Figures {
                     waiting(*waiting_recipients)
                 ),
             },
-            Self::OpenRelay { networks } => match networks.as_slice() {
-                [] => f.write_str("No trusted network holds everybody."),
-                networks => write!(
-                    f,
-                    "Everybody who reaches this appliance may send through it to anywhere, because of \
-                     the trusted {} {}.",
-                    if networks.len() == 1 {
-                        "network"
-                    } else {
-                        "networks"
-                    },
-                    networks.join(" and ")
-                ),
-            },
+            Self::OpenRelay {
+                networks,
+                domains,
+                proxies,
+            } => f.write_str(&open_to(networks, domains, proxies)),
         }
     }
 }
@@ -395,22 +391,14 @@ mod tests {
             },
             "Nobody waits in the retry queue.",
         );
-        for (networks, expected) in [
-            (&[][..], "No trusted network holds everybody."),
-            (
-                &["0.0.0.0/0"],
-                "Everybody who reaches this appliance may send through it to anywhere, because of the \
-                 trusted network 0.0.0.0/0.",
-            ),
-            (
-                &["0.0.0.0/0", "::/0"],
-                "Everybody who reaches this appliance may send through it to anywhere, because of the \
-                 trusted networks 0.0.0.0/0 and ::/0.",
-            ),
-        ] {
-            let networks = networks.iter().map(ToString::to_string).collect();
-            check(&Figures::OpenRelay { networks }, expected);
-        }
+        let figures = Figures::OpenRelay {
+            networks: vec!["0.0.0.0/0".to_owned()],
+            domains: Vec::new(),
+            proxies: Vec::new(),
+        };
+        let expected = "Everybody who reaches this appliance may send through it to anywhere, because of the \
+                        trusted network 0.0.0.0/0.";
+        check(&figures, expected);
         check(
             &Figures::BreakerOpen {
                 next_hop: "mx.example.net".into(),

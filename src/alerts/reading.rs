@@ -209,13 +209,15 @@ fn no_delivery(facts: &Facts, rules: &Rules, silence: Option<&Silence>) -> Optio
 
 /// What the settings say: it has no bound, and is over as soon as they say otherwise.
 fn open_relay(facts: &Facts) -> Reading {
-    let place = if facts.open_networks.is_empty() {
+    let place = if facts.open_to.is_empty() {
         Place::Clear
     } else {
         Place::Beyond
     };
     let figures = Figures::OpenRelay {
-        networks: facts.open_networks.clone(),
+        networks: facts.open_to.networks.clone(),
+        domains: facts.open_to.domains.clone(),
+        proxies: facts.open_to.proxies.clone(),
     };
     Reading::of(Topic::OpenRelay, place, figures)
 }

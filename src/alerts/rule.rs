@@ -17,7 +17,7 @@ use super::reading::{self, Place, Reading, Seen};
 use super::silence::Silence;
 use crate::boot::DiskSpace;
 use crate::limits;
-use crate::settings::Written;
+use crate::settings::{OpenTo, Written};
 
 /// What there is to know at one moment.
 #[derive(Clone, Debug)]
@@ -38,8 +38,8 @@ pub struct Facts {
     pub delivered: u64,
     /// Messages answered 250 since start.
     pub accepted: u64,
-    /// Trusted networks that hold everybody.
-    pub open_networks: Vec<String>,
+    /// Who may send through us, though nobody in particular.
+    pub open_to: OpenTo,
 }
 
 /// The retry queue at one moment.

@@ -18,7 +18,7 @@ fn calm(second: u64) -> Facts {
         memory_budget_bytes: 1_000,
         delivered: 0,
         accepted: 0,
-        open_networks: Vec::new(),
+        open_to: OpenTo::default(),
     }
 }
 
@@ -49,7 +49,10 @@ fn defaults() -> Rules {
 /// Networks that hold everybody.
 fn open(second: u64, networks: &[&str]) -> Facts {
     Facts {
-        open_networks: networks.iter().map(ToString::to_string).collect(),
+        open_to: OpenTo {
+            networks: networks.iter().map(ToString::to_string).collect(),
+            ..OpenTo::default()
+        },
         ..calm(second)
     }
 }

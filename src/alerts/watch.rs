@@ -17,7 +17,7 @@ use crate::boot::{self, DiskSpace};
 use crate::delivery::Delivery;
 use crate::limits;
 use crate::message::MemoryBudget;
-use crate::settings::is_for_everybody;
+use crate::settings::{OpenTo, Settings};
 use crate::statistics::Statistics;
 use crate::store::{ReadError, Store};
 
@@ -68,6 +68,7 @@ pub(super) async fn run(alerts: &Alerts, sources: Sources, shutdown: Cancellatio
     let mut looks = interval(limits::ALERT_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut state = State::default();
+    let mut looked_at: Option<(Arc<Settings>, OpenTo)> = None;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -81,10 +82,13 @@ pub(super) async fn run(alerts: &Alerts, sources: Sources, shutdown: Cancellatio
             facts = sources.facts(&mut disk, clock.now()) => facts,
         };
         let settings = alerts.settings.snapshot();
-        let trusted = settings.trusted_networks.iter();
-        let open = trusted.filter(|network| is_for_everybody(network));
+        // Once for each change: long lists take a while.
+        let known = looked_at.take();
+        let known = known.filter(|(known, _)| Arc::ptr_eq(known, &settings));
+        let (_, open_to) =
+            looked_at.insert(known.unwrap_or_else(|| (Arc::clone(&settings), settings.open_to())));
         let facts = Facts {
-            open_networks: open.map(ToString::to_string).collect(),
+            open_to: open_to.clone(),
             ..facts
         };
         let rules = Rules::from(settings.written());
@@ -131,7 +135,7 @@ impl Sources {
             memory_budget_bytes: self.budget.limit_bytes(),
             delivered: self.statistics.counters.recipients_delivered.value(),
             accepted: self.statistics.since_start().tally.messages.total(),
-            open_networks: Vec::new(),
+            open_to: OpenTo::default(),
         }
     }
 

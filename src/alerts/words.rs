@@ -1,5 +1,7 @@
 //! Figures as they stand in an alert's sentence: plain text, for logs and for whoever the webhook tells.
 
+use crate::settings::networks::in_a_row;
+
 /// Bytes in powers of 1,024.
 pub(super) fn bytes(number: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -37,9 +39,71 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     format!("{:.1} %", 100.0 * part as f64 / whole.max(1) as f64)
 }
 
+/// Who may send through us, though nobody in particular: trusted networks, domains of one label, and
+/// networks of proxies that may say of anybody who they are.
+pub(super) fn open_to(networks: &[String], domains: &[String], proxies: &[String]) -> String {
+    let several = |names: &[String]| if names.len() == 1 { "" } else { "s" };
+    let mut sentences = Vec::new();
+    if !networks.is_empty() {
+        sentences.push(format!(
+            "Everybody who reaches this appliance may send through it to anywhere, because of the trusted \
+             network{} {}.",
+            several(networks),
+            in_a_row(networks)
+        ));
+    }
+    if !domains.is_empty() {
+        sentences.push(format!(
+            "Everybody may send through this appliance to all of {}.",
+            in_a_row(domains)
+        ));
+    }
+    if !proxies.is_empty() {
+        sentences.push(format!(
+            "Nearly everybody is believed to speak for others, because of the proxy network{} {}.",
+            several(proxies),
+            in_a_row(proxies)
+        ));
+    }
+    match sentences.as_slice() {
+        [] => "No trusted network holds everybody.".to_owned(),
+        sentences => sentences.join(" "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_open_relay_is_explained() {
+        for (networks, domains, proxies, expected) in [
+            (
+                &[][..],
+                &[][..],
+                &[][..],
+                "No trusted network holds everybody.",
+            ),
+            (
+                &["0.0.0.0/0", "::/0"],
+                &[],
+                &[],
+                "Everybody who reaches this appliance may send through it to anywhere, because of the \
+                 trusted networks 0.0.0.0/0 and ::/0.",
+            ),
+            (
+                &[],
+                &[".com"],
+                &["1.0.0.0/8", "3.0.0.0/8"],
+                "Everybody may send through this appliance to all of .com. Nearly everybody is believed \
+                 to speak for others, because of the proxy networks 1.0.0.0/8 and 3.0.0.0/8.",
+            ),
+        ] {
+            let [networks, domains, proxies] = [networks, domains, proxies]
+                .map(|names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>());
+            assert_eq!(open_to(&networks, &domains, &proxies), expected);
+        }
+    }
 
     #[test]
     fn figures_have_units() {

@@ -1,7 +1,8 @@
 //! `fastpath admin settings`: the settings as a TOML file.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -75,10 +76,29 @@ fn export(written: &Export, environment: &Environment) -> Result<(), Failure> {
     let done = if written.file == Path::new(STANDARD) {
         io::stdout().write_all(text.as_bytes())
     } else {
-        std::fs::write(&written.file, text)
-            .map(|()| println!("written to {}", written.file.display()))
+        write(&written.file, &text).map(|()| println!("written to {}", written.file.display()))
     };
     done.map_err(|error| Failure::io(format!("{}: {error}", written.file.display())))
+}
+
+/// Writes a file for its owner only, also where one was there that others could read.
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    let mut opened = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(file)?;
+    // Not of a pipe or a terminal.
+    if opened.metadata()?.is_file()
+        && let Err(error) = opened.set_permissions(Permissions::from_mode(0o600))
+    {
+        // Somebody else's file, which others may go on reading: they were let write to it as well.
+        eprintln!(
+            "fastpath: {}: others may be able to read it: {error}",
+            file.display()
+        );
+    }
+    opened.write_all(text.as_bytes())
 }
 
 fn import(written: &Import, environment: &Environment) -> Result<(), Failure> {

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rustix::fs::Mode;
 
 use super::environment::Environment;
 use super::failure::{Exit, Failure};
@@ -31,7 +30,6 @@ impl Written {
 
 /// Copies the appliance to a directory that is new or empty, and says what is in it.
 pub(super) fn run_backup(written: &Written, environment: &Environment) -> Result<(), Failure> {
-    for_the_owner_only();
     let data_directory = written.data_directory(environment);
     let taken = serve::runtime()?.block_on(backup::take(&data_directory, &written.directory));
     print!("{}", backed_up(&taken?, written));
@@ -40,18 +38,11 @@ pub(super) fn run_backup(written: &Written, environment: &Environment) -> Result
 
 /// Puts a backup on a data directory that is new or empty.
 pub(super) fn run_restore(written: &Written, environment: &Environment) -> Result<(), Failure> {
-    for_the_owner_only();
     let data_directory = written.data_directory(environment);
     let restored =
         serve::runtime()?.block_on(restore::restore(&written.directory, &data_directory));
     print!("{}", brought_back(&restored?));
     Ok(())
-}
-
-/// Everything that these commands make holds mail or secrets, and SQLite makes files as the process
-/// may.
-fn for_the_owner_only() {
-    rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
 
 fn backed_up(manifest: &Manifest, written: &Written) -> String {

@@ -15,7 +15,7 @@ use super::{Failure, logging};
 use crate::administration::SetupKey;
 use crate::appliance::Appliance;
 use crate::boot::container::{self, Keeping};
-use crate::boot::{self, Addresses, DataDirectory};
+use crate::boot::{self, Addresses, DataDirectory, Tightened};
 
 /// Threads that still read or write a file at the end get this long.
 const THREADS_WAIT: Duration = Duration::from_secs(1);
@@ -59,6 +59,7 @@ pub(super) async fn open(
     options: &Checked,
     directory: &DataDirectory,
 ) -> anyhow::Result<Appliance> {
+    tell_tightened(directory);
     let appliance = Appliance::open(&options.boot, directory, &options.first_start).await?;
     let web = appliance.addresses().web;
     if !web.ip().is_loopback() && !appliance.administration().settings().requires_https() {
@@ -68,6 +69,23 @@ pub(super) async fn open(
         .write_addresses(appliance.addresses())
         .context("the addresses cannot be written to the data directory")?;
     Ok(appliance)
+}
+
+/// What of the data directory was open to others, for the log.
+fn tell_tightened(directory: &DataDirectory) {
+    let Tightened {
+        directories,
+        files,
+        left,
+    } = directory.tightened();
+    let path = directory.path().display();
+    if directories + files > 0 {
+        info!(directory = %path, directories, files, "what others could read of the data directory is for its owner only now");
+    }
+    if let Some((left, error)) = left {
+        let left = left.display();
+        warn!(directory = %path, %left, %error, "others may be able to read a part of the data directory");
+    }
 }
 
 /// How to set it up, for the log: somebody has to read it there.

@@ -3,6 +3,7 @@
 use super::answering::Answering;
 use super::connection::End;
 use super::conversation::{Conversation, Expected};
+use super::rights::PeerLogin;
 use super::stream::Transport;
 use crate::accounts::LoginError;
 use crate::limits;
@@ -35,7 +36,8 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         match self.context.logins.verify(&name, password, address).await {
             Ok(login) => {
                 self.context.counters.logins.increment();
-                self.peer.login = Some(login);
+                self.peer.login = Some(PeerLogin::Shown(login));
+                self.peer.has_lost_login = false;
                 self.say(&Reply::authentication_succeeded())
             }
             Err(LoginError::Wrong) => {

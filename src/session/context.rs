@@ -7,11 +7,12 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::counters::ReceivingCounters;
+use super::rights::{PeerLogin, Voucher};
 use crate::accounts::Logins;
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::own_mark::OwnMark;
 use crate::path::Paths;
-use crate::settings::{Current, Settings};
+use crate::settings::Current;
 use crate::smtp::Protocol;
 use crate::tls::ServerTls;
 
@@ -55,6 +56,8 @@ impl<A> fmt::Debug for SessionContext<A> {
 pub struct Entrance {
     /// Where it connected from, or a proxy says that it did.
     pub client: IpAddr,
+    /// The proxy that says so.
+    pub proxy: Option<IpAddr>,
     /// The listener that it came to.
     pub listener: SocketAddr,
     /// What it has said already.
@@ -73,13 +76,21 @@ pub(super) struct Peer {
     pub(super) protocol: Protocol,
     /// TLS is spoken.
     pub(super) tls: bool,
-    /// The login it has authenticated as, for the rest of the session.
-    pub(super) login: Option<Arc<str>>,
+    /// The login it has authenticated as, while that holds.
+    pub(super) login: Option<PeerLogin>,
+    /// It had one that holds no more, and has not begun anew since.
+    pub(super) has_lost_login: bool,
+    /// The proxies that say where it connected from.
+    pub(super) vouchers: Vec<Voucher>,
+    /// The generation of the settings in which they were believed.
+    pub(super) looked_at_in: u64,
 }
 
 impl Peer {
     /// A client that has just connected.
-    pub(super) fn new(entrance: &Entrance, settings: &Settings) -> Self {
+    pub(super) fn new(entrance: &Entrance, current: &Current) -> Self {
+        let looked_at_in = current.generation();
+        let settings = current.snapshot();
         let listener = settings.listener(entrance.listener);
         Self {
             address: entrance.client.to_canonical(),
@@ -87,6 +98,9 @@ impl Peer {
             protocol: listener.map_or(Protocol::Smtp, |entry| entry.protocol),
             tls: false,
             login: None,
+            has_lost_login: false,
+            vouchers: entrance.proxy.map(Voucher::Header).into_iter().collect(),
+            looked_at_in,
         }
     }
 }

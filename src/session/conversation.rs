@@ -54,7 +54,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         context: Arc<SessionContext<A>>,
         shutdown: CancellationToken,
     ) -> Self {
-        let peer = Peer::new(&entrance, &context.settings.snapshot());
+        let peer = Peer::new(&entrance, &context.settings);
         Self {
             context,
             peer,
@@ -143,6 +143,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             }),
             Err(error) => Err((error.reply(), false)),
         };
+        self.look_at_rights()?;
         match command {
             Ok(command) => {
                 let around = Surroundings {
@@ -285,6 +286,8 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
 
     /// EHLO.
     fn introduce(&mut self) {
+        // Whoever begins anew is nobody in particular.
+        self.peer.has_lost_login = false;
         let settings = self.context.settings.snapshot();
         // Where nobody can log in, nobody is invited to guess.
         let asks_for_login = self.peer.tls && self.context.logins.exist();
@@ -329,6 +332,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         self.context.counters.tls_sessions.increment();
         self.peer.tls = self.connection.is_tls();
         self.peer.login = None;
+        self.peer.has_lost_login = false;
         self.framer = LineFramer::new();
         Ok(())
     }

@@ -32,6 +32,8 @@ pub(super) struct Opened {
     pub(super) mail: MailCommand,
     /// The settings for the whole of this transaction.
     pub(super) settings: Arc<Settings>,
+    /// Which ones they are.
+    pub(super) generation: u64,
     /// A recipient was given, and refused.
     pub(super) refused_recipient: bool,
     /// One of those that were refused may be taken another time.
@@ -61,6 +63,10 @@ impl Opened {
         peer: &Peer,
         context: &SessionContext<A>,
     ) -> Result<Box<Self>, Reply> {
+        if peer.has_lost_login {
+            return Err(Reply::login_does_not_hold());
+        }
+        let generation = context.settings.generation();
         let settings = context.settings.snapshot();
         // RFC 1870 §6.1: a size that is known to be too large is refused here already.
         if mail
@@ -83,6 +89,7 @@ impl Opened {
                 .unwrap_or(settings.path),
             way: Way::Undecided,
             settings,
+            generation,
             received_at: Timestamp::now(),
         }))
     }
@@ -119,24 +126,27 @@ impl Opened {
         }
     }
 
-    /// Whom a RCPT names, if this client may send there through us.
+    /// Whom a RCPT names, if this client may send there through us: by the settings of this transaction,
+    /// and by those that are in force by now.
     ///
     /// # Errors
     /// The reply to a recipient we do not serve.
-    pub(super) fn recipient(
+    pub(super) fn recipient<A>(
         &self,
         rcpt: RcptCommand,
         peer: &Peer,
-        hostname: &str,
+        context: &SessionContext<A>,
     ) -> Result<Recipient, Reply> {
+        let hostname = &context.hostname;
         let address = match rcpt.to {
             // RFC 5321 §4.5.1: every server takes mail for its postmaster, named without a domain.
             ForwardPath::Postmaster => Mailbox::parse(&format!("postmaster@{hostname}"))
                 .map_err(|_| Reply::relay_denied())?,
             ForwardPath::Mailbox(mailbox) => {
-                let served = peer.login.is_some()
-                    || self.settings.trusts(peer.address)
-                    || self.settings.relays_for(&mailbox.domain_lowercase());
+                let serves = |settings: &Settings| peer.may_send_to(&mailbox, settings);
+                let is_same = self.generation == context.settings.generation();
+                let served =
+                    serves(&self.settings) && (is_same || serves(&context.settings.snapshot()));
                 // A trick is refused to everybody: the next hop may undo it and relay further.
                 if !served || mailbox.has_relay_trick() {
                     return Err(Reply::relay_denied());
@@ -162,6 +172,11 @@ impl Addressed {
     /// A further recipient.
     pub(super) fn add(&mut self, recipient: Recipient) {
         self.recipients.push(recipient);
+    }
+
+    /// Whom it is for.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &Mailbox> {
+        self.recipients.iter().map(|recipient| &recipient.address)
     }
 
     /// How many recipients there are.
@@ -238,7 +253,7 @@ fn client_of(identity: &Identity, peer: &Peer) -> Client {
     Client {
         address: Some(peer.address),
         helo: Arc::clone(&identity.helo),
-        login: peer.login.clone(),
+        login: peer.login.as_ref().map(|login| Arc::clone(login.name())),
     }
 }
 

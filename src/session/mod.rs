@@ -23,6 +23,7 @@ mod pace;
 mod passing_through;
 mod proxied;
 mod receiving;
+mod rights;
 mod state;
 mod stream;
 

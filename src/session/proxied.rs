@@ -1,13 +1,13 @@
 //! XCLIENT: a proxy that is believed says whose session this is.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use super::answering::Answering;
 use super::connection::End;
 use super::context::Peer;
 use super::conversation::Conversation;
 use super::envelope::Identity;
+use super::rights::{PeerLogin, Voucher};
 use super::state::{State, Step, Surroundings};
 use super::stream::Transport;
 use crate::settings::Settings;
@@ -56,6 +56,11 @@ fn greeted(attributes: &Attributes) -> State {
 impl<A: Answering, T: Transport> Conversation<A, T> {
     /// The session is another client's from here on.
     pub(super) fn represent(&mut self, attributes: &Attributes) -> Result<(), End> {
+        let proxy = Voucher::Xclient(self.peer.address);
+        if !self.peer.is_told_by(proxy) {
+            return Err(End::Say(Reply::too_many_errors()));
+        }
+        self.peer.has_lost_login = false;
         match attributes.address {
             Some(Given::Value(address)) => self.peer.address = address.to_canonical(),
             // Nobody knows it, so nobody trusts it.
@@ -63,7 +68,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             None => {}
         }
         self.peer.login = match &attributes.login {
-            Some(Given::Value(login)) => Some(Arc::from(login.as_str())),
+            Some(Given::Value(login)) => Some(PeerLogin::Told(login.as_str().into())),
             Some(Given::Unavailable) | None => None,
         };
         tracing::debug!(client = %self.peer.address, login = ?self.peer.login, "a proxy speaks for a client");

@@ -116,6 +116,12 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         let ended_at = Instant::now().into_std();
         let id = content.id();
         let audience = addressed.audience(&self.peer);
+        // It may have taken its time. Next hops that wait for its end are left without one.
+        self.look_at_rights()?;
+        if let Err(reply) = addressed.may_be_sent(&self.peer, &self.context) {
+            drop(content);
+            return self.conclude_for(audience, &reply);
+        }
         match content.finish_through(&findings) {
             Ok(None) => {}
             Ok(Some(through)) => return self.end_passage(through, ended_at, audience).await,

@@ -185,7 +185,11 @@ impl State {
                 return (self, out_of_sequence("Say MAIL first"));
             }
         };
-        let recipient = opened.recipient(rcpt, around.peer, &around.context.hostname);
+        if around.peer.has_lost_login {
+            let step = Step::Say(Reply::login_does_not_hold());
+            return (self.without_envelope(), step);
+        }
+        let recipient = opened.recipient(rcpt, around.peer, around.context);
         match recipient {
             Ok(recipient) if opened.asks_about(&recipient) => {
                 let step = Step::Inquire {
@@ -265,7 +269,7 @@ impl State {
         match self {
             Self::Addressed(addressed) => {
                 let identity = addressed.opened.identity.clone();
-                let step = match room_for_content(around) {
+                let step = match may_begin(&addressed, around) {
                     Ok(()) => Step::Data(addressed),
                     Err(reply) => Step::Say(reply),
                 };
@@ -293,7 +297,7 @@ impl State {
     fn bdat<A>(self, size: u64, last: bool, around: &Surroundings<'_, A>) -> (Self, Step) {
         let chunked = match self {
             Self::Chunked(chunked) => chunked,
-            Self::Addressed(addressed) => match room_for_content(around) {
+            Self::Addressed(addressed) => match may_begin(&addressed, around) {
                 Ok(()) => {
                     let identity = addressed.opened.identity.clone();
                     let step = Step::FirstChunk {
@@ -430,8 +434,10 @@ fn out_of_sequence(needed: &'static str) -> Step {
     Step::Say(Reply::bad_sequence(needed))
 }
 
-/// Before the first byte of content: a message that would find no memory is better not begun.
-fn room_for_content<A>(around: &Surroundings<'_, A>) -> Result<(), Reply> {
+/// Before the first byte of content: a message that its client may not send any more, or that would find
+/// no memory, is better not begun.
+fn may_begin<A>(addressed: &Addressed, around: &Surroundings<'_, A>) -> Result<(), Reply> {
+    addressed.may_be_sent(around.peer, around.context)?;
     if around
         .context
         .budget

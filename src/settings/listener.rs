@@ -1,5 +1,6 @@
 //! How a listener takes mail, where that differs from the others.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
@@ -8,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::names;
 use super::patch::FieldErrors;
-use super::written::{PathChoice, Written, is_for_everybody};
+use super::quantity::write_count;
+use super::written::{PathChoice, Written};
 use crate::limits;
 use crate::smtp::Protocol;
 
@@ -64,11 +66,12 @@ impl Written {
         if self.listeners.len() > limits::LISTENERS {
             let most = limits::LISTENERS;
             errors.add(FIELD, format!("there can be at most {most}"));
+            return;
         }
-        for (position, entry) in self.listeners.iter().enumerate() {
+        let mut earlier = HashSet::new();
+        for entry in &self.listeners {
             let address = entry.address;
-            let before = &self.listeners[..position];
-            if before.iter().any(|other| other.address == address) {
+            if !earlier.insert(address) {
                 errors.add(FIELD, format!("{address} stands twice"));
             } else if let Some(problem) = problem(entry) {
                 errors.add(FIELD, format!("{address} {problem}"));
@@ -82,10 +85,12 @@ fn problem(entry: &ListenerEntry) -> Option<String> {
     if entry.protocol == Protocol::Lmtp && entry.address.port() == SMTP_PORT {
         return Some("is the port of SMTP: LMTP must have another".to_owned());
     }
-    let believed = entry.proxy_networks.iter().chain(&entry.xclient_networks);
-    let mut everybody = believed.filter(|network| is_for_everybody(network));
-    let network = everybody.next()?;
-    Some(format!(
-        "would believe {network}, nearly everybody, to speak for others"
-    ))
+    let longest = entry.proxy_networks.len().max(entry.xclient_networks.len());
+    let most = limits::PROXY_NETWORKS;
+    (longest > most).then(|| {
+        format!(
+            "can have at most {} networks of each kind",
+            write_count(most as u64)
+        )
+    })
 }

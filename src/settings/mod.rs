@@ -10,7 +10,9 @@ pub mod directory_url;
 mod domains;
 mod listener;
 pub mod names;
+pub mod networks;
 pub mod next_hop;
+mod openness;
 mod patch;
 pub mod quantity;
 pub mod reading;
@@ -19,23 +21,28 @@ pub mod service_address;
 mod write_only;
 mod written;
 
-use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
+use crate::limits;
+use names::compared;
+
 pub use domains::DomainList;
 pub use listener::ListenerEntry;
+pub use networks::NetworkList;
 pub use next_hop::{NextHop, Target, TlsPolicy, UncertainPolicy};
+pub use openness::{OpenTo, Openness};
 pub use patch::FieldErrors;
 pub use secrets::part_mut;
 pub use write_only::{SHOWN, WriteOnly};
 pub use written::{
     OverThreshold, PathChoice, WebHttps, WhenDeferred, WhenRefused, Written, is_domain,
-    is_for_everybody,
 };
 
 /// The settings as the program runs on them.
@@ -45,6 +52,8 @@ pub struct Settings {
     default_next_hop: Option<Arc<NextHop>>,
     /// By their domains as the DNS has them.
     next_hops: HashMap<String, Arc<NextHop>>,
+    trusted_networks: NetworkList,
+    web_proxies: NetworkList,
     relay_domains: DomainList,
     paused: HashSet<String>,
     conditions: conditions::Prepared,
@@ -56,20 +65,24 @@ impl Settings {
     /// # Errors
     /// Every field that does not hold, with a message for the administrator.
     pub fn new(written: Written) -> Result<Self, FieldErrors> {
-        written.validate()?;
+        Self::checked(written, FieldErrors::default())
+    }
+
+    /// The same where something was wrong already.
+    fn checked(written: Written, mut errors: FieldErrors) -> Result<Self, FieldErrors> {
+        written.validate(&mut errors);
+        // Once for the check and the use: domains outside ASCII are dear to compare.
+        let next_hops = next_hops(&written, &mut errors);
+        errors.into_result()?;
         let default_next_hop = written
             .default_next_hop
             .as_ref()
             .map(|address| Arc::new(written.next_hop_defaults.at(address)));
-        let next_hops = written
-            .next_hops
-            .iter()
-            .map(|entry| (compared(&entry.domain).into_owned(), entry.next_hop()))
-            .map(|(domain, next_hop)| (domain, Arc::new(next_hop)))
-            .collect();
         let paused = written.paused_next_hops.iter().cloned().collect();
         Ok(Self {
             paused,
+            trusted_networks: NetworkList::of(&written.trusted_networks),
+            web_proxies: NetworkList::of(&written.web_proxies),
             relay_domains: DomainList::of(&written.relay_domains),
             conditions: conditions::Prepared::of(&written),
             written,
@@ -86,7 +99,8 @@ impl Settings {
         &self,
         patch: &serde_json::Map<String, serde_json::Value>,
     ) -> Result<Self, FieldErrors> {
-        Self::new(patch::apply(&self.written, patch)?)
+        let (written, errors) = patch::apply(&self.written, patch)?;
+        Self::checked(written, errors)
     }
 
     /// As they stand in the database.
@@ -141,18 +155,13 @@ impl Settings {
     /// Whether clients of this address may relay to anywhere.
     #[must_use]
     pub fn trusts(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.written
-            .trusted_networks
-            .iter()
-            .any(|network| network.contains(&address))
+        self.trusted_networks.has(address)
     }
 
     /// Whether this is a proxy of ours before the web address, which speaks for its clients.
     #[must_use]
     pub fn is_web_proxy(&self, address: IpAddr) -> bool {
-        let proxies = &self.written.web_proxies;
-        proxies.iter().any(|network| network.contains(&address))
+        self.web_proxies.has(address)
     }
 
     /// Whether pages and API are only for those who come by HTTPS.
@@ -173,9 +182,23 @@ impl Settings {
     }
 }
 
-/// A domain as it is compared; what can be none is equal only to itself.
-fn compared(domain: &str) -> Cow<'_, str> {
-    names::ascii_domain(domain).unwrap_or(Cow::Borrowed(domain))
+/// By their domains as the DNS has them. Notes a domain that has two entries, in whatever forms.
+fn next_hops(written: &Written, errors: &mut FieldErrors) -> HashMap<String, Arc<NextHop>> {
+    let entries = &written.next_hops;
+    // Of a list that is too long nothing is looked at.
+    let entries = entries.get(..limits::NEXT_HOP_ENTRIES).unwrap_or(entries);
+    let mut next_hops = HashMap::with_capacity(entries.len());
+    for entry in entries {
+        match next_hops.entry(compared(&entry.domain).into_owned()) {
+            Entry::Occupied(_) => {
+                errors.add("next_hops", format!("“{}” stands twice", entry.domain))
+            }
+            Entry::Vacant(place) => {
+                place.insert(Arc::new(entry.next_hop()));
+            }
+        }
+    }
+    next_hops
 }
 
 impl Deref for Settings {
@@ -188,42 +211,63 @@ impl Deref for Settings {
 
 /// The current settings, for everybody who reads them.
 #[derive(Clone, Debug)]
-pub struct Current(watch::Receiver<Arc<Settings>>);
+pub struct Current {
+    settings: watch::Receiver<Arc<Settings>>,
+    generation: Arc<AtomicU64>,
+}
 
 impl Current {
     /// A snapshot.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Settings> {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.settings.borrow())
+    }
+
+    /// Grows with every change. Read before a snapshot: while it is the same, so are the settings.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Waits for the next change; none when the publisher is gone.
     pub async fn changed(&mut self) -> Option<Arc<Settings>> {
-        self.0.changed().await.ok()?;
-        Some(Arc::clone(&self.0.borrow_and_update()))
+        self.settings.changed().await.ok()?;
+        Some(Arc::clone(&self.settings.borrow_and_update()))
     }
 }
 
 /// The one place that publishes settings.
 #[derive(Debug)]
-pub struct Publisher(watch::Sender<Arc<Settings>>);
+pub struct Publisher {
+    settings: watch::Sender<Arc<Settings>>,
+    generation: Arc<AtomicU64>,
+}
 
 impl Publisher {
     /// Begins with `settings`.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self(watch::Sender::new(Arc::new(settings)))
+        Self {
+            settings: watch::Sender::new(Arc::new(settings)),
+            generation: Arc::default(),
+        }
     }
 
     /// A view of the current settings.
     #[must_use]
     pub fn current(&self) -> Current {
-        Current(self.0.subscribe())
+        Current {
+            settings: self.settings.subscribe(),
+            generation: Arc::clone(&self.generation),
+        }
     }
 
-    /// Publishes: effective for the next message.
+    /// Publishes: effective for the next message. What somebody may no longer do, they may not from their
+    /// next command on.
     pub fn publish(&self, settings: Settings) {
-        self.0.send_replace(Arc::new(settings));
+        self.settings.send_replace(Arc::new(settings));
+        // Behind it: whoever sees the new number finds the new settings.
+        self.generation.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -306,5 +350,182 @@ mod tests {
             assert!(settings.trusts(address.parse().expect("an address")));
         }
         assert!(!settings.trusts("192.0.2.1".parse().expect("an address")));
+    }
+
+    /// The field at which a patch is refused, and why.
+    fn refused(patch: serde_json::Value) -> Vec<(String, String)> {
+        let serde_json::Value::Object(patch) = patch else {
+            panic!("a patch is an object");
+        };
+        let base = Settings::new(Written::default()).expect("the defaults hold");
+        let errors = base.patched(&patch).err().unwrap_or_default();
+        errors.0.into_iter().collect()
+    }
+
+    #[test]
+    fn a_domain_has_one_entry_in_whatever_form() {
+        for (one, other, is_same) in [
+            ("example.net", "example.net", true),
+            ("münchen.example", "xn--mnchen-3ya.example", true),
+            (".münchen.example", ".xn--mnchen-3ya.example", true),
+            ("münchen.example", ".münchen.example", false),
+            ("example.net", "example.com", false),
+        ] {
+            let found = refused(json!({"next_hops": [{"domain": one}, {"domain": other}]}));
+            let expected = format!("“{other}” stands twice");
+            let expected = is_same.then(|| ("next_hops".to_owned(), expected));
+            assert_eq!(found, Vec::from_iter(expected), "{one} and {other}");
+        }
+    }
+
+    #[test]
+    fn every_list_has_a_bound() {
+        let domain = |number: usize| json!(format!("d{number}.example"));
+        let network = |number: usize| {
+            let [_, high, middle, low] = u32::try_from(number).expect("few").to_be_bytes();
+            json!(format!("10.{high}.{middle}.{low}/32"))
+        };
+        let entry = |number: usize| json!({"domain": domain(number)});
+        let dns_server = |number: usize| json!(format!("192.0.2.{number}:53"));
+        let answer = |number: usize| json!(format!("127.0.{}.{}", number / 256, number % 256));
+        let listener = |list: &str, networks: serde_json::Value| json!([{"address": "127.0.0.1:25", list: networks}]);
+        type Entry<'a> = &'a dyn Fn(usize) -> serde_json::Value;
+        type Wrap<'a> = &'a dyn Fn(serde_json::Value) -> serde_json::Value;
+        let bare: Wrap<'_> = &|list| list;
+        let cases: [(&str, usize, Entry<'_>, Wrap<'_>, &str); 12] = [
+            (
+                "next_hops",
+                limits::NEXT_HOP_ENTRIES,
+                &entry,
+                bare,
+                "next_hops",
+            ),
+            (
+                "relay_domains",
+                limits::DOMAINS,
+                &domain,
+                bare,
+                "relay_domains",
+            ),
+            (
+                "trusted_networks",
+                limits::TRUSTED_NETWORKS,
+                &network,
+                bare,
+                "trusted_networks",
+            ),
+            (
+                "web_proxies",
+                limits::PROXY_NETWORKS,
+                &network,
+                bare,
+                "web_proxies",
+            ),
+            (
+                "dns_servers",
+                limits::DNS_SERVERS,
+                &dns_server,
+                bare,
+                "dns_servers",
+            ),
+            (
+                "paused_next_hops",
+                limits::PAUSED_NEXT_HOPS,
+                &domain,
+                bare,
+                "paused_next_hops",
+            ),
+            (
+                "retry_schedule_seconds",
+                limits::RETRY_WAITS,
+                &|_| json!(60),
+                bare,
+                "retry_schedule_seconds",
+            ),
+            (
+                "listeners",
+                limits::PROXY_NETWORKS,
+                &network,
+                &|list| listener("proxy_networks", list),
+                "listeners",
+            ),
+            (
+                "listeners",
+                limits::PROXY_NETWORKS,
+                &network,
+                &|list| listener("xclient_networks", list),
+                "listeners",
+            ),
+            (
+                "blackhole_lists",
+                limits::EXEMPT_NETWORKS,
+                &network,
+                &|list| json!({"allowed_networks": list}),
+                "blackhole_lists.allowed_networks",
+            ),
+            (
+                "blackhole_lists",
+                limits::BLACKHOLE_ANSWERS,
+                &answer,
+                &|list| json!({"zones": [{"zone": "zen.example", "answers": list}]}),
+                "blackhole_lists.zones",
+            ),
+            (
+                "ldap_relaying",
+                limits::DOMAINS,
+                &domain,
+                &|list| json!({"domains": list}),
+                "ldap_relaying.domains",
+            ),
+        ];
+        for (setting, most, entry, wrap, field) in cases {
+            let list = |length: usize| wrap((0..length).map(entry).collect());
+            assert_eq!(refused(json!({setting: list(most)})), [], "{setting}");
+            let found = refused(json!({setting: list(most + 1)}));
+            assert_eq!(found.len(), 1, "{setting}");
+            assert_eq!(found[0].0, field);
+            assert!(
+                found[0].1.contains("most") || found[0].1.contains("from 1 to"),
+                "{found:?}"
+            );
+        }
+        let own = |length: usize| {
+            let networks: serde_json::Value = (0..length).map(network).collect();
+            refused(json!({"own_conditions": [{"name": "a", "client_networks": networks}]}))
+        };
+        assert_eq!(own(limits::OWN_CONDITION_NETWORKS), []);
+        assert!(
+            own(limits::OWN_CONDITION_NETWORKS + 1)[0]
+                .1
+                .contains("at most 1,000")
+        );
+    }
+
+    /// Each entry is looked at once, however many there are: with a look at all others for each it would
+    /// take minutes.
+    #[test]
+    fn many_entries_take_a_moment() {
+        let entries: Vec<_> = (0..10_000)
+            .map(|number| json!({"domain": format!("ü{number}.example"), "address": "smtp://127.0.0.1:2600"}))
+            .collect();
+        let domains: Vec<_> = (0..50_000)
+            .map(|number| format!("ö{number}.example"))
+            .collect();
+        let began = std::time::Instant::now();
+        let settings = settings(json!({"next_hops": entries, "relay_domains": domains}));
+        let text = serde_json::to_string(&settings.written().revealed()).expect("JSON");
+        let again = serde_json::from_str(&text).expect("an object");
+        let again = Settings::new(Written::default())
+            .expect("the defaults hold")
+            .patched(&again);
+        assert_eq!(again.expect("it holds").written(), settings.written());
+        let hop = settings.next_hop_for(&compared("ü9999.example"));
+        assert_eq!(&**hop.name(), "127.0.0.1:2600");
+        assert!(settings.relays_for("ö49999.example"));
+        assert!(
+            began.elapsed() < std::time::Duration::from_secs(30),
+            "{:?}",
+            began.elapsed()
+        );
     }
 }

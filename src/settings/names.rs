@@ -29,10 +29,10 @@ pub fn ascii_domain(domain: &str) -> Option<Cow<'_, str>> {
     Some(format!("{dot}{}", ascii.trim_end_matches('.')).into())
 }
 
-/// Two domains are the same, in whatever form each is written.
+/// A domain as it is compared, in whatever form it is written; what can be none is equal only to itself.
 #[must_use]
-pub fn is_same_domain(one: &str, other: &str) -> bool {
-    one == other || ascii_domain(one).is_some_and(|ascii| Some(ascii) == ascii_domain(other))
+pub fn compared(domain: &str) -> Cow<'_, str> {
+    ascii_domain(domain).unwrap_or(Cow::Borrowed(domain))
 }
 
 /// What keeps a text from being a domain, perhaps with a leading dot; none when nothing does.
@@ -43,9 +43,9 @@ pub fn domain_problem(text: &str) -> Option<String> {
         return Some(format!("“{text}” is an address, not a domain"));
     }
     let is_name = ascii_domain(name).is_some_and(|ascii| is_host_name(&ascii));
-    // Whoever writes xn-- has to mean something by it.
-    let can_be_decoded = Name::from_utf8(name).is_ok();
-    (!is_name || !can_be_decoded)
+    // Whoever writes xn-- has to mean something by it. What is not ASCII was decoded just now.
+    let can_be_decoded = || !name.is_ascii() || Name::from_utf8(name).is_ok();
+    (!is_name || !can_be_decoded())
         .then(|| format!("“{text}” is not a domain: it has a part that no name can have"))
 }
 

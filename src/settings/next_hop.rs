@@ -233,7 +233,7 @@ impl NextHopDefaults {
 }
 
 /// One domain's entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NextHopEntry {
     /// The domain; with a leading dot all domains below it.

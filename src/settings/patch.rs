@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::quantity::write_count;
 use super::{Written, reading};
 
 /// What is wrong, field by field.
@@ -41,42 +42,57 @@ impl fmt::Display for FieldErrors {
 
 impl std::error::Error for FieldErrors {}
 
-/// `written` with the patch's fields in the place of its own, checked as a whole.
+/// Notes a list that is longer than it may be. False then: nobody looks at its entries one by one.
+pub(super) fn validate_length(
+    errors: &mut FieldErrors,
+    field: &str,
+    length: usize,
+    most: usize,
+) -> bool {
+    let holds = length <= most;
+    if !holds {
+        let [length, most] = [length, most].map(|number| write_count(number as u64));
+        errors.add(
+            field,
+            format!("has {length} entries; there can be at most {most}"),
+        );
+    }
+    holds
+}
+
+/// `written` with the patch's fields in the place of its own, and what of the patch cannot be read. The
+/// rest is to be checked all the same, so that everything wrong is said at once.
 ///
-/// Each field is tried alone first, so that the message stands at the field that caused it; those
-/// that can be read are checked all the same, so that everything wrong is said at once. A secret that
+/// Each field is read alone first, so that the message stands at the field that caused it. A secret that
 /// the patch does not set anew stays, and so do the parts of an object that it leaves out (RFC 7396).
-pub(super) fn apply(written: &Written, patch: &Map<String, Value>) -> Result<Written, FieldErrors> {
-    let Ok(Value::Object(base)) = serde_json::to_value(written) else {
+///
+/// # Errors
+/// When what would be the settings cannot be read.
+pub(super) fn apply(
+    written: &Written,
+    patch: &Map<String, Value>,
+) -> Result<(Written, FieldErrors), FieldErrors> {
+    let Ok(Value::Object(mut merged)) = serde_json::to_value(written) else {
         unreachable!("the settings are an object");
     };
     let mut errors = FieldErrors::default();
-    let mut merged = base.clone();
     for (field, value) in patch {
-        if !base.contains_key(field) {
+        let Some(present) = merged.get_mut(field) else {
             errors.add(field, "there is no such setting");
             continue;
-        }
-        let value = merge(&base[field], value);
-        let mut alone = base.clone();
-        alone.insert(field.clone(), value.clone());
+        };
+        let value = merge(present, value);
+        // What is missing has its default.
+        let alone = Map::from_iter([(field.clone(), value.clone())]);
         match reading::read::<Written>(Value::Object(alone)) {
-            Ok(_) => {
-                merged.insert(field.clone(), value);
-            }
+            Ok(_) => *present = value,
             Err(misfit) => errors.add(field, misfit.without_first().to_string()),
         }
     }
     match reading::read::<Written>(Value::Object(merged)) {
         Ok(mut merged) => {
             merged.keep_secrets_of(written);
-            if let Err(found) = merged.validate() {
-                for (field, message) in found.0 {
-                    errors.add(&field, message);
-                }
-            }
-            errors.into_result()?;
-            Ok(merged)
+            Ok((merged, errors))
         }
         Err(misfit) => {
             errors.add("settings", misfit.to_string());
@@ -115,6 +131,12 @@ mod tests {
         assert_eq!(wrong, expected, "{patch:?}");
     }
 
+    fn applied(written: &Written, patch: &Map<String, Value>) -> Written {
+        let (written, errors) = apply(written, patch).expect("it can be read");
+        assert_eq!(errors, FieldErrors::default());
+        written
+    }
+
     #[test]
     fn errors_are_told_in_words() {
         for (field, value, expected) in [
@@ -150,14 +172,14 @@ mod tests {
             ),
         ] {
             let patch = Map::from_iter([(field.to_owned(), value)]);
-            let errors = apply(&Written::default(), &patch).expect_err("it does not hold");
+            let (_, errors) = apply(&Written::default(), &patch).expect("the rest can be read");
             assert_eq!(errors.0[field], expected);
         }
         let patch = json!({"dns_servers": ["192.0.2.53"], "trusted_networks": ["192.0.2.7"]});
         let Value::Object(patch) = patch else {
             panic!("a patch is an object");
         };
-        let written = apply(&Written::default(), &patch).expect("they are completed");
+        let written = applied(&Written::default(), &patch);
         assert_eq!(written.dns_servers[0].to_string(), "192.0.2.53:53");
         assert_eq!(written.trusted_networks[0].to_string(), "192.0.2.7/32");
     }
@@ -168,9 +190,9 @@ mod tests {
         let Value::Object(patch) = patch else {
             panic!("a patch is an object");
         };
-        let written = apply(&Written::default(), &patch).expect("it holds");
+        let written = applied(&Written::default(), &patch);
         let patch = Map::from_iter([("antivirus".to_owned(), json!({"timeout_seconds": 5}))]);
-        let written = apply(&written, &patch).expect("it holds");
+        let written = applied(&written, &patch);
         assert!(written.antivirus.enabled);
         assert_eq!(written.antivirus.timeout_seconds, 5);
     }

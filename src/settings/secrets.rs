@@ -10,17 +10,25 @@ const SECRETS: usize = 2;
 
 impl Written {
     /// Every secret, by its field; a part of an object stands behind a dot.
-    fn secrets_mut(&mut self) -> [(&'static str, &mut Option<WriteOnly>); SECRETS] {
+    fn secrets(&self) -> [(&'static str, &Option<WriteOnly>); SECRETS] {
         [
-            ("alert_webhook_secret", &mut self.alert_webhook_secret),
-            ("directory.bind_password", &mut self.directory.bind_password),
+            ("alert_webhook_secret", &self.alert_webhook_secret),
+            ("directory.bind_password", &self.directory.bind_password),
+        ]
+    }
+
+    /// The same, in the same order, to be changed.
+    fn secrets_mut(&mut self) -> [&mut Option<WriteOnly>; SECRETS] {
+        [
+            &mut self.alert_webhook_secret,
+            &mut self.directory.bind_password,
         ]
     }
 
     /// The names of the fields that hold secrets; a part of an object stands behind a dot.
     #[must_use]
     pub fn secret_fields() -> [&'static str; SECRETS] {
-        Self::default().secrets_mut().map(|(field, _)| field)
+        Self::default().secrets().map(|(field, _)| field)
     }
 
     /// All fields with the secrets themselves, for the store. Everybody else serialises the settings,
@@ -30,7 +38,7 @@ impl Written {
         let Ok(Value::Object(mut fields)) = serde_json::to_value(self) else {
             unreachable!("the settings are an object");
         };
-        for (field, secret) in self.clone().secrets_mut() {
+        for (field, secret) in self.secrets() {
             if let (Some(secret), Some(shown)) = (secret, part_mut(&mut fields, field)) {
                 *shown = secret.expose().into();
             }
@@ -40,9 +48,8 @@ impl Written {
 
     /// Puts the secrets of `before` back where only "(set)" stands.
     pub(super) fn keep_secrets_of(&mut self, before: &Self) {
-        let mut before = before.clone();
-        let kept = before.secrets_mut();
-        for ((_, secret), (_, kept)) in self.secrets_mut().into_iter().zip(kept) {
+        let kept = before.secrets();
+        for (secret, (_, kept)) in self.secrets_mut().into_iter().zip(kept) {
             if secret.as_ref().is_some_and(WriteOnly::is_what_is_shown) && kept.is_some() {
                 secret.clone_from(kept);
             }

@@ -1,5 +1,6 @@
 //! The settings as they stand in the database and in the API.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ use super::conditions::{
 use super::listener::ListenerEntry;
 use super::names;
 use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
-use super::patch::FieldErrors;
+use super::patch::{FieldErrors, validate_length};
 use super::quantity::{write_count, write_size, write_time};
 use super::write_only::WriteOnly;
 use crate::limits;
@@ -274,9 +275,30 @@ impl Written {
         })
     }
 
-    /// Checks every field.
-    pub(super) fn validate(&self) -> Result<(), FieldErrors> {
-        let mut errors = FieldErrors::default();
+    /// Notes every field that does not hold.
+    pub(super) fn validate(&self, errors: &mut FieldErrors) {
+        self.validate_bounds(errors);
+        self.validate_schedule(errors);
+        self.validate_listeners(errors);
+        self.validate_domains(errors);
+        self.validate_paused(errors);
+        self.validate_alerts(errors);
+        self.validate_conditions(errors);
+        if self.tls_certificate_file.is_some() != self.tls_key_file.is_some() {
+            errors.add(
+                "tls_key_file",
+                "a certificate and its key are given together",
+            );
+        }
+        let (trusted, most) = (self.trusted_networks.len(), limits::TRUSTED_NETWORKS);
+        validate_length(errors, "trusted_networks", trusted, most);
+        let proxies = self.web_proxies.len();
+        validate_length(errors, "web_proxies", proxies, limits::PROXY_NETWORKS);
+        let servers = self.dns_servers.len();
+        validate_length(errors, "dns_servers", servers, limits::DNS_SERVERS);
+    }
+
+    fn validate_bounds(&self, errors: &mut FieldErrors) {
         let mut between =
             |field: &str, value: u64, bounds: (u64, u64), write: fn(u64) -> String| {
                 let (least, most) = bounds;
@@ -335,32 +357,14 @@ impl Written {
                 write_size,
             );
         }
-        self.validate_schedule(&mut errors);
-        self.validate_listeners(&mut errors);
-        self.validate_domains(&mut errors);
-        self.validate_paused(&mut errors);
-        self.validate_alerts(&mut errors);
-        self.validate_conditions(&mut errors);
-        if self.tls_certificate_file.is_some() != self.tls_key_file.is_some() {
-            errors.add(
-                "tls_key_file",
-                "a certificate and its key are given together",
-            );
-        }
-        if self.web_proxies.iter().any(is_for_everybody) {
-            errors.add(
-                "web_proxies",
-                "a network this wide lets everybody say who they are",
-            );
-        }
-        errors.into_result()
     }
 
     fn validate_schedule(&self, errors: &mut FieldErrors) {
         const FIELD: &str = "retry_schedule_seconds";
         let schedule = &self.retry_schedule_seconds;
-        if schedule.is_empty() || schedule.len() > 100 {
-            errors.add(FIELD, "must have from 1 to 100 waits");
+        if schedule.is_empty() || schedule.len() > limits::RETRY_WAITS {
+            let most = limits::RETRY_WAITS;
+            errors.add(FIELD, format!("must have from 1 to {most} waits"));
         }
         if schedule
             .iter()
@@ -371,35 +375,29 @@ impl Written {
     }
 
     fn validate_domains(&self, errors: &mut FieldErrors) {
-        for domain in &self.relay_domains {
-            if !is_domain(domain) {
-                errors.add(
-                    "relay_domains",
-                    format!("“{domain}” is not a domain in lower case"),
-                );
-            }
-        }
+        const FIELD: &str = "next_hops";
+        validate_domains(errors, "relay_domains", &self.relay_domains);
         if !CONNECTIONS.contains(&self.next_hop_defaults.connections_max) {
             errors.add(
                 "next_hop_defaults",
                 "connections_max must be from 1 to 1,000",
             );
         }
-        for (position, entry) in self.next_hops.iter().enumerate() {
-            if !is_domain(&entry.domain) {
-                errors.add(
-                    "next_hops",
-                    format!("“{}” is not a domain in lower case", entry.domain),
-                );
+        let entries = &self.next_hops;
+        if !validate_length(errors, FIELD, entries.len(), limits::NEXT_HOP_ENTRIES) {
+            return;
+        }
+        for NextHopEntry {
+            domain,
+            connections_max,
+            ..
+        } in entries
+        {
+            if !is_domain(domain) {
+                errors.add(FIELD, format!("“{domain}” is not a domain in lower case"));
             }
-            if !CONNECTIONS.contains(&entry.connections_max) {
-                errors.add("next_hops", "connections_max must be from 1 to 1,000");
-            }
-            if self.next_hops[..position]
-                .iter()
-                .any(|earlier| names::is_same_domain(&earlier.domain, &entry.domain))
-            {
-                errors.add("next_hops", format!("“{}” stands twice", entry.domain));
+            if !CONNECTIONS.contains(connections_max) {
+                errors.add(FIELD, "connections_max must be from 1 to 1,000");
             }
         }
     }
@@ -410,16 +408,28 @@ impl Written {
         if paused.len() > limits::PAUSED_NEXT_HOPS {
             let most = limits::PAUSED_NEXT_HOPS;
             errors.add(FIELD, format!("at most {most} next hops can be paused"));
+            return;
         }
-        for (position, name) in paused.iter().enumerate() {
+        let mut earlier = HashSet::new();
+        for name in paused {
             if !is_next_hop_name(name) {
                 let message = format!("“{name}” is not the name of a next hop in lower case");
                 errors.add(FIELD, message);
             }
-            if paused[..position].contains(name) {
+            if !earlier.insert(name) {
                 errors.add(FIELD, format!("“{name}” stands twice"));
             }
         }
+    }
+}
+
+/// Notes a list of domains that is too long, or holds something else.
+pub(super) fn validate_domains(errors: &mut FieldErrors, field: &str, domains: &[String]) {
+    if !validate_length(errors, field, domains.len(), limits::DOMAINS) {
+        return;
+    }
+    if let Some(domain) = domains.iter().find(|domain| !is_domain(domain)) {
+        errors.add(field, format!("“{domain}” is not a domain in lower case"));
     }
 }
 
@@ -429,20 +439,6 @@ fn is_next_hop_name(text: &str) -> bool {
         && !text
             .chars()
             .any(|c| c.is_ascii_uppercase() || c.is_whitespace() || c.is_control())
-}
-
-/// Whether a trusted network is so wide that it makes an open relay: wider than any that an
-/// organisation has for itself. The private networks are not, whatever their width.
-#[must_use]
-pub fn is_for_everybody(network: &IpNet) -> bool {
-    match network {
-        IpNet::V4(network) => network.prefix_len() < 8,
-        IpNet::V6(network) => {
-            let first = network.network();
-            let is_private = first.is_unique_local() || first.is_unicast_link_local();
-            network.prefix_len() < 16 && !(is_private && network.prefix_len() >= 7)
-        }
-    }
 }
 
 /// A domain in lower case, perhaps with a leading dot; non-ASCII letters are allowed (RFC 6531).
@@ -465,31 +461,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_that_make_an_open_relay() {
-        for (network, expected) in [
-            ("0.0.0.0/0", true),
-            ("::/0", true),
-            ("128.0.0.0/1", true),
-            ("2000::/3", true),
-            ("10.0.0.0/8", false),
-            ("192.0.2.0/24", false),
-            ("fc00::/7", false),
-            ("fe80::/10", false),
-            ("2001:db8::/32", false),
-        ] {
-            let parsed = network.parse().expect("a network");
-            assert_eq!(is_for_everybody(&parsed), expected, "{network}");
-        }
-    }
-
-    #[test]
     fn bounds_are_told_in_units() {
         let written = Written {
             message_size_max_bytes: 1,
             expire_after_seconds: 0,
             ..Written::default()
         };
-        let errors = written.validate().expect_err("two fields do not hold");
+        let mut errors = FieldErrors::default();
+        written.validate(&mut errors);
         assert_eq!(
             errors.0["message_size_max_bytes"],
             "must be from 1 KiB to 1 GiB"

@@ -108,6 +108,22 @@ impl Reply {
         Reply::new(535, (5, 7, 8), "Authentication credentials invalid")
     }
 
+    /// 530: the login that this session has shown was changed or removed. RFC 4954 §6 has the code for
+    /// whatever needs a login.
+    pub fn login_does_not_hold() -> Reply {
+        let words = "Authentication required: the login of this session was changed or removed";
+        Reply::new(530, (5, 7, 0), words)
+    }
+
+    /// 421: what a proxy has said of this client counts no more.
+    pub fn proxy_not_believed() -> Reply {
+        Reply::new(
+            421,
+            (4, 7, 0),
+            "The proxy that speaks for you is not believed any more",
+        )
+    }
+
     /// 454: our own trouble while checking credentials, RFC 4954 §6.
     pub fn authentication_unavailable() -> Reply {
         Reply::new(454, (4, 7, 0), "Temporary authentication failure")

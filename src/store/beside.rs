@@ -10,7 +10,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use super::connections::{Database, unusable};
 use super::error::{OpenError, StoreError};
 use super::settings::{self, AuditEntry, StoredSettings};
-use crate::settings::Written;
+use crate::settings::Settings;
 
 /// The settings of a data directory.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl SettingsBeside {
     ///
     /// # Errors
     /// [`OpenError::Settings`] names the fields that do not hold.
-    pub async fn load(&mut self) -> Result<Option<Written>, OpenError> {
+    pub async fn load(&mut self) -> Result<Option<Settings>, OpenError> {
         settings::load(&mut self.connection).await
     }
 
@@ -44,8 +44,11 @@ impl SettingsBeside {
     ///
     /// # Errors
     /// When nothing was saved.
-    pub async fn save(&mut self, written: &Written, audit: &AuditEntry) -> Result<(), StoreError> {
-        let stored = StoredSettings::of(written)?;
+    pub async fn save(
+        &mut self,
+        settings: &StoredSettings,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError> {
         let failed = |error: sqlx::Error| StoreError::of(&error, false);
         // At once a writer: one that only becomes it later would be turned away instead of waiting.
         let mut transaction = self
@@ -53,7 +56,7 @@ impl SettingsBeside {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(failed)?;
-        settings::write(&mut transaction, Some(&stored), audit)
+        settings::write(&mut transaction, Some(settings), audit)
             .await
             .map_err(failed)?;
         transaction
@@ -73,13 +76,16 @@ impl SettingsBeside {
 mod tests {
     use super::super::testing::{Scene, time};
     use super::*;
+    use crate::settings::Written;
 
     #[tokio::test]
     async fn a_change_beside_the_store_is_seen_by_it() {
         let scene = Scene::new().await;
         let mut beside = SettingsBeside::open(scene.path()).await.expect("it opens");
-        assert_eq!(beside.load().await.expect("readable"), None);
-        assert_eq!(scene.store.settings_text().await.expect("readable"), None);
+        assert!(beside.load().await.expect("readable").is_none());
+        let seen = scene.store.stored_settings().await.expect("readable");
+        assert_eq!(seen, None);
+        assert_eq!(scene.store.newest_audit().await.expect("readable"), None);
         let written = Written {
             memory_threshold_bytes: 1_000,
             ..Written::default()
@@ -92,16 +98,16 @@ mod tests {
             before: None,
             after: None,
         };
-        beside.save(&written, &audit).await.expect("saved");
-        assert_eq!(
-            beside.load().await.expect("readable"),
-            Some(written.clone())
-        );
+        let stored = StoredSettings::of(&written).expect("JSON");
+        beside.save(&stored, &audit).await.expect("saved");
+        let loaded = beside.load().await.expect("readable");
+        assert_eq!(*loaded.expect("they were saved").written(), written);
         beside.close().await;
-        let text = scene.store.settings_text().await.expect("readable");
-        assert!(text.is_some_and(|text| text.contains("1000")));
+        let seen = scene.store.stored_settings().await.expect("readable");
+        assert_eq!(seen, Some(stored));
+        assert_eq!(scene.store.newest_audit().await.expect("readable"), Some(1));
         let loaded = scene.store.load_settings().await.expect("readable");
-        assert_eq!(loaded, Some(written));
+        assert_eq!(*loaded.expect("they were saved").written(), written);
         let newest = scene.store.audit_page(None, 9).await.expect("readable");
         assert_eq!(newest[0].action, "settings imported");
     }

@@ -84,7 +84,7 @@ pub use queue_figures::{NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
 pub use sessions::{KeptSession, NewSession, SecondFactor, StoredSession};
-pub use settings::{AuditEntry, AuditFilter, AuditItem};
+pub use settings::{AuditEntry, AuditFilter, AuditItem, StoredSettings};
 pub use smtp_logins::SmtpLoginChange;
 
 use crate::limits;

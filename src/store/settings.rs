@@ -1,6 +1,8 @@
 //! The settings as they are stored, and the audit: what an administrator changed.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -65,16 +67,46 @@ pub struct AuditFilter {
     pub action: String,
 }
 
-/// The settings as JSON, on their way to the writer.
-#[derive(Debug)]
-pub(super) struct StoredSettings(String);
+/// The settings as the database has them: JSON, secrets included.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredSettings(Arc<str>);
+
+/// By hand: there are secrets among them.
+impl fmt::Debug for StoredSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredSettings of {} bytes", self.0.len())
+    }
+}
 
 impl StoredSettings {
-    /// As they go into the database, secrets included.
-    pub(super) fn of(written: &Written) -> Result<Self, StoreError> {
+    /// As they go into the database.
+    ///
+    /// # Errors
+    /// When they cannot be written as JSON.
+    pub fn of(written: &Written) -> Result<Self, StoreError> {
         let json = serde_json::to_string(&written.revealed());
-        json.map(Self)
+        json.map(|json| Self(json.into()))
             .map_err(|error| StoreError::Rejected(error.to_string()))
+    }
+
+    /// The settings, checked field by field so that an error names its field.
+    ///
+    /// # Errors
+    /// [`OpenError::Settings`] names the fields that do not hold.
+    pub fn read(&self) -> Result<Settings, OpenError> {
+        let fields = match serde_json::from_str(&self.0) {
+            Ok(Value::Object(fields)) => fields,
+            Ok(_) => return Err(invalid("they are no JSON object".to_owned())),
+            Err(error) => return Err(invalid(error.to_string())),
+        };
+        Settings::new(Written::default())
+            .and_then(|base| base.patched(&fields))
+            .map_err(OpenError::Settings)
+    }
+
+    /// About what the write-ahead log gains by them.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.len() as u64
     }
 }
 
@@ -83,7 +115,7 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError::Settings`] names the fields that do not hold.
-    pub async fn load_settings(&self) -> Result<Option<Written>, OpenError> {
+    pub async fn load_settings(&self) -> Result<Option<Settings>, OpenError> {
         load(&self.shared.readers).await
     }
 
@@ -91,8 +123,18 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn settings_text(&self) -> Result<Option<String>, ReadError> {
-        Ok(stored_text(&self.shared.readers).await?)
+    pub async fn stored_settings(&self) -> Result<Option<StoredSettings>, ReadError> {
+        Ok(stored(&self.shared.readers).await?)
+    }
+
+    /// The newest entry of the audit: nothing was changed while it is the same, neither by us nor by a
+    /// command.
+    ///
+    /// # Errors
+    /// When the audit cannot be read.
+    pub async fn newest_audit(&self) -> Result<Option<i64>, ReadError> {
+        let newest = sqlx::query_scalar("SELECT max(id) FROM audit");
+        Ok(newest.fetch_one(&self.shared.readers).await?)
     }
 
     /// Saves the settings with the note of who changed them: both or none, durable when it returns.
@@ -101,10 +143,10 @@ impl Store {
     /// When nothing was saved.
     pub async fn save_settings(
         &self,
-        written: &Written,
+        settings: StoredSettings,
         audit: AuditEntry,
     ) -> Result<(), StoreError> {
-        let settings = Some(StoredSettings::of(written)?);
+        let settings = Some(settings);
         self.ask(|answer| Job::Administer {
             settings,
             audit,
@@ -163,33 +205,24 @@ impl Store {
     }
 }
 
-/// The stored settings, checked field by field so that an error names its field.
-pub(super) async fn load(reader: impl SqliteExecutor<'_>) -> Result<Option<Written>, OpenError> {
-    let invalid = |message: String| {
-        let mut errors = FieldErrors::default();
-        errors.add("settings", message);
-        OpenError::Settings(errors)
-    };
-    let Some(stored) = stored_text(reader)
-        .await
-        .map_err(|error| invalid(error.to_string()))?
-    else {
-        return Ok(None);
-    };
-    let fields = match serde_json::from_str(&stored) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(_) => return Err(invalid("they are no JSON object".to_owned())),
-        Err(error) => return Err(invalid(error.to_string())),
-    };
-    let settings = Settings::new(Written::default()).and_then(|base| base.patched(&fields));
-    let settings = settings.map_err(OpenError::Settings)?;
-    Ok(Some(settings.written().clone()))
+/// The stored settings; none before the first time.
+pub(super) async fn load(reader: impl SqliteExecutor<'_>) -> Result<Option<Settings>, OpenError> {
+    let stored = stored(reader).await;
+    let stored = stored.map_err(|error| invalid(error.to_string()))?;
+    stored.as_ref().map(StoredSettings::read).transpose()
 }
 
-async fn stored_text(reader: impl SqliteExecutor<'_>) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar("SELECT written FROM settings")
+async fn stored(reader: impl SqliteExecutor<'_>) -> Result<Option<StoredSettings>, sqlx::Error> {
+    let text: Option<String> = sqlx::query_scalar("SELECT written FROM settings")
         .fetch_optional(reader)
-        .await
+        .await?;
+    Ok(text.map(|text| StoredSettings(text.into())))
+}
+
+fn invalid(message: String) -> OpenError {
+    let mut errors = FieldErrors::default();
+    errors.add("settings", message);
+    OpenError::Settings(errors)
 }
 
 /// Writes the note, and the settings when they changed.
@@ -203,7 +236,7 @@ pub(super) async fn write(
             "INSERT INTO settings (id, written) VALUES (1, ?)
              ON CONFLICT (id) DO UPDATE SET written = excluded.written",
         )
-        .bind(json.as_str())
+        .bind(&**json)
         .execute(&mut *connection)
         .await?;
     }
@@ -259,14 +292,16 @@ mod tests {
     #[tokio::test]
     async fn settings_survive_a_restart_and_are_audited() {
         let scene = Scene::new().await;
-        assert_eq!(scene.store.load_settings().await.expect("readable"), None);
+        let none = scene.store.load_settings().await.expect("readable");
+        assert!(none.is_none());
         let written = Written {
             memory_threshold_bytes: 1_000,
             alert_webhook_secret: Some(WriteOnly::new("open sesame".to_owned())),
             ..Written::default()
         };
         for action in ["first", "second"] {
-            let saved = scene.store.save_settings(&written, entry(action)).await;
+            let stored = StoredSettings::of(&written).expect("JSON");
+            let saved = scene.store.save_settings(stored, entry(action)).await;
             saved.expect("saved");
         }
         scene
@@ -276,7 +311,7 @@ mod tests {
             .expect("noted");
         let scene = scene.restart(time(1)).await;
         let loaded = scene.store.load_settings().await.expect("readable");
-        assert_eq!(loaded, Some(written));
+        assert_eq!(*loaded.expect("they were saved").written(), written);
         let newest = scene.store.audit_page(None, 2).await.expect("readable");
         let actions: Vec<_> = newest.iter().map(|item| item.action.as_str()).collect();
         assert_eq!(actions, ["third", "second"]);
@@ -290,7 +325,8 @@ mod tests {
     async fn settings_that_do_not_hold_are_named() {
         let scene = Scene::new().await;
         let written = Written::default();
-        let saved = scene.store.save_settings(&written, entry("first")).await;
+        let stored = StoredSettings::of(&written).expect("JSON");
+        let saved = scene.store.save_settings(stored, entry("first")).await;
         saved.expect("saved");
         for (stored, field) in [
             (

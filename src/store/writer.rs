@@ -349,10 +349,12 @@ impl Writer {
                 audit,
                 answer,
             } => {
+                let bytes = settings.as_ref().map_or(0, StoredSettings::bytes);
                 self.answer_alone(1, answer, async |connection| {
                     settings::write(connection, settings.as_ref(), &audit).await
                 })
                 .await;
+                self.written.add(bytes);
             }
             Job::ChangeSmtpLogins {
                 change,

@@ -165,8 +165,13 @@ fn in_words(value: &Value) -> String {
             } else {
                 ", "
             };
-            let items: Vec<String> = items.iter().map(in_words).collect();
-            items.join(separator)
+            let shown = items.iter().take(limits::AUDITED_ENTRIES_SHOWN);
+            let mut words: Vec<String> = shown.map(in_words).collect();
+            if items.len() > words.len() {
+                let more = items.len() - words.len();
+                words.push(format!("and {} more", wording::count(more as u64)));
+            }
+            words.join(separator)
         }
         Value::Object(fields) => {
             let fields = fields.iter();

@@ -36,6 +36,8 @@ pub(super) struct Route {
     pub(super) needs: Needs,
     /// In the order in which they were given; HEAD comes with GET.
     pub(super) methods: Vec<Method>,
+    /// The largest body that is taken.
+    body_bytes: usize,
     answers: MethodRouter<Arc<Context>>,
 }
 
@@ -70,8 +72,19 @@ impl Route {
             path,
             needs,
             methods: Vec::new(),
+            body_bytes: match needs {
+                // Strangers may send little: the other doors are shut before a body is read.
+                Needs::Nothing => limits::OPEN_BODY_BYTES,
+                _ => limits::REQUEST_BODY_BYTES,
+            },
             answers: MethodRouter::new(),
         }
+    }
+
+    /// Bodies may hold long lists of settings.
+    pub(super) fn of_settings(mut self) -> Self {
+        self.body_bytes = limits::SETTINGS_BODY_BYTES;
+        self
     }
 
     pub(super) fn get<H: Handler<T, Arc<Context>>, T: 'static>(self, handler: H) -> Self {
@@ -109,23 +122,20 @@ impl Route {
     /// Those who answer, behind the door that the path needs.
     pub(super) fn guarded(self, context: &Arc<Context>) -> MethodRouter<Arc<Context>, Infallible> {
         let door = |role| (Arc::clone(context), role);
+        let limit = DefaultBodyLimit::max(self.body_bytes);
+        let answers = self.answers.route_layer(limit);
         match self.needs {
-            // Strangers may send little: the other doors are shut before a body is read.
-            Needs::Nothing => self
-                .answers
-                .route_layer(DefaultBodyLimit::max(limits::OPEN_BODY_BYTES)),
-            Needs::Login(role) => self
-                .answers
-                .route_layer(from_fn_with_state(door(role), access::pages)),
-            Needs::Watching(role) => self
-                .answers
-                .route_layer(from_fn_with_state(door(role), access::watched)),
-            Needs::Token(role) => self
-                .answers
-                .route_layer(from_fn_with_state(door(role), access::api)),
-            Needs::Collector => self
-                .answers
-                .route_layer(from_fn_with_state(Arc::clone(context), access::metrics)),
+            Needs::Nothing => answers,
+            Needs::Login(role) => {
+                answers.route_layer(from_fn_with_state(door(role), access::pages))
+            }
+            Needs::Watching(role) => {
+                answers.route_layer(from_fn_with_state(door(role), access::watched))
+            }
+            Needs::Token(role) => answers.route_layer(from_fn_with_state(door(role), access::api)),
+            Needs::Collector => {
+                answers.route_layer(from_fn_with_state(Arc::clone(context), access::metrics))
+            }
         }
     }
 }

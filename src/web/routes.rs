@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
@@ -78,6 +78,7 @@ pub(super) fn table() -> Vec<Route> {
             .get(settings::listeners::page)
             .post(settings::listeners::submit),
         page(Administrator, "/settings/access")
+            .of_settings()
             .get(settings::access::page)
             .post(settings::access::submit),
         page(Administrator, "/settings/logins")
@@ -90,6 +91,7 @@ pub(super) fn table() -> Vec<Route> {
             .get(settings::conditions::directory::page)
             .post(settings::conditions::directory::submit),
         page(Administrator, "/settings/conditions/ldap-relaying")
+            .of_settings()
             .get(settings::conditions::ldap_relaying::page)
             .post(settings::conditions::ldap_relaying::submit),
         page(Administrator, "/settings/conditions/ldap-relaying/test")
@@ -98,6 +100,7 @@ pub(super) fn table() -> Vec<Route> {
             .get(settings::conditions::sender_check::page)
             .post(settings::conditions::sender_check::submit),
         page(Administrator, "/settings/conditions/blackhole-lists")
+            .of_settings()
             .get(settings::conditions::blackhole_lists::page)
             .post(settings::conditions::blackhole_lists::submit),
         page(Administrator, "/settings/conditions/blackhole-lists/test")
@@ -147,6 +150,7 @@ pub(super) fn table() -> Vec<Route> {
         .get(settings::conditions::encryption::confirm_removal)
         .post(settings::conditions::encryption::remove_key),
         page(Administrator, "/settings/conditions/ldap-masquerading")
+            .of_settings()
             .get(settings::conditions::ldap_masquerading::page)
             .post(settings::conditions::ldap_masquerading::submit),
         page(Administrator, "/settings/conditions/ldap-masquerading/test")
@@ -197,7 +201,9 @@ pub(super) fn table() -> Vec<Route> {
         api(Administrator, "/api/v1/conditions/content-filter/test")
             .post(api::content_filter::test),
         api(Viewer, "/api/v1/settings").get(api::settings::show),
-        api(Administrator, "/api/v1/settings").patch(api::settings::change),
+        api(Administrator, "/api/v1/settings")
+            .of_settings()
+            .patch(api::settings::change),
         api(Viewer, "/api/v1/queue").get(api::queue::list),
         api(Viewer, "/api/v1/queue/destinations").get(api::queue::destinations),
         api(Viewer, "/api/v1/queue/{id}").get(api::queue::show),
@@ -238,7 +244,6 @@ pub fn router(context: Arc<Context>) -> Router {
     routes
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES))
         .layer(CsrfLayer::new())
         .layer(from_fn_with_state(Arc::clone(&context), origin::note))
         .layer(TimeoutLayer::with_status_code(

@@ -7,5 +7,6 @@ mod dialogues;
 mod inquiry;
 mod limits;
 mod receipts;
+mod rights;
 pub(crate) mod scene;
 mod tls;

@@ -1,6 +1,7 @@
 //! A session with everything around it, a stand-in that answers, and a client that speaks raw bytes.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -170,6 +171,8 @@ pub(crate) struct Scene {
     pub(crate) directory: tempfile::TempDir,
     /// Where clients come from: trusted, unless a test says otherwise.
     pub(crate) address: &'static str,
+    /// The proxy that says so.
+    pub(crate) proxy: Option<IpAddr>,
     publisher: Publisher,
     passwords: Arc<Passwords>,
     roster: RosterPublisher,
@@ -225,6 +228,7 @@ impl Scene {
             healthy,
             directory,
             address: "127.0.0.1",
+            proxy: None,
             publisher,
             passwords,
             roster,
@@ -242,6 +246,12 @@ impl Scene {
         };
         let roster = Roster::clone(&self.roster.current().snapshot());
         self.roster.publish(roster.with(login));
+    }
+
+    /// Removes an SMTP login.
+    pub(crate) fn remove_login(&self, name: &str) {
+        let roster = Roster::clone(&self.roster.current().snapshot());
+        self.roster.publish(roster.without(name));
     }
 
     /// Publishes other settings.
@@ -263,6 +273,7 @@ impl Scene {
     pub(crate) fn entrance(&self) -> Entrance {
         Entrance {
             client: self.address.parse().expect("an address"),
+            proxy: self.proxy,
             listener: LISTENER.parse().expect("an address"),
             said: bytes::BytesMut::new(),
         }

@@ -1,5 +1,6 @@
 //! The settings of the blackhole lists.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
@@ -8,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{WhenUnavailable, validate_timeout};
 use crate::limits;
+use crate::settings::patch::validate_length;
 use crate::settings::{FieldErrors, is_domain, names};
 
 /// The field of the zones.
@@ -112,6 +114,8 @@ impl BlackholeLists {
         }
         let timeout = self.timeout_seconds;
         validate_timeout(errors, "blackhole_lists.timeout_seconds", timeout);
+        let (allowed, most) = (self.allowed_networks.len(), limits::EXEMPT_NETWORKS);
+        validate_length(errors, "blackhole_lists.allowed_networks", allowed, most);
     }
 
     fn validate_zones(&self, errors: &mut FieldErrors) {
@@ -122,11 +126,12 @@ impl BlackholeLists {
         if zones.len() > limits::BLACKHOLE_ZONES {
             let most = limits::BLACKHOLE_ZONES;
             errors.add(ZONES, format!("there can be at most {most}"));
+            return;
         }
-        for (position, zone) in zones.iter().enumerate() {
+        let mut earlier = HashSet::new();
+        for zone in zones {
             let name = &zone.zone;
-            let is_same = |other: &BlackholeZone| names::is_same_domain(&other.zone, name);
-            if zones[..position].iter().any(is_same) {
+            if !earlier.insert(names::compared(name)) {
                 errors.add(ZONES, format!("“{name}” stands twice"));
             } else if let Some(problem) = zone.problem() {
                 errors.add(ZONES, problem);
@@ -150,6 +155,10 @@ impl BlackholeZone {
         }
         if !is_weight(*weight) {
             return Some(format!("“{zone}” has a weight that is not from 1 to 1,000"));
+        }
+        if answers.len() > limits::BLACKHOLE_ANSWERS {
+            let most = limits::BLACKHOLE_ANSWERS;
+            return Some(format!("“{zone}” can count at most {most} answers"));
         }
         let outside = answers.iter().find(|answer| match answer {
             IpNet::V4(answer) => !ANSWERS.contains(answer),

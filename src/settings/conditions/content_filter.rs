@@ -1,6 +1,7 @@
 //! The settings of the content filter: rules of the administrator's own over a message's header, text,
 //! attachments and size.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use regex::Regex;
@@ -165,7 +166,8 @@ impl ContentFilter {
             errors.add(RULES, format!("there can be at most {most}"));
             return;
         }
-        for (position, rule) in self.rules.iter().enumerate() {
+        let mut earlier = HashSet::new();
+        for rule in &self.rules {
             let name = &rule.name;
             if !is_name(name) {
                 let most = limits::RULE_NAME_CHARACTERS;
@@ -173,10 +175,7 @@ impl ContentFilter {
                     RULES,
                     format!("“{name}” is no name: printable, {most} characters at most"),
                 );
-            } else if self.rules[..position]
-                .iter()
-                .any(|other| other.name == *name)
-            {
+            } else if !earlier.insert(name) {
                 errors.add(RULES, format!("“{name}” stands twice"));
             } else if let Err(problem) = rule.prepared() {
                 errors.add(RULES, format!("“{name}” {problem}"));

@@ -1,7 +1,8 @@
 //! Filters and names of attributes by which the directory is asked.
 
 use crate::limits;
-use crate::settings::{FieldErrors, is_domain};
+use crate::settings::FieldErrors;
+use crate::settings::written::validate_domains;
 
 /// What stands for the address in a filter: the whole of it, its local part, its domain.
 pub const PLACEHOLDERS: [&str; 3] = ["%s", "%u", "%d"];
@@ -48,11 +49,7 @@ pub(super) fn validate(
         }
     }
     let (field, domains) = domains;
-    for domain in domains {
-        if !is_domain(domain) {
-            errors.add(field, format!("“{domain}” is not a domain in lower case"));
-        }
-    }
+    validate_domains(errors, field, domains);
 }
 
 /// RFC 4512 §2.5, without options.

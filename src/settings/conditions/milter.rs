@@ -1,5 +1,7 @@
 //! The settings of the milter condition.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -46,15 +48,13 @@ impl Milter {
     pub(super) fn validate(&self, errors: &mut FieldErrors) {
         let most = limits::MILTERS;
         let milters = &self.milters;
-        let twice = milters
-            .iter()
-            .enumerate()
-            .find(|(place, milter)| milters[..*place].contains(milter));
+        let mut earlier = HashSet::new();
+        let mut twice = milters.iter().filter(|milter| !earlier.insert(*milter));
         if self.enabled && milters.is_empty() {
             errors.add(MILTERS, "at least one is needed to switch this on");
         } else if milters.len() > most {
             errors.add(MILTERS, format!("there can be at most {most}"));
-        } else if let Some((_, milter)) = twice {
+        } else if let Some(milter) = twice.next() {
             errors.add(MILTERS, format!("“{milter}” stands twice"));
         }
         validate_timeout(errors, "milter.timeout_seconds", self.timeout_seconds);

@@ -1,5 +1,7 @@
 //! Conditions of the administrator's own: what is known of a message sends it down the standard path.
 
+use std::collections::HashSet;
+
 use ipnet::IpNet;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,7 @@ use utoipa::ToSchema;
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::settings::names;
+use crate::settings::quantity::write_count;
 
 /// The field of the whole list.
 const FIELD: &str = "own_conditions";
@@ -106,6 +109,10 @@ impl OwnCondition {
                 return Some(format!("has a {part} pattern that {problem}"));
             }
         }
+        if self.client_networks.len() > limits::OWN_CONDITION_NETWORKS {
+            let most = write_count(limits::OWN_CONDITION_NETWORKS as u64);
+            return Some(format!("can have at most {most} networks"));
+        }
         if self.leads_to == LeadsTo::CutThrough {
             // Its way is chosen at the first recipient.
             if self.header_field.is_some() {
@@ -171,8 +178,10 @@ pub(super) fn validate(conditions: &[OwnCondition], errors: &mut FieldErrors) {
     if conditions.len() > limits::OWN_CONDITIONS {
         let most = limits::OWN_CONDITIONS;
         errors.add(FIELD, format!("there can be at most {most}"));
+        return;
     }
-    for (position, condition) in conditions.iter().enumerate() {
+    let mut earlier = HashSet::new();
+    for condition in conditions {
         let name = &condition.name;
         if !is_name(name) {
             errors.add(
@@ -181,10 +190,7 @@ pub(super) fn validate(conditions: &[OwnCondition], errors: &mut FieldErrors) {
             );
         } else if BUILT_IN.contains(&name.as_str()) {
             errors.add(FIELD, format!("“{name}” is the name of another condition"));
-        } else if conditions[..position]
-            .iter()
-            .any(|other| other.name == *name)
-        {
+        } else if !earlier.insert(name) {
             errors.add(FIELD, format!("“{name}” stands twice"));
         } else if let Some(problem) = condition.problem() {
             errors.add(FIELD, format!("“{name}” {problem}"));

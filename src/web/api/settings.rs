@@ -41,12 +41,13 @@ pub(in crate::web) async fn show(
     path = "/api/v1/settings",
     tag = "settings",
     params(
-        ("open_relay" = Option<String>, Query, description = "“meant” where trusted_networks are to let everybody send to anywhere; such a change is refused otherwise"),
+        ("open_relay" = Option<String>, Query, description = "“meant” where nearly everybody is to get what is meant for few: by trusted_networks, relay_domains, listeners, web_proxies or blackhole_lists.allowed_networks; such a change is refused otherwise"),
     ),
     request_body(content = Written, description = "Any subset of the settings"),
     responses(
         (status = 200, body = Written),
         (status = 400, body = Problem),
+        (status = 413, body = Problem, description = "More than 16 MiB"),
         (status = 422, body = Problems),
     ),
 )]

@@ -6,12 +6,12 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use ipnet::IpNet;
 
 use super::form::{Form, FormBody, Group, Setting, Submission};
 use super::kind::{self, Kind};
-use super::{Answer, Options, check, keep, present};
-use crate::administration::opened_by;
+use super::{Answer, Options, keep, present};
+use crate::settings::NetworkList;
+use crate::settings::networks::in_a_row;
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::page::{Frame, Page, Section, render};
@@ -44,8 +44,8 @@ struct AccessPage {
     form: Form,
     /// Networks in force that make an open relay.
     open: Option<String>,
-    /// Networks that would, and wait for the box to be ticked.
-    opening: Option<String>,
+    /// Top-level domains that everybody may send to.
+    open_domains: String,
 }
 
 /// The page.
@@ -54,8 +54,6 @@ pub(in crate::web) async fn page(
     Extension(visitor): Extension<Visitor>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Page {
-    let show =
-        |context: &Context, visitor, notice, form| show(context, visitor, notice, form, None);
     present(&context, visitor, options, GROUPS, show)
 }
 
@@ -66,13 +64,6 @@ pub(in crate::web) async fn submit(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    let settings = context.administration.settings();
-    let typed = check(GROUPS, &submission, &settings).changed;
-    let networks = typed.get("trusted_networks").cloned().unwrap_or_default();
-    let networks: Vec<IpNet> = serde_json::from_value(networks).unwrap_or_default();
-    let opening = opened_by(&networks, &settings.trusted_networks);
-    let show =
-        |context: &Context, visitor, notice, form| show(context, visitor, notice, form, opening);
     keep(
         &context,
         visitor,
@@ -84,19 +75,14 @@ pub(in crate::web) async fn submit(
     .await
 }
 
-fn show(
-    context: &Context,
-    visitor: Visitor,
-    notice: Option<&'static str>,
-    form: Form,
-    opening: Option<String>,
-) -> Page {
+fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, form: Form) -> Page {
     let settings = context.administration.settings();
+    let open = NetworkList::of(&settings.trusted_networks).opened();
     render(&AccessPage {
         frame: Frame::new(context, visitor, Section::Settings, TITLE),
         notice,
         form,
-        open: opened_by(&settings.trusted_networks, &[]),
-        opening,
+        open: open.map(|opening| opening.to_string()),
+        open_domains: in_a_row(&settings.open_to().domains),
     })
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::field::part;
 use super::form::{Form, Group, Reading, Submission};
-use super::{Answer, change, see, subject};
+use super::{Answer, change, open_relay, opens, see, subject};
 use crate::administration::OpenRelay;
 use crate::settings::{FieldErrors, Settings};
 use crate::web::Context;
@@ -65,7 +65,8 @@ impl EntryList {
             let edited = self.edited(settings, &typed);
             edited.map_err(|form| form.errors())
         };
-        let Err(errors) = change(context, visitor, patch, OpenRelay::ELSEWHERE).await? else {
+        let open_relay = open_relay(&submission);
+        let Err(errors) = change(context, visitor, patch, open_relay).await? else {
             return Ok(Ok(self.back("saved")?));
         };
         let settings = context.administration.settings();
@@ -191,7 +192,12 @@ impl EntryList {
         let key = self.entry(settings, key).map_or("", |_| key).to_owned();
         let mut form = match self.edited(settings, submission) {
             Err(form) => form,
-            Ok(_) => Reading::new(self.groups, submission, &Map::new()).form,
+            Ok(patch) => {
+                let mut form = Reading::new(self.groups, submission, &Map::new()).form;
+                let after = settings.patched(&patch);
+                form.asks = after.is_ok_and(|after| opens(settings, &after));
+                form
+            }
         };
         form.note(self.at_the_field(errors, self.problem_at));
         (form, key)

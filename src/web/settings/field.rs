@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::form::{Setting, Submission};
 use super::kind::{Bound, Choice, Kind, OFF};
+use crate::limits;
 
 /// One field, as it is shown.
 #[derive(Debug)]
@@ -79,6 +80,9 @@ impl Field {
                 (Kind::OrOff(_), OFF) => "switched this off".to_owned(),
                 (_, "") => "emptied this".to_owned(),
                 (Kind::Secret, _) => "set this".to_owned(),
+                (_, shown) if shown.len() > limits::MEANWHILE_SHOWN_BYTES => {
+                    "changed this".to_owned()
+                }
                 (_, shown) => format!("changed this to “{}”", shown.replace('\n', ", ")),
             };
             self.problem = Some(format!(

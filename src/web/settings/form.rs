@@ -51,6 +51,8 @@ pub(super) struct Form {
     pub(super) groups: Vec<FormGroup>,
     /// Problems of settings that have no field on the page.
     pub(super) problems: FieldErrors,
+    /// It would give nearly everybody what is meant for few, and asks whether that is meant.
+    pub(super) asks: bool,
 }
 
 /// Fields that belong together, as they are shown.
@@ -172,6 +174,7 @@ impl Form {
         Self {
             groups: groups.collect(),
             problems: FieldErrors::default(),
+            asks: false,
         }
     }
 

@@ -100,16 +100,22 @@ fn subject(settings: &Settings) -> Map<String, Value> {
 /// problems stand at their fields.
 fn check(groups: &'static [Group], submission: &Submission, settings: &Settings) -> Reading {
     let mut reading = Reading::new(groups, submission, &subject(settings));
-    if let Err(errors) = settings.patched(&reading.changed) {
-        reading.form.note(errors);
+    match settings.patched(&reading.changed) {
+        Ok(after) => reading.form.asks = opens(settings, &after),
+        Err(errors) => reading.form.note(errors),
     }
     reading
+}
+
+/// Whether settings give nearly everybody what those before did not.
+fn opens(before: &Settings, after: &Settings) -> bool {
+    !after.opened_beyond(before.written()).is_empty()
 }
 
 /// The box of a form that has to be ticked for an open relay.
 const OPEN_RELAY: &str = "open_relay";
 
-/// What a form says about an open relay.
+/// What a form says about an open relay, and what else nearly everybody would get.
 fn open_relay(submission: &Submission) -> OpenRelay {
     if submission.has(OPEN_RELAY) {
         return OpenRelay::Meant;
@@ -224,5 +230,7 @@ fn unprocessable(page: Html<String>) -> Answer {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
+#[cfg(test)]
+mod lists_tests;
 #[cfg(test)]
 mod tests;

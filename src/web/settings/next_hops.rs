@@ -6,11 +6,13 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use serde::Deserialize;
 
 use super::form::{Form, FormBody, Group, Setting, Submission};
 use super::kind::{self, Choice, Kind};
 use super::{Answer, Options, keep, present};
-use crate::settings::next_hop::{CONNECTIONS, NextHopEntry};
+use crate::limits;
+use crate::settings::next_hop::{CONNECTIONS, NextHopEntry, ServerAddress};
 use crate::settings::{TlsPolicy, UncertainPolicy};
 use crate::web::Context;
 use crate::web::access::Visitor;
@@ -128,6 +130,17 @@ struct NextHopsPage {
     default_next_hop: String,
     default_tls: &'static str,
     entries: Vec<EntryRow>,
+    /// How many entries there are, and how many of them are looked for.
+    total: usize,
+    found: usize,
+    find: String,
+}
+
+/// Which entries are looked for.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct Search {
+    #[serde(default)]
+    find: String,
 }
 
 struct EntryRow {
@@ -145,7 +158,12 @@ pub(in crate::web) async fn page(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
     options: Result<Query<Options>, QueryRejection>,
+    search: Result<Query<Search>, QueryRejection>,
 ) -> Page {
+    let Query(search) = search?;
+    let show = |context: &Context, visitor, notice, form| {
+        show(context, visitor, notice, form, &search.find)
+    };
     present(&context, visitor, options, GROUPS, show)
 }
 
@@ -162,22 +180,44 @@ pub(in crate::web) async fn submit(
         GROUPS,
         &submission,
         "/settings/next-hops",
-        show,
+        |context, visitor, notice, form| show(context, visitor, notice, form, ""),
     )
     .await
 }
 
-fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, form: Form) -> Page {
+fn show(
+    context: &Context,
+    visitor: Visitor,
+    notice: Option<&'static str>,
+    form: Form,
+    find: &str,
+) -> Page {
     let settings = context.administration.settings();
     let default = settings.default_next_hop.as_ref();
+    let wanted = find.trim().to_lowercase();
+    let found: Vec<&NextHopEntry> = settings
+        .next_hops
+        .iter()
+        .filter(|entry| is_like(entry, &wanted))
+        .collect();
+    let shown = found.iter().take(limits::NEXT_HOP_ENTRIES_SHOWN);
     render(&NextHopsPage {
         frame: Frame::new(context, visitor, Section::Settings, TITLE),
         notice,
         form,
         default_next_hop: default.map(ToString::to_string).unwrap_or_default(),
         default_tls: tls_word(settings.next_hop_defaults.tls),
-        entries: settings.next_hops.iter().map(entry_row).collect(),
+        entries: shown.map(|entry| entry_row(entry)).collect(),
+        total: settings.next_hops.len(),
+        found: found.len(),
+        find: find.trim().to_owned(),
     })
+}
+
+/// Whether a part of an entry's domain or server is what is looked for.
+fn is_like(entry: &NextHopEntry, wanted: &str) -> bool {
+    let is_at = |address: &ServerAddress| address.to_string().contains(wanted);
+    wanted.is_empty() || entry.domain.contains(wanted) || entry.address.as_ref().is_some_and(is_at)
 }
 
 fn entry_row(entry: &NextHopEntry) -> EntryRow {

@@ -8,15 +8,15 @@ use crate::web::testing::{Answer, Face, LOOPBACK};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 
-async fn open() -> Face {
+pub(super) async fn open() -> Face {
     Face::open(Ok(())).await
 }
 
-async fn look(face: &Face, path: &str) -> Answer {
+pub(super) async fn look(face: &Face, path: &str) -> Answer {
     face.ask(LOOPBACK, &format!("GET {path}"), &[], "").await
 }
 
-async fn send(face: &Face, path: &str, body: &str) -> Answer {
+pub(super) async fn send(face: &Face, path: &str, body: &str) -> Answer {
     face.ask(LOOPBACK, &format!("POST {path}"), &[FORM], body)
         .await
 }
@@ -34,7 +34,7 @@ async fn meanwhile(face: &Face, patch: serde_json::Value) {
 }
 
 #[track_caller]
-fn shows(answer: &Answer, status: StatusCode, parts: &[&str]) {
+pub(super) fn shows(answer: &Answer, status: StatusCode, parts: &[&str]) {
     assert_eq!(answer.status, status, "{}", answer.text);
     for part in parts {
         assert!(
@@ -46,7 +46,7 @@ fn shows(answer: &Answer, status: StatusCode, parts: &[&str]) {
 }
 
 #[track_caller]
-fn leads_to(answer: &Answer, path: &str) {
+pub(super) fn leads_to(answer: &Answer, path: &str) {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
     assert_eq!(answer.headers["location"], path);
 }

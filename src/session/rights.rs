@@ -1,0 +1,129 @@
+//! What a client may do, looked at again where it is used: who was let in may have been shown out since.
+//!
+//! Two numbers grow with every change, one of the settings and one of the logins. While they are what they
+//! were, nothing is looked at again.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::answering::Answering;
+use super::connection::End;
+use super::context::{Peer, SessionContext};
+use super::conversation::Conversation;
+use super::envelope::Addressed;
+use super::stream::Transport;
+use crate::accounts::ShownLogin;
+use crate::limits;
+use crate::settings::Settings;
+use crate::smtp::address::Mailbox;
+use crate::smtp::reply::Reply;
+
+/// As whom a client has logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PeerLogin {
+    /// Here.
+    Shown(ShownLogin),
+    /// At a proxy that is believed.
+    Told(Arc<str>),
+}
+
+impl PeerLogin {
+    /// Its name.
+    pub(super) fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Shown(shown) => shown.name(),
+            Self::Told(name) => name,
+        }
+    }
+}
+
+/// A proxy that was believed whom it speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Voucher {
+    /// By a PROXY protocol header.
+    Header(IpAddr),
+    /// By XCLIENT.
+    Xclient(IpAddr),
+}
+
+impl Peer {
+    /// Whether it may send to this address through us.
+    pub(super) fn may_send_to(&self, address: &Mailbox, settings: &Settings) -> bool {
+        self.login.is_some()
+            || settings.trusts(self.address)
+            || settings.relays_for(&address.domain_lowercase())
+    }
+
+    /// Notes who says where it connected from. False when too many have said something.
+    pub(super) fn is_told_by(&mut self, voucher: Voucher) -> bool {
+        if !self.vouchers.contains(&voucher) {
+            self.vouchers.push(voucher);
+        }
+        self.vouchers.len() <= limits::PROXIES_IN_A_ROW
+    }
+
+    /// Whether everybody is still believed who said whose connection this is.
+    fn is_vouched_for(&self, settings: &Settings) -> bool {
+        let listener = settings.listener(self.listener);
+        self.vouchers.iter().all(|voucher| {
+            listener.is_some_and(|entry| match voucher {
+                Voucher::Header(proxy) => entry.awaits_proxy_header(*proxy),
+                Voucher::Xclient(proxy) => entry.believes(*proxy),
+            })
+        })
+    }
+}
+
+impl Addressed {
+    /// Whether this client may still send to everybody whom it was let send to.
+    ///
+    /// # Errors
+    /// The reply to who may not.
+    pub(super) fn may_be_sent<A>(
+        &self,
+        peer: &Peer,
+        context: &SessionContext<A>,
+    ) -> Result<(), Reply> {
+        if peer.has_lost_login {
+            return Err(Reply::login_does_not_hold());
+        }
+        // Whoever has logged in may send to anybody; and else nothing was changed.
+        if peer.login.is_some() || self.opened.generation == context.settings.generation() {
+            return Ok(());
+        }
+        let settings = context.settings.snapshot();
+        let mut recipients = self.addresses();
+        let postmaster = format!("postmaster@{}", context.hostname);
+        let may = |address: &Mailbox| {
+            address.as_str().eq_ignore_ascii_case(&postmaster)
+                || peer.may_send_to(address, &settings)
+        };
+        match recipients.all(may) {
+            true => Ok(()),
+            false => Err(Reply::relay_denied()),
+        }
+    }
+}
+
+impl<A: Answering, T: Transport> Conversation<A, T> {
+    /// Looks at what the client may do when that may have changed.
+    pub(super) fn look_at_rights(&mut self) -> Result<(), End> {
+        if let Some(PeerLogin::Shown(shown)) = &mut self.peer.login
+            && !self.context.logins.holds(shown)
+        {
+            let login = Arc::clone(shown.name());
+            tracing::info!(client = %self.peer.address, %login, "a login was changed or removed: its session is over");
+            self.peer.login = None;
+            self.peer.has_lost_login = true;
+        }
+        let generation = self.context.settings.generation();
+        if self.peer.looked_at_in != generation {
+            let settings = self.context.settings.snapshot();
+            if !self.peer.is_vouched_for(&settings) {
+                return Err(End::Say(Reply::proxy_not_believed()));
+            }
+            self.peer.looked_at_in = generation;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,389 @@
+//! A list of networks, judged as a whole: which addresses are in it, and how much of the Internet.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::limits;
+
+/// Networks without overlaps, in the order of their addresses: what is written in pieces is one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkList {
+    v4: Vec<Ipv4Net>,
+    v6: Vec<Ipv6Net>,
+}
+
+impl NetworkList {
+    /// The list that is written.
+    #[must_use]
+    pub fn of<'a>(written: impl IntoIterator<Item = &'a IpNet>) -> Self {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for network in written {
+            match network {
+                IpNet::V4(network) => v4.push(*network),
+                IpNet::V6(network) => v6.push(*network),
+            }
+        }
+        Self {
+            v4: Ipv4Net::aggregate(&v4),
+            v6: Ipv6Net::aggregate(&v6),
+        }
+    }
+
+    /// Whether this address is in one of them. An IPv4 address in IPv6 clothes is IPv4.
+    #[must_use]
+    pub fn has(&self, address: IpAddr) -> bool {
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let behind = self.v4.partition_point(|one| one.network() <= address);
+                self.v4[..behind]
+                    .last()
+                    .is_some_and(|one| one.contains(&address))
+            }
+            IpAddr::V6(address) => {
+                let behind = self.v6.partition_point(|one| one.network() <= address);
+                self.v6[..behind]
+                    .last()
+                    .is_some_and(|one| one.contains(&address))
+            }
+        }
+    }
+
+    /// What of it is for nearly everybody: more of the Internet, all its networks together, than an
+    /// organisation has for itself. What lies in `already` as a whole is no news. None when there is none.
+    #[must_use]
+    pub fn opened_beyond(&self, already: &Self) -> Option<Opening> {
+        let holds_v4 = |network: &Ipv4Net| {
+            let behind = already
+                .v4
+                .partition_point(|one| one.network() <= network.network());
+            already.v4[..behind]
+                .last()
+                .is_some_and(|one| one.contains(network))
+        };
+        let holds_v6 = |network: &Ipv6Net| {
+            let behind = already
+                .v6
+                .partition_point(|one| one.network() <= network.network());
+            already.v6[..behind]
+                .last()
+                .is_some_and(|one| one.contains(network))
+        };
+        let v4 = self.v4.iter().map(|one| (public_v4(one), one.to_string()));
+        let v6 = self.v6.iter().map(|one| (public_v6(one), one.to_string()));
+        let parts = [
+            (!self.v4.iter().all(holds_v4))
+                .then(|| Part::of(v4.collect(), limits::TRUSTED_IPV4_ADDRESSES))
+                .flatten(),
+            (!self.v6.iter().all(holds_v6))
+                .then(|| Part::of(v6.collect(), limits::TRUSTED_IPV6_ADDRESSES))
+                .flatten(),
+        ];
+        let parts: Vec<Part> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then_some(Opening { parts })
+    }
+
+    /// The same where nothing was there before.
+    #[must_use]
+    pub fn opened(&self) -> Option<Opening> {
+        self.opened_beyond(&Self::default())
+    }
+}
+
+/// Networks that are for nearly everybody. Displayed in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    parts: Vec<Part>,
+}
+
+/// Those of one kind of addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Part {
+    /// The widest.
+    networks: Vec<String>,
+    /// How many stand behind them.
+    more: usize,
+    /// None of them is too wide by itself.
+    together: bool,
+}
+
+impl Opening {
+    /// The widest of them.
+    #[must_use]
+    pub fn networks(&self) -> Vec<String> {
+        let parts = self.parts.iter();
+        parts.flat_map(|part| part.networks.clone()).collect()
+    }
+}
+
+impl Part {
+    /// Of networks with the number of their addresses; none when all together have at most so many.
+    fn of(mut networks: Vec<(u128, String)>, most: u128) -> Option<Self> {
+        let all = networks
+            .iter()
+            .fold(0_u128, |sum, (addresses, _)| sum.saturating_add(*addresses));
+        if all <= most {
+            return None;
+        }
+        networks.sort_by_key(|(addresses, _)| std::cmp::Reverse(*addresses));
+        let together = networks.first().is_none_or(|(widest, _)| *widest <= most);
+        networks.retain(|(addresses, _)| *addresses > if together { 0 } else { most });
+        let more = networks.len().saturating_sub(limits::NETWORKS_NAMED);
+        networks.truncate(limits::NETWORKS_NAMED);
+        Some(Self {
+            networks: networks.into_iter().map(|(_, network)| network).collect(),
+            more,
+            together,
+        })
+    }
+}
+
+impl fmt::Display for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, part) in self.parts.iter().enumerate() {
+            if place > 0 {
+                f.write_str(" and ")?;
+            }
+            part.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names = self.networks.clone();
+        if self.more > 0 {
+            names.push(format!("{} more", self.more));
+        }
+        f.write_str(&in_a_row(&names))?;
+        if self.together {
+            f.write_str(" together")?;
+        }
+        Ok(())
+    }
+}
+
+/// “a”, “a and b”, “a, b and c”.
+#[must_use]
+pub fn in_a_row(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
+}
+
+/// Networks that are private to everybody who has one: nobody reaches us from one of somebody else's.
+const PRIVATE_V4: [Ipv4Net; 6] = [
+    Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8),
+    // RFC 1918.
+    Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8),
+    Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12),
+    Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16),
+    // RFC 6598 and RFC 3927.
+    Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10),
+    Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16),
+];
+
+/// Likewise: RFC 4193 and RFC 4291.
+const PRIVATE_V6: [Ipv6Net; 3] = [
+    Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128),
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
+];
+
+/// Addresses of a network that are not private.
+fn public_v4(network: &Ipv4Net) -> u128 {
+    let size = |network: &Ipv4Net| 1_u128 << (32 - network.prefix_len());
+    if PRIVATE_V4.iter().any(|private| private.contains(network)) {
+        return 0;
+    }
+    let private = PRIVATE_V4
+        .iter()
+        .filter(|private| network.contains(*private));
+    size(network) - private.map(size).sum::<u128>()
+}
+
+/// The same; all of IPv6 is one less than it is.
+fn public_v6(network: &Ipv6Net) -> u128 {
+    let size = |network: &Ipv6Net| {
+        let bits = u32::from(128 - network.prefix_len());
+        1_u128.checked_shl(bits).unwrap_or(u128::MAX)
+    };
+    if PRIVATE_V6.iter().any(|private| private.contains(network)) {
+        return 0;
+    }
+    let private = PRIVATE_V6
+        .iter()
+        .filter(|private| network.contains(*private));
+    size(network) - private.map(size).sum::<u128>()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn networks<T: AsRef<str>>(texts: &[T]) -> NetworkList {
+        let read = texts.iter().map(|text| text.as_ref().parse::<IpNet>());
+        let read: Vec<IpNet> = read.collect::<Result<_, _>>().expect("networks");
+        NetworkList::of(&read)
+    }
+
+    #[test]
+    fn one_network_may_be_for_everybody() {
+        for (network, expected) in [
+            ("0.0.0.0/0", true),
+            ("128.0.0.0/1", true),
+            ("12.0.0.0/7", true),
+            ("12.0.0.0/8", false),
+            ("10.0.0.0/8", false),
+            ("192.0.2.0/24", false),
+            ("10.0.0.0/7", false),
+            ("8.0.0.0/6", true),
+            ("::/0", true),
+            ("2000::/3", true),
+            ("2600::/12", true),
+            ("2001::/16", false),
+            ("2001:db8::/32", false),
+            ("fc00::/7", false),
+            ("fc00::/6", true),
+            ("fe80::/10", false),
+        ] {
+            let opened = networks(&[network]).opened();
+            assert_eq!(opened.is_some(), expected, "{network}");
+        }
+    }
+
+    #[test]
+    fn pieces_are_summed_up() {
+        let pieces = |count: u32, prefix: u32| -> Vec<String> {
+            (0..count)
+                .map(|piece| {
+                    let first = u64::from(piece) << (32 - prefix);
+                    let first = u32::try_from(first).expect("an address");
+                    format!("{}/{prefix}", Ipv4Addr::from_bits(first))
+                })
+                .collect()
+        };
+        for (list, expected) in [
+            (pieces(256, 8), Some("0.0.0.0/0")),
+            (pieces(512, 9), Some("0.0.0.0/0")),
+            (pieces(65_536, 16), Some("0.0.0.0/0")),
+            // All but one: still everybody, and none of them is wide by itself only in the first half.
+            (
+                pieces(255, 8),
+                Some(
+                    "0.0.0.0/1, 128.0.0.0/2, 192.0.0.0/3, 224.0.0.0/4, 240.0.0.0/5, 248.0.0.0/6 and 252.0.0.0/7",
+                ),
+            ),
+        ] {
+            let opened = networks(&list).opened().map(|opened| opened.to_string());
+            assert_eq!(opened.as_deref(), expected);
+        }
+        for (list, expected) in [
+            (&["1.0.0.0/8"][..], None),
+            (&["1.0.0.0/9", "1.128.0.0/9"], None),
+            (
+                &["1.0.0.0/8", "9.0.0.0/8"],
+                Some("1.0.0.0/8 and 9.0.0.0/8 together"),
+            ),
+            (
+                &["9.0.0.0/24", "1.0.0.0/8"],
+                Some("1.0.0.0/8 and 9.0.0.0/24 together"),
+            ),
+            // Ordinary networks of an organisation.
+            (
+                &[
+                    "127.0.0.0/8",
+                    "10.0.0.0/8",
+                    "172.16.0.0/12",
+                    "192.168.0.0/16",
+                ],
+                None,
+            ),
+            (
+                &["127.0.0.0/8", "10.0.0.0/8", "12.0.0.0/8", "fd00::/8"],
+                None,
+            ),
+            (&["2600::/17", "2600:8000::/17"], None),
+            (
+                &["2600::/16", "2602::/16"],
+                Some("2600::/16 and 2602::/16 together"),
+            ),
+            (&["2600::/16", "2601::/16"], Some("2600::/15")),
+            // Either kind counts for itself.
+            (&["1.0.0.0/8", "2600::/16"], None),
+            (
+                &["1.0.0.0/8", "2.0.0.0/8", "::/0"],
+                Some("1.0.0.0/8 and 2.0.0.0/8 together and ::/0"),
+            ),
+        ] {
+            let opened = networks(list).opened().map(|opened| opened.to_string());
+            assert_eq!(opened.as_deref(), expected, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn many_pieces_are_counted_not_named() {
+        let odd: Vec<String> = (0..100)
+            .map(|number| format!("{}.0.0.0/9", 2 * number))
+            .collect();
+        let opened = networks(&odd).opened().expect("a fifth of all");
+        assert_eq!(opened.networks().len(), limits::NETWORKS_NAMED);
+        assert!(opened.to_string().ends_with(" more together"), "{opened}");
+    }
+
+    #[test]
+    fn what_was_there_is_no_news() {
+        for (list, already, expected) in [
+            (&["0.0.0.0/0", "::/0"][..], &["0.0.0.0/0"][..], Some("::/0")),
+            (&["128.0.0.0/1"], &["0.0.0.0/0"], None),
+            (&["0.0.0.0/0"], &["0.0.0.0/1", "128.0.0.0/1"], None),
+            (&["0.0.0.0/0"], &["128.0.0.0/1"], Some("0.0.0.0/0")),
+            (
+                &["1.0.0.0/8", "3.0.0.0/8"],
+                &["1.0.0.0/8", "3.0.0.0/8"],
+                None,
+            ),
+            // Piece after piece is more and more.
+            (
+                &["1.0.0.0/8", "3.0.0.0/8"],
+                &["1.0.0.0/8"],
+                Some("1.0.0.0/8 and 3.0.0.0/8 together"),
+            ),
+        ] {
+            let opened = networks(list).opened_beyond(&networks(already));
+            let opened = opened.map(|opened| opened.to_string());
+            assert_eq!(opened.as_deref(), expected, "{already:?} to {list:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_whole_has_what_its_parts_have(
+            written in proptest::collection::vec((any::<u32>(), 0_u8..=32), 0..20),
+            wide in proptest::collection::vec((any::<u128>(), 0_u8..=128), 0..20),
+            addresses in proptest::collection::vec(any::<u32>(), 20),
+        ) {
+            let v4 = written.iter().map(|(bits, prefix)| {
+                IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from_bits(*bits), *prefix))
+            });
+            let v6 = wide.iter().map(|(bits, prefix)| {
+                IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::from_bits(*bits), *prefix))
+            });
+            let written: Vec<IpNet> = v4.chain(v6).collect();
+            let list = NetworkList::of(&written);
+            let inside = written.iter().map(IpNet::addr);
+            let anywhere = addresses.iter().map(|bits| Ipv4Addr::from_bits(*bits).into());
+            for address in inside.chain(anywhere) {
+                let address = address.to_canonical();
+                let expected = written.iter().any(|network| network.contains(&address));
+                prop_assert_eq!(list.has(address), expected, "{}", address);
+            }
+        }
+    }
+}
