@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::answering::Answering;
 use super::connection::End;
 use super::conversation::Conversation;
+use super::rights::PeerLogin;
 use super::state::State;
 use super::stream::Transport;
 use crate::clients::Party;
@@ -35,7 +36,10 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         };
         let inquiry = Inquiry {
             recipient: &recipient,
-            party: Party::of(Some(self.peer.address), self.peer.login.as_ref()),
+            party: Party::of(
+                Some(self.peer.address),
+                self.peer.login.as_ref().map(PeerLogin::name),
+            ),
             settings,
             way,
             opening,
