@@ -34,8 +34,21 @@ pub const HOPS: usize = 100;
 pub const HEADER_BYTES: usize = 262_144;
 /// Replies of 4xx or 5xx to one client before we say 421 and close.
 pub const SESSION_ERRORS: u32 = 10;
-/// Sessions at one time, over all listeners.
+/// Sessions at one time, over all listeners, where there is memory for them.
 pub const SESSIONS: usize = 10_000;
+/// Share of the memory, in percent, that sessions may take with what each of them has by itself; what they
+/// hold beyond that is in the memory budget, which is another quarter.
+pub const SESSIONS_MEMORY_PERCENT: u64 = 25;
+/// Memory that one session takes by itself, all in all: see `docs/performance.md` for how it was measured.
+/// In the middle of data with its smallest buffers, under TLS, and what the kernel has for its socket.
+pub const SESSION_BYTES: u64 = 49_152;
+/// Sessions that are allowed however little memory there is.
+pub const SESSIONS_MIN: usize = 100;
+/// Share of all sessions, in percent, that is kept for clients of trusted networks: strangers must not be
+/// able to keep those out whose relay this is.
+pub const SESSIONS_KEPT_PERCENT: usize = 10;
+/// File descriptors for each session: its socket, and one of a spool file or of a connection to a next hop.
+pub const DESCRIPTORS_PER_SESSION: u64 = 2;
 /// Sessions at one time from one client address; trusted networks are exempt.
 pub const SESSIONS_PER_CLIENT: usize = 50;
 /// A whole command line arrives within this. RFC 5321 §4.5.3.2.7 asks for 5 minutes.
@@ -55,8 +68,16 @@ pub const DATA_BLOCK_WAIT: Duration = Duration::from_secs(180);
 pub const COMMAND_BUFFER_BYTES: usize = 4_096;
 /// The most that the session's read buffer grows to while data arrives.
 pub const DATA_BUFFER_BYTES: usize = 65_536;
-/// What it begins with at 354: an ordinary message with its header in one read.
+/// What it begins with at 354: an ordinary message with its header in one read. What a buffer holds beyond
+/// it is taken from the memory budget, so that no ordinary message has to ask for it.
 pub const DATA_BUFFER_FIRST_BYTES: usize = 8_192;
+/// Bytes that are decoded before what does not stay in memory is written away. Line ends that are made
+/// canonical may double them.
+pub const DECODED_BYTES: usize = 4_096;
+/// What the envelope of one message may hold beside the memory budget: a dozen recipients and more.
+pub const ENVELOPE_BYTES: u64 = 4_096;
+/// Replies that wait to be written together, beyond which they are: a message may have a thousand.
+pub const REPLIES_BYTES: usize = 4_096;
 /// A client that says nothing for this long gives its session's grown buffers back. Long enough that
 /// a busy client's next message finds them as they were.
 pub const BUFFER_IDLE: Duration = Duration::from_secs(1);
@@ -89,8 +110,16 @@ pub const CHUNK_BYTES: usize = 65_536;
 pub const INLINE_BODY_BYTES: u64 = 131_072;
 /// One read or write of a spool file.
 pub const SPOOL_BLOCK_BYTES: usize = 65_536;
+/// The same where the memory budget has nothing for it: slower, and it costs each of ten thousand sessions
+/// little.
+pub const SPOOL_BLOCK_LEAST_BYTES: usize = 8_192;
 /// Share of the memory budget, in percent, from which a new message gets 452 before the 354.
 pub const BUDGET_REFUSAL_PERCENT: u64 = 95;
+/// Share of the memory budget, in percent, that may be held when a stranger asks for more: the rest is for
+/// trusted clients, who go on sending while strangers fill what they can.
+pub const BUDGET_STRANGERS_PERCENT: u64 = 80;
+/// Who waits for a share of the memory budget asks for it this often.
+pub const BUDGET_RETRY_WAIT: Duration = Duration::from_millis(50);
 
 // ---- The paths ------------------------------------------------------------------------------------
 
@@ -200,6 +229,8 @@ pub const MILTER_PACKET_BYTES: usize = 1 << 20;
 pub const MILTER_FIELD_BYTES: usize = 65_535;
 /// A chunk of a body on its way to a milter: libmilter's MILTER_CHUNK_SIZE, which older ones rely on.
 pub const MILTER_CHUNK_BYTES: usize = 65_535;
+/// The same where the memory budget has nothing for it.
+pub const MILTER_CHUNK_LEAST_BYTES: usize = 8_192;
 /// Changes that a milter asks for of one message, chunks of a new body aside.
 pub const MILTER_CHANGES: usize = 2_000;
 /// Packets to a milter are collected up to this before they are written.

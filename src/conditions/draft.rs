@@ -13,7 +13,7 @@ use super::Tools;
 use super::header::{Field, Header};
 use super::verdict::{Copy, Edit};
 use crate::limits;
-use crate::message::{Body, BodyReader, BodyWriter, Envelope, Message, Recipient};
+use crate::message::{Body, BodyReader, BodyWriter, Envelope, Message, Recipient, Reservation};
 use crate::settings::Settings;
 use crate::smtp::reply::Reply;
 
@@ -394,7 +394,7 @@ async fn body_of(body: &[Bytes], settings: &Settings, tools: &Tools) -> io::Resu
         tools.ids.next(Timestamp::now()),
         settings.memory_threshold_bytes,
         settings.over_threshold,
-        &tools.budget,
+        Reservation::empty(Arc::clone(&tools.budget)),
         &tools.spool,
     );
     writer.append(b"\r\n").await?;

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use super::counters::ReceivingCounters;
 use crate::accounts::Logins;
-use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::message::{MemoryBudget, MessageIds, Spool, Standing};
 use crate::path::Paths;
 use crate::settings::{Current, Settings};
 use crate::smtp::Protocol;
@@ -84,6 +84,14 @@ impl Peer {
             protocol: listener.map_or(Protocol::Smtp, |entry| entry.protocol),
             tls: false,
             login: None,
+        }
+    }
+
+    /// For whom its memory is held.
+    pub(super) fn standing(&self, settings: &Settings) -> Standing {
+        match self.login.is_some() || settings.trusts(self.address) {
+            true => Standing::Trusted,
+            false => Standing::Stranger,
         }
     }
 }

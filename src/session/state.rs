@@ -173,7 +173,7 @@ impl State {
         }
     }
 
-    fn rcpt<A>(self, rcpt: RcptCommand, around: &Surroundings<'_, A>) -> (Self, Step) {
+    fn rcpt<A>(mut self, rcpt: RcptCommand, around: &Surroundings<'_, A>) -> (Self, Step) {
         let opened = match &self {
             Self::Opened(opened) => opened,
             Self::Addressed(addressed) if addressed.is_full() => {
@@ -186,15 +186,22 @@ impl State {
             }
         };
         let recipient = opened.recipient(rcpt, around.peer, &around.context.hostname);
-        match recipient {
-            Ok(recipient) if opened.asks_about(&recipient) => {
+        let asked = recipient.as_ref().is_ok_and(|one| opened.asks_about(one));
+        let asked = asked.then(|| Arc::clone(&opened.settings));
+        if let (Self::Addressed(addressed), Ok(recipient)) = (&mut self, &recipient)
+            && !addressed.has_memory_for(recipient, around.peer, around.context)
+        {
+            return (self, Step::Say(Reply::insufficient_storage()));
+        }
+        match (recipient, asked) {
+            (Ok(recipient), Some(settings)) => {
                 let step = Step::Inquire {
                     recipient: Box::new(recipient),
-                    settings: Arc::clone(&opened.settings),
+                    settings,
                 };
                 (self, step)
             }
-            recipient => {
+            (recipient, _) => {
                 let (state, reply) = self.settle(recipient);
                 (state, Step::Say(reply))
             }
@@ -207,6 +214,14 @@ impl State {
             Self::Opened(opened) => Some(opened),
             Self::Addressed(addressed) => Some(&mut addressed.opened),
             Self::Greeted | Self::Identified(_) | Self::Chunked(_) => None,
+        }
+    }
+
+    /// What has come of a message whose content comes in chunks.
+    pub(super) fn content_mut(&mut self) -> Option<&mut Content> {
+        match self {
+            Self::Chunked(chunked) => Some(&mut chunked.content),
+            Self::Greeted | Self::Identified(_) | Self::Opened(_) | Self::Addressed(_) => None,
         }
     }
 
@@ -265,7 +280,7 @@ impl State {
         match self {
             Self::Addressed(addressed) => {
                 let identity = addressed.opened.identity.clone();
-                let step = match room_for_content(around) {
+                let step = match room_for_content(&addressed, around) {
                     Ok(()) => Step::Data(addressed),
                     Err(reply) => Step::Say(reply),
                 };
@@ -293,7 +308,7 @@ impl State {
     fn bdat<A>(self, size: u64, last: bool, around: &Surroundings<'_, A>) -> (Self, Step) {
         let chunked = match self {
             Self::Chunked(chunked) => chunked,
-            Self::Addressed(addressed) => match room_for_content(around) {
+            Self::Addressed(addressed) => match room_for_content(&addressed, around) {
                 Ok(()) => {
                     let identity = addressed.opened.identity.clone();
                     let step = Step::FirstChunk {
@@ -431,14 +446,11 @@ fn out_of_sequence(needed: &'static str) -> Step {
 }
 
 /// Before the first byte of content: a message that would find no memory is better not begun.
-fn room_for_content<A>(around: &Surroundings<'_, A>) -> Result<(), Reply> {
-    if around
-        .context
-        .budget
-        .is_above(limits::BUDGET_REFUSAL_PERCENT)
-    {
-        Err(Reply::insufficient_storage())
-    } else {
-        Ok(())
+fn room_for_content<A>(addressed: &Addressed, around: &Surroundings<'_, A>) -> Result<(), Reply> {
+    let standing = around.peer.standing(&addressed.opened.settings);
+    let budget = &around.context.budget;
+    match budget.is_above(limits::BUDGET_REFUSAL_PERCENT, standing) {
+        true => Err(Reply::insufficient_storage()),
+        false => Ok(()),
     }
 }
