@@ -11,10 +11,10 @@ use jiff::Timestamp;
 
 use super::Tools;
 use super::header::{Field, Header};
+use super::new_body::NewBody;
 use super::verdict::{Copy, Edit};
 use crate::limits;
-use crate::message::{Body, BodyReader, BodyWriter, Envelope, Message, Recipient, Reservation};
-use crate::settings::Settings;
+use crate::message::{BodyReader, Envelope, Message, Recipient};
 use crate::smtp::reply::Reply;
 
 /// A message with the changes made so far.
@@ -107,20 +107,12 @@ impl Draft {
     }
 
     /// Makes changes.
-    ///
-    /// # Errors
-    /// When a new body finds no place.
-    pub async fn apply(
-        &mut self,
-        edits: Vec<Edit>,
-        settings: &Settings,
-        tools: &Tools,
-    ) -> io::Result<()> {
+    pub fn apply(&mut self, edits: Vec<Edit>) {
         for edit in edits {
             self.is_changed = true;
             match edit {
                 Edit::ReplaceBody(body) => {
-                    self.body = Some(body_of(&body, settings, tools).await?);
+                    self.body = Some(body);
                     // A new body has no header before it: the old one stands in the prefix.
                     self.is_rewritten = true;
                 }
@@ -136,7 +128,6 @@ impl Draft {
                 other => self.address(other),
             }
         }
-        Ok(())
     }
 
     /// Changes of the fields that arrived. A header whose end was not found stays as it is.
@@ -340,13 +331,6 @@ impl Draft {
     }
 }
 
-/// Content that begins with the empty line: the header stands in the prefix.
-#[derive(Debug)]
-struct NewBody {
-    body: Arc<Body>,
-    eight_bit: bool,
-}
-
 /// Reads a message with its prefix, block by block.
 #[derive(Debug)]
 pub struct DraftReader {
@@ -385,27 +369,6 @@ async fn beginning(message: &Arc<Message>) -> io::Result<Bytes> {
         }
     }
     Ok(beginning.freeze())
-}
-
-/// New content behind a header that stands in the prefix, held as any content is.
-async fn body_of(body: &[Bytes], settings: &Settings, tools: &Tools) -> io::Result<NewBody> {
-    let mut writer = BodyWriter::new(
-        // Not the message's own name: its content may have a file of that name.
-        tools.ids.next(Timestamp::now()),
-        settings.memory_threshold_bytes,
-        settings.over_threshold,
-        Reservation::empty(Arc::clone(&tools.budget)),
-        &tools.spool,
-    );
-    writer.append(b"\r\n").await?;
-    for block in body {
-        writer.append(block).await?;
-    }
-    let (content, _) = writer.finish().await?;
-    Ok(NewBody {
-        body: Arc::new(content),
-        eight_bit: body.iter().any(|block| !block.is_ascii()),
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::decision::{Condition, Decision, Facts, decide, encryption_concerns};
@@ -158,7 +158,7 @@ impl Course<'_> {
         for present in &decision.present {
             let condition = &present.condition;
             let verdict = self.look_into(condition).await;
-            if let Some(reply) = self.take(condition, verdict).await {
+            if let Some(reply) = self.take(condition, verdict) {
                 return End::NotTaken(reply);
             }
         }
@@ -196,7 +196,7 @@ impl Course<'_> {
         }
         self.standard_path.get_or_insert_with(|| condition.reason());
         let verdict = self.look_into(&condition).await;
-        self.take(&condition, verdict).await
+        self.take(&condition, verdict)
     }
 
     async fn look_into(&self, condition: &Condition) -> Verdict {
@@ -255,7 +255,7 @@ impl Course<'_> {
                     service: &self.conditions.milters[*position],
                     address: &settings.milter.milters[*position],
                     settings,
-                    hostname: &tools.hostname,
+                    tools,
                 };
                 milter::check(question, draft, within(settings.milter.timeout_seconds)).await
             }
@@ -295,7 +295,7 @@ impl Course<'_> {
     }
 
     /// Takes a verdict in; the reply when it is the end.
-    async fn take(&mut self, condition: &Condition, verdict: Verdict) -> Option<Reply> {
+    fn take(&mut self, condition: &Condition, verdict: Verdict) -> Option<Reply> {
         let Verdict {
             answer,
             edits,
@@ -321,19 +321,12 @@ impl Course<'_> {
         if reply.is_some() {
             return reply;
         }
-        let conditions = self.conditions;
-        let settings = self.examination.settings;
         let refused_before = self.draft.refused().len();
-        let applied = self.draft.apply(edits, settings, &conditions.tools);
-        let applied = timeout(limits::SPOOL_WAIT, applied).await;
-        let applied = applied.unwrap_or_else(|late| Err(late.into()));
+        self.draft.apply(edits);
         if self.draft.refused().len() > refused_before {
             self.standard_path.get_or_insert_with(|| condition.reason());
         }
-        let error = applied.err()?;
-        let id = self.examination.message.id;
-        tracing::error!(%id, %condition, %error, "the changes of a check find no place");
-        Some(Reply::insufficient_storage())
+        None
     }
 
     fn cannot_tell(&self, condition: &Condition, why: &str) -> (&'static str, Option<Reply>) {

@@ -25,6 +25,7 @@ mod ldap_masquerading;
 mod ldap_relaying;
 mod milter;
 mod mime;
+mod new_body;
 mod sender_check;
 mod service;
 mod service_stream;
@@ -58,6 +59,7 @@ pub use examination::{End, Examination, Examined, Quarantine, Taken};
 pub use header::{Field, Header};
 pub use ldap_masquerading::OfficialSender;
 pub use ldap_relaying::DirectoryRoute;
+pub use new_body::NewBody;
 pub use service::{Service, ServiceFigures, ServiceState, Trouble};
 pub use verdict::{Answer, Copy, Edit, Verdict};
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use super::Tools;
+use super::{NewBody, Tools};
 use crate::delivery::Dns;
 use crate::message::{
     Body, Client, Envelope, MemoryBudget, Message, MessageId, MessageIds, Recipient, Reservation,
@@ -49,6 +49,19 @@ pub(super) fn message(sender: &str, recipients: &[&str], content: &'static [u8])
         eight_bit: false,
         needs_smtputf8: false,
     })
+}
+
+/// What stands behind the header in the place of what arrived, in ASCII.
+pub(super) fn new_body(text: &'static str) -> NewBody {
+    let blocks = vec![
+        Bytes::from_static(b"\r\n"),
+        Bytes::from_static(text.as_bytes()),
+    ];
+    let reservation = Reservation::empty(MemoryBudget::new(1 << 20));
+    NewBody {
+        body: Arc::new(Body::in_memory(blocks, reservation)),
+        eight_bit: false,
+    }
 }
 
 /// The defaults with a patch.

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::header::Field;
+use super::new_body::NewBody;
 use crate::message::{Body, Recipient};
 use crate::settings::next_hop::ServerAddress;
 use crate::smtp::address::{Mailbox, ReversePath};
@@ -52,7 +51,7 @@ pub enum Edit {
     /// All fields of this name go.
     RemoveAll(&'static str),
     /// Everything behind the header is this.
-    ReplaceBody(Vec<Bytes>),
+    ReplaceBody(NewBody),
     /// Another reverse path.
     Sender(ReversePath),
     /// One recipient more.

@@ -1,21 +1,20 @@
 //! The lines of a new body, put into the form that ours have.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use memchr::memchr2;
 
 /// A text whose lines are made to end with CRLF. A line end that one server sees and another does not is
 /// how mail is smuggled.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    blocks: Vec<Bytes>,
     bytes: u64,
     /// The last byte was a CR, whose LF may come yet.
     ends_in_cr: bool,
 }
 
 impl Lines {
-    /// Adds the next part of the text, however it is cut.
-    pub(super) fn add(&mut self, part: &[u8]) {
+    /// The next part of the text, however it is cut, in our form.
+    pub(super) fn next(&mut self, part: &[u8]) -> BytesMut {
         let mut rest = part;
         let mut block = BytesMut::with_capacity(part.len() + 1);
         if self.ends_in_cr && !rest.is_empty() {
@@ -39,7 +38,8 @@ impl Lines {
             rest = &rest[at + end..];
         }
         block.extend_from_slice(rest);
-        self.push(block.freeze());
+        self.bytes += block.len() as u64;
+        block
     }
 
     /// How many there are by now.
@@ -47,19 +47,12 @@ impl Lines {
         self.bytes
     }
 
-    fn push(&mut self, block: Bytes) {
-        self.bytes += block.len() as u64;
-        if !block.is_empty() {
-            self.blocks.push(block);
+    /// What the text ends with.
+    pub(super) fn finish(self) -> &'static [u8] {
+        match self.ends_in_cr {
+            true => b"\n",
+            false => b"",
         }
-    }
-
-    /// The whole text.
-    pub(super) fn finish(mut self) -> Vec<Bytes> {
-        if self.ends_in_cr {
-            self.push(Bytes::from_static(b"\n"));
-        }
-        self.blocks
     }
 }
 
@@ -71,10 +64,12 @@ mod tests {
 
     fn lines(parts: &[&[u8]]) -> Vec<u8> {
         let mut lines = Lines::default();
+        let mut text = Vec::new();
         for part in parts {
-            lines.add(part);
+            text.extend_from_slice(&lines.next(part));
         }
-        lines.finish().concat()
+        text.extend_from_slice(lines.finish());
+        text
     }
 
     #[test]

@@ -12,6 +12,7 @@
 mod change;
 mod changes;
 mod dialogue;
+mod incoming;
 mod lines;
 mod numbered_header;
 mod packet;
@@ -23,8 +24,10 @@ mod telling;
 
 use tokio::time::Instant;
 
+use super::Tools;
 use super::draft::Draft;
 use super::header::Field;
+use super::new_body::NewBodyWriter;
 use super::service::{Service, Trouble};
 use super::service_stream::connect;
 use super::verdict::{Answer, Edit, Verdict};
@@ -32,8 +35,10 @@ use super::words;
 use crate::limits;
 use crate::settings::Settings;
 use crate::settings::service_address::ServiceAddress;
+use crate::smtp::reply::Reply;
 use changes::Counts;
 use dialogue::{End, Outcome, converse};
+use incoming::Incoming;
 use telling::Told;
 
 /// What the milters are called, by their positions in the settings.
@@ -49,8 +54,8 @@ pub(super) struct Question<'a> {
     pub(super) address: &'a ServiceAddress,
     /// How many at once, and how large a message may be.
     pub(super) settings: &'a Settings,
-    /// Our name.
-    pub(super) hostname: &'a str,
+    /// Our name, and where a new body is held.
+    pub(super) tools: &'a Tools,
 }
 
 /// Has one milter look at the message until `deadline`.
@@ -59,13 +64,17 @@ pub(super) async fn check(question: Question<'_>, draft: &Draft, deadline: Insta
         service,
         address,
         settings,
-        hostname,
+        tools,
     } = question;
-    let told = Told { hostname, draft };
+    let told = Told {
+        hostname: &tools.hostname,
+        draft,
+    };
     let conversation = async {
         let mut stream = connect(address).await?;
-        let most = settings.message_size_max_bytes;
-        let outcome = converse(&mut *stream, told, most).await;
+        let writer = NewBodyWriter::new(draft, settings, tools);
+        let new_body = Incoming::new(writer, settings.message_size_max_bytes);
+        let outcome = converse(&mut *stream, told, new_body).await;
         outcome.map_err(|trouble| match trouble {
             Trouble::Service(why) => Trouble::Service(format!("{address}: {why}")),
             Trouble::Message(why) => Trouble::Message(format!("{address}: {why}")),
@@ -98,6 +107,16 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
     let refused =
         refused.map(|(address, reply)| Edit::RefuseRecipient(address.clone(), reply.clone()));
     let mut edits: Vec<Edit> = refused.collect();
+    let new_body = match outcome.new_body.transpose() {
+        Ok(new_body) => new_body,
+        Err(error) => {
+            tracing::error!(%milter, %error, "its new body finds no place");
+            return of(
+                Answer::Defer(Reply::insufficient_storage()),
+                "its new body finds no place",
+            );
+        }
+    };
     let (answer, mut said) = match why {
         Some(why) if why.is_empty() => (Answer::Quarantine, vec!["wants it kept back".to_owned()]),
         Some(why) => (Answer::Quarantine, vec![why.clone()]),
@@ -106,12 +125,13 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
     for (address, reply) in &outcome.refused {
         said.push(format!("refused <{}>: {reply}", address.as_str()));
     }
-    said.extend(in_words(outcome.changes.counts()));
+    said.extend(in_words(outcome.changes.counts(), new_body.is_some()));
     edits.extend(
         outcome
             .changes
             .into_edits(fields, outcome.keeps_leading_space),
     );
+    edits.extend(new_body.map(Edit::ReplaceBody));
     let words = match said.is_empty() {
         true => milter.to_owned(),
         false => format!("{milter}: {}", said.join(", ")),
@@ -123,7 +143,7 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
 }
 
 /// What was changed, for the trail; none when nothing was.
-fn in_words(counts: Counts) -> Option<String> {
+fn in_words(counts: Counts, has_new_body: bool) -> Option<String> {
     let of = |count: usize, what: &str| match count {
         0 => None,
         1 => Some(format!("1 change of the {what}")),
@@ -131,7 +151,7 @@ fn in_words(counts: Counts) -> Option<String> {
     };
     let parts = [
         of(counts.fields, "header"),
-        counts.has_new_body.then(|| "a new body".to_owned()),
+        has_new_body.then(|| "a new body".to_owned()),
         of(counts.envelope, "envelope"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
