@@ -66,8 +66,9 @@ pub const DATA_RATE_BYTES_PER_SECOND: u64 = 500;
 pub const DATA_BLOCK_WAIT: Duration = Duration::from_secs(180);
 /// The session's read buffer while commands are spoken: ten thousand idle sessions hold ten thousand.
 pub const COMMAND_BUFFER_BYTES: usize = 4_096;
-/// The most that the session's read buffer grows to while data arrives.
-pub const DATA_BUFFER_BYTES: usize = 65_536;
+/// The most that the session's read buffer grows to while data arrives that is held: as much as a TLS record
+/// brings. Larger reads would save little, and memory that was used once comes back slowly.
+pub const DATA_BUFFER_BYTES: usize = 16_384;
 /// What it begins with at 354: an ordinary message with its header in one read. What a buffer holds beyond
 /// it is taken from the memory budget, so that no ordinary message has to ask for it.
 pub const DATA_BUFFER_FIRST_BYTES: usize = 8_192;
@@ -151,6 +152,9 @@ pub const CUT_THROUGH_ENVELOPE_WAIT: Duration = Duration::from_secs(600);
 pub const CUT_THROUGH_RATE_BYTES_PER_SECOND: u64 = 4_096;
 /// Transactions at next hops that one message opens.
 pub const CUT_THROUGH_LEGS: usize = 64;
+/// Cut-through: the most that the session's read buffer grows to while data arrives. Each read is a write to
+/// every next hop.
+pub const CUT_THROUGH_BUFFER_BYTES: usize = 65_536;
 /// What our Received field adds to a message at most, for SIZE in MAIL.
 pub const RECEIVED_FIELD_BYTES: u64 = 1_024;
 /// A next hop's name: a domain, or an address in brackets, with a colon and a port; one that speaks LMTP

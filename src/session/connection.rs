@@ -52,8 +52,9 @@ pub(super) struct Connection<T> {
     pub(super) input: BytesMut,
     /// Replies that wait to be written together.
     pub(super) output: Vec<u8>,
-    /// What the input may hold.
+    /// What the input may hold, and what that may grow to with data.
     room: usize,
+    room_most: usize,
     /// What it may hold beyond [`limits::DATA_BUFFER_FIRST_BYTES`].
     pub(super) share: Reservation,
     /// The last read left no room.
@@ -74,6 +75,7 @@ impl<T: Transport> Connection<T> {
             input,
             output: Vec::new(),
             room: limits::COMMAND_BUFFER_BYTES,
+            room_most: limits::DATA_BUFFER_BYTES,
             share,
             filled: false,
             received,
@@ -146,9 +148,15 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    /// Data begins, for which the input may grow to `most` bytes.
+    pub(super) fn expect_data(&mut self, most: usize) {
+        self.room_most = most;
+        self.widen(limits::DATA_BUFFER_FIRST_BYTES);
+    }
+
     /// Lets the input hold at least `room` bytes, as far as data may and the memory budget has them.
-    pub(super) fn widen(&mut self, room: usize) {
-        let room = room.min(limits::DATA_BUFFER_BYTES);
+    fn widen(&mut self, room: usize) {
+        let room = room.min(self.room_most);
         if room <= self.room {
             return;
         }
@@ -374,7 +382,7 @@ mod tests {
         let shutdown = CancellationToken::new();
         client.write_all(&vec![b'a'; bytes]).await.unwrap();
         let mut pace = Pace::begin(Instant::now(), limits::DATA_RATE_BYTES_PER_SECOND);
-        connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
+        connection.expect_data(limits::CUT_THROUGH_BUFFER_BYTES);
         while connection.received() < bytes as u64 {
             connection.input.clear();
             let deadline = pace.deadline();
@@ -389,8 +397,8 @@ mod tests {
     #[tokio::test]
     async fn the_buffer_grows_with_data_and_shrinks_with_silence() {
         let (mut connection, held) = grown(300_000, 1 << 20).await;
-        assert_eq!(connection.room, limits::DATA_BUFFER_BYTES);
-        assert_eq!(held, beyond_the_first(limits::DATA_BUFFER_BYTES));
+        assert_eq!(connection.room, limits::CUT_THROUGH_BUFFER_BYTES);
+        assert_eq!(held, beyond_the_first(limits::CUT_THROUGH_BUFFER_BYTES));
         connection.input.truncate(10);
         connection.shrink();
         assert_eq!(&connection.input[..], b"aaaaaaaaaa");

@@ -132,6 +132,14 @@ impl Content {
         matches!(self.sink, Sink::Through(_))
     }
 
+    /// What may be read of it at once.
+    pub(super) fn buffer_bytes(&self) -> usize {
+        match self.sink {
+            Sink::Through(_) => limits::CUT_THROUGH_BUFFER_BYTES,
+            Sink::Held(_) | Sink::Nowhere => limits::DATA_BUFFER_BYTES,
+        }
+    }
+
     /// Bytes that have come.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes

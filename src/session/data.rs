@@ -27,7 +27,7 @@ pub(super) async fn receive_data<T: Transport>(
 ) -> Result<Findings, End> {
     let mut decoder = DataDecoder::new();
     let mut pace = pace_of(content);
-    connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
+    connection.expect_data(content.buffer_bytes());
     loop {
         while !connection.input.is_empty() {
             let piece = content.piece(connection.input.len());
@@ -56,7 +56,7 @@ pub(super) async fn receive_chunk<T: Transport>(
 ) -> Result<(), End> {
     chunked.content.expect(size);
     let mut pace = pace_of(&chunked.content);
-    connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
+    connection.expect_data(chunked.content.buffer_bytes());
     let mut missing = size;
     loop {
         let content = &mut chunked.content;
