@@ -90,6 +90,12 @@ pub const SPOOL_WAIT: Duration = Duration::from_secs(60);
 /// After a last reply what the client still sends is read for this long: closing over unread bytes
 /// resets the connection, and the reply could be lost with it.
 pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
+/// Bytes of replies that the system keeps for a client that does not read them; it takes twice as much memory
+/// for them. A reply has a hundred bytes, and a client that is further behind is waited for.
+pub const REPLIES_IN_FLIGHT_BYTES: usize = 32_768;
+/// Threads for what blocks: files, passwords, looks into messages. Each takes memory, and a disk is not faster
+/// for more of them.
+pub const BLOCKING_THREADS: usize = 64;
 /// Connections that wait to be accepted.
 pub const LISTEN_BACKLOG: i32 = 1_024;
 /// Wait before the next accept when the process or the machine is out of file descriptors or memory.
@@ -225,6 +231,9 @@ pub const BLACKHOLE_ZONES: usize = 20;
 pub const BLACKHOLE_ZONE_BYTES: usize = 253 - 64;
 /// Questions to one blackhole list at one time: half of what one DNS server is asked.
 pub const BLACKHOLE_QUESTIONS: u32 = 512;
+/// What the header of one message may hold beside the memory budget while it is looked into: more than most
+/// have. A header of [`HEADER_BYTES`] in very short fields takes megabytes.
+pub const DRAFT_BYTES: u64 = 16_384;
 /// Milters that a message is shown to, one after the other: each costs a round trip at every stage.
 pub const MILTERS: usize = 8;
 /// A packet of a milter. Sendmail takes none larger, whatever was negotiated.
@@ -346,6 +355,11 @@ pub const DNS_QUESTIONS: usize = 1_024;
 pub const DNS_TRY_WAIT: Duration = Duration::from_secs(2);
 /// Pieces of one vectored write (IOV_MAX on Linux); content with more is copied together first.
 pub const WRITE_PIECES: usize = 1_024;
+/// Pieces that content falls into before it is sent, its dots stuffed: content of nothing but dots would take
+/// more memory for them than it takes itself.
+pub const STUFFED_PIECES: usize = 256;
+/// Content that is converted to 7-bit on its way is converted and sent in pieces of about so many bytes.
+pub const CONVERTED_BYTES: usize = 16_384;
 /// Latencies of a next hop's attempts count for one to two of these.
 pub const LATENCY_WINDOW: Duration = Duration::from_secs(300);
 /// Idle connections are looked through this often.

@@ -14,7 +14,7 @@ use super::header::{Field, Header};
 use super::new_body::NewBody;
 use super::verdict::{Copy, Edit};
 use crate::limits;
-use crate::message::{BodyReader, Envelope, Message, Recipient};
+use crate::message::{BodyReader, Envelope, Message, Recipient, Reservation};
 use crate::smtp::reply::Reply;
 
 /// A message with the changes made so far.
@@ -39,16 +39,26 @@ pub struct Draft {
     is_changed: bool,
     /// Recipients that are refused by themselves, and why.
     refused: Vec<(Recipient, Reply)>,
+    /// What the header holds beyond [`limits::DRAFT_BYTES`].
+    share: Reservation,
 }
 
 impl Draft {
     /// The message as it arrived, with its header read.
     ///
     /// # Errors
-    /// When its content cannot be read.
+    /// When its content cannot be read; [`io::ErrorKind::OutOfMemory`] when the memory budget has nothing for
+    /// a header of this size.
     pub async fn of(arrived: Arc<Message>) -> io::Result<Self> {
-        let header = Header::read(&beginning(&arrived).await?);
+        let mut share = arrived.body.another_share();
+        let header = Header::read(&beginning(&arrived, &mut share).await?);
+        share.clear();
+        let bytes = header.memory_bytes().saturating_sub(limits::DRAFT_BYTES);
+        if bytes > 0 && !share.grow(bytes) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         Ok(Self {
+            share,
             envelope: arrived.envelope.clone(),
             fields: header.fields().to_vec(),
             prepended: 0,
@@ -211,7 +221,14 @@ impl Draft {
         for field in fields {
             prefix.extend_from_slice(field.raw());
         }
-        prefix.freeze()
+        let bytes = prefix.len() as u64;
+        if bytes <= limits::DRAFT_BYTES {
+            return prefix.freeze();
+        }
+        // It goes with the message, wherever that goes. Headers are bounded, and this one is there already.
+        let mut share = self.share.another();
+        share.grow_regardless(bytes);
+        share.held_by(prefix)
     }
 
     /// The message as it travels now; the one that arrived when nothing was changed.
@@ -351,8 +368,8 @@ impl DraftReader {
     }
 }
 
-/// As much of the content as a header may have.
-async fn beginning(message: &Arc<Message>) -> io::Result<Bytes> {
+/// As much of the content as a header may have. A copy of it is held by `share`.
+async fn beginning(message: &Arc<Message>, share: &mut Reservation) -> io::Result<Bytes> {
     let mut reader = BodyReader::of_arrived(Arc::clone(message));
     let Some(first) = reader.next().await? else {
         return Ok(Bytes::new());
@@ -361,12 +378,17 @@ async fn beginning(message: &Arc<Message>) -> io::Result<Bytes> {
     if memchr::memmem::find(&first, b"\r\n\r\n").is_some() {
         return Ok(first);
     }
-    let mut beginning = BytesMut::from(&first[..]);
-    while beginning.len() < limits::HEADER_BYTES {
-        match reader.next().await? {
-            Some(block) => beginning.extend_from_slice(&block),
-            None => break,
+    let mut beginning = BytesMut::new();
+    let mut next = Some(first);
+    while let Some(block) = next {
+        if !share.grow(block.len() as u64) {
+            return Err(io::ErrorKind::OutOfMemory.into());
         }
+        beginning.extend_from_slice(&block);
+        next = match beginning.len() < limits::HEADER_BYTES {
+            true => reader.next().await?,
+            false => None,
+        };
     }
     Ok(beginning.freeze())
 }

@@ -1,5 +1,6 @@
 use super::super::testing::{message, new_body};
 use super::*;
+use crate::message::{Body, MemoryBudget};
 use crate::smtp::address::Mailbox;
 
 const CONTENT: &[u8] = b"Subject: old\r\nTo: a\r\nTo: b\r\n\r\nbody\r\n";
@@ -139,4 +140,48 @@ async fn the_envelope_is_changed() {
     assert_eq!(draft.arrived().envelope.recipients.len(), 1);
     let dora = Recipient::plain(mailbox("dora@example.net"));
     assert_eq!(draft.refused(), [(dora, Reply::relay_denied())]);
+}
+
+#[tokio::test]
+async fn a_header_of_very_many_fields_is_in_the_budget() {
+    let with_fields = |fields: usize, budget_bytes: u64| {
+        let budget = MemoryBudget::new(budget_bytes);
+        let content = [&b"a:\r\n".repeat(fields)[..], b"\r\nbody\r\n"].concat();
+        let mut message = (*message("anna@example.org", &["bert@example.net"], b"")).clone();
+        let share = Reservation::empty(Arc::clone(&budget));
+        message.body = Arc::new(Body::in_memory(vec![content.into()], share));
+        (budget, Arc::new(message))
+    };
+    let (budget, ordinary) = with_fields(100, 0);
+    let draft = Draft::of(ordinary).await.expect("it asks for nothing");
+    assert_eq!(budget.used_bytes(), 0);
+    drop(draft);
+
+    let (budget, large) = with_fields(60_000, 1 << 24);
+    let draft = Draft::of(large).await.expect("there is memory");
+    assert!(budget.used_bytes() > 60_000 * 64, "{}", budget.used_bytes());
+    drop(draft);
+    assert_eq!(budget.used_bytes(), 0);
+
+    let (budget, large) = with_fields(60_000, 1 << 20);
+    let error = Draft::of(large).await.expect_err("there is none");
+    assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+    assert_eq!(budget.used_bytes(), 0);
+}
+
+#[tokio::test]
+async fn a_large_header_that_is_rewritten_is_in_the_budget() {
+    let budget = MemoryBudget::new(1 << 24);
+    let content = [&b"A: some words\r\n".repeat(10_000)[..], b"\r\nbody\r\n"].concat();
+    let mut message = (*message("anna@example.org", &["bert@example.net"], b"")).clone();
+    let share = Reservation::empty(Arc::clone(&budget));
+    message.body = Arc::new(Body::in_memory(vec![content.into()], share));
+    let mut draft = Draft::of(Arc::new(message)).await.expect("readable");
+    let before = budget.used_bytes();
+    draft.apply(vec![Edit::Remove("A".into(), 1)]);
+    let travels = draft.message();
+    let prefix = travels.prefix.len() as u64;
+    assert_eq!(budget.used_bytes(), before + prefix);
+    drop((draft, travels));
+    assert_eq!(budget.used_bytes(), 0);
 }

@@ -1,6 +1,7 @@
 //! Figure 4 carried out: the conditions that are present are looked into one after the other, and the
 //! first decisive answer wins.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,6 +116,7 @@ impl Conditions {
         let message = examination.message;
         let draft = match Draft::of(Arc::clone(message)).await {
             Ok(draft) => draft,
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => return no_memory(message),
             Err(error) => return unreadable(message, error),
         };
         let facts = Facts {
@@ -345,6 +347,14 @@ fn endless_header(message: &Message) -> Examined {
     Examined {
         words: "its header is too long to be looked into".to_owned(),
         end: End::NotTaken(Reply::header_too_long()),
+    }
+}
+
+fn no_memory(message: &Message) -> Examined {
+    tracing::warn!(id = %message.id, "there is no memory for looking into its header");
+    Examined {
+        words: "there is no memory for looking into its header".to_owned(),
+        end: End::NotTaken(Reply::insufficient_storage()),
     }
 }
 

@@ -42,7 +42,7 @@ use tokio::sync::Semaphore;
 
 use crate::delivery::Dns;
 use crate::limits;
-use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::message::{MemoryBudget, MessageIds, Reservation, Spool};
 use crate::openpgp::CurrentKeyring;
 use crate::settings::Settings;
 
@@ -124,7 +124,8 @@ impl Conditions {
     /// the condition is off. Nothing is changed or sent.
     pub async fn test_content_filter(&self, settings: &Settings, message: Bytes) -> RuleAnswers {
         let rules = Arc::clone(&settings.conditions().content_rules);
-        self.content_filter.test(rules, message).await
+        let share = Reservation::empty(Arc::clone(&self.tools.budget));
+        self.content_filter.test(rules, message, share).await
     }
 
     /// How the services fare, for the dashboard: those that were asked since the start.

@@ -24,7 +24,7 @@ pub(super) fn message(sender: &str, recipients: &[&str], content: &'static [u8])
     let recipients = recipients
         .iter()
         .map(|address| Recipient::plain(Mailbox::parse(address).expect("a mailbox")));
-    let reservation = Reservation::empty(MemoryBudget::new(1 << 20));
+    let reservation = Reservation::empty(MemoryBudget::new(1 << 24));
     let body = Body::in_memory(vec![Bytes::from_static(content)], reservation);
     Arc::new(Message {
         id: MessageId::from_i64(1),
