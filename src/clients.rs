@@ -56,6 +56,8 @@ impl Party {
 #[derive(Debug)]
 pub struct Places<Client> {
     total: usize,
+    /// Of them those that no client that is bounded gets.
+    kept: usize,
     per_client: usize,
     taken: Mutex<Taken<Client>>,
 }
@@ -63,7 +65,8 @@ pub struct Places<Client> {
 #[derive(Debug)]
 struct Taken<Client> {
     total: usize,
-    /// Of clients that are bounded.
+    /// Of clients that are bounded: in all, and of each.
+    bounded: usize,
     by_client: HashMap<Client, usize>,
 }
 
@@ -80,12 +83,20 @@ impl<Client: Clone + Eq + Hash> Places<Client> {
     pub fn new(total: usize, per_client: usize) -> Self {
         Self {
             total,
+            kept: 0,
             per_client,
             taken: Mutex::new(Taken {
                 total: 0,
+                bounded: 0,
                 by_client: HashMap::new(),
             }),
         }
+    }
+
+    /// The same, with so many of them kept for clients that only the total bounds.
+    #[must_use]
+    pub fn keeping(self, kept: usize) -> Self {
+        Self { kept, ..self }
     }
 
     /// A place for `client`, or for one that only the total bounds; none when all are taken, or all of
@@ -97,11 +108,15 @@ impl<Client: Clone + Eq + Hash> Places<Client> {
             return None;
         }
         if let Some(client) = &client {
+            if taken.bounded >= self.total - self.kept {
+                return None;
+            }
             let places = taken.by_client.entry(client.clone()).or_default();
             if *places >= self.per_client {
                 return None;
             }
             *places += 1;
+            taken.bounded += 1;
         }
         taken.total += 1;
         Some(Place {
@@ -116,9 +131,11 @@ impl<Client: Eq + Hash> Drop for Place<Client> {
         let taken = self.places.taken.lock();
         let mut taken = taken.unwrap_or_else(PoisonError::into_inner);
         taken.total -= 1;
-        if let Some(client) = self.counted.take()
-            && let Entry::Occupied(mut places) = taken.by_client.entry(client)
-        {
+        let Some(client) = self.counted.take() else {
+            return;
+        };
+        taken.bounded -= 1;
+        if let Entry::Occupied(mut places) = taken.by_client.entry(client) {
             *places.get_mut() -= 1;
             if *places.get() == 0 {
                 places.remove();
@@ -172,6 +189,28 @@ mod tests {
         assert!(places.take(None).is_none());
         drop((first, second, third));
         let taken = places.taken.lock().expect("nobody panicked");
-        assert_eq!((taken.total, taken.by_client.len()), (0, 0));
+        let left = (taken.total, taken.bounded, taken.by_client.len());
+        assert_eq!(left, (0, 0, 0));
+    }
+
+    #[test]
+    fn some_places_are_kept_for_those_who_are_not_bounded() {
+        let places = Arc::new(Places::new(4, 4).keeping(2));
+        let strangers = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(network);
+        let first = places.take(Some(strangers[0]));
+        let second = places.take(Some(strangers[1]));
+        assert!(first.is_some() && second.is_some());
+        assert!(places.take(Some(strangers[2])).is_none());
+        let third = places.take(None);
+        let fourth = places.take(None);
+        assert!(third.is_some() && fourth.is_some());
+        assert!(places.take(None).is_none());
+        drop(first);
+        // What strangers do not take is for everybody.
+        let fifth = places.take(None);
+        assert!(fifth.is_some());
+        assert!(places.take(Some(strangers[2])).is_none());
+        drop(fifth);
+        assert!(places.take(Some(strangers[2])).is_some());
     }
 }

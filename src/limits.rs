@@ -34,8 +34,21 @@ pub const HOPS: usize = 100;
 pub const HEADER_BYTES: usize = 262_144;
 /// Replies of 5xx to one client before we say 421 and close.
 pub const SESSION_ERRORS: u32 = 10;
-/// Sessions at one time, over all listeners.
+/// Sessions at one time, over all listeners, where there is memory for them.
 pub const SESSIONS: usize = 10_000;
+/// Share of the memory, in percent, that sessions may take with what each of them has by itself; what they
+/// hold beyond that is in the memory budget, which is another quarter.
+pub const SESSIONS_MEMORY_PERCENT: u64 = 25;
+/// Memory that one session takes by itself, all in all: see `docs/performance.md` for how it was measured.
+/// In the middle of data with its smallest buffers, under TLS, and what the kernel has for its socket.
+pub const SESSION_BYTES: u64 = 49_152;
+/// Sessions that are allowed however little memory there is.
+pub const SESSIONS_MIN: usize = 100;
+/// Share of all sessions, in percent, that is kept for clients of trusted networks: strangers must not be
+/// able to keep those out whose relay this is.
+pub const SESSIONS_KEPT_PERCENT: usize = 10;
+/// File descriptors for each session: its socket, and one of a spool file or of a connection to a next hop.
+pub const DESCRIPTORS_PER_SESSION: u64 = 2;
 /// Sessions at one time from one client address; trusted networks are exempt.
 pub const SESSIONS_PER_CLIENT: usize = 50;
 /// A whole command line arrives within this. RFC 5321 §4.5.3.2.7 asks for 5 minutes.
@@ -53,10 +66,19 @@ pub const DATA_RATE_BYTES_PER_SECOND: u64 = 500;
 pub const DATA_BLOCK_WAIT: Duration = Duration::from_secs(180);
 /// The session's read buffer while commands are spoken: ten thousand idle sessions hold ten thousand.
 pub const COMMAND_BUFFER_BYTES: usize = 4_096;
-/// The most that the session's read buffer grows to while data arrives.
-pub const DATA_BUFFER_BYTES: usize = 65_536;
-/// What it begins with at 354: an ordinary message with its header in one read.
+/// The most that the session's read buffer grows to while data arrives that is held: as much as a TLS record
+/// brings. Larger reads would save little, and memory that was used once comes back slowly.
+pub const DATA_BUFFER_BYTES: usize = 16_384;
+/// What it begins with at 354: an ordinary message with its header in one read. What a buffer holds beyond
+/// it is taken from the memory budget, so that no ordinary message has to ask for it.
 pub const DATA_BUFFER_FIRST_BYTES: usize = 8_192;
+/// Bytes that are decoded before what does not stay in memory is written away. Line ends that are made
+/// canonical may double them.
+pub const DECODED_BYTES: usize = 4_096;
+/// What the envelope of one message may hold beside the memory budget: a dozen recipients and more.
+pub const ENVELOPE_BYTES: u64 = 4_096;
+/// Replies that wait to be written together, beyond which they are: a message may have a thousand.
+pub const REPLIES_BYTES: usize = 4_096;
 /// A client that says nothing for this long gives its session's grown buffers back. Long enough that
 /// a busy client's next message finds them as they were.
 pub const BUFFER_IDLE: Duration = Duration::from_secs(1);
@@ -68,6 +90,12 @@ pub const SPOOL_WAIT: Duration = Duration::from_secs(60);
 /// After a last reply what the client still sends is read for this long: closing over unread bytes
 /// resets the connection, and the reply could be lost with it.
 pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
+/// Bytes of replies that the system keeps for a client that does not read them; it takes twice as much memory
+/// for them. A reply has a hundred bytes, and a client that is further behind is waited for.
+pub const REPLIES_IN_FLIGHT_BYTES: usize = 32_768;
+/// Threads for what blocks: files, passwords, looks into messages. Each takes memory, and a disk is not faster
+/// for more of them.
+pub const BLOCKING_THREADS: usize = 64;
 /// Connections that wait to be accepted.
 pub const LISTEN_BACKLOG: i32 = 1_024;
 /// Wait before the next accept when the process or the machine is out of file descriptors or memory.
@@ -89,8 +117,16 @@ pub const CHUNK_BYTES: usize = 65_536;
 pub const INLINE_BODY_BYTES: u64 = 131_072;
 /// One read or write of a spool file.
 pub const SPOOL_BLOCK_BYTES: usize = 65_536;
+/// The same where the memory budget has nothing for it: slower, and it costs each of ten thousand sessions
+/// little.
+pub const SPOOL_BLOCK_LEAST_BYTES: usize = 8_192;
 /// Share of the memory budget, in percent, from which a new message gets 452 before the 354.
 pub const BUDGET_REFUSAL_PERCENT: u64 = 95;
+/// Share of the memory budget, in percent, that may be held when a stranger asks for more: the rest is for
+/// trusted clients, who go on sending while strangers fill what they can.
+pub const BUDGET_STRANGERS_PERCENT: u64 = 80;
+/// Who waits for a share of the memory budget asks for it this often.
+pub const BUDGET_RETRY_WAIT: Duration = Duration::from_millis(50);
 
 // ---- The paths ------------------------------------------------------------------------------------
 
@@ -124,6 +160,9 @@ pub const CUT_THROUGH_ENVELOPE_WAIT: Duration = Duration::from_secs(600);
 pub const CUT_THROUGH_RATE_BYTES_PER_SECOND: u64 = 4_096;
 /// Transactions at next hops that one message opens.
 pub const CUT_THROUGH_LEGS: usize = 64;
+/// Cut-through: the most that the session's read buffer grows to while data arrives. Each read is a write to
+/// every next hop.
+pub const CUT_THROUGH_BUFFER_BYTES: usize = 65_536;
 /// What our Received field adds to a message at most, for SIZE in MAIL.
 pub const RECEIVED_FIELD_BYTES: u64 = 1_024;
 /// A next hop's name: a domain, or an address in brackets, with a colon and a port; one that speaks LMTP
@@ -205,6 +244,9 @@ pub const BLACKHOLE_ZONE_BYTES: usize = 253 - 64;
 /// Questions to one blackhole list, and senders' domains that are looked up, at one time: half of what one
 /// DNS server is asked.
 pub const DNS_CHECKS: u32 = 512;
+/// What the header of one message may hold beside the memory budget while it is looked into: more than most
+/// have. A header of [`HEADER_BYTES`] in very short fields takes megabytes.
+pub const DRAFT_BYTES: u64 = 16_384;
 /// Milters that a message is shown to, one after the other: each costs a round trip at every stage.
 pub const MILTERS: usize = 8;
 /// A packet of a milter. Sendmail takes none larger, whatever was negotiated.
@@ -213,6 +255,8 @@ pub const MILTER_PACKET_BYTES: usize = 1 << 20;
 pub const MILTER_FIELD_BYTES: usize = 65_535;
 /// A chunk of a body on its way to a milter: libmilter's MILTER_CHUNK_SIZE, which older ones rely on.
 pub const MILTER_CHUNK_BYTES: usize = 65_535;
+/// The same where the memory budget has nothing for it.
+pub const MILTER_CHUNK_LEAST_BYTES: usize = 8_192;
 /// Changes that a milter asks for of one message, chunks of a new body aside.
 pub const MILTER_CHANGES: usize = 2_000;
 /// Packets to a milter are collected up to this before they are written.
@@ -372,6 +416,11 @@ pub const DNS_QUESTIONS: usize = 1_024;
 pub const DNS_TRY_WAIT: Duration = Duration::from_secs(2);
 /// Pieces of one vectored write (IOV_MAX on Linux); content with more is copied together first.
 pub const WRITE_PIECES: usize = 1_024;
+/// Pieces that content falls into before it is sent, its dots stuffed: content of nothing but dots would take
+/// more memory for them than it takes itself.
+pub const STUFFED_PIECES: usize = 256;
+/// Content that is converted to 7-bit on its way is converted and sent in pieces of about so many bytes.
+pub const CONVERTED_BYTES: usize = 16_384;
 /// Latencies of a next hop's attempts count for one to two of these.
 pub const LATENCY_WINDOW: Duration = Duration::from_secs(300);
 /// Idle connections are looked through this often.

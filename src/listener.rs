@@ -37,6 +37,8 @@ impl Listener {
         )?;
         // A restart finds connections of the run before in TIME_WAIT.
         socket.set_reuse_address(true)?;
+        // Those that are accepted inherit it.
+        socket.set_send_buffer_size(limits::REPLIES_IN_FLIGHT_BYTES)?;
         socket.bind(&address.into())?;
         socket.listen(limits::LISTEN_BACKLOG)?;
         let socket = TcpListener::from_std(socket.into())?;

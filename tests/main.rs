@@ -53,3 +53,4 @@ mod alerts;
 
 mod idle_sessions;
 mod slow_clients;
+mod strangers;

@@ -23,7 +23,7 @@ pub enum Kind {
     BreakerOpen,
     /// The data directory's file system fills up.
     DiskLow,
-    /// Messages hold nearly all of the memory budget.
+    /// Messages hold nearly all of the memory budget that mail of strangers may fill.
     MemoryLow,
     /// Nothing was delivered although there was something to deliver.
     NoDelivery,
@@ -178,9 +178,9 @@ pub enum Figures {
     MemoryLow {
         /// Bytes that messages hold.
         used_bytes: u64,
-        /// Bytes that they may hold.
+        /// Bytes that mail of strangers may fill: the rest of the memory budget is for trusted clients.
         budget_bytes: u64,
-        /// Which share of the budget they may hold for long, in percent.
+        /// Which share of that they may hold for long, in percent.
         bound_percent: u64,
     },
     /// Of [`Kind::NoDelivery`].
@@ -260,7 +260,7 @@ impl fmt::Display for Figures {
                 bound_percent,
             } => write!(
                 f,
-                "Messages hold {} of {} ({}) of the memory budget; the bound is {bound_percent} %.",
+                "Messages hold {} of {} ({}) of the memory that mail of strangers may fill; the bound is {bound_percent} %.",
                 bytes(*used_bytes),
                 bytes(*budget_bytes),
                 share(*used_bytes, *budget_bytes)
@@ -422,7 +422,7 @@ mod tests {
                 budget_bytes: 1 << 30,
                 bound_percent: 90,
             },
-            "Messages hold 950 MiB of 1.0 GiB (92.8 %) of the memory budget; the bound is 90 %.",
+            "Messages hold 950 MiB of 1.0 GiB (92.8 %) of the memory that mail of strangers may fill; the bound is 90 %.",
         );
         check(
             &Figures::NoDelivery {

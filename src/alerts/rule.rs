@@ -32,7 +32,7 @@ pub struct Facts {
     pub disk: Option<DiskSpace>,
     /// Bytes that message bodies hold in memory.
     pub memory_used_bytes: u64,
-    /// Bytes that they may hold.
+    /// Bytes that mail of strangers may fill.
     pub memory_budget_bytes: u64,
     /// Recipients delivered since start.
     pub delivered: u64,

@@ -16,7 +16,7 @@ use super::rule::{Change, Facts, QueueFacts, Rules, State, judge};
 use crate::boot::{self, DiskSpace};
 use crate::delivery::Delivery;
 use crate::limits;
-use crate::message::MemoryBudget;
+use crate::message::{MemoryBudget, Standing};
 use crate::settings::{OpenTo, Settings};
 use crate::statistics::Statistics;
 use crate::store::{ReadError, Store};
@@ -132,7 +132,7 @@ impl Sources {
             suspended: self.delivery.open_breakers(),
             disk,
             memory_used_bytes: self.budget.used_bytes(),
-            memory_budget_bytes: self.budget.limit_bytes(),
+            memory_budget_bytes: self.budget.limit_bytes_for(Standing::Stranger),
             delivered: self.statistics.counters.recipients_delivered.value(),
             accepted: self.statistics.since_start().tally.messages.total(),
             open_to: OpenTo::default(),

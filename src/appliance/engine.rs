@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use tracing::info;
 
+use super::capacity;
 use crate::accounts::Logins;
 use crate::administration::{FirstStart, first_start};
 use crate::boot::{DataDirectory, Options};
@@ -17,7 +18,7 @@ use crate::own_mark::OwnMark;
 use crate::path::{Fingerprints, Paths};
 use crate::queue::{self, Queue};
 use crate::session::{ReceivingCounters, SessionContext};
-use crate::settings::{Current, Publisher, Settings};
+use crate::settings::{Current, Publisher};
 use crate::statistics::trail::TrailWriter;
 use crate::statistics::{Statistics, Trail, rollup};
 use crate::store::{Store, Writers};
@@ -63,7 +64,7 @@ impl Engine {
         let settings = publisher.current();
         let hostname = Arc::clone(&options.hostname);
 
-        let budget = MemoryBudget::new(budget_bytes(&settings.snapshot()));
+        let budget = MemoryBudget::new(capacity::budget_bytes(&settings.snapshot()));
         let statistics = Arc::new(Statistics::new(now));
         rollup::restore(&statistics, &store).await?;
         let (trail, trail_writer) = Trail::new(settings.clone(), Arc::clone(&statistics));
@@ -154,12 +155,4 @@ async fn open_store(
         info!(files = swept, "spool files without a row are removed");
     }
     Ok((spool, store, writers))
-}
-
-/// The budget that the settings give, or a quarter of what the machine has.
-pub(super) fn budget_bytes(settings: &Settings) -> u64 {
-    match settings.memory_budget_bytes {
-        0 => crate::boot::memory_bytes() / 4,
-        given => given,
-    }
 }

@@ -3,6 +3,7 @@
 //! It has two stages. [`Appliance::open`] puts everything in its place: whoever connects now waits, and
 //! settings can still be changed before the first message. [`Appliance::run`] takes mail.
 
+mod capacity;
 mod engine;
 mod running;
 
@@ -77,6 +78,7 @@ impl Appliance {
             hostname: Arc::clone(&engine.hostname),
             statistics: Arc::clone(&engine.statistics),
             receiving: Arc::clone(&engine.receiving),
+            sessions_max: capacity::sessions(),
             store: engine.store.clone(),
             administration: Administration::new(engine.store.clone(), publisher, ourselves),
             smtp_logins,

@@ -11,9 +11,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::Appliance;
-use super::engine::budget_bytes;
+use super::capacity;
 use crate::alerts::{self, Alerts};
-use crate::clients::Places;
 use crate::delivery::Delivery;
 use crate::limits;
 use crate::listener;
@@ -93,7 +92,14 @@ impl Running {
                 data_directory,
             },
         );
-        let places = Arc::new(Places::new(limits::SESSIONS, limits::SESSIONS_PER_CLIENT));
+        let places = Arc::new(capacity::places(pages.sessions_max));
+        if pages.sessions_max < limits::SESSIONS {
+            let sessions = pages.sessions_max;
+            info!(
+                sessions,
+                "fewer at one time than otherwise, for the memory or the descriptors there are"
+            );
+        }
         for listener in listeners {
             sessions.spawn(listener::run(
                 listener,
@@ -211,7 +217,7 @@ async fn follow_budget(
         tokio::select! {
             () = shutdown.cancelled() => return,
             changed = settings.changed() => match changed {
-                Some(changed) => budget.set_limit(budget_bytes(&changed)),
+                Some(changed) => budget.set_limit(capacity::budget_bytes(&changed)),
                 None => return,
             },
         }

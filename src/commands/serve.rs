@@ -16,6 +16,7 @@ use crate::administration::SetupKey;
 use crate::appliance::Appliance;
 use crate::boot::container::{self, Keeping};
 use crate::boot::{self, Addresses, DataDirectory, Tightened};
+use crate::limits;
 
 /// Threads that still read or write a file at the end get this long.
 const THREADS_WAIT: Duration = Duration::from_secs(1);
@@ -50,6 +51,7 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     boot::raise_descriptor_limit();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(limits::BLOCKING_THREADS)
         .build()
         .map_err(Failure::io)
 }

@@ -1,5 +1,6 @@
 //! Antivirus: clamd is shown the message (INSTREAM) and says whether it knows what is in it.
 
+use bytes::Buf;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
@@ -7,7 +8,7 @@ use super::draft::{Draft, DraftReader};
 use super::header::Field;
 use super::service::Trouble;
 use super::service_access::ServiceByAccess;
-use super::service_stream::{connect, read_to_end};
+use super::service_stream::{connect, read_to_end, write_blocks};
 use super::verdict::{Answer, Edit, Verdict};
 use super::words;
 use crate::settings::conditions::{Antivirus, WhenFound};
@@ -96,8 +97,7 @@ async fn send(
     mut content: DraftReader,
 ) -> Result<(), Trouble> {
     let broke = |error| Trouble::Service(format!("the connection broke: {error}"));
-    let mut buffer = Vec::with_capacity(crate::limits::CHUNK_BYTES);
-    buffer.extend_from_slice(b"zINSTREAM\0");
+    let mut before: &[u8] = b"zINSTREAM\0";
     while let Some(block) = content.next().await.map_err(words::not_shown)? {
         let Ok(length) = u32::try_from(block.len()) else {
             return Err(Trouble::NotShown("a block is too large for it".to_owned()));
@@ -106,13 +106,13 @@ async fn send(
             continue;
         }
         // Length and chunk in one write: a small one by itself would wait for the one before.
-        buffer.extend_from_slice(&length.to_be_bytes());
-        buffer.extend_from_slice(&block);
-        stream.write_all(&buffer).await.map_err(broke)?;
-        buffer.clear();
+        let length = length.to_be_bytes();
+        let chunk = before.chain(&length[..]).chain(block);
+        write_blocks(stream, chunk).await.map_err(broke)?;
+        before = b"";
     }
-    buffer.extend_from_slice(&0_u32.to_be_bytes());
-    stream.write_all(&buffer).await.map_err(broke)?;
+    let end = before.chain(&[0; 4][..]);
+    write_blocks(stream, end).await.map_err(broke)?;
     stream.flush().await.map_err(broke)
 }
 

@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use super::Tools;
 use super::header::{Field, Header};
+use super::new_body::NewBody;
 use super::service::Asker;
 use super::verdict::{Copy, Edit};
 use crate::limits;
-use crate::message::{Body, BodyReader, BodyWriter, Envelope, Message, Recipient};
-use crate::settings::Settings;
+use crate::message::{BodyReader, Envelope, Message, Recipient, Reservation};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
@@ -43,20 +43,31 @@ pub struct Draft {
     is_changed: bool,
     /// Recipients that are refused by themselves, and why.
     refused: Vec<(Recipient, Reply)>,
+    /// What the header holds beyond [`limits::DRAFT_BYTES`].
+    share: Reservation,
 }
 
 impl Draft {
     /// The message as it arrived, with its header read.
     ///
     /// # Errors
-    /// When its content cannot be read.
+    /// When its content cannot be read; [`io::ErrorKind::OutOfMemory`] when the memory budget has nothing for
+    /// a header of this size.
     pub async fn of(arrived: Arc<Message>) -> io::Result<Self> {
-        let beginning = beginning(&arrived).await?;
+        let mut share = arrived.body.another_share();
+        let beginning = beginning(&arrived, &mut share).await?;
         let header = match beginning.len() as u64 == arrived.body.len() {
             true => Header::read_whole(&beginning),
             false => Header::read(&beginning),
         };
+        drop(beginning);
+        share.clear();
+        let bytes = header.memory_bytes().saturating_sub(limits::DRAFT_BYTES);
+        if bytes > 0 && !share.grow(bytes) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         Ok(Self {
+            share,
             envelope: arrived.envelope.clone(),
             fields: header.fields().to_vec(),
             prepended: 0,
@@ -127,12 +138,7 @@ impl Draft {
     ///
     /// # Errors
     /// When one of them cannot be made.
-    pub async fn apply(
-        &mut self,
-        edits: Vec<Edit>,
-        settings: &Settings,
-        tools: &Tools,
-    ) -> Result<(), NotApplied> {
+    pub fn apply(&mut self, edits: Vec<Edit>) -> Result<(), NotApplied> {
         // Whoever has many recipients adds many: nobody is looked for among all the others.
         let mut known = None;
         for edit in edits {
@@ -147,7 +153,7 @@ impl Draft {
                     continue;
                 }
                 Edit::ReplaceBody(body) => {
-                    self.body = Some(body_of(&body, settings, tools).await?);
+                    self.body = Some(body);
                     // A new body has no header before it: the old one stands in the prefix.
                     self.is_rewritten = true;
                 }
@@ -251,7 +257,14 @@ impl Draft {
         for field in fields {
             prefix.extend_from_slice(field.raw());
         }
-        prefix.freeze()
+        let bytes = prefix.len() as u64;
+        if bytes <= limits::DRAFT_BYTES {
+            return prefix.freeze();
+        }
+        // It goes with the message, wherever that goes. Headers are bounded, and this one is there already.
+        let mut share = self.share.another();
+        share.grow_regardless(bytes);
+        share.held_by(prefix)
     }
 
     /// The message as it travels now; the one that arrived when nothing was changed.
@@ -377,24 +390,14 @@ fn addresses(recipients: &[Recipient]) -> HashSet<Mailbox> {
 }
 
 /// Why a change is not made.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotApplied {
-    /// A new body finds no place.
-    #[error(transparent)]
-    NoPlace(#[from] io::Error),
     /// There are more than [`limits::RECIPIENTS_ADDED_TO`].
     #[error("there would be too many recipients")]
     TooManyRecipients,
     /// Where the header ends is not known.
     #[error("a header without an end is not rewritten")]
     EndlessHeader,
-}
-
-/// Content that begins with the empty line: the header stands in the prefix.
-#[derive(Debug)]
-struct NewBody {
-    body: Arc<Body>,
-    eight_bit: bool,
 }
 
 /// Reads a message with its prefix, block by block.
@@ -426,8 +429,8 @@ impl DraftReader {
     }
 }
 
-/// As much of the content as a header may have.
-async fn beginning(message: &Arc<Message>) -> io::Result<Bytes> {
+/// As much of the content as a header may have. A copy of it is held by `share`.
+async fn beginning(message: &Arc<Message>, share: &mut Reservation) -> io::Result<Bytes> {
     let mut reader = BodyReader::of_arrived(Arc::clone(message));
     let Some(first) = reader.next().await? else {
         return Ok(Bytes::new());
@@ -436,35 +439,19 @@ async fn beginning(message: &Arc<Message>) -> io::Result<Bytes> {
     if memchr::memmem::find(&first, b"\r\n\r\n").is_some() {
         return Ok(first);
     }
-    let mut beginning = BytesMut::from(&first[..]);
-    while beginning.len() < limits::HEADER_BYTES {
-        match reader.next().await? {
-            Some(block) => beginning.extend_from_slice(&block),
-            None => break,
+    let mut beginning = BytesMut::new();
+    let mut next = Some(first);
+    while let Some(block) = next {
+        if !share.grow(block.len() as u64) {
+            return Err(io::ErrorKind::OutOfMemory.into());
         }
+        beginning.extend_from_slice(&block);
+        next = match beginning.len() < limits::HEADER_BYTES {
+            true => reader.next().await?,
+            false => None,
+        };
     }
     Ok(beginning.freeze())
-}
-
-/// New content behind a header that stands in the prefix, held as any content is.
-async fn body_of(body: &[Bytes], settings: &Settings, tools: &Tools) -> io::Result<NewBody> {
-    let mut writer = BodyWriter::new(
-        // Not the message's own name: its content may have a file of that name.
-        tools.ids.next(Timestamp::now()),
-        settings.memory_threshold_bytes,
-        settings.over_threshold,
-        &tools.budget,
-        &tools.spool,
-    );
-    writer.append(b"\r\n").await?;
-    for block in body {
-        writer.append(block).await?;
-    }
-    let (content, _) = writer.finish().await?;
-    Ok(NewBody {
-        body: Arc::new(content),
-        eight_bit: body.iter().any(|block| !block.is_ascii()),
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-use super::super::testing::{message, settings, tools};
+use super::super::testing::{message, new_body};
 use super::*;
+use crate::message::{Body, MemoryBudget};
 use crate::smtp::address::Mailbox;
 
 const CONTENT: &[u8] = b"Subject: old\r\nTo: a\r\nTo: b\r\n\r\nbody\r\n";
@@ -14,11 +15,9 @@ async fn read(draft: &Draft) -> String {
 }
 
 async fn check(content: &'static [u8], edits: Vec<Edit>, expected: &str) {
-    let (_directory, tools) = tools();
     let message = message("anna@example.org", &["bert@example.net"], content);
     let mut draft = Draft::of(message).await.expect("readable");
-    let settings = settings(serde_json::json!({}));
-    draft.apply(edits, &settings, &tools).await.expect("room");
+    draft.apply(edits).expect("each can be made");
     assert_eq!(read(&draft).await, expected);
     let travels = draft.message();
     assert_eq!(travels.size_bytes(), expected.len() as u64);
@@ -77,7 +76,7 @@ async fn fields_are_put_before_and_changed() {
 #[tokio::test]
 async fn a_body_is_replaced_and_the_header_stays() {
     let received = "Received: by us;\r\n\tnow\r\n";
-    let body = || Edit::ReplaceBody(vec!["new\r\n".into(), "lines\r\n".into()]);
+    let body = || Edit::ReplaceBody(new_body("new\r\nlines\r\n"));
     let expected = format!("{received}Subject: old\r\nTo: a\r\nTo: b\r\n\r\nnew\r\nlines\r\n");
     check(CONTENT, vec![body()], &expected).await;
     let tag = Edit::Prepend(Field::new("X-Tag", "yes"));
@@ -88,20 +87,19 @@ async fn a_body_is_replaced_and_the_header_stays() {
 
 #[tokio::test]
 async fn the_body_is_read_by_itself_as_it_is_now() {
-    let (_directory, tools) = tools();
-    let settings = settings(serde_json::json!({}));
     let message = message("anna@example.org", &["bert@example.net"], CONTENT);
     let mut draft = Draft::of(message).await.expect("readable");
     for (edit, expected) in [
         (Edit::Remove("Subject".into(), 1), "\r\nbody\r\n"),
-        (Edit::ReplaceBody(vec!["new\r\n".into()]), "\r\nnew\r\n"),
+        (Edit::ReplaceBody(new_body("new\r\n")), "\r\nnew\r\n"),
     ] {
-        draft
-            .apply(vec![edit], &settings, &tools)
-            .await
-            .expect("room");
-        let block = draft.body_reader().next().await.expect("readable");
-        assert_eq!(block.as_deref(), Some(expected.as_bytes()));
+        draft.apply(vec![edit]).expect("each can be made");
+        let mut reader = draft.body_reader();
+        let mut body = Vec::new();
+        while let Some(block) = reader.next().await.expect("readable") {
+            body.extend_from_slice(&block);
+        }
+        assert_eq!(body, expected.as_bytes());
     }
 }
 
@@ -116,19 +114,16 @@ async fn a_header_with_nothing_behind_it_is_changed() {
     ];
     let expected = format!("{received}Subject: x\r\nX-Tag: ours\r\n");
     check(content, edits, &expected).await;
-    let edits = vec![Edit::ReplaceBody(vec!["new\r\n".into()])];
+    let edits = vec![Edit::ReplaceBody(new_body("new\r\n"))];
     let expected = format!("{received}Subject: x\r\nX-Tag: forged\r\n\r\nnew\r\n");
     check(content, edits, &expected).await;
 }
 
 /// What becomes of changes that cannot be made: nobody takes the message as if they were.
 async fn check_not_applied(content: &'static [u8], edits: Vec<Edit>) -> NotApplied {
-    let (_directory, tools) = tools();
     let message = message("anna@example.org", &["bert@example.net"], content);
     let mut draft = Draft::of(message).await.expect("readable");
-    let settings = settings(serde_json::json!({}));
-    let applied = draft.apply(edits, &settings, &tools).await;
-    applied.expect_err("they cannot be made")
+    draft.apply(edits).expect_err("they cannot be made")
 }
 
 #[tokio::test]
@@ -153,16 +148,14 @@ async fn whoever_is_added_gets_the_message_or_nobody_does() {
         let address = Mailbox::parse(&address).expect("a mailbox");
         Edit::AddRecipient(Recipient::plain(address))
     };
-    let (_directory, tools) = tools();
     let message = message("anna@example.org", &["r0@example.net"], CONTENT);
     let mut draft = Draft::of(message).await.expect("readable");
-    let settings = settings(serde_json::json!({}));
     let most = limits::RECIPIENTS_ADDED_TO;
     // Each twice, the one that is there already among them.
     let edits: Vec<Edit> = (0..most).chain(0..most).map(added).collect();
-    draft.apply(edits, &settings, &tools).await.expect("room");
+    draft.apply(edits).expect("room");
     assert_eq!(draft.message().envelope.recipients.len(), most);
-    let error = draft.apply(vec![added(most)], &settings, &tools).await;
+    let error = draft.apply(vec![added(most)]);
     assert!(
         matches!(error, Err(NotApplied::TooManyRecipients)),
         "{error:?}"
@@ -170,17 +163,15 @@ async fn whoever_is_added_gets_the_message_or_nobody_does() {
     // One that has gone makes room, and may come back.
     let gone = Mailbox::parse("r7@example.net").expect("a mailbox");
     let edits = vec![Edit::RemoveRecipient(gone), added(7), added(7)];
-    draft.apply(edits, &settings, &tools).await.expect("room");
+    draft.apply(edits).expect("room");
     assert_eq!(draft.message().envelope.recipients.len(), most);
 }
 
 #[tokio::test]
 async fn the_envelope_is_changed() {
-    let (_directory, tools) = tools();
     let mailbox = |text: &str| Mailbox::parse(text).expect("a mailbox");
     let message = message("anna@example.org", &["bert@example.net"], CONTENT);
     let mut draft = Draft::of(message).await.expect("readable");
-    let settings = settings(serde_json::json!({}));
     let carl = Recipient::plain(mailbox("carl@example.net"));
     let edits = vec![
         Edit::AddRecipient(carl.clone()),
@@ -191,7 +182,7 @@ async fn the_envelope_is_changed() {
         Edit::RefuseRecipient(mailbox("emil@example.net"), Reply::relay_denied()),
         Edit::NameRecipients,
     ];
-    draft.apply(edits, &settings, &tools).await.expect("room");
+    draft.apply(edits).expect("each can be made");
     let travels = draft.message();
     let recipients = travels.envelope.recipients.iter();
     let recipients: Vec<&str> = recipients.map(|one| one.address.as_str()).collect();
@@ -202,4 +193,50 @@ async fn the_envelope_is_changed() {
     assert_eq!(draft.arrived().envelope.recipients.len(), 1);
     let dora = Recipient::plain(mailbox("dora@example.net"));
     assert_eq!(draft.refused(), [(dora, Reply::relay_denied())]);
+}
+
+#[tokio::test]
+async fn a_header_of_very_many_fields_is_in_the_budget() {
+    let with_fields = |fields: usize, budget_bytes: u64| {
+        let budget = MemoryBudget::new(budget_bytes);
+        let content = [&b"a:\r\n".repeat(fields)[..], b"\r\nbody\r\n"].concat();
+        let mut message = (*message("anna@example.org", &["bert@example.net"], b"")).clone();
+        let share = Reservation::empty(Arc::clone(&budget));
+        message.body = Arc::new(Body::in_memory(vec![content.into()], share));
+        (budget, Arc::new(message))
+    };
+    let (budget, ordinary) = with_fields(100, 0);
+    let draft = Draft::of(ordinary).await.expect("it asks for nothing");
+    assert_eq!(budget.used_bytes(), 0);
+    drop(draft);
+
+    let (budget, large) = with_fields(60_000, 1 << 24);
+    let draft = Draft::of(large).await.expect("there is memory");
+    assert!(budget.used_bytes() > 60_000 * 64, "{}", budget.used_bytes());
+    drop(draft);
+    assert_eq!(budget.used_bytes(), 0);
+
+    let (budget, large) = with_fields(60_000, 1 << 20);
+    let error = Draft::of(large).await.expect_err("there is none");
+    assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+    assert_eq!(budget.used_bytes(), 0);
+}
+
+#[tokio::test]
+async fn a_large_header_that_is_rewritten_is_in_the_budget() {
+    let budget = MemoryBudget::new(1 << 24);
+    let content = [&b"A: some words\r\n".repeat(10_000)[..], b"\r\nbody\r\n"].concat();
+    let mut message = (*message("anna@example.org", &["bert@example.net"], b"")).clone();
+    let share = Reservation::empty(Arc::clone(&budget));
+    message.body = Arc::new(Body::in_memory(vec![content.into()], share));
+    let mut draft = Draft::of(Arc::new(message)).await.expect("readable");
+    let before = budget.used_bytes();
+    draft
+        .apply(vec![Edit::Remove("A".into(), 1)])
+        .expect("each can be made");
+    let travels = draft.message();
+    let prefix = travels.prefix.len() as u64;
+    assert_eq!(budget.used_bytes(), before + prefix);
+    drop((draft, travels));
+    assert_eq!(budget.used_bytes(), 0);
 }

@@ -189,7 +189,7 @@ async fn encrypted(
         name,
         settings.memory_threshold_bytes,
         settings.over_threshold,
-        &tools.budget,
+        draft.arrived().body.another_share(),
         &tools.spool,
     );
     writer.append(opening(&boundary).as_bytes()).await?;

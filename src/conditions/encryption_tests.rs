@@ -55,10 +55,7 @@ impl Scene {
         let mut draft = Draft::of(arrived).await.expect("readable");
         let verdict = self.check(&draft).await;
         assert!(matches!(verdict.answer, Answer::Pass), "{verdict:?}");
-        let applied = draft
-            .apply(verdict.edits, &self.settings, &self.tools)
-            .await;
-        applied.expect("room");
+        draft.apply(verdict.edits).expect("each can be made");
         (draft.messages(&self.tools), verdict.words)
     }
 }

@@ -1,11 +1,12 @@
 //! Figure 4 carried out: the conditions that are present are looked into one after the other, and the
 //! first decisive answer wins.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::decision::{Condition, Decision, Facts, decide, encryption_concerns};
@@ -115,6 +116,7 @@ impl Conditions {
         let message = examination.message;
         let draft = match Draft::of(Arc::clone(message)).await {
             Ok(draft) => draft,
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => return no_memory(message),
             Err(error) => return unreadable(message, error),
         };
         let facts = Facts {
@@ -158,7 +160,7 @@ impl Course<'_> {
         for present in &decision.present {
             let condition = &present.condition;
             let verdict = self.look_into(condition).await;
-            if let Some(reply) = self.take(condition, verdict).await {
+            if let Some(reply) = self.take(condition, verdict) {
                 return End::NotTaken(reply);
             }
         }
@@ -196,7 +198,7 @@ impl Course<'_> {
         }
         self.standard_path.get_or_insert_with(|| condition.reason());
         let verdict = self.look_into(&condition).await;
-        self.take(&condition, verdict).await
+        self.take(&condition, verdict)
     }
 
     async fn look_into(&self, condition: &Condition) -> Verdict {
@@ -256,7 +258,7 @@ impl Course<'_> {
                     service: &self.conditions.milters[*position],
                     address: &settings.milter.milters[*position],
                     settings,
-                    hostname: &tools.hostname,
+                    tools,
                 };
                 milter::check(question, draft, within(settings.milter.timeout_seconds)).await
             }
@@ -296,7 +298,7 @@ impl Course<'_> {
     }
 
     /// Takes a verdict in; the reply when it is the end.
-    async fn take(&mut self, condition: &Condition, verdict: Verdict) -> Option<Reply> {
+    fn take(&mut self, condition: &Condition, verdict: Verdict) -> Option<Reply> {
         let Verdict {
             answer,
             edits,
@@ -327,12 +329,8 @@ impl Course<'_> {
         if reply.is_some() {
             return reply;
         }
-        let conditions = self.conditions;
-        let settings = self.examination.settings;
         let refused_before = self.draft.refused().len();
-        let applied = self.draft.apply(edits, settings, &conditions.tools);
-        let applied = timeout(limits::SPOOL_WAIT, applied).await;
-        let applied = applied.unwrap_or_else(|late| Err(std::io::Error::from(late).into()));
+        let applied = self.draft.apply(edits);
         if self.draft.refused().len() > refused_before {
             self.standard_path.get_or_insert_with(|| condition.reason());
         }
@@ -341,7 +339,6 @@ impl Course<'_> {
         tracing::error!(%id, %condition, %error, "the changes of a check cannot be made");
         self.words.push(format!("{condition}: {error}"));
         Some(match error {
-            NotApplied::NoPlace(_) => Reply::insufficient_storage(),
             NotApplied::TooManyRecipients => Reply::too_many_added(),
             NotApplied::EndlessHeader => Reply::header_too_long(),
         })
@@ -363,6 +360,14 @@ fn endless_header(message: &Message) -> Examined {
     Examined {
         words: "its header is too long to be looked into".to_owned(),
         end: End::NotTaken(Reply::header_too_long()),
+    }
+}
+
+fn no_memory(message: &Message) -> Examined {
+    tracing::warn!(id = %message.id, "there is no memory for looking into its header");
+    Examined {
+        words: "there is no memory for looking into its header".to_owned(),
+        end: End::NotTaken(Reply::insufficient_storage()),
     }
 }
 

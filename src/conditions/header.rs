@@ -23,23 +23,31 @@ impl Header {
     #[must_use]
     pub fn read(content: &[u8]) -> Self {
         let content = &content[..content.len().min(limits::HEADER_BYTES)];
-        let mut header = Self::default();
+        let mut is_whole = false;
+        let mut begins = Vec::new();
         let mut end = 0;
         while let Some(line) = line_at(content, end) {
             let is_continuation = matches!(line.first(), Some(b' ' | b'\t'));
-            if line == b"\r\n" || !(is_field(line) || is_continuation && end > header.bytes) {
-                header.is_whole = true;
+            if line == b"\r\n" || !(is_field(line) || is_continuation && end > 0) {
+                is_whole = true;
                 break;
             }
-            if !is_continuation && end > header.bytes {
-                header.end_field(content, end);
+            if !is_continuation {
+                begins.push(end);
             }
             end += line.len();
         }
-        if end > header.bytes {
-            header.end_field(content, end);
+        // One copy for all, since there may be very many that are very short.
+        let bytes = Bytes::copy_from_slice(&content[..end]);
+        let ends = begins.iter().skip(1).chain([&end]);
+        let fields = begins.iter().zip(ends);
+        Self {
+            fields: fields
+                .map(|(begin, end)| Field(bytes.slice(begin..end)))
+                .collect(),
+            bytes: end,
+            is_whole,
         }
-        header
     }
 
     /// The same, where `content` is all there is: a header that goes on to its end ends there.
@@ -50,10 +58,10 @@ impl Header {
         header
     }
 
-    fn end_field(&mut self, content: &[u8], end: usize) {
-        let field = &content[self.bytes..end];
-        self.fields.push(Field(Bytes::copy_from_slice(field)));
-        self.bytes = end;
+    /// Bytes of memory that it takes together with a draft of other fields.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        (self.bytes + 2 * self.fields.len() * size_of::<Field>()) as u64
     }
 
     /// Its fields, in order.

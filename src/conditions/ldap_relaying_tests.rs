@@ -137,7 +137,6 @@ async fn the_edit_names_the_recipient_by_its_place() {
         &["carl@example.com", "both@example.net"],
         b"\r\nbody\r\n",
     );
-    let (_place, tools) = tools();
     let mut draft = Draft::of(message).await.expect("readable");
     let look_up = LookUp {
         directory: &Directory::default(),
@@ -147,10 +146,7 @@ async fn the_edit_names_the_recipient_by_its_place() {
         asker: asker("anna", Duration::from_secs(10)),
     };
     let verdict = super::check(look_up, &draft).await;
-    draft
-        .apply(verdict.edits, &settings, &tools)
-        .await
-        .expect("room");
+    draft.apply(verdict.edits).expect("each can be made");
     let travels = draft.message();
     let recipients = &travels.envelope.recipients;
     assert_eq!(recipients[0].mail_host, None);

@@ -25,6 +25,7 @@ mod ldap_masquerading;
 mod ldap_relaying;
 mod milter;
 mod mime;
+mod new_body;
 mod sender_check;
 mod service;
 mod service_access;
@@ -42,7 +43,7 @@ use bytes::Bytes;
 use crate::clients::FairPlaces;
 use crate::delivery::Dns;
 use crate::limits;
-use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::message::{MemoryBudget, MessageIds, Reservation, Spool};
 use crate::openpgp::CurrentKeyring;
 use crate::settings::Settings;
 use crate::settings::service_address::ServiceAddress;
@@ -60,6 +61,7 @@ pub use examination::{End, Examination, Examined, Quarantine, Taken};
 pub use header::{Field, Header};
 pub use ldap_masquerading::OfficialSender;
 pub use ldap_relaying::DirectoryRoute;
+pub use new_body::NewBody;
 pub use service::{Asker, NoAnswer, Service, ServiceFigures, ServiceState, Trouble};
 pub use verdict::{Answer, Copy, Edit, Verdict};
 
@@ -128,7 +130,8 @@ impl Conditions {
     /// the condition is off. Nothing is changed or sent.
     pub async fn test_content_filter(&self, settings: &Settings, message: Bytes) -> RuleAnswers {
         let rules = Arc::clone(&settings.conditions().content_rules);
-        self.content_filter.test(rules, message).await
+        let share = Reservation::empty(Arc::clone(&self.tools.budget));
+        self.content_filter.test(rules, message, share).await
     }
 
     /// How the services fare, for the dashboard: those that were asked since the start.

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use bytes::Buf;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::limits;
@@ -30,6 +31,17 @@ pub(super) async fn connect(address: &ServiceAddress) -> Result<Box<dyn Stream>,
             Ok(Box::new(stream))
         }
     }
+}
+
+/// Writes blocks that belong together: in one write, as far as the stream takes them, and without a copy.
+///
+/// # Errors
+/// When the connection breaks.
+pub(super) async fn write_blocks(
+    mut stream: &mut (dyn Stream + '_),
+    mut blocks: impl Buf,
+) -> io::Result<()> {
+    AsyncWriteExt::write_all_buf(&mut stream, &mut blocks).await
 }
 
 /// Everything up to the end of the connection, at most [`limits::SERVICE_ANSWER_BYTES`].

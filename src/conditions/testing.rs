@@ -12,8 +12,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use super::Tools;
 use super::service::Asker;
+use super::{NewBody, Tools};
 use crate::clients::{FairPlace, FairPlaces, Party};
 use crate::delivery::Dns;
 use crate::message::{
@@ -31,7 +31,7 @@ pub(super) fn message(sender: &str, recipients: &[&str], content: &'static [u8])
     let recipients = recipients
         .iter()
         .map(|address| Recipient::plain(Mailbox::parse(address).expect("a mailbox")));
-    let reservation = Reservation::empty(MemoryBudget::new(1 << 20));
+    let reservation = Reservation::empty(MemoryBudget::new(1 << 24));
     let body = Body::in_memory(vec![Bytes::from_static(content)], reservation);
     Arc::new(Message {
         id: MessageId::from_i64(1),
@@ -94,6 +94,19 @@ pub(super) async fn all_taken(places: &Arc<FairPlaces>, total: usize) -> Vec<Fai
         taken.push(places.take(party).await);
     }
     taken
+}
+
+/// What stands behind the header in the place of what arrived, in ASCII.
+pub(super) fn new_body(text: &'static str) -> NewBody {
+    let blocks = vec![
+        Bytes::from_static(b"\r\n"),
+        Bytes::from_static(text.as_bytes()),
+    ];
+    let reservation = Reservation::empty(MemoryBudget::new(1 << 20));
+    NewBody {
+        body: Arc::new(Body::in_memory(blocks, reservation)),
+        eight_bit: false,
+    }
 }
 
 /// The defaults with a patch.

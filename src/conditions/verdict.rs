@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::header::Field;
+use super::new_body::NewBody;
 use super::service::NoAnswer;
 use crate::message::{Body, Recipient};
 use crate::settings::next_hop::ServerAddress;
@@ -56,7 +55,7 @@ pub enum Edit {
     /// All fields of this name go.
     RemoveAll(&'static str),
     /// Everything behind the header is this.
-    ReplaceBody(Vec<Bytes>),
+    ReplaceBody(NewBody),
     /// Another reverse path.
     Sender(ReversePath),
     /// One recipient more.

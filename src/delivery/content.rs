@@ -43,14 +43,10 @@ pub(super) async fn send_after_data<P: CommitPoint>(
     let prefix = message.prefix_for(&errand.recipients);
     let mut stuffer = DotStuffer::new();
     let mut pieces = Vec::with_capacity(4);
-    stuffer.stuff(&prefix, |piece| pieces.push(piece));
-    if is_whole(message) {
-        for chunk in message.head() {
-            stuffer.stuff(chunk, |piece| pieces.push(piece));
-        }
-    } else {
-        send_pieces(connection, &pieces, wait).await?;
+    if !is_whole(message) || !stuff_whole(&prefix, message, &mut stuffer, &mut pieces) {
         pieces.clear();
+        stuffer = DotStuffer::new();
+        send_stuffed(connection, &prefix, &mut stuffer, wait).await?;
         send_blocks(connection, message, &mut stuffer, wait).await?;
     }
     if !may_commit(point, wait).await {
@@ -60,6 +56,25 @@ pub(super) async fn send_after_data<P: CommitPoint>(
     send_pieces(connection, &pieces, wait).await?;
     point.handed_over();
     Ok(Sent::HandedOver)
+}
+
+/// Stuffs all of a message; no when it falls into too many pieces for one write.
+fn stuff_whole<'a>(
+    prefix: &'a [u8],
+    message: &'a Message,
+    stuffer: &mut DotStuffer,
+    pieces: &mut Vec<&'a [u8]>,
+) -> bool {
+    let mut count = 0;
+    for block in std::iter::once(prefix).chain(message.head()) {
+        stuffer.stuff(block, |piece| {
+            count += 1;
+            if count <= limits::STUFFED_PIECES {
+                pieces.push(piece);
+            }
+        });
+    }
+    count <= limits::STUFFED_PIECES
 }
 
 /// How the content is to be converted for a server with these capabilities [0028]; none when it takes it
@@ -114,20 +129,22 @@ pub(super) async fn send_converted<P: CommitPoint>(
     );
     let mut reader = BodyReader::new(Arc::clone(&errand.message));
     while let Some(block) = reader.next().await.map_err(Trouble::Content)? {
-        converter.convert(&block, &mut converted);
-        if converted.len() >= limits::CHUNK_BYTES {
-            let mut pieces = Vec::new();
-            stuffer.stuff(&converted, |piece| pieces.push(piece));
-            send_pieces(connection, &pieces, wait).await?;
-            converted.clear();
+        // Piece by piece: some triple.
+        for part in block.chunks(limits::CONVERTED_BYTES) {
+            converter.convert(part, &mut converted);
+            if converted.len() >= limits::CONVERTED_BYTES {
+                send_stuffed(connection, &converted, &mut stuffer, wait).await?;
+                converted.clear();
+            }
         }
     }
     converter.finish(&mut converted);
     if !may_commit(point, wait).await {
         return Ok(Sent::Withdrawn);
     }
+    let last = send_fronts(connection, &converted, &mut stuffer, wait).await?;
     let mut pieces = Vec::new();
-    stuffer.stuff(&converted, |piece| pieces.push(piece));
+    stuffer.stuff(last, |piece| pieces.push(piece));
     pieces.push(stuffer.finish());
     send_pieces(connection, &pieces, wait).await?;
     point.handed_over();
@@ -142,11 +159,42 @@ async fn send_blocks(
 ) -> Result<(), Trouble> {
     let mut reader = BodyReader::new(Arc::clone(message));
     while let Some(block) = reader.next().await.map_err(Trouble::Content)? {
-        let mut pieces = Vec::new();
-        stuffer.stuff(&block, |piece| pieces.push(piece));
-        send_pieces(connection, &pieces, wait).await?;
+        send_stuffed(connection, &block, stuffer, wait).await?;
     }
     Ok(())
+}
+
+/// Sends a block, its dots stuffed.
+async fn send_stuffed(
+    connection: &mut Connection,
+    block: &[u8],
+    stuffer: &mut DotStuffer,
+    wait: Duration,
+) -> Result<(), Trouble> {
+    let last = send_fronts(connection, block, stuffer, wait).await?;
+    let mut pieces = Vec::new();
+    stuffer.stuff(last, |piece| pieces.push(piece));
+    send_pieces(connection, &pieces, wait).await
+}
+
+/// Sends what of a block falls into too many pieces for one write, and gives back the rest. Of ordinary content
+/// that is all.
+async fn send_fronts<'a>(
+    connection: &mut Connection,
+    mut block: &'a [u8],
+    stuffer: &mut DotStuffer,
+    wait: Duration,
+) -> Result<&'a [u8], Trouble> {
+    loop {
+        let (front, rest) = block.split_at(DotStuffer::front(block, limits::STUFFED_PIECES));
+        if rest.is_empty() {
+            return Ok(block);
+        }
+        let mut pieces = Vec::new();
+        stuffer.stuff(front, |piece| pieces.push(piece));
+        send_pieces(connection, &pieces, wait).await?;
+        block = rest;
+    }
 }
 
 /// A client that has nothing to say in time is as good as gone.

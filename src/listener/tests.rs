@@ -108,6 +108,26 @@ async fn the_sessions_of_one_client_are_bounded() {
 }
 
 #[tokio::test]
+async fn strangers_leave_places_to_trusted_clients() {
+    // Of IPv4 it trusts this machine alone, of which one address is taken for a stranger's.
+    let scene = Scene::with(json!({"trusted_networks": ["127.0.0.1/32"]}));
+    let open = open(scene, Places::new(3, 3).keeping(2));
+    let stranger = async || {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        Client::new(socket.connect(open.address).await.unwrap())
+    };
+    let mut first = stranger().await;
+    first.expect("220").await;
+    let mut second = stranger().await;
+    second.expect("421").await;
+    second.expect_end().await;
+    let mut trusted = open.client().await;
+    trusted.expect("220").await;
+    open.client().await.expect("220").await;
+}
+
+#[tokio::test]
 async fn shutdown_ends_accepting_and_idle_sessions() {
     let open = open(Scene::new(), many());
     let mut client = open.client().await;

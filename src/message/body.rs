@@ -12,8 +12,9 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::budget::{MemoryBudget, Reservation};
+use super::budget::Reservation;
 use super::spool::{Spool, SpoolFile};
+use super::tail::Tail;
 use super::words::{DiskReason, Storage};
 use super::{Message, MessageId};
 use crate::limits;
@@ -31,8 +32,8 @@ pub struct Body {
     /// A sync of the file failed. The system reports that once and then takes the pages for written,
     /// so that a second sync would prove nothing.
     sync_failed: AtomicBool,
-    /// The head's share of the memory budget.
-    _reservation: Reservation,
+    /// What the head, and the envelope beside it, hold of the memory budget.
+    share: Reservation,
 }
 
 /// Where a complete, durable copy of a body is, or can be put in one transaction with its row.
@@ -56,7 +57,7 @@ impl Body {
             file: OnceLock::new(),
             durable: OnceCell::new(),
             sync_failed: AtomicBool::new(false),
-            _reservation: reservation,
+            share: reservation,
         }
     }
 
@@ -70,7 +71,7 @@ impl Body {
             file: OnceLock::from(file),
             durable: OnceCell::new_with(Some(())),
             sync_failed: AtomicBool::new(false),
-            _reservation: reservation,
+            share: reservation,
         }
     }
 
@@ -133,6 +134,17 @@ impl Body {
             .await?;
         let file = self.file.get().expect("a durable body has a file");
         Ok(Durable::File(file.name().to_owned()))
+    }
+
+    /// An empty share of the memory budget, for whomever the content is held.
+    #[must_use]
+    pub fn another_share(&self) -> Reservation {
+        self.share.another()
+    }
+
+    /// Holds a share of what comes with the content: as long as the content lives, so does its envelope.
+    pub fn hold(&mut self, share: Reservation) {
+        self.share.absorb(share);
     }
 
     /// A committed row names the body's file now.
@@ -199,12 +211,17 @@ impl BodyReader {
             .file
             .get()
             .ok_or_else(|| io::Error::other("a body is longer than its head and has no file"))?;
-        let length = usize::try_from(rest)
-            .unwrap_or(usize::MAX)
-            .min(limits::SPOOL_BLOCK_BYTES);
-        let block = timeout(limits::SPOOL_WAIT, file.read_at(self.position, length)).await??;
-        self.position += length as u64;
-        Ok(Some(block))
+        let mut share = body.share.another();
+        let length = rest.min(limits::SPOOL_BLOCK_BYTES as u64);
+        let length = match share.grow(length) {
+            true => length,
+            // It goes on, more slowly: delivering is what gives memory back.
+            false => length.min(limits::SPOOL_BLOCK_LEAST_BYTES as u64),
+        };
+        let block = file.read_at(self.position, usize::try_from(length).unwrap_or(usize::MAX));
+        let block = timeout(limits::SPOOL_WAIT, block).await??;
+        self.position += length;
+        Ok(Some(share.held_by(block)))
     }
 }
 
@@ -215,32 +232,23 @@ pub struct BodyWriter {
     threshold_bytes: u64,
     over_threshold: OverThreshold,
     spool: Arc<Spool>,
-    reservation: Reservation,
+    share: Reservation,
     chunks: Vec<BytesMut>,
     head_bytes: u64,
     length: u64,
+    /// The part of the content that goes to the file.
     tail: Option<Tail>,
     reasons: Vec<DiskReason>,
 }
 
-/// The part of the content that goes to the file.
-#[derive(Debug)]
-struct Tail {
-    file: SpoolFile,
-    /// Where the next block is written.
-    offset: u64,
-    /// What waits for a whole block.
-    block: BytesMut,
-}
-
 impl BodyWriter {
-    /// A writer for the message `id`.
+    /// A writer for the message `id`, which takes its memory out of `share`'s budget.
     #[must_use]
     pub fn new(
         id: MessageId,
         threshold_bytes: u64,
         over_threshold: OverThreshold,
-        budget: &Arc<MemoryBudget>,
+        share: Reservation,
         spool: &Arc<Spool>,
     ) -> Self {
         Self {
@@ -248,7 +256,7 @@ impl BodyWriter {
             threshold_bytes,
             over_threshold,
             spool: Arc::clone(spool),
-            reservation: Reservation::empty(Arc::clone(budget)),
+            share,
             chunks: Vec::new(),
             head_bytes: 0,
             length: 0,
@@ -269,17 +277,33 @@ impl BodyWriter {
         self.length == 0
     }
 
+    /// Takes of the next bytes what finds room at once, and gives back the rest, which is for
+    /// [`Self::append`].
+    pub fn append_now<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let length = self.length + bytes.len() as u64;
+        // Passing the threshold may mean to wait for the disk.
+        let passes = length > self.threshold_bytes && !self.is_over_threshold();
+        let rest = match &mut self.tail {
+            None => self.append_to_memory(bytes),
+            Some(_) if passes => bytes,
+            Some(tail) => tail.take(bytes),
+        };
+        self.length = length - rest.len() as u64;
+        rest
+    }
+
     /// Takes the next bytes of content.
     ///
     /// # Errors
     /// When they had to go to disk and the disk did not take them.
     pub async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut rest = bytes;
+        let rest = self.append_now(bytes);
+        if rest.is_empty() {
+            return Ok(());
+        }
         if self.tail.is_none() {
-            rest = self.append_to_memory(rest);
-            self.length += (bytes.len() - rest.len()) as u64;
-            if rest.is_empty() {
-                return Ok(());
+            if self.head_bytes < self.threshold_bytes {
+                self.reasons.push(DiskReason::MemoryPressure);
             }
             self.open_tail().await?;
         }
@@ -287,12 +311,28 @@ impl BodyWriter {
         if self.length > self.threshold_bytes {
             self.exceed_threshold().await?;
         }
-        self.append_to_file(rest).await
+        let tail = self.tail.as_mut().expect("it was opened above");
+        tail.append(rest).await
+    }
+
+    /// Gives back what waits for bytes that do not come: the client is silent.
+    ///
+    /// # Errors
+    /// When the disk did not take what it was given.
+    pub async fn shrink(&mut self) -> io::Result<()> {
+        match &mut self.tail {
+            Some(tail) => tail.shrink().await,
+            None => Ok(()),
+        }
+    }
+
+    fn is_over_threshold(&self) -> bool {
+        self.reasons.contains(&DiskReason::OverThreshold)
     }
 
     /// Steps 306 and 607. Memory pressure alone only splits; the threshold may be passed later.
     async fn exceed_threshold(&mut self) -> io::Result<()> {
-        if self.reasons.contains(&DiskReason::OverThreshold) {
+        if self.is_over_threshold() {
             return Ok(());
         }
         self.reasons.push(DiskReason::OverThreshold);
@@ -311,7 +351,6 @@ impl BodyWriter {
                 return bytes;
             }
             if self.room_in_chunk() == 0 && !self.add_chunk() {
-                self.reasons.push(DiskReason::MemoryPressure);
                 return bytes;
             }
             let room = self.room_in_chunk();
@@ -339,7 +378,7 @@ impl BodyWriter {
         let wanted = usize::try_from(self.head_bytes)
             .unwrap_or(usize::MAX)
             .clamp(limits::FIRST_CHUNK_BYTES, limits::CHUNK_BYTES);
-        if !self.reservation.grow(wanted as u64) {
+        if !self.share.grow(wanted as u64) {
             return false;
         }
         self.chunks.push(BytesMut::with_capacity(wanted));
@@ -349,38 +388,21 @@ impl BodyWriter {
     /// Steps 306 and 607: the first byte that does not stay in memory opens the file.
     async fn open_tail(&mut self) -> io::Result<()> {
         let file = self.spool.create(self.id).await?;
-        self.tail = Some(Tail {
-            file,
-            offset: self.head_bytes,
-            block: BytesMut::with_capacity(limits::SPOOL_BLOCK_BYTES),
-        });
+        self.tail = Some(Tail::new(file, self.head_bytes, self.share.another()));
         Ok(())
     }
 
     /// Step 607: all bytes go to disk and the memory is erased.
     async fn erase_memory(&mut self) -> io::Result<()> {
-        let head = std::mem::take(&mut self.chunks);
-        let head = head.into_iter().map(BytesMut::freeze).collect();
-        let tail = self.tail.as_ref().expect("the caller has opened it");
-        tail.file.write_at(head, 0).await?;
-        self.head_bytes = 0;
-        self.reservation.clear();
-        Ok(())
-    }
-
-    /// Steps 309 and 610: further bytes go to the file only.
-    async fn append_to_file(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        let tail = self.tail.as_mut().expect("the caller has opened it");
-        while !bytes.is_empty() {
-            let taken = bytes
-                .len()
-                .min(limits::SPOOL_BLOCK_BYTES - tail.block.len());
-            tail.block.extend_from_slice(&bytes[..taken]);
-            bytes = &bytes[taken..];
-            if tail.block.len() == limits::SPOOL_BLOCK_BYTES {
-                tail.flush().await?;
-            }
+        let mut head: Vec<Bytes> = self.chunks.drain(..).map(BytesMut::freeze).collect();
+        let share = self.share.another();
+        let share = std::mem::replace(&mut self.share, share);
+        if let Some(last) = head.pop() {
+            head.push(share.held_by(last));
         }
+        let tail = self.tail.as_ref().expect("the caller has opened it");
+        tail.file().write_at(head, 0).await?;
+        self.head_bytes = 0;
         Ok(())
     }
 
@@ -390,9 +412,8 @@ impl BodyWriter {
     /// When the last block did not go to disk.
     pub async fn finish(mut self) -> io::Result<(Body, Vec<DiskReason>)> {
         let file = OnceLock::new();
-        if let Some(mut tail) = self.tail.take() {
-            tail.flush().await?;
-            let _ = file.set(tail.file);
+        if let Some(tail) = self.tail.take() {
+            let _ = file.set(tail.finish().await?);
         }
         let body = Body {
             head: self.chunks.into_iter().map(BytesMut::freeze).collect(),
@@ -401,30 +422,16 @@ impl BodyWriter {
             file,
             durable: OnceCell::new(),
             sync_failed: AtomicBool::new(false),
-            _reservation: self.reservation,
+            share: self.share,
         };
         Ok((body, self.reasons))
-    }
-}
-
-impl Tail {
-    async fn flush(&mut self) -> io::Result<()> {
-        if self.block.is_empty() {
-            return Ok(());
-        }
-        let length = self.block.len() as u64;
-        let block = self.block.split().freeze();
-        self.file.write_at(vec![block], self.offset).await?;
-        self.offset += length;
-        self.block.reserve(limits::SPOOL_BLOCK_BYTES);
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Client, Envelope, Message};
+    use crate::message::{Client, Envelope, MemoryBudget, Message};
     use crate::smtp::address::ReversePath;
     use crate::smtp::command::BodyType;
     use jiff::Timestamp;
@@ -452,7 +459,8 @@ mod tests {
         content: &[u8],
     ) -> (Body, Vec<DiskReason>) {
         let id = MessageId::from_i64(7);
-        let mut writer = BodyWriter::new(id, threshold, policy, &scene.budget, &scene.spool);
+        let share = Reservation::empty(Arc::clone(&scene.budget));
+        let mut writer = BodyWriter::new(id, threshold, policy, share, &scene.spool);
         for piece in content.chunks(1_000) {
             writer.append(piece).await.expect("the disk takes it");
         }

@@ -3,11 +3,25 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes that all bodies together may hold in memory.
+use bytes::Bytes;
+use tokio::time::{Instant, sleep};
+
+use crate::limits;
+
+/// Bytes that all bodies together, and what grows with them, may hold in memory.
 #[derive(Debug)]
 pub struct MemoryBudget {
     limit_bytes: AtomicU64,
     used_bytes: AtomicU64,
+}
+
+/// For whom memory is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Anybody may be: a part of the budget is kept from them, see [`limits::BUDGET_STRANGERS_PERCENT`].
+    Stranger,
+    /// A client of a trusted network or with a login, or ourselves.
+    Trusted,
 }
 
 impl MemoryBudget {
@@ -30,21 +44,32 @@ impl MemoryBudget {
         self.limit_bytes.load(Ordering::Relaxed)
     }
 
+    /// Bytes that may be held when somebody of this standing asks for more.
+    pub fn limit_bytes_for(&self, standing: Standing) -> u64 {
+        let limit = self.limit_bytes();
+        match standing {
+            Standing::Stranger => limit / 100 * limits::BUDGET_STRANGERS_PERCENT,
+            Standing::Trusted => limit,
+        }
+    }
+
     /// Bytes held now.
     pub fn used_bytes(&self) -> u64 {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether more than `percent` of the budget is held.
-    pub fn is_above(&self, percent: u64) -> bool {
-        self.used_bytes().saturating_mul(100) >= self.limit_bytes().saturating_mul(percent)
+    /// Whether more than `percent` of what is for those of this standing is held.
+    pub fn is_above(&self, percent: u64, standing: Standing) -> bool {
+        let limit = self.limit_bytes_for(standing);
+        self.used_bytes().saturating_mul(100) >= limit.saturating_mul(percent)
     }
 
-    fn try_take(&self, bytes: u64) -> bool {
+    fn try_take(&self, bytes: u64, standing: Standing) -> bool {
+        let limit = self.limit_bytes_for(standing);
         self.used_bytes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
                 let after = used.checked_add(bytes)?;
-                (after <= self.limit_bytes()).then_some(after)
+                (after <= limit).then_some(after)
             })
             .is_ok()
     }
@@ -54,24 +79,67 @@ impl MemoryBudget {
 #[derive(Debug)]
 pub struct Reservation {
     budget: Arc<MemoryBudget>,
+    standing: Standing,
     bytes: u64,
 }
 
 impl Reservation {
-    /// An empty share of `budget`.
+    /// An empty share of `budget` for ourselves, or for somebody we trust.
     #[must_use]
     pub fn empty(budget: Arc<MemoryBudget>) -> Self {
-        Self { budget, bytes: 0 }
+        Self::of(budget, Standing::Trusted)
+    }
+
+    /// An empty share of `budget`.
+    #[must_use]
+    pub fn of(budget: Arc<MemoryBudget>, standing: Standing) -> Self {
+        Self {
+            budget,
+            standing,
+            bytes: 0,
+        }
+    }
+
+    /// Another empty share for the same.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self::of(Arc::clone(&self.budget), self.standing)
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// For whom it grows from here on.
+    pub fn set_standing(&mut self, standing: Standing) {
+        self.standing = standing;
     }
 
     /// Adds `bytes` to the share; false when the budget does not hold them.
     #[must_use]
     pub fn grow(&mut self, bytes: u64) -> bool {
-        let taken = self.budget.try_take(bytes);
+        let taken = self.budget.try_take(bytes, self.standing);
         if taken {
             self.bytes += bytes;
         }
         taken
+    }
+
+    /// Adds `bytes`, waiting until `deadline` for others to give theirs back; false when they do not.
+    pub async fn grow_until(&mut self, bytes: u64, deadline: Instant) -> bool {
+        loop {
+            if self.grow(bytes) {
+                return true;
+            }
+            // Nobody is woken by what is given back: that would cost every message something.
+            let next = Instant::now() + limits::BUDGET_RETRY_WAIT;
+            if next >= deadline || bytes > self.budget.limit_bytes_for(self.standing) {
+                return false;
+            }
+            sleep(limits::BUDGET_RETRY_WAIT).await;
+        }
     }
 
     /// Takes `bytes` even beyond the limit: for content that is read back from the store to be
@@ -81,12 +149,33 @@ impl Reservation {
         self.bytes += bytes;
     }
 
+    /// Gives back what it has beyond `bytes`.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        let beyond = self.bytes.saturating_sub(bytes);
+        if beyond > 0 {
+            self.budget.used_bytes.fetch_sub(beyond, Ordering::Relaxed);
+            self.bytes -= beyond;
+        }
+    }
+
     /// Gives everything back at once.
     pub fn clear(&mut self) {
-        self.budget
-            .used_bytes
-            .fetch_sub(self.bytes, Ordering::Relaxed);
-        self.bytes = 0;
+        self.shrink_to(0);
+    }
+
+    /// Takes in another share of the same budget.
+    pub fn absorb(&mut self, mut other: Self) {
+        debug_assert!(Arc::ptr_eq(&self.budget, &other.budget), "there is one");
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+
+    /// `block`, which holds this share until it is dropped, wherever that happens.
+    #[must_use]
+    pub fn held_by(self, block: impl AsRef<[u8]> + Send + 'static) -> Bytes {
+        Bytes::from_owner(Held {
+            block,
+            _share: self,
+        })
     }
 }
 
@@ -96,8 +185,22 @@ impl Drop for Reservation {
     }
 }
 
+/// A block together with its share.
+struct Held<B> {
+    block: B,
+    _share: Reservation,
+}
+
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Held<B> {
+    fn as_ref(&self) -> &[u8] {
+        self.block.as_ref()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -105,13 +208,60 @@ mod tests {
         let budget = MemoryBudget::new(100);
         let mut first = Reservation::empty(Arc::clone(&budget));
         assert!(first.grow(60));
-        let mut second = Reservation::empty(Arc::clone(&budget));
+        let mut second = first.another();
         assert!(!second.grow(41));
         assert!(second.grow(40));
-        assert!(budget.is_above(95));
-        drop(first);
-        assert_eq!(budget.used_bytes(), 40);
-        second.clear();
+        assert!(budget.is_above(95, Standing::Trusted));
+        first.shrink_to(70);
+        assert_eq!(budget.used_bytes(), 100);
+        first.shrink_to(10);
+        assert_eq!((first.bytes(), budget.used_bytes()), (10, 50));
+        first.absorb(second);
+        assert_eq!((first.bytes(), budget.used_bytes()), (50, 50));
+        let block = first.held_by(vec![1; 50]);
+        let slice = block.slice(10..20);
+        drop(block);
+        assert_eq!((&slice[..], budget.used_bytes()), (&[1; 10][..], 50));
+        drop(slice);
         assert_eq!(budget.used_bytes(), 0);
+    }
+
+    #[test]
+    fn strangers_leave_a_part_to_those_we_trust() {
+        let budget = MemoryBudget::new(1_000);
+        let part = 10 * limits::BUDGET_STRANGERS_PERCENT;
+        let mut stranger = Reservation::of(Arc::clone(&budget), Standing::Stranger);
+        assert!(!stranger.grow(part + 1));
+        assert!(stranger.grow(part));
+        assert!(budget.is_above(95, Standing::Stranger));
+        assert!(!budget.is_above(95, Standing::Trusted));
+        let mut trusted = Reservation::empty(Arc::clone(&budget));
+        assert!(trusted.grow(1_000 - part));
+        assert!(budget.is_above(95, Standing::Trusted));
+        stranger.clear();
+        stranger.set_standing(Standing::Trusted);
+        assert!(stranger.grow(part));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_share_may_wait_for_others() {
+        let budget = MemoryBudget::new(100);
+        let mut first = Reservation::empty(Arc::clone(&budget));
+        assert!(first.grow(60));
+        let mut second = first.another();
+        let began = Instant::now();
+        let deadline = began + Duration::from_secs(5);
+        assert!(!second.grow_until(101, deadline).await);
+        assert_eq!(Instant::now(), began, "it can never have so much");
+        assert!(!second.grow_until(41, deadline).await);
+        assert!(Instant::now() <= deadline);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let freed = async {
+            sleep(Duration::from_secs(1)).await;
+            first.clear();
+        };
+        let (grown, ()) = tokio::join!(second.grow_until(41, deadline), freed);
+        assert!(grown);
+        assert_eq!(budget.used_bytes(), 41);
     }
 }

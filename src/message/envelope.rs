@@ -70,6 +70,15 @@ impl Recipient {
         }
     }
 
+    /// Bytes of memory that it takes while its message is under way. Whoever looks into the message or stores
+    /// it makes a copy of the envelope.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        let original = self.original_recipient.as_ref().map_or(0, String::len);
+        let texts = self.address.as_str().len() + original;
+        2 * (size_of::<Self>() + texts) as u64
+    }
+
     /// Where it goes by these settings.
     #[must_use]
     pub fn next_hop(&self, settings: &Settings) -> Arc<NextHop> {

@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod id;
 pub mod received;
 pub mod spool;
+mod tail;
 pub mod trail;
 pub mod words;
 
@@ -20,7 +21,7 @@ use jiff::Timestamp;
 use crate::limits;
 
 pub use body::{Body, BodyReader, BodyWriter};
-pub use budget::{MemoryBudget, Reservation};
+pub use budget::{MemoryBudget, Reservation, Standing};
 pub use envelope::{Client, Envelope, Recipient};
 pub use id::{MessageId, MessageIds};
 pub use spool::{Spool, SpoolFile};

@@ -152,14 +152,16 @@ impl SpoolFile {
         self.kept.store(true, Ordering::Release);
     }
 
-    /// Writes `pieces` one behind the other from `offset` on.
+    /// Writes `pieces` one behind the other from `offset` on. They are freed where they were made, if somebody
+    /// still waits there: what other threads free is not given back to the system for as long as its own
+    /// thread makes nothing of that size.
     ///
     /// # Errors
     /// As the file system says; the disk may be full.
     pub async fn write_at(&self, pieces: Vec<Bytes>, offset: u64) -> io::Result<()> {
         let file = Arc::clone(&self.file);
         let spool = Arc::clone(&self.spool);
-        spawn_blocking(move || {
+        let write = move |pieces: &[Bytes]| {
             let before = file.metadata()?.len();
             let mut position = offset;
             let written = pieces.iter().try_for_each(|piece| {
@@ -170,9 +172,10 @@ impl SpoolFile {
             let after = file.metadata()?.len();
             spool.bytes.fetch_add(after - before, Ordering::Relaxed);
             written
-        })
-        .await
-        .map_err(io::Error::other)?
+        };
+        let written = spawn_blocking(move || (write(&pieces), pieces)).await;
+        let (written, _pieces) = written.map_err(io::Error::other)?;
+        written
     }
 
     /// Reads `length` bytes from `offset` on.

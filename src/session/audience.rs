@@ -6,6 +6,7 @@ use super::context::Peer;
 use super::conversation::Conversation;
 use super::envelope::Addressed;
 use super::stream::Transport;
+use crate::limits;
 use crate::smtp::Protocol;
 use crate::smtp::reply::Reply;
 
@@ -47,12 +48,16 @@ impl Addressed {
 
 impl<A: Answering, T: Transport> Conversation<A, T> {
     /// Replies to content in the same words for everybody.
-    pub(super) fn conclude_for(&mut self, audience: Audience, reply: &Reply) -> Result<(), End> {
-        self.conclude_each(audience, reply, &[])
+    pub(super) async fn conclude_for(
+        &mut self,
+        audience: Audience,
+        reply: &Reply,
+    ) -> Result<(), End> {
+        self.conclude_each(audience, reply, &[]).await
     }
 
     /// Replies to content: `each` has a reply for each recipient, or none where `reply` is for all.
-    pub(super) fn conclude_each(
+    pub(super) async fn conclude_each(
         &mut self,
         audience: Audience,
         reply: &Reply,
@@ -62,19 +67,29 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             Audience::All => self.write(reply),
             Audience::Each(recipients) => {
                 for recipient in 0..recipients {
-                    self.write(each.get(recipient).unwrap_or(reply));
+                    self.write_one_of_many(each.get(recipient).unwrap_or(reply))
+                        .await?;
                 }
             }
             Audience::EachWithinOne(recipients) => {
                 if each.len() == recipients && each.iter().any(|one| one.code != reply.code) {
                     self.write(&Reply::replies_follow());
                     for one in each {
-                        self.write(one);
+                        self.write_one_of_many(one).await?;
                     }
                 }
                 self.write(reply);
             }
         }
         self.count_error(reply)
+    }
+
+    /// A thousand replies do not wait in memory for a client that does not read them.
+    async fn write_one_of_many(&mut self, reply: &Reply) -> Result<(), End> {
+        self.write(reply);
+        if self.connection.output.len() >= limits::REPLIES_BYTES {
+            self.connection.flush().await?;
+        }
+        Ok(())
     }
 }

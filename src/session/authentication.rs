@@ -17,7 +17,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             turn = match turn {
                 Turn::Ask(exchange) => {
                     self.say(&exchange.question())?;
-                    match self.next_line(Expected::Credentials).await? {
+                    match self.next_line(Expected::Credentials, None).await? {
                         Ok(line) => exchange.answer(&line),
                         Err(error) => Turn::Refuse(error.reply()),
                     }

@@ -17,6 +17,7 @@ use super::alarm::Alarm;
 use super::pace::Pace;
 use super::stream::{Stream, Transport};
 use crate::limits;
+use crate::message::Reservation;
 use crate::path::ClientPresence;
 use crate::smtp::reply::Reply;
 
@@ -52,8 +53,11 @@ pub(super) struct Connection<T> {
     pub(super) input: BytesMut,
     /// Replies that wait to be written together.
     pub(super) output: Vec<u8>,
-    /// What the input may hold.
+    /// What the input may hold, and what that may grow to with data.
     room: usize,
+    room_most: usize,
+    /// What it may hold beyond [`limits::DATA_BUFFER_FIRST_BYTES`].
+    pub(super) share: Reservation,
     /// The last read left no room.
     filled: bool,
     /// Bytes read in all.
@@ -62,8 +66,8 @@ pub(super) struct Connection<T> {
 }
 
 impl<T: Transport> Connection<T> {
-    /// A connection on which `said` was read already.
-    pub(super) fn new(transport: T, said: BytesMut) -> Self {
+    /// A connection on which `said` was read already; `share` is empty.
+    pub(super) fn new(transport: T, said: BytesMut, share: Reservation) -> Self {
         let received = said.len() as u64;
         let mut input = said;
         input.reserve(limits::COMMAND_BUFFER_BYTES.saturating_sub(input.len()));
@@ -72,6 +76,8 @@ impl<T: Transport> Connection<T> {
             input,
             output: Vec::new(),
             room: limits::COMMAND_BUFFER_BYTES,
+            room_most: limits::DATA_BUFFER_BYTES,
+            share,
             filled: false,
             received,
             alarm: Alarm::new(),
@@ -117,39 +123,73 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    /// The same for data: a client that fills the buffer gets a larger one, and one that is too slow
-    /// gets 421.
+    /// The same for data, until `deadline` at most: a client that fills the buffer gets a larger one, and
+    /// one that is too slow gets 421.
     ///
     /// # Errors
     /// When the client is gone or too slow, or when we shut down.
     pub(super) async fn read_data(
         &mut self,
         pace: &mut Pace,
+        deadline: Instant,
         shutdown: &CancellationToken,
-    ) -> Result<(), End> {
+    ) -> Result<Arrival, End> {
         if self.filled {
             self.widen(self.room * 2);
         }
         let before = self.received;
-        match self.read(pace.deadline(), shutdown).await? {
+        let too_slow = pace.deadline();
+        match self.read(deadline.min(too_slow), shutdown).await? {
             Arrival::Bytes => {
                 pace.arrived(self.received - before, Instant::now());
-                Ok(())
+                Ok(Arrival::Bytes)
             }
+            Arrival::Nothing if deadline < too_slow => Ok(Arrival::Nothing),
             Arrival::Nothing => Err(End::TimedOut),
         }
     }
 
-    /// Lets the input hold at least `room` bytes, as far as data may.
-    pub(super) fn widen(&mut self, room: usize) {
-        self.room = self.room.max(room).min(limits::DATA_BUFFER_BYTES);
+    /// Data begins, for which the input may grow to `most` bytes.
+    pub(super) fn expect_data(&mut self, most: usize) {
+        self.room_most = most;
+        self.widen(limits::DATA_BUFFER_FIRST_BYTES);
     }
 
+    /// Lets the input hold at least `room` bytes, as far as data may and the memory budget has them.
+    fn widen(&mut self, room: usize) {
+        let room = room.min(self.room_most);
+        if room <= self.room {
+            return;
+        }
+        let more = beyond_the_first(room).saturating_sub(self.share.bytes());
+        if more == 0 || self.share.grow(more) {
+            self.room = room;
+        }
+    }
+
+    /// The same, whether the budget has them or not: for what is no longer than a few kilobytes and could
+    /// not be read otherwise.
+    pub(super) fn widen_regardless(&mut self, room: usize) {
+        if room > self.room {
+            let more = beyond_the_first(room).saturating_sub(self.share.bytes());
+            self.share.grow_regardless(more);
+            self.room = room;
+        }
+    }
+
+    /// The buffer never holds more than `room`, not even in front of what it shows.
     fn make_room(&mut self) {
         let wanted = self.room.saturating_sub(self.input.len());
-        if wanted > self.input.capacity() - self.input.len() {
-            self.input.reserve(wanted);
+        let spare = self.input.capacity() - self.input.len();
+        if wanted > spare && !self.input.try_reclaim(wanted) {
+            self.resize();
         }
+    }
+
+    fn resize(&mut self) {
+        let mut resized = BytesMut::with_capacity(self.room.max(self.input.len()));
+        resized.extend_from_slice(&self.input);
+        self.input = resized;
     }
 
     /// Gives grown buffers back: the client is silent.
@@ -157,9 +197,9 @@ impl<T: Transport> Connection<T> {
         if self.room > limits::COMMAND_BUFFER_BYTES {
             self.room = limits::COMMAND_BUFFER_BYTES;
             self.filled = false;
-            let mut smaller = BytesMut::with_capacity(self.room.max(self.input.len()));
-            smaller.extend_from_slice(&self.input);
-            self.input = smaller;
+            self.resize();
+            self.share
+                .shrink_to(beyond_the_first(self.input.capacity()));
         }
         self.output.shrink_to(limits::COMMAND_BUFFER_BYTES);
     }
@@ -240,6 +280,11 @@ impl<T: Transport> Connection<T> {
     }
 }
 
+/// What is reserved for an input of so many bytes.
+fn beyond_the_first(room: usize) -> u64 {
+    room.saturating_sub(limits::DATA_BUFFER_FIRST_BYTES) as u64
+}
+
 impl<T: Transport> ClientPresence for Connection<T> {
     /// Asked at the commit gate. Whoever fills our buffer with pipelined commands is there: behind
     /// them the end of file cannot be seen.
@@ -262,9 +307,15 @@ impl<T: Transport> ClientPresence for Connection<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::MemoryBudget;
     use std::time::Duration;
     use tokio::io::duplex;
     use tokio::net::{TcpListener, TcpStream};
+
+    /// A share of a budget that nobody else has.
+    fn share(budget_bytes: u64) -> Reservation {
+        Reservation::empty(MemoryBudget::new(budget_bytes))
+    }
 
     async fn pair() -> (TcpStream, Connection<TcpStream>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -272,7 +323,7 @@ mod tests {
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         (
             client.unwrap(),
-            Connection::new(accepted.unwrap().0, BytesMut::new()),
+            Connection::new(accepted.unwrap().0, BytesMut::new(), share(0)),
         )
     }
 
@@ -290,7 +341,7 @@ mod tests {
     async fn presence_keeps_pipelined_bytes() {
         let (mut client, mut connection) = duplex(1_000);
         client.write_all(b"NOOP\r\nQUIT\r\n").await.unwrap();
-        let mut server = Connection::new(&mut connection, BytesMut::new());
+        let mut server = Connection::new(&mut connection, BytesMut::new(), share(0));
         assert!(server.still_there().await);
         assert!(server.still_there().await);
         assert_eq!(&server.input[..], b"NOOP\r\nQUIT\r\n");
@@ -321,7 +372,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_buffer_counts_as_there() {
         let (mut client, server) = duplex(1 << 20);
-        let mut connection = Connection::new(server, BytesMut::new());
+        let mut connection = Connection::new(server, BytesMut::new(), share(0));
         client.write_all(&b"NOOP\r\n".repeat(2_000)).await.unwrap();
         drop(client);
         assert!(connection.still_there().await);
@@ -329,29 +380,71 @@ mod tests {
         assert!(connection.input.len() <= 2 * limits::COMMAND_BUFFER_BYTES);
     }
 
+    /// What the buffer grows to when `bytes` come at once, and what it holds of a budget of `budget_bytes`.
+    async fn grown(bytes: usize, budget_bytes: u64) -> (Connection<tokio::io::DuplexStream>, u64) {
+        let (mut client, server) = duplex(1 << 20);
+        let share = share(budget_bytes);
+        let mut connection = Connection::new(server, BytesMut::new(), share);
+        let shutdown = CancellationToken::new();
+        client.write_all(&vec![b'a'; bytes]).await.unwrap();
+        let mut pace = Pace::begin(Instant::now(), limits::DATA_RATE_BYTES_PER_SECOND);
+        connection.expect_data(limits::CUT_THROUGH_BUFFER_BYTES);
+        while connection.received() < bytes as u64 {
+            connection.input.clear();
+            let deadline = pace.deadline();
+            let read = connection.read_data(&mut pace, deadline, &shutdown).await;
+            assert_eq!(read.unwrap(), Arrival::Bytes);
+            assert!(connection.input.capacity() <= connection.room);
+        }
+        let held = connection.share.bytes();
+        (connection, held)
+    }
+
     #[tokio::test]
     async fn the_buffer_grows_with_data_and_shrinks_with_silence() {
-        let (mut client, server) = duplex(1 << 20);
-        let mut connection = Connection::new(server, BytesMut::new());
-        let shutdown = CancellationToken::new();
-        client.write_all(&[b'a'; 300_000]).await.unwrap();
-        let mut pace = Pace::begin(Instant::now(), limits::DATA_RATE_BYTES_PER_SECOND);
-        connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
-        while connection.received() < 300_000 {
-            connection.input.clear();
-            assert!(connection.read_data(&mut pace, &shutdown).await.is_ok());
-        }
-        assert_eq!(connection.room, limits::DATA_BUFFER_BYTES);
+        let (mut connection, held) = grown(300_000, 1 << 20).await;
+        assert_eq!(connection.room, limits::CUT_THROUGH_BUFFER_BYTES);
+        assert_eq!(held, beyond_the_first(limits::CUT_THROUGH_BUFFER_BYTES));
         connection.input.truncate(10);
         connection.shrink();
         assert_eq!(&connection.input[..], b"aaaaaaaaaa");
         assert_eq!(connection.input.capacity(), limits::COMMAND_BUFFER_BYTES);
+        assert_eq!(connection.share.bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_buffer_grows_as_far_as_there_is_memory() {
+        let first = limits::DATA_BUFFER_FIRST_BYTES;
+        for (budget_bytes, room) in [(0, first), (8_192, 2 * first), (24_576, 4 * first)] {
+            let (connection, held) = grown(300_000, budget_bytes).await;
+            assert_eq!(connection.room, room);
+            assert_eq!(held, beyond_the_first(room));
+        }
+        // Ordinary messages do not ask for any.
+        let (_, held) = grown(8_000, 1 << 20).await;
+        assert_eq!(held, 0);
+    }
+
+    #[tokio::test]
+    async fn silence_within_data_is_no_slowness() {
+        let (mut client, server) = duplex(1 << 20);
+        let mut connection = Connection::new(server, BytesMut::new(), share(0));
+        let shutdown = CancellationToken::new();
+        let mut pace = Pace::begin(Instant::now(), limits::DATA_RATE_BYTES_PER_SECOND);
+        tokio::time::pause();
+        let idle = Instant::now() + limits::BUFFER_IDLE;
+        let read = connection.read_data(&mut pace, idle, &shutdown).await;
+        assert_eq!(read.unwrap(), Arrival::Nothing);
+        let deadline = pace.deadline();
+        let read = connection.read_data(&mut pace, deadline, &shutdown).await;
+        assert!(matches!(read, Err(End::TimedOut)));
+        client.write_all(b"a").await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_is_cut_off() {
         let (client, server) = duplex(16);
-        let mut connection = Connection::new(server, BytesMut::new());
+        let mut connection = Connection::new(server, BytesMut::new(), share(0));
         let began = Instant::now();
         connection.output.extend_from_slice(&[b'a'; 100]);
         assert!(matches!(connection.flush().await, Err(End::Gone)));

@@ -7,11 +7,14 @@ use super::context::SessionContext;
 use super::counters::ReceivingCounters;
 use super::header_scan::HeaderScan;
 use crate::limits;
-use crate::message::{Body, BodyWriter, DiskReason, Message, MessageId};
+use crate::message::{Body, BodyWriter, DiskReason, Message, MessageId, Reservation, Standing};
 use crate::path::Passage;
 use crate::settings::Settings;
 use crate::smtp::end_of_data::{Findings, LineEnds};
 use crate::smtp::reply::Reply;
+
+/// What a decoder may hold back between two pieces, once it knows what it means.
+const HELD_BACK_BYTES: usize = 4;
 
 /// Content that is arriving.
 #[derive(Debug)]
@@ -23,8 +26,10 @@ pub(super) struct Content {
     refusal: Option<Refusal>,
     header: HeaderScan,
     bytes: u64,
-    /// What the decoder gave and the body writer has not taken yet: the one cannot wait for the disk.
-    pub(super) canonical: Vec<u8>,
+    /// What the decoder gave and nobody has taken yet: the one cannot wait for the disk or a next hop.
+    canonical: Vec<u8>,
+    /// Bytes of the present piece: what becomes of it is at most twice as long, and what was held back before.
+    piece: usize,
 }
 
 /// Where it goes.
@@ -44,6 +49,9 @@ pub(super) struct Through {
     pub(super) passage: Box<Passage>,
     /// All of it but its content.
     pub(super) message: Arc<Message>,
+    /// Bytes that are decoded and sent on together, and what that takes beyond the least.
+    piece: usize,
+    share: Reservation,
 }
 
 /// Why a message is refused while it still arrives.
@@ -78,12 +86,13 @@ impl Content {
         id: MessageId,
         settings: &Arc<Settings>,
         context: &SessionContext<A>,
+        standing: Standing,
     ) -> Self {
         let writer = BodyWriter::new(
             id,
             settings.memory_threshold_bytes,
             settings.over_threshold,
-            &context.budget,
+            Reservation::of(Arc::clone(&context.budget), standing),
             &context.spool,
         );
         Self::into_sink(id, settings, context, Sink::Held(writer))
@@ -114,12 +123,21 @@ impl Content {
             header: HeaderScan::default(),
             bytes: 0,
             canonical: Vec::new(),
+            piece: 0,
         }
     }
 
     /// Whether next hops wait for it.
     pub(super) fn goes_through(&self) -> bool {
         matches!(self.sink, Sink::Through(_))
+    }
+
+    /// What may be read of it at once.
+    pub(super) fn buffer_bytes(&self) -> usize {
+        match self.sink {
+            Sink::Through(_) => limits::CUT_THROUGH_BUFFER_BYTES,
+            Sink::Held(_) | Sink::Nowhere => limits::DATA_BUFFER_BYTES,
+        }
     }
 
     /// Bytes that have come.
@@ -131,6 +149,56 @@ impl Content {
         self.id
     }
 
+    /// How many of the bytes that are `there` may be decoded before the next [`Self::take`].
+    pub(super) fn piece(&mut self, there: usize) -> usize {
+        let piece = match &mut self.sink {
+            Sink::Held(_) | Sink::Nowhere => limits::DECODED_BYTES,
+            Sink::Through(through) => through.piece(there),
+        };
+        self.piece = there.min(piece);
+        self.piece
+    }
+
+    /// Takes what the decoder makes of a piece: what is held finds room at once if it can.
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        let rest = match &mut self.sink {
+            Sink::Held(writer) => {
+                self.header.look(bytes);
+                match self.canonical.is_empty() {
+                    true => writer.append_now(bytes),
+                    false => bytes,
+                }
+            }
+            Sink::Through(_) => {
+                self.header.look(bytes);
+                bytes
+            }
+            Sink::Nowhere => return,
+        };
+        if !rest.is_empty() {
+            let whole = 2 * self.piece + HELD_BACK_BYTES;
+            self.canonical
+                .reserve_exact(whole.saturating_sub(self.canonical.len()));
+            self.canonical.extend_from_slice(rest);
+        }
+    }
+
+    /// Gives back what waits for bytes that do not come: the client is silent.
+    pub(super) async fn shrink(&mut self) {
+        self.canonical = Vec::new();
+        match &mut self.sink {
+            Sink::Held(writer) => {
+                let shrunk = tokio::time::timeout(limits::SPOOL_WAIT, writer.shrink()).await;
+                if let Err(error) = shrunk.unwrap_or_else(|late| Err(late.into())) {
+                    self.spool_failed(&error);
+                }
+            }
+            Sink::Through(through) => through.shrink(),
+            Sink::Nowhere => {}
+        }
+    }
+
     /// A chunk of `bytes` is announced: one that is too large is not worth holding at all.
     pub(super) fn expect(&mut self, bytes: u64) {
         if self.bytes.saturating_add(bytes) > self.settings.message_size_max_bytes {
@@ -138,15 +206,12 @@ impl Content {
         }
     }
 
-    /// Takes what stands in `canonical`. A message that is refused is read on without being held.
+    /// Waits until everything that was put is in its place. A message that is refused is read on without
+    /// being held.
     ///
     /// # Errors
     /// When a refused message has no end.
     pub(super) async fn take(&mut self) -> Result<(), End> {
-        if self.canonical.is_empty() {
-            return Ok(());
-        }
-        self.bytes += self.canonical.len() as u64;
         let size_max = self.settings.message_size_max_bytes;
         if self.bytes > size_max {
             self.refuse(Refusal::TooBig);
@@ -154,9 +219,11 @@ impl Content {
         if self.bytes > size_max + limits::READ_ON_BYTES {
             return Err(End::Say(Reply::message_too_big()));
         }
+        if self.canonical.is_empty() {
+            return Ok(());
+        }
         match &mut self.sink {
             Sink::Held(writer) => {
-                self.header.look(&self.canonical);
                 let appended = writer.append(&self.canonical);
                 match tokio::time::timeout(limits::SPOOL_WAIT, appended).await {
                     Ok(Ok(())) => {}
@@ -165,7 +232,6 @@ impl Content {
                 }
             }
             Sink::Through(through) => {
-                self.header.look(&self.canonical);
                 through.passage.pass(&mut self.canonical).await;
             }
             Sink::Nowhere => {}
@@ -259,6 +325,33 @@ impl Content {
     fn refuse(&mut self, refusal: Refusal) {
         self.refusal.get_or_insert(refusal);
         self.sink = Sink::Nowhere;
+    }
+}
+
+impl Through {
+    /// Content that may come; `share` is empty.
+    pub(super) fn new(passage: Box<Passage>, message: Arc<Message>, share: Reservation) -> Self {
+        Self {
+            passage,
+            message,
+            piece: limits::DATA_BUFFER_FIRST_BYTES,
+            share,
+        }
+    }
+
+    /// The more a client sends at once, the larger are the pieces, as far as the memory budget has room for
+    /// what they may become: line ends that are made canonical double them.
+    fn piece(&mut self, there: usize) -> usize {
+        let more = there.saturating_sub(self.piece);
+        if more > 0 && self.share.grow(2 * more as u64) {
+            self.piece = there;
+        }
+        self.piece
+    }
+
+    fn shrink(&mut self) {
+        self.piece = limits::DATA_BUFFER_FIRST_BYTES;
+        self.share.clear();
     }
 }
 

@@ -9,10 +9,10 @@ use bytes::BytesMut;
 use super::counters::ReceivingCounters;
 use super::rights::{PeerLogin, Voucher};
 use crate::accounts::Logins;
-use crate::message::{MemoryBudget, MessageIds, Spool};
+use crate::message::{MemoryBudget, MessageIds, Spool, Standing};
 use crate::own_mark::OwnMark;
 use crate::path::Paths;
-use crate::settings::Current;
+use crate::settings::{Current, Settings};
 use crate::smtp::Protocol;
 use crate::tls::ServerTls;
 
@@ -101,6 +101,14 @@ impl Peer {
             has_lost_login: false,
             vouchers: entrance.proxy.map(Voucher::Header).into_iter().collect(),
             looked_at_in,
+        }
+    }
+
+    /// For whom its memory is held.
+    pub(super) fn standing(&self, settings: &Settings) -> Standing {
+        match self.login.is_some() || settings.trusts(self.address) {
+            true => Standing::Trusted,
+            false => Standing::Stranger,
         }
     }
 }

@@ -10,10 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::answering::Answering;
 use super::connection::{Arrival, Connection, End};
+use super::content::Content;
 use super::context::{Entrance, Peer, SessionContext};
 use super::state::{State, Step, Surroundings};
 use super::stream::Transport;
 use crate::limits;
+use crate::message::Reservation;
 use crate::smtp::Protocol;
 use crate::smtp::authentication::Mechanism;
 use crate::smtp::capabilities::Capabilities;
@@ -55,10 +57,12 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         shutdown: CancellationToken,
     ) -> Self {
         let peer = Peer::new(&entrance, &context.settings);
+        let standing = peer.standing(&context.settings.snapshot());
+        let share = Reservation::of(Arc::clone(&context.budget), standing);
         Self {
             context,
             peer,
-            connection: Connection::new(transport, entrance.said),
+            connection: Connection::new(transport, entrance.said, share),
             framer: LineFramer::new(),
             shutdown,
             errors: 0,
@@ -123,9 +127,11 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     /// One command and what follows from it.
-    async fn turn(&mut self, state: State) -> Result<State, End> {
+    async fn turn(&mut self, mut state: State) -> Result<State, End> {
         self.command_wait = state.command_wait();
-        let line = self.next_line(Expected::Command).await?;
+        let line = self
+            .next_line(Expected::Command, state.content_mut())
+            .await?;
         // Also for commands that come in time and lead nowhere, such as NOOP.
         let is_past = |deadline| std::time::Instant::now() > deadline;
         if state.deadline().is_some_and(is_past) {
@@ -159,17 +165,18 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     /// The next line. Replies are written when no complete one waits: one write for a batch of
-    /// pipelined commands (RFC 2920 §3.2).
+    /// pipelined commands (RFC 2920 §3.2). `content` is what has come of a message by now.
     pub(super) async fn next_line(
         &mut self,
         expected: Expected,
+        mut content: Option<&mut Content>,
     ) -> Result<Result<Bytes, LineError>, End> {
         let mut first_wait = None;
         loop {
             let limit = self.line_limit(expected);
             let input = &mut self.connection.input;
             if let Some(line) = self.framer.next(input, limit) {
-                if self.connection.output.len() >= limits::COMMAND_BUFFER_BYTES {
+                if self.connection.output.len() >= limits::REPLIES_BYTES {
                     self.connection.flush().await?;
                 }
                 return Ok(line);
@@ -177,7 +184,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             self.connection.flush().await?;
             // For the whole line, however slowly its bytes come.
             let began = *first_wait.get_or_insert_with(Instant::now);
-            self.wait_for_command(began).await?;
+            self.wait_for_command(began, content.as_deref_mut()).await?;
         }
     }
 
@@ -190,19 +197,27 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             self.peer.tls && word.is_some_and(|word| word.eq_ignore_ascii_case(b"AUTH "))
         };
         if expected == Expected::Credentials || is_auth() {
-            self.connection.widen(limits::AUTH_LINE_BYTES);
+            self.connection.widen_regardless(limits::AUTH_LINE_BYTES);
             limits::AUTH_LINE_BYTES
         } else {
             limits::COMMAND_LINE_BYTES
         }
     }
 
-    async fn wait_for_command(&mut self, began: Instant) -> Result<(), End> {
+    /// A client that is silent for a moment gives its grown buffers back.
+    async fn wait_for_command(
+        &mut self,
+        began: Instant,
+        content: Option<&mut Content>,
+    ) -> Result<(), End> {
         let idle = began + limits::BUFFER_IDLE;
         if self.connection.read(idle, &self.shutdown).await? == Arrival::Bytes {
             return Ok(());
         }
         self.connection.shrink();
+        if let Some(content) = content {
+            content.shrink().await;
+        }
         let deadline = began + self.command_wait;
         match self.connection.read(deadline, &self.shutdown).await? {
             Arrival::Bytes => Ok(()),

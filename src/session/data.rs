@@ -1,10 +1,13 @@
 //! Receiving content: DATA to its end mark, BDAT by its count, and bytes that nobody wants.
+//!
+//! What has been read is decoded piece by piece: what a piece makes is in its place before the next one is
+//! looked at, so that no buffer has to hold all that a read may bring.
 
 use bytes::Buf;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{Connection, End};
+use super::connection::{Arrival, Connection, End};
 use super::content::Content;
 use super::pace::Pace;
 use super::state::Chunked;
@@ -24,19 +27,20 @@ pub(super) async fn receive_data<T: Transport>(
 ) -> Result<Findings, End> {
     let mut decoder = DataDecoder::new();
     let mut pace = pace_of(content);
-    connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
+    connection.expect_data(content.buffer_bytes());
     loop {
-        let canonical = &mut content.canonical;
-        canonical.reserve(connection.input.len());
-        let decoded = decoder.decode(&connection.input, &mut |bytes| {
-            canonical.extend_from_slice(bytes);
-        });
-        connection.input.advance(decoded.consumed);
-        take(content, &mut pace).await?;
-        if decoded.finished {
-            return Ok(decoder.findings());
+        while !connection.input.is_empty() {
+            let piece = content.piece(connection.input.len());
+            let decoded = decoder.decode(&connection.input[..piece], &mut |bytes| {
+                content.put(bytes);
+            });
+            connection.input.advance(decoded.consumed);
+            take(content, &mut pace).await?;
+            if decoded.finished {
+                return Ok(decoder.findings());
+            }
         }
-        connection.read_data(&mut pace, shutdown).await?;
+        read_on(connection, Some(content), &mut pace, shutdown).await?;
     }
 }
 
@@ -52,23 +56,24 @@ pub(super) async fn receive_chunk<T: Transport>(
 ) -> Result<(), End> {
     chunked.content.expect(size);
     let mut pace = pace_of(&chunked.content);
-    connection.widen(limits::DATA_BUFFER_FIRST_BYTES);
+    connection.expect_data(chunked.content.buffer_bytes());
     let mut missing = size;
     loop {
-        let there = present(connection, missing);
-        let canonical = &mut chunked.content.canonical;
-        chunked
-            .normaliser
-            .decode(&connection.input[..there], &mut |bytes| {
-                canonical.extend_from_slice(bytes);
-            });
-        connection.input.advance(there);
-        take(&mut chunked.content, &mut pace).await?;
+        let content = &mut chunked.content;
+        let mut there = present(connection, missing);
         missing -= there as u64;
+        while there > 0 {
+            let piece = content.piece(there);
+            let normaliser = &mut chunked.normaliser;
+            normaliser.decode(&connection.input[..piece], &mut |bytes| content.put(bytes));
+            connection.input.advance(piece);
+            there -= piece;
+            take(content, &mut pace).await?;
+        }
         if missing == 0 {
             return Ok(());
         }
-        connection.read_data(&mut pace, shutdown).await?;
+        read_on(connection, Some(content), &mut pace, shutdown).await?;
     }
 }
 
@@ -90,8 +95,28 @@ pub(super) async fn skip_chunk<T: Transport>(
         if missing == 0 {
             return Ok(());
         }
-        connection.read_data(&mut pace, shutdown).await?;
+        read_on(connection, None, &mut pace, shutdown).await?;
     }
+}
+
+/// Waits for more. A client that is silent for a moment gives its grown buffers back.
+async fn read_on<T: Transport>(
+    connection: &mut Connection<T>,
+    content: Option<&mut Content>,
+    pace: &mut Pace,
+    shutdown: &CancellationToken,
+) -> Result<(), End> {
+    let idle = pace.last() + limits::BUFFER_IDLE;
+    if connection.read_data(pace, idle, shutdown).await? == Arrival::Bytes {
+        return Ok(());
+    }
+    connection.shrink();
+    if let Some(content) = content {
+        content.shrink().await;
+    }
+    let deadline = pace.deadline();
+    connection.read_data(pace, deadline, shutdown).await?;
+    Ok(())
 }
 
 /// How many of the `missing` bytes are in the input already.

@@ -50,6 +50,10 @@ pub(super) struct Opened {
 pub(super) struct Addressed {
     pub(super) opened: Box<Opened>,
     recipients: Vec<Recipient>,
+    /// What the recipients hold, all in all.
+    bytes: u64,
+    /// What they hold beyond [`limits::ENVELOPE_BYTES`]; none while that is nothing.
+    share: Option<Reservation>,
 }
 
 impl Opened {
@@ -122,7 +126,9 @@ impl Opened {
     pub(super) fn addressed_to(self: Box<Self>, recipient: Recipient) -> Addressed {
         Addressed {
             opened: self,
+            bytes: recipient.memory_bytes(),
             recipients: vec![recipient],
+            share: None,
         }
     }
 
@@ -169,8 +175,28 @@ impl Addressed {
         self.recipients.len() >= limits::RECIPIENTS
     }
 
+    /// Has memory for a further recipient, if the budget does. An ordinary envelope does not ask.
+    pub(super) fn has_memory_for<A>(
+        &mut self,
+        recipient: &Recipient,
+        peer: &Peer,
+        context: &SessionContext<A>,
+    ) -> bool {
+        let bytes = self.bytes + recipient.memory_bytes();
+        let beyond = bytes.saturating_sub(limits::ENVELOPE_BYTES);
+        if beyond == 0 {
+            return true;
+        }
+        let standing = peer.standing(&self.opened.settings);
+        let empty = || Reservation::of(Arc::clone(&context.budget), standing);
+        let share = self.share.get_or_insert_with(empty);
+        let more = beyond.saturating_sub(share.bytes());
+        more == 0 || share.grow(more.next_multiple_of(limits::ENVELOPE_BYTES))
+    }
+
     /// A further recipient.
     pub(super) fn add(&mut self, recipient: Recipient) {
+        self.bytes += recipient.memory_bytes();
         self.recipients.push(recipient);
     }
 
@@ -193,11 +219,19 @@ impl Addressed {
     pub(super) fn message(
         self,
         id: MessageId,
-        arrived: Arrived,
+        mut arrived: Arrived,
         peer: &Peer,
         hostname: &str,
     ) -> Message {
-        let Self { opened, recipients } = self;
+        let Self {
+            opened,
+            recipients,
+            share,
+            ..
+        } = self;
+        if let Some(share) = share {
+            arrived.body.hold(share);
+        }
         let Opened {
             identity,
             mail,

@@ -38,6 +38,11 @@ impl Pace {
         self.last = now;
     }
 
+    /// When the last data came, or the data began.
+    pub(super) fn last(&self) -> Instant {
+        self.last
+    }
+
     /// The instant at which the client is too slow if nothing more comes before: it was silent for
     /// too long, or the average over the data so far falls below the rate.
     pub(super) fn deadline(&self) -> Instant {

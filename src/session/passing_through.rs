@@ -22,10 +22,13 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     ) -> Result<Result<Content, Answered<A::Receipt>>, End> {
         let id = addressed.next_id(&self.context);
         let settings = Arc::clone(&addressed.opened.settings);
+        let standing = self.peer.standing(&settings);
+        self.connection.share.set_standing(standing);
         let way = std::mem::take(&mut addressed.opened.way);
         let Way::Through(mut passage) = way else {
             addressed.opened.way = way;
-            return Ok(Ok(Content::held(id, &settings, &self.context)));
+            let content = Content::held(id, &settings, &self.context, standing);
+            return Ok(Ok(content));
         };
         // What was answered before is not kept waiting.
         self.connection.flush().await?;
@@ -37,12 +40,13 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         };
         match started {
             Start::Content => {
-                let through = Through { passage, message };
+                let through = Through::new(passage, message, self.connection.share.another());
                 Ok(Ok(Content::through(through, &settings, &self.context)))
             }
             Start::Held(why) => {
                 addressed.opened.way = Way::Held(Some(why));
-                Ok(Ok(Content::held(id, &settings, &self.context)))
+                let content = Content::held(id, &settings, &self.context, standing);
+                Ok(Ok(content))
             }
             Start::Refused => {
                 let paths = Arc::clone(&self.context.paths);
@@ -74,7 +78,9 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         // Replies to what came before BDAT LAST are not kept waiting for a slow next hop.
         self.connection.flush().await?;
         let paths = Arc::clone(&self.context.paths);
-        let Through { passage, message } = through;
+        let Through {
+            passage, message, ..
+        } = through;
         let client = &mut self.connection;
         let ended = EndedPassage {
             passage,

@@ -70,7 +70,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
                 true => chunked.addressed.audience(&self.peer),
                 false => Audience::ONE,
             };
-            self.conclude_for(audience, &reply)?;
+            self.conclude_for(audience, &reply).await?;
             return Ok(None);
         }
         if !last {
@@ -84,8 +84,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             normaliser,
             ..
         } = *chunked;
-        let canonical = &mut content.canonical;
-        let findings = normaliser.finish(&mut |bytes| canonical.extend_from_slice(bytes));
+        let findings = normaliser.finish(&mut |bytes| content.put(bytes));
         content.take().await?;
         self.end_of_data(addressed, content, findings).await?;
         Ok(None)
@@ -102,7 +101,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         data::skip_chunk(&mut self.connection, size, &self.shutdown).await?;
         match audience {
             Audience::ONE => self.say(&reply),
-            audience => self.conclude_for(audience, &reply),
+            audience => self.conclude_for(audience, &reply).await,
         }
     }
 
@@ -120,16 +119,16 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         self.look_at_rights()?;
         if let Err(reply) = addressed.may_be_sent(&self.peer, &self.context) {
             drop(content);
-            return self.conclude_for(audience, &reply);
+            return self.conclude_for(audience, &reply).await;
         }
         match content.finish_through(&findings) {
             Ok(None) => {}
             Ok(Some(through)) => return self.end_passage(through, ended_at, audience).await,
-            Err(refused) => return self.refuse(audience, &refused),
+            Err(refused) => return self.refuse(audience, &refused).await,
         }
         let arrived = match content.finish(findings).await {
             Ok(arrived) => arrived,
-            Err(refused) => return self.refuse(audience, &refused),
+            Err(refused) => return self.refuse(audience, &refused).await,
         };
         let mut arrived = arrived;
         let reasons = std::mem::take(&mut arrived.reasons);
@@ -153,8 +152,8 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     /// Content that has come whole and is not taken.
-    fn refuse(&mut self, audience: Audience, refused: &Refused) -> Result<(), End> {
-        self.conclude_for(audience, &refused.reply)?;
+    async fn refuse(&mut self, audience: Audience, refused: &Refused) -> Result<(), End> {
+        self.conclude_for(audience, &refused.reply).await?;
         match refused.close {
             true => Err(End::Close),
             false => Ok(()),
@@ -184,9 +183,11 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         }
         // A socket takes a reply also when the other side is closed already.
         let there = self.connection.still_there().await;
-        let said = self.conclude_each(audience, &answered.reply, &answered.each);
-        let flushed = self.connection.flush().await;
-        if flushed.is_err() || !there {
+        let said = self
+            .conclude_each(audience, &answered.reply, &answered.each)
+            .await;
+        let is_gone = self.connection.flush().await.is_err() || matches!(said, Err(End::Gone));
+        if is_gone || !there {
             A::not_written(answered.receipt).await;
             return Err(End::Gone);
         }

@@ -173,7 +173,7 @@ impl State {
         }
     }
 
-    fn rcpt<A>(self, rcpt: RcptCommand, around: &Surroundings<'_, A>) -> (Self, Step) {
+    fn rcpt<A>(mut self, rcpt: RcptCommand, around: &Surroundings<'_, A>) -> (Self, Step) {
         let opened = match &self {
             Self::Opened(opened) => opened,
             Self::Addressed(addressed) if addressed.is_full() => {
@@ -190,15 +190,22 @@ impl State {
             return (self.without_envelope(), step);
         }
         let recipient = opened.recipient(rcpt, around.peer, around.context);
-        match recipient {
-            Ok(recipient) if opened.asks_about(&recipient) => {
+        let asked = recipient.as_ref().is_ok_and(|one| opened.asks_about(one));
+        let asked = asked.then(|| Arc::clone(&opened.settings));
+        if let (Self::Addressed(addressed), Ok(recipient)) = (&mut self, &recipient)
+            && !addressed.has_memory_for(recipient, around.peer, around.context)
+        {
+            return (self, Step::Say(Reply::insufficient_storage()));
+        }
+        match (recipient, asked) {
+            (Ok(recipient), Some(settings)) => {
                 let step = Step::Inquire {
                     recipient: Box::new(recipient),
-                    settings: Arc::clone(&opened.settings),
+                    settings,
                 };
                 (self, step)
             }
-            recipient => {
+            (recipient, _) => {
                 let (state, reply) = self.settle(recipient);
                 (state, Step::Say(reply))
             }
@@ -211,6 +218,14 @@ impl State {
             Self::Opened(opened) => Some(opened),
             Self::Addressed(addressed) => Some(&mut addressed.opened),
             Self::Greeted | Self::Identified(_) | Self::Chunked(_) => None,
+        }
+    }
+
+    /// What has come of a message whose content comes in chunks.
+    pub(super) fn content_mut(&mut self) -> Option<&mut Content> {
+        match self {
+            Self::Chunked(chunked) => Some(&mut chunked.content),
+            Self::Greeted | Self::Identified(_) | Self::Opened(_) | Self::Addressed(_) => None,
         }
     }
 
@@ -438,13 +453,10 @@ fn out_of_sequence(needed: &'static str) -> Step {
 /// no memory, is better not begun.
 fn may_begin<A>(addressed: &Addressed, around: &Surroundings<'_, A>) -> Result<(), Reply> {
     addressed.may_be_sent(around.peer, around.context)?;
-    if around
-        .context
-        .budget
-        .is_above(limits::BUDGET_REFUSAL_PERCENT)
-    {
-        Err(Reply::insufficient_storage())
-    } else {
-        Ok(())
+    let standing = around.peer.standing(&addressed.opened.settings);
+    let budget = &around.context.budget;
+    match budget.is_above(limits::BUDGET_REFUSAL_PERCENT, standing) {
+        true => Err(Reply::insufficient_storage()),
+        false => Ok(()),
     }
 }

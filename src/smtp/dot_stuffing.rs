@@ -48,6 +48,15 @@ impl DotStuffer {
         };
     }
 
+    /// How long the front of `chunk` is that falls into no more than `most` pieces, of which there are four at
+    /// least.
+    pub fn front(chunk: &[u8], most: usize) -> usize {
+        // One may stand before it all and one stands behind it all; each dot makes two.
+        let dots = most.saturating_sub(2) / 2;
+        let next = memmem::find_iter(chunk, b"\n.").nth(dots);
+        next.map_or(chunk.len(), |line_feed| line_feed + 1)
+    }
+
     /// The end of data: `.` and CRLF, after the CRLF that the content may lack.
     pub fn finish(self) -> &'static [u8] {
         match &self.last {
@@ -104,6 +113,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_front_falls_into_few_pieces(content in "[.\n\ra]{0,40}", most in 4..9_usize) {
+            let mut rest = content.as_bytes();
+            let mut stuffer = DotStuffer::new();
+            let mut wire = Vec::new();
+            while !rest.is_empty() {
+                let (front, back) = rest.split_at(DotStuffer::front(rest, most));
+                let mut pieces = 0;
+                stuffer.stuff(front, |piece| {
+                    pieces += 1;
+                    wire.extend_from_slice(piece);
+                });
+                prop_assert!((1..=most).contains(&pieces));
+                prop_assert!(pieces + 3 > most || back.is_empty());
+                rest = back;
+            }
+            wire.extend_from_slice(stuffer.finish());
+            prop_assert_eq!(wire, stuff(&[content.as_bytes()]));
+        }
+
         #[test]
         fn a_receiver_gets_the_content_back(
             lines in proptest::collection::vec("[.a ]{0,5}", 0..20),

@@ -10,7 +10,7 @@ use super::super::testing::{self, Scene, queued, row, time};
 use super::super::{NewQueued, QueueFilter, QueuePageRequest, Store, TakeDue};
 use super::*;
 use crate::message::body::BodyWriter;
-use crate::message::{DiskReason, MemoryBudget, Message, MessageId, RowState};
+use crate::message::{DiskReason, MemoryBudget, Message, MessageId, Reservation, RowState};
 use crate::settings::OverThreshold;
 
 fn uncertain(row: i64) -> RowChange {
@@ -27,7 +27,8 @@ fn remove(row: i64) -> RowChange {
 /// A message whose body lies in a spool file for its larger part.
 async fn large(scene: &Scene, id: i64, content: &[u8]) -> NewQueued {
     let id = MessageId::from_i64(id);
-    let mut writer = BodyWriter::new(id, 1_000, OverThreshold::Split, &scene.budget, &scene.spool);
+    let share = Reservation::empty(Arc::clone(&scene.budget));
+    let mut writer = BodyWriter::new(id, 1_000, OverThreshold::Split, share, &scene.spool);
     writer.append(content).await.expect("the disk takes it");
     let (body, _) = writer.finish().await.expect("the disk takes it");
     let mut queued = queued(id.as_i64(), &[id.as_i64()], b"");

@@ -42,7 +42,7 @@ pub(super) async fn page(State(context): State<Arc<Context>>) -> Result<Response
     let mut registry = Registry::with_prefix("fastpath");
     let figures = context.statistics.since_start();
     register_messages(&mut registry, &figures);
-    register_sessions(&mut registry, &context.receiving);
+    register_sessions(&mut registry, &context.receiving, context.sessions_max);
     register_counters(&mut registry, &context.statistics.counters);
     register_present(&mut registry, &context, &live);
     register_queue(&mut registry, &context.store.queue_figures().await?);
@@ -105,7 +105,7 @@ fn register_messages(registry: &mut Registry, figures: &Figures) {
     );
 }
 
-fn register_sessions(registry: &mut Registry, receiving: &ReceivingCounters) {
+fn register_sessions(registry: &mut Registry, receiving: &ReceivingCounters, sessions_max: usize) {
     for (name, help, count) in [
         (
             "sessions_opened",
@@ -166,6 +166,11 @@ fn register_sessions(registry: &mut Registry, receiving: &ReceivingCounters) {
         "sessions_open",
         "Sessions that are open now",
         gauge(receiving.sessions_open.value()),
+    );
+    registry.register(
+        "sessions_max",
+        "Sessions that there may be at one time, for the memory and the descriptors there are",
+        gauge(sessions_max as u64),
     );
 }
 

@@ -78,6 +78,8 @@ pub struct Context {
     pub statistics: Arc<Statistics>,
     /// What sessions counted.
     pub receiving: Arc<ReceivingCounters>,
+    /// Sessions that there may be at one time.
+    pub sessions_max: usize,
     /// Queue and trail.
     pub store: Store,
     /// Changes of the settings.

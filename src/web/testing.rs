@@ -148,6 +148,7 @@ impl Face {
             hostname,
             statistics,
             receiving: Arc::default(),
+            sessions_max: 100,
             alerts: Alerts::new("relay.example.net".into(), publisher.current()),
             administration: Administration::new(store.clone(), publisher, ourselves),
             smtp_logins: SmtpLogins::new(

@@ -5,6 +5,7 @@ pub(crate) mod appliance;
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod ledger;
+pub(crate) mod memory_group;
 pub(crate) mod messages;
 pub(crate) mod peers;
 pub(crate) mod process;

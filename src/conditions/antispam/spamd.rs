@@ -1,10 +1,11 @@
 //! SpamAssassin's spamd, in its own protocol: SPAMC/1.5 asks, SPAMD/1.1 answers.
 
+use bytes::{Buf, Bytes};
 use tokio::io::AsyncWriteExt;
 
 use super::super::draft::{Draft, DraftReader};
 use super::super::service::Trouble;
-use super::super::service_stream::{Stream, connect, read_to_end};
+use super::super::service_stream::{Stream, connect, read_to_end, write_blocks};
 use super::super::words;
 use super::Opinion;
 use crate::settings::conditions::Score;
@@ -82,14 +83,12 @@ async fn send(
     mut content: DraftReader,
 ) -> Result<(), Trouble> {
     let broke = |error| Trouble::Service(format!("the connection broke: {error}"));
-    let mut buffer = request;
+    let mut request = Bytes::from(request);
     while let Some(block) = content.next().await.map_err(words::not_shown)? {
         // The request and our Received field in one write: a small one by itself would wait.
-        buffer.extend_from_slice(&block);
-        stream.write_all(&buffer).await.map_err(broke)?;
-        buffer.clear();
+        let blocks = std::mem::take(&mut request).chain(block);
+        write_blocks(stream, blocks).await.map_err(broke)?;
     }
-    stream.write_all(&buffer).await.map_err(broke)?;
     // It reads line by line: without the end, it would wait for the rest of a line that has none.
     stream.shutdown().await.map_err(broke)
 }

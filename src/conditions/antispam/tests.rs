@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::super::testing::{message, settings, tools};
+use super::super::testing::{message, settings};
 use super::*;
 
 const RECEIVED: &str = "Received: by us;\r\n\tnow\r\n";
@@ -149,12 +149,7 @@ async fn ask(patch: Value) -> (Verdict, Draft) {
 }
 
 async fn travels(draft: &mut Draft, verdict: Verdict) -> String {
-    let (_directory, tools) = tools();
-    let settings = settings(json!({}));
-    draft
-        .apply(verdict.edits, &settings, &tools)
-        .await
-        .expect("room");
+    draft.apply(verdict.edits).expect("each can be made");
     let mut reader = draft.reader();
     let mut all = Vec::new();
     while let Some(block) = reader.next().await.expect("readable") {

@@ -8,10 +8,12 @@ use crate::conditions::header::Field;
 use crate::conditions::mime::{self, Part};
 use crate::conditions::service::NoAnswer;
 use crate::conditions::words;
+use crate::message::Reservation;
 use crate::settings::conditions::{Consequence, PreparedRule, Question};
 use crate::settings::quantity::write_size;
 
 const TOO_LONG: &str = "looking into it takes too long";
+pub(super) const NO_MEMORY: &str = "there is no memory for looking into it";
 
 /// What one rule says of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,23 +118,24 @@ impl RuleAnswers {
     }
 
     /// Looks into the parts of a message until `deadline`, which is looked at between one search and the
-    /// next.
-    pub(super) fn ask_about_parts(&mut self, content: &[u8], deadline: Instant) {
+    /// next. What is decoded is taken from the memory budget of `share`.
+    pub(super) fn ask_about_parts(
+        &mut self,
+        content: &[u8],
+        share: &Reservation,
+        deadline: Instant,
+    ) {
         let mut open = self.open();
-        let mut is_late = false;
-        let walked = mime::walk(content, |part| {
-            is_late = !self.ask_about_part(part, &open, deadline);
+        let mut asked = Ok(());
+        let walked = mime::walk(content, share, |part| {
+            asked = self.ask_about_part(part, &open, share.another(), deadline);
             open = self.open();
-            if is_late || open.is_empty() {
+            if asked.is_err() || open.is_empty() {
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())
         });
-        let trouble = match walked {
-            _ if is_late => Some(TOO_LONG.to_owned()),
-            Err(why) => Some(why),
-            Ok(()) => None,
-        };
+        let trouble = asked.map_err(str::to_owned).and(walked).err();
         for position in open {
             self.says[position] = match &trouble {
                 Some(why) => RuleSays::CannotBeAsked(why.clone()),
@@ -154,16 +157,28 @@ impl RuleAnswers {
         }
     }
 
-    /// Asks about one part; no when the deadline has passed before all was asked.
-    fn ask_about_part(&mut self, part: &Part<'_>, open: &[usize], deadline: Instant) -> bool {
+    /// Asks about one part; its text is held by `share`, which is empty.
+    ///
+    /// # Errors
+    /// Why not all was asked.
+    fn ask_about_part(
+        &mut self,
+        part: &Part<'_>,
+        open: &[usize],
+        mut share: Reservation,
+        deadline: Instant,
+    ) -> Result<(), &'static str> {
         // Decoded once, and only when somebody asks.
         let mut text = None;
         for &position in open {
             if Instant::now() >= deadline {
-                return false;
+                return Err(TOO_LONG);
             }
             let matched = match &self.rules[position].question {
                 Question::Text(pattern) if part.is_text() => {
+                    if text.is_none() && !share.grow(part.text_memory_bytes()) {
+                        return Err(NO_MEMORY);
+                    }
                     let text: &String = text.get_or_insert_with(|| part.text());
                     let found = pattern.is_match(text);
                     found.then(|| format!("{} matches", part.media_type))
@@ -182,11 +197,11 @@ impl RuleAnswers {
             if let Some(what) = matched {
                 self.says[position] = RuleSays::Matches(words::cut(&what));
                 if !self.is_thorough {
-                    return true;
+                    return Ok(());
                 }
             }
         }
-        true
+        Ok(())
     }
 
     /// What follows: the first rule that matches wins. Where one before it could not be asked, only a

@@ -1,7 +1,8 @@
 //! Content filter: the administrator's own rules are asked about header, text, attachments and size.
 //!
 //! Header and size are at hand. The parts of a message are only looked into when a rule asks for them: on a
-//! thread of its own, a few messages at one time, each of bounded size, and until a deadline.
+//! thread of its own, a few messages at one time, each of bounded size, until a deadline, and within the memory
+//! budget.
 
 mod answers;
 #[cfg(test)]
@@ -10,7 +11,7 @@ mod tests;
 use std::future::{Future, ready};
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
@@ -21,10 +22,12 @@ use super::verdict::{Answer, Edit, Verdict};
 use super::words;
 use crate::clients::{FairPlaces, Party};
 use crate::limits;
+use crate::message::{Reservation, Standing};
 use crate::settings::conditions::{Consequence, PreparedRule};
 use crate::settings::quantity::write_size;
 use crate::smtp::reply::Reply;
 
+use answers::NO_MEMORY;
 pub use answers::{RuleAnswers, RuleSays, Ruling};
 
 /// The field that tags a message.
@@ -58,14 +61,22 @@ impl ContentFilter {
         let answers = self.ask_about_header(answers, fields, bytes, asker.clone());
         let mut answers = answers.await;
         if answers.asks_parts() {
-            let content = Content::Travelling(draft.reader(), bytes);
-            answers = self.ask_about_parts(answers, content, asker).await;
+            let content = Content::Travelling(draft.reader(), draft.message().size_bytes());
+            let mut share = draft.arrived().body.another_share();
+            // It is we who look, and strangers who fill the memory must not keep us from it.
+            share.set_standing(Standing::Trusted);
+            answers = self.ask_about_parts(answers, content, share, asker).await;
         }
         verdict(&answers).behind(draft.forged(&[TAG]))
     }
 
-    /// Asks all rules about a message that is not on its way.
-    pub(super) async fn test(&self, rules: Arc<[PreparedRule]>, message: Bytes) -> RuleAnswers {
+    /// Asks all rules about a message that is not on its way; `share` is empty.
+    pub(super) async fn test(
+        &self,
+        rules: Arc<[PreparedRule]>,
+        message: Bytes,
+        share: Reservation,
+    ) -> RuleAnswers {
         let asker = Asker {
             party: Party::Ourselves,
             deadline: Instant::now() + limits::CONTENT_WAIT,
@@ -75,7 +86,8 @@ impl ContentFilter {
         let answers = RuleAnswers::new(rules, true);
         let answers = self.ask_about_header(answers, fields, bytes, asker.clone());
         let content = Content::Given(message);
-        self.ask_about_parts(answers.await, content, asker).await
+        self.ask_about_parts(answers.await, content, share, asker)
+            .await
     }
 
     /// Asks here and now, unless there is so much to ask that others would wait for it.
@@ -102,13 +114,16 @@ impl ContentFilter {
         &self,
         answers: RuleAnswers,
         content: Content,
+        share: Reservation,
         asker: Asker,
     ) -> RuleAnswers {
         let until = asker.deadline.into_std();
+        let of_content = share.another();
         let ask = move |answers: &mut RuleAnswers, content: Bytes| {
-            answers.ask_about_parts(&content, until);
+            answers.ask_about_parts(&content, &share, until);
         };
-        self.aside(answers, asker, content.read(), ask).await
+        let read = content.read(of_content, asker.deadline);
+        self.aside(answers, asker, read, ask).await
     }
 
     /// Asks on a thread of its own about what `subject` comes to, when there is a place.
@@ -161,13 +176,14 @@ fn has_time(deadline: Instant) -> bool {
 
 /// A message that is to be looked into.
 enum Content {
-    /// As it would travel now, and its size as it arrived.
+    /// As it would travel now, and its size.
     Travelling(DraftReader, u64),
     Given(Bytes),
 }
 
 impl Content {
-    async fn read(self) -> Result<Bytes, NoAnswer> {
+    /// All of it, in memory that is counted in `share`. Waits for that until `deadline`.
+    async fn read(self, mut share: Reservation, deadline: Instant) -> Result<Bytes, NoAnswer> {
         let (mut reader, bytes) = match self {
             Self::Given(bytes) => return Ok(bytes),
             Self::Travelling(reader, bytes) => (reader, bytes),
@@ -176,11 +192,14 @@ impl Content {
             let most = write_size(limits::CONTENT_BYTES);
             return Err(format!("it is larger than {most}").into());
         }
-        let mut content = BytesMut::with_capacity(usize::try_from(bytes).unwrap_or(0));
+        if !share.grow_until(bytes, deadline).await {
+            return Err(NoAnswer::NotAsked(NO_MEMORY.to_owned()));
+        }
+        let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
         while let Some(block) = reader.next().await.map_err(unreadable)? {
             content.extend_from_slice(&block);
         }
-        Ok(content.freeze())
+        Ok(share.held_by(content))
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::conditions::testing::{all_taken, message, settings};
+use crate::message::MemoryBudget;
 
 const MESSAGE: &[u8] = b"Subject: =?utf-8?B?R3LDvMOfZQ==?=\r\n\
     X-Content-Filter: forged\r\n\
@@ -230,7 +231,8 @@ async fn one_client_does_not_keep_others_from_being_looked_into() {
         hog.push(filter.places.take(party.clone()).await);
     }
     let text = rules(json!([rule("text", "text", "confidential", "refuse")]));
-    let answers = filter.test(Arc::clone(&text), Bytes::from_static(MESSAGE));
+    let share = Reservation::of(MemoryBudget::new(1 << 20), Standing::Trusted);
+    let answers = filter.test(Arc::clone(&text), Bytes::from_static(MESSAGE), share);
     assert!(matches!(answers.await.ruling(), Ruling::Won(..)));
     let deadline = Instant::now() + Duration::from_millis(50);
     let own = draft(MESSAGE).await;
@@ -256,9 +258,35 @@ async fn a_look_ends_at_its_deadline() {
 async fn what_is_too_large_is_not_looked_into() {
     let draft = draft(MESSAGE).await;
     let content = Content::Travelling(draft.reader(), limits::CONTENT_BYTES + 1);
-    let no_answer = content.read().await.expect_err("too large");
+    let share = draft.arrived().body.another_share();
+    let no_answer = content.read(share, soon()).await.expect_err("too large");
     let why = "it is larger than 32 MiB".to_owned();
     assert_eq!(no_answer, NoAnswer::CannotTell(why));
+}
+
+#[tokio::test]
+async fn what_there_is_no_memory_for_is_not_looked_into() {
+    let filter = ContentFilter::new();
+    let given = rules(json!([rule("a", "text", "confidential", "refuse")]));
+    let size = draft(MESSAGE).await.message().size_bytes();
+    // For the message itself, for its longest text as well, and for neither.
+    for (budget_bytes, says) in [
+        (8 * size, RuleSays::Matches("text/plain matches".into())),
+        (size + 5, RuleSays::CannotBeAsked(NO_MEMORY.to_owned())),
+        (size - 1, RuleSays::CannotBeAsked(NO_MEMORY.to_owned())),
+    ] {
+        let budget = MemoryBudget::new(budget_bytes);
+        let share = Reservation::of(Arc::clone(&budget), Standing::Trusted);
+        let draft = draft(MESSAGE).await;
+        let content = Content::Travelling(draft.reader(), size);
+        let answers = RuleAnswers::new(Arc::clone(&given), false);
+        let asker = draft.asker(soon());
+        let answers = filter.ask_about_parts(answers, content, share, asker);
+        let answers = answers.await;
+        let (_, found) = answers.all().next().expect("there is one");
+        assert_eq!((budget_bytes, found), (budget_bytes, &says));
+        assert_eq!(budget.used_bytes(), 0);
+    }
 }
 
 #[tokio::test]
@@ -287,7 +315,8 @@ async fn a_test_asks_all_rules() {
         rule("b", "text", "confidential", "tag"),
         rule("c", "size", "1", "refuse"),
     ]));
-    let answers = filter.test(given, Bytes::from_static(MESSAGE)).await;
+    let share = Reservation::empty(MemoryBudget::new(1 << 20));
+    let answers = filter.test(given, Bytes::from_static(MESSAGE), share).await;
     let says: Vec<RuleSays> = answers.all().map(|(_, says)| says.clone()).collect();
     assert_eq!(
         says,

@@ -1,19 +1,18 @@
 //! The changes that a milter wants, collected within bounds and put into the edits of a draft.
 
 use super::change::{Change, WrittenField};
-use super::new_body::NewBody;
 use super::numbered_header::NumberedHeader;
 use crate::conditions::header::Field;
 use crate::conditions::verdict::Edit;
 use crate::limits;
 
-/// Changes in the order in which they came; a new body aside, whose place among them means nothing.
+/// Changes in the order in which they came; a new body aside, whose place among them means nothing: see
+/// [`super::incoming`].
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     others: Vec<Change>,
     /// Bytes of the fields among them.
     field_bytes: usize,
-    body: Option<NewBody>,
 }
 
 /// How many changes there are of what, for the trail.
@@ -21,25 +20,16 @@ pub(super) struct Changes {
 pub(super) struct Counts {
     pub(super) fields: usize,
     pub(super) envelope: usize,
-    pub(super) has_new_body: bool,
 }
 
 impl Changes {
-    /// Takes one; a body may have `body_most` bytes.
+    /// Takes one that is no part of a new body.
     ///
     /// # Errors
-    /// When there are too many, they are too large, or no message may have them, in words that follow the
-    /// milter's name.
-    pub(super) fn take(&mut self, change: Change, body_most: u64) -> Result<(), String> {
+    /// When there are too many, or they are too large, in words that follow the milter's name.
+    pub(super) fn take(&mut self, change: Change) -> Result<(), String> {
         match change {
-            Change::Body(part) => {
-                let body = self.body.get_or_insert_default();
-                body.add(&part)?;
-                if body.bytes() > body_most {
-                    return Err("its new body is larger than a message may be".to_owned());
-                }
-                return Ok(());
-            }
+            Change::Body(_) => unreachable!("only other changes come here"),
             Change::AddField(ref field)
             | Change::InsertField(_, ref field)
             | Change::SetField(_, ref field) => {
@@ -66,7 +56,6 @@ impl Changes {
         Counts {
             fields: self.others.len() - envelope,
             envelope,
-            has_new_body: self.body.is_some(),
         }
     }
 
@@ -91,24 +80,20 @@ impl Changes {
                 Change::AddRecipient(recipient) => Some(Edit::AddRecipient(recipient)),
                 Change::RemoveRecipient(address) => Some(Edit::RemoveRecipient(address)),
                 Change::Sender(sender) => Some(Edit::Sender(sender)),
-                // Kept aside by `take`.
-                Change::Body(_) => None,
+                Change::Body(_) => unreachable!("`take` has none"),
             });
         }
-        edits.extend(self.body.map(|body| Edit::ReplaceBody(body.finish())));
         edits
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
     use crate::conditions::draft::Draft;
-    use crate::conditions::testing::{message, settings, tools};
+    use crate::conditions::testing::message;
     use crate::message::Recipient;
     use crate::smtp::address::{Mailbox, ReversePath};
 
@@ -132,19 +117,17 @@ mod tests {
     fn collected(changes: Vec<Change>) -> Changes {
         let mut collected = Changes::default();
         for change in changes {
-            collected.take(change, 1_000).expect("within bounds");
+            collected.take(change).expect("within bounds");
         }
         collected
     }
 
     /// What the changes make of the header of [`CONTENT`]: its fields, separated by blanks.
     async fn check(changes: Vec<Change>, expected: &str) {
-        let (_directory, tools) = tools();
         let message = message("anna@example.org", &["bert@example.net"], CONTENT);
         let mut draft = Draft::of(message).await.expect("readable");
         let edits = collected(changes).into_edits(draft.fields(), true);
-        let settings = settings(json!({}));
-        draft.apply(edits, &settings, &tools).await.expect("room");
+        draft.apply(edits).expect("each can be made");
         let fields = draft.fields().iter();
         let fields: Vec<&[u8]> = fields.map(|field| field.raw().trim_ascii_end()).collect();
         let found = String::from_utf8(fields.join(&b' ')).expect("text");
@@ -199,13 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn the_envelope_and_the_body_are_changed() {
+    fn the_envelope_is_changed() {
         let mailbox = |text| Mailbox::parse(text).expect("a mailbox");
         let carl = Recipient::plain(mailbox("carl@example.net"));
         let changes = collected(vec![
-            Change::Body("new ".into()),
             Change::AddRecipient(carl.clone()),
-            Change::Body("body\r\n".into()),
             Change::RemoveRecipient(mailbox("bert@example.net")),
             Change::Sender(ReversePath::Null),
             change(1, "n"),
@@ -213,7 +194,6 @@ mod tests {
         let expected = Counts {
             fields: 1,
             envelope: 3,
-            has_new_body: true,
         };
         assert_eq!(changes.counts(), expected);
         let edits = changes.into_edits(&[], true);
@@ -222,30 +202,22 @@ mod tests {
             Edit::RemoveRecipient(mailbox("bert@example.net")),
             Edit::Sender(ReversePath::Null),
             Edit::Prepend(Field::exact("to", b"n")),
-            Edit::ReplaceBody(vec!["new ".into(), "body\r\n".into()]),
         ];
         assert_eq!(edits, expected);
-        let emptied = collected(vec![Change::Body(Bytes::new())]).into_edits(&[], true);
-        assert_eq!(emptied, [Edit::ReplaceBody(Vec::new())]);
     }
 
     #[test]
     fn changes_are_bounded() {
         let mut changes = Changes::default();
-        let half = || Change::Body(vec![b'x'; 500].into());
-        assert_eq!(changes.take(half(), 1_000), Ok(()));
-        assert_eq!(changes.take(half(), 1_000), Ok(()));
-        assert!(changes.take(half(), 1_000).is_err());
-        let mut changes = Changes::default();
         for _ in 0..limits::MILTER_CHANGES {
-            assert_eq!(changes.take(insert(0, "v"), 0), Ok(()));
+            assert_eq!(changes.take(insert(0, "v")), Ok(()));
         }
-        assert!(changes.take(insert(0, "v"), 0).is_err());
+        assert!(changes.take(insert(0, "v")).is_err());
         let large = WrittenField {
             name: "X".to_owned(),
             value: vec![b'x'; limits::HEADER_BYTES].into(),
         };
-        let taken = Changes::default().take(Change::AddField(large), 0);
+        let taken = Changes::default().take(Change::AddField(large));
         assert!(taken.is_err());
     }
 

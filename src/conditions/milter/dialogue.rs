@@ -1,20 +1,24 @@
 //! The conversation with a milter about one message: everything that it would have been told while the
 //! client spoke with us, told at once, and what it says to that.
 
+use std::io;
+
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::change::Change;
 use super::changes::Changes;
+use super::incoming::Incoming;
 use super::packet::{Packet, put_packet};
 use super::response::Response;
 use super::stage::{Agreed, NEGOTIATE, Stage, offer};
 use super::telling::{self, Told};
+use crate::conditions::new_body::NewBody;
 use crate::conditions::service::Trouble;
 use crate::conditions::service_stream::Stream;
 use crate::conditions::words;
 use crate::limits;
-use crate::message::Recipient;
+use crate::message::{Recipient, Reservation};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
@@ -34,8 +38,10 @@ pub(super) struct Outcome {
     pub(super) refused: Vec<(Mailbox, Reply)>,
     /// Header fields that it was not shown, because they are too large for it.
     pub(super) unshown: usize,
-    /// What it changes.
+    /// What it changes of header and envelope.
     pub(super) changes: Changes,
+    /// Its new body, or why it found no place; none when there is no new one.
+    pub(super) new_body: Option<io::Result<NewBody>>,
     /// See [`Agreed::keeps_leading_space`].
     pub(super) keeps_leading_space: bool,
 }
@@ -87,23 +93,23 @@ impl From<String> for Stop {
     }
 }
 
-/// Talks with a milter over a connection that is new, and says goodbye. A new body may have `body_most`
-/// bytes. The caller bounds how long that may take.
+/// Talks with a milter over a connection that is new, and says goodbye. The caller bounds how long that may
+/// take.
 ///
 /// # Errors
 /// When it breaks off or talks nonsense, in words that follow the milter's name.
 pub(super) async fn converse(
     stream: &mut (dyn Stream + '_),
     told: Told<'_>,
-    body_most: u64,
+    new_body: Incoming,
 ) -> Result<Outcome, Trouble> {
-    let mut wire = Wire::over(stream);
+    let mut wire = Wire::over(stream, told.draft.arrived().body.another_share());
     let agreed = wire.negotiate().await?;
     let mut dialogue = Dialogue {
         wire,
         told,
         agreed,
-        body_most,
+        new_body,
         skipped: None,
         quarantine: None,
         refused: Vec::new(),
@@ -123,6 +129,7 @@ pub(super) async fn converse(
         refused: dialogue.refused,
         unshown: dialogue.unshown,
         changes: dialogue.changes,
+        new_body: dialogue.new_body.finish().await,
         keeps_leading_space: agreed.keeps_leading_space(),
     })
 }
@@ -132,8 +139,11 @@ pub(super) async fn converse(
 ///
 /// # Errors
 /// When there can be no conversation, in words that follow the milter's name.
-pub(super) async fn negotiate(stream: &mut (dyn Stream + '_)) -> Result<(), String> {
-    let mut wire = Wire::over(stream);
+pub(super) async fn negotiate(
+    stream: &mut (dyn Stream + '_),
+    share: Reservation,
+) -> Result<(), String> {
+    let mut wire = Wire::over(stream, share);
     wire.negotiate().await?;
     wire.quit().await;
     Ok(())
@@ -143,7 +153,7 @@ struct Dialogue<'a> {
     wire: Wire<'a>,
     told: Told<'a>,
     agreed: Agreed,
-    body_most: u64,
+    new_body: Incoming,
     /// The rest of this stage is not wanted.
     skipped: Option<Stage>,
     quarantine: Option<String>,
@@ -200,13 +210,14 @@ impl Dialogue<'_> {
         if !self.agreed.wants(Stage::Body) {
             return Ok(());
         }
+        let most = self.wire.chunk_bytes();
         let mut reader = self.told.draft.body_reader();
         let mut chunk = Vec::new();
         let mut is_at_empty_line = true;
         while let Some(block) = reader.next().await.map_err(unreadable)? {
             let mut rest = &block[..];
             while !rest.is_empty() {
-                let room = limits::MILTER_CHUNK_BYTES - chunk.len();
+                let room = most - chunk.len();
                 let (front, back) = rest.split_at(rest.len().min(room));
                 chunk.extend_from_slice(front);
                 rest = back;
@@ -214,7 +225,7 @@ impl Dialogue<'_> {
                     without_empty_line(&mut chunk);
                     is_at_empty_line = false;
                 }
-                if chunk.len() == limits::MILTER_CHUNK_BYTES {
+                if chunk.len() == most {
                     self.chunk(&mut chunk).await?;
                 }
             }
@@ -269,7 +280,8 @@ impl Dialogue<'_> {
             match meaning(stage, response)? {
                 Meaning::ReadOn => {}
                 Meaning::Quarantine(why) => self.quarantine = Some(why),
-                Meaning::Change(change) => self.changes.take(change, self.body_most)?,
+                Meaning::Change(Change::Body(part)) => self.new_body.take(&part).await?,
+                Meaning::Change(change) => self.changes.take(change)?,
                 Meaning::GoOn => return Ok(None),
                 Meaning::SkipRest => {
                     self.skipped = Some(stage);
@@ -346,21 +358,32 @@ struct Wire<'a> {
     stream: &'a mut (dyn Stream + 'a),
     out: Vec<u8>,
     received: BytesMut,
+    /// What its buffers hold.
+    share: Reservation,
 }
 
 impl<'a> Wire<'a> {
     /// A connection that is new.
-    fn over(stream: &'a mut (dyn Stream + 'a)) -> Self {
+    fn over(stream: &'a mut (dyn Stream + 'a), share: Reservation) -> Self {
         Self {
             stream,
             out: Vec::new(),
             received: BytesMut::new(),
+            share,
         }
     }
 
     async fn negotiate(&mut self) -> Result<Agreed, String> {
         self.put(NEGOTIATE, &offer()).await?;
         Agreed::read(&self.answer().await?)
+    }
+
+    /// Bytes of a chunk of the body: fewer where there is no memory for one and for its packet.
+    fn chunk_bytes(&mut self) -> usize {
+        match self.share.grow(2 * limits::MILTER_CHUNK_BYTES as u64) {
+            true => limits::MILTER_CHUNK_BYTES,
+            false => limits::MILTER_CHUNK_LEAST_BYTES,
+        }
     }
 
     async fn put(&mut self, command: u8, data: &[u8]) -> Result<(), String> {
@@ -400,11 +423,11 @@ impl<'a> Wire<'a> {
     }
 }
 
-fn unreadable(error: std::io::Error) -> Stop {
+fn unreadable(error: io::Error) -> Stop {
     Stop::NotShown(words::unreadable(error))
 }
 
-fn broke(error: std::io::Error) -> String {
+fn broke(error: io::Error) -> String {
     format!("the connection broke: {error}")
 }
 

@@ -12,7 +12,7 @@
 mod change;
 mod changes;
 mod dialogue;
-mod new_body;
+mod incoming;
 mod numbered_header;
 mod packet;
 mod response;
@@ -20,21 +20,27 @@ mod response;
 mod scripted;
 mod stage;
 mod telling;
+mod text;
 
 use tokio::time::Instant;
 
+use super::Tools;
 use super::draft::Draft;
 use super::header::Field;
+use super::new_body::NewBodyWriter;
 use super::service::Trouble;
 use super::service_access::ServiceByAccess;
 use super::service_stream::connect;
 use super::verdict::{Answer, Edit, Verdict};
 use super::words;
 use crate::limits;
+use crate::message::Reservation;
 use crate::settings::Settings;
 use crate::settings::service_address::ServiceAddress;
+use crate::smtp::reply::Reply;
 use changes::Counts;
 use dialogue::{End, Outcome, converse};
+use incoming::Incoming;
 use telling::Told;
 
 /// What the milters are called, by their positions in the settings.
@@ -50,8 +56,8 @@ pub(super) struct Question<'a> {
     pub(super) address: &'a ServiceAddress,
     /// How many at once, and how large a message may be.
     pub(super) settings: &'a Settings,
-    /// Our name.
-    pub(super) hostname: &'a str,
+    /// Our name, and where a new body is held.
+    pub(super) tools: &'a Tools,
 }
 
 /// Has one milter look at the message until `deadline`.
@@ -60,13 +66,17 @@ pub(super) async fn check(question: Question<'_>, draft: &Draft, deadline: Insta
         service,
         address,
         settings,
-        hostname,
+        tools,
     } = question;
-    let told = Told { hostname, draft };
+    let told = Told {
+        hostname: &tools.hostname,
+        draft,
+    };
     let conversation = async {
         let mut stream = connect(address).await?;
-        let most = settings.message_size_max_bytes;
-        let outcome = converse(&mut *stream, told, most).await;
+        let writer = NewBodyWriter::new(draft, settings, tools);
+        let new_body = Incoming::new(writer, settings.message_size_max_bytes);
+        let outcome = converse(&mut *stream, told, new_body).await;
         outcome.map_err(|trouble| match trouble {
             Trouble::Service(why) => Trouble::Service(of(address, &why)),
             Trouble::Message(why) => Trouble::Message(of(address, &why)),
@@ -75,7 +85,8 @@ pub(super) async fn check(question: Question<'_>, draft: &Draft, deadline: Insta
     };
     let service = service.at(address, settings.milter.connections_max);
     let asker = draft.asker(deadline);
-    match service.ask(asker, conversation, negotiate(address)).await {
+    let neutral = negotiate(address, draft.arrived().body.another_share());
+    match service.ask(asker, conversation, neutral).await {
         Ok(outcome) => verdict(outcome, &address.to_string(), draft.fields()),
         Err(no_answer) => Verdict::without(no_answer),
     }
@@ -87,9 +98,9 @@ fn of(address: &ServiceAddress, why: &str) -> String {
 }
 
 /// The neutral question: what a milter agrees to. It hears of no message.
-async fn negotiate(address: &ServiceAddress) -> Result<(), String> {
+async fn negotiate(address: &ServiceAddress, share: Reservation) -> Result<(), String> {
     let mut stream = connect(address).await?;
-    let agreed = dialogue::negotiate(&mut *stream).await;
+    let agreed = dialogue::negotiate(&mut *stream, share).await;
     agreed.map_err(|why| of(address, &why))
 }
 
@@ -113,6 +124,16 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
     let refused =
         refused.map(|(address, reply)| Edit::RefuseRecipient(address.clone(), reply.clone()));
     let mut edits: Vec<Edit> = refused.collect();
+    let new_body = match outcome.new_body.transpose() {
+        Ok(new_body) => new_body,
+        Err(error) => {
+            tracing::error!(%milter, %error, "its new body finds no place");
+            return of(
+                Answer::Defer(Reply::insufficient_storage()),
+                "its new body finds no place",
+            );
+        }
+    };
     let (answer, mut said) = match why {
         Some(why) if why.is_empty() => (Answer::Quarantine, vec!["wants it kept back".to_owned()]),
         Some(why) => (Answer::Quarantine, vec![why.clone()]),
@@ -126,12 +147,13 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
         "header field",
         "not shown, too large",
     ));
-    said.extend(in_words(outcome.changes.counts()));
+    said.extend(in_words(outcome.changes.counts(), new_body.is_some()));
     edits.extend(
         outcome
             .changes
             .into_edits(fields, outcome.keeps_leading_space),
     );
+    edits.extend(new_body.map(Edit::ReplaceBody));
     let words = match said.is_empty() {
         true => milter.to_owned(),
         false => format!("{milter}: {}", said.join(", ")),
@@ -143,10 +165,10 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
 }
 
 /// What was changed, for the trail; none when nothing was.
-fn in_words(counts: Counts) -> Option<String> {
+fn in_words(counts: Counts, has_new_body: bool) -> Option<String> {
     let parts = [
         of_count(counts.fields, "change", "of the header"),
-        counts.has_new_body.then(|| "a new body".to_owned()),
+        has_new_body.then(|| "a new body".to_owned()),
         of_count(counts.envelope, "change", "of the envelope"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();

@@ -1,5 +1,6 @@
 //! Milters behind real sockets, and what their words mean for a message.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,10 +13,9 @@ use super::change::Change;
 use super::changes::Changes;
 use super::scripted::ScriptedMilter;
 use super::*;
-use crate::conditions::testing::{message, settings, tools};
+use crate::conditions::testing::{message, new_body, settings, tools};
 use crate::conditions::{Conditions, End as Examined, Examination, Taken};
 use crate::smtp::address::Mailbox;
-use crate::smtp::reply::Reply;
 
 const CONTENT: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,6 +27,7 @@ fn passed() -> Outcome {
         refused: Vec::new(),
         unshown: 0,
         changes: Changes::default(),
+        new_body: None,
         keeps_leading_space: false,
     }
 }
@@ -90,19 +91,25 @@ fn outcomes_become_verdicts() {
     let mut changes = Changes::default();
     let recipient = mailbox("carl@example.net");
     for change in [
-        Change::Body("new".into()),
         Change::RemoveRecipient(recipient.clone()),
         Change::RemoveRecipient(recipient),
     ] {
-        changes.take(change, 9).expect("within bounds");
+        changes.take(change).expect("within bounds");
     }
     let odd = Outcome {
         quarantine: Some("odd".to_owned()),
         changes,
+        new_body: Some(Ok(new_body("new"))),
         ..passed()
     };
     let words = "unix:/m: odd, a new body, 2 changes of the envelope";
     check(odd, "quarantine", 3, words);
+    let homeless = Outcome {
+        new_body: Some(Err(io::ErrorKind::StorageFull.into())),
+        ..passed()
+    };
+    let reply = "452 4.3.1 Insufficient system storage, try again later";
+    check(homeless, reply, 0, "unix:/m: its new body finds no place");
 }
 
 /// Looks a message into with these settings; gives what comes of it and the words for the trail.

@@ -15,10 +15,13 @@ mod text;
 
 use std::ops::ControlFlow;
 
+use bytes::Bytes;
+
 use self::delimiters::{Delimiters, Place};
 use self::fields::PartFields;
 use self::text::TransferEncoding;
 use crate::limits;
+use crate::message::Reservation;
 use crate::settings::quantity::write_count;
 
 pub(super) use encoded_word::decoded;
@@ -43,6 +46,12 @@ impl Part<'_> {
         self.media_type.starts_with("text/")
     }
 
+    /// Bytes that it may take to make its text, the text included: what is decoded, and up to three bytes for
+    /// each of them.
+    pub(super) fn text_memory_bytes(&self) -> u64 {
+        4 * self.content.len() as u64
+    }
+
     /// Its content as text, with `\n` at the end of lines.
     pub(super) fn text(&self) -> String {
         text::of(&self.encoding.decode(self.content), self.charset.as_deref())
@@ -50,16 +59,18 @@ impl Part<'_> {
 }
 
 /// Shows each part of a message in its order, until `show` has seen enough. Messages within it are shown
-/// as parts, and then their own parts.
+/// as parts, and then their own parts. What it decodes is taken from the memory budget of `share`.
 ///
 /// # Errors
 /// Why it does not go on: what was shown is not all.
 pub(super) fn walk(
     content: &[u8],
+    share: &Reservation,
     show: impl FnMut(&Part<'_>) -> ControlFlow<()>,
 ) -> Result<(), String> {
     let mut walk = Walk {
         show,
+        share,
         parts: 0,
         wrapped: Vec::new(),
         wrappings: 0,
@@ -71,13 +82,14 @@ pub(super) fn walk(
     }
 }
 
-struct Walk<S> {
+struct Walk<'a, S> {
     show: S,
+    share: &'a Reservation,
     /// So many were met.
     parts: usize,
     /// Messages that were encoded, to be walked over when the one that they came in is done; and how
     /// often they were wrapped.
-    wrapped: Vec<(Vec<u8>, usize)>,
+    wrapped: Vec<(Bytes, usize)>,
     /// Of the one that is walked over.
     wrappings: usize,
     /// The next header is that of a message, not of a part.
@@ -92,7 +104,7 @@ enum Stop {
     Trouble(String),
 }
 
-impl<S: FnMut(&Part<'_>) -> ControlFlow<()>> Walk<S> {
+impl<S: FnMut(&Part<'_>) -> ControlFlow<()>> Walk<'_, S> {
     fn everything(&mut self, content: &[u8]) -> Result<(), Stop> {
         self.message(content)?;
         // Each of these is smaller than what it was wrapped in.
@@ -151,7 +163,7 @@ impl<S: FnMut(&Part<'_>) -> ControlFlow<()>> Walk<S> {
         let inner = &content[begin..end];
         self.show(&leaf(fields, media_type, encoding, inner))?;
         if is_message {
-            self.wrap(encoding.decode(inner).into_owned())?;
+            self.wrap(encoding, inner)?;
         }
         match place {
             Place::Part(next) => Ok(Some(next)),
@@ -180,13 +192,19 @@ impl<S: FnMut(&Part<'_>) -> ControlFlow<()>> Walk<S> {
     }
 
     /// Keeps an encoded message for later.
-    fn wrap(&mut self, content: Vec<u8>) -> Result<(), Stop> {
+    fn wrap(&mut self, encoding: TransferEncoding, content: &[u8]) -> Result<(), Stop> {
         let wrappings = self.wrappings + 1;
         if wrappings > limits::CONTENT_WRAPPINGS {
             let why = "it has encoded messages within encoded messages";
             return Err(Stop::Trouble(why.to_owned()));
         }
-        self.wrapped.push((content, wrappings));
+        let mut share = self.share.another();
+        if !share.grow(content.len() as u64) {
+            let why = "there is no memory for the encoded messages in it";
+            return Err(Stop::Trouble(why.to_owned()));
+        }
+        let content = encoding.decode(content).into_owned();
+        self.wrapped.push((share.held_by(content), wrappings));
         Ok(())
     }
 

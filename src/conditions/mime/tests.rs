@@ -4,11 +4,18 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::MemoryBudget;
 
 /// Each part in one line: type, names, whether it is an attachment, and its text.
 fn parts(content: &[u8]) -> Result<Vec<String>, String> {
+    parts_within(u64::MAX, content)
+}
+
+/// The same with so many bytes of memory for what is decoded.
+fn parts_within(budget_bytes: u64, content: &[u8]) -> Result<Vec<String>, String> {
     let mut parts = Vec::new();
-    walk(content, |part| {
+    let share = Reservation::empty(MemoryBudget::new(budget_bytes));
+    walk(content, &share, |part| {
         let mut line = part.media_type.clone();
         for name in &part.names {
             let _ = write!(line, " “{name}”");
@@ -160,14 +167,27 @@ fn what_is_broken_is_read_as_it_may_be_shown() {
 #[test]
 fn enough_is_enough() {
     let mut shown = 0;
+    let share = Reservation::empty(MemoryBudget::new(0));
     let walked = walk(
         b"Content-Type: multipart/mixed; boundary=a\n\n--a\n\n--a\n\n--a\n\n",
+        &share,
         |_| {
             shown += 1;
             ControlFlow::Break(())
         },
     );
     assert_eq!((walked, shown), (Ok(()), 1));
+}
+
+#[test]
+fn encoded_messages_are_decoded_where_there_is_memory() {
+    let encoded = "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+        DQpoZWxsbw==\r\n";
+    let wrapped = encoded.len() as u64;
+    let shown = parts_within(wrapped, encoded.as_bytes()).expect("it is walked over");
+    assert_eq!(shown.last().map(String::as_str), Some("text/plain: hello"));
+    let why = parts_within(5, encoded.as_bytes()).expect_err("it is not");
+    assert!(why.contains("no memory"), "{why}");
 }
 
 /// Hostile mail must be told off, or read, in a moment; far more than it takes, for loaded machines and

@@ -113,10 +113,26 @@ pub(super) fn of(bytes: &[u8], charset: Option<&str>) -> String {
         (_, Ok(text)) => text.into(),
         _ => encoding_rs::WINDOWS_1252.decode(bytes).0,
     };
-    match memchr::memchr(b'\r', text.as_bytes()) {
-        Some(_) => text.replace("\r\n", "\n"),
-        None => text.into_owned(),
+    match (memchr::memchr(b'\r', text.as_bytes()), text) {
+        (None, text) => text.into_owned(),
+        (Some(_), Cow::Borrowed(text)) => text.replace("\r\n", "\n"),
+        (Some(first), Cow::Owned(text)) => without_carriage_returns(text, first),
     }
+}
+
+/// The same in its place, so that there are no two copies of it; a CR without a LF stays. `first` is where
+/// the first one stands.
+fn without_carriage_returns(text: String, first: usize) -> String {
+    let mut bytes = text.into_bytes();
+    let mut end = first;
+    for at in first..bytes.len() {
+        if !bytes[at..].starts_with(b"\r\n") {
+            bytes[end] = bytes[at];
+            end += 1;
+        }
+    }
+    bytes.truncate(end);
+    String::from_utf8(bytes).expect("only ASCII was taken out")
 }
 
 #[cfg(test)]
@@ -156,6 +172,7 @@ mod tests {
             assert_eq!(of(bytes, charset), expected, "{charset:?}");
         };
         check(b"a\r\nb", None, "a\nb");
+        check(b"\r\n\xe4\r\n\r\rb\r\n\r", None, "\nä\n\r\rb\n\r");
         check("ä".as_bytes(), None, "ä");
         check(b"\xe4", None, "ä");
         check("ä".as_bytes(), Some("US-ASCII"), "ä");

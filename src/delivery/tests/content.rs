@@ -6,7 +6,7 @@ use super::scene::{Gate, PREFIX, assert_all, delivery, errand, message, next_hop
 use super::scripted_server::{PIPELINING, ScriptedServer};
 use crate::limits;
 use crate::message::words::OutcomeKind;
-use crate::message::{BodyWriter, MemoryBudget, Message, MessageId, Spool, Storage};
+use crate::message::{BodyWriter, MemoryBudget, Message, MessageId, Reservation, Spool, Storage};
 use crate::settings::OverThreshold;
 
 const TAKEN: &str = "
@@ -62,7 +62,8 @@ async fn split_message(directory: &std::path::Path) -> (Message, String) {
     let budget = MemoryBudget::new(1 << 20);
     let id = MessageId::from_i64(7);
     let threshold = 10_000;
-    let mut writer = BodyWriter::new(id, threshold, OverThreshold::Split, &budget, &spool);
+    let share = Reservation::empty(budget);
+    let mut writer = BodyWriter::new(id, threshold, OverThreshold::Split, share, &spool);
     let lines: String = (0..40_000).map(|number| format!(".{number}\r\n")).collect();
     writer.append(lines.as_bytes()).await.expect("a disk");
     let (body, _) = writer.finish().await.expect("a disk");

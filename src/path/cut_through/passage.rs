@@ -19,6 +19,7 @@ use crate::path::Paths;
 use crate::path::fingerprints::Known;
 use crate::settings::{NextHop, Settings};
 use crate::smtp::address::Mailbox;
+use crate::smtp::dot_stuffing::DotStuffer;
 use crate::smtp::reply::Reply;
 
 /// A message that goes straight through. Dropped before its end, nobody gets it.
@@ -228,8 +229,30 @@ impl Passage {
             std::mem::take(&mut self.prefix),
             std::mem::take(&mut self.first),
         );
-        let blocks = [&prefix[..], &first[..], &block[..]];
-        self.advance_all(Step::Send(&blocks)).await;
+        let (prefix, first) = self.send_fronts(&prefix, &first).await;
+        let (front, rest) = block.split_at(DotStuffer::front(block, limits::STUFFED_PIECES));
+        self.advance_all(Step::Send(&[prefix, first, front])).await;
+        if !rest.is_empty() {
+            let (_, last) = self.send_fronts(b"", rest).await;
+            self.advance_all(Step::Send(&[last])).await;
+        }
+    }
+
+    /// Sends what of a block and of what stands before it falls into too many pieces for one write, and gives
+    /// back what is left of both. Of ordinary content that is all.
+    async fn send_fronts<'a>(
+        &mut self,
+        mut before: &'a [u8],
+        mut block: &'a [u8],
+    ) -> (&'a [u8], &'a [u8]) {
+        loop {
+            let (front, rest) = block.split_at(DotStuffer::front(block, limits::STUFFED_PIECES));
+            if rest.is_empty() {
+                return (before, block);
+            }
+            self.advance_all(Step::Send(&[before, front])).await;
+            (before, block) = (b"", rest);
+        }
     }
 
     /// Whether some next hop still takes the content.
@@ -244,8 +267,8 @@ impl Passage {
             std::mem::take(&mut self.prefix),
             std::mem::take(&mut self.first),
         );
-        let blocks = [&prefix[..], &first[..]];
-        self.advance_all(Step::End(&blocks)).await;
+        let (prefix, first) = self.send_fronts(&prefix, &first).await;
+        self.advance_all(Step::End(&[prefix, first])).await;
     }
 
     pub(super) async fn conclude(&mut self) {

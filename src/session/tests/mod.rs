@@ -6,6 +6,7 @@ mod content;
 mod dialogues;
 mod inquiry;
 mod limits;
+mod memory;
 mod receipts;
 mod rights;
 pub(crate) mod scene;

@@ -367,7 +367,7 @@ impl<T: Transport> Client<T> {
         assert_eq!(self.reply().await, None);
     }
 
-    async fn reply(&mut self) -> Option<String> {
+    pub(crate) async fn reply(&mut self) -> Option<String> {
         loop {
             if let Some(length) = whole_reply(&self.input) {
                 let reply = self.input.drain(..length).collect();

@@ -81,7 +81,7 @@ const GROUPS: &[Group] = &[
             rule(
                 "alert_memory_percent",
                 "Memory is full",
-                "Of the memory budget, for a whole minute.",
+                "Of what mail of strangers may fill of the memory budget, for a whole minute.",
                 &Bound {
                     words: "messages hold more than",
                     kind: Kind::Number(1, 99),

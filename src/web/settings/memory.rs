@@ -168,8 +168,9 @@ fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, mut f
 
 fn budget_hint(machine_bytes: u64, in_force_bytes: u64) -> String {
     format!(
-        "What all bodies together may hold; beyond it messages are split earlier. Empty: a quarter of \
-         what this machine or container has, which is {}. In force now: {}.",
+        "What all bodies together may hold, with the buffers that they come through; beyond it messages are \
+         split earlier. Mail of strangers fills four fifths of it at most. Empty: a quarter of what this \
+         machine or container has, which is {}. In force now: {}.",
         wording::bytes(machine_bytes),
         wording::bytes(in_force_bytes)
     )

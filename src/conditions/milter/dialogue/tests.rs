@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+use tempfile::TempDir;
+
 use super::super::scripted::ScriptedMilter;
 use super::*;
 use crate::conditions::draft::Draft;
-use crate::conditions::testing::message;
+use crate::conditions::new_body::NewBodyWriter;
+use crate::conditions::testing::{message, settings, tools};
 use crate::message::Message;
 
 const CONTENT: &[u8] = b"Subject: a\r\n b\r\nTo:  c\r\n\r\nbody\r\n";
@@ -25,6 +29,13 @@ fn arrived(content: &'static [u8]) -> Arc<Message> {
     message("anna@example.org", &recipients, content)
 }
 
+/// Where a new body goes.
+fn incoming(draft: &Draft) -> (TempDir, Incoming) {
+    let (directory, tools) = tools();
+    let writer = NewBodyWriter::new(draft, &settings(json!({})), &tools);
+    (directory, Incoming::new(writer, BODY_MOST))
+}
+
 fn why(trouble: Trouble) -> String {
     let (Trouble::Service(why) | Trouble::Message(why) | Trouble::NotShown(why)) = trouble;
     why
@@ -41,8 +52,9 @@ async fn talk_about(
         draft: &draft,
     };
     let (mut ours, theirs) = tokio::io::duplex(4_096);
+    let (_directory, incoming) = incoming(&draft);
     let conversation = async move {
-        let outcome = converse(&mut ours, told, BODY_MOST).await;
+        let outcome = converse(&mut ours, told, incoming).await;
         outcome.map_err(why)
     };
     tokio::join!(conversation, milter.play(theirs))
@@ -236,7 +248,9 @@ async fn changes_come_with_the_end_of_the_body() {
     assert_eq!(found.end, End::Passed);
     assert_eq!(found.quarantine.as_deref(), Some("odd"));
     let edits = found.changes.into_edits(&[], found.keeps_leading_space);
-    assert_eq!(edits.len(), 3, "{edits:?}");
+    assert_eq!(edits.len(), 2, "{edits:?}");
+    let new_body = found.new_body.expect("it came").expect("room");
+    assert_eq!(new_body.body.len(), b"\r\nnew\r\nbody\r\n".len() as u64);
 }
 
 #[tokio::test]
@@ -266,7 +280,8 @@ async fn a_milter_that_goes_away_is_no_outcome() {
         let (mut ours, mut theirs) = tokio::io::duplex(4_096);
         theirs.write_all(said).await.expect("room");
         theirs.shutdown().await.expect("a connection");
-        let found = converse(&mut ours, told, BODY_MOST).await;
+        let (_directory, incoming) = incoming(&draft);
+        let found = converse(&mut ours, told, incoming).await;
         let trouble = found.expect_err("no outcome");
         assert!(matches!(trouble, Trouble::Service(_)), "{trouble:?}");
         let why = why(trouble);

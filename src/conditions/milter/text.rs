@@ -1,6 +1,6 @@
-//! A new body as a milter sends it, made what a client's content is made.
+//! The text of a new body as a milter sends it, made what a client's content is made.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::limits;
 use crate::smtp::bdat::BdatNormaliser;
@@ -8,23 +8,22 @@ use crate::smtp::bdat::BdatNormaliser;
 /// A text whose lines are made to end with CRLF, however it is cut. A line end that one server sees and
 /// another does not is how mail is smuggled: it goes through the machine that clients' content goes through.
 #[derive(Debug, Default)]
-pub(super) struct NewBody {
+pub(super) struct Text {
     normaliser: BdatNormaliser,
-    blocks: Vec<Bytes>,
     bytes: u64,
 }
 
-impl NewBody {
-    /// Adds the next part.
+impl Text {
+    /// The next part, in our form.
     ///
     /// # Errors
     /// When there is that in it for which a client's message is refused, in words that follow the milter's
     /// name.
-    pub(super) fn add(&mut self, part: &[u8]) -> Result<(), String> {
-        let mut block = BytesMut::with_capacity(part.len());
+    pub(super) fn next(&mut self, part: &[u8]) -> Result<BytesMut, String> {
+        let mut block = BytesMut::with_capacity(part.len() + 1);
         let mut output = |bytes: &[u8]| block.extend_from_slice(bytes);
         self.normaliser.decode(part, &mut output);
-        self.push(block.freeze());
+        self.bytes += block.len() as u64;
         let findings = self.normaliser.findings();
         if findings.nuls > 0 {
             return Err("there is a NUL in its new body".to_owned());
@@ -32,28 +31,20 @@ impl NewBody {
         if findings.longest_line_bytes > limits::TEXT_LINE_BYTES as u64 {
             return Err("a line of its new body is too long".to_owned());
         }
-        Ok(())
+        Ok(block)
     }
 
-    /// How many there are by now.
+    /// How many bytes there are by now.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    fn push(&mut self, block: Bytes) {
-        self.bytes += block.len() as u64;
-        if !block.is_empty() {
-            self.blocks.push(block);
-        }
-    }
-
-    /// The whole text.
-    pub(super) fn finish(mut self) -> Vec<Bytes> {
+    /// What the text ends with.
+    pub(super) fn finish(self) -> BytesMut {
         let mut rest = BytesMut::new();
-        let normaliser = std::mem::take(&mut self.normaliser);
-        normaliser.finish(&mut |bytes| rest.extend_from_slice(bytes));
-        self.push(rest.freeze());
-        self.blocks
+        self.normaliser
+            .finish(&mut |bytes| rest.extend_from_slice(bytes));
+        rest
     }
 }
 
@@ -64,14 +55,14 @@ mod tests {
     use super::*;
 
     fn made_of(parts: &[&[u8]]) -> Result<Vec<u8>, String> {
-        let mut body = NewBody::default();
+        let mut text = Text::default();
+        let mut made = Vec::new();
         for part in parts {
-            body.add(part)?;
+            made.extend_from_slice(&text.next(part)?);
         }
-        let bytes = body.bytes();
-        let text = body.finish().concat();
-        assert!(bytes <= text.len() as u64);
-        Ok(text)
+        assert_eq!(text.bytes(), made.len() as u64);
+        made.extend_from_slice(&text.finish());
+        Ok(made)
     }
 
     #[test]

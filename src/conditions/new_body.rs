@@ -1,0 +1,82 @@
+//! What stands behind a header in the place of what arrived: held while it comes as any content is, in memory
+//! as far as the threshold and the memory budget go.
+
+use std::io;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Tools;
+use super::draft::Draft;
+use crate::message::{Body, BodyWriter};
+use crate::settings::Settings;
+
+/// New content. It begins with the empty line: the header stands in the prefix.
+#[derive(Clone, Debug)]
+pub struct NewBody {
+    pub(super) body: Arc<Body>,
+    pub(super) eight_bit: bool,
+}
+
+impl PartialEq for NewBody {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.body, &other.body)
+    }
+}
+
+impl Eq for NewBody {}
+
+/// New content as it comes.
+#[derive(Debug)]
+pub(super) struct NewBodyWriter {
+    writer: BodyWriter,
+    eight_bit: bool,
+}
+
+impl NewBodyWriter {
+    /// New content for a message of which nothing has come yet.
+    pub(super) fn new(draft: &Draft, settings: &Settings, tools: &Tools) -> Self {
+        let writer = BodyWriter::new(
+            // Not the message's own name: its content may have a file of that name.
+            tools.ids.next(Timestamp::now()),
+            settings.memory_threshold_bytes,
+            settings.over_threshold,
+            draft.arrived().body.another_share(),
+            &tools.spool,
+        );
+        Self {
+            writer,
+            eight_bit: false,
+        }
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// When they had to go to disk and the disk did not take them.
+    pub(super) async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.begin().await?;
+        self.eight_bit |= !bytes.is_ascii();
+        self.writer.append(bytes).await
+    }
+
+    /// Everything has come.
+    ///
+    /// # Errors
+    /// When the last of it had to go to disk and the disk did not take it.
+    pub(super) async fn finish(mut self) -> io::Result<NewBody> {
+        self.begin().await?;
+        let (body, _) = self.writer.finish().await?;
+        Ok(NewBody {
+            body: Arc::new(body),
+            eight_bit: self.eight_bit,
+        })
+    }
+
+    async fn begin(&mut self) -> io::Result<()> {
+        match self.writer.is_empty() {
+            true => self.writer.append(b"\r\n").await,
+            false => Ok(()),
+        }
+    }
+}
