@@ -97,8 +97,14 @@ impl Approach<'_> {
         self.penalties(|penalties| penalties.order(&mut servers, Instant::now()));
         self.known.pool.make_way();
         let mut last = no_address();
+        let began = Instant::now();
         for server in servers.iter().take(limits::ADDRESSES_TRIED) {
-            match self.open_one(server).await {
+            // The first addresses that hang use the patience up; the others get the fast path's.
+            let pace = match began.elapsed() < limits::FAST_OPENING_WAIT {
+                true => self.pace,
+                false => Pace::Fast,
+            };
+            match self.open_one(server, pace).await {
                 Ok(connection) => {
                     self.learn(Event::Connected, admission);
                     return Ok(connection);
@@ -112,8 +118,8 @@ impl Approach<'_> {
         })
     }
 
-    async fn open_one(&self, server: &Server) -> Result<Connection, Outcome> {
-        let Self { next_hop, pace, .. } = *self;
+    async fn open_one(&self, server: &Server, pace: Pace) -> Result<Connection, Outcome> {
+        let next_hop = self.next_hop;
         let open = self.known.pool.open();
         let opener = &self.delivery.opener;
         match opener.open(server, next_hop.tls, pace, open).await {

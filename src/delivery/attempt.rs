@@ -58,7 +58,10 @@ impl<P: CommitPoint> Attempt<'_, P> {
             return tried;
         }
         match self.approach.open(admission).await {
-            Ok(connection) => self.on_fresh_connection(connection, admission).await,
+            Ok(connection) => {
+                self.point.greeted();
+                self.on_fresh_connection(connection, admission).await
+            }
             Err(outcome) => self.nobody(outcome),
         }
     }
@@ -66,6 +69,7 @@ impl<P: CommitPoint> Attempt<'_, P> {
     /// None: there was no idle connection, or it turned out to be dead before anything was handed over.
     async fn on_idle_connection(&self, admission: Admission) -> Option<Tried> {
         let mut connection = self.approach.idle()?;
+        self.point.greeted();
         let concluded = transaction::conduct(&mut connection, self.errand, self.point).await;
         if concluded.ending == Ending::Stale {
             // The others idled beside it.

@@ -34,7 +34,11 @@ pub(super) enum Admission {
 }
 
 #[derive(Debug)]
-pub(super) struct Breaker(State);
+pub(super) struct Breaker {
+    state: State,
+    /// When the last whole transaction was conducted.
+    served_at: Option<Instant>,
+}
 
 #[derive(Debug)]
 enum State {
@@ -50,15 +54,29 @@ enum State {
 
 impl Breaker {
     pub(super) fn new() -> Self {
-        Self(State::Closed {
-            no_connections: 0,
-            service_closings: 0,
-        })
+        Self {
+            state: State::CLEAR,
+            served_at: None,
+        }
+    }
+
+    /// See [`super::Delivery::answered_of_late`].
+    pub(super) fn answered_of_late(&self, now: Instant) -> bool {
+        let is_reached = matches!(
+            self.state,
+            State::Closed {
+                no_connections: 0,
+                ..
+            }
+        );
+        let served_for = |at: Instant| now.saturating_duration_since(at);
+        let is_late = |at| served_for(at) < limits::ANSWERED_OF_LATE;
+        is_reached && self.served_at.is_some_and(is_late)
     }
 
     /// When the next probe is due; none while it is closed.
     pub(super) fn probe_at(&self) -> Option<Instant> {
-        match self.0 {
+        match self.state {
             State::Closed { .. } => None,
             State::Open { probe_at, .. } => Some(probe_at),
         }
@@ -80,7 +98,7 @@ impl Breaker {
         if let Some(probe_at) = self.suspended(pace, now) {
             return Admission::Suspended(probe_at);
         }
-        match &mut self.0 {
+        match &mut self.state {
             State::Closed { .. } => Admission::Free,
             State::Open { probe_at, interval } => {
                 // Set for the case that this probe never comes back with an answer.
@@ -92,7 +110,7 @@ impl Breaker {
 
     /// Lets the next attempt of the queue probe at once.
     pub(super) fn probe_now(&mut self, now: Instant) {
-        if let State::Open { probe_at, .. } = &mut self.0 {
+        if let State::Open { probe_at, .. } = &mut self.state {
             *probe_at = now;
         }
     }
@@ -100,9 +118,12 @@ impl Breaker {
     /// Learns what came of an attempt that was admitted as `admission`.
     pub(super) fn learn(&mut self, event: Event, admission: Admission, now: Instant) {
         match event {
-            Event::Served => *self = Self::new(),
+            Event::Served => {
+                self.state = State::CLEAR;
+                self.served_at = Some(now);
+            }
             Event::Connected => {
-                if let State::Closed { no_connections, .. } = &mut self.0 {
+                if let State::Closed { no_connections, .. } = &mut self.state {
                     *no_connections = 0;
                 }
             }
@@ -111,7 +132,7 @@ impl Breaker {
     }
 
     fn fail(&mut self, event: Event, admission: Admission, now: Instant) {
-        match &mut self.0 {
+        match &mut self.state {
             State::Closed {
                 no_connections,
                 service_closings,
@@ -135,11 +156,19 @@ impl Breaker {
     }
 
     fn open(&mut self, interval: Duration, now: Instant) {
-        self.0 = State::Open {
+        self.state = State::Open {
             probe_at: now + interval,
             interval,
         };
     }
+}
+
+impl State {
+    /// Nothing is wrong.
+    const CLEAR: Self = Self::Closed {
+        no_connections: 0,
+        service_closings: 0,
+    };
 }
 
 #[cfg(test)]
@@ -228,6 +257,27 @@ mod tests {
             let admission = breaker.admit(Pace::Queue, now);
             breaker.learn(NoConnection, Admission::Free, now);
             breaker.learn(NoConnection, admission, now);
+        }
+    }
+
+    #[test]
+    fn who_served_has_answered_until_nobody_is_reached() {
+        let now = Instant::now();
+        for (events, answered) in [
+            (&[][..], false),
+            // Who greets and stalls has answered nothing.
+            (&[Connected, Connected], false),
+            (&[ServiceClosing, Connected], false),
+            (&[Connected, Served], true),
+            (&[Served, ServiceClosing, Connected], true),
+            (&[Served, NoConnection], false),
+            (&[Served, NoConnection, Connected], true),
+            (&[Served, NoConnection, NoConnection, NoConnection], false),
+        ] {
+            let breaker = after(events, now);
+            assert_eq!(breaker.answered_of_late(now), answered, "{events:?}");
+            let later = now + limits::ANSWERED_OF_LATE;
+            assert!(!breaker.answered_of_late(later), "{events:?}");
         }
     }
 

@@ -40,6 +40,11 @@ impl KnownNextHop {
         self.breaker().suspended(pace, now)
     }
 
+    /// Whether it conducted a whole transaction of late, and was reached whenever it was tried since.
+    pub(super) fn answered_of_late(&self, now: Instant) -> bool {
+        self.breaker().answered_of_late(now)
+    }
+
     /// Whether the breaker is open, be a probe due or under way.
     pub(super) fn is_open(&self) -> bool {
         self.breaker().probe_at().is_some()

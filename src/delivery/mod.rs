@@ -106,6 +106,15 @@ impl Pace {
         }
     }
 
+    /// From the first packet to a connection that is ready for MAIL: connecting, the greeting, EHLO and
+    /// STARTTLS together.
+    fn opening_wait(self) -> Duration {
+        match self {
+            Self::Fast => limits::FAST_OPENING_WAIT,
+            Self::Queue => limits::QUEUE_OPENING_WAIT,
+        }
+    }
+
     fn block_wait(self) -> Duration {
         match self {
             Self::Fast => limits::FAST_BLOCK_WAIT,
@@ -140,6 +149,9 @@ pub trait CommitPoint: Send + Sync {
 
     /// The dot's last byte was given to the socket: from here on a loss means uncertain.
     fn handed_over(&self);
+
+    /// A server has greeted and is ready for the message.
+    fn greeted(&self) {}
 }
 
 /// Everything that delivery keeps between attempts. Shared by all paths and the queue.
@@ -216,6 +228,14 @@ impl Delivery {
     pub fn suspended(&self, next_hop_name: &str) -> Option<Instant> {
         let known = self.known.find(next_hop_name)?;
         known.suspended(Pace::Queue, Instant::now())
+    }
+
+    /// Whether a next hop conducted a whole transaction within [`limits::ANSWERED_OF_LATE`] and has been
+    /// reached whenever it was tried since.
+    #[must_use]
+    pub fn answered_of_late(&self, next_hop_name: &str) -> bool {
+        let known = self.known.find(next_hop_name);
+        known.is_some_and(|known| known.answered_of_late(Instant::now()))
     }
 
     /// Lets the queue probe a suspended next hop at once: an administrator says that it is up again.
