@@ -273,6 +273,7 @@ async fn a_spool_file_goes_with_its_message() {
     let queued = large(&scene, 1, &content).await;
     scene.store.insert(vec![queued]).await.expect("stored");
     let names = scene.store.spool_names_in_use().await.expect("readable");
+    let names = names.expect("every name");
     assert_eq!(names.len(), 1);
     assert_eq!(scene.number("SELECT count(*) FROM bodies").await, 0);
     assert!(scene.spool.bytes() >= content.len() as u64);
@@ -283,7 +284,12 @@ async fn a_spool_file_goes_with_its_message() {
         .expect("settled");
     until_spool_is_empty(&scene).await;
     assert_eq!(
-        scene.store.spool_names_in_use().await.expect("readable"),
+        scene
+            .store
+            .spool_names_in_use()
+            .await
+            .expect("readable")
+            .expect("every name"),
         HashSet::new()
     );
 }
@@ -408,10 +414,9 @@ async fn ask(
     inserts: Vec<NewQueued>,
 ) -> Result<(), StoreError> {
     use super::super::plan::Prepared;
-    use crate::message::body::Durable;
     let (answer, answered) = oneshot::channel();
     let prepare = |queued: NewQueued| {
-        let durable = Durable::Inline(queued.message.body.head().to_vec());
+        let durable = testing::inline(&queued);
         Prepared { queued, durable }
     };
     let member = Member {
