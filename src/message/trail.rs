@@ -116,6 +116,8 @@ pub enum Event {
     FailedSilently,
     /// It ran out of time or tries.
     Expired,
+    /// What is stored of it is damaged; the words say how.
+    Damaged,
     /// An operator asked for an attempt now.
     Retried,
     /// A condition keeps it back.
@@ -132,7 +134,7 @@ pub enum Event {
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Queued,
         Self::Copied,
         Self::Made,
@@ -141,6 +143,7 @@ impl Event {
         Self::Reported,
         Self::FailedSilently,
         Self::Expired,
+        Self::Damaged,
         Self::Retried,
         Self::Quarantined,
         Self::Held,
@@ -167,6 +170,7 @@ impl Event {
             Self::Reported => "reported",
             Self::FailedSilently => "failed_silently",
             Self::Expired => "expired",
+            Self::Damaged => "damaged",
             Self::Retried => "retried",
             Self::Quarantined => "quarantined",
             Self::Held => "held",

@@ -8,16 +8,18 @@ mod actions;
 mod attempt;
 mod handed_over;
 mod leases;
+mod lost;
+mod places;
 mod report;
+mod report_text;
 mod runner;
 pub mod schedule;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,6 +37,7 @@ pub use action::Action;
 pub use attempt::QueuedRow;
 pub use handed_over::HandedOver;
 pub use leases::Lease;
+pub use places::Place;
 pub use schedule::Failure;
 
 /// What the queue works with.
@@ -70,10 +73,12 @@ pub struct Queue {
     wake: Notify,
     /// The runner left due rows where they are for want of room: the next attempt that ends wakes it.
     starved: AtomicBool,
-    /// One permit for each attempt under way.
-    slots: Arc<Semaphore>,
-    /// Attempts under way for each next hop.
-    under_way: Mutex<HashMap<Arc<str>, usize>>,
+    /// One for each attempt under way.
+    places: places::Places,
+    /// One permit for each message that is read back.
+    loads: Semaphore,
+    /// Rows were found damaged: their time may be over.
+    found_damaged: AtomicBool,
     attempts: TaskTracker,
     /// Ends attempts when the time for a graceful end is over.
     stop: CancellationToken,
@@ -125,8 +130,9 @@ impl Queue {
             taking: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             starved: AtomicBool::new(false),
-            slots: Arc::new(Semaphore::new(limits::QUEUE_ATTEMPTS)),
-            under_way: Mutex::default(),
+            places: places::Places::default(),
+            loads: Semaphore::new(limits::QUEUE_LOADS),
+            found_damaged: AtomicBool::new(true),
             attempts: TaskTracker::new(),
             stop: CancellationToken::new(),
         })
@@ -147,21 +153,13 @@ impl Queue {
     /// Room for an attempt with each of `next_hops` at once, if there is any. Whoever stores a message
     /// may then hand it on from memory instead of having it read back.
     #[must_use]
-    pub fn room_for<'a>(
-        &self,
-        next_hops: impl Iterator<Item = &'a NextHop>,
-    ) -> Option<OwnedSemaphorePermit> {
-        let mut count = 0;
-        let all_have_room = self.with_under_way(|under_way| {
-            next_hops.inspect(|_| count += 1).all(|next_hop| {
-                let attempts = under_way.get(next_hop.name()).copied().unwrap_or(0);
-                attempts < limits::HANDED_ON_PER_NEXT_HOP
-            })
-        });
-        if !all_have_room {
-            return None;
-        }
-        Arc::clone(&self.slots).try_acquire_many_owned(count).ok()
+    pub fn room_for<'a>(&self, next_hops: impl Iterator<Item = &'a NextHop>) -> Option<Vec<Place>> {
+        let standing = |next_hop: &'a NextHop| {
+            let name = next_hop.name();
+            (name, self.tools.delivery.answered_of_late(name))
+        };
+        let wanted: Vec<(&Arc<str>, bool)> = next_hops.map(standing).collect();
+        self.places.take_all(&wanted)
     }
 
     /// Stores the rows of messages and the reports on recipients that failed, all in one transaction.
@@ -302,15 +300,5 @@ impl Queue {
         if self.starved.swap(false, Ordering::AcqRel) {
             self.wake.notify_one();
         }
-    }
-
-    fn with_under_way<T>(&self, work: impl FnOnce(&mut HashMap<Arc<str>, usize>) -> T) -> T {
-        // Counts stay whole across a panic: each change is a single step.
-        work(
-            &mut self
-                .under_way
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
     }
 }

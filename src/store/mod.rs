@@ -85,7 +85,7 @@ pub use queue_choice::Choice;
 pub use queue_detail::{QueuedRecipient, SourceStart};
 pub use queue_figures::{NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
-pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
+pub use rows::{Action, NewQueued, NewRow, RowChange, Share, TakenRow};
 pub use sessions::{KeptSession, NewSession, SecondFactor, StoredSession};
 pub use settings::{AuditEntry, AuditFilter, AuditItem};
 pub use smtp_logins::SmtpLoginChange;

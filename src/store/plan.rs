@@ -209,6 +209,10 @@ impl<'a> Course<'a> {
                 self.update.state = Some(*state);
                 self.update.next_attempt_at = next_attempt_at.or(self.update.next_attempt_at);
             }
+            RowChange::MarkDamaged { problem, .. } => {
+                self.update.state = Some(RowState::Damaged);
+                self.update.last_reply = Some(problem);
+            }
             RowChange::DelayReported(_) => self.update.delay_reported = true,
         }
     }

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use sqlx::Connection;
 
 use super::super::testing::{self, Scene, queued, row, time};
-use super::super::{NewQueued, QueueFilter, QueuePageRequest, Store, TakeDue};
+use super::super::{NewQueued, QueueFilter, QueuePageRequest, Share, Store};
 use super::*;
 use crate::message::body::BodyWriter;
 use crate::message::{DiskReason, MemoryBudget, Message, MessageId, RowState};
@@ -60,7 +60,7 @@ async fn rows_can_be_seen_to_wait_when_the_store_says_so() {
     };
     scene.store.change(vec![again]).await;
     scene.store.rescheduled().await;
-    let next_due = scene.store.next_due(&[]).await.expect("an answer");
+    let next_due = scene.store.next_due(time(0)).await.expect("an answer");
     assert_eq!(next_due, Some(time(1)));
 }
 
@@ -349,11 +349,10 @@ async fn what_cannot_be_committed_ends_all_trust() {
         .store
         .take_due(
             time(0),
-            TakeDue {
-                per_next_hop: 9,
-                total: 9,
-                except: &[],
-            },
+            &[Share {
+                next_hop: "mx.example.net".to_owned(),
+                attempts: 9,
+            }],
         )
         .await;
     assert!(matches!(taken, Err(StoreError::Commit(_))));

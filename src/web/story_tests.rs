@@ -232,6 +232,10 @@ fn every_event_is_a_sentence() {
             "Given up: its time or its number of tries was used up: anna from 192.0.2.9",
         ),
         (
+            Event::Damaged,
+            "What is stored of it was found damaged, so that it cannot be sent: anna from 192.0.2.9",
+        ),
+        (
             Event::Retried,
             "“Retry now” was asked for by anna from 192.0.2.9.",
         ),
@@ -425,7 +429,8 @@ fn every_state_of_a_waiting_row_is_a_sentence() {
         "It is held in the retry queue, tried once, until somebody releases it.",
         "It waits in the retry queue as uncertain, tried 2 times; the next try is in 5 min 0 s.",
         "It is kept in quarantine until somebody decides.",
-        "Its row in the retry queue is damaged and can only be purged.",
+        "It is damaged in the retry queue and waits there until it is repaired, or until its time is over and \
+         its sender is told.",
     ];
     for ((state, attempts), expected) in RowState::ALL.iter().zip([0, 0, 1, 2, 0, 0]).zip(expected)
     {
