@@ -44,6 +44,7 @@ mod smtp_logins;
 
 mod backup;
 mod crash;
+mod damaged;
 mod disk_full;
 mod shutdown;
 
