@@ -1,10 +1,14 @@
-//! Who counts as one client, and how many places each may take.
+//! Who counts as one client, how many places each may take, and how often each may do something.
+
+mod buckets;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
+
+pub use buckets::{Bucket, Buckets, UsedUp};
 
 /// Where a client is, for counting: an IPv4 address, or of IPv6 the /64 that everybody gets at least
 /// (RFC 6177), and has all addresses of.
