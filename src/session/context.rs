@@ -68,6 +68,8 @@ pub(super) struct Peer {
     pub(super) listener: SocketAddr,
     /// What is spoken there.
     pub(super) protocol: Protocol,
+    /// DSN is offered there.
+    pub(super) dsn: bool,
     /// TLS is spoken.
     pub(super) tls: bool,
     /// The login it has authenticated as, for the rest of the session.
@@ -82,6 +84,7 @@ impl Peer {
             address: entrance.client.to_canonical(),
             listener: entrance.listener,
             protocol: listener.map_or(Protocol::Smtp, |entry| entry.protocol),
+            dsn: listener.is_none_or(|entry| entry.dsn),
             tls: false,
             login: None,
         }

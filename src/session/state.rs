@@ -17,7 +17,7 @@ use crate::settings::Settings;
 use crate::smtp::Protocol;
 use crate::smtp::authentication::{Mechanism, Turn};
 use crate::smtp::bdat::BdatNormaliser;
-use crate::smtp::command::{Command, MailCommand, RcptCommand};
+use crate::smtp::command::{Command, CommandError, MailCommand, RcptCommand};
 use crate::smtp::reply::Reply;
 use crate::smtp::xclient::Attributes;
 
@@ -167,6 +167,9 @@ impl State {
             Self::Greeted => return (self, out_of_sequence("Say EHLO first")),
             _ => return (self, out_of_sequence("The sender is given already")),
         };
+        if let Some(parameter) = mail.dsn_parameter().filter(|_| !around.peer.dsn) {
+            return (Self::Identified(identity), unknown_parameter(parameter));
+        }
         match Opened::new(identity.clone(), mail, around.peer, around.context) {
             Ok(opened) => (Self::Opened(opened), Step::Say(Reply::sender_ok())),
             Err(reply) => (Self::Identified(identity), Step::Say(reply)),
@@ -185,6 +188,9 @@ impl State {
                 return (self, out_of_sequence("Say MAIL first"));
             }
         };
+        if let Some(parameter) = rcpt.dsn_parameter().filter(|_| !around.peer.dsn) {
+            return (self, unknown_parameter(parameter));
+        }
         let recipient = opened.recipient(rcpt, around.peer, &around.context.hostname);
         match recipient {
             Ok(recipient) if opened.asks_about(&recipient) => {
@@ -428,6 +434,11 @@ fn skip_chunk(size: u64, reply: Reply) -> Step {
 
 fn out_of_sequence(needed: &'static str) -> Step {
     Step::Say(Reply::bad_sequence(needed))
+}
+
+/// A parameter of an extension that this listener does not offer.
+fn unknown_parameter(parameter: &str) -> Step {
+    Step::Say(CommandError::UnknownParameter(parameter.to_owned()).reply())
 }
 
 /// Before the first byte of content: a message that would find no memory is better not begun.
