@@ -181,7 +181,7 @@ fn explanation(text: &mut String, headers: &Headers<'_>, message: &Message, entr
             "<{}> {}.\r\n    The last answer was: {}\r\n\r\n",
             entry.address,
             entry.explanation,
-            entry.reply.passed_words(),
+            entry.reply.shown_words(),
         );
     }
     text.push_str(match headers.subject {
