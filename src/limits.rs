@@ -125,6 +125,9 @@ pub const CUT_THROUGH_ENVELOPE_WAIT: Duration = Duration::from_secs(600);
 pub const CUT_THROUGH_RATE_BYTES_PER_SECOND: u64 = 4_096;
 /// Transactions at next hops that one message opens.
 pub const CUT_THROUGH_LEGS: usize = 64;
+/// Cut-through: transactions that a client holds open at one time that is neither trusted nor logged in. A
+/// next hop has twenty connections for us, and who sends one message after the other needs one.
+pub const CUT_THROUGH_PER_STRANGER: u32 = 5;
 /// What our Received field adds to a message at most, for SIZE in MAIL.
 pub const RECEIVED_FIELD_BYTES: u64 = 1_024;
 /// A next hop's name: a domain, or an address in brackets, with a colon and a port; one that speaks LMTP
@@ -382,8 +385,10 @@ pub const QUEUE_ATTEMPTS_UNPROVEN: usize = QUEUE_ATTEMPTS / 2;
 pub const QUEUE_ATTEMPTS_UNGREETED: usize = 50;
 /// Attempts at one time for one next hop that has not answered of late.
 pub const QUEUE_ATTEMPTS_PER_UNPROVEN: usize = 3;
-/// A next hop has answered of late when it conducted a whole transaction within this, and has been reached
-/// whenever it was tried since.
+/// Attempts at one time for all next hops together that did not answer when they were tried last: new ones
+/// have the rest before them.
+pub const QUEUE_ATTEMPTS_SILENT: usize = 25;
+/// What a next hop did when it was tried last counts for this long.
 pub const ANSWERED_OF_LATE: Duration = Duration::from_secs(3_600);
 /// An attempt that has had its place in the queue for this long makes way when the place is wanted: most
 /// take a second, and what takes long waits for somebody else.
@@ -420,6 +425,11 @@ pub const UNCERTAIN_WAIT: Duration = Duration::from_secs(600);
 pub const RETRY_JITTER_PERCENT: u64 = 20;
 /// A message up to this size is returned whole in a report; of a larger one the header only.
 pub const REPORT_BODY_BYTES: u64 = 50 * 1_024;
+/// Reports that nothing is lost without (of success, of delay), which a client that is neither trusted nor
+/// logged in gets in a row: they go to whom it names as the sender.
+pub const STRANGER_REPORTS: u32 = 20;
+/// A client that has used them up gets another one this often.
+pub const STRANGER_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 /// A message that waits this long is reported as delayed when its sender asked for it.
 pub const DELAY_REPORT_AFTER: Duration = Duration::from_secs(4 * 3_600);
 

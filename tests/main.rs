@@ -39,6 +39,7 @@ mod start_tls;
 mod pauses;
 mod queue;
 mod reports;
+mod tarpits;
 
 mod smtp_logins;
 

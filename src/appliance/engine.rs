@@ -120,6 +120,7 @@ impl Engine {
                 delivery: Arc::clone(&self.delivery),
                 queue: Arc::clone(&self.queue),
                 fingerprints: Arc::new(Fingerprints::default()),
+                strangers: Arc::default(),
                 statistics: Arc::clone(&self.statistics),
                 trail: self.trail.clone(),
                 budget: Arc::clone(&self.budget),

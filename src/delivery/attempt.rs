@@ -8,7 +8,7 @@ use super::approach::Approach;
 use super::breaker::{Admission, Event};
 use super::connection::Connection;
 use super::transaction::{self, Concluded, Ending};
-use super::{CommitPoint, Errand};
+use super::{CommitPoint, Errand, Pace};
 use crate::message::Outcome;
 
 /// The server that was spoken to.
@@ -94,6 +94,10 @@ impl<P: CommitPoint> Attempt<'_, P> {
                 pool.give_back(connection, Instant::now());
             }
             Ending::ServiceClosing => self.approach.learn(Event::ServiceClosing, admission),
+            // On the fast path it may be the client who has gone.
+            Ending::Severed if self.errand.pace == Pace::Queue => {
+                self.approach.learn(Event::Broken, admission);
+            }
             Ending::Severed | Ending::Stale => {}
         }
         Tried {

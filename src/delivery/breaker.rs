@@ -20,6 +20,8 @@ pub(super) enum Event {
     ServiceClosing,
     /// It conducted a whole transaction, whatever it said of the message.
     Served,
+    /// It did not come to the end of one.
+    Broken,
 }
 
 /// Whether an attempt may begin.
@@ -36,8 +38,19 @@ pub(super) enum Admission {
 #[derive(Debug)]
 pub(super) struct Breaker {
     state: State,
-    /// When the last whole transaction was conducted.
-    served_at: Option<Instant>,
+    /// What it did when it was tried last, and when that was.
+    last: Option<(Standing, Instant)>,
+}
+
+/// What a next hop did when it was tried last, within [`limits::ANSWERED_OF_LATE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It conducted a whole transaction, whatever it said of the message.
+    Answers,
+    /// Nobody has tried it of late.
+    New,
+    /// It did not connect, or not greet, or not come to the end of a transaction.
+    Silent,
 }
 
 #[derive(Debug)]
@@ -56,22 +69,20 @@ impl Breaker {
     pub(super) fn new() -> Self {
         Self {
             state: State::CLEAR,
-            served_at: None,
+            last: None,
         }
     }
 
-    /// See [`super::Delivery::answered_of_late`].
-    pub(super) fn answered_of_late(&self, now: Instant) -> bool {
-        let is_reached = matches!(
-            self.state,
-            State::Closed {
-                no_connections: 0,
-                ..
+    /// What it did when it was tried last.
+    pub(super) fn standing(&self, now: Instant) -> Standing {
+        match self.last {
+            Some((standing, at))
+                if now.saturating_duration_since(at) < limits::ANSWERED_OF_LATE =>
+            {
+                standing
             }
-        );
-        let served_for = |at: Instant| now.saturating_duration_since(at);
-        let is_late = |at| served_for(at) < limits::ANSWERED_OF_LATE;
-        is_reached && self.served_at.is_some_and(is_late)
+            _ => Standing::New,
+        }
     }
 
     /// When the next probe is due; none while it is closed.
@@ -118,17 +129,22 @@ impl Breaker {
     /// Learns what came of an attempt that was admitted as `admission`.
     pub(super) fn learn(&mut self, event: Event, admission: Admission, now: Instant) {
         match event {
-            Event::Served => {
-                self.state = State::CLEAR;
-                self.served_at = Some(now);
-            }
+            Event::Served => self.state = State::CLEAR,
             Event::Connected => {
                 if let State::Closed { no_connections, .. } = &mut self.state {
                     *no_connections = 0;
                 }
             }
             Event::NoConnection | Event::ServiceClosing => self.fail(event, admission, now),
+            Event::Broken => {}
         }
+        let standing = match event {
+            Event::Served => Standing::Answers,
+            Event::NoConnection | Event::ServiceClosing | Event::Broken => Standing::Silent,
+            // That is only a beginning.
+            Event::Connected => return,
+        };
+        self.last = Some((standing, now));
     }
 
     fn fail(&mut self, event: Event, admission: Admission, now: Instant) {
@@ -173,7 +189,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::Event::{Connected, NoConnection, Served, ServiceClosing};
+    use super::Event::{Broken, Connected, NoConnection, Served, ServiceClosing};
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -261,24 +277,34 @@ mod tests {
     }
 
     #[test]
-    fn who_served_has_answered_until_nobody_is_reached() {
+    fn what_it_did_last_counts_for_a_while() {
         let now = Instant::now();
-        for (events, answered) in [
-            (&[][..], false),
+        for (events, standing) in [
+            (&[][..], Standing::New),
+            (&[Connected], Standing::New),
+            (&[Connected, Served], Standing::Answers),
+            (&[Served, Connected], Standing::Answers),
             // Who greets and stalls has answered nothing.
-            (&[Connected, Connected], false),
-            (&[ServiceClosing, Connected], false),
-            (&[Connected, Served], true),
-            (&[Served, ServiceClosing, Connected], true),
-            (&[Served, NoConnection], false),
-            (&[Served, NoConnection, Connected], true),
-            (&[Served, NoConnection, NoConnection, NoConnection], false),
+            (&[Connected, Broken], Standing::Silent),
+            (&[Served, Connected, Broken], Standing::Silent),
+            (&[Served, NoConnection], Standing::Silent),
+            (&[Served, ServiceClosing], Standing::Silent),
+            (
+                &[NoConnection, NoConnection, NoConnection, Served],
+                Standing::Answers,
+            ),
         ] {
             let breaker = after(events, now);
-            assert_eq!(breaker.answered_of_late(now), answered, "{events:?}");
+            assert_eq!(breaker.standing(now), standing, "{events:?}");
             let later = now + limits::ANSWERED_OF_LATE;
-            assert!(!breaker.answered_of_late(later), "{events:?}");
+            assert_eq!(breaker.standing(later), Standing::New, "{events:?}");
         }
+        let broken = after(&[Broken; 9], now);
+        assert_eq!(
+            broken.probe_at(),
+            None,
+            "that is no reason to leave it alone"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use super::Pace;
-use super::breaker::{Admission, Breaker, Event};
+use super::breaker::{Admission, Breaker, Event, Standing};
 use super::figures::{NextHopFigures, Suspension, Tally};
 use super::pool::Pool;
 use crate::limits;
@@ -40,9 +40,9 @@ impl KnownNextHop {
         self.breaker().suspended(pace, now)
     }
 
-    /// Whether it conducted a whole transaction of late, and was reached whenever it was tried since.
-    pub(super) fn answered_of_late(&self, now: Instant) -> bool {
-        self.breaker().answered_of_late(now)
+    /// What it did when it was tried last.
+    pub(super) fn standing(&self, now: Instant) -> Standing {
+        self.breaker().standing(now)
     }
 
     /// Whether the breaker is open, be a probe due or under way.

@@ -59,6 +59,7 @@ mod probe;
 mod figures;
 
 pub use beginning::{Beginning, NotBegun};
+pub use breaker::Standing;
 pub use dns::{Dns, Records};
 pub use figures::{NextHopFigures, Suspension};
 pub use open_transaction::OpenTransaction;
@@ -230,12 +231,11 @@ impl Delivery {
         known.suspended(Pace::Queue, Instant::now())
     }
 
-    /// Whether a next hop conducted a whole transaction within [`limits::ANSWERED_OF_LATE`] and has been
-    /// reached whenever it was tried since.
+    /// What a next hop did when it was tried last.
     #[must_use]
-    pub fn answered_of_late(&self, next_hop_name: &str) -> bool {
+    pub fn standing(&self, next_hop_name: &str) -> Standing {
         let known = self.known.find(next_hop_name);
-        known.is_some_and(|known| known.answered_of_late(Instant::now()))
+        known.map_or(Standing::New, |known| known.standing(Instant::now()))
     }
 
     /// Lets the queue probe a suspended next hop at once: an administrator says that it is up again.

@@ -114,6 +114,8 @@ pub enum Event {
     Reported,
     /// It failed, and nobody wanted a report.
     FailedSilently,
+    /// A report of its success was asked for and not written: its client gets few.
+    NotReported,
     /// It ran out of time or tries.
     Expired,
     /// What is stored of it is damaged; the words say how.
@@ -134,7 +136,7 @@ pub enum Event {
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Queued,
         Self::Copied,
         Self::Made,
@@ -142,6 +144,7 @@ impl Event {
         Self::LeftWithClient,
         Self::Reported,
         Self::FailedSilently,
+        Self::NotReported,
         Self::Expired,
         Self::Damaged,
         Self::Retried,
@@ -169,6 +172,7 @@ impl Event {
             Self::LeftWithClient => "left_with_client",
             Self::Reported => "reported",
             Self::FailedSilently => "failed_silently",
+            Self::NotReported => "not_reported",
             Self::Expired => "expired",
             Self::Damaged => "damaged",
             Self::Retried => "retried",

@@ -155,8 +155,9 @@ impl Queue {
     ) {
         let settings = self.tools.settings.snapshot();
         let now = Timestamp::now();
-        self.record_attempt(message, next_hop, &report, now);
+        // Left out or not, that stands before the delivery, which is the last that is known of it.
         let relayed = self.relayed_report(message, &[&report]).await;
+        self.record_attempt(message, next_hop, &report, now);
         let mut changes = Vec::with_capacity(rows.len());
         let mut failed = Vec::new();
         let mut delayed = Vec::new();
@@ -180,7 +181,7 @@ impl Queue {
             }
         }
         let mut reports: Vec<NewQueued> = Vec::new();
-        reports.extend(relayed);
+        reports.extend(relayed.ok().flatten());
         reports.extend(self.failure_report(message, &failed).await);
         reports.extend(self.delay_report(message, &delayed).await);
         changes.extend(

@@ -24,7 +24,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::delivery::{Delivery, Report};
+use crate::clients::{Buckets, Network};
+use crate::delivery::{Delivery, Report, Standing};
 use crate::limits;
 use crate::message::trail::{Event, Noted, TrailEntry};
 use crate::message::{MemoryBudget, Message, MessageId, MessageIds, Recipient, RowState};
@@ -39,6 +40,8 @@ pub use handed_over::HandedOver;
 pub use leases::Lease;
 pub use places::Place;
 pub use schedule::Failure;
+
+use report::LeftOut;
 
 /// What the queue works with.
 #[derive(Debug)]
@@ -79,6 +82,8 @@ pub struct Queue {
     loads: Semaphore,
     /// Rows were found damaged: their time may be over.
     found_damaged: AtomicBool,
+    /// Reports that strangers may ask for.
+    courtesies: Buckets,
     attempts: TaskTracker,
     /// Ends attempts when the time for a graceful end is over.
     stop: CancellationToken,
@@ -133,6 +138,7 @@ impl Queue {
             places: places::Places::default(),
             loads: Semaphore::new(limits::QUEUE_LOADS),
             found_damaged: AtomicBool::new(true),
+            courtesies: Buckets::new(limits::STRANGER_REPORTS, limits::STRANGER_REPORT_INTERVAL),
             attempts: TaskTracker::new(),
             stop: CancellationToken::new(),
         })
@@ -156,9 +162,9 @@ impl Queue {
     pub fn room_for<'a>(&self, next_hops: impl Iterator<Item = &'a NextHop>) -> Option<Vec<Place>> {
         let standing = |next_hop: &'a NextHop| {
             let name = next_hop.name();
-            (name, self.tools.delivery.answered_of_late(name))
+            (name, self.tools.delivery.standing(name))
         };
-        let wanted: Vec<(&Arc<str>, bool)> = next_hops.map(standing).collect();
+        let wanted: Vec<(&Arc<str>, Standing)> = next_hops.map(standing).collect();
         self.places.take_all(&wanted)
     }
 
@@ -232,18 +238,21 @@ impl Queue {
     }
 
     /// Tells the sender of recipients that the fast path handed on to servers that will not report
-    /// their delivery, where that was asked for.
-    pub async fn report_relayed(&self, message: &Arc<Message>, attempts: &[&Report]) {
+    /// their delivery, where that was asked for. Called before their delivery is put down; false when a
+    /// report was left out, which is put down already.
+    pub async fn report_relayed(&self, message: &Arc<Message>, attempts: &[&Report]) -> bool {
         let asked = message
             .envelope
             .recipients
             .iter()
             .any(|recipient| recipient.notify.is_some_and(|notify| notify.success));
         if !asked {
-            return;
+            return true;
         }
-        let Some(report) = self.relayed_report(message, attempts).await else {
-            return;
+        let report = match self.relayed_report(message, attempts).await {
+            Ok(Some(report)) => report,
+            Ok(None) => return true,
+            Err(LeftOut) => return false,
         };
         // The message itself is delivered: a report that cannot be stored must not undo that.
         match timeout(limits::STORE_WAIT, self.tools.store.insert(vec![report])).await {
@@ -258,6 +267,18 @@ impl Queue {
                 tracing::warn!(id = %message.id, "a report of relaying is not stored in time")
             }
         }
+        true
+    }
+
+    /// Whether a report may be written that nothing is lost without. Strangers name whom they like as the
+    /// sender, so that each of their reports is mail to whom they like.
+    fn may_write_courtesy(&self, message: &Message) -> bool {
+        let client = &message.client;
+        let Some(address) = client.address.filter(|_| client.login.is_none()) else {
+            return true;
+        };
+        self.tools.settings.snapshot().trusts(address)
+            || self.courtesies.take(Network::of(address)).is_ok()
     }
 
     fn note_failures(&self, message: &Message, failed: &[Failed]) {

@@ -1,15 +1,16 @@
 //! The places for attempts of the queue, and who gets one.
 //!
 //! Servers that accept a connection and say nothing must not hold all places while mail for others waits.
-//! So half of them are only for next hops that answered of late; the others have few attempts at one time
-//! each, and few in all before they have greeted. An attempt that takes long, wherever it goes, moves aside
-//! when its place is wanted.
+//! So half of them are only for next hops that answer; the others have few attempts at one time each, few in
+//! all before they have greeted, and fewer when they were silent the last time. An attempt that takes long,
+//! wherever it goes, moves aside when its place is wanted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use crate::delivery::Standing;
 use crate::limits;
 use crate::store::Share;
 
@@ -22,7 +23,7 @@ pub(super) struct Places(Arc<Mutex<Taken>>);
 pub struct Place {
     places: Places,
     number: u64,
-    is_proven: bool,
+    standing: Standing,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +35,7 @@ struct Taken {
     in_all: usize,
     unproven: usize,
     ungreeted: usize,
+    silent: usize,
     aside: usize,
     /// Wherever they are.
     by_next_hop: HashMap<Arc<str>, usize>,
@@ -42,8 +44,8 @@ struct Taken {
 #[derive(Debug)]
 struct Holder {
     next_hop: Arc<str>,
-    /// The next hop had answered of late.
-    is_proven: bool,
+    /// What the next hop had done before.
+    standing: Standing,
     /// It has greeted meanwhile.
     has_greeted: bool,
     is_aside: bool,
@@ -51,44 +53,46 @@ struct Holder {
 }
 
 impl Holder {
+    fn is_unproven(&self) -> bool {
+        self.standing != Standing::Answers
+    }
+
     fn is_ungreeted(&self) -> bool {
-        !self.is_proven && !self.has_greeted
+        self.is_unproven() && !self.has_greeted
+    }
+
+    fn is_silent(&self) -> bool {
+        self.standing == Standing::Silent
     }
 }
 
 impl Places {
     /// How many attempts each of the next hops in `due`, oldest first, may begin now: they take turns. Next
     /// hops that may begin none are left out.
-    pub(super) fn shares(&self, due: &[String], is_proven: impl Fn(&str) -> bool) -> Vec<Share> {
+    pub(super) fn shares(&self, due: &[String], standing: impl Fn(&str) -> Standing) -> Vec<Share> {
         let mut taken = self.taken();
         taken.move_aside(Instant::now());
         let mut wants: Vec<Want<'_>> = due
             .iter()
             .map(|next_hop| {
-                let is_proven = is_proven(next_hop);
+                let standing = standing(next_hop);
                 let under_way = taken.under_way(next_hop);
                 Want {
                     next_hop,
-                    is_proven,
-                    most: most_from_queue(is_proven).saturating_sub(under_way),
+                    standing,
+                    most: most_from_queue(standing).saturating_sub(under_way),
                     attempts: 0,
                 }
             })
             .collect();
-        let (mut free, mut free_for_unproven) = (taken.free(), taken.free_for_unproven());
+        let mut free = taken.free();
         drop(taken);
         let mut gave = true;
-        while gave && free > 0 {
+        while gave && free.all > 0 {
             gave = false;
             for want in &mut wants {
-                let room = match want.is_proven {
-                    true => free,
-                    false => free.min(free_for_unproven),
-                };
-                if room > 0 && want.attempts < want.most {
+                if want.attempts < want.most && free.take(want.standing) {
                     want.attempts += 1;
-                    free -= 1;
-                    free_for_unproven -= usize::from(!want.is_proven);
                     gave = true;
                 }
             }
@@ -103,33 +107,36 @@ impl Places {
     }
 
     /// A place for an attempt that the queue has the share for.
-    pub(super) fn take(&self, next_hop: &Arc<str>, is_proven: bool) -> Place {
-        let number = self.taken().add(next_hop, is_proven, Instant::now());
+    pub(super) fn take(&self, next_hop: &Arc<str>, standing: Standing) -> Place {
+        let number = self.taken().add(next_hop, standing, Instant::now());
         Place {
             places: self.clone(),
             number,
-            is_proven,
+            standing,
         }
     }
 
-    /// A place for each of these next hops, with whether it has answered of late; all or none.
-    pub(super) fn take_all(&self, wanted: &[(&Arc<str>, bool)]) -> Option<Vec<Place>> {
+    /// A place for each of these next hops; all or none.
+    pub(super) fn take_all(&self, wanted: &[(&Arc<str>, Standing)]) -> Option<Vec<Place>> {
         let mut taken = self.taken();
-        let unproven = wanted.iter().filter(|(_, is_proven)| !is_proven).count();
-        if !taken.has_room(wanted.len(), unproven) {
+        let have_room = |taken: &Taken| {
+            let mut free = taken.free();
+            wanted.iter().all(|&(_, standing)| free.take(standing))
+        };
+        if !have_room(&taken) {
             taken.move_aside(Instant::now());
         }
-        let has_share = |&(next_hop, is_proven): &(&Arc<str>, bool)| {
-            taken.under_way(next_hop) < most_handed_on(is_proven)
+        let has_share = |&(next_hop, standing): &(&Arc<str>, Standing)| {
+            taken.under_way(next_hop) < most_handed_on(standing)
         };
-        if !taken.has_room(wanted.len(), unproven) || !wanted.iter().all(has_share) {
+        if !have_room(&taken) || !wanted.iter().all(has_share) {
             return None;
         }
         let now = Instant::now();
-        let places = wanted.iter().map(|&(next_hop, is_proven)| Place {
+        let places = wanted.iter().map(|&(next_hop, standing)| Place {
             places: self.clone(),
-            number: taken.add(next_hop, is_proven, now),
-            is_proven,
+            number: taken.add(next_hop, standing, now),
+            standing,
         });
         Some(places.collect())
     }
@@ -141,24 +148,51 @@ impl Places {
 
 struct Want<'a> {
     next_hop: &'a str,
-    is_proven: bool,
+    standing: Standing,
     most: usize,
     attempts: usize,
 }
 
+/// Places that are free.
+struct Free {
+    all: usize,
+    /// Of them for next hops that have not answered of late.
+    unproven: usize,
+    /// Of these for such as were silent.
+    silent: usize,
+}
+
+impl Free {
+    /// Takes one for a next hop; false when there is none for such a one.
+    fn take(&mut self, standing: Standing) -> bool {
+        let (unproven, silent) = match standing {
+            Standing::Answers => (0, 0),
+            Standing::New => (1, 0),
+            Standing::Silent => (1, 1),
+        };
+        if self.all < 1 || self.unproven < unproven || self.silent < silent {
+            return false;
+        }
+        self.all -= 1;
+        self.unproven -= unproven;
+        self.silent -= silent;
+        true
+    }
+}
+
 /// Attempts of the queue at one time for one next hop.
-fn most_from_queue(is_proven: bool) -> usize {
-    match is_proven {
-        true => limits::QUEUE_ATTEMPTS_PER_NEXT_HOP,
-        false => limits::QUEUE_ATTEMPTS_PER_UNPROVEN,
+fn most_from_queue(standing: Standing) -> usize {
+    match standing {
+        Standing::Answers => limits::QUEUE_ATTEMPTS_PER_NEXT_HOP,
+        Standing::New | Standing::Silent => limits::QUEUE_ATTEMPTS_PER_UNPROVEN,
     }
 }
 
 /// The same where a message is handed on from memory.
-fn most_handed_on(is_proven: bool) -> usize {
-    match is_proven {
-        true => limits::HANDED_ON_PER_NEXT_HOP,
-        false => limits::QUEUE_ATTEMPTS_PER_UNPROVEN,
+fn most_handed_on(standing: Standing) -> usize {
+    match standing {
+        Standing::Answers => limits::HANDED_ON_PER_NEXT_HOP,
+        Standing::New | Standing::Silent => limits::QUEUE_ATTEMPTS_PER_UNPROVEN,
     }
 }
 
@@ -167,34 +201,42 @@ impl Taken {
         self.by_next_hop.get(next_hop).copied().unwrap_or(0)
     }
 
-    fn free(&self) -> usize {
-        limits::QUEUE_ATTEMPTS.saturating_sub(self.in_all)
-    }
-
-    fn free_for_unproven(&self) -> usize {
+    fn free(&self) -> Free {
         let unproven = limits::QUEUE_ATTEMPTS_UNPROVEN.saturating_sub(self.unproven);
         let ungreeted = limits::QUEUE_ATTEMPTS_UNGREETED.saturating_sub(self.ungreeted);
-        self.free().min(unproven).min(ungreeted)
+        Free {
+            all: limits::QUEUE_ATTEMPTS.saturating_sub(self.in_all),
+            unproven: unproven.min(ungreeted),
+            silent: limits::QUEUE_ATTEMPTS_SILENT.saturating_sub(self.silent),
+        }
     }
 
-    fn has_room(&self, all: usize, unproven: usize) -> bool {
-        all <= self.free() && (unproven == 0 || unproven <= self.free_for_unproven())
+    /// Counts a holder that takes a place, or has just made way.
+    fn count(&mut self, holder: &Holder, change: impl Fn(&mut usize)) {
+        change(&mut self.in_all);
+        if holder.is_unproven() {
+            change(&mut self.unproven);
+        }
+        if holder.is_ungreeted() {
+            change(&mut self.ungreeted);
+        }
+        if holder.is_silent() {
+            change(&mut self.silent);
+        }
     }
 
-    fn add(&mut self, next_hop: &Arc<str>, is_proven: bool, since: Instant) -> u64 {
+    fn add(&mut self, next_hop: &Arc<str>, standing: Standing, since: Instant) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
-        self.in_all += 1;
-        self.unproven += usize::from(!is_proven);
-        self.ungreeted += usize::from(!is_proven);
-        *self.by_next_hop.entry(Arc::clone(next_hop)).or_default() += 1;
         let holder = Holder {
             next_hop: Arc::clone(next_hop),
-            is_proven,
+            standing,
             has_greeted: false,
             is_aside: false,
             since,
         };
+        self.count(&holder, |count| *count += 1);
+        *self.by_next_hop.entry(Arc::clone(next_hop)).or_default() += 1;
         self.by_number.insert(number, holder);
         number
     }
@@ -203,12 +245,9 @@ impl Taken {
         let Some(holder) = self.by_number.remove(&number) else {
             return;
         };
-        if holder.is_aside {
-            self.aside -= 1;
-        } else {
-            self.in_all -= 1;
-            self.unproven -= usize::from(!holder.is_proven);
-            self.ungreeted -= usize::from(holder.is_ungreeted());
+        match holder.is_aside {
+            true => self.aside -= 1,
+            false => self.count(&holder, |count| *count -= 1),
         }
         if let Some(count) = self.by_next_hop.get_mut(&holder.next_hop) {
             *count -= 1;
@@ -229,18 +268,24 @@ impl Taken {
     /// Attempts that have had their places for long make way, the oldest first. One that waits to be
     /// greeted stays: its wait is bounded, and so must be the number of those.
     fn move_aside(&mut self, now: Instant) {
-        let hold = limits::QUEUE_PLACE_HOLD;
+        let free = limits::QUEUE_ATTEMPTS_ASIDE.saturating_sub(self.aside);
+        let is_old = |holder: &Holder| {
+            now.saturating_duration_since(holder.since) >= limits::QUEUE_PLACE_HOLD
+        };
         let old = self
             .by_number
-            .values_mut()
-            .take_while(|holder| now.saturating_duration_since(holder.since) >= hold)
-            .filter(|holder| !holder.is_aside && !holder.is_ungreeted());
-        let free = limits::QUEUE_ATTEMPTS_ASIDE.saturating_sub(self.aside);
-        for holder in old.take(free) {
+            .iter()
+            .take_while(|(_, holder)| is_old(holder));
+        let old = old.filter(|(_, holder)| !holder.is_aside && !holder.is_ungreeted());
+        let old: Vec<u64> = old.map(|(number, _)| *number).take(free).collect();
+        for number in old {
+            let Some(mut holder) = self.by_number.remove(&number) else {
+                continue;
+            };
+            self.count(&holder, |count| *count -= 1);
             holder.is_aside = true;
             self.aside += 1;
-            self.in_all -= 1;
-            self.unproven -= usize::from(!holder.is_proven);
+            self.by_number.insert(number, holder);
         }
     }
 }
@@ -248,7 +293,7 @@ impl Taken {
 impl Place {
     /// Whether it has to be told when the next hop greets.
     pub(super) fn awaits_greeting(&self) -> bool {
-        !self.is_proven
+        self.standing != Standing::Answers
     }
 
     /// How to say later that the next hop has greeted.
@@ -290,17 +335,21 @@ mod tests {
             .collect()
     }
 
-    fn is_good(next_hop: &str) -> bool {
-        next_hop.starts_with("good")
+    fn standing(next_hop: &str) -> Standing {
+        match next_hop {
+            good if good.starts_with("good") => Standing::Answers,
+            silent if silent.starts_with("silent") => Standing::Silent,
+            _ => Standing::New,
+        }
     }
 
     /// Takes what `due` gets, and says how many attempts those are.
     fn begin(places: &Places, due: &[String]) -> (usize, Vec<Place>) {
         let mut taken = Vec::new();
-        for share in places.shares(due, is_good) {
+        for share in places.shares(due, standing) {
             let next_hop = Arc::from(share.next_hop.as_str());
             for _ in 0..share.attempts {
-                taken.push(places.take(&next_hop, is_good(&share.next_hop)));
+                taken.push(places.take(&next_hop, standing(&share.next_hop)));
             }
         }
         (taken.len(), taken)
@@ -359,9 +408,19 @@ mod tests {
         assert_eq!(begun + limits::QUEUE_ATTEMPTS_UNPROVEN, all);
         drop(held);
         let taken = places.taken();
-        let counts = (taken.in_all, taken.unproven, taken.ungreeted, taken.aside);
-        assert_eq!(counts, (0, 0, 0, 0));
+        let counts = [taken.in_all, taken.unproven, taken.ungreeted, taken.aside];
+        assert_eq!(counts, [0; 4]);
         assert!(taken.by_next_hop.is_empty() && taken.by_number.is_empty());
+    }
+
+    #[test]
+    fn silent_servers_leave_places_to_new_ones() {
+        let places = Places::default();
+        let (begun, _silent) = begin(&places, &names("silent", 260));
+        assert_eq!(begun, limits::QUEUE_ATTEMPTS_SILENT);
+        let both = [names("silent", 260), names("new", 1)].concat();
+        let (begun, _new) = begin(&places, &both);
+        assert_eq!(begun, limits::QUEUE_ATTEMPTS_PER_UNPROVEN);
     }
 
     #[test]
@@ -377,19 +436,27 @@ mod tests {
         let places = Places::default();
         let (good, new): (Arc<str>, Arc<str>) = ("good".into(), "new".into());
         let mut held = Vec::new();
-        while let Some(places) = places.take_all(&[(&good, true)]) {
+        while let Some(places) = places.take_all(&[(&good, Standing::Answers)]) {
             held.extend(places);
         }
         assert_eq!(held.len(), limits::HANDED_ON_PER_NEXT_HOP);
         let mut others = Vec::new();
-        while let Some(places) = places.take_all(&[(&new, false)]) {
+        while let Some(places) = places.take_all(&[(&new, Standing::New)]) {
             others.extend(places);
         }
         assert_eq!(others.len(), limits::QUEUE_ATTEMPTS_PER_UNPROVEN);
         others.pop();
-        assert!(places.take_all(&[(&new, false), (&good, true)]).is_none());
+        assert!(
+            places
+                .take_all(&[(&new, Standing::New), (&good, Standing::Answers)])
+                .is_none()
+        );
         assert_eq!(places.taken().under_way("new"), others.len());
         held.pop();
-        assert!(places.take_all(&[(&new, false), (&good, true)]).is_some());
+        assert!(
+            places
+                .take_all(&[(&new, Standing::New), (&good, Standing::Answers)])
+                .is_some()
+        );
     }
 }

@@ -12,6 +12,7 @@ use super::report_text::{Address, Entry, Headers, Original, Subject, render};
 use super::{Failed, Failure, Queue, schedule};
 use crate::delivery::Report;
 use crate::limits;
+use crate::message::trail::Event;
 use crate::message::{
     Body, BodyReader, Client, DiskReason, Envelope, Message, Outcome, Recipient, Reservation,
     RowState,
@@ -20,6 +21,10 @@ use crate::smtp::address::ReversePath;
 use crate::smtp::command::{BodyType, Return};
 use crate::smtp::reply::Reply;
 use crate::store::{NewQueued, NewRow};
+
+/// A report was not written, because too many were asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeftOut;
 
 impl Queue {
     /// The report on recipients that failed; none when nobody wants one.
@@ -51,7 +56,8 @@ impl Queue {
         self.report(message, &entries, Subject::Failed).await
     }
 
-    /// The report on recipients that wait longer than their sender wants not to know.
+    /// The report on recipients that wait longer than their sender wants not to know; none when its client
+    /// has had enough of them.
     pub(super) async fn delay_report(
         &self,
         message: &Arc<Message>,
@@ -61,17 +67,24 @@ impl Queue {
             .iter()
             .map(|(row, reply)| delay_entry(message, row, reply))
             .collect();
+        if !entries.is_empty() && !self.may_write_courtesy(message) {
+            tracing::debug!(id = %message.id, "no report of the delay: its client has had many");
+            return None;
+        }
         self.report(message, &entries, Subject::Delayed).await
     }
 
     /// The report on recipients that were handed on to a server that will not report their delivery,
     /// though the sender asked for it: NOTIFY=SUCCESS (RFC 3461 §5.2.2).
+    ///
+    /// # Errors
+    /// When its client has had enough of them, which is put down for each recipient.
     pub(super) async fn relayed_report(
         &self,
         message: &Arc<Message>,
         attempts: &[&Report],
-    ) -> Option<NewQueued> {
-        let entries: Vec<Entry<'_>> = attempts
+    ) -> Result<Option<NewQueued>, LeftOut> {
+        let relayed: Vec<(&Recipient, &Reply)> = attempts
             .iter()
             .filter(|attempt| !attempt.peer_reports)
             .flat_map(|attempt| &attempt.outcomes)
@@ -79,12 +92,21 @@ impl Queue {
                 let recipient = &message.envelope.recipients[*position];
                 let asked = recipient.notify.is_some_and(|notify| notify.success);
                 match outcome {
-                    Outcome::Delivered(reply) if asked => Some(relayed_entry(recipient, reply)),
+                    Outcome::Delivered(reply) if asked => Some((recipient, reply)),
                     _ => None,
                 }
             })
             .collect();
-        self.report(message, &entries, Subject::Relayed).await
+        let reports = message.envelope.sender.mailbox().is_some() && !relayed.is_empty();
+        if reports && !self.may_write_courtesy(message) {
+            for (recipient, _) in relayed {
+                self.note(message.id, recipient, Event::NotReported, String::new());
+            }
+            return Err(LeftOut);
+        }
+        let entry = |(recipient, reply)| relayed_entry(recipient, reply);
+        let entries: Vec<Entry<'_>> = relayed.into_iter().map(entry).collect();
+        Ok(self.report(message, &entries, Subject::Relayed).await)
     }
 
     async fn report(

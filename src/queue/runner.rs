@@ -81,9 +81,8 @@ impl Queue {
         let now = Timestamp::now();
         let due = self.tools.store.due_next_hops(now, &except).await?;
         let delivery = &self.tools.delivery;
-        let shares = self
-            .places
-            .shares(&due, |next_hop| delivery.answered_of_late(next_hop));
+        let standing = |next_hop: &str| delivery.standing(next_hop);
+        let shares = self.places.shares(&due, standing);
         self.starved
             .store(shares.len() < due.len(), Ordering::Release);
         if !shares.is_empty() {
@@ -132,8 +131,7 @@ impl Queue {
     fn start_leased(self: &Arc<Self>, leased: Vec<(Lease, Errand)>) {
         for (lease, errand) in leased {
             let name = errand.next_hop.name();
-            let is_proven = self.tools.delivery.answered_of_late(name);
-            let place = self.places.take(name, is_proven);
+            let place = self.places.take(name, self.tools.delivery.standing(name));
             let queue = Arc::clone(self);
             self.attempts.spawn(async move {
                 tokio::select! {

@@ -228,6 +228,11 @@ fn every_event_is_a_sentence() {
             "Failed without a report, since nobody was to get one: anna from 192.0.2.9",
         ),
         (
+            Event::NotReported,
+            "Its sender had asked for a report of success and gets none: a client that is not trusted gets few \
+             of them.",
+        ),
+        (
             Event::Expired,
             "Given up: its time or its number of tries was used up: anna from 192.0.2.9",
         ),

@@ -40,9 +40,8 @@ impl Fate {
     /// After the last event `what`.
     pub(in crate::web) fn after(what: &str) -> Self {
         match Happening::from_word(what) {
-            Happening::Attempt(OutcomeKind::Delivered) | Happening::Done(Event::AlreadySettled) => {
-                Self::Delivered
-            }
+            Happening::Attempt(OutcomeKind::Delivered)
+            | Happening::Done(Event::AlreadySettled | Event::NotReported) => Self::Delivered,
             Happening::Attempt(OutcomeKind::Deferred)
             | Happening::Done(Event::Queued | Event::Made | Event::Retried | Event::Released) => {
                 Self::Waiting

@@ -263,6 +263,13 @@ fn noted(event: &TrailEvent, done: Event) -> Sentence {
             "Failed without a report, since nobody was to get one".to_owned(),
             Mood::Bad,
         ),
+        Event::NotReported => plain(
+            Some(event.at),
+            "Its sender had asked for a report of success and gets none: a client that is not trusted gets \
+             few of them"
+                .to_owned(),
+            Mood::Neutral,
+        ),
         Event::Expired => quoted(
             event,
             "Given up: its time or its number of tries was used up".to_owned(),
