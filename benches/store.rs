@@ -19,7 +19,7 @@ use fastpath::smtp::address::{Mailbox, ReversePath};
 use fastpath::smtp::command::BodyType;
 use fastpath::store::{
     Destinations, MessageFilter, NewQueued, NewRow, QueueFilter, QueueOrder, QueuePageRequest,
-    RowChange, Store, TakeDue,
+    RowChange, Share, Store,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -168,13 +168,16 @@ fn large_queue(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("large_queue");
     group.sample_size(10);
     group.bench_function("take 200 due rows of 1,000 next hops", |bencher| {
-        let wanted = TakeDue {
-            per_next_hop: 200,
-            total: 200,
-            except: &[],
-        };
         bencher.iter(|| {
-            let taken = bench.store.take_due(Timestamp::now(), wanted);
+            let now = Timestamp::now();
+            let due = bench.store.due_next_hops(now, &[]);
+            let due = bench.runtime.block_on(due).expect("readable");
+            let shares = due.into_iter().take(200).map(|next_hop| Share {
+                next_hop,
+                attempts: 1,
+            });
+            let shares: Vec<Share> = shares.collect();
+            let taken = bench.store.take_due(now, &shares);
             let taken = bench.runtime.block_on(taken).expect("taken");
             assert_eq!(taken.len(), 200);
             let back = taken.iter().map(|row| RowChange::SetState {

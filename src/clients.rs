@@ -1,5 +1,6 @@
-//! Who counts as one client, and how many places each may take.
+//! Who counts as one client, how many places each may take, and how often each may do something.
 
+mod buckets;
 mod fair_places;
 
 use std::collections::HashMap;
@@ -8,6 +9,7 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use buckets::{Bucket, Buckets, UsedUp};
 pub use fair_places::{FairPlace, FairPlaces};
 
 /// Where a client is, for counting: an IPv4 address, or of IPv6 the /64 that everybody gets at least

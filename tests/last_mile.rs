@@ -207,6 +207,36 @@ async fn a_proxy_says_whose_connection_it_passes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_listener_may_offer_no_delivery_status_notifications() {
+    let sink = RawSink::start(Script::accepting().offering("DSN")).await;
+    let appliance = appliance(&sink, json!({ "dsn": false })).await;
+    let mut client = appliance.client().await;
+    let offered = client.command("EHLO client.example.org", 250).await;
+    let has_it = |reply: &Reply| reply.lines.iter().any(|line| line.contains("DSN"));
+    assert!(!has_it(&offered), "{offered}");
+    for parameter in ["RET=HDRS", "ENVID=x"] {
+        let line = format!("MAIL FROM:<a@example.org> {parameter}");
+        client.command(&line, 555).await;
+    }
+    client.command("MAIL FROM:<a@example.org>", 250).await;
+    for parameter in ["NOTIFY=SUCCESS", "NOTIFY=NEVER", "ORCPT=rfc822;x@y"] {
+        let line = format!("RCPT TO:<b@example.net> {parameter}");
+        client.command(&line, 555).await;
+    }
+    client.command("RSET", 250).await;
+    let reply = client
+        .message(SENDER, &["<b@example.net>"], &messages::small("one"))
+        .await;
+    assert_eq!(reply.code, 250, "{reply}");
+    // It is a matter of the listener: the next session has it again.
+    let entry = json!({ "address": appliance.smtp().to_string() });
+    appliance.set(json!({ "listeners": [entry] })).await;
+    let mut client = appliance.client().await;
+    let offered = client.command("EHLO client.example.org", 250).await;
+    assert!(has_it(&offered), "{offered}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_is_believed_speaks_for_its_client_by_xclient() {
     let sink = RawSink::start(Script::accepting()).await;
     let appliance = appliance(&sink, json!({ "xclient_networks": ["127.0.0.0/8"] })).await;

@@ -39,11 +39,13 @@ mod start_tls;
 mod pauses;
 mod queue;
 mod reports;
+mod tarpits;
 
 mod smtp_logins;
 
 mod backup;
 mod crash;
+mod damaged;
 mod disk_full;
 mod shutdown;
 

@@ -7,7 +7,8 @@ use crate::support::raw_sink::{Answer, RawSink, Script};
 /// A destination that takes everybody but `bad@example.net`.
 async fn scene() -> (Appliance, RawSink) {
     let refusing = Answer::say("550 5.1.1 No such user here");
-    let sink = RawSink::start(Script::accepting().recipient("bad@example.net", refusing)).await;
+    let script = Script::accepting().offering("SMTPUTF8");
+    let sink = RawSink::start(script.recipient("bad@example.net", refusing)).await;
     let appliance = Plan::new().next_hop(sink.address()).start().await;
     (appliance, sink)
 }
@@ -229,4 +230,135 @@ async fn who_asks_for_success_hears_of_it_when_the_destination_will_not_report()
     check(false, " NOTIFY=FAILURE", 0).await;
     check(false, "", 0).await;
     check(true, " NOTIFY=SUCCESS", 0).await;
+}
+
+/// Which parts a report has, and that each names its bytes for what they are.
+fn media_types(report: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(report);
+    let mut types = Vec::new();
+    for part in text.split("\r\n--report-").skip(1) {
+        let Some((header, body)) = part.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let field = |name: &str| {
+            let mut lines = header.lines();
+            lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
+        };
+        let encoding = field("Content-Transfer-Encoding").unwrap_or("7bit".to_owned());
+        let expected = if body.is_ascii() { "7bit" } else { "8bit" };
+        assert_eq!(encoding, expected, "{part}");
+        types.push(field("Content-Type").unwrap());
+    }
+    types
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_part_says_what_its_bytes_are() {
+    let plain = "message/delivery-status";
+    let global = "message/global-delivery-status";
+    // What the sender calls itself, what MAIL and RCPT say, the header; then the types of the last two
+    // parts, and a line of the machine's.
+    for (sender, mail, rcpt, subject, types, line) in [
+        (
+            "a@example.org",
+            "ENVID=+C3+BC",
+            "",
+            "x",
+            [plain, "message/rfc822"],
+            "Original-Envelope-Id: +C3+BC",
+        ),
+        (
+            "a@example.org",
+            "ENVID=+0D+0AX:",
+            "",
+            "x",
+            [plain, "message/rfc822"],
+            "Original-Envelope-Id: +0D+0AX:",
+        ),
+        (
+            "a@example.org",
+            "",
+            "ORCPT=rfc822;+C3+BC@x",
+            "x",
+            [plain, "message/rfc822"],
+            "Original-Recipient: rfc822;+C3+BC@x",
+        ),
+        (
+            "a@example.org",
+            "SMTPUTF8",
+            "ORCPT=utf-8;ü@x",
+            "x",
+            [plain, "message/rfc822"],
+            "Original-Recipient: utf-8;\\x{FC}@x",
+        ),
+        (
+            "a@example.org",
+            "SMTPUTF8",
+            "",
+            "grüße",
+            [plain, "message/global"],
+            "Final-Recipient: rfc822;bad@example.net",
+        ),
+        (
+            "a@example.org",
+            "SMTPUTF8 RET=HDRS",
+            "",
+            "grüße",
+            [plain, "message/global-headers"],
+            "Final-Recipient: rfc822;bad@example.net",
+        ),
+        (
+            "ü@example.org",
+            "SMTPUTF8",
+            "ORCPT=utf-8;ü@x",
+            "x",
+            [global, "message/rfc822"],
+            "Original-Recipient: utf-8;ü@x",
+        ),
+    ] {
+        let content = messages::small("one");
+        let content = String::from_utf8(content)
+            .unwrap()
+            .replace("Subject: one", &format!("Subject: {subject}"));
+        let sender = format!("<{sender}> {mail}");
+        let mut reports = reports(&sender, &format!("{BAD} {rcpt}"), content.as_bytes()).await;
+        assert_eq!(reports.len(), 1, "{sender}");
+        let report = reports.remove(0);
+        let text = String::from_utf8_lossy(&report);
+        assert!(text.contains(&format!("\r\n{line}\r\n")), "{line}:\n{text}");
+        assert_eq!(
+            media_types(&report)[1..],
+            types,
+            "{sender} {rcpt} {subject}:\n{text}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_words_of_a_next_hop_are_readable_in_any_language() {
+    let refusing = Answer::say("550 5.1.1 Postfach unbekannt: größer");
+    let sink = RawSink::start(Script::accepting().recipient("bad@example.net", refusing)).await;
+    let appliance = Plan::new().next_hop(sink.address()).start().await;
+    let mut client = appliance.client().await;
+    let recipients = ["<good@example.net>", BAD];
+    let reply = client
+        .message("<a@example.org>", &recipients, &messages::small("one"))
+        .await;
+    assert_eq!(reply.code, 250, "{reply}");
+    appliance.wait_for_queue(0).await;
+    let arrivals = sink.accepted();
+    let report = arrivals
+        .iter()
+        .find(|arrival| arrival.sender.starts_with("<>"))
+        .unwrap();
+    let text = String::from_utf8_lossy(&report.content);
+    assert!(
+        text.contains("The last answer was: Postfach unbekannt: größer"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Diagnostic-Code: smtp;Postfach unbekannt: gr??er"),
+        "{text}"
+    );
+    media_types(&report.content);
 }

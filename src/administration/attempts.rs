@@ -4,19 +4,15 @@
 //! What strangers try with a name must not keep out whose name it is: an address from which they got in
 //! of late is bounded by its own tries only.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use moka::sync::Cache;
-use tokio::time::Instant;
 
 use super::login::is_over;
 use crate::accounts::AccountId;
-use crate::clients::Network;
+use crate::clients::{Bucket, Buckets, Network, UsedUp};
 use crate::limits;
 
 /// The tries are used up.
@@ -34,6 +30,12 @@ impl TooManyTries {
         u64::try_from(self.wait.as_millis().div_ceil(1_000))
             .unwrap_or(u64::MAX)
             .max(1)
+    }
+}
+
+impl From<UsedUp> for TooManyTries {
+    fn from(used_up: UsedUp) -> Self {
+        Self { wait: used_up.wait }
     }
 }
 
@@ -133,59 +135,6 @@ fn folded(name: &str) -> String {
 pub(super) struct CodeTry {
     address: Bucket,
     code: Bucket,
-}
-
-/// Keys share 65,536 buckets, at random for each start: memory is bounded, and nobody can choose
-/// whose bucket they use up.
-type Bucket = u16;
-
-/// So many tries in a row for each bucket, and another one after each interval.
-#[derive(Debug)]
-struct Buckets {
-    burst: u32,
-    interval: Duration,
-    /// When each bucket has all of its tries again; what is past does not count.
-    whole_at: Mutex<HashMap<Bucket, Instant>>,
-    hasher: RandomState,
-}
-
-impl Buckets {
-    fn new(burst: u32, interval: Duration) -> Self {
-        Self {
-            burst,
-            interval,
-            whole_at: Mutex::default(),
-            hasher: RandomState::new(),
-        }
-    }
-
-    /// Takes a try, and says of which bucket.
-    fn take(&self, key: impl Hash) -> Result<Bucket, TooManyTries> {
-        let [first, second, ..] = self.hasher.hash_one(key).to_ne_bytes();
-        let bucket = Bucket::from_ne_bytes([first, second]);
-        let now = Instant::now();
-        let mut whole_at = self.whole_at();
-        let whole = whole_at.entry(bucket).or_insert(now);
-        let later = (*whole).max(now) + self.interval;
-        let wait = (later - now).saturating_sub(self.interval * self.burst);
-        if wait.is_zero() {
-            *whole = later;
-            Ok(bucket)
-        } else {
-            Err(TooManyTries { wait })
-        }
-    }
-
-    fn give_back(&self, bucket: Bucket) {
-        if let Some(whole) = self.whole_at().get_mut(&bucket) {
-            *whole -= self.interval;
-        }
-    }
-
-    /// One write of one value: a panic leaves nothing half done.
-    fn whole_at(&self) -> MutexGuard<'_, HashMap<Bucket, Instant>> {
-        self.whole_at.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub enum Kind {
     QueueLarge,
     /// The oldest message has waited for too long.
     QueueOld,
+    /// Mail that is stored was found damaged, and cannot be sent.
+    QueueDamaged,
     /// A next hop has been suspended for too long.
     BreakerOpen,
     /// The data directory's file system fills up.
@@ -33,9 +35,10 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::QueueLarge,
         Self::QueueOld,
+        Self::QueueDamaged,
         Self::BreakerOpen,
         Self::DiskLow,
         Self::MemoryLow,
@@ -49,6 +52,7 @@ impl Kind {
         match self {
             Self::QueueLarge => "queue_large",
             Self::QueueOld => "queue_old",
+            Self::QueueDamaged => "queue_damaged",
             Self::BreakerOpen => "breaker_open",
             Self::DiskLow => "disk_low",
             Self::MemoryLow => "memory_low",
@@ -62,7 +66,9 @@ impl Kind {
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {
-            Self::DiskLow | Self::MemoryLow | Self::NoDelivery => Severity::Critical,
+            Self::QueueDamaged | Self::DiskLow | Self::MemoryLow | Self::NoDelivery => {
+                Severity::Critical
+            }
             Self::QueueLarge | Self::QueueOld | Self::BreakerOpen | Self::OpenRelay => {
                 Severity::Warning
             }
@@ -105,6 +111,8 @@ pub enum Topic {
     QueueLarge,
     /// See [`Kind::QueueOld`].
     QueueOld,
+    /// See [`Kind::QueueDamaged`].
+    QueueDamaged,
     /// See [`Kind::BreakerOpen`]; one for each next hop, by name.
     BreakerOpen(Arc<str>),
     /// See [`Kind::DiskLow`].
@@ -124,6 +132,7 @@ impl Topic {
         match self {
             Self::QueueLarge => Kind::QueueLarge,
             Self::QueueOld => Kind::QueueOld,
+            Self::QueueDamaged => Kind::QueueDamaged,
             Self::BreakerOpen(_) => Kind::BreakerOpen,
             Self::DiskLow => Kind::DiskLow,
             Self::MemoryLow => Kind::MemoryLow,
@@ -152,6 +161,11 @@ pub enum Figures {
         oldest_age_seconds: Option<u64>,
         /// The age that is allowed.
         bound_seconds: u64,
+    },
+    /// Of [`Kind::QueueDamaged`].
+    QueueDamaged {
+        /// Recipients whose mail is damaged.
+        damaged_recipients: u64,
     },
     /// Of [`Kind::BreakerOpen`].
     BreakerOpen {
@@ -228,6 +242,16 @@ impl fmt::Display for Figures {
                 ),
                 None => f.write_str("Nobody waits in the retry queue."),
             },
+            Self::QueueDamaged { damaged_recipients } => match damaged_recipients {
+                0 => f.write_str("Nothing in the retry queue is damaged."),
+                damaged => write!(
+                    f,
+                    "What is stored for {} in the retry queue is damaged or gone and cannot be sent: the \
+                     disk may be failing. Unless it is repaired and tried again, the senders are told when \
+                     its time is over.",
+                    recipients(*damaged)
+                ),
+            },
             Self::BreakerOpen {
                 next_hop,
                 suspended_seconds,
@@ -300,6 +324,13 @@ fn being(recipients: u64) -> String {
     match recipients {
         1 => "1 recipient is".to_owned(),
         _ => format!("{} recipients are", count(recipients)),
+    }
+}
+
+fn recipients(count_of_them: u64) -> String {
+    match count_of_them {
+        1 => "1 recipient".to_owned(),
+        _ => format!("{} recipients", count(count_of_them)),
     }
 }
 
@@ -399,6 +430,20 @@ mod tests {
         let expected = "Everybody who reaches this appliance may send through it to anywhere, because of the \
                         trusted network 0.0.0.0/0.";
         check(&figures, expected);
+        check(
+            &Figures::QueueDamaged {
+                damaged_recipients: 1,
+            },
+            "What is stored for 1 recipient in the retry queue is damaged or gone and cannot be sent: the \
+             disk may be failing. Unless it is repaired and tried again, the senders are told when its time \
+             is over.",
+        );
+        check(
+            &Figures::QueueDamaged {
+                damaged_recipients: 0,
+            },
+            "Nothing in the retry queue is damaged.",
+        );
         check(
             &Figures::BreakerOpen {
                 next_hop: "mx.example.net".into(),

@@ -69,6 +69,7 @@ pub(super) fn all(
     let single = [
         queue_large(facts, rules),
         queue_old(facts, rules),
+        Some(queue_damaged(facts)),
         disk_low(facts, rules),
         memory_low(facts, rules),
         no_delivery(facts, rules, silence),
@@ -103,6 +104,21 @@ fn queue_old(facts: &Facts, rules: &Rules) -> Option<Reading> {
     };
     let place = at_most(oldest.unwrap_or(0), bound);
     Some(Reading::of(Topic::QueueOld, place, figures))
+}
+
+/// Whatever the administrator set: acknowledged mail is lost unless somebody sees to it.
+fn queue_damaged(facts: &Facts) -> Reading {
+    let Some(queue) = facts.queue else {
+        return Reading::unknown(Topic::QueueDamaged);
+    };
+    let place = match queue.damaged {
+        0 => Place::Clear,
+        _ => Place::Beyond,
+    };
+    let figures = Figures::QueueDamaged {
+        damaged_recipients: queue.damaged,
+    };
+    Reading::of(Topic::QueueDamaged, place, figures)
 }
 
 /// Every next hop that is suspended, and those that were, with the time since when: a breaker that

@@ -51,6 +51,8 @@ pub struct QueueFacts {
     pub waiting: u64,
     /// Age of the oldest message; none when it is empty.
     pub oldest_age: Option<Duration>,
+    /// Those whose mail is damaged.
+    pub damaged: u64,
 }
 
 /// The bounds that the administrator set; none: no alert of this kind.

@@ -58,6 +58,33 @@ fn open(second: u64, networks: &[&str]) -> Facts {
 }
 
 #[test]
+fn damaged_mail_is_an_alert_until_it_is_gone() {
+    let with = |second, damaged| Facts {
+        queue: Some(QueueFacts {
+            damaged,
+            ..QueueFacts::default()
+        }),
+        ..calm(second)
+    };
+    check(
+        &Rules::default(),
+        vec![
+            (with(0, 0), ""),
+            (with(5, 1), "+queue_damaged"),
+            (
+                Facts {
+                    queue: None,
+                    ..calm(10)
+                },
+                "",
+            ),
+            (with(15, 2), ""),
+            (with(20, 0), "-queue_damaged"),
+        ],
+    );
+}
+
+#[test]
 fn an_open_relay_is_an_alert_for_as_long_as_it_is_one() {
     let looks = || {
         vec![
@@ -83,6 +110,7 @@ fn calm_is_no_alert() {
         recipients: 1 << 40,
         waiting: 1 << 40,
         oldest_age: Some(Duration::from_secs(1 << 40)),
+        damaged: 0,
     });
     bad.suspended = vec!["mx.example.net".into()];
     bad.memory_used_bytes = 1_000;
@@ -137,6 +165,7 @@ fn an_old_message() {
             recipients: 1,
             waiting: 1,
             oldest_age: age.map(Duration::from_secs),
+            damaged: 0,
         });
         facts
     };
@@ -281,7 +310,7 @@ fn traffic(second: u64, delivered: u64, accepted: u64, waiting: u64) -> Facts {
         queue: Some(QueueFacts {
             recipients: waiting,
             waiting,
-            oldest_age: None,
+            ..QueueFacts::default()
         }),
         ..calm(second)
     }
@@ -346,7 +375,7 @@ fn held_recipients_are_not_owed() {
     held.queue = Some(QueueFacts {
         recipients: 9,
         waiting: 0,
-        oldest_age: None,
+        ..QueueFacts::default()
     });
     let later = Facts {
         at: calm(9 * HOUR).at,

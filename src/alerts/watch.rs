@@ -143,9 +143,11 @@ impl Sources {
         let asking = async {
             let size = self.store.queue_size().await?;
             let waiting = self.store.waiting_recipients().await?;
-            Ok::<_, ReadError>((size, waiting))
+            let damaged = self.store.damaged_recipients().await?;
+            Ok::<_, ReadError>((size, waiting, damaged))
         };
-        let (size, waiting) = timeout(limits::ALERT_FACTS_WAIT, asking).await.ok()?.ok()?;
+        let (size, waiting, damaged) =
+            timeout(limits::ALERT_FACTS_WAIT, asking).await.ok()?.ok()?;
         let oldest_age = size.oldest_received_at.map(|received_at| {
             let age = Timestamp::now().duration_since(received_at);
             Duration::from_secs(u64::try_from(age.as_secs()).unwrap_or(0))
@@ -154,6 +156,7 @@ impl Sources {
             recipients: size.recipients,
             waiting,
             oldest_age,
+            damaged,
         })
     }
 }

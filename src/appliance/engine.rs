@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::capacity;
 use crate::accounts::Logins;
@@ -126,6 +126,7 @@ impl Engine {
                 delivery: Arc::clone(&self.delivery),
                 queue: Arc::clone(&self.queue),
                 fingerprints: Arc::new(Fingerprints::default()),
+                strangers: Arc::default(),
                 statistics: Arc::clone(&self.statistics),
                 trail: self.trail.clone(),
                 budget: Arc::clone(&self.budget),
@@ -150,9 +151,14 @@ async fn open_store(
     let spool = Spool::open(directory.path().join("spool"), &boot);
     let spool = spool.context("the spool cannot be opened")?;
     let (store, writers) = Store::open(directory.path(), &spool, now).await?;
-    let swept = spool.sweep(&store.spool_names_in_use().await?)?;
-    if swept > 0 {
-        info!(files = swept, "spool files without a row are removed");
+    match store.spool_names_in_use().await? {
+        Some(named) => {
+            let swept = spool.sweep(&named)?;
+            if swept > 0 {
+                info!(files = swept, "spool files without a row are removed");
+            }
+        }
+        None => warn!("a row does not say which file is its own: no spool file is removed"),
     }
     Ok((spool, store, writers))
 }

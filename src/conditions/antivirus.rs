@@ -195,7 +195,7 @@ mod tests {
         content.resize(limits::SPOOL_BLOCK_BYTES, b'x');
         let written = file.write_at(vec![content.into()], 0).await;
         written.expect("there is room");
-        let body = Body::in_file(file, 1 << 20, Reservation::empty(tools.budget));
+        let body = Body::in_file(file, 1 << 20, None, Reservation::empty(tools.budget));
         let cut = Message {
             body: Arc::new(body),
             ..(*plain).clone()

@@ -105,10 +105,16 @@ impl Approach<'_> {
             if own_preference.is_some_and(|own| server.preference >= own) {
                 continue;
             }
-            if began.elapsed() >= limits::ADDRESSES_WAIT {
+            let waited = began.elapsed();
+            if waited >= limits::ADDRESSES_WAIT {
                 break;
             }
-            match self.open_one(server).await {
+            // The first addresses that hang use the patience up; the others get the fast path's.
+            let pace = match waited < limits::FAST_OPENING_WAIT {
+                true => self.pace,
+                false => Pace::Fast,
+            };
+            match self.open_one(server, pace).await {
                 Ok(connection) => {
                     self.learn(Event::Connected, admission);
                     return Ok(connection);
@@ -143,8 +149,8 @@ impl Approach<'_> {
         }
     }
 
-    async fn open_one(&self, server: &Server) -> Result<Connection, NotOpened> {
-        let Self { next_hop, pace, .. } = *self;
+    async fn open_one(&self, server: &Server, pace: Pace) -> Result<Connection, NotOpened> {
+        let next_hop = self.next_hop;
         let open = self.known.pool.open();
         let opener = &self.delivery.opener;
         let opened = opener.open(server, next_hop.tls, pace, open).await;

@@ -8,7 +8,7 @@ use super::approach::Approach;
 use super::breaker::{Admission, Event};
 use super::connection::Connection;
 use super::transaction::{self, Concluded, Ending};
-use super::{CommitPoint, Errand};
+use super::{CommitPoint, Errand, Pace};
 use crate::message::Outcome;
 
 /// The server that was spoken to.
@@ -58,7 +58,10 @@ impl<P: CommitPoint> Attempt<'_, P> {
             return tried;
         }
         match self.approach.open(admission).await {
-            Ok(connection) => self.on_fresh_connection(connection, admission).await,
+            Ok(connection) => {
+                self.point.greeted();
+                self.on_fresh_connection(connection, admission).await
+            }
             Err(outcome) => self.nobody(outcome),
         }
     }
@@ -66,6 +69,7 @@ impl<P: CommitPoint> Attempt<'_, P> {
     /// None: there was no idle connection, or it turned out to be dead before anything was handed over.
     async fn on_idle_connection(&self, admission: Admission) -> Option<Tried> {
         let mut connection = self.approach.idle()?;
+        self.point.greeted();
         let concluded = transaction::conduct(&mut connection, self.errand, self.point).await;
         if concluded.ending == Ending::Stale {
             // The others idled beside it.
@@ -90,6 +94,10 @@ impl<P: CommitPoint> Attempt<'_, P> {
                 pool.give_back(connection, Instant::now());
             }
             Ending::ServiceClosing => self.approach.learn(Event::ServiceClosing, admission),
+            // On the fast path it may be the client who has gone.
+            Ending::Severed if self.errand.pace == Pace::Queue => {
+                self.approach.learn(Event::Broken, admission);
+            }
             Ending::Severed | Ending::Stale => {}
         }
         Tried {

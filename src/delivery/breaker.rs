@@ -20,6 +20,8 @@ pub(super) enum Event {
     ServiceClosing,
     /// It conducted a whole transaction, whatever it said of the message.
     Served,
+    /// It did not come to the end of one.
+    Broken,
 }
 
 /// Whether an attempt may begin.
@@ -34,7 +36,22 @@ pub(super) enum Admission {
 }
 
 #[derive(Debug)]
-pub(super) struct Breaker(State);
+pub(super) struct Breaker {
+    state: State,
+    /// What it did when it was tried last, and when that was.
+    last: Option<(Standing, Instant)>,
+}
+
+/// What a next hop did when it was tried last, within [`limits::ANSWERED_OF_LATE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It conducted a whole transaction, whatever it said of the message.
+    Answers,
+    /// Nobody has tried it of late.
+    New,
+    /// It did not connect, or not greet, or not come to the end of a transaction.
+    Silent,
+}
 
 #[derive(Debug)]
 enum State {
@@ -50,15 +67,27 @@ enum State {
 
 impl Breaker {
     pub(super) fn new() -> Self {
-        Self(State::Closed {
-            no_connections: 0,
-            service_closings: 0,
-        })
+        Self {
+            state: State::CLEAR,
+            last: None,
+        }
+    }
+
+    /// What it did when it was tried last.
+    pub(super) fn standing(&self, now: Instant) -> Standing {
+        match self.last {
+            Some((standing, at))
+                if now.saturating_duration_since(at) < limits::ANSWERED_OF_LATE =>
+            {
+                standing
+            }
+            _ => Standing::New,
+        }
     }
 
     /// When the next probe is due; none while it is closed.
     pub(super) fn probe_at(&self) -> Option<Instant> {
-        match self.0 {
+        match self.state {
             State::Closed { .. } => None,
             State::Open { probe_at, .. } => Some(probe_at),
         }
@@ -80,7 +109,7 @@ impl Breaker {
         if let Some(probe_at) = self.suspended(pace, now) {
             return Admission::Suspended(probe_at);
         }
-        match &mut self.0 {
+        match &mut self.state {
             State::Closed { .. } => Admission::Free,
             State::Open { probe_at, interval } => {
                 // Set for the case that this probe never comes back with an answer.
@@ -92,7 +121,7 @@ impl Breaker {
 
     /// Lets the next attempt of the queue probe at once.
     pub(super) fn probe_now(&mut self, now: Instant) {
-        if let State::Open { probe_at, .. } = &mut self.0 {
+        if let State::Open { probe_at, .. } = &mut self.state {
             *probe_at = now;
         }
     }
@@ -100,18 +129,26 @@ impl Breaker {
     /// Learns what came of an attempt that was admitted as `admission`.
     pub(super) fn learn(&mut self, event: Event, admission: Admission, now: Instant) {
         match event {
-            Event::Served => *self = Self::new(),
+            Event::Served => self.state = State::CLEAR,
             Event::Connected => {
-                if let State::Closed { no_connections, .. } = &mut self.0 {
+                if let State::Closed { no_connections, .. } = &mut self.state {
                     *no_connections = 0;
                 }
             }
             Event::NoConnection | Event::ServiceClosing => self.fail(event, admission, now),
+            Event::Broken => {}
         }
+        let standing = match event {
+            Event::Served => Standing::Answers,
+            Event::NoConnection | Event::ServiceClosing | Event::Broken => Standing::Silent,
+            // That is only a beginning.
+            Event::Connected => return,
+        };
+        self.last = Some((standing, now));
     }
 
     fn fail(&mut self, event: Event, admission: Admission, now: Instant) {
-        match &mut self.0 {
+        match &mut self.state {
             State::Closed {
                 no_connections,
                 service_closings,
@@ -135,16 +172,24 @@ impl Breaker {
     }
 
     fn open(&mut self, interval: Duration, now: Instant) {
-        self.0 = State::Open {
+        self.state = State::Open {
             probe_at: now + interval,
             interval,
         };
     }
 }
 
+impl State {
+    /// Nothing is wrong.
+    const CLEAR: Self = Self::Closed {
+        no_connections: 0,
+        service_closings: 0,
+    };
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Event::{Connected, NoConnection, Served, ServiceClosing};
+    use super::Event::{Broken, Connected, NoConnection, Served, ServiceClosing};
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -229,6 +274,37 @@ mod tests {
             breaker.learn(NoConnection, Admission::Free, now);
             breaker.learn(NoConnection, admission, now);
         }
+    }
+
+    #[test]
+    fn what_it_did_last_counts_for_a_while() {
+        let now = Instant::now();
+        for (events, standing) in [
+            (&[][..], Standing::New),
+            (&[Connected], Standing::New),
+            (&[Connected, Served], Standing::Answers),
+            (&[Served, Connected], Standing::Answers),
+            // Who greets and stalls has answered nothing.
+            (&[Connected, Broken], Standing::Silent),
+            (&[Served, Connected, Broken], Standing::Silent),
+            (&[Served, NoConnection], Standing::Silent),
+            (&[Served, ServiceClosing], Standing::Silent),
+            (
+                &[NoConnection, NoConnection, NoConnection, Served],
+                Standing::Answers,
+            ),
+        ] {
+            let breaker = after(events, now);
+            assert_eq!(breaker.standing(now), standing, "{events:?}");
+            let later = now + limits::ANSWERED_OF_LATE;
+            assert_eq!(breaker.standing(later), Standing::New, "{events:?}");
+        }
+        let broken = after(&[Broken; 9], now);
+        assert_eq!(
+            broken.probe_at(),
+            None,
+            "that is no reason to leave it alone"
+        );
     }
 
     #[test]

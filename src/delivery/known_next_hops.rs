@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use super::Pace;
-use super::breaker::{Admission, Breaker, Event};
+use super::breaker::{Admission, Breaker, Event, Standing};
 use super::figures::{NextHopFigures, Suspension, Tally};
 use super::pool::Pool;
 use crate::limits;
@@ -38,6 +38,11 @@ impl KnownNextHop {
     /// When the next probe is due, where an attempt would not be admitted now.
     pub(super) fn suspended(&self, pace: Pace, now: Instant) -> Option<Instant> {
         self.breaker().suspended(pace, now)
+    }
+
+    /// What it did when it was tried last.
+    pub(super) fn standing(&self, now: Instant) -> Standing {
+        self.breaker().standing(now)
     }
 
     /// Whether the breaker is open, be a probe due or under way.

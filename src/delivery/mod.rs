@@ -60,6 +60,7 @@ mod probe;
 mod figures;
 
 pub use beginning::{Beginning, NotBegun};
+pub use breaker::Standing;
 pub use dns::{Dns, Records};
 pub use figures::{NextHopFigures, Suspension};
 pub use open_transaction::OpenTransaction;
@@ -107,6 +108,15 @@ impl Pace {
         }
     }
 
+    /// From the first packet to a connection that is ready for MAIL: connecting, the greeting, EHLO and
+    /// STARTTLS together.
+    fn opening_wait(self) -> Duration {
+        match self {
+            Self::Fast => limits::FAST_OPENING_WAIT,
+            Self::Queue => limits::QUEUE_OPENING_WAIT,
+        }
+    }
+
     fn block_wait(self) -> Duration {
         match self {
             Self::Fast => limits::FAST_BLOCK_WAIT,
@@ -141,6 +151,9 @@ pub trait CommitPoint: Send + Sync {
 
     /// The dot's last byte was given to the socket: from here on a loss means uncertain.
     fn handed_over(&self);
+
+    /// A server has greeted and is ready for the message.
+    fn greeted(&self) {}
 }
 
 /// Everything that delivery keeps between attempts. Shared by all paths and the queue.
@@ -218,6 +231,13 @@ impl Delivery {
     pub fn suspended(&self, next_hop_name: &str) -> Option<Instant> {
         let known = self.known.find(next_hop_name)?;
         known.suspended(Pace::Queue, Instant::now())
+    }
+
+    /// What a next hop did when it was tried last.
+    #[must_use]
+    pub fn standing(&self, next_hop_name: &str) -> Standing {
+        let known = self.known.find(next_hop_name);
+        known.map_or(Standing::New, |known| known.standing(Instant::now()))
     }
 
     /// Lets the queue probe a suspended next hop at once: an administrator says that it is up again.

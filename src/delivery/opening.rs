@@ -81,8 +81,22 @@ impl Opener {
         }
     }
 
-    /// A connection that is ready for MAIL. It counts in `open` as long as it exists.
+    /// A connection that is ready for MAIL. It counts in `open` as long as it exists. However slowly a
+    /// server says what it says, it is ready within the pace's time or not at all.
     pub(super) async fn open(
+        &self,
+        server: &Server,
+        policy: TlsPolicy,
+        pace: Pace,
+        open: &Arc<AtomicU32>,
+    ) -> Result<Connection, NotOpened> {
+        let opening = self.open_unbounded(server, policy, pace, open);
+        timeout(pace.opening_wait(), opening)
+            .await
+            .unwrap_or(Err(NotOpened::Trouble(Trouble::TimedOut(Wait::Opening))))
+    }
+
+    async fn open_unbounded(
         &self,
         server: &Server,
         policy: TlsPolicy,

@@ -47,6 +47,7 @@ pub(super) enum Trouble {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
     Connection,
+    Opening,
     Handshake,
     Reply,
     Room,
@@ -56,6 +57,7 @@ impl std::fmt::Display for Wait {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Connection => "while connecting",
+            Self::Opening => "before the server was ready for a message",
             Self::Handshake => "during the TLS handshake",
             Self::Reply => "waiting for the server's reply",
             Self::Room => "sending: the server does not read",
@@ -81,7 +83,7 @@ impl Trouble {
     /// In a reply's form, with the enhanced code that RFC 3463 §3.5 has for it.
     pub(super) fn reply(&self) -> Reply {
         let enhanced = match self {
-            Self::Connect(_) | Self::TimedOut(Wait::Connection) => (4, 4, 1),
+            Self::Connect(_) | Self::TimedOut(Wait::Connection | Wait::Opening) => (4, 4, 1),
             Self::TimedOut(_) | Self::Closed | Self::Broken(_) => (4, 4, 2),
             Self::Malformed(_) | Self::NoAnswer(..) | Self::Unasked(_) | Self::OutOfOrder(_) => {
                 (4, 5, 0)

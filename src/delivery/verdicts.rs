@@ -95,7 +95,7 @@ fn kept(reply: &Reply) -> Reply {
     Reply {
         code: reply.code,
         enhanced: reply.enhanced,
-        text: reply.passed_words().into(),
+        text: reply.shown_words().into(),
     }
 }
 
@@ -108,7 +108,7 @@ fn ours_to_repair(stage: Stage, reply: &Reply) -> Outcome {
 }
 
 fn quoted(stage: Stage, reply: &Reply, enhanced: (u8, u16, u16)) -> Reply {
-    let words = reply.passed_words();
+    let words = reply.shown_words();
     let stage = stage.in_words();
     Reply::new(
         451,
@@ -124,7 +124,7 @@ fn as_452(reply: &Reply) -> Reply {
             class: 4,
             ..enhanced
         }),
-        text: reply.passed_words().into(),
+        text: reply.shown_words().into(),
     }
 }
 

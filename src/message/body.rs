@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::budget::Reservation;
+use super::checksum::{Checksum, Summing};
 use super::spool::{Spool, SpoolFile};
 use super::tail::Tail;
 use super::words::{DiskReason, Storage};
@@ -27,8 +28,9 @@ pub struct Body {
     head_bytes: u64,
     length: u64,
     file: OnceLock<SpoolFile>,
-    /// Set once the file is complete and synced.
-    durable: OnceCell<()>,
+    /// Set once the file is complete and synced: its checksum, where one is known. What is read from it
+    /// from then on must have it.
+    durable: OnceCell<Option<Checksum>>,
     /// A sync of the file failed. The system reports that once and then takes the pages for written,
     /// so that a second sync would prove nothing.
     sync_failed: AtomicBool,
@@ -40,9 +42,20 @@ pub struct Body {
 #[derive(Debug)]
 pub enum Durable {
     /// Small: goes into the database with the row.
-    Inline(Vec<Bytes>),
+    Inline(Vec<Bytes>, Checksum),
     /// A synced spool file of this name.
-    File(String),
+    File(String, Option<Checksum>),
+}
+
+impl Durable {
+    /// The checksum of the content; none of what an earlier version stored.
+    #[must_use]
+    pub fn checksum(&self) -> Option<Checksum> {
+        match self {
+            Self::Inline(_, checksum) => Some(*checksum),
+            Self::File(_, checksum) => *checksum,
+        }
+    }
 }
 
 impl Body {
@@ -61,15 +74,20 @@ impl Body {
         }
     }
 
-    /// Content that a committed row keeps in a file.
+    /// Content that a committed row keeps in a file, with its checksum where the row has one.
     #[must_use]
-    pub fn in_file(file: SpoolFile, length: u64, reservation: Reservation) -> Self {
+    pub fn in_file(
+        file: SpoolFile,
+        length: u64,
+        checksum: Option<Checksum>,
+        reservation: Reservation,
+    ) -> Self {
         Self {
             head: Vec::new(),
             head_bytes: 0,
             length,
             file: OnceLock::from(file),
-            durable: OnceCell::new_with(Some(())),
+            durable: OnceCell::new_with(Some(checksum)),
             sync_failed: AtomicBool::new(false),
             share: reservation,
         }
@@ -112,9 +130,10 @@ impl Body {
     /// As the file system says; the disk may be full.
     pub async fn make_durable(&self, spool: &Arc<Spool>, id: MessageId) -> io::Result<Durable> {
         if self.file.get().is_none() && self.length <= limits::INLINE_BODY_BYTES {
-            return Ok(Durable::Inline(self.head.clone()));
+            return Ok(Durable::Inline(self.head.clone(), Checksum::of(&self.head)));
         }
-        self.durable
+        let checksum = self
+            .durable
             .get_or_try_init(|| async {
                 if self.file.get().is_none() {
                     let made = spool.create(id).await?;
@@ -127,13 +146,13 @@ impl Body {
                 if self.head_bytes > 0 {
                     file.write_at(self.head.clone(), 0).await?;
                 }
-                let synced = file.sync().await;
+                let synced = file.sync(self.length).await;
                 self.sync_failed.store(synced.is_err(), Ordering::Release);
-                synced
+                synced.map(Some)
             })
             .await?;
         let file = self.file.get().expect("a durable body has a file");
-        Ok(Durable::File(file.name().to_owned()))
+        Ok(Durable::File(file.name().to_owned(), *checksum))
     }
 
     /// An empty share of the memory budget, for whomever the content is held.
@@ -155,7 +174,8 @@ impl Body {
     }
 }
 
-/// Reads a message's content, block by block.
+/// Reads a message's content, block by block. What a file holds is compared with its checksum on the way,
+/// and the last block is not given when it differs: whoever sends the content cannot end it then.
 #[derive(Debug)]
 pub struct BodyReader {
     message: Arc<Message>,
@@ -164,6 +184,14 @@ pub struct BodyReader {
     position: u64,
     /// Bytes that are left out before the first one that is given.
     left_out: u64,
+    check: Option<Check>,
+}
+
+/// Everything that was read so far, and what all of it must come to.
+#[derive(Debug)]
+struct Check {
+    read: Summing,
+    expected: Checksum,
 }
 
 impl BodyReader {
@@ -179,30 +207,51 @@ impl BodyReader {
     /// A reader of the content as it arrived, with a header that was rewritten since.
     #[must_use]
     pub fn of_arrived(message: Arc<Message>) -> Self {
+        // Memory forgets nothing; only what a file holds is compared.
+        let body = &message.body;
+        let in_file = body.head_bytes < body.length;
+        let stored = body.durable.get().copied().flatten().filter(|_| in_file);
+        let check = stored.map(|expected| Check {
+            read: Summing::default(),
+            expected,
+        });
         Self {
             message,
             chunk: 0,
             position: 0,
             left_out: 0,
+            check,
         }
     }
 
     /// The next block, none at the end.
     ///
     /// # Errors
-    /// When the file cannot be read, or not in time.
+    /// When the file cannot be read, or not in time, or is not what was stored.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        let body = &self.message.body;
-        while let Some(chunk) = body.head.get(self.chunk) {
+        while let Some(block) = self.block().await? {
             let begin = self.position;
-            self.chunk += 1;
-            self.position += chunk.len() as u64;
+            self.position += block.len() as u64;
+            self.compare(&block)?;
             if self.position > self.left_out {
                 let left_out = self.left_out.saturating_sub(begin);
-                return Ok(Some(chunk.slice(usize::try_from(left_out).unwrap_or(0)..)));
+                return Ok(Some(block.slice(usize::try_from(left_out).unwrap_or(0)..)));
             }
         }
-        self.position = self.position.max(self.left_out);
+        Ok(None)
+    }
+
+    /// The block at the reader's position, which is its end when nothing is left.
+    async fn block(&mut self) -> io::Result<Option<Bytes>> {
+        let body = &self.message.body;
+        if let Some(chunk) = body.head.get(self.chunk) {
+            self.chunk += 1;
+            return Ok(Some(chunk.clone()));
+        }
+        if self.check.is_none() {
+            // Nobody has to see what is left out.
+            self.position = self.position.max(self.left_out);
+        }
         let rest = body.length - self.position;
         if rest == 0 {
             return Ok(None);
@@ -220,9 +269,26 @@ impl BodyReader {
         };
         let block = file.read_at(self.position, usize::try_from(length).unwrap_or(usize::MAX));
         let block = timeout(limits::SPOOL_WAIT, block).await??;
-        self.position += length;
         Ok(Some(share.held_by(block)))
     }
+
+    fn compare(&mut self, block: &[u8]) -> io::Result<()> {
+        let Some(check) = &mut self.check else {
+            return Ok(());
+        };
+        check.read.add(block);
+        let (read, expected) = (check.read.checksum(), check.expected);
+        if self.position < self.message.body.length || read == expected {
+            return Ok(());
+        }
+        Err(not_what_was_stored(expected, read))
+    }
+}
+
+/// The error of content that is damaged.
+pub(crate) fn not_what_was_stored(expected: Checksum, read: Checksum) -> io::Error {
+    let words = format!("its checksum is {read} instead of {expected}");
+    io::Error::new(io::ErrorKind::InvalidData, words)
 }
 
 /// Takes a message's content as it arrives and decides, byte by byte, where it is held.
@@ -557,15 +623,82 @@ mod tests {
         let (body, _) = write(&scene, 5_000, OverThreshold::Split, &content(150_000)).await;
         let id = MessageId::from_i64(7);
         let durable = body.make_durable(&scene.spool, id).await.expect("stored");
-        let Durable::File(name) = durable else {
+        let Durable::File(name, checksum) = durable else {
             panic!("a body that has a file keeps it");
         };
+        assert_eq!(checksum, Some(Checksum::of([content(150_000)])));
         body.keep();
         drop(body);
         let file = scene.spool.open_stored(name).await.expect("the file stays");
         let reservation = Reservation::empty(Arc::clone(&scene.budget));
-        let stored = message(Body::in_file(file, 150_000, reservation));
+        let stored = message(Body::in_file(file, 150_000, checksum, reservation));
         assert_eq!(read(&stored).await, content(150_000));
+    }
+
+    /// What of a stored message's content is given when its file was changed at one position; and when
+    /// the first `left_out` bytes do not travel.
+    async fn read_damaged(
+        position: u64,
+        left_out: u64,
+        in_memory: u64,
+    ) -> (Vec<u8>, io::Result<()>) {
+        let scene = scene(1 << 20);
+        let (body, _) = write(&scene, in_memory, OverThreshold::Split, &content(150_000)).await;
+        let id = MessageId::from_i64(7);
+        let durable = body.make_durable(&scene.spool, id).await.expect("stored");
+        let Durable::File(name, _) = durable else {
+            panic!("a body that has a file keeps it");
+        };
+        let path = scene._directory.path().join("spool").join(name);
+        let file = std::fs::OpenOptions::new().write(true).open(path);
+        let file = file.expect("it is there");
+        std::os::unix::fs::FileExt::write_all_at(&file, &[0xff], position).expect("written");
+        let mut message = Arc::unwrap_or_clone(message(body));
+        message.content_from = left_out;
+        let mut reader = BodyReader::new(Arc::new(message));
+        let mut read = Vec::new();
+        loop {
+            match reader.next().await {
+                Ok(Some(block)) => read.extend_from_slice(&block),
+                Ok(None) => return (read, Ok(())),
+                Err(error) => return (read, Err(error)),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn damaged_content_has_no_end() {
+        for (position, left_out, in_memory) in [
+            (0, 0, 0),
+            (149_999, 0, 0),
+            (70_000, 0, 5_000),
+            // What does not travel was stored with the rest.
+            (100, 90_000, 0),
+            (90_001, 90_000, 5_000),
+        ] {
+            let (read, end) = read_damaged(position, left_out, in_memory).await;
+            let error = end.expect_err("the last block is kept back");
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+            assert!((read.len() as u64) < 150_000 - left_out, "{position}");
+        }
+        // The head in memory counts, not the copy of it in the file.
+        let (read, end) = read_damaged(100, 0, 5_000).await;
+        end.expect("it is whole");
+        assert_eq!(read, content(150_000));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_lost_bytes_is_not_made_durable() {
+        let scene = scene(1 << 20);
+        let (body, _) = write(&scene, 10, OverThreshold::Split, &content(70_000)).await;
+        let directory = std::fs::read_dir(scene._directory.path().join("spool"));
+        let entry = directory.expect("a spool").next().expect("a file");
+        let path = entry.expect("a file").path();
+        let file = std::fs::OpenOptions::new().write(true).open(path);
+        file.expect("it opens").set_len(69_999).expect("cut");
+        let id = MessageId::from_i64(7);
+        let stored = body.make_durable(&scene.spool, id).await;
+        assert!(stored.is_err(), "{stored:?}");
     }
 
     #[tokio::test]

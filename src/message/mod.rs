@@ -5,8 +5,10 @@
 
 pub mod body;
 pub mod budget;
+pub mod checksum;
 pub mod envelope;
 pub mod id;
+pub mod legible;
 pub mod received;
 pub mod spool;
 mod tail;
@@ -22,6 +24,7 @@ use crate::limits;
 
 pub use body::{Body, BodyReader, BodyWriter};
 pub use budget::{MemoryBudget, Reservation, Standing};
+pub use checksum::{Checksum, Summing};
 pub use envelope::{Client, Envelope, Recipient};
 pub use id::{MessageId, MessageIds};
 pub use spool::{Spool, SpoolFile};

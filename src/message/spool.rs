@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +15,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::spawn_blocking;
 
 use super::MessageId;
+use super::checksum::{Checksum, Summing};
+use crate::limits;
 
 /// The directory of spool files.
 #[derive(Debug)]
@@ -112,6 +114,24 @@ impl Spool {
         })
     }
 
+    /// The first `most` bytes of the file that a committed row names, or all when it has no more, and how
+    /// long it is.
+    ///
+    /// # Errors
+    /// When the file is missing or cannot be read.
+    pub async fn start_of_stored(&self, name: String, most: usize) -> io::Result<(Vec<u8>, u64)> {
+        let path = self.directory.join(&name);
+        spawn_blocking(move || {
+            let file = OpenOptions::new().read(true).open(path)?;
+            let length = file.metadata()?.len();
+            let mut start = Vec::new();
+            file.take(most as u64).read_to_end(&mut start)?;
+            Ok((start, length))
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+
     /// Removes the file that a row named, after the row's removal was committed.
     ///
     /// # Errors
@@ -193,20 +213,53 @@ impl SpoolFile {
         .map_err(io::Error::other)?
     }
 
-    /// Makes the file's content and its name durable.
+    /// The checksum of the file's `length` bytes, read back.
     ///
     /// # Errors
-    /// As the file system says.
-    pub async fn sync(&self) -> io::Result<()> {
+    /// As the file system says; a file of another length is an error too.
+    pub async fn checksum(&self, length: u64) -> io::Result<Checksum> {
+        let file = Arc::clone(&self.file);
+        spawn_blocking(move || checksum(&file, length))
+            .await
+            .map_err(io::Error::other)?
+    }
+
+    /// Makes the file's content and its name durable, and gives the checksum of its `length` bytes: what
+    /// is read back now is what will be read by whoever sends it.
+    ///
+    /// # Errors
+    /// As the file system says; a file of another length is an error too.
+    pub async fn sync(&self, length: u64) -> io::Result<Checksum> {
         let file = Arc::clone(&self.file);
         let directory = self.spool.directory.clone();
         spawn_blocking(move || {
+            let checksum = checksum(&file, length)?;
             file.sync_all()?;
-            File::open(directory)?.sync_all()
+            File::open(directory)?.sync_all()?;
+            Ok(checksum)
         })
         .await
         .map_err(io::Error::other)?
     }
+}
+
+fn checksum(file: &File, length: u64) -> io::Result<Checksum> {
+    let there = file.metadata()?.len();
+    if there != length {
+        let words = format!("it has {there} bytes instead of {length}");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, words));
+    }
+    let mut block = vec![0; limits::SPOOL_BLOCK_BYTES];
+    let mut summing = Summing::default();
+    let mut position = 0;
+    while position < length {
+        let rest = usize::try_from(length - position).unwrap_or(usize::MAX);
+        let read = rest.min(block.len());
+        file.read_exact_at(&mut block[..read], position)?;
+        summing.add(&block[..read]);
+        position += read as u64;
+    }
+    Ok(summing.checksum())
 }
 
 impl Drop for SpoolFile {

@@ -114,8 +114,12 @@ pub enum Event {
     Reported,
     /// It failed, and nobody wanted a report.
     FailedSilently,
+    /// A report of its success was asked for and not written: its client gets few.
+    NotReported,
     /// It ran out of time or tries.
     Expired,
+    /// What is stored of it is damaged; the words say how.
+    Damaged,
     /// An operator asked for an attempt now.
     Retried,
     /// A condition keeps it back.
@@ -132,7 +136,7 @@ pub enum Event {
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Queued,
         Self::Copied,
         Self::Made,
@@ -140,7 +144,9 @@ impl Event {
         Self::LeftWithClient,
         Self::Reported,
         Self::FailedSilently,
+        Self::NotReported,
         Self::Expired,
+        Self::Damaged,
         Self::Retried,
         Self::Quarantined,
         Self::Held,
@@ -166,7 +172,9 @@ impl Event {
             Self::LeftWithClient => "left_with_client",
             Self::Reported => "reported",
             Self::FailedSilently => "failed_silently",
+            Self::NotReported => "not_reported",
             Self::Expired => "expired",
+            Self::Damaged => "damaged",
             Self::Retried => "retried",
             Self::Quarantined => "quarantined",
             Self::Held => "held",

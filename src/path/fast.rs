@@ -35,16 +35,17 @@ impl Paths {
     ) -> Account {
         let mut flight = Flight::launch(self, transaction, known);
         let halt = flight.run(client, deadline.into(), shutdown).await;
+        let reports: Vec<&Report> = flight.ended.iter().map(|(_, report)| report).collect();
+        let all_told = self
+            .queue
+            .report_relayed(&transaction.message, &reports)
+            .await;
         let mut attempted = self.attempts_of(&transaction.message, reported(&flight.ended));
         // A plain delivery, which is most mail, goes into the row of its answer.
         let delivered = attempted.pop_if(|attempted| {
-            attempted.outcome == OutcomeKind::Delivered && flight.states.len() == 1
+            attempted.outcome == OutcomeKind::Delivered && flight.states.len() == 1 && all_told
         });
         self.record_attempts(attempted);
-        let reports: Vec<&Report> = flight.ended.iter().map(|(_, report)| report).collect();
-        self.queue
-            .report_relayed(&transaction.message, &reports)
-            .await;
         let account = match halt {
             Halt::ClientGone => {
                 self.note_left(&transaction.message, &told_each(&flight));

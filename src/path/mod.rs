@@ -35,7 +35,7 @@ use crate::smtp::reply::Reply;
 use crate::statistics::{Statistics, Trail};
 
 pub use answer::{Answer, LateReply, Receipt};
-pub use cut_through::{EndedPassage, Inquiry, Opening, Passage, Start, Way};
+pub use cut_through::{EndedPassage, Inquiry, Opening, Passage, Start, Strangers, Way};
 pub use fingerprints::Fingerprints;
 
 use answer::Account;
@@ -173,6 +173,8 @@ pub struct Paths {
     pub queue: Arc<Queue>,
     /// What makes repetitions harmless.
     pub fingerprints: Arc<Fingerprints>,
+    /// What strangers hold open at next hops.
+    pub strangers: Arc<Strangers>,
     /// Who counts.
     pub statistics: Arc<Statistics>,
     /// The history of messages.

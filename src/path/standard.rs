@@ -26,7 +26,7 @@ impl Paths {
         let outbound = travelling.iter().map(|one| Outbound::of(one, transaction));
         let outbound: Vec<Outbound> = outbound.collect();
         let groups = outbound.iter().flat_map(|outbound| &outbound.groups);
-        let mut room = self.queue.room_for(groups.map(|group| &*group.next_hop));
+        let room = self.queue.room_for(groups.map(|group| &*group.next_hop));
         let kept = Kept {
             state: match room {
                 Some(_) => RowState::Delivering,
@@ -53,6 +53,7 @@ impl Paths {
             return Account::nothing(Reply::insufficient_storage(), Path::Standard);
         }
         // Without room there are no leases, and nothing is handed on.
+        let mut places = room.into_iter().flatten();
         let stored = outbound.into_iter().zip(&parcels).zip(leases);
         for ((outbound, parcel), mut lease) in stored {
             let expires_at = schedule::expiry(outbound.message.received_at, &transaction.settings);
@@ -61,12 +62,11 @@ impl Paths {
                 let rows = &parcel.rows[first..first + group.recipients.len()];
                 first += group.recipients.len();
                 let lease = lease.part(rows.iter().map(|row| row.id));
-                let slot = room.as_mut().and_then(|room| room.split(1));
-                let slot = slot.expect("there is one permit for each group");
+                let place = places.next().expect("there is one for each group");
                 let queued = queued_rows(rows, &group, expires_at);
                 let message = Arc::clone(&outbound.message);
                 self.queue
-                    .start(message, group.next_hop, queued, lease, slot);
+                    .start(message, group.next_hop, queued, lease, place);
             }
         }
         Account::queued(&transaction.message, kept.reason)

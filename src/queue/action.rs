@@ -42,11 +42,11 @@ impl Action {
     pub const fn concerns(self, state: RowState) -> bool {
         use RowState::{Damaged, Delivering, Held, Quarantined, Uncertain, Waiting};
         match self {
-            Self::Retry | Self::Hold => matches!(state, Waiting | Uncertain | Delivering),
+            // What is damaged may have been repaired.
+            Self::Retry => matches!(state, Waiting | Uncertain | Delivering | Damaged),
+            Self::Hold => matches!(state, Waiting | Uncertain | Delivering),
             Self::Release => matches!(state, Held | Quarantined),
-            Self::Purge => true,
-            // What cannot be read cannot be returned.
-            Self::Return => !matches!(state, Damaged),
+            Self::Purge | Self::Return => true,
         }
     }
 

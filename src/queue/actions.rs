@@ -3,7 +3,7 @@
 //! A row whose attempt is under way is not touched: the order is noted with its lease and carried
 //! out when the attempt ends.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -14,7 +14,7 @@ use crate::limits;
 use crate::message::trail::{Event, Noted, TrailEntry};
 use crate::message::{Message, MessageId, RowId, RowState};
 use crate::smtp::reply::Reply;
-use crate::store::{self, NewQueued, RowChange, StoreError, TakenRow};
+use crate::store::{self, DamagedRow, NewQueued, ReadError, RowChange, StoreError, TakenRow};
 
 impl Queue {
     /// Does `action` to those of `rows` that it applies to, and says how many those were. `who` asked
@@ -78,27 +78,40 @@ impl Queue {
     async fn return_to_sender(&self, rows: &[RowId]) -> Result<Vec<RowId>, StoreError> {
         // Under a lease the runner leaves them alone.
         let lease = self.leases.take(rows.iter().copied());
-        let mut by_message: HashMap<MessageId, Vec<TakenRow>> = HashMap::new();
+        let mut by_message: BTreeMap<MessageId, ToReturn> = BTreeMap::new();
+        let mut sound = HashSet::new();
         for row in self.tools.store.rows(rows).await? {
+            sound.insert(row.id);
             if lease.holds(row.id) && row.before != RowState::Delivering {
-                by_message.entry(row.message).or_default().push(row);
+                by_message.entry(row.message).or_default().sound.push(row);
             }
         }
-        let by_message: Vec<(MessageId, Vec<TakenRow>)> = by_message.into_iter().collect();
+        let others: Vec<RowId> = rows
+            .iter()
+            .filter(|row| !sound.contains(*row))
+            .copied()
+            .collect();
+        let others = self.tools.store.read_as_damaged(&others).await;
+        for row in others.map_err(unread)? {
+            if lease.holds(row.id) {
+                by_message.entry(row.message).or_default().damaged.push(row);
+            }
+        }
+        let by_message: Vec<(MessageId, ToReturn)> = by_message.into_iter().collect();
         let mut returned: Vec<RowId> = Vec::with_capacity(rows.len());
         for piece in by_message.chunks(limits::RETURN_CHUNK) {
-            returned.extend(self.return_piece(piece).await?);
+            let reading = piece.iter().map(|(id, rows)| self.returned(*id, rows));
+            let read = join_all(reading).await.into_iter().flatten().collect();
+            returned.extend(self.settle_returned(read).await?);
         }
         Ok(returned)
     }
 
     /// One transaction for the rows of some messages and the reports on them.
-    async fn return_piece(
+    pub(super) async fn settle_returned(
         &self,
-        piece: &[(MessageId, Vec<TakenRow>)],
+        mut returned: Vec<Returned>,
     ) -> Result<Vec<RowId>, StoreError> {
-        let reading = piece.iter().map(|(id, rows)| self.returned(*id, rows));
-        let mut returned: Vec<Returned> = join_all(reading).await.into_iter().flatten().collect();
         let rows: Vec<RowId> = returned
             .iter()
             .flat_map(|returned| returned.rows.iter().copied())
@@ -113,32 +126,78 @@ impl Queue {
         {
             self.note_failures(message, failed);
         }
+        // The reports are due.
+        self.wake.notify_one();
         Ok(rows)
     }
 
-    /// What returning rows of one message takes; none when it cannot be read: what cannot be read
-    /// cannot be returned, only purged.
-    async fn returned(&self, id: MessageId, rows: &[TakenRow]) -> Option<Returned> {
-        let mut message = self.tools.store.load(id, &self.tools.budget).await.ok()?;
+    /// What returning rows of one message takes; of what is damaged, what is left is returned. Nothing
+    /// when it cannot be read just now.
+    async fn returned(&self, id: MessageId, rows: &ToReturn) -> Vec<Returned> {
+        let ToReturn { sound, damaged } = rows;
+        let mut returned = Vec::new();
+        let mut damaged = damaged.clone();
+        match self.tools.store.load(id, &self.tools.budget).await {
+            Ok(message) if !sound.is_empty() => {
+                returned.push(self.returned_whole(message, sound).await);
+            }
+            Ok(_) => {}
+            Err(_) => damaged.extend(sound.iter().map(as_damaged)),
+        }
+        if !damaged.is_empty() {
+            match self.lost(id, &damaged).await {
+                Ok(lost) => returned.push(lost),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(%id, error, "a message cannot be read to be returned");
+                }
+            }
+        }
+        returned
+    }
+
+    async fn returned_whole(&self, mut message: Message, rows: &[TakenRow]) -> Returned {
         message.envelope.recipients = rows.iter().map(|row| row.recipient.clone()).collect();
         let message = Arc::new(message);
         let failed: Vec<Failed> = rows.iter().map(returned_row).collect();
         let report = self.failure_report(&message, &failed).await;
-        Some(Returned {
+        Returned {
             rows: rows.iter().map(|row| row.id).collect(),
             message,
             failed,
             report,
-        })
+        }
     }
 }
 
+/// Rows of one message that an operator gives back.
+#[derive(Default)]
+struct ToReturn {
+    sound: Vec<TakenRow>,
+    /// Those that cannot be decoded.
+    damaged: Vec<DamagedRow>,
+}
+
 /// Rows of one message on their way back to its sender.
-struct Returned {
-    message: Arc<Message>,
-    rows: Vec<RowId>,
-    failed: Vec<Failed>,
-    report: Option<NewQueued>,
+pub(super) struct Returned {
+    pub(super) message: Arc<Message>,
+    pub(super) rows: Vec<RowId>,
+    pub(super) failed: Vec<Failed>,
+    pub(super) report: Option<NewQueued>,
+}
+
+/// A row whose message is damaged.
+fn as_damaged(row: &TakenRow) -> DamagedRow {
+    DamagedRow {
+        id: row.id,
+        message: row.message,
+        recipient: Ok(row.recipient.clone()),
+        last_reply: row.last_reply.clone(),
+    }
+}
+
+fn unread(error: ReadError) -> StoreError {
+    StoreError::Rejected(error.to_string())
 }
 
 fn returned_row(row: &TakenRow) -> Failed {

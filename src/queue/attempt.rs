@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::handed_over::OpenGate;
 use super::leases::Lease;
+use super::places::Place;
 use super::schedule::{self, Next, Situation};
 use super::{Action, Failed, Failure, HandedOver, Queue};
 use crate::delivery::{Errand, Pace, Report};
@@ -49,10 +49,14 @@ impl Queue {
         next_hop: Arc<NextHop>,
         rows: Vec<QueuedRow>,
         lease: Lease,
-        slot: OwnedSemaphorePermit,
+        place: Place,
     ) {
         let handed_over = HandedOver::default();
-        let point = OpenGate(handed_over.clone());
+        let greeting = place.awaits_greeting().then(|| place.greeting());
+        let point = OpenGate {
+            handed_over: handed_over.clone(),
+            greeting: greeting.map(|greeting| (greeting, Arc::clone(self))),
+        };
         let errand = Errand {
             message: Arc::clone(&message),
             recipients: rows.iter().map(|row| row.position).collect(),
@@ -63,16 +67,7 @@ impl Queue {
         };
         let delivery = Arc::clone(&self.tools.delivery);
         let attempt = async move { delivery.attempt(errand, &point).await };
-        let guard = self.count_under_way(Arc::clone(next_hop.name()));
-        self.follow(
-            message,
-            next_hop,
-            rows,
-            lease,
-            attempt,
-            handed_over,
-            (slot, guard),
-        );
+        self.follow(message, next_hop, rows, lease, attempt, handed_over, place);
     }
 
     /// Takes over an attempt that the fast path began and whose rows are stored under a lease.
@@ -160,8 +155,9 @@ impl Queue {
     ) {
         let settings = self.tools.settings.snapshot();
         let now = Timestamp::now();
-        self.record_attempt(message, next_hop, &report, now);
+        // Left out or not, that stands before the delivery, which is the last that is known of it.
         let relayed = self.relayed_report(message, &[&report]).await;
+        self.record_attempt(message, next_hop, &report, now);
         let mut changes = Vec::with_capacity(rows.len());
         let mut failed = Vec::new();
         let mut delayed = Vec::new();
@@ -185,7 +181,7 @@ impl Queue {
             }
         }
         let mut reports: Vec<NewQueued> = Vec::new();
-        reports.extend(relayed);
+        reports.extend(relayed.ok().flatten());
         reports.extend(self.failure_report(message, &failed).await);
         reports.extend(self.delay_report(message, &delayed).await);
         changes.extend(
@@ -281,33 +277,6 @@ impl Queue {
                 tls: report.tls,
             }));
         }
-    }
-
-    fn count_under_way(self: &Arc<Self>, next_hop: Arc<str>) -> UnderWay {
-        self.with_under_way(|counts| *counts.entry(Arc::clone(&next_hop)).or_default() += 1);
-        UnderWay {
-            queue: Arc::clone(self),
-            next_hop,
-        }
-    }
-}
-
-/// Counts an attempt under way until it is dropped.
-struct UnderWay {
-    queue: Arc<Queue>,
-    next_hop: Arc<str>,
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.queue.with_under_way(|counts| {
-            if let Some(count) = counts.get_mut(&self.next_hop) {
-                *count -= 1;
-                if *count == 0 {
-                    counts.remove(&self.next_hop);
-                }
-            }
-        });
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
+use super::Queue;
+use super::places::Greeting;
 use crate::delivery::CommitPoint;
 
 /// A mark that an attempt sets once and others read or wait for.
@@ -40,7 +42,11 @@ impl HandedOver {
 
 /// The commit point of the queue's own attempts: nobody waits for them, so the gate stands open.
 #[derive(Debug)]
-pub(super) struct OpenGate(pub(super) HandedOver);
+pub(super) struct OpenGate {
+    pub(super) handed_over: HandedOver,
+    /// To be told when the next hop greets, where that is not expected.
+    pub(super) greeting: Option<(Greeting, Arc<Queue>)>,
+}
 
 impl CommitPoint for OpenGate {
     async fn may_commit(&self) -> bool {
@@ -48,6 +54,13 @@ impl CommitPoint for OpenGate {
     }
 
     fn handed_over(&self) {
-        self.0.set();
+        self.handed_over.set();
+    }
+
+    fn greeted(&self) {
+        if let Some((greeting, queue)) = &self.greeting {
+            greeting.came();
+            queue.room_is_free();
+        }
     }
 }

@@ -8,21 +8,24 @@ mod actions;
 mod attempt;
 mod handed_over;
 mod leases;
+mod lost;
+mod places;
 mod report;
+mod report_text;
 mod runner;
 pub mod schedule;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::delivery::{Delivery, Report};
+use crate::clients::{Buckets, Network};
+use crate::delivery::{Delivery, Report, Standing};
 use crate::limits;
 use crate::message::trail::{Event, Noted, TrailEntry};
 use crate::message::{MemoryBudget, Message, MessageId, MessageIds, Recipient, RowState};
@@ -35,7 +38,10 @@ pub use action::Action;
 pub use attempt::QueuedRow;
 pub use handed_over::HandedOver;
 pub use leases::Lease;
+pub use places::Place;
 pub use schedule::Failure;
+
+use report::LeftOut;
 
 /// What the queue works with.
 #[derive(Debug)]
@@ -70,10 +76,14 @@ pub struct Queue {
     wake: Notify,
     /// The runner left due rows where they are for want of room: the next attempt that ends wakes it.
     starved: AtomicBool,
-    /// One permit for each attempt under way.
-    slots: Arc<Semaphore>,
-    /// Attempts under way for each next hop.
-    under_way: Mutex<HashMap<Arc<str>, usize>>,
+    /// One for each attempt under way.
+    places: places::Places,
+    /// One permit for each message that is read back.
+    loads: Semaphore,
+    /// Rows were found damaged: their time may be over.
+    found_damaged: AtomicBool,
+    /// Reports that strangers may ask for.
+    courtesies: Buckets,
     attempts: TaskTracker,
     /// Ends attempts when the time for a graceful end is over.
     stop: CancellationToken,
@@ -125,8 +135,10 @@ impl Queue {
             taking: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             starved: AtomicBool::new(false),
-            slots: Arc::new(Semaphore::new(limits::QUEUE_ATTEMPTS)),
-            under_way: Mutex::default(),
+            places: places::Places::default(),
+            loads: Semaphore::new(limits::QUEUE_LOADS),
+            found_damaged: AtomicBool::new(true),
+            courtesies: Buckets::new(limits::STRANGER_REPORTS, limits::STRANGER_REPORT_INTERVAL),
             attempts: TaskTracker::new(),
             stop: CancellationToken::new(),
         })
@@ -147,21 +159,13 @@ impl Queue {
     /// Room for an attempt with each of `next_hops` at once, if there is any. Whoever stores a message
     /// may then hand it on from memory instead of having it read back.
     #[must_use]
-    pub fn room_for<'a>(
-        &self,
-        next_hops: impl Iterator<Item = &'a NextHop>,
-    ) -> Option<OwnedSemaphorePermit> {
-        let mut count = 0;
-        let all_have_room = self.with_under_way(|under_way| {
-            next_hops.inspect(|_| count += 1).all(|next_hop| {
-                let attempts = under_way.get(next_hop.name()).copied().unwrap_or(0);
-                attempts < limits::HANDED_ON_PER_NEXT_HOP
-            })
-        });
-        if !all_have_room {
-            return None;
-        }
-        Arc::clone(&self.slots).try_acquire_many_owned(count).ok()
+    pub fn room_for<'a>(&self, next_hops: impl Iterator<Item = &'a NextHop>) -> Option<Vec<Place>> {
+        let standing = |next_hop: &'a NextHop| {
+            let name = next_hop.name();
+            (name, self.tools.delivery.standing(name))
+        };
+        let wanted: Vec<(&Arc<str>, Standing)> = next_hops.map(standing).collect();
+        self.places.take_all(&wanted)
     }
 
     /// Stores the rows of messages and the reports on recipients that failed, all in one transaction.
@@ -234,18 +238,21 @@ impl Queue {
     }
 
     /// Tells the sender of recipients that the fast path handed on to servers that will not report
-    /// their delivery, where that was asked for.
-    pub async fn report_relayed(&self, message: &Arc<Message>, attempts: &[&Report]) {
+    /// their delivery, where that was asked for. Called before their delivery is put down; false when a
+    /// report was left out, which is put down already.
+    pub async fn report_relayed(&self, message: &Arc<Message>, attempts: &[&Report]) -> bool {
         let asked = message
             .envelope
             .recipients
             .iter()
             .any(|recipient| recipient.notify.is_some_and(|notify| notify.success));
         if !asked {
-            return;
+            return true;
         }
-        let Some(report) = self.relayed_report(message, attempts).await else {
-            return;
+        let report = match self.relayed_report(message, attempts).await {
+            Ok(Some(report)) => report,
+            Ok(None) => return true,
+            Err(LeftOut) => return false,
         };
         // The message itself is delivered: a report that cannot be stored must not undo that.
         match timeout(limits::STORE_WAIT, self.tools.store.insert(vec![report])).await {
@@ -260,6 +267,18 @@ impl Queue {
                 tracing::warn!(id = %message.id, "a report of relaying is not stored in time")
             }
         }
+        true
+    }
+
+    /// Whether a report may be written that nothing is lost without. Strangers name whom they like as the
+    /// sender, so that each of their reports is mail to whom they like.
+    fn may_write_courtesy(&self, message: &Message) -> bool {
+        let client = &message.client;
+        let Some(address) = client.address.filter(|_| client.login.is_none()) else {
+            return true;
+        };
+        self.tools.settings.snapshot().trusts(address)
+            || self.courtesies.take(Network::of(address)).is_ok()
     }
 
     fn note_failures(&self, message: &Message, failed: &[Failed]) {
@@ -302,15 +321,5 @@ impl Queue {
         if self.starved.swap(false, Ordering::AcqRel) {
             self.wake.notify_one();
         }
-    }
-
-    fn with_under_way<T>(&self, work: impl FnOnce(&mut HashMap<Arc<str>, usize>) -> T) -> T {
-        // Counts stay whole across a panic: each change is a single step.
-        work(
-            &mut self
-                .under_way
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
     }
 }

@@ -1,40 +1,30 @@
 //! Reports to senders: failed and delayed delivery (RFC 3464), as the sender asked for them
 //! (RFC 3461), and never about a message that is itself a report.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use memchr::memmem;
 
 use super::attempt::QueuedRow;
+use super::report_text::{Address, Entry, Headers, Original, Subject, render};
 use super::{Failed, Failure, Queue, schedule};
 use crate::delivery::Report;
 use crate::limits;
+use crate::message::trail::Event;
 use crate::message::{
-    Body, BodyReader, Client, DiskReason, Envelope, Message, MessageId, Outcome, Recipient,
-    Reservation, RowState,
+    Body, BodyReader, Client, DiskReason, Envelope, Message, Outcome, Recipient, Reservation,
+    RowState,
 };
-use crate::smtp::address::{Mailbox, ReversePath};
+use crate::smtp::address::ReversePath;
 use crate::smtp::command::{BodyType, Return};
 use crate::smtp::reply::Reply;
-use crate::smtp::xtext;
 use crate::store::{NewQueued, NewRow};
 
-/// One recipient in a report.
-struct Entry<'a> {
-    recipient: &'a Recipient,
-    /// RFC 3464 §2.3.3.
-    action: &'static str,
-    /// RFC 3464 §2.3.4.
-    status: String,
-    /// What a person reads.
-    explanation: String,
-    reply: &'a Reply,
-    retried_until: Option<Timestamp>,
-}
+/// A report was not written, because too many were asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeftOut;
 
 impl Queue {
     /// The report on recipients that failed; none when nobody wants one.
@@ -51,7 +41,23 @@ impl Queue {
         self.report(message, &entries, Subject::Failed).await
     }
 
-    /// The report on recipients that wait longer than their sender wants not to know.
+    /// The report on recipients of a damaged message that failed, and on those of whom only a text is left
+    /// that is no address; none when nobody wants one.
+    pub(super) async fn lost_report(
+        &self,
+        message: &Arc<Message>,
+        failed: &[Failed],
+        unreadable: &[String],
+        reply: &Reply,
+    ) -> Option<NewQueued> {
+        let readable = failed.iter().filter(|one| one.is_reported(message));
+        let unreadable = unreadable.iter().map(|text| unreadable_entry(text, reply));
+        let entries: Vec<Entry<'_>> = readable.map(failure_entry).chain(unreadable).collect();
+        self.report(message, &entries, Subject::Failed).await
+    }
+
+    /// The report on recipients that wait longer than their sender wants not to know; none when its client
+    /// has had enough of them.
     pub(super) async fn delay_report(
         &self,
         message: &Arc<Message>,
@@ -61,17 +67,24 @@ impl Queue {
             .iter()
             .map(|(row, reply)| delay_entry(message, row, reply))
             .collect();
+        if !entries.is_empty() && !self.may_write_courtesy(message) {
+            tracing::debug!(id = %message.id, "no report of the delay: its client has had many");
+            return None;
+        }
         self.report(message, &entries, Subject::Delayed).await
     }
 
     /// The report on recipients that were handed on to a server that will not report their delivery,
     /// though the sender asked for it: NOTIFY=SUCCESS (RFC 3461 §5.2.2).
+    ///
+    /// # Errors
+    /// When its client has had enough of them, which is put down for each recipient.
     pub(super) async fn relayed_report(
         &self,
         message: &Arc<Message>,
         attempts: &[&Report],
-    ) -> Option<NewQueued> {
-        let entries: Vec<Entry<'_>> = attempts
+    ) -> Result<Option<NewQueued>, LeftOut> {
+        let relayed: Vec<(&Recipient, &Reply)> = attempts
             .iter()
             .filter(|attempt| !attempt.peer_reports)
             .flat_map(|attempt| &attempt.outcomes)
@@ -79,12 +92,21 @@ impl Queue {
                 let recipient = &message.envelope.recipients[*position];
                 let asked = recipient.notify.is_some_and(|notify| notify.success);
                 match outcome {
-                    Outcome::Delivered(reply) if asked => Some(relayed_entry(recipient, reply)),
+                    Outcome::Delivered(reply) if asked => Some((recipient, reply)),
                     _ => None,
                 }
             })
             .collect();
-        self.report(message, &entries, Subject::Relayed).await
+        let reports = message.envelope.sender.mailbox().is_some() && !relayed.is_empty();
+        if reports && !self.may_write_courtesy(message) {
+            for (recipient, _) in relayed {
+                self.note(message.id, recipient, Event::NotReported, String::new());
+            }
+            return Err(LeftOut);
+        }
+        let entry = |(recipient, reply)| relayed_entry(recipient, reply);
+        let entries: Vec<Entry<'_>> = relayed.into_iter().map(entry).collect();
+        Ok(self.report(message, &entries, Subject::Relayed).await)
     }
 
     async fn report(
@@ -100,7 +122,7 @@ impl Queue {
         let tools = &self.tools;
         let now = Timestamp::now();
         let id = tools.ids.next(now);
-        let (original, whole) = original_of(message, subject).await;
+        let original = original_of(message, subject).await;
         let headers = Headers {
             id,
             hostname: &tools.hostname,
@@ -108,7 +130,7 @@ impl Queue {
             subject,
             now,
         };
-        let content = render(&headers, message, entries, &original, whole);
+        let content = render(&headers, message, entries, &original);
         let eight_bit = !content.is_ascii();
         let settings = tools.settings.snapshot();
         let row = NewRow {
@@ -162,12 +184,8 @@ fn in_memory(content: Bytes, budget: Arc<crate::message::MemoryBudget>) -> Body 
     Body::in_memory(vec![content], reservation)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Subject {
-    Failed,
-    Delayed,
-    Relayed,
-}
+const LOST: &str = "did not get it: it was damaged in the storage of this mail system, and its content is \
+                    lost; what is left of its header follows";
 
 fn failure_entry(failed: &Failed) -> Entry<'_> {
     let reply = &failed.reply;
@@ -186,9 +204,12 @@ fn failure_entry(failed: &Failed) -> Entry<'_> {
             "5.7.1".to_owned(),
             "was returned by the operator of the mail system".to_owned(),
         ),
+        // RFC 3463 §3.4: other or undefined mail system status.
+        Failure::Lost => ("5.3.0".to_owned(), LOST.to_owned()),
     };
     Entry {
-        recipient: &failed.recipient,
+        address: Address::Known(&failed.recipient.address),
+        original: failed.recipient.original_recipient.as_deref(),
         action: "failed",
         status,
         explanation,
@@ -197,9 +218,29 @@ fn failure_entry(failed: &Failed) -> Entry<'_> {
     }
 }
 
-fn delay_entry<'a>(message: &'a Message, row: &QueuedRow, reply: &'a Reply) -> Entry<'a> {
+/// Whom a row was for that is damaged itself.
+fn unreadable_entry<'a>(text: &'a str, reply: &'a Reply) -> Entry<'a> {
+    let printable = text.chars().filter(|letter| !letter.is_control());
+    let short = printable.take(limits::PATH_BYTES).collect();
     Entry {
-        recipient: &message.envelope.recipients[row.position],
+        address: Address::Unreadable(short),
+        original: None,
+        action: "failed",
+        status: "5.3.0".to_owned(),
+        explanation:
+            "is what can be read of a recipient who did not get it: the entry was damaged in the \
+                      storage of this mail system"
+                .to_owned(),
+        reply,
+        retried_until: None,
+    }
+}
+
+fn delay_entry<'a>(message: &'a Message, row: &QueuedRow, reply: &'a Reply) -> Entry<'a> {
+    let recipient = &message.envelope.recipients[row.position];
+    Entry {
+        address: Address::Known(&recipient.address),
+        original: recipient.original_recipient.as_deref(),
         action: "delayed",
         status: status_of(reply, "4.0.0"),
         explanation: "has not been reached yet; trying goes on".to_owned(),
@@ -210,7 +251,8 @@ fn delay_entry<'a>(message: &'a Message, row: &QueuedRow, reply: &'a Reply) -> E
 
 fn relayed_entry<'a>(recipient: &'a Recipient, reply: &'a Reply) -> Entry<'a> {
     Entry {
-        recipient,
+        address: Address::Known(&recipient.address),
+        original: recipient.original_recipient.as_deref(),
         action: "relayed",
         status: status_of(reply, "2.0.0"),
         explanation: "was handed on to a server that does not report deliveries".to_owned(),
@@ -228,8 +270,8 @@ fn status_of(reply: &Reply, otherwise: &str) -> String {
 }
 
 /// The original, or its header only: when it is large, when the sender wanted no more (RET=HDRS),
-/// and for a delay. Says whether it is the whole.
-async fn original_of(message: &Arc<Message>, subject: Subject) -> (Bytes, bool) {
+/// and for a delay.
+async fn original_of(message: &Arc<Message>, subject: Subject) -> Original {
     let whole = subject == Subject::Failed
         && message.envelope.ret != Some(Return::Headers)
         && message.content_bytes() <= limits::REPORT_BODY_BYTES;
@@ -250,174 +292,8 @@ async fn original_of(message: &Arc<Message>, subject: Subject) -> (Bytes, bool) 
         let end = memmem::find(&text, b"\r\n\r\n").map_or(text.len(), |end| end + 2);
         text.truncate(end.min(limits::HEADER_BYTES));
     }
-    (text.freeze(), whole)
-}
-
-/// RFC 2045 §6.2.
-fn encoding_of(part: &[u8]) -> &'static str {
-    if part.is_ascii() { "7bit" } else { "8bit" }
-}
-
-struct Headers<'a> {
-    id: MessageId,
-    hostname: &'a str,
-    to: &'a Mailbox,
-    subject: Subject,
-    now: Timestamp,
-}
-
-/// The report as a message: multipart/report of a text, the machine's part, and the original.
-fn render(
-    headers: &Headers<'_>,
-    message: &Message,
-    entries: &[Entry<'_>],
-    original: &[u8],
-    whole: bool,
-) -> Bytes {
-    let boundary = format!("report-{}", headers.id);
-    let mut words = String::with_capacity(1_024);
-    explanation(&mut words, headers, message, entries);
-    let mut text = String::with_capacity(2_048);
-    head(
-        &mut text,
-        headers,
-        &boundary,
-        !original.is_ascii() || !words.is_ascii(),
-    );
-    let _ = write!(
-        text,
-        "--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n\
-         Content-Transfer-Encoding: {}\r\n\r\n{words}",
-        encoding_of(words.as_bytes())
-    );
-    let kind = if entries
-        .iter()
-        .all(|entry| entry.recipient.address.is_ascii())
-    {
-        "message/delivery-status"
-    } else {
-        // RFC 6533 §4: addresses beyond ASCII.
-        "message/global-delivery-status"
-    };
-    let _ = write!(text, "\r\n--{boundary}\r\nContent-Type: {kind}\r\n\r\n");
-    status(&mut text, headers, message, entries);
-    let kind = if whole {
-        "message/rfc822"
-    } else {
-        "text/rfc822-headers"
-    };
-    let encoding = encoding_of(original);
-    let _ = write!(
-        text,
-        "\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
-    );
-    let mut content = BytesMut::with_capacity(text.len() + original.len() + 64);
-    content.put_slice(text.as_bytes());
-    content.put_slice(original);
-    if !original.ends_with(b"\r\n") {
-        content.put_slice(b"\r\n");
+    Original {
+        text: text.freeze(),
+        whole,
     }
-    content.put_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-    content.freeze()
-}
-
-fn head(text: &mut String, headers: &Headers<'_>, boundary: &str, eight_bit: bool) {
-    let Headers {
-        id, hostname, to, ..
-    } = headers;
-    let subject = match headers.subject {
-        Subject::Failed => "Your message could not be delivered",
-        Subject::Delayed => "Your message is delayed",
-        Subject::Relayed => "Your message was handed on",
-    };
-    let date = rfc5322_date(headers.now);
-    // RFC 3834 §5: nobody's vacation program answers a report.
-    let _ = write!(
-        text,
-        "From: Mail system <MAILER-DAEMON@{hostname}>\r\nTo: <{to}>\r\nSubject: {subject}\r\n\
-         Date: {date}\r\nMessage-ID: <{id}@{hostname}>\r\nAuto-Submitted: auto-replied\r\n\
-         MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status;\r\n\
-         \tboundary=\"{boundary}\"\r\n"
-    );
-    if eight_bit {
-        text.push_str("Content-Transfer-Encoding: 8bit\r\n");
-    }
-    text.push_str("\r\n");
-}
-
-fn explanation(text: &mut String, headers: &Headers<'_>, message: &Message, entries: &[Entry<'_>]) {
-    let _ = write!(
-        text,
-        "This is the mail system at {}.\r\n\r\nYour message of {} (our id {}):\r\n\r\n",
-        headers.hostname,
-        rfc5322_date(message.received_at),
-        message.id,
-    );
-    for entry in entries {
-        let _ = write!(
-            text,
-            "<{}> {}.\r\n    The last answer was: {}\r\n\r\n",
-            entry.recipient.address,
-            entry.explanation,
-            entry.reply.passed_words(),
-        );
-    }
-    text.push_str(match headers.subject {
-        Subject::Failed => "It will not be tried again.\r\n",
-        Subject::Delayed => "You need not do anything now.\r\n",
-        Subject::Relayed => "No further report will come unless it fails there.\r\n",
-    });
-}
-
-/// RFC 3464 §2: the fields of the message, then those of each recipient.
-fn status(text: &mut String, headers: &Headers<'_>, message: &Message, entries: &[Entry<'_>]) {
-    if let Some(envelope_id) = &message.envelope.envelope_id {
-        let _ = write!(text, "Original-Envelope-Id: {}\r\n", plain(envelope_id));
-    }
-    let _ = write!(
-        text,
-        "Reporting-MTA: dns; {}\r\nArrival-Date: {}\r\n",
-        headers.hostname,
-        rfc5322_date(message.received_at)
-    );
-    for entry in entries {
-        text.push_str("\r\n");
-        if let Some((kind, address)) = entry
-            .recipient
-            .original_recipient
-            .as_deref()
-            .and_then(|original| original.split_once(';'))
-        {
-            let _ = write!(text, "Original-Recipient: {kind};{}\r\n", plain(address));
-        }
-        let address = &entry.recipient.address;
-        let kind = if address.is_ascii() {
-            "rfc822"
-        } else {
-            "utf-8"
-        };
-        let _ = write!(
-            text,
-            "Final-Recipient: {kind};{address}\r\nAction: {}\r\nStatus: {}\r\n\
-             Diagnostic-Code: smtp;{}\r\n",
-            entry.action,
-            entry.status,
-            entry.reply.passed_words(),
-        );
-        if let Some(until) = entry.retried_until {
-            let _ = write!(text, "Will-Retry-Until: {}\r\n", rfc5322_date(until));
-        }
-    }
-}
-
-/// Decoded xtext that cannot begin a field of its own.
-fn plain(xtext: &str) -> String {
-    let decoded = xtext::decode(xtext).unwrap_or_else(|| xtext.to_owned());
-    decoded.chars().filter(|c| !c.is_control()).collect()
-}
-
-fn rfc5322_date(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC)
-        .strftime("%a, %d %b %Y %H:%M:%S %z")
-        .to_string()
 }

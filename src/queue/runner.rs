@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 use super::Queue;
 use super::attempt::QueuedRow;
 use super::leases::Lease;
+use super::places::Place;
 use crate::limits;
 use crate::message::{Message, MessageId, RowState};
 use crate::settings::{NextHop, Settings};
-use crate::store::{LoadError, RowChange, StoreError, TakeDue, TakenRow};
+use crate::store::{LoadError, RowChange, StoreError, TakenRow};
 
 /// The runner looks at least this often, should a clock have stepped.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -30,10 +31,14 @@ impl Queue {
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let mut current = self.tools.settings.clone();
         let mut settings = current.snapshot();
+        let mut damaged_at = Instant::now();
         loop {
             let woken = self.wake.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
+            if self.found_damaged.swap(false, Ordering::AcqRel) || Instant::now() >= damaged_at {
+                damaged_at = Instant::now() + self.fail_damaged().await;
+            }
             let pause = match self.start_due().await {
                 Ok(pause) => pause,
                 Err(error) => {
@@ -46,6 +51,7 @@ impl Queue {
                 () = self.tools.store.rescheduled() => {}
                 () = self.tools.delivery.recovered() => {}
                 () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep_until(damaged_at) => {}
                 Some(changed) = current.changed() => {
                     self.resume(&settings, &changed).await;
                     settings = changed;
@@ -71,57 +77,45 @@ impl Queue {
     async fn start_due(self: &Arc<Self>) -> Result<Duration, StoreError> {
         // Said before the look: an attempt that ends from here on wakes us.
         self.starved.store(true, Ordering::Release);
-        let (except, first_probe, saturated) = self.next_hops_left_alone();
-        let room = self.slots.available_permits();
-        if room == 0 {
-            return Ok(LONGEST_SLEEP);
-        }
-        self.starved.store(saturated, Ordering::Release);
+        let (except, first_probe) = self.next_hops_left_alone();
         let now = Timestamp::now();
-        let wanted = TakeDue {
-            per_next_hop: limits::QUEUE_ROWS_PER_NEXT_HOP,
-            total: room,
-            except: &except,
-        };
-        let leased = {
-            let _taking = self.taking.lock().await;
-            let taken = self.tools.store.take_due(now, wanted).await?;
-            self.lease_taken(taken)
-        };
-        let found = !leased.is_empty();
-        self.start_leased(leased).await;
-        if found {
-            // There may be more behind them.
-            return Ok(Duration::ZERO);
+        let due = self.tools.store.due_next_hops(now, &except).await?;
+        let delivery = &self.tools.delivery;
+        let standing = |next_hop: &str| delivery.standing(next_hop);
+        let shares = self.places.shares(&due, standing);
+        self.starved
+            .store(shares.len() < due.len(), Ordering::Release);
+        if !shares.is_empty() {
+            let (found, leased) = {
+                let _taking = self.taking.lock().await;
+                let taken = self.tools.store.take_due(now, &shares).await?;
+                (!taken.is_empty(), self.lease_taken(taken))
+            };
+            self.start_leased(leased);
+            if found {
+                // There may be more behind them.
+                return Ok(Duration::ZERO);
+            }
         }
-        let next_due = self.tools.store.next_due(&except).await?;
+        let next_due = self.tools.store.next_due(now).await?;
         let until_due = next_due.map_or(LONGEST_SLEEP, |due| {
             Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
         });
         Ok(until_due.min(first_probe).min(LONGEST_SLEEP))
     }
 
-    /// Next hops that are paused or suspended or have their share of attempts, when the first probe is due, and
-    /// whether some have their share.
-    fn next_hops_left_alone(&self) -> (Vec<String>, Duration, bool) {
+    /// Next hops that are paused or suspended, and when the first probe is due.
+    fn next_hops_left_alone(&self) -> (Vec<String>, Duration) {
         let now = Instant::now();
         let mut first_probe = LONGEST_SLEEP;
-        let mut except: Vec<String> = self.with_under_way(|counts| {
-            counts
-                .iter()
-                .filter(|(_, count)| **count >= limits::QUEUE_ATTEMPTS_PER_NEXT_HOP)
-                .map(|(name, _)| name.to_string())
-                .collect()
-        });
-        let saturated = !except.is_empty();
+        let mut except = self.tools.settings.snapshot().paused_next_hops.clone();
         for (name, probe_at) in self.tools.delivery.suspended_next_hops() {
             if probe_at > now {
                 first_probe = first_probe.min(probe_at - now);
                 except.push(name.to_string());
             }
         }
-        except.extend_from_slice(&self.tools.settings.snapshot().paused_next_hops);
-        (except, first_probe, saturated)
+        (except, first_probe)
     }
 
     fn lease_taken(&self, taken: Vec<TakenRow>) -> Vec<(Lease, Errand)> {
@@ -132,17 +126,38 @@ impl Queue {
             .collect()
     }
 
-    async fn start_leased(self: &Arc<Self>, leased: Vec<(Lease, Errand)>) {
-        for (lease, Errand { next_hop, rows }) in leased {
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
-                return;
-            };
-            match self.load(rows[0].message, &rows).await {
-                Ok(message) => {
-                    let queued = rows.iter().enumerate().map(queued_row).collect();
-                    self.start(message, next_hop, queued, lease, slot);
+    /// Each errand in a task of its own from here on: reading a message back and comparing it with what was
+    /// stored takes time that others need not wait for.
+    fn start_leased(self: &Arc<Self>, leased: Vec<(Lease, Errand)>) {
+        for (lease, errand) in leased {
+            let name = errand.next_hop.name();
+            let place = self.places.take(name, self.tools.delivery.standing(name));
+            let queue = Arc::clone(self);
+            self.attempts.spawn(async move {
+                tokio::select! {
+                    () = queue.start_errand(errand, lease, place) => {}
+                    () = queue.stop.cancelled() => {}
                 }
-                Err(error) => self.give_back(&rows, &error).await,
+            });
+        }
+    }
+
+    async fn start_errand(self: &Arc<Self>, errand: Errand, lease: Lease, place: Place) {
+        let Errand { next_hop, rows } = errand;
+        let loaded = {
+            let _turn = self.loads.acquire().await;
+            self.load(rows[0].message, &rows).await
+        };
+        match loaded {
+            Ok(message) => {
+                let queued = rows.iter().enumerate().map(queued_row).collect();
+                self.start(message, next_hop, queued, lease, place);
+            }
+            Err(error) => {
+                self.give_back(&rows, error).await;
+                drop(lease);
+                drop(place);
+                self.room_is_free();
             }
         }
     }
@@ -162,22 +177,28 @@ impl Queue {
         Ok(Arc::new(message))
     }
 
-    /// Rows whose message cannot be read: damaged for good, or tried again later.
-    async fn give_back(&self, rows: &[TakenRow], error: &LoadError) {
+    /// Rows whose message cannot be sent: it is damaged, or cannot be read just now.
+    async fn give_back(&self, rows: &[TakenRow], error: LoadError) {
         tracing::error!(id = %rows[0].message, %error, "a queued message cannot be read");
-        let damaged = matches!(error, LoadError::Damaged(_));
-        let state = if damaged {
-            RowState::Damaged
-        } else {
-            RowState::Waiting
-        };
-        let next_attempt_at = Timestamp::now() + limits::BREAKER_PROBE_FIRST;
-        let changes = rows.iter().map(|row| RowChange::SetState {
-            row: row.id,
-            state,
-            next_attempt_at: Some(next_attempt_at),
-        });
-        self.tools.store.change(changes.collect()).await;
+        let now = Timestamp::now();
+        match error {
+            LoadError::Damaged(problem) => self.mark_damaged(rows, &problem).await,
+            // Its time is over: somebody has to be told.
+            LoadError::Read(error) if rows.iter().any(|row| now >= row.expires_at) => {
+                self.mark_damaged(rows, &error.to_string()).await;
+            }
+            LoadError::Read(_) | LoadError::Gone => {
+                let again = rows.iter().map(|row| RowChange::Reschedule {
+                    row: row.id,
+                    state: RowState::Waiting,
+                    reason: row.reason.clone(),
+                    attempts: row.attempts,
+                    last_reply: error.to_string(),
+                    next_attempt_at: now + limits::BREAKER_PROBE_FIRST,
+                });
+                self.tools.store.change(again.collect()).await;
+            }
+        }
     }
 }
 

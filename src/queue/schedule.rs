@@ -51,6 +51,8 @@ pub enum Failure {
     RetriesUsedUp,
     /// An operator returned it to its sender.
     Returned,
+    /// What is stored of it is damaged.
+    Lost,
 }
 
 /// What becomes of a recipient after an attempt.

@@ -74,6 +74,8 @@ pub(super) struct Peer {
     pub(super) listener: SocketAddr,
     /// What is spoken there.
     pub(super) protocol: Protocol,
+    /// DSN is offered there.
+    pub(super) dsn: bool,
     /// TLS is spoken.
     pub(super) tls: bool,
     /// The login it has authenticated as, while that holds.
@@ -96,6 +98,7 @@ impl Peer {
             address: entrance.client.to_canonical(),
             listener: entrance.listener,
             protocol: listener.map_or(Protocol::Smtp, |entry| entry.protocol),
+            dsn: listener.is_none_or(|entry| entry.dsn),
             tls: false,
             login: None,
             has_lost_login: false,

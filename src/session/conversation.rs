@@ -313,7 +313,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             eight_bit_mime: true,
             smtputf8: true,
             enhanced_status_codes: true,
-            dsn: true,
+            dsn: self.peer.dsn,
             chunking: true,
             // Over LMTP there is a reply for each recipient anyway.
             prdr: self.peer.protocol == Protocol::Smtp,

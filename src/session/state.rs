@@ -17,7 +17,7 @@ use crate::settings::Settings;
 use crate::smtp::Protocol;
 use crate::smtp::authentication::{Mechanism, Turn};
 use crate::smtp::bdat::BdatNormaliser;
-use crate::smtp::command::{Command, MailCommand, RcptCommand};
+use crate::smtp::command::{Command, CommandError, MailCommand, RcptCommand};
 use crate::smtp::reply::Reply;
 use crate::smtp::xclient::Attributes;
 
@@ -167,6 +167,9 @@ impl State {
             Self::Greeted => return (self, out_of_sequence("Say EHLO first")),
             _ => return (self, out_of_sequence("The sender is given already")),
         };
+        if let Some(parameter) = mail.dsn_parameter().filter(|_| !around.peer.dsn) {
+            return (Self::Identified(identity), unknown_parameter(parameter));
+        }
         match Opened::new(identity.clone(), mail, around.peer, around.context) {
             Ok(opened) => (Self::Opened(opened), Step::Say(Reply::sender_ok())),
             Err(reply) => (Self::Identified(identity), Step::Say(reply)),
@@ -188,6 +191,9 @@ impl State {
         if around.peer.has_lost_login {
             let step = Step::Say(Reply::login_does_not_hold());
             return (self.without_envelope(), step);
+        }
+        if let Some(parameter) = rcpt.dsn_parameter().filter(|_| !around.peer.dsn) {
+            return (self, unknown_parameter(parameter));
         }
         let recipient = opened.recipient(rcpt, around.peer, around.context);
         let asked = recipient.as_ref().is_ok_and(|one| opened.asks_about(one));
@@ -447,6 +453,11 @@ fn skip_chunk(size: u64, reply: Reply) -> Step {
 
 fn out_of_sequence(needed: &'static str) -> Step {
     Step::Say(Reply::bad_sequence(needed))
+}
+
+/// A parameter of an extension that this listener does not offer.
+fn unknown_parameter(parameter: &str) -> Step {
+    Step::Say(CommandError::UnknownParameter(parameter.to_owned()).reply())
 }
 
 /// Before the first byte of content: a message that its client may not send any more, or that would find

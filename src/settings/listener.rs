@@ -32,6 +32,9 @@ pub struct ListenerEntry {
     /// Which way messages take; none: as everywhere.
     #[serde(default)]
     pub path: Option<PathChoice>,
+    /// DSN is offered (RFC 3461): clients may ask for reports of delivery, or for none.
+    #[serde(default = "is_offered")]
+    pub dsn: bool,
     /// Clients in these networks are proxies: they begin with a PROXY protocol header.
     #[serde(default, deserialize_with = "names::networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.80/32"])))]
@@ -40,6 +43,10 @@ pub struct ListenerEntry {
     #[serde(default, deserialize_with = "names::networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.80/32"])))]
     pub xclient_networks: Vec<IpNet>,
+}
+
+fn is_offered() -> bool {
+    true
 }
 
 impl ListenerEntry {

@@ -100,6 +100,14 @@ pub struct MailCommand {
     pub prdr: bool,
 }
 
+impl MailCommand {
+    /// The parameter of DSN that stands in it, if one does.
+    pub fn dsn_parameter(&self) -> Option<&'static str> {
+        let ret = self.ret.map(|_| "RET");
+        ret.or_else(|| self.envelope_id.as_ref().map(|_| "ENVID"))
+    }
+}
+
 /// RCPT with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RcptCommand {
@@ -109,6 +117,14 @@ pub struct RcptCommand {
     pub notify: Option<Notify>,
     /// ORCPT, RFC 3461 §4.2: `type;xtext` as sent, valid.
     pub original_recipient: Option<String>,
+}
+
+impl RcptCommand {
+    /// The parameter of DSN that stands in it, if one does.
+    pub fn dsn_parameter(&self) -> Option<&'static str> {
+        let notify = self.notify.map(|_| "NOTIFY");
+        notify.or_else(|| self.original_recipient.as_ref().map(|_| "ORCPT"))
+    }
 }
 
 /// What the client says about the bytes of the body. BINARYMIME is not offered.

@@ -148,24 +148,32 @@ impl Reply {
         }
     }
 
-    /// The words as they may be shown, kept and passed on: one printable line of ASCII, at most
-    /// [`PASSED_WORDS_BYTES`].
+    /// The words as they are passed on: one printable line of ASCII, at most [`PASSED_WORDS_BYTES`].
     pub fn passed_words(&self) -> String {
+        self.one_line(|letter| char::from(printable(letter)))
+    }
+
+    /// The words as people here are shown them, and as they are kept: the same with the letters of all
+    /// languages.
+    pub fn shown_words(&self) -> String {
+        self.one_line(|letter| match letter {
+            _ if letter.is_control() || is_invisible(letter) => ' ',
+            letter => letter,
+        })
+    }
+
+    fn one_line(&self, as_shown: impl Fn(char) -> char) -> String {
         if self.is_presentable() {
             return self.text.clone().into_owned();
         }
-        let printable = self
-            .text
-            .chars()
-            .map(|letter| char::from(printable(letter)));
         let mut words = String::with_capacity(self.text.len().min(PASSED_WORDS_BYTES));
-        for letter in printable {
+        for letter in self.text.chars().map(as_shown) {
+            if words.len() + letter.len_utf8() > PASSED_WORDS_BYTES {
+                break;
+            }
             // Runs of blanks, which line ends and controls have become, are one.
             if letter != ' ' || !(words.is_empty() || words.ends_with(' ')) {
                 words.push(letter);
-            }
-            if words.len() == PASSED_WORDS_BYTES {
-                break;
             }
         }
         words.truncate(words.trim_end().len());
@@ -212,12 +220,28 @@ impl fmt::Display for Reply {
         if self.is_presentable() {
             return write!(formatter, " {}", self.text);
         }
-        let words = self.passed_words();
+        let words = self.shown_words();
         if !words.is_empty() {
             write!(formatter, " {words}")?;
         }
         Ok(())
     }
+}
+
+/// Letters that show nothing and change how their neighbours are shown: their order, or where lines end.
+fn is_invisible(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// What stands for `letter` on the wire.
@@ -276,6 +300,28 @@ mod tests {
         let reply = Reply::new(550, (5, 0, 0), "a\r\n250 ok\0\tü\u{85}");
         assert_eq!(written(&reply), "550-5.0.0 a \r\n550 5.0.0 250 ok  ? \r\n");
         assert_eq!(reply.passed_words(), "a 250 ok ?");
+        assert_eq!(reply.to_string(), "550 5.0.0 a 250 ok ü");
+    }
+
+    #[test]
+    fn words_of_all_languages_are_shown_as_they_are() {
+        for (text, shown, passed) in [
+            (
+                "Postfach überfüllt",
+                "Postfach überfüllt",
+                "Postfach ?berf?llt",
+            ),
+            ("邮箱已满", "邮箱已满", "????"),
+            ("\u{1b}[31mred\u{7}  x", "[31mred x", "[31mred x"),
+            ("a\u{202e}b\u{2028}c", "a b c", "a?b?c"),
+            ("\u{fffd}", "\u{fffd}", "?"),
+        ] {
+            let reply = Reply::plain(452, text);
+            assert_eq!(reply.shown_words(), shown);
+            assert_eq!(reply.passed_words(), passed);
+        }
+        let long = Reply::plain(452, "ü".repeat(500)).shown_words();
+        assert_eq!(long.len(), PASSED_WORDS_BYTES);
     }
 
     #[test]
@@ -336,6 +382,7 @@ mod tests {
                 prop_assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
             }
             prop_assert!(reply.passed_words().len() <= PASSED_WORDS_BYTES);
+            prop_assert!(reply.shown_words().len() <= PASSED_WORDS_BYTES);
         }
     }
 }

@@ -21,6 +21,32 @@ pub fn encode(text: &str) -> String {
     xtext
 }
 
+/// Writes an address with letters beyond ASCII as RFC 6533 §3 has it in a parameter or field of ASCII
+/// (`utf-8-addr-xtext`): those letters, and what has a meaning there, as `\\x{FC}`.
+pub fn encode_letters(address: &str) -> String {
+    in_braces(address, |letter| {
+        letter.is_ascii_graphic() && !matches!(letter, '+' | '=' | '\\')
+    })
+}
+
+/// Writes letters beyond ASCII so, and leaves all else as it is, such as letters that are written so
+/// already.
+pub fn letters_in_ascii(text: &str) -> String {
+    in_braces(text, |letter| matches!(letter, ' '..='~'))
+}
+
+fn in_braces(text: &str, stays: impl Fn(char) -> bool) -> String {
+    let mut written = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if stays(letter) {
+            written.push(letter);
+        } else {
+            written.push_str(&format!("\\x{{{:02X}}}", u32::from(letter)));
+        }
+    }
+    written
+}
+
 /// Reads xtext. None: it is none, or what it stands for is not UTF-8.
 pub fn decode(xtext: &str) -> Option<String> {
     let mut bytes = xtext.bytes();
@@ -76,6 +102,29 @@ mod tests {
             assert_eq!(decode(xtext).as_deref(), Some(text));
         }
         assert_eq!(decode("a+2bc").as_deref(), Some("a+c"));
+    }
+
+    #[test]
+    fn letters_beyond_ascii_in_ascii() {
+        for (text, encoded, only_letters) in [
+            ("a@b.test", "a@b.test", "a@b.test"),
+            (
+                "jörg+x@dömäne.test",
+                r"j\x{F6}rg\x{2B}x@d\x{F6}m\x{E4}ne.test",
+                r"j\x{F6}rg+x@d\x{F6}m\x{E4}ne.test",
+            ),
+            (
+                "収@例え.test",
+                r"\x{53CE}@\x{4F8B}\x{3048}.test",
+                r"\x{53CE}@\x{4F8B}\x{3048}.test",
+            ),
+            (r"\x{FC}\t", r"\x{5C}x{FC}\x{5C}t", r"\x{FC}\t"),
+            ("\"a b\"@c", "\"a\\x{20}b\"@c", "\"a b\"@c"),
+            ("a\r\nX: y", r"a\x{0D}\x{0A}X:\x{20}y", r"a\x{0D}\x{0A}X: y"),
+        ] {
+            assert_eq!(encode_letters(text), encoded);
+            assert_eq!(letters_in_ascii(text), only_letters);
+        }
     }
 
     #[test]

@@ -91,7 +91,9 @@ pub(super) async fn act(
 ) -> Result<(Vec<RowId>, Removed), sqlx::Error> {
     let change = match action {
         Action::Retry => {
-            "UPDATE recipients SET next_attempt_at = ?2 WHERE state IN ('waiting', 'uncertain')"
+            "UPDATE recipients SET next_attempt_at = ?2,
+                 state = CASE state WHEN 'uncertain' THEN 'uncertain' ELSE 'waiting' END
+             WHERE state NOT IN ('delivering', 'held', 'quarantined')"
         }
         Action::Hold => {
             "UPDATE recipients SET state = 'held' WHERE state IN ('waiting', 'uncertain')"
@@ -169,7 +171,11 @@ mod tests {
     async fn actions_touch_the_rows_they_are_meant_for() {
         use RowState::{Held, Uncertain, Waiting};
         // 1 waiting, 2 delivering, 3 held, 4 uncertain, 5 quarantined, 6 damaged
-        check(Action::Retry, &[(1, Waiting, 50), (4, Uncertain, 50)]).await;
+        check(
+            Action::Retry,
+            &[(1, Waiting, 50), (4, Uncertain, 50), (6, Waiting, 50)],
+        )
+        .await;
         check(Action::Hold, &[(1, Held, 100), (4, Held, 100)]).await;
         check(Action::Release, &[(3, Waiting, 50), (5, Waiting, 50)]).await;
     }

@@ -1,6 +1,6 @@
 //! Taking due rows: the one function that hands the queue's rows out. Figure 3B, steps 318 and 319.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -10,8 +10,9 @@ use super::Store;
 use super::columns::{milliseconds, notify_from, timestamp};
 use super::error::StoreError;
 use super::queue_write::json;
-use super::rows::{RowChange, TakeDue, TakenRow};
+use super::rows::{RowChange, Share, TakenRow};
 use super::writer::Job;
+use crate::limits;
 use crate::message::{DiskReason, MessageId, Recipient, RowId, RowState};
 use crate::smtp::address::Mailbox;
 
@@ -27,7 +28,7 @@ const NEXT_HOPS: &str = "
     firsts (name, due_at) AS (
         SELECT name, (SELECT min(next_attempt_at) FROM recipients
                       WHERE state IN ('waiting', 'uncertain') AND next_hop = hops.name)
-        FROM hops WHERE name NOT IN (SELECT value FROM json_each(?1))
+        FROM hops WHERE name IS NOT NULL
     )";
 
 /// The oldest due rows of each next hop in `?1`, at most `?3` of each; the next hops take turns.
@@ -58,19 +59,43 @@ const ROWS: &str = "
     WHERE r.id IN (SELECT value FROM json_each(?1))";
 
 impl Store {
-    /// Takes the rows that are due at `now`: they stand as `delivering` when this returns, the oldest
-    /// due of each next hop first, next hops in turns. A row that cannot be decoded is marked damaged
-    /// and left out. A row marked uncertain whose attempt still goes on may come due here: whoever
-    /// holds its lease skips it.
+    /// The next hops with rows that are due at `now`, the one that has waited longest first, those in
+    /// `except` left out.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn due_next_hops(
+        &self,
+        now: Timestamp,
+        except: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        let oldest_first = format!(
+            "{NEXT_HOPS} SELECT name FROM firsts
+             WHERE due_at <= ?1 AND name NOT IN (SELECT value FROM json_each(?2))
+             ORDER BY due_at, name LIMIT ?3"
+        );
+        sqlx::query_scalar(AssertSqlSafe(oldest_first))
+            .bind(milliseconds(now))
+            .bind(json(except).map_err(unread)?)
+            .bind(number(limits::QUEUE_NEXT_HOPS_PER_LOOK))
+            .fetch_all(&self.shared.readers)
+            .await
+            .map_err(unread)
+    }
+
+    /// Takes rows that are due at `now`, as many as their next hops have a share for: they stand as
+    /// `delivering` when this returns, the oldest due of each next hop first, next hops in turns. A row
+    /// that cannot be decoded is marked damaged and left out. A row marked uncertain whose attempt still
+    /// goes on may come due here: whoever holds its lease skips it.
     ///
     /// # Errors
     /// When the queue cannot be read or the rows not be marked; then none were taken.
     pub async fn take_due(
         &self,
         now: Timestamp,
-        wanted: TakeDue<'_>,
+        shares: &[Share],
     ) -> Result<Vec<TakenRow>, StoreError> {
-        let found = self.due(now, wanted).await.map_err(unread)?;
+        let found = self.due(now, shares).await.map_err(unread)?;
         if found.is_empty() {
             return Ok(Vec::new());
         }
@@ -83,8 +108,11 @@ impl Store {
             }
         }
         if !damaged.is_empty() {
-            self.change(damaged).await;
+            // Others stand behind them: whoever takes rows looks again.
+            self.settle(damaged, Vec::new()).await?;
+            self.shared.rescheduled.notify_one();
         }
+        within_shares(&mut sound, shares);
         let rows = sound.iter().map(|taken| taken.id).collect();
         let marked = self.ask(|answer| Job::Take { rows, now, answer }).await?;
         sound.retain(|taken| marked.contains(&taken.id));
@@ -105,59 +133,72 @@ impl Store {
         Ok(found.iter().filter_map(|row| decode(row).ok()).collect())
     }
 
-    /// When the next row comes due, next hops in `except` left out; none when no row waits.
+    /// When the first row of some next hop comes due that has none due at `now`; none when there is none.
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub async fn next_due(&self, except: &[String]) -> Result<Option<Timestamp>, StoreError> {
-        let first = format!("{NEXT_HOPS} SELECT min(due_at) FROM firsts");
+    pub async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let first = format!("{NEXT_HOPS} SELECT min(due_at) FROM firsts WHERE due_at > ?1");
         let next: Option<i64> = sqlx::query_scalar(AssertSqlSafe(first))
-            .bind(json(except).map_err(unread)?)
+            .bind(milliseconds(now))
             .fetch_one(&self.shared.readers)
             .await
             .map_err(unread)?;
         Ok(next.map(timestamp))
     }
 
-    /// The rows that [`Self::take_due`] will mark. A destination with a hundred thousand rows does not
+    /// The rows that [`Self::take_due`] chooses from. A destination with a hundred thousand rows does not
     /// stand before one with two, and is not read beyond the rows that can be chosen.
-    async fn due(
-        &self,
-        now: Timestamp,
-        wanted: TakeDue<'_>,
-    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
-        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let oldest_first = format!(
-            "{NEXT_HOPS} SELECT name FROM firsts WHERE due_at <= ?2 ORDER BY due_at, name LIMIT ?3"
-        );
-        // More next hops than rows are wanted: the ones that have waited longest.
-        let hops: Vec<String> = sqlx::query_scalar(AssertSqlSafe(oldest_first))
-            .bind(json(wanted.except)?)
-            .bind(milliseconds(now))
-            .bind(number(wanted.total))
-            .fetch_all(&self.shared.readers)
-            .await?;
+    async fn due(&self, now: Timestamp, shares: &[Share]) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        let hops: Vec<&str> = shares.iter().map(|share| share.next_hop.as_str()).collect();
         if hops.is_empty() {
             return Ok(Vec::new());
         }
-        let most = wanted.per_next_hop.min(wanted.total);
-        let mut each = wanted.total.div_ceil(hops.len()).min(most);
+        let (total, most) = (limits::QUEUE_ROWS_PER_LOOK, limits::QUEUE_ROWS_PER_NEXT_HOP);
+        let mut each = total.div_ceil(hops.len()).min(most);
         let hops = json(&hops)?;
         loop {
             let rows = sqlx::query(DUE)
                 .bind(hops.as_str())
                 .bind(milliseconds(now))
                 .bind(number(each))
-                .bind(number(wanted.total))
+                .bind(number(total))
                 .fetch_all(&self.shared.readers)
                 .await?;
-            if rows.len() >= wanted.total || each >= most {
+            if rows.len() >= total || each >= most {
                 return Ok(rows);
             }
             // Some next hops have few rows: the others may have more.
             each = each.saturating_mul(2).min(most);
         }
     }
+}
+
+/// Leaves out rows whose next hop has no attempt left for them: rows of one message share one.
+fn within_shares(rows: &mut Vec<TakenRow>, shares: &[Share]) {
+    let shares: HashMap<&str, usize> = shares
+        .iter()
+        .map(|share| (share.next_hop.as_str(), share.attempts))
+        .collect();
+    let mut begun: HashMap<String, usize> = HashMap::new();
+    let mut messages = HashSet::new();
+    rows.retain(|row| {
+        let key = (row.next_hop.clone(), row.message);
+        if !row.is_named && messages.contains(&key) {
+            return true;
+        }
+        let attempts = begun.entry(row.next_hop.clone()).or_default();
+        if *attempts >= shares.get(row.next_hop.as_str()).copied().unwrap_or(0) {
+            return false;
+        }
+        *attempts += 1;
+        messages.insert(key);
+        true
+    });
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn unread(error: sqlx::Error) -> StoreError {
@@ -224,10 +265,9 @@ fn decode(row: &SqliteRow) -> Result<TakenRow, Damage> {
 fn damage(row: &SqliteRow, error: &Damage) -> Option<RowChange> {
     let row = RowId(row.try_get("id").ok()?);
     tracing::error!(%row, %error, "a row of the queue is damaged and will not be delivered");
-    Some(RowChange::SetState {
+    Some(RowChange::MarkDamaged {
         row,
-        state: RowState::Damaged,
-        next_attempt_at: None,
+        problem: format!("the row cannot be read: {error}"),
     })
 }
 
@@ -253,47 +293,74 @@ mod tests {
         scene
     }
 
-    async fn take(
-        scene: &Scene,
-        at: i64,
-        per_next_hop: usize,
-        total: usize,
-        except: &[&str],
-    ) -> Vec<i64> {
-        let except: Vec<String> = except.iter().map(|&name| name.to_owned()).collect();
-        let wanted = TakeDue {
-            per_next_hop,
-            total,
-            except: &except,
-        };
-        let taken = scene.store.take_due(time(at), wanted).await;
+    fn share(next_hop: &str, attempts: usize) -> Share {
+        Share {
+            next_hop: next_hop.to_owned(),
+            attempts,
+        }
+    }
+
+    async fn take(scene: &Scene, at: i64, shares: &[(&str, usize)]) -> Vec<i64> {
+        let shares: Vec<Share> = shares
+            .iter()
+            .map(|&(name, most)| share(name, most))
+            .collect();
+        let taken = scene.store.take_due(time(at), &shares).await;
         taken.expect("taken").iter().map(|row| row.id.0).collect()
     }
 
     #[tokio::test]
     async fn next_hops_take_turns_and_the_oldest_due_goes_first() {
         let scene = three_next_hops().await;
-        assert_eq!(take(&scene, 91, 9, 9, &[]).await, Vec::<i64>::new());
-        assert_eq!(take(&scene, 200, 9, 5, &[]).await, [9, 8, 6, 7, 5]);
-        assert_eq!(take(&scene, 200, 2, 9, &[]).await, [4, 3]);
-        assert_eq!(take(&scene, 200, 9, 9, &[]).await, [2, 1]);
-        assert_eq!(take(&scene, 200, 9, 9, &[]).await, Vec::<i64>::new());
+        let all = [("a", 9), ("b", 9), ("c", 9)];
+        assert_eq!(take(&scene, 91, &all).await, Vec::<i64>::new());
+        assert_eq!(take(&scene, 200, &[]).await, Vec::<i64>::new());
+        assert_eq!(take(&scene, 94, &all).await, [9, 8, 7]);
+        assert_eq!(take(&scene, 200, &all).await, [6, 5, 4, 3, 2, 1]);
+        assert_eq!(take(&scene, 200, &all).await, Vec::<i64>::new());
         let leased = "SELECT count(*) FROM recipients WHERE state = 'delivering'";
         assert_eq!(scene.number(leased).await, 9);
     }
 
     #[tokio::test]
-    async fn next_hops_are_left_alone_when_asked() {
+    async fn next_hops_have_as_many_attempts_as_their_share() {
         let scene = three_next_hops().await;
-        let next = scene.store.next_due(&[]).await.expect("readable");
-        assert_eq!(next, Some(time(92)));
-        let except = ["c".to_owned(), "b".to_owned()];
-        let next = scene.store.next_due(&except).await.expect("readable");
-        assert_eq!(next, Some(time(95)));
-        assert_eq!(take(&scene, 93, 9, 9, &["c"]).await, [8]);
-        assert_eq!(take(&scene, 200, 9, 9, &["a", "c"]).await, [7]);
-        let all = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
-        assert_eq!(scene.store.next_due(&all).await.expect("readable"), None);
+        let mut other = queued(2, &[10, 11], b"y");
+        let mut named = queued(3, &[12, 13], b"z");
+        for row in other.rows.iter_mut().chain(&mut named.rows) {
+            row.next_hop = "a".into();
+            row.next_attempt_at = time(150);
+        }
+        let mut message = (*named.message).clone();
+        message.for_clause_at = Some(2);
+        named.message = message.into();
+        let stored = scene.store.insert(vec![other, named]).await;
+        stored.expect("stored");
+        // The rows of one message are one attempt, unless each is named in it.
+        assert_eq!(take(&scene, 200, &[("a", 1)]).await, [6, 5, 4, 3, 2, 1]);
+        assert_eq!(
+            take(&scene, 200, &[("a", 2), ("b", 1)]).await,
+            [8, 10, 7, 11, 12]
+        );
+        assert_eq!(take(&scene, 200, &[("a", 9)]).await, [13]);
+    }
+
+    #[tokio::test]
+    async fn next_hops_with_due_rows_are_named_the_oldest_first() {
+        let scene = three_next_hops().await;
+        let due = async |at, except: &[&str]| {
+            let except: Vec<String> = except.iter().map(ToString::to_string).collect();
+            let due = scene.store.due_next_hops(time(at), &except).await;
+            due.expect("readable")
+        };
+        assert_eq!(due(91, &[]).await, Vec::<String>::new());
+        assert_eq!(due(93, &[]).await, ["c", "b"]);
+        assert_eq!(due(200, &[]).await, ["c", "b", "a"]);
+        assert_eq!(due(200, &["c", "a"]).await, ["b"]);
+        let next = async |at| scene.store.next_due(time(at)).await.expect("readable");
+        for (at, expected) in [(0, Some(92)), (92, Some(93)), (94, Some(95)), (95, None)] {
+            assert_eq!(next(at).await, expected.map(time), "{at}");
+        }
     }
 
     #[tokio::test]
@@ -304,12 +371,8 @@ mod tests {
             row.state = *state;
         }
         scene.store.insert(vec![queued]).await.expect("stored");
-        let wanted = TakeDue {
-            per_next_hop: 9,
-            total: 9,
-            except: &[],
-        };
-        let taken = scene.store.take_due(time(0), wanted).await.expect("taken");
+        let shares = [share("mx.example.net", 9)];
+        let taken = scene.store.take_due(time(0), &shares).await.expect("taken");
         let before: Vec<_> = taken.iter().map(|row| (row.id.0, row.before)).collect();
         assert_eq!(before, [(1, RowState::Waiting), (4, RowState::Uncertain)]);
         assert_eq!(taken[0].recipient.address.as_str(), "user1@Example.NET");
@@ -330,13 +393,21 @@ mod tests {
             let stored = vec![queued(1, &[1], b"x"), queued(2, &[2], b"y")];
             scene.store.insert(stored).await.expect("stored");
             scene.meddle(damage).await;
-            assert_eq!(take(&scene, 0, 9, 9, &[]).await, [2], "{damage}");
+            assert_eq!(
+                take(&scene, 0, &[("mx.example.net", 9)]).await,
+                [2],
+                "{damage}"
+            );
             scene.settled().await;
             let item = scene.store.queue_item(RowId(1)).await.expect("readable");
             let item = item.expect("it is there still");
             assert_eq!(item.state, RowState::Damaged, "{damage}");
+            assert!(
+                item.last_reply.starts_with("the row cannot be read: "),
+                "{damage}"
+            );
             assert_eq!(
-                take(&scene, 0, 9, 9, &[]).await,
+                take(&scene, 0, &[("mx.example.net", 9)]).await,
                 Vec::<i64>::new(),
                 "{damage}"
             );
@@ -358,6 +429,6 @@ mod tests {
         };
         // Given before the taking, perhaps stored only after the rows were read.
         scene.store.change(vec![held]).await;
-        assert_eq!(take(&scene, 0, 9, 9, &[]).await, [2]);
+        assert_eq!(take(&scene, 0, &[("mx.example.net", 9)]).await, [2]);
     }
 }

@@ -17,6 +17,7 @@ mod checkpoint;
 mod columns;
 mod connections;
 mod copy;
+mod damaged;
 mod destinations;
 mod disk;
 mod due;
@@ -55,6 +56,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
+use sqlx::Row;
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -65,6 +67,7 @@ pub use accounts::{AccountPatch, StoredAccount};
 pub use api_tokens::{NewApiToken, StoredApiToken};
 pub use beside::SettingsBeside;
 pub use copy::{CopyError, DatabaseCopy, QueueCount, SpooledContent};
+pub use damaged::{DamagedRow, DamagedRows, Remains};
 pub use destinations::{
     AGE_BOUNDS_SECONDS, AgeRow, AgeTable, ByAge, Destinations, OtherDestinations,
 };
@@ -82,7 +85,7 @@ pub use queue_choice::Choice;
 pub use queue_detail::{QueuedRecipient, SourceStart};
 pub use queue_figures::{NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
-pub use rows::{Action, NewQueued, NewRow, RowChange, TakeDue, TakenRow};
+pub use rows::{Action, NewQueued, NewRow, RowChange, Share, TakenRow};
 pub use sessions::{KeptSession, NewSession, SecondFactor, StoredSession};
 pub use settings::{AuditEntry, AuditFilter, AuditItem, StoredSettings};
 pub use smtp_logins::SmtpLoginChange;
@@ -354,15 +357,18 @@ impl Store {
         Ok(queued.max(trailed).map(MessageId::from_i64))
     }
 
-    /// The spool files that rows name: all others are swept at start.
+    /// The spool files that rows name: all others are swept at start. None when a name cannot be read:
+    /// any file may be the one that it named.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn spool_names_in_use(&self) -> Result<HashSet<String>, ReadError> {
-        let names: Vec<String> =
-            sqlx::query_scalar("SELECT spool_file FROM messages WHERE spool_file IS NOT NULL")
-                .fetch_all(&self.shared.readers)
-                .await?;
-        Ok(names.into_iter().collect())
+    pub async fn spool_names_in_use(&self) -> Result<Option<HashSet<String>>, ReadError> {
+        let rows = sqlx::query("SELECT spool_file FROM messages WHERE spool_file IS NOT NULL")
+            .fetch_all(&self.shared.readers)
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row| row.try_get("spool_file").ok())
+            .collect())
     }
 }

@@ -34,8 +34,8 @@ impl Prepared {
     /// Bytes of its content that go into the database.
     fn inline_bytes(&self) -> u64 {
         match &self.durable {
-            Durable::Inline(_) => self.queued.message.body.len(),
-            Durable::File(_) => 0,
+            Durable::Inline(..) => self.queued.message.body.len(),
+            Durable::File(..) => 0,
         }
     }
 }
@@ -209,6 +209,10 @@ impl<'a> Course<'a> {
                 self.update.state = Some(*state);
                 self.update.next_attempt_at = next_attempt_at.or(self.update.next_attempt_at);
             }
+            RowChange::MarkDamaged { problem, .. } => {
+                self.update.state = Some(RowState::Damaged);
+                self.update.last_reply = Some(problem);
+            }
             RowChange::DelayReported(_) => self.update.delay_reported = true,
         }
     }
@@ -249,7 +253,7 @@ mod tests {
 
     fn insert(message: i64, rows: &[i64]) -> Member {
         let queued = testing::queued(message, rows, b"x");
-        let durable = Durable::Inline(queued.message.body.head().to_vec());
+        let durable = testing::inline(&queued);
         Member {
             inserts: vec![Prepared { queued, durable }],
             changes: Vec::new(),

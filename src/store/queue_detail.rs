@@ -49,13 +49,15 @@ pub struct SourceStart {
     pub bytes: Vec<u8>,
     /// How many the whole message has.
     pub length: u64,
+    /// How many of those that were asked for are not there: the content is damaged.
+    pub missing_bytes: u64,
 }
 
 impl SourceStart {
     /// Whether something is missing behind the bytes.
     #[must_use]
     pub fn is_cut(&self) -> bool {
-        (self.bytes.len() as u64) < self.length
+        (self.bytes.len() as u64) + self.missing_bytes < self.length
     }
 }
 
@@ -76,10 +78,10 @@ impl Store {
         Ok(row.as_ref().map(queued_recipient))
     }
 
-    /// The first `most` bytes of a message, or all when it has no more.
+    /// The first `most` bytes of a message, or all when it has no more: as it is there, damaged or not.
     ///
     /// # Errors
-    /// [`LoadError::Damaged`] when the content is missing or shorter than it should be.
+    /// [`LoadError::Damaged`] when there is no content at all.
     pub async fn source_start(&self, id: MessageId, most: u64) -> Result<SourceStart, LoadError> {
         let row = sqlx::query(
             "SELECT m.prefix, m.content_bytes, m.content_from, m.spool_file,
@@ -97,18 +99,24 @@ impl Store {
         let length = bytes.len() as u64 + content_bytes;
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         if let Some(name) = row.try_get::<Option<String>, _>("spool_file")? {
-            let missing = |error| file_error(&name, error);
-            let file = self.shared.spool.open_stored(name.clone()).await;
-            let wanted = usize::try_from(content_bytes).unwrap_or(most).min(most);
-            let block = file.map_err(missing)?.read_at(content_from, wanted).await;
-            bytes.extend_from_slice(&block.map_err(missing)?);
+            let wanted = content_from.saturating_add(content_bytes.min(most as u64));
+            let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+            let spool = &self.shared.spool;
+            let start = spool.start_of_stored(name.clone(), wanted).await;
+            let (start, _) = start.map_err(|error| file_error(&name, error))?;
+            let travels_from = usize::try_from(content_from).unwrap_or(usize::MAX);
+            bytes.extend_from_slice(start.get(travels_from..).unwrap_or_default());
         } else {
             let content: Option<Vec<u8>> = row.try_get("content")?;
             let none = || LoadError::Damaged("it has no content".to_owned());
             bytes.extend(content.ok_or_else(none)?);
         }
         bytes.truncate(most);
-        Ok(SourceStart { bytes, length })
+        Ok(SourceStart {
+            missing_bytes: length.min(most as u64).saturating_sub(bytes.len() as u64),
+            bytes,
+            length,
+        })
     }
 }
 

@@ -74,6 +74,13 @@ pub enum RowChange {
         /// Due from here on; none leaves it.
         next_attempt_at: Option<Timestamp>,
     },
+    /// It, or its message, is not what was stored.
+    MarkDamaged {
+        /// Which row.
+        row: RowId,
+        /// What is wrong: it takes the place of the next hop's last words.
+        problem: String,
+    },
     /// Its sender was told of the delay.
     DelayReported(RowId),
 }
@@ -87,20 +94,19 @@ impl RowChange {
             | Self::DelayReported(row)
             | Self::Reschedule { row, .. }
             | Self::MarkUncertain { row, .. }
-            | Self::SetState { row, .. } => *row,
+            | Self::SetState { row, .. }
+            | Self::MarkDamaged { row, .. } => *row,
         }
     }
 }
 
-/// How many due rows one look into the queue takes, and of whom.
-#[derive(Clone, Copy, Debug)]
-pub struct TakeDue<'a> {
-    /// Rows of one next hop, the oldest due first.
-    pub per_next_hop: usize,
-    /// Rows in all; next hops take turns.
-    pub total: usize,
-    /// Next hops that are left alone: paused, suspended or busy.
-    pub except: &'a [String],
+/// How many attempts may be begun for one next hop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The next hop's name.
+    pub next_hop: String,
+    /// Attempts: the rows of one message are one, unless the message names each of them.
+    pub attempts: usize,
 }
 
 /// A due row that was taken: it stands as `delivering` now.
@@ -135,7 +141,7 @@ pub struct TakenRow {
 /// What an operator does to rows that no attempt holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Due now: waiting and uncertain rows.
+    /// Due now: waiting and uncertain rows, and damaged ones, which may have been repaired.
     Retry,
     /// Kept back: waiting and uncertain rows.
     Hold,

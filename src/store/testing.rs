@@ -10,11 +10,12 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
 use super::{NewQueued, NewRow, Store, Writers};
+use crate::message::body::Durable;
 use crate::message::trail::{Answered, Attempted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{
-    Body, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Path, Recipient,
-    Reservation, RowId, RowState, Spool, Storage,
+    Body, Checksum, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Path,
+    Recipient, Reservation, RowId, RowState, Spool, Storage,
 };
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::BodyType;
@@ -160,6 +161,12 @@ pub(super) fn queued(message_id: i64, rows: &[i64], content: &[u8]) -> NewQueued
         rows,
         expires_at: time(432_000),
     }
+}
+
+/// How the body of a small message is stored.
+pub(super) fn inline(queued: &NewQueued) -> Durable {
+    let head = queued.message.body.head();
+    Durable::Inline(head.to_vec(), Checksum::of(head))
 }
 
 /// A message that was received at `at`, the only one of its millisecond.

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use sqlx::Connection;
 
 use super::super::testing::{self, Scene, queued, row, time};
-use super::super::{NewQueued, QueueFilter, QueuePageRequest, Store, TakeDue};
+use super::super::{NewQueued, QueueFilter, QueuePageRequest, Share, Store};
 use super::*;
 use crate::message::body::BodyWriter;
 use crate::message::{DiskReason, MemoryBudget, Message, MessageId, Reservation, RowState};
@@ -61,7 +61,7 @@ async fn rows_can_be_seen_to_wait_when_the_store_says_so() {
     };
     scene.store.change(vec![again]).await;
     scene.store.rescheduled().await;
-    let next_due = scene.store.next_due(&[]).await.expect("an answer");
+    let next_due = scene.store.next_due(time(0)).await.expect("an answer");
     assert_eq!(next_due, Some(time(1)));
 }
 
@@ -274,6 +274,7 @@ async fn a_spool_file_goes_with_its_message() {
     let queued = large(&scene, 1, &content).await;
     scene.store.insert(vec![queued]).await.expect("stored");
     let names = scene.store.spool_names_in_use().await.expect("readable");
+    let names = names.expect("every name");
     assert_eq!(names.len(), 1);
     assert_eq!(scene.number("SELECT count(*) FROM bodies").await, 0);
     assert!(scene.spool.bytes() >= content.len() as u64);
@@ -284,7 +285,12 @@ async fn a_spool_file_goes_with_its_message() {
         .expect("settled");
     until_spool_is_empty(&scene).await;
     assert_eq!(
-        scene.store.spool_names_in_use().await.expect("readable"),
+        scene
+            .store
+            .spool_names_in_use()
+            .await
+            .expect("readable")
+            .expect("every name"),
         HashSet::new()
     );
 }
@@ -344,11 +350,10 @@ async fn what_cannot_be_committed_ends_all_trust() {
         .store
         .take_due(
             time(0),
-            TakeDue {
-                per_next_hop: 9,
-                total: 9,
-                except: &[],
-            },
+            &[Share {
+                next_hop: "mx.example.net".to_owned(),
+                attempts: 9,
+            }],
         )
         .await;
     assert!(matches!(taken, Err(StoreError::Commit(_))));
@@ -409,10 +414,9 @@ async fn ask(
     inserts: Vec<NewQueued>,
 ) -> Result<(), StoreError> {
     use super::super::plan::Prepared;
-    use crate::message::body::Durable;
     let (answer, answered) = oneshot::channel();
     let prepare = |queued: NewQueued| {
-        let durable = Durable::Inline(queued.message.body.head().to_vec());
+        let durable = testing::inline(&queued);
         Prepared { queued, durable }
     };
     let member = Member {

@@ -54,12 +54,20 @@ fn row(alert: &Alert, now: Timestamp) -> AlertRow {
     AlertRow {
         name: name(alert.kind()),
         mark: mark(alert.kind().severity()),
-        remedy: (alert.kind() == Kind::OpenRelay).then_some(("/settings/access", "Who may relay")),
+        remedy: remedy(alert.kind()),
         text: alert.figures.to_string(),
         since: alert.since.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
         age: wording::age(Duration::from_secs(
             u64::try_from(age.as_secs()).unwrap_or(0),
         )),
+    }
+}
+
+fn remedy(kind: Kind) -> Option<(&'static str, &'static str)> {
+    match kind {
+        Kind::OpenRelay => Some(("/settings/access", "Who may relay")),
+        Kind::QueueDamaged => Some(("/queue?state=damaged", "What is damaged")),
+        _ => None,
     }
 }
 
@@ -76,6 +84,7 @@ pub(super) fn name(kind: Kind) -> &'static str {
     match kind {
         Kind::QueueLarge => "Queue is large",
         Kind::QueueOld => "Mail waits long",
+        Kind::QueueDamaged => "Mail is damaged",
         Kind::BreakerOpen => "Next hop suspended",
         Kind::DiskLow => "Disk fills up",
         Kind::MemoryLow => "Memory is full",

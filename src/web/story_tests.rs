@@ -228,8 +228,17 @@ fn every_event_is_a_sentence() {
             "Failed without a report, since nobody was to get one: anna from 192.0.2.9",
         ),
         (
+            Event::NotReported,
+            "Its sender had asked for a report of success and gets none: a client that is not trusted gets few \
+             of them.",
+        ),
+        (
             Event::Expired,
             "Given up: its time or its number of tries was used up: anna from 192.0.2.9",
+        ),
+        (
+            Event::Damaged,
+            "What is stored of it was found damaged, so that it cannot be sent: anna from 192.0.2.9",
         ),
         (
             Event::Retried,
@@ -425,7 +434,8 @@ fn every_state_of_a_waiting_row_is_a_sentence() {
         "It is held in the retry queue, tried once, until somebody releases it.",
         "It waits in the retry queue as uncertain, tried 2 times; the next try is in 5 min 0 s.",
         "It is kept in quarantine until somebody decides.",
-        "Its row in the retry queue is damaged and can only be purged.",
+        "It is damaged in the retry queue and waits there until it is repaired, or until its time is over and \
+         its sender is told.",
     ];
     for ((state, attempts), expected) in RowState::ALL.iter().zip([0, 0, 1, 2, 0, 0]).zip(expected)
     {

@@ -106,11 +106,14 @@ impl Paths {
             self.note_settled(message, recipient);
         }
         let ended = || passage.legs.iter().filter_map(Leg::reported);
+        let reports: Vec<&Report> = ended().map(|(_, report)| report).collect();
+        let all_told = self.queue.report_relayed(message, &reports).await;
         let mut attempted = self.attempts_of(message, ended());
         let delivered = attempted.pop_if(|attempted| {
             attempted.outcome == OutcomeKind::Delivered
                 && passage.accepted() == 1
                 && passage.turned_away.is_empty()
+                && all_told
         });
         self.record_attempts(attempted);
         for turned_away in &passage.turned_away {
@@ -137,8 +140,6 @@ impl Paths {
             let replies: Vec<Reply> = fates.iter().map(Fate::reply).collect();
             self.note_left(message, &replies);
         }
-        let reports: Vec<&Report> = ended().map(|(_, report)| report).collect();
-        self.queue.report_relayed(message, &reports).await;
         delivered
     }
 }

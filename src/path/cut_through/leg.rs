@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::strangers::Hold;
 use crate::delivery::{OpenTransaction, Report};
 use crate::message::Outcome;
 use crate::path::fingerprints::{ContentDigest, Known};
@@ -29,6 +30,8 @@ pub(super) struct Leg {
     /// The fingerprints of all of them.
     known: Vec<Known>,
     pub(super) state: LegState,
+    /// Its share of what strangers may hold open.
+    hold: Option<Hold>,
 }
 
 /// What is done with the content on all legs alike.
@@ -62,6 +65,7 @@ impl Leg {
         next_hop: Arc<NextHop>,
         recipient: usize,
         known: Vec<Known>,
+        hold: Option<Hold>,
     ) -> Self {
         Self {
             next_hop,
@@ -69,6 +73,7 @@ impl Leg {
             digests: digests(&known),
             known,
             state: LegState::Open(Box::new(transaction)),
+            hold,
         }
     }
 
@@ -94,7 +99,11 @@ impl Leg {
     /// Takes its transaction out, when it is open, to end it.
     fn take_open(&mut self) -> Option<OpenTransaction> {
         match std::mem::replace(&mut self.state, LegState::Ending) {
-            LegState::Open(transaction) => Some(*transaction),
+            LegState::Open(transaction) => {
+                // Its end does not wait for the client any more.
+                self.hold = None;
+                Some(*transaction)
+            }
             ended => {
                 self.state = ended;
                 None

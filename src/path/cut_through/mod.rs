@@ -8,6 +8,7 @@ mod choice;
 mod ending;
 mod leg;
 mod passage;
+mod strangers;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::smtp::reply::Reply;
 
 pub use ending::EndedPassage;
 pub use passage::{Passage, Start};
+pub use strangers::Strangers;
 
 /// A message whose recipients come one by one, as far as it is known before the first of them.
 #[derive(Clone, Debug)]

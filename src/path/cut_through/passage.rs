@@ -11,6 +11,8 @@ use futures_util::future::join_all;
 
 use super::Opening;
 use super::leg::{Leg, NotAdded, Step};
+use super::strangers::Hold;
+use crate::clients::Network;
 use crate::conditions;
 use crate::delivery::{Beginning, NotBegun};
 use crate::limits;
@@ -153,6 +155,7 @@ impl Passage {
     ) -> Result<(), NotAdded> {
         let began = Instant::now();
         let next_hop = recipient.next_hop(&self.settings);
+        let hold = self.hold(paths, &next_hop)?;
         let beginning = Beginning {
             next_hop: &next_hop,
             envelope: &self.opening.envelope,
@@ -163,7 +166,7 @@ impl Passage {
         };
         let (outcome, peer, reply) = match paths.delivery.begin(beginning).await {
             Ok(transaction) => {
-                let leg = Leg::begun(transaction, next_hop, self.accepted, known);
+                let leg = Leg::begun(transaction, next_hop, self.accepted, known, hold);
                 self.legs.push(leg);
                 self.accepted += 1;
                 return Ok(());
@@ -196,6 +199,18 @@ impl Passage {
             took: began.elapsed(),
         };
         Err(self.turn_away(paths, turned_away, reply))
+    }
+
+    /// What a stranger needs to hold one more transaction open; nothing for anybody else.
+    fn hold(&self, paths: &Arc<Paths>, next_hop: &NextHop) -> Result<Option<Hold>, NotAdded> {
+        let client = &self.opening.client;
+        let address = client.address.filter(|_| client.login.is_none());
+        let Some(address) = address.filter(|address| !self.settings.trusts(*address)) else {
+            return Ok(None);
+        };
+        let hold = paths.strangers.take(Network::of(address), next_hop);
+        let why = "clients that are not trusted have enough transactions open";
+        hold.map(Some).ok_or(NotAdded::Unsuitable(why.into()))
     }
 
     /// The content begins (step 504): every next hop is told DATA, and whoever does not say 354 is out.

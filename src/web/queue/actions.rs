@@ -69,7 +69,8 @@ pub(super) const fn label(action: Action) -> &'static str {
 const fn meaning(action: Action) -> &'static str {
     match action {
         Action::Retry => {
-            "Tries each recipient at once instead of at its next time; nothing is deleted."
+            "Tries each recipient at once instead of at its next time, and those again that were found damaged; \
+             nothing is deleted."
         }
         Action::Hold => "Keeps each recipient in the queue, untried, until somebody releases it.",
         Action::Release => {

@@ -28,7 +28,8 @@ struct RecipientPage {
     frame: Frame,
     may_operate: bool,
     row: Row,
-    is_damaged: bool,
+    /// What is wrong, what is left, and what follows, where something is.
+    damage: Option<String>,
     message_id: String,
     /// Names and values, in the order of an SMTP session.
     envelope: Vec<(&'static str, String)>,
@@ -81,7 +82,7 @@ pub(in crate::web) async fn recipient(
     render(&RecipientPage {
         frame,
         may_operate,
-        is_damaged: found.item.state == RowState::Damaged,
+        damage: damage(&context, &found).await?,
         message_id: found.item.message_id.to_string(),
         envelope: envelope(&found),
         times: times(&found, &row, now),
@@ -97,6 +98,35 @@ async fn found(context: &Context, id: &str) -> Result<QueuedRecipient, ApiError>
     let row = row_id(id)?;
     let found = context.store.queued_recipient(row).await?;
     found.ok_or(ApiError::NotFound)
+}
+
+/// What is wrong with a damaged row or its message, and what of it can be read.
+async fn damage(context: &Context, found: &QueuedRecipient) -> Result<Option<String>, ApiError> {
+    if found.item.state != RowState::Damaged {
+        return Ok(None);
+    }
+    let (store, id) = (&context.store, found.item.message_id);
+    let remains = store.remains(id, &context.budget).await?;
+    let what = match &remains.problem {
+        Some(problem) => format!("The stored message is damaged: {problem}."),
+        None => "This row cannot be decoded; its message is as it was stored.".to_owned(),
+    };
+    let header = match remains.message.body.is_empty() {
+        true => "nothing of its header can be read",
+        false => "its header can be read at least in part",
+    };
+    let left = match (remains.bytes_there, remains.content_bytes) {
+        (0, _) => "Nothing of its content is there.".to_owned(),
+        (there, all) => format!(
+            "{} of {} of its content are there, and {header}.",
+            wording::bytes(there),
+            wording::bytes(all)
+        ),
+    };
+    let follows = "It is not delivered as it is. When it was repaired, “Retry now” tries it again; otherwise \
+                   it fails when its time is over, and its sender, where that can be read, gets a report \
+                   with what is left.";
+    Ok(Some(format!("{what} {left} {follows}")))
 }
 
 async fn message_part(context: &Context, found: &QueuedRecipient) -> Result<MessagePart, ApiError> {
@@ -216,8 +246,15 @@ pub(in crate::web) async fn source_of(
         .await;
     let (status, bytes) = match start {
         Ok(start) => {
-            let (is_cut, length) = (start.is_cut(), start.length);
+            let (is_cut, length, missing) = (start.is_cut(), start.length, start.missing_bytes);
             let mut bytes = start.bytes;
+            if missing > 0 {
+                let note = format!(
+                    "\r\n\r\n[damaged: {} are missing here]\r\n",
+                    wording::bytes(missing)
+                );
+                bytes.extend_from_slice(note.as_bytes());
+            }
             if is_cut {
                 let note = format!(
                     "\r\n\r\n[cut here: these are the first {} of {}]\r\n",

@@ -76,7 +76,7 @@ pub(super) fn next_attempt(
     match state {
         RowState::Delivering => "under way".to_owned(),
         RowState::Held | RowState::Quarantined => "when released".to_owned(),
-        RowState::Damaged => "never".to_owned(),
+        RowState::Damaged => "when repaired".to_owned(),
         RowState::Waiting | RowState::Uncertain if is_paused => "when resumed".to_owned(),
         RowState::Waiting | RowState::Uncertain => {
             let wait = between(now, due);
@@ -107,7 +107,7 @@ mod tests {
             (RowState::Uncertain, 160, true, "when resumed"),
             (RowState::Held, 160, true, "when released"),
             (RowState::Delivering, 0, false, "under way"),
-            (RowState::Damaged, 0, false, "never"),
+            (RowState::Damaged, 0, false, "when repaired"),
         ] {
             assert_eq!(next_attempt(state, at(due), is_paused, at(100)), expected);
         }

@@ -299,7 +299,7 @@ async fn one_row_is_acted_on_without_being_selected() {
         &[
             "name=\"row\" value=\"retry 1\"",
             "name=\"row\" value=\"release 2\"",
-            "name=\"row\" value=\"purge 3\" class=\"link danger\"",
+            "name=\"row\" value=\"retry 3\"",
             "<a href=\"/queue/1\" aria-label=\"… more to do for user1@example.net\">",
         ],
     );
@@ -447,7 +447,10 @@ async fn a_damaged_row_is_shown_and_purged() {
     assert_eq!(detail.status, StatusCode::OK);
     check_has(
         &detail,
-        &["cannot be decoded", "The message cannot be read"],
+        &[
+            "The stored message is damaged: nothing is stored of it. Nothing of its content is there.",
+            "The message cannot be read",
+        ],
     );
     let source = get(&face, "/queue/2/source").await;
     assert_eq!(source.status, StatusCode::GONE);
@@ -463,6 +466,39 @@ async fn a_damaged_row_is_shown_and_purged() {
     check_has(&page, &["Purged: 1 recipient.", "2 recipients"]);
     check_lacks(&page.text, &["tag damaged"]);
     assert_eq!(get(&face, "/queue/2").await.status, StatusCode::NOT_FOUND);
+    face.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_message_shows_what_is_left_of_it() {
+    let face = face_with(1).await;
+    meddle(&face, "UPDATE recipients SET state = 'damaged'").await;
+    let whole = get(&face, "/queue/1").await;
+    check_has(
+        &whole,
+        &["This row cannot be decoded; its message is as it was stored."],
+    );
+    for (damage, left) in [
+        (
+            "UPDATE bodies SET content = substr(content, 1, 50)",
+            "50 B of 67 B of its content are there, and its header can be read at least in part.",
+        ),
+        (
+            "UPDATE bodies SET content = zeroblob(67)",
+            "67 B of 67 B of its content are there, and nothing of its header can be read.",
+        ),
+        (
+            "DELETE FROM bodies",
+            "it has no content. Nothing of its content is there.",
+        ),
+    ] {
+        meddle(&face, damage).await;
+        let page = get(&face, "/queue/1").await;
+        check_has(
+            &page,
+            &["The stored message is damaged: ", left, "Retry now"],
+        );
+    }
     face.close().await;
 }
 

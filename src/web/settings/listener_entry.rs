@@ -91,6 +91,26 @@ const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        heading: "Extensions",
+        settings: &[Setting {
+            name: "dsn",
+            label: "Delivery status notifications (DSN)",
+            hint: "A client may ask for a report of success, to any address that it gives as the sender.",
+            kind: Kind::Choice(&[
+                Choice {
+                    value: "true",
+                    label: "are offered",
+                    hint: "Who is not trusted gets few reports of success.",
+                },
+                Choice {
+                    value: "false",
+                    label: "are not offered",
+                    hint: "NOTIFY, RET, ENVID and ORCPT are refused; failures are reported as ever.",
+                },
+            ]),
+        }],
+    },
+    Group {
         heading: "Proxies before it",
         settings: &[
             Setting {
@@ -186,6 +206,7 @@ fn blank() -> Map<String, Value> {
         address,
         protocol: Protocol::Smtp,
         path: None,
+        dsn: true,
         proxy_networks: Vec::new(),
         xclient_networks: Vec::new(),
     });

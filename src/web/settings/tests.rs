@@ -90,7 +90,7 @@ async fn a_listener_has_particulars_until_they_are_removed() {
     shows(&page, StatusCode::OK, &["value=\"192.0.2.1:2400\""]);
     let typed = |address: &str| {
         format!(
-            "entry=&address={address}&protocol=lmtp&path=cut_through\
+            "entry=&address={address}&protocol=lmtp&path=cut_through&dsn=false\
              &proxy_networks=192.0.2.80&xclient_networks="
         )
     };
@@ -110,14 +110,16 @@ async fn a_listener_has_particulars_until_they_are_removed() {
         "nothing listens there",
     ];
     shows(&page, StatusCode::OK, &parts);
+    assert!(!face.context.administration.settings().listeners[0].dsn);
 
     // A path that is as everywhere is none.
-    let edited = "entry=192.0.2.1:2400&address=192.0.2.1:2400&protocol=smtp&path=\
+    let edited = "entry=192.0.2.1:2400&address=192.0.2.1:2400&protocol=smtp&path=&dsn=true\
                   &proxy_networks=&xclient_networks=";
     let answer = send(&face, ENTRY, edited).await;
     leads_to(&answer, "/settings/listeners?done=saved");
     let settings = face.context.administration.settings();
     assert_eq!(settings.listeners[0].path, None);
+    assert!(settings.listeners[0].dsn);
     let answer = send(&face, "/settings/listeners/remove", "entry=192.0.2.1:2400").await;
     leads_to(&answer, "/settings/listeners?done=removed");
     assert!(face.context.administration.settings().listeners.is_empty());

@@ -16,13 +16,15 @@ pub(in crate::web) enum Fate {
     Held,
     Uncertain,
     Purged,
+    /// Kept, but not fit to be sent.
+    Damaged,
     Failed,
     /// An event of a version that knows more than this one.
     Unknown,
 }
 
 impl Fate {
-    pub(in crate::web) const ALL: [Self; 9] = [
+    pub(in crate::web) const ALL: [Self; 10] = [
         Self::Delivered,
         Self::Waiting,
         Self::Left,
@@ -30,6 +32,7 @@ impl Fate {
         Self::Held,
         Self::Uncertain,
         Self::Purged,
+        Self::Damaged,
         Self::Failed,
         Self::Unknown,
     ];
@@ -37,9 +40,8 @@ impl Fate {
     /// After the last event `what`.
     pub(in crate::web) fn after(what: &str) -> Self {
         match Happening::from_word(what) {
-            Happening::Attempt(OutcomeKind::Delivered) | Happening::Done(Event::AlreadySettled) => {
-                Self::Delivered
-            }
+            Happening::Attempt(OutcomeKind::Delivered)
+            | Happening::Done(Event::AlreadySettled | Event::NotReported) => Self::Delivered,
             Happening::Attempt(OutcomeKind::Deferred)
             | Happening::Done(Event::Queued | Event::Made | Event::Retried | Event::Released) => {
                 Self::Waiting
@@ -49,6 +51,7 @@ impl Fate {
             Happening::Done(Event::Held | Event::Quarantined) => Self::Held,
             Happening::Attempt(OutcomeKind::Uncertain) => Self::Uncertain,
             Happening::Done(Event::Purged) => Self::Purged,
+            Happening::Done(Event::Damaged) => Self::Damaged,
             Happening::Attempt(OutcomeKind::Refused)
             | Happening::Done(
                 Event::Reported | Event::FailedSilently | Event::Expired | Event::Returned,
@@ -67,6 +70,7 @@ impl Fate {
             Self::Held => "held",
             Self::Uncertain => "uncertain",
             Self::Purged => "purged",
+            Self::Damaged => "damaged",
             Self::Failed => "failed",
             Self::Unknown => "unknown",
         }
@@ -82,6 +86,7 @@ impl Fate {
             Self::Held => "held in the retry queue",
             Self::Uncertain => "uncertain: it may have arrived",
             Self::Purged => "purged",
+            Self::Damaged => "damaged in the retry queue",
             Self::Failed => "not delivered",
             Self::Unknown => "unknown",
         }
@@ -91,7 +96,7 @@ impl Fate {
         match self {
             Self::Delivered => Mood::Good,
             Self::Waiting | Self::Left | Self::Copied | Self::Held | Self::Unknown => Mood::Neutral,
-            Self::Uncertain | Self::Purged | Self::Failed => Mood::Bad,
+            Self::Uncertain | Self::Purged | Self::Damaged | Self::Failed => Mood::Bad,
         }
     }
 }

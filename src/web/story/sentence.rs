@@ -263,9 +263,21 @@ fn noted(event: &TrailEvent, done: Event) -> Sentence {
             "Failed without a report, since nobody was to get one".to_owned(),
             Mood::Bad,
         ),
+        Event::NotReported => plain(
+            Some(event.at),
+            "Its sender had asked for a report of success and gets none: a client that is not trusted gets \
+             few of them"
+                .to_owned(),
+            Mood::Neutral,
+        ),
         Event::Expired => quoted(
             event,
             "Given up: its time or its number of tries was used up".to_owned(),
+            Mood::Bad,
+        ),
+        Event::Damaged => quoted(
+            event,
+            "What is stored of it was found damaged, so that it cannot be sent".to_owned(),
             Mood::Bad,
         ),
         Event::Retried => ordered(format!("“Retry now” was asked for by {by}"), Mood::Neutral),
@@ -306,7 +318,9 @@ pub(super) fn in_queue(row: &QueueItem, now: Timestamp) -> Sentence {
         }
         RowState::Quarantined => "It is kept in quarantine until somebody decides".to_owned(),
         RowState::Damaged => {
-            "Its row in the retry queue is damaged and can only be purged".to_owned()
+            "It is damaged in the retry queue and waits there until it is repaired, or until its time is \
+             over and its sender is told"
+                .to_owned()
         }
     };
     plain(None, text, Mood::Neutral)

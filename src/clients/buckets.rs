@@ -1,0 +1,96 @@
+//! How often somebody may do something: bounded for each key, and in memory however many keys there are.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Keys share 65,536 buckets, at random for each start: memory is bounded, and nobody can choose
+/// whose bucket they use up.
+pub type Bucket = u16;
+
+/// A bucket has nothing left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedUp {
+    /// Until there is something in it again.
+    pub wait: Duration,
+}
+
+/// So many times in a row for each bucket, and once more after each interval.
+#[derive(Debug)]
+pub struct Buckets {
+    burst: u32,
+    interval: Duration,
+    /// When each bucket is whole again; what is past does not count.
+    whole_at: Mutex<HashMap<Bucket, Instant>>,
+    hasher: RandomState,
+}
+
+impl Buckets {
+    /// Buckets that are whole.
+    #[must_use]
+    pub fn new(burst: u32, interval: Duration) -> Self {
+        Self {
+            burst,
+            interval,
+            whole_at: Mutex::default(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Takes from a key's bucket, and says which that is.
+    ///
+    /// # Errors
+    /// When it has been used up.
+    pub fn take(&self, key: impl Hash) -> Result<Bucket, UsedUp> {
+        let [first, second, ..] = self.hasher.hash_one(key).to_ne_bytes();
+        let bucket = Bucket::from_ne_bytes([first, second]);
+        let now = Instant::now();
+        let mut whole_at = self.whole_at();
+        let whole = whole_at.entry(bucket).or_insert(now);
+        let later = (*whole).max(now) + self.interval;
+        let wait = (later - now).saturating_sub(self.interval * self.burst);
+        if wait.is_zero() {
+            *whole = later;
+            Ok(bucket)
+        } else {
+            Err(UsedUp { wait })
+        }
+    }
+
+    /// Puts back what was taken.
+    pub fn give_back(&self, bucket: Bucket) {
+        if let Some(whole) = self.whole_at().get_mut(&bucket) {
+            *whole -= self.interval;
+        }
+    }
+
+    /// One write of one value: a panic leaves nothing half done.
+    fn whole_at(&self) -> MutexGuard<'_, HashMap<Bucket, Instant>> {
+        self.whole_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_fills_again_with_time() {
+        let interval = Duration::from_secs(10);
+        let buckets = Buckets::new(3, interval);
+        let take = || buckets.take("anna").is_ok();
+        assert_eq!([take(), take(), take(), take()], [true, true, true, false]);
+        let wait = buckets.take("anna").expect_err("it is empty").wait;
+        assert_eq!(wait, interval);
+        tokio::time::advance(2 * interval).await;
+        assert_eq!([take(), take(), take()], [true, true, false]);
+        tokio::time::advance(interval).await;
+        let bucket = buckets.take("anna").expect("once more");
+        assert!(!take());
+        buckets.give_back(bucket);
+        assert!(take());
+    }
+}

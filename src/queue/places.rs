@@ -1,0 +1,462 @@
+//! The places for attempts of the queue, and who gets one.
+//!
+//! Servers that accept a connection and say nothing must not hold all places while mail for others waits.
+//! So half of them are only for next hops that answer; the others have few attempts at one time each, few in
+//! all before they have greeted, and fewer when they were silent the last time. An attempt that takes long,
+//! wherever it goes, moves aside when its place is wanted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::delivery::Standing;
+use crate::limits;
+use crate::store::Share;
+
+/// All places.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places(Arc<Mutex<Taken>>);
+
+/// A place for one attempt, free again when dropped.
+#[derive(Debug)]
+pub struct Place {
+    places: Places,
+    number: u64,
+    standing: Standing,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    /// The numbers of places rise with the time at which they were taken.
+    by_number: BTreeMap<u64, Holder>,
+    next_number: u64,
+    /// Of those that are not aside.
+    in_all: usize,
+    unproven: usize,
+    ungreeted: usize,
+    silent: usize,
+    aside: usize,
+    /// Wherever they are.
+    by_next_hop: HashMap<Arc<str>, usize>,
+}
+
+#[derive(Debug)]
+struct Holder {
+    next_hop: Arc<str>,
+    /// What the next hop had done before.
+    standing: Standing,
+    /// It has greeted meanwhile.
+    has_greeted: bool,
+    is_aside: bool,
+    since: Instant,
+}
+
+impl Holder {
+    fn is_unproven(&self) -> bool {
+        self.standing != Standing::Answers
+    }
+
+    fn is_ungreeted(&self) -> bool {
+        self.is_unproven() && !self.has_greeted
+    }
+
+    fn is_silent(&self) -> bool {
+        self.standing == Standing::Silent
+    }
+}
+
+impl Places {
+    /// How many attempts each of the next hops in `due`, oldest first, may begin now: they take turns. Next
+    /// hops that may begin none are left out.
+    pub(super) fn shares(&self, due: &[String], standing: impl Fn(&str) -> Standing) -> Vec<Share> {
+        let mut taken = self.taken();
+        taken.move_aside(Instant::now());
+        let mut wants: Vec<Want<'_>> = due
+            .iter()
+            .map(|next_hop| {
+                let standing = standing(next_hop);
+                let under_way = taken.under_way(next_hop);
+                Want {
+                    next_hop,
+                    standing,
+                    most: most_from_queue(standing).saturating_sub(under_way),
+                    attempts: 0,
+                }
+            })
+            .collect();
+        let mut free = taken.free();
+        drop(taken);
+        let mut gave = true;
+        while gave && free.all > 0 {
+            gave = false;
+            for want in &mut wants {
+                if want.attempts < want.most && free.take(want.standing) {
+                    want.attempts += 1;
+                    gave = true;
+                }
+            }
+        }
+        let shares = wants.into_iter().filter(|want| want.attempts > 0);
+        shares
+            .map(|want| Share {
+                next_hop: want.next_hop.to_owned(),
+                attempts: want.attempts,
+            })
+            .collect()
+    }
+
+    /// A place for an attempt that the queue has the share for.
+    pub(super) fn take(&self, next_hop: &Arc<str>, standing: Standing) -> Place {
+        let number = self.taken().add(next_hop, standing, Instant::now());
+        Place {
+            places: self.clone(),
+            number,
+            standing,
+        }
+    }
+
+    /// A place for each of these next hops; all or none.
+    pub(super) fn take_all(&self, wanted: &[(&Arc<str>, Standing)]) -> Option<Vec<Place>> {
+        let mut taken = self.taken();
+        let have_room = |taken: &Taken| {
+            let mut free = taken.free();
+            wanted.iter().all(|&(_, standing)| free.take(standing))
+        };
+        if !have_room(&taken) {
+            taken.move_aside(Instant::now());
+        }
+        let has_share = |&(next_hop, standing): &(&Arc<str>, Standing)| {
+            taken.under_way(next_hop) < most_handed_on(standing)
+        };
+        if !have_room(&taken) || !wanted.iter().all(has_share) {
+            return None;
+        }
+        let now = Instant::now();
+        let places = wanted.iter().map(|&(next_hop, standing)| Place {
+            places: self.clone(),
+            number: taken.add(next_hop, standing, now),
+            standing,
+        });
+        Some(places.collect())
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Want<'a> {
+    next_hop: &'a str,
+    standing: Standing,
+    most: usize,
+    attempts: usize,
+}
+
+/// Places that are free.
+struct Free {
+    all: usize,
+    /// Of them for next hops that have not answered of late.
+    unproven: usize,
+    /// Of these for such as were silent.
+    silent: usize,
+}
+
+impl Free {
+    /// Takes one for a next hop; false when there is none for such a one.
+    fn take(&mut self, standing: Standing) -> bool {
+        let (unproven, silent) = match standing {
+            Standing::Answers => (0, 0),
+            Standing::New => (1, 0),
+            Standing::Silent => (1, 1),
+        };
+        if self.all < 1 || self.unproven < unproven || self.silent < silent {
+            return false;
+        }
+        self.all -= 1;
+        self.unproven -= unproven;
+        self.silent -= silent;
+        true
+    }
+}
+
+/// Attempts of the queue at one time for one next hop.
+fn most_from_queue(standing: Standing) -> usize {
+    match standing {
+        Standing::Answers => limits::QUEUE_ATTEMPTS_PER_NEXT_HOP,
+        Standing::New | Standing::Silent => limits::QUEUE_ATTEMPTS_PER_UNPROVEN,
+    }
+}
+
+/// The same where a message is handed on from memory.
+fn most_handed_on(standing: Standing) -> usize {
+    match standing {
+        Standing::Answers => limits::HANDED_ON_PER_NEXT_HOP,
+        Standing::New | Standing::Silent => limits::QUEUE_ATTEMPTS_PER_UNPROVEN,
+    }
+}
+
+impl Taken {
+    fn under_way(&self, next_hop: &str) -> usize {
+        self.by_next_hop.get(next_hop).copied().unwrap_or(0)
+    }
+
+    fn free(&self) -> Free {
+        let unproven = limits::QUEUE_ATTEMPTS_UNPROVEN.saturating_sub(self.unproven);
+        let ungreeted = limits::QUEUE_ATTEMPTS_UNGREETED.saturating_sub(self.ungreeted);
+        Free {
+            all: limits::QUEUE_ATTEMPTS.saturating_sub(self.in_all),
+            unproven: unproven.min(ungreeted),
+            silent: limits::QUEUE_ATTEMPTS_SILENT.saturating_sub(self.silent),
+        }
+    }
+
+    /// Counts a holder that takes a place, or has just made way.
+    fn count(&mut self, holder: &Holder, change: impl Fn(&mut usize)) {
+        change(&mut self.in_all);
+        if holder.is_unproven() {
+            change(&mut self.unproven);
+        }
+        if holder.is_ungreeted() {
+            change(&mut self.ungreeted);
+        }
+        if holder.is_silent() {
+            change(&mut self.silent);
+        }
+    }
+
+    fn add(&mut self, next_hop: &Arc<str>, standing: Standing, since: Instant) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        let holder = Holder {
+            next_hop: Arc::clone(next_hop),
+            standing,
+            has_greeted: false,
+            is_aside: false,
+            since,
+        };
+        self.count(&holder, |count| *count += 1);
+        *self.by_next_hop.entry(Arc::clone(next_hop)).or_default() += 1;
+        self.by_number.insert(number, holder);
+        number
+    }
+
+    fn remove(&mut self, number: u64) {
+        let Some(holder) = self.by_number.remove(&number) else {
+            return;
+        };
+        match holder.is_aside {
+            true => self.aside -= 1,
+            false => self.count(&holder, |count| *count -= 1),
+        }
+        if let Some(count) = self.by_next_hop.get_mut(&holder.next_hop) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_next_hop.remove(&holder.next_hop);
+            }
+        }
+    }
+
+    fn greeted(&mut self, number: u64) {
+        if let Some(holder) = self.by_number.get_mut(&number) {
+            let counts = holder.is_ungreeted() && !holder.is_aside;
+            self.ungreeted -= usize::from(counts);
+            holder.has_greeted = true;
+        }
+    }
+
+    /// Attempts that have had their places for long make way, the oldest first. One that waits to be
+    /// greeted stays: its wait is bounded, and so must be the number of those.
+    fn move_aside(&mut self, now: Instant) {
+        let free = limits::QUEUE_ATTEMPTS_ASIDE.saturating_sub(self.aside);
+        let is_old = |holder: &Holder| {
+            now.saturating_duration_since(holder.since) >= limits::QUEUE_PLACE_HOLD
+        };
+        let old = self
+            .by_number
+            .iter()
+            .take_while(|(_, holder)| is_old(holder));
+        let old = old.filter(|(_, holder)| !holder.is_aside && !holder.is_ungreeted());
+        let old: Vec<u64> = old.map(|(number, _)| *number).take(free).collect();
+        for number in old {
+            let Some(mut holder) = self.by_number.remove(&number) else {
+                continue;
+            };
+            self.count(&holder, |count| *count -= 1);
+            holder.is_aside = true;
+            self.aside += 1;
+            self.by_number.insert(number, holder);
+        }
+    }
+}
+
+impl Place {
+    /// Whether it has to be told when the next hop greets.
+    pub(super) fn awaits_greeting(&self) -> bool {
+        self.standing != Standing::Answers
+    }
+
+    /// How to say later that the next hop has greeted.
+    pub(super) fn greeting(&self) -> Greeting {
+        Greeting {
+            places: self.places.clone(),
+            number: self.number,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.taken().remove(self.number);
+    }
+}
+
+/// Says that the next hop of a place has greeted.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    places: Places,
+    number: u64,
+}
+
+impl Greeting {
+    /// It has.
+    pub(super) fn came(&self) {
+        self.places.taken().greeted(self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(first: &str, count: usize) -> Vec<String> {
+        (0..count)
+            .map(|number| format!("{first}{number}"))
+            .collect()
+    }
+
+    fn standing(next_hop: &str) -> Standing {
+        match next_hop {
+            good if good.starts_with("good") => Standing::Answers,
+            silent if silent.starts_with("silent") => Standing::Silent,
+            _ => Standing::New,
+        }
+    }
+
+    /// Takes what `due` gets, and says how many attempts those are.
+    fn begin(places: &Places, due: &[String]) -> (usize, Vec<Place>) {
+        let mut taken = Vec::new();
+        for share in places.shares(due, standing) {
+            let next_hop = Arc::from(share.next_hop.as_str());
+            for _ in 0..share.attempts {
+                taken.push(places.take(&next_hop, standing(&share.next_hop)));
+            }
+        }
+        (taken.len(), taken)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_servers_leave_places_to_those_that_answer() {
+        let places = Places::default();
+        let tarpits = names("tarpit", 260);
+        let (begun, held) = begin(&places, &tarpits);
+        assert_eq!(begun, limits::QUEUE_ATTEMPTS_UNGREETED);
+        assert_eq!(begin(&places, &tarpits).0, 0, "nobody has greeted");
+        let both = [tarpits.clone(), names("good", 1)].concat();
+        let (begun, good) = begin(&places, &both);
+        assert_eq!(begun, limits::QUEUE_ATTEMPTS_PER_NEXT_HOP);
+        drop((held, good));
+        assert_eq!(
+            begin(&places, &tarpits).0,
+            limits::QUEUE_ATTEMPTS_UNGREETED,
+            "places are given back"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn servers_that_greet_and_stall_have_half_at_most() {
+        let places = Places::default();
+        let mut held = Vec::new();
+        for round in 0..9 {
+            let (_, begun) = begin(&places, &names(&format!("tarpit{round}-"), 200));
+            begun.iter().for_each(|place| place.greeting().came());
+            held.extend(begun);
+        }
+        assert_eq!(held.len(), limits::QUEUE_ATTEMPTS_UNPROVEN);
+        let (begun, good) = begin(&places, &names("good", 30));
+        assert_eq!(
+            begun,
+            limits::QUEUE_ATTEMPTS - limits::QUEUE_ATTEMPTS_UNPROVEN
+        );
+        // Each has its turn.
+        let by_next_hop = |name: &str| places.taken().under_way(name);
+        assert!((0..30).all(|number| by_next_hop(&format!("good{number}")) >= 3));
+        drop(good);
+        // What takes long makes way, and also that is bounded.
+        tokio::time::advance(limits::QUEUE_PLACE_HOLD).await;
+        let mut begun = 0;
+        loop {
+            let (more, places) = begin(&places, &names("good", 30));
+            held.extend(places);
+            tokio::time::advance(limits::QUEUE_PLACE_HOLD).await;
+            begun += more;
+            if more == 0 {
+                break;
+            }
+        }
+        let all = limits::QUEUE_ATTEMPTS + limits::QUEUE_ATTEMPTS_ASIDE;
+        assert_eq!(begun + limits::QUEUE_ATTEMPTS_UNPROVEN, all);
+        drop(held);
+        let taken = places.taken();
+        let counts = [taken.in_all, taken.unproven, taken.ungreeted, taken.aside];
+        assert_eq!(counts, [0; 4]);
+        assert!(taken.by_next_hop.is_empty() && taken.by_number.is_empty());
+    }
+
+    #[test]
+    fn silent_servers_leave_places_to_new_ones() {
+        let places = Places::default();
+        let (begun, _silent) = begin(&places, &names("silent", 260));
+        assert_eq!(begun, limits::QUEUE_ATTEMPTS_SILENT);
+        let both = [names("silent", 260), names("new", 1)].concat();
+        let (begun, _new) = begin(&places, &both);
+        assert_eq!(begun, limits::QUEUE_ATTEMPTS_PER_UNPROVEN);
+    }
+
+    #[test]
+    fn one_next_hop_has_few_before_it_answered() {
+        let places = Places::default();
+        let (begun, _held) = begin(&places, &names("new", 1));
+        assert_eq!(begun, limits::QUEUE_ATTEMPTS_PER_UNPROVEN);
+        assert_eq!(begin(&places, &names("new", 1)).0, 0);
+    }
+
+    #[test]
+    fn messages_are_handed_on_as_a_whole_or_not() {
+        let places = Places::default();
+        let (good, new): (Arc<str>, Arc<str>) = ("good".into(), "new".into());
+        let mut held = Vec::new();
+        while let Some(places) = places.take_all(&[(&good, Standing::Answers)]) {
+            held.extend(places);
+        }
+        assert_eq!(held.len(), limits::HANDED_ON_PER_NEXT_HOP);
+        let mut others = Vec::new();
+        while let Some(places) = places.take_all(&[(&new, Standing::New)]) {
+            others.extend(places);
+        }
+        assert_eq!(others.len(), limits::QUEUE_ATTEMPTS_PER_UNPROVEN);
+        others.pop();
+        assert!(
+            places
+                .take_all(&[(&new, Standing::New), (&good, Standing::Answers)])
+                .is_none()
+        );
+        assert_eq!(places.taken().under_way("new"), others.len());
+        held.pop();
+        assert!(
+            places
+                .take_all(&[(&new, Standing::New), (&good, Standing::Answers)])
+                .is_some()
+        );
+    }
+}

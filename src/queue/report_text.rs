@@ -1,0 +1,257 @@
+//! A report as a message (RFC 3464): multipart/report of a text, the machine's part, and the original.
+//!
+//! A part whose bytes are not all ASCII says so with its encoding (RFC 2045 §6). The machine's part is ASCII
+//! wherever it can be: its plain form must be (RFC 3464 §2.1), and who has an address in ASCII may not
+//! understand the other one (RFC 6533).
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use memchr::memmem;
+
+use crate::message::{Message, MessageId};
+use crate::smtp::address::Mailbox;
+use crate::smtp::reply::Reply;
+use crate::smtp::xtext;
+
+/// What a report is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    Failed,
+    Delayed,
+    Relayed,
+}
+
+/// One recipient in a report.
+pub(super) struct Entry<'a> {
+    pub(super) address: Address<'a>,
+    /// ORCPT, as it was sent.
+    pub(super) original: Option<&'a str>,
+    /// RFC 3464 §2.3.3.
+    pub(super) action: &'static str,
+    /// RFC 3464 §2.3.4.
+    pub(super) status: String,
+    /// What a person reads.
+    pub(super) explanation: String,
+    pub(super) reply: &'a Reply,
+    pub(super) retried_until: Option<Timestamp>,
+}
+
+/// Whom an entry is about.
+pub(super) enum Address<'a> {
+    Known(&'a Mailbox),
+    /// What is left of an address.
+    Unreadable(String),
+}
+
+impl fmt::Display for Address<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(address) => address.fmt(f),
+            Self::Unreadable(text) => text.fmt(f),
+        }
+    }
+}
+
+/// The message that a report is about.
+pub(super) struct Original {
+    pub(super) text: Bytes,
+    /// It is all there, not its header only.
+    pub(super) whole: bool,
+}
+
+impl Original {
+    /// RFC 6532 §3.7: a header in UTF-8 makes it another type.
+    fn media_type(&self) -> &'static str {
+        let end = memmem::find(&self.text, b"\r\n\r\n").unwrap_or(self.text.len());
+        let header = &self.text[..end];
+        let is_global = !header.is_ascii() && std::str::from_utf8(header).is_ok();
+        match (self.whole, is_global) {
+            (true, false) => "message/rfc822",
+            (true, true) => "message/global",
+            (false, false) => "text/rfc822-headers",
+            (false, true) => "message/global-headers",
+        }
+    }
+}
+
+/// RFC 2045 §6.2.
+fn encoding_of(part: &[u8]) -> &'static str {
+    if part.is_ascii() { "7bit" } else { "8bit" }
+}
+
+/// Who writes to whom, when, and what about.
+pub(super) struct Headers<'a> {
+    pub(super) id: MessageId,
+    pub(super) hostname: &'a str,
+    pub(super) to: &'a Mailbox,
+    pub(super) subject: Subject,
+    pub(super) now: Timestamp,
+}
+
+/// The report.
+pub(super) fn render(
+    headers: &Headers<'_>,
+    message: &Message,
+    entries: &[Entry<'_>],
+    original: &Original,
+) -> Bytes {
+    let boundary = format!("report-{}", headers.id);
+    let mut words = String::with_capacity(1_024);
+    explanation(&mut words, headers, message, entries);
+    let mut fields = String::with_capacity(1_024);
+    status(&mut fields, headers, message, entries);
+    let is_ascii = original.text.is_ascii() && words.is_ascii() && fields.is_ascii();
+    let mut text = String::with_capacity(2_048 + words.len() + fields.len());
+    head(&mut text, headers, &boundary, !is_ascii);
+    // RFC 6533 §4.
+    let status_type = match fields.is_ascii() {
+        true => "message/delivery-status",
+        false => "message/global-delivery-status",
+    };
+    part(
+        &mut text,
+        &boundary,
+        "text/plain; charset=utf-8",
+        words.as_bytes(),
+    );
+    text.push_str(&words);
+    text.push_str("\r\n");
+    part(&mut text, &boundary, status_type, fields.as_bytes());
+    text.push_str(&fields);
+    text.push_str("\r\n");
+    part(&mut text, &boundary, original.media_type(), &original.text);
+    let mut content = BytesMut::with_capacity(text.len() + original.text.len() + 64);
+    content.put_slice(text.as_bytes());
+    content.put_slice(&original.text);
+    if !original.text.ends_with(b"\r\n") {
+        content.put_slice(b"\r\n");
+    }
+    content.put_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    content.freeze()
+}
+
+/// The beginning of a part that holds `bytes`.
+fn part(text: &mut String, boundary: &str, media_type: &str, bytes: &[u8]) {
+    let encoding = encoding_of(bytes);
+    let _ = write!(
+        text,
+        "--{boundary}\r\nContent-Type: {media_type}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
+    );
+}
+
+fn head(text: &mut String, headers: &Headers<'_>, boundary: &str, eight_bit: bool) {
+    let Headers {
+        id, hostname, to, ..
+    } = headers;
+    let subject = match headers.subject {
+        Subject::Failed => "Your message could not be delivered",
+        Subject::Delayed => "Your message is delayed",
+        Subject::Relayed => "Your message was handed on",
+    };
+    let date = rfc5322_date(headers.now);
+    // RFC 3834 §5: nobody's vacation program answers a report.
+    let _ = write!(
+        text,
+        "From: Mail system <MAILER-DAEMON@{hostname}>\r\nTo: <{to}>\r\nSubject: {subject}\r\n\
+         Date: {date}\r\nMessage-ID: <{id}@{hostname}>\r\nAuto-Submitted: auto-replied\r\n\
+         MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status;\r\n\
+         \tboundary=\"{boundary}\"\r\n"
+    );
+    if eight_bit {
+        text.push_str("Content-Transfer-Encoding: 8bit\r\n");
+    }
+    text.push_str("\r\n");
+}
+
+fn explanation(text: &mut String, headers: &Headers<'_>, message: &Message, entries: &[Entry<'_>]) {
+    let _ = write!(
+        text,
+        "This is the mail system at {}.\r\n\r\nYour message of {} (our id {}):\r\n\r\n",
+        headers.hostname,
+        rfc5322_date(message.received_at),
+        message.id,
+    );
+    for entry in entries {
+        let _ = write!(
+            text,
+            "<{}> {}.\r\n    The last answer was: {}\r\n\r\n",
+            entry.address,
+            entry.explanation,
+            entry.reply.shown_words(),
+        );
+    }
+    text.push_str(match headers.subject {
+        Subject::Failed => "It will not be tried again.\r\n",
+        Subject::Delayed => "You need not do anything now.\r\n",
+        Subject::Relayed => "No further report will come unless it fails there.\r\n",
+    });
+}
+
+/// RFC 3464 §2: the fields of the message, then those of each recipient. Somebody whose own address is not
+/// ASCII gets them in UTF-8, everybody else in ASCII.
+fn status(text: &mut String, headers: &Headers<'_>, message: &Message, entries: &[Entry<'_>]) {
+    let in_utf8 = !headers.to.is_ascii();
+    if let Some(envelope_id) = &message.envelope.envelope_id {
+        let _ = write!(text, "Original-Envelope-Id: {}\r\n", decoded(envelope_id));
+    }
+    let _ = write!(
+        text,
+        "Reporting-MTA: dns; {}\r\nArrival-Date: {}\r\n",
+        headers.hostname,
+        rfc5322_date(message.received_at)
+    );
+    for entry in entries {
+        text.push_str("\r\n");
+        if let Some((kind, address)) = entry.original.and_then(|original| original.split_once(';'))
+        {
+            let address = match kind.eq_ignore_ascii_case("utf-8") {
+                true if in_utf8 => Cow::Borrowed(address),
+                true => Cow::Owned(xtext::letters_in_ascii(address)),
+                false => decoded(address),
+            };
+            let _ = write!(text, "Original-Recipient: {kind};{address}\r\n");
+        }
+        let (kind, address) = final_recipient(&entry.address, in_utf8);
+        let _ = write!(
+            text,
+            "Final-Recipient: {kind};{address}\r\nAction: {}\r\nStatus: {}\r\n\
+             Diagnostic-Code: smtp;{}\r\n",
+            entry.action,
+            entry.status,
+            entry.reply.passed_words(),
+        );
+        if let Some(until) = entry.retried_until {
+            let _ = write!(text, "Will-Retry-Until: {}\r\n", rfc5322_date(until));
+        }
+    }
+}
+
+/// RFC 3464 §2.3.2 and RFC 6533 §3.
+fn final_recipient<'a>(address: &'a Address<'_>, in_utf8: bool) -> (&'static str, Cow<'a, str>) {
+    match address {
+        Address::Known(address) if address.is_ascii() => ("rfc822", address.as_str().into()),
+        Address::Known(address) if in_utf8 => ("utf-8", address.as_str().into()),
+        Address::Known(address) => ("utf-8", xtext::encode_letters(address.as_str()).into()),
+        Address::Unreadable(text) => ("x-unreadable", xtext::letters_in_ascii(text).into()),
+    }
+}
+
+/// What xtext stands for; the xtext itself where that is no line of ASCII, which it may not be
+/// (RFC 3461 §4), and which could begin a field of its own.
+fn decoded(xtext: &str) -> Cow<'_, str> {
+    let is_line = |text: &String| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    match xtext::decode(xtext).filter(is_line) {
+        Some(text) => text.into(),
+        None => xtext.into(),
+    }
+}
+
+fn rfc5322_date(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC)
+        .strftime("%a, %d %b %Y %H:%M:%S %z")
+        .to_string()
+}
