@@ -114,10 +114,10 @@ mod tests {
         let empty = (b"\r\n".to_vec(), false, memory);
         assert_eq!(body(&[b""]).await, Some(empty));
         let small = (b"\r\nnew\r\nlines\r\n".to_vec(), false, memory);
-        assert_eq!(body(&[b"new\nli", b"nes\r"]).await, Some(small));
-        let eight_bit = ("\r\nä".into(), true, memory);
+        assert_eq!(body(&[b"new\nli", b"nes"]).await, Some(small));
+        let eight_bit = ("\r\nä\r\n".into(), true, memory);
         assert_eq!(body(&["ä".as_bytes()]).await, Some(eight_bit));
-        let part = vec![b'x'; 90_000];
+        let part = [&[b'x'; 998][..], b"\r\n"].concat().repeat(90);
         let large = [&b"\r\n"[..], &part, &part].concat();
         let large = Some((large, false, Storage::Split));
         assert_eq!(body(&[&part, &part]).await, large);

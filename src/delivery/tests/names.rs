@@ -76,13 +76,23 @@ async fn dns() -> (SocketAddr, DnsServer<Catalog>) {
     let mut catalog = Catalog::new();
     catalog.upsert(origin.into(), vec![Arc::new(zone)]);
     let mut server = DnsServer::new(catalog);
-    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let (listener, socket) = same_port().await;
     let address = socket.local_addr().expect("it is bound");
     server.register_socket(socket);
     // Long answers come over TCP.
-    let listener = TcpListener::bind(address).await.expect("the same port");
     server.register_listener(listener, Duration::from_secs(5), 1_024);
     (address, server)
+}
+
+/// For TCP and for UDP: either may be in use for the other's free ones.
+async fn same_port() -> (TcpListener, UdpSocket) {
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("it is bound");
+        if let Ok(socket) = UdpSocket::bind(address).await {
+            return (listener, socket);
+        }
+    }
 }
 
 fn by_mx(domain: &str) -> Target {
