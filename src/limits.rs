@@ -233,9 +233,12 @@ pub const SERVICE_NEUTRAL_WAIT: Duration = Duration::from_secs(3);
 /// All checks of one message together. A client that has waited a minute or two sends it again beside the
 /// one that is still being looked into.
 pub const EXAMINATION_WAIT: Duration = Duration::from_secs(120);
-/// How long a service is left alone that has failed a neutral question, before it is asked another one.
-/// Messages may pass unchecked meanwhile, so that it is short.
+/// The longest that a service is left alone that has failed a neutral question, before it is asked another
+/// one. Messages may pass unchecked meanwhile, so that it is short.
 pub const SERVICE_PAUSE: Duration = Duration::from_secs(5);
+/// How often the time that a neutral question took fits into the pause behind it: messages wait for the
+/// answer, and one that comes at once, such as a refused connection, is waited for by none.
+pub const SERVICE_PAUSE_FACTOR: u32 = 10;
 /// The answer of a service: longer than any of theirs.
 pub const SERVICE_ANSWER_BYTES: usize = 1 << 20;
 /// What rspamd is told of a message's recipients: it takes no request with more than 80 KiB of header.

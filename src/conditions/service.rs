@@ -4,7 +4,9 @@
 //! that message's doing, and whoever sends such messages must not have it left alone for everybody. So
 //! nothing that messages teach decides: failures in a row, of several clients, only raise a doubt. Then
 //! whoever comes next asks the service a *neutral question*, which has nothing to do with any message. Only
-//! when that fails is the service left alone, for a moment, and then the next neutral question decides.
+//! when that fails is the service left alone, for a moment, and then the next neutral question decides. One
+//! that costs nobody time, because a service that is down refuses connections at once, is asked again for
+//! each message.
 //!
 //! For the same reason its places are shared fairly: see [`FairPlaces`].
 
@@ -41,8 +43,8 @@ struct Known {
     failures_in_a_row: u32,
     /// Those whose messages it failed since, up to [`limits::SERVICE_DOUBTERS`].
     doubters: Vec<Party>,
-    /// It is left alone: when it failed the neutral question last.
-    failed_neutral_at: Option<Instant>,
+    /// It has failed the neutral question, and is left alone until then.
+    left_alone_until: Option<Instant>,
     /// Why it failed last.
     trouble: String,
     /// How long its last answer took; none before the first.
@@ -222,7 +224,7 @@ impl Service {
                 why
             }
         };
-        self.failed_neutral(&why);
+        self.failed_neutral(&why, took);
         Err(NoAnswer::CannotTell(why))
     }
 
@@ -244,12 +246,9 @@ impl Service {
         let known = self.known();
         (known.asked > 0).then(|| ServiceFigures {
             name: Arc::clone(&self.name),
-            state: match known.failed_neutral_at {
+            state: match known.rest() {
                 None => ServiceState::Asked,
-                Some(at) => {
-                    let rest = limits::SERVICE_PAUSE.saturating_sub(at.elapsed());
-                    ServiceState::LeftAlone(rest)
-                }
+                Some(rest) => ServiceState::LeftAlone(rest),
             },
             asked: known.asked,
             failed: known.failed,
@@ -270,7 +269,7 @@ impl Service {
     }
 
     fn trust(&self, known: &mut Known) {
-        if known.failed_neutral_at.take().is_some() {
+        if known.left_alone_until.take().is_some() {
             tracing::info!(service = &*self.name, "answers again");
         }
         known.failures_in_a_row = 0;
@@ -295,10 +294,12 @@ impl Service {
         no_answer(why)
     }
 
-    fn failed_neutral(&self, why: &str) {
+    fn failed_neutral(&self, why: &str, took: Duration) {
+        let pause = limits::SERVICE_PAUSE.min(took * limits::SERVICE_PAUSE_FACTOR);
         let mut known = self.known();
         why.clone_into(&mut known.trouble);
-        if known.failed_neutral_at.replace(Instant::now()).is_none() {
+        let until = Instant::now() + pause;
+        if known.left_alone_until.replace(until).is_none() {
             tracing::warn!(service = &*self.name, %why, "left alone for a while");
         }
     }
@@ -315,19 +316,20 @@ fn no_answer_within(took: Duration) -> String {
 
 impl Known {
     fn standing(&self) -> Standing {
-        if let Some(at) = self.failed_neutral_at {
-            let rest = limits::SERVICE_PAUSE.saturating_sub(at.elapsed());
-            return match rest.is_zero() {
-                true => Standing::Doubted,
-                false => Standing::LeftAlone(rest),
-            };
-        }
-        let is_doubted = self.doubters.len() >= limits::SERVICE_DOUBTERS
+        let has_failed_many = self.doubters.len() >= limits::SERVICE_DOUBTERS
             || self.failures_in_a_row >= limits::SERVICE_FAILURES;
-        match is_doubted {
-            true => Standing::Doubted,
-            false => Standing::Trusted,
+        match self.rest() {
+            Some(rest) if !rest.is_zero() => Standing::LeftAlone(rest),
+            Some(_) => Standing::Doubted,
+            None if has_failed_many => Standing::Doubted,
+            None => Standing::Trusted,
         }
+    }
+
+    /// How long it is left alone yet; none: it has failed no neutral question.
+    fn rest(&self) -> Option<Duration> {
+        let until = self.left_alone_until?;
+        Some(until.saturating_duration_since(Instant::now()))
     }
 
     fn doubt(&mut self, party: Party) {

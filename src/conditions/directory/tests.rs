@@ -9,6 +9,7 @@ use tokio_rustls::TlsAcceptor;
 use super::super::testing::{asker, settings};
 use super::testing::{FakeDirectory, FakeEntry, Manner, message};
 use super::*;
+use crate::conditions::ServiceState;
 
 const ENTRIES: &[FakeEntry] = &[
     (
@@ -229,12 +230,13 @@ async fn a_directory_that_is_down_is_left_alone_after_a_while() {
     tokio::task::yield_now().await;
     let directory = Directory::default();
     let mut last = String::new();
-    // One more asks it neutrally.
-    for _ in 0..limits::SERVICE_FAILURES + 2 {
+    for _ in 0..=limits::SERVICE_FAILURES {
         let found = ask(&directory, &settings, "bert@example.net").await;
         last = found.expect_err("it is down");
     }
-    assert!(last.contains("left alone"), "{last}");
+    assert!(last.contains("fails a neutral question"), "{last}");
+    let state = directory.figures().expect("it was asked").state;
+    assert!(matches!(state, ServiceState::LeftAlone(_)), "{state:?}");
     // Another one is not answerable for it.
     let other = FakeDirectory::start(Manner::Proper(ENTRIES)).await;
     let settings = directory_settings(other.settings());
