@@ -484,7 +484,7 @@ pub const BULK_CHUNK: usize = 500;
 /// [`REPORT_BODY_BYTES`].
 pub const RETURN_CHUNK: usize = 50;
 /// A change of the queue that takes longer than this goes on without whoever asked for it; less than
-/// `REQUEST_WAIT`.
+/// [`CHANGE_WAIT`].
 pub const ACTION_WAIT: Duration = Duration::from_secs(20);
 /// Attempts of the queue under way at one time.
 pub const QUEUE_ATTEMPTS: usize = 200;
@@ -620,8 +620,16 @@ pub const REQUEST_BODY_BYTES: usize = 1_048_576;
 /// [`PASSWORD_CHARACTERS_MAX`], each character of which may take twelve bytes. As many of them as there
 /// are connections make 8 MiB.
 pub const OPEN_BODY_BYTES: usize = 32_768;
-/// A whole request is answered within this.
+/// A request that asks is answered within this, and one that changes something has come whole.
 pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
+/// A change that was not begun so long after its request had come is not made: whoever asked for it hears
+/// that while they still listen.
+pub const CHANGE_BEGIN_WAIT: Duration = Duration::from_secs(15);
+/// Whoever hears that may try again after this.
+pub const CHANGE_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// What became of a change is known within this, or the answer says that it is not: less than
+/// [`WEB_IDLE`], so that it can be said.
+pub const CHANGE_WAIT: Duration = Duration::from_secs(55);
 /// Items on one page of a listing.
 pub const PAGE_ITEMS: u32 = 100;
 /// Items that a caller may ask for at once.

@@ -16,7 +16,7 @@ use super::attempts::{Attempts, TooManyTries};
 use super::login::{LoginError, Ticket};
 use super::own_account::Enrolment;
 use super::setup::OneTimePassword;
-use crate::accounts::{AccountId, Busy, Passwords, Role, TokenHash, rules};
+use crate::accounts::{Busy, Passwords, Role, TokenHash, rules};
 use crate::boot::Secret;
 use crate::limits;
 use crate::settings::FieldErrors;
@@ -143,7 +143,7 @@ impl Accounts {
         found.ok_or(AccountError::Refused(Refusal::NoSuchAccount))
     }
 
-    /// Makes an account.
+    /// Makes an account, and gives it.
     ///
     /// # Errors
     /// When a field does not hold, the name is taken, or it was not stored.
@@ -153,14 +153,15 @@ impl Accounts {
         role: Role,
         password: String,
         actor: &Actor,
-    ) -> Result<AccountId, AccountError> {
-        let account = self.new_account(name, role, password).await?;
-        let name = account.name.clone();
-        let after = json!({"account": name, "role": role});
+    ) -> Result<StoredAccount, AccountError> {
+        let new = self.new_account(name, role, password).await?;
+        let after = json!({"account": new.name, "role": role});
         let note = actor.did("account created", None, Some(after));
-        let id = self.store.create_account(account, note).await?;
-        info!(account = name, %role, %actor, "account created");
-        Ok(id)
+        let id = self.store.create_account(new.clone(), note).await?;
+        // Not read back: it is there, whether it can be read now or not.
+        let account = new.stored(id);
+        info!(account = account.name, %role, %actor, "account created");
+        Ok(account)
     }
 
     /// Checks what an account is to be like, and hashes its password.
@@ -187,7 +188,7 @@ impl Accounts {
         })
     }
 
-    /// Changes an account. With a new role or password its sessions end, and its API tokens that may do
+    /// Changes an account, and gives it as it is then. With a new role or password its sessions end, and its API tokens that may do
     /// more than the new role are revoked.
     ///
     /// # Errors
@@ -198,8 +199,8 @@ impl Accounts {
         name: &str,
         change: AccountChange,
         actor: &Actor,
-    ) -> Result<(), AccountError> {
-        let account = self.named(name).await?;
+    ) -> Result<StoredAccount, AccountError> {
+        let mut account = self.named(name).await?;
         let is_own = actor.who.eq_ignore_ascii_case(&account.name);
         if is_own && (change.password.is_some() || change.without_second_factor) {
             return Err(AccountError::field(
@@ -209,7 +210,7 @@ impl Accounts {
         }
         let (before, after) = change.difference(&account);
         if after == before {
-            return Ok(());
+            return Ok(account);
         }
         let password_hash = match change.password {
             Some(password) => {
@@ -226,10 +227,16 @@ impl Accounts {
         };
         let (before, after) = (Value::Object(before), Value::Object(after));
         let note = actor.did("account changed", Some(before), Some(after));
-        let amended = self.store.amend_account(account.id, patch, None, note);
+        let amended = self
+            .store
+            .amend_account(account.id, patch.clone(), None, note);
         amended.await?;
+        account.role = patch.role.unwrap_or(account.role);
+        if patch.without_second_factor {
+            account.second_factor = None;
+        }
         info!(account = account.name, %actor, "account changed");
-        Ok(())
+        Ok(account)
     }
 
     /// Removes an account; its sessions end, and its API tokens are revoked.

@@ -183,6 +183,7 @@ impl Accounts {
         let actor = Actor {
             who: account.name.clone(),
             from: Some(address),
+            until: None,
         };
         let with = match &second_factor {
             SecondFactor::None => "password",
@@ -252,6 +253,7 @@ impl Accounts {
         let actor = Actor {
             who: session.name,
             from: Some(address),
+            until: None,
         };
         Ok(self.log_out(session.token, &actor).await?)
     }

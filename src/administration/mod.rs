@@ -27,8 +27,9 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
 
-use crate::store::AuditEntry;
+use crate::store::{AuditEntry, StoreError};
 
 pub use accounts::{AccountChange, AccountError, Accounts};
 pub use attempts::TooManyTries;
@@ -49,6 +50,8 @@ pub struct Actor {
     pub who: String,
     /// The client's address; none for the command line.
     pub from: Option<IpAddr>,
+    /// Until when they wait for the change to begin: behind that it is not made. None: as long as it takes.
+    pub until: Option<Instant>,
 }
 
 impl Actor {
@@ -58,6 +61,7 @@ impl Actor {
         Self {
             who: format!("command {name}"),
             from: None,
+            until: None,
         }
     }
 
@@ -75,6 +79,24 @@ impl Actor {
             action: action.into(),
             before,
             after,
+            until: self.until,
+        }
+    }
+
+    /// Waits for what has to be before the change begins.
+    ///
+    /// # Errors
+    /// [`StoreError::Overdue`] when it does not come in time.
+    pub(super) async fn in_time<T>(
+        &self,
+        waiting: impl Future<Output = T>,
+    ) -> Result<T, StoreError> {
+        match self.until {
+            Some(until) => {
+                let came = timeout_at(until, waiting).await;
+                came.map_err(|_| StoreError::Overdue)
+            }
+            None => Ok(waiting.await),
         }
     }
 }

@@ -151,7 +151,7 @@ impl OpenPgpKeys {
         put: Option<KeptKey>,
         actor: &Actor,
     ) -> Result<(), OpenPgpKeyError> {
-        let _turn = self.turn.lock().await;
+        let _turn = actor.in_time(self.turn.lock()).await?;
         let keyring = self.keyring();
         let fingerprint = match &change {
             OpenPgpKeyChange::Put(key) => &key.fingerprint,

@@ -11,9 +11,9 @@ use tracing::{info, warn};
 use super::{Actor, Administration, ChangeError, OpenRelay};
 use crate::limits;
 use crate::message::RowId;
-use crate::queue::{Action, Queue};
+use crate::queue::{Action, Queue, Unfinished};
 use crate::settings::Settings;
-use crate::store::{QueueFilter, Store};
+use crate::store::{QueueFilter, ReadError, Store, StoreError};
 
 /// Whom an action is for.
 #[derive(Clone, Debug)]
@@ -60,9 +60,22 @@ pub enum ActionError {
         /// What there is.
         found: u64,
     },
-    /// The queue cannot be read or written.
+    /// The queue cannot be read; nothing was done.
     #[error(transparent)]
-    Store(#[from] anyhow::Error),
+    Unread(#[from] ReadError),
+    /// It was begun, and came to no end.
+    #[error("it was done to {affected} of {chosen} recipients only: {cause}")]
+    Unfinished {
+        /// How many recipients it concerned.
+        affected: u64,
+        /// How many were chosen.
+        chosen: u64,
+        /// Why it went no further.
+        cause: StoreError,
+    },
+    /// What did it died; nobody knows how far it came.
+    #[error("what did it died half-way")]
+    Died,
 }
 
 /// Does `action` and says how many recipients it concerned.
@@ -83,8 +96,7 @@ pub async fn act(
             rows,
             expect: Some(expected),
         } => {
-            let there = store.choice_of_rows(&rows, 0).await;
-            let found = there.map_err(anyhow::Error::from)?.total();
+            let found = store.choice_of_rows(&rows, 0).await?.total();
             if found != expected {
                 return Err(ActionError::CountChanged { expected, found });
             }
@@ -92,10 +104,7 @@ pub async fn act(
         }
         Target::Matching { filter, expect } => {
             asked.insert("filter".to_owned(), Value::Object(filter.parts()));
-            let matching = store
-                .matching(&filter, Timestamp::now())
-                .await
-                .map_err(anyhow::Error::from)?;
+            let matching = store.matching(&filter, Timestamp::now()).await?;
             let found = matching.len() as u64;
             if found != expect {
                 return Err(ActionError::CountChanged {
@@ -118,10 +127,13 @@ pub async fn act(
         actor.clone(),
     );
     match timeout(limits::ACTION_WAIT, tokio::spawn(work)).await {
-        Ok(Ok(affected)) => Ok(Progress::Done {
-            affected: affected?,
+        Ok(Ok(Ok(affected))) => Ok(Progress::Done { affected }),
+        Ok(Ok(Err(Unfinished { affected, cause }))) => Err(ActionError::Unfinished {
+            affected,
+            chosen,
+            cause,
         }),
-        Ok(Err(died)) => Err(ActionError::Store(died.into())),
+        Ok(Err(_)) => Err(ActionError::Died),
         Err(_) => Ok(Progress::GoesOn { chosen }),
     }
 }
@@ -134,13 +146,15 @@ async fn carry_out(
     rows: Vec<RowId>,
     mut asked: Map<String, Value>,
     actor: Actor,
-) -> anyhow::Result<u64> {
+) -> Result<u64, Unfinished> {
     let at = Timestamp::now();
     let done = queue.act(action, rows, &actor.to_string()).await;
     match &done {
         Ok(affected) => asked.insert("affected".to_owned(), json!(affected)),
-        // Pieces before it may be done.
-        Err(error) => asked.insert("error".to_owned(), json!(error.to_string())),
+        Err(Unfinished { affected, cause }) => {
+            asked.insert("error".to_owned(), json!(cause.to_string()));
+            asked.insert("affected".to_owned(), json!(affected))
+        }
     };
     let mut entry = actor.did(
         format!("queue: {}", action.as_str()),
@@ -148,6 +162,7 @@ async fn carry_out(
         Some(Value::Object(asked)),
     );
     entry.at = at;
+    entry.until = None;
     // The rows are changed already: an audit that cannot be written must not hide that.
     if let Err(error) = store.append_audit(entry).await {
         warn!(%error, %actor, "a change of the queue was not audited");

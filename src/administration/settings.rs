@@ -106,7 +106,7 @@ impl Administration {
         open_relay: OpenRelay,
         actor: &Actor,
     ) -> Result<Arc<Settings>, ChangeError> {
-        let mut stored = self.turn.lock().await;
+        let mut stored = actor.in_time(self.turn.lock()).await?;
         // A command may have stored others a moment ago, which this change must not undo.
         self.take_over(&mut stored).await;
         let before = self.current.snapshot();
@@ -291,7 +291,11 @@ pub(super) fn fields_of(written: &Written) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::message::Spool;
     use crate::settings::WriteOnly;
 
     #[test]
@@ -356,5 +360,39 @@ mod tests {
             Some(serde_json::json!({"keep_trail": false, "retries_max": 7}))
         );
         assert_eq!(Difference::between(&before, &before), None);
+    }
+
+    #[tokio::test]
+    async fn a_change_that_nobody_waits_for_any_more_is_not_made() {
+        let place = tempfile::tempdir().expect("a directory");
+        let spool = Spool::open(place.path().join("spool"), "boot").expect("a spool");
+        let opened = Store::open(place.path(), &spool, Timestamp::now()).await;
+        let (store, writers) = opened.expect("a store");
+        let settings = Settings::new(Written::default()).expect("the defaults hold");
+        let publisher = Publisher::new(settings);
+        let administration = Administration::new(store.clone(), publisher, Ourselves::default());
+        let change = async |retries: u32, until| {
+            let patch = Map::from_iter([("retries_max".to_owned(), retries.into())]);
+            let actor = Actor {
+                until,
+                ..Actor::command("test")
+            };
+            administration.change(patch, actor).await
+        };
+        let now = Some(Instant::now());
+        // Behind somebody else's change, and when it is its turn at last.
+        let turn = administration.turn.lock().await;
+        let behind = change(3, now).await;
+        drop(turn);
+        for overdue in [behind, change(4, now).await] {
+            let overdue = overdue.map(drop);
+            let is_overdue = matches!(overdue, Err(ChangeError::Store(StoreError::Overdue)));
+            assert!(is_overdue, "{overdue:?}");
+        }
+        let made = change(5, Some(Instant::now() + limits::CHANGE_BEGIN_WAIT)).await;
+        assert_eq!(made.expect("it is made").retries_max, 5);
+        let audit = store.audit_page(None, 9).await.expect("readable");
+        assert_eq!(audit.len(), 1, "{audit:?}");
+        assert!(store.close(writers).await);
     }
 }

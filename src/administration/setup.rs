@@ -70,7 +70,8 @@ impl Accounts {
         Ok(self.setup.is_some() && !self.store.setup_is_done().await?)
     }
 
-    /// Makes the first administrator and logs them in.
+    /// Makes the first administrator and logs them in. None when they were made, and have to log in by
+    /// themselves: nobody is told that they were not.
     ///
     /// # Errors
     /// When there has been one, when the one-time password is wrong (`one_time`), when another field
@@ -82,7 +83,7 @@ impl Accounts {
         password: String,
         address: IpAddr,
         now: Timestamp,
-    ) -> Result<Entered, AccountError> {
+    ) -> Result<Option<Entered>, AccountError> {
         let Some(setup) = &self.setup else {
             return Err(AccountError::Refused(Refusal::SetupIsDone));
         };
@@ -104,15 +105,17 @@ impl Accounts {
         let actor = Actor {
             who: account.name.clone(),
             from: Some(address),
+            until: None,
         };
         let after = json!({"account": account.name, "role": account.role});
         let note = actor.did("set up", None, Some(after));
-        let id = self.store.set_up(account, note).await?;
+        let id = self.store.set_up(account.clone(), note).await?;
         info!(%actor, "set up: /setup is closed from now on");
-        let found = self.store.account(id).await?;
-        let account = found.ok_or(AccountError::Refused(Refusal::NoSuchAccount))?;
-        Ok(self
-            .enter(&account, SecondFactor::None, address, now)
-            .await?)
+        let account = account.stored(id);
+        let entered = self.enter(&account, SecondFactor::None, address, now).await;
+        if let Err(error) = &entered {
+            warn!(%actor, %error, "who has set up is not logged in");
+        }
+        Ok(entered.ok())
     }
 }

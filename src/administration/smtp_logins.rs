@@ -147,7 +147,7 @@ impl SmtpLogins {
     }
 
     async fn apply(&self, change: SmtpLoginChange, actor: &Actor) -> Result<(), SmtpLoginError> {
-        let _turn = self.turn.lock().await;
+        let _turn = actor.in_time(self.turn.lock()).await?;
         let before = self.roster();
         // What was true when the change was asked for may not be true any more.
         let (after, entry) = match &change {
@@ -253,6 +253,7 @@ mod tests {
     use crate::message::Spool;
     use crate::store::Writers;
     use tempfile::TempDir;
+    use tokio::time::Instant;
 
     struct Scene {
         logins: Arc<SmtpLogins>,
@@ -357,6 +358,23 @@ mod tests {
             !text.contains("sesame") && !text.contains("argon2"),
             "{text}"
         );
+        scene.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_login_that_nobody_waits_for_any_more_is_not_added() {
+        let scene = Scene::new().await;
+        let actor = Actor {
+            until: Some(Instant::now()),
+            ..Actor::command("test")
+        };
+        let added = scene.logins.add("robot", "open sesame".into(), "", actor);
+        let added = added.await.map(drop);
+        let is_overdue = matches!(added, Err(SmtpLoginError::Store(StoreError::Overdue)));
+        assert!(is_overdue, "{added:?}");
+        assert!(scene.logins.roster().is_empty());
+        let stored = scene.logins.store.smtp_logins().await.expect("readable");
+        assert!(stored.is_empty());
         scene.close().await;
     }
 

@@ -126,5 +126,6 @@ pub(super) fn actor(name: &str) -> Actor {
     Actor {
         who: name.to_owned(),
         from: Some(ADDRESS),
+        until: None,
     }
 }

@@ -173,7 +173,7 @@ async fn reset_password(
         ..AccountChange::default()
     };
     let what = match accounts.amend(name, change, &actor).await {
-        Ok(()) => "has a new password; its sessions have ended",
+        Ok(_) => "has a new password; its sessions have ended",
         Err(AccountError::Refused(Refusal::NoSuchAccount))
             if !has_administrator(accounts).await? =>
         {

@@ -16,6 +16,16 @@ use crate::message::{Message, MessageId, RowId, RowState};
 use crate::smtp::reply::Reply;
 use crate::store::{self, DamagedRow, NewQueued, ReadError, RowChange, StoreError, TakenRow};
 
+/// An action that stopped half-way.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub struct Unfinished {
+    /// How many recipients it had concerned by then.
+    pub affected: u64,
+    /// Why.
+    pub cause: StoreError,
+}
+
 impl Queue {
     /// Does `action` to those of `rows` that it applies to, and says how many those were. `who` asked
     /// for it.
@@ -27,32 +37,48 @@ impl Queue {
         action: Action,
         rows: Vec<RowId>,
         who: &str,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64, Unfinished> {
         let mut affected = 0;
+        let mut stopped = None;
         for piece in rows.chunks(limits::BULK_CHUNK) {
-            affected += self.act_on_piece(action, piece, who).await?;
+            let (of_piece, problem) = self.act_on_piece(action, piece, who).await;
+            affected += of_piece;
+            stopped = problem;
+            if stopped.is_some() {
+                break;
+            }
         }
         self.wake.notify_one();
-        Ok(affected)
+        match stopped {
+            Some(cause) => Err(Unfinished { affected, cause }),
+            None => Ok(affected),
+        }
     }
 
+    /// How many recipients a piece concerned, and why it stopped before its end.
     async fn act_on_piece(
         &self,
         action: Action,
         rows: &[RowId],
         who: &str,
-    ) -> Result<u64, StoreError> {
-        let known = self.tools.store.rows(rows).await?;
+    ) -> (u64, Option<StoreError>) {
+        let known = match self.tools.store.rows(rows).await {
+            Ok(known) => known,
+            Err(error) => return (0, Some(error)),
+        };
         let _taking = self.taking.lock().await;
         let (ordered, free): (Vec<RowId>, Vec<RowId>) = rows
             .iter()
             .partition(|&&row| self.leases.order(row, action));
-        let done = match stored_action(action) {
+        let (done, stopped) = match stored_action(action) {
             Some(stored) => {
                 let now = Timestamp::now();
-                self.tools.store.act(stored, &free, now).await?
+                match self.tools.store.act(stored, &free, now).await {
+                    Ok(done) => (done, None),
+                    Err(error) => (Vec::new(), Some(error)),
+                }
             }
-            None => self.return_to_sender(&free).await?,
+            None => self.return_to_sender(&free).await,
         };
         let affected = ordered.len() + done.len();
         let settings = self.tools.settings.snapshot();
@@ -71,16 +97,21 @@ impl Queue {
                 words: who.to_owned(),
             }));
         }
-        Ok(affected as u64)
+        (affected as u64, stopped)
     }
 
-    /// Removes rows together with the report to their sender, message by message.
-    async fn return_to_sender(&self, rows: &[RowId]) -> Result<Vec<RowId>, StoreError> {
+    /// Removes rows together with the report to their sender, message by message; gives those that are
+    /// removed, and why others are not.
+    async fn return_to_sender(&self, rows: &[RowId]) -> (Vec<RowId>, Option<StoreError>) {
         // Under a lease the runner leaves them alone.
         let lease = self.leases.take(rows.iter().copied());
         let mut by_message: BTreeMap<MessageId, ToReturn> = BTreeMap::new();
+        let rows_now = match self.tools.store.rows(rows).await {
+            Ok(rows_now) => rows_now,
+            Err(error) => return (Vec::new(), Some(error)),
+        };
         let mut sound = HashSet::new();
-        for row in self.tools.store.rows(rows).await? {
+        for row in rows_now {
             sound.insert(row.id);
             if lease.holds(row.id) && row.before != RowState::Delivering {
                 by_message.entry(row.message).or_default().sound.push(row);
@@ -91,8 +122,11 @@ impl Queue {
             .filter(|row| !sound.contains(*row))
             .copied()
             .collect();
-        let others = self.tools.store.read_as_damaged(&others).await;
-        for row in others.map_err(unread)? {
+        let others = match self.tools.store.read_as_damaged(&others).await {
+            Ok(others) => others,
+            Err(error) => return (Vec::new(), Some(unread(error))),
+        };
+        for row in others {
             if lease.holds(row.id) {
                 by_message.entry(row.message).or_default().damaged.push(row);
             }
@@ -102,9 +136,12 @@ impl Queue {
         for piece in by_message.chunks(limits::RETURN_CHUNK) {
             let reading = piece.iter().map(|(id, rows)| self.returned(*id, rows));
             let read = join_all(reading).await.into_iter().flatten().collect();
-            returned.extend(self.settle_returned(read).await?);
+            match self.settle_returned(read).await {
+                Ok(rows) => returned.extend(rows),
+                Err(error) => return (returned, Some(error)),
+            }
         }
-        Ok(returned)
+        (returned, None)
     }
 
     /// One transaction for the rows of some messages and the reports on them.

@@ -35,6 +35,7 @@ use crate::statistics::{Statistics, Trail};
 use crate::store::{NewQueued, NewRow, Store, StoreError};
 
 pub use action::Action;
+pub use actions::Unfinished;
 pub use attempt::QueuedRow;
 pub use handed_over::HandedOver;
 pub use leases::Lease;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::Store;
-use super::accounts::{self, AccountPatch};
+use super::accounts::{self, AccountPatch, StoredAccount};
 use super::api_tokens::{self, NewApiToken};
 use super::error::StoreError;
 use super::sessions::{self, KeptSession, NewSession};
@@ -26,6 +26,23 @@ pub struct NewAccount {
     pub password_hash: Secret,
     /// When it is made.
     pub created_at: Timestamp,
+}
+
+impl NewAccount {
+    /// As it is stored in this row.
+    #[must_use]
+    pub fn stored(self, id: AccountId) -> StoredAccount {
+        StoredAccount {
+            id,
+            name: self.name,
+            role: self.role,
+            password_hash: self.password_hash,
+            second_factor: None,
+            last_step: None,
+            recovery_codes: 0,
+            created_at: self.created_at,
+        }
+    }
 }
 
 /// Why a change was not made, though the store works.
@@ -341,6 +358,7 @@ pub(super) async fn make(
             action: TOKEN_REVOKED.to_owned(),
             before: Some(token.noted()),
             after: None,
+            until: None,
             ..audit.clone()
         };
         settings::write(connection, None, &note).await?;

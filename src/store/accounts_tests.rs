@@ -14,6 +14,7 @@ fn entry(action: &str) -> AuditEntry {
         action: action.into(),
         before: None,
         after: Some(json!({"x": 1})),
+        until: None,
     }
 }
 

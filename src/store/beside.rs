@@ -97,6 +97,7 @@ mod tests {
             action: "settings imported".to_owned(),
             before: None,
             after: None,
+            until: None,
         };
         let stored = StoredSettings::of(&written).expect("JSON");
         beside.save(&stored, &audit).await.expect("saved");

@@ -44,6 +44,12 @@ pub enum StoreError {
     /// COMMIT failed: what the disk holds is unknown, and nothing is stored until a restart.
     #[error("the database cannot be trusted until a restart: {0}")]
     Commit(String),
+    /// An earlier COMMIT failed: this was not stored, and nothing is until a restart.
+    #[error("nothing is stored until a restart, because a COMMIT failed")]
+    Distrusted,
+    /// It had not begun when whoever asked for it no longer waited, and was not stored.
+    #[error("the store was busy for too long; nothing was changed")]
+    Overdue,
     /// The spool file could not be made durable.
     #[error("the spool file was not stored: {0}")]
     Spool(String),
@@ -63,6 +69,13 @@ impl StoreError {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Full | Self::Busy)
+    }
+
+    /// Nothing was stored, and nothing will be. Otherwise nobody can tell before a restart, or before the
+    /// disk answers.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        !matches!(self, Self::Commit(_) | Self::Late)
     }
 
     /// What an error of a statement, or of COMMIT, means.

@@ -113,6 +113,7 @@ mod tests {
             action: action.into(),
             before: None,
             after: None,
+            until: None,
         }
     }
 

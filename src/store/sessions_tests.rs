@@ -13,6 +13,7 @@ fn entry() -> AuditEntry {
         action: "logged in".into(),
         before: None,
         after: None,
+        until: None,
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection, SqliteExecutor};
+use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Store;
@@ -34,6 +35,8 @@ pub struct AuditEntry {
     pub before: Option<Value>,
     /// What it is now; none where there is nothing.
     pub after: Option<Value>,
+    /// Until when whoever does it waits: what has not begun by then is not done. None: as long as it takes.
+    pub until: Option<Instant>,
 }
 
 /// An entry of the audit, read back.
@@ -286,6 +289,7 @@ mod tests {
             action: action.into(),
             before: None,
             after: Some(json!({"path": "standard"})),
+            until: None,
         }
     }
 

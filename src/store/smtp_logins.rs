@@ -108,6 +108,7 @@ mod tests {
             action: action.into(),
             before: None,
             after: None,
+            until: None,
         }
     }
 

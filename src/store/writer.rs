@@ -313,7 +313,7 @@ impl Writer {
             // Written above, where its neighbours are.
             Job::Write(member) => self.commit(vec![member]).await,
             Job::Take { rows, now, answer } => {
-                self.answer_alone(rows.len(), answer, async |connection| {
+                self.answer_alone(rows.len(), None, answer, async |connection| {
                     due::mark_taken(connection, &rows, now).await
                 })
                 .await;
@@ -339,7 +339,7 @@ impl Writer {
                 now,
                 answer,
             } => {
-                self.answer_alone(limits::BULK_CHUNK, answer, async |connection| {
+                self.answer_alone(limits::BULK_CHUNK, None, answer, async |connection| {
                     actions::make_due(connection, &next_hop, now).await
                 })
                 .await;
@@ -350,7 +350,7 @@ impl Writer {
                 answer,
             } => {
                 let bytes = settings.as_ref().map_or(0, StoredSettings::bytes);
-                self.answer_alone(1, answer, async |connection| {
+                self.answer_alone(1, audit.until, answer, async |connection| {
                     settings::write(connection, settings.as_ref(), &audit).await
                 })
                 .await;
@@ -361,7 +361,7 @@ impl Writer {
                 audit,
                 answer,
             } => {
-                self.answer_alone(1, answer, async |connection| {
+                self.answer_alone(1, audit.until, answer, async |connection| {
                     smtp_logins::write(connection, &change, &audit).await
                 })
                 .await;
@@ -371,7 +371,7 @@ impl Writer {
                 audit,
                 answer,
             } => {
-                self.answer_alone(1, answer, async |connection| {
+                self.answer_alone(1, audit.until, answer, async |connection| {
                     openpgp_keys::write(connection, &change, &audit).await
                 })
                 .await;
@@ -381,7 +381,7 @@ impl Writer {
                 audit,
                 answer,
             } => {
-                self.answer_alone(1, answer, async |connection| {
+                self.answer_alone(1, audit.until, answer, async |connection| {
                     access::make(connection, &change, &audit).await
                 })
                 .await;
@@ -403,15 +403,21 @@ impl Writer {
         }
     }
 
-    /// Does `work` in a transaction of its own, says what came of it, and counts so many rows.
+    /// Does `work` in a transaction of its own, says what came of it, and counts so many rows. Behind
+    /// `until` it is not begun any more: whoever asked for it was told so, or will be.
     async fn answer_alone<T>(
         &mut self,
         rows: usize,
+        until: Option<Instant>,
         answer: Answer<T>,
         work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
     ) {
-        let done = self.own_transaction(work).await;
         // Whoever asked may have gone.
+        if until.is_some_and(|until| Instant::now() >= until) {
+            let _ = answer.send(Err(StoreError::Overdue));
+            return;
+        }
+        let done = self.own_transaction(work).await;
         let _ = answer.send(done);
         self.count(rows, 0);
     }
@@ -439,7 +445,7 @@ impl Writer {
         if self.healthy.load(Ordering::Acquire) {
             Ok(())
         } else {
-            Err(StoreError::Commit("a COMMIT failed earlier".to_owned()))
+            Err(StoreError::Distrusted)
         }
     }
 

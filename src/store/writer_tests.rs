@@ -268,6 +268,40 @@ async fn the_writer_waits_for_a_stranger_who_holds_the_database() {
 }
 
 #[tokio::test]
+async fn what_somebody_no_longer_waits_for_is_not_begun() {
+    let scene = Scene::new().await;
+    let note = |action: &str, until| AuditEntry {
+        at: time(0),
+        who: "admin".into(),
+        from: None,
+        action: action.into(),
+        before: None,
+        after: None,
+        until,
+    };
+    let mut stranger = scene.stranger("appliance.db").await;
+    let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut stranger).await;
+    begun.expect("the database is free");
+    // Stands before the others, and waits for the stranger.
+    let insert = scene.store.insert(vec![queued(1, &[1], b"x")]);
+    let (now, later) = (Instant::now(), Instant::now() + limits::STORE_WAIT);
+    let late = scene.store.append_audit(note("late", Some(now)));
+    let in_time = scene.store.append_audit(note("in time", Some(later)));
+    let always = scene.store.append_audit(note("whenever", None));
+    let let_go = async {
+        tokio::task::yield_now().await;
+        stranger.close().await.expect("closed");
+    };
+    let (inserted, late, in_time, always, ()) = tokio::join!(insert, late, in_time, always, let_go);
+    inserted.expect("stored in the end");
+    assert_eq!(late, Err(StoreError::Overdue));
+    assert_eq!((in_time, always), (Ok(()), Ok(())));
+    let audit = scene.store.audit_page(None, 9).await.expect("readable");
+    let actions: Vec<_> = audit.iter().map(|item| item.action.as_str()).collect();
+    assert_eq!(actions, ["whenever", "in time"]);
+}
+
+#[tokio::test]
 async fn a_spool_file_goes_with_its_message() {
     let scene = Scene::new().await;
     let content = b"0123456789".repeat(20_000);
@@ -345,7 +379,7 @@ async fn what_cannot_be_committed_ends_all_trust() {
     assert!(matches!(failed, Err(StoreError::Commit(_))), "{failed:?}");
     assert!(!scene.store.healthy());
     let after = scene.store.insert(vec![queued(3, &[3], b"x")]).await;
-    assert!(matches!(after, Err(StoreError::Commit(_))), "{after:?}");
+    assert_eq!(after, Err(StoreError::Distrusted));
     let taken = scene
         .store
         .take_due(
@@ -356,7 +390,7 @@ async fn what_cannot_be_committed_ends_all_trust() {
             }],
         )
         .await;
-    assert!(matches!(taken, Err(StoreError::Commit(_))));
+    assert!(matches!(taken, Err(StoreError::Distrusted)));
     scene.meddle("DROP TRIGGER spring").await;
     let scene = scene.restart(time(1)).await;
     assert!(scene.store.healthy());

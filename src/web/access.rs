@@ -7,11 +7,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
+use tokio::time::{Instant, timeout};
 
 use super::error::ApiError;
 use super::local_path::LocalPath;
@@ -20,6 +22,7 @@ use super::page::PageError;
 use super::{Context, cookies};
 use crate::accounts::{AccountId, Role, TokenHash};
 use crate::administration::{Actor, Login};
+use crate::limits;
 use crate::store::{ReadError, StoredApiToken, StoredSession};
 
 /// Who asks. Handlers take it as `Extension<Visitor>`; those of pages also `Extension<Login>`.
@@ -31,6 +34,8 @@ pub(super) struct Visitor {
     pub(super) role: Role,
     /// Where the request comes from.
     pub(super) origin: Origin,
+    /// Until when a change that they ask for may begin.
+    pub(super) until: Instant,
 }
 
 impl Visitor {
@@ -39,6 +44,7 @@ impl Visitor {
         Actor {
             who: self.name.clone(),
             from: Some(self.origin.address),
+            until: Some(self.until),
         }
     }
 }
@@ -51,28 +57,59 @@ pub(super) struct TokenOwner(pub(super) Option<AccountId>);
 /// What a group of routes asks of its visitors.
 pub(super) type Door = (Arc<Context>, Role);
 
+/// The request with its whole body. Who sends it may take their time, in which they may lose what let them
+/// in: that is looked at before the first byte is read, and once more behind the last.
+async fn whole(request: Request) -> Result<Request, ApiError> {
+    let (parts, body) = request.into_parts();
+    // How large it may be stands among the extensions.
+    let mut bare = Request::new(body);
+    *bare.extensions_mut() = parts.extensions.clone();
+    let whole = timeout(limits::REQUEST_WAIT, Bytes::from_request(bare, &())).await;
+    let whole = whole.map_err(|_| ApiError::TooSlow)??;
+    Ok(Request::from_parts(parts, Body::from(whole)))
+}
+
+/// The request asks, and changes nothing.
+pub(super) fn only_asks(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
 /// The API: always with a token that may do as much, never with a cookie.
-pub(super) async fn api(
-    State((context, role)): State<Door>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let token = match with_token(&context, bearer(&request)).await {
+pub(super) async fn api(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    let mut found = may_call(&door, bearer(&request)).await;
+    if found.is_ok() && !only_asks(&request) {
+        request = match whole(request).await {
+            Ok(request) => request,
+            Err(error) => return error.into_response(),
+        };
+        found = may_call(&door, bearer(&request)).await;
+    }
+    let token = match found {
         Ok(token) => token,
         Err(error) => return error.into_response(),
     };
-    if token.scope.role() < role {
-        return ApiError::RoleNeeded(role).into_response();
-    }
     let visitor = Visitor {
         name: format!("token {}", token.name),
         role: token.scope.role(),
         origin: origin(&request),
+        until: Instant::now() + limits::CHANGE_BEGIN_WAIT,
     };
     let extensions = request.extensions_mut();
     extensions.insert(TokenOwner(token.account));
     extensions.insert(visitor);
     next.run(request).await
+}
+
+/// The token that a program shows, if it may do as much as the door asks for.
+async fn may_call(
+    (context, role): &Door,
+    shown: Option<String>,
+) -> Result<StoredApiToken, ApiError> {
+    let token = with_token(context, shown).await?;
+    match token.scope.role() < *role {
+        true => Err(ApiError::RoleNeeded(*role)),
+        false => Ok(token),
+    }
 }
 
 /// The token that a program shows.
@@ -102,24 +139,30 @@ pub(super) async fn watched(State(door): State<Door>, request: Request, next: Ne
 }
 
 async fn with_session(
-    (context, role): Door,
+    door: Door,
     presence: Presence,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let context = &door.0;
     let origin = origin(&request);
     let shown = cookies::shown(request.headers(), origin);
-    let session = match session(&context, shown).await {
+    let mut found = may_enter(&door, shown).await;
+    if matches!(found, Ok(Some(_))) && !only_asks(&request) {
+        request = match whole(request).await {
+            Ok(request) => request,
+            Err(error) => return PageError::from(error).into_response(),
+        };
+        found = may_enter(&door, shown).await;
+    }
+    let session = match found {
         Ok(Some(session)) => session,
         Ok(None) => {
             let wanted = wanted(&request).filter(|_| presence == Presence::Somebody);
-            return way_in(&context, wanted).await;
+            return way_in(context, wanted).await;
         }
         Err(error) => return PageError::from(error).into_response(),
     };
-    if session.role < role {
-        return PageError::from(ApiError::RoleNeeded(role)).into_response();
-    }
     if presence == Presence::Somebody {
         context.accounts.saw(&session, Timestamp::now());
     }
@@ -132,8 +175,20 @@ async fn with_session(
         name: session.name,
         role: session.role,
         origin,
+        until: Instant::now() + limits::CHANGE_BEGIN_WAIT,
     });
     next.run(request).await
+}
+
+/// The session that a browser shows, while it lasts and may do as much.
+async fn may_enter(
+    (context, role): &Door,
+    shown: Option<TokenHash>,
+) -> Result<Option<StoredSession>, ApiError> {
+    match session(context, shown).await? {
+        Some(session) if session.role < *role => Err(ApiError::RoleNeeded(*role)),
+        found => Ok(found),
+    }
 }
 
 /// The session that a browser shows, while it lasts.

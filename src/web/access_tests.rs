@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use jiff::SignedDuration;
 
 use super::*;
@@ -416,6 +416,76 @@ async fn of_those_who_are_not_let_in_no_body_is_read() {
         assert_ne!(outcome, Outcome::LetIn, "{request}");
         assert!(!is_read.load(Ordering::Relaxed), "{request}");
     }
+    face.close().await;
+}
+
+/// A body in whose middle something happens.
+fn interrupted(
+    begin: &'static str,
+    happening: impl Future<Output = ()> + Send + 'static,
+    end: &'static str,
+) -> Body {
+    let first = stream::once(async move { Ok::<_, std::io::Error>(begin) });
+    let then = stream::once(async move {
+        happening.await;
+        Ok(end)
+    });
+    Body::from_stream(first.chain(then))
+}
+
+#[tokio::test]
+async fn who_loses_a_right_while_the_body_arrives_changes_nothing() {
+    let face = Face::open(Ok(())).await;
+    face.token("leaver", Scope::ReadWrite).await;
+    let actor = Actor::command("test");
+    let accounts = Arc::clone(&face.context.accounts);
+    let revoked = async move {
+        let tokens = accounts.api_tokens().await.expect("readable");
+        let token = tokens.iter().find(|token| token.name == "leaver");
+        let token = token.expect("it is known").id;
+        accounts
+            .revoke_api_token(token, &actor)
+            .await
+            .expect("revoked");
+    };
+    let body = interrupted("{\"retries_max\":", revoked, "7}");
+    let fields = ["Authorization: Bearer leaver"];
+    let sent = face.send_body(ELSEWHERE, "PATCH /api/v1/settings", &fields, body);
+    assert_eq!(sent.await.status(), StatusCode::UNAUTHORIZED);
+
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let cookie = face.cookie_of(Role::Administrator).await;
+    let administration = Arc::clone(&face.context.administration);
+    let store = face.context.store.clone();
+    let ended = async move {
+        let account = store
+            .account_named("administrator")
+            .await
+            .expect("readable");
+        let account = account.expect("it is there").id;
+        let nobody = TokenHash::of("nobody's");
+        let note = Actor::command("test").did("ended", None, None);
+        let ended = store.end_other_sessions(account, nobody, note).await;
+        ended.expect("ended");
+    };
+    let body = interrupted("retries_", ended, "max=7");
+    let answer = face
+        .send_body(ELSEWHERE, "POST /settings/delivery", &[form, &cookie], body)
+        .await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(answer.headers()["location"], "/login");
+    assert_eq!(administration.settings().retries_max, 0);
+    face.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let face = Face::open(Ok(())).await;
+    face.token("slow", Scope::ReadWrite).await;
+    let body = interrupted("{", std::future::pending(), "}");
+    let fields = ["Authorization: Bearer slow"];
+    let sent = face.send_body(ELSEWHERE, "PATCH /api/v1/settings", &fields, body);
+    assert_eq!(sent.await.status(), StatusCode::REQUEST_TIMEOUT);
     face.close().await;
 }
 

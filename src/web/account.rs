@@ -181,15 +181,15 @@ enum Next {
     List,
 }
 
-async fn answer(
+async fn answer<T>(
     context: &Context,
     visitor: Visitor,
     name: &str,
-    done: Result<(), AccountError>,
+    done: Result<T, AccountError>,
     next: Next,
 ) -> Result<Response, PageError> {
     let problems = match done {
-        Ok(()) => {
+        Ok(_) => {
             let path = match next {
                 Next::Stay(what) => format!("{}?done={what}", path_of(name)),
                 Next::List => "/settings/accounts?done=removed".to_owned(),

@@ -87,7 +87,7 @@ async fn with_token(face: &Face, name: &str) {
     let made = accounts.create(name, Role::Administrator, password, &actor);
     let account = made.await.expect("made");
     let token = format!("{name}'s");
-    let made = accounts.create_api_token(&token, Scope::ReadWrite, Some(account), &actor);
+    let made = accounts.create_api_token(&token, Scope::ReadWrite, Some(account.id), &actor);
     made.await.expect("made");
 }
 

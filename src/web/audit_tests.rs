@@ -18,6 +18,7 @@ fn note(who: &str, action: &str, before: Option<Value>, after: Option<Value>) ->
         action: action.into(),
         before,
         after,
+        until: None,
     }
 }
 

@@ -57,7 +57,22 @@ pub(super) enum ApiError {
     /// Settings that do not hold, field by field.
     #[error("{0}")]
     Fields(FieldErrors),
-    /// Our own trouble. The caller learns that it is ours; the log learns what it is.
+    /// What was to be changed was not, and will not be: somebody else kept the appliance busy.
+    #[error("the appliance was busy for too long; nothing was changed")]
+    Overdue,
+    /// A question that took too long.
+    #[error("this took too long")]
+    TooLong,
+    /// The request did not come as a whole for too long.
+    #[error("the request took too long to arrive; nothing was done")]
+    TooSlow,
+    /// What was to be changed may have been, or may still be.
+    #[error("it is not known whether this was done: look before you repeat it; the log says why")]
+    Unsettled(anyhow::Error),
+    /// A part was done.
+    #[error("{0}")]
+    Unfinished(String),
+    /// Our own trouble: nothing was changed. The caller learns that it is ours; the log learns what it is.
     #[error("the appliance cannot do this now; its log says why")]
     Trouble(anyhow::Error),
 }
@@ -75,7 +90,13 @@ impl ApiError {
             Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Busy(_) | Self::TrailIsBusy | Self::Trouble(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Unsettled(_) | Self::Unfinished(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Busy(_)
+            | Self::TrailIsBusy
+            | Self::Overdue
+            | Self::TooLong
+            | Self::Trouble(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -86,10 +107,29 @@ impl ApiError {
             Self::TokenNeeded => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Self::Busy(_) => retry_after(limits::PASSWORD_RETRY_AFTER),
             Self::TrailIsBusy => retry_after(limits::TRAIL_RETRY_AFTER),
+            Self::Overdue => retry_after(limits::CHANGE_RETRY_AFTER),
             Self::TooOften(tries) => (header::RETRY_AFTER, tries.seconds().into()),
             _ => return HeaderMap::new(),
         };
         HeaderMap::from_iter([field])
+    }
+}
+
+impl ApiError {
+    /// Says in the log what the caller is not told.
+    pub(super) fn log(&self) {
+        if let Self::Trouble(cause) | Self::Unsettled(cause) = self {
+            error!(cause = format!("{cause:#}"), "a request failed");
+        }
+    }
+
+    /// What the store says of a change; `error` is the whole of it.
+    fn of_change(cause: &StoreError, error: anyhow::Error) -> Self {
+        match cause {
+            StoreError::Overdue => Self::Overdue,
+            cause if cause.is_certain() => Self::Trouble(error),
+            _ => Self::Unsettled(error),
+        }
     }
 }
 
@@ -100,9 +140,7 @@ impl IntoResponse for ApiError {
             Self::Fields(errors) => json!({"errors": errors}),
             _ => json!({"error": self.to_string()}),
         };
-        if let Self::Trouble(cause) = &self {
-            error!(cause = format!("{cause:#}"), "a request failed");
-        }
+        self.log();
         (status, self.header(), Json(body)).into_response()
     }
 }
@@ -140,7 +178,7 @@ impl From<ReadError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::Trouble(error.into())
+        Self::of_change(&error.clone(), error.into())
     }
 }
 
@@ -148,7 +186,8 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Invalid(errors) => Self::Fields(errors),
-            ChangeError::Store(_) | ChangeError::Interrupted => Self::Trouble(error.into()),
+            ChangeError::Store(ref cause) => Self::of_change(&cause.clone(), error.into()),
+            ChangeError::Interrupted => Self::Unsettled(error.into()),
         }
     }
 }
@@ -159,7 +198,8 @@ impl From<SmtpLoginError> for ApiError {
             SmtpLoginError::Invalid(errors) => Self::Fields(errors),
             SmtpLoginError::Unknown => Self::NotFound,
             SmtpLoginError::Busy(busy) => busy.into(),
-            SmtpLoginError::Store(_) | SmtpLoginError::Interrupted => Self::Trouble(error.into()),
+            SmtpLoginError::Store(ref cause) => Self::of_change(&cause.clone(), error.into()),
+            SmtpLoginError::Interrupted => Self::Unsettled(error.into()),
         }
     }
 }
@@ -169,7 +209,8 @@ impl From<OpenPgpKeyError> for ApiError {
         match error {
             OpenPgpKeyError::Invalid(errors) => Self::Fields(errors),
             OpenPgpKeyError::Unknown => Self::NotFound,
-            OpenPgpKeyError::Store(_) | OpenPgpKeyError::Interrupted => Self::Trouble(error.into()),
+            OpenPgpKeyError::Store(ref cause) => Self::of_change(&cause.clone(), error.into()),
+            OpenPgpKeyError::Interrupted => Self::Unsettled(error.into()),
         }
     }
 }
@@ -178,7 +219,15 @@ impl From<ActionError> for ApiError {
     fn from(error: ActionError) -> Self {
         match error {
             ActionError::CountChanged { .. } => Self::Conflict(error.to_string()),
-            ActionError::Store(cause) => Self::Trouble(cause),
+            ActionError::Unread(error) => error.into(),
+            // Nothing was done, and somebody may find that out by trying again.
+            ActionError::Unfinished {
+                affected: 0,
+                ref cause,
+                ..
+            } => Self::of_change(&cause.clone(), error.into()),
+            ActionError::Unfinished { .. } => Self::Unfinished(error.to_string()),
+            ActionError::Died => Self::Unsettled(error.into()),
         }
     }
 }

@@ -6,7 +6,6 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use jiff::Timestamp;
-use tracing::error;
 
 use super::access::Visitor;
 use super::error::ApiError;
@@ -156,9 +155,7 @@ struct ErrorPage {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let (status, header) = (self.0.status(), self.0.header());
-        if let ApiError::Trouble(cause) = &self.0 {
-            error!(cause = format!("{cause:#}"), "a page failed");
-        }
+        self.0.log();
         let page = ErrorPage {
             icon: assets::url(assets::PICTURE),
             stylesheet: assets::url("fastpath.css"),

@@ -122,9 +122,8 @@ impl Route {
     /// Those who answer, behind the door that the path needs.
     pub(super) fn guarded(self, context: &Arc<Context>) -> MethodRouter<Arc<Context>, Infallible> {
         let door = |role| (Arc::clone(context), role);
-        let limit = DefaultBodyLimit::max(self.body_bytes);
-        let answers = self.answers.route_layer(limit);
-        match self.needs {
+        let answers = self.answers;
+        let answers = match self.needs {
             Needs::Nothing => answers,
             Needs::Login(role) => {
                 answers.route_layer(from_fn_with_state(door(role), access::pages))
@@ -136,6 +135,8 @@ impl Route {
             Needs::Collector => {
                 answers.route_layer(from_fn_with_state(Arc::clone(context), access::metrics))
             }
-        }
+        };
+        // Around the door, which reads the body.
+        answers.route_layer(DefaultBodyLimit::max(self.body_bytes))
     }
 }

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::HeaderValue;
 use axum::http::header::{self, HeaderName};
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use super::error::ApiError;
 use super::route::{Route, api, metrics, open, page, watched};
 use super::{
-    Context, account, accounts, api, api_tokens, assets, audit, dashboard, health, live, login,
-    message, messages, metrics, origin, own_account, queue, settings, setup, smtp_logins,
+    Context, access, account, accounts, api, api_tokens, assets, audit, dashboard, health, live,
+    login, message, messages, metrics, origin, own_account, queue, settings, setup, smtp_logins,
 };
 use crate::accounts::Role::{Administrator, Operator, Viewer};
 use crate::limits;
@@ -246,13 +246,29 @@ pub fn router(context: Arc<Context>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(CsrfLayer::new())
         .layer(from_fn_with_state(Arc::clone(&context), origin::note))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            limits::REQUEST_WAIT,
-        ))
+        .layer(from_fn(in_time))
         .layer(CatchPanicLayer::new())
         .layer(map_response(with_security_headers))
         .with_state(context)
+}
+
+/// Bounds a request. A question is given up; but what changes something is answered when it is known what
+/// became of it: all its waits are bounded by themselves, and it is not begun late, see
+/// [`Actor::until`](crate::administration::Actor::until).
+async fn in_time(request: Request, next: Next) -> Response {
+    let asks = access::only_asks(&request);
+    let is_api = is_api(&request);
+    let (wait, error) = match asks {
+        true => (limits::REQUEST_WAIT, ApiError::TooLong),
+        false => {
+            let cause = anyhow::anyhow!("a change has no end after {:?}", limits::CHANGE_WAIT);
+            (limits::CHANGE_WAIT, ApiError::Unsettled(cause))
+        }
+    };
+    match timeout(wait, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => refused(is_api, error),
+    }
 }
 
 async fn no_such_path(request: Request) -> Response {
@@ -265,10 +281,19 @@ async fn wrong_method(request: Request) -> Response {
 
 /// Programs get JSON, people a line of text.
 pub(super) fn refusal(request: &Request, error: ApiError) -> Response {
-    if request.uri().path().starts_with("/api/") {
+    refused(is_api(request), error)
+}
+
+fn is_api(request: &Request) -> bool {
+    request.uri().path().starts_with("/api/")
+}
+
+fn refused(is_api: bool, error: ApiError) -> Response {
+    if is_api {
         return error.into_response();
     }
-    (error.status(), format!("{error}\n")).into_response()
+    error.log();
+    (error.status(), error.header(), format!("{error}\n")).into_response()
 }
 
 /// What every answer carries, unless it says otherwise itself.

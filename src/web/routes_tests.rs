@@ -1,4 +1,8 @@
+use axum::body::{Body, to_bytes};
+use axum::http::StatusCode;
+use axum::routing::get;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use super::*;
 use crate::accounts::Scope;
@@ -360,4 +364,41 @@ async fn the_webhooks_address_is_for_administrators() {
     let shown = face.ask(ELSEWHERE, request, &reader, "").await.json();
     assert_eq!(shown["alert_webhook_url"], "(set)");
     face.close().await;
+}
+
+/// What is asked for ever.
+async fn never() -> &'static str {
+    std::future::pending().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_is_said_to_be_done_by_nobody() {
+    let router: Router = Router::new()
+        .route("/api/v1/settings", get(never).patch(never))
+        .layer(from_fn(in_time));
+    for (method, status, words, wait) in [
+        (
+            "GET",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too long",
+            limits::REQUEST_WAIT,
+        ),
+        // Nobody says that it was not done.
+        (
+            "PATCH",
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "not known",
+            limits::CHANGE_WAIT,
+        ),
+    ] {
+        let began = tokio::time::Instant::now();
+        let request = Request::builder().method(method).uri("/api/v1/settings");
+        let request = request.body(Body::empty()).expect("a request");
+        let answer = router.clone().oneshot(request).await.expect("an answer");
+        assert_eq!(answer.status(), status, "{method}");
+        let text = to_bytes(answer.into_body(), 1_000).await.expect("a body");
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(text.contains(words), "{method}: {text}");
+        assert_eq!(began.elapsed(), wait);
+    }
 }

@@ -72,7 +72,8 @@ pub(super) async fn submit(
             .accounts
             .set_up(one_time, name, form.password, address, now);
         match set_up.await {
-            Ok(entered) => {
+            Ok(None) => return Ok(Redirect::to("/login").into_response()),
+            Ok(Some(entered)) => {
                 let cookie = cookies::with(&entered.token, origin);
                 let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
                 return Ok((headers, Redirect::to("/")).into_response());

@@ -337,5 +337,6 @@ fn entry() -> AuditEntry {
         action: "prepared".to_owned(),
         before: None,
         after: None,
+        until: None,
     }
 }

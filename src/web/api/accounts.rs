@@ -93,9 +93,7 @@ pub(in crate::web) async fn create(
     let new: New = read_json(&body?)?;
     let (accounts, actor) = (&context.accounts, visitor.actor());
     let created = accounts.create(&new.name, new.role, new.password, &actor);
-    created.await?;
-    let account = accounts.named(new.name.trim()).await?;
-    Ok((StatusCode::CREATED, Json(account.into())))
+    Ok((StatusCode::CREATED, Json(created.await?.into())))
 }
 
 /// What is to be another. A second factor can only be switched off: to switch it on one needs the
@@ -142,8 +140,8 @@ pub(in crate::web) async fn change(
         without_second_factor: change.second_factor == Some(false),
     };
     let accounts = &context.accounts;
-    accounts.amend(&name, change, &visitor.actor()).await?;
-    Ok(Json(accounts.named(&name).await?.into()))
+    let amended = accounts.amend(&name, change, &visitor.actor()).await?;
+    Ok(Json(amended.into()))
 }
 
 /// Removes an account, ends its sessions, and revokes the API tokens that were made with it.

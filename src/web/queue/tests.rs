@@ -620,6 +620,7 @@ async fn a_viewer_sees_the_envelope_and_no_buttons() {
     let state = || axum::extract::State(Arc::clone(&face.context));
     let visitor = |role| {
         axum::Extension(Visitor {
+            until: tokio::time::Instant::now() + limits::CHANGE_BEGIN_WAIT,
             name: "somebody".to_owned(),
             role,
             origin: Origin::of_this_machine(false),
