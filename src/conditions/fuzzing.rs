@@ -22,7 +22,8 @@ pub fn walk_over(content: &[u8]) {
         ControlFlow::Continue(())
     });
     assert!(shown <= limits::CONTENT_PARTS);
-    assert!(shown > 0 || walked.is_err());
+    // A multipart without a delimiter has no parts to show; but why a walk ends early is said.
+    assert!(walked.err().is_none_or(|why| !why.is_empty()));
     assert_eq!(budget.used_bytes(), 0);
 }
 
