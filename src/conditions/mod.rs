@@ -20,6 +20,8 @@ mod draft;
 mod encryption;
 mod examination;
 mod from_field;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod header;
 mod ldap_masquerading;
 mod ldap_relaying;

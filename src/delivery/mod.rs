@@ -49,6 +49,8 @@ mod tls_client;
 mod content;
 mod conversion;
 mod envelope;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod open_transaction;
 mod transaction;
 mod trouble;

@@ -12,6 +12,8 @@
 mod change;
 mod changes;
 mod dialogue;
+#[cfg(any(fuzzing, test))]
+pub(super) mod fuzzing;
 mod incoming;
 mod numbered_header;
 mod packet;
