@@ -37,10 +37,10 @@ pub mod openpgp;
 pub mod message;
 pub mod settings;
 
+pub mod own_mark;
 pub mod smtp;
 
 pub mod boot;
 pub mod clients;
 pub mod limits;
-pub mod own_mark;
 pub mod tls;

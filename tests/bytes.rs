@@ -164,7 +164,7 @@ fn any_content_passes_unchanged_to_a_destination_with_data() {
 
 #[test]
 fn any_content_passes_unchanged_to_a_destination_with_chunking() {
-    check_parcels(Script::accepting().offering("CHUNKING"), Transport::Chunks);
+    check_parcels(Script::accepting().offering("CHUNKING"), Transport::Data);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,7 +56,7 @@ async fn what_is_offered_is_taken() {
 async fn large_content_passes_unchanged_under_tls() {
     for (script, transport) in [
         (offering_tls(), Transport::Data),
-        (offering_tls().offering("CHUNKING"), Transport::Chunks),
+        (offering_tls().offering("CHUNKING"), Transport::Data),
     ] {
         let sink = RawSink::start(script).await;
         let appliance = Plan::new().next_hop(sink.address()).start().await;

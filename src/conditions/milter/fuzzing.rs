@@ -4,9 +4,9 @@ use bytes::BytesMut;
 
 use super::change::Change;
 use super::changes::Changes;
-use super::lines::Lines;
 use super::packet::Packet;
 use super::response::Response;
+use super::text::Text;
 use crate::conditions::header::Header;
 use crate::conditions::verdict::Edit;
 
@@ -18,13 +18,14 @@ pub fn hear_milter(said: &[u8]) {
     assert_eq!(self::packets(&bytes), packets);
 
     let mut changes = Changes::default();
-    let mut lines = Lines::default();
+    let mut text = Text::default();
     let mut body = Vec::new();
     for packet in &packets {
         match Response::read(packet) {
-            Ok(Response::Change(Change::Body(part))) => {
-                body.extend_from_slice(&lines.next(&part));
-            }
+            Ok(Response::Change(Change::Body(part))) => match text.next(&part) {
+                Ok(block) => body.extend_from_slice(&block),
+                Err(_) => break,
+            },
             Ok(Response::Change(change)) => {
                 if changes.take(change).is_err() {
                     break;
@@ -33,7 +34,7 @@ pub fn hear_milter(said: &[u8]) {
             Ok(_) | Err(_) => {}
         }
     }
-    body.extend_from_slice(lines.finish());
+    body.extend_from_slice(&text.finish());
     for (at, &byte) in body.iter().enumerate() {
         assert!(byte != b'\n' || at > 0 && body[at - 1] == b'\r');
         assert!(byte != b'\r' || body.get(at + 1) == Some(&b'\n'));
