@@ -12,6 +12,7 @@ use fastpath::message::words::OutcomeKind;
 use fastpath::message::{
     Body, Client, Envelope, MemoryBudget, Message, MessageId, Recipient, Reservation,
 };
+use fastpath::own_mark::OwnMark;
 use fastpath::settings::{Publisher, Settings, Written};
 use fastpath::smtp::address::{Mailbox, ReversePath};
 use fastpath::smtp::command::BodyType;
@@ -109,8 +110,9 @@ fn deliver(criterion: &mut Criterion) {
     let next_hop = settings.next_hop_for("example.org");
     let publisher = Publisher::new(settings);
     let current = publisher.current();
-    let delivery =
-        runtime.block_on(async move { Delivery::new("relay.example.net".into(), current) });
+    let delivery = runtime.block_on(async move {
+        Delivery::new("relay.example.net".into(), OwnMark::new(), current)
+    });
 
     let mut group = criterion.benchmark_group("deliver");
     group.throughput(Throughput::Elements(1));

@@ -23,6 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["store"],
     &["accounts", "openpgp"],
     &["message", "settings"],
+    &["own_mark"],
     &["smtp"],
     &["tls", "boot", "clients", "limits"],
 ];

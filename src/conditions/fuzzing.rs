@@ -34,7 +34,10 @@ pub fn read_header(content: &[u8]) {
     let bytes: Vec<u8> = raw.collect::<Vec<_>>().concat();
     assert_eq!(bytes, content[..header.bytes()]);
     for field in header.fields() {
-        assert_eq!(Header::read(field.raw()).fields(), [field.clone()]);
+        assert_eq!(
+            Header::read(field.raw()).fields(),
+            std::slice::from_ref(field)
+        );
         let decoded = mime::decoded(&field.value());
         assert!(decoded.len() <= 4 * field.raw().len());
     }

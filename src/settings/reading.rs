@@ -174,6 +174,14 @@ impl<'de> Deserializer<'de> for Reader {
         visitor.visit_newtype_struct(self)
     }
 
+    /// An object without fields is written `{}`: nothing at all is not taken for it.
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match self.0 {
+            Value::Null => Err(de::Error::invalid_type(Unexpected::Unit, &visitor)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     /// Fields have names: a list of their values is not taken for them.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
@@ -195,6 +203,10 @@ impl<'de> Deserializer<'de> for Reader {
     ) -> Result<V::Value, Misfit> {
         match self.0 {
             Value::String(word) => visitor.visit_enum(word.into_deserializer()),
+            // A word is written as a word.
+            Value::Object(fields) if fields.values().all(Value::is_null) => {
+                Err(de::Error::invalid_type(Unexpected::Map, &visitor))
+            }
             Value::Object(fields) => {
                 visitor.visit_enum(MapAccessDeserializer::new(Fields::of(fields)))
             }
@@ -204,7 +216,7 @@ impl<'de> Deserializer<'de> for Reader {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map identifier ignored_any
+        unit_struct seq tuple tuple_struct identifier ignored_any
     }
 }
 
@@ -350,6 +362,24 @@ mod tests {
     }
 
     #[test]
+    fn only_an_object_is_taken_for_one() {
+        assert_eq!(read(json!({})), Ok(Map::new()));
+        for (value, found) in [
+            (json!(null), "null"),
+            (json!([]), "a list"),
+            (json!(1), "1"),
+            (json!("x"), "“x”"),
+            (json!(true), "true"),
+        ] {
+            let map = read::<Map<String, Value>>(value.clone());
+            let whole = read::<Whole>(value);
+            let expected = format!("must be an object, not {found}");
+            assert_eq!(map.expect_err("none").to_string(), expected);
+            assert_eq!(whole.expect_err("none").to_string(), expected);
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_told_with_its_place() {
         for (value, expected) in [
             (json!([1]), "must be an object, not a list"),
@@ -392,6 +422,10 @@ mod tests {
             (
                 json!({"entries": [{"name": "a", "ways": ["scenic"]}]}),
                 "entries, entry 1, ways, entry 1: “scenic” is none of fast, named",
+            ),
+            (
+                json!({"entries": [{"name": "a", "ways": [{"fast": null}]}]}),
+                "entries, entry 1, ways, entry 1: must be a word, not an object",
             ),
             (
                 json!({"entries": [{"name": "a", "ways": [3]}]}),

@@ -205,7 +205,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_spool_file_that_was_changed_is_damaged() {
-        let changes: [(&str, fn(&File)); 5] = [
+        type Change = fn(&File);
+        let changes: [(&str, Change); 5] = [
             ("cut", |file| file.set_len(199_999).expect("cut")),
             ("emptied", |file| file.set_len(0).expect("cut")),
             ("longer", |file| file.set_len(200_001).expect("grown")),

@@ -402,3 +402,55 @@ async fn what_takes_too_long_is_said_to_be_done_by_nobody() {
         assert_eq!(began.elapsed(), wait);
     }
 }
+
+#[tokio::test]
+async fn only_objects_are_taken_for_what_is_asked() {
+    let face = Face::open(Ok(())).await;
+    let before = face.call("GET /api/v1/settings", "").await.text;
+    let login = r#"{"name": "robot", "password": "open sesame"}"#;
+    let added = face.call("POST /api/v1/smtp-logins", login).await;
+    assert_eq!(added.status, StatusCode::CREATED, "{}", added.text);
+    for request in [
+        "PATCH /api/v1/settings",
+        "POST /api/v1/queue/actions",
+        "POST /api/v1/next-hops/test",
+        "POST /api/v1/next-hops/pause",
+        "POST /api/v1/conditions/content-filter/test",
+        "POST /api/v1/accounts",
+        "PATCH /api/v1/accounts/administrator",
+        "POST /api/v1/tokens",
+        "POST /api/v1/smtp-logins",
+        "PUT /api/v1/smtp-logins/robot",
+        "POST /api/v1/openpgp-keys",
+    ] {
+        for body in ["null", "[]", "[null]", "1", "\"x\"", "true", ""] {
+            let answer = face.call(request, body).await;
+            let case = format!("{request} {body}: {}", answer.text);
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{case}");
+            assert!(answer.json()["error"].is_string(), "{case}");
+        }
+    }
+    for part in [
+        "antivirus",
+        "listeners",
+        "trusted_networks",
+        "path",
+        "retries_max",
+        "directory",
+    ] {
+        let body = json!({part: null}).to_string();
+        let answer = face.call("PATCH /api/v1/settings", &body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert!(answer.json()["errors"][part].is_string(), "{}", answer.text);
+    }
+    let word = r#"{"path": {"standard": null}}"#;
+    let answer = face.call("PATCH /api/v1/settings", word).await;
+    assert_eq!(
+        answer.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{}",
+        answer.text
+    );
+    assert_eq!(face.call("GET /api/v1/settings", "").await.text, before);
+    face.close().await;
+}

@@ -201,7 +201,7 @@ async fn each_milter_sees_what_the_one_before_has_changed() {
     );
     let (one, _) = serve(signing).await;
     let (two, hearing) = serve(ScriptedMilter::new()).await;
-    let (end, words) = examine(json!({"enabled": true, "milters": [one, two]})).await;
+    let (end, words) = Box::pin(examine(json!({"enabled": true, "milters": [one, two]}))).await;
     let expected = format!(
         "milter: passed, {one}: 1 change of the header, a new body, 2 changes of the envelope; \
          milter: passed, {two}"
@@ -234,7 +234,7 @@ async fn a_unix_socket_is_as_good() {
         refusing.play(stream).await
     });
     let address = format!("unix:{}", path.display());
-    let (end, words) = examine(json!({"enabled": true, "milters": [address]})).await;
+    let (end, words) = Box::pin(examine(json!({"enabled": true, "milters": [address]}))).await;
     assert_eq!(not_taken(end), "554 5.7.1 No");
     assert_eq!(words, format!("milter: refused, {address}: 554 5.7.1 No"));
 }
@@ -242,7 +242,7 @@ async fn a_unix_socket_is_as_good() {
 #[tokio::test]
 async fn what_is_to_be_discarded_is_kept_back() {
     let (address, _) = serve(ScriptedMilter::new().says('M', &[(b'd', b"")])).await;
-    let (end, _) = examine(json!({"enabled": true, "milters": [address]})).await;
+    let (end, _) = Box::pin(examine(json!({"enabled": true, "milters": [address]}))).await;
     let quarantine = taken(end).quarantine.expect("it is kept back");
     let words = format!("milter: {address}: wants it discarded");
     assert_eq!(quarantine.words, words);
@@ -291,7 +291,7 @@ async fn a_milter_that_says_nothing_is_not_waited_for() {
     let (address, _) = serve(ScriptedMilter::new().silent("E")).await;
     let began = Instant::now();
     let milter = json!({"enabled": true, "milters": [address], "timeout_seconds": 5});
-    let (end, words) = examine(milter).await;
+    let (end, words) = Box::pin(examine(milter)).await;
     assert_eq!(not_taken(end), Reply::unchecked().to_string());
     assert!(words.contains("no answer within 5.0 s"), "{words}");
     assert_eq!(began.elapsed().as_secs(), 5);
@@ -328,7 +328,7 @@ async fn a_service_of_another_kind_cannot_tell() {
         let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, greeting).await;
         std::future::pending::<()>().await;
     });
-    let (end, words) = examine(json!({"enabled": true, "milters": [address]})).await;
+    let (end, words) = Box::pin(examine(json!({"enabled": true, "milters": [address]}))).await;
     assert_eq!(not_taken(end), Reply::unchecked().to_string());
     assert!(words.contains("it sends a packet of"), "{words}");
 }
