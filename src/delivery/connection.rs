@@ -132,6 +132,11 @@ impl Connection {
         self.asked == self.answered && !self.out_of_step && self.is_quiet().is_ok()
     }
 
+    /// The same, and certain. Under TLS what is no more than its own business counts as something, too.
+    pub(super) fn is_surely_settled(&mut self) -> bool {
+        !self.stream.has_arrived() && self.is_settled()
+    }
+
     /// Nothing has come that nobody asked for. Asked while no reply is owed, so that whatever is there
     /// cannot be the answer to what is sent next. Costs no system call while nothing has come.
     ///
@@ -152,6 +157,21 @@ impl Connection {
             Some(Err(error)) => Err(Trouble::Malformed(error)),
             None => Err(Trouble::Unasked(None)),
         }
+    }
+
+    /// The same, and certain: for the moment before something final, and for a connection that idled.
+    ///
+    /// # Errors
+    /// What came, or the end of the connection.
+    pub(super) async fn is_surely_quiet(&mut self) -> Result<(), Trouble> {
+        if self.stream.has_arrived() {
+            // The runtime hears of it in a moment.
+            let known = timeout(limits::FAST_COMMAND_WAIT, self.stream.readable()).await;
+            known
+                .map_err(|_| Trouble::TimedOut(Wait::Reply))?
+                .map_err(Trouble::Broken)?;
+        }
+        self.is_quiet()
     }
 
     /// Reads what has arrived, without a wait: under TLS what is decrypted, too.

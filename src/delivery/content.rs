@@ -53,6 +53,7 @@ pub(super) async fn send_after_data<P: CommitPoint>(
         return Ok(Sent::Withdrawn);
     }
     pieces.push(stuffer.finish());
+    connection.is_surely_quiet().await?;
     send_pieces(connection, &pieces, wait).await?;
     point.handed_over();
     Ok(Sent::HandedOver)
@@ -146,6 +147,7 @@ pub(super) async fn send_converted<P: CommitPoint>(
     let mut pieces = Vec::new();
     stuffer.stuff(last, |piece| pieces.push(piece));
     pieces.push(stuffer.finish());
+    connection.is_surely_quiet().await?;
     send_pieces(connection, &pieces, wait).await?;
     point.handed_over();
     Ok(Sent::HandedOver)

@@ -207,6 +207,12 @@ impl OpenTransaction {
             stuffer.stuff(block, |piece| pieces.push(piece));
         }
         pieces.push(stuffer.finish());
+        let Some(connection) = &mut self.connection else {
+            return Err(closed());
+        };
+        if let Err(trouble) = connection.is_surely_quiet().await {
+            return Err(self.broken_off(trouble).await);
+        }
         self.write(&pieces).await?;
         self.stand = Stand::HandedOver;
         Ok(())
@@ -223,12 +229,19 @@ impl OpenTransaction {
             Ok(Err(trouble)) => trouble,
             Err(_) => Trouble::TimedOut(Wait::Room),
         };
-        let said = connection
-            .said_instead(&trouble, Pace::Fast.command_wait())
-            .await;
+        Err(self.broken_off(trouble).await)
+    }
+
+    /// What it means for all recipients that the content cannot go on.
+    async fn broken_off(&mut self, trouble: Trouble) -> Outcome {
+        let Some(connection) = &mut self.connection else {
+            return closed();
+        };
+        let wait = Pace::Fast.command_wait();
+        let said = connection.said_instead(&trouble, wait).await;
         self.sever();
         let outcome = said.and_then(|reply| verdict(Stage::EndOfData, &reply));
-        Err(outcome.unwrap_or_else(|| trouble.outcome()))
+        outcome.unwrap_or_else(|| trouble.outcome())
     }
 
     /// Waits for what the server says of the whole, at most for [`crate::limits::AFTER_DOT_WAIT`]. `recipients` are

@@ -4,6 +4,8 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use rustls::ClientConnection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -26,6 +28,28 @@ impl Stream {
             Self::Plain(_) => None,
             Self::Tls(stream) => Some(stream.get_ref().1),
         }
+    }
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    /// Whether there is something to read, or the end. The kernel is asked: what the runtime knows of a
+    /// socket may be a moment old. Under TLS it may be nothing that was said.
+    pub(super) fn has_arrived(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let peeked = rustix::net::recv(self.socket(), &mut [0; 1], flags);
+        !matches!(peeked, Err(Errno::AGAIN))
+    }
+
+    /// Returns when the runtime knows of what has arrived.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        self.socket().readable().await
     }
 }
 
