@@ -252,11 +252,7 @@ async fn open_envelope(
     });
     let write = |commands: &mut BytesMut| write_recipient(commands, recipient, dsn);
     let rcpt = pipelining.then(|| connection.command(Stage::Recipient, write));
-    let sent = match connection.send_commands(wait).await {
-        Err(trouble) if !trouble.is_disconnection() => return Err(trouble),
-        // A server that hangs up may have said why, even though it did not hear us.
-        sent => sent,
-    };
+    let broken = connection.send_commands(wait).await?;
     if let Some(reset) = reset {
         connection.reply(reset, wait).await?;
     }
@@ -267,7 +263,9 @@ async fn open_envelope(
             refused.unwrap_or_else(|| Trouble::Closed.outcome()),
         ));
     }
-    sent?;
+    if let Some(trouble) = broken {
+        return Err(trouble);
+    }
     if let Some(outcome) = refused {
         if let Some(rcpt) = rcpt
             && connection.reply(rcpt, wait).await.is_err()

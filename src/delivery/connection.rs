@@ -209,11 +209,25 @@ impl Connection {
         Unanswered { number, stage }
     }
 
-    /// Sends the commands that wait; `wait` bounds each time that the socket takes some.
+    /// Sends the commands that wait; `wait` bounds each time that the socket takes some. Gives how the
+    /// connection broke meanwhile: a server that hangs up may have said why, even though it did not hear us.
     ///
     /// # Errors
-    /// Also when something came before them, which would be taken for the reply to the first.
-    pub(super) async fn send_commands(&mut self, wait: Duration) -> Result<(), Trouble> {
+    /// When there is no reply to hope for, or something came before the commands, which would be taken for
+    /// the reply to the first.
+    pub(super) async fn send_commands(
+        &mut self,
+        wait: Duration,
+    ) -> Result<Option<Trouble>, Trouble> {
+        let sent = self.send_unless_spoken_to(wait).await;
+        match sent {
+            Ok(()) => Ok(None),
+            Err(trouble) if trouble.is_disconnection() => Ok(Some(trouble)),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    async fn send_unless_spoken_to(&mut self, wait: Duration) -> Result<(), Trouble> {
         if self.sent == self.answered {
             self.is_quiet()?;
         }
@@ -349,15 +363,9 @@ impl Connection {
         write: impl FnOnce(&mut BytesMut),
     ) -> Result<Reply, Trouble> {
         let unanswered = self.command(stage, write);
-        let sent = self.send_commands(wait).await;
-        match sent {
-            Err(trouble) if !trouble.is_disconnection() => Err(trouble),
-            // A server that hangs up may have said why, even though it did not hear us.
-            sent => match (sent, self.reply(unanswered, wait).await) {
-                (_, Ok(reply)) => Ok(reply),
-                (Err(trouble), Err(_)) | (Ok(()), Err(trouble)) => Err(trouble),
-            },
-        }
+        let broken = self.send_commands(wait).await?;
+        let reply = self.reply(unanswered, wait).await;
+        reply.map_err(|trouble| broken.unwrap_or(trouble))
     }
 
     /// Takes leave, as a courtesy: whether it is heard does not matter.

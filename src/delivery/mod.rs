@@ -145,8 +145,8 @@ pub struct Report {
 
 /// Asked by the attempt at the point of no return.
 pub trait CommitPoint: Send + Sync {
-    /// Whether the content may be ended; asked once in each transaction, right before the final dot
-    /// (or the LAST chunk). False: the connection is closed without it, and nothing is delivered.
+    /// Whether the content may be ended; asked once in each transaction, right before the final dot.
+    /// False: the connection is closed without it, and nothing is delivered.
     /// An attempt has a second transaction, which asks again, when the first one's connection broke
     /// before its end was handed over.
     fn may_commit(&self) -> impl Future<Output = bool> + Send;

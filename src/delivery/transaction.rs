@@ -127,11 +127,7 @@ impl<P: CommitPoint> Transaction<'_, P> {
             });
             unanswered.push((step, command));
         }
-        // A server that hangs up may have said why, even though it did not hear us.
-        let sent = match self.connection.send_commands(wait).await {
-            Err(trouble) if !trouble.is_disconnection() => return Err(trouble),
-            sent => sent,
-        };
+        let broken = self.connection.send_commands(wait).await?;
         for (step, command) in unanswered {
             if self.exchange.is_closing() {
                 break;
@@ -139,7 +135,7 @@ impl<P: CommitPoint> Transaction<'_, P> {
             let reply = self.connection.reply(command, wait).await?;
             self.exchange.take(step, &reply);
         }
-        sent
+        broken.map_or(Ok(()), Err)
     }
 
     async fn send_content(&mut self) -> Result<Sent, Trouble> {
