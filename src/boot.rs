@@ -1,6 +1,7 @@
 //! The start: where things are, the lock on the data directory, and what the machine offers.
 
 pub mod container;
+mod disk_room;
 mod memory;
 mod private;
 
@@ -16,6 +17,7 @@ use rustix::fs::FlockOperation;
 use rustix::process::{Resource, Rlimit};
 use serde::{Deserialize, Serialize};
 
+pub use disk_room::{Ballast, DiskRoom, DiskShares};
 pub use memory::memory_bytes;
 pub use private::{Tightened, make_for_the_owner_only};
 

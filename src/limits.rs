@@ -123,6 +123,20 @@ pub const SPOOL_BLOCK_BYTES: usize = 65_536;
 /// The same where the memory budget has nothing for it: slower, and it costs each of ten thousand sessions
 /// little.
 pub const SPOOL_BLOCK_LEAST_BYTES: usize = 8_192;
+/// New mail leaves at least so much of the disk free, or twice the largest message: what is owed may need it.
+pub const DISK_RESERVE_BYTES: u64 = 64 * 1_048_576;
+/// But never more than this part of the disk: a small one would be of no use otherwise.
+pub const DISK_RESERVE_PART: u64 = 8;
+/// The ballast, which is given up when the disk is full: room for the databases' logs to begin with.
+pub const BALLAST_BYTES: u64 = 16 * 1_048_576;
+/// But never more than this part of the disk.
+pub const BALLAST_PART: u64 = 16;
+/// The disk is looked at this often.
+pub const DISK_INTERVAL: Duration = Duration::from_secs(1);
+/// Mail that found no room on the disk is an alert for so long: the next look may find room for smaller mail.
+pub const DISK_ALERT_HOLD: Duration = Duration::from_secs(60);
+/// A row of a queued message with all that belongs to it, as it is counted before it is stored.
+pub const STORED_ROW_BYTES: u64 = 4_096;
 /// Share of the memory budget, in percent, from which a new message gets 452 before the 354.
 pub const BUDGET_REFUSAL_PERCENT: u64 = 95;
 /// Share of the memory budget, in percent, that may be held when a stranger asks for more: the rest is for
@@ -457,6 +471,8 @@ pub const WRITER_RETRY_WAIT: Duration = Duration::from_secs(1);
 pub const INSERT_ROWS: usize = 64;
 /// Bytes in the write-ahead log after which a checkpoint begins, off the reply's way.
 pub const CHECKPOINT_BYTES: u64 = 32 * 1_048_576;
+/// But on a small disk already at this part of it.
+pub const CHECKPOINT_PART: u64 = 32;
 /// Bytes of the log that the writer carries over by itself, between two batches: some milliseconds.
 pub const CHECKPOINT_REST_BYTES: u64 = 4 * 1_048_576;
 /// Rounds of a checkpoint that follows a busy writer; then the writer waits for the rest.
@@ -466,6 +482,8 @@ pub const CHECKPOINT_IDLE: Duration = Duration::from_secs(5);
 /// The log's file is cut to this length when it is begun anew: overwriting it is cheaper than
 /// growing it, but a burst must not hold the disk for ever.
 pub const WAL_KEPT_BYTES: u64 = 128 * 1_048_576;
+/// But on a small disk to this part of it.
+pub const WAL_KEPT_PART: u64 = 16;
 /// Connections of each pool of readers; each is a thread.
 pub const STORE_READERS: u32 = 4;
 /// Another process (a backup, the command line) may hold the database this long.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use super::capacity;
+use super::{capacity, disk};
 use crate::accounts::Logins;
 use crate::administration::{FirstStart, first_start};
 use crate::boot::{DataDirectory, Options};
@@ -66,7 +66,13 @@ impl Engine {
 
         let budget = MemoryBudget::new(capacity::budget_bytes(&settings.snapshot()));
         let statistics = Arc::new(Statistics::new(now));
-        rollup::restore(&statistics, &store).await?;
+        if let Err(error) = rollup::restore(&statistics, &store).await {
+            let error = format!("{error:#}");
+            warn!(
+                error,
+                "the figures of earlier days cannot be read: they begin anew"
+            );
+        }
         let (trail, trail_writer) = Trail::new(settings.clone(), Arc::clone(&statistics));
         let ids = Arc::new(MessageIds::after(store.greatest_message_id().await?));
         let own_mark = OwnMark::new();
@@ -150,6 +156,7 @@ async fn open_store(
     let boot = format!("{:x}", now.as_microsecond());
     let spool = Spool::open(directory.path().join("spool"), &boot);
     let spool = spool.context("the spool cannot be opened")?;
+    disk::look_first(directory.path(), &spool);
     let (store, writers) = Store::open(directory.path(), &spool, now).await?;
     match store.spool_names_in_use().await? {
         Some(named) => {

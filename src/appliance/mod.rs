@@ -4,6 +4,7 @@
 //! settings can still be changed before the first message. [`Appliance::run`] takes mail.
 
 mod capacity;
+mod disk;
 mod engine;
 mod running;
 

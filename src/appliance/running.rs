@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use super::Appliance;
-use super::capacity;
+use super::{Appliance, capacity, disk};
 use crate::alerts::{self, Alerts};
 use crate::delivery::Delivery;
 use crate::limits;
@@ -75,6 +74,12 @@ impl Running {
             front.clone(),
         ));
         sessions.spawn(Arc::clone(&pages.administration).follow_store(front.clone()));
+        sessions.spawn(disk::follow(
+            data_directory.clone(),
+            Arc::clone(&engine.spool),
+            engine.settings.clone(),
+            front.clone(),
+        ));
         sessions.spawn(Arc::clone(&engine.queue).run(front.clone()));
         let scribes = scribes(
             trail_writer,

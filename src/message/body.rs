@@ -123,6 +123,12 @@ impl Body {
         }
     }
 
+    /// Bytes that [`Self::make_durable`] has to write: what a file does not hold yet.
+    #[must_use]
+    pub fn unwritten_bytes(&self) -> u64 {
+        self.head_bytes
+    }
+
     /// Makes a complete copy durable, or says that it is small enough to go with its row.
     /// Figure 3B, step 316. May be called again after a failure.
     ///
@@ -453,6 +459,7 @@ impl BodyWriter {
 
     /// Steps 306 and 607: the first byte that does not stay in memory opens the file.
     async fn open_tail(&mut self) -> io::Result<()> {
+        self.spool.take_room(0)?;
         let file = self.spool.create(self.id).await?;
         self.tail = Some(Tail::new(file, self.head_bytes, self.share.another()));
         Ok(())
@@ -460,6 +467,7 @@ impl BodyWriter {
 
     /// Step 607: all bytes go to disk and the memory is erased.
     async fn erase_memory(&mut self) -> io::Result<()> {
+        self.spool.take_room(self.head_bytes)?;
         let mut head: Vec<Bytes> = self.chunks.drain(..).map(BytesMut::freeze).collect();
         let share = self.share.another();
         let share = std::mem::replace(&mut self.share, share);

@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 
 use super::MessageId;
 use super::checksum::{Checksum, Summing};
+use crate::boot::DiskRoom;
 use crate::limits;
 
 /// The directory of spool files.
@@ -24,6 +25,7 @@ pub struct Spool {
     directory: PathBuf,
     boot: String,
     bytes: AtomicU64,
+    room: DiskRoom,
 }
 
 impl Spool {
@@ -46,7 +48,35 @@ impl Spool {
             directory,
             boot: boot.to_owned(),
             bytes: AtomicU64::new(bytes),
+            room: DiskRoom::default(),
         }))
+    }
+
+    /// The room on the disk.
+    pub fn room(&self) -> &DiskRoom {
+        &self.room
+    }
+
+    /// Counts bytes of new mail that are going to be written.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::StorageFull`] when they would touch the reserve.
+    pub(super) fn take_room(&self, bytes: u64) -> io::Result<()> {
+        if self.room.take(bytes) {
+            return Ok(());
+        }
+        let words = "what is left of the disk is kept for what is owed";
+        Err(io::Error::new(io::ErrorKind::StorageFull, words))
+    }
+
+    /// Passes a result on, and remembers that the disk was full.
+    fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result
+            && is_full(error)
+        {
+            self.room.found_full();
+        }
+        result
     }
 
     /// Bytes in spool files now.
@@ -88,11 +118,11 @@ impl Spool {
                 .open(path)
         })
         .await
-        .map_err(io::Error::other)??;
+        .map_err(io::Error::other)?;
         Ok(SpoolFile {
             spool: Arc::clone(self),
             name,
-            file: Arc::new(file),
+            file: Arc::new(self.noted(file)?),
             kept: AtomicBool::new(false),
         })
     }
@@ -167,6 +197,11 @@ impl SpoolFile {
         &self.name
     }
 
+    /// As [`Spool::take_room`].
+    pub(super) fn take_room(&self, bytes: u64) -> io::Result<()> {
+        self.spool.take_room(bytes)
+    }
+
     /// A committed row names the file now: it stays until the row's removal.
     pub fn keep(&self) {
         self.kept.store(true, Ordering::Release);
@@ -191,7 +226,7 @@ impl SpoolFile {
             });
             let after = file.metadata()?.len();
             spool.bytes.fetch_add(after - before, Ordering::Relaxed);
-            written
+            spool.noted(written)
         };
         let written = spawn_blocking(move || (write(&pieces), pieces)).await;
         let (written, _pieces) = written.map_err(io::Error::other)?;
@@ -241,6 +276,14 @@ impl SpoolFile {
         .await
         .map_err(io::Error::other)?
     }
+}
+
+/// Whether it says that the disk, or somebody's part of it, is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 fn checksum(file: &File, length: u64) -> io::Result<Checksum> {

@@ -97,6 +97,7 @@ impl Tail {
             return Ok(());
         }
         let length = self.block.len() as u64;
+        self.file.take_room(length)?;
         let share = self.share.another();
         let share = std::mem::replace(&mut self.share, share);
         let block = share.held_by(std::mem::take(&mut self.block));

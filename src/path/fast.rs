@@ -136,6 +136,8 @@ impl Paths {
             .collect();
         let ended_before = flight.ended.len();
         let queue = Arc::clone(&self.queue);
+        let tally = flight.tally();
+        let is_owed = tally.delivered > 0 || tally.uncertain > 0 || flight.has_unanswered_dot();
         let parcel = [Parcel {
             message,
             rows,
@@ -143,7 +145,12 @@ impl Paths {
             made_of: None,
         }];
         flight
-            .run_beside(async { queue.keep(&parcel).await })
+            .run_beside(async {
+                match is_owed {
+                    true => queue.keep_owed(&parcel).await,
+                    false => queue.keep(&parcel).await,
+                }
+            })
             .await?;
         // Rows are committed: the gate stands open from here on.
         flight.gate.decide(true);

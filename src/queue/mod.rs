@@ -174,8 +174,29 @@ impl Queue {
     ///
     /// # Errors
     /// When the store did not take them: nothing of it is stored then, save after an I/O error at
-    /// COMMIT, after which nobody can know.
+    /// COMMIT, after which nobody can know. [`StoreError::Full`] as well when what is left of the disk is
+    /// kept for what is owed.
     pub async fn keep(&self, parcels: &[Parcel]) -> Result<(), StoreError> {
+        let rows = parcels
+            .iter()
+            .map(|parcel| parcel.rows.len() as u64)
+            .sum::<u64>();
+        let bodies = parcels
+            .iter()
+            .map(|parcel| parcel.message.body.unwritten_bytes())
+            .sum::<u64>();
+        let bytes = bodies + rows * limits::STORED_ROW_BYTES;
+        if !self.tools.store.room().take(bytes) {
+            return Err(StoreError::Full);
+        }
+        self.keep_owed(parcels).await
+    }
+
+    /// The same for messages that somebody has, or may have, already: they may use the last of the disk.
+    ///
+    /// # Errors
+    /// As [`Self::keep`].
+    pub async fn keep_owed(&self, parcels: &[Parcel]) -> Result<(), StoreError> {
         let settings = self.tools.settings.snapshot();
         let mut queued = Vec::with_capacity(parcels.len() + 1);
         let mut for_runner = false;

@@ -82,7 +82,7 @@ impl Opened {
         if !(context.takes_mail)() {
             return Err(Reply::insufficient_storage());
         }
-        Ok(Box::new(Self {
+        let opened = Self {
             identity,
             mail,
             refused_recipient: false,
@@ -95,7 +95,24 @@ impl Opened {
             settings,
             generation,
             received_at: Timestamp::now(),
-        }))
+        };
+        match opened.lacks_disk(context) {
+            true => Err(Reply::insufficient_storage()),
+            false => Ok(Box::new(opened)),
+        }
+    }
+
+    /// The message will need the disk, whatever becomes of it, and there is no room for new mail. One that
+    /// may stay in memory, or goes straight through, is taken: it is stored only when it cannot be
+    /// delivered, and then its client hears that it was not.
+    pub(super) fn lacks_disk<A>(&self, context: &SessionContext<A>) -> bool {
+        let is_large = |size: u64| size > self.settings.memory_threshold_bytes;
+        let needs_disk = match self.path {
+            PathChoice::Standard => true,
+            PathChoice::Fast => self.mail.size.is_some_and(is_large),
+            PathChoice::CutThrough => false,
+        };
+        needs_disk && !context.spool.room().is_there()
     }
 
     /// Whether somebody has to be asked about a recipient before RCPT is answered.

@@ -461,12 +461,15 @@ fn unknown_parameter(parameter: &str) -> Step {
 }
 
 /// Before the first byte of content: a message that its client may not send any more, or that would find
-/// no memory, is better not begun.
+/// no memory or no disk, is better not begun.
 fn may_begin<A>(addressed: &Addressed, around: &Surroundings<'_, A>) -> Result<(), Reply> {
     addressed.may_be_sent(around.peer, around.context)?;
     let standing = around.peer.standing(&addressed.opened.settings);
-    let budget = &around.context.budget;
-    match budget.is_above(limits::BUDGET_REFUSAL_PERCENT, standing) {
+    let context = around.context;
+    let lacks_memory = context
+        .budget
+        .is_above(limits::BUDGET_REFUSAL_PERCENT, standing);
+    match lacks_memory || addressed.opened.lacks_disk(context) {
         true => Err(Reply::insufficient_storage()),
         false => Ok(()),
     }

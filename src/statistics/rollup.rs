@@ -69,6 +69,8 @@ pub async fn keep(statistics: Arc<Statistics>, store: Store, shutdown: Cancellat
 }
 
 async fn save(statistics: &Statistics, store: &Store, first: u64) -> anyhow::Result<()> {
+    // Mail comes first.
+    anyhow::ensure!(store.room().is_there(), "the disk is almost full");
     for (minute, figures) in statistics.minutes_from(first) {
         let text = serde_json::to_string(&figures).context("figures as text")?;
         timeout(limits::HISTORY_WAIT, store.save_minute(minute, text))

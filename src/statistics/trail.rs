@@ -2,8 +2,8 @@
 //! a second, so that a message causes no write of its own.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -23,6 +23,7 @@ use crate::store::Store;
 pub struct Trail {
     entries: mpsc::Sender<TrailEntry>,
     kept: Arc<AtomicBool>,
+    stopped: Arc<Mutex<Option<String>>>,
     statistics: Arc<Statistics>,
 }
 
@@ -34,11 +35,13 @@ impl Trail {
         let trail = Self {
             entries: sender,
             kept: Arc::new(AtomicBool::new(settings.snapshot().keep_trail)),
+            stopped: Arc::default(),
             statistics,
         };
         let writer = TrailWriter {
             entries,
             kept: Arc::clone(&trail.kept),
+            stopped: Arc::clone(&trail.stopped),
             settings,
             statistics: Arc::clone(&trail.statistics),
             disk_is_full: false,
@@ -50,6 +53,13 @@ impl Trail {
     #[must_use]
     pub fn is_kept(&self) -> bool {
         self.kept.load(Ordering::Relaxed)
+    }
+
+    /// Why it is not written although it is to be kept; none while it is.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        stopped.clone().filter(|_| self.is_kept())
     }
 
     /// Leaves an entry. It is dropped and counted when the disk does not keep up, and ignored when
@@ -69,6 +79,8 @@ const LOOKS_PER_INTERVAL: u32 = 5;
 pub struct TrailWriter {
     entries: mpsc::Receiver<TrailEntry>,
     kept: Arc<AtomicBool>,
+    /// Why nothing is written.
+    stopped: Arc<Mutex<Option<String>>>,
     settings: Current,
     statistics: Arc<Statistics>,
     disk_is_full: bool,
@@ -78,6 +90,7 @@ impl TrailWriter {
     /// Writes until `shutdown`, then what is left, and returns. Cancel it after everybody who leaves
     /// entries has ended.
     pub async fn run(mut self, store: Store, data_directory: PathBuf, shutdown: CancellationToken) {
+        self.say_why_stopped(store.history_problem().map(not_opened));
         let mut prune_at = Instant::now() + limits::TRAIL_INTERVAL;
         loop {
             let mut settings = self.settings.clone();
@@ -138,17 +151,25 @@ impl TrailWriter {
 
     async fn append(&mut self, batch: Vec<TrailEntry>, store: &Store, data_directory: &Path) {
         let count = batch.len() as u64;
-        if !self.disk_has_room(data_directory) {
+        if store.history_problem().is_some() || !self.disk_has_room(data_directory) {
             self.statistics.counters.trail_dropped.add(count);
             return;
         }
         let problem = match timeout(limits::HISTORY_WAIT, store.append_trail(batch)).await {
-            Ok(Ok(())) => return,
+            Ok(Ok(())) => {
+                self.say_why_stopped(None);
+                return;
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {:?}", limits::HISTORY_WAIT),
         };
         self.statistics.counters.trail_dropped.add(count);
         warn!(entries = count, %problem, "trail entries were not written");
+        self.say_why_stopped(Some(format!("it could not be written: {problem}")));
+    }
+
+    fn say_why_stopped(&self, why: Option<String>) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     /// Mail comes first: the trail stops before the disk is full. Says so once, and once when it goes on.
@@ -162,8 +183,13 @@ impl TrailWriter {
                     free_bytes = free,
                     "the trail stops: the disk is almost full"
                 );
+                let least = limits::TRAIL_DISK_FREE_BYTES >> 20;
+                let why =
+                    format!("less than {least} MiB of the disk are free, which are left to mail");
+                self.say_why_stopped(Some(why));
             } else {
                 info!(free_bytes = free, "the trail goes on: the disk has room");
+                self.say_why_stopped(None);
             }
         }
         !is_full
@@ -179,6 +205,11 @@ impl TrailWriter {
             Err(_) => warn!("pruning the history takes long; it goes on next time"),
         }
     }
+}
+
+/// Why there is no trail at all.
+fn not_opened(problem: &str) -> String {
+    format!("its database could not be opened at the start: {problem}")
 }
 
 #[cfg(test)]

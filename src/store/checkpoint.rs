@@ -26,16 +26,22 @@ pub(super) struct Checkpointer {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     /// About how many bytes the log has gained since the last checkpoint.
     bytes: AtomicU64,
     enough: Notify,
+    /// So many bytes begin a checkpoint.
+    most: u64,
 }
 
-/// The two ends.
-pub(super) fn channel() -> (Checkpointer, Written) {
-    let shared = Arc::new(Shared::default());
+/// The two ends. A checkpoint begins when the log has gained `most` bytes.
+pub(super) fn channel(most: u64) -> (Checkpointer, Written) {
+    let shared = Arc::new(Shared {
+        bytes: AtomicU64::new(0),
+        enough: Notify::new(),
+        most,
+    });
     let checkpointer = Checkpointer {
         shared: Arc::clone(&shared),
     };
@@ -46,7 +52,7 @@ impl Written {
     /// About `bytes` were committed.
     pub(super) fn add(&self, bytes: u64) {
         let before = self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes >= limits::CHECKPOINT_BYTES {
+        if before + bytes >= self.shared.most {
             self.shared.enough.notify_one();
         }
     }
@@ -69,7 +75,7 @@ impl Checkpointer {
             }
             let bytes = self.shared.bytes.load(Ordering::Relaxed);
             let idle = bytes == seen;
-            if bytes > 0 && (idle || bytes >= limits::CHECKPOINT_BYTES) {
+            if bytes > 0 && (idle || bytes >= self.shared.most) {
                 self.carry_over(&mut connection, &jobs).await;
             }
             seen = self.shared.bytes.load(Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -10,6 +10,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::error::OpenError;
+use super::part_of_disk;
 use crate::limits;
 
 /// The first version without the WAL-reset bug.
@@ -64,24 +65,43 @@ impl Database {
         if !is_safe(&version) {
             return Err(OpenError::OldSqlite(version));
         }
-        self.migrations()
-            .run(&mut connection)
-            .await
-            .map_err(|error| OpenError::Migration {
+        let migrated = self.migrations().run(&mut connection).await;
+        migrated.map_err(|error| match error {
+            MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => {
+                unusable(&file, &cause)
+            }
+            error => OpenError::Migration {
                 file,
                 cause: error.to_string(),
-            })?;
+            },
+        })?;
         Ok(connection)
+    }
+
+    /// A database of the same tables in memory, and its readers: for as long as the connection lives.
+    pub(super) async fn stand_in(self) -> Result<(SqliteConnection, SqlitePool), sqlx::Error> {
+        let options = "sqlite::memory:".parse::<SqliteConnectOptions>()?;
+        let options = options.busy_timeout(limits::STORE_BUSY_WAIT);
+        let mut connection = options.connect().await?;
+        self.migrations().run(&mut connection).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(limits::STORE_READERS)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await?;
+        Ok((connection, readers))
     }
 
     /// A connection that writes, to a database that may be new.
     async fn writer(self, data_directory: &Path) -> Result<SqliteConnection, OpenError> {
+        let kept = part_of_disk(data_directory, limits::WAL_KEPT_PART);
+        let kept = kept.min(limits::WAL_KEPT_BYTES);
         let options = self
             .options(data_directory)
             .create_if_missing(true)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
-            .pragma("journal_size_limit", limits::WAL_KEPT_BYTES.to_string())
+            .pragma("journal_size_limit", kept.to_string())
             .pragma("cache_size", "-16384");
         let options = match self {
             // Checkpoints are made beside the writer: see `checkpoint`.

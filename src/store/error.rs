@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::message::spool::is_full;
 use crate::settings::FieldErrors;
 
 /// The store could not be opened.
@@ -84,12 +85,16 @@ impl StoreError {
         const BUSY: i32 = 5;
         const LOCKED: i32 = 6;
         const FULL: i32 = 13;
+        /// The index of the write-ahead log found no room on the disk (an extended code).
+        const NO_ROOM_FOR_INDEX: i32 = 10 | 19 << 8;
         let code = error
             .as_database_error()
             .and_then(|error| error.code())
             .and_then(|code| code.parse::<i32>().ok());
         // The primary code stands in the low byte of the extended one.
         match code.map(|code| code & 0xff) {
+            // At COMMIT the log itself may be written.
+            _ if code == Some(NO_ROOM_FOR_INDEX) && !at_commit => Self::Full,
             Some(FULL) => Self::Full,
             Some(BUSY | LOCKED) => Self::Busy,
             _ if at_commit => Self::Commit(error.to_string()),
@@ -103,9 +108,9 @@ impl StoreError {
 
 impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
-            _ => Self::Spool(error.to_string()),
+        match is_full(&error) {
+            true => Self::Full,
+            false => Self::Spool(error.to_string()),
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct History {
     /// None once it is closed.
     writer: Mutex<Option<HistoryWriter>>,
     pub(super) readers: SqlitePool,
+    /// Why an empty one in memory stands in for the database, where one does.
+    pub(super) problem: Option<String>,
 }
 
 #[derive(Debug)]
@@ -101,7 +103,32 @@ const EVENT_COLUMNS: &[&str] = &[
 ];
 
 impl History {
+    /// Opens the database. One that cannot be opened or read, on a full disk or a damaged one, keeps no mail
+    /// from going out: an empty one in memory stands in for it until the next start.
     pub(super) async fn open(data_directory: &Path) -> Result<Self, OpenError> {
+        let file = Database::History.file(data_directory);
+        let failed = |error: sqlx::Error| connections::unusable(&file, &error);
+        let problem = match Self::open_file(data_directory).await {
+            Ok(history) => return Ok(history),
+            Err(OpenError::Database { cause, .. }) => cause,
+            // What a newer version wrote is not to be lost sight of.
+            Err(other) => return Err(other),
+        };
+        tracing::error!(
+            file = %file.display(), %problem,
+            "the trail and the figures of earlier days cannot be opened: nothing is added to them until \
+             that is mended and the appliance started again"
+        );
+        let (connection, readers) = Database::History.stand_in().await.map_err(failed)?;
+        Ok(Self {
+            writer: Mutex::new(Some(HistoryWriter::new(connection, 0))),
+            readers,
+            problem: Some(problem),
+        })
+    }
+
+    async fn open_file(data_directory: &Path) -> Result<Self, OpenError> {
+        let file = Database::History.file(data_directory);
         let mut connection = Database::History.open(data_directory).await?;
         let last: i64 = sqlx::query_scalar(
             "SELECT max(coalesce((SELECT max(chunk) FROM messages), 0),
@@ -109,21 +136,11 @@ impl History {
         )
         .fetch_one(&mut connection)
         .await
-        .map_err(|error| OpenError::Database {
-            file: Database::History.file(data_directory),
-            cause: error.to_string(),
-        })?;
-        let writer = HistoryWriter {
-            connection,
-            // The trail of a message that is told twice keeps its first beginning.
-            messages: Insert::new("messages", MESSAGE_COLUMNS, Twice::Stays),
-            events: Insert::new("events", EVENT_COLUMNS, Twice::Fails),
-            chunk: Chunk::begin(last + 1),
-            begun: false,
-        };
+        .map_err(|error| connections::unusable(&file, &error))?;
         Ok(Self {
-            writer: Mutex::new(Some(writer)),
+            writer: Mutex::new(Some(HistoryWriter::new(connection, last))),
             readers: Database::History.readers(data_directory).await?,
+            problem: None,
         })
     }
 
@@ -253,6 +270,18 @@ impl Event<'_> {
 }
 
 impl HistoryWriter {
+    /// `last` is the last chunk that was written.
+    fn new(connection: SqliteConnection, last: i64) -> Self {
+        Self {
+            connection,
+            // The trail of a message that is told twice keeps its first beginning.
+            messages: Insert::new("messages", MESSAGE_COLUMNS, Twice::Stays),
+            events: Insert::new("events", EVENT_COLUMNS, Twice::Fails),
+            chunk: Chunk::begin(last + 1),
+            begun: false,
+        }
+    }
+
     async fn say(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         sqlx::query(sql).execute(&mut self.connection).await?;
         Ok(())

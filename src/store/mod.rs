@@ -90,6 +90,7 @@ pub use sessions::{KeptSession, NewSession, SecondFactor, StoredSession};
 pub use settings::{AuditEntry, AuditFilter, AuditItem, StoredSettings};
 pub use smtp_logins::SmtpLoginChange;
 
+use crate::boot::{self, DiskRoom};
 use crate::limits;
 use crate::message::{MessageId, RowId, Spool};
 use connections::Database;
@@ -120,6 +121,11 @@ struct Shared {
     rescheduled: Arc<Notify>,
     /// See [`Store::inline_bytes`].
     inline_bytes: Arc<AtomicU64>,
+}
+
+/// A part of the file system of this directory; without end when it cannot be asked.
+fn part_of_disk(directory: &Path, part: u64) -> u64 {
+    boot::disk_space(directory).map_or(u64::MAX, |space| space.total_bytes / part)
 }
 
 /// The tasks behind a store, for [`Store::close`].
@@ -192,7 +198,9 @@ impl Store {
         let readers = Database::Appliance.readers(data_directory).await?;
         settings::load(&readers).await?;
         let history = History::open(data_directory).await?;
-        let (checkpointer, checkpoints) = checkpoint::channel();
+        // The log of a small disk must be small: what it holds is written a second time.
+        let part = part_of_disk(data_directory, limits::CHECKPOINT_PART);
+        let (checkpointer, checkpoints) = checkpoint::channel(part.min(limits::CHECKPOINT_BYTES));
         let checkpoint_connection = Database::Appliance.checkpointer(data_directory).await?;
 
         let (jobs, waiting) = mpsc::channel(limits::WRITER_QUEUE);
@@ -256,6 +264,18 @@ impl Store {
     #[must_use]
     pub fn healthy(&self) -> bool {
         self.shared.healthy.load(Ordering::Acquire)
+    }
+
+    /// Why there is no trail in the data directory, and no figures of earlier days, where that is so.
+    #[must_use]
+    pub fn history_problem(&self) -> Option<&str> {
+        self.shared.history.problem.as_deref()
+    }
+
+    /// The room on the disk.
+    #[must_use]
+    pub fn room(&self) -> &DiskRoom {
+        self.shared.spool.room()
     }
 
     /// Bytes of queued content that stand in the database itself, not in spool files.
@@ -353,7 +373,12 @@ impl Store {
         let queued: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM messages")
             .fetch_one(&self.shared.readers)
             .await?;
-        let trailed = self.shared.history.greatest_message().await?;
+        // An id that only a damaged trail knows cannot be given again: it tells the time.
+        let trailed = self.shared.history.greatest_message().await;
+        let trailed = trailed.unwrap_or_else(|error| {
+            tracing::error!(%error, "the trail cannot be read");
+            None
+        });
         Ok(queued.max(trailed).map(MessageId::from_i64))
     }
 

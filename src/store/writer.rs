@@ -454,11 +454,14 @@ impl Writer {
             tracing::error!(%cause, "COMMIT failed: nothing is stored until a restart");
             self.healthy.store(false, Ordering::Release);
         }
+        if matches!(result, Err(StoreError::Full)) {
+            self.spool.room().found_full();
+        }
         result
     }
 
-    /// What was removed with its row; a file that stays is swept at the next start.
-    /// Removes the files of messages that are removed, and counts what they took in the database.
+    /// Removes the files of messages whose rows are removed, and counts what they took in the database. A file
+    /// that stays is swept at the next start.
     fn let_go(&self, removed: Removed) {
         let Removed {
             files,
