@@ -25,6 +25,10 @@ pub enum Kind {
     BreakerOpen,
     /// The data directory's file system fills up.
     DiskLow,
+    /// So little of the disk is left that what would have to be stored is not taken.
+    DiskFull,
+    /// The trail is not written.
+    TrailStopped,
     /// Messages hold nearly all of the memory budget that mail of strangers may fill.
     MemoryLow,
     /// Nothing was delivered although there was something to deliver.
@@ -35,12 +39,14 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::QueueLarge,
         Self::QueueOld,
         Self::QueueDamaged,
         Self::BreakerOpen,
         Self::DiskLow,
+        Self::DiskFull,
+        Self::TrailStopped,
         Self::MemoryLow,
         Self::NoDelivery,
         Self::OpenRelay,
@@ -55,6 +61,8 @@ impl Kind {
             Self::QueueDamaged => "queue_damaged",
             Self::BreakerOpen => "breaker_open",
             Self::DiskLow => "disk_low",
+            Self::DiskFull => "disk_full",
+            Self::TrailStopped => "trail_stopped",
             Self::MemoryLow => "memory_low",
             Self::NoDelivery => "no_delivery",
             Self::OpenRelay => "open_relay",
@@ -66,12 +74,16 @@ impl Kind {
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {
-            Self::QueueDamaged | Self::DiskLow | Self::MemoryLow | Self::NoDelivery => {
-                Severity::Critical
-            }
-            Self::QueueLarge | Self::QueueOld | Self::BreakerOpen | Self::OpenRelay => {
-                Severity::Warning
-            }
+            Self::QueueDamaged
+            | Self::DiskLow
+            | Self::DiskFull
+            | Self::MemoryLow
+            | Self::NoDelivery => Severity::Critical,
+            Self::QueueLarge
+            | Self::QueueOld
+            | Self::BreakerOpen
+            | Self::TrailStopped
+            | Self::OpenRelay => Severity::Warning,
         }
     }
 }
@@ -117,6 +129,10 @@ pub enum Topic {
     BreakerOpen(Arc<str>),
     /// See [`Kind::DiskLow`].
     DiskLow,
+    /// See [`Kind::DiskFull`].
+    DiskFull,
+    /// See [`Kind::TrailStopped`].
+    TrailStopped,
     /// See [`Kind::MemoryLow`].
     MemoryLow,
     /// See [`Kind::NoDelivery`].
@@ -135,6 +151,8 @@ impl Topic {
             Self::QueueDamaged => Kind::QueueDamaged,
             Self::BreakerOpen(_) => Kind::BreakerOpen,
             Self::DiskLow => Kind::DiskLow,
+            Self::DiskFull => Kind::DiskFull,
+            Self::TrailStopped => Kind::TrailStopped,
             Self::MemoryLow => Kind::MemoryLow,
             Self::NoDelivery => Kind::NoDelivery,
             Self::OpenRelay => Kind::OpenRelay,
@@ -187,6 +205,18 @@ pub enum Figures {
         bound_bytes: Option<u64>,
         /// Which share must be free, in percent; null when only the bytes count.
         bound_percent: Option<u64>,
+    },
+    /// Of [`Kind::DiskFull`].
+    DiskFull {
+        /// Bytes that can still be written.
+        free_bytes: u64,
+        /// How many new mail leaves free.
+        reserve_bytes: u64,
+    },
+    /// Of [`Kind::TrailStopped`].
+    TrailStopped {
+        /// Why it is not written; null when it is.
+        problem: Option<String>,
     },
     /// Of [`Kind::MemoryLow`].
     MemoryLow {
@@ -278,6 +308,23 @@ impl fmt::Display for Figures {
                 share(*free_bytes, *total_bytes),
                 disk_bound(*bound_bytes, *bound_percent)
             ),
+            Self::DiskFull {
+                free_bytes,
+                reserve_bytes,
+            } => write!(
+                f,
+                "{} are free where the data directory is; {} are kept free, and mail that would have to be \
+                 stored there is not taken (452). What is delivered at once passes.",
+                bytes(*free_bytes),
+                bytes(*reserve_bytes)
+            ),
+            Self::TrailStopped { problem } => match problem {
+                Some(problem) => write!(
+                    f,
+                    "What becomes of messages is not written down: {problem}."
+                ),
+                None => f.write_str("What becomes of messages is written down."),
+            },
             Self::MemoryLow {
                 used_bytes,
                 budget_bytes,
@@ -461,6 +508,23 @@ mod tests {
             },
             "820 MiB of 20 GiB (4.0 %) are free where the data directory is; the bound is 1.0 GiB or 10 %.",
         );
+        check(
+            &Figures::DiskFull {
+                free_bytes: 60 << 20,
+                reserve_bytes: 64 << 20,
+            },
+            "60 MiB are free where the data directory is; 64 MiB are kept free, and mail that would have to \
+             be stored there is not taken (452). What is delivered at once passes.",
+        );
+        for (problem, expected) in [
+            (None, "What becomes of messages is written down."),
+            (
+                Some("the disk is full".to_owned()),
+                "What becomes of messages is not written down: the disk is full.",
+            ),
+        ] {
+            check(&Figures::TrailStopped { problem }, expected);
+        }
         check(
             &Figures::MemoryLow {
                 used_bytes: 950 << 20,

@@ -30,7 +30,9 @@ use crate::settings::Current;
 
 pub use alert::{Alert, AlertInJson, Figures, Kind, Severity, Topic};
 pub use notification::Event;
-pub use rule::{Change, Ending, Facts, Judgement, Present, QueueFacts, Rules, State, judge};
+pub use rule::{
+    Change, DiskReserve, Ending, Facts, Judgement, Present, QueueFacts, Rules, State, judge,
+};
 pub use watch::Sources;
 use webhook::Webhook;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::alert::{Figures, Topic};
-use super::rule::{Facts, Rules, elapsed};
+use super::rule::{DiskReserve, Facts, Rules, elapsed};
 use super::silence::Silence;
 use crate::limits;
 
@@ -71,6 +71,8 @@ pub(super) fn all(
         queue_old(facts, rules),
         Some(queue_damaged(facts)),
         disk_low(facts, rules),
+        Some(disk_full(facts)),
+        Some(trail_stopped(facts)),
         memory_low(facts, rules),
         no_delivery(facts, rules, silence),
         Some(open_relay(facts)),
@@ -177,6 +179,35 @@ fn disk_low(facts: &Facts, rules: &Rules) -> Option<Reading> {
         _ => Place::Clear,
     };
     Some(Reading::of(Topic::DiskLow, place, figures))
+}
+
+/// Whatever the administrator set: mail is turned away.
+fn disk_full(facts: &Facts) -> Reading {
+    let DiskReserve {
+        free_bytes,
+        reserve_bytes,
+        turned_away,
+    } = facts.reserve;
+    let figures = Figures::DiskFull {
+        free_bytes,
+        reserve_bytes,
+    };
+    let place = match turned_away {
+        true => Place::Beyond,
+        false => at_least(free_bytes.into(), reserve_bytes.into()),
+    };
+    Reading::of(Topic::DiskFull, place, figures)
+}
+
+fn trail_stopped(facts: &Facts) -> Reading {
+    let place = match facts.trail_problem {
+        Some(_) => Place::Beyond,
+        None => Place::Clear,
+    };
+    let figures = Figures::TrailStopped {
+        problem: facts.trail_problem.clone(),
+    };
+    Reading::of(Topic::TrailStopped, place, figures)
 }
 
 /// What bodies hold jumps within a second, so that only calm ends this one.

@@ -30,6 +30,10 @@ pub struct Facts {
     pub suspended: Vec<Arc<str>>,
     /// The data directory's file system; none when it cannot be asked.
     pub disk: Option<DiskSpace>,
+    /// What of it new mail may use.
+    pub reserve: DiskReserve,
+    /// Why the trail is not written; none while it is.
+    pub trail_problem: Option<String>,
     /// Bytes that message bodies hold in memory.
     pub memory_used_bytes: u64,
     /// Bytes that mail of strangers may fill.
@@ -40,6 +44,17 @@ pub struct Facts {
     pub accepted: u64,
     /// Who may send through us, though nobody in particular.
     pub open_to: OpenTo,
+}
+
+/// The room on the disk, as it is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskReserve {
+    /// Bytes that are free.
+    pub free_bytes: u64,
+    /// Bytes that new mail leaves free.
+    pub reserve_bytes: u64,
+    /// Whether mail found no room of late.
+    pub turned_away: bool,
 }
 
 /// The retry queue at one moment.

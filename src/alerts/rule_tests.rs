@@ -14,6 +14,8 @@ fn calm(second: u64) -> Facts {
             free_bytes: 50 << 30,
             total_bytes: 100 << 30,
         }),
+        reserve: DiskReserve::default(),
+        trail_problem: None,
         memory_used_bytes: 0,
         memory_budget_bytes: 1_000,
         delivered: 0,
@@ -275,6 +277,45 @@ fn a_full_disk() {
         vec![
             (with(0, 49, 100), "+disk_low"),
             (with(5, 55, 100), "-disk_low"),
+        ],
+    );
+}
+
+#[test]
+fn a_disk_that_is_left_to_what_is_owed() {
+    let with = |second, free_bytes, turned_away| Facts {
+        reserve: DiskReserve {
+            free_bytes,
+            reserve_bytes: 100,
+            turned_away,
+        },
+        ..calm(second)
+    };
+    check(
+        &Rules::default(),
+        vec![
+            (with(0, 100, false), ""),
+            (with(5, 99, false), "+disk_full"),
+            (with(10, 105, false), ""),
+            (with(15, 110, false), "-disk_full"),
+            (with(20, 500, true), "+disk_full"),
+            (with(25, 500, false), "-disk_full"),
+        ],
+    );
+}
+
+#[test]
+fn a_trail_that_is_not_written() {
+    let with = |second, problem: Option<&str>| Facts {
+        trail_problem: problem.map(str::to_owned),
+        ..calm(second)
+    };
+    check(
+        &Rules::default(),
+        vec![
+            (with(0, Some("the disk is full")), "+trail_stopped"),
+            (with(5, Some("it is damaged")), ""),
+            (with(10, None), "-trail_stopped"),
         ],
     );
 }

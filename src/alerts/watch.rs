@@ -12,13 +12,13 @@ use tracing::{info, warn};
 
 use super::Alerts;
 use super::notification::{Notification, sentence};
-use super::rule::{Change, Facts, QueueFacts, Rules, State, judge};
+use super::rule::{Change, DiskReserve, Facts, QueueFacts, Rules, State, judge};
 use crate::boot::{self, DiskSpace};
 use crate::delivery::Delivery;
 use crate::limits;
-use crate::message::{MemoryBudget, Standing};
+use crate::message::{MemoryBudget, Spool, Standing};
 use crate::settings::{OpenTo, Settings};
-use crate::statistics::Statistics;
+use crate::statistics::{Statistics, Trail};
 use crate::store::{ReadError, Store};
 
 /// Where the facts come from.
@@ -32,6 +32,10 @@ pub struct Sources {
     pub statistics: Arc<Statistics>,
     /// Bytes of bodies in memory.
     pub budget: Arc<MemoryBudget>,
+    /// What of the disk new mail may use.
+    pub spool: Arc<Spool>,
+    /// Whether it is written.
+    pub trail: Trail,
     /// Whose file system may fill up.
     pub data_directory: PathBuf,
 }
@@ -131,6 +135,12 @@ impl Sources {
             queue,
             suspended: self.delivery.open_breakers(),
             disk,
+            reserve: DiskReserve {
+                free_bytes: self.spool.room().free_bytes(),
+                reserve_bytes: self.spool.room().reserve_bytes(),
+                turned_away: self.spool.room().turned_away_lately(),
+            },
+            trail_problem: self.trail.problem(),
             memory_used_bytes: self.budget.used_bytes(),
             memory_budget_bytes: self.budget.limit_bytes_for(Standing::Stranger),
             delivered: self.statistics.counters.recipients_delivered.value(),

@@ -43,6 +43,12 @@ async fn an_alert_begins_and_ends_once_however_often_it_is_seen() {
         ),
         statistics: Arc::new(Statistics::new(Timestamp::now())),
         budget: MemoryBudget::new(1 << 30),
+        spool: Arc::clone(&spool),
+        trail: Trail::new(
+            publisher.current(),
+            Arc::new(Statistics::new(Timestamp::now())),
+        )
+        .0,
         data_directory: directory.path().to_owned(),
     };
     let watching = tokio::spawn(Arc::clone(&alerts).watch(sources, stop.clone()));

@@ -94,6 +94,8 @@ impl Running {
                 delivery: Arc::clone(&engine.delivery),
                 statistics: Arc::clone(&engine.statistics),
                 budget: Arc::clone(&engine.budget),
+                spool: Arc::clone(&engine.spool),
+                trail: engine.trail.clone(),
                 data_directory,
             },
         );

@@ -87,6 +87,8 @@ pub(super) fn name(kind: Kind) -> &'static str {
         Kind::QueueDamaged => "Mail is damaged",
         Kind::BreakerOpen => "Next hop suspended",
         Kind::DiskLow => "Disk fills up",
+        Kind::DiskFull => "Disk is full",
+        Kind::TrailStopped => "Trail stopped",
         Kind::MemoryLow => "Memory is full",
         Kind::NoDelivery => "Nothing delivered",
         Kind::OpenRelay => "Open relay",
