@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::admin::admin;
 use crate::support::appliance::{Appliance, Plan};
-use crate::support::ledger::{Ledger, Load, ONE_DOMAIN};
+use crate::support::ledger::{Kill, Ledger, Load, ONE_DOMAIN};
 use crate::support::raw_sink::{Answer, RawSink, Script};
 use crate::support::turn;
 use crate::support::wait::{self, Looks};
@@ -37,9 +37,19 @@ fn seed() -> u64 {
     seed
 }
 
-fn kills() -> u32 {
+fn how_many() -> u32 {
     let given = std::env::var("FASTPATH_SCENE_KILLS").ok();
-    given.map_or(KILLS, |kills| kills.parse().unwrap())
+    given.map_or(KILLS, |many| many.parse().unwrap())
+}
+
+/// Kills the appliance, and says when.
+async fn kill(appliance: &mut Appliance) -> Kill {
+    let sent_at = Instant::now();
+    appliance.kill().await;
+    Kill {
+        sent_at,
+        ended_at: Instant::now(),
+    }
 }
 
 /// Changes the sink's mind at random instants until told to stop.
@@ -102,11 +112,11 @@ async fn no_acknowledged_message_is_lost_by_kills() {
     appliance
         .set(json!({ "retry_schedule_seconds": [1], "ack_deadline_seconds": 2 }))
         .await;
-    let mut killed_at = Vec::new();
-    for kill in 0..kills() {
+    let mut kills = Vec::new();
+    for life in 0..how_many() {
         // Half of the lives on each path: their promises are kept in different ways.
         appliance
-            .set(json!({ "path": if kill % 2 == 0 { "fast" } else { "standard" } }))
+            .set(json!({ "path": if life % 2 == 0 { "fast" } else { "standard" } }))
             .await;
         let load = Load::start(
             appliance.smtp(),
@@ -115,10 +125,9 @@ async fn no_acknowledged_message_is_lost_by_kills() {
             ONE_DOMAIN,
             &ledger,
         );
-        let life = Duration::from_millis(random.random_range(LIFE));
-        tokio::time::sleep(life).await;
-        killed_at.push(Instant::now());
-        appliance.kill().await;
+        let lifetime = Duration::from_millis(random.random_range(LIFE));
+        tokio::time::sleep(lifetime).await;
+        kills.push(kill(&mut appliance).await);
         load.stop().await;
         appliance = appliance.restart().await;
     }
@@ -128,10 +137,10 @@ async fn no_acknowledged_message_is_lost_by_kills() {
     sink.heal();
     let began = Instant::now();
     drain(&appliance).await;
-    let account = ledger.account(&[&sink], &killed_at);
+    let account = ledger.account(&[&sink], &kills);
     println!(
         "{} kills: {account}; drained in {:?}",
-        killed_at.len(),
+        kills.len(),
         began.elapsed()
     );
     assert!(
@@ -240,17 +249,16 @@ async fn nothing_is_lost_in_a_mixture_of_next_hops_and_work() {
         .set(json!({ "next_hops": next_hops, "ack_deadline_seconds": 1 }))
         .await;
     let ledger = Arc::new(Ledger::default());
-    let mut killed_at = Vec::new();
-    for kill in 0..kills() {
+    let mut kills = Vec::new();
+    for life in 0..how_many() {
         appliance
-            .set(json!({ "path": if kill % 2 == 0 { "fast" } else { "standard" } }))
+            .set(json!({ "path": if life % 2 == 0 { "fast" } else { "standard" } }))
             .await;
         let load = Load::start(appliance.smtp(), CLIENTS, random.random(), MIXTURE, &ledger);
-        let life = Duration::from_millis(random.random_range(LIFE));
+        let lifetime = Duration::from_millis(random.random_range(LIFE));
         let work = administer(&appliance, StdRng::seed_from_u64(random.random()));
-        let _ = tokio::time::timeout(life, work).await;
-        killed_at.push(Instant::now());
-        appliance.kill().await;
+        let _ = tokio::time::timeout(lifetime, work).await;
+        kills.push(kill(&mut appliance).await);
         load.stop().await;
         appliance = appliance.restart().await;
     }
@@ -263,10 +271,10 @@ async fn nothing_is_lost_in_a_mixture_of_next_hops_and_work() {
     let began = Instant::now();
     drain(&appliance).await;
     let sinks: Vec<&RawSink> = sinks.iter().map(|sink| &**sink).collect();
-    let account = ledger.account(&sinks, &killed_at);
+    let account = ledger.account(&sinks, &kills);
     println!(
         "{} kills: {account}; drained in {:?}",
-        killed_at.len(),
+        kills.len(),
         began.elapsed()
     );
     assert!(account.promised > 100, "seed {seed}: {account}");

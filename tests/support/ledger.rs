@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::client::Client;
 use super::messages;
@@ -30,6 +31,14 @@ pub(crate) struct Ledger {
     promises: Mutex<BTreeSet<Promise>>,
 }
 
+/// A process that was killed.
+pub(crate) struct Kill {
+    /// Just before the signal was sent.
+    pub(crate) sent_at: Instant,
+    /// When the process had ended: until then it may have worked.
+    pub(crate) ended_at: Instant,
+}
+
 /// What the ledger found at the destinations.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -37,15 +46,20 @@ pub(crate) struct Account {
     pub(crate) lost: Vec<Promise>,
     /// Copies beyond the first of what was promised.
     pub(crate) duplicates: usize,
-    /// Of them: the process was killed between the first copy's end and the reply to it, or within
-    /// [`MOMENT`] behind that, so that nothing could have been noted.
-    pub(crate) killed_at_once: usize,
-    /// Of them: it was killed within a second. A note of the delivery was under way.
-    pub(crate) killed_in_a_second: usize,
+    /// Of them: the process was killed before the first copy's reply had left, so that nobody knew.
+    pub(crate) not_answered: usize,
+    /// Of them: how many were killed within each of [`WITHIN`] behind the reply, and not within an earlier one.
+    pub(crate) answered_within: [usize; WITHIN.len()],
 }
 
-/// Too short for a reply to be read, and what it means to be made durable.
-const MOMENT: Duration = Duration::from_millis(20);
+/// How long after a reply the process was killed: from what it takes to read one, to what nothing takes.
+const WITHIN: [Duration; 5] = [
+    Duration::from_millis(2),
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+];
 
 impl Ledger {
     /// How many deliveries have been promised so far.
@@ -62,7 +76,7 @@ impl Ledger {
     }
 
     /// Compares the promises with what the sinks said 250 to. `kills`: when the process was killed.
-    pub(crate) fn account(&self, sinks: &[&RawSink], kills: &[Instant]) -> Account {
+    pub(crate) fn account(&self, sinks: &[&RawSink], kills: &[Kill]) -> Account {
         let mut copies: BTreeMap<Promise, Vec<[Instant; 2]>> = BTreeMap::new();
         for message in sinks.iter().flat_map(|sink| sink.accepted()) {
             let subject = messages::header(&message.content, "Subject").unwrap_or_default();
@@ -80,20 +94,27 @@ impl Ledger {
         let firsts: Vec<[Instant; 2]> = of_promises
             .flat_map(|copies| std::iter::repeat_n(copies[0], copies.len() - 1))
             .collect();
-        let killed_within = |wait| {
-            let is_followed = |[arrived, answered]: &&[Instant; 2]| {
-                let fatal = *arrived..*answered + wait;
-                kills.iter().any(|kill| fatal.contains(kill))
-            };
-            firsts.iter().filter(is_followed).count()
+        // Behind the reply to the first copy; none: it had not left. What no kill explains counts as late.
+        let wait_of = |[arrived, answered]: &[Instant; 2]| {
+            let kill = kills.iter().find(|kill| kill.ended_at >= *arrived);
+            kill.map_or(Some(Duration::MAX), |kill| {
+                kill.sent_at.checked_duration_since(*answered)
+            })
         };
-        let killed_at_once = killed_within(MOMENT);
+        let waits: Vec<Option<Duration>> = firsts.iter().map(wait_of).collect();
+        let within = |most: Duration| waits.iter().flatten().filter(|wait| **wait < most).count();
+        let answered_within = std::array::from_fn(|place| {
+            let earlier = place
+                .checked_sub(1)
+                .map_or(0, |before| within(WITHIN[before]));
+            within(WITHIN[place]) - earlier
+        });
         Account {
             promised: promises.len(),
             lost,
             duplicates: firsts.len(),
-            killed_at_once,
-            killed_in_a_second: killed_within(Duration::from_secs(1)) - killed_at_once,
+            not_answered: waits.iter().filter(|wait| wait.is_none()).count(),
+            answered_within,
         }
     }
 }
@@ -104,16 +125,20 @@ impl fmt::Display for Account {
             promised,
             lost,
             duplicates,
-            killed_at_once,
-            killed_in_a_second,
+            not_answered,
+            answered_within,
         } = self;
-        let others = duplicates - killed_at_once - killed_in_a_second;
         write!(
             f,
-            "{promised} deliveries promised, {} lost, {duplicates} duplicates (killed before the reply was noted: \
-             {killed_at_once}, within a second: {killed_in_a_second}, other: {others})",
+            "{promised} deliveries promised, {} lost, {duplicates} duplicates (killed before the first copy's reply: \
+             {not_answered}",
             lost.len()
-        )
+        )?;
+        for (most, count) in WITHIN.iter().zip(answered_within) {
+            write!(f, ", within {most:?} of it: {count}")?;
+        }
+        let later = duplicates - not_answered - answered_within.iter().sum::<usize>();
+        write!(f, ", later: {later})")
     }
 }
 
@@ -126,6 +151,9 @@ pub(crate) struct Load {
 
 /// Where a load goes that does not care.
 pub(crate) const ONE_DOMAIN: &[&str] = &["example.net"];
+
+/// An appliance that lives greets within this.
+const GREETING_WAIT: Duration = Duration::from_secs(5);
 
 /// Most mail is small; some is larger than the threshold, a little larger than what is stored inline.
 const SIZES: [usize; 6] = [600, 2_000, 4_096, 12_000, 40_000, 160_000];
@@ -172,8 +200,10 @@ async fn send_until(
     ledger: Arc<Ledger>,
 ) {
     while !stop.load(Ordering::Relaxed) {
-        // The connection ends when the appliance is killed or says 421; both end this load.
-        let Ok(mut client) = Client::try_greeted(address).await else {
+        // The connection ends when the appliance is killed or says 421; both end this load. One that was being
+        // made when it was killed may stand for ever.
+        let greeted = timeout(GREETING_WAIT, Client::try_greeted(address)).await;
+        let Ok(Ok(mut client)) = greeted else {
             return;
         };
         let messages_on_this_connection = random.random_range(1..40);
