@@ -35,6 +35,7 @@ mod history_story;
 mod history_walk;
 mod insert;
 mod load;
+mod log_sync;
 mod openpgp_keys;
 mod plan;
 mod queue_choice;
@@ -95,6 +96,7 @@ use crate::limits;
 use crate::message::{MessageId, RowId, Spool};
 use connections::Database;
 use history::History;
+use log_sync::LogSync;
 use plan::{Member, Prepared};
 use writer::{Job, Writer};
 
@@ -207,8 +209,13 @@ impl Store {
         let healthy = Arc::new(AtomicBool::new(true));
         let rescheduled = Arc::new(Notify::new());
         let stop = CancellationToken::new();
+        let file = Database::Appliance.file(data_directory);
+        let log = LogSync::of(&file).map_err(|error| OpenError::Database {
+            file,
+            cause: format!("its write-ahead log: {error}"),
+        })?;
         let writer = Writer::new(
-            connection,
+            (connection, log),
             waiting,
             Arc::clone(spool),
             Arc::clone(&healthy),
@@ -332,9 +339,10 @@ impl Store {
         .await
     }
 
-    /// Changes rows while nobody waits: stored [`limits::WRITER_LAZY_WAIT`] later at the latest, behind
-    /// everything that was given before. Waits only for room in the writer's queue. A full disk delays
-    /// the changes; a crash loses them, and then a message may go out twice, but is never lost.
+    /// Changes rows while nobody waits, behind everything that was given before: stored as soon as the writer
+    /// comes to it, and on the disk [`limits::WRITER_LAZY_WAIT`] later at the latest. Waits only for room in the
+    /// writer's queue. A full disk delays the changes; a crash before that loses them, and then a message may
+    /// go out twice, but is never lost.
     pub async fn change(&self, changes: Vec<RowChange>) {
         let member = Member {
             inserts: Vec::new(),

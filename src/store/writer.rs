@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::{self, AccessChange, Refusal, Seen};
 use super::checkpoint::{Written, checkpoint};
 use super::error::StoreError;
+use super::log_sync::{LogSync, Synced};
 use super::openpgp_keys::{self, OpenPgpKeyChange};
 use super::plan::{Member, Plan, folded};
 use super::queue_write::{self, Inserts, Removed};
@@ -81,21 +82,11 @@ pub(super) enum Job {
     FinishCheckpoint,
 }
 
-impl Job {
-    /// Whether nobody waits for it.
-    fn is_lazy(&self) -> bool {
-        match self {
-            Self::Write(member) => member.answer.is_none(),
-            Self::Saw { .. } => true,
-            _ => false,
-        }
-    }
-}
-
 /// The task's state.
 #[derive(Debug)]
 pub(super) struct Writer {
     connection: SqliteConnection,
+    log: LogSync,
     jobs: mpsc::Receiver<Job>,
     /// Taken from the queue, not yet worked on.
     waiting: VecDeque<Job>,
@@ -112,8 +103,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// A writer of this database, whose connection and log are open.
     pub(super) fn new(
-        connection: SqliteConnection,
+        (connection, log): (SqliteConnection, LogSync),
         jobs: mpsc::Receiver<Job>,
         spool: Arc<Spool>,
         healthy: Arc<AtomicBool>,
@@ -123,6 +115,7 @@ impl Writer {
     ) -> Self {
         Self {
             connection,
+            log,
             jobs,
             waiting: VecDeque::new(),
             kept: Vec::new(),
@@ -141,6 +134,9 @@ impl Writer {
             self.work().await;
         }
         self.work().await;
+        if self.log.due().is_some() {
+            self.sync().await;
+        }
         if !self.kept.is_empty() {
             tracing::warn!(
                 changes = self.kept.len(),
@@ -152,45 +148,50 @@ impl Writer {
         }
     }
 
-    /// Waits for a job that somebody waits for, for a batch of the others, or until the first of the
-    /// others has waited long enough. False when no job will come any more.
+    /// Waits for jobs, or until there is something to do without any. False when no job will come any more.
     async fn gather(&mut self, stop: &CancellationToken) -> bool {
         let retry = (!self.kept.is_empty()).then(|| Instant::now() + limits::WRITER_RETRY_WAIT);
-        let mut lazy_until = retry;
-        let mut urgent = false;
+        let until = retry.into_iter().chain(self.log.due()).min();
         let mut stopped = false;
         loop {
             while self.waiting.len() < limits::WRITER_BATCH {
                 let Ok(job) = self.jobs.try_recv() else { break };
-                urgent |= !job.is_lazy();
                 self.waiting.push_back(job);
             }
-            if urgent || self.waiting.len() >= limits::WRITER_BATCH {
-                return true;
-            }
             if !self.waiting.is_empty() {
-                let patience = Instant::now() + limits::WRITER_LAZY_WAIT;
-                lazy_until = Some(lazy_until.map_or(patience, |until| until.min(patience)));
+                return true;
             }
             tokio::select! {
                 job = self.jobs.recv() => match job {
-                    Some(job) => {
-                        urgent |= !job.is_lazy();
-                        self.waiting.push_back(job);
-                    }
+                    Some(job) => self.waiting.push_back(job),
                     None => return false,
                 },
                 () = stop.cancelled(), if !stopped => {
                     self.jobs.close();
                     stopped = true;
                 }
-                () = sleep_until(lazy_until) => return true,
+                () = sleep_until(until) => return true,
             }
         }
     }
 
-    /// Does what was gathered, in order.
+    /// Does what was gathered, in order, and syncs what is due.
     async fn work(&mut self) {
+        self.work_off().await;
+        if self.log.due().is_some_and(|due| due <= Instant::now()) {
+            self.sync().await;
+        }
+    }
+
+    /// Lets the commits that nobody waited for outlive the machine.
+    async fn sync(&mut self) {
+        let synced = self.log.sync().await;
+        if let Ok(files) = self.noted(synced) {
+            self.unlink(files);
+        }
+    }
+
+    async fn work_off(&mut self) {
         let mut wrote = false;
         while let Some(job) = self.waiting.pop_front() {
             match job {
@@ -285,6 +286,11 @@ impl Writer {
     /// One transaction, with what follows from its COMMIT.
     async fn transaction(&mut self, members: &[&Member]) -> Result<(), StoreError> {
         self.trusted()?;
+        let mode = match members.iter().any(|member| member.answer.is_some()) {
+            true => Synced::AtOnce,
+            false => Synced::Soon,
+        };
+        self.log.switch(&mut self.connection, mode).await?;
         let plan = Plan::of(members.iter().copied());
         let stored = queue_write::run(&mut self.connection, &self.inserts, &plan).await;
         let removed = self.noted(stored)?;
@@ -294,7 +300,9 @@ impl Writer {
         let inline_bytes = plan.inline_bytes();
         // First what came: the sum never goes below zero.
         self.inline_bytes.fetch_add(inline_bytes, Ordering::Relaxed);
-        self.let_go(removed);
+        // An insert always writes, and what removes a file has removed its row.
+        let wrote = !plan.inserts.is_empty() || !removed.files.is_empty();
+        self.let_go(wrote, removed);
         if plan.reschedules() {
             self.rescheduled.notify_one();
         }
@@ -328,7 +336,7 @@ impl Writer {
                     actions::act(connection, action, &rows, now).await
                 });
                 let acted = acted.await.map(|(rows, removed)| {
-                    self.let_go(removed);
+                    self.let_go(!rows.is_empty(), removed);
                     rows
                 });
                 let _ = answer.send(acted);
@@ -430,6 +438,8 @@ impl Writer {
         if !self.kept.is_empty() {
             return Err(StoreError::Full);
         }
+        let mode = Synced::AtOnce;
+        self.log.switch(&mut self.connection, mode).await?;
         let done = match queue_write::begin(&mut self.connection).await {
             Ok(()) => {
                 let done = work(&mut self.connection).await;
@@ -460,14 +470,20 @@ impl Writer {
         result
     }
 
-    /// Removes the files of messages whose rows are removed, and counts what they took in the database. A file
-    /// that stays is swept at the next start.
-    fn let_go(&self, removed: Removed) {
+    /// Has the files of messages whose rows are removed go after them, and counts what they took in the
+    /// database.
+    fn let_go(&mut self, wrote: bool, removed: Removed) {
         let Removed {
             files,
             inline_bytes,
         } = removed;
         self.inline_bytes.fetch_sub(inline_bytes, Ordering::Relaxed);
+        let files = self.log.committed(wrote, files);
+        self.unlink(files);
+    }
+
+    /// Removes spool files that no row names. One that stays is swept at the next start.
+    fn unlink(&self, files: Vec<String>) {
         if files.is_empty() {
             return;
         }

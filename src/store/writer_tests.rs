@@ -428,8 +428,10 @@ async fn cramped(scene: &Scene, pages: i64) -> (mpsc::Sender<Job>, CancellationT
     let (jobs, waiting) = mpsc::channel(64);
     let (_, written) = checkpoint::channel(u64::MAX);
     let healthy = Arc::new(AtomicBool::new(true));
+    let file = Database::Appliance.file(scene.path());
+    let log = LogSync::of(&file).expect("a log");
     let writer = Writer::new(
-        connection,
+        (connection, log),
         waiting,
         Arc::clone(&scene.spool),
         healthy,
