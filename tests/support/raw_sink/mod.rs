@@ -17,7 +17,7 @@ pub(crate) use script::{Answer, Gate, Script};
 use super::wait;
 
 /// Messages a sink keeps; the next one fails the scene, which should have asked for less.
-const KEPT_MESSAGES: usize = 200_000;
+const KEPT_MESSAGES: usize = 1_000_000;
 
 /// How the content came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

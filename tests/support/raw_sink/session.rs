@@ -259,8 +259,10 @@ impl Session {
         transport: Transport,
     ) -> Result<(), Over> {
         let script = self.script();
-        content.truncate(script.kept_bytes);
-        wire.truncate(script.kept_bytes);
+        for whole in [&mut content, &mut wire] {
+            whole.truncate(script.kept_bytes);
+            whole.shrink_to_fit();
+        }
         let Envelope {
             sender, recipients, ..
         } = envelope;
