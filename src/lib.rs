@@ -27,6 +27,7 @@ pub mod queue;
 pub mod conditions;
 
 pub mod delivery;
+pub mod dns;
 pub mod statistics;
 
 pub mod store;

@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["path", "queue"],
     &["conditions"],
     &["delivery"],
+    &["dns"],
     &["statistics"],
     &["store"],
     &["accounts", "openpgp"],

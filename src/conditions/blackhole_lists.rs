@@ -23,7 +23,7 @@ use super::header::Field;
 use super::service::{Asker, NoAnswer, Service, ServiceFigures};
 use super::verdict::{Answer, Edit, Verdict};
 use super::words;
-use crate::delivery::{Dns, Records};
+use crate::dns::{Dns, Records};
 use crate::limits;
 use crate::settings::Settings;
 use crate::settings::conditions::BlackholeZone;

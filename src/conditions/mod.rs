@@ -43,7 +43,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::clients::FairPlaces;
-use crate::delivery::Dns;
+use crate::dns::Dns;
 use crate::limits;
 use crate::message::{MemoryBudget, MessageIds, Reservation, Spool};
 use crate::openpgp::CurrentKeyring;

@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::service_access::ServiceByAccess;
 use super::verdict::{Answer, Verdict};
 use super::words;
-use crate::delivery::{Dns, Records};
+use crate::dns::{Dns, Records};
 use crate::limits;
 use crate::settings::{Settings, names};
 use crate::smtp::reply::Reply;
@@ -63,7 +63,9 @@ async fn find(dns: &Dns, settings: &Settings, domain: &str) -> Result<Finding, S
     let servers = &settings.dns_servers;
     match dns.exchangers(servers, domain).await {
         // RFC 7505 §3: a null MX beside others is a mistake, and means nothing.
-        Records::Found(hosts) if hosts.iter().all(String::is_empty) => return Ok(Finding::NullMx),
+        Records::Found(all) if all.iter().all(|one| one.host.is_empty()) => {
+            return Ok(Finding::NullMx);
+        }
         Records::Found(_) => return Ok(Finding::TakesMail),
         Records::NoName => return Ok(Finding::NoDomain),
         Records::Failure(why) => return Err(why),
@@ -107,9 +109,9 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::testing::dns::{ScriptedDns, aaaa, mx, v4};
     use super::super::testing::{message, settings};
     use super::*;
+    use crate::dns::scripted::{ScriptedDns, aaaa, mx, v4};
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,7 +1,5 @@
 //! Messages, settings and tools for the tests of the conditions.
 
-pub(super) mod dns;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +13,7 @@ use tokio::time::Instant;
 use super::service::Asker;
 use super::{NewBody, Tools};
 use crate::clients::{FairPlace, FairPlaces, Party};
-use crate::delivery::Dns;
+use crate::dns::Dns;
 use crate::message::{
     Body, Client, Envelope, MemoryBudget, Message, MessageId, MessageIds, Recipient, Reservation,
     Spool,

@@ -123,6 +123,10 @@ impl Approach<'_> {
                 Err(not_opened) => last = not_opened.outcome(),
             }
         }
+        if own_preference.is_none() {
+            let resolver = &self.delivery.resolver;
+            resolver.forget(&self.next_hop.target, &servers);
+        }
         let is_anybody_better = |own| {
             servers
                 .iter()

@@ -23,6 +23,7 @@ use self::known_next_hops::KnownNextHops;
 use self::opening::Opener;
 use self::resolve::Resolver;
 
+use crate::dns::Dns;
 use crate::limits;
 use crate::message::{Message, Outcome};
 use crate::own_mark::OwnMark;
@@ -37,7 +38,6 @@ mod known_next_hops;
 mod pool;
 
 mod address_penalty;
-mod dns;
 mod mx;
 mod resolve;
 
@@ -63,7 +63,6 @@ mod figures;
 
 pub use beginning::{Beginning, NotBegun};
 pub use breaker::Standing;
-pub use dns::{Dns, Records};
 pub use figures::{NextHopFigures, Suspension};
 pub use open_transaction::OpenTransaction;
 pub use probe::{Finding, Probe, Step, StepKind};

@@ -3,12 +3,7 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-/// One MX record; the host without its last dot, "" for the root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Exchanger {
-    pub(super) preference: u16,
-    pub(super) host: String,
-}
+use crate::dns::Exchanger;
 
 /// What a domain's MX records say.
 #[derive(Debug, PartialEq, Eq)]

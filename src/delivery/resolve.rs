@@ -3,13 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use futures_util::future::join_all;
-use hickory_resolver::TokioResolver;
-use hickory_resolver::proto::rr::{Name, RData};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
-use super::dns::Dns;
-use super::mx::{self, Exchanger, Exchangers};
+use super::mx::{self, Exchangers};
+use crate::dns::{Dns, Exchanger, Host, Records};
 use crate::limits;
 use crate::message::{DiskReason, Outcome};
 use crate::settings::Target;
@@ -50,9 +49,9 @@ impl Unresolved {
         }
     }
 
-    fn later(name: &str, why: impl std::fmt::Display) -> Self {
-        let words = format!("the DNS look-up of {name} failed: {why}");
-        Self::Later(Reply::new(451, (4, 4, 3), words))
+    /// `why` is a sentence.
+    fn later(why: impl Into<String>) -> Self {
+        Self::Later(Reply::new(451, (4, 4, 3), why.into()))
     }
 }
 
@@ -84,70 +83,153 @@ impl Resolver {
         target: &Target,
         dns_servers: &[SocketAddr],
     ) -> Result<Vec<Server>, Unresolved> {
-        let name = match target {
-            Target::Fixed(address) => &address.host,
-            Target::Mx(domain) => domain,
-        };
         if let Some(server) = literal(target) {
             return Ok(vec![server]);
         }
-        let dns = self
-            .dns
-            .resolver(dns_servers)
-            .map_err(|error| Unresolved::later(name, error))?;
-        let look_up = async {
-            match target {
-                Target::Fixed(address) => fixed(&dns, address).await,
-                Target::Mx(domain) => self.exchangers(&dns, domain).await,
-            }
+        let dns = Asked {
+            dns: &self.dns,
+            servers: dns_servers,
         };
-        timeout(limits::RESOLVE_WAIT, look_up)
-            .await
-            .unwrap_or_else(|_| Err(Unresolved::later(name, "no answer in time")))
+        match target {
+            Target::Fixed(address) => dns.own_server(address).await,
+            Target::Mx(domain) => self.exchangers(dns, domain).await,
+        }
+    }
+
+    /// Nobody answers at any of these servers: the next attempt asks where they are.
+    pub(super) fn forget(&self, target: &Target, servers: &[Server]) {
+        match target {
+            Target::Fixed(address) => self.dns.forget_addresses(Host::Own(&address.host)),
+            Target::Mx(domain) => {
+                self.dns.forget_exchangers(domain);
+                for server in servers {
+                    self.dns.forget_addresses(Host::OfDns(&server.host));
+                }
+            }
+        }
     }
 
     /// RFC 5321 §5.1: the domain's MX, or the domain itself when it has none.
-    async fn exchangers(
-        &self,
-        dns: &TokioResolver,
-        domain: &str,
-    ) -> Result<Vec<Server>, Unresolved> {
-        let domain = &ascii(domain)?;
+    async fn exchangers(&self, dns: Asked<'_>, domain: &str) -> Result<Vec<Server>, Unresolved> {
         if domain.eq_ignore_ascii_case(&self.hostname) {
             return Err(ourselves(domain));
         }
-        let records = match dns.mx_lookup(absolute(domain)).await {
-            Ok(lookup) => lookup
-                .answers()
-                .iter()
-                .filter_map(|record| match &record.data {
-                    RData::MX(mx) => Some(Exchanger {
-                        preference: mx.preference,
-                        host: mx.exchange.to_ascii().trim_end_matches('.').to_owned(),
-                    }),
-                    _ => None,
-                })
-                .collect(),
-            Err(error) if error.is_nx_domain() => return Err(no_domain(domain)),
-            Err(error) if error.is_no_records_found() => Vec::new(),
-            Err(error) => return Err(Unresolved::later(domain, error)),
-        };
-        if records.is_empty() {
-            let itself = Exchanger {
+        let records = match dns.dns.exchangers(dns.servers, domain).await {
+            Records::Found(records) => records,
+            Records::NoRecord => vec![Exchanger {
                 preference: 0,
                 host: domain.to_owned(),
-            };
-            return addresses(dns, domain, vec![itself]).await;
-        }
+            }],
+            Records::NoName => return Err(no_domain(domain)),
+            Records::Failure(why) => return Err(Unresolved::later(why)),
+        };
         let exchangers = mx::order(records, &self.hostname, &mut rand::rng());
         match exchangers {
-            Exchangers::Hosts(hosts) => addresses(dns, domain, hosts).await,
+            Exchangers::Hosts(hosts) => dns.addresses(domain, &hosts).await,
             Exchangers::Null => {
                 let words = format!("{domain} takes no mail");
                 Err(Unresolved::Never(Reply::new(556, (5, 1, 10), words)))
             }
             Exchangers::Ourselves => Err(ourselves(domain)),
         }
+    }
+}
+
+/// The DNS, and which of its servers are asked.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    dns: &'a Dns,
+    servers: &'a [SocketAddr],
+}
+
+impl Asked<'_> {
+    /// The addresses of a server that the administrator named. Whatever the DNS says, it can be repaired, so
+    /// that nothing is refused.
+    async fn own_server(self, server: &ServerAddress) -> Result<Vec<Server>, Unresolved> {
+        let host = &server.host;
+        let why = match self.dns.addresses(self.servers, Host::Own(host)).await {
+            Records::Found(found) => {
+                let servers = servers_at(host, server.port, found);
+                let spoken = servers.map(|found| Server {
+                    protocol: server.protocol,
+                    ..found
+                });
+                return Ok(spoken.take(limits::ADDRESSES_TRIED).collect());
+            }
+            Records::NoRecord => format!("the name {host} has no address"),
+            Records::NoName => format!("the name {host} does not exist"),
+            Records::Failure(why) => why,
+        };
+        Err(Unresolved::later(why))
+    }
+
+    /// The addresses of exchangers in their order. Some may lack; an error only when there is none at all.
+    async fn addresses(
+        self,
+        domain: &str,
+        exchangers: &[Exchanger],
+    ) -> Result<Vec<Server>, Unresolved> {
+        let considered = &exchangers[..exchangers.len().min(limits::EXCHANGERS)];
+        let mut answers = self.of_each(considered).await;
+        answers.sort_by_key(|(place, _)| *place);
+        let mut of_each = Vec::with_capacity(answers.len());
+        let mut failure = None;
+        for (place, answer) in answers {
+            let Exchanger { preference, host } = &considered[place];
+            match answer {
+                Records::Found(found) => {
+                    let servers = servers_at(host, SMTP_PORT, found);
+                    let preference = *preference;
+                    let preferred = servers.map(|server| Server {
+                        preference,
+                        ..server
+                    });
+                    of_each.push(preferred.collect());
+                }
+                Records::NoRecord | Records::NoName => {}
+                Records::Failure(why) => failure = Some(Unresolved::later(why)),
+            }
+        }
+        if !of_each.is_empty() {
+            return Ok(spread(of_each));
+        }
+        // What was not asked may have one.
+        if failure.is_none() && considered.len() < exchangers.len() {
+            let why = format!("{domain} has too many mail exchangers");
+            failure = Some(Unresolved::later(why));
+        }
+        Err(failure.unwrap_or_else(|| {
+            let words = format!("no mail exchanger of {domain} has an address");
+            Unresolved::Never(Reply::new(550, (5, 4, 4), words))
+        }))
+    }
+
+    /// What the DNS says of each, with its place. Once one has addresses, those of which nothing is heard for
+    /// a moment are left out.
+    async fn of_each(self, exchangers: &[Exchanger]) -> Vec<(usize, Records<IpAddr>)> {
+        let ask = |(place, exchanger)| {
+            let Exchanger { host, .. }: &Exchanger = exchanger;
+            let host = Host::OfDns(host);
+            async move { (place, self.dns.addresses(self.servers, host).await) }
+        };
+        let asked = exchangers.iter().enumerate().map(ask);
+        let mut asked: FuturesUnordered<_> = asked.collect();
+        let mut answers = Vec::with_capacity(exchangers.len());
+        while let Some(answer) = asked.next().await {
+            let is_found = matches!(answer.1, Records::Found(_));
+            answers.push(answer);
+            if is_found {
+                break;
+            }
+        }
+        let others = async {
+            while let Some(answer) = asked.next().await {
+                answers.push(answer);
+            }
+        };
+        // Those that came stay, in time or not.
+        let _ = timeout(limits::DNS_EXCHANGERS_WAIT, others).await;
+        answers
     }
 }
 
@@ -179,78 +261,9 @@ fn literal(target: &Target) -> Option<Server> {
     })
 }
 
-/// An internationalised domain as the DNS and TLS know it (RFC 5890); who has labels that the DNS
-/// cannot hold does not exist.
-fn ascii(domain: &str) -> Result<String, Unresolved> {
-    Name::from_utf8(domain)
-        .map(|name| name.to_ascii())
-        .map_err(|_| no_domain(domain))
-}
-
-/// A name that no search list completes.
-fn absolute(name: &str) -> String {
-    format!("{name}.")
-}
-
 fn no_domain(domain: &str) -> Unresolved {
     let words = format!("the domain {domain} does not exist");
     Unresolved::Never(Reply::new(550, (5, 1, 2), words))
-}
-
-/// The addresses of a server that the administrator named: unlike names from the DNS it may be a short
-/// one, completed by the search list, or stand in the hosts file.
-async fn fixed(dns: &TokioResolver, server: &ServerAddress) -> Result<Vec<Server>, Unresolved> {
-    let found = dns
-        .lookup_ip(&*server.host)
-        .await
-        // Whatever the DNS says: the administrator can repair it, so nothing is refused.
-        .map_err(|error| Unresolved::later(&server.host, error))?;
-    let servers = servers_at(&server.host, server.port, found.iter());
-    let spoken = servers.map(|found| Server {
-        protocol: server.protocol,
-        ..found
-    });
-    Ok(spoken.take(limits::ADDRESSES_TRIED).collect())
-}
-
-/// The addresses of exchangers in their order. Some may lack; an error only when there is none at all.
-async fn addresses(
-    dns: &TokioResolver,
-    domain: &str,
-    exchangers: Vec<Exchanger>,
-) -> Result<Vec<Server>, Unresolved> {
-    let considered = &exchangers[..exchangers.len().min(limits::EXCHANGERS)];
-    let looked_up = considered.iter();
-    let looked_up = looked_up.map(|exchanger| dns.lookup_ip(absolute(&exchanger.host)));
-    let mut of_each = Vec::with_capacity(considered.len());
-    let mut failure = None;
-    for (exchanger, answer) in considered.iter().zip(join_all(looked_up).await) {
-        let Exchanger { preference, host } = exchanger;
-        match answer {
-            Ok(found) => {
-                let servers = servers_at(host, SMTP_PORT, found.iter());
-                let preference = *preference;
-                let preferred = servers.map(|server| Server {
-                    preference,
-                    ..server
-                });
-                of_each.push(preferred.collect());
-            }
-            Err(error) if error.is_no_records_found() => {}
-            Err(error) => failure = Some(Unresolved::later(host, error)),
-        }
-    }
-    if !of_each.is_empty() {
-        return Ok(spread(of_each));
-    }
-    // What was not asked may have one.
-    if failure.is_none() && considered.len() < exchangers.len() {
-        failure = Some(Unresolved::later(domain, "it has too many mail exchangers"));
-    }
-    Err(failure.unwrap_or_else(|| {
-        let words = format!("no mail exchanger of {domain} has an address");
-        Unresolved::Never(Reply::new(550, (5, 4, 4), words))
-    }))
 }
 
 /// Some addresses of every exchanger before the rest of any: one with many dead addresses does not keep
@@ -267,16 +280,13 @@ fn spread(of_each: Vec<Vec<Server>>) -> Vec<Server> {
     first
 }
 
-/// IPv4 first: where IPv6 is configured and does not work, which is common in containers, each try
-/// would cost the client its patience.
+/// A server at each of these addresses.
 fn servers_at(
     host: &str,
     port: u16,
-    addresses: impl Iterator<Item = IpAddr>,
-) -> impl Iterator<Item = Server> {
+    addresses: Vec<IpAddr>,
+) -> impl Iterator<Item = Server> + use<> {
     let host: Arc<str> = host.into();
-    let mut addresses: Vec<IpAddr> = addresses.collect();
-    addresses.sort_by_key(IpAddr::is_ipv6);
     addresses.into_iter().map(move |address| Server {
         host: Arc::clone(&host),
         address: SocketAddr::new(address, port),
@@ -293,7 +303,7 @@ mod tests {
     fn every_exchanger_has_a_turn_before_any_has_all() {
         let of_each = [10, 1, 4].into_iter().enumerate().map(|(number, count)| {
             let addresses = (1..=count).map(|last| IpAddr::from([10, 0, number as u8, last]));
-            servers_at(&format!("mx{number}"), SMTP_PORT, addresses).collect()
+            servers_at(&format!("mx{number}"), SMTP_PORT, addresses.collect()).collect()
         });
         let spread = spread(of_each.collect());
         let hosts: Vec<_> = spread.iter().map(|server| &*server.host).collect();

@@ -38,6 +38,10 @@ impl Queue {
         rows: Vec<RowId>,
         who: &str,
     ) -> Result<u64, Unfinished> {
+        if action == Action::Retry {
+            // Who retries by hand may have mended what the DNS says.
+            self.tools.delivery.dns().forget_all();
+        }
         let mut affected = 0;
         let mut stopped = None;
         for piece in rows.chunks(limits::BULK_CHUNK) {

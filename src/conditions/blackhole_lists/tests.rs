@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::testing::dns::{ScriptedDns, txt, v4};
 use super::super::testing::{asker, message, settings};
 use super::*;
+use crate::dns::scripted::{ScriptedDns, txt, v4};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// 192.0.2.1, the client of the tests' messages, in three lists.

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use hickory_server::proto::op::{Message, Query, ResponseCode};
-use hickory_server::proto::rr::rdata::{A, AAAA, MX, NS, SOA, TXT};
-use hickory_server::proto::rr::{Name, RData, Record};
+use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, NS, SOA, TXT};
+use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
 /// Answers until it is dropped.
-pub(in crate::conditions) struct ScriptedDns {
+pub(crate) struct ScriptedDns {
     address: SocketAddr,
     script: Arc<Mutex<Script>>,
     task: JoinHandle<()>,
@@ -20,32 +20,55 @@ pub(in crate::conditions) struct ScriptedDns {
 struct Script {
     /// Names without their last dot; one that begins with `*.` stands for all names below the rest.
     records: Vec<(String, RData)>,
-    /// Zones, each with its answer to every question.
-    zones: Vec<(String, Badly)>,
+    /// Zones, each with its answer to every question, or to those of a kind.
+    zones: Vec<(String, Option<RecordType>, Badly)>,
+    edns: Edns,
     /// Questions that came, each as `name TYPE`.
     asked: Vec<String>,
 }
 
-#[derive(Clone, Copy)]
-enum Badly {
-    Fail,
+/// What is said instead of the records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Badly {
+    Say(ResponseCode),
     BeSilent,
+    /// That others know.
     Refer,
+    /// That there is no such record, without the zone that says so.
+    LackIt,
+    /// The same of the name.
+    LackTheName,
 }
 
-pub(in crate::conditions) fn v4(address: &str) -> RData {
+/// What becomes of a question with EDNS.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Edns {
+    #[default]
+    Understood,
+    /// FORMERR, with the question.
+    Refused,
+    /// FORMERR in a header that says to nothing that it is an answer.
+    RefusedInAHeader,
+    Swallowed,
+}
+
+pub(crate) fn v4(address: &str) -> RData {
     RData::A(A(address.parse().expect("an address")))
 }
 
-pub(in crate::conditions) fn aaaa(address: &str) -> RData {
+pub(crate) fn aaaa(address: &str) -> RData {
     RData::AAAA(AAAA(address.parse().expect("an address")))
 }
 
-pub(in crate::conditions) fn mx(host: &str) -> RData {
+pub(crate) fn mx(host: &str) -> RData {
     RData::MX(MX::new(10, name(host)))
 }
 
-pub(in crate::conditions) fn txt(text: &str) -> RData {
+pub(crate) fn cname(target: &str) -> RData {
+    RData::CNAME(CNAME(name(target)))
+}
+
+pub(crate) fn txt(text: &str) -> RData {
     RData::TXT(TXT::new(vec![text.to_owned()]))
 }
 
@@ -54,7 +77,7 @@ fn name(text: &str) -> Name {
 }
 
 impl ScriptedDns {
-    pub(in crate::conditions) async fn start(records: &[(&str, RData)]) -> Self {
+    pub(crate) async fn start(records: &[(&str, RData)]) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
         let address = socket.local_addr().expect("it is bound");
         let records = records.iter();
@@ -73,33 +96,49 @@ impl ScriptedDns {
     }
 
     /// Answers SERVFAIL in this zone.
-    pub(in crate::conditions) fn failing(self, zone: &str) -> Self {
-        self.badly(zone, Badly::Fail)
+    pub(crate) fn failing(self, zone: &str) -> Self {
+        self.badly(zone, None, Badly::Say(ResponseCode::ServFail))
     }
 
     /// Answers nothing in this zone.
-    pub(in crate::conditions) fn silent(self, zone: &str) -> Self {
-        self.badly(zone, Badly::BeSilent)
+    pub(crate) fn silent(self, zone: &str) -> Self {
+        self.badly(zone, None, Badly::BeSilent)
     }
 
     /// Names other servers for this zone.
-    pub(in crate::conditions) fn referring(self, zone: &str) -> Self {
-        self.badly(zone, Badly::Refer)
+    pub(crate) fn referring(self, zone: &str) -> Self {
+        self.badly(zone, None, Badly::Refer)
     }
 
-    fn badly(self, zone: &str, how: Badly) -> Self {
+    /// Answers badly in this zone, to every question or to those of a kind.
+    pub(crate) fn badly(self, zone: &str, kind: Option<RecordType>, how: Badly) -> Self {
         let mut script = self.script.lock().expect("nobody panicked");
-        script.zones.push((zone.to_owned(), how));
+        script.zones.push((zone.to_owned(), kind, how));
         drop(script);
         self
     }
 
-    pub(in crate::conditions) fn address(&self) -> SocketAddr {
+    /// Takes questions with EDNS in this way.
+    pub(crate) fn with_edns(self, edns: Edns) -> Self {
+        self.script.lock().expect("nobody panicked").edns = edns;
+        self
+    }
+
+    /// Has these records from now on, and answers as if nothing else were known.
+    pub(crate) fn change(&self, records: &[(&str, RData)]) {
+        let records = records.iter();
+        let records = records.map(|(owner, data)| ((*owner).to_owned(), data.clone()));
+        let mut script = self.script.lock().expect("nobody panicked");
+        script.records = records.collect();
+        script.zones.clear();
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The questions that came, each as `name TYPE`.
-    pub(in crate::conditions) fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.script.lock().expect("nobody panicked").asked.clone()
     }
 }
@@ -126,8 +165,10 @@ async fn answer(socket: UdpSocket, script: Arc<Mutex<Script>>) {
 impl Script {
     fn answer(&mut self, question: &Message) -> Option<Message> {
         let query = question.queries.first().expect("a question");
-        let asked = query.name().to_ascii().to_ascii_lowercase();
-        let asked = asked.trim_end_matches('.');
+        // Whatever letters it has, as they are.
+        let labels = query.name().iter();
+        let labels: Vec<_> = labels.map(String::from_utf8_lossy).collect();
+        let asked = &*labels.join(".").to_ascii_lowercase();
         self.asked.push(format!("{asked} {}", query.query_type()));
 
         let metadata = question.metadata;
@@ -135,10 +176,30 @@ impl Script {
         answer.add_query(query.clone());
         answer.metadata.recursion_desired = metadata.recursion_desired;
         answer.metadata.recursion_available = true;
+        if question.edns.is_some() {
+            match self.edns {
+                Edns::Understood => {}
+                Edns::Swallowed => return None,
+                edns => {
+                    if matches!(edns, Edns::RefusedInAHeader) {
+                        answer.queries.clear();
+                    }
+                    answer.metadata.response_code = ResponseCode::FormErr;
+                    return Some(answer);
+                }
+            }
+        }
+        let kind = query.query_type();
         let mut zones = self.zones.iter();
-        match zones.find(|(zone, _)| is_within(asked, zone)) {
+        let is_meant = |of: &Option<RecordType>| of.is_none_or(|of| of == kind);
+        let badly = zones.find(|(zone, of, _)| is_within(asked, zone) && is_meant(of));
+        match badly.map(|(zone, _, how)| (zone, *how)) {
             Some((_, Badly::BeSilent)) => return None,
-            Some((_, Badly::Fail)) => answer.metadata.response_code = ResponseCode::ServFail,
+            Some((_, Badly::Say(code))) => answer.metadata.response_code = code,
+            Some((_, Badly::LackIt)) => {}
+            Some((_, Badly::LackTheName)) => {
+                answer.metadata.response_code = ResponseCode::NXDomain;
+            }
             Some((zone, Badly::Refer)) => {
                 let servers = RData::NS(NS(name("ns.elsewhere.example.")));
                 let owner = name(&format!("{zone}."));
@@ -155,7 +216,9 @@ impl Script {
             None => owner == asked,
         };
         for (owner, data) in &self.records {
-            if is_owner(owner) && data.record_type() == query.query_type() {
+            // RFC 1034 §3.6.2: an alias answers every question.
+            let kind = data.record_type();
+            if is_owner(owner) && (kind == query.query_type() || kind == RecordType::CNAME) {
                 let record = Record::from_rdata(query.name().clone(), 60, data.clone());
                 answer.add_answer(record);
             }
