@@ -1,5 +1,6 @@
 //! Attempts against scripted servers on the loopback interface.
 
+mod answers;
 mod content;
 mod dialogues;
 mod disagreement;
