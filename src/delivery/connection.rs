@@ -132,11 +132,6 @@ impl Connection {
         self.asked == self.answered && !self.out_of_step && self.is_quiet().is_ok()
     }
 
-    /// The same, and certain. Under TLS what is no more than its own business counts as something, too.
-    pub(super) fn is_surely_settled(&mut self) -> bool {
-        !self.stream.has_arrived() && self.is_settled()
-    }
-
     /// Nothing has come that nobody asked for. Asked while no reply is owed, so that whatever is there
     /// cannot be the answer to what is sent next. Costs no system call while nothing has come.
     ///
@@ -159,7 +154,7 @@ impl Connection {
         }
     }
 
-    /// The same, and certain: for the moment before something final, and for a connection that idled.
+    /// The same, and certain: for the moment before something final.
     ///
     /// # Errors
     /// What came, or the end of the connection.

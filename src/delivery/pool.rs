@@ -90,7 +90,7 @@ impl Pool {
                 let position = shelf.idle.iter().rposition(fits)?;
                 shelf.idle.remove(position)
             };
-            if !idle.is_expired(now) && idle.connection.is_surely_settled() {
+            if !idle.is_expired(now) && idle.connection.is_settled() {
                 return Some(idle.connection);
             }
         }

@@ -111,9 +111,6 @@ impl Resolver {
 
     /// RFC 5321 §5.1: the domain's MX, or the domain itself when it has none.
     async fn exchangers(&self, dns: Asked<'_>, domain: &str) -> Result<Vec<Server>, Unresolved> {
-        if domain.eq_ignore_ascii_case(&self.hostname) {
-            return Err(ourselves(domain));
-        }
         let records = match dns.dns.exchangers(dns.servers, domain).await {
             Records::Found(records) => records,
             Records::NoRecord => vec![Exchanger {

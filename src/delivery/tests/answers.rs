@@ -208,6 +208,30 @@ async fn servers_without_edns() {
     join_all(ways.map(check_edns)).await;
 }
 
+/// A relay is often called like the domain whose mail goes elsewhere.
+#[tokio::test]
+async fn our_own_name_is_a_domain_like_others() {
+    let ours = "relay.example.net";
+    for (records, expected) in [
+        (
+            vec![
+                (ours, mx("mail.example.")),
+                ("mail.example", v4("192.0.2.6")),
+            ],
+            "192.0.2.6",
+        ),
+        (
+            vec![(ours, mx("Relay.Example.NET.")), (ours, v4("192.0.2.7"))],
+            "never 554",
+        ),
+        (vec![(ours, v4("192.0.2.7"))], "never 554"),
+        (vec![("example.net", v4("192.0.2.7"))], "never 550"),
+    ] {
+        let dns = ScriptedDns::start(&records).await;
+        assert_eq!(way_to(domain(ours), &dns).await, expected, "{records:?}");
+    }
+}
+
 #[tokio::test]
 async fn whatever_letters_a_name_has() {
     let names = [
