@@ -40,6 +40,7 @@ pub mod settings;
 
 pub mod own_mark;
 pub mod smtp;
+pub mod sock_diag;
 
 pub mod boot;
 pub mod clients;

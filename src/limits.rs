@@ -435,6 +435,9 @@ pub const BREAKER_PROBE_FIRST: Duration = Duration::from_secs(30);
 pub const BREAKER_QUEUE_FIRST: Duration = Duration::from_secs(10);
 /// The interval between probes doubles up to this.
 pub const BREAKER_PROBE_LAST: Duration = Duration::from_secs(300);
+/// Content of so many bytes reaches the server's machine whatever the server does: it is no more than the
+/// smallest receive windows hold. Of more, the kernel is asked whether it has.
+pub const CONTENT_IN_FLIGHT_BYTES: usize = 8_192;
 /// An address that failed is tried last for this long, which doubles with each failure in a row.
 pub const ADDRESS_PENALTY: Duration = Duration::from_secs(60);
 /// It doubles up to this.

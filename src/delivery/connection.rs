@@ -28,6 +28,7 @@ use crate::smtp::Protocol;
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::reply::Reply;
 use crate::smtp::reply_reader::ReplyReader;
+use crate::sock_diag::Ends;
 
 /// Most servers' replies to one batch of commands fit.
 const RECEIVE_BYTES: usize = 1_024;
@@ -57,6 +58,8 @@ pub(super) struct Connection {
     answered: u64,
     /// Something came that was not asked for: what comes next may belong to anything.
     out_of_step: bool,
+    /// Bytes of content that went out since the last reply.
+    content_bytes: usize,
     /// What the server offers.
     pub(super) capabilities: Capabilities,
     /// Where it is.
@@ -107,6 +110,7 @@ impl Connection {
             sent: 0,
             answered: 0,
             out_of_step: false,
+            content_bytes: 0,
             capabilities: Capabilities::default(),
             peer,
             protocol,
@@ -244,6 +248,7 @@ impl Connection {
         wait: Duration,
     ) -> Result<(), Trouble> {
         self.is_quiet()?;
+        self.content_bytes += pieces.iter().map(|piece| piece.len()).sum::<usize>();
         let mut slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         send_all(&mut self.stream, &mut slices, wait).await
     }
@@ -322,15 +327,49 @@ impl Connection {
         for _ in 0..owed {
             let end_of_data = self.owed(Stage::EndOfData);
             let left = deadline.saturating_duration_since(Instant::now());
-            // Over LMTP those before are in doubt, too: which one is missing is not known.
-            replies.push(self.reply(end_of_data, left).await?);
+            match self.reply(end_of_data, left).await {
+                Ok(reply) => replies.push(reply),
+                // Over LMTP those before are in doubt, too: which one is missing is not known.
+                Err(trouble) => return Err(self.broken_reply(trouble, &replies)),
+            }
         }
         self.sent = self.asked;
+        self.can_be_answers(&replies)?;
+        self.content_bytes = 0;
         self.is_last_word(&replies)?;
         if let (Protocol::Smtp, Some(reply)) = (self.protocol, replies.first()) {
             replies.resize(accepted, reply.clone());
         }
         Ok(replies)
+    }
+
+    /// A server that said a part of its replies was not silent.
+    fn broken_reply(&self, trouble: Trouble, before: &[Reply]) -> Trouble {
+        match before.is_empty() && !self.replies.is_within(&self.received) {
+            true => trouble,
+            false => Trouble::HalfSaid(Box::new(trouble)),
+        }
+    }
+
+    /// Whoever takes content has it: a reply that says so while some of it has not reached the server's
+    /// machine answers something else. Little content finds room there even when nobody reads it.
+    fn can_be_answers(&mut self, replies: &[Reply]) -> Result<(), Trouble> {
+        let taken = replies.iter().find(|reply| reply.is_positive());
+        let Some(taken) = taken.filter(|_| self.content_bytes > limits::CONTENT_IN_FLIGHT_BYTES)
+        else {
+            return Ok(());
+        };
+        // A kernel that does not say is no reason to doubt.
+        if self
+            .stream
+            .ends()
+            .and_then(Ends::has_everything)
+            .unwrap_or(true)
+        {
+            return Ok(());
+        }
+        self.out_of_step = true;
+        Err(Trouble::Unasked(Some(taken.clone())))
     }
 
     /// A server that was early says behind it what it makes of the content in truth.

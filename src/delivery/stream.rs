@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::sock_diag::Ends;
+
 #[derive(Debug)]
 pub(super) enum Stream {
     Plain(TcpStream),
@@ -45,6 +47,18 @@ impl Stream {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let peeked = rustix::net::recv(self.socket(), &mut [0; 1], flags);
         !matches!(peeked, Err(Errno::AGAIN))
+    }
+
+    /// Both ends of the connection.
+    ///
+    /// # Errors
+    /// When there is none any more.
+    pub(super) fn ends(&self) -> io::Result<Ends> {
+        let socket = self.socket();
+        Ok(Ends {
+            local: socket.local_addr()?,
+            remote: socket.peer_addr()?,
+        })
     }
 
     /// Returns when the runtime knows of what has arrived.

@@ -32,6 +32,9 @@ pub(super) enum Trouble {
     /// The server said something when nothing was asked; none: a part of it.
     #[error("the server said {} unasked", .0.as_ref().map_or("something".to_owned(), Reply::to_string))]
     Unasked(Option<Reply>),
+    /// The server said some of what it had to say.
+    #[error("the server did not say all of its reply: {0}")]
+    HalfSaid(Box<Trouble>),
     /// A reply was wanted before those that come before it: never, unless we err.
     #[error("the replies before the one {0} are not read")]
     OutOfOrder(Stage),
@@ -76,7 +79,11 @@ impl Trouble {
     pub(super) fn is_disagreement(&self) -> bool {
         matches!(
             self,
-            Self::NoAnswer(..) | Self::Unasked(_) | Self::OutOfOrder(_) | Self::Malformed(_)
+            Self::NoAnswer(..)
+                | Self::Unasked(_)
+                | Self::HalfSaid(_)
+                | Self::OutOfOrder(_)
+                | Self::Malformed(_)
         )
     }
 
@@ -85,9 +92,11 @@ impl Trouble {
         let enhanced = match self {
             Self::Connect(_) | Self::TimedOut(Wait::Connection | Wait::Opening) => (4, 4, 1),
             Self::TimedOut(_) | Self::Closed | Self::Broken(_) => (4, 4, 2),
-            Self::Malformed(_) | Self::NoAnswer(..) | Self::Unasked(_) | Self::OutOfOrder(_) => {
-                (4, 5, 0)
-            }
+            Self::Malformed(_)
+            | Self::NoAnswer(..)
+            | Self::Unasked(_)
+            | Self::HalfSaid(_)
+            | Self::OutOfOrder(_) => (4, 5, 0),
             Self::Tls(_) => (4, 7, 5),
             Self::Content(_) => (4, 3, 0),
         };

@@ -12,7 +12,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::acknowledgement::Ends;
 use super::alarm::Alarm;
 use super::pace::Pace;
 use super::stream::{Stream, Transport};
@@ -20,6 +19,7 @@ use crate::limits;
 use crate::message::Reservation;
 use crate::path::ClientPresence;
 use crate::smtp::reply::Reply;
+use crate::sock_diag::Ends;
 
 /// Why a conversation ends.
 #[derive(Debug)]

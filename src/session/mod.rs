@@ -5,7 +5,6 @@
 //! [`Conversation`](conversation::Conversation) carries that out. A message that has arrived whole is
 //! given to the paths, which say what its client is told.
 
-mod acknowledgement;
 mod alarm;
 mod answering;
 mod audience;
@@ -34,7 +33,6 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use acknowledgement::Ends;
 pub use answering::{Answered, Answering};
 pub use context::{Entrance, SessionContext};
 pub use counters::{Count, ReceivingCounters};

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::acknowledgement::Ends;
+use crate::sock_diag::Ends;
 
 /// What carries a session: a TCP connection, or a pipe in tests.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send {

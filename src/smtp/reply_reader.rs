@@ -39,6 +39,12 @@ impl ReplyReader {
         ReplyReader::default()
     }
 
+    /// Whether the peer has begun a reply, `buffer` being what is not read, and not ended it.
+    #[must_use]
+    pub fn is_within(&self, buffer: &BytesMut) -> bool {
+        self.begun.is_some() || !buffer.is_empty()
+    }
+
     /// Takes the next reply off the front of `buffer`. None: more bytes are needed.
     ///
     /// A line may end with a bare LF, as some peers' do: nothing of theirs is passed on as it came, so

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::scene::{Gate, assert_all, delivery, errand, kinds, message, next_hop, script};
 use super::scripted_server::{PIPELINING, ScriptedServer};
@@ -163,6 +164,71 @@ async fn an_uncertain_outcome_may_be_assumed_delivered() {
     let report = delivery().attempt(errand, &Gate::default()).await;
     assert_all(&report, OutcomeKind::Delivered);
     server.finish().await;
+}
+
+#[tokio::test]
+async fn who_says_a_part_of_a_reply_is_not_silent() {
+    let hang_up = "
+        content
+        S: 552-5.2.3 too
+        close
+    ";
+    let server = ScriptedServer::start([script(&[PIPELINING, UP_TO_THE_CONTENT, hang_up])]).await;
+    let mut next_hop = next_hop(server.address);
+    next_hop.uncertain = UncertainPolicy::AssumeDelivered;
+    let errand = errand(message(1, "text\r\n"), next_hop);
+    let report = delivery().attempt(errand, &Gate::default()).await;
+    assert_all(&report, OutcomeKind::Uncertain);
+    server.finish().await;
+}
+
+/// A server that has room for little, and says after 354 what it would say of content that it has.
+async fn hurried(listener: TcpListener) {
+    let (mut socket, _) = listener.accept().await.expect("a client");
+    socket
+        .write_all(b"220 hello\r\n")
+        .await
+        .expect("it listens");
+    let mut received = Vec::new();
+    for (command, reply) in [
+        ("EHLO", "250-me\r\n250 PIPELINING\r\n"),
+        ("DATA", "250 ok\r\n250 ok\r\n354 go on\r\n"),
+    ] {
+        while !String::from_utf8_lossy(&received).contains(command) {
+            let read = socket.read_buf(&mut received).await.expect("it speaks");
+            assert!(read > 0, "it left at {command}");
+        }
+        socket
+            .write_all(reply.as_bytes())
+            .await
+            .expect("it listens");
+    }
+    // The content is on its way, and fills what room there is.
+    let mut some = [0; 1_024];
+    while socket.peek(&mut some).await.expect("it speaks") < some.len() {}
+    tokio::task::yield_now().await;
+    let _ = socket.write_all(b"250 2.0.0 taken\r\n").await;
+    // It reads no more.
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn nobody_answers_content_that_has_not_arrived() {
+    for bytes in [100_000, 1_000_000] {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(2_304).expect("a small one");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(any).expect("a port");
+        let listener = socket.listen(1).expect("it listens");
+        let address = listener.local_addr().expect("it is bound");
+        let server = tokio::spawn(hurried(listener));
+        let content = "0123456789abcdef\r\n".repeat(bytes / 18);
+        let errand = errand(message(1, &content), next_hop(address));
+        let report = delivery().attempt(errand, &Gate::default()).await;
+        let kinds = kinds(&report);
+        assert!(!kinds[0].contains("delivered"), "{bytes}: {kinds:?}");
+        server.abort();
+    }
 }
 
 /// Nobody listens there: the port was free a moment ago, and is not given to others so soon.

@@ -1,8 +1,9 @@
-//! Whether a client that closed its connection had read what we wrote to it, as the kernel knows.
+//! What the other side of a connection has of what we wrote to it, as the kernel knows.
 //!
 //! A socket that is closed while something in it is unread is reset. So a client's orderly end proves that
-//! it read everything that its kernel had acknowledged by then. Asked of our kernel through `sock_diag(7)`,
-//! which needs no privileges: `ss` does the same.
+//! it read everything that its kernel had acknowledged by then; and what a server's kernel does not have, the
+//! server cannot have answered. Asked of our kernel through `sock_diag(7)`, which needs no privileges: `ss` does
+//! the same.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -26,13 +27,36 @@ pub struct Ends {
     pub remote: SocketAddr,
 }
 
+/// What our kernel knows of a connection.
+struct Known {
+    /// The other side has ended its half in order.
+    has_ended: bool,
+    /// Of what we wrote.
+    unacknowledged_bytes: u32,
+}
+
 impl Ends {
     /// The other side has ended its half in order, and its kernel has all that we wrote. False, too, when
     /// the connection was reset and the kernel does not know it any more.
     ///
     /// # Errors
     /// When the kernel does not say.
-    pub(super) fn is_read_to_the_end(self) -> io::Result<bool> {
+    pub fn is_read_to_the_end(self) -> io::Result<bool> {
+        let known = self.ask()?;
+        Ok(known.is_some_and(|known| known.has_ended && known.unacknowledged_bytes == 0))
+    }
+
+    /// The other side's kernel has all that we wrote. False, too, when the connection was reset.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn has_everything(self) -> io::Result<bool> {
+        let known = self.ask()?;
+        Ok(known.is_some_and(|known| known.unacknowledged_bytes == 0))
+    }
+
+    /// None: the kernel does not know the connection any more.
+    fn ask(self) -> io::Result<Option<Known>> {
         let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
         // The kernel answers within the call that asks.
         socket.set_non_blocking(true)?;
@@ -46,10 +70,13 @@ impl Ends {
         match answer.payload {
             NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => {
                 let header = found.header;
-                Ok(header.state == TCP_CLOSE_WAIT && header.send_queue == 0)
+                Ok(Some(Known {
+                    has_ended: header.state == TCP_CLOSE_WAIT,
+                    unacknowledged_bytes: header.send_queue,
+                }))
             }
             NetlinkPayload::Error(error) if error.to_io().kind() == io::ErrorKind::NotFound => {
-                Ok(false)
+                Ok(None)
             }
             NetlinkPayload::Error(error) => Err(error.to_io()),
             _ => Err(io::ErrorKind::InvalidData.into()),
@@ -113,6 +140,21 @@ mod tests {
             while let Ok(1..) = socket.read(&mut [0; 64]).await {}
         });
         ended.await.expect("the other side closes");
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_room_there_is_not_had() {
+        let (mut client, mut server) = pair("127.0.0.1:0").await;
+        let ends = ends(&server);
+        server.write_all(b"250 ok\r\n").await.unwrap();
+        client.read_exact(&mut [0; 8]).await.unwrap();
+        assert!(ends.has_everything().unwrap());
+        // Nobody reads: the other side's buffer fills, then ours.
+        while server.try_write(&[b'x'; 65_536]).is_ok() {}
+        assert!(!ends.has_everything().unwrap());
+        drop(client);
+        wait_for_the_end(&mut server).await;
+        assert!(!ends.has_everything().unwrap());
     }
 
     async fn check_read(listen: &str) {
