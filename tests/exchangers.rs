@@ -52,6 +52,9 @@ async fn dns(up: Ipv4Addr, down: Ipv4Addr) -> (SocketAddr, DnsServer<Catalog>) {
         ("no-mail.example.com.", mx(0, ".")),
         ("ours.example.com.", mx(10, "relay.example.org.")),
         ("other-name.example.com.", RData::A(A(OURS))),
+        ("backed-up.example.com.", mx(10, "third.example.com.")),
+        ("backed-up.example.com.", mx(20, "up.example.com.")),
+        ("third.example.com.", RData::A(A(address(3)))),
     ] {
         zone.upsert_mut(Record::from_rdata(name(owner), 60, data), 1);
     }
@@ -160,6 +163,8 @@ async fn a_message_is_not_handed_to_ourselves() {
         eprintln!("THIS SCENE WAS LEFT OUT: listening at {at_port_25} needs root");
         return;
     }
+    let backup = SocketAddr::from((address(4), SMTP_PORT));
+    let backup = RawSink::start_at(backup, Script::accepting()).await;
     let (dns_address, _dns) = dns(address(4), address(2)).await;
     let appliance = Plan::new()
         .environment("FASTPATH_SMTP_LISTEN", &format!("127.0.0.1:0,{at_port_25}"))
@@ -182,6 +187,14 @@ async fn a_message_is_not_handed_to_ourselves() {
         .await;
     assert_eq!(refused.code, 554, "{refused}");
     assert!(refused.text().starts_with("5.4.6 "), "{refused}");
+    // A worse exchanger would give it back to us: neither now, nor when we are known.
+    for _ in 0..2 {
+        let refused = client
+            .message("<a@example.org>", &["<b@backed-up.example.com>"], &content)
+            .await;
+        assert_eq!(refused.code, 554, "{refused}");
+    }
+    assert!(backup.accepted().is_empty());
     // A next hop that the administrator named can be repaired.
     let queued = client
         .message("<a@example.org>", &["<b@fixed.example.net>"], &content)

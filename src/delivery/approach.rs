@@ -160,6 +160,8 @@ impl Approach<'_> {
         let opened = opener.open(server, next_hop.tls, pace, open).await;
         match &opened {
             Ok(_) => self.penalties(|penalties| penalties.forgive(server.address)),
+            // It is where it is: a worse one must not come before it.
+            Err(NotOpened::Ourselves) => {}
             Err(not_opened) => {
                 tracing::debug!(next_hop = %next_hop.name(), server = %server.host,
                     address = %server.address, reason = %not_opened, "no connection");
