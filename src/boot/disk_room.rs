@@ -1,8 +1,9 @@
 //! How much of the disk may still be used: a reserve for what is owed, and a ballast that is given up so that
 //! a full disk can be emptied.
 //!
-//! New mail leaves the reserve alone. What was promised, or is half done, may use it: a message of which some
-//! recipients have their copy, a report of failure, the end of an attempt. The ballast is a file that takes
+//! New mail leaves the reserve alone. What is half done may use it, down to a floor: a message of which some
+//! recipients have their copy. Below that there is room only for what empties the queue: the end of an attempt, a
+//! report of failure. The ballast is a file that takes
 //! room for nothing: without it, the databases of a disk that others have filled could not even be opened,
 //! and what waits in the queue could not leave.
 
@@ -48,6 +49,7 @@ impl DiskShares {
 pub struct DiskRoom {
     free_bytes: AtomicU64,
     reserve_bytes: AtomicU64,
+    floor_bytes: AtomicU64,
     turned_away: Mutex<Option<Instant>>,
 }
 
@@ -56,6 +58,7 @@ impl Default for DiskRoom {
         Self {
             free_bytes: AtomicU64::new(u64::MAX),
             reserve_bytes: AtomicU64::new(0),
+            floor_bytes: AtomicU64::new(0),
             turned_away: Mutex::default(),
         }
     }
@@ -71,12 +74,27 @@ impl DiskRoom {
     /// Counts bytes that new mail is going to use; false when that would touch the reserve.
     #[must_use]
     pub fn take(&self, bytes: u64) -> bool {
-        let left = self.free_bytes().saturating_sub(bytes);
-        if left < self.reserve_bytes() {
+        self.take_above(self.reserve_bytes(), bytes)
+    }
+
+    /// The same for what somebody has already, or may have: it may use the reserve, but not what the databases
+    /// need to note deliveries, and to be opened again.
+    #[must_use]
+    pub fn take_owed(&self, bytes: u64) -> bool {
+        self.take_above(self.floor_bytes.load(Ordering::Relaxed), bytes)
+    }
+
+    fn take_above(&self, least: u64, bytes: u64) -> bool {
+        let free = self.free_bytes();
+        if free.saturating_sub(bytes) < least {
             *self.turned_away() = Some(Instant::now());
             return false;
         }
-        self.use_regardless(bytes);
+        let less = |free: u64| Some(free.saturating_sub(bytes));
+        // It always gives a value.
+        let _ = self
+            .free_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         true
     }
 
@@ -100,15 +118,6 @@ impl DiskRoom {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts bytes that are used whatever is left.
-    pub fn use_regardless(&self, bytes: u64) {
-        let less = |free: u64| Some(free.saturating_sub(bytes));
-        // It always gives a value.
-        let _ = self
-            .free_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-    }
-
     /// Bytes that are free.
     #[must_use]
     pub fn free_bytes(&self) -> u64 {
@@ -121,8 +130,9 @@ impl DiskRoom {
         self.reserve_bytes.load(Ordering::Relaxed)
     }
 
-    fn set(&self, free_bytes: u64, reserve_bytes: u64) {
+    fn set(&self, free_bytes: u64, reserve_bytes: u64, floor_bytes: u64) {
         self.reserve_bytes.store(reserve_bytes, Ordering::Relaxed);
+        self.floor_bytes.store(floor_bytes, Ordering::Relaxed);
         self.free_bytes.store(free_bytes, Ordering::Relaxed);
     }
 }
@@ -172,7 +182,8 @@ impl Ballast {
         let free = disk_space(&self.directory).map_or(space.free_bytes, |space| space.free_bytes);
         // Where the ballast was is no room for new mail.
         let in_place_of_ballast = if is_there { 0 } else { shares.ballast_bytes };
-        room.set(free, shares.reserve_bytes + in_place_of_ballast);
+        let reserve_bytes = shares.reserve_bytes + in_place_of_ballast;
+        room.set(free, reserve_bytes, shares.ballast_bytes);
     }
 
     fn give_up(&self, space: DiskSpace) -> io::Result<bool> {
@@ -259,18 +270,18 @@ mod tests {
     fn new_mail_leaves_the_reserve_alone() {
         let room = DiskRoom::default();
         assert!(room.is_there() && room.take(1 << 40) && !room.turned_away_lately());
-        room.set(1_000, 300);
+        room.set(1_000, 300, 100);
         assert!(room.is_there());
         assert!(room.take(600) && !room.take(101) && room.take(100));
         assert!(!room.is_there() && !room.take(1));
         assert!(room.turned_away_lately());
-        room.use_regardless(5_000);
-        assert_eq!(room.free_bytes(), 0);
-        room.set(1_000, 300);
+        assert!(room.take_owed(200) && !room.take_owed(1));
+        assert_eq!(room.free_bytes(), 100);
+        room.set(1_000, 300, 100);
         assert!(room.is_there());
         room.found_full();
         assert!(!room.is_there() && room.turned_away_lately());
-        room.set(1_000, 300);
+        room.set(1_000, 300, 100);
         assert!(room.is_there() && room.turned_away_lately());
     }
 

@@ -126,6 +126,15 @@ impl Failed {
     }
 }
 
+/// About how many bytes of the disk they take.
+fn stored_bytes(parcels: &[Parcel]) -> u64 {
+    let bytes = |parcel: &Parcel| {
+        let rows = parcel.rows.len() as u64 * limits::STORED_ROW_BYTES;
+        parcel.message.body.unwritten_bytes() + rows
+    };
+    parcels.iter().map(bytes).sum()
+}
+
 impl Queue {
     /// A queue over the rows in `tools.store`. [`Self::run`] drives it.
     #[must_use]
@@ -177,26 +186,24 @@ impl Queue {
     /// COMMIT, after which nobody can know. [`StoreError::Full`] as well when what is left of the disk is
     /// kept for what is owed.
     pub async fn keep(&self, parcels: &[Parcel]) -> Result<(), StoreError> {
-        let rows = parcels
-            .iter()
-            .map(|parcel| parcel.rows.len() as u64)
-            .sum::<u64>();
-        let bodies = parcels
-            .iter()
-            .map(|parcel| parcel.message.body.unwritten_bytes())
-            .sum::<u64>();
-        let bytes = bodies + rows * limits::STORED_ROW_BYTES;
-        if !self.tools.store.room().take(bytes) {
-            return Err(StoreError::Full);
+        match self.tools.store.room().take(stored_bytes(parcels)) {
+            true => self.store_parcels(parcels).await,
+            false => Err(StoreError::Full),
         }
-        self.keep_owed(parcels).await
     }
 
-    /// The same for messages that somebody has, or may have, already: they may use the last of the disk.
+    /// The same for messages that somebody has, or may have, already: they may use the reserve.
     ///
     /// # Errors
     /// As [`Self::keep`].
     pub async fn keep_owed(&self, parcels: &[Parcel]) -> Result<(), StoreError> {
+        match self.tools.store.room().take_owed(stored_bytes(parcels)) {
+            true => self.store_parcels(parcels).await,
+            false => Err(StoreError::Full),
+        }
+    }
+
+    async fn store_parcels(&self, parcels: &[Parcel]) -> Result<(), StoreError> {
         let settings = self.tools.settings.snapshot();
         let mut queued = Vec::with_capacity(parcels.len() + 1);
         let mut for_runner = false;
