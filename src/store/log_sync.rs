@@ -97,13 +97,16 @@ impl LogSync {
     /// Syncs the log, and gives the spool files that can be removed.
     ///
     /// # Errors
-    /// [`StoreError::Commit`]: nobody knows what is on the disk.
+    /// [`StoreError::Commit`]: nobody knows what is on the disk. A second try would say nothing of that, because
+    /// the system tells of an error once; so nothing is due, and the files stay for the next start.
     pub(super) async fn sync(&mut self) -> Result<Vec<String>, StoreError> {
+        self.due = None;
+        let files = std::mem::take(&mut self.files);
         let log = Arc::clone(&self.log);
         let synced = spawn_blocking(move || log.sync_data()).await;
         let synced = synced.map_err(io::Error::other).flatten();
         synced.map_err(|error| StoreError::Commit(error.to_string()))?;
-        Ok(self.settled())
+        Ok(files)
     }
 
     /// Everything is on the disk.

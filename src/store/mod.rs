@@ -210,10 +210,14 @@ impl Store {
         let rescheduled = Arc::new(Notify::new());
         let stop = CancellationToken::new();
         let file = Database::Appliance.file(data_directory);
-        let log = LogSync::of(&file).map_err(|error| OpenError::Database {
-            file,
-            cause: format!("its write-ahead log: {error}"),
-        })?;
+        let broken_log = |cause: String| OpenError::Database {
+            file: file.clone(),
+            cause: format!("its write-ahead log: {cause}"),
+        };
+        let mut log = LogSync::of(&file).map_err(|error| broken_log(error.to_string()))?;
+        // What the last run committed may not be on the disk, and the sweep of the spool builds on it.
+        let synced = log.sync().await;
+        synced.map_err(|error| broken_log(error.to_string()))?;
         let writer = Writer::new(
             (connection, log),
             waiting,
