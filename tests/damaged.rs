@@ -30,6 +30,29 @@ async fn stopped_with(content: &[u8], settings: Value) -> (Appliance, RawSink) {
     (appliance, sink)
 }
 
+/// Makes zeros of a page of the database that holds nothing but content.
+fn lose_a_page(appliance: &Appliance, content: &[u8]) {
+    let path = appliance.data_directory().join("appliance.db");
+    let mut database = fs::read(&path).unwrap();
+    let mut pages = database.chunks_exact_mut(4_096);
+    let page = pages.find(|page| page[4..].iter().all(|byte| content.contains(byte)));
+    page.expect("content fills a page").fill(0);
+    fs::write(&path, database).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sqlite_cannot_read_is_damaged_too() {
+    let lines = "yyyyyyyy\r\n".repeat(2_000);
+    let content = format!("Subject: lost\r\n\r\n{lines}").into_bytes();
+    let (appliance, sink) = stopped_with(&content, json!({ "retry_schedule_seconds": [1] })).await;
+    lose_a_page(&appliance, b"y\r\n");
+    let appliance = appliance.restart().await;
+    let row = damaged_row(&appliance).await;
+    assert_eq!(row["state"], "damaged");
+    damage_alert(&appliance).await;
+    assert!(sink.accepted().is_empty());
+}
+
 fn spool_file(appliance: &Appliance) -> PathBuf {
     let spool = fs::read_dir(appliance.data_directory().join("spool")).unwrap();
     let files: Vec<PathBuf> = spool.map(|entry| entry.unwrap().path()).collect();

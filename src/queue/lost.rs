@@ -61,7 +61,11 @@ impl Queue {
         let is_piece = rows.len() >= limits::BULK_CHUNK;
         let rows: Vec<DamagedRow> = rows.into_iter().filter(|row| lease.holds(row.id)).collect();
         for rows in rows.chunk_by(|one, other| one.message == other.message) {
-            self.fail_or_try_again(rows).await?;
+            // One that cannot even be looked at keeps nobody from hearing of the others.
+            if let Err(error) = self.fail_or_try_again(rows).await {
+                let error = format!("{error:#}");
+                tracing::error!(id = %rows[0].message, %error, "damaged recipients did not fail");
+            }
         }
         if is_piece {
             return Ok(Duration::ZERO);

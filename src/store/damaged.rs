@@ -13,7 +13,7 @@ use super::columns::{
     body_type_from, bytes, count, milliseconds, notify_from, number, optional_number,
     optional_text, text, timestamp,
 };
-use super::error::{LoadError, ReadError};
+use super::error::{LoadError, ReadError, is_corruption};
 use super::load::prefix;
 use super::queue_write::json;
 use crate::limits;
@@ -154,14 +154,25 @@ impl Store {
             Err(LoadError::Damaged(problem)) => Some(problem),
             Err(LoadError::Read(error)) => return Err(error),
         };
-        let row = sqlx::query(
+        const WITH_CONTENT: &str =
             "SELECT m.*, substr(b.content, 1, ?2) AS content, length(b.content) AS inline_bytes
-             FROM messages AS m LEFT JOIN bodies AS b ON b.message = m.id WHERE m.id = ?1",
-        )
-        .bind(id.as_i64())
-        .bind(limits::HEADER_BYTES as i64)
-        .fetch_optional(&self.shared.readers)
-        .await?;
+             FROM messages AS m LEFT JOIN bodies AS b ON b.message = m.id WHERE m.id = ?1";
+        const WITHOUT: &str =
+            "SELECT m.*, NULL AS content, NULL AS inline_bytes FROM messages AS m WHERE m.id = ?1";
+        let mut row = Ok(None);
+        // Pages of the one may be damaged and those of the other not.
+        for sql in [WITH_CONTENT, WITHOUT] {
+            let query = sqlx::query(sql).bind(id.as_i64());
+            let query = query.bind(limits::HEADER_BYTES as i64);
+            row = query.fetch_optional(&self.shared.readers).await;
+            if !row.as_ref().is_err_and(is_corruption) {
+                break;
+            }
+        }
+        let row = match row {
+            Err(error) if is_corruption(&error) => None,
+            row => row?,
+        };
         let Some(row) = row else {
             return Ok(Remains {
                 message: envelope_of(id, None, budget),

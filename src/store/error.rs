@@ -87,14 +87,9 @@ impl StoreError {
         const FULL: i32 = 13;
         /// The index of the write-ahead log found no room on the disk (an extended code).
         const NO_ROOM_FOR_INDEX: i32 = 10 | 19 << 8;
-        let code = error
-            .as_database_error()
-            .and_then(|error| error.code())
-            .and_then(|code| code.parse::<i32>().ok());
-        // The primary code stands in the low byte of the extended one.
-        match code.map(|code| code & 0xff) {
+        match primary_code(error) {
             // At COMMIT the log itself may be written.
-            _ if code == Some(NO_ROOM_FOR_INDEX) && !at_commit => Self::Full,
+            _ if extended_code(error) == Some(NO_ROOM_FOR_INDEX) && !at_commit => Self::Full,
             Some(FULL) => Self::Full,
             Some(BUSY | LOCKED) => Self::Busy,
             _ if at_commit => Self::Commit(error.to_string()),
@@ -113,6 +108,24 @@ impl From<io::Error> for StoreError {
             false => Self::Spool(error.to_string()),
         }
     }
+}
+
+fn extended_code(error: &sqlx::Error) -> Option<i32> {
+    let error = error.as_database_error()?;
+    error.code()?.parse().ok()
+}
+
+/// Which stands in the low byte of the extended one.
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    extended_code(error).map(|code| code & 0xff)
+}
+
+/// What is read of a page shows that it is not what SQLite wrote there.
+pub(super) fn is_corruption(error: &sqlx::Error) -> bool {
+    const CORRUPT: i32 = 11;
+    const NOT_A_DATABASE: i32 = 26;
+    let code = primary_code(error);
+    matches!(code, Some(CORRUPT | NOT_A_DATABASE))
 }
 
 /// Something could not be read.
@@ -140,7 +153,8 @@ impl From<sqlx::Error> for LoadError {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
                 Self::Damaged(error.to_string())
             }
-            _ => Self::Read(ReadError(error)),
+            error if is_corruption(&error) => Self::Damaged(error.to_string()),
+            error => Self::Read(ReadError(error)),
         }
     }
 }
