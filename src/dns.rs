@@ -10,12 +10,14 @@ pub(crate) mod scripted;
 mod servers;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::limits;
@@ -27,7 +29,7 @@ use servers::{Choice, Servers};
 #[derive(Debug, Default)]
 pub struct Dns {
     choice: Choice,
-    kept: Kept,
+    kept: Arc<Kept>,
 }
 
 /// What the DNS says when it is asked for the records of one kind that a name has.
@@ -132,7 +134,7 @@ impl Dns {
         let Some(name) = host.name() else {
             return Records::NoName;
         };
-        let of_kind = |kind| self.answer(servers, name.clone(), kind, freshness);
+        let of_kind = |kind| self.answer_in_the_end(servers, name.clone(), kind, freshness);
         let first = async {
             read(text, of_kind(RecordType::A).await, |data| {
                 ipv4(data).map(IpAddr::from)
@@ -156,30 +158,29 @@ impl Dns {
         join(first.unwrap_or_else(late), second.unwrap_or_else(late))
     }
 
-    /// Forgets the addresses of a host: nobody answers there.
-    pub fn forget_addresses(&self, host: Host<'_>) {
+    /// Forgets the addresses of a host that are of this one's family: nobody answers there. Those of the other
+    /// may have come late, and nobody tried them.
+    pub fn forget_addresses(&self, host: Host<'_>, like: IpAddr) {
+        let kind = match like {
+            IpAddr::V4(_) => RecordType::A,
+            IpAddr::V6(_) => RecordType::AAAA,
+        };
         if let Some(name) = host.name() {
-            self.forget(&name, &[RecordType::A, RecordType::AAAA]);
+            self.kept.forget(&Question { name, kind });
         }
     }
 
-    /// Forgets the exchangers of a domain, and the addresses that stand in for them.
+    /// Forgets the exchangers of a domain.
     pub fn forget_exchangers(&self, domain: &str) {
         if let Some(name) = absolute(domain) {
-            self.forget(&name, &[RecordType::MX, RecordType::A, RecordType::AAAA]);
+            let kind = RecordType::MX;
+            self.kept.forget(&Question { name, kind });
         }
     }
 
     /// Forgets everything: an administrator wants it asked anew.
     pub fn forget_all(&self) {
         self.kept.clear();
-    }
-
-    fn forget(&self, name: &Name, kinds: &[RecordType]) {
-        for &kind in kinds {
-            let name = name.clone();
-            self.kept.forget(&Question { name, kind });
-        }
     }
 
     async fn of_dns(
@@ -206,18 +207,54 @@ impl Dns {
         kind: RecordType,
         freshness: Freshness,
     ) -> Result<Answer, String> {
-        let servers = self.choice.servers(servers, || self.kept.clear());
-        let servers = servers.map_err(|error| error.to_string())?;
+        let servers = self.servers(servers)?;
         let question = Question { name, kind };
         if let Some(answer) = self.kept.get(&question, freshness) {
             return Ok(answer);
         }
         // In a box: sessions are many, and few of them ask just now.
-        let asked = Box::pin(ask(&servers, &question));
-        let asked = timeout(limits::DNS_WAIT, asked).await;
-        let (answer, ttl) = asked.map_err(|_| "no answer in time".to_owned())??;
+        let (answer, ttl) = Box::pin(ask_in_time(&servers, &question)).await?;
         self.kept.keep(question, &answer, ttl);
         Ok(answer)
+    }
+
+    /// The same; an answer for which nobody waits any more is kept when it comes.
+    async fn answer_in_the_end(
+        &self,
+        servers: &[SocketAddr],
+        name: Name,
+        kind: RecordType,
+        freshness: Freshness,
+    ) -> Result<Answer, String> {
+        let servers = self.servers(servers)?;
+        let question = Question { name, kind };
+        if let Some(answer) = self.kept.get(&question, freshness) {
+            return Ok(answer);
+        }
+        let kept = Arc::clone(&self.kept);
+        let (waiting, awaited) = oneshot::channel();
+        tokio::spawn(async move {
+            let (answer, ttl) = match ask_in_time(&servers, &question).await {
+                Ok(answered) => answered,
+                Err(why) => {
+                    let _ = waiting.send(Err(why));
+                    return;
+                }
+            };
+            let ttl = match waiting.is_closed() {
+                true => ttl.max(limits::DNS_LATE_AGE),
+                false => ttl,
+            };
+            kept.keep(question, &answer, ttl);
+            let _ = waiting.send(Ok(answer));
+        });
+        let answered = awaited.await;
+        answered.unwrap_or_else(|_| Err("the question was given up".to_owned()))
+    }
+
+    fn servers(&self, set: &[SocketAddr]) -> Result<Arc<Servers>, String> {
+        let servers = self.choice.servers(set, || self.kept.clear());
+        servers.map_err(|error| error.to_string())
     }
 }
 
@@ -231,6 +268,11 @@ impl Host<'_> {
             },
         }
     }
+}
+
+async fn ask_in_time(servers: &Servers, question: &Question) -> Result<(Answer, Duration), String> {
+    let asked = timeout(limits::DNS_WAIT, ask(servers, question)).await;
+    asked.unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
 
 /// Follows aliases to the answer, and says how long it may be kept.

@@ -26,7 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["message", "settings"],
     &["own_mark"],
     &["smtp"],
-    &["tls", "boot", "clients", "limits"],
+    &["tls", "boot", "clients", "sock_diag", "limits"],
 ];
 
 /// A text that may stand only in these places; a place is a path below `src/`, or the front of one.
@@ -87,6 +87,7 @@ const SOCKETS: &[&str] = &[
     "alerts",
     "commands",
     "conditions/",
+    "dns/scripted",
 ];
 
 /// Rooms that never wait and do not know what time it is.

@@ -98,14 +98,15 @@ impl Resolver {
 
     /// Nobody answers at any of these servers: the next attempt asks where they are.
     pub(super) fn forget(&self, target: &Target, servers: &[Server]) {
-        match target {
-            Target::Fixed(address) => self.dns.forget_addresses(Host::Own(&address.host)),
-            Target::Mx(domain) => {
-                self.dns.forget_exchangers(domain);
-                for server in servers {
-                    self.dns.forget_addresses(Host::OfDns(&server.host));
-                }
-            }
+        if let Target::Mx(domain) = target {
+            self.dns.forget_exchangers(domain);
+        }
+        for server in servers {
+            let host = match target {
+                Target::Fixed(address) => Host::Own(&address.host),
+                Target::Mx(_) => Host::OfDns(&server.host),
+            };
+            self.dns.forget_addresses(host, server.address.ip());
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hickory_server::proto::op::{Message, Query, ResponseCode};
 use hickory_server::proto::rr::rdata::{A, AAAA, CNAME, MX, NS, SOA, TXT};
@@ -32,6 +33,8 @@ struct Script {
 pub(crate) enum Badly {
     Say(ResponseCode),
     BeSilent,
+    /// The records, so much later.
+    BeLate(Duration),
     /// That others know.
     Refer,
     /// That there is no such record, without the zone that says so.
@@ -87,7 +90,7 @@ impl ScriptedDns {
                 .collect(),
             ..Script::default()
         }));
-        let task = tokio::spawn(answer(socket, Arc::clone(&script)));
+        let task = tokio::spawn(answer(Arc::new(socket), Arc::clone(&script)));
         Self {
             address,
             script,
@@ -149,21 +152,28 @@ impl Drop for ScriptedDns {
     }
 }
 
-async fn answer(socket: UdpSocket, script: Arc<Mutex<Script>>) {
+async fn answer(socket: Arc<UdpSocket>, script: Arc<Mutex<Script>>) {
     let mut buffer = [0; 4_096];
     loop {
         let (length, from) = socket.recv_from(&mut buffer).await.expect("it is open");
         let question = Message::from_vec(&buffer[..length]).expect("a question");
         let answer = script.lock().expect("nobody panicked").answer(&question);
-        if let Some(answer) = answer {
+        if let Some((answer, wait)) = answer {
             let bytes = answer.to_vec().expect("it can be written");
-            socket.send_to(&bytes, from).await.expect("it is open");
+            let socket = Arc::clone(&socket);
+            tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                // Whoever asked may have gone.
+                let _ = socket.send_to(&bytes, from).await;
+            });
         }
     }
 }
 
 impl Script {
-    fn answer(&mut self, question: &Message) -> Option<Message> {
+    /// What is said, and how much later.
+    fn answer(&mut self, question: &Message) -> Option<(Message, Duration)> {
+        let mut wait = Duration::ZERO;
         let query = question.queries.first().expect("a question");
         // Whatever letters it has, as they are.
         let labels = query.name().iter();
@@ -185,7 +195,7 @@ impl Script {
                         answer.queries.clear();
                     }
                     answer.metadata.response_code = ResponseCode::FormErr;
-                    return Some(answer);
+                    return Some((answer, wait));
                 }
             }
         }
@@ -195,6 +205,10 @@ impl Script {
         let badly = zones.find(|(zone, of, _)| is_within(asked, zone) && is_meant(of));
         match badly.map(|(zone, _, how)| (zone, *how)) {
             Some((_, Badly::BeSilent)) => return None,
+            Some((_, Badly::BeLate(by))) => {
+                wait = by;
+                self.answer_from_records(asked, query, &mut answer);
+            }
             Some((_, Badly::Say(code))) => answer.metadata.response_code = code,
             Some((_, Badly::LackIt)) => {}
             Some((_, Badly::LackTheName)) => {
@@ -207,7 +221,7 @@ impl Script {
             }
             None => self.answer_from_records(asked, query, &mut answer),
         }
-        Some(answer)
+        Some((answer, wait))
     }
 
     fn answer_from_records(&self, asked: &str, query: &Query, answer: &mut Message) {

@@ -1,12 +1,15 @@
 //! Every answer of the DNS to every question of delivery: what cannot be known costs only itself, and only a
 //! clear answer refuses.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use hickory_server::proto::op::ResponseCode;
 use hickory_server::proto::rr::RecordType;
 
 use crate::delivery::resolve::{Resolver, Server, Unresolved};
 use crate::dns::scripted::{Badly, Edns, ScriptedDns, aaaa, cname, mx, v4};
+use crate::limits;
 use crate::settings::Target;
 use crate::settings::next_hop::NextHopDefaults;
 
@@ -27,13 +30,15 @@ const ANSWERS: [Badly; 9] = [
 async fn way_to(target: Target, dns: &ScriptedDns) -> String {
     let resolver = Resolver::new("relay.example.net".into());
     match resolver.servers(&target, &[dns.address()]).await {
-        Ok(servers) => {
-            let addresses = servers.iter().map(|server| server.address.ip().to_string());
-            addresses.collect::<Vec<_>>().join(" ")
-        }
+        Ok(servers) => in_words(&servers),
         Err(Unresolved::Never(reply)) => format!("never {}", reply.code),
         Err(Unresolved::Later(reply)) => format!("later {}", reply.code),
     }
+}
+
+fn in_words(servers: &[Server]) -> String {
+    let addresses = servers.iter().map(|server| server.address.ip().to_string());
+    addresses.collect::<Vec<_>>().join(" ")
 }
 
 fn domain(domain: &str) -> Target {
@@ -93,6 +98,35 @@ async fn check_one_family(answer: Badly, kind: RecordType, other: &str) {
 async fn addresses_of_one_family() {
     join_all(ANSWERS.map(|answer| check_one_family(answer, RecordType::A, "2001:db8::1"))).await;
     join_all(ANSWERS.map(|answer| check_one_family(answer, RecordType::AAAA, "192.0.2.1"))).await;
+}
+
+/// What comes too late for one attempt is there for the next, even when the first addresses lead nowhere.
+#[tokio::test]
+async fn a_late_family_is_not_lost() {
+    let late = Badly::BeLate(2 * limits::DNS_FAMILY_WAIT);
+    for (kind, first, second) in [
+        (RecordType::A, "2001:db8::1", "192.0.2.1 2001:db8::1"),
+        (RecordType::AAAA, "192.0.2.1", "192.0.2.1 2001:db8::1"),
+    ] {
+        let dns = dns(&[("mx.d.example", kind, late)]).await;
+        let resolver = Resolver::new("relay.example.net".into());
+        let target = domain("d.example");
+        let before = servers(&resolver, &target, &dns).await;
+        assert_eq!(in_words(&before), first);
+        let looks = async {
+            loop {
+                // Nobody answered there.
+                resolver.forget(&target, &before);
+                let servers = servers(&resolver, &target, &dns).await;
+                if in_words(&servers) == second {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), looks);
+        in_time.await.expect("it comes in the end");
+    }
 }
 
 async fn check_no_address(first: Badly, second: Badly) {
@@ -256,10 +290,9 @@ async fn servers(resolver: &Resolver, target: &Target, dns: &ScriptedDns) -> Vec
 #[tokio::test]
 async fn where_nobody_answered_is_asked_anew() {
     let dns = ScriptedDns::start(&[("mail.example", v4("192.0.2.1"))]).await;
-    let resolver = Resolver::new("relay.example.net".into());
     for target in [own_server("mail.example"), domain("mail.example")] {
+        let resolver = Resolver::new("relay.example.net".into());
         dns.change(&[("mail.example", v4("192.0.2.1"))]);
-        resolver.forget(&target, &[]);
         let before = servers(&resolver, &target, &dns).await;
         dns.change(&[("mail.example", v4("192.0.2.2"))]);
         let again = servers(&resolver, &target, &dns).await;
