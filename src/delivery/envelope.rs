@@ -203,6 +203,11 @@ impl<'a> Exchange<'a> {
         self.standing == Standing::Closing
     }
 
+    pub(super) fn is_any_refused(&self) -> bool {
+        let mut outcomes = self.outcomes.iter().flatten();
+        outcomes.any(|outcome| matches!(outcome, Outcome::Refused(_)))
+    }
+
     fn is_any_undecided(&self) -> bool {
         self.outcomes.iter().any(Option::is_none)
     }

@@ -5,7 +5,7 @@ use super::content::{self, Sent};
 use super::conversion::Plan;
 use super::envelope::{Exchange, Next};
 use super::trouble::Trouble;
-use super::verdicts;
+use super::verdicts::{self, Stage};
 use super::{CommitPoint, Errand};
 use crate::message::{DiskReason, Outcome};
 use crate::smtp::reply::Reply;
@@ -42,6 +42,8 @@ struct Transaction<'a, P> {
     content: Option<Sent>,
     /// The server said in the middle of the content that it does not take it.
     answered_early: bool,
+    /// Refusals are known to be of this message, where that was asked.
+    is_agreed: bool,
 }
 
 /// Conducts the errand's transaction on `connection`.
@@ -73,6 +75,7 @@ pub(super) async fn conduct<P: CommitPoint>(
         conversion,
         content: None,
         answered_early: false,
+        is_agreed: true,
     };
     let conducted = transaction.run().await;
     transaction.conclude(conducted)
@@ -89,7 +92,8 @@ impl<P: CommitPoint> Transaction<'_, P> {
             Next::Nothing => {
                 self.connection.must_reset = self.exchange.has_begun();
                 // A reply too many would mean that they were taken for those of others.
-                return self.connection.is_quiet();
+                self.connection.is_quiet()?;
+                return self.agree_on_refusals().await;
             }
             Next::Leave => return Ok(()),
         }
@@ -136,6 +140,27 @@ impl<P: CommitPoint> Transaction<'_, P> {
             self.exchange.take(step, &reply);
         }
         broken.map_or(Ok(()), Err)
+    }
+
+    /// Nobody is left to have the content, and no 354 has shown that both sides speak of the same commands. A
+    /// connection that was used before may be too old for its server, or a reply too many may be left of the
+    /// last message: then a refusal is not one of this message. RSET has an answer in any case.
+    async fn agree_on_refusals(&mut self) -> Result<(), Trouble> {
+        if !self.connection.reused || !self.exchange.is_any_refused() {
+            return Ok(());
+        }
+        let wait = self.errand.pace.command_wait();
+        let reset = self.connection.ask(Stage::Reset, wait, |commands| {
+            commands.extend_from_slice(b"RSET\r\n");
+        });
+        self.is_agreed = false;
+        let reply = reset.await?;
+        if !reply.is_positive() {
+            return Err(Trouble::NoAnswer(Stage::Reset, reply));
+        }
+        self.is_agreed = true;
+        self.connection.must_reset = false;
+        Ok(())
     }
 
     async fn send_content(&mut self) -> Result<Sent, Trouble> {
@@ -212,7 +237,7 @@ impl<P: CommitPoint> Transaction<'_, P> {
 
     fn ending(&self, conducted: &Result<(), Trouble>) -> Ending {
         let may_retry = self.connection.reused && !self.is_handed_over();
-        if may_retry && self.exchange.is_turned_away() {
+        if may_retry && (self.exchange.is_turned_away() || !self.is_agreed) {
             return Ending::Stale;
         }
         if self.exchange.is_closing() {
@@ -221,9 +246,7 @@ impl<P: CommitPoint> Transaction<'_, P> {
         let next = self.exchange.next();
         match conducted {
             Err(trouble) if may_retry && self.is_disputed(trouble) => Ending::Stale,
-            Err(trouble) if may_retry && trouble.is_disconnection() && next == Next::Content => {
-                Ending::Stale
-            }
+            Err(trouble) if may_retry && trouble.is_disconnection() => Ending::Stale,
             Err(Trouble::Unasked(Some(reply))) if verdicts::is_closing(reply) => {
                 Ending::ServiceClosing
             }

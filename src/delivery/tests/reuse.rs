@@ -82,6 +82,35 @@ async fn a_stale_connection_is_replaced_once() {
     check_retry("C: MAIL FROM\nC: RCPT TO\nC: DATA\nS: 503 5.5.1 sender already given").await;
     check_retry("C: MAIL FROM\nC: RCPT TO\nC: DATA\nS: 250 ok\nclose").await;
     check_retry("S: 421 4.4.2 idle for too long").await;
+    check_retry("C: MAIL FROM\nC: RCPT TO\nC: DATA\nS: 554 5.4.7 too old\nclose").await;
+    // The first of these is left of the message before.
+    check_retry(
+        "C: MAIL FROM
+         C: RCPT TO
+         C: DATA
+         S: 552 5.2.2 late
+         S: 250 ok
+         S: 250 ok
+         S: 354 go on",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_refusal_on_a_connection_that_is_used_again_is_agreed_on() {
+    let nobody = "
+        C: MAIL FROM
+        C: RCPT TO
+        C: DATA
+        S: 250 ok
+        S: 550 5.1.1 nobody
+        S: 503 5.5.1 RCPT first
+        C: RSET
+        S: 250 reset
+        C: QUIT
+    ";
+    let (kinds, _) = two_messages([script(&[PIPELINING, TAKEN, nobody])]).await;
+    assert_eq!(kinds, ["0 refused 550"]);
 }
 
 #[tokio::test]
