@@ -38,7 +38,15 @@ struct Taken {
     silent: usize,
     aside: usize,
     /// Wherever they are.
-    by_next_hop: HashMap<Arc<str>, usize>,
+    by_next_hop: HashMap<Arc<str>, UnderWay>,
+}
+
+/// The attempts for one next hop.
+#[derive(Clone, Copy, Debug, Default)]
+struct UnderWay {
+    all: usize,
+    /// Of them such as have taken long.
+    aside: usize,
 }
 
 #[derive(Debug)]
@@ -75,8 +83,8 @@ impl Places {
         let mut wants: Vec<Want<'_>> = due
             .iter()
             .map(|next_hop| {
-                let standing = standing(next_hop);
-                let under_way = taken.under_way(next_hop);
+                let standing = taken.judged(next_hop, standing(next_hop));
+                let under_way = taken.under_way(next_hop).all;
                 Want {
                     next_hop,
                     standing,
@@ -108,7 +116,10 @@ impl Places {
 
     /// A place for an attempt that the queue has the share for.
     pub(super) fn take(&self, next_hop: &Arc<str>, standing: Standing) -> Place {
-        let number = self.taken().add(next_hop, standing, Instant::now());
+        let mut taken = self.taken();
+        let standing = taken.judged(next_hop, standing);
+        let number = taken.add(next_hop, standing, Instant::now());
+        drop(taken);
         Place {
             places: self.clone(),
             number,
@@ -121,22 +132,28 @@ impl Places {
         let mut taken = self.taken();
         let have_room = |taken: &Taken| {
             let mut free = taken.free();
-            wanted.iter().all(|&(_, standing)| free.take(standing))
+            wanted
+                .iter()
+                .all(|&(next_hop, standing)| free.take(taken.judged(next_hop, standing)))
         };
         if !have_room(&taken) {
             taken.move_aside(Instant::now());
         }
         let has_share = |&(next_hop, standing): &(&Arc<str>, Standing)| {
-            taken.under_way(next_hop) < most_handed_on(standing)
+            let standing = taken.judged(next_hop, standing);
+            taken.under_way(next_hop).all < most_handed_on(standing)
         };
         if !have_room(&taken) || !wanted.iter().all(has_share) {
             return None;
         }
         let now = Instant::now();
-        let places = wanted.iter().map(|&(next_hop, standing)| Place {
-            places: self.clone(),
-            number: taken.add(next_hop, standing, now),
-            standing,
+        let places = wanted.iter().map(|&(next_hop, standing)| {
+            let standing = taken.judged(next_hop, standing);
+            Place {
+                places: self.clone(),
+                number: taken.add(next_hop, standing, now),
+                standing,
+            }
         });
         Some(places.collect())
     }
@@ -197,8 +214,18 @@ fn most_handed_on(standing: Standing) -> usize {
 }
 
 impl Taken {
-    fn under_way(&self, next_hop: &str) -> usize {
-        self.by_next_hop.get(next_hop).copied().unwrap_or(0)
+    fn under_way(&self, next_hop: &str) -> UnderWay {
+        self.by_next_hop.get(next_hop).copied().unwrap_or_default()
+    }
+
+    /// What a next hop counts as now. One that answered of late and lets most attempts hang has to show
+    /// anew that it answers.
+    fn judged(&self, next_hop: &str, standing: Standing) -> Standing {
+        let UnderWay { all, aside } = self.under_way(next_hop);
+        match standing {
+            Standing::Answers if 2 * aside > all => Standing::New,
+            standing => standing,
+        }
     }
 
     fn free(&self) -> Free {
@@ -236,7 +263,10 @@ impl Taken {
             since,
         };
         self.count(&holder, |count| *count += 1);
-        *self.by_next_hop.entry(Arc::clone(next_hop)).or_default() += 1;
+        self.by_next_hop
+            .entry(Arc::clone(next_hop))
+            .or_default()
+            .all += 1;
         self.by_number.insert(number, holder);
         number
     }
@@ -249,9 +279,10 @@ impl Taken {
             true => self.aside -= 1,
             false => self.count(&holder, |count| *count -= 1),
         }
-        if let Some(count) = self.by_next_hop.get_mut(&holder.next_hop) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(under_way) = self.by_next_hop.get_mut(&holder.next_hop) {
+            under_way.all -= 1;
+            under_way.aside -= usize::from(holder.is_aside);
+            if under_way.all == 0 {
                 self.by_next_hop.remove(&holder.next_hop);
             }
         }
@@ -285,6 +316,9 @@ impl Taken {
             self.count(&holder, |count| *count -= 1);
             holder.is_aside = true;
             self.aside += 1;
+            if let Some(under_way) = self.by_next_hop.get_mut(&holder.next_hop) {
+                under_way.aside += 1;
+            }
             self.by_number.insert(number, holder);
         }
     }
@@ -390,7 +424,7 @@ mod tests {
         );
         // Each has its turn.
         let by_next_hop = |name: &str| places.taken().under_way(name);
-        assert!((0..30).all(|number| by_next_hop(&format!("good{number}")) >= 3));
+        assert!((0..30).all(|number| by_next_hop(&format!("good{number}")).all >= 3));
         drop(good);
         // What takes long makes way, and also that is bounded.
         tokio::time::advance(limits::QUEUE_PLACE_HOLD).await;
@@ -411,6 +445,40 @@ mod tests {
         let counts = [taken.in_all, taken.unproven, taken.ungreeted, taken.aside];
         assert_eq!(counts, [0; 4]);
         assert!(taken.by_next_hop.is_empty() && taken.by_number.is_empty());
+    }
+
+    /// They answered of late, take connections and greet, and then say nothing more.
+    #[tokio::test(start_paused = true)]
+    async fn who_answered_and_hangs_now_does_not_have_all_places_again() {
+        let places = Places::default();
+        let hanging = names("good-and-hanging", 22);
+        let (count, _held) = begin(&places, &hanging);
+        assert_eq!(count, limits::QUEUE_ATTEMPTS);
+        let due = [hanging, names("good", 1)].concat();
+        assert_eq!(begin(&places, &due).0, 0);
+        tokio::time::advance(limits::QUEUE_PLACE_HOLD).await;
+        let shares = places.shares(&due, standing);
+        let of_good = shares.iter().find(|share| share.next_hop == "good0");
+        let attempts = of_good.map(|share| share.attempts);
+        assert_eq!(attempts, Some(limits::QUEUE_ATTEMPTS_PER_NEXT_HOP));
+        let of_all: usize = shares.iter().map(|share| share.attempts).sum();
+        assert!(of_all <= limits::QUEUE_ATTEMPTS / 2, "{of_all}");
+        // One slow message is no reason to doubt.
+        let places = Places::default();
+        let next_hop: Arc<str> = "good0".into();
+        let _slow = places.take(&next_hop, Standing::Answers);
+        let _others: Vec<Place> = (0..2)
+            .map(|_| places.take(&next_hop, Standing::Answers))
+            .collect();
+        tokio::time::advance(limits::QUEUE_PLACE_HOLD).await;
+        let mut taken = places.taken();
+        taken
+            .by_number
+            .values_mut()
+            .skip(1)
+            .for_each(|holder| holder.since = Instant::now());
+        taken.move_aside(Instant::now());
+        assert_eq!(taken.judged("good0", Standing::Answers), Standing::Answers);
     }
 
     #[test]
@@ -451,7 +519,7 @@ mod tests {
                 .take_all(&[(&new, Standing::New), (&good, Standing::Answers)])
                 .is_none()
         );
-        assert_eq!(places.taken().under_way("new"), others.len());
+        assert_eq!(places.taken().under_way("new").all, others.len());
         held.pop();
         assert!(
             places
