@@ -221,7 +221,8 @@ fn deed(space: DiskSpace, shares: DiskShares, is_there: bool) -> Deed {
         reserve_bytes,
         ballast_bytes,
     } = shares;
-    if is_there && space.free_bytes < reserve_bytes / 4 {
+    // What is owed leaves as much as the ballast takes; below that others have filled the disk.
+    if is_there && space.free_bytes < ballast_bytes / 8 {
         Deed::GiveUp
     } else if !is_there && space.free_bytes > reserve_bytes + 2 * ballast_bytes {
         Deed::Make
@@ -294,8 +295,8 @@ mod tests {
         for (free, is_there, expected) in [
             (1_000, true, Deed::Leave),
             (99, true, Deed::Leave),
-            (25, true, Deed::Leave),
-            (24, true, Deed::GiveUp),
+            (2, true, Deed::Leave),
+            (1, true, Deed::GiveUp),
             (0, true, Deed::GiveUp),
             (0, false, Deed::Leave),
             (140, false, Deed::Leave),
