@@ -22,13 +22,13 @@ use tokio::time::timeout;
 
 use crate::limits;
 use crate::settings::names::ascii_domain;
-use kept::{Answer, Freshness, Kept, Question};
-use servers::{Choice, Servers};
+use kept::{Freshness, Kept, LookupAnswer, RecordKey};
+use servers::{NameServers, Servers};
 
 /// Asks DNS servers, and keeps what they said.
 #[derive(Debug, Default)]
 pub struct Dns {
-    choice: Choice,
+    name_servers: NameServers,
     kept: Arc<Kept>,
 }
 
@@ -81,7 +81,7 @@ impl Dns {
                 self.answer(servers, name, RecordType::A, Freshness::Anew)
                     .await
             }
-            None => Ok(Answer::NoName),
+            None => Ok(LookupAnswer::NoName),
         };
         read(name, answer, ipv4)
     }
@@ -134,7 +134,7 @@ impl Dns {
         let Some(name) = host.name() else {
             return Records::NoName;
         };
-        let of_kind = |kind| self.answer_in_the_end(servers, name.clone(), kind, freshness);
+        let of_kind = |kind| self.answer(servers, name.clone(), kind, freshness);
         let first = async {
             read(text, of_kind(RecordType::A).await, |data| {
                 ipv4(data).map(IpAddr::from)
@@ -149,9 +149,9 @@ impl Dns {
         for (other, kind) in [(&first, RecordType::A), (&second, RecordType::AAAA)] {
             if other.is_none() {
                 let name = name.clone();
-                let question = Question { name, kind };
+                let key = RecordKey { name, kind };
                 self.kept
-                    .keep(question, &Answer::NoRecord, limits::DNS_LATE_AGE);
+                    .keep(key, &LookupAnswer::NoRecord, limits::DNS_LATE_AGE);
             }
         }
         let late = || Records::NoRecord;
@@ -166,7 +166,7 @@ impl Dns {
             IpAddr::V6(_) => RecordType::AAAA,
         };
         if let Some(name) = host.name() {
-            self.kept.forget(&Question { name, kind });
+            self.kept.forget(&RecordKey { name, kind });
         }
     }
 
@@ -174,7 +174,7 @@ impl Dns {
     pub fn forget_exchangers(&self, domain: &str) {
         if let Some(name) = absolute(domain) {
             let kind = RecordType::MX;
-            self.kept.forget(&Question { name, kind });
+            self.kept.forget(&RecordKey { name, kind });
         }
     }
 
@@ -188,15 +188,15 @@ impl Dns {
         servers: &[SocketAddr],
         name: &str,
         kind: RecordType,
-    ) -> Result<Answer, String> {
+    ) -> Result<LookupAnswer, String> {
         // What the DNS cannot hold does not exist in it.
         let Some(name) = absolute(name) else {
-            return Ok(Answer::NoName);
+            return Ok(LookupAnswer::NoName);
         };
         self.answer(servers, name, kind, Freshness::Usual).await
     }
 
-    /// What is known, or what is said now.
+    /// What is known, or what is said now. An answer for which nobody waits any more is kept when it comes.
     ///
     /// # Errors
     /// Why nobody says.
@@ -206,54 +206,31 @@ impl Dns {
         name: Name,
         kind: RecordType,
         freshness: Freshness,
-    ) -> Result<Answer, String> {
+    ) -> Result<LookupAnswer, String> {
         let servers = self.servers(servers)?;
-        let question = Question { name, kind };
-        if let Some(answer) = self.kept.get(&question, freshness) {
-            return Ok(answer);
-        }
-        // In a box: sessions are many, and few of them ask just now.
-        let (answer, ttl) = Box::pin(ask_in_time(&servers, &question)).await?;
-        self.kept.keep(question, &answer, ttl);
-        Ok(answer)
-    }
-
-    /// The same; an answer for which nobody waits any more is kept when it comes.
-    async fn answer_in_the_end(
-        &self,
-        servers: &[SocketAddr],
-        name: Name,
-        kind: RecordType,
-        freshness: Freshness,
-    ) -> Result<Answer, String> {
-        let servers = self.servers(servers)?;
-        let question = Question { name, kind };
-        if let Some(answer) = self.kept.get(&question, freshness) {
+        let key = RecordKey { name, kind };
+        if let Some(answer) = self.kept.get(&key, freshness) {
             return Ok(answer);
         }
         let kept = Arc::clone(&self.kept);
         let (waiting, awaited) = oneshot::channel();
         tokio::spawn(async move {
-            let (answer, ttl) = match ask_in_time(&servers, &question).await {
-                Ok(answered) => answered,
-                Err(why) => {
-                    let _ = waiting.send(Err(why));
-                    return;
-                }
-            };
-            let ttl = match waiting.is_closed() {
-                true => ttl.max(limits::DNS_LATE_AGE),
-                false => ttl,
-            };
-            kept.keep(question, &answer, ttl);
-            let _ = waiting.send(Ok(answer));
+            let answered = ask_in_time(&servers, &key).await.map(|(answer, ttl)| {
+                let ttl = match waiting.is_closed() {
+                    true => ttl.max(limits::DNS_LATE_AGE),
+                    false => ttl,
+                };
+                kept.keep(key, &answer, ttl);
+                answer
+            });
+            let _ = waiting.send(answered);
         });
         let answered = awaited.await;
         answered.unwrap_or_else(|_| Err("the question was given up".to_owned()))
     }
 
     fn servers(&self, set: &[SocketAddr]) -> Result<Arc<Servers>, String> {
-        let servers = self.choice.servers(set, || self.kept.clear());
+        let servers = self.name_servers.current(set, || self.kept.clear());
         servers.map_err(|error| error.to_string())
     }
 }
@@ -270,8 +247,11 @@ impl Host<'_> {
     }
 }
 
-async fn ask_in_time(servers: &Servers, question: &Question) -> Result<(Answer, Duration), String> {
-    let asked = timeout(limits::DNS_WAIT, ask(servers, question)).await;
+async fn ask_in_time(
+    servers: &Servers,
+    key: &RecordKey,
+) -> Result<(LookupAnswer, Duration), String> {
+    let asked = timeout(limits::DNS_WAIT, ask(servers, key)).await;
     asked.unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
 
@@ -279,9 +259,9 @@ async fn ask_in_time(servers: &Servers, question: &Question) -> Result<(Answer, 
 ///
 /// # Errors
 /// Why there is none.
-async fn ask(servers: &Servers, question: &Question) -> Result<(Answer, Duration), String> {
-    let kind = question.kind;
-    let mut name = question.name.clone();
+async fn ask(servers: &Servers, key: &RecordKey) -> Result<(LookupAnswer, Duration), String> {
+    let kind = key.kind;
+    let mut name = key.name.clone();
     for _ in 0..limits::DNS_ALIAS_ROUNDS {
         let none = match servers.ask(&name, kind).await {
             Ok(found) => return Ok(found_records(&found, kind)),
@@ -315,30 +295,30 @@ async fn alias_behind(servers: &Servers, none: &NoRecords) -> Result<Option<Name
     }
 }
 
-fn found_records(found: &Lookup, kind: RecordType) -> (Answer, Duration) {
+fn found_records(found: &Lookup, kind: RecordType) -> (LookupAnswer, Duration) {
     let answers = found.answers().iter();
     let of_kind = answers.filter(|record| record.record_type() == kind);
     let records: Vec<RData> = of_kind.map(|record| record.data.clone()).collect();
     let until = found.valid_until();
     let ttl = until.saturating_duration_since(std::time::Instant::now());
     let answer = match records.is_empty() {
-        true => Answer::NoRecord,
-        false => Answer::Records(records.into()),
+        true => LookupAnswer::NoRecord,
+        false => LookupAnswer::Records(records.into()),
     };
     (answer, ttl)
 }
 
 /// What it means that there are no records.
-fn absence(none: &NoRecords) -> Result<(Answer, Duration), String> {
+fn absence(none: &NoRecords) -> Result<(LookupAnswer, Duration), String> {
     let ttl = Duration::from_secs(none.negative_ttl.unwrap_or(0).into());
     match none.response_code {
-        ResponseCode::NXDomain => Ok((Answer::NoName, ttl)),
+        ResponseCode::NXDomain => Ok((LookupAnswer::NoName, ttl)),
         // RFC 2308 §2.2: name servers without an SOA are a referral. Whoever we asked does not look up
         // names for others, and has said nothing of this one.
         _ if none.soa.is_none() && none.ns.is_some() => {
             Err("the DNS server only names other servers".to_owned())
         }
-        ResponseCode::NoError => Ok((Answer::NoRecord, ttl)),
+        ResponseCode::NoError => Ok((LookupAnswer::NoRecord, ttl)),
         code => Err(code.to_string()),
     }
 }
@@ -382,19 +362,19 @@ fn join(first: Records<IpAddr>, second: Records<IpAddr>) -> Records<IpAddr> {
 
 fn read<T>(
     name: &str,
-    answer: Result<Answer, String>,
+    answer: Result<LookupAnswer, String>,
     read: impl Fn(&RData) -> Option<T>,
 ) -> Records<T> {
     match answer {
-        Ok(Answer::Records(records)) => {
+        Ok(LookupAnswer::Records(records)) => {
             let records: Vec<T> = records.iter().filter_map(read).collect();
             match records.is_empty() {
                 true => Records::NoRecord,
                 false => Records::Found(records),
             }
         }
-        Ok(Answer::NoRecord) => Records::NoRecord,
-        Ok(Answer::NoName) => Records::NoName,
+        Ok(LookupAnswer::NoRecord) => Records::NoRecord,
+        Ok(LookupAnswer::NoName) => Records::NoName,
         Err(why) => Records::Failure(failure(name, why)),
     }
 }

@@ -28,7 +28,7 @@ pub struct Ends {
 }
 
 /// What our kernel knows of a connection.
-struct Known {
+struct SocketState {
     /// The other side has ended its half in order.
     has_ended: bool,
     /// Of what we wrote.
@@ -56,7 +56,7 @@ impl Ends {
     }
 
     /// None: the kernel does not know the connection any more.
-    fn ask(self) -> io::Result<Option<Known>> {
+    fn ask(self) -> io::Result<Option<SocketState>> {
         let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
         // The kernel answers within the call that asks.
         socket.set_non_blocking(true)?;
@@ -70,7 +70,7 @@ impl Ends {
         match answer.payload {
             NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => {
                 let header = found.header;
-                Ok(Some(Known {
+                Ok(Some(SocketState {
                     has_ended: header.state == TCP_CLOSE_WAIT,
                     unacknowledged_bytes: header.send_queue,
                 }))

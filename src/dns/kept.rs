@@ -22,14 +22,14 @@ pub(super) enum Freshness {
 
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Question {
+pub(super) struct RecordKey {
     pub(super) name: Name,
     pub(super) kind: RecordType,
 }
 
 /// What was answered; failures are no answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum LookupAnswer {
     /// At least one.
     Records(Arc<[RData]>),
     NoRecord,
@@ -39,12 +39,12 @@ pub(super) enum Answer {
 /// Whoever looks something up may be told what was said before.
 #[derive(Debug)]
 pub(super) struct Kept {
-    answers: Cache<Question, Entry>,
+    answers: Cache<RecordKey, KeptAnswer>,
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
-    answer: Answer,
+struct KeptAnswer {
+    answer: LookupAnswer,
     at: Instant,
     /// How long the DNS lets it be kept.
     ttl: Duration,
@@ -61,35 +61,37 @@ impl Default for Kept {
 }
 
 impl Kept {
-    pub(super) fn get(&self, question: &Question, freshness: Freshness) -> Option<Answer> {
-        let entry = self.answers.get(question)?;
+    pub(super) fn get(&self, key: &RecordKey, freshness: Freshness) -> Option<LookupAnswer> {
+        let entry = self.answers.get(key)?;
         let bound = match (freshness, &entry.answer) {
             (Freshness::Anew, _) => return None,
-            (Freshness::OwnServer, Answer::Records(_)) => limits::DNS_OWN_AGE,
+            (Freshness::OwnServer, LookupAnswer::Records(_)) => limits::DNS_OWN_AGE,
             (Freshness::OwnServer, _) => limits::DNS_OWN_ABSENT_AGE,
-            (Freshness::Usual, Answer::Records(_)) => limits::DNS_FOUND_AGE,
-            (Freshness::Usual, Answer::NoRecord | Answer::NoName) => limits::DNS_ABSENT_AGE,
+            (Freshness::Usual, LookupAnswer::Records(_)) => limits::DNS_FOUND_AGE,
+            (Freshness::Usual, LookupAnswer::NoRecord | LookupAnswer::NoName) => {
+                limits::DNS_ABSENT_AGE
+            }
         };
         (entry.at.elapsed() < entry.ttl.min(bound)).then_some(entry.answer)
     }
 
     /// Keeps an answer that may be kept so long.
-    pub(super) fn keep(&self, question: Question, answer: &Answer, ttl: Duration) {
+    pub(super) fn keep(&self, key: RecordKey, answer: &LookupAnswer, ttl: Duration) {
         if ttl.is_zero() {
-            self.answers.invalidate(&question);
+            self.answers.invalidate(&key);
             return;
         }
-        let entry = Entry {
+        let entry = KeptAnswer {
             answer: answer.clone(),
             at: Instant::now(),
             ttl,
         };
-        self.answers.insert(question, entry);
+        self.answers.insert(key, entry);
     }
 
     /// Forgets one answer.
-    pub(super) fn forget(&self, question: &Question) {
-        self.answers.invalidate(question);
+    pub(super) fn forget(&self, key: &RecordKey) {
+        self.answers.invalidate(key);
     }
 
     /// Forgets everything.
@@ -99,13 +101,13 @@ impl Kept {
 }
 
 /// About how many bytes an entry takes.
-fn weight(question: &Question, entry: &Entry) -> u32 {
+fn weight(key: &RecordKey, entry: &KeptAnswer) -> u32 {
     const ENTRY_BYTES: usize = 256;
     let data = match &entry.answer {
-        Answer::Records(records) => records.iter().map(size).sum(),
-        Answer::NoRecord | Answer::NoName => 0,
+        LookupAnswer::Records(records) => records.iter().map(size).sum(),
+        LookupAnswer::NoRecord | LookupAnswer::NoName => 0,
     };
-    u32::try_from(ENTRY_BYTES + question.name.len() + data).unwrap_or(u32::MAX)
+    u32::try_from(ENTRY_BYTES + key.name.len() + data).unwrap_or(u32::MAX)
 }
 
 fn size(data: &RData) -> usize {
@@ -123,15 +125,15 @@ mod tests {
 
     use super::*;
 
-    fn question(name: &str) -> Question {
-        Question {
+    fn key(name: &str) -> RecordKey {
+        RecordKey {
             name: Name::from_ascii(name).expect("a name"),
             kind: RecordType::A,
         }
     }
 
-    fn found() -> Answer {
-        Answer::Records(Arc::new([RData::A(A::new(192, 0, 2, 1))]))
+    fn found() -> LookupAnswer {
+        LookupAnswer::Records(Arc::new([RData::A(A::new(192, 0, 2, 1))]))
     }
 
     const DAY: Duration = Duration::from_secs(86_400);
@@ -145,22 +147,27 @@ mod tests {
             (found(), DAY, OwnServer, limits::DNS_OWN_AGE),
             (found(), DAY, Anew, Duration::ZERO),
             (found(), short, Usual, short),
-            (Answer::NoName, DAY, Usual, limits::DNS_ABSENT_AGE),
-            (Answer::NoRecord, DAY, Usual, limits::DNS_ABSENT_AGE),
+            (LookupAnswer::NoName, DAY, Usual, limits::DNS_ABSENT_AGE),
+            (LookupAnswer::NoRecord, DAY, Usual, limits::DNS_ABSENT_AGE),
             (found(), short, OwnServer, short),
-            (Answer::NoName, DAY, OwnServer, limits::DNS_OWN_ABSENT_AGE),
-            (Answer::NoName, Duration::ZERO, Usual, Duration::ZERO),
+            (
+                LookupAnswer::NoName,
+                DAY,
+                OwnServer,
+                limits::DNS_OWN_ABSENT_AGE,
+            ),
+            (LookupAnswer::NoName, Duration::ZERO, Usual, Duration::ZERO),
         ] {
             let kept = Kept::default();
-            kept.keep(question("a.test."), &answer, ttl);
+            kept.keep(key("a.test."), &answer, ttl);
             if !lasts.is_zero() {
                 tokio::time::advance(lasts - Duration::from_millis(1)).await;
-                let got = kept.get(&question("A.test."), freshness);
+                let got = kept.get(&key("A.test."), freshness);
                 assert_eq!(got.as_ref(), Some(&answer), "{freshness:?} {ttl:?}");
                 tokio::time::advance(Duration::from_millis(1)).await;
             }
             assert_eq!(
-                kept.get(&question("a.test."), freshness),
+                kept.get(&key("a.test."), freshness),
                 None,
                 "{freshness:?} {ttl:?}"
             );
@@ -171,16 +178,16 @@ mod tests {
     fn what_is_forgotten_is_asked_for_again() {
         let kept = Kept::default();
         for name in ["a.test.", "b.test.", "c.test."] {
-            kept.keep(question(name), &found(), DAY);
+            kept.keep(key(name), &found(), DAY);
         }
-        let is_kept = |name| kept.get(&question(name), Freshness::Usual).is_some();
-        kept.forget(&question("b.test."));
+        let is_kept = |name| kept.get(&key(name), Freshness::Usual).is_some();
+        kept.forget(&key("b.test."));
         assert!(is_kept("a.test.") && !is_kept("b.test.") && is_kept("c.test."));
         kept.clear();
         assert!(!is_kept("a.test.") && !is_kept("c.test."));
         // Nothing that may not be kept stands in the place of what was.
-        kept.keep(question("a.test."), &found(), DAY);
-        kept.keep(question("a.test."), &Answer::NoName, Duration::ZERO);
+        kept.keep(key("a.test."), &found(), DAY);
+        kept.keep(key("a.test."), &LookupAnswer::NoName, Duration::ZERO);
         assert!(!is_kept("a.test."));
     }
 }

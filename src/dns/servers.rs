@@ -121,34 +121,34 @@ impl Default for SystemFiles {
 
 /// Which servers are asked now: of the settings, or of the system's files, which are looked at now and then.
 #[derive(Debug, Default)]
-pub(super) struct Choice {
+pub(super) struct NameServers {
     files: SystemFiles,
-    current: Mutex<Option<Chosen>>,
+    current: Mutex<Option<CurrentServers>>,
 }
 
 #[derive(Debug)]
-struct Chosen {
-    by: Written,
+struct CurrentServers {
+    by: ResolverSetup,
     looked_at: Instant,
     servers: Arc<Servers>,
 }
 
 /// What decides whom to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Written {
+struct ResolverSetup {
     set: Vec<SocketAddr>,
     /// Not looked at where servers are set.
     resolv_conf: Vec<u8>,
     hosts: Vec<u8>,
 }
 
-impl Choice {
+impl NameServers {
     /// The servers to ask. `set` empty: those of the system. Calls `on_change` when they are others than before,
     /// or other names are known without them.
     ///
     /// # Errors
     /// When the system's cannot be found out, and never could.
-    pub(super) fn servers(
+    pub(super) fn current(
         &self,
         set: &[SocketAddr],
         on_change: impl FnOnce(),
@@ -170,7 +170,7 @@ impl Choice {
             }
         }
         let servers = Arc::new(by.build()?);
-        *current = Some(Chosen {
+        *current = Some(CurrentServers {
             by,
             looked_at: now,
             servers: Arc::clone(&servers),
@@ -182,10 +182,10 @@ impl Choice {
 }
 
 impl SystemFiles {
-    fn read(&self, set: &[SocketAddr]) -> Written {
+    fn read(&self, set: &[SocketAddr]) -> ResolverSetup {
         // One that is not there says nothing.
         let read = |path: &Path| std::fs::read(path).unwrap_or_default();
-        Written {
+        ResolverSetup {
             set: set.to_vec(),
             resolv_conf: match set.is_empty() {
                 true => read(&self.resolv_conf),
@@ -196,7 +196,7 @@ impl SystemFiles {
     }
 }
 
-impl Written {
+impl ResolverSetup {
     fn build(&self) -> Result<Servers, NetError> {
         let (config, options) = match self.set.is_empty() {
             true => parse_resolv_conf(&self.resolv_conf)?,
@@ -252,8 +252,8 @@ mod tests {
 
     use super::*;
 
-    fn choice(directory: &Path) -> Choice {
-        Choice {
+    fn name_servers(directory: &Path) -> NameServers {
+        NameServers {
             files: SystemFiles {
                 resolv_conf: directory.join("resolv.conf"),
                 hosts: directory.join("hosts"),
@@ -268,10 +268,10 @@ mod tests {
         let write = |name: &str, text: &str| {
             std::fs::write(directory.path().join(name), text).expect("written");
         };
-        let choice = choice(directory.path());
+        let name_servers = name_servers(directory.path());
         let changes = AtomicUsize::new(0);
         let choose = |set: &[SocketAddr]| {
-            choice.servers(set, || {
+            name_servers.current(set, || {
                 changes.fetch_add(1, Ordering::Relaxed);
             })
         };

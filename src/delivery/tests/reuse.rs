@@ -15,6 +15,15 @@ const TAKEN: &str = "
     S: 250 taken
 ";
 
+const NOBODY: &str = "
+    C: MAIL FROM
+    C: RCPT TO
+    C: DATA
+    S: 250 ok
+    S: 550 5.1.1 nobody
+    S: 503 5.5.1 RCPT first
+";
+
 /// Two messages one behind the other; how the second one came out, and the gate of it.
 async fn two_messages<const N: usize>(scripts: [String; N]) -> (Vec<String>, (u32, u32)) {
     let server = ScriptedServer::start(scripts).await;
@@ -41,13 +50,7 @@ async fn the_second_message_takes_the_same_connection() {
 
 #[tokio::test]
 async fn an_open_transaction_is_reset_in_the_next_batch() {
-    let nobody = "
-        C: MAIL FROM
-        C: RCPT TO
-        C: DATA
-        S: 250 ok
-        S: 550 5.1.1 nobody
-        S: 503 5.5.1 RCPT first
+    let reset = "
         C: RSET
         C: MAIL FROM
         C: RCPT TO
@@ -60,7 +63,7 @@ async fn an_open_transaction_is_reset_in_the_next_batch() {
         S: 250 taken
         C: QUIT
     ";
-    let (kinds, _) = two_messages([script(&[PIPELINING, nobody])]).await;
+    let (kinds, _) = two_messages([script(&[PIPELINING, NOBODY, reset])]).await;
     assert_eq!(kinds, ["0 delivered 250"]);
 }
 
@@ -98,18 +101,12 @@ async fn a_stale_connection_is_replaced_once() {
 
 #[tokio::test]
 async fn a_refusal_on_a_connection_that_is_used_again_is_agreed_on() {
-    let nobody = "
-        C: MAIL FROM
-        C: RCPT TO
-        C: DATA
-        S: 250 ok
-        S: 550 5.1.1 nobody
-        S: 503 5.5.1 RCPT first
+    let reset = "
         C: RSET
         S: 250 reset
         C: QUIT
     ";
-    let (kinds, _) = two_messages([script(&[PIPELINING, TAKEN, nobody])]).await;
+    let (kinds, _) = two_messages([script(&[PIPELINING, TAKEN, NOBODY, reset])]).await;
     assert_eq!(kinds, ["0 refused 550"]);
 }
 
