@@ -69,7 +69,7 @@ pub(super) async fn check(
         return Verdict::cannot_tell("no server is set");
     };
     let most = settings.connections_max;
-    let asker = draft.asker(deadline);
+    let asker = draft.asker(deadline, settings.when_unavailable);
     let opinion = match settings.engine {
         AntispamEngine::Rspamd => {
             let service = engines.rspamd.at(server, most);

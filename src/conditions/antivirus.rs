@@ -30,7 +30,8 @@ pub(super) async fn check(
     };
     let service = clamd.at(server, settings.connections_max);
     let question = scan(server, draft.reader());
-    let finding = service.ask(draft.asker(deadline), question, scan_nothing(server));
+    let asker = draft.asker(deadline, settings.when_unavailable);
+    let finding = service.ask(asker, question, scan_nothing(server));
     let verdict = match finding.await {
         Ok(Finding::Clean) => Verdict::pass(),
         Ok(Finding::Infected(name)) => found(settings.when_found, &name),

@@ -98,7 +98,8 @@ pub(super) async fn check(
         return Verdict::pass();
     };
     let address = address.to_canonical();
-    let tally = ask(lists, dns, settings, address, draft.asker(deadline)).await;
+    let asker = draft.asker(deadline, settings.blackhole_lists.when_unavailable);
+    let tally = ask(lists, dns, settings, address, asker).await;
     let tag = tally.is_tagged().then(|| tag(&tally));
     let edits = draft.forged(&[TAG]).chain(tag).collect();
     let sentence = sentence(&tally, address);

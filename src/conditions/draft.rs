@@ -18,6 +18,7 @@ use super::service::Asker;
 use super::verdict::{Copy, Edit};
 use crate::limits;
 use crate::message::{BodyReader, Envelope, Message, Recipient, Reservation};
+use crate::settings::conditions::WhenUnavailable;
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
@@ -88,12 +89,13 @@ impl Draft {
         &self.arrived
     }
 
-    /// Whoever asks a service about it until `deadline`.
+    /// Whoever asks a service about it until `deadline`, and what becomes of it without an answer.
     #[must_use]
-    pub fn asker(&self, deadline: Instant) -> Asker {
+    pub fn asker(&self, deadline: Instant, when_unavailable: WhenUnavailable) -> Asker {
         Asker {
             party: self.arrived.client.party(),
             deadline,
+            when_unavailable,
         }
     }
 

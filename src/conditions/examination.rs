@@ -221,12 +221,13 @@ impl Course<'_> {
             }
             Condition::LdapRelaying if !settings.ldap_relaying.enabled => Verdict::pass(),
             Condition::LdapRelaying => {
+                let deadline = within(settings.directory.timeout_seconds);
                 let look_up = ldap_relaying::LookUp {
                     directory,
                     settings,
                     hostname: &tools.hostname,
                     freshness: Freshness::Remembered,
-                    asker: draft.asker(within(settings.directory.timeout_seconds)),
+                    asker: draft.asker(deadline, settings.ldap_relaying.when_unavailable),
                 };
                 ldap_relaying::check(look_up, draft).await
             }

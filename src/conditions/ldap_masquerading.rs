@@ -17,6 +17,7 @@ use super::words;
 use crate::clients::Party;
 use crate::limits;
 use crate::settings::Settings;
+use crate::settings::conditions::WhenUnavailable;
 use crate::smtp::address::{Mailbox, ReversePath};
 
 /// The field in which the author stands.
@@ -41,7 +42,7 @@ pub(super) async fn check(
     let ReversePath::Mailbox(sender) = &draft.envelope.sender else {
         return Verdict::pass();
     };
-    let asker = draft.asker(deadline);
+    let asker = draft.asker(deadline, settings.ldap_masquerading.when_unavailable);
     let found = official(directory, settings, sender, Freshness::Remembered, asker);
     match found.await {
         Ok(None) => Verdict::with(Vec::new(), format!("{sender} is not in the directory")),
@@ -128,6 +129,7 @@ impl Conditions {
         let asker = Asker {
             party: Party::Ourselves,
             deadline: Instant::now() + timeout.min(limits::LOOK_UP_TRY_WAIT),
+            when_unavailable: WhenUnavailable::Defer,
         };
         let found = official(&self.directory, settings, sender, Freshness::Anew, asker).await;
         found.map_err(|no_answer| no_answer.to_string())

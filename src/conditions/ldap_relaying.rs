@@ -281,6 +281,7 @@ impl Conditions {
             asker: Asker {
                 party,
                 deadline: Instant::now() + wait,
+                when_unavailable: settings.ldap_relaying.when_unavailable,
             },
         }
     }

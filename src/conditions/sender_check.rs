@@ -36,7 +36,8 @@ pub(super) async fn check(
         found.map_err(|why| words::cut(&why))
     };
     let service = service.at(servers, limits::DNS_CHECKS);
-    let asked = service.ask(draft.asker(deadline), question, dns.answers(servers));
+    let asker = draft.asker(deadline, settings.sender_check.when_unavailable);
+    let asked = service.ask(asker, question, dns.answers(servers));
     match asked.await {
         Ok(finding) => verdict(finding, domain),
         Err(no_answer) => Verdict::without(no_answer),

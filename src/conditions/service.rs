@@ -8,6 +8,9 @@
 //! that costs nobody time, because a service that is down refuses connections at once, is asked again for
 //! each message.
 //!
+//! A message that passes without an answer is never let through untried: it is shown to a service that is left
+//! alone, too, which then has little time for it.
+//!
 //! For the same reason its places are shared fairly: see [`FairPlaces`].
 
 #[cfg(test)]
@@ -23,6 +26,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::clients::{FairPlaces, Party};
 use crate::limits;
+use crate::settings::conditions::WhenUnavailable;
 
 /// A service where it is reached, and what was learned of it there.
 #[derive(Debug)]
@@ -58,6 +62,9 @@ pub struct Asker {
     pub party: Party,
     /// The end of the wait, of that for a free place too.
     pub deadline: Instant,
+    /// What becomes of the message without an answer: one that would pass is shown to the service, however
+    /// that fares.
+    pub when_unavailable: WhenUnavailable,
 }
 
 /// What came of a question.
@@ -157,8 +164,18 @@ impl Service {
         question: impl Future<Output = Result<T, impl Into<Trouble>>>,
         neutral: impl Future<Output = Result<(), String>>,
     ) -> Result<T, NoAnswer> {
-        let Asker { party, deadline } = asker;
-        self.is_worth_asking(deadline, neutral).await?;
+        let Asker {
+            party,
+            deadline,
+            when_unavailable,
+        } = asker;
+        let patience = match self.is_worth_asking(deadline, neutral).await {
+            Ok(()) => None,
+            Err(NoAnswer::CannotTell(_)) if when_unavailable == WhenUnavailable::Pass => {
+                Some(limits::SERVICE_NEUTRAL_WAIT)
+            }
+            Err(no_answer) => return Err(no_answer),
+        };
         let place = timeout_at(deadline, self.places.take(party.clone())).await;
         // Whoever found no place says nothing about the service.
         let Ok(place) = place else {
@@ -166,7 +183,8 @@ impl Service {
             return Err(NoAnswer::NotAsked(why));
         };
         let began = Instant::now();
-        let answer = timeout_at(deadline, question).await;
+        let until = patience.map_or(deadline, |patience| deadline.min(began + patience));
+        let answer = timeout_at(until, question).await;
         drop(place);
         let took = began.elapsed();
         let trouble = match answer {

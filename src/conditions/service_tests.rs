@@ -135,6 +135,39 @@ async fn a_service_that_hangs_is_left_alone_for_a_while() {
     assert_eq!(scene.neutral_questions.get(), 3, "it is trusted again");
 }
 
+/// What would pass without an answer is shown to it all the same, for a moment.
+#[tokio::test(start_paused = true)]
+async fn nothing_passes_untried() {
+    let scene = Scene::new();
+    scene.says_to_neutral_questions(None);
+    for client in CLIENTS {
+        let _ = scene.be_slow(client).await;
+    }
+    let asker = || Asker {
+        when_unavailable: WhenUnavailable::Pass,
+        ..asker("dora", 10 * SECOND)
+    };
+    let ask = async |answer| {
+        scene
+            .service
+            .ask(
+                asker(),
+                ready::<Result<(), Trouble>>(answer),
+                scene.neutral(),
+            )
+            .await
+    };
+    assert_eq!(ask(Err(down())).await, cannot_tell("clamd: refused"));
+    assert!(is_left_alone(&scene.ask("dora", Ok(())).await));
+    let began = Instant::now();
+    let question = pending::<Result<(), Trouble>>();
+    let answer = scene.service.ask(asker(), question, scene.neutral()).await;
+    assert_eq!(answer, cannot_tell("clamd: no answer within 3.0 s"));
+    assert_eq!(began.elapsed(), limits::SERVICE_NEUTRAL_WAIT);
+    assert_eq!(ask(Ok(())).await, Ok(()), "it is well");
+    assert_eq!(scene.state(), ServiceState::Asked);
+}
+
 /// Nothing passes unchecked behind a service that is there again, where it costs nobody time to know.
 #[tokio::test(start_paused = true)]
 async fn a_service_that_fails_at_once_is_found_again_at_once() {

@@ -19,6 +19,7 @@ use crate::message::{
     Spool,
 };
 use crate::openpgp::{Keyring, KeyringPublisher};
+use crate::settings::conditions::WhenUnavailable;
 use crate::settings::service_address::ServiceAddress;
 use crate::settings::{Settings, Written};
 use crate::smtp::address::{Mailbox, ReversePath};
@@ -61,6 +62,7 @@ pub(super) fn asker(name: &str, wait: Duration) -> Asker {
     Asker {
         party: Party::Login(name.into()),
         deadline: Instant::now() + wait,
+        when_unavailable: WhenUnavailable::Defer,
     }
 }
 

@@ -23,7 +23,7 @@ use super::words;
 use crate::clients::{FairPlaces, Party};
 use crate::limits;
 use crate::message::{Reservation, Standing};
-use crate::settings::conditions::{Consequence, PreparedRule};
+use crate::settings::conditions::{Consequence, PreparedRule, WhenUnavailable};
 use crate::settings::quantity::write_size;
 use crate::smtp::reply::Reply;
 
@@ -54,7 +54,7 @@ impl ContentFilter {
         draft: &Draft,
         deadline: Instant,
     ) -> Verdict {
-        let asker = draft.asker(deadline);
+        let asker = draft.asker(deadline, WhenUnavailable::Defer);
         let bytes = draft.arrived().body.len();
         let fields = draft.fields().to_vec();
         let answers = RuleAnswers::new(Arc::clone(rules), false);
@@ -80,6 +80,7 @@ impl ContentFilter {
         let asker = Asker {
             party: Party::Ourselves,
             deadline: Instant::now() + limits::CONTENT_WAIT,
+            when_unavailable: WhenUnavailable::Defer,
         };
         let fields = Header::read(&message).fields().to_vec();
         let bytes = message.len() as u64;
@@ -134,7 +135,9 @@ impl ContentFilter {
         subject: impl Future<Output = Result<T, NoAnswer>>,
         ask: impl FnOnce(&mut RuleAnswers, T) + Send + 'static,
     ) -> RuleAnswers {
-        let Asker { party, deadline } = asker;
+        let Asker {
+            party, deadline, ..
+        } = asker;
         let place = timeout_at(deadline, self.places.take(party)).await;
         let Ok(place) = place else {
             answers.cannot_be_asked(NoAnswer::NotAsked(TOO_LATE.to_owned()));

@@ -280,7 +280,7 @@ async fn what_there_is_no_memory_for_is_not_looked_into() {
         let draft = draft(MESSAGE).await;
         let content = Content::Travelling(draft.reader(), size);
         let answers = RuleAnswers::new(Arc::clone(&given), false);
-        let asker = draft.asker(soon());
+        let asker = draft.asker(soon(), WhenUnavailable::Defer);
         let answers = filter.ask_about_parts(answers, content, share, asker);
         let answers = answers.await;
         let (_, found) = answers.all().next().expect("there is one");

@@ -86,7 +86,7 @@ pub(super) async fn check(question: Question<'_>, draft: &Draft, deadline: Insta
         })
     };
     let service = service.at(address, settings.milter.connections_max);
-    let asker = draft.asker(deadline);
+    let asker = draft.asker(deadline, settings.milter.when_unavailable);
     let neutral = negotiate(address, draft.arrived().body.another_share());
     match service.ask(asker, conversation, neutral).await {
         Ok(outcome) => verdict(outcome, &address.to_string(), draft.fields()),
