@@ -206,6 +206,24 @@ fn public_v4(network: &Ipv4Net) -> u128 {
     size(network) - private.map(size).sum::<u128>()
 }
 
+/// Networks in which everybody with an IPv4 address has a place, and as which power of two each address of them
+/// counts, so that all together are as much of the Internet as a 256th of them is too much: RFC 6052 (NAT64), RFC
+/// 3056 (6to4) and RFC 4380 (Teredo).
+const TRANSLATED_V4: [(Ipv6Net, u32); 3] = [
+    (
+        Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96),
+        88,
+    ),
+    (
+        Ipv6Net::new_assert(Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),
+        8,
+    ),
+    (
+        Ipv6Net::new_assert(Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32),
+        24,
+    ),
+];
+
 /// The same; all of IPv6 is one less than it is.
 fn public_v6(network: &Ipv6Net) -> u128 {
     let size = |network: &Ipv6Net| {
@@ -218,7 +236,14 @@ fn public_v6(network: &Ipv6Net) -> u128 {
     let private = PRIVATE_V6
         .iter()
         .filter(|private| network.contains(*private));
-    size(network) - private.map(size).sum::<u128>()
+    let public = size(network) - private.map(size).sum::<u128>();
+    TRANSLATED_V4
+        .iter()
+        .filter(|(translated, _)| network.contains(translated) || translated.contains(network))
+        .fold(public, |public, (translated, power)| {
+            let shared = size(network).min(size(translated));
+            public.saturating_add((shared << power) - shared)
+        })
 }
 
 #[cfg(test)]
@@ -247,11 +272,22 @@ mod tests {
             ("::/0", true),
             ("2000::/3", true),
             ("2600::/12", true),
-            ("2001::/16", false),
+            ("2003::/16", false),
+            ("2001::/16", true),
             ("2001:db8::/32", false),
             ("fc00::/7", false),
             ("fc00::/6", true),
             ("fe80::/10", false),
+            // What stands for IPv4 counts as IPv4 does.
+            ("64:ff9b::/96", true),
+            ("64:ff9b::/95", true),
+            ("64:ff9b::100:0/104", false),
+            ("64:ff9b::200:0/103", true),
+            ("2002::/16", true),
+            ("2002:100::/24", false),
+            ("2002:200::/23", true),
+            ("2001::/32", true),
+            ("2001:db8::/31", false),
         ] {
             let opened = networks(&[network]).opened();
             assert_eq!(opened.is_some(), expected, "{network}");

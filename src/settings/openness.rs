@@ -23,7 +23,7 @@ pub struct Openness {
 pub struct OpenTo {
     /// Trusted networks that are for nearly everybody, the widest of them.
     pub networks: Vec<String>,
-    /// Relay domains of one label, the first of them.
+    /// Relay domains that belong to everybody below them, the first of them.
     pub domains: Vec<String>,
     /// Networks of proxies that are for nearly everybody: who is believed to be somebody else may be
     /// somebody who is trusted.
@@ -48,7 +48,7 @@ impl Written {
                 .map(|opening| opening.networks())
                 .unwrap_or_default()
         };
-        let domains = top_level_domains(&self.relay_domains).cloned();
+        let domains = public_suffixes(&self.relay_domains).cloned();
         let proxies = self.listeners.iter().flat_map(|entry| {
             let mut widest_proxies = widest(&entry.proxy_networks);
             widest_proxies.extend(widest(&entry.xclient_networks));
@@ -72,7 +72,7 @@ impl Written {
         let words =
             networks.map(|networks| format!("this would be an open relay because of {networks}"));
         note("trusted_networks", words);
-        let new = new_top_level_domains(&self.relay_domains, &already.relay_domains);
+        let new = new_public_suffixes(&self.relay_domains, &already.relay_domains);
         let words = (!new.is_empty()).then(|| {
             let domains = first_of(new);
             format!("everybody could send through this appliance to all of {domains}")
@@ -116,17 +116,34 @@ fn opened(networks: &[IpNet], already: &[IpNet]) -> Option<String> {
     opening.map(|opening| opening.to_string())
 }
 
-/// Domains of one label, with all below them or not: no organisation has one for its mail.
-fn top_level_domains(domains: &[String]) -> impl Iterator<Item = &String> {
-    let is_one = |domain: &&String| !domain.strip_prefix('.').unwrap_or(domain).contains('.');
-    domains.iter().filter(is_one)
+/// Below a country's domain these are for everybody of a kind, as `co.uk` is.
+const KINDS: [&str; 14] = [
+    "ac", "co", "com", "edu", "gob", "gov", "gv", "ltd", "ne", "net", "nom", "or", "org", "plc",
+];
+
+/// Domains of one label, with all below them or not, and everything below what a country has for one kind of
+/// organisation: nobody has one for its mail.
+fn public_suffixes(domains: &[String]) -> impl Iterator<Item = &String> {
+    domains.iter().filter(|domain| {
+        let (name, has_all_below) = match domain.strip_prefix('.') {
+            Some(name) => (name, true),
+            None => (domain.as_str(), false),
+        };
+        match name.split_once('.') {
+            None => true,
+            Some((kind, country)) => {
+                let is_country = country.len() == 2;
+                has_all_below && is_country && KINDS.contains(&&*kind.to_ascii_lowercase())
+            }
+        }
+    })
 }
 
-fn new_top_level_domains<'a>(domains: &'a [String], already: &'a [String]) -> Vec<&'a String> {
-    let known: HashSet<_> = top_level_domains(already)
+fn new_public_suffixes<'a>(domains: &'a [String], already: &'a [String]) -> Vec<&'a String> {
+    let known: HashSet<_> = public_suffixes(already)
         .map(|domain| compared(domain))
         .collect();
-    let new = top_level_domains(domains);
+    let new = public_suffixes(domains);
     new.filter(|domain| !known.contains(&compared(domain)))
         .collect()
 }
@@ -196,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_domain_of_one_label_is_noticed() {
+    fn a_relay_domain_that_is_everybody_s_is_noticed() {
         const ALL_OF: &str = "everybody could send through this appliance to all of ";
         for (before, after, expected) in [
             (json!([]), json!(["example.net", ".example.com"]), None),
@@ -206,6 +223,9 @@ mod tests {
             (json!([".com"]), json!([".com"]), None),
             (json!([]), json!([".рф"]), Some("“.рф”")),
             (json!([".рф"]), json!([".xn--p1ai"]), None),
+            (json!([]), json!([".co.uk"]), Some("“.co.uk”")),
+            (json!([]), json!([".COM.au", "co.uk"]), Some("“.COM.au”")),
+            (json!([]), json!([".co.example", ".acme.uk"]), None),
             (json!([]), json!(["a", "b", "c"]), Some("“a”, “b” and “c”")),
         ] {
             let words = expected.map(|domains| format!("{ALL_OF}{domains}"));
