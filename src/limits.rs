@@ -414,9 +414,12 @@ pub const DNS_WAIT: Duration = Duration::from_secs(5);
 pub const DNS_FAMILY_WAIT: Duration = Duration::from_millis(250);
 /// And exchangers whose addresses are known wait so long for those of others.
 pub const DNS_EXCHANGERS_WAIT: Duration = Duration::from_secs(1);
-/// Mail exchangers of one domain whose addresses are looked up: more than any serious domain has.
+/// Mail exchangers of one domain whose addresses are looked up for one attempt: more than any serious domain
+/// has. Of more, half of these are the best, and the others change from one attempt to the next.
 pub const EXCHANGERS: usize = 100;
-/// Addresses of one next hop that are tried for one message, while there is time.
+/// Addresses of one next hop that are known at one time: a hundred for each exchanger.
+pub const ADDRESSES_KNOWN: usize = 10_000;
+/// Those that are tried for one message, while there is time: the next attempt begins with others.
 pub const ADDRESSES_TRIED: usize = 200;
 /// Addresses of one exchanger that are tried before the exchangers behind it have had their turn.
 pub const ADDRESSES_OF_EXCHANGER_FIRST: usize = 3;

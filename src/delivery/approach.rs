@@ -101,7 +101,7 @@ impl Approach<'_> {
         let mut last = no_address();
         // Of the one that is ourselves: whoever is not better would give the message back to us.
         let mut own_preference = None;
-        for server in &servers {
+        for server in servers.iter().take(limits::ADDRESSES_TRIED) {
             if own_preference.is_some_and(|own| server.preference >= own) {
                 continue;
             }

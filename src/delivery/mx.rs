@@ -4,6 +4,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use crate::dns::Exchanger;
+use crate::limits;
 
 /// What a domain's MX records say.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +44,17 @@ pub(super) fn order(
     records.shuffle(random);
     records.sort_by_key(|record| record.preference);
     Exchangers::Hosts(records)
+}
+
+/// The exchangers that one attempt looks up, at most [`limits::EXCHANGERS`], in their order. Of too many the worse
+/// half is chosen anew each time, so that none is passed over for ever.
+pub(super) fn choose(mut exchangers: Vec<Exchanger>, random: &mut impl Rng) -> Vec<Exchanger> {
+    if exchangers.len() > limits::EXCHANGERS {
+        exchangers[limits::EXCHANGERS / 2..].shuffle(random);
+        exchangers.truncate(limits::EXCHANGERS);
+        exchangers.sort_by_key(|exchanger| exchanger.preference);
+    }
+    exchangers
 }
 
 #[cfg(test)]
@@ -97,6 +109,27 @@ mod tests {
         );
         check(&[(10, us), (20, "b")], Exchangers::Ourselves);
         check(&[(10, us)], Exchangers::Ourselves);
+    }
+
+    #[test]
+    fn of_too_many_each_has_its_turn() {
+        let hosts = (0..3 * limits::EXCHANGERS as u16).map(|preference| Exchanger {
+            preference,
+            host: format!("mx{preference}"),
+        });
+        let hosts: Vec<_> = hosts.collect();
+        let mut random = StdRng::seed_from_u64(7);
+        let mut seen = HashSet::new();
+        for _ in 0..64 {
+            let chosen = choose(hosts.clone(), &mut random);
+            assert_eq!(chosen.len(), limits::EXCHANGERS);
+            assert!(chosen.is_sorted_by_key(|exchanger| exchanger.preference));
+            assert_eq!(chosen[..50], hosts[..50]);
+            seen.extend(chosen.into_iter().map(|exchanger| exchanger.host));
+        }
+        assert_eq!(seen.len(), hosts.len());
+        let few = hosts[..100].to_vec();
+        assert_eq!(choose(few.clone(), &mut random), few);
     }
 
     #[test]

@@ -76,8 +76,8 @@ impl Resolver {
         &self.dns
     }
 
-    /// The servers of a target, best first: at most [`limits::ADDRESSES_TRIED`], among them some of every
-    /// exchanger. `dns_servers` empty: those of the system.
+    /// The servers of a target, best first: at most [`limits::ADDRESSES_KNOWN`], those of every exchanger
+    /// among them. `dns_servers` empty: those of the system.
     pub(super) async fn servers(
         &self,
         target: &Target,
@@ -123,7 +123,7 @@ impl Resolver {
         };
         let exchangers = mx::order(records, &self.hostname, &mut rand::rng());
         match exchangers {
-            Exchangers::Hosts(hosts) => dns.addresses(domain, &hosts).await,
+            Exchangers::Hosts(hosts) => dns.addresses(domain, hosts).await,
             Exchangers::Null => {
                 let words = format!("{domain} takes no mail");
                 Err(Unresolved::Never(Reply::new(556, (5, 1, 10), words)))
@@ -152,7 +152,7 @@ impl Asked<'_> {
                     protocol: server.protocol,
                     ..found
                 });
-                return Ok(spoken.take(limits::ADDRESSES_TRIED).collect());
+                return Ok(spoken.take(limits::ADDRESSES_KNOWN).collect());
             }
             Records::NoRecord => format!("the name {host} has no address"),
             Records::NoName => format!("the name {host} does not exist"),
@@ -165,10 +165,11 @@ impl Asked<'_> {
     async fn addresses(
         self,
         domain: &str,
-        exchangers: &[Exchanger],
+        exchangers: Vec<Exchanger>,
     ) -> Result<Vec<Server>, Unresolved> {
-        let considered = &exchangers[..exchangers.len().min(limits::EXCHANGERS)];
-        let mut answers = self.of_each(considered).await;
+        let known = exchangers.len();
+        let considered = mx::choose(exchangers, &mut rand::rng());
+        let mut answers = self.of_each(&considered).await;
         answers.sort_by_key(|(place, _)| *place);
         let mut of_each = Vec::with_capacity(answers.len());
         let mut failure = None;
@@ -192,7 +193,7 @@ impl Asked<'_> {
             return Ok(spread(of_each));
         }
         // What was not asked may have one.
-        if failure.is_none() && considered.len() < exchangers.len() {
+        if failure.is_none() && considered.len() < known {
             let why = format!("{domain} has too many mail exchangers");
             failure = Some(Unresolved::later(why));
         }
@@ -274,7 +275,7 @@ fn spread(of_each: Vec<Vec<Server>>) -> Vec<Server> {
         first.extend(servers);
     }
     first.extend(rest);
-    first.truncate(limits::ADDRESSES_TRIED);
+    first.truncate(limits::ADDRESSES_KNOWN);
     first
 }
 
