@@ -61,8 +61,14 @@ impl Approach<'_> {
     }
 
     /// A connection that idled and seems to be alive.
-    pub(super) fn idle(&self) -> Option<Connection> {
-        self.known.pool.take_idle(self.next_hop.tls, Instant::now())
+    pub(super) async fn idle(&self) -> Option<Connection> {
+        let pool = &self.known.pool;
+        let mut connection = pool.take_idle(self.next_hop.tls, Instant::now())?;
+        if connection.must_agree && connection.agree(self.pace.command_wait()).await.is_err() {
+            pool.discard_idle();
+            return None;
+        }
+        Some(connection)
     }
 
     /// A connection to the first address that takes one.

@@ -68,7 +68,7 @@ impl<P: CommitPoint> Attempt<'_, P> {
 
     /// None: there was no idle connection, or it turned out to be dead before anything was handed over.
     async fn on_idle_connection(&self, admission: Admission) -> Option<Tried> {
-        let mut connection = self.approach.idle()?;
+        let mut connection = self.approach.idle().await?;
         self.point.greeted();
         let concluded = transaction::conduct(&mut connection, self.errand, self.point).await;
         if concluded.ending == Ending::Stale {

@@ -129,7 +129,7 @@ async fn first_recipient_on_idle(
     admission: Admission,
     beginning: &Beginning<'_>,
 ) -> Option<Result<Connection, NotBegun>> {
-    let mut connection = approach.idle()?;
+    let mut connection = approach.idle().await?;
     match open_envelope(&mut connection, beginning).await {
         Ok(Opened::Accepted) => Some(Ok(connection)),
         Ok(Opened::Closing(_)) | Err(_) => {
@@ -137,9 +137,19 @@ async fn first_recipient_on_idle(
             approach.known.pool.discard_idle();
             None
         }
-        // It may have been said of what the connection carried before.
-        Ok(Opened::Settled(_)) if !connection.is_settled() => None,
         Ok(Opened::Settled(outcome)) => {
+            // It may have been said of what the connection carried before, or of its age.
+            let is_of_this = match outcome {
+                Outcome::Refused(_) => {
+                    let agreed = connection.agree(limits::CUT_THROUGH_REPLY_WAIT).await;
+                    agreed.is_ok()
+                }
+                _ => connection.is_settled(),
+            };
+            if !is_of_this {
+                approach.known.pool.discard_idle();
+                return None;
+            }
             let peer = connection.peer;
             give_back(approach, admission, connection);
             Some(Err(NotBegun::Answered(outcome, peer)))

@@ -26,6 +26,7 @@ use crate::limits;
 use crate::settings::TlsPolicy;
 use crate::smtp::Protocol;
 use crate::smtp::capabilities::Capabilities;
+use crate::smtp::command_writer;
 use crate::smtp::reply::Reply;
 use crate::smtp::reply_reader::ReplyReader;
 use crate::sock_diag::Ends;
@@ -66,6 +67,8 @@ pub(super) struct Connection {
     pub(super) peer: SocketAddr,
     /// What it speaks.
     pub(super) protocol: Protocol,
+    /// What we say that we are.
+    pub(super) hostname: Arc<str>,
     /// The policy it was opened under.
     pub(super) policy: TlsPolicy,
     /// When it was connected.
@@ -74,6 +77,9 @@ pub(super) struct Connection {
     pub(super) reused: bool,
     /// The last transaction was left open on the server's side: RSET goes before the next MAIL.
     pub(super) must_reset: bool,
+    /// DATA was not answered by 354: should that reply have been to something else, a 354 may be on its way,
+    /// and would pass for the answer to the next DATA. Both sides agree before the next MAIL.
+    pub(super) must_agree: bool,
     counted: Counted,
 }
 
@@ -98,6 +104,7 @@ impl Connection {
     pub(super) fn new(
         stream: Stream,
         (peer, protocol): (SocketAddr, Protocol),
+        hostname: &Arc<str>,
         policy: TlsPolicy,
         counted: Counted,
     ) -> Self {
@@ -114,10 +121,12 @@ impl Connection {
             capabilities: Capabilities::default(),
             peer,
             protocol,
+            hostname: Arc::clone(hostname),
             policy,
             opened_at: Instant::now(),
             reused: false,
             must_reset: false,
+            must_agree: false,
             counted,
         }
     }
@@ -270,6 +279,7 @@ impl Connection {
         let reply = self.next_reply(wait).await?;
         self.answered += 1;
         self.out_of_step |= !stage.admits(&reply);
+        self.must_agree |= stage == Stage::Data && !reply.is_intermediate();
         match self.out_of_step {
             false => Ok(reply),
             true => Err(Trouble::NoAnswer(stage, reply)),
@@ -400,6 +410,27 @@ impl Connection {
         let broken = self.send_commands(wait).await?;
         let reply = self.reply(unanswered, wait).await;
         reply.map_err(|trouble| broken.unwrap_or(trouble))
+    }
+
+    /// A point that both sides must agree on: nothing else is answered as EHLO is. It also ends whatever
+    /// was begun (RFC 5321 §4.1.4).
+    ///
+    /// # Errors
+    /// When the two sides do not speak of the same commands, or this server's answer does not show it.
+    pub(super) async fn agree(&mut self, wait: Duration) -> Result<(), Trouble> {
+        let (protocol, hostname) = (self.protocol, Arc::clone(&self.hostname));
+        let hello = self.ask(Stage::Ehlo, wait, |commands| {
+            command_writer::hello(commands, protocol, &hostname);
+        });
+        let reply = hello.await?;
+        let offered = Capabilities::parse(&reply);
+        if offered == Capabilities::default() || offered != self.capabilities {
+            self.out_of_step = true;
+            return Err(Trouble::NoAnswer(Stage::Ehlo, reply));
+        }
+        self.must_reset = false;
+        self.must_agree = false;
+        Ok(())
     }
 
     /// Takes leave, as a courtesy: whether it is heard does not matter.

@@ -232,6 +232,13 @@ impl<'a> Exchange<'a> {
         self.outcomes.fill(None);
     }
 
+    /// Whoever was refused may not have been.
+    pub(super) fn forget_refusals(&mut self) {
+        for outcome in &mut self.outcomes {
+            outcome.take_if(|outcome| matches!(outcome, Outcome::Refused(_)));
+        }
+    }
+
     /// Everybody's outcome; `missing` for those that have none.
     pub(super) fn into_outcomes(mut self, missing: &Outcome) -> Vec<Outcome> {
         self.decide_rest(missing);

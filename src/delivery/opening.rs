@@ -163,6 +163,7 @@ impl Opener {
         Ok(Connection::new(
             stream,
             (server.address, server.protocol),
+            &self.hostname,
             policy,
             Counted::new(open),
         ))
@@ -231,6 +232,12 @@ impl Opener {
             .map_err(|_| Trouble::TimedOut(Wait::Handshake))?
             .map_err(Trouble::Tls)?;
         let stream = Stream::Tls(Box::new(stream));
-        Ok(Connection::new(stream, (peer, protocol), policy, counted))
+        Ok(Connection::new(
+            stream,
+            (peer, protocol),
+            &self.hostname,
+            policy,
+            counted,
+        ))
     }
 }

@@ -5,7 +5,7 @@ use super::content::{self, Sent};
 use super::conversion::Plan;
 use super::envelope::{Exchange, Next};
 use super::trouble::Trouble;
-use super::verdicts::{self, Stage};
+use super::verdicts;
 use super::{CommitPoint, Errand};
 use crate::message::{DiskReason, Outcome};
 use crate::smtp::reply::Reply;
@@ -42,7 +42,8 @@ struct Transaction<'a, P> {
     content: Option<Sent>,
     /// The server said in the middle of the content that it does not take it.
     answered_early: bool,
-    /// Refusals are known to be of this message, where that was asked.
+    /// What was said is known to be of this message: a 354 is the answer to DATA and to nothing else. On a
+    /// fresh connection nothing can be left of another one.
     is_agreed: bool,
 }
 
@@ -67,6 +68,7 @@ pub(super) async fn conduct<P: CommitPoint>(
     };
     let converted_bytes = conversion.as_ref().map(Plan::bytes);
     let exchange = Exchange::new(errand, &connection.capabilities, converted_bytes);
+    let is_agreed = !connection.reused;
     let mut transaction = Transaction {
         connection,
         errand,
@@ -75,7 +77,7 @@ pub(super) async fn conduct<P: CommitPoint>(
         conversion,
         content: None,
         answered_early: false,
-        is_agreed: true,
+        is_agreed,
     };
     let conducted = transaction.run().await;
     transaction.conclude(conducted)
@@ -88,14 +90,17 @@ impl<P: CommitPoint> Transaction<'_, P> {
             false => self.speak_in_turn().await?,
         }
         match self.exchange.next() {
-            Next::Content => {}
+            Next::Content => self.is_agreed = true,
             Next::Nothing => {
                 self.connection.must_reset = self.exchange.has_begun();
                 // A reply too many would mean that they were taken for those of others.
                 self.connection.is_quiet()?;
                 return self.agree_on_refusals().await;
             }
-            Next::Leave => return Ok(()),
+            Next::Leave => {
+                self.is_agreed |= !self.exchange.is_closing();
+                return Ok(());
+            }
         }
         if self.send_content().await? == Sent::HandedOver {
             self.take_finals().await?;
@@ -144,22 +149,13 @@ impl<P: CommitPoint> Transaction<'_, P> {
 
     /// Nobody is left to have the content, and no 354 has shown that both sides speak of the same commands. A
     /// connection that was used before may be too old for its server, or a reply too many may be left of the
-    /// last message: then a refusal is not one of this message. RSET has an answer in any case.
+    /// last message: then a refusal is not one of this message.
     async fn agree_on_refusals(&mut self) -> Result<(), Trouble> {
-        if !self.connection.reused || !self.exchange.is_any_refused() {
-            return Ok(());
+        if !self.is_agreed && self.exchange.is_any_refused() {
+            let wait = self.errand.pace.command_wait();
+            self.connection.agree(wait).await?;
+            self.is_agreed = true;
         }
-        let wait = self.errand.pace.command_wait();
-        let reset = self.connection.ask(Stage::Reset, wait, |commands| {
-            commands.extend_from_slice(b"RSET\r\n");
-        });
-        self.is_agreed = false;
-        let reply = reset.await?;
-        if !reply.is_positive() {
-            return Err(Trouble::NoAnswer(Stage::Reset, reply));
-        }
-        self.is_agreed = true;
-        self.connection.must_reset = false;
         Ok(())
     }
 
@@ -211,6 +207,9 @@ impl<P: CommitPoint> Transaction<'_, P> {
         {
             self.exchange.forget();
         }
+        if !self.is_agreed {
+            self.exchange.forget_refusals();
+        }
         let missing = match &conducted {
             Err(trouble) if self.is_handed_over() => {
                 trouble.outcome_after_the_dot(self.errand.next_hop.uncertain)
@@ -237,7 +236,7 @@ impl<P: CommitPoint> Transaction<'_, P> {
 
     fn ending(&self, conducted: &Result<(), Trouble>) -> Ending {
         let may_retry = self.connection.reused && !self.is_handed_over();
-        if may_retry && (self.exchange.is_turned_away() || !self.is_agreed) {
+        if may_retry && self.exchange.is_turned_away() {
             return Ending::Stale;
         }
         if self.exchange.is_closing() {

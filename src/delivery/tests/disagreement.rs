@@ -1,5 +1,6 @@
 //! Servers whose replies are too many, too few, in parts, late or early, in conversations made at random:
-//! whatever such a server did not take is never said to be delivered.
+//! whatever such a server did not take is never said to be delivered, and what it said of one message
+//! never refuses another.
 //!
 //! What nobody can see is left out: a server that says 250 when the whole content has reached it has
 //! answered, whatever it says later; and one that adds replies and leaves out others in one transaction
@@ -12,15 +13,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-use super::scene::{Gate, delivery, errand, message};
-use crate::delivery::{Beginning, Delivery, Pace, Report};
+use super::scene::{delivery, errand, message};
+use crate::delivery::{Beginning, CommitPoint, Delivery, NotBegun, Pace, Report};
 use crate::message::{Message, Outcome};
 use crate::settings::next_hop::NextHopDefaults;
 use crate::settings::{NextHop, TlsPolicy, UncertainPolicy};
@@ -40,8 +42,20 @@ const LOOKS: u32 = 5;
 const LOOK: Duration = Duration::from_micros(100);
 /// The clock moves on by these while everybody waits: what a server waits for comes before what a client
 /// does.
-const TICKS: [Duration; 2] = [Duration::from_millis(25), Duration::from_secs(12)];
+const TICKS: [Duration; 3] = [
+    Duration::from_millis(25),
+    Duration::from_millis(25),
+    Duration::from_secs(12),
+];
 const LAST_TICK: Duration = Duration::from_secs(200);
+/// A server's pause, which ends with the first tick.
+const PAUSE: Duration = Duration::from_millis(20);
+/// A client's pause, which ends with the second: a server has said meanwhile what it had to say.
+const CLIENT_PAUSE: Duration = Duration::from_millis(40);
+/// What a server has room for that reads when it likes.
+const NARROW_BYTES: u32 = 4_096;
+/// With more content than this to come, its end is in nobody's buffer but the client's.
+const FAR_BYTES: usize = 40_000;
 
 thread_local! {
     /// Counts what servers read and write.
@@ -96,6 +110,9 @@ impl Fault {
     }
 }
 
+/// In replies that belong to no message any more.
+const LEFT_OVER: &str = "left over";
+
 /// What the server has taken: each message's mark with each of its recipients.
 type Taken = Arc<Mutex<HashSet<(String, String)>>>;
 
@@ -105,6 +122,8 @@ struct Nature {
     protocol: Protocol,
     pipelining: bool,
     tls: bool,
+    /// It has little room for what it has not read.
+    narrow: bool,
 }
 
 struct Server<S> {
@@ -245,8 +264,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
         if self.is_faulty(Fault::Added) && self.nature.protocol == Protocol::Smtp {
             // It is there when the connection is used again, or comes a moment later.
             self.pause().await;
-            let stray = self.stray();
-            self.write(stray).await?;
+            let stray = self.stray().replace("stray", LEFT_OVER);
+            self.write(&stray).await?;
         }
         Ok(())
     }
@@ -314,11 +333,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
         if self.random.random_bool(0.5) {
             self.pause().await;
         }
-        if self.has_the_end().await {
+        let may_have_the_end = match self.nature.narrow && self.random.random_bool(0.5) {
+            true => !self.is_far_from_the_end().await?,
+            false => self.has_the_end().await,
+        };
+        if may_have_the_end {
             return Ok(());
         }
         self.given += 1;
-        self.write("250 2.0.0 taken\r\n").await
+        self.write("250 2.0.0 taken\r\n").await?;
+        // It reads on when the client knows.
+        sleep(PAUSE).await;
+        Ok(())
+    }
+
+    /// Reads as little as tells how much is to come.
+    async fn is_far_from_the_end(&mut self) -> Result<bool, Ended> {
+        while !self.received.windows(4).any(|window| window == b"\r\n\r\n") {
+            self.read().await?;
+        }
+        let head = String::from_utf8_lossy(&self.received);
+        let bytes = head.lines().find_map(|line| line.strip_prefix("Bytes: "));
+        let bytes: usize = bytes.ok_or(Ended)?.parse().map_err(|_| Ended)?;
+        Ok(bytes > self.received.len() + FAR_BYTES)
     }
 
     fn stray(&mut self) -> &'static str {
@@ -342,7 +379,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     async fn pause(&mut self) {
         match self.random.random_range(0..10) {
             0..5 => tokio::task::yield_now().await,
-            5..9 => sleep(Duration::from_millis(20)).await,
+            5..9 => sleep(PAUSE).await,
             _ => sleep(Duration::from_secs(11)).await,
         }
     }
@@ -357,8 +394,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     /// Whether the end of the content has come by now.
     async fn has_the_end(&mut self) -> bool {
         let all = async { while self.read().await.is_ok() {} };
-        // What is there is read before the clock moves.
+        // What is there is read before the clock moves, and what the client sends when it has moved.
         let _ = tokio::time::timeout(Duration::from_nanos(1), all).await;
+        let mut looks = 0;
+        while looks < LOOKS {
+            tokio::task::yield_now().await;
+            looks = match self.read().now_or_never() {
+                Some(Ok(())) => 0,
+                _ => looks + 1,
+            };
+        }
         let content = &self.received;
         content.starts_with(b".\r\n") || content.windows(5).any(|window| window == b"\r\n.\r\n")
     }
@@ -418,7 +463,14 @@ async fn hold(
 }
 
 async fn listen(nature: Nature, mut random: StdRng, taken: Taken) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let socket = TcpSocket::new_v4().expect("a socket");
+    if nature.narrow {
+        let narrowed = socket.set_recv_buffer_size(NARROW_BYTES);
+        narrowed.expect("a new socket");
+    }
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(anywhere).expect("a free port");
+    let listener = socket.listen(16).expect("it is bound");
     let address = listener.local_addr().expect("it is bound");
     let acceptor = super::secured::acceptor();
     tokio::spawn(async move {
@@ -434,12 +486,37 @@ async fn listen(nature: Nature, mut random: StdRng, taken: Taken) -> SocketAddr 
 }
 
 fn content(random: &mut StdRng, mark: &str) -> String {
-    let mut content = format!("Mark: {mark}\r\n\r\ntext\r\n");
-    if random.random_bool(0.1) {
-        let line = format!("{}\r\n", "x".repeat(98));
-        content.push_str(&line.repeat(LARGE_BYTES / 100));
+    let lines = match random.random_bool(0.1) {
+        true => LARGE_BYTES / 100,
+        false => 1,
+    };
+    let text = format!("{}\r\n", "x".repeat(98)).repeat(lines);
+    format!("Mark: {mark}\r\nBytes: {}\r\n\r\n{text}", text.len())
+}
+
+/// A client that takes its time now and then.
+struct Hesitant(Mutex<StdRng>);
+
+impl Hesitant {
+    fn new(random: &mut StdRng) -> Self {
+        Self(Mutex::new(StdRng::seed_from_u64(random.random())))
     }
-    content
+
+    async fn hesitate(&self) {
+        let hesitates = self.0.lock().expect("nobody panicked").random_bool(0.2);
+        if hesitates {
+            sleep(CLIENT_PAUSE).await;
+        }
+    }
+}
+
+impl CommitPoint for Hesitant {
+    async fn may_commit(&self) -> bool {
+        self.hesitate().await;
+        true
+    }
+
+    fn handed_over(&self) {}
 }
 
 /// A message straight through, as a session sends it.
@@ -447,6 +524,7 @@ async fn straight_through(
     delivery: &Arc<Delivery>,
     next_hop: &Arc<NextHop>,
     message: &Message,
+    client: &Hesitant,
 ) -> Vec<(usize, Outcome)> {
     let recipients = &message.envelope.recipients;
     let beginning = Beginning {
@@ -457,29 +535,37 @@ async fn straight_through(
         tries: 1,
         busy_wait: Duration::ZERO,
     };
-    let Ok(mut transaction) = delivery.begin(beginning).await else {
-        return Vec::new();
+    let mut transaction = match delivery.begin(beginning).await {
+        Ok(transaction) => transaction,
+        Err(NotBegun::Answered(outcome, _)) => return vec![(0, outcome)],
+        Err(_) => return Vec::new(),
     };
     let mut accepted = vec![0];
+    let mut outcomes = Vec::new();
     for (position, recipient) in recipients.iter().enumerate().skip(1) {
-        if transaction.add(recipient).await.is_ok() {
-            accepted.push(position);
+        client.hesitate().await;
+        match transaction.add(recipient).await {
+            Ok(()) => accepted.push(position),
+            Err(outcome) => outcomes.push((position, outcome)),
         }
     }
+    client.hesitate().await;
     if transaction.start_content().await.is_err() {
-        return Vec::new();
+        return outcomes;
     }
     let body: Vec<&[u8]> = message.head().collect();
     let (last, before) = body.split_last().expect("it is not empty");
     for block in before.iter().flat_map(|block| block.chunks(20_000)) {
         if transaction.send(&[block]).await.is_err() {
-            return Vec::new();
+            return outcomes;
         }
+        client.hesitate().await;
     }
-    if transaction.send_end(&[last]).await.is_err() {
-        return Vec::new();
+    client.hesitate().await;
+    if transaction.send_end(&[last]).await.is_ok() {
+        outcomes.extend(transaction.conclude(&accepted).await.outcomes);
     }
-    transaction.conclude(&accepted).await.outcomes
+    outcomes
 }
 
 /// Transactions with one server, and how many of them were delivered to whom it took them for.
@@ -492,6 +578,7 @@ async fn with_one_server(seed: u64) -> usize {
         },
         pipelining: random.random_bool(0.7),
         tls: random.random_bool(0.2),
+        narrow: random.random_bool(0.3),
     };
     let taken = Taken::default();
     let server = listen(
@@ -513,6 +600,7 @@ async fn with_one_server(seed: u64) -> usize {
     assert_eq!(next_hop.uncertain, UncertainPolicy::Retry);
     let next_hop = Arc::new(next_hop);
     let delivery = delivery();
+    let client = Hesitant::new(&mut random);
     let mut delivered = 0;
     for number in 0..DIALOGUES_PER_SERVER {
         let mark = format!("{seed}-{number}");
@@ -521,19 +609,23 @@ async fn with_one_server(seed: u64) -> usize {
         let kind = random.random_range(0..3);
         let envelope = message.envelope.clone();
         let outcomes = match kind {
-            0 => straight_through(&delivery, &next_hop, &message).await,
+            0 => straight_through(&delivery, &next_hop, &message, &client).await,
             _ => {
                 let mut errand = errand(message, (*next_hop).clone());
                 if kind == 1 {
                     errand.pace = Pace::Queue;
                 }
-                let report: Report = delivery.attempt(errand, &Gate::default()).await;
+                let report: Report = delivery.attempt(errand, &client).await;
                 report.outcomes
             }
         };
         delivery.probe_now(next_hop.name());
         let taken = taken.lock().expect("nobody panicked");
         for (position, outcome) in outcomes {
+            assert!(
+                !matches!(&outcome, Outcome::Refused(reply) if reply.text.contains(LEFT_OVER)),
+                "FASTPATH_DIALOGUE_SEED={seed}: {nature:?}: message {number} is refused for another"
+            );
             if let Outcome::Delivered(reply) = outcome {
                 let recipient = envelope.recipients[position].address.to_string();
                 assert!(
