@@ -195,6 +195,9 @@ pub const PASSED_WORDS_BYTES: usize = 400;
 /// Life of a fingerprint: as long as mail servers wait before their first retry (Postfix 5 minutes, Exim
 /// 15, sendmail up to 30). What an equal message means hours later nobody knows.
 pub const FINGERPRINT_LIFE: Duration = Duration::from_secs(30 * 60);
+/// A client that has a late reply and stays connected for so long has read it: one that has given up waiting for
+/// it closes its connection.
+pub const LATE_REPLY_STAY: Duration = Duration::from_secs(2);
 /// Fingerprints at one time.
 pub const FINGERPRINTS: usize = 100_000;
 /// Fingerprints of one client at one time.

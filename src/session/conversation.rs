@@ -1,6 +1,7 @@
 //! The loop: takes a command, has the state decide, and carries the step out. Only it writes replies,
 //! counts errors and closes.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::smtp::capabilities::Capabilities;
 use crate::smtp::command::Command;
 use crate::smtp::line::{LineError, LineFramer};
 use crate::smtp::reply::Reply;
+use crate::sock_diag::Ends;
 
 /// What the next line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,6 +220,13 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         if let Some(content) = content {
             content.shrink().await;
         }
+        if self.late.is_some() {
+            let stays = began + limits::LATE_REPLY_STAY;
+            if self.connection.read(stays, &self.shutdown).await? == Arrival::Bytes {
+                return Ok(());
+            }
+            self.prove_read_by_stay();
+        }
         let deadline = began + self.command_wait;
         match self.connection.read(deadline, &self.shutdown).await? {
             Arrival::Bytes => Ok(()),
@@ -234,20 +243,26 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         }
     }
 
-    /// A client that closed in order behind a late reply has read it as well; most devices say no QUIT. Of
-    /// a proxy's kernel nothing is concluded: the client may have been gone.
+    /// A client that closed in order behind a late reply has read it as well; most devices say no QUIT.
     fn prove_read_by_end(&mut self) {
-        let Some((late, _)) = self.late.take() else {
+        self.prove_read_if(Ends::is_read_to_the_end);
+    }
+
+    /// So has one that has the reply and stays, whatever its end will be: whoever has given up waiting leaves.
+    fn prove_read_by_stay(&mut self) {
+        self.prove_read_if(Ends::has_everything);
+    }
+
+    /// Of a proxy's kernel nothing is concluded: the client may have been gone.
+    fn prove_read_if(&mut self, is_read: impl FnOnce(Ends) -> io::Result<bool>) {
+        let Some((late, read)) = self.late.take() else {
             return;
         };
         let ends = self.connection.ends();
-        let Some(ends) = ends.filter(|ends| ends.remote.ip().to_canonical() == self.peer.address)
-        else {
-            return;
-        };
-        match ends.is_read_to_the_end() {
+        let ends = ends.filter(|ends| ends.remote.ip().to_canonical() == self.peer.address);
+        match ends.map_or(Ok(false), is_read) {
             Ok(true) => A::was_read(late),
-            Ok(false) => {}
+            Ok(false) => self.late = Some((late, read)),
             Err(error) => {
                 tracing::debug!(%error, "the kernel does not say whether a late reply was read");
             }

@@ -1,8 +1,12 @@
 //! What the paths learn about their reply, and about the client while they work.
 
+use std::time::{Duration, Instant};
+
 use tokio::io::duplex;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::scene::{Client, Fate, Scene, Script};
+use crate::limits;
 use crate::smtp::reply::Reply;
 
 fn late() -> Script {
@@ -34,6 +38,35 @@ async fn the_next_command_proves_that_a_late_reply_was_read() {
     assert_eq!(scene.fates(), [Fate::Written, Fate::WasRead]);
     client.say("NOOP", "250").await;
     assert_eq!(scene.fates(), [Fate::Written, Fate::WasRead]);
+}
+
+/// A client over TCP that has been told that its message is taken, late.
+async fn told_late(scene: &mut Scene) -> Client<TcpStream> {
+    scene.script(late());
+    scene.address = "127.0.0.1";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap());
+    let (near, far) = tokio::join!(near, listener.accept());
+    scene.serve(far.unwrap().0);
+    let mut client = Client::new(near.unwrap());
+    client.expect("220").await;
+    client.say("EHLO x", "250").await;
+    client.address().await;
+    client.say("DATA", "354").await;
+    client.say(".", "250").await;
+    client
+}
+
+#[tokio::test]
+async fn a_client_that_stays_with_a_late_reply_has_read_it() {
+    let mut scene = Scene::new();
+    let _client = told_late(&mut scene).await;
+    let began = Instant::now();
+    while scene.fates() != [Fate::Written, Fate::WasRead] {
+        assert!(began.elapsed() < Duration::from_secs(20), "it is not known");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(began.elapsed() > limits::LATE_REPLY_STAY / 2);
 }
 
 #[tokio::test]
