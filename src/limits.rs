@@ -245,6 +245,8 @@ pub const SERVICE_FAILURES: u32 = 6;
 /// A wait that is cut off sooner, because other checks have used the message's time up, says nothing of
 /// the service, and is no check. A little less than the shortest time-out that can be set.
 pub const SERVICE_FAIR_WAIT: Duration = Duration::from_millis(900);
+/// A service that is left alone has so long for a message that passes without its answer: nothing passes untried.
+pub const SERVICE_BRIEF_WAIT: Duration = Duration::from_secs(1);
 /// The answer to a neutral question: a service that is well gives it in milliseconds, and a message waits.
 pub const SERVICE_NEUTRAL_WAIT: Duration = Duration::from_secs(3);
 /// All checks of one message together. A client that has waited a minute or two sends it again beside the

@@ -344,8 +344,8 @@ impl Draft {
     fn needs_smtputf8(&self) -> bool {
         let mut recipients = self.envelope.recipients.iter();
         self.arrived.needs_smtputf8
-            || !self.envelope.sender.is_ascii()
-            || recipients.any(|recipient| !recipient.address.is_ascii())
+            || self.envelope.sender.needs_smtputf8()
+            || recipients.any(|recipient| recipient.address.needs_smtputf8())
     }
 
     /// RFC 5321 §4.4: the clause stands before the semicolon of our Received field, which is the first

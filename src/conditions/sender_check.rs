@@ -11,7 +11,8 @@ use super::verdict::{Answer, Verdict};
 use super::words;
 use crate::dns::{Dns, Records};
 use crate::limits;
-use crate::settings::{Settings, names};
+use crate::settings::Settings;
+use crate::smtp::domain::ascii_domain;
 use crate::smtp::reply::Reply;
 
 /// Looks the sender's domain up until `deadline`.
@@ -82,7 +83,7 @@ async fn find(dns: &Dns, settings: &Settings, domain: &str) -> Result<Finding, S
 }
 
 fn verdict(finding: Finding, domain: &str) -> Verdict {
-    let domain = names::ascii_domain(domain).unwrap_or(domain.into());
+    let domain = ascii_domain(domain).unwrap_or(domain.into());
     let domain = words::cut(&domain);
     let (enhanced, sentence) = match finding {
         Finding::TakesMail => return Verdict::pass(),

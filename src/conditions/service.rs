@@ -9,7 +9,7 @@
 //! each message.
 //!
 //! A message that passes without an answer is never let through untried: it is shown to a service that is left
-//! alone, too, which then has little time for it.
+//! alone, too, for a second.
 //!
 //! For the same reason its places are shared fairly: see [`FairPlaces`].
 
@@ -169,10 +169,10 @@ impl Service {
             deadline,
             when_unavailable,
         } = asker;
-        let patience = match self.is_worth_asking(deadline, neutral).await {
-            Ok(()) => None,
+        let deadline = match self.is_worth_asking(deadline, neutral).await {
+            Ok(()) => deadline,
             Err(NoAnswer::CannotTell(_)) if when_unavailable == WhenUnavailable::Pass => {
-                Some(limits::SERVICE_NEUTRAL_WAIT)
+                Instant::now() + limits::SERVICE_BRIEF_WAIT
             }
             Err(no_answer) => return Err(no_answer),
         };
@@ -183,8 +183,7 @@ impl Service {
             return Err(NoAnswer::NotAsked(why));
         };
         let began = Instant::now();
-        let until = patience.map_or(deadline, |patience| deadline.min(began + patience));
-        let answer = timeout_at(until, question).await;
+        let answer = timeout_at(deadline, question).await;
         drop(place);
         let took = began.elapsed();
         let trouble = match answer {

@@ -91,7 +91,7 @@ impl Question {
     /// escaped.
     pub(super) fn about(address: &Mailbox, filter: &str, attributes: &[Option<&str>]) -> Self {
         let local_part = unquoted(address.local_part());
-        let domain = address.domain_lowercase();
+        let domain = address.domain().to_lowercase();
         let whole = format!("{local_part}@{domain}");
         let mut filled = String::new();
         let mut rest = filter;

@@ -70,9 +70,9 @@ mod tests {
         for (parts, expected) in [
             (&[&b"a\r\nb\r\n"[..]][..], &b"a\r\nb\r\n"[..]),
             (&[b"a\n.\nb"], b"a\r\n.\r\nb\r\n"),
-            (&[b"a\rb\r\r\n"], b"a b \r\n"),
+            (&[b"a\rb\r\r\n"], b"a b\r\n"),
             (&[b"a\r", b"\nb"], b"a\r\nb\r\n"),
-            (&[b"a\r", b"b\r"], b"a b \r\n"),
+            (&[b"a\r", b"b\r"], b"a b\r\n"),
             (&[], b""),
         ] {
             assert_eq!(made_of(parts).as_deref(), Ok(expected));
