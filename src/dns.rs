@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::limits;
-use crate::settings::names::ascii_domain;
+use crate::smtp::domain::ascii_domain;
 use kept::{Freshness, Kept, LookupAnswer, RecordKey};
 use servers::{NameServers, Servers};
 

@@ -312,7 +312,7 @@ fn fitness(beginning: &Beginning<'_>, offered: &Capabilities) -> Result<(), Open
         ..
     } = *beginning;
     if envelope.smtputf8 && !offered.smtputf8 {
-        if envelope.sender.is_ascii() && recipient.address.is_ascii() {
+        if !envelope.sender.needs_smtputf8() && !recipient.address.needs_smtputf8() {
             return Err(Opened::Unsuitable("it does not offer SMTPUTF8"));
         }
         return Err(Opened::Settled(verdicts::no_smtputf8()));

@@ -84,7 +84,7 @@ impl Recipient {
     pub fn next_hop(&self, settings: &Settings) -> Arc<NextHop> {
         match &self.mail_host {
             Some(server) => Arc::new(settings.next_hop_defaults.at(server)),
-            None => settings.next_hop_for(&self.address.domain_lowercase()),
+            None => settings.next_hop_for(&self.address.lookup_domain()),
         }
     }
 }

@@ -65,7 +65,15 @@ pub fn field(
 ) -> Bytes {
     let mut text = String::with_capacity(192);
     text.push_str("Received: from ");
-    text.extend(client.helo.chars().filter(|&c| is_host_character(c)));
+    text.extend(
+        client
+            .helo
+            .chars()
+            .map(|letter| match is_host_letter(letter) {
+                true => letter,
+                false => '?',
+            }),
+    );
     if let Some(address) = client.address {
         // RFC 5321 §4.1.3: an IPv6 literal carries its tag.
         let tag = if address.is_ipv6() { "IPv6:" } else { "" };
@@ -84,8 +92,8 @@ pub fn field(
 
 /// What a client calls itself may hold anything; only what a domain or an address literal can hold
 /// goes into the header.
-fn is_host_character(character: char) -> bool {
-    character.is_alphanumeric() || "-._:[]".contains(character)
+fn is_host_letter(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-._:[]".contains(letter)
 }
 
 #[cfg(test)]
@@ -116,7 +124,7 @@ mod tests {
         assert_eq!(
             std::str::from_utf8(&field),
             Ok(
-                "Received: from mail.example.orgBcc:x ([192.0.2.7])\r\n\tby relay.example.net \
+                "Received: from mail.example.org??Bcc:??x? ([192.0.2.7])\r\n\tby relay.example.net \
                  (Fastpath) with ESMTPS id 0000000000011;\r\n\tThu, 01 Jan 1970 00:00:00 +0000\r\n"
             )
         );

@@ -136,7 +136,7 @@ impl Queue {
         let row = NewRow {
             id: tools.store.allocate_rows(1)[0],
             recipient: Recipient::plain(to.clone()),
-            next_hop: Arc::clone(settings.next_hop_for(&to.domain_lowercase()).name()),
+            next_hop: Arc::clone(settings.next_hop_for(&to.lookup_domain()).name()),
             state: RowState::Waiting,
             reason: DiskReason::StandardPath,
             attempts: 0,
@@ -160,7 +160,7 @@ impl Queue {
                     } else {
                         BodyType::SevenBit
                     },
-                    smtputf8: !to.is_ascii(),
+                    smtputf8: to.needs_smtputf8(),
                     ret: None,
                     envelope_id: None,
                 },
@@ -169,7 +169,7 @@ impl Queue {
                 content_from: 0,
                 for_clause_at: None,
                 eight_bit,
-                needs_smtputf8: !to.is_ascii(),
+                needs_smtputf8: to.needs_smtputf8(),
             }),
             rows: vec![row],
             expires_at: schedule::expiry(now, &settings),

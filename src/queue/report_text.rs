@@ -153,6 +153,7 @@ fn head(text: &mut String, headers: &Headers<'_>, boundary: &str, eight_bit: boo
         Subject::Relayed => "Your message was handed on",
     };
     let date = rfc5322_date(headers.now);
+    let to = to.in_ascii().unwrap_or_else(|| to.as_str().into());
     // RFC 3834 §5: nobody's vacation program answers a report.
     let _ = write!(
         text,
@@ -194,7 +195,7 @@ fn explanation(text: &mut String, headers: &Headers<'_>, message: &Message, entr
 /// RFC 3464 §2: the fields of the message, then those of each recipient. Somebody whose own address is not
 /// ASCII gets them in UTF-8, everybody else in ASCII.
 fn status(text: &mut String, headers: &Headers<'_>, message: &Message, entries: &[Entry<'_>]) {
-    let in_utf8 = !headers.to.is_ascii();
+    let in_utf8 = headers.to.needs_smtputf8();
     if let Some(envelope_id) = &message.envelope.envelope_id {
         let _ = write!(text, "Original-Envelope-Id: {}\r\n", decoded(envelope_id));
     }

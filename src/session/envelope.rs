@@ -340,11 +340,11 @@ fn compose(
     // RFC 6531 §3.5: what needs the extension is an address or a field, not the parameter.
     let needs_smtputf8 = envelope.smtputf8
         && (arrived.eight_bit_header
-            || !envelope.sender.is_ascii()
+            || envelope.sender.needs_smtputf8()
             || envelope
                 .recipients
                 .iter()
-                .any(|recipient| !recipient.address.is_ascii()));
+                .any(|recipient| recipient.address.needs_smtputf8()));
     Message {
         id,
         received_at,

@@ -51,7 +51,7 @@ impl Peer {
     pub(super) fn may_send_to(&self, address: &Mailbox, settings: &Settings) -> bool {
         self.login.is_some()
             || settings.trusts(self.address)
-            || settings.relays_for(&address.domain_lowercase())
+            || settings.relays_for(&address.lookup_domain())
     }
 
     /// Notes who says where it connected from. False when too many have said something.

@@ -1,9 +1,11 @@
 //! The addresses of an envelope: a mailbox, and the two paths that may hold one.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use super::domain::ascii_domain;
 use super::path_lexer;
 
 /// `local-part@domain`, kept exactly as it was written.
@@ -53,14 +55,34 @@ impl Mailbox {
         &self.text[self.at + 1..]
     }
 
-    /// The domain with its ASCII letters in lower case, for look-ups and keys.
-    pub fn domain_lowercase(&self) -> String {
-        self.domain().to_ascii_lowercase()
+    /// The domain as the DNS has it, in lower case, for look-ups and keys. One that the DNS cannot have is
+    /// as it was written.
+    pub fn lookup_domain(&self) -> String {
+        let domain = ascii_domain(self.domain());
+        let domain = domain.as_deref().unwrap_or(self.domain());
+        domain.to_ascii_lowercase()
     }
 
-    /// No: a next hop needs SMTPUTF8 to be told this address.
+    /// No: it needs SMTPUTF8 as it is written.
     pub fn is_ascii(&self) -> bool {
         self.text.is_ascii()
+    }
+
+    /// The same mailbox for those who know ASCII only: a domain has such a form, a local part has none.
+    pub fn in_ascii(&self) -> Option<Cow<'_, str>> {
+        if self.is_ascii() {
+            return Some(Cow::Borrowed(&self.text));
+        }
+        if !self.local_part().is_ascii() {
+            return None;
+        }
+        let domain = ascii_domain(self.domain())?;
+        Some(format!("{}@{domain}", self.local_part()).into())
+    }
+
+    /// A next hop without SMTPUTF8 cannot be told it at all.
+    pub fn needs_smtputf8(&self) -> bool {
+        self.in_ascii().is_none()
     }
 
     /// The local part holds a sign by which some servers forward to a third party: `user%other`,
@@ -153,9 +175,14 @@ impl ReversePath {
         matches!(self, ReversePath::Null)
     }
 
-    /// No: SMTPUTF8 is needed.
+    /// No: it needs SMTPUTF8 as it is written.
     pub fn is_ascii(&self) -> bool {
         self.as_str().is_ascii()
+    }
+
+    /// A next hop without SMTPUTF8 cannot be told it at all.
+    pub fn needs_smtputf8(&self) -> bool {
+        self.mailbox().is_some_and(Mailbox::needs_smtputf8)
     }
 }
 
@@ -265,7 +292,21 @@ mod tests {
         let quoted = mailbox(r#""a@b \" c"@Example.ORG"#);
         assert_eq!(quoted.local_part(), r#""a@b \" c""#);
         assert_eq!(quoted.domain(), "Example.ORG");
-        assert_eq!(quoted.domain_lowercase(), "example.org");
+        assert_eq!(quoted.lookup_domain(), "example.org");
+        for (written, in_ascii, domain) in [
+            ("Info@Example.ORG", Some("Info@Example.ORG"), "example.org"),
+            (
+                "info@BÜCHER.test",
+                Some("info@xn--bcher-kva.test"),
+                "xn--bcher-kva.test",
+            ),
+            ("ä@bücher.test", None, "xn--bcher-kva.test"),
+            ("ä@[192.0.2.1]", None, "[192.0.2.1]"),
+        ] {
+            let mailbox = Mailbox::parse(written).unwrap();
+            assert_eq!(mailbox.in_ascii().as_deref(), in_ascii, "{written}");
+            assert_eq!(mailbox.lookup_domain(), domain, "{written}");
+        }
         assert_eq!(quoted.to_string(), r#""a@b \" c"@Example.ORG"#);
     }
 

@@ -8,34 +8,35 @@ use super::reply::Reply;
 use crate::limits::DOMAIN_BYTES;
 
 /// How the commands with arguments are written, for the 501.
-const HELO: &str = "HELO hostname";
-const EHLO: &str = "EHLO hostname";
-const LHLO: &str = "LHLO hostname";
 const MAIL: &str = "MAIL FROM:<address> [parameters]";
 const RCPT: &str = "RCPT TO:<address> [parameters]";
 const BDAT: &str = "BDAT size [LAST]";
 const AUTH: &str = "AUTH mechanism [initial-response]";
 /// `size-value` of RFC 1870 §5 and `chunk-size` of RFC 3030 §2 have no more digits than this.
 pub(super) const SIZE_DIGITS: usize = 20;
+/// What separates words: a blank (RFC 5321 §4.1.1), and the tab that some clients write for it.
+pub(super) const BLANKS: [char; 2] = [' ', '\t'];
+/// A client that does not say what it is called.
+const NAMELESS: &str = "unknown";
 /// `sasl-mech` of RFC 4422 §3.1.
 const MECHANISM_BYTES: usize = 20;
 
 /// One command of a client.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Command {
-    /// RFC 5321 §4.1.1.1. The host is graphic ASCII without brackets or quotes: it may stand in a Received field.
+    /// RFC 5321 §4.1.1.1.
     Helo {
-        /// What the client calls itself.
+        /// What the client calls itself, see [`client_name`].
         host: String,
     },
     /// RFC 5321 §4.1.1.1.
     Ehlo {
-        /// What the client calls itself.
+        /// What the client calls itself, see [`client_name`].
         host: String,
     },
     /// RFC 2033 §4.1.
     Lhlo {
-        /// What the client calls itself.
+        /// What the client calls itself, see [`client_name`].
         host: String,
     },
     /// RFC 5321 §4.1.1.2.
@@ -165,22 +166,25 @@ impl Command {
     /// outside ASCII. For MAIL the parameter on the line itself decides.
     pub fn parse(line: &[u8], smtputf8: bool) -> Result<Command, CommandError> {
         let line = line.trim_ascii_end();
-        let name_bytes = memchr::memchr(b' ', line).unwrap_or(line.len());
+        let name_bytes = memchr::memchr2(b' ', b'\t', line).unwrap_or(line.len());
         let mut upper = [0; 8];
         let name = upper.get_mut(..name_bytes).ok_or(CommandError::Unknown)?;
         name.copy_from_slice(&line[..name_bytes]);
         name.make_ascii_uppercase();
-        let rest = std::str::from_utf8(&line[name_bytes..]).map_err(|_| CommandError::NotText)?;
-        let argument = rest.strip_prefix(' ').unwrap_or(rest);
-
+        let argument = line[name_bytes..].trim_ascii_start();
+        let host = || client_name(argument);
+        match &*name {
+            b"LHLO" => return Ok(Command::Lhlo { host: host() }),
+            b"EHLO" => return Ok(Command::Ehlo { host: host() }),
+            b"HELO" => return Ok(Command::Helo { host: host() }),
+            _ => {}
+        }
+        let argument = std::str::from_utf8(argument).map_err(|_| CommandError::NotText)?;
         match &*name {
             b"MAIL" => mail(argument).map(Command::Mail),
             b"RCPT" => rcpt(argument, smtputf8).map(Command::Rcpt),
             b"DATA" => alone(argument, Command::Data),
             b"BDAT" => bdat(argument),
-            b"LHLO" => host(argument, LHLO).map(|host| Command::Lhlo { host }),
-            b"EHLO" => host(argument, EHLO).map(|host| Command::Ehlo { host }),
-            b"HELO" => host(argument, HELO).map(|host| Command::Helo { host }),
             b"RSET" => alone(argument, Command::Rset),
             b"QUIT" => alone(argument, Command::Quit),
             b"STARTTLS" => alone(argument, Command::StartTls),
@@ -247,7 +251,7 @@ fn alone(argument: &str, command: Command) -> Result<Command, CommandError> {
 }
 
 fn mail(argument: &str) -> Result<MailCommand, CommandError> {
-    let path = behind_keyword(argument, "FROM:").ok_or(CommandError::Syntax(MAIL))?;
+    let path = behind_keyword(argument, "FROM").ok_or(CommandError::Syntax(MAIL))?;
     let (from, rest) = ReversePath::lex(path).map_err(CommandError::Sender)?;
     let command = parameters::mail(from, parameters_of(rest, MAIL)?)?;
     if !command.smtputf8 && !command.from.is_ascii() {
@@ -257,7 +261,7 @@ fn mail(argument: &str) -> Result<MailCommand, CommandError> {
 }
 
 fn rcpt(argument: &str, smtputf8: bool) -> Result<RcptCommand, CommandError> {
-    let path = behind_keyword(argument, "TO:").ok_or(CommandError::Syntax(RCPT))?;
+    let path = behind_keyword(argument, "TO").ok_or(CommandError::Syntax(RCPT))?;
     let (to, rest) = ForwardPath::lex(path).map_err(CommandError::Recipient)?;
     if !smtputf8 && !to.is_ascii() {
         return Err(CommandError::Recipient(PathError::NonAscii));
@@ -265,40 +269,54 @@ fn rcpt(argument: &str, smtputf8: bool) -> Result<RcptCommand, CommandError> {
     parameters::rcpt(to, parameters_of(rest, RCPT)?, smtputf8)
 }
 
-/// The path behind `FROM:` or `TO:`. One blank behind the colon is forbidden by RFC 5321 §3.3 and sent
-/// by so many clients that every server takes it.
+/// The path behind `FROM:` or `TO:`. Blanks around the colon are forbidden by RFC 5321 §3.3 and sent by so many
+/// clients that every server takes them.
 fn behind_keyword<'a>(argument: &'a str, keyword: &str) -> Option<&'a str> {
-    let (word, path) = argument.split_at_checked(keyword.len())?;
-    let path = path.strip_prefix(' ').unwrap_or(path);
-    word.eq_ignore_ascii_case(keyword).then_some(path)
+    let (word, path) = argument.split_once(':')?;
+    let word = word.trim_end_matches(BLANKS);
+    word.eq_ignore_ascii_case(keyword)
+        .then(|| path.trim_start_matches(BLANKS))
 }
 
 /// What stands behind a path: nothing, or a blank and parameters.
 fn parameters_of<'a>(rest: &'a str, usage: &'static str) -> Result<&'a str, CommandError> {
-    match rest.strip_prefix(' ') {
-        Some(parameters) => Ok(parameters),
-        None if rest.is_empty() => Ok(rest),
-        None => Err(CommandError::Syntax(usage)),
+    match rest.is_empty() || rest.starts_with(BLANKS) {
+        true => Ok(rest),
+        false => Err(CommandError::Syntax(usage)),
     }
 }
 
-/// Clients call themselves by all sorts of names, so this is no check of a domain; it only keeps out
-/// what would mean something in a Received field.
-fn host(argument: &str, usage: &'static str) -> Result<String, CommandError> {
-    let harmless = |byte: u8| byte.is_ascii_graphic() && !b"()<>\"\\,;".contains(&byte);
-    let valid = (1..=DOMAIN_BYTES).contains(&argument.len()) && argument.bytes().all(harmless);
-    if valid {
-        Ok(argument.to_owned())
-    } else {
-        Err(CommandError::Syntax(usage))
+/// What a client is noted to be called, which may stand in a Received field and in a log. Machines call
+/// themselves by all sorts of names, or by none, and are not kept out for it (RFC 5321 §4.1.4): what is no
+/// graphic ASCII, or would mean something in a Received field, becomes `?`, as in Postfix.
+pub fn client_name(said: &[u8]) -> String {
+    let is_harmless = |letter: char| letter.is_ascii_graphic() && !"()<>\"\\,;".contains(letter);
+    // Of no letters that are UTF-8 each byte is one: names in the code page of a machine.
+    let letters: Box<dyn Iterator<Item = char>> = match std::str::from_utf8(said) {
+        Ok(text) => Box::new(text.chars()),
+        Err(_) => Box::new(said.iter().map(|&byte| char::from(byte))),
+    };
+    let noted = letters.map(|letter| match is_harmless(letter) {
+        true => letter,
+        false => '?',
+    });
+    let name: String = noted.take(DOMAIN_BYTES).collect();
+    match name.is_empty() {
+        true => NAMELESS.to_owned(),
+        false => name,
     }
 }
 
 fn bdat(argument: &str) -> Result<Command, CommandError> {
-    let (digits, last) = match argument.split_once(' ') {
+    let (digits, last) = match argument.split_once(BLANKS) {
         None => (argument, false),
-        Some((digits, word)) if word.eq_ignore_ascii_case("LAST") => (digits, true),
-        Some(_) => return Err(CommandError::Syntax(BDAT)),
+        Some((digits, word)) => {
+            let word = word.trim_start_matches(BLANKS);
+            if !word.eq_ignore_ascii_case("LAST") {
+                return Err(CommandError::Syntax(BDAT));
+            }
+            (digits, true)
+        }
     };
     // `parse` alone would take a sign.
     let valid = digits.len() <= SIZE_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -309,9 +327,9 @@ fn bdat(argument: &str) -> Result<Command, CommandError> {
 }
 
 fn auth(argument: &str) -> Result<Command, CommandError> {
-    let (mechanism, initial) = match argument.split_once(' ') {
+    let (mechanism, initial) = match argument.split_once(BLANKS) {
         None => (argument, None),
-        Some((mechanism, initial)) => (mechanism, Some(initial)),
+        Some((mechanism, initial)) => (mechanism, Some(initial.trim_start_matches(BLANKS))),
     };
     let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');

@@ -5,6 +5,7 @@ use bytes::BufMut;
 use super::Protocol;
 use super::address::{Mailbox, ReversePath};
 use super::command::{BodyType, Notify, Return};
+use super::xtext;
 
 /// The parameters of MAIL; the caller has left out what the peer does not offer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +51,9 @@ pub fn helo(out: &mut impl BufMut, hostname: &str) {
 /// Writes MAIL.
 pub fn mail_from(out: &mut impl BufMut, from: &ReversePath, parameters: &MailParameters<'_>) {
     out.put_slice(b"MAIL FROM:<");
-    out.put_slice(from.as_str().as_bytes());
+    if let Some(mailbox) = from.mailbox() {
+        put_mailbox(out, mailbox);
+    }
     out.put_slice(b">");
     if let Some(bytes) = parameters.size {
         out.put_slice(b" SIZE=");
@@ -79,16 +82,25 @@ pub fn mail_from(out: &mut impl BufMut, from: &ReversePath, parameters: &MailPar
 /// Writes RCPT.
 pub fn rcpt_to(out: &mut impl BufMut, to: &Mailbox, parameters: &RcptParameters<'_>) {
     out.put_slice(b"RCPT TO:<");
-    out.put_slice(to.as_str().as_bytes());
+    put_mailbox(out, to);
     out.put_slice(b">");
     if let Some(notify) = parameters.notify {
         put_notify(out, notify);
     }
     if let Some(original_recipient) = parameters.original_recipient {
         out.put_slice(b" ORCPT=");
-        put_word(out, original_recipient);
+        match to.needs_smtputf8() {
+            true => put_word(out, original_recipient),
+            false => put_word(out, &xtext::letters_in_ascii(original_recipient)),
+        }
     }
     out.put_slice(b"\r\n");
+}
+
+/// In ASCII where that can be: then it needs no SMTPUTF8.
+fn put_mailbox(out: &mut impl BufMut, mailbox: &Mailbox) {
+    let in_ascii = mailbox.in_ascii();
+    out.put_slice(in_ascii.as_deref().unwrap_or(mailbox.as_str()).as_bytes());
 }
 
 fn put_notify(out: &mut impl BufMut, notify: Notify) {

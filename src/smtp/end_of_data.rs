@@ -16,7 +16,7 @@ use crate::limits::TEXT_LINE_BYTES;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LineEnds {
-    /// Take the canonical form: a bare LF was made CRLF, a bare CR a space.
+    /// Take the canonical form: a bare LF was made CRLF, a bare CR a space, and one beside a line end nothing.
     Normalise,
     /// Refuse the message once its real end was read.
     Reject,
@@ -25,7 +25,8 @@ pub enum LineEnds {
 /// What a message held besides ordinary lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// CR without LF behind it; each became a space.
+    /// CR without LF behind it. Beside a line end it is a device's way to write that, and is gone; those in a row
+    /// elsewhere became a space.
     pub bare_carriage_returns: u64,
     /// LF without CR before it; each became CRLF.
     pub bare_line_feeds: u64,
@@ -70,7 +71,7 @@ enum Position {
     LineStart,
     /// Inside a line; also behind a bare LF, where no end can be and no dot was stuffed.
     Text,
-    /// A CR is held back.
+    /// One CR or more in a row are held back.
     CarriageReturn,
     /// A dot at the start of a line is held back.
     Dot,
@@ -86,6 +87,8 @@ pub struct DataDecoder {
     position: Position,
     /// Whether a dot at the start of a line means something; not so in BDAT.
     dots: bool,
+    /// CRs that are held back.
+    held: u64,
     /// Bytes of the present line that earlier input held.
     line_bytes: u64,
     findings: Findings,
@@ -103,6 +106,7 @@ impl DataDecoder {
         DataDecoder {
             position: Position::LineStart,
             dots: true,
+            held: 0,
             line_bytes: 0,
             findings: Findings::default(),
         }
@@ -162,14 +166,12 @@ impl DataDecoder {
     /// Ends a message that no dot ends: gives out what is held back, and the CRLF if the last line lacks it.
     pub(super) fn finish(mut self, output: &mut dyn FnMut(&[u8])) -> Findings {
         if self.position == Position::CarriageReturn {
-            self.findings.bare_carriage_returns += 1;
-            self.longest_line(self.line_bytes + 1);
-            output(b" ");
+            self.findings.bare_carriage_returns += self.held;
         }
         // Text without bytes stands behind a bare LF, which was given out as CRLF.
         let ended = match self.position {
             Position::LineStart => true,
-            Position::Text => self.line_bytes == 0,
+            Position::Text | Position::CarriageReturn => self.line_bytes == 0,
             _ => false,
         };
         if !ended {
@@ -178,30 +180,43 @@ impl DataDecoder {
         self.findings
     }
 
-    /// Decides about a CR that the last input ended with.
+    /// Decides about CRs that the last input ended with.
     fn resume(&mut self, run: &mut Run<'_, '_>) {
-        let Some(&byte) = run.input.first() else {
-            return;
-        };
-        match (self.position, byte) {
-            (Position::CarriageReturn, b'\n') => {
+        match (self.position, run.input.first()) {
+            (Position::DotCarriageReturn, Some(b'\n')) => {
+                run.skip(1);
+                self.position = Position::End;
+                return;
+            }
+            (Position::DotCarriageReturn, Some(_)) => self.held = 1,
+            (Position::CarriageReturn, Some(_)) => {}
+            _ => return,
+        }
+        let more = run.carriage_returns();
+        self.held += more as u64;
+        run.skip(more);
+        match run.input.get(run.at) {
+            None => {
+                self.position = Position::CarriageReturn;
+                return;
+            }
+            Some(b'\n') => {
+                self.findings.bare_carriage_returns += self.held - 1;
                 (run.output)(b"\r\n");
                 run.skip(1);
                 self.line_bytes = 0;
                 self.position = Position::LineStart;
             }
-            (Position::DotCarriageReturn, b'\n') => {
-                run.skip(1);
-                self.position = Position::End;
-            }
-            (Position::CarriageReturn | Position::DotCarriageReturn, _) => {
-                (run.output)(b" ");
-                self.line_bytes += 1;
-                self.findings.bare_carriage_returns += 1;
+            Some(_) => {
+                self.findings.bare_carriage_returns += self.held;
+                if self.line_bytes > 0 {
+                    (run.output)(b" ");
+                    self.line_bytes += 1;
+                }
                 self.position = Position::Text;
             }
-            _ => {}
         }
+        self.held = 0;
     }
 
     fn line_start(&mut self, run: &mut Run<'_, '_>) {
@@ -244,17 +259,7 @@ impl DataDecoder {
                 run.line_from = run.at;
                 self.position = Position::LineStart;
             }
-            [b'\r'] => {
-                self.line_bytes += (run.at - run.line_from) as u64;
-                run.give();
-                run.skip(1);
-                self.position = Position::CarriageReturn;
-            }
-            [b'\r', ..] => {
-                run.replace(b" ");
-                self.findings.bare_carriage_returns += 1;
-                self.position = Position::Text;
-            }
+            [b'\r', ..] => self.bare_carriage_returns(run),
             _ => {
                 self.end_line(run);
                 run.replace(b"\r\n");
@@ -263,6 +268,35 @@ impl DataDecoder {
                 self.position = Position::Text;
             }
         }
+    }
+
+    /// Goes past CRs that are no line end by themselves. Devices write CR CR LF and LF CR for one.
+    fn bare_carriage_returns(&mut self, run: &mut Run<'_, '_>) {
+        let count = run.carriage_returns();
+        let behind = run.input.get(run.at + count);
+        self.line_bytes += (run.at - run.line_from) as u64;
+        run.give();
+        self.position = match behind {
+            None => {
+                self.held = count as u64;
+                run.skip(count);
+                Position::CarriageReturn
+            }
+            Some(b'\n') => {
+                self.findings.bare_carriage_returns += count as u64 - 1;
+                run.skip(count - 1);
+                Position::Text
+            }
+            Some(_) => {
+                self.findings.bare_carriage_returns += count as u64;
+                if self.line_bytes > 0 {
+                    (run.output)(b" ");
+                    self.line_bytes += 1;
+                }
+                run.skip(count);
+                Position::Text
+            }
+        };
     }
 
     /// Counts the line that ends where `run` stands.
@@ -295,6 +329,12 @@ impl Run<'_, '_> {
             (self.output)(&self.input[self.given..self.at]);
             self.given = self.at;
         }
+    }
+
+    /// How many CRs in a row come next.
+    fn carriage_returns(&self) -> usize {
+        let rest = &self.input[self.at..];
+        rest.iter().take_while(|&&byte| byte == b'\r').count()
     }
 
     /// Drops the next bytes, which no line counts.

@@ -48,22 +48,25 @@ fn reference(input: &[u8]) -> Outcome {
             }
             at += 1;
             line_start = false;
-            if input[at..] == *b"\r" {
-                at += 1;
-            }
             continue;
         }
         line_start = false;
+        let run = input[at..].iter().take_while(|&&byte| byte == b'\r');
+        let run = run.count();
         match input[at] {
-            b'\r' if at + 1 == input.len() => {}
-            b'\r' if input[at + 1] == b'\n' => {
+            b'\r' if at + run == input.len() => at += run - 1,
+            b'\r' if input[at + run] == b'\n' => {
                 content.extend(b"\r\n");
-                at += 1;
+                findings.bare_carriage_returns += run as u64 - 1;
+                at += run;
                 line_start = true;
             }
             b'\r' => {
-                content.push(b' ');
-                findings.bare_carriage_returns += 1;
+                if !content.is_empty() && !content.ends_with(b"\n") {
+                    content.push(b' ');
+                }
+                findings.bare_carriage_returns += run as u64;
+                at += run - 1;
             }
             b'\n' => {
                 content.extend(b"\r\n");
@@ -152,10 +155,12 @@ fn what_resembles_an_end_is_none() {
     );
     check_open("a\r\n.\nMAIL\r\n", "a\r\n\r\nMAIL\r\n");
     check_open("a\r.\rMAIL\r\n", "a . MAIL\r\n");
-    check_open("a\r\n.\rMAIL\r\n", "a\r\n MAIL\r\n");
-    check_open("a\r\n.\r\r\nMAIL\r\n", "a\r\n \r\nMAIL\r\n");
+    check_open("a\r\n.\rMAIL\r\n", "a\r\nMAIL\r\n");
+    check_open("a\r\n.\r\r\nMAIL\r\n", "a\r\n\r\nMAIL\r\n");
     check_open("a\r.\r\nMAIL\r\n", "a .\r\nMAIL\r\n");
-    check_open("a\r\r\n.b\r\n", "a \r\nb\r\n");
+    check_open("a\r\r\n.b\r\n", "a\r\nb\r\n");
+    check_open("a\r\n\r.\r\nMAIL\r\n", "a\r\n.\r\nMAIL\r\n");
+    check_open("a\n\r.\n\rMAIL\n\r", "a\r\n.\r\nMAIL\r\n");
     check_open(".\n", "\r\n");
     check_open("\n.\r\n", "\r\n.\r\n");
     check_open("a\r\n.\0\r\n", "a\r\n\0\r\n");
@@ -167,6 +172,19 @@ fn what_resembles_an_end_is_none() {
 fn after_a_bare_line_feed_a_dot_is_a_dot() {
     check("a\n..b\r\n.\r\n", "a\r\n..b\r\n", "");
     check("a\n.b\n\r\n.\r\n", "a\r\n.b\r\n\r\n", "");
+}
+
+/// A text of a header, an empty line and a body, with each line end that devices make.
+#[test]
+fn line_ends_of_devices_are_line_ends() {
+    for end in ["\r\n", "\n", "\r\r\n", "\r\r\r\n", "\n\r", "\r\n\r"] {
+        let sent = ["Subject: a", "", "one", "two"].map(|line| line.to_owned() + end);
+        let last = if end.ends_with("\r\n") { "" } else { "\r\n" };
+        let outcome = check_cuts(format!("{}{last}.\r\n", sent.concat()).as_bytes());
+        let content = String::from_utf8(outcome.content).unwrap();
+        let text = content.strip_suffix(last).unwrap();
+        assert_eq!(text, "Subject: a\r\n\r\none\r\ntwo\r\n", "{end:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Nothing here awaits, reads a clock or touches a socket; bytes go in, values come out. Whoever holds
 //! the connection feeds these machines and obeys what they say.
 //!
-//! What a client says: [`line`](mod@line) cuts its bytes, [`command`] reads them with [`address`] and [`xtext`],
+//! What a client says: [`line`](mod@line) cuts its bytes, [`command`] reads them with [`address`], [`domain`] and [`xtext`],
 //! [`authentication`] takes its name and password, [`end_of_data`] and [`bdat`] turn what follows into
 //! content. What we say: [`reply`]. To a next hop it is the other way round: [`command_writer`] and
 //! [`dot_stuffing`] speak, [`reply_reader`] listens.
@@ -16,6 +16,7 @@ pub mod bdat;
 pub mod capabilities;
 pub mod command;
 pub mod command_writer;
+pub mod domain;
 pub mod dot_stuffing;
 pub mod end_of_data;
 pub mod line;

@@ -16,7 +16,7 @@ use smtp_proto::{
 
 use super::address::{ForwardPath, ReversePath};
 use super::command::{
-    BodyType, CommandError, MailCommand, Notify, RcptCommand, Return, SIZE_DIGITS,
+    BLANKS, BodyType, CommandError, MailCommand, Notify, RcptCommand, Return, SIZE_DIGITS,
 };
 use super::xtext;
 use crate::limits::{ENVELOPE_ID_BYTES, ORIGINAL_RECIPIENT_BYTES, PATH_BYTES};
@@ -229,7 +229,7 @@ fn words<'a, P: Copy + PartialEq>(
     known: &'static [(&'static str, P)],
 ) -> impl Iterator<Item = Result<Word<'a, P>, CommandError>> {
     let mut seen: Vec<P> = Vec::new();
-    text.split(' ')
+    text.split(BLANKS)
         .filter(|word| !word.is_empty())
         .map(move |text| {
             let (name, value) = text.split_once('=').unwrap_or((text, ""));

@@ -6,6 +6,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::address::PathError;
+use super::command::BLANKS;
 use crate::limits::{DOMAIN_BYTES, LOCAL_PART_BYTES, PATH_BYTES};
 
 /// A label of a domain, RFC 1035 §2.3.4.
@@ -39,9 +40,12 @@ pub(super) fn mailbox(text: &str) -> Result<LexedMailbox, PathError> {
     Ok(LexedMailbox { at, length })
 }
 
-/// Splits `<inner>rest`. A bracket inside a quoted string does not close the path.
+/// Splits `<inner>rest`. A bracket inside a quoted string does not close the path. Blanks beside the brackets do
+/// not count, and without brackets a mailbox ends where it ends: clients write both, and every server takes them.
 pub(super) fn enclosed(text: &str) -> Result<(&str, &str), PathError> {
-    let inner = text.strip_prefix('<').ok_or(PathError::Syntax)?;
+    let Some(inner) = text.strip_prefix('<') else {
+        return Ok(text.split_at(mailbox(text)?.length));
+    };
     let mut quoted = false;
     let mut escaped = false;
     for (offset, byte) in inner.bytes().enumerate() {
@@ -49,7 +53,10 @@ pub(super) fn enclosed(text: &str) -> Result<(&str, &str), PathError> {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
-            b'>' if !quoted => return Ok((&inner[..offset], &inner[offset + 1..])),
+            b'>' if !quoted => {
+                let (path, rest) = (&inner[..offset], &inner[offset + 1..]);
+                return Ok((path.trim_matches(BLANKS), rest));
+            }
             _ => {}
         }
     }
@@ -244,7 +251,11 @@ mod tests {
             ("<a@b> X", Ok(("a@b", " X"))),
             (r#"<"a>b"@c>d"#, Ok((r#""a>b"@c"#, "d"))),
             (r#"<"a\">"@c>"#, Ok((r#""a\">"@c"#, ""))),
-            ("a@b", Err(PathError::Syntax)),
+            // Clients put blanks there, or no brackets at all.
+            ("< a@b\t> X", Ok(("a@b", " X"))),
+            ("a@b X", Ok(("a@b", " X"))),
+            ("a", Err(PathError::Syntax)),
+            ("", Err(PathError::Syntax)),
             ("<a@b", Err(PathError::Syntax)),
             (r#"<"a@b>"#, Err(PathError::Syntax)),
         ] {

@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::command::client_name;
 use super::xtext;
 use crate::limits::DOMAIN_BYTES;
 
@@ -36,7 +37,7 @@ pub struct Attributes {
     pub port: Option<Given<u16>>,
     /// PROTO: how the client has greeted. It is always known.
     pub protocol: Option<Protocol>,
-    /// HELO: what the client calls itself; as harmless as what our own EHLO accepts.
+    /// HELO: what the client calls itself, as our own EHLO notes it.
     pub helo: Option<Given<String>>,
     /// LOGIN: as whom the client was authenticated. Not empty, no control characters, otherwise any text.
     pub login: Option<Given<String>>,
@@ -111,8 +112,9 @@ pub fn parse(arguments: &str) -> Result<Attributes, XclientError> {
         if std::mem::replace(&mut seen[attribute as usize], true) {
             return Err(XclientError::Repeated(name));
         }
-        decode(value)
-            .and_then(|value| attributes.set(attribute, &value))
+        let value = decode(value);
+        attributes
+            .set(attribute, &value)
             .ok_or(XclientError::BadValue(name))?;
     }
     Ok(attributes)
@@ -130,30 +132,29 @@ fn named(word: &str) -> String {
 /// What a value stands for. README, note 3: old clients do not encode their values, so what is no xtext
 /// stands for itself, as it does in smtpd. nginx is such a client: it sent
 /// `LOGIN=user+tag@example.org` before 1.29.2.
-///
-/// None: it is xtext and stands for no text.
-fn decode(value: &str) -> Option<String> {
-    if xtext::is_valid(value) {
-        xtext::decode(value)
-    } else {
-        Some(value.to_owned())
-    }
+fn decode(value: &str) -> Vec<u8> {
+    xtext::decode_bytes(value).unwrap_or_else(|| value.as_bytes().to_vec())
 }
 
 impl Attributes {
     /// None: it is no value of that attribute.
-    fn set(&mut self, attribute: Attribute, value: &str) -> Option<()> {
+    fn set(&mut self, attribute: Attribute, value: &[u8]) -> Option<()> {
+        let text = || std::str::from_utf8(value).ok();
         match attribute {
-            Attribute::Name => self.name = Some(name(value)?),
-            Attribute::Address => self.address = Some(given(value, address)?),
-            Attribute::Port => self.port = Some(given(value, port)?),
-            Attribute::Protocol => self.protocol = Some(protocol(value)?),
-            Attribute::Helo => self.helo = Some(given(value, helo)?),
-            Attribute::Login => self.login = Some(given(value, login)?),
-            Attribute::DestinationAddress => {
-                self.destination_address = Some(given(value, address)?);
+            Attribute::Name => self.name = Some(name(text()?)?),
+            Attribute::Address => self.address = Some(given(text()?, address)?),
+            Attribute::Port => self.port = Some(given(text()?, port)?),
+            Attribute::Protocol => self.protocol = Some(protocol(text()?)?),
+            // What the client said to the proxy is noted as if it had said it to us.
+            Attribute::Helo => {
+                let said = String::from_utf8_lossy(value);
+                self.helo = Some(given(&said, |_| Some(client_name(value)))?);
             }
-            Attribute::DestinationPort => self.destination_port = Some(given(value, port)?),
+            Attribute::Login => self.login = Some(given(text()?, login)?),
+            Attribute::DestinationAddress => {
+                self.destination_address = Some(given(text()?, address)?);
+            }
+            Attribute::DestinationPort => self.destination_port = Some(given(text()?, port)?),
         }
         Some(())
     }
@@ -221,14 +222,6 @@ fn protocol(value: &str) -> Option<Protocol> {
     } else {
         None
     }
-}
-
-/// README, note 1: up to 255 characters. No check of a domain, as with EHLO; it only keeps out what would
-/// mean something in a Received field, where smtpd writes `?` in its place.
-fn helo(value: &str) -> Option<String> {
-    let is_harmless = |byte: u8| byte.is_ascii_graphic() && !b"()<>\"\\,;".contains(&byte);
-    let valid = (1..=DOMAIN_BYTES).contains(&value.len()) && value.bytes().all(is_harmless);
-    valid.then(|| value.to_owned())
 }
 
 /// README: a login name, which is a matter of the proxy's directory. It may stand in logs, so it is of

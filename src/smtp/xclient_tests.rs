@@ -103,6 +103,9 @@ fn values_that_are_good() {
         ("HELO=host+3F", "host?"),
         ("HELO=a+b=c", "a+b=c"),
         ("HELO=1.2.3.4", "1.2.3.4"),
+        ("HELO=Front+20Desk", "Front?Desk"),
+        ("HELO=<a+00b>", "?a?b?"),
+        ("HELO=M+FCLLER-PC", "M?LLER-PC"),
         ("LOGIN=user+20name", "user name"),
         ("LOGIN=ü", "ü"),
         ("LOGIN=+C3+BC", "ü"),
@@ -141,7 +144,7 @@ fn values_that_are_bad() {
         ),
         ("PORT", "65536 000025 +25 -1 1.0 0x19 [TEMPUNAVAIL]"),
         ("PROTO", "LMTP ESMTPS [UNAVAILABLE] [TEMPUNAVAIL]"),
-        ("HELO", "a+20b a+00b <a> a(b) a;b a,b ü [TEMPUNAVAIL]"),
+        ("HELO", "[TEMPUNAVAIL]"),
         (
             "LOGIN",
             "a+0D+0Ab +00 +7F +C2+85 +FF [TEMPUNAVAIL] +5Btempunavail+5D",
@@ -159,7 +162,6 @@ fn values_that_are_bad() {
     for (name, value) in [
         ("NAME", "a".repeat(64)),
         ("NAME", ["a"; 129].join(".")),
-        ("HELO", "a".repeat(256)),
         ("LOGIN", "a".repeat(256)),
         ("LOGIN", "+C3+BC".repeat(128)),
     ] {

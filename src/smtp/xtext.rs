@@ -49,6 +49,11 @@ fn in_braces(text: &str, stays: impl Fn(char) -> bool) -> String {
 
 /// Reads xtext. None: it is none, or what it stands for is not UTF-8.
 pub fn decode(xtext: &str) -> Option<String> {
+    String::from_utf8(decode_bytes(xtext)?).ok()
+}
+
+/// Reads xtext that may stand for any bytes. None: it is none.
+pub(super) fn decode_bytes(xtext: &str) -> Option<Vec<u8>> {
     let mut bytes = xtext.bytes();
     let mut text = Vec::with_capacity(xtext.len());
     while let Some(byte) = bytes.next() {
@@ -58,7 +63,7 @@ pub fn decode(xtext: &str) -> Option<String> {
             _ => return None,
         }
     }
-    String::from_utf8(text).ok()
+    Some(text)
 }
 
 /// Whether `xtext` may stand in a command as it is.

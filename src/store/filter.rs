@@ -14,6 +14,7 @@ use sqlx::{QueryBuilder, Sqlite};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::message::{MessageId, RowState};
+use crate::settings::names::compared;
 
 /// Every part narrows; without parts all rows are meant. A part that would not narrow, a blank text or
 /// `*` alone, is refused: in a bulk action it would mean all where somebody meant some. Texts match
@@ -87,8 +88,11 @@ impl QueueFilter {
             query.push(" AND r.next_hop = ").push_bind(next_hop.clone());
         }
         if let Some(destination) = &self.destination {
-            let domain = destination.to_ascii_lowercase();
-            query.push(" AND r.recipient_domain = ").push_bind(domain);
+            // Rows of before are under what was written.
+            let written = destination.to_ascii_lowercase();
+            let domain = compared(destination).to_ascii_lowercase();
+            query.push(" AND r.recipient_domain IN (").push_bind(domain);
+            query.push(", ").push_bind(written).push(")");
         }
         push_like(query, "m.sender", self.sender.as_deref());
         push_like(query, "r.recipient", self.recipient.as_deref());

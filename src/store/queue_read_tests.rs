@@ -30,7 +30,7 @@ async fn scene() -> Scene {
     let rows = messages.iter_mut().flat_map(|message| &mut message.rows);
     for (row, recipient) in rows.zip(recipients) {
         row.recipient = Recipient::plain(mailbox(recipient));
-        row.next_hop = format!("mx.{}", row.recipient.address.domain_lowercase()).into();
+        row.next_hop = format!("mx.{}", row.recipient.address.lookup_domain()).into();
         row.attempts = 10 - u32::try_from(row.id.0).expect("small");
         row.next_attempt_at = time(row.id.0 % 3);
     }

@@ -208,7 +208,7 @@ fn bind_recipient<'q>(
         .bind(row.id.0)
         .bind(prepared.queued.message.id.as_i64())
         .bind(recipient.address.as_str())
-        .bind(recipient.address.domain_lowercase())
+        .bind(recipient.address.lookup_domain())
         .bind(recipient.notify.map(notify_text))
         .bind(recipient.original_recipient.clone())
         .bind(row.next_hop.clone())

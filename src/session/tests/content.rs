@@ -32,7 +32,7 @@ async fn only_the_real_end_ends_data() {
             "",
             "a\r\n.\r\nb\r\n",
             "a\r\n.\r\nMAIL FROM:<>\r\n",
-            "a\r\n \r\nb\r\n"
+            "a\r\n\r\nb\r\n"
         ]
     );
 }

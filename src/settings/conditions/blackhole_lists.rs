@@ -11,6 +11,7 @@ use super::{WhenUnavailable, validate_timeout};
 use crate::limits;
 use crate::settings::patch::validate_length;
 use crate::settings::{FieldErrors, is_domain, names};
+use crate::smtp::domain::ascii_domain;
 
 /// The field of the zones.
 const ZONES: &str = "blackhole_lists.zones";
@@ -150,7 +151,7 @@ impl BlackholeZone {
         if zone.starts_with('.') || !is_domain(zone) {
             return Some(format!("“{zone}” is not a domain in lower case"));
         }
-        if names::ascii_domain(zone).is_none_or(|zone| zone.len() > limits::BLACKHOLE_ZONE_BYTES) {
+        if ascii_domain(zone).is_none_or(|zone| zone.len() > limits::BLACKHOLE_ZONE_BYTES) {
             return Some(format!("“{zone}” leaves no room for an address before it"));
         }
         if !is_weight(*weight) {

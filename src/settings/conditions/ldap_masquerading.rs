@@ -63,6 +63,6 @@ impl Settings {
         let domains = self.conditions().ldap_masquerading.as_ref();
         domains
             .zip(sender.mailbox())
-            .is_some_and(|(domains, sender)| domains.is_empty_or_has(&sender.domain_lowercase()))
+            .is_some_and(|(domains, sender)| domains.is_empty_or_has(&sender.lookup_domain()))
     }
 }

@@ -81,7 +81,7 @@ impl Settings {
     #[must_use]
     pub fn is_routed_by_directory(&self, recipient: &Mailbox) -> bool {
         let domains = self.conditions().ldap_relaying.as_ref();
-        domains.is_some_and(|domains| domains.is_empty_or_has(&recipient.domain_lowercase()))
+        domains.is_some_and(|domains| domains.is_empty_or_has(&recipient.lookup_domain()))
     }
 
     /// Whether the directory is asked for this recipient before RCPT is answered.

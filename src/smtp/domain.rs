@@ -1,0 +1,44 @@
+//! Domains: letters outside ASCII, and how the DNS has them.
+
+use std::borrow::Cow;
+
+use hickory_resolver::proto::rr::Name;
+
+/// A domain as the DNS has it (RFC 5890): labels outside ASCII as `xn--…`, in lower case. None for what
+/// can be no domain. A text in ASCII stays what it is.
+#[must_use]
+pub fn ascii_domain(domain: &str) -> Option<Cow<'_, str>> {
+    if domain.is_ascii() {
+        return Some(domain.into());
+    }
+    let (dot, name) = match domain.strip_prefix('.') {
+        Some(name) => (".", name),
+        None => ("", domain),
+    };
+    let ascii = Name::from_utf8(name).ok()?.to_ascii().to_ascii_lowercase();
+    Some(format!("{dot}{}", ascii.trim_end_matches('.')).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_are_compared_as_the_dns_has_them() {
+        for (domain, expected) in [
+            ("example.net", Some("example.net")),
+            ("[192.0.2.1]", Some("[192.0.2.1]")),
+            ("münchen.example", Some("xn--mnchen-3ya.example")),
+            ("MÜNCHEN.example", Some("xn--mnchen-3ya.example")),
+            (".münchen.example", Some(".xn--mnchen-3ya.example")),
+            ("bücher\u{3002}example", None),
+        ] {
+            let expected = expected.map(Cow::from);
+            let found = ascii_domain(domain);
+            match expected {
+                Some(_) => assert_eq!(found, expected, "{domain}"),
+                None => assert!(found.is_none_or(|found| found.is_ascii()), "{domain}"),
+            }
+        }
+    }
+}
