@@ -41,6 +41,7 @@ pub mod settings;
 pub mod own_mark;
 pub mod smtp;
 pub mod sock_diag;
+pub mod system_error;
 
 pub mod boot;
 pub mod clients;

@@ -190,8 +190,13 @@ pub const RECEIVED_FIELD_BYTES: u64 = 1_024;
 pub const NEXT_HOP_NAME_BYTES: usize = DOMAIN_BYTES + 8 + "lmtp://".len();
 /// Next hops that an operator may have paused at one time: each look into the queue names them all.
 pub const PAUSED_NEXT_HOPS: usize = 1_000;
-/// Words of a next hop that are passed on to a client or kept.
-pub const PASSED_WORDS_BYTES: usize = 400;
+/// Words of a next hop that are passed on to a client or kept: what large receivers explain, with the link to
+/// the remedy at its end.
+pub const REPLY_WORDS_BYTES: usize = 4_096;
+/// Words of a next hop to all recipients of one attempt together, when they are many.
+pub const REPLIES_WORDS_BYTES: usize = 65_536;
+/// Words that are kept of each in any case.
+pub const REPLY_WORDS_BYTES_LEAST: usize = 400;
 /// Life of a fingerprint: as long as mail servers wait before their first retry (Postfix 5 minutes, Exim
 /// 15, sendmail up to 30). What an equal message means hours later nobody knows.
 pub const FINGERPRINT_LIFE: Duration = Duration::from_secs(30 * 60);

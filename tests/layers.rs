@@ -26,7 +26,14 @@ const LAYERS: &[&[&str]] = &[
     &["message", "settings"],
     &["own_mark"],
     &["smtp"],
-    &["tls", "boot", "clients", "sock_diag", "limits"],
+    &[
+        "tls",
+        "boot",
+        "clients",
+        "sock_diag",
+        "system_error",
+        "limits",
+    ],
 ];
 
 /// A text that may stand only in these places; a place is a path below `src/`, or the front of one.

@@ -353,11 +353,11 @@ async fn the_words_of_a_next_hop_are_readable_in_any_language() {
         .unwrap();
     let text = String::from_utf8_lossy(&report.content);
     assert!(
-        text.contains("The last answer was: Postfach unbekannt: größer"),
+        text.contains("was: 550 5.1.1 Postfach unbekannt: größer"),
         "{text}"
     );
     assert!(
-        text.contains("Diagnostic-Code: smtp;Postfach unbekannt: gr??er"),
+        text.contains("Diagnostic-Code: smtp; 550 5.1.1 Postfach unbekannt: gr??er"),
         "{text}"
     );
     media_types(&report.content);

@@ -8,6 +8,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::limits;
 use crate::settings::service_address::ServiceAddress;
+use crate::system_error::in_words;
 
 /// Both directions of a connection.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -19,7 +20,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// # Errors
 /// In words that follow the service's name.
 pub(super) async fn connect(address: &ServiceAddress) -> Result<Box<dyn Stream>, String> {
-    let failed = |error: io::Error| format!("{address} cannot be reached: {error}");
+    let failed = |error: io::Error| format!("{address} cannot be reached: {}", in_words(&error));
     match address {
         ServiceAddress::Tcp { host, port } => {
             let stream = TcpStream::connect((&**host, *port)).await.map_err(failed)?;

@@ -4,6 +4,7 @@ use std::io;
 
 use super::Trouble;
 use crate::limits;
+use crate::system_error::in_words;
 
 /// Printable, and at most [`limits::CHECK_WORDS_BYTES`] long.
 pub(super) fn cut(text: &str) -> String {
@@ -26,7 +27,7 @@ pub(super) fn cut(text: &str) -> String {
 
 /// Why a check cannot tell when the message cannot be read.
 pub(super) fn unreadable(error: io::Error) -> String {
-    format!("the message cannot be read: {error}")
+    format!("the message cannot be read: {}", in_words(&error))
 }
 
 /// The same as a service's trouble, which it is not.

@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::resolve::Server;
 use super::stream::Stream;
 use super::trouble::{Trouble, Wait};
 use super::verdicts::{self, Stage};
@@ -63,6 +64,8 @@ pub(super) struct Connection {
     content_bytes: usize,
     /// What the server offers.
     pub(super) capabilities: Capabilities,
+    /// By which name it was found; an address as text when it has none.
+    host: Arc<str>,
     /// Where it is.
     pub(super) peer: SocketAddr,
     /// What it speaks.
@@ -103,7 +106,7 @@ impl Drop for Counted {
 impl Connection {
     pub(super) fn new(
         stream: Stream,
-        (peer, protocol): (SocketAddr, Protocol),
+        server: &Server,
         hostname: &Arc<str>,
         policy: TlsPolicy,
         counted: Counted,
@@ -119,8 +122,9 @@ impl Connection {
             out_of_step: false,
             content_bytes: 0,
             capabilities: Capabilities::default(),
-            peer,
-            protocol,
+            host: Arc::clone(&server.host),
+            peer: server.address,
+            protocol: server.protocol,
             hostname: Arc::clone(hostname),
             policy,
             opened_at: Instant::now(),
@@ -281,7 +285,7 @@ impl Connection {
         self.out_of_step |= !stage.admits(&reply);
         self.must_agree |= stage == Stage::Data && !reply.is_intermediate();
         match self.out_of_step {
-            false => Ok(reply),
+            false => Ok(self.said(reply)),
             true => Err(Trouble::NoAnswer(stage, reply)),
         }
     }
@@ -299,6 +303,14 @@ impl Connection {
             _ => None,
         };
         said.filter(|reply| reply.is_transient() || reply.is_permanent())
+            .map(|reply| self.said(reply))
+    }
+
+    fn said(&self, reply: Reply) -> Reply {
+        Reply {
+            said_by: Some(Arc::clone(&self.host)),
+            ..reply
+        }
     }
 
     async fn next_reply(&mut self, wait: Duration) -> Result<Reply, Trouble> {

@@ -1,10 +1,13 @@
 //! The commands of a transaction up to its content, and what their replies mean. Pure: the same for a
 //! server that is spoken to in batches and for one that is spoken to in turn.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 
 use super::Errand;
 use super::verdicts::{self, Stage, verdict};
+use crate::limits;
 use crate::message::{Outcome, Recipient};
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::command::BodyType;
@@ -68,6 +71,8 @@ pub(super) struct Exchange<'a> {
     turned_away: bool,
     /// In the order of the errand; none: accepted so far, or not asked yet.
     outcomes: Vec<Option<Outcome>>,
+    /// What is kept of each reply.
+    words_bytes: usize,
 }
 
 impl<'a> Exchange<'a> {
@@ -85,6 +90,7 @@ impl<'a> Exchange<'a> {
             begun: false,
             turned_away: false,
             outcomes: vec![None; errand.recipients.len()],
+            words_bytes: words_of_each(errand.recipients.len()),
         }
     }
 
@@ -120,6 +126,7 @@ impl<'a> Exchange<'a> {
 
     /// Takes the step's reply.
     pub(super) fn take(&mut self, step: Step, reply: &Reply) {
+        let reply = &*self.kept(reply);
         if verdicts::is_closing(reply) {
             self.turned_away = !self.begun;
             self.standing = Standing::Closing;
@@ -152,6 +159,7 @@ impl<'a> Exchange<'a> {
 
     /// Takes a reply that came in the middle of the content: it is for everybody.
     pub(super) fn take_final(&mut self, reply: &Reply) {
+        let reply = &*self.kept(reply);
         self.note_final(reply);
         self.decide_all_by(Stage::EndOfData, reply);
     }
@@ -161,9 +169,23 @@ impl<'a> Exchange<'a> {
         for reply in replies {
             self.note_final(reply);
         }
+        let replies = replies.iter().map(|reply| self.kept(reply));
+        let verdicts: Vec<_> = replies
+            .map(|reply| verdict(Stage::EndOfData, &reply))
+            .collect();
         let undecided = self.outcomes.iter_mut().filter(|outcome| outcome.is_none());
-        for (outcome, reply) in undecided.zip(replies) {
-            *outcome = verdict(Stage::EndOfData, reply);
+        for (outcome, verdict) in undecided.zip(verdicts) {
+            *outcome = verdict;
+        }
+    }
+
+    fn kept<'r>(&self, reply: &'r Reply) -> Cow<'r, Reply> {
+        match reply.text.len() <= self.words_bytes {
+            true => Cow::Borrowed(reply),
+            false => Cow::Owned(Reply {
+                text: reply.shown_words_within(self.words_bytes).into(),
+                ..reply.clone()
+            }),
         }
     }
 
@@ -244,6 +266,12 @@ impl<'a> Exchange<'a> {
         self.decide_rest(missing);
         self.outcomes.into_iter().flatten().collect()
     }
+}
+
+/// A server may say much to many.
+fn words_of_each(recipients: usize) -> usize {
+    (limits::REPLIES_WORDS_BYTES / recipients.max(1))
+        .clamp(limits::REPLY_WORDS_BYTES_LEAST, limits::REPLY_WORDS_BYTES)
 }
 
 /// Writes RCPT, with what the server knows of DSN.

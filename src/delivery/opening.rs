@@ -162,7 +162,7 @@ impl Opener {
         let stream = Stream::Plain(socket);
         Ok(Connection::new(
             stream,
-            (server.address, server.protocol),
+            server,
             &self.hostname,
             policy,
             Counted::new(open),
@@ -222,7 +222,7 @@ impl Opener {
             let refusal = io::Error::other(format!("refused with {}", reply.code));
             return Err(Trouble::Tls(refusal));
         }
-        let (peer, protocol, policy) = (plain.peer, plain.protocol, plain.policy);
+        let policy = plain.policy;
         let (socket, counted) = plain
             .into_socket()
             .ok_or_else(|| Trouble::Tls(io::Error::other("bytes in the clear behind STARTTLS")))?;
@@ -234,7 +234,7 @@ impl Opener {
         let stream = Stream::Tls(Box::new(stream));
         Ok(Connection::new(
             stream,
-            (peer, protocol),
+            server,
             &self.hostname,
             policy,
             counted,

@@ -7,12 +7,13 @@ use crate::message::{DiskReason, Outcome};
 use crate::settings::UncertainPolicy;
 use crate::smtp::reply::Reply;
 use crate::smtp::reply_reader::ReplyError;
+use crate::system_error::in_words;
 
 /// Why a conversation could not go on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
     /// No connection was made.
-    #[error("could not connect: {0}")]
+    #[error("could not connect: {}", in_words(.0))]
     Connect(io::Error),
     /// Something took too long.
     #[error("timed out {0}")]
@@ -21,7 +22,7 @@ pub(super) enum Trouble {
     #[error("the server closed the connection")]
     Closed,
     /// The connection broke.
-    #[error("the connection broke: {0}")]
+    #[error("the connection broke: {}", in_words(.0))]
     Broken(io::Error),
     /// The server does not speak SMTP.
     #[error("the server's reply cannot be read: {0}")]
@@ -39,10 +40,10 @@ pub(super) enum Trouble {
     #[error("the replies before the one {0} are not read")]
     OutOfOrder(Stage),
     /// TLS could not be agreed on.
-    #[error("TLS failed: {0}")]
+    #[error("TLS failed: {}", in_words(.0))]
     Tls(io::Error),
     /// Our own copy of the content cannot be read.
-    #[error("the stored content cannot be read: {0}")]
+    #[error("the stored content cannot be read: {}", in_words(.0))]
     Content(io::Error),
 }
 

@@ -96,6 +96,7 @@ fn kept(reply: &Reply) -> Reply {
         code: reply.code,
         enhanced: reply.enhanced,
         text: reply.shown_words().into(),
+        said_by: reply.said_by.clone(),
     }
 }
 
@@ -125,6 +126,7 @@ fn as_452(reply: &Reply) -> Reply {
             ..enhanced
         }),
         text: reply.shown_words().into(),
+        said_by: reply.said_by.clone(),
     }
 }
 

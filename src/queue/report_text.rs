@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
+use std::net::IpAddr;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::Timestamp;
@@ -16,6 +17,12 @@ use crate::message::{Message, MessageId};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 use crate::smtp::xtext;
+
+/// A line of a report is folded when it has more (RFC 5322 §2.1.1), unless it would be very short then.
+const FOLDED_BYTES: usize = 78;
+const LEAST_FOLDED_BYTES: usize = 40;
+/// And has never more.
+const LONGEST_LINE_BYTES: usize = 900;
 
 /// What a report is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -177,13 +184,13 @@ fn explanation(text: &mut String, headers: &Headers<'_>, message: &Message, entr
         message.id,
     );
     for entry in entries {
-        let _ = write!(
-            text,
-            "<{}> {}.\r\n    The last answer was: {}\r\n\r\n",
-            entry.address,
-            entry.explanation,
-            entry.reply.shown_words(),
-        );
+        let _ = write!(text, "<{}> {}.\r\n", entry.address, entry.explanation);
+        let answer = match &entry.reply.said_by {
+            Some(server) => format!("    The last answer of {server} was: {}", entry.reply),
+            None => format!("    The reason is: {}", entry.reply.shown_words()),
+        };
+        folded(text, &answer);
+        text.push_str("\r\n");
     }
     text.push_str(match headers.subject {
         Subject::Failed => "It will not be tried again.\r\n",
@@ -219,15 +226,69 @@ fn status(text: &mut String, headers: &Headers<'_>, message: &Message, entries: 
         let (kind, address) = final_recipient(&entry.address, in_utf8);
         let _ = write!(
             text,
-            "Final-Recipient: {kind};{address}\r\nAction: {}\r\nStatus: {}\r\n\
-             Diagnostic-Code: smtp;{}\r\n",
-            entry.action,
-            entry.status,
-            entry.reply.passed_words(),
+            "Final-Recipient: {kind};{address}\r\nAction: {}\r\nStatus: {}\r\n",
+            entry.action, entry.status,
         );
+        if let Some(server) = &entry.reply.said_by {
+            let _ = write!(text, "Remote-MTA: dns; {}\r\n", name_or_literal(server));
+        }
+        diagnosis(text, entry.reply, in_utf8);
         if let Some(until) = entry.retried_until {
             let _ = write!(text, "Will-Retry-Until: {}\r\n", rfc5322_date(until));
         }
+    }
+}
+
+/// RFC 3464 §2.3.6: the reply of a server, with its code (RFC 3461 §9.2); what is our own word is no SMTP.
+fn diagnosis(text: &mut String, reply: &Reply, in_utf8: bool) {
+    let (kind, code) = match reply.said_by {
+        Some(_) => ("smtp", format!(" {}", reply.codes())),
+        None => ("x-fastpath", String::new()),
+    };
+    let words = match in_utf8 {
+        true => reply.shown_words(),
+        false => reply.passed_words(),
+    };
+    folded(text, &format!("Diagnostic-Code: {kind};{code} {words}"));
+}
+
+/// Writes a line, folded at blanks where it is long (RFC 5322 §2.1.1).
+fn folded(text: &mut String, line: &str) {
+    let mut rest = line.trim_end();
+    while let Some(end) = fold(rest) {
+        text.push_str(&rest[..end]);
+        text.push_str("\r\n");
+        rest = &rest[end..];
+        if !rest.starts_with(' ') {
+            text.push(' ');
+        }
+    }
+    text.push_str(rest);
+    text.push_str("\r\n");
+}
+
+/// Where a long line is folded: at its last blank that leaves the line short, or else at the first behind that;
+/// without a blank where no line may go on. None: it is not.
+fn fold(line: &str) -> Option<usize> {
+    if line.len() <= FOLDED_BYTES {
+        return None;
+    }
+    let short = line.floor_char_boundary(FOLDED_BYTES);
+    let longest = line.floor_char_boundary(LONGEST_LINE_BYTES);
+    let first = || line[short..longest].find(' ').map(|at| at + short);
+    let last = line[..short].rfind(' ');
+    match last.filter(|at| *at > LEAST_FOLDED_BYTES).or_else(first) {
+        Some(end) => Some(end),
+        None => (longest < line.len()).then_some(longest),
+    }
+}
+
+/// RFC 3464 §2.1.2 and RFC 5321 §4.1.3: an address stands in brackets.
+fn name_or_literal(server: &str) -> String {
+    match server.parse() {
+        Ok(IpAddr::V4(address)) => format!("[{address}]"),
+        Ok(IpAddr::V6(address)) => format!("[IPv6:{address}]"),
+        Err(_) => server.to_owned(),
     }
 }
 
@@ -255,4 +316,67 @@ fn rfc5322_date(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC)
         .strftime("%a, %d %b %Y %H:%M:%S %z")
         .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_a_server_said_has_its_code_and_its_name() {
+        let ours = Reply::new(451, (4, 4, 1), "could not connect: Connection refused");
+        let said = |reply: Reply| Reply {
+            said_by: Some("mx.example.net".into()),
+            ..reply
+        };
+        for (reply, in_utf8, expected) in [
+            (
+                said(Reply::new(550, (5, 1, 1), "no such user here")),
+                false,
+                "Diagnostic-Code: smtp; 550 5.1.1 no such user here\r\n",
+            ),
+            (
+                said(Reply::plain(552, "voll\nüberfüllt")),
+                false,
+                "Diagnostic-Code: smtp; 552 voll ?berf?llt\r\n",
+            ),
+            (
+                said(Reply::plain(552, "überfüllt")),
+                true,
+                "Diagnostic-Code: smtp; 552 überfüllt\r\n",
+            ),
+            (
+                ours,
+                false,
+                "Diagnostic-Code: x-fastpath; could not connect: Connection refused\r\n",
+            ),
+        ] {
+            let mut text = String::new();
+            diagnosis(&mut text, &reply, in_utf8);
+            assert_eq!(text, expected);
+        }
+        assert_eq!(name_or_literal("mx.example.net"), "mx.example.net");
+        assert_eq!(name_or_literal("192.0.2.1"), "[192.0.2.1]");
+        assert_eq!(name_or_literal("2001:db8::1"), "[IPv6:2001:db8::1]");
+    }
+
+    proptest! {
+        #[test]
+        fn folding_loses_nothing(words in proptest::collection::vec("[a-zä]{1,2000}", 1..20)) {
+            let line = format!("Diagnostic-Code: smtp; 550 {}", words.join(" "));
+            let mut text = String::new();
+            folded(&mut text, &line);
+            let lines: Vec<&str> = text.strip_suffix("\r\n").unwrap().split("\r\n").collect();
+            for (place, part) in lines.iter().enumerate() {
+                prop_assert!(part.len() <= LONGEST_LINE_BYTES + 1);
+                prop_assert_eq!(place > 0, part.starts_with(' '));
+                prop_assert!(!part.trim().is_empty());
+            }
+            // A word that is longer than a line falls into several.
+            let letters = |text: &str| text.replace([' ', '\r', '\n'], "");
+            prop_assert_eq!(letters(&text), letters(&line));
+        }
+    }
 }

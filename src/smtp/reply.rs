@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::BufMut;
 
-use crate::limits::PASSED_WORDS_BYTES;
+use crate::limits::REPLY_WORDS_BYTES;
 
+/// Stands behind words that were cut.
+const CUT: &str = " [...]";
 /// A line of a reply without its CRLF, RFC 5321 §4.5.3.1.5.
 const LINE_BYTES: usize = 510;
 
@@ -64,6 +67,8 @@ pub struct Reply {
     pub enhanced: Option<Enhanced>,
     /// The words; the lines of a reply of several are joined by `\n`.
     pub text: Cow<'static, str>,
+    /// The server that said it, by the name under which it was reached; none: these are our own words.
+    pub said_by: Option<Arc<str>>,
 }
 
 impl Reply {
@@ -77,6 +82,7 @@ impl Reply {
             code,
             enhanced: Some(Enhanced::new(class, subject, detail)),
             text: text.into(),
+            said_by: None,
         }
     }
 
@@ -86,6 +92,7 @@ impl Reply {
             code,
             enhanced: None,
             text: text.into(),
+            said_by: None,
         }
     }
 
@@ -148,32 +155,53 @@ impl Reply {
         }
     }
 
-    /// The words as they are passed on: one printable line of ASCII, at most [`PASSED_WORDS_BYTES`].
+    /// The code, and the enhanced one where there is one: `550 5.1.1`.
+    pub fn codes(&self) -> String {
+        match self.enhanced {
+            Some(enhanced) => format!("{} {enhanced}", self.code),
+            None => self.code.to_string(),
+        }
+    }
+
+    /// The words as they are passed on: one printable line of ASCII, at most [`REPLY_WORDS_BYTES`]. What
+    /// is cut has a mark.
     pub fn passed_words(&self) -> String {
-        self.one_line(|letter| char::from(printable(letter)))
+        self.one_line(REPLY_WORDS_BYTES, |letter| char::from(printable(letter)))
     }
 
     /// The words as people here are shown them, and as they are kept: the same with the letters of all
     /// languages.
     pub fn shown_words(&self) -> String {
-        self.one_line(|letter| match letter {
+        self.shown_words_within(REPLY_WORDS_BYTES)
+    }
+
+    /// The same in so many bytes.
+    pub fn shown_words_within(&self, bytes_max: usize) -> String {
+        self.one_line(bytes_max, |letter| match letter {
             _ if letter.is_control() || is_invisible(letter) => ' ',
             letter => letter,
         })
     }
 
-    fn one_line(&self, as_shown: impl Fn(char) -> char) -> String {
-        if self.is_presentable() {
+    fn one_line(&self, bytes_max: usize, as_shown: impl Fn(char) -> char) -> String {
+        if self.is_presentable(bytes_max) {
             return self.text.clone().into_owned();
         }
-        let mut words = String::with_capacity(self.text.len().min(PASSED_WORDS_BYTES));
+        let mut words = String::with_capacity(self.text.len().min(bytes_max));
+        // Up to here there is room for the mark behind it.
+        let mut whole = 0;
         for letter in self.text.chars().map(as_shown) {
-            if words.len() + letter.len_utf8() > PASSED_WORDS_BYTES {
+            if words.len() + letter.len_utf8() > bytes_max {
+                words.truncate(whole);
+                words.push_str(CUT);
                 break;
             }
             // Runs of blanks, which line ends and controls have become, are one.
             if letter != ' ' || !(words.is_empty() || words.ends_with(' ')) {
                 words.push(letter);
+            }
+            if words.len() + CUT.len() <= bytes_max {
+                whole = words.len();
             }
         }
         words.truncate(words.trim_end().len());
@@ -182,9 +210,9 @@ impl Reply {
 
     /// Whether the words are what [`Self::passed_words`] would make of them: so they nearly always are,
     /// and every reply is shown several times.
-    fn is_presentable(&self) -> bool {
+    fn is_presentable(&self, bytes_max: usize) -> bool {
         let bytes = self.text.as_bytes();
-        bytes.len() <= PASSED_WORDS_BYTES
+        bytes.len() <= bytes_max
             && bytes.iter().all(|byte| (b' '..=b'~').contains(byte))
             && memchr::memmem::find(bytes, b"  ").is_none()
             && !bytes.starts_with(b" ")
@@ -203,6 +231,7 @@ impl Reply {
                 .enhanced
                 .or_else(|| matches!(class, 2 | 4 | 5).then_some(Enhanced::new(class, 0, 0))),
             text: Cow::Owned(self.passed_words()),
+            said_by: self.said_by.clone(),
         }
     }
 }
@@ -217,7 +246,7 @@ impl fmt::Display for Reply {
         if self.text.is_empty() {
             return Ok(());
         }
-        if self.is_presentable() {
+        if self.is_presentable(REPLY_WORDS_BYTES) {
             return write!(formatter, " {}", self.text);
         }
         let words = self.shown_words();
@@ -320,8 +349,12 @@ mod tests {
             assert_eq!(reply.shown_words(), shown);
             assert_eq!(reply.passed_words(), passed);
         }
-        let long = Reply::plain(452, "ü".repeat(500)).shown_words();
-        assert_eq!(long.len(), PASSED_WORDS_BYTES);
+        let long = Reply::plain(452, "ü".repeat(500));
+        assert_eq!(long.shown_words(), "ü".repeat(500));
+        let cut = format!("{} [...]", "ü".repeat(197));
+        assert_eq!(long.shown_words_within(401), cut);
+        let long = Reply::plain(452, "ü".repeat(REPLY_WORDS_BYTES + 1));
+        assert!(long.passed_words().ends_with("??? [...]"));
     }
 
     #[test]
@@ -358,19 +391,19 @@ mod tests {
 
     #[test]
     fn passing_on() {
-        let reply = Reply::plain(421, format!("too busy\n{}", "x".repeat(900)));
+        let reply = Reply::plain(421, format!("too busy\n{}", "x".repeat(9_000)));
         let passed = reply.passed_on();
         assert_eq!(passed.code, 451);
         assert_eq!(passed.enhanced, Some(Enhanced::new(4, 0, 0)));
         assert!(passed.text.starts_with("too busy xxx"));
-        assert_eq!(passed.text.len(), PASSED_WORDS_BYTES);
+        assert_eq!(passed.text.len(), REPLY_WORDS_BYTES);
         let refusal = Reply::new(554, (5, 7, 1), "spam");
         assert_eq!(refusal.passed_on(), refusal);
     }
 
     proptest! {
         #[test]
-        fn whatever_the_words_the_form_holds(text in any::<String>(), long in 0..1_500_usize) {
+        fn whatever_the_words_the_form_holds(text in any::<String>(), long in 0..3_500_usize) {
             let reply = Reply::new(452, (4, 3, 1), format!("{text}{}", "w ".repeat(long)));
             let wire = written(&reply);
             let lines: Vec<&str> = wire.strip_suffix("\r\n").unwrap().split("\r\n").collect();
@@ -381,8 +414,8 @@ mod tests {
                 prop_assert!(line.len() <= LINE_BYTES);
                 prop_assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
             }
-            prop_assert!(reply.passed_words().len() <= PASSED_WORDS_BYTES);
-            prop_assert!(reply.shown_words().len() <= PASSED_WORDS_BYTES);
+            prop_assert!(reply.passed_words().len() <= REPLY_WORDS_BYTES);
+            prop_assert!(reply.shown_words().len() <= REPLY_WORDS_BYTES);
         }
     }
 }

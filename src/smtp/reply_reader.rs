@@ -90,6 +90,7 @@ impl ReplyReader {
                     code,
                     enhanced: enhanced.map(|(enhanced, _)| enhanced),
                     text: Cow::Owned(words.to_owned()),
+                    said_by: None,
                 });
             }
             Some(reply) if reply.code != code => return Err(ReplyError::CodesDiffer),

@@ -12,6 +12,7 @@ use super::{Found, Question};
 use crate::limits;
 use crate::settings::WriteOnly;
 use crate::settings::conditions::Directory as Settings;
+use crate::system_error::in_words;
 
 /// Dropped in the middle of a question, it is closed: an answer that came later would be taken for that
 /// to the next one.
@@ -221,6 +222,6 @@ fn seconds_of(seconds: u64) -> u32 {
 fn broke(error: std::io::Error) -> Trouble {
     Trouble::Broken(match error.kind() {
         std::io::ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
-        _ => format!("the connection broke: {error}"),
+        _ => format!("the connection broke: {}", in_words(&error)),
     })
 }

@@ -21,6 +21,7 @@ use crate::limits;
 use crate::message::{Recipient, Reservation};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
+use crate::system_error::in_words;
 
 /// SMFIC_QUIT.
 const QUIT: u8 = b'Q';
@@ -428,7 +429,7 @@ fn unreadable(error: io::Error) -> Stop {
 }
 
 fn broke(error: io::Error) -> String {
-    format!("the connection broke: {error}")
+    format!("the connection broke: {}", in_words(&error))
 }
 
 #[cfg(test)]

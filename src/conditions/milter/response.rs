@@ -111,6 +111,7 @@ fn reply(data: &[u8]) -> Result<Reply, String> {
         code: code.ok_or_else(says)?,
         enhanced,
         text: lines.join("\n").into(),
+        said_by: None,
     };
     Ok(reply.passed_on())
 }
@@ -188,7 +189,7 @@ mod tests {
         let Ok(Response::Reply(reply)) = read(b'y', &long) else {
             panic!("it is a reply");
         };
-        assert_eq!(reply.text.len(), crate::limits::PASSED_WORDS_BYTES);
+        assert_eq!(reply.text.len(), crate::limits::REPLY_WORDS_BYTES);
     }
 
     #[test]
