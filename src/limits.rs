@@ -617,6 +617,8 @@ pub const CONDITIONS_COUNTED: usize = 100;
 pub const TRAIL_QUEUE: usize = 32_768;
 /// Trail entries are written together about this often.
 pub const TRAIL_INTERVAL: Duration = Duration::from_secs(1);
+/// Whoever reads the trail waits so long for what is not written yet.
+pub const TRAIL_CATCH_UP: Duration = Duration::from_secs(1);
 /// The trail stops when less than this is free: mail comes first.
 pub const TRAIL_DISK_FREE_BYTES: u64 = 256 * 1_048_576;
 /// Messages of one chunk of the trail's indexes. Smaller: more chunks to visit in a look-up; larger:

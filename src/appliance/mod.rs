@@ -81,6 +81,7 @@ impl Appliance {
             receiving: Arc::clone(&engine.receiving),
             sessions_max: capacity::sessions(),
             store: engine.store.clone(),
+            trail: engine.trail.clone(),
             administration: Administration::new(engine.store.clone(), publisher, ourselves),
             smtp_logins,
             openpgp_keys: OpenPgpKeys::new(engine.store.clone(), keys_publisher),

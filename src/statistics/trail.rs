@@ -1,12 +1,12 @@
 //! The trail's way to the disk: entries go into a bounded channel and are written together about once
-//! a second, so that a message causes no write of its own.
+//! a second, so that a message causes no write of its own; sooner when somebody reads.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -18,10 +18,21 @@ use crate::message::trail::TrailEntry;
 use crate::settings::Current;
 use crate::store::Store;
 
+/// What was left for the writer.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are entries")]
+enum Left {
+    Entry(TrailEntry),
+    /// Somebody reads when all that was left before this is written, and this dropped.
+    Reader(oneshot::Sender<()>),
+}
+
 /// Where everybody leaves what happened to a message. Never waits.
 #[derive(Clone, Debug)]
 pub struct Trail {
-    entries: mpsc::Sender<TrailEntry>,
+    entries: mpsc::Sender<Left>,
+    /// Somebody waits for what was left.
+    is_awaited: Arc<Notify>,
     kept: Arc<AtomicBool>,
     stopped: Arc<Mutex<Option<String>>>,
     statistics: Arc<Statistics>,
@@ -34,12 +45,14 @@ impl Trail {
         let (sender, entries) = mpsc::channel(limits::TRAIL_QUEUE);
         let trail = Self {
             entries: sender,
+            is_awaited: Arc::default(),
             kept: Arc::new(AtomicBool::new(settings.snapshot().keep_trail)),
             stopped: Arc::default(),
             statistics,
         };
         let writer = TrailWriter {
             entries,
+            is_awaited: Arc::clone(&trail.is_awaited),
             kept: Arc::clone(&trail.kept),
             stopped: Arc::clone(&trail.stopped),
             settings,
@@ -65,8 +78,21 @@ impl Trail {
     /// Leaves an entry. It is dropped and counted when the disk does not keep up, and ignored when
     /// the trail is switched off.
     pub fn record(&self, entry: TrailEntry) {
-        if self.is_kept() && self.entries.try_send(entry).is_err() {
+        if self.is_kept() && self.entries.try_send(Left::Entry(entry)).is_err() {
             self.statistics.counters.trail_dropped.increment();
+        }
+    }
+
+    /// Returns when what was left so far is written, or will not be in a moment: who was answered just now
+    /// is found.
+    pub async fn catch_up(&self) {
+        if !self.is_kept() {
+            return;
+        }
+        let (mark, written) = oneshot::channel();
+        if self.entries.try_send(Left::Reader(mark)).is_ok() {
+            self.is_awaited.notify_one();
+            let _ = timeout(limits::TRAIL_CATCH_UP, written).await;
         }
     }
 }
@@ -77,7 +103,8 @@ const LOOKS_PER_INTERVAL: u32 = 5;
 /// Takes the entries to the store.
 #[derive(Debug)]
 pub struct TrailWriter {
-    entries: mpsc::Receiver<TrailEntry>,
+    entries: mpsc::Receiver<Left>,
+    is_awaited: Arc<Notify>,
     kept: Arc<AtomicBool>,
     /// Why nothing is written.
     stopped: Arc<Mutex<Option<String>>>,
@@ -119,7 +146,7 @@ impl TrailWriter {
         self.write(None, &store, &data_directory).await;
     }
 
-    /// Lets a second's worth of entries come together.
+    /// Lets a second's worth of entries come together, unless somebody waits for them.
     async fn gather(&self, shutdown: &CancellationToken) {
         for _ in 0..LOOKS_PER_INTERVAL {
             if self.entries.len() > limits::TRAIL_QUEUE / 4 {
@@ -127,25 +154,38 @@ impl TrailWriter {
             }
             tokio::select! {
                 () = shutdown.cancelled() => return,
+                () = self.is_awaited.notified() => return,
                 () = sleep(limits::TRAIL_INTERVAL / LOOKS_PER_INTERVAL) => {}
             }
         }
     }
 
     /// Writes `first` and everything that waits behind it.
-    async fn write(&mut self, first: Option<TrailEntry>, store: &Store, data_directory: &Path) {
-        let mut batch: Vec<TrailEntry> = first.into_iter().collect();
+    async fn write(&mut self, first: Option<Left>, store: &Store, data_directory: &Path) {
+        let mut batch = Vec::new();
+        let mut readers = Vec::new();
         let mut left = self.entries.len();
+        let mut next = first;
         loop {
-            while left > 0 && batch.len() < limits::TRAIL_BATCH {
-                left -= 1;
-                batch.extend(self.entries.try_recv().ok());
+            while let Some(one) = next.take() {
+                match one {
+                    Left::Entry(entry) => batch.push(entry),
+                    Left::Reader(reader) => readers.push(reader),
+                }
+                if left > 0 && batch.len() < limits::TRAIL_BATCH {
+                    left -= 1;
+                    next = self.entries.try_recv().ok();
+                }
             }
-            if batch.is_empty() {
+            if !batch.is_empty() {
+                self.append(std::mem::take(&mut batch), store, data_directory)
+                    .await;
+            }
+            if left == 0 {
                 return;
             }
-            self.append(std::mem::take(&mut batch), store, data_directory)
-                .await;
+            left -= 1;
+            next = self.entries.try_recv().ok();
         }
     }
 
@@ -215,8 +255,8 @@ fn not_opened(problem: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::MessageId;
     use crate::message::trail::{Event, Noted};
+    use crate::message::{MessageId, Spool};
     use crate::settings::{Publisher, Settings, Written};
     use crate::smtp::address::Mailbox;
     use jiff::Timestamp;
@@ -249,6 +289,26 @@ mod tests {
         }
         assert_eq!(writer.entries.len(), limits::TRAIL_QUEUE);
         assert_eq!(trail.statistics.counters.trail_dropped.value(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_reader_finds_what_was_left() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
+        let opened = Store::open(directory.path(), &spool, Timestamp::now()).await;
+        let (store, _writers) = opened.expect("a store");
+        let (trail, writer) = trail(true);
+        let shutdown = CancellationToken::new();
+        let path = directory.path().to_owned();
+        let running = tokio::spawn(writer.run(store.clone(), path, shutdown.clone()));
+        trail.record(entry());
+        trail.catch_up().await;
+        let id = MessageId::from_i64(1);
+        assert!(store.is_in_trail(id).await.expect("it can be read"));
+        shutdown.cancel();
+        running.await.expect("it ends");
+        // Nobody is there who would write.
+        trail.catch_up().await;
     }
 
     #[test]

@@ -62,7 +62,7 @@ use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, Spool};
 use crate::queue::Queue;
 use crate::session::ReceivingCounters;
-use crate::statistics::{Live, QueueSize, Resident, Statistics};
+use crate::statistics::{Live, QueueSize, Resident, Statistics, Trail};
 use crate::store::{ReadError, Store};
 use crate::tls::ServerTls;
 
@@ -82,6 +82,8 @@ pub struct Context {
     pub sessions_max: usize,
     /// Queue and trail.
     pub store: Store,
+    /// What of the trail is not written yet.
+    pub trail: Trail,
     /// Changes of the settings.
     pub administration: Arc<Administration>,
     /// Changes of the SMTP logins.

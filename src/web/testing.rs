@@ -122,7 +122,7 @@ impl Face {
             store: store.clone(),
             delivery: Arc::clone(&delivery),
             settings: publisher.current(),
-            trail,
+            trail: trail.clone(),
             statistics: Arc::clone(&statistics),
             ids: Arc::new(MessageIds::after(None)),
             hostname: Arc::clone(&hostname),
@@ -146,6 +146,7 @@ impl Face {
         });
         let context = Arc::new(Context {
             hostname,
+            trail,
             statistics,
             receiving: Arc::default(),
             sessions_max: 100,

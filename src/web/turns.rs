@@ -88,7 +88,7 @@ impl Turns {
 }
 
 impl Context {
-    /// What `search` finds in the trail, when it is the visitor's turn.
+    /// What `search` finds in the trail, when it is the visitor's turn; what was answered until then is in it.
     pub(super) async fn search<T, F>(
         &self,
         visitor: &Visitor,
@@ -98,7 +98,11 @@ impl Context {
         T: Send + 'static,
         F: Future<Output = Result<T, ReadError>> + Send + 'static,
     {
-        let search = search(self.store.clone());
+        let (search, trail) = (search(self.store.clone()), self.trail.clone());
+        let search = async move {
+            trail.catch_up().await;
+            search.await
+        };
         self.turns.run(&visitor.name, search).await
     }
 }
