@@ -29,6 +29,8 @@ pub enum Kind {
     DiskFull,
     /// The trail is not written.
     TrailStopped,
+    /// The trail was damaged, and begun anew.
+    TrailBegunAnew,
     /// Messages hold nearly all of the memory budget that mail of strangers may fill.
     MemoryLow,
     /// Nothing was delivered although there was something to deliver.
@@ -39,7 +41,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::QueueLarge,
         Self::QueueOld,
         Self::QueueDamaged,
@@ -47,6 +49,7 @@ impl Kind {
         Self::DiskLow,
         Self::DiskFull,
         Self::TrailStopped,
+        Self::TrailBegunAnew,
         Self::MemoryLow,
         Self::NoDelivery,
         Self::OpenRelay,
@@ -63,6 +66,7 @@ impl Kind {
             Self::DiskLow => "disk_low",
             Self::DiskFull => "disk_full",
             Self::TrailStopped => "trail_stopped",
+            Self::TrailBegunAnew => "trail_begun_anew",
             Self::MemoryLow => "memory_low",
             Self::NoDelivery => "no_delivery",
             Self::OpenRelay => "open_relay",
@@ -83,6 +87,7 @@ impl Kind {
             | Self::QueueOld
             | Self::BreakerOpen
             | Self::TrailStopped
+            | Self::TrailBegunAnew
             | Self::OpenRelay => Severity::Warning,
         }
     }
@@ -133,6 +138,8 @@ pub enum Topic {
     DiskFull,
     /// See [`Kind::TrailStopped`].
     TrailStopped,
+    /// See [`Kind::TrailBegunAnew`].
+    TrailBegunAnew,
     /// See [`Kind::MemoryLow`].
     MemoryLow,
     /// See [`Kind::NoDelivery`].
@@ -153,6 +160,7 @@ impl Topic {
             Self::DiskLow => Kind::DiskLow,
             Self::DiskFull => Kind::DiskFull,
             Self::TrailStopped => Kind::TrailStopped,
+            Self::TrailBegunAnew => Kind::TrailBegunAnew,
             Self::MemoryLow => Kind::MemoryLow,
             Self::NoDelivery => Kind::NoDelivery,
             Self::OpenRelay => Kind::OpenRelay,
@@ -217,6 +225,11 @@ pub enum Figures {
     TrailStopped {
         /// Why it is not written; null when it is.
         problem: Option<String>,
+    },
+    /// Of [`Kind::TrailBegunAnew`].
+    TrailBegunAnew {
+        /// Where the damaged one is kept; null when none was found at this start.
+        kept_as: Option<String>,
     },
     /// Of [`Kind::MemoryLow`].
     MemoryLow {
@@ -324,6 +337,14 @@ impl fmt::Display for Figures {
                     "What becomes of messages is not written down: {problem}."
                 ),
                 None => f.write_str("What becomes of messages is written down."),
+            },
+            Self::TrailBegunAnew { kept_as } => match kept_as {
+                Some(kept_as) => write!(
+                    f,
+                    "What became of messages before the last start, and the figures of that time, were \
+                     damaged: they are kept as {kept_as}, and were begun anew. The disk may be failing."
+                ),
+                None => f.write_str("What became of messages was whole at the last start."),
             },
             Self::MemoryLow {
                 used_bytes,
@@ -525,6 +546,13 @@ mod tests {
         ] {
             check(&Figures::TrailStopped { problem }, expected);
         }
+        check(
+            &Figures::TrailBegunAnew {
+                kept_as: Some("/data/history.db.damaged".to_owned()),
+            },
+            "What became of messages before the last start, and the figures of that time, were damaged: \
+             they are kept as /data/history.db.damaged, and were begun anew. The disk may be failing.",
+        );
         check(
             &Figures::MemoryLow {
                 used_bytes: 950 << 20,

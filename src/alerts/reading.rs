@@ -73,6 +73,7 @@ pub(super) fn all(
         disk_low(facts, rules),
         Some(disk_full(facts)),
         Some(trail_stopped(facts)),
+        Some(trail_begun_anew(facts)),
         memory_low(facts, rules),
         no_delivery(facts, rules, silence),
         Some(open_relay(facts)),
@@ -208,6 +209,17 @@ fn trail_stopped(facts: &Facts) -> Reading {
         problem: facts.trail_problem.clone(),
     };
     Reading::of(Topic::TrailStopped, place, figures)
+}
+
+fn trail_begun_anew(facts: &Facts) -> Reading {
+    let place = match facts.trail_kept_as {
+        Some(_) => Place::Beyond,
+        None => Place::Clear,
+    };
+    let figures = Figures::TrailBegunAnew {
+        kept_as: facts.trail_kept_as.clone(),
+    };
+    Reading::of(Topic::TrailBegunAnew, place, figures)
 }
 
 /// What bodies hold jumps within a second, so that only calm ends this one.

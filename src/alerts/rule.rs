@@ -34,6 +34,8 @@ pub struct Facts {
     pub reserve: DiskReserve,
     /// Why the trail is not written; none while it is.
     pub trail_problem: Option<String>,
+    /// Where the one of before is that was found damaged at this start.
+    pub trail_kept_as: Option<String>,
     /// Bytes that message bodies hold in memory.
     pub memory_used_bytes: u64,
     /// Bytes that mail of strangers may fill.

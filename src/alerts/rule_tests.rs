@@ -16,6 +16,7 @@ fn calm(second: u64) -> Facts {
         }),
         reserve: DiskReserve::default(),
         trail_problem: None,
+        trail_kept_as: None,
         memory_used_bytes: 0,
         memory_budget_bytes: 1_000,
         delivered: 0,
@@ -318,6 +319,15 @@ fn a_trail_that_is_not_written() {
             (with(10, None), "-trail_stopped"),
         ],
     );
+}
+
+#[test]
+fn a_trail_that_was_begun_anew() {
+    let damaged = Facts {
+        trail_kept_as: Some("/data/history.db.damaged".to_owned()),
+        ..calm(0)
+    };
+    check(&Rules::default(), vec![(damaged, "+trail_begun_anew")]);
 }
 
 #[test]

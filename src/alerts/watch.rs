@@ -141,6 +141,10 @@ impl Sources {
                 turned_away: self.spool.room().turned_away_lately(),
             },
             trail_problem: self.trail.problem(),
+            trail_kept_as: self
+                .store
+                .history_set_aside()
+                .map(|path| path.display().to_string()),
             memory_used_bytes: self.budget.used_bytes(),
             memory_budget_bytes: self.budget.limit_bytes_for(Standing::Stranger),
             delivered: self.statistics.counters.recipients_delivered.value(),

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use crate::boot::DirectoryError;
+use crate::store::OpenError;
 
 /// The exit codes, after `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +85,15 @@ impl From<DirectoryError> for Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        let is_io = error.chain().any(|cause| cause.is::<io::Error>());
-        let exit = if is_io { Exit::Io } else { Exit::Software };
+        let exit = if error.chain().any(|cause| cause.is::<io::Error>()) {
+            Exit::Io
+        } else {
+            match error.chain().find_map(|cause| cause.downcast_ref()) {
+                Some(OpenError::Newer(_)) => Exit::Data,
+                Some(OpenError::Database { .. } | OpenError::Damaged { .. }) => Exit::Io,
+                _ => Exit::Software,
+            }
+        };
         Self::new(exit, format!("{error:#}"))
     }
 }

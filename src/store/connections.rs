@@ -9,7 +9,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::error::OpenError;
+use super::error::{OpenError, is_corruption};
 use super::part_of_disk;
 use crate::limits;
 
@@ -70,6 +70,7 @@ impl Database {
             MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => {
                 unusable(&file, &cause)
             }
+            MigrateError::VersionMissing(_) => OpenError::Newer(file),
             error => OpenError::Migration {
                 file,
                 cause: error.to_string(),
@@ -164,9 +165,10 @@ pub(super) async fn close(mut connection: SqliteConnection) -> Result<(), sqlx::
 }
 
 pub(super) fn unusable(file: &Path, error: &sqlx::Error) -> OpenError {
-    OpenError::Database {
-        file: file.to_owned(),
-        cause: error.to_string(),
+    let (file, cause) = (file.to_owned(), error.to_string());
+    match is_corruption(error) {
+        true => OpenError::Damaged { file, cause },
+        false => OpenError::Database { file, cause },
     }
 }
 

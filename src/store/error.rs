@@ -12,7 +12,7 @@ pub enum OpenError {
     /// Versions before 3.51.3 can corrupt a database in WAL mode.
     #[error("SQLite {0} is too old: 3.51.3 is the first version whose write-ahead log is safe")]
     OldSqlite(String),
-    /// The file is not ours, is broken, or cannot be written.
+    /// The file cannot be opened, read or written.
     #[error("{}: {cause}", file.display())]
     Database {
         /// Which file.
@@ -20,7 +20,22 @@ pub enum OpenError {
         /// SQLite's words.
         cause: String,
     },
-    /// The file was written by a newer version, or a migration failed.
+    /// What is in the file is not what SQLite wrote there.
+    #[error("{}: {cause}", file.display())]
+    Damaged {
+        /// Which file.
+        file: PathBuf,
+        /// SQLite's words.
+        cause: String,
+    },
+    /// The file was written by a newer version.
+    #[error(
+        "{}: a newer version of Fastpath has written it, and this one, {}, cannot use it: run the newer one, \
+         or restore a backup that this one has made",
+        .0.display(), env!("CARGO_PKG_VERSION")
+    )]
+    Newer(PathBuf),
+    /// A migration failed.
     #[error("{}: {cause}", file.display())]
     Migration {
         /// Which file.

@@ -1,8 +1,9 @@
 //! Writing the trail and the figures of each minute: in large batches, without a sync, and in the
 //! fewest bytes. What is written here nobody waits for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
@@ -11,12 +12,15 @@ use tokio::sync::Mutex;
 use super::Store;
 use super::columns::{integer, milliseconds};
 use super::connections::{self, Database};
-use super::error::{HistoryError, OpenError};
+use super::error::{HistoryError, OpenError, is_corruption};
 use super::history_chunks::{ChunkKind, Spans};
 use super::insert::{Insert, Query, Twice};
 use crate::limits;
 use crate::message::MessageId;
 use crate::message::trail::{Answered, Attempted, Noted, TrailEntry};
+
+/// In the place of `db` in the name of a database that was found damaged.
+const FOUND_DAMAGED: &str = "found-damaged";
 
 /// `history.db`.
 #[derive(Debug)]
@@ -26,6 +30,10 @@ pub(super) struct History {
     pub(super) readers: SqlitePool,
     /// Why an empty one in memory stands in for the database, where one does.
     pub(super) problem: Option<String>,
+    /// Where the one of before is, when it was found damaged and set aside at this start.
+    pub(super) set_aside: Option<PathBuf>,
+    /// Its presence says that the database was found damaged: it is set aside at the next start.
+    found_damaged: PathBuf,
 }
 
 #[derive(Debug)]
@@ -103,13 +111,26 @@ const EVENT_COLUMNS: &[&str] = &[
 ];
 
 impl History {
-    /// Opens the database. One that cannot be opened or read, on a full disk or a damaged one, keeps no mail
-    /// from going out: an empty one in memory stands in for it until the next start.
+    /// Opens the database. Whatever is the matter with it keeps no mail from going out: one that is damaged is set
+    /// aside and a new one begun, and for one that cannot be opened, on a full disk say, an empty one in memory
+    /// stands in until the next start.
     pub(super) async fn open(data_directory: &Path) -> Result<Self, OpenError> {
         let file = Database::History.file(data_directory);
-        let failed = |error: sqlx::Error| connections::unusable(&file, &error);
-        let problem = match Self::open_file(data_directory).await {
+        let opened = match file.with_extension(FOUND_DAMAGED).exists() {
+            true => Err(OpenError::Damaged {
+                file: file.clone(),
+                cause: "it was found damaged when it was in use".to_owned(),
+            }),
+            false => Self::open_file(data_directory).await,
+        };
+        let problem = match opened {
             Ok(history) => return Ok(history),
+            Err(OpenError::Damaged { cause, .. }) => {
+                match Self::begin_anew(data_directory, &cause).await {
+                    Ok(history) => return Ok(history),
+                    Err(problem) => format!("{cause}; and it cannot be set aside: {problem}"),
+                }
+            }
             Err(OpenError::Database { cause, .. }) => cause,
             // What a newer version wrote is not to be lost sight of.
             Err(other) => return Err(other),
@@ -119,12 +140,44 @@ impl History {
             "the trail and the figures of earlier days cannot be opened: nothing is added to them until \
              that is mended and the appliance started again"
         );
+        let failed = |error: sqlx::Error| connections::unusable(&file, &error);
         let (connection, readers) = Database::History.stand_in().await.map_err(failed)?;
         Ok(Self {
             writer: Mutex::new(Some(HistoryWriter::new(connection, 0))),
             readers,
             problem: Some(problem),
+            set_aside: None,
+            found_damaged: file.with_extension(FOUND_DAMAGED),
         })
+    }
+
+    /// Renames a damaged database, over one that was set aside before, and begins a new one.
+    async fn begin_anew(data_directory: &Path, cause: &str) -> anyhow::Result<Self> {
+        let file = Database::History.file(data_directory);
+        let aside = file.with_extension("db.damaged");
+        // What is in the log belongs to it, and may help whoever looks into it.
+        for suffix in ["-wal", "-shm", ""] {
+            let with = |path: &Path| {
+                let mut name = path.as_os_str().to_owned();
+                name.push(suffix);
+                PathBuf::from(name)
+            };
+            match fs::rename(with(&file), with(&aside)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        match fs::remove_file(file.with_extension(FOUND_DAMAGED)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        tracing::error!(
+            file = %file.display(), kept_as = %aside.display(), %cause,
+            "the trail and the figures of earlier days are damaged: they are set aside and begun anew"
+        );
+        let mut history = Self::open_file(data_directory).await?;
+        history.set_aside = Some(aside);
+        Ok(history)
     }
 
     async fn open_file(data_directory: &Path) -> Result<Self, OpenError> {
@@ -141,6 +194,8 @@ impl History {
             writer: Mutex::new(Some(HistoryWriter::new(connection, last))),
             readers: Database::History.readers(data_directory).await?,
             problem: None,
+            set_aside: None,
+            found_damaged: file.with_extension(FOUND_DAMAGED),
         })
     }
 
@@ -192,6 +247,10 @@ impl History {
         match end {
             Ok(_) => writer.begun = false,
             Err(_) => writer.roll_back().await,
+        }
+        if end.as_ref().is_err_and(is_corruption) {
+            // Should that fail, it is found out again.
+            let _ = fs::write(&self.found_damaged, "");
         }
         end
     }

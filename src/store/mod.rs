@@ -283,6 +283,12 @@ impl Store {
         self.shared.history.problem.as_deref()
     }
 
+    /// Where the trail and the figures of before are, when they were found damaged at the start and begun anew.
+    #[must_use]
+    pub fn history_set_aside(&self) -> Option<&Path> {
+        self.shared.history.set_aside.as_deref()
+    }
+
     /// The room on the disk.
     #[must_use]
     pub fn room(&self) -> &DiskRoom {

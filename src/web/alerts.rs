@@ -89,6 +89,7 @@ pub(super) fn name(kind: Kind) -> &'static str {
         Kind::DiskLow => "Disk fills up",
         Kind::DiskFull => "Disk is full",
         Kind::TrailStopped => "Trail stopped",
+        Kind::TrailBegunAnew => "Trail begun anew",
         Kind::MemoryLow => "Memory is full",
         Kind::NoDelivery => "Nothing delivered",
         Kind::OpenRelay => "Open relay",
