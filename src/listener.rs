@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -165,6 +166,10 @@ impl<A: Answering> Door<'_, A> {
             };
             let (client, said) = match header {
                 Ok(read) => read,
+                Err(proxy_header::NoHeader::Silent) => {
+                    context.counters.proxy_checks.increment();
+                    return;
+                }
                 Err(error) => {
                     tracing::warn!(%proxy, %listener, %error, "a proxy did not say whose connection it passes on");
                     return;
@@ -212,6 +217,7 @@ fn concerns_one_client(error: &io::Error) -> bool {
 pub async fn follow_certificate(
     tls: Arc<ServerTls>,
     mut settings: Current,
+    reload_now: Arc<Notify>,
     shutdown: CancellationToken,
 ) {
     let mut files = settings.snapshot().certificate_files();
@@ -229,6 +235,7 @@ pub async fn follow_certificate(
                 read = named == files;
                 files = named;
             }
+            () = reload_now.notified() => read = false,
             () = tokio::time::sleep(limits::CERTIFICATE_INTERVAL) => read = files.is_none(),
         }
     }

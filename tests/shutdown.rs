@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::appliance::Plan;
@@ -49,6 +50,38 @@ async fn nothing_is_lost_under_load() {
         account.duplicates, 0,
         "an ordered end needs no second copy: {account:?}"
     );
+}
+
+/// What hooks, rotated logs and closing terminals send ends nothing: the message under way gets its reply.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_signals_end_nothing() {
+    for signal in [Signal::HUP, Signal::USR1, Signal::USR2] {
+        let gate = Gate::closed();
+        let script = Script::accepting().end_of_data(Answer::say_after(&gate, "250 2.0.0 Ok"));
+        let sink = RawSink::start(script).await;
+        let mut appliance = Plan::new().next_hop(sink.address()).start().await;
+        let mut client = appliance.client().await;
+        client
+            .hand_over(
+                "<a@example.org>",
+                &["<b@example.net>"],
+                &messages::small("one"),
+            )
+            .await;
+        sink.wait_for("the message", || sink.arrivals().len() == 1)
+            .await;
+        appliance.process().signal(signal);
+        if signal == Signal::HUP {
+            wait::until_true("the signal in the log", PATIENCE, || async {
+                appliance.log().contains("SIGHUP")
+            })
+            .await;
+        }
+        gate.open();
+        let reply = client.reply().await.expect("a reply");
+        assert_eq!(reply.code, 250, "{signal:?}: {reply}");
+        assert!(appliance.is_running(), "{signal:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

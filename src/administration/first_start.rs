@@ -51,6 +51,16 @@ impl FirstStart {
         Settings::new(written)
     }
 
+    /// The variable that gives a field of the settings.
+    #[must_use]
+    pub fn variable_of(field: &str) -> &'static str {
+        match field {
+            "relay_domains" => "FASTPATH_RELAY_DOMAINS",
+            "default_next_hop" => "FASTPATH_NEXT_HOP",
+            _ => "FASTPATH_TRUSTED_NETWORKS",
+        }
+    }
+
     /// The variables that were given, for the log.
     fn given(&self) -> Vec<&'static str> {
         let given = [
@@ -89,10 +99,7 @@ pub async fn settings(store: &Store, first_start: &FirstStart) -> anyhow::Result
         .settings()
         .context("the first start's settings do not hold")?;
     for opened in settings.opened_beyond(&Written::default()) {
-        let variable = match opened.field {
-            "relay_domains" => "FASTPATH_RELAY_DOMAINS",
-            _ => "FASTPATH_TRUSTED_NETWORKS",
-        };
+        let variable = FirstStart::variable_of(opened.field);
         warn!(variable, "{}", opened.words);
     }
     let actor = Actor::command("serve");

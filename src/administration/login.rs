@@ -85,7 +85,7 @@ impl Accounts {
             .audit_search(&filter, None, limits::PAGE_ITEMS_MAX);
         // The oldest first, so that the last time counts.
         for entry in newest.await?.into_iter().rev() {
-            let address = entry.from.and_then(|address| address.parse().ok());
+            let address = entry.address.and_then(|address| address.parse().ok());
             if let Some(address) = address
                 && entry.action == LOGGED_IN
                 && !is_over(entry.at, limits::KNOWN_ADDRESS_LIFE, now)

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::engine::{Engine, Hands};
@@ -138,12 +139,12 @@ impl Appliance {
     }
 
     /// Takes mail and shows pages until `shutdown`, then finishes or stores what is under way and
-    /// closes the databases.
+    /// closes the databases. When `reload` is told, the certificate is read again.
     ///
     /// # Errors
     /// When something could not be closed in order.
-    pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let running = Running::begin(self);
+    pub async fn run(self, shutdown: CancellationToken, reload: Arc<Notify>) -> anyhow::Result<()> {
+        let running = Running::begin(self, reload);
         shutdown.cancelled().await;
         running.stop().await
     }
@@ -226,7 +227,7 @@ mod tests {
         changed.await.expect("it holds");
 
         let shutdown = CancellationToken::new();
-        let running = tokio::spawn(appliance.run(shutdown.clone()));
+        let running = tokio::spawn(appliance.run(shutdown.clone(), Arc::default()));
         early.write_all(b"EHLO early\r\n").await.expect("written");
         early.flush().await.expect("sent");
         let mut conversation = String::new();

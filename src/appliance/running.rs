@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -49,7 +50,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Begins to take mail and to show pages.
-    pub(super) fn begin(appliance: Appliance) -> Self {
+    pub(super) fn begin(appliance: Appliance, reload: Arc<Notify>) -> Self {
         let Appliance {
             engine,
             listeners,
@@ -71,6 +72,7 @@ impl Running {
         sessions.spawn(listener::follow_certificate(
             Arc::clone(&tls),
             engine.settings.clone(),
+            reload,
             front.clone(),
         ));
         sessions.spawn(Arc::clone(&pages.administration).follow_store(front.clone()));

@@ -121,7 +121,7 @@ async fn show(options: &Checked, directory: &DataDirectory) -> anyhow::Result<()
     let statistics = Arc::clone(appliance.statistics());
     tokio::spawn(report(statistics, reports, shutdown.clone()));
 
-    let result = appliance.run(shutdown).await;
+    let result = appliance.run(shutdown, Arc::default()).await;
     end.cancel();
     result
 }

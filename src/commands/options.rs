@@ -8,8 +8,8 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
-use super::Failure;
 use super::environment::Environment;
+use super::{Exit, Failure};
 use crate::administration::FirstStart;
 use crate::boot::{self, Options};
 use crate::limits;
@@ -200,14 +200,17 @@ fn check_first_start(environment: &Environment) -> Result<FirstStart, Failure> {
             .secret("FASTPATH_ADMIN_PASSWORD", limits::PASSWORD_CHARACTERS_MIN)?,
         api_token: environment.secret("FASTPATH_API_TOKEN", limits::API_TOKEN_CHARACTERS_MIN)?,
     };
-    // The settings know what a domain is; nothing else can be wrong by now.
-    match first_start.settings() {
-        Ok(_) => Ok(first_start),
-        Err(errors) => {
-            let problem = errors.0.into_values().collect::<Vec<_>>().join("; ");
-            Err(Failure::usage(RELAY_DOMAINS, problem))
-        }
-    }
+    // The settings know what a domain, a network and a server are.
+    let errors = match first_start.settings() {
+        Ok(_) => return Ok(first_start),
+        Err(errors) => errors.0.into_iter(),
+    };
+    let problems = errors.map(|(field, problem)| {
+        let variable = FirstStart::variable_of(field.split(['.', '[']).next().unwrap_or(&field));
+        format!("{variable}: {problem}")
+    });
+    let problems: Vec<_> = problems.collect();
+    Err(Failure::new(Exit::Usage, problems.join("; ")))
 }
 
 /// The data directory of a command beside `serve`: the option's, the environment's, or the default.

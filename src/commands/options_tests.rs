@@ -137,6 +137,16 @@ fn bad_variables_are_named() {
             "is not a network",
         ),
         ("FASTPATH_RELAY_DOMAINS", "a b", "“a b” is not a domain"),
+        (
+            "FASTPATH_TRUSTED_NETWORKS",
+            "192.168.1.5/24",
+            "192.168.1.0/24 is the whole of it",
+        ),
+        (
+            "FASTPATH_NEXT_HOP",
+            "smtp://0.0.0.0:25",
+            "0.0.0.0 is no server’s address",
+        ),
         ("FASTPATH_ADMIN_PASSWORD_FILE", "/nowhere", "cannot be read"),
         (
             "FASTPATH_ADMIN_PASSWORD",

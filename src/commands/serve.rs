@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -29,6 +31,7 @@ pub(super) fn run(options: Checked) -> Result<(), Failure> {
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let shutdown = shutdown_on_signal()?;
+        let reload = reload_on_signal()?;
         let appliance = open(&options, &directory).await?;
         if let Some(warning) = warning {
             warn!(directory = %directory.path().display(), "{warning}");
@@ -39,7 +42,7 @@ pub(super) fn run(options: Checked) -> Result<(), Failure> {
             let (addresses, pages) = (appliance.addresses(), pages(&appliance));
             print!("{}", summary(&options, addresses, &pages, setup, warning));
         }
-        appliance.run(shutdown).await
+        appliance.run(shutdown, reload).await
     });
     directory.remove_addresses();
     runtime.shutdown_timeout(THREADS_WAIT);
@@ -132,6 +135,25 @@ pub(super) fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
         cancelled.cancel();
     });
     Ok(shutdown)
+}
+
+/// Told by SIGHUP (a renewed certificate's hook, a rotated log's, a terminal that closes): what was read from
+/// files is read again. SIGUSR1 and SIGUSR2, which mean something to other servers, do nothing.
+fn reload_on_signal() -> anyhow::Result<Arc<Notify>> {
+    let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be awaited")?;
+    for kind in [SignalKind::user_defined1(), SignalKind::user_defined2()] {
+        // Once there is a handler the process does not end.
+        drop(signal(kind).context("SIGUSR1 and SIGUSR2 cannot be handled")?);
+    }
+    let reload = Arc::new(Notify::new());
+    let told = Arc::clone(&reload);
+    tokio::spawn(async move {
+        while hang_up.recv().await.is_some() {
+            info!(signal = "SIGHUP", "reading the certificate again");
+            told.notify_one();
+        }
+    });
+    Ok(reload)
 }
 
 /// What is lost when the container that we run in ends; none when nothing is, or when it is no

@@ -16,6 +16,9 @@ pub(super) enum NoHeader {
     /// It sent something else.
     #[error("{0}")]
     Malformed(#[from] Malformed),
+    /// It ended before it said a word: a balancer looks in this way whether somebody is there.
+    #[error("the connection ended before a word was said")]
+    Silent,
     /// It ended, or broke.
     #[error("the connection ended before its header: {0}")]
     Ended(#[from] io::Error),
@@ -42,8 +45,11 @@ async fn read_unbounded<R: AsyncRead + Unpin>(
 ) -> Result<(IpAddr, BytesMut), NoHeader> {
     let mut said = BytesMut::with_capacity(proxy_protocol::HEADER_BYTES);
     loop {
-        if stream.read_buf(&mut said).await? == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        match stream.read_buf(&mut said).await {
+            Ok(0) | Err(_) if said.is_empty() => return Err(NoHeader::Silent),
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
         }
         if let Some((header, bytes)) = proxy_protocol::read(&said)? {
             said.advance(bytes);

@@ -157,22 +157,31 @@ async fn a_certificate_that_the_settings_name_is_used() {
     ServerTls::open(other.path(), "mail.example.net").unwrap();
     let tls = scene.context.tls.clone().unwrap();
     let own = tls.config();
+    let reload = Arc::new(Notify::new());
     let following = tokio::spawn(follow_certificate(
         Arc::clone(&tls),
         scene.context.settings.clone(),
+        Arc::clone(&reload),
         scene.shutdown.clone(),
     ));
     scene.change(json!({
         "tls_certificate_file": other.path().join("tls/certificate.pem"),
         "tls_key_file": other.path().join("tls/key.pem"),
     }));
-    let changed = async {
-        while Arc::ptr_eq(&own, &tls.config()) {
-            tokio::task::yield_now().await;
-        }
+    let changed_from = async |before| {
+        let changed = async {
+            while Arc::ptr_eq(before, &tls.config()) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let changed = tokio::time::timeout(Duration::from_secs(10), changed).await;
+        assert!(changed.is_ok());
     };
-    let changed = tokio::time::timeout(Duration::from_secs(10), changed).await;
-    assert!(changed.is_ok());
+    changed_from(&own).await;
+    // And read again when somebody says so.
+    let named = tls.config();
+    reload.notify_one();
+    changed_from(&named).await;
     scene.shutdown.cancel();
     following.await.unwrap();
 }

@@ -37,6 +37,8 @@ pub struct ReceivingCounters {
     pub sessions_open: Count,
     /// Clients that got 421 instead of a session: all places were taken, or all of their address.
     pub sessions_refused: Count,
+    /// Connections of proxies that ended before a word was said.
+    pub proxy_checks: Count,
     /// Sessions that went on under TLS.
     pub tls_sessions: Count,
     /// TLS handshakes that failed.

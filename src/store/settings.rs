@@ -49,7 +49,7 @@ pub struct AuditItem {
     /// The administrator, the token's name, or the command line.
     pub who: String,
     /// The address it came from; none for the command line.
-    pub from: Option<String>,
+    pub address: Option<String>,
     /// What, in the operator's words.
     pub action: String,
     /// What it was.
@@ -267,7 +267,7 @@ fn audit_item(row: &SqliteRow) -> AuditItem {
         id: number(row, "id"),
         at: time(row, "at"),
         who: text(row, "who"),
-        from: optional_text(row, "origin"),
+        address: optional_text(row, "origin"),
         action: text(row, "action"),
         before: value("before"),
         after: value("after"),
@@ -320,7 +320,7 @@ mod tests {
         let actions: Vec<_> = newest.iter().map(|item| item.action.as_str()).collect();
         assert_eq!(actions, ["third", "second"]);
         assert_eq!(newest[0].after, Some(json!({"path": "standard"})));
-        assert_eq!(newest[0].from.as_deref(), Some("192.0.2.9"));
+        assert_eq!(newest[0].address.as_deref(), Some("192.0.2.9"));
         let older = scene.store.audit_page(Some(newest[1].id), 9).await;
         assert_eq!(older.expect("readable").len(), 1);
     }

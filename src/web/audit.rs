@@ -101,7 +101,7 @@ fn entry(item: AuditItem) -> Entry {
     Entry {
         time: wording::moment(item.at),
         who: item.who,
-        from: item.from.unwrap_or_else(|| "this machine".to_owned()),
+        from: item.address.unwrap_or_else(|| "this machine".to_owned()),
         action: item.action,
         changes: changes(item.before, item.after),
     }

@@ -118,6 +118,11 @@ fn register_sessions(registry: &mut Registry, receiving: &ReceivingCounters, ses
             &receiving.sessions_refused,
         ),
         (
+            "proxy_checks",
+            "Connections of proxies that ended before a word was said, as their health checks do",
+            &receiving.proxy_checks,
+        ),
+        (
             "sessions_under_tls",
             "Sessions that went on under TLS",
             &receiving.tls_sessions,

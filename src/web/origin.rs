@@ -1,7 +1,7 @@
 //! Where a request comes from: the client behind a listed proxy, and whether it speaks HTTPS, which
 //! the settings may ask for.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -51,8 +51,7 @@ impl Origin {
         // client, and all before may be invented. What cannot be read ends the search.
         let client = words(headers, "x-forwarded-for")
             .rev()
-            .map_while(|word| word.parse::<IpAddr>().ok())
-            .map(|address| address.to_canonical())
+            .map_while(forwarded_address)
             .find(|address| !settings.is_web_proxy(*address));
         let proto = words(headers, "x-forwarded-proto").next_back();
         Self {
@@ -61,6 +60,14 @@ impl Origin {
             is_proxied: true,
         }
     }
+}
+
+/// An address as proxies write it: some put the port behind it, and brackets around an IPv6 address.
+fn forwarded_address(word: &str) -> Option<IpAddr> {
+    let in_brackets = || word.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || Some(word.parse::<SocketAddr>().ok()?.ip());
+    let address = word.parse().ok().or_else(with_port).or_else(in_brackets)?;
+    Some(address.to_canonical())
 }
 
 /// The comma-separated words of all fields of this name, in their order.
@@ -164,6 +171,18 @@ mod tests {
         check("10.0.0.1:9", false, &says, ("198.51.100.7", false));
         // By TLS to the proxy's own connection, but by plain HTTP to the proxy.
         check("10.0.0.1:9", true, &[(proto, "http")], ("10.0.0.1", false));
+        // With a port behind it.
+        for (written, address) in [
+            ("198.51.100.7:51234", "198.51.100.7"),
+            ("[2001:db8::9]:443", "2001:db8::9"),
+            ("[2001:db8::9]", "2001:db8::9"),
+            ("[::ffff:198.51.100.7]:1", "198.51.100.7"),
+            ("2001:db8::a", "2001:db8::a"),
+            ("198.51.100.7:", "10.0.0.1"),
+            ("198.51.100.7:70000", "10.0.0.1"),
+        ] {
+            check("10.0.0.1:9", false, &[(xff, written)], (address, false));
+        }
         check("10.0.0.1:9", true, &[(xff, "unknown")], ("10.0.0.1", false));
         let says = [(xff, "127.0.0.1, rubbish, 10.0.0.3")];
         check("10.0.0.1:9", false, &says, ("10.0.0.1", false));
