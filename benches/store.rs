@@ -97,7 +97,7 @@ impl Bench {
         NewQueued {
             message: Arc::new(message),
             rows: vec![row],
-            expires_at: now,
+            kept_from: now,
         }
     }
 

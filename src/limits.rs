@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 // ---- Receiving ------------------------------------------------------------------------------------
 
 /// A command line with its CRLF. RFC 5321 §4.5.3.1.4 asks for 512; ESMTP parameters add to it
@@ -535,6 +537,12 @@ pub const STORED_SETTINGS_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a backup copies the queue anew because messages were delivered while their contents were
 /// copied. Each time there is less left to copy; what goes away even then is left out.
 pub const BACKUP_ROUNDS: usize = 4;
+/// Next hops and domains for which recipients wait, of which one look has so many.
+pub const ROUTES_READ: usize = 500;
+/// A clock that is earlier was not set: this program is not that old.
+pub const CLOCK_IS_WRONG_BEFORE: Timestamp = Timestamp::constant(1_767_225_600, 0);
+/// A clock that is set right steps by less; what a moment is later than that was never so.
+pub const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(3_600);
 /// Rows that one transaction of a bulk action touches.
 pub const BULK_CHUNK: usize = 500;
 /// Messages that are returned to their senders in one transaction: each brings a report of up to

@@ -10,6 +10,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::limits;
+
 /// Crockford's base 32 in lower case: no letter that is taken for a digit over the telephone.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Thirteen digits of five bits hold 65 bits.
@@ -105,7 +107,8 @@ impl PartialSchema for MessageId {
 
 impl ToSchema for MessageId {}
 
-/// The source of ids: each is greater than the one before, also when the clock steps back.
+/// The source of ids: each is greater than the one before, also when the clock steps back. Only when the clock
+/// turns out to have been far ahead do ids follow it back: they tell when a message arrived.
 #[derive(Debug)]
 pub struct MessageIds {
     last: AtomicI64,
@@ -122,14 +125,29 @@ impl MessageIds {
 
     /// A new id for a message that arrives at `now`.
     pub fn next(&self, now: Timestamp) -> MessageId {
-        let earliest = now.as_millisecond() << SEQUENCE_BITS;
-        let previous = self
-            .last
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
-                Some(earliest.max(last + 1))
-            })
-            .expect("the closure always gives a value");
-        MessageId(earliest.max(previous + 1))
+        let earliest = Self::earliest_at(now);
+        let latest = now.checked_add(limits::CLOCK_STEP).map(Self::earliest_at);
+        let behind = |last: i64| match latest {
+            // Others may have had ids of this time before the clock was ahead: hardly this one.
+            Ok(latest) if last > latest => earliest + rand::random_range(1 << 10..1 << 19),
+            _ => earliest.max(last + 1),
+        };
+        let mut last = self.last.load(Ordering::Relaxed);
+        loop {
+            let next = behind(last);
+            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+            match self
+                .last
+                .compare_exchange_weak(last, next, success, failure)
+            {
+                Ok(_) => return MessageId(next),
+                Err(other) => last = other,
+            }
+        }
+    }
+
+    fn earliest_at(time: Timestamp) -> i64 {
+        MessageId::earliest_at(time).as_i64()
     }
 }
 
@@ -160,5 +178,17 @@ mod tests {
         assert!(earlier > later);
         let after = MessageIds::after(Some(earlier));
         assert!(after.next(Timestamp::UNIX_EPOCH) > earlier);
+    }
+
+    #[test]
+    fn ids_tell_the_time_again_when_the_clock_was_far_ahead() {
+        let now = Timestamp::from_second(1_800_000_000).expect("in range");
+        let ahead = MessageId::earliest_at(now + jiff::SignedDuration::from_hours(24));
+        let ids = MessageIds::after(Some(ahead));
+        let first = ids.next(now);
+        assert_eq!(first.time(), now);
+        let second = ids.next(now);
+        assert!(second > first);
+        assert_eq!(second.time(), now);
     }
 }

@@ -17,7 +17,7 @@ use crate::delivery::Report;
 use crate::message::trail::{Attempted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, Message, Outcome, Path};
-use crate::queue::{Parcel, schedule};
+use crate::queue::Parcel;
 use crate::settings::NextHop;
 use crate::smtp::reply::Reply;
 use crate::store::{NewRow, StoreError};
@@ -154,12 +154,11 @@ impl Paths {
             .await?;
         // Rows are committed: the gate stands open from here on.
         flight.gate.decide(true);
-        let received_at = transaction.message.received_at;
         Ok(Stored {
             plan,
             lease,
             ended_before,
-            expires_at: schedule::expiry(received_at, &transaction.settings),
+            kept_from: transaction.message.received_at,
         })
     }
 

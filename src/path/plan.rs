@@ -41,8 +41,8 @@ pub(super) struct Stored {
     pub(super) lease: Lease,
     /// Groups that had ended when the rows were planned.
     pub(super) ended_before: usize,
-    /// When the rows run out of time.
-    pub(super) expires_at: Timestamp,
+    /// From here on the rows' time counts.
+    pub(super) kept_from: Timestamp,
 }
 
 impl Stored {
@@ -54,7 +54,7 @@ impl Stored {
             id: planned.row.id,
             position: planned.position,
             attempts: planned.row.attempts,
-            expires_at: self.expires_at,
+            kept_from: self.kept_from,
             delay_reported: false,
         })
         .collect()

@@ -8,7 +8,7 @@ use super::answer::Account;
 use super::flight::{Group, group_by_next_hop};
 use super::{Paths, Transaction, Travelling};
 use crate::message::{DiskReason, Message, MessageId, Path, RowId, RowState};
-use crate::queue::{Failed, Lease, Parcel, QueuedRow, schedule};
+use crate::queue::{Failed, Lease, Parcel, QueuedRow};
 use crate::smtp::reply::Reply;
 use crate::store::NewRow;
 
@@ -56,14 +56,14 @@ impl Paths {
         let mut places = room.into_iter().flatten();
         let stored = outbound.into_iter().zip(&parcels).zip(leases);
         for ((outbound, parcel), mut lease) in stored {
-            let expires_at = schedule::expiry(outbound.message.received_at, &transaction.settings);
+            let kept_from = outbound.message.received_at;
             let mut first = 0;
             for group in outbound.groups {
                 let rows = &parcel.rows[first..first + group.recipients.len()];
                 first += group.recipients.len();
                 let lease = lease.part(rows.iter().map(|row| row.id));
                 let place = places.next().expect("there is one for each group");
-                let queued = queued_rows(rows, &group, expires_at);
+                let queued = queued_rows(rows, &group, kept_from);
                 let message = Arc::clone(&outbound.message);
                 self.queue
                     .start(message, group.next_hop, queued, lease, place);
@@ -144,14 +144,14 @@ pub(super) struct Kept {
     pub(super) words: String,
 }
 
-fn queued_rows(rows: &[NewRow], group: &Group, expires_at: Timestamp) -> Vec<QueuedRow> {
+fn queued_rows(rows: &[NewRow], group: &Group, kept_from: Timestamp) -> Vec<QueuedRow> {
     rows.iter()
         .zip(&group.recipients)
         .map(|(row, &position)| QueuedRow {
             id: row.id,
             position,
             attempts: 0,
-            expires_at,
+            kept_from,
             delay_reported: false,
         })
         .collect()

@@ -32,8 +32,8 @@ pub struct QueuedRow {
     pub position: usize,
     /// Attempts before this one.
     pub attempts: u32,
-    /// When it runs out of time.
-    pub expires_at: Timestamp,
+    /// From here on the time counts in which it has to be reached.
+    pub kept_from: Timestamp,
     /// Its sender has been told of the delay.
     pub delay_reported: bool,
 }
@@ -176,7 +176,10 @@ impl Queue {
                     if schedule_wants_delay_report(message, row, now) {
                         delayed.push((row.clone(), outcome.reply().clone()));
                     }
-                    changes.push(reschedule(row, state, at, &outcome));
+                    let recipient = &message.envelope.recipients[position];
+                    let now_by = Arc::clone(recipient.next_hop(&settings).name());
+                    let other = (now_by != *next_hop.name()).then_some(now_by);
+                    changes.push(reschedule(row, state, at, &outcome, other));
                 }
             }
         }
@@ -314,7 +317,7 @@ fn next_of(
     let situation = Situation {
         attempts: row.attempts + u32::from(tried),
         now,
-        expires_at: row.expires_at,
+        expires_at: schedule::expiry(row.kept_from, settings),
         dice: rand::random(),
     };
     let next = schedule::after_attempt(outcome.kind(), reason, situation, settings);
@@ -332,7 +335,14 @@ fn next_of(
     }
 }
 
-fn reschedule(row: &QueuedRow, state: RowState, at: Timestamp, outcome: &Outcome) -> RowChange {
+/// `next_hop`: another one, when the settings have changed meanwhile.
+fn reschedule(
+    row: &QueuedRow,
+    state: RowState,
+    at: Timestamp,
+    outcome: &Outcome,
+    next_hop: Option<Arc<str>>,
+) -> RowChange {
     let (reason, tried) = match outcome {
         Outcome::Deferred(reason, _) => (reason.clone(), !schedule::was_not_tried(Some(reason))),
         _ => (DiskReason::Uncertain, true),
@@ -344,6 +354,7 @@ fn reschedule(row: &QueuedRow, state: RowState, at: Timestamp, outcome: &Outcome
         attempts: row.attempts + u32::from(tried),
         last_reply: outcome.reply().to_string(),
         next_attempt_at: at,
+        next_hop,
     }
 }
 
@@ -351,5 +362,5 @@ fn schedule_wants_delay_report(message: &Message, row: &QueuedRow, now: Timestam
     let asked = message.envelope.recipients[row.position]
         .notify
         .is_some_and(|notify| notify.delay);
-    asked && !row.delay_reported && now >= message.received_at + limits::DELAY_REPORT_AFTER
+    asked && !row.delay_reported && now >= row.kept_from + limits::DELAY_REPORT_AFTER
 }

@@ -73,6 +73,8 @@ pub struct Queue {
     /// Held while due rows are taken and leased, so that an operator's order finds each row either
     /// waiting or leased.
     taking: tokio::sync::Mutex<()>,
+    /// Held while what waits is given its next hops by other settings.
+    redirecting: tokio::sync::Mutex<()>,
     /// Wakes the runner: rows may be due, or room for attempts has become free.
     wake: Notify,
     /// The runner left due rows where they are for want of room: the next attempt that ends wakes it.
@@ -143,6 +145,7 @@ impl Queue {
             tools,
             leases: leases::Leases::default(),
             taking: tokio::sync::Mutex::default(),
+            redirecting: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             starved: AtomicBool::new(false),
             places: places::Places::default(),
@@ -204,7 +207,6 @@ impl Queue {
     }
 
     async fn store_parcels(&self, parcels: &[Parcel]) -> Result<(), StoreError> {
-        let settings = self.tools.settings.snapshot();
         let mut queued = Vec::with_capacity(parcels.len() + 1);
         let mut for_runner = false;
         for Parcel {
@@ -220,7 +222,7 @@ impl Queue {
                 queued.push(NewQueued {
                     message: Arc::clone(message),
                     rows: rows.clone(),
-                    expires_at: schedule::expiry(message.received_at, &settings),
+                    kept_from: message.received_at,
                 });
             }
             let report = self.failure_report(message, failed).await;

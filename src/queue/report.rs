@@ -63,9 +63,13 @@ impl Queue {
         message: &Arc<Message>,
         delayed: &[(QueuedRow, Reply)],
     ) -> Option<NewQueued> {
+        let settings = self.tools.settings.snapshot();
         let entries: Vec<Entry<'_>> = delayed
             .iter()
-            .map(|(row, reply)| delay_entry(message, row, reply))
+            .map(|(row, reply)| {
+                let until = schedule::expiry(row.kept_from, &settings);
+                delay_entry(message, row, reply, until)
+            })
             .collect();
         if !entries.is_empty() && !self.may_write_courtesy(message) {
             tracing::debug!(id = %message.id, "no report of the delay: its client has had many");
@@ -172,7 +176,7 @@ impl Queue {
                 needs_smtputf8: to.needs_smtputf8(),
             }),
             rows: vec![row],
-            expires_at: schedule::expiry(now, &settings),
+            kept_from: now,
         })
     }
 }
@@ -236,7 +240,12 @@ fn unreadable_entry<'a>(text: &'a str, reply: &'a Reply) -> Entry<'a> {
     }
 }
 
-fn delay_entry<'a>(message: &'a Message, row: &QueuedRow, reply: &'a Reply) -> Entry<'a> {
+fn delay_entry<'a>(
+    message: &'a Message,
+    row: &QueuedRow,
+    reply: &'a Reply,
+    until: Timestamp,
+) -> Entry<'a> {
     let recipient = &message.envelope.recipients[row.position];
     Entry {
         address: Address::Known(&recipient.address),
@@ -245,7 +254,7 @@ fn delay_entry<'a>(message: &'a Message, row: &QueuedRow, reply: &'a Reply) -> E
         status: status_of(reply, "4.0.0"),
         explanation: "has not been reached yet; trying goes on".to_owned(),
         reply,
-        retried_until: Some(row.expires_at),
+        retried_until: Some(until),
     }
 }
 

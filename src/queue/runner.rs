@@ -3,7 +3,7 @@
 //! It arms its wake-up, then looks: what becomes due in between is not missed. Nobody waits for the
 //! rows of a failed attempt to be stored, so the store says when they can be seen.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,10 +16,11 @@ use super::Queue;
 use super::attempt::QueuedRow;
 use super::leases::Lease;
 use super::places::Place;
+use super::schedule;
 use crate::limits;
 use crate::message::{Message, MessageId, RowState};
 use crate::settings::{NextHop, Settings};
-use crate::store::{LoadError, RowChange, StoreError, TakenRow};
+use crate::store::{LoadError, Route, RowChange, StoreError, TakenRow};
 
 /// The runner looks at least this often, should a clock have stepped.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -32,12 +33,18 @@ impl Queue {
         let mut current = self.tools.settings.clone();
         let mut settings = current.snapshot();
         let mut damaged_at = Instant::now();
+        let mut times_at = Instant::now();
+        self.redirect();
         loop {
             let woken = self.wake.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
             if self.found_damaged.swap(false, Ordering::AcqRel) || Instant::now() >= damaged_at {
                 damaged_at = Instant::now() + self.fail_damaged().await;
+            }
+            if Instant::now() >= times_at {
+                times_at = Instant::now() + LONGEST_SLEEP;
+                self.set_times_right(&settings).await;
             }
             let pause = match self.start_due().await {
                 Ok(pause) => pause,
@@ -54,7 +61,12 @@ impl Queue {
                 () = tokio::time::sleep_until(damaged_at) => {}
                 Some(changed) = current.changed() => {
                     self.resume(&settings, &changed).await;
+                    if !changed.routes_as(&settings) {
+                        self.redirect();
+                    }
+                    times_at = Instant::now();
                     settings = changed;
+                    damaged_at = Instant::now();
                 }
                 () = shutdown.cancelled() => return,
             }
@@ -70,6 +82,66 @@ impl Queue {
             if let Err(error) = self.tools.store.make_due(next_hop, Timestamp::now()).await {
                 tracing::error!(%next_hop, %error, "what waits for it keeps its times");
             }
+        }
+    }
+
+    /// What waits goes where the settings of now say, whatever becomes of the next hop that it waited for.
+    fn redirect(self: &Arc<Self>) {
+        let queue = Arc::clone(self);
+        self.attempts.spawn(async move {
+            tokio::select! {
+                () = queue.redirect_all() => {}
+                () = queue.stop.cancelled() => {}
+            }
+        });
+    }
+
+    async fn redirect_all(&self) {
+        let _one = self.redirecting.lock().await;
+        let redirected = async {
+            let store = &self.tools.store;
+            let mut after = None;
+            loop {
+                let routes = store.routes(after.as_ref()).await?;
+                let settings = self.tools.settings.snapshot();
+                let mut changed: BTreeMap<(&str, Arc<str>), Vec<String>> = BTreeMap::new();
+                for Route { next_hop, domain } in &routes {
+                    let to = Arc::clone(settings.next_hop_for(domain).name());
+                    if **next_hop != *to {
+                        changed
+                            .entry((next_hop, to))
+                            .or_default()
+                            .push(domain.clone());
+                    }
+                }
+                for ((from, to), domains) in changed {
+                    let recipients = store
+                        .redirect(from, &domains, &to, Timestamp::now())
+                        .await?;
+                    if recipients > 0 {
+                        tracing::info!(from, %to, recipients, "what waits goes to another next hop");
+                    }
+                }
+                if routes.len() < limits::ROUTES_READ {
+                    return Ok::<_, StoreError>(());
+                }
+                after = routes.into_iter().next_back();
+            }
+        };
+        if let Err(error) = redirected.await {
+            tracing::error!(%error, "what waits was not all given its next hop by the new settings");
+        }
+        self.wake.notify_one();
+    }
+
+    /// A clock that was set makes nothing wait for longer than the schedule says, and nothing expire.
+    async fn set_times_right(&self, settings: &Settings) {
+        let longest = schedule::longest_wait(settings);
+        let right = self.tools.store.set_times_right(Timestamp::now(), longest);
+        match right.await {
+            Ok(0) => {}
+            Ok(times) => tracing::warn!(times, "the clock has changed: what waits has new times"),
+            Err(error) => tracing::error!(%error, "the times of what waits were not looked at"),
         }
     }
 
@@ -181,10 +253,12 @@ impl Queue {
     async fn give_back(&self, rows: &[TakenRow], error: LoadError) {
         tracing::error!(id = %rows[0].message, %error, "a queued message cannot be read");
         let now = Timestamp::now();
+        let settings = self.tools.settings.snapshot();
+        let is_over = |row: &TakenRow| now >= schedule::expiry(row.kept_from, &settings);
         match error {
             LoadError::Damaged(problem) => self.mark_damaged(rows, &problem).await,
             // Its time is over: somebody has to be told.
-            LoadError::Read(error) if rows.iter().any(|row| now >= row.expires_at) => {
+            LoadError::Read(error) if rows.iter().any(is_over) => {
                 self.mark_damaged(rows, &error.to_string()).await;
             }
             LoadError::Read(_) | LoadError::Gone => {
@@ -195,6 +269,7 @@ impl Queue {
                     attempts: row.attempts,
                     last_reply: error.to_string(),
                     next_attempt_at: now + limits::BREAKER_PROBE_FIRST,
+                    next_hop: None,
                 });
                 self.tools.store.change(again.collect()).await;
             }
@@ -240,7 +315,7 @@ fn queued_row((position, row): (usize, &TakenRow)) -> QueuedRow {
         id: row.id,
         position,
         attempts: row.attempts,
-        expires_at: row.expires_at,
+        kept_from: row.kept_from,
         delay_reported: row.delay_reported,
     }
 }

@@ -141,10 +141,22 @@ fn wait_before(attempts: u32, settings: &Settings, dice: u64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
-/// When a message that is received now runs out of time.
+/// The longest that a row waits for its next attempt.
 #[must_use]
-pub fn expiry(received_at: Timestamp, settings: &Settings) -> Timestamp {
-    received_at + signed(Duration::from_secs(settings.expire_after_seconds))
+pub fn longest_wait(settings: &Settings) -> Duration {
+    let longest = settings.retry_schedule_seconds.iter().max().copied();
+    let seconds = longest.unwrap_or_default();
+    let with_jitter = seconds + seconds * limits::RETRY_JITTER_PERCENT / 100;
+    Duration::from_secs(with_jitter)
+        .max(limits::UNCERTAIN_WAIT)
+        .max(limits::BREAKER_PROBE_LAST)
+        + limits::PAUSED_WAIT
+}
+
+/// When a recipient whose time counts from `kept_from` has run out of it.
+#[must_use]
+pub fn expiry(kept_from: Timestamp, settings: &Settings) -> Timestamp {
+    kept_from + signed(Duration::from_secs(settings.expire_after_seconds))
 }
 
 fn signed(duration: Duration) -> SignedDuration {

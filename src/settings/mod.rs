@@ -115,6 +115,16 @@ impl Settings {
         &self.conditions
     }
 
+    /// Whether mail goes where it goes by `other`.
+    #[must_use]
+    pub fn routes_as(&self, other: &Self) -> bool {
+        let routes = |settings: &Self| {
+            let written = settings.written();
+            (written.default_next_hop.clone(), written.next_hops.clone())
+        };
+        routes(self) == routes(other)
+    }
+
     /// Where mail for a domain goes: its own entry, the entry of the nearest parent written with a
     /// leading dot, the default, else MX look-up. `domain` is in lower case; the two forms of an
     /// internationalised one are the same.

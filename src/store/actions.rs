@@ -8,7 +8,7 @@ use super::columns::{integer, milliseconds};
 use super::error::StoreError;
 use super::queue_write::{Removed, json, remove_messages};
 use super::rows::Action;
-use super::writer::Job;
+use super::writer::{Answer, Job};
 use crate::limits;
 use crate::message::RowId;
 
@@ -45,18 +45,25 @@ impl Store {
     /// # Errors
     /// When a piece was not stored; the pieces before it are.
     pub async fn make_due(&self, next_hop: &str, now: Timestamp) -> Result<u64, StoreError> {
-        let mut made_due = 0;
+        self.in_pieces(|answer| Job::MakeDue {
+            next_hop: next_hop.to_owned(),
+            now,
+            answer,
+        })
+        .await
+    }
+
+    /// Has one piece done after the other, until one is not full; gives how many rows they had.
+    pub(super) async fn in_pieces(
+        &self,
+        job: impl Fn(Answer<u64>) -> Job,
+    ) -> Result<u64, StoreError> {
+        let mut rows = 0;
         loop {
-            let next_hop = next_hop.to_owned();
-            let piece = self.ask(|answer| Job::MakeDue {
-                next_hop,
-                now,
-                answer,
-            });
-            let piece = piece.await?;
-            made_due += piece;
+            let piece = self.ask(&job).await?;
+            rows += piece;
             if piece < limits::BULK_CHUNK as u64 {
-                return Ok(made_due);
+                return Ok(rows);
             }
         }
     }
@@ -130,7 +137,7 @@ async fn prolong(
 ) -> Result<(), sqlx::Error> {
     let messages = json(messages)?;
     sqlx::query(
-        "UPDATE messages SET expires_at = max(expires_at, ?2 + expires_at - received_at)
+        "UPDATE messages SET kept_from = max(kept_from, ?2)
          WHERE id IN (SELECT value FROM json_each(?1))",
     )
     .bind(messages)
@@ -185,13 +192,12 @@ mod tests {
         let scene = Scene::new().await;
         let mut message = queued(1, &[1], b"x");
         message.rows[0].state = RowState::Quarantined;
-        let late = message.expires_at;
+        let late = message.kept_from + jiff::SignedDuration::from_secs(432_000);
         scene.store.insert(vec![message]).await.expect("stored");
         let acted = scene.store.act(Action::Release, &[RowId(1)], late).await;
         assert_eq!(acted.expect("stored"), [RowId(1)]);
         let rows = scene.store.rows(&[RowId(1)]).await.expect("readable");
-        let whole = late.duration_since(rows[0].received_at);
-        assert_eq!(rows[0].expires_at, late + whole);
+        assert_eq!(rows[0].kept_from, late);
     }
 
     #[tokio::test]

@@ -66,8 +66,8 @@ pub struct Remains {
 }
 
 impl Store {
-    /// Damaged rows whose time is over at `now`. A message that is gone has the time that its id tells,
-    /// and `expire_after` from there.
+    /// Damaged rows whose time is over at `now`: `expire_after` from when it began, which for a message that is
+    /// gone is the time that its id tells.
     ///
     /// # Errors
     /// When the queue cannot be read.
@@ -78,6 +78,7 @@ impl Store {
     ) -> Result<DamagedRows, ReadError> {
         let received_before = now.checked_sub(expire_after).unwrap_or(Timestamp::MIN);
         let unknown_before = MessageId::earliest_at(received_before).as_i64();
+        let kept_before = milliseconds(received_before);
         // Some hundreds at most in all ordinary trouble; when a whole spool is gone, one look has a piece
         // of them and the next one the next.
         let sql = format!(
@@ -85,27 +86,27 @@ impl Store {
              FROM recipients AS r INDEXED BY recipients_damaged
              LEFT JOIN messages AS m ON m.id = r.message
              WHERE {DAMAGED}
-               AND CASE WHEN m.id IS NULL THEN r.message < ?1 ELSE m.expires_at <= ?2 END
+               AND CASE WHEN m.id IS NULL THEN r.message < ?1 ELSE m.kept_from <= ?2 END
              ORDER BY r.message, r.id LIMIT ?3"
         );
         let over = sqlx::query(AssertSqlSafe(sql))
             .bind(unknown_before)
-            .bind(milliseconds(now))
+            .bind(kept_before)
             .bind(limits::BULK_CHUNK as i64)
             .fetch_all(&self.shared.readers)
             .await?;
         let sql = format!(
-            "SELECT min(m.expires_at) FROM recipients AS r INDEXED BY recipients_damaged
+            "SELECT min(m.kept_from) FROM recipients AS r INDEXED BY recipients_damaged
              JOIN messages AS m ON m.id = r.message
-             WHERE {DAMAGED} AND m.expires_at > ?"
+             WHERE {DAMAGED} AND m.kept_from > ?"
         );
         let next: Option<i64> = sqlx::query_scalar(AssertSqlSafe(sql))
-            .bind(milliseconds(now))
+            .bind(kept_before)
             .fetch_one(&self.shared.readers)
             .await?;
         Ok(DamagedRows {
             over: over.iter().map(damaged_row).collect(),
-            next: next.map(timestamp),
+            next: next.and_then(|from| timestamp(from).checked_add(expire_after).ok()),
         })
     }
 

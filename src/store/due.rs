@@ -44,7 +44,7 @@ const DUE: &str = "
     ),
     chosen AS (SELECT * FROM candidates ORDER BY turn, due_at, id LIMIT ?4)
     SELECT r.id, r.message, r.recipient, r.notify, r.original_recipient, r.mail_host, r.next_hop,
-           r.state, r.reason, r.attempts, r.last_reply, r.delay_reported, m.received_at, m.expires_at,
+           r.state, r.reason, r.attempts, r.last_reply, r.delay_reported, m.received_at, m.kept_from,
            m.for_clause_at IS NOT NULL AS is_named
     FROM chosen CROSS JOIN recipients AS r ON r.id = chosen.id
     LEFT JOIN messages AS m ON m.id = r.message
@@ -53,7 +53,7 @@ const DUE: &str = "
 /// Given rows, in the columns of [`DUE`].
 const ROWS: &str = "
     SELECT r.id, r.message, r.recipient, r.notify, r.original_recipient, r.mail_host, r.next_hop,
-           r.state, r.reason, r.attempts, r.last_reply, r.delay_reported, m.received_at, m.expires_at,
+           r.state, r.reason, r.attempts, r.last_reply, r.delay_reported, m.received_at, m.kept_from,
            m.for_clause_at IS NOT NULL AS is_named
     FROM recipients AS r JOIN messages AS m ON m.id = r.message
     WHERE r.id IN (SELECT value FROM json_each(?1))";
@@ -255,7 +255,7 @@ fn decode(row: &SqliteRow) -> Result<TakenRow, Damage> {
         attempts: row.try_get("attempts")?,
         last_reply: row.try_get("last_reply")?,
         received_at: time("received_at")?,
-        expires_at: time("expires_at")?,
+        kept_from: time("kept_from")?,
         delay_reported: row.try_get("delay_reported")?,
         is_named: row.try_get("is_named")?,
         before: RowState::from_word(&state).ok_or("the state is unknown")?,
@@ -376,7 +376,7 @@ mod tests {
         let before: Vec<_> = taken.iter().map(|row| (row.id.0, row.before)).collect();
         assert_eq!(before, [(1, RowState::Waiting), (4, RowState::Uncertain)]);
         assert_eq!(taken[0].recipient.address.as_str(), "user1@Example.NET");
-        assert_eq!(taken[0].expires_at, time(432_000));
+        assert_eq!(taken[0].kept_from, time(0));
     }
 
     #[tokio::test]

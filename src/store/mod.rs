@@ -11,6 +11,7 @@
 mod access;
 mod accounts;
 mod actions;
+mod anew;
 mod api_tokens;
 mod beside;
 mod checkpoint;
@@ -65,6 +66,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use access::{AccessError, NewAccount, Refusal, TOKEN_REVOKED};
 pub use accounts::{AccountPatch, StoredAccount};
+pub use anew::Route;
 pub use api_tokens::{NewApiToken, StoredApiToken};
 pub use beside::SettingsBeside;
 pub use copy::{CopyError, DatabaseCopy, QueueCount, SpooledContent};

@@ -4,6 +4,7 @@
 //! otherwise an insert carries the changes that follow it, and the last change of a row wins.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -74,6 +75,7 @@ pub(super) struct Update<'a> {
     pub(super) attempts: Option<u32>,
     pub(super) last_reply: Option<&'a str>,
     pub(super) next_attempt_at: Option<Timestamp>,
+    pub(super) next_hop: Option<&'a Arc<str>>,
     pub(super) delay_reported: bool,
 }
 
@@ -184,6 +186,7 @@ impl<'a> Course<'a> {
                 attempts,
                 last_reply,
                 next_attempt_at,
+                next_hop,
                 ..
             } => {
                 self.update = Update {
@@ -192,6 +195,7 @@ impl<'a> Course<'a> {
                     attempts: Some(*attempts),
                     last_reply: Some(last_reply),
                     next_attempt_at: Some(*next_attempt_at),
+                    next_hop: next_hop.as_ref(),
                     delay_reported: self.update.delay_reported,
                 };
             }
@@ -276,6 +280,7 @@ mod tests {
             attempts,
             last_reply: "451 later".into(),
             next_attempt_at: testing::time(60),
+            next_hop: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! One recipient of the queue with everything that is known of it, and the beginning of its message.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -20,7 +20,7 @@ pub struct QueuedRecipient {
     /// What the listing shows.
     #[serde(flatten)]
     pub item: QueueItem,
-    /// From here on it fails.
+    /// From here on it fails, by the settings of now.
     pub expires_at: Timestamp,
     /// NOTIFY, RFC 3461 §4.1.
     pub notify: Option<String>,
@@ -62,20 +62,24 @@ impl SourceStart {
 }
 
 impl Store {
-    /// Everything about one row; none when it is gone.
+    /// Everything about one row, when a recipient has `expire_after` to be reached; none when it is gone.
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub async fn queued_recipient(&self, row: RowId) -> Result<Option<QueuedRecipient>, ReadError> {
+    pub async fn queued_recipient(
+        &self,
+        row: RowId,
+        expire_after: SignedDuration,
+    ) -> Result<Option<QueuedRecipient>, ReadError> {
         let mut query = sqlx::QueryBuilder::new("SELECT ");
         query.push(ITEM_COLUMNS).push(
             ", r.notify, r.original_recipient, m.client_address, m.helo, m.login, m.body_type,
-             m.smtputf8, m.ret, m.envelope_id, m.expires_at
+             m.smtputf8, m.ret, m.envelope_id, m.kept_from
              FROM recipients AS r LEFT JOIN messages AS m ON m.id = r.message WHERE r.id = ",
         );
         query.push_bind(row.0);
         let row = query.build().fetch_optional(&self.shared.readers).await?;
-        Ok(row.as_ref().map(queued_recipient))
+        Ok(row.as_ref().map(|row| queued_recipient(row, expire_after)))
     }
 
     /// The first `most` bytes of a message, or all when it has no more: as it is there, damaged or not.
@@ -120,10 +124,11 @@ impl Store {
     }
 }
 
-fn queued_recipient(row: &SqliteRow) -> QueuedRecipient {
+fn queued_recipient(row: &SqliteRow, expire_after: SignedDuration) -> QueuedRecipient {
+    let kept_from = time(row, "kept_from");
     QueuedRecipient {
         item: item(row),
-        expires_at: time(row, "expires_at"),
+        expires_at: kept_from.checked_add(expire_after).unwrap_or(kept_from),
         notify: optional_text(row, "notify"),
         original_recipient: optional_text(row, "original_recipient"),
         client_address: optional_text(row, "client_address"),
@@ -181,17 +186,19 @@ mod tests {
         assert!(matches!(start(&scene, 9).await, Err(LoadError::Gone)));
     }
 
+    const HUNDRED: SignedDuration = SignedDuration::from_secs(100);
+
     #[tokio::test]
     async fn a_damaged_row_is_shown_as_well_as_it_goes() {
         let scene = Scene::new().await;
         let stored = scene.store.insert(vec![queued(1, &[1], b"x")]).await;
         stored.expect("stored");
         let read = async || {
-            let read = scene.store.queued_recipient(RowId(1)).await;
+            let read = scene.store.queued_recipient(RowId(1), HUNDRED).await;
             read.expect("readable").expect("it is there")
         };
         let sound = read().await;
-        assert_eq!(sound.expires_at, time(432_000));
+        assert_eq!(sound.expires_at, time(100));
         assert_eq!(sound.client_address.as_deref(), Some("192.0.2.1"));
         scene
             .meddle("UPDATE recipients SET state = 'asleep', notify = CAST(x'ff' AS TEXT)")
@@ -201,7 +208,7 @@ mod tests {
         assert_eq!(damaged.item.state, RowState::Damaged);
         assert_eq!(damaged.notify.as_deref(), Some("\u{fffd}"));
         assert_eq!((damaged.helo.as_str(), damaged.client_address), ("", None));
-        let gone = scene.store.queued_recipient(RowId(2)).await;
+        let gone = scene.store.queued_recipient(RowId(2), HUNDRED).await;
         assert_eq!(gone.expect("readable"), None);
     }
 }

@@ -49,7 +49,7 @@ const MESSAGE_COLUMNS: &[&str] = &[
     "ret",
     "envelope_id",
     "spool_file",
-    "expires_at",
+    "kept_from",
     "content_from",
     "for_clause_at",
     "prefix_checksum",
@@ -179,7 +179,7 @@ fn bind_message<'q>(query: Query<'q>, prepared: &Prepared) -> Query<'q> {
         .bind(envelope.ret.map(return_text))
         .bind(envelope.envelope_id.clone())
         .bind(spool_file)
-        .bind(milliseconds(prepared.queued.expires_at))
+        .bind(milliseconds(prepared.queued.kept_from))
         .bind(integer(message.content_from))
         .bind(message.for_clause_at.map(|at| integer(at as u64)))
         .bind(Checksum::of([&message.prefix]).to_i64())
@@ -211,7 +211,7 @@ fn bind_recipient<'q>(
         .bind(recipient.address.lookup_domain())
         .bind(recipient.notify.map(notify_text))
         .bind(recipient.original_recipient.clone())
-        .bind(row.next_hop.clone())
+        .bind(update.next_hop.unwrap_or(&row.next_hop).to_string())
         .bind(update.state.unwrap_or(row.state).as_str())
         .bind(reason.as_word().into_owned())
         .bind(update.attempts.unwrap_or(row.attempts))
@@ -232,6 +232,7 @@ struct Changed<'a> {
     attempts: Option<u32>,
     last_reply: Option<&'a str>,
     next_attempt_at: Option<i64>,
+    next_hop: Option<&'a str>,
     delay_reported: Option<i64>,
 }
 
@@ -251,6 +252,7 @@ async fn update(
             attempts: update.attempts,
             last_reply: update.last_reply,
             next_attempt_at: update.next_attempt_at.map(milliseconds),
+            next_hop: update.next_hop.map(|name| &**name),
             delay_reported: update.delay_reported.then_some(1),
         })
         .collect();
@@ -261,6 +263,7 @@ async fn update(
              attempts        = coalesce(changed.value ->> 'attempts', attempts),
              last_reply      = coalesce(changed.value ->> 'last_reply', last_reply),
              next_attempt_at = coalesce(changed.value ->> 'next_attempt_at', next_attempt_at),
+             next_hop        = coalesce(changed.value ->> 'next_hop', next_hop),
              delay_reported  = coalesce(changed.value ->> 'delay_reported', delay_reported)
          FROM json_each(?) AS changed
          WHERE recipients.id = changed.value ->> 'row'",

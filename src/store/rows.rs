@@ -13,8 +13,8 @@ pub struct NewQueued {
     pub message: Arc<Message>,
     /// The recipients that wait.
     pub rows: Vec<NewRow>,
-    /// From here on a recipient that was not reached fails.
-    pub expires_at: Timestamp,
+    /// From here on the time counts in which its recipients have to be reached.
+    pub kept_from: Timestamp,
 }
 
 /// A recipient that waits.
@@ -57,6 +57,8 @@ pub enum RowChange {
         last_reply: String,
         /// Due from here on.
         next_attempt_at: Timestamp,
+        /// Its next hop by the settings of now; none: the one it was under.
+        next_hop: Option<Arc<str>>,
     },
     /// The final dot was handed over and the attempt goes on: a crash now must leave it uncertain.
     MarkUncertain {
@@ -128,8 +130,8 @@ pub struct TakenRow {
     pub last_reply: String,
     /// When the message arrived.
     pub received_at: Timestamp,
-    /// From here on it fails.
-    pub expires_at: Timestamp,
+    /// From here on the time counts in which it has to be reached.
+    pub kept_from: Timestamp,
     /// Its sender was told of the delay.
     pub delay_reported: bool,
     /// Its message names it in the Received field: it shares a transaction with nobody.

@@ -159,7 +159,7 @@ pub(super) fn queued(message_id: i64, rows: &[i64], content: &[u8]) -> NewQueued
     NewQueued {
         message: message(message_id, recipients, content),
         rows,
-        expires_at: time(432_000),
+        kept_from: time(0),
     }
 }
 

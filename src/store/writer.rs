@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{self, AccessChange, Refusal, Seen};
+use super::anew::{Impossible, Redirection};
 use super::checkpoint::{Written, checkpoint};
 use super::error::StoreError;
 use super::log_sync::{LogSync, Synced};
@@ -26,7 +27,7 @@ use crate::limits;
 use crate::message::{RowId, Spool};
 
 /// Where an answer goes.
-type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What the writer can be asked for. Jobs take effect in the order in which they come.
 #[derive(Debug)]
@@ -50,6 +51,16 @@ pub(super) enum Job {
     MakeDue {
         next_hop: String,
         now: Timestamp,
+        answer: Answer<u64>,
+    },
+    /// Gives one piece of what waits another next hop; gives how many rows.
+    Redirect {
+        redirection: Redirection,
+        answer: Answer<u64>,
+    },
+    /// Sets one piece of what a wrong clock has stored right; gives how many rows or messages.
+    SetTimesRight {
+        impossible: Impossible,
         answer: Answer<u64>,
     },
     /// Notes what an administrator did, with the settings when they were changed.
@@ -349,6 +360,21 @@ impl Writer {
             } => {
                 self.answer_alone(limits::BULK_CHUNK, None, answer, async |connection| {
                     actions::make_due(connection, &next_hop, now).await
+                })
+                .await;
+            }
+            Job::Redirect {
+                redirection,
+                answer,
+            } => {
+                self.answer_alone(limits::BULK_CHUNK, None, answer, async |connection| {
+                    redirection.write(connection).await
+                })
+                .await;
+            }
+            Job::SetTimesRight { impossible, answer } => {
+                self.answer_alone(limits::BULK_CHUNK, None, answer, async |connection| {
+                    impossible.set_right(connection).await
                 })
                 .await;
             }

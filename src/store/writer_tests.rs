@@ -58,6 +58,7 @@ async fn rows_can_be_seen_to_wait_when_the_store_says_so() {
         attempts: 1,
         last_reply: "450 later".into(),
         next_attempt_at: time(1),
+        next_hop: None,
     };
     scene.store.change(vec![again]).await;
     scene.store.rescheduled().await;
@@ -487,6 +488,7 @@ async fn a_full_disk_refuses_inserts_and_keeps_changes() {
         attempts: 7,
         last_reply: "y".repeat(50_000),
         next_attempt_at: time(60),
+        next_hop: None,
     };
     jobs.send(Job::Write(Member::lazy(vec![wordy])))
         .await
@@ -534,6 +536,7 @@ async fn kept_changes_stay_in_order() {
         attempts: 7,
         last_reply: "y".repeat(50_000),
         next_attempt_at: time(60),
+        next_hop: None,
     };
     jobs.send(Job::Write(Member::lazy(vec![wordy])))
         .await

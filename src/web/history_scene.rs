@@ -163,7 +163,7 @@ pub(super) async fn in_queue(face: &Face, second: i64, recipients: &[&str]) -> M
     let queued = NewQueued {
         message: Arc::new(message),
         rows,
-        expires_at: time(432_000),
+        kept_from: time(0),
     };
     store.insert(vec![queued]).await.expect("stored");
     id(second)

@@ -9,7 +9,7 @@ use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -171,9 +171,7 @@ pub(in crate::web) async fn show(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Result<Json<WithTrail>, ApiError> {
-    let row = row_id(&id)?;
-    let found = context.store.queued_recipient(row).await?;
-    let recipient = found.ok_or(ApiError::NotFound)?;
+    let recipient = queued(&context, &id).await?;
     let story = story_of(&context, &visitor, &recipient).await?;
     Ok(Json(WithTrail {
         recipient,
@@ -198,9 +196,20 @@ pub(in crate::web) async fn source(
     State(context): State<Arc<Context>>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let found = context.store.queued_recipient(row_id(&id)?).await?;
-    let message = found.ok_or(ApiError::NotFound)?.item.message_id;
+    let message = queued(&context, &id).await?.item.message_id;
     source_of(&context, message).await
+}
+
+/// The recipient in the queue with this id.
+pub(in crate::web) async fn queued(
+    context: &Context,
+    id: &str,
+) -> Result<QueuedRecipient, ApiError> {
+    let expire_after = context.administration.settings().expire_after_seconds;
+    let expire_after =
+        i64::try_from(expire_after).map_or(SignedDuration::MAX, SignedDuration::from_secs);
+    let found = context.store.queued_recipient(row_id(id)?, expire_after);
+    found.await?.ok_or(ApiError::NotFound)
 }
 
 /// A row's id in a path; what is none is nowhere.

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
 use super::super::access::Visitor;
-use super::super::api::queue::{row_id, story_of};
+use super::super::api::queue::{queued, story_of};
 use super::super::error::ApiError;
 use super::super::page::{Frame, Page, PageError, Section, render};
 use super::super::{Context, wording};
@@ -63,7 +63,7 @@ pub(in crate::web) async fn recipient(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Page {
-    let found = found(&context, &id).await?;
+    let found = queued(&context, &id).await?;
     let story = story_of(&context, &visitor, &found).await?;
     let frame = Frame::new(
         &context,
@@ -92,12 +92,6 @@ pub(in crate::web) async fn recipient(
         buttons: buttons(),
         row,
     })
-}
-
-async fn found(context: &Context, id: &str) -> Result<QueuedRecipient, ApiError> {
-    let row = row_id(id)?;
-    let found = context.store.queued_recipient(row).await?;
-    found.ok_or(ApiError::NotFound)
 }
 
 /// What is wrong with a damaged row or its message, and what of it can be read.
@@ -227,7 +221,7 @@ pub(in crate::web) async fn source(
     State(context): State<Arc<Context>>,
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
-    let found = found(&context, &id).await?;
+    let found = queued(&context, &id).await?;
     Ok(source_of(&context, found.item.message_id).await?)
 }
 

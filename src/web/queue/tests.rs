@@ -75,7 +75,7 @@ fn queued(row: i64, age_seconds: i64, next_hop: &str, content: &str) -> NewQueue
     NewQueued {
         message: message.into(),
         rows: vec![row],
-        expires_at: Timestamp::now() + SignedDuration::from_secs(100_000),
+        kept_from: Timestamp::now(),
     }
 }
 
@@ -752,7 +752,10 @@ fn attempted(message: MessageId, recipient: &str, ago: i64, words: &str) -> Trai
 async fn the_newest_attempts_are_shown_however_many_others_the_message_has() {
     let face = face_with(1).await;
     let store = &face.context.store;
-    let item = store.queued_recipient(RowId(1)).await.expect("readable");
+    let item = store
+        .queued_recipient(RowId(1), SignedDuration::ZERO)
+        .await
+        .expect("readable");
     let message = item.expect("it waits").item.message_id;
     for round in 0..11 {
         let others = (0..1_000).map(|number| {

@@ -79,7 +79,7 @@ const GROUPS: &[Group] = &[
             Setting {
                 name: "expire_after_seconds",
                 label: "Give up after",
-                hint: "The age at which a recipient fails and its sender gets a report, like 5 days.",
+                hint: "The age at which a recipient fails and its sender gets a report, like 5 days. It counts for what waits already.",
                 kind: Kind::Time,
             },
         ],
