@@ -5,6 +5,7 @@ use super::encode::masked;
 use super::folding::Folding;
 use super::plan::Charset;
 use super::words::{EncodedText, is_blank, quoted_bytes, rewrite_comment, split_where, unescaped};
+use crate::smtp::domain::ascii_domain;
 
 /// What stands in a field outside its comments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,14 +16,20 @@ pub(super) enum Syntax {
     Tokens,
 }
 
-/// Writes the body of a structured field anew.
-pub(super) fn rewrite(body: &[u8], charset: Charset, syntax: Syntax, folding: &mut Folding<'_>) {
+/// Writes the body of a structured field anew. False: it has 8-bit bytes where they cannot be kept.
+pub(super) fn rewrite(
+    body: &[u8],
+    charset: Charset,
+    syntax: Syntax,
+    folding: &mut Folding<'_>,
+) -> bool {
     let mut writer = Writer {
         folding,
         charset,
         syntax,
         item: Vec::new(),
         is_in_angles: false,
+        is_whole: true,
     };
     let mut rest = body;
     while let Some((token, behind)) = Token::read(rest) {
@@ -31,6 +38,7 @@ pub(super) fn rewrite(body: &[u8], charset: Charset, syntax: Syntax, folding: &m
     }
     writer.end_item(false);
     writer.folding.forget_blanks();
+    writer.is_whole
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +104,8 @@ struct Writer<'a, 'f, 'o> {
     /// Since the last comma and the like: whether it is a display name shows at its end.
     item: Vec<Token<'a>>,
     is_in_angles: bool,
+    /// Nothing was masked so far.
+    is_whole: bool,
 }
 
 impl<'a> Writer<'a, '_, '_> {
@@ -154,6 +164,9 @@ impl<'a> Writer<'a, '_, '_> {
                 | Token::Special(bytes) => {
                     text.end(blanks, bytes, self.folding);
                     self.folding.blanks(blanks);
+                    let in_ascii = with_ascii_domain(bytes);
+                    let bytes = in_ascii.as_deref().unwrap_or(bytes);
+                    self.is_whole &= bytes.is_ascii();
                     let masked: Vec<u8> = bytes.iter().map(|byte| masked(*byte)).collect();
                     self.folding.word(&masked);
                 }
@@ -165,6 +178,15 @@ impl<'a> Writer<'a, '_, '_> {
         self.item = item;
         self.item.clear();
     }
+}
+
+/// An address whose 8-bit bytes all stand in its domain, which has a form in ASCII (RFC 5891). None: it is none.
+fn with_ascii_domain(word: &[u8]) -> Option<Vec<u8>> {
+    let word = std::str::from_utf8(word).ok()?;
+    let (local_part, domain) = word.rsplit_once('@')?;
+    let has_form = local_part.is_ascii() && !domain.is_ascii();
+    let domain = ascii_domain(domain).filter(|_| has_form)?;
+    Some(format!("{local_part}@{domain}").into_bytes())
 }
 
 fn between_quotes(quoted: &[u8]) -> Vec<u8> {

@@ -100,6 +100,9 @@ impl ContentSurvey {
             forbids_eight_bit: match fields.media_type.as_slice() {
                 b"message/partial" => Some(Unconvertible::Partial),
                 b"message/external-body" => Some(Unconvertible::ExternalBody),
+                _ if header.kind == Kind::Leaf && fields.encoding == TransferEncoding::Foreign => {
+                    Some(Unconvertible::Encoding)
+                }
                 _ => None,
             },
             needs_charset: fields.is_text() && !fields.has_charset,
@@ -107,7 +110,9 @@ impl ContentSurvey {
             repair: match fields.encoding {
                 TransferEncoding::QuotedPrintable => Some(Treatment::RepairQuotedPrintable),
                 TransferEncoding::Base64 => Some(Treatment::RepairBase64),
-                TransferEncoding::Binary | TransferEncoding::Identity => None,
+                TransferEncoding::Binary
+                | TransferEncoding::Identity
+                | TransferEncoding::Foreign => None,
             },
             is_utf8: true,
             ..Self::default()

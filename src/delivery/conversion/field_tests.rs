@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 
+use super::Unconvertible;
 use super::header;
 use super::parameters::Parameters;
 use super::plan::Verdict;
-use super::reading::decode_words;
+use super::reading::{converted, decode_words};
 use super::structure::HeaderText;
 
 fn rewritten(field: &[u8]) -> String {
@@ -120,7 +121,40 @@ fn other_fields_lose_what_cannot_stand_there() {
         "Received: from ä (ö) by b;\n Mon",
         "Received: from ?? (=?utf-8?q?=C3=B6?=) by b;\n Mon",
     );
-    check("From b@ä Mon", "From b@?? Mon");
+    check("From b@ä Mon", "From b@xn--4ca Mon");
+    check("Errors-To: <ä@b>", "Errors-To: <??@b>");
+}
+
+/// Whom an answer goes to is kept, or the message does not leave.
+#[test]
+fn addresses_of_people_are_kept() {
+    check(
+        "From: Jörg <info@bücher.test>, c@d",
+        "From: =?utf-8?q?J=C3=B6rg?= <info@xn--bcher-kva.test>, c@d",
+    );
+    for field in [
+        "From: Jörg <jörg@src.test>",
+        "To: a@b, ä@b",
+        "Cc: <ä@b>",
+        "Reply-To: \"ä\"@b",
+        "Resent-From: ä@b",
+    ] {
+        let message = format!("{field}\r\n\r\n");
+        assert_eq!(
+            converted(&[message.as_bytes()]),
+            Err(Unconvertible::Address)
+        );
+    }
+}
+
+#[test]
+fn an_encoded_word_with_raw_bytes_is_one() {
+    let raw = b"Subject: =?iso-8859-1?Q?Pr\xfcfung morgen?= \xe4\r\n\r\n";
+    let out = converted(&[raw]).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "Subject: =?iso-8859-1?Q?Pr=FCfung_morgen?= =?unknown-8bit?q?_=E4?=\r\n\r\n"
+    );
 }
 
 #[test]

@@ -61,6 +61,10 @@ impl<'a> Field<'a> {
     pub(super) fn is(&self, name: &str) -> bool {
         self.name().eq_ignore_ascii_case(name.as_bytes())
     }
+
+    pub(super) fn is_one_of(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.is(name))
+    }
 }
 
 /// The fields of a header, each with the lines that go on with it. The first lines are none if they are those
@@ -99,8 +103,10 @@ pub(super) enum TransferEncoding {
     Base64,
     /// The content has no lines: RFC 2045 §2.9.
     Binary,
-    /// 7bit and 8bit, nothing, and what we do not know.
+    /// 7bit and 8bit, nothing, and words that mean the same to readers, such as misspelled ones.
     Identity,
+    /// One that is not MIME's: what it stands for only readers know that know it.
+    Foreign,
 }
 
 impl PartFields {
@@ -155,12 +161,25 @@ impl PartFields {
 /// Types of parts that are messages.
 const MESSAGES: [&[u8]; 3] = [b"message/rfc822", b"message/global", b"message/news"];
 
+/// Encodings without the `x-` that they should have.
+const FOREIGN: [&[u8]; 7] = [
+    b"uuencode",
+    b"uue",
+    b"uu",
+    b"yenc",
+    b"binhex",
+    b"binhex40",
+    b"mac-binhex40",
+];
+
 impl TransferEncoding {
     fn read(body: &[u8]) -> Self {
         match token(body).to_ascii_lowercase().as_slice() {
             b"quoted-printable" => Self::QuotedPrintable,
             b"base64" => Self::Base64,
             b"binary" => Self::Binary,
+            // RFC 2045 §6.3, and names that were in use before.
+            token if token.starts_with(b"x-") || FOREIGN.contains(&token) => Self::Foreign,
             _ => Self::Identity,
         }
     }

@@ -6,7 +6,7 @@ use super::fields::{Field, fields, token};
 use super::folding::Folding;
 use super::plan::{Charset, Treatment, Verdict};
 use super::structure::HeaderText;
-use super::{NAME_BYTES, parameters, words};
+use super::{NAME_BYTES, encoded_words, parameters, words};
 
 /// A line beyond this is folded: RFC 5322 §2.1.1, without its CRLF.
 const LINE_BYTES: usize = 78;
@@ -182,22 +182,53 @@ fn claims_more(field: Field<'_>) -> bool {
         .any(|name| token.eq_ignore_ascii_case(name.as_bytes()))
 }
 
-/// Writes a field with 8-bit bytes anew.
-fn rewrite(field: Field<'_>, charset: Option<Charset>, folding: &mut Folding<'_>) {
-    let is_one_of = |names: &[&str]| names.iter().any(|name| field.is(name));
-    let (body, written_in) = (field.body, Charset::of(field.body));
-    if is_one_of(&WITH_PARAMETERS) {
-        parameters::rewrite(body, written_in, charset, folding);
-    } else if is_one_of(&WITH_ADDRESSES) {
-        addresses::rewrite(body, written_in, Syntax::Addresses, folding);
-    } else if is_one_of(&WITH_TOKENS) {
-        addresses::rewrite(body, written_in, Syntax::Tokens, folding);
+/// Whether an address in this header cannot be written in ASCII: nobody could answer to what would be left of it.
+pub(super) fn has_foreign_address(block: &[u8]) -> bool {
+    let fields = fields(block).filter(|lines| !lines.is_ascii());
+    fields.filter_map(Field::of).any(|field| {
+        let mut nowhere = Vec::new();
+        let mut folding = Folding::begin(field.label, &mut nowhere);
+        let whole = !field.is_one_of(&PEOPLE) || rewrite(field, None, &mut folding);
+        folding.finish();
+        !whole
+    })
+}
+
+/// Writes a field with 8-bit bytes anew. False: some of them could not be kept.
+fn rewrite(field: Field<'_>, charset: Option<Charset>, folding: &mut Folding<'_>) -> bool {
+    if field.is_one_of(&WITH_PARAMETERS) {
+        parameters::rewrite(field.body, Charset::of(field.body), charset, folding);
+        return true;
+    }
+    let body = &*encoded_words::repaired(field.body);
+    let written_in = Charset::of(body);
+    if field.is_one_of(&WITH_ADDRESSES) {
+        addresses::rewrite(body, written_in, Syntax::Addresses, folding)
+    } else if field.is_one_of(&WITH_TOKENS) {
+        addresses::rewrite(body, written_in, Syntax::Tokens, folding)
     } else {
         words::rewrite(body, written_in, folding);
+        true
     }
 }
 
 const WITH_PARAMETERS: [&str; 2] = ["Content-Type", "Content-Disposition"];
+
+/// Those who wrote a message, or have it: answers go to the addresses in these.
+const PEOPLE: [&str; 12] = [
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Bcc",
+    "Resent-From",
+    "Resent-Sender",
+    "Resent-Reply-To",
+    "Resent-To",
+    "Resent-Cc",
+    "Resent-Bcc",
+];
 
 /// Addresses with display names, and phrases.
 const WITH_ADDRESSES: [&str; 25] = [

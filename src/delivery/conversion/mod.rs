@@ -15,6 +15,7 @@ mod content;
 mod convert;
 mod delimiters;
 mod encode;
+mod encoded_words;
 #[cfg(test)]
 mod field_tests;
 mod fields;

@@ -103,6 +103,11 @@ pub(in crate::delivery) enum Unconvertible {
     Partial,
     /// RFC 2046 §5.2.3.1: what stands for a content elsewhere is 7-bit.
     ExternalBody,
+    /// A part is encoded in a way that MIME does not know, and holds 8-bit bytes all the same: RFC 2045 §6.4 has
+    /// readers take it for what they cannot read, and another label would hide that from those who can.
+    Encoding,
+    /// An address of somebody who wrote it, or has it, holds 8-bit bytes, for which there is nothing in ASCII.
+    Address,
     /// A line between two parts holds 8-bit bytes; RFC 2046 §5.1.1 allows none, and another line would be
     /// another boundary. Or a boundary is beyond our bound.
     Boundary,
@@ -127,6 +132,12 @@ impl fmt::Display for Unconvertible {
             }
             Unconvertible::ExternalBody => {
                 "a part that stands for content elsewhere (message/external-body) holds 8-bit bytes, which must not be encoded there"
+            }
+            Unconvertible::Encoding => {
+                "a part with an unknown Content-Transfer-Encoding holds 8-bit bytes"
+            }
+            Unconvertible::Address => {
+                "an address in its header holds 8-bit bytes, for which there is nothing in ASCII"
             }
             Unconvertible::Boundary => "a boundary between its parts holds 8-bit bytes or is too long",
             Unconvertible::TooDeep => "it holds 8-bit bytes, and its parts are nested too deep",

@@ -151,6 +151,9 @@ impl Visitor for Findings {
         self.verdicts.push(Verdict::KEEP);
         if !header.text.block.is_ascii() {
             self.note_eight_bit(header.is_signed);
+            if header::has_foreign_address(header.text.block) {
+                self.beyond(Unconvertible::Address);
+            }
         }
         if header.kind != Kind::Leaf {
             let changed = Verdict::of(Treatment::SevenBit);
