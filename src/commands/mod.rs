@@ -102,7 +102,7 @@ mod tests {
         check(&["fly"], "unrecognized subcommand 'fly'");
         check(
             &["admin"],
-            "a command is missing: admin reset-password, create-token, settings, backup or restore",
+            "a command is missing: admin reset-password, create-token, settings, backup, restore or repair",
         );
         check(
             &["admin", "create-token", "backup", "--scope", "all"],

@@ -3,7 +3,7 @@
 //! Its connection makes nothing and migrates nothing: the running process does that. Who runs sees
 //! the change, see [`crate::administration`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -16,6 +16,7 @@ use crate::settings::Settings;
 #[derive(Debug)]
 pub struct SettingsBeside {
     connection: SqliteConnection,
+    data_directory: PathBuf,
 }
 
 impl SettingsBeside {
@@ -29,7 +30,10 @@ impl SettingsBeside {
             .beside(data_directory)
             .await
             .map_err(|error| unusable(&Database::Appliance.file(data_directory), &error))?;
-        Ok(Self { connection })
+        Ok(Self {
+            connection,
+            data_directory: data_directory.to_owned(),
+        })
     }
 
     /// The settings as they were saved last; none before the first time.
@@ -37,7 +41,7 @@ impl SettingsBeside {
     /// # Errors
     /// [`OpenError::Settings`] names the fields that do not hold.
     pub async fn load(&mut self) -> Result<Option<Settings>, OpenError> {
-        settings::load(&mut self.connection).await
+        settings::load(&mut self.connection, &self.data_directory).await
     }
 
     /// Saves the settings with the note of who changed them: both or none, durable when it returns.

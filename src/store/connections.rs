@@ -1,6 +1,7 @@
 //! The two databases' files: how they are opened, brought up to date, and read beside the writer.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
@@ -29,7 +30,7 @@ pub(super) enum Database {
 }
 
 impl Database {
-    fn migrations(self) -> &'static Migrator {
+    pub(super) fn migrations(self) -> &'static Migrator {
         match self {
             Self::Appliance => &APPLIANCE,
             Self::History => &HISTORY,
@@ -57,7 +58,7 @@ impl Database {
     /// The one connection that writes. The file is made when it is missing, and brought up to date.
     pub(super) async fn open(self, data_directory: &Path) -> Result<SqliteConnection, OpenError> {
         let file = self.file(data_directory);
-        let mut connection = self.writer(data_directory).await?;
+        let mut connection = self.make(data_directory).await?;
         let version: String = sqlx::query_scalar("SELECT sqlite_version()")
             .fetch_one(&mut connection)
             .await
@@ -94,7 +95,7 @@ impl Database {
     }
 
     /// A connection that writes, to a database that may be new.
-    async fn writer(self, data_directory: &Path) -> Result<SqliteConnection, OpenError> {
+    pub(super) async fn make(self, data_directory: &Path) -> Result<SqliteConnection, OpenError> {
         let kept = part_of_disk(data_directory, limits::WAL_KEPT_PART);
         let kept = kept.min(limits::WAL_KEPT_BYTES);
         let options = self
@@ -164,6 +165,22 @@ pub(super) async fn close(mut connection: SqliteConnection) -> Result<(), sqlx::
     connection.close().await
 }
 
+/// Renames a database that nobody uses, with its log, which belongs to it; over one of that name.
+pub(super) fn rename_database(from: &Path, to: &Path) -> io::Result<()> {
+    for suffix in ["-wal", "-shm", ""] {
+        let with = |path: &Path| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        match fs::rename(with(from), with(to)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn unusable(file: &Path, error: &sqlx::Error) -> OpenError {
     let (file, cause) = (file.to_owned(), error.to_string());
     match is_corruption(error) {
@@ -229,7 +246,7 @@ mod tests {
     async fn a_file_that_is_no_database_is_named() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let file = Database::Appliance.file(directory.path());
-        std::fs::write(
+        fs::write(
             &file,
             "this is no database, whatever its name says".repeat(200),
         )

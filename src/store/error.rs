@@ -21,7 +21,10 @@ pub enum OpenError {
         cause: String,
     },
     /// What is in the file is not what SQLite wrote there.
-    #[error("{}: {cause}", file.display())]
+    #[error(
+        "{}: {cause}; `fastpath admin repair` saves what can be read of it",
+        file.display()
+    )]
     Damaged {
         /// Which file.
         file: PathBuf,

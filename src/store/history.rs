@@ -155,18 +155,7 @@ impl History {
     async fn begin_anew(data_directory: &Path, cause: &str) -> anyhow::Result<Self> {
         let file = Database::History.file(data_directory);
         let aside = file.with_extension("db.damaged");
-        // What is in the log belongs to it, and may help whoever looks into it.
-        for suffix in ["-wal", "-shm", ""] {
-            let with = |path: &Path| {
-                let mut name = path.as_os_str().to_owned();
-                name.push(suffix);
-                PathBuf::from(name)
-            };
-            match fs::rename(with(&file), with(&aside)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
-        }
+        connections::rename_database(&file, &aside)?;
         match fs::remove_file(file.with_extension(FOUND_DAMAGED)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}

@@ -44,6 +44,7 @@ mod queue_detail;
 mod queue_figures;
 mod queue_read;
 mod queue_write;
+mod repair;
 mod rows;
 mod sessions;
 mod settings;
@@ -88,6 +89,7 @@ pub use queue_choice::Choice;
 pub use queue_detail::{QueuedRecipient, SourceStart};
 pub use queue_figures::{NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
 pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
+pub use repair::{RepairError, Repaired, Saved, repair};
 pub use rows::{Action, NewQueued, NewRow, RowChange, Share, TakenRow};
 pub use sessions::{KeptSession, NewSession, SecondFactor, StoredSession};
 pub use settings::{AuditEntry, AuditFilter, AuditItem, StoredSettings};
@@ -178,10 +180,8 @@ impl Store {
         spool: &Arc<Spool>,
         recover_at: Option<Timestamp>,
     ) -> Result<(Self, Writers), OpenError> {
-        let failed = |error: sqlx::Error| OpenError::Database {
-            file: Database::Appliance.file(data_directory),
-            cause: error.to_string(),
-        };
+        let file = Database::Appliance.file(data_directory);
+        let failed = |error: sqlx::Error| connections::unusable(&file, &error);
         let mut connection = Database::Appliance.open(data_directory).await?;
         if let Some(now) = recover_at {
             let recovered = queue_write::recover(&mut connection, now)
@@ -200,7 +200,7 @@ impl Store {
             .map_err(failed)?;
         let inline_bytes = Arc::new(AtomicU64::new(inline_bytes));
         let readers = Database::Appliance.readers(data_directory).await?;
-        settings::load(&readers).await?;
+        settings::load(&readers, data_directory).await?;
         let history = History::open(data_directory).await?;
         // The log of a small disk must be small: what it holds is written a second time.
         let part = part_of_disk(data_directory, limits::CHECKPOINT_PART);
@@ -211,7 +211,6 @@ impl Store {
         let healthy = Arc::new(AtomicBool::new(true));
         let rescheduled = Arc::new(Notify::new());
         let stop = CancellationToken::new();
-        let file = Database::Appliance.file(data_directory);
         let broken_log = |cause: String| OpenError::Database {
             file: file.clone(),
             cause: format!("its write-ahead log: {cause}"),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Store;
 use super::columns::{milliseconds, number, optional_text, text, time};
+use super::connections::{self, Database};
 use super::error::{OpenError, ReadError, StoreError};
 use super::filter::push_like;
 use super::writer::Job;
@@ -119,7 +121,7 @@ impl Store {
     /// # Errors
     /// [`OpenError::Settings`] names the fields that do not hold.
     pub async fn load_settings(&self) -> Result<Option<Settings>, OpenError> {
-        load(&self.shared.readers).await
+        load(&self.shared.readers, &self.shared.data_directory).await
     }
 
     /// The settings as the database has them, to see that somebody else changed them.
@@ -209,9 +211,13 @@ impl Store {
 }
 
 /// The stored settings; none before the first time.
-pub(super) async fn load(reader: impl SqliteExecutor<'_>) -> Result<Option<Settings>, OpenError> {
+pub(super) async fn load(
+    reader: impl SqliteExecutor<'_>,
+    data_directory: &Path,
+) -> Result<Option<Settings>, OpenError> {
     let stored = stored(reader).await;
-    let stored = stored.map_err(|error| invalid(error.to_string()))?;
+    let file = Database::Appliance.file(data_directory);
+    let stored = stored.map_err(|error| connections::unusable(&file, &error))?;
     stored.as_ref().map(StoredSettings::read).transpose()
 }
 

@@ -66,6 +66,12 @@ impl Scene {
         Self::in_directory(self.directory, "boot2", now).await
     }
 
+    /// What is left of it on the disk.
+    pub(super) async fn close(self) -> TempDir {
+        assert!(self.store.close(self.writers).await, "it closes in time");
+        self.directory
+    }
+
     /// A connection of somebody else, to look at the tables or to break them.
     pub(super) async fn stranger(&self, file: &str) -> SqliteConnection {
         SqliteConnectOptions::new()

@@ -1,8 +1,6 @@
 //! What one client's mail does to the services of the conditions is nobody else's trouble. The scenes'
 //! clamd is a stand-in: a real one is not slow on demand.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use super::stage::Stage;
@@ -121,15 +119,13 @@ async fn a_scanner_that_is_gone_is_found_out_and_found_again() {
     let reply = stage.send_from(12, &messages::small("neutral")).await;
     assert_eq!(reply.code, 250, "{reply}");
     let said = stage.trail("client12@example.org").await["examined"].to_string();
-    assert!(said.contains("fails a neutral question"), "{said}");
+    assert!(said.contains("no answer within 1.0 s"), "{said}");
     assert!(state().await.is_some());
-    let began = Instant::now();
+    // What passes is shown to it all the same, and gets little of its time.
     let reply = stage.send_from(13, &messages::small("left alone")).await;
     assert_eq!(reply.code, 250, "{reply}");
-    assert!(
-        began.elapsed() < Duration::from_secs(1),
-        "nobody waits for it"
-    );
+    let said = stage.trail("client13@example.org").await["examined"].to_string();
+    assert!(said.contains("no answer within 1.0 s"), "{said}");
 
     clamd.hang(false);
     wait::until_true("a virus to be found again", PATIENCE, || async {
