@@ -38,8 +38,8 @@ impl Queue {
         rows: Vec<RowId>,
         who: &str,
     ) -> Result<u64, Unfinished> {
-        if action == Action::Retry {
-            // Who retries by hand may have mended what the DNS says.
+        if matches!(action, Action::Retry | Action::Release) {
+            // Whoever does this by hand may have mended what the DNS says.
             self.tools.delivery.dns().forget_all();
         }
         let mut affected = 0;

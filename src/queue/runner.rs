@@ -60,6 +60,8 @@ impl Queue {
                 () = tokio::time::sleep(pause) => {}
                 () = tokio::time::sleep_until(damaged_at) => {}
                 Some(changed) = current.changed() => {
+                    // Whoever changes something has mended something.
+                    self.tools.delivery.dns().forget_all();
                     self.resume(&settings, &changed).await;
                     if !changed.routes_as(&settings) {
                         self.redirect();
