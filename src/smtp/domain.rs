@@ -19,9 +19,30 @@ pub fn ascii_domain(domain: &str) -> Option<Cow<'_, str>> {
     Some(format!("{dot}{}", ascii.trim_end_matches('.')).into())
 }
 
+/// A domain as people read it, labels that the DNS has as `xn--…` in their letters, in lower case. None for what can
+/// be no domain.
+#[must_use]
+pub fn unicode_domain(domain: &str) -> Option<String> {
+    // It reads letters as well, and folds their case.
+    let unicode = Name::from_utf8(domain).ok()?.to_utf8().to_lowercase();
+    Some(unicode.trim_end_matches('.').to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn domains_are_read_in_their_letters() {
+        for (domain, expected) in [
+            ("Example.NET", "example.net"),
+            ("xn--mnchen-3ya.example", "münchen.example"),
+            ("XN--MNCHEN-3YA.example", "münchen.example"),
+            ("MÜNCHEN.example", "münchen.example"),
+        ] {
+            assert_eq!(unicode_domain(domain).as_deref(), Some(expected));
+        }
+    }
 
     #[test]
     fn domains_are_compared_as_the_dns_has_them() {

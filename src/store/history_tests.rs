@@ -273,6 +273,27 @@ async fn a_listing_does_not_read_all_that_happened() {
 }
 
 #[tokio::test]
+async fn a_recipient_of_an_internationalised_domain_is_found_in_either_form() {
+    let scene = Scene::new().await;
+    let tried = attempted_with(1, "info@bücher.test", OutcomeKind::Deferred);
+    let entries = vec![tried, answered(time(1))];
+    scene.store.append_trail(entries).await.expect("appended");
+    for (recipient, found) in [
+        ("info@bücher.test", 1),
+        ("INFO@BÜCHER.test", 1),
+        ("info@xn--bcher-kva.test", 1),
+        ("info@xn--bucher-kva.test", 0),
+    ] {
+        let filter = MessageFilter {
+            recipient: Some(recipient.to_owned()),
+            ..MessageFilter::default()
+        };
+        let page = scene.store.messages_page(&filter, None, 1).await;
+        assert_eq!(page.expect("readable").items.len(), found, "{recipient}");
+    }
+}
+
+#[tokio::test]
 async fn a_listing_knows_the_last_events_of_many() {
     let scene = Scene::new().await;
     let recipients: Vec<String> = (100..300).map(|n| format!("u{n}@example.net")).collect();
