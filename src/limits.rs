@@ -541,6 +541,8 @@ pub const BACKUP_ROUNDS: usize = 4;
 pub const ROUTES_READ: usize = 500;
 /// A clock that is earlier was not set: this program is not that old.
 pub const CLOCK_IS_WRONG_BEFORE: Timestamp = Timestamp::constant(1_767_225_600, 0);
+/// Clocks are corrected by less all the time: more is a step.
+pub const CLOCK_CORRECTION: Duration = Duration::from_secs(10);
 /// A clock that is set right steps by less; what a moment is later than that was never so.
 pub const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(3_600);
 /// Rows that one transaction of a bulk action touches.

@@ -16,7 +16,7 @@ use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::openpgp::{Keyring, KeyringPublisher};
 use crate::own_mark::OwnMark;
 use crate::path::{Fingerprints, Paths};
-use crate::queue::{self, Queue};
+use crate::queue::{self, Queue, QueueClock};
 use crate::session::{ReceivingCounters, SessionContext};
 use crate::settings::{Current, Publisher};
 use crate::statistics::trail::TrailWriter;
@@ -86,7 +86,17 @@ impl Engine {
             keys: keys_publisher.current(),
             dns: delivery.dns(),
         });
+        let (clock, step) = QueueClock::open(directory.path());
+        if let Some(step) = step {
+            let shifted = store.shift_times(step, Timestamp::now()).await?;
+            warn!(
+                seconds = step.as_secs(),
+                messages = shifted,
+                "the clock was set since the last run: what waits goes on as before"
+            );
+        }
         let queue = Queue::new(queue::Tools {
+            clock,
             store: store.clone(),
             delivery: Arc::clone(&delivery),
             settings: settings.clone(),

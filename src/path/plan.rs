@@ -55,6 +55,7 @@ impl Stored {
             position: planned.position,
             attempts: planned.row.attempts,
             kept_from: self.kept_from,
+            read_at: std::time::Instant::now(),
             delay_reported: false,
         })
         .collect()

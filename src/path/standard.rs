@@ -152,6 +152,7 @@ fn queued_rows(rows: &[NewRow], group: &Group, kept_from: Timestamp) -> Vec<Queu
             position,
             attempts: 0,
             kept_from,
+            read_at: std::time::Instant::now(),
             delay_reported: false,
         })
         .collect()

@@ -34,6 +34,8 @@ pub struct QueuedRow {
     pub attempts: u32,
     /// From here on the time counts in which it has to be reached.
     pub kept_from: Timestamp,
+    /// When that was looked up: a step of the clock since then counts.
+    pub read_at: std::time::Instant,
     /// Its sender has been told of the delay.
     pub delay_reported: bool,
 }
@@ -135,7 +137,7 @@ impl Queue {
         if let Ok(report) = timeout(limits::WRITER_LAZY_WAIT, &mut attempt).await {
             return report;
         }
-        let next_attempt_at = Timestamp::now() + limits::UNCERTAIN_WAIT;
+        let next_attempt_at = self.tools.clock.now() + limits::UNCERTAIN_WAIT;
         let uncertain = rows.iter().map(|row| RowChange::MarkUncertain {
             row: row.id,
             next_attempt_at,
@@ -149,12 +151,19 @@ impl Queue {
         &self,
         message: &Arc<Message>,
         next_hop: &NextHop,
-        rows: Vec<QueuedRow>,
+        mut rows: Vec<QueuedRow>,
         lease: Lease,
         report: Report,
     ) {
         let settings = self.tools.settings.snapshot();
-        let now = Timestamp::now();
+        let now = self.tools.clock.now();
+        for row in &mut rows {
+            let steps = self.tools.clock.steps_since(row.read_at);
+            row.kept_from = row
+                .kept_from
+                .checked_add(steps)
+                .map_or(now, |from| from.min(now));
+        }
         // Left out or not, that stands before the delivery, which is the last that is known of it.
         let relayed = self.relayed_report(message, &[&report]).await;
         self.record_attempt(message, next_hop, &report, now);
@@ -179,6 +188,11 @@ impl Queue {
                     let recipient = &message.envelope.recipients[position];
                     let now_by = Arc::clone(recipient.next_hop(&settings).name());
                     let other = (now_by != *next_hop.name()).then_some(now_by);
+                    // The other one was not tried.
+                    let at = match (&other, state) {
+                        (Some(_), RowState::Waiting) => now,
+                        _ => at,
+                    };
                     changes.push(reschedule(row, state, at, &outcome, other));
                 }
             }

@@ -35,7 +35,7 @@ impl Queue {
 
     /// Fails what is damaged and whose time is over, and says how long until the next one's is.
     pub(super) async fn fail_damaged(&self) -> Duration {
-        match self.fail_damaged_at(Timestamp::now()).await {
+        match self.fail_damaged_at(self.tools.clock.now()).await {
             Ok(pause) => pause,
             Err(error) => {
                 tracing::error!(error = %format!("{error:#}"), "damaged recipients did not fail");
@@ -85,7 +85,7 @@ impl Queue {
             let again = ids.iter().map(|&row| RowChange::SetState {
                 row,
                 state: RowState::Waiting,
-                next_attempt_at: Some(Timestamp::now()),
+                next_attempt_at: Some(self.tools.clock.now()),
             });
             self.tools.store.settle(again.collect(), Vec::new()).await?;
             self.wake.notify_one();

@@ -6,6 +6,7 @@
 pub mod action;
 mod actions;
 mod attempt;
+mod clock;
 mod handed_over;
 mod leases;
 mod lost;
@@ -37,6 +38,7 @@ use crate::store::{NewQueued, NewRow, Store, StoreError};
 pub use action::Action;
 pub use actions::Unfinished;
 pub use attempt::QueuedRow;
+pub use clock::QueueClock;
 pub use handed_over::HandedOver;
 pub use leases::Lease;
 pub use places::Place;
@@ -63,6 +65,8 @@ pub struct Tools {
     pub hostname: Arc<str>,
     /// The budget that bodies read back from the store count against.
     pub budget: Arc<MemoryBudget>,
+    /// The time by which the queue goes.
+    pub clock: QueueClock,
 }
 
 /// The retry queue.

@@ -42,6 +42,7 @@ impl Queue {
             if self.found_damaged.swap(false, Ordering::AcqRel) || Instant::now() >= damaged_at {
                 damaged_at = Instant::now() + self.fail_damaged().await;
             }
+            self.follow_clock().await;
             if Instant::now() >= times_at {
                 times_at = Instant::now() + LONGEST_SLEEP;
                 self.set_times_right(&settings).await;
@@ -81,7 +82,12 @@ impl Queue {
         for next_hop in paused.filter(|name| !after.is_paused(name)) {
             tracing::info!(%next_hop, "resumed: what waits for it is due");
             self.tools.delivery.probe_now(next_hop);
-            if let Err(error) = self.tools.store.make_due(next_hop, Timestamp::now()).await {
+            if let Err(error) = self
+                .tools
+                .store
+                .make_due(next_hop, self.tools.clock.now())
+                .await
+            {
                 tracing::error!(%next_hop, %error, "what waits for it keeps its times");
             }
         }
@@ -118,7 +124,7 @@ impl Queue {
                 }
                 for ((from, to), domains) in changed {
                     let recipients = store
-                        .redirect(from, &domains, &to, Timestamp::now())
+                        .redirect(from, &domains, &to, self.tools.clock.now())
                         .await?;
                     if recipients > 0 {
                         tracing::info!(from, %to, recipients, "what waits goes to another next hop");
@@ -136,10 +142,34 @@ impl Queue {
         self.wake.notify_one();
     }
 
+    /// What waits is told of a step of the clock before anybody decides by it.
+    async fn follow_clock(&self) {
+        let clock = &self.tools.clock;
+        let Some(step) = clock.step() else { return };
+        let now = Timestamp::now();
+        match self.tools.store.shift_times(step, now).await {
+            Ok(messages) => {
+                let seconds = step.as_secs();
+                tracing::warn!(
+                    seconds,
+                    messages,
+                    "the clock was set: what waits goes on as before"
+                );
+                clock.take_over(step);
+            }
+            Err(error) => {
+                tracing::error!(%error, "what waits could not be told that the clock was set")
+            }
+        }
+    }
+
     /// A clock that was set makes nothing wait for longer than the schedule says, and nothing expire.
     async fn set_times_right(&self, settings: &Settings) {
         let longest = schedule::longest_wait(settings);
-        let right = self.tools.store.set_times_right(Timestamp::now(), longest);
+        let right = self
+            .tools
+            .store
+            .set_times_right(self.tools.clock.now(), longest);
         match right.await {
             Ok(0) => {}
             Ok(times) => tracing::warn!(times, "the clock has changed: what waits has new times"),
@@ -152,7 +182,7 @@ impl Queue {
         // Said before the look: an attempt that ends from here on wakes us.
         self.starved.store(true, Ordering::Release);
         let (except, first_probe) = self.next_hops_left_alone();
-        let now = Timestamp::now();
+        let now = self.tools.clock.now();
         let due = self.tools.store.due_next_hops(now, &except).await?;
         let delivery = &self.tools.delivery;
         let standing = |next_hop: &str| delivery.standing(next_hop);
@@ -173,7 +203,7 @@ impl Queue {
         }
         let next_due = self.tools.store.next_due(now).await?;
         let until_due = next_due.map_or(LONGEST_SLEEP, |due| {
-            Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
+            Duration::try_from(due.duration_since(self.tools.clock.now())).unwrap_or(Duration::ZERO)
         });
         Ok(until_due.min(first_probe).min(LONGEST_SLEEP))
     }
@@ -254,7 +284,7 @@ impl Queue {
     /// Rows whose message cannot be sent: it is damaged, or cannot be read just now.
     async fn give_back(&self, rows: &[TakenRow], error: LoadError) {
         tracing::error!(id = %rows[0].message, %error, "a queued message cannot be read");
-        let now = Timestamp::now();
+        let now = self.tools.clock.now();
         let settings = self.tools.settings.snapshot();
         let is_over = |row: &TakenRow| now >= schedule::expiry(row.kept_from, &settings);
         match error {
@@ -318,6 +348,7 @@ fn queued_row((position, row): (usize, &TakenRow)) -> QueuedRow {
         position,
         attempts: row.attempts,
         kept_from: row.kept_from,
+        read_at: std::time::Instant::now(),
         delay_reported: row.delay_reported,
     }
 }

@@ -147,10 +147,9 @@ pub fn longest_wait(settings: &Settings) -> Duration {
     let longest = settings.retry_schedule_seconds.iter().max().copied();
     let seconds = longest.unwrap_or_default();
     let with_jitter = seconds + seconds * limits::RETRY_JITTER_PERCENT / 100;
-    Duration::from_secs(with_jitter)
-        .max(limits::UNCERTAIN_WAIT)
-        .max(limits::BREAKER_PROBE_LAST)
-        + limits::PAUSED_WAIT
+    // Those that were not tried wait for as long as their next hop is left alone.
+    let untried = limits::PAUSED_WAIT.max(limits::BREAKER_PROBE_FIRST);
+    Duration::from_secs(with_jitter).max(untried) + Duration::from_secs(1)
 }
 
 /// When a recipient whose time counts from `kept_from` has run out of it.

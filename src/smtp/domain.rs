@@ -15,8 +15,16 @@ pub fn ascii_domain(domain: &str) -> Option<Cow<'_, str>> {
         Some(name) => (".", name),
         None => ("", domain),
     };
-    let ascii = Name::from_utf8(name).ok()?.to_ascii().to_ascii_lowercase();
-    Some(format!("{dot}{}", ascii.trim_end_matches('.')).into())
+    let ascii = name_of(name)?.to_ascii().to_ascii_lowercase();
+    let ascii = ascii.trim_end_matches('.');
+    // What would have to be escaped is no letter of a domain.
+    (!ascii.contains('\\')).then(|| format!("{dot}{ascii}").into())
+}
+
+/// RFC 3490 §3.1: the dots of other scripts separate labels, too.
+fn name_of(domain: &str) -> Option<Name> {
+    let dots = ['\u{3002}', '\u{ff0e}', '\u{ff61}'];
+    Name::from_utf8(domain.replace(dots, ".")).ok()
 }
 
 /// A domain as people read it, labels that the DNS has as `xn--…` in their letters, in lower case. None for what can
@@ -24,7 +32,7 @@ pub fn ascii_domain(domain: &str) -> Option<Cow<'_, str>> {
 #[must_use]
 pub fn unicode_domain(domain: &str) -> Option<String> {
     // It reads letters as well, and folds their case.
-    let unicode = Name::from_utf8(domain).ok()?.to_utf8().to_lowercase();
+    let unicode = name_of(domain)?.to_utf8().to_lowercase();
     Some(unicode.trim_end_matches('.').to_owned())
 }
 
@@ -52,7 +60,8 @@ mod tests {
             ("münchen.example", Some("xn--mnchen-3ya.example")),
             ("MÜNCHEN.example", Some("xn--mnchen-3ya.example")),
             (".münchen.example", Some(".xn--mnchen-3ya.example")),
-            ("bücher\u{3002}example", None),
+            ("bücher\u{3002}example", Some("xn--bcher-kva.example")),
+            ("bücher\u{ff0e}example", Some("xn--bcher-kva.example")),
         ] {
             let expected = expected.map(Cow::from);
             let found = ascii_domain(domain);

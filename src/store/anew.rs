@@ -29,6 +29,8 @@ pub(super) struct Impossible {
     now: Timestamp,
     /// No row waits longer than until then.
     due_by: Timestamp,
+    /// But one that is uncertain.
+    uncertain_due_by: Timestamp,
 }
 
 impl Store {
@@ -91,16 +93,42 @@ impl Store {
         now: Timestamp,
         longest_wait: Duration,
     ) -> Result<u64, StoreError> {
-        let wait = SignedDuration::try_from(longest_wait).unwrap_or(SignedDuration::MAX);
+        let after = |wait: Duration| {
+            let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+            now.checked_add(wait).unwrap_or(Timestamp::MAX)
+        };
         let impossible = Impossible {
             now,
-            due_by: now.checked_add(wait).unwrap_or(Timestamp::MAX),
+            due_by: after(longest_wait),
+            uncertain_due_by: after(longest_wait.max(limits::UNCERTAIN_WAIT)),
         };
         if !self.is_any(impossible).await? {
             return Ok(0);
         }
         self.in_pieces(|answer| Job::SetTimesRight { impossible, answer })
             .await
+    }
+
+    /// The machine's clock has made a step, and says `now`: what was stored before is as old as it was. After a step
+    /// back no message came after now. Says how many messages those were.
+    ///
+    /// # Errors
+    /// When a piece was not stored; the pieces before it are.
+    pub async fn shift_times(
+        &self,
+        step: SignedDuration,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let (mut behind, mut messages) = (0, 0);
+        loop {
+            let shift = Shift { step, now, behind };
+            let piece = self.ask(|answer| Job::ShiftTimes { shift, answer }).await?;
+            let Some((last, shifted)) = piece else {
+                return Ok(messages);
+            };
+            behind = last;
+            messages += shifted;
+        }
     }
 
     async fn is_any(&self, impossible: Impossible) -> Result<bool, StoreError> {
@@ -115,6 +143,7 @@ impl Store {
              )
              SELECT EXISTS (SELECT 1 FROM hops CROSS JOIN recipients AS r
                             ON r.next_hop = hops.name AND r.state IN ('waiting', 'uncertain')
+                            AND r.next_attempt_at > CASE r.state WHEN 'waiting' THEN ?1 ELSE ?6 END
                             AND r.next_attempt_at > ?1)
                  OR EXISTS (SELECT 1 FROM messages WHERE id < ?2 AND kept_from < ?3)
                  OR EXISTS (SELECT 1 FROM messages WHERE id > ?4 AND kept_from > ?5)",
@@ -124,9 +153,62 @@ impl Store {
         .bind(milliseconds(earliest))
         .bind(MessageId::earliest_at(latest).as_i64())
         .bind(milliseconds(latest))
+        .bind(milliseconds(impossible.uncertain_due_by))
         .fetch_one(&self.shared.readers)
         .await
         .map_err(|error| StoreError::of(&error, false))
+    }
+}
+
+/// See [`Store::shift_times`]: one piece of it, the messages behind the id `behind`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shift {
+    step: SignedDuration,
+    now: Timestamp,
+    behind: i64,
+}
+
+impl Shift {
+    /// Gives the last message of the piece, and how many it has; none when nothing is left.
+    pub(super) async fn write(
+        self,
+        connection: &mut SqliteConnection,
+    ) -> Result<Option<(i64, u64)>, sqlx::Error> {
+        let last: Option<i64> = sqlx::query_scalar(
+            "SELECT max(id) FROM (SELECT id FROM messages WHERE id > ?1 ORDER BY id LIMIT ?2)",
+        )
+        .bind(self.behind)
+        .bind(integer(limits::BULK_CHUNK as u64))
+        .fetch_one(&mut *connection)
+        .await?;
+        let Some(last) = last else {
+            return Ok(None);
+        };
+        let milliseconds_of =
+            |step: SignedDuration| i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+        let forward = milliseconds_of(self.step.max(SignedDuration::ZERO));
+        let shifted = sqlx::query(
+            "UPDATE messages SET kept_from = min(kept_from + ?3, ?4), received_at = min(received_at, ?4)
+             WHERE id > ?1 AND id <= ?2",
+        )
+        .bind(self.behind)
+        .bind(last)
+        .bind(forward)
+        .bind(milliseconds(self.now))
+        .execute(&mut *connection)
+        .await?;
+        if self.step.is_negative() {
+            sqlx::query(
+                "UPDATE recipients SET next_attempt_at = max(next_attempt_at + ?3, 0)
+                 WHERE message > ?1 AND message <= ?2",
+            )
+            .bind(self.behind)
+            .bind(last)
+            .bind(milliseconds_of(self.step))
+            .execute(connection)
+            .await?;
+        }
+        Ok(Some((last, shifted.rows_affected())))
     }
 }
 
@@ -188,11 +270,13 @@ impl Impossible {
         let rows = sqlx::query(
             "UPDATE recipients SET next_attempt_at = ?1 WHERE id IN (
                  SELECT id FROM recipients
-                 WHERE state IN ('waiting', 'uncertain') AND next_attempt_at > ?2 LIMIT ?3)",
+                 WHERE state IN ('waiting', 'uncertain')
+                   AND next_attempt_at > CASE state WHEN 'waiting' THEN ?2 ELSE ?4 END LIMIT ?3)",
         )
         .bind(milliseconds(self.now))
         .bind(milliseconds(self.due_by))
         .bind(most)
+        .bind(milliseconds(self.uncertain_due_by))
         .execute(&mut *connection)
         .await?;
         let messages = sqlx::query(

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{self, AccessChange, Refusal, Seen};
-use super::anew::{Impossible, Redirection};
+use super::anew::{Impossible, Redirection, Shift};
 use super::checkpoint::{Written, checkpoint};
 use super::error::StoreError;
 use super::log_sync::{LogSync, Synced};
@@ -62,6 +62,11 @@ pub(super) enum Job {
     SetTimesRight {
         impossible: Impossible,
         answer: Answer<u64>,
+    },
+    /// Shifts one piece of what waits after a step of the clock; gives its end and how many messages.
+    ShiftTimes {
+        shift: Shift,
+        answer: Answer<Option<(i64, u64)>>,
     },
     /// Notes what an administrator did, with the settings when they were changed.
     Administer {
@@ -369,6 +374,12 @@ impl Writer {
             } => {
                 self.answer_alone(limits::BULK_CHUNK, None, answer, async |connection| {
                     redirection.write(connection).await
+                })
+                .await;
+            }
+            Job::ShiftTimes { shift, answer } => {
+                self.answer_alone(limits::BULK_CHUNK, None, answer, async |connection| {
+                    shift.write(connection).await
                 })
                 .await;
             }

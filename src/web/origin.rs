@@ -80,7 +80,8 @@ fn words<'a>(
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .map(str::trim)
+        .map(|word| word.trim().trim_matches('"'))
+        .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .into_iter()
 }
@@ -178,6 +179,8 @@ mod tests {
             ("[2001:db8::9]", "2001:db8::9"),
             ("[::ffff:198.51.100.7]:1", "198.51.100.7"),
             ("2001:db8::a", "2001:db8::a"),
+            ("\"[2001:db8::9]:443\"", "2001:db8::9"),
+            ("198.51.100.7, ", "198.51.100.7"),
             ("198.51.100.7:", "10.0.0.1"),
             ("198.51.100.7:70000", "10.0.0.1"),
         ] {

@@ -27,7 +27,7 @@ use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::openpgp::{Keyring, KeyringPublisher};
 use crate::own_mark::OwnMark;
-use crate::queue::{Queue, Tools};
+use crate::queue::{Queue, QueueClock, Tools};
 use crate::settings::{Publisher, Settings, Written};
 use crate::statistics::{Statistics, Trail};
 use crate::store::{
@@ -119,6 +119,7 @@ impl Face {
         let (trail, _) = Trail::new(publisher.current(), Arc::clone(&statistics));
         let delivery = Delivery::new(Arc::clone(&hostname), OwnMark::new(), publisher.current());
         let queue = Queue::new(Tools {
+            clock: QueueClock::default(),
             store: store.clone(),
             delivery: Arc::clone(&delivery),
             settings: publisher.current(),

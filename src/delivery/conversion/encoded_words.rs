@@ -63,11 +63,30 @@ impl<'a> EncodedWord<'a> {
         })
     }
 
+    fn is_in(&self, charset: &[u8]) -> bool {
+        let named = &self.front[2..self.front.len() - 3];
+        named.eq_ignore_ascii_case(charset)
+    }
+
+    /// In other character sets a cut could fall into a letter.
+    fn has_a_byte_for_a_letter(&self) -> bool {
+        let named = self.front[2..].to_ascii_lowercase();
+        let families: [&[u8]; 5] = [
+            b"iso-8859-",
+            b"windows-125",
+            b"us-ascii",
+            b"koi8-",
+            b"cp125",
+        ];
+        families.iter().any(|family| named.starts_with(family))
+    }
+
     /// Writes it, and where it gets long several in a row, which are shown as one.
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.front);
         let mut length = 0;
         let is_utf8 = std::str::from_utf8(self.payload).is_ok();
+        let may_be_cut = self.has_a_byte_for_a_letter() || is_utf8 && self.is_in(b"utf-8");
         let mut rest = self.payload;
         while let Some(&byte) = rest.first() {
             // What stands for one byte, and so for a part of a letter at most.
@@ -76,7 +95,7 @@ impl<'a> EncodedWord<'a> {
                 _ => 1,
             };
             let is_within_letter = is_utf8 && unit == 1 && (0x80..0xc0).contains(&byte);
-            if length > PAYLOAD_BYTES && unit == 1 && !is_within_letter {
+            if may_be_cut && length > PAYLOAD_BYTES && unit == 1 && !is_within_letter {
                 out.extend_from_slice(b"?= ");
                 out.extend_from_slice(self.front);
                 length = 0;
@@ -136,6 +155,9 @@ mod tests {
         let repaired = repaired(&text);
         let words: Vec<_> = repaired.split(|byte| *byte == b' ').collect();
         assert!(words.len() > 3);
+        // Where a cut could fall into a letter there is none.
+        let text = [b"=?gb2312?Q?".as_slice(), &[0xd6, 0xd0].repeat(40), b"?="].concat();
+        assert!(!super::repaired(&text).contains(&b' '));
         for word in &words {
             assert!(word.len() <= 75, "{}", word.escape_ascii());
             let payload = word.strip_prefix(b"=?utf-8?Q?").unwrap();

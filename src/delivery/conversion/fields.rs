@@ -161,16 +161,23 @@ impl PartFields {
 /// Types of parts that are messages.
 const MESSAGES: [&[u8]; 3] = [b"message/rfc822", b"message/global", b"message/news"];
 
-/// Encodings without the `x-` that they should have.
-const FOREIGN: [&[u8]; 7] = [
-    b"uuencode",
-    b"uue",
-    b"uu",
-    b"yenc",
-    b"binhex",
-    b"binhex40",
-    b"mac-binhex40",
-];
+/// What says in whatever words that the content stands there as it is: no word, 7bit and 8bit in all their
+/// spellings, and the name of a character set.
+fn is_no_encoding(token: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 9] = [
+        b"",
+        b"none",
+        b"text",
+        b"plain",
+        b"raw",
+        b"ascii",
+        b"us-ascii",
+        b"identity",
+        b"ansi",
+    ];
+    const BEGINNINGS: [&[u8]; 6] = [b"7", b"8", b"utf", b"iso-8859", b"windows-", b"unicode"];
+    OTHERS.contains(&token) || BEGINNINGS.iter().any(|begins| token.starts_with(begins))
+}
 
 impl TransferEncoding {
     fn read(body: &[u8]) -> Self {
@@ -178,9 +185,8 @@ impl TransferEncoding {
             b"quoted-printable" => Self::QuotedPrintable,
             b"base64" => Self::Base64,
             b"binary" => Self::Binary,
-            // RFC 2045 §6.3, and names that were in use before.
-            token if token.starts_with(b"x-") || FOREIGN.contains(&token) => Self::Foreign,
-            _ => Self::Identity,
+            token if is_no_encoding(token) => Self::Identity,
+            _ => Self::Foreign,
         }
     }
 

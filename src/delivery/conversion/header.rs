@@ -188,7 +188,7 @@ pub(super) fn has_foreign_address(block: &[u8]) -> bool {
     fields.filter_map(Field::of).any(|field| {
         let mut nowhere = Vec::new();
         let mut folding = Folding::begin(field.label, &mut nowhere);
-        let whole = !field.is_one_of(&PEOPLE) || rewrite(field, None, &mut folding);
+        let whole = !field.is_one_of(&USED) || rewrite(field, None, &mut folding);
         folding.finish();
         !whole
     })
@@ -196,13 +196,12 @@ pub(super) fn has_foreign_address(block: &[u8]) -> bool {
 
 /// Writes a field with 8-bit bytes anew. False: some of them could not be kept.
 fn rewrite(field: Field<'_>, charset: Option<Charset>, folding: &mut Folding<'_>) -> bool {
-    if field.is_one_of(&WITH_PARAMETERS) {
-        parameters::rewrite(field.body, Charset::of(field.body), charset, folding);
-        return true;
-    }
     let body = &*encoded_words::repaired(field.body);
     let written_in = Charset::of(body);
-    if field.is_one_of(&WITH_ADDRESSES) {
+    if field.is_one_of(&WITH_PARAMETERS) {
+        parameters::rewrite(body, written_in, charset, folding);
+        true
+    } else if field.is_one_of(&WITH_ADDRESSES) {
         addresses::rewrite(body, written_in, Syntax::Addresses, folding)
     } else if field.is_one_of(&WITH_TOKENS) {
         addresses::rewrite(body, written_in, Syntax::Tokens, folding)
@@ -214,8 +213,8 @@ fn rewrite(field: Field<'_>, charset: Option<Charset>, folding: &mut Folding<'_>
 
 const WITH_PARAMETERS: [&str; 2] = ["Content-Type", "Content-Disposition"];
 
-/// Those who wrote a message, or have it: answers go to the addresses in these.
-const PEOPLE: [&str; 12] = [
+/// What stands in these is used: answers and reports go there, and messages are known by it.
+const USED: [&str; 32] = [
     "From",
     "Sender",
     "Reply-To",
@@ -228,6 +227,26 @@ const PEOPLE: [&str; 12] = [
     "Resent-To",
     "Resent-Cc",
     "Resent-Bcc",
+    "Disposition-Notification-To",
+    "Return-Receipt-To",
+    "Errors-To",
+    "Mail-Followup-To",
+    "Mail-Reply-To",
+    "X-Original-From",
+    "Author",
+    "Return-Path",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "Resent-Message-ID",
+    "Content-ID",
+    "List-Archive",
+    "List-Help",
+    "List-Owner",
+    "List-Post",
+    "List-Subscribe",
+    "List-Unsubscribe",
+    "Content-Location",
 ];
 
 /// Addresses with display names, and phrases.
