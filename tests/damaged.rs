@@ -90,7 +90,7 @@ async fn what_can_be_read_of_a_damaged_database_is_saved() {
         "{repaired}"
     );
     assert!(repaired.contains("0 set of settings"), "{repaired}");
-    assert!(data.join("appliance.db.damaged").is_file());
+    assert!(data.join("appliance.db.damaged-1").is_file());
     let appliance = appliance.restart().await;
     let arrived = sink.wait_for_accepted(1).await;
     messages::assert_unchanged(&arrived[0].content, &content);

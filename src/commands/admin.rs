@@ -18,7 +18,7 @@ use crate::administration::{AccountChange, AccountError, Accounts, Actor};
 use crate::boot::DataDirectory;
 use crate::limits;
 use crate::message::Spool;
-use crate::store::{self, Refusal, RepairError, Repaired, Saved, Store};
+use crate::store::{self, OpenError, Refusal, RepairError, Repaired, Saved, Store};
 
 /// 100 bits.
 const PASSWORD_GROUPS: usize = 5;
@@ -206,7 +206,7 @@ async fn open(directory: &Path) -> anyhow::Result<(Store, store::Writers)> {
 impl From<RepairError> for Failure {
     fn from(error: RepairError) -> Self {
         let exit = match error {
-            RepairError::Hopeless { .. } => Exit::Data,
+            RepairError::Hopeless { .. } | RepairError::Open(OpenError::Newer(_)) => Exit::Data,
             _ => Exit::Io,
         };
         Self::new(exit, error.to_string())

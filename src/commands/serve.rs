@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::process::Signal;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -120,16 +121,18 @@ pub(super) fn pages(appliance: &Appliance) -> String {
     format!("{scheme}://{}/", appliance.addresses().web)
 }
 
-/// Cancelled by SIGTERM (a service manager's) and SIGINT (Ctrl-C).
+/// Cancelled by SIGTERM (a service manager's), SIGINT (Ctrl-C) and SIGQUIT, which elsewhere is the gentle one.
 pub(super) fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be awaited")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be awaited")?;
+    let mut quit = signal(SignalKind::quit()).context("SIGQUIT cannot be awaited")?;
     let shutdown = CancellationToken::new();
     let cancelled = shutdown.clone();
     tokio::spawn(async move {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
+            _ = quit.recv() => "SIGQUIT",
         };
         info!(signal = name, "stopping");
         cancelled.cancel();
@@ -138,12 +141,19 @@ pub(super) fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
 }
 
 /// Told by SIGHUP (a renewed certificate's hook, a rotated log's, a terminal that closes): what was read from
-/// files is read again. SIGUSR1 and SIGUSR2, which mean something to other servers, do nothing.
+/// files is read again. Signals that mean something to other servers do nothing.
 fn reload_on_signal() -> anyhow::Result<Arc<Notify>> {
     let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be awaited")?;
-    for kind in [SignalKind::user_defined1(), SignalKind::user_defined2()] {
-        // Once there is a handler the process does not end.
-        drop(signal(kind).context("SIGUSR1 and SIGUSR2 cannot be handled")?);
+    // Once there is a handler the process does not end.
+    for kind in [
+        SignalKind::user_defined1(),
+        SignalKind::user_defined2(),
+        SignalKind::alarm(),
+        SignalKind::io(),
+        // A file that would be larger than a limit allows: whoever writes it hears of it.
+        SignalKind::from_raw(Signal::XFSZ.as_raw()),
+    ] {
+        drop(signal(kind).context("a signal cannot be handled")?);
     }
     let reload = Arc::new(Notify::new());
     let told = Arc::clone(&reload);

@@ -97,6 +97,7 @@ fn kept(reply: &Reply) -> Reply {
         enhanced: reply.enhanced,
         text: reply.shown_words().into(),
         said_by: reply.said_by.clone(),
+        original: None,
     }
 }
 
@@ -111,11 +112,12 @@ fn ours_to_repair(stage: Stage, reply: &Reply) -> Outcome {
 fn quoted(stage: Stage, reply: &Reply, enhanced: (u8, u16, u16)) -> Reply {
     let words = reply.shown_words();
     let stage = stage.in_words();
-    Reply::new(
-        451,
-        enhanced,
-        format!("the next hop said {} {words} {stage}", reply.code),
-    )
+    let words = format!("the next hop said {} {words} {stage}", reply.codes());
+    Reply {
+        said_by: reply.said_by.clone(),
+        original: Some(Box::new(kept(reply))),
+        ..Reply::new(451, enhanced, words)
+    }
 }
 
 fn as_452(reply: &Reply) -> Reply {
@@ -127,6 +129,7 @@ fn as_452(reply: &Reply) -> Reply {
         }),
         text: reply.shown_words().into(),
         said_by: reply.said_by.clone(),
+        original: Some(Box::new(kept(reply))),
     }
 }
 
@@ -227,7 +230,10 @@ mod tests {
     fn a_552_for_a_recipient_loses_its_permanence() {
         let reply = Reply::new(552, (5, 5, 3), "too many recipients");
         let outcome = verdict(Recipient, &reply).expect("an outcome");
-        let expected = Reply::new(452, (4, 5, 3), "too many recipients");
+        let expected = Reply {
+            original: Some(Box::new(reply)),
+            ..Reply::new(452, (4, 5, 3), "too many recipients")
+        };
         assert_eq!(outcome.reply(), &expected);
     }
 

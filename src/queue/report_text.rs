@@ -185,8 +185,9 @@ fn explanation(text: &mut String, headers: &Headers<'_>, message: &Message, entr
     );
     for entry in entries {
         let _ = write!(text, "<{}> {}.\r\n", entry.address, entry.explanation);
-        let answer = match &entry.reply.said_by {
-            Some(server) => format!("    The last answer of {server} was: {}", entry.reply),
+        let reply = entry.reply.original.as_deref().unwrap_or(entry.reply);
+        let answer = match &reply.said_by {
+            Some(server) => format!("    The last answer of {server} was: {reply}"),
             None => format!("    The reason is: {}", entry.reply.shown_words()),
         };
         folded(text, &answer);
@@ -229,10 +230,11 @@ fn status(text: &mut String, headers: &Headers<'_>, message: &Message, entries: 
             "Final-Recipient: {kind};{address}\r\nAction: {}\r\nStatus: {}\r\n",
             entry.action, entry.status,
         );
-        if let Some(server) = &entry.reply.said_by {
+        let reply = entry.reply.original.as_deref().unwrap_or(entry.reply);
+        if let Some(server) = &reply.said_by {
             let _ = write!(text, "Remote-MTA: dns; {}\r\n", name_or_literal(server));
         }
-        diagnosis(text, entry.reply, in_utf8);
+        diagnosis(text, reply, in_utf8);
         if let Some(until) = entry.retried_until {
             let _ = write!(text, "Will-Retry-Until: {}\r\n", rfc5322_date(until));
         }

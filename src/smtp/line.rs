@@ -12,7 +12,7 @@ pub enum LineError {
     /// it is never taken for a command.
     #[error("bare LF in a command line")]
     BareLineFeed,
-    /// A CR without LF behind it.
+    /// A CR that belongs to no line end.
     #[error("bare CR in a command line")]
     BareCarriageReturn,
     /// A NUL byte.
@@ -77,7 +77,13 @@ impl LineFramer {
         }
         self.scanned = 0;
         let mut line = buffer.split_to(line_feed + 1).freeze();
-        line.truncate(line_feed - 1);
+        // Devices that write CR CR LF mean one line end.
+        let surplus = line[..line_feed]
+            .iter()
+            .rev()
+            .take_while(|&&byte| byte == b'\r');
+        let end = line_feed - surplus.count();
+        line.truncate(end);
         Some(match memchr2(b'\r', 0, &line) {
             None => Ok(line),
             Some(place) if line[place] == 0 => Err(LineError::Nul),
@@ -159,7 +165,7 @@ mod tests {
     #[test]
     fn stray_bytes() {
         check("A\rB\r\nC\r\n", &[Err(BareCarriageReturn), Ok("C")]);
-        check("A\r\r\nC\r\n", &[Err(BareCarriageReturn), Ok("C")]);
+        check("A\r\r\nC\r\r\r\n", &[Ok("A"), Ok("C")]);
         check("A\0B\r\nC\r\n", &[Err(Nul), Ok("C")]);
         check("A\nB\r\nC\r\n", &[Err(BareLineFeed), Ok("C")]);
         check("\nB\nD\r\nC\r\n", &[Err(BareLineFeed), Ok("C")]);

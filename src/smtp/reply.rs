@@ -69,6 +69,8 @@ pub struct Reply {
     pub text: Cow<'static, str>,
     /// The server that said it, by the name under which it was reached; none: these are our own words.
     pub said_by: Option<Arc<str>>,
+    /// What that server said, where this says it in other words or with another code.
+    pub original: Option<Box<Reply>>,
 }
 
 impl Reply {
@@ -83,6 +85,7 @@ impl Reply {
             enhanced: Some(Enhanced::new(class, subject, detail)),
             text: text.into(),
             said_by: None,
+            original: None,
         }
     }
 
@@ -93,6 +96,7 @@ impl Reply {
             enhanced: None,
             text: text.into(),
             said_by: None,
+            original: None,
         }
     }
 
@@ -232,6 +236,7 @@ impl Reply {
                 .or_else(|| matches!(class, 2 | 4 | 5).then_some(Enhanced::new(class, 0, 0))),
             text: Cow::Owned(self.passed_words()),
             said_by: self.said_by.clone(),
+            original: self.original.clone(),
         }
     }
 }

@@ -91,6 +91,7 @@ impl ReplyReader {
                     enhanced: enhanced.map(|(enhanced, _)| enhanced),
                     text: Cow::Owned(words.to_owned()),
                     said_by: None,
+                    original: None,
                 });
             }
             Some(reply) if reply.code != code => return Err(ReplyError::CodesDiffer),

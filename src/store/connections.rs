@@ -10,7 +10,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::error::{OpenError, is_corruption};
+use super::error::{OpenError, is_corruption, is_other_schema};
 use super::part_of_disk;
 use crate::limits;
 
@@ -165,25 +165,36 @@ pub(super) async fn close(mut connection: SqliteConnection) -> Result<(), sqlx::
     connection.close().await
 }
 
-/// Renames a database that nobody uses, with its log, which belongs to it; over one of that name.
+/// Renames a database that nobody uses, with its log, which belongs to it; over one of that name. The log goes
+/// last: without a database SQLite throws one away.
 pub(super) fn rename_database(from: &Path, to: &Path) -> io::Result<()> {
-    for suffix in ["-wal", "-shm", ""] {
-        let with = |path: &Path| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        match fs::rename(with(from), with(to)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+    let there = |done: io::Result<()>| match done {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    for suffix in LOGS {
+        there(fs::remove_file(beside(to, suffix)))?;
+    }
+    there(fs::rename(from, to))?;
+    for suffix in LOGS {
+        there(fs::rename(beside(from, suffix), beside(to, suffix)))?;
     }
     Ok(())
 }
 
+/// What SQLite keeps beside a database.
+pub(super) const LOGS: [&str; 2] = ["-wal", "-shm"];
+
+/// A file of that name with this behind it.
+pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 pub(super) fn unusable(file: &Path, error: &sqlx::Error) -> OpenError {
     let (file, cause) = (file.to_owned(), error.to_string());
-    match is_corruption(error) {
+    match is_corruption(error) || is_other_schema(error) {
         true => OpenError::Damaged { file, cause },
         false => OpenError::Database { file, cause },
     }

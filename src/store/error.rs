@@ -146,6 +146,12 @@ pub(super) fn is_corruption(error: &sqlx::Error) -> bool {
     matches!(code, Some(CORRUPT | NOT_A_DATABASE))
 }
 
+/// A statement of ours makes no sense to SQLite: a table or a column is missing.
+pub(super) fn is_other_schema(error: &sqlx::Error) -> bool {
+    const ERROR: i32 = 1;
+    primary_code(error) == Some(ERROR)
+}
+
 /// Something could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the database could not be read: {0}")]

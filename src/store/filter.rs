@@ -3,6 +3,7 @@
 //! The same filter serves the page, the API's query string and the JSON of a bulk action, so that
 //! what was counted is what is changed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -15,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::message::{MessageId, RowState};
 use crate::settings::names::compared;
+use crate::smtp::domain::{ascii_domain, unicode_domain};
 
 /// Every part narrows; without parts all rows are meant. A part that would not narrow, a blank text or
 /// `*` alone, is refused: in a bulk action it would mean all where somebody meant some. Texts match
@@ -94,8 +96,8 @@ impl QueueFilter {
             query.push(" AND r.recipient_domain IN (").push_bind(domain);
             query.push(", ").push_bind(written).push(")");
         }
-        push_like(query, "m.sender", self.sender.as_deref());
-        push_like(query, "r.recipient", self.recipient.as_deref());
+        push_like_address(query, "m.sender", self.sender.as_deref());
+        push_like_address(query, "r.recipient", self.recipient.as_deref());
         push_like(query, "r.last_reply", self.last_reply.as_deref());
         match self.reason.as_deref() {
             Some(reason) if reason.ends_with('*') => push_like(query, "r.reason", Some(reason)),
@@ -144,6 +146,25 @@ pub(super) fn push_like(query: &mut QueryBuilder<Sqlite>, column: &str, text: Op
         query.push(" AND FALSE");
         return;
     }
+    query.push(" AND ").push(column).push(" LIKE ");
+    query.push_bind(pattern_of(text)).push(" ESCAPE '\\'");
+}
+
+/// The same for an address or a part of one, whose domain may be in either form.
+fn push_like_address(query: &mut QueryBuilder<Sqlite>, column: &str, text: Option<&str>) {
+    let forms = text.map(forms_of).unwrap_or_default();
+    if forms.len() < 2 || forms.iter().any(|form| form.contains('\0')) {
+        return push_like(query, column, text);
+    }
+    query.push(" AND (FALSE");
+    for form in forms {
+        query.push(" OR ").push(column).push(" LIKE ");
+        query.push_bind(pattern_of(&form)).push(" ESCAPE '\\'");
+    }
+    query.push(")");
+}
+
+fn pattern_of(text: &str) -> String {
     let (anywhere, text) = match text.strip_suffix('*') {
         Some(prefix) => ("", prefix),
         None => ("%", text),
@@ -157,8 +178,24 @@ pub(super) fn push_like(query: &mut QueryBuilder<Sqlite>, column: &str, text: Op
         pattern.push(character);
     }
     pattern.push('%');
-    query.push(" AND ").push(column).push(" LIKE ");
-    query.push_bind(pattern).push(" ESCAPE '\\'");
+    pattern
+}
+
+/// An address, or its domain, as it may be stored: as it is asked for and, where the domain is internationalised, in
+/// either form of that.
+pub(super) fn forms_of(address: &str) -> Vec<String> {
+    let mut forms = vec![address.to_owned()];
+    let (before, domain) = match address.rfind('@') {
+        Some(at) => address.split_at(at + 1),
+        None => ("", address),
+    };
+    if !domain.is_ascii() || domain.to_ascii_lowercase().contains("xn--") {
+        let ascii = ascii_domain(domain).map(Cow::into_owned);
+        let domains = [ascii, unicode_domain(domain)];
+        let others = domains.into_iter().flatten();
+        forms.extend(others.map(|domain| format!("{before}{domain}")));
+    }
+    forms
 }
 
 const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
@@ -255,6 +292,25 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_internationalised_domain_is_asked_for_in_either_form() {
+        for (address, others) in [
+            ("a@Example.net", &[][..]),
+            ("", &[]),
+            ("BÜCHER.test", &["xn--bcher-kva.test", "bücher.test"]),
+            ("a@bücher.test", &["a@xn--bcher-kva.test", "a@bücher.test"]),
+            ("A@BÜCHER.test", &["A@xn--bcher-kva.test", "A@bücher.test"]),
+            (
+                "a@XN--bcher-kva.test",
+                &["a@XN--bcher-kva.test", "a@bücher.test"],
+            ),
+        ] {
+            let forms = forms_of(address);
+            assert_eq!(forms[0], address);
+            assert_eq!(forms[1..], *others, "{address}");
+        }
+    }
 
     #[test]
     fn json_is_read() {

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::Store;
 use super::columns::{integer, milliseconds};
 use super::connections::{self, Database};
-use super::error::{HistoryError, OpenError, is_corruption};
+use super::error::{HistoryError, OpenError, is_corruption, is_other_schema};
 use super::history_chunks::{ChunkKind, Spans};
 use super::insert::{Insert, Query, Twice};
 use crate::limits;
@@ -125,7 +125,8 @@ impl History {
         };
         let problem = match opened {
             Ok(history) => return Ok(history),
-            Err(OpenError::Damaged { cause, .. }) => {
+            // A schema that is not ours is damage, too: nothing that somebody can mend by waiting.
+            Err(OpenError::Damaged { cause, .. } | OpenError::Migration { cause, .. }) => {
                 match Self::begin_anew(data_directory, &cause).await {
                     Ok(history) => return Ok(history),
                     Err(problem) => format!("{cause}; and it cannot be set aside: {problem}"),
@@ -237,7 +238,10 @@ impl History {
             Ok(_) => writer.begun = false,
             Err(_) => writer.roll_back().await,
         }
-        if end.as_ref().is_err_and(is_corruption) {
+        if end
+            .as_ref()
+            .is_err_and(|error| is_corruption(error) || is_other_schema(error))
+        {
             // Should that fail, it is found out again.
             let _ = fs::write(&self.found_damaged, "");
         }

@@ -1,17 +1,15 @@
 //! The indexes of the trail: which one gives the candidates of a search, and what is left to be checked
 //! on their rows.
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::filter::push_like;
+use super::filter::{forms_of, push_like};
 use super::history_rows::MessageFilter;
 use crate::message::MessageId;
 use crate::message::trail::Event;
 use crate::message::words::{OutcomeKind, Storage};
-use crate::smtp::domain::{ascii_domain, unicode_domain};
 
 /// The lists of reasons that occur, one seek each: there are few.
 const REASONS: &str = "WITH RECURSIVE lists (reasons) AS (
@@ -301,27 +299,6 @@ pub(super) fn push_address(query: &mut QueryBuilder<Sqlite>, column: &'static st
     }
 }
 
-/// An address as it may stand in the trail: as it is asked for and, where its domain is internationalised, in either
-/// form of that.
-fn forms_of(address: &str) -> Vec<String> {
-    let mut forms = vec![address.to_owned()];
-    let is_foreign =
-        |domain: &str| !domain.is_ascii() || domain.to_ascii_lowercase().contains("xn--");
-    if let Some((local_part, domain)) = address.rsplit_once('@')
-        && is_foreign(domain)
-    {
-        let ascii = ascii_domain(domain).map(Cow::into_owned);
-        let domains = [ascii, unicode_domain(domain)];
-        forms.extend(
-            domains
-                .into_iter()
-                .flatten()
-                .map(|domain| format!("{local_part}@{domain}")),
-        );
-    }
-    forms
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -330,24 +307,6 @@ mod tests {
 
     fn filter(value: serde_json::Value) -> MessageFilter {
         serde_json::from_value(value).expect("a filter")
-    }
-
-    #[test]
-    fn an_internationalised_domain_is_asked_for_in_either_form() {
-        for (address, others) in [
-            ("a@Example.net", &[][..]),
-            ("", &[]),
-            ("a@bücher.test", &["a@xn--bcher-kva.test", "a@bücher.test"]),
-            ("A@BÜCHER.test", &["A@xn--bcher-kva.test", "A@bücher.test"]),
-            (
-                "a@XN--bcher-kva.test",
-                &["a@XN--bcher-kva.test", "a@bücher.test"],
-            ),
-        ] {
-            let forms = forms_of(address);
-            assert_eq!(forms[0], address);
-            assert_eq!(forms[1..], *others, "{address}");
-        }
     }
 
     #[test]

@@ -3,16 +3,20 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use sqlx::migrate::Migrator;
-use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 
 use super::connections::{self, Database};
 use super::error::OpenError;
 
 /// Rows that are read at once while nothing is wrong.
 const BATCH: i64 = 1_000;
+/// A database that says it has more is not believed.
+const PADDED_BYTES: u64 = 1 << 40;
 /// The directory in which the new database is made.
 const WORKSHOP: &str = "repair";
 
@@ -75,42 +79,111 @@ pub async fn repair(data_directory: &Path) -> Result<Option<Repaired>, RepairErr
     if !file.is_file() {
         return Err(RepairError::Missing(file));
     }
-    let version = match look(data_directory).await {
-        Ok(None) => return Ok(None),
-        Ok(Some(version)) => version,
-        Err(error) => {
-            let cause = error.to_string();
-            return Err(RepairError::Hopeless { file, cause });
-        }
-    };
-    let workshop = data_directory.join(WORKSHOP);
     let at = |path: &Path| {
         let path = path.to_owned();
         move |cause| RepairError::File { path, cause }
     };
+    let workshop = data_directory.join(WORKSHOP);
     // What is there is left of a repair that was broken off.
     match fs::remove_dir_all(&workshop) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&workshop)(error)),
         _ => {}
     }
     fs::create_dir(&workshop).map_err(at(&workshop))?;
-    let tables = save(&file, &workshop, version).await?;
-    let made = Database::Appliance.file(&workshop);
-    let kept_as = file.with_extension("db.damaged");
-    let synced = File::open(&made).and_then(|made| made.sync_all());
-    synced.map_err(at(&made))?;
-    connections::rename_database(&file, &kept_as).map_err(at(&file))?;
-    fs::rename(&made, &file).map_err(at(&made))?;
-    let synced = File::open(data_directory).and_then(|directory| directory.sync_all());
-    synced.map_err(at(data_directory))?;
-    // It is empty, but for what SQLite may have left.
+    let worked = work(&file, &workshop).await;
+    let repaired = match worked {
+        Ok(Some((made, tables))) => {
+            let kept_as = put_in_place(&made, &file, data_directory).map_err(at(&file))?;
+            Ok(Some(Repaired { kept_as, tables }))
+        }
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    // Should that fail, the next repair does it.
     let _ = fs::remove_dir_all(&workshop);
-    Ok(Some(Repaired { kept_as, tables }))
+    repaired
+}
+
+/// Puts the new database in the place of the damaged one, which keeps its log under another name. At every moment
+/// there is a database, and it is one of the two; none that was kept before is written over.
+fn put_in_place(made: &Path, file: &Path, data_directory: &Path) -> io::Result<PathBuf> {
+    File::open(made)?.sync_all()?;
+    let mut numbers = 1..;
+    let aside = loop {
+        let number: u32 = numbers.next().unwrap_or(u32::MAX);
+        let aside = file.with_extension(format!("db.damaged-{number}"));
+        match fs::hard_link(file, &aside) {
+            Ok(()) => break aside,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    };
+    for suffix in connections::LOGS {
+        match fs::rename(
+            connections::beside(file, suffix),
+            connections::beside(&aside, suffix),
+        ) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::rename(made, file)?;
+    File::open(data_directory)?.sync_all()?;
+    Ok(aside)
+}
+
+/// Makes the new database in `workshop`, from a copy of the damaged one; none: that is whole.
+async fn work(file: &Path, workshop: &Path) -> Result<Option<(PathBuf, Vec<Saved>)>, RepairError> {
+    let copy = workshop.join("damaged.db");
+    let copied = copy_whole(file, &copy);
+    copied.map_err(|cause| RepairError::File {
+        path: copy.clone(),
+        cause,
+    })?;
+    let version = match look(&copy).await {
+        Ok(None) => return Ok(None),
+        Ok(Some(version)) => version,
+        Err(error) => {
+            let (file, cause) = (file.to_owned(), error.to_string());
+            return Err(RepairError::Hopeless { file, cause });
+        }
+    };
+    let newest = Database::Appliance
+        .migrations()
+        .iter()
+        .map(|known| known.version);
+    if version > newest.max() {
+        return Err(OpenError::Newer(file.to_owned()).into());
+    }
+    let tables = save(&copy, workshop, version).await?;
+    Ok(Some((Database::Appliance.file(workshop), tables)))
+}
+
+/// Copies a database with its log. One that was cut off gets zeros for what is missing: SQLite reads none that is
+/// shorter than its first page says.
+fn copy_whole(file: &Path, copy: &Path) -> io::Result<()> {
+    fs::copy(file, copy)?;
+    let log = connections::beside(file, "-wal");
+    if log.exists() {
+        fs::copy(log, connections::beside(copy, "-wal"))?;
+    }
+    let copied = File::options().read(true).write(true).open(copy)?;
+    let mut head = [0; 32];
+    if copied.read_exact_at(&mut head, 0).is_ok() {
+        let page_bytes = u64::from(u16::from_be_bytes([head[16], head[17]]));
+        let pages = u64::from(u32::from_be_bytes([head[28], head[29], head[30], head[31]]));
+        let bytes = page_bytes.saturating_mul(pages).min(PADDED_BYTES);
+        if bytes > copied.metadata()?.len() {
+            copied.set_len(bytes)?;
+        }
+    }
+    Ok(())
 }
 
 /// The version of a damaged database, as far as it tells; none when it is whole.
-async fn look(data_directory: &Path) -> Result<Option<Option<i64>>, sqlx::Error> {
-    let mut connection = Database::Appliance.beside(data_directory).await?;
+async fn look(file: &Path) -> Result<Option<Option<i64>>, sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(file);
+    let mut connection = options.connect().await?;
     let check = sqlx::query_scalar::<_, String>("PRAGMA integrity_check(1)");
     let is_whole = matches!(check.fetch_one(&mut connection).await.as_deref(), Ok("ok"));
     // Which tables there are must be known in any case.
@@ -142,9 +215,11 @@ async fn save(
     let failed = |error: sqlx::migrate::MigrateError| sqlx::Error::Migrate(Box::new(error));
     let old = Migrator::with_migrations(up_to.collect());
     old.run(&mut connection).await.map_err(failed)?;
-    sqlx::query("PRAGMA foreign_keys = OFF")
-        .execute(&mut connection)
-        .await?;
+    // Nothing of it counts before it is whole.
+    for setting in ["foreign_keys = OFF", "synchronous = OFF"] {
+        let setting = AssertSqlSafe(format!("PRAGMA {setting}"));
+        sqlx::query(setting).execute(&mut connection).await?;
+    }
     sqlx::query("ATTACH ? AS damaged")
         .bind(damaged.to_string_lossy().into_owned())
         .execute(&mut connection)
@@ -217,7 +292,7 @@ impl<'a> Copying<'a> {
         }
         let is_whole = self.upwards().await;
         if !is_whole {
-            self.downwards().await;
+            self.downwards(i64::MIN, i64::MAX).await;
         }
         is_whole
     }
@@ -240,7 +315,14 @@ impl<'a> Copying<'a> {
                 Err(error) => Err(error),
             };
             match copied {
-                Ok(last) => (behind, batch, step) = (last, BATCH, 1),
+                Ok(last) => {
+                    if step > 1 {
+                        // On this side of the damage there may be some that were stepped over.
+                        self.downwards(behind.saturating_sub(step), behind.saturating_add(1))
+                            .await;
+                    }
+                    (behind, batch, step) = (last, BATCH, 1);
+                }
                 // One of these rows, or a page of them.
                 Err(_) if batch > 1 => batch = 1,
                 Err(_) => {
@@ -254,12 +336,12 @@ impl<'a> Copying<'a> {
         }
     }
 
-    /// What stands behind the damage, and was stepped over.
-    async fn downwards(&mut self) {
-        let mut before = i64::MAX;
+    /// Those between the two, from above down to what cannot be read.
+    async fn downwards(&mut self, behind: i64, mut before: i64) {
         loop {
             let next = format!(
-                "SELECT min(rowid) FROM (SELECT rowid FROM damaged.{} WHERE rowid < {before}
+                "SELECT min(rowid) FROM (SELECT rowid FROM damaged.{}
+                                         WHERE rowid < {before} AND rowid > {behind}
                                          ORDER BY rowid DESC LIMIT 1)",
                 self.table
             );
@@ -349,6 +431,7 @@ mod tests {
                 continue;
             };
             assert_eq!(fs::read(&repaired.kept_as).unwrap(), damaged, "page {page}");
+            let _ = fs::remove_file(&repaired.kept_as);
             let (recipients, _) = rows_of(&repaired, "recipients");
             saved.push(recipients);
             let spool = crate::message::Spool::open(directory.path().join("spool"), "test");

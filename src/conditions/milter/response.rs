@@ -112,6 +112,7 @@ fn reply(data: &[u8]) -> Result<Reply, String> {
         enhanced,
         text: lines.join("\n").into(),
         said_by: None,
+        original: None,
     };
     Ok(reply.passed_on())
 }
