@@ -188,7 +188,7 @@ pub(super) fn has_foreign_address(block: &[u8]) -> bool {
     fields.filter_map(Field::of).any(|field| {
         let mut nowhere = Vec::new();
         let mut folding = Folding::begin(field.label, &mut nowhere);
-        let whole = !field.is_one_of(&USED) || rewrite(field, None, &mut folding);
+        let whole = !field.is_one_of(&ANSWERED) || rewrite(field, None, &mut folding);
         folding.finish();
         !whole
     })
@@ -213,8 +213,8 @@ fn rewrite(field: Field<'_>, charset: Option<Charset>, folding: &mut Folding<'_>
 
 const WITH_PARAMETERS: [&str; 2] = ["Content-Type", "Content-Disposition"];
 
-/// What stands in these is used: answers and reports go there, and messages are known by it.
-const USED: [&str; 32] = [
+/// Answers and reports go to the addresses in these. An identifier that loses letters is one all the same.
+const ANSWERED: [&str; 24] = [
     "From",
     "Sender",
     "Reply-To",
@@ -235,18 +235,10 @@ const USED: [&str; 32] = [
     "X-Original-From",
     "Author",
     "Return-Path",
-    "Message-ID",
-    "In-Reply-To",
-    "References",
-    "Resent-Message-ID",
-    "Content-ID",
-    "List-Archive",
-    "List-Help",
     "List-Owner",
     "List-Post",
     "List-Subscribe",
     "List-Unsubscribe",
-    "Content-Location",
 ];
 
 /// Addresses with display names, and phrases.
