@@ -7,7 +7,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::appliance::Plan;
+use crate::support::appliance::{Appliance, Plan};
+use crate::support::client::Client;
 use crate::support::ledger::{Ledger, Load, ONE_DOMAIN};
 use crate::support::messages;
 use crate::support::raw_sink::{Answer, Gate, RawSink, Script};
@@ -52,24 +53,36 @@ async fn nothing_is_lost_under_load() {
     );
 }
 
+/// An appliance that has handed a message over, whose client waits while the destination says nothing until the
+/// gate is opened.
+async fn unanswered(gate: &Gate) -> (Appliance, RawSink, Client) {
+    let script = Script::accepting().end_of_data(Answer::say_after(gate, "250 2.0.0 Ok"));
+    let sink = RawSink::start(script).await;
+    let appliance = Plan::new().next_hop(sink.address()).start().await;
+    let mut client = appliance.client().await;
+    let content = messages::small("one");
+    client
+        .hand_over("<a@example.org>", &["<b@example.net>"], &content)
+        .await;
+    sink.wait_for("the message at the destination", || {
+        sink.arrivals().len() == 1
+    })
+    .await;
+    (appliance, sink, client)
+}
+
 /// What hooks, rotated logs and closing terminals send ends nothing: the message under way gets its reply.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_signals_end_nothing() {
-    for signal in [Signal::HUP, Signal::USR1, Signal::USR2] {
+    for signal in [
+        Signal::HUP,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::XFSZ,
+    ] {
         let gate = Gate::closed();
-        let script = Script::accepting().end_of_data(Answer::say_after(&gate, "250 2.0.0 Ok"));
-        let sink = RawSink::start(script).await;
-        let mut appliance = Plan::new().next_hop(sink.address()).start().await;
-        let mut client = appliance.client().await;
-        client
-            .hand_over(
-                "<a@example.org>",
-                &["<b@example.net>"],
-                &messages::small("one"),
-            )
-            .await;
-        sink.wait_for("the message", || sink.arrivals().len() == 1)
-            .await;
+        let (mut appliance, _sink, mut client) = unanswered(&gate).await;
         appliance.process().signal(signal);
         if signal == Signal::HUP {
             wait::until_true("the signal in the log", PATIENCE, || async {
@@ -103,22 +116,7 @@ async fn an_idle_session_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unanswered_dot_is_stored_as_uncertain() {
     let gate = Gate::closed();
-    let sink =
-        RawSink::start(Script::accepting().end_of_data(Answer::say_after(&gate, "250 2.0.0 Ok")))
-            .await;
-    let mut appliance = Plan::new().next_hop(sink.address()).start().await;
-    let mut client = appliance.client().await;
-    client
-        .hand_over(
-            "<a@example.org>",
-            &["<b@example.net>"],
-            &messages::small("one"),
-        )
-        .await;
-    sink.wait_for("the message at the destination", || {
-        sink.arrivals().len() == 1
-    })
-    .await;
+    let (mut appliance, _sink, mut client) = unanswered(&gate).await;
     assert_eq!(appliance.terminate(END_WAIT).await.code(), Some(0));
     // Handed over and not answered: it is ours now, and the client hears so.
     client.expect(250).await;

@@ -126,7 +126,7 @@ impl<'a> Exchange<'a> {
 
     /// Takes the step's reply.
     pub(super) fn take(&mut self, step: Step, reply: &Reply) {
-        let reply = &*self.kept(reply);
+        let reply = &*kept(reply, self.words_bytes);
         if verdicts::is_closing(reply) {
             self.turned_away = !self.begun;
             self.standing = Standing::Closing;
@@ -159,7 +159,7 @@ impl<'a> Exchange<'a> {
 
     /// Takes a reply that came in the middle of the content: it is for everybody.
     pub(super) fn take_final(&mut self, reply: &Reply) {
-        let reply = &*self.kept(reply);
+        let reply = &*kept(reply, self.words_bytes);
         self.note_final(reply);
         self.decide_all_by(Stage::EndOfData, reply);
     }
@@ -169,23 +169,9 @@ impl<'a> Exchange<'a> {
         for reply in replies {
             self.note_final(reply);
         }
-        let replies = replies.iter().map(|reply| self.kept(reply));
-        let verdicts: Vec<_> = replies
-            .map(|reply| verdict(Stage::EndOfData, &reply))
-            .collect();
         let undecided = self.outcomes.iter_mut().filter(|outcome| outcome.is_none());
-        for (outcome, verdict) in undecided.zip(verdicts) {
-            *outcome = verdict;
-        }
-    }
-
-    fn kept<'r>(&self, reply: &'r Reply) -> Cow<'r, Reply> {
-        match reply.text.len() <= self.words_bytes {
-            true => Cow::Borrowed(reply),
-            false => Cow::Owned(Reply {
-                text: reply.shown_words_within(self.words_bytes).into(),
-                ..reply.clone()
-            }),
+        for (outcome, reply) in undecided.zip(replies) {
+            *outcome = verdict(Stage::EndOfData, &kept(reply, self.words_bytes));
         }
     }
 
@@ -265,6 +251,16 @@ impl<'a> Exchange<'a> {
     pub(super) fn into_outcomes(mut self, missing: &Outcome) -> Vec<Outcome> {
         self.decide_rest(missing);
         self.outcomes.into_iter().flatten().collect()
+    }
+}
+
+fn kept(reply: &Reply, words_bytes: usize) -> Cow<'_, Reply> {
+    match reply.text.len() <= words_bytes {
+        true => Cow::Borrowed(reply),
+        false => Cow::Owned(Reply {
+            text: reply.shown_words_within(words_bytes).into(),
+            ..reply.clone()
+        }),
     }
 }
 

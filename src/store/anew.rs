@@ -352,6 +352,39 @@ mod tests {
         );
     }
 
+    /// Messages that arrived at 100 and at 900, due at 950, when the clock, which said 1,000, makes this step: from
+    /// when their time counts, and when they are due.
+    async fn after_a_step(seconds: i64) -> Vec<(i64, i64)> {
+        let scene = Scene::new().await;
+        let mut all = Vec::new();
+        for (row, arrived) in [(1, 100), (2, 900)] {
+            let mut message = queued(row, &[row], b"x");
+            message.kept_from = time(arrived);
+            message.rows[0].next_attempt_at = time(950);
+            all.push(message);
+        }
+        scene.store.insert(all).await.expect("stored");
+        let (step, now) = (SignedDuration::from_secs(seconds), time(1_000 + seconds));
+        assert_eq!(scene.store.shift_times(step, now).await, Ok(2));
+        let mut found = Vec::new();
+        for id in [RowId(1), RowId(2)] {
+            let row = scene.store.rows(&[id]).await.expect("readable");
+            let item = scene.store.queue_item(id).await.expect("readable");
+            let due = item.expect("it is there").next_attempt_at;
+            let seconds = |at: Timestamp| at.as_second() - time(0).as_second();
+            found.push((seconds(row[0].kept_from), seconds(due)));
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn a_step_of_the_clock_makes_nothing_older_and_nothing_wait() {
+        // As old as before, and due.
+        assert_eq!(after_a_step(5_000).await, [(5_100, 950), (5_900, 950)]);
+        // Nothing comes yet, and nothing waits for longer than it did.
+        assert_eq!(after_a_step(-500).await, [(100, 450), (500, 450)]);
+    }
+
     #[tokio::test]
     async fn no_moment_is_believed_that_cannot_be() {
         let scene = Scene::new().await;

@@ -104,8 +104,9 @@ pub async fn repair(data_directory: &Path) -> Result<Option<Repaired>, RepairErr
     repaired
 }
 
-/// Puts the new database in the place of the damaged one, which keeps its log under another name. At every moment
-/// there is a database, and it is one of the two; none that was kept before is written over.
+/// Puts the new database in the place of the damaged one, which is kept with its log under another name. At every
+/// moment there is a database; none that was kept before is written over. The log goes first: it must never be
+/// read with the new one.
 fn put_in_place(made: &Path, file: &Path, data_directory: &Path) -> io::Result<PathBuf> {
     File::open(made)?.sync_all()?;
     let mut numbers = 1..;

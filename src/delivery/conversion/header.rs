@@ -188,7 +188,8 @@ pub(super) fn has_foreign_address(block: &[u8]) -> bool {
     fields.filter_map(Field::of).any(|field| {
         let mut nowhere = Vec::new();
         let mut folding = Folding::begin(field.label, &mut nowhere);
-        let whole = !field.is_one_of(&ANSWERED) || rewrite(field, None, &mut folding);
+        let is_used = field.is_one_of(&ANSWERED) || field.is_one_of(&WRITTEN_TO);
+        let whole = !is_used || rewrite(field, None, &mut folding);
         folding.finish();
         !whole
     })
@@ -201,9 +202,9 @@ fn rewrite(field: Field<'_>, charset: Option<Charset>, folding: &mut Folding<'_>
     if field.is_one_of(&WITH_PARAMETERS) {
         parameters::rewrite(body, written_in, charset, folding);
         true
-    } else if field.is_one_of(&WITH_ADDRESSES) {
+    } else if field.is_one_of(&ANSWERED) || field.is_one_of(&WITH_PHRASES) {
         addresses::rewrite(body, written_in, Syntax::Addresses, folding)
-    } else if field.is_one_of(&WITH_TOKENS) {
+    } else if field.is_one_of(&WRITTEN_TO) || field.is_one_of(&WITH_TOKENS) {
         addresses::rewrite(body, written_in, Syntax::Tokens, folding)
     } else {
         words::rewrite(body, written_in, folding);
@@ -213,8 +214,9 @@ fn rewrite(field: Field<'_>, charset: Option<Charset>, folding: &mut Folding<'_>
 
 const WITH_PARAMETERS: [&str; 2] = ["Content-Type", "Content-Disposition"];
 
-/// Answers and reports go to the addresses in these. An identifier that loses letters is one all the same.
-const ANSWERED: [&str; 24] = [
+/// Addresses with display names, to which answers and reports go. An identifier that loses letters is one all the
+/// same; an address is not.
+const ANSWERED: [&str; 19] = [
     "From",
     "Sender",
     "Reply-To",
@@ -234,6 +236,10 @@ const ANSWERED: [&str; 24] = [
     "Mail-Reply-To",
     "X-Original-From",
     "Author",
+];
+
+/// Other addresses to which something is sent; no word in them may be encoded.
+const WRITTEN_TO: [&str; 5] = [
     "Return-Path",
     "List-Owner",
     "List-Post",
@@ -241,38 +247,18 @@ const ANSWERED: [&str; 24] = [
     "List-Unsubscribe",
 ];
 
-/// Addresses with display names, and phrases.
-const WITH_ADDRESSES: [&str; 25] = [
-    "From",
-    "Sender",
-    "Reply-To",
-    "To",
-    "Cc",
-    "Bcc",
-    "Resent-From",
-    "Resent-Sender",
-    "Resent-Reply-To",
-    "Resent-To",
-    "Resent-Cc",
-    "Resent-Bcc",
-    "Disposition-Notification-To",
-    "Return-Receipt-To",
-    "Errors-To",
+/// Other addresses with display names, and phrases.
+const WITH_PHRASES: [&str; 6] = [
     "Apparently-To",
-    "Mail-Followup-To",
-    "Mail-Reply-To",
-    "X-Original-From",
     "Approved",
     "Followup-To",
     "Keywords",
-    "Author",
     "List-Id",
     "Generate-Delivery-Report",
 ];
 
-/// Fields in which no word may be encoded: RFC 2047 §5 leaves their comments.
-const WITH_TOKENS: [&str; 37] = [
-    "Return-Path",
+/// Other fields in which no word may be encoded: RFC 2047 §5 leaves their comments.
+const WITH_TOKENS: [&str; 32] = [
     "Delivered-To",
     "X-Original-To",
     "Received",
@@ -302,10 +288,6 @@ const WITH_TOKENS: [&str; 37] = [
     "DomainKey-Signature",
     "List-Archive",
     "List-Help",
-    "List-Owner",
-    "List-Post",
-    "List-Subscribe",
-    "List-Unsubscribe",
     "List-Unsubscribe-Post",
     "Newsgroups",
     "Path",
