@@ -11,6 +11,7 @@ mod support;
 
 mod harness;
 mod layers;
+mod links;
 mod services;
 
 mod boot;
