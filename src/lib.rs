@@ -8,6 +8,9 @@
 //! The modules stand here in reading order, which is also the order of the layers: a module uses only
 //! what stands below it. `tests/layers.rs` checks that.
 
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
+
 pub mod commands;
 
 pub mod appliance;

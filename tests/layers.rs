@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// From top to bottom. Modules of one line stand beside each other and may use one another.
 const LAYERS: &[&[&str]] = &[
-    &["main"],
+    &["main", "fuzzing"],
     &["appliance", "commands"],
     &["web"],
     &["alerts"],

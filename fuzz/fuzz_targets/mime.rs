@@ -1,11 +1,8 @@
-//! Messages that are looked into: the walk over their parts, and their headers.
+//! Messages that are looked into: their parts, and their headers.
 
 #![no_main]
 
-use fastpath::conditions::fuzzing::{read_header, walk_over};
+use fastpath::conditions::fuzzing::read_message;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|content: &[u8]| {
-    walk_over(content);
-    read_header(content);
-});
+fuzz_target!(|content: &[u8]| read_message(content));

@@ -27,7 +27,7 @@ mod plan;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod reading;
+pub(super) mod reading;
 mod structure;
 mod survey;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::{Converter, Plan, Survey, Unconvertible};
 
 /// What stands in a message.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(in crate::delivery) struct Reading {
     pub(super) contents: Vec<Content>,
     pub(super) delimiters: Vec<Vec<u8>>,
     pub(super) closed: usize,
@@ -24,7 +24,7 @@ pub(super) struct Content {
 }
 
 impl Reading {
-    pub(super) fn of(message: &[u8]) -> Reading {
+    pub(in crate::delivery) fn of(message: &[u8]) -> Reading {
         let mut reading = Reading::default();
         let mut structure = Structure::new();
         let mut lines = Lines::default();
@@ -36,6 +36,24 @@ impl Reading {
         reading.encoding = None;
         reading.raw.clear();
         reading
+    }
+
+    /// The same in lines.
+    pub(in crate::delivery) fn record(&self) -> String {
+        let contents = self.contents.iter().map(|content| {
+            let decoded = content.decoded.as_ref().map(|decoded| {
+                let shown = &decoded[..decoded.len().min(2_000)];
+                format!("{} {}", decoded.len(), shown.escape_ascii())
+            });
+            let decoded = decoded.unwrap_or_else(|| "parts".to_owned());
+            format!("{} {:?}\n  {decoded}\n", content.media_type, content.fields)
+        });
+        let delimiters = self.delimiters.iter();
+        let delimiters = delimiters.map(|line| format!("delimiter {}\n", line.escape_ascii()));
+        contents
+            .chain(delimiters)
+            .chain([format!("closed {}\n", self.closed)])
+            .collect()
     }
 }
 
