@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 pub use buckets::{Bucket, Buckets, UsedUp};
 pub use fair_places::{FairPlace, FairPlaces};
@@ -105,7 +107,7 @@ impl<Client: Clone + Eq + Hash> Places<Client> {
     /// this client.
     #[must_use]
     pub fn take(self: &Arc<Self>, client: Option<Client>) -> Option<Place<Client>> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         if taken.total >= self.total {
             return None;
         }
@@ -130,8 +132,7 @@ impl<Client: Clone + Eq + Hash> Places<Client> {
 
 impl<Client: Eq + Hash> Drop for Place<Client> {
     fn drop(&mut self) {
-        let taken = self.places.taken.lock();
-        let mut taken = taken.unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.places.taken.lock();
         taken.total -= 1;
         let Some(client) = self.counted.take() else {
             return;
@@ -190,7 +191,7 @@ mod tests {
         assert!(third.is_some());
         assert!(places.take(None).is_none());
         drop((first, second, third));
-        let taken = places.taken.lock().expect("nobody panicked");
+        let taken = places.taken.lock();
         let left = (taken.total, taken.bounded, taken.by_client.len());
         assert_eq!(left, (0, 0, 0));
     }

@@ -1,8 +1,8 @@
 //! What still has to be told to the webhook: bounded, and of each topic only the newest.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::notification::Notification;
@@ -75,7 +75,7 @@ impl Outbox {
 
     /// The list stays whole across a panic: each change is a single step.
     fn pending(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pending.lock()
     }
 }
 

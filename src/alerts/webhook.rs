@@ -6,10 +6,11 @@
 //! what went wrong, never the address, whose path is often a secret itself.
 
 use std::error::Error as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
@@ -112,7 +113,7 @@ impl Webhook {
     /// What came of the last try; none before the first one.
     #[must_use]
     pub fn last(&self) -> Option<Try> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.lock();
         last.clone()
     }
 
@@ -229,7 +230,7 @@ impl Webhook {
             status: status.map(|status| status.as_u16()),
             problem,
         };
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         let before = last.replace(told.clone());
         drop(last);
         if before.is_some_and(|before| !before.delivered) && told.delivered {

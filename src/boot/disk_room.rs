@@ -12,9 +12,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use rustix::fs::FallocateFlags;
 
 use super::{DiskSpace, disk_space};
@@ -112,10 +112,8 @@ impl DiskRoom {
             .is_some_and(|at| at.elapsed() < limits::DISK_ALERT_HOLD)
     }
 
-    fn turned_away(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.turned_away
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn turned_away(&self) -> parking_lot::MutexGuard<'_, Option<Instant>> {
+        self.turned_away.lock()
     }
 
     /// Bytes that are free.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 /// Keys share 65,536 buckets, at random for each start: memory is bounded, and nobody can choose
@@ -69,7 +69,7 @@ impl Buckets {
 
     /// One write of one value: a panic leaves nothing half done.
     fn whole_at(&self) -> MutexGuard<'_, HashMap<Bucket, Instant>> {
-        self.whole_at.lock().unwrap_or_else(PoisonError::into_inner)
+        self.whole_at.lock()
     }
 }
 

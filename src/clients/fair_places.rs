@@ -2,8 +2,9 @@
 //! wait for one client, another's turn comes next.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::Party;
@@ -139,7 +140,7 @@ impl FairPlaces {
 
     /// Each change is made under one lock and cannot fail midway: what a panic leaves is whole.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -2,10 +2,11 @@
 //! of its own. A line for each message then costs a copy, not a system call and a thread's wake-up.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::limits;
@@ -35,7 +36,7 @@ struct Gathered {
 impl Shared {
     fn gathered(&self) -> MutexGuard<'_, Gathered> {
         // Bytes are appended in one step, so that a panic elsewhere leaves whole lines.
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gathered.lock()
     }
 }
 
@@ -68,13 +69,11 @@ impl LogWriter {
 fn write_until_closed(shared: &Shared, mut output: impl Write) {
     let mut writing = Vec::new();
     loop {
-        let gathered = shared.gathered();
+        let mut gathered = shared.gathered();
         let nothing = |gathered: &mut Gathered| gathered.lines.is_empty() && !gathered.closed;
-        let gathered = shared.change.wait_while(gathered, nothing);
-        let gathered = gathered.unwrap_or_else(PoisonError::into_inner);
+        shared.change.wait_while(&mut gathered, nothing);
         let open = |gathered: &mut Gathered| !gathered.closed;
-        let gathered = shared.change.wait_timeout_while(gathered, GATHER, open);
-        let (mut gathered, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        shared.change.wait_while_for(&mut gathered, open, GATHER);
         std::mem::swap(&mut gathered.lines, &mut writing);
         let dropped = std::mem::take(&mut gathered.dropped);
         let closed = gathered.closed;
@@ -143,7 +142,7 @@ mod tests {
 
     impl Write for Paper {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no panic").extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -159,7 +158,7 @@ mod tests {
             (&log).write_all(line).expect("it takes everything");
         }
         drop(thread);
-        let bytes = paper.0.lock().expect("no panic").clone();
+        let bytes = paper.0.lock().clone();
         String::from_utf8(bytes).expect("text")
     }
 

@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use mailin_embedded::{Handler, Response, Server, SslConfig, response};
+use parking_lot::Mutex;
 
 use super::{Failure, options};
 
@@ -137,10 +138,7 @@ impl Conversation {
     /// Counts a deferral; false when there were enough, and the next message begins anew.
     fn defers(&self, recipient: &str) -> bool {
         // A count that a panic left behind is as good as any.
-        let mut deferrals = self
-            .deferrals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut deferrals = self.deferrals.lock();
         if deferrals.len() >= PAIRS {
             deferrals.clear();
         }

@@ -1,7 +1,9 @@
 //! Where a service is reached, which settings may change: what was learned of it elsewhere means nothing.
 
 use std::borrow::Borrow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::service::{Service, ServiceFigures};
 
@@ -39,7 +41,7 @@ impl<Address> ServiceByAccess<Address> {
         Address: Borrow<Given>,
         Given: PartialEq + ToOwned<Owned = Address> + ?Sized,
     {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         let is_same = |access: &Access<Address>| {
             access.connections == connections && access.address.borrow() == address
         };
@@ -59,7 +61,7 @@ impl<Address> ServiceByAccess<Address> {
 
     /// How the one fares that was asked last; none when none was.
     pub(super) fn figures(&self) -> Option<ServiceFigures> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.lock();
         known.first().and_then(|(_, service)| service.figures())
     }
 }

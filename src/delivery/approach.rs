@@ -1,6 +1,5 @@
 //! The way to a next hop: the breaker's leave, room in the pool, and a connection to one of its servers.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -186,7 +185,7 @@ impl Approach<'_> {
 
     fn penalties(&self, with: impl FnOnce(&mut Penalties)) {
         let penalties = &self.delivery.penalties;
-        with(&mut penalties.lock().unwrap_or_else(PoisonError::into_inner));
+        with(&mut penalties.lock());
     }
 }
 

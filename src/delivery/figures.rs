@@ -1,10 +1,11 @@
 //! What is counted for one next hop.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -89,7 +90,7 @@ impl Tally {
 
     /// Records how long a transaction with the next hop took.
     pub(super) fn record(&self, took: Duration, now: Instant) {
-        let mut latency = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latency = self.latency.lock();
         latency
             .get_or_insert_with(|| Latency::new(now))
             .record(took, now);
@@ -102,7 +103,7 @@ impl Tally {
         suspension: Suspension,
         now: Instant,
     ) -> NextHopFigures {
-        let mut latency = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latency = self.latency.lock();
         let quantiles = latency
             .as_mut()
             .and_then(|latency| latency.quantiles([0.5, 0.99], now));

@@ -1,8 +1,9 @@
 //! What is kept of every next hop between attempts: connections, breaker, figures.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::Pace;
@@ -89,7 +90,7 @@ impl KnownNextHop {
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+        self.breaker.lock()
     }
 }
 
@@ -149,7 +150,7 @@ impl KnownNextHops {
     }
 
     fn by_name(&self) -> MutexGuard<'_, HashMap<Arc<str>, Kept>> {
-        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_name.lock()
     }
 }
 

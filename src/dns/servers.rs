@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hickory_resolver::config::{NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::lookup::Lookup;
@@ -12,6 +12,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::system_conf::parse_resolv_conf;
 use hickory_resolver::{Hosts, TokioResolver};
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::limits;
@@ -78,10 +79,8 @@ impl Servers {
             .is_some_and(|until| Instant::now() < until)
     }
 
-    fn plain_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.plain_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn plain_until(&self) -> parking_lot::MutexGuard<'_, Option<Instant>> {
+        self.plain_until.lock()
     }
 }
 
@@ -153,7 +152,7 @@ impl NameServers {
         set: &[SocketAddr],
         on_change: impl FnOnce(),
     ) -> Result<Arc<Servers>, NetError> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.lock();
         let now = Instant::now();
         let known = current.as_mut().filter(|chosen| chosen.by.set == set);
         if let Some(chosen) = &known

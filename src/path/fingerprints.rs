@@ -5,11 +5,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use aws_lc_rs::digest;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::limits;
 use crate::message::{BodyReader, Client, Message};
@@ -195,7 +196,7 @@ impl Fingerprints {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         // Fingerprints only save duplicates: after a panic the map is still the best we know.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock()
     }
 
     fn publish_count(&self, kept: &Kept) {

@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::Action;
 use crate::message::RowId;
@@ -58,7 +60,7 @@ impl Leases {
 
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<RowId, Held>) -> T) -> T {
         // A panic while the map was held leaves it whole: every change is a single call.
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.0.lock())
     }
 }
 

@@ -15,10 +15,10 @@ pub mod tally;
 pub mod trail;
 pub mod windows;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::message::{DiskReason, Path, Storage};
 
@@ -162,7 +162,7 @@ impl Statistics {
 
     /// A panic while counting leaves a number wrong at worst, so a poisoned lock is taken all the same.
     fn windows(&self) -> MutexGuard<'_, Windows> {
-        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+        self.windows.lock()
     }
 }
 

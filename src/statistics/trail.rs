@@ -2,10 +2,11 @@
 //! a second, so that a message causes no write of its own; sooner when somebody reads.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -71,7 +72,7 @@ impl Trail {
     /// Why it is not written although it is to be kept; none while it is.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let stopped = self.stopped.lock();
         stopped.clone().filter(|_| self.is_kept())
     }
 
@@ -209,7 +210,7 @@ impl TrailWriter {
     }
 
     fn say_why_stopped(&self, why: Option<String>) {
-        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        *self.stopped.lock() = why;
     }
 
     /// Mail comes first: the trail stops before the disk is full. Says so once, and once when it goes on.

@@ -4,7 +4,7 @@
 //! too dear to be computed for each visitor is shared here too.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
@@ -13,6 +13,7 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -87,7 +88,7 @@ impl LiveFeed {
 
     /// Nothing of the producer is left half done by a panic, so a poisoned lock is taken all the same.
     fn producer(&self) -> MutexGuard<'_, Option<Producer>> {
-        self.producer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.producer.lock()
     }
 
     /// Ends the producer unless somebody listens. Under the lock, so that nobody begins to listen to

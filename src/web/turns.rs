@@ -6,8 +6,9 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -79,8 +80,7 @@ impl Turns {
     }
 
     fn own(&self, visitor: &str) -> Arc<Semaphore> {
-        let visitors = self.visitors.lock();
-        let mut visitors = visitors.unwrap_or_else(PoisonError::into_inner);
+        let mut visitors = self.visitors.lock();
         visitors.retain(|_, own| Arc::strong_count(own) > 1);
         let own = visitors.entry(visitor.to_owned());
         Arc::clone(own.or_insert_with(|| Arc::new(Semaphore::new(1))))
@@ -189,7 +189,7 @@ mod tests {
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
         assert_eq!(most.load(Ordering::Relaxed), 1);
         let _ = ask(&turns, "bert").await;
-        let visitors = turns.visitors.lock().expect("no panic");
+        let visitors = turns.visitors.lock();
         assert_eq!(visitors.len(), 1, "who is through is forgotten");
     }
 }

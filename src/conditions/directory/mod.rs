@@ -16,10 +16,11 @@ mod message;
 pub(crate) mod testing;
 mod trust;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
@@ -307,7 +308,7 @@ impl std::fmt::Debug for Access {
 
 /// Each change is a single step: what a panic leaves is whole.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 #[cfg(test)]
