@@ -9,27 +9,27 @@ ENGINE ?= docker
 ENGINE_OPTIONS ?= $(if $(findstring podman,$(ENGINE)),--format docker)
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1  \t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r target words; do printf '  make %-11s %s\n' "$$target" "$$words"; done
 
-run: ## build, then start the five-minute tour and print its addresses
+run: ## build Fastpath, then start the five-minute tour
 	$(CARGO) build --release
 	$(CARGO) run --quiet --release -- demo
 
-test: peers ## bring in missing peers, then format check, lints and all tests
+test: peers ## fetch missing peers, then check format and lints and run all tests
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) test
 
-peers: ## bring in the mail programs and the browser of the tests (unpacked under target/, nothing installed)
+peers: ## fetch the mail programs and the browser for the tests, unpacked under target/peers; nothing is installed
 	@scripts/peers.sh
 
-bench: ## measure beside Postfix and straight source-to-sink: medians of three, as ratios
+bench: ## measure the throughput beside Postfix and beside source-to-sink without a relay (root)
 	$(CARGO) build --release
 	@scripts/peers.sh --bench
 	bench/relay.sh
 
-image: ## build the container image with docker, or with what ENGINE says
+image: ## build the container image with docker, or with ENGINE=podman
 	$(ENGINE) build $(ENGINE_OPTIONS) --tag fastpath .
 
-image-test: ## build the image without any registry and put containers of it through their life (root, Debian)
+image-test: ## build the image without a registry and test containers of it (root, Debian)
 	@scripts/image_test.sh

@@ -26,17 +26,17 @@ const PASSWORD_GROUPS: usize = 5;
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Give an account a new password, read from standard input, or made and printed
+    /// Set a new password for an account: the one on standard input, or a random one, which is printed
     ResetPassword(ResetPassword),
-    /// Make a token for the API and print it, this once
+    /// Create an API token and print it; it is not shown again
     CreateToken(CreateToken),
     /// Export or import the settings
     Settings(admin_settings::Written),
-    /// Copy everything to a directory, while the appliance runs
+    /// Back up the queue, settings, trail and certificate to a new directory; the appliance may run
     Backup(backup::Written),
-    /// Put a backup on an empty data directory
+    /// Restore a backup to an empty data directory
     Restore(backup::Written),
-    /// Save what can be read of a damaged appliance.db, while the appliance is stopped
+    /// Save what can be read of a damaged appliance.db; the appliance must be stopped
     Repair(Repair),
 }
 
@@ -51,9 +51,9 @@ struct Where {
 /// `reset-password`.
 #[derive(Debug, Args)]
 pub(super) struct ResetPassword {
-    /// The account; it is made when there is no administrator at all
+    /// Name of the account; it is created if there is no administrator yet
     name: String,
-    /// Switch the account's one-time codes off as well
+    /// Also switch off the account's one-time codes
     #[arg(long)]
     without_totp: bool,
     #[command(flatten)]
@@ -63,9 +63,9 @@ pub(super) struct ResetPassword {
 /// `create-token`.
 #[derive(Debug, Args)]
 pub(super) struct CreateToken {
-    /// What it is for
+    /// A name that says what the token is for
     name: String,
-    /// read_only, operate (reads, and works on the queue) or read_write
+    /// read_only, operate (also acts on the queue) or read_write (may change everything)
     #[arg(long)]
     scope: String,
     #[command(flatten)]

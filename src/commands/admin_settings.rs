@@ -28,15 +28,15 @@ pub(super) struct Written {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Direction {
-    /// Write the settings as TOML, without secrets
+    /// Write the settings to a TOML file, without secrets
     Export(Export),
-    /// Replace the settings by those of a TOML file: what it does not name has its default, secrets stay
+    /// Replace all settings by those of a TOML file; what it does not name gets its default, secrets are kept
     Import(Import),
 }
 
 #[derive(Clone, Debug, Args)]
 struct Export {
-    /// Where to [the standard output]
+    /// The file to write [standard output]
     #[arg(value_name = "FILE", default_value = STANDARD, hide_default_value = true)]
     file: PathBuf,
     /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
@@ -46,13 +46,13 @@ struct Export {
 
 #[derive(Clone, Debug, Args)]
 struct Import {
-    /// Where from; - for the standard input
+    /// The file to read; - for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// An open relay is meant: trusted networks may let everybody send to anywhere
+    /// Accept settings that make an open relay
     #[arg(long)]
     open_relay: bool,
-    /// Check the file and say what would change, and change nothing
+    /// Check the file and print what would change, without changing anything
     #[arg(long)]
     dry_run: bool,
     /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]

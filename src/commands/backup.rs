@@ -14,7 +14,7 @@ use crate::store::CopyError;
 /// What both commands are told: a backup's directory, and an appliance's.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Written {
-    /// The directory of the backup
+    /// Directory of the backup
     #[arg(value_name = "DIRECTORY")]
     directory: PathBuf,
     /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]

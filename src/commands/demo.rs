@@ -191,15 +191,15 @@ fn welcome(
         "  delivers   to an embedded destination on {destination}"
     );
     text.push_str(
-        "\nLetters of 1 to 200 KiB arrive all the time, about eight a second.\n\
+        "\nSample messages of 1 to 200 KiB arrive, about eight a second.\n\
          Watch them on the page above, or send one yourself:\n\n",
     );
     if let Some(door) = addresses.smtp.first() {
         for (recipient, what) in [
             ("anna", "delivered before the 250"),
             ("later", "deferred twice, delivered from the queue"),
-            ("refuse", "refused: the sender is told at once"),
-            ("slow", "answered at the deadline, delivered behind it"),
+            ("refuse", "refused, with the destination’s own reply"),
+            ("slow", "answered at the deadline, delivered later"),
         ] {
             let address = format!("{recipient}@example.net");
             let _ = writeln!(

@@ -23,7 +23,7 @@ pub(super) struct Written {
     /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
     #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
-    /// Where its pages are [FASTPATH_WEB_LISTEN; what it wrote to the data directory]
+    /// Address of its pages [FASTPATH_WEB_LISTEN; the one that it wrote to the data directory]
     #[arg(long, value_name = "ADDRESS:PORT")]
     web_listen: Option<String>,
 }

@@ -38,13 +38,13 @@ struct CommandLine {
 enum Command {
     /// Run the appliance
     Serve(options::Written),
-    /// Run it with an embedded destination and sample traffic: the five-minute tour
+    /// Run the appliance with an embedded destination and sample mail: the five-minute tour
     Demo(options::Written),
-    /// Run an embedded test destination
+    /// Run a test destination that accepts, defers or refuses by recipient
     Sink(sink::Written),
-    /// Ask a running appliance whether it is ready: exit 0 when it is, 1 when not
+    /// Ask a running appliance whether it accepts mail; the exit code is 0 if it does, else 1
     Healthcheck(healthcheck::Written),
-    /// Change an appliance from its data directory, also while it runs
+    /// Administer an appliance through its data directory: passwords, tokens, settings, backups
     #[command(subcommand)]
     Admin(admin::Command),
 }

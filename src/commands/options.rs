@@ -33,35 +33,35 @@ pub(super) const DEFAULT_WEB_LISTEN: &str = "127.0.0.1:8025";
 const DEFAULT_LOG: &str = "info";
 
 const ENVIRONMENT_HELP: &str = "\
-First start only (later the database counts):
-  FASTPATH_NEXT_HOP=smtp://host:port  where mail goes; unset: MX look-up
-  FASTPATH_TRUSTED_NETWORKS           networks that may relay to anywhere, with commas
-  FASTPATH_RELAY_DOMAINS              domains that everybody may send to, with commas
-  FASTPATH_ADMIN_PASSWORD             the one-time password of /setup; unset: the log shows one
-  FASTPATH_API_TOKEN                  an API token that reads and changes everything
-Every secret has a variant with _FILE behind its name, for a file that holds it. The password has at
-least 12 characters, the token at least 20.";
+Environment variables that set the first settings (ignored once the data directory has a database):
+  FASTPATH_NEXT_HOP=smtp://host:port  where all mail goes; unset: each domain's mail exchangers (MX)
+  FASTPATH_TRUSTED_NETWORKS           networks whose clients may send to any domain, separated by commas
+  FASTPATH_RELAY_DOMAINS              domains that every client may send to, separated by commas
+  FASTPATH_ADMIN_PASSWORD             the one-time password for /setup; unset: one is made and logged
+  FASTPATH_API_TOKEN                  an API token that may read and change everything
+The last two can be read from files: FASTPATH_ADMIN_PASSWORD_FILE, FASTPATH_API_TOKEN_FILE. The password
+has at least 12 characters, the token at least 20.";
 
 /// What the command line says.
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = ENVIRONMENT_HELP)]
 pub struct Written {
-    /// Databases, spool and certificate [FASTPATH_DATA_DIR; ./fastpath-data]
+    /// Directory for databases, spool and certificate [FASTPATH_DATA_DIR; ./fastpath-data]
     #[arg(long, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,
-    /// Where mail is taken; may be given again [FASTPATH_SMTP_LISTEN, with commas; 127.0.0.1:2525]
+    /// Where mail is accepted; can be repeated [FASTPATH_SMTP_LISTEN, separated by commas; 127.0.0.1:2525]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub smtp_listen: Vec<String>,
-    /// Where the pages and the API are [FASTPATH_WEB_LISTEN; 127.0.0.1:8025]
+    /// Where the pages and the API are served [FASTPATH_WEB_LISTEN; 127.0.0.1:8025]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub web_listen: Option<String>,
-    /// Our name in mail [FASTPATH_HOSTNAME; the machine's]
+    /// Host name in the greeting and in Received fields [FASTPATH_HOSTNAME; the machine's name]
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
-    /// text or json [FASTPATH_LOG_FORMAT; text]
+    /// Format of the log: text or json [FASTPATH_LOG_FORMAT; text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
-    /// error, warn, info, debug, or a filter by module [FASTPATH_LOG; info]
+    /// What is logged: error, warn, info, debug, or a filter by module [FASTPATH_LOG; info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
 }

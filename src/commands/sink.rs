@@ -30,7 +30,7 @@ const PAIRS: usize = 10_000;
 /// What the command line says.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Written {
-    /// Where mail is taken
+    /// Where mail is accepted
     #[arg(long, value_name = "ADDRESS:PORT", default_value = DEFAULT_LISTEN)]
     listen: String,
 }
