@@ -9,7 +9,7 @@ use super::header::{Field, Header};
 use crate::limits;
 use crate::message::{DiskReason, Message};
 use crate::settings::Settings;
-use crate::settings::conditions::{LeadsTo, PreparedOwn, WhenNoKey};
+use crate::settings::conditions::{ConditionSettings as _, LeadsTo, PreparedOwn, WhenNoKey};
 
 /// A condition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

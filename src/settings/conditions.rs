@@ -1,13 +1,15 @@
 //! What the administrator sets about the conditions (Figure 4 of the patent): for each a switch, the
 //! question whether it disables the fast path, and parameters of its own.
 //!
-//! Every condition is one object among the settings, as it is written; what has to be prepared once,
-//! not for every message, stands in [`Prepared`].
+//! Every condition is one object among the settings. [`CONDITIONS`] is the list of them: whatever depends
+//! on all conditions is a fold over it. What has to be prepared once, not for every message, stands in
+//! [`Prepared`].
 
 mod antispam;
 mod antivirus;
 mod blackhole_lists;
 mod content_filter;
+mod description;
 mod directory;
 mod encryption;
 mod ldap_filter;
@@ -34,6 +36,7 @@ pub use blackhole_lists::{BlackholeLists, BlackholeZone};
 pub use content_filter::{
     Consequence, ContentAction, ContentFilter, ContentPart, ContentRule, PreparedRule, Question,
 };
+pub use description::{ConditionDescription, ConditionSettings};
 pub use directory::Directory;
 pub use encryption::{Encryption, WhenNoKey};
 pub use ldap_filter::{PLACEHOLDERS, filter_problem};
@@ -44,6 +47,72 @@ pub use own::{LeadsTo, OwnCondition, PreparedOwn, is_field_name, pattern_of};
 pub use received_for::ReceivedFor;
 pub use score::Score;
 pub use sender_check::SenderCheck;
+
+/// A condition, or all of one kind: the administrator's own, the milters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConditionKind {
+    /// The sender's domain is looked up.
+    SenderCheck,
+    /// The client is looked up in lists.
+    BlackholeLists,
+    /// LDAP relaying is off; or it is on, and the directory says where recipients are.
+    LdapRelaying,
+    /// The administrator's own.
+    Own,
+    /// The administrator's rules are asked about its content.
+    ContentFilter,
+    /// clamd looks for malware.
+    Antivirus,
+    /// rspamd or spamd looks for spam.
+    Antispam,
+    /// The directory says what the sender is called.
+    LdapMasquerading,
+    /// The milters are asked, each by itself.
+    Milter,
+    /// Recipients with an OpenPGP key get it encrypted.
+    Encryption,
+    /// Each recipient gets a message of its own.
+    ReceivedFor,
+}
+
+/// The conditions, in the order in which they are asked: what is known already, what is ours to say, what
+/// services say, and last what only changes the message.
+pub const CONDITIONS: [&ConditionDescription; 11] = [
+    &sender_check::DESCRIPTION,
+    &blackhole_lists::DESCRIPTION,
+    &ldap_relaying::DESCRIPTION,
+    &own::DESCRIPTION,
+    &content_filter::DESCRIPTION,
+    &antivirus::DESCRIPTION,
+    &antispam::DESCRIPTION,
+    &ldap_masquerading::DESCRIPTION,
+    &milter::DESCRIPTION,
+    &encryption::DESCRIPTION,
+    &received_for::DESCRIPTION,
+];
+
+/// The list has the kinds in their order.
+const _: () = {
+    let mut position = 0;
+    while position < CONDITIONS.len() {
+        assert!(CONDITIONS[position].kind as usize == position);
+        position += 1;
+    }
+};
+
+impl ConditionKind {
+    /// What is said of it.
+    #[must_use]
+    pub const fn description(self) -> &'static ConditionDescription {
+        CONDITIONS[self as usize]
+    }
+}
+
+/// The conditions that come with us, in the order in which they are asked: each has a page of its own.
+pub fn built_in() -> impl Iterator<Item = &'static ConditionDescription> {
+    let conditions = CONDITIONS.into_iter();
+    conditions.filter(|condition| condition.kind != ConditionKind::Own)
+}
 
 /// What it means when a check cannot tell: its service is down, too slow, or talks nonsense.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -93,25 +162,11 @@ impl Prepared {
         let relaying = &written.ldap_relaying;
         let masquerading = &written.ldap_masquerading;
         let domains = |is_on: bool, domains: &[String]| is_on.then(|| DomainList::of(domains));
-        let any = [
-            written.sender_check.enabled,
-            written.blackhole_lists.enabled,
-            relaying.enabled || relaying.disables_fast_path_when_off,
-            own.iter()
-                .any(|own| own.written.leads_to == LeadsTo::StandardPath),
-            written.content_filter.concerns_any(),
-            written.antivirus.enabled,
-            written.antispam.enabled,
-            masquerading.enabled,
-            written.milter.enabled,
-            written.encryption.enabled,
-            written.received_for.enabled,
-        ];
         let leads_through = own
             .iter()
             .any(|own| own.written.leads_to == LeadsTo::CutThrough);
         Self {
-            any: any.contains(&true),
+            any: written.conditions().any(ConditionSettings::concerns_any),
             leads_through,
             own,
             ldap_relaying: domains(relaying.enabled, &relaying.domains),
@@ -122,17 +177,24 @@ impl Prepared {
 }
 
 impl Written {
+    /// The settings of each condition, in the order in which they are asked.
+    fn conditions(&self) -> impl Iterator<Item = &dyn ConditionSettings> {
+        CONDITIONS
+            .into_iter()
+            .map(|condition| self.condition(condition.kind))
+    }
+
+    /// The settings of a condition.
+    #[must_use]
+    pub fn condition(&self, kind: ConditionKind) -> &dyn ConditionSettings {
+        (kind.description().settings)(self)
+    }
+
     pub(super) fn validate_conditions(&self, errors: &mut FieldErrors) {
         self.directory.validate(errors);
-        self.ldap_relaying.validate(&self.directory, errors);
-        self.ldap_masquerading.validate(&self.directory, errors);
-        self.sender_check.validate(errors);
-        self.blackhole_lists.validate(errors);
-        self.content_filter.validate(errors);
-        self.antivirus.validate(errors);
-        self.antispam.validate(errors);
-        self.milter.validate(errors);
-        own::validate(&self.own_conditions, errors);
+        for condition in self.conditions() {
+            condition.validate(&self.directory, errors);
+        }
     }
 }
 
@@ -153,4 +215,52 @@ fn validate_connections(errors: &mut FieldErrors, field: &str, connections: u32)
 /// Reads a text; one that was emptied is blank.
 fn text_or_blank<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// A condition is an object among the settings that can be switched on.
+    #[test]
+    fn every_condition_is_on_the_list() {
+        let Ok(Value::Object(document)) = serde_json::to_value(Written::default()) else {
+            panic!("the settings are an object");
+        };
+        let switches = document
+            .iter()
+            .filter(|(_, value)| value.get("enabled").is_some());
+        let switches: BTreeSet<&str> = switches.map(|(name, _)| name.as_str()).collect();
+        let listed: BTreeSet<&str> = built_in().map(|condition| condition.name).collect();
+        assert_eq!(listed, switches);
+        assert!(document.contains_key(ConditionKind::Own.description().name));
+        // Each row is about the object of its name.
+        for condition in built_in() {
+            let mut document = document.clone();
+            document[condition.name]["enabled"] = true.into();
+            let written: Written = serde_json::from_value(document.into()).expect("settings");
+            for other in built_in() {
+                let is_on = (other.settings)(&written).is_on();
+                assert_eq!(
+                    is_on,
+                    other.kind == condition.kind,
+                    "{condition:?}: {other:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_documentation_lists_every_condition() {
+        let page = include_str!("../../docs/conditions.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| "));
+        let documented: Vec<&str> = rows.filter_map(|row| row.split(" | ").next()).collect();
+        let titles = CONDITIONS.iter().map(|condition| condition.title);
+        let expected: Vec<&str> = std::iter::once("Condition").chain(titles).collect();
+        assert_eq!(documented, expected);
+    }
 }

@@ -1,10 +1,15 @@
 //! The settings of the antispam condition.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::score::Score;
-use super::{WhenUnavailable, validate_connections, validate_timeout};
+use super::{
+    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
+    validate_connections, validate_timeout,
+};
 use crate::settings::FieldErrors;
 use crate::settings::service_address::ServiceAddress;
 
@@ -80,8 +85,36 @@ impl Default for Antispam {
     }
 }
 
-impl Antispam {
-    pub(super) fn validate(&self, errors: &mut FieldErrors) {
+pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
+    kind: ConditionKind::Antispam,
+    name: "antispam",
+    title: "Antispam",
+    summary: "Asks rspamd or SpamAssassin’s spamd what it thinks of a message: tags, puts off, refuses or quarantines what looks like spam. Fields X-Spam-Flag, X-Spam-Score and X-Spam-Symbols that came with a message are taken out: only ours are there.",
+    settings: |written| &written.antispam,
+};
+
+impl ConditionSettings for Antispam {
+    fn is_on(&self) -> bool {
+        self.enabled
+    }
+
+    fn disables_fast_path(&self) -> bool {
+        self.disables_fast_path
+    }
+
+    fn needs_content(&self) -> bool {
+        true
+    }
+
+    fn when_unavailable(&self) -> WhenUnavailable {
+        self.when_unavailable
+    }
+
+    fn timeout(&self, _: &Directory) -> Option<Duration> {
+        Some(Duration::from_secs(self.timeout_seconds))
+    }
+
+    fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
         const SERVER: &str = "antispam.server";
         match (&self.server, self.engine) {
             (None, _) if self.enabled => errors.add(SERVER, "is needed to switch this on"),
@@ -94,7 +127,9 @@ impl Antispam {
         validate_connections(errors, "antispam.connections_max", self.connections_max);
         self.validate_scores(errors);
     }
+}
 
+impl Antispam {
     /// A score decides only when it is higher than those that decide less.
     fn validate_scores(&self, errors: &mut FieldErrors) {
         /// What no scanner finds anything in has about nothing: a lower score would hit all mail.
@@ -129,7 +164,7 @@ mod tests {
     fn check(settings: Value, field: Option<&str>) {
         let antispam: Antispam = serde_json::from_value(settings.clone()).expect("it reads");
         let mut errors = FieldErrors::default();
-        antispam.validate(&mut errors);
+        antispam.validate(&Directory::default(), &mut errors);
         let found: Vec<&String> = errors.0.keys().collect();
         let expected: Vec<String> = field
             .iter()

@@ -1,9 +1,14 @@
 //! The settings of the antivirus condition.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{WhenFound, WhenUnavailable, validate_connections, validate_timeout};
+use super::{
+    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenFound, WhenUnavailable,
+    validate_connections, validate_timeout,
+};
 use crate::settings::FieldErrors;
 use crate::settings::service_address::ServiceAddress;
 
@@ -41,8 +46,36 @@ impl Default for Antivirus {
     }
 }
 
-impl Antivirus {
-    pub(super) fn validate(&self, errors: &mut FieldErrors) {
+pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
+    kind: ConditionKind::Antivirus,
+    name: "antivirus",
+    title: "Antivirus",
+    summary: "Asks ClamAV’s daemon, which knows what is in a message: refuses, quarantines or tags what is infected.",
+    settings: |written| &written.antivirus,
+};
+
+impl ConditionSettings for Antivirus {
+    fn is_on(&self) -> bool {
+        self.enabled
+    }
+
+    fn disables_fast_path(&self) -> bool {
+        self.disables_fast_path
+    }
+
+    fn needs_content(&self) -> bool {
+        true
+    }
+
+    fn when_unavailable(&self) -> WhenUnavailable {
+        self.when_unavailable
+    }
+
+    fn timeout(&self, _: &Directory) -> Option<Duration> {
+        Some(Duration::from_secs(self.timeout_seconds))
+    }
+
+    fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
         if self.enabled && self.server.is_none() {
             errors.add("antivirus.server", "is needed to switch this on");
         }

@@ -2,12 +2,16 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{WhenUnavailable, validate_timeout};
+use super::{
+    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
+    validate_timeout,
+};
 use crate::limits;
 use crate::settings::patch::validate_length;
 use crate::settings::{FieldErrors, is_domain, names};
@@ -73,26 +77,37 @@ impl Default for BlackholeLists {
     }
 }
 
-impl Default for BlackholeZone {
-    fn default() -> Self {
-        Self {
-            zone: String::new(),
-            weight: 1,
-            answers: Vec::new(),
-        }
-    }
-}
+pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
+    kind: ConditionKind::BlackholeLists,
+    name: "blackhole_lists",
+    title: "Blackhole lists",
+    summary: "Looks clients up in lists of addresses that the DNS holds: refuses or tags the mail of those that are listed. Trusted networks, and clients that have logged in, are not looked up.",
+    settings: |written| &written.blackhole_lists,
+};
 
-impl BlackholeLists {
-    /// Whether clients of this address are never looked up.
-    #[must_use]
-    pub fn allows(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        let mut networks = self.allowed_networks.iter();
-        networks.any(|network| network.contains(&address))
+impl ConditionSettings for BlackholeLists {
+    fn is_on(&self) -> bool {
+        self.enabled
     }
 
-    pub(super) fn validate(&self, errors: &mut FieldErrors) {
+    fn disables_fast_path(&self) -> bool {
+        self.disables_fast_path
+    }
+
+    fn needs_content(&self) -> bool {
+        // A tag stands in the header, from which forged ones are taken out.
+        self.tag_weight.is_some()
+    }
+
+    fn when_unavailable(&self) -> WhenUnavailable {
+        self.when_unavailable
+    }
+
+    fn timeout(&self, _: &Directory) -> Option<Duration> {
+        Some(Duration::from_secs(self.timeout_seconds))
+    }
+
+    fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
         self.validate_zones(errors);
         let weights = [
             ("blackhole_lists.refuse_weight", self.refuse_weight),
@@ -117,6 +132,26 @@ impl BlackholeLists {
         validate_timeout(errors, "blackhole_lists.timeout_seconds", timeout);
         let (allowed, most) = (self.allowed_networks.len(), limits::EXEMPT_NETWORKS);
         validate_length(errors, "blackhole_lists.allowed_networks", allowed, most);
+    }
+}
+
+impl Default for BlackholeZone {
+    fn default() -> Self {
+        Self {
+            zone: String::new(),
+            weight: 1,
+            answers: Vec::new(),
+        }
+    }
+}
+
+impl BlackholeLists {
+    /// Whether clients of this address are never looked up.
+    #[must_use]
+    pub fn allows(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let mut networks = self.allowed_networks.iter();
+        networks.any(|network| network.contains(&address))
     }
 
     fn validate_zones(&self, errors: &mut FieldErrors) {

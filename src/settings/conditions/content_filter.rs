@@ -3,12 +3,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{WhenUnavailable, is_field_name, pattern_of};
+use super::{
+    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
+    is_field_name, pattern_of,
+};
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::smtp::address::Mailbox;
@@ -153,14 +157,36 @@ impl Default for ContentFilter {
     }
 }
 
-impl ContentFilter {
-    /// It is on and has something to ask.
-    #[must_use]
-    pub fn concerns_any(&self) -> bool {
-        self.enabled && !self.rules.is_empty()
+pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
+    kind: ConditionKind::ContentFilter,
+    name: "content_filter",
+    title: "Content filter",
+    summary: "Asks rules of your own about header, text, attachments and size: refuses, quarantines, tags or redirects what they match.",
+    settings: |written| &written.content_filter,
+};
+
+impl ConditionSettings for ContentFilter {
+    fn is_on(&self) -> bool {
+        self.enabled
     }
 
-    pub(super) fn validate(&self, errors: &mut FieldErrors) {
+    fn disables_fast_path(&self) -> bool {
+        self.disables_fast_path
+    }
+
+    fn needs_content(&self) -> bool {
+        true
+    }
+
+    fn when_unavailable(&self) -> WhenUnavailable {
+        self.when_unavailable
+    }
+
+    fn timeout(&self, _: &Directory) -> Option<Duration> {
+        Some(limits::CONTENT_WAIT)
+    }
+
+    fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
         if self.rules.len() > limits::CONTENT_RULES {
             let most = limits::CONTENT_RULES;
             errors.add(RULES, format!("there can be at most {most}"));
@@ -183,6 +209,12 @@ impl ContentFilter {
         }
     }
 
+    fn concerns_any(&self) -> bool {
+        self.enabled && !self.rules.is_empty()
+    }
+}
+
+impl ContentFilter {
     /// Those that hold; a validated list holds as a whole.
     pub(super) fn prepared(&self) -> Arc<[PreparedRule]> {
         let rules = self.rules.iter();
@@ -287,7 +319,7 @@ mod tests {
         let filter = json!({"enabled": true, "rules": rules});
         let filter: ContentFilter = serde_json::from_value(filter).expect("it can be read");
         let mut errors = FieldErrors::default();
-        filter.validate(&mut errors);
+        filter.validate(&Directory::default(), &mut errors);
         let found = errors.0.get(RULES).map(String::as_str);
         match expected {
             None => assert_eq!(found, None, "{rules}"),

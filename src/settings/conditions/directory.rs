@@ -1,6 +1,7 @@
 //! The settings of the LDAP directory that the LDAP conditions ask.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -53,6 +54,11 @@ impl Default for Directory {
 }
 
 impl Directory {
+    /// The longest wait for an answer.
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds)
+    }
+
     pub(super) fn validate(&self, errors: &mut FieldErrors) {
         let password = self.bind_password.as_ref().map(WriteOnly::expose);
         if self.bind_dn.is_some() && password.is_none_or(str::is_empty) {

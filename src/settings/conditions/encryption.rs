@@ -1,7 +1,12 @@
 //! The settings of the encryption condition.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
+use crate::settings::FieldErrors;
 
 /// Encrypts messages to the OpenPGP keys of their recipients. A message that it concerns always takes
 /// the standard path, since it makes several messages of one.
@@ -12,6 +17,39 @@ pub struct Encryption {
     pub enabled: bool,
     /// What happens to a message when some recipient has no key.
     pub when_no_key: WhenNoKey,
+}
+
+pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
+    kind: ConditionKind::Encryption,
+    name: "encryption",
+    title: "Encryption",
+    summary: "Encrypts messages to the OpenPGP keys of their recipients: each of them gets a PGP/MIME message that nobody else can open.",
+    settings: |written| &written.encryption,
+};
+
+impl ConditionSettings for Encryption {
+    fn is_on(&self) -> bool {
+        self.enabled
+    }
+
+    fn disables_fast_path(&self) -> bool {
+        // It makes several messages of one, which only the queue can take all or none of.
+        true
+    }
+
+    fn needs_content(&self) -> bool {
+        true
+    }
+
+    fn when_unavailable(&self) -> WhenUnavailable {
+        WhenUnavailable::Defer
+    }
+
+    fn timeout(&self, _: &Directory) -> Option<Duration> {
+        None
+    }
+
+    fn validate(&self, _: &Directory, _: &mut FieldErrors) {}
 }
 
 /// What happens to a message when some recipient has no valid key.

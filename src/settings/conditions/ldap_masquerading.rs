@@ -1,9 +1,14 @@
 //! The settings of LDAP sender masquerading.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Directory, WhenUnavailable, ldap_filter, text_or_blank};
+use super::{
+    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
+    ldap_filter, text_or_blank,
+};
 use crate::settings::{FieldErrors, Settings};
 use crate::smtp::address::ReversePath;
 
@@ -42,8 +47,36 @@ impl Default for LdapMasquerading {
     }
 }
 
-impl LdapMasquerading {
-    pub(super) fn validate(&self, directory: &Directory, errors: &mut FieldErrors) {
+pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
+    kind: ConditionKind::LdapMasquerading,
+    name: "ldap_masquerading",
+    title: "LDAP sender masquerading",
+    summary: "Asks the directory for the official address of a sender whose client is trusted or logged in. It takes the place of the one that was given: in the envelope, and in the From field where that is the sender’s.",
+    settings: |written| &written.ldap_masquerading,
+};
+
+impl ConditionSettings for LdapMasquerading {
+    fn is_on(&self) -> bool {
+        self.enabled
+    }
+
+    fn disables_fast_path(&self) -> bool {
+        self.disables_fast_path
+    }
+
+    fn needs_content(&self) -> bool {
+        true
+    }
+
+    fn when_unavailable(&self) -> WhenUnavailable {
+        self.when_unavailable
+    }
+
+    fn timeout(&self, directory: &Directory) -> Option<Duration> {
+        Some(directory.timeout())
+    }
+
+    fn validate(&self, directory: &Directory, errors: &mut FieldErrors) {
         if self.enabled {
             directory.validate_for("LDAP sender masquerading", errors);
         }

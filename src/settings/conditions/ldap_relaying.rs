@@ -1,9 +1,14 @@
 //! The settings of LDAP relaying.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Directory, WhenUnavailable, ldap_filter, text_or_blank};
+use super::{
+    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
+    ldap_filter, text_or_blank,
+};
 use crate::settings::{FieldErrors, Settings};
 use crate::smtp::address::Mailbox;
 
@@ -47,8 +52,37 @@ impl Default for LdapRelaying {
     }
 }
 
-impl LdapRelaying {
-    pub(super) fn validate(&self, directory: &Directory, errors: &mut FieldErrors) {
+pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
+    kind: ConditionKind::LdapRelaying,
+    name: "ldap_relaying",
+    title: "LDAP relaying",
+    summary: "Asks the directory where mail for a recipient goes: to which server, and under which address. The condition is present while this is off.",
+    settings: |written| &written.ldap_relaying,
+};
+
+impl ConditionSettings for LdapRelaying {
+    fn is_on(&self) -> bool {
+        self.enabled
+    }
+
+    fn disables_fast_path(&self) -> bool {
+        // [0031]: “disabled LDAP relaying” is the condition.
+        !self.enabled && self.disables_fast_path_when_off
+    }
+
+    fn needs_content(&self) -> bool {
+        false
+    }
+
+    fn when_unavailable(&self) -> WhenUnavailable {
+        self.when_unavailable
+    }
+
+    fn timeout(&self, directory: &Directory) -> Option<Duration> {
+        Some(directory.timeout())
+    }
+
+    fn validate(&self, directory: &Directory, errors: &mut FieldErrors) {
         if self.enabled {
             directory.validate_for("LDAP relaying", errors);
         }
@@ -73,6 +107,18 @@ impl LdapRelaying {
             ],
             ("ldap_relaying.domains", &self.domains),
         );
+    }
+
+    fn concerns_any(&self) -> bool {
+        self.enabled || self.disables_fast_path_when_off
+    }
+
+    fn path_words(&self) -> Option<&'static str> {
+        match (self.enabled, self.disables_fast_path()) {
+            (true, _) => Some("looked up on the fast path"),
+            (false, true) => Some("and so standard path"),
+            (false, false) => None,
+        }
     }
 }
 

@@ -1,11 +1,15 @@
 //! The settings of the milter condition.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{WhenUnavailable, validate_connections, validate_timeout};
+use super::{
+    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
+    validate_connections, validate_timeout,
+};
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::settings::service_address::ServiceAddress;
@@ -42,10 +46,36 @@ impl Default for Milter {
     }
 }
 
-const MILTERS: &str = "milter.milters";
+pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
+    kind: ConditionKind::Milter,
+    name: "milter",
+    title: "Milter",
+    summary: "Shows the message to milters, one after the other: they refuse it, put it off, quarantine it or change it, like one that signs with DKIM.",
+    settings: |written| &written.milter,
+};
 
-impl Milter {
-    pub(super) fn validate(&self, errors: &mut FieldErrors) {
+impl ConditionSettings for Milter {
+    fn is_on(&self) -> bool {
+        self.enabled
+    }
+
+    fn disables_fast_path(&self) -> bool {
+        self.disables_fast_path
+    }
+
+    fn needs_content(&self) -> bool {
+        true
+    }
+
+    fn when_unavailable(&self) -> WhenUnavailable {
+        self.when_unavailable
+    }
+
+    fn timeout(&self, _: &Directory) -> Option<Duration> {
+        Some(Duration::from_secs(self.timeout_seconds))
+    }
+
+    fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
         let most = limits::MILTERS;
         let milters = &self.milters;
         let mut earlier = HashSet::new();
@@ -61,6 +91,8 @@ impl Milter {
         validate_connections(errors, "milter.connections_max", self.connections_max);
     }
 }
+
+const MILTERS: &str = "milter.milters";
 
 /// Reads where a milter listens, as we write it or as Sendmail, Postfix and milters themselves do:
 /// `inet:8891@127.0.0.1`, `inet:127.0.0.1:8891`, `local:/run/milter.sock` or the path alone.
@@ -93,7 +125,7 @@ mod tests {
 
     fn check(milter: &Milter, field: &str, expected: Option<&str>) {
         let mut errors = FieldErrors::default();
-        milter.validate(&mut errors);
+        milter.validate(&Directory::default(), &mut errors);
         assert_eq!(errors.0.get(field).map(String::as_str), expected);
     }
 

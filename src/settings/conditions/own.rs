@@ -1,12 +1,16 @@
 //! Conditions of the administrator's own: what is known of a message sends it down the standard path.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::{
+    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable, built_in,
+};
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::settings::names;
@@ -14,20 +18,6 @@ use crate::settings::quantity::write_count;
 
 /// The field of the whole list.
 const FIELD: &str = "own_conditions";
-
-/// Names that conditions of ours have.
-pub(super) const BUILT_IN: &[&str] = &[
-    "sender_check",
-    "blackhole_lists",
-    "ldap_relaying",
-    "ldap_masquerading",
-    "content_filter",
-    "antivirus",
-    "antispam",
-    "milter",
-    "encryption",
-    "received_for",
-];
 
 /// Present when all of its parts hold. It only chooses the path: whoever wants a message refused makes
 /// a rule of the content filter.
@@ -76,7 +66,73 @@ pub struct PreparedOwn {
     pub recipient: Option<Regex>,
 }
 
+/// All of them. Those that lead to cut-through are never present in a message.
+pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
+    kind: ConditionKind::Own,
+    name: FIELD,
+    title: "Conditions of your own",
+    summary: "Go by recipients, size, client, address patterns and header fields: a message that all parts of one hold for takes the path that it leads to.",
+    settings: |written| &written.own_conditions,
+};
+
+impl ConditionSettings for Vec<OwnCondition> {
+    fn is_on(&self) -> bool {
+        !self.is_empty()
+    }
+
+    fn disables_fast_path(&self) -> bool {
+        true
+    }
+
+    fn needs_content(&self) -> bool {
+        self.iter().any(OwnCondition::needs_content)
+    }
+
+    fn when_unavailable(&self) -> WhenUnavailable {
+        WhenUnavailable::Defer
+    }
+
+    fn timeout(&self, _: &Directory) -> Option<Duration> {
+        None
+    }
+
+    fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
+        if self.len() > limits::OWN_CONDITIONS {
+            let most = limits::OWN_CONDITIONS;
+            errors.add(FIELD, format!("there can be at most {most}"));
+            return;
+        }
+        let mut earlier = HashSet::new();
+        for condition in self {
+            let name = &condition.name;
+            if !is_name(name) {
+                errors.add(
+                    FIELD,
+                    format!("“{name}” is no name: small letters, digits, “-” and “_”, 40 at most"),
+                );
+            } else if built_in().any(|other| other.name == name) {
+                errors.add(FIELD, format!("“{name}” is the name of another condition"));
+            } else if !earlier.insert(name) {
+                errors.add(FIELD, format!("“{name}” stands twice"));
+            } else if let Some(problem) = condition.problem() {
+                errors.add(FIELD, format!("“{name}” {problem}"));
+            }
+        }
+    }
+
+    fn concerns_any(&self) -> bool {
+        self.iter().any(|own| own.leads_to == LeadsTo::StandardPath)
+    }
+}
+
 impl OwnCondition {
+    /// What is declared need not be what comes.
+    #[must_use]
+    pub fn needs_content(&self) -> bool {
+        self.leads_to == LeadsTo::StandardPath
+            && (self.header_field.is_some() || self.larger_than_bytes.is_some())
+    }
+
     fn is_blank(&self) -> bool {
         let Self {
             name: _,
@@ -174,30 +230,6 @@ fn is_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
 }
 
-pub(super) fn validate(conditions: &[OwnCondition], errors: &mut FieldErrors) {
-    if conditions.len() > limits::OWN_CONDITIONS {
-        let most = limits::OWN_CONDITIONS;
-        errors.add(FIELD, format!("there can be at most {most}"));
-        return;
-    }
-    let mut earlier = HashSet::new();
-    for condition in conditions {
-        let name = &condition.name;
-        if !is_name(name) {
-            errors.add(
-                FIELD,
-                format!("“{name}” is no name: small letters, digits, “-” and “_”, 40 at most"),
-            );
-        } else if BUILT_IN.contains(&name.as_str()) {
-            errors.add(FIELD, format!("“{name}” is the name of another condition"));
-        } else if !earlier.insert(name) {
-            errors.add(FIELD, format!("“{name}” stands twice"));
-        } else if let Some(problem) = condition.problem() {
-            errors.add(FIELD, format!("“{name}” {problem}"));
-        }
-    }
-}
-
 /// Those that hold; a validated list holds as a whole.
 pub(super) fn prepare(conditions: &[OwnCondition]) -> Vec<PreparedOwn> {
     let pattern = |text: &Option<String>| text.as_deref().and_then(|text| pattern_of(text).ok());
@@ -217,7 +249,8 @@ mod tests {
 
     fn check(conditions: &[OwnCondition], expected: Option<&str>) {
         let mut errors = FieldErrors::default();
-        validate(conditions, &mut errors);
+        let conditions = conditions.to_vec();
+        conditions.validate(&Directory::default(), &mut errors);
         let found = errors.0.get(FIELD).map(String::as_str);
         match expected {
             None => assert_eq!(found, None),

@@ -1,9 +1,14 @@
 //! The settings of the sender check.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{WhenUnavailable, validate_timeout};
+use super::{
+    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
+    validate_timeout,
+};
 use crate::settings::FieldErrors;
 
 /// Refuses senders whose domain does not exist, or takes no mail: nobody could answer them.
@@ -34,8 +39,36 @@ impl Default for SenderCheck {
     }
 }
 
-impl SenderCheck {
-    pub(super) fn validate(&self, errors: &mut FieldErrors) {
+pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
+    kind: ConditionKind::SenderCheck,
+    name: "sender_check",
+    title: "Sender check",
+    summary: "Looks the sender’s domain up in the DNS: refuses one that does not exist, has no server, or takes no mail. Nobody could answer such a message.",
+    settings: |written| &written.sender_check,
+};
+
+impl ConditionSettings for SenderCheck {
+    fn is_on(&self) -> bool {
+        self.enabled
+    }
+
+    fn disables_fast_path(&self) -> bool {
+        self.disables_fast_path
+    }
+
+    fn needs_content(&self) -> bool {
+        false
+    }
+
+    fn when_unavailable(&self) -> WhenUnavailable {
+        self.when_unavailable
+    }
+
+    fn timeout(&self, _: &Directory) -> Option<Duration> {
+        Some(Duration::from_secs(self.timeout_seconds))
+    }
+
+    fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
         validate_timeout(errors, "sender_check.timeout_seconds", self.timeout_seconds);
     }
 }

@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 
 use crate::conditions::{ServiceFigures, ServiceState};
 use crate::message::DiskReason;
+use crate::settings::conditions::built_in;
 use crate::statistics::{ByReason, Window};
 use crate::web::Context;
-use crate::web::settings::conditions::{CONDITIONS, Described};
 
 /// The conditions, and the services that they ask.
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,9 +62,10 @@ struct Service {
 pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Conditions> {
     let settings = context.administration.settings();
     let counts = context.statistics.disk_reasons(Window::Day);
-    let built_in = CONDITIONS.iter().map(|described: &&Described| {
-        let (enabled, disables_fast_path) = (described.state)(&settings);
-        condition(described.name, enabled, disables_fast_path, &counts)
+    let built_in = built_in().map(|described| {
+        let state = (described.settings)(&settings);
+        let (is_on, disables) = (state.is_on(), state.disables_fast_path());
+        condition(described.name, is_on, disables, &counts)
     });
     let own = settings.own_conditions.iter();
     let own = own.map(|own| condition(&own.name, true, true, &counts));

@@ -9,21 +9,16 @@ use axum::extract::{Query, State};
 use super::super::form::{FormBody, Group, Setting};
 use super::super::kind::{Bound, Choice, Kind};
 use super::super::{Answer, Options};
-use super::{Described, connections, disables, server, switch, timeout, unavailable};
+use super::{
+    connections, disables, present_condition, server, submit_condition, switch, timeout,
+    unavailable,
+};
+use crate::settings::conditions::{ConditionDescription, ConditionKind};
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::page::Page;
 
-pub(super) const DESCRIBED: Described = Described {
-    name: "antispam",
-    path: "/settings/conditions/antispam",
-    title: "Antispam",
-    does: "Asks rspamd or SpamAssassin’s spamd what it thinks of a message: tags, puts off, refuses or quarantines what looks like spam. Fields X-Spam-Flag, X-Spam-Score and X-Spam-Symbols that came with a message are taken out: only ours are there.",
-    state: |settings| {
-        let antispam = &settings.antispam;
-        (antispam.enabled, antispam.disables_fast_path)
-    },
-};
+const CONDITION: &ConditionDescription = ConditionKind::Antispam.description();
 
 const GROUPS: &[Group] = &[
     Group {
@@ -161,7 +156,7 @@ pub(in crate::web) async fn page(
     Extension(visitor): Extension<Visitor>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Page {
-    DESCRIBED.present(&context, visitor, options, GROUPS)
+    present_condition(CONDITION, &context, visitor, options, GROUPS)
 }
 
 /// Saves what was typed.
@@ -170,7 +165,7 @@ pub(in crate::web) async fn submit(
     Extension(visitor): Extension<Visitor>,
     body: FormBody,
 ) -> Answer {
-    DESCRIBED.submit(&context, visitor, body, GROUPS).await
+    submit_condition(CONDITION, &context, visitor, body, GROUPS).await
 }
 
 #[cfg(test)]

@@ -8,21 +8,16 @@ use axum::extract::{Query, State};
 
 use super::super::form::{FormBody, Group};
 use super::super::{Answer, Options};
-use super::{Described, connections, disables, found, server, switch, timeout, unavailable};
+use super::{
+    connections, disables, found, present_condition, server, submit_condition, switch, timeout,
+    unavailable,
+};
+use crate::settings::conditions::{ConditionDescription, ConditionKind};
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::page::Page;
 
-pub(super) const DESCRIBED: Described = Described {
-    name: "antivirus",
-    path: "/settings/conditions/antivirus",
-    title: "Antivirus",
-    does: "Asks ClamAV’s daemon, which knows what is in a message: refuses, quarantines or tags what is infected.",
-    state: |settings| {
-        let antivirus = &settings.antivirus;
-        (antivirus.enabled, antivirus.disables_fast_path)
-    },
-};
+const CONDITION: &ConditionDescription = ConditionKind::Antivirus.description();
 
 const GROUPS: &[Group] = &[
     Group {
@@ -53,7 +48,7 @@ pub(in crate::web) async fn page(
     Extension(visitor): Extension<Visitor>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Page {
-    DESCRIBED.present(&context, visitor, options, GROUPS)
+    present_condition(CONDITION, &context, visitor, options, GROUPS)
 }
 
 /// Saves what was typed.
@@ -62,5 +57,5 @@ pub(in crate::web) async fn submit(
     Extension(visitor): Extension<Visitor>,
     body: FormBody,
 ) -> Answer {
-    DESCRIBED.submit(&context, visitor, body, GROUPS).await
+    submit_condition(CONDITION, &context, visitor, body, GROUPS).await
 }

@@ -13,25 +13,16 @@ use axum::response::IntoResponse;
 use super::super::form::{Form, FormBody, Group, Setting, Submission};
 use super::super::kind::{self, Bound, Kind};
 use super::super::{Answer, Options, keep, present, subject, unprocessable};
-use super::{Described, Diverted, TITLE, disables, switch, timeout, unavailable};
+use super::{Diverted, TITLE, disables, page_of, switch, timeout, unavailable};
 use crate::conditions::{Listing, LookedUp, TryOut, Weighed};
 use crate::settings::Settings;
-use crate::settings::conditions::BlackholeZone;
+use crate::settings::conditions::{BlackholeZone, ConditionDescription, ConditionKind};
 use crate::settings::quantity::write_count;
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::page::{Frame, Page, Section, render};
 
-pub(super) const DESCRIBED: Described = Described {
-    name: "blackhole_lists",
-    path: "/settings/conditions/blackhole-lists",
-    title: "Blackhole lists",
-    does: "Looks clients up in lists of addresses that the DNS holds: refuses or tags the mail of those that are listed. Trusted networks, and clients that have logged in, are not looked up.",
-    state: |settings| {
-        let lists = &settings.blackhole_lists;
-        (lists.enabled, lists.disables_fast_path)
-    },
-};
+const CONDITION: &ConditionDescription = ConditionKind::BlackholeLists.description();
 
 const GROUPS: &[Group] = &[
     Group {
@@ -130,8 +121,8 @@ pub(in crate::web) async fn submit(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    let path = DESCRIBED.path;
-    keep(&context, visitor, GROUPS, &submission, path, show).await
+    let path = page_of(CONDITION);
+    keep(&context, visitor, GROUPS, &submission, &path, show).await
 }
 
 /// Looks an address up, and shows what each list says of it.
@@ -172,10 +163,10 @@ impl ListsPage {
         let settings = context.administration.settings();
         let zones = settings.blackhole_lists.zones.iter();
         Self {
-            frame: Frame::new(context, visitor, Section::Settings, DESCRIBED.title).below(TITLE),
+            frame: Frame::new(context, visitor, Section::Settings, CONDITION.title).below(TITLE),
             notice,
-            does: DESCRIBED.does,
-            diverted: Diverted::now(DESCRIBED.name, context),
+            does: CONDITION.summary,
+            diverted: Diverted::now(CONDITION.name, context),
             form,
             zones: zones.map(zone_row).collect(),
             address: String::new(),

@@ -11,8 +11,10 @@ use super::super::form::{Form, FormBody, Group, Setting, Submission};
 use super::super::kind::{Choice, Kind};
 use super::super::{Answer, Options, keep, present};
 use super::content_test::TestBox;
-use super::{Described, Diverted, TITLE, disables, switch};
-use crate::settings::conditions::{Consequence, PreparedRule, Question};
+use super::{Diverted, TITLE, disables, switch};
+use crate::settings::conditions::{
+    ConditionDescription, ConditionKind, Consequence, PreparedRule, Question,
+};
 use crate::settings::quantity::write_size;
 use crate::web::Context;
 use crate::web::access::Visitor;
@@ -20,16 +22,7 @@ use crate::web::page::{Frame, Page, Section, render};
 
 pub(super) const PATH: &str = "/settings/conditions/content-filter";
 
-pub(super) const DESCRIBED: Described = Described {
-    name: "content_filter",
-    path: PATH,
-    title: "Content filter",
-    does: "Asks rules of your own about header, text, attachments and size: refuses, quarantines, tags or redirects what they match.",
-    state: |settings| {
-        let content_filter = &settings.content_filter;
-        (content_filter.enabled, content_filter.disables_fast_path)
-    },
-};
+const CONDITION: &ConditionDescription = ConditionKind::ContentFilter.description();
 
 const GROUPS: &[Group] = &[Group {
     heading: "The condition",
@@ -107,10 +100,10 @@ fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, form:
         is_last: position == last,
     });
     render(&ContentFilterPage {
-        frame: Frame::new(context, visitor, Section::Settings, DESCRIBED.title).below(TITLE),
+        frame: Frame::new(context, visitor, Section::Settings, CONDITION.title).below(TITLE),
         notice,
-        does: DESCRIBED.does,
-        diverted: Diverted::now(DESCRIBED.name, context),
+        does: CONDITION.summary,
+        diverted: Diverted::now(CONDITION.name, context),
         form,
         rules: rows.collect(),
         test_box: TestBox::default(),

@@ -14,25 +14,20 @@ use serde::Deserialize;
 use super::super::form::{Form, FormBody, Group, Setting, Submission};
 use super::super::kind::{Choice, Kind};
 use super::super::{Answer, Options, keep, present, see};
-use super::{Described, Diverted, TITLE, switch};
+use super::{Diverted, TITLE, page_of, switch};
 use crate::administration::OpenPgpKeyError;
 use crate::administration::openpgp_keys::user_id;
 use crate::limits;
 use crate::openpgp::{KeptKey, Validity};
 use crate::settings::FieldErrors;
+use crate::settings::conditions::{ConditionDescription, ConditionKind};
 use crate::web::access::Visitor;
 use crate::web::confirm::Question;
 use crate::web::error::ApiError;
 use crate::web::page::{Frame, Page, PageError, Section, render};
 use crate::web::{Context, wording};
 
-pub(super) const DESCRIBED: Described = Described {
-    name: "encryption",
-    path: "/settings/conditions/encryption",
-    title: "Encryption",
-    does: "Encrypts messages to the OpenPGP keys of their recipients: each of them gets a PGP/MIME message that nobody else can open.",
-    state: |settings| (settings.encryption.enabled, true),
-};
+const CONDITION: &ConditionDescription = ConditionKind::Encryption.description();
 
 const GROUPS: &[Group] = &[Group {
     heading: "The condition",
@@ -106,10 +101,10 @@ impl EncryptionPage {
             .collect();
         let shown = found.iter().take(limits::OPENPGP_KEYS_SHOWN);
         Self {
-            frame: Frame::new(context, visitor, Section::Settings, DESCRIBED.title).below(TITLE),
+            frame: Frame::new(context, visitor, Section::Settings, CONDITION.title).below(TITLE),
             notice,
-            does: DESCRIBED.does,
-            diverted: Diverted::now(DESCRIBED.name, context),
+            does: CONDITION.summary,
+            diverted: Diverted::now(CONDITION.name, context),
             form,
             rows: shown.map(|kept| row(kept, now)).collect(),
             total: keyring.len(),
@@ -192,8 +187,8 @@ pub(in crate::web) async fn submit(
     body: FormBody,
 ) -> Answer {
     let submission = Submission::read(body)?;
-    let path = DESCRIBED.path;
-    keep(&context, visitor, GROUPS, &submission, path, shower("")).await
+    let path = page_of(CONDITION);
+    keep(&context, visitor, GROUPS, &submission, &path, shower("")).await
 }
 
 fn shower(
@@ -217,7 +212,7 @@ pub(in crate::web) async fn add_key(
     let given = key.clone().into_bytes();
     let keys = &context.openpgp_keys;
     let problems = match keys.add(given, &names, visitor.actor()).await {
-        Ok(_) => return see(&format!("{}?done=added", DESCRIBED.path)),
+        Ok(_) => return see(&format!("{}?done=added", page_of(CONDITION))),
         Err(OpenPgpKeyError::Invalid(problems)) => problems,
         Err(error) => return Err(ApiError::from(error).into()),
     };
@@ -256,10 +251,10 @@ pub(in crate::web) async fn confirm_removal(
             "What was encrypted to it before stays readable for its owner.",
         ],
         tokens: Vec::new(),
-        action: format!("{}/keys/{fingerprint}/remove", DESCRIBED.path),
+        action: format!("{}/keys/{fingerprint}/remove", page_of(CONDITION)),
         fields: Vec::new(),
         answer: "Remove the key".to_owned(),
-        back: DESCRIBED.path.to_owned(),
+        back: page_of(CONDITION),
     };
     question.ask(&context, visitor)
 }
@@ -275,7 +270,9 @@ pub(in crate::web) async fn remove_key(
     };
     let keys = &context.openpgp_keys;
     match keys.remove(&fingerprint, visitor.actor()).await {
-        Ok(()) | Err(OpenPgpKeyError::Unknown) => see(&format!("{}?done=removed", DESCRIBED.path)),
+        Ok(()) | Err(OpenPgpKeyError::Unknown) => {
+            see(&format!("{}?done=removed", page_of(CONDITION)))
+        }
         Err(error) => Err(ApiError::from(error).into()),
     }
 }

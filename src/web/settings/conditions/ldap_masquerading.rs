@@ -10,25 +10,17 @@ use super::super::form::{FormBody, Group, Setting};
 use super::super::kind::{self, Kind};
 use super::super::{Answer, Options};
 use super::look_up::{Asking, Finding};
-use super::{Described, disables, switch, unavailable};
+use super::{disables, switch, unavailable};
+use crate::settings::conditions::{ConditionDescription, ConditionKind};
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::page::Page;
 
-pub(super) const DESCRIBED: Described = Described {
-    name: "ldap_masquerading",
-    path: "/settings/conditions/ldap-masquerading",
-    title: "LDAP sender masquerading",
-    does: "Asks the directory for the official address of a sender whose client is trusted or logged in. It takes the place of the one that was given: in the envelope, and in the From field where that is the sender’s.",
-    state: |settings| {
-        let masquerading = &settings.ldap_masquerading;
-        (masquerading.enabled, masquerading.disables_fast_path)
-    },
-};
+const CONDITION: &ConditionDescription = ConditionKind::LdapMasquerading.description();
 
 const ASKING: Asking = Asking {
-    described: &DESCRIBED,
+    condition: CONDITION,
     groups: GROUPS,
     whose: "Sender",
 };

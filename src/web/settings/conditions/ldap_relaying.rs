@@ -10,38 +10,20 @@ use super::super::form::{FormBody, Group, Setting};
 use super::super::kind::{self, Choice, Kind};
 use super::super::{Answer, Options};
 use super::look_up::{Asking, Finding};
-use super::{Described, unavailable};
+use super::unavailable;
 use crate::conditions::DirectoryRoute;
 use crate::message::Recipient;
 use crate::settings::Settings;
+use crate::settings::conditions::{ConditionDescription, ConditionKind};
 use crate::smtp::address::Mailbox;
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::page::Page;
 
-pub(super) const DESCRIBED: Described = Described {
-    name: "ldap_relaying",
-    path: "/settings/conditions/ldap-relaying",
-    title: "LDAP relaying",
-    does: "Asks the directory where mail for a recipient goes: to which server, and under which address. The condition is present while this is off.",
-    state: |settings| {
-        let relaying = &settings.ldap_relaying;
-        let disables = !relaying.enabled && relaying.disables_fast_path_when_off;
-        (relaying.enabled, disables)
-    },
-};
-
-/// What its state means for the path of messages; none when nothing.
-pub(super) fn path_words(is_on: bool, disables: bool) -> Option<&'static str> {
-    match (is_on, disables) {
-        (true, _) => Some("looked up on the fast path"),
-        (false, true) => Some("and so standard path"),
-        (false, false) => None,
-    }
-}
+const CONDITION: &ConditionDescription = ConditionKind::LdapRelaying.description();
 
 const ASKING: Asking = Asking {
-    described: &DESCRIBED,
+    condition: CONDITION,
     groups: GROUPS,
     whose: "Recipient",
 };

@@ -7,7 +7,8 @@ use axum::response::IntoResponse as _;
 
 use super::super::form::{Form, FormBody, Group, Submission};
 use super::super::{Answer, Options, keep, present, subject, unprocessable};
-use super::{Described, Diverted, TITLE};
+use super::{Diverted, TITLE, page_of};
+use crate::settings::conditions::ConditionDescription;
 use crate::smtp::address::Mailbox;
 use crate::web::Context;
 use crate::web::access::Visitor;
@@ -15,7 +16,7 @@ use crate::web::page::{Frame, Page, Section, render};
 
 /// A condition that asks the directory.
 pub(super) struct Asking {
-    pub(super) described: &'static Described,
+    pub(super) condition: &'static ConditionDescription,
     pub(super) groups: &'static [Group],
     /// Whose address is tried.
     pub(super) whose: &'static str,
@@ -79,7 +80,7 @@ struct LookUpPage {
     frame: Frame,
     notice: Option<&'static str>,
     does: &'static str,
-    path: &'static str,
+    path: String,
     diverted: Diverted,
     /// Where the directory is; empty when none is set.
     directory: String,
@@ -118,7 +119,7 @@ impl Asking {
             visitor,
             self.groups,
             &submission,
-            self.described.path,
+            &page_of(self.condition),
             self.shower(Trial::default()),
         )
         .await
@@ -156,22 +157,17 @@ impl Asking {
         &'static self,
         trial: Trial,
     ) -> impl FnOnce(&Context, Visitor, Option<&'static str>, Form) -> Page + use<> {
-        let Described {
-            name,
-            path,
-            title,
-            does,
-            ..
-        } = *self.described;
+        let condition = self.condition;
         move |context, visitor, notice, form| {
             let settings = context.administration.settings();
             let url = settings.directory.url.as_ref();
             render(&LookUpPage {
-                frame: Frame::new(context, visitor, Section::Settings, title).below(TITLE),
+                frame: Frame::new(context, visitor, Section::Settings, condition.title)
+                    .below(TITLE),
                 notice,
-                does,
-                path,
-                diverted: Diverted::now(name, context),
+                does: condition.summary,
+                path: page_of(condition),
+                diverted: Diverted::now(condition.name, context),
                 directory: url.map(ToString::to_string).unwrap_or_default(),
                 form,
                 whose: self.whose,

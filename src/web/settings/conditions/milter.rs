@@ -9,22 +9,15 @@ use axum::extract::{Query, State};
 use super::super::form::{FormBody, Group, Setting};
 use super::super::kind::Kind;
 use super::super::{Answer, Options};
-use super::{Described, connections, disables, switch, timeout, unavailable};
-use crate::settings::conditions::read_milter;
+use super::{
+    connections, disables, present_condition, submit_condition, switch, timeout, unavailable,
+};
+use crate::settings::conditions::{ConditionDescription, ConditionKind, read_milter};
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::page::Page;
 
-pub(super) const DESCRIBED: Described = Described {
-    name: "milter",
-    path: "/settings/conditions/milter",
-    title: "Milter",
-    does: "Shows the message to milters, one after the other: they refuse it, put it off, quarantine it or change it, like one that signs with DKIM.",
-    state: |settings| {
-        let milter = &settings.milter;
-        (milter.enabled, milter.disables_fast_path)
-    },
-};
+const CONDITION: &ConditionDescription = ConditionKind::Milter.description();
 
 const GROUPS: &[Group] = &[
     Group {
@@ -61,7 +54,7 @@ pub(in crate::web) async fn page(
     Extension(visitor): Extension<Visitor>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Page {
-    DESCRIBED.present(&context, visitor, options, GROUPS)
+    present_condition(CONDITION, &context, visitor, options, GROUPS)
 }
 
 /// Saves what was typed.
@@ -70,7 +63,7 @@ pub(in crate::web) async fn submit(
     Extension(visitor): Extension<Visitor>,
     body: FormBody,
 ) -> Answer {
-    DESCRIBED.submit(&context, visitor, body, GROUPS).await
+    submit_condition(CONDITION, &context, visitor, body, GROUPS).await
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use super::form::{Form, FormBody, Group, Setting, Submission};
 use super::kind::{self, Choice, Kind};
 use super::{Answer, Options, keep, present};
 use crate::message::DiskReason;
-use crate::settings::Settings;
+use crate::settings::conditions::{ConditionDescription, built_in};
 use crate::statistics::{ByReason, Window};
 use crate::web::access::Visitor;
 use crate::web::page::{Frame, Page, Section, render};
@@ -39,36 +39,13 @@ use crate::web::{Context, wording};
 
 pub(super) const TITLE: &str = "Conditions";
 
-/// A condition as the pages speak of it.
-pub(in crate::web) struct Described {
-    /// The word in reasons and in the settings.
-    pub(in crate::web) name: &'static str,
-    /// Its page.
-    path: &'static str,
-    /// The page's title.
-    title: &'static str,
-    /// What it does with a message.
-    does: &'static str,
-    /// Whether it is on, and whether it disables the fast path.
-    pub(in crate::web) state: fn(&Settings) -> (bool, bool),
+/// The page of a condition.
+fn page_of(condition: &ConditionDescription) -> String {
+    format!("/settings/conditions/{}", condition.name.replace('_', "-"))
 }
 
-/// In the order in which they are looked into.
-pub(in crate::web) const CONDITIONS: &[&Described] = &[
-    &sender_check::DESCRIBED,
-    &blackhole_lists::DESCRIBED,
-    &ldap_relaying::DESCRIBED,
-    &content_filter::DESCRIBED,
-    &antivirus::DESCRIBED,
-    &antispam::DESCRIBED,
-    &ldap_masquerading::DESCRIBED,
-    &milter::DESCRIBED,
-    &encryption::DESCRIBED,
-    &received_for::DESCRIBED,
-];
-
 struct Row {
-    path: &'static str,
+    path: String,
     title: String,
     does: String,
     is_on: bool,
@@ -101,15 +78,15 @@ pub(in crate::web) async fn page(
 ) -> Page {
     let settings = context.administration.settings();
     let counts = context.statistics.disk_reasons(Window::Day);
-    let rows = CONDITIONS.iter().map(|described| {
-        let (is_on, disables) = (described.state)(&settings);
+    let rows = built_in().map(|condition| {
+        let state = (condition.settings)(&settings);
         Row {
-            path: described.path,
-            title: described.title.to_owned(),
-            does: described.does.to_owned(),
-            is_on,
-            path_words: described.path_words(is_on, disables),
-            diverted: Diverted::by(described.name, &counts),
+            path: page_of(condition),
+            title: condition.title.to_owned(),
+            does: condition.summary.to_owned(),
+            is_on: state.is_on(),
+            path_words: state.path_words(),
+            diverted: Diverted::by(condition.name, &counts),
         }
     });
     let own = settings.own_conditions.iter();
@@ -147,61 +124,49 @@ struct ConditionPage {
     form: Form,
 }
 
-impl Described {
-    /// What its state means for the path of messages; none when nothing.
-    fn path_words(&self, is_on: bool, disables: bool) -> Option<&'static str> {
-        if self.name == ldap_relaying::DESCRIBED.name {
-            return ldap_relaying::path_words(is_on, disables);
-        }
-        is_on.then_some(match disables {
-            true => "standard path",
-            false => "checked on the fast path",
+/// Shows the page of a condition as the settings are now.
+fn present_condition(
+    condition: &'static ConditionDescription,
+    context: &Context,
+    visitor: Visitor,
+    options: Result<Query<Options>, QueryRejection>,
+    groups: &'static [Group],
+) -> Page {
+    present(context, visitor, options, groups, shower(condition))
+}
+
+/// Saves what was typed on the page of a condition.
+async fn submit_condition(
+    condition: &'static ConditionDescription,
+    context: &Context,
+    visitor: Visitor,
+    body: FormBody,
+    groups: &'static [Group],
+) -> Answer {
+    let submission = Submission::read(body)?;
+    let page = page_of(condition);
+    keep(
+        context,
+        visitor,
+        groups,
+        &submission,
+        &page,
+        shower(condition),
+    )
+    .await
+}
+
+fn shower(
+    condition: &'static ConditionDescription,
+) -> impl FnOnce(&Context, Visitor, Option<&'static str>, Form) -> Page {
+    move |context, visitor, notice, form| {
+        render(&ConditionPage {
+            frame: Frame::new(context, visitor, Section::Settings, condition.title).below(TITLE),
+            notice,
+            does: condition.summary,
+            diverted: Diverted::now(condition.name, context),
+            form,
         })
-    }
-
-    /// Shows its page as the settings are now.
-    fn present(
-        &'static self,
-        context: &Context,
-        visitor: Visitor,
-        options: Result<Query<Options>, QueryRejection>,
-        groups: &'static [Group],
-    ) -> Page {
-        present(context, visitor, options, groups, self.shower())
-    }
-
-    /// Saves what was typed on its page.
-    async fn submit(
-        &'static self,
-        context: &Context,
-        visitor: Visitor,
-        body: FormBody,
-        groups: &'static [Group],
-    ) -> Answer {
-        let submission = Submission::read(body)?;
-        keep(
-            context,
-            visitor,
-            groups,
-            &submission,
-            self.path,
-            self.shower(),
-        )
-        .await
-    }
-
-    fn shower(
-        &'static self,
-    ) -> impl FnOnce(&Context, Visitor, Option<&'static str>, Form) -> Page + use<> {
-        move |context, visitor, notice, form| {
-            render(&ConditionPage {
-                frame: Frame::new(context, visitor, Section::Settings, self.title).below(TITLE),
-                notice,
-                does: self.does,
-                diverted: Diverted::now(self.name, context),
-                form,
-            })
-        }
     }
 }
 

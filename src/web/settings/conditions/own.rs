@@ -137,7 +137,7 @@ struct EntryPage {
 /// A line of the overview.
 pub(super) fn row(own: &OwnCondition, counts: &ByReason) -> Row {
     Row {
-        path: PATH,
+        path: PATH.to_owned(),
         title: own.name.clone(),
         does: in_words(own),
         is_on: true,

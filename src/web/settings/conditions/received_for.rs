@@ -8,21 +8,13 @@ use axum::extract::{Query, State};
 
 use super::super::form::{FormBody, Group};
 use super::super::{Answer, Options};
-use super::{Described, disables, switch};
+use super::{disables, present_condition, submit_condition, switch};
+use crate::settings::conditions::{ConditionDescription, ConditionKind};
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::page::Page;
 
-pub(super) const DESCRIBED: Described = Described {
-    name: "received_for",
-    path: "/settings/conditions/received-for",
-    title: "Received-for header",
-    does: "Makes one message for each recipient, who is named in its Received field: servers behind us see whom it was for.",
-    state: |settings| {
-        let received_for = &settings.received_for;
-        (received_for.enabled, received_for.disables_fast_path)
-    },
-};
+const CONDITION: &ConditionDescription = ConditionKind::ReceivedFor.description();
 
 const GROUPS: &[Group] = &[Group {
     heading: "The condition",
@@ -38,7 +30,7 @@ pub(in crate::web) async fn page(
     Extension(visitor): Extension<Visitor>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Page {
-    DESCRIBED.present(&context, visitor, options, GROUPS)
+    present_condition(CONDITION, &context, visitor, options, GROUPS)
 }
 
 /// Saves what was typed.
@@ -47,5 +39,5 @@ pub(in crate::web) async fn submit(
     Extension(visitor): Extension<Visitor>,
     body: FormBody,
 ) -> Answer {
-    DESCRIBED.submit(&context, visitor, body, GROUPS).await
+    submit_condition(CONDITION, &context, visitor, body, GROUPS).await
 }

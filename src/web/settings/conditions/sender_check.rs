@@ -9,21 +9,13 @@ use axum::extract::{Query, State};
 use super::super::form::{FormBody, Group, Setting};
 use super::super::kind::{Choice, Kind};
 use super::super::{Answer, Options};
-use super::{Described, disables, switch, timeout, unavailable};
+use super::{disables, present_condition, submit_condition, switch, timeout, unavailable};
+use crate::settings::conditions::{ConditionDescription, ConditionKind};
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::page::Page;
 
-pub(super) const DESCRIBED: Described = Described {
-    name: "sender_check",
-    path: "/settings/conditions/sender-check",
-    title: "Sender check",
-    does: "Looks the sender’s domain up in the DNS: refuses one that does not exist, has no server, or takes no mail. Nobody could answer such a message.",
-    state: |settings| {
-        let check = &settings.sender_check;
-        (check.enabled, check.disables_fast_path)
-    },
-};
+const CONDITION: &ConditionDescription = ConditionKind::SenderCheck.description();
 
 const GROUPS: &[Group] = &[
     Group {
@@ -65,7 +57,7 @@ pub(in crate::web) async fn page(
     Extension(visitor): Extension<Visitor>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Page {
-    DESCRIBED.present(&context, visitor, options, GROUPS)
+    present_condition(CONDITION, &context, visitor, options, GROUPS)
 }
 
 /// Saves what was typed.
@@ -74,5 +66,5 @@ pub(in crate::web) async fn submit(
     Extension(visitor): Extension<Visitor>,
     body: FormBody,
 ) -> Answer {
-    DESCRIBED.submit(&context, visitor, body, GROUPS).await
+    submit_condition(CONDITION, &context, visitor, body, GROUPS).await
 }

@@ -1,0 +1,66 @@
+//! What is said of each condition once: everything that lists, checks, shows or documents conditions is
+//! made from it.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{ConditionKind, Directory, WhenUnavailable};
+use crate::settings::{FieldErrors, Written};
+
+/// A condition in the words of pages, reasons and settings.
+pub struct ConditionDescription {
+    /// Which condition.
+    pub kind: ConditionKind,
+    /// The word in reasons, in the trail and in the settings.
+    pub name: &'static str,
+    /// The title of its page.
+    pub title: &'static str,
+    /// What it does with a message, in sentences.
+    pub summary: &'static str,
+    /// Its part of the settings.
+    pub settings: fn(&Written) -> &dyn ConditionSettings,
+}
+
+/// What the settings of a condition say of it.
+///
+/// Nothing here has a default that could let a message past a check: a condition that forgets to answer does
+/// not compile.
+pub trait ConditionSettings {
+    /// The feature is on.
+    fn is_on(&self) -> bool;
+
+    /// Messages it concerns take the standard path.
+    fn disables_fast_path(&self) -> bool;
+
+    /// It has to see the content before a message is taken, so that no message that it may concern is cut
+    /// through.
+    fn needs_content(&self) -> bool;
+
+    /// What becomes of a message when the check cannot tell.
+    fn when_unavailable(&self) -> WhenUnavailable;
+
+    /// The longest wait for its check; none: it waits for nothing.
+    fn timeout(&self, directory: &Directory) -> Option<Duration>;
+
+    /// Notes every field that does not hold.
+    fn validate(&self, directory: &Directory, errors: &mut FieldErrors);
+
+    /// Some message may be concerned. Where none can, no message is looked at.
+    fn concerns_any(&self) -> bool {
+        self.is_on()
+    }
+
+    /// What its state means for the path of messages, for pages; none when nothing.
+    fn path_words(&self) -> Option<&'static str> {
+        self.is_on().then_some(match self.disables_fast_path() {
+            true => "standard path",
+            false => "checked on the fast path",
+        })
+    }
+}
+
+impl fmt::Debug for ConditionDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
