@@ -35,7 +35,7 @@ ONE_TIME = "one time for the yardstick"
 PASSWORD = "a password for the yardstick"
 TOKEN = "token-of-the-yardstick-0123456789abcdef"
 NEXT_HOPS = 30
-# As the appliance fills the chunks of its indexes: src/limits.rs.
+# As the appliance fills the chunks of its indexes: src/limits/trail.rs.
 CHUNK_MESSAGES, CHUNK_EVENTS = 4_096, 16_384
 PAGES = [
     "/", "/?range=day", "/?range=month",

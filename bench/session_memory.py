@@ -27,7 +27,7 @@ import time
 import urllib.request
 
 TOKEN = "token-of-the-yardstick-0123456789abcdef"
-# As many as one client may have, and a few less: src/limits.rs.
+# As many as one client may have, and a few less: src/limits/session.rs.
 SESSIONS_PER_ADDRESS = 45
 LINE = b"y" * 70 + b"\r\n"
 SETTINGS = {"trusted_networks": ["127.0.0.1/32"], "relay_domains": ["example.net"]}

@@ -1,0 +1,68 @@
+//! The trail and the statistics.
+
+use std::time::Duration;
+
+use super::STORE_READERS;
+
+/// Trail entries in one write.
+pub const TRAIL_BATCH: usize = 2_000;
+/// Figures of hours are kept this long: the month that the dashboard shows, and a day for whole points.
+pub const HOURS_KEPT: Duration = Duration::from_secs(31 * 86_400);
+/// The history is pruned this often.
+pub const TRAIL_PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
+/// One write to the history, or one pruning of it, is given up after this.
+pub const HISTORY_WAIT: Duration = Duration::from_secs(60);
+/// Names of conditions that the statistics tell apart.
+pub const CONDITIONS_COUNTED: usize = 100;
+/// Trail entries that wait for the disk; beyond it they are dropped and counted.
+pub const TRAIL_QUEUE: usize = 32_768;
+/// Trail entries are written together about this often.
+pub const TRAIL_INTERVAL: Duration = Duration::from_secs(1);
+/// Whoever reads the trail waits so long for what is not written yet.
+pub const TRAIL_CATCH_UP: Duration = Duration::from_secs(1);
+/// The trail stops when less than this is free: mail comes first.
+pub const TRAIL_DISK_FREE_BYTES: u64 = 256 * 1_048_576;
+/// Messages of one chunk of the trail's indexes. Smaller: more chunks to visit in a look-up; larger:
+/// more pages touched by each batch.
+pub const TRAIL_CHUNK_MESSAGES: u64 = 4_096;
+/// Events of one chunk, for messages with many recipients.
+pub const TRAIL_CHUNK_EVENTS: u64 = 16_384;
+/// Chunks of which the messages are counted to say how large the trail is; a trail with more of them is
+/// estimated from so many. Some 10 ms of work.
+pub const TRAIL_CHUNKS_COUNTED: u64 = 16;
+/// The size of the trail is known within this, or the page that shows it does without.
+pub const TRAIL_SIZE_WAIT: Duration = Duration::from_secs(3);
+/// Searches of the trail by visitors at one time: one reader is left for the figures.
+pub const TRAIL_SEARCHES: usize = STORE_READERS as usize - 1;
+/// A visitor waits so long for their turn to search the trail.
+pub const TRAIL_TURN_WAIT: Duration = Duration::from_secs(5);
+/// Whoever got no turn is asked to come back after this: a search takes far less.
+pub const TRAIL_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Messages that one page of the trail looks at when no index helps; the page then says where to go on.
+/// Some 20 ms of work.
+pub const TRAIL_SCAN_MESSAGES: u32 = 20_000;
+/// Messages that an index points to and that one page of the trail looks at: each lies on another page
+/// of the database, and is visited twice. Some 20 ms of work.
+pub const TRAIL_CANDIDATES: u32 = 2_000;
+/// Chunks of the trail's indexes that one page visits for an address: a seek each, some 10 µs. More than
+/// the trail has until it holds several million messages.
+pub const TRAIL_CHUNKS_VISITED: usize = 4_096;
+/// Entries of an index that one page reads for an address, none of them with its row. More than the
+/// events of two chunks; some 20 ms of work.
+pub const TRAIL_ENTRIES_READ: u32 = 40_000;
+/// Entries of each index that are read of several chunks together, beside two for each message that is
+/// wanted: most of a chunk of messages. Some 3 ms of work.
+pub const TRAIL_ROUND_ENTRIES: u32 = 2_500;
+/// Recipients of the messages that one page looks at for what happened to each of them; messages with few
+/// recipients are not counted. Some 20 ms of work.
+pub const TRAIL_RECIPIENTS_CHECKED: u32 = 20_000;
+/// Recipients of one message that are few.
+pub const TRAIL_RECIPIENTS_FEW: u32 = 10;
+/// Recipients that the trail's listing shows of one message; the message's own page shows all.
+pub const TRAIL_RECIPIENTS_SHOWN: usize = 10;
+/// Events on one page of a message's story: of each of a hundred recipients the newest 20. Some 300 KB.
+pub const TRAIL_EVENTS_SHOWN: usize = 2_000;
+/// Messages that one transaction prunes.
+pub const PRUNE_CHUNK: i64 = 2_000;
+/// Transactions of one round of pruning; what is left waits for the next round.
+pub const PRUNE_ROUNDS: usize = 200;

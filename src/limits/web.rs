@@ -1,0 +1,79 @@
+//! Pages and the API.
+
+use std::time::Duration;
+
+use super::AUDITED_ENTRIES;
+
+/// The body of a request of somebody who was let in.
+pub const REQUEST_BODY_BYTES: usize = 1_048_576;
+/// The body of a request for which nobody has to log in: the form of /setup with two passwords of
+/// [`PASSWORD_CHARACTERS_MAX`](super::PASSWORD_CHARACTERS_MAX), each character of which may take twelve bytes. As many of them as there
+/// are connections make 8 MiB.
+pub const OPEN_BODY_BYTES: usize = 32_768;
+/// A request that asks is answered within this, and one that changes something has come whole.
+pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
+/// A change that was not begun so long after its request had come is not made: whoever asked for it hears
+/// that while they still listen.
+pub const CHANGE_BEGIN_WAIT: Duration = Duration::from_secs(15);
+/// Whoever hears that may try again after this.
+pub const CHANGE_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// What became of a change is known within this, or the answer says that it is not: less than
+/// [`WEB_IDLE`], so that it can be said.
+pub const CHANGE_WAIT: Duration = Duration::from_secs(55);
+/// Items on one page of a listing.
+pub const PAGE_ITEMS: u32 = 100;
+/// Items that a caller may ask for at once.
+pub const PAGE_ITEMS_MAX: u32 = 1_000;
+/// Destinations in the table of the queue's page; the rest is one line.
+pub const DESTINATIONS_SHOWN: u32 = 10;
+/// Bytes of a queued message that its source view shows.
+pub const SOURCE_BYTES: u64 = 1_048_576;
+/// Bytes of a queued message in which its page looks for the header.
+pub const HEADER_SHOWN_BYTES: u64 = 65_536;
+/// Header fields that the page of a queued message shows.
+pub const HEADER_FIELDS_SHOWN: usize = 200;
+/// Events of one recipient, the latest ones, that its page shows.
+pub const EVENTS_SHOWN: usize = 500;
+/// Connections to the web address at one time.
+pub const WEB_CONNECTIONS: usize = 256;
+/// Of them those of one client address (of IPv6 one /64). A browser has up to six, and several people may
+/// sit behind one address; listed proxies are exempt.
+pub const WEB_CONNECTIONS_PER_CLIENT: usize = 64;
+/// Connections beside them that are kept for this machine: health checks get in whoever else comes.
+pub const WEB_CONNECTIONS_KEPT: usize = 8;
+/// That clients are turned away from the web address is logged at most this often.
+pub const WEB_WARNING_INTERVAL: Duration = Duration::from_secs(60);
+/// A client that begins a TLS handshake, or the header of a request, ends it within this.
+pub const WEB_HEADER_WAIT: Duration = Duration::from_secs(10);
+/// The header of a request: longer than any URL and cookie of ours, and little beside what a connection
+/// costs anyway.
+pub const WEB_HEADER_BYTES: usize = 65_536;
+/// A connection to the web address on which no answer was written for this long is closed: it bounds
+/// idle ones, clients that send byte by byte, and clients that do not read.
+pub const WEB_IDLE: Duration = Duration::from_secs(60);
+/// Browsers that are told the live figures at one time: they hold connections, of which other pages
+/// need some too.
+pub const LIVE_LISTENERS: usize = 64;
+/// Of them those of one session: dashboards that one person has before them at one time.
+pub const LIVE_LISTENERS_PER_SESSION: usize = 4;
+/// The live figures are told this often.
+pub const LIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// A listener that heard nothing for this long hears that nothing is to be told: its connection lives.
+pub const LIVE_SILENCE: Duration = Duration::from_secs(15);
+/// A listener is let go after this and comes back by itself, so that nobody listens for ever.
+pub const LIVE_STREAM_LIFE: Duration = Duration::from_secs(600);
+/// Next hops for single domains on one page; a search finds the others.
+pub const NEXT_HOP_ENTRIES_SHOWN: usize = 200;
+/// Entries of a list that the page of the audit shows; the API gives all.
+pub const AUDITED_ENTRIES_SHOWN: usize = AUDITED_ENTRIES;
+/// What somebody else has typed into a form's field meanwhile is shown up to this: a longer list would
+/// hide what the sentence says.
+pub const MEANWHILE_SHOWN_BYTES: usize = 500;
+/// Next hops that the dashboard shows: the suspended ones and the busiest.
+pub const NEXT_HOPS_SHOWN: usize = 20;
+/// Destinations that the dashboard's card of the retry queue shows.
+pub const BACKLOGS_SHOWN: usize = 5;
+/// Sums over the whole retry queue that the dashboard shows are at most this old: they walk it.
+pub const QUEUE_SUMS_AGE: Duration = Duration::from_secs(3);
+/// Next hops that the metrics tell apart: a label for each of ten thousand helps nobody.
+pub const NEXT_HOPS_IN_METRICS: usize = 50;
