@@ -10,6 +10,7 @@
 mod support;
 
 mod harness;
+mod house;
 mod layers;
 mod links;
 mod services;
