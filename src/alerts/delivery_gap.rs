@@ -1,6 +1,6 @@
 //! How long nothing was delivered, and since when something should have been.
 //!
-//! A quiet night is no silence: what counts is the time during which mail was there to deliver,
+//! A quiet night is no gap: what counts is the time during which mail was there to deliver,
 //! because messages were accepted or recipients wait to be tried again, and none was delivered. It
 //! begins anew with each delivery, so a single message that a destination puts off in the morning
 //! does not turn the night before it into an alert.
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::rule::{Facts, elapsed};
+use super::rule::{AlertFacts, elapsed};
 
-/// What is known of it.
+/// The time without a delivery, as it is known at one moment.
 #[derive(Clone, Debug)]
-pub(super) struct Silence {
+pub(super) struct DeliveryGap {
     delivered: u64,
     accepted: u64,
     /// When a recipient was delivered last; before the first one, when the watch began.
@@ -24,9 +24,9 @@ pub(super) struct Silence {
     owed_at: Timestamp,
 }
 
-impl Silence {
+impl DeliveryGap {
     /// The watch begins: what was before is not known, and does not count.
-    pub(super) fn begin(facts: &Facts) -> Self {
+    pub(super) fn begin(facts: &AlertFacts) -> Self {
         let watch = Self {
             delivered: facts.delivered,
             accepted: facts.accepted,
@@ -39,7 +39,7 @@ impl Silence {
 
     /// The next look, a while later. What is owed is forgotten when nothing waits any more and nothing
     /// came for as long as `bound`: it was purged, held, or returned.
-    pub(super) fn follow(mut self, facts: &Facts, bound: Duration) -> Self {
+    pub(super) fn follow(mut self, facts: &AlertFacts, bound: Duration) -> Self {
         if facts.delivered > self.delivered {
             self.delivered = facts.delivered;
             self.delivered_at = facts.at;

@@ -1,4 +1,4 @@
-//! Alerts: what an administrator should be told, on the dashboard and by webhook.
+//! Alerts: what needs an administrator, shown on the dashboard and sent to a webhook.
 //!
 //! [`rule`] judges facts and is pure; [`watch`] gathers the facts every few seconds, publishes the
 //! alerts that there are and logs each one's beginning and end; [`webhook`] tells a server of the
@@ -9,13 +9,15 @@
 //! before the new start has no end.
 
 mod alert;
+mod delivery_gap;
+mod figures;
+mod kind;
 mod notification;
+mod observation;
 mod outbox;
-mod reading;
 mod rule;
 #[cfg(test)]
 mod scripted_server;
-mod silence;
 mod watch;
 pub mod webhook;
 mod words;
@@ -28,10 +30,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings::Current;
 
-pub use alert::{Alert, AlertInJson, Figures, Kind, Severity, Topic};
-pub use notification::Event;
+pub use alert::{Alert, AlertInJson, Topic};
+pub use figures::AlertFigures;
+pub use kind::{AlertKind, Severity};
+pub use notification::AlertEvent;
 pub use rule::{
-    Change, DiskReserve, Ending, Facts, Judgement, Present, QueueFacts, Rules, State, judge,
+    ActiveAlerts, AlertChange, AlertFacts, AlertState, DiskReserve, EndReason, Judgement,
+    QueueFacts, Rules, judge,
 };
 pub use watch::Sources;
 use webhook::Webhook;
@@ -40,7 +45,7 @@ use webhook::Webhook;
 #[derive(Debug)]
 pub struct Alerts {
     settings: Current,
-    present: channel::Sender<Arc<Present>>,
+    present: channel::Sender<Arc<ActiveAlerts>>,
     webhook: Webhook,
 }
 
@@ -64,13 +69,13 @@ impl Alerts {
 
     /// The alerts that there are.
     #[must_use]
-    pub fn present(&self) -> Arc<Present> {
+    pub fn present(&self) -> Arc<ActiveAlerts> {
         Arc::clone(&self.present.borrow())
     }
 
     /// The alerts as they change, for who waits for that.
     #[must_use]
-    pub fn follow(&self) -> channel::Receiver<Arc<Present>> {
+    pub fn follow(&self) -> channel::Receiver<Arc<ActiveAlerts>> {
         self.present.subscribe()
     }
 

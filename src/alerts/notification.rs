@@ -19,14 +19,13 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::alert::{Alert, Topic};
-use super::rule::{Change, Ending};
+use super::rule::{AlertChange, EndReason};
 use crate::settings::WriteOnly;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = AlertEvent)]
-pub enum Event {
+pub enum AlertEvent {
     /// An alert began.
     Begin,
     /// An alert ended.
@@ -35,7 +34,7 @@ pub enum Event {
     Test,
 }
 
-impl Event {
+impl AlertEvent {
     /// The word in JSON and on the pages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -50,7 +49,7 @@ impl Event {
 /// One thing to be told.
 #[derive(Clone, Debug)]
 pub(super) struct Notification {
-    pub(super) event: Event,
+    pub(super) event: AlertEvent,
     /// None for a test.
     pub(super) topic: Option<Topic>,
     /// The body of the request.
@@ -59,10 +58,10 @@ pub(super) struct Notification {
 
 impl Notification {
     /// The words on an alert that begins or ends at `at`.
-    pub(super) fn of(change: &Change, appliance: &Arc<str>, at: Timestamp) -> Self {
+    pub(super) fn of(change: &AlertChange, appliance: &Arc<str>, at: Timestamp) -> Self {
         let (event, alert) = match change {
-            Change::Begin(alert) => (Event::Begin, alert),
-            Change::End(alert, _) => (Event::End, alert),
+            AlertChange::Begin(alert) => (AlertEvent::Begin, alert),
+            AlertChange::End(alert, _) => (AlertEvent::End, alert),
         };
         let mut words = serde_json::to_value(alert).unwrap_or_else(|_| json!({}));
         words["text"] = Value::String(sentence(change, alert));
@@ -79,7 +78,7 @@ impl Notification {
     /// The words that try the webhook.
     pub(super) fn test(appliance: &Arc<str>, at: Timestamp) -> Self {
         let words = json!({
-            "event": Event::Test.as_str(),
+            "event": AlertEvent::Test.as_str(),
             "alert": "test",
             "severity": "warning",
             "text": format!("This is a test of the webhook of {appliance}. Nothing has happened."),
@@ -89,7 +88,7 @@ impl Notification {
             "figures": {},
         });
         Self {
-            event: Event::Test,
+            event: AlertEvent::Test,
             topic: None,
             body: words.to_string().into_bytes(),
         }
@@ -105,11 +104,11 @@ impl Notification {
 }
 
 /// What is said of a change, to a person.
-pub(super) fn sentence(change: &Change, alert: &Alert) -> String {
+pub(super) fn sentence(change: &AlertChange, alert: &Alert) -> String {
     match change {
-        Change::Begin(_) => alert.figures.to_string(),
-        Change::End(_, Ending::Calm) => format!("Over. {}", alert.figures),
-        Change::End(_, Ending::NotWatched) => {
+        AlertChange::Begin(_) => alert.figures.to_string(),
+        AlertChange::End(_, EndReason::Calm) => format!("Over. {}", alert.figures),
+        AlertChange::End(_, EndReason::NotWatched) => {
             format!("Not watched any more. Last: {}", alert.figures)
         }
     }
@@ -118,13 +117,13 @@ pub(super) fn sentence(change: &Change, alert: &Alert) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::Figures;
+    use crate::alerts::{AlertFigures, AlertKind};
 
     fn alert() -> Alert {
         Alert {
-            topic: Topic::QueueLarge,
+            topic: Topic::of(AlertKind::QueueLarge),
             since: Timestamp::UNIX_EPOCH,
-            figures: Figures::QueueLarge {
+            figures: AlertFigures::QueueLarge {
                 recipients: 3,
                 bound_recipients: 2,
             },
@@ -134,7 +133,7 @@ mod tests {
     #[test]
     fn the_words_are_what_others_script_against() {
         let hostname = "relay.example.net".into();
-        let change = Change::End(alert(), Ending::Calm);
+        let change = AlertChange::End(alert(), EndReason::Calm);
         let at = Timestamp::from_second(90).expect("a time");
         let notification = Notification::of(&change, &hostname, at);
         let words: Value = serde_json::from_slice(&notification.body).expect("JSON");
@@ -157,7 +156,7 @@ mod tests {
     fn signatures_are_those_of_rfc_4231() {
         // Test case 2.
         let notification = Notification {
-            event: Event::Test,
+            event: AlertEvent::Test,
             topic: None,
             body: b"what do ya want for nothing?".to_vec(),
         };

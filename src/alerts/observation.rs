@@ -1,4 +1,4 @@
-//! What each rule sees in the facts of a moment: where its figure stands, and the figures to be told.
+//! What each rule measures in the facts of a moment, and how it compares with the bound.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,66 +6,71 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::alert::{Figures, Topic};
-use super::rule::{DiskReserve, Facts, Rules, elapsed};
-use super::silence::Silence;
+use super::alert::Topic;
+use super::delivery_gap::DeliveryGap;
+use super::figures::AlertFigures;
+use super::kind::AlertKind;
+use super::rule::{AlertFacts, DiskReserve, Rules, elapsed};
 use crate::limits;
 
-/// Where a figure stands.
+/// How a figure compares with its bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Level {
     /// Beyond the bound.
-    Beyond,
+    Exceeded,
     /// Within the bound, but near it.
-    Near,
+    Warning,
     /// Clear of the bound.
-    Clear,
+    Normal,
 }
 
-/// What one rule sees.
-pub(super) struct Reading {
+/// What one rule measures.
+pub(super) struct Observation {
     pub(super) topic: Topic,
-    /// None: the fact cannot be had.
-    pub(super) seen: Option<Seen>,
+    /// None: the fact is not available.
+    pub(super) measured: Option<Measured>,
 }
 
-pub(super) struct Seen {
-    pub(super) place: Place,
-    pub(super) figures: Figures,
+pub(super) struct Measured {
+    pub(super) level: Level,
+    pub(super) figures: AlertFigures,
     /// How long it must last before it is an alert.
     pub(super) hold: Duration,
-    /// Since when, where the rule knows better than the one who looks now and then.
+    /// Since when, where the rule knows better than the watch.
     pub(super) since: Option<Timestamp>,
 }
 
-impl Reading {
-    fn of(topic: Topic, place: Place, figures: Figures) -> Self {
-        Self::lasting(topic, place, figures, Duration::ZERO)
+impl Observation {
+    fn of(kind: AlertKind, level: Level, figures: AlertFigures) -> Self {
+        Self::lasting(Topic::of(kind), level, figures, Duration::ZERO)
     }
 
-    fn lasting(topic: Topic, place: Place, figures: Figures, hold: Duration) -> Self {
-        let seen = Some(Seen {
-            place,
+    fn lasting(topic: Topic, level: Level, figures: AlertFigures, hold: Duration) -> Self {
+        let measured = Some(Measured {
+            level,
             figures,
             hold,
             since: None,
         });
-        Self { topic, seen }
+        Self { topic, measured }
     }
 
-    fn unknown(topic: Topic) -> Self {
-        Self { topic, seen: None }
+    fn unknown(kind: AlertKind) -> Self {
+        Self {
+            topic: Topic::of(kind),
+            measured: None,
+        }
     }
 }
 
-/// What all rules see that are switched on. `known` are the next hops that were suspended, and since
+/// What all rules measure that are switched on. `known` are the next hops that were suspended, and since
 /// when.
 pub(super) fn all(
-    facts: &Facts,
+    facts: &AlertFacts,
     rules: &Rules,
-    silence: Option<&Silence>,
+    gap: Option<&DeliveryGap>,
     known: BTreeMap<Arc<str>, Timestamp>,
-) -> Vec<Reading> {
+) -> Vec<Observation> {
     let single = [
         queue_large(facts, rules),
         queue_old(facts, rules),
@@ -75,94 +80,91 @@ pub(super) fn all(
         Some(trail_stopped(facts)),
         Some(trail_begun_anew(facts)),
         memory_low(facts, rules),
-        no_delivery(facts, rules, silence),
+        no_delivery(facts, rules, gap),
         Some(open_relay(facts)),
     ];
     let breakers = breakers_open(facts, rules, known);
     single.into_iter().flatten().chain(breakers).collect()
 }
 
-fn queue_large(facts: &Facts, rules: &Rules) -> Option<Reading> {
+fn queue_large(facts: &AlertFacts, rules: &Rules) -> Option<Observation> {
     let bound = rules.queue_recipients?;
     let Some(queue) = facts.queue else {
-        return Some(Reading::unknown(Topic::QueueLarge));
+        return Some(Observation::unknown(AlertKind::QueueLarge));
     };
-    let figures = Figures::QueueLarge {
+    let figures = AlertFigures::QueueLarge {
         recipients: queue.recipients,
         bound_recipients: bound,
     };
-    let place = at_most(queue.recipients, bound);
-    Some(Reading::of(Topic::QueueLarge, place, figures))
+    let level = at_most(queue.recipients, bound);
+    Some(Observation::of(AlertKind::QueueLarge, level, figures))
 }
 
-fn queue_old(facts: &Facts, rules: &Rules) -> Option<Reading> {
+fn queue_old(facts: &AlertFacts, rules: &Rules) -> Option<Observation> {
     let bound = rules.queue_age?.as_secs();
     let Some(queue) = facts.queue else {
-        return Some(Reading::unknown(Topic::QueueOld));
+        return Some(Observation::unknown(AlertKind::QueueOld));
     };
     let oldest = queue.oldest_age.map(|age| age.as_secs());
-    let figures = Figures::QueueOld {
+    let figures = AlertFigures::QueueOld {
         oldest_age_seconds: oldest,
         bound_seconds: bound,
     };
-    let place = at_most(oldest.unwrap_or(0), bound);
-    Some(Reading::of(Topic::QueueOld, place, figures))
+    let level = at_most(oldest.unwrap_or(0), bound);
+    Some(Observation::of(AlertKind::QueueOld, level, figures))
 }
 
-/// Whatever the administrator set: acknowledged mail is lost unless somebody sees to it.
-fn queue_damaged(facts: &Facts) -> Reading {
+/// Not a setting: acknowledged mail is lost unless an operator repairs it.
+fn queue_damaged(facts: &AlertFacts) -> Observation {
     let Some(queue) = facts.queue else {
-        return Reading::unknown(Topic::QueueDamaged);
+        return Observation::unknown(AlertKind::QueueDamaged);
     };
-    let place = match queue.damaged {
-        0 => Place::Clear,
-        _ => Place::Beyond,
-    };
-    let figures = Figures::QueueDamaged {
+    let level = exceeded_if(queue.damaged > 0);
+    let figures = AlertFigures::QueueDamaged {
         damaged_recipients: queue.damaged,
     };
-    Reading::of(Topic::QueueDamaged, place, figures)
+    Observation::of(AlertKind::QueueDamaged, level, figures)
 }
 
 /// Every next hop that is suspended, and those that were, with the time since when: a breaker that
 /// closes for a moment and opens again is the same trouble.
 fn breakers_open(
-    facts: &Facts,
+    facts: &AlertFacts,
     rules: &Rules,
     known: BTreeMap<Arc<str>, Timestamp>,
-) -> Vec<Reading> {
+) -> Vec<Observation> {
     let Some(bound) = rules.breaker else {
         return Vec::new();
     };
-    let mut readings: BTreeMap<&Arc<str>, _> = BTreeMap::new();
+    let mut levels: BTreeMap<&Arc<str>, _> = BTreeMap::new();
     for name in known.keys() {
-        readings.insert(name, (Place::Near, None));
+        levels.insert(name, (Level::Warning, None));
     }
     for name in &facts.suspended {
         let since = known.get(name).copied().unwrap_or(facts.at);
         let seconds = elapsed(since, facts.at).as_secs();
-        readings.insert(name, (Place::Beyond, Some(seconds)));
+        levels.insert(name, (Level::Exceeded, Some(seconds)));
     }
-    let reading = |(name, (place, suspended_seconds)): (&Arc<str>, _)| {
-        let figures = Figures::BreakerOpen {
+    let observation = |(name, (level, suspended_seconds)): (&Arc<str>, _)| {
+        let figures = AlertFigures::BreakerOpen {
             next_hop: Arc::clone(name),
             suspended_seconds,
             bound_seconds: bound.as_secs(),
         };
-        Reading::lasting(Topic::BreakerOpen(Arc::clone(name)), place, figures, bound)
+        Observation::lasting(Topic::breaker(Arc::clone(name)), level, figures, bound)
     };
-    readings.into_iter().map(reading).collect()
+    levels.into_iter().map(observation).collect()
 }
 
-fn disk_low(facts: &Facts, rules: &Rules) -> Option<Reading> {
+fn disk_low(facts: &AlertFacts, rules: &Rules) -> Option<Observation> {
     let (size, percent) = (rules.disk_bytes, rules.disk_percent);
     if size.is_none() && percent.is_none() {
         return None;
     }
     let Some(disk) = facts.disk else {
-        return Some(Reading::unknown(Topic::DiskLow));
+        return Some(Observation::unknown(AlertKind::DiskLow));
     };
-    let figures = Figures::DiskLow {
+    let figures = AlertFigures::DiskLow {
         free_bytes: disk.free_bytes,
         total_bytes: disk.total_bytes,
         bound_bytes: size,
@@ -174,131 +176,138 @@ fn disk_low(facts: &Facts, rules: &Rules) -> Option<Reading> {
         at_least(u128::from(disk.free_bytes) * 100, whole)
     });
     // The worse of the two counts.
-    let place = match (by_size, by_percent) {
-        (Some(Place::Beyond), _) | (_, Some(Place::Beyond)) => Place::Beyond,
-        (Some(Place::Near), _) | (_, Some(Place::Near)) => Place::Near,
-        _ => Place::Clear,
+    let level = match (by_size, by_percent) {
+        (Some(Level::Exceeded), _) | (_, Some(Level::Exceeded)) => Level::Exceeded,
+        (Some(Level::Warning), _) | (_, Some(Level::Warning)) => Level::Warning,
+        _ => Level::Normal,
     };
-    Some(Reading::of(Topic::DiskLow, place, figures))
+    Some(Observation::of(AlertKind::DiskLow, level, figures))
 }
 
-/// Whatever the administrator set: mail is turned away.
-fn disk_full(facts: &Facts) -> Reading {
+/// Not a setting: mail is turned away.
+fn disk_full(facts: &AlertFacts) -> Observation {
     let DiskReserve {
         free_bytes,
         reserve_bytes,
         turned_away,
     } = facts.reserve;
-    let figures = Figures::DiskFull {
+    let figures = AlertFigures::DiskFull {
         free_bytes,
         reserve_bytes,
     };
-    let place = match turned_away {
-        true => Place::Beyond,
+    let level = match turned_away {
+        true => Level::Exceeded,
         false => at_least(free_bytes.into(), reserve_bytes.into()),
     };
-    Reading::of(Topic::DiskFull, place, figures)
+    Observation::of(AlertKind::DiskFull, level, figures)
 }
 
-fn trail_stopped(facts: &Facts) -> Reading {
-    let place = match facts.trail_problem {
-        Some(_) => Place::Beyond,
-        None => Place::Clear,
-    };
-    let figures = Figures::TrailStopped {
+fn trail_stopped(facts: &AlertFacts) -> Observation {
+    let level = exceeded_if(facts.trail_problem.is_some());
+    let figures = AlertFigures::TrailStopped {
         problem: facts.trail_problem.clone(),
     };
-    Reading::of(Topic::TrailStopped, place, figures)
+    Observation::of(AlertKind::TrailStopped, level, figures)
 }
 
-fn trail_begun_anew(facts: &Facts) -> Reading {
-    let place = match facts.trail_kept_as {
-        Some(_) => Place::Beyond,
-        None => Place::Clear,
-    };
-    let figures = Figures::TrailBegunAnew {
+fn trail_begun_anew(facts: &AlertFacts) -> Observation {
+    let level = exceeded_if(facts.trail_kept_as.is_some());
+    let figures = AlertFigures::TrailBegunAnew {
         kept_as: facts.trail_kept_as.clone(),
     };
-    Reading::of(Topic::TrailBegunAnew, place, figures)
+    Observation::of(AlertKind::TrailBegunAnew, level, figures)
 }
 
 /// What bodies hold jumps within a second, so that only calm ends this one.
-fn memory_low(facts: &Facts, rules: &Rules) -> Option<Reading> {
+fn memory_low(facts: &AlertFacts, rules: &Rules) -> Option<Observation> {
     let bound = rules.memory_percent?;
     let used = u128::from(facts.memory_used_bytes) * 100;
-    let place = if used > u128::from(facts.memory_budget_bytes) * u128::from(bound) {
-        Place::Beyond
+    let level = if used > u128::from(facts.memory_budget_bytes) * u128::from(bound) {
+        Level::Exceeded
     } else {
-        Place::Near
+        Level::Warning
     };
-    let figures = Figures::MemoryLow {
+    let figures = AlertFigures::MemoryLow {
         used_bytes: facts.memory_used_bytes,
         budget_bytes: facts.memory_budget_bytes,
         bound_percent: bound,
     };
     let hold = limits::ALERT_MEMORY_HOLD;
-    Some(Reading::lasting(Topic::MemoryLow, place, figures, hold))
+    Some(Observation::lasting(
+        Topic::of(AlertKind::MemoryLow),
+        level,
+        figures,
+        hold,
+    ))
 }
 
-fn no_delivery(facts: &Facts, rules: &Rules, silence: Option<&Silence>) -> Option<Reading> {
+fn no_delivery(
+    facts: &AlertFacts,
+    rules: &Rules,
+    gap: Option<&DeliveryGap>,
+) -> Option<Observation> {
     let bound = rules.no_delivery?;
-    let silence = silence?;
+    let gap = gap?;
     let since = if rules.no_delivery_when_idle {
-        Some(silence.delivered_at)
+        Some(gap.delivered_at)
     } else {
-        silence.owed_since
+        gap.owed_since
     };
-    let place = match since {
-        Some(since) if elapsed(since, facts.at) >= bound => Place::Beyond,
-        // Nobody is served, but it is not so bad yet; or there is nobody to be served.
-        _ if silence.delivered_at < facts.at => Place::Near,
-        _ => Place::Clear,
+    let level = match since {
+        Some(since) if elapsed(since, facts.at) >= bound => Level::Exceeded,
+        // Nothing is delivered, but not for long yet; or there is nothing to deliver.
+        _ if gap.delivered_at < facts.at => Level::Warning,
+        _ => Level::Normal,
     };
-    let figures = Figures::NoDelivery {
-        silent_seconds: elapsed(silence.delivered_at, facts.at).as_secs(),
+    let figures = AlertFigures::NoDelivery {
+        silent_seconds: elapsed(gap.delivered_at, facts.at).as_secs(),
         waiting_recipients: facts.queue.map_or(0, |queue| queue.waiting),
         bound_seconds: bound.as_secs(),
     };
-    let mut reading = Reading::of(Topic::NoDelivery, place, figures);
-    if let Some(seen) = &mut reading.seen {
-        seen.since = since;
+    let mut observation = Observation::of(AlertKind::NoDelivery, level, figures);
+    if let Some(measured) = &mut observation.measured {
+        measured.since = since;
     }
-    Some(reading)
+    Some(observation)
 }
 
 /// What the settings say: it has no bound, and is over as soon as they say otherwise.
-fn open_relay(facts: &Facts) -> Reading {
-    let place = if facts.open_to.is_empty() {
-        Place::Clear
-    } else {
-        Place::Beyond
-    };
-    let figures = Figures::OpenRelay {
+fn open_relay(facts: &AlertFacts) -> Observation {
+    let level = exceeded_if(!facts.open_to.is_empty());
+    let figures = AlertFigures::OpenRelay {
         networks: facts.open_to.networks.clone(),
         domains: facts.open_to.domains.clone(),
         proxies: facts.open_to.proxies.clone(),
     };
-    Reading::of(Topic::OpenRelay, place, figures)
+    Observation::of(AlertKind::OpenRelay, level, figures)
+}
+
+/// Of what has no bound to be near to.
+fn exceeded_if(is_so: bool) -> Level {
+    match is_so {
+        true => Level::Exceeded,
+        false => Level::Normal,
+    }
 }
 
 /// A figure that should be at most `bound`; clear at nine tenths of it.
-fn at_most(figure: u64, bound: u64) -> Place {
+fn at_most(figure: u64, bound: u64) -> Level {
     if figure > bound {
-        Place::Beyond
+        Level::Exceeded
     } else if u128::from(figure) * 10 < u128::from(bound) * 9 {
-        Place::Clear
+        Level::Normal
     } else {
-        Place::Near
+        Level::Warning
     }
 }
 
 /// A figure that should be at least `bound`; clear at eleven tenths of it.
-fn at_least(figure: u128, bound: u128) -> Place {
+fn at_least(figure: u128, bound: u128) -> Level {
     if figure < bound {
-        Place::Beyond
+        Level::Exceeded
     } else if figure * 10 >= bound * 11 {
-        Place::Clear
+        Level::Normal
     } else {
-        Place::Near
+        Level::Warning
     }
 }

@@ -17,13 +17,13 @@ pub(super) struct Outbox {
 
 #[derive(Debug, Default)]
 struct Pending {
-    queue: VecDeque<(Ticket, Notification)>,
+    queue: VecDeque<(NotificationId, Notification)>,
     last_ticket: u64,
 }
 
 /// Names one notification, so that a newer one in its place is not taken for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket(u64);
+pub(super) struct NotificationId(u64);
 
 impl Outbox {
     /// Adds one behind all others; an older one on the same topic goes. Says whether another had to be
@@ -34,7 +34,7 @@ impl Outbox {
             .queue
             .retain(|(_, older)| older.topic != notification.topic);
         pending.last_ticket += 1;
-        let ticket = Ticket(pending.last_ticket);
+        let ticket = NotificationId(pending.last_ticket);
         pending.queue.push_back((ticket, notification));
         let is_too_full = pending.queue.len() > limits::WEBHOOK_PENDING;
         if is_too_full {
@@ -46,7 +46,7 @@ impl Outbox {
     }
 
     /// The oldest one, when there is one. It stays until it is removed. For one reader.
-    pub(super) async fn first(&self) -> (Ticket, Notification) {
+    pub(super) async fn first(&self) -> (NotificationId, Notification) {
         loop {
             if let Some(first) = self.pending().queue.front() {
                 return first.clone();
@@ -56,7 +56,7 @@ impl Outbox {
     }
 
     /// Whether it is still there: nothing newer has come on its topic.
-    pub(super) fn holds(&self, ticket: Ticket) -> bool {
+    pub(super) fn holds(&self, ticket: NotificationId) -> bool {
         self.pending()
             .queue
             .iter()
@@ -64,7 +64,7 @@ impl Outbox {
     }
 
     /// Takes it out, if it is still there.
-    pub(super) fn remove(&self, ticket: Ticket) {
+    pub(super) fn remove(&self, ticket: NotificationId) {
         self.pending().queue.retain(|(other, _)| *other != ticket);
     }
 
@@ -82,10 +82,10 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::Topic;
-    use crate::alerts::notification::Event;
+    use crate::alerts::{AlertKind, Topic};
+    use crate::alerts::notification::AlertEvent;
 
-    fn notification(event: Event, topic: Topic) -> Notification {
+    fn notification(event: AlertEvent, topic: Topic) -> Notification {
         Notification {
             event,
             topic: Some(topic),
@@ -96,10 +96,10 @@ mod tests {
     #[tokio::test]
     async fn the_newest_of_each_topic_waits() {
         let outbox = Outbox::default();
-        assert!(!outbox.put(notification(Event::Begin, Topic::QueueLarge)));
+        assert!(!outbox.put(notification(AlertEvent::Begin, Topic::of(AlertKind::QueueLarge))));
         let (begin, _) = outbox.first().await;
-        assert!(!outbox.put(notification(Event::Begin, Topic::DiskLow)));
-        assert!(!outbox.put(notification(Event::End, Topic::QueueLarge)));
+        assert!(!outbox.put(notification(AlertEvent::Begin, Topic::of(AlertKind::DiskLow))));
+        assert!(!outbox.put(notification(AlertEvent::End, Topic::of(AlertKind::QueueLarge))));
         assert!(!outbox.holds(begin));
         outbox.remove(begin);
         let mut told = Vec::new();
@@ -111,8 +111,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                (Event::Begin, Some(Topic::DiskLow)),
-                (Event::End, Some(Topic::QueueLarge))
+                (AlertEvent::Begin, Some(Topic::of(AlertKind::DiskLow))),
+                (AlertEvent::End, Some(Topic::of(AlertKind::QueueLarge)))
             ]
         );
     }
@@ -120,11 +120,11 @@ mod tests {
     #[tokio::test]
     async fn the_oldest_is_given_up_for_want_of_room() {
         let outbox = Outbox::default();
-        let topic = |number: usize| Topic::BreakerOpen(format!("mx{number}").into());
+        let topic = |number: usize| Topic::breaker(format!("mx{number}").into());
         for number in 0..limits::WEBHOOK_PENDING {
-            assert!(!outbox.put(notification(Event::Begin, topic(number))));
+            assert!(!outbox.put(notification(AlertEvent::Begin, topic(number))));
         }
-        assert!(outbox.put(notification(Event::Begin, Topic::QueueOld)));
+        assert!(outbox.put(notification(AlertEvent::Begin, Topic::of(AlertKind::QueueOld))));
         assert_eq!(outbox.len(), limits::WEBHOOK_PENDING);
         assert_eq!(outbox.first().await.1.topic, Some(topic(1)));
     }

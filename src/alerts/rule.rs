@@ -4,7 +4,7 @@
 //! A figure at its bound must not flap. So an alert that has begun ends when its figure is clear of
 //! the bound by a tenth, or has been within the bound for [`limits::ALERT_CALM`]; and what is only
 //! serious when it lasts (a suspended next hop, a full budget) begins an alert when it has lasted. A
-//! fact that cannot be had neither begins an alert nor ends one.
+//! fact that is not available neither begins an alert nor ends one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,16 +12,17 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::alert::{Alert, Figures, Topic};
-use super::reading::{self, Place, Reading, Seen};
-use super::silence::Silence;
+use super::alert::{Alert, Topic};
+use super::delivery_gap::DeliveryGap;
+use super::figures::AlertFigures;
+use super::observation::{self, Level, Measured, Observation};
 use crate::boot::DiskSpace;
 use crate::limits;
 use crate::settings::{OpenTo, Written};
 
 /// What there is to know at one moment.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct AlertFacts {
     /// The moment, from a clock that never steps back.
     pub at: Timestamp,
     /// The retry queue; none when it cannot be read.
@@ -44,7 +45,7 @@ pub struct Facts {
     pub delivered: u64,
     /// Messages answered 250 since start.
     pub accepted: u64,
-    /// Who may send through us, though nobody in particular.
+    /// Which settings let everybody send through the appliance.
     pub open_to: OpenTo,
 }
 
@@ -110,27 +111,27 @@ impl From<&Written> for Rules {
 
 /// What has to be remembered from one judgement to the next. Begins empty.
 #[derive(Clone, Debug, Default)]
-pub struct State {
-    courses: BTreeMap<Topic, Course>,
+pub struct AlertState {
+    episodes: BTreeMap<Topic, Episode>,
     /// While there is a rule about it.
-    silence: Option<Silence>,
+    gap: Option<DeliveryGap>,
 }
 
 /// One topic, from the moment its figure passed the bound.
 #[derive(Clone, Debug)]
-struct Course {
+struct Episode {
     /// Since when.
     since: Timestamp,
     /// When the figure was beyond the bound last.
-    beyond_at: Timestamp,
+    exceeded_at: Timestamp,
     /// It lasted, and there is an alert.
     has_begun: bool,
-    figures: Figures,
+    figures: AlertFigures,
 }
 
 /// The alerts of one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Present {
+pub struct ActiveAlerts {
     /// All of them, by topic.
     pub alerts: Vec<Alert>,
     /// Suspended next hops beyond [`limits::ALERT_NEXT_HOPS`], which have no alert of their own.
@@ -139,16 +140,16 @@ pub struct Present {
 
 /// An alert that begins or ends.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum AlertChange {
     /// It was not there before.
     Begin(Alert),
     /// It is over.
-    End(Alert, Ending),
+    End(Alert, EndReason),
 }
 
 /// Why an alert is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum EndReason {
     /// The figure is within its bound again.
     Calm,
     /// The administrator switched the rule off.
@@ -159,44 +160,44 @@ pub enum Ending {
 #[derive(Clone, Debug, Default)]
 pub struct Judgement {
     /// For the next one.
-    pub state: State,
+    pub state: AlertState,
     /// What begins and ends now.
-    pub changes: Vec<Change>,
+    pub changes: Vec<AlertChange>,
 }
 
 /// Judges the facts of a moment by the rules, from the state that the judgement before left.
 #[must_use]
-pub fn judge(facts: &Facts, rules: &Rules, previous: State) -> Judgement {
-    let State { courses, silence } = previous;
-    let silence = rules.no_delivery.map(|bound| match silence {
-        Some(silence) => silence.follow(facts, bound),
-        None => Silence::begin(facts),
+pub fn judge(facts: &AlertFacts, rules: &Rules, previous: AlertState) -> Judgement {
+    let AlertState { episodes, gap } = previous;
+    let gap = rules.no_delivery.map(|bound| match gap {
+        Some(gap) => gap.follow(facts, bound),
+        None => DeliveryGap::begin(facts),
     });
-    let known = courses.iter().filter_map(|(topic, course)| match topic {
-        Topic::BreakerOpen(name) => Some((Arc::clone(name), course.since)),
-        _ => None,
+    let known = episodes.iter().filter_map(|(topic, episode)| {
+        let name = topic.next_hop.as_ref()?;
+        Some((Arc::clone(name), episode.since))
     });
-    let readings = reading::all(facts, rules, silence.as_ref(), known.collect());
+    let observations = observation::all(facts, rules, gap.as_ref(), known.collect());
     let mut judgement = Judgement {
-        state: State {
-            courses: BTreeMap::new(),
-            silence,
+        state: AlertState {
+            episodes: BTreeMap::new(),
+            gap,
         },
         changes: Vec::new(),
     };
-    let mut courses = courses;
+    let mut episodes = episodes;
     // Those that have an alert keep it before others may begin one.
-    let mut room = limits::ALERT_NEXT_HOPS.saturating_sub(breakers_begun(&courses));
-    for Reading { topic, seen } in readings {
-        let course = courses.remove(&topic);
-        let Some(seen) = seen else {
-            judgement.keep(topic, course);
+    let mut room = limits::ALERT_NEXT_HOPS.saturating_sub(breakers_begun(&episodes));
+    for Observation { topic, measured } in observations {
+        let episode = episodes.remove(&topic);
+        let Some(measured) = measured else {
+            judgement.keep(topic, episode);
             continue;
         };
-        judgement.follow(topic, course, seen, facts.at, &mut room);
+        judgement.follow(topic, episode, measured, facts.at, &mut room);
     }
-    for (topic, course) in courses {
-        judgement.end(topic, course, Ending::NotWatched);
+    for (topic, episode) in episodes {
+        judgement.end(topic, episode, EndReason::NotWatched);
     }
     judgement
 }
@@ -205,62 +206,62 @@ impl Judgement {
     fn follow(
         &mut self,
         topic: Topic,
-        course: Option<Course>,
-        seen: Seen,
+        episode: Option<Episode>,
+        measured: Measured,
         at: Timestamp,
         room: &mut usize,
     ) {
-        let course = course.or_else(|| {
-            (seen.place == Place::Beyond).then(|| Course {
-                since: seen.since.unwrap_or(at),
-                beyond_at: at,
+        let episode = episode.or_else(|| {
+            (measured.level == Level::Exceeded).then(|| Episode {
+                since: measured.since.unwrap_or(at),
+                exceeded_at: at,
                 has_begun: false,
-                figures: seen.figures.clone(),
+                figures: measured.figures.clone(),
             })
         });
-        let Some(mut course) = course else {
+        let Some(mut episode) = episode else {
             return;
         };
-        course.figures = seen.figures;
-        match seen.place {
-            Place::Beyond => {
-                course.beyond_at = at;
-                let is_next_hop = matches!(topic, Topic::BreakerOpen(_));
-                if !course.has_begun
-                    && elapsed(course.since, at) >= seen.hold
+        episode.figures = measured.figures;
+        match measured.level {
+            Level::Exceeded => {
+                episode.exceeded_at = at;
+                let is_next_hop = topic.next_hop.is_some();
+                if !episode.has_begun
+                    && elapsed(episode.since, at) >= measured.hold
                     && (!is_next_hop || *room > 0)
                 {
-                    course.has_begun = true;
+                    episode.has_begun = true;
                     *room -= usize::from(is_next_hop);
-                    let alert = course.alert(&topic);
-                    self.changes.push(Change::Begin(alert));
+                    let alert = episode.alert(&topic);
+                    self.changes.push(AlertChange::Begin(alert));
                 }
-                self.keep(topic, Some(course));
+                self.keep(topic, Some(episode));
             }
-            Place::Near
-                if course.has_begun && elapsed(course.beyond_at, at) < limits::ALERT_CALM =>
+            Level::Warning
+                if episode.has_begun && elapsed(episode.exceeded_at, at) < limits::ALERT_CALM =>
             {
-                self.keep(topic, Some(course));
+                self.keep(topic, Some(episode));
             }
-            Place::Near | Place::Clear => self.end(topic, course, Ending::Calm),
+            Level::Warning | Level::Normal => self.end(topic, episode, EndReason::Calm),
         }
     }
 
-    fn keep(&mut self, topic: Topic, course: Option<Course>) {
+    fn keep(&mut self, topic: Topic, episode: Option<Episode>) {
         self.state
-            .courses
-            .extend(course.map(|course| (topic, course)));
+            .episodes
+            .extend(episode.map(|episode| (topic, episode)));
     }
 
-    fn end(&mut self, topic: Topic, course: Course, ending: Ending) {
-        if course.has_begun {
-            let alert = course.alert(&topic);
-            self.changes.push(Change::End(alert, ending));
+    fn end(&mut self, topic: Topic, episode: Episode, ending: EndReason) {
+        if episode.has_begun {
+            let alert = episode.alert(&topic);
+            self.changes.push(AlertChange::End(alert, ending));
         }
     }
 }
 
-impl Course {
+impl Episode {
     fn alert(&self, topic: &Topic) -> Alert {
         Alert {
             topic: topic.clone(),
@@ -270,31 +271,36 @@ impl Course {
     }
 }
 
-impl State {
+impl AlertState {
     /// The alerts that there are.
     #[must_use]
-    pub fn present(&self) -> Present {
-        let begun = self.courses.iter().filter(|(_, course)| course.has_begun);
-        let alerts = begun.map(|(topic, course)| course.alert(topic)).collect();
+    pub fn present(&self) -> ActiveAlerts {
+        let begun = self
+            .episodes
+            .iter()
+            .filter(|(_, episode)| episode.has_begun);
+        let alerts = begun.map(|(topic, episode)| episode.alert(topic)).collect();
         // While there is room, those without an alert only have not lasted long enough.
-        let is_full = breakers_begun(&self.courses) >= limits::ALERT_NEXT_HOPS;
-        let without = breakers(&self.courses).filter(|course| !course.has_begun);
+        let is_full = breakers_begun(&self.episodes) >= limits::ALERT_NEXT_HOPS;
+        let without = breakers(&self.episodes).filter(|episode| !episode.has_begun);
         let left_out = if is_full { without.count() } else { 0 };
-        Present {
+        ActiveAlerts {
             alerts,
             next_hops_left_out: left_out,
         }
     }
 }
 
-fn breakers(courses: &BTreeMap<Topic, Course>) -> impl Iterator<Item = &Course> {
-    courses
+fn breakers(episodes: &BTreeMap<Topic, Episode>) -> impl Iterator<Item = &Episode> {
+    episodes
         .iter()
-        .filter_map(|(topic, course)| matches!(topic, Topic::BreakerOpen(_)).then_some(course))
+        .filter_map(|(topic, episode)| topic.next_hop.is_some().then_some(episode))
 }
 
-fn breakers_begun(courses: &BTreeMap<Topic, Course>) -> usize {
-    breakers(courses).filter(|course| course.has_begun).count()
+fn breakers_begun(episodes: &BTreeMap<Topic, Episode>) -> usize {
+    breakers(episodes)
+        .filter(|episode| episode.has_begun)
+        .count()
 }
 
 /// From one moment to a later one; nothing when it is not later.

@@ -1,12 +1,12 @@
 use super::*;
-use crate::alerts::Kind;
+use crate::alerts::AlertKind;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3_600;
 
 /// Facts without anything to be said about them, so many seconds after 1970.
-fn calm(second: u64) -> Facts {
-    Facts {
+fn calm(second: u64) -> AlertFacts {
+    AlertFacts {
         at: Timestamp::from_second(i64::try_from(second).expect("small")).expect("a time"),
         queue: Some(QueueFacts::default()),
         suspended: Vec::new(),
@@ -26,8 +26,8 @@ fn calm(second: u64) -> Facts {
 }
 
 /// Judges the facts one after the other, and says after each what changed: `+kind` or `-kind`.
-fn check(rules: &Rules, looks: Vec<(Facts, &str)>) {
-    let mut state = State::default();
+fn check(rules: &Rules, looks: Vec<(AlertFacts, &str)>) {
+    let mut state = AlertState::default();
     for (facts, expected) in looks {
         let at = facts.at;
         let judgement = judge(&facts, rules, state);
@@ -37,11 +37,11 @@ fn check(rules: &Rules, looks: Vec<(Facts, &str)>) {
     }
 }
 
-fn word(change: &Change) -> String {
+fn word(change: &AlertChange) -> String {
     match change {
-        Change::Begin(alert) => format!("+{}", alert.kind()),
-        Change::End(alert, Ending::Calm) => format!("-{}", alert.kind()),
-        Change::End(alert, Ending::NotWatched) => format!("off {}", alert.kind()),
+        AlertChange::Begin(alert) => format!("+{}", alert.kind().as_str()),
+        AlertChange::End(alert, EndReason::Calm) => format!("-{}", alert.kind().as_str()),
+        AlertChange::End(alert, EndReason::NotWatched) => format!("off {}", alert.kind().as_str()),
     }
 }
 
@@ -50,8 +50,8 @@ fn defaults() -> Rules {
 }
 
 /// Networks that hold everybody.
-fn open(second: u64, networks: &[&str]) -> Facts {
-    Facts {
+fn open(second: u64, networks: &[&str]) -> AlertFacts {
+    AlertFacts {
         open_to: OpenTo {
             networks: networks.iter().map(ToString::to_string).collect(),
             ..OpenTo::default()
@@ -62,7 +62,7 @@ fn open(second: u64, networks: &[&str]) -> Facts {
 
 #[test]
 fn damaged_mail_is_an_alert_until_it_is_gone() {
-    let with = |second, damaged| Facts {
+    let with = |second, damaged| AlertFacts {
         queue: Some(QueueFacts {
             damaged,
             ..QueueFacts::default()
@@ -75,7 +75,7 @@ fn damaged_mail_is_an_alert_until_it_is_gone() {
             (with(0, 0), ""),
             (with(5, 1), "+queue_damaged"),
             (
-                Facts {
+                AlertFacts {
                     queue: None,
                     ..calm(10)
                 },
@@ -134,7 +134,7 @@ fn a_large_queue() {
         });
         facts
     };
-    let unknown = |second| Facts {
+    let unknown = |second| AlertFacts {
         queue: None,
         ..calm(second)
     };
@@ -185,7 +185,7 @@ fn an_old_message() {
 
 #[test]
 fn a_suspended_next_hop() {
-    let with = |second, names: &[&str]| Facts {
+    let with = |second, names: &[&str]| AlertFacts {
         suspended: names.iter().map(|name| Arc::from(*name)).collect(),
         ..calm(second)
     };
@@ -217,13 +217,13 @@ fn more_suspended_next_hops_than_anybody_reads() {
     let names: Vec<Arc<str>> = (0..limits::ALERT_NEXT_HOPS + 7)
         .map(|number| format!("mx{number:03}.example.net").into())
         .collect();
-    let with = |second, names: &[Arc<str>]| Facts {
+    let with = |second, names: &[Arc<str>]| AlertFacts {
         suspended: names.to_vec(),
         ..calm(second)
     };
     let rules = defaults();
-    let first = judge(&with(0, &names), &rules, State::default());
-    assert_eq!(first.state.present(), Present::default());
+    let first = judge(&with(0, &names), &rules, AlertState::default());
+    assert_eq!(first.state.present(), ActiveAlerts::default());
     let second = judge(&with(300, &names), &rules, first.state);
     assert_eq!(second.changes.len(), limits::ALERT_NEXT_HOPS);
     let present = second.state.present();
@@ -233,15 +233,15 @@ fn more_suspended_next_hops_than_anybody_reads() {
     let third = judge(&with(301, &names[1..]), &rules, second.state);
     assert_eq!(third.changes, []);
     let fourth = judge(&with(361, &names[1..]), &rules, third.state);
-    assert!(matches!(fourth.changes[..], [Change::End(..)]));
+    assert!(matches!(fourth.changes[..], [AlertChange::End(..)]));
     let fifth = judge(&with(362, &names[1..]), &rules, fourth.state);
-    assert!(matches!(fifth.changes[..], [Change::Begin(_)]));
+    assert!(matches!(fifth.changes[..], [AlertChange::Begin(_)]));
     assert_eq!(fifth.state.present().next_hops_left_out, 6);
 }
 
 #[test]
 fn a_full_disk() {
-    let with = |second, free_bytes, total_bytes| Facts {
+    let with = |second, free_bytes, total_bytes| AlertFacts {
         disk: Some(DiskSpace {
             free_bytes,
             total_bytes,
@@ -260,7 +260,7 @@ fn a_full_disk() {
             (with(20, GIB - 1, 2 * GIB), "+disk_low"),
             (with(25, GIB, 2 * GIB), ""),
             (
-                Facts {
+                AlertFacts {
                     disk: None,
                     ..calm(900)
                 },
@@ -284,7 +284,7 @@ fn a_full_disk() {
 
 #[test]
 fn a_disk_that_is_left_to_what_is_owed() {
-    let with = |second, free_bytes, turned_away| Facts {
+    let with = |second, free_bytes, turned_away| AlertFacts {
         reserve: DiskReserve {
             free_bytes,
             reserve_bytes: 100,
@@ -307,7 +307,7 @@ fn a_disk_that_is_left_to_what_is_owed() {
 
 #[test]
 fn a_trail_that_is_not_written() {
-    let with = |second, problem: Option<&str>| Facts {
+    let with = |second, problem: Option<&str>| AlertFacts {
         trail_problem: problem.map(str::to_owned),
         ..calm(second)
     };
@@ -323,7 +323,7 @@ fn a_trail_that_is_not_written() {
 
 #[test]
 fn a_trail_that_was_begun_anew() {
-    let damaged = Facts {
+    let damaged = AlertFacts {
         trail_kept_as: Some("/data/history.db.damaged".to_owned()),
         ..calm(0)
     };
@@ -332,7 +332,7 @@ fn a_trail_that_was_begun_anew() {
 
 #[test]
 fn a_full_budget() {
-    let with = |second, memory_used_bytes| Facts {
+    let with = |second, memory_used_bytes| AlertFacts {
         memory_used_bytes,
         ..calm(second)
     };
@@ -354,8 +354,8 @@ fn a_full_budget() {
 }
 
 /// So many deliveries, accepted messages and waiting recipients.
-fn traffic(second: u64, delivered: u64, accepted: u64, waiting: u64) -> Facts {
-    Facts {
+fn traffic(second: u64, delivered: u64, accepted: u64, waiting: u64) -> AlertFacts {
+    AlertFacts {
         delivered,
         accepted,
         queue: Some(QueueFacts {
@@ -428,7 +428,7 @@ fn held_recipients_are_not_owed() {
         waiting: 0,
         ..QueueFacts::default()
     });
-    let later = Facts {
+    let later = AlertFacts {
         at: calm(9 * HOUR).at,
         ..held.clone()
     };
@@ -442,7 +442,7 @@ fn a_rule_that_is_switched_off_ends_its_alert() {
         recipients: 20_000,
         ..QueueFacts::default()
     });
-    let begun = judge(&facts, &defaults(), State::default());
+    let begun = judge(&facts, &defaults(), AlertState::default());
     let off = Rules {
         queue_recipients: None,
         ..defaults()
@@ -450,19 +450,19 @@ fn a_rule_that_is_switched_off_ends_its_alert() {
     let judgement = judge(&facts, &off, begun.state);
     let words: Vec<String> = judgement.changes.iter().map(word).collect();
     assert_eq!(words, ["off queue_large"]);
-    assert_eq!(judgement.state.present(), Present::default());
+    assert_eq!(judgement.state.present(), ActiveAlerts::default());
 }
 
 #[test]
 fn an_alert_says_since_when() {
     let mut facts = calm(1_000);
     facts.suspended = vec!["mx.example.net".into()];
-    let first = judge(&facts, &defaults(), State::default());
+    let first = judge(&facts, &defaults(), AlertState::default());
     facts.at = calm(1_400).at;
     let second = judge(&facts, &defaults(), first.state);
     let present = second.state.present();
     assert_eq!(present.alerts.len(), 1);
-    assert_eq!(present.alerts[0].kind(), Kind::BreakerOpen);
+    assert_eq!(present.alerts[0].kind(), AlertKind::BreakerOpen);
     assert_eq!(present.alerts[0].since, calm(1_000).at);
     let text = present.alerts[0].figures.to_string();
     assert!(text.contains("for 6 min 40 s"), "{text}");

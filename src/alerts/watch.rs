@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::Alerts;
 use super::notification::{Notification, sentence};
-use super::rule::{Change, DiskReserve, Facts, QueueFacts, Rules, State, judge};
+use super::rule::{AlertChange, AlertFacts, AlertState, DiskReserve, QueueFacts, Rules, judge};
 use crate::boot::{self, DiskSpace};
 use crate::delivery::Delivery;
 use crate::limits;
@@ -41,12 +41,12 @@ pub struct Sources {
 }
 
 /// A clock that never steps back: the wall clock's time at start, and the monotonic clock from there.
-struct Clock {
+struct SteadyClock {
     begun: Instant,
     begun_at: Timestamp,
 }
 
-impl Clock {
+impl SteadyClock {
     fn start() -> Self {
         Self {
             begun: Instant::now(),
@@ -63,7 +63,7 @@ impl Clock {
 }
 
 pub(super) async fn run(alerts: &Alerts, sources: Sources, shutdown: CancellationToken) {
-    let clock = Clock::start();
+    let clock = SteadyClock::start();
     let mut disk = DiskGauge {
         directory: sources.data_directory.clone(),
         asking: None,
@@ -71,7 +71,7 @@ pub(super) async fn run(alerts: &Alerts, sources: Sources, shutdown: Cancellatio
     let mut settings = alerts.settings.clone();
     let mut looks = interval(limits::ALERT_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut state = State::default();
+    let mut state = AlertState::default();
     let mut looked_at: Option<(Arc<Settings>, OpenTo)> = None;
     loop {
         tokio::select! {
@@ -91,7 +91,7 @@ pub(super) async fn run(alerts: &Alerts, sources: Sources, shutdown: Cancellatio
         let known = known.filter(|(known, _)| Arc::ptr_eq(known, &settings));
         let (_, open_to) =
             looked_at.insert(known.unwrap_or_else(|| (Arc::clone(&settings), settings.open_to())));
-        let facts = Facts {
+        let facts = AlertFacts {
             open_to: open_to.clone(),
             ..facts
         };
@@ -106,13 +106,13 @@ pub(super) async fn run(alerts: &Alerts, sources: Sources, shutdown: Cancellatio
     }
 }
 
-fn say(alerts: &Alerts, change: &Change, at: Timestamp) {
+fn say(alerts: &Alerts, change: &AlertChange, at: Timestamp) {
     match change {
-        Change::Begin(alert) => {
+        AlertChange::Begin(alert) => {
             let text = sentence(change, alert);
             warn!(alert = alert.kind().as_str(), since = %alert.since, "alert: {text}");
         }
-        Change::End(alert, _) => {
+        AlertChange::End(alert, _) => {
             let text = sentence(change, alert);
             info!(alert = alert.kind().as_str(), since = %alert.since, "alert ended: {text}");
         }
@@ -128,9 +128,9 @@ fn say(alerts: &Alerts, change: &Change, at: Timestamp) {
 }
 
 impl Sources {
-    async fn facts(&self, disk: &mut DiskGauge, at: Timestamp) -> Facts {
+    async fn facts(&self, disk: &mut DiskGauge, at: Timestamp) -> AlertFacts {
         let (queue, disk) = tokio::join!(self.queue(), disk.space());
-        Facts {
+        AlertFacts {
             at,
             queue,
             suspended: self.delivery.open_breakers(),

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::alerts::Kind;
+use crate::alerts::AlertKind;
 use crate::alerts::scripted_server::{ScriptedServer, TAKEN};
 use crate::message::Spool;
 use crate::own_mark::OwnMark;
@@ -59,7 +59,7 @@ async fn an_alert_begins_and_ends_once_however_often_it_is_seen() {
         "alert_disk_free_percent": null, "alert_disk_free_bytes": 1 << 20,
     });
     look(&publisher, &alerts, disk_only).await;
-    assert_eq!(*alerts.present(), crate::alerts::Present::default());
+    assert_eq!(*alerts.present(), crate::alerts::ActiveAlerts::default());
     // No disk has as much.
     look(
         &publisher,
@@ -70,7 +70,7 @@ async fn an_alert_begins_and_ends_once_however_often_it_is_seen() {
     look(&publisher, &alerts, json!({"retries_max": 1})).await;
     let present = alerts.present();
     assert_eq!(present.alerts.len(), 1);
-    assert_eq!(present.alerts[0].kind(), Kind::DiskLow);
+    assert_eq!(present.alerts[0].kind(), AlertKind::DiskLow);
     let words = server.request().await.json();
     assert_eq!(
         (&words["event"], &words["alert"]),
@@ -85,7 +85,7 @@ async fn an_alert_begins_and_ends_once_however_often_it_is_seen() {
     )
     .await;
     look(&publisher, &alerts, json!({"retries_max": 2})).await;
-    assert_eq!(*alerts.present(), crate::alerts::Present::default());
+    assert_eq!(*alerts.present(), crate::alerts::ActiveAlerts::default());
     let words = server.request().await.json();
     assert_eq!(
         (&words["event"], &words["alert"]),

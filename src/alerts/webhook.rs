@@ -20,9 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use utoipa::ToSchema;
 
-use super::alert::Kind;
-use super::notification::{Event, Notification};
-use super::outbox::{Outbox, Ticket};
+use super::kind::AlertKind;
+use super::notification::{AlertEvent, Notification};
+use super::outbox::{NotificationId, Outbox};
 use crate::limits;
 use crate::settings::{Current, WriteOnly};
 
@@ -57,20 +57,19 @@ pub struct Webhook {
     appliance: Arc<str>,
     settings: Current,
     pub(super) outbox: Outbox,
-    last: Mutex<Option<Try>>,
+    last: Mutex<Option<WebhookTry>>,
     patience: Patience,
 }
 
 /// One try to tell it something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = WebhookTry)]
-pub struct Try {
+pub struct WebhookTry {
     /// When it ended.
     pub at: Timestamp,
     /// What was told.
-    pub event: Event,
+    pub event: AlertEvent,
     /// Of which kind of alert; null for a test.
-    pub alert: Option<Kind>,
+    pub alert: Option<AlertKind>,
     /// It was taken.
     pub delivered: bool,
     /// The answer's status; null without an answer.
@@ -86,7 +85,7 @@ pub struct NoWebhook;
 
 /// Where to, and with which secret.
 #[derive(PartialEq, Eq)]
-struct Server {
+struct WebhookTarget {
     url: Url,
     secret: Option<WriteOnly>,
 }
@@ -112,7 +111,7 @@ impl Webhook {
 
     /// What came of the last try; none before the first one.
     #[must_use]
-    pub fn last(&self) -> Option<Try> {
+    pub fn last(&self) -> Option<WebhookTry> {
         let last = self.last.lock();
         last.clone()
     }
@@ -127,7 +126,7 @@ impl Webhook {
     ///
     /// # Errors
     /// When there is none. That it does not answer is no error of ours: it stands in the result.
-    pub async fn test(&self) -> Result<Try, NoWebhook> {
+    pub async fn test(&self) -> Result<WebhookTry, NoWebhook> {
         let server = self.server().ok_or(NoWebhook)?;
         let test = Notification::test(&self.appliance, super::now());
         Ok(self.tell_once(&test, &server).await)
@@ -149,7 +148,7 @@ impl Webhook {
 
     /// Tries until it is told, until something newer is in its place, or until there is no webhook.
     /// Whoever could not be reached for a day still learns what stands then.
-    async fn tell(&self, ticket: Ticket, notification: &Notification) {
+    async fn tell(&self, ticket: NotificationId, notification: &Notification) {
         let mut waits = self.patience.waits();
         let mut tries = 0;
         while self.outbox.holds(ticket) {
@@ -164,7 +163,10 @@ impl Webhook {
             }
             tries += 1;
             if tries == self.patience.retry_waits.len() {
-                let (event, alert) = (notification.event.as_str(), told.alert.map(Kind::as_str));
+                let (event, alert) = (
+                    notification.event.as_str(),
+                    told.alert.map(AlertKind::as_str),
+                );
                 warn!(
                     event,
                     alert,
@@ -181,7 +183,7 @@ impl Webhook {
 
     /// Waits between two tries; ends early, and is true, when the settings name another server, which
     /// may take what this one did not.
-    async fn another_server(&self, tried: &Server, wait: Duration) -> bool {
+    async fn another_server(&self, tried: &WebhookTarget, wait: Duration) -> bool {
         let mut settings = self.settings.clone();
         let changed = async {
             while self.server().as_ref() == Some(tried) {
@@ -193,17 +195,17 @@ impl Webhook {
         timeout(wait, changed).await.is_ok()
     }
 
-    fn server(&self) -> Option<Server> {
+    fn server(&self) -> Option<WebhookTarget> {
         let settings = self.settings.snapshot();
         let url = settings.alert_webhook_url.as_ref()?;
-        Some(Server {
+        Some(WebhookTarget {
             url: Url::parse(url).ok()?,
             secret: settings.alert_webhook_secret.clone(),
         })
     }
 
     /// One request, within the patience. What came of it is remembered.
-    async fn tell_once(&self, notification: &Notification, server: &Server) -> Try {
+    async fn tell_once(&self, notification: &Notification, server: &WebhookTarget) -> WebhookTry {
         let answer = match timeout(self.patience.whole, self.post(notification, server)).await {
             Ok(answer) => answer,
             Err(_) => Err(format!("no answer within {:?}", self.patience.whole)),
@@ -222,10 +224,10 @@ impl Webhook {
                     .collect(),
             ),
         };
-        let told = Try {
+        let told = WebhookTry {
             at: super::now(),
             event: notification.event,
-            alert: notification.topic.as_ref().map(super::Topic::kind),
+            alert: notification.topic.as_ref().map(|topic| topic.kind),
             delivered: problem.is_none(),
             status: status.map(|status| status.as_u16()),
             problem,
@@ -242,10 +244,10 @@ impl Webhook {
     async fn post(
         &self,
         notification: &Notification,
-        server: &Server,
+        server: &WebhookTarget,
     ) -> Result<StatusCode, String> {
         let (is_secured, connect) = (server.url.scheme() == "https", self.patience.connect);
-        // Reading the system's certificates blocks. They are read for each request, so that it is the
+        // Observation the system's certificates blocks. They are read for each request, so that it is the
         // present ones that count; alerts are rare.
         let client = tokio::task::spawn_blocking(move || client(is_secured, connect))
             .await

@@ -4,7 +4,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::alerts::scripted_server::{BROKEN, SILENCE, ScriptedServer, TAKEN};
-use crate::alerts::{Alert, Change, Ending, Figures, Topic};
+use crate::alerts::{Alert, AlertChange, AlertFigures, AlertKind, EndReason, Topic};
 use crate::settings::{Publisher, Settings, Written};
 
 const SOON: Duration = Duration::from_millis(1);
@@ -39,13 +39,13 @@ impl Scene {
         }
     }
 
-    fn put(&self, change: &Change) {
+    fn put(&self, change: &AlertChange) {
         let words = Notification::of(change, self.webhook.appliance(), Timestamp::now());
         assert!(!self.webhook.outbox.put(words));
     }
 
     /// The result of the first try.
-    async fn tried(&self) -> Try {
+    async fn tried(&self) -> WebhookTry {
         let tried = async {
             loop {
                 if let Some(last) = self.webhook.last() {
@@ -59,7 +59,7 @@ impl Scene {
     }
 
     /// The last result, once nothing waits any more.
-    async fn settled(&self) -> Option<Try> {
+    async fn settled(&self) -> Option<WebhookTry> {
         let settled = async {
             while self.webhook.pending() > 0 {
                 tokio::time::sleep(SOON).await;
@@ -86,21 +86,21 @@ fn with(settings: serde_json::Value) -> Settings {
 
 fn alert() -> Alert {
     Alert {
-        topic: Topic::QueueLarge,
+        topic: Topic::of(AlertKind::QueueLarge),
         since: Timestamp::UNIX_EPOCH,
-        figures: Figures::QueueLarge {
+        figures: AlertFigures::QueueLarge {
             recipients: 3,
             bound_recipients: 2,
         },
     }
 }
 
-fn begin() -> Change {
-    Change::Begin(alert())
+fn begin() -> AlertChange {
+    AlertChange::Begin(alert())
 }
 
-fn end() -> Change {
-    Change::End(alert(), Ending::Calm)
+fn end() -> AlertChange {
+    AlertChange::End(alert(), EndReason::Calm)
 }
 
 /// A port of this machine at which nobody listens.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Context, wording};
-use crate::alerts::{Alert, Kind, Severity};
+use crate::alerts::{Alert, AlertKind, Severity};
 
 /// What `alerts.html` shows, under the name `alerts`.
 pub(super) struct AlertList {
@@ -52,7 +52,7 @@ pub(super) fn gravest(alerts: &[Alert]) -> &'static str {
 fn row(alert: &Alert, now: Timestamp) -> AlertRow {
     let age = now.duration_since(alert.since);
     AlertRow {
-        name: name(alert.kind()),
+        name: alert.kind().label(),
         mark: mark(alert.kind().severity()),
         remedy: remedy(alert.kind()),
         text: alert.figures.to_string(),
@@ -63,10 +63,10 @@ fn row(alert: &Alert, now: Timestamp) -> AlertRow {
     }
 }
 
-fn remedy(kind: Kind) -> Option<(&'static str, &'static str)> {
+fn remedy(kind: AlertKind) -> Option<(&'static str, &'static str)> {
     match kind {
-        Kind::OpenRelay => Some(("/settings/access", "Who may relay")),
-        Kind::QueueDamaged => Some(("/queue?state=damaged", "What is damaged")),
+        AlertKind::OpenRelay => Some(("/settings/access", "Who may relay")),
+        AlertKind::QueueDamaged => Some(("/queue?state=damaged", "What is damaged")),
         _ => None,
     }
 }
@@ -76,22 +76,5 @@ pub(super) fn mark(severity: Severity) -> &'static str {
     match severity {
         Severity::Warning => "caution",
         Severity::Critical => "bad",
-    }
-}
-
-/// What a person calls it.
-pub(super) fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::QueueLarge => "Queue is large",
-        Kind::QueueOld => "Mail waits long",
-        Kind::QueueDamaged => "Mail is damaged",
-        Kind::BreakerOpen => "Next hop suspended",
-        Kind::DiskLow => "Disk fills up",
-        Kind::DiskFull => "Disk is full",
-        Kind::TrailStopped => "Trail stopped",
-        Kind::TrailBegunAnew => "Trail begun anew",
-        Kind::MemoryLow => "Memory is full",
-        Kind::NoDelivery => "Nothing delivered",
-        Kind::OpenRelay => "Open relay",
     }
 }

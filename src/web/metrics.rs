@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 
 use super::Context;
 use super::error::ApiError;
-use crate::alerts::{Kind, Present};
+use crate::alerts::{ActiveAlerts, AlertKind};
 use crate::conditions::{ServiceFigures, ServiceState};
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::limits;
@@ -359,9 +359,9 @@ fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures
 }
 
 /// All kinds at all times, so that a rule of the scraper's finds its series before the first alert.
-fn register_alerts(registry: &mut Registry, present: &Present) {
+fn register_alerts(registry: &mut Registry, present: &ActiveAlerts) {
     let active = Family::<Labels, Gauge>::default();
-    for kind in Kind::ALL {
+    for kind in AlertKind::ALL {
         let is_active = present.alerts.iter().any(|alert| alert.kind() == kind);
         let labels = [("kind", kind.as_str().to_owned())];
         active.get_or_create(&labels).set(is_active.into());

@@ -8,8 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Problems;
-use crate::alerts::webhook::Try;
-use crate::alerts::{Alert, AlertInJson, Present};
+use crate::alerts::webhook::WebhookTry;
+use crate::alerts::{ActiveAlerts, Alert, AlertInJson};
 use crate::settings::FieldErrors;
 use crate::web::Context;
 use crate::web::error::ApiError;
@@ -31,7 +31,7 @@ struct WebhookState {
     /// Changes that it was not told yet.
     pending: usize,
     /// The last try; null before the first one since start.
-    last: Option<Try>,
+    last: Option<WebhookTry>,
 }
 
 /// The alerts of this moment, and how the webhook does.
@@ -42,7 +42,7 @@ struct WebhookState {
     responses((status = 200, body = Alerts)),
 )]
 pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Alerts> {
-    let Present {
+    let ActiveAlerts {
         alerts,
         next_hops_left_out,
     } = (*context.alerts.present()).clone();
@@ -66,13 +66,13 @@ pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Al
     path = "/api/v1/alerts/test",
     tag = "alerts",
     responses(
-        (status = 200, body = Try),
+        (status = 200, body = WebhookTry),
         (status = 422, body = Problems, description = "No webhook is set"),
     ),
 )]
 pub(in crate::web) async fn test(
     State(context): State<Arc<Context>>,
-) -> Result<Json<Try>, ApiError> {
+) -> Result<Json<WebhookTry>, ApiError> {
     let tried = context.alerts.webhook().test().await;
     tried.map(Json).map_err(|none| {
         let mut errors = FieldErrors::default();

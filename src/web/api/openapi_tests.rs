@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::alerts::{Alert, Figures, Topic};
+use crate::alerts::{Alert, AlertFigures, AlertKind, Topic};
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::openpgp::testing::Recipe;
 use crate::web::api::schema_check::problems;
@@ -185,30 +185,30 @@ async fn alerts_of_every_kind_fit_their_schema() {
     let schema = json!({"$ref": "#/components/schemas/Alert"});
     for (topic, figures) in [
         (
-            Topic::QueueLarge,
-            Figures::QueueLarge {
+            Topic::of(AlertKind::QueueLarge),
+            AlertFigures::QueueLarge {
                 recipients: 3,
                 bound_recipients: 2,
             },
         ),
         (
-            Topic::QueueOld,
-            Figures::QueueOld {
+            Topic::of(AlertKind::QueueOld),
+            AlertFigures::QueueOld {
                 oldest_age_seconds: None,
                 bound_seconds: 60,
             },
         ),
         (
-            Topic::BreakerOpen("mx.example.net".into()),
-            Figures::BreakerOpen {
+            Topic::breaker("mx.example.net".into()),
+            AlertFigures::BreakerOpen {
                 next_hop: "mx.example.net".into(),
                 suspended_seconds: Some(90),
                 bound_seconds: 60,
             },
         ),
         (
-            Topic::DiskLow,
-            Figures::DiskLow {
+            Topic::of(AlertKind::DiskLow),
+            AlertFigures::DiskLow {
                 free_bytes: 1,
                 total_bytes: 2,
                 bound_bytes: None,
@@ -216,16 +216,16 @@ async fn alerts_of_every_kind_fit_their_schema() {
             },
         ),
         (
-            Topic::MemoryLow,
-            Figures::MemoryLow {
+            Topic::of(AlertKind::MemoryLow),
+            AlertFigures::MemoryLow {
                 used_bytes: 1,
                 budget_bytes: 1,
                 bound_percent: 90,
             },
         ),
         (
-            Topic::NoDelivery,
-            Figures::NoDelivery {
+            Topic::of(AlertKind::NoDelivery),
+            AlertFigures::NoDelivery {
                 silent_seconds: 90,
                 waiting_recipients: 1,
                 bound_seconds: 60,

@@ -11,9 +11,8 @@ use axum::response::Redirect;
 use super::form::{Form, FormBody, Group, Setting, Submission};
 use super::kind::{self, Bound, Choice, Kind};
 use super::{Answer, Options, keep, present};
-use crate::alerts::webhook::Try;
+use crate::alerts::webhook::WebhookTry;
 use crate::web::access::Visitor;
-use crate::web::alerts::name;
 use crate::web::page::{Frame, Page, Section, render};
 use crate::web::{Context, wording};
 
@@ -228,9 +227,9 @@ fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, form:
     })
 }
 
-fn last_try(last: &Try) -> LastTry {
+fn last_try(last: &WebhookTry) -> LastTry {
     let what = match last.alert {
-        Some(kind) => format!("{}, {}", name(kind), last.event.as_str()),
+        Some(kind) => format!("{}, {}", kind.label(), last.event.as_str()),
         None => "A test".to_owned(),
     };
     let outcome = match (&last.problem, last.status) {

@@ -279,8 +279,8 @@ async fn alerts_are_listed_and_the_webhook_is_tried() {
         page.text
     );
     let metrics = face.call("GET /metrics", "").await;
-    for kind in crate::alerts::Kind::ALL {
-        let line = format!("fastpath_alert_active{{kind=\"{kind}\"}} 0");
+    for kind in crate::alerts::AlertKind::ALL {
+        let line = format!("fastpath_alert_active{{kind=\"{}\"}} 0", kind.as_str());
         assert!(metrics.text.contains(&line), "{line}: {}", metrics.text);
     }
     face.close().await;
