@@ -23,7 +23,7 @@ pub use private::{Tightened, make_for_the_owner_only};
 
 /// Where things are, checked. Everything else is a setting in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct BootOptions {
     /// Databases, spool, certificate.
     pub data_directory: PathBuf,
     /// Where mail is taken; at least one.

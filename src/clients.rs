@@ -1,7 +1,7 @@
 //! Who counts as one client, how many places each may take, and how often each may do something.
 
 mod buckets;
-mod fair_places;
+mod fair_semaphore;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use buckets::{Bucket, Buckets, UsedUp};
-pub use fair_places::{FairPlace, FairPlaces};
+pub use fair_semaphore::{FairPermit, FairSemaphore};
 
 /// Where a client is, for counting: an IPv4 address, or of IPv6 the /64 that everybody gets at least
 /// (RFC 6177), and has all addresses of.
@@ -35,7 +35,7 @@ impl Network {
 
 /// Who brings mail: a login, wherever it comes from, else a network.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Party {
+pub enum ClientId {
     /// The login.
     Login(Arc<str>),
     /// The network.
@@ -44,7 +44,7 @@ pub enum Party {
     Ourselves,
 }
 
-impl Party {
+impl ClientId {
     /// Who has this address, none being ours, and perhaps a login.
     #[must_use]
     pub fn of(address: Option<IpAddr>, login: Option<&Arc<str>>) -> Self {
@@ -56,18 +56,18 @@ impl Party {
     }
 }
 
-/// Places of which there are so many in all, and so many for one `Client`.
+/// A limit on what clients hold at one time: in all, and for one `Client`.
 #[derive(Debug)]
-pub struct Places<Client> {
+pub struct ClientLimit<Client> {
     total: usize,
     /// Of them those that no client that is bounded gets.
     kept: usize,
     per_client: usize,
-    taken: Mutex<Taken<Client>>,
+    taken: Mutex<InUse<Client>>,
 }
 
 #[derive(Debug)]
-struct Taken<Client> {
+struct InUse<Client> {
     total: usize,
     /// Of clients that are bounded: in all, and of each.
     bounded: usize,
@@ -76,12 +76,12 @@ struct Taken<Client> {
 
 /// One place, free again when dropped.
 #[derive(Debug)]
-pub struct Place<Client: Eq + Hash> {
-    places: Arc<Places<Client>>,
+pub struct ClientPermit<Client: Eq + Hash> {
+    places: Arc<ClientLimit<Client>>,
     counted: Option<Client>,
 }
 
-impl<Client: Clone + Eq + Hash> Places<Client> {
+impl<Client: Clone + Eq + Hash> ClientLimit<Client> {
     /// `total` places, of which a client that is bounded gets `per_client`.
     #[must_use]
     pub fn new(total: usize, per_client: usize) -> Self {
@@ -89,7 +89,7 @@ impl<Client: Clone + Eq + Hash> Places<Client> {
             total,
             kept: 0,
             per_client,
-            taken: Mutex::new(Taken {
+            taken: Mutex::new(InUse {
                 total: 0,
                 bounded: 0,
                 by_client: HashMap::new(),
@@ -106,7 +106,7 @@ impl<Client: Clone + Eq + Hash> Places<Client> {
     /// A place for `client`, or for one that only the total bounds; none when all are taken, or all of
     /// this client.
     #[must_use]
-    pub fn take(self: &Arc<Self>, client: Option<Client>) -> Option<Place<Client>> {
+    pub fn take(self: &Arc<Self>, client: Option<Client>) -> Option<ClientPermit<Client>> {
         let mut taken = self.taken.lock();
         if taken.total >= self.total {
             return None;
@@ -123,14 +123,14 @@ impl<Client: Clone + Eq + Hash> Places<Client> {
             taken.bounded += 1;
         }
         taken.total += 1;
-        Some(Place {
+        Some(ClientPermit {
             places: Arc::clone(self),
             counted: client,
         })
     }
 }
 
-impl<Client: Eq + Hash> Drop for Place<Client> {
+impl<Client: Eq + Hash> Drop for ClientPermit<Client> {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock();
         taken.total -= 1;
@@ -171,17 +171,17 @@ mod tests {
     fn a_party_is_its_login_or_else_its_network() {
         let address = |text: &str| Some(text.parse().expect("an address"));
         let login: Arc<str> = "printer".into();
-        let of_login = Party::of(address("192.0.2.1"), Some(&login));
-        assert_eq!(of_login, Party::of(address("2001:db8::1"), Some(&login)));
-        let of_network = Party::of(address("2001:db8::1"), None);
-        assert_eq!(of_network, Party::of(address("2001:db8::2"), None));
-        assert_ne!(of_network, Party::of(address("192.0.2.1"), None));
-        assert_eq!(Party::of(None, None), Party::Ourselves);
+        let of_login = ClientId::of(address("192.0.2.1"), Some(&login));
+        assert_eq!(of_login, ClientId::of(address("2001:db8::1"), Some(&login)));
+        let of_network = ClientId::of(address("2001:db8::1"), None);
+        assert_eq!(of_network, ClientId::of(address("2001:db8::2"), None));
+        assert_ne!(of_network, ClientId::of(address("192.0.2.1"), None));
+        assert_eq!(ClientId::of(None, None), ClientId::Ourselves);
     }
 
     #[test]
     fn a_place_is_given_back() {
-        let places = Arc::new(Places::new(3, 2));
+        let places = Arc::new(ClientLimit::new(3, 2));
         let (one, two) = (network("2001:db8::1"), network("192.0.2.2"));
         let first = places.take(Some(one));
         let second = places.take(Some(network("2001:db8::2")));
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn some_places_are_kept_for_those_who_are_not_bounded() {
-        let places = Arc::new(Places::new(4, 4).keeping(2));
+        let places = Arc::new(ClientLimit::new(4, 4).keeping(2));
         let strangers = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(network);
         let first = places.take(Some(strangers[0]));
         let second = places.take(Some(strangers[1]));

@@ -4,7 +4,7 @@
 //! clear answer is a failure, which is never kept; and each question has a deadline of its own, so that one that
 //! is not answered costs nobody else's answer.
 
-mod kept;
+mod cache;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod servers;
@@ -22,14 +22,14 @@ use tokio::time::timeout;
 
 use crate::limits;
 use crate::smtp::domain::ascii_domain;
-use kept::{Freshness, Kept, LookupAnswer, RecordKey};
+use cache::{CachePolicy, DnsCache, LookupAnswer, RecordKey};
 use servers::{NameServers, Servers};
 
 /// Asks DNS servers, and keeps what they said.
 #[derive(Debug, Default)]
 pub struct Dns {
     name_servers: NameServers,
-    kept: Arc<Kept>,
+    kept: Arc<DnsCache>,
 }
 
 /// What the DNS says when it is asked for the records of one kind that a name has.
@@ -78,7 +78,7 @@ impl Dns {
     pub async fn ipv4_anew(&self, servers: &[SocketAddr], name: &str) -> Records<Ipv4Addr> {
         let answer = match absolute(name) {
             Some(name) => {
-                self.answer(servers, name, RecordType::A, Freshness::Anew)
+                self.answer(servers, name, RecordType::A, CachePolicy::Anew)
                     .await
             }
             None => Ok(LookupAnswer::NoName),
@@ -92,7 +92,7 @@ impl Dns {
     /// # Errors
     /// Why they do not.
     pub async fn answers(&self, servers: &[SocketAddr]) -> Result<(), String> {
-        let asked = self.answer(servers, Name::root(), RecordType::NS, Freshness::Anew);
+        let asked = self.answer(servers, Name::root(), RecordType::NS, CachePolicy::Anew);
         asked.await.map(drop).map_err(|why| failure(".", why))
     }
 
@@ -128,8 +128,8 @@ impl Dns {
     /// for the other, nor does it matter that there is no answer to that.
     pub async fn addresses(&self, servers: &[SocketAddr], host: Host<'_>) -> Records<IpAddr> {
         let (text, freshness) = match host {
-            Host::OfDns(text) => (text, Freshness::Usual),
-            Host::Own(text) => (text, Freshness::OwnServer),
+            Host::OfDns(text) => (text, CachePolicy::Usual),
+            Host::Own(text) => (text, CachePolicy::OwnServer),
         };
         let Some(name) = host.name() else {
             return Records::NoName;
@@ -193,7 +193,7 @@ impl Dns {
         let Some(name) = absolute(name) else {
             return Ok(LookupAnswer::NoName);
         };
-        self.answer(servers, name, kind, Freshness::Usual).await
+        self.answer(servers, name, kind, CachePolicy::Usual).await
     }
 
     /// What is known, or what is said now. An answer for which nobody waits any more is kept when it comes.
@@ -205,7 +205,7 @@ impl Dns {
         servers: &[SocketAddr],
         name: Name,
         kind: RecordType,
-        freshness: Freshness,
+        freshness: CachePolicy,
     ) -> Result<LookupAnswer, String> {
         let servers = self.servers(servers)?;
         let key = RecordKey { name, kind };

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clients::{Network, Place, Places};
+use crate::clients::{ClientLimit, ClientPermit, Network};
 use crate::limits;
 use crate::session::{self, Answering, Entrance, SessionContext};
 use crate::settings::Current;
@@ -77,7 +77,7 @@ pub fn is_of_this_machine(address: IpAddr) -> bool {
 pub async fn run<A: Answering>(
     listener: Listener,
     context: Arc<SessionContext<A>>,
-    places: Arc<Places<Network>>,
+    places: Arc<ClientLimit<Network>>,
     sessions: TaskTracker,
     shutdown: CancellationToken,
 ) {
@@ -89,7 +89,7 @@ pub async fn run<A: Answering>(
         };
         match accepted {
             Ok((stream, client)) => {
-                let door = Door {
+                let door = Acceptor {
                     address: listener.address,
                     context: &context,
                     places: &places,
@@ -111,15 +111,15 @@ pub async fn run<A: Answering>(
 }
 
 /// What stands around a connection that was accepted.
-struct Door<'a, A> {
+struct Acceptor<'a, A> {
     address: SocketAddr,
     context: &'a Arc<SessionContext<A>>,
-    places: &'a Arc<Places<Network>>,
+    places: &'a Arc<ClientLimit<Network>>,
     sessions: &'a TaskTracker,
     shutdown: &'a CancellationToken,
 }
 
-impl<A: Answering> Door<'_, A> {
+impl<A: Answering> Acceptor<'_, A> {
     fn admit(&self, stream: TcpStream, client: IpAddr) {
         let settings = self.context.settings.snapshot();
         let entry = settings.listener(self.address);
@@ -155,7 +155,7 @@ impl<A: Answering> Door<'_, A> {
     }
 
     /// A connection that a proxy passes on: its session begins when it is known whose it is.
-    fn admit_proxied(&self, mut stream: TcpStream, proxy: IpAddr, place: Place<Network>) {
+    fn admit_proxied(&self, mut stream: TcpStream, proxy: IpAddr, place: ClientPermit<Network>) {
         let (context, places) = (Arc::clone(self.context), Arc::clone(self.places));
         let (listener, shutdown) = (self.address, self.shutdown.clone());
         self.sessions.spawn(async move {

@@ -3,10 +3,10 @@
 #![no_main]
 
 use fastpath::smtp::dot_stuffing::DotStuffer;
-use fastpath::smtp::end_of_data::{DataDecoder, Decoded, Findings};
+use fastpath::smtp::end_of_data::{DataDecoder, Decoded, DataFindings};
 use libfuzzer_sys::fuzz_target;
 
-fn decode(pieces: &[&[u8]]) -> (Vec<u8>, Decoded, Findings) {
+fn decode(pieces: &[&[u8]]) -> (Vec<u8>, Decoded, DataFindings) {
     let mut decoder = DataDecoder::new();
     let mut content = Vec::new();
     let mut total = Decoded {

@@ -14,7 +14,7 @@ use moka::sync::Cache;
 use tokio::time::timeout;
 use tracing::info;
 
-use super::roster::{CurrentRoster, SmtpLogin};
+use super::login_directory::{CurrentLogins, SmtpLogin};
 use super::wrong_logins::{Guesser, WrongLogins};
 use super::{Busy, Passwords};
 use crate::clients::Network;
@@ -22,7 +22,7 @@ use crate::limits;
 
 /// Why a login was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LoginError {
+pub enum SmtpAuthError {
     /// There is no such login, or this is not its password.
     #[error("wrong name or password")]
     Wrong,
@@ -37,7 +37,7 @@ pub enum LoginError {
 /// Where SMTP logins are checked.
 pub struct Logins {
     passwords: Arc<Passwords>,
-    roster: CurrentRoster,
+    roster: CurrentLogins,
     key: hmac::Key,
     verified: Cache<Proof, ()>,
     wrong: WrongLogins,
@@ -51,7 +51,7 @@ type Proof = [u8; 32];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownLogin {
     login: Arc<SmtpLogin>,
-    /// The [`CurrentRoster::generation`] in which it held.
+    /// The [`CurrentLogins::generation`] in which it held.
     held_in: u64,
 }
 
@@ -66,7 +66,7 @@ impl ShownLogin {
 impl Logins {
     /// Checks against the logins of `roster`, as they are at the moment of each check.
     #[must_use]
-    pub fn new(passwords: Arc<Passwords>, roster: CurrentRoster) -> Arc<Self> {
+    pub fn new(passwords: Arc<Passwords>, roster: CurrentLogins) -> Arc<Self> {
         let mut key = Proof::default();
         aws_lc_rs::rand::fill(&mut key).expect("the system gives random bytes");
         Arc::new(Self {
@@ -113,10 +113,10 @@ impl Logins {
         name: &str,
         password: String,
         address: IpAddr,
-    ) -> Result<ShownLogin, LoginError> {
+    ) -> Result<ShownLogin, SmtpAuthError> {
         let check = self.check(name, password, Network::of(address));
         let checked = timeout(limits::LOGIN_WAIT, check).await;
-        let checked = checked.unwrap_or(Err(LoginError::Busy(Busy)));
+        let checked = checked.unwrap_or(Err(SmtpAuthError::Busy(Busy)));
         if let Err(error) = &checked {
             let login = loggable(name);
             info!(client = %address, login, %error, "an SMTP login was not taken");
@@ -129,7 +129,7 @@ impl Logins {
         name: &str,
         password: String,
         origin: Network,
-    ) -> Result<ShownLogin, LoginError> {
+    ) -> Result<ShownLogin, SmtpAuthError> {
         let guesser = self.wrong.guesser(origin);
         // Before the memory is asked, or it could be used to guess at full speed.
         self.admit(&guesser, name, origin)?;
@@ -155,16 +155,16 @@ impl Logins {
             }
             _ => {
                 self.wrong.was_wrong(&guesser, name);
-                Err(LoginError::Wrong)
+                Err(SmtpAuthError::Wrong)
             }
         }
     }
 
-    fn admit(&self, guesser: &Guesser, name: &str, origin: Network) -> Result<(), LoginError> {
+    fn admit(&self, guesser: &Guesser, name: &str, origin: Network) -> Result<(), SmtpAuthError> {
         if self.wrong.may_try(guesser, name, origin) {
             Ok(())
         } else {
-            Err(LoginError::TooMany)
+            Err(SmtpAuthError::TooMany)
         }
     }
 
@@ -209,7 +209,7 @@ fn loggable(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::{Roster, RosterPublisher};
+    use crate::accounts::{LoginDirectory, LoginsPublisher};
     use jiff::Timestamp;
 
     const HERE: &str = "192.0.2.1";
@@ -217,13 +217,13 @@ mod tests {
     struct Scene {
         logins: Arc<Logins>,
         passwords: Arc<Passwords>,
-        publisher: RosterPublisher,
+        publisher: LoginsPublisher,
     }
 
     impl Scene {
         async fn new() -> Self {
             let passwords = Passwords::new();
-            let publisher = RosterPublisher::new(Roster::default());
+            let publisher = LoginsPublisher::new(LoginDirectory::default());
             let logins = Logins::new(Arc::clone(&passwords), publisher.current());
             let scene = Self {
                 logins,
@@ -245,11 +245,11 @@ mod tests {
             self.publisher.publish(self.roster().with(login));
         }
 
-        fn roster(&self) -> Roster {
-            Roster::clone(&self.publisher.current().snapshot())
+        fn roster(&self) -> LoginDirectory {
+            LoginDirectory::clone(&self.publisher.current().snapshot())
         }
 
-        async fn ask(&self, name: &str, password: &str) -> Result<String, LoginError> {
+        async fn ask(&self, name: &str, password: &str) -> Result<String, SmtpAuthError> {
             let address = HERE.parse().expect("an address");
             let verified = self.logins.verify(name, password.into(), address).await;
             verified.map(|shown| shown.name().to_string())
@@ -284,7 +284,7 @@ mod tests {
     async fn only_the_right_password_of_a_login_is_taken_and_changes_are_in_force_at_once() {
         let scene = Scene::new().await;
         let right = Ok("Robot".to_owned());
-        let wrong = Err(LoginError::Wrong);
+        let wrong = Err(SmtpAuthError::Wrong);
         // Twice, since the second answer may come from the memory.
         for _ in 0..2 {
             assert_eq!(scene.ask("robot", "open sesame").await, right);
@@ -324,7 +324,7 @@ mod tests {
         }
         assert_eq!(
             scene.ask("robot", "open sesame").await,
-            Err(LoginError::TooMany)
+            Err(SmtpAuthError::TooMany)
         );
         let elsewhere = "198.51.100.1".parse().expect("an address");
         let verified = scene

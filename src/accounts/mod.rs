@@ -3,10 +3,10 @@
 //! Nothing here is stored or decided for good: the rows are in [`crate::store`], who gets in is said
 //! in [`crate::administration`].
 
+mod login_directory;
 mod logins;
 mod passwords;
 mod role;
-mod roster;
 pub mod rules;
 mod scope;
 mod second_factor;
@@ -14,14 +14,14 @@ mod spelled;
 mod token;
 mod wrong_logins;
 
-pub use logins::{LoginError, Logins, ShownLogin};
+pub use login_directory::{CurrentLogins, LoginDirectory, LoginsPublisher, SmtpLogin};
+pub use logins::{Logins, ShownLogin, SmtpAuthError};
 pub use passwords::{Busy, Passwords};
 pub use role::Role;
-pub use roster::{CurrentRoster, Roster, RosterPublisher, SmtpLogin};
 pub use scope::Scope;
 pub use second_factor::SharedSecret;
 pub use spelled::{RecoveryCode, spelled_secret};
-pub use token::{Token, TokenHash};
+pub use token::{AccessToken, TokenHash};
 
 /// The row of an account. It is never used for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

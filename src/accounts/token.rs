@@ -8,9 +8,9 @@ use subtle::ConstantTimeEq as _;
 
 /// What is shown to get in: of a session, or of the API.
 #[derive(Clone)]
-pub struct Token(String);
+pub struct AccessToken(String);
 
-impl Token {
+impl AccessToken {
     /// A new one: 256 random bits in base64url (RFC 4648 §5), 43 characters.
     #[must_use]
     pub fn random() -> Self {
@@ -31,7 +31,7 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(token)")
     }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn tokens_are_random_and_fit_a_header() {
-        let (first, second) = (Token::random(), Token::random());
+        let (first, second) = (AccessToken::random(), AccessToken::random());
         assert_ne!(first.expose(), second.expose());
         assert_eq!(first.expose().len(), 43);
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');

@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::Actor;
 use super::attempts::{Attempts, TooManyTries};
-use super::login::{LoginError, Ticket};
+use super::login::{LoginError, PendingLogin};
 use super::own_account::Enrolment;
 use super::setup::OneTimePassword;
 use crate::accounts::{Busy, Passwords, Role, TokenHash, rules};
@@ -94,7 +94,7 @@ pub struct Accounts {
     /// What opens /setup; none when it was done before we started.
     pub(super) setup: Option<OneTimePassword>,
     /// Log-ins that wait for their code, by what their page holds.
-    pub(super) tickets: Cache<TokenHash, Ticket>,
+    pub(super) tickets: Cache<TokenHash, PendingLogin>,
     /// Second factors that wait for their first code, by the session in which they were begun.
     pub(super) enrolments: Cache<TokenHash, Enrolment>,
 }

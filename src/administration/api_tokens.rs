@@ -7,7 +7,7 @@ use tracing::info;
 use super::Actor;
 use super::accounts::{AccountError, Accounts};
 use super::login::is_over;
-use crate::accounts::{AccountId, ApiTokenId, Scope, Token, TokenHash, rules};
+use crate::accounts::{AccessToken, AccountId, ApiTokenId, Scope, TokenHash, rules};
 use crate::boot::Secret;
 use crate::limits;
 use crate::store::{
@@ -59,10 +59,10 @@ impl Accounts {
         scope: Scope,
         account: Option<AccountId>,
         actor: &Actor,
-    ) -> Result<(ApiTokenId, Token), AccountError> {
+    ) -> Result<(ApiTokenId, AccessToken), AccountError> {
         let name =
             rules::token_name(name).map_err(|problem| AccountError::field("name", problem))?;
-        let token = Token::random();
+        let token = AccessToken::random();
         let new = NewApiToken {
             account,
             ..new(name.clone(), token.hash(), scope, actor)

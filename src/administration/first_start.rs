@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use tracing::{info, warn};
 
 use super::settings::Difference;
-use super::written_names::{self, Ourselves};
+use super::written_names::{self, OwnAddresses};
 use super::{Actor, api_tokens};
 use crate::boot::Secret;
 use crate::settings::next_hop::ServerAddress;
@@ -45,7 +45,7 @@ impl FirstStart {
             written.relay_domains.clone_from(domains);
         }
         let mut errors = FieldErrors::default();
-        let (nothing, nowhere) = (Written::default(), Ourselves::default());
+        let (nothing, nowhere) = (Written::default(), OwnAddresses::default());
         written_names::check(&nothing, &written, &nowhere, &mut errors);
         errors.into_result()?;
         Settings::new(written)

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::Actor;
 use super::accounts::{AccountError, Accounts};
 use super::attempts::TooManyTries;
-use crate::accounts::{AccountId, Busy, RecoveryCode, Token, TokenHash};
+use crate::accounts::{AccessToken, AccountId, Busy, RecoveryCode, TokenHash};
 use crate::boot::Secret;
 use crate::limits;
 use crate::store::{
@@ -46,23 +46,23 @@ pub enum LoginError {
 
 /// Name and password hold.
 #[derive(Debug)]
-pub enum Entrance {
+pub enum LoginOutcome {
     /// Somebody is in.
     Entered(Entered),
     /// A one-time code is needed; this ticket stands for the password until it comes.
-    CodeNeeded(Token),
+    CodeNeeded(AccessToken),
 }
 
 /// A session that has begun.
 #[derive(Debug)]
 pub struct Entered {
     /// What the cookie is to hold.
-    pub token: Token,
+    pub token: AccessToken,
 }
 
 /// A log-in that waits for its code.
 #[derive(Clone, Debug)]
-pub(super) struct Ticket {
+pub(super) struct PendingLogin {
     account: AccountId,
     /// What the password was checked against.
     password_hash: Secret,
@@ -106,7 +106,7 @@ impl Accounts {
         password: String,
         address: IpAddr,
         now: Timestamp,
-    ) -> Result<Entrance, LoginError> {
+    ) -> Result<LoginOutcome, LoginError> {
         let may_try = self.attempts.may_try(address, name, now);
         may_try.inspect_err(|_| warn!(%address, "too many tries to log in"))?;
         let account = self.store.account_named(name.trim()).await?;
@@ -125,16 +125,16 @@ impl Accounts {
         }
         if account.second_factor.is_none() {
             let entered = self.enter(&account, SecondFactor::None, address, now);
-            return entered.await.map(Entrance::Entered);
+            return entered.await.map(LoginOutcome::Entered);
         }
-        let ticket = Token::random();
-        let waiting = Ticket {
+        let ticket = AccessToken::random();
+        let waiting = PendingLogin {
             account: account.id,
             password_hash: account.password_hash,
             since: now,
         };
         self.tickets.insert(ticket.hash(), waiting);
-        Ok(Entrance::CodeNeeded(ticket))
+        Ok(LoginOutcome::CodeNeeded(ticket))
     }
 
     /// The second step: `code` is a one-time code or a recovery code.
@@ -190,7 +190,7 @@ impl Accounts {
             SecondFactor::Step(_) => "password and one-time code",
             SecondFactor::RecoveryCode(_) => "password and recovery code",
         };
-        let token = Token::random();
+        let token = AccessToken::random();
         let session = NewSession {
             token: token.hash(),
             account: account.id,

@@ -15,10 +15,10 @@ async fn with_second_factor(scene: &Scene, name: &str) -> (SharedSecret, Vec<Rec
     (secret, codes.await.expect("on"))
 }
 
-async fn ticket(scene: &Scene, name: &str, now: Timestamp) -> Token {
+async fn ticket(scene: &Scene, name: &str, now: Timestamp) -> AccessToken {
     match scene.enter(name, PASSWORD, now).await {
-        Entrance::CodeNeeded(ticket) => ticket,
-        Entrance::Entered(_) => panic!("{name} got in without a code"),
+        LoginOutcome::CodeNeeded(ticket) => ticket,
+        LoginOutcome::Entered(_) => panic!("{name} got in without a code"),
     }
 }
 
@@ -39,7 +39,7 @@ async fn only_the_right_name_and_password_get_in() {
             .log_in(name, password.into(), ADDRESS, noon())
             .await;
         match entrance {
-            Ok(Entrance::Entered(entered)) => {
+            Ok(LoginOutcome::Entered(entered)) => {
                 assert!(gets_in, "{name} {password}");
                 assert!(scene.login(&entered, noon()).await.is_some());
             }
@@ -112,7 +112,7 @@ async fn a_code_is_asked_for_and_counts_once() {
     let scene = Scene::new().await;
     let (secret, _) = with_second_factor(&scene, "anna").await;
     let accounts = &scene.accounts;
-    let try_code = async |ticket: &Token, code: &str, now| {
+    let try_code = async |ticket: &AccessToken, code: &str, now| {
         accounts
             .log_in_with_code(ticket.expose(), code, ADDRESS, now)
             .await
@@ -253,16 +253,25 @@ async fn strangers_do_not_keep_out_who_got_in_before() {
         accounts.log_in("Anna", password.into(), address, now).await
     };
     let entered = log_in(&scene, PASSWORD, ADDRESS).await;
-    assert!(matches!(entered, Ok(Entrance::Entered(_))), "{entered:?}");
+    assert!(
+        matches!(entered, Ok(LoginOutcome::Entered(_))),
+        "{entered:?}"
+    );
     exhaust(&scene, "anna").await;
     let entered = log_in(&scene, PASSWORD, ADDRESS).await;
-    assert!(matches!(entered, Ok(Entrance::Entered(_))), "{entered:?}");
+    assert!(
+        matches!(entered, Ok(LoginOutcome::Entered(_))),
+        "{entered:?}"
+    );
 
     // The audit remembers it across a restart.
     let scene = scene.restart().await;
     exhaust(&scene, "anna").await;
     let entered = log_in(&scene, PASSWORD, ADDRESS).await;
-    assert!(matches!(entered, Ok(Entrance::Entered(_))), "{entered:?}");
+    assert!(
+        matches!(entered, Ok(LoginOutcome::Entered(_))),
+        "{entered:?}"
+    );
 
     // Wrong guesses at home count against the address, and are stopped there.
     let mut guesses = 0;

@@ -34,14 +34,14 @@ use crate::store::{AuditEntry, StoreError};
 pub use accounts::{AccountChange, AccountError, Accounts};
 pub use attempts::TooManyTries;
 pub use first_start::FirstStart;
-pub use login::{Entered, Entrance, LoginError};
+pub use login::{Entered, LoginError, LoginOutcome};
 pub use openpgp_keys::{OpenPgpKeyError, OpenPgpKeys};
 pub use own_account::Login;
 pub use settings::{Administration, ChangeError};
 pub use settings_check::OpenRelay;
 pub use setup::SetupKey;
 pub use smtp_logins::{SmtpLoginError, SmtpLogins};
-pub use written_names::Ourselves;
+pub use written_names::OwnAddresses;
 
 /// Who asks for a change, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]

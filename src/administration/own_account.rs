@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::Actor;
 use super::accounts::{AccountError, Accounts};
 use super::login::{is_over, lasts};
-use crate::accounts::{AccountId, RecoveryCode, SharedSecret, Token, TokenHash, rules};
+use crate::accounts::{AccessToken, AccountId, RecoveryCode, SharedSecret, TokenHash, rules};
 use crate::limits;
 use crate::store::{
     AccessError, AccountPatch, KeptSession, ReadError, Refusal, StoredAccount, StoredSession,
@@ -67,7 +67,7 @@ impl Accounts {
         current: String,
         password: String,
         actor: &Actor,
-    ) -> Result<Token, AccountError> {
+    ) -> Result<AccessToken, AccountError> {
         let account = self.confirmed(login, current, actor).await?;
         rules::password(&password, &account.name)
             .map_err(|problem| AccountError::field("password", problem))?;
@@ -77,7 +77,7 @@ impl Accounts {
         };
         let after = json!({"account": account.name});
         let note = actor.did("own password changed", None, Some(after));
-        let token = Token::random();
+        let token = AccessToken::random();
         let kept = KeptSession {
             token: login.session,
             renewed: token.hash(),

@@ -11,13 +11,13 @@ use tracing::{info, warn};
 use super::{Actor, Administration, ChangeError, OpenRelay};
 use crate::limits;
 use crate::message::RowId;
-use crate::queue::{Action, Queue, Unfinished};
+use crate::queue::{Queue, QueueAction, Unfinished};
 use crate::settings::Settings;
 use crate::store::{QueueFilter, ReadError, Store, StoreError};
 
 /// Whom an action is for.
 #[derive(Clone, Debug)]
-pub enum Target {
+pub enum ActionTarget {
     /// These rows.
     Rows {
         /// Which.
@@ -36,7 +36,7 @@ pub enum Target {
 
 /// How far an action came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum ActionProgress {
     /// It is done.
     Done {
         /// How many recipients it concerned.
@@ -85,14 +85,14 @@ pub enum ActionError {
 pub async fn act(
     store: &Store,
     queue: &Arc<Queue>,
-    action: Action,
-    target: Target,
+    action: QueueAction,
+    target: ActionTarget,
     actor: &Actor,
-) -> Result<Progress, ActionError> {
+) -> Result<ActionProgress, ActionError> {
     let mut asked = Map::new();
     let rows = match target {
-        Target::Rows { rows, expect: None } => rows,
-        Target::Rows {
+        ActionTarget::Rows { rows, expect: None } => rows,
+        ActionTarget::Rows {
             rows,
             expect: Some(expected),
         } => {
@@ -102,7 +102,7 @@ pub async fn act(
             }
             rows
         }
-        Target::Matching { filter, expect } => {
+        ActionTarget::Matching { filter, expect } => {
             asked.insert("filter".to_owned(), Value::Object(filter.parts()));
             let matching = store.matching(&filter, Timestamp::now()).await?;
             let found = matching.len() as u64;
@@ -127,14 +127,14 @@ pub async fn act(
         actor.clone(),
     );
     match timeout(limits::ACTION_WAIT, tokio::spawn(work)).await {
-        Ok(Ok(Ok(affected))) => Ok(Progress::Done { affected }),
+        Ok(Ok(Ok(affected))) => Ok(ActionProgress::Done { affected }),
         Ok(Ok(Err(Unfinished { affected, cause }))) => Err(ActionError::Unfinished {
             affected,
             chosen,
             cause,
         }),
         Ok(Err(_)) => Err(ActionError::Died),
-        Err(_) => Ok(Progress::GoesOn { chosen }),
+        Err(_) => Ok(ActionProgress::GoesOn { chosen }),
     }
 }
 
@@ -142,7 +142,7 @@ pub async fn act(
 async fn carry_out(
     store: Store,
     queue: Arc<Queue>,
-    action: Action,
+    action: QueueAction,
     rows: Vec<RowId>,
     mut asked: Map<String, Value>,
     actor: Actor,

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::settings_check::{self, OpenRelay};
-use super::written_names::Ourselves;
+use super::written_names::OwnAddresses;
 use super::{Actor, long_lists};
 use crate::limits;
 use crate::settings::{Current, FieldErrors, Publisher, SHOWN, Settings, Written, part_mut};
@@ -35,7 +35,7 @@ pub struct Administration {
     store: Store,
     publisher: Publisher,
     current: Current,
-    ourselves: Ourselves,
+    ourselves: OwnAddresses,
     /// One change at a time: each builds on the one before. Holds what was stored when it was looked at
     /// last, which is in force when it can be.
     turn: Mutex<Option<StoredSettings>>,
@@ -44,7 +44,7 @@ pub struct Administration {
 impl Administration {
     /// Changes what `publisher` publishes and `store` keeps; no next hop may be `ourselves`.
     #[must_use]
-    pub fn new(store: Store, publisher: Publisher, ourselves: Ourselves) -> Arc<Self> {
+    pub fn new(store: Store, publisher: Publisher, ourselves: OwnAddresses) -> Arc<Self> {
         Arc::new(Self {
             store,
             ourselves,
@@ -210,7 +210,7 @@ impl Made {
         before: &Settings,
         patch: impl FnOnce(&Settings) -> Result<Map<String, Value>, FieldErrors>,
         open_relay: OpenRelay,
-        ourselves: &Ourselves,
+        ourselves: &OwnAddresses,
     ) -> Result<Option<Self>, ChangeError> {
         let patch = patch(before).map_err(ChangeError::Invalid)?;
         let after = before.patched(&patch).map_err(ChangeError::Invalid)?;
@@ -370,7 +370,7 @@ mod tests {
         let (store, writers) = opened.expect("a store");
         let settings = Settings::new(Written::default()).expect("the defaults hold");
         let publisher = Publisher::new(settings);
-        let administration = Administration::new(store.clone(), publisher, Ourselves::default());
+        let administration = Administration::new(store.clone(), publisher, OwnAddresses::default());
         let change = async |retries: u32, until| {
             let patch = Map::from_iter([("retries_max".to_owned(), retries.into())]);
             let actor = Actor {

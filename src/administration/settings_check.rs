@@ -5,7 +5,7 @@
 
 use tokio::time::timeout;
 
-use super::written_names::{self, Ourselves};
+use super::written_names::{self, OwnAddresses};
 use crate::limits;
 use crate::settings::{FieldErrors, Written};
 use crate::tls::{CertificateFiles, TlsError};
@@ -36,7 +36,7 @@ pub(super) fn check(
     before: &Written,
     after: &Written,
     open_relay: OpenRelay,
-    ourselves: &Ourselves,
+    ourselves: &OwnAddresses,
 ) -> FieldErrors {
     let mut errors = FieldErrors::default();
     if let OpenRelay::Unsaid { how } = open_relay {
@@ -102,7 +102,7 @@ mod tests {
             ..Written::default()
         };
         let unsaid = OpenRelay::Unsaid { how: "say so" };
-        let nowhere = Ourselves::default();
+        let nowhere = OwnAddresses::default();
         let errors = check(&before, &after, unsaid, &nowhere);
         let errors = check_files(&before, &after, errors).await;
         let errors = errors.expect_err("two");

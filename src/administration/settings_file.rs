@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::Actor;
 use super::settings::{Difference, fields_of};
 use super::settings_check::{self, OpenRelay};
-use super::written_names::Ourselves;
+use super::written_names::OwnAddresses;
 use crate::boot::Addresses;
 use crate::settings::{FieldErrors, SHOWN, Settings, Written, part_mut};
 use crate::store::{DatabaseCopy, OpenError, SettingsBeside, StoreError, StoredSettings};
@@ -61,7 +61,7 @@ pub async fn export(data_directory: &Path) -> Result<String, SettingsFileError> 
 
 /// Whether an import counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Run {
+pub enum ImportMode {
     /// It only says what it would do.
     Dry,
     /// It does.
@@ -80,7 +80,7 @@ pub async fn import(
     data_directory: &Path,
     text: &str,
     open_relay: OpenRelay,
-    run: Run,
+    run: ImportMode,
     actor: &Actor,
 ) -> Result<Vec<String>, SettingsFileError> {
     let file = read(text)?;
@@ -92,7 +92,7 @@ pub async fn import(
     };
     // An appliance that runs has written down where it listens.
     let running = Addresses::read(data_directory);
-    let ourselves = running.map(|addresses| Ourselves::at(&addresses, None));
+    let ourselves = running.map(|addresses| OwnAddresses::at(&addresses, None));
     let ourselves = ourselves.unwrap_or_default();
     let errors = settings_check::check(&before, after.written(), open_relay, &ourselves);
     settings_check::check_files(&before, after.written(), errors)
@@ -100,7 +100,7 @@ pub async fn import(
         .map_err(SettingsFileError::Fields)?;
     let changed = difference.fields();
     let changed = changed.split(", ").map(str::to_owned).collect();
-    if run == Run::Dry {
+    if run == ImportMode::Dry {
         beside.close().await;
         return Ok(changed);
     }
@@ -276,7 +276,15 @@ mod tests {
         let opened = Store::open(place.path(), &spool, Timestamp::now()).await;
         let (store, writers) = opened.expect("a store");
         let actor = Actor::command("admin");
-        let import = |text| import(place.path(), text, OpenRelay::Meant, Run::Real, &actor);
+        let import = |text| {
+            import(
+                place.path(),
+                text,
+                OpenRelay::Meant,
+                ImportMode::Real,
+                &actor,
+            )
+        };
         let error = import("retries_max = 7").await.expect_err("never started");
         assert!(matches!(error, SettingsFileError::Missing), "{error}");
         first_start::settings(&store, &FirstStart::default())
@@ -286,7 +294,7 @@ mod tests {
             place.path(),
             "retries_max = 7",
             OpenRelay::Meant,
-            Run::Dry,
+            ImportMode::Dry,
             &actor,
         );
         assert_eq!(dry.await.expect("it holds"), ["retries_max"]);
@@ -331,7 +339,7 @@ mod tests {
                 Some("tls_certificate_file: /none/a.pem: "),
             ),
         ] {
-            let imported = import(place.path(), text, open_relay, Run::Real, &actor).await;
+            let imported = import(place.path(), text, open_relay, ImportMode::Real, &actor).await;
             match (imported, problem) {
                 (Ok(changed), None) => assert!(!changed.is_empty(), "{text}"),
                 (Err(SettingsFileError::Fields(errors)), Some(problem)) => {

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use tracing::info;
 
 use super::Actor;
-use crate::accounts::{Busy, CurrentRoster, Passwords, Roster, RosterPublisher, SmtpLogin};
+use crate::accounts::{Busy, CurrentLogins, LoginDirectory, LoginsPublisher, Passwords, SmtpLogin};
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::store::{SmtpLoginChange, Store, StoreError};
@@ -39,8 +39,8 @@ pub enum SmtpLoginError {
 pub struct SmtpLogins {
     store: Store,
     passwords: Arc<Passwords>,
-    publisher: RosterPublisher,
-    current: CurrentRoster,
+    publisher: LoginsPublisher,
+    current: CurrentLogins,
     /// One change at a time: each builds on the one before.
     turn: Mutex<()>,
 }
@@ -48,7 +48,7 @@ pub struct SmtpLogins {
 impl SmtpLogins {
     /// Changes what `publisher` publishes and `store` keeps.
     #[must_use]
-    pub fn new(store: Store, passwords: Arc<Passwords>, publisher: RosterPublisher) -> Arc<Self> {
+    pub fn new(store: Store, passwords: Arc<Passwords>, publisher: LoginsPublisher) -> Arc<Self> {
         Arc::new(Self {
             store,
             passwords,
@@ -60,7 +60,7 @@ impl SmtpLogins {
 
     /// The logins there are.
     #[must_use]
-    pub fn roster(&self) -> Arc<Roster> {
+    pub fn roster(&self) -> Arc<LoginDirectory> {
         self.current.snapshot()
     }
 
@@ -156,7 +156,7 @@ impl SmtpLogins {
                 check_name(&login.name, &before, &mut errors);
                 errors.into_result().map_err(SmtpLoginError::Invalid)?;
                 let entry = actor.did("SMTP login added", None, Some(shown(login)));
-                (Roster::clone(&before).with(login.clone()), entry)
+                (LoginDirectory::clone(&before).with(login.clone()), entry)
             }
             SmtpLoginChange::Rehash { name, hash } => {
                 let old = self.known(name)?;
@@ -167,12 +167,12 @@ impl SmtpLogins {
                 let action = "SMTP login got another password";
                 let after = json!({"name": &*old.name, "password": "changed"});
                 let entry = actor.did(action, None, Some(after));
-                (Roster::clone(&before).with(new), entry)
+                (LoginDirectory::clone(&before).with(new), entry)
             }
             SmtpLoginChange::Remove { name } => {
                 let old = self.known(name)?;
                 let entry = actor.did("SMTP login removed", Some(shown(&old)), None);
-                (Roster::clone(&before).without(name), entry)
+                (LoginDirectory::clone(&before).without(name), entry)
             }
         };
         let action = entry.action.clone();
@@ -199,7 +199,7 @@ pub fn made_password() -> String {
         .collect()
 }
 
-fn check_name(name: &str, roster: &Roster, errors: &mut FieldErrors) {
+fn check_name(name: &str, roster: &LoginDirectory, errors: &mut FieldErrors) {
     let most = limits::SMTP_LOGIN_NAME_BYTES;
     if !(1..=most).contains(&name.len()) {
         errors.add("name", format!("must have 1 to {most} characters"));
@@ -268,7 +268,7 @@ mod tests {
             let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
                 .await
                 .expect("a store");
-            let publisher = RosterPublisher::new(Roster::default());
+            let publisher = LoginsPublisher::new(LoginDirectory::default());
             Self {
                 logins: SmtpLogins::new(store, Passwords::new(), publisher),
                 writers,

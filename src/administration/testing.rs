@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
-use super::{Accounts, Actor, Entered, Entrance, Login};
+use super::{Accounts, Actor, Entered, Login, LoginOutcome};
 use crate::accounts::{Passwords, Role};
 use crate::boot::Secret;
 use crate::message::Spool;
@@ -68,13 +68,13 @@ impl Scene {
     /// A session of an account that asks for no code.
     pub(super) async fn log_in(&self, name: &str, now: Timestamp) -> Login {
         match self.enter(name, PASSWORD, now).await {
-            Entrance::Entered(entered) => self.login(&entered, now).await.expect("it lasts"),
-            Entrance::CodeNeeded(_) => panic!("{name} needs a code"),
+            LoginOutcome::Entered(entered) => self.login(&entered, now).await.expect("it lasts"),
+            LoginOutcome::CodeNeeded(_) => panic!("{name} needs a code"),
         }
     }
 
     /// The first step of logging in, which must succeed. Each comes from another address.
-    pub(super) async fn enter(&self, name: &str, password: &str, now: Timestamp) -> Entrance {
+    pub(super) async fn enter(&self, name: &str, password: &str, now: Timestamp) -> LoginOutcome {
         let address = IpAddr::V4(rand::random::<u32>().into());
         let entered = self.accounts.log_in(name, password.into(), address, now);
         entered.await.expect("the password holds")

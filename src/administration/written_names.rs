@@ -19,12 +19,12 @@ use crate::settings::{FieldErrors, Written};
 
 /// Where the appliance itself is.
 #[derive(Clone, Debug, Default)]
-pub struct Ourselves {
+pub struct OwnAddresses {
     hostname: Option<Arc<str>>,
     addresses: Vec<SocketAddr>,
 }
 
-impl Ourselves {
+impl OwnAddresses {
     /// Listening at `addresses` under this name. Without a name only addresses are recognised.
     #[must_use]
     pub fn at(addresses: &Addresses, hostname: Option<Arc<str>>) -> Self {
@@ -60,7 +60,7 @@ fn is_met(listener: IpAddr, address: IpAddr) -> bool {
 pub(super) fn check(
     before: &Written,
     after: &Written,
-    ourselves: &Ourselves,
+    ourselves: &OwnAddresses,
     errors: &mut FieldErrors,
 ) {
     let mut note = |field: &str, problem: Option<String>| {
@@ -136,12 +136,12 @@ mod tests {
         serde_json::from_value(json).expect("settings")
     }
 
-    fn ourselves(smtp: &str) -> Ourselves {
+    fn ourselves(smtp: &str) -> OwnAddresses {
         let addresses = Addresses {
             smtp: vec![smtp.parse().expect("an address")],
             web: "127.0.0.1:8025".parse().expect("an address"),
         };
-        Ourselves::at(&addresses, Some("relay.example.net".into()))
+        OwnAddresses::at(&addresses, Some("relay.example.net".into()))
     }
 
     fn found(before: Value, after: Value, smtp: &str) -> FieldErrors {

@@ -82,8 +82,8 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::{AlertKind, Topic};
     use crate::alerts::notification::AlertEvent;
+    use crate::alerts::{AlertKind, Topic};
 
     fn notification(event: AlertEvent, topic: Topic) -> Notification {
         Notification {
@@ -96,10 +96,19 @@ mod tests {
     #[tokio::test]
     async fn the_newest_of_each_topic_waits() {
         let outbox = Outbox::default();
-        assert!(!outbox.put(notification(AlertEvent::Begin, Topic::of(AlertKind::QueueLarge))));
+        assert!(!outbox.put(notification(
+            AlertEvent::Begin,
+            Topic::of(AlertKind::QueueLarge)
+        )));
         let (begin, _) = outbox.first().await;
-        assert!(!outbox.put(notification(AlertEvent::Begin, Topic::of(AlertKind::DiskLow))));
-        assert!(!outbox.put(notification(AlertEvent::End, Topic::of(AlertKind::QueueLarge))));
+        assert!(!outbox.put(notification(
+            AlertEvent::Begin,
+            Topic::of(AlertKind::DiskLow)
+        )));
+        assert!(!outbox.put(notification(
+            AlertEvent::End,
+            Topic::of(AlertKind::QueueLarge)
+        )));
         assert!(!outbox.holds(begin));
         outbox.remove(begin);
         let mut told = Vec::new();
@@ -124,7 +133,10 @@ mod tests {
         for number in 0..limits::WEBHOOK_PENDING {
             assert!(!outbox.put(notification(AlertEvent::Begin, topic(number))));
         }
-        assert!(outbox.put(notification(AlertEvent::Begin, Topic::of(AlertKind::QueueOld))));
+        assert!(outbox.put(notification(
+            AlertEvent::Begin,
+            Topic::of(AlertKind::QueueOld)
+        )));
         assert_eq!(outbox.len(), limits::WEBHOOK_PENDING);
         assert_eq!(outbox.first().await.1.topic, Some(topic(1)));
     }

@@ -16,7 +16,7 @@ use super::rule::{AlertChange, AlertFacts, AlertState, DiskReserve, QueueFacts, 
 use crate::boot::{self, DiskSpace};
 use crate::delivery::Delivery;
 use crate::limits;
-use crate::message::{MemoryBudget, Spool, Standing};
+use crate::message::{MemoryBudget, Spool, TrustLevel};
 use crate::settings::{OpenTo, Settings};
 use crate::statistics::{Statistics, Trail};
 use crate::store::{ReadError, Store};
@@ -146,7 +146,7 @@ impl Sources {
                 .history_set_aside()
                 .map(|path| path.display().to_string()),
             memory_used_bytes: self.budget.used_bytes(),
-            memory_budget_bytes: self.budget.limit_bytes_for(Standing::Stranger),
+            memory_budget_bytes: self.budget.limit_bytes_for(TrustLevel::Stranger),
             delivered: self.statistics.counters.recipients_delivered.value(),
             accepted: self.statistics.since_start().tally.messages.total(),
             open_to: OpenTo::default(),

@@ -1,7 +1,7 @@
 //! What there is room for: the memory budget and the number of sessions follow from the memory there is.
 
 use crate::boot;
-use crate::clients::{Network, Places};
+use crate::clients::{ClientLimit, Network};
 use crate::limits;
 use crate::settings::Settings;
 
@@ -18,10 +18,10 @@ pub(super) fn sessions() -> usize {
     sessions_within(boot::memory_bytes(), boot::descriptor_limit())
 }
 
-/// Places for so many sessions, some of which strangers do not get.
-pub(super) fn places(sessions: usize) -> Places<Network> {
+/// The limit for so many sessions, some of which strangers do not get.
+pub(super) fn places(sessions: usize) -> ClientLimit<Network> {
     let kept = sessions * limits::SESSIONS_KEPT_PERCENT / 100;
-    Places::new(sessions, limits::SESSIONS_PER_CLIENT).keeping(kept)
+    ClientLimit::new(sessions, limits::SESSIONS_PER_CLIENT).keeping(kept)
 }
 
 fn sessions_within(memory_bytes: u64, descriptors: u64) -> usize {

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::{capacity, disk};
 use crate::accounts::Logins;
 use crate::administration::{FirstStart, first_start};
-use crate::boot::{DataDirectory, Options};
+use crate::boot::{BootOptions, DataDirectory};
 use crate::conditions::{self, Conditions};
 use crate::delivery::Delivery;
 use crate::message::{MemoryBudget, MessageIds, Spool};
@@ -54,7 +54,7 @@ pub(super) struct Hands {
 impl Engine {
     /// Opens the databases, with what the last run left put right, and reads the settings.
     pub(super) async fn open(
-        options: &Options,
+        options: &BootOptions,
         directory: &DataDirectory,
         first_start: &FirstStart,
     ) -> anyhow::Result<(Self, Hands)> {
@@ -95,7 +95,7 @@ impl Engine {
                 "the clock was set since the last run: what waits goes on as before"
             );
         }
-        let queue = Queue::new(queue::Tools {
+        let queue = Queue::new(queue::QueueServices {
             clock,
             store: store.clone(),
             delivery: Arc::clone(&delivery),

@@ -17,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::engine::{Engine, Hands};
 use self::running::Running;
-use crate::accounts::{Logins, Passwords, Roster, RosterPublisher};
+use crate::accounts::{LoginDirectory, Logins, LoginsPublisher, Passwords};
 use crate::administration::{
-    Accounts, Administration, FirstStart, OpenPgpKeys, Ourselves, SmtpLogins,
+    Accounts, Administration, FirstStart, OpenPgpKeys, OwnAddresses, SmtpLogins,
 };
 use crate::alerts::Alerts;
-use crate::boot::{Addresses, DataDirectory, Options};
+use crate::boot::{Addresses, BootOptions, DataDirectory};
 use crate::listener::Listener;
 use crate::session::SessionContext;
 use crate::statistics::Statistics;
@@ -54,7 +54,7 @@ impl Appliance {
     /// # Errors
     /// When an address cannot be bound or a database cannot be opened.
     pub async fn open(
-        options: &Options,
+        options: &BootOptions,
         directory: &DataDirectory,
         first_start: &FirstStart,
     ) -> anyhow::Result<Self> {
@@ -75,7 +75,7 @@ impl Appliance {
         let one_time = first_start.admin_password.as_ref();
         let accounts = Accounts::open(engine.store.clone(), Passwords::new(), one_time).await?;
         let figures = Arc::clone(&engine.delivery);
-        let ourselves = Ourselves::at(&addresses, Some(Arc::clone(&engine.hostname)));
+        let ourselves = OwnAddresses::at(&addresses, Some(Arc::clone(&engine.hostname)));
         let pages = Arc::new(web::Context {
             hostname: Arc::clone(&engine.hostname),
             statistics: Arc::clone(&engine.statistics),
@@ -150,7 +150,7 @@ impl Appliance {
     }
 }
 
-async fn bind(options: &Options) -> anyhow::Result<(Vec<Listener>, web::Door, Addresses)> {
+async fn bind(options: &BootOptions) -> anyhow::Result<(Vec<Listener>, web::Door, Addresses)> {
     let listeners = options
         .smtp_listen
         .iter()
@@ -172,7 +172,7 @@ async fn bind(options: &Options) -> anyhow::Result<(Vec<Listener>, web::Door, Ad
 /// for passwords, so that clients who guess keep nobody from the web.
 async fn open_logins(store: &Store) -> anyhow::Result<(Arc<SmtpLogins>, Arc<Logins>)> {
     let stored = store.smtp_logins().await?;
-    let publisher = RosterPublisher::new(Roster::new(stored));
+    let publisher = LoginsPublisher::new(LoginDirectory::new(stored));
     let passwords = Passwords::new();
     let logins = Logins::new(Arc::clone(&passwords), publisher.current());
     Ok((SmtpLogins::new(store.clone(), passwords, publisher), logins))
@@ -207,7 +207,7 @@ mod tests {
     async fn who_comes_early_finds_the_settings_made_before_it_runs() {
         let directory = tempfile::tempdir().expect("a directory");
         let any_port = "127.0.0.1:0".parse().expect("an address");
-        let options = Options {
+        let options = BootOptions {
             data_directory: directory.path().to_owned(),
             smtp_listen: vec![any_port],
             web_listen: any_port,

@@ -25,17 +25,17 @@ const PASSWORD_GROUPS: usize = 5;
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum AdminCommand {
     /// Set a new password for an account: the one on standard input, or a random one, which is printed
     ResetPassword(ResetPassword),
     /// Create an API token and print it; it is not shown again
     CreateToken(CreateToken),
     /// Export or import the settings
-    Settings(admin_settings::Written),
+    Settings(admin_settings::SettingsArgs),
     /// Back up the queue, settings, trail and certificate to a new directory; the appliance may run
-    Backup(backup::Written),
+    Backup(backup::BackupArgs),
     /// Restore a backup to an empty data directory
-    Restore(backup::Written),
+    Restore(backup::BackupArgs),
     /// Save what can be read of a damaged appliance.db; the appliance must be stopped
     Repair(Repair),
 }
@@ -80,9 +80,9 @@ pub(super) struct Repair {
 }
 
 /// Does it.
-pub(super) fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
+pub(super) fn run(command: AdminCommand, environment: &Environment) -> Result<(), Failure> {
     match command {
-        Command::ResetPassword(command) => {
+        AdminCommand::ResetPassword(command) => {
             let directory = command.place.check(environment)?;
             let given = password_from_input().map_err(Failure::io)?;
             let text = beside(&directory, async |accounts| {
@@ -90,7 +90,7 @@ pub(super) fn run(command: Command, environment: &Environment) -> Result<(), Fai
             })?;
             print!("{text}");
         }
-        Command::CreateToken(command) => {
+        AdminCommand::CreateToken(command) => {
             let scope = Scope::from_word(&command.scope).ok_or_else(|| {
                 let scopes = Scope::ALL.map(Scope::as_str).join(", ");
                 let problem = format!("“{}” is none of {scopes}", command.scope);
@@ -106,10 +106,10 @@ pub(super) fn run(command: Command, environment: &Environment) -> Result<(), Fai
             })?;
             println!("{}", token.expose());
         }
-        Command::Settings(written) => admin_settings::run(&written, environment)?,
-        Command::Backup(written) => backup::run_backup(&written, environment)?,
-        Command::Restore(written) => backup::run_restore(&written, environment)?,
-        Command::Repair(command) => {
+        AdminCommand::Settings(written) => admin_settings::run(&written, environment)?,
+        AdminCommand::Backup(written) => backup::run_backup(&written, environment)?,
+        AdminCommand::Restore(written) => backup::run_restore(&written, environment)?,
+        AdminCommand::Repair(command) => {
             let path = command.place.check(environment)?;
             let directory = DataDirectory::open(&path)?;
             let repaired = serve::runtime()?.block_on(store::repair(directory.path()));
@@ -165,9 +165,9 @@ fn called(table: &str) -> &str {
 impl Where {
     /// The data directory, which must be one.
     fn check(&self, environment: &Environment) -> Result<PathBuf, Failure> {
-        let serve = options::Written {
+        let serve = options::ServeArgs {
             data_dir: self.data_dir.clone(),
-            ..options::Written::default()
+            ..options::ServeArgs::default()
         };
         let directory = serve.data_directory_or_default(environment);
         if Store::is_in(&directory) {

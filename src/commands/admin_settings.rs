@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use super::environment::Environment;
 use super::failure::{Exit, Failure};
 use super::{options, serve};
-use crate::administration::settings_file::{self, Run, SettingsFileError};
+use crate::administration::settings_file::{self, ImportMode, SettingsFileError};
 use crate::administration::{Actor, OpenRelay};
 use crate::limits;
 use crate::store::OpenError;
@@ -21,7 +21,7 @@ const STANDARD: &str = "-";
 /// What the command line says.
 #[derive(Clone, Debug, Args)]
 #[command(arg_required_else_help = false)]
-pub(super) struct Written {
+pub(super) struct SettingsArgs {
     #[command(subcommand)]
     direction: Direction,
 }
@@ -61,7 +61,7 @@ struct Import {
 }
 
 /// Exports or imports.
-pub(super) fn run(written: &Written, environment: &Environment) -> Result<(), Failure> {
+pub(super) fn run(written: &SettingsArgs, environment: &Environment) -> Result<(), Failure> {
     match &written.direction {
         Direction::Export(written) => export(written, environment),
         Direction::Import(written) => import(written, environment),
@@ -112,7 +112,11 @@ fn import(written: &Import, environment: &Environment) -> Result<(), Failure> {
             how: "give --open-relay if that is meant",
         },
     };
-    let run = if written.dry_run { Run::Dry } else { Run::Real };
+    let run = if written.dry_run {
+        ImportMode::Dry
+    } else {
+        ImportMode::Real
+    };
     let importing = settings_file::import(&data_directory, &text, open_relay, run, &actor);
     let changed = serve::runtime()?
         .block_on(importing)

@@ -13,7 +13,7 @@ use crate::store::CopyError;
 
 /// What both commands are told: a backup's directory, and an appliance's.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Written {
+pub(super) struct BackupArgs {
     /// Directory of the backup
     #[arg(value_name = "DIRECTORY")]
     directory: PathBuf,
@@ -22,14 +22,14 @@ pub(super) struct Written {
     data_dir: Option<PathBuf>,
 }
 
-impl Written {
+impl BackupArgs {
     fn data_directory(&self, environment: &Environment) -> PathBuf {
         options::data_directory(self.data_dir.as_deref(), environment)
     }
 }
 
 /// Copies the appliance to a directory that is new or empty, and says what is in it.
-pub(super) fn run_backup(written: &Written, environment: &Environment) -> Result<(), Failure> {
+pub(super) fn run_backup(written: &BackupArgs, environment: &Environment) -> Result<(), Failure> {
     let data_directory = written.data_directory(environment);
     let taken = serve::runtime()?.block_on(backup::take(&data_directory, &written.directory));
     print!("{}", backed_up(&taken?, written));
@@ -37,7 +37,7 @@ pub(super) fn run_backup(written: &Written, environment: &Environment) -> Result
 }
 
 /// Puts a backup on a data directory that is new or empty.
-pub(super) fn run_restore(written: &Written, environment: &Environment) -> Result<(), Failure> {
+pub(super) fn run_restore(written: &BackupArgs, environment: &Environment) -> Result<(), Failure> {
     let data_directory = written.data_directory(environment);
     let restored =
         serve::runtime()?.block_on(restore::restore(&written.directory, &data_directory));
@@ -45,7 +45,7 @@ pub(super) fn run_restore(written: &Written, environment: &Environment) -> Resul
     Ok(())
 }
 
-fn backed_up(manifest: &Manifest, written: &Written) -> String {
+fn backed_up(manifest: &Manifest, written: &BackupArgs) -> String {
     let mut text = format!(
         "{} in the queue at {:.0}: backed up to {}\n",
         in_words(manifest),

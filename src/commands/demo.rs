@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::environment::Environment;
-use super::letters::SENDER_DOMAIN;
-use super::options::{Checked, Written};
+use super::options::{ServeArgs, ServeOptions};
 use super::report_box::ReportBox;
-use super::sink::{Sink, Voice};
-use super::{Failure, feeder, logging, serve};
+use super::sample_messages::SENDER_DOMAIN;
+use super::sink::{SinkServer, Verbosity};
+use super::{Failure, load_generator, logging, serve};
 use crate::accounts::{Role, spelled_secret};
 use crate::administration::{AccountChange, AccountError, Accounts, Actor};
 use crate::boot::{Addresses, DataDirectory};
@@ -37,7 +37,7 @@ const NAME: &str = "demo";
 const PASSWORD_GROUPS: usize = 5;
 
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn run(written: &Written, environment: &Environment) -> Result<(), Failure> {
+pub(super) fn run(written: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     let mut options = written.check(environment)?;
     if !options.log.is_chosen {
         LOG.clone_into(&mut options.log.filter);
@@ -76,9 +76,9 @@ impl Drop for TemporaryDirectory {
     }
 }
 
-async fn show(options: &Checked, directory: &DataDirectory) -> anyhow::Result<()> {
+async fn show(options: &ServeOptions, directory: &DataDirectory) -> anyhow::Result<()> {
     let shutdown = serve::shutdown_on_signal()?;
-    let sink = at_or_anywhere(SINK, |address| Sink::bind(address, Voice::Silent))
+    let sink = at_or_anywhere(SINK, |address| SinkServer::bind(address, Verbosity::Quiet))
         .context("the embedded destination cannot listen")?;
     let report_box = match ReportBox::bind(REPORT_BOX).await {
         Ok(report_box) => report_box,
@@ -117,7 +117,7 @@ async fn show(options: &Checked, directory: &DataDirectory) -> anyhow::Result<()
         .first()
         .copied()
         .context("no address for mail")?;
-    tokio::spawn(feeder::feed(door, shutdown.clone()));
+    tokio::spawn(load_generator::run(door, shutdown.clone()));
     let statistics = Arc::clone(appliance.statistics());
     tokio::spawn(report(statistics, reports, shutdown.clone()));
 

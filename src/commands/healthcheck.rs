@@ -19,7 +19,7 @@ const ANSWER_BYTES: u64 = 16_384;
 
 /// What the command line says.
 #[derive(Clone, Debug, Default, Args)]
-pub(super) struct Written {
+pub(super) struct HealthcheckArgs {
     /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
     #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
@@ -28,7 +28,7 @@ pub(super) struct Written {
     web_listen: Option<String>,
 }
 
-impl Written {
+impl HealthcheckArgs {
     /// The address to ask: the one that is given, the one that the appliance wrote, or the default.
     pub(super) fn check(&self, environment: &Environment) -> Result<SocketAddr, Failure> {
         let given = options::given(self.web_listen.as_deref(), WEB_LISTEN, environment)?
@@ -38,9 +38,9 @@ impl Written {
         if let Some(given) = given.filter(|given| given.port() != 0) {
             return Ok(reachable(given));
         }
-        let serve = options::Written {
+        let serve = options::ServeArgs {
             data_dir: self.data_dir.clone(),
-            ..options::Written::default()
+            ..options::ServeArgs::default()
         };
         let written = Addresses::read(&serve.data_directory_or_default(environment));
         match written {
@@ -122,17 +122,18 @@ mod tests {
     #[test]
     fn the_address_is_what_the_appliance_wrote() {
         let directory = tempfile::tempdir().expect("a directory");
-        let written = Written {
+        let written = HealthcheckArgs {
             data_dir: Some(directory.path().to_owned()),
             web_listen: None,
         };
         let nothing = Environment::default();
-        let ask = |written: &Written| written.check(&nothing).expect("it holds").to_string();
+        let ask =
+            |written: &HealthcheckArgs| written.check(&nothing).expect("it holds").to_string();
         assert_eq!(ask(&written), "127.0.0.1:8025");
         let text = r#"{"smtp":["127.0.0.1:25"],"web":"0.0.0.0:4567"}"#;
         std::fs::write(directory.path().join("addresses.json"), text).expect("written");
         assert_eq!(ask(&written), "127.0.0.1:4567");
-        let given = Written {
+        let given = HealthcheckArgs {
             web_listen: Some("127.0.0.1:99".to_owned()),
             ..written
         };

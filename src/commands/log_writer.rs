@@ -16,10 +16,10 @@ const GATHER: Duration = Duration::from_millis(50);
 
 /// Where lines are left.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LogWriter(Arc<Shared>);
+pub(super) struct LogWriter(Arc<LogBuffer>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct LogBuffer {
     gathered: Mutex<Gathered>,
     /// Lines came where there were none, or it was closed.
     change: Condvar,
@@ -33,7 +33,7 @@ struct Gathered {
     closed: bool,
 }
 
-impl Shared {
+impl LogBuffer {
     fn gathered(&self) -> MutexGuard<'_, Gathered> {
         // Bytes are appended in one step, so that a panic elsewhere leaves whole lines.
         self.gathered.lock()
@@ -43,7 +43,7 @@ impl Shared {
 /// Writes until it is dropped, and then what is left.
 #[derive(Debug)]
 pub(super) struct LogThread {
-    shared: Arc<Shared>,
+    shared: Arc<LogBuffer>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -66,7 +66,7 @@ impl LogWriter {
     }
 }
 
-fn write_until_closed(shared: &Shared, mut output: impl Write) {
+fn write_until_closed(shared: &LogBuffer, mut output: impl Write) {
     let mut writing = Vec::new();
     loop {
         let mut gathered = shared.gathered();

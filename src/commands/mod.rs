@@ -9,13 +9,15 @@ mod backup;
 mod demo;
 pub mod environment;
 pub mod failure;
-mod feeder;
+
 mod healthcheck;
-mod letters;
+
+mod load_generator;
 mod log_writer;
 mod logging;
 pub mod options;
 mod report_box;
+mod sample_messages;
 mod serve;
 mod sink;
 
@@ -31,22 +33,22 @@ pub use failure::{Exit, Failure};
 #[command(name = "fastpath", version, about, disable_help_subcommand = true)]
 struct CommandLine {
     #[command(subcommand)]
-    command: Command,
+    command: MainCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum MainCommand {
     /// Run the appliance
-    Serve(options::Written),
+    Serve(options::ServeArgs),
     /// Run the appliance with an embedded destination and sample mail: the five-minute tour
-    Demo(options::Written),
+    Demo(options::ServeArgs),
     /// Run a test destination that accepts, defers or refuses by recipient
-    Sink(sink::Written),
+    Sink(sink::SinkArgs),
     /// Ask a running appliance whether it accepts mail; the exit code is 0 if it does, else 1
-    Healthcheck(healthcheck::Written),
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// Administer an appliance through its data directory: passwords, tokens, settings, backups
     #[command(subcommand)]
-    Admin(admin::Command),
+    Admin(admin::AdminCommand),
 }
 
 /// Runs the command that `arguments` name; the first is the program's name.
@@ -66,11 +68,11 @@ pub fn run(
         Err(error) => return Err(failure::of_usage(&error)),
     };
     match command_line.command {
-        Command::Serve(written) => serve::run(written.check(environment)?),
-        Command::Demo(written) => demo::run(&written, environment),
-        Command::Sink(written) => sink::run(&written.check()?),
-        Command::Healthcheck(written) => healthcheck::run(&written.check(environment)?),
-        Command::Admin(command) => admin::run(command, environment),
+        MainCommand::Serve(written) => serve::run(written.check(environment)?),
+        MainCommand::Demo(written) => demo::run(&written, environment),
+        MainCommand::Sink(written) => sink::run(&written.check()?),
+        MainCommand::Healthcheck(written) => healthcheck::run(&written.check(environment)?),
+        MainCommand::Admin(command) => admin::run(command, environment),
     }
 }
 

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::environment::Environment;
 use super::{Exit, Failure};
 use crate::administration::FirstStart;
-use crate::boot::{self, Options};
+use crate::boot::{self, BootOptions};
 use crate::limits;
 use crate::settings::next_hop::ServerAddress;
 
@@ -45,7 +45,7 @@ has at least 12 characters, the token at least 20.";
 /// What the command line says.
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = ENVIRONMENT_HELP)]
-pub struct Written {
+pub struct ServeArgs {
     /// Directory for databases, spool and certificate [FASTPATH_DATA_DIR; ./fastpath-data]
     #[arg(long, value_name = "DIRECTORY")]
     pub data_dir: Option<PathBuf>,
@@ -88,9 +88,9 @@ pub enum LogFormat {
 
 /// What is run: everything is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checked {
+pub struct ServeOptions {
     /// Where things are.
-    pub boot: Options,
+    pub boot: BootOptions,
     /// What counts on the first start.
     pub first_start: FirstStart,
     /// How the log is written.
@@ -99,14 +99,14 @@ pub struct Checked {
     pub in_container: bool,
 }
 
-impl Written {
+impl ServeArgs {
     /// Adds what the environment says and the defaults, and checks all of it.
     ///
     /// # Errors
     /// The first value that does not hold, by the name of its option or variable.
-    pub fn check(&self, environment: &Environment) -> Result<Checked, Failure> {
-        Ok(Checked {
-            boot: Options {
+    pub fn check(&self, environment: &Environment) -> Result<ServeOptions, Failure> {
+        Ok(ServeOptions {
+            boot: BootOptions {
                 data_directory: self.data_directory_or_default(environment),
                 smtp_listen: self.check_smtp_listen(environment)?,
                 web_listen: given(self.web_listen.as_deref(), WEB_LISTEN, environment)?
@@ -215,9 +215,9 @@ fn check_first_start(environment: &Environment) -> Result<FirstStart, Failure> {
 
 /// The data directory of a command beside `serve`: the option's, the environment's, or the default.
 pub(super) fn data_directory(option: Option<&Path>, environment: &Environment) -> PathBuf {
-    let serve = Written {
+    let serve = ServeArgs {
         data_dir: option.map(Path::to_owned),
-        ..Written::default()
+        ..ServeArgs::default()
     };
     serve.data_directory_or_default(environment)
 }

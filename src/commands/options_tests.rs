@@ -1,10 +1,10 @@
 use super::*;
 use crate::commands::Exit;
 
-fn serve() -> Written {
-    Written {
+fn serve() -> ServeArgs {
+    ServeArgs {
         hostname: Some("relay.example.net".to_owned()),
-        ..Written::default()
+        ..ServeArgs::default()
     }
 }
 
@@ -44,11 +44,11 @@ fn the_environment_stands_behind_the_command_line() {
         ("FASTPATH_API_TOKEN", "a token of twenty and more"),
         ("FASTPATH_CONTAINER", "yes"),
     ]);
-    let written = Written {
+    let written = ServeArgs {
         web_listen: Some("127.0.0.1:0".to_owned()),
         ..serve()
     };
-    let Checked {
+    let ServeOptions {
         boot,
         first_start,
         log,
@@ -79,7 +79,7 @@ fn the_environment_stands_behind_the_command_line() {
 
 #[test]
 fn bad_options_are_named() {
-    let check = |written: Written, expected: &str| {
+    let check = |written: ServeArgs, expected: &str| {
         let failure = written
             .check(&Environment::default())
             .expect_err("a bad option");
@@ -87,35 +87,35 @@ fn bad_options_are_named() {
         assert_eq!(failure.exit, Exit::Usage);
     };
     check(
-        Written {
+        ServeArgs {
             smtp_listen: vec!["127.0.0.1:2525".into(), "localhost:25".into()],
             ..serve()
         },
         "--smtp-listen: “localhost:25” is not an address and a port, such as 127.0.0.1:2525",
     );
     check(
-        Written {
+        ServeArgs {
             smtp_listen: vec!["127.0.0.1:2525".into(), "127.0.0.1:2525".into()],
             ..serve()
         },
         "--smtp-listen: 127.0.0.1:2525 stands twice",
     );
     check(
-        Written {
+        ServeArgs {
             web_listen: Some("8025".into()),
             ..serve()
         },
         "--web-listen: “8025” is not an address and a port, such as 127.0.0.1:2525",
     );
     check(
-        Written {
+        ServeArgs {
             hostname: Some("my relay".into()),
             ..serve()
         },
         "--hostname: “my relay” is not a host name, such as relay.example.net",
     );
     check(
-        Written {
+        ServeArgs {
             log_format: Some("xml".into()),
             ..serve()
         },

@@ -75,19 +75,19 @@ impl ReportBox {
                 tokio::select! {
                     () = shutdown.cancelled() => {}
                     // A client that breaks off is no concern of a demo.
-                    _ = Conversation::new(stream).run(&count) => {}
+                    _ = ReportConnection::new(stream).run(&count) => {}
                 }
             });
         }
     }
 }
 
-struct Conversation {
+struct ReportConnection {
     stream: TcpStream,
     buffer: BytesMut,
 }
 
-impl Conversation {
+impl ReportConnection {
     fn new(stream: TcpStream) -> Self {
         Self {
             stream,

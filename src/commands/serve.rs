@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::options::{Checked, LogFormat};
+use super::options::{LogFormat, ServeOptions};
 use super::{Failure, logging};
 use crate::administration::SetupKey;
 use crate::appliance::Appliance;
@@ -25,7 +25,7 @@ use crate::limits;
 const THREADS_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn run(options: Checked) -> Result<(), Failure> {
+pub(super) fn run(options: ServeOptions) -> Result<(), Failure> {
     let directory = DataDirectory::open(&options.boot.data_directory)?;
     let _log = logging::begin(&options.log)?;
     let warning = loss_at_the_end(&options);
@@ -62,7 +62,7 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
 
 /// Opens an appliance and writes down where it listens.
 pub(super) async fn open(
-    options: &Checked,
+    options: &ServeOptions,
     directory: &DataDirectory,
 ) -> anyhow::Result<Appliance> {
     tell_tightened(directory);
@@ -95,7 +95,7 @@ fn tell_tightened(directory: &DataDirectory) {
 }
 
 /// How to set it up, for the log: somebody has to read it there.
-fn tell_setup(options: &Checked, appliance: &Appliance) {
+fn tell_setup(options: &ServeOptions, appliance: &Appliance) {
     let page = format!("{}setup", pages(appliance));
     match appliance.accounts().setup_key() {
         Some(SetupKey::Made(password)) => warn!(
@@ -168,7 +168,7 @@ fn reload_on_signal() -> anyhow::Result<Arc<Notify>> {
 
 /// What is lost when the container that we run in ends; none when nothing is, or when it is no
 /// container.
-fn loss_at_the_end(options: &Checked) -> Option<&'static str> {
+fn loss_at_the_end(options: &ServeOptions) -> Option<&'static str> {
     if !options.in_container && !container::is_marked() {
         return None;
     }
@@ -177,7 +177,7 @@ fn loss_at_the_end(options: &Checked) -> Option<&'static str> {
 
 /// What a person who just started it wants to know.
 fn summary(
-    options: &Checked,
+    options: &ServeOptions,
     addresses: &Addresses,
     pages: &str,
     setup: Option<SetupKey<'_>>,
@@ -237,16 +237,16 @@ mod tests {
     use super::*;
     use crate::boot::Secret;
     use crate::commands::environment::Environment;
-    use crate::commands::options::Written;
+    use crate::commands::options::ServeArgs;
 
     const PAGES: &str = "http://127.0.0.1:8025/";
 
     #[test]
     fn the_summary_says_where_things_are() {
-        let written = Written {
+        let written = ServeArgs {
             data_dir: Some("/data".into()),
             hostname: Some("relay.example.net".to_owned()),
-            ..Written::default()
+            ..ServeArgs::default()
         };
         let options = written.check(&Environment::default()).expect("it holds");
         let addresses = Addresses {

@@ -29,13 +29,13 @@ const PAIRS: usize = 10_000;
 
 /// What the command line says.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Written {
+pub(super) struct SinkArgs {
     /// Where mail is accepted
     #[arg(long, value_name = "ADDRESS:PORT", default_value = DEFAULT_LISTEN)]
     listen: String,
 }
 
-impl Written {
+impl SinkArgs {
     /// The address.
     pub(super) fn check(&self) -> Result<SocketAddr, Failure> {
         options::address(&self.listen).map_err(|problem| Failure::usage("--listen", problem))
@@ -44,7 +44,7 @@ impl Written {
 
 /// Runs until the process ends.
 pub(super) fn run(listen: &SocketAddr) -> Result<(), Failure> {
-    let sink = Sink::bind(*listen, Voice::Aloud)
+    let sink = SinkServer::bind(*listen, Verbosity::Verbose)
         .map_err(|error| Failure::io(format!("cannot listen on {listen} (--listen): {error}")))?;
     println!("The sink takes mail on {}", sink.address);
     println!("  later@…   deferred the first {DEFERRALS} times");
@@ -56,23 +56,23 @@ pub(super) fn run(listen: &SocketAddr) -> Result<(), Failure> {
 
 /// Whether every message is a line on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Voice {
-    Aloud,
-    Silent,
+pub(super) enum Verbosity {
+    Verbose,
+    Quiet,
 }
 
 /// A destination that is bound.
 #[derive(Debug)]
-pub(super) struct Sink {
+pub(super) struct SinkServer {
     listener: TcpListener,
     /// Where it listens.
     pub(super) address: SocketAddr,
-    voice: Voice,
+    voice: Verbosity,
 }
 
-impl Sink {
+impl SinkServer {
     /// Binds `address`; clients may connect from here on.
-    pub(super) fn bind(address: SocketAddr, voice: Voice) -> io::Result<Self> {
+    pub(super) fn bind(address: SocketAddr, voice: Verbosity) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         Ok(Self {
             address: listener.local_addr()?,
@@ -83,7 +83,7 @@ impl Sink {
 
     /// Serves on this thread. Returns only when it cannot.
     pub(super) fn serve(self) -> Result<(), Failure> {
-        let mut server = Server::new(Conversation::new(self.voice));
+        let mut server = Server::new(SinkHandler::new(self.voice));
         server
             .with_name("sink.fastpath")
             .with_num_threads(THREADS)
@@ -116,16 +116,16 @@ impl Manner {
 
 /// One client's conversation; the counts of deferrals are shared by all.
 #[derive(Clone, Debug)]
-struct Conversation {
-    voice: Voice,
+struct SinkHandler {
+    voice: Verbosity,
     deferrals: Arc<Mutex<HashMap<(String, String), u32>>>,
     sender: String,
     recipients: Vec<String>,
     size_bytes: u64,
 }
 
-impl Conversation {
-    fn new(voice: Voice) -> Self {
+impl SinkHandler {
+    fn new(voice: Verbosity) -> Self {
         Self {
             voice,
             deferrals: Arc::default(),
@@ -153,7 +153,7 @@ impl Conversation {
     }
 
     fn say(&self, what: &str, recipients: &str) {
-        if self.voice == Voice::Aloud {
+        if self.voice == Verbosity::Verbose {
             let sender = &self.sender;
             // Nobody reads: no reason to refuse mail.
             let _ = writeln!(io::stdout(), "{what:<9} from <{sender}> to {recipients}");
@@ -161,7 +161,7 @@ impl Conversation {
     }
 }
 
-impl Handler for Conversation {
+impl Handler for SinkHandler {
     fn mail(&mut self, _ip: IpAddr, _domain: &str, from: &str) -> Response {
         from.clone_into(&mut self.sender);
         self.recipients.clear();
@@ -214,14 +214,14 @@ fn wait(time: Duration) {
 mod tests {
     use super::*;
 
-    fn rcpt(conversation: &mut Conversation, sender: &str, recipient: &str) -> u16 {
+    fn rcpt(conversation: &mut SinkHandler, sender: &str, recipient: &str) -> u16 {
         conversation.mail(IpAddr::from([127, 0, 0, 1]), "test", sender);
         conversation.rcpt(recipient).code
     }
 
     #[test]
     fn the_recipient_decides_the_answer() {
-        let mut conversation = Conversation::new(Voice::Silent);
+        let mut conversation = SinkHandler::new(Verbosity::Quiet);
         for (recipient, code) in [
             ("anna@example.net", 250),
             ("refuse@example.net", 550),
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn later_is_deferred_twice_for_each_sender() {
-        let mut first = Conversation::new(Voice::Silent);
+        let mut first = SinkHandler::new(Verbosity::Quiet);
         let mut second = first.clone();
         let later = "later@example.net";
         let answers = [

@@ -19,7 +19,7 @@ use super::draft::{Draft, DraftReader};
 use super::header::Field;
 use super::verdict::{Answer, Copy, Edit, Verdict};
 use super::{Coverage, words};
-use crate::clients::FairPlaces;
+use crate::clients::FairSemaphore;
 use crate::limits;
 use crate::message::{BodyWriter, Recipient};
 use crate::openpgp::{self, EncryptionKey, KeptKey, Keyring};
@@ -69,7 +69,7 @@ pub(super) fn is_encrypted(fields: &[Field]) -> bool {
 
 /// Encrypts the message for those of its recipients who have a key.
 pub(super) async fn check(
-    places: &Arc<FairPlaces>,
+    places: &Arc<FairSemaphore>,
     settings: &Settings,
     tools: &Tools,
     draft: &Draft,

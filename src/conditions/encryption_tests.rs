@@ -25,7 +25,7 @@ struct Scene {
     directory: TempDir,
     tools: Tools,
     settings: Settings,
-    places: Arc<FairPlaces>,
+    places: Arc<FairSemaphore>,
 }
 
 impl Scene {
@@ -37,7 +37,7 @@ impl Scene {
             directory,
             tools,
             settings: settings(json!({"encryption": {"enabled": true, "when_no_key": policy}})),
-            places: FairPlaces::new(1),
+            places: FairSemaphore::new(1),
         }
     }
 

@@ -14,7 +14,7 @@ use super::ldap_relaying::{malformed, several};
 use super::service::{Asker, NoAnswer};
 use super::verdict::{Edit, Verdict};
 use super::words;
-use crate::clients::Party;
+use crate::clients::ClientId;
 use crate::limits;
 use crate::settings::Settings;
 use crate::settings::conditions::WhenUnavailable;
@@ -127,7 +127,7 @@ impl Conditions {
     ) -> Result<Option<OfficialSender>, String> {
         let timeout = Duration::from_secs(settings.directory.timeout_seconds);
         let asker = Asker {
-            party: Party::Ourselves,
+            party: ClientId::Ourselves,
             deadline: Instant::now() + timeout.min(limits::LOOK_UP_TRY_WAIT),
             when_unavailable: WhenUnavailable::Defer,
         };

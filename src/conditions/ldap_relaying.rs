@@ -12,7 +12,7 @@ use super::draft::Draft;
 use super::service::{Asker, NoAnswer};
 use super::verdict::{Edit, Verdict};
 use super::words;
-use crate::clients::Party;
+use crate::clients::ClientId;
 use crate::limits;
 use crate::settings::Settings;
 use crate::settings::conditions::WhenUnavailable;
@@ -228,7 +228,7 @@ impl Conditions {
     pub async fn recipient(
         &self,
         address: &Mailbox,
-        party: Party,
+        party: ClientId,
         settings: &Settings,
     ) -> Result<(), Reply> {
         if !settings.is_asked_at_rcpt(address) {
@@ -261,7 +261,7 @@ impl Conditions {
     ) -> Result<Option<DirectoryRoute>, String> {
         let timeout = Duration::from_secs(settings.directory.timeout_seconds);
         let wait = timeout.min(limits::LOOK_UP_TRY_WAIT);
-        let look_up = self.look_up(settings, Freshness::Anew, Party::Ourselves, wait);
+        let look_up = self.look_up(settings, Freshness::Anew, ClientId::Ourselves, wait);
         let route = look_up.route(address).await;
         route.map_err(|no_answer| no_answer.to_string())
     }
@@ -270,7 +270,7 @@ impl Conditions {
         &'a self,
         settings: &'a Settings,
         freshness: Freshness,
-        party: Party,
+        party: ClientId,
         wait: Duration,
     ) -> LookUp<'a> {
         LookUp {

@@ -200,7 +200,7 @@ async fn rcpt_is_answered_by_what_the_directory_knows() {
         let conditions = Arc::new(Conditions::new(tools));
         let mailbox = Mailbox::parse(address).expect("a mailbox");
         let reply = conditions
-            .recipient(&mailbox, Party::Ourselves, &settings)
+            .recipient(&mailbox, ClientId::Ourselves, &settings)
             .await;
         let reply = reply.err().map(|reply| reply.to_string());
         match expected {
@@ -227,7 +227,7 @@ async fn nobody_is_taken_because_the_directory_is_busy() {
     let conditions = Conditions::new(tools);
     let mailbox = |text| Mailbox::parse(text).expect("a mailbox");
     let (busy, waiting) = (mailbox("host@example.net"), mailbox("both@example.net"));
-    let party = |name: &str| Party::Login(name.into());
+    let party = |name: &str| ClientId::Login(name.into());
     let (asked, not_asked) = tokio::join!(
         conditions.recipient(&busy, party("anna"), &settings),
         conditions.recipient(&waiting, party("bert"), &settings),

@@ -42,7 +42,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::clients::FairPlaces;
+use crate::clients::FairSemaphore;
 use crate::dns::Dns;
 use crate::limits;
 use crate::message::{MemoryBudget, MessageIds, Reservation, Spool};
@@ -100,7 +100,7 @@ pub struct Conditions {
     antivirus: ServiceByAccess<ServiceAddress>,
     antispam: Engines,
     /// One place for each message that is being encrypted.
-    encryptions: Arc<FairPlaces>,
+    encryptions: Arc<FairSemaphore>,
     /// By their positions in the settings: each is left alone by itself.
     milters: [ServiceByAccess<ServiceAddress>; limits::MILTERS],
 }
@@ -117,7 +117,7 @@ impl Conditions {
             dns: ServiceByAccess::new("DNS"),
             antivirus: ServiceByAccess::new("clamd"),
             antispam: Engines::new(),
-            encryptions: FairPlaces::new(limits::ENCRYPTIONS_AT_ONCE),
+            encryptions: FairSemaphore::new(limits::ENCRYPTIONS_AT_ONCE),
             milters: milter::NAMES.map(ServiceByAccess::new),
         }
     }

@@ -11,7 +11,7 @@
 //! A message that passes without an answer is never let through untried: it is shown to a service that is left
 //! alone, too, for a second.
 //!
-//! For the same reason its places are shared fairly: see [`FairPlaces`].
+//! For the same reason its places are shared fairly: see [`FairSemaphore`].
 
 #[cfg(test)]
 #[path = "service_tests.rs"]
@@ -25,7 +25,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout_at};
 
-use crate::clients::{FairPlaces, Party};
+use crate::clients::{ClientId, FairSemaphore};
 use crate::limits;
 use crate::settings::conditions::WhenUnavailable;
 
@@ -34,7 +34,7 @@ use crate::settings::conditions::WhenUnavailable;
 pub struct Service {
     name: Arc<str>,
     /// The connections that the settings allow.
-    places: Arc<FairPlaces>,
+    places: Arc<FairSemaphore>,
     known: Mutex<Known>,
     /// Held by whoever asks the neutral question: one does, and the others wait for what comes of it.
     asks_neutrally: tokio::sync::Mutex<()>,
@@ -47,7 +47,7 @@ struct Known {
     /// Since its last answer.
     failures_in_a_row: u32,
     /// Those whose messages it failed since, up to [`limits::SERVICE_DOUBTERS`].
-    doubters: Vec<Party>,
+    doubters: Vec<ClientId>,
     /// It has failed the neutral question, and is left alone until then.
     left_alone_until: Option<Instant>,
     /// Why it failed last.
@@ -60,7 +60,7 @@ struct Known {
 #[derive(Clone, Debug)]
 pub struct Asker {
     /// Whose message it is about.
-    pub party: Party,
+    pub party: ClientId,
     /// The end of the wait, of that for a free place too.
     pub deadline: Instant,
     /// What becomes of the message without an answer: one that would pass is shown to the service, however
@@ -149,7 +149,7 @@ impl Service {
     pub fn new(name: impl Into<Arc<str>>, connections: u32) -> Self {
         Self {
             name: name.into(),
-            places: FairPlaces::new(connections as usize),
+            places: FairSemaphore::new(connections as usize),
             known: Mutex::default(),
             asks_neutrally: tokio::sync::Mutex::default(),
         }
@@ -295,7 +295,7 @@ impl Service {
     }
 
     /// It has failed a message of `party`.
-    fn failed(&self, trouble: Trouble, party: Party) -> NoAnswer {
+    fn failed(&self, trouble: Trouble, party: ClientId) -> NoAnswer {
         let mut known = self.known();
         known.asked += 1;
         known.failed += 1;
@@ -350,7 +350,7 @@ impl Known {
         Some(until.saturating_duration_since(Instant::now()))
     }
 
-    fn doubt(&mut self, party: Party) {
+    fn doubt(&mut self, party: ClientId) {
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         if self.doubters.len() < limits::SERVICE_DOUBTERS && !self.doubters.contains(&party) {
             self.doubters.push(party);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::service::Asker;
 use super::{NewBody, Tools};
-use crate::clients::{FairPlace, FairPlaces, Party};
+use crate::clients::{ClientId, FairPermit, FairSemaphore};
 use crate::dns::Dns;
 use crate::message::{
     Body, Client, Envelope, MemoryBudget, Message, MessageId, MessageIds, Recipient, Reservation,
@@ -60,7 +60,7 @@ pub(super) fn message(sender: &str, recipients: &[&str], content: &'static [u8])
 /// Somebody of this name who asks for so long.
 pub(super) fn asker(name: &str, wait: Duration) -> Asker {
     Asker {
-        party: Party::Login(name.into()),
+        party: ClientId::Login(name.into()),
         deadline: Instant::now() + wait,
         when_unavailable: WhenUnavailable::Defer,
     }
@@ -87,10 +87,10 @@ pub(super) async fn saying(answers: &[&'static str]) -> ServiceAddress {
 }
 
 /// All places, taken by as many others.
-pub(super) async fn all_taken(places: &Arc<FairPlaces>, total: usize) -> Vec<FairPlace> {
+pub(super) async fn all_taken(places: &Arc<FairSemaphore>, total: usize) -> Vec<FairPermit> {
     let mut taken = Vec::new();
     for number in 0..total {
-        let party = Party::Login(number.to_string().into());
+        let party = ClientId::Login(number.to_string().into());
         taken.push(places.take(party).await);
     }
     taken

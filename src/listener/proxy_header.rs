@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
 use crate::limits;
-use crate::smtp::proxy_protocol::{self, Header, Malformed};
+use crate::smtp::proxy_protocol::{self, Malformed, ProxyHeader};
 
 /// Why a proxy's connection is closed without a word.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +54,10 @@ async fn read_unbounded<R: AsyncRead + Unpin>(
         if let Some((header, bytes)) = proxy_protocol::read(&said)? {
             said.advance(bytes);
             let client = match header {
-                Header::Proxied { source, .. } => source.ip().to_canonical(),
-                Header::Local => proxy,
+                ProxyHeader::Proxied { source, .. } => source.ip().to_canonical(),
+                ProxyHeader::Local => proxy,
                 // Nobody's address: no network that is trusted has it.
-                Header::Unknown => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                ProxyHeader::Unknown => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             };
             return Ok((client, said));
         }

@@ -16,11 +16,11 @@ struct Open {
 }
 
 /// More places than a scene needs.
-fn many() -> Places<Network> {
-    Places::new(100, 100)
+fn many() -> ClientLimit<Network> {
+    ClientLimit::new(100, 100)
 }
 
-fn open(scene: Scene, places: Places<Network>) -> Open {
+fn open(scene: Scene, places: ClientLimit<Network>) -> Open {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_address();
     let sessions = TaskTracker::new();
@@ -78,7 +78,7 @@ async fn each_client_has_a_session() {
 
 #[tokio::test]
 async fn all_sessions_are_bounded() {
-    let open = open(Scene::new(), Places::new(2, 1));
+    let open = open(Scene::new(), ClientLimit::new(2, 1));
     let mut first = open.client().await;
     first.expect("220").await;
     // Trusted, so that its own bound does not count.
@@ -96,7 +96,7 @@ async fn all_sessions_are_bounded() {
 #[tokio::test]
 async fn the_sessions_of_one_client_are_bounded() {
     let scene = Scene::with(json!({"trusted_networks": []}));
-    let open = open(scene, Places::new(10, 1));
+    let open = open(scene, ClientLimit::new(10, 1));
     let mut first = open.client().await;
     first.expect("220").await;
     let mut second = open.client().await;
@@ -111,7 +111,7 @@ async fn the_sessions_of_one_client_are_bounded() {
 async fn strangers_leave_places_to_trusted_clients() {
     // Of IPv4 it trusts this machine alone, of which one address is taken for a stranger's.
     let scene = Scene::with(json!({"trusted_networks": ["127.0.0.1/32"]}));
-    let open = open(scene, Places::new(3, 3).keeping(2));
+    let open = open(scene, ClientLimit::new(3, 3).keeping(2));
     let stranger = async || {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();

@@ -17,7 +17,7 @@ pub struct MemoryBudget {
 
 /// For whom memory is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum TrustLevel {
     /// Anybody may be: a part of the budget is kept from them, see [`limits::BUDGET_STRANGERS_PERCENT`].
     Stranger,
     /// A client of a trusted network or with a login, or ourselves.
@@ -45,11 +45,11 @@ impl MemoryBudget {
     }
 
     /// Bytes that may be held when somebody of this standing asks for more.
-    pub fn limit_bytes_for(&self, standing: Standing) -> u64 {
+    pub fn limit_bytes_for(&self, standing: TrustLevel) -> u64 {
         let limit = self.limit_bytes();
         match standing {
-            Standing::Stranger => limit / 100 * limits::BUDGET_STRANGERS_PERCENT,
-            Standing::Trusted => limit,
+            TrustLevel::Stranger => limit / 100 * limits::BUDGET_STRANGERS_PERCENT,
+            TrustLevel::Trusted => limit,
         }
     }
 
@@ -59,12 +59,12 @@ impl MemoryBudget {
     }
 
     /// Whether more than `percent` of what is for those of this standing is held.
-    pub fn is_above(&self, percent: u64, standing: Standing) -> bool {
+    pub fn is_above(&self, percent: u64, standing: TrustLevel) -> bool {
         let limit = self.limit_bytes_for(standing);
         self.used_bytes().saturating_mul(100) >= limit.saturating_mul(percent)
     }
 
-    fn try_take(&self, bytes: u64, standing: Standing) -> bool {
+    fn try_take(&self, bytes: u64, standing: TrustLevel) -> bool {
         let limit = self.limit_bytes_for(standing);
         self.used_bytes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
@@ -79,7 +79,7 @@ impl MemoryBudget {
 #[derive(Debug)]
 pub struct Reservation {
     budget: Arc<MemoryBudget>,
-    standing: Standing,
+    standing: TrustLevel,
     bytes: u64,
 }
 
@@ -87,12 +87,12 @@ impl Reservation {
     /// An empty share of `budget` for ourselves, or for somebody we trust.
     #[must_use]
     pub fn empty(budget: Arc<MemoryBudget>) -> Self {
-        Self::of(budget, Standing::Trusted)
+        Self::of(budget, TrustLevel::Trusted)
     }
 
     /// An empty share of `budget`.
     #[must_use]
-    pub fn of(budget: Arc<MemoryBudget>, standing: Standing) -> Self {
+    pub fn of(budget: Arc<MemoryBudget>, standing: TrustLevel) -> Self {
         Self {
             budget,
             standing,
@@ -113,7 +113,7 @@ impl Reservation {
     }
 
     /// For whom it grows from here on.
-    pub fn set_standing(&mut self, standing: Standing) {
+    pub fn set_standing(&mut self, standing: TrustLevel) {
         self.standing = standing;
     }
 
@@ -172,7 +172,7 @@ impl Reservation {
     /// `block`, which holds this share until it is dropped, wherever that happens.
     #[must_use]
     pub fn held_by(self, block: impl AsRef<[u8]> + Send + 'static) -> Bytes {
-        Bytes::from_owner(Held {
+        Bytes::from_owner(ReservedBlock {
             block,
             _share: self,
         })
@@ -186,12 +186,12 @@ impl Drop for Reservation {
 }
 
 /// A block together with its share.
-struct Held<B> {
+struct ReservedBlock<B> {
     block: B,
     _share: Reservation,
 }
 
-impl<B: AsRef<[u8]>> AsRef<[u8]> for Held<B> {
+impl<B: AsRef<[u8]>> AsRef<[u8]> for ReservedBlock<B> {
     fn as_ref(&self) -> &[u8] {
         self.block.as_ref()
     }
@@ -211,7 +211,7 @@ mod tests {
         let mut second = first.another();
         assert!(!second.grow(41));
         assert!(second.grow(40));
-        assert!(budget.is_above(95, Standing::Trusted));
+        assert!(budget.is_above(95, TrustLevel::Trusted));
         first.shrink_to(70);
         assert_eq!(budget.used_bytes(), 100);
         first.shrink_to(10);
@@ -230,16 +230,16 @@ mod tests {
     fn strangers_leave_a_part_to_those_we_trust() {
         let budget = MemoryBudget::new(1_000);
         let part = 10 * limits::BUDGET_STRANGERS_PERCENT;
-        let mut stranger = Reservation::of(Arc::clone(&budget), Standing::Stranger);
+        let mut stranger = Reservation::of(Arc::clone(&budget), TrustLevel::Stranger);
         assert!(!stranger.grow(part + 1));
         assert!(stranger.grow(part));
-        assert!(budget.is_above(95, Standing::Stranger));
-        assert!(!budget.is_above(95, Standing::Trusted));
+        assert!(budget.is_above(95, TrustLevel::Stranger));
+        assert!(!budget.is_above(95, TrustLevel::Trusted));
         let mut trusted = Reservation::empty(Arc::clone(&budget));
         assert!(trusted.grow(1_000 - part));
-        assert!(budget.is_above(95, Standing::Trusted));
+        assert!(budget.is_above(95, TrustLevel::Trusted));
         stranger.clear();
-        stranger.set_standing(Standing::Trusted);
+        stranger.set_standing(TrustLevel::Trusted);
         assert!(stranger.grow(part));
     }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::clients::Party;
+use crate::clients::ClientId;
 use crate::settings::next_hop::ServerAddress;
 use crate::settings::{NextHop, Settings};
 use crate::smtp::address::{Mailbox, ReversePath};
@@ -23,8 +23,8 @@ pub struct Client {
 impl Client {
     /// As whom it counts.
     #[must_use]
-    pub fn party(&self) -> Party {
-        Party::of(self.address, self.login.as_ref())
+    pub fn party(&self) -> ClientId {
+        ClientId::of(self.address, self.login.as_ref())
     }
 }
 

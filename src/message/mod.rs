@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use crate::limits;
 
 pub use body::{Body, BodyReader, BodyWriter};
-pub use budget::{MemoryBudget, Reservation, Standing};
+pub use budget::{MemoryBudget, Reservation, TrustLevel};
 pub use checksum::{Checksum, Summing};
 pub use envelope::{Client, Envelope, Recipient};
 pub use id::{MessageId, MessageIds};

@@ -92,14 +92,14 @@ pub struct Noted {
     /// When.
     pub at: Timestamp,
     /// What, in the operator's words.
-    pub event: Event,
+    pub event: RecipientEvent,
     /// More words: a reason, a reply, who did it.
     pub words: String,
 }
 
 /// What was done for one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum RecipientEvent {
     /// It went into the retry queue.
     Queued,
     /// It goes on as another message, which the words name.
@@ -134,7 +134,7 @@ pub enum Event {
     Returned,
 }
 
-impl Event {
+impl RecipientEvent {
     /// All of them.
     pub const ALL: [Self; 16] = [
         Self::Queued,

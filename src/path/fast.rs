@@ -17,7 +17,7 @@ use crate::delivery::Report;
 use crate::message::trail::{Attempted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, Message, Outcome, Path};
-use crate::queue::Parcel;
+use crate::queue::NewEntry;
 use crate::settings::NextHop;
 use crate::smtp::reply::Reply;
 use crate::store::{NewRow, StoreError};
@@ -99,7 +99,7 @@ impl Paths {
                     self.note_left(&transaction.message, &told_each(&flight));
                     return partial_failure(&flight);
                 }
-                AfterFailedStore::Failure => {
+                AfterFailedStore::FailureReason => {
                     flight.withdraw_unfinished();
                     self.note_left(&transaction.message, &told_each(&flight));
                     return failure();
@@ -138,7 +138,7 @@ impl Paths {
         let queue = Arc::clone(&self.queue);
         let tally = flight.tally();
         let is_owed = tally.delivered > 0 || tally.uncertain > 0 || flight.has_unanswered_dot();
-        let parcel = [Parcel {
+        let parcel = [NewEntry {
             message,
             rows,
             failed: plan.failed.clone(),

@@ -26,9 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::conditions::{Conditions, End, Examination, Examined, Taken};
 use crate::delivery::Delivery;
-use crate::message::trail::{Event, Noted, TrailEntry};
+use crate::message::trail::{Noted, RecipientEvent, TrailEntry};
 use crate::message::{DiskReason, MemoryBudget, Message, Path, Recipient};
-use crate::queue::{Failed, Failure, Queue};
+use crate::queue::{Failed, FailureReason, Queue};
 use crate::settings::{OverThreshold, PathChoice, Settings};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
@@ -313,10 +313,10 @@ impl Paths {
     /// Puts down that a recipient had a message already.
     fn note_settled(&self, message: &Message, recipient: usize) {
         let address = &message.envelope.recipients[recipient].address;
-        self.note(message, address, Event::AlreadySettled);
+        self.note(message, address, RecipientEvent::AlreadySettled);
     }
 
-    fn note(&self, message: &Message, recipient: &Mailbox, event: Event) {
+    fn note(&self, message: &Message, recipient: &Mailbox, event: RecipientEvent) {
         self.trail.record(TrailEntry::Noted(Noted {
             message: message.id,
             recipient: recipient.clone(),
@@ -331,7 +331,7 @@ impl Paths {
         let recipients = message.envelope.recipients.iter();
         for (recipient, reply) in recipients.zip(replies) {
             if reply.is_transient() {
-                self.note(message, &recipient.address, Event::LeftWithClient);
+                self.note(message, &recipient.address, RecipientEvent::LeftWithClient);
             }
         }
     }
@@ -341,7 +341,7 @@ impl Paths {
 fn refused((recipient, reply): (Recipient, Reply)) -> Failed {
     Failed {
         recipient,
-        failure: Failure::Refused,
+        failure: FailureReason::Refused,
         reply,
     }
 }

@@ -9,7 +9,7 @@ use super::each::is_told;
 use super::flight::{Flight, Group, State};
 use crate::limits;
 use crate::message::{DiskReason, Message, Outcome, RowId, RowState};
-use crate::queue::{Failed, Failure, Lease, QueuedRow, schedule};
+use crate::queue::{Failed, FailureReason, Lease, QueuedRow, schedule};
 use crate::settings::Settings;
 use crate::store::NewRow;
 
@@ -102,7 +102,7 @@ impl Plan {
                     plan.failed_places.push(position);
                     plan.failed.push(Failed {
                         recipient: flight.message.envelope.recipients[position].clone(),
-                        failure: Failure::Refused,
+                        failure: FailureReason::Refused,
                         reply: reply.clone(),
                     });
                 }
@@ -139,9 +139,9 @@ impl Blank<'_> {
         };
         let next = schedule::after_attempt(outcome.kind(), deferral, situation, self.settings);
         let (state, at) = match next {
-            schedule::Next::Again { state, at } => (state, at),
+            schedule::NextStep::Again { state, at } => (state, at),
             // It has run out of time while it arrived: the runner fails it with a report.
-            schedule::Next::Done | schedule::Next::Fail(_) => (RowState::Waiting, self.now),
+            schedule::NextStep::Done | schedule::NextStep::Fail(_) => (RowState::Waiting, self.now),
         };
         let row = self.row(state, reason, at, outcome.reply().to_string(), tried);
         self.planned(row, false)

@@ -8,7 +8,7 @@ use super::answer::Account;
 use super::flight::{Group, group_by_next_hop};
 use super::{Paths, Transaction, Travelling};
 use crate::message::{DiskReason, Message, MessageId, Path, RowId, RowState};
-use crate::queue::{Failed, Lease, Parcel, QueuedRow};
+use crate::queue::{Failed, Lease, NewEntry, QueuedRow};
 use crate::smtp::reply::Reply;
 use crate::store::NewRow;
 
@@ -40,7 +40,7 @@ impl Paths {
             outbound.parcel(&ids, &kept)
         });
         let parcels = with_failed(parcels.collect(), failed);
-        let lease = |parcel: &Parcel| self.queue.lease(&parcel.rows);
+        let lease = |parcel: &NewEntry| self.queue.lease(&parcel.rows);
         let leases: Vec<Lease> = match &room {
             Some(_) => parcels.iter().map(lease).collect(),
             None => Vec::new(),
@@ -100,7 +100,7 @@ impl Outbound {
     }
 
     /// What is stored of it: one row for each recipient, in the order of the groups.
-    pub(super) fn parcel(&self, ids: &[RowId], kept: &Kept) -> Parcel {
+    pub(super) fn parcel(&self, ids: &[RowId], kept: &Kept) -> NewEntry {
         let recipients = &self.message.envelope.recipients;
         let placed = self.groups.iter().flat_map(|group| {
             let positions = group.recipients.iter();
@@ -116,7 +116,7 @@ impl Outbound {
             last_reply: kept.words.clone(),
             next_attempt_at: Timestamp::now(),
         });
-        Parcel {
+        NewEntry {
             message: Arc::clone(&self.message),
             rows: rows.collect(),
             failed: Vec::new(),
@@ -127,7 +127,7 @@ impl Outbound {
 
 /// The parcels with those recipients that a condition refused: the reports on them are stored with the
 /// first.
-pub(super) fn with_failed(mut parcels: Vec<Parcel>, failed: Vec<Failed>) -> Vec<Parcel> {
+pub(super) fn with_failed(mut parcels: Vec<NewEntry>, failed: Vec<Failed>) -> Vec<NewEntry> {
     if let Some(first) = parcels.first_mut() {
         first.failed = failed;
     }

@@ -94,7 +94,7 @@ pub enum AfterFailedStore {
     /// Somebody has the message: 451, and a fingerprint that makes the repetition harmless.
     PartialFailure,
     /// Nobody has it: 452 4.3.1.
-    Failure,
+    FailureReason,
 }
 
 /// The rule for a failed store.
@@ -105,7 +105,7 @@ pub fn after_failed_store(anything_delivered: bool, dots_unanswered: bool) -> Af
     } else if anything_delivered {
         AfterFailedStore::PartialFailure
     } else {
-        AfterFailedStore::Failure
+        AfterFailedStore::FailureReason
     }
 }
 
@@ -255,9 +255,9 @@ mod tests {
 
     #[test]
     fn a_failed_store_never_loses_and_never_refuses_for_good() {
-        use AfterFailedStore::{AwaitDots, Failure, PartialFailure};
+        use AfterFailedStore::{AwaitDots, FailureReason, PartialFailure};
         for (delivered, unanswered, expected) in [
-            (false, false, Failure),
+            (false, false, FailureReason),
             (true, false, PartialFailure),
             (false, true, AwaitDots),
             (true, true, AwaitDots),

@@ -8,7 +8,8 @@ use crate::message::RowState;
 /// One thing to do. Leased rows (an attempt is under way) obey when the attempt ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Action {
+#[schema(as = Action)]
+pub enum QueueAction {
     /// Try now.
     Retry,
     /// Keep back.
@@ -21,7 +22,7 @@ pub enum Action {
     Return,
 }
 
-impl Action {
+impl QueueAction {
     /// All of them, the harmless ones first.
     pub const ALL: [Self; 5] = [
         Self::Retry,

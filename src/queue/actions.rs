@@ -9,9 +9,9 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::{Action, Failed, Failure, Queue};
+use super::{Failed, FailureReason, Queue, QueueAction};
 use crate::limits;
-use crate::message::trail::{Event, Noted, TrailEntry};
+use crate::message::trail::{Noted, RecipientEvent, TrailEntry};
 use crate::message::{Message, MessageId, RowId, RowState};
 use crate::smtp::reply::Reply;
 use crate::store::{self, DamagedRow, NewQueued, ReadError, RowChange, StoreError, TakenRow};
@@ -34,11 +34,11 @@ impl Queue {
     /// When a piece could not be stored; the pieces before it are.
     pub async fn act(
         &self,
-        action: Action,
+        action: QueueAction,
         rows: Vec<RowId>,
         who: &str,
     ) -> Result<u64, Unfinished> {
-        if matches!(action, Action::Retry | Action::Release) {
+        if matches!(action, QueueAction::Retry | QueueAction::Release) {
             // Whoever does this by hand may have mended what the DNS says.
             self.tools.delivery.dns().forget_all();
         }
@@ -62,7 +62,7 @@ impl Queue {
     /// How many recipients a piece concerned, and why it stopped before its end.
     async fn act_on_piece(
         &self,
-        action: Action,
+        action: QueueAction,
         rows: &[RowId],
         who: &str,
     ) -> (u64, Option<StoreError>) {
@@ -88,7 +88,7 @@ impl Queue {
         let settings = self.tools.settings.snapshot();
         let concerned: HashSet<RowId> = ordered.into_iter().chain(done).collect();
         for row in known.iter().filter(|row| concerned.contains(&row.id)) {
-            if action == Action::Retry {
+            if action == QueueAction::Retry {
                 // Now means now, also where nobody answered a while ago.
                 let next_hop = row.recipient.next_hop(&settings);
                 self.tools.delivery.probe_now(next_hop.name());
@@ -249,28 +249,28 @@ fn returned_row(row: &TakenRow) -> Failed {
     };
     Failed {
         recipient: row.recipient.clone(),
-        failure: Failure::Returned,
+        failure: FailureReason::Returned,
         reply: Reply::new(550, (5, 7, 1), words),
     }
 }
 
 /// The store's part of an action; a return needs a report and is put together here.
-fn stored_action(action: Action) -> Option<store::Action> {
+fn stored_action(action: QueueAction) -> Option<store::Action> {
     match action {
-        Action::Retry => Some(store::Action::Retry),
-        Action::Hold => Some(store::Action::Hold),
-        Action::Release => Some(store::Action::Release),
-        Action::Purge => Some(store::Action::Purge),
-        Action::Return => None,
+        QueueAction::Retry => Some(store::Action::Retry),
+        QueueAction::Hold => Some(store::Action::Hold),
+        QueueAction::Release => Some(store::Action::Release),
+        QueueAction::Purge => Some(store::Action::Purge),
+        QueueAction::Return => None,
     }
 }
 
-fn event_of(action: Action) -> Event {
+fn event_of(action: QueueAction) -> RecipientEvent {
     match action {
-        Action::Retry => Event::Retried,
-        Action::Hold => Event::Held,
-        Action::Release => Event::Released,
-        Action::Purge => Event::Purged,
-        Action::Return => Event::Returned,
+        QueueAction::Retry => RecipientEvent::Retried,
+        QueueAction::Hold => RecipientEvent::Held,
+        QueueAction::Release => RecipientEvent::Released,
+        QueueAction::Purge => RecipientEvent::Purged,
+        QueueAction::Return => RecipientEvent::Returned,
     }
 }

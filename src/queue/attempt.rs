@@ -12,12 +12,12 @@ use tokio::time::timeout;
 
 use super::handed_over::OpenGate;
 use super::leases::Lease;
-use super::places::Place;
-use super::schedule::{self, Next, Situation};
-use super::{Action, Failed, Failure, HandedOver, Queue};
+use super::places::AttemptSlot;
+use super::schedule::{self, NextStep, Situation};
+use super::{Failed, FailureReason, HandedOver, Queue, QueueAction};
 use crate::delivery::{Errand, Pace, Report};
 use crate::limits;
-use crate::message::trail::{Attempted, Event, TrailEntry};
+use crate::message::trail::{Attempted, RecipientEvent, TrailEntry};
 use crate::message::{DiskReason, Message, Outcome, RowId, RowState};
 use crate::settings::{NextHop, Settings};
 use crate::smtp::reply::Reply;
@@ -51,7 +51,7 @@ impl Queue {
         next_hop: Arc<NextHop>,
         rows: Vec<QueuedRow>,
         lease: Lease,
-        place: Place,
+        place: AttemptSlot,
     ) {
         let handed_over = HandedOver::default();
         let greeting = place.awaits_greeting().then(|| place.greeting());
@@ -176,12 +176,12 @@ impl Queue {
             };
             let order = lease.conclude(row.id);
             match next_of(row, &outcome, order, now, &settings) {
-                Next::Done => changes.push(RowChange::Remove(row.id)),
-                Next::Fail(failure) => {
+                NextStep::Done => changes.push(RowChange::Remove(row.id)),
+                NextStep::Fail(failure) => {
                     changes.push(RowChange::Remove(row.id));
                     failed.extend(self.failed(message, row, failure, &outcome, order));
                 }
-                Next::Again { state, at } => {
+                NextStep::Again { state, at } => {
                     if schedule_wants_delay_report(message, row, now) {
                         delayed.push((row.clone(), outcome.reply().clone()));
                     }
@@ -240,20 +240,28 @@ impl Queue {
         &self,
         message: &Message,
         row: &QueuedRow,
-        failure: Failure,
+        failure: FailureReason,
         outcome: &Outcome,
-        order: Option<Action>,
+        order: Option<QueueAction>,
     ) -> Option<Failed> {
         let recipient = message.envelope.recipients[row.position].clone();
-        if order == Some(Action::Purge) {
-            self.note(message.id, &recipient, Event::Purged, String::new());
-            return None;
-        }
-        if matches!(failure, Failure::Expired | Failure::RetriesUsedUp) {
+        if order == Some(QueueAction::Purge) {
             self.note(
                 message.id,
                 &recipient,
-                Event::Expired,
+                RecipientEvent::Purged,
+                String::new(),
+            );
+            return None;
+        }
+        if matches!(
+            failure,
+            FailureReason::Expired | FailureReason::RetriesUsedUp
+        ) {
+            self.note(
+                message.id,
+                &recipient,
+                RecipientEvent::Expired,
                 outcome.reply().to_string(),
             );
         }
@@ -319,10 +327,10 @@ fn broken_off(rows: &[QueuedRow]) -> Report {
 fn next_of(
     row: &QueuedRow,
     outcome: &Outcome,
-    order: Option<Action>,
+    order: Option<QueueAction>,
     now: Timestamp,
     settings: &Settings,
-) -> Next {
+) -> NextStep {
     let reason = match outcome {
         Outcome::Deferred(reason, _) => Some(reason),
         _ => None,
@@ -335,17 +343,17 @@ fn next_of(
         dice: rand::random(),
     };
     let next = schedule::after_attempt(outcome.kind(), reason, situation, settings);
-    let Next::Again { state, at } = next else {
+    let NextStep::Again { state, at } = next else {
         return next;
     };
     match order {
-        None | Some(Action::Release) => Next::Again { state, at },
-        Some(Action::Retry) => Next::Again { state, at: now },
-        Some(Action::Hold) => Next::Again {
+        None | Some(QueueAction::Release) => NextStep::Again { state, at },
+        Some(QueueAction::Retry) => NextStep::Again { state, at: now },
+        Some(QueueAction::Hold) => NextStep::Again {
             state: RowState::Held,
             at,
         },
-        Some(Action::Purge | Action::Return) => Next::Fail(Failure::Returned),
+        Some(QueueAction::Purge | QueueAction::Return) => NextStep::Fail(FailureReason::Returned),
     }
 }
 

@@ -23,12 +23,12 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// The clock, and where its moment is kept.
 #[derive(Debug)]
 pub struct QueueClock {
-    known: Mutex<Known>,
+    known: Mutex<ClockReading>,
     file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
-struct Known {
+struct ClockReading {
     /// What the machine's clock said then, its steps since then that were taken over included.
     wall: Timestamp,
     at: Instant,
@@ -41,7 +41,7 @@ const STEPS: usize = 16;
 
 /// What a clock said at a moment of the machine's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Moment {
+struct BootMoment {
     boot_id: String,
     since_boot: SignedDuration,
     wall: Timestamp,
@@ -54,8 +54,8 @@ impl QueueClock {
     pub fn open(data_directory: &Path) -> (Self, Option<SignedDuration>) {
         let file = data_directory.join(FILE);
         let before = fs::read_to_string(&file).ok();
-        let before = before.and_then(|text| Moment::read(&text));
-        let now = Moment::now();
+        let before = before.and_then(|text| BootMoment::read(&text));
+        let now = BootMoment::now();
         let step = before
             .zip(now)
             .and_then(|(before, now)| before.step_to(&now));
@@ -109,14 +109,14 @@ impl QueueClock {
 
     /// Without it a step of the next restart is not known: no more.
     fn write_down(&self) {
-        if let (Some(file), Some(moment)) = (&self.file, Moment::now())
+        if let (Some(file), Some(moment)) = (&self.file, BootMoment::now())
             && let Err(error) = write(file, &moment.write())
         {
             tracing::debug!(%error, "what the clock says is not written down");
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, ClockReading> {
         self.known.lock()
     }
 }
@@ -125,7 +125,7 @@ impl Default for QueueClock {
     /// One that is not kept.
     fn default() -> Self {
         Self {
-            known: Mutex::new(Known {
+            known: Mutex::new(ClockReading {
                 wall: Timestamp::now(),
                 at: Instant::now(),
                 forward: Vec::new(),
@@ -146,7 +146,7 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
     fs::rename(&fresh, file)
 }
 
-impl Moment {
+impl BootMoment {
     fn now() -> Option<Self> {
         let boot_id = fs::read_to_string(BOOT_ID).ok()?.trim().to_owned();
         let since_boot = clock_gettime(ClockId::Boottime);
@@ -187,8 +187,8 @@ impl Moment {
 mod tests {
     use super::*;
 
-    fn moment(boot_id: &str, since_boot: i64, wall: i64) -> Moment {
-        Moment {
+    fn moment(boot_id: &str, since_boot: i64, wall: i64) -> BootMoment {
+        BootMoment {
             boot_id: boot_id.to_owned(),
             since_boot: SignedDuration::from_secs(since_boot),
             wall: Timestamp::from_second(wall).expect("in range"),
@@ -207,10 +207,10 @@ mod tests {
         ] {
             let step = before.step_to(&later).map(|step| step.as_secs());
             assert_eq!(step, expected, "{later:?}");
-            assert_eq!(Moment::read(&later.write()), Some(later));
+            assert_eq!(BootMoment::read(&later.write()), Some(later));
         }
-        assert_eq!(Moment::read("a b c"), None);
-        assert_eq!(Moment::read(""), None);
+        assert_eq!(BootMoment::read("a b c"), None);
+        assert_eq!(BootMoment::read(""), None);
     }
 
     #[test]

@@ -10,18 +10,18 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::Action;
+use super::QueueAction;
 use crate::message::RowId;
 
 /// All leases.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Leases(Arc<Mutex<HashMap<RowId, Held>>>);
+pub(super) struct Leases(Arc<Mutex<HashMap<RowId, LeaseState>>>);
 
 /// A row under a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Held {
+enum LeaseState {
     /// Its attempt goes on, and this is what an operator has ordered meanwhile.
-    UnderWay(Option<Action>),
+    UnderWay(Option<QueueAction>),
     /// Its attempt has ended and its change is on its way to the store. Later orders follow it there.
     Concluded,
 }
@@ -35,7 +35,7 @@ impl Leases {
             rows.retain(|&row| match leased.entry(row) {
                 Entry::Occupied(_) => false,
                 Entry::Vacant(free) => {
-                    free.insert(Held::UnderWay(None));
+                    free.insert(LeaseState::UnderWay(None));
                     true
                 }
             });
@@ -48,17 +48,17 @@ impl Leases {
 
     /// Notes an order for a row; false when the row is not leased.
     #[must_use]
-    pub(super) fn order(&self, row: RowId, order: Action) -> bool {
+    pub(super) fn order(&self, row: RowId, order: QueueAction) -> bool {
         self.with(|leased| match leased.get_mut(&row) {
-            Some(held @ Held::UnderWay(_)) => {
-                *held = Held::UnderWay(Some(order));
+            Some(held @ LeaseState::UnderWay(_)) => {
+                *held = LeaseState::UnderWay(Some(order));
                 true
             }
-            Some(Held::Concluded) | None => false,
+            Some(LeaseState::Concluded) | None => false,
         })
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<RowId, Held>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<RowId, LeaseState>) -> T) -> T {
         // A panic while the map was held leaves it whole: every change is a single call.
         work(&mut self.0.lock())
     }
@@ -81,13 +81,13 @@ impl Lease {
     /// The attempt of a row has ended: gives what was ordered meanwhile. The row stays leased until
     /// its change was given to the store and the lease is dropped.
     #[must_use]
-    pub fn conclude(&self, row: RowId) -> Option<Action> {
+    pub fn conclude(&self, row: RowId) -> Option<QueueAction> {
         let held = self
             .leases
-            .with(|leased| leased.insert(row, Held::Concluded));
+            .with(|leased| leased.insert(row, LeaseState::Concluded));
         match held {
-            Some(Held::UnderWay(order)) => order,
-            Some(Held::Concluded) | None => None,
+            Some(LeaseState::UnderWay(order)) => order,
+            Some(LeaseState::Concluded) | None => None,
         }
     }
 }
@@ -124,13 +124,16 @@ mod tests {
     fn an_order_waits_for_the_end_of_the_lease() {
         let leases = Leases::default();
         let lease = leases.take([RowId(1), RowId(2)]);
-        assert!(leases.order(RowId(1), Action::Hold));
-        assert!(leases.order(RowId(1), Action::Purge), "the last one counts");
-        assert!(!leases.order(RowId(3), Action::Purge));
-        assert_eq!(lease.conclude(RowId(1)), Some(Action::Purge));
+        assert!(leases.order(RowId(1), QueueAction::Hold));
+        assert!(
+            leases.order(RowId(1), QueueAction::Purge),
+            "the last one counts"
+        );
+        assert!(!leases.order(RowId(3), QueueAction::Purge));
+        assert_eq!(lease.conclude(RowId(1)), Some(QueueAction::Purge));
         assert_eq!(lease.conclude(RowId(2)), None);
         assert!(
-            !leases.order(RowId(1), Action::Hold),
+            !leases.order(RowId(1), QueueAction::Hold),
             "it goes to the store"
         );
         assert!(!is_free(&leases, 1), "its change is on its way");

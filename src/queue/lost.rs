@@ -8,9 +8,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::actions::Returned;
-use super::{Failed, Failure, Queue};
+use super::{Failed, FailureReason, Queue};
 use crate::limits;
-use crate::message::trail::Event;
+use crate::message::trail::RecipientEvent;
 use crate::message::{MessageId, RowId, RowState};
 use crate::smtp::reply::Reply;
 use crate::store::{DamagedRow, RowChange, TakenRow};
@@ -20,7 +20,12 @@ impl Queue {
     pub(super) async fn mark_damaged(&self, rows: &[TakenRow], problem: &str) {
         let problem = format!("the stored message is damaged: {problem}");
         for row in rows {
-            self.note(row.message, &row.recipient, Event::Damaged, problem.clone());
+            self.note(
+                row.message,
+                &row.recipient,
+                RecipientEvent::Damaged,
+                problem.clone(),
+            );
         }
         let changes = rows.iter().map(|row| RowChange::MarkDamaged {
             row: row.id,
@@ -124,7 +129,7 @@ impl Queue {
             match &row.recipient {
                 Ok(recipient) => failed.push(Failed {
                     recipient: recipient.clone(),
-                    failure: Failure::Lost,
+                    failure: FailureReason::Lost,
                     reply: reply.clone(),
                 }),
                 Err(text) => unreadable.push(text.clone()),

@@ -28,27 +28,27 @@ use tokio_util::task::TaskTracker;
 use crate::clients::{Buckets, Network};
 use crate::delivery::{Delivery, Report, Standing};
 use crate::limits;
-use crate::message::trail::{Event, Noted, TrailEntry};
+use crate::message::trail::{Noted, RecipientEvent, TrailEntry};
 use crate::message::{MemoryBudget, Message, MessageId, MessageIds, Recipient, RowState};
 use crate::settings::{self, NextHop};
 use crate::smtp::reply::Reply;
 use crate::statistics::{Statistics, Trail};
 use crate::store::{NewQueued, NewRow, Store, StoreError};
 
-pub use action::Action;
+pub use action::QueueAction;
 pub use actions::Unfinished;
 pub use attempt::QueuedRow;
 pub use clock::QueueClock;
 pub use handed_over::HandedOver;
 pub use leases::Lease;
-pub use places::Place;
-pub use schedule::Failure;
+pub use places::AttemptSlot;
+pub use schedule::FailureReason;
 
 use report::LeftOut;
 
 /// What the queue works with.
 #[derive(Debug)]
-pub struct Tools {
+pub struct QueueServices {
     /// Where the rows are.
     pub store: Store,
     /// Who delivers.
@@ -72,7 +72,7 @@ pub struct Tools {
 /// The retry queue.
 #[derive(Debug)]
 pub struct Queue {
-    tools: Tools,
+    tools: QueueServices,
     leases: leases::Leases,
     /// Held while due rows are taken and leased, so that an operator's order finds each row either
     /// waiting or leased.
@@ -84,7 +84,7 @@ pub struct Queue {
     /// The runner left due rows where they are for want of room: the next attempt that ends wakes it.
     starved: AtomicBool,
     /// One for each attempt under way.
-    places: places::Places,
+    places: places::AttemptSlots,
     /// One permit for each message that is read back.
     loads: Semaphore,
     /// Rows were found damaged: their time may be over.
@@ -102,14 +102,14 @@ pub struct Failed {
     /// Who.
     pub recipient: Recipient,
     /// Why.
-    pub failure: Failure,
+    pub failure: FailureReason,
     /// The next hop's last words, or ours.
     pub reply: Reply,
 }
 
 /// What is to be stored of one message.
 #[derive(Clone, Debug)]
-pub struct Parcel {
+pub struct NewEntry {
     /// The message.
     pub message: Arc<Message>,
     /// Its recipients that wait.
@@ -133,8 +133,8 @@ impl Failed {
 }
 
 /// About how many bytes of the disk they take.
-fn stored_bytes(parcels: &[Parcel]) -> u64 {
-    let bytes = |parcel: &Parcel| {
+fn stored_bytes(parcels: &[NewEntry]) -> u64 {
+    let bytes = |parcel: &NewEntry| {
         let rows = parcel.rows.len() as u64 * limits::STORED_ROW_BYTES;
         parcel.message.body.unwritten_bytes() + rows
     };
@@ -144,7 +144,7 @@ fn stored_bytes(parcels: &[Parcel]) -> u64 {
 impl Queue {
     /// A queue over the rows in `tools.store`. [`Self::run`] drives it.
     #[must_use]
-    pub fn new(tools: Tools) -> Arc<Self> {
+    pub fn new(tools: QueueServices) -> Arc<Self> {
         Arc::new(Self {
             tools,
             leases: leases::Leases::default(),
@@ -152,7 +152,7 @@ impl Queue {
             redirecting: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             starved: AtomicBool::new(false),
-            places: places::Places::default(),
+            places: places::AttemptSlots::default(),
             loads: Semaphore::new(limits::QUEUE_LOADS),
             found_damaged: AtomicBool::new(true),
             courtesies: Buckets::new(limits::STRANGER_REPORTS, limits::STRANGER_REPORT_INTERVAL),
@@ -176,7 +176,10 @@ impl Queue {
     /// Room for an attempt with each of `next_hops` at once, if there is any. Whoever stores a message
     /// may then hand it on from memory instead of having it read back.
     #[must_use]
-    pub fn room_for<'a>(&self, next_hops: impl Iterator<Item = &'a NextHop>) -> Option<Vec<Place>> {
+    pub fn room_for<'a>(
+        &self,
+        next_hops: impl Iterator<Item = &'a NextHop>,
+    ) -> Option<Vec<AttemptSlot>> {
         let standing = |next_hop: &'a NextHop| {
             let name = next_hop.name();
             (name, self.tools.delivery.standing(name))
@@ -192,7 +195,7 @@ impl Queue {
     /// When the store did not take them: nothing of it is stored then, save after an I/O error at
     /// COMMIT, after which nobody can know. [`StoreError::Full`] as well when what is left of the disk is
     /// kept for what is owed.
-    pub async fn keep(&self, parcels: &[Parcel]) -> Result<(), StoreError> {
+    pub async fn keep(&self, parcels: &[NewEntry]) -> Result<(), StoreError> {
         match self.tools.store.room().take(stored_bytes(parcels)) {
             true => self.store_parcels(parcels).await,
             false => Err(StoreError::Full),
@@ -203,17 +206,17 @@ impl Queue {
     ///
     /// # Errors
     /// As [`Self::keep`].
-    pub async fn keep_owed(&self, parcels: &[Parcel]) -> Result<(), StoreError> {
+    pub async fn keep_owed(&self, parcels: &[NewEntry]) -> Result<(), StoreError> {
         match self.tools.store.room().take_owed(stored_bytes(parcels)) {
             true => self.store_parcels(parcels).await,
             false => Err(StoreError::Full),
         }
     }
 
-    async fn store_parcels(&self, parcels: &[Parcel]) -> Result<(), StoreError> {
+    async fn store_parcels(&self, parcels: &[NewEntry]) -> Result<(), StoreError> {
         let mut queued = Vec::with_capacity(parcels.len() + 1);
         let mut for_runner = false;
-        for Parcel {
+        for NewEntry {
             message,
             rows,
             failed,
@@ -249,8 +252,8 @@ impl Queue {
         Ok(())
     }
 
-    fn note_kept(&self, parcel: &Parcel) {
-        let Parcel {
+    fn note_kept(&self, parcel: &NewEntry) {
+        let NewEntry {
             message,
             rows,
             failed,
@@ -259,13 +262,13 @@ impl Queue {
         for row in rows {
             if let Some(arrived) = *made_of {
                 let words = message.id.to_string();
-                self.note(arrived, &row.recipient, Event::Copied, words);
+                self.note(arrived, &row.recipient, RecipientEvent::Copied, words);
                 let words = arrived.to_string();
-                self.note(message.id, &row.recipient, Event::Made, words);
+                self.note(message.id, &row.recipient, RecipientEvent::Made, words);
             }
             let event = match row.state {
-                RowState::Quarantined => Event::Quarantined,
-                _ => Event::Queued,
+                RowState::Quarantined => RecipientEvent::Quarantined,
+                _ => RecipientEvent::Queued,
             };
             self.note(message.id, &row.recipient, event, row.last_reply.clone());
         }
@@ -320,15 +323,21 @@ impl Queue {
         for one in failed {
             let event = if one.is_reported(message) {
                 self.tools.statistics.counters.reports_written.increment();
-                Event::Reported
+                RecipientEvent::Reported
             } else {
-                Event::FailedSilently
+                RecipientEvent::FailedSilently
             };
             self.note(message.id, &one.recipient, event, one.reply.to_string());
         }
     }
 
-    fn note(&self, message: MessageId, recipient: &Recipient, event: Event, words: String) {
+    fn note(
+        &self,
+        message: MessageId,
+        recipient: &Recipient,
+        event: RecipientEvent,
+        words: String,
+    ) {
         self.tools.trail.record(TrailEntry::Noted(Noted {
             message,
             recipient: recipient.address.clone(),

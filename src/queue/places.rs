@@ -17,18 +17,18 @@ use crate::store::Share;
 
 /// All places.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Places(Arc<Mutex<Taken>>);
+pub(super) struct AttemptSlots(Arc<Mutex<SlotsTaken>>);
 
 /// A place for one attempt, free again when dropped.
 #[derive(Debug)]
-pub struct Place {
-    places: Places,
+pub struct AttemptSlot {
+    places: AttemptSlots,
     number: u64,
     standing: Standing,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct SlotsTaken {
     /// The numbers of places rise with the time at which they were taken.
     by_number: BTreeMap<u64, Holder>,
     next_number: u64,
@@ -75,7 +75,7 @@ impl Holder {
     }
 }
 
-impl Places {
+impl AttemptSlots {
     /// How many attempts each of the next hops in `due`, oldest first, may begin now: they take turns. Next
     /// hops that may begin none are left out.
     pub(super) fn shares(&self, due: &[String], standing: impl Fn(&str) -> Standing) -> Vec<Share> {
@@ -116,12 +116,12 @@ impl Places {
     }
 
     /// A place for an attempt that the queue has the share for.
-    pub(super) fn take(&self, next_hop: &Arc<str>, standing: Standing) -> Place {
+    pub(super) fn take(&self, next_hop: &Arc<str>, standing: Standing) -> AttemptSlot {
         let mut taken = self.taken();
         let standing = taken.judged(next_hop, standing);
         let number = taken.add(next_hop, standing, Instant::now());
         drop(taken);
-        Place {
+        AttemptSlot {
             places: self.clone(),
             number,
             standing,
@@ -129,9 +129,9 @@ impl Places {
     }
 
     /// A place for each of these next hops; all or none.
-    pub(super) fn take_all(&self, wanted: &[(&Arc<str>, Standing)]) -> Option<Vec<Place>> {
+    pub(super) fn take_all(&self, wanted: &[(&Arc<str>, Standing)]) -> Option<Vec<AttemptSlot>> {
         let mut taken = self.taken();
-        let have_room = |taken: &Taken| {
+        let have_room = |taken: &SlotsTaken| {
             let mut free = taken.free();
             wanted
                 .iter()
@@ -150,7 +150,7 @@ impl Places {
         let now = Instant::now();
         let places = wanted.iter().map(|&(next_hop, standing)| {
             let standing = taken.judged(next_hop, standing);
-            Place {
+            AttemptSlot {
                 places: self.clone(),
                 number: taken.add(next_hop, standing, now),
                 standing,
@@ -159,7 +159,7 @@ impl Places {
         Some(places.collect())
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+    fn taken(&self) -> MutexGuard<'_, SlotsTaken> {
         self.0.lock()
     }
 }
@@ -171,7 +171,7 @@ struct Want<'a> {
     attempts: usize,
 }
 
-/// Places that are free.
+/// Slots that are free.
 struct Free {
     all: usize,
     /// Of them for next hops that have not answered of late.
@@ -214,7 +214,7 @@ fn most_handed_on(standing: Standing) -> usize {
     }
 }
 
-impl Taken {
+impl SlotsTaken {
     fn under_way(&self, next_hop: &str) -> UnderWay {
         self.by_next_hop.get(next_hop).copied().unwrap_or_default()
     }
@@ -325,7 +325,7 @@ impl Taken {
     }
 }
 
-impl Place {
+impl AttemptSlot {
     /// Whether it has to be told when the next hop greets.
     pub(super) fn awaits_greeting(&self) -> bool {
         self.standing != Standing::Answers
@@ -340,7 +340,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for AttemptSlot {
     fn drop(&mut self) {
         self.places.taken().remove(self.number);
     }
@@ -349,7 +349,7 @@ impl Drop for Place {
 /// Says that the next hop of a place has greeted.
 #[derive(Debug)]
 pub(super) struct Greeting {
-    places: Places,
+    places: AttemptSlots,
     number: u64,
 }
 
@@ -379,7 +379,7 @@ mod tests {
     }
 
     /// Takes what `due` gets, and says how many attempts those are.
-    fn begin(places: &Places, due: &[String]) -> (usize, Vec<Place>) {
+    fn begin(places: &AttemptSlots, due: &[String]) -> (usize, Vec<AttemptSlot>) {
         let mut taken = Vec::new();
         for share in places.shares(due, standing) {
             let next_hop = Arc::from(share.next_hop.as_str());
@@ -392,7 +392,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silent_servers_leave_places_to_those_that_answer() {
-        let places = Places::default();
+        let places = AttemptSlots::default();
         let tarpits = names("tarpit", 260);
         let (begun, held) = begin(&places, &tarpits);
         assert_eq!(begun, limits::QUEUE_ATTEMPTS_UNGREETED);
@@ -410,7 +410,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn servers_that_greet_and_stall_have_half_at_most() {
-        let places = Places::default();
+        let places = AttemptSlots::default();
         let mut held = Vec::new();
         for round in 0..9 {
             let (_, begun) = begin(&places, &names(&format!("tarpit{round}-"), 200));
@@ -451,7 +451,7 @@ mod tests {
     /// They answered of late, take connections and greet, and then say nothing more.
     #[tokio::test(start_paused = true)]
     async fn who_answered_and_hangs_now_does_not_have_all_places_again() {
-        let places = Places::default();
+        let places = AttemptSlots::default();
         let hanging = names("good-and-hanging", 22);
         let (count, _held) = begin(&places, &hanging);
         assert_eq!(count, limits::QUEUE_ATTEMPTS);
@@ -465,10 +465,10 @@ mod tests {
         let of_all: usize = shares.iter().map(|share| share.attempts).sum();
         assert!(of_all <= limits::QUEUE_ATTEMPTS / 2, "{of_all}");
         // One slow message is no reason to doubt.
-        let places = Places::default();
+        let places = AttemptSlots::default();
         let next_hop: Arc<str> = "good0".into();
         let _slow = places.take(&next_hop, Standing::Answers);
-        let _others: Vec<Place> = (0..2)
+        let _others: Vec<AttemptSlot> = (0..2)
             .map(|_| places.take(&next_hop, Standing::Answers))
             .collect();
         tokio::time::advance(limits::QUEUE_PLACE_HOLD).await;
@@ -484,7 +484,7 @@ mod tests {
 
     #[test]
     fn silent_servers_leave_places_to_new_ones() {
-        let places = Places::default();
+        let places = AttemptSlots::default();
         let (begun, _silent) = begin(&places, &names("silent", 260));
         assert_eq!(begun, limits::QUEUE_ATTEMPTS_SILENT);
         let both = [names("silent", 260), names("new", 1)].concat();
@@ -494,7 +494,7 @@ mod tests {
 
     #[test]
     fn one_next_hop_has_few_before_it_answered() {
-        let places = Places::default();
+        let places = AttemptSlots::default();
         let (begun, _held) = begin(&places, &names("new", 1));
         assert_eq!(begun, limits::QUEUE_ATTEMPTS_PER_UNPROVEN);
         assert_eq!(begin(&places, &names("new", 1)).0, 0);
@@ -502,7 +502,7 @@ mod tests {
 
     #[test]
     fn messages_are_handed_on_as_a_whole_or_not() {
-        let places = Places::default();
+        let places = AttemptSlots::default();
         let (good, new): (Arc<str>, Arc<str>) = ("good".into(), "new".into());
         let mut held = Vec::new();
         while let Some(places) = places.take_all(&[(&good, Standing::Answers)]) {

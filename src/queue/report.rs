@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use memchr::memmem;
 
 use super::attempt::QueuedRow;
-use super::report_text::{Address, Entry, Headers, Original, Subject, render};
-use super::{Failed, Failure, Queue, schedule};
+use super::report_text::{Headers, Original, ReportEntry, ReportedAddress, Subject, render};
+use super::{Failed, FailureReason, Queue, schedule};
 use crate::delivery::Report;
 use crate::limits;
-use crate::message::trail::Event;
+use crate::message::trail::RecipientEvent;
 use crate::message::{
     Body, BodyReader, Client, DiskReason, Envelope, Message, Outcome, Recipient, Reservation,
     RowState,
@@ -33,7 +33,7 @@ impl Queue {
         message: &Arc<Message>,
         failed: &[Failed],
     ) -> Option<NewQueued> {
-        let entries: Vec<Entry<'_>> = failed
+        let entries: Vec<ReportEntry<'_>> = failed
             .iter()
             .filter(|one| one.is_reported(message))
             .map(failure_entry)
@@ -52,7 +52,7 @@ impl Queue {
     ) -> Option<NewQueued> {
         let readable = failed.iter().filter(|one| one.is_reported(message));
         let unreadable = unreadable.iter().map(|text| unreadable_entry(text, reply));
-        let entries: Vec<Entry<'_>> = readable.map(failure_entry).chain(unreadable).collect();
+        let entries: Vec<ReportEntry<'_>> = readable.map(failure_entry).chain(unreadable).collect();
         self.report(message, &entries, Subject::Failed).await
     }
 
@@ -64,7 +64,7 @@ impl Queue {
         delayed: &[(QueuedRow, Reply)],
     ) -> Option<NewQueued> {
         let settings = self.tools.settings.snapshot();
-        let entries: Vec<Entry<'_>> = delayed
+        let entries: Vec<ReportEntry<'_>> = delayed
             .iter()
             .map(|(row, reply)| {
                 let until = schedule::expiry(row.kept_from, &settings);
@@ -104,19 +104,24 @@ impl Queue {
         let reports = message.envelope.sender.mailbox().is_some() && !relayed.is_empty();
         if reports && !self.may_write_courtesy(message) {
             for (recipient, _) in relayed {
-                self.note(message.id, recipient, Event::NotReported, String::new());
+                self.note(
+                    message.id,
+                    recipient,
+                    RecipientEvent::NotReported,
+                    String::new(),
+                );
             }
             return Err(LeftOut);
         }
         let entry = |(recipient, reply)| relayed_entry(recipient, reply);
-        let entries: Vec<Entry<'_>> = relayed.into_iter().map(entry).collect();
+        let entries: Vec<ReportEntry<'_>> = relayed.into_iter().map(entry).collect();
         Ok(self.report(message, &entries, Subject::Relayed).await)
     }
 
     async fn report(
         &self,
         message: &Arc<Message>,
-        entries: &[Entry<'_>],
+        entries: &[ReportEntry<'_>],
         subject: Subject,
     ) -> Option<NewQueued> {
         let to = message.envelope.sender.mailbox()?.clone();
@@ -191,28 +196,28 @@ fn in_memory(content: Bytes, budget: Arc<crate::message::MemoryBudget>) -> Body 
 const LOST: &str = "did not get it: it was damaged in the storage of this mail system, and its content is \
                     lost; what is left of its header follows";
 
-fn failure_entry(failed: &Failed) -> Entry<'_> {
+fn failure_entry(failed: &Failed) -> ReportEntry<'_> {
     let reply = &failed.reply;
     let (status, explanation) = match failed.failure {
-        Failure::Refused => (status_of(reply, "5.0.0"), "was refused".to_owned()),
+        FailureReason::Refused => (status_of(reply, "5.0.0"), "was refused".to_owned()),
         // RFC 3463 §3.5: delivery time expired.
-        Failure::Expired => (
+        FailureReason::Expired => (
             "4.4.7".to_owned(),
             "could not be reached in the time allowed".to_owned(),
         ),
-        Failure::RetriesUsedUp => (
+        FailureReason::RetriesUsedUp => (
             "4.4.7".to_owned(),
             "could not be reached in the number of tries allowed".to_owned(),
         ),
-        Failure::Returned => (
+        FailureReason::Returned => (
             "5.7.1".to_owned(),
             "was returned by the operator of the mail system".to_owned(),
         ),
         // RFC 3463 §3.4: other or undefined mail system status.
-        Failure::Lost => ("5.3.0".to_owned(), LOST.to_owned()),
+        FailureReason::Lost => ("5.3.0".to_owned(), LOST.to_owned()),
     };
-    Entry {
-        address: Address::Known(&failed.recipient.address),
+    ReportEntry {
+        address: ReportedAddress::Known(&failed.recipient.address),
         original: failed.recipient.original_recipient.as_deref(),
         action: "failed",
         status,
@@ -223,11 +228,11 @@ fn failure_entry(failed: &Failed) -> Entry<'_> {
 }
 
 /// Whom a row was for that is damaged itself.
-fn unreadable_entry<'a>(text: &'a str, reply: &'a Reply) -> Entry<'a> {
+fn unreadable_entry<'a>(text: &'a str, reply: &'a Reply) -> ReportEntry<'a> {
     let printable = text.chars().filter(|letter| !letter.is_control());
     let short = printable.take(limits::PATH_BYTES).collect();
-    Entry {
-        address: Address::Unreadable(short),
+    ReportEntry {
+        address: ReportedAddress::Unreadable(short),
         original: None,
         action: "failed",
         status: "5.3.0".to_owned(),
@@ -245,10 +250,10 @@ fn delay_entry<'a>(
     row: &QueuedRow,
     reply: &'a Reply,
     until: Timestamp,
-) -> Entry<'a> {
+) -> ReportEntry<'a> {
     let recipient = &message.envelope.recipients[row.position];
-    Entry {
-        address: Address::Known(&recipient.address),
+    ReportEntry {
+        address: ReportedAddress::Known(&recipient.address),
         original: recipient.original_recipient.as_deref(),
         action: "delayed",
         status: status_of(reply, "4.0.0"),
@@ -258,9 +263,9 @@ fn delay_entry<'a>(
     }
 }
 
-fn relayed_entry<'a>(recipient: &'a Recipient, reply: &'a Reply) -> Entry<'a> {
-    Entry {
-        address: Address::Known(&recipient.address),
+fn relayed_entry<'a>(recipient: &'a Recipient, reply: &'a Reply) -> ReportEntry<'a> {
+    ReportEntry {
+        address: ReportedAddress::Known(&recipient.address),
         original: recipient.original_recipient.as_deref(),
         action: "relayed",
         status: status_of(reply, "2.0.0"),

@@ -33,8 +33,8 @@ pub(super) enum Subject {
 }
 
 /// One recipient in a report.
-pub(super) struct Entry<'a> {
-    pub(super) address: Address<'a>,
+pub(super) struct ReportEntry<'a> {
+    pub(super) address: ReportedAddress<'a>,
     /// ORCPT, as it was sent.
     pub(super) original: Option<&'a str>,
     /// RFC 3464 §2.3.3.
@@ -48,13 +48,13 @@ pub(super) struct Entry<'a> {
 }
 
 /// Whom an entry is about.
-pub(super) enum Address<'a> {
+pub(super) enum ReportedAddress<'a> {
     Known(&'a Mailbox),
     /// What is left of an address.
     Unreadable(String),
 }
 
-impl fmt::Display for Address<'_> {
+impl fmt::Display for ReportedAddress<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(address) => address.fmt(f),
@@ -103,7 +103,7 @@ pub(super) struct Headers<'a> {
 pub(super) fn render(
     headers: &Headers<'_>,
     message: &Message,
-    entries: &[Entry<'_>],
+    entries: &[ReportEntry<'_>],
     original: &Original,
 ) -> Bytes {
     let boundary = format!("report-{}", headers.id);
@@ -175,7 +175,12 @@ fn head(text: &mut String, headers: &Headers<'_>, boundary: &str, eight_bit: boo
     text.push_str("\r\n");
 }
 
-fn explanation(text: &mut String, headers: &Headers<'_>, message: &Message, entries: &[Entry<'_>]) {
+fn explanation(
+    text: &mut String,
+    headers: &Headers<'_>,
+    message: &Message,
+    entries: &[ReportEntry<'_>],
+) {
     let _ = write!(
         text,
         "This is the mail system at {}.\r\n\r\nYour message of {} (our id {}):\r\n\r\n",
@@ -202,7 +207,12 @@ fn explanation(text: &mut String, headers: &Headers<'_>, message: &Message, entr
 
 /// RFC 3464 §2: the fields of the message, then those of each recipient. Somebody whose own address is not
 /// ASCII gets them in UTF-8, everybody else in ASCII.
-fn status(text: &mut String, headers: &Headers<'_>, message: &Message, entries: &[Entry<'_>]) {
+fn status(
+    text: &mut String,
+    headers: &Headers<'_>,
+    message: &Message,
+    entries: &[ReportEntry<'_>],
+) {
     let in_utf8 = headers.to.needs_smtputf8();
     if let Some(envelope_id) = &message.envelope.envelope_id {
         let _ = write!(text, "Original-Envelope-Id: {}\r\n", decoded(envelope_id));
@@ -295,12 +305,19 @@ fn name_or_literal(server: &str) -> String {
 }
 
 /// RFC 3464 §2.3.2 and RFC 6533 §3.
-fn final_recipient<'a>(address: &'a Address<'_>, in_utf8: bool) -> (&'static str, Cow<'a, str>) {
+fn final_recipient<'a>(
+    address: &'a ReportedAddress<'_>,
+    in_utf8: bool,
+) -> (&'static str, Cow<'a, str>) {
     match address {
-        Address::Known(address) if address.is_ascii() => ("rfc822", address.as_str().into()),
-        Address::Known(address) if in_utf8 => ("utf-8", address.as_str().into()),
-        Address::Known(address) => ("utf-8", xtext::encode_letters(address.as_str()).into()),
-        Address::Unreadable(text) => ("x-unreadable", xtext::letters_in_ascii(text).into()),
+        ReportedAddress::Known(address) if address.is_ascii() => {
+            ("rfc822", address.as_str().into())
+        }
+        ReportedAddress::Known(address) if in_utf8 => ("utf-8", address.as_str().into()),
+        ReportedAddress::Known(address) => {
+            ("utf-8", xtext::encode_letters(address.as_str()).into())
+        }
+        ReportedAddress::Unreadable(text) => ("x-unreadable", xtext::letters_in_ascii(text).into()),
     }
 }
 

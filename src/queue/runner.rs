@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::Queue;
 use super::attempt::QueuedRow;
 use super::leases::Lease;
-use super::places::Place;
+use super::places::AttemptSlot;
 use super::schedule;
 use crate::limits;
 use crate::message::{Message, MessageId, RowState};
@@ -246,7 +246,7 @@ impl Queue {
         }
     }
 
-    async fn start_errand(self: &Arc<Self>, errand: Errand, lease: Lease, place: Place) {
+    async fn start_errand(self: &Arc<Self>, errand: Errand, lease: Lease, place: AttemptSlot) {
         let Errand { next_hop, rows } = errand;
         let loaded = {
             let _turn = self.loads.acquire().await;

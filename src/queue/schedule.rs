@@ -26,7 +26,7 @@ pub struct Situation {
 
 /// What becomes of a recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// It has the message.
     Done,
     /// It is tried again.
@@ -37,12 +37,12 @@ pub enum Next {
         at: Timestamp,
     },
     /// It fails; why.
-    Fail(Failure),
+    Fail(FailureReason),
 }
 
 /// Why a recipient fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum FailureReason {
     /// The next hop said never.
     Refused,
     /// It waited too long.
@@ -62,18 +62,18 @@ pub fn after_attempt(
     reason: Option<&DiskReason>,
     situation: Situation,
     settings: &Settings,
-) -> Next {
+) -> NextStep {
     match outcome {
-        OutcomeKind::Delivered => Next::Done,
-        OutcomeKind::Refused => Next::Fail(Failure::Refused),
+        OutcomeKind::Delivered => NextStep::Done,
+        OutcomeKind::Refused => NextStep::Fail(FailureReason::Refused),
         // Nobody was asked and nobody will be until an operator resumes the next hop: then there is at
         // least one attempt, however long that took.
-        OutcomeKind::Deferred if reason == Some(&DiskReason::NextHopPaused) => Next::Again {
+        OutcomeKind::Deferred if reason == Some(&DiskReason::NextHopPaused) => NextStep::Again {
             state: RowState::Waiting,
             at: situation.now + limits::PAUSED_WAIT,
         },
         // The queue converts as it sends: nothing has to be waited for.
-        OutcomeKind::Deferred if reason == Some(&DiskReason::Conversion) => Next::Again {
+        OutcomeKind::Deferred if reason == Some(&DiskReason::Conversion) => NextStep::Again {
             state: RowState::Waiting,
             at: situation.now,
         },
@@ -81,9 +81,9 @@ pub fn after_attempt(
             // The next hop was not spoken to, so this was no attempt of the schedule: due soon, and
             // the runner leaves next hops alone that are busy or suspended.
             if situation.now >= situation.expires_at {
-                return Next::Fail(Failure::Expired);
+                return NextStep::Fail(FailureReason::Expired);
             }
-            Next::Again {
+            NextStep::Again {
                 state: RowState::Waiting,
                 at: situation.now + limits::UNTRIED_WAIT,
             }
@@ -112,13 +112,13 @@ pub fn was_not_tried(reason: Option<&DiskReason>) -> bool {
     )
 }
 
-fn retry(state: RowState, least: Duration, situation: Situation, settings: &Settings) -> Next {
+fn retry(state: RowState, least: Duration, situation: Situation, settings: &Settings) -> NextStep {
     // `retries_max` counts retries; the first attempt is none.
     if settings.retries_max > 0 && situation.attempts > settings.retries_max {
-        return Next::Fail(Failure::RetriesUsedUp);
+        return NextStep::Fail(FailureReason::RetriesUsedUp);
     }
     if situation.now >= situation.expires_at {
-        return Next::Fail(Failure::Expired);
+        return NextStep::Fail(FailureReason::Expired);
     }
     let wait = wait_before(situation.attempts, settings, situation.dice).max(least);
     // The last attempt is made at the expiry, not after it; but never sooner than `least`.
@@ -126,7 +126,7 @@ fn retry(state: RowState, least: Duration, situation: Situation, settings: &Sett
     let at = (situation.now + signed(wait))
         .min(situation.expires_at)
         .max(earliest);
-    Next::Again { state, at }
+    NextStep::Again { state, at }
 }
 
 /// The wait after attempt number `attempts` (1 is the first), with jitter.
@@ -181,7 +181,7 @@ mod tests {
         Timestamp::from_second(second).expect("in range")
     }
 
-    fn after(outcome: OutcomeKind, attempts: u32, now: i64, retries_max: u32) -> Next {
+    fn after(outcome: OutcomeKind, attempts: u32, now: i64, retries_max: u32) -> NextStep {
         let situation = Situation {
             attempts,
             now: at(now),
@@ -191,19 +191,19 @@ mod tests {
         after_attempt(outcome, None, situation, &settings(retries_max))
     }
 
-    fn again_in(state: RowState, now: i64, seconds: i64) -> Next {
-        Next::Again {
+    fn again_in(state: RowState, now: i64, seconds: i64) -> NextStep {
+        NextStep::Again {
             state,
             at: at(now + seconds),
         }
     }
 
     /// The middle of the dice is a millisecond off, because it is no exact half.
-    fn check(actual: &Next, expected: &Next) {
+    fn check(actual: &NextStep, expected: &NextStep) {
         match (actual, expected) {
             (
-                Next::Again { state, at },
-                Next::Again {
+                NextStep::Again { state, at },
+                NextStep::Again {
                     state: expected_state,
                     at: expected_at,
                 },
@@ -221,15 +221,15 @@ mod tests {
         use OutcomeKind::{Deferred, Delivered, Refused, Uncertain};
         use RowState::{Uncertain as UncertainRow, Waiting};
         for (outcome, attempts, now, expected) in [
-            (Delivered, 1, 0, Next::Done),
-            (Refused, 1, 0, Next::Fail(Failure::Refused)),
+            (Delivered, 1, 0, NextStep::Done),
+            (Refused, 1, 0, NextStep::Fail(FailureReason::Refused)),
             (Deferred, 1, 0, again_in(Waiting, 0, 60)),
             (Deferred, 2, 0, again_in(Waiting, 0, 300)),
             (Deferred, 7, 0, again_in(Waiting, 0, 14_400)),
             (Deferred, 99, 0, again_in(Waiting, 0, 14_400)),
             (Uncertain, 1, 0, again_in(UncertainRow, 0, 600)),
             (Uncertain, 3, 0, again_in(UncertainRow, 0, 900)),
-            (Deferred, 9, 432_000, Next::Fail(Failure::Expired)),
+            (Deferred, 9, 432_000, NextStep::Fail(FailureReason::Expired)),
             (Deferred, 9, 431_000, again_in(Waiting, 431_000, 1_000)),
         ] {
             check(&after(outcome, attempts, now, 0), &expected);
@@ -239,9 +239,9 @@ mod tests {
     #[test]
     fn retries_are_counted_without_the_first_attempt() {
         let deferred = |attempts| after(OutcomeKind::Deferred, attempts, 0, 2);
-        assert!(matches!(deferred(1), Next::Again { .. }));
-        assert!(matches!(deferred(2), Next::Again { .. }));
-        assert_eq!(deferred(3), Next::Fail(Failure::RetriesUsedUp));
+        assert!(matches!(deferred(1), NextStep::Again { .. }));
+        assert!(matches!(deferred(2), NextStep::Again { .. }));
+        assert_eq!(deferred(3), NextStep::Fail(FailureReason::RetriesUsedUp));
     }
 
     #[test]

@@ -5,25 +5,25 @@ use super::connection::End;
 use super::conversation::{Conversation, Expected};
 use super::rights::PeerLogin;
 use super::stream::Transport;
-use crate::accounts::LoginError;
+use crate::accounts::SmtpAuthError;
 use crate::limits;
-use crate::smtp::authentication::{Credentials, Turn};
+use crate::smtp::authentication::{Credentials, SaslStep};
 use crate::smtp::reply::Reply;
 
 impl<A: Answering, T: Transport> Conversation<A, T> {
     /// Carries the exchange to its end. When it ends well, the session knows its login.
-    pub(super) async fn authenticate(&mut self, mut turn: Turn) -> Result<(), End> {
+    pub(super) async fn authenticate(&mut self, mut turn: SaslStep) -> Result<(), End> {
         loop {
             turn = match turn {
-                Turn::Ask(exchange) => {
+                SaslStep::Ask(exchange) => {
                     self.say(&exchange.question())?;
                     match self.next_line(Expected::Credentials, None).await? {
                         Ok(line) => exchange.answer(&line),
-                        Err(error) => Turn::Refuse(error.reply()),
+                        Err(error) => SaslStep::Refuse(error.reply()),
                     }
                 }
-                Turn::Refuse(reply) => return self.say(&reply),
-                Turn::Check(credentials) => return self.log_in(credentials).await,
+                SaslStep::Refuse(reply) => return self.say(&reply),
+                SaslStep::Check(credentials) => return self.log_in(credentials).await,
             };
         }
     }
@@ -40,13 +40,13 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
                 self.peer.has_lost_login = false;
                 self.say(&Reply::authentication_succeeded())
             }
-            Err(LoginError::Wrong) => {
+            Err(SmtpAuthError::Wrong) => {
                 self.context.counters.wrong_logins.increment();
                 self.refuse_login(&Reply::authentication_failed())
             }
             // A guess that nobody looks at is one all the same.
-            Err(LoginError::TooMany) => self.refuse_login(&Reply::too_many_wrong_logins()),
-            Err(LoginError::Busy(_)) => self.say(&Reply::authentication_unavailable()),
+            Err(SmtpAuthError::TooMany) => self.refuse_login(&Reply::too_many_wrong_logins()),
+            Err(SmtpAuthError::Busy(_)) => self.say(&Reply::authentication_unavailable()),
         }
     }
 

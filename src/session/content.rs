@@ -7,10 +7,10 @@ use super::context::SessionContext;
 use super::counters::ReceivingCounters;
 use super::header_scan::HeaderScan;
 use crate::limits;
-use crate::message::{Body, BodyWriter, DiskReason, Message, MessageId, Reservation, Standing};
+use crate::message::{Body, BodyWriter, DiskReason, Message, MessageId, Reservation, TrustLevel};
 use crate::path::Passage;
 use crate::settings::Settings;
-use crate::smtp::end_of_data::{Findings, LineEnds};
+use crate::smtp::end_of_data::{DataFindings, LineEnds};
 use crate::smtp::reply::Reply;
 
 /// What a decoder may hold back between two pieces, once it knows what it means.
@@ -86,7 +86,7 @@ impl Content {
         id: MessageId,
         settings: &Arc<Settings>,
         context: &SessionContext<A>,
-        standing: Standing,
+        standing: TrustLevel,
     ) -> Self {
         let writer = BodyWriter::new(
             id,
@@ -252,7 +252,7 @@ impl Content {
     ///
     /// # Errors
     /// The reply to a message that is not taken.
-    pub(super) async fn finish(mut self, findings: Findings) -> Result<Arrived, Refused> {
+    pub(super) async fn finish(mut self, findings: DataFindings) -> Result<Arrived, Refused> {
         self.judge(&findings)?;
         let (body, reasons) = self.finish_writer().await?;
         self.counters.normalised(&findings);
@@ -270,7 +270,7 @@ impl Content {
     /// The reply to a message that is not taken: nobody gets its end.
     pub(super) fn finish_through(
         &mut self,
-        findings: &Findings,
+        findings: &DataFindings,
     ) -> Result<Option<Through>, Refused> {
         if !self.goes_through() {
             return Ok(None);
@@ -284,7 +284,7 @@ impl Content {
     }
 
     /// Whether a message may be taken that has come whole.
-    fn judge(&self, findings: &Findings) -> Result<(), Refused> {
+    fn judge(&self, findings: &DataFindings) -> Result<(), Refused> {
         if let Some(reply) = self.refusal() {
             return Err(Refused::and_go_on(reply));
         }

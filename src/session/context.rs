@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use super::counters::ReceivingCounters;
 use super::rights::{PeerLogin, Voucher};
 use crate::accounts::Logins;
-use crate::message::{MemoryBudget, MessageIds, Spool, Standing};
+use crate::message::{MemoryBudget, MessageIds, Spool, TrustLevel};
 use crate::own_mark::OwnMark;
 use crate::path::Paths;
 use crate::settings::{Current, Settings};
@@ -108,10 +108,10 @@ impl Peer {
     }
 
     /// For whom its memory is held.
-    pub(super) fn standing(&self, settings: &Settings) -> Standing {
+    pub(super) fn standing(&self, settings: &Settings) -> TrustLevel {
         match self.login.is_some() || settings.trusts(self.address) {
-            true => Standing::Trusted,
-            false => Standing::Stranger,
+            true => TrustLevel::Trusted,
+            false => TrustLevel::Stranger,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::smtp::end_of_data::Findings;
+use crate::smtp::end_of_data::DataFindings;
 use crate::smtp::reply::Reply;
 
 /// A number that rises, and for some falls again.
@@ -75,7 +75,7 @@ impl ReceivingCounters {
         }
     }
 
-    pub(crate) fn normalised(&self, findings: &Findings) {
+    pub(crate) fn normalised(&self, findings: &DataFindings) {
         if findings.bare_line_feeds + findings.bare_carriage_returns > 0 {
             self.messages_normalised.increment();
             self.bare_line_feeds.add(findings.bare_line_feeds);

@@ -13,7 +13,7 @@ use super::pace::Pace;
 use super::state::Chunked;
 use super::stream::Transport;
 use crate::limits;
-use crate::smtp::end_of_data::{DataDecoder, Findings};
+use crate::smtp::end_of_data::{DataDecoder, DataFindings};
 
 /// Reads DATA up to the real end, whether the message is still wanted or not. What stands behind the
 /// end stays in the input. Steps 303 and 304 of the patent's Figure 3, 603 and 604 of Figure 6.
@@ -24,7 +24,7 @@ pub(super) async fn receive_data<T: Transport>(
     connection: &mut Connection<T>,
     content: &mut Content,
     shutdown: &CancellationToken,
-) -> Result<Findings, End> {
+) -> Result<DataFindings, End> {
     let mut decoder = DataDecoder::new();
     let mut pace = pace_of(content);
     connection.expect_data(content.buffer_bytes());

@@ -8,7 +8,7 @@ use super::conversation::Conversation;
 use super::rights::PeerLogin;
 use super::state::State;
 use super::stream::Transport;
-use crate::clients::Party;
+use crate::clients::ClientId;
 use crate::message::Recipient;
 use crate::path::{Inquiry, Way};
 use crate::settings::Settings;
@@ -36,7 +36,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         };
         let inquiry = Inquiry {
             recipient: &recipient,
-            party: Party::of(
+            party: ClientId::of(
                 Some(self.peer.address),
                 self.peer.login.as_ref().map(PeerLogin::name),
             ),

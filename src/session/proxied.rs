@@ -12,7 +12,7 @@ use super::state::{State, Step, Surroundings};
 use super::stream::Transport;
 use crate::settings::Settings;
 use crate::smtp::reply::Reply;
-use crate::smtp::xclient::{self, Attributes, Given, Protocol};
+use crate::smtp::xclient::{self, AttributeValue, Attributes, GreetedProtocol};
 
 impl Peer {
     /// Whether it may speak for others.
@@ -45,11 +45,11 @@ impl State {
 /// Everything begins anew, save that a proxy may say for its client how it has greeted.
 fn greeted(attributes: &Attributes) -> State {
     match &attributes.helo {
-        Some(Given::Value(helo)) => State::Identified(Identity {
+        Some(AttributeValue::Value(helo)) => State::Identified(Identity {
             helo: helo.as_str().into(),
-            extended: attributes.protocol == Some(Protocol::Esmtp),
+            extended: attributes.protocol == Some(GreetedProtocol::Esmtp),
         }),
-        Some(Given::Unavailable) | None => State::Greeted,
+        Some(AttributeValue::Unavailable) | None => State::Greeted,
     }
 }
 
@@ -62,14 +62,16 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         }
         self.peer.has_lost_login = false;
         match attributes.address {
-            Some(Given::Value(address)) => self.peer.address = address.to_canonical(),
+            Some(AttributeValue::Value(address)) => self.peer.address = address.to_canonical(),
             // Nobody knows it, so nobody trusts it.
-            Some(Given::Unavailable) => self.peer.address = IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Some(AttributeValue::Unavailable) => {
+                self.peer.address = IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+            }
             None => {}
         }
         self.peer.login = match &attributes.login {
-            Some(Given::Value(login)) => Some(PeerLogin::Told(login.as_str().into())),
-            Some(Given::Unavailable) | None => None,
+            Some(AttributeValue::Value(login)) => Some(PeerLogin::Told(login.as_str().into())),
+            Some(AttributeValue::Unavailable) | None => None,
         };
         tracing::debug!(client = %self.peer.address, login = ?self.peer.login, "a proxy speaks for a client");
         let greeting = self.greeting();

@@ -15,7 +15,7 @@ use super::state::Chunked;
 use super::stream::Transport;
 use crate::limits;
 use crate::path::{ClientPresence, Transaction};
-use crate::smtp::end_of_data::Findings;
+use crate::smtp::end_of_data::DataFindings;
 use crate::smtp::reply::Reply;
 
 impl<A: Answering, T: Transport> Conversation<A, T> {
@@ -110,7 +110,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         &mut self,
         mut addressed: Addressed,
         mut content: Content,
-        findings: Findings,
+        findings: DataFindings,
     ) -> Result<(), End> {
         let ended_at = Instant::now().into_std();
         let id = content.id();

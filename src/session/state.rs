@@ -15,7 +15,7 @@ use crate::message::Recipient;
 use crate::path::Way;
 use crate::settings::Settings;
 use crate::smtp::Protocol;
-use crate::smtp::authentication::{Mechanism, Turn};
+use crate::smtp::authentication::{Mechanism, SaslStep};
 use crate::smtp::bdat::BdatNormaliser;
 use crate::smtp::command::{Command, CommandError, MailCommand, RcptCommand};
 use crate::smtp::reply::Reply;
@@ -82,7 +82,7 @@ pub(super) enum Step {
     /// Say 220 and begin TLS.
     StartTls,
     /// Ask for credentials, or check them.
-    Authenticate(Turn),
+    Authenticate(SaslStep),
     /// Say goodbye.
     Quit,
 }

@@ -41,13 +41,13 @@ impl Mechanism {
 
     /// Begins with what AUTH itself carried: base64, or `=` for an empty answer (RFC 4954 §4).
     #[must_use]
-    pub fn begin(self, initial: Option<&str>) -> Turn {
+    pub fn begin(self, initial: Option<&str>) -> SaslStep {
         let exchange = match self {
-            Self::Plain => Exchange::Plain,
-            Self::Login => Exchange::LoginName,
+            Self::Plain => SaslExchange::Plain,
+            Self::Login => SaslExchange::LoginName,
         };
         match initial {
-            None => Turn::Ask(exchange),
+            None => SaslStep::Ask(exchange),
             Some("=") => exchange.decoded(Vec::new()),
             Some(base64) => exchange.answer(base64.as_bytes()),
         }
@@ -72,7 +72,7 @@ impl fmt::Debug for Credentials {
 
 /// What we are waiting for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Exchange {
+pub enum SaslExchange {
     /// The one answer of PLAIN.
     Plain,
     /// The first of LOGIN.
@@ -86,16 +86,16 @@ pub enum Exchange {
 
 /// Whose turn it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum SaslStep {
     /// The client's: it is asked, and answers with a line.
-    Ask(Exchange),
+    Ask(SaslExchange),
     /// Ours: everything was said.
     Check(Credentials),
     /// Nobody's: it is over, and this is why.
     Refuse(Reply),
 }
 
-impl Exchange {
+impl SaslExchange {
     /// The question, RFC 4954 §4: a challenge in base64, for PLAIN an empty one.
     #[must_use]
     pub fn question(&self) -> Reply {
@@ -109,26 +109,26 @@ impl Exchange {
 
     /// Takes the line that the client answered with, without its CRLF.
     #[must_use]
-    pub fn answer(self, line: &[u8]) -> Turn {
+    pub fn answer(self, line: &[u8]) -> SaslStep {
         let line = line.trim_ascii_end();
         if line == b"*" {
-            return Turn::Refuse(Reply::authentication_cancelled());
+            return SaslStep::Refuse(Reply::authentication_cancelled());
         }
         match BASE64_STANDARD.decode(line) {
             Ok(bytes) => self.decoded(bytes),
-            Err(_) => Turn::Refuse(Reply::authentication_malformed()),
+            Err(_) => SaslStep::Refuse(Reply::authentication_malformed()),
         }
     }
 
-    fn decoded(self, bytes: Vec<u8>) -> Turn {
+    fn decoded(self, bytes: Vec<u8>) -> SaslStep {
         // No login has a name or a password that is not UTF-8, so these are no login's.
         let Ok(text) = String::from_utf8(bytes) else {
-            return Turn::Refuse(Reply::authentication_failed());
+            return SaslStep::Refuse(Reply::authentication_failed());
         };
         match self {
             Self::Plain => plain(&text),
-            Self::LoginName => Turn::Ask(Self::LoginPassword { name: text }),
-            Self::LoginPassword { name } => Turn::Check(Credentials {
+            Self::LoginName => SaslStep::Ask(Self::LoginPassword { name: text }),
+            Self::LoginPassword { name } => SaslStep::Check(Credentials {
                 name,
                 password: text,
             }),
@@ -137,16 +137,16 @@ impl Exchange {
 }
 
 /// `[authzid] NUL authcid NUL passwd`, RFC 4616 §2.
-fn plain(text: &str) -> Turn {
+fn plain(text: &str) -> SaslStep {
     let parts: Vec<&str> = text.split('\0').collect();
     let [acts_as, name, password] = parts[..] else {
-        return Turn::Refuse(Reply::authentication_malformed());
+        return SaslStep::Refuse(Reply::authentication_malformed());
     };
     // A login acts for itself only.
     if !acts_as.is_empty() && !acts_as.eq_ignore_ascii_case(name) {
-        return Turn::Refuse(Reply::authentication_failed());
+        return SaslStep::Refuse(Reply::authentication_failed());
     }
-    Turn::Check(Credentials {
+    SaslStep::Check(Credentials {
         name: name.to_owned(),
         password: password.to_owned(),
     })
@@ -156,8 +156,8 @@ fn plain(text: &str) -> Turn {
 mod tests {
     use super::*;
 
-    fn credentials(name: &str, password: &str) -> Turn {
-        Turn::Check(Credentials {
+    fn credentials(name: &str, password: &str) -> SaslStep {
+        SaslStep::Check(Credentials {
             name: name.to_owned(),
             password: password.to_owned(),
         })
@@ -169,9 +169,9 @@ mod tests {
 
     #[test]
     fn plain_is_one_answer() {
-        let cancelled = || Turn::Refuse(Reply::authentication_cancelled());
-        let malformed = || Turn::Refuse(Reply::authentication_malformed());
-        let failed = || Turn::Refuse(Reply::authentication_failed());
+        let cancelled = || SaslStep::Refuse(Reply::authentication_cancelled());
+        let malformed = || SaslStep::Refuse(Reply::authentication_malformed());
+        let failed = || SaslStep::Refuse(Reply::authentication_failed());
         for (line, expected) in [
             (
                 base64("\0robot\0open sesame"),
@@ -196,7 +196,7 @@ mod tests {
             ("*".to_owned(), cancelled()),
         ] {
             let begun = Mechanism::Plain.begin(None);
-            let Turn::Ask(exchange) = begun else {
+            let SaslStep::Ask(exchange) = begun else {
                 panic!("without an initial response PLAIN asks: {begun:?}");
             };
             assert_eq!(exchange.answer(line.as_bytes()), expected, "{line}");
@@ -211,18 +211,18 @@ mod tests {
     #[test]
     fn login_is_two_answers() {
         let asks_for_password = || {
-            Turn::Ask(Exchange::LoginPassword {
+            SaslStep::Ask(SaslExchange::LoginPassword {
                 name: "robot".to_owned(),
             })
         };
         let asks_for_name = Mechanism::Login.begin(None);
-        assert_eq!(asks_for_name, Turn::Ask(Exchange::LoginName));
+        assert_eq!(asks_for_name, SaslStep::Ask(SaslExchange::LoginName));
         assert_eq!(
             Mechanism::Login.begin(Some(&base64("robot"))),
             asks_for_password()
         );
         assert_eq!(
-            Exchange::LoginName.answer(base64("robot").as_bytes()),
+            SaslExchange::LoginName.answer(base64("robot").as_bytes()),
             asks_for_password()
         );
         for (line, expected) in [
@@ -230,14 +230,14 @@ mod tests {
             (String::new(), credentials("robot", "")),
             (
                 "*".to_owned(),
-                Turn::Refuse(Reply::authentication_cancelled()),
+                SaslStep::Refuse(Reply::authentication_cancelled()),
             ),
             (
                 "?".to_owned(),
-                Turn::Refuse(Reply::authentication_malformed()),
+                SaslStep::Refuse(Reply::authentication_malformed()),
             ),
         ] {
-            let Turn::Ask(exchange) = asks_for_password() else {
+            let SaslStep::Ask(exchange) = asks_for_password() else {
                 unreachable!("it asks");
             };
             assert_eq!(exchange.answer(line.as_bytes()), expected, "{line}");
@@ -247,10 +247,10 @@ mod tests {
     #[test]
     fn questions_are_base64() {
         for (exchange, expected) in [
-            (Exchange::Plain, "334 \r\n"),
-            (Exchange::LoginName, "334 VXNlcm5hbWU6\r\n"),
+            (SaslExchange::Plain, "334 \r\n"),
+            (SaslExchange::LoginName, "334 VXNlcm5hbWU6\r\n"),
             (
-                Exchange::LoginPassword {
+                SaslExchange::LoginPassword {
                     name: String::new(),
                 },
                 "334 UGFzc3dvcmQ6\r\n",

@@ -1,6 +1,6 @@
 //! Bodies that arrive by BDAT (RFC 3030): no dots and no end mark, the same canonical lines.
 
-use super::end_of_data::{DataDecoder, Findings};
+use super::end_of_data::{DataDecoder, DataFindings};
 
 /// Turns the chunks of one message into canonical content.
 ///
@@ -31,12 +31,12 @@ impl BdatNormaliser {
     }
 
     /// What was found so far.
-    pub fn findings(&self) -> Findings {
+    pub fn findings(&self) -> DataFindings {
         self.decoder.findings()
     }
 
     /// Ends the message: adds the final CRLF if it lacks, because DATA at the next hop needs it.
-    pub fn finish(self, output: &mut dyn FnMut(&[u8])) -> Findings {
+    pub fn finish(self, output: &mut dyn FnMut(&[u8])) -> DataFindings {
         self.decoder.finish(output)
     }
 }

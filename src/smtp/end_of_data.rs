@@ -24,7 +24,7 @@ pub enum LineEnds {
 
 /// What a message held besides ordinary lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Findings {
+pub struct DataFindings {
     /// CR without LF behind it. Beside a line end it is a device's way to write that, and is gone; those in a row
     /// elsewhere became a space.
     pub bare_carriage_returns: u64,
@@ -38,7 +38,7 @@ pub struct Findings {
     pub eight_bit: bool,
 }
 
-impl Findings {
+impl DataFindings {
     /// The reply with which the message is refused for what was found in it. None: it is acceptable.
     pub fn refusal(&self, line_ends: LineEnds) -> Option<Reply> {
         let strays = self.bare_carriage_returns + self.bare_line_feeds;
@@ -66,7 +66,7 @@ pub struct Decoded {
 /// Where the machine stands between two bytes. Bytes that are held back were not given out yet: what
 /// they mean depends on the next one, which may come with another read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Position {
+enum DecoderState {
     /// Behind a real CRLF, or at the very start.
     LineStart,
     /// Inside a line; also behind a bare LF, where no end can be and no dot was stuffed.
@@ -84,14 +84,14 @@ enum Position {
 /// Turns what a client sends after 354 into canonical content.
 #[derive(Debug)]
 pub struct DataDecoder {
-    position: Position,
+    position: DecoderState,
     /// Whether a dot at the start of a line means something; not so in BDAT.
     dots: bool,
     /// CRs that are held back.
     held: u64,
     /// Bytes of the present line that earlier input held.
     line_bytes: u64,
-    findings: Findings,
+    findings: DataFindings,
 }
 
 impl Default for DataDecoder {
@@ -104,11 +104,11 @@ impl DataDecoder {
     /// The decoder for one message: it stands behind the 354, which counts as behind CRLF.
     pub fn new() -> DataDecoder {
         DataDecoder {
-            position: Position::LineStart,
+            position: DecoderState::LineStart,
             dots: true,
             held: 0,
             line_bytes: 0,
-            findings: Findings::default(),
+            findings: DataFindings::default(),
         }
     }
 
@@ -121,7 +121,7 @@ impl DataDecoder {
     }
 
     /// What was found so far.
-    pub fn findings(&self) -> Findings {
+    pub fn findings(&self) -> DataFindings {
         self.findings
     }
 
@@ -129,13 +129,13 @@ impl DataDecoder {
     /// canonical form to `output` in as few and as long slices as the input allows. Past the end it
     /// consumes nothing.
     pub fn decode(&mut self, input: &[u8], output: &mut dyn FnMut(&[u8])) -> Decoded {
-        if self.position == Position::End {
+        if self.position == DecoderState::End {
             return Decoded {
                 consumed: 0,
                 finished: true,
             };
         }
-        let mut run = Run {
+        let mut run = DecoderInput {
             input,
             at: 0,
             given: 0,
@@ -143,10 +143,10 @@ impl DataDecoder {
             output,
         };
         self.resume(&mut run);
-        while run.at < input.len() && self.position != Position::End {
+        while run.at < input.len() && self.position != DecoderState::End {
             match self.position {
-                Position::LineStart => self.line_start(&mut run),
-                Position::Dot => self.behind_dot(&mut run),
+                DecoderState::LineStart => self.line_start(&mut run),
+                DecoderState::Dot => self.behind_dot(&mut run),
                 _ => self.text(&mut run),
             }
         }
@@ -159,19 +159,19 @@ impl DataDecoder {
         self.findings.eight_bit |= !seen.is_ascii();
         Decoded {
             consumed: run.at,
-            finished: self.position == Position::End,
+            finished: self.position == DecoderState::End,
         }
     }
 
     /// Ends a message that no dot ends: gives out what is held back, and the CRLF if the last line lacks it.
-    pub(super) fn finish(mut self, output: &mut dyn FnMut(&[u8])) -> Findings {
-        if self.position == Position::CarriageReturn {
+    pub(super) fn finish(mut self, output: &mut dyn FnMut(&[u8])) -> DataFindings {
+        if self.position == DecoderState::CarriageReturn {
             self.findings.bare_carriage_returns += self.held;
         }
         // Text without bytes stands behind a bare LF, which was given out as CRLF.
         let ended = match self.position {
-            Position::LineStart => true,
-            Position::Text | Position::CarriageReturn => self.line_bytes == 0,
+            DecoderState::LineStart => true,
+            DecoderState::Text | DecoderState::CarriageReturn => self.line_bytes == 0,
             _ => false,
         };
         if !ended {
@@ -181,15 +181,15 @@ impl DataDecoder {
     }
 
     /// Decides about CRs that the last input ended with.
-    fn resume(&mut self, run: &mut Run<'_, '_>) {
+    fn resume(&mut self, run: &mut DecoderInput<'_, '_>) {
         match (self.position, run.input.first()) {
-            (Position::DotCarriageReturn, Some(b'\n')) => {
+            (DecoderState::DotCarriageReturn, Some(b'\n')) => {
                 run.skip(1);
-                self.position = Position::End;
+                self.position = DecoderState::End;
                 return;
             }
-            (Position::DotCarriageReturn, Some(_)) => self.held = 1,
-            (Position::CarriageReturn, Some(_)) => {}
+            (DecoderState::DotCarriageReturn, Some(_)) => self.held = 1,
+            (DecoderState::CarriageReturn, Some(_)) => {}
             _ => return,
         }
         let more = run.carriage_returns();
@@ -197,7 +197,7 @@ impl DataDecoder {
         run.skip(more);
         match run.input.get(run.at) {
             None => {
-                self.position = Position::CarriageReturn;
+                self.position = DecoderState::CarriageReturn;
                 return;
             }
             Some(b'\n') => {
@@ -205,7 +205,7 @@ impl DataDecoder {
                 (run.output)(b"\r\n");
                 run.skip(1);
                 self.line_bytes = 0;
-                self.position = Position::LineStart;
+                self.position = DecoderState::LineStart;
             }
             Some(_) => {
                 self.findings.bare_carriage_returns += self.held;
@@ -213,42 +213,42 @@ impl DataDecoder {
                     (run.output)(b" ");
                     self.line_bytes += 1;
                 }
-                self.position = Position::Text;
+                self.position = DecoderState::Text;
             }
         }
         self.held = 0;
     }
 
-    fn line_start(&mut self, run: &mut Run<'_, '_>) {
+    fn line_start(&mut self, run: &mut DecoderInput<'_, '_>) {
         if self.dots && run.input[run.at] == b'.' {
             run.give();
             run.skip(1);
-            self.position = Position::Dot;
+            self.position = DecoderState::Dot;
         } else {
-            self.position = Position::Text;
+            self.position = DecoderState::Text;
         }
     }
 
     /// The dot is gone already: it ends the message, or it was stuffed (RFC 5321 §4.5.2).
-    fn behind_dot(&mut self, run: &mut Run<'_, '_>) {
+    fn behind_dot(&mut self, run: &mut DecoderInput<'_, '_>) {
         self.position = match run.input[run.at..] {
             [b'\r', b'\n', ..] => {
                 run.skip(2);
-                Position::End
+                DecoderState::End
             }
             [b'\r'] => {
                 run.skip(1);
-                Position::DotCarriageReturn
+                DecoderState::DotCarriageReturn
             }
-            _ => Position::Text,
+            _ => DecoderState::Text,
         };
     }
 
     /// Goes on to the next CR or LF and past it.
-    fn text(&mut self, run: &mut Run<'_, '_>) {
+    fn text(&mut self, run: &mut DecoderInput<'_, '_>) {
         let Some(distance) = memchr2(b'\r', b'\n', &run.input[run.at..]) else {
             run.at = run.input.len();
-            self.position = Position::Text;
+            self.position = DecoderState::Text;
             return;
         };
         run.at += distance;
@@ -257,7 +257,7 @@ impl DataDecoder {
                 self.end_line(run);
                 run.at += 2;
                 run.line_from = run.at;
-                self.position = Position::LineStart;
+                self.position = DecoderState::LineStart;
             }
             [b'\r', ..] => self.bare_carriage_returns(run),
             _ => {
@@ -265,13 +265,13 @@ impl DataDecoder {
                 run.replace(b"\r\n");
                 run.line_from = run.at;
                 self.findings.bare_line_feeds += 1;
-                self.position = Position::Text;
+                self.position = DecoderState::Text;
             }
         }
     }
 
     /// Goes past CRs that are no line end by themselves. Devices write CR CR LF and LF CR for one.
-    fn bare_carriage_returns(&mut self, run: &mut Run<'_, '_>) {
+    fn bare_carriage_returns(&mut self, run: &mut DecoderInput<'_, '_>) {
         let count = run.carriage_returns();
         let behind = run.input.get(run.at + count);
         self.line_bytes += (run.at - run.line_from) as u64;
@@ -280,12 +280,12 @@ impl DataDecoder {
             None => {
                 self.held = count as u64;
                 run.skip(count);
-                Position::CarriageReturn
+                DecoderState::CarriageReturn
             }
             Some(b'\n') => {
                 self.findings.bare_carriage_returns += count as u64 - 1;
                 run.skip(count - 1);
-                Position::Text
+                DecoderState::Text
             }
             Some(_) => {
                 self.findings.bare_carriage_returns += count as u64;
@@ -294,13 +294,13 @@ impl DataDecoder {
                     self.line_bytes += 1;
                 }
                 run.skip(count);
-                Position::Text
+                DecoderState::Text
             }
         };
     }
 
     /// Counts the line that ends where `run` stands.
-    fn end_line(&mut self, run: &Run<'_, '_>) {
+    fn end_line(&mut self, run: &DecoderInput<'_, '_>) {
         self.longest_line(self.line_bytes + (run.at - run.line_from) as u64);
         self.line_bytes = 0;
     }
@@ -311,7 +311,7 @@ impl DataDecoder {
 }
 
 /// One call's way through its input.
-struct Run<'i, 'o> {
+struct DecoderInput<'i, 'o> {
     input: &'i [u8],
     /// The next byte to look at.
     at: usize,
@@ -322,7 +322,7 @@ struct Run<'i, 'o> {
     output: &'o mut dyn FnMut(&[u8]),
 }
 
-impl Run<'_, '_> {
+impl DecoderInput<'_, '_> {
     /// Gives out everything up to here.
     fn give(&mut self) {
         if self.given < self.at {

@@ -9,7 +9,7 @@ struct Outcome {
     content: Vec<u8>,
     consumed: usize,
     finished: bool,
-    findings: Findings,
+    findings: DataFindings,
 }
 
 fn decode(pieces: &[&[u8]]) -> Outcome {
@@ -35,7 +35,7 @@ fn decode(pieces: &[&[u8]]) -> Outcome {
 /// at the end of the input is not given out, as in the real one.
 fn reference(input: &[u8]) -> Outcome {
     let mut content = Vec::new();
-    let mut findings = Findings::default();
+    let mut findings = DataFindings::default();
     let mut line_start = true;
     let mut finished = false;
     let mut at = 0;
@@ -202,7 +202,7 @@ fn findings() {
     let outcome = check_cuts("ab\rc\nd\0\0\r\n\u{e9}fghijk\r\n.x\r\n.\r\n\0\r".as_bytes());
     assert_eq!(
         outcome.findings,
-        Findings {
+        DataFindings {
             bare_carriage_returns: 1,
             bare_line_feeds: 1,
             nuls: 2,
@@ -214,22 +214,22 @@ fn findings() {
 
 #[test]
 fn refusals() {
-    let strays = Findings {
+    let strays = DataFindings {
         bare_line_feeds: 1,
-        ..Findings::default()
+        ..DataFindings::default()
     };
     assert_eq!(strays.refusal(LineEnds::Normalise), None);
     assert_eq!(strays.refusal(LineEnds::Reject).unwrap().code, 550);
-    let nuls = Findings {
+    let nuls = DataFindings {
         nuls: 1,
-        ..Findings::default()
+        ..DataFindings::default()
     };
     assert_eq!(nuls.refusal(LineEnds::Normalise).unwrap().code, 550);
     let long = TEXT_LINE_BYTES as u64;
     for (longest_line_bytes, refused) in [(long, false), (long + 1, true)] {
-        let lines = Findings {
+        let lines = DataFindings {
             longest_line_bytes,
-            ..Findings::default()
+            ..DataFindings::default()
         };
         assert_eq!(lines.refusal(LineEnds::Normalise).is_some(), refused);
     }

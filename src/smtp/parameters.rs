@@ -123,7 +123,7 @@ pub(super) fn rcpt(
     Ok(command)
 }
 
-fn body(word: &Word<'_, MailParameter>) -> Result<BodyType, CommandError> {
+fn body(word: &ParameterWord<'_, MailParameter>) -> Result<BodyType, CommandError> {
     let flags = word.as_mail()?.flags;
     if flags & MAIL_BODY_BINARYMIME != 0 {
         return Err(CommandError::UnknownParameter(word.text.to_owned()));
@@ -136,7 +136,7 @@ fn body(word: &Word<'_, MailParameter>) -> Result<BodyType, CommandError> {
     })
 }
 
-fn notify(word: &Word<'_, RcptParameter>) -> Result<Notify, CommandError> {
+fn notify(word: &ParameterWord<'_, RcptParameter>) -> Result<Notify, CommandError> {
     let flags = word.as_rcpt()?.flags;
     let notify = Notify {
         never: flags & RCPT_NOTIFY_NEVER != 0,
@@ -175,7 +175,7 @@ fn is_original_recipient(value: &str, smtputf8: bool) -> bool {
 }
 
 /// One parameter as it was sent.
-struct Word<'a, P> {
+struct ParameterWord<'a, P> {
     parameter: P,
     name: &'static str,
     /// `name=value`, or the name alone.
@@ -184,7 +184,7 @@ struct Word<'a, P> {
     value: &'a str,
 }
 
-impl<P> Word<'_, P> {
+impl<P> ParameterWord<'_, P> {
     fn bad(&self) -> CommandError {
         CommandError::BadParameter(self.name)
     }
@@ -227,7 +227,7 @@ impl<P> Word<'_, P> {
 fn words<'a, P: Copy + PartialEq>(
     text: &'a str,
     known: &'static [(&'static str, P)],
-) -> impl Iterator<Item = Result<Word<'a, P>, CommandError>> {
+) -> impl Iterator<Item = Result<ParameterWord<'a, P>, CommandError>> {
     let mut seen: Vec<P> = Vec::new();
     text.split(BLANKS)
         .filter(|word| !word.is_empty())
@@ -249,7 +249,7 @@ fn words<'a, P: Copy + PartialEq>(
             if text.contains(|letter: char| letter.is_control() || letter.is_whitespace()) {
                 return Err(CommandError::BadParameter(name));
             }
-            Ok(Word {
+            Ok(ParameterWord {
                 parameter,
                 name,
                 text,

@@ -22,7 +22,7 @@ const FIXED_BYTES: usize = 16;
 
 /// Whose connection it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Header {
+pub enum ProxyHeader {
     /// Someone else's, passed on. IPv4 addresses that are written as IPv6 are given as they were sent.
     Proxied {
         /// The client.
@@ -41,7 +41,7 @@ pub enum Header {
 ///
 /// None: `input` is the beginning of a header, and more bytes are needed. What cannot become a header
 /// is refused at its first wrong byte; only the words of a line wait for its CRLF (§2.1).
-pub fn read(input: &[u8]) -> Result<Option<(Header, usize)>, Malformed> {
+pub fn read(input: &[u8]) -> Result<Option<(ProxyHeader, usize)>, Malformed> {
     match input.first() {
         None => Ok(None),
         Some(b'P') => read_line(input),
@@ -73,7 +73,7 @@ enum LineProtocol {
     Unknown,
 }
 
-fn read_line(input: &[u8]) -> Result<Option<(Header, usize)>, Malformed> {
+fn read_line(input: &[u8]) -> Result<Option<(ProxyHeader, usize)>, Malformed> {
     if !agrees(input, LINE_START) {
         return Err(Malformed::NoHeader);
     }
@@ -100,7 +100,7 @@ fn read_line(input: &[u8]) -> Result<Option<(Header, usize)>, Malformed> {
     let header = match protocol {
         LineProtocol::Tcp4 => line_endpoints::<Ipv4Addr>(text)?,
         LineProtocol::Tcp6 => line_endpoints::<Ipv6Addr>(text)?,
-        LineProtocol::Unknown => Header::Unknown,
+        LineProtocol::Unknown => ProxyHeader::Unknown,
     };
     let before_text = window.len() - rest.len();
     Ok(Some((header, before_text + text.len() + b"\r\n".len())))
@@ -148,7 +148,7 @@ fn address_text(rest: &[u8]) -> Result<Option<&[u8]>, Malformed> {
 /// The standard library reads IPv4 addresses as §2.1 wants them, without leading zeros, and IPv6
 /// addresses also with an IPv4 address at the end. §2.1 has no such form, but inet_ntop writes IPv4
 /// addresses in IPv6 like that, and with it HAProxy.
-fn line_endpoints<A: FromStr + Into<IpAddr>>(text: &[u8]) -> Result<Header, Malformed> {
+fn line_endpoints<A: FromStr + Into<IpAddr>>(text: &[u8]) -> Result<ProxyHeader, Malformed> {
     let text = std::str::from_utf8(text).map_err(|_| Malformed::Address)?;
     let mut words = text.split(' ');
     let mut address = || {
@@ -161,7 +161,7 @@ fn line_endpoints<A: FromStr + Into<IpAddr>>(text: &[u8]) -> Result<Header, Malf
     if words.next().is_some() {
         return Err(Malformed::Port);
     }
-    Ok(Header::Proxied {
+    Ok(ProxyHeader::Proxied {
         source: SocketAddr::new(source, source_port),
         destination: SocketAddr::new(destination, destination_port),
     })
@@ -196,7 +196,7 @@ impl Block {
     }
 }
 
-fn read_binary(input: &[u8]) -> Result<Option<(Header, usize)>, Malformed> {
+fn read_binary(input: &[u8]) -> Result<Option<(ProxyHeader, usize)>, Malformed> {
     if !agrees(input, SIGNATURE) {
         return Err(Malformed::NoHeader);
     }
@@ -234,8 +234,8 @@ fn read_binary(input: &[u8]) -> Result<Option<(Header, usize)>, Malformed> {
         return Ok(None);
     };
     let header = match block {
-        Block::Ignored if proxied => Some(Header::Unknown),
-        Block::Ignored => Some(Header::Local),
+        Block::Ignored if proxied => Some(ProxyHeader::Unknown),
+        Block::Ignored => Some(ProxyHeader::Local),
         Block::Ipv4 => binary_endpoints::<4, Ipv4Addr>(bytes),
         Block::Ipv6 => binary_endpoints::<16, Ipv6Addr>(bytes),
     };
@@ -271,7 +271,7 @@ fn block(family_and_transport: u8) -> Result<Block, Malformed> {
 /// None: `bytes` is too short.
 fn binary_endpoints<const N: usize, A: From<[u8; N]> + Into<IpAddr>>(
     bytes: &[u8],
-) -> Option<Header> {
+) -> Option<ProxyHeader> {
     let (source, bytes) = bytes.split_first_chunk::<N>()?;
     let (destination, bytes) = bytes.split_first_chunk::<N>()?;
     let (source_port, bytes) = bytes.split_first_chunk()?;
@@ -279,7 +279,7 @@ fn binary_endpoints<const N: usize, A: From<[u8; N]> + Into<IpAddr>>(
     let endpoint = |address: &[u8; N], port: &[u8; 2]| {
         SocketAddr::new(A::from(*address).into(), u16::from_be_bytes(*port))
     };
-    Some(Header::Proxied {
+    Some(ProxyHeader::Proxied {
         source: endpoint(source, source_port),
         destination: endpoint(destination, destination_port),
     })

@@ -6,12 +6,12 @@ use super::*;
 
 const V2: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
-fn check(input: &[u8], expected: Result<Option<(Header, usize)>, Malformed>) {
+fn check(input: &[u8], expected: Result<Option<(ProxyHeader, usize)>, Malformed>) {
     assert_eq!(read(input), expected, "{}", input.escape_ascii());
 }
 
 /// A header whole, with something behind it, and cut at every byte.
-fn check_header(input: &[u8], header: Header) {
+fn check_header(input: &[u8], header: ProxyHeader) {
     for cut in 0..input.len() {
         check(&input[..cut], Ok(None));
     }
@@ -36,8 +36,8 @@ fn check_malformed(input: &[u8], malformed: Malformed) {
     check(&followed, Err(malformed));
 }
 
-fn proxied(source: &str, destination: &str) -> Header {
-    Header::Proxied {
+fn proxied(source: &str, destination: &str) -> ProxyHeader {
+    ProxyHeader::Proxied {
         source: source.parse().unwrap(),
         destination: destination.parse().unwrap(),
     }
@@ -110,13 +110,16 @@ fn lines() {
                 "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535",
             ),
         ),
-        ("PROXY UNKNOWN\r\n", Header::Unknown),
-        ("PROXY UNKNOWN \r\n", Header::Unknown),
-        ("PROXY UNKNOWN what \n \r ever\0\r\r\n", Header::Unknown),
+        ("PROXY UNKNOWN\r\n", ProxyHeader::Unknown),
+        ("PROXY UNKNOWN \r\n", ProxyHeader::Unknown),
+        (
+            "PROXY UNKNOWN what \n \r ever\0\r\r\n",
+            ProxyHeader::Unknown,
+        ),
         (
             "PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff \
              ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
-            Header::Unknown,
+            ProxyHeader::Unknown,
         ),
     ] {
         check_header(line.as_bytes(), header);
@@ -195,7 +198,7 @@ fn a_line_without_end() {
     let mut line = b"PROXY UNKNOWN ".to_vec();
     line.resize(LINE_BYTES - 2, b'x');
     line.extend(b"\r\n");
-    check_header(&line, Header::Unknown);
+    check_header(&line, ProxyHeader::Unknown);
 }
 
 #[test]
@@ -213,7 +216,7 @@ fn addresses_of_version_2() {
     let destination = "[2001:db8::2]:1".parse().unwrap();
     check_header(
         &write_binary(source, destination, b""),
-        Header::Proxied {
+        ProxyHeader::Proxied {
             source,
             destination,
         },
@@ -225,11 +228,11 @@ fn version_2_without_addresses() {
     for block in [&[][..], &[0; 12], &[0xFF; 216]] {
         // LOCAL, where the family does not matter.
         for family in [0x00, 0x11, 0x21, 0x99, 0xFF] {
-            check_header(&binary(0x20, family, block), Header::Local);
+            check_header(&binary(0x20, family, block), ProxyHeader::Local);
         }
         // Unspecified, UNIX, datagrams.
         for family in [0x00, 0x01, 0x02, 0x10, 0x12, 0x20, 0x22, 0x30, 0x31, 0x32] {
-            check_header(&binary(0x21, family, block), Header::Unknown);
+            check_header(&binary(0x21, family, block), ProxyHeader::Unknown);
         }
     }
 }
@@ -271,7 +274,7 @@ fn the_longest_header() {
     let longest = binary(0x20, 0, &vec![0; HEADER_BYTES - FIXED_BYTES]);
     assert_eq!(longest.len(), HEADER_BYTES);
     check(&longest[..HEADER_BYTES - 1], Ok(None));
-    check(&longest, Ok(Some((Header::Local, HEADER_BYTES))));
+    check(&longest, Ok(Some((ProxyHeader::Local, HEADER_BYTES))));
 }
 
 /// Two addresses of one family.
@@ -292,7 +295,7 @@ proptest! {
         (source, destination) in endpoints(),
         additions in prop::collection::vec(any::<u8>(), 0..300),
     ) {
-        let header = Header::Proxied { source, destination };
+        let header = ProxyHeader::Proxied { source, destination };
         check_header(&write_line(source, destination), header);
         check_header(&write_binary(source, destination, &additions), header);
     }

@@ -30,26 +30,26 @@ const NAMED_LETTERS: usize = 40;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
     /// NAME: the client's host name, as found by its address. ASCII letters, digits, `-`, `_` and `.`.
-    pub name: Option<Given<String>>,
+    pub name: Option<AttributeValue<String>>,
     /// ADDR: the client's address. IPv4 addresses that are written as IPv6 are given as they were sent.
-    pub address: Option<Given<IpAddr>>,
+    pub address: Option<AttributeValue<IpAddr>>,
     /// PORT: the client's port.
-    pub port: Option<Given<u16>>,
+    pub port: Option<AttributeValue<u16>>,
     /// PROTO: how the client has greeted. It is always known.
-    pub protocol: Option<Protocol>,
+    pub protocol: Option<GreetedProtocol>,
     /// HELO: what the client calls itself, as our own EHLO notes it.
-    pub helo: Option<Given<String>>,
+    pub helo: Option<AttributeValue<String>>,
     /// LOGIN: as whom the client was authenticated. Not empty, no control characters, otherwise any text.
-    pub login: Option<Given<String>>,
+    pub login: Option<AttributeValue<String>>,
     /// DESTADDR: the address that the client has connected to.
-    pub destination_address: Option<Given<IpAddr>>,
+    pub destination_address: Option<AttributeValue<IpAddr>>,
     /// DESTPORT: the port that the client has connected to.
-    pub destination_port: Option<Given<u16>>,
+    pub destination_port: Option<AttributeValue<u16>>,
 }
 
 /// An attribute that was mentioned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Given<T> {
+pub enum AttributeValue<T> {
     /// With a value.
     Value(T),
     /// As one that the proxy does not know either. For NAME this may be for the moment only.
@@ -58,7 +58,7 @@ pub enum Given<T> {
 
 /// How a client has greeted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Protocol {
+pub enum GreetedProtocol {
     /// HELO.
     Smtp,
     /// EHLO.
@@ -70,7 +70,7 @@ enum Attribute {
     Name,
     Address,
     Port,
-    Protocol,
+    GreetedProtocol,
     Helo,
     Login,
     DestinationAddress,
@@ -81,7 +81,7 @@ const ATTRIBUTES: [(&str, Attribute); 8] = [
     ("NAME", Attribute::Name),
     ("ADDR", Attribute::Address),
     ("PORT", Attribute::Port),
-    ("PROTO", Attribute::Protocol),
+    ("PROTO", Attribute::GreetedProtocol),
     ("HELO", Attribute::Helo),
     ("LOGIN", Attribute::Login),
     ("DESTADDR", Attribute::DestinationAddress),
@@ -144,7 +144,7 @@ impl Attributes {
             Attribute::Name => self.name = Some(name(text()?)?),
             Attribute::Address => self.address = Some(given(text()?, address)?),
             Attribute::Port => self.port = Some(given(text()?, port)?),
-            Attribute::Protocol => self.protocol = Some(protocol(text()?)?),
+            Attribute::GreetedProtocol => self.protocol = Some(protocol(text()?)?),
             // What the client said to the proxy is noted as if it had said it to us.
             Attribute::Helo => {
                 let said = String::from_utf8_lossy(value);
@@ -163,20 +163,20 @@ impl Attributes {
 /// A value, or `[UNAVAILABLE]` in letters of any case (README, note 2).
 ///
 /// `[TEMPUNAVAIL]` belongs to NAME alone; elsewhere it is a bad value, above all as a login.
-fn given<T>(value: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<Given<T>> {
+fn given<T>(value: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<AttributeValue<T>> {
     if value.eq_ignore_ascii_case("[UNAVAILABLE]") {
-        Some(Given::Unavailable)
+        Some(AttributeValue::Unavailable)
     } else if value.eq_ignore_ascii_case("[TEMPUNAVAIL]") {
         None
     } else {
-        read(value).map(Given::Value)
+        read(value).map(AttributeValue::Value)
     }
 }
 
 /// README: a host name; `[UNAVAILABLE]` after a permanent error, `[TEMPUNAVAIL]` after a transient one.
-fn name(value: &str) -> Option<Given<String>> {
+fn name(value: &str) -> Option<AttributeValue<String>> {
     if value.eq_ignore_ascii_case("[TEMPUNAVAIL]") {
-        return Some(Given::Unavailable);
+        return Some(AttributeValue::Unavailable);
     }
     given(value, |value| is_host_name(value).then(|| value.to_owned()))
 }
@@ -214,11 +214,11 @@ fn port(value: &str) -> Option<u16> {
 }
 
 /// README: SMTP or ESMTP. smtpd does not mind the case.
-fn protocol(value: &str) -> Option<Protocol> {
+fn protocol(value: &str) -> Option<GreetedProtocol> {
     if value.eq_ignore_ascii_case("SMTP") {
-        Some(Protocol::Smtp)
+        Some(GreetedProtocol::Smtp)
     } else if value.eq_ignore_ascii_case("ESMTP") {
-        Some(Protocol::Esmtp)
+        Some(GreetedProtocol::Esmtp)
     } else {
         None
     }

@@ -13,28 +13,30 @@ fn check_error(arguments: &str, expected: &str) {
     assert_eq!(error.to_string(), expected, "{arguments}");
 }
 
-fn text(value: &str) -> Option<Given<String>> {
-    Some(Given::Value(value.to_owned()))
+fn text(value: &str) -> Option<AttributeValue<String>> {
+    Some(AttributeValue::Value(value.to_owned()))
 }
 
 #[test]
 fn all_attributes() {
     let mut attributes = Attributes {
         name: text("spike.porcupine.org"),
-        address: Some(Given::Value(Ipv4Addr::new(168, 100, 189, 2).into())),
-        port: Some(Given::Value(56_324)),
-        protocol: Some(Protocol::Esmtp),
+        address: Some(AttributeValue::Value(
+            Ipv4Addr::new(168, 100, 189, 2).into(),
+        )),
+        port: Some(AttributeValue::Value(56_324)),
+        protocol: Some(GreetedProtocol::Esmtp),
         helo: text("[192.0.2.1]"),
         login: text("user+tag@example.org"),
-        destination_address: Some(Given::Value("2001:db8::2".parse().unwrap())),
-        destination_port: Some(Given::Value(25)),
+        destination_address: Some(AttributeValue::Value("2001:db8::2".parse().unwrap())),
+        destination_port: Some(AttributeValue::Value(25)),
     };
     check(
         "NAME=spike.porcupine.org ADDR=168.100.189.2 PORT=56324 PROTO=ESMTP HELO=[192.0.2.1] \
          LOGIN=user+2Btag@example.org DESTADDR=IPV6:2001:db8::2 DESTPORT=25",
         &attributes,
     );
-    attributes.protocol = Some(Protocol::Smtp);
+    attributes.protocol = Some(GreetedProtocol::Smtp);
     check(
         "  destport=25 DestAddr=ipv6:2001:DB8:0::2 login=user+tag@example.org helo=[192.0.2.1]  \
          proto=smtp port=56324 addr=168.100.189.2 name=spike.porcupine.org ",
@@ -45,14 +47,14 @@ fn all_attributes() {
 #[test]
 fn what_is_not_available() {
     let attributes = Attributes {
-        name: Some(Given::Unavailable),
-        address: Some(Given::Unavailable),
-        port: Some(Given::Unavailable),
+        name: Some(AttributeValue::Unavailable),
+        address: Some(AttributeValue::Unavailable),
+        port: Some(AttributeValue::Unavailable),
         protocol: None,
-        helo: Some(Given::Unavailable),
-        login: Some(Given::Unavailable),
-        destination_address: Some(Given::Unavailable),
-        destination_port: Some(Given::Unavailable),
+        helo: Some(AttributeValue::Unavailable),
+        login: Some(AttributeValue::Unavailable),
+        destination_address: Some(AttributeValue::Unavailable),
+        destination_port: Some(AttributeValue::Unavailable),
     };
     for unavailable in ["[UNAVAILABLE]", "[unavailable]", "+5BUnavailable+5d"] {
         check(
@@ -61,7 +63,7 @@ fn what_is_not_available() {
         );
     }
     for arguments in ["NAME=[TEMPUNAVAIL]", "NAME=[TempUnavail]"] {
-        let name = Some(Given::Unavailable);
+        let name = Some(AttributeValue::Unavailable);
         check(
             arguments,
             &Attributes {
@@ -119,15 +121,23 @@ fn values_that_are_good() {
         let attributes = parse(arguments).expect(arguments);
         let given = [attributes.name, attributes.helo, attributes.login];
         let given: Vec<_> = given.into_iter().flatten().collect();
-        assert_eq!(given, [Given::Value(expected.to_owned())], "{arguments}");
+        assert_eq!(
+            given,
+            [AttributeValue::Value(expected.to_owned())],
+            "{arguments}"
+        );
     }
     for (value, expected) in [("0", 0), ("00025", 25), ("65535", 65_535)] {
         let attributes = parse(&format!("PORT={value}")).expect(value);
-        assert_eq!(attributes.port, Some(Given::Value(expected)), "{value}");
+        assert_eq!(
+            attributes.port,
+            Some(AttributeValue::Value(expected)),
+            "{value}"
+        );
     }
     let mapped = parse("ADDR=IPv6:::ffff:192.0.2.1").expect("good");
     let address = "::ffff:192.0.2.1".parse().unwrap();
-    assert_eq!(mapped.address, Some(Given::Value(address)));
+    assert_eq!(mapped.address, Some(AttributeValue::Value(address)));
 }
 
 #[test]
@@ -210,7 +220,7 @@ proptest! {
         match parse(&arguments) {
             Ok(attributes) => {
                 for given in [attributes.name, attributes.helo, attributes.login] {
-                    if let Some(Given::Value(value)) = given {
+                    if let Some(AttributeValue::Value(value)) = given {
                         prop_assert!((1..=255).contains(&value.len()));
                         prop_assert!(!value.contains(char::is_control));
                     }
@@ -240,10 +250,10 @@ proptest! {
             xtext::encode(&helo),
         );
         let expected = Attributes {
-            login: Some(Given::Value(login)),
-            helo: Some(Given::Value(helo)),
-            address: Some(Given::Value(ip)),
-            port: Some(Given::Value(port)),
+            login: Some(AttributeValue::Value(login)),
+            helo: Some(AttributeValue::Value(helo)),
+            address: Some(AttributeValue::Value(ip)),
+            port: Some(AttributeValue::Value(port)),
             ..Attributes::default()
         };
         prop_assert_eq!(parse(&arguments), Ok(expected));

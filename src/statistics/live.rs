@@ -12,18 +12,19 @@ pub struct Live {
     /// Since the process began.
     pub since_start: Span,
     /// The last minute, hour and day; the latter two also hold what earlier runs counted.
-    pub windows: Spans,
+    pub windows: LiveWindows,
     /// What message bodies hold now.
     pub resident: Resident,
     /// The retry queue now.
-    pub queue: QueueSize,
+    pub queue: LiveQueue,
     /// From the end of data to the reply, of the last minute.
     pub acknowledgement_seconds: Percentiles,
 }
 
 /// The windows.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Spans {
+#[schema(as = Spans)]
+pub struct LiveWindows {
     /// The last 60 seconds.
     pub minute: Span,
     /// The last 60 minutes.
@@ -72,7 +73,8 @@ pub struct Resident {
 
 /// The retry queue's size and age.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct QueueSize {
+#[schema(as = QueueSize)]
+pub struct LiveQueue {
     /// Recipients that wait.
     pub recipients: u64,
     /// Age of the message that has waited longest; 0 when none waits.
@@ -91,12 +93,12 @@ pub struct Percentiles {
 impl Live {
     /// Reads the windows that end with the second `now`.
     #[must_use]
-    pub fn new(windows: &Windows, now: u64, resident: Resident, queue: QueueSize) -> Self {
+    pub fn new(windows: &Windows, now: u64, resident: Resident, queue: LiveQueue) -> Self {
         let span = |window| Span::from(windows.tally(now, window));
         let latencies = windows.latencies(now, Window::Minute);
         Self {
             since_start: windows.since_start().tally.clone().into(),
-            windows: Spans {
+            windows: LiveWindows {
                 minute: span(Window::Minute),
                 hour: span(Window::Hour),
                 day: span(Window::Day),
@@ -152,7 +154,7 @@ mod tests {
             memory_budget_bytes: 9,
             disk_bytes: 2,
         };
-        let queue = QueueSize {
+        let queue = LiveQueue {
             recipients: 3,
             oldest_age_seconds: 4,
         };
@@ -191,7 +193,7 @@ mod tests {
     #[test]
     fn what_does_not_exist_is_null() {
         let windows = Windows::new(0);
-        let live = Live::new(&windows, 10, Resident::default(), QueueSize::default());
+        let live = Live::new(&windows, 10, Resident::default(), LiveQueue::default());
         let live = serde_json::to_value(live).expect("figures");
         assert_eq!(live["since_start"]["ratio"], json!(null));
         assert_eq!(live["windows"]["day"]["ratio"], json!(null));

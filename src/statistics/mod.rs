@@ -24,9 +24,9 @@ use crate::message::{DiskReason, Path, Storage};
 
 pub use counters::Counters;
 pub use figures::Figures;
-pub use live::{Live, QueueSize, Resident};
+pub use live::{Live, LiveQueue, Resident};
 pub use series::{Grain, Range, Series};
-pub use sizes::{Held, Sizes};
+pub use sizes::{HeldRange, Sizes};
 pub use tally::ByReason;
 pub use trail::Trail;
 pub use windows::{Window, Windows};
@@ -49,7 +49,7 @@ pub struct AnsweredFigures<'a> {
 /// The statistics of one appliance.
 #[derive(Debug)]
 pub struct Statistics {
-    clock: Clock,
+    clock: StatisticsClock,
     windows: Mutex<Windows>,
     /// What only ever grows.
     pub counters: Counters,
@@ -59,7 +59,7 @@ impl Statistics {
     /// Begins at `now`, the wall clock's time at start.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        let clock = Clock::start(now);
+        let clock = StatisticsClock::start(now);
         Self {
             windows: Mutex::new(Windows::new(clock.second())),
             clock,
@@ -75,7 +75,7 @@ impl Statistics {
 
     /// The figures that the API and the page show.
     #[must_use]
-    pub fn live(&self, resident: Resident, queue: QueueSize) -> Live {
+    pub fn live(&self, resident: Resident, queue: LiveQueue) -> Live {
         let second = self.clock.second();
         Live::new(&self.windows(), second, resident, queue)
     }
@@ -169,12 +169,12 @@ impl Statistics {
 /// Seconds since 1970 that never step back: the wall clock's time at start, and the monotonic clock
 /// from there on.
 #[derive(Debug)]
-struct Clock {
+struct StatisticsClock {
     begun: Instant,
     begun_at: Timestamp,
 }
 
-impl Clock {
+impl StatisticsClock {
     fn start(now: Timestamp) -> Self {
         Self {
             begun: Instant::now(),

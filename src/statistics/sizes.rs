@@ -14,7 +14,8 @@ pub struct Sizes(Vec<u64>);
 /// How many messages a threshold holds: at least and at most, since a threshold that is no power of
 /// two cuts through a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Held {
+#[schema(as = Held)]
+pub struct HeldRange {
     /// Surely so many.
     pub least: u64,
     /// Surely no more.
@@ -50,8 +51,8 @@ impl Sizes {
     /// Messages that do not exceed `threshold_bytes`. One of exactly the threshold stays in memory
     /// (Figure 3A); a threshold of zero holds nothing.
     #[must_use]
-    pub fn held_by(&self, threshold_bytes: u64) -> Held {
-        let mut held = Held { least: 0, most: 0 };
+    pub fn held_by(&self, threshold_bytes: u64) -> HeldRange {
+        let mut held = HeldRange { least: 0, most: 0 };
         if threshold_bytes == 0 {
             return held;
         }
@@ -111,7 +112,7 @@ mod tests {
         ] {
             assert_eq!(
                 sizes.held_by(threshold),
-                Held { least, most },
+                HeldRange { least, most },
                 "{threshold}"
             );
         }
@@ -127,6 +128,6 @@ mod tests {
         );
         let mut more: Sizes = serde_json::from_str("[1]").expect("counts");
         more.add(&sizes);
-        assert_eq!(more.held_by(4), Held { least: 2, most: 2 });
+        assert_eq!(more.held_by(4), HeldRange { least: 2, most: 2 });
     }
 }

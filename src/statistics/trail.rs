@@ -256,7 +256,7 @@ fn not_opened(problem: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::trail::{Event, Noted};
+    use crate::message::trail::{Noted, RecipientEvent};
     use crate::message::{MessageId, Spool};
     use crate::settings::{Publisher, Settings, Written};
     use crate::smtp::address::Mailbox;
@@ -267,7 +267,7 @@ mod tests {
             message: MessageId::from_i64(1),
             recipient: Mailbox::parse("a@example.net").expect("a mailbox"),
             at: Timestamp::UNIX_EPOCH,
-            event: Event::Queued,
+            event: RecipientEvent::Queued,
             words: String::new(),
         })
     }

@@ -4,7 +4,7 @@ use sqlx::Connection as _;
 use super::super::testing::{Scene, time};
 use super::super::{AccessError, AuditEntry, KeptSession, NewApiToken, NewSession, SecondFactor};
 use super::*;
-use crate::accounts::{ApiTokenId, RecoveryCode, Scope, Token};
+use crate::accounts::{AccessToken, ApiTokenId, RecoveryCode, Scope};
 
 fn entry(action: &str) -> AuditEntry {
     AuditEntry {
@@ -33,7 +33,7 @@ async fn make(scene: &Scene, name: &str, role: Role) -> AccountId {
 }
 
 async fn log_in(scene: &Scene, account: AccountId, hash: &str) -> TokenHash {
-    let token = Token::random().hash();
+    let token = AccessToken::random().hash();
     let session = NewSession {
         token,
         account,
@@ -151,7 +151,7 @@ async fn a_new_role_or_password_ends_the_sessions() {
         password_hash: Some(Secret::new("new".into())),
         ..AccountPatch::default()
     };
-    let renewed = Token::random().hash();
+    let renewed = AccessToken::random().hash();
     amend(password, Some(KeptSession { token, renewed })).await;
     assert_eq!(sessions(&scene, id).await, 1);
     let find = async |token| scene.store.session(&token).await.expect("readable");
@@ -209,8 +209,8 @@ async fn second_factors_come_and_go_with_their_codes() {
 #[tokio::test]
 async fn api_tokens_are_kept_as_hashes() {
     let scene = Scene::new().await;
-    let token = Token::random();
-    let new = |name: &str, token: &Token| NewApiToken {
+    let token = AccessToken::random();
+    let new = |name: &str, token: &AccessToken| NewApiToken {
         name: name.into(),
         token: token.hash(),
         scope: Scope::ReadOnly,
@@ -224,7 +224,7 @@ async fn api_tokens_are_kept_as_hashes() {
     };
     let id = create(new("backup", &token)).await.expect("made");
     let taken = Err(AccessError::Refused(Refusal::NameTaken));
-    assert_eq!(create(new("Backup", &Token::random())).await, taken);
+    assert_eq!(create(new("Backup", &AccessToken::random())).await, taken);
     assert_eq!(create(new("other", &token)).await, taken);
 
     let find = async || {
@@ -246,7 +246,7 @@ async fn api_tokens_are_kept_as_hashes() {
     assert_eq!(scene.store.api_tokens().await.expect("readable"), [found]);
 
     for scope in Scope::ALL {
-        let token = Token::random();
+        let token = AccessToken::random();
         let new = NewApiToken {
             scope,
             ..new(scope.as_str(), &token)
@@ -271,7 +271,7 @@ async fn tokens_go_with_their_account_or_with_its_power() {
     let create = async |name: &str, scope, account| {
         let new = NewApiToken {
             name: name.into(),
-            token: Token::random().hash(),
+            token: AccessToken::random().hash(),
             scope,
             created_at: time(0),
             created_by: "anna".into(),

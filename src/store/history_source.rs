@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Sqlite};
 use super::filter::{forms_of, push_like};
 use super::history_rows::MessageFilter;
 use crate::message::MessageId;
-use crate::message::trail::Event;
+use crate::message::trail::RecipientEvent;
 use crate::message::words::{OutcomeKind, Storage};
 
 /// The lists of reasons that occur, one seek each: there are few.
@@ -99,7 +99,7 @@ impl Source {
         }
         let mut sources = Vec::new();
         let outcome = filter.outcome.as_deref();
-        let is_queued = outcome == Some(Event::Queued.as_str());
+        let is_queued = outcome == Some(RecipientEvent::Queued.as_str());
         if let Some(outcome) = outcome
             && outcome != OutcomeKind::Delivered.as_str()
             && !is_queued

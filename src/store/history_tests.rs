@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::super::testing::{Scene, answered, attempted, mailbox, time};
 use super::super::{MessageFilter, MessagesPage, StoryPart};
 use crate::limits;
-use crate::message::trail::{Answered, Attempted, Event, Noted, TrailEntry};
+use crate::message::trail::{Answered, Attempted, Noted, RecipientEvent, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, MessageId, Path, Storage};
 use crate::smtp::address::ReversePath;
@@ -72,7 +72,7 @@ fn entries() -> Vec<TrailEntry> {
             message: id(3),
             recipient: mailbox("bert@example.net"),
             at: time(4),
-            event: Event::Reported,
+            event: RecipientEvent::Reported,
             words: "to sender@example.org".into(),
         }),
         delivered(4, "Carl@example.net"),

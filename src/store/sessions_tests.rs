@@ -1,7 +1,7 @@
 use super::super::testing::{Scene, time};
 use super::super::{AccessError, AuditEntry, NewAccount};
 use super::*;
-use crate::accounts::{RecoveryCode, SharedSecret, Token};
+use crate::accounts::{AccessToken, RecoveryCode, SharedSecret};
 
 const HASH: &str = "the hash";
 
@@ -30,7 +30,7 @@ async fn account(scene: &Scene, name: &str) -> AccountId {
 
 fn new(account: AccountId, at: Timestamp) -> NewSession {
     NewSession {
-        token: Token::random().hash(),
+        token: AccessToken::random().hash(),
         account,
         password_hash: Secret::new(HASH.into()),
         second_factor: SecondFactor::None,

@@ -15,11 +15,11 @@ use crate::web::testing::{ELSEWHERE, Face, LOOPBACK};
 
 const ADMINISTRATOR: Needs = Needs::Login(Role::Administrator);
 const OPERATOR: Needs = Needs::Login(Role::Operator);
-const OPERATOR_TOKEN: Needs = Needs::Token(Role::Operator);
-const ADMINISTRATOR_TOKEN: Needs = Needs::Token(Role::Administrator);
+const OPERATOR_TOKEN: Needs = Needs::AccessToken(Role::Operator);
+const ADMINISTRATOR_TOKEN: Needs = Needs::AccessToken(Role::Administrator);
 const VIEWER: Needs = Needs::Login(Role::Viewer);
 const WATCHING: Needs = Needs::Watching(Role::Viewer);
-const VIEWER_TOKEN: Needs = Needs::Token(Role::Viewer);
+const VIEWER_TOKEN: Needs = Needs::AccessToken(Role::Viewer);
 
 /// Every method of every path, with what it must ask for. A route that stands in the route table and
 /// not here, or here with other needs, fails the test: who may do what is decided twice.
@@ -237,7 +237,7 @@ enum Who {
     /// With a cookie that somebody made up.
     MadeUp,
     /// With a token of this scope.
-    Token(Scope),
+    AccessToken(Scope),
     /// With a token that somebody made up.
     MadeUpToken,
 }
@@ -250,9 +250,9 @@ const EVERYBODY: [Who; 11] = [
     Who::Expired,
     Who::Outlived,
     Who::MadeUp,
-    Who::Token(Scope::ReadOnly),
-    Who::Token(Scope::Operate),
-    Who::Token(Scope::ReadWrite),
+    Who::AccessToken(Scope::ReadOnly),
+    Who::AccessToken(Scope::Operate),
+    Who::AccessToken(Scope::ReadWrite),
     Who::MadeUpToken,
 ];
 
@@ -279,7 +279,7 @@ impl Who {
                 Some(cookie)
             }
             Self::MadeUp => Some("Cookie: fastpath=made-up; __Host-fastpath=made-up".to_owned()),
-            Self::Token(scope) => Some(format!("Authorization: Bearer {scope}")),
+            Self::AccessToken(scope) => Some(format!("Authorization: Bearer {scope}")),
             Self::MadeUpToken => Some("Authorization: Bearer made-up".to_owned()),
         }
     }
@@ -305,17 +305,21 @@ impl Outcome {
             }
         };
         match (needs, who) {
-            (Needs::Nothing, _) | (Needs::Collector, Who::Token(_)) => Self::LetIn,
+            (Needs::Nothing, _) | (Needs::Collector, Who::AccessToken(_)) => Self::LetIn,
             (Needs::Login(needed) | Needs::Watching(needed), Who::LoggedIn(role)) => {
                 by_role(role, needed)
             }
             (Needs::Login(_) | Needs::Watching(_), _) => Self::ShownTheWay,
-            (Needs::Token(needed), Who::Token(Scope::ReadOnly)) => by_role(Role::Viewer, needed),
-            (Needs::Token(needed), Who::Token(Scope::Operate)) => by_role(Role::Operator, needed),
-            (Needs::Token(needed), Who::Token(Scope::ReadWrite)) => {
+            (Needs::AccessToken(needed), Who::AccessToken(Scope::ReadOnly)) => {
+                by_role(Role::Viewer, needed)
+            }
+            (Needs::AccessToken(needed), Who::AccessToken(Scope::Operate)) => {
+                by_role(Role::Operator, needed)
+            }
+            (Needs::AccessToken(needed), Who::AccessToken(Scope::ReadWrite)) => {
                 by_role(Role::Administrator, needed)
             }
-            (Needs::Token(_) | Needs::Collector, _) => Self::Unauthorized,
+            (Needs::AccessToken(_) | Needs::Collector, _) => Self::Unauthorized,
         }
     }
 

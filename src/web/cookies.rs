@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::{Cookie, SameSite};
 
 use super::origin::Origin;
-use crate::accounts::{Token, TokenHash};
+use crate::accounts::{AccessToken, TokenHash};
 
 /// Its name on plain HTTP, where browsers take no stricter one.
 const NAME: &str = "fastpath";
@@ -29,7 +29,7 @@ pub(super) fn shown(headers: &HeaderMap, origin: Origin) -> Option<TokenHash> {
 }
 
 /// Gives a browser its session. It ends with the browser, or when we say so.
-pub(super) fn with(token: &Token, origin: Origin) -> HeaderValue {
+pub(super) fn with(token: &AccessToken, origin: Origin) -> HeaderValue {
     value(
         Cookie::build((name(origin.is_encrypted), token.expose())),
         origin,
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn it_is_for_us_alone() {
-        let token = Token::random();
+        let token = AccessToken::random();
         let text = |value: HeaderValue| value.to_str().expect("ASCII").to_owned();
         let shown = token.expose();
         assert_eq!(
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn it_is_found_among_others() {
-        let token = Token::random();
+        let token = AccessToken::random();
         let check = |cookies: String, origin, expected: bool| {
             let value = HeaderValue::try_from(&cookies).expect("a header");
             let headers = HeaderMap::from_iter([(header::COOKIE, value)]);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::testing::Face;
-use crate::message::trail::{Answered, Attempted, Event, Noted, TrailEntry};
+use crate::message::trail::{Answered, Attempted, Noted, RecipientEvent, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{
     Body, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Path, Recipient,
@@ -82,7 +82,7 @@ pub(super) fn queued(second: i64, sender: &str, recipient: &str) -> [TrailEntry;
             message: id(second),
             recipient: mailbox(recipient),
             at: time(second) + Duration::from_millis(40),
-            event: Event::Queued,
+            event: RecipientEvent::Queued,
             words: words.into(),
         }),
         TrailEntry::Answered(Answered {

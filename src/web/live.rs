@@ -24,7 +24,7 @@ use super::Context;
 use super::dashboard::{LiveFigures, Surroundings};
 use crate::accounts::TokenHash;
 use crate::administration::Login;
-use crate::clients::{Place, Places};
+use crate::clients::{ClientLimit, ClientPermit};
 use crate::limits;
 use crate::store::{QueueOverview, ReadError, Store};
 
@@ -35,7 +35,7 @@ type Newest = Option<Arc<str>>;
 #[derive(Debug)]
 pub struct LiveFeed {
     /// One for each page that may listen, by the session of its browser.
-    places: Arc<Places<TokenHash>>,
+    places: Arc<ClientLimit<TokenHash>>,
     producer: Mutex<Option<Producer>>,
     overview: tokio::sync::Mutex<Option<(Instant, Arc<QueueOverview>)>>,
     closed: CancellationToken,
@@ -51,7 +51,7 @@ struct Producer {
 impl Default for LiveFeed {
     fn default() -> Self {
         Self {
-            places: Arc::new(Places::new(
+            places: Arc::new(ClientLimit::new(
                 limits::LIVE_LISTENERS,
                 limits::LIVE_LISTENERS_PER_SESSION,
             )),
@@ -129,11 +129,11 @@ struct Listener {
     context: Arc<Context>,
     login: Login,
     until: Instant,
-    _place: Place<TokenHash>,
+    _place: ClientPermit<TokenHash>,
 }
 
 impl Listener {
-    fn new(context: Arc<Context>, login: Login, place: Place<TokenHash>) -> Self {
+    fn new(context: Arc<Context>, login: Login, place: ClientPermit<TokenHash>) -> Self {
         Self {
             newest: subscribe(&context),
             context,

@@ -18,8 +18,8 @@ use super::page::{PageError, render};
 use super::plain::{PlainFrame, shown_again};
 use super::problems::{Sent, typed};
 use super::{Context, cookies};
-use crate::accounts::Token;
-use crate::administration::{Entrance, Login, LoginError};
+use crate::accounts::AccessToken;
+use crate::administration::{Login, LoginError, LoginOutcome};
 
 /// What the query of the page says.
 #[derive(Debug, Default, Deserialize)]
@@ -106,16 +106,16 @@ pub(super) async fn submit(
     } else {
         let (ticket, code) = (&form.ticket, &form.code);
         let entered = accounts.log_in_with_code(ticket, code, address, now).await;
-        entered.map(Entrance::Entered)
+        entered.map(LoginOutcome::Entered)
     };
     let step = match entrance {
-        Ok(Entrance::Entered(entered)) => {
+        Ok(LoginOutcome::Entered(entered)) => {
             if let Some(shown) = cookies::shown(&headers, origin) {
                 accounts.leave_behind(&shown, address, now).await?;
             }
             return Ok(enter(&entered.token, origin, &to));
         }
-        Ok(Entrance::CodeNeeded(ticket)) => {
+        Ok(LoginOutcome::CodeNeeded(ticket)) => {
             let ticket = ticket.expose().to_owned();
             return show(
                 &context,
@@ -163,7 +163,7 @@ pub(super) async fn out(
     Ok((headers, Redirect::to("/login?done=out")).into_response())
 }
 
-fn enter(token: &Token, origin: Origin, to: &LocalPath) -> Response {
+fn enter(token: &AccessToken, origin: Origin, to: &LocalPath) -> Response {
     let cookie = cookies::with(token, origin);
     let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
     (headers, Redirect::to(to.as_str())).into_response()

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{query_string, wording};
 use crate::message::MessageId;
-use crate::message::trail::Event;
+use crate::message::trail::RecipientEvent;
 use crate::message::words::{DiskReason, OutcomeKind, Path, Storage};
 use crate::store::MessageFilter;
 
@@ -206,7 +206,7 @@ impl Search {
 
     pub(super) fn choices(&self) -> Vec<Choice> {
         let outcomes = OutcomeKind::ALL.iter().map(|outcome| outcome.as_str());
-        let events = Event::ALL.into_iter().map(Event::as_str);
+        let events = RecipientEvent::ALL.into_iter().map(RecipientEvent::as_str);
         let reasons = DiskReason::PLAIN
             .iter()
             .map(|reason| reason.as_word().into_owned());
@@ -305,7 +305,7 @@ fn word(text: &str, is_known: fn(&str) -> bool) -> Result<Option<String>, String
 }
 
 fn is_outcome(word: &str) -> bool {
-    OutcomeKind::from_word(word).is_some() || Event::from_word(word).is_some()
+    OutcomeKind::from_word(word).is_some() || RecipientEvent::from_word(word).is_some()
 }
 
 fn is_reason(word: &str) -> bool {

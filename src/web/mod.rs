@@ -62,7 +62,7 @@ use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, Spool};
 use crate::queue::Queue;
 use crate::session::ReceivingCounters;
-use crate::statistics::{Live, QueueSize, Resident, Statistics, Trail};
+use crate::statistics::{Live, LiveQueue, Resident, Statistics, Trail};
 use crate::store::{ReadError, Store};
 use crate::tls::ServerTls;
 
@@ -131,7 +131,7 @@ impl Context {
             memory_budget_bytes: self.budget.limit_bytes(),
             disk_bytes: self.spool.bytes() + self.store.inline_bytes(),
         };
-        let queue = QueueSize {
+        let queue = LiveQueue {
             recipients: queue.recipients,
             oldest_age_seconds: age.unwrap_or(0),
         };

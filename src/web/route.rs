@@ -25,7 +25,7 @@ pub(super) enum Needs {
     /// The same for what browsers ask for by themselves: it does not keep the login alive.
     Watching(Role),
     /// An API token that may do what this role may.
-    Token(Role),
+    AccessToken(Role),
     /// Something that collects metrics: any API token, this machine, or a trusted network.
     Collector,
 }
@@ -58,7 +58,7 @@ pub(super) fn watched(role: Role, path: &'static str) -> Route {
 
 /// A part of the API for programs that may do what `role` may.
 pub(super) fn api(role: Role, path: &'static str) -> Route {
-    Route::new(path, Needs::Token(role))
+    Route::new(path, Needs::AccessToken(role))
 }
 
 /// A path for whatever collects metrics.
@@ -131,7 +131,9 @@ impl Route {
             Needs::Watching(role) => {
                 answers.route_layer(from_fn_with_state(door(role), access::watched))
             }
-            Needs::Token(role) => answers.route_layer(from_fn_with_state(door(role), access::api)),
+            Needs::AccessToken(role) => {
+                answers.route_layer(from_fn_with_state(door(role), access::api))
+            }
             Needs::Collector => {
                 answers.route_layer(from_fn_with_state(Arc::clone(context), access::metrics))
             }

@@ -10,13 +10,13 @@ use std::task::Context;
 
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 
-use crate::clients::{Network, Place, Places};
+use crate::clients::{ClientLimit, ClientPermit, Network};
 use crate::limits;
 
 /// All seats, as the door gives them away.
 #[derive(Debug)]
 pub(super) struct Seats {
-    places: Arc<Places<Network>>,
+    places: Arc<ClientLimit<Network>>,
     /// Those of this machine beyond the places, the oldest first. Cancelled: nobody sits there.
     kept: VecDeque<CancellationToken>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Seats {
 #[derive(Debug)]
 pub(super) enum Seat {
     /// One of those for everybody.
-    Shared { _place: Place<Network> },
+    Shared { _place: ClientPermit<Network> },
     /// One of those kept for this machine.
     Kept {
         taken_back: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -38,7 +38,7 @@ impl Seats {
     pub(super) fn new() -> Self {
         let (total, per_client) = (limits::WEB_CONNECTIONS, limits::WEB_CONNECTIONS_PER_CLIENT);
         Self {
-            places: Arc::new(Places::new(total, per_client)),
+            places: Arc::new(ClientLimit::new(total, per_client)),
             kept: VecDeque::new(),
         }
     }

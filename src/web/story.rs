@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::wording;
-use crate::message::trail::Event;
+use crate::message::trail::RecipientEvent;
 use crate::store::{QueueItem, TrailEvent, TrailOfMessage};
 
 pub(super) use fate::Fate;
@@ -63,7 +63,7 @@ pub(super) fn tell(trail: &TrailOfMessage, waiting: &[QueueItem], now: Timestamp
     let only = single(trail, &chapters);
     let Some(answered) = &trail.answered else {
         let mut events = trail.events.iter();
-        let made = events.find(|event| event.what == Event::Made.as_str());
+        let made = events.find(|event| event.what == RecipientEvent::Made.as_str());
         return Story {
             end,
             beginning: vec![match made {
@@ -134,7 +134,7 @@ fn single<'a>(trail: &TrailOfMessage, chapters: &'a [Chapter]) -> Option<&'a str
 fn answered_after(events: &[TrailEvent]) -> usize {
     let queued = events
         .iter()
-        .rposition(|event| event.what == Event::Queued.as_str());
+        .rposition(|event| event.what == RecipientEvent::Queued.as_str());
     queued.map_or(events.len(), |place| place + 1)
 }
 

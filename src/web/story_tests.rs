@@ -200,66 +200,66 @@ fn every_outcome_is_a_sentence() {
 fn every_event_is_a_sentence() {
     let expected = [
         (
-            Event::Queued,
+            RecipientEvent::Queued,
             "Put into the retry queue: anna from 192.0.2.9",
         ),
         (
-            Event::Copied,
+            RecipientEvent::Copied,
             "Made into a message of its own, which has its own story: anna from 192.0.2.9",
         ),
         (
-            Event::Made,
+            RecipientEvent::Made,
             "Made by a condition of the message that arrived: anna from 192.0.2.9",
         ),
         (
-            Event::AlreadySettled,
+            RecipientEvent::AlreadySettled,
             "Recognised as a repetition: it had been settled before and was not sent again: anna from 192.0.2.9",
         ),
         (
-            Event::LeftWithClient,
+            RecipientEvent::LeftWithClient,
             "Left with the client, which was told to send it again.",
         ),
         (
-            Event::Reported,
+            RecipientEvent::Reported,
             "The failure was reported to the sender: anna from 192.0.2.9",
         ),
         (
-            Event::FailedSilently,
+            RecipientEvent::FailedSilently,
             "Failed without a report, since nobody was to get one: anna from 192.0.2.9",
         ),
         (
-            Event::NotReported,
+            RecipientEvent::NotReported,
             "Its sender had asked for a report of success and gets none: a client that is not trusted gets few \
              of them.",
         ),
         (
-            Event::Expired,
+            RecipientEvent::Expired,
             "Given up: its time or its number of tries was used up: anna from 192.0.2.9",
         ),
         (
-            Event::Damaged,
+            RecipientEvent::Damaged,
             "What is stored of it was found damaged, so that it cannot be sent: anna from 192.0.2.9",
         ),
         (
-            Event::Retried,
+            RecipientEvent::Retried,
             "“Retry now” was asked for by anna from 192.0.2.9.",
         ),
         (
-            Event::Quarantined,
+            RecipientEvent::Quarantined,
             "Kept back in the queue by a condition, until an operator decides: anna from 192.0.2.9",
         ),
-        (Event::Held, "Held by anna from 192.0.2.9."),
-        (Event::Released, "Released by anna from 192.0.2.9."),
+        (RecipientEvent::Held, "Held by anna from 192.0.2.9."),
+        (RecipientEvent::Released, "Released by anna from 192.0.2.9."),
         (
-            Event::Purged,
+            RecipientEvent::Purged,
             "Purged without a report by anna from 192.0.2.9.",
         ),
         (
-            Event::Returned,
+            RecipientEvent::Returned,
             "Returned to the sender by anna from 192.0.2.9.",
         ),
     ];
-    assert_eq!(expected.map(|(event, _)| event), Event::ALL);
+    assert_eq!(expected.map(|(event, _)| event), RecipientEvent::ALL);
     for (done, expected) in expected {
         let told = sentence::of(&event(done.as_str(), "anna from 192.0.2.9"));
         assert_eq!(read(&told), expected);

@@ -17,9 +17,9 @@ use super::Context;
 use super::connections::Arrival;
 use super::routes::router;
 use crate::accounts::{
-    AccountId, Passwords, Role, Roster, RosterPublisher, Scope, Token, TokenHash,
+    AccessToken, AccountId, LoginDirectory, LoginsPublisher, Passwords, Role, Scope, TokenHash,
 };
-use crate::administration::{Accounts, Administration, OpenPgpKeys, Ourselves, SmtpLogins};
+use crate::administration::{Accounts, Administration, OpenPgpKeys, OwnAddresses, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::{Addresses, Secret};
 use crate::conditions::{self, Conditions};
@@ -27,7 +27,7 @@ use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::openpgp::{Keyring, KeyringPublisher};
 use crate::own_mark::OwnMark;
-use crate::queue::{Queue, QueueClock, Tools};
+use crate::queue::{Queue, QueueClock, QueueServices};
 use crate::settings::{Publisher, Settings, Written};
 use crate::statistics::{Statistics, Trail};
 use crate::store::{
@@ -118,7 +118,7 @@ impl Face {
         let publisher = Publisher::new(settings);
         let (trail, _) = Trail::new(publisher.current(), Arc::clone(&statistics));
         let delivery = Delivery::new(Arc::clone(&hostname), OwnMark::new(), publisher.current());
-        let queue = Queue::new(Tools {
+        let queue = Queue::new(QueueServices {
             clock: QueueClock::default(),
             store: store.clone(),
             delivery: Arc::clone(&delivery),
@@ -135,7 +135,7 @@ impl Face {
             smtp: vec![LOOPBACK.parse().expect("an address")],
             web: LOOPBACK.parse().expect("an address"),
         };
-        let ourselves = Ourselves::at(&addresses, Some(Arc::clone(&hostname)));
+        let ourselves = OwnAddresses::at(&addresses, Some(Arc::clone(&hostname)));
         let keys = KeyringPublisher::new(Keyring::default());
         let conditions = Conditions::new(conditions::Tools {
             hostname: Arc::clone(&hostname),
@@ -156,7 +156,7 @@ impl Face {
             smtp_logins: SmtpLogins::new(
                 store.clone(),
                 Passwords::new(),
-                RosterPublisher::new(Roster::default()),
+                LoginsPublisher::new(LoginDirectory::default()),
             ),
             openpgp_keys: OpenPgpKeys::new(store.clone(), keys),
             store,
@@ -194,7 +194,7 @@ impl Face {
             Some(account) => account.id,
             None => self.account(name, role, "no hash").await,
         };
-        let token = Token::random();
+        let token = AccessToken::random();
         let session = NewSession {
             token: token.hash(),
             account,

@@ -20,9 +20,9 @@ use super::header::{Field, Header};
 use super::service::{Asker, NoAnswer};
 use super::verdict::{Answer, Edit, Verdict};
 use super::words;
-use crate::clients::{FairPlaces, Party};
+use crate::clients::{ClientId, FairSemaphore};
 use crate::limits;
-use crate::message::{Reservation, Standing};
+use crate::message::{Reservation, TrustLevel};
 use crate::settings::conditions::{Consequence, PreparedRule, WhenUnavailable};
 use crate::settings::quantity::write_size;
 use crate::smtp::reply::Reply;
@@ -37,13 +37,13 @@ const TAG: &str = "X-Content-Filter";
 #[derive(Debug)]
 pub(super) struct ContentFilter {
     /// A look holds its place itself: it goes on for a moment when nobody waits for it.
-    places: Arc<FairPlaces>,
+    places: Arc<FairSemaphore>,
 }
 
 impl ContentFilter {
     pub(super) fn new() -> Self {
         Self {
-            places: FairPlaces::new(limits::CONTENT_LOOKS),
+            places: FairSemaphore::new(limits::CONTENT_LOOKS),
         }
     }
 
@@ -64,7 +64,7 @@ impl ContentFilter {
             let content = Content::Travelling(draft.reader(), draft.message().size_bytes());
             let mut share = draft.arrived().body.another_share();
             // It is we who look, and strangers who fill the memory must not keep us from it.
-            share.set_standing(Standing::Trusted);
+            share.set_standing(TrustLevel::Trusted);
             answers = self.ask_about_parts(answers, content, share, asker).await;
         }
         verdict(&answers).behind(draft.forged(&[TAG]))
@@ -78,7 +78,7 @@ impl ContentFilter {
         share: Reservation,
     ) -> RuleAnswers {
         let asker = Asker {
-            party: Party::Ourselves,
+            party: ClientId::Ourselves,
             deadline: Instant::now() + limits::CONTENT_WAIT,
             when_unavailable: WhenUnavailable::Defer,
         };

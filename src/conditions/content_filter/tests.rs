@@ -231,7 +231,7 @@ async fn one_client_does_not_keep_others_from_being_looked_into() {
         hog.push(filter.places.take(party.clone()).await);
     }
     let text = rules(json!([rule("text", "text", "confidential", "refuse")]));
-    let share = Reservation::of(MemoryBudget::new(1 << 20), Standing::Trusted);
+    let share = Reservation::of(MemoryBudget::new(1 << 20), TrustLevel::Trusted);
     let answers = filter.test(Arc::clone(&text), Bytes::from_static(MESSAGE), share);
     assert!(matches!(answers.await.ruling(), Ruling::Won(..)));
     let deadline = Instant::now() + Duration::from_millis(50);
@@ -276,7 +276,7 @@ async fn what_there_is_no_memory_for_is_not_looked_into() {
         (size - 1, RuleSays::CannotBeAsked(NO_MEMORY.to_owned())),
     ] {
         let budget = MemoryBudget::new(budget_bytes);
-        let share = Reservation::of(Arc::clone(&budget), Standing::Trusted);
+        let share = Reservation::of(Arc::clone(&budget), TrustLevel::Trusted);
         let draft = draft(MESSAGE).await;
         let content = Content::Travelling(draft.reader(), size);
         let answers = RuleAnswers::new(Arc::clone(&given), false);

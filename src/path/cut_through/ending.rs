@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Passage;
 use super::leg::{Leg, LegState};
 use crate::delivery::Report;
-use crate::message::trail::{Attempted, Event, TrailEntry};
+use crate::message::trail::{Attempted, RecipientEvent, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, Message, Outcome, Path};
 use crate::path::answer::{Account, Answer};
@@ -129,7 +129,11 @@ impl Paths {
                 tls: false,
             }));
             if turned_away.outcome.reply().is_transient() {
-                self.note(message, &turned_away.recipient, Event::LeftWithClient);
+                self.note(
+                    message,
+                    &turned_away.recipient,
+                    RecipientEvent::LeftWithClient,
+                );
             }
         }
         let fates = passage.fates();

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Paths;
-use crate::clients::Party;
+use crate::clients::ClientId;
 use crate::message::{Client, Envelope, Recipient};
 use crate::settings::{PathChoice, Settings};
 use crate::smtp::reply::Reply;
@@ -71,7 +71,7 @@ pub struct Inquiry<'a> {
     /// The recipient, whom this client may send to.
     pub recipient: &'a Recipient,
     /// Who brings its message.
-    pub party: Party,
+    pub party: ClientId,
     /// The snapshot that was taken at MAIL.
     pub settings: &'a Arc<Settings>,
     /// The way of its message, as far as it is decided.

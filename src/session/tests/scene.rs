@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::{Logins, Passwords, Roster, RosterPublisher, SmtpLogin};
+use crate::accounts::{LoginDirectory, Logins, LoginsPublisher, Passwords, SmtpLogin};
 use crate::message::{BodyReader, DiskReason, MemoryBudget, Message, MessageIds, Spool};
 use crate::own_mark::OwnMark;
 use crate::path::{ClientPresence, EndedPassage, Inquiry, Transaction};
@@ -175,7 +175,7 @@ pub(crate) struct Scene {
     pub(crate) proxy: Option<IpAddr>,
     publisher: Publisher,
     passwords: Arc<Passwords>,
-    roster: RosterPublisher,
+    roster: LoginsPublisher,
 }
 
 impl Scene {
@@ -207,7 +207,7 @@ impl Scene {
                 .expect("a certificate")
         });
         let passwords = Passwords::new();
-        let roster = RosterPublisher::new(Roster::default());
+        let roster = LoginsPublisher::new(LoginDirectory::default());
         let context = SessionContext {
             hostname: "relay.example.net".into(),
             own_mark: OwnMark::new(),
@@ -244,13 +244,13 @@ impl Scene {
             note: String::new(),
             created_at: jiff::Timestamp::UNIX_EPOCH,
         };
-        let roster = Roster::clone(&self.roster.current().snapshot());
+        let roster = LoginDirectory::clone(&self.roster.current().snapshot());
         self.roster.publish(roster.with(login));
     }
 
     /// Removes an SMTP login.
     pub(crate) fn remove_login(&self, name: &str) {
-        let roster = Roster::clone(&self.roster.current().snapshot());
+        let roster = LoginDirectory::clone(&self.roster.current().snapshot());
         self.roster.publish(roster.without(name));
     }
 

@@ -15,9 +15,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{Pairs, Problem, read_json};
-use crate::administration::queue::{self, Progress, Target};
+use crate::administration::queue::{self, ActionProgress, ActionTarget};
 use crate::message::RowId;
-use crate::queue::Action;
+use crate::queue::QueueAction;
 use crate::settings::reading;
 use crate::store::{
     AGE_BOUNDS_SECONDS, AgeRow, Destinations, OtherDestinations, QueueFilter, QueueOrder,
@@ -77,7 +77,7 @@ pub(in crate::web) fn order(sort: &str) -> Result<(QueueOrder, bool), ApiError> 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct ActionRequest {
-    action: Action,
+    action: QueueAction,
     /// These recipients …
     ids: Option<Vec<i64>>,
     /// … or all that match, together with `expect`.
@@ -87,14 +87,14 @@ pub(in crate::web) struct ActionRequest {
 }
 
 impl ActionRequest {
-    fn target(self) -> Result<Target, ApiError> {
+    fn target(self) -> Result<ActionTarget, ApiError> {
         let problem = match (self.ids, self.filter, self.expect) {
             (Some(ids), None, expect) => {
                 let rows = ids.into_iter().map(RowId).collect();
-                return Ok(Target::Rows { rows, expect });
+                return Ok(ActionTarget::Rows { rows, expect });
             }
             (None, Some(filter), Some(expect)) => {
-                return Ok(Target::Matching { filter, expect });
+                return Ok(ActionTarget::Matching { filter, expect });
             }
             (None, Some(_), None) => "with a filter, say in expect how many you saw",
             _ => "give ids, or a filter with expect",
@@ -138,8 +138,8 @@ pub(in crate::web) async fn act(
     let actor = visitor.actor();
     let progress = queue::act(&context.store, &context.queue, action, target, &actor).await?;
     Ok(match progress {
-        Progress::Done { affected } => (StatusCode::OK, Json(Outcome::Affected(affected))),
-        Progress::GoesOn { chosen } => (StatusCode::ACCEPTED, Json(Outcome::GoesOn(chosen))),
+        ActionProgress::Done { affected } => (StatusCode::OK, Json(Outcome::Affected(affected))),
+        ActionProgress::GoesOn { chosen } => (StatusCode::ACCEPTED, Json(Outcome::GoesOn(chosen))),
     })
 }
 

@@ -8,7 +8,7 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
 use super::{Pairs, Problem};
-use crate::statistics::{Grain, Held, Live, Range, Series, Window};
+use crate::statistics::{Grain, HeldRange, Live, Range, Series, Window};
 use crate::web::Context;
 use crate::web::error::ApiError;
 
@@ -32,7 +32,7 @@ pub(in crate::web) struct WhatIf {
     messages: u64,
     /// How many of them would have stayed in memory. Sizes are counted in classes, so that it lies
     /// between two figures.
-    held: Held,
+    held: HeldRange,
 }
 
 /// What another threshold would have done with the last day's messages.

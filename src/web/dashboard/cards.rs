@@ -11,7 +11,7 @@ use crate::conditions::{ServiceFigures, ServiceState};
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::limits;
 use crate::message::{DiskReason, RowState};
-use crate::statistics::QueueSize;
+use crate::statistics::LiveQueue;
 use crate::statistics::live::Span;
 use crate::store::{DiskFigures, QueueOverview};
 use crate::web::page::Frame;
@@ -189,7 +189,7 @@ pub(super) struct BacklogRow {
 
 impl QueueCard {
     /// The sums may be some seconds older than the size.
-    pub(super) fn new(overview: &QueueOverview, size: &QueueSize) -> Self {
+    pub(super) fn new(overview: &QueueOverview, size: &LiveQueue) -> Self {
         let states = overview.by_state.iter().map(|(state, count)| StateRow {
             state: state.as_str(),
             count: wording::count(*count),
@@ -219,7 +219,7 @@ impl QueueCard {
 }
 
 /// “recipients, 98,000 of them held; the oldest for 3 d 4 h”
-fn queue_words(size: &QueueSize, held: u64) -> String {
+fn queue_words(size: &LiveQueue, held: u64) -> String {
     let noun = if size.recipients == 1 {
         "recipient"
     } else {
@@ -339,7 +339,7 @@ mod tests {
                 "recipients, 98,000 of them held; the oldest for 1 min 0 s",
             ),
         ] {
-            let size = QueueSize {
+            let size = LiveQueue {
                 recipients,
                 oldest_age_seconds: 60,
             };

@@ -260,7 +260,7 @@ pub(super) fn width(part: u64, whole: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::message::{Path, Storage};
-    use crate::statistics::{AnsweredFigures, QueueSize, Resident, Windows};
+    use crate::statistics::{AnsweredFigures, LiveQueue, Resident, Windows};
     use serde_json::Value;
 
     #[test]
@@ -288,7 +288,7 @@ mod tests {
             memory_budget_bytes: 1_024,
             disk_bytes: 2_048,
         };
-        let queue = QueueSize {
+        let queue = LiveQueue {
             recipients: 3,
             oldest_age_seconds: 61,
         };
@@ -338,7 +338,7 @@ mod tests {
             &Windows::new(0),
             0,
             Resident::default(),
-            QueueSize::default(),
+            LiveQueue::default(),
         );
         let surroundings = Surroundings {
             budget_bytes: 0,

@@ -19,9 +19,9 @@ use super::address::Listing;
 use super::notice::Notice;
 use super::row::Row;
 use super::{Fields, Posted};
-use crate::administration::queue::{ActionError, Progress, Target, act};
+use crate::administration::queue::{ActionError, ActionProgress, ActionTarget, act};
 use crate::message::{RowId, RowState};
-use crate::queue::Action;
+use crate::queue::QueueAction;
 use crate::store::{Choice, QueueFilter};
 
 /// Rows that the confirmation shows as examples.
@@ -36,10 +36,10 @@ pub(super) struct Button {
 
 /// One for each action.
 pub(super) fn buttons() -> [Button; 5] {
-    Action::ALL.map(button)
+    QueueAction::ALL.map(button)
 }
 
-fn button(action: Action) -> Button {
+fn button(action: QueueAction) -> Button {
     Button {
         word: action.as_str(),
         label: label(action),
@@ -49,45 +49,47 @@ fn button(action: Action) -> Button {
 
 /// The action that a row in this state most likely asks for: the one button beside it.
 pub(super) fn likely_button(state: RowState) -> Button {
-    let likely = [Action::Retry, Action::Release, Action::Purge];
+    let likely = [QueueAction::Retry, QueueAction::Release, QueueAction::Purge];
     let action = likely.into_iter().find(|action| action.concerns(state));
-    button(action.unwrap_or(Action::Purge))
+    button(action.unwrap_or(QueueAction::Purge))
 }
 
 /// What its button says.
-pub(super) const fn label(action: Action) -> &'static str {
+pub(super) const fn label(action: QueueAction) -> &'static str {
     match action {
-        Action::Retry => "Retry now",
-        Action::Hold => "Hold",
-        Action::Release => "Release",
-        Action::Return => "Return to sender",
-        Action::Purge => "Purge",
+        QueueAction::Retry => "Retry now",
+        QueueAction::Hold => "Hold",
+        QueueAction::Release => "Release",
+        QueueAction::Return => "Return to sender",
+        QueueAction::Purge => "Purge",
     }
 }
 
 /// What it means, in one sentence.
-const fn meaning(action: Action) -> &'static str {
+const fn meaning(action: QueueAction) -> &'static str {
     match action {
-        Action::Retry => {
+        QueueAction::Retry => {
             "Tries each recipient at once instead of at its next time, and those again that were found damaged; \
              nothing is deleted."
         }
-        Action::Hold => "Keeps each recipient in the queue, untried, until somebody releases it.",
-        Action::Release => {
+        QueueAction::Hold => {
+            "Keeps each recipient in the queue, untried, until somebody releases it."
+        }
+        QueueAction::Release => {
             "Lets held and quarantined recipients go on: each is tried at once, and then by the schedule."
         }
-        Action::Return => {
+        QueueAction::Return => {
             "Gives up: each recipient leaves the queue, and its sender gets a report that delivery failed."
         }
-        Action::Purge => {
+        QueueAction::Purge => {
             "Deletes each recipient from the queue for good, without telling the sender."
         }
     }
 }
 
 /// The recipients leave the queue.
-const fn is_grave(action: Action) -> bool {
-    matches!(action, Action::Return | Action::Purge)
+const fn is_grave(action: QueueAction) -> bool {
+    matches!(action, QueueAction::Return | QueueAction::Purge)
 }
 
 #[derive(Template)]
@@ -171,14 +173,14 @@ pub(in crate::web) async fn carry_out(
         (None, Some(_)) => Chosen::Rows(rows(&fields)?),
         (None, None) => Chosen::Matching,
     };
-    let of_rows = |rows| Target::Rows {
+    let of_rows = |rows| ActionTarget::Rows {
         rows,
         expect: Some(expect),
     };
     let target = match &chosen {
         Chosen::Row(row) => of_rows(vec![*row]),
         Chosen::Rows(rows) => of_rows(rows.clone()),
-        Chosen::Matching => Target::Matching {
+        Chosen::Matching => ActionTarget::Matching {
             filter: back.filter.clone(),
             expect,
         },
@@ -191,7 +193,7 @@ pub(in crate::web) async fn carry_out(
         }
         // What is to be confirmed is not there any more.
         Err(ActionError::CountChanged { found: 0, .. }) => {
-            let nothing = Progress::Done { affected: 0 };
+            let nothing = ActionProgress::Done { affected: 0 };
             let notice = notice(action, &chosen, nothing, expect);
             Ok(Redirect::to(&back.url_with(notice)).into_response())
         }
@@ -212,7 +214,7 @@ pub(in crate::web) async fn carry_out(
     }
 }
 
-fn notice(action: Action, chosen: &Chosen, progress: Progress, expect: u64) -> Notice {
+fn notice(action: QueueAction, chosen: &Chosen, progress: ActionProgress, expect: u64) -> Notice {
     match chosen {
         Chosen::Row(row) => Notice::of_row(action, progress, *row),
         Chosen::Rows(_) | Chosen::Matching => Notice::of(action, progress, expect),
@@ -220,7 +222,7 @@ fn notice(action: Action, chosen: &Chosen, progress: Progress, expect: u64) -> N
 }
 
 /// What a form of the listing or of a row's page asks for, and for whom.
-fn chosen(fields: &Fields) -> Result<(Action, Chosen), ApiError> {
+fn chosen(fields: &Fields) -> Result<(QueueAction, Chosen), ApiError> {
     if let Some(both) = fields.one("row") {
         // The action and the row, since one button says both. What is selected besides is not meant.
         let (word, id) = both.split_once(' ').unwrap_or((both, ""));
@@ -233,8 +235,8 @@ fn chosen(fields: &Fields) -> Result<(Action, Chosen), ApiError> {
     Ok((action(word)?, Chosen::Rows(rows(fields)?)))
 }
 
-fn action(word: &str) -> Result<Action, ApiError> {
-    Action::from_word(word)
+fn action(word: &str) -> Result<QueueAction, ApiError> {
+    QueueAction::from_word(word)
         .ok_or_else(|| ApiError::BadRequest(format!("“{word}” is not an action")))
 }
 
@@ -278,7 +280,7 @@ async fn choice(
 fn page(
     context: &Context,
     visitor: Visitor,
-    action: Action,
+    action: QueueAction,
     chosen: &Chosen,
     choice: Choice,
     back: &Listing,
@@ -307,7 +309,7 @@ fn page(
         }
         Chosen::Matching => filter = Some(in_words(&back.filter)),
     }
-    let is_attempt = matches!(action, Action::Retry | Action::Release);
+    let is_attempt = matches!(action, QueueAction::Retry | QueueAction::Release);
     let shown = choice.first.len() as u64;
     render(&ConfirmPage {
         frame: Frame::new(context, visitor, Section::Queue, label(action)),

@@ -4,27 +4,27 @@
 use super::super::api::Pairs;
 use super::super::wording;
 use super::actions::label;
-use crate::administration::queue::Progress;
+use crate::administration::queue::ActionProgress;
 use crate::message::RowId;
-use crate::queue::Action;
+use crate::queue::QueueAction;
 
 /// What was just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
     /// An action on so many of the chosen recipients.
     Acted {
-        action: Action,
+        action: QueueAction,
         affected: u64,
         chosen: u64,
     },
     /// An action on one row, which may have been gone or in a state that it does not concern.
     ActedOn {
-        action: Action,
+        action: QueueAction,
         row: u64,
         is_affected: bool,
     },
     /// An action that goes on.
-    GoesOn { action: Action, chosen: u64 },
+    GoesOn { action: QueueAction, chosen: u64 },
     /// A button was pressed while nothing was selected.
     NothingChosen,
     /// A next hop was paused.
@@ -46,26 +46,26 @@ pub(super) enum DealtWith {
 
 impl Notice {
     /// What came of an action on `chosen` recipients.
-    pub(super) fn of(action: Action, progress: Progress, chosen: u64) -> Self {
+    pub(super) fn of(action: QueueAction, progress: ActionProgress, chosen: u64) -> Self {
         match progress {
-            Progress::Done { affected } => Self::Acted {
+            ActionProgress::Done { affected } => Self::Acted {
                 action,
                 affected,
                 chosen,
             },
-            Progress::GoesOn { chosen } => Self::GoesOn { action, chosen },
+            ActionProgress::GoesOn { chosen } => Self::GoesOn { action, chosen },
         }
     }
 
     /// The same for one row that was chosen by itself.
-    pub(super) fn of_row(action: Action, progress: Progress, row: RowId) -> Self {
+    pub(super) fn of_row(action: QueueAction, progress: ActionProgress, row: RowId) -> Self {
         match progress {
-            Progress::Done { affected } => Self::ActedOn {
+            ActionProgress::Done { affected } => Self::ActedOn {
                 action,
                 row: row.0.unsigned_abs(),
                 is_affected: affected > 0,
             },
-            goes_on @ Progress::GoesOn { .. } => Self::of(action, goes_on, 1),
+            goes_on @ ActionProgress::GoesOn { .. } => Self::of(action, goes_on, 1),
         }
     }
 
@@ -108,7 +108,7 @@ impl Notice {
         let chosen = pairs.take_number("chosen").ok().flatten();
         let row = pairs.take_number("row").ok().flatten();
         let done = done?;
-        match (done.as_str(), Action::from_word(&done)) {
+        match (done.as_str(), QueueAction::from_word(&done)) {
             ("nothing", _) => Some(Self::NothingChosen),
             ("paused", _) => Some(Self::Paused),
             ("paused_unknown", _) => Some(Self::PausedUnknown),
@@ -198,13 +198,13 @@ impl Notice {
 }
 
 /// What was done to a recipient.
-const fn done(action: Action) -> &'static str {
+const fn done(action: QueueAction) -> &'static str {
     match action {
-        Action::Retry => "Due now",
-        Action::Hold => "Held",
-        Action::Release => "Released",
-        Action::Return => "Returned to the sender",
-        Action::Purge => "Purged",
+        QueueAction::Retry => "Due now",
+        QueueAction::Hold => "Held",
+        QueueAction::Release => "Released",
+        QueueAction::Return => "Returned to the sender",
+        QueueAction::Purge => "Purged",
     }
 }
 
@@ -232,17 +232,17 @@ mod tests {
     fn notices_survive_their_url() {
         for notice in [
             Notice::Acted {
-                action: Action::Purge,
+                action: QueueAction::Purge,
                 affected: 3,
                 chosen: 4,
             },
             Notice::ActedOn {
-                action: Action::Hold,
+                action: QueueAction::Hold,
                 row: 17,
                 is_affected: false,
             },
             Notice::GoesOn {
-                action: Action::Return,
+                action: QueueAction::Return,
                 chosen: 100_000,
             },
             Notice::NothingChosen,
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn words() {
         let acted = |affected, chosen| Notice::Acted {
-            action: Action::Retry,
+            action: QueueAction::Retry,
             affected,
             chosen,
         };
@@ -306,7 +306,7 @@ mod tests {
             assert_eq!(acted(affected, chosen).words(), expected);
         }
         let alone = |is_affected| Notice::ActedOn {
-            action: Action::Retry,
+            action: QueueAction::Retry,
             row: 17,
             is_affected,
         };

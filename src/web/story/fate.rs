@@ -1,7 +1,7 @@
 //! Where a recipient stands after the last thing that happened.
 
 use super::Mood;
-use crate::message::trail::Event;
+use crate::message::trail::RecipientEvent;
 use crate::message::words::OutcomeKind;
 
 /// Where a recipient stands.
@@ -41,20 +41,28 @@ impl Fate {
     pub(in crate::web) fn after(what: &str) -> Self {
         match Happening::from_word(what) {
             Happening::Attempt(OutcomeKind::Delivered)
-            | Happening::Done(Event::AlreadySettled | Event::NotReported) => Self::Delivered,
-            Happening::Attempt(OutcomeKind::Deferred)
-            | Happening::Done(Event::Queued | Event::Made | Event::Retried | Event::Released) => {
-                Self::Waiting
+            | Happening::Done(RecipientEvent::AlreadySettled | RecipientEvent::NotReported) => {
+                Self::Delivered
             }
-            Happening::Done(Event::LeftWithClient) => Self::Left,
-            Happening::Done(Event::Copied) => Self::Copied,
-            Happening::Done(Event::Held | Event::Quarantined) => Self::Held,
+            Happening::Attempt(OutcomeKind::Deferred)
+            | Happening::Done(
+                RecipientEvent::Queued
+                | RecipientEvent::Made
+                | RecipientEvent::Retried
+                | RecipientEvent::Released,
+            ) => Self::Waiting,
+            Happening::Done(RecipientEvent::LeftWithClient) => Self::Left,
+            Happening::Done(RecipientEvent::Copied) => Self::Copied,
+            Happening::Done(RecipientEvent::Held | RecipientEvent::Quarantined) => Self::Held,
             Happening::Attempt(OutcomeKind::Uncertain) => Self::Uncertain,
-            Happening::Done(Event::Purged) => Self::Purged,
-            Happening::Done(Event::Damaged) => Self::Damaged,
+            Happening::Done(RecipientEvent::Purged) => Self::Purged,
+            Happening::Done(RecipientEvent::Damaged) => Self::Damaged,
             Happening::Attempt(OutcomeKind::Refused)
             | Happening::Done(
-                Event::Reported | Event::FailedSilently | Event::Expired | Event::Returned,
+                RecipientEvent::Reported
+                | RecipientEvent::FailedSilently
+                | RecipientEvent::Expired
+                | RecipientEvent::Returned,
             ) => Self::Failed,
             Happening::Other => Self::Unknown,
         }
@@ -104,7 +112,7 @@ impl Fate {
 /// An event's word, read.
 pub(in crate::web) enum Happening {
     Attempt(OutcomeKind),
-    Done(Event),
+    Done(RecipientEvent),
     Other,
 }
 
@@ -112,7 +120,7 @@ impl Happening {
     pub(in crate::web) fn from_word(word: &str) -> Self {
         let attempt = OutcomeKind::from_word(word).map(Self::Attempt);
         attempt
-            .or_else(|| Event::from_word(word).map(Self::Done))
+            .or_else(|| RecipientEvent::from_word(word).map(Self::Done))
             .unwrap_or(Self::Other)
     }
 }

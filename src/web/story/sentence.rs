@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::fate::Happening;
 use crate::message::RowState;
-use crate::message::trail::Event;
+use crate::message::trail::RecipientEvent;
 use crate::message::words::{DiskReason, OutcomeKind, Path, Storage};
 use crate::store::{AnsweredRow, QueueItem, TrailEvent};
 use crate::web::wording;
@@ -224,72 +224,72 @@ fn server(name: &str, peer: Option<&str>, tls: Option<bool>) -> String {
 }
 
 /// What was done for a recipient. The words of an operator's order are the operator's name.
-fn noted(event: &TrailEvent, done: Event) -> Sentence {
+fn noted(event: &TrailEvent, done: RecipientEvent) -> Sentence {
     let by = match event.words.as_str() {
         "" => "an operator",
         who => who,
     };
     let ordered = |text: String, mood| plain(Some(event.at), text, mood);
     match done {
-        Event::Queued => quoted(event, "Put into the retry queue".to_owned(), Mood::Neutral),
-        Event::Copied => quoted(
+        RecipientEvent::Queued => quoted(event, "Put into the retry queue".to_owned(), Mood::Neutral),
+        RecipientEvent::Copied => quoted(
             event,
             "Made into a message of its own, which has its own story".to_owned(),
             Mood::Neutral,
         ),
-        Event::Made => quoted(
+        RecipientEvent::Made => quoted(
             event,
             "Made by a condition of the message that arrived".to_owned(),
             Mood::Neutral,
         ),
-        Event::AlreadySettled => quoted(
+        RecipientEvent::AlreadySettled => quoted(
             event,
             "Recognised as a repetition: it had been settled before and was not sent again"
                 .to_owned(),
             Mood::Good,
         ),
-        Event::LeftWithClient => plain(
+        RecipientEvent::LeftWithClient => plain(
             Some(event.at),
             "Left with the client, which was told to send it again".to_owned(),
             Mood::Neutral,
         ),
-        Event::Reported => quoted(
+        RecipientEvent::Reported => quoted(
             event,
             "The failure was reported to the sender".to_owned(),
             Mood::Bad,
         ),
-        Event::FailedSilently => quoted(
+        RecipientEvent::FailedSilently => quoted(
             event,
             "Failed without a report, since nobody was to get one".to_owned(),
             Mood::Bad,
         ),
-        Event::NotReported => plain(
+        RecipientEvent::NotReported => plain(
             Some(event.at),
             "Its sender had asked for a report of success and gets none: a client that is not trusted gets \
              few of them"
                 .to_owned(),
             Mood::Neutral,
         ),
-        Event::Expired => quoted(
+        RecipientEvent::Expired => quoted(
             event,
             "Given up: its time or its number of tries was used up".to_owned(),
             Mood::Bad,
         ),
-        Event::Damaged => quoted(
+        RecipientEvent::Damaged => quoted(
             event,
             "What is stored of it was found damaged, so that it cannot be sent".to_owned(),
             Mood::Bad,
         ),
-        Event::Retried => ordered(format!("“Retry now” was asked for by {by}"), Mood::Neutral),
-        Event::Quarantined => quoted(
+        RecipientEvent::Retried => ordered(format!("“Retry now” was asked for by {by}"), Mood::Neutral),
+        RecipientEvent::Quarantined => quoted(
             event,
             "Kept back in the queue by a condition, until an operator decides".to_owned(),
             Mood::Bad,
         ),
-        Event::Held => ordered(format!("Held by {by}"), Mood::Neutral),
-        Event::Released => ordered(format!("Released by {by}"), Mood::Neutral),
-        Event::Purged => ordered(format!("Purged without a report by {by}"), Mood::Bad),
-        Event::Returned => ordered(format!("Returned to the sender by {by}"), Mood::Bad),
+        RecipientEvent::Held => ordered(format!("Held by {by}"), Mood::Neutral),
+        RecipientEvent::Released => ordered(format!("Released by {by}"), Mood::Neutral),
+        RecipientEvent::Purged => ordered(format!("Purged without a report by {by}"), Mood::Bad),
+        RecipientEvent::Returned => ordered(format!("Returned to the sender by {by}"), Mood::Bad),
     }
 }
 

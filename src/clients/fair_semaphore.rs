@@ -7,51 +7,51 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-use super::Party;
+use super::ClientId;
 
 /// So many places in all.
 #[derive(Debug)]
-pub struct FairPlaces {
+pub struct FairSemaphore {
     per_party: usize,
-    state: Mutex<State>,
+    state: Mutex<FairState>,
 }
 
 /// Nobody who may have a place waits while one is free.
 #[derive(Debug)]
-struct State {
+struct FairState {
     free: usize,
     /// Those who hold places or wait for one.
-    parties: HashMap<Party, Standing>,
+    parties: HashMap<ClientId, Waiters>,
     /// Those who wait and may have one place more, the next one first; each stands here once.
-    turns: VecDeque<Party>,
+    turns: VecDeque<ClientId>,
 }
 
 /// How one party stands.
 #[derive(Debug, Default)]
-struct Standing {
+struct Waiters {
     held: usize,
     /// Some of them may have given up meanwhile.
-    waiting: VecDeque<oneshot::Sender<FairPlace>>,
+    waiting: VecDeque<oneshot::Sender<FairPermit>>,
     /// It stands among the turns.
     has_turn: bool,
 }
 
 /// One place, free again when dropped.
 #[derive(Debug)]
-pub struct FairPlace {
+pub struct FairPermit {
     /// None: nobody took it, and it was never counted.
-    places: Option<Arc<FairPlaces>>,
-    party: Party,
+    places: Option<Arc<FairSemaphore>>,
+    party: ClientId,
 }
 
-impl FairPlaces {
+impl FairSemaphore {
     /// `total` places, at least one, of which one party gets half.
     #[must_use]
     pub fn new(total: usize) -> Arc<Self> {
         let total = total.max(1);
         Arc::new(Self {
             per_party: total.div_ceil(2),
-            state: Mutex::new(State {
+            state: Mutex::new(FairState {
                 free: total,
                 parties: HashMap::new(),
                 turns: VecDeque::new(),
@@ -60,7 +60,7 @@ impl FairPlaces {
     }
 
     /// A place for `party`, when it is its turn. The caller bounds the wait.
-    pub async fn take(self: &Arc<Self>, party: Party) -> FairPlace {
+    pub async fn take(self: &Arc<Self>, party: ClientId) -> FairPermit {
         let waiting = match self.take_now(&party) {
             Ok(()) => return self.place(party),
             Err(waiting) => waiting,
@@ -71,9 +71,9 @@ impl FairPlaces {
     }
 
     /// Takes a place that is free, or waits for one.
-    fn take_now(&self, party: &Party) -> Result<(), oneshot::Receiver<FairPlace>> {
+    fn take_now(&self, party: &ClientId) -> Result<(), oneshot::Receiver<FairPermit>> {
         let mut state = self.state();
-        let State {
+        let FairState {
             free,
             parties,
             turns,
@@ -96,17 +96,17 @@ impl FairPlaces {
         Err(waiting)
     }
 
-    fn place(self: &Arc<Self>, party: Party) -> FairPlace {
-        FairPlace {
+    fn place(self: &Arc<Self>, party: ClientId) -> FairPermit {
+        FairPermit {
             places: Some(Arc::clone(self)),
             party,
         }
     }
 
-    fn give_back(self: &Arc<Self>, party: &Party) {
+    fn give_back(self: &Arc<Self>, party: &ClientId) {
         let mut state = self.state();
         state.free += 1;
-        let State { parties, turns, .. } = &mut *state;
+        let FairState { parties, turns, .. } = &mut *state;
         if let Some(standing) = parties.get_mut(party) {
             standing.held -= 1;
             standing.line_up(party, self.per_party, turns);
@@ -116,12 +116,12 @@ impl FairPlaces {
     }
 
     /// Gives what is free to those who wait.
-    fn hand_out(self: &Arc<Self>, state: &mut State) {
+    fn hand_out(self: &Arc<Self>, state: &mut FairState) {
         while state.free > 0 {
             let Some(party) = state.turns.pop_front() else {
                 return;
             };
-            let State {
+            let FairState {
                 free,
                 parties,
                 turns,
@@ -139,23 +139,23 @@ impl FairPlaces {
     }
 
     /// Each change is made under one lock and cannot fail midway: what a panic leaves is whole.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FairState> {
         self.state.lock()
     }
 }
 
-impl State {
-    fn forget_if_gone(&mut self, party: &Party) {
-        let is_gone = |standing: &Standing| standing.held == 0 && standing.waiting.is_empty();
+impl FairState {
+    fn forget_if_gone(&mut self, party: &ClientId) {
+        let is_gone = |standing: &Waiters| standing.held == 0 && standing.waiting.is_empty();
         if self.parties.get(party).is_some_and(is_gone) {
             self.parties.remove(party);
         }
     }
 }
 
-impl Standing {
+impl Waiters {
     /// Puts the party behind the others whose turn comes, when it waits for what it may have.
-    fn line_up(&mut self, party: &Party, per_party: usize, turns: &mut VecDeque<Party>) {
+    fn line_up(&mut self, party: &ClientId, per_party: usize, turns: &mut VecDeque<ClientId>) {
         if !self.has_turn && !self.waiting.is_empty() && self.held < per_party {
             self.has_turn = true;
             turns.push_back(party.clone());
@@ -163,7 +163,7 @@ impl Standing {
     }
 
     /// Hands a place to the first who still waits; whether anybody does.
-    fn hand(&mut self, place: impl Fn() -> FairPlace) -> bool {
+    fn hand(&mut self, place: impl Fn() -> FairPermit) -> bool {
         while let Some(waiting) = self.waiting.pop_front() {
             match waiting.send(place()) {
                 Ok(()) => return true,
@@ -175,7 +175,7 @@ impl Standing {
     }
 }
 
-impl Drop for FairPlace {
+impl Drop for FairPermit {
     fn drop(&mut self) {
         if let Some(places) = self.places.take() {
             places.give_back(&self.party);
@@ -191,22 +191,22 @@ mod tests {
 
     use super::*;
 
-    fn party(number: u8) -> Party {
-        Party::Login(number.to_string().into())
+    fn party(number: u8) -> ClientId {
+        ClientId::Login(number.to_string().into())
     }
 
-    fn take(places: &Arc<FairPlaces>, number: u8) -> BoxFuture<'static, FairPlace> {
+    fn take(places: &Arc<FairSemaphore>, number: u8) -> BoxFuture<'static, FairPermit> {
         let places = Arc::clone(places);
         async move { places.take(party(number)).await }.boxed()
     }
 
     /// The place, when it is there at once.
-    fn now(places: &Arc<FairPlaces>, number: u8) -> Option<FairPlace> {
+    fn now(places: &Arc<FairSemaphore>, number: u8) -> Option<FairPermit> {
         take(places, number).now_or_never()
     }
 
     /// Somebody who waits for a place.
-    fn waiting(places: &Arc<FairPlaces>, number: u8) -> BoxFuture<'static, FairPlace> {
+    fn waiting(places: &Arc<FairSemaphore>, number: u8) -> BoxFuture<'static, FairPermit> {
         let mut waiting = take(places, number);
         assert!((&mut waiting).now_or_never().is_none(), "there is a place");
         waiting
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn one_party_holds_half() {
         for (total, half) in [(1, 1), (2, 1), (3, 2), (5, 3), (10, 5)] {
-            let places = FairPlaces::new(total);
+            let places = FairSemaphore::new(total);
             let held: Vec<_> = (0..total).filter_map(|_| now(&places, 1)).collect();
             assert_eq!(held.len(), half, "of {total}");
             assert_eq!(now(&places, 2).is_some(), total > 1, "of {total}");
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn turns_come_by_party() {
-        let places = FairPlaces::new(1);
+        let places = FairSemaphore::new(1);
         let held = now(&places, 1).expect("a place");
         let mut eager: Vec<_> = (0..3).map(|_| waiting(&places, 2)).collect();
         let mut other = waiting(&places, 3);
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn whoever_gives_up_takes_no_place() {
-        let places = FairPlaces::new(1);
+        let places = FairSemaphore::new(1);
         let held = now(&places, 1).expect("a place");
         let given_up = waiting(&places, 2);
         let handed = waiting(&places, 3);
@@ -279,9 +279,9 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_happens_nobody_has_too_much_and_nobody_waits_for_nothing(total in 1..6_usize, deeds in deeds()) {
-            let places = FairPlaces::new(total);
-            let mut held: Vec<(u8, FairPlace)> = Vec::new();
-            let mut waiting: Vec<(u8, BoxFuture<'static, FairPlace>)> = Vec::new();
+            let places = FairSemaphore::new(total);
+            let mut held: Vec<(u8, FairPermit)> = Vec::new();
+            let mut waiting: Vec<(u8, BoxFuture<'static, FairPermit>)> = Vec::new();
             for deed in deeds {
                 match deed {
                     // It is polled below.

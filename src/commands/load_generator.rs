@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::letters::Letter;
+use super::sample_messages::SampleMessage;
 use crate::smtp::Protocol;
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command_writer::{self, MailParameters, RcptParameters};
@@ -32,7 +32,7 @@ const UNDER_WAY: usize = 32;
 const LETTER_WAIT: Duration = Duration::from_secs(60);
 
 /// Sends letters to `door` until `shutdown`.
-pub(super) async fn feed(door: SocketAddr, shutdown: CancellationToken) {
+pub(super) async fn run(door: SocketAddr, shutdown: CancellationToken) {
     let under_way = Arc::new(Semaphore::new(UNDER_WAY));
     let mut number = 0;
     loop {
@@ -45,7 +45,7 @@ pub(super) async fn feed(door: SocketAddr, shutdown: CancellationToken) {
             continue;
         };
         number += 1;
-        let letter = Letter::write(number, &date(Timestamp::now()), &mut rand::rng());
+        let letter = SampleMessage::write(number, &date(Timestamp::now()), &mut rand::rng());
         let shutdown = shutdown.clone();
         tokio::spawn(async move {
             let _permit = permit;
@@ -71,8 +71,8 @@ fn date(now: Timestamp) -> String {
 }
 
 /// Sends one letter on a connection of its own and gives the last reply.
-async fn send(door: SocketAddr, letter: &Letter) -> io::Result<Reply> {
-    let mut conversation = Conversation::open(door).await?;
+async fn send(door: SocketAddr, letter: &SampleMessage) -> io::Result<Reply> {
+    let mut conversation = FeederConnection::open(door).await?;
     let mut out = BytesMut::new();
     command_writer::hello(&mut out, Protocol::Smtp, "feeder.sender.example");
     conversation.ask(&mut out).await?;
@@ -103,7 +103,7 @@ async fn send(door: SocketAddr, letter: &Letter) -> io::Result<Reply> {
     Ok(reply)
 }
 
-fn write_content(letter: &Letter, out: &mut BytesMut) {
+fn write_content(letter: &SampleMessage, out: &mut BytesMut) {
     let mut stuffer = DotStuffer::new();
     stuffer.stuff(letter.content.as_bytes(), |piece| {
         out.extend_from_slice(piece);
@@ -112,13 +112,13 @@ fn write_content(letter: &Letter, out: &mut BytesMut) {
 }
 
 /// Commands and replies in turn. Whoever calls bounds the time.
-struct Conversation {
+struct FeederConnection {
     stream: TcpStream,
     buffer: BytesMut,
     replies: ReplyReader,
 }
 
-impl Conversation {
+impl FeederConnection {
     /// Connects and takes the greeting.
     async fn open(door: SocketAddr) -> io::Result<Self> {
         let mut conversation = Self {
@@ -157,7 +157,7 @@ mod tests {
         let (address, count) = (report_box.address, report_box.count());
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(report_box.serve(shutdown.clone()));
-        let letter = Letter::write(7, &date(Timestamp::UNIX_EPOCH), &mut rand::rng());
+        let letter = SampleMessage::write(7, &date(Timestamp::UNIX_EPOCH), &mut rand::rng());
         let sending = timeout(Duration::from_secs(10), send(address, &letter));
         let reply = sending.await.expect("in time").expect("sent");
         assert_eq!(reply.code, 250);

@@ -33,9 +33,9 @@ impl fmt::Debug for SmtpLogin {
 
 /// All SMTP logins, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roster(BTreeMap<String, Arc<SmtpLogin>>);
+pub struct LoginDirectory(BTreeMap<String, Arc<SmtpLogin>>);
 
-impl Roster {
+impl LoginDirectory {
     /// Of a name that stands twice the later one counts.
     #[must_use]
     pub fn new(logins: impl IntoIterator<Item = SmtpLogin>) -> Self {
@@ -83,15 +83,15 @@ impl Roster {
 
 /// The logins of this moment, for everybody who reads them.
 #[derive(Clone, Debug)]
-pub struct CurrentRoster {
-    roster: watch::Receiver<Arc<Roster>>,
+pub struct CurrentLogins {
+    roster: watch::Receiver<Arc<LoginDirectory>>,
     generation: Arc<AtomicU64>,
 }
 
-impl CurrentRoster {
+impl CurrentLogins {
     /// A snapshot.
     #[must_use]
-    pub fn snapshot(&self) -> Arc<Roster> {
+    pub fn snapshot(&self) -> Arc<LoginDirectory> {
         Arc::clone(&self.roster.borrow())
     }
 
@@ -104,15 +104,15 @@ impl CurrentRoster {
 
 /// The one place that publishes logins.
 #[derive(Debug)]
-pub struct RosterPublisher {
-    roster: watch::Sender<Arc<Roster>>,
+pub struct LoginsPublisher {
+    roster: watch::Sender<Arc<LoginDirectory>>,
     generation: Arc<AtomicU64>,
 }
 
-impl RosterPublisher {
+impl LoginsPublisher {
     /// Begins with `roster`.
     #[must_use]
-    pub fn new(roster: Roster) -> Self {
+    pub fn new(roster: LoginDirectory) -> Self {
         Self {
             roster: watch::Sender::new(Arc::new(roster)),
             generation: Arc::default(),
@@ -121,15 +121,15 @@ impl RosterPublisher {
 
     /// A view of the current logins.
     #[must_use]
-    pub fn current(&self) -> CurrentRoster {
-        CurrentRoster {
+    pub fn current(&self) -> CurrentLogins {
+        CurrentLogins {
             roster: self.roster.subscribe(),
             generation: Arc::clone(&self.generation),
         }
     }
 
     /// Publishes: in force for the next AUTH, and the next command of who has logged in.
-    pub fn publish(&self, roster: Roster) {
+    pub fn publish(&self, roster: LoginDirectory) {
         self.roster.send_replace(Arc::new(roster));
         // Behind it: whoever sees the new number finds the new logins.
         self.generation.fetch_add(1, Ordering::Release);
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn names_are_found_in_any_case() {
-        let roster = Roster::new([login("Robot", "one"), login("printer", "two")]);
+        let roster = LoginDirectory::new([login("Robot", "one"), login("printer", "two")]);
         for (name, expected) in [
             ("robot", Some("one")),
             ("ROBOT", Some("one")),
@@ -168,14 +168,14 @@ mod tests {
 
     #[test]
     fn a_change_is_seen_by_who_looks_next() {
-        let publisher = RosterPublisher::new(Roster::new([login("Robot", "one")]));
+        let publisher = LoginsPublisher::new(LoginDirectory::new([login("Robot", "one")]));
         let current = publisher.current();
         let before = current.snapshot();
-        publisher.publish(Roster::clone(&before).with(login("ROBOT", "other")));
-        let found = |roster: &Roster| roster.find("robot").map(|login| login.hash.clone());
+        publisher.publish(LoginDirectory::clone(&before).with(login("ROBOT", "other")));
+        let found = |roster: &LoginDirectory| roster.find("robot").map(|login| login.hash.clone());
         assert_eq!(found(&before).as_deref(), Some("one"));
         assert_eq!(found(&current.snapshot()).as_deref(), Some("other"));
-        publisher.publish(Roster::clone(&current.snapshot()).without("rObot"));
+        publisher.publish(LoginDirectory::clone(&current.snapshot()).without("rObot"));
         assert!(current.snapshot().is_empty());
         assert!(!format!("{before:?}").contains("one"));
     }

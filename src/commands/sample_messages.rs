@@ -14,14 +14,14 @@ const LINE: &str = "The quick brown fox delivers the letter before it says that 
 
 /// One letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Letter {
+pub(super) struct SampleMessage {
     pub(super) sender: String,
     pub(super) recipients: Vec<String>,
     /// Header and body, canonical, without dot stuffing.
     pub(super) content: String,
 }
 
-impl Letter {
+impl SampleMessage {
     /// The letter `number`, of `date` in RFC 5322's form.
     pub(super) fn write(number: u64, date: &str, random: &mut impl Rng) -> Self {
         // A sender of its own for each letter, so that the sink counts deferrals by letter.
@@ -31,7 +31,7 @@ impl Letter {
         let mut content = String::with_capacity(size + 512);
         let _ = write!(
             content,
-            "From: <{sender}>\r\nTo: <{}>\r\nSubject: Letter {number} of the demo\r\nDate: {date}\r\n\
+            "From: <{sender}>\r\nTo: <{}>\r\nSubject: SampleMessage {number} of the demo\r\nDate: {date}\r\n\
              Message-ID: <{number}.{:016x}@{SENDER_DOMAIN}>\r\n\r\n",
             recipients.join(">, <"),
             random.random::<u64>(),
@@ -84,7 +84,8 @@ mod tests {
         let mut random = rand::rng();
         let mut small = 0;
         for number in 0..500 {
-            let letter = Letter::write(number, "Thu, 01 Jan 1970 00:00:00 +0000", &mut random);
+            let letter =
+                SampleMessage::write(number, "Thu, 01 Jan 1970 00:00:00 +0000", &mut random);
             assert!(letter.content.len() < 210 * 1_024);
             assert!(letter.content.ends_with("\r\n"));
             assert_eq!(

@@ -11,7 +11,7 @@ use crate::limits;
 
 /// How old an answer may be for whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Freshness {
+pub(super) enum CachePolicy {
     /// As old as the DNS allows, within a bound: of names that belong to others.
     Usual,
     /// Of an administrator's own server, which may move whenever its container is started.
@@ -38,19 +38,19 @@ pub(super) enum LookupAnswer {
 
 /// Whoever looks something up may be told what was said before.
 #[derive(Debug)]
-pub(super) struct Kept {
-    answers: Cache<RecordKey, KeptAnswer>,
+pub(super) struct DnsCache {
+    answers: Cache<RecordKey, CachedAnswer>,
 }
 
 #[derive(Clone, Debug)]
-struct KeptAnswer {
+struct CachedAnswer {
     answer: LookupAnswer,
     at: Instant,
     /// How long the DNS lets it be kept.
     ttl: Duration,
 }
 
-impl Default for Kept {
+impl Default for DnsCache {
     fn default() -> Self {
         let answers = Cache::builder()
             .max_capacity(limits::DNS_KEPT_BYTES)
@@ -60,15 +60,15 @@ impl Default for Kept {
     }
 }
 
-impl Kept {
-    pub(super) fn get(&self, key: &RecordKey, freshness: Freshness) -> Option<LookupAnswer> {
+impl DnsCache {
+    pub(super) fn get(&self, key: &RecordKey, freshness: CachePolicy) -> Option<LookupAnswer> {
         let entry = self.answers.get(key)?;
         let bound = match (freshness, &entry.answer) {
-            (Freshness::Anew, _) => return None,
-            (Freshness::OwnServer, LookupAnswer::Records(_)) => limits::DNS_OWN_AGE,
-            (Freshness::OwnServer, _) => limits::DNS_OWN_ABSENT_AGE,
-            (Freshness::Usual, LookupAnswer::Records(_)) => limits::DNS_FOUND_AGE,
-            (Freshness::Usual, LookupAnswer::NoRecord | LookupAnswer::NoName) => {
+            (CachePolicy::Anew, _) => return None,
+            (CachePolicy::OwnServer, LookupAnswer::Records(_)) => limits::DNS_OWN_AGE,
+            (CachePolicy::OwnServer, _) => limits::DNS_OWN_ABSENT_AGE,
+            (CachePolicy::Usual, LookupAnswer::Records(_)) => limits::DNS_FOUND_AGE,
+            (CachePolicy::Usual, LookupAnswer::NoRecord | LookupAnswer::NoName) => {
                 limits::DNS_ABSENT_AGE
             }
         };
@@ -81,7 +81,7 @@ impl Kept {
             self.answers.invalidate(&key);
             return;
         }
-        let entry = KeptAnswer {
+        let entry = CachedAnswer {
             answer: answer.clone(),
             at: Instant::now(),
             ttl,
@@ -101,7 +101,7 @@ impl Kept {
 }
 
 /// About how many bytes an entry takes.
-fn weight(key: &RecordKey, entry: &KeptAnswer) -> u32 {
+fn weight(key: &RecordKey, entry: &CachedAnswer) -> u32 {
     const ENTRY_BYTES: usize = 256;
     let data = match &entry.answer {
         LookupAnswer::Records(records) => records.iter().map(size).sum(),
@@ -140,7 +140,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_believed_for_as_long_as_its_purpose_allows() {
-        use Freshness::{Anew, OwnServer, Usual};
+        use CachePolicy::{Anew, OwnServer, Usual};
         let short = Duration::from_secs(7);
         for (answer, ttl, freshness, lasts) in [
             (found(), DAY, Usual, limits::DNS_FOUND_AGE),
@@ -158,7 +158,7 @@ mod tests {
             ),
             (LookupAnswer::NoName, Duration::ZERO, Usual, Duration::ZERO),
         ] {
-            let kept = Kept::default();
+            let kept = DnsCache::default();
             kept.keep(key("a.test."), &answer, ttl);
             if !lasts.is_zero() {
                 tokio::time::advance(lasts - Duration::from_millis(1)).await;
@@ -176,11 +176,11 @@ mod tests {
 
     #[test]
     fn what_is_forgotten_is_asked_for_again() {
-        let kept = Kept::default();
+        let kept = DnsCache::default();
         for name in ["a.test.", "b.test.", "c.test."] {
             kept.keep(key(name), &found(), DAY);
         }
-        let is_kept = |name| kept.get(&key(name), Freshness::Usual).is_some();
+        let is_kept = |name| kept.get(&key(name), CachePolicy::Usual).is_some();
         kept.forget(&key("b.test."));
         assert!(is_kept("a.test.") && !is_kept("b.test.") && is_kept("c.test."));
         kept.clear();
