@@ -11,7 +11,7 @@ pub mod id;
 pub mod legible;
 pub mod received;
 pub mod spool;
-mod tail;
+
 pub mod trail;
 pub mod words;
 

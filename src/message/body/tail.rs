@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::budget::Reservation;
-use super::spool::SpoolFile;
 use crate::limits;
+use crate::message::budget::Reservation;
+use crate::message::spool::SpoolFile;
 
 /// A spool file that is being written. Its blocks are as large as the memory budget lets them be.
 #[derive(Debug)]

@@ -4,22 +4,27 @@
 //! A spool file keeps a hole at its front as long as the head in memory, so that storing the
 //! complete message later is one write of the head at offset 0, not a copy.
 
+mod reader;
+mod tail;
+mod writer;
+
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
 
+use super::MessageId;
 use super::budget::Reservation;
-use super::checksum::{Checksum, Summing};
+use super::checksum::Checksum;
 use super::spool::{Spool, SpoolFile};
-use super::tail::Tail;
-use super::words::{DiskReason, Storage};
-use super::{Message, MessageId};
+use super::words::Storage;
 use crate::limits;
-use crate::settings::OverThreshold;
+
+pub use reader::BodyReader;
+pub(crate) use reader::not_what_was_stored;
+pub use writer::BodyWriter;
 
 /// Content that has arrived whole and never changes.
 #[derive(Debug)]
@@ -180,332 +185,11 @@ impl Body {
     }
 }
 
-/// Reads a message's content, block by block. What a file holds is compared with its checksum on the way,
-/// and the last block is not given when it differs: whoever sends the content cannot end it then.
-#[derive(Debug)]
-pub struct BodyReader {
-    message: Arc<Message>,
-    chunk: usize,
-    /// Bytes of the body before the next block.
-    position: u64,
-    /// Bytes that are left out before the first one that is given.
-    left_out: u64,
-    check: Option<Check>,
-}
-
-/// Everything that was read so far, and what all of it must come to.
-#[derive(Debug)]
-struct Check {
-    read: Summing,
-    expected: Checksum,
-}
-
-impl BodyReader {
-    /// A reader of the content that travels.
-    #[must_use]
-    pub fn new(message: Arc<Message>) -> Self {
-        Self {
-            left_out: message.content_from.min(message.body.len()),
-            ..Self::of_arrived(message)
-        }
-    }
-
-    /// A reader of the content as it arrived, with a header that was rewritten since.
-    #[must_use]
-    pub fn of_arrived(message: Arc<Message>) -> Self {
-        // Memory forgets nothing; only what a file holds is compared.
-        let body = &message.body;
-        let in_file = body.head_bytes < body.length;
-        let stored = body.durable.get().copied().flatten().filter(|_| in_file);
-        let check = stored.map(|expected| Check {
-            read: Summing::default(),
-            expected,
-        });
-        Self {
-            message,
-            chunk: 0,
-            position: 0,
-            left_out: 0,
-            check,
-        }
-    }
-
-    /// The next block, none at the end.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or not in time, or is not what was stored.
-    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        while let Some(block) = self.block().await? {
-            let begin = self.position;
-            self.position += block.len() as u64;
-            self.compare(&block)?;
-            if self.position > self.left_out {
-                let left_out = self.left_out.saturating_sub(begin);
-                return Ok(Some(block.slice(usize::try_from(left_out).unwrap_or(0)..)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The block at the reader's position, which is its end when nothing is left.
-    async fn block(&mut self) -> io::Result<Option<Bytes>> {
-        let body = &self.message.body;
-        if let Some(chunk) = body.head.get(self.chunk) {
-            self.chunk += 1;
-            return Ok(Some(chunk.clone()));
-        }
-        if self.check.is_none() {
-            // Nobody has to see what is left out.
-            self.position = self.position.max(self.left_out);
-        }
-        let rest = body.length - self.position;
-        if rest == 0 {
-            return Ok(None);
-        }
-        let file = body
-            .file
-            .get()
-            .ok_or_else(|| io::Error::other("a body is longer than its head and has no file"))?;
-        let mut share = body.share.another();
-        let length = rest.min(limits::SPOOL_BLOCK_BYTES as u64);
-        let length = match share.grow(length) {
-            true => length,
-            // It goes on, more slowly: delivering is what gives memory back.
-            false => length.min(limits::SPOOL_BLOCK_LEAST_BYTES as u64),
-        };
-        let block = file.read_at(self.position, usize::try_from(length).unwrap_or(usize::MAX));
-        let block = timeout(limits::SPOOL_WAIT, block).await??;
-        Ok(Some(share.held_by(block)))
-    }
-
-    fn compare(&mut self, block: &[u8]) -> io::Result<()> {
-        let Some(check) = &mut self.check else {
-            return Ok(());
-        };
-        check.read.add(block);
-        let (read, expected) = (check.read.checksum(), check.expected);
-        if self.position < self.message.body.length || read == expected {
-            return Ok(());
-        }
-        Err(not_what_was_stored(expected, read))
-    }
-}
-
-/// The error of content that is damaged.
-pub(crate) fn not_what_was_stored(expected: Checksum, read: Checksum) -> io::Error {
-    let words = format!("its checksum is {read} instead of {expected}");
-    io::Error::new(io::ErrorKind::InvalidData, words)
-}
-
-/// Takes a message's content as it arrives and decides, byte by byte, where it is held.
-#[derive(Debug)]
-pub struct BodyWriter {
-    id: MessageId,
-    threshold_bytes: u64,
-    over_threshold: OverThreshold,
-    spool: Arc<Spool>,
-    share: Reservation,
-    chunks: Vec<BytesMut>,
-    head_bytes: u64,
-    length: u64,
-    /// The part of the content that goes to the file.
-    tail: Option<Tail>,
-    reasons: Vec<DiskReason>,
-}
-
-impl BodyWriter {
-    /// A writer for the message `id`, which takes its memory out of `share`'s budget.
-    #[must_use]
-    pub fn new(
-        id: MessageId,
-        threshold_bytes: u64,
-        over_threshold: OverThreshold,
-        share: Reservation,
-        spool: &Arc<Spool>,
-    ) -> Self {
-        Self {
-            id,
-            threshold_bytes,
-            over_threshold,
-            spool: Arc::clone(spool),
-            share,
-            chunks: Vec::new(),
-            head_bytes: 0,
-            length: 0,
-            tail: None,
-            reasons: Vec::new(),
-        }
-    }
-
-    /// Bytes taken so far.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        self.length
-    }
-
-    /// Whether nothing was taken yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    /// Takes of the next bytes what finds room at once, and gives back the rest, which is for
-    /// [`Self::append`].
-    pub fn append_now<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let length = self.length + bytes.len() as u64;
-        // Passing the threshold may mean to wait for the disk.
-        let passes = length > self.threshold_bytes && !self.is_over_threshold();
-        let rest = match &mut self.tail {
-            None => self.append_to_memory(bytes),
-            Some(_) if passes => bytes,
-            Some(tail) => tail.take(bytes),
-        };
-        self.length = length - rest.len() as u64;
-        rest
-    }
-
-    /// Takes the next bytes of content.
-    ///
-    /// # Errors
-    /// When they had to go to disk and the disk did not take them.
-    pub async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let rest = self.append_now(bytes);
-        if rest.is_empty() {
-            return Ok(());
-        }
-        if self.tail.is_none() {
-            if self.head_bytes < self.threshold_bytes {
-                self.reasons.push(DiskReason::MemoryPressure);
-            }
-            self.open_tail().await?;
-        }
-        self.length += rest.len() as u64;
-        if self.length > self.threshold_bytes {
-            self.exceed_threshold().await?;
-        }
-        let tail = self.tail.as_mut().expect("it was opened above");
-        tail.append(rest).await
-    }
-
-    /// Gives back what waits for bytes that do not come: the client is silent.
-    ///
-    /// # Errors
-    /// When the disk did not take what it was given.
-    pub async fn shrink(&mut self) -> io::Result<()> {
-        match &mut self.tail {
-            Some(tail) => tail.shrink().await,
-            None => Ok(()),
-        }
-    }
-
-    fn is_over_threshold(&self) -> bool {
-        self.reasons.contains(&DiskReason::OverThreshold)
-    }
-
-    /// Steps 306 and 607. Memory pressure alone only splits; the threshold may be passed later.
-    async fn exceed_threshold(&mut self) -> io::Result<()> {
-        if self.is_over_threshold() {
-            return Ok(());
-        }
-        self.reasons.push(DiskReason::OverThreshold);
-        if self.over_threshold == OverThreshold::DiskOnly {
-            self.erase_memory().await?;
-        }
-        Ok(())
-    }
-
-    /// Steps 303/304 and 603/604: what stays below the threshold is written to memory. Gives back
-    /// what did not fit.
-    fn append_to_memory<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
-        while !bytes.is_empty() {
-            let below = self.threshold_bytes - self.head_bytes;
-            if below == 0 {
-                return bytes;
-            }
-            if self.room_in_chunk() == 0 && !self.add_chunk() {
-                return bytes;
-            }
-            let room = self.room_in_chunk();
-            let chunk = self.chunks.last_mut().expect("a chunk with room was added");
-            let taken = bytes
-                .len()
-                .min(room)
-                .min(usize::try_from(below).unwrap_or(usize::MAX));
-            chunk.extend_from_slice(&bytes[..taken]);
-            self.head_bytes += taken as u64;
-            bytes = &bytes[taken..];
-        }
-        bytes
-    }
-
-    fn room_in_chunk(&self) -> usize {
-        self.chunks
-            .last()
-            .map_or(0, |chunk| chunk.capacity() - chunk.len())
-    }
-
-    /// The first chunk is small, later ones as large as all before them; false when the memory
-    /// budget does not hold another.
-    fn add_chunk(&mut self) -> bool {
-        let wanted = usize::try_from(self.head_bytes)
-            .unwrap_or(usize::MAX)
-            .clamp(limits::FIRST_CHUNK_BYTES, limits::CHUNK_BYTES);
-        if !self.share.grow(wanted as u64) {
-            return false;
-        }
-        self.chunks.push(BytesMut::with_capacity(wanted));
-        true
-    }
-
-    /// Steps 306 and 607: the first byte that does not stay in memory opens the file.
-    async fn open_tail(&mut self) -> io::Result<()> {
-        self.spool.take_room(0)?;
-        let file = self.spool.create(self.id).await?;
-        self.tail = Some(Tail::new(file, self.head_bytes, self.share.another()));
-        Ok(())
-    }
-
-    /// Step 607: all bytes go to disk and the memory is erased.
-    async fn erase_memory(&mut self) -> io::Result<()> {
-        self.spool.take_room(self.head_bytes)?;
-        let mut head: Vec<Bytes> = self.chunks.drain(..).map(BytesMut::freeze).collect();
-        let share = self.share.another();
-        let share = std::mem::replace(&mut self.share, share);
-        if let Some(last) = head.pop() {
-            head.push(share.held_by(last));
-        }
-        let tail = self.tail.as_ref().expect("the caller has opened it");
-        tail.file().write_at(head, 0).await?;
-        self.head_bytes = 0;
-        Ok(())
-    }
-
-    /// All bytes have arrived (steps 305, 307, 605, 608): the body, and why it touched disk.
-    ///
-    /// # Errors
-    /// When the last block did not go to disk.
-    pub async fn finish(mut self) -> io::Result<(Body, Vec<DiskReason>)> {
-        let file = OnceLock::new();
-        if let Some(tail) = self.tail.take() {
-            let _ = file.set(tail.finish().await?);
-        }
-        let body = Body {
-            head: self.chunks.into_iter().map(BytesMut::freeze).collect(),
-            head_bytes: self.head_bytes,
-            length: self.length,
-            file,
-            durable: OnceCell::new(),
-            sync_failed: AtomicBool::new(false),
-            share: self.share,
-        };
-        Ok((body, self.reasons))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Client, Envelope, MemoryBudget, Message};
+    use crate::message::{Client, DiskReason, Envelope, MemoryBudget, Message};
+    use crate::settings::OverThreshold;
     use crate::smtp::address::ReversePath;
     use crate::smtp::command::BodyType;
     use jiff::Timestamp;
