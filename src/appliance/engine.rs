@@ -42,9 +42,9 @@ pub(super) struct Engine {
     pub(super) receiving: Arc<ReceivingCounters>,
 }
 
-/// What an opened engine does not keep itself: who writes, and who changes its settings.
+/// What an opened engine hands out: the writers of its databases, and the publishers of settings and keys.
 #[derive(Debug)]
-pub(super) struct Hands {
+pub(super) struct OwnedWriters {
     pub(super) writers: Writers,
     pub(super) trail_writer: TrailWriter,
     pub(super) publisher: Publisher,
@@ -57,7 +57,7 @@ impl Engine {
         options: &BootOptions,
         directory: &DataDirectory,
         first_start: &FirstStart,
-    ) -> anyhow::Result<(Self, Hands)> {
+    ) -> anyhow::Result<(Self, OwnedWriters)> {
         let now = Timestamp::now();
         let (spool, store, writers) = open_store(directory, now).await?;
         let publisher = Publisher::new(first_start::settings(&store, first_start).await?);
@@ -65,14 +65,7 @@ impl Engine {
         let hostname = Arc::clone(&options.hostname);
 
         let budget = MemoryBudget::new(capacity::budget_bytes(&settings.snapshot()));
-        let statistics = Arc::new(Statistics::new(now));
-        if let Err(error) = rollup::restore(&statistics, &store).await {
-            let error = format!("{error:#}");
-            warn!(
-                error,
-                "the figures of earlier days cannot be read: they begin anew"
-            );
-        }
+        let statistics = restored_statistics(&store, now).await;
         let (trail, trail_writer) = Trail::new(settings.clone(), Arc::clone(&statistics));
         let ids = Arc::new(MessageIds::after(store.greatest_message_id().await?));
         let own_mark = OwnMark::new();
@@ -86,17 +79,8 @@ impl Engine {
             keys: keys_publisher.current(),
             dns: delivery.dns(),
         });
-        let (clock, step) = QueueClock::open(directory.path());
-        if let Some(step) = step {
-            let shifted = store.shift_times(step, Timestamp::now()).await?;
-            warn!(
-                seconds = step.as_secs(),
-                messages = shifted,
-                "the clock was set since the last run: what waits goes on as before"
-            );
-        }
         let queue = Queue::new(queue::QueueServices {
-            clock,
+            clock: open_clock(directory, &store).await?,
             store: store.clone(),
             delivery: Arc::clone(&delivery),
             settings: settings.clone(),
@@ -121,13 +105,13 @@ impl Engine {
             queue,
             receiving: Arc::default(),
         };
-        let hands = Hands {
+        let owned = OwnedWriters {
             writers,
             trail_writer,
             publisher,
             keys_publisher,
         };
-        Ok((engine, hands))
+        Ok((engine, owned))
     }
 
     /// What every session is given.
@@ -156,6 +140,33 @@ impl Engine {
             takes_mail: Box::new(move || health.healthy()),
         }
     }
+}
+
+/// The statistics with the figures of earlier runs, where they can be read.
+async fn restored_statistics(store: &Store, now: Timestamp) -> Arc<Statistics> {
+    let statistics = Arc::new(Statistics::new(now));
+    if let Err(error) = rollup::restore(&statistics, store).await {
+        let error = format!("{error:#}");
+        warn!(
+            error,
+            "the figures of earlier days cannot be read: they begin anew"
+        );
+    }
+    statistics
+}
+
+/// The queue's clock. If the machine's clock was set since the last run, the times in the queue are shifted.
+async fn open_clock(directory: &DataDirectory, store: &Store) -> anyhow::Result<QueueClock> {
+    let (clock, step) = QueueClock::open(directory.path());
+    if let Some(step) = step {
+        let shifted = store.shift_times(step, Timestamp::now()).await?;
+        warn!(
+            seconds = step.as_secs(),
+            messages = shifted,
+            "the clock was set since the last run: what waits goes on as before"
+        );
+    }
+    Ok(clock)
 }
 
 /// The spool and the databases.

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::engine::{Engine, Hands};
+use self::engine::{Engine, OwnedWriters};
 use self::running::Running;
 use crate::accounts::{LoginDirectory, Logins, LoginsPublisher, Passwords};
 use crate::administration::{
@@ -59,13 +59,13 @@ impl Appliance {
         first_start: &FirstStart,
     ) -> anyhow::Result<Self> {
         let (listeners, door, addresses) = bind(options).await?;
-        let (engine, hands) = Engine::open(options, directory, first_start).await?;
-        let Hands {
+        let (engine, owned) = Engine::open(options, directory, first_start).await?;
+        let OwnedWriters {
             writers,
             trail_writer,
             publisher,
             keys_publisher,
-        } = hands;
+        } = owned;
         let tls = ServerTls::open(directory.path(), &options.hostname)
             .context("the certificate for STARTTLS cannot be had")?;
         let (smtp_logins, logins) = open_logins(&engine.store).await?;

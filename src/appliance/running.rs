@@ -1,6 +1,6 @@
 //! The appliance at work: what runs beside each other, and the order in which it stops.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use super::engine::Engine;
 use super::{Appliance, capacity, disk};
 use crate::alerts::{self, Alerts};
 use crate::delivery::Delivery;
@@ -22,6 +23,7 @@ use crate::settings::Current;
 use crate::statistics::trail::TrailWriter;
 use crate::statistics::{Statistics, rollup};
 use crate::store::{Store, Writers};
+use crate::tls::ServerTls;
 use crate::web;
 
 /// Attempts of the queue lose nothing when they are cut, so they are not waited for to the last.
@@ -64,25 +66,15 @@ impl Running {
             writers,
         } = appliance;
         let sessions = TaskTracker::new();
-        sessions.spawn(follow_budget(
-            Arc::clone(&engine.budget),
-            engine.settings.clone(),
-            front.clone(),
-        ));
-        sessions.spawn(listener::follow_certificate(
-            Arc::clone(&tls),
-            engine.settings.clone(),
+        spawn_followers(
+            &sessions,
+            &engine,
+            &pages,
+            &tls,
+            &data_directory,
             reload,
-            front.clone(),
-        ));
-        sessions.spawn(Arc::clone(&pages.administration).follow_store(front.clone()));
-        sessions.spawn(disk::follow(
-            data_directory.clone(),
-            Arc::clone(&engine.spool),
-            engine.settings.clone(),
-            front.clone(),
-        ));
-        sessions.spawn(Arc::clone(&engine.queue).run(front.clone()));
+            &front,
+        );
         let scribes = scribes(
             trail_writer,
             Arc::clone(&engine.statistics),
@@ -191,6 +183,38 @@ impl Stoppable {
             warn!(task = self.name, "did not end in time");
         }
     }
+}
+
+/// What follows the settings, the disk and the queue until `front` is cancelled.
+fn spawn_followers(
+    sessions: &TaskTracker,
+    engine: &Engine,
+    pages: &web::Context,
+    tls: &Arc<ServerTls>,
+    data_directory: &Path,
+    reload: Arc<Notify>,
+    front: &CancellationToken,
+) {
+    let settings = || engine.settings.clone();
+    sessions.spawn(follow_budget(
+        Arc::clone(&engine.budget),
+        settings(),
+        front.clone(),
+    ));
+    sessions.spawn(listener::follow_certificate(
+        Arc::clone(tls),
+        settings(),
+        reload,
+        front.clone(),
+    ));
+    sessions.spawn(Arc::clone(&pages.administration).follow_store(front.clone()));
+    sessions.spawn(disk::follow(
+        data_directory.to_owned(),
+        Arc::clone(&engine.spool),
+        settings(),
+        front.clone(),
+    ));
+    sessions.spawn(Arc::clone(&engine.queue).run(front.clone()));
 }
 
 fn scribes(
