@@ -12,7 +12,8 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use super::environment::Environment;
-use super::{Exit, Failure, admin_settings, backup, options, serve};
+use super::options::DataDirectoryArgs;
+use super::{Exit, Failure, admin_settings, backup, serve};
 use crate::accounts::{Passwords, Role, Scope, spelled_secret};
 use crate::administration::{AccountChange, AccountError, Accounts, Actor};
 use crate::boot::DataDirectory;
@@ -40,14 +41,6 @@ pub(super) enum AdminCommand {
     Repair(Repair),
 }
 
-/// Where the appliance is.
-#[derive(Debug, Args)]
-struct Where {
-    /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
-    #[arg(long, value_name = "DIRECTORY")]
-    data_dir: Option<PathBuf>,
-}
-
 /// `reset-password`.
 #[derive(Debug, Args)]
 pub(super) struct ResetPassword {
@@ -57,7 +50,7 @@ pub(super) struct ResetPassword {
     #[arg(long)]
     without_totp: bool,
     #[command(flatten)]
-    place: Where,
+    place: DataDirectoryArgs,
 }
 
 /// `create-token`.
@@ -69,21 +62,21 @@ pub(super) struct CreateToken {
     #[arg(long)]
     scope: String,
     #[command(flatten)]
-    place: Where,
+    place: DataDirectoryArgs,
 }
 
 /// `repair`.
 #[derive(Debug, Args)]
 pub(super) struct Repair {
     #[command(flatten)]
-    place: Where,
+    place: DataDirectoryArgs,
 }
 
 /// Does it.
 pub(super) fn run(command: AdminCommand, environment: &Environment) -> Result<(), Failure> {
     match command {
         AdminCommand::ResetPassword(command) => {
-            let directory = command.place.check(environment)?;
+            let directory = appliance_at(&command.place, environment)?;
             let given = password_from_input().map_err(Failure::io)?;
             let text = beside(&directory, async |accounts| {
                 reset_password(accounts, &command.name, command.without_totp, given).await
@@ -96,7 +89,7 @@ pub(super) fn run(command: AdminCommand, environment: &Environment) -> Result<()
                 let problem = format!("“{}” is none of {scopes}", command.scope);
                 Failure::usage("--scope", problem)
             })?;
-            let directory = command.place.check(environment)?;
+            let directory = appliance_at(&command.place, environment)?;
             let token = beside(&directory, async |accounts| {
                 let actor = Actor::command("admin create-token");
                 let created = accounts
@@ -110,7 +103,7 @@ pub(super) fn run(command: AdminCommand, environment: &Environment) -> Result<()
         AdminCommand::Backup(written) => backup::run_backup(&written, environment)?,
         AdminCommand::Restore(written) => backup::run_restore(&written, environment)?,
         AdminCommand::Repair(command) => {
-            let path = command.place.check(environment)?;
+            let path = appliance_at(&command.place, environment)?;
             let directory = DataDirectory::open(&path)?;
             let repaired = serve::runtime()?.block_on(store::repair(directory.path()));
             print!("{}", told(&repaired?));
@@ -162,20 +155,14 @@ fn called(table: &str) -> &str {
     }
 }
 
-impl Where {
-    /// The data directory, which must be one.
-    fn check(&self, environment: &Environment) -> Result<PathBuf, Failure> {
-        let serve = options::ServeArgs {
-            data_dir: self.data_dir.clone(),
-            ..options::ServeArgs::default()
-        };
-        let directory = serve.data_directory_or_default(environment);
-        if Store::is_in(&directory) {
-            Ok(directory)
-        } else {
-            let problem = "is no data directory of an appliance: start it there once";
-            Err(Failure::io(format!("{} {problem}", directory.display())))
-        }
+/// The data directory, which must be one of an appliance.
+fn appliance_at(place: &DataDirectoryArgs, environment: &Environment) -> Result<PathBuf, Failure> {
+    let directory = place.path(environment);
+    if Store::is_in(&directory) {
+        Ok(directory)
+    } else {
+        let problem = "is no data directory of an appliance: start it there once";
+        Err(Failure::io(format!("{} {problem}", directory.display())))
     }
 }
 

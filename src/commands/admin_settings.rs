@@ -9,7 +9,8 @@ use clap::{Args, Subcommand};
 
 use super::environment::Environment;
 use super::failure::{Exit, Failure};
-use super::{options, serve};
+use super::options::DataDirectoryArgs;
+use super::serve;
 use crate::administration::settings_file::{self, ImportMode, SettingsFileError};
 use crate::administration::{Actor, OpenRelay};
 use crate::limits;
@@ -39,9 +40,8 @@ struct Export {
     /// The file to write [standard output]
     #[arg(value_name = "FILE", default_value = STANDARD, hide_default_value = true)]
     file: PathBuf,
-    /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
-    #[arg(long, value_name = "DIRECTORY")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    place: DataDirectoryArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -55,9 +55,8 @@ struct Import {
     /// Check the file and print what would change, without changing anything
     #[arg(long)]
     dry_run: bool,
-    /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
-    #[arg(long, value_name = "DIRECTORY")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    place: DataDirectoryArgs,
 }
 
 /// Exports or imports.
@@ -69,7 +68,7 @@ pub(super) fn run(written: &SettingsArgs, environment: &Environment) -> Result<(
 }
 
 fn export(written: &Export, environment: &Environment) -> Result<(), Failure> {
-    let data_directory = options::data_directory(written.data_dir.as_deref(), environment);
+    let data_directory = written.place.path(environment);
     let text = serve::runtime()?
         .block_on(settings_file::export(&data_directory))
         .map_err(|error| failure(error, &data_directory))?;
@@ -102,7 +101,7 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
 }
 
 fn import(written: &Import, environment: &Environment) -> Result<(), Failure> {
-    let data_directory = options::data_directory(written.data_dir.as_deref(), environment);
+    let data_directory = written.place.path(environment);
     let text = read(&written.file)
         .map_err(|error| Failure::io(format!("{}: {error}", written.file.display())))?;
     let actor = Actor::command("admin");

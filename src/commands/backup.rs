@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::environment::Environment;
 use super::failure::{Exit, Failure};
-use super::{options, serve};
+use super::options::DataDirectoryArgs;
+use super::serve;
 use crate::administration::backup::{self, BackupError, Manifest};
 use crate::administration::restore;
 use crate::store::CopyError;
@@ -17,20 +18,13 @@ pub(super) struct BackupArgs {
     /// Directory of the backup
     #[arg(value_name = "DIRECTORY")]
     directory: PathBuf,
-    /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
-    #[arg(long, value_name = "DIRECTORY")]
-    data_dir: Option<PathBuf>,
-}
-
-impl BackupArgs {
-    fn data_directory(&self, environment: &Environment) -> PathBuf {
-        options::data_directory(self.data_dir.as_deref(), environment)
-    }
+    #[command(flatten)]
+    place: DataDirectoryArgs,
 }
 
 /// Copies the appliance to a directory that is new or empty, and says what is in it.
 pub(super) fn run_backup(written: &BackupArgs, environment: &Environment) -> Result<(), Failure> {
-    let data_directory = written.data_directory(environment);
+    let data_directory = written.place.path(environment);
     let taken = serve::runtime()?.block_on(backup::take(&data_directory, &written.directory));
     print!("{}", backed_up(&taken?, written));
     Ok(())
@@ -38,7 +32,7 @@ pub(super) fn run_backup(written: &BackupArgs, environment: &Environment) -> Res
 
 /// Puts a backup on a data directory that is new or empty.
 pub(super) fn run_restore(written: &BackupArgs, environment: &Environment) -> Result<(), Failure> {
-    let data_directory = written.data_directory(environment);
+    let data_directory = written.place.path(environment);
     let restored =
         serve::runtime()?.block_on(restore::restore(&written.directory, &data_directory));
     print!("{}", brought_back(&restored?));

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::environment::Environment;
-use super::options::{ServeArgs, ServeOptions};
+use super::options::{self, ServeArgs, ServeOptions};
 use super::report_box::ReportBox;
 use super::sample_messages::SENDER_DOMAIN;
 use super::sink::{SinkServer, Verbosity};
@@ -42,7 +42,7 @@ pub(super) fn run(written: &ServeArgs, environment: &Environment) -> Result<(), 
     if !options.log.is_chosen {
         LOG.clone_into(&mut options.log.filter);
     }
-    let temporary = match written.data_directory(environment) {
+    let temporary = match options::data_directory(written.data_dir.as_deref(), environment) {
         Some(_) => None,
         None => Some(TemporaryDirectory::new()),
     };

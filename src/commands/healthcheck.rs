@@ -2,13 +2,12 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::environment::Environment;
-use super::options::{self, DEFAULT_WEB_LISTEN, Given, WEB_LISTEN};
+use super::options::{self, DEFAULT_WEB_LISTEN, DataDirectoryArgs, WEB_LISTEN};
 use super::{Exit, Failure};
 use crate::boot::Addresses;
 
@@ -20,9 +19,8 @@ const ANSWER_BYTES: u64 = 16_384;
 /// What the command line says.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct HealthcheckArgs {
-    /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
-    #[arg(long, value_name = "DIRECTORY")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    place: DataDirectoryArgs,
     /// Address of its pages [FASTPATH_WEB_LISTEN; the one that it wrote to the data directory]
     #[arg(long, value_name = "ADDRESS:PORT")]
     web_listen: Option<String>,
@@ -38,15 +36,8 @@ impl HealthcheckArgs {
         if let Some(given) = given.filter(|given| given.port() != 0) {
             return Ok(reachable(given));
         }
-        let serve = options::ServeArgs {
-            data_dir: self.data_dir.clone(),
-            ..options::ServeArgs::default()
-        };
-        let written = Addresses::read(&serve.data_directory_or_default(environment));
-        match written {
-            Some(addresses) => Ok(reachable(addresses.web)),
-            None => Given::default(DEFAULT_WEB_LISTEN, WEB_LISTEN).parse(options::address),
-        }
+        let written = Addresses::read(&self.place.path(environment));
+        Ok(written.map_or(DEFAULT_WEB_LISTEN, |addresses| reachable(addresses.web)))
     }
 }
 
@@ -123,7 +114,9 @@ mod tests {
     fn the_address_is_what_the_appliance_wrote() {
         let directory = tempfile::tempdir().expect("a directory");
         let written = HealthcheckArgs {
-            data_dir: Some(directory.path().to_owned()),
+            place: DataDirectoryArgs {
+                data_dir: Some(directory.path().to_owned()),
+            },
             web_listen: None,
         };
         let nothing = Environment::default();

@@ -1,7 +1,7 @@
 //! The options of `serve` and `demo`: as written, and as run.
 
 use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -15,7 +15,7 @@ use crate::boot::{self, BootOptions};
 use crate::limits;
 use crate::settings::next_hop::ServerAddress;
 
-const DATA_DIRECTORY: (&str, &str) = ("--data-dir", "FASTPATH_DATA_DIR");
+const DATA_DIRECTORY: &str = "FASTPATH_DATA_DIR";
 const SMTP_LISTEN: (&str, &str) = ("--smtp-listen", "FASTPATH_SMTP_LISTEN");
 pub(super) const WEB_LISTEN: (&str, &str) = ("--web-listen", "FASTPATH_WEB_LISTEN");
 const HOSTNAME: (&str, &str) = ("--hostname", "FASTPATH_HOSTNAME");
@@ -28,8 +28,9 @@ const RELAY_DOMAINS: &str = "FASTPATH_RELAY_DOMAINS";
 const CONTAINER: &str = "FASTPATH_CONTAINER";
 
 const DEFAULT_DATA_DIRECTORY: &str = "./fastpath-data";
-const DEFAULT_SMTP_LISTEN: &str = "127.0.0.1:2525";
-pub(super) const DEFAULT_WEB_LISTEN: &str = "127.0.0.1:8025";
+const DEFAULT_SMTP_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2525);
+pub(super) const DEFAULT_WEB_LISTEN: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8025);
 const DEFAULT_LOG: &str = "info";
 
 const ENVIRONMENT_HELP: &str = "\
@@ -107,11 +108,12 @@ impl ServeArgs {
     pub fn check(&self, environment: &Environment) -> Result<ServeOptions, Failure> {
         Ok(ServeOptions {
             boot: BootOptions {
-                data_directory: self.data_directory_or_default(environment),
+                data_directory: data_directory_or_default(self.data_dir.as_deref(), environment),
                 smtp_listen: self.check_smtp_listen(environment)?,
-                web_listen: given(self.web_listen.as_deref(), WEB_LISTEN, environment)?
-                    .unwrap_or(Given::default(DEFAULT_WEB_LISTEN, WEB_LISTEN))
-                    .parse(address)?,
+                web_listen: match given(self.web_listen.as_deref(), WEB_LISTEN, environment)? {
+                    Some(given) => given.parse(address)?,
+                    None => DEFAULT_WEB_LISTEN,
+                },
                 hostname: self.check_hostname(environment)?.into(),
             },
             first_start: check_first_start(environment)?,
@@ -120,92 +122,49 @@ impl ServeArgs {
         })
     }
 
-    /// The data directory that is asked for, if one is.
-    pub(super) fn data_directory(&self, environment: &Environment) -> Option<PathBuf> {
-        let from_environment = || environment.path(DATA_DIRECTORY.1).map(PathBuf::from);
-        self.data_dir.clone().or_else(from_environment)
-    }
-
-    pub(super) fn data_directory_or_default(&self, environment: &Environment) -> PathBuf {
-        self.data_directory(environment)
-            .unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into())
-    }
-
     fn check_smtp_listen(&self, environment: &Environment) -> Result<Vec<SocketAddr>, Failure> {
         let written = (!self.smtp_listen.is_empty()).then(|| self.smtp_listen.join(","));
-        let given = given(written.as_deref(), SMTP_LISTEN, environment)?
-            .unwrap_or(Given::default(DEFAULT_SMTP_LISTEN, SMTP_LISTEN));
-        let addresses = given.parse(|text| list(text, address))?;
-        for (place, address) in addresses.iter().enumerate() {
-            if address.port() != 0 && addresses[..place].contains(address) {
-                return Err(Failure::usage(
-                    given.name,
-                    format!("{address} stands twice"),
-                ));
-            }
+        match given(written.as_deref(), SMTP_LISTEN, environment)? {
+            Some(given) => given.parse(distinct_addresses),
+            None => Ok(vec![DEFAULT_SMTP_LISTEN]),
         }
-        Ok(addresses)
     }
 
     fn check_hostname(&self, environment: &Environment) -> Result<String, Failure> {
         if let Some(given) = given(self.hostname.as_deref(), HOSTNAME, environment)? {
             return given.parse(host_name);
         }
-        let machine = boot::machine_name();
-        host_name(&machine).map_err(|problem| {
+        host_name(&boot::machine_name()).map_err(|problem| {
             let problem = format!("the machine's name does not serve, give another: {problem}");
             Failure::usage(HOSTNAME.0, problem)
         })
     }
 
     fn check_log(&self, environment: &Environment) -> Result<LogOptions, Failure> {
-        let format = given(self.log_format.as_deref(), LOG_FORMAT, environment)?.map_or(
-            Ok(LogFormat::Text),
-            |given| {
-                given.parse(|text| {
-                    <LogFormat as ValueEnum>::from_str(text, true)
-                        .map_err(|_| format!("“{text}” is neither text nor json"))
-                })
-            },
-        )?;
+        let format = given(self.log_format.as_deref(), LOG_FORMAT, environment)?;
         let filter = given(self.log.as_deref(), LOG, environment)?;
-        let is_chosen = filter.is_some();
-        let filter = filter
-            .unwrap_or(Given::default(DEFAULT_LOG, LOG))
-            .parse(log_filter)?;
         Ok(LogOptions {
-            format,
-            filter,
-            is_chosen,
+            format: format.map_or(Ok(LogFormat::Text), |given| given.parse(log_format))?,
+            is_chosen: filter.is_some(),
+            filter: filter.map_or(Ok(DEFAULT_LOG.to_owned()), |given| given.parse(log_filter))?,
         })
     }
 }
 
 fn check_first_start(environment: &Environment) -> Result<FirstStart, Failure> {
-    let variable = |name| {
-        let text = environment.text(name)?;
-        Ok::<_, Failure>(text.map(|text| Given { text, name }))
-    };
     let first_start = FirstStart {
-        next_hop: variable(NEXT_HOP)?
-            .map(|given| given.parse(|text| text.parse::<ServerAddress>()))
-            .transpose()?,
-        trusted_networks: variable(TRUSTED_NETWORKS)?
-            .map(|given| given.parse(|text| list(text, network)))
-            .transpose()?,
-        relay_domains: variable(RELAY_DOMAINS)?
-            .map(|given| given.parse(|text| list(text, lower_case)))
-            .transpose()?,
+        next_hop: variable(NEXT_HOP, environment, str::parse::<ServerAddress>)?,
+        trusted_networks: variable(TRUSTED_NETWORKS, environment, |text| list(text, network))?,
+        relay_domains: variable(RELAY_DOMAINS, environment, |text| list(text, lower_case))?,
         admin_password: environment
             .secret("FASTPATH_ADMIN_PASSWORD", limits::PASSWORD_CHARACTERS_MIN)?,
         api_token: environment.secret("FASTPATH_API_TOKEN", limits::API_TOKEN_CHARACTERS_MIN)?,
     };
     // The settings know what a domain, a network and a server are.
-    let errors = match first_start.settings() {
-        Ok(_) => return Ok(first_start),
-        Err(errors) => errors.0.into_iter(),
+    let Err(errors) = first_start.settings() else {
+        return Ok(first_start);
     };
-    let problems = errors.map(|(field, problem)| {
+    let problems = errors.0.into_iter().map(|(field, problem)| {
         let variable = FirstStart::variable_of(field.split(['.', '[']).next().unwrap_or(&field));
         format!("{variable}: {problem}")
     });
@@ -213,30 +172,43 @@ fn check_first_start(environment: &Environment) -> Result<FirstStart, Failure> {
     Err(Failure::new(Exit::Usage, problems.join("; ")))
 }
 
-/// The data directory of a command beside `serve`: the option's, the environment's, or the default.
-pub(super) fn data_directory(option: Option<&Path>, environment: &Environment) -> PathBuf {
-    let serve = ServeArgs {
-        data_dir: option.map(Path::to_owned),
-        ..ServeArgs::default()
-    };
-    serve.data_directory_or_default(environment)
+/// The data directory that the command line names, else the environment; none when neither does.
+pub(super) fn data_directory(option: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+    option
+        .or_else(|| environment.path(DATA_DIRECTORY))
+        .map(Path::to_owned)
 }
 
-/// A text with the name under which it was given.
+/// The same, or the default.
+pub(super) fn data_directory_or_default(
+    option: Option<&Path>,
+    environment: &Environment,
+) -> PathBuf {
+    data_directory(option, environment).unwrap_or_else(|| DEFAULT_DATA_DIRECTORY.into())
+}
+
+/// The data directory of a command beside `serve`.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct DataDirectoryArgs {
+    /// The appliance's data directory [FASTPATH_DATA_DIR; ./fastpath-data]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(super) data_dir: Option<PathBuf>,
+}
+
+impl DataDirectoryArgs {
+    pub(super) fn path(&self, environment: &Environment) -> PathBuf {
+        data_directory_or_default(self.data_dir.as_deref(), environment)
+    }
+}
+
+/// A text with the name of the option or variable that gives it.
 #[derive(Debug)]
-pub(super) struct Given<'a> {
+pub(super) struct NamedValue<'a> {
     text: String,
     name: &'a str,
 }
 
-impl<'a> Given<'a> {
-    pub(super) fn default(text: &str, (option, _): (&'a str, &'a str)) -> Self {
-        Self {
-            text: text.to_owned(),
-            name: option,
-        }
-    }
-
+impl NamedValue<'_> {
     pub(super) fn parse<T, P: Display>(
         &self,
         parse: impl FnOnce(&str) -> Result<T, P>,
@@ -250,18 +222,23 @@ pub(super) fn given<'a>(
     written: Option<&str>,
     (option, variable): (&'a str, &'a str),
     environment: &Environment,
-) -> Result<Option<Given<'a>>, Failure> {
-    if let Some(text) = written {
-        return Ok(Some(Given {
-            text: text.to_owned(),
-            name: option,
-        }));
-    }
-    let text = environment.text(variable)?;
-    Ok(text.map(|text| Given {
-        text,
-        name: variable,
-    }))
+) -> Result<Option<NamedValue<'a>>, Failure> {
+    let (name, text) = match written {
+        Some(text) => (option, Some(text.to_owned())),
+        None => (variable, environment.text(variable)?),
+    };
+    Ok(text.map(|text| NamedValue { text, name }))
+}
+
+/// The value of a variable that has no option; none when it is not set.
+fn variable<T, P: Display>(
+    name: &str,
+    environment: &Environment,
+    parse: impl FnOnce(&str) -> Result<T, P>,
+) -> Result<Option<T>, Failure> {
+    let given = environment.text(name)?;
+    let given = given.map(|text| NamedValue { text, name });
+    given.map(|given| given.parse(parse)).transpose()
 }
 
 /// An address to listen on or to ask.
@@ -269,6 +246,21 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.trim()
         .parse()
         .map_err(|_| format!("“{text}” is not an address and a port, such as 127.0.0.1:2525"))
+}
+
+fn distinct_addresses(text: &str) -> Result<Vec<SocketAddr>, String> {
+    let addresses = list(text, address)?;
+    for (place, address) in addresses.iter().enumerate() {
+        if address.port() != 0 && addresses[..place].contains(address) {
+            return Err(format!("{address} stands twice"));
+        }
+    }
+    Ok(addresses)
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    let format = <LogFormat as ValueEnum>::from_str(text, true);
+    format.map_err(|_| format!("“{text}” is neither text nor json"))
 }
 
 fn list<T, P>(text: &str, parse: impl Fn(&str) -> Result<T, P>) -> Result<Vec<T>, P> {
