@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tracing::info;
 
 use super::login_directory::{CurrentLogins, SmtpLogin};
-use super::wrong_logins::{Guesser, WrongLogins};
+use super::wrong_logins::{ClientFailures, WrongLogins};
 use super::{Busy, Passwords};
 use crate::clients::Network;
 use crate::limits;
@@ -160,7 +160,12 @@ impl Logins {
         }
     }
 
-    fn admit(&self, guesser: &Guesser, name: &str, origin: Network) -> Result<(), SmtpAuthError> {
+    fn admit(
+        &self,
+        guesser: &ClientFailures,
+        name: &str,
+        origin: Network,
+    ) -> Result<(), SmtpAuthError> {
         if self.wrong.may_try(guesser, name, origin) {
             Ok(())
         } else {

@@ -15,14 +15,14 @@ use crate::limits;
 
 /// One client: its count, and its turn.
 #[derive(Debug, Default)]
-pub(super) struct Guesser {
+pub(super) struct ClientFailures {
     wrong: AtomicU32,
     /// One password of a client is checked at a time: the next one knows what became of it, and nobody
     /// takes all places at once.
     turn: Mutex<()>,
 }
 
-impl Guesser {
+impl ClientFailures {
     /// Waits for its turn. Whoever calls bounds the wait.
     pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await
@@ -32,7 +32,7 @@ impl Guesser {
 /// All that are counted.
 #[derive(Debug)]
 pub(super) struct WrongLogins {
-    clients: Cache<Network, Arc<Guesser>>,
+    clients: Cache<Network, Arc<ClientFailures>>,
     /// In lower case.
     names: Cache<String, Arc<AtomicU32>>,
     /// Where a login was right of late.
@@ -58,13 +58,13 @@ impl WrongLogins {
     }
 
     /// The client at `origin`.
-    pub(super) fn guesser(&self, origin: Network) -> Arc<Guesser> {
+    pub(super) fn guesser(&self, origin: Network) -> Arc<ClientFailures> {
         self.clients.get_with(origin, Arc::default)
     }
 
     /// Whether this client may try this name now. What strangers guess does not count for a client
     /// that is known to the name.
-    pub(super) fn may_try(&self, guesser: &Guesser, name: &str, origin: Network) -> bool {
+    pub(super) fn may_try(&self, guesser: &ClientFailures, name: &str, origin: Network) -> bool {
         let name = name.to_ascii_lowercase();
         let wrong_for_name = self
             .names
@@ -76,7 +76,7 @@ impl WrongLogins {
     }
 
     /// It was wrong. Names that no login can have are not counted: they would only take the room.
-    pub(super) fn was_wrong(&self, guesser: &Guesser, name: &str) {
+    pub(super) fn was_wrong(&self, guesser: &ClientFailures, name: &str) {
         guesser.wrong.fetch_add(1, Ordering::Relaxed);
         if name.len() <= limits::SMTP_LOGIN_NAME_BYTES {
             let count = self.names.get_with(name.to_ascii_lowercase(), Arc::default);

@@ -15,7 +15,7 @@ use crate::limits;
 
 /// How a figure compares with its bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+pub(super) enum AlertLevel {
     /// Beyond the bound.
     Exceeded,
     /// Within the bound, but near it.
@@ -32,7 +32,7 @@ pub(super) struct Observation {
 }
 
 pub(super) struct Measured {
-    pub(super) level: Level,
+    pub(super) level: AlertLevel,
     pub(super) figures: AlertFigures,
     /// How long it must last before it is an alert.
     pub(super) hold: Duration,
@@ -41,11 +41,11 @@ pub(super) struct Measured {
 }
 
 impl Observation {
-    fn of(kind: AlertKind, level: Level, figures: AlertFigures) -> Self {
+    fn of(kind: AlertKind, level: AlertLevel, figures: AlertFigures) -> Self {
         Self::lasting(Topic::of(kind), level, figures, Duration::ZERO)
     }
 
-    fn lasting(topic: Topic, level: Level, figures: AlertFigures, hold: Duration) -> Self {
+    fn lasting(topic: Topic, level: AlertLevel, figures: AlertFigures, hold: Duration) -> Self {
         let measured = Some(Measured {
             level,
             figures,
@@ -138,12 +138,12 @@ fn breakers_open(
     };
     let mut levels: BTreeMap<&Arc<str>, _> = BTreeMap::new();
     for name in known.keys() {
-        levels.insert(name, (Level::Warning, None));
+        levels.insert(name, (AlertLevel::Warning, None));
     }
     for name in &facts.suspended {
         let since = known.get(name).copied().unwrap_or(facts.at);
         let seconds = elapsed(since, facts.at).as_secs();
-        levels.insert(name, (Level::Exceeded, Some(seconds)));
+        levels.insert(name, (AlertLevel::Exceeded, Some(seconds)));
     }
     let observation = |(name, (level, suspended_seconds)): (&Arc<str>, _)| {
         let figures = AlertFigures::BreakerOpen {
@@ -177,9 +177,9 @@ fn disk_low(facts: &AlertFacts, rules: &Rules) -> Option<Observation> {
     });
     // The worse of the two counts.
     let level = match (by_size, by_percent) {
-        (Some(Level::Exceeded), _) | (_, Some(Level::Exceeded)) => Level::Exceeded,
-        (Some(Level::Warning), _) | (_, Some(Level::Warning)) => Level::Warning,
-        _ => Level::Normal,
+        (Some(AlertLevel::Exceeded), _) | (_, Some(AlertLevel::Exceeded)) => AlertLevel::Exceeded,
+        (Some(AlertLevel::Warning), _) | (_, Some(AlertLevel::Warning)) => AlertLevel::Warning,
+        _ => AlertLevel::Normal,
     };
     Some(Observation::of(AlertKind::DiskLow, level, figures))
 }
@@ -196,7 +196,7 @@ fn disk_full(facts: &AlertFacts) -> Observation {
         reserve_bytes,
     };
     let level = match turned_away {
-        true => Level::Exceeded,
+        true => AlertLevel::Exceeded,
         false => at_least(free_bytes.into(), reserve_bytes.into()),
     };
     Observation::of(AlertKind::DiskFull, level, figures)
@@ -223,9 +223,9 @@ fn memory_low(facts: &AlertFacts, rules: &Rules) -> Option<Observation> {
     let bound = rules.memory_percent?;
     let used = u128::from(facts.memory_used_bytes) * 100;
     let level = if used > u128::from(facts.memory_budget_bytes) * u128::from(bound) {
-        Level::Exceeded
+        AlertLevel::Exceeded
     } else {
-        Level::Warning
+        AlertLevel::Warning
     };
     let figures = AlertFigures::MemoryLow {
         used_bytes: facts.memory_used_bytes,
@@ -254,10 +254,10 @@ fn no_delivery(
         gap.owed_since
     };
     let level = match since {
-        Some(since) if elapsed(since, facts.at) >= bound => Level::Exceeded,
+        Some(since) if elapsed(since, facts.at) >= bound => AlertLevel::Exceeded,
         // Nothing is delivered, but not for long yet; or there is nothing to deliver.
-        _ if gap.delivered_at < facts.at => Level::Warning,
-        _ => Level::Normal,
+        _ if gap.delivered_at < facts.at => AlertLevel::Warning,
+        _ => AlertLevel::Normal,
     };
     let figures = AlertFigures::NoDelivery {
         silent_seconds: elapsed(gap.delivered_at, facts.at).as_secs(),
@@ -283,31 +283,31 @@ fn open_relay(facts: &AlertFacts) -> Observation {
 }
 
 /// Of what has no bound to be near to.
-fn exceeded_if(is_so: bool) -> Level {
+fn exceeded_if(is_so: bool) -> AlertLevel {
     match is_so {
-        true => Level::Exceeded,
-        false => Level::Normal,
+        true => AlertLevel::Exceeded,
+        false => AlertLevel::Normal,
     }
 }
 
 /// A figure that should be at most `bound`; clear at nine tenths of it.
-fn at_most(figure: u64, bound: u64) -> Level {
+fn at_most(figure: u64, bound: u64) -> AlertLevel {
     if figure > bound {
-        Level::Exceeded
+        AlertLevel::Exceeded
     } else if u128::from(figure) * 10 < u128::from(bound) * 9 {
-        Level::Normal
+        AlertLevel::Normal
     } else {
-        Level::Warning
+        AlertLevel::Warning
     }
 }
 
 /// A figure that should be at least `bound`; clear at eleven tenths of it.
-fn at_least(figure: u128, bound: u128) -> Level {
+fn at_least(figure: u128, bound: u128) -> AlertLevel {
     if figure < bound {
-        Level::Exceeded
+        AlertLevel::Exceeded
     } else if figure * 10 >= bound * 11 {
-        Level::Normal
+        AlertLevel::Normal
     } else {
-        Level::Warning
+        AlertLevel::Warning
     }
 }

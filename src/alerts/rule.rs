@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::alert::{Alert, Topic};
 use super::delivery_gap::DeliveryGap;
 use super::figures::AlertFigures;
-use super::observation::{self, Level, Measured, Observation};
+use super::observation::{self, AlertLevel, Measured, Observation};
 use crate::boot::DiskSpace;
 use crate::limits;
 use crate::settings::{OpenTo, Written};
@@ -212,7 +212,7 @@ impl Judgement {
         room: &mut usize,
     ) {
         let episode = episode.or_else(|| {
-            (measured.level == Level::Exceeded).then(|| Episode {
+            (measured.level == AlertLevel::Exceeded).then(|| Episode {
                 since: measured.since.unwrap_or(at),
                 exceeded_at: at,
                 has_begun: false,
@@ -224,7 +224,7 @@ impl Judgement {
         };
         episode.figures = measured.figures;
         match measured.level {
-            Level::Exceeded => {
+            AlertLevel::Exceeded => {
                 episode.exceeded_at = at;
                 let is_next_hop = topic.next_hop.is_some();
                 if !episode.has_begun
@@ -238,12 +238,12 @@ impl Judgement {
                 }
                 self.keep(topic, Some(episode));
             }
-            Level::Warning
+            AlertLevel::Warning
                 if episode.has_begun && elapsed(episode.exceeded_at, at) < limits::ALERT_CALM =>
             {
                 self.keep(topic, Some(episode));
             }
-            Level::Warning | Level::Normal => self.end(topic, episode, EndReason::Calm),
+            AlertLevel::Warning | AlertLevel::Normal => self.end(topic, episode, EndReason::Calm),
         }
     }
 
