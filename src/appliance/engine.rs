@@ -129,7 +129,6 @@ impl Engine {
                 strangers: Arc::default(),
                 statistics: Arc::clone(&self.statistics),
                 trail: self.trail.clone(),
-                budget: Arc::clone(&self.budget),
             }),
             ids: Arc::clone(&self.ids),
             spool: Arc::clone(&self.spool),

@@ -16,10 +16,9 @@ use std::time::Duration;
 use futures_util::future::{FutureExt as _, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use parking_lot::{Mutex, MutexGuard};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 
 use self::tally::Tally;
-use super::draft::Draft;
 use super::header::Field;
 use super::service::{Asker, NoAnswer, Service, ServiceFigures};
 use super::verdict::{Answer, Edit, Verdict};
@@ -35,6 +34,8 @@ pub use tally::Weighed;
 
 /// The field that tags a message of a listed client.
 const TAG: &str = "X-Blackhole-Lists";
+/// The fields that only this check may write.
+pub(super) const TAGS: &[&str] = &[TAG];
 
 /// How each list fares.
 #[derive(Debug, Default)]
@@ -87,22 +88,22 @@ impl Lists {
     }
 }
 
-/// Looks the client up until `deadline`.
+/// Looks the client up until the asker's deadline. A tag that came with the message is not taken out here:
+/// see [`TAGS`].
 pub(super) async fn check(
     lists: &Lists,
     dns: &Dns,
     settings: &Settings,
-    draft: &Draft,
-    deadline: Instant,
+    client: Option<IpAddr>,
+    asker: Asker,
 ) -> Verdict {
-    let Some(address) = draft.arrived().client.address else {
+    let Some(address) = client else {
         return Verdict::pass();
     };
     let address = address.to_canonical();
-    let asker = draft.asker(deadline, settings.blackhole_lists.when_unavailable);
+    let deadline = asker.deadline;
     let tally = ask(lists, dns, settings, address, asker).await;
-    let tag = tally.is_tagged().then(|| tag(&tally));
-    let edits = draft.forged(&[TAG]).chain(tag).collect();
+    let edits = tally.is_tagged().then(|| tag(&tally)).into_iter().collect();
     let sentence = sentence(&tally, address);
     match tally.weighed() {
         Weighed::Refuse => {

@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::encryption;
-use super::header::{Field, Header};
+use super::facts::{EnvelopeFacts, Facts};
+use super::header::Field;
 use crate::limits;
-use crate::message::{DiskReason, Message};
+use crate::message::DiskReason;
 use crate::settings::Settings;
 use crate::settings::conditions::{ConditionSettings as _, LeadsTo, PreparedOwn, WhenNoKey};
 
@@ -73,19 +74,6 @@ impl fmt::Display for Condition {
     }
 }
 
-/// What is known of a message when its data has arrived.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
-    /// Client, envelope, size.
-    pub message: &'a Message,
-    /// What MAIL declared with SIZE.
-    pub declared_size: Option<u64>,
-    /// Its header.
-    pub header: &'a Header,
-    /// Who of its recipients has an OpenPGP key.
-    pub keys: Coverage,
-}
-
 /// For whom there is a valid OpenPGP key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
@@ -125,9 +113,8 @@ impl Decision {
 /// Whether a condition of the administrator's own sends a message straight through, by what is known of it
 /// before its content.
 #[must_use]
-pub fn leads_through(message: &Message, declared_size: Option<u64>, settings: &Settings) -> bool {
-    let header = Header::default();
-    let facts = before_content(message, declared_size, &header);
+pub fn leads_through(envelope: EnvelopeFacts<'_>, settings: &Settings) -> bool {
+    let facts = Facts::before_content(envelope);
     let mut own = settings.conditions().own.iter();
     own.any(|own| own.written.leads_to == LeadsTo::CutThrough && holds(own, &facts))
 }
@@ -175,29 +162,14 @@ pub fn needs_content(settings: &Settings) -> Option<Condition> {
 /// path, now that all of its recipients are known.
 #[must_use]
 pub fn standard_path_without_content(
-    message: &Message,
-    declared_size: Option<u64>,
+    envelope: EnvelopeFacts<'_>,
     settings: &Settings,
 ) -> Option<Condition> {
     if !settings.conditions().any {
         return None;
     }
-    let header = Header::default();
-    let facts = before_content(message, declared_size, &header);
+    let facts = Facts::before_content(envelope);
     decide(&facts, settings).standard_path().cloned()
-}
-
-fn before_content<'a>(
-    message: &'a Message,
-    declared_size: Option<u64>,
-    header: &'a Header,
-) -> Facts<'a> {
-    Facts {
-        message,
-        declared_size,
-        header,
-        keys: Coverage::default(),
-    }
 }
 
 /// Step 401: which conditions are present.
@@ -259,7 +231,7 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
     );
     note(
         // A stranger is given no official address.
-        is_trusted(facts, settings) && settings.is_masqueraded(&facts.message.envelope.sender),
+        is_trusted(facts, settings) && settings.is_masqueraded(facts.envelope.sender),
         Condition::LdapMasquerading,
         settings.ldap_masquerading.disables_fast_path,
     );
@@ -269,7 +241,9 @@ pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
         note(milter.enabled, condition, milter.disables_fast_path);
     }
     note(
-        encryption_concerns(facts.keys, facts.header.fields(), settings),
+        facts.content.is_some_and(|content| {
+            encryption_concerns(content.keys, content.header.fields(), settings)
+        }),
         Condition::Encryption,
         // It makes several messages of one, which only the queue can take all or none of.
         true,
@@ -295,52 +269,56 @@ pub(super) fn encryption_concerns(keys: Coverage, fields: &[Field], settings: &S
 
 /// Whether the directory says where one of the recipients is.
 fn is_routed(facts: &Facts<'_>, settings: &Settings) -> bool {
-    let mut recipients = facts.message.envelope.recipients.iter();
+    let mut recipients = facts.envelope.recipients.iter();
     recipients.any(|recipient| settings.is_routed_by_directory(&recipient.address))
 }
 
 /// Whether the sender's domain is to be looked up. The null sender has none.
 fn has_doubtful_sender(facts: &Facts<'_>, settings: &Settings) -> bool {
     let is_exempt = settings.sender_check.exempt_trusted && is_trusted(facts, settings);
-    !is_exempt && !facts.message.envelope.sender.is_null()
+    !is_exempt && !facts.envelope.sender.is_null()
 }
 
 /// Whether the client is to be looked up.
 fn has_doubtful_client(facts: &Facts<'_>, settings: &Settings) -> bool {
-    let address = facts.message.client.address;
+    let address = facts.envelope.client.address;
     let is_allowed = |address| settings.blackhole_lists.allows(address);
     !is_trusted(facts, settings) && !address.is_none_or(is_allowed)
 }
 
 /// Whether we know who sends it: a client of ours, or somebody who has logged in.
 fn is_trusted(facts: &Facts<'_>, settings: &Settings) -> bool {
-    let client = &facts.message.client;
+    let client = facts.envelope.client;
     let trusts = |address| settings.trusts(address);
     client.login.is_some() || client.address.is_none_or(trusts)
 }
 
 /// Whether all parts of an own condition hold.
 fn holds(own: &PreparedOwn, facts: &Facts<'_>) -> bool {
-    let message = facts.message;
-    let recipients = &message.envelope.recipients;
+    let EnvelopeFacts {
+        client,
+        sender,
+        recipients,
+        ..
+    } = facts.envelope;
     let written = &own.written;
-    let size = message.body.len().max(facts.declared_size.unwrap_or(0));
     let in_networks = || {
         let networks = &written.client_networks;
-        message
-            .client
+        client
             .address
             .is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
     };
     written
         .recipients_more_than
         .is_none_or(|most| recipients.len() as u64 > most)
-        && written.larger_than_bytes.is_none_or(|most| size > most)
+        && written
+            .larger_than_bytes
+            .is_none_or(|most| facts.size_bytes() > most)
         && (written.client_networks.is_empty() || in_networks())
         && own
             .sender
             .as_ref()
-            .is_none_or(|pattern| pattern.is_match(message.envelope.sender.as_str()))
+            .is_none_or(|pattern| pattern.is_match(sender.as_str()))
         && own.recipient.as_ref().is_none_or(|pattern| {
             let mut recipients = recipients.iter();
             recipients.any(|recipient| pattern.is_match(recipient.address.as_str()))
@@ -348,7 +326,7 @@ fn holds(own: &PreparedOwn, facts: &Facts<'_>) -> bool {
         && written
             .header_field
             .as_deref()
-            .is_none_or(|name| facts.header.has(name))
+            .is_none_or(|name| facts.has_field(name))
 }
 
 #[cfg(test)]

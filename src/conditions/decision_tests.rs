@@ -1,7 +1,26 @@
 use serde_json::{Value, json};
 
+use super::super::facts::ContentFacts;
+use super::super::header::Header;
 use super::super::testing::{message, settings};
 use super::*;
+use crate::message::Message;
+
+fn facts<'a>(
+    message: &'a Message,
+    declared_size: Option<u64>,
+    header: &'a Header,
+    keys: Coverage,
+) -> Facts<'a> {
+    Facts {
+        envelope: EnvelopeFacts::of(message, declared_size),
+        content: Some(ContentFacts {
+            size_bytes: message.body.len(),
+            header,
+            keys,
+        }),
+    }
+}
 
 /// The conditions that are present, and the one that disables the fast path.
 fn check(patch: Value, declared_size: Option<u64>, present: &[&str], standard: Option<&str>) {
@@ -11,12 +30,7 @@ fn check(patch: Value, declared_size: Option<u64>, present: &[&str], standard: O
         b"Subject: x\r\nX-Bulk: yes\r\n\r\nbody\r\n",
     );
     let header = Header::read(b"Subject: x\r\nX-Bulk: yes\r\n\r\nbody\r\n");
-    let facts = Facts {
-        message: &message,
-        declared_size,
-        header: &header,
-        keys: Coverage::default(),
-    };
+    let facts = facts(&message, declared_size, &header, Coverage::default());
     let decision = decide(&facts, &settings(patch.clone()));
     let names = decision.present.iter();
     let names: Vec<String> = names.map(|one| one.condition.to_string()).collect();
@@ -71,12 +85,7 @@ fn concerns(
     arrived.client.address = address;
     arrived.client.login = login.map(Into::into);
     let header = Header::default();
-    let facts = Facts {
-        message: &message,
-        declared_size: None,
-        header: &header,
-        keys: Coverage::default(),
-    };
+    let facts = facts(&message, None, &header, Coverage::default());
     let patch = json!({ condition: patch });
     let decision = decide(&facts, &settings(patch));
     let mut present = decision.present.iter();
@@ -153,15 +162,11 @@ fn encryption_is_present_by_the_keys_of_the_recipients() {
     ] {
         let message = message("anna@example.org", &["bert@example.net"], plain);
         let header = Header::read(content);
-        let facts = Facts {
-            message: &message,
-            declared_size: None,
-            header: &header,
-            keys: Coverage {
-                some_have,
-                some_lack,
-            },
+        let keys = Coverage {
+            some_have,
+            some_lack,
         };
+        let facts = facts(&message, None, &header, keys);
         let patch = |enabled| json!({"encryption": {"enabled": enabled, "when_no_key": policy}});
         let decision = decide(&facts, &settings(patch(true)));
         let is_standard = decision.standard_path() == Some(&Condition::Encryption);
@@ -255,5 +260,32 @@ fn own_conditions_hold_when_all_of_their_parts_do() {
         let present: &[&str] = if expected { &["mine"] } else { &[] };
         let patch = json!({"own_conditions": [condition]});
         check(patch, declared_size, present, present.first().copied());
+    }
+}
+
+/// What is not known yet does not hold.
+#[test]
+fn before_the_content_own_conditions_go_by_the_envelope() {
+    let message = message(
+        "anna@example.org",
+        &["bert@example.net", "carl@example.com"],
+        b"X-Bulk: yes\r\n\r\nbody\r\n",
+    );
+    for (condition, declared_size, expected) in [
+        (json!({"recipients_more_than": 1}), None, true),
+        (json!({"larger_than_bytes": 5}), None, false),
+        (json!({"larger_than_bytes": 5}), Some(6), true),
+        (json!({"larger_than_bytes": 0}), None, true),
+        (json!({"sender_pattern": "^anna@"}), None, true),
+        (json!({"client_networks": ["192.0.2.0/24"]}), None, true),
+        (json!({"header_field": "x-bulk"}), None, false),
+    ] {
+        let mut condition = condition;
+        condition["name"] = json!("mine");
+        condition["leads_to"] = json!("cut_through");
+        let settings = settings(json!({"own_conditions": [condition]}));
+        let envelope = EnvelopeFacts::of(&message, declared_size);
+        let found = leads_through(envelope, &settings);
+        assert_eq!(found, expected, "{condition}");
     }
 }

@@ -9,16 +9,16 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::decision::{Condition, Decision, Facts, decide, encryption_concerns};
-use super::directory::Freshness;
+use super::decision::{Condition, Decision, decide, encryption_concerns};
 use super::draft::{Draft, NotApplied};
+use super::facts::{ContentFacts, EnvelopeFacts, Facts};
 use super::verdict::{Answer, Edit, Verdict};
 use super::{
     Conditions, Coverage, antispam, antivirus, blackhole_lists, encryption, ldap_masquerading,
-    ldap_relaying, milter, sender_check, words,
+    milter, words,
 };
 use crate::limits;
-use crate::message::{DiskReason, Message, Recipient};
+use crate::message::{DiskReason, Message, MessageId, Recipient};
 use crate::settings::Settings;
 use crate::settings::conditions::WhenUnavailable;
 use crate::smtp::reply::Reply;
@@ -120,10 +120,12 @@ impl Conditions {
             Err(error) => return unreadable(message, error),
         };
         let facts = Facts {
-            message,
-            declared_size: examination.declared_size,
-            header: draft.header(),
-            keys: self.coverage(examination.settings, &message.envelope.recipients),
+            envelope: EnvelopeFacts::of(message, examination.declared_size),
+            content: Some(ContentFacts {
+                size_bytes: message.body.len(),
+                header: draft.header(),
+                keys: self.coverage(examination.settings, &message.envelope.recipients),
+            }),
         };
         let decision = decide(&facts, examination.settings);
         if !decision.present.is_empty() && !draft.has_readable_header() {
@@ -210,26 +212,23 @@ impl Course<'_> {
         } = self.conditions;
         match condition {
             Condition::SenderCheck => {
-                let deadline = within(settings.sender_check.timeout_seconds);
-                let service = &self.conditions.dns;
-                sender_check::check(service, &tools.dns, settings, draft, deadline).await
+                let asked = &settings.sender_check;
+                let asker = draft.asker(within(asked.timeout_seconds), asked.when_unavailable);
+                let sender = &draft.envelope.sender;
+                self.conditions.check_sender(settings, sender, asker).await
             }
             Condition::BlackholeLists => {
-                let deadline = within(settings.blackhole_lists.timeout_seconds);
-                let lists = &self.conditions.blackhole_lists;
-                blackhole_lists::check(lists, &tools.dns, settings, draft, deadline).await
+                let asked = &settings.blackhole_lists;
+                let asker = draft.asker(within(asked.timeout_seconds), asked.when_unavailable);
+                let client = draft.arrived().client.address;
+                let verdict = self.conditions.check_client(settings, client, asker).await;
+                verdict.behind(draft.forged(blackhole_lists::TAGS))
             }
-            Condition::LdapRelaying if !settings.ldap_relaying.enabled => Verdict::pass(),
             Condition::LdapRelaying => {
-                let deadline = within(settings.directory.timeout_seconds);
-                let look_up = ldap_relaying::LookUp {
-                    directory,
-                    settings,
-                    hostname: &tools.hostname,
-                    freshness: Freshness::Remembered,
-                    asker: draft.asker(deadline, settings.ldap_relaying.when_unavailable),
-                };
-                ldap_relaying::check(look_up, draft).await
+                let wait = within(settings.directory.timeout_seconds);
+                let asker = draft.asker(wait, settings.ldap_relaying.when_unavailable);
+                let recipients = &draft.envelope.recipients;
+                self.conditions.route(settings, recipients, asker).await
             }
             // Its presence is all there is to it.
             Condition::Own(_) => Verdict::pass(),
@@ -271,24 +270,6 @@ impl Course<'_> {
         }
     }
 
-    /// What "cannot tell" means for a condition.
-    fn when_unavailable(&self, condition: &Condition) -> WhenUnavailable {
-        let settings = self.examination.settings;
-        match condition {
-            Condition::Own(_) | Condition::Encryption | Condition::ReceivedFor => {
-                WhenUnavailable::Defer
-            }
-            Condition::SenderCheck => settings.sender_check.when_unavailable,
-            Condition::BlackholeLists => settings.blackhole_lists.when_unavailable,
-            Condition::LdapRelaying => settings.ldap_relaying.when_unavailable,
-            Condition::ContentFilter => settings.content_filter.when_unavailable,
-            Condition::Antivirus => settings.antivirus.when_unavailable,
-            Condition::Antispam => settings.antispam.when_unavailable,
-            Condition::LdapMasquerading => settings.ldap_masquerading.when_unavailable,
-            Condition::Milter(_) => settings.milter.when_unavailable,
-        }
-    }
-
     /// The end of a check's time.
     fn deadline(&self, timeout: Duration) -> Instant {
         let deadline = Instant::now() + timeout;
@@ -305,28 +286,15 @@ impl Course<'_> {
             edits,
             words,
         } = verdict;
-        let (what, reply) = match answer {
-            Answer::Pass => ("passed", None),
-            Answer::Refuse(reply) => ("refused", Some(reply)),
-            Answer::Defer(reply) => ("deferred", Some(reply)),
-            Answer::Quarantine => {
-                self.quarantine.get_or_insert(Quarantine {
-                    reason: condition.reason(),
-                    words: format!("{condition}: {words}"),
-                });
-                ("quarantined", None)
-            }
-            Answer::CannotTell => self.cannot_tell(condition, &words),
-            Answer::NotAsked => {
-                let id = self.examination.message.id;
-                tracing::warn!(%id, %condition, why = %words, "a check could not be made");
-                ("deferred", Some(Reply::unchecked()))
-            }
-        };
-        self.words.push(match words.as_str() {
-            "" => format!("{condition}: {what}"),
-            words => format!("{condition}: {what}, {words}"),
-        });
+        if matches!(answer, Answer::Quarantine) {
+            self.quarantine.get_or_insert(Quarantine {
+                reason: condition.reason(),
+                words: format!("{condition}: {words}"),
+            });
+        }
+        let id = Some(self.examination.message.id);
+        let (what, reply) = judge(condition, answer, &words, self.examination.settings, id);
+        self.words.push(told(condition, what, &words));
         if reply.is_some() {
             return reply;
         }
@@ -344,14 +312,59 @@ impl Course<'_> {
             NotApplied::EndlessHeader => Reply::header_too_long(),
         })
     }
+}
 
-    fn cannot_tell(&self, condition: &Condition, why: &str) -> (&'static str, Option<Reply>) {
-        let id = self.examination.message.id;
-        tracing::warn!(%id, %condition, %why, "a check cannot tell");
-        match self.when_unavailable(condition) {
-            WhenUnavailable::Pass => ("passed unchecked", None),
-            WhenUnavailable::Defer => ("deferred", Some(Reply::unchecked())),
+/// What a check's answer means for the message: a word for the trail, and the reply when it does not pass.
+/// `id`: none before the content.
+pub(super) fn judge(
+    condition: &Condition,
+    answer: Answer,
+    why: &str,
+    settings: &Settings,
+    id: Option<MessageId>,
+) -> (&'static str, Option<Reply>) {
+    let id = id.map(tracing::field::display);
+    match answer {
+        Answer::Pass => ("passed", None),
+        Answer::Refuse(reply) => ("refused", Some(reply)),
+        Answer::Defer(reply) => ("deferred", Some(reply)),
+        Answer::Quarantine => ("quarantined", None),
+        Answer::CannotTell => {
+            tracing::warn!(id, %condition, %why, "a check cannot tell");
+            match when_unavailable(condition, settings) {
+                WhenUnavailable::Pass => ("passed unchecked", None),
+                WhenUnavailable::Defer => ("deferred", Some(Reply::unchecked())),
+            }
         }
+        Answer::NotAsked => {
+            tracing::warn!(id, %condition, %why, "a check could not be made");
+            ("deferred", Some(Reply::unchecked()))
+        }
+    }
+}
+
+/// What "cannot tell" means for a condition.
+fn when_unavailable(condition: &Condition, settings: &Settings) -> WhenUnavailable {
+    match condition {
+        Condition::Own(_) | Condition::Encryption | Condition::ReceivedFor => {
+            WhenUnavailable::Defer
+        }
+        Condition::SenderCheck => settings.sender_check.when_unavailable,
+        Condition::BlackholeLists => settings.blackhole_lists.when_unavailable,
+        Condition::LdapRelaying => settings.ldap_relaying.when_unavailable,
+        Condition::ContentFilter => settings.content_filter.when_unavailable,
+        Condition::Antivirus => settings.antivirus.when_unavailable,
+        Condition::Antispam => settings.antispam.when_unavailable,
+        Condition::LdapMasquerading => settings.ldap_masquerading.when_unavailable,
+        Condition::Milter(_) => settings.milter.when_unavailable,
+    }
+}
+
+/// What a check said, for the trail.
+pub(super) fn told(condition: &Condition, what: &str, words: &str) -> String {
+    match words {
+        "" => format!("{condition}: {what}"),
+        words => format!("{condition}: {what}, {words}"),
     }
 }
 
@@ -382,7 +395,7 @@ fn unreadable(message: &Message, error: std::io::Error) -> Examined {
 }
 
 /// Cut to [`limits::EXAMINATION_WORDS_BYTES`].
-fn bounded(mut words: String) -> String {
+pub(super) fn bounded(mut words: String) -> String {
     if words.len() > limits::EXAMINATION_WORDS_BYTES {
         let mut end = limits::EXAMINATION_WORDS_BYTES;
         while !words.is_char_boundary(end) {

@@ -8,12 +8,12 @@ use tokio::time::Instant;
 
 use super::Conditions;
 use super::directory::{Directory, Entry, Found, Freshness, Question};
-use super::draft::Draft;
 use super::service::{Asker, NoAnswer};
 use super::verdict::{Edit, Verdict};
 use super::words;
 use crate::clients::ClientId;
 use crate::limits;
+use crate::message::Recipient;
 use crate::settings::Settings;
 use crate::settings::conditions::WhenUnavailable;
 use crate::settings::next_hop::ServerAddress;
@@ -50,8 +50,8 @@ pub(super) struct LookUp<'a> {
 }
 
 /// Looks every recipient up that the directory routes.
-pub(super) async fn check(look_up: LookUp<'_>, draft: &Draft) -> Verdict {
-    let recipients = draft.envelope.recipients.iter().enumerate();
+pub(super) async fn check(look_up: LookUp<'_>, recipients: &[Recipient]) -> Verdict {
+    let recipients = recipients.iter().enumerate();
     let asked: Vec<(usize, Mailbox)> = recipients
         .map(|(position, recipient)| (position, recipient.address.clone()))
         .filter(|(_, address)| look_up.settings.is_routed_by_directory(address))

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::super::Draft;
 use super::super::directory::testing::{FakeDirectory, FakeEntry, Manner};
 use super::super::testing::{asker, message, settings, tools};
 use super::super::verdict::Answer;
@@ -62,7 +63,6 @@ fn relaying(fake: &FakeDirectory, patch: Value) -> Settings {
 /// Each recipient's way, or why it cannot tell.
 async fn check(settings: &Settings, recipients: &[&str], expected: Result<&[&str], &str>) {
     let message = message("anna@example.org", recipients, b"\r\nbody\r\n");
-    let draft = Draft::of(message).await.expect("readable");
     let look_up = LookUp {
         directory: &Directory::default(),
         settings,
@@ -70,7 +70,7 @@ async fn check(settings: &Settings, recipients: &[&str], expected: Result<&[&str
         freshness: Freshness::Remembered,
         asker: asker("anna", Duration::from_secs(10)),
     };
-    let verdict = super::check(look_up, &draft).await;
+    let verdict = super::check(look_up, &message.envelope.recipients).await;
     match (expected, verdict.answer) {
         (Ok(expected), Answer::Pass) => {
             let told: Vec<&str> = verdict
@@ -145,7 +145,7 @@ async fn the_edit_names_the_recipient_by_its_place() {
         freshness: Freshness::Remembered,
         asker: asker("anna", Duration::from_secs(10)),
     };
-    let verdict = super::check(look_up, &draft).await;
+    let verdict = super::check(look_up, &draft.envelope.recipients).await;
     draft.apply(verdict.edits).expect("each can be made");
     let travels = draft.message();
     let recipients = &travels.envelope.recipients;
@@ -162,7 +162,6 @@ async fn many_recipients_are_told_in_short() {
     let recipients: Vec<String> = (0..30).map(|one| format!("r{one}@example.net")).collect();
     let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
     let message = message("anna@example.org", &recipients, b"\r\nbody\r\n");
-    let draft = Draft::of(message).await.expect("readable");
     let look_up = LookUp {
         directory: &Directory::default(),
         settings: &settings,
@@ -170,7 +169,7 @@ async fn many_recipients_are_told_in_short() {
         freshness: Freshness::Remembered,
         asker: asker("anna", Duration::from_secs(10)),
     };
-    let verdict = super::check(look_up, &draft).await;
+    let verdict = super::check(look_up, &message.envelope.recipients).await;
     assert!(verdict.words.ends_with(", 20 more"), "{}", verdict.words);
     let connections = fake.asked();
     let connections = connections.iter().filter(|one| *one == "connection");

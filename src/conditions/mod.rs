@@ -18,7 +18,9 @@ mod decision;
 mod directory;
 mod draft;
 mod encryption;
+mod envelope_examination;
 mod examination;
+mod facts;
 mod from_field;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
@@ -53,13 +55,15 @@ use crate::settings::service_address::ServiceAddress;
 pub use blackhole_lists::{Listing, LookedUp, TryOut, Weighed};
 pub use content_filter::{RuleAnswers, RuleSays, Ruling};
 pub use decision::{
-    Condition, Coverage, Decision, Facts, Present, decide, leads_through, needs_content,
+    Condition, Coverage, Decision, Present, decide, leads_through, needs_content,
     standard_path_without_content,
 };
 #[cfg(test)]
 pub(crate) use directory::testing as directory_testing;
 pub use draft::Draft;
+pub use envelope_examination::ExaminedEnvelope;
 pub use examination::{End, Examination, Examined, Quarantine, Taken};
+pub use facts::{ContentFacts, EnvelopeFacts, Facts};
 pub use header::{Field, Header};
 pub use ldap_masquerading::OfficialSender;
 pub use ldap_relaying::DirectoryRoute;

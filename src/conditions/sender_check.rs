@@ -3,27 +3,26 @@
 
 use std::net::SocketAddr;
 
-use tokio::time::Instant;
-
-use super::draft::Draft;
+use super::service::Asker;
 use super::service_access::ServiceByAccess;
 use super::verdict::{Answer, Verdict};
 use super::words;
 use crate::dns::{Dns, Records};
 use crate::limits;
 use crate::settings::Settings;
+use crate::smtp::address::ReversePath;
 use crate::smtp::domain::ascii_domain;
 use crate::smtp::reply::Reply;
 
-/// Looks the sender's domain up until `deadline`.
+/// Looks the sender's domain up until the asker's deadline.
 pub(super) async fn check(
     service: &ServiceByAccess<Vec<SocketAddr>>,
     dns: &Dns,
     settings: &Settings,
-    draft: &Draft,
-    deadline: Instant,
+    sender: &ReversePath,
+    asker: Asker,
 ) -> Verdict {
-    let Some(sender) = draft.envelope.sender.mailbox() else {
+    let Some(sender) = sender.mailbox() else {
         return Verdict::pass();
     };
     let domain = sender.domain();
@@ -37,7 +36,6 @@ pub(super) async fn check(
         found.map_err(|why| words::cut(&why))
     };
     let service = service.at(servers, limits::DNS_CHECKS);
-    let asker = draft.asker(deadline, settings.sender_check.when_unavailable);
     let asked = service.ask(asker, question, dns.answers(servers));
     match asked.await {
         Ok(finding) => verdict(finding, domain),
@@ -110,6 +108,7 @@ mod tests {
     use std::time::Duration;
 
     use serde_json::json;
+    use tokio::time::Instant;
 
     use super::super::testing::{message, settings};
     use super::*;
@@ -145,10 +144,13 @@ mod tests {
         let mut message = message(sender, &["bert@example.net"], b"Subject: x\r\n\r\nbody\r\n");
         let arrived = Arc::get_mut(&mut message).expect("nobody else has it");
         arrived.client.address = Some(client.parse().expect("an address"));
-        let draft = Draft::of(message).await.expect("readable");
-        let deadline = Instant::now() + 4 * SECOND;
-        let resolver = Dns::default();
-        check(known, &resolver, &settings, &draft, deadline).await
+        let asker = Asker {
+            party: message.client.party(),
+            deadline: Instant::now() + 4 * SECOND,
+            when_unavailable: settings.sender_check.when_unavailable,
+        };
+        let sender = &message.envelope.sender;
+        check(known, &Dns::default(), &settings, sender, asker).await
     }
 
     async fn verdict_on(dns: &ScriptedDns, sender: &str) -> Verdict {

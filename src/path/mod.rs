@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::conditions::{Conditions, End, Examination, Examined, Taken};
 use crate::delivery::Delivery;
 use crate::message::trail::{Noted, RecipientEvent, TrailEntry};
-use crate::message::{DiskReason, MemoryBudget, Message, Path, Recipient};
+use crate::message::{DiskReason, Message, Path, Recipient};
 use crate::queue::{Failed, FailureReason, Queue};
 use crate::settings::{OverThreshold, PathChoice, Settings};
 use crate::smtp::address::Mailbox;
@@ -179,8 +179,6 @@ pub struct Paths {
     pub statistics: Arc<Statistics>,
     /// The history of messages.
     pub trail: Trail,
-    /// What all bodies together may hold in memory.
-    pub budget: Arc<MemoryBudget>,
 }
 
 impl Paths {

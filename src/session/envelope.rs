@@ -135,7 +135,6 @@ impl Opened {
             envelope: envelope_of(self.mail.clone(), Vec::new()),
             declared_size: self.mail.size,
             path: self.path,
-            received_at: self.received_at,
         }
     }
 

@@ -1,7 +1,9 @@
 //! Lists in a DNS server of the test, and what becomes of a message.
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+use super::super::draft::Draft;
 use super::super::testing::{asker, message, settings};
 use super::*;
 use crate::dns::scripted::{ScriptedDns, txt, v4};
@@ -49,7 +51,10 @@ async fn look_into(lists: &Lists, settings: &Settings, client: &str) -> Verdict 
     arrived.client.address = Some(client.parse().expect("an address"));
     let draft = Draft::of(message).await.expect("readable");
     let deadline = Instant::now() + 2 * SECOND;
-    check(lists, &Dns::default(), settings, &draft, deadline).await
+    let asker = draft.asker(deadline, settings.blackhole_lists.when_unavailable);
+    let client = draft.arrived().client.address;
+    let verdict = check(lists, &Dns::default(), settings, client, asker).await;
+    verdict.behind(draft.forged(TAGS))
 }
 
 /// Clients of three networks, of which the lists know nothing.

@@ -12,8 +12,6 @@ mod strangers;
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::Paths;
 use crate::clients::ClientId;
 use crate::message::{Client, Envelope, Recipient};
@@ -35,8 +33,6 @@ pub struct Opening {
     pub declared_size: Option<u64>,
     /// The path that is chosen where it came in.
     pub path: PathChoice,
-    /// When its MAIL command was accepted.
-    pub received_at: Timestamp,
 }
 
 /// The way of the content of a message that is being addressed.

@@ -215,11 +215,8 @@ impl Passage {
 
     /// The content begins (step 504): every next hop is told DATA, and whoever does not say 354 is out.
     pub async fn start(&mut self, message: &Message) -> Start {
-        if let Some(condition) = conditions::standard_path_without_content(
-            message,
-            self.opening.declared_size,
-            &self.settings,
-        ) {
+        let facts = self.opening.facts(&message.envelope.recipients);
+        if let Some(condition) = conditions::standard_path_without_content(facts, &self.settings) {
             return Start::Held(condition.to_string().into());
         }
         self.advance_all(Step::Start).await;
