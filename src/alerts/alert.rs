@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_words_are_one_set() {
-        for kind in AlertKind::ALL {
+        for &kind in AlertKind::ALL {
             assert_eq!(serde_json::to_value(kind).ok(), Some(json!(kind.as_str())));
         }
     }

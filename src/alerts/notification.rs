@@ -1,4 +1,4 @@
-//! What the webhook is told: one JSON object, and the signature over it.
+//! What is sent to the webhook: one JSON object, and the signature over it.
 //!
 //! ```json
 //! {"event": "begin", "appliance": "relay.example.net", "at": "2026-07-01T12:00:00Z",
@@ -14,39 +14,26 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 
 use super::alert::{Alert, Topic};
 use super::rule::{AlertChange, EndReason};
+use crate::message::words::words;
 use crate::settings::WriteOnly;
 
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AlertEvent {
-    /// An alert began.
-    Begin,
-    /// An alert ended.
-    End,
-    /// Nothing: an administrator tries the webhook.
-    Test,
-}
-
-impl AlertEvent {
-    /// The word in JSON and on the pages.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Begin => "begin",
-            Self::End => "end",
-            Self::Test => "test",
-        }
+words! {
+    /// What happened.
+    AlertEvent {
+        /// An alert began.
+        Begin => "begin",
+        /// An alert ended.
+        End => "end",
+        /// Nothing: an administrator tries the webhook.
+        Test => "test",
     }
 }
 
-/// One thing to be told.
+/// One event for the webhook.
 #[derive(Clone, Debug)]
 pub(super) struct Notification {
     pub(super) event: AlertEvent,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::words::{DiskReason, OutcomeKind, Path, Storage};
+use super::words::{DiskReason, OutcomeKind, Path, Storage, words};
 use super::{Client, MessageId};
 use crate::smtp::address::{Mailbox, ReversePath};
 
@@ -53,7 +53,7 @@ pub struct Answered {
     /// From the end of data to the reply.
     pub acknowledged_after: Duration,
     /// The attempt that delivered it before the reply, when it had one recipient: most mail is then
-    /// told in one row. Every other attempt is an entry of its own.
+    /// noted in one row. Every other attempt is an entry of its own.
     pub delivered: Option<Attempted>,
     /// What the conditions said of it; empty when none was present.
     pub examined: String,
@@ -64,7 +64,7 @@ pub struct Answered {
 pub struct Attempted {
     /// Our id.
     pub message: MessageId,
-    /// Whom it was for.
+    /// The recipient.
     pub recipient: Mailbox,
     /// When the attempt ended.
     pub at: Timestamp,
@@ -87,7 +87,7 @@ pub struct Attempted {
 pub struct Noted {
     /// Our id.
     pub message: MessageId,
-    /// Whom it concerns.
+    /// The recipient that it concerns.
     pub recipient: Mailbox,
     /// When.
     pub at: Timestamp,
@@ -97,90 +97,40 @@ pub struct Noted {
     pub words: String,
 }
 
-/// What was done for one recipient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecipientEvent {
-    /// It went into the retry queue.
-    Queued,
-    /// It goes on as another message, which the words name.
-    Copied,
-    /// This message was made for it of another one, which the words name.
-    Made,
-    /// It was known by its fingerprint and counted as settled.
-    AlreadySettled,
-    /// It was put off and is not stored: the client keeps it, and may send it again.
-    LeftWithClient,
-    /// A failure report was written.
-    Reported,
-    /// It failed, and nobody wanted a report.
-    FailedSilently,
-    /// A report of its success was asked for and not written: its client gets few.
-    NotReported,
-    /// It ran out of time or tries.
-    Expired,
-    /// What is stored of it is damaged; the words say how.
-    Damaged,
-    /// An operator asked for an attempt now.
-    Retried,
-    /// A condition keeps it back.
-    Quarantined,
-    /// An operator keeps it back.
-    Held,
-    /// An operator let it go on.
-    Released,
-    /// An operator deleted it without a report.
-    Purged,
-    /// An operator failed it with a report.
-    Returned,
-}
-
-impl RecipientEvent {
-    /// All of them.
-    pub const ALL: [Self; 16] = [
-        Self::Queued,
-        Self::Copied,
-        Self::Made,
-        Self::AlreadySettled,
-        Self::LeftWithClient,
-        Self::Reported,
-        Self::FailedSilently,
-        Self::NotReported,
-        Self::Expired,
-        Self::Damaged,
-        Self::Retried,
-        Self::Quarantined,
-        Self::Held,
-        Self::Released,
-        Self::Purged,
-        Self::Returned,
-    ];
-
-    /// The event that a word names.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|event| event.as_str() == word)
-    }
-
-    /// The word in the database and the API.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Copied => "copied",
-            Self::Made => "made",
-            Self::AlreadySettled => "already_settled",
-            Self::LeftWithClient => "left_with_client",
-            Self::Reported => "reported",
-            Self::FailedSilently => "failed_silently",
-            Self::NotReported => "not_reported",
-            Self::Expired => "expired",
-            Self::Damaged => "damaged",
-            Self::Retried => "retried",
-            Self::Quarantined => "quarantined",
-            Self::Held => "held",
-            Self::Released => "released",
-            Self::Purged => "purged",
-            Self::Returned => "returned",
-        }
+words! {
+    /// What was done for one recipient.
+    RecipientEvent {
+        /// It went into the retry queue.
+        Queued => "queued",
+        /// It goes on as another message, which the words name.
+        Copied => "copied",
+        /// This message was made for it of another one, which the words name.
+        Made => "made",
+        /// It was known by its fingerprint and counted as settled.
+        AlreadySettled => "already_settled",
+        /// It was put off and is not stored: the client keeps it, and may send it again.
+        LeftWithClient => "left_with_client",
+        /// A failure report was written.
+        Reported => "reported",
+        /// It failed, and no report was wanted.
+        FailedSilently => "failed_silently",
+        /// A report of its success was asked for and not written: its client gets few.
+        NotReported => "not_reported",
+        /// It ran out of time or tries.
+        Expired => "expired",
+        /// What is stored of it is damaged; the words say how.
+        Damaged => "damaged",
+        /// An operator asked for an attempt now.
+        Retried => "retried",
+        /// A condition keeps it back.
+        Quarantined => "quarantined",
+        /// An operator keeps it back.
+        Held => "held",
+        /// An operator let it go on.
+        Released => "released",
+        /// An operator deleted it without a report.
+        Purged => "purged",
+        /// An operator failed it with a report.
+        Returned => "returned",
     }
 }

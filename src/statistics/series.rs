@@ -3,7 +3,7 @@
 //! Everything comes from the windows in memory: 1,440 minutes or 744 hours are added up at most.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Figures;
@@ -11,19 +11,20 @@ use super::latency::Latencies;
 use super::live::Percentiles;
 use super::tally::{ByPath, ByStorage};
 use super::windows::Windows;
+use crate::message::words::words;
 
-/// A range of time that ends now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = SeriesRange)]
-pub enum Range {
-    /// The last 60 minutes.
-    #[default]
-    Hour,
-    /// The last 24 hours.
-    Day,
-    /// The last 30 days.
-    Month,
+words! {
+    /// A range of time that ends now.
+    #[derive(Default)]
+    Range as SeriesRange {
+        /// The last 60 minutes.
+        #[default]
+        Hour => "hour",
+        /// The last 24 hours.
+        Day => "day",
+        /// The last 30 days.
+        Month => "month",
+    }
 }
 
 /// How finely a range is cut.
@@ -31,26 +32,13 @@ pub enum Range {
 pub enum Grain {
     /// For a chart: 60 to 144 points.
     Chart,
-    /// For a table that somebody reads: 12 to 30 points.
+    /// For a table: 12 to 30 points.
     Table,
 }
 
 impl Range {
-    /// All of them, the shortest first.
-    pub const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Month];
-
-    /// The word in URLs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Month => "month",
-        }
-    }
-
     /// Seconds of one point, and how many points there are. Points begin at multiples of their length,
-    /// in UTC, so that the same point is the same each time somebody looks.
+    /// in UTC, so that a point is the same at each look.
     #[must_use]
     pub const fn steps(self, grain: Grain) -> (u64, u64) {
         match (self, grain) {
@@ -194,7 +182,7 @@ mod tests {
     #[test]
     fn points_stand_side_by_side_up_to_now() {
         let windows = Windows::new(START);
-        for range in Range::ALL {
+        for &range in Range::ALL {
             for grain in [Grain::Chart, Grain::Table] {
                 let (step, count) = range.steps(grain);
                 for now in [START, START + 1, START + step - 1, START + 12_345] {
@@ -256,7 +244,7 @@ mod tests {
         windows.record(START, &message(1));
         let now = START + 40 * 86_400;
         windows.record(now, &message(1));
-        for range in Range::ALL {
+        for &range in Range::ALL {
             let series = Series::new(&windows, now, range, Grain::Chart);
             let counted: u64 = series
                 .points

@@ -245,7 +245,7 @@ async fn api_tokens_are_kept_as_hashes() {
     assert_eq!(found.last_used_at, Some(time(60)));
     assert_eq!(scene.store.api_tokens().await.expect("readable"), [found]);
 
-    for scope in Scope::ALL {
+    for &scope in Scope::ALL {
         let token = AccessToken::random();
         let new = NewApiToken {
             scope,

@@ -371,7 +371,7 @@ fn every_route_is_expected() {
 #[tokio::test]
 async fn everybody_gets_in_where_they_belong_and_nowhere_else() {
     let face = Face::open(Ok(())).await;
-    for scope in Scope::ALL {
+    for &scope in Scope::ALL {
         face.token(scope.as_str(), scope).await;
     }
     for (request, needs) in EXPECTED {

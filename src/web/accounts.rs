@@ -76,7 +76,7 @@ impl RoleChoice {
             },
             is_chosen: role == chosen,
         };
-        Role::ALL.into_iter().map(choice).collect()
+        Role::ALL.iter().copied().map(choice).collect()
     }
 }
 

@@ -191,7 +191,7 @@ async fn filled(
         tokens: tokens.into_iter().map(row).collect(),
         shown: None,
         name: String::new(),
-        scopes: Scope::ALL.into_iter().map(choice).collect(),
+        scopes: Scope::ALL.iter().copied().map(choice).collect(),
         problems: Problems::default(),
     })
 }

@@ -181,11 +181,11 @@ mod tests {
     use tokio_rustls::TlsConnector;
 
     use super::*;
-    use crate::settings::{Publisher, Settings, SettingsDocument};
+    use crate::settings::{Publisher, Settings, Written};
 
     /// A door that is open, and who trusts the certificate that it shows.
     async fn open(directory: &std::path::Path) -> (OpenDoor, TlsConnector) {
-        let settings = Settings::new(SettingsDocument::default()).expect("the defaults hold");
+        let settings = Settings::new(Written::default()).expect("the defaults hold");
         let anywhere = "127.0.0.1:0".parse().expect("an address");
         let door = Door::bind(anywhere).await.expect("a port");
         let tls = ServerTls::open(directory, "relay.example.net").expect("a certificate");

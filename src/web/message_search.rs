@@ -206,7 +206,7 @@ impl Search {
 
     pub(super) fn choices(&self) -> Vec<Choice> {
         let outcomes = OutcomeKind::ALL.iter().map(|outcome| outcome.as_str());
-        let events = RecipientEvent::ALL.into_iter().map(RecipientEvent::as_str);
+        let events = RecipientEvent::ALL.iter().map(|event| event.as_str());
         let reasons = DiskReason::PLAIN
             .iter()
             .map(|reason| reason.as_word().into_owned());

@@ -361,7 +361,7 @@ fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures
 /// All kinds at all times, so that a rule of the scraper's finds its series before the first alert.
 fn register_alerts(registry: &mut Registry, present: &ActiveAlerts) {
     let active = Family::<Labels, Gauge>::default();
-    for kind in AlertKind::ALL {
+    for &kind in AlertKind::ALL {
         let is_active = present.alerts.iter().any(|alert| alert.kind() == kind);
         let labels = [("kind", kind.as_str().to_owned())];
         active.get_or_create(&labels).set(is_active.into());

@@ -133,13 +133,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::settings::SettingsDocument;
+    use crate::settings::Written;
 
     #[test]
     fn only_listed_proxies_are_believed() {
-        let settings = Settings::new(SettingsDocument {
+        let settings = Settings::new(Written {
             web_proxies: vec!["10.0.0.0/24".parse().expect("a network")],
-            ..SettingsDocument::default()
+            ..Written::default()
         });
         let settings = settings.expect("they hold");
         let check = |peer: &str, by_tls, fields: &[(&'static str, &'static str)], expected| {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{Pairs, Problem, Problems, read_json};
 use crate::accounts::Role;
 use crate::administration::OpenRelay;
-use crate::settings::{SHOWN, SettingsDocument};
+use crate::settings::{SHOWN, Written};
 use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
@@ -22,13 +22,13 @@ use crate::web::error::ApiError;
     get,
     path = "/api/v1/settings",
     tag = "settings",
-    responses((status = 200, body = SettingsDocument)),
+    responses((status = 200, body = Written)),
 )]
 pub(in crate::web) async fn show(
     State(context): State<Arc<Context>>,
     Extension(visitor): Extension<Visitor>,
-) -> Json<SettingsDocument> {
-    let mut shown = context.administration.settings().document().clone();
+) -> Json<Written> {
+    let mut shown = context.administration.settings().written().clone();
     if visitor.role < Role::Administrator && shown.alert_webhook_url.is_some() {
         shown.alert_webhook_url = Some(SHOWN.to_owned());
     }
@@ -43,9 +43,9 @@ pub(in crate::web) async fn show(
     params(
         ("open_relay" = Option<String>, Query, description = "“meant” where nearly everybody is to get what is meant for few: by trusted_networks, relay_domains, listeners, web_proxies or blackhole_lists.allowed_networks; such a change is refused otherwise"),
     ),
-    request_body(content = SettingsDocument, description = "Any subset of the settings"),
+    request_body(content = Written, description = "Any subset of the settings"),
     responses(
-        (status = 200, body = SettingsDocument),
+        (status = 200, body = Written),
         (status = 400, body = Problem),
         (status = 413, body = Problem, description = "More than 16 MiB"),
         (status = 422, body = Problems),
@@ -56,14 +56,14 @@ pub(in crate::web) async fn change(
     Extension(visitor): Extension<Visitor>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<SettingsDocument>, ApiError> {
+) -> Result<Json<Written>, ApiError> {
     let mut query = Pairs::read(query)?;
     let open_relay = open_relay(&mut query)?;
     query.end()?;
     let patch: Map<String, Value> = read_json(&body?)?;
     let (administration, actor) = (&context.administration, visitor.actor());
     let changing = administration.change_with(move |_| Ok(patch), open_relay, actor);
-    Ok(Json(changing.await?.document().clone()))
+    Ok(Json(changing.await?.written().clone()))
 }
 
 fn open_relay(query: &mut Pairs) -> Result<OpenRelay, ApiError> {

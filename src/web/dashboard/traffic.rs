@@ -109,7 +109,8 @@ impl Traffic {
 fn range_links(shown: Range, keeps_still: bool) -> Vec<RangeLink> {
     let still = if keeps_still { "&refresh=off" } else { "" };
     Range::ALL
-        .map(|range| RangeLink {
+        .iter()
+        .map(|&range| RangeLink {
             url: format!("/?range={}{still}", range.as_str()),
             words: match range {
                 Range::Hour => "hour",
@@ -118,7 +119,7 @@ fn range_links(shown: Range, keeps_still: bool) -> Vec<RangeLink> {
             },
             is_shown: range == shown,
         })
-        .into()
+        .collect()
 }
 
 fn timeline(series: &Series) -> Timeline {

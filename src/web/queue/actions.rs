@@ -35,8 +35,8 @@ pub(super) struct Button {
 }
 
 /// One for each action.
-pub(super) fn buttons() -> [Button; 5] {
-    QueueAction::ALL.map(button)
+pub(super) fn buttons() -> Vec<Button> {
+    QueueAction::ALL.iter().copied().map(button).collect()
 }
 
 fn button(action: QueueAction) -> Button {

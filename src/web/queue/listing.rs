@@ -39,7 +39,7 @@ struct ListingPage {
     columns: Vec<Column>,
     rows: Vec<Row>,
     pages: Pages,
-    buttons: [Button; 5],
+    buttons: Vec<Button>,
     /// This listing's query, for the way back.
     back: String,
 }

@@ -39,7 +39,7 @@ struct RecipientPage {
     is_shortened: bool,
     /// None for visitors who may not read mail.
     message: Option<MessagePart>,
-    buttons: [Button; 5],
+    buttons: Vec<Button>,
 }
 
 /// What the page shows of the message itself.

@@ -1,7 +1,7 @@
 use axum::http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::settings::SettingsDocument;
+use crate::settings::Written;
 use crate::web::testing::{Face, LOOPBACK};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
@@ -186,8 +186,8 @@ async fn what_does_not_hold_is_shown_as_it_was_typed() {
         "{text}"
     );
     assert_eq!(
-        *face.context.administration.settings().document(),
-        SettingsDocument::default()
+        *face.context.administration.settings().written(),
+        Written::default()
     );
     face.close().await;
 }

@@ -235,11 +235,11 @@ fn finding(finding: Finding) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::SettingsDocument;
+    use crate::settings::Written;
 
     #[test]
     fn the_next_hop_that_is_meant() {
-        let written: SettingsDocument = serde_json::from_value(serde_json::json!({
+        let written: Written = serde_json::from_value(serde_json::json!({
             "default_next_hop": "smtp://127.0.0.1:2600",
             "next_hops": [{"domain": "example.net", "tls": "never"}],
         }))

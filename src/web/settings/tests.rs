@@ -301,7 +301,7 @@ async fn parts_of_a_setting_are_changed_alone() {
     let answer = send(&face, "/settings/next-hops", page).await;
     leads_to(&answer, "/settings/next-hops?done=saved");
     let written = face.context.administration.settings();
-    let written = serde_json::to_value(written.document()).expect("an object");
+    let written = serde_json::to_value(written.written()).expect("an object");
     assert_eq!(
         written["next_hop_defaults"],
         json!({
