@@ -15,8 +15,7 @@ use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, Stat
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr as NetlinkAddress};
 
-/// One answer of the kernel's about one socket.
-const ANSWER_BYTES: usize = 4_096;
+use crate::limits;
 
 /// The two ends of a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +62,7 @@ impl Ends {
         socket.bind_auto()?;
         socket.connect(&NetlinkAddress::new(0, 0))?;
         socket.send(&self.question(), 0)?;
-        let mut answer = Vec::with_capacity(ANSWER_BYTES);
+        let mut answer = Vec::with_capacity(limits::SOCK_DIAG_ANSWER_BYTES);
         socket.recv(&mut answer, 0)?;
         let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;

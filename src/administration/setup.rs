@@ -1,4 +1,4 @@
-//! The first administrator: made once, by whoever has the one-time password that the log shows.
+//! The first administrator: made once, with the one-time password that the log shows.
 
 use std::net::IpAddr;
 
@@ -11,10 +11,9 @@ use super::accounts::{AccountError, Accounts};
 use super::login::Entered;
 use crate::accounts::{Role, TokenHash, spelled_secret};
 use crate::boot::Secret;
+use crate::limits;
 use crate::store::{ReadError, Refusal, SecondFactor};
 
-/// 100 bits.
-const GROUPS: usize = 5;
 /// Under which tries are counted; no account can have this name.
 const SETUP: &str = "/setup";
 
@@ -22,7 +21,7 @@ const SETUP: &str = "/setup";
 #[derive(Debug)]
 pub(super) struct OneTimePassword {
     hash: TokenHash,
-    /// The password itself when we made it; whoever gave one has it.
+    /// The password itself when we made it; one that was given is known.
     made: Option<Secret>,
 }
 
@@ -35,7 +34,7 @@ impl OneTimePassword {
                 made: None,
             },
             None => {
-                let made = spelled_secret(GROUPS);
+                let made = spelled_secret(limits::SPELLED_PASSWORD_GROUPS);
                 Self {
                     hash: TokenHash::of(&made),
                     made: Some(Secret::new(made)),
@@ -55,7 +54,7 @@ pub enum SetupKey<'a> {
 }
 
 impl Accounts {
-    /// What opens /setup, for the log and for whoever started us; none when it was closed already.
+    /// What opens /setup, for the log and the console; none when it was closed already.
     #[must_use]
     pub fn setup_key(&self) -> Option<SetupKey<'_>> {
         let setup = self.setup.as_ref()?;
@@ -71,7 +70,7 @@ impl Accounts {
     }
 
     /// Makes the first administrator and logs them in. None when they were made, and have to log in by
-    /// themselves: nobody is told that they were not.
+    /// themselves: that they were not is not an error.
     ///
     /// # Errors
     /// When there has been one, when the one-time password is wrong (`one_time`), when another field

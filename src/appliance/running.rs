@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -25,11 +24,6 @@ use crate::statistics::{Statistics, rollup};
 use crate::store::{Store, Writers};
 use crate::tls::ServerTls;
 use crate::web;
-
-/// Attempts of the queue lose nothing when they are cut, so they are not waited for to the last.
-const ATTEMPTS_GRACE: Duration = Duration::from_secs(3);
-/// For those who only have to say good-bye.
-const COURTESY: Duration = Duration::from_secs(1);
 
 /// Everything that runs.
 #[derive(Debug)]
@@ -136,19 +130,19 @@ impl Running {
         self.sessions.close();
         // What stops now is no news.
         for watcher in self.watchers {
-            watcher.stop(Instant::now() + COURTESY).await;
+            watcher.stop(Instant::now() + limits::COURTESY_WAIT).await;
         }
         if timeout_at(deadline, self.sessions.wait()).await.is_err() {
             let sessions = self.sessions.len();
             warn!(sessions, "cut off: their clients keep their messages");
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        self.queue.close(left.min(ATTEMPTS_GRACE)).await;
+        self.queue.close(left.min(limits::ATTEMPTS_GRACE)).await;
         // Courtesies: they may not delay what has to be written.
-        let _ = timeout(COURTESY, self.delivery.close()).await;
-        self.web.stop(Instant::now() + COURTESY).await;
+        let _ = timeout(limits::COURTESY_WAIT, self.delivery.close()).await;
+        self.web.stop(Instant::now() + limits::COURTESY_WAIT).await;
         for scribe in self.scribes {
-            scribe.stop(Instant::now() + COURTESY).await;
+            scribe.stop(Instant::now() + limits::COURTESY_WAIT).await;
         }
         anyhow::ensure!(
             self.store.close(self.writers).await,

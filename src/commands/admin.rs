@@ -21,9 +21,6 @@ use crate::limits;
 use crate::message::Spool;
 use crate::store::{self, OpenError, Refusal, RepairError, Repaired, Saved, Store};
 
-/// 100 bits.
-const PASSWORD_GROUPS: usize = 5;
-
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(super) enum AdminCommand {
@@ -85,7 +82,8 @@ pub(super) fn run(command: AdminCommand, environment: &Environment) -> Result<()
         }
         AdminCommand::CreateToken(command) => {
             let scope = Scope::from_word(&command.scope).ok_or_else(|| {
-                let scopes = Scope::ALL.map(Scope::as_str).join(", ");
+                let scopes: Vec<_> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+                let scopes = scopes.join(", ");
                 let problem = format!("“{}” is none of {scopes}", command.scope);
                 Failure::usage("--scope", problem)
             })?;
@@ -219,7 +217,7 @@ async fn reset_password(
     let (password, made) = match given {
         Some(given) => (given, None),
         None => {
-            let made = spelled_secret(PASSWORD_GROUPS);
+            let made = spelled_secret(limits::SPELLED_PASSWORD_GROUPS);
             (made.clone(), Some(made))
         }
     };

@@ -91,7 +91,7 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
     if opened.metadata()?.is_file()
         && let Err(error) = opened.set_permissions(Permissions::from_mode(0o600))
     {
-        // Somebody else's file, which others may go on reading: they were let write to it as well.
+        // Another user's file, which others may go on reading: they let us write to it.
         eprintln!(
             "fastpath: {}: others may be able to read it: {error}",
             file.display()

@@ -12,7 +12,7 @@ use crate::administration::backup::{self, BackupError, Manifest};
 use crate::administration::restore;
 use crate::store::CopyError;
 
-/// What both commands are told: a backup's directory, and an appliance's.
+/// The arguments of both commands: a backup's directory, and an appliance's.
 #[derive(Clone, Debug, Args)]
 pub(super) struct BackupArgs {
     /// Directory of the backup

@@ -20,6 +20,7 @@ use super::{Failure, load_generator, logging, serve};
 use crate::accounts::{Role, spelled_secret};
 use crate::administration::{AccountChange, AccountError, Accounts, Actor};
 use crate::boot::{Addresses, DataDirectory};
+use crate::limits;
 use crate::statistics::Statistics;
 use crate::statistics::counters::Counter;
 use crate::statistics::tally::Tally;
@@ -27,14 +28,10 @@ use crate::statistics::tally::Tally;
 const SINK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2600);
 const REPORT_BOX: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2601);
-/// One line of figures this often.
-const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 /// The demo speaks itself: the log says only what is wrong, unless more is asked for.
 const LOG: &str = "warn";
 /// Whose account a newcomer uses.
 const NAME: &str = "demo";
-/// 100 bits.
-const PASSWORD_GROUPS: usize = 5;
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(written: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
@@ -128,7 +125,7 @@ async fn show(options: &ServeOptions, directory: &DataDirectory) -> anyhow::Resu
 
 /// Makes the administrator of the tour, or gives them a new password, which it returns.
 async fn let_in(accounts: &Accounts) -> anyhow::Result<String> {
-    let password = spelled_secret(PASSWORD_GROUPS);
+    let password = spelled_secret(limits::SPELLED_PASSWORD_GROUPS);
     let actor = Actor::command("demo");
     let role = Role::Administrator;
     let made = accounts.create(NAME, role, password.clone(), &actor).await;
@@ -212,18 +209,18 @@ fn welcome(
     text
 }
 
-/// One line of figures now and then, while there is something to tell.
+/// One line of figures now and then, while they change.
 async fn report(statistics: Arc<Statistics>, reports: Arc<Counter>, shutdown: CancellationToken) {
     let mut last = 0;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(REPORT_INTERVAL) => {}
+            () = tokio::time::sleep(limits::DEMO_REPORT_INTERVAL) => {}
         }
         let tally = statistics.since_start().tally;
         if tally.messages.total() > last {
             last = tally.messages.total();
-            // Nobody reads: no reason to end.
+            // A closed output is no reason to end.
             let _ = writeln!(io::stdout(), "{}", figures(&tally, reports.value()));
         }
     }
@@ -248,8 +245,7 @@ mod tests {
 
     #[test]
     fn the_settings_hold() {
-        let base =
-            Settings::new(crate::settings::SettingsDocument::default()).expect("the defaults hold");
+        let base = Settings::new(crate::settings::Written::default()).expect("the defaults hold");
         let demo = base
             .patched(&settings(SINK, REPORT_BOX))
             .expect("the demo's hold");

@@ -6,9 +6,7 @@ use std::path::Path;
 
 use super::Failure;
 use crate::boot::Secret;
-
-/// Longer secrets are no secrets but the wrong file.
-const SECRET_BYTES: u64 = 4_096;
+use crate::limits;
 
 /// Variables by name.
 #[derive(Clone, Debug, Default)]
@@ -48,12 +46,10 @@ impl Environment {
     }
 
     /// A secret of so many characters at least, from the variable `name`, or from the file that `name`
-    /// with `_FILE` behind it names. Blanks around it do not count: nobody sees them, and nobody types
-    /// them.
+    /// with `_FILE` behind it names. Blanks around it do not count: they are invisible and not typed.
     ///
     /// # Errors
-    /// When both are given, or the file cannot be read, or what stands there is no single line or too
-    /// short.
+    /// When both are given, or the file cannot be read, or it is no single line or too short.
     pub fn secret(&self, name: &str, least: usize) -> Result<Option<Secret>, Failure> {
         let file_name = format!("{name}_FILE");
         let (source, text) = match (self.text(name)?, self.path(&file_name)) {
@@ -83,10 +79,11 @@ impl Environment {
 fn read_secret(path: &Path) -> Result<String, String> {
     let cannot = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
     let length = std::fs::metadata(path).map_err(cannot)?.len();
-    if length > SECRET_BYTES {
+    if length > limits::SECRET_FILE_BYTES {
         return Err(format!(
-            "{} has more than {SECRET_BYTES} bytes",
-            path.display()
+            "{} has more than {} bytes",
+            path.display(),
+            limits::SECRET_FILE_BYTES
         ));
     }
     std::fs::read_to_string(path).map_err(cannot)

@@ -98,7 +98,7 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// What to say to a command line that ends too early; clap tells where by the line that shows the usage.
+/// The message for a command line that ends too early; clap's usage line says where.
 fn missing_command(told: &str) -> &'static str {
     let ends_after = |words: &str| told.contains(&format!("{words} <COMMAND>"));
     if ends_after("fastpath admin settings") {
@@ -122,7 +122,7 @@ pub(super) fn of_usage(error: &clap::Error) -> Failure {
     let mut lines = text.lines();
     let mut first = lines.next().unwrap_or_default().to_owned();
     if error.kind() == ErrorKind::MissingRequiredArgument {
-        // Which ones stands in the lines below.
+        // Which ones is in the lines below.
         for argument in lines.take_while(|line| !line.is_empty()) {
             first.push_str(argument);
         }

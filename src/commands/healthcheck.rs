@@ -2,7 +2,6 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::time::Duration;
 
 use clap::Args;
 
@@ -10,11 +9,7 @@ use super::environment::Environment;
 use super::options::{self, DEFAULT_WEB_LISTEN, DataDirectoryArgs, WEB_LISTEN};
 use super::{Exit, Failure};
 use crate::boot::Addresses;
-
-/// A container's health check must answer before its own time-out, which is seldom less than this.
-const WAIT: Duration = Duration::from_secs(3);
-/// An answer has a few hundred bytes.
-const ANSWER_BYTES: u64 = 16_384;
+use crate::limits;
 
 /// What the command line says.
 #[derive(Clone, Debug, Default, Args)]
@@ -69,13 +64,15 @@ pub(super) fn run(address: &SocketAddr) -> Result<(), Failure> {
 }
 
 fn ask(address: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, WAIT)?;
-    stream.set_read_timeout(Some(WAIT))?;
-    stream.set_write_timeout(Some(WAIT))?;
+    let mut stream = TcpStream::connect_timeout(&address, limits::HEALTHCHECK_WAIT)?;
+    stream.set_read_timeout(Some(limits::HEALTHCHECK_WAIT))?;
+    stream.set_write_timeout(Some(limits::HEALTHCHECK_WAIT))?;
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES).read_to_end(&mut answer)?;
+    stream
+        .take(limits::HEALTHCHECK_ANSWER_BYTES)
+        .read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::sample_messages::SampleMessage;
+use crate::limits;
 use crate::smtp::Protocol;
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command_writer::{self, MailParameters, RcptParameters};
@@ -26,14 +27,10 @@ use crate::smtp::reply_reader::ReplyReader;
 
 /// Between two letters, about eight a second.
 const PAUSE_MILLISECONDS: std::ops::Range<u64> = 40..210;
-/// Letters under way: the slow ones must not hold up the others.
-const UNDER_WAY: usize = 32;
-/// A whole letter, its reply included.
-const LETTER_WAIT: Duration = Duration::from_secs(60);
 
 /// Sends letters to `door` until `shutdown`.
 pub(super) async fn run(door: SocketAddr, shutdown: CancellationToken) {
-    let under_way = Arc::new(Semaphore::new(UNDER_WAY));
+    let under_way = Arc::new(Semaphore::new(limits::LOAD_MESSAGES));
     let mut number = 0;
     loop {
         let pause = Duration::from_millis(rand::rng().random_range(PAUSE_MILLISECONDS));
@@ -49,7 +46,7 @@ pub(super) async fn run(door: SocketAddr, shutdown: CancellationToken) {
         let shutdown = shutdown.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            let sending = timeout(LETTER_WAIT, send(door, &letter));
+            let sending = timeout(limits::LOAD_MESSAGE_WAIT, send(door, &letter));
             let result = tokio::select! {
                 () = shutdown.cancelled() => return,
                 result = sending => result,
@@ -111,7 +108,7 @@ fn write_content(letter: &SampleMessage, out: &mut BytesMut) {
     out.extend_from_slice(stuffer.finish());
 }
 
-/// Commands and replies in turn. Whoever calls bounds the time.
+/// Commands and replies in turn. The caller bounds the time.
 struct FeederConnection {
     stream: TcpStream,
     buffer: BytesMut,
@@ -131,7 +128,7 @@ impl FeederConnection {
         Ok(conversation)
     }
 
-    /// Writes what stands in `out`, and gives the reply.
+    /// Writes what is in `out`, and gives the reply.
     async fn ask(&mut self, out: &mut BytesMut) -> io::Result<Reply> {
         self.stream.write_all(&out.split()).await?;
         loop {

@@ -4,15 +4,11 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::limits;
-
-/// How long lines gather. A crash of the process loses at most these.
-const GATHER: Duration = Duration::from_millis(50);
 
 /// Where lines are left.
 #[derive(Clone, Debug, Default)]
@@ -73,13 +69,15 @@ fn write_until_closed(shared: &LogBuffer, mut output: impl Write) {
         let nothing = |gathered: &mut Gathered| gathered.lines.is_empty() && !gathered.closed;
         shared.change.wait_while(&mut gathered, nothing);
         let open = |gathered: &mut Gathered| !gathered.closed;
-        shared.change.wait_while_for(&mut gathered, open, GATHER);
+        shared
+            .change
+            .wait_while_for(&mut gathered, open, limits::LOG_GATHER);
         std::mem::swap(&mut gathered.lines, &mut writing);
         let dropped = std::mem::take(&mut gathered.dropped);
         let closed = gathered.closed;
         drop(gathered);
 
-        // Nobody is left to be told when the log itself cannot be written.
+        // There is no place to report that the log itself cannot be written.
         let _ = output.write_all(&writing);
         if dropped > 0 {
             let _ = writeln!(output, "{dropped} lines of the log were dropped");

@@ -22,11 +22,6 @@ use crate::smtp::line::LineFramer;
 use crate::smtp::reply::Reply;
 use crate::statistics::counters::Counter;
 
-/// Conversations at one time.
-const CONVERSATIONS: usize = 32;
-/// Silence after which a client is left.
-const SILENCE: Duration = Duration::from_secs(60);
-
 /// The box, bound.
 #[derive(Debug)]
 pub(super) struct ReportBox {
@@ -54,7 +49,7 @@ impl ReportBox {
 
     /// Takes mail until `shutdown`.
     pub(super) async fn serve(self, shutdown: CancellationToken) {
-        let places = Arc::new(Semaphore::new(CONVERSATIONS));
+        let places = Arc::new(Semaphore::new(limits::REPORT_BOX_CONNECTIONS));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 return;
@@ -150,7 +145,12 @@ impl ReportConnection {
     }
 
     async fn read(&mut self) -> io::Result<()> {
-        match timeout(SILENCE, self.stream.read_buf(&mut self.buffer)).await?? {
+        match timeout(
+            limits::REPORT_BOX_WAIT,
+            self.stream.read_buf(&mut self.buffer),
+        )
+        .await??
+        {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }
@@ -159,7 +159,7 @@ impl ReportConnection {
     async fn say(&mut self, reply: &Reply) -> io::Result<()> {
         let mut out = BytesMut::new();
         reply.write(&mut out);
-        timeout(SILENCE, self.stream.write_all(&out)).await?
+        timeout(limits::REPORT_BOX_WAIT, self.stream.write_all(&out)).await?
     }
 }
 

@@ -1,4 +1,4 @@
-//! The demo's mail: many small letters, some large ones, and now and then one for somebody difficult.
+//! The demo's mail: many small messages, some large ones, and now and then one for a special recipient.
 
 use std::fmt::Write as _;
 

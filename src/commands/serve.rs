@@ -1,9 +1,8 @@
-//! `fastpath serve`: runs the appliance until it is told to stop.
+//! `fastpath serve`: runs the appliance until a signal stops it.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::process::Signal;
@@ -20,9 +19,6 @@ use crate::appliance::Appliance;
 use crate::boot::container::{self, Keeping};
 use crate::boot::{self, Addresses, DataDirectory, Tightened};
 use crate::limits;
-
-/// Threads that still read or write a file at the end get this long.
-const THREADS_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(options: ServeOptions) -> Result<(), Failure> {
@@ -46,7 +42,7 @@ pub(super) fn run(options: ServeOptions) -> Result<(), Failure> {
         appliance.run(shutdown, reload).await
     });
     directory.remove_addresses();
-    runtime.shutdown_timeout(THREADS_WAIT);
+    runtime.shutdown_timeout(limits::THREADS_WAIT);
     Ok(result?)
 }
 
@@ -94,7 +90,7 @@ fn tell_tightened(directory: &DataDirectory) {
     }
 }
 
-/// How to set it up, for the log: somebody has to read it there.
+/// How to set it up, for the log.
 fn tell_setup(options: &ServeOptions, appliance: &Appliance) {
     let page = format!("{}setup", pages(appliance));
     match appliance.accounts().setup_key() {
@@ -150,7 +146,7 @@ fn reload_on_signal() -> anyhow::Result<Arc<Notify>> {
         SignalKind::user_defined2(),
         SignalKind::alarm(),
         SignalKind::io(),
-        // A file that would be larger than a limit allows: whoever writes it hears of it.
+        // A file that would be larger than a limit allows: its write fails.
         SignalKind::from_raw(Signal::XFSZ.as_raw()),
     ] {
         drop(signal(kind).context("a signal cannot be handled")?);

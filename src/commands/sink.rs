@@ -15,17 +15,9 @@ use mailin_embedded::{Handler, Response, Server, SslConfig, response};
 use parking_lot::Mutex;
 
 use super::{Failure, options};
+use crate::limits;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:2600";
-/// Each session holds a thread: our bound of connections to one next hop, and a dozen more for
-/// others who look in.
-const THREADS: u32 = 32;
-/// Longer than the default acknowledgement deadline, so that the client is answered first.
-const SLOW: Duration = Duration::from_secs(12);
-/// How often `later@…` is deferred.
-const DEFERRALS: u32 = 2;
-/// Pairs of sender and recipient whose deferrals are counted; beyond it all begin anew.
-const PAIRS: usize = 10_000;
 
 /// What the command line says.
 #[derive(Clone, Debug, Args)]
@@ -47,9 +39,15 @@ pub(super) fn run(listen: &SocketAddr) -> Result<(), Failure> {
     let sink = SinkServer::bind(*listen, Verbosity::Verbose)
         .map_err(|error| Failure::io(format!("cannot listen on {listen} (--listen): {error}")))?;
     println!("The sink takes mail on {}", sink.address);
-    println!("  later@…   deferred the first {DEFERRALS} times");
+    println!(
+        "  later@…   deferred the first {} times",
+        limits::SINK_DEFERRALS
+    );
     println!("  refuse@…  refused");
-    println!("  slow@…    accepted after {} s", SLOW.as_secs());
+    println!(
+        "  slow@…    accepted after {} s",
+        limits::SINK_SLOW_WAIT.as_secs()
+    );
     println!("  others    accepted at once");
     sink.serve()
 }
@@ -86,7 +84,7 @@ impl SinkServer {
         let mut server = Server::new(SinkHandler::new(self.voice));
         server
             .with_name("sink.fastpath")
-            .with_num_threads(THREADS)
+            .with_num_threads(limits::SINK_THREADS)
             .with_tcp_listener(self.listener);
         server.with_ssl(SslConfig::None).map_err(Failure::io)?;
         server.serve().map_err(Failure::io)
@@ -139,13 +137,13 @@ impl SinkHandler {
     fn defers(&self, recipient: &str) -> bool {
         // A count that a panic left behind is as good as any.
         let mut deferrals = self.deferrals.lock();
-        if deferrals.len() >= PAIRS {
+        if deferrals.len() >= limits::SINK_DEFERRALS_COUNTED {
             deferrals.clear();
         }
         let pair = (self.sender.clone(), recipient.to_owned());
         let count = deferrals.entry(pair.clone()).or_default();
         *count += 1;
-        let defers = *count <= DEFERRALS;
+        let defers = *count <= limits::SINK_DEFERRALS;
         if !defers {
             deferrals.remove(&pair);
         }
@@ -155,7 +153,7 @@ impl SinkHandler {
     fn say(&self, what: &str, recipients: &str) {
         if self.voice == Verbosity::Verbose {
             let sender = &self.sender;
-            // Nobody reads: no reason to refuse mail.
+            // A closed output is no reason to refuse mail.
             let _ = writeln!(io::stdout(), "{what:<9} from <{sender}> to {recipients}");
         }
     }
@@ -194,7 +192,7 @@ impl Handler for SinkHandler {
     fn data_end(&mut self) -> Response {
         let is_slow = |recipient: &String| Manner::of(recipient) == Manner::Slow;
         if self.recipients.iter().any(is_slow) {
-            wait(SLOW);
+            wait(limits::SINK_SLOW_WAIT);
         }
         let recipients = format!("{} ({} bytes)", self.recipients.join(", "), self.size_bytes);
         self.say("accepted", &recipients);

@@ -6,14 +6,14 @@ use std::time::Duration;
 pub const PASSWORDS_AT_ONCE: usize = 2;
 /// A wait for a place to hash or check a password.
 pub const PASSWORD_WAIT: Duration = Duration::from_secs(5);
-/// Whoever found no place is asked to come back after this: by then those who waited are through.
+/// The Retry-After when no place was found: by then those who waited are through.
 pub const PASSWORD_RETRY_AFTER: Duration = Duration::from_secs(5);
-/// Characters of a password that somebody chooses, between the 8 and the 15 that NIST SP 800-63B-4
+/// Characters of a chosen password, between the 8 and the 15 that NIST SP 800-63B-4
 /// asks for with and without a second factor: tries are limited, and the second factor is there.
 pub const PASSWORD_CHARACTERS_MIN: usize = 12;
 /// Longer ones are no passwords but mishaps of a clipboard.
 pub const PASSWORD_CHARACTERS_MAX: usize = 1_000;
-/// Characters of an API token that somebody chooses at the first start: ours have 43, and nothing slows
+/// Characters of an API token that is given at the first start: ours have 43, and guesses at it are not
 /// down who guesses at it.
 pub const API_TOKEN_CHARACTERS_MIN: usize = 20;
 /// The name of an account or of an API token.
@@ -32,7 +32,7 @@ pub const SESSION_LIFE: Duration = Duration::from_secs(12 * 3_600);
 pub const SEEN_INTERVAL: Duration = Duration::from_secs(60);
 /// Recovery codes of an account.
 pub const RECOVERY_CODES: usize = 10;
-/// Between the password and the one-time code somebody finds their telephone.
+/// The time between password and one-time code: long enough to find a telephone.
 pub const LOGIN_TICKET_LIFE: Duration = Duration::from_secs(300);
 /// Log-ins that wait for their one-time code at one time.
 pub const LOGIN_TICKETS: u64 = 1_000;
@@ -49,12 +49,14 @@ pub const ATTEMPTS_PER_NAME: u32 = 10;
 /// A name that has used them up gets another one this often: 2,880 guesses a day.
 pub const ATTEMPT_PER_NAME_INTERVAL: Duration = Duration::from_secs(30);
 /// An address from which a name got in is known to it for so long: what strangers try with the name does
-/// not keep it out. Whoever looks in once a month stays known.
+/// not keep it out. A visitor once a month stays known.
 pub const KNOWN_ADDRESS_LIFE: Duration = Duration::from_secs(30 * 86_400);
 /// Such pairs of a name and an address: ten for each of a thousand accounts.
 pub const KNOWN_ADDRESSES: u64 = 10_000;
 /// One-time codes that may be tried in a row for one account. Three of a million are right at a time.
 pub const CODES_PER_ACCOUNT: u32 = 5;
-/// An account that has used them up gets another one this often: whoever has the password guesses 288
+/// An account that has used them up gets another one this often: with the password one can guess 288
 /// codes a day, and one of them right in three years.
 pub const CODE_PER_ACCOUNT_INTERVAL: Duration = Duration::from_secs(300);
+/// Groups of a password that we make: 100 bits.
+pub const SPELLED_PASSWORD_GROUPS: usize = 5;

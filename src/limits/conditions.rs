@@ -34,7 +34,7 @@ pub const FIELD_NAME_BYTES: usize = 100;
 /// Clients whose messages a service has failed in a row, after which it is asked a neutral question before
 /// the next message: one client's messages may be of a kind that it is slow with.
 pub const SERVICE_DOUBTERS: usize = 3;
-/// Failures of a service in a row after which that is done whoever they come from: a relay may have one
+/// Failures of a service in a row after which that is done from any client: a relay may have one
 /// client only, and its messages must not wait for a service that is gone.
 pub const SERVICE_FAILURES: u32 = 6;
 /// A wait that is cut off sooner, because other checks have used the message's time up, says nothing of
@@ -55,13 +55,13 @@ pub const SERVICE_PAUSE: Duration = Duration::from_secs(5);
 pub const SERVICE_PAUSE_FACTOR: u32 = 10;
 /// The answer of a service: longer than any of theirs.
 pub const SERVICE_ANSWER_BYTES: usize = 1 << 20;
-/// What rspamd is told of a message's recipients: it takes no request with more than 80 KiB of header.
+/// Recipients of a message that are passed to rspamd: it takes no request with more than 80 KiB of header.
 pub const RSPAMD_RECIPIENTS_BYTES: usize = 49_152;
 /// Blackhole lists: each is a question about every client.
 pub const BLACKHOLE_ZONES: usize = 20;
 /// Answers of one blackhole list that count: lists have some dozen kinds.
 pub const BLACKHOLE_ANSWERS: usize = 256;
-/// The domain of a blackhole list: before it stand up to 32 nibbles of an address with their dots
+/// The domain of a blackhole list: before it come up to 32 nibbles of an address with their dots
 /// (RFC 5782 §2.4), and a name of the DNS has 253 bytes.
 pub const BLACKHOLE_ZONE_BYTES: usize = 253 - 64;
 /// Questions to one blackhole list, and senders' domains that are looked up, at one time: half of what one

@@ -75,3 +75,5 @@ pub const CONVERTED_BYTES: usize = 16_384;
 pub const LATENCY_WINDOW: Duration = Duration::from_secs(300);
 /// Idle connections are looked through this often.
 pub const IDLE_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// An answer of the kernel about one socket (sock_diag).
+pub const SOCK_DIAG_ANSWER_BYTES: usize = 4_096;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A filter by which the directory is asked, as an administrator writes it.
 pub const LDAP_FILTER_BYTES: usize = 1_000;
-/// Its parts: the parser goes down one step for each that stands in another.
+/// Its parts: the parser goes down one step for each that is nested in another.
 pub const LDAP_FILTER_PARTS: usize = 50;
 /// The name of an attribute in the directory.
 pub const LDAP_ATTRIBUTE_BYTES: usize = 100;
@@ -20,10 +20,10 @@ pub const DIRECTORY_MESSAGE_BYTES: usize = 65_536;
 pub const DIRECTORY_MESSAGES: usize = 50;
 /// Values of an entry that are looked at: those that were asked for have one.
 pub const DIRECTORY_VALUES: usize = 50;
-/// A connection to the directory that is not used for so long is not used again: what stands between
+/// A connection to the directory that is not used for so long is not used again: a device between
 /// us and the directory may have forgotten it without a word.
 pub const DIRECTORY_IDLE: Duration = Duration::from_secs(60);
 /// A look-up that an administrator tries: it ends before the request that asked for it does.
 pub const LOOK_UP_TRY_WAIT: Duration = Duration::from_secs(20);
-/// Recipients whose way by the directory is told in the trail.
+/// Recipients whose route by the directory is noted in the trail.
 pub const ROUTES_TOLD: usize = 10;

@@ -15,5 +15,5 @@ pub const MILTER_CHANGES: usize = 2_000;
 /// Packets to a milter are collected up to this before they are written.
 pub const MILTER_WRITE_BYTES: usize = 16_384;
 /// Recipients of one message up to which milters may add some: each is a row of the queue, and all of them
-/// are in memory. A list that is expanded has fewer; whoever has more gets the message put off.
+/// are in memory. A list that is expanded has fewer; a message with more is deferred.
 pub const RECIPIENTS_ADDED_TO: usize = 10_000;

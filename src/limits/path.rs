@@ -18,7 +18,7 @@ pub const REPLIES_WORDS_BYTES: usize = 65_536;
 /// Words that are kept of each in any case.
 pub const REPLY_WORDS_BYTES_LEAST: usize = 400;
 /// Life of a fingerprint: as long as mail servers wait before their first retry (Postfix 5 minutes, Exim
-/// 15, sendmail up to 30). What an equal message means hours later nobody knows.
+/// 15, sendmail up to 30). What an equal message means hours later is not known.
 pub const FINGERPRINT_LIFE: Duration = Duration::from_secs(30 * 60);
 /// A client that has a late reply and stays connected for so long has read it: one that has given up waiting for
 /// it closes its connection.

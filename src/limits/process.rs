@@ -36,3 +36,17 @@ pub const CLOCK_CORRECTION: Duration = Duration::from_secs(10);
 pub const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(3_600);
 /// Bytes of log lines that wait for the output; beyond it lines are dropped and counted.
 pub const LOG_BUFFER_BYTES: usize = 4 << 20;
+/// Attempts of the queue get this long at shutdown: cut off, they lose nothing.
+pub const ATTEMPTS_GRACE: Duration = Duration::from_secs(3);
+/// Tasks that only have to say good-bye get this long at shutdown.
+pub const COURTESY_WAIT: Duration = Duration::from_secs(1);
+/// Threads that still read or write a file at the end get this long.
+pub const THREADS_WAIT: Duration = Duration::from_secs(1);
+/// Lines of the log gather this long. A crash of the process loses at most these.
+pub const LOG_GATHER: Duration = Duration::from_millis(50);
+/// A file that holds a secret; a longer one is the wrong file.
+pub const SECRET_FILE_BYTES: u64 = 4_096;
+/// The health check: a container's must answer before its own time-out, which is seldom less.
+pub const HEALTHCHECK_WAIT: Duration = Duration::from_secs(3);
+/// The answer to a health check, which has a few hundred bytes.
+pub const HEALTHCHECK_ANSWER_BYTES: u64 = 16_384;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::NEXT_HOPS_KEPT;
 
-/// A change of the queue that takes longer than this goes on without whoever asked for it; less than
+/// A change of the queue that takes longer than this goes on in the background; less than
 /// [`CHANGE_WAIT`](super::CHANGE_WAIT).
 pub const ACTION_WAIT: Duration = Duration::from_secs(20);
 /// Attempts of the queue under way at one time.
 pub const QUEUE_ATTEMPTS: usize = 200;
 /// Of them those for next hops that have not answered of late: the other half is for those that have, so
-/// that servers which accept connections and say nothing cannot keep everybody's mail waiting.
+/// that servers which accept connections and say nothing cannot keep all mail waiting.
 pub const QUEUE_ATTEMPTS_UNPROVEN: usize = QUEUE_ATTEMPTS / 2;
 /// Of these in turn those that have not been greeted yet. Servers that are well greet within a second, so
 /// that fifty at a time are thousands in a minute.
@@ -23,7 +23,7 @@ pub const QUEUE_ATTEMPTS_SILENT: usize = 25;
 /// What a next hop did when it was tried last counts for this long.
 pub const ANSWERED_OF_LATE: Duration = Duration::from_secs(3_600);
 /// An attempt that has had its place in the queue for this long makes way when the place is wanted: most
-/// take a second, and what takes long waits for somebody else.
+/// take a second, and one that takes long waits for its next hop.
 pub const QUEUE_PLACE_HOLD: Duration = Duration::from_secs(60);
 /// Attempts that have made way so: with them there are twice as many as places.
 pub const QUEUE_ATTEMPTS_ASIDE: usize = QUEUE_ATTEMPTS;
@@ -46,7 +46,7 @@ pub const QUEUE_ROWS_PER_LOOK: usize = QUEUE_ATTEMPTS;
 pub const QUEUE_NEXT_HOPS_PER_LOOK: usize = 10 * NEXT_HOPS_KEPT;
 /// A recipient whose next hop was busy or suspended, and so was not asked, is due again after this.
 pub const UNTRIED_WAIT: Duration = Duration::from_secs(2);
-/// A recipient that met a paused next hop is due again after this, should nobody resume it before:
+/// A recipient that met a paused next hop is due again after this, unless the next hop is resumed before:
 /// resuming makes it due at once.
 pub const PAUSED_WAIT: Duration = Duration::from_secs(60);
 /// An uncertain recipient is not tried again before this.
@@ -56,9 +56,17 @@ pub const RETRY_JITTER_PERCENT: u64 = 20;
 /// A message up to this size is returned whole in a report; of a larger one the header only.
 pub const REPORT_BODY_BYTES: u64 = 50 * 1_024;
 /// Reports that nothing is lost without (of success, of delay), which a client that is neither trusted nor
-/// logged in gets in a row: they go to whom it names as the sender.
+/// logged in gets in a row: they go to the sender that it names.
 pub const STRANGER_REPORTS: u32 = 20;
 /// A client that has used them up gets another one this often.
 pub const STRANGER_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 /// A message that waits this long is reported as delayed when its sender asked for it.
 pub const DELAY_REPORT_AFTER: Duration = Duration::from_secs(4 * 3_600);
+/// Pause before a report that the store did not take is stored again.
+pub const REPORT_RETRY_WAIT: Duration = Duration::from_secs(2);
+/// Pause of the queue's runner after the store did not answer.
+pub const QUEUE_STORE_PAUSE: Duration = Duration::from_secs(1);
+/// The queue's runner looks at least this often, should a clock have stepped.
+pub const QUEUE_SLEEP_MAX: Duration = Duration::from_secs(60);
+/// Steps forward of the clock that are remembered: no attempt lasts as long as so many take.
+pub const CLOCK_STEPS: usize = 16;

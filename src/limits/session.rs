@@ -69,5 +69,5 @@ pub const LISTEN_BACKLOG: i32 = 1_024;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A PROXY protocol header from a proxy. Its specification asks for 3 s at least, for lost packets.
 pub const PROXY_HEADER_WAIT: Duration = Duration::from_secs(10);
-/// Proxies that speak for one session, one for the other: XCLIENT of whom XCLIENT has named is rare enough.
+/// Proxies that speak for one session, one for the other: more than one is rare.
 pub const PROXIES_IN_A_ROW: usize = 8;

@@ -7,7 +7,7 @@ pub const LISTENERS: usize = 64;
 /// A next hop's name: a domain, or an address in brackets, with a colon and a port; one that speaks LMTP
 /// with its scheme.
 pub const NEXT_HOP_NAME_BYTES: usize = DOMAIN_BYTES + 8 + "lmtp://".len();
-/// Next hops for single domains. All of them are in memory, and whoever changes one has all of them
+/// Next hops for single domains. All of them are in memory, and a change of one has all of them
 /// checked, compared and stored: so many, with as many domains as [`DOMAINS`] allows, take well under two
 /// seconds at the start, and less for a change.
 pub const NEXT_HOP_ENTRIES: usize = 20_000;
@@ -26,14 +26,14 @@ pub const OWN_CONDITION_NETWORKS: usize = 1_000;
 pub const DNS_SERVERS: usize = 16;
 /// Waits of the retry schedule: the last one repeats.
 pub const RETRY_WAITS: usize = 100;
-/// IPv4 addresses of the Internet that one list may trust before somebody has to say that it is meant: a
+/// IPv4 addresses of the Internet that one list may trust before it has to be confirmed: a
 /// 256th of all, more than all but a few organisations ever had.
 pub const TRUSTED_IPV4_ADDRESSES: u128 = 1 << 24;
 /// The same for IPv6, of which only an eighth is given out, and in smaller shares: a /16.
 pub const TRUSTED_IPV6_ADDRESSES: u128 = 1 << 112;
 /// Networks and domains that a sentence names; the others are counted.
 pub const NETWORKS_NAMED: usize = 10;
-/// Entries up to which a list stands in the audit as a whole; of a longer one only what came and went.
+/// Entries up to which the audit shows a whole list; of a longer one only what was added and removed.
 pub const AUDITED_ENTRIES: usize = 100;
 /// The body of a request that changes settings: lists as long as they may be, with names as long as they
 /// usually are. Only administrators may send one.

@@ -27,3 +27,19 @@ pub const HOPS: usize = 100;
 pub const HEADER_BYTES: usize = 262_144;
 /// A reply of a next hop, all its lines together.
 pub const PEER_REPLY_BYTES: usize = 65_536;
+/// A label of a domain, RFC 1035 §2.3.4.
+pub const LABEL_BYTES: usize = 63;
+/// A login name in XCLIENT. smtpd allows no value more than this.
+pub const XCLIENT_LOGIN_BYTES: usize = 255;
+/// An unknown parameter or attribute as the reply names it.
+pub const NAMED_CHARACTERS: usize = 40;
+/// The name of a SASL mechanism, RFC 4422 §3.1.
+pub const MECHANISM_BYTES: usize = 20;
+/// A PROXY protocol header of either version. §2.2 of its specification says that one of version 2 is smaller than a TCP segment, but its
+/// additions may hold a client's certificate (§2.2.6), which takes a few kilobytes; with this much the
+/// whole header still lies in the buffer that a session reads commands into.
+pub const PROXY_HEADER_BYTES: usize = 4_096;
+/// A PROXY protocol line of version 1 with its CRLF, §2.1.
+pub const PROXY_LINE_BYTES: usize = 107;
+/// A line of a reply without its CRLF, RFC 5321 §4.5.3.1.5.
+pub const REPLY_LINE_BYTES: usize = 510;

@@ -8,7 +8,7 @@ pub const SMTP_LOGINS: usize = 1_000;
 pub const SMTP_LOGIN_NAME_BYTES: usize = 64;
 /// What is noted about an SMTP login.
 pub const SMTP_LOGIN_NOTE_CHARACTERS: usize = 200;
-/// The shortest password of an SMTP login: programs use it, nobody has to type it.
+/// The shortest password of an SMTP login: programs use it, and it is not typed by hand.
 pub const SMTP_PASSWORD_CHARACTERS_MIN: usize = 8;
 /// The longest.
 pub const SMTP_PASSWORD_CHARACTERS_MAX: usize = 200;

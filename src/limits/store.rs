@@ -13,7 +13,7 @@ pub const WRITER_QUEUE: usize = 4_096;
 pub const WRITER_BATCH: usize = 512;
 /// Bytes of bodies in one transaction: a batch must not take longer than a client waits.
 pub const WRITER_BATCH_BYTES: u64 = 16 * 1_048_576;
-/// A change nobody waits for (a delivered row's removal) is on the disk at the latest so long after its commit.
+/// A change that no caller waits for (a delivered row's removal) is on the disk at the latest so long after its commit.
 pub const WRITER_LAZY_WAIT: Duration = Duration::from_millis(20);
 /// A change that found the disk full is tried again this often.
 pub const WRITER_RETRY_WAIT: Duration = Duration::from_secs(1);

@@ -18,7 +18,7 @@ pub const CONDITIONS_COUNTED: usize = 100;
 pub const TRAIL_QUEUE: usize = 32_768;
 /// Trail entries are written together about this often.
 pub const TRAIL_INTERVAL: Duration = Duration::from_secs(1);
-/// Whoever reads the trail waits so long for what is not written yet.
+/// A reader of the trail waits so long for entries that are not written yet.
 pub const TRAIL_CATCH_UP: Duration = Duration::from_secs(1);
 /// The trail stops when less than this is free: mail comes first.
 pub const TRAIL_DISK_FREE_BYTES: u64 = 256 * 1_048_576;
@@ -36,7 +36,7 @@ pub const TRAIL_SIZE_WAIT: Duration = Duration::from_secs(3);
 pub const TRAIL_SEARCHES: usize = STORE_READERS as usize - 1;
 /// A visitor waits so long for their turn to search the trail.
 pub const TRAIL_TURN_WAIT: Duration = Duration::from_secs(5);
-/// Whoever got no turn is asked to come back after this: a search takes far less.
+/// The Retry-After of a visitor who got no turn: a search takes far less.
 pub const TRAIL_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Messages that one page of the trail looks at when no index helps; the page then says where to go on.
 /// Some 20 ms of work.
@@ -66,3 +66,5 @@ pub const TRAIL_EVENTS_SHOWN: usize = 2_000;
 pub const PRUNE_CHUNK: i64 = 2_000;
 /// Transactions of one round of pruning; what is left waits for the next round.
 pub const PRUNE_ROUNDS: usize = 200;
+/// Figures of minutes are written this often; a crash loses at most this much of the statistics.
+pub const ROLLUP_INTERVAL: Duration = Duration::from_secs(60);

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use super::AUDITED_ENTRIES;
 
-/// The body of a request of somebody who was let in.
+/// The body of a request of a visitor who is logged in, or of a program with a token.
 pub const REQUEST_BODY_BYTES: usize = 1_048_576;
-/// The body of a request for which nobody has to log in: the form of /setup with two passwords of
+/// The body of a request that needs no login: the form of /setup with two passwords of
 /// [`PASSWORD_CHARACTERS_MAX`](super::PASSWORD_CHARACTERS_MAX), each character of which may take twelve bytes. As many of them as there
 /// are connections make 8 MiB.
 pub const OPEN_BODY_BYTES: usize = 32_768;
 /// A request that asks is answered within this, and one that changes something has come whole.
 pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
-/// A change that was not begun so long after its request had come is not made: whoever asked for it hears
-/// that while they still listen.
+/// A change that was not begun so long after its request had come is not made: the client gets an error
+/// while it still waits.
 pub const CHANGE_BEGIN_WAIT: Duration = Duration::from_secs(15);
-/// Whoever hears that may try again after this.
+/// The Retry-After of that error.
 pub const CHANGE_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// What became of a change is known within this, or the answer says that it is not: less than
 /// [`WEB_IDLE`], so that it can be said.
@@ -39,7 +39,7 @@ pub const WEB_CONNECTIONS: usize = 256;
 /// Of them those of one client address (of IPv6 one /64). A browser has up to six, and several people may
 /// sit behind one address; listed proxies are exempt.
 pub const WEB_CONNECTIONS_PER_CLIENT: usize = 64;
-/// Connections beside them that are kept for this machine: health checks get in whoever else comes.
+/// Connections beside them that are kept for this machine: health checks get in under any load.
 pub const WEB_CONNECTIONS_KEPT: usize = 8;
 /// That clients are turned away from the web address is logged at most this often.
 pub const WEB_WARNING_INTERVAL: Duration = Duration::from_secs(60);
@@ -51,22 +51,22 @@ pub const WEB_HEADER_BYTES: usize = 65_536;
 /// A connection to the web address on which no answer was written for this long is closed: it bounds
 /// idle ones, clients that send byte by byte, and clients that do not read.
 pub const WEB_IDLE: Duration = Duration::from_secs(60);
-/// Browsers that are told the live figures at one time: they hold connections, of which other pages
+/// Browsers that follow the live figures at one time: they hold connections, of which other pages
 /// need some too.
 pub const LIVE_LISTENERS: usize = 64;
 /// Of them those of one session: dashboards that one person has before them at one time.
 pub const LIVE_LISTENERS_PER_SESSION: usize = 4;
-/// The live figures are told this often.
+/// The live figures are sent this often.
 pub const LIVE_INTERVAL: Duration = Duration::from_secs(1);
-/// A listener that heard nothing for this long hears that nothing is to be told: its connection lives.
+/// A stream without news for this long gets an empty event, which keeps its connection alive.
 pub const LIVE_SILENCE: Duration = Duration::from_secs(15);
-/// A listener is let go after this and comes back by itself, so that nobody listens for ever.
+/// A stream ends after this, and the browser opens another, so that no stream lasts for ever.
 pub const LIVE_STREAM_LIFE: Duration = Duration::from_secs(600);
 /// Next hops for single domains on one page; a search finds the others.
 pub const NEXT_HOP_ENTRIES_SHOWN: usize = 200;
 /// Entries of a list that the page of the audit shows; the API gives all.
 pub const AUDITED_ENTRIES_SHOWN: usize = AUDITED_ENTRIES;
-/// What somebody else has typed into a form's field meanwhile is shown up to this: a longer list would
+/// A field's value that another administrator has stored meanwhile is shown up to this: a longer list would
 /// hide what the sentence says.
 pub const MEANWHILE_SHOWN_BYTES: usize = 500;
 /// Next hops that the dashboard shows: the suspended ones and the busiest.
@@ -75,5 +75,5 @@ pub const NEXT_HOPS_SHOWN: usize = 20;
 pub const BACKLOGS_SHOWN: usize = 5;
 /// Sums over the whole retry queue that the dashboard shows are at most this old: they walk it.
 pub const QUEUE_SUMS_AGE: Duration = Duration::from_secs(3);
-/// Next hops that the metrics tell apart: a label for each of ten thousand helps nobody.
+/// Next hops that the metrics tell apart: ten thousand labels are of no use.
 pub const NEXT_HOPS_IN_METRICS: usize = 50;

@@ -1,4 +1,4 @@
-//! The PROXY protocol header of a connection that a proxy passes on: whose it is.
+//! The PROXY protocol header of a connection that a proxy passes on: its client.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,7 +16,7 @@ pub(super) enum NoHeader {
     /// It sent something else.
     #[error("{0}")]
     Malformed(#[from] Malformed),
-    /// It ended before it said a word: a balancer looks in this way whether somebody is there.
+    /// It ended before it said a word: the health check of a balancer.
     #[error("the connection ended before a word was said")]
     Silent,
     /// It ended, or broke.
@@ -43,7 +43,7 @@ async fn read_unbounded<R: AsyncRead + Unpin>(
     stream: &mut R,
     proxy: IpAddr,
 ) -> Result<(IpAddr, BytesMut), NoHeader> {
-    let mut said = BytesMut::with_capacity(proxy_protocol::HEADER_BYTES);
+    let mut said = BytesMut::with_capacity(limits::PROXY_HEADER_BYTES);
     loop {
         match stream.read_buf(&mut said).await {
             Ok(0) | Err(_) if said.is_empty() => return Err(NoHeader::Silent),
@@ -56,7 +56,7 @@ async fn read_unbounded<R: AsyncRead + Unpin>(
             let client = match header {
                 ProxyHeader::Proxied { source, .. } => source.ip().to_canonical(),
                 ProxyHeader::Local => proxy,
-                // Nobody's address: no network that is trusted has it.
+                // An address that no trusted network has.
                 ProxyHeader::Unknown => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             };
             return Ok((client, said));

@@ -7,9 +7,7 @@ use pgp::crypto::sym::SymmetricKeyAlgorithm;
 use rand_core::OsRng;
 
 use super::key::{EncryptionKey, KeyPacket};
-
-/// What is encrypted at a time; bounds the memory that it takes.
-const PIECE_BYTES: u32 = 32_768;
+use crate::limits;
 
 /// Encrypts what `plain` gives to `key` and writes the armored message to `secret`, with CRLF line ends.
 /// A packet of version 1 (RFC 4880 §5.13) with AES-256: what every program that is in use reads.
@@ -20,7 +18,7 @@ pub fn encrypt(plain: impl Read, key: &EncryptionKey, secret: impl Write) -> io:
     let mut builder =
         MessageBuilder::from_reader("", plain).seipd_v1(OsRng, SymmetricKeyAlgorithm::AES256);
     builder
-        .partial_chunk_size(PIECE_BYTES)
+        .partial_chunk_size(limits::OPENPGP_PIECE_BYTES)
         .map_err(io::Error::other)?;
     let prepared = match &key.packet {
         KeyPacket::Primary(key) => builder.encrypt_to_key(OsRng, key).map(drop),

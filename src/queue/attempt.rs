@@ -36,12 +36,9 @@ pub struct QueuedRow {
     pub kept_from: Timestamp,
     /// When that was looked up: a step of the clock since then counts.
     pub read_at: std::time::Instant,
-    /// Its sender has been told of the delay.
+    /// The delay was reported to its sender.
     pub delay_reported: bool,
 }
-
-/// How long a store that does not take a change is left alone before it is asked again.
-const STORE_PAUSE: Duration = Duration::from_secs(2);
 
 impl Queue {
     /// Tries leased rows of one message with one next hop, from memory.
@@ -133,7 +130,7 @@ impl Queue {
             () = handed_over.wait() => {}
         }
         // Most replies come at once, and then the mark would only be written to be removed; a change
-        // that nobody waits for may take this long anyway.
+        // that no caller waits for may take this long anyway.
         if let Ok(report) = timeout(limits::WRITER_LAZY_WAIT, &mut attempt).await {
             return report;
         }
@@ -164,7 +161,7 @@ impl Queue {
                 .checked_add(steps)
                 .map_or(now, |from| from.min(now));
         }
-        // Left out or not, that stands before the delivery, which is the last that is known of it.
+        // Left out or not, it is recorded before the delivery, which ends the story.
         let relayed = self.relayed_report(message, &[&report]).await;
         self.record_attempt(message, next_hop, &report, now);
         let mut changes = Vec::with_capacity(rows.len());
@@ -227,7 +224,7 @@ impl Queue {
         {
             tracing::error!(%error, "a failure report could not be stored; trying again");
             tokio::select! {
-                () = tokio::time::sleep(STORE_PAUSE) => {}
+                () = tokio::time::sleep(limits::REPORT_RETRY_WAIT) => {}
                 () = self.stop.cancelled() => return,
             }
         }

@@ -1,7 +1,7 @@
 //! The queue's clock. The machine's may be set while mail waits: whatever was stored before would seem to have
 //! waited for that long then, or not to be due for years.
 //!
-//! So this one goes on evenly, and takes a step of the machine's clock over only when what waits was told of it.
+//! So this one goes on evenly, and follows a step of the machine's clock only once the times in the queue are shifted by it.
 //! The step of a restart is known, too, where the machine ran on: a file keeps what the clock said at some moment
 //! since the machine was started.
 
@@ -35,9 +35,6 @@ struct ClockReading {
     /// The last ones forward, and when they were taken over.
     forward: Vec<(Instant, SignedDuration)>,
 }
-
-/// Steps forward that are remembered: nobody is under an attempt for as long as so many take.
-const STEPS: usize = 16;
 
 /// What a clock said at a moment of the machine's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,13 +79,13 @@ impl QueueClock {
         is_step(step).then_some(step)
     }
 
-    /// What waits was told of the step.
+    /// The times in the queue are shifted by the step.
     pub fn take_over(&self, step: SignedDuration) {
         {
             let mut known = self.known();
             known.wall = known.wall.checked_add(step).unwrap_or(known.wall);
             if step.is_positive() {
-                if known.forward.len() == STEPS {
+                if known.forward.len() == limits::CLOCK_STEPS {
                     known.forward.remove(0);
                 }
                 known.forward.push((Instant::now(), step));

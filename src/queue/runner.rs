@@ -1,6 +1,6 @@
 //! The runner: takes due rows, fairly over the next hops, and starts their attempts.
 //!
-//! It arms its wake-up, then looks: what becomes due in between is not missed. Nobody waits for the
+//! It arms its wake-up, then looks: what becomes due in between is not missed. No caller waits for the
 //! rows of a failed attempt to be stored, so the store says when they can be seen.
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,11 +22,6 @@ use crate::message::{Message, MessageId, RowState};
 use crate::settings::{NextHop, Settings};
 use crate::store::{LoadError, Route, RowChange, StoreError, TakenRow};
 
-/// The runner looks at least this often, should a clock have stepped.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-/// Pause after the store did not answer.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
-
 impl Queue {
     /// Drives the queue until `shutdown`.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
@@ -44,14 +39,14 @@ impl Queue {
             }
             self.follow_clock().await;
             if Instant::now() >= times_at {
-                times_at = Instant::now() + LONGEST_SLEEP;
+                times_at = Instant::now() + limits::QUEUE_SLEEP_MAX;
                 self.set_times_right(&settings).await;
             }
             let pause = match self.start_due().await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(%error, "the retry queue cannot be read");
-                    STORE_PAUSE
+                    limits::QUEUE_STORE_PAUSE
                 }
             };
             tokio::select! {
@@ -61,7 +56,7 @@ impl Queue {
                 () = tokio::time::sleep(pause) => {}
                 () = tokio::time::sleep_until(damaged_at) => {}
                 Some(changed) = current.changed() => {
-                    // Whoever changes something has mended something.
+                    // A change of the settings may have corrected something.
                     self.tools.delivery.dns().forget_all();
                     self.resume(&settings, &changed).await;
                     if !changed.routes_as(&settings) {
@@ -142,7 +137,7 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// What waits is told of a step of the clock before anybody decides by it.
+    /// Shifts the times in the queue by a step of the clock before they are used.
     async fn follow_clock(&self) {
         let clock = &self.tools.clock;
         let Some(step) = clock.step() else { return };
@@ -202,16 +197,16 @@ impl Queue {
             }
         }
         let next_due = self.tools.store.next_due(now).await?;
-        let until_due = next_due.map_or(LONGEST_SLEEP, |due| {
+        let until_due = next_due.map_or(limits::QUEUE_SLEEP_MAX, |due| {
             Duration::try_from(due.duration_since(self.tools.clock.now())).unwrap_or(Duration::ZERO)
         });
-        Ok(until_due.min(first_probe).min(LONGEST_SLEEP))
+        Ok(until_due.min(first_probe).min(limits::QUEUE_SLEEP_MAX))
     }
 
     /// Next hops that are paused or suspended, and when the first probe is due.
     fn next_hops_left_alone(&self) -> (Vec<String>, Duration) {
         let now = Instant::now();
-        let mut first_probe = LONGEST_SLEEP;
+        let mut first_probe = limits::QUEUE_SLEEP_MAX;
         let mut except = self.tools.settings.snapshot().paused_next_hops.clone();
         for (name, probe_at) in self.tools.delivery.suspended_next_hops() {
             if probe_at > now {
@@ -289,7 +284,7 @@ impl Queue {
         let is_over = |row: &TakenRow| now >= schedule::expiry(row.kept_from, &settings);
         match error {
             LoadError::Damaged(problem) => self.mark_damaged(rows, &problem).await,
-            // Its time is over: somebody has to be told.
+            // Its time is over, which has to be reported.
             LoadError::Read(error) if rows.iter().any(is_over) => {
                 self.mark_damaged(rows, &error.to_string()).await;
             }

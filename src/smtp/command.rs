@@ -5,7 +5,7 @@ use std::fmt;
 use super::address::{ForwardPath, PathError, ReversePath};
 use super::parameters;
 use super::reply::Reply;
-use crate::limits::DOMAIN_BYTES;
+use crate::limits::{self, DOMAIN_BYTES};
 
 /// How the commands with arguments are written, for the 501.
 const MAIL: &str = "MAIL FROM:<address> [parameters]";
@@ -18,8 +18,6 @@ pub(super) const SIZE_DIGITS: usize = 20;
 pub(super) const BLANKS: [char; 2] = [' ', '\t'];
 /// A client that does not say what it is called.
 const NAMELESS: &str = "unknown";
-/// `sasl-mech` of RFC 4422 §3.1.
-const MECHANISM_BYTES: usize = 20;
 
 /// One command of a client.
 #[derive(Clone, PartialEq, Eq)]
@@ -72,7 +70,7 @@ pub enum Command {
         /// What follows the command.
         attributes: String,
     },
-    /// RFC 5321 §4.1.1.6; whom it asks about is of no use to us.
+    /// RFC 5321 §4.1.1.6; its argument is of no use to us.
     Vrfy,
     /// RFC 5321 §4.1.1.7.
     Expn,
@@ -102,7 +100,7 @@ pub struct MailCommand {
 }
 
 impl MailCommand {
-    /// The parameter of DSN that stands in it, if one does.
+    /// The parameter of DSN that it has, if it has one.
     pub fn dsn_parameter(&self) -> Option<&'static str> {
         let ret = self.ret.map(|_| "RET");
         ret.or_else(|| self.envelope_id.as_ref().map(|_| "ENVID"))
@@ -121,7 +119,7 @@ pub struct RcptCommand {
 }
 
 impl RcptCommand {
-    /// The parameter of DSN that stands in it, if one does.
+    /// The parameter of DSN that it has, if it has one.
     pub fn dsn_parameter(&self) -> Option<&'static str> {
         let notify = self.notify.map(|_| "NOTIFY");
         notify.or_else(|| self.original_recipient.as_ref().map(|_| "ORCPT"))
@@ -278,7 +276,7 @@ fn behind_keyword<'a>(argument: &'a str, keyword: &str) -> Option<&'a str> {
         .then(|| path.trim_start_matches(BLANKS))
 }
 
-/// What stands behind a path: nothing, or a blank and parameters.
+/// What follows a path: nothing, or a blank and parameters.
 fn parameters_of<'a>(rest: &'a str, usage: &'static str) -> Result<&'a str, CommandError> {
     match rest.is_empty() || rest.starts_with(BLANKS) {
         true => Ok(rest),
@@ -286,7 +284,7 @@ fn parameters_of<'a>(rest: &'a str, usage: &'static str) -> Result<&'a str, Comm
     }
 }
 
-/// What a client is noted to be called, which may stand in a Received field and in a log. Machines call
+/// The name of a client as it is noted, fit for a Received field and for a log. Machines call
 /// themselves by all sorts of names, or by none, and are not kept out for it (RFC 5321 §4.1.4): what is no
 /// graphic ASCII, or would mean something in a Received field, becomes `?`, as in Postfix.
 pub fn client_name(said: &[u8]) -> String {
@@ -333,7 +331,7 @@ fn auth(argument: &str) -> Result<Command, CommandError> {
     };
     let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-    let valid = (1..=MECHANISM_BYTES).contains(&mechanism.len())
+    let valid = (1..=limits::MECHANISM_BYTES).contains(&mechanism.len())
         && mechanism.bytes().all(name)
         && initial.is_none_or(|initial| !initial.is_empty() && initial.bytes().all(base64));
     if !valid {
@@ -369,13 +367,13 @@ pub enum CommandError {
     /// A parameter with a value that it cannot have.
     #[error("bad value of parameter {0}")]
     BadParameter(&'static str),
-    /// A parameter that stands twice.
+    /// A parameter that is given twice.
     #[error("parameter {0} is repeated")]
     RepeatedParameter(&'static str),
 }
 
 impl CommandError {
-    /// What the client is told.
+    /// The reply to the client.
     pub fn reply(&self) -> Reply {
         let (code, enhanced) = match self {
             CommandError::Unknown => return Reply::unknown_command(),

@@ -2,7 +2,7 @@
 //!
 //! The words are split, known and counted here; what a word of a closed set means (SIZE, BODY,
 //! SMTPUTF8, RET, NOTIFY) is asked of smtp-proto, a word at a time. Not its whole list at once, since
-//! it lets a parameter stand twice, accepts extensions that we do not offer and starts again behind the
+//! it takes a parameter twice, accepts extensions that we do not offer and starts again behind the
 //! twentieth digit of a size. ENVID, AUTH and ORCPT are read here altogether: it decodes them, while
 //! they have to be passed on as they were sent, and it does not know `utf-8;` of RFC 6533.
 
@@ -19,10 +19,7 @@ use super::command::{
     BLANKS, BodyType, CommandError, MailCommand, Notify, RcptCommand, Return, SIZE_DIGITS,
 };
 use super::xtext;
-use crate::limits::{ENVELOPE_ID_BYTES, ORIGINAL_RECIPIENT_BYTES, PATH_BYTES};
-
-/// What of an unknown parameter is named in the reply.
-const NAMED_LETTERS: usize = 40;
+use crate::limits::{self, ENVELOPE_ID_BYTES, ORIGINAL_RECIPIENT_BYTES, PATH_BYTES};
 
 /// The parameters of MAIL that we offer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -223,7 +220,7 @@ impl<P> ParameterWord<'_, P> {
     }
 }
 
-/// Splits parameters at blanks and finds each among the known ones; none may stand twice.
+/// Splits parameters at blanks and finds each among the known ones; none may be given twice.
 fn words<'a, P: Copy + PartialEq>(
     text: &'a str,
     known: &'static [(&'static str, P)],
@@ -237,14 +234,14 @@ fn words<'a, P: Copy + PartialEq>(
                 .iter()
                 .find(|(known, _)| known.eq_ignore_ascii_case(name))
             else {
-                let named = name.chars().take(NAMED_LETTERS).collect();
+                let named = name.chars().take(limits::NAMED_CHARACTERS).collect();
                 return Err(CommandError::UnknownParameter(named));
             };
             if seen.contains(&parameter) {
                 return Err(CommandError::RepeatedParameter(name));
             }
             seen.push(parameter);
-            // Only these may stand in a value (esmtp-value, RFC 5321 §4.1.2); letters outside ASCII
+            // Only these may be in a value (esmtp-value, RFC 5321 §4.1.2); letters outside ASCII
             // where a parameter allows them.
             if text.contains(|letter: char| letter.is_control() || letter.is_whitespace()) {
                 return Err(CommandError::BadParameter(name));

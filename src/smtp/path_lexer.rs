@@ -1,4 +1,4 @@
-//! The lexer of paths and mailboxes: where a bracket closes, where the `@` stands, where a mailbox ends.
+//! The lexer of paths and mailboxes: where a bracket closes, where the `@` is, where a mailbox ends.
 //!
 //! It is ours because the text of a path goes into our own commands again: what is accepted here must
 //! mean the same to every reader behind us.
@@ -7,10 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::address::PathError;
 use super::command::BLANKS;
-use crate::limits::{DOMAIN_BYTES, LOCAL_PART_BYTES, PATH_BYTES};
-
-/// A label of a domain, RFC 1035 §2.3.4.
-const LABEL_BYTES: usize = 63;
+use crate::limits::{self, DOMAIN_BYTES, LOCAL_PART_BYTES, PATH_BYTES};
 
 /// A mailbox found at the front of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +102,7 @@ fn domain(text: &str) -> Result<usize, PathError> {
         if label.is_empty() || label.starts_with('-') || label.ends_with('-') {
             return Err(PathError::Syntax);
         }
-        if label.len() > LABEL_BYTES {
+        if label.len() > limits::LABEL_BYTES {
             return Err(PathError::TooLong);
         }
     }
@@ -143,7 +140,7 @@ fn is_label_letter(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_') || is_foreign_letter(letter)
 }
 
-/// UTF8-non-ascii of RFC 6531 §3.3 without its controls and blanks, which nobody could see.
+/// UTF8-non-ascii of RFC 6531 §3.3 without its controls and blanks, which are invisible.
 fn is_foreign_letter(letter: char) -> bool {
     !letter.is_ascii() && !letter.is_control() && !letter.is_whitespace()
 }

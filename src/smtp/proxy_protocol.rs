@@ -1,18 +1,14 @@
-//! The header by which a load balancer says whose connection it passes on: HAProxy's PROXY protocol.
+//! The header by which a load balancer names the client of a connection that it passes on: HAProxy's PROXY protocol.
 //!
 //! The sections are those of its specification, `doc/proxy-protocol.txt` of HAProxy. A header is not
-//! looked for (§2: the receiver must not guess): who calls [`read`] has been told to expect one, and
-//! from whom, and says nothing to the client before it has come.
+//! looked for (§2: the receiver must not guess): the caller of [`read`] is configured to expect one, and
+//! from which proxy, and says nothing to the client before it has come.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-/// A header of either version. §2.2 says that one of version 2 is smaller than a TCP segment, but its
-/// additions may hold a client's certificate (§2.2.6), which takes a few kilobytes; with this much the
-/// whole header still lies in the buffer that a session reads commands into.
-pub const HEADER_BYTES: usize = 4_096;
-/// A line of version 1 with its CRLF, §2.1.
-const LINE_BYTES: usize = 107;
+use crate::limits;
+
 /// What a line of version 1 begins with, §2.1.
 const LINE_START: &[u8] = b"PROXY ";
 /// What a header of version 2 begins with, §2.2. No client of SMTP begins like that.
@@ -20,7 +16,7 @@ const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Version 2 up to its length, §2.2: signature, version and command, family and transport, length.
 const FIXED_BYTES: usize = 16;
 
-/// Whose connection it is.
+/// The client of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProxyHeader {
     /// Someone else's, passed on. IPv4 addresses that are written as IPv6 are given as they were sent.
@@ -32,7 +28,7 @@ pub enum ProxyHeader {
     },
     /// The sender's own, as for its health checks: the connection's addresses count.
     Local,
-    /// Someone else's whose address cannot be told. The specification lets the connection's addresses
+    /// Someone else's without a known address. The specification lets the connection's addresses
     /// count here as well (§2.1, §2.2), but those are the proxy's, which may be trusted.
     Unknown,
 }
@@ -78,7 +74,7 @@ fn read_line(input: &[u8]) -> Result<Option<(ProxyHeader, usize)>, Malformed> {
         return Err(Malformed::NoHeader);
     }
     // What follows the line is the client's, so nothing behind the longest line is looked at.
-    let window = input.get(..LINE_BYTES).unwrap_or(input);
+    let window = input.get(..limits::PROXY_LINE_BYTES).unwrap_or(input);
     let Some(behind_start) = window.strip_prefix(LINE_START) else {
         return Ok(None);
     };
@@ -91,7 +87,7 @@ fn read_line(input: &[u8]) -> Result<Option<(ProxyHeader, usize)>, Malformed> {
     };
     let Some(text) = text else {
         // §2.1: without a CRLF in so many bytes the line is invalid.
-        return if window.len() < LINE_BYTES {
+        return if window.len() < limits::PROXY_LINE_BYTES {
             Ok(None)
         } else {
             Err(Malformed::TooLong)
@@ -120,7 +116,7 @@ fn line_protocol(text: &[u8]) -> Result<Option<(LineProtocol, &[u8])>, Malformed
     }
 }
 
-/// What stands between `UNKNOWN` and the CRLF: nothing, or a blank and anything, §2.1.
+/// The text between `UNKNOWN` and the CRLF: nothing, or a blank and anything, §2.1.
 fn unknown_text(rest: &[u8]) -> Result<Option<&[u8]>, Malformed> {
     if !agrees(rest, b"\r\n") && !agrees(rest, b" ") {
         return Err(Malformed::Protocol);
@@ -129,7 +125,7 @@ fn unknown_text(rest: &[u8]) -> Result<Option<&[u8]>, Malformed> {
     Ok(end.and_then(|end| rest.get(..end)))
 }
 
-/// What stands between `TCP4 ` or `TCP6 ` and the CRLF. None: the CRLF is yet to come.
+/// The text between `TCP4 ` or `TCP6 ` and the CRLF. None: the CRLF is yet to come.
 fn address_text(rest: &[u8]) -> Result<Option<&[u8]>, Malformed> {
     let is_address_byte = |byte: &u8| byte.is_ascii_hexdigit() || b" .:".contains(byte);
     let end = rest.iter().position(|byte| !is_address_byte(byte));
@@ -221,7 +217,7 @@ fn read_binary(input: &[u8]) -> Result<Option<(ProxyHeader, usize)>, Malformed> 
         return Ok(None);
     };
     let length = usize::from(u16::from_be_bytes(*length));
-    if length > HEADER_BYTES - FIXED_BYTES {
+    if length > limits::PROXY_HEADER_BYTES - FIXED_BYTES {
         return Err(Malformed::TooLong);
     }
     if length < block.address_bytes() {

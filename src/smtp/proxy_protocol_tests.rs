@@ -21,7 +21,7 @@ fn check_header(input: &[u8], header: ProxyHeader) {
         followed.push(byte);
         check(&followed, Ok(Some((header, input.len()))));
     }
-    followed.resize(2 * HEADER_BYTES, b'\n');
+    followed.resize(2 * limits::PROXY_HEADER_BYTES, b'\n');
     check(&followed, Ok(Some((header, input.len()))));
 }
 
@@ -188,15 +188,15 @@ fn lines_with_wrong_words() {
 fn a_line_without_end() {
     for start in ["PROXY UNKNOWN ", "PROXY TCP6 "] {
         let mut line = start.as_bytes().to_vec();
-        line.resize(LINE_BYTES, b'1');
+        line.resize(limits::PROXY_LINE_BYTES, b'1');
         check_malformed(&line, Malformed::TooLong);
         // The CRLF has to be within the limit with both its bytes.
-        line.truncate(LINE_BYTES - 1);
+        line.truncate(limits::PROXY_LINE_BYTES - 1);
         line.push(b'\r');
         check_malformed(&line, Malformed::TooLong);
     }
     let mut line = b"PROXY UNKNOWN ".to_vec();
-    line.resize(LINE_BYTES - 2, b'x');
+    line.resize(limits::PROXY_LINE_BYTES - 2, b'x');
     line.extend(b"\r\n");
     check_header(&line, ProxyHeader::Unknown);
 }
@@ -271,10 +271,13 @@ fn what_is_no_version_2() {
 
 #[test]
 fn the_longest_header() {
-    let longest = binary(0x20, 0, &vec![0; HEADER_BYTES - FIXED_BYTES]);
-    assert_eq!(longest.len(), HEADER_BYTES);
-    check(&longest[..HEADER_BYTES - 1], Ok(None));
-    check(&longest, Ok(Some((ProxyHeader::Local, HEADER_BYTES))));
+    let longest = binary(0x20, 0, &vec![0; limits::PROXY_HEADER_BYTES - FIXED_BYTES]);
+    assert_eq!(longest.len(), limits::PROXY_HEADER_BYTES);
+    check(&longest[..limits::PROXY_HEADER_BYTES - 1], Ok(None));
+    check(
+        &longest,
+        Ok(Some((ProxyHeader::Local, limits::PROXY_HEADER_BYTES))),
+    );
 }
 
 /// Two addresses of one family.

@@ -6,12 +6,10 @@ use std::sync::Arc;
 
 use bytes::BufMut;
 
-use crate::limits::REPLY_WORDS_BYTES;
+use crate::limits::{self, REPLY_WORDS_BYTES};
 
 /// Stands behind words that were cut.
 const CUT: &str = " [...]";
-/// A line of a reply without its CRLF, RFC 5321 §4.5.3.1.5.
-const LINE_BYTES: usize = 510;
 
 /// An enhanced status code, RFC 3463: `5.1.1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,7 +139,7 @@ impl Reply {
             .enhanced
             .map(|enhanced| format!("{enhanced} "))
             .unwrap_or_default();
-        let text_bytes = LINE_BYTES - "250-".len() - enhanced.len();
+        let text_bytes = limits::REPLY_LINE_BYTES - "250-".len() - enhanced.len();
 
         let mut lines = self
             .text
@@ -278,7 +276,7 @@ fn is_invisible(letter: char) -> bool {
     )
 }
 
-/// What stands for `letter` on the wire.
+/// The byte for `letter` on the wire.
 fn printable(letter: char) -> u8 {
     match letter {
         ' '..='~' => letter as u8,
@@ -372,7 +370,7 @@ mod tests {
         let lines: Vec<String> = written(&reply).lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0], format!("550-5.0.0 {} ", "a".repeat(400)));
-        assert_eq!(lines[1].len(), LINE_BYTES);
+        assert_eq!(lines[1].len(), limits::REPLY_LINE_BYTES);
     }
 
     #[test]
@@ -416,7 +414,7 @@ mod tests {
                 let mark = if place + 1 == lines.len() { ' ' } else { '-' };
                 let prefix = format!("452{mark}4.3.1 ");
                 prop_assert!(line.starts_with(&prefix));
-                prop_assert!(line.len() <= LINE_BYTES);
+                prop_assert!(line.len() <= limits::REPLY_LINE_BYTES);
                 prop_assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
             }
             prop_assert!(reply.passed_words().len() <= REPLY_WORDS_BYTES);

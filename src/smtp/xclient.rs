@@ -1,4 +1,4 @@
-//! XCLIENT, by which a trusted proxy says whose session it passes on: the attributes behind the command.
+//! XCLIENT, by which a trusted proxy names the client of a session that it passes on: the attributes behind the command.
 //!
 //! It is an extension of Postfix, and its XCLIENT_README is the specification; where that says nothing,
 //! the code of Postfix's smtpd decides ("smtpd" in the comments here).
@@ -7,20 +7,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::command::client_name;
 use super::xtext;
-use crate::limits::DOMAIN_BYTES;
+use crate::limits::{self, DOMAIN_BYTES};
 
 /// The line of the EHLO reply, with the attributes that [`parse`] knows. README, "Command syntax"; the
 /// REVERSE_NAME that smtpd also offers is not part of it.
 pub const CAPABILITY: &str = "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT";
 
-/// A login name. smtpd allows no value more than this.
-const LOGIN_BYTES: usize = 255;
-/// A label of a host name, RFC 1035 §2.3.4.
-const LABEL_BYTES: usize = 63;
 /// As many has 65535.
 const PORT_DIGITS: usize = 5;
-/// What of an unknown attribute is named in the reply.
-const NAMED_LETTERS: usize = 40;
 
 /// What one XCLIENT says about a session.
 ///
@@ -39,7 +33,7 @@ pub struct Attributes {
     pub protocol: Option<GreetedProtocol>,
     /// HELO: what the client calls itself, as our own EHLO notes it.
     pub helo: Option<AttributeValue<String>>,
-    /// LOGIN: as whom the client was authenticated. Not empty, no control characters, otherwise any text.
+    /// LOGIN: the login of the client. Not empty, no control characters, otherwise any text.
     pub login: Option<AttributeValue<String>>,
     /// DESTADDR: the address that the client has connected to.
     pub destination_address: Option<AttributeValue<IpAddr>>,
@@ -88,7 +82,7 @@ const ATTRIBUTES: [(&str, Attribute); 8] = [
     ("DESTPORT", Attribute::DestinationPort),
 ];
 
-/// Reads what follows `XCLIENT `. All of it is good, or none of it counts; smtpd keeps what stands
+/// Reads what follows `XCLIENT `. All of it is good, or none of it counts; smtpd keeps what comes
 /// before an error.
 pub fn parse(arguments: &str) -> Result<Attributes, XclientError> {
     let mut attributes = Attributes::default();
@@ -107,7 +101,7 @@ pub fn parse(arguments: &str) -> Result<Attributes, XclientError> {
             .into_iter()
             .find(|(known, _)| known.eq_ignore_ascii_case(name))
             .ok_or_else(|| XclientError::Unknown(named(name)))?;
-        // In smtpd the last of two counts. No client sends two, and whoever gets a second one into the
+        // In smtpd the last of two counts. No client sends two, and one that gets a second one into the
         // line by way of a name in the DNS is not to be believed.
         if std::mem::replace(&mut seen[attribute as usize], true) {
             return Err(XclientError::Repeated(name));
@@ -125,11 +119,11 @@ fn named(word: &str) -> String {
     let name = word.split('=').next().unwrap_or(word);
     name.chars()
         .filter(|letter| !letter.is_control())
-        .take(NAMED_LETTERS)
+        .take(limits::NAMED_CHARACTERS)
         .collect()
 }
 
-/// What a value stands for. README, note 3: old clients do not encode their values, so what is no xtext
+/// The meaning of a value. README, note 3: old clients do not encode their values, so what is no xtext
 /// stands for itself, as it does in smtpd. nginx is such a client: it sent
 /// `LOGIN=user+tag@example.org` before 1.29.2.
 fn decode(value: &str) -> Vec<u8> {
@@ -186,7 +180,7 @@ fn name(value: &str) -> Option<AttributeValue<String>> {
 fn is_host_name(value: &str) -> bool {
     let is_label_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let is_label = |label: &str| {
-        (1..=LABEL_BYTES).contains(&label.len())
+        (1..=limits::LABEL_BYTES).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
             && label.bytes().all(is_label_byte)
@@ -224,10 +218,11 @@ fn protocol(value: &str) -> Option<GreetedProtocol> {
     }
 }
 
-/// README: a login name, which is a matter of the proxy's directory. It may stand in logs, so it is of
+/// README: a login name, which is a matter of the proxy's directory. It may be logged, so it is of
 /// one line.
 fn login(value: &str) -> Option<String> {
-    let valid = (1..=LOGIN_BYTES).contains(&value.len()) && !value.contains(char::is_control);
+    let valid = (1..=limits::XCLIENT_LOGIN_BYTES).contains(&value.len())
+        && !value.contains(char::is_control);
     valid.then(|| value.to_owned())
 }
 
@@ -243,7 +238,7 @@ pub enum XclientError {
     /// An attribute that we did not offer.
     #[error("unknown attribute {0}")]
     Unknown(String),
-    /// An attribute that stands twice.
+    /// An attribute that is given twice.
     #[error("attribute {0} is repeated")]
     Repeated(&'static str),
     /// An attribute with a value that it cannot have.

@@ -195,7 +195,7 @@ fn words_that_are_none() {
     check_error("REVERSE_NAME=a", "unknown attribute REVERSE_NAME");
     check_error("\u{7}W\0=a", "unknown attribute W");
     let long = "x".repeat(1_000);
-    let cut = &long[..NAMED_LETTERS];
+    let cut = &long[..limits::NAMED_CHARACTERS];
     check_error(&format!("{long}=a"), &format!("unknown attribute {cut}"));
     check_error(&long, &format!("attribute {cut} has no value"));
 }
