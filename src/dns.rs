@@ -1,8 +1,8 @@
-//! The DNS: who is asked, what the answers mean, and how long they are believed.
+//! The DNS: the servers that are asked, what their answers mean, and how long they are cached.
 //!
-//! Delivery, the conditions and the pages that try something ask here, and nobody asks elsewhere. What is not a
+//! Delivery, the conditions and the pages that try something ask here and nowhere else. What is not a
 //! clear answer is a failure, which is never kept; and each question has a deadline of its own, so that one that
-//! is not answered costs nobody else's answer.
+//! is not answered does not delay others.
 
 mod cache;
 #[cfg(test)]
@@ -25,7 +25,7 @@ use crate::smtp::domain::ascii_domain;
 use cache::{CachePolicy, DnsCache, LookupAnswer, RecordKey};
 use servers::{NameServers, Servers};
 
-/// Asks DNS servers, and keeps what they said.
+/// Asks DNS servers, and caches their answers.
 #[derive(Debug, Default)]
 pub struct Dns {
     name_servers: NameServers,
@@ -158,8 +158,8 @@ impl Dns {
         join(first.unwrap_or_else(late), second.unwrap_or_else(late))
     }
 
-    /// Forgets the addresses of a host that are of this one's family: nobody answers there. Those of the other
-    /// may have come late, and nobody tried them.
+    /// Forgets the addresses of a host that are of this one's family: no server answers there. Those of the other
+    /// may have come late, and were not tried.
     pub fn forget_addresses(&self, host: Host<'_>, like: IpAddr) {
         let kind = match like {
             IpAddr::V4(_) => RecordType::A,
@@ -196,10 +196,10 @@ impl Dns {
         self.answer(servers, name, kind, CachePolicy::Usual).await
     }
 
-    /// What is known, or what is said now. An answer for which nobody waits any more is kept when it comes.
+    /// What is known, or what is said now. An answer that comes too late for its caller is kept.
     ///
     /// # Errors
-    /// Why nobody says.
+    /// Why there is no answer.
     async fn answer(
         &self,
         servers: &[SocketAddr],
@@ -207,7 +207,8 @@ impl Dns {
         kind: RecordType,
         freshness: CachePolicy,
     ) -> Result<LookupAnswer, String> {
-        let servers = self.servers(servers)?;
+        let servers = self.name_servers.current(servers, || self.kept.clear());
+        let servers = servers.map_err(|error| error.to_string())?;
         let key = RecordKey { name, kind };
         if let Some(answer) = self.kept.get(&key, freshness) {
             return Ok(answer);
@@ -215,7 +216,9 @@ impl Dns {
         let kept = Arc::clone(&self.kept);
         let (waiting, awaited) = oneshot::channel();
         tokio::spawn(async move {
-            let answered = ask_in_time(&servers, &key).await.map(|(answer, ttl)| {
+            let asked = timeout(limits::DNS_WAIT, ask(&servers, &key)).await;
+            let asked = asked.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+            let answered = asked.map(|(answer, ttl)| {
                 let ttl = match waiting.is_closed() {
                     true => ttl.max(limits::DNS_LATE_AGE),
                     false => ttl,
@@ -228,11 +231,6 @@ impl Dns {
         let answered = awaited.await;
         answered.unwrap_or_else(|_| Err("the question was given up".to_owned()))
     }
-
-    fn servers(&self, set: &[SocketAddr]) -> Result<Arc<Servers>, String> {
-        let servers = self.name_servers.current(set, || self.kept.clear());
-        servers.map_err(|error| error.to_string())
-    }
 }
 
 impl Host<'_> {
@@ -241,18 +239,10 @@ impl Host<'_> {
             Self::OfDns(name) => absolute(name),
             Self::Own(name) => match name.strip_suffix('.') {
                 Some(name) => absolute(name),
-                None => relative(name),
+                None => named(name, false),
             },
         }
     }
-}
-
-async fn ask_in_time(
-    servers: &Servers,
-    key: &RecordKey,
-) -> Result<(LookupAnswer, Duration), String> {
-    let asked = timeout(limits::DNS_WAIT, ask(servers, key)).await;
-    asked.unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
 
 /// Follows aliases to the answer, and says how long it may be kept.
@@ -278,7 +268,7 @@ async fn ask(servers: &Servers, key: &RecordKey) -> Result<(LookupAnswer, Durati
 
 /// The resolver follows some aliases and then says that there is nothing. Where the last of them leads.
 async fn alias_behind(servers: &Servers, none: &NoRecords) -> Result<Option<Name>, String> {
-    // Whoever has reached the end of the aliases names the zone that has no record (RFC 2308 §2.2).
+    // A server that has reached the end of the aliases names the zone that has no record (RFC 2308 §2.2).
     if none.response_code != ResponseCode::NoError || none.soa.is_some() {
         return Ok(None);
     }
@@ -313,7 +303,7 @@ fn absence(none: &NoRecords) -> Result<(LookupAnswer, Duration), String> {
     let ttl = Duration::from_secs(none.negative_ttl.unwrap_or(0).into());
     match none.response_code {
         ResponseCode::NXDomain => Ok((LookupAnswer::NoName, ttl)),
-        // RFC 2308 §2.2: name servers without an SOA are a referral. Whoever we asked does not look up
+        // RFC 2308 §2.2: name servers without an SOA are a referral. The server that we asked does not look up
         // names for others, and has said nothing of this one.
         _ if none.soa.is_none() && none.ns.is_some() => {
             Err("the DNS server only names other servers".to_owned())
@@ -400,11 +390,6 @@ fn failure(name: &str, why: impl std::fmt::Display) -> String {
 /// A name that no search list completes; none when the DNS cannot hold it.
 fn absolute(name: &str) -> Option<Name> {
     named(name, true)
-}
-
-/// A name that a search list may complete.
-fn relative(name: &str) -> Option<Name> {
-    named(name, false)
 }
 
 /// RFC 2181 §11: a label may hold any letters; only its length is bounded.

@@ -1,5 +1,6 @@
-//! Errors of the operating system in words for people.
+//! Errors in words for people.
 
+use std::error::Error;
 use std::io;
 
 /// What the error says, without the number that the standard library puts behind it: `Connection refused`.
@@ -11,6 +12,22 @@ pub fn in_words(error: &io::Error) -> String {
         words.truncate(words.strip_suffix(&number).unwrap_or(&words).len());
     }
     words
+}
+
+/// An error with its causes, of which the last one says what happened.
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]

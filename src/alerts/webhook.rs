@@ -1,11 +1,10 @@
-//! The webhook: tells a server of the administrator's what begins and ends, and remembers what came
+//! The webhook: posts what begins and ends to a server of the administrator's, and remembers what came
 //! of it.
 //!
 //! Any 2xx is success. Redirects are not followed: they would carry our words, and their signature,
-//! to somebody the administrator did not name. The answer's body is not read. Logs and pages name
+//! to a server that the administrator did not name. The answer's body is not read. Logs and pages name
 //! what went wrong, never the address, whose path is often a secret itself.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +24,7 @@ use super::notification::{AlertEvent, Notification};
 use super::outbox::{NotificationId, Outbox};
 use crate::limits;
 use crate::settings::{Current, WriteOnly};
+use crate::system_error::with_causes;
 
 const SIGNATURE: &str = "x-fastpath-signature";
 const USER_AGENT: &str = concat!("fastpath/", env!("CARGO_PKG_VERSION"));
@@ -61,12 +61,12 @@ pub struct Webhook {
     patience: Patience,
 }
 
-/// One try to tell it something.
+/// One try to post an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WebhookTry {
     /// When it ended.
     pub at: Timestamp,
-    /// What was told.
+    /// The event.
     pub event: AlertEvent,
     /// Of which kind of alert; null for a test.
     pub alert: Option<AlertKind>,
@@ -116,7 +116,7 @@ impl Webhook {
         last.clone()
     }
 
-    /// How many alerts' changes have still to be told.
+    /// How many changes of alerts are pending.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.outbox.len()
@@ -125,7 +125,7 @@ impl Webhook {
     /// Tries it once, now, with words that say it is a test.
     ///
     /// # Errors
-    /// When there is none. That it does not answer is no error of ours: it stands in the result.
+    /// When there is none. That it does not answer is not an error but in the result.
     pub async fn test(&self) -> Result<WebhookTry, NoWebhook> {
         let server = self.server().ok_or(NoWebhook)?;
         let test = Notification::test(&self.appliance, super::now());
@@ -146,8 +146,8 @@ impl Webhook {
         shutdown.run_until_cancelled(telling).await;
     }
 
-    /// Tries until it is told, until something newer is in its place, or until there is no webhook.
-    /// Whoever could not be reached for a day still learns what stands then.
+    /// Tries until it is delivered, until something newer is in its place, or until there is no webhook.
+    /// A server that was down for a day still gets the last state.
     async fn tell(&self, ticket: NotificationId, notification: &Notification) {
         let mut waits = self.patience.waits();
         let mut tries = 0;
@@ -276,24 +276,13 @@ fn client(is_secured: bool, connect: Duration) -> reqwest::Result<Client> {
     if is_secured {
         return builder.https_only(true).build();
     }
-    // Without TLS no certificates are needed, and a machine that has none can still tell.
+    // Without TLS no certificates are needed, and a machine that has none can still post.
     builder.tls_certs_only([]).build()
 }
 
 /// The error with its causes, without the address.
 fn describe(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = error.source();
-    }
-    text
+    with_causes(&error.without_url())
 }
 
 #[cfg(test)]

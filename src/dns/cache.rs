@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::limits;
 
-/// How old an answer may be for whoever asks.
+/// How old an answer may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CachePolicy {
     /// As old as the DNS allows, within a bound: of names that belong to others.
@@ -36,7 +36,7 @@ pub(super) enum LookupAnswer {
     NoName,
 }
 
-/// Whoever looks something up may be told what was said before.
+/// Answers that may be given again.
 #[derive(Debug)]
 pub(super) struct DnsCache {
     answers: Cache<RecordKey, CachedAnswer>,

@@ -29,7 +29,7 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// Asks once, however many packets that takes. Nothing is kept. Who asks bounds the wait.
+    /// Asks once, in as many packets as that takes. Nothing is kept. The caller bounds the wait.
     ///
     /// # Errors
     /// Why there is no answer, which may be that there are no records.
@@ -46,8 +46,8 @@ impl Servers {
                 }
                 self.ask_plainly(name, kind).await
             }
-            // RFC 6891 §6.2.2: what stands between us may swallow what it does not know, or refuse it in a
-            // form that nobody can match with the question.
+            // RFC 6891 §6.2.2: a device on the way may drop what it does not know, or refuse it in a
+            // form that does not match the question.
             () = sleep(limits::DNS_EDNS_WAIT) => {
                 let plain = self.ask_plainly(name, kind);
                 tokio::pin!(plain);
@@ -94,7 +94,7 @@ fn is_not_understood(answer: &Result<Lookup, NetError>) -> bool {
     )
 }
 
-/// Somebody said what there is, or that there is nothing.
+/// Whether it says which records there are, or that there are none.
 fn is_answer(answer: &Result<Lookup, NetError>) -> bool {
     matches!(
         answer,
@@ -102,7 +102,7 @@ fn is_answer(answer: &Result<Lookup, NetError>) -> bool {
     )
 }
 
-/// The files in which the system says whom to ask, and what nobody is to be asked about.
+/// The system's files with its DNS servers, and with the names that need none.
 #[derive(Debug)]
 pub(super) struct SystemFiles {
     resolv_conf: PathBuf,
@@ -132,7 +132,7 @@ struct CurrentServers {
     servers: Arc<Servers>,
 }
 
-/// What decides whom to ask.
+/// What determines the resolver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ResolverSetup {
     set: Vec<SocketAddr>,

@@ -133,9 +133,7 @@ impl Spool {
     /// When the file is missing or cannot be read.
     pub async fn open_stored(self: &Arc<Self>, name: String) -> io::Result<SpoolFile> {
         let path = self.directory.join(&name);
-        let file = spawn_blocking(move || OpenOptions::new().read(true).open(path))
-            .await
-            .map_err(io::Error::other)??;
+        let file = blocking(move || OpenOptions::new().read(true).open(path)).await?;
         Ok(SpoolFile {
             spool: Arc::clone(self),
             name,
@@ -151,7 +149,7 @@ impl Spool {
     /// When the file is missing or cannot be read.
     pub async fn start_of_stored(&self, name: String, most: usize) -> io::Result<(Vec<u8>, u64)> {
         let path = self.directory.join(&name);
-        spawn_blocking(move || {
+        blocking(move || {
             let file = OpenOptions::new().read(true).open(path)?;
             let length = file.metadata()?.len();
             let mut start = Vec::new();
@@ -159,7 +157,6 @@ impl Spool {
             Ok((start, length))
         })
         .await
-        .map_err(io::Error::other)?
     }
 
     /// Removes the file that a row named, after the row's removal was committed.
@@ -207,7 +204,7 @@ impl SpoolFile {
         self.kept.store(true, Ordering::Release);
     }
 
-    /// Writes `pieces` one behind the other from `offset` on. They are freed where they were made, if somebody
+    /// Writes `pieces` one behind the other from `offset` on. They are freed where they were made, if the caller
     /// still waits there: what other threads free is not given back to the system for as long as its own
     /// thread makes nothing of that size.
     ///
@@ -239,13 +236,12 @@ impl SpoolFile {
     /// As the file system says; a file that ends early is an error too.
     pub async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         let file = Arc::clone(&self.file);
-        spawn_blocking(move || {
+        blocking(move || {
             let mut block = BytesMut::zeroed(length);
             file.read_exact_at(&mut block, offset)?;
             Ok(block.freeze())
         })
         .await
-        .map_err(io::Error::other)?
     }
 
     /// The checksum of the file's `length` bytes, read back.
@@ -254,36 +250,40 @@ impl SpoolFile {
     /// As the file system says; a file of another length is an error too.
     pub async fn checksum(&self, length: u64) -> io::Result<Checksum> {
         let file = Arc::clone(&self.file);
-        spawn_blocking(move || checksum(&file, length))
-            .await
-            .map_err(io::Error::other)?
+        blocking(move || checksum(&file, length)).await
     }
 
     /// Makes the file's content and its name durable, and gives the checksum of its `length` bytes: what
-    /// is read back now is what will be read by whoever sends it.
+    /// is read back now is what will be sent.
     ///
     /// # Errors
     /// As the file system says; a file of another length is an error too.
     pub async fn sync(&self, length: u64) -> io::Result<Checksum> {
         let file = Arc::clone(&self.file);
         let directory = self.spool.directory.clone();
-        spawn_blocking(move || {
+        blocking(move || {
             let checksum = checksum(&file, length)?;
             file.sync_all()?;
             File::open(directory)?.sync_all()?;
             Ok(checksum)
         })
         .await
-        .map_err(io::Error::other)?
     }
 }
 
-/// Whether it says that the disk, or somebody's part of it, is full.
+/// Whether it says that the disk, or a quota on it, is full.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
+}
+
+/// Works on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 fn checksum(file: &File, length: u64) -> io::Result<Checksum> {

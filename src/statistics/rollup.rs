@@ -2,7 +2,6 @@
 //! restart.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::time::{sleep, timeout};
@@ -14,9 +13,6 @@ use super::{Figures, Statistics};
 use crate::limits;
 use crate::store::Store;
 
-/// Minutes are written this often; a crash loses at most this much of the statistics.
-const INTERVAL: Duration = Duration::from_secs(60);
-
 /// Puts the last day's minutes and the last month's hours back. Called once, before anything is counted.
 ///
 /// # Errors
@@ -24,9 +20,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<()> {
     let last = statistics.minute();
     let first = last.saturating_sub(MINUTES_OF_A_DAY);
-    let minutes = timeout(limits::HISTORY_WAIT, store.load_minutes(first..=last))
-        .await
-        .context("the history did not answer")??;
+    let minutes = in_time(store.load_minutes(first..=last)).await?;
     for (minute, text) in minutes {
         match serde_json::from_str::<Figures>(&text) {
             Ok(figures) => statistics.restore(minute, &figures),
@@ -35,9 +29,7 @@ pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<(
     }
     let last = last / 60;
     let first = last.saturating_sub(HOURS_OF_A_MONTH);
-    let hours = timeout(limits::HISTORY_WAIT, store.load_hours(first..=last))
-        .await
-        .context("the history did not answer")??;
+    let hours = in_time(store.load_hours(first..=last)).await?;
     for (hour, text) in hours {
         match serde_json::from_str::<Figures>(&text) {
             Ok(figures) => statistics.restore_hour(hour, &figures),
@@ -47,14 +39,14 @@ pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<(
     Ok(())
 }
 
-/// Writes minutes and hours until `shutdown`, and the present ones then. Cancel it after everybody who
-/// counts has ended.
+/// Writes minutes and hours until `shutdown`, and the present ones then. Cancel it after all tasks that
+/// count have ended.
 pub async fn keep(statistics: Arc<Statistics>, store: Store, shutdown: CancellationToken) {
     let mut first = statistics.minute();
     loop {
         let is_last = tokio::select! {
             () = shutdown.cancelled() => true,
-            () = sleep(INTERVAL) => false,
+            () = sleep(limits::ROLLUP_INTERVAL) => false,
         };
         let present = statistics.minute();
         match save(&statistics, &store, first).await {
@@ -68,20 +60,24 @@ pub async fn keep(statistics: Arc<Statistics>, store: Store, shutdown: Cancellat
     }
 }
 
+async fn in_time<T, E: Into<anyhow::Error>>(
+    answer: impl Future<Output = Result<T, E>>,
+) -> anyhow::Result<T> {
+    let answered = timeout(limits::HISTORY_WAIT, answer).await;
+    let answered = answered.context("the history did not answer")?;
+    answered.map_err(Into::into)
+}
+
 async fn save(statistics: &Statistics, store: &Store, first: u64) -> anyhow::Result<()> {
     // Mail comes first.
     anyhow::ensure!(store.room().is_there(), "the disk is almost full");
     for (minute, figures) in statistics.minutes_from(first) {
         let text = serde_json::to_string(&figures).context("figures as text")?;
-        timeout(limits::HISTORY_WAIT, store.save_minute(minute, text))
-            .await
-            .context("the history did not answer")??;
+        in_time(store.save_minute(minute, text)).await?;
     }
     for (hour, figures) in statistics.hours_from(first / 60) {
         let text = serde_json::to_string(&figures).context("figures as text")?;
-        timeout(limits::HISTORY_WAIT, store.save_hour(hour, text))
-            .await
-            .context("the history did not answer")??;
+        in_time(store.save_hour(hour, text)).await?;
     }
     Ok(())
 }

@@ -2,7 +2,6 @@
 //! in header fields, and the answer is JSON.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,6 +18,7 @@ use super::Opinion;
 use crate::limits;
 use crate::settings::conditions::Score;
 use crate::settings::service_address::ServiceAddress;
+use crate::system_error::with_causes;
 
 /// The client for all questions.
 ///
@@ -197,21 +197,6 @@ fn read(answer: &[u8]) -> Result<Opinion, String> {
         action: Some(said.action),
         symbols: words::cut(&names.join(", ")),
     })
-}
-
-/// An error with its causes, of which the last one says what happened.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
