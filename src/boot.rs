@@ -92,7 +92,7 @@ impl DataDirectory {
             path: path.to_owned(),
             cause,
         };
-        // Mail of others is in there: nobody else has to look.
+        // It holds mail: only its owner may read it.
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -128,7 +128,7 @@ impl DataDirectory {
         &self.tightened
     }
 
-    /// Says where the appliance listens, for the health check and for whoever chose port 0.
+    /// Says where the appliance listens, for the health check, and for those who chose port 0.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -137,9 +137,9 @@ impl DataDirectory {
         write_atomically(&self.path.join(ADDRESSES_FILE), &(text + "\n"), 0o600)
     }
 
-    /// Takes the addresses away at the end: nobody listens there any more.
+    /// Removes the addresses at the end.
     pub fn remove_addresses(&self) {
-        // A file that stays is harmless: the health check finds nobody there.
+        // A file that stays is harmless: the health check finds no server there.
         let _ = std::fs::remove_file(self.path.join(ADDRESSES_FILE));
     }
 }

@@ -14,13 +14,13 @@ use parking_lot::Mutex;
 pub use buckets::{Bucket, Buckets, UsedUp};
 pub use fair_semaphore::{FairPermit, FairSemaphore};
 
-/// Where a client is, for counting: an IPv4 address, or of IPv6 the /64 that everybody gets at least
-/// (RFC 6177), and has all addresses of.
+/// Where a client is, for counting: an IPv4 address, or the /64 of an IPv6 address, which is the least that a site gets
+/// (RFC 6177).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network(IpAddr);
 
 impl Network {
-    /// The network of an address; an IPv4 address in IPv6 clothes is IPv4.
+    /// The network of an address; an IPv4-mapped IPv6 address is IPv4.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {

@@ -73,7 +73,7 @@ pub fn is_of_this_machine(address: IpAddr) -> bool {
 }
 
 /// Accepts until `shutdown`, and returns then. The sessions go on as tasks of `sessions`, and end by
-/// themselves after `shutdown`: whoever waits for them sets the bound. All listeners share `places`.
+/// themselves after `shutdown`: the caller bounds that wait. All listeners share `places`.
 pub async fn run<A: Answering>(
     listener: Listener,
     context: Arc<SessionContext<A>>,
@@ -110,7 +110,7 @@ pub async fn run<A: Answering>(
     }
 }
 
-/// What stands around a connection that was accepted.
+/// What a connection is accepted with.
 struct Acceptor<'a, A> {
     address: SocketAddr,
     context: &'a Arc<SessionContext<A>>,
@@ -154,7 +154,7 @@ impl<A: Answering> Acceptor<'_, A> {
         });
     }
 
-    /// A connection that a proxy passes on: its session begins when it is known whose it is.
+    /// A connection that a proxy passes on: its session begins when its client is known.
     fn admit_proxied(&self, mut stream: TcpStream, proxy: IpAddr, place: ClientPermit<Network>) {
         let (context, places) = (Arc::clone(self.context), Arc::clone(self.places));
         let (listener, shutdown) = (self.address, self.shutdown.clone());

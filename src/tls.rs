@@ -65,7 +65,7 @@ pub enum TlsError {
     /// Our own certificate cannot be made.
     #[error("a certificate for {hostname} cannot be made: {error}")]
     Make {
-        /// For whom.
+        /// The name it is for.
         hostname: String,
         /// Why.
         error: rcgen::Error,

@@ -36,7 +36,7 @@ impl fmt::Debug for SmtpLogin {
 pub struct LoginDirectory(BTreeMap<String, Arc<SmtpLogin>>);
 
 impl LoginDirectory {
-    /// Of a name that stands twice the later one counts.
+    /// Of two with the same name the later one counts.
     #[must_use]
     pub fn new(logins: impl IntoIterator<Item = SmtpLogin>) -> Self {
         logins.into_iter().fold(Self::default(), Self::with)
@@ -81,7 +81,7 @@ impl LoginDirectory {
     }
 }
 
-/// The logins of this moment, for everybody who reads them.
+/// The logins of this moment.
 #[derive(Clone, Debug)]
 pub struct CurrentLogins {
     roster: watch::Receiver<Arc<LoginDirectory>>,
@@ -131,7 +131,7 @@ impl LoginsPublisher {
     /// Publishes: in force for the next AUTH, and the next command of who has logged in.
     pub fn publish(&self, roster: LoginDirectory) {
         self.roster.send_replace(Arc::new(roster));
-        // Behind it: whoever sees the new number finds the new logins.
+        // Behind it: a reader who sees the new number finds the new logins.
         self.generation.fetch_add(1, Ordering::Release);
     }
 }

@@ -46,7 +46,7 @@ pub struct Logins {
 /// The keyed hash of a login that was right.
 type Proof = [u8; 32];
 
-/// A login that was right: whoever has shown it may do what it is good for, for as long as it holds. See
+/// A login that was right: its session may send for as long as it holds. See
 /// [`Logins::holds`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownLogin {
@@ -137,7 +137,7 @@ impl Logins {
             return Ok(known);
         }
         let _turn = guesser.turn().await;
-        // What stood before us in the row may have been the same login, or the last guess.
+        // The one before us may have been the same login, or the last guess.
         self.admit(&guesser, name, origin)?;
         if let Some(known) = self.remembered(name, &password) {
             return Ok(known);
@@ -204,7 +204,7 @@ impl fmt::Debug for Logins {
     }
 }
 
-/// A name as it may stand in the log. Others may be anything, even the password.
+/// A name as it may be logged. Others may be anything, even the password.
 fn loggable(name: &str) -> &str {
     let plausible = name.len() <= limits::SMTP_LOGIN_NAME_BYTES
         && name.bytes().all(|byte| byte.is_ascii_graphic());

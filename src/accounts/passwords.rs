@@ -44,8 +44,8 @@ impl Passwords {
         self.run(move |_| hash(&password)).await
     }
 
-    /// Whether `password` is the one of `hash`. None stands for an account that does not exist: it is
-    /// as much work, so that nobody learns from the time which accounts there are.
+    /// Whether `password` is the one of `hash`. None is for an account that does not exist: it is
+    /// as much work, so that the time does not reveal which accounts there are.
     ///
     /// # Errors
     /// When no place is free in time.
@@ -78,7 +78,7 @@ impl Passwords {
             .map_err(|_| Busy)?
             .expect("the semaphore is never closed");
         let passwords = Arc::clone(self);
-        // The work holds its place itself: it goes on when whoever asked for it has gone.
+        // The work holds its place itself: it goes on when its caller has gone.
         let work = move || {
             let _place = place;
             work(&passwords)

@@ -5,7 +5,7 @@ use crate::limits;
 /// A name as it may be stored.
 ///
 /// # Errors
-/// What is wrong with it, for whoever typed it.
+/// What is wrong with it, for the form.
 pub fn account_name(text: &str) -> Result<String, &'static str> {
     let name = text.trim();
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@');
@@ -23,7 +23,7 @@ pub fn account_name(text: &str) -> Result<String, &'static str> {
 /// The name of an API token, which says what it is for.
 ///
 /// # Errors
-/// What is wrong with it, for whoever typed it.
+/// What is wrong with it, for the form.
 pub fn token_name(text: &str) -> Result<String, &'static str> {
     let name = text.trim();
     if name.is_empty() {
@@ -41,7 +41,7 @@ pub fn token_name(text: &str) -> Result<String, &'static str> {
 /// letters make people choose worse ones (NIST SP 800-63B-4 §3.1.1.2).
 ///
 /// # Errors
-/// What is wrong with it, for whoever typed it.
+/// What is wrong with it, for the form.
 pub fn password(password: &str, account_name: &str) -> Result<(), String> {
     let characters = password.chars().count();
     if characters < limits::PASSWORD_CHARACTERS_MIN {

@@ -36,7 +36,7 @@ impl SharedSecret {
         self.0.as_bytes()
     }
 
-    /// In base 32, in groups of four: for whoever types it.
+    /// In base 32, in groups of four, for typing.
     #[must_use]
     pub fn spelled(&self) -> String {
         let text: Vec<char> = self.0.to_base32().chars().collect();

@@ -3,7 +3,7 @@
 use super::TokenHash;
 use crate::limits;
 
-/// Letters and digits that nobody takes for one another (Crockford's base 32).
+/// Letters and digits that are not taken for one another (Crockford's base 32).
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Characters between two hyphens.
 const GROUP: usize = 4;
@@ -24,7 +24,7 @@ pub fn spelled_secret(groups: usize) -> String {
     (0..groups).map(group).collect::<Vec<_>>().join("-")
 }
 
-/// A code that stands in once for a lost telephone.
+/// A code that replaces a lost telephone once.
 #[derive(Clone)]
 pub struct RecoveryCode(String);
 
@@ -36,7 +36,7 @@ impl RecoveryCode {
         (0..limits::RECOVERY_CODES).map(code).collect()
     }
 
-    /// The code as somebody types it, with or without hyphens, in any case; none when it cannot be one.
+    /// The code as it is typed, with or without hyphens, in any case; none when it cannot be one.
     #[must_use]
     pub fn typed(text: &str) -> Option<Self> {
         let typed: Vec<u8> = text

@@ -18,7 +18,7 @@ impl AccessToken {
         Self(BASE64_URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The text, for whoever is to show it.
+    /// The text, for the one place that shows it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -37,13 +37,13 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// SHA-256 of a token. Tokens are too long to be guessed, so that no slow hash is needed; whoever
-/// reads the database learns none.
+/// SHA-256 of a token. Tokens are too long to be guessed, so that no slow hash is needed; a reader of
+/// the database learns none.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// The hash of a text that somebody shows.
+    /// The hash of a text that is shown to us.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let mut hash = [0; 32];

@@ -1,4 +1,4 @@
-//! Wrong logins, counted by client and by name: whoever guesses has few guesses.
+//! Wrong logins, counted by client and by name, so that guesses are few.
 //!
 //! Only wrong ones count, so that a client with many sessions, or many clients behind one address, are
 //! never kept out for being right. A count is forgotten [`limits::WRONG_LOGIN_WINDOW`] after it began;
@@ -17,13 +17,13 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub(super) struct ClientFailures {
     wrong: AtomicU32,
-    /// One password of a client is checked at a time: the next one knows what became of it, and nobody
+    /// One password of a client is checked at a time: the next one knows what became of it, and no client
     /// takes all places at once.
     turn: Mutex<()>,
 }
 
 impl ClientFailures {
-    /// Waits for its turn. Whoever calls bounds the wait.
+    /// Waits for its turn. The caller bounds the wait.
     pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await
     }

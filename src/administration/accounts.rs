@@ -1,6 +1,6 @@
 //! Accounts: made, changed and removed by administrators.
 //!
-//! What people do with their own account stands in [`super::own_account`], how they get in in
+//! What people do with their own account is in [`super::own_account`], how they get in in
 //! [`super::login`] and [`super::setup`], and how programs do in [`super::api_tokens`].
 
 use std::sync::Arc;
@@ -192,8 +192,8 @@ impl Accounts {
     /// more than the new role are revoked.
     ///
     /// # Errors
-    /// When the password does not hold, when it is the last administrator's role, when somebody means
-    /// to go round the questions that their own account's page asks, or when it was not stored.
+    /// When the password does not hold, when it is the last administrator's role, when it would
+    /// bypass the questions of one's own account's page, or when it was not stored.
     pub async fn amend(
         &self,
         name: &str,

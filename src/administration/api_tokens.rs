@@ -49,7 +49,7 @@ impl Accounts {
         token.ok_or(AccountError::Refused(Refusal::NoSuchToken))
     }
 
-    /// Makes a token. Nobody can show it again. It goes with `account`, if it is of one.
+    /// Makes a token. It cannot be shown again. It goes with `account`, if it is of one.
     ///
     /// # Errors
     /// When the name does not hold or is taken (`name`), or it was not stored.
@@ -90,8 +90,8 @@ impl Accounts {
         Ok(())
     }
 
-    /// The token that a program shows, if it is known. That it is in use is written down now and then,
-    /// and nobody waits for it.
+    /// The token that a program shows, if it is known. That it is in use is written down now and then, without
+    /// waiting for it.
     ///
     /// # Errors
     /// When the store cannot be read.

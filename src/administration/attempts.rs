@@ -1,7 +1,7 @@
-//! How often somebody may try to get in: bounded for each client address and for each name, and in
+//! How often a log-in may be tried: bounded for each client address and for each name, and in
 //! memory however many addresses and names there are.
 //!
-//! What strangers try with a name must not keep out whose name it is: an address from which they got in
+//! What strangers try with a name must not lock its owner out: an address from which a log-in succeeded
 //! of late is bounded by its own tries only.
 
 use std::net::IpAddr;
@@ -57,7 +57,7 @@ pub(super) struct Attempts {
     addresses: Buckets,
     names: Buckets,
     codes: Buckets,
-    /// Where somebody of a name got in, and when last. Strangers cannot fill it.
+    /// Where log-ins of a name succeeded, and when last. Strangers cannot fill it.
     known: Cache<(String, Network), Timestamp>,
 }
 
@@ -94,7 +94,7 @@ impl Attempts {
         Ok(())
     }
 
-    /// Somebody of this name got in from this address.
+    /// A log-in of this name succeeded from this address.
     pub(super) fn got_in(&self, address: IpAddr, name: &str, at: Timestamp) {
         self.known.insert((folded(name), Network::of(address)), at);
     }
@@ -117,7 +117,7 @@ impl Attempts {
         })
     }
 
-    /// A right code uses up no try: whoever logs in often is no guesser.
+    /// A right code uses up no try: frequent log-ins are not guesses.
     pub(super) fn code_was_right(&self, tried: CodeTry) {
         self.addresses.give_back(tried.address);
         self.codes.give_back(tried.code);

@@ -44,7 +44,7 @@ pub struct Manifest {
 /// Why there is no backup, or none was restored.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// Somebody else's files are not to be mixed with ours.
+    /// Files of others are not to be mixed with ours.
     #[error("{} is not empty", .0.display())]
     NotEmpty(PathBuf),
     /// A copy of the appliance in itself would be copied along the next time.

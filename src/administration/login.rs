@@ -18,7 +18,7 @@ use crate::store::{
     StoredAccount, StoredSession,
 };
 
-/// Why somebody did not get in.
+/// Why a log-in failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
     /// Which of the two is not said.
@@ -47,9 +47,9 @@ pub enum LoginError {
 /// Name and password hold.
 #[derive(Debug)]
 pub enum LoginOutcome {
-    /// Somebody is in.
+    /// The visitor is logged in.
     Entered(Entered),
-    /// A one-time code is needed; this ticket stands for the password until it comes.
+    /// A one-time code is needed; this ticket takes the place of the password until it comes.
     CodeNeeded(AccessToken),
 }
 
@@ -73,7 +73,7 @@ pub(super) struct PendingLogin {
 const LOGGED_IN: &str = "logged in";
 
 impl Accounts {
-    /// Lets the tries know where people got in of late, as the audit tells it: a restart under attack
+    /// Reads from the audit where log-ins succeeded of late: a restart under attack
     /// must not keep them out.
     pub(super) async fn remember_known_addresses(&self, now: Timestamp) -> Result<(), ReadError> {
         let filter = AuditFilter {
@@ -96,10 +96,10 @@ impl Accounts {
         Ok(())
     }
 
-    /// The first step. It is as much work for a name that nobody has.
+    /// The first step. It is as much work for an unknown name.
     ///
     /// # Errors
-    /// When nobody gets in; see [`LoginError`].
+    /// See [`LoginError`].
     pub async fn log_in(
         &self,
         name: &str,
@@ -140,7 +140,7 @@ impl Accounts {
     /// The second step: `code` is a one-time code or a recovery code.
     ///
     /// # Errors
-    /// When nobody gets in; see [`LoginError`].
+    /// See [`LoginError`].
     pub async fn log_in_with_code(
         &self,
         ticket: &str,
@@ -229,15 +229,15 @@ impl Accounts {
         Ok(session.filter(|session| lasts(session, now)))
     }
 
-    /// A session was used. It is written down now and then, and nobody waits for it.
+    /// A session was used. It is written down now and then, without waiting for it.
     pub fn saw(&self, session: &StoredSession, now: Timestamp) {
         if is_over(session.seen_at, limits::SEEN_INTERVAL, now) {
             self.store.saw_session(session.token, now);
         }
     }
 
-    /// Ends the session that a browser still showed when somebody logged in with it, whosever it is:
-    /// the browser forgets it, and nobody could end it by its hand.
+    /// Ends the session that a browser still had when it logged in anew, of whatever account:
+    /// the browser forgets it, and could not end it any more.
     ///
     /// # Errors
     /// When it cannot be looked up, or its end was not stored.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::limits;
 
 /// Puts what was removed, and what was added, in the place of two long lists that differ, wherever they
-/// stand in `before` and `after`. A change of one entry among fifty thousand would be noted with all of
+/// are in `before` and `after`. A change of one entry among fifty thousand would be noted with all of
 /// them, twice.
 pub(super) fn shorten(before: &mut Value, after: &mut Value) {
     match (&mut *before, &mut *after) {

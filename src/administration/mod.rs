@@ -65,7 +65,7 @@ impl Actor {
         }
     }
 
-    /// What they did, for the audit, at this moment. Secrets are left out by whoever calls.
+    /// What they did, for the audit, at this moment. The caller leaves secrets out.
     pub(super) fn did(
         &self,
         action: impl Into<String>,

@@ -1,4 +1,4 @@
-//! What people do with their own account. Whatever would let somebody at a forgotten screen stay in
+//! What people do with their own account. Whatever would give a passer-by at a forgotten screen access for good
 //! asks for the password again.
 
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ pub(super) struct Enrolment {
     since: Timestamp,
 }
 
-/// Somebody who is logged in.
+/// A visitor who is logged in.
 #[derive(Clone, Copy, Debug)]
 pub struct Login {
     /// Their account.
@@ -32,7 +32,7 @@ pub struct Login {
 }
 
 impl Accounts {
-    /// Somebody's own account.
+    /// The visitor's own account.
     ///
     /// # Errors
     /// When it is gone, or cannot be read.
@@ -41,7 +41,7 @@ impl Accounts {
         found.ok_or(AccountError::Refused(Refusal::NoSuchAccount))
     }
 
-    /// Somebody's sessions, the one that was used last before the others.
+    /// The visitor's sessions, the one that was used last before the others.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -55,7 +55,7 @@ impl Accounts {
         Ok(sessions)
     }
 
-    /// Changes somebody's own password. All their sessions end; this one goes on under the token that
+    /// Changes the visitor's own password. All their sessions end; this one goes on under the token that
     /// this gives.
     ///
     /// # Errors
@@ -123,8 +123,8 @@ impl Accounts {
         is_open.then_some(enrolment.secret)
     }
 
-    /// Switches one-time codes on with the first of them, and gives the recovery codes, which nobody
-    /// can show again.
+    /// Switches one-time codes on with the first of them, and gives the recovery codes, which cannot be
+    /// shown again.
     ///
     /// # Errors
     /// When the code is wrong or too late (`code`), when codes are asked for already, or when it was not
@@ -198,7 +198,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Ends somebody's other sessions.
+    /// Ends the visitor's other sessions.
     ///
     /// # Errors
     /// When that was not stored.
@@ -216,7 +216,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Somebody's own account, when they know its password. Tries count as those of logging in.
+    /// The visitor's own account, if the password is right. Tries count as those of logging in.
     async fn confirmed(
         &self,
         login: Login,

@@ -42,7 +42,7 @@ pub enum ActionProgress {
         /// How many recipients it concerned.
         affected: u64,
     },
-    /// It takes longer than anybody waits for an answer, and goes on.
+    /// It takes longer than a request may, and goes on.
     GoesOn {
         /// How many recipients were chosen.
         chosen: u64,
@@ -73,7 +73,7 @@ pub enum ActionError {
         /// Why it went no further.
         cause: StoreError,
     },
-    /// What did it died; nobody knows how far it came.
+    /// Its task died; how far it came is not known.
     #[error("what did it died half-way")]
     Died,
 }
@@ -138,7 +138,7 @@ pub async fn act(
     }
 }
 
-/// Does it and notes it, whoever still waits.
+/// Does it and notes it in the audit.
 async fn carry_out(
     store: Store,
     queue: Arc<Queue>,

@@ -12,7 +12,7 @@ use super::backup::{
 use crate::boot::DataDirectory;
 use crate::store::{DatabaseCopy, QueueCount};
 
-/// Puts the backup in `directory` on `data_directory`, which nobody uses and which is empty. The
+/// Puts the backup in `directory` on `data_directory`, which is empty and not in use. The
 /// backup is checked page by page before anything is written.
 ///
 /// # Errors

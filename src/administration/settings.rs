@@ -12,9 +12,7 @@ use super::settings_check::{self, OpenRelay};
 use super::written_names::OwnAddresses;
 use super::{Actor, long_lists};
 use crate::limits;
-use crate::settings::{
-    Current, FieldErrors, Publisher, SHOWN, Settings, SettingsDocument, part_mut,
-};
+use crate::settings::{Current, FieldErrors, Publisher, SHOWN, Settings, Written, part_mut};
 use crate::store::{AuditEntry, OpenError, Store, StoreError, StoredSettings};
 
 /// Why a change was not made.
@@ -62,7 +60,7 @@ impl Administration {
         self.current.snapshot()
     }
 
-    /// The settings, for whoever needs them again and again.
+    /// The settings, for repeated reading.
     #[must_use]
     pub fn current(&self) -> Current {
         self.current.clone()
@@ -128,7 +126,7 @@ impl Administration {
             text,
             errors,
         } = made;
-        settings_check::check_files(before.document(), after.document(), errors)
+        settings_check::check_files(before.written(), after.written(), errors)
             .await
             .map_err(ChangeError::Invalid)?;
         let fields = difference.fields();
@@ -149,7 +147,7 @@ impl Administration {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(limits::STORED_SETTINGS_INTERVAL) => {}
             }
-            // Whoever changes settings notes it in the audit, which is less to read than they are.
+            // Each change of the settings is noted in the audit, which is less to read than they are.
             match self.store.newest_audit().await {
                 Ok(newest) if newest != seen => {
                     let mut stored = self.turn.lock().await;
@@ -179,7 +177,7 @@ impl Administration {
             let (stored, current) = (stored.clone(), self.current.snapshot());
             move || -> Result<_, OpenError> {
                 let settings = stored.read()?;
-                let difference = Difference::between(current.document(), settings.document());
+                let difference = Difference::between(current.written(), settings.written());
                 Ok(difference.map(|difference| (settings, difference.fields())))
             }
         };
@@ -216,7 +214,7 @@ impl Made {
     ) -> Result<Option<Self>, ChangeError> {
         let patch = patch(before).map_err(ChangeError::Invalid)?;
         let after = before.patched(&patch).map_err(ChangeError::Invalid)?;
-        let (old, new) = (before.document(), after.document());
+        let (old, new) = (before.written(), after.written());
         let Some(difference) = Difference::between(old, new) else {
             return Ok(None);
         };
@@ -238,7 +236,7 @@ pub(super) struct Difference {
 
 impl Difference {
     /// None when they are the same. A secret that was changed is among the fields, but not its text.
-    pub(super) fn between(before: &SettingsDocument, after: &SettingsDocument) -> Option<Self> {
+    pub(super) fn between(before: &Written, after: &Written) -> Option<Self> {
         if before == after {
             return None;
         }
@@ -250,7 +248,7 @@ impl Difference {
         before.retain(|field, value| after.get(field) != Some(value));
         // Both have every field.
         after.retain(|field, _| before.contains_key(field));
-        for field in SettingsDocument::secret_fields() {
+        for field in Written::secret_fields() {
             for side in [&mut *before, &mut *after] {
                 if let Some(Value::String(secret)) = part_mut(side, field) {
                     SHOWN.clone_into(secret);
@@ -284,7 +282,7 @@ impl Difference {
     }
 }
 
-pub(super) fn fields_of(written: &SettingsDocument) -> Map<String, Value> {
+pub(super) fn fields_of(written: &Written) -> Map<String, Value> {
     match serde_json::to_value(written) {
         Ok(Value::Object(fields)) => fields,
         _ => unreachable!("the settings are an object"),
@@ -302,9 +300,9 @@ mod tests {
 
     #[test]
     fn a_secret_is_audited_without_its_text() {
-        let with = |secret: Option<&str>| SettingsDocument {
+        let with = |secret: Option<&str>| Written {
             alert_webhook_secret: secret.map(|text| WriteOnly::new(text.to_owned())),
-            ..SettingsDocument::default()
+            ..Written::default()
         };
         for (before, after, expected) in [
             (None, Some("open sesame"), ("null", "\"(set)\"")),
@@ -327,12 +325,12 @@ mod tests {
 
     #[test]
     fn a_secret_within_an_object_is_audited_without_its_text() {
-        let with = |secret: &str| SettingsDocument {
+        let with = |secret: &str| Written {
             directory: crate::settings::conditions::Directory {
                 bind_password: Some(WriteOnly::new(secret.to_owned())),
                 ..Default::default()
             },
-            ..SettingsDocument::default()
+            ..Written::default()
         };
         let difference = Difference::between(&with("open sesame"), &with("another one"));
         let difference = difference.expect("it differs");
@@ -344,11 +342,11 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_audited() {
-        let before = SettingsDocument::default();
-        let after = SettingsDocument {
+        let before = Written::default();
+        let after = Written {
             keep_trail: false,
             retries_max: 7,
-            ..SettingsDocument::default()
+            ..Written::default()
         };
         let difference = Difference::between(&before, &after).expect("two fields differ");
         assert_eq!(difference.fields(), "keep_trail, retries_max");
@@ -370,7 +368,7 @@ mod tests {
         let spool = Spool::open(place.path().join("spool"), "boot").expect("a spool");
         let opened = Store::open(place.path(), &spool, Timestamp::now()).await;
         let (store, writers) = opened.expect("a store");
-        let settings = Settings::new(SettingsDocument::default()).expect("the defaults hold");
+        let settings = Settings::new(Written::default()).expect("the defaults hold");
         let publisher = Publisher::new(settings);
         let administration = Administration::new(store.clone(), publisher, OwnAddresses::default());
         let change = async |retries: u32, until| {

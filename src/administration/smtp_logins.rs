@@ -183,13 +183,13 @@ impl SmtpLogins {
     }
 }
 
-/// As exact as anybody needs to know it, and as it is read back from the store.
+/// In whole seconds, as it is read back from the store.
 fn this_second() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second())
         .expect("a second of now is within all times")
 }
 
-/// A password that nobody can guess, of letters and digits that are not taken for one another.
+/// A random password of letters and digits that are not taken for one another.
 #[must_use]
 pub fn made_password() -> String {
     const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789";
@@ -228,7 +228,7 @@ fn check_note(note: &str, errors: &mut FieldErrors) {
     }
 }
 
-/// RFC 4616 §2: no NUL; other control characters are nobody's intention.
+/// RFC 4616 §2: no NUL; other control characters are mistakes.
 fn check_password(password: &str, errors: &mut FieldErrors) {
     const LEAST: usize = limits::SMTP_PASSWORD_CHARACTERS_MIN;
     const MOST: usize = limits::SMTP_PASSWORD_CHARACTERS_MAX;

@@ -90,11 +90,11 @@ pub enum AlertFigures {
     },
     /// Of [`AlertKind::OpenRelay`].
     OpenRelay {
-        /// The trusted networks that hold nearly everybody, the widest of them; none at the alert's end.
+        /// The trusted networks that hold nearly all addresses, the widest of them; none at the alert's end.
         networks: Vec<String>,
-        /// Top-level domains that everybody may send to, the first of them.
+        /// Top-level domains that every client may send to, the first of them.
         domains: Vec<String>,
-        /// Networks of proxies that are believed whom they speak for and hold nearly everybody, the widest of
+        /// Networks of proxies whose word on their clients is taken and that hold nearly all addresses, the widest of
         /// them.
         proxies: Vec<String>,
     },

@@ -1,11 +1,11 @@
 //! Alerts: what needs an administrator, shown on the dashboard and sent to a webhook.
 //!
 //! [`rule`] judges facts and is pure; [`watch`] gathers the facts every few seconds, publishes the
-//! alerts that there are and logs each one's beginning and end; [`webhook`] tells a server of the
+//! alerts that there are and logs each one's beginning and end; [`webhook`] posts them to a server of the
 //! administrator's.
 //!
 //! Nothing of it is written to disk. After a restart everything is judged anew: an alert that still
-//! holds begins again, so that the log and the webhook hear of it a second time; one that was over
+//! holds begins again, in the log and for the webhook as well; one that was over
 //! before the new start has no end.
 
 mod alert;
@@ -41,7 +41,7 @@ pub use rule::{
 pub use watch::Sources;
 use webhook::Webhook;
 
-/// The alerts of one appliance: those that there are, and the webhook that hears of them.
+/// The alerts of one appliance: those that there are, and the webhook that they are posted to.
 #[derive(Debug)]
 pub struct Alerts {
     settings: Current,
@@ -56,7 +56,7 @@ fn now() -> Timestamp {
 }
 
 impl Alerts {
-    /// None so far. `appliance` is our name, which the webhook is told. [`Self::watch`] and
+    /// None so far. `appliance` is our host name, which is sent to the webhook. [`Self::watch`] and
     /// [`Self::tell`] drive it.
     #[must_use]
     pub fn new(appliance: Arc<str>, settings: Current) -> Arc<Self> {
@@ -91,7 +91,7 @@ impl Alerts {
         watch::run(&self, sources, shutdown).await;
     }
 
-    /// Tells the webhook what begins and ends, until `shutdown`. What is not told then is forgotten.
+    /// Posts what begins and ends to the webhook, until `shutdown`. What is pending then is dropped.
     pub async fn tell(self: Arc<Self>, shutdown: CancellationToken) {
         self.webhook.run(shutdown).await;
     }

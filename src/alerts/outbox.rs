@@ -1,4 +1,4 @@
-//! What still has to be told to the webhook: bounded, and of each topic only the newest.
+//! What still has to be sent to the webhook: bounded, and of each topic only the newest.
 
 use std::collections::VecDeque;
 

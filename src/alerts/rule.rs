@@ -18,7 +18,7 @@ use super::figures::AlertFigures;
 use super::observation::{self, AlertLevel, Measured, Observation};
 use crate::boot::DiskSpace;
 use crate::limits;
-use crate::settings::{OpenTo, SettingsDocument};
+use crate::settings::{OpenTo, Written};
 
 /// What there is to know at one moment.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub struct AlertFacts {
     pub delivered: u64,
     /// Messages answered 250 since start.
     pub accepted: u64,
-    /// Which settings let everybody send through the appliance.
+    /// Which settings let every client send through the appliance.
     pub open_to: OpenTo,
 }
 
@@ -94,8 +94,8 @@ pub struct Rules {
     pub no_delivery_when_idle: bool,
 }
 
-impl From<&SettingsDocument> for Rules {
-    fn from(written: &SettingsDocument) -> Self {
+impl From<&Written> for Rules {
+    fn from(written: &Written) -> Self {
         Self {
             queue_recipients: written.alert_queue_recipients,
             queue_age: written.alert_queue_age_seconds.map(Duration::from_secs),

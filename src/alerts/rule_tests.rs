@@ -46,7 +46,7 @@ fn word(change: &AlertChange) -> String {
 }
 
 fn defaults() -> Rules {
-    Rules::from(&SettingsDocument::default())
+    Rules::from(&Written::default())
 }
 
 /// Networks that hold everybody.

@@ -95,10 +95,10 @@ pub(super) async fn run(alerts: &Alerts, sources: Sources, shutdown: Cancellatio
             open_to: open_to.clone(),
             ..facts
         };
-        let rules = Rules::from(settings.document());
+        let rules = Rules::from(settings.written());
         let judgement = judge(&facts, &rules, state);
         state = judgement.state;
-        // Published before anybody hears of it, so that whoever comes to look finds it.
+        // Published before the webhook and the log get it, so that a reader of either finds it.
         alerts.present.send_replace(Arc::new(state.present()));
         for change in &judgement.changes {
             say(alerts, change, facts.at);

@@ -96,7 +96,7 @@ pub(super) fn no_delivery(silent: u64, waiting: u64, bound: u64) -> String {
     )
 }
 
-/// Which settings let everybody send: trusted networks, domains of one label, and networks of proxies whose
+/// Which settings let every client send: trusted networks, domains of one label, and networks of proxies whose
 /// word on their clients is taken.
 pub(super) fn open_relay(networks: &[String], domains: &[String], proxies: &[String]) -> String {
     let several = |names: &[String]| if names.len() == 1 { "" } else { "s" };

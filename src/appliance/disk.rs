@@ -1,4 +1,4 @@
-//! The disk under the data directory: looked at now and then, so that nobody has to ask for each message.
+//! The disk under the data directory: looked at now and then, not for each message.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

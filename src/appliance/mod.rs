@@ -1,6 +1,6 @@
 //! The appliance: everything wired together.
 //!
-//! It has two stages. [`Appliance::open`] puts everything in its place: whoever connects now waits, and
+//! It has two stages. [`Appliance::open`] puts everything in its place: clients that connect now wait, and
 //! settings can still be changed before the first message. [`Appliance::run`] takes mail.
 
 mod capacity;
@@ -139,7 +139,7 @@ impl Appliance {
     }
 
     /// Takes mail and shows pages until `shutdown`, then finishes or stores what is under way and
-    /// closes the databases. When `reload` is told, the certificate is read again.
+    /// closes the databases. On each notification of `reload` the certificate is read again.
     ///
     /// # Errors
     /// When something could not be closed in order.
@@ -169,7 +169,7 @@ async fn bind(options: &BootOptions) -> anyhow::Result<(Vec<Listener>, web::Door
 }
 
 /// The SMTP logins: where they are changed, and where clients' are checked. They have their own places
-/// for passwords, so that clients who guess keep nobody from the web.
+/// for passwords, so that clients who guess do not block the web.
 async fn open_logins(store: &Store) -> anyhow::Result<(Arc<SmtpLogins>, Arc<Logins>)> {
     let stored = store.smtp_logins().await?;
     let publisher = LoginsPublisher::new(LoginDirectory::new(stored));

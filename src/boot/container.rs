@@ -13,7 +13,7 @@ const MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 /// What becomes of a directory at its container's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
-    /// It lies on a mount that somebody chose.
+    /// It lies on a mount with a name or on a directory of the host.
     Kept,
     /// It lies in the container itself, and goes with it.
     Container,
@@ -121,7 +121,7 @@ fn unescape(field: &str) -> PathBuf {
     path.into()
 }
 
-/// Docker and Podman keep volumes in `…/volumes/NAME/_data` and name those that nobody named by 64
+/// Docker and Podman keep volumes in `…/volumes/NAME/_data` and name those without a name by 64
 /// hexadecimal digits.
 fn is_nameless_volume(source: &Path) -> bool {
     let mut names = source.iter().rev().map(|name| name.to_string_lossy());

@@ -43,7 +43,7 @@ impl DiskShares {
     }
 }
 
-/// The room on the disk, as it was when somebody looked last, less what was used since. Until then there is
+/// The room on the disk, as it was at the last look, less what was used since. Until then there is
 /// all the room in the world.
 #[derive(Debug)]
 pub struct DiskRoom {
@@ -77,7 +77,7 @@ impl DiskRoom {
         self.take_above(self.reserve_bytes(), bytes)
     }
 
-    /// The same for what somebody has already, or may have: it may use the reserve, but not what the databases
+    /// The same for mail that was delivered in part, or may have been: it may use the reserve, but not what the databases
     /// need to note deliveries, and to be opened again.
     #[must_use]
     pub fn take_owed(&self, bytes: u64) -> bool {
@@ -98,7 +98,7 @@ impl DiskRoom {
         true
     }
 
-    /// A write found no room, whatever was counted: there is none until somebody looks again.
+    /// A write found no room, whatever was counted: there is none until the next look.
     pub fn found_full(&self) {
         self.free_bytes.store(0, Ordering::Relaxed);
         *self.turned_away() = Some(Instant::now());

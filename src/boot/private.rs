@@ -1,7 +1,7 @@
 //! The data directory is for its owner only: mail of others is in it, keys, and hashes of passwords.
 //!
-//! What is made new is so by the umask. What was made before, or by somebody else, is tightened at the
-//! start. Only what is ours is touched: somebody may have chosen a directory that holds other things, too.
+//! What is made new is so by the umask. What was made before, or by another program, is tightened at the
+//! start. Only what is ours is touched: the chosen directory may hold other things, too.
 
 use std::fs::{self, DirEntry, File, Metadata, OpenOptions, Permissions};
 use std::io;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-/// Files of ours begin with these; behind them stands what SQLite adds, or what we do while we write.
+/// Files of ours begin with these; SQLite and atomic writes add endings to them.
 const FILES: [&str; 5] = [
     "lock",
     "addresses.",
@@ -25,7 +25,7 @@ const OF_THE_SYSTEM: &str = "lost+found";
 /// What group and others may.
 const OTHERS: u32 = 0o077;
 
-/// From here on nobody but the owner of this process may look at what it makes. SQLite makes files as the
+/// From here on only the owner of this process may read what it makes. SQLite makes files as the
 /// process may.
 pub fn make_for_the_owner_only() {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
@@ -44,10 +44,10 @@ pub struct Tightened {
 
 impl Tightened {
     /// Makes what is ours in a data directory, and the directory itself, for its owner only. What belongs
-    /// to somebody else stays as it is.
+    /// to another user stays as it is.
     pub(super) fn of(directory: &Path) -> Self {
         let mut tightened = Self::default();
-        // Top down, so that nobody can put something else in the place of what is looked at next.
+        // Top down, so that no other user can replace what is looked at next.
         match is_ours_alone(directory) {
             Ok(true) => tightened.tighten(directory, fs::symlink_metadata(directory)),
             Ok(false) => tightened.leave_shared(directory),

@@ -1,4 +1,4 @@
-//! How often somebody may do something: bounded for each key, and in memory however many keys there are.
+//! A rate limit by key, whose memory is bounded for any number of keys.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-/// Keys share 65,536 buckets, at random for each start: memory is bounded, and nobody can choose
+/// Keys share 65,536 buckets, at random for each start: memory is bounded, and no client can choose
 /// whose bucket they use up.
 pub type Bucket = u16;
 

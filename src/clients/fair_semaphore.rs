@@ -16,30 +16,30 @@ pub struct FairSemaphore {
     state: Mutex<FairState>,
 }
 
-/// Nobody who may have a place waits while one is free.
+/// While a place is free, no client waits that may have it.
 #[derive(Debug)]
 struct FairState {
     free: usize,
-    /// Those who hold places or wait for one.
+    /// The clients that hold places or wait for one.
     parties: HashMap<ClientId, Waiters>,
-    /// Those who wait and may have one place more, the next one first; each stands here once.
+    /// The clients that wait and may have one place more, the next one first, each once.
     turns: VecDeque<ClientId>,
 }
 
-/// How one party stands.
+/// What one client holds and waits for.
 #[derive(Debug, Default)]
 struct Waiters {
     held: usize,
     /// Some of them may have given up meanwhile.
     waiting: VecDeque<oneshot::Sender<FairPermit>>,
-    /// It stands among the turns.
+    /// It is among the turns.
     has_turn: bool,
 }
 
 /// One place, free again when dropped.
 #[derive(Debug)]
 pub struct FairPermit {
-    /// None: nobody took it, and it was never counted.
+    /// None: it was never handed out nor counted.
     places: Option<Arc<FairSemaphore>>,
     party: ClientId,
 }
@@ -162,7 +162,7 @@ impl Waiters {
         }
     }
 
-    /// Hands a place to the first who still waits; whether anybody does.
+    /// Hands a place to the first that still waits; false when none does.
     fn hand(&mut self, place: impl Fn() -> FairPermit) -> bool {
         while let Some(waiting) = self.waiting.pop_front() {
             match waiting.send(place()) {

@@ -15,10 +15,10 @@ pub struct MemoryBudget {
     used_bytes: AtomicU64,
 }
 
-/// For whom memory is held.
+/// The kind of client that memory is held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustLevel {
-    /// Anybody may be: a part of the budget is kept from them, see [`limits::BUDGET_STRANGERS_PERCENT`].
+    /// An unknown client: a part of the budget is kept from them, see [`limits::BUDGET_STRANGERS_PERCENT`].
     Stranger,
     /// A client of a trusted network or with a login, or ourselves.
     Trusted,
@@ -44,7 +44,7 @@ impl MemoryBudget {
         self.limit_bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes that may be held when somebody of this standing asks for more.
+    /// Bytes that may be held when a client of this trust level asks for more.
     pub fn limit_bytes_for(&self, standing: TrustLevel) -> u64 {
         let limit = self.limit_bytes();
         match standing {
@@ -58,7 +58,7 @@ impl MemoryBudget {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether more than `percent` of what is for those of this standing is held.
+    /// Whether more than `percent` of what clients of this trust level may hold is held.
     pub fn is_above(&self, percent: u64, standing: TrustLevel) -> bool {
         let limit = self.limit_bytes_for(standing);
         self.used_bytes().saturating_mul(100) >= limit.saturating_mul(percent)
@@ -84,7 +84,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// An empty share of `budget` for ourselves, or for somebody we trust.
+    /// An empty share of `budget` for ourselves, or for a trusted client.
     #[must_use]
     pub fn empty(budget: Arc<MemoryBudget>) -> Self {
         Self::of(budget, TrustLevel::Trusted)
@@ -112,7 +112,7 @@ impl Reservation {
         self.bytes
     }
 
-    /// For whom it grows from here on.
+    /// The trust level with which it grows from here on.
     pub fn set_standing(&mut self, standing: TrustLevel) {
         self.standing = standing;
     }
@@ -133,7 +133,7 @@ impl Reservation {
             if self.grow(bytes) {
                 return true;
             }
-            // Nobody is woken by what is given back: that would cost every message something.
+            // What is given back wakes no waiter: that would cost every message something.
             let next = Instant::now() + limits::BUDGET_RETRY_WAIT;
             if next >= deadline || bytes > self.budget.limit_bytes_for(self.standing) {
                 return false;

@@ -18,13 +18,13 @@ impl Checksum {
         summing.checksum()
     }
 
-    /// As it stands in a column.
+    /// As it is stored in a column.
     #[must_use]
     pub fn to_i64(self) -> i64 {
         self.0.into()
     }
 
-    /// What stood in a column; none when it is no checksum.
+    /// The checksum in a column; none when it is not one.
     #[must_use]
     pub fn from_i64(stored: i64) -> Option<Self> {
         u32::try_from(stored).ok().map(Self)

@@ -21,7 +21,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// As whom it counts.
+    /// The client that it counts as.
     #[must_use]
     pub fn party(&self) -> ClientId {
         ClientId::of(self.address, self.login.as_ref())
@@ -70,8 +70,8 @@ impl Recipient {
         }
     }
 
-    /// Bytes of memory that it takes while its message is under way. Whoever looks into the message or stores
-    /// it makes a copy of the envelope.
+    /// Bytes of memory that it takes while its message is under way. A check of the message, and the store,
+    /// make a copy of the envelope.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
         let original = self.original_recipient.as_ref().map_or(0, String::len);

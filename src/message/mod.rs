@@ -1,6 +1,6 @@
 //! One message: its identity, its envelope, and its content in memory, on disk or in both.
 //!
-//! The words of the design stand here as types ([`words`]), so that every layer above speaks the
+//! The terms of the design are types here ([`words`]), so that every layer above speaks the
 //! same language: path, storage, reason, outcome, queue row, trail entry.
 
 pub mod body;
@@ -30,7 +30,7 @@ pub use id::{MessageId, MessageIds};
 pub use spool::{Spool, SpoolFile};
 pub use words::{DiskReason, Outcome, Path, RowId, RowState, Storage};
 
-/// A message whose content has arrived whole. It never changes; whoever works on it shares it.
+/// A message whose content has arrived whole. It never changes, and is shared.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// Our id, named in every reply, log line and page.
@@ -46,7 +46,7 @@ pub struct Message {
     /// The content as it arrived: canonical CRLF lines, without dot stuffing.
     /// What conditions make of a message shares it with the message that arrived.
     pub body: Arc<Body>,
-    /// Bytes at the beginning of the content that do not travel: the header that stands rewritten in the
+    /// Bytes at the beginning of the content that do not travel: the header that is rewritten in the
     /// prefix.
     pub content_from: u64,
     /// Where in the prefix the recipient is named; then each recipient gets a message of its own.

@@ -1,6 +1,6 @@
 //! A public key, as its own signatures say what counts of it.
 //!
-//! A key comes from whoever sent it to the administrator: a user id, a subkey, an expiry or a
+//! A key may come from anywhere: a user id, a subkey, an expiry or a
 //! revocation counts when the primary key has signed it, and nothing else does.
 
 use jiff::Timestamp;

@@ -1,4 +1,4 @@
-//! The keys that are kept, by whom they stand for: one immutable value, published through a watch
+//! The keys that are kept, by the addresses that they are for: one immutable value, published through a watch
 //! channel, so that a change is in force for the next message.
 
 use std::collections::{BTreeMap, HashMap};
@@ -143,7 +143,7 @@ impl Keyring {
     }
 }
 
-/// The keys of this moment, for everybody who looks one up.
+/// The keys of this moment.
 #[derive(Clone, Debug)]
 pub struct CurrentKeyring(watch::Receiver<Arc<Keyring>>);
 

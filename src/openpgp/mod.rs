@@ -1,7 +1,7 @@
 //! OpenPGP: the public keys of recipients, and encryption to them (RFC 4880, RFC 9580).
 //!
 //! [`PublicKey`] is a key that was read and judged by its own signatures; the [`Keyring`] says which of
-//! them stands for an address; [`encrypt`] works on a stream. Nothing here holds a secret key.
+//! them is the one for an address; [`encrypt`] works on a stream. Nothing here holds a secret key.
 
 mod encryption;
 mod key;

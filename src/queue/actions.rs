@@ -39,7 +39,7 @@ impl Queue {
         who: &str,
     ) -> Result<u64, Unfinished> {
         if matches!(action, QueueAction::Retry | QueueAction::Release) {
-            // Whoever does this by hand may have mended what the DNS says.
+            // An operator who does this may have corrected the DNS.
             self.tools.delivery.dns().forget_all();
         }
         let mut affected = 0;
@@ -89,7 +89,7 @@ impl Queue {
         let concerned: HashSet<RowId> = ordered.into_iter().chain(done).collect();
         for row in known.iter().filter(|row| concerned.contains(&row.id)) {
             if action == QueueAction::Retry {
-                // Now means now, also where nobody answered a while ago.
+                // Now means now, also if the next hop did not answer a while ago.
                 let next_hop = row.recipient.next_hop(&settings);
                 self.tools.delivery.probe_now(next_hop.name());
             }

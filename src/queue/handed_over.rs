@@ -40,11 +40,11 @@ impl HandedOver {
     }
 }
 
-/// The commit point of the queue's own attempts: nobody waits for them, so the gate stands open.
+/// The commit point of the queue's own attempts: no client waits for them, so the gate is open.
 #[derive(Debug)]
 pub(super) struct OpenGate {
     pub(super) handed_over: HandedOver,
-    /// To be told when the next hop greets, where that is not expected.
+    /// Where to note that the next hop has greeted, if that is not expected.
     pub(super) greeting: Option<(Greeting, Arc<Queue>)>,
 }
 

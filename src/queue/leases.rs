@@ -27,7 +27,7 @@ enum LeaseState {
 }
 
 impl Leases {
-    /// Leases those of `rows` that nobody holds; the lease ends when the value is dropped.
+    /// Leases those of `rows` that are free; the lease ends when the value is dropped.
     #[must_use]
     pub(super) fn take(&self, rows: impl IntoIterator<Item = RowId>) -> Lease {
         let mut rows: Vec<RowId> = rows.into_iter().collect();

@@ -66,7 +66,7 @@ impl Queue {
         let is_piece = rows.len() >= limits::BULK_CHUNK;
         let rows: Vec<DamagedRow> = rows.into_iter().filter(|row| lease.holds(row.id)).collect();
         for rows in rows.chunk_by(|one, other| one.message == other.message) {
-            // One that cannot even be looked at keeps nobody from hearing of the others.
+            // One that cannot be read does not keep the others from being reported.
             if let Err(error) = self.fail_or_try_again(rows).await {
                 let error = format!("{error:#}");
                 tracing::error!(id = %rows[0].message, %error, "damaged recipients did not fail");
@@ -81,7 +81,7 @@ impl Queue {
         Ok(until_next.min(limits::DAMAGED_INTERVAL))
     }
 
-    /// The damaged rows of one message at the end of their time: somebody may have repaired it, and then it
+    /// The damaged rows of one message at the end of their time: it may have been repaired, and then it
     /// has its last attempt.
     async fn fail_or_try_again(&self, rows: &[DamagedRow]) -> anyhow::Result<()> {
         let ids: Vec<RowId> = rows.iter().map(|row| row.id).collect();

@@ -61,7 +61,7 @@ pub struct QueueServices {
     pub statistics: Arc<Statistics>,
     /// Names for reports.
     pub ids: Arc<MessageIds>,
-    /// Our name, which stands in reports.
+    /// Our host name, for reports.
     pub hostname: Arc<str>,
     /// The budget that bodies read back from the store count against.
     pub budget: Arc<MemoryBudget>,
@@ -121,7 +121,7 @@ pub struct NewEntry {
 }
 
 impl Failed {
-    /// Whether the sender of `message` is to be told.
+    /// Whether it is reported to the sender of `message`.
     #[must_use]
     pub fn is_reported(&self, message: &Message) -> bool {
         let asked = self
@@ -173,7 +173,7 @@ impl Queue {
         self.leases.take(rows.iter().map(|row| row.id))
     }
 
-    /// Room for an attempt with each of `next_hops` at once, if there is any. Whoever stores a message
+    /// Room for an attempt with each of `next_hops` at once, if there is any. The caller, who stores a message,
     /// may then hand it on from memory instead of having it read back.
     #[must_use]
     pub fn room_for<'a>(
@@ -193,7 +193,7 @@ impl Queue {
     ///
     /// # Errors
     /// When the store did not take them: nothing of it is stored then, save after an I/O error at
-    /// COMMIT, after which nobody can know. [`StoreError::Full`] as well when what is left of the disk is
+    /// COMMIT, after which that is not known. [`StoreError::Full`] as well when what is left of the disk is
     /// kept for what is owed.
     pub async fn keep(&self, parcels: &[NewEntry]) -> Result<(), StoreError> {
         match self.tools.store.room().take(stored_bytes(parcels)) {
@@ -202,7 +202,7 @@ impl Queue {
         }
     }
 
-    /// The same for messages that somebody has, or may have, already: they may use the reserve.
+    /// The same for messages that some recipients have, or may have, already: they may use the reserve.
     ///
     /// # Errors
     /// As [`Self::keep`].
@@ -223,7 +223,7 @@ impl Queue {
             ..
         } in parcels
         {
-            // Rows under a lease are no business of the runner's until their attempt ends.
+            // The runner ignores leased rows until their attempt ends.
             for_runner |= rows.iter().any(|row| row.state != RowState::Delivering);
             if !rows.is_empty() {
                 queued.push(NewQueued {
@@ -238,7 +238,7 @@ impl Queue {
         }
         if !queued.is_empty() {
             // A disk that hangs must not hold the client for ever. Should the rows be committed after
-            // all, somebody gets the message twice; nobody loses it.
+            // all, a recipient gets the message twice, and none loses it.
             timeout(limits::STORE_WAIT, self.tools.store.insert(queued))
                 .await
                 .unwrap_or(Err(StoreError::Late))?;
@@ -308,8 +308,8 @@ impl Queue {
         true
     }
 
-    /// Whether a report may be written that nothing is lost without. Strangers name whom they like as the
-    /// sender, so that each of their reports is mail to whom they like.
+    /// Whether a report may be written that nothing is lost without. Strangers may name any address as the
+    /// sender, so that each of their reports may be unwanted mail to it.
     fn may_write_courtesy(&self, message: &Message) -> bool {
         let client = &message.client;
         let Some(address) = client.address.filter(|_| client.login.is_none()) else {

@@ -326,7 +326,7 @@ impl SlotsTaken {
 }
 
 impl AttemptSlot {
-    /// Whether it has to be told when the next hop greets.
+    /// Whether the greeting of the next hop has to be noted.
     pub(super) fn awaits_greeting(&self) -> bool {
         self.standing != Standing::Answers
     }

@@ -90,7 +90,7 @@ fn encoding_of(part: &[u8]) -> &'static str {
     if part.is_ascii() { "7bit" } else { "8bit" }
 }
 
-/// Who writes to whom, when, and what about.
+/// What the header of the report needs.
 pub(super) struct Headers<'a> {
     pub(super) id: MessageId,
     pub(super) hostname: &'a str,
@@ -161,7 +161,7 @@ fn head(text: &mut String, headers: &Headers<'_>, boundary: &str, eight_bit: boo
     };
     let date = rfc5322_date(headers.now);
     let to = to.in_ascii().unwrap_or_else(|| to.as_str().into());
-    // RFC 3834 §5: nobody's vacation program answers a report.
+    // RFC 3834 §5: so that no vacation program answers a report.
     let _ = write!(
         text,
         "From: Mail system <MAILER-DAEMON@{hostname}>\r\nTo: <{to}>\r\nSubject: {subject}\r\n\
@@ -205,8 +205,8 @@ fn explanation(
     });
 }
 
-/// RFC 3464 §2: the fields of the message, then those of each recipient. Somebody whose own address is not
-/// ASCII gets them in UTF-8, everybody else in ASCII.
+/// RFC 3464 §2: the fields of the message, then those of each recipient. A sender whose address is not
+/// ASCII gets them in UTF-8, all others in ASCII.
 fn status(
     text: &mut String,
     headers: &Headers<'_>,
@@ -295,7 +295,7 @@ fn fold(line: &str) -> Option<usize> {
     }
 }
 
-/// RFC 3464 §2.1.2 and RFC 5321 §4.1.3: an address stands in brackets.
+/// RFC 3464 §2.1.2 and RFC 5321 §4.1.3: an address is written in brackets.
 fn name_or_literal(server: &str) -> String {
     match server.parse() {
         Ok(IpAddr::V4(address)) => format!("[{address}]"),
@@ -321,7 +321,7 @@ fn final_recipient<'a>(
     }
 }
 
-/// What xtext stands for; the xtext itself where that is no line of ASCII, which it may not be
+/// The text of xtext; the xtext itself where that is no line of ASCII, which it may not be
 /// (RFC 3461 §4), and which could begin a field of its own.
 fn decoded(xtext: &str) -> Cow<'_, str> {
     let is_line = |text: &String| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));

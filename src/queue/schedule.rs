@@ -66,7 +66,7 @@ pub fn after_attempt(
     match outcome {
         OutcomeKind::Delivered => NextStep::Done,
         OutcomeKind::Refused => NextStep::Fail(FailureReason::Refused),
-        // Nobody was asked and nobody will be until an operator resumes the next hop: then there is at
+        // The next hop is not asked until an operator resumes it: then there is at
         // least one attempt, however long that took.
         OutcomeKind::Deferred if reason == Some(&DiskReason::NextHopPaused) => NextStep::Again {
             state: RowState::Waiting,
@@ -165,14 +165,14 @@ fn signed(duration: Duration) -> SignedDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::SettingsDocument;
+    use crate::settings::Written;
 
     const MIDDLE: u64 = u64::MAX / 2;
 
     fn settings(retries_max: u32) -> Settings {
-        Settings::new(SettingsDocument {
+        Settings::new(Written {
             retries_max,
-            ..SettingsDocument::default()
+            ..Written::default()
         })
         .expect("they hold")
     }

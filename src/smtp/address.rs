@@ -10,13 +10,13 @@ use super::path_lexer;
 
 /// `local-part@domain`, kept exactly as it was written.
 ///
-/// Quotes and backslashes stay where the sender put them, so the text can stand in a command again and
+/// Quotes and backslashes stay where the sender put them, so the text can be written into a command again and
 /// nothing in it can be taken for the end of the path. Two mailboxes are equal when their local parts
 /// agree to the byte and their domains agree but for the case of ASCII letters (RFC 5321 §2.4).
 #[derive(Clone)]
 pub struct Mailbox {
     text: Arc<str>,
-    /// Where the `@` stands that separates the two halves; a quoted local part may hold others.
+    /// The offset of the `@` that separates the two halves; a quoted local part may hold others.
     at: usize,
 }
 
@@ -45,12 +45,12 @@ impl Mailbox {
         &self.text
     }
 
-    /// What stands before the `@`, with its quotes when it has any.
+    /// The part before the `@`, with its quotes when it has any.
     pub fn local_part(&self) -> &str {
         &self.text[..self.at]
     }
 
-    /// What stands behind the `@`, as written; it may be an address literal, `[192.0.2.1]`.
+    /// The part behind the `@`, as written; it may be an address literal, `[192.0.2.1]`.
     pub fn domain(&self) -> &str {
         &self.text[self.at + 1..]
     }
@@ -63,7 +63,7 @@ impl Mailbox {
         domain.to_ascii_lowercase()
     }
 
-    /// No: it needs SMTPUTF8 as it is written.
+    /// Whether it is ASCII; if not, it needs SMTPUTF8 as it is written.
     pub fn is_ascii(&self) -> bool {
         self.text.is_ascii()
     }
@@ -80,7 +80,7 @@ impl Mailbox {
         Some(format!("{}@{domain}", self.local_part()).into())
     }
 
-    /// A next hop without SMTPUTF8 cannot be told it at all.
+    /// Whether it has no form for a next hop without SMTPUTF8.
     pub fn needs_smtputf8(&self) -> bool {
         self.in_ascii().is_none()
     }
@@ -129,17 +129,17 @@ impl serde::Serialize for Mailbox {
     }
 }
 
-/// Who is told when a message cannot be delivered: the argument of MAIL.
+/// The sender, who gets the reports on a message: the argument of MAIL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ReversePath {
-    /// `<>`: nobody. Reports are sent this way, so that a report never causes another (RFC 5321 §4.5.5).
+    /// `<>`: no sender. Reports are sent this way, so that a report never causes another (RFC 5321 §4.5.5).
     Null,
     /// A mailbox that takes reports.
     Mailbox(Mailbox),
 }
 
 impl ReversePath {
-    /// Reads what stands between the brackets; nothing is the null path.
+    /// Reads the text between the brackets; an empty one is the null path.
     pub fn parse(text: &str) -> Result<ReversePath, PathError> {
         match text {
             "" => Ok(ReversePath::Null),
@@ -170,17 +170,17 @@ impl ReversePath {
         }
     }
 
-    /// Nobody is to be told.
+    /// Whether it is the null path: no report is sent.
     pub fn is_null(&self) -> bool {
         matches!(self, ReversePath::Null)
     }
 
-    /// No: it needs SMTPUTF8 as it is written.
+    /// Whether it is ASCII; if not, it needs SMTPUTF8 as it is written.
     pub fn is_ascii(&self) -> bool {
         self.as_str().is_ascii()
     }
 
-    /// A next hop without SMTPUTF8 cannot be told it at all.
+    /// Whether it has no form for a next hop without SMTPUTF8.
     pub fn needs_smtputf8(&self) -> bool {
         self.mailbox().is_some_and(Mailbox::needs_smtputf8)
     }
@@ -201,14 +201,14 @@ impl serde::Serialize for ReversePath {
 /// Where a message goes: the argument of RCPT.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ForwardPath {
-    /// `<postmaster>` in any case and without a domain: whoever runs this server (RFC 5321 §4.5.1).
+    /// `<postmaster>` in any case and without a domain: the postmaster of this server (RFC 5321 §4.5.1).
     Postmaster,
     /// A mailbox.
     Mailbox(Mailbox),
 }
 
 impl ForwardPath {
-    /// Reads what stands between the brackets.
+    /// Reads the text between the brackets.
     pub fn parse(text: &str) -> Result<ForwardPath, PathError> {
         match text {
             "" => Err(PathError::Empty),
@@ -240,7 +240,7 @@ impl ForwardPath {
         }
     }
 
-    /// No: SMTPUTF8 is needed.
+    /// Whether it is ASCII; if not, it needs SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
         self.as_str().is_ascii()
     }

@@ -1,7 +1,7 @@
 //! AUTH by PLAIN and LOGIN: what a client answers becomes a name and a password, or a refusal
 //! (RFC 4954, RFC 4616).
 //!
-//! Whether they are right is somebody else's question.
+//! Whether they are right is not decided here.
 
 use std::fmt;
 
@@ -84,14 +84,14 @@ pub enum SaslExchange {
     },
 }
 
-/// Whose turn it is.
+/// The next step of the exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SaslStep {
-    /// The client's: it is asked, and answers with a line.
+    /// The client is asked, and answers with a line.
     Ask(SaslExchange),
-    /// Ours: everything was said.
+    /// The client has said everything.
     Check(Credentials),
-    /// Nobody's: it is over, and this is why.
+    /// It is over, and this is why.
     Refuse(Reply),
 }
 

@@ -33,7 +33,7 @@ pub struct Capabilities {
     pub starttls: bool,
     /// AUTH mechanisms in upper case, RFC 4954; none: AUTH is not offered.
     pub auth: Vec<String>,
-    /// XCLIENT, as Postfix has it. Only ours to offer: we ask nobody to take our word.
+    /// XCLIENT, as Postfix has it. Only offered by us, never used.
     pub xclient: bool,
 }
 

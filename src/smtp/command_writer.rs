@@ -31,7 +31,7 @@ pub struct RcptParameters<'a> {
     pub original_recipient: Option<&'a str>,
 }
 
-/// Writes EHLO, or LHLO, which stands in its place in LMTP (RFC 2033 §4.1).
+/// Writes EHLO, or LHLO, which takes its place in LMTP (RFC 2033 §4.1).
 pub fn hello(out: &mut impl BufMut, protocol: Protocol, hostname: &str) {
     out.put_slice(match protocol {
         Protocol::Smtp => b"EHLO ",
@@ -124,8 +124,8 @@ fn put_number(out: &mut impl BufMut, number: u64) {
     out.put_slice(number.to_string().as_bytes());
 }
 
-/// Writes a value that was valid when it came in. Should it have been damaged since, in a database that
-/// somebody edited, a blank or a control in it is written as xtext and stays inside the value.
+/// Writes a value that was valid when it came in. Should it have been damaged since, in a database
+/// that was edited, a blank or a control in it is written as xtext and stays inside the value.
 fn put_word(out: &mut impl BufMut, word: &str) {
     for byte in word.bytes() {
         if byte.is_ascii_graphic() || !byte.is_ascii() {

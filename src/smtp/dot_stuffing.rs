@@ -51,7 +51,7 @@ impl DotStuffer {
     /// How long the front of `chunk` is that falls into no more than `most` pieces, of which there are four at
     /// least.
     pub fn front(chunk: &[u8], most: usize) -> usize {
-        // One may stand before it all and one stands behind it all; each dot makes two.
+        // One may come first and one comes last; each dot makes two.
         let dots = most.saturating_sub(2) / 2;
         let next = memmem::find_iter(chunk, b"\n.").nth(dots);
         next.map_or(chunk.len(), |line_feed| line_feed + 1)

@@ -63,7 +63,7 @@ pub struct Decoded {
     pub finished: bool,
 }
 
-/// Where the machine stands between two bytes. Bytes that are held back were not given out yet: what
+/// The state of the machine between two bytes. Bytes that are held back were not given out yet: what
 /// they mean depends on the next one, which may come with another read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DecoderState {
@@ -101,7 +101,7 @@ impl Default for DataDecoder {
 }
 
 impl DataDecoder {
-    /// The decoder for one message: it stands behind the 354, which counts as behind CRLF.
+    /// The decoder for one message: its start, behind the 354, counts as behind CRLF.
     pub fn new() -> DataDecoder {
         DataDecoder {
             position: DecoderState::LineStart,
@@ -168,7 +168,7 @@ impl DataDecoder {
         if self.position == DecoderState::CarriageReturn {
             self.findings.bare_carriage_returns += self.held;
         }
-        // Text without bytes stands behind a bare LF, which was given out as CRLF.
+        // Text without bytes comes behind a bare LF, which was given out as CRLF.
         let ended = match self.position {
             DecoderState::LineStart => true,
             DecoderState::Text | DecoderState::CarriageReturn => self.line_bytes == 0,
@@ -299,7 +299,7 @@ impl DataDecoder {
         };
     }
 
-    /// Counts the line that ends where `run` stands.
+    /// Counts the line that ends at the position of `run`.
     fn end_line(&mut self, run: &DecoderInput<'_, '_>) {
         self.longest_line(self.line_bytes + (run.at - run.line_from) as u64);
         self.line_bytes = 0;

@@ -8,7 +8,7 @@ use super::reply::Reply;
 /// Why a line is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
-    /// A LF without CR before it. Everything up to the next CRLF is dropped, so that what stands behind
+    /// A LF without CR before it. Everything up to the next CRLF is dropped, so that what follows
     /// it is never taken for a command.
     #[error("bare LF in a command line")]
     BareLineFeed,
@@ -24,7 +24,7 @@ pub enum LineError {
 }
 
 impl LineError {
-    /// What the client is told.
+    /// The reply to the client.
     pub fn reply(&self) -> Reply {
         match self {
             LineError::TooLong => Reply::command_line_too_long(),

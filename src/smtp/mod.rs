@@ -1,7 +1,7 @@
 //! The language of mail transfer, pure: lines, commands, replies, addresses, end of data, dot stuffing.
 //!
-//! Nothing here awaits, reads a clock or touches a socket; bytes go in, values come out. Whoever holds
-//! the connection feeds these machines and obeys what they say.
+//! Nothing here awaits, reads a clock or touches a socket; bytes go in, values come out. The owner of
+//! the connection feeds these machines and acts on their values.
 //!
 //! What a client says: [`line`](mod@line) cuts its bytes, [`command`] reads them with [`address`], [`domain`] and [`xtext`],
 //! [`authentication`] takes its name and password, [`end_of_data`] and [`bdat`] turn what follows into

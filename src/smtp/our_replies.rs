@@ -19,7 +19,7 @@ impl Reply {
         Reply::new(500, (5, 5, 1), "This is LMTP: say LHLO")
     }
 
-    /// XCLIENT by somebody who does not speak for others.
+    /// XCLIENT by a client that may not use it.
     pub fn not_believed() -> Reply {
         Reply::new(550, (5, 7, 0), "You do not speak for others")
     }
@@ -54,7 +54,7 @@ impl Reply {
         Reply::new(221, (2, 0, 0), "Goodbye")
     }
 
-    /// 252 to VRFY: we do not tell who exists, RFC 5321 §3.5.3.
+    /// 252 to VRFY: we do not reveal which users exist, RFC 5321 §3.5.3.
     pub fn cannot_verify() -> Reply {
         Reply::new(
             252,
@@ -78,7 +78,7 @@ impl Reply {
         Reply::new(454, (4, 7, 0), "TLS not available")
     }
 
-    /// 554: commands were sent together with STARTTLS, where anybody on the way could have put them.
+    /// 554: commands were sent together with STARTTLS, where an attacker on the way could have put them.
     pub fn bytes_before_tls() -> Reply {
         Reply::new(554, (5, 5, 1), "Commands behind STARTTLS")
     }

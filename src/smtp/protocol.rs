@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// RFC 5321: one reply to a message, whoever it is for.
+    /// RFC 5321: one reply to a message for all its recipients.
     #[default]
     Smtp,
     /// RFC 2033: LHLO in the place of EHLO, and a reply for each recipient.

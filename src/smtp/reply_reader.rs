@@ -48,7 +48,7 @@ impl ReplyReader {
     /// Takes the next reply off the front of `buffer`. None: more bytes are needed.
     ///
     /// A line may end with a bare LF, as some peers' do: nothing of theirs is passed on as it came, so
-    /// being liberal endangers nobody.
+    /// being liberal does no harm.
     pub fn next(&mut self, buffer: &mut BytesMut) -> Option<Result<Reply, ReplyError>> {
         loop {
             let from = self.scanned.min(buffer.len());
@@ -96,7 +96,7 @@ impl ReplyReader {
             }
             Some(reply) if reply.code != code => return Err(ReplyError::CodesDiffer),
             Some(reply) => {
-                // RFC 2034 §4: the enhanced code stands on every line.
+                // RFC 2034 §4: the enhanced code is on every line.
                 let words = match enhanced {
                     Some((enhanced, words)) if reply.enhanced == Some(enhanced) => words,
                     _ => &*text,

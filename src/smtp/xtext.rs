@@ -1,6 +1,6 @@
-//! xtext, the quoting of parameter values in RFC 3461 §4: graphic ASCII stands for itself, all else is `+XX`.
+//! xtext, the quoting of parameter values in RFC 3461 §4: graphic ASCII is itself, all else is `+XX`.
 
-/// The bytes that stand for themselves: graphic ASCII but `+` and `=`.
+/// The bytes that are not quoted: graphic ASCII but `+` and `=`.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'+' && byte != b'='
 }
@@ -47,12 +47,12 @@ fn in_braces(text: &str, stays: impl Fn(char) -> bool) -> String {
     written
 }
 
-/// Reads xtext. None: it is none, or what it stands for is not UTF-8.
+/// Reads xtext. None: it is not xtext, or not of UTF-8.
 pub fn decode(xtext: &str) -> Option<String> {
     String::from_utf8(decode_bytes(xtext)?).ok()
 }
 
-/// Reads xtext that may stand for any bytes. None: it is none.
+/// Reads xtext of any bytes. None: it is not xtext.
 pub(super) fn decode_bytes(xtext: &str) -> Option<Vec<u8>> {
     let mut bytes = xtext.bytes();
     let mut text = Vec::with_capacity(xtext.len());
@@ -66,7 +66,7 @@ pub(super) fn decode_bytes(xtext: &str) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// Whether `xtext` may stand in a command as it is.
+/// Whether `xtext` may be written into a command as it is.
 pub fn is_valid(xtext: &str) -> bool {
     let mut bytes = xtext.bytes();
     while let Some(byte) = bytes.next() {

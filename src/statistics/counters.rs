@@ -26,7 +26,7 @@ impl Counter {
     }
 }
 
-/// All of them, each named in `/metrics`. What sessions count stands with the sessions.
+/// All of them, each named in `/metrics`. Sessions have counters of their own.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Recipients that were delivered, by an attempt on any path.

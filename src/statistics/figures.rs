@@ -12,7 +12,7 @@ use super::tally::Tally;
 #[serde(default)]
 pub struct Figures {
     /// Seconds of the span in which the appliance ran: what makes rates of the counts, and tells a quiet
-    /// span from one that nobody watched.
+    /// span from one in which it did not run.
     pub seconds: u64,
     /// Messages and bytes.
     #[serde(flatten)]

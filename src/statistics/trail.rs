@@ -1,5 +1,5 @@
 //! The trail's way to the disk: entries go into a bounded channel and are written together about once
-//! a second, so that a message causes no write of its own; sooner when somebody reads.
+//! a second, so that a message causes no write of its own; sooner when there is a reader.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,15 +24,15 @@ use crate::store::Store;
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are entries")]
 enum Left {
     Entry(TrailEntry),
-    /// Somebody reads when all that was left before this is written, and this dropped.
+    /// A reader waits until all entries before this are written, and this is dropped.
     Reader(oneshot::Sender<()>),
 }
 
-/// Where everybody leaves what happened to a message. Never waits.
+/// Takes the entries of what happened to messages. Never waits.
 #[derive(Clone, Debug)]
 pub struct Trail {
     entries: mpsc::Sender<Left>,
-    /// Somebody waits for what was left.
+    /// A reader waits for entries that are not written.
     is_awaited: Arc<Notify>,
     kept: Arc<AtomicBool>,
     stopped: Arc<Mutex<Option<String>>>,
@@ -63,7 +63,7 @@ impl Trail {
         (trail, writer)
     }
 
-    /// Whether the trail is kept: whoever has to build an entry at some cost asks first.
+    /// Whether the trail is kept: ask before an entry is built at some cost.
     #[must_use]
     pub fn is_kept(&self) -> bool {
         self.kept.load(Ordering::Relaxed)
@@ -84,7 +84,7 @@ impl Trail {
         }
     }
 
-    /// Returns when what was left so far is written, or will not be in a moment: who was answered just now
+    /// Returns when what was left so far is written, or will not be in a moment: a message that was answered just now
     /// is found.
     pub async fn catch_up(&self) {
         if !self.is_kept() {
@@ -115,8 +115,8 @@ pub struct TrailWriter {
 }
 
 impl TrailWriter {
-    /// Writes until `shutdown`, then what is left, and returns. Cancel it after everybody who leaves
-    /// entries has ended.
+    /// Writes until `shutdown`, then what is left, and returns. Cancel it after all tasks that leave
+    /// entries have ended.
     pub async fn run(mut self, store: Store, data_directory: PathBuf, shutdown: CancellationToken) {
         self.say_why_stopped(store.history_problem().map(not_opened));
         let mut prune_at = Instant::now() + limits::TRAIL_INTERVAL;
@@ -147,7 +147,7 @@ impl TrailWriter {
         self.write(None, &store, &data_directory).await;
     }
 
-    /// Lets a second's worth of entries come together, unless somebody waits for them.
+    /// Lets a second's worth of entries come together, unless a reader waits for them.
     async fn gather(&self, shutdown: &CancellationToken) {
         for _ in 0..LOOKS_PER_INTERVAL {
             if self.entries.len() > limits::TRAIL_QUEUE / 4 {
@@ -258,7 +258,7 @@ mod tests {
     use super::*;
     use crate::message::trail::{Noted, RecipientEvent};
     use crate::message::{MessageId, Spool};
-    use crate::settings::{Publisher, Settings, SettingsDocument};
+    use crate::settings::{Publisher, Settings, Written};
     use crate::smtp::address::Mailbox;
     use jiff::Timestamp;
 
@@ -273,9 +273,9 @@ mod tests {
     }
 
     fn trail(keep_trail: bool) -> (Trail, TrailWriter) {
-        let written = SettingsDocument {
+        let written = Written {
             keep_trail,
-            ..SettingsDocument::default()
+            ..Written::default()
         };
         let publisher = Publisher::new(Settings::new(written).expect("the defaults hold"));
         let statistics = Arc::new(Statistics::new(Timestamp::UNIX_EPOCH));

@@ -1,7 +1,7 @@
 //! Windows of time: the last minute by seconds, the last hour and day by minutes, the last month by
 //! hours, and all since start.
 //!
-//! No clock is read here: whoever counts says which second it is.
+//! No clock is read here: the caller says which second it is.
 
 use std::collections::VecDeque;
 
@@ -150,7 +150,7 @@ impl Windows {
     }
 }
 
-/// Spans of equal length in the order of time, without those that nobody watched.
+/// Spans of equal length in the order of time, without those in which the appliance did not run.
 #[derive(Debug)]
 struct Track {
     /// Spans, counted back from the last one, that are kept.

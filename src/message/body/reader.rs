@@ -11,7 +11,7 @@ use crate::message::Message;
 use crate::message::checksum::{Checksum, Summing};
 
 /// Reads a message's content, block by block. What a file holds is compared with its checksum on the way,
-/// and the last block is not given when it differs: whoever sends the content cannot end it then.
+/// and the last block is not given when it differs: the sender of the content cannot end it then.
 #[derive(Debug)]
 pub struct BodyReader {
     message: Arc<Message>,
@@ -85,7 +85,7 @@ impl BodyReader {
             return Ok(Some(chunk.clone()));
         }
         if self.check.is_none() {
-            // Nobody has to see what is left out.
+            // What is left out needs no check.
             self.position = self.position.max(self.left_out);
         }
         let rest = body.length - self.position;

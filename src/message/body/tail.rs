@@ -90,8 +90,8 @@ impl Tail {
         }
     }
 
-    /// The block goes with its share to the thread that writes it: when nobody waits for a disk that hangs any
-    /// more, its memory still counts.
+    /// The block goes with its share to the thread that writes it: after the caller has given up a disk that hangs,
+    /// its memory still counts.
     async fn flush(&mut self) -> io::Result<()> {
         if self.block.is_empty() {
             return Ok(());

@@ -26,8 +26,7 @@ use crate::tls::CertificateFiles;
 /// Every setting, under the name that it has everywhere. What is missing has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(as = Written)]
-pub struct SettingsDocument {
+pub struct Written {
     /// Bytes of one message that may be held in memory [0026]; 0: all to disk.
     pub memory_threshold_bytes: u64,
     /// What happens beyond the threshold.
@@ -200,7 +199,7 @@ pub enum WebHttps {
     Optional,
 }
 
-impl Default for SettingsDocument {
+impl Default for Written {
     fn default() -> Self {
         Self {
             memory_threshold_bytes: 32_768,
@@ -266,7 +265,7 @@ const MEBIBYTE: u64 = 1 << 20;
 const GIBIBYTE: u64 = 1 << 30;
 const PEBIBYTE: u64 = 1 << 50;
 
-impl SettingsDocument {
+impl Written {
     /// The certificate for STARTTLS that the administrator gave; none: our own.
     #[must_use]
     pub fn certificate_files(&self) -> Option<CertificateFiles> {
@@ -463,13 +462,13 @@ mod tests {
 
     #[test]
     fn bounds_are_told_in_units() {
-        let document = SettingsDocument {
+        let written = Written {
             message_size_max_bytes: 1,
             expire_after_seconds: 0,
-            ..SettingsDocument::default()
+            ..Written::default()
         };
         let mut errors = FieldErrors::default();
-        document.validate(&mut errors);
+        written.validate(&mut errors);
         assert_eq!(
             errors.0["message_size_max_bytes"],
             "must be from 1 KiB to 1 GiB"
