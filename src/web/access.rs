@@ -1,32 +1,36 @@
 //! Who may see what: pages are for browsers that are logged in, the API for programs with a token,
 //! metrics also for this machine and for trusted networks.
 //!
-//! A cookie opens no part of the API and a token no page, so that a page of somebody else can make no
+//! A cookie opens no part of the API and a token no page, so that no other site's page can make a
 //! browser call the API.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest as _, Request, State};
+use axum::extract::rejection::ExtensionRejection;
+use axum::extract::{FromRequest as _, FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 
-use super::error::ApiError;
+use super::error::{ApiError, PageError};
+use super::extract::Ctx;
 use super::local_path::LocalPath;
 use super::origin::Origin;
-use super::page::PageError;
 use super::{Context, cookies};
 use crate::accounts::{AccountId, Role, TokenHash};
 use crate::administration::{Actor, Login};
 use crate::limits;
 use crate::store::{ReadError, StoredApiToken, StoredSession};
 
-/// Who asks. Handlers take it as `Extension<Visitor>`; those of pages also `Extension<Login>`.
-#[derive(Clone, Debug)]
+/// Who asks. Handlers take it as an argument; those of pages also [`Login`].
+#[derive(Clone, Debug, FromRequestParts)]
+#[from_request(via(Extension))]
 pub(super) struct Visitor {
     /// The account's name, or `token` and the token's.
     pub(super) name: String,
@@ -50,12 +54,22 @@ impl Visitor {
 }
 
 /// Whose the token is that a program shows: what it makes with it is theirs. Handlers of the API take it
-/// as `Extension<TokenOwner>`.
-#[derive(Clone, Copy, Debug)]
+/// as an argument.
+#[derive(Clone, Copy, Debug, FromRequestParts)]
+#[from_request(via(Extension))]
 pub(super) struct TokenOwner(pub(super) Option<AccountId>);
 
+impl<S: Send + Sync> FromRequestParts<S> for Login {
+    type Rejection = ExtensionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Extension(login) = Extension::from_request_parts(parts, state).await?;
+        Ok(login)
+    }
+}
+
 /// What a group of routes asks of its visitors.
-pub(super) type Door = (Arc<Context>, Role);
+pub(super) type Guard = (Arc<Context>, Role);
 
 /// The request with its whole body. Who sends it may take their time, in which they may lose what let them
 /// in: that is looked at before the first byte is read, and once more behind the last.
@@ -75,14 +89,14 @@ pub(super) fn only_asks(request: &Request) -> bool {
 }
 
 /// The API: always with a token that may do as much, never with a cookie.
-pub(super) async fn api(State(door): State<Door>, mut request: Request, next: Next) -> Response {
-    let mut found = may_call(&door, bearer(&request)).await;
+pub(super) async fn api(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let mut found = may_call(&guard, bearer(&request)).await;
     if found.is_ok() && !only_asks(&request) {
         request = match whole(request).await {
             Ok(request) => request,
             Err(error) => return error.into_response(),
         };
-        found = may_call(&door, bearer(&request)).await;
+        found = may_call(&guard, bearer(&request)).await;
     }
     let token = match found {
         Ok(token) => token,
@@ -100,9 +114,9 @@ pub(super) async fn api(State(door): State<Door>, mut request: Request, next: Ne
     next.run(request).await
 }
 
-/// The token that a program shows, if it may do as much as the door asks for.
+/// The token that a program shows, if it may do as much as the guard asks for.
 async fn may_call(
-    (context, role): &Door,
+    (context, role): &Guard,
     shown: Option<String>,
 ) -> Result<StoredApiToken, ApiError> {
     let token = with_token(context, shown).await?;
@@ -119,51 +133,51 @@ async fn with_token(context: &Context, shown: Option<String>) -> Result<StoredAp
     found.ok_or(ApiError::TokenNeeded)
 }
 
-/// Whether a request shows that somebody is there.
+/// Whether a request shows that a person is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
-    /// Somebody opened a page or sent a form.
-    Somebody,
-    /// The browser asked by itself, while perhaps nobody sat at it.
+    /// A person opened a page or sent a form.
+    Person,
+    /// The browser asked by itself, perhaps unattended.
     Unknown,
 }
 
 /// The pages: for visitors who are logged in and may do as much; the others are shown the way in.
-pub(super) async fn pages(State(door): State<Door>, request: Request, next: Next) -> Response {
-    with_session(door, Presence::Somebody, request, next).await
+pub(super) async fn pages(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    with_session(guard, Presence::Person, request, next).await
 }
 
 /// What browsers ask for by themselves: the same, but it does not keep a session alive.
-pub(super) async fn watched(State(door): State<Door>, request: Request, next: Next) -> Response {
-    with_session(door, Presence::Unknown, request, next).await
+pub(super) async fn watched(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    with_session(guard, Presence::Unknown, request, next).await
 }
 
 async fn with_session(
-    door: Door,
+    guard: Guard,
     presence: Presence,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let context = &door.0;
+    let context = &guard.0;
     let origin = origin(&request);
     let shown = cookies::shown(request.headers(), origin);
-    let mut found = may_enter(&door, shown).await;
+    let mut found = may_enter(&guard, shown).await;
     if matches!(found, Ok(Some(_))) && !only_asks(&request) {
         request = match whole(request).await {
             Ok(request) => request,
             Err(error) => return PageError::from(error).into_response(),
         };
-        found = may_enter(&door, shown).await;
+        found = may_enter(&guard, shown).await;
     }
     let session = match found {
         Ok(Some(session)) => session,
         Ok(None) => {
-            let wanted = wanted(&request).filter(|_| presence == Presence::Somebody);
+            let wanted = wanted(&request).filter(|_| presence == Presence::Person);
             return way_in(context, wanted).await;
         }
         Err(error) => return PageError::from(error).into_response(),
     };
-    if presence == Presence::Somebody {
+    if presence == Presence::Person {
         context.accounts.saw(&session, Timestamp::now());
     }
     let extensions = request.extensions_mut();
@@ -182,7 +196,7 @@ async fn with_session(
 
 /// The session that a browser shows, while it lasts and may do as much.
 async fn may_enter(
-    (context, role): &Door,
+    (context, role): &Guard,
     shown: Option<TokenHash>,
 ) -> Result<Option<StoredSession>, ApiError> {
     match session(context, shown).await? {
@@ -224,11 +238,7 @@ async fn way_in(context: &Context, wanted: Option<LocalPath>) -> Response {
 }
 
 /// The metrics.
-pub(super) async fn metrics(
-    State(context): State<Arc<Context>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn metrics(context: Ctx, request: Request, next: Next) -> Response {
     if is_this_machine(&request) || is_trusted(&context, &request) {
         return next.run(request).await;
     }
@@ -264,7 +274,7 @@ fn origin(request: &Request) -> Origin {
     origin.expect("the layer around all routes has noted it")
 }
 
-/// The client sits at this machine: it connects from loopback, no proxy speaks for somebody else, and
+/// The client sits at this machine: it connects from loopback, no proxy speaks for another client, and
 /// it calls us by an address or as localhost. Without the last, any page on the web could have a
 /// browser on this machine fetch ours, by a name that it points at 127.0.0.1 (DNS rebinding).
 fn is_this_machine(request: &Request) -> bool {

@@ -1,14 +1,18 @@
-//! What the API answers when it cannot do what was asked: a status and `{"error": "…"}`.
+//! What is answered when a request cannot be done: to programs a status and `{"error": "…"}`, to people a
+//! page.
 
 use std::time::Duration;
 
+use askama::Template;
 use axum::Json;
+use axum::extract::Request;
 use axum::extract::rejection::{BytesRejection, FormRejection, QueryRejection};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 use tracing::error;
 
+use super::{assets, wording};
 use crate::accounts::{Busy, Role};
 use crate::administration::queue::ActionError;
 use crate::administration::{
@@ -57,7 +61,7 @@ pub(super) enum ApiError {
     /// Settings that do not hold, field by field.
     #[error("{0}")]
     Fields(FieldErrors),
-    /// What was to be changed was not, and will not be: somebody else kept the appliance busy.
+    /// What was to be changed was not, and will not be: the appliance was busy with others.
     #[error("the appliance was busy for too long; nothing was changed")]
     Overdue,
     /// A question that took too long.
@@ -116,7 +120,7 @@ impl ApiError {
 }
 
 impl ApiError {
-    /// Says in the log what the caller is not told.
+    /// Logs the cause that the answer does not name.
     pub(super) fn log(&self) {
         if let Self::Trouble(cause) | Self::Unsettled(cause) = self {
             error!(cause = format!("{cause:#}"), "a request failed");
@@ -143,6 +147,62 @@ impl IntoResponse for ApiError {
         self.log();
         (status, self.header(), Json(body)).into_response()
     }
+}
+
+/// Why there is no page: the same reasons as the API's, for a person.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct PageError(ApiError);
+
+impl<E: Into<ApiError>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    icon: String,
+    stylesheet: String,
+    status: StatusCode,
+    words: String,
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let (status, header) = (self.0.status(), self.0.header());
+        self.0.log();
+        let page = ErrorPage {
+            icon: assets::url(assets::PICTURE),
+            stylesheet: assets::url("fastpath.css"),
+            status,
+            words: wording::sentence(&self.0.to_string()),
+        };
+        match page.render() {
+            Ok(html) => (status, header, Html(html)).into_response(),
+            Err(_) => (status, header, page.words).into_response(),
+        }
+    }
+}
+
+/// The request is a program's.
+pub(super) fn is_api(uri: &Uri) -> bool {
+    uri.path().starts_with("/api/")
+}
+
+/// The answer in the place of that of a route: programs get JSON, people a line of text.
+pub(super) fn refusal(request: &Request, error: ApiError) -> Response {
+    refused(is_api(request.uri()), error)
+}
+
+/// The same where the request is gone already.
+pub(super) fn refused(is_api: bool, error: ApiError) -> Response {
+    if is_api {
+        return error.into_response();
+    }
+    error.log();
+    (error.status(), error.header(), format!("{error}\n")).into_response()
 }
 
 impl From<BytesRejection> for ApiError {
@@ -220,7 +280,7 @@ impl From<ActionError> for ApiError {
         match error {
             ActionError::CountChanged { .. } => Self::Conflict(error.to_string()),
             ActionError::Unread(error) => error.into(),
-            // Nothing was done, and somebody may find that out by trying again.
+            // Nothing was done: a second try is safe.
             ActionError::Unfinished {
                 affected: 0,
                 ref cause,

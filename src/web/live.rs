@@ -1,130 +1,48 @@
-//! `/events`: the live figures, told about once a second to every browser that listens.
+//! `/events`: the live figures, sent about once a second to every browser that listens.
 //!
-//! They are computed once for all listeners, by a task that lives while somebody listens. What else is
-//! too dear to be computed for each visitor is shared here too.
+//! They are computed once for all listeners, by a task that lives while there are listeners: see
+//! [`LiveFeed`](super::LiveFeed).
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use jiff::Timestamp;
-use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Context;
-use super::dashboard::{LiveFigures, Surroundings};
+use super::dashboard::{Gauges, LiveFigures};
+use super::extract::Ctx;
+use super::live_feed::{Newest, Producer};
 use crate::accounts::TokenHash;
 use crate::administration::Login;
-use crate::clients::{ClientLimit, ClientPermit};
+use crate::clients::ClientPermit;
 use crate::limits;
-use crate::store::{QueueOverview, ReadError, Store};
-
-/// The newest event's text; none before the first.
-type Newest = Option<Arc<str>>;
-
-/// What all who watch share.
-#[derive(Debug)]
-pub struct LiveFeed {
-    /// One for each page that may listen, by the session of its browser.
-    places: Arc<ClientLimit<TokenHash>>,
-    producer: Mutex<Option<Producer>>,
-    overview: tokio::sync::Mutex<Option<(Instant, Arc<QueueOverview>)>>,
-    closed: CancellationToken,
-}
-
-/// The task that computes the figures.
-#[derive(Debug)]
-struct Producer {
-    newest: Arc<watch::Sender<Newest>>,
-    task: JoinHandle<()>,
-}
-
-impl Default for LiveFeed {
-    fn default() -> Self {
-        Self {
-            places: Arc::new(ClientLimit::new(
-                limits::LIVE_LISTENERS,
-                limits::LIVE_LISTENERS_PER_SESSION,
-            )),
-            producer: Mutex::default(),
-            overview: tokio::sync::Mutex::default(),
-            closed: CancellationToken::new(),
-        }
-    }
-}
-
-impl LiveFeed {
-    /// Ends every stream, and those that begin later at once: a server that stops waits for its answers,
-    /// and these would never be complete.
-    pub fn close(&self) {
-        self.closed.cancel();
-    }
-
-    /// Sums over the retry queue, at most [`limits::QUEUE_SUMS_AGE`] old: whoever asks meanwhile waits
-    /// for the same answer.
-    pub(super) async fn queue_overview(
-        &self,
-        store: &Store,
-    ) -> Result<Arc<QueueOverview>, ReadError> {
-        let mut kept = self.overview.lock().await;
-        if let Some((at, overview)) = &*kept
-            && at.elapsed() < limits::QUEUE_SUMS_AGE
-        {
-            return Ok(Arc::clone(overview));
-        }
-        let overview = Arc::new(store.queue_overview(limits::BACKLOGS_SHOWN).await?);
-        *kept = Some((Instant::now(), Arc::clone(&overview)));
-        Ok(overview)
-    }
-
-    /// Nothing of the producer is left half done by a panic, so a poisoned lock is taken all the same.
-    fn producer(&self) -> MutexGuard<'_, Option<Producer>> {
-        self.producer.lock()
-    }
-
-    /// Ends the producer unless somebody listens. Under the lock, so that nobody begins to listen to
-    /// one that is about to end.
-    fn retire(&self, newest: &watch::Sender<Newest>) -> bool {
-        let mut producer = self.producer();
-        let is_unheard = newest.receiver_count() == 0;
-        if is_unheard {
-            *producer = None;
-        }
-        is_unheard
-    }
-}
 
 /// A stream of events. 503 when too many listen, or too many of one session.
-pub(super) async fn events(
-    State(context): State<Arc<Context>>,
-    Extension(login): Extension<Login>,
-) -> Response {
+pub(super) async fn events(context: Ctx, login: Login) -> Response {
     let Some(place) = context.live_feed.places.take(Some(login.session)) else {
         let words = "too many pages listen; they are right without it\n";
         let later = [(header::RETRY_AFTER, "60")];
         return (StatusCode::SERVICE_UNAVAILABLE, later, words).into_response();
     };
-    let listener = Listener::new(context, login, place);
+    let listener = EventStream::new(context.0, login, place);
     let headers = [
         (header::CACHE_CONTROL, "no-store"),
         // Asks a proxy not to hold events back until its buffer is full.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    let events = stream::unfold(listener, Listener::next);
+    let events = stream::unfold(listener, EventStream::next);
     (headers, Sse::new(events)).into_response()
 }
 
 /// One browser that listens.
-struct Listener {
+struct EventStream {
     newest: watch::Receiver<Newest>,
     context: Arc<Context>,
     login: Login,
@@ -132,7 +50,7 @@ struct Listener {
     _place: ClientPermit<TokenHash>,
 }
 
-impl Listener {
+impl EventStream {
     fn new(context: Arc<Context>, login: Login, place: ClientPermit<TokenHash>) -> Self {
         Self {
             newest: subscribe(&context),
@@ -179,7 +97,7 @@ async fn next_event(newest: &mut watch::Receiver<Newest>) -> Option<Event> {
 
 /// Listens to the producer, and begins one when there is none.
 fn subscribe(context: &Arc<Context>) -> watch::Receiver<Newest> {
-    let mut producer = context.live_feed.producer();
+    let mut producer = context.live_feed.producer.lock();
     if let Some(running) = producer.as_ref().filter(|it| !it.task.is_finished()) {
         let mut newest = running.newest.subscribe();
         if newest.borrow().is_some() {
@@ -197,7 +115,7 @@ fn subscribe(context: &Arc<Context>) -> watch::Receiver<Newest> {
     newest
 }
 
-/// Computes the figures while somebody listens.
+/// Computes the figures while there are listeners.
 async fn produce(context: Arc<Context>, newest: Arc<watch::Sender<Newest>>) {
     let mut ticks = interval(limits::LIVE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -222,8 +140,8 @@ async fn produce(context: Arc<Context>, newest: Arc<watch::Sender<Newest>>) {
 
 async fn event(context: &Context) -> anyhow::Result<String> {
     let live = context.live().await?;
-    let surroundings = Surroundings::of(context, Timestamp::now());
-    Ok(LiveFigures::new(&live, &surroundings).event()?)
+    let gauges = Gauges::of(context, Timestamp::now());
+    Ok(LiveFigures::new(&live, &gauges).event()?)
 }
 
 #[cfg(test)]

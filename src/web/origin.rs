@@ -2,26 +2,26 @@
 //! the settings may ask for.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::Extension;
+use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Context;
-use super::connections::Arrival;
-use super::error::ApiError;
-use super::routes::refusal;
+use super::error::{ApiError, refusal};
+use super::extract::Ctx;
+use super::listener::WebPeer;
 use crate::settings::Settings;
 
-/// Stands in the extensions of every request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Every request has one, and handlers take it as an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRequestParts)]
+#[from_request(via(Extension))]
 pub(super) struct Origin {
     /// The client's; an IPv4 address in IPv6 clothes is shown as IPv4.
     pub(super) address: IpAddr,
-    /// Nobody on the way can read it: it came by TLS to us, or to a listed proxy.
+    /// It came by TLS to us, or to a listed proxy, so that it cannot be read on the way.
     pub(super) is_encrypted: bool,
     /// The connection is a listed proxy's, which answers itself for how its clients come.
     pub(super) is_proxied: bool,
@@ -38,7 +38,7 @@ impl Origin {
     }
 
     /// Believes what a proxy says of its clients only when it is a listed one.
-    fn of(arrival: Arrival, headers: &HeaderMap, settings: &Settings) -> Self {
+    fn of(arrival: WebPeer, headers: &HeaderMap, settings: &Settings) -> Self {
         let peer = arrival.address.ip().to_canonical();
         if !settings.is_web_proxy(peer) {
             return Self {
@@ -88,8 +88,8 @@ fn words<'a>(
 
 /// Notes the origin of a request; one that comes by plain HTTP where HTTPS is asked for is led there.
 pub(super) async fn note(
-    State(context): State<Arc<Context>>,
-    ConnectInfo(arrival): ConnectInfo<Arrival>,
+    context: Ctx,
+    ConnectInfo(arrival): ConnectInfo<WebPeer>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -108,8 +108,8 @@ fn is_probe(uri: &Uri) -> bool {
     matches!(uri.path(), "/healthz" | "/readyz")
 }
 
-/// Pages are led to the same address by HTTPS. Whoever sends something, or shows a token, is told
-/// instead: it has travelled unencrypted already, and a silent redirect would let that go on.
+/// Pages are led to the same address by HTTPS. A request that sends something, or shows a
+/// token, is refused instead: it has travelled unencrypted already, and a silent redirect would let that go on.
 fn lead_to_https(request: &Request) -> Response {
     let is_page = matches!(*request.method(), Method::GET | Method::HEAD)
         && !request.headers().contains_key(header::AUTHORIZATION);
@@ -143,7 +143,7 @@ mod tests {
         });
         let settings = settings.expect("they hold");
         let check = |peer: &str, by_tls, fields: &[(&'static str, &'static str)], expected| {
-            let arrival = Arrival {
+            let arrival = WebPeer {
                 address: peer.parse().expect("an address"),
                 by_tls,
             };
@@ -193,22 +193,22 @@ mod tests {
 
     #[tokio::test]
     async fn where_https_is_asked_for_plain_pages_are_led_to_it() {
-        use crate::web::testing::{ELSEWHERE, Face, TOKEN};
+        use crate::web::testing::{ELSEWHERE, Site, TOKEN};
 
-        let face = Face::open(Ok(())).await;
+        let site = Site::open().await;
         let change = json!({"web_https": "always"});
         let change = change.as_object().expect("an object").clone();
         let actor = crate::administration::Actor::command("tests");
-        let changed = face.context.administration.change(change, actor);
+        let changed = site.context.administration.change(change, actor);
         changed.await.expect("it holds");
 
         let host = ["Host: relay.example.net:8025"];
-        let answer = face.ask(ELSEWHERE, "GET /queue?page=2", &host, "").await;
+        let answer = site.ask(ELSEWHERE, "GET /queue?page=2", &host, "").await;
         assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT);
         let expected = "https://relay.example.net:8025/queue?page=2";
         assert_eq!(answer.location(), expected);
-        // Nothing that somebody invents as a host gets into the header.
-        let answer = face.ask(ELSEWHERE, "GET /queue", &["Host: a b"], "").await;
+        // No invented host gets into the header.
+        let answer = site.ask(ELSEWHERE, "GET /queue", &["Host: a b"], "").await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN);
 
         let token = format!("Authorization: Bearer {TOKEN}");
@@ -217,14 +217,14 @@ mod tests {
             ("GET /api/v1/settings", vec![token.as_str()]),
             ("GET /metrics", vec![token.as_str()]),
         ] {
-            let answer = face.ask(ELSEWHERE, request, &fields, "").await;
+            let answer = site.ask(ELSEWHERE, request, &fields, "").await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{request}");
             assert!(answer.text.contains("HTTPS"), "{}", answer.text);
         }
         for probe in ["GET /healthz", "GET /readyz"] {
-            let answer = face.ask(ELSEWHERE, probe, &[], "").await;
+            let answer = site.ask(ELSEWHERE, probe, &[], "").await;
             assert_eq!(answer.status, StatusCode::OK, "{probe}");
         }
-        face.close().await;
+        site.close().await;
     }
 }

@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use jiff::Timestamp;
 
 use super::access::Visitor;
-use super::error::ApiError;
+use super::error::{ApiError, PageError};
 use super::{Context, alerts, assets, wording};
 use crate::accounts::Role;
 
@@ -76,9 +76,7 @@ impl Frame {
             icon: assets::url(assets::PICTURE),
             version: env!("CARGO_PKG_VERSION"),
             uptime: wording::age(context.statistics.uptime()),
-            now: Timestamp::now()
-                .strftime("%Y-%m-%d %H:%M:%S UTC")
-                .to_string(),
+            now: wording::moment_utc(Timestamp::now()),
             not_ready: (context.readiness)().err(),
             alerts: (count > 0).then(|| wording::counted(count, "alert")),
             alerts_mark: alerts::gravest(&alerts.alerts),
@@ -132,39 +130,7 @@ pub(super) fn render(template: &impl Template) -> Page {
     Ok(Html(html.map_err(|cause| ApiError::Trouble(cause.into()))?))
 }
 
-/// Why there is no page: the same reasons as the API's, told to a person.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub(super) struct PageError(ApiError);
-
-impl<E: Into<ApiError>> From<E> for PageError {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
-#[derive(Template)]
-#[template(path = "error.html")]
-struct ErrorPage {
-    icon: String,
-    stylesheet: String,
-    status: StatusCode,
-    words: String,
-}
-
-impl IntoResponse for PageError {
-    fn into_response(self) -> Response {
-        let (status, header) = (self.0.status(), self.0.header());
-        self.0.log();
-        let page = ErrorPage {
-            icon: assets::url(assets::PICTURE),
-            stylesheet: assets::url("fastpath.css"),
-            status,
-            words: wording::sentence(&self.0.to_string()),
-        };
-        match page.render() {
-            Ok(html) => (status, header, Html(html)).into_response(),
-            Err(_) => (status, header, page.words).into_response(),
-        }
-    }
+/// Renders a template as an answer with this status.
+pub(super) fn respond(status: StatusCode, template: &impl Template) -> Result<Response, PageError> {
+    Ok((status, render(template)?).into_response())
 }

@@ -1,23 +1,20 @@
-//! What is wrong with a form about accounts, told at its fields and above them.
+//! What is wrong with a form about accounts, shown at its fields and above them.
 
-use axum::Form;
-use axum::extract::rejection::FormRejection;
 use axum::http::StatusCode;
 
-use super::error::ApiError;
-use super::page::PageError;
+use super::error::{ApiError, PageError};
 use crate::administration::AccountError;
 use crate::settings::FieldErrors;
 
 /// What is wrong with what was typed.
 #[derive(Debug, Default)]
-pub(super) struct Problems {
+pub(super) struct FormProblems {
     fields: FieldErrors,
     general: Option<String>,
     status: Option<StatusCode>,
 }
 
-impl Problems {
+impl FormProblems {
     /// What a person can put right, and the status that says it; everything else is another page.
     pub(super) fn of(error: AccountError) -> Result<Self, PageError> {
         match error {
@@ -59,13 +56,4 @@ impl Problems {
     pub(super) fn status(&self) -> StatusCode {
         self.status.unwrap_or(StatusCode::UNPROCESSABLE_ENTITY)
     }
-}
-
-/// What a browser sent.
-pub(super) type Sent<T> = Result<Form<T>, FormRejection>;
-
-/// The form that a browser sent.
-pub(super) fn typed<T>(sent: Sent<T>) -> Result<T, ApiError> {
-    let Form(typed) = sent?;
-    Ok(typed)
 }

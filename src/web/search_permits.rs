@@ -1,5 +1,4 @@
-//! Whose turn it is to search the trail: visitors take turns, so that none of them keeps the others, or the
-//! dashboard, from reading.
+//! Permits to search the trail, so that no visitor keeps the others, or the dashboard, from reading.
 //!
 //! Each visitor, which is an account or a token, searches once at a time; what they ask meanwhile waits.
 //! All visitors together leave one reader for the figures that every dashboard shows.
@@ -12,27 +11,24 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::Context;
-use super::access::Visitor;
 use super::error::ApiError;
 use crate::limits;
-use crate::store::{ReadError, Store};
 
-/// The turns of all visitors.
+/// The permits of all visitors.
 #[derive(Debug)]
-pub struct Turns {
+pub struct SearchPermits {
     readers: Arc<Semaphore>,
-    /// Of those who search or wait, by name; the others' go when somebody else comes.
+    /// Of those who search or wait, by name; unused ones go when another visitor comes.
     visitors: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 /// The right to search, until it is dropped.
-struct Turn {
+struct SearchPermit {
     _own: OwnedSemaphorePermit,
     _reader: OwnedSemaphorePermit,
 }
 
-impl Default for Turns {
+impl Default for SearchPermits {
     fn default() -> Self {
         Self {
             readers: Arc::new(Semaphore::new(limits::TRAIL_SEARCHES)),
@@ -41,12 +37,12 @@ impl Default for Turns {
     }
 }
 
-impl Turns {
-    /// Runs `search` when it is the turn of the visitor with this name.
+impl SearchPermits {
+    /// Runs `search` when there is a permit for the visitor with this name.
     ///
     /// # Errors
-    /// When their turn does not come within [`limits::TRAIL_TURN_WAIT`], and those of `search`.
-    async fn run<T, E>(
+    /// When there is none within [`limits::TRAIL_TURN_WAIT`], and those of `search`.
+    pub(super) async fn run<T, E>(
         &self,
         visitor: &str,
         search: impl Future<Output = Result<T, E>> + Send + 'static,
@@ -55,11 +51,11 @@ impl Turns {
         T: Send + 'static,
         E: Into<ApiError> + Send + 'static,
     {
-        let turn = timeout(limits::TRAIL_TURN_WAIT, self.turn(visitor)).await;
-        let turn = turn.map_err(|_| ApiError::TrailIsBusy)?;
-        // The search holds its turn itself: SQLite goes on when whoever asked has gone.
+        let permit = timeout(limits::TRAIL_TURN_WAIT, self.permit(visitor)).await;
+        let permit = permit.map_err(|_| ApiError::TrailIsBusy)?;
+        // The search holds its permit itself: SQLite goes on when the client has gone.
         let search = tokio::spawn(async move {
-            let _turn = turn;
+            let _permit = permit;
             search.await
         });
         match search.await {
@@ -68,12 +64,12 @@ impl Turns {
         }
     }
 
-    /// One's own turn comes first: whoever waits for it takes no reader from others.
-    async fn turn(&self, visitor: &str) -> Turn {
+    /// The visitor's own comes first: a visitor who waits for it takes no reader from others.
+    async fn permit(&self, visitor: &str) -> SearchPermit {
         let own = self.own(visitor);
         let own = own.acquire_owned().await;
         let reader = Arc::clone(&self.readers).acquire_owned().await;
-        Turn {
+        SearchPermit {
             _own: own.expect("the semaphore is never closed"),
             _reader: reader.expect("the semaphore is never closed"),
         }
@@ -87,26 +83,6 @@ impl Turns {
     }
 }
 
-impl Context {
-    /// What `search` finds in the trail, when it is the visitor's turn; what was answered until then is in it.
-    pub(super) async fn search<T, F>(
-        &self,
-        visitor: &Visitor,
-        search: impl FnOnce(Store) -> F,
-    ) -> Result<T, ApiError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, ReadError>> + Send + 'static,
-    {
-        let (search, trail) = (search(self.store.clone()), self.trail.clone());
-        let search = async move {
-            trail.catch_up().await;
-            search.await
-        };
-        self.turns.run(&visitor.name, search).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -117,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// A search that ends when it is told to, and how to tell it.
+    /// A search that ends when the sender sends or is dropped.
     fn search() -> (
         impl Future<Output = Result<(), ApiError>>,
         oneshot::Sender<()>,
@@ -131,50 +107,50 @@ mod tests {
     }
 
     /// Begins a search that goes on until its sender is dropped, and forgets who asked for it.
-    async fn begin(turns: &Turns, visitor: &str) -> oneshot::Sender<()> {
+    async fn begin(permits: &SearchPermits, visitor: &str) -> oneshot::Sender<()> {
         let (search, end) = search();
-        let asked = timeout(limits::TRAIL_TURN_WAIT / 2, turns.run(visitor, search));
+        let asked = timeout(limits::TRAIL_TURN_WAIT / 2, permits.run(visitor, search));
         assert!(asked.await.is_err(), "it goes on");
         end
     }
 
-    async fn ask(turns: &Turns, visitor: &str) -> Result<(), StatusCode> {
-        let answer = turns.run(visitor, async { Ok::<_, ApiError>(()) }).await;
+    async fn ask(permits: &SearchPermits, visitor: &str) -> Result<(), StatusCode> {
+        let answer = permits.run(visitor, async { Ok::<_, ApiError>(()) }).await;
         answer.map_err(|error| error.status())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_visitor_searches_once_at_a_time_and_keeps_nobody_else_from_it() {
-        let turns = Turns::default();
-        let end = begin(&turns, "token reader").await;
+        let permits = SearchPermits::default();
+        let end = begin(&permits, "token reader").await;
         let busy = Err(StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(ask(&turns, "token reader").await, busy);
-        assert_eq!(ask(&turns, "anna").await, Ok(()));
+        assert_eq!(ask(&permits, "token reader").await, busy);
+        assert_eq!(ask(&permits, "anna").await, Ok(()));
         drop(end);
-        assert_eq!(ask(&turns, "token reader").await, Ok(()));
+        assert_eq!(ask(&permits, "token reader").await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn all_together_leave_a_reader() {
-        let turns = Turns::default();
+        let permits = SearchPermits::default();
         let mut ends = Vec::new();
         for visitor in 0..limits::TRAIL_SEARCHES {
-            ends.push(begin(&turns, &visitor.to_string()).await);
+            ends.push(begin(&permits, &visitor.to_string()).await);
         }
         assert!(ends.len() < limits::STORE_READERS as usize);
         let busy = Err(StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(ask(&turns, "anna").await, busy);
+        assert_eq!(ask(&permits, "anna").await, busy);
         ends.pop();
-        assert_eq!(ask(&turns, "anna").await, Ok(()));
+        assert_eq!(ask(&permits, "anna").await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_one_visitor_asks_meanwhile_waits() {
-        let turns = Arc::new(Turns::default());
+        let permits = Arc::new(SearchPermits::default());
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let mut asked = JoinSet::new();
         for _ in 0..20 {
-            let turns = Arc::clone(&turns);
+            let permits = Arc::clone(&permits);
             let (running, most) = (Arc::clone(&running), Arc::clone(&most));
             let search = async move {
                 let now = running.fetch_add(1, Ordering::Relaxed) + 1;
@@ -183,13 +159,13 @@ mod tests {
                 running.fetch_sub(1, Ordering::Relaxed);
                 Ok::<_, ApiError>(())
             };
-            asked.spawn(async move { turns.run("anna", search).await });
+            asked.spawn(async move { permits.run("anna", search).await });
         }
         let answers = asked.join_all().await;
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
         assert_eq!(most.load(Ordering::Relaxed), 1);
-        let _ = ask(&turns, "bert").await;
-        let visitors = turns.visitors.lock();
+        let _ = ask(&permits, "bert").await;
+        let visitors = permits.visitors.lock();
         assert_eq!(visitors.len(), 1, "who is through is forgotten");
     }
 }
