@@ -1,17 +1,16 @@
-//! The page that asks once more: before something is gone for good, or somebody gives power away.
+//! The page that asks once more, before something is gone for good or visitors give up rights of their own.
 
 use askama::Template;
-use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
 use super::Context;
 use super::access::Visitor;
-use super::api_tokens::TokenRow;
-use super::page::{Frame, PageError, Section, render};
+use super::page::{Frame, Page, Section, render};
+use super::token_row::TokenRow;
 use crate::store::StoredApiToken;
 
 /// What is asked, and what the answer does.
-pub(super) struct Question {
+pub(super) struct Confirmation {
     /// `Remove anna?`
     pub(super) question: String,
     /// What it means.
@@ -30,32 +29,21 @@ pub(super) struct Question {
 
 #[derive(Template)]
 #[template(path = "settings/confirm.html")]
-struct ConfirmPage {
+struct ConfirmationPage {
     frame: Frame,
-    question: String,
-    sentences: Vec<&'static str>,
     tokens: Vec<TokenRow>,
-    action: String,
-    fields: Vec<(&'static str, &'static str)>,
-    answer: String,
-    back: String,
+    asked: Confirmation,
 }
 
-impl Question {
+impl Confirmation {
     /// Asks it. Nothing is done yet.
-    pub(super) fn ask(self, context: &Context, visitor: Visitor) -> Result<Response, PageError> {
+    pub(super) fn ask(mut self, context: &Context, visitor: Visitor) -> Page {
         let now = Timestamp::now();
-        let row = |token| TokenRow::of(token, now);
-        let page = ConfirmPage {
+        let tokens = std::mem::take(&mut self.tokens).into_iter();
+        render(&ConfirmationPage {
             frame: Frame::new(context, visitor, Section::Settings, self.question.clone()),
-            question: self.question,
-            sentences: self.sentences,
-            tokens: self.tokens.into_iter().map(row).collect(),
-            action: self.action,
-            fields: self.fields,
-            answer: self.answer,
-            back: self.back,
-        };
-        Ok(render(&page)?.into_response())
+            tokens: tokens.map(|token| TokenRow::of(token, now)).collect(),
+            asked: self,
+        })
     }
 }

@@ -1,19 +1,15 @@
 //! `/settings/access`: who may relay, and for which domains everybody may send to us.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 
-use super::form::{Form, FormBody, Group, Setting, Submission};
+use super::form::{Form, Group, Setting, Submission};
 use super::kind::{self, Kind};
-use super::{Answer, Options, keep, present};
+use super::{Answer, keep, present};
 use crate::settings::NetworkList;
 use crate::settings::networks::in_a_row;
 use crate::web::Context;
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::{Frame, Page, Section, render};
 
 pub(super) const TITLE: &str = "Access";
@@ -49,21 +45,16 @@ struct AccessPage {
 }
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
-    present(&context, visitor, options, GROUPS, show)
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    present(&context, visitor, &query, GROUPS, show)
 }
 
 /// Saves what was typed; an open relay only when that is meant.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     keep(
         &context,
         visitor,

@@ -1,18 +1,14 @@
 //! `/settings/alerts`: the rules, the webhook with what came of it last, and a test of it.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use axum::response::Redirect;
 
-use super::form::{Form, FormBody, Group, Setting, Submission};
+use super::form::{Form, Group, Setting, Submission};
 use super::kind::{self, Bound, Choice, Kind};
-use super::{Answer, Options, keep, present};
+use super::{Answer, keep, present};
 use crate::alerts::webhook::WebhookTry;
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::{Frame, Page, Section, render};
 use crate::web::{Context, wording};
 
@@ -175,21 +171,16 @@ struct LastTry {
 }
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
-    present(&context, visitor, options, GROUPS, show)
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    present(&context, visitor, &query, GROUPS, show)
 }
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     keep(
         &context,
         visitor,
@@ -202,7 +193,7 @@ pub(in crate::web) async fn submit(
 }
 
 /// Tries the webhook; what came of it stands on the page.
-pub(in crate::web) async fn test(State(context): State<Arc<Context>>) -> Redirect {
+pub(in crate::web) async fn test(context: Ctx) -> Redirect {
     let tested = context.alerts.webhook().test().await;
     Redirect::to(match tested {
         Ok(_) => "/settings/alerts?done=tested",

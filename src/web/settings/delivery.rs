@@ -1,16 +1,11 @@
 //! `/settings/delivery`: when the reply is given, and how often what waits is tried again.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-
-use super::form::{Form, FormBody, Group, Setting, Submission};
+use super::form::{Form, Group, Setting, Submission};
 use super::kind::{Choice, Kind};
-use super::{Answer, FormPage, Options, keep, present};
+use super::{Answer, FormPage, keep, present};
 use crate::web::Context;
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::Page;
 
 pub(super) const TITLE: &str = "Delivery and retry";
@@ -87,21 +82,16 @@ const GROUPS: &[Group] = &[
 ];
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
-    present(&context, visitor, options, GROUPS, show)
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    present(&context, visitor, &query, GROUPS, show)
 }
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     keep(
         &context,
         visitor,

@@ -13,8 +13,7 @@ use crate::administration::OpenRelay;
 use crate::settings::{FieldErrors, Settings};
 use crate::web::Context;
 use crate::web::access::Visitor;
-use crate::web::error::ApiError;
-use crate::web::page::PageError;
+use crate::web::error::{ApiError, PageError};
 
 /// Where a form carries the key of the entry that it is about; blank for a new one.
 pub(super) const ENTRY: &str = "entry";

@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 
-use axum::extract::rejection::FormRejection;
+use axum::extract::{FromRequest, Request};
 use serde_json::{Map, Value};
 
 use super::field::Field;
 use super::kind::{Kind, OFF};
 use crate::settings::FieldErrors;
-use crate::web::error::ApiError;
+use crate::web::error::PageError;
+use crate::web::extract::FormBody;
 
 /// Where a form carries what it showed of a field.
 const SHOWN: &str = "shown.";
@@ -24,9 +25,6 @@ const OTHER_PRESET: &str = "other";
 const SWITCH: &str = "on.";
 /// Where the box stands that removes a secret.
 const REMOVAL: &str = "remove.";
-
-/// The body of a form, as handlers take it.
-pub(super) type FormBody = Result<axum::Form<Vec<(String, String)>>, FormRejection>;
 
 /// Fields that belong together, as they are described.
 #[derive(Debug)]
@@ -64,12 +62,15 @@ pub(super) struct FormGroup {
 
 /// What a form sent.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Submission(HashMap<String, String>);
+pub(in crate::web) struct Submission(HashMap<String, String>);
 
-impl Submission {
-    /// Takes a form's body apart; of a name that stands twice the last counts.
-    pub(super) fn read(body: FormBody) -> Result<Self, ApiError> {
-        let axum::Form(pairs) = body?;
+/// Of a name that stands twice the last counts.
+impl<S: Send + Sync> FromRequest<S> for Submission {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, PageError> {
+        let FormBody(pairs) =
+            FormBody::<Vec<(String, String)>>::from_request(request, state).await?;
         let pairs = pairs
             .into_iter()
             // Line ends are CRLF in every form.
@@ -77,7 +78,9 @@ impl Submission {
             .collect();
         Ok(Self(pairs))
     }
+}
 
+impl Submission {
     /// The text under a name. Blanks around it mean nothing.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|text| text.trim())

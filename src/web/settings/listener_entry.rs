@@ -1,17 +1,13 @@
 //! `/settings/listeners/entry`: what is particular to one listener; to add, to change and to remove.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::entry::{EntryList, new_entry};
-use super::form::{Form, FormBody, Group, Setting, Submission};
+use super::form::{Form, Group, Setting, Submission};
 use super::kind::{self, Choice, Kind};
 use super::listeners::TITLE;
 use super::{Answer, unprocessable};
@@ -19,8 +15,9 @@ use crate::settings::{ListenerEntry, PathChoice};
 use crate::smtp::Protocol;
 use crate::web::Context;
 use crate::web::access::Visitor;
-use crate::web::api::Pairs;
+use crate::web::extract::Ctx;
 use crate::web::page::{Frame, Page, Section, render};
+use crate::web::pairs::Pairs;
 
 const ADDRESS: &str = "address";
 
@@ -215,12 +212,8 @@ fn blank() -> Map<String, Value> {
 }
 
 /// The entry of the listener in the query, or a new one for it.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Page {
-    let chosen: Chosen = Pairs::read(query)?.into_filter()?;
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, pairs: Pairs) -> Page {
+    let chosen: Chosen = pairs.into_filter()?;
     let named = chosen.address.unwrap_or_default();
     let settings = context.administration.settings();
     let (subject, entry) = match ENTRIES.entry(&settings, &named) {
@@ -237,11 +230,10 @@ pub(in crate::web) async fn page(
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     match ENTRIES.save(&context, &visitor, submission).await? {
         Ok(response) => Ok(response),
         Err((form, entry)) => unprocessable(show(&context, visitor, form, entry)?),
@@ -250,11 +242,10 @@ pub(in crate::web) async fn submit(
 
 /// Removes an entry: the listener is as all others then.
 pub(in crate::web) async fn remove(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     ENTRIES.remove(&context, &visitor, &submission).await
 }
 

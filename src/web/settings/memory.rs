@@ -1,24 +1,20 @@
 //! `/settings`: how much is held in memory, with what other thresholds would have done, and the path.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
 
-use super::form::{Form, FormBody, Group, Setting, Submission};
+use super::form::{Form, Group, Setting, Submission};
 use super::kind::{Choice, Kind};
 use super::what_if::WhatIf;
-use super::{Answer, Options, check, keep, present};
+use super::{Answer, check, keep, present};
 use crate::boot;
 use crate::settings::quantity::read_size;
 use crate::statistics::Window;
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::{Frame, Page, Section, render};
 use crate::web::{Context, wording};
+use axum::response::IntoResponse as _;
 
 pub(super) const TITLE: &str = "Memory and path";
 
@@ -124,21 +120,16 @@ struct MemoryPage {
 }
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
-    present(&context, visitor, options, GROUPS, show)
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    present(&context, visitor, &query, GROUPS, show)
 }
 
 /// Saves what was typed, or shows what it would mean when the preview was asked for.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     if submission.has("preview") {
         let form = check(GROUPS, &submission, &context.administration.settings()).form;
         let status = if form.is_sound() {

@@ -21,20 +21,18 @@ pub(super) mod retention;
 mod what_if;
 
 use askama::Template;
-use axum::extract::Query;
-use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use self::form::{Form, Group, Reading, Submission};
 use super::Context;
 use super::access::Visitor;
-use super::error::ApiError;
-use super::page::{Frame, Page, PageError, Section, render};
+use super::error::{ApiError, PageError};
+use super::page::{Frame, Page, Section, render};
 use crate::administration::{ChangeError, OpenRelay};
 use crate::settings::{FieldErrors, Settings};
+use crate::web::extract::PageQuery;
 
 /// A page in the navigation of the settings.
 pub(super) struct Tab {
@@ -68,23 +66,14 @@ impl Frame {
     }
 }
 
-/// What the query of a settings page says.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Options {
-    done: Option<String>,
-}
-
-impl Options {
-    /// What was done before the page is shown. A closed set: nothing of the query is echoed.
-    fn notice(options: Result<Query<Self>, QueryRejection>) -> Option<&'static str> {
-        let Query(options) = options.ok()?;
-        match options.done.as_deref()? {
-            "saved" => Some("Saved: in force from the next message on."),
-            "tested" => Some("The test was sent; what came of it stands below."),
-            "added" => Some("Added: in force from the next message on."),
-            "removed" => Some("Removed: in force from the next message on."),
-            _ => None,
-        }
+/// What was done before a settings page is shown. A closed set: nothing of the query is echoed.
+fn notice(query: &PageQuery) -> Option<&'static str> {
+    match query.done.as_str() {
+        "saved" => Some("Saved: in force from the next message on."),
+        "tested" => Some("The test was sent; what came of it stands below."),
+        "added" => Some("Added: in force from the next message on."),
+        "removed" => Some("Removed: in force from the next message on."),
+        _ => None,
     }
 }
 
@@ -154,12 +143,12 @@ async fn save(
 fn present(
     context: &Context,
     visitor: Visitor,
-    options: Result<Query<Options>, QueryRejection>,
+    query: &PageQuery,
     groups: &'static [Group],
     show: impl FnOnce(&Context, Visitor, Option<&'static str>, Form) -> Page,
 ) -> Page {
     let form = Form::showing(groups, &subject(&context.administration.settings()));
-    show(context, visitor, Options::notice(options), form)
+    show(context, visitor, notice(query), form)
 }
 
 /// Saves what was typed and leads back to the page at `path`, or shows it again with its problems.

@@ -1,16 +1,11 @@
 //! `/settings/next-hops/entry`: where mail for one domain goes; to add, to change and to remove.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::entry::{EntryList, new_entry};
-use super::form::{Form, FormBody, Group, Setting, Submission};
+use super::form::{Form, Group, Setting, Submission};
 use super::kind::{self, Kind};
 use super::next_hops::{TITLE, connections, takes_eight_bit, tls, uncertain};
 use super::{Answer, unprocessable};
@@ -18,8 +13,9 @@ use crate::settings::Settings;
 use crate::settings::next_hop::NextHopEntry;
 use crate::web::Context;
 use crate::web::access::Visitor;
-use crate::web::api::Pairs;
+use crate::web::extract::Ctx;
 use crate::web::page::{Frame, Page, Section, render};
+use crate::web::pairs::Pairs;
 
 const DOMAIN: &str = "domain";
 
@@ -74,12 +70,8 @@ struct EntryPage {
 }
 
 /// The entry of the domain in the query, or a new one.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Page {
-    let choice: Choice = Pairs::read(query)?.into_filter()?;
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, pairs: Pairs) -> Page {
+    let choice: Choice = pairs.into_filter()?;
     let entry = choice.domain.unwrap_or_default();
     let subject = ENTRIES.chosen(&context.administration.settings(), &entry)?;
     let form = Form::showing(GROUPS, &subject);
@@ -88,11 +80,10 @@ pub(in crate::web) async fn page(
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     match ENTRIES.save(&context, &visitor, submission).await? {
         Ok(response) => Ok(response),
         Err((form, entry)) => unprocessable(show(&context, visitor, form, entry)?),
@@ -101,11 +92,10 @@ pub(in crate::web) async fn submit(
 
 /// Removes an entry. One that is gone already is what was wanted.
 pub(in crate::web) async fn remove(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     ENTRIES.remove(&context, &visitor, &submission).await
 }
 

@@ -3,22 +3,21 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Extension;
-use axum::extract::State;
-use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::form::{FormBody, Submission};
+use super::form::Submission;
 use super::next_hops::TITLE;
 use super::{Answer, kind, unprocessable};
 use crate::delivery::{Finding, Probe, StepKind};
 use crate::settings::next_hop::{NextHopDefaults, ServerAddress};
 use crate::settings::{FieldErrors, NextHop, Settings, TlsPolicy, is_domain};
 use crate::web::access::Visitor;
+use crate::web::extract::Ctx;
 use crate::web::page::{Frame, Page, Section, render};
 use crate::web::{Context, wording};
+use axum::response::IntoResponse as _;
 
 /// Which next hop.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -132,20 +131,17 @@ struct StepRow {
 }
 
 /// The page with nothing tested yet.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-) -> Page {
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor) -> Page {
     show(&context, visitor, String::new(), None, None)
 }
 
 /// Tests, and shows what was found.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let request = TestRequest::of(&Submission::read(body)?);
+    let request = TestRequest::of(&submission);
     let domain = request.domain.clone().unwrap_or_default();
     let next_hop = match request.next_hop(&context.administration.settings()) {
         Ok(next_hop) => next_hop,

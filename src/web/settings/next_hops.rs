@@ -1,21 +1,16 @@
 //! `/settings/next-hops`: where mail goes, by default and for single domains.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use serde::Deserialize;
 
-use super::form::{Form, FormBody, Group, Setting, Submission};
+use super::form::{Form, Group, Setting, Submission};
 use super::kind::{self, Choice, Kind};
-use super::{Answer, Options, keep, present};
+use super::{Answer, keep, present};
 use crate::limits;
 use crate::settings::next_hop::{CONNECTIONS, NextHopEntry, ServerAddress};
 use crate::settings::{TlsPolicy, UncertainPolicy};
 use crate::web::Context;
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::{Frame, Page, Section, render};
 
 pub(super) const TITLE: &str = "Next hops";
@@ -136,13 +131,6 @@ struct NextHopsPage {
     find: String,
 }
 
-/// Which entries are looked for.
-#[derive(Debug, Default, Deserialize)]
-pub(in crate::web) struct Search {
-    #[serde(default)]
-    find: String,
-}
-
 struct EntryRow {
     domain: String,
     address: String,
@@ -154,26 +142,19 @@ struct EntryRow {
 }
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-    search: Result<Query<Search>, QueryRejection>,
-) -> Page {
-    let Query(search) = search?;
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
     let show = |context: &Context, visitor, notice, form| {
-        show(context, visitor, notice, form, &search.find)
+        show(context, visitor, notice, form, &query.find)
     };
-    present(&context, visitor, options, GROUPS, show)
+    present(&context, visitor, &query, GROUPS, show)
 }
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     keep(
         &context,
         visitor,

@@ -1,21 +1,17 @@
 //! `/settings/retention`: how much of the history is kept, and what that takes now.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use jiff::Timestamp;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::form::{Form, FormBody, Group, Setting, Submission};
+use super::form::{Form, Group, Setting, Submission};
 use super::kind::{Choice, Kind};
-use super::{Answer, Options, keep, present};
+use super::{Answer, keep, present};
 use crate::limits;
 use crate::store::{DiskFigures, TrailSize};
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::{Frame, Page, Section, render};
 use crate::web::{Context, wording};
 
@@ -139,24 +135,19 @@ fn a_day(bytes: u64, oldest: Timestamp, now: Timestamp) -> Option<u64> {
 }
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
     let kept = Kept::now(&context).await;
     let show =
         |context: &Context, visitor, notice, form| show(context, visitor, notice, form, kept);
-    present(&context, visitor, options, GROUPS, show)
+    present(&context, visitor, &query, GROUPS, show)
 }
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     let kept = Kept::now(&context).await;
     let show =
         |context: &Context, visitor, notice, form| show(context, visitor, notice, form, kept);

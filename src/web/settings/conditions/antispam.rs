@@ -1,21 +1,15 @@
 //! `/settings/conditions/antispam`.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-
-use super::super::form::{FormBody, Group, Setting};
+use super::super::Answer;
+use super::super::form::{Group, Setting, Submission};
 use super::super::kind::{Bound, Choice, Kind};
-use super::super::{Answer, Options};
 use super::{
     connections, disables, present_condition, server, submit_condition, switch, timeout,
     unavailable,
 };
 use crate::settings::conditions::{ConditionDescription, ConditionKind};
-use crate::web::Context;
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::Page;
 
 const CONDITION: &ConditionDescription = ConditionKind::Antispam.description();
@@ -151,21 +145,17 @@ const fn from(
 }
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
-    present_condition(CONDITION, &context, visitor, options, GROUPS)
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    present_condition(CONDITION, &context, visitor, &query, GROUPS)
 }
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    submit_condition(CONDITION, &context, visitor, body, GROUPS).await
+    submit_condition(CONDITION, &context, visitor, &submission, GROUPS).await
 }
 
 #[cfg(test)]
@@ -173,40 +163,33 @@ mod tests {
     use axum::http::StatusCode;
 
     use crate::settings::conditions::Score;
-    use crate::web::testing::{Face, LOOPBACK};
+    use crate::web::testing::{FORM, LOOPBACK, Site};
 
     const PATH: &str = "/settings/conditions/antispam";
-    const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 
-    async fn check(face: &Face, request: &str, body: &str, status: StatusCode, parts: &[&str]) {
+    async fn check(site: &Site, request: &str, body: &str, status: StatusCode, parts: &[&str]) {
         let request = format!("{request} {PATH}");
-        let answer = face.ask(LOOPBACK, &request, &[FORM], body).await;
+        let answer = site.ask(LOOPBACK, &request, &[FORM], body).await;
         assert_eq!(answer.status, status, "{body}: {}", answer.text);
-        for part in parts {
-            assert!(
-                answer.text.contains(part),
-                "{part} is missing: {}",
-                answer.text
-            );
-        }
+        answer.has(&parts);
     }
 
     #[tokio::test]
     async fn scores_are_switched_on_and_off() {
-        let face = Face::open(Ok(())).await;
+        let site = Site::open().await;
         let shown = [
             r#"name="antispam.tag_score" value="5.0""#,
             r#"name="shown.antispam.defer_score" value="off""#,
             r#"name="antispam.refuse_score" value="15.0""#,
         ];
-        check(&face, "GET", "", StatusCode::OK, &shown).await;
+        check(&site, "GET", "", StatusCode::OK, &shown).await;
         let typed = "antispam.enabled=true&antispam.engine=spamd&antispam.server=unix:/run/spamd.sock\
             &on.antispam.tag_score=on&antispam.tag_score=6.25&antispam.refuse_score=15.0";
-        check(&face, "POST", typed, StatusCode::SEE_OTHER, &[]).await;
-        let settings = face.context.administration.settings();
+        check(&site, "POST", typed, StatusCode::SEE_OTHER, &[]).await;
+        let settings = site.context.administration.settings();
         assert_eq!(settings.antispam.tag_score, Score::nearest(6.25));
         assert_eq!(settings.antispam.refuse_score, None);
-        check(&face, "GET", "", StatusCode::OK, &[r#"value="6.25""#]).await;
+        check(&site, "GET", "", StatusCode::OK, &[r#"value="6.25""#]).await;
 
         let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
         for (typed, problem) in [
@@ -220,7 +203,7 @@ mod tests {
             ),
             ("antispam.engine=rspamd", "rspamd is asked over TCP"),
         ] {
-            check(&face, "POST", typed, unprocessable, &[problem]).await;
+            check(&site, "POST", typed, unprocessable, &[problem]).await;
         }
     }
 }

@@ -2,17 +2,12 @@
 //! them out with.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::response::IntoResponse;
 
-use super::super::form::{Form, FormBody, Group, Setting, Submission};
+use super::super::form::{Form, Group, Setting, Submission};
 use super::super::kind::{self, Bound, Kind};
-use super::super::{Answer, Options, keep, present, subject, unprocessable};
+use super::super::{Answer, keep, present, subject, unprocessable};
 use super::{Diverted, TITLE, disables, page_of, switch, timeout, unavailable};
 use crate::conditions::{Listing, LookedUp, TryOut, Weighed};
 use crate::settings::Settings;
@@ -20,7 +15,9 @@ use crate::settings::conditions::{BlackholeZone, ConditionDescription, Condition
 use crate::settings::quantity::write_count;
 use crate::web::Context;
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::{Frame, Page, Section, render};
+use axum::response::IntoResponse as _;
 
 const CONDITION: &ConditionDescription = ConditionKind::BlackholeLists.description();
 
@@ -106,32 +103,22 @@ struct TriedRow {
 }
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
-    present(&context, visitor, options, GROUPS, show)
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    present(&context, visitor, &query, GROUPS, show)
 }
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     let path = page_of(CONDITION);
     keep(&context, visitor, GROUPS, &submission, &path, show).await
 }
 
 /// Looks an address up, and shows what each list says of it.
-pub(in crate::web) async fn test(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
-) -> Answer {
-    let submission = Submission::read(body)?;
+pub(in crate::web) async fn test(context: Ctx, visitor: Visitor, submission: Submission) -> Answer {
     let typed = submission.text("address").unwrap_or_default();
     let settings = context.administration.settings();
     let form = Form::showing(GROUPS, &subject(&settings));

@@ -1,23 +1,19 @@
 //! `/settings/conditions/blackhole-lists/zone`: one of the lists; to add, to change and to remove.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use serde::Deserialize;
 
 use super::super::entry::{EntryList, new_entry};
-use super::super::form::{Form, FormBody, Group, Setting, Submission};
+use super::super::form::{Form, Group, Setting, Submission};
 use super::super::kind::{self, Kind};
 use super::super::{Answer, unprocessable};
 use super::TITLE;
 use crate::settings::conditions::BlackholeZone;
 use crate::web::Context;
 use crate::web::access::Visitor;
-use crate::web::api::Pairs;
+use crate::web::extract::Ctx;
 use crate::web::page::{Frame, Page, Section, render};
+use crate::web::pairs::Pairs;
 
 static ENTRIES: EntryList = EntryList {
     list: "blackhole_lists.zones",
@@ -71,12 +67,8 @@ struct ZonePage {
 }
 
 /// The entry of the zone in the query, or a new one.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Page {
-    let choice: Choice = Pairs::read(query)?.into_filter()?;
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, pairs: Pairs) -> Page {
+    let choice: Choice = pairs.into_filter()?;
     let entry = choice.zone.unwrap_or_default();
     let subject = ENTRIES.chosen(&context.administration.settings(), &entry)?;
     show(&context, visitor, Form::showing(GROUPS, &subject), entry)
@@ -84,11 +76,10 @@ pub(in crate::web) async fn page(
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     match ENTRIES.save(&context, &visitor, submission).await? {
         Ok(response) => Ok(response),
         Err((form, entry)) => unprocessable(show(&context, visitor, form, entry)?),
@@ -97,11 +88,10 @@ pub(in crate::web) async fn submit(
 
 /// Removes an entry. One that is gone already is what was wanted.
 pub(in crate::web) async fn remove(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     ENTRIES.remove(&context, &visitor, &submission).await
 }
 

@@ -1,15 +1,10 @@
 //! `/settings/conditions/content-filter`: the switch and the rules, in the order in which they are asked.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 
-use super::super::form::{Form, FormBody, Group, Setting, Submission};
+use super::super::form::{Form, Group, Setting, Submission};
 use super::super::kind::{Choice, Kind};
-use super::super::{Answer, Options, keep, present};
+use super::super::{Answer, keep, present};
 use super::content_test::TestBox;
 use super::{Diverted, TITLE, disables, switch};
 use crate::settings::conditions::{
@@ -18,6 +13,7 @@ use crate::settings::conditions::{
 use crate::settings::quantity::write_size;
 use crate::web::Context;
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::{Frame, Page, Section, render};
 
 pub(super) const PATH: &str = "/settings/conditions/content-filter";
@@ -70,21 +66,16 @@ struct RuleRow {
 }
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
-    present(&context, visitor, options, GROUPS, show)
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    present(&context, visitor, &query, GROUPS, show)
 }
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     keep(&context, visitor, GROUPS, &submission, PATH, show).await
 }
 

@@ -1,16 +1,11 @@
 //! `/settings/conditions/content-filter/rule`: one rule of the content filter; to add, to change, to move and
 //! to remove.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use serde::Deserialize;
 
 use super::super::entry::{EntryList, new_entry};
-use super::super::form::{Form, FormBody, Group, Setting, Submission};
+use super::super::form::{Form, Group, Setting, Submission};
 use super::super::kind::{self, Bound, Choice, Kind};
 use super::super::{Answer, unprocessable};
 use super::TITLE;
@@ -18,8 +13,9 @@ use super::content_filter::PATH;
 use crate::settings::conditions::ContentRule;
 use crate::web::Context;
 use crate::web::access::Visitor;
-use crate::web::api::Pairs;
+use crate::web::extract::Ctx;
 use crate::web::page::{Frame, Page, Section, render};
+use crate::web::pairs::Pairs;
 
 static RULES: EntryList = EntryList {
     list: "content_filter.rules",
@@ -173,12 +169,8 @@ struct RulePage {
 }
 
 /// The rule of the name in the query, or a new one.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Page {
-    let which: Which = Pairs::read(query)?.into_filter()?;
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, pairs: Pairs) -> Page {
+    let which: Which = pairs.into_filter()?;
     let name = which.name.unwrap_or_default();
     let subject = RULES.chosen(&context.administration.settings(), &name)?;
     show(&context, visitor, Form::showing(GROUPS, &subject), name)
@@ -186,11 +178,10 @@ pub(in crate::web) async fn page(
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     match RULES.save(&context, &visitor, submission).await? {
         Ok(response) => Ok(response),
         Err((form, entry)) => unprocessable(show(&context, visitor, form, entry)?),
@@ -199,21 +190,19 @@ pub(in crate::web) async fn submit(
 
 /// Moves a rule one place up or down.
 pub(in crate::web) async fn reorder(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     RULES.reorder(&context, &visitor, &submission).await
 }
 
 /// Removes a rule. One that is gone already is what was wanted.
 pub(in crate::web) async fn remove(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     RULES.remove(&context, &visitor, &submission).await
 }
 

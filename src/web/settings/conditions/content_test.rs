@@ -1,15 +1,10 @@
 //! `/settings/conditions/content-filter/test`: what the rules, as they are saved, say of a message that
 //! somebody pastes. Nothing is changed or sent.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::State;
-use axum::response::IntoResponse;
 use bytes::Bytes;
 
-use super::super::form::{FormBody, Submission};
+use super::super::form::Submission;
 use super::super::{Answer, unprocessable};
 use super::TITLE;
 use super::content_filter::consequence_in_words;
@@ -17,7 +12,9 @@ use crate::conditions::{RuleAnswers, RuleSays, Ruling};
 use crate::settings::conditions::WhenUnavailable;
 use crate::web::Context;
 use crate::web::access::Visitor;
+use crate::web::extract::Ctx;
 use crate::web::page::{Frame, Page, Section, render};
+use axum::response::IntoResponse as _;
 
 #[derive(Template)]
 #[template(path = "settings/conditions/content_test.html")]
@@ -53,20 +50,16 @@ struct ResultRow {
 }
 
 /// The page with nothing tested yet.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-) -> Page {
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor) -> Page {
     show(&context, visitor, TestBox::default(), None)
 }
 
 /// Tests, and shows what was found.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     let message = submission.text("message").unwrap_or_default().to_owned();
     if message.is_empty() {
         let problem = Some("paste a message, header and all");

@@ -1,19 +1,13 @@
 //! `/settings/conditions/encryption`: the condition, and the OpenPGP keys of recipients.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::super::form::{Form, FormBody, Group, Setting, Submission};
+use super::super::form::{Form, Group, Setting, Submission};
 use super::super::kind::{Choice, Kind};
-use super::super::{Answer, Options, keep, present, see};
+use super::super::{Answer, keep, present, see};
 use super::{Diverted, TITLE, page_of, switch};
 use crate::administration::OpenPgpKeyError;
 use crate::administration::openpgp_keys::user_id;
@@ -22,10 +16,12 @@ use crate::openpgp::{KeptKey, Validity};
 use crate::settings::FieldErrors;
 use crate::settings::conditions::{ConditionDescription, ConditionKind};
 use crate::web::access::Visitor;
-use crate::web::confirm::Question;
+use crate::web::confirm::Confirmation;
 use crate::web::error::ApiError;
-use crate::web::page::{Frame, Page, PageError, Section, render};
+use crate::web::extract::{Ctx, FormBody, PageQuery, PathPart};
+use crate::web::page::{Frame, Page, Section, render};
 use crate::web::{Context, wording};
+use axum::response::IntoResponse as _;
 
 const CONDITION: &ConditionDescription = ConditionKind::Encryption.description();
 
@@ -154,13 +150,6 @@ fn row(kept: &KeptKey, now: Timestamp) -> Row {
     }
 }
 
-/// Which keys are looked for.
-#[derive(Debug, Default, Deserialize)]
-pub(in crate::web) struct Search {
-    #[serde(default)]
-    find: String,
-}
-
 /// A new key.
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct NewKey {
@@ -170,23 +159,16 @@ pub(in crate::web) struct NewKey {
 }
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-    search: Result<Query<Search>, QueryRejection>,
-) -> Page {
-    let Query(search) = search?;
-    present(&context, visitor, options, GROUPS, shower(&search.find))
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    present(&context, visitor, &query, GROUPS, shower(&query.find))
 }
 
 /// Saves what was typed about the condition.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    let submission = Submission::read(body)?;
     let path = page_of(CONDITION);
     keep(&context, visitor, GROUPS, &submission, &path, shower("")).await
 }
@@ -202,11 +184,11 @@ fn shower(
 
 /// Adds a key.
 pub(in crate::web) async fn add_key(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    form: Result<axum::Form<NewKey>, FormRejection>,
+    context: Ctx,
+    visitor: Visitor,
+    FormBody(form): FormBody<NewKey>,
 ) -> Answer {
-    let axum::Form(NewKey { key, stands_for }) = form.map_err(ApiError::from)?;
+    let NewKey { key, stands_for } = form;
     let names = stands_for.split([' ', ',', ';', '\r', '\n', '\t']);
     let names: Vec<String> = names.map(str::to_owned).collect();
     let given = key.clone().into_bytes();
@@ -224,27 +206,23 @@ pub(in crate::web) async fn add_key(
             ..EncryptionPage::new(context, visitor, notice, form, "")
         })
     };
-    let nothing_done = Ok(Query(Options::default()));
-    let page = present(&context, visitor, nothing_done, GROUPS, again)?;
+    let page = present(&context, visitor, &PageQuery::default(), GROUPS, again)?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 /// Asks whether a key is to go.
 pub(in crate::web) async fn confirm_removal(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    fingerprint: Result<Path<String>, PathRejection>,
-) -> Result<Response, PageError> {
-    let Ok(Path(fingerprint)) = fingerprint else {
-        return Err(ApiError::NotFound.into());
-    };
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(fingerprint): PathPart<String>,
+) -> Page {
     let keyring = context.openpgp_keys.keyring();
     let kept = keyring.key(&fingerprint).ok_or(ApiError::NotFound)?;
     let name = match user_id(kept) {
         name if name.is_empty() => fingerprint.clone(),
         name => name,
     };
-    let question = Question {
+    let question = Confirmation {
         question: format!("Remove the key of {name}?"),
         sentences: vec![
             "Messages for whom it stood are treated as for recipients without a key, from the next one on.",
@@ -261,13 +239,10 @@ pub(in crate::web) async fn confirm_removal(
 
 /// Removes a key. One that is gone already is what was wanted.
 pub(in crate::web) async fn remove_key(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    fingerprint: Result<Path<String>, PathRejection>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(fingerprint): PathPart<String>,
 ) -> Answer {
-    let Ok(Path(fingerprint)) = fingerprint else {
-        return Err(ApiError::NotFound.into());
-    };
     let keys = &context.openpgp_keys;
     match keys.remove(&fingerprint, visitor.actor()).await {
         Ok(()) | Err(OpenPgpKeyError::Unknown) => {

@@ -1,20 +1,14 @@
 //! `/settings/conditions/ldap-masquerading`.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-
-use super::super::form::{FormBody, Group, Setting};
+use super::super::Answer;
+use super::super::form::{Group, Setting, Submission};
 use super::super::kind::{self, Kind};
-use super::super::{Answer, Options};
 use super::look_up::{Asking, Finding};
 use super::{disables, switch, unavailable};
 use crate::settings::conditions::{ConditionDescription, ConditionKind};
 use crate::smtp::address::{Mailbox, ReversePath};
-use crate::web::Context;
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::Page;
 
 const CONDITION: &ConditionDescription = ConditionKind::LdapMasquerading.description();
@@ -60,29 +54,21 @@ const GROUPS: &[Group] = &[
 ];
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
-    ASKING.present(&context, visitor, options)
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    ASKING.present(&context, visitor, &query)
 }
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    ASKING.submit(&context, visitor, body).await
+    ASKING.submit(&context, visitor, &submission).await
 }
 
 /// Tries a look-up.
-pub(in crate::web) async fn test(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
-) -> Answer {
+pub(in crate::web) async fn test(context: Ctx, visitor: Visitor, submission: Submission) -> Answer {
     let settings = context.administration.settings();
     let ask = async |sender: &Mailbox| {
         let found = match context.conditions.try_official(sender, &settings).await {
@@ -107,5 +93,5 @@ pub(in crate::web) async fn test(
             ("This", counts.to_owned()),
         ])
     };
-    ASKING.test(&context, visitor, body, ask).await
+    ASKING.test(&context, visitor, &submission, ask).await
 }

@@ -1,14 +1,8 @@
 //! `/settings/conditions/ldap-relaying`.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-
-use super::super::form::{FormBody, Group, Setting};
+use super::super::Answer;
+use super::super::form::{Group, Setting, Submission};
 use super::super::kind::{self, Choice, Kind};
-use super::super::{Answer, Options};
 use super::look_up::{Asking, Finding};
 use super::unavailable;
 use crate::conditions::DirectoryRoute;
@@ -16,8 +10,8 @@ use crate::message::Recipient;
 use crate::settings::Settings;
 use crate::settings::conditions::{ConditionDescription, ConditionKind};
 use crate::smtp::address::Mailbox;
-use crate::web::Context;
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::Page;
 
 const CONDITION: &ConditionDescription = ConditionKind::LdapRelaying.description();
@@ -118,29 +112,21 @@ const GROUPS: &[Group] = &[
 ];
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
-    ASKING.present(&context, visitor, options)
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    ASKING.present(&context, visitor, &query)
 }
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    ASKING.submit(&context, visitor, body).await
+    ASKING.submit(&context, visitor, &submission).await
 }
 
 /// Tries a look-up.
-pub(in crate::web) async fn test(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
-) -> Answer {
+pub(in crate::web) async fn test(context: Ctx, visitor: Visitor, submission: Submission) -> Answer {
     let settings = context.administration.settings();
     let ask = async |recipient: &Mailbox| match context
         .conditions
@@ -154,7 +140,7 @@ pub(in crate::web) async fn test(
         Ok(None) => Finding::nobody("Its mail goes where mail for its domain goes."),
         Err(why) => Finding::none(why),
     };
-    ASKING.test(&context, visitor, body, ask).await
+    ASKING.test(&context, visitor, &submission, ask).await
 }
 
 fn found(recipient: &Mailbox, route: DirectoryRoute, settings: &Settings) -> Finding {

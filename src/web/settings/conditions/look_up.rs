@@ -1,17 +1,16 @@
 //! The page of a condition that asks the directory: its form, and a look-up to try.
 
 use askama::Template;
-use axum::extract::Query;
-use axum::extract::rejection::QueryRejection;
 use axum::response::IntoResponse as _;
 
-use super::super::form::{Form, FormBody, Group, Submission};
-use super::super::{Answer, Options, keep, present, subject, unprocessable};
+use super::super::form::{Form, Group, Submission};
+use super::super::{Answer, keep, present, subject, unprocessable};
 use super::{Diverted, TITLE, page_of};
 use crate::settings::conditions::ConditionDescription;
 use crate::smtp::address::Mailbox;
 use crate::web::Context;
 use crate::web::access::Visitor;
+use crate::web::extract::PageQuery;
 use crate::web::page::{Frame, Page, Section, render};
 
 /// A condition that asks the directory.
@@ -95,12 +94,12 @@ impl Asking {
         &'static self,
         context: &Context,
         visitor: Visitor,
-        options: Result<Query<Options>, QueryRejection>,
+        query: &PageQuery,
     ) -> Page {
         present(
             context,
             visitor,
-            options,
+            query,
             self.groups,
             self.shower(Trial::default()),
         )
@@ -111,14 +110,13 @@ impl Asking {
         &'static self,
         context: &Context,
         visitor: Visitor,
-        body: FormBody,
+        submission: &Submission,
     ) -> Answer {
-        let submission = Submission::read(body)?;
         keep(
             context,
             visitor,
             self.groups,
-            &submission,
+            submission,
             &page_of(self.condition),
             self.shower(Trial::default()),
         )
@@ -130,10 +128,9 @@ impl Asking {
         &'static self,
         context: &Context,
         visitor: Visitor,
-        body: FormBody,
+        submission: &Submission,
         ask: impl AsyncFnOnce(&Mailbox) -> Finding,
     ) -> Answer {
-        let submission = Submission::read(body)?;
         let typed = submission.text("address").unwrap_or_default();
         let mut trial = Trial {
             address: typed.to_owned(),

@@ -1,20 +1,14 @@
 //! `/settings/conditions/milter`.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-
-use super::super::form::{FormBody, Group, Setting};
+use super::super::Answer;
+use super::super::form::{Group, Setting, Submission};
 use super::super::kind::Kind;
-use super::super::{Answer, Options};
 use super::{
     connections, disables, present_condition, submit_condition, switch, timeout, unavailable,
 };
 use crate::settings::conditions::{ConditionDescription, ConditionKind, read_milter};
-use crate::web::Context;
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::Page;
 
 const CONDITION: &ConditionDescription = ConditionKind::Milter.description();
@@ -49,21 +43,17 @@ fn address(text: &str) -> Result<String, String> {
 }
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
-    present_condition(CONDITION, &context, visitor, options, GROUPS)
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    present_condition(CONDITION, &context, visitor, &query, GROUPS)
 }
 
 /// Saves what was typed.
 pub(in crate::web) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: FormBody,
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
 ) -> Answer {
-    submit_condition(CONDITION, &context, visitor, body, GROUPS).await
+    submit_condition(CONDITION, &context, visitor, &submission, GROUPS).await
 }
 
 #[cfg(test)]

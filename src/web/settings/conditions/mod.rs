@@ -20,20 +20,16 @@ pub(in crate::web) mod own;
 pub(in crate::web) mod received_for;
 pub(in crate::web) mod sender_check;
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 
-use super::form::{Form, FormBody, Group, Setting, Submission};
+use super::form::{Form, Group, Setting, Submission};
 use super::kind::{self, Choice, Kind};
-use super::{Answer, Options, keep, present};
+use super::{Answer, keep, notice, present};
 use crate::message::DiskReason;
 use crate::settings::conditions::{ConditionDescription, built_in};
 use crate::statistics::{ByReason, Window};
 use crate::web::access::Visitor;
+use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::{Frame, Page, Section, render};
 use crate::web::{Context, wording};
 
@@ -71,11 +67,7 @@ struct OverviewPage {
 }
 
 /// The page.
-pub(in crate::web) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
+pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
     let settings = context.administration.settings();
     let counts = context.statistics.disk_reasons(Window::Day);
     let rows = built_in().map(|condition| {
@@ -92,7 +84,7 @@ pub(in crate::web) async fn page(
     let own = settings.own_conditions.iter();
     render(&OverviewPage {
         frame: Frame::new(&context, visitor, Section::Settings, TITLE),
-        notice: Options::notice(options),
+        notice: notice(&query),
         rows: rows.collect(),
         own: own.map(|own| own::row(own, &counts)).collect(),
     })
@@ -129,10 +121,10 @@ fn present_condition(
     condition: &'static ConditionDescription,
     context: &Context,
     visitor: Visitor,
-    options: Result<Query<Options>, QueryRejection>,
+    query: &PageQuery,
     groups: &'static [Group],
 ) -> Page {
-    present(context, visitor, options, groups, shower(condition))
+    present(context, visitor, query, groups, shower(condition))
 }
 
 /// Saves what was typed on the page of a condition.
@@ -140,16 +132,15 @@ async fn submit_condition(
     condition: &'static ConditionDescription,
     context: &Context,
     visitor: Visitor,
-    body: FormBody,
+    submission: &Submission,
     groups: &'static [Group],
 ) -> Answer {
-    let submission = Submission::read(body)?;
     let page = page_of(condition);
     keep(
         context,
         visitor,
         groups,
-        &submission,
+        submission,
         &page,
         shower(condition),
     )
