@@ -1,21 +1,18 @@
 //! `/settings/accounts/{name}`: one account's role and password, and its end.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::Context;
 use super::access::Visitor;
-use super::accounts::{Options, RoleChoice};
-use super::confirm::Question;
-use super::local_path::encoded;
-use super::page::{Frame, PageError, Section, render};
-use super::problems::{Problems, Sent, typed};
+use super::accounts::{RoleChoice, notice};
+use super::confirm::Confirmation;
+use super::error::PageError;
+use super::extract::{Ctx, FormBody, PageQuery, PathPart};
+use super::page::{Frame, Page, Section, render, respond};
+use super::problems::FormProblems;
+use super::query_string::encoded;
 use crate::accounts::Role;
 use crate::administration::{AccountChange, AccountError};
 use crate::limits;
@@ -33,26 +30,18 @@ struct AccountPage {
     has_second_factor: bool,
     is_own: bool,
     least: usize,
-    problems: Problems,
+    problems: FormProblems,
 }
 
 /// The account.
 pub(super) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Result<Response, PageError> {
-    let Query(options) = options.unwrap_or_default();
-    let page = filled(
-        &context,
-        visitor,
-        &name,
-        options.notice(),
-        Problems::default(),
-    )
-    .await?;
-    Ok(render(&page)?.into_response())
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(name): PathPart<String>,
+    query: PageQuery,
+) -> Page {
+    let problems = FormProblems::default();
+    render(&filled(&context, visitor, &name, notice(&query), problems).await?)
 }
 
 /// The form for the role.
@@ -63,15 +52,14 @@ pub(super) struct RoleForm {
     confirmed: Option<String>,
 }
 
-/// Gives the account another role. Whoever would lose power by their own hand, or revoke tokens with it,
-/// is asked first.
+/// Gives the account another role. Visitors who would lose rights by their own hand, or revoke tokens with
+/// it, are asked first.
 pub(super) async fn change_role(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
-    sent: Sent<RoleForm>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(name): PathPart<String>,
+    FormBody(form): FormBody<RoleForm>,
 ) -> Result<Response, PageError> {
-    let form = typed(sent)?;
     if form.confirmed.is_none() {
         let account = context.accounts.named(&name).await?;
         let mut tokens = context.accounts.api_tokens_of(account.id).await?;
@@ -79,7 +67,7 @@ pub(super) async fn change_role(
         let steps_down = is_own(&visitor, &account.name) && form.role < account.role;
         if steps_down || !tokens.is_empty() {
             let question = demotion(&account.name, form.role, steps_down, tokens);
-            return question.ask(&context, visitor);
+            return Ok(question.ask(&context, visitor)?.into_response());
         }
     }
     let change = AccountChange {
@@ -90,12 +78,13 @@ pub(super) async fn change_role(
         .accounts
         .amend(&name, change, &visitor.actor())
         .await;
-    answer(&context, visitor, &name, changed, Next::Stay("role")).await
+    let place = format!("{}?done=role", path_of(&name));
+    answer(&context, visitor, &name, changed, &place).await
 }
 
 /// The form for a new password.
 #[derive(Deserialize)]
-pub(super) struct PasswordForm {
+pub(super) struct PasswordResetForm {
     password: String,
     /// The box for the lost telephone: there when it is ticked.
     without_second_factor: Option<String>,
@@ -103,12 +92,11 @@ pub(super) struct PasswordForm {
 
 /// Gives the account another password.
 pub(super) async fn reset_password(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
-    sent: Sent<PasswordForm>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(name): PathPart<String>,
+    FormBody(form): FormBody<PasswordResetForm>,
 ) -> Result<Response, PageError> {
-    let form = typed(sent)?;
     let change = AccountChange {
         password: Some(form.password),
         without_second_factor: form.without_second_factor.is_some(),
@@ -118,16 +106,17 @@ pub(super) async fn reset_password(
         .accounts
         .amend(&name, change, &visitor.actor())
         .await;
-    answer(&context, visitor, &name, changed, Next::Stay("password")).await
+    let place = format!("{}?done=password", path_of(&name));
+    answer(&context, visitor, &name, changed, &place).await
 }
 
-fn demotion(name: &str, role: Role, is_own: bool, tokens: Vec<StoredApiToken>) -> Question {
+fn demotion(name: &str, role: Role, is_own: bool, tokens: Vec<StoredApiToken>) -> Confirmation {
     let path = path_of(name);
     let mut sentences = vec!["The account may do less then, and its sessions end."];
     if is_own {
         sentences.push("It is yours: you cannot take this back. Another administrator can.");
     }
-    Question {
+    Confirmation {
         question: format!("Make {name} a mere {role}?"),
         sentences,
         tokens,
@@ -140,10 +129,10 @@ fn demotion(name: &str, role: Role, is_own: bool, tokens: Vec<StoredApiToken>) -
 
 /// Asks whether the account is to be removed.
 pub(super) async fn confirm_removal(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
-) -> Result<Response, PageError> {
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(name): PathPart<String>,
+) -> Page {
     let account = context.accounts.named(&name).await?;
     let path = path_of(&account.name);
     let mut sentences =
@@ -151,7 +140,7 @@ pub(super) async fn confirm_removal(
     if is_own(&visitor, &account.name) {
         sentences.push("It is yours: you are logged out, and cannot come back.");
     }
-    let question = Question {
+    let question = Confirmation {
         question: format!("Remove {}?", account.name),
         sentences,
         tokens: context.accounts.api_tokens_of(account.id).await?,
@@ -165,42 +154,31 @@ pub(super) async fn confirm_removal(
 
 /// Removes the account.
 pub(super) async fn remove(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(name): PathPart<String>,
 ) -> Result<Response, PageError> {
     let removed = context.accounts.remove(&name, &visitor.actor()).await;
-    answer(&context, visitor, &name, removed, Next::List).await
+    // There is no account any more: to the list.
+    let place = "/settings/accounts?done=removed";
+    answer(&context, visitor, &name, removed, place).await
 }
 
-/// Where a change leads.
-enum Next {
-    /// Back here, with what was done.
-    Stay(&'static str),
-    /// To the list: there is no account any more.
-    List,
-}
-
+/// Leads to where what was done is said, or shows the page with what is wrong.
 async fn answer<T>(
     context: &Context,
     visitor: Visitor,
     name: &str,
     done: Result<T, AccountError>,
-    next: Next,
+    place: &str,
 ) -> Result<Response, PageError> {
     let problems = match done {
-        Ok(_) => {
-            let path = match next {
-                Next::Stay(what) => format!("{}?done={what}", path_of(name)),
-                Next::List => "/settings/accounts?done=removed".to_owned(),
-            };
-            return Ok(Redirect::to(&path).into_response());
-        }
-        Err(error) => Problems::of(error)?,
+        Ok(_) => return Ok(Redirect::to(place).into_response()),
+        Err(error) => FormProblems::of(error)?,
     };
     let status = problems.status();
     let page = filled(context, visitor, name, None, problems).await?;
-    Ok((status, render(&page)?).into_response())
+    respond(status, &page)
 }
 
 fn is_own(visitor: &Visitor, name: &str) -> bool {
@@ -216,7 +194,7 @@ async fn filled(
     visitor: Visitor,
     name: &str,
     notice: Option<&'static str>,
-    problems: Problems,
+    problems: FormProblems,
 ) -> Result<AccountPage, PageError> {
     let account = context.accounts.named(name).await?;
     Ok(AccountPage {

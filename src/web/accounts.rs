@@ -1,39 +1,28 @@
 //! `/settings/accounts`: who may log in, and a new one.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::access::Visitor;
-use super::page::{Frame, PageError, Section, render};
-use super::problems::{Problems, Sent, typed};
+use super::error::PageError;
+use super::extract::{Ctx, FormBody, PageQuery};
+use super::page::{Frame, Page, Section, render, respond};
+use super::problems::FormProblems;
 use super::{Context, wording};
 use crate::accounts::Role;
 use crate::limits;
 
-/// What the query of the page says.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Options {
-    done: Option<String>,
-}
-
-impl Options {
-    /// What was done before the page is shown. A closed set: nothing of the query is echoed.
-    pub(super) fn notice(&self) -> Option<&'static str> {
-        match self.done.as_deref()? {
-            "added" => Some("The account is there; tell its owner the password."),
-            "removed" => {
-                Some("The account is gone; its sessions have ended, and its tokens are revoked.")
-            }
-            "role" => Some("The role is changed; the account's sessions have ended."),
-            "password" => Some("The password is changed; the account's sessions have ended."),
-            _ => None,
+/// What was done before a page about accounts is shown. A closed set: nothing of the query is echoed.
+pub(super) fn notice(query: &PageQuery) -> Option<&'static str> {
+    match query.done.as_str() {
+        "added" => Some("The account is there; tell its owner the password."),
+        "removed" => {
+            Some("The account is gone; its sessions have ended, and its tokens are revoked.")
         }
+        "role" => Some("The role is changed; the account's sessions have ended."),
+        "password" => Some("The password is changed; the account's sessions have ended."),
+        _ => None,
     }
 }
 
@@ -47,7 +36,7 @@ struct AccountsPage {
     name: String,
     roles: Vec<RoleChoice>,
     least: usize,
-    problems: Problems,
+    problems: FormProblems,
 }
 
 struct AccountRow {
@@ -81,19 +70,13 @@ impl RoleChoice {
 }
 
 /// The list, and the empty form.
-pub(super) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Result<Response, PageError> {
-    let Query(options) = options.unwrap_or_default();
-    let page = filled(&context, visitor, options.notice()).await?;
-    Ok(render(&page)?.into_response())
+pub(super) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    render(&filled(&context, visitor, notice(&query)).await?)
 }
 
 /// The form for a new account.
 #[derive(Deserialize)]
-pub(super) struct NewForm {
+pub(super) struct NewAccountForm {
     name: String,
     role: Role,
     password: String,
@@ -101,18 +84,17 @@ pub(super) struct NewForm {
 
 /// Makes an account.
 pub(super) async fn add(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    sent: Sent<NewForm>,
+    context: Ctx,
+    visitor: Visitor,
+    FormBody(form): FormBody<NewAccountForm>,
 ) -> Result<Response, PageError> {
-    let form = typed(sent)?;
     let actor = visitor.actor();
     let created = context
         .accounts
         .create(&form.name, form.role, form.password, &actor);
     let problems = match created.await {
         Ok(_) => return Ok(Redirect::to("/settings/accounts?done=added").into_response()),
-        Err(error) => Problems::of(error)?,
+        Err(error) => FormProblems::of(error)?,
     };
     let status = problems.status();
     let page = AccountsPage {
@@ -121,7 +103,7 @@ pub(super) async fn add(
         problems,
         ..filled(&context, visitor, None).await?
     };
-    Ok((status, render(&page)?).into_response())
+    respond(status, &page)
 }
 
 async fn filled(
@@ -143,7 +125,7 @@ async fn filled(
         name: String::new(),
         roles: RoleChoice::all(Role::Viewer),
         least: limits::PASSWORD_CHARACTERS_MIN,
-        problems: Problems::default(),
+        problems: FormProblems::default(),
     })
 }
 

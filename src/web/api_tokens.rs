@@ -1,30 +1,21 @@
 //! `/settings/tokens`: what programs show to the API. A new one is shown once, in the answer to the form.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::Context;
 use super::access::Visitor;
-use super::confirm::Question;
-use super::error::ApiError;
-use super::page::{Frame, PageError, Section, render};
-use super::problems::{Problems, Sent, typed};
-use super::{Context, wording};
+use super::confirm::Confirmation;
+use super::error::PageError;
+use super::extract::{Ctx, FormBody, PageQuery, PathPart};
+use super::page::{Frame, Page, Section, render, respond};
+use super::problems::FormProblems;
+use super::token_row::{TokenRow, meaning};
 use crate::accounts::{ApiTokenId, Scope};
 use crate::administration::Login;
-use crate::store::StoredApiToken;
-
-/// What the query of the page says.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Options {
-    done: Option<String>,
-}
 
 #[derive(Template)]
 #[template(path = "settings/tokens.html")]
@@ -37,32 +28,7 @@ struct TokensPage {
     /// What was typed for a new one.
     name: String,
     scopes: Vec<ScopeChoice>,
-    problems: Problems,
-}
-
-/// A token as it is listed.
-pub(super) struct TokenRow {
-    pub(super) id: i64,
-    pub(super) name: String,
-    pub(super) scope: &'static str,
-    pub(super) created: String,
-    pub(super) created_by: String,
-    pub(super) used: String,
-}
-
-impl TokenRow {
-    pub(super) fn of(token: StoredApiToken, now: Timestamp) -> Self {
-        Self {
-            id: token.id.0,
-            name: token.name,
-            scope: words(token.scope),
-            created: wording::day(token.created_at),
-            created_by: token.created_by,
-            used: token
-                .last_used_at
-                .map_or_else(|| "never".to_owned(), |used| wording::since(used, now)),
-        }
-    }
+    problems: FormProblems,
 }
 
 struct ShownToken {
@@ -77,38 +43,31 @@ struct ScopeChoice {
 }
 
 /// The list, and the empty form.
-pub(super) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Result<Response, PageError> {
-    let Query(options) = options.unwrap_or_default();
-    let notice = match options.done.as_deref() {
-        Some("revoked") => Some("The token opens nothing any more."),
+pub(super) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
+    let notice = match query.done.as_str() {
+        "revoked" => Some("The token opens nothing any more."),
         _ => None,
     };
-    let page = TokensPage {
+    render(&TokensPage {
         notice,
         ..filled(&context, visitor, Scope::ReadOnly).await?
-    };
-    Ok(render(&page)?.into_response())
+    })
 }
 
 /// The form for a new token.
 #[derive(Deserialize)]
-pub(super) struct NewForm {
+pub(super) struct NewTokenForm {
     name: String,
     scope: Scope,
 }
 
 /// Makes a token and shows it, this once.
 pub(super) async fn create(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Extension(login): Extension<Login>,
-    sent: Sent<NewForm>,
+    context: Ctx,
+    visitor: Visitor,
+    login: Login,
+    FormBody(form): FormBody<NewTokenForm>,
 ) -> Result<Response, PageError> {
-    let form = typed(sent)?;
     let actor = visitor.actor();
     let created =
         context
@@ -124,30 +83,29 @@ pub(super) async fn create(
                 shown: Some(shown),
                 ..filled(&context, visitor, Scope::ReadOnly).await?
             };
-            Ok(render(&page)?.into_response())
+            respond(StatusCode::OK, &page)
         }
         Err(error) => {
-            let problems = Problems::of(error)?;
+            let problems = FormProblems::of(error)?;
             let status = problems.status();
             let page = TokensPage {
                 name: form.name,
                 problems,
                 ..filled(&context, visitor, form.scope).await?
             };
-            Ok((status, render(&page)?).into_response())
+            respond(status, &page)
         }
     }
 }
 
 /// Asks whether a token is to be revoked.
 pub(super) async fn confirm_revocation(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    id: Result<Path<i64>, PathRejection>,
-) -> Result<Response, PageError> {
-    let Path(id) = id.map_err(|_| ApiError::NotFound)?;
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(id): PathPart<i64>,
+) -> Page {
     let token = context.accounts.api_token_of_row(ApiTokenId(id)).await?;
-    let question = Question {
+    let question = Confirmation {
         question: format!("Revoke the token “{}”?", token.name),
         sentences: vec!["It opens nothing any more then: whatever uses it is refused at once."],
         tokens: Vec::new(),
@@ -161,11 +119,10 @@ pub(super) async fn confirm_revocation(
 
 /// Revokes a token.
 pub(super) async fn revoke(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    id: Result<Path<i64>, PathRejection>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(id): PathPart<i64>,
 ) -> Result<Response, PageError> {
-    let Path(id) = id.map_err(|_| ApiError::NotFound)?;
     let actor = visitor.actor();
     let revoked = context.accounts.revoke_api_token(ApiTokenId(id), &actor);
     revoked.await?;
@@ -182,7 +139,7 @@ async fn filled(
     let row = |token| TokenRow::of(token, now);
     let choice = |scope| ScopeChoice {
         scope,
-        meaning: words(scope),
+        meaning: meaning(scope),
         is_chosen: scope == chosen,
     };
     Ok(TokensPage {
@@ -192,16 +149,8 @@ async fn filled(
         shown: None,
         name: String::new(),
         scopes: Scope::ALL.iter().copied().map(choice).collect(),
-        problems: Problems::default(),
+        problems: FormProblems::default(),
     })
-}
-
-fn words(scope: Scope) -> &'static str {
-    match scope {
-        Scope::ReadOnly => "reads",
-        Scope::Operate => "reads, and works on the queue",
-        Scope::ReadWrite => "reads and changes everything, accounts too",
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The one cookie: it holds a session's token, and no script can read it.
 
 use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use cookie::{Cookie, SameSite};
 
 use super::origin::Origin;
@@ -29,7 +30,7 @@ pub(super) fn shown(headers: &HeaderMap, origin: Origin) -> Option<TokenHash> {
 }
 
 /// Gives a browser its session. It ends with the browser, or when we say so.
-pub(super) fn with(token: &AccessToken, origin: Origin) -> HeaderValue {
+fn with(token: &AccessToken, origin: Origin) -> HeaderValue {
     value(
         Cookie::build((name(origin.is_encrypted), token.expose())),
         origin,
@@ -43,6 +44,15 @@ pub(super) fn without(origin: Origin) -> HeaderValue {
         Cookie::build((name(origin.is_encrypted), "")).max_age(past),
         origin,
     )
+}
+
+/// Gives a browser its session, and leads it to this path.
+pub(super) fn enter(token: &AccessToken, origin: Origin, path: &str) -> Response {
+    (
+        [(header::SET_COOKIE, with(token, origin))],
+        Redirect::to(path),
+    )
+        .into_response()
 }
 
 fn value(cookie: cookie::CookieBuilder<'_>, origin: Origin) -> HeaderValue {

@@ -1,32 +1,20 @@
 //! `/login`: name and password, then the one-time code where one is asked for; and `/logout`.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::access::{self, Visitor};
+use super::error::PageError;
+use super::extract::{Ctx, FormBody, PageQuery};
 use super::local_path::LocalPath;
 use super::origin::Origin;
-use super::page::{PageError, render};
+use super::page::respond;
 use super::plain::{PlainFrame, shown_again};
-use super::problems::{Sent, typed};
 use super::{Context, cookies};
-use crate::accounts::AccessToken;
 use crate::administration::{Login, LoginError, LoginOutcome};
-
-/// What the query of the page says.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Options {
-    to: Option<String>,
-    done: Option<String>,
-}
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -34,13 +22,25 @@ struct LoginPage {
     frame: PlainFrame,
     notice: Option<&'static str>,
     problem: Option<String>,
-    step: Step,
+    step: LoginStep,
     /// Where to go then.
     to: String,
 }
 
+impl LoginPage {
+    fn new(context: &Context, origin: Origin, step: LoginStep, to: &LocalPath) -> Self {
+        Self {
+            frame: PlainFrame::new(context, origin, "Log in"),
+            notice: None,
+            problem: None,
+            step,
+            to: to.as_str().to_owned(),
+        }
+    }
+}
+
 /// What is asked for.
-enum Step {
+enum LoginStep {
     /// Name and password; the name as it was typed.
     Password { name: String },
     /// A one-time code. The ticket stands for the password, which no page repeats.
@@ -58,15 +58,14 @@ pub(super) struct LoginForm {
     to: String,
 }
 
-/// The empty form; whoever is in already goes on.
+/// The empty form; a visitor who is logged in already goes on.
 pub(super) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(origin): Extension<Origin>,
+    context: Ctx,
+    origin: Origin,
     headers: HeaderMap,
-    options: Result<Query<Options>, QueryRejection>,
+    query: PageQuery,
 ) -> Result<Response, PageError> {
-    let Query(options) = options.unwrap_or_default();
-    let to = LocalPath::or_dashboard(options.to.as_deref().unwrap_or_default());
+    let to = LocalPath::or_dashboard(&query.to);
     let shown = cookies::shown(&headers, origin);
     if access::session(&context, shown).await?.is_some() {
         return Ok(Redirect::to(to.as_str()).into_response());
@@ -74,29 +73,22 @@ pub(super) async fn page(
     if context.accounts.setup_is_open().await? {
         return Ok(Redirect::to("/setup").into_response());
     }
-    let notice = match options.done.as_deref() {
-        Some("out") => Some("You are logged out."),
+    let notice = match query.done.as_str() {
+        "out" => Some("You are logged out."),
         _ => None,
     };
     let name = String::new();
-    let page = LoginPage {
-        frame: PlainFrame::new(&context, origin, "Log in"),
-        notice,
-        problem: None,
-        step: Step::Password { name },
-        to: to.as_str().to_owned(),
-    };
-    Ok(render(&page)?.into_response())
+    let page = LoginPage::new(&context, origin, LoginStep::Password { name }, &to);
+    respond(StatusCode::OK, &LoginPage { notice, ..page })
 }
 
-/// Lets somebody in, asks for the code, or says why not.
+/// Logs the visitor in, asks for the code, or says why not.
 pub(super) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(origin): Extension<Origin>,
+    context: Ctx,
+    origin: Origin,
     headers: HeaderMap,
-    sent: Sent<LoginForm>,
+    FormBody(form): FormBody<LoginForm>,
 ) -> Result<Response, PageError> {
-    let form = typed(sent)?;
     let to = LocalPath::or_dashboard(&form.to);
     let (accounts, address, now) = (&context.accounts, origin.address, Timestamp::now());
     let entrance = if form.ticket.is_empty() {
@@ -108,23 +100,16 @@ pub(super) async fn submit(
         let entered = accounts.log_in_with_code(ticket, code, address, now).await;
         entered.map(LoginOutcome::Entered)
     };
-    let step = match entrance {
+    let (status, problem, step) = match entrance {
         Ok(LoginOutcome::Entered(entered)) => {
             if let Some(shown) = cookies::shown(&headers, origin) {
                 accounts.leave_behind(&shown, address, now).await?;
             }
-            return Ok(enter(&entered.token, origin, &to));
+            return Ok(cookies::enter(&entered.token, origin, to.as_str()));
         }
         Ok(LoginOutcome::CodeNeeded(ticket)) => {
             let ticket = ticket.expose().to_owned();
-            return show(
-                &context,
-                origin,
-                StatusCode::OK,
-                None,
-                Step::Code { ticket },
-                &to,
-            );
+            (StatusCode::OK, None, LoginStep::Code { ticket })
         }
         Err(LoginError::Store(error)) => return Err(error.into()),
         Err(LoginError::Read(error)) => return Err(error.into()),
@@ -137,54 +122,29 @@ pub(super) async fn submit(
             let keeps_ticket = !matches!(error, LoginError::Expired);
             let step = if !form.ticket.is_empty() && keeps_ticket {
                 let ticket = form.ticket;
-                Step::Code { ticket }
+                LoginStep::Code { ticket }
             } else {
                 let name = shown_again(form.name);
-                Step::Password { name }
+                LoginStep::Password { name }
             };
-            (status, error.to_string(), step)
+            (status, Some(error.to_string()), step)
         }
     };
-    let (status, problem, step) = step;
-    show(&context, origin, status, Some(problem), step, &to)
+    let page = LoginPage::new(&context, origin, step, &to);
+    respond(status, &LoginPage { problem, ..page })
 }
 
 /// Ends the session.
 pub(super) async fn out(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Extension(login): Extension<Login>,
-    Extension(origin): Extension<Origin>,
+    context: Ctx,
+    visitor: Visitor,
+    login: Login,
+    origin: Origin,
 ) -> Result<Response, PageError> {
     let actor = visitor.actor();
     context.accounts.log_out(login.session, &actor).await?;
-    let cookie = cookies::without(origin);
-    let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
-    Ok((headers, Redirect::to("/login?done=out")).into_response())
-}
-
-fn enter(token: &AccessToken, origin: Origin, to: &LocalPath) -> Response {
-    let cookie = cookies::with(token, origin);
-    let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
-    (headers, Redirect::to(to.as_str())).into_response()
-}
-
-fn show(
-    context: &Context,
-    origin: Origin,
-    status: StatusCode,
-    problem: Option<String>,
-    step: Step,
-    to: &LocalPath,
-) -> Result<Response, PageError> {
-    let page = LoginPage {
-        frame: PlainFrame::new(context, origin, "Log in"),
-        notice: None,
-        problem,
-        step,
-        to: to.as_str().to_owned(),
-    };
-    Ok((status, render(&page)?).into_response())
+    let cookie = [(header::SET_COOKIE, cookies::without(origin))];
+    Ok((cookie, Redirect::to("/login?done=out")).into_response())
 }
 
 #[cfg(test)]

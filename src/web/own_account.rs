@@ -1,48 +1,39 @@
 //! `/account`: one's own password, second factor and sessions.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::access::Visitor;
-use super::page::{Frame, PageError, Section, render};
-use super::problems::{Problems, Sent, typed};
+use super::error::PageError;
+use super::extract::{Ctx, FormBody, PageQuery};
+use super::page::{Frame, Page, Section, render, respond};
+use super::problems::FormProblems;
 use super::{Context, cookies, wording};
 use crate::accounts::{RecoveryCode, Role};
-use crate::administration::Login;
+use crate::administration::{AccountError, Login};
 use crate::limits;
-
-/// What the query of the page says.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Options {
-    done: Option<String>,
-}
 
 #[derive(Template)]
 #[template(path = "account.html")]
-struct AccountPage {
+struct OwnAccountPage {
     frame: Frame,
     notice: Option<&'static str>,
     name: String,
     role: Role,
     least: usize,
     /// What is wrong with the form for the password.
-    password: Problems,
+    password: FormProblems,
     /// What is wrong with the forms for the second factor.
-    factor: Problems,
-    second_factor: SecondFactor,
+    factor: FormProblems,
+    second_factor: SecondFactorCard,
     sessions: Vec<SessionRow>,
 }
 
 /// How it is with one-time codes.
-enum SecondFactor {
+enum SecondFactorCard {
     /// None are asked for.
     Off,
     /// An app is to learn the secret, and to show that it has.
@@ -65,34 +56,23 @@ struct RecoveryCodesPage {
     codes: Vec<RecoveryCode>,
 }
 
-/// What is wrong, and with which form.
-enum Wrong {
-    Nothing,
-    Password(Problems),
-    Factor(Problems),
-}
-
 /// Everything about one's own account.
-pub(super) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Extension(login): Extension<Login>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Result<Response, PageError> {
-    let Query(options) = options.unwrap_or_default();
-    let notice = match options.done.as_deref() {
-        Some("password") => Some("Your password is changed; your other sessions have ended."),
-        Some("off") => Some("One-time codes are not asked for any more."),
-        Some("ended") => Some("Your other sessions have ended."),
+pub(super) async fn page(context: Ctx, visitor: Visitor, login: Login, query: PageQuery) -> Page {
+    let notice = match query.done.as_str() {
+        "password" => Some("Your password is changed; your other sessions have ended."),
+        "off" => Some("One-time codes are not asked for any more."),
+        "ended" => Some("Your other sessions have ended."),
         _ => None,
     };
-    let page = filled(&context, visitor, login, notice, Wrong::Nothing).await?;
-    Ok(render(&page)?.into_response())
+    render(&OwnAccountPage {
+        notice,
+        ..filled(&context, visitor, login).await?
+    })
 }
 
 /// The form for a new password.
 #[derive(Deserialize)]
-pub(super) struct PasswordForm {
+pub(super) struct PasswordChangeForm {
     current: String,
     password: String,
     repeat: String,
@@ -100,27 +80,33 @@ pub(super) struct PasswordForm {
 
 /// Changes one's own password.
 pub(super) async fn change_password(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Extension(login): Extension<Login>,
-    sent: Sent<PasswordForm>,
+    context: Ctx,
+    visitor: Visitor,
+    login: Login,
+    FormBody(form): FormBody<PasswordChangeForm>,
 ) -> Result<Response, PageError> {
-    let form = typed(sent)?;
     let password = if form.password == form.repeat {
         let (accounts, actor) = (&context.accounts, visitor.actor());
         let changed = accounts.change_password(login, form.current, form.password, &actor);
         match changed.await {
             Ok(token) => {
-                let cookie = cookies::with(&token, visitor.origin);
-                let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
-                return Ok((headers, Redirect::to("/account?done=password")).into_response());
+                return Ok(cookies::enter(
+                    &token,
+                    visitor.origin,
+                    "/account?done=password",
+                ));
             }
-            Err(error) => Problems::of(error)?,
+            Err(error) => FormProblems::of(error)?,
         }
     } else {
-        Problems::at_field("repeat", "this is not the same password")
+        FormProblems::at_field("repeat", "this is not the same password")
     };
-    again(&context, visitor, login, Wrong::Password(password)).await
+    let status = password.status();
+    let page = OwnAccountPage {
+        password,
+        ..filled(&context, visitor, login).await?
+    };
+    respond(status, &page)
 }
 
 /// A form that asks for the password only.
@@ -131,20 +117,16 @@ pub(super) struct ConfirmedForm {
 
 /// Begins to switch one-time codes on.
 pub(super) async fn begin_second_factor(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Extension(login): Extension<Login>,
-    sent: Sent<ConfirmedForm>,
+    context: Ctx,
+    visitor: Visitor,
+    login: Login,
+    FormBody(form): FormBody<ConfirmedForm>,
 ) -> Result<Response, PageError> {
-    let form = typed(sent)?;
     let (accounts, actor, now) = (&context.accounts, visitor.actor(), Timestamp::now());
     let begun = accounts.begin_second_factor(login, form.current, &actor, now);
     match begun.await {
         Ok(()) => Ok(Redirect::to("/account#second-factor").into_response()),
-        Err(error) => {
-            let wrong = Wrong::Factor(Problems::of(error)?);
-            again(&context, visitor, login, wrong).await
-        }
+        Err(error) => refuse_factor(&context, visitor, login, error).await,
     }
 }
 
@@ -156,92 +138,83 @@ pub(super) struct CodeForm {
 
 /// Switches one-time codes on and shows the recovery codes, this once.
 pub(super) async fn confirm_second_factor(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Extension(login): Extension<Login>,
-    sent: Sent<CodeForm>,
+    context: Ctx,
+    visitor: Visitor,
+    login: Login,
+    FormBody(form): FormBody<CodeForm>,
 ) -> Result<Response, PageError> {
-    let form = typed(sent)?;
     let (accounts, actor, now) = (&context.accounts, visitor.actor(), Timestamp::now());
     let confirmed = accounts.confirm_second_factor(login, &form.code, &actor, now);
     match confirmed.await {
         Ok(codes) => {
             let frame = Frame::new(&context, visitor, Section::Account, "Recovery codes");
-            Ok(render(&RecoveryCodesPage { frame, codes })?.into_response())
+            respond(StatusCode::OK, &RecoveryCodesPage { frame, codes })
         }
-        Err(error) => {
-            let wrong = Wrong::Factor(Problems::of(error)?);
-            again(&context, visitor, login, wrong).await
-        }
+        Err(error) => refuse_factor(&context, visitor, login, error).await,
     }
 }
 
 /// Switches one-time codes off.
 pub(super) async fn switch_off_second_factor(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Extension(login): Extension<Login>,
-    sent: Sent<ConfirmedForm>,
+    context: Ctx,
+    visitor: Visitor,
+    login: Login,
+    FormBody(form): FormBody<ConfirmedForm>,
 ) -> Result<Response, PageError> {
-    let form = typed(sent)?;
     let (accounts, actor) = (&context.accounts, visitor.actor());
     let off = accounts.switch_off_second_factor(login, form.current, &actor);
     match off.await {
         Ok(()) => Ok(Redirect::to("/account?done=off").into_response()),
-        Err(error) => {
-            let wrong = Wrong::Factor(Problems::of(error)?);
-            again(&context, visitor, login, wrong).await
-        }
+        Err(error) => refuse_factor(&context, visitor, login, error).await,
     }
 }
 
 /// Ends one's other sessions.
 pub(super) async fn end_other_sessions(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Extension(login): Extension<Login>,
+    context: Ctx,
+    visitor: Visitor,
+    login: Login,
 ) -> Result<Response, PageError> {
     let actor = visitor.actor();
     context.accounts.end_other_sessions(login, &actor).await?;
     Ok(Redirect::to("/account?done=ended").into_response())
 }
 
-/// The page with what is wrong.
-async fn again(
+/// The page with what is wrong with a form for the second factor.
+async fn refuse_factor(
     context: &Context,
     visitor: Visitor,
     login: Login,
-    wrong: Wrong,
+    error: AccountError,
 ) -> Result<Response, PageError> {
-    let status = match &wrong {
-        Wrong::Nothing => StatusCode::OK,
-        Wrong::Password(problems) | Wrong::Factor(problems) => problems.status(),
+    let factor = FormProblems::of(error)?;
+    let status = factor.status();
+    let page = OwnAccountPage {
+        factor,
+        ..filled(context, visitor, login).await?
     };
-    let page = filled(context, visitor, login, None, wrong).await?;
-    Ok((status, render(&page)?).into_response())
+    respond(status, &page)
 }
 
 async fn filled(
     context: &Context,
     visitor: Visitor,
     login: Login,
-    notice: Option<&'static str>,
-    wrong: Wrong,
-) -> Result<AccountPage, PageError> {
+) -> Result<OwnAccountPage, PageError> {
     let (accounts, now) = (&context.accounts, Timestamp::now());
     let account = accounts.own(login).await?;
     let enrolment = accounts.enrolment(login, now);
     let begun = enrolment.and_then(|secret| {
         let picture = secret.picture(&account.name)?;
         let secret = secret.spelled();
-        Some(SecondFactor::Begun { picture, secret })
+        Some(SecondFactorCard::Begun { picture, secret })
     });
     let second_factor = match (&account.second_factor, begun) {
-        (Some(_), _) => SecondFactor::On {
+        (Some(_), _) => SecondFactorCard::On {
             recovery_codes: account.recovery_codes,
         },
         (None, Some(begun)) => begun,
-        (None, None) => SecondFactor::Off,
+        (None, None) => SecondFactorCard::Off,
     };
     let sessions = accounts.own_sessions(login, now).await?;
     let row = |session: crate::store::StoredSession| SessionRow {
@@ -250,19 +223,14 @@ async fn filled(
         is_this: session.token == login.session,
         address: session.address,
     };
-    let (password, factor) = match wrong {
-        Wrong::Nothing => (Problems::default(), Problems::default()),
-        Wrong::Password(problems) => (problems, Problems::default()),
-        Wrong::Factor(problems) => (Problems::default(), problems),
-    };
-    Ok(AccountPage {
+    Ok(OwnAccountPage {
         frame: Frame::new(context, visitor, Section::Account, "Your account"),
-        notice,
+        notice: None,
         name: account.name,
         role: account.role,
         least: limits::PASSWORD_CHARACTERS_MIN,
-        password,
-        factor,
+        password: FormProblems::default(),
+        factor: FormProblems::default(),
         second_factor,
         sessions: sessions.into_iter().map(row).collect(),
     })

@@ -29,7 +29,7 @@ impl PlainFrame {
     }
 }
 
-/// The name that somebody typed, as the form shows it again: nothing, when nobody can have it.
+/// The name that was typed, as the form shows it again: nothing, when it is too long to be a name.
 pub(super) fn shown_again(name: String) -> String {
     if name.len() <= limits::ACCOUNT_NAME_BYTES {
         name

@@ -1,20 +1,16 @@
 //! `/setup`: the first administrator. Open until there is one, and then gone.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::error::ApiError;
+use super::error::{ApiError, PageError};
+use super::extract::{Ctx, FormBody};
 use super::origin::Origin;
-use super::page::{PageError, render};
+use super::page::render;
 use super::plain::{PlainFrame, shown_again};
-use super::problems::{Problems, Sent, typed};
+use super::problems::FormProblems;
 use super::{Context, cookies};
 use crate::administration::SetupKey;
 use crate::limits;
@@ -26,11 +22,11 @@ const NAME: &str = "admin";
 #[template(path = "setup.html")]
 struct SetupPage {
     frame: PlainFrame,
-    /// The one-time password stands in the log; otherwise somebody gave it.
+    /// The one-time password stands in the log; otherwise it was given in the environment.
     is_in_log: bool,
     name: String,
     least: usize,
-    problems: Problems,
+    problems: FormProblems,
 }
 
 /// What the form holds.
@@ -43,27 +39,24 @@ pub(super) struct SetupForm {
 }
 
 /// The empty form.
-pub(super) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(origin): Extension<Origin>,
-) -> Result<Html<String>, PageError> {
+pub(super) async fn page(context: Ctx, origin: Origin) -> Result<Html<String>, PageError> {
     if !context.accounts.setup_is_open().await? {
         return Err(ApiError::NotFound.into());
     }
-    show(&context, origin, NAME.to_owned(), Problems::default())
+    show(&context, origin, NAME.to_owned(), FormProblems::default())
 }
 
 /// Makes the administrator, who is logged in then.
 pub(super) async fn submit(
-    State(context): State<Arc<Context>>,
-    Extension(origin): Extension<Origin>,
-    sent: Sent<SetupForm>,
+    context: Ctx,
+    origin: Origin,
+    form: Result<FormBody<SetupForm>, PageError>,
 ) -> Result<Response, PageError> {
-    // Before the form is looked at: nobody shall learn how it was.
+    // Before the form is looked at: a stranger learns nothing of how it was.
     if !context.accounts.setup_is_open().await? {
         return Err(ApiError::NotFound.into());
     }
-    let form = typed(sent)?;
+    let FormBody(form) = form?;
     let problems = if form.password == form.repeat {
         let address = origin.address;
         let (one_time, name) = (&form.one_time, &form.name);
@@ -74,28 +67,23 @@ pub(super) async fn submit(
         match set_up.await {
             Ok(None) => return Ok(Redirect::to("/login").into_response()),
             Ok(Some(entered)) => {
-                let cookie = cookies::with(&entered.token, origin);
-                let headers = HeaderMap::from_iter([(header::SET_COOKIE, cookie)]);
-                return Ok((headers, Redirect::to("/")).into_response());
+                return Ok(cookies::enter(&entered.token, origin, "/"));
             }
-            Err(error) => Problems::of(error)?,
+            Err(error) => FormProblems::of(error)?,
         }
     } else {
-        Problems::at_field("repeat", "this is not the same password")
+        FormProblems::at_field("repeat", "this is not the same password")
     };
-    let status: StatusCode = problems.status();
-    Ok((
-        status,
-        show(&context, origin, shown_again(form.name), problems)?,
-    )
-        .into_response())
+    let status = problems.status();
+    let page = show(&context, origin, shown_again(form.name), problems)?;
+    Ok((status, page).into_response())
 }
 
 fn show(
     context: &Context,
     origin: Origin,
     name: String,
-    problems: Problems,
+    problems: FormProblems,
 ) -> Result<Html<String>, PageError> {
     render(&SetupPage {
         frame: PlainFrame::new(context, origin, "Set up"),

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::rejection::{FormRejection, QueryRejection};
-use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Form};
 use serde::Deserialize;
 
 use super::Context;
 use super::access::Visitor;
-use super::error::ApiError;
-use super::page::{Frame, Page, PageError, Section, render};
+use super::error::PageError;
+use super::extract::{Ctx, FormBody, PageQuery};
+use super::page::{Frame, Page, Section, render};
 use crate::accounts::SmtpLogin;
 use crate::administration::SmtpLoginError;
 use crate::administration::smtp_logins::made_password;
@@ -30,7 +28,7 @@ struct LoginsPage {
     notice: Option<&'static str>,
     /// A password that we made just now, and whose it is.
     made: Option<(String, String)>,
-    rows: Vec<Row>,
+    rows: Vec<LoginRow>,
     /// What was typed for a new login, and what was wrong with it.
     name: String,
     note: String,
@@ -41,7 +39,7 @@ struct LoginsPage {
     note_most: usize,
 }
 
-struct Row {
+struct LoginRow {
     name: Arc<str>,
     note: String,
     created: String,
@@ -73,8 +71,8 @@ impl LoginsPage {
     }
 }
 
-fn row(login: &SmtpLogin) -> Row {
-    Row {
+fn row(login: &SmtpLogin) -> LoginRow {
+    LoginRow {
         name: Arc::clone(&login.name),
         note: login.note.clone(),
         created: login.created_at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
@@ -82,54 +80,25 @@ fn row(login: &SmtpLogin) -> Row {
     }
 }
 
-/// What was done, in the query of the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Done {
-    Added,
-    Changed,
-    Removed,
-}
-
-impl Done {
-    const ALL: [Self; 3] = [Self::Added, Self::Changed, Self::Removed];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Changed => "changed",
-            Self::Removed => "removed",
+/// What was done before the page is shown. A closed set: nothing of the query is echoed.
+fn notice(query: &PageQuery) -> Option<&'static str> {
+    match query.done.as_str() {
+        "added" => Some("The login was added and may be used now."),
+        "changed" => Some("The password was changed; the old one is refused from now on."),
+        "removed" => {
+            Some("The login was removed. Sessions that are logged in already end by themselves.")
         }
-    }
-
-    /// None for any other word: nothing that a stranger put into a link is shown.
-    fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|done| done.word() == word)
-    }
-
-    fn redirect(self) -> Response {
-        Redirect::to(&format!("{PATH}?done={}", self.word())).into_response()
-    }
-
-    fn notice(self) -> &'static str {
-        match self {
-            Self::Added => "The login was added and may be used now.",
-            Self::Changed => "The password was changed; the old one is refused from now on.",
-            Self::Removed => {
-                "The login was removed. Sessions that are logged in already end by themselves."
-            }
-        }
+        _ => None,
     }
 }
 
-/// The query of the page.
-#[derive(Debug, Deserialize)]
-pub(super) struct Options {
-    done: Option<String>,
+fn redirect(done: &str) -> Response {
+    Redirect::to(&format!("{PATH}?done={done}")).into_response()
 }
 
 /// A new login.
 #[derive(Deserialize)]
-pub(super) struct NewLogin {
+pub(super) struct NewLoginForm {
     name: String,
     #[serde(default)]
     note: String,
@@ -141,7 +110,7 @@ pub(super) struct NewLogin {
 
 /// Another password.
 #[derive(Deserialize)]
-pub(super) struct NewPassword {
+pub(super) struct NewPasswordForm {
     name: String,
     #[serde(default)]
     password: String,
@@ -151,36 +120,29 @@ pub(super) struct NewPassword {
 
 /// A login that goes.
 #[derive(Debug, Deserialize)]
-pub(super) struct Removal {
+pub(super) struct RemovalForm {
     name: String,
 }
 
 /// The page.
-pub(super) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Page {
-    let Query(options) = options?;
+pub(super) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
     let mut page = LoginsPage::new(&context, visitor);
-    let done = options.done.as_deref().and_then(Done::from_word);
-    page.notice = done.map(Done::notice);
+    page.notice = notice(&query);
     render(&page)
 }
 
 /// Adds a login.
 pub(super) async fn add(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    form: Result<Form<NewLogin>, FormRejection>,
+    context: Ctx,
+    visitor: Visitor,
+    FormBody(form): FormBody<NewLoginForm>,
 ) -> Result<Response, PageError> {
-    let form = read(form)?;
     let made = form.make.is_some().then(made_password);
     let password = made.clone().unwrap_or(form.password);
     let actor = visitor.actor();
     let logins = &context.smtp_logins;
     match logins.add(&form.name, password, &form.note, actor).await {
-        Ok(added) => shown_once(&context, visitor, &added.name, made, Done::Added),
+        Ok(added) => shown_once(&context, visitor, &added.name, made, "added"),
         Err(SmtpLoginError::Invalid(problems)) => {
             let mut page = LoginsPage::new(&context, visitor);
             page.name = form.name;
@@ -194,20 +156,19 @@ pub(super) async fn add(
 
 /// Gives a login another password.
 pub(super) async fn change_password(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    form: Result<Form<NewPassword>, FormRejection>,
+    context: Ctx,
+    visitor: Visitor,
+    FormBody(form): FormBody<NewPasswordForm>,
 ) -> Result<Response, PageError> {
-    let form = read(form)?;
     let made = form.make.is_some().then(made_password);
     let password = made.clone().unwrap_or(form.password);
     let actor = visitor.actor();
     let logins = &context.smtp_logins;
     match logins.change_password(&form.name, password, actor).await {
-        Ok(()) => shown_once(&context, visitor, &form.name, made, Done::Changed),
+        Ok(()) => shown_once(&context, visitor, &form.name, made, "changed"),
         Err(SmtpLoginError::Invalid(problems)) => {
             let mut page = LoginsPage::new(&context, visitor);
-            let of_form = |row: &&mut Row| row.name.eq_ignore_ascii_case(&form.name);
+            let of_form = |row: &&mut LoginRow| row.name.eq_ignore_ascii_case(&form.name);
             if let Some(row) = page.rows.iter_mut().find(of_form) {
                 row.problem = problems.0.get("password").cloned();
             }
@@ -219,25 +180,19 @@ pub(super) async fn change_password(
 
 /// Removes a login.
 pub(super) async fn remove(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    form: Result<Form<Removal>, FormRejection>,
+    context: Ctx,
+    visitor: Visitor,
+    FormBody(form): FormBody<RemovalForm>,
 ) -> Result<Response, PageError> {
-    let form = read(form)?;
     match context
         .smtp_logins
         .remove(&form.name, visitor.actor())
         .await
     {
         // Who presses the button twice wants no error.
-        Ok(()) | Err(SmtpLoginError::Unknown) => Ok(Done::Removed.redirect()),
+        Ok(()) | Err(SmtpLoginError::Unknown) => Ok(redirect("removed")),
         Err(error) => Err(error.into()),
     }
-}
-
-fn read<T>(form: Result<Form<T>, FormRejection>) -> Result<T, ApiError> {
-    let Form(form) = form?;
-    Ok(form)
 }
 
 /// A password that we made stands in the answer itself, because it is kept nowhere.
@@ -246,10 +201,10 @@ fn shown_once(
     visitor: Visitor,
     name: &str,
     made: Option<String>,
-    done: Done,
+    done: &str,
 ) -> Result<Response, PageError> {
     let Some(password) = made else {
-        return Ok(done.redirect());
+        return Ok(redirect(done));
     };
     let mut page = LoginsPage::new(context, visitor);
     page.made = Some((name.to_owned(), password));
