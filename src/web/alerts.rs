@@ -56,7 +56,7 @@ fn row(alert: &Alert, now: Timestamp) -> AlertRow {
         mark: mark(alert.kind().severity()),
         remedy: remedy(alert.kind()),
         text: alert.figures.to_string(),
-        since: alert.since.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        since: wording::moment_utc(alert.since),
         age: wording::age(Duration::from_secs(
             u64::try_from(age.as_secs()).unwrap_or(0),
         )),

@@ -1,25 +1,21 @@
 //! `/audit`: what was changed, by whom, when, from where, and what it was before.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::access::Visitor;
-use super::api::Pairs;
+use super::extract::Ctx;
 use super::page::{Frame, Page, Section, render};
-use super::{Context, query_string, wording};
+use super::pairs::Pairs;
+use super::{query_string, wording};
 use crate::limits;
 use crate::store::{AuditFilter, AuditItem};
 
 /// What was asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Search {
+pub(super) struct AuditQuery {
     who: String,
     action: String,
     /// The page shows entries with smaller ids.
@@ -30,30 +26,30 @@ pub(super) struct Search {
 #[template(path = "audit.html")]
 struct Audit {
     frame: Frame,
-    search: Search,
+    search: AuditQuery,
     is_searching: bool,
-    entries: Vec<Entry>,
+    entries: Vec<AuditRow>,
     older: Option<String>,
     newest: Option<String>,
 }
 
-struct Entry {
+struct AuditRow {
     time: String,
     who: String,
     from: String,
     action: String,
-    changes: Vec<Change>,
+    changes: Vec<FieldChange>,
 }
 
 /// One field, before and after; none where it was not there.
 #[derive(Debug, PartialEq)]
-struct Change {
+struct FieldChange {
     field: String,
     before: Option<String>,
     after: Option<String>,
 }
 
-impl Change {
+impl FieldChange {
     /// What says which thing was changed, and was not changed itself.
     fn unchanged(&self) -> Option<&str> {
         let before = self.before.as_deref()?;
@@ -62,12 +58,8 @@ impl Change {
 }
 
 /// The page.
-pub(super) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Page {
-    let search: Search = Pairs::read(query)?.into_filter()?;
+pub(super) async fn page(context: Ctx, visitor: Visitor, pairs: Pairs) -> Page {
+    let search: AuditQuery = pairs.into_filter()?;
     let filter = AuditFilter {
         who: search.who.clone(),
         action: search.action.clone(),
@@ -97,8 +89,8 @@ pub(super) async fn page(
     })
 }
 
-fn entry(item: AuditItem) -> Entry {
-    Entry {
+fn entry(item: AuditItem) -> AuditRow {
+    AuditRow {
         time: wording::moment(item.at),
         who: item.who,
         from: item.address.unwrap_or_else(|| "this machine".to_owned()),
@@ -108,7 +100,7 @@ fn entry(item: AuditItem) -> Entry {
 }
 
 /// Field by field where both sides are objects (or missing), else as a whole.
-fn changes(before: Option<Value>, after: Option<Value>) -> Vec<Change> {
+fn changes(before: Option<Value>, after: Option<Value>) -> Vec<FieldChange> {
     let (before, after) = match (object(before), object(after)) {
         (Ok(before), Ok(after)) => (before, after),
         (before, after) => {
@@ -117,7 +109,7 @@ fn changes(before: Option<Value>, after: Option<Value>) -> Vec<Change> {
                 Ok(fields) => Some(in_words(&Value::Object(fields))),
                 Err(value) => Some(in_words(&value)),
             };
-            return vec![Change {
+            return vec![FieldChange {
                 field: String::new(),
                 before: whole(before),
                 after: whole(after),
@@ -129,7 +121,7 @@ fn changes(before: Option<Value>, after: Option<Value>) -> Vec<Change> {
     fields.dedup();
     fields
         .into_iter()
-        .map(|field| Change {
+        .map(|field| FieldChange {
             field: wording::word(field),
             before: before.get(field).map(in_words),
             after: after.get(field).map(in_words),

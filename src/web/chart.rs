@@ -2,7 +2,7 @@
 //!
 //! Pure: no clock, no I/O. The plot is [`WIDTH`] by [`HEIGHT`] units and stretched to the width that
 //! the page has; texts stand outside of it and keep their size. What has no value has no ink, and
-//! where nobody watched there is a shade.
+//! where nothing was recorded there is a shade.
 
 mod axes;
 
@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 pub(super) use axes::Timeline;
-use axes::{Level, Moment, Scale, rounded};
+use axes::{Level, Scale, TimeTick, rounded};
 
 /// Units from left to right, whatever width the plot is shown at.
 pub(super) const WIDTH: f64 = 1_000.0;
@@ -33,18 +33,18 @@ pub(super) struct Chart {
     /// Begins the ids of its elements.
     pub(super) name: &'static str,
     pub(super) title: String,
-    /// What somebody who does not see it wants to know.
+    /// The chart in words, for those who do not see it.
     pub(super) description: String,
-    pub(super) legend: Vec<Key>,
+    pub(super) legend: Vec<LegendKey>,
     pub(super) shapes: Vec<Shape>,
     pub(super) levels: Vec<Level>,
-    pub(super) moments: Vec<Moment>,
+    pub(super) moments: Vec<TimeTick>,
     pub(super) touches: Vec<Touch>,
 }
 
 /// One entry of the legend.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
+pub(super) struct LegendKey {
     pub(super) class: &'static str,
     pub(super) words: &'static str,
 }
@@ -67,7 +67,7 @@ pub(super) struct Touch {
 
 impl Timeline {
     /// Points of which nothing is known, as areas of full height, and their entry of the legend.
-    fn gaps(&self, is_known: impl Fn(usize) -> bool) -> Option<(Shape, Key)> {
+    fn gaps(&self, is_known: impl Fn(usize) -> bool) -> Option<(Shape, LegendKey)> {
         let mut path = String::new();
         for run in runs(self.count, |point| !is_known(point)) {
             let (begin, end) = (self.x(run.start), self.x(run.end));
@@ -77,7 +77,7 @@ impl Timeline {
             class: "area gap".to_owned(),
             path,
         };
-        let key = Key {
+        let key = LegendKey {
             class: "gap",
             words: "did not run",
         };
@@ -98,14 +98,14 @@ impl Timeline {
     }
 }
 
-/// What both kinds of chart are told.
+/// What both kinds of chart need.
 pub(super) struct Caption<'a> {
     pub(super) name: &'static str,
     pub(super) title: String,
     pub(super) description: String,
     /// Whether anything is known of a point.
     pub(super) is_known: &'a dyn Fn(usize) -> bool,
-    /// What the pointer is told of a point; none where there is nothing to tell.
+    /// What a point shows under the pointer; none where there is nothing to show.
     pub(super) tell: &'a dyn Fn(usize) -> Option<String>,
 }
 
@@ -159,11 +159,11 @@ impl Chart {
         mut shapes: Vec<Shape>,
         levels: Vec<Level>,
     ) -> Self {
-        let keys = layers.iter().map(|layer| Key {
+        let keys = layers.iter().map(|layer| LegendKey {
             class: layer.class,
             words: layer.words,
         });
-        let mut legend: Vec<Key> = keys.collect();
+        let mut legend: Vec<LegendKey> = keys.collect();
         if let Some((shape, key)) = timeline.gaps(caption.is_known) {
             shapes.insert(0, shape);
             legend.push(key);
@@ -262,15 +262,20 @@ fn corners(
     run.clone().map(|point| (middle(point), y(point))).collect()
 }
 
+/// Lines from the first of these places to the last.
+fn draw(path: &mut String, places: impl Iterator<Item = (f64, f64)>) {
+    for (place, (x, y)) in places.enumerate() {
+        let _ = write!(path, "{}{x:.1} {y:.1}", if place == 0 { 'M' } else { 'L' });
+    }
+}
+
 fn polyline(timeline: &Timeline, scale: Scale, values: &[Option<f64>]) -> String {
     let mut path = String::new();
     for run in runs(timeline.count, |point| value(values, point).is_some()) {
-        for (place, (x, y)) in corners(timeline, scale, values, &run)
-            .into_iter()
-            .enumerate()
-        {
-            let _ = write!(path, "{}{x:.1} {y:.1}", if place == 0 { 'M' } else { 'L' });
-        }
+        draw(
+            &mut path,
+            corners(timeline, scale, values, &run).into_iter(),
+        );
     }
     path
 }
@@ -287,9 +292,7 @@ fn between(
     for run in runs(timeline.count, is_known) {
         let there = corners(timeline, scale, upper, &run).into_iter();
         let back = corners(timeline, scale, lower, &run).into_iter().rev();
-        for (place, (x, y)) in there.chain(back).enumerate() {
-            let _ = write!(path, "{}{x:.1} {y:.1}", if place == 0 { 'M' } else { 'L' });
-        }
+        draw(&mut path, there.chain(back));
         path.push('Z');
     }
     path

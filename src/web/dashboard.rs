@@ -3,35 +3,31 @@
 //!
 //! Plain HTML that is right when it arrives. With a script the [`figures`] follow the appliance by
 //! themselves and the rest is asked for again now and then; without one the page reloads itself, and
-//! `?refresh=off` keeps it still for whoever reads slowly. What browsers do by themselves goes to a path
-//! of its own ([`RENEWED`]): a dashboard that nobody sits at keeps no session alive.
+//! `?refresh=off` keeps it still for slow readers. What browsers do by themselves goes to a path
+//! of its own ([`RENEWED`]): an unattended dashboard keeps no session alive.
 
 mod cards;
 mod figures;
 mod traffic;
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Context;
 use super::access::Visitor;
 use super::alerts::AlertList;
-use super::api::Pairs;
 use super::error::ApiError;
+use super::extract::Ctx;
 use super::page::{Frame, Page, Section, render};
+use super::pairs::Pairs;
 use crate::statistics::Range;
 
 use cards::{ApplianceCard, NextHopsCard, QueueCard, ReasonRow, ServiceRow};
-pub(super) use figures::{LiveFigures, Surroundings};
+pub(super) use figures::{Gauges, LiveFigures};
 use traffic::Traffic;
 
-/// Where a browser that nobody touches asks for the page again.
+/// Where an unattended browser asks for the page again.
 pub(super) const RENEWED: &str = "/renewed";
 /// Without a script the page reloads itself this often.
 const REFRESH_SECONDS: u32 = 10;
@@ -39,7 +35,7 @@ const REFRESH_SECONDS: u32 = 10;
 /// What the query of the page says.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Options {
+pub(super) struct DashboardQuery {
     refresh: Option<String>,
     #[serde(default)]
     range: Range,
@@ -60,12 +56,8 @@ struct Dashboard {
 }
 
 /// The page.
-pub(super) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Page {
-    let options: Options = Pairs::read(query)?.into_filter()?;
+pub(super) async fn page(context: Ctx, visitor: Visitor, pairs: Pairs) -> Page {
+    let options: DashboardQuery = pairs.into_filter()?;
     let now = Timestamp::now();
     // Side by side: the queue's sums take longest.
     let (live, queue, disk) = tokio::join!(
@@ -75,7 +67,7 @@ pub(super) async fn page(
     );
     let (live, queue) = (live?, queue?);
     let disk = disk.map_err(|cause| ApiError::Trouble(cause.into()))?;
-    let figures = LiveFigures::new(&live, &Surroundings::of(&context, now));
+    let figures = LiveFigures::new(&live, &Gauges::of(&context, now));
     let mut frame = Frame::new(
         &context,
         visitor,

@@ -1,5 +1,7 @@
 //! Paths of our own that a redirect may lead to.
 
+use super::query_string::encoded_path;
+
 /// Longer ones are not ours.
 const BYTES: usize = 2_048;
 
@@ -31,22 +33,8 @@ impl LocalPath {
 
     /// The log-in page that leads here.
     pub(super) fn behind_login(&self) -> String {
-        format!("/login?to={}", encoded(&self.0))
+        format!("/login?to={}", encoded_path(&self.0))
     }
-}
-
-/// Percent-encoded as the value of a query (RFC 3986 §2.1).
-pub(super) fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use super::select::SelectOption;
 use super::{query_string, wording};
 use crate::message::MessageId;
 use crate::message::trail::RecipientEvent;
@@ -17,7 +18,7 @@ use crate::store::MessageFilter;
 /// What was typed, and where the page begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Search {
+pub(super) struct MessageSearch {
     pub(super) sender: String,
     pub(super) recipient: String,
     pub(super) message_id: String,
@@ -33,7 +34,7 @@ pub(super) struct Search {
 }
 
 /// A text field of the form.
-pub(super) struct Field {
+pub(super) struct SearchField {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
     pub(super) value: String,
@@ -42,92 +43,65 @@ pub(super) struct Field {
 }
 
 /// A field of the form with a closed set of words.
-pub(super) struct Choice {
+pub(super) struct SearchSelect {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
-    pub(super) words: Vec<ChoiceWord>,
+    pub(super) options: Vec<SelectOption>,
     pub(super) problem: Option<String>,
-}
-
-pub(super) struct ChoiceWord {
-    pub(super) value: String,
-    pub(super) label: String,
-    pub(super) is_chosen: bool,
 }
 
 /// What is wrong, field by field.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Problems(BTreeMap<&'static str, String>);
+pub(super) struct SearchProblems(BTreeMap<&'static str, String>);
 
-impl Problems {
+impl SearchProblems {
     /// Puts each message to its field.
-    pub(super) fn tell(self, texts: &mut [Field], choices: &mut [Choice], times: &mut [Field]) {
+    pub(super) fn tell(
+        self,
+        texts: &mut [SearchField],
+        selects: &mut [SearchSelect],
+        times: &mut [SearchField],
+    ) {
         for field in texts.iter_mut().chain(times) {
             field.problem = self.0.get(field.name).cloned();
         }
-        for choice in choices {
-            choice.problem = self.0.get(choice.name).cloned();
+        for select in selects {
+            select.problem = self.0.get(select.name).cloned();
         }
     }
 
     /// Notes what is wrong with a field, if something is.
-    fn take<T>(&mut self, name: &'static str, read: Result<T, String>) -> Option<T> {
-        match read {
-            Ok(value) => Some(value),
-            Err(problem) => {
-                self.0.insert(name, problem);
-                None
-            }
-        }
+    fn take<T>(&mut self, name: &'static str, read: Result<Option<T>, String>) -> Option<T> {
+        read.unwrap_or_else(|problem| {
+            self.0.insert(name, problem);
+            None
+        })
     }
 }
 
-impl Search {
+impl MessageSearch {
     /// What is meant, and the message before which the page begins.
-    pub(super) fn read(&self) -> Result<(MessageFilter, Option<MessageId>), Problems> {
-        let mut problems = Problems::default();
-        let mut filter = MessageFilter::default();
-        for (name, text, part) in [
-            ("sender", &self.sender, &mut filter.sender),
-            ("recipient", &self.recipient, &mut filter.recipient),
-        ] {
-            *part = problems.take(name, address(text)).flatten();
-        }
-        for (name, text, known, part) in [
-            (
-                "outcome",
-                &self.outcome,
-                is_outcome as fn(&str) -> bool,
-                &mut filter.outcome,
-            ),
-            (
-                "path",
-                &self.path,
-                |word| Path::from_word(word).is_some(),
-                &mut filter.path,
-            ),
-            (
-                "storage",
-                &self.storage,
-                |word| Storage::from_word(word).is_some(),
-                &mut filter.storage,
-            ),
-            ("reason", &self.reason, is_reason, &mut filter.reason),
-        ] {
-            *part = problems.take(name, word(text, known)).flatten();
-        }
-        filter.message_id = problems
-            .take("message_id", message_id(&self.message_id))
-            .flatten();
-        let client = problems.take("client_address", client_address(&self.client_address));
-        filter.client_address = client.flatten();
-        filter.since = problems.take("since", moment(&self.since)).flatten();
-        filter.until = problems.take("until", moment(&self.until)).flatten();
+    pub(super) fn read(&self) -> Result<(MessageFilter, Option<MessageId>), SearchProblems> {
+        let mut problems = SearchProblems::default();
+        let is_path = |word: &str| Path::from_word(word).is_some();
+        let is_storage = |word: &str| Storage::from_word(word).is_some();
+        let filter = MessageFilter {
+            sender: problems.take("sender", address(&self.sender)),
+            recipient: problems.take("recipient", address(&self.recipient)),
+            message_id: problems.take("message_id", message_id(&self.message_id)),
+            client_address: problems.take("client_address", client_address(&self.client_address)),
+            outcome: problems.take("outcome", word(&self.outcome, is_outcome)),
+            path: problems.take("path", word(&self.path, is_path)),
+            storage: problems.take("storage", word(&self.storage, is_storage)),
+            reason: problems.take("reason", word(&self.reason, is_reason)),
+            since: problems.take("since", moment(&self.since)),
+            until: problems.take("until", moment(&self.until)),
+        };
         if let (Some(since), Some(until)) = (filter.since, filter.until)
             && since >= until
         {
             let problem = "This is not later than the beginning.".to_owned();
-            problems.take::<()>("until", Err(problem));
+            problems.0.insert("until", problem);
         }
         // No field of the form: a link that was tampered with begins at the newest.
         let before = self.before.parse().ok();
@@ -169,69 +143,55 @@ impl Search {
         )
     }
 
-    pub(super) fn texts(&self) -> Vec<Field> {
-        [
-            (
-                "recipient",
-                "Recipient",
-                &self.recipient,
-                "bert@example.net or bert*",
-            ),
-            ("sender", "Sender", &self.sender, "anna@example.org or <>"),
-            (
+    pub(super) fn texts(&self) -> Vec<SearchField> {
+        let field = |name, label, value: &str, example| SearchField {
+            name,
+            label,
+            value: value.to_owned(),
+            example,
+            problem: None,
+        };
+        let address = &self.client_address;
+        let recipients = "bert@example.net or bert*";
+        vec![
+            field("recipient", "Recipient", &self.recipient, recipients),
+            field("sender", "Sender", &self.sender, "anna@example.org or <>"),
+            field(
                 "message_id",
                 "Message id",
                 &self.message_id,
                 "13 letters and digits",
             ),
-            (
-                "client_address",
-                "Client address",
-                &self.client_address,
-                "192.0.2.1",
-            ),
+            field("client_address", "Client address", address, "192.0.2.1"),
         ]
-        .map(|(name, label, value, example)| field(name, label, value.clone(), example))
-        .into()
     }
 
-    pub(super) fn times(&self) -> Vec<Field> {
-        [
-            ("since", "Received at or after (UTC)", &self.since),
-            ("until", "Received before (UTC)", &self.until),
+    pub(super) fn times(&self) -> Vec<SearchField> {
+        let field = |name, label, typed| SearchField {
+            name,
+            label,
+            value: for_input(typed),
+            example: "",
+            problem: None,
+        };
+        vec![
+            field("since", "Received at or after (UTC)", &self.since),
+            field("until", "Received before (UTC)", &self.until),
         ]
-        .map(|(name, label, typed)| field(name, label, for_input(typed), ""))
-        .into()
     }
 
-    pub(super) fn choices(&self) -> Vec<Choice> {
+    pub(super) fn selects(&self) -> Vec<SearchSelect> {
         let outcomes = OutcomeKind::ALL.iter().map(|outcome| outcome.as_str());
-        let events = RecipientEvent::ALL.iter().map(|event| event.as_str());
-        let reasons = DiskReason::PLAIN
-            .iter()
-            .map(|reason| reason.as_word().into_owned());
+        let outcomes = outcomes.chain(RecipientEvent::ALL.iter().map(|event| event.as_str()));
         let paths = Path::ALL.iter().map(|path| path.as_str());
         let storages = Storage::ALL.iter().map(|storage| storage.as_str());
+        let reasons: Vec<_> = DiskReason::PLAIN.iter().map(DiskReason::as_word).collect();
+        let reasons = reasons.iter().map(|word| &**word).chain([ANY_CONDITION]);
         vec![
-            choice(
-                "outcome",
-                "Outcome",
-                &self.outcome,
-                outcomes.chain(events).map(str::to_owned),
-            ),
-            choice("path", "Path", &self.path, paths.map(str::to_owned)),
-            choice(
-                "storage",
-                "Storage",
-                &self.storage,
-                storages.map(str::to_owned),
-            ),
-            choice(
-                "reason",
-                "Reason for disk",
-                &self.reason,
-                reasons.chain([ANY_CONDITION.to_owned()]),
-            ),
+            select("outcome", "Outcome", &self.outcome, outcomes),
+            select("path", "Path", &self.path, paths),
+            select("storage", "Storage", &self.storage, storages),
+            select("reason", "Reason for disk", &self.reason, reasons),
         ]
     }
 }
@@ -239,40 +199,21 @@ impl Search {
 /// Every condition.
 const ANY_CONDITION: &str = "condition:*";
 
-fn field(name: &'static str, label: &'static str, value: String, example: &'static str) -> Field {
-    Field {
-        name,
-        label,
-        value,
-        example,
-        problem: None,
-    }
-}
-
 /// A closed set with the word that was chosen, also when it is none of the set: a condition's name.
-fn choice(
+fn select<'a>(
     name: &'static str,
     label: &'static str,
     chosen: &str,
-    words: impl Iterator<Item = String>,
-) -> Choice {
-    let chosen = chosen.trim();
-    let mut words: Vec<String> = words.collect();
-    if !chosen.is_empty() && !words.iter().any(|word| word == chosen) {
-        words.push(chosen.to_owned());
-    }
-    let word = |value: String| ChoiceWord {
-        label: match value.as_str() {
-            ANY_CONDITION => "any condition".to_owned(),
-            word => wording::word(word),
-        },
-        is_chosen: value == chosen,
-        value,
-    };
-    Choice {
+    words: impl Iterator<Item = &'a str>,
+) -> SearchSelect {
+    let words = words.map(|word| match word {
+        ANY_CONDITION => (word.to_owned(), "any condition".to_owned()),
+        word => (word.to_owned(), wording::word(word)),
+    });
+    SearchSelect {
         name,
         label,
-        words: words.into_iter().map(word).collect(),
+        options: SelectOption::all(words, chosen.trim()),
         problem: None,
     }
 }

@@ -1,20 +1,18 @@
 //! `/messages`: “did it arrive?” The trail, searched by sender, recipient, path, reason and time.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::access::Visitor;
-use super::api::Pairs;
-use super::message_search::{Choice, Field, Search};
-use super::page::{Frame, PageError, Section, render};
-use super::story::Fate;
+use super::error::PageError;
+use super::extract::Ctx;
+use super::message_search::{MessageSearch, SearchField, SearchSelect};
+use super::page::{Frame, Section, render};
+use super::pairs::Pairs;
+use super::story::RecipientStatus;
 use super::{Context, wording};
 use crate::limits;
 use crate::message::MessageId;
@@ -25,36 +23,36 @@ const RECIPIENTS_SHOWN: usize = 3;
 
 #[derive(Template)]
 #[template(path = "messages.html")]
-struct Messages {
+struct MessageListPage {
     frame: Frame,
-    texts: Vec<Field>,
-    choices: Vec<Choice>,
-    times: Vec<Field>,
+    texts: Vec<SearchField>,
+    selects: Vec<SearchSelect>,
+    times: Vec<SearchField>,
     is_searching: bool,
     /// Every field could be read.
     is_understood: bool,
     trail_is_off: bool,
     kept_for: String,
-    found: Found,
+    found: SearchResults,
 }
 
 /// What a search found.
 #[derive(Default)]
-struct Found {
-    rows: Vec<Row>,
+struct SearchResults {
+    rows: Vec<MessageRow>,
     /// Why there are no rows, or no more of them; empty when there is nothing to say.
     remark: String,
-    older: Option<Link>,
+    older: Option<OlderLink>,
     /// Where the newest ones are, on every page but theirs.
     newest: Option<String>,
 }
 
-struct Link {
+struct OlderLink {
     url: String,
     words: &'static str,
 }
 
-struct Row {
+struct MessageRow {
     id: MessageId,
     time: String,
     sender: String,
@@ -78,11 +76,11 @@ struct RecipientLine {
 
 /// The page. A search that names one message and nothing else goes to that message.
 pub(super) async fn page(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    context: Ctx,
+    visitor: Visitor,
+    pairs: Pairs,
 ) -> Result<Response, PageError> {
-    let search: Search = Pairs::read(query)?.into_filter()?;
+    let search: MessageSearch = pairs.into_filter()?;
     let mut template = empty(&context, visitor.clone(), &search);
     let (filter, before) = match search.read() {
         Ok(read) => read,
@@ -90,7 +88,7 @@ pub(super) async fn page(
             template.is_understood = false;
             problems.tell(
                 &mut template.texts,
-                &mut template.choices,
+                &mut template.selects,
                 &mut template.times,
             );
             let page = render(&template)?;
@@ -116,19 +114,19 @@ pub(super) async fn page(
     Ok(render(&template)?.into_response())
 }
 
-fn empty(context: &Context, visitor: Visitor, search: &Search) -> Messages {
+fn empty(context: &Context, visitor: Visitor, search: &MessageSearch) -> MessageListPage {
     let settings = context.administration.settings();
     let retention = Duration::from_secs(settings.trail_retention_seconds);
-    Messages {
+    MessageListPage {
         frame: Frame::new(context, visitor, Section::Messages, "Messages"),
         texts: search.texts(),
-        choices: search.choices(),
+        selects: search.selects(),
         times: search.times(),
         is_searching: search.is_searching(),
         is_understood: true,
         trail_is_off: !settings.keep_trail,
         kept_for: span(retention),
-        found: Found::default(),
+        found: SearchResults::default(),
     }
 }
 
@@ -151,7 +149,7 @@ fn only_id(filter: &MessageFilter) -> Option<MessageId> {
     filter.message_id.filter(|_| *filter == only)
 }
 
-fn found(page: MessagesPage, search: &Search, filter: &MessageFilter) -> Found {
+fn found(page: MessagesPage, search: &MessageSearch, filter: &MessageFilter) -> SearchResults {
     let is_full = page.items.len() == limits::PAGE_ITEMS as usize;
     let remark = match (page.next, page.items.is_empty()) {
         (Some(_), _) if is_full => String::new(),
@@ -161,7 +159,7 @@ fn found(page: MessagesPage, search: &Search, filter: &MessageFilter) -> Found {
         (None, true) => "There are no older ones.".to_owned(),
         (None, false) => String::new(),
     };
-    let older = page.next.map(|next| Link {
+    let older = page.next.map(|next| OlderLink {
         url: search.url(Some(next)),
         words: if is_full {
             "Older"
@@ -169,7 +167,7 @@ fn found(page: MessagesPage, search: &Search, filter: &MessageFilter) -> Found {
             "Look further back"
         },
     });
-    Found {
+    SearchResults {
         remark,
         older,
         newest: (!search.before.is_empty()).then(|| search.url(None)),
@@ -181,7 +179,7 @@ fn found(page: MessagesPage, search: &Search, filter: &MessageFilter) -> Found {
     }
 }
 
-fn nothing(search: &Search) -> &'static str {
+fn nothing(search: &MessageSearch) -> &'static str {
     if search.is_searching() {
         "No message in the trail is like that."
     } else {
@@ -189,18 +187,21 @@ fn nothing(search: &Search) -> &'static str {
     }
 }
 
-fn row(item: MessageItem, filter: &MessageFilter) -> Row {
+fn row(item: MessageItem, filter: &MessageFilter) -> MessageRow {
     let answered = item.answered;
     let mut latest = item.latest;
-    // Whoever was asked for stands first, then those who do not have it.
+    // The recipient that was searched for comes first, then those to whom it was not delivered.
     latest.sort_by_key(|event| {
         let wanted = filter.recipient.as_ref();
         let is_wanted = wanted.is_some_and(|wanted| is_like(&event.recipient, wanted));
-        (!is_wanted, Fate::after(&event.what) == Fate::Delivered)
+        (
+            !is_wanted,
+            RecipientStatus::after(&event.what) == RecipientStatus::Delivered,
+        )
     });
     latest.truncate(RECIPIENTS_SHOWN);
     let more = answered.recipients.saturating_sub(latest.len() as u64);
-    Row {
+    MessageRow {
         id: answered.message_id,
         time: wording::moment(answered.received_at),
         sender: wording::sender(answered.sender),
@@ -221,7 +222,7 @@ fn row(item: MessageItem, filter: &MessageFilter) -> Row {
 
 fn recipient_line(event: LatestEvent) -> RecipientLine {
     RecipientLine {
-        class: Fate::after(&event.what).mood().class(),
+        class: RecipientStatus::after(&event.what).mood().class(),
         what: wording::word(&event.what),
         recipient: event.recipient,
         words: event.words,

@@ -1,10 +1,8 @@
 //! `/metrics` in the OpenMetrics text format. Every label comes from a bounded set.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::text::encode;
@@ -17,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use super::Context;
 use super::error::ApiError;
+use super::extract::Ctx;
 use crate::alerts::{ActiveAlerts, AlertKind};
 use crate::conditions::{ServiceFigures, ServiceState};
 use crate::delivery::{NextHopFigures, Suspension};
@@ -37,11 +36,12 @@ type Labels = [(&'static str, String); 1];
 type TwoLabels = [(&'static str, String); 2];
 
 /// All metrics of this moment.
-pub(super) async fn page(State(context): State<Arc<Context>>) -> Result<Response, ApiError> {
+pub(super) async fn page(context: Ctx) -> Result<Response, ApiError> {
     let live = context.live().await?;
     let mut registry = Registry::with_prefix("fastpath");
     let figures = context.statistics.since_start();
     register_messages(&mut registry, &figures);
+    register_receiving(&mut registry, &context.receiving);
     register_sessions(&mut registry, &context.receiving, context.sessions_max);
     register_counters(&mut registry, &context.statistics.counters);
     register_present(&mut registry, &context, &live);
@@ -105,7 +105,7 @@ fn register_messages(registry: &mut Registry, figures: &Figures) {
     );
 }
 
-fn register_sessions(registry: &mut Registry, receiving: &ReceivingCounters, sessions_max: usize) {
+fn register_receiving(registry: &mut Registry, receiving: &ReceivingCounters) {
     for (name, help, count) in [
         (
             "sessions_opened",
@@ -160,6 +160,9 @@ fn register_sessions(registry: &mut Registry, receiving: &ReceivingCounters, ses
     ] {
         registry.register(name, help, ConstCounter::new(count.value()));
     }
+}
+
+fn register_sessions(registry: &mut Registry, receiving: &ReceivingCounters, sessions_max: usize) {
     let classes = ["2xx", "3xx", "4xx", "5xx"].into_iter();
     let counts = receiving.replies.iter().map(Count::value);
     registry.register(

@@ -1,9 +1,9 @@
-//! The story of one message in sentences: what its trail says, told to a person. Pure.
+//! The story of one message in sentences: what its trail says, for a person. Pure.
 //!
 //! A sentence ends in the words of a server or of ours where there are any; they are kept apart, since
 //! a page shows them as a quotation.
 
-mod fate;
+mod recipient_status;
 mod sentence;
 
 use std::collections::HashMap;
@@ -14,14 +14,14 @@ use super::wording;
 use crate::message::trail::RecipientEvent;
 use crate::store::{QueueItem, TrailEvent, TrailOfMessage};
 
-pub(super) use fate::Fate;
+pub(super) use recipient_status::RecipientStatus;
 pub(super) use sentence::{Mood, Sentence};
 
 /// A message's story.
 #[derive(Debug, PartialEq)]
 pub(super) struct Story {
     /// What became of it, in a few words.
-    pub(super) end: End,
+    pub(super) end: StoryEnd,
     /// What concerns all recipients.
     pub(super) beginning: Vec<Sentence>,
     /// What concerns those single ones of whom the trail tells now.
@@ -30,7 +30,7 @@ pub(super) struct Story {
 
 /// What became of the message.
 #[derive(Debug, PartialEq)]
-pub(super) struct End {
+pub(super) struct StoryEnd {
     pub(super) text: String,
     pub(super) mood: Mood,
 }
@@ -39,7 +39,7 @@ pub(super) struct End {
 #[derive(Debug, PartialEq)]
 pub(super) struct Chapter {
     pub(super) recipient: String,
-    pub(super) fate: Fate,
+    pub(super) status: RecipientStatus,
     pub(super) sentences: Vec<Sentence>,
     /// Earlier events are left out.
     pub(super) is_shortened: bool,
@@ -101,7 +101,7 @@ fn chapters(trail: &TrailOfMessage) -> Vec<Chapter> {
             .or_insert_with(|| {
                 chapters.push(Chapter {
                     recipient: event.recipient.clone(),
-                    fate: Fate::Unknown,
+                    status: RecipientStatus::Unknown,
                     sentences: Vec::new(),
                     is_shortened: false,
                     row: None,
@@ -109,7 +109,7 @@ fn chapters(trail: &TrailOfMessage) -> Vec<Chapter> {
                 chapters.len() - 1
             });
         let chapter = &mut chapters[place];
-        chapter.fate = Fate::after(&event.what);
+        chapter.status = RecipientStatus::after(&event.what);
         chapter.sentences.push(sentence::of(event));
     }
     for recipient in &trail.shortened {
@@ -130,7 +130,7 @@ fn single<'a>(trail: &TrailOfMessage, chapters: &'a [Chapter]) -> Option<&'a str
 
 /// How many events of one recipient came before the reply. The trail holds no time of the reply, but
 /// it says when a recipient was queued, which is the last thing before one; without a queue everything
-/// comes before it, save what somebody did later.
+/// comes before it, but for what an operator did later.
 fn answered_after(events: &[TrailEvent]) -> usize {
     let queued = events
         .iter()
@@ -139,46 +139,46 @@ fn answered_after(events: &[TrailEvent]) -> usize {
 }
 
 /// What became of it, from what became of all its recipients.
-fn end(trail: &TrailOfMessage, waiting: &[QueueItem]) -> End {
-    let count = |fate| -> u64 {
-        let of_fate = trail
+fn end(trail: &TrailOfMessage, waiting: &[QueueItem]) -> StoryEnd {
+    let count = |status| -> u64 {
+        let of_status = trail
             .ends
             .iter()
-            .filter(|(what, _)| Fate::after(what) == fate);
-        of_fate.map(|(_, recipients)| recipients).sum()
+            .filter(|(what, _)| RecipientStatus::after(what) == status);
+        of_status.map(|(_, recipients)| recipients).sum()
     };
     let not_taken = trail.answered.as_ref();
     let not_taken = not_taken.filter(|answered| answered.code / 100 != 2);
     if let Some(answered) = not_taken
-        && count(Fate::Delivered) == 0
+        && count(RecipientStatus::Delivered) == 0
         && waiting.is_empty()
     {
         let text = match answered.code / 100 {
             5 => "Refused: the sender was told so",
             _ => "Not taken: the sender keeps it and tries again",
         };
-        return End {
+        return StoryEnd {
             text: text.to_owned(),
             mood: Mood::Bad,
         };
     }
-    let present: Vec<Fate> = Fate::ALL
+    let present: Vec<RecipientStatus> = RecipientStatus::ALL
         .into_iter()
-        .filter(|fate| count(*fate) > 0)
+        .filter(|status| count(*status) > 0)
         .collect();
     let known: u64 = trail.ends.values().sum();
     let text = match (present.as_slice(), known) {
         ([], _) => "Nothing is known of its recipients".to_owned(),
-        ([fate], 1) => capitalised(fate.alone()),
-        ([fate], all) => format!(
+        ([status], 1) => wording::capitalised(status.alone()),
+        ([status], all) => format!(
             "{} for all {} recipients",
-            capitalised(fate.in_words()),
+            wording::capitalised(status.in_words()),
             wording::count(all)
         ),
         (several, all) => {
             let counts: Vec<String> = several
                 .iter()
-                .map(|fate| format!("{} {}", wording::count(count(*fate)), fate.in_words()))
+                .map(|status| format!("{} {}", wording::count(count(*status)), status.in_words()))
                 .collect();
             let counts = sentence::listed(&counts).unwrap_or_default();
             format!("Of {} recipients: {counts}", wording::count(all))
@@ -186,17 +186,11 @@ fn end(trail: &TrailOfMessage, waiting: &[QueueItem]) -> End {
     };
     let worst = [Mood::Bad, Mood::Neutral, Mood::Good]
         .into_iter()
-        .find(|mood| present.iter().any(|fate| fate.mood() == *mood));
-    End {
+        .find(|mood| present.iter().any(|status| status.mood() == *mood));
+    StoryEnd {
         text,
         mood: worst.unwrap_or(Mood::Neutral),
     }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
 }
 
 #[cfg(test)]

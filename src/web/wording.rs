@@ -110,18 +110,18 @@ pub(super) fn word(word: &str) -> String {
     word.replace('_', " ")
 }
 
+/// With a capital letter at its beginning.
+pub(super) fn capitalised(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}
+
 /// The words of an error as a sentence of its own.
 pub(super) fn sentence(words: &str) -> String {
-    let mut characters = words.chars();
-    let Some(first) = characters.next() else {
-        return String::new();
-    };
-    let end = if words.ends_with(['.', '?', '!']) {
-        ""
-    } else {
-        "."
-    };
-    format!("{}{}{end}", first.to_uppercase(), characters.as_str())
+    let is_complete = words.is_empty() || words.ends_with(['.', '?', '!']);
+    let end = if is_complete { "" } else { "." };
+    format!("{}{end}", capitalised(words))
 }
 
 /// A reverse path: the null path is `<>`.
@@ -136,6 +136,11 @@ pub(super) fn sender(address: String) -> String {
 /// A moment in UTC, to the second.
 pub(super) fn moment(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The same with the zone behind it.
+pub(super) fn moment_utc(time: Timestamp) -> String {
+    format!("{} UTC", moment(time))
 }
 
 /// How long ago that was.

@@ -19,7 +19,7 @@ pub(in crate::web) struct Level {
 
 /// A tick on the axis of time.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::web) struct Moment {
+pub(in crate::web) struct TimeTick {
     /// From the left, in percent of the width.
     pub(in crate::web) percent: f64,
     pub(in crate::web) label: String,
@@ -47,7 +47,7 @@ impl Timeline {
         WIDTH * point as f64 / self.count.max(1) as f64
     }
 
-    pub(super) fn moments(&self) -> Vec<Moment> {
+    pub(super) fn moments(&self) -> Vec<TimeTick> {
         let (every, every_coarse) = self.ticks;
         let span = self.step * self.count as i64;
         let begin = self.first + (-self.first).rem_euclid(every);
@@ -56,7 +56,7 @@ impl Timeline {
             .take_while(|second| *second < self.first + span)
             .map(|second| (second, WIDTH * (second - self.first) as f64 / span as f64))
             .filter(|(_, x)| (EDGE..=WIDTH - EDGE).contains(x))
-            .map(|(second, x)| Moment {
+            .map(|(second, x)| TimeTick {
                 percent: rounded(x / 10.0),
                 label: self.label(second),
                 is_fine: second.rem_euclid(every_coarse) != 0,

@@ -106,7 +106,7 @@ impl NextHopsCard {
         Self {
             rows: figures.into_iter().map(next_hop_row).collect(),
             more: (more > 0).then(|| wording::counted(more as u64, "next hop")),
-            since: format!("{} UTC", wording::moment(since)),
+            since: wording::moment_utc(since),
         }
     }
 }

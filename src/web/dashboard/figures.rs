@@ -17,12 +17,12 @@ pub(in crate::web) struct LiveFigures {
     /// The time of day they are of.
     pub(super) at: String,
     pub(super) headline: Headline,
-    pub(super) present: Present,
+    pub(super) present: PresentFigures,
     pub(super) spans: Vec<SpanRow>,
 }
 
-/// What is told beside the statistics.
-pub(in crate::web) struct Surroundings {
+/// What the figures need beside the statistics.
+pub(in crate::web) struct Gauges {
     pub(super) budget_bytes: u64,
     pub(super) sessions_open: u64,
     /// Tells how much of the last minute there was.
@@ -30,7 +30,7 @@ pub(in crate::web) struct Surroundings {
     pub(super) now: Timestamp,
 }
 
-impl Surroundings {
+impl Gauges {
     pub(in crate::web) fn of(context: &Context, now: Timestamp) -> Self {
         Self {
             budget_bytes: context.budget.limit_bytes(),
@@ -49,7 +49,7 @@ pub(super) struct Headline {
 }
 
 /// What is now, or was in the last minute.
-pub(super) struct Present {
+pub(super) struct PresentFigures {
     pub(super) rate: String,
     pub(super) p50: String,
     pub(super) p99: String,
@@ -90,21 +90,21 @@ pub(super) struct Bar {
     pub(super) words: String,
 }
 
-/// What the script is told: texts and bars by their keys.
+/// What the script gets: texts and bars by their keys.
 #[derive(Serialize)]
-struct Event<'a> {
+struct LiveEvent<'a> {
     at: &'a str,
     texts: BTreeMap<String, &'a str>,
     bars: BTreeMap<&'static str, &'a Bar>,
 }
 
 impl LiveFigures {
-    /// The figures of the moment that the surroundings are of.
-    pub(in crate::web) fn new(live: &Live, surroundings: &Surroundings) -> Self {
+    /// The figures of the moment that the gauges are of.
+    pub(in crate::web) fn new(live: &Live, gauges: &Gauges) -> Self {
         Self {
-            at: surroundings.now.strftime("%H:%M:%S UTC").to_string(),
+            at: gauges.now.strftime("%H:%M:%S UTC").to_string(),
             headline: headline(live),
-            present: present(live, surroundings),
+            present: present(live, gauges),
             spans: spans(live),
         }
     }
@@ -139,7 +139,7 @@ impl LiveFigures {
         }
         let bars = [&self.headline.bar, &present.memory_bar].into_iter();
         let bars = bars.chain(self.spans.iter().map(|span| &span.bar));
-        serde_json::to_string(&Event {
+        serde_json::to_string(&LiveEvent {
             at: &self.at,
             texts,
             bars: bars.map(|bar| (bar.key, bar)).collect(),
@@ -172,13 +172,13 @@ fn headline(live: &Live) -> Headline {
     }
 }
 
-fn present(live: &Live, surroundings: &Surroundings) -> Present {
-    let seconds = surroundings.uptime.as_secs().clamp(1, 60);
-    let budget_bytes = surroundings.budget_bytes;
+fn present(live: &Live, gauges: &Gauges) -> PresentFigures {
+    let seconds = gauges.uptime.as_secs().clamp(1, 60);
+    let budget_bytes = gauges.budget_bytes;
     let messages = live.windows.minute.messages.total();
     let held = live.resident.memory_bytes;
     let latency = live.acknowledgement_seconds;
-    Present {
+    PresentFigures {
         rate: wording::rate(messages as f64 / seconds as f64),
         p50: wording::latency(latency.p50),
         p99: wording::latency(latency.p99),
@@ -186,7 +186,7 @@ fn present(live: &Live, surroundings: &Surroundings) -> Present {
         budget: format!("of {}", wording::bytes(budget_bytes)),
         memory_bar: Bar::of_memory("held", held, budget_bytes),
         disk: wording::bytes(live.resident.disk_bytes),
-        sessions: wording::count(surroundings.sessions_open),
+        sessions: wording::count(gauges.sessions_open),
         waiting: wording::count(live.queue.recipients),
         oldest: match live.queue.recipients {
             0 => "nobody waits".to_owned(),
@@ -294,13 +294,13 @@ mod tests {
         };
         let live = Live::new(&windows, 6_000, resident, queue);
         let now = Timestamp::from_second(6_000).expect("a time");
-        let surroundings = Surroundings {
+        let gauges = Gauges {
             budget_bytes: 1_024,
             sessions_open: 7,
             uptime: Duration::from_secs(2),
             now,
         };
-        let figures = LiveFigures::new(&live, &surroundings);
+        let figures = LiveFigures::new(&live, &gauges);
         let event = figures.event().expect("JSON");
         let event: Value = serde_json::from_str(&event).expect("JSON");
         assert_eq!(event["at"], "01:40:00 UTC");
@@ -340,13 +340,13 @@ mod tests {
             Resident::default(),
             LiveQueue::default(),
         );
-        let surroundings = Surroundings {
+        let gauges = Gauges {
             budget_bytes: 0,
             sessions_open: 0,
             uptime: Duration::ZERO,
             now: Timestamp::UNIX_EPOCH,
         };
-        let figures = LiveFigures::new(&live, &surroundings);
+        let figures = LiveFigures::new(&live, &gauges);
         assert_eq!(figures.headline.ratio, "—");
         assert_eq!(figures.headline.sentence, "No message was answered yet.");
         assert_eq!(figures.present.rate, "0");

@@ -42,15 +42,15 @@ pub(super) struct PointValues {
     pub(super) p99: String,
 }
 
-/// What rates are told in, so that a quiet relay's are not all zeros behind the point.
+/// The unit of rates, so that a quiet relay's are not all zeros behind the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
+enum RateUnit {
     Second,
     Minute,
     Hour,
 }
 
-impl Unit {
+impl RateUnit {
     /// The one in which the highest rate is a number that people say.
     fn of(most_per_second: f64) -> Self {
         match most_per_second {
@@ -83,7 +83,7 @@ impl Traffic {
         let series = statistics.series(range, Grain::Chart);
         let rows = statistics.series(range, Grain::Table);
         let rates = series.points.iter().filter_map(total_rate);
-        let unit = Unit::of(rates.fold(0.0, f64::max));
+        let unit = RateUnit::of(rates.fold(0.0, f64::max));
         let timeline = timeline(&series);
         let format = row_format(range);
         let mut rows: Vec<PointRow> = rows
@@ -167,7 +167,7 @@ fn total_rate(point: &Point) -> Option<f64> {
     point.per_second(point.messages.total())
 }
 
-fn rate_chart(series: &Series, timeline: &Timeline, unit: Unit) -> Chart {
+fn rate_chart(series: &Series, timeline: &Timeline, unit: RateUnit) -> Chart {
     let layer = |class, words, count: fn(&Point) -> u64| Layer {
         class,
         words,
@@ -285,7 +285,7 @@ fn range_words(range: Range) -> &'static str {
     }
 }
 
-fn point_values(point: &Point, unit: Unit) -> PointValues {
+fn point_values(point: &Point, unit: RateUnit) -> PointValues {
     let latency = point.acknowledgement_seconds;
     PointValues {
         messages: wording::count(point.messages.total()),

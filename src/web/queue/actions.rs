@@ -1,28 +1,25 @@
 //! What an operator does to rows: first a page that says what it means and for how many, then the
 //! deed, then back to the listing.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::super::access::Visitor;
-use super::super::error::ApiError;
-use super::super::page::{Frame, Page, PageError, Section, render};
-use super::super::{Context, wording};
-use super::address::Listing;
+use super::FormFields;
+use super::address::QueueView;
 use super::notice::Notice;
-use super::row::Row;
-use super::{Fields, Posted};
+use super::row::QueueRow;
 use crate::administration::queue::{ActionError, ActionProgress, ActionTarget, act};
 use crate::message::{RowId, RowState};
 use crate::queue::QueueAction;
 use crate::store::{Choice, QueueFilter};
+use crate::web::access::Visitor;
+use crate::web::error::{ApiError, PageError};
+use crate::web::extract::Ctx;
+use crate::web::page::{Frame, Page, Section, render};
+use crate::web::{Context, wording};
 
 /// Rows that the confirmation shows as examples.
 const SHOWN: u32 = 10;
@@ -94,7 +91,7 @@ const fn is_grave(action: QueueAction) -> bool {
 
 #[derive(Template)]
 #[template(path = "queue_confirm.html")]
-struct ConfirmPage {
+struct QueueActionPage {
     frame: Frame,
     word: &'static str,
     label: &'static str,
@@ -111,7 +108,7 @@ struct ConfirmPage {
     changed: Option<(String, String)>,
     /// Some next hops are paused, and what waits for them stays where it is.
     some_are_paused: bool,
-    first: Vec<Row>,
+    first: Vec<QueueRow>,
     more: Option<String>,
     /// The one row, or the chosen ones; neither: all that match.
     row: Option<RowId>,
@@ -129,7 +126,7 @@ struct StateLine {
 }
 
 /// Whom the operator chose.
-enum Chosen {
+enum Selection {
     /// One, by the button beside it.
     Row(RowId),
     Rows(Vec<RowId>),
@@ -139,11 +136,10 @@ enum Chosen {
 
 /// Says what an action means and for how many; nothing is done yet.
 pub(in crate::web) async fn confirm(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    posted: Posted,
+    context: Ctx,
+    visitor: Visitor,
+    fields: FormFields,
 ) -> Result<Response, PageError> {
-    let fields = Fields::read(posted)?;
     let back = back(&fields)?;
     let (action, chosen) = chosen(&fields)?;
     let choice = choice(&context, &chosen, &back.filter).await?;
@@ -156,11 +152,10 @@ pub(in crate::web) async fn confirm(
 
 /// Does what was confirmed, unless the queue is not what was seen.
 pub(in crate::web) async fn carry_out(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    posted: Posted,
+    context: Ctx,
+    visitor: Visitor,
+    fields: FormFields,
 ) -> Result<Response, PageError> {
-    let fields = Fields::read(posted)?;
     let back = back(&fields)?;
     let action = action(fields.one("action").unwrap_or_default())?;
     let row = fields.one("row").map(row).transpose()?;
@@ -169,18 +164,18 @@ pub(in crate::web) async fn carry_out(
         .and_then(|number| number.parse().ok())
         .ok_or_else(|| ApiError::BadRequest("“expect” is not a count".to_owned()))?;
     let chosen = match (row, fields.one("ids")) {
-        (Some(row), _) => Chosen::Row(row),
-        (None, Some(_)) => Chosen::Rows(rows(&fields)?),
-        (None, None) => Chosen::Matching,
+        (Some(row), _) => Selection::Row(row),
+        (None, Some(_)) => Selection::Rows(rows(&fields)?),
+        (None, None) => Selection::Matching,
     };
     let of_rows = |rows| ActionTarget::Rows {
         rows,
         expect: Some(expect),
     };
     let target = match &chosen {
-        Chosen::Row(row) => of_rows(vec![*row]),
-        Chosen::Rows(rows) => of_rows(rows.clone()),
-        Chosen::Matching => ActionTarget::Matching {
+        Selection::Row(row) => of_rows(vec![*row]),
+        Selection::Rows(rows) => of_rows(rows.clone()),
+        Selection::Matching => ActionTarget::Matching {
             filter: back.filter.clone(),
             expect,
         },
@@ -214,25 +209,30 @@ pub(in crate::web) async fn carry_out(
     }
 }
 
-fn notice(action: QueueAction, chosen: &Chosen, progress: ActionProgress, expect: u64) -> Notice {
+fn notice(
+    action: QueueAction,
+    chosen: &Selection,
+    progress: ActionProgress,
+    expect: u64,
+) -> Notice {
     match chosen {
-        Chosen::Row(row) => Notice::of_row(action, progress, *row),
-        Chosen::Rows(_) | Chosen::Matching => Notice::of(action, progress, expect),
+        Selection::Row(row) => Notice::of_row(action, progress, *row),
+        Selection::Rows(_) | Selection::Matching => Notice::of(action, progress, expect),
     }
 }
 
 /// What a form of the listing or of a row's page asks for, and for whom.
-fn chosen(fields: &Fields) -> Result<(QueueAction, Chosen), ApiError> {
+fn chosen(fields: &FormFields) -> Result<(QueueAction, Selection), ApiError> {
     if let Some(both) = fields.one("row") {
         // The action and the row, since one button says both. What is selected besides is not meant.
         let (word, id) = both.split_once(' ').unwrap_or((both, ""));
-        return Ok((action(word)?, Chosen::Row(row(id)?)));
+        return Ok((action(word)?, Selection::Row(row(id)?)));
     }
     if let Some(word) = fields.one("all") {
-        return Ok((action(word)?, Chosen::Matching));
+        return Ok((action(word)?, Selection::Matching));
     }
     let word = fields.one("selected").unwrap_or_default();
-    Ok((action(word)?, Chosen::Rows(rows(fields)?)))
+    Ok((action(word)?, Selection::Rows(rows(fields)?)))
 }
 
 fn action(word: &str) -> Result<QueueAction, ApiError> {
@@ -241,12 +241,12 @@ fn action(word: &str) -> Result<QueueAction, ApiError> {
 }
 
 /// The listing that the form stood in.
-fn back(fields: &Fields) -> Result<Listing, ApiError> {
-    Listing::from_query(fields.one("back").unwrap_or_default())
+fn back(fields: &FormFields) -> Result<QueueView, ApiError> {
+    QueueView::from_query(fields.one("back").unwrap_or_default())
 }
 
 /// The chosen rows: one field for each from the listing, one for all from the confirmation.
-fn rows(fields: &Fields) -> Result<Vec<RowId>, ApiError> {
+fn rows(fields: &FormFields) -> Result<Vec<RowId>, ApiError> {
     let listed = fields.all("ids").flat_map(|ids| ids.split(','));
     let ids = fields.all("id").chain(listed).filter(|id| !id.is_empty());
     let mut rows = ids.map(row).collect::<Result<Vec<RowId>, _>>()?;
@@ -262,14 +262,14 @@ fn row(id: &str) -> Result<RowId, ApiError> {
 
 async fn choice(
     context: &Context,
-    chosen: &Chosen,
+    chosen: &Selection,
     filter: &QueueFilter,
 ) -> Result<Choice, ApiError> {
     let store = &context.store;
     Ok(match chosen {
-        Chosen::Row(row) => store.choice_of_rows(&[*row], SHOWN).await?,
-        Chosen::Rows(rows) => store.choice_of_rows(rows, SHOWN).await?,
-        Chosen::Matching => {
+        Selection::Row(row) => store.choice_of_rows(&[*row], SHOWN).await?,
+        Selection::Rows(rows) => store.choice_of_rows(rows, SHOWN).await?,
+        Selection::Matching => {
             let now = Timestamp::now();
             store.choice_by_filter(filter, SHOWN, now).await?
         }
@@ -281,9 +281,9 @@ fn page(
     context: &Context,
     visitor: Visitor,
     action: QueueAction,
-    chosen: &Chosen,
+    chosen: &Selection,
     choice: Choice,
-    back: &Listing,
+    back: &QueueView,
     seen: Option<u64>,
 ) -> Page {
     let settings = context.administration.settings();
@@ -302,16 +302,16 @@ fn page(
     });
     let (mut row, mut ids, mut filter) = (None, None, None);
     match chosen {
-        Chosen::Row(one) => row = Some(*one),
-        Chosen::Rows(rows) => {
+        Selection::Row(one) => row = Some(*one),
+        Selection::Rows(rows) => {
             let all: Vec<String> = rows.iter().map(RowId::to_string).collect();
             ids = Some(all.join(","));
         }
-        Chosen::Matching => filter = Some(in_words(&back.filter)),
+        Selection::Matching => filter = Some(in_words(&back.filter)),
     }
     let is_attempt = matches!(action, QueueAction::Retry | QueueAction::Release);
     let shown = choice.first.len() as u64;
-    render(&ConfirmPage {
+    render(&QueueActionPage {
         frame: Frame::new(context, visitor, Section::Queue, label(action)),
         word: action.as_str(),
         label: label(action),
@@ -326,13 +326,13 @@ fn page(
         first: choice
             .first
             .into_iter()
-            .map(|item| Row::of(item, &settings, now))
+            .map(|item| QueueRow::of(item, &settings, now))
             .collect(),
         more: (total > shown).then(|| wording::count(total - shown)),
         row,
         ids,
         expect: total,
-        back: back.query(),
+        back: back.query().as_str().to_owned(),
         back_url: back.url(),
     })
 }
@@ -345,7 +345,7 @@ fn in_words(filter: &QueueFilter) -> Vec<(String, String)> {
                 Value::String(text) => text,
                 other => other.to_string(),
             };
-            (name.replace('_', " "), value)
+            (wording::word(&name), value)
         })
         .collect()
 }

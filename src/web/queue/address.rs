@@ -4,15 +4,17 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::api::{Pairs, queue};
-use super::super::error::ApiError;
 use super::notice::Notice;
 use crate::limits;
 use crate::store::{Destinations, QueueFilter, QueueOrder, QueuePageRequest};
+use crate::web::error::ApiError;
+use crate::web::paging;
+use crate::web::pairs::Pairs;
+use crate::web::query_string::QueryString;
 
 /// One view of the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listing {
+pub(super) struct QueueView {
     /// Which rows.
     pub(super) filter: QueueFilter,
     /// In which order.
@@ -25,7 +27,7 @@ pub(super) struct Listing {
     pub(super) by: Destinations,
 }
 
-impl Default for Listing {
+impl Default for QueueView {
     fn default() -> Self {
         Self {
             filter: QueueFilter::default(),
@@ -37,14 +39,11 @@ impl Default for Listing {
     }
 }
 
-impl Listing {
+impl QueueView {
     /// The view that a query asks for, and the notice that it brings along.
     pub(super) fn read(mut pairs: Pairs) -> Result<(Self, Option<Notice>), ApiError> {
         let notice = Notice::take(&mut pairs);
-        let (order, descending) = match pairs.take("sort") {
-            Some(sort) => queue::order(&sort)?,
-            None => (QueueOrder::default(), false),
-        };
+        let (order, descending) = pairs.take_sort()?;
         let listing = Self {
             order,
             descending,
@@ -60,14 +59,13 @@ impl Listing {
         let uri = format!("/?{query}")
             .parse()
             .map_err(|_| ApiError::BadRequest("“back” is not a query".to_owned()))?;
-        let pairs = axum::extract::Query::try_from_uri(&uri);
-        Ok(Self::read(Pairs::read(pairs)?)?.0)
+        Ok(Self::read(Pairs::of_uri(&uri)?)?.0)
     }
 
     /// Its query string; empty for the plain listing.
-    pub(super) fn query(&self) -> String {
+    pub(super) fn query(&self) -> QueryString {
         let plain = Self::default();
-        let mut query = Query::default();
+        let mut query = QueryString::default();
         for (name, value) in self.filter.parts() {
             match value {
                 Value::String(text) => query.push(&name, &text),
@@ -84,21 +82,21 @@ impl Listing {
         if self.page != plain.page {
             query.push("page", &self.page.to_string());
         }
-        query.0
+        query
     }
 
     /// Its address.
     pub(super) fn url(&self) -> String {
-        with_query("/queue", &self.query())
+        self.query().of("/queue")
     }
 
-    /// Its address with a notice for whoever comes there.
+    /// Its address with a notice for the visitor who comes there.
     pub(super) fn url_with(&self, notice: Notice) -> String {
-        let mut query = Query(self.query());
+        let mut query = self.query();
         for (name, value) in notice.pairs() {
             query.push(name, &value);
         }
-        with_query("/queue", &query.0)
+        query.of("/queue")
     }
 
     /// The first page of the rows that `filter` means, in the same order.
@@ -138,7 +136,7 @@ impl Listing {
         QueuePageRequest {
             order: self.order,
             descending: self.descending,
-            offset: (self.page - 1).saturating_mul(limits::PAGE_ITEMS.into()),
+            offset: paging::offset(self.page),
             limit: limits::PAGE_ITEMS,
         }
     }
@@ -149,36 +147,6 @@ fn word(member: impl Serialize) -> String {
     match serde_json::to_value(member) {
         Ok(Value::String(word)) => word,
         _ => unreachable!("the members of closed sets are words"),
-    }
-}
-
-fn with_query(path: &str, query: &str) -> String {
-    if query.is_empty() {
-        path.to_owned()
-    } else {
-        format!("{path}?{query}")
-    }
-}
-
-/// A query string under construction.
-#[derive(Default)]
-struct Query(String);
-
-impl Query {
-    fn push(&mut self, name: &str, value: &str) {
-        if !self.0.is_empty() {
-            self.0.push('&');
-        }
-        self.0.push_str(name);
-        self.0.push('=');
-        for byte in value.bytes() {
-            // RFC 3986 §2.3: all other bytes are encoded.
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                self.0.push(char::from(byte));
-            } else {
-                self.0.push_str(&format!("%{byte:02X}"));
-            }
-        }
     }
 }
 
@@ -195,20 +163,20 @@ mod tests {
             "last_reply=100%25%20%22%3Cb%3E%22%20%26%20more%3D%2B%C3%A4&sort=-attempts",
             "message_id=0000000000011&by=domain&page=7",
         ] {
-            let listing = Listing::from_query(query).expect(query);
+            let listing = QueueView::from_query(query).expect(query);
             // Parts are in the order of their names.
             assert_eq!(
-                Listing::from_query(&listing.query()).expect("it is ours"),
+                QueueView::from_query(listing.query().as_str()).expect("it is ours"),
                 listing
             );
-            assert_eq!(listing.query(), query);
+            assert_eq!(listing.query().as_str(), query);
         }
     }
 
     #[test]
     fn blank_fields_are_none_and_nonsense_is_refused() {
-        let listing = Listing::from_query("state=&sender=+&page=0&sort=").expect("blank");
-        assert_eq!(listing, Listing::default());
+        let listing = QueueView::from_query("state=&sender=+&page=0&sort=").expect("blank");
+        assert_eq!(listing, QueueView::default());
         assert_eq!(listing.url(), "/queue");
         for wrong in [
             "state=asleep",
@@ -217,13 +185,13 @@ mod tests {
             "weather=rain",
             "by=x",
         ] {
-            assert!(Listing::from_query(wrong).is_err(), "{wrong}");
+            assert!(QueueView::from_query(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn the_same_column_turns_round() {
-        let listing = Listing::default().on_page(3);
+        let listing = QueueView::default().on_page(3);
         let sorted = listing.sorted_by(QueueOrder::ReceivedAt);
         assert_eq!((sorted.descending, sorted.page), (true, 1));
         assert!(!sorted.sorted_by(QueueOrder::ReceivedAt).descending);

@@ -1,21 +1,13 @@
 //! The table destination × age above the listing, and pausing and resuming a next hop.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 
-use super::super::access::Visitor;
-use super::super::error::ApiError;
-use super::super::page::PageError;
-use super::super::{Context, wording};
-use super::address::Listing;
+use super::FormFields;
+use super::address::QueueView;
 use super::listing::show;
 use super::notice::Notice;
-use super::{Fields, Posted};
 use crate::administration::ChangeError;
 use crate::administration::queue::set_paused;
 use crate::limits;
@@ -24,6 +16,10 @@ use crate::settings::next_hop::NextHopEntry;
 use crate::store::{
     AGE_BOUNDS_SECONDS, AgeRow, ByAge, Destinations, OtherDestinations, QueueFilter, ReadError,
 };
+use crate::web::access::Visitor;
+use crate::web::error::{ApiError, PageError};
+use crate::web::extract::Ctx;
+use crate::web::{Context, wording};
 
 /// The heads of the columns, in the order of [`ByAge`].
 const AGES: [&str; AGE_BOUNDS_SECONDS.len() + 1] =
@@ -36,15 +32,15 @@ pub(super) struct Table {
     pub(super) next_hop_url: String,
     pub(super) domain_url: String,
     pub(super) ages: [&'static str; AGES.len()],
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<DestinationLine>,
     pub(super) others: Option<OtherLines>,
-    /// Paused next hops without a line of their own.
-    pub(super) also_paused: Vec<Paused>,
+    /// PausedNextHop next hops without a line of their own.
+    pub(super) also_paused: Vec<PausedNextHop>,
     /// How many recipients of the whole queue are held, in words; none when there are none.
     pub(super) held: Option<String>,
 }
 
-pub(super) struct Line {
+pub(super) struct DestinationLine {
     pub(super) name: String,
     pub(super) all: Cell,
     pub(super) cells: Vec<Cell>,
@@ -65,7 +61,7 @@ pub(super) struct OtherLines {
     pub(super) cells: Vec<(&'static str, String, bool)>,
 }
 
-pub(super) struct Paused {
+pub(super) struct PausedNextHop {
     pub(super) name: String,
     pub(super) url: String,
 }
@@ -81,7 +77,7 @@ pub(super) struct PauseForm {
 pub(super) async fn table(
     context: &Context,
     settings: &Settings,
-    listing: &Listing,
+    listing: &QueueView,
     now: Timestamp,
 ) -> Result<Table, ReadError> {
     let most = limits::DESTINATIONS_SHOWN;
@@ -89,7 +85,7 @@ pub(super) async fn table(
         context.store.age_table(listing.by, most, now),
         context.store.held_recipients(),
     )?;
-    let lines: Vec<Line> = table
+    let lines: Vec<DestinationLine> = table
         .destinations
         .into_iter()
         .map(|row| line(row, settings, listing))
@@ -98,7 +94,7 @@ pub(super) async fn table(
     let paused = settings.paused_next_hops.iter();
     let also_paused = paused
         .filter(|name| !by_next_hop || !lines.iter().any(|line| line.name == **name))
-        .map(|name| Paused {
+        .map(|name| PausedNextHop {
             name: name.clone(),
             url: listing.filtered(of(Destinations::NextHop, name)).url(),
         });
@@ -129,7 +125,7 @@ fn of(by: Destinations, name: &str) -> QueueFilter {
     }
 }
 
-fn line(row: AgeRow, settings: &Settings, listing: &Listing) -> Line {
+fn line(row: AgeRow, settings: &Settings, listing: &QueueView) -> DestinationLine {
     let whole = of(listing.by, &row.destination);
     let cell = |age, count, filter| Cell {
         age,
@@ -138,7 +134,7 @@ fn line(row: AgeRow, settings: &Settings, listing: &Listing) -> Line {
         url: listing.filtered(filter).url(),
     };
     let cells = AGES.into_iter().zip(row.by_age).enumerate();
-    Line {
+    DestinationLine {
         is_paused: listing.by == Destinations::NextHop && settings.is_paused(&row.destination),
         all: cell("all", row.recipients, whole.clone()),
         cells: cells
@@ -176,12 +172,11 @@ fn others(others: OtherDestinations) -> OtherLines {
 
 /// Pauses or resumes a next hop, and goes back to the listing.
 pub(in crate::web) async fn pause_or_resume(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    posted: Posted,
+    context: Ctx,
+    visitor: Visitor,
+    fields: FormFields,
 ) -> Result<Response, PageError> {
-    let fields = Fields::read(posted)?;
-    let back = Listing::from_query(fields.one("back").unwrap_or_default())?;
+    let back = QueueView::from_query(fields.one("back").unwrap_or_default())?;
     let typed = fields.one("next_hop").unwrap_or_default();
     let name = name_of(typed);
     let (paused, notice) = match fields.one("do") {
@@ -243,7 +238,7 @@ mod tests {
             by_age: [1, 0, 2, 0, 0, 4],
         };
         let settings = Settings::new(crate::settings::Written::default()).expect("they hold");
-        let line = line(row, &settings, &Listing::default());
+        let line = line(row, &settings, &QueueView::default());
         let urls: Vec<&str> = line.cells.iter().map(|cell| cell.url.as_str()).collect();
         let hop = "/queue?next_hop=127.0.0.1%3A25";
         assert_eq!(line.all.url, hop);

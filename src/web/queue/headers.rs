@@ -7,16 +7,16 @@ use crate::limits;
 
 /// The header of a message.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct ShownHeader {
     /// Its fields, in order.
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: Vec<ShownField>,
     /// There are more.
     pub(super) is_cut: bool,
 }
 
 /// One header field.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Field {
+pub(super) struct ShownField {
     /// Its name; empty for a line that is no field.
     pub(super) name: String,
     /// Its value on one line.
@@ -24,7 +24,7 @@ pub(super) struct Field {
 }
 
 /// The header at the beginning of `source`, which may end anywhere.
-pub(super) fn read(source: &[u8]) -> Header {
+pub(super) fn read(source: &[u8]) -> ShownHeader {
     let mut lines: Vec<Vec<u8>> = Vec::new();
     let mut ended = false;
     for line in source.split(|&byte| byte == b'\n') {
@@ -42,19 +42,19 @@ pub(super) fn read(source: &[u8]) -> Header {
             _ => lines.push(line.to_vec()),
         }
     }
-    Header {
+    ShownHeader {
         fields: lines.iter().map(|line| field(line)).collect(),
         is_cut: !ended,
     }
 }
 
-fn field(line: &[u8]) -> Field {
+fn field(line: &[u8]) -> ShownField {
     let line = String::from_utf8_lossy(line);
     let (name, value) = match line.split_once(':') {
         Some((name, value)) if !name.contains(char::is_whitespace) => (name, value),
         _ => ("", &*line),
     };
-    Field {
+    ShownField {
         name: harmless(name),
         value: harmless(decoded(value).trim()),
     }

@@ -1,26 +1,23 @@
 //! `/queue`: the table destination × age, the filter, and the rows.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use jiff::Timestamp;
 
-use super::super::access::Visitor;
-use super::super::api::Pairs;
-use super::super::page::{Frame, Page, Section, render};
-use super::super::{Context, wording};
 use super::actions::{Button, buttons};
-use super::address::Listing;
+use super::address::QueueView;
 use super::destinations::{self, PauseForm, Table};
 use super::notice::{DealtWith, Notice};
-use super::row::Row;
+use super::row::QueueRow;
 use crate::accounts::Role;
-use crate::limits;
 use crate::message::{DiskReason, RowState};
 use crate::store::{AGE_BOUNDS_SECONDS, QueueFilter, QueueOrder, QueuePage, ReadError};
+use crate::web::access::Visitor;
+use crate::web::extract::Ctx;
+use crate::web::page::{Frame, Page, Section, render};
+use crate::web::paging::{Paging, last_page};
+use crate::web::pairs::Pairs;
+use crate::web::select::SelectOption;
+use crate::web::{Context, wording};
 
 #[derive(Template)]
 #[template(path = "queue.html")]
@@ -37,8 +34,8 @@ struct ListingPage {
     filter: FilterForm,
     total_words: String,
     columns: Vec<Column>,
-    rows: Vec<Row>,
-    pages: Pages,
+    rows: Vec<QueueRow>,
+    paging: Paging,
     buttons: Vec<Button>,
     /// This listing's query, for the way back.
     back: String,
@@ -53,22 +50,13 @@ struct Column {
     direction: &'static str,
 }
 
-struct Pages {
-    /// `1–100 of 5 000`.
-    range: String,
-    first: Option<String>,
-    previous: Option<String>,
-    next: Option<String>,
-    last: Option<String>,
-}
-
 struct FilterForm {
     is_filtered: bool,
     clear_url: String,
-    states: Vec<Choice>,
-    reasons: Vec<Choice>,
-    older_than: Vec<Choice>,
-    younger_than: Vec<Choice>,
+    states: Vec<SelectOption>,
+    reasons: Vec<SelectOption>,
+    older_than: Vec<SelectOption>,
+    younger_than: Vec<SelectOption>,
     next_hop: String,
     destination: String,
     sender: String,
@@ -79,20 +67,9 @@ struct FilterForm {
     hidden: Vec<(String, String)>,
 }
 
-/// One entry of a choice.
-struct Choice {
-    value: String,
-    name: String,
-    is_chosen: bool,
-}
-
 /// The listing that the query asks for.
-pub(in crate::web) async fn listing(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Page {
-    let (listing, notice) = Listing::read(Pairs::read(query)?)?;
+pub(in crate::web) async fn listing(context: Ctx, visitor: Visitor, pairs: Pairs) -> Page {
+    let (listing, notice) = QueueView::read(pairs)?;
     show(&context, visitor, listing, notice, PauseForm::default()).await
 }
 
@@ -100,7 +77,7 @@ pub(in crate::web) async fn listing(
 pub(super) async fn show(
     context: &Context,
     visitor: Visitor,
-    listing: Listing,
+    listing: QueueView,
     notice: Option<Notice>,
     pause: PauseForm,
 ) -> Page {
@@ -133,19 +110,27 @@ pub(super) async fn show(
         filter: filter_form(&listing),
         total_words: wording::recipients(page.total),
         columns: columns(&listing),
-        pages: pages(&listing, page.total),
-        rows: rows.map(|item| Row::of(item, &settings, now)).collect(),
+        paging: Paging::new(
+            "Pages of the queue",
+            listing.page,
+            page.total,
+            &wording::count(page.total),
+            |page| listing.on_page(page).url(),
+        ),
+        rows: rows
+            .map(|item| QueueRow::of(item, &settings, now))
+            .collect(),
         buttons: buttons(),
-        back: listing.query(),
+        back: listing.query().as_str().to_owned(),
     })
 }
 
 /// The rows of the page, or of the last one when the queue has become shorter.
 async fn page_of(
     context: &Context,
-    listing: Listing,
+    listing: QueueView,
     now: Timestamp,
-) -> Result<(Listing, QueuePage), ReadError> {
+) -> Result<(QueueView, QueuePage), ReadError> {
     let page = context
         .store
         .queue_page(&listing.filter, listing.request(), now)
@@ -161,29 +146,7 @@ async fn page_of(
     Ok((listing, page))
 }
 
-fn last_page(total: u64) -> u64 {
-    total.div_ceil(limits::PAGE_ITEMS.into()).max(1)
-}
-
-fn pages(listing: &Listing, total: u64) -> Pages {
-    let last = last_page(total);
-    let before = listing.request().offset;
-    let to = |page: u64| listing.on_page(page).url();
-    Pages {
-        range: format!(
-            "{}–{} of {}",
-            wording::count((before + 1).min(total)),
-            wording::count((before + u64::from(limits::PAGE_ITEMS)).min(total)),
-            wording::count(total)
-        ),
-        first: (listing.page > 2).then(|| to(1)),
-        previous: (listing.page > 1).then(|| to(listing.page - 1)),
-        next: (listing.page < last).then(|| to(listing.page + 1)),
-        last: (listing.page + 1 < last).then(|| to(last)),
-    }
-}
-
-fn columns(listing: &Listing) -> Vec<Column> {
+fn columns(listing: &QueueView) -> Vec<Column> {
     [
         ("Age", "", Some(QueueOrder::ReceivedAt)),
         ("Size", "number", None),
@@ -210,7 +173,7 @@ fn columns(listing: &Listing) -> Vec<Column> {
 }
 
 /// The greatest age belongs to the earliest arrival.
-fn direction(listing: &Listing) -> &'static str {
+fn direction(listing: &QueueView) -> &'static str {
     let descending = listing.descending != (listing.order == QueueOrder::ReceivedAt);
     if descending {
         "descending"
@@ -219,31 +182,27 @@ fn direction(listing: &Listing) -> &'static str {
     }
 }
 
-fn filter_form(listing: &Listing) -> FilterForm {
+fn filter_form(listing: &QueueView) -> FilterForm {
     let filter = &listing.filter;
     let typed = |text: &Option<String>| text.clone().unwrap_or_default();
     let everything = listing.filtered(QueueFilter::default());
     let order = everything.query();
-    let hidden = order.split('&').filter_map(|pair| pair.split_once('='));
+    let hidden = order
+        .as_str()
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    let states = RowState::ALL.iter();
+    let states = states.map(|state| (state.to_string(), state.to_string()));
+    let reasons = DiskReason::PLAIN
+        .iter()
+        .map(|reason| reason.as_word().into_owned());
+    let reasons = reasons.chain(["condition:*".to_owned()]);
+    let reasons = reasons.map(|word| (word.clone(), wording::word(&word)));
     FilterForm {
         is_filtered: !filter.is_empty(),
         clear_url: everything.url(),
-        states: choices(
-            "any",
-            RowState::ALL
-                .iter()
-                .map(|state| (state.to_string(), state.to_string())),
-            filter.state.map(|state| state.to_string()),
-        ),
-        reasons: choices(
-            "any",
-            DiskReason::PLAIN
-                .iter()
-                .map(|reason| reason.as_word().into_owned())
-                .chain(["condition:*".to_owned()])
-                .map(|word| (word.clone(), word.replace('_', " "))),
-            filter.reason.clone(),
-        ),
+        states: options(states, filter.state.map(RowState::as_str)),
+        reasons: options(reasons, filter.reason.as_deref()),
         older_than: ages(filter.older_than_seconds),
         younger_than: ages(filter.younger_than_seconds),
         next_hop: typed(&filter.next_hop),
@@ -258,7 +217,7 @@ fn filter_form(listing: &Listing) -> FilterForm {
     }
 }
 
-fn ages(chosen: Option<u64>) -> Vec<Choice> {
+fn ages(chosen: Option<u64>) -> Vec<SelectOption> {
     let name = |seconds: u64| {
         let (number, unit) = match seconds {
             0..3_600 => (seconds / 60, "min"),
@@ -269,73 +228,25 @@ fn ages(chosen: Option<u64>) -> Vec<Choice> {
     };
     let days = [2, 3, 4].map(|days| days * 86_400);
     let known = AGE_BOUNDS_SECONDS.into_iter().chain(days);
-    choices(
-        "any",
-        known.map(|seconds| (seconds.to_string(), name(seconds))),
-        chosen.map(|seconds| seconds.to_string()),
-    )
+    let known = known.map(|seconds| (seconds.to_string(), name(seconds)));
+    options(known, chosen.map(|seconds| seconds.to_string()).as_deref())
 }
 
-/// The entries of a choice: none, the known ones, and what was chosen if it is another.
-fn choices(
-    none: &str,
+/// Any, the known ones, and what was chosen if it is another.
+fn options(
     known: impl Iterator<Item = (String, String)>,
-    chosen: Option<String>,
-) -> Vec<Choice> {
-    let mut all = vec![Choice {
-        value: String::new(),
-        name: none.to_owned(),
-        is_chosen: chosen.is_none(),
-    }];
-    all.extend(known.map(|(value, name)| Choice {
-        is_chosen: chosen.as_ref() == Some(&value),
-        value,
-        name,
-    }));
-    if let Some(other) = chosen
-        && !all.iter().any(|choice| choice.is_chosen)
-    {
-        all.push(Choice {
-            name: other.clone(),
-            value: other,
-            is_chosen: true,
-        });
-    }
-    all
+    chosen: Option<&str>,
+) -> Vec<SelectOption> {
+    let any = (String::new(), "any".to_owned());
+    SelectOption::all(
+        std::iter::once(any).chain(known),
+        chosen.unwrap_or_default(),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pages_are_linked_where_there_are_any() {
-        let check = |page: u64, total: u64, range: &str, expected: [Option<&str>; 4]| {
-            let pages = pages(&Listing::default().on_page(page), total);
-            let found = [&pages.first, &pages.previous, &pages.next, &pages.last];
-            assert_eq!(
-                found.map(|url| url.as_deref()),
-                expected,
-                "{page} of {total}"
-            );
-            assert_eq!(pages.range.replace(',', ""), range);
-        };
-        check(1, 0, "0–0 of 0", [None; 4]);
-        check(1, 100, "1–100 of 100", [None; 4]);
-        check(
-            1,
-            101,
-            "1–100 of 101",
-            [None, None, Some("/queue?page=2"), None],
-        );
-        check(2, 5_000, "101–200 of 5000", {
-            let (next, last) = (Some("/queue?page=3"), Some("/queue?page=50"));
-            [None, Some("/queue"), next, last]
-        });
-        check(50, 4_950, "4901–4950 of 4950", {
-            [Some("/queue"), Some("/queue?page=49"), None, None]
-        });
-    }
 
     #[test]
     fn a_choice_shows_what_was_chosen_whatever_it_is() {
@@ -348,7 +259,7 @@ mod tests {
             let ages = ages(chosen);
             let shown: Vec<_> = ages.iter().filter(|choice| choice.is_chosen).collect();
             assert_eq!(shown.len(), 1);
-            assert_eq!((shown[0].name.as_str(), shown[0].value.as_str()), expected);
+            assert_eq!((shown[0].label.as_str(), shown[0].value.as_str()), expected);
         }
     }
 }

@@ -17,25 +17,26 @@ mod tests;
 pub(super) use actions::{carry_out, confirm};
 pub(super) use destinations::pause_or_resume;
 pub(super) use listing::listing;
-pub(super) use recipient::{recipient, source, source_of};
+pub(super) use recipient::{recipient, source};
 
-use axum::Form;
-use axum::extract::rejection::FormRejection;
+use axum::extract::{FromRequest, Request};
 
-use super::error::ApiError;
+use super::error::PageError;
+use super::extract::FormBody;
 
-/// A posted form: names may stand several times.
-type Posted = Result<Form<Vec<(String, String)>>, FormRejection>;
+/// The fields of a form, taken out by name; a name may stand several times.
+pub(super) struct FormFields(Vec<(String, String)>);
 
-/// The fields of a posted form, taken out by name.
-struct Fields(Vec<(String, String)>);
+impl<S: Send + Sync> FromRequest<S> for FormFields {
+    type Rejection = PageError;
 
-impl Fields {
-    fn read(posted: Posted) -> Result<Self, ApiError> {
-        let Form(fields) = posted?;
+    async fn from_request(request: Request, state: &S) -> Result<Self, PageError> {
+        let FormBody(fields) = FormBody::from_request(request, state).await?;
         Ok(Self(fields))
     }
+}
 
+impl FormFields {
     /// The first field of this name.
     fn one<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.all(name).next()

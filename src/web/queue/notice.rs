@@ -1,12 +1,12 @@
 //! What a listing says of what was just done. It comes in the URL, so it is read as numbers and words
 //! of closed sets and never repeats a text.
 
-use super::super::api::Pairs;
-use super::super::wording;
 use super::actions::label;
 use crate::administration::queue::ActionProgress;
 use crate::message::RowId;
 use crate::queue::QueueAction;
+use crate::web::pairs::Pairs;
+use crate::web::wording;
 
 /// What was just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

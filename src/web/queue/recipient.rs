@@ -1,33 +1,29 @@
 //! `/queue/{id}`: one recipient with its envelope, its attempts, the message's header and source.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::Extension;
-use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use jiff::Timestamp;
 
-use super::super::access::Visitor;
-use super::super::api::queue::{queued, story_of};
-use super::super::error::ApiError;
-use super::super::page::{Frame, Page, PageError, Section, render};
-use super::super::{Context, wording};
 use super::actions::{Button, buttons};
-use super::headers::{self, Header};
-use super::row::{Row, path};
+use super::headers::{self, ShownHeader};
+use super::row::QueueRow;
 use crate::accounts::Role;
 use crate::limits;
-use crate::message::{MessageId, RowState};
+use crate::message::{RowId, RowState};
 use crate::store::{LoadError, QueuedRecipient, TrailEvent};
+use crate::web::access::Visitor;
+use crate::web::error::{ApiError, PageError};
+use crate::web::extract::{Ctx, PathPart};
+use crate::web::page::{Frame, Page, Section, render};
+use crate::web::queued::{queued, source_of, story_of};
+use crate::web::{Context, wording};
 
 #[derive(Template)]
 #[template(path = "queue_recipient.html")]
 struct RecipientPage {
     frame: Frame,
     may_operate: bool,
-    row: Row,
+    row: QueueRow,
     /// What is wrong, what is left, and what follows, where something is.
     damage: Option<String>,
     message_id: String,
@@ -44,7 +40,7 @@ struct RecipientPage {
 
 /// What the page shows of the message itself.
 struct MessagePart {
-    header: Result<Header, String>,
+    header: Result<ShownHeader, String>,
     source_url: String,
 }
 
@@ -59,11 +55,11 @@ struct EventLine {
 
 /// The page.
 pub(in crate::web) async fn recipient(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(id): Path<String>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(id): PathPart<i64>,
 ) -> Page {
-    let found = queued(&context, &id).await?;
+    let found = queued(&context, RowId(id)).await?;
     let story = story_of(&context, &visitor, &found).await?;
     let frame = Frame::new(
         &context,
@@ -78,7 +74,7 @@ pub(in crate::web) async fn recipient(
         None
     };
     let (now, settings) = (Timestamp::now(), context.administration.settings());
-    let row = Row::of(found.item.clone(), &settings, now);
+    let row = QueueRow::of(found.item.clone(), &settings, now);
     render(&RecipientPage {
         frame,
         may_operate,
@@ -149,7 +145,7 @@ fn envelope(found: &QueuedRecipient) -> Vec<(&'static str, String)> {
     [
         ("Client", Some(client)),
         ("Login", given(&found.login)),
-        ("Sender", Some(path(found.item.sender.clone()))),
+        ("Sender", Some(wording::sender(found.item.sender.clone()))),
         ("Recipient", Some(found.item.recipient.clone())),
         ("ORCPT", given(&found.original_recipient)),
         ("NOTIFY", given(&found.notify)),
@@ -163,7 +159,7 @@ fn envelope(found: &QueuedRecipient) -> Vec<(&'static str, String)> {
     .collect()
 }
 
-fn times(found: &QueuedRecipient, row: &Row, now: Timestamp) -> Vec<(&'static str, String)> {
+fn times(found: &QueuedRecipient, row: &QueueRow, now: Timestamp) -> Vec<(&'static str, String)> {
     let shown = |time: Timestamp| {
         if time == Timestamp::UNIX_EPOCH {
             return "unknown".to_owned();
@@ -171,9 +167,9 @@ fn times(found: &QueuedRecipient, row: &Row, now: Timestamp) -> Vec<(&'static st
         let distance = time.duration_since(now).unsigned_abs();
         let distance = wording::age(distance);
         if time < now {
-            format!("{} ({distance} ago)", moment(time))
+            format!("{} ({distance} ago)", wording::moment_utc(time))
         } else {
-            format!("{} (in {distance})", moment(time))
+            format!("{} (in {distance})", wording::moment_utc(time))
         }
     };
     // Only a row that waits by itself has a moment for it; the others say what they wait for.
@@ -191,10 +187,6 @@ fn times(found: &QueuedRecipient, row: &Row, now: Timestamp) -> Vec<(&'static st
     ]
 }
 
-fn moment(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
-
 fn event_line(event: &TrailEvent) -> EventLine {
     let mut with: Vec<String> = Vec::new();
     with.extend(event.peer.clone());
@@ -203,8 +195,8 @@ fn event_line(event: &TrailEvent) -> EventLine {
     }
     with.extend(event.took_seconds.map(|took| wording::latency(Some(took))));
     EventLine {
-        at: moment(event.at),
-        what: event.what.replace('_', " "),
+        at: wording::moment_utc(event.at),
+        what: wording::word(&event.what),
         tag: match event.what.as_str() {
             "delivered" => "good",
             "refused" | "uncertain" | "purged" | "expired" => "bad",
@@ -218,51 +210,9 @@ fn event_line(event: &TrailEvent) -> EventLine {
 
 /// The message as it travels.
 pub(in crate::web) async fn source(
-    State(context): State<Arc<Context>>,
-    Path(id): Path<String>,
+    context: Ctx,
+    PathPart(id): PathPart<i64>,
 ) -> Result<Response, PageError> {
-    let found = queued(&context, &id).await?;
+    let found = queued(&context, RowId(id)).await?;
     Ok(source_of(&context, found.item.message_id).await?)
-}
-
-/// The same for the API, as plain text and never as anything a browser would run.
-pub(in crate::web) async fn source_of(
-    context: &Context,
-    message: MessageId,
-) -> Result<Response, ApiError> {
-    let headers = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, "inline"),
-    ];
-    let start = context
-        .store
-        .source_start(message, limits::SOURCE_BYTES)
-        .await;
-    let (status, bytes) = match start {
-        Ok(start) => {
-            let (is_cut, length, missing) = (start.is_cut(), start.length, start.missing_bytes);
-            let mut bytes = start.bytes;
-            if missing > 0 {
-                let note = format!(
-                    "\r\n\r\n[damaged: {} are missing here]\r\n",
-                    wording::bytes(missing)
-                );
-                bytes.extend_from_slice(note.as_bytes());
-            }
-            if is_cut {
-                let note = format!(
-                    "\r\n\r\n[cut here: these are the first {} of {}]\r\n",
-                    wording::bytes(limits::SOURCE_BYTES),
-                    wording::bytes(length)
-                );
-                bytes.extend_from_slice(note.as_bytes());
-            }
-            (StatusCode::OK, bytes)
-        }
-        Err(error @ (LoadError::Gone | LoadError::Damaged(_))) => {
-            (StatusCode::GONE, format!("{error}\n").into_bytes())
-        }
-        Err(LoadError::Read(error)) => return Err(error.into()),
-    };
-    Ok((status, headers, bytes).into_response())
 }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::super::wording;
 use super::actions::{Button, likely_button};
 use crate::message::RowState;
 use crate::settings::Settings;
 use crate::store::QueueItem;
+use crate::web::wording;
 
 /// In words.
-pub(super) struct Row {
+pub(super) struct QueueRow {
     pub(super) id: i64,
     pub(super) age: String,
     pub(super) size: String,
@@ -28,33 +28,24 @@ pub(super) struct Row {
     pub(super) button: Button,
 }
 
-impl Row {
+impl QueueRow {
     pub(super) fn of(item: QueueItem, settings: &Settings, now: Timestamp) -> Self {
         let is_paused = settings.is_paused(&item.next_hop);
         Self {
             id: item.id.0,
             age: age(item.received_at, now),
             size: wording::bytes(item.size_bytes),
-            sender: path(item.sender),
+            sender: wording::sender(item.sender),
             recipient: item.recipient,
             is_paused,
             next_hop: item.next_hop,
             state: item.state.as_str(),
             button: likely_button(item.state),
-            reason: item.reason.replace('_', " "),
+            reason: wording::word(&item.reason),
             attempts: item.attempts,
             next_attempt: next_attempt(item.state, item.next_attempt_at, is_paused, now),
             last_reply: item.last_reply,
         }
-    }
-}
-
-/// The null path has a form of its own.
-pub(super) fn path(sender: String) -> String {
-    if sender.is_empty() {
-        "<>".to_owned()
-    } else {
-        sender
     }
 }
 

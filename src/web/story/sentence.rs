@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::fate::Happening;
+use super::recipient_status::Happening;
 use crate::message::RowState;
 use crate::message::trail::RecipientEvent;
 use crate::message::words::{DiskReason, OutcomeKind, Path, Storage};
@@ -20,6 +20,13 @@ pub(in crate::web) struct Sentence {
     /// The words of a reply; empty when there are none.
     pub(in crate::web) quotation: String,
     pub(in crate::web) mood: Mood,
+}
+
+impl Sentence {
+    /// When, in words; blank where the trail does not say.
+    pub(in crate::web) fn time(&self) -> String {
+        self.at.map(wording::moment).unwrap_or_default()
+    }
 }
 
 /// Whether something is as it should be.
@@ -41,7 +48,7 @@ impl Mood {
     }
 }
 
-/// For a message that nobody brought, or whose arrival is not in the trail.
+/// For a message that no client sent, or whose arrival is not in the trail.
 pub(super) fn unknown_beginning(only: Option<&str>) -> Sentence {
     let recipient = only.map_or(String::new(), |recipient| format!(" for {recipient}"));
     let text = format!(

@@ -6,7 +6,7 @@ use crate::message::words::OutcomeKind;
 
 /// Where a recipient stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::web) enum Fate {
+pub(in crate::web) enum RecipientStatus {
     Delivered,
     Waiting,
     /// Not here: the client has it.
@@ -23,7 +23,7 @@ pub(in crate::web) enum Fate {
     Unknown,
 }
 
-impl Fate {
+impl RecipientStatus {
     pub(in crate::web) const ALL: [Self; 10] = [
         Self::Delivered,
         Self::Waiting,
