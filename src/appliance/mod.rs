@@ -36,7 +36,7 @@ use crate::web;
 pub struct Appliance {
     engine: Engine,
     listeners: Vec<Listener>,
-    door: web::Door,
+    door: web::WebListener,
     session: Arc<SessionContext>,
     /// The certificate for STARTTLS.
     tls: Arc<ServerTls>,
@@ -94,7 +94,7 @@ impl Appliance {
             conditions: Arc::clone(&engine.conditions),
             is_exposed: !addresses.web.ip().is_loopback(),
             addresses,
-            turns: web::Turns::default(),
+            search_permits: web::SearchPermits::default(),
             live_feed: Arc::default(),
             next_hops: Box::new(move || figures.next_hops()),
             readiness: Box::new(readiness(engine.store.clone(), front.clone())),
@@ -150,7 +150,9 @@ impl Appliance {
     }
 }
 
-async fn bind(options: &BootOptions) -> anyhow::Result<(Vec<Listener>, web::Door, Addresses)> {
+async fn bind(
+    options: &BootOptions,
+) -> anyhow::Result<(Vec<Listener>, web::WebListener, Addresses)> {
     let listeners = options
         .smtp_listen
         .iter()
@@ -158,7 +160,7 @@ async fn bind(options: &BootOptions) -> anyhow::Result<(Vec<Listener>, web::Door
             Listener::bind(address).with_context(|| format!("cannot listen for mail on {address}"))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let web = web::Door::bind(options.web_listen)
+    let web = web::WebListener::bind(options.web_listen)
         .await
         .with_context(|| format!("cannot listen for the web on {}", options.web_listen))?;
     let addresses = Addresses {

@@ -4,19 +4,22 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::timeout;
 
 use super::*;
+use crate::web::connection_limit::ConnectionLimit;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 const ANSWER: &str = "HTTP/1.1 200 OK\r\n\r\n";
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// A client, and our end of its connection.
-fn connected() -> (DuplexStream, HeaderWait<DuplexStream>) {
+fn connected() -> (DuplexStream, WebConnection<DuplexStream>) {
     let (client, ours) = duplex(1 << 20);
-    (client, HeaderWait::new(ours))
+    let here = std::net::Ipv4Addr::LOCALHOST.into();
+    let permit = ConnectionLimit::new().take(here, false);
+    (client, WebConnection::new(ours, permit.expect("the first")))
 }
 
 /// Reads what is there, and then for as long as this; how it ended when it did.
-async fn read_for(ours: &mut HeaderWait<DuplexStream>, time: Duration) -> Option<io::ErrorKind> {
+async fn read_for(ours: &mut WebConnection<DuplexStream>, time: Duration) -> Option<io::ErrorKind> {
     let mut buffer = [0; 4_096];
     let reading = async {
         loop {

@@ -1,6 +1,6 @@
-//! The door: takes connections to the web address, gives each its seat, and hears whether it speaks
-//! TLS.
+//! The listener of the web address: takes connections within the limit, plain and under TLS.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,35 +13,33 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tracing::warn;
 
-use super::bounded::Bounded;
-use super::header_wait::HeaderWait;
-use super::seats::Seats;
+use super::connection::{WebConnection, WebStream};
+use super::connection_limit::{ConnectionLimit, ConnectionPermit};
 use crate::limits;
 use crate::settings::Current;
 use crate::tls::ServerTls;
 
-/// What somebody is told for whom there is no seat.
-const NO_SEAT: &[u8] =
+/// The answer to a client beyond the limit.
+const TOO_MANY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nConnection: close\r\n\
     Content-Length: 21\r\n\r\ntoo many connections\n";
 /// The content type of a handshake record (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 22;
 
-/// How a request arrived, as its connection shows it.
+/// The other end of the connection that a request came on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
+pub(super) struct WebPeer {
     /// The other end of the connection.
     pub(super) address: SocketAddr,
     /// TLS was spoken.
     pub(super) by_tls: bool,
 }
 
-impl Connected<IncomingStream<'_, OpenDoor>> for Arrival {
-    fn connect_info(stream: IncomingStream<'_, OpenDoor>) -> Self {
+impl Connected<IncomingStream<'_, HttpListener>> for WebPeer {
+    fn connect_info(stream: IncomingStream<'_, HttpListener>) -> Self {
         Self {
             address: *stream.remote_addr(),
             by_tls: matches!(stream.io().stream(), Either::Right(_)),
@@ -51,15 +49,15 @@ impl Connected<IncomingStream<'_, OpenDoor>> for Arrival {
 
 /// The bound web address.
 #[derive(Debug)]
-pub struct Door {
+pub struct WebListener {
     listener: TcpListener,
     address: SocketAddr,
-    seats: Seats,
-    /// When the log was last told that somebody was turned away.
+    limit: ConnectionLimit,
+    /// When the log last said that a client was refused.
     warned_at: Option<Instant>,
 }
 
-impl Door {
+impl WebListener {
     /// Binds `address`; port 0 takes a free one.
     ///
     /// # Errors
@@ -69,7 +67,7 @@ impl Door {
         Ok(Self {
             address: listener.local_addr()?,
             listener,
-            seats: Seats::new(),
+            limit: ConnectionLimit::new(),
             warned_at: None,
         })
     }
@@ -81,35 +79,35 @@ impl Door {
     }
 
     /// Opens it to clients that speak HTTP, and to those that speak TLS first.
-    pub(super) fn open(self, tls: Arc<ServerTls>, settings: Current) -> OpenDoor {
-        OpenDoor {
-            door: self,
+    pub(super) fn open(self, tls: Arc<ServerTls>, settings: Current) -> HttpListener {
+        HttpListener {
+            listener: self,
             tls,
             settings,
             arriving: JoinSet::new(),
         }
     }
 
-    /// The next client who gets a seat. Nobody waits in the system's backlog for one: behind them this
+    /// The next client within the limit. The others do not wait in the system's backlog: behind them this
     /// machine would wait as well.
-    async fn seat(&mut self, settings: &Current) -> (Bounded, SocketAddr) {
+    async fn admit(&mut self, settings: &Current) -> (TcpStream, ConnectionPermit, SocketAddr) {
         loop {
             // Accepting goes on after errors, with a pause when descriptors run out.
             let (stream, address) = Listener::accept(&mut self.listener).await;
             let ip = address.ip().to_canonical();
             let is_listed_proxy = settings.snapshot().is_web_proxy(ip);
-            if let Some(seat) = self.seats.take(ip, is_listed_proxy) {
+            if let Some(permit) = self.limit.take(ip, is_listed_proxy) {
                 // Without it small answers may wait for an acknowledgement; with it nothing else changes.
                 let _ = stream.set_nodelay(true);
-                return (Bounded::new(stream, seat), address);
+                return (stream, permit, address);
             }
-            self.turn_away(&stream, address);
+            self.refuse(&stream, address);
         }
     }
 
-    /// The words fit a fresh socket's buffer, so this never waits. Whoever speaks TLS sees only the end.
-    fn turn_away(&mut self, stream: &TcpStream, client: SocketAddr) {
-        let _ = SockRef::from(stream).send(NO_SEAT);
+    /// The words fit a fresh socket's buffer, so this never waits. A client that speaks TLS sees only the end.
+    fn refuse(&mut self, stream: &TcpStream, client: SocketAddr) {
+        let _ = SockRef::from(stream).send(TOO_MANY);
         let was_told = |at: Instant| at.elapsed() < limits::WEB_WARNING_INTERVAL;
         if !self.warned_at.is_some_and(was_told) {
             self.warned_at = Some(Instant::now());
@@ -118,58 +116,69 @@ impl Door {
     }
 }
 
-/// Plain, or under TLS.
-type Connection = HeaderWait<Either<Bounded, Box<TlsStream<Bounded>>>>;
-
-/// A door that lets clients in. Both kinds come to one address: the first byte of a TLS handshake is
+/// A listener that lets clients in. Both kinds come to one address: the first byte of a TLS handshake is
 /// the first byte of no HTTP request. The handshakes go on beside each other, so that a client who
-/// takes its time keeps nobody waiting.
+/// takes its time delays no other.
 #[derive(Debug)]
-pub(super) struct OpenDoor {
-    door: Door,
+pub(super) struct HttpListener {
+    listener: WebListener,
     tls: Arc<ServerTls>,
     settings: Current,
-    /// Bounded by the seats, of which each has one.
-    arriving: JoinSet<io::Result<(Connection, SocketAddr)>>,
+    /// Bounded by the limit of connections: each has a permit.
+    arriving: JoinSet<io::Result<(WebConnection, SocketAddr)>>,
 }
 
-impl Listener for OpenDoor {
-    type Io = Connection;
+impl Listener for HttpListener {
+    type Io = WebConnection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+    async fn accept(&mut self) -> (WebConnection, SocketAddr) {
         loop {
             tokio::select! {
                 Some(arrived) = self.arriving.join_next() => {
-                    // Who goes away before having said anything is no news.
+                    // A client that goes away before having said anything is no news.
                     if let Ok(Ok(arrived)) = arrived {
                         return arrived;
                     }
                 }
-                (stream, address) = self.door.seat(&self.settings) => {
-                    let config = self.tls.config();
-                    self.arriving.spawn(async move {
-                        let begun = timeout(limits::WEB_HEADER_WAIT, begin(stream, config));
-                        Ok((begun.await??, address))
-                    });
+                (stream, permit, address) = self.listener.admit(&self.settings) => {
+                    let begun = begin(stream, permit, self.tls.config());
+                    self.arriving.spawn(async move { Ok((begun.await?, address)) });
                 }
             }
         }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.door.address)
+        Ok(self.listener.address)
     }
 }
 
-/// Waits for the client's first byte, and shakes hands when it is that of TLS. Whoever calls bounds
-/// both waits.
-async fn begin(mut stream: Bounded, config: Arc<ServerConfig>) -> io::Result<Connection> {
-    if stream.first_byte().await? != TLS_HANDSHAKE {
-        return Ok(HeaderWait::new(Either::Left(stream)));
+/// Waits for the client's first byte, and shakes hands when it is that of TLS.
+async fn begin(
+    stream: TcpStream,
+    mut permit: ConnectionPermit,
+    config: Arc<ServerConfig>,
+) -> io::Result<WebConnection> {
+    let begun = timeout(limits::WEB_HEADER_WAIT, handshake(stream, config));
+    tokio::select! {
+        stream = begun => Ok(WebConnection::new(stream??, permit)),
+        () = poll_fn(|context| permit.poll_revoked(context)) => {
+            Err(io::ErrorKind::ConnectionAborted.into())
+        }
+    }
+}
+
+async fn handshake(stream: TcpStream, config: Arc<ServerConfig>) -> io::Result<WebStream> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    if first != [TLS_HANDSHAKE] {
+        return Ok(Either::Left(stream));
     }
     let stream = TlsAcceptor::from(config).accept(stream).await?;
-    Ok(HeaderWait::new(Either::Right(Box::new(stream))))
+    Ok(Either::Right(Box::new(stream)))
 }
 
 #[cfg(test)]
@@ -183,11 +192,11 @@ mod tests {
     use super::*;
     use crate::settings::{Publisher, Settings, Written};
 
-    /// A door that is open, and who trusts the certificate that it shows.
-    async fn open(directory: &std::path::Path) -> (OpenDoor, TlsConnector) {
+    /// A listener that is open, and a client that trusts the certificate that it shows.
+    async fn open(directory: &std::path::Path) -> (HttpListener, TlsConnector) {
         let settings = Settings::new(Written::default()).expect("the defaults hold");
         let anywhere = "127.0.0.1:0".parse().expect("an address");
-        let door = Door::bind(anywhere).await.expect("a port");
+        let listener = WebListener::bind(anywhere).await.expect("a port");
         let tls = ServerTls::open(directory, "relay.example.net").expect("a certificate");
         let own = CertificateDer::from_pem_file(directory.join("tls/certificate.pem"));
         let mut roots = RootCertStore::empty();
@@ -200,7 +209,7 @@ mod tests {
             .with_no_client_auth();
         let settings = Publisher::new(settings).current();
         (
-            door.open(tls, settings),
+            listener.open(tls, settings),
             TlsConnector::from(Arc::new(config)),
         )
     }
@@ -208,8 +217,8 @@ mod tests {
     #[tokio::test]
     async fn one_address_is_for_both_and_nobody_waits_for_the_silent() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (mut door, connector) = open(directory.path()).await;
-        let address = door.local_addr().expect("bound");
+        let (mut listener, connector) = open(directory.path()).await;
+        let address = listener.local_addr().expect("bound");
         let connect = async || TcpStream::connect(address).await.expect("it listens");
         let _silent = connect().await;
         let mut broken = connect().await;
@@ -219,7 +228,7 @@ mod tests {
 
         let mut plain = connect().await;
         plain.write_all(b"GET").await.expect("written");
-        let (mut connection, from) = door.accept().await;
+        let (mut connection, from) = listener.accept().await;
         assert_eq!(from, plain.local_addr().expect("connected"));
         assert!(matches!(connection.stream(), Either::Left(_)));
         let mut text = [0; 3];
@@ -228,7 +237,7 @@ mod tests {
 
         let name = "relay.example.net".try_into().expect("a name");
         let secure = connector.connect(name, connect().await);
-        let (secure, (mut connection, _)) = tokio::join!(secure, door.accept());
+        let (secure, (mut connection, _)) = tokio::join!(secure, listener.accept());
         assert!(matches!(connection.stream(), Either::Right(_)));
         let mut secure = secure.expect("a handshake");
         secure.write_all(b"GET").await.expect("written");
@@ -239,11 +248,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whoever_says_nothing_at_first_goes_soon_and_later_after_a_while() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (mut door, _) = open(directory.path()).await;
-        let address = door.local_addr().expect("bound");
+        let (mut listener, _) = open(directory.path()).await;
+        let address = listener.local_addr().expect("bound");
         let mut silent = TcpStream::connect(address).await.expect("it listens");
         let began = Instant::now();
-        let accepting = tokio::spawn(async move { door.accept().await });
+        let accepting = tokio::spawn(async move { listener.accept().await });
         assert_eq!(silent.read(&mut [0]).await.expect("the end"), 0);
         assert!(began.elapsed() >= limits::WEB_HEADER_WAIT);
         assert!(began.elapsed() < limits::WEB_IDLE);
@@ -264,21 +273,22 @@ mod tests {
     #[tokio::test]
     async fn one_client_has_so_many_seats_and_this_machine_always_one() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (mut door, _) = open(directory.path()).await;
-        let address = door.local_addr().expect("bound");
+        let (mut listener, _) = open(directory.path()).await;
+        let address = listener.local_addr().expect("bound");
         let proxy = "192.0.2.1".parse().expect("an address");
-        let strangers: Vec<_> = std::iter::from_fn(|| door.door.seats.take(proxy, true)).collect();
+        let strangers: Vec<_> =
+            std::iter::from_fn(|| listener.listener.limit.take(proxy, true)).collect();
         assert_eq!(strangers.len(), limits::WEB_CONNECTIONS);
         let mut here = TcpStream::connect(address).await.expect("it listens");
         here.write_all(b"GET").await.expect("written");
-        let (mut connection, _) = door.accept().await;
+        let (mut connection, _) = listener.accept().await;
         assert_eq!(connection.read_u8().await.expect("a byte"), b'G');
 
         let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let client = TcpStream::connect(elsewhere.local_addr().expect("bound"));
         let (mut client, accepted) = (client.await.expect("it listens"), elsewhere.accept().await);
         let (stream, from) = accepted.expect("accepted");
-        door.door.turn_away(&stream, from);
+        listener.listener.refuse(&stream, from);
         drop(stream);
         let mut told = String::new();
         client.read_to_string(&mut told).await.expect("text");
