@@ -1,6 +1,6 @@
-//! One line of the route table: a path, what it asks of whoever comes, and who answers which method.
+//! One line of the route table: a path, who may use it, and the handler of each method.
 //!
-//! The lines are data, so that a test can try every one of them as everybody.
+//! The lines are data, so that a test can try every one of them as every kind of visitor.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,74 +10,116 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter};
+use utoipa::openapi::path::Paths;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::{Context, access};
 use crate::accounts::Role;
 use crate::limits;
 
-/// What a path asks of whoever comes.
+/// Who may use a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// Nothing.
+    /// Everybody.
     Nothing,
-    /// A browser that is logged in, as somebody who may do what this role may.
+    /// A browser that is logged in, with a role that may do as much as this one.
     Login(Role),
     /// The same for what browsers ask for by themselves: it does not keep the login alive.
     Watching(Role),
-    /// An API token that may do what this role may.
-    AccessToken(Role),
-    /// Something that collects metrics: any API token, this machine, or a trusted network.
+    /// An API token that may do as much as this role.
+    Token(Role),
+    /// A collector of metrics: any API token, this machine, or a trusted network.
     Collector,
 }
 
-/// A path with those who answer.
+/// A path with its handlers.
 pub(super) struct Route {
-    pub(super) path: &'static str,
+    pub(super) path: String,
     pub(super) needs: Needs,
     /// In the order in which they were given; HEAD comes with GET.
     pub(super) methods: Vec<Method>,
+    /// What the OpenAPI document says of it, when it is a part of the API.
+    pub(super) described: Option<ApiDescription>,
     /// The largest body that is taken.
     body_bytes: usize,
     answers: MethodRouter<Arc<Context>>,
 }
 
+/// Paths with their operations, and the schemas that these refer to.
+pub(super) type ApiDescription = (Paths, Vec<(String, RefOr<Schema>)>);
+
 /// A path for everybody.
-pub(super) fn open(path: &'static str) -> Route {
+pub(super) fn open(path: &str) -> Route {
     Route::new(path, Needs::Nothing)
 }
 
 /// A page for people who may do what `role` may.
-pub(super) fn page(role: Role, path: &'static str) -> Route {
+pub(super) fn page(role: Role, path: &str) -> Route {
     Route::new(path, Needs::Login(role))
 }
 
 /// What browsers of people who may do what `role` may ask for by themselves.
-pub(super) fn watched(role: Role, path: &'static str) -> Route {
+pub(super) fn watched(role: Role, path: &str) -> Route {
     Route::new(path, Needs::Watching(role))
 }
 
-/// A part of the API for programs that may do what `role` may.
-pub(super) fn api(role: Role, path: &'static str) -> Route {
-    Route::new(path, Needs::AccessToken(role))
+/// A part of the API for everybody.
+pub(super) fn open_api(described: UtoipaMethodRouter<Arc<Context>>) -> Route {
+    Route::described(Needs::Nothing, described)
 }
 
-/// A path for whatever collects metrics.
-pub(super) fn metrics(path: &'static str) -> Route {
+/// A part of the API for programs that may do what `role` may.
+pub(super) fn api(role: Role, described: UtoipaMethodRouter<Arc<Context>>) -> Route {
+    Route::described(Needs::Token(role), described)
+}
+
+/// A path for collectors of metrics.
+pub(super) fn metrics(path: &str) -> Route {
     Route::new(path, Needs::Collector)
 }
 
 impl Route {
-    fn new(path: &'static str, needs: Needs) -> Self {
+    fn new(path: &str, needs: Needs) -> Self {
         Self {
-            path,
+            path: path.to_owned(),
             needs,
             methods: Vec::new(),
+            described: None,
             body_bytes: match needs {
-                // Strangers may send little: the other doors are shut before a body is read.
+                // Strangers may send little: elsewhere they are refused before a body is read.
                 Needs::Nothing => limits::OPEN_BODY_BYTES,
                 _ => limits::REQUEST_BODY_BYTES,
             },
             answers: MethodRouter::new(),
+        }
+    }
+
+    /// Path and methods are those of the description.
+    fn described(
+        needs: Needs,
+        (schemas, paths, answers): UtoipaMethodRouter<Arc<Context>>,
+    ) -> Self {
+        let (path, item) = paths
+            .paths
+            .first_key_value()
+            .expect("`routes!` has a handler");
+        let methods = [
+            (Method::GET, &item.get),
+            (Method::PUT, &item.put),
+            (Method::POST, &item.post),
+            (Method::DELETE, &item.delete),
+            (Method::PATCH, &item.patch),
+        ];
+        let methods = methods
+            .into_iter()
+            .filter(|(_, operation)| operation.is_some());
+        let route = Self::new(path, needs);
+        Self {
+            methods: methods.map(|(method, _)| method).collect(),
+            answers,
+            described: Some((paths, schemas)),
+            ..route
         }
     }
 
@@ -95,31 +137,15 @@ impl Route {
         self.on(Method::POST, handler)
     }
 
-    pub(super) fn patch<H: Handler<T, Arc<Context>>, T: 'static>(self, handler: H) -> Self {
-        self.on(Method::PATCH, handler)
-    }
-
-    pub(super) fn put<H: Handler<T, Arc<Context>>, T: 'static>(self, handler: H) -> Self {
-        self.on(Method::PUT, handler)
-    }
-
-    pub(super) fn delete<H: Handler<T, Arc<Context>>, T: 'static>(self, handler: H) -> Self {
-        self.on(Method::DELETE, handler)
-    }
-
     /// `handler` answers `method`, which is one of HTTP's own.
-    pub(super) fn on<H: Handler<T, Arc<Context>>, T: 'static>(
-        mut self,
-        method: Method,
-        handler: H,
-    ) -> Self {
+    fn on<H: Handler<T, Arc<Context>>, T: 'static>(mut self, method: Method, handler: H) -> Self {
         let filter = MethodFilter::try_from(method.clone()).expect("it is one of HTTP's own");
         self.methods.push(method);
         self.answers = self.answers.on(filter, handler);
         self
     }
 
-    /// Those who answer, behind the door that the path needs.
+    /// The handlers, behind the guard that the path needs.
     pub(super) fn guarded(self, context: &Arc<Context>) -> MethodRouter<Arc<Context>, Infallible> {
         let door = |role| (Arc::clone(context), role);
         let answers = self.answers;
@@ -131,14 +157,12 @@ impl Route {
             Needs::Watching(role) => {
                 answers.route_layer(from_fn_with_state(door(role), access::watched))
             }
-            Needs::AccessToken(role) => {
-                answers.route_layer(from_fn_with_state(door(role), access::api))
-            }
+            Needs::Token(role) => answers.route_layer(from_fn_with_state(door(role), access::api)),
             Needs::Collector => {
                 answers.route_layer(from_fn_with_state(Arc::clone(context), access::metrics))
             }
         };
-        // Around the door, which reads the body.
+        // Around the guard, which reads the body.
         answers.route_layer(DefaultBodyLimit::max(self.body_bytes))
     }
 }

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::{self, HeaderName};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use axum::{Json, Router};
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::routes;
 
-use super::error::ApiError;
-use super::route::{Route, api, metrics, open, page, watched};
+use super::error::{ApiError, is_api, refusal, refused};
+use super::route::{Route, api, metrics, open, open_api, page, watched};
 use super::{
     Context, access, account, accounts, api, api_tokens, assets, audit, dashboard, health, live,
     login, message, messages, metrics, origin, own_account, queue, settings, setup, smtp_logins,
@@ -21,8 +23,21 @@ use super::{
 use crate::accounts::Role::{Administrator, Operator, Viewer};
 use crate::limits;
 
-/// Every path of the web address, with what it asks of whoever comes.
+/// Every path of the web address, with who may use it and what answers.
 pub(super) fn table() -> Vec<Route> {
+    let parts = [
+        doors(),
+        pages(),
+        settings(),
+        conditions(),
+        accounts(),
+        programs(),
+    ];
+    parts.into_iter().flatten().collect()
+}
+
+/// What is open to everybody, and what collects metrics.
+fn doors() -> Vec<Route> {
     vec![
         open("/healthz").get(health::alive),
         open("/readyz").get(health::ready),
@@ -30,9 +45,13 @@ pub(super) fn table() -> Vec<Route> {
         open("/favicon.ico").get(assets::picture),
         open("/setup").get(setup::page).post(setup::submit),
         open("/login").get(login::page).post(login::submit),
-        open("/api/v1/openapi.json").get(api::openapi::page),
         metrics("/metrics").get(metrics::page),
-        //
+    ]
+}
+
+/// Figures, queue and trail, and the visitor's own account.
+fn pages() -> Vec<Route> {
+    vec![
         page(Viewer, "/").get(dashboard::page),
         watched(Viewer, dashboard::RENEWED).get(dashboard::page),
         watched(Viewer, "/events").get(live::events),
@@ -45,7 +64,6 @@ pub(super) fn table() -> Vec<Route> {
         page(Viewer, "/messages").get(messages::page),
         page(Viewer, "/messages/{id}").get(message::page),
         page(Administrator, "/audit").get(audit::page),
-        //
         page(Viewer, "/logout").post(login::out),
         page(Viewer, "/account").get(own_account::page),
         page(Viewer, "/account/password").post(own_account::change_password),
@@ -53,192 +71,223 @@ pub(super) fn table() -> Vec<Route> {
         page(Viewer, "/account/second-factor/confirm").post(own_account::confirm_second_factor),
         page(Viewer, "/account/second-factor/off").post(own_account::switch_off_second_factor),
         page(Viewer, "/account/sessions/end").post(own_account::end_other_sessions),
-        //
-        page(Administrator, "/settings")
+    ]
+}
+
+/// A page of the settings.
+fn set(path: &str) -> Route {
+    page(Administrator, path)
+}
+
+/// Settings of all kinds but conditions.
+fn settings() -> Vec<Route> {
+    vec![
+        set("/settings")
             .get(settings::memory::page)
             .post(settings::memory::submit),
-        page(Administrator, "/settings/delivery")
+        set("/settings/delivery")
             .get(settings::delivery::page)
             .post(settings::delivery::submit),
-        page(Administrator, "/settings/listeners/entry")
+        set("/settings/listeners/entry")
             .get(settings::listener_entry::page)
             .post(settings::listener_entry::submit),
-        page(Administrator, "/settings/listeners/remove").post(settings::listener_entry::remove),
-        page(Administrator, "/settings/next-hops")
+        set("/settings/listeners/remove").post(settings::listener_entry::remove),
+        set("/settings/next-hops")
             .get(settings::next_hops::page)
             .post(settings::next_hops::submit),
-        page(Administrator, "/settings/next-hops/entry")
+        set("/settings/next-hops/entry")
             .get(settings::next_hop_entry::page)
             .post(settings::next_hop_entry::submit),
-        page(Administrator, "/settings/next-hops/remove").post(settings::next_hop_entry::remove),
-        page(Administrator, "/settings/next-hops/test")
+        set("/settings/next-hops/remove").post(settings::next_hop_entry::remove),
+        set("/settings/next-hops/test")
             .get(settings::next_hop_test::page)
             .post(settings::next_hop_test::submit),
-        page(Administrator, "/settings/listeners")
+        set("/settings/listeners")
             .get(settings::listeners::page)
             .post(settings::listeners::submit),
-        page(Administrator, "/settings/access")
+        set("/settings/access")
             .of_settings()
             .get(settings::access::page)
             .post(settings::access::submit),
-        page(Administrator, "/settings/logins")
-            .get(smtp_logins::page)
-            .post(smtp_logins::add),
-        page(Administrator, "/settings/logins/password").post(smtp_logins::change_password),
-        page(Administrator, "/settings/logins/remove").post(smtp_logins::remove),
-        page(Administrator, "/settings/conditions").get(settings::conditions::page),
-        page(Administrator, "/settings/conditions/directory")
+        set("/settings/retention")
+            .get(settings::retention::page)
+            .post(settings::retention::submit),
+        set("/settings/alerts")
+            .get(settings::alerts::page)
+            .post(settings::alerts::submit),
+        set("/settings/alerts/test").post(settings::alerts::test),
+    ]
+}
+
+/// The conditions, each with its page.
+fn conditions() -> Vec<Route> {
+    vec![
+        set("/settings/conditions").get(settings::conditions::page),
+        set("/settings/conditions/directory")
             .get(settings::conditions::directory::page)
             .post(settings::conditions::directory::submit),
-        page(Administrator, "/settings/conditions/ldap-relaying")
+        set("/settings/conditions/ldap-relaying")
             .of_settings()
             .get(settings::conditions::ldap_relaying::page)
             .post(settings::conditions::ldap_relaying::submit),
-        page(Administrator, "/settings/conditions/ldap-relaying/test")
+        set("/settings/conditions/ldap-relaying/test")
             .post(settings::conditions::ldap_relaying::test),
-        page(Administrator, "/settings/conditions/sender-check")
+        set("/settings/conditions/sender-check")
             .get(settings::conditions::sender_check::page)
             .post(settings::conditions::sender_check::submit),
-        page(Administrator, "/settings/conditions/blackhole-lists")
+        set("/settings/conditions/blackhole-lists")
             .of_settings()
             .get(settings::conditions::blackhole_lists::page)
             .post(settings::conditions::blackhole_lists::submit),
-        page(Administrator, "/settings/conditions/blackhole-lists/test")
+        set("/settings/conditions/blackhole-lists/test")
             .post(settings::conditions::blackhole_lists::test),
-        page(Administrator, "/settings/conditions/blackhole-lists/zone")
+        set("/settings/conditions/blackhole-lists/zone")
             .get(settings::conditions::blackhole_zone::page)
             .post(settings::conditions::blackhole_zone::submit),
-        page(
-            Administrator,
-            "/settings/conditions/blackhole-lists/zone/remove",
-        )
-        .post(settings::conditions::blackhole_zone::remove),
-        page(Administrator, "/settings/conditions/content-filter")
+        set("/settings/conditions/blackhole-lists/zone/remove")
+            .post(settings::conditions::blackhole_zone::remove),
+        set("/settings/conditions/content-filter")
             .get(settings::conditions::content_filter::page)
             .post(settings::conditions::content_filter::submit),
-        page(Administrator, "/settings/conditions/content-filter/rule")
+        set("/settings/conditions/content-filter/rule")
             .get(settings::conditions::content_rule::page)
             .post(settings::conditions::content_rule::submit),
-        page(
-            Administrator,
-            "/settings/conditions/content-filter/rule/move",
-        )
-        .post(settings::conditions::content_rule::reorder),
-        page(
-            Administrator,
-            "/settings/conditions/content-filter/rule/remove",
-        )
-        .post(settings::conditions::content_rule::remove),
-        page(Administrator, "/settings/conditions/content-filter/test")
+        set("/settings/conditions/content-filter/rule/move")
+            .post(settings::conditions::content_rule::reorder),
+        set("/settings/conditions/content-filter/rule/remove")
+            .post(settings::conditions::content_rule::remove),
+        set("/settings/conditions/content-filter/test")
             .get(settings::conditions::content_test::page)
             .post(settings::conditions::content_test::submit),
-        page(Administrator, "/settings/conditions/antivirus")
+        set("/settings/conditions/antivirus")
             .get(settings::conditions::antivirus::page)
             .post(settings::conditions::antivirus::submit),
-        page(Administrator, "/settings/conditions/antispam")
+        set("/settings/conditions/antispam")
             .get(settings::conditions::antispam::page)
             .post(settings::conditions::antispam::submit),
-        page(Administrator, "/settings/conditions/encryption")
+        set("/settings/conditions/encryption")
             .get(settings::conditions::encryption::page)
             .post(settings::conditions::encryption::submit),
-        page(Administrator, "/settings/conditions/encryption/keys")
-            .post(settings::conditions::encryption::add_key),
-        page(
-            Administrator,
-            "/settings/conditions/encryption/keys/{fingerprint}/remove",
-        )
-        .get(settings::conditions::encryption::confirm_removal)
-        .post(settings::conditions::encryption::remove_key),
-        page(Administrator, "/settings/conditions/ldap-masquerading")
+        set("/settings/conditions/encryption/keys").post(settings::conditions::encryption::add_key),
+        set("/settings/conditions/encryption/keys/{fingerprint}/remove")
+            .get(settings::conditions::encryption::confirm_removal)
+            .post(settings::conditions::encryption::remove_key),
+        set("/settings/conditions/ldap-masquerading")
             .of_settings()
             .get(settings::conditions::ldap_masquerading::page)
             .post(settings::conditions::ldap_masquerading::submit),
-        page(Administrator, "/settings/conditions/ldap-masquerading/test")
+        set("/settings/conditions/ldap-masquerading/test")
             .post(settings::conditions::ldap_masquerading::test),
-        page(Administrator, "/settings/conditions/milter")
+        set("/settings/conditions/milter")
             .get(settings::conditions::milter::page)
             .post(settings::conditions::milter::submit),
-        page(Administrator, "/settings/conditions/received-for")
+        set("/settings/conditions/received-for")
             .get(settings::conditions::received_for::page)
             .post(settings::conditions::received_for::submit),
-        page(Administrator, "/settings/conditions/own")
+        set("/settings/conditions/own")
             .get(settings::conditions::own::page)
             .post(settings::conditions::own::submit),
-        page(Administrator, "/settings/conditions/own/remove")
-            .post(settings::conditions::own::remove),
-        page(Administrator, "/settings/retention")
-            .get(settings::retention::page)
-            .post(settings::retention::submit),
-        page(Administrator, "/settings/alerts")
-            .get(settings::alerts::page)
-            .post(settings::alerts::submit),
-        page(Administrator, "/settings/alerts/test").post(settings::alerts::test),
-        page(Administrator, "/settings/accounts")
+        set("/settings/conditions/own/remove").post(settings::conditions::own::remove),
+    ]
+}
+
+/// Accounts of people, of programs and of SMTP clients.
+fn accounts() -> Vec<Route> {
+    vec![
+        set("/settings/accounts")
             .get(accounts::page)
             .post(accounts::add),
-        page(Administrator, "/settings/accounts/{name}").get(account::page),
-        page(Administrator, "/settings/accounts/{name}/role").post(account::change_role),
-        page(Administrator, "/settings/accounts/{name}/password").post(account::reset_password),
-        page(Administrator, "/settings/accounts/{name}/remove")
+        set("/settings/accounts/{name}").get(account::page),
+        set("/settings/accounts/{name}/role").post(account::change_role),
+        set("/settings/accounts/{name}/password").post(account::reset_password),
+        set("/settings/accounts/{name}/remove")
             .get(account::confirm_removal)
             .post(account::remove),
-        page(Administrator, "/settings/tokens")
+        set("/settings/tokens")
             .get(api_tokens::page)
             .post(api_tokens::create),
-        page(Administrator, "/settings/tokens/{id}/revoke")
+        set("/settings/tokens/{id}/revoke")
             .get(api_tokens::confirm_revocation)
             .post(api_tokens::revoke),
-        //
-        api(Viewer, "/api/v1/statistics/live").get(api::statistics::live),
-        api(Viewer, "/api/v1/statistics/series").get(api::statistics::series),
-        api(Viewer, "/api/v1/statistics/what-if").get(api::statistics::what_if),
-        api(Viewer, "/api/v1/next-hops").get(api::next_hops::list),
-        api(Administrator, "/api/v1/next-hops/test").post(api::next_hops::test),
-        api(Operator, "/api/v1/next-hops/pause").post(api::next_hops::pause),
-        api(Viewer, "/api/v1/alerts").get(api::alerts::list),
-        api(Administrator, "/api/v1/alerts/test").post(api::alerts::test),
-        api(Viewer, "/api/v1/conditions").get(api::conditions::list),
-        api(Administrator, "/api/v1/conditions/content-filter/test")
-            .post(api::content_filter::test),
-        api(Viewer, "/api/v1/settings").get(api::settings::show),
-        api(Administrator, "/api/v1/settings")
-            .of_settings()
-            .patch(api::settings::change),
-        api(Viewer, "/api/v1/queue").get(api::queue::list),
-        api(Viewer, "/api/v1/queue/destinations").get(api::queue::destinations),
-        api(Viewer, "/api/v1/queue/{id}").get(api::queue::show),
-        api(Operator, "/api/v1/queue/{id}/source").get(api::queue::source),
-        api(Operator, "/api/v1/queue/actions").post(api::queue::act),
-        api(Viewer, "/api/v1/messages").get(api::messages::list),
-        api(Viewer, "/api/v1/messages/{id}").get(api::messages::trail),
-        api(Administrator, "/api/v1/audit").get(api::audit::list),
-        api(Administrator, "/api/v1/accounts")
-            .get(api::accounts::list)
-            .post(api::accounts::create),
-        api(Administrator, "/api/v1/accounts/{name}")
-            .patch(api::accounts::change)
-            .delete(api::accounts::remove),
-        api(Administrator, "/api/v1/tokens")
-            .get(api::tokens::list)
-            .post(api::tokens::create),
-        api(Administrator, "/api/v1/tokens/{id}").delete(api::tokens::revoke),
-        api(Administrator, "/api/v1/smtp-logins")
-            .get(api::smtp_logins::list)
-            .post(api::smtp_logins::add),
-        api(Administrator, "/api/v1/smtp-logins/{name}")
-            .put(api::smtp_logins::change)
-            .delete(api::smtp_logins::remove),
-        api(Administrator, "/api/v1/openpgp-keys")
-            .get(api::openpgp_keys::list)
-            .post(api::openpgp_keys::add),
-        api(Administrator, "/api/v1/openpgp-keys/{fingerprint}").delete(api::openpgp_keys::remove),
+        set("/settings/logins")
+            .get(smtp_logins::page)
+            .post(smtp_logins::add),
+        set("/settings/logins/password").post(smtp_logins::change_password),
+        set("/settings/logins/remove").post(smtp_logins::remove),
     ]
+}
+
+/// What programs ask. Path and method stand at the handler, with what the OpenAPI document says of them.
+fn programs() -> Vec<Route> {
+    vec![
+        open_api(routes!(openapi)),
+        api(Viewer, routes!(api::statistics::live)),
+        api(Viewer, routes!(api::statistics::series)),
+        api(Viewer, routes!(api::statistics::what_if)),
+        api(Viewer, routes!(api::next_hops::list)),
+        api(Administrator, routes!(api::next_hops::test)),
+        api(Operator, routes!(api::next_hops::pause)),
+        api(Viewer, routes!(api::alerts::list)),
+        api(Administrator, routes!(api::alerts::test)),
+        api(Viewer, routes!(api::conditions::list)),
+        api(Administrator, routes!(api::content_filter::test)),
+        api(Viewer, routes!(api::settings::show)),
+        api(Administrator, routes!(api::settings::change)).of_settings(),
+        api(Viewer, routes!(api::queue::list)),
+        api(Viewer, routes!(api::queue::destinations)),
+        api(Viewer, routes!(api::queue::show)),
+        api(Operator, routes!(api::queue::source)),
+        api(Operator, routes!(api::queue::act)),
+        api(Viewer, routes!(api::messages::list)),
+        api(Viewer, routes!(api::messages::trail)),
+        api(Administrator, routes!(api::audit::list)),
+        api(
+            Administrator,
+            routes!(api::accounts::list, api::accounts::create),
+        ),
+        api(
+            Administrator,
+            routes!(api::accounts::change, api::accounts::remove),
+        ),
+        api(
+            Administrator,
+            routes!(api::tokens::list, api::tokens::create),
+        ),
+        api(Administrator, routes!(api::tokens::revoke)),
+        api(
+            Administrator,
+            routes!(api::smtp_logins::list, api::smtp_logins::add),
+        ),
+        api(
+            Administrator,
+            routes!(api::smtp_logins::change, api::smtp_logins::remove),
+        ),
+        api(
+            Administrator,
+            routes!(api::openpgp_keys::list, api::openpgp_keys::add),
+        ),
+        api(Administrator, routes!(api::openpgp_keys::remove)),
+    ]
+}
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/api/v1/openapi.json",
+    tag = "description",
+    security(()),
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
+)]
+async fn openapi() -> Json<OpenApi> {
+    let described = table().into_iter().filter_map(|route| route.described);
+    Json(api::openapi::document(described))
 }
 
 /// Answers requests by the table.
 pub fn router(context: Arc<Context>) -> Router {
     let routes = table().into_iter().fold(Router::new(), |router, route| {
-        router.route(route.path, route.guarded(&context))
+        let path = route.path.clone();
+        router.route(&path, route.guarded(&context))
     });
     // The last layer is the outermost: it sees the request first and the answer last.
     routes
@@ -257,7 +306,7 @@ pub fn router(context: Arc<Context>) -> Router {
 /// [`Actor::until`](crate::administration::Actor::until).
 async fn in_time(request: Request, next: Next) -> Response {
     let asks = access::only_asks(&request);
-    let is_api = is_api(&request);
+    let is_api = is_api(request.uri());
     let (wait, error) = match asks {
         true => (limits::REQUEST_WAIT, ApiError::TooLong),
         false => {
@@ -277,23 +326,6 @@ async fn no_such_path(request: Request) -> Response {
 
 async fn wrong_method(request: Request) -> Response {
     refusal(&request, ApiError::WrongMethod)
-}
-
-/// Programs get JSON, people a line of text.
-pub(super) fn refusal(request: &Request, error: ApiError) -> Response {
-    refused(is_api(request), error)
-}
-
-fn is_api(request: &Request) -> bool {
-    request.uri().path().starts_with("/api/")
-}
-
-fn refused(is_api: bool, error: ApiError) -> Response {
-    if is_api {
-        return error.into_response();
-    }
-    error.log();
-    (error.status(), error.header(), format!("{error}\n")).into_response()
 }
 
 /// What every answer carries, unless it says otherwise itself.

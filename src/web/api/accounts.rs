@@ -1,34 +1,30 @@
 //! `/api/v1/accounts` and `/api/v1/accounts/{name}`.
 
-use std::sync::Arc;
-
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
+use axum::Json;
 use axum::http::StatusCode;
-use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Problem, Problems, read_json};
+use super::{Problem, Problems};
 use crate::accounts::Role;
 use crate::administration::AccountChange;
 use crate::store::StoredAccount;
-use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
+use crate::web::extract::{Ctx, JsonBody, PathPart};
 
 /// All accounts.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Accounts)]
-pub(in crate::web) struct List {
-    items: Vec<Account>,
+pub(in crate::web) struct AccountsBody {
+    items: Vec<AccountBody>,
 }
 
 /// An account, without its secrets.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct Account {
+#[schema(as = Account)]
+pub(in crate::web) struct AccountBody {
     name: String,
     role: Role,
     /// One-time codes are asked for.
@@ -36,7 +32,7 @@ pub(in crate::web) struct Account {
     created_at: Timestamp,
 }
 
-impl From<StoredAccount> for Account {
+impl From<StoredAccount> for AccountBody {
     fn from(stored: StoredAccount) -> Self {
         Self {
             name: stored.name,
@@ -52,21 +48,19 @@ impl From<StoredAccount> for Account {
     get,
     path = "/api/v1/accounts",
     tag = "accounts",
-    responses((status = 200, body = List)),
+    responses((status = 200, body = AccountsBody)),
 )]
-pub(in crate::web) async fn list(
-    State(context): State<Arc<Context>>,
-) -> Result<Json<List>, ApiError> {
+pub(in crate::web) async fn list(context: Ctx) -> Result<Json<AccountsBody>, ApiError> {
     let accounts = context.accounts.list().await?;
-    let items = accounts.into_iter().map(Account::from).collect();
-    Ok(Json(List { items }))
+    let items = accounts.into_iter().map(AccountBody::from).collect();
+    Ok(Json(AccountsBody { items }))
 }
 
 /// A new account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewAccount)]
-struct New {
+pub(in crate::web) struct NewAccountBody {
     name: String,
     role: Role,
     password: String,
@@ -77,20 +71,18 @@ struct New {
     post,
     path = "/api/v1/accounts",
     tag = "accounts",
-    request_body = New,
+    request_body = NewAccountBody,
     responses(
-        (status = 201, body = Account),
-        (status = 400, body = Problem),
+        (status = 201, body = AccountBody),
         (status = 409, body = Problem, description = "The name is taken, or there are too many accounts"),
         (status = 422, body = Problems),
     ),
 )]
 pub(in crate::web) async fn create(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<Account>), ApiError> {
-    let new: New = read_json(&body?)?;
+    context: Ctx,
+    visitor: Visitor,
+    JsonBody(new): JsonBody<NewAccountBody>,
+) -> Result<(StatusCode, Json<AccountBody>), ApiError> {
     let (accounts, actor) = (&context.accounts, visitor.actor());
     let created = accounts.create(&new.name, new.role, new.password, &actor);
     Ok((StatusCode::CREATED, Json(created.await?.into())))
@@ -101,7 +93,7 @@ pub(in crate::web) async fn create(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = AccountChange)]
-struct Change {
+pub(in crate::web) struct AccountPatchBody {
     role: Option<Role>,
     password: Option<String>,
     second_factor: Option<bool>,
@@ -114,22 +106,19 @@ struct Change {
     path = "/api/v1/accounts/{name}",
     tag = "accounts",
     params(("name" = String, Path, description = "The account")),
-    request_body = Change,
+    request_body = AccountPatchBody,
     responses(
-        (status = 200, body = Account),
-        (status = 400, body = Problem),
-        (status = 404, body = Problem),
+        (status = 200, body = AccountBody),
         (status = 409, body = Problem, description = "The last administrator stays one"),
         (status = 422, body = Problems),
     ),
 )]
 pub(in crate::web) async fn change(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Account>, ApiError> {
-    let change: Change = read_json(&body?)?;
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(name): PathPart<String>,
+    JsonBody(change): JsonBody<AccountPatchBody>,
+) -> Result<Json<AccountBody>, ApiError> {
     if change.second_factor == Some(true) {
         let problem = "second_factor: its owner switches it on, under their name";
         return Err(ApiError::BadRequest(problem.to_owned()));
@@ -152,14 +141,13 @@ pub(in crate::web) async fn change(
     params(("name" = String, Path, description = "The account")),
     responses(
         (status = 204, description = "Removed"),
-        (status = 404, body = Problem),
         (status = 409, body = Problem, description = "The last administrator stays"),
     ),
 )]
 pub(in crate::web) async fn remove(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(name): PathPart<String>,
 ) -> Result<StatusCode, ApiError> {
     context.accounts.remove(&name, &visitor.actor()).await?;
     Ok(StatusCode::NO_CONTENT)

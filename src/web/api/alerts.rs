@@ -1,9 +1,6 @@
 //! `/api/v1/alerts` and `/api/v1/alerts/test`.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,12 +8,13 @@ use super::Problems;
 use crate::alerts::webhook::WebhookTry;
 use crate::alerts::{ActiveAlerts, Alert, AlertInJson};
 use crate::settings::FieldErrors;
-use crate::web::Context;
 use crate::web::error::ApiError;
+use crate::web::extract::Ctx;
 
 /// The alerts that there are, and how the webhook does.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct Alerts {
+#[schema(as = Alerts)]
+pub(in crate::web) struct AlertsBody {
     #[schema(value_type = Vec<AlertInJson>)]
     alerts: Vec<Alert>,
     /// Suspended next hops beyond those that have an alert of their own.
@@ -28,7 +26,7 @@ pub(in crate::web) struct Alerts {
 struct WebhookState {
     /// It has an address.
     is_set: bool,
-    /// Changes that it was not told yet.
+    /// Changes that it has not been sent yet.
     pending: usize,
     /// The last try; null before the first one since start.
     last: Option<WebhookTry>,
@@ -39,16 +37,16 @@ struct WebhookState {
     get,
     path = "/api/v1/alerts",
     tag = "alerts",
-    responses((status = 200, body = Alerts)),
+    responses((status = 200, body = AlertsBody)),
 )]
-pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Alerts> {
+pub(in crate::web) async fn list(context: Ctx) -> Json<AlertsBody> {
     let ActiveAlerts {
         alerts,
         next_hops_left_out,
     } = (*context.alerts.present()).clone();
     let webhook = context.alerts.webhook();
     let settings = context.administration.settings();
-    Json(Alerts {
+    Json(AlertsBody {
         alerts,
         next_hops_left_out,
         webhook: WebhookState {
@@ -70,9 +68,7 @@ pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Al
         (status = 422, body = Problems, description = "No webhook is set"),
     ),
 )]
-pub(in crate::web) async fn test(
-    State(context): State<Arc<Context>>,
-) -> Result<Json<WebhookTry>, ApiError> {
+pub(in crate::web) async fn test(context: Ctx) -> Result<Json<WebhookTry>, ApiError> {
     let tried = context.alerts.webhook().test().await;
     tried.map(Json).map_err(|none| {
         let mut errors = FieldErrors::default();

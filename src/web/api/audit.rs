@@ -1,17 +1,13 @@
 //! `/api/v1/audit`.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Pairs, Problem};
 use crate::store::{AuditFilter, AuditItem};
-use crate::web::Context;
 use crate::web::error::ApiError;
+use crate::web::extract::Ctx;
+use crate::web::pairs::Pairs;
 
 /// A part of the audit, the newest entries first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,13 +28,12 @@ pub(in crate::web) struct AuditPage {
         ("limit" = Option<u32>, Query, description = "Entries of the page, 100 unless said, 1000 at most"),
         AuditFilter,
     ),
-    responses((status = 200, body = AuditPage), (status = 400, body = Problem)),
+    responses((status = 200, body = AuditPage)),
 )]
 pub(in crate::web) async fn list(
-    State(context): State<Arc<Context>>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    context: Ctx,
+    mut pairs: Pairs,
 ) -> Result<Json<AuditPage>, ApiError> {
-    let mut pairs = Pairs::read(query)?;
     let limit = pairs.take_limit()?;
     let before = pairs.take_number("before")?;
     let before = before.map(|before| i64::try_from(before).unwrap_or(i64::MAX));

@@ -1,9 +1,6 @@
 //! `/api/v1/conditions`.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,20 +8,22 @@ use crate::conditions::{ServiceFigures, ServiceState};
 use crate::message::DiskReason;
 use crate::settings::conditions::built_in;
 use crate::statistics::{ByReason, Window};
-use crate::web::Context;
+use crate::web::extract::Ctx;
 
 /// The conditions, and the services that they ask.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct Conditions {
+#[schema(as = Conditions)]
+pub(in crate::web) struct ConditionsBody {
     /// In the order in which they are looked into.
-    conditions: Vec<Condition>,
+    conditions: Vec<ConditionBody>,
     /// Those that were asked since the start.
-    services: Vec<Service>,
+    services: Vec<ServiceBody>,
 }
 
 /// A condition; its parameters are among the settings.
 #[derive(Debug, Serialize, ToSchema)]
-struct Condition {
+#[schema(as = Condition)]
+struct ConditionBody {
     /// The word in reasons and in the settings.
     name: String,
     /// The feature is on.
@@ -37,7 +36,8 @@ struct Condition {
 
 /// A service, and how it fares.
 #[derive(Debug, Serialize, ToSchema)]
-struct Service {
+#[schema(as = Service)]
+struct ServiceBody {
     name: String,
     /// It failed a neutral question and is left alone for so long, after which the next message has it asked
     /// another one; null when it is asked.
@@ -57,9 +57,9 @@ struct Service {
     get,
     path = "/api/v1/conditions",
     tag = "conditions",
-    responses((status = 200, body = Conditions)),
+    responses((status = 200, body = ConditionsBody)),
 )]
-pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Conditions> {
+pub(in crate::web) async fn list(context: Ctx) -> Json<ConditionsBody> {
     let settings = context.administration.settings();
     let counts = context.statistics.disk_reasons(Window::Day);
     let built_in = built_in().map(|described| {
@@ -70,14 +70,19 @@ pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Co
     let own = settings.own_conditions.iter();
     let own = own.map(|own| condition(&own.name, true, true, &counts));
     let services = context.conditions.services().into_iter();
-    Json(Conditions {
+    Json(ConditionsBody {
         conditions: built_in.chain(own).collect(),
         services: services.map(service).collect(),
     })
 }
 
-fn condition(name: &str, enabled: bool, disables_fast_path: bool, counts: &ByReason) -> Condition {
-    Condition {
+fn condition(
+    name: &str,
+    enabled: bool,
+    disables_fast_path: bool,
+    counts: &ByReason,
+) -> ConditionBody {
+    ConditionBody {
         name: name.to_owned(),
         enabled,
         disables_fast_path,
@@ -85,8 +90,8 @@ fn condition(name: &str, enabled: bool, disables_fast_path: bool, counts: &ByRea
     }
 }
 
-fn service(figures: ServiceFigures) -> Service {
-    Service {
+fn service(figures: ServiceFigures) -> ServiceBody {
+    ServiceBody {
         name: figures.name.to_string(),
         left_alone_seconds: match figures.state {
             ServiceState::Asked => None,

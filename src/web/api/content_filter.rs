@@ -1,19 +1,13 @@
 //! `/api/v1/conditions/content-filter/test`.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Problem, read_json};
 use crate::conditions::{RuleSays, Ruling};
 use crate::settings::conditions::Consequence;
-use crate::web::Context;
 use crate::web::error::ApiError;
+use crate::web::extract::{Ctx, JsonBody};
 use crate::web::settings::conditions::content_test::canonical;
 
 /// A message that the rules are asked about.
@@ -70,13 +64,12 @@ enum ContentTestAnswer {
     path = "/api/v1/conditions/content-filter/test",
     tag = "conditions",
     request_body = ContentTest,
-    responses((status = 200, body = ContentTestResult), (status = 400, body = Problem)),
+    responses((status = 200, body = ContentTestResult)),
 )]
 pub(in crate::web) async fn test(
-    State(context): State<Arc<Context>>,
-    body: Result<Bytes, BytesRejection>,
+    context: Ctx,
+    JsonBody(request): JsonBody<ContentTest>,
 ) -> Result<Json<ContentTestResult>, ApiError> {
-    let request: ContentTest = read_json(&body?)?;
     let settings = context.administration.settings();
     let message = canonical(&request.message);
     let conditions = &context.conditions;

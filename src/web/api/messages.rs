@@ -1,19 +1,15 @@
 //! `/api/v1/messages` and `/api/v1/messages/{id}`.
 
-use std::sync::Arc;
-
-use axum::Extension;
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
 
-use super::{Pairs, Problem};
+use super::Problem;
 use crate::limits;
 use crate::message::MessageId;
 use crate::store::{MessageFilter, MessagesPage, StoryFilter, StoryPart, TrailOfMessage};
-use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
+use crate::web::extract::{Ctx, PathPart};
+use crate::web::pairs::Pairs;
 
 /// Messages, the newest first: `limit`, and `cursor` with what the page before gave as `next`;
 /// everything else in the query narrows.
@@ -28,16 +24,14 @@ use crate::web::error::ApiError;
     ),
     responses(
         (status = 200, body = MessagesPage),
-        (status = 400, body = Problem),
         (status = 503, body = Problem, description = "Each token searches the trail once at a time; this one waited too long"),
     ),
 )]
 pub(in crate::web) async fn list(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    context: Ctx,
+    visitor: Visitor,
+    mut pairs: Pairs,
 ) -> Result<Json<MessagesPage>, ApiError> {
-    let mut pairs = Pairs::read(query)?;
     let limit = pairs.take_limit()?;
     let cursor = match pairs.take("cursor") {
         Some(text) => {
@@ -67,19 +61,15 @@ pub(in crate::web) async fn list(
     ),
     responses(
         (status = 200, body = TrailOfMessage),
-        (status = 400, body = Problem),
-        (status = 404, body = Problem),
         (status = 503, body = Problem, description = "Each token searches the trail once at a time; this one waited too long"),
     ),
 )]
 pub(in crate::web) async fn trail(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(id): Path<String>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(id): PathPart<MessageId>,
+    mut pairs: Pairs,
 ) -> Result<Json<TrailOfMessage>, ApiError> {
-    let id: MessageId = id.parse().map_err(|_| ApiError::NotFound)?;
-    let mut pairs = Pairs::read(query)?;
     let part = StoryPart {
         offset: pairs.take_number("offset")?.unwrap_or(0),
         limit: pairs.take_limit_up_to(limits::PAGE_ITEMS)?,

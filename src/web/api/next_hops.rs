@@ -4,48 +4,46 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Problem, Problems, read_json};
+use super::Problems;
 use crate::administration::queue::set_paused;
 use crate::delivery::{NextHopFigures, Probe, Suspension};
 use crate::limits;
 use crate::statistics::live::Percentiles;
-use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
+use crate::web::extract::{Ctx, JsonBody};
 use crate::web::settings::next_hop_test::TestRequest;
 
 /// The busiest first, at most [`limits::PAGE_ITEMS_MAX`].
 #[derive(Serialize, ToSchema)]
-pub(in crate::web) struct NextHops {
-    items: Vec<NextHop>,
+#[schema(as = NextHops)]
+pub(in crate::web) struct NextHopsBody {
+    items: Vec<NextHopBody>,
 }
 
 /// One next hop since start.
 #[derive(Serialize, ToSchema)]
-struct NextHop {
+#[schema(as = NextHop)]
+struct NextHopBody {
     #[schema(value_type = String)]
     name: Arc<str>,
-    recipients: Outcomes,
+    recipients: OutcomesBody,
     /// Delivered ÷ all, 0 to 1; null when none was tried.
     success_share: Option<f64>,
     /// Of the last minutes' attempts.
     latency_seconds: Percentiles,
     open_connections: u32,
-    breaker: Breaker,
+    breaker: BreakerBody,
 }
 
 /// Recipients by what their attempts meant.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NextHopOutcomes)]
-struct Outcomes {
+struct OutcomesBody {
     delivered: u64,
     deferred: u64,
     refused: u64,
@@ -54,7 +52,7 @@ struct Outcomes {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = NextHopBreaker)]
-struct Breaker {
+struct BreakerBody {
     is_open: bool,
     /// Until the next probe; null when the breaker is closed.
     probe_in_seconds: Option<f64>,
@@ -65,14 +63,14 @@ struct Breaker {
     get,
     path = "/api/v1/next-hops",
     tag = "next hops",
-    responses((status = 200, body = NextHops)),
+    responses((status = 200, body = NextHopsBody)),
 )]
-pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<NextHops> {
+pub(in crate::web) async fn list(context: Ctx) -> Json<NextHopsBody> {
     let mut figures = (context.next_hops)();
     figures.sort_by_key(|next_hop| Reverse(next_hop.attempted()));
     figures.truncate(limits::PAGE_ITEMS_MAX as usize);
-    Json(NextHops {
-        items: figures.into_iter().map(NextHop::from).collect(),
+    Json(NextHopsBody {
+        items: figures.into_iter().map(NextHopBody::from).collect(),
     })
 }
 
@@ -85,15 +83,13 @@ pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Ne
     request_body = TestRequest,
     responses(
         (status = 200, body = Probe),
-        (status = 400, body = Problem),
         (status = 422, body = Problems),
     ),
 )]
 pub(in crate::web) async fn test(
-    State(context): State<Arc<Context>>,
-    body: Result<Bytes, BytesRejection>,
+    context: Ctx,
+    JsonBody(request): JsonBody<TestRequest>,
 ) -> Result<Json<Probe>, ApiError> {
-    let request: TestRequest = read_json(&body?)?;
     let next_hop = request.next_hop(&context.administration.settings());
     let next_hop = next_hop.map_err(ApiError::Fields)?;
     Ok(Json(context.delivery.probe(&next_hop).await))
@@ -111,7 +107,8 @@ pub(in crate::web) struct PauseRequest {
 
 /// The next hops that nothing is sent to.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct Paused {
+#[schema(as = Paused)]
+pub(in crate::web) struct PausedNextHopsBody {
     paused_next_hops: Vec<String>,
 }
 
@@ -122,25 +119,23 @@ pub(in crate::web) struct Paused {
     tag = "next hops",
     request_body = PauseRequest,
     responses(
-        (status = 200, body = Paused),
-        (status = 400, body = Problem),
+        (status = 200, body = PausedNextHopsBody),
         (status = 422, body = Problems),
     ),
 )]
 pub(in crate::web) async fn pause(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Paused>, ApiError> {
-    let PauseRequest { next_hop, paused } = read_json(&body?)?;
+    context: Ctx,
+    visitor: Visitor,
+    JsonBody(PauseRequest { next_hop, paused }): JsonBody<PauseRequest>,
+) -> Result<Json<PausedNextHopsBody>, ApiError> {
     let actor = visitor.actor();
     let changed = set_paused(&context.administration, next_hop, paused, actor).await?;
-    Ok(Json(Paused {
+    Ok(Json(PausedNextHopsBody {
         paused_next_hops: changed.paused_next_hops.clone(),
     }))
 }
 
-impl From<NextHopFigures> for NextHop {
+impl From<NextHopFigures> for NextHopBody {
     fn from(figures: NextHopFigures) -> Self {
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
         let probe_in = match figures.suspension {
@@ -149,7 +144,7 @@ impl From<NextHopFigures> for NextHop {
         };
         Self {
             success_share: figures.success_share(),
-            recipients: Outcomes {
+            recipients: OutcomesBody {
                 delivered: figures.delivered,
                 deferred: figures.deferred,
                 refused: figures.refused,
@@ -160,7 +155,7 @@ impl From<NextHopFigures> for NextHop {
                 p99: seconds(figures.latency_p99),
             },
             open_connections: figures.open_connections,
-            breaker: Breaker {
+            breaker: BreakerBody {
                 is_open: probe_in.is_some(),
                 probe_in_seconds: seconds(probe_in),
             },

@@ -1,19 +1,18 @@
-//! `/api/v1/openapi.json`: the API in OpenAPI 3.1, told by its handlers and their types.
+//! `/api/v1/openapi.json`: the API in OpenAPI 3.1, as its handlers and their types describe it.
 //!
 //! A new path needs `#[utoipa::path(…)]` above its handler, `ToSchema` on the types it takes and gives,
-//! and its line in the list below. What all paths have in common is added here: the token, and the
-//! answers to those who lack one.
+//! and its line in the route table. What paths have in common is added here: the token, and the answers
+//! to requests that lack one, that cannot be understood, or that ask for nothing that is there.
 
-use axum::Json;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, Content, Ref, ResponseBuilder};
-use utoipa::{Modify, OpenApi};
-
-use super::{
-    Problem, accounts, alerts, audit, conditions, content_filter, messages, next_hops,
-    openpgp_keys, queue, settings, smtp_logins, statistics, tokens,
+use utoipa::openapi::{
+    Components, Content, OpenApi as OpenApiDocument, Ref, RefOr, ResponseBuilder,
 };
+
+use super::Problem;
+use crate::web::route::ApiDescription;
 
 /// The name of the token in the document.
 const TOKEN: &str = "token";
@@ -24,77 +23,41 @@ const TOKEN: &str = "token";
         title = "Fastpath",
         description = "Everything that the pages of the appliance show and do. Times are RFC 3339 in UTC, sizes bytes, spans seconds."
     ),
-    paths(
-        page,
-        statistics::live,
-        statistics::series,
-        statistics::what_if,
-        next_hops::list,
-        next_hops::test,
-        next_hops::pause,
-        alerts::list,
-        alerts::test,
-        conditions::list,
-        content_filter::test,
-        settings::show,
-        settings::change,
-        queue::list,
-        queue::destinations,
-        queue::show,
-        queue::source,
-        queue::act,
-        messages::list,
-        messages::trail,
-        audit::list,
-        accounts::list,
-        accounts::create,
-        accounts::change,
-        accounts::remove,
-        tokens::list,
-        tokens::create,
-        tokens::revoke,
-        smtp_logins::list,
-        smtp_logins::add,
-        smtp_logins::change,
-        smtp_logins::remove,
-        openpgp_keys::list,
-        openpgp_keys::add,
-        openpgp_keys::remove,
-    ),
-    components(schemas(Problem)),
-    modifiers(&Common)
+    components(schemas(Problem))
 )]
 struct Description;
 
-/// This document.
-#[utoipa::path(
-    get,
-    path = "/api/v1/openapi.json",
-    tag = "description",
-    security(()),
-    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
-)]
-pub(in crate::web) async fn page() -> Json<utoipa::openapi::OpenApi> {
-    Json(Description::openapi())
-}
-
-/// What every path has that asks for a token.
-struct Common;
-
-impl Modify for Common {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        let components = document.components.get_or_insert_with(Components::new);
-        components.add_security_scheme(TOKEN, scheme);
-        for (path, item) in &mut document.paths.paths {
-            for (method, operation) in operations(item) {
-                operation.operation_id = Some(name_of(method, path));
-                if operation.security.is_none() {
-                    ask_for_token(operation);
-                }
+/// The document of these parts of the API.
+pub(in crate::web) fn document(parts: impl Iterator<Item = ApiDescription>) -> OpenApiDocument {
+    let mut document = Description::openapi();
+    let components = document.components.get_or_insert_with(Components::new);
+    let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    components.add_security_scheme(TOKEN, scheme);
+    for (paths, schemas) in parts {
+        components.schemas.extend(schemas);
+        document.paths.merge(paths);
+    }
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            operation.operation_id = Some(name_of(method, path));
+            let parameters = operation.parameters.iter().flatten();
+            let mut places = parameters.filter_map(|parameter| match parameter {
+                RefOr::T(parameter) => Some(&parameter.parameter_in),
+                RefOr::Ref(_) => None,
+            });
+            if places.any(|place| *place == ParameterIn::Query) || operation.request_body.is_some()
+            {
+                may_answer(operation, "400", "The request cannot be understood");
+            }
+            if path.contains('{') {
+                may_answer(operation, "404", "Nothing is there under this name or id");
+            }
+            if operation.security.is_none() {
+                ask_for_token(operation);
             }
         }
     }
+    document
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
@@ -124,24 +87,26 @@ fn name_of(method: &str, path: &str) -> String {
 fn ask_for_token(operation: &mut Operation) {
     let none: [&str; 0] = [];
     operation.security = Some(vec![SecurityRequirement::new(TOKEN, none)]);
-    for (status, description) in [
-        ("401", "No token, or a wrong one"),
-        ("403", "The token may not do this"),
-        (
-            "503",
-            "The appliance cannot do this now: it is busy, when there is a Retry-After; otherwise its log says why",
-        ),
-    ] {
-        let problem = Content::new(Some(Ref::from_schema_name("Problem")));
-        let response = ResponseBuilder::new()
-            .description(description)
-            .content("application/json", problem)
-            .build();
-        let responses = &mut operation.responses.responses;
-        responses
-            .entry(status.to_owned())
-            .or_insert_with(|| response.into());
-    }
+    may_answer(operation, "401", "No token, or a wrong one");
+    may_answer(operation, "403", "The token may not do this");
+    may_answer(
+        operation,
+        "503",
+        "The appliance cannot do this now: it is busy, when there is a Retry-After; otherwise its log says why",
+    );
+}
+
+/// Adds an answer that says what is wrong, unless the operation describes it itself.
+fn may_answer(operation: &mut Operation, status: &str, description: &str) {
+    let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+    let response = ResponseBuilder::new()
+        .description(description)
+        .content("application/json", problem)
+        .build();
+    let responses = &mut operation.responses.responses;
+    responses
+        .entry(status.to_owned())
+        .or_insert_with(|| response.into());
 }
 
 #[cfg(test)]

@@ -1,35 +1,29 @@
 //! `/api/v1/openpgp-keys`: the public keys of recipients, to which messages are encrypted.
 
-use std::sync::Arc;
-
-use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Problem, Problems, read_json};
+use super::Problems;
 use crate::administration::openpgp_keys::user_id;
 use crate::openpgp::{KeptKey, Validity};
-use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
+use crate::web::extract::{Ctx, JsonBody, PathPart};
 
 /// All keys, by fingerprint.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OpenPgpKeys)]
-pub(in crate::web) struct Listing {
-    items: Vec<Item>,
+pub(in crate::web) struct OpenPgpKeysBody {
+    items: Vec<OpenPgpKeyBody>,
 }
 
 /// One key.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OpenPgpKey)]
-pub(in crate::web) struct Item {
+pub(in crate::web) struct OpenPgpKeyBody {
     /// Of the primary key, in upper-case hexadecimal digits.
     fingerprint: String,
     /// Its primary user id.
@@ -54,7 +48,7 @@ enum KeyState {
     NoEncryptionKey,
 }
 
-impl Item {
+impl OpenPgpKeyBody {
     fn of(kept: &KeptKey) -> Self {
         Self {
             fingerprint: kept.key.fingerprint.clone(),
@@ -77,7 +71,7 @@ impl Item {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewOpenPgpKey)]
-struct NewKey {
+pub(in crate::web) struct NewOpenPgpKeyBody {
     /// One public key, armored.
     key: String,
     /// Addresses, and domains as `@example.net`; empty: the addresses that the key itself names.
@@ -90,12 +84,12 @@ struct NewKey {
     get,
     path = "/api/v1/openpgp-keys",
     tag = "OpenPGP keys",
-    responses((status = 200, body = Listing)),
+    responses((status = 200, body = OpenPgpKeysBody)),
 )]
-pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Listing> {
+pub(in crate::web) async fn list(context: Ctx) -> Json<OpenPgpKeysBody> {
     let keyring = context.openpgp_keys.keyring();
-    let items = keyring.iter().map(Item::of).collect();
-    Json(Listing { items })
+    let items = keyring.iter().map(OpenPgpKeyBody::of).collect();
+    Json(OpenPgpKeysBody { items })
 }
 
 /// Adds a key, in the place of an older copy of it.
@@ -103,24 +97,22 @@ pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Li
     post,
     path = "/api/v1/openpgp-keys",
     tag = "OpenPGP keys",
-    request_body = NewKey,
+    request_body = NewOpenPgpKeyBody,
     responses(
-        (status = 201, body = Item),
-        (status = 400, body = Problem),
+        (status = 201, body = OpenPgpKeyBody),
         (status = 422, body = Problems),
     ),
 )]
 pub(in crate::web) async fn add(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<Item>), ApiError> {
-    let NewKey { key, stands_for } = read_json(&body?)?;
+    context: Ctx,
+    visitor: Visitor,
+    JsonBody(NewOpenPgpKeyBody { key, stands_for }): JsonBody<NewOpenPgpKeyBody>,
+) -> Result<(StatusCode, Json<OpenPgpKeyBody>), ApiError> {
     let keys = &context.openpgp_keys;
     let added = keys
         .add(key.into_bytes(), &stands_for, visitor.actor())
         .await?;
-    Ok((StatusCode::CREATED, Json(Item::of(&added))))
+    Ok((StatusCode::CREATED, Json(OpenPgpKeyBody::of(&added))))
 }
 
 /// Removes a key.
@@ -129,15 +121,12 @@ pub(in crate::web) async fn add(
     path = "/api/v1/openpgp-keys/{fingerprint}",
     tag = "OpenPGP keys",
     params(("fingerprint" = String, Path, description = "The key")),
-    responses(
-        (status = 204, description = "Removed"),
-        (status = 404, body = Problem),
-    ),
+    responses((status = 204, description = "Removed")),
 )]
 pub(in crate::web) async fn remove(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(fingerprint): Path<String>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(fingerprint): PathPart<String>,
 ) -> Result<StatusCode, ApiError> {
     let keys = &context.openpgp_keys;
     keys.remove(&fingerprint, visitor.actor()).await?;

@@ -1,32 +1,25 @@
 //! `/api/v1/queue` and what stands below it.
 
-use std::sync::Arc;
-
-use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Pairs, Problem, read_json};
+use super::Problem;
 use crate::administration::queue::{self, ActionProgress, ActionTarget};
 use crate::message::RowId;
 use crate::queue::QueueAction;
-use crate::settings::reading;
 use crate::store::{
-    AGE_BOUNDS_SECONDS, AgeRow, Destinations, OtherDestinations, QueueFilter, QueueOrder,
-    QueuePage, QueuePageRequest, QueuedRecipient, RecipientStory, TrailEvent,
+    AGE_BOUNDS_SECONDS, AgeRow, Destinations, OtherDestinations, QueueFilter, QueuePage,
+    QueuePageRequest, QueuedRecipient, TrailEvent,
 };
-use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
-use crate::web::queue::source_of;
+use crate::web::extract::{Ctx, JsonBody, PathPart};
+use crate::web::pairs::Pairs;
+use crate::web::queued::{queued, source_of, story_of};
 
 /// One page of the recipients that wait: `sort` (with `-` before it the greatest first), `offset`
 /// and `limit`; everything else in the query narrows.
@@ -40,17 +33,13 @@ use crate::web::queue::source_of;
         ("limit" = Option<u32>, Query, description = "Recipients of the page, 100 unless said, 1000 at most"),
         QueueFilter,
     ),
-    responses((status = 200, body = QueuePage), (status = 400, body = Problem)),
+    responses((status = 200, body = QueuePage)),
 )]
 pub(in crate::web) async fn list(
-    State(context): State<Arc<Context>>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    context: Ctx,
+    mut pairs: Pairs,
 ) -> Result<Json<QueuePage>, ApiError> {
-    let mut pairs = Pairs::read(query)?;
-    let (order, descending) = match pairs.take("sort") {
-        Some(sort) => order(&sort)?,
-        None => (QueueOrder::default(), false),
-    };
+    let (order, descending) = pairs.take_sort()?;
     let page = QueuePageRequest {
         order,
         descending,
@@ -60,17 +49,6 @@ pub(in crate::web) async fn list(
     let filter: QueueFilter = pairs.without_blanks().into_filter()?;
     let found = context.store.queue_page(&filter, page, Timestamp::now());
     Ok(Json(found.await?))
-}
-
-/// An order as it stands in a query: `received_at`, or `-received_at` for the greatest first.
-pub(in crate::web) fn order(sort: &str) -> Result<(QueueOrder, bool), ApiError> {
-    let (word, descending) = match sort.strip_prefix('-') {
-        Some(word) => (word, true),
-        None => (sort, false),
-    };
-    reading::read(Value::String(word.to_owned()))
-        .map(|order| (order, descending))
-        .map_err(|misfit| ApiError::BadRequest(format!("sort: {misfit}")))
 }
 
 /// What is to be done, and with whom.
@@ -106,7 +84,8 @@ impl ActionRequest {
 /// How many recipients it concerned.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::web) enum Outcome {
+#[schema(as = Outcome)]
+pub(in crate::web) enum ActionOutcome {
     /// So many.
     Affected(u64),
     /// It goes on; so many were chosen.
@@ -121,25 +100,27 @@ pub(in crate::web) enum Outcome {
     tag = "queue",
     request_body = ActionRequest,
     responses(
-        (status = 200, body = Outcome),
-        (status = 202, body = Outcome, description = "It goes on"),
-        (status = 400, body = Problem),
+        (status = 200, body = ActionOutcome),
+        (status = 202, body = ActionOutcome, description = "It goes on"),
         (status = 409, body = Problem, description = "The count changed; nothing was done"),
     ),
 )]
 pub(in crate::web) async fn act(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<Outcome>), ApiError> {
-    let request: ActionRequest = read_json(&body?)?;
+    context: Ctx,
+    visitor: Visitor,
+    JsonBody(request): JsonBody<ActionRequest>,
+) -> Result<(StatusCode, Json<ActionOutcome>), ApiError> {
     let action = request.action;
     let target = request.target()?;
     let actor = visitor.actor();
     let progress = queue::act(&context.store, &context.queue, action, target, &actor).await?;
     Ok(match progress {
-        ActionProgress::Done { affected } => (StatusCode::OK, Json(Outcome::Affected(affected))),
-        ActionProgress::GoesOn { chosen } => (StatusCode::ACCEPTED, Json(Outcome::GoesOn(chosen))),
+        ActionProgress::Done { affected } => {
+            (StatusCode::OK, Json(ActionOutcome::Affected(affected)))
+        }
+        ActionProgress::GoesOn { chosen } => {
+            (StatusCode::ACCEPTED, Json(ActionOutcome::GoesOn(chosen)))
+        }
     })
 }
 
@@ -161,17 +142,14 @@ pub(in crate::web) struct WithTrail {
     path = "/api/v1/queue/{id}",
     tag = "queue",
     params(("id" = RowId, Path, description = "The id of the recipient in the queue")),
-    responses(
-        (status = 200, body = WithTrail),
-        (status = 404, body = Problem),
-    ),
+    responses((status = 200, body = WithTrail)),
 )]
 pub(in crate::web) async fn show(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(id): Path<String>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(id): PathPart<i64>,
 ) -> Result<Json<WithTrail>, ApiError> {
-    let recipient = queued(&context, &id).await?;
+    let recipient = queued(&context, RowId(id)).await?;
     let story = story_of(&context, &visitor, &recipient).await?;
     Ok(Json(WithTrail {
         recipient,
@@ -188,47 +166,15 @@ pub(in crate::web) async fn show(
     params(("id" = RowId, Path, description = "The id of the recipient in the queue")),
     responses(
         (status = 200, body = String, content_type = "text/plain"),
-        (status = 404, body = Problem),
         (status = 410, body = String, content_type = "text/plain", description = "The message went meanwhile, or cannot be read"),
     ),
 )]
 pub(in crate::web) async fn source(
-    State(context): State<Arc<Context>>,
-    Path(id): Path<String>,
+    context: Ctx,
+    PathPart(id): PathPart<i64>,
 ) -> Result<Response, ApiError> {
-    let message = queued(&context, &id).await?.item.message_id;
+    let message = queued(&context, RowId(id)).await?.item.message_id;
     source_of(&context, message).await
-}
-
-/// The recipient in the queue with this id.
-pub(in crate::web) async fn queued(
-    context: &Context,
-    id: &str,
-) -> Result<QueuedRecipient, ApiError> {
-    let expire_after = context.administration.settings().expire_after_seconds;
-    let expire_after =
-        i64::try_from(expire_after).map_or(SignedDuration::MAX, SignedDuration::from_secs);
-    let found = context.store.queued_recipient(row_id(id)?, expire_after);
-    found.await?.ok_or(ApiError::NotFound)
-}
-
-/// A row's id in a path; what is none is nowhere.
-pub(in crate::web) fn row_id(text: &str) -> Result<RowId, ApiError> {
-    text.parse().map(RowId).map_err(|_| ApiError::NotFound)
-}
-
-/// What happened to the recipient.
-pub(in crate::web) async fn story_of(
-    context: &Context,
-    visitor: &Visitor,
-    recipient: &QueuedRecipient,
-) -> Result<RecipientStory, ApiError> {
-    let message = recipient.item.message_id;
-    let recipient = recipient.item.recipient.clone();
-    let story = context.search(visitor, move |store| async move {
-        store.story_of(message, &recipient).await
-    });
-    story.await
 }
 
 /// The table destination × age.
@@ -261,16 +207,12 @@ struct Destination {
         ("by" = Option<Destinations>, Query, description = "What a destination is, a next hop unless said"),
         ("limit" = Option<u32>, Query, description = "Destinations of their own line, 100 unless said, 1000 at most"),
     ),
-    responses(
-        (status = 200, body = DestinationTable),
-        (status = 400, body = Problem),
-    ),
+    responses((status = 200, body = DestinationTable)),
 )]
 pub(in crate::web) async fn destinations(
-    State(context): State<Arc<Context>>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    context: Ctx,
+    mut pairs: Pairs,
 ) -> Result<Json<DestinationTable>, ApiError> {
-    let mut pairs = Pairs::read(query)?;
     let by = pairs.take_destinations()?;
     let most = pairs.take_limit()?;
     pairs.end()?;
@@ -292,6 +234,7 @@ pub(in crate::web) async fn destinations(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::extract::read_json;
 
     fn check(body: &str, expected: Result<(), &str>) {
         let target = read_json::<ActionRequest>(body.as_bytes()).and_then(ActionRequest::target);
@@ -321,14 +264,5 @@ mod tests {
             Err("“x” is unknown here"),
         );
         check("[]", Err(""));
-    }
-
-    #[test]
-    fn sorts() {
-        assert_eq!(
-            order("-received_at").ok(),
-            Some((QueueOrder::ReceivedAt, true))
-        );
-        assert!(order("weather").is_err());
     }
 }

@@ -1,21 +1,16 @@
 //! `/api/v1/settings`.
 
-use std::sync::Arc;
-
-use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Query, State};
 use serde_json::{Map, Value};
 
-use super::{Pairs, Problem, Problems, read_json};
+use super::{Problem, Problems};
 use crate::accounts::Role;
 use crate::administration::OpenRelay;
 use crate::settings::{SHOWN, Written};
-use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
+use crate::web::extract::{Ctx, JsonBody};
+use crate::web::pairs::Pairs;
 
 /// All settings. The webhook's address is shown to administrators only: its path is often a secret.
 #[utoipa::path(
@@ -24,10 +19,7 @@ use crate::web::error::ApiError;
     tag = "settings",
     responses((status = 200, body = Written)),
 )]
-pub(in crate::web) async fn show(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-) -> Json<Written> {
+pub(in crate::web) async fn show(context: Ctx, visitor: Visitor) -> Json<Written> {
     let mut shown = context.administration.settings().written().clone();
     if visitor.role < Role::Administrator && shown.alert_webhook_url.is_some() {
         shown.alert_webhook_url = Some(SHOWN.to_owned());
@@ -46,21 +38,18 @@ pub(in crate::web) async fn show(
     request_body(content = Written, description = "Any subset of the settings"),
     responses(
         (status = 200, body = Written),
-        (status = 400, body = Problem),
         (status = 413, body = Problem, description = "More than 16 MiB"),
         (status = 422, body = Problems),
     ),
 )]
 pub(in crate::web) async fn change(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-    body: Result<Bytes, BytesRejection>,
+    context: Ctx,
+    visitor: Visitor,
+    mut pairs: Pairs,
+    JsonBody(patch): JsonBody<Map<String, Value>>,
 ) -> Result<Json<Written>, ApiError> {
-    let mut query = Pairs::read(query)?;
-    let open_relay = open_relay(&mut query)?;
-    query.end()?;
-    let patch: Map<String, Value> = read_json(&body?)?;
+    let open_relay = open_relay(&mut pairs)?;
+    pairs.end()?;
     let (administration, actor) = (&context.administration, visitor.actor());
     let changing = administration.change_with(move |_| Ok(patch), open_relay, actor);
     Ok(Json(changing.await?.written().clone()))

@@ -2,40 +2,36 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Problem, Problems, read_json};
+use super::Problems;
 use crate::accounts::SmtpLogin;
-use crate::web::Context;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
+use crate::web::extract::{Ctx, JsonBody, PathPart};
 
 /// All logins, by name.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SmtpLogins)]
-pub(in crate::web) struct Listing {
-    items: Vec<Item>,
+pub(in crate::web) struct SmtpLoginsBody {
+    items: Vec<SmtpLoginBody>,
 }
 
 /// One login.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SmtpLogin)]
-pub(in crate::web) struct Item {
+pub(in crate::web) struct SmtpLoginBody {
     #[schema(value_type = String)]
     name: Arc<str>,
     note: String,
     created_at: Timestamp,
 }
 
-impl From<&SmtpLogin> for Item {
+impl From<&SmtpLogin> for SmtpLoginBody {
     fn from(login: &SmtpLogin) -> Self {
         Self {
             name: Arc::clone(&login.name),
@@ -49,7 +45,7 @@ impl From<&SmtpLogin> for Item {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewSmtpLogin)]
-struct NewLogin {
+pub(in crate::web) struct NewSmtpLoginBody {
     name: String,
     password: String,
     #[serde(default)]
@@ -60,7 +56,7 @@ struct NewLogin {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewSmtpPassword)]
-struct NewPassword {
+pub(in crate::web) struct SmtpPasswordBody {
     password: String,
 }
 
@@ -69,12 +65,12 @@ struct NewPassword {
     get,
     path = "/api/v1/smtp-logins",
     tag = "SMTP logins",
-    responses((status = 200, body = Listing)),
+    responses((status = 200, body = SmtpLoginsBody)),
 )]
-pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Listing> {
+pub(in crate::web) async fn list(context: Ctx) -> Json<SmtpLoginsBody> {
     let roster = context.smtp_logins.roster();
-    let items = roster.iter().map(Item::from).collect();
-    Json(Listing { items })
+    let items = roster.iter().map(SmtpLoginBody::from).collect();
+    Json(SmtpLoginsBody { items })
 }
 
 /// Adds a login.
@@ -82,28 +78,26 @@ pub(in crate::web) async fn list(State(context): State<Arc<Context>>) -> Json<Li
     post,
     path = "/api/v1/smtp-logins",
     tag = "SMTP logins",
-    request_body = NewLogin,
+    request_body = NewSmtpLoginBody,
     responses(
-        (status = 201, body = Item),
-        (status = 400, body = Problem),
+        (status = 201, body = SmtpLoginBody),
         (status = 422, body = Problems),
     ),
 )]
 pub(in crate::web) async fn add(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<Item>), ApiError> {
-    let NewLogin {
+    context: Ctx,
+    visitor: Visitor,
+    JsonBody(NewSmtpLoginBody {
         name,
         password,
         note,
-    } = read_json(&body?)?;
+    }): JsonBody<NewSmtpLoginBody>,
+) -> Result<(StatusCode, Json<SmtpLoginBody>), ApiError> {
     let added = context
         .smtp_logins
         .add(&name, password, &note, visitor.actor())
         .await?;
-    Ok((StatusCode::CREATED, Json(Item::from(&added))))
+    Ok((StatusCode::CREATED, Json(SmtpLoginBody::from(&added))))
 }
 
 /// Gives a login another password.
@@ -112,21 +106,18 @@ pub(in crate::web) async fn add(
     path = "/api/v1/smtp-logins/{name}",
     tag = "SMTP logins",
     params(("name" = String, Path, description = "The login")),
-    request_body = NewPassword,
+    request_body = SmtpPasswordBody,
     responses(
         (status = 204, description = "Changed"),
-        (status = 400, body = Problem),
-        (status = 404, body = Problem),
         (status = 422, body = Problems),
     ),
 )]
 pub(in crate::web) async fn change(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
-    body: Result<Bytes, BytesRejection>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(name): PathPart<String>,
+    JsonBody(SmtpPasswordBody { password }): JsonBody<SmtpPasswordBody>,
 ) -> Result<StatusCode, ApiError> {
-    let NewPassword { password } = read_json(&body?)?;
     context
         .smtp_logins
         .change_password(&name, password, visitor.actor())
@@ -140,15 +131,12 @@ pub(in crate::web) async fn change(
     path = "/api/v1/smtp-logins/{name}",
     tag = "SMTP logins",
     params(("name" = String, Path, description = "The login")),
-    responses(
-        (status = 204, description = "Removed"),
-        (status = 404, body = Problem),
-    ),
+    responses((status = 204, description = "Removed")),
 )]
 pub(in crate::web) async fn remove(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(name): PathPart<String>,
 ) -> Result<StatusCode, ApiError> {
     context.smtp_logins.remove(&name, visitor.actor()).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,16 +1,12 @@
 //! `/api/v1/statistics/live` and `/api/v1/statistics/series`.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 
-use super::{Pairs, Problem};
 use crate::statistics::{Grain, HeldRange, Live, Range, Series, Window};
-use crate::web::Context;
 use crate::web::error::ApiError;
+use crate::web::extract::Ctx;
+use crate::web::pairs::Pairs;
 
 /// The figures of this moment.
 #[utoipa::path(
@@ -19,15 +15,14 @@ use crate::web::error::ApiError;
     tag = "statistics",
     responses((status = 200, body = Live)),
 )]
-pub(in crate::web) async fn live(
-    State(context): State<Arc<Context>>,
-) -> Result<Json<Live>, ApiError> {
+pub(in crate::web) async fn live(context: Ctx) -> Result<Json<Live>, ApiError> {
     Ok(Json(context.live().await?))
 }
 
 /// What a threshold would have done with the last day's messages.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(in crate::web) struct WhatIf {
+#[schema(as = WhatIf)]
+pub(in crate::web) struct WhatIfBody {
     /// Messages of the last day.
     messages: u64,
     /// How many of them would have stayed in memory. Sizes are counted in classes, so that it lies
@@ -43,22 +38,18 @@ pub(in crate::web) struct WhatIf {
     params(
         ("memory_threshold_bytes" = u64, Query, description = "The threshold that it is about"),
     ),
-    responses(
-        (status = 200, body = WhatIf),
-        (status = 400, body = Problem),
-    ),
+    responses((status = 200, body = WhatIfBody)),
 )]
 pub(in crate::web) async fn what_if(
-    State(context): State<Arc<Context>>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Json<WhatIf>, ApiError> {
-    let mut query = Pairs::read(query)?;
-    let threshold = query.take_number("memory_threshold_bytes")?;
-    query.end()?;
+    context: Ctx,
+    mut pairs: Pairs,
+) -> Result<Json<WhatIfBody>, ApiError> {
+    let threshold = pairs.take_number("memory_threshold_bytes")?;
+    pairs.end()?;
     let threshold = threshold
         .ok_or_else(|| ApiError::BadRequest("memory_threshold_bytes: which?".to_owned()))?;
     let sizes = context.statistics.sizes(Window::Day);
-    Ok(Json(WhatIf {
+    Ok(Json(WhatIfBody {
         messages: sizes.total(),
         held: sizes.held_by(threshold),
     }))
@@ -81,16 +72,10 @@ pub(in crate::web) struct SeriesOptions {
     path = "/api/v1/statistics/series",
     tag = "statistics",
     params(SeriesOptions),
-    responses(
-        (status = 200, body = Series),
-        (status = 400, body = Problem),
-    ),
+    responses((status = 200, body = Series)),
 )]
-pub(in crate::web) async fn series(
-    State(context): State<Arc<Context>>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Json<Series>, ApiError> {
-    let options: SeriesOptions = Pairs::read(query)?.into_filter()?;
+pub(in crate::web) async fn series(context: Ctx, pairs: Pairs) -> Result<Json<Series>, ApiError> {
+    let options: SeriesOptions = pairs.into_filter()?;
     let series = context.statistics.series(options.range, Grain::Chart);
     Ok(Json(series))
 }

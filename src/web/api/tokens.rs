@@ -1,26 +1,21 @@
 //! `/api/v1/tokens` and `/api/v1/tokens/{id}`.
 
-use std::sync::Arc;
-
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{Path, State};
+use axum::Json;
 use axum::http::StatusCode;
-use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Problem, Problems, read_json};
+use super::{Problem, Problems};
 use crate::accounts::{ApiTokenId, Scope};
 use crate::store::StoredApiToken;
-use crate::web::Context;
 use crate::web::access::{TokenOwner, Visitor};
 use crate::web::error::ApiError;
+use crate::web::extract::{Ctx, JsonBody, PathPart};
 
 /// All tokens, without what opens anything.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ApiTokens)]
-pub(in crate::web) struct List {
+pub(in crate::web) struct TokensBody {
     items: Vec<StoredApiToken>,
 }
 
@@ -29,20 +24,18 @@ pub(in crate::web) struct List {
     get,
     path = "/api/v1/tokens",
     tag = "tokens",
-    responses((status = 200, body = List)),
+    responses((status = 200, body = TokensBody)),
 )]
-pub(in crate::web) async fn list(
-    State(context): State<Arc<Context>>,
-) -> Result<Json<List>, ApiError> {
+pub(in crate::web) async fn list(context: Ctx) -> Result<Json<TokensBody>, ApiError> {
     let items = context.accounts.api_tokens().await?;
-    Ok(Json(List { items }))
+    Ok(Json(TokensBody { items }))
 }
 
 /// A new token.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewApiToken)]
-struct New {
+pub(in crate::web) struct NewTokenBody {
     name: String,
     scope: Scope,
 }
@@ -50,7 +43,7 @@ struct New {
 /// A token that was made just now: the only answer that ever shows it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedApiToken)]
-pub(in crate::web) struct Created {
+pub(in crate::web) struct CreatedTokenBody {
     id: i64,
     name: String,
     scope: Scope,
@@ -63,25 +56,23 @@ pub(in crate::web) struct Created {
     post,
     path = "/api/v1/tokens",
     tag = "tokens",
-    request_body = New,
+    request_body = NewTokenBody,
     responses(
-        (status = 201, body = Created),
-        (status = 400, body = Problem),
+        (status = 201, body = CreatedTokenBody),
         (status = 409, body = Problem, description = "The name is taken, or there are too many tokens"),
         (status = 422, body = Problems),
     ),
 )]
 pub(in crate::web) async fn create(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    Extension(TokenOwner(owner)): Extension<TokenOwner>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(StatusCode, Json<Created>), ApiError> {
-    let new: New = read_json(&body?)?;
+    context: Ctx,
+    visitor: Visitor,
+    TokenOwner(owner): TokenOwner,
+    JsonBody(new): JsonBody<NewTokenBody>,
+) -> Result<(StatusCode, Json<CreatedTokenBody>), ApiError> {
     let (accounts, actor) = (&context.accounts, visitor.actor());
     let created = accounts.create_api_token(&new.name, new.scope, owner, &actor);
     let (id, token) = created.await?;
-    let created = Created {
+    let created = CreatedTokenBody {
         id: id.0,
         name: new.name.trim().to_owned(),
         scope: new.scope,
@@ -96,17 +87,13 @@ pub(in crate::web) async fn create(
     path = "/api/v1/tokens/{id}",
     tag = "tokens",
     params(("id" = i64, Path, description = "The id of the token")),
-    responses(
-        (status = 204, description = "Revoked"),
-        (status = 404, body = Problem),
-    ),
+    responses((status = 204, description = "Revoked")),
 )]
 pub(in crate::web) async fn revoke(
-    State(context): State<Arc<Context>>,
-    Extension(visitor): Extension<Visitor>,
-    id: Result<Path<i64>, PathRejection>,
+    context: Ctx,
+    visitor: Visitor,
+    PathPart(id): PathPart<i64>,
 ) -> Result<StatusCode, ApiError> {
-    let Path(id) = id.map_err(|_| ApiError::NotFound)?;
     let (accounts, actor) = (&context.accounts, visitor.actor());
     accounts.revoke_api_token(ApiTokenId(id), &actor).await?;
     Ok(StatusCode::NO_CONTENT)
