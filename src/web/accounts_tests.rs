@@ -4,35 +4,31 @@ use serde_json::json;
 use super::*;
 use crate::accounts::Scope;
 use crate::administration::Actor;
-use crate::web::testing::{ELSEWHERE, Face};
+use crate::web::testing::{ELSEWHERE, Site};
 
 #[tokio::test]
 async fn accounts_are_added_changed_and_removed() {
-    let face = Face::open(Ok(())).await;
-    let cookie = face.cookie_of(Role::Administrator).await;
+    let site = Site::open().await;
+    let cookie = site.cookie_of(Role::Administrator).await;
     let list = "/settings/accounts";
     let short = "name=a+b&role=operator&password=short";
-    let wrong = face.submit(list, &cookie, short).await;
+    let wrong = site.submit(list, &cookie, short).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    for part in [
+    wrong.has(&[
         "id=\"name-problem\"",
         "id=\"password-problem\"",
         "value=\"a b\"",
         "value=\"operator\" required checked",
-    ] {
-        assert!(wrong.text.contains(part), "{part}: {}", wrong.text);
-    }
+    ]);
     assert!(!wrong.text.contains("short\""));
-    let nonsense = face
+    let nonsense = site
         .submit(list, &cookie, "name=anna&role=king&password=x")
         .await;
     assert_eq!(nonsense.status, StatusCode::BAD_REQUEST);
     let right = "name=anna&role=operator&password=a+long+password";
-    let added = face.submit(list, &cookie, right).await;
+    let added = site.submit(list, &cookie, right).await;
     assert_eq!(added.location(), "/settings/accounts?done=added");
-    let page = face
-        .ask(ELSEWHERE, "GET /settings/accounts", &[&cookie], "")
-        .await;
+    let page = site.see_as(&cookie, "/settings/accounts").await;
     assert!(page.text.contains("href=\"/settings/accounts/anna\""));
 
     let own = "/settings/accounts/anna";
@@ -45,31 +41,27 @@ async fn accounts_are_added_changed_and_removed() {
         ),
         ("/remove", "", "/settings/accounts?done=removed"),
     ] {
-        let answer = face.submit(&format!("{own}{path}"), &cookie, form).await;
+        let answer = site.submit(&format!("{own}{path}"), &cookie, form).await;
         assert_eq!(answer.location(), location, "{}", answer.text);
     }
-    let gone = face
-        .ask(ELSEWHERE, "GET /settings/accounts/anna", &[&cookie], "")
-        .await;
+    let gone = site.see_as(&cookie, "/settings/accounts/anna").await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn the_last_administrator_stays() {
-    let face = Face::open(Ok(())).await;
-    let cookie = face.cookie_of(Role::Administrator).await;
+    let site = Site::open().await;
+    let cookie = site.cookie_of(Role::Administrator).await;
     let own = "/settings/accounts/administrator";
     for (path, form) in [("/role", "role=viewer&confirmed=yes"), ("/remove", "")] {
-        let answer = face.submit(&format!("{own}{path}"), &cookie, form).await;
+        let answer = site.submit(&format!("{own}{path}"), &cookie, form).await;
         assert_eq!(answer.status, StatusCode::CONFLICT, "{path}");
         assert!(answer.text.contains("the last administrator stays one"));
     }
-    let page = face
-        .ask(ELSEWHERE, &format!("GET {own}"), &[&cookie], "")
-        .await;
+    let page = site.see_as(&cookie, own).await;
     assert!(page.text.contains("under your name"));
-    let answer = face
+    let answer = site
         .submit(
             &format!("{own}/password"),
             &cookie,
@@ -77,12 +69,12 @@ async fn the_last_administrator_stays() {
         )
         .await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    face.close().await;
+    site.close().await;
 }
 
 /// Makes somebody who has made a token.
-async fn with_token(face: &Face, name: &str) {
-    let (accounts, actor) = (&face.context.accounts, Actor::command("test"));
+async fn with_token(site: &Site, name: &str) {
+    let (accounts, actor) = (&site.context.accounts, Actor::command("test"));
     let password = "a long password".to_owned();
     let made = accounts.create(name, Role::Administrator, password, &actor);
     let account = made.await.expect("made");
@@ -93,15 +85,15 @@ async fn with_token(face: &Face, name: &str) {
 
 #[tokio::test]
 async fn what_cannot_be_taken_back_is_asked_for_twice() {
-    let face = Face::open(Ok(())).await;
-    let cookie = face.cookie_of(Role::Administrator).await;
-    with_token(&face, "anna").await;
+    let site = Site::open().await;
+    let cookie = site.cookie_of(Role::Administrator).await;
+    with_token(&site, "anna").await;
     let get = async |path: &str| {
         let request = format!("GET {path}");
-        face.ask(ELSEWHERE, &request, &[&cookie], "").await
+        site.ask(ELSEWHERE, &request, &[&cookie], "").await
     };
     let tokens = async || {
-        let tokens = face.context.accounts.api_tokens().await;
+        let tokens = site.context.accounts.api_tokens().await;
         tokens.expect("readable").len()
     };
     // The page of an account removes nothing: it leads to the question, which tells what goes as well.
@@ -118,9 +110,7 @@ async fn what_cannot_be_taken_back_is_asked_for_twice() {
     );
     let asked = get(&format!("{path}/remove")).await;
     assert_eq!(asked.status, StatusCode::OK);
-    for part in ["Remove anna?", "anna&#39;s", "reads and changes everything"] {
-        assert!(asked.text.contains(part), "{part}: {}", asked.text);
-    }
+    asked.has(&["Remove anna?", "anna&#39;s", "reads and changes everything"]);
     assert!(!asked.text.contains("It is yours"));
     let own = get("/settings/accounts/administrator/remove").await;
     assert!(own.text.contains("It is yours"));
@@ -129,47 +119,47 @@ async fn what_cannot_be_taken_back_is_asked_for_twice() {
 
     // So does a role under which a token would be too mighty.
     let role = format!("{path}/role");
-    let asked = face.submit(&role, &cookie, "role=operator").await;
+    let asked = site.submit(&role, &cookie, "role=operator").await;
     assert_eq!(asked.status, StatusCode::OK);
     assert!(asked.text.contains("anna&#39;s"), "{}", asked.text);
     assert!(asked.text.contains("name=\"confirmed\""));
-    let anna = face.context.accounts.named("anna").await;
+    let anna = site.context.accounts.named("anna").await;
     assert_eq!(anna.expect("it is there").role, Role::Administrator);
     assert_eq!(tokens().await, 2);
     let confirmed = "role=operator&confirmed=yes";
-    let done = face.submit(&role, &cookie, confirmed).await;
+    let done = site.submit(&role, &cookie, confirmed).await;
     assert_eq!(done.location(), "/settings/accounts/anna?done=role");
     assert_eq!(tokens().await, 1);
 
     // And one's own role, when it becomes less.
-    with_token(&face, "bob").await;
+    with_token(&site, "bob").await;
     let own = "/settings/accounts/administrator/role";
-    let same = face.submit(own, &cookie, "role=administrator").await;
+    let same = site.submit(own, &cookie, "role=administrator").await;
     assert_eq!(same.status, StatusCode::SEE_OTHER);
-    let asked = face.submit(own, &cookie, "role=viewer").await;
+    let asked = site.submit(own, &cookie, "role=viewer").await;
     assert!(asked.text.contains("It is yours"), "{}", asked.text);
     assert_eq!(get("/audit").await.status, StatusCode::OK);
-    let done = face.submit(own, &cookie, "role=viewer&confirmed=yes").await;
+    let done = site.submit(own, &cookie, "role=viewer&confirmed=yes").await;
     assert_eq!(done.status, StatusCode::SEE_OTHER);
     assert_eq!(get("/audit").await.location(), "/login?to=/audit");
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn the_api_does_it_too() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let new = r#"{"name":"anna","role":"viewer","password":"a long password"}"#;
-    let made = face.call("POST /api/v1/accounts", new).await;
+    let made = site.call("POST /api/v1/accounts", new).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     assert_eq!(made.json()["name"], "anna");
     assert_eq!(made.json()["second_factor"], false);
-    let again = face.call("POST /api/v1/accounts", new).await;
+    let again = site.call("POST /api/v1/accounts", new).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(
         again.json(),
         json!({"errors": {"name": "this name is taken"}})
     );
-    let listed = face.call("GET /api/v1/accounts", "").await.json();
+    let listed = site.call("GET /api/v1/accounts", "").await.json();
     assert_eq!(listed["items"][1]["name"], "anna", "{listed}");
     assert!(!listed.to_string().contains("argon2"), "{listed}");
 
@@ -184,7 +174,7 @@ async fn the_api_does_it_too() {
         (r#"{"second_factor":true}"#, StatusCode::BAD_REQUEST),
         (r#"{"weather":"rain"}"#, StatusCode::BAD_REQUEST),
     ] {
-        let answer = face.call(&format!("PATCH {path}"), body).await;
+        let answer = site.call(&format!("PATCH {path}"), body).await;
         assert_eq!(answer.status, status, "{body}: {}", answer.text);
     }
     for (name, status) in [
@@ -192,17 +182,17 @@ async fn the_api_does_it_too() {
         ("anna", StatusCode::NOT_FOUND),
         ("administrator", StatusCode::CONFLICT),
     ] {
-        let answer = face
+        let answer = site
             .call(&format!("DELETE /api/v1/accounts/{name}"), "")
             .await;
         assert_eq!(answer.status, status, "{name}");
     }
-    let audit = face.context.store.audit_page(None, 100).await;
+    let audit = site.context.store.audit_page(None, 100).await;
     let by_token = audit.expect("readable");
     let by_token = by_token
         .iter()
         .find(|item| item.action == "account created");
     let who = &by_token.expect("it is noted").who;
     assert_eq!(who, "token a token of the tests");
-    face.close().await;
+    site.close().await;
 }

@@ -6,9 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::limits;
 use crate::store::AuditEntry;
-use crate::web::testing::{Face, SCENE};
-
-const LOOPBACK: &str = "127.0.0.1:50000";
+use crate::web::testing::{SCENE, Site};
 
 fn note(who: &str, action: &str, before: Option<Value>, after: Option<Value>) -> AuditEntry {
     AuditEntry {
@@ -24,7 +22,7 @@ fn note(who: &str, action: &str, before: Option<Value>, after: Option<Value>) ->
 
 #[test]
 fn values_are_told_field_by_field() {
-    let change = |field: &str, before: Option<&str>, after: Option<&str>| Change {
+    let change = |field: &str, before: Option<&str>, after: Option<&str>| FieldChange {
         field: field.into(),
         before: before.map(str::to_owned),
         after: after.map(str::to_owned),
@@ -89,30 +87,30 @@ fn values_are_told_field_by_field() {
 
 #[tokio::test]
 async fn what_was_not_changed_stands_once() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let of = |role: &str| Some(json!({"account": "pc", "role": role}));
     let changed = note("admin", "account changed", of("viewer"), of("operator"));
-    face.context
+    site.context
         .store
         .append_audit(changed)
         .await
         .expect("noted");
-    let page = face.ask(LOOPBACK, "GET /audit", &[], "").await;
+    let page = site.see("/audit").await;
     assert!(page.text.contains("<b>account</b> pc\n"), "{}", page.text);
     let role = "<b>role</b> <del>viewer</del> → <ins>operator</ins>";
     assert!(page.text.contains(role), "{}", page.text);
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn changes_are_shown_and_found() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let patch = r#"{"memory_threshold_bytes": 1000}"#;
     assert_eq!(
-        face.call("PATCH /api/v1/settings", patch).await.status,
+        site.call("PATCH /api/v1/settings", patch).await.status,
         StatusCode::OK
     );
-    let store = &face.context.store;
+    let store = &site.context.store;
     let other = note(
         "<b>Berta</b>",
         "queue: hold",
@@ -120,17 +118,15 @@ async fn changes_are_shown_and_found() {
         Some(json!({"affected": 2})),
     );
     store.append_audit(other).await.expect("noted");
-    let page = face.ask(LOOPBACK, "GET /audit", &[], "").await;
+    let page = site.see("/audit").await;
     assert_eq!(page.status, StatusCode::OK);
-    for part in [
+    page.has(&[
         "<b>memory threshold bytes</b>",
         "<del>32,768</del> → <ins>1,000</ins>",
         "192.0.2.7",
         "this machine",
         "&#60;b&#62;Berta",
-    ] {
-        assert!(page.text.contains(part), "{part} is missing: {}", page.text);
-    }
+    ]);
     for (search, shows_settings, shows_queue) in [
         ("who=berta", false, true),
         ("action=settings", true, false),
@@ -139,13 +135,11 @@ async fn changes_are_shown_and_found() {
         ("who=nobody", false, false),
         ("who=%25", false, false),
     ] {
-        let page = face
-            .ask(LOOPBACK, &format!("GET /audit?{search}"), &[], "")
-            .await;
+        let page = site.see(&format!("/audit?{search}")).await;
         let shows = |text: &str| page.text.contains(&format!("<td>{text}</td>"));
         assert_eq!(shows("settings changed"), shows_settings, "{search}");
         assert_eq!(shows("queue: hold"), shows_queue, "{search}");
-        let found = face
+        let found = site
             .call(&format!("GET /api/v1/audit?{search}"), "")
             .await
             .json();
@@ -154,31 +148,24 @@ async fn changes_are_shown_and_found() {
         let count = items.filter(|item| item["who"] != SCENE).count();
         assert_eq!(count, expected, "{search}");
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn pages_go_on_and_come_back() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     for number in 0..limits::PAGE_ITEMS + 5 {
         let entry = note("admin", &format!("change {number:03}"), None, None);
-        face.context.store.append_audit(entry).await.expect("noted");
+        site.context.store.append_audit(entry).await.expect("noted");
     }
-    let first = face.ask(LOOPBACK, "GET /audit?who=admin", &[], "").await;
+    let first = site.see("/audit?who=admin").await;
     assert!(first.text.contains("change 104") && !first.text.contains("change 004"));
     let begin = first
         .text
         .find("/audit?who=admin")
         .expect("a link to the older ones");
     let older = first.text[begin..].split('"').next().expect("its end");
-    let second = face
-        .ask(
-            LOOPBACK,
-            &format!("GET {}", older.replace("&#38;", "&")),
-            &[],
-            "",
-        )
-        .await;
+    let second = site.see(&older.replace("&#38;", "&")).await;
     assert!(second.text.contains("change 004") && !second.text.contains("change 005"));
     assert!(second.text.contains("To the newest") && !second.text.contains(">Older<"));
 
@@ -186,7 +173,7 @@ async fn pages_go_on_and_come_back() {
     let mut seen = 0;
     loop {
         let before = next.map_or(String::new(), |next: i64| format!("&before={next}"));
-        let page = face
+        let page = site
             .call(&format!("GET /api/v1/audit?who=admin&limit=50{before}"), "")
             .await
             .json();
@@ -198,8 +185,8 @@ async fn pages_go_on_and_come_back() {
     }
     assert_eq!(seen, limits::PAGE_ITEMS as usize + 5);
     for wrong in ["limit=1001", "before=x", "weather=rain"] {
-        let answer = face.call(&format!("GET /api/v1/audit?{wrong}"), "").await;
+        let answer = site.call(&format!("GET /api/v1/audit?{wrong}"), "").await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong}");
     }
-    face.close().await;
+    site.close().await;
 }

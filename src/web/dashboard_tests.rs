@@ -3,9 +3,9 @@ use axum::http::StatusCode;
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::message::{DiskReason, Path, Storage};
 use crate::statistics::AnsweredFigures;
-use crate::web::testing::{Face, LOOPBACK};
+use crate::web::testing::Site;
 
-async fn answered(face: &Face) {
+async fn answered(site: &Site) {
     for (storage, path, reasons) in [
         (Storage::Memory, Path::Fast, &[][..]),
         (Storage::Memory, Path::CutThrough, &[]),
@@ -16,7 +16,7 @@ async fn answered(face: &Face) {
             &[DiskReason::AckDeadline, DiskReason::Condition("a&b".into())],
         ),
     ] {
-        face.context.statistics.answered(&AnsweredFigures {
+        site.context.statistics.answered(&AnsweredFigures {
             path,
             storage,
             reasons,
@@ -28,11 +28,11 @@ async fn answered(face: &Face) {
 
 #[tokio::test]
 async fn every_part_is_there_and_named_for_the_script() {
-    let face = Face::open(Ok(())).await;
-    answered(&face).await;
-    let page = face.ask(LOOPBACK, "GET /", &[], "").await;
+    let site = Site::open().await;
+    answered(&site).await;
+    let page = site.see("/").await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text);
-    for part in [
+    page.has(&[
         r#"data-live="ratio">75.0 %<"#,
         r#"data-live="minute-messages">4<"#,
         r#"data-live="all-bytes-ratio">75.0 %<"#,
@@ -45,15 +45,13 @@ async fn every_part_is_there_and_named_for_the_script() {
         r#"<a href="/?range=month">30 days</a>"#,
         "Nobody waits",
         "Disk free",
-    ] {
-        assert!(page.text.contains(part), "{part} is missing: {}", page.text);
-    }
-    face.close().await;
+    ]);
+    site.close().await;
 }
 
 #[tokio::test]
 async fn the_range_is_one_of_three() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     for (range, status) in [
         ("hour", StatusCode::OK),
         ("day", StatusCode::OK),
@@ -61,25 +59,23 @@ async fn the_range_is_one_of_three() {
         ("year", StatusCode::BAD_REQUEST),
         ("", StatusCode::BAD_REQUEST),
     ] {
-        let page = face
-            .ask(LOOPBACK, &format!("GET /?range={range}"), &[], "")
-            .await;
+        let page = site.see(&format!("/?range={range}")).await;
         assert_eq!(page.status, status, "{range}");
         let request = format!("GET /api/v1/statistics/series?range={range}");
-        let answer = face.call(&request, "").await;
+        let answer = site.call(&request, "").await;
         assert_eq!(answer.status, status, "{range}");
         if status == StatusCode::OK {
             assert_eq!(answer.json()["range"], range);
         }
     }
-    let default = face.call("GET /api/v1/statistics/series", "").await.json();
+    let default = site.call("GET /api/v1/statistics/series", "").await.json();
     assert_eq!(default["points"].as_array().map(Vec::len), Some(60));
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn next_hops_are_told_to_programs_in_seconds() {
-    let face = Face::open_with(Ok(()), || {
+    let site = Site::with_next_hops(|| {
         vec![NextHopFigures {
             name: "mx.example.net:25".into(),
             open_connections: 2,
@@ -95,7 +91,7 @@ async fn next_hops_are_told_to_programs_in_seconds() {
         }]
     })
     .await;
-    let answer = face.call("GET /api/v1/next-hops", "").await;
+    let answer = site.call("GET /api/v1/next-hops", "").await;
     assert_eq!(answer.status, StatusCode::OK);
     let expected = serde_json::json!({"items": [{
         "name": "mx.example.net:25",
@@ -106,14 +102,12 @@ async fn next_hops_are_told_to_programs_in_seconds() {
         "breaker": {"is_open": true, "probe_in_seconds": 1.5},
     }]});
     assert_eq!(answer.json(), expected);
-    let page = face.ask(LOOPBACK, "GET /", &[], "").await;
-    for part in [
+    let page = site.see("/").await;
+    page.has(&[
         r#"href="/queue?next_hop=mx.example.net%3A25""#,
         "open, probe in 1 s",
         "75.0 %",
         "250 ms",
-    ] {
-        assert!(page.text.contains(part), "{part} is missing: {}", page.text);
-    }
-    face.close().await;
+    ]);
+    site.close().await;
 }

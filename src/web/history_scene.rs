@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::testing::Face;
+use super::testing::Site;
 use crate::message::trail::{Answered, Attempted, Noted, RecipientEvent, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{
@@ -104,21 +104,21 @@ fn client() -> Client {
 }
 
 /// A delivered message, and one that waits in the queue, whose id is given.
-pub(super) async fn fill(face: &Face) -> MessageId {
+pub(super) async fn fill(site: &Site) -> MessageId {
     let mut entries = vec![TrailEntry::Answered(delivered(
         1,
         "anna@example.org",
         "bert@example.net",
     ))];
     entries.extend(queued(2, "anna@example.org", "carl@example.net"));
-    let store = &face.context.store;
+    let store = &site.context.store;
     store.append_trail(entries).await.expect("appended");
-    in_queue(face, 2, &["carl@example.net"]).await
+    in_queue(site, 2, &["carl@example.net"]).await
 }
 
 /// Puts the message of `second` into the queue.
-pub(super) async fn in_queue(face: &Face, second: i64, recipients: &[&str]) -> MessageId {
-    let store = &face.context.store;
+pub(super) async fn in_queue(site: &Site, second: i64, recipients: &[&str]) -> MessageId {
+    let store = &site.context.store;
     let recipients: Vec<Recipient> = recipients
         .iter()
         .map(|recipient| Recipient::plain(mailbox(recipient)))

@@ -6,13 +6,13 @@ use tokio::time::sleep;
 use super::*;
 use crate::accounts::Role;
 use crate::administration::{AccountChange, Actor};
-use crate::web::testing::{ELSEWHERE, Face, LOOPBACK};
+use crate::web::testing::{ELSEWHERE, LOOPBACK, Site};
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn listen(face: &Face) -> Response {
-    face.send(LOOPBACK, "GET /events", &[], "").await
+async fn listen(site: &Site) -> Response {
+    site.send(LOOPBACK, "GET /events", &[], "").await
 }
 
 /// The next piece of the stream; none at its end.
@@ -34,8 +34,8 @@ async fn becomes_true(condition: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn a_listener_is_told_the_figures_at_once() {
-    let face = Face::open(Ok(())).await;
-    let answer = listen(&face).await;
+    let site = Site::open().await;
+    let answer = listen(&site).await;
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/event-stream");
     assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
@@ -44,22 +44,22 @@ async fn a_listener_is_told_the_figures_at_once() {
     let data = event.strip_prefix("data: ").expect("data");
     let data: serde_json::Value = serde_json::from_str(data.trim_end()).expect("JSON");
     assert_eq!(data["texts"]["ratio"], "—");
-    let mut second = listen(&face).await.into_body();
+    let mut second = listen(&site).await.into_body();
     assert!(piece(&mut second).await.is_some());
     let heard_by = {
-        let producer = face.context.live_feed.producer();
+        let producer = site.context.live_feed.producer.lock();
         producer.as_ref().map(|it| it.newest.receiver_count())
     };
     assert_eq!(heard_by, Some(2), "computed once for both");
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn listeners_are_bounded_in_number() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let mut listening = Vec::new();
     let listen = async |cookie: &str| {
-        let answer = face.send(ELSEWHERE, "GET /events", &[cookie], "").await;
+        let answer = site.send(ELSEWHERE, "GET /events", &[cookie], "").await;
         let is_refused = answer.status() == StatusCode::SERVICE_UNAVAILABLE;
         assert_eq!(
             is_refused,
@@ -69,44 +69,44 @@ async fn listeners_are_bounded_in_number() {
     };
     let sessions = limits::LIVE_LISTENERS / limits::LIVE_LISTENERS_PER_SESSION;
     for _ in 0..sessions {
-        let cookie = face.cookie_of(Role::Viewer).await;
+        let cookie = site.cookie_of(Role::Viewer).await;
         for _ in 0..limits::LIVE_LISTENERS_PER_SESSION {
             listening.push(listen(&cookie).await.expect("a place"));
         }
         assert!(listen(&cookie).await.is_none(), "all of one session");
     }
-    let cookie = face.cookie_of(Role::Viewer).await;
+    let cookie = site.cookie_of(Role::Viewer).await;
     assert!(listen(&cookie).await.is_none(), "all");
     listening.pop();
     assert!(listen(&cookie).await.is_some());
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn streams_end_at_shutdown() {
-    let face = Face::open(Ok(())).await;
-    let mut body = listen(&face).await.into_body();
+    let site = Site::open().await;
+    let mut body = listen(&site).await.into_body();
     piece(&mut body).await.expect("an event");
-    face.context.live_feed.close();
+    site.context.live_feed.close();
     while piece(&mut body).await.is_some() {}
-    let mut late = listen(&face).await.into_body();
+    let mut late = listen(&site).await.into_body();
     assert_eq!(piece(&mut late).await, None);
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn nothing_is_computed_when_nobody_listens() {
-    let face = Face::open(Ok(())).await;
-    let feed = Arc::clone(&face.context.live_feed);
-    assert!(feed.producer().is_none());
-    let mut body = listen(&face).await.into_body();
+    let site = Site::open().await;
+    let feed = Arc::clone(&site.context.live_feed);
+    assert!(feed.producer.lock().is_none());
+    let mut body = listen(&site).await.into_body();
     piece(&mut body).await.expect("an event");
-    assert!(feed.producer().is_some());
+    assert!(feed.producer.lock().is_some());
     drop(body);
-    becomes_true(|| feed.producer().is_none()).await;
-    let mut again = listen(&face).await.into_body();
+    becomes_true(|| feed.producer.lock().is_none()).await;
+    let mut again = listen(&site).await.into_body();
     piece(&mut again).await.expect("an event");
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,21 +137,21 @@ async fn a_stream_ends_with_its_session() {
         /// Nobody touched the browser for as long as a session lasts.
         Idle,
     }
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     for end in [End::LoggedOut, End::AnotherRole, End::Removed, End::Idle] {
         let idle = jiff::SignedDuration::try_from(limits::SESSION_IDLE).expect("an hour");
         let seen_at = match end {
             End::Idle => Timestamp::now() - idle + jiff::SignedDuration::from_secs(2),
             _ => Timestamp::now(),
         };
-        let cookie = face.cookie_since(Role::Operator, seen_at).await;
-        let answer = face.send(ELSEWHERE, "GET /events", &[&cookie], "").await;
+        let cookie = site.cookie_since(Role::Operator, seen_at).await;
+        let answer = site.send(ELSEWHERE, "GET /events", &[&cookie], "").await;
         let mut body = answer.into_body();
         assert!(piece(&mut body).await.is_some());
-        let (accounts, actor) = (&face.context.accounts, Actor::command("test"));
+        let (accounts, actor) = (&site.context.accounts, Actor::command("test"));
         match end {
             End::LoggedOut => {
-                let out = face.submit("/logout", &cookie, "").await;
+                let out = site.submit("/logout", &cookie, "").await;
                 assert_eq!(out.status, StatusCode::SEE_OTHER);
             }
             End::AnotherRole => {
@@ -172,5 +172,5 @@ async fn a_stream_ends_with_its_session() {
         }
         ends(body).await;
     }
-    face.close().await;
+    site.close().await;
 }

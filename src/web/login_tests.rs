@@ -1,17 +1,17 @@
 use super::*;
 use crate::accounts::Role;
 use crate::administration::Actor;
-use crate::web::testing::{ELSEWHERE, Face};
+use crate::web::testing::{ELSEWHERE, Site};
 
 const PASSWORD: &str = "a long password";
 
-async fn with_account() -> Face {
-    let face = Face::open(Ok(())).await;
+async fn with_account() -> Site {
+    let site = Site::open().await;
     let actor = Actor::command("test");
-    let accounts = &face.context.accounts;
+    let accounts = &site.context.accounts;
     let made = accounts.create("anna", Role::Operator, PASSWORD.into(), &actor);
     made.await.expect("made");
-    face
+    site
 }
 
 fn form(password: &str, to: &str) -> String {
@@ -21,15 +21,15 @@ fn form(password: &str, to: &str) -> String {
 
 #[tokio::test]
 async fn people_log_in_and_out() {
-    let face = with_account().await;
-    let wrong = face.submit("/login", "", &form("wrong", "")).await;
+    let site = with_account().await;
+    let wrong = site.submit("/login", "", &form("wrong", "")).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(wrong.text.contains("the name or the password is wrong"));
     assert!(wrong.text.contains("value=\"anna\""), "the name stays");
     assert!(!wrong.text.contains("value=\"wrong\""), "the password not");
     assert!(!wrong.headers.contains_key(header::SET_COOKIE));
 
-    let first = face.submit("/login", "", &form(PASSWORD, "")).await;
+    let first = site.submit("/login", "", &form(PASSWORD, "")).await;
     assert_eq!(
         (first.status, first.location()),
         (StatusCode::SEE_OTHER, "/")
@@ -41,13 +41,13 @@ async fn people_log_in_and_out() {
     );
     // A session that somebody planted is not taken over, and what the browser forgets has ended.
     let old = first.cookie();
-    let second = face.submit("/login", &old, &form(PASSWORD, "")).await;
+    let second = site.submit("/login", &old, &form(PASSWORD, "")).await;
     assert_ne!(second.cookie(), old);
-    let ended = face.ask(ELSEWHERE, "GET /", &[&old], "").await;
+    let ended = site.see_as(&old, "/").await;
     assert_eq!(ended.location(), "/login");
 
     let cookie = second.cookie();
-    let ask = async |request| face.ask(ELSEWHERE, request, &[&cookie], "").await;
+    let ask = async |request| site.ask(ELSEWHERE, request, &[&cookie], "").await;
     assert_eq!(ask("GET /").await.status, StatusCode::OK);
     assert_eq!(ask("GET /login?to=/account").await.location(), "/account");
     let out = ask("POST /logout").await;
@@ -56,12 +56,12 @@ async fn people_log_in_and_out() {
     assert_eq!(ask("GET /").await.location(), "/login");
     let page = ask("GET /login?done=out").await;
     assert!(page.text.contains("You are logged out."));
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn it_leads_nowhere_else() {
-    let face = with_account().await;
+    let site = with_account().await;
     for (to, location) in [
         ("/queue%3Fstate%3Dheld", "/queue?state=held"),
         ("//elsewhere.example", "/"),
@@ -69,22 +69,22 @@ async fn it_leads_nowhere_else() {
         ("/%09/elsewhere.example", "/"),
         ("/%5Celsewhere.example", "/"),
     ] {
-        let answer = face.submit("/login", "", &form(PASSWORD, to)).await;
+        let answer = site.submit("/login", "", &form(PASSWORD, to)).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{to}");
         assert_eq!(answer.location(), location, "{to}");
     }
-    let page = face
+    let page = site
         .ask(ELSEWHERE, "GET /login?to=%22%3E%3Cscript%3E", &[], "")
         .await;
     assert!(!page.text.contains("<script"));
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn a_code_is_asked_for_on_the_same_page() {
-    let face = with_account().await;
-    let accounts = &face.context.accounts;
-    let cookie = face
+    let site = with_account().await;
+    let accounts = &site.context.accounts;
+    let cookie = site
         .submit("/login", "", &form(PASSWORD, ""))
         .await
         .cookie();
@@ -100,7 +100,7 @@ async fn a_code_is_asked_for_on_the_same_page() {
     let confirmed = accounts.confirm_second_factor(login, &code, &actor, now);
     let recovery_codes = confirmed.await.expect("on");
 
-    let asked = face.submit("/login", "", &form(PASSWORD, "/account")).await;
+    let asked = site.submit("/login", "", &form(PASSWORD, "/account")).await;
     assert_eq!(asked.status, StatusCode::OK);
     assert!(!asked.headers.contains_key(header::SET_COOKIE));
     assert!(!asked.text.contains("name=\"password\""), "{}", asked.text);
@@ -109,7 +109,7 @@ async fn a_code_is_asked_for_on_the_same_page() {
     let ticket = ticket.expect("a ticket");
     let answer = async |code: &str| {
         let form = format!("ticket={ticket}&code={code}&to=/account");
-        face.submit("/login", "", &form).await
+        site.submit("/login", "", &form).await
     };
     let wrong = answer("nonsense").await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -118,15 +118,15 @@ async fn a_code_is_asked_for_on_the_same_page() {
     assert_eq!(right.location(), "/account", "{}", right.text);
     let late = answer(recovery_codes[1].expose()).await;
     assert!(late.text.contains("name=\"password\""), "begin again");
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn guessing_is_slowed_down() {
-    let face = with_account().await;
+    let site = with_account().await;
     let mut tries = 0;
     let refused = loop {
-        let answer = face.submit("/login", "", &form("wrong", "")).await;
+        let answer = site.submit("/login", "", &form("wrong", "")).await;
         if answer.status == StatusCode::TOO_MANY_REQUESTS {
             break answer;
         }
@@ -138,20 +138,20 @@ async fn guessing_is_slowed_down() {
         );
     };
     assert!(refused.text.contains("too many tries"), "{}", refused.text);
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn a_name_that_nobody_can_have_is_not_shown_again() {
-    let face = with_account().await;
+    let site = with_account().await;
     let most = crate::limits::ACCOUNT_NAME_BYTES;
     for (length, is_shown) in [(most, true), (most + 1, false), (20_000, false)] {
         let name = "n".repeat(length);
         let form = format!("name={name}&password=wrong");
-        let answer = face.submit("/login", "", &form).await;
+        let answer = site.submit("/login", "", &form).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(answer.text.contains(&name), is_shown, "{length}");
         assert!(answer.text.len() < 8_192, "{length}");
     }
-    face.close().await;
+    site.close().await;
 }

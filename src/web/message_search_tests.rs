@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn search(name: &str, value: &str) -> Search {
+fn search(name: &str, value: &str) -> MessageSearch {
     serde_json::from_value(serde_json::json!({ name: value })).expect("a search")
 }
 
@@ -51,12 +51,12 @@ fn what_cannot_be_meant_is_said_at_its_field() {
 
 #[test]
 fn texts_become_what_the_trail_holds() {
-    let search = Search {
+    let search = MessageSearch {
         client_address: "2001:DB8:0::1".into(),
         since: "2027-01-15T08:00".into(),
         until: "2027-01-15T10:00:00+01:00".into(),
         before: "0000000000011".into(),
-        ..Search::default()
+        ..MessageSearch::default()
     };
     let (filter, before) = search.read().expect("a filter");
     assert_eq!(filter.client_address.as_deref(), Some("2001:db8::1"));
@@ -65,7 +65,7 @@ fn texts_become_what_the_trail_holds() {
     let until: Timestamp = "2027-01-15T09:00:00Z".parse().expect("a time");
     assert_eq!(filter.until, Some(until));
     assert_eq!(before, Some(MessageId::from_i64(33)));
-    let backwards = Search {
+    let backwards = MessageSearch {
         until: "2027-01-15T08:00".into(),
         ..search.clone()
     };
@@ -80,6 +80,6 @@ fn urls_hold_the_search() {
     let next = search.url(Some(MessageId::from_i64(33)));
     let expected = "/messages?recipient=a%26b%3D%22%C3%B6%22%2A&before=0000000000011";
     assert_eq!(next, expected);
-    assert_eq!(Search::default().url(None), "/messages");
-    assert!(!Search::default().is_searching() && search.is_searching());
+    assert_eq!(MessageSearch::default().url(None), "/messages");
+    assert!(!MessageSearch::default().is_searching() && search.is_searching());
 }

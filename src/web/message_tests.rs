@@ -6,32 +6,24 @@ use crate::limits;
 use crate::message::trail::TrailEntry;
 use crate::message::words::OutcomeKind;
 use crate::web::history_scene::{self, attempted, id};
-use crate::web::testing::Face;
-
-const LOOPBACK: &str = "127.0.0.1:50000";
+use crate::web::testing::Site;
 
 #[tokio::test]
 async fn a_message_tells_its_story_and_leads_to_its_row() {
-    let face = Face::open(Ok(())).await;
-    let waiting = history_scene::fill(&face).await;
-    let page = face
-        .ask(LOOPBACK, &format!("GET /messages/{waiting}"), &[], "")
-        .await;
+    let site = Site::open().await;
+    let waiting = history_scene::fill(&site).await;
+    let page = site.see(&format!("/messages/{waiting}")).await;
     assert_eq!(page.status, StatusCode::OK);
-    let rows = face.call("GET /api/v1/queue", "").await.json();
+    let rows = site.call("GET /api/v1/queue", "").await.json();
     let row = rows["items"][0]["id"].as_i64().expect("a row");
-    for part in [
+    page.has(&[
         "Waiting in the retry queue",
         "4.1 KiB from anna@example.org for carl@example.net.</p>",
         "Deferred by mx.example.net (192.0.2.25:25, TLS) after 38 ms: <q>451 4.3.0 later</q>",
         "because a next hop put it off or was not reached.",
         &format!("href=\"/queue/{row}\""),
-    ] {
-        assert!(page.text.contains(part), "{part} is missing: {}", page.text);
-    }
-    let delivered = face
-        .ask(LOOPBACK, &format!("GET /messages/{}", id(1)), &[], "")
-        .await;
+    ]);
+    let delivered = site.see(&format!("/messages/{}", id(1))).await;
     assert!(
         delivered.text.contains("never touched a disk.</p>"),
         "{}",
@@ -41,25 +33,23 @@ async fn a_message_tells_its_story_and_leads_to_its_row() {
         !delivered.text.contains("href=\"/queue/"),
         "it waits nowhere"
     );
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn several_recipients_lead_to_their_own_rows() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let recipients = ["bert@example.net", "carl@example.net"];
-    let message = history_scene::in_queue(&face, 3, &recipients).await;
+    let message = history_scene::in_queue(&site, 3, &recipients).await;
     let attempts = recipients.iter().map(|recipient| {
         TrailEntry::Attempted(attempted(3, recipient, OutcomeKind::Deferred, "451 later"))
     });
-    face.context
+    site.context
         .store
         .append_trail(attempts.collect())
         .await
         .expect("appended");
-    let page = face
-        .ask(LOOPBACK, &format!("GET /messages/{message}"), &[], "")
-        .await;
+    let page = site.see(&format!("/messages/{message}")).await;
     assert_eq!(
         page.text.matches("href=\"/queue/").count(),
         2,
@@ -71,12 +61,12 @@ async fn several_recipients_lead_to_their_own_rows() {
         page.text
             .contains("How this message began is not in the trail")
     );
-    face.close().await;
+    site.close().await;
 }
 
 /// A message with a thousand recipients that were tried a dozen times each.
-async fn fill_large(face: &Face) {
-    let store = &face.context.store;
+async fn fill_large(site: &Site) {
+    let store = &site.context.store;
     let mut answered = history_scene::delivered(1, "anna@example.org", "bert@example.net");
     answered.delivered = None;
     answered.recipients = 1_000;
@@ -93,8 +83,8 @@ async fn fill_large(face: &Face) {
 
 #[tokio::test]
 async fn a_thousand_recipients_are_told_page_by_page() {
-    let face = Face::open(Ok(())).await;
-    fill_large(&face).await;
+    let site = Site::open().await;
+    fill_large(&site).await;
     let path = format!("/messages/{}", id(1));
     for (query, first, chapters, range, next) in [
         (
@@ -141,9 +131,7 @@ async fn a_thousand_recipients_are_told_page_by_page() {
             None,
         ),
     ] {
-        let page = face
-            .ask(LOOPBACK, &format!("GET {path}{query}"), &[], "")
-            .await;
+        let page = site.see(&format!("{path}{query}")).await;
         assert_eq!(page.status, StatusCode::OK, "{query}");
         assert!(page.text.len() < 400_000, "{query}: {}", page.text.len());
         assert!(
@@ -163,13 +151,13 @@ async fn a_thousand_recipients_are_told_page_by_page() {
         let link = next.map(|next| format!("href=\"{path}{next}\" rel=\"next\""));
         assert!(link.is_none_or(|link| page.text.contains(&link)), "{query}");
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn the_api_tells_a_large_story_in_parts() {
-    let face = Face::open(Ok(())).await;
-    fill_large(&face).await;
+    let site = Site::open().await;
+    fill_large(&site).await;
     let path = format!("GET /api/v1/messages/{}", id(1));
     for (query, total, events) in [
         ("", 1_000, 1_200),
@@ -179,7 +167,7 @@ async fn the_api_tells_a_large_story_in_parts() {
         ("?recipient=User999@example.net", 1, 12),
         ("?offset=1000", 1_000, 0),
     ] {
-        let answer = face.call(&format!("{path}{query}"), "").await;
+        let answer = site.call(&format!("{path}{query}"), "").await;
         assert_eq!(answer.status, StatusCode::OK, "{query}: {}", answer.text);
         let trail = answer.json();
         assert_eq!(trail["total"], total, "{query}");
@@ -192,16 +180,16 @@ async fn the_api_tells_a_large_story_in_parts() {
         assert_eq!(trail["answered"]["recipients"], 1_000, "{query}");
     }
     for query in ["?limit=101", "?offset=x", "?recipient=%00", "?weather=rain"] {
-        let answer = face.call(&format!("{path}{query}"), "").await;
+        let answer = site.call(&format!("{path}{query}"), "").await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn a_long_story_is_shortened_and_leads_to_the_whole() {
-    let face = Face::open(Ok(())).await;
-    let store = &face.context.store;
+    let site = Site::open().await;
+    let store = &site.context.store;
     let tries = |count: usize, recipient: &'static str| {
         (0..count).map(move |number| {
             let words = format!("451 try {number} of {recipient}");
@@ -218,7 +206,7 @@ async fn a_long_story_is_shortened_and_leads_to_the_whole() {
     }));
     store.append_trail(entries).await.expect("appended");
     let path = format!("/messages/{}", id(1));
-    let page = face.ask(LOOPBACK, &format!("GET {path}"), &[], "").await;
+    let page = site.see(&path).await;
     let whole = format!("{path}?recipient=bert%40example.net");
     assert_eq!(page.text.matches("Earlier events are not shown").count(), 1);
     assert!(
@@ -226,23 +214,23 @@ async fn a_long_story_is_shortened_and_leads_to_the_whole() {
             .contains(&format!("<a href=\"{whole}\">the whole story</a>"))
     );
     assert!(!page.text.contains("try 0 of bert") && page.text.contains("try 499 of bert"));
-    let page = face.ask(LOOPBACK, &format!("GET {whole}"), &[], "").await;
+    let page = site.see(&whole).await;
     assert!(page.text.contains("try 0 of bert") && page.text.contains("try 499 of bert"));
     assert!(!page.text.contains("Earlier events are not shown"));
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_not_found() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     for path in [
         "/messages/0000000000011",
         "/messages/x",
         "/messages/%3Cscript%3E",
     ] {
-        let page = face.ask(LOOPBACK, &format!("GET {path}"), &[], "").await;
+        let page = site.see(&path).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
         assert!(!page.text.contains("<script>"), "{path}");
     }
-    face.close().await;
+    site.close().await;
 }

@@ -7,14 +7,9 @@ use crate::message::Path;
 use crate::message::trail::{Answered, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::web::history_scene::{self, attempted, delivered, id};
-use crate::web::testing::{Answer, Face};
+use crate::web::testing::{Answer, Site};
 
-const LOOPBACK: &str = "127.0.0.1:50000";
 const NASTY: &str = "%3Cscript%3Ealert(1)%3C%2Fscript%3E%22%27";
-
-async fn ask(face: &Face, path: &str) -> Answer {
-    face.ask(LOOPBACK, &format!("GET {path}"), &[], "").await
-}
 
 /// Links to messages on a page, in order.
 fn linked(answer: &Answer) -> Vec<&str> {
@@ -31,21 +26,19 @@ fn link_to<'a>(answer: &'a Answer, words: &str) -> Option<&'a str> {
 
 #[tokio::test]
 async fn messages_are_found_and_shown_with_what_became_of_them() {
-    let face = Face::open(Ok(())).await;
-    history_scene::fill(&face).await;
-    let all = ask(&face, "/messages").await;
+    let site = Site::open().await;
+    history_scene::fill(&site).await;
+    let all = site.see("/messages").await;
     assert_eq!(all.status, StatusCode::OK);
     assert_eq!(linked(&all), [id(2).to_string(), id(1).to_string()]);
-    for part in [
+    all.has(&[
         ">carl@example.net</span> <span class=\"tag\" title=\"451 4.3.0 later\">queued</span>",
         ">bert@example.net</span> <span class=\"tag good\"",
         "4.1 KiB",
         "39 ms",
         "250 2.0.0 Queued",
         "2027-01-15 08:00:02",
-    ] {
-        assert!(all.text.contains(part), "{part} is missing: {}", all.text);
-    }
+    ]);
     for (search, expected) in [
         ("recipient=BERT%40example.net", &[id(1)][..]),
         ("recipient=c*", &[id(2)]),
@@ -57,34 +50,36 @@ async fn messages_are_found_and_shown_with_what_became_of_them() {
         ("since=2027-01-15T08:00:02", &[id(2)]),
         ("until=2027-01-15T08:00:02&since=2027-01-15T08:00", &[id(1)]),
     ] {
-        let found = ask(&face, &format!("/messages?{search}")).await;
+        let found = site.see(&format!("/messages?{search}")).await;
         let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
         assert_eq!(linked(&found), expected, "{search}");
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn a_search_for_one_id_goes_to_its_message() {
-    let face = Face::open(Ok(())).await;
-    let message = history_scene::fill(&face).await;
-    let found = ask(&face, &format!("/messages?message_id={message}&sender=")).await;
+    let site = Site::open().await;
+    let message = history_scene::fill(&site).await;
+    let found = site
+        .see(&format!("/messages?message_id={message}&sender="))
+        .await;
     assert_eq!(found.status, StatusCode::SEE_OTHER);
     let place = found.headers[header::LOCATION].to_str().expect("text");
     assert_eq!(place, format!("/messages/{message}"));
-    let unknown = ask(&face, "/messages?message_id=0000000000011").await;
+    let unknown = site.see("/messages?message_id=0000000000011").await;
     assert_eq!(unknown.status, StatusCode::OK);
     assert!(
         unknown
             .text
             .contains("No message in the trail is like that.")
     );
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn pages_say_what_they_do_not_understand() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     for (path, expected) in [
         ("/messages?weather=rain", "“weather” is unknown here."),
         ("/messages?sender=a&sender=b", "“sender” stands twice."),
@@ -101,20 +96,20 @@ async fn pages_say_what_they_do_not_understand() {
             "“weather” is unknown here.",
         ),
     ] {
-        let page = ask(&face, path).await;
+        let page = site.see(path).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{path}");
         assert!(page.text.contains(expected), "{path}: {}", page.text);
         assert!(!page.text.contains("expected"), "{path}: {}", page.text);
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn what_is_wrong_stands_at_its_field_with_what_was_typed() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let search =
         "sender=*x&message_id=7&client_address=me&outcome=dozing&since=soon&recipient=kept";
-    let page = ask(&face, &format!("/messages?{search}")).await;
+    let page = site.see(&format!("/messages?{search}")).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     for name in ["sender", "message_id", "client_address", "outcome", "since"] {
         let described = format!("aria-invalid=\"true\" aria-describedby=\"{name}-problem\"");
@@ -134,28 +129,28 @@ async fn what_is_wrong_stands_at_its_field_with_what_was_typed() {
         assert!(page.text.contains(typed), "{typed}: {}", page.text);
     }
     assert!(page.text.contains("<option value=\"dozing\" selected>"));
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn control_characters_are_looked_for_nowhere() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     for name in ["sender", "recipient", "message_id", "reason", "since"] {
-        let page = ask(&face, &format!("/messages?{name}=%00")).await;
+        let page = site.see(&format!("/messages?{name}=%00")).await;
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}");
         let problem = format!("id=\"{name}-problem\">This has a control character.");
         assert!(page.text.contains(&problem), "{name}: {}", page.text);
     }
     for listing in ["sender=%00", "last_reply=%00", "recipient=*"] {
-        let page = ask(&face, &format!("/queue?{listing}")).await;
+        let page = site.see(&format!("/queue?{listing}")).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{listing}");
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn nasty_texts_are_shown_as_texts() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let nasty = "<script>alert(1)</script>\"'";
     let mut entry = delivered(
         1,
@@ -171,7 +166,7 @@ async fn nasty_texts_are_shown_as_texts() {
         OutcomeKind::Delivered,
         &words,
     ));
-    let store = &face.context.store;
+    let store = &site.context.store;
     let appended = store.append_trail(vec![TrailEntry::Answered(entry)]).await;
     appended.expect("appended");
     let mut pages = vec![
@@ -191,27 +186,27 @@ async fn nasty_texts_are_shown_as_texts() {
         pages.push(format!("/messages?{name}={NASTY}"));
     }
     for path in pages {
-        let page = ask(&face, &path).await;
+        let page = site.see(&path).await;
         assert!(!page.text.contains("<script>"), "{path}: {}", page.text);
         let is_refused = page.status == StatusCode::UNPROCESSABLE_ENTITY;
         assert!(page.status == StatusCode::OK || is_refused, "{path}");
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn pages_go_on_to_the_oldest_message_and_back_to_the_newest() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let count = i64::from(limits::PAGE_ITEMS) + 20;
     let entries = (1..=count).map(|second| {
         TrailEntry::Answered(delivered(second, "anna@example.org", "bert@example.net"))
     });
-    let store = &face.context.store;
+    let store = &site.context.store;
     store
         .append_trail(entries.collect())
         .await
         .expect("appended");
-    let first = ask(&face, "/messages?sender=anna%40example.org").await;
+    let first = site.see("/messages?sender=anna%40example.org").await;
     assert_eq!(linked(&first).len(), limits::PAGE_ITEMS as usize);
     assert_eq!(link_to(&first, "To the newest"), None);
     let older = link_to(&first, "Older").expect("a link to the older ones");
@@ -220,7 +215,7 @@ async fn pages_go_on_to_the_oldest_message_and_back_to_the_newest() {
         older.contains("sender=anna%40example.org&before="),
         "{older}"
     );
-    let second = ask(&face, &older).await;
+    let second = site.see(&older).await;
     let expected: Vec<String> = (1..=20)
         .rev()
         .map(|second| id(second).to_string())
@@ -229,18 +224,18 @@ async fn pages_go_on_to_the_oldest_message_and_back_to_the_newest() {
     assert_eq!(link_to(&second, "Older"), None);
     let newest = link_to(&second, "To the newest").expect("a link to the newest");
     assert_eq!(newest, "/messages?sender=anna%40example.org");
-    let beyond = ask(&face, &format!("/messages?before={}", id(1))).await;
+    let beyond = site.see(&format!("/messages?before={}", id(1))).await;
     assert!(
         beyond.text.contains("There are no older ones."),
         "{}",
         beyond.text
     );
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn a_search_that_looked_far_says_where_it_stopped() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let count = i64::from(limits::TRAIL_SCAN_MESSAGES);
     // By its path, for which there is no index.
     let mut entries = vec![TrailEntry::Answered(Answered {
@@ -250,13 +245,13 @@ async fn a_search_that_looked_far_says_where_it_stopped() {
     entries.extend((2..=count + 1).map(|second| {
         TrailEntry::Answered(delivered(second, "anna@example.org", "bert@example.net"))
     }));
-    face.context
+    site.context
         .store
         .append_trail(entries)
         .await
         .expect("appended");
     let search = "/messages?sender=anna%40example.org&path=standard";
-    let none = ask(&face, search).await;
+    let none = site.see(search).await;
     assert_eq!(linked(&none), [""; 0]);
     assert!(
         none.text
@@ -265,14 +260,14 @@ async fn a_search_that_looked_far_says_where_it_stopped() {
         none.text
     );
     let further = link_to(&none, "Look further back").expect("a link");
-    let found = ask(&face, &further.replace("&#38;", "&")).await;
+    let found = site.see(&further.replace("&#38;", "&")).await;
     assert_eq!(linked(&found), [id(1).to_string()]);
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn who_was_asked_for_stands_first_and_not_everybody_is_shown() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let mut entry = delivered(1, "anna@example.org", "bert@example.net");
     entry.delivered = None;
     entry.recipients = 6;
@@ -286,36 +281,36 @@ async fn who_was_asked_for_stands_first_and_not_everybody_is_shown() {
             "550 5.1.1 Nobody",
         ))
     }));
-    face.context
+    site.context
         .store
         .append_trail(entries)
         .await
         .expect("appended");
-    let page = ask(&face, "/messages?recipient=User5*").await;
+    let page = site.see("/messages?recipient=User5*").await;
     let place = |part: &str| page.text.find(part);
     assert!(place("user5@example.net") < place("user0@example.net"));
     assert!(place("user4@example.net").is_none() && place("and 3 more").is_some());
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn a_trail_that_is_off_is_said() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     assert!(
-        ask(&face, "/messages")
+        site.see("/messages")
             .await
             .text
             .contains("No message has arrived yet.")
     );
-    let changed = face
+    let changed = site
         .call("PATCH /api/v1/settings", r#"{"keep_trail": false}"#)
         .await;
     assert_eq!(changed.status, StatusCode::OK);
     assert!(
-        ask(&face, "/messages")
+        site.see("/messages")
             .await
             .text
             .contains("The trail is switched off")
     );
-    face.close().await;
+    site.close().await;
 }

@@ -9,7 +9,7 @@ use crate::accounts::Scope;
 use crate::message::{DiskReason, Path, Storage};
 use crate::settings::Written;
 use crate::statistics::AnsweredFigures;
-use crate::web::testing::{ELSEWHERE, Face, LOOPBACK, TOKEN};
+use crate::web::testing::{ELSEWHERE, LOOPBACK, Site, TOKEN};
 
 #[tokio::test]
 async fn probes_say_whether_mail_is_taken() {
@@ -21,18 +21,18 @@ async fn probes_say_whether_mail_is_taken() {
             "the disk is full\n",
         ),
     ] {
-        let face = Face::open(readiness).await;
-        let alive = face.ask(ELSEWHERE, "GET /healthz", &[], "").await;
+        let site = Site::ready(readiness).await;
+        let alive = site.ask(ELSEWHERE, "GET /healthz", &[], "").await;
         assert_eq!(alive.status, StatusCode::OK);
-        let ready = face.ask(ELSEWHERE, "GET /readyz", &[], "").await;
+        let ready = site.ask(ELSEWHERE, "GET /readyz", &[], "").await;
         assert_eq!((ready.status, ready.text.as_str()), (status, text));
-        face.close().await;
+        site.close().await;
     }
 }
 
 #[tokio::test]
 async fn the_api_needs_its_token() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     for request in [
         "GET /api/v1/statistics/live",
         "GET /api/v1/settings",
@@ -47,19 +47,19 @@ async fn the_api_needs_its_token() {
             &["Authorization: Bearer wrong"],
             &["Authorization: Basic YTpi"],
         ] {
-            let answer = face.ask(LOOPBACK, request, fields, "{}").await;
+            let answer = site.ask(LOOPBACK, request, fields, "{}").await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{request}");
             assert_eq!(answer.json(), json!({"error": "a bearer token is needed"}));
         }
     }
-    let patched = face.context.administration.settings();
+    let patched = site.context.administration.settings();
     assert_eq!(*patched.written(), Written::default());
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn unknown_paths_and_methods_are_answered_in_kind() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     for (request, status, is_json) in [
         ("GET /api/v1/nothing", StatusCode::NOT_FOUND, true),
         ("GET /nothing", StatusCode::NOT_FOUND, false),
@@ -67,61 +67,61 @@ async fn unknown_paths_and_methods_are_answered_in_kind() {
         ("POST /healthz", StatusCode::METHOD_NOT_ALLOWED, false),
         ("GET /static/none.css", StatusCode::NOT_FOUND, false),
     ] {
-        let answer = face.ask(ELSEWHERE, request, &[], "").await;
+        let answer = site.ask(ELSEWHERE, request, &[], "").await;
         assert_eq!(answer.status, status, "{request}");
         let has_error = serde_json::from_str::<Value>(&answer.text)
             .is_ok_and(|value| value["error"].is_string());
         assert_eq!(has_error, is_json, "{request}: {}", answer.text);
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn settings_are_shown_and_changed() {
-    let face = Face::open(Ok(())).await;
-    let shown = face.call("GET /api/v1/settings", "").await.json();
+    let site = Site::open().await;
+    let shown = site.call("GET /api/v1/settings", "").await.json();
     assert_eq!(shown["memory_threshold_bytes"], 32_768);
     assert_eq!(shown["memory_budget_bytes"], 0, "the machine decides");
-    let live = face.call("GET /api/v1/statistics/live", "").await.json();
+    let live = site.call("GET /api/v1/statistics/live", "").await.json();
     assert_eq!(live["resident"]["memory_budget_bytes"], 1 << 30);
     // What was read is written back: nothing has changed.
     let same = shown.to_string();
-    let answer = face.call("PATCH /api/v1/settings", &same).await;
+    let answer = site.call("PATCH /api/v1/settings", &same).await;
     assert_eq!(answer.json(), shown);
-    assert!(face.audited().await.is_empty());
+    assert!(site.audited().await.is_empty());
 
     let wrong = r#"{"ack_deadline_seconds": 99, "weather": "rain", "keep_trail": false}"#;
-    let answer = face.call("PATCH /api/v1/settings", wrong).await;
+    let answer = site.call("PATCH /api/v1/settings", wrong).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(
         answer.json()["errors"]["weather"],
         "there is no such setting"
     );
-    assert!(face.context.administration.settings().keep_trail);
+    assert!(site.context.administration.settings().keep_trail);
 
     let right = r#"{"memory_threshold_bytes": 1000, "keep_trail": false}"#;
-    let answer = face.call("PATCH /api/v1/settings", right).await;
+    let answer = site.call("PATCH /api/v1/settings", right).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     assert_eq!(answer.json()["memory_threshold_bytes"], 1_000);
-    let stored = face.context.store.load_settings().await.expect("stored");
-    let published = face.context.administration.settings();
+    let stored = site.context.store.load_settings().await.expect("stored");
+    let published = site.context.administration.settings();
     let stored = stored.expect("they were stored");
     assert_eq!(stored.written(), published.written());
     assert!(!published.keep_trail);
 
     for nonsense in ["", "[]", "{"] {
-        let answer = face.call("PATCH /api/v1/settings", nonsense).await;
+        let answer = site.call("PATCH /api/v1/settings", nonsense).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{nonsense}");
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn the_queue_and_the_trail_are_listed() {
-    let face = Face::open(Ok(())).await;
-    let empty = face.call("GET /api/v1/queue?state=&limit=5&sort=-next_attempt_at", "");
+    let site = Site::open().await;
+    let empty = site.call("GET /api/v1/queue?state=&limit=5&sort=-next_attempt_at", "");
     assert_eq!(empty.await.json(), json!({"total": 0, "items": []}));
-    let messages = face.call("GET /api/v1/messages?sender=a@example.org&limit=5", "");
+    let messages = site.call("GET /api/v1/messages?sender=a@example.org&limit=5", "");
     assert_eq!(messages.await.json(), json!({"items": [], "next": null}));
     for (request, status) in [
         ("GET /api/v1/queue?weather=rain", StatusCode::BAD_REQUEST),
@@ -145,16 +145,16 @@ async fn the_queue_and_the_trail_are_listed() {
         ("GET /api/v1/messages/0000000000011", StatusCode::NOT_FOUND),
         ("GET /api/v1/messages/x", StatusCode::NOT_FOUND),
     ] {
-        let answer = face.call(request, "").await;
+        let answer = site.call(request, "").await;
         assert_eq!(answer.status, status, "{request}: {}", answer.text);
         assert!(answer.json()["error"].is_string(), "{request}");
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn an_action_is_done_only_on_what_was_seen() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     for (body, status) in [
         (
             r#"{"action":"hold","filter":{},"expect":0}"#,
@@ -180,32 +180,32 @@ async fn an_action_is_done_only_on_what_was_seen() {
         ),
         (r#"{"action":"purge"}"#, StatusCode::BAD_REQUEST),
     ] {
-        let answer = face.call("POST /api/v1/queue/actions", body).await;
+        let answer = site.call("POST /api/v1/queue/actions", body).await;
         assert_eq!(answer.status, status, "{body}: {}", answer.text);
     }
     let large = "x".repeat(limits::REQUEST_BODY_BYTES + 1);
-    let answer = face.call("POST /api/v1/queue/actions", &large).await;
+    let answer = site.call("POST /api/v1/queue/actions", &large).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn other_sites_change_nothing() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let token = format!("Authorization: Bearer {TOKEN}");
     let fields = [token.as_str(), "Sec-Fetch-Site: cross-site"];
     let body = r#"{"keep_trail": false}"#;
-    let answer = face
+    let answer = site
         .ask(ELSEWHERE, "PATCH /api/v1/settings", &fields, body)
         .await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    assert!(face.context.administration.settings().keep_trail);
-    face.close().await;
+    assert!(site.context.administration.settings().keep_trail);
+    site.close().await;
 }
 
 #[tokio::test]
 async fn forms_are_taken_from_our_own_pages_only() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     for (field, is_taken) in [
         ("Sec-Fetch-Site: same-origin", true),
         // What a browser says on plain HTTP.
@@ -215,8 +215,8 @@ async fn forms_are_taken_from_our_own_pages_only() {
         ("Sec-Fetch-Site: cross-site", false),
         ("Sec-Fetch-Site: same-site", false),
     ] {
-        let cookie = face.cookie_of(Administrator).await;
-        let answer = face
+        let cookie = site.cookie_of(Administrator).await;
+        let answer = site
             .ask(ELSEWHERE, "POST /logout", &[&cookie, field], "")
             .await;
         let expected = if is_taken {
@@ -226,21 +226,21 @@ async fn forms_are_taken_from_our_own_pages_only() {
         };
         assert_eq!(answer.status, expected, "{field}");
     }
-    let page = face.ask(LOOPBACK, "GET /account", &[], "").await;
+    let page = site.see("/account").await;
     assert_eq!(page.headers[header::REFERRER_POLICY], "same-origin");
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn the_page_shows_the_ratio_and_obeys_its_own_policy() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     for (storage, reasons) in [
         (Storage::Memory, &[][..]),
         (Storage::Memory, &[]),
         (Storage::Memory, &[]),
         (Storage::Disk, &[DiskReason::AckDeadline]),
     ] {
-        face.context.statistics.answered(&AnsweredFigures {
+        site.context.statistics.answered(&AnsweredFigures {
             path: Path::Fast,
             storage,
             reasons,
@@ -248,54 +248,50 @@ async fn the_page_shows_the_ratio_and_obeys_its_own_policy() {
             acknowledged_after: std::time::Duration::from_millis(3),
         });
     }
-    let page = face.ask(LOOPBACK, "GET /", &[], "").await;
-    for part in [
+    let page = site.see("/").await;
+    page.has(&[
         "75.0 %",
         "of 4 messages in the last hour",
         "ack deadline",
         "relay.example.net",
         "Nobody waits",
-    ] {
-        assert!(page.text.contains(part), "{part} is missing: {}", page.text);
-    }
+    ]);
     assert!(page.text.contains("http-equiv=\"refresh\""));
-    let still = face.ask(LOOPBACK, "GET /?refresh=off", &[], "").await;
+    let still = site.see("/?refresh=off").await;
     assert!(!still.text.contains("http-equiv=\"refresh\""));
 
     let policy = &page.headers[header::CONTENT_SECURITY_POLICY];
     let policy = policy.to_str().expect("text");
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"));
-    for forbidden in ["style=", "<style", "<script>", "onclick="] {
-        assert!(!page.text.contains(forbidden), "{forbidden}");
-    }
+    page.lacks(&["style=", "<style", "<script>", "onclick="]);
     for name in ["x-content-type-options", "referrer-policy", "cache-control"] {
         assert!(page.headers.contains_key(name), "{name}");
     }
 
     let begin = page.text.find("/static/").expect("a stylesheet");
     let url = page.text[begin..].split('"').next().expect("its address");
-    let sheet = face.ask(ELSEWHERE, &format!("GET {url}"), &[], "").await;
+    let sheet = site.ask(ELSEWHERE, &format!("GET {url}"), &[], "").await;
     assert_eq!(sheet.status, StatusCode::OK);
     assert_eq!(sheet.headers[header::CONTENT_TYPE], "text/css");
     let caching = sheet.headers[header::CACHE_CONTROL].to_str().expect("text");
     assert!(caching.contains("immutable"), "{caching}");
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn metrics_are_for_scrapers() {
-    let face = Face::open(Ok(())).await;
-    face.context.statistics.answered(&AnsweredFigures {
+    let site = Site::open().await;
+    site.context.statistics.answered(&AnsweredFigures {
         path: Path::Fast,
         storage: Storage::Memory,
         reasons: &[],
         size_bytes: 100,
         acknowledged_after: std::time::Duration::from_millis(3),
     });
-    let refused = face.ask(ELSEWHERE, "GET /metrics", &[], "").await;
+    let refused = site.ask(ELSEWHERE, "GET /metrics", &[], "").await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(face.call("GET /metrics", "").await.status, StatusCode::OK);
-    let metrics = face.ask(LOOPBACK, "GET /metrics", &[], "").await;
+    assert_eq!(site.call("GET /metrics", "").await.status, StatusCode::OK);
+    let metrics = site.see("/metrics").await;
     for line in [
         "fastpath_messages_total{storage=\"memory\"} 1",
         "fastpath_message_bytes_total{storage=\"memory\"} 100",
@@ -313,23 +309,23 @@ async fn metrics_are_for_scrapers() {
             metrics.text
         );
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn programs_pause_ask_what_if_and_read_sources() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     for (paused, expected) in [(true, json!(["mx.example.net"])), (false, json!([]))] {
         let body = json!({"next_hop": "mx.example.net", "paused": paused}).to_string();
-        let answer = face.call("POST /api/v1/next-hops/pause", &body).await;
+        let answer = site.call("POST /api/v1/next-hops/pause", &body).await;
         assert_eq!(answer.json(), json!({"paused_next_hops": expected}));
     }
-    let answer = face
+    let answer = site
         .call("POST /api/v1/next-hops/pause", r#"{"next_hop": "mx"}"#)
         .await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text);
 
-    face.context.statistics.answered(&AnsweredFigures {
+    site.context.statistics.answered(&AnsweredFigures {
         path: Path::Fast,
         storage: Storage::Memory,
         reasons: &[],
@@ -341,29 +337,29 @@ async fn programs_pause_ask_what_if_and_read_sources() {
         let (least, most) = held;
         let expected = json!({"messages": 1, "held": {"least": least, "most": most}});
         assert_eq!(
-            face.call(&request, "").await.json(),
+            site.call(&request, "").await.json(),
             expected,
             "{threshold}"
         );
     }
     let request = "GET /api/v1/queue/77/source";
-    assert_eq!(face.call(request, "").await.status, StatusCode::NOT_FOUND);
-    face.close().await;
+    assert_eq!(site.call(request, "").await.status, StatusCode::NOT_FOUND);
+    site.close().await;
 }
 
 #[tokio::test]
 async fn the_webhooks_address_is_for_administrators() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let url = "https://hooks.example.net/secret-path";
     let body = json!({"alert_webhook_url": url}).to_string();
-    let changed = face.call("PATCH /api/v1/settings", &body).await.json();
+    let changed = site.call("PATCH /api/v1/settings", &body).await.json();
     assert_eq!(changed["alert_webhook_url"], url);
-    face.token("a reader", Scope::ReadOnly).await;
+    site.token("a reader", Scope::ReadOnly).await;
     let reader = ["Authorization: Bearer a reader"];
     let request = "GET /api/v1/settings";
-    let shown = face.ask(ELSEWHERE, request, &reader, "").await.json();
+    let shown = site.ask(ELSEWHERE, request, &reader, "").await.json();
     assert_eq!(shown["alert_webhook_url"], "(set)");
-    face.close().await;
+    site.close().await;
 }
 
 /// What is asked for ever.
@@ -405,10 +401,10 @@ async fn what_takes_too_long_is_said_to_be_done_by_nobody() {
 
 #[tokio::test]
 async fn only_objects_are_taken_for_what_is_asked() {
-    let face = Face::open(Ok(())).await;
-    let before = face.call("GET /api/v1/settings", "").await.text;
+    let site = Site::open().await;
+    let before = site.call("GET /api/v1/settings", "").await.text;
     let login = r#"{"name": "robot", "password": "open sesame"}"#;
-    let added = face.call("POST /api/v1/smtp-logins", login).await;
+    let added = site.call("POST /api/v1/smtp-logins", login).await;
     assert_eq!(added.status, StatusCode::CREATED, "{}", added.text);
     for request in [
         "PATCH /api/v1/settings",
@@ -424,7 +420,7 @@ async fn only_objects_are_taken_for_what_is_asked() {
         "POST /api/v1/openpgp-keys",
     ] {
         for body in ["null", "[]", "[null]", "1", "\"x\"", "true", ""] {
-            let answer = face.call(request, body).await;
+            let answer = site.call(request, body).await;
             let case = format!("{request} {body}: {}", answer.text);
             assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{case}");
             assert!(answer.json()["error"].is_string(), "{case}");
@@ -439,18 +435,18 @@ async fn only_objects_are_taken_for_what_is_asked() {
         "directory",
     ] {
         let body = json!({part: null}).to_string();
-        let answer = face.call("PATCH /api/v1/settings", &body).await;
+        let answer = site.call("PATCH /api/v1/settings", &body).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
         assert!(answer.json()["errors"][part].is_string(), "{}", answer.text);
     }
     let word = r#"{"path": {"standard": null}}"#;
-    let answer = face.call("PATCH /api/v1/settings", word).await;
+    let answer = site.call("PATCH /api/v1/settings", word).await;
     assert_eq!(
         answer.status,
         StatusCode::UNPROCESSABLE_ENTITY,
         "{}",
         answer.text
     );
-    assert_eq!(face.call("GET /api/v1/settings", "").await.text, before);
-    face.close().await;
+    assert_eq!(site.call("GET /api/v1/settings", "").await.text, before);
+    site.close().await;
 }

@@ -1,5 +1,6 @@
-use super::*;
-use crate::web::testing::{ELSEWHERE, Face, ONE_TIME};
+use axum::http::StatusCode;
+
+use crate::web::testing::{ELSEWHERE, ONE_TIME, Site};
 
 fn form(one_time: &str, name: &str, password: &str, repeat: &str) -> String {
     format!("one_time={one_time}&name={name}&password={password}&repeat={repeat}")
@@ -7,11 +8,11 @@ fn form(one_time: &str, name: &str, password: &str, repeat: &str) -> String {
 
 #[tokio::test]
 async fn setup_works_once_and_is_gone() {
-    let face = Face::fresh(Ok(())).await;
-    let page = face.ask(ELSEWHERE, "GET /setup", &[], "").await;
+    let site = Site::fresh().await;
+    let page = site.ask(ELSEWHERE, "GET /setup", &[], "").await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text.contains("FASTPATH_ADMIN_PASSWORD"));
-    let login = face.ask(ELSEWHERE, "GET /login", &[], "").await;
+    let login = site.ask(ELSEWHERE, "GET /login", &[], "").await;
     assert_eq!(login.location(), "/setup");
 
     let one_time = ONE_TIME.replace(' ', "+");
@@ -28,7 +29,7 @@ async fn setup_works_once_and_is_gone() {
         ),
         (form(&one_time, "anna", password, "other"), "repeat-problem"),
     ] {
-        let answer = face.submit("/setup", "", &typed).await;
+        let answer = site.submit("/setup", "", &typed).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{typed}");
         let shown = format!("class=\"problem\" id=\"{problem}\"");
         assert!(answer.text.contains(&shown), "{typed}: {}", answer.text);
@@ -37,18 +38,16 @@ async fn setup_works_once_and_is_gone() {
         }
     }
     let typed = form(&one_time, "anna", password, password);
-    let done = face.submit("/setup", "", &typed).await;
+    let done = site.submit("/setup", "", &typed).await;
     assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, "/"));
-    let account = face
-        .ask(ELSEWHERE, "GET /account", &[&done.cookie()], "")
-        .await;
+    let account = site.see_as(&done.cookie(), "/account").await;
     assert!(account.text.contains("anna"));
 
     for request in ["GET /setup", "POST /setup"] {
-        let gone = face.ask(ELSEWHERE, request, &[&done.cookie()], "").await;
+        let gone = site.ask(ELSEWHERE, request, &[&done.cookie()], "").await;
         assert_eq!(gone.status, StatusCode::NOT_FOUND, "{request}");
     }
-    let again = face.submit("/setup", "", &typed).await;
+    let again = site.submit("/setup", "", &typed).await;
     assert_eq!(again.status, StatusCode::NOT_FOUND);
-    face.close().await;
+    site.close().await;
 }

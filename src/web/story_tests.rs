@@ -477,15 +477,15 @@ fn several_recipients_have_a_chapter_each() {
         .map(|chapter| {
             (
                 chapter.recipient.as_str(),
-                chapter.fate,
+                chapter.status,
                 chapter.sentences.len(),
             )
         })
         .collect();
     let expected = [
-        ("bert@example.net", Fate::Delivered, 1),
-        ("carl@example.net", Fate::Waiting, 2),
-        ("dora@example.net", Fate::Failed, 2),
+        ("bert@example.net", RecipientStatus::Delivered, 1),
+        ("carl@example.net", RecipientStatus::Waiting, 2),
+        ("dora@example.net", RecipientStatus::Failed, 2),
     ];
     assert_eq!(chapters, expected);
     assert_eq!(

@@ -1,4 +1,5 @@
-//! A scene for tests of pages and API: the router over a store in a directory of its own.
+//! A site for tests of pages and API, the router over a store in a directory of its own; and a client that
+//! asks it as a browser or a program does.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::Context;
-use super::connections::Arrival;
+use super::listener::WebPeer;
 use super::routes::router;
 use crate::accounts::{
     AccessToken, AccountId, LoginDirectory, LoginsPublisher, Passwords, Role, Scope, TokenHash,
@@ -45,8 +46,11 @@ pub(in crate::web) const ONE_TIME: &str = "open sesame once";
 /// Who has prepared the scene, as the audit tells it.
 pub(in crate::web) const SCENE: &str = "tests";
 
+/// The field of a request that sends a form.
+pub(in crate::web) const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
+
 /// The pages and the API over a store in a directory of its own.
-pub(in crate::web) struct Face {
+pub(in crate::web) struct Site {
     pub(in crate::web) router: Router,
     pub(in crate::web) context: Arc<Context>,
     /// Of the administrator at this machine.
@@ -72,6 +76,36 @@ impl Answer {
         location.map_or("", |value| value.to_str().expect("ASCII"))
     }
 
+    /// It holds these parts.
+    #[track_caller]
+    pub(in crate::web) fn has(&self, parts: &[&str]) {
+        for part in parts {
+            assert!(self.text.contains(part), "{part} is missing: {}", self.text);
+        }
+    }
+
+    /// It holds none of these parts.
+    #[track_caller]
+    pub(in crate::web) fn lacks(&self, parts: &[&str]) {
+        for part in parts {
+            assert!(!self.text.contains(part), "{part} is there: {}", self.text);
+        }
+    }
+
+    /// It has this status and holds these parts.
+    #[track_caller]
+    pub(in crate::web) fn shows(&self, status: StatusCode, parts: &[&str]) {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.has(parts);
+    }
+
+    /// It redirects the browser to this path.
+    #[track_caller]
+    pub(in crate::web) fn leads_to(&self, path: &str) {
+        assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.text);
+        assert_eq!(self.location(), path);
+    }
+
     /// The cookie that it sets, as a browser sends it back.
     pub(in crate::web) fn cookie(&self) -> String {
         let set = self.headers.get(header::SET_COOKIE).expect("a cookie");
@@ -80,26 +114,37 @@ impl Answer {
     }
 }
 
-impl Face {
+impl Site {
     /// With an administrator at [`LOOPBACK`] and a token.
-    pub(in crate::web) async fn open(readiness: Result<(), &'static str>) -> Self {
-        Self::open_with(readiness, Vec::new).await
+    pub(in crate::web) async fn open() -> Self {
+        Self::opened(Ok(()), Vec::new).await
+    }
+
+    /// The same, which takes mail or not.
+    pub(in crate::web) async fn ready(readiness: Result<(), &'static str>) -> Self {
+        Self::opened(readiness, Vec::new).await
     }
 
     /// The same with figures of next hops.
-    pub(in crate::web) async fn open_with(
+    pub(in crate::web) async fn with_next_hops(
+        next_hops: impl Fn() -> Vec<NextHopFigures> + Send + Sync + 'static,
+    ) -> Self {
+        Self::opened(Ok(()), next_hops).await
+    }
+
+    /// As it is before it is set up.
+    pub(in crate::web) async fn fresh() -> Self {
+        Self::fresh_with(Ok(()), Vec::new).await
+    }
+
+    async fn opened(
         readiness: Result<(), &'static str>,
         next_hops: impl Fn() -> Vec<NextHopFigures> + Send + Sync + 'static,
     ) -> Self {
-        let mut face = Self::fresh_with(readiness, next_hops).await;
-        face.cookie = Some(face.cookie_of(Role::Administrator).await);
-        face.token(TOKEN, Scope::ReadWrite).await;
-        face
-    }
-
-    /// As it is before somebody has set it up.
-    pub(in crate::web) async fn fresh(readiness: Result<(), &'static str>) -> Self {
-        Self::fresh_with(readiness, Vec::new).await
+        let mut site = Self::fresh_with(readiness, next_hops).await;
+        site.cookie = Some(site.cookie_of(Role::Administrator).await);
+        site.token(TOKEN, Scope::ReadWrite).await;
+        site
     }
 
     async fn fresh_with(
@@ -166,7 +211,7 @@ impl Face {
             conditions: Arc::new(conditions),
             delivery,
             addresses,
-            turns: super::Turns::default(),
+            search_permits: super::SearchPermits::default(),
             live_feed: Arc::default(),
             next_hops: Box::new(next_hops),
             readiness: Box::new(move || readiness),
@@ -274,7 +319,7 @@ impl Face {
         body: Body,
     ) -> Response {
         let (method, path) = request.split_once(' ').expect("a method and a path");
-        let arrival = Arrival {
+        let arrival = WebPeer {
             address: from.parse::<SocketAddr>().expect("an address"),
             by_tls: false,
         };
@@ -301,10 +346,26 @@ impl Face {
             .expect("an answer")
     }
 
+    /// A page, as the administrator sees it.
+    pub(in crate::web) async fn see(&self, path: &str) -> Answer {
+        self.ask(LOOPBACK, &format!("GET {path}"), &[], "").await
+    }
+
+    /// A form from the administrator.
+    pub(in crate::web) async fn post(&self, path: &str, form: &str) -> Answer {
+        self.ask(LOOPBACK, &format!("POST {path}"), &[FORM], form)
+            .await
+    }
+
+    /// A page, as it is shown to the browser with this cookie.
+    pub(in crate::web) async fn see_as(&self, cookie: &str, path: &str) -> Answer {
+        self.ask(ELSEWHERE, &format!("GET {path}"), &[cookie], "")
+            .await
+    }
+
     /// A form from the browser with this cookie.
     pub(in crate::web) async fn submit(&self, path: &str, cookie: &str, form: &str) -> Answer {
-        let kind = "Content-Type: application/x-www-form-urlencoded";
-        let fields: Vec<&str> = [kind, cookie]
+        let fields: Vec<&str> = [FORM, cookie]
             .into_iter()
             .filter(|f| !f.is_empty())
             .collect();
@@ -316,6 +377,14 @@ impl Face {
     pub(in crate::web) async fn call(&self, request: &str, body: &str) -> Answer {
         let token = format!("Authorization: Bearer {TOKEN}");
         self.ask(ELSEWHERE, request, &[&token], body).await
+    }
+
+    /// Another administrator changes settings.
+    pub(in crate::web) async fn set(&self, patch: Value) {
+        let answer = self
+            .call("PATCH /api/v1/settings", &patch.to_string())
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     }
 
     /// The newest changes that the audit shows, without what the scene itself has prepared.

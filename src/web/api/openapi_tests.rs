@@ -13,7 +13,7 @@ use crate::openpgp::testing::Recipe;
 use crate::web::api::schema_check::problems;
 use crate::web::history_scene;
 use crate::web::routes::table;
-use crate::web::testing::Face;
+use crate::web::testing::Site;
 
 /// The routes of the API as they stand in the route table: `GET /api/v1/queue`.
 fn routed() -> BTreeSet<String> {
@@ -46,8 +46,8 @@ fn documented(document: &Value) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn every_route_is_described_and_no_other() {
-    let face = Face::open(Ok(())).await;
-    let answer = face
+    let site = Site::open().await;
+    let answer = site
         .ask("192.0.2.7:50000", "GET /api/v1/openapi.json", &[], "")
         .await;
     assert_eq!(answer.status, StatusCode::OK, "it is open to all");
@@ -65,7 +65,7 @@ async fn every_route_is_described_and_no_other() {
     for operation in documented(&document) {
         let (method, path) = operation.split_once(' ').expect("two words");
         let request = format!("{method} {}", filled(path));
-        let answer = face.ask("192.0.2.7:50000", &request, &[], "").await;
+        let answer = site.ask("192.0.2.7:50000", &request, &[], "").await;
         let item = &document["paths"][path][method.to_lowercase()];
         let expected = match item["security"][0].get("token") {
             Some(_) => StatusCode::UNAUTHORIZED,
@@ -73,13 +73,13 @@ async fn every_route_is_described_and_no_other() {
         };
         assert_eq!(answer.status, expected, "{operation}");
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn every_reference_leads_somewhere_and_every_operation_says_what_it_is() {
-    let face = Face::open(Ok(())).await;
-    let document = face.call("GET /api/v1/openapi.json", "").await.json();
+    let site = Site::open().await;
+    let document = site.call("GET /api/v1/openapi.json", "").await.json();
     let text = document.to_string();
     for (at, _) in text.match_indices("#/components/schemas/") {
         let name = text[at..].split(['"', '/']).nth(3).expect("a name");
@@ -95,7 +95,7 @@ async fn every_reference_leads_somewhere_and_every_operation_says_what_it_is() {
             assert!(ids.insert(id.clone()), "{id} stands twice");
         }
     }
-    face.close().await;
+    site.close().await;
 }
 
 /// One that is suspended and one that nobody was sent to.
@@ -126,15 +126,15 @@ fn next_hops() -> Vec<NextHopFigures> {
 
 #[tokio::test]
 async fn live_answers_fit_their_schemas() {
-    let face = Face::open_with(Ok(()), next_hops).await;
-    let message = history_scene::fill(&face).await;
+    let site = Site::with_next_hops(next_hops).await;
+    let message = history_scene::fill(&site).await;
     let patch = r#"{"memory_threshold_bytes": 1000,
         "next_hops": [{"domain": "example.net", "address": "smtp://127.0.0.1:2600"}]}"#;
-    let changed = face.call("PATCH /api/v1/settings", patch).await;
+    let changed = site.call("PATCH /api/v1/settings", patch).await;
     assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
-    let document = face.call("GET /api/v1/openapi.json", "").await.json();
-    post_each(&face, &document).await;
-    let queue = face.call("GET /api/v1/queue", "").await.json();
+    let document = site.call("GET /api/v1/openapi.json", "").await.json();
+    post_each(&site, &document).await;
+    let queue = site.call("GET /api/v1/queue", "").await.json();
     let row = &queue["items"][0]["id"];
     for (path, request) in [
         (
@@ -166,7 +166,7 @@ async fn live_answers_fit_their_schemas() {
         ("/api/v1/smtp-logins", "/api/v1/smtp-logins".to_owned()),
         ("/api/v1/openpgp-keys", "/api/v1/openpgp-keys".to_owned()),
     ] {
-        let answer = face.call(&format!("GET {request}"), "").await;
+        let answer = site.call(&format!("GET {request}"), "").await;
         assert_eq!(answer.status, StatusCode::OK, "{request}");
         let schema = answer_of(&document, "get", path, "200");
         let value = answer.json();
@@ -175,13 +175,13 @@ async fn live_answers_fit_their_schemas() {
         }
         assert_eq!(problems(&document, schema, &value), "", "{request}");
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn alerts_of_every_kind_fit_their_schema() {
-    let face = Face::open(Ok(())).await;
-    let document = face.call("GET /api/v1/openapi.json", "").await.json();
+    let site = Site::open().await;
+    let document = site.call("GET /api/v1/openapi.json", "").await.json();
     let schema = json!({"$ref": "#/components/schemas/Alert"});
     for (topic, figures) in [
         (
@@ -240,11 +240,11 @@ async fn alerts_of_every_kind_fit_their_schema() {
         let value = serde_json::to_value(alert).expect("JSON");
         assert_eq!(problems(&document, &schema, &value), "", "{value}");
     }
-    face.close().await;
+    site.close().await;
 }
 
 /// Adds what the listings are to show; these answers fit their schemas, too.
-async fn post_each(face: &Face, document: &Value) {
+async fn post_each(site: &Site, document: &Value) {
     let key = Recipe::plain("anna@example.net").make().armored();
     let key = json!({"key": key}).to_string();
     for (path, status, body) in [
@@ -276,7 +276,7 @@ async fn post_each(face: &Face, document: &Value) {
             r#"{"action": "hold", "ids": [77]}"#,
         ),
     ] {
-        let answer = face.call(&format!("POST {path}"), body).await;
+        let answer = site.call(&format!("POST {path}"), body).await;
         assert_eq!(answer.status.as_str(), status, "{path}: {}", answer.text);
         let schema = answer_of(document, "post", path, status);
         assert_eq!(problems(document, schema, &answer.json()), "", "{path}");

@@ -26,20 +26,20 @@ fn series(range: Range) -> Series {
 #[test]
 fn quiet_relays_count_by_the_minute_or_hour() {
     for (most, unit) in [
-        (0.0, Unit::Second),
-        (12.0, Unit::Second),
-        (0.4, Unit::Minute),
-        (0.001, Unit::Hour),
+        (0.0, RateUnit::Second),
+        (12.0, RateUnit::Second),
+        (0.4, RateUnit::Minute),
+        (0.001, RateUnit::Hour),
     ] {
-        assert_eq!(Unit::of(most), unit, "{most}");
+        assert_eq!(RateUnit::of(most), unit, "{most}");
     }
-    assert_eq!(Unit::Minute.rate(0.1), 6.0);
+    assert_eq!(RateUnit::Minute.rate(0.1), 6.0);
 }
 
 #[test]
 fn the_charts_say_what_they_show() {
     let series = series(Range::Hour);
-    let rate = rate_chart(&series, &timeline(&series), Unit::Minute);
+    let rate = rate_chart(&series, &timeline(&series), RateUnit::Minute);
     assert_eq!(rate.title, "Messages a minute, by path");
     assert_eq!(
         rate.description,
@@ -74,7 +74,7 @@ fn every_range_has_ticks_that_a_person_can_place() {
         (Range::Month, "24 Sep"),
     ] {
         let series = series(range);
-        let chart = rate_chart(&series, &timeline(&series), Unit::Second);
+        let chart = rate_chart(&series, &timeline(&series), RateUnit::Second);
         let labels: Vec<&str> = chart.moments.iter().map(|it| it.label.as_str()).collect();
         assert!(labels.contains(&label), "{range:?}: {labels:?}");
         assert!((5..=9).contains(&labels.len()), "{range:?}: {labels:?}");

@@ -1,42 +1,16 @@
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::settings::Written;
-use crate::web::testing::{Face, LOOPBACK};
+use crate::web::testing::Site;
 
-const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
-
-async fn post(face: &Face, body: &str) -> (StatusCode, String) {
-    let request = "POST /settings/alerts";
-    let answer = face.ask(LOOPBACK, request, &[FORM], body).await;
-    let location = answer.headers.get(header::LOCATION);
-    let location = location.map(|place| place.to_str().expect("text").to_owned());
-    (answer.status, location.unwrap_or(answer.text))
-}
-
-fn saved() -> (StatusCode, String) {
-    let place = "/settings/alerts?done=saved".to_owned();
-    (StatusCode::SEE_OTHER, place)
-}
-
-async fn patch(face: &Face, patch: Value) {
-    let answer = face
-        .call("PATCH /api/v1/settings", &patch.to_string())
-        .await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-}
-
-#[track_caller]
-fn has(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "{part} is missing: {text}");
-    }
-}
+const ALERTS: &str = "/settings/alerts";
+const SAVED: &str = "/settings/alerts?done=saved";
 
 #[tokio::test]
 async fn the_form_is_saved_and_shown_again() {
-    let face = Face::open(Ok(())).await;
-    let page = face.ask(LOOPBACK, "GET /settings/alerts", &[], "").await;
+    let site = Site::open().await;
+    let page = site.see("/settings/alerts").await;
     assert_eq!(page.status, StatusCode::OK);
     let parts = [
         "name=\"alert_queue_recipients\" value=\"10,000\"",
@@ -48,7 +22,7 @@ async fn the_form_is_saved_and_shown_again() {
         "name=\"shown.alert_no_delivery_seconds\" value=\"off\"",
         "Nothing since",
     ];
-    has(&page.text, &parts);
+    page.has(&parts);
     assert!(!page.text.contains("Send a test"));
 
     let body = "on.alert_queue_recipients=on&alert_queue_recipients=500&alert_queue_age_seconds=9\
@@ -56,8 +30,8 @@ async fn the_form_is_saved_and_shown_again() {
                 &alert_no_delivery_when_idle=true\
                 &alert_webhook_url=http%3A%2F%2F127.0.0.1%3A1%2Fhook\
                 &alert_webhook_secret=+open+sesame";
-    assert_eq!(post(&face, body).await, saved());
-    let settings = face.context.administration.settings();
+    site.post(ALERTS, body).await.leads_to(SAVED);
+    let settings = site.context.administration.settings();
     assert_eq!(settings.alert_queue_recipients, Some(500));
     let age = settings.alert_queue_age_seconds;
     assert_eq!(age, None, "it was switched off");
@@ -67,9 +41,7 @@ async fn the_form_is_saved_and_shown_again() {
     let secret = secret.map(|secret| secret.expose());
     assert_eq!(secret, Some(" open sesame"), "blanks are its own");
 
-    let page = face
-        .ask(LOOPBACK, "GET /settings/alerts?done=saved", &[], "")
-        .await;
+    let page = site.see("/settings/alerts?done=saved").await;
     let parts = [
         "Saved",
         "http://127.0.0.1:1/hook",
@@ -77,16 +49,17 @@ async fn the_form_is_saved_and_shown_again() {
         "leave blank to keep",
         "name=\"shown.alert_queue_age_seconds\" value=\"off\"",
     ];
-    has(&page.text, &parts);
-    face.close().await;
+    page.has(&parts);
+    site.close().await;
 }
 
 #[tokio::test]
 async fn a_secret_stays_until_it_is_changed_or_removed() {
-    let face = Face::open(Ok(())).await;
-    patch(&face, json!({"alert_webhook_secret": "open sesame"})).await;
+    let site = Site::open().await;
+    site.set(json!({"alert_webhook_secret": "open sesame"}))
+        .await;
     let secret = || {
-        let settings = face.context.administration.settings();
+        let settings = site.context.administration.settings();
         let secret = settings.alert_webhook_secret.as_ref();
         secret.map(|secret| secret.expose().to_owned())
     };
@@ -102,27 +75,27 @@ async fn a_secret_stays_until_it_is_changed_or_removed() {
             None,
         ),
     ] {
-        assert_eq!(post(&face, body).await, saved(), "{body}");
+        site.post(ALERTS, body).await.leads_to(SAVED);
         assert_eq!(secret().as_deref(), expected, "{body}");
     }
     // Somebody has removed it while the form showed that it was set.
     let body = "alert_webhook_secret=third+secret&shown.alert_webhook_secret=(set)";
-    let (status, text) = post(&face, body).await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    has(&text, &["somebody else has emptied this meanwhile"]);
-    assert!(!text.contains("third secret"), "{text}");
+    let page = site.post(ALERTS, body).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    page.has(&["somebody else has emptied this meanwhile"]);
+    assert!(!page.text.contains("third secret"), "{}", page.text);
     assert_eq!(secret(), None);
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn two_administrators_do_not_undo_each_other() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let meanwhile = json!({
         "alert_queue_recipients": 7, "alert_memory_percent": null,
         "alert_no_delivery_seconds": 600, "alert_webhook_url": "http://127.0.0.1:1/",
     });
-    patch(&face, meanwhile).await;
+    site.set(meanwhile).await;
     // The page was shown before that; only the age is changed on it.
     let shown = "on.alert_queue_recipients=on&alert_queue_recipients=10000&shown.alert_queue_recipients=10000\
                  &on.alert_memory_percent=on&alert_memory_percent=90&shown.alert_memory_percent=90\
@@ -131,8 +104,8 @@ async fn two_administrators_do_not_undo_each_other() {
     let body = format!(
         "{shown}&on.alert_queue_age_seconds=on&alert_queue_age_seconds=2+h&shown.alert_queue_age_seconds=4+h"
     );
-    assert_eq!(post(&face, &body).await, saved());
-    let settings = face.context.administration.settings();
+    site.post(ALERTS, &body).await.leads_to(SAVED);
+    let settings = site.context.administration.settings();
     assert_eq!(settings.alert_queue_age_seconds, Some(7_200));
     assert_eq!(settings.alert_queue_recipients, Some(7));
     assert_eq!(settings.alert_memory_percent, None);
@@ -142,8 +115,8 @@ async fn two_administrators_do_not_undo_each_other() {
     // Both changed the same: the second is told, and may insist.
     let body = "on.alert_memory_percent=on&alert_memory_percent=80&shown.alert_memory_percent=90\
                 &alert_queue_recipients=10000&shown.alert_queue_recipients=10000";
-    let (status, text) = post(&face, body).await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let page = site.post(ALERTS, body).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     let parts = [
         "somebody else has switched this off meanwhile",
         "somebody else has changed this to “7” meanwhile",
@@ -151,25 +124,25 @@ async fn two_administrators_do_not_undo_each_other() {
         "name=\"shown.alert_memory_percent\" value=\"off\"",
         "name=\"shown.alert_queue_recipients\" value=\"7\"",
     ];
-    has(&text, &parts);
+    page.has(&parts);
     let body = "on.alert_memory_percent=on&alert_memory_percent=80&shown.alert_memory_percent=off\
                 &alert_queue_recipients=10000&shown.alert_queue_recipients=7";
-    assert_eq!(post(&face, body).await, saved());
-    let settings = face.context.administration.settings();
+    site.post(ALERTS, body).await.leads_to(SAVED);
+    let settings = site.context.administration.settings();
     assert_eq!(settings.alert_memory_percent, Some(80));
     assert_eq!(settings.alert_queue_recipients, None);
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn what_does_not_hold_is_shown_as_it_was_typed() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let body = "on.alert_queue_recipients=on&alert_queue_recipients=many%3Cb%3E\
                 &on.alert_memory_percent=on&alert_memory_percent=200\
                 &on.alert_queue_age_seconds=on&alert_queue_age_seconds=\
                 &alert_webhook_url=nowhere&alert_webhook_secret=short";
-    let (status, text) = post(&face, body).await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let page = site.post(ALERTS, body).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     let parts = [
         "must be a whole number from 1 to 1,000,000,000",
         "must be a whole number from 1 to 99",
@@ -180,34 +153,35 @@ async fn what_does_not_hold_is_shown_as_it_was_typed() {
         "value=\"nowhere\"",
         "aria-describedby=\"alert_memory_percent-hint alert_memory_percent-problem\"",
     ];
-    has(&text, &parts);
+    page.has(&parts);
     assert!(
-        !text.contains("<b>") && !text.contains("\"short\""),
-        "{text}"
+        !page.text.contains("<b>") && !page.text.contains("\"short\""),
+        "{}",
+        page.text
     );
     assert_eq!(
-        *face.context.administration.settings().written(),
+        *site.context.administration.settings().written(),
         Written::default()
     );
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn a_secret_is_in_no_answer_and_not_in_the_audit() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     let set =
         json!({"alert_webhook_secret": "open sesame", "alert_webhook_url": "http://127.0.0.1:1/"});
-    let changed = face.call("PATCH /api/v1/settings", &set.to_string()).await;
+    let changed = site.call("PATCH /api/v1/settings", &set.to_string()).await;
     assert_eq!(changed.json()["alert_webhook_secret"], "(set)");
-    let shown = face.call("GET /api/v1/settings", "").await;
+    let shown = site.call("GET /api/v1/settings", "").await;
     assert_eq!(shown.json()["alert_webhook_secret"], "(set)");
     // What was read can be given back.
-    let again = face.call("PATCH /api/v1/settings", &shown.text).await;
+    let again = site.call("PATCH /api/v1/settings", &shown.text).await;
     assert_eq!(again.status, StatusCode::OK, "{}", again.text);
-    let page = face.ask(LOOPBACK, "GET /settings/alerts", &[], "").await;
+    let page = site.see("/settings/alerts").await;
     let other = json!({"alert_webhook_secret": "another one"}).to_string();
-    face.call("PATCH /api/v1/settings", &other).await;
-    let gone = face
+    site.call("PATCH /api/v1/settings", &other).await;
+    let gone = site
         .call(
             "PATCH /api/v1/settings",
             r#"{"alert_webhook_secret": null}"#,
@@ -215,7 +189,7 @@ async fn a_secret_is_in_no_answer_and_not_in_the_audit() {
         .await;
     assert_eq!(gone.json()["alert_webhook_secret"], Value::Null);
 
-    let audit = face
+    let audit = site
         .context
         .store
         .audit_page(None, 10)
@@ -239,19 +213,19 @@ async fn a_secret_is_in_no_answer_and_not_in_the_audit() {
             assert!(!text.contains(secret), "{text}");
         }
     }
-    face.close().await;
+    site.close().await;
 }
 
 #[tokio::test]
 async fn alerts_are_listed_and_the_webhook_is_tried() {
-    let face = Face::open(Ok(())).await;
-    let none = face.call("GET /api/v1/alerts", "").await.json();
+    let site = Site::open().await;
+    let none = site.call("GET /api/v1/alerts", "").await.json();
     let webhook = json!({"is_set": false, "pending": 0, "last": null});
     assert_eq!(
         none,
         json!({"alerts": [], "next_hops_left_out": 0, "webhook": webhook})
     );
-    let answer = face.call("POST /api/v1/alerts/test", "").await;
+    let answer = site.call("POST /api/v1/alerts/test", "").await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(
         answer.json()["errors"]["alert_webhook_url"],
@@ -260,28 +234,24 @@ async fn alerts_are_listed_and_the_webhook_is_tried() {
 
     // Port 1 of this machine: nobody is there.
     let url = r#"{"alert_webhook_url": "http://127.0.0.1:1/hook"}"#;
-    face.call("PATCH /api/v1/settings", url).await;
-    let told = face.call("POST /api/v1/alerts/test", "").await;
+    site.call("PATCH /api/v1/settings", url).await;
+    let told = site.call("POST /api/v1/alerts/test", "").await;
     assert_eq!(
         (told.status, &told.json()["delivered"]),
         (StatusCode::OK, &json!(false))
     );
-    let test = face
-        .ask(LOOPBACK, "POST /settings/alerts/test", &[FORM], "")
-        .await;
+    let test = site.post("/settings/alerts/test", "").await;
     assert_eq!(test.status, StatusCode::SEE_OTHER);
-    let page = face
-        .ask(LOOPBACK, "GET /settings/alerts?done=tested", &[], "")
-        .await;
+    let page = site.see("/settings/alerts?done=tested").await;
     assert!(
         page.text.contains("A test: ") && page.text.contains("Connection refused"),
         "{}",
         page.text
     );
-    let metrics = face.call("GET /metrics", "").await;
+    let metrics = site.call("GET /metrics", "").await;
     for kind in crate::alerts::AlertKind::ALL {
         let line = format!("fastpath_alert_active{{kind=\"{}\"}} 0", kind.as_str());
         assert!(metrics.text.contains(&line), "{line}: {}", metrics.text);
     }
-    face.close().await;
+    site.close().await;
 }

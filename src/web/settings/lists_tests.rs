@@ -1,12 +1,12 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::tests::{leads_to, look, open, send, shows};
 use crate::limits;
+use crate::web::testing::Site;
 
 #[tokio::test]
 async fn what_is_wide_only_together_has_to_be_meant_too() {
-    let face = open().await;
+    let site = Site::open().await;
     let pieces = r#"["1.0.0.0/8", "3.0.0.0/8"]"#;
     let settings = [
         (
@@ -24,64 +24,64 @@ async fn what_is_wide_only_together_has_to_be_meant_too() {
         ("relay_domains", r#"{"relay_domains": [".com"]}"#.to_owned()),
     ];
     for (field, body) in settings {
-        let answer = face.call("PATCH /api/v1/settings", &body).await;
+        let answer = site.call("PATCH /api/v1/settings", &body).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
         let problem = answer.json()["errors"][field].to_string();
         assert!(problem.contains("?open_relay=meant"), "{problem}");
-        let meant = face.call("PATCH /api/v1/settings?open_relay=meant", &body);
+        let meant = site.call("PATCH /api/v1/settings?open_relay=meant", &body);
         assert_eq!(meant.await.status, StatusCode::OK, "{body}");
-        let again = face.call("PATCH /api/v1/settings", &body).await;
+        let again = site.call("PATCH /api/v1/settings", &body).await;
         assert_eq!(again.status, StatusCode::OK, "{body}");
     }
     // A page asks as well: of a listener, and of a domain.
     let body = "entry=127.0.0.1:25&address=127.0.0.1:25&xclient_networks=0.0.0.0/0";
-    let answer = send(&face, "/settings/listeners/entry", body).await;
+    let answer = site.post("/settings/listeners/entry", body).await;
     let parts = [
         "127.0.0.1:25 would believe 0.0.0.0/0",
         "name=\"open_relay\"",
     ];
-    shows(&answer, StatusCode::UNPROCESSABLE_ENTITY, &parts);
-    let answer = send(
-        &face,
-        "/settings/listeners/entry",
-        &format!("{body}&open_relay=yes"),
-    )
-    .await;
-    leads_to(&answer, "/settings/listeners?done=saved");
+    answer.shows(StatusCode::UNPROCESSABLE_ENTITY, &parts);
+    let answer = site
+        .post(
+            "/settings/listeners/entry",
+            &format!("{body}&open_relay=yes"),
+        )
+        .await;
+    answer.leads_to("/settings/listeners?done=saved");
     let body = "trusted_networks=10.0.0.0/8&relay_domains=.com%0D%0Anet";
-    let answer = send(&face, "/settings/access", body).await;
+    let answer = site.post("/settings/access", body).await;
     let parts = ["to all of “net”", "name=\"open_relay\""];
-    shows(&answer, StatusCode::UNPROCESSABLE_ENTITY, &parts);
-    let page = look(&face, "/settings/access").await;
+    answer.shows(StatusCode::UNPROCESSABLE_ENTITY, &parts);
+    let page = site.see("/settings/access").await;
     let parts = ["Everybody may send through this appliance to all of .com."];
-    shows(&page, StatusCode::OK, &parts);
-    face.close().await;
+    page.shows(StatusCode::OK, &parts);
+    site.close().await;
 }
 
 #[tokio::test]
 async fn long_lists_are_taken_noted_and_shown_in_parts() {
-    let face = open().await;
+    let site = Site::open().await;
     let domains: Vec<String> = (0..60_000)
         .map(|number| format!("domain-{number}.example.net"))
         .collect();
     let patch = json!({"relay_domains": domains}).to_string();
     assert!(patch.len() > limits::REQUEST_BODY_BYTES);
-    let answer = face.call("PATCH /api/v1/settings", &patch).await;
+    let answer = site.call("PATCH /api/v1/settings", &patch).await;
     assert_eq!(answer.status, StatusCode::OK);
     let too_large = "x".repeat(limits::SETTINGS_BODY_BYTES + 1);
-    let answer = face.call("PATCH /api/v1/settings", &too_large).await;
+    let answer = site.call("PATCH /api/v1/settings", &too_large).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
 
     let entries: Vec<_> = (0..limits::NEXT_HOP_ENTRIES_SHOWN + 50)
         .map(|number| json!({"domain": format!("domain-{number}.example.net"), "address": "smtp://127.0.0.1:2600"}))
         .collect();
     let patch = json!({"next_hops": entries}).to_string();
-    let answer = face.call("PATCH /api/v1/settings", &patch).await;
+    let answer = site.call("PATCH /api/v1/settings", &patch).await;
     assert_eq!(answer.status, StatusCode::OK);
     let body = "entry=domain-249.example.net&domain=domain-249.example.net&connections_max=4";
-    let answer = send(&face, "/settings/next-hops/entry", body).await;
-    leads_to(&answer, "/settings/next-hops?done=saved");
-    let newest = face
+    let answer = site.post("/settings/next-hops/entry", body).await;
+    answer.leads_to("/settings/next-hops?done=saved");
+    let newest = site
         .context
         .store
         .audit_page(None, 1)
@@ -94,22 +94,20 @@ async fn long_lists_are_taken_noted_and_shown_in_parts() {
         Some(1)
     );
 
-    let page = look(&face, "/settings/next-hops").await;
-    shows(
-        &page,
+    let page = site.see("/settings/next-hops").await;
+    page.shows(
         StatusCode::OK,
         &["200 of 250 are shown", "domain-0.example.net"],
     );
     assert!(!page.text.contains("domain-249.example.net"));
-    let page = look(&face, "/settings/next-hops?find=Main-249").await;
-    shows(
-        &page,
+    let page = site.see("/settings/next-hops?find=Main-249").await;
+    page.shows(
         StatusCode::OK,
         &["domain-249.example.net", "value=\"Main-249\""],
     );
-    let page = look(&face, "/settings/next-hops?find=nowhere").await;
-    shows(&page, StatusCode::OK, &["No next hop is like that"]);
-    let page = look(&face, "/audit").await;
-    shows(&page, StatusCode::OK, &["and 59,900 more"]);
-    face.close().await;
+    let page = site.see("/settings/next-hops?find=nowhere").await;
+    page.shows(StatusCode::OK, &["No next hop is like that"]);
+    let page = site.see("/audit").await;
+    page.shows(StatusCode::OK, &["and 59,900 more"]);
+    site.close().await;
 }

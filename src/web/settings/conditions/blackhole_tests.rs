@@ -4,72 +4,43 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::administration::Actor;
-use crate::web::testing::{Answer, Face, LOOPBACK};
+use crate::web::testing::Site;
 
 const LISTS: &str = "/settings/conditions/blackhole-lists";
 const ZONE: &str = "/settings/conditions/blackhole-lists/zone";
 
-async fn look(face: &Face, path: &str) -> Answer {
-    face.ask(LOOPBACK, &format!("GET {path}"), &[], "").await
-}
-
-async fn send(face: &Face, path: &str, body: &str) -> Answer {
-    const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
-    face.ask(LOOPBACK, &format!("POST {path}"), &[FORM], body)
-        .await
-}
-
-#[track_caller]
-fn shows(answer: &Answer, status: StatusCode, parts: &[&str]) {
-    assert_eq!(answer.status, status, "{}", answer.text);
-    for part in parts {
-        assert!(
-            answer.text.contains(part),
-            "{part} is missing: {}",
-            answer.text
-        );
-    }
-}
-
-#[track_caller]
-fn leads_to(answer: &Answer, path: &str) {
-    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
-    assert_eq!(answer.location(), path);
-}
-
-fn zones(face: &Face) -> Value {
-    let settings = face.context.administration.settings();
+fn zones(site: &Site) -> Value {
+    let settings = site.context.administration.settings();
     json!(settings.blackhole_lists.zones)
 }
 
 #[tokio::test]
 async fn lists_come_and_go() {
-    let face = Face::open(Ok(())).await;
-    shows(&look(&face, LISTS).await, StatusCode::OK, &["None yet"]);
+    let site = Site::open().await;
+    site.see(LISTS).await.shows(StatusCode::OK, &["None yet"]);
     let on = "blackhole_lists.enabled=true";
-    let answer = send(&face, LISTS, on).await;
+    let answer = site.post(LISTS, on).await;
     let parts = ["blackhole_lists.zones: there must be one at least"];
-    shows(&answer, StatusCode::UNPROCESSABLE_ENTITY, &parts);
+    answer.shows(StatusCode::UNPROCESSABLE_ENTITY, &parts);
 
     let body = "entry=&zone=Zen.example.&weight=2&answers=127.0.0.2%0D%0A127.0.1.0/24";
     let saved = "/settings/conditions/blackhole-lists?done=saved";
-    leads_to(&send(&face, ZONE, body).await, saved);
-    leads_to(
-        &send(&face, ZONE, "entry=&zone=other.example&weight=1").await,
-        saved,
-    );
+    site.post(ZONE, body).await.leads_to(saved);
+    site.post(ZONE, "entry=&zone=other.example&weight=1")
+        .await
+        .leads_to(saved);
     let answers = ["127.0.0.2/32", "127.0.1.0/24"];
     let zen = json!({"zone": "zen.example", "weight": 2, "answers": answers});
     let other = json!({"zone": "other.example", "weight": 1, "answers": []});
-    assert_eq!(zones(&face), json!([zen, other]));
-    leads_to(&send(&face, LISTS, on).await, saved);
-    let page = look(&face, LISTS).await;
+    assert_eq!(zones(&site), json!([zen, other]));
+    site.post(LISTS, on).await.leads_to(saved);
+    let page = site.see(LISTS).await;
     let parts = [
         "127.0.0.2/32, 127.0.1.0/24",
         "any inside 127.0.0.0/8",
         "zone?zone=zen.example",
     ];
-    shows(&page, StatusCode::OK, &parts);
+    page.shows(StatusCode::OK, &parts);
 
     for (body, part) in [
         ("entry=&zone=zen.example&weight=1", "stands twice"),
@@ -80,28 +51,30 @@ async fn lists_come_and_go() {
             "cannot count",
         ),
     ] {
-        let answer = send(&face, ZONE, body).await;
-        shows(&answer, StatusCode::UNPROCESSABLE_ENTITY, &[part]);
+        let answer = site.post(ZONE, body).await;
+        answer.shows(StatusCode::UNPROCESSABLE_ENTITY, &[part]);
     }
-    let page = look(&face, &format!("{ZONE}?zone=zen.example")).await;
-    shows(&page, StatusCode::OK, &["value=\"2\"", "127.0.1.0/24"]);
-    let none = look(&face, &format!("{ZONE}?zone=none.example")).await;
+    let page = site.see(&format!("{ZONE}?zone=zen.example")).await;
+    page.shows(StatusCode::OK, &["value=\"2\"", "127.0.1.0/24"]);
+    let none = site.see(&format!("{ZONE}?zone=none.example")).await;
     assert_eq!(none.status, StatusCode::NOT_FOUND);
 
     let removal = format!("{ZONE}/remove");
     let removed = "/settings/conditions/blackhole-lists?done=removed";
-    leads_to(&send(&face, &removal, "entry=zen.example").await, removed);
-    assert_eq!(zones(&face), json!([other]));
+    site.post(&removal, "entry=zen.example")
+        .await
+        .leads_to(removed);
+    assert_eq!(zones(&site), json!([other]));
     // The last one stays while the condition is on.
-    let answer = send(&face, &removal, "entry=other.example").await;
+    let answer = site.post(&removal, "entry=other.example").await;
     let parts = ["there must be one at least while this is on"];
-    shows(&answer, StatusCode::UNPROCESSABLE_ENTITY, &parts);
-    face.close().await;
+    answer.shows(StatusCode::UNPROCESSABLE_ENTITY, &parts);
+    site.close().await;
 }
 
 #[tokio::test]
 async fn an_address_is_looked_up() {
-    let face = Face::open(Ok(())).await;
+    let site = Site::open().await;
     // Nobody answers there.
     let unused = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
     let address = unused.local_addr().expect("it is bound");
@@ -113,23 +86,23 @@ async fn an_address_is_looked_up() {
     let Value::Object(patch) = patch else {
         panic!("a patch is an object");
     };
-    let administration = &face.context.administration;
+    let administration = &site.context.administration;
     let changed = administration.change(patch, Actor::command("test"));
     changed.await.expect("changed");
 
     let test = format!("{LISTS}/test");
-    let answer = send(&face, &test, "address=192.0.2.1").await;
+    let answer = site.post(&test, "address=192.0.2.1").await;
     let parts = [
         "Weight 0: more cannot be told.",
         "not known",
         "zen.example: no answer within 1 s",
         "value=\"192.0.2.1\"",
     ];
-    shows(&answer, StatusCode::OK, &parts);
-    let answer = send(&face, &test, "address=%5B::1%5D").await;
-    shows(&answer, StatusCode::OK, &["It is trusted, though"]);
-    let answer = send(&face, &test, "address=%3Cb%3E").await;
+    answer.shows(StatusCode::OK, &parts);
+    let answer = site.post(&test, "address=%5B::1%5D").await;
+    answer.shows(StatusCode::OK, &["It is trusted, though"]);
+    let answer = site.post(&test, "address=%3Cb%3E").await;
     let parts = ["“&#60;b&#62;” is not an address"];
-    shows(&answer, StatusCode::UNPROCESSABLE_ENTITY, &parts);
-    face.close().await;
+    answer.shows(StatusCode::UNPROCESSABLE_ENTITY, &parts);
+    site.close().await;
 }
