@@ -13,7 +13,7 @@ use fastpath::message::{
     Body, Client, Envelope, MemoryBudget, Message, MessageId, Recipient, Reservation,
 };
 use fastpath::own_mark::OwnMark;
-use fastpath::settings::{Publisher, Settings, Written};
+use fastpath::settings::{Publisher, Settings, SettingsDocument};
 use fastpath::smtp::address::{Mailbox, ReversePath};
 use fastpath::smtp::command::BodyType;
 use jiff::Timestamp;
@@ -102,9 +102,9 @@ fn deliver(criterion: &mut Criterion) {
         .build()
         .expect("a runtime");
     let address = start_server().expect("a server");
-    let settings = Written {
+    let settings = SettingsDocument {
         default_next_hop: Some(format!("smtp://{address}").parse().expect("an address")),
-        ..Written::default()
+        ..SettingsDocument::default()
     };
     let settings = Settings::new(settings).expect("the settings hold");
     let next_hop = settings.next_hop_for("example.org");

@@ -9,7 +9,7 @@ use super::written_names::{self, OwnAddresses};
 use super::{Actor, api_tokens};
 use crate::boot::Secret;
 use crate::settings::next_hop::ServerAddress;
-use crate::settings::{FieldErrors, Settings, Written};
+use crate::settings::{FieldErrors, Settings, SettingsDocument};
 use crate::store::{Store, StoredSettings};
 
 /// The first-start variables, read and checked.
@@ -34,9 +34,9 @@ impl FirstStart {
     /// # Errors
     /// Every field that does not hold.
     pub fn settings(&self) -> Result<Settings, FieldErrors> {
-        let mut written = Written {
+        let mut written = SettingsDocument {
             default_next_hop: self.next_hop.clone(),
-            ..Written::default()
+            ..SettingsDocument::default()
         };
         if let Some(networks) = &self.trusted_networks {
             written.trusted_networks.clone_from(networks);
@@ -45,7 +45,7 @@ impl FirstStart {
             written.relay_domains.clone_from(domains);
         }
         let mut errors = FieldErrors::default();
-        let (nothing, nowhere) = (Written::default(), OwnAddresses::default());
+        let (nothing, nowhere) = (SettingsDocument::default(), OwnAddresses::default());
         written_names::check(&nothing, &written, &nowhere, &mut errors);
         errors.into_result()?;
         Settings::new(written)
@@ -98,7 +98,7 @@ pub async fn settings(store: &Store, first_start: &FirstStart) -> anyhow::Result
     let settings = first_start
         .settings()
         .context("the first start's settings do not hold")?;
-    for opened in settings.opened_beyond(&Written::default()) {
+    for opened in settings.opened_beyond(&SettingsDocument::default()) {
         let variable = FirstStart::variable_of(opened.field);
         warn!(variable, "{}", opened.words);
     }
@@ -108,10 +108,10 @@ pub async fn settings(store: &Store, first_start: &FirstStart) -> anyhow::Result
         let adopted = api_tokens::adopt(store, token, &actor).await;
         adopted.context("the API token cannot be stored")?;
     }
-    let entry = Difference::between(&Written::default(), settings.written())
+    let entry = Difference::between(&SettingsDocument::default(), settings.document())
         .unwrap_or_default()
         .audited("first start", &actor);
-    let stored = StoredSettings::of(settings.written())?;
+    let stored = StoredSettings::of(settings.document())?;
     store
         .save_settings(stored, entry)
         .await
@@ -138,7 +138,7 @@ mod tests {
         assert!(settings.relays_for("example.net"));
         assert_eq!(
             settings.trusted_networks,
-            Written::default().trusted_networks
+            SettingsDocument::default().trusted_networks
         );
         assert_eq!(
             first_start.given(),

@@ -12,7 +12,9 @@ use super::settings_check::{self, OpenRelay};
 use super::written_names::OwnAddresses;
 use super::{Actor, long_lists};
 use crate::limits;
-use crate::settings::{Current, FieldErrors, Publisher, SHOWN, Settings, Written, part_mut};
+use crate::settings::{
+    Current, FieldErrors, Publisher, SHOWN, Settings, SettingsDocument, part_mut,
+};
 use crate::store::{AuditEntry, OpenError, Store, StoreError, StoredSettings};
 
 /// Why a change was not made.
@@ -126,7 +128,7 @@ impl Administration {
             text,
             errors,
         } = made;
-        settings_check::check_files(before.written(), after.written(), errors)
+        settings_check::check_files(before.document(), after.document(), errors)
             .await
             .map_err(ChangeError::Invalid)?;
         let fields = difference.fields();
@@ -177,7 +179,7 @@ impl Administration {
             let (stored, current) = (stored.clone(), self.current.snapshot());
             move || -> Result<_, OpenError> {
                 let settings = stored.read()?;
-                let difference = Difference::between(current.written(), settings.written());
+                let difference = Difference::between(current.document(), settings.document());
                 Ok(difference.map(|difference| (settings, difference.fields())))
             }
         };
@@ -214,7 +216,7 @@ impl Made {
     ) -> Result<Option<Self>, ChangeError> {
         let patch = patch(before).map_err(ChangeError::Invalid)?;
         let after = before.patched(&patch).map_err(ChangeError::Invalid)?;
-        let (old, new) = (before.written(), after.written());
+        let (old, new) = (before.document(), after.document());
         let Some(difference) = Difference::between(old, new) else {
             return Ok(None);
         };
@@ -236,7 +238,7 @@ pub(super) struct Difference {
 
 impl Difference {
     /// None when they are the same. A secret that was changed is among the fields, but not its text.
-    pub(super) fn between(before: &Written, after: &Written) -> Option<Self> {
+    pub(super) fn between(before: &SettingsDocument, after: &SettingsDocument) -> Option<Self> {
         if before == after {
             return None;
         }
@@ -248,7 +250,7 @@ impl Difference {
         before.retain(|field, value| after.get(field) != Some(value));
         // Both have every field.
         after.retain(|field, _| before.contains_key(field));
-        for field in Written::secret_fields() {
+        for field in SettingsDocument::secret_fields() {
             for side in [&mut *before, &mut *after] {
                 if let Some(Value::String(secret)) = part_mut(side, field) {
                     SHOWN.clone_into(secret);
@@ -282,7 +284,7 @@ impl Difference {
     }
 }
 
-pub(super) fn fields_of(written: &Written) -> Map<String, Value> {
+pub(super) fn fields_of(written: &SettingsDocument) -> Map<String, Value> {
     match serde_json::to_value(written) {
         Ok(Value::Object(fields)) => fields,
         _ => unreachable!("the settings are an object"),
@@ -300,9 +302,9 @@ mod tests {
 
     #[test]
     fn a_secret_is_audited_without_its_text() {
-        let with = |secret: Option<&str>| Written {
+        let with = |secret: Option<&str>| SettingsDocument {
             alert_webhook_secret: secret.map(|text| WriteOnly::new(text.to_owned())),
-            ..Written::default()
+            ..SettingsDocument::default()
         };
         for (before, after, expected) in [
             (None, Some("open sesame"), ("null", "\"(set)\"")),
@@ -325,12 +327,12 @@ mod tests {
 
     #[test]
     fn a_secret_within_an_object_is_audited_without_its_text() {
-        let with = |secret: &str| Written {
+        let with = |secret: &str| SettingsDocument {
             directory: crate::settings::conditions::Directory {
                 bind_password: Some(WriteOnly::new(secret.to_owned())),
                 ..Default::default()
             },
-            ..Written::default()
+            ..SettingsDocument::default()
         };
         let difference = Difference::between(&with("open sesame"), &with("another one"));
         let difference = difference.expect("it differs");
@@ -342,11 +344,11 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_audited() {
-        let before = Written::default();
-        let after = Written {
+        let before = SettingsDocument::default();
+        let after = SettingsDocument {
             keep_trail: false,
             retries_max: 7,
-            ..Written::default()
+            ..SettingsDocument::default()
         };
         let difference = Difference::between(&before, &after).expect("two fields differ");
         assert_eq!(difference.fields(), "keep_trail, retries_max");
@@ -368,7 +370,7 @@ mod tests {
         let spool = Spool::open(place.path().join("spool"), "boot").expect("a spool");
         let opened = Store::open(place.path(), &spool, Timestamp::now()).await;
         let (store, writers) = opened.expect("a store");
-        let settings = Settings::new(Written::default()).expect("the defaults hold");
+        let settings = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         let publisher = Publisher::new(settings);
         let administration = Administration::new(store.clone(), publisher, OwnAddresses::default());
         let change = async |retries: u32, until| {

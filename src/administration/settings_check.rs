@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::written_names::{self, OwnAddresses};
 use crate::limits;
-use crate::settings::{FieldErrors, Written};
+use crate::settings::{FieldErrors, SettingsDocument};
 use crate::tls::{CertificateFiles, TlsError};
 
 /// Whether a change of the settings is meant to make an open relay, or to give nearly
@@ -33,8 +33,8 @@ impl OpenRelay {
 /// Whether settings may take the place of those `before`, as far as they say themselves. May ask the
 /// system about addresses, and takes its time over long lists: call it where that may take a moment.
 pub(super) fn check(
-    before: &Written,
-    after: &Written,
+    before: &SettingsDocument,
+    after: &SettingsDocument,
     open_relay: OpenRelay,
     ourselves: &OwnAddresses,
 ) -> FieldErrors {
@@ -53,8 +53,8 @@ pub(super) fn check(
 /// # Errors
 /// Those that were there already, and the fields that keep the certificate from being used.
 pub(super) async fn check_files(
-    before: &Written,
-    after: &Written,
+    before: &SettingsDocument,
+    after: &SettingsDocument,
     mut errors: FieldErrors,
 ) -> Result<(), FieldErrors> {
     if let Some(files) = after.certificate_files()
@@ -94,12 +94,12 @@ mod tests {
 
     #[tokio::test]
     async fn everything_wrong_is_said_at_once() {
-        let before = Written::default();
-        let mut after = Written {
+        let before = SettingsDocument::default();
+        let mut after = SettingsDocument {
             trusted_networks: vec!["::/0".parse().expect("a network")],
             tls_certificate_file: Some("/none/certificate.pem".into()),
             tls_key_file: Some("/none/key.pem".into()),
-            ..Written::default()
+            ..SettingsDocument::default()
         };
         let unsaid = OpenRelay::Unsaid { how: "say so" };
         let nowhere = OwnAddresses::default();

@@ -12,7 +12,7 @@ use super::settings::{Difference, fields_of};
 use super::settings_check::{self, OpenRelay};
 use super::written_names::OwnAddresses;
 use crate::boot::Addresses;
-use crate::settings::{FieldErrors, SHOWN, Settings, Written, part_mut};
+use crate::settings::{FieldErrors, SHOWN, Settings, SettingsDocument, part_mut};
 use crate::store::{DatabaseCopy, OpenError, SettingsBeside, StoreError, StoredSettings};
 
 /// The line that names the settings which are switched off: TOML has no word for nothing.
@@ -55,7 +55,7 @@ pub async fn export(data_directory: &Path) -> Result<String, SettingsFileError> 
     let written = beside.load().await;
     beside.close().await;
     Ok(text_of(
-        written?.ok_or(SettingsFileError::Missing)?.written(),
+        written?.ok_or(SettingsFileError::Missing)?.document(),
     ))
 }
 
@@ -87,15 +87,15 @@ pub async fn import(
     let mut beside = open(data_directory).await?;
     let before = beside.load().await?.ok_or(SettingsFileError::Missing)?;
     let after = replaced(&before, file).map_err(SettingsFileError::Fields)?;
-    let Some(difference) = Difference::between(before.written(), after.written()) else {
+    let Some(difference) = Difference::between(before.document(), after.document()) else {
         return Ok(Vec::new());
     };
     // An appliance that runs has written down where it listens.
     let running = Addresses::read(data_directory);
     let ourselves = running.map(|addresses| OwnAddresses::at(&addresses, None));
     let ourselves = ourselves.unwrap_or_default();
-    let errors = settings_check::check(&before, after.written(), open_relay, &ourselves);
-    settings_check::check_files(&before, after.written(), errors)
+    let errors = settings_check::check(&before, after.document(), open_relay, &ourselves);
+    settings_check::check_files(&before, after.document(), errors)
         .await
         .map_err(SettingsFileError::Fields)?;
     let changed = difference.fields();
@@ -105,7 +105,7 @@ pub async fn import(
         return Ok(changed);
     }
     let audit = difference.audited("settings imported", actor);
-    let stored = StoredSettings::of(after.written())?;
+    let stored = StoredSettings::of(after.document())?;
     let saved = beside.save(&stored, &audit).await;
     beside.close().await;
     saved?;
@@ -120,14 +120,14 @@ async fn open(data_directory: &Path) -> Result<SettingsBeside, SettingsFileError
     }
 }
 
-fn text_of(written: &Written) -> String {
+fn text_of(written: &SettingsDocument) -> String {
     let mut fields = fields_of(written);
-    for secret in Written::secret_fields() {
+    for secret in SettingsDocument::secret_fields() {
         if let Some(secret) = part_mut(&mut fields, secret) {
             *secret = Value::Null;
         }
     }
-    let defaults = fields_of(&Written::default());
+    let defaults = fields_of(&SettingsDocument::default());
     let not_set = not_set(&fields, &defaults);
     let not_set = match not_set[..] {
         [] => String::new(),
@@ -222,9 +222,9 @@ fn replaced(before: &Settings, mut file: Map<String, Value>) -> Result<Settings,
             }
         }
     }
-    let mut patch = fields_of(&Written::default());
+    let mut patch = fields_of(&SettingsDocument::default());
     let mut present = fields_of(before);
-    for field in Written::secret_fields() {
+    for field in SettingsDocument::secret_fields() {
         // What is shown in a secret's place means the one that is there.
         let is_set = part_mut(&mut present, field).is_some_and(|value| value == SHOWN);
         if let Some(secret) = part_mut(&mut patch, field).filter(|_| is_set) {
@@ -252,11 +252,11 @@ mod tests {
     use crate::message::Spool;
     use crate::store::Store;
 
-    fn settings(written: Written) -> Settings {
+    fn settings(written: SettingsDocument) -> Settings {
         Settings::new(written).expect("they hold")
     }
 
-    fn before() -> Written {
+    fn before() -> SettingsDocument {
         let json = serde_json::json!({
             "memory_threshold_bytes": 16_384,
             "default_next_hop": "smtp://mail.example.net:25",
@@ -356,11 +356,11 @@ mod tests {
 
     #[test]
     fn what_is_exported_is_imported_as_it_was() {
-        for written in [before(), Written::default()] {
+        for written in [before(), SettingsDocument::default()] {
             let file = read(&text_of(&written)).expect("it is TOML");
-            for other in [before(), Written::default()] {
+            for other in [before(), SettingsDocument::default()] {
                 let after = replaced(&settings(other), file.clone()).expect("they hold");
-                assert_eq!(*after.written(), written);
+                assert_eq!(*after.document(), written);
             }
         }
     }
@@ -371,23 +371,23 @@ mod tests {
             "alert_webhook_secret": "open sesame",
             "directory": {"bind_dn": "cn=relay", "bind_password": "open sesame"},
         });
-        let secretive: Written = serde_json::from_value(json).expect("they are settings");
+        let secretive: SettingsDocument = serde_json::from_value(json).expect("they are settings");
         let text = text_of(&secretive);
         assert!(!text.contains("sesame") && !text.contains(SHOWN), "{text}");
         let file = read(&text).expect("it is TOML");
         let after = replaced(&settings(secretive.clone()), file).expect("they hold");
-        assert_eq!(*after.written(), secretive);
+        assert_eq!(*after.document(), secretive);
     }
 
     #[test]
     fn what_a_file_does_not_name_has_its_default() {
         let file = read("memory_threshold_bytes = 1024").expect("it is TOML");
         let after = replaced(&settings(before()), file).expect("they hold");
-        let expected = Written {
+        let expected = SettingsDocument {
             memory_threshold_bytes: 1_024,
-            ..Written::default()
+            ..SettingsDocument::default()
         };
-        assert_eq!(*after.written(), expected);
+        assert_eq!(*after.document(), expected);
     }
 
     fn check(text: &str, expected: &str) {

@@ -15,7 +15,7 @@ use crate::settings::names::{
     address_problem, compared, domain_problem, network_problem, server_problem,
 };
 use crate::settings::next_hop::{NextHopEntry, ServerAddress};
-use crate::settings::{FieldErrors, Written};
+use crate::settings::{FieldErrors, SettingsDocument};
 
 /// Where the appliance itself is.
 #[derive(Clone, Debug, Default)]
@@ -58,8 +58,8 @@ fn is_met(listener: IpAddr, address: IpAddr) -> bool {
 
 /// Notes what is wrong with names and addresses of `after` that `before` did not have.
 pub(super) fn check(
-    before: &Written,
-    after: &Written,
+    before: &SettingsDocument,
+    after: &SettingsDocument,
     ourselves: &OwnAddresses,
     errors: &mut FieldErrors,
 ) {
@@ -132,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    fn written(json: Value) -> Written {
+    fn written(json: Value) -> SettingsDocument {
         serde_json::from_value(json).expect("settings")
     }
 

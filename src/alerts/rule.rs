@@ -18,7 +18,7 @@ use super::figures::AlertFigures;
 use super::observation::{self, AlertLevel, Measured, Observation};
 use crate::boot::DiskSpace;
 use crate::limits;
-use crate::settings::{OpenTo, Written};
+use crate::settings::{OpenTo, SettingsDocument};
 
 /// What there is to know at one moment.
 #[derive(Clone, Debug)]
@@ -94,8 +94,8 @@ pub struct Rules {
     pub no_delivery_when_idle: bool,
 }
 
-impl From<&Written> for Rules {
-    fn from(written: &Written) -> Self {
+impl From<&SettingsDocument> for Rules {
+    fn from(written: &SettingsDocument) -> Self {
         Self {
             queue_recipients: written.alert_queue_recipients,
             queue_age: written.alert_queue_age_seconds.map(Duration::from_secs),

@@ -46,7 +46,7 @@ fn word(change: &AlertChange) -> String {
 }
 
 fn defaults() -> Rules {
-    Rules::from(&Written::default())
+    Rules::from(&SettingsDocument::default())
 }
 
 /// Networks that hold everybody.

@@ -95,7 +95,7 @@ pub(super) async fn run(alerts: &Alerts, sources: Sources, shutdown: Cancellatio
             open_to: open_to.clone(),
             ..facts
         };
-        let rules = Rules::from(settings.written());
+        let rules = Rules::from(settings.document());
         let judgement = judge(&facts, &rules, state);
         state = judgement.state;
         // Published before the webhook and the log get it, so that a reader of either finds it.

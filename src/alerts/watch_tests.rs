@@ -5,7 +5,7 @@ use crate::alerts::AlertKind;
 use crate::alerts::scripted_server::{ScriptedServer, TAKEN};
 use crate::message::Spool;
 use crate::own_mark::OwnMark;
-use crate::settings::{Publisher, Settings, Written};
+use crate::settings::{Publisher, Settings, SettingsDocument};
 
 /// Changes some settings, and waits until the watch has looked with them. Each publication makes it
 /// look at once.
@@ -31,7 +31,8 @@ async fn an_alert_begins_and_ends_once_however_often_it_is_seen() {
         .await
         .expect("a store");
     let mut server = ScriptedServer::start([TAKEN.to_owned()]).await;
-    let publisher = Publisher::new(Settings::new(Written::default()).expect("the defaults hold"));
+    let publisher =
+        Publisher::new(Settings::new(SettingsDocument::default()).expect("the defaults hold"));
     let alerts = Alerts::new("relay.example.net".into(), publisher.current());
     let stop = CancellationToken::new();
     let sources = Sources {

@@ -5,7 +5,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::alerts::scripted_server::{BROKEN, SILENCE, ScriptedServer, TAKEN};
 use crate::alerts::{Alert, AlertChange, AlertFigures, AlertKind, EndReason, Topic};
-use crate::settings::{Publisher, Settings, Written};
+use crate::settings::{Publisher, Settings, SettingsDocument};
 
 const SOON: Duration = Duration::from_millis(1);
 const QUICK: Patience = Patience {
@@ -80,7 +80,7 @@ fn with(settings: serde_json::Value) -> Settings {
     let serde_json::Value::Object(patch) = settings else {
         panic!("a patch is an object");
     };
-    let base = Settings::new(Written::default()).expect("the defaults hold");
+    let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
     base.patched(&patch).expect("it holds")
 }
 

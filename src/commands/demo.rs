@@ -245,7 +245,8 @@ mod tests {
 
     #[test]
     fn the_settings_hold() {
-        let base = Settings::new(crate::settings::Written::default()).expect("the defaults hold");
+        let base =
+            Settings::new(crate::settings::SettingsDocument::default()).expect("the defaults hold");
         let demo = base
             .patched(&settings(SINK, REPORT_BOX))
             .expect("the demo's hold");

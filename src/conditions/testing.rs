@@ -21,7 +21,7 @@ use crate::message::{
 use crate::openpgp::{Keyring, KeyringPublisher};
 use crate::settings::conditions::WhenUnavailable;
 use crate::settings::service_address::ServiceAddress;
-use crate::settings::{Settings, Written};
+use crate::settings::{Settings, SettingsDocument};
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::BodyType;
 
@@ -114,7 +114,7 @@ pub(super) fn settings(patch: serde_json::Value) -> Settings {
     let serde_json::Value::Object(patch) = patch else {
         panic!("a patch is an object");
     };
-    let base = Settings::new(Written::default()).expect("the defaults hold");
+    let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
     base.patched(&patch).expect("the patch holds")
 }
 

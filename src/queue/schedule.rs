@@ -165,14 +165,14 @@ fn signed(duration: Duration) -> SignedDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Written;
+    use crate::settings::SettingsDocument;
 
     const MIDDLE: u64 = u64::MAX / 2;
 
     fn settings(retries_max: u32) -> Settings {
-        Settings::new(Written {
+        Settings::new(SettingsDocument {
             retries_max,
-            ..Written::default()
+            ..SettingsDocument::default()
         })
         .expect("they hold")
     }

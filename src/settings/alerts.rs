@@ -2,15 +2,15 @@
 
 use reqwest::Url;
 
+use super::document::SettingsDocument;
 use super::patch::FieldErrors;
-use super::written::Written;
 use crate::limits;
 
 const DAY_SECONDS: u64 = 86_400;
 /// Long enough that nobody finds it out by trying, short enough for a form.
 const SECRET_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=200;
 
-impl Written {
+impl SettingsDocument {
     pub(super) fn validate_alerts(&self, errors: &mut FieldErrors) {
         self.validate_rules(errors);
         self.validate_webhook(errors);
@@ -114,14 +114,14 @@ fn check_url(text: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::settings::{Settings, Written};
+    use crate::settings::{Settings, SettingsDocument};
     use serde_json::{Value, json};
 
     fn check(patch: Value, expected: &[&str]) {
         let Value::Object(patch) = patch else {
             panic!("a patch is an object");
         };
-        let base = Settings::new(Written::default()).expect("the defaults hold");
+        let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         let wrong: Vec<String> = match base.patched(&patch) {
             Ok(_) => Vec::new(),
             Err(errors) => errors.0.into_keys().collect(),
@@ -193,10 +193,10 @@ mod tests {
             let secret = settings.alert_webhook_secret.as_ref();
             secret.map(|secret| secret.expose().to_owned())
         };
-        let base = Settings::new(Written::default()).expect("the defaults hold");
+        let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         let set = patched(&base, json!({"alert_webhook_secret": "open sesame"})).expect("it holds");
         assert_eq!(secret(&set).as_deref(), Some("open sesame"));
-        let shown = serde_json::to_value(set.written()).expect("settings");
+        let shown = serde_json::to_value(set.document()).expect("settings");
         assert_eq!(shown["alert_webhook_secret"], "(set)");
         assert!(!format!("{set:?}").contains("sesame"));
 
@@ -208,7 +208,7 @@ mod tests {
             let kept = patched(&set, patch).expect("it holds");
             assert_eq!(secret(&kept).as_deref(), Some("open sesame"));
         }
-        let stored = Value::Object(set.written().revealed());
+        let stored = Value::Object(set.document().revealed());
         assert_eq!(
             secret(&patched(&base, stored).expect("it holds")),
             secret(&set)

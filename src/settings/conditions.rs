@@ -26,9 +26,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::document::SettingsDocument;
 use super::domains::DomainList;
 use super::patch::FieldErrors;
-use super::written::Written;
 
 pub use antispam::{Antispam, AntispamEngine, WhenSpamIsRefused};
 pub use antivirus::Antivirus;
@@ -157,26 +157,26 @@ pub struct Prepared {
 
 impl Prepared {
     /// Prepares what was validated.
-    pub(super) fn of(written: &Written) -> Self {
-        let own = own::prepare(&written.own_conditions);
-        let relaying = &written.ldap_relaying;
-        let masquerading = &written.ldap_masquerading;
+    pub(super) fn of(document: &SettingsDocument) -> Self {
+        let own = own::prepare(&document.own_conditions);
+        let relaying = &document.ldap_relaying;
+        let masquerading = &document.ldap_masquerading;
         let domains = |is_on: bool, domains: &[String]| is_on.then(|| DomainList::of(domains));
         let leads_through = own
             .iter()
             .any(|own| own.written.leads_to == LeadsTo::CutThrough);
         Self {
-            any: written.conditions().any(ConditionSettings::concerns_any),
+            any: document.conditions().any(ConditionSettings::concerns_any),
             leads_through,
             own,
             ldap_relaying: domains(relaying.enabled, &relaying.domains),
             ldap_masquerading: domains(masquerading.enabled, &masquerading.domains),
-            content_rules: written.content_filter.prepared(),
+            content_rules: document.content_filter.prepared(),
         }
     }
 }
 
-impl Written {
+impl SettingsDocument {
     /// The settings of each condition, in the order in which they are asked.
     fn conditions(&self) -> impl Iterator<Item = &dyn ConditionSettings> {
         CONDITIONS
@@ -228,7 +228,7 @@ mod tests {
     /// A condition is an object among the settings that can be switched on.
     #[test]
     fn every_condition_is_on_the_list() {
-        let Ok(Value::Object(document)) = serde_json::to_value(Written::default()) else {
+        let Ok(Value::Object(document)) = serde_json::to_value(SettingsDocument::default()) else {
             panic!("the settings are an object");
         };
         let switches = document
@@ -242,7 +242,8 @@ mod tests {
         for condition in built_in() {
             let mut document = document.clone();
             document[condition.name]["enabled"] = true.into();
-            let written: Written = serde_json::from_value(document.into()).expect("settings");
+            let written: SettingsDocument =
+                serde_json::from_value(document.into()).expect("settings");
             for other in built_in() {
                 let is_on = (other.settings)(&written).is_on();
                 assert_eq!(

@@ -11,7 +11,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::service_address::ServiceAddress;
 
-/// Written `ldap://host:389`, or `ldaps://host:636` when TLS is spoken from the first byte; without a
+/// SettingsDocument `ldap://host:389`, or `ldaps://host:636` when TLS is spoken from the first byte; without a
 /// port the usual one is meant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DirectoryUrl {

@@ -7,10 +7,10 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::document::{PathChoice, SettingsDocument};
 use super::names;
 use super::patch::FieldErrors;
 use super::quantity::write_count;
-use super::written::{PathChoice, Written};
 use crate::limits;
 use crate::smtp::Protocol;
 
@@ -68,7 +68,7 @@ fn has(networks: &[IpNet], client: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&client))
 }
 
-impl Written {
+impl SettingsDocument {
     pub(super) fn validate_listeners(&self, errors: &mut FieldErrors) {
         if self.listeners.len() > limits::LISTENERS {
             let most = limits::LISTENERS;

@@ -1,12 +1,13 @@
 //! What the administrator sets: one immutable, validated value, published through a watch channel.
 //!
-//! Two steps: [`Written`] is what stands in the database and in the API, field for field;
+//! Two steps: [`SettingsDocument`] is what stands in the database and in the API, field for field;
 //! [`Settings`] is what the program runs on, with what is looked up for every message prepared.
 //! Each transaction takes one snapshot at MAIL, so that a change never cuts through a message.
 
 mod alerts;
 pub mod conditions;
 pub mod directory_url;
+mod document;
 mod domains;
 mod listener;
 pub mod names;
@@ -19,7 +20,6 @@ pub mod reading;
 mod secrets;
 pub mod service_address;
 mod write_only;
-mod written;
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -33,6 +33,9 @@ use tokio::sync::watch;
 use crate::limits;
 use names::compared;
 
+pub use document::{
+    OverThreshold, PathChoice, SettingsDocument, WebHttps, WhenDeferred, WhenRefused, is_domain,
+};
 pub use domains::DomainList;
 pub use listener::ListenerEntry;
 pub use networks::NetworkList;
@@ -41,14 +44,11 @@ pub use openness::{OpenTo, Openness};
 pub use patch::FieldErrors;
 pub use secrets::part_mut;
 pub use write_only::{SHOWN, WriteOnly};
-pub use written::{
-    OverThreshold, PathChoice, WebHttps, WhenDeferred, WhenRefused, Written, is_domain,
-};
 
 /// The settings as the program runs on them.
 #[derive(Debug)]
 pub struct Settings {
-    written: Written,
+    document: SettingsDocument,
     default_next_hop: Option<Arc<NextHop>>,
     /// By their domains as the DNS has them.
     next_hops: HashMap<String, Arc<NextHop>>,
@@ -64,28 +64,28 @@ impl Settings {
     ///
     /// # Errors
     /// Every field that does not hold, with a message for the administrator.
-    pub fn new(written: Written) -> Result<Self, FieldErrors> {
-        Self::checked(written, FieldErrors::default())
+    pub fn new(document: SettingsDocument) -> Result<Self, FieldErrors> {
+        Self::checked(document, FieldErrors::default())
     }
 
     /// The same where something was wrong already.
-    fn checked(written: Written, mut errors: FieldErrors) -> Result<Self, FieldErrors> {
-        written.validate(&mut errors);
+    fn checked(document: SettingsDocument, mut errors: FieldErrors) -> Result<Self, FieldErrors> {
+        document.validate(&mut errors);
         // Once for the check and the use: domains outside ASCII are dear to compare.
-        let next_hops = next_hops(&written, &mut errors);
+        let next_hops = next_hops(&document, &mut errors);
         errors.into_result()?;
-        let default_next_hop = written
+        let default_next_hop = document
             .default_next_hop
             .as_ref()
-            .map(|address| Arc::new(written.next_hop_defaults.at(address)));
-        let paused = written.paused_next_hops.iter().cloned().collect();
+            .map(|address| Arc::new(document.next_hop_defaults.at(address)));
+        let paused = document.paused_next_hops.iter().cloned().collect();
         Ok(Self {
             paused,
-            trusted_networks: NetworkList::of(&written.trusted_networks),
-            web_proxies: NetworkList::of(&written.web_proxies),
-            relay_domains: DomainList::of(&written.relay_domains),
-            conditions: conditions::Prepared::of(&written),
-            written,
+            trusted_networks: NetworkList::of(&document.trusted_networks),
+            web_proxies: NetworkList::of(&document.web_proxies),
+            relay_domains: DomainList::of(&document.relay_domains),
+            conditions: conditions::Prepared::of(&document),
+            document,
             default_next_hop,
             next_hops,
         })
@@ -99,14 +99,14 @@ impl Settings {
         &self,
         patch: &serde_json::Map<String, serde_json::Value>,
     ) -> Result<Self, FieldErrors> {
-        let (written, errors) = patch::apply(&self.written, patch)?;
-        Self::checked(written, errors)
+        let (document, errors) = patch::apply(&self.document, patch)?;
+        Self::checked(document, errors)
     }
 
     /// As they stand in the database.
     #[must_use]
-    pub fn written(&self) -> &Written {
-        &self.written
+    pub fn document(&self) -> &SettingsDocument {
+        &self.document
     }
 
     /// What is looked at for every message.
@@ -119,8 +119,11 @@ impl Settings {
     #[must_use]
     pub fn routes_as(&self, other: &Self) -> bool {
         let routes = |settings: &Self| {
-            let written = settings.written();
-            (written.default_next_hop.clone(), written.next_hops.clone())
+            let document = settings.document();
+            (
+                document.default_next_hop.clone(),
+                document.next_hops.clone(),
+            )
         };
         routes(self) == routes(other)
     }
@@ -145,14 +148,14 @@ impl Settings {
         }
         match &self.default_next_hop {
             Some(next_hop) => Arc::clone(next_hop),
-            None => Arc::new(self.written.next_hop_defaults.by_mx(domain)),
+            None => Arc::new(self.document.next_hop_defaults.by_mx(domain)),
         }
     }
 
     /// What is particular to the listener at this address.
     #[must_use]
     pub fn listener(&self, address: SocketAddr) -> Option<&ListenerEntry> {
-        let mut entries = self.written.listeners.iter();
+        let mut entries = self.document.listeners.iter();
         entries.find(|entry| entry.address == address)
     }
 
@@ -177,8 +180,8 @@ impl Settings {
     /// Whether pages and API are only for those who come by HTTPS.
     #[must_use]
     pub fn requires_https(&self) -> bool {
-        match self.written.web_https {
-            WebHttps::WithCertificate => self.written.certificate_files().is_some(),
+        match self.document.web_https {
+            WebHttps::WithCertificate => self.document.certificate_files().is_some(),
             WebHttps::Always => true,
             WebHttps::Optional => false,
         }
@@ -193,8 +196,11 @@ impl Settings {
 }
 
 /// By their domains as the DNS has them. Notes a domain that has two entries, in whatever forms.
-fn next_hops(written: &Written, errors: &mut FieldErrors) -> HashMap<String, Arc<NextHop>> {
-    let entries = &written.next_hops;
+fn next_hops(
+    document: &SettingsDocument,
+    errors: &mut FieldErrors,
+) -> HashMap<String, Arc<NextHop>> {
+    let entries = &document.next_hops;
     // Of a list that is too long nothing is looked at.
     let entries = entries.get(..limits::NEXT_HOP_ENTRIES).unwrap_or(entries);
     let mut next_hops = HashMap::with_capacity(entries.len());
@@ -212,10 +218,10 @@ fn next_hops(written: &Written, errors: &mut FieldErrors) -> HashMap<String, Arc
 }
 
 impl Deref for Settings {
-    type Target = Written;
+    type Target = SettingsDocument;
 
-    fn deref(&self) -> &Written {
-        &self.written
+    fn deref(&self) -> &SettingsDocument {
+        &self.document
     }
 }
 
@@ -290,7 +296,7 @@ mod tests {
         let serde_json::Value::Object(patch) = patch else {
             panic!("a patch is an object");
         };
-        let base = Settings::new(Written::default()).expect("the defaults hold");
+        let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         base.patched(&patch).expect("the patch holds")
     }
 
@@ -367,7 +373,7 @@ mod tests {
         let serde_json::Value::Object(patch) = patch else {
             panic!("a patch is an object");
         };
-        let base = Settings::new(Written::default()).expect("the defaults hold");
+        let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         let errors = base.patched(&patch).err().unwrap_or_default();
         errors.0.into_iter().collect()
     }
@@ -523,12 +529,12 @@ mod tests {
             .collect();
         let began = std::time::Instant::now();
         let settings = settings(json!({"next_hops": entries, "relay_domains": domains}));
-        let text = serde_json::to_string(&settings.written().revealed()).expect("JSON");
+        let text = serde_json::to_string(&settings.document().revealed()).expect("JSON");
         let again = serde_json::from_str(&text).expect("an object");
-        let again = Settings::new(Written::default())
+        let again = Settings::new(SettingsDocument::default())
             .expect("the defaults hold")
             .patched(&again);
-        assert_eq!(again.expect("it holds").written(), settings.written());
+        assert_eq!(again.expect("it holds").document(), settings.document());
         let hop = settings.next_hop_for(&compared("ü9999.example"));
         assert_eq!(&**hop.name(), "127.0.0.1:2600");
         assert!(settings.relays_for("ö49999.example"));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use ipnet::IpNet;
 
-use super::Written;
+use super::SettingsDocument;
 use super::names::compared;
 use super::networks::{NetworkList, in_a_row};
 use crate::limits;
@@ -38,7 +38,7 @@ impl OpenTo {
     }
 }
 
-impl Written {
+impl SettingsDocument {
     /// Who may send through us, though nobody in particular.
     #[must_use]
     pub fn open_to(&self) -> OpenTo {
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     fn check(before: Value, after: Value, expected: &[(&str, &str)]) {
-        let read = |settings: &Value| -> Written {
+        let read = |settings: &Value| -> SettingsDocument {
             serde_json::from_value(settings.clone()).expect("settings")
         };
         let found = read(&after).opened_beyond(&read(&before));

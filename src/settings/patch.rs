@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::quantity::write_count;
-use super::{Written, reading};
+use super::{SettingsDocument, reading};
 
 /// What is wrong, field by field.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -60,7 +60,7 @@ pub(super) fn validate_length(
     holds
 }
 
-/// `written` with the patch's fields in the place of its own, and what of the patch cannot be read. The
+/// `document` with the patch's fields in the place of its own, and what of the patch cannot be read. The
 /// rest is to be checked all the same, so that everything wrong is said at once.
 ///
 /// Each field is read alone first, so that the message stands at the field that caused it. A secret that
@@ -69,10 +69,10 @@ pub(super) fn validate_length(
 /// # Errors
 /// When what would be the settings cannot be read.
 pub(super) fn apply(
-    written: &Written,
+    document: &SettingsDocument,
     patch: &Map<String, Value>,
-) -> Result<(Written, FieldErrors), FieldErrors> {
-    let Ok(Value::Object(mut merged)) = serde_json::to_value(written) else {
+) -> Result<(SettingsDocument, FieldErrors), FieldErrors> {
+    let Ok(Value::Object(mut merged)) = serde_json::to_value(document) else {
         unreachable!("the settings are an object");
     };
     let mut errors = FieldErrors::default();
@@ -84,14 +84,14 @@ pub(super) fn apply(
         let value = merge(present, value);
         // What is missing has its default.
         let alone = Map::from_iter([(field.clone(), value.clone())]);
-        match reading::read::<Written>(Value::Object(alone)) {
+        match reading::read::<SettingsDocument>(Value::Object(alone)) {
             Ok(_) => *present = value,
             Err(misfit) => errors.add(field, misfit.without_first().to_string()),
         }
     }
-    match reading::read::<Written>(Value::Object(merged)) {
+    match reading::read::<SettingsDocument>(Value::Object(merged)) {
         Ok(mut merged) => {
-            merged.keep_secrets_of(written);
+            merged.keep_secrets_of(document);
             Ok((merged, errors))
         }
         Err(misfit) => {
@@ -123,7 +123,7 @@ mod tests {
         let Value::Object(patch) = patch else {
             panic!("a patch is an object");
         };
-        let base = Settings::new(Written::default()).expect("the defaults hold");
+        let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         let wrong: Vec<String> = match base.patched(&patch) {
             Ok(_) => Vec::new(),
             Err(errors) => errors.0.into_keys().collect(),
@@ -131,10 +131,10 @@ mod tests {
         assert_eq!(wrong, expected, "{patch:?}");
     }
 
-    fn applied(written: &Written, patch: &Map<String, Value>) -> Written {
-        let (written, errors) = apply(written, patch).expect("it can be read");
+    fn applied(document: &SettingsDocument, patch: &Map<String, Value>) -> SettingsDocument {
+        let (document, errors) = apply(document, patch).expect("it can be read");
         assert_eq!(errors, FieldErrors::default());
-        written
+        document
     }
 
     #[test]
@@ -172,16 +172,17 @@ mod tests {
             ),
         ] {
             let patch = Map::from_iter([(field.to_owned(), value)]);
-            let (_, errors) = apply(&Written::default(), &patch).expect("the rest can be read");
+            let (_, errors) =
+                apply(&SettingsDocument::default(), &patch).expect("the rest can be read");
             assert_eq!(errors.0[field], expected);
         }
         let patch = json!({"dns_servers": ["192.0.2.53"], "trusted_networks": ["192.0.2.7"]});
         let Value::Object(patch) = patch else {
             panic!("a patch is an object");
         };
-        let written = applied(&Written::default(), &patch);
-        assert_eq!(written.dns_servers[0].to_string(), "192.0.2.53:53");
-        assert_eq!(written.trusted_networks[0].to_string(), "192.0.2.7/32");
+        let document = applied(&SettingsDocument::default(), &patch);
+        assert_eq!(document.dns_servers[0].to_string(), "192.0.2.53:53");
+        assert_eq!(document.trusted_networks[0].to_string(), "192.0.2.7/32");
     }
 
     #[test]
@@ -190,11 +191,11 @@ mod tests {
         let Value::Object(patch) = patch else {
             panic!("a patch is an object");
         };
-        let written = applied(&Written::default(), &patch);
+        let document = applied(&SettingsDocument::default(), &patch);
         let patch = Map::from_iter([("antivirus".to_owned(), json!({"timeout_seconds": 5}))]);
-        let written = applied(&written, &patch);
-        assert!(written.antivirus.enabled);
-        assert_eq!(written.antivirus.timeout_seconds, 5);
+        let document = applied(&document, &patch);
+        assert!(document.antivirus.enabled);
+        assert_eq!(document.antivirus.timeout_seconds, 5);
     }
 
     #[test]

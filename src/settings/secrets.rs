@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::Written;
+use super::SettingsDocument;
 use super::write_only::WriteOnly;
 
 /// How many there are.
 const SECRETS: usize = 2;
 
-impl Written {
+impl SettingsDocument {
     /// Every secret, by its field; a part of an object stands behind a dot.
     fn secrets(&self) -> [(&'static str, &Option<WriteOnly>); SECRETS] {
         [
@@ -82,16 +82,16 @@ mod tests {
 
     #[test]
     fn a_secret_within_an_object_is_shown_as_set_and_stays() {
-        let defaults = Settings::new(Written::default()).expect("the defaults hold");
+        let defaults = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         let login = json!({"bind_dn": "cn=relay", "bind_password": "open sesame"});
         let set = patched(&defaults, json!({"directory": login}));
-        let shown = serde_json::to_value(set.written()).expect("an object");
+        let shown = serde_json::to_value(set.document()).expect("an object");
         assert_eq!(shown["directory"]["bind_password"], SHOWN);
-        assert!(!format!("{:?}", set.written()).contains("sesame"));
-        let stored = Value::Object(set.written().revealed());
+        assert!(!format!("{:?}", set.document()).contains("sesame"));
+        let stored = Value::Object(set.document().revealed());
         assert_eq!(stored["directory"]["bind_password"], "open sesame");
-        let read: Written = serde_json::from_value(stored).expect("settings");
-        assert_eq!(read, *set.written());
+        let read: SettingsDocument = serde_json::from_value(stored).expect("settings");
+        assert_eq!(read, *set.document());
 
         for (change, expected) in [
             (json!({"timeout_seconds": 5}), Some("open sesame")),

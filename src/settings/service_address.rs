@@ -11,7 +11,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Written `host:port`, `[2001:db8::1]:port` or `unix:/path`.
+/// SettingsDocument `host:port`, `[2001:db8::1]:port` or `unix:/path`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ServiceAddress {
     /// A TCP port.

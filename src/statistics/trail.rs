@@ -258,7 +258,7 @@ mod tests {
     use super::*;
     use crate::message::trail::{Noted, RecipientEvent};
     use crate::message::{MessageId, Spool};
-    use crate::settings::{Publisher, Settings, Written};
+    use crate::settings::{Publisher, Settings, SettingsDocument};
     use crate::smtp::address::Mailbox;
     use jiff::Timestamp;
 
@@ -273,9 +273,9 @@ mod tests {
     }
 
     fn trail(keep_trail: bool) -> (Trail, TrailWriter) {
-        let written = Written {
+        let written = SettingsDocument {
             keep_trail,
-            ..Written::default()
+            ..SettingsDocument::default()
         };
         let publisher = Publisher::new(Settings::new(written).expect("the defaults hold"));
         let statistics = Arc::new(Statistics::new(Timestamp::UNIX_EPOCH));

@@ -80,7 +80,7 @@ impl SettingsBeside {
 mod tests {
     use super::super::testing::{Scene, time};
     use super::*;
-    use crate::settings::Written;
+    use crate::settings::SettingsDocument;
 
     #[tokio::test]
     async fn a_change_beside_the_store_is_seen_by_it() {
@@ -90,9 +90,9 @@ mod tests {
         let seen = scene.store.stored_settings().await.expect("readable");
         assert_eq!(seen, None);
         assert_eq!(scene.store.newest_audit().await.expect("readable"), None);
-        let written = Written {
+        let written = SettingsDocument {
             memory_threshold_bytes: 1_000,
-            ..Written::default()
+            ..SettingsDocument::default()
         };
         let audit = AuditEntry {
             at: time(0),
@@ -106,13 +106,13 @@ mod tests {
         let stored = StoredSettings::of(&written).expect("JSON");
         beside.save(&stored, &audit).await.expect("saved");
         let loaded = beside.load().await.expect("readable");
-        assert_eq!(*loaded.expect("they were saved").written(), written);
+        assert_eq!(*loaded.expect("they were saved").document(), written);
         beside.close().await;
         let seen = scene.store.stored_settings().await.expect("readable");
         assert_eq!(seen, Some(stored));
         assert_eq!(scene.store.newest_audit().await.expect("readable"), Some(1));
         let loaded = scene.store.load_settings().await.expect("readable");
-        assert_eq!(*loaded.expect("they were saved").written(), written);
+        assert_eq!(*loaded.expect("they were saved").document(), written);
         let newest = scene.store.audit_page(None, 9).await.expect("readable");
         assert_eq!(newest[0].action, "settings imported");
     }

@@ -20,7 +20,7 @@ use super::error::{OpenError, ReadError, StoreError};
 use super::filter::push_like;
 use super::writer::Job;
 use crate::limits;
-use crate::settings::{FieldErrors, Settings, Written};
+use crate::settings::{FieldErrors, Settings, SettingsDocument};
 
 /// What an administrator did. Secrets are redacted by whoever makes the entry.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ impl StoredSettings {
     ///
     /// # Errors
     /// When they cannot be written as JSON.
-    pub fn of(written: &Written) -> Result<Self, StoreError> {
+    pub fn of(written: &SettingsDocument) -> Result<Self, StoreError> {
         let json = serde_json::to_string(&written.revealed());
         json.map(|json| Self(json.into()))
             .map_err(|error| StoreError::Rejected(error.to_string()))
@@ -104,7 +104,7 @@ impl StoredSettings {
             Ok(_) => return Err(invalid("they are no JSON object".to_owned())),
             Err(error) => return Err(invalid(error.to_string())),
         };
-        Settings::new(Written::default())
+        Settings::new(SettingsDocument::default())
             .and_then(|base| base.patched(&fields))
             .map_err(OpenError::Settings)
     }
@@ -304,10 +304,10 @@ mod tests {
         let scene = Scene::new().await;
         let none = scene.store.load_settings().await.expect("readable");
         assert!(none.is_none());
-        let written = Written {
+        let written = SettingsDocument {
             memory_threshold_bytes: 1_000,
             alert_webhook_secret: Some(WriteOnly::new("open sesame".to_owned())),
-            ..Written::default()
+            ..SettingsDocument::default()
         };
         for action in ["first", "second"] {
             let stored = StoredSettings::of(&written).expect("JSON");
@@ -321,7 +321,7 @@ mod tests {
             .expect("noted");
         let scene = scene.restart(time(1)).await;
         let loaded = scene.store.load_settings().await.expect("readable");
-        assert_eq!(*loaded.expect("they were saved").written(), written);
+        assert_eq!(*loaded.expect("they were saved").document(), written);
         let newest = scene.store.audit_page(None, 2).await.expect("readable");
         let actions: Vec<_> = newest.iter().map(|item| item.action.as_str()).collect();
         assert_eq!(actions, ["third", "second"]);
@@ -334,7 +334,7 @@ mod tests {
     #[tokio::test]
     async fn settings_that_do_not_hold_are_named() {
         let scene = Scene::new().await;
-        let written = Written::default();
+        let written = SettingsDocument::default();
         let stored = StoredSettings::of(&written).expect("JSON");
         let saved = scene.store.save_settings(stored, entry("first")).await;
         saved.expect("saved");

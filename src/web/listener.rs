@@ -190,11 +190,11 @@ mod tests {
     use tokio_rustls::TlsConnector;
 
     use super::*;
-    use crate::settings::{Publisher, Settings, Written};
+    use crate::settings::{Publisher, Settings, SettingsDocument};
 
     /// A listener that is open, and a client that trusts the certificate that it shows.
     async fn open(directory: &std::path::Path) -> (HttpListener, TlsConnector) {
-        let settings = Settings::new(Written::default()).expect("the defaults hold");
+        let settings = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         let anywhere = "127.0.0.1:0".parse().expect("an address");
         let listener = WebListener::bind(anywhere).await.expect("a port");
         let tls = ServerTls::open(directory, "relay.example.net").expect("a certificate");

@@ -133,13 +133,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::settings::Written;
+    use crate::settings::SettingsDocument;
 
     #[test]
     fn only_listed_proxies_are_believed() {
-        let settings = Settings::new(Written {
+        let settings = Settings::new(SettingsDocument {
             web_proxies: vec!["10.0.0.0/24".parse().expect("a network")],
-            ..Written::default()
+            ..SettingsDocument::default()
         });
         let settings = settings.expect("they hold");
         let check = |peer: &str, by_tls, fields: &[(&'static str, &'static str)], expected| {

@@ -7,7 +7,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::accounts::Scope;
 use crate::message::{DiskReason, Path, Storage};
-use crate::settings::Written;
+use crate::settings::SettingsDocument;
 use crate::statistics::AnsweredFigures;
 use crate::web::testing::{ELSEWHERE, LOOPBACK, Site, TOKEN};
 
@@ -53,7 +53,7 @@ async fn the_api_needs_its_token() {
         }
     }
     let patched = site.context.administration.settings();
-    assert_eq!(*patched.written(), Written::default());
+    assert_eq!(*patched.document(), SettingsDocument::default());
     site.close().await;
 }
 
@@ -106,7 +106,7 @@ async fn settings_are_shown_and_changed() {
     let stored = site.context.store.load_settings().await.expect("stored");
     let published = site.context.administration.settings();
     let stored = stored.expect("they were stored");
-    assert_eq!(stored.written(), published.written());
+    assert_eq!(stored.document(), published.document());
     assert!(!published.keep_trail);
 
     for nonsense in ["", "[]", "{"] {

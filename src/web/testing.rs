@@ -29,7 +29,7 @@ use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::openpgp::{Keyring, KeyringPublisher};
 use crate::own_mark::OwnMark;
 use crate::queue::{Queue, QueueClock, QueueServices};
-use crate::settings::{Publisher, Settings, Written};
+use crate::settings::{Publisher, Settings, SettingsDocument};
 use crate::statistics::{Statistics, Trail};
 use crate::store::{
     AuditEntry, AuditItem, NewAccount, NewApiToken, NewSession, SecondFactor, Store, Writers,
@@ -156,7 +156,7 @@ impl Site {
         let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
             .await
             .expect("a store");
-        let settings = Settings::new(Written::default()).expect("the defaults hold");
+        let settings = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         let hostname: Arc<str> = "relay.example.net".into();
         let statistics = Arc::new(Statistics::new(Timestamp::now()));
         let budget = MemoryBudget::new(1 << 30);

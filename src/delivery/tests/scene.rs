@@ -15,7 +15,7 @@ use crate::message::{
 };
 use crate::own_mark::OwnMark;
 use crate::settings::next_hop::NextHopDefaults;
-use crate::settings::{NextHop, Publisher, Settings, TlsPolicy, Written};
+use crate::settings::{NextHop, Publisher, Settings, SettingsDocument, TlsPolicy};
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::BodyType;
 
@@ -23,9 +23,9 @@ pub(super) const PREFIX: &str = "Received: from test\r\n";
 
 /// Delivery under the name relay.example.net, asking these DNS servers.
 pub(super) fn delivery_with_dns(dns_servers: Vec<SocketAddr>) -> Arc<Delivery> {
-    let written = Written {
+    let written = SettingsDocument {
         dns_servers,
-        ..Written::default()
+        ..SettingsDocument::default()
     };
     let settings = Settings::new(written).expect("the settings hold");
     let publisher = Publisher::new(settings);

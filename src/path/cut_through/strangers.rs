@@ -79,7 +79,7 @@ fn give_back<K: Eq + Hash>(counts: &mut HashMap<K, u32>, key: &K) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Settings, Written};
+    use crate::settings::{Settings, SettingsDocument};
 
     fn client(last: u8) -> Network {
         Network::of([192, 0, 2, last].into())
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn strangers_leave_half_of_a_next_hop_to_others() {
-        let settings = Settings::new(Written::default()).expect("they hold");
+        let settings = Settings::new(SettingsDocument::default()).expect("they hold");
         let next_hop = settings.next_hop_for("example.net");
         let other = settings.next_hop_for("example.com");
         let strangers = Arc::new(Strangers::default());

@@ -19,7 +19,7 @@ use crate::path::{ClientPresence, EndedPassage, Inquiry, Transaction};
 use crate::session::{
     self, Answered, Answering, Entrance, ReceivingCounters, SessionContext, Transport,
 };
-use crate::settings::{Publisher, Settings, Written};
+use crate::settings::{Publisher, Settings, SettingsDocument};
 use crate::smtp::reply::Reply;
 
 /// The listener that clients come to.
@@ -196,7 +196,7 @@ impl Scene {
         let serde_json::Value::Object(patch) = patch else {
             panic!("a patch is an object");
         };
-        let defaults = Settings::new(Written::default()).expect("the defaults hold");
+        let defaults = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         let publisher = Publisher::new(defaults.patched(&patch).expect("the patch holds"));
         let directory = tempfile::tempdir().expect("a temporary directory");
         let desk = Arc::new(Desk::default());

@@ -223,13 +223,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::settings::{Settings, Written};
+    use crate::settings::{Settings, SettingsDocument};
 
     fn check(lists: Value, expected: &[(&str, &str)]) {
         let Value::Object(patch) = json!({ "blackhole_lists": lists }) else {
             panic!("a patch is an object");
         };
-        let base = Settings::new(Written::default()).expect("the defaults hold");
+        let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         let errors = base.patched(&patch).err().unwrap_or_default().0;
         assert_eq!(errors.len(), expected.len(), "{patch:?}: {errors:?}");
         for (field, part) in expected {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{ConditionKind, Directory, WhenUnavailable};
-use crate::settings::{FieldErrors, Written};
+use crate::settings::{FieldErrors, SettingsDocument};
 
 /// A condition in the words of pages, reasons and settings.
 pub struct ConditionDescription {
@@ -18,7 +18,7 @@ pub struct ConditionDescription {
     /// What it does with a message, in sentences.
     pub summary: &'static str,
     /// Its part of the settings.
-    pub settings: fn(&Written) -> &dyn ConditionSettings,
+    pub settings: fn(&SettingsDocument) -> &dyn ConditionSettings,
 }
 
 /// What the settings of a condition say of it.

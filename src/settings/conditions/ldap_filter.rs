@@ -2,7 +2,7 @@
 
 use crate::limits;
 use crate::settings::FieldErrors;
-use crate::settings::written::validate_domains;
+use crate::settings::document::validate_domains;
 
 /// What stands for the address in a filter: the whole of it, its local part, its domain.
 pub const PLACEHOLDERS: [&str; 3] = ["%s", "%u", "%d"];

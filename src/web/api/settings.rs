@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{Problem, Problems};
 use crate::accounts::Role;
 use crate::administration::OpenRelay;
-use crate::settings::{SHOWN, Written};
+use crate::settings::{SHOWN, SettingsDocument};
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 use crate::web::extract::{Ctx, JsonBody};
@@ -17,10 +17,10 @@ use crate::web::pairs::Pairs;
     get,
     path = "/api/v1/settings",
     tag = "settings",
-    responses((status = 200, body = Written)),
+    responses((status = 200, body = SettingsDocument)),
 )]
-pub(in crate::web) async fn show(context: Ctx, visitor: Visitor) -> Json<Written> {
-    let mut shown = context.administration.settings().written().clone();
+pub(in crate::web) async fn show(context: Ctx, visitor: Visitor) -> Json<SettingsDocument> {
+    let mut shown = context.administration.settings().document().clone();
     if visitor.role < Role::Administrator && shown.alert_webhook_url.is_some() {
         shown.alert_webhook_url = Some(SHOWN.to_owned());
     }
@@ -35,9 +35,9 @@ pub(in crate::web) async fn show(context: Ctx, visitor: Visitor) -> Json<Written
     params(
         ("open_relay" = Option<String>, Query, description = "“meant” where nearly everybody is to get what is meant for few: by trusted_networks, relay_domains, listeners, web_proxies or blackhole_lists.allowed_networks; such a change is refused otherwise"),
     ),
-    request_body(content = Written, description = "Any subset of the settings"),
+    request_body(content = SettingsDocument, description = "Any subset of the settings"),
     responses(
-        (status = 200, body = Written),
+        (status = 200, body = SettingsDocument),
         (status = 413, body = Problem, description = "More than 16 MiB"),
         (status = 422, body = Problems),
     ),
@@ -47,12 +47,12 @@ pub(in crate::web) async fn change(
     visitor: Visitor,
     mut pairs: Pairs,
     JsonBody(patch): JsonBody<Map<String, Value>>,
-) -> Result<Json<Written>, ApiError> {
+) -> Result<Json<SettingsDocument>, ApiError> {
     let open_relay = open_relay(&mut pairs)?;
     pairs.end()?;
     let (administration, actor) = (&context.administration, visitor.actor());
     let changing = administration.change_with(move |_| Ok(patch), open_relay, actor);
-    Ok(Json(changing.await?.written().clone()))
+    Ok(Json(changing.await?.document().clone()))
 }
 
 fn open_relay(query: &mut Pairs) -> Result<OpenRelay, ApiError> {

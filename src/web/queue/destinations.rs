@@ -237,7 +237,8 @@ mod tests {
             recipients: 7,
             by_age: [1, 0, 2, 0, 0, 4],
         };
-        let settings = Settings::new(crate::settings::Written::default()).expect("they hold");
+        let settings =
+            Settings::new(crate::settings::SettingsDocument::default()).expect("they hold");
         let line = line(row, &settings, &QueueView::default());
         let urls: Vec<&str> = line.cells.iter().map(|cell| cell.url.as_str()).collect();
         let hop = "/queue?next_hop=127.0.0.1%3A25";

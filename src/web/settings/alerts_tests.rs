@@ -1,7 +1,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::settings::Written;
+use crate::settings::SettingsDocument;
 use crate::web::testing::Site;
 
 const ALERTS: &str = "/settings/alerts";
@@ -160,8 +160,8 @@ async fn what_does_not_hold_is_shown_as_it_was_typed() {
         page.text
     );
     assert_eq!(
-        *site.context.administration.settings().written(),
-        Written::default()
+        *site.context.administration.settings().document(),
+        SettingsDocument::default()
     );
     site.close().await;
 }

@@ -79,7 +79,7 @@ fn notice(query: &PageQuery) -> Option<&'static str> {
 
 /// The settings as an object, whose fields forms show.
 fn subject(settings: &Settings) -> Map<String, Value> {
-    match serde_json::to_value(settings.written()) {
+    match serde_json::to_value(settings.document()) {
         Ok(Value::Object(fields)) => fields,
         _ => unreachable!("the settings are an object"),
     }
@@ -98,7 +98,7 @@ fn check(groups: &'static [Group], submission: &Submission, settings: &Settings)
 
 /// Whether settings give nearly everybody what those before did not.
 fn opens(before: &Settings, after: &Settings) -> bool {
-    !after.opened_beyond(before.written()).is_empty()
+    !after.opened_beyond(before.document()).is_empty()
 }
 
 /// The box of a form that has to be ticked for an open relay.

@@ -231,11 +231,11 @@ fn finding(finding: Finding) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Written;
+    use crate::settings::SettingsDocument;
 
     #[test]
     fn the_next_hop_that_is_meant() {
-        let written: Written = serde_json::from_value(serde_json::json!({
+        let written: SettingsDocument = serde_json::from_value(serde_json::json!({
             "default_next_hop": "smtp://127.0.0.1:2600",
             "next_hops": [{"domain": "example.net", "tls": "never"}],
         }))

@@ -252,7 +252,7 @@ async fn parts_of_a_setting_are_changed_alone() {
     let answer = site.post("/settings/next-hops", page).await;
     answer.leads_to("/settings/next-hops?done=saved");
     let written = site.context.administration.settings();
-    let written = serde_json::to_value(written.written()).expect("an object");
+    let written = serde_json::to_value(written.document()).expect("an object");
     assert_eq!(
         written["next_hop_defaults"],
         json!({

@@ -26,7 +26,8 @@ use crate::tls::CertificateFiles;
 /// Every setting, under the name that it has everywhere. What is missing has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Written {
+#[schema(as = Written)]
+pub struct SettingsDocument {
     /// Bytes of one message that may be held in memory [0026]; 0: all to disk.
     pub memory_threshold_bytes: u64,
     /// What happens beyond the threshold.
@@ -199,7 +200,7 @@ pub enum WebHttps {
     Optional,
 }
 
-impl Default for Written {
+impl Default for SettingsDocument {
     fn default() -> Self {
         Self {
             memory_threshold_bytes: 32_768,
@@ -265,7 +266,7 @@ const MEBIBYTE: u64 = 1 << 20;
 const GIBIBYTE: u64 = 1 << 30;
 const PEBIBYTE: u64 = 1 << 50;
 
-impl Written {
+impl SettingsDocument {
     /// The certificate for STARTTLS that the administrator gave; none: our own.
     #[must_use]
     pub fn certificate_files(&self) -> Option<CertificateFiles> {
@@ -462,13 +463,13 @@ mod tests {
 
     #[test]
     fn bounds_are_told_in_units() {
-        let written = Written {
+        let document = SettingsDocument {
             message_size_max_bytes: 1,
             expire_after_seconds: 0,
-            ..Written::default()
+            ..SettingsDocument::default()
         };
         let mut errors = FieldErrors::default();
-        written.validate(&mut errors);
+        document.validate(&mut errors);
         assert_eq!(
             errors.0["message_size_max_bytes"],
             "must be from 1 KiB to 1 GiB"
