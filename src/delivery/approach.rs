@@ -14,7 +14,7 @@ use super::resolve::{self, Server};
 use super::{Delivery, Pace};
 use crate::limits;
 use crate::message::{DiskReason, Outcome};
-use crate::settings::{NextHop, Target};
+use crate::settings::{NextHop, NextHopTarget};
 use crate::smtp::reply::Reply;
 
 /// Why there is no connection.
@@ -153,8 +153,8 @@ impl Approach<'_> {
     /// administrator's, who repairs it.
     fn led_back(&self) -> Outcome {
         match &self.next_hop.target {
-            Target::Mx(domain) => resolve::ourselves(domain).outcome(),
-            Target::Fixed(_) => NotOpened::Ourselves.outcome(),
+            NextHopTarget::Mx(domain) => resolve::ourselves(domain).outcome(),
+            NextHopTarget::Fixed(_) => NotOpened::Ourselves.outcome(),
         }
     }
 

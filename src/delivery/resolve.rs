@@ -11,7 +11,7 @@ use super::mx::{self, Exchangers};
 use crate::dns::{Dns, Exchanger, Host, Records};
 use crate::limits;
 use crate::message::{DiskReason, Outcome};
-use crate::settings::Target;
+use crate::settings::NextHopTarget;
 use crate::settings::next_hop::ServerAddress;
 use crate::smtp::Protocol;
 use crate::smtp::reply::Reply;
@@ -80,7 +80,7 @@ impl Resolver {
     /// among them. `dns_servers` empty: those of the system.
     pub(super) async fn servers(
         &self,
-        target: &Target,
+        target: &NextHopTarget,
         dns_servers: &[SocketAddr],
     ) -> Result<Vec<Server>, Unresolved> {
         if let Some(server) = literal(target) {
@@ -91,20 +91,20 @@ impl Resolver {
             servers: dns_servers,
         };
         match target {
-            Target::Fixed(address) => dns.own_server(address).await,
-            Target::Mx(domain) => self.exchangers(dns, domain).await,
+            NextHopTarget::Fixed(address) => dns.own_server(address).await,
+            NextHopTarget::Mx(domain) => self.exchangers(dns, domain).await,
         }
     }
 
     /// Nobody answers at any of these servers: the next attempt asks where they are.
-    pub(super) fn forget(&self, target: &Target, servers: &[Server]) {
-        if let Target::Mx(domain) = target {
+    pub(super) fn forget(&self, target: &NextHopTarget, servers: &[Server]) {
+        if let NextHopTarget::Mx(domain) = target {
             self.dns.forget_exchangers(domain);
         }
         for server in servers {
             let host = match target {
-                Target::Fixed(address) => Host::Own(&address.host),
-                Target::Mx(_) => Host::OfDns(&server.host),
+                NextHopTarget::Fixed(address) => Host::Own(&address.host),
+                NextHopTarget::Mx(_) => Host::OfDns(&server.host),
             };
             self.dns.forget_addresses(host, server.address.ip());
         }
@@ -239,10 +239,10 @@ pub(super) fn ourselves(domain: &str) -> Unresolved {
 }
 
 /// A target that needs no DNS: an address, or the address literal of RFC 5321 §4.1.3.
-fn literal(target: &Target) -> Option<Server> {
+fn literal(target: &NextHopTarget) -> Option<Server> {
     let (text, port, protocol) = match target {
-        Target::Fixed(address) => (&*address.host, address.port, address.protocol),
-        Target::Mx(domain) => {
+        NextHopTarget::Fixed(address) => (&*address.host, address.port, address.protocol),
+        NextHopTarget::Mx(domain) => {
             let inner = domain.strip_prefix('[')?.strip_suffix(']')?;
             let tagged = inner
                 .get(..5)

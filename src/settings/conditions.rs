@@ -3,12 +3,13 @@
 //!
 //! Every condition is one object among the settings. [`CONDITIONS`] is the list of them: whatever depends
 //! on all conditions is a fold over it. What has to be prepared once, not for every message, stands in
-//! [`Prepared`].
+//! [`PreparedConditions`].
 
 mod antispam;
 mod antivirus;
 mod blackhole_lists;
 mod content_filter;
+mod content_rule;
 mod description;
 mod directory;
 mod encryption;
@@ -18,6 +19,7 @@ mod ldap_relaying;
 mod milter;
 mod own;
 mod received_for;
+pub(super) mod rows;
 mod score;
 mod sender_check;
 
@@ -33,13 +35,14 @@ use super::patch::FieldErrors;
 pub use antispam::{Antispam, AntispamEngine, WhenSpamIsRefused};
 pub use antivirus::Antivirus;
 pub use blackhole_lists::{BlackholeLists, BlackholeZone};
-pub use content_filter::{
-    Consequence, ContentAction, ContentFilter, ContentPart, ContentRule, PreparedRule, Question,
+pub use content_filter::ContentFilter;
+pub use content_rule::{
+    Consequence, ContentAction, ContentPart, ContentRule, PreparedRule, RuleCriterion,
 };
 pub use description::{ConditionDescription, ConditionSettings};
 pub use directory::Directory;
 pub use encryption::{Encryption, WhenNoKey};
-pub use ldap_filter::{PLACEHOLDERS, filter_problem};
+pub use ldap_filter::{PLACEHOLDERS, attribute_problem, filter_problem};
 pub use ldap_masquerading::LdapMasquerading;
 pub use ldap_relaying::LdapRelaying;
 pub use milter::{Milter, read_milter};
@@ -140,7 +143,7 @@ pub enum WhenFound {
 
 /// What of the conditions is looked at for every message, prepared.
 #[derive(Debug, Default)]
-pub struct Prepared {
+pub struct PreparedConditions {
     /// Some condition may concern a message; where none can, no message pays for the question.
     pub any: bool,
     /// One of the administrator's own conditions leads to cut-through.
@@ -155,7 +158,7 @@ pub struct Prepared {
     pub content_rules: Arc<[PreparedRule]>,
 }
 
-impl Prepared {
+impl PreparedConditions {
     /// Prepares what was validated.
     pub(super) fn of(document: &SettingsDocument) -> Self {
         let own = own::prepare(&document.own_conditions);
@@ -195,20 +198,6 @@ impl SettingsDocument {
         for condition in self.conditions() {
             condition.validate(&self.directory, errors);
         }
-    }
-}
-
-/// Notes a time-out that no check may have.
-fn validate_timeout(errors: &mut FieldErrors, field: &str, seconds: u64) {
-    if !(1..=120).contains(&seconds) {
-        errors.add(field, "must be from 1 s to 2 min");
-    }
-}
-
-/// Notes a number of connections that no service may be given.
-fn validate_connections(errors: &mut FieldErrors, field: &str, connections: u32) {
-    if !(1..=1_000).contains(&connections) {
-        errors.add(field, "must be from 1 to 1,000");
     }
 }
 

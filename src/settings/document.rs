@@ -14,11 +14,10 @@ use super::conditions::{
     LdapRelaying, Milter, OwnCondition, ReceivedFor, SenderCheck,
 };
 use super::listener::ListenerEntry;
-use super::names;
-use super::next_hop::{CONNECTIONS, NextHopDefaults, NextHopEntry, ServerAddress};
-use super::patch::{FieldErrors, validate_length};
-use super::quantity::{write_count, write_size, write_time};
+use super::next_hop::{NextHopEntry, NextHopPolicy, ServerAddress};
+use super::patch::FieldErrors;
 use super::write_only::WriteOnly;
+use super::{catalogue, names};
 use crate::limits;
 use crate::smtp::end_of_data::LineEnds;
 use crate::tls::CertificateFiles;
@@ -93,7 +92,7 @@ pub struct SettingsDocument {
     /// Where mail goes that no entry is for; none: MX look-up.
     pub default_next_hop: Option<ServerAddress>,
     /// The policy of next hops without an entry of their own.
-    pub next_hop_defaults: NextHopDefaults,
+    pub next_hop_defaults: NextHopPolicy,
     /// Where mail for single domains goes.
     pub next_hops: Vec<NextHopEntry>,
     /// Next hops, by their names on pages, that nothing is sent to until they are resumed.
@@ -236,7 +235,7 @@ impl Default for SettingsDocument {
             ],
             relay_domains: Vec::new(),
             default_next_hop: None,
-            next_hop_defaults: NextHopDefaults::default(),
+            next_hop_defaults: NextHopPolicy::default(),
             next_hops: Vec::new(),
             paused_next_hops: Vec::new(),
             dns_servers: Vec::new(),
@@ -260,12 +259,6 @@ impl Default for SettingsDocument {
     }
 }
 
-const DAY_SECONDS: u64 = 86_400;
-const YEAR_SECONDS: u64 = 365 * DAY_SECONDS;
-const MEBIBYTE: u64 = 1 << 20;
-const GIBIBYTE: u64 = 1 << 30;
-const PEBIBYTE: u64 = 1 << 50;
-
 impl SettingsDocument {
     /// The certificate for STARTTLS that the administrator gave; none: our own.
     #[must_use]
@@ -278,12 +271,9 @@ impl SettingsDocument {
 
     /// Notes every field that does not hold.
     pub(super) fn validate(&self, errors: &mut FieldErrors) {
-        self.validate_bounds(errors);
-        self.validate_schedule(errors);
+        catalogue::check(self, errors);
         self.validate_listeners(errors);
-        self.validate_domains(errors);
         self.validate_paused(errors);
-        self.validate_alerts(errors);
         self.validate_conditions(errors);
         if self.tls_certificate_file.is_some() != self.tls_key_file.is_some() {
             errors.add(
@@ -291,151 +281,19 @@ impl SettingsDocument {
                 "a certificate and its key are given together",
             );
         }
-        let (trusted, most) = (self.trusted_networks.len(), limits::TRUSTED_NETWORKS);
-        validate_length(errors, "trusted_networks", trusted, most);
-        let proxies = self.web_proxies.len();
-        validate_length(errors, "web_proxies", proxies, limits::PROXY_NETWORKS);
-        let servers = self.dns_servers.len();
-        validate_length(errors, "dns_servers", servers, limits::DNS_SERVERS);
-    }
-
-    fn validate_bounds(&self, errors: &mut FieldErrors) {
-        let mut between =
-            |field: &str, value: u64, bounds: (u64, u64), write: fn(u64) -> String| {
-                let (least, most) = bounds;
-                if !(least..=most).contains(&value) {
-                    let (least, most) = (write(least), write(most));
-                    errors.add(field, format!("must be from {least} to {most}"));
-                }
-            };
-        let threshold = self.memory_threshold_bytes;
-        between(
-            "memory_threshold_bytes",
-            threshold,
-            (0, GIBIBYTE),
-            write_size,
-        );
-        let tries = self.cut_through_tries.into();
-        between("cut_through_tries", tries, (1, 10), write_count);
-        let deadline = self.ack_deadline_seconds;
-        between("ack_deadline_seconds", deadline, (1, 25), write_time);
-        let retries = self.retries_max.into();
-        between("retries_max", retries, (0, 10_000), write_count);
-        let expiry = self.expire_after_seconds;
-        between(
-            "expire_after_seconds",
-            expiry,
-            (1, YEAR_SECONDS),
-            write_time,
-        );
-        let age = self.trail_retention_seconds;
-        between(
-            "trail_retention_seconds",
-            age,
-            (60, 10 * YEAR_SECONDS),
-            write_time,
-        );
-        let size = self.trail_retention_bytes;
-        between(
-            "trail_retention_bytes",
-            size,
-            (MEBIBYTE, PEBIBYTE),
-            write_size,
-        );
-        let message = self.message_size_max_bytes;
-        between(
-            "message_size_max_bytes",
-            message,
-            (1_024, GIBIBYTE),
-            write_size,
-        );
-        if self.memory_budget_bytes != 0 {
-            let budget = self.memory_budget_bytes;
-            between(
-                "memory_budget_bytes",
-                budget,
-                (MEBIBYTE, PEBIBYTE),
-                write_size,
-            );
-        }
-    }
-
-    fn validate_schedule(&self, errors: &mut FieldErrors) {
-        const FIELD: &str = "retry_schedule_seconds";
-        let schedule = &self.retry_schedule_seconds;
-        if schedule.is_empty() || schedule.len() > limits::RETRY_WAITS {
-            let most = limits::RETRY_WAITS;
-            errors.add(FIELD, format!("must have from 1 to {most} waits"));
-        }
-        if schedule
-            .iter()
-            .any(|wait| !(1..=30 * DAY_SECONDS).contains(wait))
-        {
-            errors.add(FIELD, "each wait must be from 1 second to 30 days");
-        }
-    }
-
-    fn validate_domains(&self, errors: &mut FieldErrors) {
-        const FIELD: &str = "next_hops";
-        validate_domains(errors, "relay_domains", &self.relay_domains);
-        if !CONNECTIONS.contains(&self.next_hop_defaults.connections_max) {
-            errors.add(
-                "next_hop_defaults",
-                "connections_max must be from 1 to 1,000",
-            );
-        }
-        let entries = &self.next_hops;
-        if !validate_length(errors, FIELD, entries.len(), limits::NEXT_HOP_ENTRIES) {
-            return;
-        }
-        for NextHopEntry {
-            domain,
-            connections_max,
-            ..
-        } in entries
-        {
-            if !is_domain(domain) {
-                errors.add(FIELD, format!("“{domain}” is not a domain in lower case"));
-            }
-            if !CONNECTIONS.contains(connections_max) {
-                errors.add(FIELD, "connections_max must be from 1 to 1,000");
-            }
-        }
     }
 
     fn validate_paused(&self, errors: &mut FieldErrors) {
-        const FIELD: &str = "paused_next_hops";
-        let paused = &self.paused_next_hops;
-        if paused.len() > limits::PAUSED_NEXT_HOPS {
-            let most = limits::PAUSED_NEXT_HOPS;
-            errors.add(FIELD, format!("at most {most} next hops can be paused"));
-            return;
-        }
         let mut earlier = HashSet::new();
-        for name in paused {
-            if !is_next_hop_name(name) {
-                let message = format!("“{name}” is not the name of a next hop in lower case");
-                errors.add(FIELD, message);
-            }
-            if !earlier.insert(name) {
-                errors.add(FIELD, format!("“{name}” stands twice"));
-            }
+        let mut paused = self.paused_next_hops.iter();
+        if let Some(name) = paused.find(|name| !earlier.insert(*name)) {
+            errors.add("paused_next_hops", format!("“{name}” stands twice"));
         }
-    }
-}
-
-/// Notes a list of domains that is too long, or holds something else.
-pub(super) fn validate_domains(errors: &mut FieldErrors, field: &str, domains: &[String]) {
-    if !validate_length(errors, field, domains.len(), limits::DOMAINS) {
-        return;
-    }
-    if let Some(domain) = domains.iter().find(|domain| !is_domain(domain)) {
-        errors.add(field, format!("“{domain}” is not a domain in lower case"));
     }
 }
 
 /// A next hop's name as pages show it: `host:port`, or a domain; in lower case.
-fn is_next_hop_name(text: &str) -> bool {
+pub(super) fn is_next_hop_name(text: &str) -> bool {
     (1..=limits::NEXT_HOP_NAME_BYTES).contains(&text.len())
         && !text
             .chars()

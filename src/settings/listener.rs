@@ -10,8 +10,6 @@ use utoipa::ToSchema;
 use super::document::{PathChoice, SettingsDocument};
 use super::names;
 use super::patch::FieldErrors;
-use super::quantity::write_count;
-use crate::limits;
 use crate::smtp::Protocol;
 
 const FIELD: &str = "listeners";
@@ -70,34 +68,15 @@ fn has(networks: &[IpNet], client: IpAddr) -> bool {
 
 impl SettingsDocument {
     pub(super) fn validate_listeners(&self, errors: &mut FieldErrors) {
-        if self.listeners.len() > limits::LISTENERS {
-            let most = limits::LISTENERS;
-            errors.add(FIELD, format!("there can be at most {most}"));
-            return;
-        }
         let mut earlier = HashSet::new();
         for entry in &self.listeners {
             let address = entry.address;
             if !earlier.insert(address) {
                 errors.add(FIELD, format!("{address} stands twice"));
-            } else if let Some(problem) = problem(entry) {
+            } else if entry.protocol == Protocol::Lmtp && address.port() == SMTP_PORT {
+                let problem = "is the port of SMTP: LMTP must have another";
                 errors.add(FIELD, format!("{address} {problem}"));
             }
         }
     }
-}
-
-/// What is wrong with an entry, in words that follow its address.
-fn problem(entry: &ListenerEntry) -> Option<String> {
-    if entry.protocol == Protocol::Lmtp && entry.address.port() == SMTP_PORT {
-        return Some("is the port of SMTP: LMTP must have another".to_owned());
-    }
-    let longest = entry.proxy_networks.len().max(entry.xclient_networks.len());
-    let most = limits::PROXY_NETWORKS;
-    (longest > most).then(|| {
-        format!(
-            "can have at most {} networks of each kind",
-            write_count(most as u64)
-        )
-    })
 }

@@ -4,7 +4,7 @@
 //! [`Settings`] is what the program runs on, with what is looked up for every message prepared.
 //! Each transaction takes one snapshot at MAIL, so that a change never cuts through a message.
 
-mod alerts;
+pub mod catalogue;
 pub mod conditions;
 pub mod directory_url;
 mod document;
@@ -39,7 +39,7 @@ pub use document::{
 pub use domains::DomainList;
 pub use listener::ListenerEntry;
 pub use networks::NetworkList;
-pub use next_hop::{NextHop, Target, TlsPolicy, UncertainPolicy};
+pub use next_hop::{NextHop, NextHopTarget, TlsPolicy, UncertainPolicy};
 pub use openness::{OpenTo, Openness};
 pub use patch::FieldErrors;
 pub use secrets::part_mut;
@@ -56,7 +56,7 @@ pub struct Settings {
     web_proxies: NetworkList,
     relay_domains: DomainList,
     paused: HashSet<String>,
-    conditions: conditions::Prepared,
+    conditions: conditions::PreparedConditions,
 }
 
 impl Settings {
@@ -84,7 +84,7 @@ impl Settings {
             trusted_networks: NetworkList::of(&document.trusted_networks),
             web_proxies: NetworkList::of(&document.web_proxies),
             relay_domains: DomainList::of(&document.relay_domains),
-            conditions: conditions::Prepared::of(&document),
+            conditions: conditions::PreparedConditions::of(&document),
             document,
             default_next_hop,
             next_hops,
@@ -111,7 +111,7 @@ impl Settings {
 
     /// What is looked at for every message.
     #[must_use]
-    pub fn conditions(&self) -> &conditions::Prepared {
+    pub fn conditions(&self) -> &conditions::PreparedConditions {
         &self.conditions
     }
 

@@ -53,7 +53,7 @@ impl NetworkList {
     /// What of it is for nearly everybody: more of the Internet, all its networks together, than an
     /// organisation has for itself. What lies in `already` as a whole is no news. None when there is none.
     #[must_use]
-    pub fn opened_beyond(&self, already: &Self) -> Option<Opening> {
+    pub fn opened_beyond(&self, already: &Self) -> Option<OpenNetworks> {
         let holds_v4 = |network: &Ipv4Net| {
             let behind = already
                 .v4
@@ -74,32 +74,32 @@ impl NetworkList {
         let v6 = self.v6.iter().map(|one| (public_v6(one), one.to_string()));
         let parts = [
             (!self.v4.iter().all(holds_v4))
-                .then(|| Part::of(v4.collect(), limits::TRUSTED_IPV4_ADDRESSES))
+                .then(|| OpenFamily::of(v4.collect(), limits::TRUSTED_IPV4_ADDRESSES))
                 .flatten(),
             (!self.v6.iter().all(holds_v6))
-                .then(|| Part::of(v6.collect(), limits::TRUSTED_IPV6_ADDRESSES))
+                .then(|| OpenFamily::of(v6.collect(), limits::TRUSTED_IPV6_ADDRESSES))
                 .flatten(),
         ];
-        let parts: Vec<Part> = parts.into_iter().flatten().collect();
-        (!parts.is_empty()).then_some(Opening { parts })
+        let parts: Vec<OpenFamily> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then_some(OpenNetworks { parts })
     }
 
     /// The same where nothing was there before.
     #[must_use]
-    pub fn opened(&self) -> Option<Opening> {
+    pub fn opened(&self) -> Option<OpenNetworks> {
         self.opened_beyond(&Self::default())
     }
 }
 
 /// Networks that are for nearly everybody. Displayed in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opening {
-    parts: Vec<Part>,
+pub struct OpenNetworks {
+    parts: Vec<OpenFamily>,
 }
 
-/// Those of one kind of addresses.
+/// Those of IPv4, or of IPv6.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
+struct OpenFamily {
     /// The widest.
     networks: Vec<String>,
     /// How many stand behind them.
@@ -108,7 +108,7 @@ struct Part {
     together: bool,
 }
 
-impl Opening {
+impl OpenNetworks {
     /// The widest of them.
     #[must_use]
     pub fn networks(&self) -> Vec<String> {
@@ -117,7 +117,7 @@ impl Opening {
     }
 }
 
-impl Part {
+impl OpenFamily {
     /// Of networks with the number of their addresses; none when all together have at most so many.
     fn of(mut networks: Vec<(u128, String)>, most: u128) -> Option<Self> {
         let all = networks
@@ -139,7 +139,7 @@ impl Part {
     }
 }
 
-impl fmt::Display for Opening {
+impl fmt::Display for OpenNetworks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, part) in self.parts.iter().enumerate() {
             if place > 0 {
@@ -151,7 +151,7 @@ impl fmt::Display for Opening {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for OpenFamily {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut names = self.networks.clone();
         if self.more > 0 {

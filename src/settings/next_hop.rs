@@ -1,13 +1,18 @@
 //! Where mail for a domain goes: a fixed server or the domain's MX, with TLS policy and bounds.
 
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use serde_json::{Map, Value};
+use utoipa::openapi::schema::{Object, ObjectBuilder, OneOf, Schema, Type};
+use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
+
+use super::reading;
 
 use crate::smtp::Protocol;
 
@@ -16,15 +21,17 @@ use crate::smtp::Protocol;
 pub struct NextHop {
     name: Arc<str>,
     /// Which servers.
-    pub target: Target,
-    /// What TLS.
-    pub tls: TlsPolicy,
-    /// Connections at one time.
-    pub connections_max: u32,
-    /// What an uncertain outcome means.
-    pub uncertain: UncertainPolicy,
-    /// It takes 8-bit content though it does not say so.
-    pub takes_eight_bit: bool,
+    pub target: NextHopTarget,
+    /// How mail is handed to them.
+    pub policy: NextHopPolicy,
+}
+
+impl Deref for NextHop {
+    type Target = NextHopPolicy;
+
+    fn deref(&self) -> &NextHopPolicy {
+        &self.policy
+    }
 }
 
 impl NextHop {
@@ -38,10 +45,10 @@ impl NextHop {
     #[must_use]
     pub fn for_domain(self: Arc<Self>, domain: &str) -> Arc<Self> {
         match self.target {
-            Target::Fixed(_) => self,
-            Target::Mx(_) => Arc::new(Self {
+            NextHopTarget::Fixed(_) => self,
+            NextHopTarget::Mx(_) => Arc::new(Self {
                 name: domain.into(),
-                target: Target::Mx(domain.into()),
+                target: NextHopTarget::Mx(domain.into()),
                 ..(*self).clone()
             }),
         }
@@ -50,7 +57,7 @@ impl NextHop {
 
 /// Which servers a next hop is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Target {
+pub enum NextHopTarget {
     /// One server by name or address.
     Fixed(ServerAddress),
     /// The mail exchangers of a domain (or its address literal).
@@ -155,7 +162,7 @@ impl Serialize for ServerAddress {
 impl<'de> Deserialize<'de> for ServerAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        text.parse().map_err(D::Error::custom)
     }
 }
 
@@ -181,101 +188,126 @@ pub enum UncertainPolicy {
     AssumeDelivered,
 }
 
-/// The policy of next hops without an entry of their own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// How mail is handed to a next hop: what may be particular to one, and the defaults of all others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct NextHopDefaults {
+#[schema(as = NextHopDefaults)]
+pub struct NextHopPolicy {
     /// What TLS.
     pub tls: TlsPolicy,
     /// Connections at one time to one next hop.
     pub connections_max: u32,
     /// What an uncertain outcome means.
     pub uncertain: UncertainPolicy,
-    /// They take 8-bit content though they do not say so: nothing is converted for them.
+    /// It takes 8-bit content though it does not say so: nothing is converted for it.
     pub takes_eight_bit: bool,
 }
 
-impl Default for NextHopDefaults {
+impl Default for NextHopPolicy {
     fn default() -> Self {
         Self {
             tls: TlsPolicy::default(),
-            connections_max: default_connections_max(),
+            connections_max: 20,
             uncertain: UncertainPolicy::default(),
             takes_eight_bit: false,
         }
     }
 }
 
-impl NextHopDefaults {
+impl NextHopPolicy {
     /// A fixed server with this policy.
     #[must_use]
     pub fn at(&self, address: &ServerAddress) -> NextHop {
-        self.with(address.name().into(), Target::Fixed(address.clone()))
+        self.with(address.name().into(), NextHopTarget::Fixed(address.clone()))
     }
 
     /// The MX of a domain with this policy.
     #[must_use]
     pub fn by_mx(&self, domain: &str) -> NextHop {
         let name: Arc<str> = domain.into();
-        self.with(Arc::clone(&name), Target::Mx(name))
+        self.with(Arc::clone(&name), NextHopTarget::Mx(name))
     }
 
-    fn with(&self, name: Arc<str>, target: Target) -> NextHop {
+    fn with(&self, name: Arc<str>, target: NextHopTarget) -> NextHop {
         NextHop {
             name,
             target,
-            tls: self.tls,
-            connections_max: self.connections_max,
-            uncertain: self.uncertain,
-            takes_eight_bit: self.takes_eight_bit,
+            policy: self.clone(),
         }
     }
 }
 
 /// One domain's entry.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct NextHopEntry {
     /// The domain; with a leading dot all domains below it.
     pub domain: String,
     /// The server; none: the domain's MX.
-    #[serde(default)]
     pub address: Option<ServerAddress>,
-    /// What TLS.
-    #[serde(default)]
-    pub tls: TlsPolicy,
-    /// Connections at one time.
-    #[serde(default = "default_connections_max")]
-    pub connections_max: u32,
-    /// What an uncertain outcome means.
-    #[serde(default)]
-    pub uncertain: UncertainPolicy,
-    /// It takes 8-bit content though it does not say so: nothing is converted for it.
-    #[serde(default)]
-    pub takes_eight_bit: bool,
-}
-
-/// Connections at one time that a next hop may be given.
-pub const CONNECTIONS: std::ops::RangeInclusive<u32> = 1..=1_000;
-
-const fn default_connections_max() -> u32 {
-    20
+    /// What is particular to it.
+    #[serde(flatten)]
+    pub policy: NextHopPolicy,
 }
 
 impl NextHopEntry {
     /// The entry as delivery uses it.
     #[must_use]
     pub fn next_hop(&self) -> NextHop {
-        let policy = NextHopDefaults {
-            tls: self.tls,
-            connections_max: self.connections_max,
-            uncertain: self.uncertain,
-            takes_eight_bit: self.takes_eight_bit,
-        };
         match &self.address {
-            Some(address) => policy.at(address),
-            None => policy.by_mx(self.domain.trim_start_matches('.')),
+            Some(address) => self.policy.at(address),
+            None => self.policy.by_mx(self.domain.trim_start_matches('.')),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for NextHopEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// All fields that are not its own are the policy's, which says when it does not know one.
+        #[derive(Deserialize)]
+        struct EntryFields {
+            domain: String,
+            #[serde(default)]
+            address: Option<ServerAddress>,
+            #[serde(flatten)]
+            policy: Map<String, Value>,
+        }
+        let fields = EntryFields::deserialize(deserializer)?;
+        let policy = reading::read(Value::Object(fields.policy));
+        Ok(Self {
+            domain: fields.domain,
+            address: fields.address,
+            policy: policy.map_err(D::Error::custom)?,
+        })
+    }
+}
+
+impl PartialSchema for NextHopEntry {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = NextHopPolicy::schema();
+        if let RefOr::T(Schema::Object(entry)) = &mut schema {
+            let address = OneOf::builder()
+                .item(Object::with_type(Type::Null))
+                .item(Ref::from_schema_name(<ServerAddress as ToSchema>::name()));
+            let properties = [
+                ("domain", Object::with_type(Type::String).into()),
+                ("address", address.into()),
+            ];
+            for (name, property) in properties {
+                entry.properties.insert(name.to_owned(), property);
+            }
+            entry.required.push("domain".to_owned());
+        }
+        schema
+    }
+}
+
+impl ToSchema for NextHopEntry {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        NextHopPolicy::schemas(schemas);
+        schemas.push((
+            <ServerAddress as ToSchema>::name().into(),
+            ServerAddress::schema(),
+        ));
     }
 }
 

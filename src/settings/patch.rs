@@ -6,7 +6,6 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::quantity::write_count;
 use super::{SettingsDocument, reading};
 
 /// What is wrong, field by field.
@@ -42,24 +41,6 @@ impl fmt::Display for FieldErrors {
 
 impl std::error::Error for FieldErrors {}
 
-/// Notes a list that is longer than it may be. False then: nobody looks at its entries one by one.
-pub(super) fn validate_length(
-    errors: &mut FieldErrors,
-    field: &str,
-    length: usize,
-    most: usize,
-) -> bool {
-    let holds = length <= most;
-    if !holds {
-        let [length, most] = [length, most].map(|number| write_count(number as u64));
-        errors.add(
-            field,
-            format!("has {length} entries; there can be at most {most}"),
-        );
-    }
-    holds
-}
-
 /// `document` with the patch's fields in the place of its own, and what of the patch cannot be read. The
 /// rest is to be checked all the same, so that everything wrong is said at once.
 ///
@@ -86,7 +67,7 @@ pub(super) fn apply(
         let alone = Map::from_iter([(field.clone(), value.clone())]);
         match reading::read::<SettingsDocument>(Value::Object(alone)) {
             Ok(_) => *present = value,
-            Err(misfit) => errors.add(field, misfit.without_first().to_string()),
+            Err(error) => errors.add(field, error.without_first().to_string()),
         }
     }
     match reading::read::<SettingsDocument>(Value::Object(merged)) {
@@ -94,8 +75,8 @@ pub(super) fn apply(
             merged.keep_secrets_of(document);
             Ok((merged, errors))
         }
-        Err(misfit) => {
-            errors.add("settings", misfit.to_string());
+        Err(error) => {
+            errors.add("settings", error.to_string());
             Err(errors)
         }
     }

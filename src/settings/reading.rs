@@ -19,13 +19,13 @@ use super::quantity::write_count;
 
 /// Why a value is not what was to be read.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Misfit {
+pub struct DeserializeError {
     /// Where in the value, from the outside in: names of fields, “entry 2”.
     place: Vec<String>,
     words: String,
 }
 
-impl fmt::Display for Misfit {
+impl fmt::Display for DeserializeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.place.is_empty() {
             write!(f, "{}: ", self.place.join(", "))?;
@@ -34,17 +34,17 @@ impl fmt::Display for Misfit {
     }
 }
 
-impl std::error::Error for Misfit {}
+impl std::error::Error for DeserializeError {}
 
 /// Reads a value.
 ///
 /// # Errors
 /// The first thing that does not fit, in a sentence.
-pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Misfit> {
-    T::deserialize(Reader(value))
+pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, DeserializeError> {
+    T::deserialize(ValueDeserializer(value))
 }
 
-impl Misfit {
+impl DeserializeError {
     fn new(words: String) -> Self {
         let place = Vec::new();
         Self { place, words }
@@ -65,7 +65,7 @@ impl Misfit {
     }
 }
 
-impl de::Error for Misfit {
+impl de::Error for DeserializeError {
     fn custom<T: fmt::Display>(words: T) -> Self {
         Self::new(words.to_string())
     }
@@ -140,26 +140,26 @@ fn met(found: Unexpected<'_>) -> String {
 }
 
 /// A value on its way into a type.
-struct Reader(Value);
+struct ValueDeserializer(Value);
 
-impl<'de> Deserializer<'de> for Reader {
-    type Error = Misfit;
+impl<'de> Deserializer<'de> for ValueDeserializer {
+    type Error = DeserializeError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         match self.0 {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(value),
             Value::Number(number) => read_number(&number, visitor),
             Value::String(text) => visitor.visit_string(text),
-            Value::Array(items) => visitor.visit_seq(Items {
+            Value::Array(items) => visitor.visit_seq(ListItems {
                 items: items.into_iter(),
                 position: 0,
             }),
-            Value::Object(fields) => visitor.visit_map(Fields::of(fields)),
+            Value::Object(fields) => visitor.visit_map(ObjectFields::of(fields)),
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         match self.0 {
             Value::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
@@ -170,25 +170,25 @@ impl<'de> Deserializer<'de> for Reader {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, DeserializeError> {
         visitor.visit_newtype_struct(self)
     }
 
     /// An object without fields is written `{}`: nothing at all is not taken for it.
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeserializeError> {
         match self.0 {
             Value::Null => Err(de::Error::invalid_type(Unexpected::Unit, &visitor)),
             _ => self.deserialize_any(visitor),
         }
     }
 
-    /// Fields have names: a list of their values is not taken for them.
+    /// ObjectFields have names: a list of their values is not taken for them.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, DeserializeError> {
         match self.0 {
             Value::Array(_) => Err(de::Error::invalid_type(Unexpected::Seq, &visitor)),
             _ => self.deserialize_any(visitor),
@@ -200,7 +200,7 @@ impl<'de> Deserializer<'de> for Reader {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, DeserializeError> {
         match self.0 {
             Value::String(word) => visitor.visit_enum(word.into_deserializer()),
             // A word is written as a word.
@@ -208,7 +208,7 @@ impl<'de> Deserializer<'de> for Reader {
                 Err(de::Error::invalid_type(Unexpected::Map, &visitor))
             }
             Value::Object(fields) => {
-                visitor.visit_enum(MapAccessDeserializer::new(Fields::of(fields)))
+                visitor.visit_enum(MapAccessDeserializer::new(ObjectFields::of(fields)))
             }
             _ => self.deserialize_any(visitor),
         }
@@ -220,7 +220,10 @@ impl<'de> Deserializer<'de> for Reader {
     }
 }
 
-fn read_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value, Misfit> {
+fn read_number<'de, V: Visitor<'de>>(
+    number: &Number,
+    visitor: V,
+) -> Result<V::Value, DeserializeError> {
     if let Some(whole) = number.as_u64() {
         visitor.visit_u64(whole)
     } else if let Some(whole) = number.as_i64() {
@@ -231,25 +234,25 @@ fn read_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::V
 }
 
 /// The items of a list.
-struct Items {
+struct ListItems {
     items: std::vec::IntoIter<Value>,
     position: usize,
 }
 
-impl<'de> SeqAccess<'de> for Items {
-    type Error = Misfit;
+impl<'de> SeqAccess<'de> for ListItems {
+    type Error = DeserializeError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, Misfit> {
+    ) -> Result<Option<T::Value>, DeserializeError> {
         let Some(item) = self.items.next() else {
             return Ok(None);
         };
         self.position += 1;
-        let read = seed.deserialize(Reader(item));
+        let read = seed.deserialize(ValueDeserializer(item));
         read.map(Some)
-            .map_err(|misfit| misfit.within(format!("entry {}", self.position)))
+            .map_err(|error| error.within(format!("entry {}", self.position)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -258,12 +261,12 @@ impl<'de> SeqAccess<'de> for Items {
 }
 
 /// The fields of an object.
-struct Fields {
+struct ObjectFields {
     fields: serde_json::map::IntoIter,
     value: Option<(String, Value)>,
 }
 
-impl Fields {
+impl ObjectFields {
     fn of(fields: Map<String, Value>) -> Self {
         Self {
             fields: fields.into_iter(),
@@ -272,24 +275,28 @@ impl Fields {
     }
 }
 
-impl<'de> MapAccess<'de> for Fields {
-    type Error = Misfit;
+impl<'de> MapAccess<'de> for ObjectFields {
+    type Error = DeserializeError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Misfit> {
+    ) -> Result<Option<K::Value>, DeserializeError> {
         let Some((name, value)) = self.fields.next() else {
             return Ok(None);
         };
         self.value = Some((name.clone(), value));
-        seed.deserialize(Reader(Value::String(name))).map(Some)
+        seed.deserialize(ValueDeserializer(Value::String(name)))
+            .map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, DeserializeError> {
         let (name, value) = self.value.take().unwrap_or_default();
-        let read = seed.deserialize(Reader(value));
-        read.map_err(|misfit| misfit.within(name))
+        let read = seed.deserialize(ValueDeserializer(value));
+        read.map_err(|error| error.within(name))
     }
 }
 
@@ -340,7 +347,7 @@ mod tests {
     #[test]
     fn values_that_fit_are_read() {
         assert_eq!(read::<Whole>(json!({})), Ok(Whole::default()));
-        let read: Result<Whole, Misfit> = read(json!({
+        let read: Result<Whole, DeserializeError> = read(json!({
             "seconds": 1, "share": 1, "is_on": false,
             "entries": [{"name": "a", "count": null}, {"name": "b", "count": 2, "ways": ["fast", {"named": "x"}]}],
         }));
@@ -433,8 +440,8 @@ mod tests {
             ),
             (json!({"weather": "rain"}), "“weather” is unknown here"),
         ] {
-            let misfit = read::<Whole>(value.clone()).expect_err("it does not fit");
-            assert_eq!(misfit.to_string(), expected, "{value}");
+            let error = read::<Whole>(value.clone()).expect_err("it does not fit");
+            assert_eq!(error.to_string(), expected, "{value}");
         }
     }
 }

@@ -8,31 +8,32 @@ use axum::http::header::{self, HeaderName};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::{Json, Router};
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::routes;
 
+use super::access::Visitor;
 use super::error::{ApiError, is_api, refusal, refused};
+use super::extract::{Ctx, PageQuery};
+use super::pairs::Pairs;
 use super::route::{Route, api, metrics, open, open_api, page, watched};
+use super::settings::Submission;
+use super::settings::conditions;
+use super::settings::entry_page::EntryPage;
+use super::settings::page::SettingsPage;
 use super::{
     Context, access, account, accounts, api, api_tokens, assets, audit, dashboard, health, live,
     login, message, messages, metrics, origin, own_account, queue, settings, setup, smtp_logins,
 };
 use crate::accounts::Role::{Administrator, Operator, Viewer};
 use crate::limits;
+use crate::settings::catalogue;
 
 /// Every path of the web address, with who may use it and what answers.
 pub(super) fn table() -> Vec<Route> {
-    let parts = [
-        doors(),
-        pages(),
-        settings(),
-        conditions(),
-        accounts(),
-        programs(),
-    ];
+    let parts = [doors(), pages(), settings(), accounts(), programs()];
     parts.into_iter().flatten().collect()
 }
 
@@ -79,116 +80,67 @@ fn set(path: &str) -> Route {
     page(Administrator, path)
 }
 
-/// Settings of all kinds but conditions.
+/// The pages of the settings, and what is particular to some of them.
 fn settings() -> Vec<Route> {
-    vec![
-        set("/settings")
-            .get(settings::memory::page)
-            .post(settings::memory::submit),
-        set("/settings/delivery")
-            .get(settings::delivery::page)
-            .post(settings::delivery::submit),
-        set("/settings/listeners/entry")
-            .get(settings::listener_entry::page)
-            .post(settings::listener_entry::submit),
-        set("/settings/listeners/remove").post(settings::listener_entry::remove),
-        set("/settings/next-hops")
-            .get(settings::next_hops::page)
-            .post(settings::next_hops::submit),
-        set("/settings/next-hops/entry")
-            .get(settings::next_hop_entry::page)
-            .post(settings::next_hop_entry::submit),
-        set("/settings/next-hops/remove").post(settings::next_hop_entry::remove),
+    let sections = settings::page::pages().iter().map(section);
+    let entries = settings::entry_page::ENTRY_PAGES.iter().flat_map(entry);
+    let mut routes: Vec<Route> = sections.chain(entries).collect();
+    routes.extend([
+        set("/settings/conditions").get(conditions::page),
         set("/settings/next-hops/test")
             .get(settings::next_hop_test::page)
             .post(settings::next_hop_test::submit),
-        set("/settings/listeners")
-            .get(settings::listeners::page)
-            .post(settings::listeners::submit),
-        set("/settings/access")
-            .of_settings()
-            .get(settings::access::page)
-            .post(settings::access::submit),
-        set("/settings/retention")
-            .get(settings::retention::page)
-            .post(settings::retention::submit),
-        set("/settings/alerts")
-            .get(settings::alerts::page)
-            .post(settings::alerts::submit),
         set("/settings/alerts/test").post(settings::alerts::test),
-    ]
+        set("/settings/conditions/ldap-relaying/test").post(conditions::look_up::test_recipient),
+        set("/settings/conditions/ldap-masquerading/test").post(conditions::look_up::test_sender),
+        set("/settings/conditions/blackhole-lists/test").post(conditions::blackhole_lists::test),
+        set("/settings/conditions/content-filter/test")
+            .get(conditions::content_test::page)
+            .post(conditions::content_test::submit),
+        set("/settings/conditions/encryption/keys").post(conditions::encryption::add_key),
+        set("/settings/conditions/encryption/keys/{fingerprint}/remove")
+            .get(conditions::encryption::confirm_removal)
+            .post(conditions::encryption::remove_key),
+    ]);
+    routes
 }
 
-/// The conditions, each with its page.
-fn conditions() -> Vec<Route> {
-    vec![
-        set("/settings/conditions").get(settings::conditions::page),
-        set("/settings/conditions/directory")
-            .get(settings::conditions::directory::page)
-            .post(settings::conditions::directory::submit),
-        set("/settings/conditions/ldap-relaying")
-            .of_settings()
-            .get(settings::conditions::ldap_relaying::page)
-            .post(settings::conditions::ldap_relaying::submit),
-        set("/settings/conditions/ldap-relaying/test")
-            .post(settings::conditions::ldap_relaying::test),
-        set("/settings/conditions/sender-check")
-            .get(settings::conditions::sender_check::page)
-            .post(settings::conditions::sender_check::submit),
-        set("/settings/conditions/blackhole-lists")
-            .of_settings()
-            .get(settings::conditions::blackhole_lists::page)
-            .post(settings::conditions::blackhole_lists::submit),
-        set("/settings/conditions/blackhole-lists/test")
-            .post(settings::conditions::blackhole_lists::test),
-        set("/settings/conditions/blackhole-lists/zone")
-            .get(settings::conditions::blackhole_zone::page)
-            .post(settings::conditions::blackhole_zone::submit),
-        set("/settings/conditions/blackhole-lists/zone/remove")
-            .post(settings::conditions::blackhole_zone::remove),
-        set("/settings/conditions/content-filter")
-            .get(settings::conditions::content_filter::page)
-            .post(settings::conditions::content_filter::submit),
-        set("/settings/conditions/content-filter/rule")
-            .get(settings::conditions::content_rule::page)
-            .post(settings::conditions::content_rule::submit),
-        set("/settings/conditions/content-filter/rule/move")
-            .post(settings::conditions::content_rule::reorder),
-        set("/settings/conditions/content-filter/rule/remove")
-            .post(settings::conditions::content_rule::remove),
-        set("/settings/conditions/content-filter/test")
-            .get(settings::conditions::content_test::page)
-            .post(settings::conditions::content_test::submit),
-        set("/settings/conditions/antivirus")
-            .get(settings::conditions::antivirus::page)
-            .post(settings::conditions::antivirus::submit),
-        set("/settings/conditions/antispam")
-            .get(settings::conditions::antispam::page)
-            .post(settings::conditions::antispam::submit),
-        set("/settings/conditions/encryption")
-            .get(settings::conditions::encryption::page)
-            .post(settings::conditions::encryption::submit),
-        set("/settings/conditions/encryption/keys").post(settings::conditions::encryption::add_key),
-        set("/settings/conditions/encryption/keys/{fingerprint}/remove")
-            .get(settings::conditions::encryption::confirm_removal)
-            .post(settings::conditions::encryption::remove_key),
-        set("/settings/conditions/ldap-masquerading")
-            .of_settings()
-            .get(settings::conditions::ldap_masquerading::page)
-            .post(settings::conditions::ldap_masquerading::submit),
-        set("/settings/conditions/ldap-masquerading/test")
-            .post(settings::conditions::ldap_masquerading::test),
-        set("/settings/conditions/milter")
-            .get(settings::conditions::milter::page)
-            .post(settings::conditions::milter::submit),
-        set("/settings/conditions/received-for")
-            .get(settings::conditions::received_for::page)
-            .post(settings::conditions::received_for::submit),
-        set("/settings/conditions/own")
-            .get(settings::conditions::own::page)
-            .post(settings::conditions::own::submit),
-        set("/settings/conditions/own/remove").post(settings::conditions::own::remove),
-    ]
+/// The page of a section.
+fn section(page: &'static SettingsPage) -> Route {
+    let show = move |context: Ctx, visitor: Visitor, query: PageQuery| {
+        settings::page::show(page, context, visitor, query)
+    };
+    let submit = move |context: Ctx, visitor: Visitor, submission: Submission| {
+        settings::page::submit(page, context, visitor, submission)
+    };
+    let route = set(&page.path).get(show).post(submit);
+    if page.has_long_lists() {
+        route.of_settings()
+    } else {
+        route
+    }
+}
+
+/// The page of an entry, its removal, and its move in the list.
+fn entry(page: &'static EntryPage) -> Vec<Route> {
+    let show = move |context: Ctx, visitor: Visitor, pairs: Pairs| {
+        settings::entry_page::show(page, context, visitor, pairs)
+    };
+    let submit = move |context: Ctx, visitor: Visitor, submission: Submission| {
+        settings::entry_page::submit(page, context, visitor, submission)
+    };
+    let remove = move |context: Ctx, visitor: Visitor, submission: Submission| {
+        settings::entry_page::remove(page, context, visitor, submission)
+    };
+    let reorder = move |context: Ctx, visitor: Visitor, submission: Submission| {
+        settings::entry_page::reorder(page, context, visitor, submission)
+    };
+    let mut routes = vec![
+        set(page.path).get(show).post(submit),
+        set(page.remove_path).post(remove),
+    ];
+    routes.extend(page.move_path.map(|path| set(path).post(reorder)));
+    routes
 }
 
 /// Accounts of people, of programs and of SMTP clients.
@@ -278,9 +230,11 @@ fn programs() -> Vec<Route> {
     security(()),
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
 )]
-async fn openapi() -> Json<OpenApi> {
+async fn openapi() -> Json<Value> {
     let described = table().into_iter().filter_map(|route| route.described);
-    Json(api::openapi::document(described))
+    let mut document = json!(api::openapi::document(described));
+    catalogue::complete(&mut document["components"]["schemas"]);
+    Json(document)
 }
 
 /// Answers requests by the table.

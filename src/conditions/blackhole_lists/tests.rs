@@ -16,7 +16,8 @@ async fn dns() -> ScriptedDns {
     let one = format!("{LISTED}.one.example");
     let two = format!("{LISTED}.two.example");
     let ipv6 = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.one.example";
-    let texts = "Listed\r\n250 all is well, see http://one.example/".to_owned() + &"x".repeat(230);
+    let texts =
+        "Listed\r\n250 all is well, see http://one.example/".to_owned() + "x".repeat(230).as_str();
     ScriptedDns::start(&[
         (&one, v4("127.0.0.2")),
         (&one, txt(&texts[..240])),

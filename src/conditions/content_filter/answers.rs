@@ -9,7 +9,7 @@ use crate::conditions::mime::{self, Part};
 use crate::conditions::service::NoAnswer;
 use crate::conditions::words;
 use crate::message::Reservation;
-use crate::settings::conditions::{Consequence, PreparedRule, Question};
+use crate::settings::conditions::{Consequence, PreparedRule, RuleCriterion};
 use crate::settings::quantity::write_size;
 
 const TOO_LONG: &str = "looking into it takes too long";
@@ -71,7 +71,10 @@ impl RuleAnswers {
     /// Asks what header and size answer, until `deadline`.
     pub(super) fn ask_about_header(&mut self, fields: &[Field], bytes: u64, deadline: Instant) {
         let asks_header = |rule: &PreparedRule| {
-            matches!(rule.question, Question::Header(..) | Question::AnyHeader(_))
+            matches!(
+                rule.criterion,
+                RuleCriterion::Header(..) | RuleCriterion::AnyHeader(_)
+            )
         };
         // Decoded once for all rules.
         let fields = match self.rules.iter().any(asks_header) {
@@ -79,13 +82,13 @@ impl RuleAnswers {
             false => Vec::new(),
         };
         for (rule, says) in self.rules.iter().zip(&mut self.says) {
-            let matched = match &rule.question {
-                question if question.asks_parts() => continue,
+            let matched = match &rule.criterion {
+                criterion if criterion.asks_parts() => continue,
                 _ if Instant::now() >= deadline => {
                     *says = RuleSays::CannotBeAsked(TOO_LONG.to_owned());
                     continue;
                 }
-                question => of_header(question, &fields, bytes),
+                criterion => of_header(criterion, &fields, bytes),
             };
             *says = match matched {
                 Some(what) => RuleSays::Matches(words::cut(&what)),
@@ -107,7 +110,7 @@ impl RuleAnswers {
             .unwrap_or(self.says.len());
         let asked = self.rules.iter().zip(&self.says).take(end).enumerate();
         asked
-            .filter(|(_, (rule, says))| rule.question.asks_parts() && !matches(says))
+            .filter(|(_, (rule, says))| rule.criterion.asks_parts() && !matches(says))
             .map(|(position, _)| position)
             .collect()
     }
@@ -174,8 +177,8 @@ impl RuleAnswers {
             if Instant::now() >= deadline {
                 return Err(TOO_LONG);
             }
-            let matched = match &self.rules[position].question {
-                Question::Text(pattern) if part.is_text() => {
+            let matched = match &self.rules[position].criterion {
+                RuleCriterion::Text(pattern) if part.is_text() => {
                     if text.is_none() && !share.grow(part.text_memory_bytes()) {
                         return Err(NO_MEMORY);
                     }
@@ -183,12 +186,12 @@ impl RuleAnswers {
                     let found = pattern.is_match(text);
                     found.then(|| format!("{} matches", part.media_type))
                 }
-                Question::AttachmentName(pattern) if part.is_attachment => {
+                RuleCriterion::AttachmentName(pattern) if part.is_attachment => {
                     let mut names = part.names.iter();
                     let name = names.find(|name| pattern.is_match(name));
                     name.map(|name| format!("“{name}” is attached"))
                 }
-                Question::AttachmentType(pattern) if part.is_attachment => {
+                RuleCriterion::AttachmentType(pattern) if part.is_attachment => {
                     let found = pattern.is_match(&part.media_type);
                     found.then(|| format!("{} is attached", part.media_type))
                 }
@@ -257,19 +260,21 @@ impl<'a> DecodedField<'a> {
     }
 }
 
-/// What of header or size a question matches.
-fn of_header(question: &Question, fields: &[DecodedField<'_>], bytes: u64) -> Option<String> {
+/// What of header or size a criterion matches.
+fn of_header(criterion: &RuleCriterion, fields: &[DecodedField<'_>], bytes: u64) -> Option<String> {
     let mut fields = fields.iter();
-    match question {
-        Question::Header(name, pattern) => fields
+    match criterion {
+        RuleCriterion::Header(name, pattern) => fields
             .find(|one| one.field.is_named(name) && pattern.is_match(&one.value))
             .map(|_| format!("{name} matches")),
-        Question::AnyHeader(pattern) => fields
+        RuleCriterion::AnyHeader(pattern) => fields
             .find(|one| pattern.is_match(&one.whole))
             .map(|one| format!("{} matches", one.field.name())),
-        Question::LargerThan(most) => {
+        RuleCriterion::LargerThan(most) => {
             (bytes > *most).then(|| format!("{} is larger", write_size(bytes)))
         }
-        Question::Text(_) | Question::AttachmentName(_) | Question::AttachmentType(_) => None,
+        RuleCriterion::Text(_)
+        | RuleCriterion::AttachmentName(_)
+        | RuleCriterion::AttachmentType(_) => None,
     }
 }

@@ -205,7 +205,10 @@ fn is_quick(what: &str, content: &[u8]) -> Result<Vec<String>, String> {
 fn hostile_mail_takes_no_time() {
     let mixed =
         |boundary: &str| format!("Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n");
-    let many = mixed("a") + &"--a\r\n\r\nx\r\n".repeat(limits::CONTENT_PARTS - 1);
+    let many = mixed("a")
+        + "--a\r\n\r\nx\r\n"
+            .repeat(limits::CONTENT_PARTS - 1)
+            .as_str();
     let found = is_quick("as many parts as there may be", many.as_bytes());
     assert_eq!(found.expect("walked over").len(), limits::CONTENT_PARTS - 1);
     let more = many + "--a\r\n\r\nx\r\n";

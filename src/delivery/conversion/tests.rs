@@ -296,7 +296,7 @@ fn some_cannot_be_converted() {
         Unconvertible::TooManyParts,
     );
     check_refused(
-        &("Subject: a\n".to_owned() + &" a\n".repeat(100_000) + "\nä"),
+        &("Subject: a\n".to_owned() + " a\n".repeat(100_000).as_str() + "\nä"),
         Unconvertible::HeaderTooLong,
     );
     check_refused(

@@ -10,8 +10,8 @@ use hickory_server::proto::rr::RecordType;
 use crate::delivery::resolve::{Resolver, Server, Unresolved};
 use crate::dns::scripted::{Badly, Edns, ScriptedDns, aaaa, cname, mx, v4};
 use crate::limits;
-use crate::settings::Target;
-use crate::settings::next_hop::NextHopDefaults;
+use crate::settings::NextHopTarget;
+use crate::settings::next_hop::NextHopPolicy;
 
 /// What the DNS says.
 const ANSWERS: [Badly; 9] = [
@@ -27,7 +27,7 @@ const ANSWERS: [Badly; 9] = [
 ];
 
 /// Where mail goes, in words: the addresses, or the reply's code and whether it is for good.
-async fn way_to(target: Target, dns: &ScriptedDns) -> String {
+async fn way_to(target: NextHopTarget, dns: &ScriptedDns) -> String {
     let resolver = Resolver::new("relay.example.net".into());
     match resolver.servers(&target, &[dns.address()]).await {
         Ok(servers) => in_words(&servers),
@@ -41,13 +41,13 @@ fn in_words(servers: &[Server]) -> String {
     addresses.collect::<Vec<_>>().join(" ")
 }
 
-fn domain(domain: &str) -> Target {
-    NextHopDefaults::default().by_mx(domain).target
+fn domain(domain: &str) -> NextHopTarget {
+    NextHopPolicy::default().by_mx(domain).target
 }
 
-fn own_server(host: &str) -> Target {
+fn own_server(host: &str) -> NextHopTarget {
     let address = format!("smtp://{host}:26");
-    Target::Fixed(address.parse().expect("an address"))
+    NextHopTarget::Fixed(address.parse().expect("an address"))
 }
 
 /// A domain with one exchanger, which has an address of each family; `badly` says otherwise of some.
@@ -282,7 +282,7 @@ async fn whatever_letters_a_name_has() {
     }
 }
 
-async fn servers(resolver: &Resolver, target: &Target, dns: &ScriptedDns) -> Vec<Server> {
+async fn servers(resolver: &Resolver, target: &NextHopTarget, dns: &ScriptedDns) -> Vec<Server> {
     let servers = resolver.servers(target, &[dns.address()]).await;
     servers.expect("it has an address")
 }

@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use super::scene::{delivery, errand, message};
 use crate::delivery::{Beginning, CommitPoint, Delivery, NotBegun, Pace, Report};
 use crate::message::{Message, Outcome};
-use crate::settings::next_hop::NextHopDefaults;
+use crate::settings::next_hop::NextHopPolicy;
 use crate::settings::{NextHop, TlsPolicy, UncertainPolicy};
 use crate::smtp::Protocol;
 
@@ -591,10 +591,10 @@ async fn with_one_server(seed: u64) -> usize {
         Protocol::Lmtp => "lmtp",
     };
     let address = format!("{scheme}://{}", server.await).parse();
-    let next_hop = NextHopDefaults {
+    let next_hop = NextHopPolicy {
         tls: TlsPolicy::Opportunistic,
         connections_max: 1,
-        ..NextHopDefaults::default()
+        ..NextHopPolicy::default()
     }
     .at(&address.expect("an address"));
     assert_eq!(next_hop.uncertain, UncertainPolicy::Retry);

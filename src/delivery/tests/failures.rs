@@ -156,7 +156,7 @@ async fn a_refusal_in_the_middle_of_the_content_is_heard() {
 async fn check_assumed(ending: &str, expected: OutcomeKind) {
     let server = ScriptedServer::start([script(&[PIPELINING, UP_TO_THE_CONTENT, ending])]).await;
     let mut next_hop = next_hop(server.address);
-    next_hop.uncertain = UncertainPolicy::AssumeDelivered;
+    next_hop.policy.uncertain = UncertainPolicy::AssumeDelivered;
     let errand = errand(message(1, "text\r\n"), next_hop);
     let report = delivery().attempt(errand, &Gate::default()).await;
     assert_all(&report, expected);

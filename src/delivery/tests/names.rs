@@ -17,8 +17,8 @@ use super::scripted_server::{PIPELINING, ScriptedServer};
 use crate::delivery::resolve::{Resolver, Unresolved};
 use crate::limits;
 use crate::message::words::OutcomeKind;
-use crate::settings::Target;
-use crate::settings::next_hop::NextHopDefaults;
+use crate::settings::NextHopTarget;
+use crate::settings::next_hop::NextHopPolicy;
 
 fn name(text: &str) -> Name {
     Name::from_ascii(text).expect("a name")
@@ -95,11 +95,11 @@ async fn same_port() -> (TcpListener, UdpSocket) {
     }
 }
 
-fn by_mx(domain: &str) -> Target {
-    NextHopDefaults::default().by_mx(domain).target
+fn by_mx(domain: &str) -> NextHopTarget {
+    NextHopPolicy::default().by_mx(domain).target
 }
 
-async fn look_up(target: Target) -> Result<Vec<String>, Unresolved> {
+async fn look_up(target: NextHopTarget) -> Result<Vec<String>, Unresolved> {
     let (address, _server) = dns().await;
     let resolver = Resolver::new("relay.example.net".into());
     let servers = resolver.servers(&target, &[address]).await?;
@@ -169,7 +169,7 @@ async fn a_dns_that_does_not_say_defers() {
     );
     // A server that the administrator named is never refused: it can be repaired.
     let address = "smtp://absent.example.net:26".parse().expect("an address");
-    let named = look_up(Target::Fixed(address)).await;
+    let named = look_up(NextHopTarget::Fixed(address)).await;
     assert!(matches!(named, Err(Unresolved::Later(_))), "{named:?}");
 }
 
@@ -208,7 +208,7 @@ async fn an_address_that_turns_us_away_is_followed_by_the_next() {
     let delivery = delivery_with_dns(vec![dns_address]);
     let mut both = next_hop(first.address);
     let written = format!("smtp://two.example.net:{}", first.address.port());
-    both.target = Target::Fixed(written.parse().expect("an address"));
+    both.target = NextHopTarget::Fixed(written.parse().expect("an address"));
     // The order of equals is the DNS server's own.
     delivery
         .penalties

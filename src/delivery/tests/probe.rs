@@ -32,7 +32,7 @@ const LEAVE: &str = "
 async fn probe(parts: &[&str], policy: TlsPolicy) -> Probe {
     let server = ScriptedServer::start([script(parts)]).await;
     let mut next_hop = next_hop(server.address);
-    next_hop.tls = policy;
+    next_hop.policy.tls = policy;
     let probe = delivery().probe(&next_hop).await;
     server.finish().await;
     probe

@@ -14,7 +14,7 @@ use crate::message::{
     Body, Client, Envelope, MemoryBudget, Message, MessageId, Outcome, Recipient, Reservation,
 };
 use crate::own_mark::OwnMark;
-use crate::settings::next_hop::NextHopDefaults;
+use crate::settings::next_hop::NextHopPolicy;
 use crate::settings::{NextHop, Publisher, Settings, SettingsDocument, TlsPolicy};
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::BodyType;
@@ -45,10 +45,10 @@ pub(super) fn delivery() -> Arc<Delivery> {
 /// A next hop of one connection, so that a second one cannot hide a mistake.
 pub(super) fn next_hop(address: SocketAddr) -> NextHop {
     let address = format!("smtp://{address}").parse().expect("an address");
-    NextHopDefaults {
+    NextHopPolicy {
         tls: TlsPolicy::Opportunistic,
         connections_max: 1,
-        ..NextHopDefaults::default()
+        ..NextHopPolicy::default()
     }
     .at(&address)
 }

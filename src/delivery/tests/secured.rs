@@ -61,7 +61,7 @@ async fn check<const N: usize>(scripts: [String; N], policy: TlsPolicy, tls: boo
     let server = ScriptedServer::start(scripts).await;
     let delivery = delivery();
     let mut next_hop = next_hop(server.address);
-    next_hop.tls = policy;
+    next_hop.policy.tls = policy;
     let errand = errand(message(1, "text\r\n"), next_hop);
     let report = delivery.attempt(errand, &Gate::default()).await;
     assert_all(&report, OutcomeKind::Delivered);

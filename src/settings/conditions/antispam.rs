@@ -5,11 +5,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::score::Score;
-use super::{
-    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
-    validate_connections, validate_timeout,
+use super::rows::{CONNECTIONS, DISABLES_FAST_PATH, ENABLED, TIMEOUT, WHEN_UNAVAILABLE, server};
+use crate::settings::catalogue::{
+    Setting, SettingGroup, SettingKind as Kind, Switchable, group, setting, switchable, value,
 };
+
+use super::score::Score;
+use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
 use crate::settings::FieldErrors;
 use crate::settings::service_address::ServiceAddress;
 
@@ -90,8 +92,121 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     name: "antispam",
     title: "Antispam",
     summary: "Asks rspamd or SpamAssassin’s spamd what it thinks of a message: tags, puts off, refuses or quarantines what looks like spam. Fields X-Spam-Flag, X-Spam-Score and X-Spam-Symbols that came with a message are taken out: only ours are there.",
+    groups: GROUPS,
+    lists: &[],
     settings: |written| &written.antispam,
 };
+
+const GROUPS: &[SettingGroup] = &[
+    group("antispam", "The condition", &[ENABLED, DISABLES_FAST_PATH]),
+    group(
+        "antispam",
+        "The scanner",
+        &[
+            ENGINE,
+            server(
+                "For rspamd like 127.0.0.1:11333, where its worker “normal” listens; for spamd like 127.0.0.1:783 or unix:/run/spamd.sock. What is larger than the scanner takes, it cannot tell.",
+            ),
+            TIMEOUT,
+            CONNECTIONS,
+            WHEN_UNAVAILABLE,
+        ],
+    ),
+    group(
+        "antispam",
+        "What becomes of a message",
+        &[
+            FOLLOW,
+            score(
+                "tag_score",
+                "Tagged",
+                "It is delivered with the fields X-Spam-Flag, X-Spam-Score and X-Spam-Symbols.",
+                &from("5.0"),
+            ),
+            score(
+                "defer_score",
+                "Put off",
+                "451: the sender keeps it and tries again, and is put off again as long as the score stays.",
+                &from("10.0"),
+            ),
+            score(
+                "refuse_score",
+                "Refused as spam",
+                "Where none of the three is on, messages are only looked at: the trail says what was found.",
+                &from("15.0"),
+            ),
+            SPAM,
+        ],
+    ),
+];
+
+const ENGINE: Setting = setting(
+    "engine",
+    "Asked is",
+    "",
+    Kind::Choice(&[
+        value(
+            "rspamd",
+            "rspamd",
+            "It gives a score and advises what to do, by thresholds of its own.",
+        ),
+        value(
+            "spamd",
+            "SpamAssassin’s spamd",
+            "It gives a score and no advice: the scores below say what that means, not its own threshold. A message with one recipient is judged by that recipient’s preferences.",
+        ),
+    ]),
+);
+
+const FOLLOW: Setting = setting(
+    "follow_action",
+    "What rspamd advises",
+    "",
+    Kind::Choice(&[
+        value(
+            "true",
+            "is done",
+            "“add header” and “rewrite subject” tag a message, “soft reject” puts it off, “reject” refuses it as spam, “quarantine” keeps it back. “greylist” lets it pass: rspamd’s greylisting says “soft reject” for as long as a message has to wait. The scores below mean nothing then.",
+        ),
+        value(
+            "false",
+            "is ignored",
+            "The scores below say what becomes of a message, as they do with spamd.",
+        ),
+    ]),
+);
+
+const SPAM: Setting = setting(
+    "when_spam_is_refused",
+    "A message that is refused as spam",
+    "",
+    Kind::Choice(&[
+        value(
+            "refuse",
+            "Refuse it",
+            "554 in the session: the sender is told.",
+        ),
+        value(
+            "quarantine",
+            "Quarantine it",
+            "Taken, tagged, and kept back in the queue until an operator releases or purges it.",
+        ),
+    ]),
+);
+
+/// From which score on something becomes of a message.
+const fn score(
+    name: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    scores: &'static Switchable,
+) -> Setting {
+    setting(name, label, hint, Kind::OrOff(scores))
+}
+
+const fn from(usual: &'static str) -> Switchable {
+    switchable("from a score of", Kind::Score, "", usual)
+}
 
 impl ConditionSettings for Antispam {
     fn is_on(&self) -> bool {
@@ -123,8 +238,6 @@ impl ConditionSettings for Antispam {
             }
             _ => {}
         }
-        validate_timeout(errors, "antispam.timeout_seconds", self.timeout_seconds);
-        validate_connections(errors, "antispam.connections_max", self.connections_max);
         self.validate_scores(errors);
     }
 }
@@ -132,9 +245,6 @@ impl ConditionSettings for Antispam {
 impl Antispam {
     /// A score decides only when it is higher than those that decide less.
     fn validate_scores(&self, errors: &mut FieldErrors) {
-        /// What no scanner finds anything in has about nothing: a lower score would hit all mail.
-        const LEAST: Score = Score::whole(0);
-        const MOST: Score = Score::whole(1_000);
         let mut lower: Option<(Score, &str)> = None;
         for (field, score, does) in [
             ("antispam.tag_score", self.tag_score, "tags"),
@@ -144,9 +254,7 @@ impl Antispam {
             let Some(score) = score else {
                 continue;
             };
-            if score <= LEAST || score > MOST {
-                errors.add(field, "must be more than 0 and at most 1,000");
-            } else if let Some((than, what)) = lower.filter(|(than, _)| score <= *than) {
+            if let Some((than, what)) = lower.filter(|(than, _)| score <= *than) {
                 let problem = format!("must be higher than the score that {what}, {than}");
                 errors.add(field, problem);
             }
@@ -157,6 +265,7 @@ impl Antispam {
 
 #[cfg(test)]
 mod tests {
+    use crate::settings::SettingsDocument;
     use serde_json::{Value, json};
 
     use super::*;
@@ -164,7 +273,11 @@ mod tests {
     fn check(settings: Value, field: Option<&str>) {
         let antispam: Antispam = serde_json::from_value(settings.clone()).expect("it reads");
         let mut errors = FieldErrors::default();
-        antispam.validate(&Directory::default(), &mut errors);
+        let document = SettingsDocument {
+            antispam,
+            ..SettingsDocument::default()
+        };
+        document.validate(&mut errors);
         let found: Vec<&String> = errors.0.keys().collect();
         let expected: Vec<String> = field
             .iter()

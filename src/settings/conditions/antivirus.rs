@@ -5,9 +5,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::rows::{
+    CONNECTIONS, DISABLES_FAST_PATH, ENABLED, TIMEOUT, WHEN_UNAVAILABLE, server, when_found,
+};
+use crate::settings::catalogue::{SettingGroup, group};
+
 use super::{
     ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenFound, WhenUnavailable,
-    validate_connections, validate_timeout,
 };
 use crate::settings::FieldErrors;
 use crate::settings::service_address::ServiceAddress;
@@ -51,8 +55,34 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     name: "antivirus",
     title: "Antivirus",
     summary: "Asks ClamAV’s daemon, which knows what is in a message: refuses, quarantines or tags what is infected.",
+    groups: GROUPS,
+    lists: &[],
     settings: |written| &written.antivirus,
 };
+
+const GROUPS: &[SettingGroup] = &[
+    group(
+        "antivirus",
+        "The condition",
+        &[
+            ENABLED,
+            DISABLES_FAST_PATH,
+            when_found("An infected message"),
+        ],
+    ),
+    group(
+        "antivirus",
+        "clamd",
+        &[
+            server(
+                "Like 127.0.0.1:3310 or unix:/run/clamav/clamd.ctl. What is larger than its StreamMaxLength, it cannot tell.",
+            ),
+            TIMEOUT,
+            CONNECTIONS,
+            WHEN_UNAVAILABLE,
+        ],
+    ),
+];
 
 impl ConditionSettings for Antivirus {
     fn is_on(&self) -> bool {
@@ -79,7 +109,5 @@ impl ConditionSettings for Antivirus {
         if self.enabled && self.server.is_none() {
             errors.add("antivirus.server", "is needed to switch this on");
         }
-        validate_timeout(errors, "antivirus.timeout_seconds", self.timeout_seconds);
-        validate_connections(errors, "antivirus.connections_max", self.connections_max);
     }
 }

@@ -8,13 +8,15 @@ use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
-    validate_timeout,
+use super::rows::{DISABLES_FAST_PATH, ENABLED, TIMEOUT, WHEN_UNAVAILABLE};
+use crate::settings::catalogue::{
+    EntryList, SettingGroup, SettingKind as Kind, Switchable, TextKind, ValueBounds, group, object,
+    setting, switchable,
 };
+
+use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
 use crate::limits;
-use crate::settings::patch::validate_length;
-use crate::settings::{FieldErrors, is_domain, names};
+use crate::settings::{FieldErrors, names};
 use crate::smtp::domain::ascii_domain;
 
 /// The field of the zones.
@@ -82,8 +84,75 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     name: "blackhole_lists",
     title: "Blackhole lists",
     summary: "Looks clients up in lists of addresses that the DNS holds: refuses or tags the mail of those that are listed. Trusted networks, and clients that have logged in, are not looked up.",
+    groups: GROUPS,
+    lists: LISTS,
     settings: |written| &written.blackhole_lists,
 };
+
+const GROUPS: &[SettingGroup] = &[
+    group(
+        "blackhole_lists",
+        "The condition",
+        &[
+            ENABLED,
+            DISABLES_FAST_PATH,
+            setting(
+                "refuse_weight",
+                "Refuse a client",
+                "554 in the session, with the words of the first list that has it.",
+                Kind::OrOff(&weight("when its lists together weigh", "1")),
+            ),
+            setting(
+                "tag_weight",
+                "Tag its messages",
+                "Delivered with a header field X-Blackhole-Lists that names the lists.",
+                Kind::OrOff(&weight("when they weigh less, but", "1")),
+            ),
+            setting(
+                "allowed_networks",
+                "Clients that are never looked up",
+                "Networks, one a line.",
+                Kind::Lines(TextKind::Network, limits::EXEMPT_NETWORKS),
+            ),
+        ],
+    ),
+    group("blackhole_lists", "The DNS", &[TIMEOUT, WHEN_UNAVAILABLE]),
+];
+
+const ZONE: &[SettingGroup] = &[group(
+    "",
+    "The list",
+    &[
+        setting(
+            "zone",
+            "Domain",
+            "Below it addresses are looked up, like 1.2.0.192.zen.example for 192.0.2.1.",
+            Kind::Text(TextKind::Domain),
+        ),
+        setting(
+            "weight",
+            "Weight",
+            "How much it counts that a client is listed here.",
+            Kind::Number(ValueBounds::new(1, 1_000)),
+        ),
+        setting(
+            "answers",
+            "Answers that count",
+            "Addresses or networks, one a line, like 127.0.0.2. Empty: any inside 127.0.0.0/8. What is outside never counts: a domain that is parked answers everything. Nor does 127.255.255.0/24, by which lists say that they do not serve who asked.",
+            Kind::Lines(TextKind::Network, limits::BLACKHOLE_ANSWERS),
+        ),
+    ],
+)];
+
+const LISTS: &[EntryList] = &[EntryList {
+    path: ZONES,
+    label: "Lists",
+    hint: "The lists that clients are looked up in.",
+    most: limits::BLACKHOLE_ZONES,
+    key: "zone",
+    groups: ZONE,
+    new: |_| object(&BlackholeZone::default()),
+}];
 
 impl ConditionSettings for BlackholeLists {
     fn is_on(&self) -> bool {
@@ -109,15 +178,6 @@ impl ConditionSettings for BlackholeLists {
 
     fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
         self.validate_zones(errors);
-        let weights = [
-            ("blackhole_lists.refuse_weight", self.refuse_weight),
-            ("blackhole_lists.tag_weight", self.tag_weight),
-        ];
-        for (field, weight) in weights {
-            if weight.is_some_and(|weight| !is_weight(weight)) {
-                errors.add(field, "must be from 1 to 1,000");
-            }
-        }
         if self.enabled && self.refuse_weight.is_none() && self.tag_weight.is_none() {
             let problem = "refuse, tag, or both: otherwise looking up is for nothing";
             errors.add("blackhole_lists.refuse_weight", problem);
@@ -128,10 +188,6 @@ impl ConditionSettings for BlackholeLists {
             let problem = "must be less than the weight that refuses, or nothing is ever tagged";
             errors.add("blackhole_lists.tag_weight", problem);
         }
-        let timeout = self.timeout_seconds;
-        validate_timeout(errors, "blackhole_lists.timeout_seconds", timeout);
-        let (allowed, most) = (self.allowed_networks.len(), limits::EXEMPT_NETWORKS);
-        validate_length(errors, "blackhole_lists.allowed_networks", allowed, most);
     }
 }
 
@@ -159,13 +215,9 @@ impl BlackholeLists {
         if self.enabled && zones.is_empty() {
             errors.add(ZONES, "there must be one at least while this is on");
         }
-        if zones.len() > limits::BLACKHOLE_ZONES {
-            let most = limits::BLACKHOLE_ZONES;
-            errors.add(ZONES, format!("there can be at most {most}"));
-            return;
-        }
         let mut earlier = HashSet::new();
-        for zone in zones {
+        // Of a list that is too long no more is looked at.
+        for zone in zones.iter().take(limits::BLACKHOLE_ZONES) {
             let name = &zone.zone;
             if !earlier.insert(names::compared(name)) {
                 errors.add(ZONES, format!("“{name}” stands twice"));
@@ -178,25 +230,14 @@ impl BlackholeLists {
 
 impl BlackholeZone {
     fn problem(&self) -> Option<String> {
-        let Self {
-            zone,
-            weight,
-            answers,
-        } = self;
-        if zone.starts_with('.') || !is_domain(zone) {
+        let zone = &self.zone;
+        if zone.starts_with('.') {
             return Some(format!("“{zone}” is not a domain in lower case"));
         }
         if ascii_domain(zone).is_none_or(|zone| zone.len() > limits::BLACKHOLE_ZONE_BYTES) {
             return Some(format!("“{zone}” leaves no room for an address before it"));
         }
-        if !is_weight(*weight) {
-            return Some(format!("“{zone}” has a weight that is not from 1 to 1,000"));
-        }
-        if answers.len() > limits::BLACKHOLE_ANSWERS {
-            let most = limits::BLACKHOLE_ANSWERS;
-            return Some(format!("“{zone}” can count at most {most} answers"));
-        }
-        let outside = answers.iter().find(|answer| match answer {
+        let outside = self.answers.iter().find(|answer| match answer {
             IpNet::V4(answer) => !ANSWERS.contains(answer),
             IpNet::V6(_) => true,
         })?;
@@ -214,8 +255,13 @@ impl BlackholeZone {
     }
 }
 
-fn is_weight(weight: u32) -> bool {
-    (1..=1_000).contains(&weight)
+const fn weight(words: &'static str, usual: &'static str) -> Switchable {
+    switchable(
+        words,
+        Kind::Number(ValueBounds::new(1, 1_000)),
+        "or more",
+        usual,
+    )
 }
 
 #[cfg(test)]
@@ -251,8 +297,11 @@ mod tests {
             (json!({"zone": ".zen.example"}), "is not a domain"),
             (json!({"zone": "Zen.example"}), "in lower case"),
             (json!({"zone": long}), "leaves no room"),
-            (json!({"zone": "a.example", "weight": 0}), "a weight"),
-            (json!({"zone": "a.example", "weight": 1_001}), "a weight"),
+            (json!({"zone": "a.example", "weight": 0}), "weight: must be"),
+            (
+                json!({"zone": "a.example", "weight": 1_001}),
+                "weight: must be",
+            ),
             (
                 json!({"zone": "a.example", "answers": ["192.0.2.1"]}),
                 "cannot count 192.0.2.1/32",

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{ConditionKind, Directory, WhenUnavailable};
+use crate::settings::catalogue::{EntryList, SettingGroup, SettingSection};
 use crate::settings::{FieldErrors, SettingsDocument};
 
 /// A condition in the words of pages, reasons and settings.
@@ -17,8 +18,26 @@ pub struct ConditionDescription {
     pub title: &'static str,
     /// What it does with a message, in sentences.
     pub summary: &'static str,
+    /// The fields of its page.
+    pub groups: &'static [SettingGroup],
+    /// Its lists with a page for each entry.
+    pub lists: &'static [EntryList],
     /// Its part of the settings.
     pub settings: fn(&SettingsDocument) -> &dyn ConditionSettings,
+}
+
+impl ConditionDescription {
+    /// Its section of the settings.
+    #[must_use]
+    pub const fn section(&self) -> SettingSection {
+        SettingSection {
+            title: self.title,
+            about: self.summary,
+            groups: self.groups,
+            lists: self.lists,
+            elsewhere: &[],
+        }
+    }
 }
 
 /// What the settings of a condition say of it.

@@ -6,8 +6,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{validate_connections, validate_timeout};
-use crate::limits;
 use crate::settings::directory_url::DirectoryUrl;
 use crate::settings::{FieldErrors, WriteOnly};
 
@@ -74,29 +72,6 @@ impl Directory {
                 "is for ldap:// only: ldaps:// speaks TLS from the beginning",
             );
         }
-        for (field, name) in [
-            ("directory.bind_dn", &self.bind_dn),
-            ("directory.base", &self.base),
-        ] {
-            if name.as_deref().is_some_and(|name| !is_name(name)) {
-                errors.add(field, "is not the name of an entry");
-            }
-        }
-        if self.base.as_deref().is_some_and(|base| !base.contains('=')) {
-            errors.add(
-                "directory.base",
-                "is the name of an entry, like dc=example,dc=org",
-            );
-        }
-        let file = self.ca_file.as_ref();
-        if file.is_some_and(|file| !file.is_absolute()) {
-            errors.add("directory.ca_file", "must be a whole path");
-        }
-        validate_timeout(errors, "directory.timeout_seconds", self.timeout_seconds);
-        validate_connections(errors, "directory.connections_max", self.connections_max);
-        if self.cache_seconds > limits::DIRECTORY_CACHE_SECONDS {
-            errors.add("directory.cache_seconds", "must be at most a day");
-        }
     }
 
     /// Notes what a condition misses that is on.
@@ -112,18 +87,19 @@ impl Directory {
     }
 }
 
-fn is_name(text: &str) -> bool {
-    (1..=limits::DIRECTORY_NAME_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::SettingsDocument;
 
     fn check(directory: serde_json::Value, expected: &[&str]) {
         let read: Directory = serde_json::from_value(directory.clone()).expect("settings");
         let mut errors = FieldErrors::default();
-        read.validate(&mut errors);
+        let document = SettingsDocument {
+            directory: read,
+            ..SettingsDocument::default()
+        };
+        document.validate(&mut errors);
         let fields: Vec<String> = errors.0.into_keys().collect();
         assert_eq!(fields, expected, "{directory}");
     }

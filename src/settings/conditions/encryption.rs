@@ -5,6 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::rows::ENABLED;
+use crate::settings::catalogue::{SettingGroup, SettingKind as Kind, group, setting, value};
+
 use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
 use crate::settings::FieldErrors;
 
@@ -24,8 +27,35 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     name: "encryption",
     title: "Encryption",
     summary: "Encrypts messages to the OpenPGP keys of their recipients: each of them gets a PGP/MIME message that nobody else can open.",
+    groups: GROUPS,
+    lists: &[],
     settings: |written| &written.encryption,
 };
+
+const GROUPS: &[SettingGroup] = &[group(
+    "encryption",
+    "The condition",
+    &[
+        ENABLED,
+        setting(
+            "when_no_key",
+            "When some recipient has no valid key",
+            "",
+            Kind::Choice(&[
+                value(
+                    "send_plain",
+                    "Send it to them as it is",
+                    "Whoever has a key gets it encrypted all the same.",
+                ),
+                value(
+                    "refuse",
+                    "Refuse the message",
+                    "550 in the session, for all of its recipients: the sender is told who has no key.",
+                ),
+            ]),
+        ),
+    ],
+)];
 
 impl ConditionSettings for Encryption {
     fn is_on(&self) -> bool {

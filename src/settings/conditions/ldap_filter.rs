@@ -1,8 +1,6 @@
 //! Filters and names of attributes by which the directory is asked.
 
 use crate::limits;
-use crate::settings::FieldErrors;
-use crate::settings::document::validate_domains;
 
 /// What stands for the address in a filter: the whole of it, its local part, its domain.
 pub const PLACEHOLDERS: [&str; 3] = ["%s", "%u", "%d"];
@@ -32,32 +30,14 @@ pub fn filter_problem(filter: &str) -> Option<String> {
     (!is_filter).then(|| "is no LDAP filter, like (mail=%s) or (|(mail=%s)(uid=%u))".to_owned())
 }
 
-/// Notes what is wrong with a condition's filter, the names of its attributes, and its domains.
-pub(super) fn validate(
-    errors: &mut FieldErrors,
-    filter: (&str, &str),
-    attributes: &[(&str, Option<&str>)],
-    domains: (&str, &[String]),
-) {
-    let (field, filter) = filter;
-    if let Some(problem) = filter_problem(filter) {
-        errors.add(field, problem);
-    }
-    for (field, attribute) in attributes {
-        if attribute.is_some_and(|name| !is_attribute(name)) {
-            errors.add(field, "is not the name of an attribute");
-        }
-    }
-    let (field, domains) = domains;
-    validate_domains(errors, field, domains);
-}
-
-/// RFC 4512 §2.5, without options.
-fn is_attribute(text: &str) -> bool {
-    (1..=limits::LDAP_ATTRIBUTE_BYTES).contains(&text.len())
+/// What is wrong with the name of an attribute (RFC 4512 §2.5), which has no options; none when nothing is.
+#[must_use]
+pub fn attribute_problem(text: &str) -> Option<String> {
+    let is_name = (1..=limits::LDAP_ATTRIBUTE_BYTES).contains(&text.len())
         && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    (!is_name).then(|| "is not the name of an attribute".to_owned())
 }
 
 #[cfg(test)]
@@ -102,7 +82,7 @@ mod tests {
             ("mail host", false),
             ("mail)(uid=*", false),
         ] {
-            assert_eq!(is_attribute(name), expected, "{name}");
+            assert_eq!(attribute_problem(name).is_none(), expected, "{name}");
         }
     }
 }

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use crate::limits;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::rows::{DISABLES_FAST_PATH, ENABLED, WHEN_UNAVAILABLE};
+use crate::settings::catalogue::{SettingGroup, SettingKind as Kind, TextKind, group, setting};
+
 use super::{
     ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
-    ldap_filter, text_or_blank,
+    text_or_blank,
 };
 use crate::settings::{FieldErrors, Settings};
 use crate::smtp::address::ReversePath;
@@ -52,8 +56,43 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     name: "ldap_masquerading",
     title: "LDAP sender masquerading",
     summary: "Asks the directory for the official address of a sender whose client is trusted or logged in. It takes the place of the one that was given: in the envelope, and in the From field where that is the sender’s.",
+    groups: GROUPS,
+    lists: &[],
     settings: |written| &written.ldap_masquerading,
 };
+
+const GROUPS: &[SettingGroup] = &[
+    group(
+        "ldap_masquerading",
+        "The condition",
+        &[ENABLED, DISABLES_FAST_PATH],
+    ),
+    group(
+        "ldap_masquerading",
+        "Senders",
+        &[
+            setting(
+                "domains",
+                "Domains",
+                "Whose senders are looked up, one a line; .example.net for all below it. Empty: all. Name your own: a signature (DKIM) of others does not survive a change of From.",
+                Kind::Lines(TextKind::Domain, limits::DOMAINS),
+            ),
+            setting(
+                "filter",
+                "Filter",
+                "Finds the entry: %s stands for the address, %u for what is before the @, %d for the domain.",
+                Kind::Text(TextKind::Filter),
+            ),
+            setting(
+                "attribute",
+                "Attribute with the official address",
+                "A sender without an entry, or without this attribute, stays as it is.",
+                Kind::Text(TextKind::Attribute),
+            ),
+            WHEN_UNAVAILABLE,
+        ],
+    ),
+];
 
 impl ConditionSettings for LdapMasquerading {
     fn is_on(&self) -> bool {
@@ -80,12 +119,6 @@ impl ConditionSettings for LdapMasquerading {
         if self.enabled {
             directory.validate_for("LDAP sender masquerading", errors);
         }
-        ldap_filter::validate(
-            errors,
-            ("ldap_masquerading.filter", &self.filter),
-            &[("ldap_masquerading.attribute", Some(&self.attribute))],
-            ("ldap_masquerading.domains", &self.domains),
-        );
     }
 }
 

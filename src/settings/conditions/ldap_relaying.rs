@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
+use crate::limits;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::rows::WHEN_UNAVAILABLE;
+use crate::settings::catalogue::{
+    SettingGroup, SettingKind as Kind, TextKind, group, setting, value,
+};
+
 use super::{
     ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
-    ldap_filter, text_or_blank,
+    text_or_blank,
 };
 use crate::settings::{FieldErrors, Settings};
 use crate::smtp::address::Mailbox;
@@ -57,8 +63,89 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     name: "ldap_relaying",
     title: "LDAP relaying",
     summary: "Asks the directory where mail for a recipient goes: to which server, and under which address. The condition is present while this is off.",
+    groups: GROUPS,
+    lists: &[],
     settings: |written| &written.ldap_relaying,
 };
+
+const GROUPS: &[SettingGroup] = &[
+    group(
+        "ldap_relaying",
+        "The condition",
+        &[
+            setting(
+                "enabled",
+                "LDAP relaying",
+                "",
+                Kind::Choice(&[
+                    value(
+                        "true",
+                        "is on",
+                        "The directory is asked within the acknowledgement deadline, on the fast path.",
+                    ),
+                    value("false", "is off", "Next hops are found by domain alone."),
+                ]),
+            ),
+            setting(
+                "disables_fast_path_when_off",
+                "While it is off, every message",
+                "",
+                Kind::Choice(&[
+                    value(
+                        "true",
+                        "takes the standard path",
+                        "For sites where mail without the directory’s word is not to be handed on at once.",
+                    ),
+                    value("false", "may stay on the fast path", ""),
+                ]),
+            ),
+        ],
+    ),
+    group(
+        "ldap_relaying",
+        "Recipients",
+        &[
+            setting(
+                "domains",
+                "Domains",
+                "Whose recipients are looked up, one a line; .example.net for all below it. Empty: all.",
+                Kind::Lines(TextKind::Domain, limits::DOMAINS),
+            ),
+            setting(
+                "filter",
+                "Filter",
+                "Finds the entry: %s stands for the address, %u for what is before the @, %d for the domain.",
+                Kind::Text(TextKind::Filter),
+            ),
+            setting(
+                "host_attribute",
+                "Attribute with the server",
+                "A name or an address, perhaps with a port. One that is our own name changes nothing. Empty: not asked for.",
+                Kind::Text(TextKind::Attribute),
+            ),
+            setting(
+                "address_attribute",
+                "Attribute with the address",
+                "Under which the recipient’s mail is handed on. Empty: not asked for.",
+                Kind::Text(TextKind::Attribute),
+            ),
+            setting(
+                "refuse_unknown",
+                "A recipient without an entry",
+                "",
+                Kind::Choice(&[
+                    value(
+                        "true",
+                        "is refused",
+                        "550 at RCPT, before the message comes. The postmaster never is.",
+                    ),
+                    value("false", "goes where mail for its domain goes", ""),
+                ]),
+            ),
+            WHEN_UNAVAILABLE,
+        ],
+    ),
+];
 
 impl ConditionSettings for LdapRelaying {
     fn is_on(&self) -> bool {
@@ -92,21 +179,6 @@ impl ConditionSettings for LdapRelaying {
                 "say for which: otherwise mail to everybody else would be refused as unknown",
             );
         }
-        ldap_filter::validate(
-            errors,
-            ("ldap_relaying.filter", &self.filter),
-            &[
-                (
-                    "ldap_relaying.host_attribute",
-                    self.host_attribute.as_deref(),
-                ),
-                (
-                    "ldap_relaying.address_attribute",
-                    self.address_attribute.as_deref(),
-                ),
-            ],
-            ("ldap_relaying.domains", &self.domains),
-        );
     }
 
     fn concerns_any(&self) -> bool {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
-    validate_connections, validate_timeout,
-};
+use super::rows::{CONNECTIONS, DISABLES_FAST_PATH, ENABLED, TIMEOUT, WHEN_UNAVAILABLE};
+use crate::settings::catalogue::{SettingGroup, SettingKind as Kind, TextKind, group, setting};
+
+use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::settings::service_address::ServiceAddress;
@@ -51,8 +51,29 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     name: "milter",
     title: "Milter",
     summary: "Shows the message to milters, one after the other: they refuse it, put it off, quarantine it or change it, like one that signs with DKIM.",
+    groups: GROUPS,
+    lists: &[],
     settings: |written| &written.milter,
 };
+
+const GROUPS: &[SettingGroup] = &[
+    group("milter", "The condition", &[ENABLED, DISABLES_FAST_PATH]),
+    group(
+        "milter",
+        "Milters",
+        &[
+            setting(
+                "milters",
+                "Milters",
+                "One a line, like 127.0.0.1:8891 or unix:/run/opendkim.sock; what Postfix and Sendmail write, like inet:8891@127.0.0.1, is understood. They are asked in this order, and each sees what the one before has changed: one that signs comes last. What a milter wants discarded is quarantined.",
+                Kind::Lines(TextKind::Milter, limits::MILTERS),
+            ),
+            TIMEOUT,
+            CONNECTIONS,
+            WHEN_UNAVAILABLE,
+        ],
+    ),
+];
 
 impl ConditionSettings for Milter {
     fn is_on(&self) -> bool {
@@ -76,19 +97,14 @@ impl ConditionSettings for Milter {
     }
 
     fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
-        let most = limits::MILTERS;
         let milters = &self.milters;
         let mut earlier = HashSet::new();
         let mut twice = milters.iter().filter(|milter| !earlier.insert(*milter));
         if self.enabled && milters.is_empty() {
             errors.add(MILTERS, "at least one is needed to switch this on");
-        } else if milters.len() > most {
-            errors.add(MILTERS, format!("there can be at most {most}"));
         } else if let Some(milter) = twice.next() {
             errors.add(MILTERS, format!("“{milter}” stands twice"));
         }
-        validate_timeout(errors, "milter.timeout_seconds", self.timeout_seconds);
-        validate_connections(errors, "milter.connections_max", self.connections_max);
     }
 }
 
@@ -122,10 +138,15 @@ pub fn read_milter(text: &str) -> Result<ServiceAddress, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::SettingsDocument;
 
     fn check(milter: &Milter, field: &str, expected: Option<&str>) {
         let mut errors = FieldErrors::default();
-        milter.validate(&Directory::default(), &mut errors);
+        let document = SettingsDocument {
+            milter: milter.clone(),
+            ..SettingsDocument::default()
+        };
+        document.validate(&mut errors);
         assert_eq!(errors.0.get(field).map(String::as_str), expected);
     }
 
@@ -147,7 +168,11 @@ mod tests {
             MILTERS,
             Some("at least one is needed to switch this on"),
         );
-        check(&at(1..=9), MILTERS, Some("there can be at most 8"));
+        check(
+            &at(1..=9),
+            MILTERS,
+            Some("has 9 entries; there can be at most 8"),
+        );
         check(&at([1, 2, 1]), MILTERS, Some("“127.0.0.1:1” stands twice"));
         let slow = Milter {
             timeout_seconds: 121,

@@ -8,13 +8,17 @@ use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::settings::catalogue::{
+    EntryList, SettingGroup, SettingKind as Kind, TextKind, ValueBounds, group, object, setting,
+    switchable, value,
+};
+
 use super::{
     ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable, built_in,
 };
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::settings::names;
-use crate::settings::quantity::write_count;
 
 /// The field of the whole list.
 const FIELD: &str = "own_conditions";
@@ -72,8 +76,106 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     name: FIELD,
     title: "Conditions of your own",
     summary: "Go by recipients, size, client, address patterns and header fields: a message that all parts of one hold for takes the path that it leads to.",
+    groups: &[],
+    lists: LISTS,
     settings: |written| &written.own_conditions,
 };
+
+const CONDITION: &[SettingGroup] = &[
+    group(
+        "",
+        "The condition",
+        &[setting(
+            "name",
+            "Name",
+            "What reasons and pages call it, like many-recipients: small letters, digits, “-” and “_”.",
+            Kind::Text(TextKind::Any),
+        )],
+    ),
+    group(
+        "",
+        "Present when all of these hold",
+        &[
+            setting(
+                "recipients_more_than",
+                "Recipients",
+                "",
+                Kind::OrOff(&switchable(
+                    "more than",
+                    Kind::Number(ValueBounds::ANY),
+                    "recipients",
+                    "10",
+                )),
+            ),
+            setting(
+                "larger_than_bytes",
+                "Size",
+                "As declared with SIZE, or as it came.",
+                Kind::OrOff(&switchable(
+                    "larger than",
+                    Kind::Size(ValueBounds::ANY),
+                    "",
+                    "1 MiB",
+                )),
+            ),
+            setting(
+                "client_networks",
+                "Client",
+                "One of these networks, one a line. Empty: any.",
+                Kind::Lines(TextKind::Network, limits::OWN_CONDITION_NETWORKS),
+            ),
+            setting(
+                "sender_pattern",
+                "Sender",
+                "A regular expression that the reverse path matches, like @example\\.org$. Empty: any.",
+                Kind::Text(TextKind::Pattern),
+            ),
+            setting(
+                "recipient_pattern",
+                "Recipient",
+                "A regular expression that one of the recipients matches. Empty: any.",
+                Kind::Text(TextKind::Pattern),
+            ),
+            setting(
+                "header_field",
+                "Header field",
+                "A field of this name is there, like List-Id. Empty: any header.",
+                Kind::Text(TextKind::FieldName),
+            ),
+        ],
+    ),
+    group(
+        "",
+        "Then the message takes",
+        &[setting(
+            "leads_to",
+            "Path",
+            "",
+            Kind::Choice(&[
+                value(
+                    "standard_path",
+                    "the standard path",
+                    "It is stored durably before the reply.",
+                ),
+                value(
+                    "cut_through",
+                    "cut-through",
+                    "Its content is sent on as it comes. Decided at the first recipient, by the declared size, the client, the sender and that recipient.",
+                ),
+            ]),
+        )],
+    ),
+];
+
+const LISTS: &[EntryList] = &[EntryList {
+    path: FIELD,
+    label: "Conditions of your own",
+    hint: "They choose the path of messages by what is known of them, and refuse nothing.",
+    most: limits::OWN_CONDITIONS,
+    key: "name",
+    groups: CONDITION,
+    new: |_| object(&OwnCondition::default()),
+}];
 
 impl ConditionSettings for Vec<OwnCondition> {
     fn is_on(&self) -> bool {
@@ -97,13 +199,9 @@ impl ConditionSettings for Vec<OwnCondition> {
     }
 
     fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
-        if self.len() > limits::OWN_CONDITIONS {
-            let most = limits::OWN_CONDITIONS;
-            errors.add(FIELD, format!("there can be at most {most}"));
-            return;
-        }
         let mut earlier = HashSet::new();
-        for condition in self {
+        // Of a list that is too long no more is looked at.
+        for condition in self.iter().take(limits::OWN_CONDITIONS) {
             let name = &condition.name;
             if !is_name(name) {
                 errors.add(
@@ -164,10 +262,6 @@ impl OwnCondition {
             if let Some(Err(problem)) = pattern.as_deref().map(pattern_of) {
                 return Some(format!("has a {part} pattern that {problem}"));
             }
-        }
-        if self.client_networks.len() > limits::OWN_CONDITION_NETWORKS {
-            let most = write_count(limits::OWN_CONDITION_NETWORKS as u64);
-            return Some(format!("can have at most {most} networks"));
         }
         if self.leads_to == LeadsTo::CutThrough {
             // Its way is chosen at the first recipient.
@@ -246,11 +340,15 @@ pub(super) fn prepare(conditions: &[OwnCondition]) -> Vec<PreparedOwn> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::SettingsDocument;
 
     fn check(conditions: &[OwnCondition], expected: Option<&str>) {
         let mut errors = FieldErrors::default();
-        let conditions = conditions.to_vec();
-        conditions.validate(&Directory::default(), &mut errors);
+        let document = SettingsDocument {
+            own_conditions: conditions.to_vec(),
+            ..SettingsDocument::default()
+        };
+        document.validate(&mut errors);
         let found = errors.0.get(FIELD).map(String::as_str);
         match expected {
             None => assert_eq!(found, None),

@@ -5,6 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::rows::{DISABLES_FAST_PATH, ENABLED};
+use crate::settings::catalogue::{SettingGroup, group};
+
 use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
 use crate::settings::FieldErrors;
 
@@ -32,8 +35,16 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     name: "received_for",
     title: "Received-for header",
     summary: "Makes one message for each recipient, who is named in its Received field: servers behind us see whom it was for.",
+    groups: GROUPS,
+    lists: &[],
     settings: |written| &written.received_for,
 };
+
+const GROUPS: &[SettingGroup] = &[group(
+    "received_for",
+    "The condition",
+    &[ENABLED, DISABLES_FAST_PATH],
+)];
 
 impl ConditionSettings for ReceivedFor {
     fn is_on(&self) -> bool {

@@ -17,6 +17,10 @@ pub struct Score {
 const SHAPE: &str = "a score is a number with at most two decimals, like 7.5";
 
 impl Score {
+    /// The greatest score that decides anything. The least is just above 0: a message in which a scanner finds
+    /// nothing has about 0, so that a lower score would be for all mail.
+    pub const MOST: u16 = 1_000;
+
     /// So many whole points.
     #[must_use]
     pub const fn whole(points: i16) -> Self {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
-    validate_timeout,
-};
+use super::rows::{DISABLES_FAST_PATH, ENABLED, TIMEOUT, WHEN_UNAVAILABLE};
+use crate::settings::catalogue::{SettingGroup, SettingKind as Kind, group, setting, value};
+
+use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
 use crate::settings::FieldErrors;
 
 /// Refuses senders whose domain does not exist, or takes no mail: nobody could answer them.
@@ -44,8 +44,31 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     name: "sender_check",
     title: "Sender check",
     summary: "Looks the sender’s domain up in the DNS: refuses one that does not exist, has no server, or takes no mail. Nobody could answer such a message.",
+    groups: GROUPS,
+    lists: &[],
     settings: |written| &written.sender_check,
 };
+
+const GROUPS: &[SettingGroup] = &[
+    group(
+        "sender_check",
+        "The condition",
+        &[
+            ENABLED,
+            DISABLES_FAST_PATH,
+            setting(
+                "exempt_trusted",
+                "Trusted networks, and clients that have logged in",
+                "",
+                Kind::Choice(&[
+                    value("true", "are not checked", ""),
+                    value("false", "are checked as well", ""),
+                ]),
+            ),
+        ],
+    ),
+    group("sender_check", "The DNS", &[TIMEOUT, WHEN_UNAVAILABLE]),
+];
 
 impl ConditionSettings for SenderCheck {
     fn is_on(&self) -> bool {
@@ -68,7 +91,5 @@ impl ConditionSettings for SenderCheck {
         Some(Duration::from_secs(self.timeout_seconds))
     }
 
-    fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
-        validate_timeout(errors, "sender_check.timeout_seconds", self.timeout_seconds);
-    }
+    fn validate(&self, _: &Directory, _: &mut FieldErrors) {}
 }

@@ -16,7 +16,7 @@ use crate::statistics::live::Percentiles;
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 use crate::web::extract::{Ctx, JsonBody};
-use crate::web::settings::next_hop_test::TestRequest;
+use crate::web::settings::next_hop_test::NextHopTestRequest;
 
 /// The busiest first, at most [`limits::PAGE_ITEMS_MAX`].
 #[derive(Serialize, ToSchema)]
@@ -80,7 +80,7 @@ pub(in crate::web) async fn list(context: Ctx) -> Json<NextHopsBody> {
     post,
     path = "/api/v1/next-hops/test",
     tag = "next hops",
-    request_body = TestRequest,
+    request_body = NextHopTestRequest,
     responses(
         (status = 200, body = Probe),
         (status = 422, body = Problems),
@@ -88,7 +88,7 @@ pub(in crate::web) async fn list(context: Ctx) -> Json<NextHopsBody> {
 )]
 pub(in crate::web) async fn test(
     context: Ctx,
-    JsonBody(request): JsonBody<TestRequest>,
+    JsonBody(request): JsonBody<NextHopTestRequest>,
 ) -> Result<Json<Probe>, ApiError> {
     let next_hop = request.next_hop(&context.administration.settings());
     let next_hop = next_hop.map_err(ApiError::Fields)?;

@@ -1,14 +1,15 @@
 //! One entry of a list among the settings: shown as a form, read back, put in its place, removed.
 //!
-//! A list is described once as [`EntryList`]. An entry is known by its key; the form carries the key
+//! An entry is known by its key; the form carries the key
 //! that it is about, blank for a new entry.
 
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::entry_page::EntryPage;
 use super::field::part;
-use super::form::{Form, Group, Reading, Submission};
-use super::{Answer, change, open_relay, opens, see, subject};
+use super::form::{Form, FormReading, Submission};
+use super::{FormAnswer, change, open_relay, opens, see, subject};
 use crate::administration::OpenRelay;
 use crate::settings::{FieldErrors, Settings};
 use crate::web::Context;
@@ -18,39 +19,7 @@ use crate::web::error::{ApiError, PageError};
 /// Where a form carries the key of the entry that it is about; blank for a new one.
 pub(super) const ENTRY: &str = "entry";
 
-/// A list of entries among the settings.
-#[derive(Debug)]
-pub(super) struct EntryList {
-    /// The setting; behind a dot a part of it.
-    pub(super) list: &'static str,
-    /// The field that an entry is known by.
-    pub(super) key: &'static str,
-    /// Its form.
-    pub(super) groups: &'static [Group],
-    /// What is wrong with an entry whose key is blank.
-    pub(super) keyless: &'static str,
-    /// The field at which a problem of the list stands: what is wrong with it is the entry that is new in
-    /// it.
-    pub(super) problem_at: &'static str,
-    /// What a new entry begins with.
-    pub(super) new: fn(&Settings) -> Map<String, Value>,
-    /// The page that a change leads back to.
-    pub(super) page: &'static str,
-}
-
-impl EntryList {
-    /// The entry with this key, or a new one when the key is blank; 404 when there is no such entry.
-    pub(super) fn chosen(
-        &self,
-        settings: &Settings,
-        key: &str,
-    ) -> Result<Map<String, Value>, ApiError> {
-        match key {
-            "" => Ok((self.new)(settings)),
-            key => self.entry(settings, key).ok_or(ApiError::NotFound),
-        }
-    }
-
+impl EntryPage {
     /// Saves what was typed and leads back to the list; or gives the form again, with its problems, and
     /// the key that it is about.
     pub(super) async fn save(
@@ -78,7 +47,7 @@ impl EntryList {
         context: &Context,
         visitor: &Visitor,
         submission: &Submission,
-    ) -> Answer {
+    ) -> FormAnswer {
         let key = submission.text(ENTRY).unwrap_or_default().to_owned();
         let patch = move |settings: &Settings| self.without(settings, &key);
         self.keep(context, visitor, patch, "removed").await
@@ -90,7 +59,7 @@ impl EntryList {
         context: &Context,
         visitor: &Visitor,
         submission: &Submission,
-    ) -> Answer {
+    ) -> FormAnswer {
         let key = submission.text(ENTRY).unwrap_or_default().to_owned();
         let up = match submission.text("direction") {
             Some("up") => true,
@@ -111,7 +80,7 @@ impl EntryList {
         visitor: &Visitor,
         patch: impl FnOnce(&Settings) -> Map<String, Value> + Send + 'static,
         done: &str,
-    ) -> Answer {
+    ) -> FormAnswer {
         let patch = |settings: &Settings| Ok(patch(settings));
         match change(context, visitor, patch, OpenRelay::ELSEWHERE).await? {
             Ok(()) => self.back(done),
@@ -119,13 +88,13 @@ impl EntryList {
         }
     }
 
-    fn back(&self, done: &str) -> Answer {
-        see(&format!("{}?done={done}", self.page))
+    fn back(&self, done: &str) -> FormAnswer {
+        see(&format!("{}?done={done}", self.list_page))
     }
 
     /// All entries, as they are in the settings.
     pub(super) fn entries(&self, settings: &Settings) -> Vec<Value> {
-        match part(&subject(settings), self.list) {
+        match part(&subject(settings), self.list.path) {
             Value::Array(entries) => entries.clone(),
             _ => Vec::new(),
         }
@@ -134,7 +103,7 @@ impl EntryList {
     /// The entry with this key; none when there is no such entry.
     pub(super) fn entry(&self, settings: &Settings, key: &str) -> Option<Map<String, Value>> {
         let mut entries = self.entries(settings).into_iter();
-        match entries.find(|entry| entry[self.key] == key)? {
+        match entries.find(|entry| entry[self.list.key] == key)? {
             Value::Object(fields) => Some(fields),
             _ => None,
         }
@@ -148,29 +117,30 @@ impl EntryList {
     ) -> Result<Map<String, Value>, Form> {
         let key = submission.text(ENTRY).unwrap_or_default();
         let known = self.entry(settings, key);
-        let new = (self.new)(settings);
+        let new = (self.list.new)(settings);
         if !key.is_empty() && known.is_none() {
-            let mut form = Reading::new(self.groups, submission, &new).form;
+            let mut form = FormReading::new(self.list.groups, submission, &new).form;
             let problem =
                 "somebody else has removed this entry meanwhile: save again to add it anew";
-            form.note(one_error(self.key, problem));
+            form.note(one_error(self.list.key, problem));
             return Err(form);
         }
         let mut entry = known.unwrap_or(new);
-        let Reading { mut form, changed } = Reading::new(self.groups, submission, &entry);
+        let FormReading { mut form, changed } =
+            FormReading::new(self.list.groups, submission, &entry);
         entry.extend(changed);
-        if entry[self.key].as_str().is_none_or(str::is_empty) {
-            form.note(one_error(self.key, self.keyless));
+        if entry[self.list.key].as_str().is_none_or(str::is_empty) {
+            form.note(one_error(self.list.key, self.keyless));
             return Err(form);
         }
         let mut entries = self.entries(settings);
-        match entries.iter_mut().find(|other| other[self.key] == key) {
+        match entries.iter_mut().find(|other| other[self.list.key] == key) {
             Some(old) => *old = Value::Object(entry),
             None => entries.push(Value::Object(entry)),
         }
         let patch = self.patch(&entries);
         if let Err(errors) = settings.patched(&patch) {
-            form.note(self.at_the_field(errors, self.key));
+            form.note(self.at_the_field(errors, self.list.key));
         }
         if form.is_sound() {
             Ok(patch)
@@ -192,7 +162,7 @@ impl EntryList {
         let mut form = match self.edited(settings, submission) {
             Err(form) => form,
             Ok(patch) => {
-                let mut form = Reading::new(self.groups, submission, &Map::new()).form;
+                let mut form = FormReading::new(self.list.groups, submission, &Map::new()).form;
                 let after = settings.patched(&patch);
                 form.asks = after.is_ok_and(|after| opens(settings, &after));
                 form
@@ -205,7 +175,7 @@ impl EntryList {
     /// The list without the entry that the form is about. One that is gone already is what was wanted.
     fn without(&self, settings: &Settings, key: &str) -> Map<String, Value> {
         let mut entries = self.entries(settings);
-        entries.retain(|entry| entry[self.key] != key);
+        entries.retain(|entry| entry[self.list.key] != key);
         self.patch(&entries)
     }
 
@@ -213,7 +183,7 @@ impl EntryList {
     /// already, moves nothing.
     fn moved(&self, settings: &Settings, key: &str, up: bool) -> Map<String, Value> {
         let mut entries = self.entries(settings);
-        let place = entries.iter().position(|entry| entry[self.key] == key);
+        let place = entries.iter().position(|entry| entry[self.list.key] == key);
         let other = place.and_then(|place| match up {
             true => place.checked_sub(1),
             false => Some(place + 1).filter(|next| *next < entries.len()),
@@ -227,15 +197,15 @@ impl EntryList {
     /// A change of the settings that makes this the list.
     fn patch(&self, entries: &[Value]) -> Map<String, Value> {
         // The parts of a setting that a change does not name stay as they are.
-        let (field, value) = match self.list.split_once('.') {
+        let (field, value) = match self.list.path.split_once('.') {
             Some((field, part)) => (field, json!({ part: entries })),
-            None => (self.list, json!(entries)),
+            None => (self.list.path, json!(entries)),
         };
         Map::from_iter([(field.to_owned(), value)])
     }
 
     fn at_the_field(&self, mut errors: FieldErrors, field: &str) -> FieldErrors {
-        if let Some(problem) = errors.0.remove(self.list) {
+        if let Some(problem) = errors.0.remove(self.list.path) {
             errors.add(field, problem);
         }
         errors
@@ -246,12 +216,4 @@ fn one_error(field: &str, problem: &str) -> FieldErrors {
     let mut errors = FieldErrors::default();
     errors.add(field, problem);
     errors
-}
-
-/// What a new entry of this kind begins with.
-pub(super) fn new_entry(entry: &impl serde::Serialize) -> Map<String, Value> {
-    match serde_json::to_value(entry) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    }
 }

@@ -2,14 +2,16 @@
 
 use serde_json::{Map, Value};
 
-use super::form::{Setting, Submission};
-use super::kind::{Bound, Choice, Kind, OFF};
+use super::form::Submission;
 use crate::limits;
+use crate::settings::catalogue::{NamedValue, OFF, Setting, SettingGroup, SettingKind, Switchable};
+use crate::web::wording;
 
 /// One field, as it is shown.
 #[derive(Debug)]
-pub(super) struct Field {
-    pub(super) name: &'static str,
+pub(super) struct FormField {
+    /// The place of the setting.
+    pub(super) name: String,
     pub(super) label: &'static str,
     pub(super) hint: String,
     /// What stands in it.
@@ -17,16 +19,21 @@ pub(super) struct Field {
     /// What the setting is.
     pub(super) shown: String,
     pub(super) problem: Option<String>,
-    kind: Kind,
+    kind: SettingKind,
 }
 
-impl Field {
-    pub(super) fn showing(setting: &Setting, subject: &Map<String, Value>) -> Self {
-        let shown = setting.kind.write(part(subject, setting.name));
+impl FormField {
+    pub(super) fn showing(
+        group: &SettingGroup,
+        setting: &Setting,
+        subject: &Map<String, Value>,
+    ) -> Self {
+        let name = group.path_of(setting);
+        let shown = setting.kind.write(part(subject, &name));
         Self {
-            name: setting.name,
+            name,
             label: setting.label,
-            hint: setting.hint.to_owned(),
+            hint: hint(setting),
             typed: shown.clone(),
             shown,
             problem: None,
@@ -35,11 +42,11 @@ impl Field {
     }
 
     /// Takes what was typed; the value when that is a change.
-    pub(super) fn take(&mut self, setting: &Setting, submission: &Submission) -> Option<Value> {
-        if let Kind::Secret = setting.kind {
+    pub(super) fn take(&mut self, submission: &Submission) -> Option<Value> {
+        if self.is_secret() {
             return self.take_secret(submission);
         }
-        let typed = match submission.typed(setting)? {
+        let typed = match submission.typed(&self.name, self.kind)? {
             Ok(typed) => typed,
             Err((typed, problem)) => {
                 typed.clone_into(&mut self.typed);
@@ -47,15 +54,14 @@ impl Field {
                 return None;
             }
         };
-        if typed == self.shown || submission.shown(setting.name) == Some(typed) {
+        if typed == self.shown || submission.shown(&self.name) == Some(typed) {
             return None;
         }
         typed.clone_into(&mut self.typed);
         if self.has_changed_meanwhile(submission) {
             return None;
         }
-        setting
-            .kind
+        self.kind
             .read(typed)
             .map_err(|problem| self.problem = Some(problem))
             .ok()
@@ -63,7 +69,7 @@ impl Field {
 
     /// Nothing of a secret comes back to the form.
     fn take_secret(&mut self, submission: &Submission) -> Option<Value> {
-        let secret = submission.secret(self.name)?;
+        let secret = submission.secret(&self.name)?;
         let is_gone_already = secret.is_null() && self.shown.is_empty();
         if is_gone_already || self.has_changed_meanwhile(submission) {
             return None;
@@ -73,13 +79,13 @@ impl Field {
 
     /// The form showed something else than there is now; notes that as a problem.
     fn has_changed_meanwhile(&mut self, submission: &Submission) -> bool {
-        let shown_then = submission.shown(self.name);
+        let shown_then = submission.shown(&self.name);
         let has_changed = shown_then.is_some_and(|shown| shown != self.shown);
         if has_changed {
             let what = match (self.kind, self.shown.as_str()) {
-                (Kind::OrOff(_), OFF) => "switched this off".to_owned(),
+                (SettingKind::OrOff(_), OFF) => "switched this off".to_owned(),
                 (_, "") => "emptied this".to_owned(),
-                (Kind::Secret, _) => "set this".to_owned(),
+                (SettingKind::Secret(_), _) => "set this".to_owned(),
                 (_, shown) if shown.len() > limits::MEANWHILE_SHOWN_BYTES => {
                     "changed this".to_owned()
                 }
@@ -98,21 +104,21 @@ impl Field {
     }
 
     /// Radio buttons; empty for other fields.
-    pub(super) fn choices(&self) -> &'static [Choice] {
+    pub(super) fn choices(&self) -> &'static [NamedValue] {
         match self.kind {
-            Kind::Choice(choices) | Kind::SizeOf(choices) => choices,
+            SettingKind::Choice(choices) | SettingKind::SizeOf(_, choices) => choices,
             _ => &[],
         }
     }
 
     /// This choice is the present one.
-    pub(super) fn is_chosen(&self, choice: &Choice) -> bool {
+    pub(super) fn is_chosen(&self, choice: &NamedValue) -> bool {
         self.typed == choice.value
     }
 
     /// What stands in the free entry beside presets; none when there are no presets, or only they.
     pub(super) fn other(&self) -> Option<&str> {
-        let has_entry = matches!(self.kind, Kind::SizeOf(_));
+        let has_entry = matches!(self.kind, SettingKind::SizeOf(..));
         has_entry.then(|| if self.is_other() { &self.typed } else { "" })
     }
 
@@ -122,9 +128,9 @@ impl Field {
     }
 
     /// What is switched on and off; none for other fields.
-    pub(super) fn bound(&self) -> Option<&'static Bound> {
+    pub(super) fn bound(&self) -> Option<&'static Switchable> {
         match self.kind {
-            Kind::OrOff(bound) => Some(bound),
+            SettingKind::OrOff(bound) => Some(bound),
             _ => None,
         }
     }
@@ -145,7 +151,7 @@ impl Field {
 
     /// Its text is never shown.
     pub(super) fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret)
+        matches!(self.kind, SettingKind::Secret(_))
     }
 
     /// Lines of a text area; none for other fields.
@@ -153,7 +159,7 @@ impl Field {
         const FEWEST: usize = 4;
         const MOST: usize = 16;
         match self.kind {
-            Kind::Lines(_) => Some((self.typed.lines().count() + 1).clamp(FEWEST, MOST)),
+            SettingKind::Lines(..) => Some((self.typed.lines().count() + 1).clamp(FEWEST, MOST)),
             _ => None,
         }
     }
@@ -161,10 +167,10 @@ impl Field {
     /// Characters that an entry has room for.
     pub(super) fn width(&self) -> usize {
         match self.kind {
-            Kind::Times => 44,
-            Kind::Text(_) => 40,
-            Kind::Secret => 32,
-            Kind::OrOff(_) => 9,
+            SettingKind::Times(..) => 44,
+            SettingKind::Text(_) => 40,
+            SettingKind::Secret(_) => 32,
+            SettingKind::OrOff(_) => 9,
             _ => 14,
         }
     }
@@ -189,4 +195,11 @@ pub(super) fn part<'a>(subject: &'a Map<String, Value>, name: &str) -> &'a Value
         return value;
     }
     value.get(part).unwrap_or(&Value::Null)
+}
+
+/// The hint of a setting, and its bounds.
+fn hint(setting: &Setting) -> String {
+    let range = setting.kind.range().map(|range| wording::sentence(&range));
+    let sentences = [setting.hint.to_owned(), range.unwrap_or_default()];
+    sentences.join(" ").trim().to_owned()
 }

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use axum::extract::{FromRequest, Request};
 use serde_json::{Map, Value};
 
-use super::field::Field;
-use super::kind::{Kind, OFF};
+use super::field::FormField;
 use crate::settings::FieldErrors;
+use crate::settings::catalogue::{OFF, Setting, SettingGroup, SettingKind};
 use crate::web::error::PageError;
 use crate::web::extract::FormBody;
 
@@ -25,23 +25,6 @@ const OTHER_PRESET: &str = "other";
 const SWITCH: &str = "on.";
 /// Where the box stands that removes a secret.
 const REMOVAL: &str = "remove.";
-
-/// Fields that belong together, as they are described.
-#[derive(Debug)]
-pub(super) struct Group {
-    pub(super) heading: &'static str,
-    pub(super) settings: &'static [Setting],
-}
-
-/// One field, as it is described.
-#[derive(Debug)]
-pub(super) struct Setting {
-    /// The setting's name; behind a dot a part of it.
-    pub(super) name: &'static str,
-    pub(super) label: &'static str,
-    pub(super) hint: &'static str,
-    pub(super) kind: Kind,
-}
 
 /// A form as it is shown.
 #[derive(Debug)]
@@ -57,7 +40,7 @@ pub(super) struct Form {
 #[derive(Debug)]
 pub(super) struct FormGroup {
     pub(super) heading: &'static str,
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: Vec<FormField>,
 }
 
 /// What a form sent.
@@ -107,20 +90,22 @@ impl Submission {
     }
 
     /// What was typed for a setting; none when the form had no such field.
-    pub(super) fn typed(&self, setting: &Setting) -> Option<Result<&str, (&str, &'static str)>> {
-        let chosen = self.text(setting.name)?;
-        let presets = match setting.kind {
-            Kind::SizeOf(presets) => presets,
+    pub(super) fn typed(
+        &self,
+        name: &str,
+        kind: SettingKind,
+    ) -> Option<Result<&str, (&str, &'static str)>> {
+        let chosen = self.text(name)?;
+        let presets = match kind {
+            SettingKind::SizeOf(_, presets) => presets,
             // A box that is not ticked is not sent.
-            Kind::OrOff(_) if !self.has(&format!("{SWITCH}{}", setting.name)) => {
+            SettingKind::OrOff(_) if !self.has(&format!("{SWITCH}{name}")) => {
                 return Some(Ok(OFF));
             }
             _ => return Some(Ok(chosen)),
         };
-        let other = self
-            .text(&format!("{}{OTHER}", setting.name))
-            .unwrap_or_default();
-        let shown = self.shown(setting.name).unwrap_or_default();
+        let other = self.text(&format!("{name}{OTHER}")).unwrap_or_default();
+        let shown = self.shown(name).unwrap_or_default();
         let is_preset = |text: &str| presets.iter().any(|preset| preset.value == text);
         let (shown_choice, shown_other) = if is_preset(shown) {
             (shown, "")
@@ -139,23 +124,23 @@ impl Submission {
 
 /// What a form asks for: itself, to be shown again, and the fields of its subject that it changes.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct FormReading {
     pub(super) form: Form,
     pub(super) changed: Map<String, Value>,
 }
 
-impl Reading {
+impl FormReading {
     /// Reads a form about `subject`, the object whose fields it shows.
     pub(super) fn new(
-        groups: &'static [Group],
+        groups: &'static [SettingGroup],
         submission: &Submission,
         subject: &Map<String, Value>,
     ) -> Self {
         let mut changed = Map::new();
-        let form = Form::of(groups, |setting| {
-            let mut field = Field::showing(setting, subject);
-            if let Some(value) = field.take(setting, submission) {
-                replace(&mut changed, subject, setting.name, value);
+        let form = Form::of(groups, |group, setting| {
+            let mut field = FormField::showing(group, setting, subject);
+            if let Some(value) = field.take(submission) {
+                replace(&mut changed, subject, &field.name, value);
             }
             field
         });
@@ -165,28 +150,41 @@ impl Reading {
 
 impl Form {
     /// The form that shows `subject` as it is.
-    pub(super) fn showing(groups: &'static [Group], subject: &Map<String, Value>) -> Self {
-        Self::of(groups, |setting| Field::showing(setting, subject))
+    pub(super) fn showing(groups: &'static [SettingGroup], subject: &Map<String, Value>) -> Self {
+        Self::of(groups, |group, setting| {
+            FormField::showing(group, setting, subject)
+        })
     }
 
-    fn of(groups: &'static [Group], mut field: impl FnMut(&'static Setting) -> Field) -> Self {
-        let groups = groups.iter().map(|group| FormGroup {
-            heading: group.heading,
-            fields: group.settings.iter().map(&mut field).collect(),
-        });
+    fn of(
+        groups: &'static [SettingGroup],
+        mut field: impl FnMut(&SettingGroup, &Setting) -> FormField,
+    ) -> Self {
+        let mut shown: Vec<FormGroup> = Vec::new();
+        for group in groups {
+            let settings = group.settings.iter();
+            let fields = settings.map(|setting| field(group, setting));
+            match shown.last_mut() {
+                Some(last) if group.heading.is_empty() => last.fields.extend(fields),
+                _ => shown.push(FormGroup {
+                    heading: group.heading,
+                    fields: fields.collect(),
+                }),
+            }
+        }
         Self {
-            groups: groups.collect(),
+            groups: shown,
             problems: FieldErrors::default(),
             asks: false,
         }
     }
 
-    fn fields(&self) -> impl Iterator<Item = &Field> {
+    fn fields(&self) -> impl Iterator<Item = &FormField> {
         self.groups.iter().flat_map(|group| &group.fields)
     }
 
     /// The field of a setting that the form has.
-    pub(super) fn field_mut(&mut self, name: &str) -> Option<&mut Field> {
+    pub(super) fn field_mut(&mut self, name: &str) -> Option<&mut FormField> {
         let fields = self.groups.iter_mut().flat_map(|group| &mut group.fields);
         fields.into_iter().find(|field| field.name == name)
     }
@@ -221,7 +219,7 @@ impl Form {
         let mut errors = self.problems.clone();
         for field in self.fields() {
             if let Some(problem) = &field.problem {
-                errors.add(field.name, problem.as_str());
+                errors.add(&field.name, problem.as_str());
             }
         }
         errors

@@ -1,130 +1,84 @@
-//! `/settings/listeners`: how mail is taken, and where.
+//! What `/settings/listeners` shows beside its form: the listeners, and where pages are.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use askama::Template;
 
-use super::form::{Form, Group, Setting, Submission};
-use super::kind::{self, Choice, Kind};
-use super::listener_entry::{self, Row};
-use super::{Answer, keep, present};
+use super::page::{PageParts, fragment};
 use crate::boot::Addresses;
+use crate::settings::{ListenerEntry, PathChoice};
+use crate::smtp::Protocol;
 use crate::web::Context;
-use crate::web::access::Visitor;
-use crate::web::extract::{Ctx, PageQuery};
-use crate::web::page::{Frame, Page, Section, render};
-
-pub(super) const TITLE: &str = "Listeners";
-
-const GROUPS: &[Group] = &[
-    Group {
-        heading: "Line ends",
-        settings: &[Setting {
-            name: "line_ends",
-            label: "Messages with a bare CR or a bare LF",
-            hint: "No server may take them as they are: they are the way to smuggle one message inside another.",
-            kind: Kind::Choice(&[
-                Choice {
-                    value: "normalise",
-                    label: "are put right",
-                    hint: "A bare LF becomes CRLF, a bare CR a blank; NUL is refused.",
-                },
-                Choice {
-                    value: "reject",
-                    label: "are refused",
-                    hint: "550 5.6.0, and the connection is closed.",
-                },
-            ]),
-        }],
-    },
-    Group {
-        heading: "Certificate",
-        settings: &[
-            Setting {
-                name: "tls_certificate_file",
-                label: "Certificate file",
-                hint: "PEM, the server’s own certificate first; for STARTTLS and HTTPS. Empty: the one that the appliance has made for itself. Read again every hour, so that a renewal needs nothing.",
-                kind: Kind::Text(kind::file),
-            },
-            Setting {
-                name: "tls_key_file",
-                label: "Key file",
-                hint: "PEM.",
-                kind: Kind::Text(kind::file),
-            },
-        ],
-    },
-    Group {
-        heading: "Pages and API",
-        settings: &[
-            Setting {
-                name: "web_https",
-                label: "Only HTTPS",
-                hint: "HTTPS is spoken at the web address in any case. Where it is the only one, plain pages are led to it, and everybody logs in anew.",
-                kind: Kind::Choice(&[
-                    Choice {
-                        value: "with_certificate",
-                        label: "once a certificate is given",
-                        hint: "",
-                    },
-                    Choice {
-                        value: "always",
-                        label: "always",
-                        hint: "Without a certificate above with the appliance’s own, of which browsers warn.",
-                    },
-                    Choice {
-                        value: "optional",
-                        label: "no: plain HTTP is taken too",
-                        hint: "For this machine alone, or a network that nobody else is in.",
-                    },
-                ]),
-            },
-            Setting {
-                name: "web_proxies",
-                label: "Proxies",
-                hint: "Addresses of reverse proxies before the web address, one a line. Their X-Forwarded-For and X-Forwarded-Proto are believed, and they may speak plain HTTP.",
-                kind: Kind::Lines(kind::network),
-            },
-        ],
-    },
-];
+use crate::web::error::PageError;
 
 #[derive(Template)]
-#[template(path = "settings/listeners.html")]
-struct ListenersPage {
-    frame: Frame,
-    notice: Option<&'static str>,
-    form: Form,
-    rows: Vec<Row>,
+#[template(path = "settings/listeners_list.html")]
+struct ListenerList {
+    rows: Vec<ListenerRow>,
+}
+
+#[derive(Template)]
+#[template(path = "settings/listeners_where.html")]
+struct NameAndPages {
+    hostname: Arc<str>,
     addresses: Addresses,
 }
 
-/// The page.
-pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
-    present(&context, visitor, &query, GROUPS, show)
+struct ListenerRow {
+    address: String,
+    protocol: &'static str,
+    path: &'static str,
+    proxies: String,
+    /// Nothing listens there now.
+    is_absent: bool,
 }
 
-/// Saves what was typed.
-pub(in crate::web) async fn submit(
-    context: Ctx,
-    visitor: Visitor,
-    submission: Submission,
-) -> Answer {
-    keep(
-        &context,
-        visitor,
-        GROUPS,
-        &submission,
-        "/settings/listeners",
-        show,
-    )
-    .await
-}
-
-fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, form: Form) -> Page {
-    render(&ListenersPage {
-        frame: Frame::new(context, visitor, Section::Settings, TITLE),
-        notice,
-        form,
-        rows: listener_entry::rows(context),
-        addresses: context.addresses.clone(),
+pub(super) fn parts(context: &Context) -> Result<PageParts, PageError> {
+    let rows = rows(context);
+    Ok(PageParts {
+        above: fragment(&ListenerList { rows })?,
+        below: fragment(&NameAndPages {
+            hostname: Arc::clone(&context.hostname),
+            addresses: context.addresses.clone(),
+        })?,
+        ..PageParts::default()
     })
+}
+
+/// The listeners that there are, and those of which the settings speak.
+fn rows(context: &Context) -> Vec<ListenerRow> {
+    let settings = context.administration.settings();
+    let listening = &context.addresses.smtp;
+    let mut rows: Vec<ListenerRow> = listening
+        .iter()
+        .map(|address| row(*address, settings.listener(*address), false))
+        .collect();
+    let absent = settings.listeners.iter();
+    let absent = absent.filter(|entry| !listening.contains(&entry.address));
+    rows.extend(absent.map(|entry| row(entry.address, Some(entry), true)));
+    rows
+}
+
+fn row(address: SocketAddr, entry: Option<&ListenerEntry>, is_absent: bool) -> ListenerRow {
+    let networks = entry.into_iter().flat_map(|entry| {
+        let proxies = entry.proxy_networks.iter();
+        proxies.chain(&entry.xclient_networks)
+    });
+    let networks: Vec<String> = networks.map(ToString::to_string).collect();
+    ListenerRow {
+        address: address.to_string(),
+        protocol: match entry.map_or(Protocol::Smtp, |entry| entry.protocol) {
+            Protocol::Smtp => "SMTP",
+            Protocol::Lmtp => "LMTP",
+        },
+        path: match entry.and_then(|entry| entry.path) {
+            None => "as everywhere",
+            Some(PathChoice::Fast) => "fast",
+            Some(PathChoice::Standard) => "standard",
+            Some(PathChoice::CutThrough) => "cut-through",
+        },
+        proxies: networks.join(", "),
+        is_absent,
+    }
 }

@@ -1,36 +1,37 @@
-//! The settings pages: each describes its fields, and all are shown, checked and saved alike.
+//! The settings pages: all are made from [`crate::settings::catalogue`], and shown, checked and saved alike.
 //!
-//! Read [`form`] first; a page is a table of fields and what only that page shows. Saved is what
-//! [`crate::administration`] takes, with its messages at the fields.
+//! Read [`page`] first, then [`form`]. Pages of single entries of lists are in [`entry_page`]; the other
+//! modules hold what a page shows beside its form. What is saved is what [`crate::administration`] takes,
+//! with its messages at the fields.
 
-pub(super) mod access;
+mod access;
 pub(super) mod alerts;
 pub(super) mod conditions;
-pub(super) mod delivery;
 mod entry;
+pub(super) mod entry_page;
 mod field;
 mod form;
-mod kind;
-pub(super) mod listener_entry;
-pub(super) mod listeners;
-pub(super) mod memory;
-pub(super) mod next_hop_entry;
+mod listeners;
 pub(super) mod next_hop_test;
-pub(super) mod next_hops;
-pub(super) mod retention;
+mod next_hops;
+pub(super) mod page;
+mod retention;
 mod what_if;
 
-use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde_json::{Map, Value};
 
-use self::form::{Form, Group, Reading, Submission};
+pub(super) use self::form::Submission;
+use self::form::{Form, FormReading};
 use super::Context;
 use super::access::Visitor;
 use super::error::{ApiError, PageError};
-use super::page::{Frame, Page, Section, render};
+use super::page::Frame;
 use crate::administration::{ChangeError, OpenRelay};
+use crate::settings::catalogue::{
+    ACCESS, ALERTS, DELIVERY, LISTENERS, MEMORY, NEXT_HOPS, RETENTION, SettingGroup,
+};
 use crate::settings::{FieldErrors, Settings};
 use crate::web::extract::PageQuery;
 
@@ -42,15 +43,15 @@ pub(super) struct Tab {
 }
 
 const TABS: &[Tab] = &[
-    tab("/settings", memory::TITLE),
-    tab("/settings/delivery", delivery::TITLE),
-    tab("/settings/next-hops", next_hops::TITLE),
-    tab("/settings/listeners", listeners::TITLE),
-    tab("/settings/access", access::TITLE),
+    tab("/settings", MEMORY.title),
+    tab("/settings/delivery", DELIVERY.title),
+    tab("/settings/next-hops", NEXT_HOPS.title),
+    tab("/settings/listeners", LISTENERS.title),
+    tab("/settings/access", ACCESS.title),
     tab("/settings/logins", "SMTP logins"),
-    tab("/settings/conditions", conditions::TITLE),
-    tab("/settings/retention", retention::TITLE),
-    tab("/settings/alerts", alerts::TITLE),
+    tab(conditions::PATH, conditions::TITLE),
+    tab("/settings/retention", RETENTION.title),
+    tab("/settings/alerts", ALERTS.title),
     tab("/settings/accounts", "Accounts"),
     tab("/settings/tokens", "API tokens"),
 ];
@@ -87,8 +88,12 @@ fn subject(settings: &Settings) -> Map<String, Value> {
 
 /// Reads a form about the settings and checks what they would be, without changing anything: all
 /// problems stand at their fields.
-fn check(groups: &'static [Group], submission: &Submission, settings: &Settings) -> Reading {
-    let mut reading = Reading::new(groups, submission, &subject(settings));
+fn check(
+    groups: &'static [SettingGroup],
+    submission: &Submission,
+    settings: &Settings,
+) -> FormReading {
+    let mut reading = FormReading::new(groups, submission, &subject(settings));
     match settings.patched(&reading.changed) {
         Ok(after) => reading.form.asks = opens(settings, &after),
         Err(errors) => reading.form.note(errors),
@@ -118,7 +123,7 @@ fn open_relay(submission: &Submission) -> OpenRelay {
 async fn save(
     context: &Context,
     visitor: &Visitor,
-    groups: &'static [Group],
+    groups: &'static [SettingGroup],
     submission: &Submission,
 ) -> Result<Result<(), Form>, ApiError> {
     let typed = submission.clone();
@@ -139,58 +144,6 @@ async fn save(
     Ok(Err(form))
 }
 
-/// Shows a page as the settings are now.
-fn present(
-    context: &Context,
-    visitor: Visitor,
-    query: &PageQuery,
-    groups: &'static [Group],
-    show: impl FnOnce(&Context, Visitor, Option<&'static str>, Form) -> Page,
-) -> Page {
-    let form = Form::showing(groups, &subject(&context.administration.settings()));
-    show(context, visitor, notice(query), form)
-}
-
-/// Saves what was typed and leads back to the page at `path`, or shows it again with its problems.
-async fn keep(
-    context: &Context,
-    visitor: Visitor,
-    groups: &'static [Group],
-    submission: &Submission,
-    path: &str,
-    show: impl FnOnce(&Context, Visitor, Option<&'static str>, Form) -> Page,
-) -> Answer {
-    match save(context, &visitor, groups, submission).await? {
-        Ok(()) => see(&format!("{path}?done=saved")),
-        Err(form) => unprocessable(show(context, visitor, None, form)?),
-    }
-}
-
-/// A page that is its form and nothing else.
-#[derive(Template)]
-#[template(path = "settings/form.html")]
-struct FormPage {
-    frame: Frame,
-    notice: Option<&'static str>,
-    form: Form,
-}
-
-impl FormPage {
-    fn show(
-        context: &Context,
-        visitor: Visitor,
-        title: &'static str,
-        notice: Option<&'static str>,
-        form: Form,
-    ) -> Page {
-        render(&Self {
-            frame: Frame::new(context, visitor, Section::Settings, title),
-            notice,
-            form,
-        })
-    }
-}
-
 /// Changes the settings, telling what does not hold from what went wrong.
 async fn change(
     context: &Context,
@@ -208,18 +161,21 @@ async fn change(
 }
 
 /// An answer to a form: somewhere else, or a page.
-type Answer = Result<Response, PageError>;
+type FormAnswer = Result<Response, PageError>;
 
-fn see(path: &str) -> Answer {
+fn see(path: &str) -> FormAnswer {
     Ok(Redirect::to(path).into_response())
 }
 
 /// The page again, because of its problems.
-fn unprocessable(page: Html<String>) -> Answer {
+fn unprocessable(page: Html<String>) -> FormAnswer {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 #[cfg(test)]
+#[cfg(test)]
 mod lists_tests;
+#[cfg(test)]
+mod page_tests;
 #[cfg(test)]
 mod tests;

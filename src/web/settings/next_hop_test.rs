@@ -8,10 +8,11 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::form::Submission;
-use super::next_hops::TITLE;
-use super::{Answer, kind, unprocessable};
+use super::{FormAnswer, unprocessable};
 use crate::delivery::{Finding, Probe, StepKind};
-use crate::settings::next_hop::{NextHopDefaults, ServerAddress};
+use crate::settings::catalogue::{NEXT_HOPS, read_server};
+use crate::settings::names::server_problem;
+use crate::settings::next_hop::NextHopPolicy;
 use crate::settings::{FieldErrors, NextHop, Settings, TlsPolicy, is_domain};
 use crate::web::access::Visitor;
 use crate::web::extract::Ctx;
@@ -23,7 +24,7 @@ use axum::response::IntoResponse as _;
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = NextHopTest)]
-pub(in crate::web) struct TestRequest {
+pub(in crate::web) struct NextHopTestRequest {
     /// Where mail for this domain would go.
     domain: Option<String>,
     /// This server, whatever the domain.
@@ -32,7 +33,7 @@ pub(in crate::web) struct TestRequest {
     tls: Option<String>,
 }
 
-impl TestRequest {
+impl NextHopTestRequest {
     fn of(submission: &Submission) -> Self {
         let text = |name| {
             let text = submission.text(name).unwrap_or_default();
@@ -66,14 +67,17 @@ impl TestRequest {
         };
         let with_policy = |policy: Option<TlsPolicy>| {
             let defaults = &settings.next_hop_defaults;
-            NextHopDefaults {
+            NextHopPolicy {
                 tls: policy.unwrap_or(defaults.tls),
                 ..defaults.clone()
             }
         };
         let found = match (&self.address, &self.domain) {
-            (Some(address), _) => kind::server(address)
-                .and_then(|text| text.parse::<ServerAddress>())
+            (Some(address), _) => read_server(address)
+                .and_then(|server| match server_problem(&server) {
+                    Some(problem) => Err(problem),
+                    None => Ok(server),
+                })
                 .map(|address| Arc::new(with_policy(policy).at(&address)))
                 .map_err(|problem| errors.add("address", problem)),
             (None, Some(domain)) => domain_name(domain)
@@ -104,25 +108,25 @@ fn domain_name(text: &str) -> Result<String, String> {
 
 #[derive(Template)]
 #[template(path = "settings/next_hop_test.html")]
-struct TestPage {
+struct NextHopTestPage {
     frame: Frame,
     notice: Option<&'static str>,
     domain: String,
     problem: Option<String>,
-    result: Option<TestResult>,
+    result: Option<NextHopTestResult>,
 }
 
-struct TestResult {
+struct NextHopTestResult {
     next_hop: Arc<str>,
     /// The class of its sentence.
     mark: &'static str,
     sentence: &'static str,
-    steps: Vec<StepRow>,
+    steps: Vec<ProbeStepRow>,
     /// What was asked, to be asked again.
-    request: TestRequest,
+    request: NextHopTestRequest,
 }
 
-struct StepRow {
+struct ProbeStepRow {
     name: &'static str,
     mark: &'static str,
     finding: &'static str,
@@ -140,8 +144,8 @@ pub(in crate::web) async fn submit(
     context: Ctx,
     visitor: Visitor,
     submission: Submission,
-) -> Answer {
-    let request = TestRequest::of(&submission);
+) -> FormAnswer {
+    let request = NextHopTestRequest::of(&submission);
     let domain = request.domain.clone().unwrap_or_default();
     let next_hop = match request.next_hop(&context.administration.settings()) {
         Ok(next_hop) => next_hop,
@@ -160,14 +164,14 @@ fn show(
     visitor: Visitor,
     domain: String,
     problem: Option<String>,
-    result: Option<TestResult>,
+    result: Option<NextHopTestResult>,
 ) -> Page {
     let title = match &result {
         Some(result) => format!("Test of {}", result.next_hop),
         None => "Test a connection".to_owned(),
     };
-    render(&TestPage {
-        frame: Frame::new(context, visitor, Section::Settings, title).below(TITLE),
+    render(&NextHopTestPage {
+        frame: Frame::new(context, visitor, Section::Settings, title).below(NEXT_HOPS.title),
         notice: None,
         domain,
         problem,
@@ -175,7 +179,7 @@ fn show(
     })
 }
 
-fn result(next_hop: &NextHop, probe: Probe, request: TestRequest) -> TestResult {
+fn result(next_hop: &NextHop, probe: Probe, request: NextHopTestRequest) -> NextHopTestResult {
     let (mark, sentence) = match (probe.ready, probe.tls, next_hop.tls) {
         (false, ..) => ("bad", "No mail goes this way now."),
         (true, true, _) => ("good", "Ready for mail, encrypted."),
@@ -184,7 +188,7 @@ fn result(next_hop: &NextHop, probe: Probe, request: TestRequest) -> TestResult 
         }
         (true, false, TlsPolicy::Opportunistic) => ("doubtful", "Ready for mail, but unencrypted."),
     };
-    TestResult {
+    NextHopTestResult {
         next_hop: probe.next_hop,
         mark,
         sentence,
@@ -193,7 +197,7 @@ fn result(next_hop: &NextHop, probe: Probe, request: TestRequest) -> TestResult 
             .into_iter()
             .map(|step| {
                 let (mark, finding) = finding(step.finding);
-                StepRow {
+                ProbeStepRow {
                     name: step_name(step.kind),
                     mark,
                     finding,
@@ -242,7 +246,8 @@ mod tests {
         .expect("settings");
         let settings = Settings::new(written).expect("they hold");
         let check = |json: Value, expected: Result<(&str, TlsPolicy), &str>| {
-            let request: TestRequest = serde_json::from_value(json.clone()).expect("a request");
+            let request: NextHopTestRequest =
+                serde_json::from_value(json.clone()).expect("a request");
             let found = request.next_hop(&settings);
             let found = found.as_ref().map(|hop| (&**hop.name(), hop.tls));
             match (found, expected) {

@@ -1,69 +1,25 @@
-//! `/settings/retention`: how much of the history is kept, and what that takes now.
+//! What `/settings/retention` shows beside its form: how much of the history there is now.
 
 use askama::Template;
 use jiff::Timestamp;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::form::{Form, Group, Setting, Submission};
-use super::kind::{Choice, Kind};
-use super::{Answer, keep, present};
+use super::page::{PageParts, fragment};
 use crate::limits;
 use crate::store::{DiskFigures, TrailSize};
-use crate::web::access::Visitor;
-use crate::web::extract::{Ctx, PageQuery};
-use crate::web::page::{Frame, Page, Section, render};
+use crate::web::error::PageError;
 use crate::web::{Context, wording};
 
-pub(super) const TITLE: &str = "Statistics and trail";
-
-const GROUPS: &[Group] = &[Group {
-    heading: "The trail",
-    settings: &[
-        Setting {
-            name: "keep_trail",
-            label: "What became of each message",
-            hint: "",
-            kind: Kind::Choice(&[
-                Choice {
-                    value: "true",
-                    label: "is kept",
-                    hint: "“Did it arrive?” can be answered for every message, from who sent it to the destination’s last word.",
-                },
-                Choice {
-                    value: "false",
-                    label: "is not kept",
-                    hint: "Only what is counted remains: the figures of the dashboard go on.",
-                },
-            ]),
-        },
-        Setting {
-            name: "trail_retention_seconds",
-            label: "Keep it for",
-            hint: "Older entries go, like 7 days.",
-            kind: Kind::Time,
-        },
-        Setting {
-            name: "trail_retention_bytes",
-            label: "Keep at most",
-            hint: "The oldest entries go first when the history grows beyond this, like 2 GiB.",
-            kind: Kind::Size,
-        },
-    ],
-}];
-
 #[derive(Template)]
-#[template(path = "settings/retention.html")]
-struct RetentionPage {
-    frame: Frame,
-    notice: Option<&'static str>,
-    form: Form,
+#[template(path = "settings/trail_size.html")]
+struct TrailSizeTemplate {
     /// None when it cannot be told now: the settings can be changed all the same.
-    kept: Option<Kept>,
+    kept: Option<KeptTrail>,
 }
 
 /// What is kept now, in words.
-struct Kept {
+struct KeptTrail {
     messages: String,
     /// Since when, and how long ago that was; none when nothing is kept.
     oldest: Option<(String, String)>,
@@ -74,7 +30,7 @@ struct Kept {
     disk_total: String,
 }
 
-impl Kept {
+impl KeptTrail {
     async fn now(context: &Context) -> Option<Self> {
         let figures = async {
             let (trail, disk) = tokio::join!(context.store.trail_size(), context.store.disk());
@@ -134,46 +90,11 @@ fn a_day(bytes: u64, oldest: Timestamp, now: Timestamp) -> Option<u64> {
     u64::try_from(u128::from(bytes) * DAY_SECONDS / seconds).ok()
 }
 
-/// The page.
-pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
-    let kept = Kept::now(&context).await;
-    let show =
-        |context: &Context, visitor, notice, form| show(context, visitor, notice, form, kept);
-    present(&context, visitor, &query, GROUPS, show)
-}
-
-/// Saves what was typed.
-pub(in crate::web) async fn submit(
-    context: Ctx,
-    visitor: Visitor,
-    submission: Submission,
-) -> Answer {
-    let kept = Kept::now(&context).await;
-    let show =
-        |context: &Context, visitor, notice, form| show(context, visitor, notice, form, kept);
-    keep(
-        &context,
-        visitor,
-        GROUPS,
-        &submission,
-        "/settings/retention",
-        show,
-    )
-    .await
-}
-
-fn show(
-    context: &Context,
-    visitor: Visitor,
-    notice: Option<&'static str>,
-    form: Form,
-    kept: Option<Kept>,
-) -> Page {
-    render(&RetentionPage {
-        frame: Frame::new(context, visitor, Section::Settings, TITLE),
-        notice,
-        form,
-        kept,
+pub(super) async fn parts(context: &Context) -> Result<PageParts, PageError> {
+    let kept = KeptTrail::now(context).await;
+    Ok(PageParts {
+        below: fragment(&TrailSizeTemplate { kept })?,
+        ..PageParts::default()
     })
 }
 

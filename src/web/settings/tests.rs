@@ -275,7 +275,7 @@ async fn next_hops_of_domains_come_and_go() {
         let settings = site.context.administration.settings();
         let entries = settings.next_hops.iter();
         entries
-            .map(|entry| (entry.domain.clone(), entry.connections_max))
+            .map(|entry| (entry.domain.clone(), entry.policy.connections_max))
             .collect::<Vec<_>>()
     };
     for domain in ["Example.net", ".example.com"] {

@@ -1,36 +1,81 @@
-//! What another threshold would have done with the last day's messages.
+//! What `/settings` shows beside its form: what another threshold would have done with the last day's
+//! messages.
 
-use super::memory::PRESETS;
-use crate::settings::quantity::write_size;
-use crate::statistics::Sizes;
-use crate::web::wording;
+use askama::Template;
+
+use super::form::Form;
+use super::page::{PageParts, fragment};
+use crate::boot;
+use crate::settings::quantity::{read_size, write_size};
+use crate::statistics::{Sizes, Window};
+use crate::web::error::PageError;
+use crate::web::{Context, wording};
+
+/// Thresholds that are shown in any case, in bytes.
+const THRESHOLDS: [u64; 3] = [16_384, 32_768, 65_536];
+
+#[derive(Template)]
+#[template(path = "settings/what_if.html")]
+struct WhatIfTemplate {
+    what_if: WhatIfTable,
+}
+
+pub(super) fn parts(context: &Context, form: &mut Form) -> Result<PageParts, PageError> {
+    let present = context.administration.settings().memory_threshold_bytes;
+    let typed = form.typed("memory_threshold_bytes");
+    let typed = typed.and_then(|text| read_size(text).ok());
+    let sizes = context.statistics.sizes(Window::Day);
+    if let Some(field) = form.field_mut("memory_budget_bytes") {
+        let in_force = budget_in_force(boot::memory_bytes(), context.budget.limit_bytes());
+        field.hint = format!("{} {in_force}", field.hint);
+    }
+    let what_if = WhatIfTable::new(&sizes, present, typed);
+    Ok(PageParts {
+        above: "\n<div class=\"beside\">".to_owned(),
+        form: " id=\"memory\" data-presets".to_owned(),
+        below: fragment(&WhatIfTemplate { what_if })?,
+        ..PageParts::default()
+    })
+}
+
+fn budget_in_force(machine_bytes: u64, in_force_bytes: u64) -> String {
+    format!(
+        "This machine or container has {}. In force now: {}.",
+        wording::bytes(machine_bytes),
+        wording::bytes(in_force_bytes)
+    )
+}
 
 /// The table beside the threshold.
 #[derive(Debug)]
-pub(super) struct WhatIf {
+struct WhatIfTable {
     /// Messages that it is about; none when there were none.
-    pub(super) messages: Option<String>,
-    pub(super) rows: Vec<Row>,
+    messages: Option<String>,
+    rows: Vec<ThresholdRow>,
 }
 
 /// One threshold.
 #[derive(Debug, PartialEq)]
-pub(super) struct Row {
-    pub(super) threshold: String,
-    pub(super) is_present: bool,
-    pub(super) is_typed: bool,
+struct ThresholdRow {
+    threshold: String,
+    is_present: bool,
+    is_typed: bool,
     /// The share of messages that would have stayed in memory.
-    pub(super) share: String,
+    share: String,
     /// Messages that would have exceeded it.
-    pub(super) beyond: String,
+    beyond: String,
     /// The surely held share in percent, for the bar.
-    pub(super) width: f64,
+    width: f64,
 }
 
-impl WhatIf {
+impl WhatIfTable {
     /// For the presets, the present threshold, and the one that was typed.
-    pub(super) fn new(sizes: &Sizes, present: u64, typed: Option<u64>) -> Self {
-        let mut thresholds: Vec<u64> = PRESETS.into_iter().chain([present]).chain(typed).collect();
+    fn new(sizes: &Sizes, present: u64, typed: Option<u64>) -> Self {
+        let mut thresholds: Vec<u64> = THRESHOLDS
+            .into_iter()
+            .chain([present])
+            .chain(typed)
+            .collect();
         thresholds.sort_unstable();
         thresholds.dedup();
         let total = sizes.total();
@@ -38,7 +83,7 @@ impl WhatIf {
             messages: (total > 0).then(|| wording::counted(total, "message")),
             rows: thresholds
                 .into_iter()
-                .map(|threshold| Row {
+                .map(|threshold| ThresholdRow {
                     is_present: threshold == present,
                     is_typed: typed == Some(threshold) && threshold != present,
                     ..row(sizes, threshold)
@@ -48,7 +93,7 @@ impl WhatIf {
     }
 }
 
-fn row(sizes: &Sizes, threshold: u64) -> Row {
+fn row(sizes: &Sizes, threshold: u64) -> ThresholdRow {
     let total = sizes.total();
     let held = sizes.held_by(threshold);
     let share = |count: u64| (total > 0).then(|| count as f64 / total as f64);
@@ -58,7 +103,7 @@ fn row(sizes: &Sizes, threshold: u64) -> Row {
     );
     let (fewest, most_beyond) = (total - held.most, total - held.least);
     let (fewest_words, most_words) = (wording::count(fewest), wording::count(most_beyond));
-    Row {
+    ThresholdRow {
         threshold: write_size(threshold),
         is_present: false,
         is_typed: false,
@@ -80,7 +125,7 @@ fn row(sizes: &Sizes, threshold: u64) -> Row {
 mod tests {
     use super::*;
 
-    fn check(what_if: &WhatIf, expected: &[(&str, &str, &str)]) {
+    fn check(what_if: &WhatIfTable, expected: &[(&str, &str, &str)]) {
         let rows: Vec<_> = what_if
             .rows
             .iter()
@@ -103,7 +148,7 @@ mod tests {
                 sizes.record(bytes);
             }
         }
-        let what_if = WhatIf::new(&sizes, 32_768, Some(49_152));
+        let what_if = WhatIfTable::new(&sizes, 32_768, Some(49_152));
         assert_eq!(what_if.messages.as_deref(), Some("1,000 messages"));
         check(
             &what_if,
@@ -123,13 +168,13 @@ mod tests {
             marks,
             [(false, false), (true, false), (false, true), (false, false)]
         );
-        let same = WhatIf::new(&sizes, 32_768, Some(32_768));
+        let same = WhatIfTable::new(&sizes, 32_768, Some(32_768));
         assert_eq!(same.rows.len(), 3);
     }
 
     #[test]
     fn a_day_without_mail() {
-        let what_if = WhatIf::new(&Sizes::default(), 0, None);
+        let what_if = WhatIfTable::new(&Sizes::default(), 0, None);
         assert_eq!(what_if.messages, None);
         assert_eq!(what_if.rows[0].share, "—");
     }

@@ -1,84 +1,27 @@
-//! `/settings/conditions/blackhole-lists`: the lists, what their weights mean, and an address to try
-//! them out with.
+//! What `/settings/conditions/blackhole-lists` shows beside its form: the lists, and an address to try them
+//! out with.
 
 use std::net::IpAddr;
 
 use askama::Template;
+use axum::response::IntoResponse;
 
-use super::super::form::{Form, Group, Setting, Submission};
-use super::super::kind::{self, Bound, Kind};
-use super::super::{Answer, keep, present, subject, unprocessable};
-use super::{Diverted, TITLE, disables, page_of, switch, timeout, unavailable};
+use super::super::form::Submission;
+use super::super::page::{PageParts, SettingsPage, fragment};
+use super::super::{FormAnswer, unprocessable};
 use crate::conditions::{Listing, LookedUp, TryOut, Weighed};
 use crate::settings::Settings;
-use crate::settings::conditions::{BlackholeZone, ConditionDescription, ConditionKind};
+use crate::settings::conditions::{BlackholeZone, ConditionKind};
 use crate::settings::quantity::write_count;
 use crate::web::Context;
 use crate::web::access::Visitor;
-use crate::web::extract::{Ctx, PageQuery};
-use crate::web::page::{Frame, Page, Section, render};
-use axum::response::IntoResponse as _;
-
-const CONDITION: &ConditionDescription = ConditionKind::BlackholeLists.description();
-
-const GROUPS: &[Group] = &[
-    Group {
-        heading: "The condition",
-        settings: &[
-            switch("blackhole_lists.enabled"),
-            disables("blackhole_lists.disables_fast_path"),
-            Setting {
-                name: "blackhole_lists.refuse_weight",
-                label: "Refuse a client",
-                hint: "554 in the session, with the words of the first list that has it.",
-                kind: Kind::OrOff(&weight("when its lists together weigh", "1")),
-            },
-            Setting {
-                name: "blackhole_lists.tag_weight",
-                label: "Tag its messages",
-                hint: "Delivered with a header field X-Blackhole-Lists that names the lists.",
-                kind: Kind::OrOff(&weight("when they weigh less, but", "1")),
-            },
-            Setting {
-                name: "blackhole_lists.allowed_networks",
-                label: "Clients that are never looked up",
-                hint: "Networks, one a line.",
-                kind: Kind::Lines(kind::network),
-            },
-        ],
-    },
-    Group {
-        heading: "The DNS",
-        settings: &[
-            timeout("blackhole_lists.timeout_seconds"),
-            unavailable("blackhole_lists.when_unavailable"),
-        ],
-    },
-];
-
-const fn weight(words: &'static str, usual: &'static str) -> Bound {
-    Bound {
-        words,
-        kind: Kind::Number(1, 1_000),
-        unit: "or more",
-        usual,
-    }
-}
+use crate::web::error::PageError;
+use crate::web::extract::Ctx;
 
 #[derive(Template)]
-#[template(path = "settings/conditions/blackhole_lists.html")]
-struct ListsPage {
-    frame: Frame,
-    notice: Option<&'static str>,
-    does: &'static str,
-    diverted: Diverted,
-    form: Form,
+#[template(path = "settings/conditions/blackhole_zones.html")]
+struct ZoneList {
     zones: Vec<ZoneRow>,
-    /// What was typed to be looked up.
-    address: String,
-    /// What is wrong with it.
-    problem: Option<String>,
-    tried: Option<Tried>,
 }
 
 struct ZoneRow {
@@ -87,8 +30,18 @@ struct ZoneRow {
     answers: String,
 }
 
+/// Where an address is typed to be looked up.
+#[derive(Default, Template)]
+#[template(path = "settings/conditions/blackhole_box.html")]
+struct LookUpBox {
+    address: String,
+    problem: Option<String>,
+}
+
 /// What came of trying the lists out.
-struct Tried {
+#[derive(Template)]
+#[template(path = "settings/conditions/blackhole_result.html")]
+struct TriedLists {
     address: IpAddr,
     mark: &'static str,
     sentence: String,
@@ -102,65 +55,57 @@ struct TriedRow {
     words: String,
 }
 
-/// The page.
-pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
-    present(&context, visitor, &query, GROUPS, show)
+pub(in crate::web::settings) fn parts(context: &Context) -> Result<PageParts, PageError> {
+    parts_with(context, &LookUpBox::default())
 }
 
-/// Saves what was typed.
-pub(in crate::web) async fn submit(
-    context: Ctx,
-    visitor: Visitor,
-    submission: Submission,
-) -> Answer {
-    let path = page_of(CONDITION);
-    keep(&context, visitor, GROUPS, &submission, &path, show).await
+fn parts_with(context: &Context, look_up: &LookUpBox) -> Result<PageParts, PageError> {
+    let settings = context.administration.settings();
+    let zones = settings
+        .blackhole_lists
+        .zones
+        .iter()
+        .map(zone_row)
+        .collect();
+    Ok(PageParts {
+        above: fragment(&ZoneList { zones })?,
+        form: " action=\"/settings/conditions/blackhole-lists\"".to_owned(),
+        below: fragment(look_up)?,
+        ..PageParts::default()
+    })
 }
 
 /// Looks an address up, and shows what each list says of it.
-pub(in crate::web) async fn test(context: Ctx, visitor: Visitor, submission: Submission) -> Answer {
+pub(in crate::web) async fn test(
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
+) -> FormAnswer {
+    let page = SettingsPage::of(ConditionKind::BlackholeLists);
     let typed = submission.text("address").unwrap_or_default();
     let settings = context.administration.settings();
-    let form = Form::showing(GROUPS, &subject(&settings));
-    let page = ListsPage::new(&context, visitor, None, form);
+    let form = page.form(&context);
     let address = typed.trim_start_matches('[').trim_end_matches(']');
     let Ok(address) = address.parse::<IpAddr>() else {
-        return unprocessable(render(&ListsPage {
+        let look_up = LookUpBox {
             problem: Some(format!("“{typed}” is not an address")),
             address: typed.to_owned(),
-            ..page
-        })?);
+        };
+        let parts = parts_with(&context, &look_up)?;
+        return unprocessable(page.render_with(&context, visitor, None, &form, parts)?);
     };
     let found = context.conditions.try_blackhole_lists(&settings, address);
-    let tried = Tried::of(address, found.await, &settings);
-    let page = render(&ListsPage {
+    let tried = TriedLists::of(address, found.await, &settings);
+    let look_up = LookUpBox {
         address: address.to_string(),
-        tried: Some(tried),
-        ..page
-    })?;
+        problem: None,
+    };
+    let parts = PageParts {
+        top: fragment(&tried)?,
+        ..parts_with(&context, &look_up)?
+    };
+    let page = page.render_with(&context, visitor, None, &form, parts)?;
     Ok(page.into_response())
-}
-
-fn show(context: &Context, visitor: Visitor, notice: Option<&'static str>, form: Form) -> Page {
-    render(&ListsPage::new(context, visitor, notice, form))
-}
-
-impl ListsPage {
-    fn new(context: &Context, visitor: Visitor, notice: Option<&'static str>, form: Form) -> Self {
-        let settings = context.administration.settings();
-        let zones = settings.blackhole_lists.zones.iter();
-        Self {
-            frame: Frame::new(context, visitor, Section::Settings, CONDITION.title).below(TITLE),
-            notice,
-            does: CONDITION.summary,
-            diverted: Diverted::now(CONDITION.name, context),
-            form,
-            zones: zones.map(zone_row).collect(),
-            address: String::new(),
-            problem: None,
-            tried: None,
-        }
-    }
 }
 
 fn zone_row(zone: &BlackholeZone) -> ZoneRow {
@@ -175,7 +120,7 @@ fn zone_row(zone: &BlackholeZone) -> ZoneRow {
     }
 }
 
-impl Tried {
+impl TriedLists {
     fn of(address: IpAddr, found: TryOut, settings: &Settings) -> Self {
         let weight = write_count(found.weight.into());
         let (mark, what) = match found.weighed {

@@ -5,7 +5,7 @@ use askama::Template;
 use bytes::Bytes;
 
 use super::super::form::Submission;
-use super::super::{Answer, unprocessable};
+use super::super::{FormAnswer, unprocessable};
 use super::TITLE;
 use super::content_filter::consequence_in_words;
 use crate::conditions::{RuleAnswers, RuleSays, Ruling};
@@ -18,11 +18,11 @@ use axum::response::IntoResponse as _;
 
 #[derive(Template)]
 #[template(path = "settings/conditions/content_test.html")]
-struct TestPage {
+struct ContentTestPage {
     frame: Frame,
     notice: Option<&'static str>,
     test_box: TestBox,
-    result: Option<TestResult>,
+    result: Option<TestedRules>,
 }
 
 /// Where a message is pasted.
@@ -32,7 +32,7 @@ pub(super) struct TestBox {
     pub(super) problem: Option<&'static str>,
 }
 
-struct TestResult {
+struct TestedRules {
     /// The class of its sentence.
     mark: &'static str,
     sentence: String,
@@ -59,7 +59,7 @@ pub(in crate::web) async fn submit(
     context: Ctx,
     visitor: Visitor,
     submission: Submission,
-) -> Answer {
+) -> FormAnswer {
     let message = submission.text("message").unwrap_or_default().to_owned();
     if message.is_empty() {
         let problem = Some("paste a message, header and all");
@@ -90,7 +90,7 @@ pub(in crate::web) fn canonical(text: &str) -> Bytes {
     message.into()
 }
 
-fn result(answers: &RuleAnswers, when_unavailable: WhenUnavailable, is_off: bool) -> TestResult {
+fn result(answers: &RuleAnswers, when_unavailable: WhenUnavailable, is_off: bool) -> TestedRules {
     let (mark, sentence, winner) = match answers.ruling() {
         Ruling::Nothing => ("good", "No rule matches: it would pass.".to_owned(), None),
         Ruling::Won(rule, _) => {
@@ -118,7 +118,7 @@ fn result(answers: &RuleAnswers, when_unavailable: WhenUnavailable, is_off: bool
             words: words.to_owned(),
         }
     });
-    TestResult {
+    TestedRules {
         mark,
         sentence,
         is_off,
@@ -139,10 +139,10 @@ fn show(
     context: &Context,
     visitor: Visitor,
     test_box: TestBox,
-    result: Option<TestResult>,
+    result: Option<TestedRules>,
 ) -> Page {
     let title = "Test of the content filter";
-    render(&TestPage {
+    render(&ContentTestPage {
         frame: Frame::new(context, visitor, Section::Settings, title).below(TITLE),
         notice: None,
         test_box,

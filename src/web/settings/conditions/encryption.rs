@@ -1,76 +1,44 @@
-//! `/settings/conditions/encryption`: the condition, and the OpenPGP keys of recipients.
+//! What `/settings/conditions/encryption` shows beside its form: the OpenPGP keys of recipients.
 
 use askama::Template;
-use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::super::form::{Form, Group, Setting, Submission};
-use super::super::kind::{Choice, Kind};
-use super::super::{Answer, keep, present, see};
-use super::{Diverted, TITLE, page_of, switch};
+use super::super::page::{PageParts, SettingsPage, fragment};
+use super::super::{FormAnswer, see, unprocessable};
 use crate::administration::OpenPgpKeyError;
 use crate::administration::openpgp_keys::user_id;
 use crate::limits;
 use crate::openpgp::{KeptKey, Validity};
 use crate::settings::FieldErrors;
-use crate::settings::conditions::{ConditionDescription, ConditionKind};
+use crate::settings::conditions::ConditionKind;
 use crate::web::access::Visitor;
 use crate::web::confirm::Confirmation;
-use crate::web::error::ApiError;
-use crate::web::extract::{Ctx, FormBody, PageQuery, PathPart};
-use crate::web::page::{Frame, Page, Section, render};
+use crate::web::error::{ApiError, PageError};
+use crate::web::extract::{Ctx, FormBody, PathPart};
+use crate::web::page::Page;
 use crate::web::{Context, wording};
-use axum::response::IntoResponse as _;
 
-const CONDITION: &ConditionDescription = ConditionKind::Encryption.description();
+const PATH: &str = "/settings/conditions/encryption";
 
-const GROUPS: &[Group] = &[Group {
-    heading: "The condition",
-    settings: &[
-        switch("encryption.enabled"),
-        Setting {
-            name: "encryption.when_no_key",
-            label: "When some recipient has no valid key",
-            hint: "",
-            kind: Kind::Choice(&[
-                Choice {
-                    value: "send_plain",
-                    label: "Send it to them as it is",
-                    hint: "Whoever has a key gets it encrypted all the same.",
-                },
-                Choice {
-                    value: "refuse",
-                    label: "Refuse the message",
-                    hint: "550 in the session, for all of its recipients: the sender is told who has no key.",
-                },
-            ]),
-        },
-    ],
-}];
+const WHAT_IT_MEANS: &str = "\n<p class=\"quiet\">A message that it concerns always takes the standard path: it becomes several messages, which are stored all or none before the sender is answered. The subject and the addresses stay readable. What is encrypted already (PGP/MIME, S/MIME) passes as it is.</p>";
 
 #[derive(Template)]
-#[template(path = "settings/conditions/encryption.html")]
-struct EncryptionPage {
-    frame: Frame,
-    notice: Option<&'static str>,
-    does: &'static str,
-    diverted: Diverted,
-    form: Form,
-    rows: Vec<Row>,
+#[template(path = "settings/conditions/openpgp_keys.html")]
+struct KeyList {
+    rows: Vec<KeyRow>,
     /// How many keys there are, and how many of them are looked for.
     total: usize,
     found: usize,
     find: String,
     /// What was typed for a new key, and what was wrong with it.
-    key: String,
-    stands_for: String,
+    typed: NewKeyForm,
     problems: FieldErrors,
     key_most_kib: usize,
 }
 
 /// A key as it is listed.
-struct Row {
+struct KeyRow {
     fingerprint: String,
     user_id: String,
     stands_for: Vec<String>,
@@ -80,14 +48,16 @@ struct Row {
     added: String,
 }
 
-impl EncryptionPage {
-    fn new(
-        context: &Context,
-        visitor: Visitor,
-        notice: Option<&'static str>,
-        form: Form,
-        find: &str,
-    ) -> Self {
+/// A new key.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct NewKeyForm {
+    key: String,
+    #[serde(default)]
+    stands_for: String,
+}
+
+impl KeyList {
+    fn new(context: &Context, find: &str) -> Self {
         let keyring = context.openpgp_keys.keyring();
         let now = Timestamp::now();
         let wanted = find.trim().to_lowercase();
@@ -97,17 +67,11 @@ impl EncryptionPage {
             .collect();
         let shown = found.iter().take(limits::OPENPGP_KEYS_SHOWN);
         Self {
-            frame: Frame::new(context, visitor, Section::Settings, CONDITION.title).below(TITLE),
-            notice,
-            does: CONDITION.summary,
-            diverted: Diverted::now(CONDITION.name, context),
-            form,
-            rows: shown.map(|kept| row(kept, now)).collect(),
+            rows: shown.map(|kept| key_row(kept, now)).collect(),
             total: keyring.len(),
             found: found.len(),
             find: find.trim().to_owned(),
-            key: String::new(),
-            stands_for: String::new(),
+            typed: NewKeyForm::default(),
             problems: FieldErrors::default(),
             key_most_kib: limits::OPENPGP_KEY_BYTES / 1_024,
         }
@@ -117,6 +81,22 @@ impl EncryptionPage {
     fn problem(&self, field: &str) -> Option<&String> {
         self.problems.0.get(field)
     }
+
+    fn parts(&self) -> Result<PageParts, PageError> {
+        Ok(PageParts {
+            top: WHAT_IT_MEANS.to_owned(),
+            form: format!(" action=\"{PATH}\""),
+            below: fragment(self)?,
+            ..PageParts::default()
+        })
+    }
+}
+
+pub(in crate::web::settings) fn parts(
+    context: &Context,
+    find: &str,
+) -> Result<PageParts, PageError> {
+    KeyList::new(context, find).parts()
 }
 
 /// Whether a part of a key's fingerprint, user ids or names is what is looked for.
@@ -131,10 +111,10 @@ fn is_like(kept: &KeptKey, wanted: &str) -> bool {
             .any(|id| id.contains(wanted))
 }
 
-fn row(kept: &KeptKey, now: Timestamp) -> Row {
+fn key_row(kept: &KeptKey, now: Timestamp) -> KeyRow {
     let validity = kept.key.validity(now);
     let expires_at = kept.key.expires_at();
-    Row {
+    KeyRow {
         fingerprint: kept.key.fingerprint.clone(),
         user_id: user_id(kept),
         stands_for: kept.stands_for.clone(),
@@ -150,64 +130,29 @@ fn row(kept: &KeptKey, now: Timestamp) -> Row {
     }
 }
 
-/// A new key.
-#[derive(Debug, Deserialize)]
-pub(in crate::web) struct NewKey {
-    key: String,
-    #[serde(default)]
-    stands_for: String,
-}
-
-/// The page.
-pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuery) -> Page {
-    present(&context, visitor, &query, GROUPS, shower(&query.find))
-}
-
-/// Saves what was typed about the condition.
-pub(in crate::web) async fn submit(
-    context: Ctx,
-    visitor: Visitor,
-    submission: Submission,
-) -> Answer {
-    let path = page_of(CONDITION);
-    keep(&context, visitor, GROUPS, &submission, &path, shower("")).await
-}
-
-fn shower(
-    find: &str,
-) -> impl FnOnce(&Context, Visitor, Option<&'static str>, Form) -> Page + use<> {
-    let find = find.to_owned();
-    move |context, visitor, notice, form| {
-        render(&EncryptionPage::new(context, visitor, notice, form, &find))
-    }
-}
-
 /// Adds a key.
 pub(in crate::web) async fn add_key(
     context: Ctx,
     visitor: Visitor,
-    FormBody(form): FormBody<NewKey>,
-) -> Answer {
-    let NewKey { key, stands_for } = form;
-    let names = stands_for.split([' ', ',', ';', '\r', '\n', '\t']);
+    FormBody(typed): FormBody<NewKeyForm>,
+) -> FormAnswer {
+    let names = typed.stands_for.split([' ', ',', ';', '\r', '\n', '\t']);
     let names: Vec<String> = names.map(str::to_owned).collect();
-    let given = key.clone().into_bytes();
+    let given = typed.key.clone().into_bytes();
     let keys = &context.openpgp_keys;
     let problems = match keys.add(given, &names, visitor.actor()).await {
-        Ok(_) => return see(&format!("{}?done=added", page_of(CONDITION))),
+        Ok(_) => return see(&format!("{PATH}?done=added")),
         Err(OpenPgpKeyError::Invalid(problems)) => problems,
         Err(error) => return Err(ApiError::from(error).into()),
     };
-    let again = move |context: &Context, visitor: Visitor, notice, form: Form| {
-        render(&EncryptionPage {
-            key,
-            stands_for,
-            problems,
-            ..EncryptionPage::new(context, visitor, notice, form, "")
-        })
+    let page = SettingsPage::of(ConditionKind::Encryption);
+    let list = KeyList {
+        typed,
+        problems,
+        ..KeyList::new(&context, "")
     };
-    let page = present(&context, visitor, &PageQuery::default(), GROUPS, again)?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    let form = page.form(&context);
+    unprocessable(page.render_with(&context, visitor, None, &form, list.parts()?)?)
 }
 
 /// Asks whether a key is to go.
@@ -229,10 +174,10 @@ pub(in crate::web) async fn confirm_removal(
             "What was encrypted to it before stays readable for its owner.",
         ],
         tokens: Vec::new(),
-        action: format!("{}/keys/{fingerprint}/remove", page_of(CONDITION)),
+        action: format!("{PATH}/keys/{fingerprint}/remove"),
         fields: Vec::new(),
         answer: "Remove the key".to_owned(),
-        back: page_of(CONDITION),
+        back: PATH.to_owned(),
     };
     question.ask(&context, visitor)
 }
@@ -242,12 +187,10 @@ pub(in crate::web) async fn remove_key(
     context: Ctx,
     visitor: Visitor,
     PathPart(fingerprint): PathPart<String>,
-) -> Answer {
+) -> FormAnswer {
     let keys = &context.openpgp_keys;
     match keys.remove(&fingerprint, visitor.actor()).await {
-        Ok(()) | Err(OpenPgpKeyError::Unknown) => {
-            see(&format!("{}?done=removed", page_of(CONDITION)))
-        }
+        Ok(()) | Err(OpenPgpKeyError::Unknown) => see(&format!("{PATH}?done=removed")),
         Err(error) => Err(ApiError::from(error).into()),
     }
 }

@@ -1,37 +1,52 @@
-//! The page of a condition that asks the directory: its form, and a look-up to try.
+//! What the pages of conditions that ask the directory show beside their form: where the directory is, and
+//! a look-up to try.
 
 use askama::Template;
 use axum::response::IntoResponse as _;
 
-use super::super::form::{Form, Group, Submission};
-use super::super::{Answer, keep, present, subject, unprocessable};
-use super::{Diverted, TITLE, page_of};
-use crate::settings::conditions::ConditionDescription;
-use crate::smtp::address::Mailbox;
+use super::super::form::Submission;
+use super::super::page::{PageParts, SettingsPage, fragment};
+use super::super::{FormAnswer, unprocessable};
+use crate::conditions::DirectoryRoute;
+use crate::message::Recipient;
+use crate::settings::Settings;
+use crate::settings::conditions::ConditionKind;
+use crate::smtp::address::{Mailbox, ReversePath};
 use crate::web::Context;
 use crate::web::access::Visitor;
-use crate::web::extract::PageQuery;
-use crate::web::page::{Frame, Page, Section, render};
+use crate::web::error::PageError;
+use crate::web::extract::Ctx;
 
-/// A condition that asks the directory.
-pub(super) struct Asking {
-    pub(super) condition: &'static ConditionDescription,
-    pub(super) groups: &'static [Group],
+/// What stands above the form of the directory itself.
+const ASKED_BY: &str = "\n<p class=\"quiet\">Asked by <a href=\"/settings/conditions/ldap-relaying\">LDAP relaying</a> and <a href=\"/settings/conditions/ldap-masquerading\">LDAP sender masquerading</a>, where a look-up can be tried.</p>";
+
+#[derive(Template)]
+#[template(path = "settings/conditions/look_up_top.html")]
+struct DirectoryLine {
+    /// Where the directory is; empty when none is set.
+    directory: String,
+}
+
+#[derive(Template)]
+#[template(path = "settings/conditions/look_up_box.html")]
+struct TrialBox<'a> {
+    path: &'a str,
     /// Whose address is tried.
-    pub(super) whose: &'static str,
+    whose: &'static str,
+    trial: LookUpTrial,
 }
 
 /// A look-up that is tried.
 #[derive(Debug, Default)]
-struct Trial {
+struct LookUpTrial {
     address: String,
     problem: Option<&'static str>,
-    finding: Option<Finding>,
+    finding: Option<LookUpFinding>,
 }
 
 /// What the directory said.
 #[derive(Debug)]
-pub(super) struct Finding {
+struct LookUpFinding {
     /// The class of its sentence.
     mark: &'static str,
     sentence: &'static str,
@@ -41,9 +56,9 @@ pub(super) struct Finding {
     rows: Vec<(&'static str, String)>,
 }
 
-impl Finding {
+impl LookUpFinding {
     /// An entry.
-    pub(super) fn entry(rows: Vec<(&'static str, String)>) -> Self {
+    fn entry(rows: Vec<(&'static str, String)>) -> Self {
         Self {
             mark: "good",
             sentence: "The directory has an entry.",
@@ -53,7 +68,7 @@ impl Finding {
     }
 
     /// No entry; what that means.
-    pub(super) fn nobody(words: &str) -> Self {
+    fn nobody(words: &str) -> Self {
         Self {
             mark: "doubtful",
             sentence: "The directory has no entry.",
@@ -63,7 +78,7 @@ impl Finding {
     }
 
     /// The directory cannot tell, and why.
-    pub(super) fn none(why: String) -> Self {
+    fn none(why: String) -> Self {
         Self {
             mark: "bad",
             sentence: "It cannot tell.",
@@ -73,105 +88,157 @@ impl Finding {
     }
 }
 
-#[derive(Template)]
-#[template(path = "settings/conditions/look_up.html")]
-struct LookUpPage {
-    frame: Frame,
-    notice: Option<&'static str>,
-    does: &'static str,
-    path: String,
-    diverted: Diverted,
-    /// Where the directory is; empty when none is set.
-    directory: String,
-    form: Form,
-    whose: &'static str,
-    trial: Trial,
+/// The parts of the page of the directory.
+pub(in crate::web::settings) fn directory_parts() -> PageParts {
+    PageParts {
+        top: ASKED_BY.to_owned(),
+        ..PageParts::default()
+    }
 }
 
-impl Asking {
-    /// Shows its page as the settings are now.
-    pub(super) fn present(
-        &'static self,
-        context: &Context,
-        visitor: Visitor,
-        query: &PageQuery,
-    ) -> Page {
-        present(
-            context,
-            visitor,
-            query,
-            self.groups,
-            self.shower(Trial::default()),
-        )
-    }
+/// The parts of the page of a condition that asks it.
+pub(in crate::web::settings) fn parts(
+    context: &Context,
+    path: &str,
+    whose: &'static str,
+) -> Result<PageParts, PageError> {
+    parts_with(context, path, whose, LookUpTrial::default())
+}
 
-    /// Saves what was typed.
-    pub(super) async fn submit(
-        &'static self,
-        context: &Context,
-        visitor: Visitor,
-        submission: &Submission,
-    ) -> Answer {
-        keep(
-            context,
-            visitor,
-            self.groups,
-            submission,
-            &page_of(self.condition),
-            self.shower(Trial::default()),
-        )
+fn parts_with(
+    context: &Context,
+    path: &str,
+    whose: &'static str,
+    trial: LookUpTrial,
+) -> Result<PageParts, PageError> {
+    let settings = context.administration.settings();
+    let url = settings.directory.url.as_ref();
+    let directory = url.map(ToString::to_string).unwrap_or_default();
+    Ok(PageParts {
+        top: fragment(&DirectoryLine { directory })?,
+        form: format!(" action=\"{path}\""),
+        below: fragment(&TrialBox { path, whose, trial })?,
+        ..PageParts::default()
+    })
+}
+
+/// Tries the look-up of a recipient.
+pub(in crate::web) async fn test_recipient(
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
+) -> FormAnswer {
+    let settings = context.administration.settings();
+    let ask = async |recipient: &Mailbox| match context
+        .conditions
+        .try_route(recipient, &settings)
         .await
-    }
+    {
+        Ok(Some(route)) => route_found(recipient, route, &settings),
+        Ok(None) if settings.is_asked_at_rcpt(recipient) => {
+            LookUpFinding::nobody("The recipient is refused at RCPT.")
+        }
+        Ok(None) => LookUpFinding::nobody("Its mail goes where mail for its domain goes."),
+        Err(why) => LookUpFinding::none(why),
+    };
+    let kind = ConditionKind::LdapRelaying;
+    test(kind, "Recipient", &context, visitor, &submission, ask).await
+}
 
-    /// Tries the look-up of the address that was typed, and shows what came of it.
-    pub(super) async fn test(
-        &'static self,
-        context: &Context,
-        visitor: Visitor,
-        submission: &Submission,
-        ask: impl AsyncFnOnce(&Mailbox) -> Finding,
-    ) -> Answer {
-        let typed = submission.text("address").unwrap_or_default();
-        let mut trial = Trial {
-            address: typed.to_owned(),
-            ..Trial::default()
+/// Tries the look-up of a sender.
+pub(in crate::web) async fn test_sender(
+    context: Ctx,
+    visitor: Visitor,
+    submission: Submission,
+) -> FormAnswer {
+    let settings = context.administration.settings();
+    let ask = async |sender: &Mailbox| {
+        let found = match context.conditions.try_official(sender, &settings).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return LookUpFinding::nobody("The sender stays as it is."),
+            Err(why) => return LookUpFinding::none(why),
         };
-        let address = Mailbox::parse(typed);
-        match &address {
-            Ok(address) => trial.finding = Some(ask(address).await),
-            Err(_) => trial.problem = Some("give an address like someone@example.net"),
-        }
-        let settings = context.administration.settings();
-        let form = Form::showing(self.groups, &subject(&settings));
-        let page = self.shower(trial)(context, visitor, None, form)?;
-        match address {
-            Ok(_) => Ok(page.into_response()),
-            Err(_) => unprocessable(page),
-        }
-    }
+        let official = match found.address {
+            Some(address) => address.to_string(),
+            None => "the one it has".to_owned(),
+        };
+        let counts = if settings.is_masqueraded(&ReversePath::Mailbox(sender.clone())) {
+            "counts for mail"
+        } else if settings.ldap_masquerading.enabled {
+            "does not count: the domain is none of those that are looked up"
+        } else {
+            "does not count: the condition is off"
+        };
+        LookUpFinding::entry(vec![
+            ("Entry", found.entry),
+            ("Official", official),
+            ("This", counts.to_owned()),
+        ])
+    };
+    let kind = ConditionKind::LdapMasquerading;
+    test(kind, "Sender", &context, visitor, &submission, ask).await
+}
 
-    fn shower(
-        &'static self,
-        trial: Trial,
-    ) -> impl FnOnce(&Context, Visitor, Option<&'static str>, Form) -> Page + use<> {
-        let condition = self.condition;
-        move |context, visitor, notice, form| {
-            let settings = context.administration.settings();
-            let url = settings.directory.url.as_ref();
-            render(&LookUpPage {
-                frame: Frame::new(context, visitor, Section::Settings, condition.title)
-                    .below(TITLE),
-                notice,
-                does: condition.summary,
-                path: page_of(condition),
-                diverted: Diverted::now(condition.name, context),
-                directory: url.map(ToString::to_string).unwrap_or_default(),
-                form,
-                whose: self.whose,
-                trial,
-            })
-        }
+/// Tries the look-up of the address that was typed, and shows what came of it.
+async fn test(
+    kind: ConditionKind,
+    whose: &'static str,
+    context: &Context,
+    visitor: Visitor,
+    submission: &Submission,
+    ask: impl AsyncFnOnce(&Mailbox) -> LookUpFinding,
+) -> FormAnswer {
+    let page = SettingsPage::of(kind);
+    let typed = submission.text("address").unwrap_or_default();
+    let mut trial = LookUpTrial {
+        address: typed.to_owned(),
+        ..LookUpTrial::default()
+    };
+    let address = Mailbox::parse(typed);
+    match &address {
+        Ok(address) => trial.finding = Some(ask(address).await),
+        Err(_) => trial.problem = Some("give an address like someone@example.net"),
     }
+    let parts = parts_with(context, &page.path, whose, trial)?;
+    let html = page.render_with(context, visitor, None, &page.form(context), parts)?;
+    match address {
+        Ok(_) => Ok(html.into_response()),
+        Err(_) => unprocessable(html),
+    }
+}
+
+fn route_found(recipient: &Mailbox, route: DirectoryRoute, settings: &Settings) -> LookUpFinding {
+    let DirectoryRoute {
+        entry,
+        mail_host,
+        address,
+    } = route;
+    let host = match &mail_host {
+        Some(host) => host.to_string(),
+        None => "none: where mail for the address goes".to_owned(),
+    };
+    let new = match &address {
+        Some(address) => address.to_string(),
+        None => "stays as it is".to_owned(),
+    };
+    let goes = Recipient {
+        mail_host,
+        ..Recipient::plain(address.unwrap_or_else(|| recipient.clone()))
+    };
+    let counts = if settings.is_routed_by_directory(recipient) {
+        "counts for mail"
+    } else if settings.ldap_relaying.enabled {
+        "does not count: the domain is none of those that are looked up"
+    } else {
+        "does not count: LDAP relaying is off"
+    };
+    LookUpFinding::entry(vec![
+        ("Entry", entry),
+        ("Server", host),
+        ("Address", new),
+        ("Next hop", goes.next_hop(settings).name().to_string()),
+        ("This", counts.to_owned()),
+    ])
 }
 
 #[cfg(test)]

@@ -1,0 +1,235 @@
+//! The settings in words, for the command line and for `docs/settings.md`.
+
+use std::fmt::{self, Write as _};
+
+use serde_json::{Map, Value};
+
+use super::check::place;
+use super::kind::{OFF, SettingKind, ValueBounds};
+use super::{PlacedSetting, all, sections};
+use crate::settings::SettingsDocument;
+use crate::settings::quantity::{write_count, write_size, write_time};
+
+/// What one setting is, in words. Displayed, it is some lines for the command line.
+#[derive(Clone, Debug)]
+pub struct SettingDescription {
+    /// Its place among the settings.
+    pub path: &'static str,
+    /// What pages call it.
+    pub label: &'static str,
+    /// What it does; may be blank where its values say that.
+    pub hint: &'static str,
+    /// The title of its page.
+    pub page: &'static str,
+    /// What its value may be.
+    pub value: String,
+    /// The words that it may be, and what they mean.
+    pub values: Vec<(&'static str, String)>,
+    /// What it is unless it is set.
+    pub default: String,
+    /// It can be set, but never read.
+    pub is_secret: bool,
+}
+
+/// Describes every setting, in the order of the pages.
+pub fn descriptions() -> impl Iterator<Item = SettingDescription> {
+    let defaults = SettingsDocument::default();
+    all()
+        .iter()
+        .map(move |placed| description(placed, &defaults))
+}
+
+/// Describes one setting; none when there is none at this place.
+#[must_use]
+pub fn describe(path: &str) -> Option<SettingDescription> {
+    let placed = super::find(path)?;
+    Some(description(placed, &SettingsDocument::default()))
+}
+
+/// `docs/settings.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Settings\n\n\
+         <!-- Made from `src/settings/catalogue`. To write it anew: \
+         FASTPATH_WRITE_DOCS=1 cargo test --lib settings_page -->\n\n\
+         Each setting has one name in the API, in settings files and in the audit, and a label on its page. \
+         `fastpath admin settings describe NAME` says the same of one setting. Sizes are bytes and times \
+         seconds; pages and this list write them with units.\n",
+    );
+    let mut page = "";
+    for description in descriptions() {
+        if description.page != page {
+            page = description.page;
+            let section = sections().iter().find(|section| section.title == page);
+            let about = section.map_or("", |section| section.about);
+            _ = write!(text, "\n## {page}\n");
+            if !about.is_empty() {
+                _ = write!(text, "\n{about}\n");
+            }
+        }
+        _ = write!(text, "\n### {}\n\n", description.label);
+        _ = write!(text, "`{}`: {}", description.path, description.value);
+        _ = match description.default.as_str() {
+            "" => writeln!(text, "."),
+            default => writeln!(text, ". Default: {default}."),
+        };
+        if !description.hint.is_empty() {
+            _ = write!(text, "\n{}\n", description.hint);
+        }
+        if !description.values.is_empty() {
+            text.push('\n');
+        }
+        for (value, words) in &description.values {
+            _ = writeln!(text, "* `{value}`: {words}");
+        }
+    }
+    text
+}
+
+impl fmt::Display for SettingDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.path, self.label)?;
+        if !self.hint.is_empty() {
+            writeln!(f, "  {}", self.hint)?;
+        }
+        writeln!(f, "  Page:    {}", self.page)?;
+        writeln!(f, "  Value:   {}", self.value)?;
+        for (value, words) in &self.values {
+            writeln!(f, "             {value}: {words}")?;
+        }
+        if !self.default.is_empty() {
+            writeln!(f, "  Default: {}", self.default)?;
+        }
+        let secret = if self.is_secret {
+            "yes, it is never shown"
+        } else {
+            "no"
+        };
+        write!(f, "  Secret:  {secret}")
+    }
+}
+
+fn description(placed: &'static PlacedSetting, defaults: &SettingsDocument) -> SettingDescription {
+    let kind = placed.setting.map(|setting| setting.kind);
+    let hint = match (placed.setting, placed.list) {
+        (Some(setting), _) => setting.hint,
+        (None, list) => list.map_or("", |list| list.hint),
+    };
+    let default = kind.map(|kind| default_in_words(kind, &placed.default(defaults)));
+    SettingDescription {
+        path: &placed.path,
+        label: placed.label(),
+        hint,
+        page: placed.section.title,
+        value: match (kind, placed.list) {
+            (Some(kind), _) => kind_in_words(kind),
+            (None, list) => {
+                let most = list.map_or(0, |list| list.most);
+                format!("a list of up to {} entries", write_count(most as u64))
+            }
+        },
+        values: kind.map(values).unwrap_or_default(),
+        default: default.unwrap_or_else(|| "none".to_owned()),
+        is_secret: matches!(kind, Some(SettingKind::Secret(_))),
+    }
+}
+
+impl PlacedSetting {
+    /// What it is unless it is set.
+    #[must_use]
+    pub fn default(&self, defaults: &SettingsDocument) -> Value {
+        match (self.list, self.setting) {
+            (Some(list), Some(setting)) => {
+                let entry = (list.new)(defaults);
+                entry.get(setting.name).cloned().unwrap_or_default()
+            }
+            _ => match serde_json::to_value(defaults) {
+                Ok(Value::Object(fields)) => place(&fields, &self.path).clone(),
+                _ => Value::Null,
+            },
+        }
+    }
+}
+
+fn default_in_words(kind: SettingKind, value: &Value) -> String {
+    let text = kind.write(value).replace('\n', ", ");
+    match (kind, text.as_str()) {
+        (_, "") => "none".to_owned(),
+        (SettingKind::Choice(_), text) => format!("`{text}`"),
+        _ => text,
+    }
+}
+
+/// What a value may be.
+fn kind_in_words(kind: SettingKind) -> String {
+    let bounded = |what: &str, bounds: ValueBounds, write: fn(u64) -> String| {
+        let bounds = bounds.words(write);
+        bounds.map_or_else(|| what.to_owned(), |bounds| format!("{what} {bounds}"))
+    };
+    match kind {
+        SettingKind::Size(bounds) | SettingKind::SizeOf(bounds, _) => {
+            bounded("a size", bounds, write_size)
+        }
+        SettingKind::SizeOrBlank(bounds) => {
+            format!("0, or {}", bounded("a size", bounds, write_size))
+        }
+        SettingKind::Time(bounds) => bounded("a time", bounds, write_time),
+        SettingKind::Times(bounds, most) => {
+            format!(
+                "1 to {most} times, each {}",
+                bounded("", bounds, write_time).trim_start()
+            )
+        }
+        SettingKind::Number(bounds) => bounded("a number", bounds, write_count),
+        SettingKind::Score => "a number of points".to_owned(),
+        SettingKind::Choice(_) => "one of these".to_owned(),
+        SettingKind::Text(text) => text.words().to_owned(),
+        SettingKind::Lines(text, most) => {
+            format!("up to {} of: {}", write_count(most as u64), text.words())
+        }
+        SettingKind::OrOff(switchable) => {
+            let unit = match switchable.unit {
+                "" => String::new(),
+                unit => format!(" ({unit})"),
+            };
+            format!("{}{unit}, or {OFF}", kind_in_words(switchable.kind))
+        }
+        SettingKind::Secret(bounds) => {
+            let bounds = bounds.words(write_count);
+            bounds.map_or_else(
+                || "a secret".to_owned(),
+                |bounds| format!("a secret {bounds} characters"),
+            )
+        }
+    }
+}
+
+fn values(kind: SettingKind) -> Vec<(&'static str, String)> {
+    let SettingKind::Choice(values) = kind else {
+        return Vec::new();
+    };
+    let in_words = values.iter().map(|value| {
+        let words = match value.hint {
+            "" => value.label.to_owned(),
+            hint => format!("{}. {hint}", value.label),
+        };
+        (
+            if value.value.is_empty() {
+                "null"
+            } else {
+                value.value
+            },
+            words,
+        )
+    });
+    in_words.collect()
+}
+
+/// A new entry as an object.
+pub(in crate::settings) fn object(entry: &impl serde::Serialize) -> Map<String, Value> {
+    match serde_json::to_value(entry) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    }
+}
