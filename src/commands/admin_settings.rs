@@ -1,4 +1,4 @@
-//! `fastpath admin settings`: the settings as a TOML file.
+//! `fastpath admin settings`: the settings as a TOML file, and what each setting is.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -14,6 +14,7 @@ use super::serve;
 use crate::administration::settings_file::{self, ImportMode, SettingsFileError};
 use crate::administration::{Actor, OpenRelay};
 use crate::limits;
+use crate::settings::catalogue;
 use crate::store::OpenError;
 
 /// Stands for the standard input and output.
@@ -33,6 +34,8 @@ enum Direction {
     Export(Export),
     /// Replace all settings by those of a TOML file; what it does not name gets its default, secrets are kept
     Import(Import),
+    /// Print what a setting does, what its value may be, and its default; without NAME list all settings
+    Describe(Describe),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -59,11 +62,19 @@ struct Import {
     place: DataDirectoryArgs,
 }
 
-/// Exports or imports.
+#[derive(Clone, Debug, Args)]
+struct Describe {
+    /// The setting, as the API and settings files name it: antispam.timeout_seconds
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// Exports, imports or describes.
 pub(super) fn run(written: &SettingsArgs, environment: &Environment) -> Result<(), Failure> {
     match &written.direction {
         Direction::Export(written) => export(written, environment),
         Direction::Import(written) => import(written, environment),
+        Direction::Describe(written) => describe(written),
     }
 }
 
@@ -138,6 +149,25 @@ fn import(written: &Import, environment: &Environment) -> Result<(), Failure> {
     Ok(())
 }
 
+fn describe(written: &Describe) -> Result<(), Failure> {
+    let text = match written.name.as_deref() {
+        Some(name) => {
+            let unknown = || Failure::new(Exit::Usage, format!("there is no setting “{name}”"));
+            format!("{}\n", catalogue::describe(name).ok_or_else(unknown)?)
+        }
+        None => {
+            let lines = catalogue::descriptions();
+            let lines = lines.map(|setting| format!("{}: {}\n", setting.path, setting.label));
+            lines.collect()
+        }
+    };
+    // A reader that has seen enough, like a pager, has closed the pipe.
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::io(error)),
+        _ => Ok(()),
+    }
+}
+
 fn read(file: &Path) -> io::Result<String> {
     let source: Box<dyn io::Read> = if file == Path::new(STANDARD) {
         Box::new(io::stdin())
@@ -188,5 +218,17 @@ mod tests {
             failure.to_string(),
             "mine.toml: path: must be fast or standard\nmine.toml: weather: there is no such setting"
         );
+    }
+
+    #[test]
+    fn a_setting_that_is_unknown_is_a_wrong_argument() {
+        let described = |name: &str| {
+            let name = Some(name.to_owned());
+            describe(&Describe { name })
+        };
+        assert!(described("antispam.engine").is_ok());
+        let failure = described("weather").expect_err("there is none");
+        assert_eq!(failure.exit, Exit::Usage);
+        assert_eq!(failure.to_string(), "there is no setting “weather”");
     }
 }

@@ -102,7 +102,7 @@ impl From<anyhow::Error> for Failure {
 fn missing_command(told: &str) -> &'static str {
     let ends_after = |words: &str| told.contains(&format!("{words} <COMMAND>"));
     if ends_after("fastpath admin settings") {
-        "a command is missing: admin settings export or import"
+        "a command is missing: admin settings export, import or describe"
     } else if ends_after("fastpath admin") {
         "a command is missing: admin reset-password, create-token, settings, backup, restore or repair"
     } else {

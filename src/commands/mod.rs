@@ -95,7 +95,7 @@ mod tests {
         );
         check(
             &["admin", "settings"],
-            "a command is missing: admin settings export or import",
+            "a command is missing: admin settings export, import or describe",
         );
         check(
             &["admin", "backup"],

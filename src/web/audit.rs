@@ -10,6 +10,7 @@ use super::page::{Frame, Page, Section, render};
 use super::pairs::Pairs;
 use super::{query_string, wording};
 use crate::limits;
+use crate::settings::{SHOWN, catalogue};
 use crate::store::{AuditFilter, AuditItem};
 
 /// What was asked for.
@@ -94,13 +95,56 @@ fn entry(item: AuditItem) -> AuditRow {
         time: wording::moment(item.at),
         who: item.who,
         from: item.address.unwrap_or_else(|| "this machine".to_owned()),
+        changes: match item.action.starts_with(SETTINGS) {
+            true => setting_changes(item.before, item.after),
+            false => changes(item.before, item.after),
+        },
         action: item.action,
-        changes: changes(item.before, item.after),
     }
+}
+
+/// What entries about settings begin with.
+const SETTINGS: &str = "settings";
+
+/// The changes of settings, by the labels of their pages; of an object only the parts that differ. A secret
+/// that was changed looks as one that was not.
+fn setting_changes(before: Option<Value>, after: Option<Value>) -> Vec<FieldChange> {
+    let [before, after] = [before, after].map(|side| side.map(parts_by_path));
+    let mut changes = changes_by(before, after, |field| match catalogue::label(field) {
+        Some(label) => format!("{label} ({field})"),
+        None => wording::word(field),
+    });
+    changes.retain(|change| change.unchanged().is_none_or(|value| value == SHOWN));
+    changes
+}
+
+/// The parts of objects beside other fields, each under its whole path.
+fn parts_by_path(settings: Value) -> Value {
+    let Value::Object(fields) = settings else {
+        return settings;
+    };
+    let parts = fields.into_iter().flat_map(|(field, value)| match value {
+        Value::Object(parts) if catalogue::label(&field).is_none() => {
+            let parts = parts.into_iter();
+            let parts = parts.map(|(part, value)| (format!("{field}.{part}"), value));
+            parts.collect::<Vec<_>>()
+        }
+        value => vec![(field, value)],
+    });
+    parts.collect()
 }
 
 /// Field by field where both sides are objects (or missing), else as a whole.
 fn changes(before: Option<Value>, after: Option<Value>) -> Vec<FieldChange> {
+    changes_by(before, after, wording::word)
+}
+
+/// The same with names for fields.
+fn changes_by(
+    before: Option<Value>,
+    after: Option<Value>,
+    name: impl Fn(&str) -> String,
+) -> Vec<FieldChange> {
     let (before, after) = match (object(before), object(after)) {
         (Ok(before), Ok(after)) => (before, after),
         (before, after) => {
@@ -122,7 +166,7 @@ fn changes(before: Option<Value>, after: Option<Value>) -> Vec<FieldChange> {
     fields
         .into_iter()
         .map(|field| FieldChange {
-            field: wording::word(field),
+            field: name(field),
             before: before.get(field).map(in_words),
             after: after.get(field).map(in_words),
         })

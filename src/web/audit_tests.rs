@@ -85,6 +85,37 @@ fn values_are_told_field_by_field() {
     }
 }
 
+#[test]
+fn settings_have_the_labels_of_their_pages() {
+    let before = json!({
+        "keep_trail": true,
+        "antispam": {"enabled": true, "timeout_seconds": 5},
+        "directory": {"bind_dn": "cn=a", "bind_password": "(set)"},
+    });
+    let mut after = before.clone();
+    after["keep_trail"] = json!(false);
+    after["antispam"]["timeout_seconds"] = json!(6);
+    let changes = setting_changes(Some(before), Some(after));
+    let in_words = changes.iter().map(|change| {
+        let (before, after) = (change.before.as_deref(), change.after.as_deref());
+        (
+            change.field.as_str(),
+            before.unwrap_or("-"),
+            after.unwrap_or("-"),
+        )
+    });
+    let label = |path| format!("{} ({path})", catalogue::label(path).expect("a setting"));
+    let expected = [
+        (label("antispam.timeout_seconds"), "5", "6"),
+        (label("directory.bind_password"), "(set)", "(set)"),
+        (label("keep_trail"), "yes", "no"),
+    ];
+    let expected = expected
+        .iter()
+        .map(|(field, before, after)| (field.as_str(), *before, *after));
+    assert!(in_words.eq(expected), "{changes:?}");
+}
+
 #[tokio::test]
 async fn what_was_not_changed_stands_once() {
     let site = Site::open().await;
@@ -121,7 +152,7 @@ async fn changes_are_shown_and_found() {
     let page = site.see("/audit").await;
     assert_eq!(page.status, StatusCode::OK);
     page.has(&[
-        "<b>memory threshold bytes</b>",
+        "<b>Memory threshold (memory_threshold_bytes)</b>",
         "<del>32,768</del> → <ins>1,000</ins>",
         "192.0.2.7",
         "this machine",

@@ -290,3 +290,25 @@ fn answer_of<'a>(document: &'a Value, method: &str, path: &str, status: &str) ->
     assert!(schema.is_object(), "{method} {path} is described");
     schema
 }
+
+#[tokio::test]
+async fn settings_have_their_bounds_and_defaults() {
+    let site = Site::open().await;
+    let document = site.call("GET /api/v1/openapi.json", "").await.json();
+    for (schema, property, least, most, default) in [
+        ("Written", "ack_deadline_seconds", 1, 25, json!(10)),
+        ("Antispam", "timeout_seconds", 1, 120, json!(20)),
+        ("NextHopDefaults", "connections_max", 1, 1_000, json!(20)),
+        ("NextHopEntry", "connections_max", 1, 1_000, json!(20)),
+        ("BlackholeZone", "weight", 1, 1_000, json!(1)),
+    ] {
+        let described = &document["components"]["schemas"][schema]["properties"][property];
+        assert_eq!(described["minimum"], least, "{schema}: {described}");
+        assert_eq!(described["maximum"], most, "{schema}: {described}");
+        assert_eq!(described["default"], default, "{schema}: {described}");
+        assert!(described["title"].is_string(), "{schema}: {described}");
+    }
+    let secret = &document["components"]["schemas"]["Directory"]["properties"]["bind_password"];
+    assert!(secret["default"].is_null(), "{secret}");
+    site.close().await;
+}
