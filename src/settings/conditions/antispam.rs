@@ -105,7 +105,7 @@ const GROUPS: &[SettingGroup] = &[
         &[
             ENGINE,
             server(
-                "For rspamd like 127.0.0.1:11333, where its worker “normal” listens; for spamd like 127.0.0.1:783 or unix:/run/spamd.sock. What is larger than the scanner takes, it cannot tell.",
+                "For rspamd the address of its worker “normal”, like 127.0.0.1:11333; for spamd like 127.0.0.1:783 or unix:/run/spamd.sock. For messages that are too large for the scanner the check is unavailable.",
             ),
             TIMEOUT,
             CONNECTIONS,
@@ -114,25 +114,25 @@ const GROUPS: &[SettingGroup] = &[
     ),
     group(
         "antispam",
-        "What becomes of a message",
+        "Action by score",
         &[
             FOLLOW,
             score(
                 "tag_score",
-                "Tagged",
-                "It is delivered with the fields X-Spam-Flag, X-Spam-Score and X-Spam-Symbols.",
+                "Tag",
+                "Deliver with the header fields X-Spam-Flag, X-Spam-Score and X-Spam-Symbols.",
                 &from("5.0"),
             ),
             score(
                 "defer_score",
-                "Put off",
-                "451: the sender keeps it and tries again, and is put off again as long as the score stays.",
+                "Defer (451)",
+                "The client keeps the message and tries again; it is deferred again as long as the score stays.",
                 &from("10.0"),
             ),
             score(
                 "refuse_score",
-                "Refused as spam",
-                "Where none of the three is on, messages are only looked at: the trail says what was found.",
+                "Reject as spam",
+                "With all three off, messages are only scored: the trail shows the result.",
                 &from("15.0"),
             ),
             SPAM,
@@ -142,54 +142,54 @@ const GROUPS: &[SettingGroup] = &[
 
 const ENGINE: Setting = setting(
     "engine",
-    "Asked is",
+    "Engine",
     "",
     Kind::Choice(&[
         value(
             "rspamd",
             "rspamd",
-            "It gives a score and advises what to do, by thresholds of its own.",
+            "It returns a score and an action, by its own thresholds.",
         ),
         value(
             "spamd",
             "SpamAssassin’s spamd",
-            "It gives a score and no advice: the scores below say what that means, not its own threshold. A message with one recipient is judged by that recipient’s preferences.",
+            "It returns a score only: the scores below apply, not its own threshold. A message with one recipient is checked with the preferences of that recipient.",
         ),
     ]),
 );
 
 const FOLLOW: Setting = setting(
     "follow_action",
-    "What rspamd advises",
+    "Action of rspamd",
     "",
     Kind::Choice(&[
         value(
             "true",
-            "is done",
-            "“add header” and “rewrite subject” tag a message, “soft reject” puts it off, “reject” refuses it as spam, “quarantine” keeps it back. “greylist” lets it pass: rspamd’s greylisting says “soft reject” for as long as a message has to wait. The scores below mean nothing then.",
+            "Follow",
+            "“add header” and “rewrite subject” tag a message, “soft reject” defers it, “reject” rejects it as spam, “quarantine” holds it. “greylist” accepts it: the greylisting of rspamd returns “soft reject” while a message has to wait. The scores below do not apply.",
         ),
         value(
             "false",
-            "is ignored",
-            "The scores below say what becomes of a message, as they do with spamd.",
+            "Ignore",
+            "The scores below apply, as they do with spamd.",
         ),
     ]),
 );
 
 const SPAM: Setting = setting(
     "when_spam_is_refused",
-    "A message that is refused as spam",
+    "Rejected spam",
     "",
     Kind::Choice(&[
         value(
             "refuse",
-            "Refuse it",
-            "554 in the session: the sender is told.",
+            "Reject (554)",
+            "In the session: the sender knows at once.",
         ),
         value(
             "quarantine",
-            "Quarantine it",
-            "Taken, tagged, and kept back in the queue until an operator releases or purges it.",
+            "Quarantine",
+            "Accept the message, tag it, and hold it in the queue until an operator releases or purges it.",
         ),
     ]),
 );

@@ -64,18 +64,14 @@ const GROUPS: &[SettingGroup] = &[
     group(
         "antivirus",
         "The condition",
-        &[
-            ENABLED,
-            DISABLES_FAST_PATH,
-            when_found("An infected message"),
-        ],
+        &[ENABLED, DISABLES_FAST_PATH, when_found("Infected messages")],
     ),
     group(
         "antivirus",
         "clamd",
         &[
             server(
-                "Like 127.0.0.1:3310 or unix:/run/clamav/clamd.ctl. What is larger than its StreamMaxLength, it cannot tell.",
+                "Where clamd listens, like 127.0.0.1:3310 or unix:/run/clamav/clamd.ctl. For messages larger than its StreamMaxLength the check is unavailable.",
             ),
             TIMEOUT,
             CONNECTIONS,

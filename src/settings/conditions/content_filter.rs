@@ -64,18 +64,18 @@ const GROUPS: &[SettingGroup] = &[group(
         DISABLES_FAST_PATH,
         setting(
             "when_unavailable",
-            "When a message cannot be looked into",
-            "It is larger than 32 MiB, has more than 10,000 parts, or takes too long. Rules over its header and its size are asked all the same.",
+            "If a message cannot be examined",
+            "It is larger than 32 MiB, has more than 10,000 parts, or takes too long. Rules about the header and the size still apply.",
             Kind::Choice(&[
                 value(
                     "defer",
-                    "Put the message off",
-                    "451: the sender keeps it and tries again.",
+                    "Defer (451)",
+                    "The client keeps the message and tries again.",
                 ),
                 value(
                     "pass",
-                    "Let it pass unchecked",
-                    "A message that nobody had time to look into is put off all the same.",
+                    "Accept unchecked",
+                    "A message that was not examined for lack of time is deferred all the same.",
                 ),
             ]),
         ),

@@ -131,7 +131,7 @@ pub(super) const RULE: &[SettingGroup] = &[
         &[setting(
             "name",
             "Name",
-            "What the trail and pages call it, like “no programs”.",
+            "Its name in the trail and on pages, like “no programs”.",
             Kind::Text(TextKind::Any),
         )],
     ),
@@ -139,23 +139,23 @@ pub(super) const RULE: &[SettingGroup] = &[
         "",
         "It matches when",
         &[
-            setting("part", "It looks at", "", Kind::Choice(PARTS)),
+            setting("part", "Part", "", Kind::Choice(PARTS)),
             setting(
                 "header_field",
                 "Header field",
-                "Its name, like Subject. Only for a rule that looks at one header field.",
+                "Its name, like Subject. Only for the part “One header field”.",
                 Kind::Text(TextKind::FieldName),
             ),
             setting(
                 "pattern",
                 "Pattern",
-                "A regular expression that it matches somewhere, whatever the case of letters, like \\.(exe|scr)$ or \\binvoice\\b. Not for the size.",
+                "A regular expression, without regard to case, like \\.(exe|scr)$ or \\binvoice\\b. Not for the part “Size”.",
                 Kind::Text(TextKind::Pattern),
             ),
             setting(
                 "larger_than_bytes",
                 "Size",
-                "Only for a rule that looks at the size.",
+                "Only for the part “Size”.",
                 Kind::OrOff(&switchable(
                     "larger than",
                     Kind::Size(ValueBounds::ANY),
@@ -171,14 +171,14 @@ pub(super) const RULE: &[SettingGroup] = &[
         &[
             setting(
                 "action",
-                "The message is",
-                "No later rule is asked.",
+                "Action",
+                "Later rules do not apply.",
                 Kind::Choice(ACTIONS),
             ),
             setting(
                 "argument",
-                "With",
-                "Refused: the words of the reply. Tagged: the value of the field; empty: the rule’s name. Redirected: the address.",
+                "Argument",
+                "Reject: the text of the reply. Tag: the value of the field; empty: the name of the rule. Redirect: the address.",
                 Kind::Text(TextKind::Any),
             ),
         ],
@@ -186,51 +186,51 @@ pub(super) const RULE: &[SettingGroup] = &[
 ];
 
 const PARTS: &[NamedValue] = &[
-    value("header", "one header field", "Its value, decoded."),
+    value("header", "One header field", "Its decoded value."),
     value(
         "any_header",
-        "all header fields",
+        "All header fields",
         "Each as “Name: value”, decoded.",
     ),
     value(
         "text",
-        "the text",
-        "Each part of text, decoded; of HTML with its tags. Parts of attached messages, too.",
+        "Text",
+        "Each text part, decoded. HTML with its tags. Text parts of attached messages too.",
     ),
-    value("attachment_name", "the names of attachments", "Decoded."),
+    value("attachment_name", "Attachment names", "Decoded."),
     value(
         "attachment_type",
-        "the types of attachments",
-        "As they say themselves, like application/zip.",
+        "Attachment types",
+        "As declared, like application/zip.",
     ),
-    value("size", "the size", ""),
+    value("size", "Size", ""),
 ];
 
 const ACTIONS: &[NamedValue] = &[
     value(
         "refuse",
-        "refused",
-        "554 in the session: the sender is told.",
+        "Reject (554)",
+        "In the session: the sender knows at once.",
     ),
     value(
         "quarantine",
-        "quarantined",
-        "Taken, and kept back in the queue until an operator releases or purges it.",
+        "Quarantine",
+        "Accept the message and hold it in the queue until an operator releases or purges it.",
     ),
     value(
         "tag",
-        "tagged",
-        "Delivered with the header field X-Content-Filter.",
+        "Tag",
+        "Deliver it with the header field X-Content-Filter.",
     ),
     value(
         "redirect",
-        "redirected",
-        "Delivered to another address in the place of all recipients.",
+        "Redirect",
+        "Deliver it to another address instead of all recipients.",
     ),
     value(
         "pass",
-        "passed on",
-        "Delivered as it is: what this rule allows, no later one forbids.",
+        "Accept",
+        "Deliver it as it is: no later rule can reject it.",
     ),
 ];
 

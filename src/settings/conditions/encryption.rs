@@ -39,18 +39,18 @@ const GROUPS: &[SettingGroup] = &[group(
         ENABLED,
         setting(
             "when_no_key",
-            "When some recipient has no valid key",
+            "Recipients without a valid key",
             "",
             Kind::Choice(&[
                 value(
                     "send_plain",
-                    "Send it to them as it is",
-                    "Whoever has a key gets it encrypted all the same.",
+                    "Send unencrypted",
+                    "Recipients with a key still get the message encrypted.",
                 ),
                 value(
                     "refuse",
-                    "Refuse the message",
-                    "550 in the session, for all of its recipients: the sender is told who has no key.",
+                    "Reject (550)",
+                    "The message is rejected for all recipients, and the reply names those without a key.",
                 ),
             ]),
         ),

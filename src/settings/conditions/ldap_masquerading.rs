@@ -74,19 +74,19 @@ const GROUPS: &[SettingGroup] = &[
             setting(
                 "domains",
                 "Domains",
-                "Whose senders are looked up, one a line; .example.net for all below it. Empty: all. Name your own: a signature (DKIM) of others does not survive a change of From.",
+                "Senders of these domains are looked up. One per line; .example.net for all domains below it. Empty: all. Name your own domains: a changed From breaks the DKIM signatures of others.",
                 Kind::Lines(TextKind::Domain, limits::DOMAINS),
             ),
             setting(
                 "filter",
                 "Filter",
-                "Finds the entry: %s stands for the address, %u for what is before the @, %d for the domain.",
+                "Finds the entry: %s is the address, %u its local part, %d its domain.",
                 Kind::Text(TextKind::Filter),
             ),
             setting(
                 "attribute",
-                "Attribute with the official address",
-                "A sender without an entry, or without this attribute, stays as it is.",
+                "Address attribute",
+                "The attribute with the official address. A sender without an entry or without this attribute is not changed.",
                 Kind::Text(TextKind::Attribute),
             ),
             WHEN_UNAVAILABLE,

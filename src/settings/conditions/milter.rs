@@ -65,7 +65,7 @@ const GROUPS: &[SettingGroup] = &[
             setting(
                 "milters",
                 "Milters",
-                "One a line, like 127.0.0.1:8891 or unix:/run/opendkim.sock; what Postfix and Sendmail write, like inet:8891@127.0.0.1, is understood. They are asked in this order, and each sees what the one before has changed: one that signs comes last. What a milter wants discarded is quarantined.",
+                "One per line, like 127.0.0.1:8891 or unix:/run/opendkim.sock; the forms of Postfix and Sendmail, like inet:8891@127.0.0.1, are understood. They are called in this order, and each sees the changes of the one before: put one that signs last. A message that a milter discards is quarantined.",
                 Kind::Lines(TextKind::Milter, limits::MILTERS),
             ),
             TIMEOUT,

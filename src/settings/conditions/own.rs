@@ -88,7 +88,7 @@ const CONDITION: &[SettingGroup] = &[
         &[setting(
             "name",
             "Name",
-            "What reasons and pages call it, like many-recipients: small letters, digits, “-” and “_”.",
+            "Its name in the trail and on pages, like many-recipients: lower-case letters, digits, “-” and “_”.",
             Kind::Text(TextKind::Any),
         )],
     ),
@@ -110,7 +110,7 @@ const CONDITION: &[SettingGroup] = &[
             setting(
                 "larger_than_bytes",
                 "Size",
-                "As declared with SIZE, or as it came.",
+                "As declared with SIZE, or as received.",
                 Kind::OrOff(&switchable(
                     "larger than",
                     Kind::Size(ValueBounds::ANY),
@@ -120,33 +120,33 @@ const CONDITION: &[SettingGroup] = &[
             ),
             setting(
                 "client_networks",
-                "Client",
-                "One of these networks, one a line. Empty: any.",
+                "Client networks",
+                "The client is in one of these networks. One per line. Empty: any.",
                 Kind::Lines(TextKind::Network, limits::OWN_CONDITION_NETWORKS),
             ),
             setting(
                 "sender_pattern",
-                "Sender",
+                "Sender pattern",
                 "A regular expression that the reverse path matches, like @example\\.org$. Empty: any.",
                 Kind::Text(TextKind::Pattern),
             ),
             setting(
                 "recipient_pattern",
-                "Recipient",
+                "Recipient pattern",
                 "A regular expression that one of the recipients matches. Empty: any.",
                 Kind::Text(TextKind::Pattern),
             ),
             setting(
                 "header_field",
                 "Header field",
-                "A field of this name is there, like List-Id. Empty: any header.",
+                "The message has a header field of this name, like List-Id. Empty: any header.",
                 Kind::Text(TextKind::FieldName),
             ),
         ],
     ),
     group(
         "",
-        "Then the message takes",
+        "Action",
         &[setting(
             "leads_to",
             "Path",
@@ -154,13 +154,13 @@ const CONDITION: &[SettingGroup] = &[
             Kind::Choice(&[
                 value(
                     "standard_path",
-                    "the standard path",
-                    "It is stored durably before the reply.",
+                    "Standard path",
+                    "The message is stored durably before the reply.",
                 ),
                 value(
                     "cut_through",
-                    "cut-through",
-                    "Its content is sent on as it comes. Decided at the first recipient, by the declared size, the client, the sender and that recipient.",
+                    "Cut-through",
+                    "The content is passed on as it comes. Decided at the first recipient, by the declared size, the client, the sender and that recipient.",
                 ),
             ]),
         )],

@@ -7,26 +7,26 @@ use crate::settings::catalogue::{
 /// The switch of a condition.
 pub(in crate::settings) const ENABLED: Setting = setting(
     "enabled",
-    "This condition",
+    "Condition",
     "",
-    Kind::Choice(&[value("true", "is on", ""), value("false", "is off", "")]),
+    Kind::Choice(&[value("true", "On", ""), value("false", "Off", "")]),
 );
 
 /// Whether a condition disables the fast path.
 pub(in crate::settings) const DISABLES_FAST_PATH: Setting = setting(
     "disables_fast_path",
-    "A message that it concerns",
+    "Path of checked messages",
     "",
     Kind::Choice(&[
         value(
             "true",
-            "takes the standard path",
-            "Checked, then stored and synced, answered, and delivered.",
+            "Standard path",
+            "They are checked, stored and synced, answered, and then delivered.",
         ),
         value(
             "false",
-            "may stay on the fast path",
-            "Checked in memory within the acknowledgement deadline, and delivered before the reply.",
+            "Fast path",
+            "They are checked in memory within the acknowledgement deadline and delivered before the reply.",
         ),
     ]),
 );
@@ -39,34 +39,34 @@ pub(in crate::settings) const fn server(hint: &'static str) -> Setting {
 /// The longest wait for a service.
 pub(in crate::settings) const TIMEOUT: Setting = setting(
     "timeout_seconds",
-    "Longest wait",
-    "For an answer, from 1 s to 2 min. Then the check cannot tell.",
+    "Timeout",
+    "How long to wait for an answer. After that the check counts as unavailable.",
     Kind::Time(ValueBounds::new(1, 120)),
 );
 
 /// How many may ask a service at once.
 pub(in crate::settings) const CONNECTIONS: Setting = setting(
     "connections_max",
-    "Checks at one time",
-    "One client gets half of them. Whoever finds no free one waits, within the longest wait; then the message is put off.",
+    "Concurrent checks",
+    "One client may use half of them. A message that finds none free waits up to the timeout and is then deferred.",
     Kind::Number(ValueBounds::new(1, 1_000)),
 );
 
 /// What "cannot tell" means.
 pub(in crate::settings) const WHEN_UNAVAILABLE: Setting = setting(
     "when_unavailable",
-    "When the check cannot tell",
-    "Its service is down, too slow, or talks nonsense.",
+    "If unavailable",
+    "The service is down, too slow, or answers with nonsense.",
     Kind::Choice(&[
         value(
             "defer",
-            "Put the message off",
-            "451: the sender keeps it and tries again.",
+            "Defer (451)",
+            "The client keeps the message and tries again.",
         ),
         value(
             "pass",
-            "Let it pass unchecked",
-            "When the service was asked about it and gave no answer, or has just failed a neutral question. A message for which no check was free is put off all the same.",
+            "Accept unchecked",
+            "Applies when the service was asked and did not answer, or has just failed a test request. A message that found no free check is deferred all the same.",
         ),
     ]),
 );
@@ -79,17 +79,17 @@ pub(in crate::settings) const fn when_found(label: &'static str) -> Setting {
 const WHEN_FOUND: &[NamedValue] = &[
     value(
         "refuse",
-        "Refuse it",
-        "554 in the session: the sender is told.",
+        "Reject (554)",
+        "In the session: the sender knows at once.",
     ),
     value(
         "quarantine",
-        "Quarantine it",
-        "Taken, and kept back in the queue until an operator releases or purges it.",
+        "Quarantine",
+        "Accept the message and hold it in the queue until an operator releases or purges it.",
     ),
     value(
         "tag",
-        "Tag it",
-        "Delivered with a header field that says what was found.",
+        "Tag",
+        "Deliver it with a header field that says what was found.",
     ),
 ];

@@ -58,11 +58,11 @@ const GROUPS: &[SettingGroup] = &[
             DISABLES_FAST_PATH,
             setting(
                 "exempt_trusted",
-                "Trusted networks, and clients that have logged in",
+                "Trusted and authenticated clients",
                 "",
                 Kind::Choice(&[
-                    value("true", "are not checked", ""),
-                    value("false", "are checked as well", ""),
+                    value("true", "Not checked", ""),
+                    value("false", "Checked", ""),
                 ]),
             ),
         ],

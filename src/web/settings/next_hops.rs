@@ -75,13 +75,13 @@ fn entry_row(entry: &NextHopEntry) -> NextHopEntryRow {
         address: address.map(ToString::to_string).unwrap_or_default(),
         tls: tls_word(entry.policy.tls),
         encryption: match entry.policy.tls {
-            TlsPolicy::Opportunistic => "when offered",
+            TlsPolicy::Opportunistic => "opportunistic",
             TlsPolicy::Never => "never",
         },
         connections: entry.policy.connections_max,
         uncertain: match entry.policy.uncertain {
-            UncertainPolicy::Retry => "try again",
-            UncertainPolicy::AssumeDelivered => "take as delivered",
+            UncertainPolicy::Retry => "retry",
+            UncertainPolicy::AssumeDelivered => "assume delivered",
         },
     }
 }

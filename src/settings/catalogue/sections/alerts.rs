@@ -93,18 +93,18 @@ pub const ALERTS: SettingSection = SettingSection::new(
                 ),
                 setting(
                     "alert_no_delivery_when_idle",
-                    "A time without any mail",
+                    "Times without mail",
                     "",
                     Kind::Choice(&[
                         value(
                             "false",
-                            "does not count",
+                            "Do not count",
                             "Otherwise every quiet night would be an alert.",
                         ),
                         value(
                             "true",
-                            "counts as nothing delivered",
-                            "For an appliance that always has mail: silence then means that no mail reaches it.",
+                            "Count as nothing delivered",
+                            "For an appliance that always has mail: no mail then means that none reaches it.",
                         ),
                     ]),
                 ),
@@ -116,14 +116,14 @@ pub const ALERTS: SettingSection = SettingSection::new(
             &[
                 setting(
                     "alert_webhook_url",
-                    "Address",
-                    "Like https://alerts.example.net/fastpath. Gets a POST with JSON when an alert begins or ends. Empty: nobody is told. Everybody who may see the settings sees this address.",
+                    "URL",
+                    "Like https://alerts.example.net/fastpath. It gets a POST with JSON when an alert begins or ends. Empty: no webhook. Every administrator can see this URL.",
                     Kind::Text(TextKind::WebAddress),
                 ),
                 setting(
                     "alert_webhook_secret",
                     "Secret",
-                    "Signs each message: the header X-Fastpath-Signature: sha256=… is the HMAC-SHA256 of the body in hexadecimal. It is never shown again.",
+                    "Signs each request: the header X-Fastpath-Signature: sha256=… is the HMAC-SHA256 of the body in hexadecimal. It is never shown again.",
                     Kind::Secret(ValueBounds::new(8, 200)),
                 ),
             ],

@@ -16,31 +16,31 @@ pub const DIRECTORY: SettingSection = SettingSection::new(
             &[
                 setting(
                     "url",
-                    "Address",
+                    "Server URL",
                     "Like ldap://directory.example.net or ldaps://directory.example.net:636.",
                     Kind::Text(TextKind::Directory),
                 ),
                 setting(
                     "start_tls",
-                    "A connection to ldap://",
+                    "StartTLS",
                     "",
                     Kind::Choice(&[
                         value(
                             "true",
-                            "is secured with StartTLS",
-                            "Before anything else is said. A directory that does not offer it is not asked.",
+                            "Required",
+                            "TLS begins before the bind. A directory that does not offer it is not used.",
                         ),
                         value(
                             "false",
-                            "is in the clear",
-                            "The password, too: for a directory on this machine, or a network of its own.",
+                            "Off",
+                            "Everything is sent in plain text, the password too: only for a directory on this machine or a private network.",
                         ),
                     ]),
                 ),
                 setting(
                     "ca_file",
-                    "Authorities",
-                    "A PEM file with the authority of the directory’s certificate, by its whole path. Empty: those that this machine trusts are enough.",
+                    "CA certificates",
+                    "The absolute path of a PEM file. Its certificate authorities are trusted in addition to those of this machine.",
                     Kind::Text(TextKind::File),
                 ),
             ],
@@ -51,13 +51,13 @@ pub const DIRECTORY: SettingSection = SettingSection::new(
             &[
                 setting(
                     "bind_dn",
-                    "Name",
-                    "Like cn=relay,dc=example,dc=org; it only needs to read. Empty: anonymous.",
+                    "Bind DN",
+                    "Like cn=relay,dc=example,dc=org. It only needs read access. Empty: anonymous bind.",
                     Kind::Text(TextKind::DistinguishedName),
                 ),
                 setting(
                     "bind_password",
-                    "Password",
+                    "Bind password",
                     "It is never shown again.",
                     Kind::Secret(ValueBounds::ANY),
                 ),
@@ -69,16 +69,16 @@ pub const DIRECTORY: SettingSection = SettingSection::new(
             &[
                 setting(
                     "base",
-                    "Below",
-                    "The entry below which everything is looked up, like ou=people,dc=example,dc=org.",
+                    "Base DN",
+                    "The entry below which the directory is searched, like ou=people,dc=example,dc=org.",
                     Kind::Text(TextKind::BaseName),
                 ),
                 TIMEOUT,
                 CONNECTIONS,
                 setting(
                     "cache_seconds",
-                    "An answer is remembered for",
-                    "Also that there is no entry. 0 s: every message asks anew.",
+                    "Cache lifetime",
+                    "How long answers are cached, negative ones too. 0 s: no cache.",
                     Kind::Time(ValueBounds::new(0, DAY)),
                 ),
             ],

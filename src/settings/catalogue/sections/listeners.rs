@@ -21,17 +21,17 @@ pub const LISTENERS: SettingSection = SettingSection {
             "Line ends",
             &[setting(
                 "line_ends",
-                "Messages with a bare CR or a bare LF",
-                "No server may take them as they are: they are the way to smuggle one message inside another.",
+                "Bare CR and LF",
+                "They are never passed on as they are: SMTP smuggling relies on them.",
                 Kind::Choice(&[
                     value(
                         "normalise",
-                        "are put right",
-                        "A bare LF becomes CRLF, a bare CR a blank; NUL is refused.",
+                        "Normalize",
+                        "A bare LF becomes CRLF, a bare CR a space. NUL is rejected.",
                     ),
                     value(
                         "reject",
-                        "are refused",
+                        "Reject",
                         "550 5.6.0, and the connection is closed.",
                     ),
                 ]),
@@ -43,14 +43,14 @@ pub const LISTENERS: SettingSection = SettingSection {
             &[
                 setting(
                     "tls_certificate_file",
-                    "Certificate file",
-                    "PEM, the server’s own certificate first; for STARTTLS and HTTPS. Empty: the one that the appliance has made for itself. Read again every hour, so that a renewal needs nothing.",
+                    "TLS certificate file",
+                    "A PEM file with the certificate chain for STARTTLS and HTTPS, the server’s own certificate first. Empty: a self-signed one. The file is read again every hour.",
                     Kind::Text(TextKind::NewFile),
                 ),
                 setting(
                     "tls_key_file",
-                    "Key file",
-                    "PEM.",
+                    "TLS key file",
+                    "The PEM file with the private key.",
                     Kind::Text(TextKind::NewFile),
                 ),
             ],
@@ -61,26 +61,26 @@ pub const LISTENERS: SettingSection = SettingSection {
             &[
                 setting(
                     "web_https",
-                    "Only HTTPS",
-                    "HTTPS is spoken at the web address in any case. Where it is the only one, plain pages are led to it, and everybody logs in anew.",
+                    "Require HTTPS",
+                    "The web address always accepts HTTPS. When it is required, plain HTTP is redirected, and users have to log in again.",
                     Kind::Choice(&[
-                        value("with_certificate", "once a certificate is given", ""),
+                        value("with_certificate", "With a certificate", ""),
                         value(
-                            "always",
-                            "always",
-                            "Without a certificate above with the appliance’s own, of which browsers warn.",
+                            "Always",
+                            "Always",
+                            "Without a certificate of your own browsers show a warning.",
                         ),
                         value(
                             "optional",
-                            "no: plain HTTP is taken too",
-                            "For this machine alone, or a network that nobody else is in.",
+                            "Never",
+                            "Plain HTTP is accepted too: only for this machine or a private network.",
                         ),
                     ]),
                 ),
                 setting(
                     "web_proxies",
-                    "Proxies",
-                    "Addresses of reverse proxies before the web address, one a line. Their X-Forwarded-For and X-Forwarded-Proto are believed, and they may speak plain HTTP.",
+                    "Reverse proxies",
+                    "Addresses of reverse proxies in front of the web address, one per line. Their X-Forwarded-For and X-Forwarded-Proto are trusted, and they may use plain HTTP.",
                     Kind::Lines(TextKind::Network, limits::PROXY_NETWORKS),
                 ),
             ],
@@ -100,7 +100,7 @@ pub const LISTENERS: SettingSection = SettingSection {
                     setting(
                         "address",
                         "Address",
-                        "As it was given at the start, like 0.0.0.0:2525.",
+                        "As given at the start, like 0.0.0.0:2525.",
                         Kind::Text(TextKind::ListenerAddress),
                     ),
                     setting(
@@ -112,7 +112,7 @@ pub const LISTENERS: SettingSection = SettingSection {
                             value(
                                 "lmtp",
                                 "LMTP",
-                                "A reply for each recipient. Not on port 25.",
+                                "One reply for each recipient. Not allowed on port 25.",
                             ),
                         ]),
                     ),
@@ -121,7 +121,7 @@ pub const LISTENERS: SettingSection = SettingSection {
                         "Path",
                         "",
                         Kind::Choice(&[
-                            value("", "As everywhere", ""),
+                            value("", "As for all listeners", ""),
                             value("fast", "Fast", ""),
                             value("standard", "Standard", ""),
                             value("cut_through", "Cut-through", ""),
@@ -135,17 +135,17 @@ pub const LISTENERS: SettingSection = SettingSection {
                 &[setting(
                     "dsn",
                     "Delivery status notifications (DSN)",
-                    "A client may ask for a report of success, to any address that it gives as the sender.",
+                    "Clients may ask for reports of delivery to any address that they give as the sender.",
                     Kind::Choice(&[
                         value(
                             "true",
-                            "are offered",
-                            "Who is not trusted gets few reports of success.",
+                            "Offered",
+                            "Clients that are not trusted get a limited number of success reports.",
                         ),
                         value(
                             "false",
-                            "are not offered",
-                            "NOTIFY, RET, ENVID and ORCPT are refused; failures are reported as ever.",
+                            "Not offered",
+                            "NOTIFY, RET, ENVID and ORCPT are rejected. Failures are still reported.",
                         ),
                     ]),
                 )],
@@ -157,13 +157,13 @@ pub const LISTENERS: SettingSection = SettingSection {
                     setting(
                         "proxy_networks",
                         "PROXY protocol",
-                        "Addresses of load balancers, one a line. Each of their connections has to begin with a header of version 1 or 2, and who it names is the client.",
+                        "Addresses of load balancers, one per line. Their connections must begin with a PROXY header of version 1 or 2, which names the client.",
                         Kind::Lines(TextKind::Network, limits::PROXY_NETWORKS),
                     ),
                     setting(
                         "xclient_networks",
                         "XCLIENT",
-                        "Addresses of mail proxies, one a line. They are believed whom they speak for, and as whom that client has logged in.",
+                        "Addresses of mail proxies, one per line. What they say with XCLIENT about a client and its login is trusted.",
                         Kind::Lines(TextKind::Network, limits::PROXY_NETWORKS),
                     ),
                 ],
@@ -184,13 +184,13 @@ pub const ACCESS: SettingSection = SettingSection::new(
             setting(
                 "trusted_networks",
                 "Trusted networks",
-                "Clients of these networks may send to anywhere. One a line, like 192.0.2.0/24 or 2001:db8::/32.",
+                "Clients in these networks may relay to any domain. One per line, like 192.0.2.0/24 or 2001:db8::/32.",
                 Kind::Lines(TextKind::Network, limits::TRUSTED_NETWORKS),
             ),
             setting(
                 "relay_domains",
                 "Relay domains",
-                "Everybody may send to these domains. One a line; with a leading dot all domains below it.",
+                "Every client may send to these domains. One per line. With a leading dot: all domains below it.",
                 Kind::Lines(TextKind::Domain, limits::DOMAINS),
             ),
         ],

@@ -23,31 +23,31 @@ pub const MEMORY: SettingSection = SettingSection::new(
             &[
                 setting(
                     "memory_threshold_bytes",
-                    "Threshold",
-                    "Bytes of one message that may be held in memory. 0 sends every message to the disk.",
+                    "Memory threshold",
+                    "How much of one message is held in memory. 0 writes every message to disk.",
                     Kind::SizeOf(ValueBounds::new(0, GIBIBYTE), PRESETS),
                 ),
                 setting(
                     "over_threshold",
-                    "A message that exceeds it",
+                    "Messages over the threshold",
                     "",
                     Kind::Choice(&[
                         value(
                             "split",
-                            "is split",
-                            "The head stays in memory, the rest goes to disk, and it is still delivered before the reply.",
+                            "Split",
+                            "The head stays in memory and the rest goes to disk. The message is still delivered before the reply.",
                         ),
                         value(
                             "disk_only",
-                            "goes to disk as a whole",
-                            "It is stored, answered, and then delivered.",
+                            "Write to disk",
+                            "The whole message is stored, answered, and then delivered.",
                         ),
                     ]),
                 ),
                 setting(
                     "message_size_max_bytes",
-                    "Largest message",
-                    "Anything larger is refused with 552. From 1 KiB to 1 GiB.",
+                    "Maximum message size",
+                    "Larger messages are rejected with 552.",
                     Kind::Size(ValueBounds::new(1_024, GIBIBYTE)),
                 ),
             ],
@@ -70,7 +70,7 @@ pub const MEMORY: SettingSection = SettingSection::new(
                         value(
                             "fast",
                             "Fast",
-                            "Deliver, then reply; only what cannot be delivered at once is written down.",
+                            "Deliver, then reply. Only what cannot be delivered at once is stored.",
                         ),
                         value(
                             "standard",
@@ -80,14 +80,14 @@ pub const MEMORY: SettingSection = SettingSection::new(
                         value(
                             "cut_through",
                             "Cut-through",
-                            "Connect to the destinations first, send on what comes, and reply with what they say. Nothing is stored: what is not delivered stays with the client. Not for messages whose content a condition has to see.",
+                            "Connect to the next hops first, pass the content on as it comes, and reply with what they say. Nothing is stored: what is not delivered stays with the client. Messages whose content a condition has to check take the fast path.",
                         ),
                     ]),
                 ),
                 setting(
                     "cut_through_tries",
-                    "Cut-through: tries to connect",
-                    "Before a recipient is answered 451, 1 to 10.",
+                    "Cut-through: connection attempts",
+                    "How often to try before the recipient is answered 451.",
                     Kind::Number(ValueBounds::new(1, 10)),
                 ),
             ],
@@ -106,40 +106,40 @@ pub const DELIVERY: SettingSection = SettingSection::new(
                 setting(
                     "ack_deadline_seconds",
                     "Acknowledgement deadline",
-                    "From the end of the data to our reply at the latest, 1 s to 25 s. What is still under way then is stored and answered; its delivery goes on.",
+                    "The longest time from the end of the data to the reply. A message that is not delivered by then is stored and answered, and its delivery goes on.",
                     Kind::Time(ValueBounds::new(1, 25)),
                 ),
                 setting(
                     "when_deferred",
-                    "When every destination says “later”",
+                    "If every next hop defers",
                     "",
                     Kind::Choice(&[
                         value(
                             "queue",
-                            "Keep it here",
-                            "The message is stored in the retry queue and answered 250.",
+                            "Queue the message",
+                            "It is stored in the retry queue and answered 250.",
                         ),
                         value(
                             "pass",
-                            "Leave it with the sender",
-                            "The destination’s 4xx is passed on, and the sending server tries again.",
+                            "Pass the 4xx on",
+                            "The client gets the next hop’s 4xx and tries again.",
                         ),
                     ]),
                 ),
                 setting(
                     "when_refused",
-                    "When every destination refuses",
+                    "If every next hop rejects",
                     "",
                     Kind::Choice(&[
                         value(
                             "reply",
-                            "Tell the client",
-                            "The destination’s 5xx is our reply: the sender learns at once.",
+                            "Pass the 5xx on",
+                            "The client gets the next hop’s 5xx: the sender knows at once.",
                         ),
                         value(
                             "report",
-                            "Send a report",
-                            "The message is answered 250, and a report goes to its sender.",
+                            "Send a bounce",
+                            "The message is answered 250, and its sender gets a delivery report.",
                         ),
                     ]),
                 ),
@@ -151,20 +151,20 @@ pub const DELIVERY: SettingSection = SettingSection::new(
             &[
                 setting(
                     "retry_schedule_seconds",
-                    "Waits between attempts",
-                    "With commas between them, like 1m, 5m, 15m, 1h. The last one repeats.",
+                    "Retry schedule",
+                    "The waits between delivery attempts, separated by commas, like 1m, 5m, 15m, 1h. The last one repeats.",
                     Kind::Times(ValueBounds::new(1, 30 * DAY), limits::RETRY_WAITS),
                 ),
                 setting(
                     "retries_max",
-                    "Retries at most",
-                    "0: only the age counts.",
+                    "Maximum retries",
+                    "A recipient fails after so many. 0 is no limit: only the queue lifetime counts.",
                     Kind::Number(ValueBounds::new(0, 10_000)),
                 ),
                 setting(
                     "expire_after_seconds",
-                    "Give up after",
-                    "The age at which a recipient fails and its sender gets a report, like 5 days. It counts for what waits already.",
+                    "Queue lifetime",
+                    "A recipient that is not delivered by then fails, and the sender gets a delivery report. Also applies to messages that are in the queue already.",
                     Kind::Time(ValueBounds::new(1, YEAR)),
                 ),
             ],
@@ -181,31 +181,31 @@ pub const RETENTION: SettingSection = SettingSection::new(
         &[
             setting(
                 "keep_trail",
-                "What became of each message",
+                "Message trail",
                 "",
                 Kind::Choice(&[
                     value(
                         "true",
-                        "is kept",
-                        "“Did it arrive?” can be answered for every message, from who sent it to the destination’s last word.",
+                        "Keep",
+                        "Every message can be looked up, from the client that sent it to the last reply of the next hop.",
                     ),
                     value(
                         "false",
-                        "is not kept",
-                        "Only what is counted remains: the figures of the dashboard go on.",
+                        "Do not keep",
+                        "Only the figures of the dashboard are kept.",
                     ),
                 ]),
             ),
             setting(
                 "trail_retention_seconds",
-                "Keep it for",
-                "Older entries go, like 7 days.",
+                "Maximum age",
+                "Older entries are removed.",
                 Kind::Time(ValueBounds::new(60, 10 * YEAR)),
             ),
             setting(
                 "trail_retention_bytes",
-                "Keep at most",
-                "The oldest entries go first when the history grows beyond this, like 2 GiB.",
+                "Maximum size",
+                "The oldest entries are removed when the history is larger.",
                 Kind::Size(ValueBounds::new(MEBIBYTE, PEBIBYTE)),
             ),
         ],

@@ -18,7 +18,7 @@ pub const NEXT_HOPS: SettingSection = SettingSection {
             &[setting(
                 "default_next_hop",
                 "Default next hop",
-                "Like smtp://mail.example.net:25, or lmtp://mail.example.net:24 for the server of the mailboxes. Empty: each domain’s own mail exchangers (MX).",
+                "The server for all mail without an entry of its own, like smtp://mail.example.net:25, or lmtp://mail.example.net:24 for a mailbox server. Empty: the MX of each domain.",
                 Kind::Text(TextKind::Server),
             )],
         ),
@@ -29,7 +29,7 @@ pub const NEXT_HOPS: SettingSection = SettingSection {
             &[setting(
                 "dns_servers",
                 "DNS servers",
-                "One a line, like 192.0.2.53. Empty: those of this machine.",
+                "One per line, like 192.0.2.53. Empty: those of this machine.",
                 Kind::Lines(TextKind::DnsServer, limits::DNS_SERVERS),
             )],
         ),
@@ -48,13 +48,13 @@ pub const NEXT_HOPS: SettingSection = SettingSection {
                     setting(
                         "domain",
                         "Domain",
-                        "Like example.net; with a leading dot all domains below it.",
+                        "Like example.net. With a leading dot: all domains below it.",
                         Kind::Text(TextKind::Domain),
                     ),
                     setting(
                         "address",
                         "Server",
-                        "Like smtp://mail.example.net:25, or lmtp://mail.example.net:24 for the server of the mailboxes. Empty: the domain’s own mail exchangers (MX).",
+                        "Like smtp://mail.example.net:25, or lmtp://mail.example.net:24 for a mailbox server. Empty: the MX of the domain.",
                         Kind::Text(TextKind::Server),
                     ),
                 ],
@@ -82,54 +82,54 @@ pub const NEXT_HOPS: SettingSection = SettingSection {
 const NEXT_HOP_POLICY: &[Setting] = &[
     setting(
         "tls",
-        "Encryption",
+        "TLS",
         "",
         Kind::Choice(&[
             value(
                 "opportunistic",
-                "When it is offered",
-                "Any certificate is taken; without STARTTLS mail goes unencrypted.",
+                "Opportunistic",
+                "Used when the server offers STARTTLS, with any certificate. Otherwise mail is sent unencrypted.",
             ),
             value("never", "Never", ""),
         ]),
     ),
     setting(
         "connections_max",
-        "Connections at one time",
-        "To one next hop. Beyond it messages wait a moment, then go to the queue.",
+        "Concurrent connections",
+        "To one next hop. Further messages wait a moment and then go to the queue.",
         Kind::Number(ValueBounds::new(1, 1_000)),
     ),
     setting(
         "uncertain",
-        "When a message was sent and no reply came",
+        "If no reply follows the message",
         "",
         Kind::Choice(&[
             value(
                 "retry",
-                "Try again later",
-                "It arrives at least once, perhaps twice.",
+                "Retry",
+                "It is delivered at least once, perhaps twice.",
             ),
             value(
                 "assume_delivered",
-                "Take it as delivered",
-                "It arrives at most once, perhaps never.",
+                "Assume delivered",
+                "It is delivered at most once, perhaps never.",
             ),
         ]),
     ),
     setting(
         "takes_eight_bit",
-        "When it does not offer 8BITMIME",
+        "Without 8BITMIME",
         "",
         Kind::Choice(&[
             value(
                 "false",
-                "It gets 7-bit content",
-                "8-bit parts are encoded anew for it.",
+                "Convert to 7-bit",
+                "8-bit parts are encoded as quoted-printable or base64.",
             ),
             value(
                 "true",
-                "It takes 8-bit content all the same",
-                "Nothing is changed for it.",
+                "Send 8-bit content",
+                "For servers that accept it without saying so.",
             ),
         ]),
     ),
