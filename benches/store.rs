@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fastpath::message::trail::{Answered, Attempted, TrailEntry};
+use fastpath::message::trail::{AnsweredMessage, Attempted, TrailEntry};
 use fastpath::message::words::OutcomeKind;
 use fastpath::message::{
     Body, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Path, Recipient,
@@ -313,7 +313,7 @@ fn entry(first: i64, number: i64) -> TrailEntry {
         took: Duration::from_millis(1),
         tls: false,
     };
-    TrailEntry::Answered(Answered {
+    TrailEntry::Answered(AnsweredMessage {
         message,
         received_at: Timestamp::now(),
         client: client(),

@@ -19,8 +19,8 @@ use crate::listener;
 use crate::message::MemoryBudget;
 use crate::queue::Queue;
 use crate::settings::Current;
+use crate::statistics::rollup;
 use crate::statistics::trail::TrailWriter;
-use crate::statistics::{Statistics, rollup};
 use crate::store::{Store, Writers};
 use crate::tls::ServerTls;
 use crate::web;
@@ -69,24 +69,8 @@ impl Running {
             reload,
             &front,
         );
-        let scribes = scribes(
-            trail_writer,
-            Arc::clone(&engine.statistics),
-            &engine.store,
-            data_directory.clone(),
-        );
-        let watchers = watchers(
-            &pages.alerts,
-            alerts::Sources {
-                store: engine.store.clone(),
-                delivery: Arc::clone(&engine.delivery),
-                statistics: Arc::clone(&engine.statistics),
-                budget: Arc::clone(&engine.budget),
-                spool: Arc::clone(&engine.spool),
-                trail: engine.trail.clone(),
-                data_directory,
-            },
-        );
+        let scribes = scribes(&engine, trail_writer, data_directory.clone());
+        let watchers = watchers(&engine, &pages.alerts, data_directory);
         let places = Arc::new(capacity::places(pages.sessions_max));
         if pages.sessions_max < limits::SESSIONS {
             let sessions = pages.sessions_max;
@@ -211,23 +195,28 @@ fn spawn_followers(
     sessions.spawn(Arc::clone(&engine.queue).run(front.clone()));
 }
 
-fn scribes(
-    trail_writer: TrailWriter,
-    statistics: Arc<Statistics>,
-    store: &Store,
-    data_directory: PathBuf,
-) -> Vec<Stoppable> {
+fn scribes(engine: &Engine, trail_writer: TrailWriter, data_directory: PathBuf) -> Vec<Stoppable> {
+    let store = || engine.store.clone();
     vec![
         Stoppable::spawn("trail", |stop| {
-            trail_writer.run(store.clone(), data_directory, stop)
+            trail_writer.run(store(), data_directory, stop)
         }),
         Stoppable::spawn("roll-up", |stop| {
-            rollup::keep(statistics, store.clone(), stop)
+            rollup::keep(Arc::clone(&engine.statistics), store(), stop)
         }),
     ]
 }
 
-fn watchers(alerts: &Arc<Alerts>, sources: alerts::Sources) -> Vec<Stoppable> {
+fn watchers(engine: &Engine, alerts: &Arc<Alerts>, data_directory: PathBuf) -> Vec<Stoppable> {
+    let sources = alerts::Sources {
+        store: engine.store.clone(),
+        delivery: Arc::clone(&engine.delivery),
+        statistics: Arc::clone(&engine.statistics),
+        budget: Arc::clone(&engine.budget),
+        spool: Arc::clone(&engine.spool),
+        trail: engine.trail.clone(),
+        data_directory,
+    };
     let (watching, telling) = (Arc::clone(alerts), Arc::clone(alerts));
     vec![
         Stoppable::spawn("alerts", |stop| watching.watch(sources, stop)),

@@ -23,7 +23,7 @@ use crate::boot::{Addresses, DataDirectory};
 use crate::limits;
 use crate::statistics::Statistics;
 use crate::statistics::counters::Counter;
-use crate::statistics::tally::Tally;
+use crate::statistics::tally::AnsweredTally;
 
 const SINK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2600);
 const REPORT_BOX: SocketAddr =
@@ -226,7 +226,7 @@ async fn report(statistics: Arc<Statistics>, reports: Arc<Counter>, shutdown: Ca
     }
 }
 
-fn figures(tally: &Tally, reports: u64) -> String {
+fn figures(tally: &AnsweredTally, reports: u64) -> String {
     let messages = tally.messages;
     let percent = messages.ratio().unwrap_or_default() * 100.0;
     format!(
@@ -257,13 +257,13 @@ mod tests {
 
     #[test]
     fn the_figures_are_one_line() {
-        let tally = Tally {
+        let tally = AnsweredTally {
             messages: ByStorage {
                 memory: 971,
                 split: 20,
                 disk: 9,
             },
-            ..Tally::default()
+            ..AnsweredTally::default()
         };
         assert_eq!(
             figures(&tally, 3),

@@ -18,7 +18,7 @@ use crate::smtp::address::{Mailbox, ReversePath};
 )]
 pub enum TrailEntry {
     /// It arrived and was answered.
-    Answered(Answered),
+    Answered(AnsweredMessage),
     /// It was tried for one recipient.
     Attempted(Attempted),
     /// Something else was done for one recipient: queued, reported, held, purged…
@@ -27,7 +27,7 @@ pub enum TrailEntry {
 
 /// A message arrived and got its reply after the end of data.
 #[derive(Clone, Debug)]
-pub struct Answered {
+pub struct AnsweredMessage {
     /// Our id.
     pub message: MessageId,
     /// When its MAIL command was accepted.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::message::trail::{Answered, Attempted, TrailEntry};
+use crate::message::trail::{AnsweredMessage, Attempted, TrailEntry};
 use crate::message::{DiskReason, Message, Path, Storage};
 use crate::smtp::reply::Reply;
 use crate::statistics::AnsweredFigures;
@@ -239,7 +239,7 @@ impl Paths {
             reply = %account.reply,
             "answered"
         );
-        self.trail.record(TrailEntry::Answered(Answered {
+        self.trail.record(TrailEntry::Answered(AnsweredMessage {
             message: message.id,
             received_at: message.received_at,
             client: message.client.clone(),

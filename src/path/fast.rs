@@ -147,8 +147,8 @@ impl Paths {
         flight
             .run_beside(async {
                 match is_owed {
-                    true => queue.keep_owed(&parcel).await,
-                    false => queue.keep(&parcel).await,
+                    true => queue.enqueue_owed(&parcel).await,
+                    false => queue.enqueue(&parcel).await,
                 }
             })
             .await?;

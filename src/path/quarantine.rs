@@ -29,7 +29,7 @@ impl Paths {
             outbound.parcel(&ids, &kept)
         });
         let parcels = with_failed(parcels.collect(), failed);
-        match self.queue.keep(&parcels).await {
+        match self.queue.enqueue(&parcels).await {
             Ok(()) => Account::queued(&transaction.message, kept.reason),
             Err(error) => {
                 tracing::error!(id = %transaction.message.id, %error, "not stored");

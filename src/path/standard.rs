@@ -45,7 +45,7 @@ impl Paths {
             Some(_) => parcels.iter().map(lease).collect(),
             None => Vec::new(),
         };
-        if let Err(error) = self.queue.keep(&parcels).await {
+        if let Err(error) = self.queue.enqueue(&parcels).await {
             tracing::error!(id = %transaction.message.id, %error, "not stored");
             let recipients = transaction.message.envelope.recipients.len();
             let replies = vec![Reply::insufficient_storage(); recipients];

@@ -90,9 +90,7 @@ impl Lease {
             Some(LeaseState::Concluded) | None => None,
         }
     }
-}
 
-impl Lease {
     /// Takes some rows out into a lease of their own.
     #[must_use]
     pub fn part(&mut self, rows: impl IntoIterator<Item = RowId>) -> Self {

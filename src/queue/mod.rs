@@ -133,12 +133,12 @@ impl Failed {
 }
 
 /// About how many bytes of the disk they take.
-fn stored_bytes(parcels: &[NewEntry]) -> u64 {
-    let bytes = |parcel: &NewEntry| {
-        let rows = parcel.rows.len() as u64 * limits::STORED_ROW_BYTES;
-        parcel.message.body.unwritten_bytes() + rows
+fn stored_bytes(entries: &[NewEntry]) -> u64 {
+    let bytes = |entry: &NewEntry| {
+        let rows = entry.rows.len() as u64 * limits::STORED_ROW_BYTES;
+        entry.message.body.unwritten_bytes() + rows
     };
-    parcels.iter().map(bytes).sum()
+    entries.iter().map(bytes).sum()
 }
 
 impl Queue {
@@ -195,9 +195,9 @@ impl Queue {
     /// When the store did not take them: nothing of it is stored then, save after an I/O error at
     /// COMMIT, after which that is not known. [`StoreError::Full`] as well when what is left of the disk is
     /// kept for what is owed.
-    pub async fn keep(&self, parcels: &[NewEntry]) -> Result<(), StoreError> {
-        match self.tools.store.room().take(stored_bytes(parcels)) {
-            true => self.store_parcels(parcels).await,
+    pub async fn enqueue(&self, entries: &[NewEntry]) -> Result<(), StoreError> {
+        match self.tools.store.room().take(stored_bytes(entries)) {
+            true => self.store_entries(entries).await,
             false => Err(StoreError::Full),
         }
     }
@@ -205,23 +205,23 @@ impl Queue {
     /// The same for messages that some recipients have, or may have, already: they may use the reserve.
     ///
     /// # Errors
-    /// As [`Self::keep`].
-    pub async fn keep_owed(&self, parcels: &[NewEntry]) -> Result<(), StoreError> {
-        match self.tools.store.room().take_owed(stored_bytes(parcels)) {
-            true => self.store_parcels(parcels).await,
+    /// As [`Self::enqueue`].
+    pub async fn enqueue_owed(&self, entries: &[NewEntry]) -> Result<(), StoreError> {
+        match self.tools.store.room().take_owed(stored_bytes(entries)) {
+            true => self.store_entries(entries).await,
             false => Err(StoreError::Full),
         }
     }
 
-    async fn store_parcels(&self, parcels: &[NewEntry]) -> Result<(), StoreError> {
-        let mut queued = Vec::with_capacity(parcels.len() + 1);
+    async fn store_entries(&self, entries: &[NewEntry]) -> Result<(), StoreError> {
+        let mut queued = Vec::with_capacity(entries.len() + 1);
         let mut for_runner = false;
         for NewEntry {
             message,
             rows,
             failed,
             ..
-        } in parcels
+        } in entries
         {
             // The runner ignores leased rows until their attempt ends.
             for_runner |= rows.iter().any(|row| row.state != RowState::Delivering);
@@ -243,8 +243,8 @@ impl Queue {
                 .await
                 .unwrap_or(Err(StoreError::Late))?;
         }
-        for parcel in parcels {
-            self.note_kept(parcel);
+        for entry in entries {
+            self.note_queued(entry);
         }
         if for_runner {
             self.wake.notify_one();
@@ -252,13 +252,13 @@ impl Queue {
         Ok(())
     }
 
-    fn note_kept(&self, parcel: &NewEntry) {
+    fn note_queued(&self, entry: &NewEntry) {
         let NewEntry {
             message,
             rows,
             failed,
             made_of,
-        } = parcel;
+        } = entry;
         for row in rows {
             if let Some(arrived) = *made_of {
                 let words = message.id.to_string();

@@ -73,29 +73,14 @@ impl Reply {
         Reply::new(220, (2, 0, 0), "Ready to start TLS")
     }
 
-    /// 454 to STARTTLS, RFC 3207 §4.
-    pub fn tls_not_available() -> Reply {
-        Reply::new(454, (4, 7, 0), "TLS not available")
-    }
-
     /// 554: commands were sent together with STARTTLS, where an attacker on the way could have put them.
     pub fn bytes_before_tls() -> Reply {
         Reply::new(554, (5, 5, 1), "Commands behind STARTTLS")
     }
 
-    /// 530: a command that waits for STARTTLS, RFC 3207 §4.
-    pub fn encryption_required() -> Reply {
-        Reply::new(530, (5, 7, 0), "Must issue a STARTTLS command first")
-    }
-
     /// 538: AUTH without TLS, RFC 4954 §6.
     pub fn authentication_needs_encryption() -> Reply {
         Reply::new(538, (5, 7, 11), "Encryption required for authentication")
-    }
-
-    /// 530: a command that waits for AUTH, RFC 4954 §6.
-    pub fn authentication_required() -> Reply {
-        Reply::new(530, (5, 7, 0), "Authentication required")
     }
 
     /// 235, RFC 4954 §6.
@@ -172,11 +157,6 @@ impl Reply {
     /// 503 with what is missing, RFC 5321 §4.1.4.
     pub fn bad_sequence(needed: &'static str) -> Reply {
         Reply::new(503, (5, 5, 1), needed)
-    }
-
-    /// 421: this session ends, RFC 5321 §3.8.
-    pub fn service_closing(reason: &'static str) -> Reply {
-        Reply::new(421, (4, 3, 0), reason)
     }
 
     /// 421: the appliance stops, RFC 5321 §3.8; 4.3.2 is "not accepting network messages".
@@ -310,11 +290,8 @@ mod tests {
             Reply::cannot_verify(),
             Reply::help(),
             Reply::start_tls(),
-            Reply::tls_not_available(),
             Reply::bytes_before_tls(),
-            Reply::encryption_required(),
             Reply::authentication_needs_encryption(),
-            Reply::authentication_required(),
             Reply::authentication_succeeded(),
             Reply::authentication_failed(),
             Reply::authentication_unavailable(),
@@ -326,7 +303,6 @@ mod tests {
             Reply::syntax_error("NOOP"),
             Reply::not_implemented(),
             Reply::bad_sequence("MAIL first"),
-            Reply::service_closing("later"),
             Reply::shutting_down(),
             Reply::too_many_errors(),
             Reply::command_timeout(),

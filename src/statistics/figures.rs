@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::AnsweredFigures;
 use super::latency::Latencies;
 use super::sizes::Sizes;
-use super::tally::Tally;
+use super::tally::AnsweredTally;
 
 /// Everything that was counted in one second, one minute, or since start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Figures {
     pub seconds: u64,
     /// Messages and bytes.
     #[serde(flatten)]
-    pub tally: Tally,
+    pub tally: AnsweredTally,
     /// Acknowledgement latency.
     pub latencies: Latencies,
     /// Messages by size.

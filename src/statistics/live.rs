@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::tally::{ByPath, ByReason, ByStorage, Tally};
+use super::tally::{AnsweredTally, ByPath, ByReason, ByStorage};
 use super::windows::{Window, Windows};
 
 /// All of it.
@@ -48,8 +48,8 @@ pub struct Span {
     pub paths: ByPath,
 }
 
-impl From<Tally> for Span {
-    fn from(tally: Tally) -> Self {
+impl From<AnsweredTally> for Span {
+    fn from(tally: AnsweredTally) -> Self {
         Self {
             ratio: tally.messages.ratio(),
             messages: tally.messages,

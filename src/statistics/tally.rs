@@ -182,7 +182,7 @@ impl<'de> Deserialize<'de> for ByReason {
 /// What was answered 250 in some span of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Tally {
+pub struct AnsweredTally {
     /// Messages.
     pub messages: ByStorage,
     /// Bytes of content.
@@ -193,7 +193,7 @@ pub struct Tally {
     pub paths: ByPath,
 }
 
-impl Tally {
+impl AnsweredTally {
     /// Counts one message.
     pub fn record(&mut self, figures: &AnsweredFigures<'_>) {
         *self.messages.of(figures.storage) += 1;
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_reason_given_twice_counts_once() {
         let named = DiskReason::Condition(Arc::from("antivirus"));
-        let mut tally = Tally::default();
+        let mut tally = AnsweredTally::default();
         tally.record(&AnsweredFigures {
             path: Path::Standard,
             storage: Storage::Disk,

@@ -9,7 +9,7 @@ use super::AnsweredFigures;
 use super::figures::Figures;
 use super::latency::Latencies;
 use super::sizes::Sizes;
-use super::tally::Tally;
+use super::tally::AnsweredTally;
 
 const SECONDS_OF_A_MINUTE: u64 = 60;
 const MINUTES_OF_AN_HOUR: u64 = 60;
@@ -98,8 +98,8 @@ impl Windows {
 
     /// The tally of the window that ends with the second `now`.
     #[must_use]
-    pub fn tally(&self, now: u64, window: Window) -> Tally {
-        let mut sum = Tally::default();
+    pub fn tally(&self, now: u64, window: Window) -> AnsweredTally {
+        let mut sum = AnsweredTally::default();
         for part in self.parts(now, window) {
             sum.add(&part.tally);
         }

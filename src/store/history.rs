@@ -17,7 +17,7 @@ use super::history_chunks::{ChunkKind, Spans};
 use super::insert::{Insert, Query, Twice};
 use crate::limits;
 use crate::message::MessageId;
-use crate::message::trail::{Answered, Attempted, Noted, TrailEntry};
+use crate::message::trail::{AnsweredMessage, Attempted, Noted, TrailEntry};
 
 /// In the place of `db` in the name of a database that was found damaged.
 const FOUND_DAMAGED: &str = "found-damaged";
@@ -386,7 +386,7 @@ impl HistoryWriter {
     }
 }
 
-fn bind_answered<'q>(query: Query<'q>, answered: &Answered, chunk: i64) -> Query<'q> {
+fn bind_answered<'q>(query: Query<'q>, answered: &AnsweredMessage, chunk: i64) -> Query<'q> {
     let reasons = answered.reasons.iter().map(|reason| reason.as_word());
     let reasons = reasons.collect::<Vec<_>>().join(",");
     let delivered = answered.delivered.as_ref();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::super::testing::{Scene, answered, attempted, mailbox, time};
 use super::super::{MessageFilter, MessagesPage, StoryPart};
 use crate::limits;
-use crate::message::trail::{Answered, Attempted, Noted, RecipientEvent, TrailEntry};
+use crate::message::trail::{AnsweredMessage, Attempted, Noted, RecipientEvent, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, MessageId, Path, Storage};
 use crate::smtp::address::ReversePath;
@@ -21,7 +21,7 @@ fn id(second: i64) -> MessageId {
     MessageId::earliest_at(time(second))
 }
 
-fn answered_with(second: i64, change: impl FnOnce(&mut Answered)) -> TrailEntry {
+fn answered_with(second: i64, change: impl FnOnce(&mut AnsweredMessage)) -> TrailEntry {
     let TrailEntry::Answered(mut entry) = answered(time(second)) else {
         panic!("it is an answer");
     };

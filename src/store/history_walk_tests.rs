@@ -9,7 +9,7 @@ use super::super::history_rows::MessageFilter;
 use super::super::history_search::{Looks, Search};
 use super::super::testing::{Scene, answered, attempted, mailbox, time};
 use super::*;
-use crate::message::trail::{Answered, Attempted, TrailEntry};
+use crate::message::trail::{AnsweredMessage, Attempted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, MessageId, Storage};
 use crate::smtp::address::ReversePath;
@@ -107,7 +107,7 @@ fn entries() -> Vec<Vec<TrailEntry>> {
         panic!("it is an answer");
     };
     let sender = ReversePath::Mailbox(mailbox("zoe@example.org"));
-    chunks[0].push(TrailEntry::Answered(Answered { sender, ..rare }));
+    chunks[0].push(TrailEntry::Answered(AnsweredMessage { sender, ..rare }));
     chunks[0].push(attempted(time(-1), "zoe@example.net"));
     chunks
 }
@@ -115,7 +115,7 @@ fn entries() -> Vec<Vec<TrailEntry>> {
 /// A message as somebody knows it who has read everything.
 #[derive(Debug, Default)]
 struct Told {
-    answered: Option<Answered>,
+    answered: Option<AnsweredMessage>,
     happened: Vec<(String, OutcomeKind)>,
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{NewQueued, NewRow, Store, Writers};
 use crate::message::body::Durable;
-use crate::message::trail::{Answered, Attempted, TrailEntry};
+use crate::message::trail::{AnsweredMessage, Attempted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{
     Body, Checksum, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Path,
@@ -178,7 +178,7 @@ pub(super) fn inline(queued: &NewQueued) -> Durable {
 /// A message that was received at `at`, the only one of its millisecond.
 pub(super) fn answered(at: Timestamp) -> TrailEntry {
     let message = MessageId::earliest_at(at);
-    TrailEntry::Answered(Answered {
+    TrailEntry::Answered(AnsweredMessage {
         message,
         received_at: at,
         client: Client {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::testing::Site;
-use crate::message::trail::{Answered, Attempted, Noted, RecipientEvent, TrailEntry};
+use crate::message::trail::{AnsweredMessage, Attempted, Noted, RecipientEvent, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{
     Body, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Path, Recipient,
@@ -53,9 +53,9 @@ pub(super) fn attempted(
 }
 
 /// A message from `sender` that was delivered to one recipient before it was answered.
-pub(super) fn delivered(second: i64, sender: &str, recipient: &str) -> Answered {
+pub(super) fn delivered(second: i64, sender: &str, recipient: &str) -> AnsweredMessage {
     let words = "250 2.0.0 Ok: queued as 4F2B1C3D";
-    Answered {
+    AnsweredMessage {
         message: id(second),
         received_at: time(second),
         client: client(),
@@ -85,7 +85,7 @@ pub(super) fn queued(second: i64, sender: &str, recipient: &str) -> [TrailEntry;
             event: RecipientEvent::Queued,
             words: words.into(),
         }),
-        TrailEntry::Answered(Answered {
+        TrailEntry::Answered(AnsweredMessage {
             storage: Storage::Disk,
             reasons: vec![DiskReason::Deferred],
             reply: "250 2.0.0 Queued".into(),

@@ -4,7 +4,7 @@ use axum::http::{StatusCode, header};
 
 use crate::limits;
 use crate::message::Path;
-use crate::message::trail::{Answered, TrailEntry};
+use crate::message::trail::{AnsweredMessage, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::web::history_scene::{self, attempted, delivered, id};
 use crate::web::testing::{Answer, Site};
@@ -238,7 +238,7 @@ async fn a_search_that_looked_far_says_where_it_stopped() {
     let site = Site::open().await;
     let count = i64::from(limits::TRAIL_SCAN_MESSAGES);
     // By its path, for which there is no index.
-    let mut entries = vec![TrailEntry::Answered(Answered {
+    let mut entries = vec![TrailEntry::Answered(AnsweredMessage {
         path: Path::Standard,
         ..delivered(1, "anna@example.org", "carl@example.net")
     })];

@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn reasons_link_to_the_day_that_they_count() {
-        let mut tally = crate::statistics::tally::Tally::default();
+        let mut tally = crate::statistics::tally::AnsweredTally::default();
         tally.messages.disk = 4;
         tally.disk_reasons.count(&DiskReason::AckDeadline, 1);
         let named = DiskReason::Condition("large attachments".into());
