@@ -28,17 +28,17 @@ use crate::administration::{Actor, Login};
 use crate::limits;
 use crate::store::{ReadError, StoredApiToken, StoredSession};
 
-/// Who asks. Handlers take it as an argument; those of pages also [`Login`].
+/// The person or program that sent the request. Handlers take it as an argument; those of pages also [`Login`].
 #[derive(Clone, Debug, FromRequestParts)]
 #[from_request(via(Extension))]
 pub(super) struct Visitor {
-    /// The account's name, or `token` and the token's.
+    /// The account's name, or `token` and the name of the token.
     pub(super) name: String,
     /// What they may do.
     pub(super) role: Role,
     /// Where the request comes from.
     pub(super) origin: Origin,
-    /// Until when a change that they ask for may begin.
+    /// A change that the request asks for may begin until then.
     pub(super) until: Instant,
 }
 
@@ -53,7 +53,7 @@ impl Visitor {
     }
 }
 
-/// Whose the token is that a program shows: what it makes with it is theirs. Handlers of the API take it
+/// The account that owns the token of the request, and what is made with it. Handlers of the API take it
 /// as an argument.
 #[derive(Clone, Copy, Debug, FromRequestParts)]
 #[from_request(via(Extension))]
@@ -68,11 +68,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Login {
     }
 }
 
-/// What a group of routes asks of its visitors.
+/// What the guard of a route needs: the appliance, and the least role that may pass.
 pub(super) type Guard = (Arc<Context>, Role);
 
-/// The request with its whole body. Who sends it may take their time, in which they may lose what let them
-/// in: that is looked at before the first byte is read, and once more behind the last.
+/// The request with its whole body. A slow client may lose its rights while it sends: they are checked before
+/// the first byte is read, and once more behind the last.
 async fn whole(request: Request) -> Result<Request, ApiError> {
     let (parts, body) = request.into_parts();
     // How large it may be stands among the extensions.
@@ -83,12 +83,12 @@ async fn whole(request: Request) -> Result<Request, ApiError> {
     Ok(Request::from_parts(parts, Body::from(whole)))
 }
 
-/// The request asks, and changes nothing.
+/// The request only reads.
 pub(super) fn only_asks(request: &Request) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
-/// The API: always with a token that may do as much, never with a cookie.
+/// The guard of the API: a token with the rights that the route needs, never a cookie.
 pub(super) async fn api(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     let mut found = may_call(&guard, bearer(&request)).await;
     if found.is_ok() && !only_asks(&request) {
@@ -114,7 +114,7 @@ pub(super) async fn api(State(guard): State<Guard>, mut request: Request, next: 
     next.run(request).await
 }
 
-/// The token that a program shows, if it may do as much as the guard asks for.
+/// The token of a program, if it has the rights that the guard asks for.
 async fn may_call(
     (context, role): &Guard,
     shown: Option<String>,
@@ -126,7 +126,7 @@ async fn may_call(
     }
 }
 
-/// The token that a program shows.
+/// The token of a program.
 async fn with_token(context: &Context, shown: Option<String>) -> Result<StoredApiToken, ApiError> {
     let shown = shown.ok_or(ApiError::TokenNeeded)?;
     let found = context.accounts.api_token(&shown, Timestamp::now()).await?;
@@ -142,12 +142,13 @@ enum Presence {
     Unknown,
 }
 
-/// The pages: for visitors who are logged in and may do as much; the others are shown the way in.
+/// The guard of the pages: for visitors who are logged in with the rights that the route needs; the others are
+/// led to the login.
 pub(super) async fn pages(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     with_session(guard, Presence::Person, request, next).await
 }
 
-/// What browsers ask for by themselves: the same, but it does not keep a session alive.
+/// The same for what browsers ask for by themselves, which does not keep a session alive.
 pub(super) async fn watched(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     with_session(guard, Presence::Unknown, request, next).await
 }
@@ -194,7 +195,7 @@ async fn with_session(
     next.run(request).await
 }
 
-/// The session that a browser shows, while it lasts and may do as much.
+/// The session of a browser, while it lasts and has the rights that the guard asks for.
 async fn may_enter(
     (context, role): &Guard,
     shown: Option<TokenHash>,
@@ -205,7 +206,7 @@ async fn may_enter(
     }
 }
 
-/// The session that a browser shows, while it lasts.
+/// The session of a browser, while it lasts.
 pub(super) async fn session(
     context: &Context,
     shown: Option<TokenHash>,
@@ -216,7 +217,7 @@ pub(super) async fn session(
     }
 }
 
-/// The page that a browser is to see after logging in: none when it sent a form, which is lost.
+/// The page to show after the login: none for a form, which is lost.
 fn wanted(request: &Request) -> Option<LocalPath> {
     let path = request.uri().path_and_query()?.as_str();
     let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -237,7 +238,7 @@ async fn way_in(context: &Context, wanted: Option<LocalPath>) -> Response {
     }
 }
 
-/// The metrics.
+/// The guard of the metrics.
 pub(super) async fn metrics(context: Ctx, request: Request, next: Next) -> Response {
     if is_this_machine(&request) || is_trusted(&context, &request) {
         return next.run(request).await;

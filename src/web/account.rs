@@ -1,4 +1,4 @@
-//! `/settings/accounts/{name}`: one account's role and password, and its end.
+//! `/settings/accounts/{name}`: one account's role and password, and its removal.
 
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -48,7 +48,7 @@ pub(super) async fn page(
 #[derive(Deserialize)]
 pub(super) struct RoleForm {
     role: Role,
-    /// It was asked once more.
+    /// The confirmation page was answered.
     confirmed: Option<String>,
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn change_role(
 #[derive(Deserialize)]
 pub(super) struct PasswordResetForm {
     password: String,
-    /// The box for the lost telephone: there when it is ticked.
+    /// The box that switches one-time codes off: sent when it is ticked.
     without_second_factor: Option<String>,
 }
 
@@ -164,7 +164,7 @@ pub(super) async fn remove(
     answer(&context, visitor, &name, removed, place).await
 }
 
-/// Leads to where what was done is said, or shows the page with what is wrong.
+/// Redirects to the page that says what was done, or shows the form with what is wrong.
 async fn answer<T>(
     context: &Context,
     visitor: Visitor,

@@ -1,4 +1,4 @@
-//! `/settings/accounts`: who may log in, and a new one.
+//! `/settings/accounts`: the accounts, and the form for a new one.
 
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};

@@ -21,7 +21,7 @@ pub(super) struct AlertRow {
     pub(super) name: &'static str,
     /// The class of its tag, by its severity.
     pub(super) mark: &'static str,
-    /// Where an administrator puts an end to it, and what that page is called.
+    /// The page on which an administrator solves it, and the words of the link.
     pub(super) remedy: Option<(&'static str, &'static str)>,
     pub(super) text: String,
     pub(super) since: String,
@@ -71,7 +71,7 @@ fn remedy(kind: AlertKind) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// The class of what is as serious as that.
+/// The class for this severity.
 pub(super) fn mark(severity: Severity) -> &'static str {
     match severity {
         Severity::Warning => "caution",

@@ -1,4 +1,4 @@
-//! `/settings/tokens`: what programs show to the API. A new one is shown once, in the answer to the form.
+//! `/settings/tokens`: the tokens with which programs use the API. A new one is shown once, in the answer to the form.
 
 use askama::Template;
 use axum::http::StatusCode;

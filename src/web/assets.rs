@@ -31,7 +31,7 @@ fn checked_name(file: &str, content: &EmbeddedFile) -> String {
     format!("{stem}.{checksum}.{extension}")
 }
 
-/// What browsers ask for by themselves beside pages that name no picture of ours.
+/// `/favicon.ico`, which browsers ask for by themselves.
 pub(super) async fn picture() -> Response {
     file(Path(url(PICTURE).replace("/static/", ""))).await
 }

@@ -51,7 +51,7 @@ struct FieldChange {
 }
 
 impl FieldChange {
-    /// What says which thing was changed, and was not changed itself.
+    /// The value of a field that did not change, but says which thing did.
     fn unchanged(&self) -> Option<&str> {
         let before = self.before.as_deref()?;
         (Some(before) == self.after.as_deref()).then_some(before)

@@ -1,7 +1,7 @@
 //! Charts: from values over time to paths, ticks and words, which `chart.html` writes as SVG.
 //!
 //! Pure: no clock, no I/O. The plot is [`WIDTH`] by [`HEIGHT`] units and stretched to the width that
-//! the page has; texts stand outside of it and keep their size. What has no value has no ink, and
+//! the page has; texts stand outside of it and keep their size. Points without a value are not drawn, and
 //! where nothing was recorded there is a shade.
 
 mod axes;
@@ -57,7 +57,7 @@ pub(super) struct Shape {
     pub(super) path: String,
 }
 
-/// A point's whole height, which tells its values when the pointer rests on it.
+/// A point's whole height, which shows its values when the pointer rests on it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Touch {
     pub(super) x: f64,
@@ -84,7 +84,7 @@ impl Timeline {
         (!shape.path.is_empty()).then_some((shape, key))
     }
 
-    /// The points that `words` tells something about.
+    /// The points that `words` describes.
     fn touches(&self, words: impl Fn(usize) -> Option<String>) -> Vec<Touch> {
         let width = rounded(self.x(1));
         let touch = |point| {

@@ -9,7 +9,7 @@ use super::page::{Frame, Page, Section, render};
 use super::token_row::TokenRow;
 use crate::store::StoredApiToken;
 
-/// What is asked, and what the answer does.
+/// The question, and what its answer does.
 pub(super) struct Confirmation {
     /// `Remove anna?`
     pub(super) question: String,
@@ -23,7 +23,7 @@ pub(super) struct Confirmation {
     pub(super) fields: Vec<(&'static str, &'static str)>,
     /// The words of the button that does it.
     pub(super) answer: String,
-    /// Where nothing is done.
+    /// Where “Cancel” leads.
     pub(super) back: String,
 }
 
@@ -36,7 +36,7 @@ struct ConfirmationPage {
 }
 
 impl Confirmation {
-    /// Asks it. Nothing is done yet.
+    /// The page that asks. Nothing is done yet.
     pub(super) fn ask(mut self, context: &Context, visitor: Visitor) -> Page {
         let now = Timestamp::now();
         let tokens = std::mem::take(&mut self.tokens).into_iter();

@@ -21,7 +21,7 @@ use tokio_util::either::Either;
 use super::connection_limit::ConnectionPermit;
 use crate::limits;
 
-/// How an answer begins that is not the last one (RFC 9110 §15.2.1).
+/// The beginning of an interim answer, which another one follows (RFC 9110 §15.2.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 ";
 
 /// Plain, or under TLS.
@@ -33,9 +33,9 @@ pub(super) struct WebConnection<S = WebStream> {
     stream: S,
     permit: ConnectionPermit,
     phase: Phase,
-    /// When the header that is to come must be there.
+    /// The time-out for the next header.
     header_end: Pin<Box<Sleep>>,
-    /// When something must have been written.
+    /// The time-out for the next write.
     idle_end: Pin<Box<Sleep>>,
 }
 
@@ -62,7 +62,7 @@ struct HeaderProgress {
 }
 
 impl HeaderProgress {
-    /// Takes what came; how many of the bytes belong to the header when that ends among them.
+    /// Takes received bytes, and gives the number of those that belong to the header when it ends among them.
     fn take(&mut self, bytes: &[u8]) -> Option<usize> {
         for (place, byte) in bytes.iter().enumerate() {
             match byte {
@@ -99,7 +99,7 @@ impl<S> WebConnection<S> {
         self.header_end.as_mut().reset(end);
     }
 
-    /// Takes what the client sent.
+    /// Notes what the client sent.
     fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -123,7 +123,7 @@ impl<S> WebConnection<S> {
         Ok(())
     }
 
-    /// Takes what we wrote of `bytes`.
+    /// Notes that `bytes`, or a part of them, were written.
     fn wrote(&mut self, poll: &Poll<io::Result<usize>>, bytes: &[u8]) {
         if !matches!(poll, Poll::Ready(Ok(_))) {
             return;
@@ -138,7 +138,7 @@ impl<S> WebConnection<S> {
         }
     }
 
-    /// The client has only so long for what it is to send.
+    /// The client has to send a header within its time-out.
     const fn awaits_header(&self) -> bool {
         matches!(
             self.phase,

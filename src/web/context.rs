@@ -29,7 +29,7 @@ pub struct Context {
     pub sessions_max: usize,
     /// Queue and trail.
     pub store: Store,
-    /// What of the trail is not written yet.
+    /// The part of the trail that is not written yet.
     pub trail: Trail,
     /// Changes of the settings.
     pub administration: Arc<Administration>,
@@ -39,7 +39,7 @@ pub struct Context {
     pub openpgp_keys: Arc<OpenPgpKeys>,
     /// Changes of the queue.
     pub queue: Arc<Queue>,
-    /// What an administrator should know.
+    /// The present alerts.
     pub alerts: Arc<Alerts>,
     /// Bytes of bodies in memory.
     pub budget: Arc<MemoryBudget>,
@@ -53,15 +53,15 @@ pub struct Context {
     pub addresses: Addresses,
     /// Permits to search the trail.
     pub search_permits: SearchPermits,
-    /// What all who watch the dashboard share.
+    /// The figures that all dashboards share.
     pub live_feed: Arc<LiveFeed>,
     /// The figures of every next hop.
     pub next_hops: Box<dyn Fn() -> Vec<NextHopFigures> + Send + Sync>,
     /// Whether mail is taken; the reason when it is not.
     pub readiness: Box<dyn Fn() -> Result<(), &'static str> + Send + Sync>,
-    /// Who gets in.
+    /// Accounts, sessions and tokens.
     pub accounts: Arc<Accounts>,
-    /// Others than this machine reach the web address: every page that comes by plain HTTP warns.
+    /// The web address can be reached from other machines: every page that comes by plain HTTP warns.
     pub is_exposed: bool,
 }
 

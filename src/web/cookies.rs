@@ -17,7 +17,7 @@ fn name(is_encrypted: bool) -> &'static str {
     if is_encrypted { HOST_NAME } else { NAME }
 }
 
-/// The session that a request shows.
+/// The session whose cookie a request has.
 pub(super) fn shown(headers: &HeaderMap, origin: Origin) -> Option<TokenHash> {
     headers
         .get_all(header::COOKIE)
@@ -37,7 +37,7 @@ fn with(token: &AccessToken, origin: Origin) -> HeaderValue {
     )
 }
 
-/// Takes it back.
+/// Removes the cookie of the session.
 pub(super) fn without(origin: Origin) -> HeaderValue {
     let past = cookie::time::Duration::ZERO;
     value(

@@ -1,8 +1,8 @@
 //! `/`: the live ratio as headline, why messages touched disk, what is held now, traffic over time, the
 //! next hops, and what waits.
 //!
-//! Plain HTML that is right when it arrives. With a script the [`figures`] follow the appliance by
-//! themselves and the rest is asked for again now and then; without one the page reloads itself, and
+//! Plain HTML that is complete when it arrives. With a script the [`figures`] are kept up to date
+//! and the rest is fetched again now and then; without one the page reloads itself, and
 //! `?refresh=off` keeps it still for slow readers. What browsers do by themselves goes to a path
 //! of its own ([`RENEWED`]): an unattended dashboard keeps no session alive.
 
@@ -27,7 +27,7 @@ use cards::{ApplianceCard, NextHopsCard, QueueCard, ReasonRow, ServiceRow};
 pub(super) use figures::{Gauges, LiveFigures};
 use traffic::Traffic;
 
-/// Where an unattended browser asks for the page again.
+/// The path from which the page renews itself.
 pub(super) const RENEWED: &str = "/renewed";
 /// Without a script the page reloads itself this often.
 const REFRESH_SECONDS: u32 = 10;

@@ -22,7 +22,7 @@ use crate::limits;
 use crate::settings::FieldErrors;
 use crate::store::{ReadError, Refusal, StoreError};
 
-/// Why not.
+/// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
     /// The request cannot be understood.
@@ -49,10 +49,10 @@ pub(super) enum ApiError {
     /// The caller has tried too often; a later try may work.
     #[error(transparent)]
     TooOften(TooManyTries),
-    /// Too many passwords are being set or checked, by whomever; a try in a moment may work.
+    /// Too many passwords are being set or checked, by all visitors together; a later try may work.
     #[error(transparent)]
     Busy(#[from] Busy),
-    /// The visitor's turn to search the trail did not come in time; a try in a moment may work.
+    /// There was no permit to search the trail in time; a later try may work.
     #[error("the trail is being searched by others, or by you elsewhere; try again in a moment")]
     TrailIsBusy,
     /// The body exceeds the limit.
@@ -64,25 +64,25 @@ pub(super) enum ApiError {
     /// What was to be changed was not, and will not be: the appliance was busy with others.
     #[error("the appliance was busy for too long; nothing was changed")]
     Overdue,
-    /// A question that took too long.
+    /// A read that took too long.
     #[error("this took too long")]
     TooLong,
-    /// The request did not come as a whole for too long.
+    /// The request took too long to arrive.
     #[error("the request took too long to arrive; nothing was done")]
     TooSlow,
     /// What was to be changed may have been, or may still be.
     #[error("it is not known whether this was done: look before you repeat it; the log says why")]
     Unsettled(anyhow::Error),
-    /// A part was done.
+    /// Only a part of it was done.
     #[error("{0}")]
     Unfinished(String),
-    /// Our own trouble: nothing was changed. The caller learns that it is ours; the log learns what it is.
+    /// An error of ours: nothing was changed. The answer says that it is ours, the log says what it is.
     #[error("the appliance cannot do this now; its log says why")]
     Trouble(anyhow::Error),
 }
 
 impl ApiError {
-    /// The status that says it.
+    /// The status of the answer.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
@@ -104,7 +104,7 @@ impl ApiError {
         }
     }
 
-    /// The fields of the header that go with the status.
+    /// The header fields that belong to the status.
     pub(super) fn header(&self) -> HeaderMap {
         let retry_after = |wait: Duration| (header::RETRY_AFTER, wait.as_secs().into());
         let field = match self {
@@ -127,7 +127,7 @@ impl ApiError {
         }
     }
 
-    /// What the store says of a change; `error` is the whole of it.
+    /// The store's error in a change; `error` is the whole error.
     fn of_change(cause: &StoreError, error: anyhow::Error) -> Self {
         match cause {
             StoreError::Overdue => Self::Overdue,
@@ -149,7 +149,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Why there is no page: the same reasons as the API's, for a person.
+/// An error that is shown to a person as a page.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(super) struct PageError(ApiError);
@@ -186,17 +186,17 @@ impl IntoResponse for PageError {
     }
 }
 
-/// The request is a program's.
+/// The path is one of the API.
 pub(super) fn is_api(uri: &Uri) -> bool {
     uri.path().starts_with("/api/")
 }
 
-/// The answer in the place of that of a route: programs get JSON, people a line of text.
+/// The answer to a request that no handler answers: programs get JSON, people a line of text.
 pub(super) fn refusal(request: &Request, error: ApiError) -> Response {
     refused(is_api(request.uri()), error)
 }
 
-/// The same where the request is gone already.
+/// The same where the request is not there any more.
 pub(super) fn refused(is_api: bool, error: ApiError) -> Response {
     if is_api {
         return error.into_response();

@@ -1,4 +1,4 @@
-//! What handlers take from a request: each argument says by its type what it is, and a request that
+//! The extractors: what handlers take from a request, each as an argument of its own type. A request that
 //! does not have it is refused before the handler runs.
 //!
 //! [`Visitor`](super::access::Visitor) and [`Origin`](super::origin::Origin) are arguments as well; the
@@ -23,7 +23,7 @@ use super::error::{ApiError, PageError, is_api};
 use super::pairs::Pairs;
 use crate::settings::reading;
 
-/// The appliance.
+/// The appliance, as an argument of a handler.
 pub(super) type Ctx = State<Arc<Context>>;
 
 /// Why a request was refused: programs get JSON, people a page.
@@ -89,7 +89,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for FormBody<T> {
     }
 }
 
-/// The variable part of a path; what cannot be one names nothing that is there.
+/// The variable part of a path. One that cannot be read is answered as not found.
 #[derive(Debug)]
 pub(super) struct PathPart<T>(pub(super) T);
 
@@ -112,13 +112,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Pairs {
     }
 }
 
-/// What the query of a page says that shows no filtered list. What cannot be read says nothing.
+/// The query of a page that shows no filtered list. One that cannot be read counts as empty.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct PageQuery {
-    /// A word for what was done before the page is shown. It is compared, and never shown.
+    /// A word for what was just done. It is compared with known words, and never shown.
     pub(super) done: String,
-    /// What is looked for.
+    /// The text to look for.
     pub(super) find: String,
     /// Where to go from here.
     pub(super) to: String,

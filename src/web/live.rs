@@ -76,14 +76,14 @@ impl EventStream {
 }
 
 /// Asked before each event: whether the browser is still logged in. There is an event at least every
-/// [`limits::LIVE_SILENCE`], so that a stream ends soon after its session, and listening is no use of the
-/// session that would keep it alive. Every role may see the figures.
+/// [`limits::LIVE_SILENCE`], so that a stream ends soon after its session. Listening does not keep the
+/// session alive. Every role may see the figures.
 async fn may_still_listen(context: &Context, login: Login) -> bool {
     let session = context.accounts.session(&login.session, Timestamp::now());
     matches!(session.await, Ok(Some(_)))
 }
 
-/// None when there will be no more.
+/// The next event; none when the producer has ended.
 async fn next_event(newest: &mut watch::Receiver<Newest>) -> Option<Event> {
     match timeout(limits::LIVE_SILENCE, newest.changed()).await {
         Ok(Ok(())) => {

@@ -1,5 +1,5 @@
 //! What all who watch the dashboard share: the task that computes the live figures, and sums over the queue
-//! that are too dear to be computed for each visitor.
+//! that are too expensive to be computed for each visitor.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::store::{QueueOverview, ReadError, Store};
 /// The newest event's text; none before the first.
 pub(super) type Newest = Option<Arc<str>>;
 
-/// What all who watch share.
+/// What all listeners share.
 #[derive(Debug)]
 pub struct LiveFeed {
     /// One for each page that may listen, by the session of its browser.
@@ -49,8 +49,8 @@ impl Default for LiveFeed {
 }
 
 impl LiveFeed {
-    /// Ends every stream, and those that begin later at once: a server that stops waits for its answers,
-    /// and these would never be complete.
+    /// Ends every stream, and those that begin later at once: a server that stops waits for its answers to
+    /// be complete, and a stream never is.
     pub fn close(&self) {
         self.closed.cancel();
     }

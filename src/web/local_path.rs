@@ -2,7 +2,7 @@
 
 use super::query_string::encoded_path;
 
-/// Longer ones are not ours.
+/// Longer paths are none of ours.
 const BYTES: usize = 2_048;
 
 /// A path with its query, on this appliance and nowhere else.
@@ -31,7 +31,7 @@ impl LocalPath {
         &self.0
     }
 
-    /// The log-in page that leads here.
+    /// The login page that leads here afterwards.
     pub(super) fn behind_login(&self) -> String {
         format!("/login?to={}", encoded_path(&self.0))
     }

@@ -23,7 +23,7 @@ struct LoginPage {
     notice: Option<&'static str>,
     problem: Option<String>,
     step: LoginStep,
-    /// Where to go then.
+    /// Where to go after the login.
     to: String,
 }
 
@@ -39,7 +39,7 @@ impl LoginPage {
     }
 }
 
-/// What is asked for.
+/// What the page asks for.
 enum LoginStep {
     /// Name and password; the name as it was typed.
     Password { name: String },

@@ -25,21 +25,21 @@ struct MessagePage {
     id: MessageId,
     recipients: Option<RecipientList>,
     story: Story,
-    /// Each chapter stands under its recipient: there are several.
+    /// Each chapter has its recipient as a heading: there are several.
     has_titles: bool,
     details: Vec<Detail>,
 }
 
 impl MessagePage {
-    /// Where the whole story of this recipient is, when it is not here.
+    /// The address of the whole story of this recipient, when this page shows others as well.
     fn whole_story(&self, recipient: &str) -> Option<String> {
         (self.story.chapters.len() > 1).then(|| url(self.id, recipient, 1))
     }
 }
 
-/// The way through many recipients.
+/// The search and the pages of many recipients.
 struct RecipientList {
-    /// Without a filter.
+    /// The address without a filter.
     all_url: String,
     typed: String,
     is_filtered: bool,
@@ -106,7 +106,7 @@ async fn waiting(
     Ok(context.store.queue_page(&of_message, all, now).await?.items)
 }
 
-/// Which recipients the page tells of, as it stands in its URL.
+/// The recipients that the page shows, as its URL says.
 #[derive(Default)]
 struct Shown {
     filter: StoryFilter,

@@ -55,7 +55,7 @@ pub(super) struct SearchSelect {
 pub(super) struct SearchProblems(BTreeMap<&'static str, String>);
 
 impl SearchProblems {
-    /// Puts each message to its field.
+    /// Puts each problem to its field.
     pub(super) fn tell(
         self,
         texts: &mut [SearchField],
@@ -112,7 +112,7 @@ impl MessageSearch {
         }
     }
 
-    /// Something is asked for.
+    /// A search was typed.
     pub(super) fn is_searching(&self) -> bool {
         let nothing = Self {
             before: self.before.clone(),

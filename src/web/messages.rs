@@ -43,7 +43,7 @@ struct SearchResults {
     /// Why there are no rows, or no more of them; empty when there is nothing to say.
     remark: String,
     older: Option<OlderLink>,
-    /// Where the newest ones are, on every page but theirs.
+    /// The address of the newest messages, on every page but theirs.
     newest: Option<String>,
 }
 
@@ -140,7 +140,7 @@ fn span(time: Duration) -> String {
     }
 }
 
-/// The id, when nothing else is asked for.
+/// The id, when the search has nothing else.
 fn only_id(filter: &MessageFilter) -> Option<MessageId> {
     let only = MessageFilter {
         message_id: filter.message_id,

@@ -361,7 +361,7 @@ fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures
     );
 }
 
-/// All kinds at all times, so that a rule of the scraper's finds its series before the first alert.
+/// All kinds at all times, so that a rule of the collector finds its series before the first alert.
 fn register_alerts(registry: &mut Registry, present: &ActiveAlerts) {
     let active = Family::<Labels, Gauge>::default();
     for &kind in AlertKind::ALL {

@@ -19,11 +19,11 @@ use crate::settings::Settings;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromRequestParts)]
 #[from_request(via(Extension))]
 pub(super) struct Origin {
-    /// The client's; an IPv4 address in IPv6 clothes is shown as IPv4.
+    /// The client's address; an IPv4-mapped IPv6 address is shown as IPv4.
     pub(super) address: IpAddr,
     /// It came by TLS to us, or to a listed proxy, so that it cannot be read on the way.
     pub(super) is_encrypted: bool,
-    /// The connection is a listed proxy's, which answers itself for how its clients come.
+    /// The connection is that of a listed proxy, which decides itself whether its clients use HTTPS.
     pub(super) is_proxied: bool,
 }
 
@@ -103,7 +103,7 @@ pub(super) async fn note(
     next.run(request).await
 }
 
-/// Probes say nothing that is worth hiding, and those who ask them seldom check certificates.
+/// Probes show nothing that is worth hiding, and their clients seldom check certificates.
 fn is_probe(uri: &Uri) -> bool {
     matches!(uri.path(), "/healthz" | "/readyz")
 }

@@ -32,13 +32,13 @@ struct OwnAccountPage {
     sessions: Vec<SessionRow>,
 }
 
-/// How it is with one-time codes.
+/// The state of one-time codes.
 enum SecondFactorCard {
-    /// None are asked for.
+    /// The login asks for none.
     Off,
-    /// An app is to learn the secret, and to show that it has.
+    /// The secret is shown, and an app has to prove that it has it.
     Begun { picture: String, secret: String },
-    /// They are asked for.
+    /// The login asks for one.
     On { recovery_codes: u64 },
 }
 

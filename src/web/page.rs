@@ -1,4 +1,4 @@
-//! What all pages share: the frame around them, and the page that says why there is none.
+//! What all pages share: the frame around them, and how they are rendered.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::error::{ApiError, PageError};
 use super::{Context, alerts, assets, wording};
 use crate::accounts::Role;
 
-/// The part of the pages that is shown as the present one.
+/// The entry of the navigation that is shown as the current one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Section {
     /// The dashboard.
@@ -48,7 +48,7 @@ pub(super) struct Frame {
     pub(super) alerts: Option<String>,
     /// The class of the most serious of them.
     pub(super) alerts_mark: &'static str,
-    /// The settings page that this page stands below, by its label.
+    /// The label of the settings page to which this page belongs.
     below: Option<&'static str>,
     /// After how many seconds the page loads itself again, and from where, when it has no script to do
     /// better: as `http-equiv="refresh"` says it.
@@ -85,13 +85,13 @@ impl Frame {
         }
     }
 
-    /// The frame of a page below a settings page.
+    /// The frame of a page that belongs to a settings page.
     pub(super) fn below(mut self, label: &'static str) -> Self {
         self.below = Some(label);
         self
     }
 
-    /// The settings page that this one is, or stands below.
+    /// The settings page that this one is, or belongs to.
     pub(super) fn settings_page(&self) -> &str {
         self.below.unwrap_or(&self.title)
     }

@@ -13,9 +13,9 @@ pub(super) fn last_page(total: u64) -> u64 {
     total.div_ceil(limits::PAGE_ITEMS.into()).max(1)
 }
 
-/// The way from one page to the others, which `paging.html` shows under the name `paging`.
+/// The links from one page to the others, which `paging.html` shows under the name `paging`.
 pub(super) struct Paging {
-    /// What the list is of, for those who hear the page.
+    /// The name of the navigation for screen readers.
     pub(super) label: &'static str,
     /// `1–100 of 5 000`.
     pub(super) range: String,

@@ -54,12 +54,12 @@ impl Pairs {
             .map_err(|_| ApiError::BadRequest(format!("{name}: “{text}” is not a whole number")))
     }
 
-    /// How many items a page is to have.
+    /// The number of items on a page.
     pub(super) fn take_limit(&mut self) -> Result<u32, ApiError> {
         self.take_limit_up_to(limits::PAGE_ITEMS_MAX)
     }
 
-    /// The same where a page has at most `most`.
+    /// The same where a page has at most `most` items.
     pub(super) fn take_limit_up_to(&mut self, most: u32) -> Result<u32, ApiError> {
         match self.take_number("limit")? {
             None => Ok(limits::PAGE_ITEMS),
@@ -87,7 +87,7 @@ impl Pairs {
             .map_err(|misfit| ApiError::BadRequest(format!("sort: {misfit}")))
     }
 
-    /// What the lines of the table destination × age stand for.
+    /// The kind of destination that the table destination × age has lines for.
     pub(super) fn take_destinations(&mut self) -> Result<Destinations, ApiError> {
         match self.take("by") {
             None => Ok(Destinations::default()),
@@ -96,7 +96,7 @@ impl Pairs {
         }
     }
 
-    /// Nothing is left.
+    /// Refuses what is left.
     pub(super) fn end(self) -> Result<(), ApiError> {
         match self.0.keys().next() {
             None => Ok(()),
@@ -104,7 +104,7 @@ impl Pairs {
         }
     }
 
-    /// The same without blank texts, as the empty fields of a form send them: they ask for nothing.
+    /// The same without blank texts, as a form sends its empty fields: they mean nothing.
     pub(super) fn without_blanks(mut self) -> Self {
         let is_blank = |text: &str| text.chars().all(|character| character == ' ');
         for value in self.0.values_mut() {

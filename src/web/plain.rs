@@ -1,5 +1,4 @@
-//! The frame of pages for people who are not in yet: without navigation, and without figures; and what
-//! of their words such a page repeats.
+//! The frame of pages for people who are not logged in: without navigation and figures.
 
 use std::sync::Arc;
 

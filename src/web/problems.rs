@@ -6,7 +6,7 @@ use super::error::{ApiError, PageError};
 use crate::administration::AccountError;
 use crate::settings::FieldErrors;
 
-/// What is wrong with what was typed.
+/// The problems of a form.
 #[derive(Debug, Default)]
 pub(super) struct FormProblems {
     fields: FieldErrors,
@@ -15,7 +15,7 @@ pub(super) struct FormProblems {
 }
 
 impl FormProblems {
-    /// What a person can put right, and the status that says it; everything else is another page.
+    /// The problems that a person can correct; any other error is shown as a page of its own.
     pub(super) fn of(error: AccountError) -> Result<Self, PageError> {
         match error {
             AccountError::Invalid(fields) => Ok(Self {
@@ -35,19 +35,19 @@ impl FormProblems {
         }
     }
 
-    /// One field that is wrong.
+    /// A problem of one field.
     pub(super) fn at_field(field: &str, problem: &str) -> Self {
         let mut problems = Self::default();
         problems.fields.add(field, problem);
         problems
     }
 
-    /// What is wrong with a field.
+    /// The problem of a field.
     pub(super) fn at(&self, field: &str) -> Option<&str> {
         self.fields.0.get(field).map(String::as_str)
     }
 
-    /// What is wrong with all of it.
+    /// The problem of the form as a whole.
     pub(super) fn general(&self) -> Option<&str> {
         self.general.as_deref()
     }

@@ -59,7 +59,7 @@ pub(super) fn page(role: Role, path: &str) -> Route {
     Route::new(path, Needs::Login(role))
 }
 
-/// What browsers of people who may do what `role` may ask for by themselves.
+/// The same for what browsers ask for by themselves.
 pub(super) fn watched(role: Role, path: &str) -> Route {
     Route::new(path, Needs::Watching(role))
 }

@@ -237,7 +237,7 @@ async fn openapi() -> Json<Value> {
     Json(document)
 }
 
-/// Answers requests by the table.
+/// The router of the table, with the layers around it.
 pub fn router(context: Arc<Context>) -> Router {
     let routes = table().into_iter().fold(Router::new(), |router, route| {
         let path = route.path.clone();
@@ -255,8 +255,8 @@ pub fn router(context: Arc<Context>) -> Router {
         .with_state(context)
 }
 
-/// Bounds a request. A question is given up; but what changes something is answered when it is known what
-/// became of it: all its waits are bounded by themselves, and it is not begun late, see
+/// Bounds the time of a request. A read is given up. A change is answered when its outcome is known: each of its
+/// waits has a bound of its own, and it is not begun late, see
 /// [`Actor::until`](crate::administration::Actor::until).
 async fn in_time(request: Request, next: Next) -> Response {
     let asks = access::only_asks(&request);
@@ -282,7 +282,7 @@ async fn wrong_method(request: Request) -> Response {
     refusal(&request, ApiError::WrongMethod)
 }
 
-/// What every answer carries, unless it says otherwise itself.
+/// The header fields of every answer, unless the handler sets them.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,

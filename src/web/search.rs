@@ -8,7 +8,7 @@ use super::error::ApiError;
 use crate::store::{ReadError, Store};
 
 impl Context {
-    /// What `search` finds in the trail, when the visitor has a permit; what was answered until then is in it.
+    /// Searches the trail when the visitor has a permit. Messages that were answered until then are found.
     pub(super) async fn search<T, F>(
         &self,
         visitor: &Visitor,

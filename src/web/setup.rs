@@ -15,7 +15,7 @@ use super::{Context, cookies};
 use crate::administration::SetupKey;
 use crate::limits;
 
-/// The name that most people leave as it is.
+/// The name that the form suggests.
 const NAME: &str = "admin";
 
 #[derive(Template)]

@@ -1,4 +1,4 @@
-//! `/settings/logins`: who may relay through us by AUTH. A password is shown once, when we made it.
+//! `/settings/logins`: the logins of SMTP clients. A password that the appliance made is shown once.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ struct LoginsPage {
     frame: Frame,
     /// What was done just now.
     notice: Option<&'static str>,
-    /// A password that we made just now, and whose it is.
+    /// A password that was made just now, and the name of its login.
     made: Option<(String, String)>,
     rows: Vec<LoginRow>,
     /// What was typed for a new login, and what was wrong with it.
@@ -104,7 +104,7 @@ pub(super) struct NewLoginForm {
     note: String,
     #[serde(default)]
     password: String,
-    /// The button that has us make a password.
+    /// The button that makes a password.
     make: Option<String>,
 }
 
@@ -114,11 +114,11 @@ pub(super) struct NewPasswordForm {
     name: String,
     #[serde(default)]
     password: String,
-    /// The button that has us make one.
+    /// The button that makes one.
     make: Option<String>,
 }
 
-/// A login that goes.
+/// A login to remove.
 #[derive(Debug, Deserialize)]
 pub(super) struct RemovalForm {
     name: String,
@@ -195,7 +195,7 @@ pub(super) async fn remove(
     }
 }
 
-/// A password that we made stands in the answer itself, because it is kept nowhere.
+/// A password that was made is shown in the answer itself, because it is not stored.
 fn shown_once(
     context: &Context,
     visitor: Visitor,

@@ -1,7 +1,7 @@
 //! The story of one message in sentences: what its trail says, for a person. Pure.
 //!
-//! A sentence ends in the words of a server or of ours where there are any; they are kept apart, since
-//! a page shows them as a quotation.
+//! Where there is a reply, ours or that of a server, it ends the sentence; it is kept apart, since a page
+//! shows it as a quotation.
 
 mod recipient_status;
 mod sentence;
@@ -24,7 +24,7 @@ pub(super) struct Story {
     pub(super) end: StoryEnd,
     /// What concerns all recipients.
     pub(super) beginning: Vec<Sentence>,
-    /// What concerns those single ones of whom the trail tells now.
+    /// What concerns single recipients.
     pub(super) chapters: Vec<Chapter>,
 }
 

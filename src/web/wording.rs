@@ -28,18 +28,18 @@ pub(super) fn count(number: u64) -> String {
     write_count(number)
 }
 
-/// So many of what a noun names: “0 alerts”, “1 alert”, “2 alerts”.
+/// A count with its noun: “0 alerts”, “1 alert”, “2 alerts”.
 pub(super) fn counted(number: u64, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{} {noun}{ending}", count(number))
 }
 
-/// So many recipients.
+/// A count of recipients.
 pub(super) fn recipients(number: u64) -> String {
     counted(number, "recipient")
 }
 
-/// How many of so many recipients are held, to stand behind their number; none when none is.
+/// How many of these recipients are held, as words behind their number; none when none is.
 pub(super) fn held_of(held: u64, all: u64) -> Option<String> {
     match (held, all) {
         (0, _) => None,
@@ -82,7 +82,7 @@ pub(super) fn latency(seconds: Option<f64>) -> String {
     }
 }
 
-/// A rate in whatever unit stands beside it.
+/// A rate, without its unit.
 pub(super) fn rate(number: f64) -> String {
     match number {
         number if number <= 0.0 => "0".to_owned(),
@@ -117,7 +117,7 @@ pub(super) fn capitalised(words: &str) -> String {
     first.into_iter().flatten().chain(letters).collect()
 }
 
-/// The words of an error as a sentence of its own.
+/// The words of an error as a sentence.
 pub(super) fn sentence(words: &str) -> String {
     let is_complete = words.is_empty() || words.ends_with(['.', '?', '!']);
     let end = if is_complete { "" } else { "." };

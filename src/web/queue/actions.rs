@@ -1,5 +1,5 @@
-//! What an operator does to rows: first a page that says what it means and for how many, then the
-//! deed, then back to the listing.
+//! What an operator does to rows: first a page that says what it means and for how many, then
+//! the action, then back to the listing.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -100,7 +100,7 @@ struct QueueActionPage {
     /// `12 recipients`.
     total: String,
     states: Vec<StateLine>,
-    /// How many are in a state that the action does not concern.
+    /// The number in a state to which the action does not apply.
     unconcerned: Option<String>,
     /// The parts of the filter, when all that match are meant.
     filter: Option<Vec<(String, String)>>,
@@ -125,7 +125,7 @@ struct StateLine {
     is_concerned: bool,
 }
 
-/// Whom the operator chose.
+/// The recipients that the operator chose.
 enum Selection {
     /// One, by the button beside it.
     Row(RowId),
@@ -150,7 +150,7 @@ pub(in crate::web) async fn confirm(
     Ok(page(&context, visitor, action, &chosen, choice, &back, None).into_response())
 }
 
-/// Does what was confirmed, unless the queue is not what was seen.
+/// Does what was confirmed, unless the count has changed.
 pub(in crate::web) async fn carry_out(
     context: Ctx,
     visitor: Visitor,
@@ -221,7 +221,7 @@ fn notice(
     }
 }
 
-/// What a form of the listing or of a row's page asks for, and for whom.
+/// The action and the recipients of a form.
 fn chosen(fields: &FormFields) -> Result<(QueueAction, Selection), ApiError> {
     if let Some(both) = fields.one("row") {
         // The action and the row, since one button says both. What is selected besides is not meant.

@@ -23,7 +23,7 @@ pub(super) struct QueueView {
     pub(super) descending: bool,
     /// From 1 on.
     pub(super) page: u64,
-    /// What the table above it counts by.
+    /// The kind of destination in the table above it.
     pub(super) by: Destinations,
 }
 
@@ -108,7 +108,7 @@ impl QueueView {
         }
     }
 
-    /// The same rows from the first page on, by another order; the same order turns round.
+    /// The same rows from the first page on, in another order; the same order is reversed.
     pub(super) fn sorted_by(&self, order: QueueOrder) -> Self {
         Self {
             order,
@@ -131,7 +131,7 @@ impl QueueView {
         Self { by, ..self.clone() }
     }
 
-    /// What the store is asked for.
+    /// The page to read from the store.
     pub(super) fn request(&self) -> QueuePageRequest {
         QueuePageRequest {
             order: self.order,

@@ -21,7 +21,7 @@ use crate::web::error::{ApiError, PageError};
 use crate::web::extract::Ctx;
 use crate::web::{Context, wording};
 
-/// The heads of the columns, in the order of [`ByAge`].
+/// The headings of the columns, in the order of [`ByAge`].
 const AGES: [&str; AGE_BOUNDS_SECONDS.len() + 1] =
     ["≤ 5 min", "≤ 30 min", "≤ 2 h", "≤ 8 h", "≤ 1 d", "older"];
 
@@ -34,7 +34,7 @@ pub(super) struct Table {
     pub(super) ages: [&'static str; AGES.len()],
     pub(super) lines: Vec<DestinationLine>,
     pub(super) others: Option<OtherLines>,
-    /// PausedNextHop next hops without a line of their own.
+    /// Paused next hops without a line of their own.
     pub(super) also_paused: Vec<PausedNextHop>,
     /// How many recipients of the whole queue are held, in words; none when there are none.
     pub(super) held: Option<String>,
@@ -219,7 +219,7 @@ async fn is_known(context: &Context, name: &str) -> Result<bool, ReadError> {
     Ok(waiting.await? > 0)
 }
 
-/// A next hop's name as the queue has it, however it was typed.
+/// The name of a next hop as the queue stores it, from what was typed.
 fn name_of(typed: &str) -> String {
     let typed = typed.trim().to_ascii_lowercase();
     let name = typed.strip_prefix("smtp://").unwrap_or(&typed);

@@ -1,5 +1,5 @@
 //! A message's header as text for people: unfolded, encoded words decoded where that is plain, and
-//! nothing in it that could steer a terminal or turn the writing round.
+//! no control characters in it, and none that change the direction of writing.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 

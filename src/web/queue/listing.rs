@@ -26,9 +26,9 @@ struct ListingPage {
     may_operate: bool,
     /// What was just done.
     notice: Option<String>,
-    /// The row that has been dealt with, or nothing for all that was selected; none when none was.
+    /// The row that the action was for, or blank for all that was selected; none without an action.
     dealt_with: Option<String>,
-    /// On the first page only: it costs a walk over the queue, and who pages on looks for rows.
+    /// On the first page only: it costs a walk over the queue, and the other pages are for those who look for rows.
     table: Option<Table>,
     pause: PauseForm,
     filter: FilterForm,
@@ -63,7 +63,7 @@ struct FilterForm {
     recipient: String,
     last_reply: String,
     message_id: String,
-    /// What else the listing's address says.
+    /// The other parameters of the address.
     hidden: Vec<(String, String)>,
 }
 

@@ -1,6 +1,6 @@
-//! `/queue` and what stands below it: the retry queue as operators see and steer it.
+//! `/queue` and the paths below it: the retry queue as operators see and manage it.
 //!
-//! Read [`listing`] first. What the listing shows stands in its URL ([`address`]); an action is
+//! Read [`listing`] first. The URL says what the listing shows ([`address`]); an action is
 //! confirmed before it is done ([`actions`]); what the visitor may not do is not shown.
 
 mod actions;

@@ -1,5 +1,5 @@
-//! What a listing says of what was just done. It comes in the URL, so it is read as numbers and words
-//! of closed sets and never repeats a text.
+//! The notice above a listing about what was just done. It comes in the URL, so it is read as numbers and
+//! known words, and never repeats a text.
 
 use super::actions::label;
 use crate::administration::queue::ActionProgress;
@@ -40,7 +40,7 @@ pub(super) enum Notice {
 pub(super) enum DealtWith {
     /// Everything that was selected.
     All,
-    /// One row; who works on it by itself goes on with the others.
+    /// One row; the others stay selected.
     Row(u64),
 }
 
@@ -101,7 +101,7 @@ impl Notice {
         }
     }
 
-    /// The notice of a URL, taken out of its query; none for what we never said.
+    /// The notice of a URL, taken out of its query; none for one that the appliance never made.
     pub(super) fn take(pairs: &mut Pairs) -> Option<Self> {
         let done = pairs.take("done");
         let affected = pairs.take_number("affected").ok().flatten();
@@ -208,7 +208,7 @@ const fn done(action: QueueAction) -> &'static str {
     }
 }
 
-/// Why an action passed some by.
+/// Why an action did not apply to some.
 fn left_out(one: &str, several: &str, count: u64) -> String {
     if count == 1 {
         format!("{one} was gone, or in a state that it does not concern.")

@@ -24,7 +24,7 @@ struct RecipientPage {
     frame: Frame,
     may_operate: bool,
     row: QueueRow,
-    /// What is wrong, what is left, and what follows, where something is.
+    /// For a damaged message: what is wrong, what is left, and what follows.
     damage: Option<String>,
     message_id: String,
     /// Names and values, in the order of an SMTP session.
