@@ -21,14 +21,14 @@ use std::collections::BTreeMap;
 
 use utoipa::ToSchema;
 
-/// Why something was not done, as [`ApiError`](super::error::ApiError) answers it.
+/// Why something was not done.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes what the error answers")]
 pub(in crate::web) struct Problem {
     error: String,
 }
 
-/// Fields that do not hold, each with the reason, as [`ApiError::Fields`](super::error::ApiError::Fields) answers them.
+/// Fields that do not hold, each with the reason.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes what the error answers")]
 pub(in crate::web) struct Problems {
