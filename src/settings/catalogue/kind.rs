@@ -15,7 +15,7 @@ pub enum SettingKind {
     /// Bytes.
     Size(ValueBounds),
     /// Bytes, with some sizes to choose from.
-    SizeOf(ValueBounds, &'static [NamedValue]),
+    SizeOf(ValueBounds, &'static [ChoiceValue]),
     /// Bytes; blank is zero, which stands for something else.
     SizeOrBlank(ValueBounds),
     /// Seconds.
@@ -27,7 +27,7 @@ pub enum SettingKind {
     /// Points of a spam scanner.
     Score,
     /// One of a closed set.
-    Choice(&'static [NamedValue]),
+    Choice(&'static [ChoiceValue]),
     /// A text; blank is none.
     Text(TextKind),
     /// A list of texts, one a line, and how many there may be.
@@ -117,7 +117,7 @@ pub const fn switchable(
 
 /// One of a closed set.
 #[derive(Clone, Copy, Debug)]
-pub struct NamedValue {
+pub struct ChoiceValue {
     /// As it stands in the form and in the setting; `true` and `false` are what they say, and a blank one
     /// is what holds without a choice.
     pub value: &'static str,
@@ -129,11 +129,11 @@ pub struct NamedValue {
 
 /// One of a closed set, as a row of a table.
 #[must_use]
-pub const fn value(value: &'static str, label: &'static str, hint: &'static str) -> NamedValue {
-    NamedValue { value, label, hint }
+pub const fn value(value: &'static str, label: &'static str, hint: &'static str) -> ChoiceValue {
+    ChoiceValue { value, label, hint }
 }
 
-impl NamedValue {
+impl ChoiceValue {
     /// The value as it stands in the settings.
     pub(super) fn json(&self) -> Value {
         match self.value {
@@ -214,7 +214,7 @@ impl SettingKind {
             Self::Choice(values) => values
                 .iter()
                 .find(|choice| choice.value == typed)
-                .map(NamedValue::json)
+                .map(ChoiceValue::json)
                 .ok_or_else(|| "choose one of these".to_owned()),
             Self::OrOff(_) if typed == OFF => Ok(Value::Null),
             Self::OrOff(switchable) => switchable.kind.read_unchecked(typed),

@@ -5,7 +5,7 @@ use SettingKind as Kind;
 
 const ANY: ValueBounds = ValueBounds::ANY;
 
-const COLOURS: &[NamedValue] = &[value("green", "Green", ""), value("true", "Yes", "")];
+const COLOURS: &[ChoiceValue] = &[value("green", "Green", ""), value("true", "Yes", "")];
 
 const HOW_LONG: &Switchable = &switchable("for at least", Kind::Time(ANY), "", "1 h");
 

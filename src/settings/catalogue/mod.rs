@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use super::SettingsDocument;
 
 pub use describe::{SettingDescription, describe, descriptions, markdown};
-pub use kind::{NamedValue, OFF, SettingKind, Switchable, ValueBounds, switchable, value};
+pub use kind::{ChoiceValue, OFF, SettingKind, Switchable, ValueBounds, switchable, value};
 pub use schema::complete;
 pub use sections::{
     ACCESS, ALERTS, DELIVERY, DIRECTORY, LISTENERS, MEMORY, NEXT_HOPS, RETENTION, sections,

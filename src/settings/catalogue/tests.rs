@@ -165,7 +165,7 @@ fn samples(kind: SettingKind) -> Vec<Value> {
             let texts = texts(text).iter().filter(|text| !text.contains(' '));
             texts.map(|text| json!([text])).collect()
         }
-        SettingKind::Choice(values) => values.iter().map(NamedValue::json).collect(),
+        SettingKind::Choice(values) => values.iter().map(ChoiceValue::json).collect(),
     }
 }
 

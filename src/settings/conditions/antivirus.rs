@@ -60,24 +60,19 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     settings: |written| &written.antivirus,
 };
 
+#[rustfmt::skip]
 const GROUPS: &[SettingGroup] = &[
-    group(
-        "antivirus",
-        "The condition",
-        &[ENABLED, DISABLES_FAST_PATH, when_found("Infected messages")],
-    ),
-    group(
-        "antivirus",
-        "clamd",
-        &[
-            server(
-                "Where clamd listens, like 127.0.0.1:3310 or unix:/run/clamav/clamd.ctl. For messages larger than its StreamMaxLength the check is unavailable.",
-            ),
-            TIMEOUT,
-            CONNECTIONS,
-            WHEN_UNAVAILABLE,
-        ],
-    ),
+    group("antivirus", "The condition", &[
+        ENABLED,
+        DISABLES_FAST_PATH,
+        when_found("Infected messages"),
+    ]),
+    group("antivirus", "clamd", &[
+        server("Where clamd listens, like 127.0.0.1:3310 or unix:/run/clamav/clamd.ctl. For messages larger than its StreamMaxLength the check is unavailable."),
+        TIMEOUT,
+        CONNECTIONS,
+        WHEN_UNAVAILABLE,
+    ]),
 ];
 
 impl ConditionSettings for Antivirus {

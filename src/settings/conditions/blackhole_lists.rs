@@ -89,60 +89,41 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     settings: |written| &written.blackhole_lists,
 };
 
+#[rustfmt::skip]
 const GROUPS: &[SettingGroup] = &[
-    group(
-        "blackhole_lists",
-        "The condition",
-        &[
-            ENABLED,
-            DISABLES_FAST_PATH,
-            setting(
-                "refuse_weight",
-                "Reject",
-                "554 in the session, with the text of the first list that has the client.",
-                Kind::OrOff(&weight("from a total weight of", "1")),
-            ),
-            setting(
-                "tag_weight",
-                "Tag",
-                "Deliver with a header field X-Blackhole-Lists that names the lists.",
-                Kind::OrOff(&weight("from a total weight of", "1")),
-            ),
-            setting(
-                "allowed_networks",
-                "Exempt networks",
-                "Clients in these networks are never looked up. One per line.",
-                Kind::Lines(TextKind::Network, limits::EXEMPT_NETWORKS),
-            ),
-        ],
-    ),
-    group("blackhole_lists", "The DNS", &[TIMEOUT, WHEN_UNAVAILABLE]),
+    group("blackhole_lists", "The condition", &[
+        ENABLED,
+        DISABLES_FAST_PATH,
+        setting("refuse_weight", "Reject",
+            "554 in the session, with the text of the first list that has the client.",
+            Kind::OrOff(&weight("from a total weight of", "1"))),
+        setting("tag_weight", "Tag",
+            "Deliver with a header field X-Blackhole-Lists that names the lists.",
+            Kind::OrOff(&weight("from a total weight of", "1"))),
+        setting("allowed_networks", "Exempt networks",
+            "Clients in these networks are never looked up. One per line.",
+            Kind::Lines(TextKind::Network, limits::EXEMPT_NETWORKS)),
+    ]),
+    group("blackhole_lists", "The DNS", &[
+        TIMEOUT,
+        WHEN_UNAVAILABLE,
+    ]),
 ];
 
-const ZONE: &[SettingGroup] = &[group(
-    "",
-    "The list",
-    &[
-        setting(
-            "zone",
-            "Domain",
+#[rustfmt::skip]
+const ZONE: &[SettingGroup] = &[
+    group("", "The list", &[
+        setting("zone", "Domain",
             "The domain of the list, like zen.example: the client 192.0.2.1 is looked up as 1.2.0.192.zen.example.",
-            Kind::Text(TextKind::Domain),
-        ),
-        setting(
-            "weight",
-            "Weight",
+            Kind::Text(TextKind::Domain)),
+        setting("weight", "Weight",
             "How much a listing here counts.",
-            Kind::Number(ValueBounds::new(1, 1_000)),
-        ),
-        setting(
-            "answers",
-            "Return codes",
+            Kind::Number(ValueBounds::new(1, 1_000))),
+        setting("answers", "Return codes",
             "The answers that count, one address or network per line, like 127.0.0.2. Empty: all within 127.0.0.0/8. Answers outside it never count, because a parked domain answers everything; nor does 127.255.255.0/24, which lists use for clients that they do not serve.",
-            Kind::Lines(TextKind::Network, limits::BLACKHOLE_ANSWERS),
-        ),
-    ],
-)];
+            Kind::Lines(TextKind::Network, limits::BLACKHOLE_ANSWERS)),
+    ]),
+];
 
 const LISTS: &[EntryList] = &[EntryList {
     path: ZONES,

@@ -56,31 +56,19 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     settings: |written| &written.content_filter,
 };
 
-const GROUPS: &[SettingGroup] = &[group(
-    "content_filter",
-    "The condition",
-    &[
+#[rustfmt::skip]
+const GROUPS: &[SettingGroup] = &[
+    group("content_filter", "The condition", &[
         ENABLED,
         DISABLES_FAST_PATH,
-        setting(
-            "when_unavailable",
-            "If a message cannot be examined",
+        setting("when_unavailable", "If a message cannot be examined",
             "It is larger than 32 MiB, has more than 10,000 parts, or takes too long. Rules about the header and the size still apply.",
             Kind::Choice(&[
-                value(
-                    "defer",
-                    "Defer (451)",
-                    "The client keeps the message and tries again.",
-                ),
-                value(
-                    "pass",
-                    "Accept unchecked",
-                    "A message that was not examined for lack of time is deferred all the same.",
-                ),
-            ]),
-        ),
-    ],
-)];
+                value("defer", "Defer (451)", "The client keeps the message and tries again."),
+                value("pass", "Accept unchecked", "A message that was not examined for lack of time is deferred all the same."),
+            ])),
+    ]),
+];
 
 const LISTS: &[EntryList] = &[EntryList {
     path: RULES,

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{is_field_name, pattern_of};
 use crate::limits;
 use crate::settings::catalogue::{
-    NamedValue, SettingGroup, SettingKind as Kind, TextKind, ValueBounds, group, setting,
+    ChoiceValue, SettingGroup, SettingKind as Kind, TextKind, ValueBounds, group, setting,
     switchable, value,
 };
 use crate::smtp::address::Mailbox;
@@ -124,114 +124,50 @@ impl RuleCriterion {
     }
 }
 
+#[rustfmt::skip]
 pub(super) const RULE: &[SettingGroup] = &[
-    group(
-        "",
-        "The rule",
-        &[setting(
-            "name",
-            "Name",
+    group("", "The rule", &[
+        setting("name", "Name",
             "Its name in the trail and on pages, like “no programs”.",
-            Kind::Text(TextKind::Any),
-        )],
-    ),
-    group(
-        "",
-        "It matches when",
-        &[
-            setting("part", "Part", "", Kind::Choice(PARTS)),
-            setting(
-                "header_field",
-                "Header field",
-                "Its name, like Subject. Only for the part “One header field”.",
-                Kind::Text(TextKind::FieldName),
-            ),
-            setting(
-                "pattern",
-                "Pattern",
-                "A regular expression, without regard to case, like \\.(exe|scr)$ or \\binvoice\\b. Not for the part “Size”.",
-                Kind::Text(TextKind::Pattern),
-            ),
-            setting(
-                "larger_than_bytes",
-                "Size",
-                "Only for the part “Size”.",
-                Kind::OrOff(&switchable(
-                    "larger than",
-                    Kind::Size(ValueBounds::ANY),
-                    "",
-                    "10 MiB",
-                )),
-            ),
-        ],
-    ),
-    group(
-        "",
-        "Then",
-        &[
-            setting(
-                "action",
-                "Action",
-                "Later rules do not apply.",
-                Kind::Choice(ACTIONS),
-            ),
-            setting(
-                "argument",
-                "Argument",
-                "Reject: the text of the reply. Tag: the value of the field; empty: the name of the rule. Redirect: the address.",
-                Kind::Text(TextKind::Any),
-            ),
-        ],
-    ),
+            Kind::Text(TextKind::Any)),
+    ]),
+    group("", "It matches when", &[
+        setting("part", "Part", "", Kind::Choice(PARTS)),
+        setting("header_field", "Header field",
+            "Its name, like Subject. Only for the part “One header field”.",
+            Kind::Text(TextKind::FieldName)),
+        setting("pattern", "Pattern",
+            "A regular expression, without regard to case, like \\.(exe|scr)$ or \\binvoice\\b. Not for the part “Size”.",
+            Kind::Text(TextKind::Pattern)),
+        setting("larger_than_bytes", "Size",
+            "Only for the part “Size”.",
+            Kind::OrOff(&switchable("larger than", Kind::Size(ValueBounds::ANY), "", "10 MiB"))),
+    ]),
+    group("", "Then", &[
+        setting("action", "Action", "Later rules do not apply.", Kind::Choice(ACTIONS)),
+        setting("argument", "Argument",
+            "Reject: the text of the reply. Tag: the value of the field; empty: the name of the rule. Redirect: the address.",
+            Kind::Text(TextKind::Any)),
+    ]),
 ];
 
-const PARTS: &[NamedValue] = &[
+#[rustfmt::skip]
+const PARTS: &[ChoiceValue] = &[
     value("header", "One header field", "Its decoded value."),
-    value(
-        "any_header",
-        "All header fields",
-        "Each as “Name: value”, decoded.",
-    ),
-    value(
-        "text",
-        "Text",
-        "Each text part, decoded. HTML with its tags. Text parts of attached messages too.",
-    ),
+    value("any_header", "All header fields", "Each as “Name: value”, decoded."),
+    value("text", "Text", "Each text part, decoded. HTML with its tags. Text parts of attached messages too."),
     value("attachment_name", "Attachment names", "Decoded."),
-    value(
-        "attachment_type",
-        "Attachment types",
-        "As declared, like application/zip.",
-    ),
+    value("attachment_type", "Attachment types", "As declared, like application/zip."),
     value("size", "Size", ""),
 ];
 
-const ACTIONS: &[NamedValue] = &[
-    value(
-        "refuse",
-        "Reject (554)",
-        "In the session: the sender knows at once.",
-    ),
-    value(
-        "quarantine",
-        "Quarantine",
-        "Accept the message and hold it in the queue until an operator releases or purges it.",
-    ),
-    value(
-        "tag",
-        "Tag",
-        "Deliver it with the header field X-Content-Filter.",
-    ),
-    value(
-        "redirect",
-        "Redirect",
-        "Deliver it to another address instead of all recipients.",
-    ),
-    value(
-        "pass",
-        "Accept",
-        "Deliver it as it is: no later rule can reject it.",
-    ),
+#[rustfmt::skip]
+const ACTIONS: &[ChoiceValue] = &[
+    value("refuse", "Reject (554)", "In the session: the sender knows at once."),
+    value("quarantine", "Quarantine", "Accept the message and hold it in the queue until an operator releases or purges it."),
+    value("tag", "Tag", "Deliver it with the header field X-Content-Filter."),
+    value("redirect", "Redirect", "Deliver it to another address instead of all recipients."),
+    value("pass", "Accept", "Deliver it as it is: no later rule can reject it."),
 ];
 
 impl ContentRule {

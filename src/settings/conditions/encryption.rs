@@ -32,30 +32,16 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     settings: |written| &written.encryption,
 };
 
-const GROUPS: &[SettingGroup] = &[group(
-    "encryption",
-    "The condition",
-    &[
+#[rustfmt::skip]
+const GROUPS: &[SettingGroup] = &[
+    group("encryption", "The condition", &[
         ENABLED,
-        setting(
-            "when_no_key",
-            "Recipients without a valid key",
-            "",
-            Kind::Choice(&[
-                value(
-                    "send_plain",
-                    "Send unencrypted",
-                    "Recipients with a key still get the message encrypted.",
-                ),
-                value(
-                    "refuse",
-                    "Reject (550)",
-                    "The message is rejected for all recipients, and the reply names those without a key.",
-                ),
-            ]),
-        ),
-    ],
-)];
+        setting("when_no_key", "Recipients without a valid key", "", Kind::Choice(&[
+            value("send_plain", "Send unencrypted", "Recipients with a key still get the message encrypted."),
+            value("refuse", "Reject (550)", "The message is rejected for all recipients, and the reply names those without a key."),
+        ])),
+    ]),
+];
 
 impl ConditionSettings for Encryption {
     fn is_on(&self) -> bool {

@@ -61,37 +61,24 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     settings: |written| &written.ldap_masquerading,
 };
 
+#[rustfmt::skip]
 const GROUPS: &[SettingGroup] = &[
-    group(
-        "ldap_masquerading",
-        "The condition",
-        &[ENABLED, DISABLES_FAST_PATH],
-    ),
-    group(
-        "ldap_masquerading",
-        "Senders",
-        &[
-            setting(
-                "domains",
-                "Domains",
-                "Senders of these domains are looked up. One per line; .example.net for all domains below it. Empty: all. Name your own domains: a changed From breaks the DKIM signatures of others.",
-                Kind::Lines(TextKind::Domain, limits::DOMAINS),
-            ),
-            setting(
-                "filter",
-                "Filter",
-                "Finds the entry: %s is the address, %u its local part, %d its domain.",
-                Kind::Text(TextKind::Filter),
-            ),
-            setting(
-                "attribute",
-                "Address attribute",
-                "The attribute with the official address. A sender without an entry or without this attribute is not changed.",
-                Kind::Text(TextKind::Attribute),
-            ),
-            WHEN_UNAVAILABLE,
-        ],
-    ),
+    group("ldap_masquerading", "The condition", &[
+        ENABLED,
+        DISABLES_FAST_PATH,
+    ]),
+    group("ldap_masquerading", "Senders", &[
+        setting("domains", "Domains",
+            "Senders of these domains are looked up. One per line; .example.net for all domains below it. Empty: all. Name your own domains: a changed From breaks the DKIM signatures of others.",
+            Kind::Lines(TextKind::Domain, limits::DOMAINS)),
+        setting("filter", "Filter",
+            "Finds the entry: %s is the address, %u its local part, %d its domain.",
+            Kind::Text(TextKind::Filter)),
+        setting("attribute", "Address attribute",
+            "The attribute with the official address. A sender without an entry or without this attribute is not changed.",
+            Kind::Text(TextKind::Attribute)),
+        WHEN_UNAVAILABLE,
+    ]),
 ];
 
 impl ConditionSettings for LdapMasquerading {

@@ -68,83 +68,37 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     settings: |written| &written.ldap_relaying,
 };
 
+#[rustfmt::skip]
 const GROUPS: &[SettingGroup] = &[
-    group(
-        "ldap_relaying",
-        "The condition",
-        &[
-            setting(
-                "enabled",
-                "Condition",
-                "",
-                Kind::Choice(&[
-                    value(
-                        "true",
-                        "On",
-                        "The directory is asked on the fast path, within the acknowledgement deadline.",
-                    ),
-                    value("false", "Off", "Next hops are found by domain only."),
-                ]),
-            ),
-            setting(
-                "disables_fast_path_when_off",
-                "Path while it is off",
-                "",
-                Kind::Choice(&[
-                    value(
-                        "true",
-                        "Standard path",
-                        "For sites where mail is not to be delivered at once without a look-up.",
-                    ),
-                    value("false", "Fast path", ""),
-                ]),
-            ),
-        ],
-    ),
-    group(
-        "ldap_relaying",
-        "Recipients",
-        &[
-            setting(
-                "domains",
-                "Domains",
-                "Recipients of these domains are looked up. One per line; .example.net for all domains below it. Empty: all.",
-                Kind::Lines(TextKind::Domain, limits::DOMAINS),
-            ),
-            setting(
-                "filter",
-                "Filter",
-                "Finds the entry: %s is the address, %u its local part, %d its domain.",
-                Kind::Text(TextKind::Filter),
-            ),
-            setting(
-                "host_attribute",
-                "Mail host attribute",
-                "The attribute with the server for the recipient: a name or an address, optionally with a port. The name of this appliance has no effect. Empty: not used.",
-                Kind::Text(TextKind::Attribute),
-            ),
-            setting(
-                "address_attribute",
-                "Routing address attribute",
-                "The attribute with the address that mail for the recipient is sent to. Empty: not used.",
-                Kind::Text(TextKind::Attribute),
-            ),
-            setting(
-                "refuse_unknown",
-                "Unknown recipients",
-                "",
-                Kind::Choice(&[
-                    value(
-                        "true",
-                        "Reject (550)",
-                        "At RCPT, before the message is sent. The postmaster is never rejected.",
-                    ),
-                    value("false", "Route by domain", ""),
-                ]),
-            ),
-            WHEN_UNAVAILABLE,
-        ],
-    ),
+    group("ldap_relaying", "The condition", &[
+        setting("enabled", "Condition", "", Kind::Choice(&[
+            value("true", "On", "The directory is asked on the fast path, within the acknowledgement deadline."),
+            value("false", "Off", "Next hops are found by domain only."),
+        ])),
+        setting("disables_fast_path_when_off", "Path while it is off", "", Kind::Choice(&[
+            value("true", "Standard path", "For sites where mail is not to be delivered at once without a look-up."),
+            value("false", "Fast path", ""),
+        ])),
+    ]),
+    group("ldap_relaying", "Recipients", &[
+        setting("domains", "Domains",
+            "Recipients of these domains are looked up. One per line; .example.net for all domains below it. Empty: all.",
+            Kind::Lines(TextKind::Domain, limits::DOMAINS)),
+        setting("filter", "Filter",
+            "Finds the entry: %s is the address, %u its local part, %d its domain.",
+            Kind::Text(TextKind::Filter)),
+        setting("host_attribute", "Mail host attribute",
+            "The attribute with the server for the recipient: a name or an address, optionally with a port. The name of this appliance has no effect. Empty: not used.",
+            Kind::Text(TextKind::Attribute)),
+        setting("address_attribute", "Routing address attribute",
+            "The attribute with the address that mail for the recipient is sent to. Empty: not used.",
+            Kind::Text(TextKind::Attribute)),
+        setting("refuse_unknown", "Unknown recipients", "", Kind::Choice(&[
+            value("true", "Reject (550)", "At RCPT, before the message is sent. The postmaster is never rejected."),
+            value("false", "Route by domain", ""),
+        ])),
+        WHEN_UNAVAILABLE,
+    ]),
 ];
 
 impl ConditionSettings for LdapRelaying {

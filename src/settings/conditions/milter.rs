@@ -56,23 +56,20 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     settings: |written| &written.milter,
 };
 
+#[rustfmt::skip]
 const GROUPS: &[SettingGroup] = &[
-    group("milter", "The condition", &[ENABLED, DISABLES_FAST_PATH]),
-    group(
-        "milter",
-        "Milters",
-        &[
-            setting(
-                "milters",
-                "Milters",
-                "One per line, like 127.0.0.1:8891 or unix:/run/opendkim.sock; the forms of Postfix and Sendmail, like inet:8891@127.0.0.1, are understood. They are called in this order, and each sees the changes of the one before: put one that signs last. A message that a milter discards is quarantined.",
-                Kind::Lines(TextKind::Milter, limits::MILTERS),
-            ),
-            TIMEOUT,
-            CONNECTIONS,
-            WHEN_UNAVAILABLE,
-        ],
-    ),
+    group("milter", "The condition", &[
+        ENABLED,
+        DISABLES_FAST_PATH,
+    ]),
+    group("milter", "Milters", &[
+        setting("milters", "Milters",
+            "One per line, like 127.0.0.1:8891 or unix:/run/opendkim.sock; the forms of Postfix and Sendmail, like inet:8891@127.0.0.1, are understood. They are called in this order, and each sees the changes of the one before: put one that signs last. A message that a milter discards is quarantined.",
+            Kind::Lines(TextKind::Milter, limits::MILTERS)),
+        TIMEOUT,
+        CONNECTIONS,
+        WHEN_UNAVAILABLE,
+    ]),
 ];
 
 impl ConditionSettings for Milter {

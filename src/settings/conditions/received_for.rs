@@ -40,11 +40,13 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     settings: |written| &written.received_for,
 };
 
-const GROUPS: &[SettingGroup] = &[group(
-    "received_for",
-    "The condition",
-    &[ENABLED, DISABLES_FAST_PATH],
-)];
+#[rustfmt::skip]
+const GROUPS: &[SettingGroup] = &[
+    group("received_for", "The condition", &[
+        ENABLED,
+        DISABLES_FAST_PATH,
+    ]),
+];
 
 impl ConditionSettings for ReceivedFor {
     fn is_on(&self) -> bool {

@@ -49,25 +49,20 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     settings: |written| &written.sender_check,
 };
 
+#[rustfmt::skip]
 const GROUPS: &[SettingGroup] = &[
-    group(
-        "sender_check",
-        "The condition",
-        &[
-            ENABLED,
-            DISABLES_FAST_PATH,
-            setting(
-                "exempt_trusted",
-                "Trusted and authenticated clients",
-                "",
-                Kind::Choice(&[
-                    value("true", "Not checked", ""),
-                    value("false", "Checked", ""),
-                ]),
-            ),
-        ],
-    ),
-    group("sender_check", "The DNS", &[TIMEOUT, WHEN_UNAVAILABLE]),
+    group("sender_check", "The condition", &[
+        ENABLED,
+        DISABLES_FAST_PATH,
+        setting("exempt_trusted", "Trusted and authenticated clients", "", Kind::Choice(&[
+            value("true", "Not checked", ""),
+            value("false", "Checked", ""),
+        ])),
+    ]),
+    group("sender_check", "The DNS", &[
+        TIMEOUT,
+        WHEN_UNAVAILABLE,
+    ]),
 ];
 
 impl ConditionSettings for SenderCheck {

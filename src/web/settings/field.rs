@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 
 use super::form::Submission;
 use crate::limits;
-use crate::settings::catalogue::{NamedValue, OFF, Setting, SettingGroup, SettingKind, Switchable};
+use crate::settings::catalogue::{
+    ChoiceValue, OFF, Setting, SettingGroup, SettingKind, Switchable,
+};
 use crate::web::wording;
 
 /// One field, as it is shown.
@@ -104,7 +106,7 @@ impl FormField {
     }
 
     /// Radio buttons; empty for other fields.
-    pub(super) fn choices(&self) -> &'static [NamedValue] {
+    pub(super) fn choices(&self) -> &'static [ChoiceValue] {
         match self.kind {
             SettingKind::Choice(choices) | SettingKind::SizeOf(_, choices) => choices,
             _ => &[],
@@ -112,7 +114,7 @@ impl FormField {
     }
 
     /// This choice is the present one.
-    pub(super) fn is_chosen(&self, choice: &NamedValue) -> bool {
+    pub(super) fn is_chosen(&self, choice: &ChoiceValue) -> bool {
         self.typed == choice.value
     }
 
