@@ -38,7 +38,7 @@ pub const LISTENERS: SettingSection = SettingSection {
                 "The web address always accepts HTTPS. When it is required, plain HTTP is redirected, and users have to log in again.",
                 Kind::Choice(&[
                     value("with_certificate", "With a certificate", ""),
-                    value("Always", "Always", "Without a certificate of your own browsers show a warning."),
+                    value("always", "Always", "Without a certificate of your own browsers show a warning."),
                     value("optional", "Never", "Plain HTTP is accepted too: only for this machine or a private network."),
                 ])),
             setting("web_proxies", "Reverse proxies",
