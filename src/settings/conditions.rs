@@ -2,7 +2,7 @@
 //! question whether it disables the fast path, and parameters of its own.
 //!
 //! Every condition is one object among the settings. [`CONDITIONS`] is the list of them: whatever depends
-//! on all conditions is a fold over it. What has to be prepared once, not for every message, stands in
+//! on all conditions is a fold over it. What has to be prepared once, not for every message, is in
 //! [`PreparedConditions`].
 
 mod antispam;
@@ -132,7 +132,7 @@ pub enum WhenUnavailable {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenFound {
-    /// Refused in the session: the sender is told.
+    /// Refused in the session.
     #[default]
     Refuse,
     /// Taken, and kept back in the queue until an operator decides.

@@ -1,4 +1,4 @@
-//! The settings as they stand in the database and in the API.
+//! The settings as the database and the API have them.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -76,7 +76,7 @@ pub struct SettingsDocument {
     pub alert_no_delivery_seconds: Option<u64>,
     /// It is one even when there was nothing to deliver.
     pub alert_no_delivery_when_idle: bool,
-    /// Where alerts are told; none: nowhere.
+    /// The URL that alerts are sent to; none: they are not sent.
     pub alert_webhook_url: Option<String>,
     /// What signs the words to the webhook, so that its server knows whose they are.
     #[schema(value_type = Option<String>, examples("(set)"))]
@@ -87,7 +87,7 @@ pub struct SettingsDocument {
     #[serde(deserialize_with = "names::networks")]
     #[schema(value_type = Vec<String>, examples(json!(["192.0.2.0/24"])))]
     pub trusted_networks: Vec<IpNet>,
-    /// Domains that everybody may send to through us; with a leading dot all domains below.
+    /// Domains that every client may send to; with a leading dot all domains below.
     pub relay_domains: Vec<String>,
     /// Where mail goes that no entry is for; none: MX look-up.
     pub default_next_hop: Option<ServerAddress>,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::names::compared;
 
-/// Domains as the DNS has them; one with a leading dot stands for all below it. However long it is, a
+/// Domains as the DNS has them; one with a leading dot means all below it. However long it is, a
 /// question costs a look for each label.
 #[derive(Clone, Debug, Default)]
 pub struct DomainList {

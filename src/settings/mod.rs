@@ -1,6 +1,6 @@
 //! What the administrator sets: one immutable, validated value, published through a watch channel.
 //!
-//! Two steps: [`SettingsDocument`] is what stands in the database and in the API, field for field;
+//! Two steps: [`SettingsDocument`] is what the database and the API have, field for field;
 //! [`Settings`] is what the program runs on, with what is looked up for every message prepared.
 //! Each transaction takes one snapshot at MAIL, so that a change never cuts through a message.
 
@@ -103,7 +103,7 @@ impl Settings {
         Self::checked(document, errors)
     }
 
-    /// As they stand in the database.
+    /// As the database has them.
     #[must_use]
     pub fn document(&self) -> &SettingsDocument {
         &self.document
@@ -225,7 +225,7 @@ impl Deref for Settings {
     }
 }
 
-/// The current settings, for everybody who reads them.
+/// The current settings, for all readers.
 #[derive(Clone, Debug)]
 pub struct Current {
     settings: watch::Receiver<Arc<Settings>>,
@@ -278,11 +278,11 @@ impl Publisher {
         }
     }
 
-    /// Publishes: effective for the next message. What somebody may no longer do, they may not from their
-    /// next command on.
+    /// Publishes: effective for the next message. A right that was taken away ends with the next command
+    /// of a session.
     pub fn publish(&self, settings: Settings) {
         self.settings.send_replace(Arc::new(settings));
-        // Behind it: whoever sees the new number finds the new settings.
+        // Afterwards: a reader that sees the new number finds the new settings.
         self.generation.fetch_add(1, Ordering::Release);
     }
 }

@@ -29,7 +29,7 @@ pub fn domain_problem(text: &str) -> Option<String> {
         return Some(format!("“{text}” is an address, not a domain"));
     }
     let is_name = ascii_domain(name).is_some_and(|ascii| is_host_name(&ascii));
-    // Whoever writes xn-- has to mean something by it. What is not ASCII was decoded just now.
+    // A label with xn-- must be decodable. What is not ASCII was decoded just now.
     let can_be_decoded = || !name.is_ascii() || Name::from_utf8(name).is_ok();
     (!is_name || !can_be_decoded())
         .then(|| format!("“{text}” is not a domain: it has a part that no name can have"))
@@ -72,7 +72,7 @@ pub fn network_problem(network: &IpNet) -> Option<String> {
 /// Reads a network; a single address is one, too.
 ///
 /// # Errors
-/// A sentence for whoever wrote it.
+/// What is wrong with it, in a sentence.
 pub fn read_network(text: &str) -> Result<IpNet, String> {
     let network = text.parse().ok();
     network
@@ -83,7 +83,7 @@ pub fn read_network(text: &str) -> Result<IpNet, String> {
 /// Deserializes a list of networks.
 ///
 /// # Errors
-/// A sentence for whoever wrote the first that is none.
+/// What is wrong with the first that is none, in a sentence.
 pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     let texts: Vec<String> = Deserialize::deserialize(deserializer)?;
     let read = texts.iter().map(|text| read_network(text));
@@ -93,7 +93,7 @@ pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>
 /// Reads the address of a DNS server; without a port it is port 53.
 ///
 /// # Errors
-/// A sentence for whoever wrote it.
+/// What is wrong with it, in a sentence.
 pub fn read_dns_server(text: &str) -> Result<SocketAddr, String> {
     const DNS_PORT: u16 = 53;
     let address = text.parse().ok();

@@ -50,7 +50,7 @@ impl NetworkList {
         }
     }
 
-    /// What of it is for nearly everybody: more of the Internet, all its networks together, than an
+    /// What of it is nearly the whole Internet: more of the Internet, all its networks together, than an
     /// organisation has for itself. What lies in `already` as a whole is no news. None when there is none.
     #[must_use]
     pub fn opened_beyond(&self, already: &Self) -> Option<OpenNetworks> {
@@ -91,7 +91,7 @@ impl NetworkList {
     }
 }
 
-/// Networks that are for nearly everybody. Displayed in words.
+/// Networks that are nearly the whole Internet. Displayed in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenNetworks {
     parts: Vec<OpenFamily>,
@@ -102,7 +102,7 @@ pub struct OpenNetworks {
 struct OpenFamily {
     /// The widest.
     networks: Vec<String>,
-    /// How many stand behind them.
+    /// How many there are beside them.
     more: usize,
     /// None of them is too wide by itself.
     together: bool,
@@ -175,7 +175,7 @@ pub fn in_a_row(names: &[String]) -> String {
     }
 }
 
-/// Networks that are private to everybody who has one: nobody reaches us from one of somebody else's.
+/// Private networks: an address of a foreign one cannot reach us.
 const PRIVATE_V4: [Ipv4Net; 6] = [
     Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8),
     // RFC 1918.
@@ -278,7 +278,7 @@ mod tests {
             ("fc00::/7", false),
             ("fc00::/6", true),
             ("fe80::/10", false),
-            // What stands for IPv4 counts as IPv4 does.
+            // A form of IPv4 counts as IPv4 does.
             ("64:ff9b::/96", true),
             ("64:ff9b::/95", true),
             ("64:ff9b::100:0/104", false),

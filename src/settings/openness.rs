@@ -1,4 +1,4 @@
-//! What of the settings gives to nearly everybody what is meant for few, list by list and each as a whole.
+//! Settings that give nearly the whole Internet what is meant for few, list by list and each as a whole.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::names::compared;
 use super::networks::{NetworkList, in_a_row};
 use crate::limits;
 
-/// A right that nearly everybody gets.
+/// A right that nearly every client gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Openness {
     /// The setting that gives it.
@@ -18,20 +18,20 @@ pub struct Openness {
     pub words: String,
 }
 
-/// Who may send through the appliance, though nobody in particular.
+/// Clients that may send through the appliance without being named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenTo {
-    /// Trusted networks that are for nearly everybody, the widest of them.
+    /// Trusted networks that are nearly the whole Internet, the widest of them.
     pub networks: Vec<String>,
-    /// Relay domains that belong to everybody below them, the first of them.
+    /// Relay domains that are public suffixes, the first of them.
     pub domains: Vec<String>,
-    /// Networks of proxies that are for nearly everybody: who is believed to be somebody else may be
-    /// somebody who is trusted.
+    /// Networks of proxies that are nearly the whole Internet: a client there may name a trusted one as
+    /// itself.
     pub proxies: Vec<String>,
 }
 
 impl OpenTo {
-    /// Nobody.
+    /// There are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -39,7 +39,7 @@ impl OpenTo {
 }
 
 impl SettingsDocument {
-    /// Who may send through us, though nobody in particular.
+    /// Clients that may send through us without being named.
     #[must_use]
     pub fn open_to(&self) -> OpenTo {
         let widest = |networks: &[IpNet]| {
@@ -61,7 +61,7 @@ impl SettingsDocument {
         }
     }
 
-    /// What these settings give to nearly everybody, and `already` did not.
+    /// What these settings give to nearly every client, and `already` did not.
     #[must_use]
     pub fn opened_beyond(&self, already: &Self) -> Vec<Openness> {
         let mut found = Vec::new();
@@ -116,13 +116,13 @@ fn opened(networks: &[IpNet], already: &[IpNet]) -> Option<String> {
     opening.map(|opening| opening.to_string())
 }
 
-/// Below a country's domain these are for everybody of a kind, as `co.uk` is.
+/// Labels below a country's domain that make a public suffix, as in `co.uk`.
 const KINDS: [&str; 14] = [
     "ac", "co", "com", "edu", "gob", "gov", "gv", "ltd", "ne", "net", "nom", "or", "org", "plc",
 ];
 
 /// Domains of one label, with all below them or not, and everything below what a country has for one kind of
-/// organisation: nobody has one for its mail.
+/// organisation: they are no mail domains.
 fn public_suffixes(domains: &[String]) -> impl Iterator<Item = &String> {
     domains.iter().filter(|domain| {
         let (name, has_all_below) = match domain.strip_prefix('.') {

@@ -44,7 +44,7 @@ impl std::error::Error for FieldErrors {}
 /// `document` with the patch's fields in the place of its own, and what of the patch cannot be read. The
 /// rest is to be checked all the same, so that everything wrong is said at once.
 ///
-/// Each field is read alone first, so that the message stands at the field that caused it. A secret that
+/// Each field is read alone first, so that the message is for the field that caused it. A secret that
 /// the patch does not set anew stays, and so do the parts of an object that it leaves out (RFC 7396).
 ///
 /// # Errors

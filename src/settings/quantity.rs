@@ -35,7 +35,7 @@ enum Fault {
 }
 
 /// Writes a count with commas between groups of three digits: the same in pages, messages, logs and
-/// in what the webhook is told, where a blank would be taken for the end of the number.
+/// in what the webhook sends, where a blank would be taken for the end of the number.
 #[must_use]
 pub fn write_count(number: u64) -> String {
     let digits = number.to_string();
@@ -52,7 +52,7 @@ pub fn write_count(number: u64) -> String {
 /// Reads a count, however its digits are grouped.
 ///
 /// # Errors
-/// A sentence for whoever wrote it.
+/// What is wrong with it, in a sentence.
 pub fn read_count(text: &str) -> Result<u64, String> {
     let digits: String = text
         .chars()
@@ -70,7 +70,7 @@ pub fn read_count(text: &str) -> Result<u64, String> {
 /// Reads a size in bytes.
 ///
 /// # Errors
-/// A sentence for whoever wrote it.
+/// What is wrong with it, in a sentence.
 pub fn read_size(text: &str) -> Result<u64, String> {
     let size = || {
         let (bytes, _, rest) = term(text.trim(), SIZES)?;
@@ -113,7 +113,7 @@ pub fn write_size(bytes: u64) -> String {
 /// Reads a time in seconds; several units may follow each other, the larger first.
 ///
 /// # Errors
-/// A sentence for whoever wrote it.
+/// What is wrong with it, in a sentence.
 pub fn read_time(text: &str) -> Result<u64, String> {
     time(text).map_err(|fault| match fault {
         Fault::Shape => format!(
@@ -169,7 +169,7 @@ pub fn write_time(seconds: u64) -> String {
 /// Reads times with commas between them; blank is none.
 ///
 /// # Errors
-/// A sentence for whoever wrote it.
+/// What is wrong with it, in a sentence.
 pub fn read_times(text: &str) -> Result<Vec<u64>, String> {
     if text.trim().is_empty() {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! JSON read into types, with what does not fit told to whoever wrote it.
+//! JSON read into types, with errors in plain words.
 //!
 //! serde's own words are for programmers: “invalid type: map, expected u64”. They are chosen by the
 //! deserializer's error, so this is a deserializer whose errors speak of numbers, texts and lists, and

@@ -1,4 +1,4 @@
-//! Which settings are secrets, and where their texts stand.
+//! Which settings are secrets, and where they are.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use super::write_only::WriteOnly;
 const SECRETS: usize = 2;
 
 impl SettingsDocument {
-    /// Every secret, by its field; a part of an object stands behind a dot.
+    /// Every secret, by its path.
     fn secrets(&self) -> [(&'static str, &Option<WriteOnly>); SECRETS] {
         [
             ("alert_webhook_secret", &self.alert_webhook_secret),
@@ -25,14 +25,14 @@ impl SettingsDocument {
         ]
     }
 
-    /// The names of the fields that hold secrets; a part of an object stands behind a dot.
+    /// The paths of the secrets.
     #[must_use]
     pub fn secret_fields() -> [&'static str; SECRETS] {
         Self::default().secrets().map(|(field, _)| field)
     }
 
-    /// All fields with the secrets themselves, for the store. Everybody else serialises the settings,
-    /// which shows only that a secret is set.
+    /// All fields with the secrets themselves, for the store. Serialized settings show only that a
+    /// secret is set.
     #[must_use]
     pub fn revealed(&self) -> Map<String, Value> {
         let Ok(Value::Object(mut fields)) = serde_json::to_value(self) else {
@@ -46,7 +46,7 @@ impl SettingsDocument {
         fields
     }
 
-    /// Puts the secrets of `before` back where only "(set)" stands.
+    /// Puts the secrets of `before` back where there is only "(set)".
     pub(super) fn keep_secrets_of(&mut self, before: &Self) {
         let kept = before.secrets();
         for (secret, (_, kept)) in self.secrets_mut().into_iter().zip(kept) {

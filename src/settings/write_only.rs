@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// What stands in the place of a secret wherever settings are shown. Given back in a change, it means
+/// What is shown instead of a secret. Given back in a change, it means
 /// the secret that is there.
 pub const SHOWN: &str = "(set)";
 

@@ -61,7 +61,7 @@ fn check_list(list: &EntryList, entries: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// What stands at a place among the settings; null where there is nothing.
+/// The value at a path of the settings; null where there is nothing.
 pub(super) fn place<'a>(fields: &'a Map<String, Value>, path: &str) -> &'a Value {
     match path.split_once('.') {
         None => field(fields, path),

@@ -16,7 +16,7 @@ pub enum SettingKind {
     Size(ValueBounds),
     /// Bytes, with some sizes to choose from.
     SizeOf(ValueBounds, &'static [ChoiceValue]),
-    /// Bytes; blank is zero, which stands for something else.
+    /// Bytes; blank is zero, which has a meaning of its own.
     SizeOrBlank(ValueBounds),
     /// Seconds.
     Time(ValueBounds),
@@ -83,7 +83,7 @@ impl ValueBounds {
     }
 }
 
-/// What stands for a value that is switched off.
+/// The word for a value that is switched off.
 pub const OFF: &str = "off";
 
 /// A value that is switched on and off.
@@ -118,7 +118,7 @@ pub const fn switchable(
 /// One of a closed set.
 #[derive(Clone, Copy, Debug)]
 pub struct ChoiceValue {
-    /// As it stands in the form and in the setting; `true` and `false` are what they say, and a blank one
+    /// The word of the form and of the setting; `true` and `false` are what they say, and a blank one
     /// is what holds without a choice.
     pub value: &'static str,
     /// What pages call it.
@@ -134,7 +134,7 @@ pub const fn value(value: &'static str, label: &'static str, hint: &'static str)
 }
 
 impl ChoiceValue {
-    /// The value as it stands in the settings.
+    /// The value among the settings.
     pub(super) fn json(&self) -> Value {
         match self.value {
             "true" => json!(true),

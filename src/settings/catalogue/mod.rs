@@ -41,7 +41,7 @@ pub struct Setting {
     pub kind: SettingKind,
 }
 
-/// Settings that stand together on a page.
+/// Settings that belong together on a page.
 #[derive(Clone, Copy, Debug)]
 pub struct SettingGroup {
     /// The object whose fields they are; blank for fields of the settings themselves, or of an entry.
@@ -114,7 +114,7 @@ pub const fn setting(
     }
 }
 
-/// Settings that stand together on a page, as a row of a table.
+/// Settings that belong together on a page, as a row of a table.
 pub const fn group(
     object: &'static str,
     heading: &'static str,
@@ -146,7 +146,7 @@ fn joined(object: &str, name: &str) -> String {
 /// A setting with its place.
 #[derive(Clone, Debug)]
 pub struct PlacedSetting {
-    /// Its place among the settings; a field of a list's entries stands behind the list's place.
+    /// Its path; a field of a list's entries has the path of the list before its name.
     pub path: String,
     /// The section that it belongs to.
     pub section: &'static SettingSection,

@@ -51,7 +51,7 @@ pub enum TextKind {
     FieldName,
     /// A file by its whole path.
     File,
-    /// The same; one that is stored already may stand below the working directory.
+    /// The same; one that is stored already may be relative to the working directory.
     NewFile,
     /// An address of the web.
     WebAddress,
@@ -108,7 +108,7 @@ impl TextKind {
         }
     }
 
-    /// What is wrong with a text as it stands in the settings; none when nothing is. Settings that are
+    /// What is wrong with a text among the settings; none when nothing is. Settings that are
     /// stored already must go on to hold: what only new ones must hold is asked where they are read, and by
     /// [`crate::administration`].
     pub(super) fn problem(self, text: &str) -> Option<String> {
@@ -204,6 +204,6 @@ fn web_address_problem(text: &str) -> Option<&'static str> {
         return Some("must begin with https:// or http://");
     }
     let has_login = !url.username().is_empty() || url.password().is_some();
-    // The address is shown to everybody who may see the settings.
+    // The URL is shown to all who may see the settings.
     has_login.then_some("must not contain a user or a password; use the secret instead")
 }

@@ -60,7 +60,7 @@ pub enum AntispamEngine {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenSpamIsRefused {
-    /// Refused in the session: the sender is told.
+    /// Refused in the session.
     #[default]
     Refuse,
     /// Taken, and kept back in the queue until an operator decides.

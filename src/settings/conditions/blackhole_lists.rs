@@ -73,7 +73,7 @@ impl Default for BlackholeLists {
             tag_weight: None,
             allowed_networks: Vec::new(),
             timeout_seconds: 5,
-            // A list is somebody else's: that it is down must not keep mail out.
+            // A list is run by others: mail must not stop when it is down.
             when_unavailable: WhenUnavailable::Pass,
         }
     }
@@ -145,7 +145,7 @@ impl ConditionSettings for BlackholeLists {
     }
 
     fn needs_content(&self) -> bool {
-        // A tag stands in the header, from which forged ones are taken out.
+        // A tag is a header field, of which forged ones are removed.
         self.tag_weight.is_some()
     }
 

@@ -30,7 +30,7 @@ pub struct ContentRule {
     /// What happens to a message that it matches.
     pub action: ContentAction,
     /// The words of the reply when it refuses; the value of X-Content-Filter when it tags, its name
-    /// otherwise; the address that everybody's copy goes to when it redirects.
+    /// otherwise; the address that the message goes to when it redirects.
     pub argument: Option<String>,
 }
 
@@ -57,7 +57,7 @@ pub enum ContentPart {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentAction {
-    /// Refused in the session: the sender is told.
+    /// Refused in the session.
     #[default]
     Refuse,
     /// Taken, and kept back in the queue until an operator decides.
@@ -107,7 +107,7 @@ pub enum Consequence {
     Quarantine,
     /// It gets a field with this value.
     Tag(String),
-    /// Everybody's copy goes there.
+    /// All copies go there.
     Redirect(Mailbox),
     /// Nothing, and no later rule is asked.
     Pass,

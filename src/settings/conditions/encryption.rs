@@ -75,6 +75,6 @@ pub enum WhenNoKey {
     /// Those without a key get it as it is.
     #[default]
     SendPlain,
-    /// It is refused for all of them: the sender is told who has no key.
+    /// It is refused for all of them, and the reply names those without a key.
     Refuse,
 }

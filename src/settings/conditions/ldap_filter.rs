@@ -2,7 +2,7 @@
 
 use crate::limits;
 
-/// What stands for the address in a filter: the whole of it, its local part, its domain.
+/// The placeholders of a filter: the address, its local part, its domain.
 pub const PLACEHOLDERS: [&str; 3] = ["%s", "%u", "%d"];
 
 /// What is wrong with a filter (RFC 4515); none when nothing is.

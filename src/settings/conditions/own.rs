@@ -23,8 +23,8 @@ use crate::settings::names;
 /// The field of the whole list.
 const FIELD: &str = "own_conditions";
 
-/// Present when all of its parts hold. It only chooses the path: whoever wants a message refused makes
-/// a rule of the content filter.
+/// Present when all of its parts hold. It only chooses the path: a rule of the content filter
+/// can refuse a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OwnCondition {

@@ -38,7 +38,7 @@ impl Score {
         })
     }
 
-    /// The score that a number is, as somebody wrote it.
+    /// The score that a number is, as it was written.
     fn exact(points: f64) -> Result<Self, String> {
         let score = Self::nearest(points).ok_or(SHAPE)?;
         // What is left is the binary fraction's own error.

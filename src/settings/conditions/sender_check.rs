@@ -11,7 +11,7 @@ use crate::settings::catalogue::{SettingGroup, SettingKind as Kind, group, setti
 use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
 use crate::settings::FieldErrors;
 
-/// Refuses senders whose domain does not exist, or takes no mail: nobody could answer them.
+/// Refuses senders whose domain does not exist, or takes no mail: such a message could not be answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SenderCheck {

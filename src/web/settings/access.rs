@@ -13,7 +13,7 @@ use crate::web::error::PageError;
 struct OpenRelayWarning {
     /// Networks in force that make an open relay.
     open: Option<String>,
-    /// Top-level domains that everybody may send to.
+    /// Top-level domains that every client may send to.
     open_domains: String,
 }
 

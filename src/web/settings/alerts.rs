@@ -30,12 +30,12 @@ struct LastTry {
     at: String,
 }
 
-/// Tries the webhook; what came of it stands on the page.
+/// Tries the webhook; the page shows the result.
 pub(in crate::web) async fn test(context: Ctx) -> Redirect {
     let tested = context.alerts.webhook().test().await;
     Redirect::to(match tested {
         Ok(_) => "/settings/alerts?done=tested",
-        // The button is not there without a webhook: somebody has removed it meanwhile.
+        // The button is not there without a webhook: it was removed meanwhile.
         Err(_) => "/settings/alerts",
     })
 }

@@ -78,7 +78,7 @@ async fn a_secret_stays_until_it_is_changed_or_removed() {
         site.post(ALERTS, body).await.leads_to(SAVED);
         assert_eq!(secret().as_deref(), expected, "{body}");
     }
-    // Somebody has removed it while the form showed that it was set.
+    // It was removed while the form showed that it was set.
     let body = "alert_webhook_secret=third+secret&shown.alert_webhook_secret=(set)";
     let page = site.post(ALERTS, body).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -112,7 +112,7 @@ async fn two_administrators_do_not_undo_each_other() {
     assert_eq!(settings.alert_no_delivery_seconds, Some(600));
     assert!(settings.alert_webhook_url.is_some());
 
-    // Both changed the same: the second is told, and may insist.
+    // Both changed the same: the second gets a message, and may insist.
     let body = "on.alert_memory_percent=on&alert_memory_percent=80&shown.alert_memory_percent=90\
                 &alert_queue_recipients=10000&shown.alert_queue_recipients=10000";
     let page = site.post(ALERTS, body).await;
@@ -232,7 +232,7 @@ async fn alerts_are_listed_and_the_webhook_is_tried() {
         "no webhook is set"
     );
 
-    // Port 1 of this machine: nobody is there.
+    // Port 1 of this machine is closed.
     let url = r#"{"alert_webhook_url": "http://127.0.0.1:1/hook"}"#;
     site.call("PATCH /api/v1/settings", url).await;
     let told = site.call("POST /api/v1/alerts/test", "").await;

@@ -20,8 +20,7 @@ pub(in crate::web) struct EntryPage {
     pub(super) list: &'static EntryList,
     /// What is wrong with an entry whose key is blank.
     pub(super) keyless: &'static str,
-    /// The field at which a problem of the list stands: what is wrong with it is the entry that is new in
-    /// it.
+    /// The field that shows a problem of the list: what is wrong with it is the entry that is new in it.
     pub(super) problem_at: &'static str,
     pub(in crate::web) path: &'static str,
     pub(in crate::web) remove_path: &'static str,

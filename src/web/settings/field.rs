@@ -16,7 +16,7 @@ pub(super) struct FormField {
     pub(super) name: String,
     pub(super) label: &'static str,
     pub(super) hint: String,
-    /// What stands in it.
+    /// The text in it.
     pub(super) typed: String,
     /// What the setting is.
     pub(super) shown: String,
@@ -118,7 +118,7 @@ impl FormField {
         self.typed == choice.value
     }
 
-    /// What stands in the free entry beside presets; none when there are no presets, or only they.
+    /// The text of the free entry beside presets; none when there is no such entry.
     pub(super) fn other(&self) -> Option<&str> {
         let has_entry = matches!(self.kind, SettingKind::SizeOf(..));
         has_entry.then(|| if self.is_other() { &self.typed } else { "" })
@@ -142,7 +142,7 @@ impl FormField {
         self.typed != OFF
     }
 
-    /// What stands in the entry of a bound: one that is off shows what is usual, so that switching it on
+    /// The text in the entry of a bound: one that is off shows what is usual, so that switching it on
     /// is one click.
     pub(super) fn figure(&self) -> &str {
         match self.bound() {

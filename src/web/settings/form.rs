@@ -2,7 +2,7 @@
 //!
 //! A form carries what it showed beside what was typed. Only fields in which the two differ are
 //! changed, so that two administrators with the same page before them do not undo each other's work;
-//! where both changed the same field, the second is told.
+//! where both changed the same field, the second gets a message.
 
 use std::collections::HashMap;
 
@@ -17,13 +17,13 @@ use crate::web::extract::FormBody;
 
 /// Where a form carries what it showed of a field.
 const SHOWN: &str = "shown.";
-/// Where the free entry beside the presets of a field stands.
+/// The name of the free entry beside the presets of a field.
 const OTHER: &str = ".other";
 /// The preset that means the free entry.
 const OTHER_PRESET: &str = "other";
-/// Where the box stands that switches a bound on.
+/// The name of the box that switches a bound on.
 const SWITCH: &str = "on.";
-/// Where the box stands that removes a secret.
+/// The name of the box that removes a secret.
 const REMOVAL: &str = "remove.";
 
 /// A form as it is shown.
@@ -32,7 +32,7 @@ pub(super) struct Form {
     pub(super) groups: Vec<FormGroup>,
     /// Problems of settings that have no field on the page.
     pub(super) problems: FieldErrors,
-    /// It would give nearly everybody what is meant for few, and asks whether that is meant.
+    /// It would give nearly every client what is meant for few, and asks whether that is meant.
     pub(super) asks: bool,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct FormGroup {
 #[derive(Clone, Debug, Default)]
 pub(in crate::web) struct Submission(HashMap<String, String>);
 
-/// Of a name that stands twice the last counts.
+/// Of a name that is there twice the last counts.
 impl<S: Send + Sync> FromRequest<S> for Submission {
     type Rejection = PageError;
 

@@ -87,7 +87,7 @@ fn subject(settings: &Settings) -> Map<String, Value> {
 }
 
 /// Reads a form about the settings and checks what they would be, without changing anything: all
-/// problems stand at their fields.
+/// problems are shown at their fields.
 fn check(
     groups: &'static [SettingGroup],
     submission: &Submission,
@@ -101,7 +101,7 @@ fn check(
     reading
 }
 
-/// Whether settings give nearly everybody what those before did not.
+/// Whether settings give nearly every client what those before did not.
 fn opens(before: &Settings, after: &Settings) -> bool {
     !after.opened_beyond(before.document()).is_empty()
 }
@@ -109,7 +109,7 @@ fn opens(before: &Settings, after: &Settings) -> bool {
 /// The box of a form that has to be ticked for an open relay.
 const OPEN_RELAY: &str = "open_relay";
 
-/// What a form says about an open relay, and what else nearly everybody would get.
+/// What a form says about an open relay, and what else nearly every client would get.
 fn open_relay(submission: &Submission) -> OpenRelay {
     if submission.has(OPEN_RELAY) {
         return OpenRelay::Meant;

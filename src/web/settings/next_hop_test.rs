@@ -96,7 +96,7 @@ impl NextHopTestRequest {
     }
 }
 
-/// A domain as it is looked up; one that stands for all below another is tested by that other.
+/// A domain as it is looked up; one that means all below another is tested by that other.
 fn domain_name(text: &str) -> Result<String, String> {
     let domain = text.trim().trim_matches('.').to_lowercase();
     if is_domain(&domain) {

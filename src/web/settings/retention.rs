@@ -14,7 +14,7 @@ use crate::web::{Context, wording};
 #[derive(Template)]
 #[template(path = "settings/trail_size.html")]
 struct TrailSizeTemplate {
-    /// None when it cannot be told now: the settings can be changed all the same.
+    /// None when it is not known now: the settings can be changed all the same.
     kept: Option<KeptTrail>,
 }
 

@@ -189,7 +189,7 @@ async fn two_administrators_do_not_undo_each_other() {
     assert_eq!(settings.ack_deadline_seconds, 20);
     assert_eq!(settings.expire_after_seconds, 86_400);
 
-    // Both changed the same field: the second is told, and may insist.
+    // Both changed the same field: the second gets a message, and may insist.
     let body = "retries_max=9&shown.retries_max=0";
     let answer = site.post("/settings/delivery", body).await;
     let parts = [
@@ -476,7 +476,7 @@ async fn the_page_about_the_trail_says_what_is_kept() {
 #[tokio::test]
 async fn a_connection_is_tested_from_the_page_and_the_api() {
     let site = Site::open().await;
-    // A port that nobody listens on any more.
+    // A port without a listener.
     let unused = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = unused.local_addr().expect("it is bound").to_string();
     drop(unused);

@@ -90,7 +90,7 @@ pub const LISTENERS: SettingSection = SettingSection {
     elsewhere: &[],
 };
 
-/// Who may relay, and for which domains everybody may send to us.
+/// Who may relay, and the domains that every client may send to.
 #[rustfmt::skip]
 pub const ACCESS: SettingSection = SettingSection::new("Access", &[
     group("", "Who may relay", &[

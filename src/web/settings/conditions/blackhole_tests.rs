@@ -75,7 +75,7 @@ async fn lists_come_and_go() {
 #[tokio::test]
 async fn an_address_is_looked_up() {
     let site = Site::open().await;
-    // Nobody answers there.
+    // There is no answer.
     let unused = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
     let address = unused.local_addr().expect("it is bound");
     drop(unused);

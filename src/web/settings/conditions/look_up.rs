@@ -17,7 +17,7 @@ use crate::web::access::Visitor;
 use crate::web::error::PageError;
 use crate::web::extract::Ctx;
 
-/// What stands above the form of the directory itself.
+/// The line above the form of the directory itself.
 const ASKED_BY: &str = "\n<p class=\"quiet\">Asked by <a href=\"/settings/conditions/ldap-relaying\">LDAP relaying</a> and <a href=\"/settings/conditions/ldap-masquerading\">LDAP sender masquerading</a>, where a look-up can be tried.</p>";
 
 #[derive(Template)]
@@ -52,7 +52,7 @@ struct LookUpFinding {
     sentence: &'static str,
     /// Behind it, in the directory's words.
     words: String,
-    /// What stands in the entry.
+    /// The attributes of the entry.
     rows: Vec<(&'static str, String)>,
 }
 
