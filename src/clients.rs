@@ -1,4 +1,4 @@
-//! Who counts as one client, how many places each may take, and how often each may do something.
+//! What counts as one client, how many places each may take, and how often each may do something.
 
 mod buckets;
 mod fair_semaphore;
@@ -33,7 +33,7 @@ impl Network {
     }
 }
 
-/// Who brings mail: a login, wherever it comes from, else a network.
+/// A client for fair shares: a login, wherever it comes from, else a network.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ClientId {
     /// The login.
@@ -45,7 +45,7 @@ pub enum ClientId {
 }
 
 impl ClientId {
-    /// Who has this address, none being ours, and perhaps a login.
+    /// The client with this address (none: ourselves), and perhaps a login.
     #[must_use]
     pub fn of(address: Option<IpAddr>, login: Option<&Arc<str>>) -> Self {
         match (login, address) {

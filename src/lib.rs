@@ -5,8 +5,8 @@
 //! decides the reply; what could not be delivered waits in the **retry queue**; **statistics** watch;
 //! the **web** shows and changes all of it.
 //!
-//! The modules stand here in reading order, which is also the order of the layers: a module uses only
-//! what stands below it. `tests/layers.rs` checks that.
+//! The modules are listed in reading order, which is also the order of the layers: a module uses only
+//! those below it. `tests/layers.rs` checks that.
 
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;

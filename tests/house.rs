@@ -18,12 +18,12 @@ const FUNCTION_LINES: usize = 70;
 /// Lines of a file, its tests aside.
 const FILE_LINES: usize = 450;
 
-/// How many functions may be longer than [`FUNCTION_LINES`].
-const LONG_FUNCTIONS: usize = 9;
-/// How many files may be longer than [`FILE_LINES`].
-const LONG_FILES: usize = 7;
-/// Share of the type declarations, in thousandths, that may share their name with another one.
-const SHARED_NAMES_PER_MILLE: usize = 360;
+/// How many functions may be longer than [`FUNCTION_LINES`]: those that there were last. The goal is 0.
+const LONG_FUNCTIONS: usize = 4;
+/// How many files may be longer than [`FILE_LINES`]: those that there were last. The goal is 0.
+const LONG_FILES: usize = 4;
+/// Share of the type declarations, in thousandths, that may share their name with another one: less than 15 %.
+const SHARED_NAMES_PER_MILLE: usize = 149;
 
 /// What is counted in the production code.
 #[derive(Default)]

@@ -276,7 +276,7 @@ mod tests {
         assert!(holds(&mut first) && holds(&mut second));
         scene.set("printer", "of no concern").await;
         assert!(holds(&mut first) && holds(&mut second));
-        // The same password again is another login all the same: somebody meant to revoke it.
+        // The same password again is another login all the same: the old one was revoked.
         scene.set("ROBOT", "open sesame").await;
         assert!(!holds(&mut first) && !holds(&mut second));
         let mut third = show("open sesame").await;

@@ -1,4 +1,4 @@
-//! Administrators and SMTP logins: who they are, what they show to get in, and what they may do.
+//! Administrators and SMTP logins: their names, their credentials, and their rights.
 //!
 //! Nothing here is stored or decided for good: the rows are in [`crate::store`], who gets in is said
 //! in [`crate::administration`].

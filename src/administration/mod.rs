@@ -43,7 +43,7 @@ pub use setup::SetupKey;
 pub use smtp_logins::{SmtpLoginError, SmtpLogins};
 pub use written_names::OwnAddresses;
 
-/// Who asks for a change, and from where.
+/// The author of a change, and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// A name for the audit: an account, a token, a command.

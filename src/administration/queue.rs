@@ -15,7 +15,7 @@ use crate::queue::{Queue, QueueAction, Unfinished};
 use crate::settings::Settings;
 use crate::store::{QueueFilter, ReadError, Store, StoreError};
 
-/// Whom an action is for.
+/// The recipients of an action.
 #[derive(Clone, Debug)]
 pub enum ActionTarget {
     /// These rows.

@@ -73,7 +73,7 @@ impl Alerts {
         Arc::clone(&self.present.borrow())
     }
 
-    /// The alerts as they change, for who waits for that.
+    /// The alerts as they change.
     #[must_use]
     pub fn follow(&self) -> channel::Receiver<Arc<ActiveAlerts>> {
         self.present.subscribe()

@@ -36,7 +36,7 @@ pub struct Sources {
     pub spool: Arc<Spool>,
     /// Whether it is written.
     pub trail: Trail,
-    /// Whose file system may fill up.
+    /// The directory whose file system may fill up.
     pub data_directory: PathBuf,
 }
 

@@ -126,7 +126,7 @@ impl Appliance {
         &self.pages.administration
     }
 
-    /// Who gets in.
+    /// Its accounts.
     #[must_use]
     pub fn accounts(&self) -> &Arc<Accounts> {
         &self.pages.accounts

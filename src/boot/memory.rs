@@ -29,7 +29,7 @@ const TREES: [Tree; 3] = [
 /// A tree of groups as it is mounted.
 struct Tree {
     root: &'static str,
-    /// Who counts in it; empty in version 2, where all do.
+    /// The controller that counts in it; empty in version 2, where all do.
     controller: &'static str,
     /// The file with a group's limit.
     limit: &'static str,

@@ -205,7 +205,7 @@ mod tests {
         take(places, number).now_or_never()
     }
 
-    /// Somebody who waits for a place.
+    /// A client that waits for a place.
     fn waiting(places: &Arc<FairSemaphore>, number: u8) -> BoxFuture<'static, FairPermit> {
         let mut waiting = take(places, number);
         assert!((&mut waiting).now_or_never().is_none(), "there is a place");

@@ -30,7 +30,7 @@ const REPORT_BOX: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2601);
 /// The demo speaks itself: the log says only what is wrong, unless more is asked for.
 const LOG: &str = "warn";
-/// Whose account a newcomer uses.
+/// The account that a newcomer uses.
 const NAME: &str = "demo";
 
 /// Runs until SIGTERM or SIGINT.

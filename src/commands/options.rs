@@ -203,12 +203,12 @@ impl DataDirectoryArgs {
 
 /// A text with the name of the option or variable that gives it.
 #[derive(Debug)]
-pub(super) struct NamedValue<'a> {
+pub(super) struct GivenText<'a> {
     text: String,
     name: &'a str,
 }
 
-impl NamedValue<'_> {
+impl GivenText<'_> {
     pub(super) fn parse<T, P: Display>(
         &self,
         parse: impl FnOnce(&str) -> Result<T, P>,
@@ -222,12 +222,12 @@ pub(super) fn given<'a>(
     written: Option<&str>,
     (option, variable): (&'a str, &'a str),
     environment: &Environment,
-) -> Result<Option<NamedValue<'a>>, Failure> {
+) -> Result<Option<GivenText<'a>>, Failure> {
     let (name, text) = match written {
         Some(text) => (option, Some(text.to_owned())),
         None => (variable, environment.text(variable)?),
     };
-    Ok(text.map(|text| NamedValue { text, name }))
+    Ok(text.map(|text| GivenText { text, name }))
 }
 
 /// The value of a variable that has no option; none when it is not set.
@@ -237,7 +237,7 @@ fn variable<T, P: Display>(
     parse: impl FnOnce(&str) -> Result<T, P>,
 ) -> Result<Option<T>, Failure> {
     let given = environment.text(name)?;
-    let given = given.map(|text| NamedValue { text, name });
+    let given = given.map(|text| GivenText { text, name });
     given.map(|given| given.parse(parse)).transpose()
 }
 

@@ -9,7 +9,7 @@ use crate::settings::{NextHop, Settings};
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::{BodyType, Notify, Return};
 
-/// Who brought a message.
+/// The client that sent a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// The address it connected from; none for messages of our own.

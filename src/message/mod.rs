@@ -37,7 +37,7 @@ pub struct Message {
     pub id: MessageId,
     /// When its MAIL command was accepted.
     pub received_at: Timestamp,
-    /// Who brought it.
+    /// The client that sent it.
     pub client: Client,
     /// Sender, recipients and their parameters.
     pub envelope: Envelope,

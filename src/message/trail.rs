@@ -32,7 +32,7 @@ pub struct AnsweredMessage {
     pub message: MessageId,
     /// When its MAIL command was accepted.
     pub received_at: Timestamp,
-    /// Who brought it.
+    /// The client that sent it.
     pub client: Client,
     /// The reverse path.
     pub sender: ReversePath,

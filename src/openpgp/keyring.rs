@@ -24,7 +24,7 @@ pub struct StoredKey {
     pub expires_at: Option<Timestamp>,
     /// When it was added.
     pub created_at: Timestamp,
-    /// Who added it.
+    /// The account that added it.
     pub added_by: String,
 }
 
@@ -37,7 +37,7 @@ pub struct KeptKey {
     pub stands_for: Vec<String>,
     /// When it was added.
     pub created_at: Timestamp,
-    /// Who added it.
+    /// The account that added it.
     pub added_by: String,
 }
 

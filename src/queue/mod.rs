@@ -51,13 +51,13 @@ use report::LeftOut;
 pub struct QueueServices {
     /// Where the rows are.
     pub store: Store,
-    /// Who delivers.
+    /// The delivery to next hops.
     pub delivery: Arc<Delivery>,
     /// The administrator's settings.
     pub settings: settings::Current,
     /// The history of messages.
     pub trail: Trail,
-    /// Who counts.
+    /// The counters.
     pub statistics: Arc<Statistics>,
     /// Names for reports.
     pub ids: Arc<MessageIds>,

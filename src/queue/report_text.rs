@@ -47,7 +47,7 @@ pub(super) struct ReportEntry<'a> {
     pub(super) retried_until: Option<Timestamp>,
 }
 
-/// Whom an entry is about.
+/// The recipient of an entry.
 pub(super) enum ReportedAddress<'a> {
     Known(&'a Mailbox),
     /// What is left of an address.

@@ -54,7 +54,7 @@ impl Mechanism {
     }
 }
 
-/// Who a client says it is, and how it proves that.
+/// The name that a client gives, and its password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// The login's name.

@@ -124,7 +124,7 @@ fn named(word: &str) -> String {
 }
 
 /// The meaning of a value. README, note 3: old clients do not encode their values, so what is no xtext
-/// stands for itself, as it does in smtpd. nginx is such a client: it sent
+/// is taken as it is, as smtpd does. nginx is such a client: it sent
 /// `LOGIN=user+tag@example.org` before 1.29.2.
 fn decode(value: &str) -> Vec<u8> {
     xtext::decode_bytes(value).unwrap_or_else(|| value.as_bytes().to_vec())

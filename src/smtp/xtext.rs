@@ -138,7 +138,7 @@ mod tests {
             assert_eq!(decode(xtext), None, "{xtext}");
             assert!(!is_valid(xtext), "{xtext}");
         }
-        // Valid, but it stands for no text.
+        // Valid, but not of UTF-8.
         assert!(is_valid("+FF"));
         assert_eq!(decode("+FF"), None);
     }

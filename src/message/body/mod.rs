@@ -166,7 +166,7 @@ impl Body {
         Ok(Durable::File(file.name().to_owned(), *checksum))
     }
 
-    /// An empty share of the memory budget, for whomever the content is held.
+    /// An empty share of the memory budget, for the client that the content is held for.
     #[must_use]
     pub fn another_share(&self) -> Reservation {
         self.share.another()
