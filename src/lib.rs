@@ -38,6 +38,8 @@ pub mod store;
 pub mod accounts;
 pub mod openpgp;
 
+mod mime;
+
 pub mod message;
 pub mod settings;
 

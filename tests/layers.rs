@@ -23,6 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["statistics"],
     &["store"],
     &["accounts", "openpgp"],
+    &["mime"],
     &["message", "settings"],
     &["own_mark"],
     &["smtp"],

@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::header::Header;
-use super::mime;
 use crate::limits;
 use crate::message::{MemoryBudget, Reservation};
+use crate::mime;
 
 pub use super::milter::fuzzing::hear_milter;
 

@@ -28,7 +28,6 @@ mod header;
 mod ldap_masquerading;
 mod ldap_relaying;
 mod milter;
-mod mime;
 mod new_body;
 mod sender_check;
 mod service;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::conditions::header::Field;
-use crate::conditions::mime::{self, Part};
 use crate::conditions::service::NoAnswer;
 use crate::conditions::words;
 use crate::message::Reservation;
+use crate::mime::{self, Part};
 use crate::settings::conditions::{Consequence, PreparedRule, RuleCriterion};
 use crate::settings::quantity::write_size;
 

@@ -11,7 +11,7 @@ use crate::limits;
 
 /// The fields of a part's header that say what it is.
 #[derive(Debug, Default)]
-pub(super) struct PartFields {
+pub(crate) struct PartFields {
     content_type: Option<Parameters>,
     disposition: Option<Parameters>,
     /// Of fields that stand there once more: some programs take the last one. Only names are looked for
@@ -19,7 +19,7 @@ pub(super) struct PartFields {
     others: Vec<Parameters>,
     transfer_encoding: String,
     /// From the first line that is no field to the header's end.
-    pub(super) stray: Option<Range<usize>>,
+    pub(crate) stray: Option<Range<usize>>,
 }
 
 impl PartFields {
@@ -32,7 +32,7 @@ impl PartFields {
     ///
     /// # Errors
     /// When it is longer than any header that we read.
-    pub(super) fn read(
+    pub(crate) fn read(
         content: &[u8],
         begin: usize,
         delimiters: &Delimiters,
@@ -105,7 +105,7 @@ impl PartFields {
     }
 
     /// `type/subtype` in small letters: RFC 2045 §5.2 and RFC 2046 §5.1.5 say what it is when it does not.
-    pub(super) fn media_type(&self, in_digest: bool) -> String {
+    pub(crate) fn media_type(&self, in_digest: bool) -> String {
         let given = self.content_type.as_ref().map(|read| read.head.as_str());
         match given {
             Some(given) if given.split_once('/').is_some_and(both_parts) => given.to_owned(),
@@ -115,7 +115,7 @@ impl PartFields {
     }
 
     /// The boundary of a multipart.
-    pub(super) fn boundary(&self) -> Option<Vec<u8>> {
+    pub(crate) fn boundary(&self) -> Option<Vec<u8>> {
         let content_type = self.content_type.as_ref()?;
         let mut values = content_type.values("boundary").into_iter();
         // RFC 2046 §5.1.1: it does not end with a blank.
@@ -123,12 +123,12 @@ impl PartFields {
         (!value.is_empty()).then_some(value)
     }
 
-    pub(super) fn charset(&self) -> Option<String> {
+    pub(crate) fn charset(&self) -> Option<String> {
         let content_type = self.content_type.as_ref()?;
         content_type.values("charset").into_iter().next()
     }
 
-    pub(super) fn encoding(&self) -> TransferEncoding {
+    pub(crate) fn encoding(&self) -> TransferEncoding {
         match self.transfer_encoding.as_str() {
             "base64" => TransferEncoding::Base64,
             "quoted-printable" => TransferEncoding::QuotedPrintable,
@@ -137,13 +137,13 @@ impl PartFields {
     }
 
     /// It says that it is an attachment.
-    pub(super) fn says_attachment(&self) -> bool {
+    pub(crate) fn says_attachment(&self) -> bool {
         let disposition = self.disposition.as_ref();
         disposition.is_some_and(|read| read.head == "attachment")
     }
 
     /// All names that it gives itself, decoded.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let fields = [&self.disposition, &self.content_type]
             .into_iter()
             .flatten();

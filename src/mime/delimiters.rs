@@ -7,7 +7,7 @@ use memchr::{memchr, memmem};
 
 /// The boundaries of the multiparts that are open, and where they occur.
 #[derive(Debug, Default)]
-pub(super) struct Delimiters {
+pub(crate) struct Delimiters {
     /// From the outside in.
     open: Vec<Open>,
     /// Where a boundary stands in `open`: a line is looked up once, however deep the parts are nested.
@@ -22,7 +22,7 @@ struct Open {
 
 /// What follows a delimiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// The header of a part, from here on.
     Part(usize),
     /// What stands behind the last part of a multipart, from here on.
@@ -34,7 +34,7 @@ pub(super) enum Place {
 impl Delimiters {
     /// A multipart begins. One with the boundary of another that is open adds nothing: its delimiters
     /// are that other's.
-    pub(super) fn push(&mut self, boundary: Vec<u8>, is_digest: bool) {
+    pub(crate) fn push(&mut self, boundary: Vec<u8>, is_digest: bool) {
         let boundary: Rc<[u8]> = boundary.into();
         if self.places.contains_key(&boundary) {
             return;
@@ -47,13 +47,13 @@ impl Delimiters {
     }
 
     /// The innermost multipart is a digest, whose parts are messages unless they say otherwise.
-    pub(super) fn is_digest(&self) -> bool {
+    pub(crate) fn is_digest(&self) -> bool {
         self.open.last().is_some_and(|open| open.is_digest)
     }
 
     /// The next delimiter at or behind `from`, where a line begins: the end of what stands before it, whose
     /// last line end is the delimiter's, and what follows.
-    pub(super) fn next(&mut self, content: &[u8], from: usize) -> (usize, Place) {
+    pub(crate) fn next(&mut self, content: &[u8], from: usize) -> (usize, Place) {
         if self.open.is_empty() {
             return (content.len(), Place::End);
         }
@@ -79,7 +79,7 @@ impl Delimiters {
     }
 
     /// Whether the line that begins at `line` is a delimiter.
-    pub(super) fn is_at(&self, content: &[u8], line: usize) -> bool {
+    pub(crate) fn is_at(&self, content: &[u8], line: usize) -> bool {
         content[line..].starts_with(b"--") && self.delimiter(content, line).is_some()
     }
 

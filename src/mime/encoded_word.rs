@@ -8,7 +8,7 @@ use crate::limits;
 /// A field's value with its encoded words decoded. White space between two of them is dropped (§6.2), and
 /// those of one character set that touch are decoded as one: some programs cut a letter in two.
 /// What is no encoded word stays as it is.
-pub(in crate::conditions) fn decoded(value: &str) -> String {
+pub(crate) fn decoded(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let mut open: Option<Word> = None;
     let mut rest = value;

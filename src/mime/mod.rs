@@ -24,17 +24,17 @@ use crate::limits;
 use crate::message::Reservation;
 use crate::settings::quantity::write_count;
 
-pub(super) use encoded_word::decoded;
+pub(crate) use encoded_word::decoded;
 
 /// A part of a message that holds no other parts.
 #[derive(Debug)]
-pub(super) struct Part<'a> {
+pub(crate) struct Part<'a> {
     /// `type/subtype`, in small letters.
-    pub(super) media_type: String,
+    pub(crate) media_type: String,
     /// The names it gives itself, decoded: more than one when its fields do not agree.
-    pub(super) names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// It is not for reading in line: it says so, has a name, or is no text.
-    pub(super) is_attachment: bool,
+    pub(crate) is_attachment: bool,
     charset: Option<String>,
     encoding: TransferEncoding,
     content: &'a [u8],
@@ -42,18 +42,18 @@ pub(super) struct Part<'a> {
 
 impl Part<'_> {
     /// It is text of whatever kind.
-    pub(super) fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         self.media_type.starts_with("text/")
     }
 
     /// Bytes that it may take to make its text, the text included: what is decoded, and up to three bytes for
     /// each of them.
-    pub(super) fn text_memory_bytes(&self) -> u64 {
+    pub(crate) fn text_memory_bytes(&self) -> u64 {
         4 * self.content.len() as u64
     }
 
     /// Its content as text, with `\n` at the end of lines.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         text::of(&self.encoding.decode(self.content), self.charset.as_deref())
     }
 }
@@ -63,7 +63,7 @@ impl Part<'_> {
 ///
 /// # Errors
 /// Why it does not go on: what was shown is not all.
-pub(super) fn walk(
+pub(crate) fn walk(
     content: &[u8],
     share: &Reservation,
     show: impl FnMut(&Part<'_>) -> ControlFlow<()>,

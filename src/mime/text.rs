@@ -6,7 +6,7 @@ use encoding_rs::Encoding;
 
 /// RFC 2045 §6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TransferEncoding {
+pub(crate) enum TransferEncoding {
     /// 7bit, 8bit, binary, and whatever nobody knows.
     Identity,
     Base64,
@@ -16,7 +16,7 @@ pub(super) enum TransferEncoding {
 impl TransferEncoding {
     /// The bytes behind the encoding. What is broken loses no more than what is broken: RFC 2045 §6.7 and
     /// §6.8 have readers go on.
-    pub(super) fn decode(self, bytes: &[u8]) -> Cow<'_, [u8]> {
+    pub(crate) fn decode(self, bytes: &[u8]) -> Cow<'_, [u8]> {
         match self {
             Self::Identity => bytes.into(),
             Self::Base64 => base64(bytes).into(),
@@ -70,7 +70,7 @@ fn end_of_base64(collected: u32, digits: u32, decoded: &mut Vec<u8>) {
 
 /// Puts the bytes behind `sign` and two hexadecimal digits, and all others, behind `decoded`. The sign at the
 /// end of a line joins it with the next one (RFC 2045 §6.7); any other stays.
-pub(super) fn unescape(sign: u8, bytes: &[u8], decoded: &mut Vec<u8>) {
+pub(crate) fn unescape(sign: u8, bytes: &[u8], decoded: &mut Vec<u8>) {
     let mut rest = bytes;
     while let Some(at) = memchr::memchr(sign, rest) {
         decoded.extend_from_slice(&rest[..at]);
@@ -102,7 +102,7 @@ fn behind_line_end(bytes: &[u8]) -> Option<&[u8]> {
 
 /// The text that bytes stand for, with `\n` at the end of lines. Without a character set, with `us-ascii`, or
 /// with one that nobody knows they are UTF-8, or Latin-1 when they are not.
-pub(super) fn of(bytes: &[u8], charset: Option<&str>) -> String {
+pub(crate) fn of(bytes: &[u8], charset: Option<&str>) -> String {
     let label = charset.map_or("", |charset| charset.trim());
     let says_nothing = ["", "us-ascii", "ascii"]
         .iter()

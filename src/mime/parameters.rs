@@ -6,9 +6,9 @@ use super::text;
 
 /// A value with parameters: `head; name=value; …`.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Parameters {
+pub(crate) struct Parameters {
     /// Before the first semicolon, in small letters, without comments.
-    pub(super) head: String,
+    pub(crate) head: String,
     given: Vec<Parameter>,
 }
 
@@ -25,7 +25,7 @@ struct Parameter {
 
 impl Parameters {
     /// Reads a value that stands on one line.
-    pub(super) fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let (head, mut rest) = text.split_once(';').unwrap_or((text, ""));
         let head = head.split(|c: char| c.is_whitespace() || c == '(');
         let head = head.into_iter().find(|word| !word.is_empty());
@@ -54,7 +54,7 @@ impl Parameters {
 
     /// All values of a name: those that stand there as they are, those that are encoded, and the one
     /// that stands there in pieces.
-    pub(super) fn values(&self, name: &str) -> Vec<String> {
+    pub(crate) fn values(&self, name: &str) -> Vec<String> {
         let named = self.given.iter().filter(|given| given.name == name);
         let (mut pieces, whole): (Vec<_>, Vec<_>) =
             named.partition(|given| given.section.is_some());
@@ -75,7 +75,7 @@ impl Parameters {
 
 /// All values of a name; encoded words, which have no business there (RFC 2047 §5), are decoded as
 /// people's programs do.
-pub(super) fn decoded_values(parameters: &Parameters, name: &str) -> Vec<String> {
+pub(crate) fn decoded_values(parameters: &Parameters, name: &str) -> Vec<String> {
     let values = parameters.values(name).into_iter();
     values
         .map(|value| decoded(&value).trim().to_owned())
