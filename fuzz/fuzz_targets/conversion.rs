@@ -2,7 +2,6 @@
 
 #![no_main]
 
-use fastpath::delivery::fuzzing::convert;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|received: &[u8]| convert(received));
+fuzz_target!(|input: &[u8]| fastpath::delivery::fuzzing::convert(input));

@@ -2,7 +2,6 @@
 
 #![no_main]
 
-use fastpath::conditions::fuzzing::hear_milter;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|said: &[u8]| hear_milter(said));
+fuzz_target!(|input: &[u8]| fastpath::conditions::fuzzing::hear_milter(input));

@@ -2,7 +2,6 @@
 
 #![no_main]
 
-use fastpath::conditions::fuzzing::read_message;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|content: &[u8]| read_message(content));
+fuzz_target!(|input: &[u8]| fastpath::conditions::fuzzing::read_message(input));

@@ -7,6 +7,8 @@ pub mod api_tokens;
 mod attempts;
 pub mod backup;
 pub mod first_start;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 pub mod login;
 mod long_lists;
 pub mod openpgp_keys;

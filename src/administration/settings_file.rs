@@ -120,7 +120,7 @@ async fn open(data_directory: &Path) -> Result<SettingsBeside, SettingsFileError
     }
 }
 
-fn text_of(written: &SettingsDocument) -> String {
+pub(super) fn text_of(written: &SettingsDocument) -> String {
     let mut fields = fields_of(written);
     for secret in SettingsDocument::secret_fields() {
         if let Some(secret) = part_mut(&mut fields, secret) {
@@ -186,7 +186,7 @@ fn toml_of(value: Value) -> Option<toml::Value> {
     })
 }
 
-fn read(text: &str) -> Result<Map<String, Value>, SettingsFileError> {
+pub(super) fn read(text: &str) -> Result<Map<String, Value>, SettingsFileError> {
     let syntax = |offset: usize, problem: &str| SettingsFileError::Syntax {
         line: text[..offset.min(text.len())].matches('\n').count() + 1,
         problem: problem.to_owned(),
@@ -206,7 +206,10 @@ fn read(text: &str) -> Result<Map<String, Value>, SettingsFileError> {
 }
 
 /// The defaults with what the file says, and the secrets of `before` where it does not speak of them.
-fn replaced(before: &Settings, mut file: Map<String, Value>) -> Result<Settings, FieldErrors> {
+pub(super) fn replaced(
+    before: &Settings,
+    mut file: Map<String, Value>,
+) -> Result<Settings, FieldErrors> {
     if let Some(not_set) = file.remove(NOT_SET) {
         let not_set: Vec<String> = serde_json::from_value(not_set).map_err(|_| {
             let mut errors = FieldErrors::default();

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::header::Field;
+use crate::mime::lexical::AddressToken;
 use crate::smtp::address::Mailbox;
 
 /// The field with `new` in the places where `old` is the address of an author; none when it is nowhere.
@@ -31,21 +32,12 @@ pub(super) fn replaced(field: &Field, old: &Mailbox, new: &Mailbox) -> Option<Fi
 /// Where the addresses of a list of mailboxes stand (RFC 5322 §3.4): what stands in angle brackets, or
 /// the one word of a mailbox that has none. Display names and comments are none, whatever stands in them.
 fn addresses(list: &[u8]) -> Vec<Range<usize>> {
-    let mut reader = Reader::default();
-    let mut position = 0;
-    while position < list.len() {
-        position = match list[position] {
-            b'(' => comment_end(list, position),
-            b'"' => {
-                let end = quoted_end(list, position);
-                reader.word(position..end);
-                end
-            }
-            byte => {
-                reader.sign(byte, position);
-                position + 1
-            }
-        };
+    let mut reader = MailboxReader::default();
+    let mut begin = 0;
+    while let Some((token, behind)) = AddressToken::read(&list[begin..]) {
+        let end = list.len() - behind.len();
+        reader.token(token, begin..end);
+        begin = end;
     }
     reader.end_mailbox();
     reader.addresses
@@ -53,7 +45,7 @@ fn addresses(list: &[u8]) -> Vec<Range<usize>> {
 
 /// What was read of a list of mailboxes.
 #[derive(Debug, Default)]
-struct Reader {
+struct MailboxReader {
     addresses: Vec<Range<usize>>,
     /// The words of this mailbox outside angle brackets.
     words: Vec<Range<usize>>,
@@ -63,8 +55,8 @@ struct Reader {
     is_in_brackets: bool,
 }
 
-impl Reader {
-    /// Bytes of a word: of the one that ends there, or of a new one.
+impl MailboxReader {
+    /// A word, or more of the one that ends where it begins.
     fn word(&mut self, place: Range<usize>) {
         let words = match self.is_in_brackets {
             true => &mut self.in_brackets,
@@ -76,17 +68,17 @@ impl Reader {
         }
     }
 
-    fn sign(&mut self, byte: u8, position: usize) {
-        match byte {
-            b'<' => {
+    fn token(&mut self, token: AddressToken<'_>, place: Range<usize>) {
+        match token {
+            AddressToken::Special(b"<") => {
                 self.is_in_brackets = true;
                 self.has_brackets = true;
             }
-            b'>' => self.is_in_brackets = false,
+            AddressToken::Special(b">") => self.is_in_brackets = false,
             // A mailbox ends, or the name of a group.
-            b',' | b';' | b':' if !self.is_in_brackets => self.end_mailbox(),
-            b' ' | b'\t' | b'\r' | b'\n' => {}
-            _ => self.word(position..position + 1),
+            AddressToken::Special(_) if !self.is_in_brackets => self.end_mailbox(),
+            AddressToken::Blanks(_) | AddressToken::Comment(_) => {}
+            _ => self.word(place),
         }
     }
 
@@ -104,39 +96,6 @@ impl Reader {
             ..Self::default()
         };
     }
-}
-
-/// Behind the comment that begins there (RFC 5322 §3.2.2): comments may stand in comments.
-fn comment_end(list: &[u8], begin: usize) -> usize {
-    let mut depth = 0_usize;
-    let mut position = begin;
-    while position < list.len() {
-        match list[position] {
-            b'(' => depth += 1,
-            b')' => depth -= 1,
-            b'\\' => position += 1,
-            _ => {}
-        }
-        position += 1;
-        if depth == 0 {
-            break;
-        }
-    }
-    position.min(list.len())
-}
-
-/// Behind the quoted text that begins there (RFC 5322 §3.2.4).
-fn quoted_end(list: &[u8], begin: usize) -> usize {
-    let mut position = begin + 1;
-    while position < list.len() {
-        match list[position] {
-            b'\\' => position += 1,
-            b'"' => return position + 1,
-            _ => {}
-        }
-        position += 1;
-    }
-    position.min(list.len())
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use super::header::Header;
 use crate::limits;
 use crate::message::{MemoryBudget, Reservation};
-use crate::mime;
+use crate::mime::encoded_word::decoded;
+use crate::mime::parts::walk;
 
+pub use super::directory::fuzzing::read_directory_message;
 pub use super::milter::fuzzing::hear_milter;
 
 /// A message is looked into: its parts, and its header.
@@ -22,7 +24,7 @@ fn walk_over(content: &[u8]) {
     let budget = MemoryBudget::new(4 * content.len() as u64);
     let share = Reservation::empty(Arc::clone(&budget));
     let mut shown = 0;
-    let walked = mime::walk(content, &share, |part| {
+    let walked = walk(content, &share, |part| {
         shown += 1;
         assert!(part.text().len() as u64 <= part.text_memory_bytes());
         ControlFlow::Continue(())
@@ -44,7 +46,7 @@ fn read_header(content: &[u8]) {
             Header::read(field.raw()).fields(),
             std::slice::from_ref(field)
         );
-        let decoded = mime::decoded(&field.value());
+        let decoded = decoded(&field.value());
         assert!(decoded.len() <= 4 * field.raw().len());
     }
 }
@@ -56,11 +58,11 @@ pub(crate) fn record_of_parts(content: &[u8]) -> String {
 
     let mut record = String::new();
     for field in Header::read(content).fields() {
-        let value = mime::decoded(&field.value());
+        let value = decoded(&field.value());
         let _ = writeln!(record, "{}: {}", field.name(), value.escape_debug());
     }
     let share = Reservation::empty(MemoryBudget::new(u64::MAX));
-    let walked = mime::walk(content, &share, |part| {
+    let walked = walk(content, &share, |part| {
         let attached = if part.is_attachment { " attached" } else { "" };
         let _ = writeln!(
             record,

@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
 use crate::limits;
+use crate::mime::header_fields::{RawField, unfolded_text};
 
 /// The header at the beginning of a message.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +29,7 @@ impl Header {
         let mut end = 0;
         while let Some(line) = line_at(content, end) {
             let is_continuation = matches!(line.first(), Some(b' ' | b'\t'));
-            if line == b"\r\n" || !(is_field(line) || is_continuation && end > 0) {
+            if line == b"\r\n" || !(RawField::of(line).is_some() || is_continuation && end > 0) {
                 is_whole = true;
                 break;
             }
@@ -95,15 +96,6 @@ fn line_at(content: &[u8], start: usize) -> Option<&[u8]> {
     Some(&rest[..=memchr(b'\n', rest)?])
 }
 
-/// Whether a line begins a field: RFC 5322 §2.2, and the blanks before the colon that §4.5 has.
-fn is_field(line: &[u8]) -> bool {
-    let Some(colon) = memchr(b':', line) else {
-        return false;
-    };
-    let name = line[..colon].trim_ascii_end();
-    !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
-}
-
 impl Field {
     /// A field of ours. Whatever would end it or begin another one is replaced, long values are folded
     /// at blanks.
@@ -133,25 +125,12 @@ impl Field {
     /// made a continuation.
     #[must_use]
     pub fn verbatim(name: &str, value: &str) -> Self {
-        let mut text = format!("{name}:");
-        for (position, line) in value.split('\n').enumerate() {
-            let line = line.trim_end_matches('\r').replace(['\r', '\0'], " ");
-            if position == 0 {
-                text.push_str(if line.starts_with([' ', '\t']) {
-                    ""
-                } else {
-                    " "
-                });
-            } else if line.trim().is_empty() {
-                continue;
-            } else {
-                let is_continuation = line.starts_with([' ', '\t']);
-                text.push_str(if is_continuation { "\r\n" } else { "\r\n\t" });
-            }
-            text.push_str(&line);
-        }
-        text.push_str("\r\n");
-        Self(text.into())
+        let blank = if value.starts_with([' ', '\t']) {
+            ""
+        } else {
+            " "
+        };
+        Self::exact(name, format!("{blank}{value}").as_bytes())
     }
 
     /// The same with another text in the place of some of its bytes; control characters of that text are
@@ -210,8 +189,7 @@ impl Field {
     /// Its value without folding, and without the blanks around it.
     #[must_use]
     pub fn value(&self) -> String {
-        let text = String::from_utf8_lossy(self.split().1).replace("\r\n", "");
-        text.trim().to_owned()
+        unfolded_text(self.split().1)
     }
 
     /// Name, and everything behind the colon.

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use tokio::time::timeout;
 
 use super::connection::Connection;
-use super::conversion::{Converter, Plan, Survey};
+use super::conversion::{ConversionPlan, Converter, Survey};
 use super::trouble::Trouble;
 use super::verdicts;
 use super::{CommitPoint, Errand};
@@ -86,7 +86,7 @@ fn stuff_whole<'a>(
 pub(super) async fn conversion(
     errand: &Errand,
     offered: &Capabilities,
-) -> Result<Option<Plan>, Outcome> {
+) -> Result<Option<ConversionPlan>, Outcome> {
     let message = &errand.message;
     let takes_it = offered.eight_bit_mime || errand.next_hop.takes_eight_bit;
     if !message.eight_bit || takes_it {
@@ -117,7 +117,7 @@ pub(super) async fn conversion(
 pub(super) async fn send_converted<P: CommitPoint>(
     connection: &mut Connection,
     errand: &Errand,
-    plan: Plan,
+    plan: ConversionPlan,
     point: &P,
     wait: Duration,
 ) -> Result<Sent, Trouble> {

@@ -48,7 +48,7 @@ fn converted(pieces: &[&[u8]]) -> Result<Vec<u8>, Unconvertible> {
 #[cfg(test)]
 pub(crate) fn record_of_conversion(received: &[u8]) -> String {
     let content = as_taken_in(received);
-    let mut record = super::conversion::reading::Reading::of(&content).record();
+    let mut record = super::conversion::reading::MessageReading::of(&content).record();
     match converted(&[&content]) {
         Err(why) => record.push_str(&format!("unconvertible: {why}\n")),
         Ok(converted) if converted == content => record.push_str("unchanged\n"),

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::content::{self, Sent};
-use super::conversion::Plan;
+use super::conversion::ConversionPlan;
 use super::envelope::{Exchange, Next};
 use super::trouble::Trouble;
 use super::verdicts;
@@ -37,7 +37,7 @@ struct Transaction<'a, P> {
     point: &'a P,
     exchange: Exchange<'a>,
     /// How the content is converted on its way; none: it is sent as it is.
-    conversion: Option<Plan>,
+    conversion: Option<ConversionPlan>,
     /// None: its end was not reached.
     content: Option<Sent>,
     /// The server said in the middle of the content that it does not take it.
@@ -66,7 +66,7 @@ pub(super) async fn conduct<P: CommitPoint>(
             };
         }
     };
-    let converted_bytes = conversion.as_ref().map(Plan::bytes);
+    let converted_bytes = conversion.as_ref().map(ConversionPlan::bytes);
     let exchange = Exchange::new(errand, &connection.capabilities, converted_bytes);
     let is_agreed = !connection.reused;
     let mut transaction = Transaction {

@@ -15,8 +15,6 @@ pub const RULE_NAME_CHARACTERS: usize = 60;
 /// The largest message whose parts the content filter looks into: each that it looks into is in memory
 /// as a whole. More than the largest message that is taken by default.
 pub const CONTENT_BYTES: u64 = 32 << 20;
-/// Parts of a message that it looks into: more than any program or person makes.
-pub const CONTENT_PARTS: usize = 10_000;
 /// Encoded messages within encoded messages that it looks into.
 pub const CONTENT_WRAPPINGS: usize = 3;
 /// Messages whose parts it looks into at one time: each takes a thread, and up to four times
@@ -27,8 +25,6 @@ pub const CONTENT_LOOKS: usize = 4;
 pub const CONTENT_QUESTIONS_INLINE: usize = 20_000;
 /// The longest look at one message's parts.
 pub const CONTENT_WAIT: Duration = Duration::from_secs(20);
-/// An encoded word of a header field, which RFC 2047 §2 allows 75: who writes a longer one means one.
-pub const ENCODED_WORD_BYTES: usize = 1_024;
 /// The name of a header field that is asked for or written.
 pub const FIELD_NAME_BYTES: usize = 100;
 /// Clients whose messages a service has failed in a row, after which it is asked a neutral question before

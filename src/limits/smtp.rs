@@ -19,11 +19,13 @@ pub const ORIGINAL_RECIPIENT_BYTES: usize = 500;
 /// A line of text longer than RFC 5321's 998 bytes is passed on unchanged up to here; beyond it the
 /// message is refused, because no destination can be expected to take it.
 pub const TEXT_LINE_BYTES: usize = 65_536;
+/// The same with its CRLF.
+pub const WHOLE_LINE_BYTES: usize = TEXT_LINE_BYTES + 2;
 /// Recipients of one message. RFC 5321 §4.5.3.1.8 asks for at least 100.
 pub const RECIPIENTS: usize = 1_000;
 /// Received fields a message may carry before we call it a loop. RFC 5321 §6.3 asks for at least 100.
 pub const HOPS: usize = 100;
-/// The block of header fields that is looked at for the loop check.
+/// The header of a message or of a part, as far as it is read; the loop check looks at no more of it, either.
 pub const HEADER_BYTES: usize = 262_144;
 /// A reply of a next hop, all its lines together.
 pub const PEER_REPLY_BYTES: usize = 65_536;

@@ -1,113 +1,100 @@
-//! The delimiters between the parts of a message: RFC 2046 §5.1.1.
+//! What is open around the place that the machine stands at, and the delimiters that may come: RFC 2046 §5.1.1.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use memchr::{memchr, memmem};
-
-/// The boundaries of the multiparts that are open, and where they occur.
+/// The multiparts and messages that are open, from the outside in.
 #[derive(Debug, Default)]
-pub(crate) struct Delimiters {
-    /// From the outside in.
-    open: Vec<Open>,
+pub(super) struct Delimiters {
+    open: Vec<OpenPart>,
     /// Where a boundary stands in `open`: a line is looked up once, however deep the parts are nested.
-    places: HashMap<Rc<[u8]>, usize>,
+    places: HashMap<Arc<[u8]>, usize>,
 }
 
+/// A part that holds others.
 #[derive(Debug)]
-struct Open {
-    boundary: Rc<[u8]>,
+struct OpenPart {
+    boundary: Option<Arc<[u8]>>,
     is_digest: bool,
+    /// Its parts are under a signature, its own or that of another around it.
+    signs_parts: bool,
 }
 
-/// What follows a delimiter.
+/// Whose delimiter a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// The header of a part, from here on.
-    Part(usize),
-    /// What stands behind the last part of a multipart, from here on.
-    Behind(usize),
-    /// Nothing: there was no delimiter.
-    End,
+pub(super) struct Delimiter {
+    pub(super) level: usize,
+    pub(super) is_last: bool,
 }
 
 impl Delimiters {
-    /// A multipart begins. One with the boundary of another that is open adds nothing: its delimiters
-    /// are that other's.
-    pub(crate) fn push(&mut self, boundary: Vec<u8>, is_digest: bool) {
-        let boundary: Rc<[u8]> = boundary.into();
-        if self.places.contains_key(&boundary) {
-            return;
+    /// A multipart with this boundary begins, or a message within the message, which has none. A boundary that is
+    /// open already is that of the multipart around it.
+    pub(super) fn open(&mut self, boundary: Option<Vec<u8>>, is_digest: bool, is_signed: bool) {
+        let boundary: Option<Arc<[u8]>> = boundary.map(Arc::from);
+        let boundary = boundary.filter(|boundary| !self.places.contains_key(boundary));
+        if let Some(boundary) = &boundary {
+            self.places.insert(Arc::clone(boundary), self.open.len());
         }
-        self.places.insert(Rc::clone(&boundary), self.open.len());
-        self.open.push(Open {
+        self.open.push(OpenPart {
             boundary,
             is_digest,
+            signs_parts: is_signed || self.signs_parts(),
         });
     }
 
-    /// The innermost multipart is a digest, whose parts are messages unless they say otherwise.
-    pub(crate) fn is_digest(&self) -> bool {
+    /// The innermost one ends, if there is one.
+    pub(super) fn close(&mut self) -> bool {
+        let Some(closed) = self.open.pop() else {
+            return false;
+        };
+        if let Some(boundary) = &closed.boundary {
+            self.places.remove(boundary);
+        }
+        true
+    }
+
+    /// A multipart is open that has delimiters of its own.
+    pub(super) fn has_delimiters(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The innermost one is a digest, whose parts are messages unless they say otherwise: RFC 2046 §5.1.5.
+    pub(super) fn has_messages(&self) -> bool {
         self.open.last().is_some_and(|open| open.is_digest)
     }
 
-    /// The next delimiter at or behind `from`, where a line begins: the end of what stands before it, whose
-    /// last line end is the delimiter's, and what follows.
-    pub(crate) fn next(&mut self, content: &[u8], from: usize) -> (usize, Place) {
-        if self.open.is_empty() {
-            return (content.len(), Place::End);
-        }
-        let mut line = from;
-        loop {
-            if content[line..].starts_with(b"--")
-                && let Some((level, is_last, behind)) = self.delimiter(content, line)
-            {
-                self.close_below(level);
-                let end = without_line_end(content, from, line);
-                let place = match is_last {
-                    // It stays open: if there is another delimiter of it, some show what follows.
-                    true => Place::Behind(behind),
-                    false => Place::Part(behind),
-                };
-                return (end, place);
-            }
-            match memmem::find(&content[line..], b"\n--") {
-                Some(found) => line += found + 1,
-                None => return (content.len(), Place::End),
-            }
-        }
+    /// What stands in the innermost one is under a signature.
+    pub(super) fn signs_parts(&self) -> bool {
+        self.open.last().is_some_and(|open| open.signs_parts)
     }
 
-    /// Whether the line that begins at `line` is a delimiter.
-    pub(crate) fn is_at(&self, content: &[u8], line: usize) -> bool {
-        content[line..].starts_with(b"--") && self.delimiter(content, line).is_some()
+    /// The innermost one itself is under a signature, with what stands around its parts.
+    pub(super) fn is_signed(&self) -> bool {
+        let outer = self.open.iter().rev().nth(1);
+        outer.is_some_and(|open| open.signs_parts)
     }
 
-    /// The delimiter in a line: whose it is, whether it is the last one, and where the next line begins.
-    fn delimiter(&self, content: &[u8], line: usize) -> Option<(usize, bool, usize)> {
-        let rest = &content[line..];
-        let length = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+    /// Whether a line is a delimiter. A whole line is compared, although RFC 2046 §5.1.1 would have a
+    /// boundary's length of it compared: programs do it so, and boundaries often begin with each other.
+    pub(super) fn delimiter(&self, line: &[u8]) -> Option<Delimiter> {
+        let text = line.strip_prefix(b"--")?;
+        if self.places.is_empty() {
+            return None;
+        }
         // Blanks may have been added behind it on its way.
-        let text = rest[..length].trim_ascii_end().strip_prefix(b"--")?;
-        let behind = line + length;
-        if let Some(&level) = self.places.get(text) {
-            return Some((level, false, behind));
+        let text = text.trim_ascii_end();
+        let at = |boundary: &[u8]| self.places.get(boundary).copied();
+        if let Some(level) = at(text) {
+            let is_last = false;
+            return Some(Delimiter { level, is_last });
         }
-        let level = *self.places.get(text.strip_suffix(b"--")?)?;
-        Some((level, true, behind))
+        let level = at(text.strip_suffix(b"--")?)?;
+        let is_last = true;
+        Some(Delimiter { level, is_last })
     }
-
-    /// A delimiter of an outer multipart ends the inner ones.
-    fn close_below(&mut self, level: usize) {
-        for closed in self.open.drain(level + 1..) {
-            self.places.remove(&closed.boundary);
-        }
-    }
-}
-
-/// Where what stands between `from` and `line` ends without its last line end.
-fn without_line_end(content: &[u8], from: usize, line: usize) -> usize {
-    let before = &content[from..line];
-    let before = before.strip_suffix(b"\n").unwrap_or(before);
-    from + before.strip_suffix(b"\r").unwrap_or(before).len()
 }

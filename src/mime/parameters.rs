@@ -2,149 +2,173 @@
 //! programs write instead.
 
 use super::encoded_word::decoded;
-use super::text;
+use super::header_fields::unfolded;
+use super::{charset, lexical, transfer_encoding};
 
 /// A value with parameters: `head; name=value; …`.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Parameters {
     /// Before the first semicolon, in small letters, without comments.
-    pub(crate) head: String,
+    pub(crate) head: Vec<u8>,
     given: Vec<Parameter>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Parameter {
+/// A parameter that has a value.
+#[derive(Debug)]
+pub(crate) struct Parameter {
     /// In small letters, without what RFC 2231 puts behind it.
-    name: String,
+    pub(crate) name: Vec<u8>,
     /// RFC 2231 §3: it is a piece of a value.
-    section: Option<u32>,
+    pub(crate) section: Option<u32>,
     /// RFC 2231 §4: its value is percent-encoded.
-    is_extended: bool,
-    value: String,
+    pub(crate) is_extended: bool,
+    pub(crate) value: Vec<u8>,
 }
 
 impl Parameters {
-    /// Reads a value that stands on one line.
-    pub(crate) fn read(text: &str) -> Self {
-        let (head, mut rest) = text.split_once(';').unwrap_or((text, ""));
-        let head = head.split(|c: char| c.is_whitespace() || c == '(');
-        let head = head.into_iter().find(|word| !word.is_empty());
-        let mut parameters = Self {
-            head: head.unwrap_or_default().to_ascii_lowercase(),
-            given: Vec::new(),
-        };
-        loop {
-            rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
-            if rest.is_empty() {
-                return parameters;
-            }
-            let Some(end) = rest.find(['=', ';']) else {
-                return parameters;
-            };
-            let (name, behind) = rest.split_at(end);
-            let Some(behind) = behind.strip_prefix('=') else {
-                rest = behind;
-                continue;
-            };
-            let (value, behind) = value(behind);
-            parameters.given.push(Parameter::of(name, value));
-            rest = behind;
+    /// Reads the body of a field.
+    pub(crate) fn read(body: &[u8]) -> Self {
+        let body = unfolded(body);
+        let (head, rest) = split_head(&body);
+        Self {
+            head: lexical::token(head).to_ascii_lowercase(),
+            given: parameters(rest)
+                .filter_map(|written| written.read())
+                .collect(),
         }
     }
 
-    /// All values of a name: those that stand there as they are, those that are encoded, and the one
-    /// that stands there in pieces.
-    pub(crate) fn values(&self, name: &str) -> Vec<String> {
-        let named = self.given.iter().filter(|given| given.name == name);
+    /// The first value of a name: of those that stand there whole, or else the one that stands there in pieces.
+    pub(crate) fn value(&self, name: &str) -> Option<Vec<u8>> {
+        let mut values = self.values(name).into_iter();
+        values.next().map(|(value, _)| value)
+    }
+
+    /// All values of a name as text. Encoded words, which have no business there (RFC 2047 §5), are decoded as
+    /// people's programs do.
+    pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = String> {
+        let values = self.values(name).into_iter();
+        values.map(|(value, charset)| decoded(&charset::text(&value, charset)).trim().to_owned())
+    }
+
+    /// All values of a name, with the character sets that they say: those that stand there as they are, those
+    /// that are encoded, and the one that stands there in pieces.
+    fn values(&self, name: &str) -> Vec<(Vec<u8>, Option<&[u8]>)> {
+        let named = self
+            .given
+            .iter()
+            .filter(|given| given.name == name.as_bytes());
         let (mut pieces, whole): (Vec<_>, Vec<_>) =
             named.partition(|given| given.section.is_some());
-        let mut values: Vec<String> = whole
-            .into_iter()
-            .map(|given| match given.is_extended {
-                true => joined(&[given]),
-                false => given.value.clone(),
-            })
-            .collect();
-        if !pieces.is_empty() {
-            pieces.sort_by_key(|piece| piece.section);
-            values.push(joined(&pieces));
-        }
-        values
+        pieces.sort_by_key(|piece| piece.section);
+        let whole = whole.iter().map(std::slice::from_ref);
+        let in_pieces = Some(&pieces[..]).filter(|pieces| !pieces.is_empty());
+        whole.chain(in_pieces).map(joined).collect()
     }
-}
-
-/// All values of a name; encoded words, which have no business there (RFC 2047 §5), are decoded as
-/// people's programs do.
-pub(crate) fn decoded_values(parameters: &Parameters, name: &str) -> Vec<String> {
-    let values = parameters.values(name).into_iter();
-    values
-        .map(|value| decoded(&value).trim().to_owned())
-        .collect()
-}
-
-impl Parameter {
-    fn of(name: &str, value: String) -> Self {
-        let name = name.trim().to_ascii_lowercase();
-        let mut words = name.split('*');
-        let plain = words.next().unwrap_or_default().to_owned();
-        let mut section = None;
-        let mut is_extended = false;
-        for word in words {
-            match word {
-                "" => is_extended = true,
-                digits => section = Some(digits.parse().unwrap_or(u32::MAX)),
-            }
-        }
-        Self {
-            name: plain,
-            section,
-            is_extended,
-            value,
-        }
-    }
-}
-
-/// The value that `text` begins with, and what follows it.
-fn value(text: &str) -> (String, &str) {
-    let text = text.trim_start();
-    let Some(quoted) = text.strip_prefix('"') else {
-        // A name with blanks and without quotes is common, and wrong.
-        let end = text.find(';').unwrap_or(text.len());
-        let (value, rest) = text.split_at(end);
-        return (value.trim().to_owned(), rest);
-    };
-    let mut value = String::new();
-    let mut characters = quoted.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' => return (value, &quoted[at + 1..]),
-            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
-            other => value.push(other),
-        }
-    }
-    (value, "")
 }
 
 /// RFC 2231 §4.1: pieces in their order, each encoded or not; the first one says the character set.
-fn joined(pieces: &[&Parameter]) -> String {
+fn joined<'a>(pieces: &[&'a Parameter]) -> (Vec<u8>, Option<&'a [u8]>) {
     let mut charset = None;
     let mut bytes = Vec::new();
     for (position, piece) in pieces.iter().enumerate() {
-        let mut value = piece.value.as_str();
+        let mut value = piece.value.as_slice();
         if !piece.is_extended {
-            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(value);
             continue;
         }
         if position == 0 {
-            let mut words = value.splitn(3, '\'');
+            let mut words = value.splitn(3, |byte| *byte == b'\'');
             if let (Some(named), Some(_), Some(rest)) = (words.next(), words.next(), words.next()) {
                 charset = Some(named);
                 value = rest;
             }
         }
-        text::unescape(b'%', value.as_bytes(), &mut bytes);
+        transfer_encoding::unescape(b'%', value, &mut bytes);
     }
-    text::of(&bytes, charset)
+    (bytes, charset)
+}
+
+/// A parameter as it stands in a field.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WrittenParameter<'a> {
+    /// Everything, without the semicolon before it and blanks around it.
+    pub(crate) whole: &'a [u8],
+    pub(crate) name: &'a [u8],
+    /// With its quotes. None: there is no equals sign.
+    pub(crate) value: Option<&'a [u8]>,
+}
+
+impl WrittenParameter<'_> {
+    /// What it says. None: it has no value.
+    pub(crate) fn read(&self) -> Option<Parameter> {
+        let value = self.value?;
+        let name = self.name.to_ascii_lowercase();
+        let mut words = name.split(|byte| *byte == b'*');
+        let plain = words.next().unwrap_or_default().to_vec();
+        let mut section = None;
+        let mut is_extended = false;
+        for word in words {
+            match word {
+                b"" => is_extended = true,
+                digits => section = Some(number(digits)),
+            }
+        }
+        Some(Parameter {
+            name: plain,
+            section,
+            is_extended,
+            value: match value.first() {
+                Some(b'"') => lexical::unquoted(value),
+                _ => value.to_vec(),
+            },
+        })
+    }
+}
+
+fn number(digits: &[u8]) -> u32 {
+    let digits = str::from_utf8(digits).ok();
+    let number = digits.and_then(|digits| digits.parse().ok());
+    number.unwrap_or(u32::MAX)
+}
+
+/// What stands before the first semicolon, and the rest from there on.
+pub(crate) fn split_head(body: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr(b';', body);
+    body.split_at(end.unwrap_or(body.len()))
+}
+
+/// The parameters behind the head, which stand on one line.
+pub(crate) fn parameters(rest: &[u8]) -> impl Iterator<Item = WrittenParameter<'_>> {
+    let mut rest = rest;
+    std::iter::from_fn(move || {
+        let begin = rest
+            .iter()
+            .position(|byte| !byte.is_ascii_whitespace() && *byte != b';')?;
+        let from = rest.get(begin..)?;
+        let end = memchr::memchr2(b'=', b';', from);
+        let (name, behind) = from.split_at(end.unwrap_or(from.len()));
+        let value = behind.strip_prefix(b"=").map(value_at_front);
+        let end = name.len() + value.map_or(0, |value| 1 + value.len());
+        let (whole, behind) = from.split_at_checked(end)?;
+        rest = behind;
+        Some(WrittenParameter {
+            whole: whole.trim_ascii_end(),
+            name: name.trim_ascii_end(),
+            value: value.map(<[u8]>::trim_ascii),
+        })
+    })
+}
+
+/// The value at the front, with blanks around it.
+fn value_at_front(text: &[u8]) -> &[u8] {
+    let quoted = text.trim_ascii_start();
+    let length = match quoted.first() {
+        Some(b'"') => text.len() - quoted.len() + lexical::quoted_bytes(quoted),
+        // A name with blanks and without quotes is common, and wrong.
+        _ => split_head(text).0.len(),
+    };
+    text.get(..length).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -152,9 +176,10 @@ mod tests {
     use super::*;
 
     fn check(text: &str, head: &str, name: &str, expected: &[&str]) {
-        let parameters = Parameters::read(text);
-        assert_eq!(parameters.head, head, "{text}");
-        assert_eq!(decoded_values(&parameters, name), expected, "{text}");
+        let parameters = Parameters::read(text.as_bytes());
+        assert_eq!(parameters.head, head.as_bytes(), "{text}");
+        let found: Vec<String> = parameters.texts(name).collect();
+        assert_eq!(found, expected, "{text}");
     }
 
     #[test]
@@ -222,5 +247,30 @@ mod tests {
             "filename",
             &["%zzA%"],
         );
+    }
+
+    #[test]
+    fn bytes_of_any_character_set_are_read() {
+        for (body, name, expected) in [
+            (
+                &b"a/b; boundary=\"\xe4 \""[..],
+                "boundary",
+                Some(&b"\xe4 "[..]),
+            ),
+            (b"a/b; boundary; boundary=\" x\"", "boundary", Some(b" x")),
+            (
+                b"a/b;\r\n boundary*1*=%62; boundary*0=a",
+                "boundary",
+                Some(b"ab"),
+            ),
+            (b"a/b; boundary*0=a; boundary=c", "boundary", Some(b"c")),
+            (b"a/b; charset", "charset", None),
+            (b"a/b; charset=", "charset", Some(b"")),
+        ] {
+            let found = Parameters::read(body).value(name);
+            assert_eq!(found.as_deref(), expected, "{}", body.escape_ascii());
+        }
+        let latin = Parameters::read(b"a/b; name=\"\xe4\x80\"; \xe4=x");
+        assert_eq!(latin.texts("name").collect::<Vec<_>>(), ["\u{e4}\u{20ac}"]);
     }
 }

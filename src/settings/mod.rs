@@ -9,6 +9,8 @@ pub mod conditions;
 pub mod directory_url;
 mod document;
 mod domains;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod listener;
 pub mod names;
 pub mod networks;

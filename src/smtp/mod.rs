@@ -19,6 +19,8 @@ pub mod command_writer;
 pub mod domain;
 pub mod dot_stuffing;
 pub mod end_of_data;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 pub mod line;
 mod our_replies;
 mod parameters;

@@ -8,7 +8,8 @@ use crate::conditions::header::Field;
 use crate::conditions::service::NoAnswer;
 use crate::conditions::words;
 use crate::message::Reservation;
-use crate::mime::{self, Part};
+use crate::mime::encoded_word::decoded;
+use crate::mime::parts::{LeafPart, walk};
 use crate::settings::conditions::{Consequence, PreparedRule, RuleCriterion};
 use crate::settings::quantity::write_size;
 
@@ -130,7 +131,7 @@ impl RuleAnswers {
     ) {
         let mut open = self.open();
         let mut asked = Ok(());
-        let walked = mime::walk(content, share, |part| {
+        let walked = walk(content, share, |part| {
             asked = self.ask_about_part(part, &open, share.another(), deadline);
             open = self.open();
             if asked.is_err() || open.is_empty() {
@@ -166,7 +167,7 @@ impl RuleAnswers {
     /// Why not all was asked.
     fn ask_about_part(
         &mut self,
-        part: &Part<'_>,
+        part: &LeafPart<'_>,
         open: &[usize],
         mut share: Reservation,
         deadline: Instant,
@@ -251,7 +252,7 @@ struct DecodedField<'a> {
 
 impl<'a> DecodedField<'a> {
     fn of(field: &'a Field) -> Self {
-        let value = mime::decoded(&field.value());
+        let value = decoded(&field.value());
         Self {
             field,
             whole: format!("{}: {value}", field.name()),

@@ -11,6 +11,8 @@
 
 mod ber;
 mod connection;
+#[cfg(any(fuzzing, test))]
+pub(super) mod fuzzing;
 mod message;
 #[cfg(test)]
 pub(crate) mod testing;

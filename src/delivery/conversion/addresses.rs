@@ -4,12 +4,13 @@
 use super::encode::masked;
 use super::folding::Folding;
 use super::plan::Charset;
-use super::words::{EncodedText, is_blank, quoted_bytes, rewrite_comment, split_where, unescaped};
+use super::words::{EncodedText, rewrite_comment};
+use crate::mime::lexical::{AddressToken, unquoted};
 use crate::smtp::domain::ascii_domain;
 
 /// What stands in a field outside its comments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Syntax {
+pub(super) enum FieldSyntax {
     /// Addresses with display names, or phrases: words may be encoded.
     Addresses,
     /// Identifiers and the like: no word may be encoded.
@@ -20,10 +21,10 @@ pub(super) enum Syntax {
 pub(super) fn rewrite(
     body: &[u8],
     charset: Charset,
-    syntax: Syntax,
+    syntax: FieldSyntax,
     folding: &mut Folding<'_>,
 ) -> bool {
-    let mut writer = Writer {
+    let mut writer = AddressWriter {
         folding,
         charset,
         syntax,
@@ -32,7 +33,7 @@ pub(super) fn rewrite(
         is_whole: true,
     };
     let mut rest = body;
-    while let Some((token, behind)) = Token::read(rest) {
+    while let Some((token, behind)) = AddressToken::read(rest) {
         writer.token(token);
         rest = behind;
     }
@@ -41,76 +42,20 @@ pub(super) fn rewrite(
     writer.is_whole
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Token<'a> {
-    Blanks(&'a [u8]),
-    Comment(&'a [u8]),
-    Quoted(&'a [u8]),
-    /// One of `,;:<>`.
-    Special(&'a [u8]),
-    /// Anything else, up to one of these: atoms, dots and at signs.
-    Word(&'a [u8]),
-}
-
-impl<'a> Token<'a> {
-    fn read(text: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let first = *text.first()?;
-        let is_special = |byte| matches!(byte, b',' | b';' | b':' | b'<' | b'>');
-        let is_end = |byte| is_blank(byte) || is_special(byte) || matches!(byte, b'"' | b'(');
-        let length = match first {
-            b'"' => quoted_bytes(text),
-            b'(' => comment_bytes(text),
-            _ if is_special(first) => 1,
-            _ if is_blank(first) => split_where(text, |byte| !is_blank(byte)).0.len(),
-            _ => split_where(text, is_end).0.len(),
-        };
-        let (token, behind) = text.split_at_checked(length)?;
-        let token = match first {
-            b'"' => Token::Quoted(token),
-            b'(' => Token::Comment(token),
-            _ if is_special(first) => Token::Special(token),
-            _ if is_blank(first) => Token::Blanks(token),
-            _ => Token::Word(token),
-        };
-        Some((token, behind))
-    }
-
-    /// An address, or a part of one.
-    fn is_of_address(self) -> bool {
-        matches!(self, Token::Word(word) if word.contains(&b'@'))
-    }
-}
-
-/// How long the comment is that `text` begins with; comments may stand within it.
-fn comment_bytes(text: &[u8]) -> usize {
-    let mut depth = 0_usize;
-    let mut is_escaped = false;
-    let end = text.iter().position(|byte| {
-        match byte {
-            b'(' if !is_escaped => depth += 1,
-            b')' if !is_escaped => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        is_escaped = !is_escaped && *byte == b'\\';
-        depth == 0
-    });
-    end.map_or(text.len(), |end| end + 1)
-}
-
-struct Writer<'a, 'f, 'o> {
+struct AddressWriter<'a, 'f, 'o> {
     folding: &'f mut Folding<'o>,
     charset: Charset,
-    syntax: Syntax,
+    syntax: FieldSyntax,
     /// Since the last comma and the like: whether it is a display name shows at its end.
-    item: Vec<Token<'a>>,
+    item: Vec<AddressToken<'a>>,
     is_in_angles: bool,
     /// Nothing was masked so far.
     is_whole: bool,
 }
 
-impl<'a> Writer<'a, '_, '_> {
-    fn token(&mut self, token: Token<'a>) {
-        let Token::Special(special) = token else {
+impl<'a> AddressWriter<'a, '_, '_> {
+    fn token(&mut self, token: AddressToken<'a>) {
+        let AddressToken::Special(special) = token else {
             self.item.push(token);
             return;
         };
@@ -137,38 +82,37 @@ impl<'a> Writer<'a, '_, '_> {
         let mut tokens = item.iter().copied().peekable();
         let mut blanks: &[u8] = b"";
         while let Some(token) = tokens.next() {
-            let is_of_address = |token: &Token<'_>| token.is_of_address();
-            let is_encodable = self.syntax == Syntax::Addresses
+            let is_of_address = |token: &AddressToken<'_>| token.is_of_address();
+            let is_encodable = self.syntax == FieldSyntax::Addresses
                 && !self.is_in_angles
                 && (is_phrase
                     || !is_of_address(&token) && !tokens.peek().is_some_and(is_of_address));
             match token {
-                Token::Blanks(before) => {
+                AddressToken::Blanks(before) => {
                     blanks = before;
                     continue;
                 }
-                Token::Comment(comment) if !comment.is_ascii() => {
+                AddressToken::Comment(comment) if !comment.is_ascii() => {
                     text.finish(self.folding);
                     self.folding.blanks(blanks);
                     rewrite_comment(comment, self.charset, self.folding);
                 }
-                Token::Word(word) if is_encodable && !word.is_ascii() => {
+                AddressToken::Word(word) if is_encodable && !word.is_ascii() => {
                     text.add(blanks, word, self.folding);
                 }
-                Token::Quoted(quoted) if is_encodable && !quoted.is_ascii() => {
-                    text.add(blanks, &between_quotes(quoted), self.folding);
+                AddressToken::Quoted(quoted) if is_encodable && !quoted.is_ascii() => {
+                    text.add(blanks, &unquoted(quoted), self.folding);
                 }
-                Token::Word(bytes)
-                | Token::Quoted(bytes)
-                | Token::Comment(bytes)
-                | Token::Special(bytes) => {
+                AddressToken::Word(bytes)
+                | AddressToken::Quoted(bytes)
+                | AddressToken::Comment(bytes)
+                | AddressToken::Special(bytes) => {
                     text.end(blanks, bytes, self.folding);
                     self.folding.blanks(blanks);
                     let in_ascii = with_ascii_domain(bytes);
                     let bytes = in_ascii.as_deref().unwrap_or(bytes);
                     self.is_whole &= bytes.is_ascii();
-                    let masked: Vec<u8> = bytes.iter().map(|byte| masked(*byte)).collect();
-                    self.folding.word(&masked);
+                    self.folding.word(&masked(bytes));
                 }
             }
             blanks = b"";
@@ -187,9 +131,4 @@ fn with_ascii_domain(word: &[u8]) -> Option<Vec<u8>> {
     let has_form = local_part.is_ascii() && !domain.is_ascii();
     let domain = ascii_domain(domain).filter(|_| has_form)?;
     Some(format!("{local_part}@{domain}").into_bytes())
-}
-
-fn between_quotes(quoted: &[u8]) -> Vec<u8> {
-    let text = quoted.strip_prefix(b"\"").unwrap_or(quoted);
-    unescaped(text.strip_suffix(b"\"").unwrap_or(text))
 }

@@ -2,9 +2,10 @@
 
 use super::Unconvertible;
 use super::encode::{self, QuotedPrintable, base64_bytes};
-use super::fields::TransferEncoding;
-use super::plan::{Charset, Treatment, Verdict};
-use super::structure::{Header, HeaderText, Kind};
+use super::plan::{Charset, PartChange, Treatment};
+use crate::mime::part_header::PartKind;
+use crate::mime::structure::{HeaderText, VisitedHeader};
+use crate::mime::transfer_encoding::TransferEncoding;
 
 /// The content that the survey is in.
 #[derive(Debug, Default)]
@@ -19,7 +20,7 @@ pub(super) struct ContentSurvey {
     pub(super) is_signed: bool,
     pub(super) forbids_eight_bit: Option<Unconvertible>,
     needs_charset: bool,
-    choice: Choice,
+    choice: EncodingChoice,
     repair: Option<Treatment>,
 
     bytes: u64,
@@ -33,7 +34,7 @@ pub(super) struct ContentSurvey {
 
 /// How the encoding is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Choice {
+enum EncodingChoice {
     /// People read it in its raw form, too: quoted-printable unless it is much longer.
     #[default]
     Text,
@@ -45,31 +46,31 @@ enum Choice {
     Base64,
 }
 
-impl Choice {
-    fn of(header: &Header<'_>) -> Choice {
-        let media_type = header.fields.media_type.as_slice();
+impl EncodingChoice {
+    fn of(header: &VisitedHeader<'_>) -> EncodingChoice {
+        let media_type = header.fields.media_type.as_str();
         if header.fields.is_text() {
-            return Choice::Text;
+            return EncodingChoice::Text;
         }
         // A report of a delivery and the like is made for programs that read lines, and readable so. A multipart
         // comes here if it has no parts: programs show it as text.
-        if media_type.starts_with(b"message/") || media_type.starts_with(b"multipart/") {
-            return Choice::QuotedPrintable;
+        if media_type.starts_with("message/") || header.fields.is_multipart() {
+            return EncodingChoice::QuotedPrintable;
         }
         match header.fields.encoding {
             // RFC 2045 §6.7 (4): line ends that are data and not line ends do not stay in quoted-printable.
-            TransferEncoding::Binary => Choice::Base64,
-            _ => Choice::Shorter,
+            TransferEncoding::Binary => EncodingChoice::Base64,
+            _ => EncodingChoice::Shorter,
         }
     }
 
     fn treatment(self, quoted_printable: u64, base64: u64) -> Treatment {
         let is_base64 = match self {
-            Choice::QuotedPrintable => false,
-            Choice::Base64 => true,
-            Choice::Shorter => base64 < quoted_printable,
+            EncodingChoice::QuotedPrintable => false,
+            EncodingChoice::Base64 => true,
+            EncodingChoice::Shorter => base64 < quoted_printable,
             // Half as long again. Text in a Latin alphabet never is, text in another one always is.
-            Choice::Text => base64.saturating_mul(3) < quoted_printable.saturating_mul(2),
+            EncodingChoice::Text => base64.saturating_mul(3) < quoted_printable.saturating_mul(2),
         };
         match is_base64 {
             true => Treatment::Base64,
@@ -79,34 +80,28 @@ impl Choice {
 }
 
 impl ContentSurvey {
-    /// A content begins below a header. The memory of the last one's header is used again.
-    pub(super) fn begin(&mut self, number: usize, header: &Header<'_>) {
-        let (mut block, mut separator) = (
-            std::mem::take(&mut self.block),
-            std::mem::take(&mut self.separator),
-        );
-        block.clear();
-        block.extend_from_slice(header.text.block);
-        separator.clear();
-        separator.extend_from_slice(header.text.separator);
-        let fields = header.fields;
-        *self = Self {
+    /// A content begins below a header.
+    pub(super) fn begin(number: usize, header: &VisitedHeader<'_>) -> Self {
+        let fields = &header.fields;
+        Self {
             number,
-            block,
-            separator,
+            block: header.text.block.to_vec(),
+            separator: header.text.separator.to_vec(),
             is_of_message: header.text.is_of_message,
-            is_multipart: header.kind == Kind::Multipart,
+            is_multipart: header.kind == PartKind::Multipart,
             is_signed: header.is_signed,
-            forbids_eight_bit: match fields.media_type.as_slice() {
-                b"message/partial" => Some(Unconvertible::Partial),
-                b"message/external-body" => Some(Unconvertible::ExternalBody),
-                _ if header.kind == Kind::Leaf && fields.encoding == TransferEncoding::Foreign => {
+            forbids_eight_bit: match fields.media_type.as_str() {
+                "message/partial" => Some(Unconvertible::Partial),
+                "message/external-body" => Some(Unconvertible::ExternalBody),
+                _ if header.kind == PartKind::Leaf
+                    && fields.encoding == TransferEncoding::Foreign =>
+                {
                     Some(Unconvertible::Encoding)
                 }
                 _ => None,
             },
-            needs_charset: fields.is_text() && !fields.has_charset,
-            choice: Choice::of(header),
+            needs_charset: fields.is_text() && fields.charset().is_none(),
+            choice: EncodingChoice::of(header),
             repair: match fields.encoding {
                 TransferEncoding::QuotedPrintable => Some(Treatment::RepairQuotedPrintable),
                 TransferEncoding::Base64 => Some(Treatment::RepairBase64),
@@ -116,7 +111,7 @@ impl ContentSurvey {
             },
             is_utf8: true,
             ..Self::default()
-        };
+        }
     }
 
     /// The header that stands above it.
@@ -164,12 +159,12 @@ impl ContentSurvey {
     }
 
     /// What becomes of it, and how long it gets.
-    pub(super) fn verdict(&self, ends_message: bool) -> (Verdict, u64) {
+    pub(super) fn change(&self, ends_message: bool) -> (PartChange, u64) {
         if !self.is_eight_bit {
-            return (Verdict::KEEP, self.bytes);
+            return (PartChange::KEEP, self.bytes);
         }
         if let Some(repair) = self.repair {
-            return (Verdict::of(repair), self.repaired_bytes);
+            return (PartChange::of(repair), self.repaired_bytes);
         }
         let last_line_end = if ends_message { 2 } else { 0 };
         let base64 = base64_bytes(self.bytes) + last_line_end;
@@ -178,13 +173,13 @@ impl ContentSurvey {
             true => Charset::Utf8,
             false => Charset::Unknown,
         };
-        let verdict = Verdict {
+        let change = PartChange {
             treatment,
             charset: Some(charset).filter(|_| self.needs_charset),
         };
         match treatment {
-            Treatment::Base64 => (verdict, base64),
-            _ => (verdict, self.quoted_printable_bytes),
+            Treatment::Base64 => (change, base64),
+            _ => (change, self.quoted_printable_bytes),
         }
     }
 }

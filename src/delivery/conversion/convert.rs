@@ -1,31 +1,31 @@
 //! The second pass: writes the message as the plan has it.
 
-use super::Unconvertible;
 use super::encode::{self, Base64, QuotedPrintable};
 use super::header;
-use super::lines::{Lines, split_line_end};
-use super::plan::{Plan, Treatment};
-use super::structure::{End, Header, Kind, Structure, Visitor};
+use super::plan::{ConversionPlan, Treatment};
+use crate::mime::lines::{Lines, split_line_end};
+use crate::mime::part_header::PartKind;
+use crate::mime::structure::{ContentEnd, SeenBy, Structure, StructureVisitor, VisitedHeader};
 
 /// Converts one message. It is fed the bytes that the survey looked at.
 #[derive(Debug)]
 pub(in crate::delivery) struct Converter {
     lines: Lines,
     structure: Structure,
-    progress: Progress,
+    progress: ConversionProgress,
 }
 
 #[derive(Debug)]
-struct Progress {
-    plan: Plan,
+struct ConversionProgress {
+    plan: ConversionPlan,
     /// So many headers were met.
     headers: usize,
-    content: Content,
+    content: ContentWriter,
 }
 
 /// What is done to the content that the machine stands in.
 #[derive(Debug)]
-enum Content {
+enum ContentWriter {
     Copy,
     Mask,
     QuotedPrintable(QuotedPrintable),
@@ -37,14 +37,14 @@ enum Content {
 impl Converter {
     /// The converter for one message.
     #[must_use]
-    pub(in crate::delivery) fn new(plan: Plan) -> Converter {
+    pub(in crate::delivery) fn new(plan: ConversionPlan) -> Converter {
         Converter {
             lines: Lines::default(),
-            structure: Structure::new(),
-            progress: Progress {
+            structure: Structure::new(SeenBy::MostReaders),
+            progress: ConversionProgress {
                 plan,
                 headers: 0,
-                content: Content::Copy,
+                content: ContentWriter::Copy,
             },
         }
     }
@@ -77,51 +77,53 @@ impl Converter {
 }
 
 struct Writing<'a> {
-    progress: &'a mut Progress,
+    progress: &'a mut ConversionProgress,
     out: &'a mut Vec<u8>,
 }
 
-impl Visitor for Writing<'_> {
-    fn header(&mut self, header: &Header<'_>) {
-        let verdict = self.progress.plan.verdict(self.progress.headers);
+impl StructureVisitor for Writing<'_> {
+    fn header(&mut self, header: VisitedHeader<'_>) {
+        let change = self.progress.plan.change(self.progress.headers);
         self.progress.headers += 1;
-        header::write(&header.text, verdict, self.out);
-        self.progress.content = match verdict.treatment {
-            Treatment::SevenBit if header.kind == Kind::Multipart => Content::Mask,
-            Treatment::Keep | Treatment::SevenBit => Content::Copy,
-            Treatment::QuotedPrintable => Content::QuotedPrintable(QuotedPrintable::default()),
-            Treatment::Base64 => Content::Base64(Base64::default()),
-            Treatment::RepairQuotedPrintable => Content::RepairQuotedPrintable,
-            Treatment::RepairBase64 => Content::RepairBase64,
+        header::write(&header.text, change, self.out);
+        self.progress.content = match change.treatment {
+            Treatment::SevenBit if header.kind == PartKind::Multipart => ContentWriter::Mask,
+            Treatment::Keep | Treatment::SevenBit => ContentWriter::Copy,
+            Treatment::QuotedPrintable => {
+                ContentWriter::QuotedPrintable(QuotedPrintable::default())
+            }
+            Treatment::Base64 => ContentWriter::Base64(Base64::default()),
+            Treatment::RepairQuotedPrintable => ContentWriter::RepairQuotedPrintable,
+            Treatment::RepairBase64 => ContentWriter::RepairBase64,
         };
     }
 
     fn text(&mut self, text: &[u8]) {
         match &mut self.progress.content {
-            Content::Copy => self.out.extend_from_slice(text),
-            Content::Mask => encode::mask(text, self.out),
-            Content::QuotedPrintable(encoder) => encoder.text(text, self.out),
-            Content::Base64(encoder) => encoder.bytes(text, self.out),
-            Content::RepairQuotedPrintable => encode::repair_quoted_printable(text, self.out),
-            Content::RepairBase64 => encode::repair_base64(text, self.out),
+            ContentWriter::Copy => self.out.extend_from_slice(text),
+            ContentWriter::Mask => encode::mask(text, self.out),
+            ContentWriter::QuotedPrintable(encoder) => encoder.text(text, self.out),
+            ContentWriter::Base64(encoder) => encoder.bytes(text, self.out),
+            ContentWriter::RepairQuotedPrintable => encode::repair_quoted_printable(text, self.out),
+            ContentWriter::RepairBase64 => encode::repair_base64(text, self.out),
         }
     }
 
     fn line_end(&mut self, line_end: &'static [u8]) {
         match &mut self.progress.content {
-            Content::QuotedPrintable(encoder) => encoder.line_end(self.out),
-            Content::Base64(encoder) => encoder.bytes(line_end, self.out),
-            Content::Copy
-            | Content::Mask
-            | Content::RepairQuotedPrintable
-            | Content::RepairBase64 => self.out.extend_from_slice(line_end),
+            ContentWriter::QuotedPrintable(encoder) => encoder.line_end(self.out),
+            ContentWriter::Base64(encoder) => encoder.bytes(line_end, self.out),
+            ContentWriter::Copy
+            | ContentWriter::Mask
+            | ContentWriter::RepairQuotedPrintable
+            | ContentWriter::RepairBase64 => self.out.extend_from_slice(line_end),
         }
     }
 
-    fn content_end(&mut self, end: End) {
-        let content = std::mem::replace(&mut self.progress.content, Content::Copy);
-        if let Content::Base64(encoder) = content {
-            encoder.finish(end == End::Message, self.out);
+    fn content_end(&mut self, end: ContentEnd) {
+        let content = std::mem::replace(&mut self.progress.content, ContentWriter::Copy);
+        if let ContentWriter::Base64(encoder) = content {
+            encoder.finish(end == ContentEnd::Message, self.out);
         }
     }
 
@@ -134,8 +136,4 @@ impl Visitor for Writing<'_> {
     fn delimiter(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
-
-    fn close(&mut self) {}
-
-    fn beyond(&mut self, _bound: Unconvertible) {}
 }

@@ -1,5 +1,7 @@
 //! The content encodings of RFC 2045 §6, line after line and without holding a content.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 /// An encoded line without its CRLF: RFC 2045 §6.7 (5) and §6.8.
 const ENCODED_LINE_BYTES: usize = 76;
 /// So many bytes make a line of base64.
@@ -63,7 +65,7 @@ pub(super) fn repair_quoted_printable(text: &[u8], out: &mut Vec<u8>) {
             [b'=', high, low, behind @ ..]
                 if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
             {
-                line.escape(*high, *low, out);
+                line.escape([b'=', *high, *low], out);
                 behind
             }
             [b'=', behind @ ..] if behind.iter().all(|byte| matches!(byte, b' ' | b'\t')) => {
@@ -91,13 +93,13 @@ struct OutputLine {
 impl OutputLine {
     fn byte(&mut self, byte: u8, is_literal: bool, out: &mut Vec<u8>) {
         if !is_literal {
-            self.escape(hex_digit(byte >> 4), hex_digit(byte), out);
+            self.escape(escaped(b'=', byte), out);
             return;
         }
         self.make_room(1, out);
         // Two dashes at its beginning could make it a delimiter that was none: here lines are broken anew.
         if self.is_dash && byte == b'-' {
-            self.escape(b'2', b'D', out);
+            self.escape(escaped(b'=', byte), out);
             return;
         }
         self.is_dash = self.column == 0 && byte == b'-';
@@ -105,11 +107,11 @@ impl OutputLine {
         out.push(byte);
     }
 
-    fn escape(&mut self, high: u8, low: u8, out: &mut Vec<u8>) {
+    fn escape(&mut self, escaped: [u8; 3], out: &mut Vec<u8>) {
         self.make_room(3, out);
         self.is_dash = false;
         self.column += 3;
-        out.extend_from_slice(&[b'=', high, low]);
+        out.extend_from_slice(&escaped);
     }
 
     /// Breaks the line where a soft line break would not fit any more.
@@ -121,12 +123,11 @@ impl OutputLine {
     }
 }
 
-/// The hexadecimal digit of a byte's low half: capital, as RFC 2045 §6.7 (1) has it.
-pub(super) fn hex_digit(byte: u8) -> u8 {
-    match byte & 15 {
-        low @ 0..=9 => b'0' + low,
-        low => b'A' + low - 10,
-    }
+/// A byte as a sign and its hexadecimal digits: capital, as RFC 2045 §6.7 (1) has it.
+pub(super) fn escaped(sign: u8, byte: u8) -> [u8; 3] {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |half: u8| DIGITS[usize::from(half)];
+    [sign, digit(byte >> 4), digit(byte & 15)]
 }
 
 /// Encodes a content as base64.
@@ -181,32 +182,7 @@ pub(super) fn base64_bytes(content: u64) -> u64 {
 
 /// Encodes bytes as base64 on one line.
 pub(super) fn base64(bytes: &[u8], out: &mut Vec<u8>) {
-    for group in bytes.chunks(3) {
-        let (first, second, third) = match *group {
-            [first, second, third] => (first, Some(second), Some(third)),
-            [first, second] => (first, Some(second), None),
-            [first] => (first, None, None),
-            _ => return,
-        };
-        let middle = second.unwrap_or(0);
-        out.push(base64_digit(first >> 2));
-        out.push(base64_digit(first << 4 | middle >> 4));
-        out.push(second.map_or(b'=', |_| {
-            base64_digit(middle << 2 | third.unwrap_or(0) >> 6)
-        }));
-        out.push(third.map_or(b'=', base64_digit));
-    }
-}
-
-/// The digit of a byte's low six bits.
-fn base64_digit(byte: u8) -> u8 {
-    match byte & 63 {
-        value @ 0..=25 => b'A' + value,
-        value @ 26..=51 => b'a' + value - 26,
-        value @ 52..=61 => b'0' + value - 52,
-        62 => b'+',
-        _ => b'/',
-    }
+    out.extend_from_slice(BASE64_STANDARD.encode(bytes).as_bytes());
 }
 
 /// Makes a line of base64 that holds raw bytes 7-bit. Decoders skip what is not in the alphabet (RFC 2045
@@ -245,13 +221,16 @@ pub(super) fn mask(text: &[u8], out: &mut Vec<u8>) {
             }
             None => piece,
         };
-        out.extend(piece.iter().map(|byte| masked(*byte)));
+        out.extend(masked(piece));
     }
 }
 
-/// What stands in place of an 8-bit byte that cannot be encoded.
-pub(super) fn masked(byte: u8) -> u8 {
-    if byte.is_ascii() { byte } else { b'?' }
+/// A text with something in the place of each 8-bit byte, which cannot be encoded where it stands.
+pub(super) fn masked(text: &[u8]) -> Vec<u8> {
+    let bytes = text.iter().copied();
+    bytes
+        .map(|byte| if byte.is_ascii() { byte } else { b'?' })
+        .collect()
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use memchr::memrchr;
 
 use super::encode;
-use super::parameters::unfolded;
 use super::plan::Charset;
+use crate::mime::encoded_word::WordEncoding;
+use crate::mime::header_fields::unfolded;
 
 /// A line with encoded words, without its CRLF: RFC 2047 §2. RFC 5322 §2.1.1 asks for 78 with others.
 const LINE_BYTES: usize = 76;
@@ -101,7 +102,7 @@ impl<'o> Folding<'o> {
         if self.blanks.is_empty() && !is_glued {
             self.blanks.push(b' ');
         }
-        let encoding = Encoding::of(text);
+        let encoding = WordEncoding::of(text);
         let overhead = "=??q??=".len() + charset.name().len();
         let mut rest = text;
         // What fits on a line of its own is not cut.
@@ -159,27 +160,20 @@ impl<'o> Folding<'o> {
     }
 }
 
-/// How an encoded word is encoded: RFC 2047 §4.
-#[derive(Clone, Copy)]
-enum Encoding {
-    Q,
-    B,
-}
-
-impl Encoding {
+impl WordEncoding {
     /// What people can read in its raw form, too, unless it is half as long again as the other.
-    fn of(text: &[u8]) -> Encoding {
-        match Encoding::Q.bytes(text) * 2 <= Encoding::B.bytes(text) * 3 {
-            true => Encoding::Q,
-            false => Encoding::B,
+    fn of(text: &[u8]) -> WordEncoding {
+        match WordEncoding::Q.bytes(text) * 2 <= WordEncoding::B.bytes(text) * 3 {
+            true => WordEncoding::Q,
+            false => WordEncoding::B,
         }
     }
 
     /// How long a text gets.
     fn bytes(self, text: &[u8]) -> usize {
         match self {
-            Encoding::Q => text.iter().map(|byte| q_bytes(*byte)).sum(),
-            Encoding::B => text.len().div_ceil(3) * 4,
+            WordEncoding::Q => text.iter().map(|byte| q_bytes(*byte)).sum(),
+            WordEncoding::B => text.len().div_ceil(3) * 4,
         }
     }
 
@@ -192,12 +186,12 @@ impl Encoding {
             && let Some(character) = character(rest, charset)
         {
             encoded += match self {
-                Encoding::Q => self.bytes(character),
-                Encoding::B => character.len(),
+                WordEncoding::Q => self.bytes(character),
+                WordEncoding::B => character.len(),
             };
             let fits = match self {
-                Encoding::Q => encoded <= room,
-                Encoding::B => encoded <= room / 4 * 3,
+                WordEncoding::Q => encoded <= room,
+                WordEncoding::B => encoded <= room / 4 * 3,
             };
             if taken > 0 && !fits {
                 break;
@@ -216,13 +210,13 @@ impl Encoding {
         out.extend_from_slice(b"=?");
         out.extend_from_slice(charset.name().as_bytes());
         match self {
-            Encoding::Q => {
+            WordEncoding::Q => {
                 out.extend_from_slice(b"?q?");
                 for byte in text {
                     q(*byte, out);
                 }
             }
-            Encoding::B => {
+            WordEncoding::B => {
                 out.extend_from_slice(b"?b?");
                 encode::base64(text, out);
             }
@@ -243,7 +237,7 @@ fn q(byte: u8, word: &mut Vec<u8>) {
     match byte {
         b' ' => word.push(b'_'),
         _ if q_bytes(byte) == 1 => word.push(byte),
-        _ => word.extend_from_slice(&[b'=', encode::hex_digit(byte >> 4), encode::hex_digit(byte)]),
+        _ => word.extend_from_slice(&encode::escaped(b'=', byte)),
     }
 }
 

@@ -1,43 +1,44 @@
 //! Writes the header of a message or a part as it is from now on: fields without 8-bit bytes stay as they
 //! are, but for those that say what the content is.
 
-use super::addresses::{self, Syntax};
-use super::fields::{Field, fields, token};
-use super::folding::Folding;
-use super::plan::{Charset, Treatment, Verdict};
-use super::structure::HeaderText;
-use super::{NAME_BYTES, encoded_words, parameters, words};
+use super::addresses::{self, FieldSyntax};
+use super::folding::{Folding, UNFOLDABLE_BYTES};
+use super::plan::{Charset, PartChange, Treatment};
+use super::{encoded_words, parameters, words};
+use crate::mime::header_fields::{RawField, fields};
+use crate::mime::lexical::{split_where, token};
+use crate::mime::structure::HeaderText;
 
 /// A line beyond this is folded: RFC 5322 §2.1.1, without its CRLF.
 const LINE_BYTES: usize = 78;
 
 /// Writes a header with the empty line behind it.
-pub(super) fn write(header: &HeaderText<'_>, verdict: Verdict, out: &mut Vec<u8>) {
-    let is_changed = verdict.is_change() || !header.block.is_ascii();
+pub(super) fn write(header: &HeaderText<'_>, change: PartChange, out: &mut Vec<u8>) {
+    let is_changed = change.is_change() || !header.block.is_ascii();
     if is_changed {
-        Writer::new(verdict, out).header(header);
+        HeaderWriter::new(change, out).header(header);
     } else {
         out.extend_from_slice(header.block);
     }
     // Where it is missing the content is not what programs take for a field; it might be when it is encoded.
-    if header.separator.is_empty() && verdict.is_change() {
+    if header.separator.is_empty() && change.is_change() {
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(header.separator);
 }
 
-struct Writer<'o> {
-    verdict: Verdict,
+struct HeaderWriter<'o> {
+    change: PartChange,
     out: &'o mut Vec<u8>,
     has_version: bool,
     has_type: bool,
     has_encoding: bool,
 }
 
-impl<'o> Writer<'o> {
-    fn new(verdict: Verdict, out: &'o mut Vec<u8>) -> Self {
+impl<'o> HeaderWriter<'o> {
+    fn new(change: PartChange, out: &'o mut Vec<u8>) -> Self {
         Self {
-            verdict,
+            change,
             out,
             has_version: false,
             has_type: false,
@@ -47,26 +48,26 @@ impl<'o> Writer<'o> {
 
     fn header(mut self, header: &HeaderText<'_>) {
         for lines in fields(header.block) {
-            match Field::of(lines) {
+            match RawField::of(lines) {
                 Some(field) => self.field(lines, field),
                 None => self.of_mailbox(lines),
             }
         }
-        if !self.verdict.is_change() {
+        if !self.change.is_change() {
             return;
         }
         // RFC 2045 §4: it stands in the header of a message, not in that of a part.
         if header.is_of_message && !self.has_version {
             self.out.extend_from_slice(b"MIME-Version: 1.0\r\n");
         }
-        if let Some(charset) = self.verdict.charset
+        if let Some(charset) = self.change.charset
             && !self.has_type
         {
             let charset = charset.name();
             let field = format!("Content-Type: text/plain; charset={charset}\r\n");
             self.out.extend_from_slice(field.as_bytes());
         }
-        if let Some(encoding) = encoding_name(self.verdict.treatment)
+        if let Some(encoding) = encoding_name(self.change.treatment)
             && !self.has_encoding
         {
             let field = format!("Content-Transfer-Encoding: {encoding}\r\n");
@@ -74,9 +75,9 @@ impl<'o> Writer<'o> {
         }
     }
 
-    fn field(&mut self, lines: &[u8], field: Field<'_>) {
+    fn field(&mut self, lines: &[u8], field: RawField<'_>) {
         let is_type = field.is("Content-Type");
-        let charset = self.verdict.charset.filter(|_| is_type && !self.has_type);
+        let charset = self.change.charset.filter(|_| is_type && !self.has_type);
         self.has_type |= is_type;
         self.has_version |= field.is("MIME-Version");
         if field.is("Content-Transfer-Encoding") && self.relabels(field) {
@@ -94,14 +95,14 @@ impl<'o> Writer<'o> {
     }
 
     /// The content's new encoding in place of the old one. Says no if the field stays.
-    fn relabels(&mut self, field: Field<'_>) -> bool {
+    fn relabels(&mut self, field: RawField<'_>) -> bool {
         let is_first = !self.has_encoding;
         self.has_encoding = true;
-        let label = match encoding_name(self.verdict.treatment) {
+        let label = match encoding_name(self.change.treatment) {
             // Programs differ in which of several they believe.
             Some(_) if !is_first => return true,
             Some(name) => name,
-            None if self.verdict.treatment == Treatment::SevenBit && claims_more(field) => "7bit",
+            None if self.change.treatment == Treatment::SevenBit && claims_more(field) => "7bit",
             None => return false,
         };
         self.out.extend_from_slice(field.label);
@@ -113,8 +114,8 @@ impl<'o> Writer<'o> {
 
     /// Content-Type with the character set behind the type, where nothing that is broken further back can
     /// swallow it.
-    fn with_charset(&mut self, field: Field<'_>, charset: Charset) {
-        let (front, parameters) = words::split_where(field.body, |byte| byte == b';');
+    fn with_charset(&mut self, field: RawField<'_>, charset: Charset) {
+        let (front, parameters) = split_where(field.body, |byte| byte == b';');
         let head = front.trim_ascii_end();
         let behind = field.body.get(head.len()..).unwrap_or_default();
         self.out.extend_from_slice(field.label);
@@ -134,7 +135,7 @@ impl<'o> Writer<'o> {
             return;
         }
         // A head that fills its line is none, but it must not get longer.
-        let fold = match field.label.len() + head.len() > NAME_BYTES {
+        let fold = match field.label.len() + head.len() > UNFOLDABLE_BYTES {
             true => "\r\n\t;",
             false => ";\r\n\t",
         };
@@ -155,9 +156,9 @@ impl<'o> Writer<'o> {
             self.out.extend_from_slice(lines);
             return;
         }
-        let (label, body) = words::split_where(lines, |byte| byte == b' ');
+        let (label, body) = split_where(lines, |byte| byte == b' ');
         let mut folding = Folding::begin(label, self.out);
-        addresses::rewrite(body, Charset::Unknown, Syntax::Tokens, &mut folding);
+        addresses::rewrite(body, Charset::Unknown, FieldSyntax::Tokens, &mut folding);
         folding.finish();
     }
 }
@@ -174,7 +175,7 @@ fn encoding_name(treatment: Treatment) -> Option<&'static str> {
 }
 
 /// What holds parts says that they are not 7-bit. An encoding, which RFC 2045 §6.4 forbids there, stays.
-fn claims_more(field: Field<'_>) -> bool {
+fn claims_more(field: RawField<'_>) -> bool {
     let token = token(field.body);
     let names = ["7bit", "quoted-printable", "base64"];
     !names
@@ -185,10 +186,10 @@ fn claims_more(field: Field<'_>) -> bool {
 /// Whether an address in this header cannot be written in ASCII: nobody could answer to what would be left of it.
 pub(super) fn has_foreign_address(block: &[u8]) -> bool {
     let fields = fields(block).filter(|lines| !lines.is_ascii());
-    fields.filter_map(Field::of).any(|field| {
+    fields.filter_map(RawField::of).any(|field| {
         let mut nowhere = Vec::new();
         let mut folding = Folding::begin(field.label, &mut nowhere);
-        let is_used = field.is_one_of(&ANSWERED) || field.is_one_of(&WRITTEN_TO);
+        let is_used = field.is_one_of(ANSWERED) || field.is_one_of(WRITTEN_TO);
         let whole = !is_used || rewrite(field, None, &mut folding);
         folding.finish();
         !whole
@@ -196,99 +197,43 @@ pub(super) fn has_foreign_address(block: &[u8]) -> bool {
 }
 
 /// Writes a field with 8-bit bytes anew. False: some of them could not be kept.
-fn rewrite(field: Field<'_>, charset: Option<Charset>, folding: &mut Folding<'_>) -> bool {
+fn rewrite(field: RawField<'_>, charset: Option<Charset>, folding: &mut Folding<'_>) -> bool {
     let body = &*encoded_words::repaired(field.body);
     let written_in = Charset::of(body);
-    if field.is_one_of(&WITH_PARAMETERS) {
+    if field.is_one_of(WITH_PARAMETERS) {
         parameters::rewrite(body, written_in, charset, folding);
         true
-    } else if field.is_one_of(&ANSWERED) || field.is_one_of(&WITH_PHRASES) {
-        addresses::rewrite(body, written_in, Syntax::Addresses, folding)
-    } else if field.is_one_of(&WRITTEN_TO) || field.is_one_of(&WITH_TOKENS) {
-        addresses::rewrite(body, written_in, Syntax::Tokens, folding)
+    } else if field.is_one_of(ANSWERED) || field.is_one_of(WITH_PHRASES) {
+        addresses::rewrite(body, written_in, FieldSyntax::Addresses, folding)
+    } else if field.is_one_of(WRITTEN_TO) || field.is_one_of(WITH_TOKENS) {
+        addresses::rewrite(body, written_in, FieldSyntax::Tokens, folding)
     } else {
         words::rewrite(body, written_in, folding);
         true
     }
 }
 
-const WITH_PARAMETERS: [&str; 2] = ["Content-Type", "Content-Disposition"];
+const WITH_PARAMETERS: &str = "Content-Type Content-Disposition";
 
 /// Addresses with display names, to which answers and reports go. An identifier that loses letters is one all the
 /// same; an address is not.
-const ANSWERED: [&str; 19] = [
-    "From",
-    "Sender",
-    "Reply-To",
-    "To",
-    "Cc",
-    "Bcc",
-    "Resent-From",
-    "Resent-Sender",
-    "Resent-Reply-To",
-    "Resent-To",
-    "Resent-Cc",
-    "Resent-Bcc",
-    "Disposition-Notification-To",
-    "Return-Receipt-To",
-    "Errors-To",
-    "Mail-Followup-To",
-    "Mail-Reply-To",
-    "X-Original-From",
-    "Author",
-];
+const ANSWERED: &str = "\
+    From Sender Reply-To To Cc Bcc Resent-From Resent-Sender Resent-Reply-To Resent-To \
+    Resent-Cc Resent-Bcc Disposition-Notification-To Return-Receipt-To Errors-To \
+    Mail-Followup-To Mail-Reply-To X-Original-From Author";
 
 /// Other addresses to which something is sent; no word in them may be encoded.
-const WRITTEN_TO: [&str; 5] = [
-    "Return-Path",
-    "List-Owner",
-    "List-Post",
-    "List-Subscribe",
-    "List-Unsubscribe",
-];
+const WRITTEN_TO: &str = "Return-Path List-Owner List-Post List-Subscribe List-Unsubscribe";
 
 /// Other addresses with display names, and phrases.
-const WITH_PHRASES: [&str; 6] = [
-    "Apparently-To",
-    "Approved",
-    "Followup-To",
-    "Keywords",
-    "List-Id",
-    "Generate-Delivery-Report",
-];
+const WITH_PHRASES: &str =
+    "Apparently-To Approved Followup-To Keywords List-Id Generate-Delivery-Report";
 
 /// Other fields in which no word may be encoded: RFC 2047 §5 leaves their comments.
-const WITH_TOKENS: [&str; 32] = [
-    "Delivered-To",
-    "X-Original-To",
-    "Received",
-    "Received-SPF",
-    "Date",
-    "Message-ID",
-    "In-Reply-To",
-    "References",
-    "Resent-Date",
-    "Resent-Message-ID",
-    "Original-Message-ID",
-    "Supersedes",
-    "Content-ID",
-    "Content-Location",
-    "Content-Base",
-    "Content-Language",
-    "Content-MD5",
-    "Content-Duration",
-    "Content-Transfer-Encoding",
-    "MIME-Version",
-    "Auto-Submitted",
-    "Authentication-Results",
-    "ARC-Authentication-Results",
-    "ARC-Message-Signature",
-    "ARC-Seal",
-    "DKIM-Signature",
-    "DomainKey-Signature",
-    "List-Archive",
-    "List-Help",
-    "List-Unsubscribe-Post",
-    "Newsgroups",
-    "Path",
-];
+const WITH_TOKENS: &str = "\
+    Delivered-To X-Original-To Received Received-SPF Date Message-ID In-Reply-To References \
+    Resent-Date Resent-Message-ID Original-Message-ID Supersedes Content-ID Content-Location \
+    Content-Base Content-Language Content-MD5 Content-Duration Content-Transfer-Encoding \
+    MIME-Version Auto-Submitted Authentication-Results ARC-Authentication-Results \
+    ARC-Message-Signature ARC-Seal DKIM-Signature DomainKey-Signature List-Archive List-Help \
+    List-Unsubscribe-Post Newsgroups Path";

@@ -1,17 +1,15 @@
 //! What the survey finds out: what becomes of each part, or why the message cannot be converted.
 
-use std::fmt;
-
 /// What becomes of a message. It fits the message that the survey looked at, and no other.
 #[derive(Clone, Debug)]
-pub(in crate::delivery) struct Plan {
+pub(in crate::delivery) struct ConversionPlan {
     /// For each header in the order of the message; none at all when there is nothing to convert.
-    pub(super) verdicts: Vec<Verdict>,
+    pub(super) changes: Vec<PartChange>,
     pub(super) is_needed: bool,
     pub(super) bytes: u64,
 }
 
-impl Plan {
+impl ConversionPlan {
     /// The exact size of the converted message.
     #[must_use]
     pub(in crate::delivery) fn bytes(&self) -> u64 {
@@ -26,24 +24,27 @@ impl Plan {
     }
 
     /// What becomes of the part with the header of this number.
-    pub(super) fn verdict(&self, number: usize) -> Verdict {
-        self.verdicts.get(number).copied().unwrap_or(Verdict::KEEP)
+    pub(super) fn change(&self, number: usize) -> PartChange {
+        self.changes
+            .get(number)
+            .copied()
+            .unwrap_or(PartChange::KEEP)
     }
 }
 
 /// What becomes of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct PartChange {
     pub(super) treatment: Treatment,
     /// What its Content-Type says from now on.
     pub(super) charset: Option<Charset>,
 }
 
-impl Verdict {
-    pub(super) const KEEP: Verdict = Verdict::of(Treatment::Keep);
+impl PartChange {
+    pub(super) const KEEP: PartChange = PartChange::of(Treatment::Keep);
 
-    pub(super) const fn of(treatment: Treatment) -> Verdict {
-        Verdict {
+    pub(super) const fn of(treatment: Treatment) -> PartChange {
+        PartChange {
             treatment,
             charset: None,
         }
@@ -95,59 +96,42 @@ impl Charset {
 }
 
 /// Why a message cannot be converted; it is told to the sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::delivery) enum Unconvertible {
     /// RFC 1847 §2.1: what is signed is not changed on its way.
+    #[error("a signed part holds 8-bit bytes, and converting it would break its signature")]
     Signed,
     /// RFC 2046 §5.2.2.1: a piece of a message is 7-bit, because the pieces are put together as they are.
+    #[error(
+        "it is a piece of a divided message (message/partial) and holds 8-bit bytes, which must not be encoded there"
+    )]
     Partial,
     /// RFC 2046 §5.2.3.1: what stands for a content elsewhere is 7-bit.
+    #[error(
+        "a part that stands for content elsewhere (message/external-body) holds 8-bit bytes, which must not be encoded there"
+    )]
     ExternalBody,
     /// A part is encoded in a way that MIME does not know, and holds 8-bit bytes all the same: RFC 2045 §6.4 has
     /// readers take it for what they cannot read, and another label would hide that from those who can.
+    #[error("a part with an unknown Content-Transfer-Encoding holds 8-bit bytes")]
     Encoding,
     /// An address of somebody who wrote it, or has it, holds 8-bit bytes, for which there is nothing in ASCII.
+    #[error("an address in its header holds 8-bit bytes, for which there is nothing in ASCII")]
     Address,
     /// A line between two parts holds 8-bit bytes; RFC 2046 §5.1.1 allows none, and another line would be
     /// another boundary. Or a boundary is beyond our bound.
+    #[error("a boundary between its parts holds 8-bit bytes or is too long")]
     Boundary,
     /// Parts within parts beyond our bound. A multipart cannot be encoded as a whole (RFC 2045 §6.4).
+    #[error("it holds 8-bit bytes, and its parts are nested too deep")]
     TooDeep,
     /// More parts than our bound.
+    #[error("it holds 8-bit bytes, and it has too many parts")]
     TooManyParts,
     /// A part's header beyond our bound.
+    #[error("it holds 8-bit bytes, and the header of a part is too long")]
     HeaderTooLong,
     /// A line beyond our bound.
+    #[error("it holds 8-bit bytes, and a line is too long")]
     LineTooLong,
 }
-
-impl fmt::Display for Unconvertible {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Unconvertible::Signed => {
-                "a signed part holds 8-bit bytes, and converting it would break its signature"
-            }
-            Unconvertible::Partial => {
-                "it is a piece of a divided message (message/partial) and holds 8-bit bytes, which must not be encoded there"
-            }
-            Unconvertible::ExternalBody => {
-                "a part that stands for content elsewhere (message/external-body) holds 8-bit bytes, which must not be encoded there"
-            }
-            Unconvertible::Encoding => {
-                "a part with an unknown Content-Transfer-Encoding holds 8-bit bytes"
-            }
-            Unconvertible::Address => {
-                "an address in its header holds 8-bit bytes, for which there is nothing in ASCII"
-            }
-            Unconvertible::Boundary => "a boundary between its parts holds 8-bit bytes or is too long",
-            Unconvertible::TooDeep => "it holds 8-bit bytes, and its parts are nested too deep",
-            Unconvertible::TooManyParts => "it holds 8-bit bytes, and it has too many parts",
-            Unconvertible::HeaderTooLong => {
-                "it holds 8-bit bytes, and the header of a part is too long"
-            }
-            Unconvertible::LineTooLong => "it holds 8-bit bytes, and a line is too long",
-        })
-    }
-}
-
-impl std::error::Error for Unconvertible {}

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::Unconvertible;
-use super::reading::{Reading, converted, planned};
+use super::reading::{MessageReading, converted, planned};
 
 /// What messages are put together from here: lines that mean something to the machine, in any order.
 fn line() -> impl Strategy<Value = Vec<u8>> {
@@ -158,7 +158,7 @@ fn check(message: &[u8], out: &[u8]) -> Result<(), TestCaseError> {
         let is_known = known.contains(text.trim_ascii_end());
         prop_assert!(text.len() <= 998 || is_known, "a line of {}", text.len());
     }
-    let (before, after) = (Reading::of(message), Reading::of(out));
+    let (before, after) = (MessageReading::of(message), MessageReading::of(out));
     prop_assert_eq!(before.delimiters, after.delimiters);
     prop_assert_eq!(before.closed, after.closed);
     prop_assert_eq!(before.contents.len(), after.contents.len());

@@ -3,26 +3,23 @@
 use super::content::ContentSurvey;
 use super::encode;
 use super::header;
-use super::lines::{Lines, split_line_end};
-use super::plan::{Plan, Treatment, Unconvertible, Verdict};
-use super::structure::{End, Header, HeaderText, Kind, Structure, Visitor};
-use super::{LINE_BYTES, PARTS};
+use super::plan::{ConversionPlan, PartChange, Treatment, Unconvertible};
+use crate::limits;
+use crate::mime::lines::{Lines, split_line_end};
+use crate::mime::part_header::PartKind;
+use crate::mime::structure::{
+    ContentEnd, HeaderText, SeenBy, Structure, StructureBound, StructureVisitor, VisitedHeader,
+};
 
 /// Looks at one message.
 #[derive(Debug)]
 pub(in crate::delivery) struct Survey {
     lines: Lines,
     structure: Structure,
-    findings: Findings,
+    findings: SurveyFindings,
     /// Of the message as it is.
     bytes: u64,
     is_eight_bit: bool,
-}
-
-impl Default for Survey {
-    fn default() -> Survey {
-        Survey::new()
-    }
 }
 
 impl Survey {
@@ -31,8 +28,8 @@ impl Survey {
     pub(in crate::delivery) fn new() -> Survey {
         Survey {
             lines: Lines::default(),
-            structure: Structure::new(),
-            findings: Findings::default(),
+            structure: Structure::new(SeenBy::MostReaders),
+            findings: SurveyFindings::default(),
             bytes: 0,
             is_eight_bit: false,
         }
@@ -54,12 +51,12 @@ impl Survey {
     ///
     /// # Errors
     /// Why nothing can become of it.
-    pub(in crate::delivery) fn finish(self) -> Result<Plan, Unconvertible> {
+    pub(in crate::delivery) fn finish(self) -> Result<ConversionPlan, Unconvertible> {
         let mut findings = self.findings;
         let mut structure = self.structure;
         if !self.is_eight_bit {
-            return Ok(Plan {
-                verdicts: Vec::new(),
+            return Ok(ConversionPlan {
+                changes: Vec::new(),
                 is_needed: false,
                 bytes: self.bytes,
             });
@@ -70,8 +67,8 @@ impl Survey {
         structure.finish(&mut findings);
         match findings.trouble {
             Some(trouble) => Err(trouble),
-            None => Ok(Plan {
-                verdicts: findings.verdicts,
+            None => Ok(ConversionPlan {
+                changes: findings.changes,
                 is_needed: true,
                 bytes: findings.bytes,
             }),
@@ -81,12 +78,12 @@ impl Survey {
 
 /// What was found so far.
 #[derive(Debug, Default)]
-struct Findings {
+struct SurveyFindings {
     /// The first one. Bounds matter only in a message that holds 8-bit bytes anywhere.
     trouble: Option<Unconvertible>,
-    verdicts: Vec<Verdict>,
+    changes: Vec<PartChange>,
     /// What is open, from the outside in.
-    open: Vec<Outer>,
+    open: Vec<OuterPart>,
     content: ContentSurvey,
     /// Of the converted message so far, without the headers of what is open.
     bytes: u64,
@@ -96,7 +93,7 @@ struct Findings {
 
 /// A multipart, or a message within the message.
 #[derive(Debug)]
-struct Outer {
+struct OuterPart {
     /// Its header's.
     number: usize,
     /// The length of its header if something changes below it, and if nothing does.
@@ -108,10 +105,10 @@ struct Outer {
     is_decided: bool,
 }
 
-impl Findings {
+impl SurveyFindings {
     fn line(&mut self, line: &[u8], structure: &mut Structure) {
-        if line.len() > LINE_BYTES {
-            self.beyond(Unconvertible::LineTooLong);
+        if line.len() > limits::WHOLE_LINE_BYTES {
+            self.trouble(Unconvertible::LineTooLong);
         }
         if self.trouble.is_none() {
             structure.line(line, self);
@@ -121,52 +118,56 @@ impl Findings {
     /// 8-bit bytes stand within the innermost of what is open.
     fn note_eight_bit(&mut self, is_signed: bool) {
         if is_signed {
-            self.beyond(Unconvertible::Signed);
+            self.trouble(Unconvertible::Signed);
         }
         if let Some(outer) = self.open.last_mut() {
             outer.is_eight_bit = true;
         }
     }
 
-    fn decide(&mut self, number: usize, verdict: Verdict) {
-        if let Some(place) = self.verdicts.get_mut(number) {
-            *place = verdict;
+    fn trouble(&mut self, trouble: Unconvertible) {
+        self.trouble.get_or_insert(trouble);
+    }
+
+    fn decide(&mut self, number: usize, change: PartChange) {
+        if let Some(place) = self.changes.get_mut(number) {
+            *place = change;
         }
     }
 
-    fn header_bytes(&mut self, text: &HeaderText<'_>, verdict: Verdict) -> u64 {
+    fn header_bytes(&mut self, text: &HeaderText<'_>, change: PartChange) -> u64 {
         self.scratch.clear();
-        header::write(text, verdict, &mut self.scratch);
+        header::write(text, change, &mut self.scratch);
         self.scratch.len() as u64
     }
 }
 
-impl Visitor for Findings {
-    fn header(&mut self, header: &Header<'_>) {
-        let number = self.verdicts.len();
-        if number >= PARTS {
-            self.beyond(Unconvertible::TooManyParts);
+impl StructureVisitor for SurveyFindings {
+    fn header(&mut self, header: VisitedHeader<'_>) {
+        let number = self.changes.len();
+        if number >= limits::CONTENT_PARTS {
+            self.trouble(Unconvertible::TooManyParts);
             return;
         }
-        self.verdicts.push(Verdict::KEEP);
+        self.changes.push(PartChange::KEEP);
         if !header.text.block.is_ascii() {
             self.note_eight_bit(header.is_signed);
             if header::has_foreign_address(header.text.block) {
-                self.beyond(Unconvertible::Address);
+                self.trouble(Unconvertible::Address);
             }
         }
-        if header.kind != Kind::Leaf {
-            let changed = Verdict::of(Treatment::SevenBit);
-            let outer = Outer {
+        if header.kind != PartKind::Leaf {
+            let changed = PartChange::of(Treatment::SevenBit);
+            let outer = OuterPart {
                 number,
                 changed_bytes: self.header_bytes(&header.text, changed),
-                kept_bytes: self.header_bytes(&header.text, Verdict::KEEP),
+                kept_bytes: self.header_bytes(&header.text, PartChange::KEEP),
                 is_eight_bit: false,
                 is_decided: false,
             };
             self.open.push(outer);
         }
-        self.content.begin(number, header);
+        self.content = ContentSurvey::begin(number, &header);
     }
 
     fn text(&mut self, text: &[u8]) {
@@ -175,7 +176,7 @@ impl Visitor for Findings {
             return;
         }
         if let Some(trouble) = self.content.forbids_eight_bit {
-            self.beyond(trouble);
+            self.trouble(trouble);
         }
         self.note_eight_bit(self.content.is_signed);
     }
@@ -184,15 +185,15 @@ impl Visitor for Findings {
         self.content.line_end(line_end);
     }
 
-    fn content_end(&mut self, end: End) {
-        if end == End::Parts {
+    fn content_end(&mut self, end: ContentEnd) {
+        if end == ContentEnd::Parts {
             self.bytes += self.content.masked_bytes;
             return;
         }
-        let (verdict, bytes) = self.content.verdict(end == End::Message);
+        let (change, bytes) = self.content.change(end == ContentEnd::Message);
         let content = std::mem::take(&mut self.content);
-        self.bytes += bytes + self.header_bytes(&content.header(), verdict);
-        self.decide(content.number, verdict);
+        self.bytes += bytes + self.header_bytes(&content.header(), change);
+        self.decide(content.number, change);
         if content.is_multipart
             && let Some(outer) = self.open.last_mut()
         {
@@ -213,7 +214,7 @@ impl Visitor for Findings {
 
     fn delimiter(&mut self, bytes: &[u8]) {
         if !bytes.is_ascii() {
-            self.beyond(Unconvertible::Boundary);
+            self.trouble(Unconvertible::Boundary);
         }
         self.bytes += bytes.len() as u64;
     }
@@ -227,7 +228,7 @@ impl Visitor for Findings {
                 true => (Treatment::SevenBit, outer.changed_bytes),
                 false => (Treatment::Keep, outer.kept_bytes),
             };
-            self.decide(outer.number, Verdict::of(treatment));
+            self.decide(outer.number, PartChange::of(treatment));
             self.bytes += bytes;
         }
         if outer.is_eight_bit
@@ -237,7 +238,11 @@ impl Visitor for Findings {
         }
     }
 
-    fn beyond(&mut self, bound: Unconvertible) {
-        self.trouble.get_or_insert(bound);
+    fn beyond(&mut self, bound: StructureBound) {
+        self.trouble(match bound {
+            StructureBound::Header => Unconvertible::HeaderTooLong,
+            StructureBound::Boundary => Unconvertible::Boundary,
+            StructureBound::Depth => Unconvertible::TooDeep,
+        });
     }
 }

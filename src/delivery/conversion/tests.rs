@@ -169,6 +169,13 @@ fn parts_are_converted_one_by_one() {
             "{head}Content-Transfer-Encoding: 7bit\n\n??\n--a\n\nb\n--a\nContent-Transfer-Encoding: quoted-printable\nContent-Type: text/plain; charset=utf-8\n\n=C3=A4\n\n--a  \nX: y\n--a--\n??--\n--a\nContent-Type: text/plain; charset=utf-8\n{LABELS}\n=C3=9F"
         ),
     );
+    // A parameter without a value is none, and blanks within quotes count.
+    check(
+        "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary; boundary=\" a\"\n\n-- a\n\nä\n-- a--\n",
+        &format!(
+            "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary; boundary=\" a\"\n\n-- a\nContent-Type: text/plain; charset=utf-8\n{LABELS}\n=C3=A4\n-- a--\n"
+        ),
+    );
     // An outer delimiter ends the inner parts.
     check(
         &format!(

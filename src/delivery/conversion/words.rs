@@ -1,8 +1,8 @@
 //! 8-bit bytes in unstructured fields and comments become encoded words: RFC 2047 §5.
 
 use super::folding::{Folding, UNFOLDABLE_BYTES};
-use super::parameters::unfolded;
 use super::plan::Charset;
+use crate::mime::lexical::{is_blank, split_where, unescaped};
 
 /// Writes the text of an unstructured field anew. Words without 8-bit bytes stay as they are.
 pub(super) fn rewrite(body: &[u8], charset: Charset, folding: &mut Folding<'_>) {
@@ -129,39 +129,4 @@ pub(super) fn words(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         rest = behind;
         (!word.is_empty()).then_some((blanks, word))
     })
-}
-
-/// What is before the first byte that is so, and the rest.
-pub(super) fn split_where(text: &[u8], is_so: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
-    let end = text.iter().position(|byte| is_so(*byte));
-    text.split_at(end.unwrap_or(text.len()))
-}
-
-/// A blank, or a byte of a line end.
-pub(super) fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
-}
-
-/// How long the quoted string is that `text` begins with: to the end, if it does not end.
-pub(super) fn quoted_bytes(text: &[u8]) -> usize {
-    let mut is_escaped = false;
-    let end = text.iter().skip(1).position(|byte| {
-        let ends = !is_escaped && *byte == b'"';
-        is_escaped = !is_escaped && *byte == b'\\';
-        ends
-    });
-    end.map_or(text.len(), |end| end + 2)
-}
-
-/// Without the backslashes of quoted pairs and without line ends: RFC 5322 §3.2.1.
-pub(super) fn unescaped(text: &[u8]) -> Vec<u8> {
-    let text = unfolded(text);
-    let mut is_escaped = false;
-    let bytes = text.iter().copied();
-    bytes
-        .filter(|byte| {
-            is_escaped = !is_escaped && *byte == b'\\';
-            !is_escaped
-        })
-        .collect()
 }

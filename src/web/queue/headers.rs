@@ -1,9 +1,9 @@
 //! A message's header as text for people: unfolded, encoded words decoded where that is plain, and
 //! no control characters in it, and none that change the direction of writing.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-
 use crate::limits;
+use crate::mime::encoded_word::decoded_if_whole;
+use crate::mime::header_fields::{RawField, fields};
 
 /// The header of a message.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,38 +25,34 @@ pub(super) struct ShownField {
 
 /// The header at the beginning of `source`, which may end anywhere.
 pub(super) fn read(source: &[u8]) -> ShownHeader {
-    let mut lines: Vec<Vec<u8>> = Vec::new();
-    let mut ended = false;
-    for line in source.split(|&byte| byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            ended = true;
+    let mut header = ShownHeader {
+        fields: Vec::new(),
+        is_cut: source.last().is_some_and(|last| *last != b'\n'),
+    };
+    for lines in fields(source) {
+        let is_end = matches!(lines, [b'\n', ..] | [b'\r', b'\n', ..]);
+        if is_end || header.fields.len() == limits::HEADER_FIELDS_SHOWN {
+            header.is_cut = !is_end;
             break;
         }
-        // RFC 5322 §2.2.3: a line that begins with white space goes on with the one before.
-        let is_folded = line.starts_with(b" ") || line.starts_with(b"\t");
-        let is_full = lines.len() == limits::HEADER_FIELDS_SHOWN;
-        match lines.last_mut() {
-            Some(before) if is_folded => before.extend_from_slice(line),
-            _ if is_full => break,
-            _ => lines.push(line.to_vec()),
-        }
+        header.fields.push(field(lines));
     }
-    ShownHeader {
-        fields: lines.iter().map(|line| field(line)).collect(),
-        is_cut: !ended,
-    }
+    header
 }
 
-fn field(line: &[u8]) -> ShownField {
-    let line = String::from_utf8_lossy(line);
-    let (name, value) = match line.split_once(':') {
-        Some((name, value)) if !name.contains(char::is_whitespace) => (name, value),
-        _ => ("", &*line),
+fn field(lines: &[u8]) -> ShownField {
+    let (name, value) = match RawField::of(lines) {
+        Some(field) => (field.name(), field.body),
+        None => (&b""[..], lines),
     };
+    let unfolded = value
+        .iter()
+        .copied()
+        .filter(|byte| !matches!(byte, b'\r' | b'\n'));
+    let value = String::from_utf8_lossy(&unfolded.collect::<Vec<u8>>()).into_owned();
     ShownField {
-        name: harmless(name),
-        value: harmless(decoded(value).trim()),
+        name: harmless(&String::from_utf8_lossy(name)),
+        value: harmless(decoded_if_whole(&value).trim()),
     }
 }
 
@@ -69,75 +65,6 @@ fn harmless(text: &str) -> String {
         other => other,
     };
     text.chars().map(show).collect()
-}
-
-/// RFC 2047: encoded words decoded, white space between two of them dropped (§6.2); what is not one, or
-/// is in a character set we do not know, stays as it is.
-fn decoded(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    let mut rest = value;
-    let mut after_word = false;
-    while let Some(begin) = rest.find("=?") {
-        let (before, word_on) = rest.split_at(begin);
-        let Some((word, behind)) = encoded_word(word_on) else {
-            text.push_str(before);
-            text.push_str("=?");
-            rest = &word_on[2..];
-            after_word = false;
-            continue;
-        };
-        if !(after_word && before.trim().is_empty()) {
-            text.push_str(before);
-        }
-        text.push_str(&word);
-        rest = behind;
-        after_word = true;
-    }
-    text.push_str(rest);
-    text
-}
-
-/// The encoded word that `text` begins with, and what follows it.
-fn encoded_word(text: &str) -> Option<(String, &str)> {
-    let (charset, rest) = text.strip_prefix("=?")?.split_once('?')?;
-    let (encoding, rest) = rest.split_once('?')?;
-    let (encoded, rest) = rest.split_once("?=")?;
-    if encoded.contains(char::is_whitespace) {
-        return None;
-    }
-    let bytes = match encoding {
-        "B" | "b" => BASE64_STANDARD.decode(encoded).ok()?,
-        "Q" | "q" => quoted(encoded.as_bytes())?,
-        _ => return None,
-    };
-    // RFC 2231 §5: a language may follow the character set.
-    let charset = charset.split('*').next()?.to_ascii_lowercase();
-    let text = match charset.as_str() {
-        "utf-8" | "us-ascii" => String::from_utf8_lossy(&bytes).into_owned(),
-        "iso-8859-1" => bytes.iter().map(|&byte| char::from(byte)).collect(),
-        _ => return None,
-    };
-    Some((text, rest))
-}
-
-/// RFC 2047 §4.2.
-fn quoted(encoded: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
-    while let Some((&first, behind)) = rest.split_first() {
-        match first {
-            b'_' => bytes.push(b' '),
-            b'=' => {
-                let digits = std::str::from_utf8(behind.get(..2)?).ok()?;
-                bytes.push(u8::from_str_radix(digits, 16).ok()?);
-                rest = &behind[2..];
-                continue;
-            }
-            other => bytes.push(other),
-        }
-        rest = behind;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -200,14 +127,15 @@ mod tests {
             ("=?iso-8859-1?q?caf=E9?=", "café"),
             ("=?utf-8?q?one?= =?utf-8?q?two?=", "onetwo"),
             ("=?utf-8*en?q?one?= two", "one two"),
-            ("=?koi8-r?B?0A==?=", "=?koi8-r?B?0A==?="),
+            ("=?koi8-r?B?0A==?=", "п"),
+            ("=?klingon?q?a?=", "=?klingon?q?a?="),
             ("=?utf-8?q?broken", "=?utf-8?q?broken"),
             ("=?utf-8?q?=Z?=", "=?utf-8?q?=Z?="),
             ("=?utf-8?b?***?=", "=?utf-8?b?***?="),
             ("=?=?=?", "=?=?=?"),
             ("=?utf-8?q?=3Cscript=3E?=", "<script>"),
         ] {
-            assert_eq!(decoded(value), expected, "{value}");
+            assert_eq!(decoded_if_whole(value), expected, "{value}");
         }
     }
 }

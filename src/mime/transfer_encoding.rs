@@ -1,32 +1,70 @@
-//! From the bytes of a part to its text: transfer encodings and character sets.
+//! Content-Transfer-Encoding: RFC 2045 §6.
 
 use std::borrow::Cow;
 
-use encoding_rs::Encoding;
+use super::lexical::token;
 
-/// RFC 2045 §6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What Content-Transfer-Encoding says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum TransferEncoding {
-    /// 7bit, 8bit, binary, and whatever nobody knows.
-    Identity,
-    Base64,
     QuotedPrintable,
+    Base64,
+    /// The content has no lines: RFC 2045 §2.9.
+    Binary,
+    /// 7bit and 8bit, nothing, and words that mean the same to readers, such as misspelled ones.
+    #[default]
+    Identity,
+    /// One that is not MIME's: what it stands for only readers know that know it.
+    Foreign,
 }
 
 impl TransferEncoding {
-    /// The bytes behind the encoding. What is broken loses no more than what is broken: RFC 2045 §6.7 and
-    /// §6.8 have readers go on.
+    /// The encoding that the body of a field names. None: it names none.
+    pub(super) fn named(body: &[u8]) -> Option<Self> {
+        Some(match token(body).to_ascii_lowercase().as_slice() {
+            b"" => return None,
+            b"quoted-printable" => Self::QuotedPrintable,
+            b"base64" => Self::Base64,
+            b"binary" => Self::Binary,
+            token if is_no_encoding(token) => Self::Identity,
+            _ => Self::Foreign,
+        })
+    }
+
+    pub(crate) fn is_encoded(self) -> bool {
+        matches!(self, Self::QuotedPrintable | Self::Base64)
+    }
+
+    /// The bytes behind the encoding; one that is not MIME's leaves them as they are. What is broken loses no more
+    /// than what is broken: §6.7 and §6.8 have readers go on.
     pub(crate) fn decode(self, bytes: &[u8]) -> Cow<'_, [u8]> {
         match self {
-            Self::Identity => bytes.into(),
             Self::Base64 => base64(bytes).into(),
             Self::QuotedPrintable => {
                 let mut decoded = Vec::with_capacity(bytes.len());
                 unescape(b'=', bytes, &mut decoded);
                 decoded.into()
             }
+            Self::Binary | Self::Identity | Self::Foreign => bytes.into(),
         }
     }
+}
+
+/// What says in whatever words that the content stands there as it is: 7bit and 8bit in all their spellings, and
+/// the name of a character set.
+fn is_no_encoding(token: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 8] = [
+        b"none",
+        b"text",
+        b"plain",
+        b"raw",
+        b"ascii",
+        b"us-ascii",
+        b"identity",
+        b"ansi",
+    ];
+    const BEGINNINGS: [&[u8]; 6] = [b"7", b"8", b"utf", b"iso-8859", b"windows-", b"unicode"];
+    OTHERS.contains(&token) || BEGINNINGS.iter().any(|begins| token.starts_with(begins))
 }
 
 /// RFC 2045 §6.8: what is not of the alphabet is left out, and padding may stand in the middle where
@@ -70,7 +108,7 @@ fn end_of_base64(collected: u32, digits: u32, decoded: &mut Vec<u8>) {
 
 /// Puts the bytes behind `sign` and two hexadecimal digits, and all others, behind `decoded`. The sign at the
 /// end of a line joins it with the next one (RFC 2045 §6.7); any other stays.
-pub(crate) fn unescape(sign: u8, bytes: &[u8], decoded: &mut Vec<u8>) {
+pub(super) fn unescape(sign: u8, bytes: &[u8], decoded: &mut Vec<u8>) {
     let mut rest = bytes;
     while let Some(at) = memchr::memchr(sign, rest) {
         decoded.extend_from_slice(&rest[..at]);
@@ -98,41 +136,6 @@ fn behind_line_end(bytes: &[u8]) -> Option<&[u8]> {
     let blanks = bytes.iter().take_while(|byte| b" \t\r".contains(byte));
     let blanks = blanks.count();
     bytes[blanks..].strip_prefix(b"\n")
-}
-
-/// The text that bytes stand for, with `\n` at the end of lines. Without a character set, with `us-ascii`, or
-/// with one that nobody knows they are UTF-8, or Latin-1 when they are not.
-pub(crate) fn of(bytes: &[u8], charset: Option<&str>) -> String {
-    let label = charset.map_or("", |charset| charset.trim());
-    let says_nothing = ["", "us-ascii", "ascii"]
-        .iter()
-        .any(|plain| label.eq_ignore_ascii_case(plain));
-    let known = Encoding::for_label_no_replacement(label.as_bytes());
-    let text = match (known, str::from_utf8(bytes)) {
-        (Some(encoding), _) if !says_nothing => encoding.decode(bytes).0,
-        (_, Ok(text)) => text.into(),
-        _ => encoding_rs::WINDOWS_1252.decode(bytes).0,
-    };
-    match (memchr::memchr(b'\r', text.as_bytes()), text) {
-        (None, text) => text.into_owned(),
-        (Some(_), Cow::Borrowed(text)) => text.replace("\r\n", "\n"),
-        (Some(first), Cow::Owned(text)) => without_carriage_returns(text, first),
-    }
-}
-
-/// The same in its place, so that there are no two copies of it; a CR without a LF stays. `first` is where
-/// the first one stands.
-fn without_carriage_returns(text: String, first: usize) -> String {
-    let mut bytes = text.into_bytes();
-    let mut end = first;
-    for at in first..bytes.len() {
-        if !bytes[at..].starts_with(b"\r\n") {
-            bytes[end] = bytes[at];
-            end += 1;
-        }
-    }
-    bytes.truncate(end);
-    String::from_utf8(bytes).expect("only ASCII was taken out")
 }
 
 #[cfg(test)]
@@ -167,22 +170,21 @@ mod tests {
     }
 
     #[test]
-    fn character_sets_are_decoded() {
-        let check = |bytes: &[u8], charset: Option<&str>, expected: &str| {
-            assert_eq!(of(bytes, charset), expected, "{charset:?}");
-        };
-        check(b"a\r\nb", None, "a\nb");
-        check(b"\r\n\xe4\r\n\r\rb\r\n\r", None, "\nä\n\r\rb\n\r");
-        check("ä".as_bytes(), None, "ä");
-        check(b"\xe4", None, "ä");
-        check("ä".as_bytes(), Some("US-ASCII"), "ä");
-        check("ä".as_bytes(), Some(" UTF-8 "), "ä");
-        check(b"\xe4", Some("iso-8859-1"), "ä");
-        check(b"a\xffb", Some("utf-8"), "a\u{fffd}b");
-        check(b"\x92\x86\x93\xfa", Some("shift_jis"), "中日");
-        check(b"h\0i\0", Some("utf-16le"), "hi");
-        check(b"x", Some("klingon"), "x");
-        // The browsers' “replacement” would hide the text.
-        check(b"x", Some("hz-gb-2312"), "x");
+    fn encodings_are_known_by_their_names() {
+        for (body, expected) in [
+            (" BASE64 (really)\r\n", Some(TransferEncoding::Base64)),
+            (
+                "\r\n quoted-printable; x=y",
+                Some(TransferEncoding::QuotedPrintable),
+            ),
+            ("binary", Some(TransferEncoding::Binary)),
+            ("8 bit", Some(TransferEncoding::Identity)),
+            ("utf-8", Some(TransferEncoding::Identity)),
+            ("x-uuencode", Some(TransferEncoding::Foreign)),
+            (" (nothing)", Some(TransferEncoding::Foreign)),
+            (" \r\n", None),
+        ] {
+            assert_eq!(TransferEncoding::named(body.as_bytes()), expected, "{body}");
+        }
     }
 }

@@ -1,10 +1,13 @@
 use std::fmt::Write as _;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::parts::walk;
+use crate::limits;
 use crate::message::MemoryBudget;
+use crate::message::Reservation;
 
 /// Each part in one line: type, names, whether it is an attachment, and its text.
 fn parts(content: &[u8]) -> Result<Vec<String>, String> {
@@ -144,6 +147,14 @@ fn what_is_broken_is_read_as_it_may_be_shown() {
         "Content-Type: multipart/mixed; boundary=a\n\n--a\nX: y\n--a\n\ntwo\n--a--\n",
         &["text/plain: ", "text/plain: two"],
     );
+    // The line of a mailbox file is skipped by some, and the body's first for others.
+    check(
+        "From a@b Mon Jan  1\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\nPGI+aGk8L2I+\n",
+        &[
+            "text/plain: From a@b Mon Jan  1\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n",
+            "text/html: <b>hi</b>",
+        ],
+    );
     // A line in a header that is no field is skipped by some, and the body's first for others.
     check(
         "Subject: x\nstray line\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\n\naGk=\n",
@@ -162,6 +173,12 @@ fn what_is_broken_is_read_as_it_may_be_shown() {
         "Content-Type: multipart/mixed; boundary=\" \"\n\n-- \nx\n",
         &["text/plain: -- \nx\n"],
     );
+}
+
+#[test]
+fn boundaries_are_bytes() {
+    let content = b"Content-Type: multipart/mixed; boundary=\"\xe4\"\r\n\r\n--\xe4\r\n\r\none\r\n--\xe4--\r\n";
+    assert_eq!(parts(content), Ok(vec!["text/plain: one".to_owned()]));
 }
 
 #[test]

@@ -1,0 +1,23 @@
+//! What a directory says, for the fuzzer.
+
+use super::ber::{Elements, element};
+use super::message::{Message, Response};
+use crate::limits;
+
+/// What a directory says is read within its bounds; each element is read again as itself.
+pub fn read_directory_message(content: &[u8]) {
+    if let Ok(message) = Message::read(content) {
+        match message.response {
+            Response::Found(entry) => assert!(entry.values.len() <= limits::DIRECTORY_VALUES),
+            Response::Bound(outcome) | Response::Done(outcome) | Response::Extended(outcome) => {
+                assert!(!outcome.told().contains(char::is_control));
+            }
+            Response::Other => {}
+        }
+    }
+    let mut elements = Elements(content);
+    while let Ok((tag, content)) = elements.next() {
+        let written = element(tag, content);
+        assert_eq!(Elements(&written).next(), Ok((tag, content)));
+    }
+}
