@@ -1,4 +1,4 @@
-//! The parts of a message, for those who look into its content: a reader that is made for hostile mail.
+//! The parts of a message, for the content filter: a reader that is made for hostile mail.
 //!
 //! It goes over the bytes once, from front to back, in time in proportion to the message whatever its parts say of
 //! themselves. Where programs that show mail differ in how they read what is broken, it takes what any of them may

@@ -8,7 +8,7 @@ use super::lines::split_line_end;
 use super::part_header::{PartHeader, PartKind};
 use crate::limits;
 
-/// Who goes over a message with the machine.
+/// What goes over a message with the machine.
 pub(crate) trait StructureVisitor {
     /// A header has ended.
     fn header(&mut self, header: VisitedHeader<'_>);
@@ -19,7 +19,7 @@ pub(crate) trait StructureVisitor {
     fn line_end(&mut self, _line_end: &'static [u8]) {}
     /// That content has ended.
     fn content_end(&mut self, end: ContentEnd);
-    /// A line that nobody reads, with its end: behind the last part of a multipart.
+    /// A line behind the last part of a multipart, with its end: mail readers do not show it.
     fn epilogue(&mut self, _line: &[u8], _is_signed: bool) {}
     /// A delimiter, or the line end that belongs to it.
     fn delimiter(&mut self, bytes: &[u8]);
@@ -51,7 +51,7 @@ pub(crate) struct HeaderText<'a> {
 /// How a content ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ContentEnd {
-    /// At the first delimiter of the multipart that it stands in: nobody reads it.
+    /// At the first delimiter of the multipart that it stands in: mail readers do not show it.
     Parts,
     /// At another delimiter, or with the message where that is missing.
     Delimiter,
@@ -73,7 +73,7 @@ pub(crate) enum SeenBy {
     /// That of most mail readers: what is changed must be what they show. A line that is no field ends a header.
     MostReaders,
     /// That of any: what is looked for must not be hidden from us. A line that is no field is skipped, and
-    /// boundaries and depth have no bounds of their own; who looks counts the parts.
+    /// boundaries and depth have no bounds of their own: the visitor counts the parts.
     AnyReader,
 }
 

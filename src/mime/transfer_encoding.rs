@@ -67,8 +67,8 @@ fn is_no_encoding(token: &[u8]) -> bool {
     OTHERS.contains(&token) || BEGINNINGS.iter().any(|begins| token.starts_with(begins))
 }
 
-/// RFC 2045 §6.8: what is not of the alphabet is left out, and padding may stand in the middle where
-/// somebody has put two texts together.
+/// RFC 2045 §6.8: what is not of the alphabet is left out, and padding may be in the middle where
+/// two texts were put together.
 fn base64(bytes: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(bytes.len() / 4 * 3 + 3);
     let mut collected: u32 = 0;

@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 const ENCODED_LINE_BYTES: usize = 76;
 /// So many bytes make a line of base64.
 const BASE64_LINE_INPUT_BYTES: usize = 57;
-/// A line that nobody reads is broken here: RFC 5321 §4.5.3.1.6, without its CRLF.
+/// A line that is not shown is broken here: RFC 5321 §4.5.3.1.6, without its CRLF.
 const TEXT_LINE_BYTES: usize = 998;
 
 /// Encodes a content as quoted-printable.
@@ -203,7 +203,7 @@ pub(super) fn repair_base64(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Makes a line that nobody reads 7-bit. A line without 8-bit bytes stays as it is.
+/// Makes a line that is not shown 7-bit. A line without 8-bit bytes stays as it is.
 pub(super) fn mask(text: &[u8], out: &mut Vec<u8>) {
     if text.is_ascii() {
         out.extend_from_slice(text);

@@ -1,4 +1,4 @@
-//! Encoded words (RFC 2047) that somebody has left raw bytes in: readers show what those stand for in the word's
+//! Encoded words (RFC 2047) with raw bytes in them: readers show what those stand for in the word's
 //! character set, which they would not be in any more if the word were encoded as text.
 
 use std::borrow::Cow;

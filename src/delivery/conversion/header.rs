@@ -183,7 +183,7 @@ fn claims_more(field: RawField<'_>) -> bool {
         .any(|name| token.eq_ignore_ascii_case(name.as_bytes()))
 }
 
-/// Whether an address in this header cannot be written in ASCII: nobody could answer to what would be left of it.
+/// Whether an address in this header cannot be written in ASCII: an answer to what would be left of it would go astray.
 pub(super) fn has_foreign_address(block: &[u8]) -> bool {
     let fields = fields(block).filter(|lines| !lines.is_ascii());
     fields.filter_map(RawField::of).any(|field| {

@@ -75,7 +75,7 @@ pub(super) enum Treatment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Charset {
     Utf8,
-    /// RFC 1428 §3: it is 8-bit, and nobody knows more.
+    /// RFC 1428 §3: it is 8-bit, and no more is known.
     Unknown,
 }
 
@@ -95,7 +95,7 @@ impl Charset {
     }
 }
 
-/// Why a message cannot be converted; it is told to the sender.
+/// Why a message cannot be converted; the sender gets it in the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::delivery) enum Unconvertible {
     /// RFC 1847 §2.1: what is signed is not changed on its way.
@@ -115,7 +115,7 @@ pub(in crate::delivery) enum Unconvertible {
     /// readers take it for what they cannot read, and another label would hide that from those who can.
     #[error("a part with an unknown Content-Transfer-Encoding holds 8-bit bytes")]
     Encoding,
-    /// An address of somebody who wrote it, or has it, holds 8-bit bytes, for which there is nothing in ASCII.
+    /// An address of an author or of a recipient holds 8-bit bytes, for which there is nothing in ASCII.
     #[error("an address in its header holds 8-bit bytes, for which there is nothing in ASCII")]
     Address,
     /// A line between two parts holds 8-bit bytes; RFC 2046 §5.1.1 allows none, and another line would be
