@@ -11,6 +11,7 @@ mod spamd;
 use reqwest::Client;
 use tokio::time::Instant;
 
+use super::check::{Check, CheckFn};
 use super::draft::Draft;
 use super::header::Field;
 use super::service_access::ServiceByAccess;
@@ -24,6 +25,23 @@ const FLAG: &str = "X-Spam-Flag";
 const SCORE: &str = "X-Spam-Score";
 const SYMBOLS: &str = "X-Spam-Symbols";
 const TAGS: &[&str] = &[FLAG, SCORE, SYMBOLS];
+
+pub(super) const CHECK: Check = Check {
+    concerns: |_, _, _| true,
+    tags: TAGS,
+    run: CheckFn::Message(|asked| {
+        let engines = &asked.conditions.antispam;
+        let settings = &asked.settings.antispam;
+        let hostname = &asked.conditions.tools.hostname;
+        Box::pin(check(
+            engines,
+            settings,
+            asked.draft,
+            hostname,
+            asked.deadline,
+        ))
+    }),
+};
 
 /// Those whom the settings can choose to be asked.
 #[derive(Debug)]
@@ -84,11 +102,10 @@ pub(super) async fn check(
             service.ask(asker, question, neutral).await
         }
     };
-    let verdict = match opinion {
+    match opinion {
         Ok(opinion) => judge(&opinion, settings),
         Err(no_answer) => Verdict::without(no_answer),
-    };
-    verdict.behind(draft.forged(TAGS))
+    }
 }
 
 /// What becomes of a message.

@@ -4,6 +4,7 @@ use bytes::Buf;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
+use super::check::{Check, CheckFn};
 use super::draft::{Draft, DraftReader};
 use super::header::Field;
 use super::service::Trouble;
@@ -17,6 +18,16 @@ use crate::smtp::reply::Reply;
 
 /// The field that tags an infected message.
 const TAG: &str = "X-Virus-Found";
+
+pub(super) const CHECK: Check = Check {
+    concerns: |_, _, _| true,
+    tags: &[TAG],
+    run: CheckFn::Message(|asked| {
+        let clamd = &asked.conditions.antivirus;
+        let settings = &asked.settings.antivirus;
+        Box::pin(check(clamd, settings, asked.draft, asked.deadline))
+    }),
+};
 
 /// Has clamd look at the message until `deadline`.
 pub(super) async fn check(
@@ -32,12 +43,11 @@ pub(super) async fn check(
     let question = scan(server, draft.reader());
     let asker = draft.asker(deadline, settings.when_unavailable);
     let finding = service.ask(asker, question, scan_nothing(server));
-    let verdict = match finding.await {
+    match finding.await {
         Ok(Finding::Clean) => Verdict::pass(),
         Ok(Finding::Infected(name)) => found(settings.when_found, &name),
         Err(no_answer) => Verdict::without(no_answer),
-    };
-    verdict.behind(draft.forged(&[TAG]))
+    }
 }
 
 fn found(policy: WhenFound, name: &str) -> Verdict {

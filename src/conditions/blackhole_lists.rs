@@ -19,6 +19,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{timeout, timeout_at};
 
 use self::tally::Tally;
+use super::check::{Check, CheckFn};
 use super::header::Field;
 use super::service::{Asker, NoAnswer, Service, ServiceFigures};
 use super::verdict::{Answer, Edit, Verdict};
@@ -34,8 +35,21 @@ pub use tally::Weighed;
 
 /// The field that tags a message of a listed client.
 const TAG: &str = "X-Blackhole-Lists";
-/// The fields that only this check may write.
-pub(super) const TAGS: &[&str] = &[TAG];
+
+pub(super) const CHECK: Check = Check {
+    concerns: |facts, settings, _| {
+        let address = facts.envelope.client.address;
+        let is_allowed = |address| settings.blackhole_lists.allows(address);
+        !facts.is_trusted(settings) && !address.is_none_or(is_allowed)
+    },
+    tags: &[TAG],
+    run: CheckFn::Envelope(|asked| {
+        let lists = &asked.conditions.blackhole_lists;
+        let dns = &asked.conditions.tools.dns;
+        let client = asked.envelope.client.address;
+        Box::pin(check(lists, dns, asked.settings, client, asked.asker))
+    }),
+};
 
 /// How each list fares.
 #[derive(Debug, Default)]
@@ -88,8 +102,7 @@ impl Lists {
     }
 }
 
-/// Looks the client up until the asker's deadline. A tag that came with the message is not taken out here:
-/// see [`TAGS`].
+/// Looks the client up until the asker's deadline.
 pub(super) async fn check(
     lists: &Lists,
     dns: &Dns,

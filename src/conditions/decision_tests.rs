@@ -1,10 +1,13 @@
 use serde_json::{Value, json};
 
+use super::super::check::CheckFn;
 use super::super::facts::ContentFacts;
 use super::super::header::Header;
+use super::super::own;
 use super::super::testing::{message, settings};
 use super::*;
 use crate::message::Message;
+use crate::settings::SettingsDocument;
 
 fn facts<'a>(
     message: &'a Message,
@@ -169,7 +172,9 @@ fn encryption_is_present_by_the_keys_of_the_recipients() {
         let facts = facts(&message, None, &header, keys);
         let patch = |enabled| json!({"encryption": {"enabled": enabled, "when_no_key": policy}});
         let decision = decide(&facts, &settings(patch(true)));
-        let is_standard = decision.standard_path() == Some(&Condition::Encryption);
+        let is_standard = decision
+            .standard_path()
+            .is_some_and(|condition| condition.kind == ConditionKind::Encryption);
         assert_eq!(is_standard, expected, "{policy} {some_have} {some_lack}");
         let off = decide(&facts, &settings(patch(false)));
         assert_eq!(off.present, []);
@@ -285,7 +290,70 @@ fn before_the_content_own_conditions_go_by_the_envelope() {
         condition["leads_to"] = json!("cut_through");
         let settings = settings(json!({"own_conditions": [condition]}));
         let envelope = EnvelopeFacts::of(&message, declared_size);
-        let found = leads_through(envelope, &settings);
+        let found = own::leads_through(envelope, &settings);
         assert_eq!(found, expected, "{condition}");
+    }
+}
+
+/// Cut-through must not let a message past a check that has to see its content.
+#[test]
+fn a_check_of_the_message_needs_the_content() {
+    for description in CONDITIONS {
+        let kind = description.kind;
+        if !matches!(check_of(kind).run, CheckFn::Message(_)) {
+            continue;
+        }
+        let document = json!({ description.name: {"enabled": true} });
+        let document: SettingsDocument = serde_json::from_value(document).expect("settings");
+        let condition = document.condition(kind);
+        assert!(
+            condition.is_on() && condition.needs_content(),
+            "{description:?}"
+        );
+    }
+}
+
+#[test]
+fn the_first_condition_that_needs_the_content_is_named() {
+    let own = |parts: Value| {
+        let mut own = json!({"name": "mine"});
+        own.as_object_mut()
+            .expect("an object")
+            .extend(parts.as_object().cloned().unwrap_or_default());
+        json!({"own_conditions": [{"name": "other", "recipients_more_than": 1}, own]})
+    };
+    let antivirus =
+        |enabled: bool| json!({"antivirus": {"enabled": enabled, "server": "127.0.0.1:1"}});
+    let lists = |tag: Value| {
+        json!({"blackhole_lists": {
+            "enabled": true, "zones": [{"zone": "zen.example"}], "refuse_weight": 2, "tag_weight": tag,
+        }})
+    };
+    for (patch, expected) in [
+        (json!({}), None),
+        (own(json!({"recipients_more_than": 5})), None),
+        (own(json!({"larger_than_bytes": 5})), Some("mine")),
+        (own(json!({"header_field": "X"})), Some("mine")),
+        (
+            own(json!({"larger_than_bytes": 5, "leads_to": "cut_through"})),
+            None,
+        ),
+        (antivirus(true), Some("antivirus")),
+        (antivirus(false), None),
+        (lists(json!(null)), None),
+        (lists(json!(1)), Some("blackhole_lists")),
+        (json!({"sender_check": {"enabled": true}}), None),
+        (
+            json!({"received_for": {"enabled": true}}),
+            Some("received_for"),
+        ),
+        (json!({"content_filter": {"enabled": true}}), None),
+    ] {
+        let found = needs_content(&settings(patch.clone()));
+        assert_eq!(
+            found.map(|condition| condition.to_string()).as_deref(),
+            expected,
+            "{patch}"
+        );
     }
 }

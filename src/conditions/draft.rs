@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Tools;
+use super::facts::EnvelopeFacts;
 use super::header::{Field, Header};
 use super::new_body::NewBody;
 use super::service::Asker;
@@ -87,6 +88,16 @@ impl Draft {
     #[must_use]
     pub fn arrived(&self) -> &Arc<Message> {
         &self.arrived
+    }
+
+    /// What is known of it without its content, as it is now.
+    pub(super) fn envelope_facts(&self) -> EnvelopeFacts<'_> {
+        EnvelopeFacts {
+            client: &self.arrived.client,
+            sender: &self.envelope.sender,
+            recipients: &self.envelope.recipients,
+            declared_size: None,
+        }
     }
 
     /// Whoever asks a service about it until `deadline`, and what becomes of it without an answer.

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::Tools;
 use super::blocks::{BlockReader, BlockWriter};
+use super::check::{Check, CheckFn};
 use super::draft::{Draft, DraftReader};
 use super::header::Field;
 use super::verdict::{Answer, Copy, Edit, Verdict};
@@ -27,6 +28,27 @@ use crate::settings::Settings;
 use crate::settings::conditions::{Encryption, WhenNoKey};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
+
+pub(super) const CHECK: Check = Check {
+    concerns: |facts, settings, _| {
+        let content = facts.content;
+        content.is_some_and(|content| concerns(content.keys, content.header.fields(), settings))
+    },
+    tags: &[],
+    run: CheckFn::Message(|asked| {
+        let places = &asked.conditions.encryptions;
+        let tools = &asked.conditions.tools;
+        Box::pin(check(places, asked.settings, tools, asked.draft))
+    }),
+};
+
+/// Whether a message with these fields, to recipients of whom `keys` says who has one, is to be encrypted,
+/// or refused because it cannot be.
+pub(super) fn concerns(keys: Coverage, fields: &[Field], settings: &Settings) -> bool {
+    let encryption = &settings.encryption;
+    let refuses = encryption.when_no_key == WhenNoKey::Refuse;
+    encryption.enabled && (keys.some_have || refuses && keys.some_lack) && !is_encrypted(fields)
+}
 
 /// Who of `recipients` has a valid key at `now`; nobody is looked up while the feature is off.
 pub(super) fn coverage(

@@ -1,22 +1,17 @@
 //! The checks that need no content, made before it comes: what cut-through asks at the first recipient.
 
-use std::net::IpAddr;
-use std::time::Duration;
-
 use tokio::time::{Instant, timeout};
 
+use super::check::{CheckFn, EnvelopeCheck};
 use super::decision::{Condition, decide};
-use super::directory::Freshness;
 use super::examination::{bounded, judge, told};
 use super::facts::{EnvelopeFacts, Facts};
 use super::service::Asker;
 use super::verdict::{Answer, Verdict};
-use super::{Conditions, blackhole_lists, ldap_relaying, sender_check};
+use super::{Conditions, check_of};
 use crate::limits;
-use crate::message::{DiskReason, Recipient};
+use crate::message::DiskReason;
 use crate::settings::Settings;
-use crate::settings::conditions::WhenUnavailable;
-use crate::smtp::address::ReversePath;
 use crate::smtp::reply::Reply;
 
 /// An envelope that may pass.
@@ -92,78 +87,25 @@ impl Conditions {
         settings: &Settings,
         deadline: Instant,
     ) -> Option<Verdict> {
-        let asker = |seconds, when_unavailable: WhenUnavailable| Asker {
-            party: envelope.client.party(),
-            deadline: deadline.min(Instant::now() + Duration::from_secs(seconds)),
-            when_unavailable,
-        };
-        match condition {
-            Condition::SenderCheck => {
-                let asked = &settings.sender_check;
-                let asker = asker(asked.timeout_seconds, asked.when_unavailable);
-                Some(self.check_sender(settings, envelope.sender, asker).await)
+        let written = settings.condition(condition.kind);
+        let timeout = written.timeout(&settings.directory);
+        let own_deadline = timeout.map(|timeout| Instant::now() + timeout);
+        match check_of(condition.kind).run {
+            CheckFn::Nothing => Some(Verdict::pass()),
+            CheckFn::Envelope(run) => {
+                let check = EnvelopeCheck {
+                    conditions: self,
+                    settings,
+                    envelope,
+                    asker: Asker {
+                        party: envelope.client.party(),
+                        deadline: own_deadline.map_or(deadline, |own| own.min(deadline)),
+                        when_unavailable: written.when_unavailable(),
+                    },
+                };
+                Some(run(check).await)
             }
-            Condition::BlackholeLists => {
-                let asked = &settings.blackhole_lists;
-                let asker = asker(asked.timeout_seconds, asked.when_unavailable);
-                let client = envelope.client.address;
-                Some(self.check_client(settings, client, asker).await)
-            }
-            Condition::LdapRelaying => {
-                let seconds = settings.directory.timeout_seconds;
-                let asker = asker(seconds, settings.ldap_relaying.when_unavailable);
-                Some(self.route(settings, envelope.recipients, asker).await)
-            }
-            // Its presence is all there is to it.
-            Condition::Own(_) => Some(Verdict::pass()),
-            Condition::ContentFilter
-            | Condition::Antivirus
-            | Condition::Antispam
-            | Condition::LdapMasquerading
-            | Condition::Milter(_)
-            | Condition::Encryption
-            | Condition::ReceivedFor => None,
+            CheckFn::Message(_) => None,
         }
-    }
-
-    /// The sender check.
-    pub(super) async fn check_sender(
-        &self,
-        settings: &Settings,
-        sender: &ReversePath,
-        asker: Asker,
-    ) -> Verdict {
-        sender_check::check(&self.dns, &self.tools.dns, settings, sender, asker).await
-    }
-
-    /// The blackhole lists.
-    pub(super) async fn check_client(
-        &self,
-        settings: &Settings,
-        client: Option<IpAddr>,
-        asker: Asker,
-    ) -> Verdict {
-        let lists = &self.blackhole_lists;
-        blackhole_lists::check(lists, &self.tools.dns, settings, client, asker).await
-    }
-
-    /// LDAP relaying.
-    pub(super) async fn route(
-        &self,
-        settings: &Settings,
-        recipients: &[Recipient],
-        asker: Asker,
-    ) -> Verdict {
-        if !settings.ldap_relaying.enabled {
-            return Verdict::pass();
-        }
-        let look_up = ldap_relaying::LookUp {
-            directory: &self.directory,
-            settings,
-            hostname: &self.tools.hostname,
-            freshness: Freshness::Remembered,
-            asker,
-        };
-        ldap_relaying::check(look_up, recipients).await
     }
 }

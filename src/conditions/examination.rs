@@ -9,18 +9,16 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::decision::{Condition, Decision, decide, encryption_concerns};
+use super::check::{CheckFn, EnvelopeCheck, MessageCheck};
+use super::decision::{Condition, Decision, decide};
 use super::draft::{Draft, NotApplied};
 use super::facts::{ContentFacts, EnvelopeFacts, Facts};
-use super::verdict::{Answer, Edit, Verdict};
-use super::{
-    Conditions, Coverage, antispam, antivirus, blackhole_lists, encryption, ldap_masquerading,
-    milter, words,
-};
+use super::verdict::{Answer, Verdict};
+use super::{Conditions, Coverage, check_of, encryption, words};
 use crate::limits;
 use crate::message::{DiskReason, Message, MessageId, Recipient};
 use crate::settings::Settings;
-use crate::settings::conditions::WhenUnavailable;
+use crate::settings::conditions::{ConditionKind, WhenUnavailable};
 use crate::smtp::reply::Reply;
 
 /// A message that is to be looked into.
@@ -161,7 +159,7 @@ impl Course<'_> {
     async fn follow(&mut self, decision: &Decision) -> End {
         for present in &decision.present {
             let condition = &present.condition;
-            let verdict = self.look_into(condition).await;
+            let verdict = self.run_check(condition).await;
             if let Some(reply) = self.take(condition, verdict) {
                 return End::NotTaken(reply);
             }
@@ -186,7 +184,7 @@ impl Course<'_> {
         let Examination {
             message, settings, ..
         } = self.examination;
-        let condition = Condition::Encryption;
+        let condition = Condition::at(ConditionKind::Encryption, 0, settings);
         let mut present = decision.present.iter();
         let recipients = &self.draft.envelope.recipients;
         if present.any(|present| present.condition == condition)
@@ -195,84 +193,48 @@ impl Course<'_> {
             return None;
         }
         let keys = self.conditions.coverage(settings, recipients);
-        if !encryption_concerns(keys, self.draft.fields(), settings) {
+        if !encryption::concerns(keys, self.draft.fields(), settings) {
             return None;
         }
         self.standard_path.get_or_insert_with(|| condition.reason());
-        let verdict = self.look_into(&condition).await;
+        let verdict = self.run_check(&condition).await;
         self.take(&condition, verdict)
     }
 
-    async fn look_into(&self, condition: &Condition) -> Verdict {
+    async fn run_check(&self, condition: &Condition) -> Verdict {
         let settings = self.examination.settings;
-        let within = |seconds| self.deadline(Duration::from_secs(seconds));
-        let draft = &self.draft;
-        let Conditions {
-            tools, directory, ..
-        } = self.conditions;
-        match condition {
-            Condition::SenderCheck => {
-                let asked = &settings.sender_check;
-                let asker = draft.asker(within(asked.timeout_seconds), asked.when_unavailable);
-                let sender = &draft.envelope.sender;
-                self.conditions.check_sender(settings, sender, asker).await
-            }
-            Condition::BlackholeLists => {
-                let asked = &settings.blackhole_lists;
-                let asker = draft.asker(within(asked.timeout_seconds), asked.when_unavailable);
-                let client = draft.arrived().client.address;
-                let verdict = self.conditions.check_client(settings, client, asker).await;
-                verdict.behind(draft.forged(blackhole_lists::TAGS))
-            }
-            Condition::LdapRelaying => {
-                let wait = within(settings.directory.timeout_seconds);
-                let asker = draft.asker(wait, settings.ldap_relaying.when_unavailable);
-                let recipients = &draft.envelope.recipients;
-                self.conditions.route(settings, recipients, asker).await
-            }
-            // Its presence is all there is to it.
-            Condition::Own(_) => Verdict::pass(),
-            Condition::ContentFilter => {
-                let rules = &settings.conditions().content_rules;
-                let deadline = self.deadline(limits::CONTENT_WAIT);
-                let filter = &self.conditions.content_filter;
-                filter.check(rules, draft, deadline).await
-            }
-            Condition::Antivirus => {
-                let asked = &settings.antivirus;
-                let deadline = within(asked.timeout_seconds);
-                antivirus::check(&self.conditions.antivirus, asked, draft, deadline).await
-            }
-            Condition::Antispam => {
-                let asked = &settings.antispam;
-                let deadline = within(asked.timeout_seconds);
-                let engines = &self.conditions.antispam;
-                antispam::check(engines, asked, draft, &tools.hostname, deadline).await
-            }
-            Condition::LdapMasquerading => {
-                let deadline = within(settings.directory.timeout_seconds);
-                ldap_masquerading::check(directory, settings, draft, deadline).await
-            }
-            Condition::Milter(position) => {
-                let question = milter::Question {
-                    service: &self.conditions.milters[*position],
-                    address: &settings.milter.milters[*position],
+        let (conditions, draft) = (self.conditions, &self.draft);
+        let written = settings.condition(condition.kind);
+        let deadline = self.deadline(written.timeout(&settings.directory));
+        let check = check_of(condition.kind);
+        let verdict = match check.run {
+            CheckFn::Nothing => Verdict::pass(),
+            CheckFn::Envelope(run) => {
+                let envelope = EnvelopeCheck {
+                    conditions,
                     settings,
-                    tools,
+                    envelope: draft.envelope_facts(),
+                    asker: draft.asker(deadline, written.when_unavailable()),
                 };
-                milter::check(question, draft, within(settings.milter.timeout_seconds)).await
+                run(envelope).await
             }
-            Condition::Encryption => {
-                let places = &self.conditions.encryptions;
-                encryption::check(places, settings, tools, draft).await
+            CheckFn::Message(run) => {
+                let message = MessageCheck {
+                    conditions,
+                    settings,
+                    draft,
+                    deadline,
+                    position: condition.position,
+                };
+                run(message).await
             }
-            Condition::ReceivedFor => Verdict::with(vec![Edit::NameRecipients], ""),
-        }
+        };
+        verdict.behind(draft.forged(check.tags))
     }
 
     /// The end of a check's time.
-    fn deadline(&self, timeout: Duration) -> Instant {
-        let deadline = Instant::now() + timeout;
+    fn deadline(&self, timeout: Option<Duration>) -> Instant {
+        let deadline = Instant::now() + timeout.unwrap_or(limits::EXAMINATION_WAIT);
         match self.standard_path {
             Some(_) => deadline,
             None => deadline.min(self.examination.deadline),
@@ -331,7 +293,7 @@ pub(super) fn judge(
         Answer::Quarantine => ("quarantined", None),
         Answer::CannotTell => {
             tracing::warn!(id, %condition, %why, "a check cannot tell");
-            match when_unavailable(condition, settings) {
+            match settings.condition(condition.kind).when_unavailable() {
                 WhenUnavailable::Pass => ("passed unchecked", None),
                 WhenUnavailable::Defer => ("deferred", Some(Reply::unchecked())),
             }
@@ -340,23 +302,6 @@ pub(super) fn judge(
             tracing::warn!(id, %condition, %why, "a check could not be made");
             ("deferred", Some(Reply::unchecked()))
         }
-    }
-}
-
-/// What "cannot tell" means for a condition.
-fn when_unavailable(condition: &Condition, settings: &Settings) -> WhenUnavailable {
-    match condition {
-        Condition::Own(_) | Condition::Encryption | Condition::ReceivedFor => {
-            WhenUnavailable::Defer
-        }
-        Condition::SenderCheck => settings.sender_check.when_unavailable,
-        Condition::BlackholeLists => settings.blackhole_lists.when_unavailable,
-        Condition::LdapRelaying => settings.ldap_relaying.when_unavailable,
-        Condition::ContentFilter => settings.content_filter.when_unavailable,
-        Condition::Antivirus => settings.antivirus.when_unavailable,
-        Condition::Antispam => settings.antispam.when_unavailable,
-        Condition::LdapMasquerading => settings.ldap_masquerading.when_unavailable,
-        Condition::Milter(_) => settings.milter.when_unavailable,
     }
 }
 

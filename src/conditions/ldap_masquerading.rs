@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Conditions;
+use super::check::{Check, CheckFn};
 use super::directory::{Directory, Entry, Found, Freshness, Question};
 use super::draft::Draft;
 use super::from_field;
@@ -19,6 +20,23 @@ use crate::limits;
 use crate::settings::Settings;
 use crate::settings::conditions::WhenUnavailable;
 use crate::smtp::address::{Mailbox, ReversePath};
+
+pub(super) const CHECK: Check = Check {
+    // A stranger is given no official address.
+    concerns: |facts, settings, _| {
+        facts.is_trusted(settings) && settings.is_masqueraded(facts.envelope.sender)
+    },
+    tags: &[],
+    run: CheckFn::Message(|asked| {
+        let directory = &asked.conditions.directory;
+        Box::pin(check(
+            directory,
+            asked.settings,
+            asked.draft,
+            asked.deadline,
+        ))
+    }),
+};
 
 /// The field in which the author stands.
 const FROM: &str = "From";

@@ -7,6 +7,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::time::Instant;
 
 use super::Conditions;
+use super::check::{Check, CheckFn};
 use super::directory::{Directory, Entry, Found, Freshness, Question};
 use super::service::{Asker, NoAnswer};
 use super::verdict::{Edit, Verdict};
@@ -19,6 +20,25 @@ use crate::settings::conditions::WhenUnavailable;
 use crate::settings::next_hop::ServerAddress;
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
+
+pub(super) const CHECK: Check = Check {
+    concerns: |facts, settings, _| {
+        let mut recipients = facts.envelope.recipients.iter();
+        let is_routed = |recipient: &Recipient| settings.is_routed_by_directory(&recipient.address);
+        !settings.ldap_relaying.enabled || recipients.any(is_routed)
+    },
+    tags: &[],
+    run: CheckFn::Envelope(|asked| {
+        let look_up = LookUp {
+            directory: &asked.conditions.directory,
+            settings: asked.settings,
+            hostname: &asked.conditions.tools.hostname,
+            freshness: Freshness::Remembered,
+            asker: asked.asker,
+        };
+        Box::pin(check(look_up, asked.envelope.recipients))
+    }),
+};
 
 /// Where mail for a recipient goes by its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ mod antispam;
 mod antivirus;
 mod blackhole_lists;
 mod blocks;
+mod check;
 mod content_filter;
 mod decision;
 mod directory;
@@ -29,6 +30,8 @@ mod ldap_masquerading;
 mod ldap_relaying;
 mod milter;
 mod new_body;
+mod own;
+mod received_for;
 mod sender_check;
 mod service;
 mod service_access;
@@ -49,12 +52,13 @@ use crate::limits;
 use crate::message::{MemoryBudget, MessageIds, Reservation, Spool};
 use crate::openpgp::CurrentKeyring;
 use crate::settings::Settings;
+use crate::settings::conditions::ConditionKind;
 use crate::settings::service_address::ServiceAddress;
 
 pub use blackhole_lists::{Listing, LookedUp, TryOut, Weighed};
 pub use content_filter::{RuleAnswers, RuleSays, Ruling};
 pub use decision::{
-    Condition, Coverage, Decision, Present, decide, leads_through, needs_content,
+    Condition, Coverage, Decision, PresentCondition, decide, needs_content,
     standard_path_without_content,
 };
 #[cfg(test)]
@@ -67,12 +71,31 @@ pub use header::{Field, Header};
 pub use ldap_masquerading::OfficialSender;
 pub use ldap_relaying::DirectoryRoute;
 pub use new_body::NewBody;
+pub use own::leads_through;
 pub use service::{Asker, NoAnswer, Service, ServiceFigures, ServiceState, Trouble};
 pub use verdict::{Answer, Copy, Edit, Verdict};
 
 use antispam::Engines;
+use check::Check;
 use directory::Directory;
 use service_access::ServiceByAccess;
+
+/// The check of each kind of condition.
+fn check_of(kind: ConditionKind) -> &'static Check {
+    match kind {
+        ConditionKind::SenderCheck => &sender_check::CHECK,
+        ConditionKind::BlackholeLists => &blackhole_lists::CHECK,
+        ConditionKind::LdapRelaying => &ldap_relaying::CHECK,
+        ConditionKind::Own => &own::CHECK,
+        ConditionKind::ContentFilter => &content_filter::CHECK,
+        ConditionKind::Antivirus => &antivirus::CHECK,
+        ConditionKind::Antispam => &antispam::CHECK,
+        ConditionKind::LdapMasquerading => &ldap_masquerading::CHECK,
+        ConditionKind::Milter => &milter::CHECK,
+        ConditionKind::Encryption => &encryption::CHECK,
+        ConditionKind::ReceivedFor => &received_for::CHECK,
+    }
+}
 
 /// What the checks work with. Shared by all sessions.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use super::check::{Check, CheckFn};
 use super::service::Asker;
 use super::service_access::ServiceByAccess;
 use super::verdict::{Answer, Verdict};
@@ -13,6 +14,21 @@ use crate::settings::Settings;
 use crate::smtp::address::ReversePath;
 use crate::smtp::domain::ascii_domain;
 use crate::smtp::reply::Reply;
+
+pub(super) const CHECK: Check = Check {
+    // The null sender has no domain.
+    concerns: |facts, settings, _| {
+        let is_exempt = settings.sender_check.exempt_trusted && facts.is_trusted(settings);
+        !is_exempt && !facts.envelope.sender.is_null()
+    },
+    tags: &[],
+    run: CheckFn::Envelope(|asked| {
+        let service = &asked.conditions.dns;
+        let dns = &asked.conditions.tools.dns;
+        let sender = asked.envelope.sender;
+        Box::pin(check(service, dns, asked.settings, sender, asked.asker))
+    }),
+};
 
 /// Looks the sender's domain up until the asker's deadline.
 pub(super) async fn check(

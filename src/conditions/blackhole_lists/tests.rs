@@ -55,7 +55,7 @@ async fn look_into(lists: &Lists, settings: &Settings, client: &str) -> Verdict 
     let asker = draft.asker(deadline, settings.blackhole_lists.when_unavailable);
     let client = draft.arrived().client.address;
     let verdict = check(lists, &Dns::default(), settings, client, asker).await;
-    verdict.behind(draft.forged(TAGS))
+    verdict.behind(draft.forged(CHECK.tags))
 }
 
 /// Clients of three networks, of which the lists know nothing.

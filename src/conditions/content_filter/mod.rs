@@ -15,6 +15,7 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
+use super::check::{Check, CheckFn};
 use super::draft::{Draft, DraftReader};
 use super::header::{Field, Header};
 use super::service::{Asker, NoAnswer};
@@ -32,6 +33,16 @@ pub use answers::{RuleAnswers, RuleSays, Ruling};
 
 /// The field that tags a message.
 const TAG: &str = "X-Content-Filter";
+
+pub(super) const CHECK: Check = Check {
+    concerns: |_, _, _| true,
+    tags: &[TAG],
+    run: CheckFn::Message(|asked| {
+        let rules = &asked.settings.conditions().content_rules;
+        let filter = &asked.conditions.content_filter;
+        Box::pin(filter.check(rules, asked.draft, asked.deadline))
+    }),
+};
 
 /// Looks into messages, [`limits::CONTENT_LOOKS`] at one time.
 #[derive(Debug)]
@@ -67,7 +78,7 @@ impl ContentFilter {
             share.set_standing(TrustLevel::Trusted);
             answers = self.ask_about_parts(answers, content, share, asker).await;
         }
-        verdict(&answers).behind(draft.forged(&[TAG]))
+        verdict(&answers)
     }
 
     /// Asks all rules about a message that is not on its way; `share` is empty.

@@ -27,6 +27,7 @@ mod text;
 use tokio::time::Instant;
 
 use super::Tools;
+use super::check::{Check, CheckFn};
 use super::draft::Draft;
 use super::header::Field;
 use super::new_body::NewBodyWriter;
@@ -44,6 +45,20 @@ use changes::Counts;
 use dialogue::{End, Outcome, converse};
 use incoming::Incoming;
 use telling::Told;
+
+pub(super) const CHECK: Check = Check {
+    concerns: |_, _, _| true,
+    tags: &[],
+    run: CheckFn::Message(|asked| {
+        let question = Question {
+            service: &asked.conditions.milters[asked.position],
+            address: &asked.settings.milter.milters[asked.position],
+            settings: asked.settings,
+            tools: &asked.conditions.tools,
+        };
+        Box::pin(check(question, asked.draft, asked.deadline))
+    }),
+};
 
 /// What the milters are called, by their positions in the settings.
 pub(super) const NAMES: [&str; limits::MILTERS] = [

@@ -69,6 +69,16 @@ pub trait ConditionSettings {
         self.is_on()
     }
 
+    /// How many conditions there are of its kind.
+    fn count(&self) -> usize {
+        1
+    }
+
+    /// What the one at this position is called when it has a name of its own.
+    fn name_at(&self, _position: usize) -> Option<&str> {
+        None
+    }
+
     /// What its state means for the path of messages, for pages; none when nothing.
     fn path_words(&self) -> Option<&'static str> {
         self.is_on().then_some(match self.disables_fast_path() {

@@ -103,6 +103,10 @@ impl ConditionSettings for Milter {
             errors.add(MILTERS, format!("“{milter}” stands twice"));
         }
     }
+
+    fn count(&self) -> usize {
+        self.milters.len().min(limits::MILTERS)
+    }
 }
 
 const MILTERS: &str = "milter.milters";

@@ -166,6 +166,14 @@ impl ConditionSettings for Vec<OwnCondition> {
         }
     }
 
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn name_at(&self, position: usize) -> Option<&str> {
+        self.get(position).map(|own| own.name.as_str())
+    }
+
     fn concerns_any(&self) -> bool {
         self.iter().any(|own| own.leads_to == LeadsTo::StandardPath)
     }

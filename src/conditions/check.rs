@@ -1,0 +1,49 @@
+//! What a condition does with a message, as the list in the room's own file names it for each kind.
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::Conditions;
+use super::draft::Draft;
+use super::facts::{EnvelopeFacts, Facts};
+use super::service::Asker;
+use super::verdict::Verdict;
+use crate::settings::Settings;
+
+/// The check of a condition.
+pub(super) struct Check {
+    /// Whether a condition that is on concerns a message; of several of its kind the one at this position.
+    pub(super) concerns: fn(&Facts<'_>, &Settings, usize) -> bool,
+    /// Header fields that only this check may write. They are taken off messages that come with them.
+    pub(super) tags: &'static [&'static str],
+    /// What it asks.
+    pub(super) run: CheckFn,
+}
+
+/// What a check asks about a message that it concerns.
+pub(super) enum CheckFn {
+    /// Nothing: its presence is all there is to it.
+    Nothing,
+    /// About the envelope alone, so that it can be asked before there is content.
+    Envelope(for<'a> fn(EnvelopeCheck<'a>) -> BoxFuture<'a, Verdict>),
+    /// About the message. The settings of such a condition say that it needs the content.
+    Message(for<'a> fn(MessageCheck<'a>) -> BoxFuture<'a, Verdict>),
+}
+
+/// A check of an envelope.
+pub(super) struct EnvelopeCheck<'a> {
+    pub(super) conditions: &'a Conditions,
+    pub(super) settings: &'a Settings,
+    pub(super) envelope: EnvelopeFacts<'a>,
+    pub(super) asker: Asker,
+}
+
+/// A check of a message.
+pub(super) struct MessageCheck<'a> {
+    pub(super) conditions: &'a Conditions,
+    pub(super) settings: &'a Settings,
+    pub(super) draft: &'a Draft,
+    pub(super) deadline: Instant,
+    /// Of several conditions of its kind the one at this position.
+    pub(super) position: usize,
+}

@@ -1,0 +1,60 @@
+//! Conditions of the administrator's own: a message that all parts of one hold for takes the path that it
+//! leads to.
+
+use super::check::{Check, CheckFn};
+use super::facts::{EnvelopeFacts, Facts};
+use crate::settings::Settings;
+use crate::settings::conditions::{LeadsTo, PreparedOwn};
+
+pub(super) const CHECK: Check = Check {
+    concerns: |facts, settings, position| {
+        let own = &settings.conditions().own[position];
+        own.written.leads_to == LeadsTo::StandardPath && holds(own, facts)
+    },
+    tags: &[],
+    run: CheckFn::Nothing,
+};
+
+/// Whether one of them sends a message straight through, by what is known of it before its content.
+#[must_use]
+pub fn leads_through(envelope: EnvelopeFacts<'_>, settings: &Settings) -> bool {
+    let facts = Facts::before_content(envelope);
+    let mut own = settings.conditions().own.iter();
+    own.any(|own| own.written.leads_to == LeadsTo::CutThrough && holds(own, &facts))
+}
+
+/// Whether all parts of an own condition hold.
+fn holds(own: &PreparedOwn, facts: &Facts<'_>) -> bool {
+    let EnvelopeFacts {
+        client,
+        sender,
+        recipients,
+        ..
+    } = facts.envelope;
+    let written = &own.written;
+    let in_networks = || {
+        let networks = &written.client_networks;
+        client
+            .address
+            .is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
+    };
+    written
+        .recipients_more_than
+        .is_none_or(|most| recipients.len() as u64 > most)
+        && written
+            .larger_than_bytes
+            .is_none_or(|most| facts.size_bytes() > most)
+        && (written.client_networks.is_empty() || in_networks())
+        && own
+            .sender
+            .as_ref()
+            .is_none_or(|pattern| pattern.is_match(sender.as_str()))
+        && own.recipient.as_ref().is_none_or(|pattern| {
+            let mut recipients = recipients.iter();
+            recipients.any(|recipient| pattern.is_match(recipient.address.as_str()))
+        })
+        && written
+            .header_field
+            .as_deref()
+            .is_none_or(|name| facts.has_field(name))
+}
