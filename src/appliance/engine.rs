@@ -71,7 +71,7 @@ impl Engine {
         let own_mark = OwnMark::new();
         let delivery = Delivery::new(Arc::clone(&hostname), own_mark.clone(), settings.clone());
         let keys_publisher = KeyringPublisher::new(Keyring::new(store.openpgp_keys().await?));
-        let conditions = Conditions::new(conditions::Tools {
+        let conditions = Conditions::new(conditions::CheckResources {
             hostname: Arc::clone(&hostname),
             ids: Arc::clone(&ids),
             spool: Arc::clone(&spool),

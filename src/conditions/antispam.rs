@@ -11,11 +11,11 @@ mod spamd;
 use reqwest::Client;
 use tokio::time::Instant;
 
-use super::check::{Check, CheckFn};
+use super::check::{CheckFn, ConditionCheck};
 use super::draft::Draft;
 use super::header::Field;
 use super::service_access::ServiceByAccess;
-use super::verdict::{Answer, Edit, Verdict};
+use super::verdict::{CheckAnswer, CheckVerdict, Edit};
 use super::words;
 use crate::settings::conditions::{Antispam, AntispamEngine, Score, WhenSpamIsRefused};
 use crate::settings::service_address::ServiceAddress;
@@ -26,7 +26,7 @@ const SCORE: &str = "X-Spam-Score";
 const SYMBOLS: &str = "X-Spam-Symbols";
 const TAGS: &[&str] = &[FLAG, SCORE, SYMBOLS];
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: |_, _, _| true,
     tags: TAGS,
     run: CheckFn::Message(|asked| {
@@ -82,9 +82,9 @@ pub(super) async fn check(
     draft: &Draft,
     hostname: &str,
     deadline: Instant,
-) -> Verdict {
+) -> CheckVerdict {
     let Some(server) = &settings.server else {
-        return Verdict::cannot_tell("no server is set");
+        return CheckVerdict::cannot_tell("no server is set");
     };
     let most = settings.connections_max;
     let asker = draft.asker(deadline, settings.when_unavailable);
@@ -104,13 +104,13 @@ pub(super) async fn check(
     };
     match opinion {
         Ok(opinion) => judge(&opinion, settings),
-        Err(no_answer) => Verdict::without(no_answer),
+        Err(no_answer) => CheckVerdict::without(no_answer),
     }
 }
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum SpamAction {
     Pass,
     Tag,
     Defer,
@@ -120,27 +120,27 @@ enum Step {
 
 impl Opinion {
     /// What it means; none when it advises something that we do not know.
-    fn step(&self, settings: &Antispam) -> Option<Step> {
+    fn step(&self, settings: &Antispam) -> Option<SpamAction> {
         let step = match &self.action {
             Some(action) if settings.follow_action => step_of(action)?,
             _ => self.step_by_score(settings),
         };
         match (step, settings.when_spam_is_refused) {
-            (Step::Refuse, WhenSpamIsRefused::Quarantine) => Some(Step::Quarantine),
+            (SpamAction::Refuse, WhenSpamIsRefused::Quarantine) => Some(SpamAction::Quarantine),
             _ => Some(step),
         }
     }
 
-    fn step_by_score(&self, settings: &Antispam) -> Step {
+    fn step_by_score(&self, settings: &Antispam) -> SpamAction {
         let reaches = |score: Option<Score>| score.is_some_and(|score| self.score >= score);
         if reaches(settings.refuse_score) {
-            Step::Refuse
+            SpamAction::Refuse
         } else if reaches(settings.defer_score) {
-            Step::Defer
+            SpamAction::Defer
         } else if reaches(settings.tag_score) {
-            Step::Tag
+            SpamAction::Tag
         } else {
-            Step::Pass
+            SpamAction::Pass
         }
     }
 
@@ -175,45 +175,45 @@ impl Opinion {
 }
 
 /// The actions of rspamd, and what each means for us.
-fn step_of(action: &str) -> Option<Step> {
+fn step_of(action: &str) -> Option<SpamAction> {
     Some(match action {
         // As rspamd's own milter has it: as long as a message has to wait, its greylisting says “soft
         // reject”. “greylist” comes from one without greylisting, at every attempt, and a message that
         // we put off each time would never arrive.
-        "no action" | "greylist" => Step::Pass,
-        "add header" | "rewrite subject" => Step::Tag,
-        "soft reject" => Step::Defer,
-        "quarantine" => Step::Quarantine,
+        "no action" | "greylist" => SpamAction::Pass,
+        "add header" | "rewrite subject" => SpamAction::Tag,
+        "soft reject" => SpamAction::Defer,
+        "quarantine" => SpamAction::Quarantine,
         // Nothing is thrown away without a word.
-        "reject" | "discard" => Step::Refuse,
+        "reject" | "discard" => SpamAction::Refuse,
         _ => return None,
     })
 }
 
-fn judge(opinion: &Opinion, settings: &Antispam) -> Verdict {
+fn judge(opinion: &Opinion, settings: &Antispam) -> CheckVerdict {
     let words = opinion.in_words();
     let Some(step) = opinion.step(settings) else {
-        return Verdict::cannot_tell(format!("its action is unknown: {words}"));
+        return CheckVerdict::cannot_tell(format!("its action is unknown: {words}"));
     };
     let answer = match step {
-        Step::Pass => return Verdict::of(Answer::Pass, words),
-        Step::Defer => {
+        SpamAction::Pass => return CheckVerdict::of(CheckAnswer::Pass, words),
+        SpamAction::Defer => {
             let reply = Reply::new(451, (4, 7, 1), "The message looks suspect, try again later");
-            return Verdict::of(Answer::Defer(reply), words);
+            return CheckVerdict::of(CheckAnswer::Defer(reply), words);
         }
-        Step::Refuse => {
+        SpamAction::Refuse => {
             let reply = Reply::new(554, (5, 7, 1), "Refused: the message looks like spam");
-            return Verdict::of(Answer::Refuse(reply), words);
+            return CheckVerdict::of(CheckAnswer::Refuse(reply), words);
         }
-        Step::Tag => Answer::Pass,
+        SpamAction::Tag => CheckAnswer::Pass,
         // Tagged as well: an operator may release it.
-        Step::Quarantine => Answer::Quarantine,
+        SpamAction::Quarantine => CheckAnswer::Quarantine,
     };
     // Each goes before all others: the last one first.
     let tags = opinion.fields().into_iter().rev().map(Edit::Prepend);
-    Verdict {
+    CheckVerdict {
         edits: tags.collect(),
-        ..Verdict::of(answer, words)
+        ..CheckVerdict::of(answer, words)
     }
 }
 

@@ -4,13 +4,13 @@ use bytes::Buf;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-use super::check::{Check, CheckFn};
+use super::check::{CheckFn, ConditionCheck};
 use super::draft::{Draft, DraftReader};
 use super::header::Field;
-use super::service::Trouble;
+use super::service::ServiceError;
 use super::service_access::ServiceByAccess;
 use super::service_stream::{connect, read_to_end, write_blocks};
-use super::verdict::{Answer, Edit, Verdict};
+use super::verdict::{CheckAnswer, CheckVerdict, Edit};
 use super::words;
 use crate::settings::conditions::{Antivirus, WhenFound};
 use crate::settings::service_address::ServiceAddress;
@@ -19,7 +19,7 @@ use crate::smtp::reply::Reply;
 /// The field that tags an infected message.
 const TAG: &str = "X-Virus-Found";
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: |_, _, _| true,
     tags: &[TAG],
     run: CheckFn::Message(|asked| {
@@ -35,39 +35,39 @@ pub(super) async fn check(
     settings: &Antivirus,
     draft: &Draft,
     deadline: Instant,
-) -> Verdict {
+) -> CheckVerdict {
     let Some(server) = &settings.server else {
-        return Verdict::cannot_tell("no server is set");
+        return CheckVerdict::cannot_tell("no server is set");
     };
     let service = clamd.at(server, settings.connections_max);
     let question = scan(server, draft.reader());
     let asker = draft.asker(deadline, settings.when_unavailable);
     let finding = service.ask(asker, question, scan_nothing(server));
     match finding.await {
-        Ok(Finding::Clean) => Verdict::pass(),
-        Ok(Finding::Infected(name)) => found(settings.when_found, &name),
-        Err(no_answer) => Verdict::without(no_answer),
+        Ok(ScanResult::Clean) => CheckVerdict::pass(),
+        Ok(ScanResult::Infected(name)) => found(settings.when_found, &name),
+        Err(no_answer) => CheckVerdict::without(no_answer),
     }
 }
 
-fn found(policy: WhenFound, name: &str) -> Verdict {
+fn found(policy: WhenFound, name: &str) -> CheckVerdict {
     let sentence = format!("{name} found");
     match policy {
         WhenFound::Refuse => {
             let reply = Reply::new(554, (5, 7, 1), format!("Refused: malware ({name})"));
-            Verdict::of(Answer::Refuse(reply), sentence)
+            CheckVerdict::of(CheckAnswer::Refuse(reply), sentence)
         }
-        WhenFound::Quarantine => Verdict::of(Answer::Quarantine, sentence),
+        WhenFound::Quarantine => CheckVerdict::of(CheckAnswer::Quarantine, sentence),
         WhenFound::Tag => {
             let tag = Edit::Prepend(Field::new(TAG, name));
-            Verdict::with(vec![tag], sentence)
+            CheckVerdict::with(vec![tag], sentence)
         }
     }
 }
 
 /// What clamd says of a message.
 #[derive(Debug, PartialEq, Eq)]
-enum Finding {
+enum ScanResult {
     Clean,
     Infected(String),
 }
@@ -76,17 +76,17 @@ enum Finding {
 /// answers a PING even when all its scanners hang.
 async fn scan_nothing(server: &ServiceAddress) -> Result<(), String> {
     match scan(server, DraftReader::of_nothing()).await {
-        Ok(_) | Err(Trouble::Message(_)) => Ok(()),
-        Err(Trouble::Service(why) | Trouble::NotShown(why)) => Err(why),
+        Ok(_) | Err(ServiceError::Message(_)) => Ok(()),
+        Err(ServiceError::Service(why) | ServiceError::NotShown(why)) => Err(why),
     }
 }
 
 /// One connection a message: clamd closes it behind the answer.
-async fn scan(server: &ServiceAddress, content: DraftReader) -> Result<Finding, Trouble> {
+async fn scan(server: &ServiceAddress, content: DraftReader) -> Result<ScanResult, ServiceError> {
     let mut stream = connect(server).await?;
     let sent = match send(&mut *stream, content).await {
         // It waits for the rest, which does not come.
-        Err(Trouble::NotShown(why)) => return Err(Trouble::NotShown(why)),
+        Err(ServiceError::NotShown(why)) => return Err(ServiceError::NotShown(why)),
         sent => sent,
     };
     // A message that is too large for it makes clamd answer and close before it has read everything.
@@ -97,21 +97,23 @@ async fn scan(server: &ServiceAddress, content: DraftReader) -> Result<Finding, 
         (Ok(()), Err(why)) => Err(why.into()),
         (Ok(()), Ok(_)) => {
             let why = "it closed the connection without an answer";
-            Err(Trouble::Service(why.to_owned()))
+            Err(ServiceError::Service(why.to_owned()))
         }
     }
 }
 
 /// clamd(8): each chunk behind its length, four bytes in network order; one of length zero ends.
 async fn send(
-    stream: &mut (dyn super::service_stream::Stream + '_),
+    stream: &mut (dyn super::service_stream::ServiceStream + '_),
     mut content: DraftReader,
-) -> Result<(), Trouble> {
-    let broke = |error| Trouble::Service(format!("the connection broke: {error}"));
+) -> Result<(), ServiceError> {
+    let broke = |error| ServiceError::Service(format!("the connection broke: {error}"));
     let mut before: &[u8] = b"zINSTREAM\0";
     while let Some(block) = content.next().await.map_err(words::not_shown)? {
         let Ok(length) = u32::try_from(block.len()) else {
-            return Err(Trouble::NotShown("a block is too large for it".to_owned()));
+            return Err(ServiceError::NotShown(
+                "a block is too large for it".to_owned(),
+            ));
         };
         if length == 0 {
             continue;
@@ -128,19 +130,19 @@ async fn send(
 }
 
 /// `stream: OK`, `stream: NAME FOUND`, or something that is neither.
-fn read(answer: &[u8]) -> Result<Finding, Trouble> {
+fn read(answer: &[u8]) -> Result<ScanResult, ServiceError> {
     let text = String::from_utf8_lossy(answer);
     let text = text.trim_end_matches(['\0', '\n']);
     let said = text.strip_prefix("stream: ").unwrap_or(text);
     match said.strip_suffix(" FOUND") {
-        Some(name) => Ok(Finding::Infected(words::cut(name))),
-        None if said == "OK" => Ok(Finding::Clean),
+        Some(name) => Ok(ScanResult::Infected(words::cut(name))),
+        None if said == "OK" => Ok(ScanResult::Clean),
         None => {
             let why = format!("it says “{}”", words::cut(said));
             // It is well, and has its reasons: the message is too large for it, say.
             Err(match said.ends_with(" ERROR") {
-                true => Trouble::Message(why),
-                false => Trouble::Service(why),
+                true => ServiceError::Message(why),
+                false => ServiceError::Service(why),
             })
         }
     }
@@ -158,13 +160,13 @@ mod tests {
     #[test]
     fn answers_are_read() {
         for (answer, expected) in [
-            ("stream: OK\0", Ok(Finding::Clean)),
-            ("stream: OK\n", Ok(Finding::Clean)),
+            ("stream: OK\0", Ok(ScanResult::Clean)),
+            ("stream: OK\n", Ok(ScanResult::Clean)),
             (
                 "stream: Eicar-Test-Signature FOUND\0",
-                Ok(Finding::Infected("Eicar-Test-Signature".into())),
+                Ok(ScanResult::Infected("Eicar-Test-Signature".into())),
             ),
-            ("stream: OK FOUND\0", Ok(Finding::Infected("OK".into()))),
+            ("stream: OK FOUND\0", Ok(ScanResult::Infected("OK".into()))),
             (
                 "INSTREAM size limit exceeded. ERROR\0",
                 Err("message: it says “INSTREAM size limit exceeded. ERROR”".to_owned()),
@@ -173,8 +175,8 @@ mod tests {
             ("NOT OK", Err("it says “NOT OK”".to_owned())),
         ] {
             let found = read(answer.as_bytes()).map_err(|trouble| match trouble {
-                Trouble::Message(why) => format!("message: {why}"),
-                Trouble::Service(why) | Trouble::NotShown(why) => why,
+                ServiceError::Message(why) => format!("message: {why}"),
+                ServiceError::Service(why) | ServiceError::NotShown(why) => why,
             });
             assert_eq!(found, expected, "{answer}");
         }
@@ -214,19 +216,22 @@ mod tests {
         let draft = Draft::of(Arc::new(cut)).await.expect("its header is there");
         let server = saying(&["stream: OK\0"]).await;
         let scanned = scan(&server, draft.reader()).await;
-        assert!(matches!(scanned, Err(Trouble::NotShown(_))), "{scanned:?}");
+        assert!(
+            matches!(scanned, Err(ServiceError::NotShown(_))),
+            "{scanned:?}"
+        );
     }
 
     #[test]
     fn what_is_found_is_dealt_with_as_set() {
         let refused = found(WhenFound::Refuse, "Eicar");
-        let Answer::Refuse(reply) = refused.answer else {
+        let CheckAnswer::Refuse(reply) = refused.answer else {
             panic!("it is refused");
         };
         assert_eq!(reply.to_string(), "554 5.7.1 Refused: malware (Eicar)");
         assert!(matches!(
             found(WhenFound::Quarantine, "Eicar").answer,
-            Answer::Quarantine
+            CheckAnswer::Quarantine
         ));
         let tagged = found(WhenFound::Tag, "Eicar");
         let field = Field::new(TAG, "Eicar");

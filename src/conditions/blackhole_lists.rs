@@ -18,11 +18,11 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{timeout, timeout_at};
 
-use self::tally::Tally;
-use super::check::{Check, CheckFn};
+use self::tally::ListTally;
+use super::check::{CheckFn, ConditionCheck};
 use super::header::Field;
 use super::service::{Asker, NoAnswer, Service, ServiceFigures};
-use super::verdict::{Answer, Edit, Verdict};
+use super::verdict::{CheckAnswer, CheckVerdict, Edit};
 use super::words;
 use crate::dns::{Dns, Records};
 use crate::limits;
@@ -36,7 +36,7 @@ pub use tally::Weighed;
 /// The field that tags a message of a listed client.
 const TAG: &str = "X-Blackhole-Lists";
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: |facts, settings, _| {
         let address = facts.envelope.client.address;
         let is_allowed = |address| settings.blackhole_lists.allows(address);
@@ -53,10 +53,10 @@ pub(super) const CHECK: Check = Check {
 
 /// How each list fares.
 #[derive(Debug, Default)]
-pub(super) struct Lists(Mutex<Known>);
+pub(super) struct Lists(Mutex<ListServices>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct ListServices {
     /// Whom the lists were asked through: what was learned through others means nothing.
     dns_servers: Vec<SocketAddr>,
     lists: HashMap<String, Arc<Service>>,
@@ -97,7 +97,7 @@ impl Lists {
     }
 
     /// Each change is a single step: what a panic leaves is whole.
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, ListServices> {
         self.0.lock()
     }
 }
@@ -109,9 +109,9 @@ pub(super) async fn check(
     settings: &Settings,
     client: Option<IpAddr>,
     asker: Asker,
-) -> Verdict {
+) -> CheckVerdict {
     let Some(address) = client else {
-        return Verdict::pass();
+        return CheckVerdict::pass();
     };
     let address = address.to_canonical();
     let deadline = asker.deadline;
@@ -126,17 +126,20 @@ pub(super) async fn check(
                 text_of(dns, settings, address, zone).await
             };
             let text = timeout_at(deadline, text).await.ok().flatten();
-            Verdict::of(Answer::Refuse(refusal(address, &listed_by, text)), sentence)
+            CheckVerdict::of(
+                CheckAnswer::Refuse(refusal(address, &listed_by, text)),
+                sentence,
+            )
         }
-        Weighed::Tag | Weighed::Pass => Verdict::with(edits, sentence),
+        Weighed::Tag | Weighed::Pass => CheckVerdict::with(edits, sentence),
         Weighed::Undecided => {
             let no_answer = match tally.has_left_out() {
                 true => NoAnswer::NotAsked(sentence),
                 false => NoAnswer::CannotTell(sentence),
             };
-            Verdict {
+            CheckVerdict {
                 edits,
-                ..Verdict::without(no_answer)
+                ..CheckVerdict::without(no_answer)
             }
         }
     }
@@ -149,7 +152,7 @@ async fn ask<'a>(
     settings: &'a Settings,
     address: IpAddr,
     asker: Asker,
-) -> Tally<'a> {
+) -> ListTally<'a> {
     let zones = &settings.blackhole_lists.zones;
     let services = lists.of(settings);
     let questions = zones.iter().zip(&services).enumerate();
@@ -163,7 +166,7 @@ async fn ask<'a>(
             }
         })
         .collect();
-    let mut tally = Tally::new(&settings.blackhole_lists);
+    let mut tally = ListTally::new(&settings.blackhole_lists);
     while let Some((position, answer)) = questions.next().await {
         match answer {
             Ok(listing) => tally.note(position, listing),
@@ -232,7 +235,7 @@ fn refusal(address: IpAddr, listed_by: &[&str], text: Option<String>) -> Reply {
 }
 
 /// What there is to say for the trail; nothing of a client that no list has.
-fn sentence(tally: &Tally<'_>, address: IpAddr) -> String {
+fn sentence(tally: &ListTally<'_>, address: IpAddr) -> String {
     let mut parts = tally.remarks();
     let listed_by = tally.listed_by();
     if !listed_by.is_empty() {
@@ -247,7 +250,7 @@ fn sentence(tally: &Tally<'_>, address: IpAddr) -> String {
 }
 
 /// The field that says which lists have the client.
-fn tag(tally: &Tally<'_>) -> Edit {
+fn tag(tally: &ListTally<'_>) -> Edit {
     let zones = tally.listed_by().join(", ");
     let value = format!("{zones} (weight {})", tally.weight());
     Edit::Prepend(Field::new(TAG, &value))
@@ -301,7 +304,7 @@ pub(super) async fn try_out(dns: &Dns, settings: &Settings, address: IpAddr) -> 
         }
     });
     let found = join_all(tries).await;
-    let mut tally = Tally::new(lists);
+    let mut tally = ListTally::new(lists);
     for (position, one) in found.iter().enumerate() {
         tally.note(position, one.listing.clone());
     }

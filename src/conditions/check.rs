@@ -5,15 +5,15 @@ use tokio::time::Instant;
 
 use super::Conditions;
 use super::draft::Draft;
-use super::facts::{EnvelopeFacts, Facts};
+use super::facts::{EnvelopeFacts, MessageFacts};
 use super::service::Asker;
-use super::verdict::Verdict;
+use super::verdict::CheckVerdict;
 use crate::settings::Settings;
 
 /// The check of a condition.
-pub(super) struct Check {
+pub(super) struct ConditionCheck {
     /// Whether a condition that is on concerns a message; of several of its kind the one at this position.
-    pub(super) concerns: fn(&Facts<'_>, &Settings, usize) -> bool,
+    pub(super) concerns: fn(&MessageFacts<'_>, &Settings, usize) -> bool,
     /// Header fields that only this check may write. They are taken off messages that come with them.
     pub(super) tags: &'static [&'static str],
     /// What it asks.
@@ -25,9 +25,9 @@ pub(super) enum CheckFn {
     /// Nothing: its presence is all there is to it.
     Nothing,
     /// About the envelope alone, so that it can be asked before there is content.
-    Envelope(for<'a> fn(EnvelopeCheck<'a>) -> BoxFuture<'a, Verdict>),
+    Envelope(for<'a> fn(EnvelopeCheck<'a>) -> BoxFuture<'a, CheckVerdict>),
     /// About the message. The settings of such a condition say that it needs the content.
-    Message(for<'a> fn(MessageCheck<'a>) -> BoxFuture<'a, Verdict>),
+    Message(for<'a> fn(MessageCheck<'a>) -> BoxFuture<'a, CheckVerdict>),
 }
 
 /// A check of an envelope.

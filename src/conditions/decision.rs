@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::check_of;
-use super::facts::{EnvelopeFacts, Facts};
+use super::facts::{EnvelopeFacts, MessageFacts};
 use crate::message::DiskReason;
 use crate::settings::Settings;
 use crate::settings::conditions::{CONDITIONS, ConditionKind, OwnCondition};
@@ -113,13 +113,13 @@ pub fn standard_path_without_content(
     if !settings.conditions().any {
         return None;
     }
-    let facts = Facts::before_content(envelope);
+    let facts = MessageFacts::before_content(envelope);
     decide(&facts, settings).standard_path().cloned()
 }
 
 /// Step 401: which conditions are present.
 #[must_use]
-pub fn decide(facts: &Facts<'_>, settings: &Settings) -> Decision {
+pub fn decide(facts: &MessageFacts<'_>, settings: &Settings) -> Decision {
     let mut present = Vec::new();
     for description in CONDITIONS {
         let kind = description.kind;

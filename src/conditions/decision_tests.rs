@@ -14,8 +14,8 @@ fn facts<'a>(
     declared_size: Option<u64>,
     header: &'a Header,
     keys: Coverage,
-) -> Facts<'a> {
-    Facts {
+) -> MessageFacts<'a> {
+    MessageFacts {
         envelope: EnvelopeFacts::of(message, declared_size),
         content: Some(ContentFacts {
             size_bytes: message.body.len(),

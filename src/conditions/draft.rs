@@ -11,12 +11,12 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::Tools;
+use super::CheckResources;
 use super::facts::EnvelopeFacts;
 use super::header::{Field, Header};
 use super::new_body::NewBody;
 use super::service::Asker;
-use super::verdict::{Copy, Edit};
+use super::verdict::{Edit, RecipientCopy};
 use crate::limits;
 use crate::message::{BodyReader, Envelope, Message, Recipient, Reservation};
 use crate::settings::conditions::WhenUnavailable;
@@ -40,7 +40,7 @@ pub struct Draft {
     /// What stands behind the header, when it is not what arrived.
     body: Option<NewBody>,
     /// What some recipients get in the place of the message.
-    copies: Vec<Copy>,
+    copies: Vec<RecipientCopy>,
     names_recipients: bool,
     is_changed: bool,
     /// Recipients that are refused by themselves, and why.
@@ -310,7 +310,7 @@ impl Draft {
     /// The messages as they travel now. One keeps the name of the message that arrived; of several each
     /// has a name of its own.
     #[must_use]
-    pub fn messages(&self, tools: &Tools) -> Vec<Arc<Message>> {
+    pub fn messages(&self, tools: &CheckResources) -> Vec<Arc<Message>> {
         if self.copies.is_empty() {
             return vec![self.message()];
         }
@@ -335,7 +335,7 @@ impl Draft {
         messages.into_iter().map(Arc::new).collect()
     }
 
-    fn copy(&self, copy: &Copy) -> Message {
+    fn copy(&self, copy: &RecipientCopy) -> Message {
         let mut envelope = self.envelope.clone();
         let recipients = &mut envelope.recipients;
         recipients.retain(|recipient| copy.recipients.contains(&recipient.address));

@@ -13,12 +13,12 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::Tools;
+use super::CheckResources;
 use super::blocks::{BlockReader, BlockWriter};
-use super::check::{Check, CheckFn};
+use super::check::{CheckFn, ConditionCheck};
 use super::draft::{Draft, DraftReader};
 use super::header::Field;
-use super::verdict::{Answer, Copy, Edit, Verdict};
+use super::verdict::{CheckAnswer, CheckVerdict, Edit, RecipientCopy};
 use super::{Coverage, words};
 use crate::clients::FairSemaphore;
 use crate::limits;
@@ -29,7 +29,7 @@ use crate::settings::conditions::{Encryption, WhenNoKey};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: |facts, settings, _| {
         let content = facts.content;
         content.is_some_and(|content| concerns(content.keys, content.header.fields(), settings))
@@ -93,11 +93,11 @@ pub(super) fn is_encrypted(fields: &[Field]) -> bool {
 pub(super) async fn check(
     places: &Arc<FairSemaphore>,
     settings: &Settings,
-    tools: &Tools,
+    tools: &CheckResources,
     draft: &Draft,
-) -> Verdict {
+) -> CheckVerdict {
     if is_encrypted(draft.fields()) {
-        return Verdict::of(Answer::Pass, "it is encrypted already");
+        return CheckVerdict::of(CheckAnswer::Pass, "it is encrypted already");
     }
     let keyring = tools.keys.snapshot();
     let Shares { keyed, keyless } = Shares::of(&draft.envelope.recipients, &keyring);
@@ -105,13 +105,16 @@ pub(super) async fn check(
         return refusal(&keyless);
     }
     if keyed.is_empty() {
-        return Verdict::of(Answer::Pass, "no recipient has a key");
+        return CheckVerdict::of(CheckAnswer::Pass, "no recipient has a key");
     }
     let copies_bytes = draft.message().size_bytes() * keyed.len() as u64;
     if keyed.len() > 1 && copies_bytes > limits::ENCRYPTED_COPIES_BYTES {
         let words = "Too large to be encrypted for so many recipients, send it to fewer at once";
         let reply = Reply::new(552, (5, 3, 4), words);
-        return Verdict::of(Answer::Refuse(reply), "too large for so many recipients");
+        return CheckVerdict::of(
+            CheckAnswer::Refuse(reply),
+            "too large for so many recipients",
+        );
     }
     let making = async {
         let _place = places.take(draft.arrived().client.party()).await;
@@ -129,29 +132,29 @@ pub(super) async fn check(
         }
     };
     match timeout(limits::ENCRYPTION_WAIT, making).await {
-        Ok(Ok(copies)) => Verdict::with(vec![Edit::Copies(copies)], sentence()),
+        Ok(Ok(copies)) => CheckVerdict::with(vec![Edit::Copies(copies)], sentence()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
             let reply = Reply::new(
                 550,
                 (5, 6, 0),
                 "A header without an end cannot be encrypted",
             );
-            Verdict::of(Answer::Refuse(reply), "its header has no end")
+            CheckVerdict::of(CheckAnswer::Refuse(reply), "its header has no end")
         }
-        Ok(Err(error)) => Verdict::cannot_tell(words::cut(&error.to_string())),
-        Err(_) => Verdict::cannot_tell("encryption took too long"),
+        Ok(Err(error)) => CheckVerdict::cannot_tell(words::cut(&error.to_string())),
+        Err(_) => CheckVerdict::cannot_tell("encryption took too long"),
     }
 }
 
 /// Who gets what.
 struct Shares {
-    keyed: Vec<Share>,
+    keyed: Vec<KeyShare>,
     /// Recipients without a valid key.
     keyless: Vec<Mailbox>,
 }
 
 /// Recipients for whom the same key stands.
-struct Share {
+struct KeyShare {
     kept: Arc<KeptKey>,
     key: EncryptionKey,
     recipients: Vec<Mailbox>,
@@ -173,7 +176,7 @@ impl Shares {
             let mut keyed = shares.keyed.iter_mut();
             match keyed.find(|share| Arc::ptr_eq(&share.kept, kept)) {
                 Some(share) => share.recipients.push(address),
-                None => shares.keyed.push(Share {
+                None => shares.keyed.push(KeyShare {
                     kept: Arc::clone(kept),
                     key: key.clone(),
                     recipients: vec![address],
@@ -186,7 +189,7 @@ impl Shares {
 
 /// The whole message is refused: what one recipient may not get in the clear, the sender may not have
 /// meant for the others either.
-fn refusal(keyless: &[Mailbox]) -> Verdict {
+fn refusal(keyless: &[Mailbox]) -> CheckVerdict {
     let named = keyless.iter().take(limits::KEYLESS_NAMED);
     let named: Vec<String> = named.map(|address| words::cut(address.as_str())).collect();
     let mut text = format!("No OpenPGP key for {}", named.join(", "));
@@ -194,16 +197,16 @@ fn refusal(keyless: &[Mailbox]) -> Verdict {
         text += &format!(" and {} more", keyless.len() - named.len());
     }
     let reply = Reply::new(550, (5, 7, 1), text.clone());
-    Verdict::of(Answer::Refuse(reply), text)
+    CheckVerdict::of(CheckAnswer::Refuse(reply), text)
 }
 
 /// Makes the message for one share; [`io::ErrorKind::InvalidData`] when the header has no end.
 async fn encrypted(
-    share: &Share,
+    share: &KeyShare,
     settings: &Settings,
-    tools: &Tools,
+    tools: &CheckResources,
     draft: &Draft,
-) -> io::Result<Copy> {
+) -> io::Result<RecipientCopy> {
     // It names the file of the copy, and its boundary, which no line of armor begins like.
     let name = tools.ids.next(Timestamp::now());
     let boundary = format!("=_pgp_{name}");
@@ -222,7 +225,7 @@ async fn encrypted(
     let thread = spawn_blocking(move || {
         openpgp::encrypt(BlockReader::new(plain), &key, BlockWriter::new(secret))
     });
-    let part = Part::of(draft);
+    let part = PlainPart::of(draft);
     // Each ends when its neighbour does: whoever is dropped closes its channel.
     let feeding = async move { part.send(to_thread).await };
     let draining = async move {
@@ -240,7 +243,7 @@ async fn encrypted(
     let closing = format!("\r\n--{boundary}--\r\n");
     writer.append(closing.as_bytes()).await?;
     let (body, _) = writer.finish().await?;
-    Ok(Copy {
+    Ok(RecipientCopy {
         recipients: share.recipients.clone(),
         fields: outer_fields(draft.fields(), &boundary),
         body: Arc::new(body),
@@ -288,14 +291,14 @@ fn opening(boundary: &str) -> String {
 }
 
 /// What is encrypted: the message's own body with the fields that say what it is, signatures and all.
-struct Part {
+struct PlainPart {
     header: Bytes,
     body: DraftReader,
     /// The header that arrived ends where it should.
     has_whole_header: bool,
 }
 
-impl Part {
+impl PlainPart {
     fn of(draft: &Draft) -> Self {
         let mut header = BytesMut::new();
         let fields = draft.fields().iter();

@@ -23,7 +23,7 @@ const PART: &[u8] = b"Content-Type: text/plain;\r\n\tcharset=utf-8\r\n\
 
 struct Scene {
     directory: TempDir,
-    tools: Tools,
+    tools: CheckResources,
     settings: Settings,
     places: Arc<FairSemaphore>,
 }
@@ -41,7 +41,7 @@ impl Scene {
         }
     }
 
-    async fn check(&self, draft: &Draft) -> Verdict {
+    async fn check(&self, draft: &Draft) -> CheckVerdict {
         check(&self.places, &self.settings, &self.tools, draft).await
     }
 
@@ -54,7 +54,7 @@ impl Scene {
         let arrived = message("anna@example.org", recipients, content);
         let mut draft = Draft::of(arrived).await.expect("readable");
         let verdict = self.check(&draft).await;
-        assert!(matches!(verdict.answer, Answer::Pass), "{verdict:?}");
+        assert!(matches!(verdict.answer, CheckAnswer::Pass), "{verdict:?}");
         draft.apply(verdict.edits).expect("each can be made");
         (draft.messages(&self.tools), verdict.words)
     }
@@ -206,7 +206,10 @@ async fn headers_and_bodies_of_every_shape_are_encrypted() {
     );
     let draft = Draft::of(arrived).await.expect("readable");
     let verdict = scene.check(&draft).await;
-    assert!(matches!(verdict.answer, Answer::Refuse(_)), "{verdict:?}");
+    assert!(
+        matches!(verdict.answer, CheckAnswer::Refuse(_)),
+        "{verdict:?}"
+    );
 }
 
 #[tokio::test]
@@ -237,7 +240,7 @@ async fn the_policy_refuses_and_names_who_has_no_key() {
         let arrived = message("anna@example.org", to, PLAIN);
         let draft = Draft::of(arrived).await.expect("readable");
         let verdict = scene.check(&draft).await;
-        let Answer::Refuse(reply) = verdict.answer else {
+        let CheckAnswer::Refuse(reply) = verdict.answer else {
             panic!("{verdict:?}");
         };
         assert_eq!(reply.to_string(), expected);
@@ -291,7 +294,10 @@ async fn whoever_finds_no_place_in_time_is_to_come_back() {
     let arrived = message("anna@example.org", &["bert@example.net"], PLAIN);
     let draft = Draft::of(arrived).await.expect("readable");
     let verdict = scene.check(&draft).await;
-    assert!(matches!(verdict.answer, Answer::CannotTell), "{verdict:?}");
+    assert!(
+        matches!(verdict.answer, CheckAnswer::CannotTell),
+        "{verdict:?}"
+    );
     drop(place);
 }
 
@@ -306,5 +312,8 @@ async fn a_full_disk_puts_the_message_off() {
     let arrived = message("anna@example.org", &["bert@example.net"], PLAIN);
     let draft = Draft::of(arrived).await.expect("readable");
     let verdict = scene.check(&draft).await;
-    assert!(matches!(verdict.answer, Answer::CannotTell), "{verdict:?}");
+    assert!(
+        matches!(verdict.answer, CheckAnswer::CannotTell),
+        "{verdict:?}"
+    );
 }

@@ -21,7 +21,7 @@ pub struct EnvelopeFacts<'a> {
 
 /// What is known of a message when a condition decides on it.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct MessageFacts<'a> {
     /// Client, sender, recipients.
     pub envelope: EnvelopeFacts<'a>,
     /// None: the content has not arrived yet.
@@ -55,7 +55,7 @@ impl<'a> EnvelopeFacts<'a> {
     }
 }
 
-impl<'a> Facts<'a> {
+impl<'a> MessageFacts<'a> {
     /// The facts before the content.
     #[must_use]
     pub fn before_content(envelope: EnvelopeFacts<'a>) -> Self {

@@ -6,14 +6,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Conditions;
-use super::check::{Check, CheckFn};
-use super::directory::{Directory, Entry, Found, Freshness, Question};
+use super::check::{CheckFn, ConditionCheck};
+use super::directory::{
+    CachePolicy, DirectoryClient, DirectoryEntry, DirectoryQuery, LookUpResult,
+};
 use super::draft::Draft;
 use super::from_field;
 use super::header::Field;
 use super::ldap_relaying::{malformed, several};
 use super::service::{Asker, NoAnswer};
-use super::verdict::{Edit, Verdict};
+use super::verdict::{CheckVerdict, Edit};
 use super::words;
 use crate::clients::ClientId;
 use crate::limits;
@@ -21,7 +23,7 @@ use crate::settings::Settings;
 use crate::settings::conditions::WhenUnavailable;
 use crate::smtp::address::{Mailbox, ReversePath};
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: ConditionCheck = ConditionCheck {
     // A stranger is given no official address.
     concerns: |facts, settings, _| {
         facts.is_trusted(settings) && settings.is_masqueraded(facts.envelope.sender)
@@ -52,28 +54,28 @@ pub struct OfficialSender {
 
 /// Looks the sender up, and changes it where the directory knows better.
 pub(super) async fn check(
-    directory: &Directory,
+    directory: &DirectoryClient,
     settings: &Settings,
     draft: &Draft,
     deadline: Instant,
-) -> Verdict {
+) -> CheckVerdict {
     let ReversePath::Mailbox(sender) = &draft.envelope.sender else {
-        return Verdict::pass();
+        return CheckVerdict::pass();
     };
     let asker = draft.asker(deadline, settings.ldap_masquerading.when_unavailable);
-    let found = official(directory, settings, sender, Freshness::Remembered, asker);
+    let found = official(directory, settings, sender, CachePolicy::Remembered, asker);
     match found.await {
-        Ok(None) => Verdict::with(Vec::new(), format!("{sender} is not in the directory")),
-        Ok(Some(OfficialSender { address: None, .. })) => Verdict::pass(),
+        Ok(None) => CheckVerdict::with(Vec::new(), format!("{sender} is not in the directory")),
+        Ok(Some(OfficialSender { address: None, .. })) => CheckVerdict::pass(),
         Ok(Some(OfficialSender {
             address: Some(address),
             ..
         })) => masqueraded(sender, &address, draft.fields()),
-        Err(no_answer) => Verdict::without(no_answer),
+        Err(no_answer) => CheckVerdict::without(no_answer),
     }
 }
 
-fn masqueraded(sender: &Mailbox, official: &Mailbox, fields: &[Field]) -> Verdict {
+fn masqueraded(sender: &Mailbox, official: &Mailbox, fields: &[Field]) -> CheckVerdict {
     let mut edits = vec![Edit::Sender(ReversePath::Mailbox(official.clone()))];
     let authors = fields.iter().filter(|field| field.is_named(FROM));
     for (position, field) in authors.enumerate() {
@@ -82,25 +84,25 @@ fn masqueraded(sender: &Mailbox, official: &Mailbox, fields: &[Field]) -> Verdic
         }
     }
     let from = if edits.len() > 1 { ", in From too" } else { "" };
-    Verdict::with(edits, format!("{sender} became {official}{from}"))
+    CheckVerdict::with(edits, format!("{sender} became {official}{from}"))
 }
 
 /// The sender by the directory; none when it has no such entry.
 async fn official(
-    directory: &Directory,
+    directory: &DirectoryClient,
     settings: &Settings,
     sender: &Mailbox,
-    freshness: Freshness,
+    freshness: CachePolicy,
     asker: Asker,
 ) -> Result<Option<OfficialSender>, NoAnswer> {
     let masquerading = &settings.ldap_masquerading;
     let attribute = masquerading.attribute.as_str();
-    let question = Question::about(sender, &masquerading.filter, &[Some(attribute)]);
+    let question = DirectoryQuery::about(sender, &masquerading.filter, &[Some(attribute)]);
     let asking = directory.find(&settings.directory, question, freshness, asker);
     match asking.await? {
-        Found::Nobody => Ok(None),
-        Found::Several => Err(several(sender).into()),
-        Found::Entry(entry) => Ok(Some(OfficialSender {
+        LookUpResult::Nobody => Ok(None),
+        LookUpResult::Several => Err(several(sender).into()),
+        LookUpResult::Entry(entry) => Ok(Some(OfficialSender {
             entry: words::cut(&entry.dn),
             address: official_of(&entry, attribute, sender)?,
         })),
@@ -110,7 +112,7 @@ async fn official(
 /// The official address in an entry; none when that is the sender's own, or none stands there. Of several
 /// the sender's own is one that is official, and none of the others is more so.
 fn official_of(
-    entry: &Entry,
+    entry: &DirectoryEntry,
     attribute: &str,
     sender: &Mailbox,
 ) -> Result<Option<Mailbox>, String> {
@@ -149,7 +151,7 @@ impl Conditions {
             deadline: Instant::now() + timeout.min(limits::LOOK_UP_TRY_WAIT),
             when_unavailable: WhenUnavailable::Defer,
         };
-        let found = official(&self.directory, settings, sender, Freshness::Anew, asker).await;
+        let found = official(&self.directory, settings, sender, CachePolicy::Anew, asker).await;
         found.map_err(|no_answer| no_answer.to_string())
     }
 }

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::super::directory::testing::{FakeDirectory, FakeEntry, Manner};
 use super::super::header::Header;
 use super::super::testing::{message, settings};
-use super::super::verdict::Answer;
+use super::super::verdict::CheckAnswer;
 use super::*;
 
 const ENTRIES: &[FakeEntry] = &[
@@ -57,8 +57,8 @@ async fn senders_get_their_official_addresses() {
         let message = message(sender, &["bert@example.net"], CONTENT);
         let mut draft = Draft::of(message).await.expect("readable");
         let deadline = Instant::now() + Duration::from_secs(10);
-        let verdict = check(&Directory::default(), &settings, &draft, deadline).await;
-        assert!(matches!(verdict.answer, Answer::Pass), "{sender}");
+        let verdict = check(&DirectoryClient::default(), &settings, &draft, deadline).await;
+        assert!(matches!(verdict.answer, CheckAnswer::Pass), "{sender}");
         assert_eq!(verdict.words, words);
         draft.apply(verdict.edits).expect("each can be made");
         assert_eq!(draft.message().envelope.sender.as_str(), expected);
@@ -89,8 +89,11 @@ async fn what_does_not_tell_the_sender_cannot_tell() {
         let message = message(sender, &["bert@example.net"], CONTENT);
         let draft = Draft::of(message).await.expect("readable");
         let deadline = Instant::now() + Duration::from_secs(10);
-        let verdict = check(&Directory::default(), &settings, &draft, deadline).await;
-        assert!(matches!(verdict.answer, Answer::CannotTell), "{sender}");
+        let verdict = check(&DirectoryClient::default(), &settings, &draft, deadline).await;
+        assert!(
+            matches!(verdict.answer, CheckAnswer::CannotTell),
+            "{sender}"
+        );
         assert!(verdict.words.contains(part), "{part}: {}", verdict.words);
         assert!(verdict.edits.is_empty());
     }

@@ -7,10 +7,12 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::time::Instant;
 
 use super::Conditions;
-use super::check::{Check, CheckFn};
-use super::directory::{Directory, Entry, Found, Freshness, Question};
+use super::check::{CheckFn, ConditionCheck};
+use super::directory::{
+    CachePolicy, DirectoryClient, DirectoryEntry, DirectoryQuery, LookUpResult,
+};
 use super::service::{Asker, NoAnswer};
-use super::verdict::{Edit, Verdict};
+use super::verdict::{CheckVerdict, Edit};
 use super::words;
 use crate::clients::ClientId;
 use crate::limits;
@@ -21,7 +23,7 @@ use crate::settings::next_hop::ServerAddress;
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: |facts, settings, _| {
         let mut recipients = facts.envelope.recipients.iter();
         let is_routed = |recipient: &Recipient| settings.is_routed_by_directory(&recipient.address);
@@ -33,7 +35,7 @@ pub(super) const CHECK: Check = Check {
             directory: &asked.conditions.directory,
             settings: asked.settings,
             hostname: &asked.conditions.tools.hostname,
-            freshness: Freshness::Remembered,
+            freshness: CachePolicy::Remembered,
             asker: asked.asker,
         };
         Box::pin(check(look_up, asked.envelope.recipients))
@@ -61,16 +63,16 @@ struct Routed {
 /// How recipients are looked up.
 #[derive(Clone, Debug)]
 pub(super) struct LookUp<'a> {
-    pub(super) directory: &'a Directory,
+    pub(super) directory: &'a DirectoryClient,
     pub(super) settings: &'a Settings,
     /// Our name: a recipient whose mailHost we are is at its place.
     pub(super) hostname: &'a str,
-    pub(super) freshness: Freshness,
+    pub(super) freshness: CachePolicy,
     pub(super) asker: Asker,
 }
 
 /// Looks every recipient up that the directory routes.
-pub(super) async fn check(look_up: LookUp<'_>, recipients: &[Recipient]) -> Verdict {
+pub(super) async fn check(look_up: LookUp<'_>, recipients: &[Recipient]) -> CheckVerdict {
     let recipients = recipients.iter().enumerate();
     let asked: Vec<(usize, Mailbox)> = recipients
         .map(|(position, recipient)| (position, recipient.address.clone()))
@@ -82,12 +84,12 @@ pub(super) async fn check(look_up: LookUp<'_>, recipients: &[Recipient]) -> Verd
         .try_collect::<Vec<_>>();
     match routes.await {
         Ok(routes) => directed(routes),
-        Err(no_answer) => Verdict::without(no_answer),
+        Err(no_answer) => CheckVerdict::without(no_answer),
     }
 }
 
 /// What is changed by what was found, told in words.
-fn directed(routes: Vec<Routed>) -> Verdict {
+fn directed(routes: Vec<Routed>) -> CheckVerdict {
     let mut edits = Vec::new();
     let mut told = Vec::new();
     for Routed {
@@ -114,7 +116,7 @@ fn directed(routes: Vec<Routed>) -> Verdict {
         told.truncate(limits::ROUTES_TOLD);
         told.push(format!("{more} more"));
     }
-    Verdict::with(edits, told.join(", "))
+    CheckVerdict::with(edits, told.join(", "))
 }
 
 impl DirectoryRoute {
@@ -130,7 +132,7 @@ impl DirectoryRoute {
 
     /// Reads an entry.
     fn of(
-        entry: &Entry,
+        entry: &DirectoryEntry,
         recipient: &Mailbox,
         settings: &Settings,
         hostname: &str,
@@ -182,16 +184,16 @@ impl LookUp<'_> {
             relaying.host_attribute.as_deref(),
             relaying.address_attribute.as_deref(),
         ];
-        let question = Question::about(recipient, &relaying.filter, &attributes);
+        let question = DirectoryQuery::about(recipient, &relaying.filter, &attributes);
         let asker = self.asker.clone();
         let found = self
             .directory
             .find(&settings.directory, question, self.freshness, asker)
             .await?;
         match found {
-            Found::Nobody => Ok(None),
-            Found::Several => Err(several(recipient).into()),
-            Found::Entry(entry) => {
+            LookUpResult::Nobody => Ok(None),
+            LookUpResult::Several => Err(several(recipient).into()),
+            LookUpResult::Entry(entry) => {
                 let route = DirectoryRoute::of(&entry, recipient, settings, self.hostname)?;
                 Ok(Some(route))
             }
@@ -201,7 +203,7 @@ impl LookUp<'_> {
 
 /// The one value of an attribute, with the attribute's name.
 fn single<'a>(
-    entry: &'a Entry,
+    entry: &'a DirectoryEntry,
     attribute: Option<&'a str>,
 ) -> Result<Option<(&'a str, &'a str)>, String> {
     let Some(name) = attribute else {
@@ -233,7 +235,12 @@ pub(super) fn several(address: &Mailbox) -> String {
     words::cut(&format!("the directory has several entries for {address}"))
 }
 
-pub(super) fn malformed(entry: &Entry, attribute: &str, value: &str, what: &str) -> String {
+pub(super) fn malformed(
+    entry: &DirectoryEntry,
+    attribute: &str,
+    value: &str,
+    what: &str,
+) -> String {
     let value = words::cut(value);
     let whole = format!("{attribute} “{value}” {what}, in {}", entry.dn);
     words::cut(&whole)
@@ -255,7 +262,7 @@ impl Conditions {
             return Ok(());
         }
         let timeout = Duration::from_secs(settings.directory.timeout_seconds);
-        let look_up = self.look_up(settings, Freshness::Remembered, party, timeout);
+        let look_up = self.look_up(settings, CachePolicy::Remembered, party, timeout);
         let no_answer = match look_up.route(address).await {
             Ok(Some(_)) => return Ok(()),
             Ok(None) => return Err(Reply::recipient_unknown()),
@@ -281,7 +288,7 @@ impl Conditions {
     ) -> Result<Option<DirectoryRoute>, String> {
         let timeout = Duration::from_secs(settings.directory.timeout_seconds);
         let wait = timeout.min(limits::LOOK_UP_TRY_WAIT);
-        let look_up = self.look_up(settings, Freshness::Anew, ClientId::Ourselves, wait);
+        let look_up = self.look_up(settings, CachePolicy::Anew, ClientId::Ourselves, wait);
         let route = look_up.route(address).await;
         route.map_err(|no_answer| no_answer.to_string())
     }
@@ -289,7 +296,7 @@ impl Conditions {
     fn look_up<'a>(
         &'a self,
         settings: &'a Settings,
-        freshness: Freshness,
+        freshness: CachePolicy,
         party: ClientId,
         wait: Duration,
     ) -> LookUp<'a> {

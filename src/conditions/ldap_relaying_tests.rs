@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::Draft;
 use super::super::directory::testing::{FakeDirectory, FakeEntry, Manner};
 use super::super::testing::{asker, message, settings, tools};
-use super::super::verdict::Answer;
+use super::super::verdict::CheckAnswer;
 use super::*;
 
 const ENTRIES: &[FakeEntry] = &[
@@ -64,15 +64,15 @@ fn relaying(fake: &FakeDirectory, patch: Value) -> Settings {
 async fn check(settings: &Settings, recipients: &[&str], expected: Result<&[&str], &str>) {
     let message = message("anna@example.org", recipients, b"\r\nbody\r\n");
     let look_up = LookUp {
-        directory: &Directory::default(),
+        directory: &DirectoryClient::default(),
         settings,
         hostname: "relay.example.org",
-        freshness: Freshness::Remembered,
+        freshness: CachePolicy::Remembered,
         asker: asker("anna", Duration::from_secs(10)),
     };
     let verdict = super::check(look_up, &message.envelope.recipients).await;
     match (expected, verdict.answer) {
-        (Ok(expected), Answer::Pass) => {
+        (Ok(expected), CheckAnswer::Pass) => {
             let told: Vec<&str> = verdict
                 .words
                 .split(", ")
@@ -82,7 +82,7 @@ async fn check(settings: &Settings, recipients: &[&str], expected: Result<&[&str
             let directed = expected.iter().filter(|one| one.contains(" goes "));
             assert_eq!(verdict.edits.len(), directed.count());
         }
-        (Err(part), Answer::CannotTell) => {
+        (Err(part), CheckAnswer::CannotTell) => {
             assert!(verdict.words.contains(part), "{part}: {}", verdict.words);
             assert!(!verdict.words.contains(['\r', '\n']));
         }
@@ -139,10 +139,10 @@ async fn the_edit_names_the_recipient_by_its_place() {
     );
     let mut draft = Draft::of(message).await.expect("readable");
     let look_up = LookUp {
-        directory: &Directory::default(),
+        directory: &DirectoryClient::default(),
         settings: &settings,
         hostname: "relay.example.org",
-        freshness: Freshness::Remembered,
+        freshness: CachePolicy::Remembered,
         asker: asker("anna", Duration::from_secs(10)),
     };
     let verdict = super::check(look_up, &draft.envelope.recipients).await;
@@ -163,10 +163,10 @@ async fn many_recipients_are_told_in_short() {
     let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
     let message = message("anna@example.org", &recipients, b"\r\nbody\r\n");
     let look_up = LookUp {
-        directory: &Directory::default(),
+        directory: &DirectoryClient::default(),
         settings: &settings,
         hostname: "relay.example.org",
-        freshness: Freshness::Remembered,
+        freshness: CachePolicy::Remembered,
         asker: asker("anna", Duration::from_secs(10)),
     };
     let verdict = super::check(look_up, &message.envelope.recipients).await;

@@ -1,8 +1,8 @@
 //! The conditions: which path a message takes, and whether it may pass (Figure 4 of the patent).
 //!
 //! [`decide`] is pure: from the facts about a message it says which conditions are present, in the
-//! order in which they are looked into. [`Conditions::examine`] carries that out: each check asks its
-//! service or its rules and comes back with a [`Verdict`]; the first decisive answer wins and is named.
+//! order in which they are asked. [`Conditions::check`] carries that out: each check asks its
+//! service or its rules and comes back with a [`CheckVerdict`]; the first decisive answer wins and is named.
 //! What they change of a message is put together in a [`Draft`].
 //!
 //! One condition a file. A check never touches the disk and knows nothing of paths or replies to
@@ -19,8 +19,7 @@ mod decision;
 mod directory;
 mod draft;
 mod encryption;
-mod envelope_examination;
-mod examination;
+mod envelope_pipeline;
 mod facts;
 mod from_field;
 #[cfg(any(fuzzing, test))]
@@ -31,6 +30,7 @@ mod ldap_relaying;
 mod milter;
 mod new_body;
 mod own;
+mod pipeline;
 mod received_for;
 mod sender_check;
 mod service;
@@ -64,24 +64,24 @@ pub use decision::{
 #[cfg(test)]
 pub(crate) use directory::testing as directory_testing;
 pub use draft::Draft;
-pub use envelope_examination::ExaminedEnvelope;
-pub use examination::{End, Examination, Examined, Quarantine, Taken};
-pub use facts::{ContentFacts, EnvelopeFacts, Facts};
+pub use envelope_pipeline::EnvelopeOutcome;
+pub use facts::{ContentFacts, EnvelopeFacts, MessageFacts};
 pub use header::{Field, Header};
 pub use ldap_masquerading::OfficialSender;
 pub use ldap_relaying::DirectoryRoute;
 pub use new_body::NewBody;
 pub use own::leads_through;
-pub use service::{Asker, NoAnswer, Service, ServiceFigures, ServiceState, Trouble};
-pub use verdict::{Answer, Copy, Edit, Verdict};
+pub use pipeline::{Accepted, CheckOutcome, CheckRun, QuarantineCause};
+pub use service::{Asker, NoAnswer, Service, ServiceError, ServiceFigures, ServiceState};
+pub use verdict::{CheckAnswer, CheckVerdict, Edit, RecipientCopy};
 
 use antispam::Engines;
-use check::Check;
-use directory::Directory;
+use check::ConditionCheck;
+use directory::DirectoryClient;
 use service_access::ServiceByAccess;
 
 /// The check of each kind of condition.
-fn check_of(kind: ConditionKind) -> &'static Check {
+fn check_of(kind: ConditionKind) -> &'static ConditionCheck {
     match kind {
         ConditionKind::SenderCheck => &sender_check::CHECK,
         ConditionKind::BlackholeLists => &blackhole_lists::CHECK,
@@ -99,7 +99,7 @@ fn check_of(kind: ConditionKind) -> &'static Check {
 
 /// What the checks work with. Shared by all sessions.
 #[derive(Debug)]
-pub struct Tools {
+pub struct CheckResources {
     /// Our name, which stands in the header fields that checks add.
     pub hostname: Arc<str>,
     /// Names for what is made out of a message.
@@ -117,10 +117,10 @@ pub struct Tools {
 /// The checks with their services.
 #[derive(Debug)]
 pub struct Conditions {
-    tools: Tools,
-    directory: Directory,
+    tools: CheckResources,
+    directory: DirectoryClient,
     blackhole_lists: blackhole_lists::Lists,
-    content_filter: content_filter::ContentFilter,
+    content_filter: content_filter::ContentInspector,
     /// The DNS as the sender check asks it.
     dns: ServiceByAccess<Vec<SocketAddr>>,
     antivirus: ServiceByAccess<ServiceAddress>,
@@ -134,12 +134,12 @@ pub struct Conditions {
 impl Conditions {
     /// Conditions whose services have not been asked yet.
     #[must_use]
-    pub fn new(tools: Tools) -> Self {
+    pub fn new(tools: CheckResources) -> Self {
         Self {
             tools,
-            directory: Directory::default(),
+            directory: DirectoryClient::default(),
             blackhole_lists: blackhole_lists::Lists::default(),
-            content_filter: content_filter::ContentFilter::new(),
+            content_filter: content_filter::ContentInspector::new(),
             dns: ServiceByAccess::new("DNS"),
             antivirus: ServiceByAccess::new("clamd"),
             antispam: Engines::new(),

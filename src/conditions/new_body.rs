@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Tools;
+use super::CheckResources;
 use super::draft::Draft;
 use crate::message::{Body, BodyWriter};
 use crate::settings::Settings;
@@ -35,7 +35,7 @@ pub(super) struct NewBodyWriter {
 
 impl NewBodyWriter {
     /// New content for a message of which nothing has come yet.
-    pub(super) fn new(draft: &Draft, settings: &Settings, tools: &Tools) -> Self {
+    pub(super) fn new(draft: &Draft, settings: &Settings, tools: &CheckResources) -> Self {
         let writer = BodyWriter::new(
             // Not the message's own name: its content may have a file of that name.
             tools.ids.next(Timestamp::now()),

@@ -1,12 +1,12 @@
 //! Conditions of the administrator's own: a message that all parts of one hold for takes the path that it
 //! leads to.
 
-use super::check::{Check, CheckFn};
-use super::facts::{EnvelopeFacts, Facts};
+use super::check::{CheckFn, ConditionCheck};
+use super::facts::{EnvelopeFacts, MessageFacts};
 use crate::settings::Settings;
 use crate::settings::conditions::{LeadsTo, PreparedOwn};
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: |facts, settings, position| {
         let own = &settings.conditions().own[position];
         own.written.leads_to == LeadsTo::StandardPath && holds(own, facts)
@@ -18,13 +18,13 @@ pub(super) const CHECK: Check = Check {
 /// Whether one of them sends a message straight through, by what is known of it before its content.
 #[must_use]
 pub fn leads_through(envelope: EnvelopeFacts<'_>, settings: &Settings) -> bool {
-    let facts = Facts::before_content(envelope);
+    let facts = MessageFacts::before_content(envelope);
     let mut own = settings.conditions().own.iter();
     own.any(|own| own.written.leads_to == LeadsTo::CutThrough && holds(own, &facts))
 }
 
 /// Whether all parts of an own condition hold.
-fn holds(own: &PreparedOwn, facts: &Facts<'_>) -> bool {
+fn holds(own: &PreparedOwn, facts: &MessageFacts<'_>) -> bool {
     let EnvelopeFacts {
         client,
         sender,

@@ -2,14 +2,14 @@
 
 use std::future::ready;
 
-use super::check::{Check, CheckFn};
-use super::verdict::{Edit, Verdict};
+use super::check::{CheckFn, ConditionCheck};
+use super::verdict::{CheckVerdict, Edit};
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: |_, _, _| true,
     tags: &[],
     run: CheckFn::Message(|_| {
-        let verdict = Verdict::with(vec![Edit::NameRecipients], "");
+        let verdict = CheckVerdict::with(vec![Edit::NameRecipients], "");
         Box::pin(ready(verdict))
     }),
 };

@@ -3,10 +3,10 @@
 
 use std::net::SocketAddr;
 
-use super::check::{Check, CheckFn};
+use super::check::{CheckFn, ConditionCheck};
 use super::service::Asker;
 use super::service_access::ServiceByAccess;
-use super::verdict::{Answer, Verdict};
+use super::verdict::{CheckAnswer, CheckVerdict};
 use super::words;
 use crate::dns::{Dns, Records};
 use crate::limits;
@@ -15,7 +15,7 @@ use crate::smtp::address::ReversePath;
 use crate::smtp::domain::ascii_domain;
 use crate::smtp::reply::Reply;
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: ConditionCheck = ConditionCheck {
     // The null sender has no domain.
     concerns: |facts, settings, _| {
         let is_exempt = settings.sender_check.exempt_trusted && facts.is_trusted(settings);
@@ -37,14 +37,14 @@ pub(super) async fn check(
     settings: &Settings,
     sender: &ReversePath,
     asker: Asker,
-) -> Verdict {
+) -> CheckVerdict {
     let Some(sender) = sender.mailbox() else {
-        return Verdict::pass();
+        return CheckVerdict::pass();
     };
     let domain = sender.domain();
     // RFC 5321 §4.1.3: an address literal is not in the DNS.
     if domain.starts_with('[') {
-        return Verdict::pass();
+        return CheckVerdict::pass();
     }
     let servers = settings.dns_servers.as_slice();
     let question = async {
@@ -55,13 +55,13 @@ pub(super) async fn check(
     let asked = service.ask(asker, question, dns.answers(servers));
     match asked.await {
         Ok(finding) => verdict(finding, domain),
-        Err(no_answer) => Verdict::without(no_answer),
+        Err(no_answer) => CheckVerdict::without(no_answer),
     }
 }
 
 /// What the DNS says of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Finding {
+enum DomainStatus {
     /// Mail can be sent there.
     TakesMail,
     /// RFC 7505: it says that it takes none.
@@ -75,47 +75,47 @@ enum Finding {
 ///
 /// # Errors
 /// Why the DNS does not say.
-async fn find(dns: &Dns, settings: &Settings, domain: &str) -> Result<Finding, String> {
+async fn find(dns: &Dns, settings: &Settings, domain: &str) -> Result<DomainStatus, String> {
     let servers = &settings.dns_servers;
     match dns.exchangers(servers, domain).await {
         // RFC 7505 §3: a null MX beside others is a mistake, and means nothing.
         Records::Found(all) if all.iter().all(|one| one.host.is_empty()) => {
-            return Ok(Finding::NullMx);
+            return Ok(DomainStatus::NullMx);
         }
-        Records::Found(_) => return Ok(Finding::TakesMail),
-        Records::NoName => return Ok(Finding::NoDomain),
+        Records::Found(_) => return Ok(DomainStatus::TakesMail),
+        Records::NoName => return Ok(DomainStatus::NoDomain),
         Records::Failure(why) => return Err(why),
         Records::NoRecord => {}
     }
     let (ipv4, ipv6) = tokio::join!(dns.ipv4(servers, domain), dns.ipv6(servers, domain));
     match (ipv4, ipv6) {
-        (Records::Found(_), _) | (_, Records::Found(_)) => Ok(Finding::TakesMail),
+        (Records::Found(_), _) | (_, Records::Found(_)) => Ok(DomainStatus::TakesMail),
         (Records::Failure(why), _) | (_, Records::Failure(why)) => Err(why),
         // Even when this says that there is no such name: MX said that there is.
-        _ => Ok(Finding::NoServer),
+        _ => Ok(DomainStatus::NoServer),
     }
 }
 
-fn verdict(finding: Finding, domain: &str) -> Verdict {
+fn verdict(finding: DomainStatus, domain: &str) -> CheckVerdict {
     let domain = ascii_domain(domain).unwrap_or(domain.into());
     let domain = words::cut(&domain);
     let (enhanced, sentence) = match finding {
-        Finding::TakesMail => return Verdict::pass(),
+        DomainStatus::TakesMail => return CheckVerdict::pass(),
         // RFC 7505 §4.2.
-        Finding::NullMx => ((5, 7, 27), format!("{domain} takes no mail (null MX)")),
+        DomainStatus::NullMx => ((5, 7, 27), format!("{domain} takes no mail (null MX)")),
         // RFC 3463 §3.2: X.1.8, bad sender's system address.
-        Finding::NoServer => {
+        DomainStatus::NoServer => {
             let sentence = format!("{domain} has no mail exchanger and no address");
             ((5, 1, 8), sentence)
         }
-        Finding::NoDomain => ((5, 1, 8), format!("{domain} does not exist")),
+        DomainStatus::NoDomain => ((5, 1, 8), format!("{domain} does not exist")),
     };
     let reply = Reply::new(
         550,
         enhanced,
         format!("Refused: the sender's domain {sentence}"),
     );
-    Verdict::of(Answer::Refuse(reply), sentence)
+    CheckVerdict::of(CheckAnswer::Refuse(reply), sentence)
 }
 
 #[cfg(test)]
@@ -155,7 +155,7 @@ mod tests {
         dns: &ScriptedDns,
         sender: &str,
         client: &str,
-    ) -> Verdict {
+    ) -> CheckVerdict {
         let settings = settings(json!({"dns_servers": [dns.address()]}));
         let mut message = message(sender, &["bert@example.net"], b"Subject: x\r\n\r\nbody\r\n");
         let arrived = Arc::get_mut(&mut message).expect("nobody else has it");
@@ -169,7 +169,7 @@ mod tests {
         check(known, &Dns::default(), &settings, sender, asker).await
     }
 
-    async fn verdict_on(dns: &ScriptedDns, sender: &str) -> Verdict {
+    async fn verdict_on(dns: &ScriptedDns, sender: &str) -> CheckVerdict {
         verdict_by(&ServiceByAccess::new("DNS"), dns, sender, "192.0.2.1").await
     }
 
@@ -189,7 +189,7 @@ mod tests {
         ] {
             let verdict = verdict_on(&dns, sender).await;
             assert!(
-                matches!(verdict.answer, Answer::Pass),
+                matches!(verdict.answer, CheckAnswer::Pass),
                 "{sender}: {verdict:?}"
             );
         }
@@ -223,7 +223,7 @@ mod tests {
             (&long, "550 5.1.8"),
         ] {
             let verdict = verdict_on(&dns, sender).await;
-            let Answer::Refuse(reply) = &verdict.answer else {
+            let CheckAnswer::Refuse(reply) = &verdict.answer else {
                 panic!("{sender}: {verdict:?}");
             };
             assert!(reply.to_string().starts_with(expected), "{reply}");
@@ -235,7 +235,10 @@ mod tests {
         let dns = dns().await;
         for domain in ["broken.example", "lame.example"] {
             let verdict = verdict_on(&dns, &format!("anna@{domain}")).await;
-            assert!(matches!(verdict.answer, Answer::CannotTell), "{verdict:?}");
+            assert!(
+                matches!(verdict.answer, CheckAnswer::CannotTell),
+                "{verdict:?}"
+            );
             assert!(verdict.words.contains(domain), "{}", verdict.words);
         }
     }
@@ -246,7 +249,10 @@ mod tests {
         tokio::time::pause();
         let began = Instant::now();
         let verdict = verdict_on(&dns, "anna@silent.example").await;
-        assert!(matches!(verdict.answer, Answer::CannotTell), "{verdict:?}");
+        assert!(
+            matches!(verdict.answer, CheckAnswer::CannotTell),
+            "{verdict:?}"
+        );
         assert!(began.elapsed() < 5 * SECOND, "{:?}", began.elapsed());
     }
 
@@ -261,7 +267,7 @@ mod tests {
             verdict_by(&known, &slow, "anna@silent.example", client).await;
         }
         let verdict = verdict_by(&known, &slow, "anna@mx.example", CLIENTS[0]).await;
-        assert!(matches!(verdict.answer, Answer::Pass), "{verdict:?}");
+        assert!(matches!(verdict.answer, CheckAnswer::Pass), "{verdict:?}");
         assert!(
             slow.asked().contains(&" NS".to_owned()),
             "{:?}",
@@ -276,7 +282,7 @@ mod tests {
         let verdict = verdict_by(&known, &gone, "anna@mx.example", CLIENTS[0]).await;
         assert!(verdict.words.contains("left alone"), "{verdict:?}");
         let verdict = verdict_by(&known, &slow, "anna@mx.example", CLIENTS[0]).await;
-        assert!(matches!(verdict.answer, Answer::Pass), "{verdict:?}");
+        assert!(matches!(verdict.answer, CheckAnswer::Pass), "{verdict:?}");
     }
 
     #[tokio::test]

@@ -35,13 +35,13 @@ pub struct Service {
     name: Arc<str>,
     /// The connections that the settings allow.
     places: Arc<FairSemaphore>,
-    known: Mutex<Known>,
+    known: Mutex<ServiceRecord>,
     /// Held by whoever asks the neutral question: one does, and the others wait for what comes of it.
     asks_neutrally: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct ServiceRecord {
     asked: u64,
     failed: u64,
     /// Since its last answer.
@@ -70,7 +70,7 @@ pub struct Asker {
 
 /// What came of a question.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum ServiceError {
     /// The service is down, too slow, or talks nonsense.
     Service(String),
     /// It answers, but has nothing to say of this one message.
@@ -79,7 +79,7 @@ pub enum Trouble {
     NotShown(String),
 }
 
-impl From<String> for Trouble {
+impl From<String> for ServiceError {
     fn from(why: String) -> Self {
         Self::Service(why)
     }
@@ -134,7 +134,7 @@ pub enum ServiceState {
 }
 
 /// Whether a message may be shown to a service.
-enum Standing {
+enum BreakerState {
     /// It may.
     Trusted,
     /// A neutral question comes first.
@@ -162,7 +162,7 @@ impl Service {
     pub async fn ask<T>(
         &self,
         asker: Asker,
-        question: impl Future<Output = Result<T, impl Into<Trouble>>>,
+        question: impl Future<Output = Result<T, impl Into<ServiceError>>>,
         neutral: impl Future<Output = Result<(), String>>,
     ) -> Result<T, NoAnswer> {
         let Asker {
@@ -197,8 +197,8 @@ impl Service {
                 let why = no_answer_within(took);
                 // What others have left of a deadline may be nothing, which is no service's fault.
                 match took < limits::SERVICE_FAIR_WAIT {
-                    true => Trouble::NotShown(why),
-                    false => Trouble::Service(why),
+                    true => ServiceError::NotShown(why),
+                    false => ServiceError::Service(why),
                 }
             }
         };
@@ -248,9 +248,9 @@ impl Service {
 
     fn is_trusted(&self) -> Result<bool, NoAnswer> {
         match self.known().standing() {
-            Standing::Trusted => Ok(true),
-            Standing::Doubted => Ok(false),
-            Standing::LeftAlone(rest) => {
+            BreakerState::Trusted => Ok(true),
+            BreakerState::Doubted => Ok(false),
+            BreakerState::LeftAlone(rest) => {
                 let seconds = rest.as_secs().max(1);
                 let why = format!("{} is left alone for {seconds} s more", self.name);
                 Err(NoAnswer::CannotTell(why))
@@ -286,7 +286,7 @@ impl Service {
         self.trust(&mut self.known());
     }
 
-    fn trust(&self, known: &mut Known) {
+    fn trust(&self, known: &mut ServiceRecord) {
         if known.left_alone_until.take().is_some() {
             tracing::info!(service = &*self.name, "answers again");
         }
@@ -295,18 +295,18 @@ impl Service {
     }
 
     /// It has failed a message of `party`.
-    fn failed(&self, trouble: Trouble, party: ClientId) -> NoAnswer {
+    fn failed(&self, trouble: ServiceError, party: ClientId) -> NoAnswer {
         let mut known = self.known();
         known.asked += 1;
         known.failed += 1;
         let told = |why: String| format!("{}: {why}", self.name);
         let (why, no_answer): (String, fn(String) -> NoAnswer) = match trouble {
-            Trouble::Service(why) => {
+            ServiceError::Service(why) => {
                 known.doubt(party);
                 (told(why), NoAnswer::CannotTell)
             }
-            Trouble::Message(why) => (told(why), NoAnswer::CannotTell),
-            Trouble::NotShown(why) => (told(why), NoAnswer::NotAsked),
+            ServiceError::Message(why) => (told(why), NoAnswer::CannotTell),
+            ServiceError::NotShown(why) => (told(why), NoAnswer::NotAsked),
         };
         why.clone_into(&mut known.trouble);
         no_answer(why)
@@ -323,7 +323,7 @@ impl Service {
     }
 
     /// Each change is a single step: what a panic leaves is whole.
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, ServiceRecord> {
         self.known.lock()
     }
 }
@@ -332,15 +332,15 @@ fn no_answer_within(took: Duration) -> String {
     format!("no answer within {:.1} s", took.as_secs_f32())
 }
 
-impl Known {
-    fn standing(&self) -> Standing {
+impl ServiceRecord {
+    fn standing(&self) -> BreakerState {
         let has_failed_many = self.doubters.len() >= limits::SERVICE_DOUBTERS
             || self.failures_in_a_row >= limits::SERVICE_FAILURES;
         match self.rest() {
-            Some(rest) if !rest.is_zero() => Standing::LeftAlone(rest),
-            Some(_) => Standing::Doubted,
-            None if has_failed_many => Standing::Doubted,
-            None => Standing::Trusted,
+            Some(rest) if !rest.is_zero() => BreakerState::LeftAlone(rest),
+            Some(_) => BreakerState::Doubted,
+            None if has_failed_many => BreakerState::Doubted,
+            None => BreakerState::Trusted,
         }
     }
 

@@ -13,12 +13,12 @@ pub(super) struct ServiceByAccess<Address> {
     name: &'static str,
     /// The one that was asked last stands first; the one of before it is kept, because messages that are on
     /// their way when settings change go by the old ones.
-    known: Mutex<Vec<(Access<Address>, Arc<Service>)>>,
+    known: Mutex<Vec<(ServiceAccess<Address>, Arc<Service>)>>,
 }
 
 /// How a service is reached.
 #[derive(Debug)]
-struct Access<Address> {
+struct ServiceAccess<Address> {
     address: Address,
     connections: u32,
 }
@@ -42,13 +42,13 @@ impl<Address> ServiceByAccess<Address> {
         Given: PartialEq + ToOwned<Owned = Address> + ?Sized,
     {
         let mut known = self.known.lock();
-        let is_same = |access: &Access<Address>| {
+        let is_same = |access: &ServiceAccess<Address>| {
             access.connections == connections && access.address.borrow() == address
         };
         match known.iter().position(|(access, _)| is_same(access)) {
             Some(place) => known.swap(0, place),
             None => {
-                let access = Access {
+                let access = ServiceAccess {
                     address: address.to_owned(),
                     connections,
                 };

@@ -11,15 +11,15 @@ use crate::settings::service_address::ServiceAddress;
 use crate::system_error::in_words;
 
 /// Both directions of a connection.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait ServiceStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ServiceStream for S {}
 
 /// Connects. The caller bounds how long that may take.
 ///
 /// # Errors
 /// In words that follow the service's name.
-pub(super) async fn connect(address: &ServiceAddress) -> Result<Box<dyn Stream>, String> {
+pub(super) async fn connect(address: &ServiceAddress) -> Result<Box<dyn ServiceStream>, String> {
     let failed = |error: io::Error| format!("{address} cannot be reached: {}", in_words(&error));
     match address {
         ServiceAddress::Tcp { host, port } => {
@@ -39,7 +39,7 @@ pub(super) async fn connect(address: &ServiceAddress) -> Result<Box<dyn Stream>,
 /// # Errors
 /// When the connection breaks.
 pub(super) async fn write_blocks(
-    mut stream: &mut (dyn Stream + '_),
+    mut stream: &mut (dyn ServiceStream + '_),
     mut blocks: impl Buf,
 ) -> io::Result<()> {
     AsyncWriteExt::write_all_buf(&mut stream, &mut blocks).await
@@ -49,7 +49,7 @@ pub(super) async fn write_blocks(
 ///
 /// # Errors
 /// In words that follow the service's name.
-pub(super) async fn read_to_end(stream: &mut (dyn Stream + '_)) -> Result<Vec<u8>, String> {
+pub(super) async fn read_to_end(stream: &mut (dyn ServiceStream + '_)) -> Result<Vec<u8>, String> {
     let mut answer = Vec::new();
     let most = limits::SERVICE_ANSWER_BYTES as u64;
     let mut bounded = stream.take(most);

@@ -38,7 +38,7 @@ impl Scene {
     }
 
     /// A message of a client, about which this comes of the question.
-    async fn ask(&self, client: &str, answer: Result<(), Trouble>) -> Result<(), NoAnswer> {
+    async fn ask(&self, client: &str, answer: Result<(), ServiceError>) -> Result<(), NoAnswer> {
         let question = ready(answer);
         let asker = asker(client, 10 * SECOND);
         self.service.ask(asker, question, self.neutral()).await
@@ -46,7 +46,7 @@ impl Scene {
 
     /// A message of a client that the service never comes to an end with.
     async fn be_slow(&self, client: &str) -> Result<(), NoAnswer> {
-        let question = pending::<Result<(), Trouble>>();
+        let question = pending::<Result<(), ServiceError>>();
         let asker = asker(client, 10 * SECOND);
         self.service.ask(asker, question, self.neutral()).await
     }
@@ -56,8 +56,8 @@ impl Scene {
     }
 }
 
-fn down() -> Trouble {
-    Trouble::Service("refused".to_owned())
+fn down() -> ServiceError {
+    ServiceError::Service("refused".to_owned())
 }
 
 fn cannot_tell(words: &str) -> Result<(), NoAnswer> {
@@ -152,7 +152,7 @@ async fn nothing_passes_untried() {
             .service
             .ask(
                 asker(),
-                ready::<Result<(), Trouble>>(answer),
+                ready::<Result<(), ServiceError>>(answer),
                 scene.neutral(),
             )
             .await
@@ -160,7 +160,7 @@ async fn nothing_passes_untried() {
     assert_eq!(ask(Err(down())).await, cannot_tell("clamd: refused"));
     assert!(is_left_alone(&scene.ask("dora", Ok(())).await));
     let began = Instant::now();
-    let question = pending::<Result<(), Trouble>>();
+    let question = pending::<Result<(), ServiceError>>();
     let answer = scene.service.ask(asker(), question, scene.neutral()).await;
     assert_eq!(answer, cannot_tell("clamd: no answer within 1.0 s"));
     assert_eq!(began.elapsed(), limits::SERVICE_BRIEF_WAIT);
@@ -199,7 +199,7 @@ async fn one_asks_neutrally_and_the_others_wait_for_what_comes_of_it() {
         async {
             // It waits for half a second only: then nobody can say that the service could not tell.
             let asker = asker("carl", SECOND / 2);
-            let question = ready(Ok::<(), Trouble>(()));
+            let question = ready(Ok::<(), ServiceError>(()));
             scene.service.ask(asker, question, scene.neutral()).await
         },
     );
@@ -224,15 +224,15 @@ async fn what_says_nothing_of_the_service_raises_no_doubt() {
     let scene = Scene::new();
     for _ in 0..2 * limits::SERVICE_FAILURES {
         for client in CLIENTS {
-            let trouble = Trouble::Message("too large".to_owned());
+            let trouble = ServiceError::Message("too large".to_owned());
             let answer = scene.ask(client, Err(trouble)).await;
             assert_eq!(answer, cannot_tell("clamd: too large"));
-            let trouble = Trouble::NotShown("the disk is gone".to_owned());
+            let trouble = ServiceError::NotShown("the disk is gone".to_owned());
             let answer = scene.ask(client, Err(trouble)).await;
             let why = "clamd: the disk is gone".to_owned();
             assert_eq!(answer, Err(NoAnswer::NotAsked(why)));
             // Others have used the time up.
-            let question = pending::<Result<(), Trouble>>();
+            let question = pending::<Result<(), ServiceError>>();
             let asker = asker(client, SECOND / 2);
             let answer = scene.service.ask(asker, question, scene.neutral()).await;
             let why = "clamd: no answer within 0.5 s".to_owned();
@@ -250,7 +250,7 @@ async fn nobody_waits_longer_than_the_deadline() {
     let slow = || scene.be_slow("anna");
     // One client has half of the places, whatever it does, and another one finds a place at once.
     let third = async {
-        let question = ready(Ok::<(), Trouble>(()));
+        let question = ready(Ok::<(), ServiceError>(()));
         let asker = asker("anna", 5 * SECOND);
         scene.service.ask(asker, question, scene.neutral()).await
     };

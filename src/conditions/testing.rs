@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::service::Asker;
-use super::{NewBody, Tools};
+use super::{CheckResources, NewBody};
 use crate::clients::{ClientId, FairPermit, FairSemaphore};
 use crate::dns::Dns;
 use crate::message::{
@@ -119,15 +119,15 @@ pub(super) fn settings(patch: serde_json::Value) -> Settings {
 }
 
 /// Tools with a spool in a directory that goes with it.
-pub(super) fn tools() -> (TempDir, Tools) {
+pub(super) fn tools() -> (TempDir, CheckResources) {
     tools_with(Keyring::default())
 }
 
 /// The same with these OpenPGP keys.
-pub(super) fn tools_with(keyring: Keyring) -> (TempDir, Tools) {
+pub(super) fn tools_with(keyring: Keyring) -> (TempDir, CheckResources) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let spool = Spool::open(directory.path().join("spool"), "boot").expect("a spool");
-    let tools = Tools {
+    let tools = CheckResources {
         hostname: "relay.example.org".into(),
         ids: Arc::new(MessageIds::after(None)),
         spool,

@@ -12,9 +12,9 @@ use crate::smtp::reply::Reply;
 
 /// A check's answer, what it changes of the message, and its words.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct CheckVerdict {
     /// May the message pass?
-    pub answer: Answer,
+    pub answer: CheckAnswer,
     /// Changes, in their order; made only when it passes or is quarantined.
     pub edits: Vec<Edit>,
     /// For the trail, and for the operator of a quarantined message: what was found, or why the check
@@ -24,7 +24,7 @@ pub struct Verdict {
 
 /// Whether a message may pass.
 #[derive(Debug)]
-pub enum Answer {
+pub enum CheckAnswer {
     /// Yes.
     Pass,
     /// Never: this 5xx is the reply.
@@ -76,14 +76,14 @@ pub enum Edit {
         address: Option<Mailbox>,
     },
     /// Recipients get another message in the place of this one; those in none of the copies share it.
-    Copies(Vec<Copy>),
+    Copies(Vec<RecipientCopy>),
     /// Each recipient gets a message of its own, in whose Received field it is named.
     NameRecipients,
 }
 
 /// Another message for some of the recipients.
 #[derive(Clone, Debug)]
-pub struct Copy {
+pub struct RecipientCopy {
     /// Who gets it.
     pub recipients: Vec<Mailbox>,
     /// Its header, our Received field aside.
@@ -92,7 +92,7 @@ pub struct Copy {
     pub body: Arc<Body>,
 }
 
-impl PartialEq for Copy {
+impl PartialEq for RecipientCopy {
     fn eq(&self, other: &Self) -> bool {
         self.recipients == other.recipients
             && self.fields == other.fields
@@ -100,18 +100,18 @@ impl PartialEq for Copy {
     }
 }
 
-impl Eq for Copy {}
+impl Eq for RecipientCopy {}
 
-impl Verdict {
+impl CheckVerdict {
     /// Nothing was found.
     #[must_use]
     pub fn pass() -> Self {
-        Self::of(Answer::Pass, "")
+        Self::of(CheckAnswer::Pass, "")
     }
 
     /// An answer with words.
     #[must_use]
-    pub fn of(answer: Answer, words: impl Into<String>) -> Self {
+    pub fn of(answer: CheckAnswer, words: impl Into<String>) -> Self {
         Self {
             answer,
             edits: Vec::new(),
@@ -124,7 +124,7 @@ impl Verdict {
     pub fn with(edits: Vec<Edit>, words: impl Into<String>) -> Self {
         Self {
             edits,
-            ..Self::of(Answer::Pass, words)
+            ..Self::of(CheckAnswer::Pass, words)
         }
     }
 
@@ -138,15 +138,15 @@ impl Verdict {
     /// The check cannot tell, and why.
     #[must_use]
     pub fn cannot_tell(why: impl std::fmt::Display) -> Self {
-        Self::of(Answer::CannotTell, why.to_string())
+        Self::of(CheckAnswer::CannotTell, why.to_string())
     }
 
     /// A service gave no answer.
     #[must_use]
     pub fn without(answer: NoAnswer) -> Self {
         match answer {
-            NoAnswer::CannotTell(why) => Self::of(Answer::CannotTell, why),
-            NoAnswer::NotAsked(why) => Self::of(Answer::NotAsked, why),
+            NoAnswer::CannotTell(why) => Self::of(CheckAnswer::CannotTell, why),
+            NoAnswer::NotAsked(why) => Self::of(CheckAnswer::NotAsked, why),
         }
     }
 }

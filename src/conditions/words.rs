@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Trouble;
+use super::ServiceError;
 use crate::limits;
 use crate::system_error::in_words;
 
@@ -31,8 +31,8 @@ pub(super) fn unreadable(error: io::Error) -> String {
 }
 
 /// The same as a service's trouble, which it is not.
-pub(super) fn not_shown(error: io::Error) -> Trouble {
-    Trouble::NotShown(unreadable(error))
+pub(super) fn not_shown(error: io::Error) -> ServiceError {
+    ServiceError::NotShown(unreadable(error))
 }
 
 #[cfg(test)]

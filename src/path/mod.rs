@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::conditions::{Conditions, End, Examination, Examined, Taken};
+use crate::conditions::{Accepted, CheckOutcome, CheckRun, Conditions};
 use crate::delivery::Delivery;
 use crate::message::trail::{Noted, RecipientEvent, TrailEntry};
 use crate::message::{DiskReason, Message, Path, Recipient};
@@ -117,7 +117,7 @@ impl Arrived {
     }
 
     /// The messages as they travel, when those at `known` are settled of the one that arrived.
-    fn travelling(&self, taken: &Taken, known: &[bool]) -> Vec<Travelling> {
+    fn travelling(&self, taken: &Accepted, known: &[bool]) -> Vec<Travelling> {
         let messages = taken.messages.iter();
         let travelling = messages.map(|message| Travelling {
             message: Arc::clone(message),
@@ -218,11 +218,11 @@ impl Paths {
                         .await
                 }
             },
-            Some(Examined { words, end }) => {
+            Some(CheckOutcome { words, result }) => {
                 arrived.add_examined(&words);
-                match end {
-                    End::NotTaken(reply) => Account::nothing(reply, Path::Standard),
-                    End::Taken(taken) => {
+                match result {
+                    Err(reply) => Account::nothing(reply, Path::Standard),
+                    Ok(taken) => {
                         if let [only] = taken.messages.as_slice() {
                             // Replies for each recipient are for those that the client has named.
                             transaction.each &= arrived.has_recipients_of(only);
@@ -247,18 +247,18 @@ impl Paths {
         transaction: &Transaction,
         deadline: Instant,
         shutdown: &CancellationToken,
-    ) -> Option<Examined> {
+    ) -> Option<CheckOutcome> {
         if !transaction.settings.conditions().any {
             return None;
         }
-        let examination = Examination {
+        let examination = CheckRun {
             message: &transaction.message,
             declared_size: transaction.declared_size,
             settings: &transaction.settings,
             deadline: deadline.into(),
         };
         // Boxed: a message without conditions does not carry the room that checks take.
-        Some(Box::pin(self.conditions.examine(examination, shutdown)).await)
+        Some(Box::pin(self.conditions.check(examination, shutdown)).await)
     }
 
     /// Takes a message that may be taken.
@@ -266,7 +266,7 @@ impl Paths {
         self: &Arc<Self>,
         transaction: &Transaction,
         travelling: &[Travelling],
-        taken: Taken,
+        taken: Accepted,
         deadline: Instant,
         client: &mut C,
         shutdown: &CancellationToken,

@@ -4,7 +4,7 @@
 use super::answer::Account;
 use super::standard::{Kept, Outbound, with_failed};
 use super::{Paths, Transaction, Travelling};
-use crate::conditions::Quarantine;
+use crate::conditions::QuarantineCause;
 use crate::message::{Path, RowState};
 use crate::queue::Failed;
 use crate::smtp::reply::Reply;
@@ -16,7 +16,7 @@ impl Paths {
         transaction: &Transaction,
         travelling: &[Travelling],
         failed: Vec<Failed>,
-        quarantine: Quarantine,
+        quarantine: QuarantineCause,
     ) -> Account {
         let kept = Kept {
             state: RowState::Quarantined,

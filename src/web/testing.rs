@@ -182,7 +182,7 @@ impl Site {
         };
         let ourselves = OwnAddresses::at(&addresses, Some(Arc::clone(&hostname)));
         let keys = KeyringPublisher::new(Keyring::default());
-        let conditions = Conditions::new(conditions::Tools {
+        let conditions = Conditions::new(conditions::CheckResources {
             hostname: Arc::clone(&hostname),
             ids: Arc::new(MessageIds::after(None)),
             spool: Arc::clone(&spool),

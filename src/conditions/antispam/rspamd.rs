@@ -12,7 +12,7 @@ use reqwest::{Body, Client, Response, StatusCode};
 use serde::Deserialize;
 
 use super::super::draft::Draft;
-use super::super::service::Trouble;
+use super::super::service::ServiceError;
 use super::super::words;
 use super::Opinion;
 use crate::limits;
@@ -47,7 +47,7 @@ pub(super) async fn ask(
     server: &ServiceAddress,
     draft: &Draft,
     hostname: &str,
-) -> Result<Opinion, Trouble> {
+) -> Result<Opinion, ServiceError> {
     let client = client.as_ref().map_err(String::clone)?;
     let ServiceAddress::Tcp { .. } = server else {
         return Err("it is asked over TCP only".to_owned().into());
@@ -70,8 +70,8 @@ pub(super) async fn ask(
         .map_err(|error| {
             let why = with_causes(&error.without_url());
             match is_unreadable.load(Ordering::Relaxed) {
-                true => Trouble::NotShown(why),
-                false => Trouble::Service(why),
+                true => ServiceError::NotShown(why),
+                false => ServiceError::Service(why),
             }
         })?;
     let status = response.status();
@@ -81,11 +81,11 @@ pub(super) async fn ask(
         let why = format!("it answers {status}: {}", words::cut(&text));
         // It is there, and does not like the question.
         return Err(match status.is_client_error() {
-            true => Trouble::Message(why),
-            false => Trouble::Service(why),
+            true => ServiceError::Message(why),
+            false => ServiceError::Service(why),
         });
     }
-    read(&answer).map_err(Trouble::Service)
+    read(&answer).map_err(ServiceError::Service)
 }
 
 /// The neutral question: whether it is there. Whoever does not know it, such as a proxy that lets only

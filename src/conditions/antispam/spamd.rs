@@ -4,8 +4,8 @@ use bytes::{Buf, Bytes};
 use tokio::io::AsyncWriteExt;
 
 use super::super::draft::{Draft, DraftReader};
-use super::super::service::Trouble;
-use super::super::service_stream::{Stream, connect, read_to_end, write_blocks};
+use super::super::service::ServiceError;
+use super::super::service_stream::{ServiceStream, connect, read_to_end, write_blocks};
 use super::super::words;
 use super::Opinion;
 use crate::settings::conditions::Score;
@@ -15,7 +15,7 @@ use crate::settings::service_address::ServiceAddress;
 ///
 /// # Errors
 /// In words that follow the service's name.
-pub(super) async fn ask(server: &ServiceAddress, draft: &Draft) -> Result<Opinion, Trouble> {
+pub(super) async fn ask(server: &ServiceAddress, draft: &Draft) -> Result<Opinion, ServiceError> {
     let answer = exchange(server, request(draft), draft.reader()).await?;
     read(&answer).map_err(|why| trouble(&answer, why))
 }
@@ -34,7 +34,11 @@ pub(super) async fn ask_neutrally(server: &ServiceAddress) -> Result<(), String>
                 let text = String::from_utf8_lossy(&answer);
                 format!("it says “{}”", words::cut(&text))
             }
-            Err(Trouble::Service(why) | Trouble::Message(why) | Trouble::NotShown(why)) => why,
+            Err(
+                ServiceError::Service(why)
+                | ServiceError::Message(why)
+                | ServiceError::NotShown(why),
+            ) => why,
         };
     }
     Err(trouble)
@@ -49,11 +53,11 @@ async fn exchange(
     server: &ServiceAddress,
     request: Vec<u8>,
     content: DraftReader,
-) -> Result<Vec<u8>, Trouble> {
+) -> Result<Vec<u8>, ServiceError> {
     let mut stream = connect(server).await?;
     let sent = match send(&mut *stream, request, content).await {
         // It waits for the rest, which does not come.
-        Err(Trouble::NotShown(why)) => return Err(Trouble::NotShown(why)),
+        Err(ServiceError::NotShown(why)) => return Err(ServiceError::NotShown(why)),
         sent => sent,
     };
     // A question that it does not like makes it answer and close before it has read everything.
@@ -64,25 +68,25 @@ async fn exchange(
         (Ok(()), Err(why)) => Err(why.into()),
         (Ok(()), Ok(_)) => {
             let why = "it closed the connection without an answer";
-            Err(Trouble::Service(why.to_owned()))
+            Err(ServiceError::Service(why.to_owned()))
         }
     }
 }
 
 /// It is well when it answers in its own words, and has its reasons then.
-fn trouble(answer: &[u8], why: String) -> Trouble {
+fn trouble(answer: &[u8], why: String) -> ServiceError {
     match answer.starts_with(ANSWER) {
-        true => Trouble::Message(why),
-        false => Trouble::Service(why),
+        true => ServiceError::Message(why),
+        false => ServiceError::Service(why),
     }
 }
 
 async fn send(
-    stream: &mut (dyn Stream + '_),
+    stream: &mut (dyn ServiceStream + '_),
     request: Vec<u8>,
     mut content: DraftReader,
-) -> Result<(), Trouble> {
-    let broke = |error| Trouble::Service(format!("the connection broke: {error}"));
+) -> Result<(), ServiceError> {
+    let broke = |error| ServiceError::Service(format!("the connection broke: {error}"));
     let mut request = Bytes::from(request);
     while let Some(block) = content.next().await.map_err(words::not_shown)? {
         // The request and our Received field in one write: a small one by itself would wait.

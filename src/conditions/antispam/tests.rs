@@ -31,7 +31,7 @@ fn set(patch: Value) -> Antispam {
     settings(json!({"antispam": patch})).antispam.clone()
 }
 
-fn check_step(patch: Value, score: &str, action: Option<&str>, expected: Option<Step>) {
+fn check_step(patch: Value, score: &str, action: Option<&str>, expected: Option<SpamAction>) {
     let found = opinion(score, action).step(&set(patch.clone()));
     assert_eq!(found, expected, "{patch} {score} {action:?}");
 }
@@ -39,22 +39,32 @@ fn check_step(patch: Value, score: &str, action: Option<&str>, expected: Option<
 #[test]
 fn what_rspamd_advises_is_done() {
     for (action, expected) in [
-        ("no action", Some(Step::Pass)),
-        ("greylist", Some(Step::Pass)),
-        ("add header", Some(Step::Tag)),
-        ("rewrite subject", Some(Step::Tag)),
-        ("soft reject", Some(Step::Defer)),
-        ("quarantine", Some(Step::Quarantine)),
-        ("reject", Some(Step::Refuse)),
-        ("discard", Some(Step::Refuse)),
+        ("no action", Some(SpamAction::Pass)),
+        ("greylist", Some(SpamAction::Pass)),
+        ("add header", Some(SpamAction::Tag)),
+        ("rewrite subject", Some(SpamAction::Tag)),
+        ("soft reject", Some(SpamAction::Defer)),
+        ("quarantine", Some(SpamAction::Quarantine)),
+        ("reject", Some(SpamAction::Refuse)),
+        ("discard", Some(SpamAction::Refuse)),
         ("dance", None),
     ] {
         // The score would have it otherwise.
         check_step(json!({}), "20", Some(action), expected);
     }
     let quarantine = || json!({"when_spam_is_refused": "quarantine"});
-    check_step(quarantine(), "0", Some("reject"), Some(Step::Quarantine));
-    check_step(quarantine(), "0", Some("soft reject"), Some(Step::Defer));
+    check_step(
+        quarantine(),
+        "0",
+        Some("reject"),
+        Some(SpamAction::Quarantine),
+    );
+    check_step(
+        quarantine(),
+        "0",
+        Some("soft reject"),
+        Some(SpamAction::Defer),
+    );
 }
 
 #[test]
@@ -62,24 +72,24 @@ fn scores_decide_where_no_advice_is_followed() {
     let scores =
         || json!({"follow_action": false, "tag_score": 5, "defer_score": 7.5, "refuse_score": 10});
     for (score, expected) in [
-        ("-3", Step::Pass),
-        ("4.99", Step::Pass),
-        ("5", Step::Tag),
-        ("7.49", Step::Tag),
-        ("7.5", Step::Defer),
-        ("10", Step::Refuse),
-        ("1000", Step::Refuse),
+        ("-3", SpamAction::Pass),
+        ("4.99", SpamAction::Pass),
+        ("5", SpamAction::Tag),
+        ("7.49", SpamAction::Tag),
+        ("7.5", SpamAction::Defer),
+        ("10", SpamAction::Refuse),
+        ("1000", SpamAction::Refuse),
     ] {
         check_step(scores(), score, Some("reject"), Some(expected));
         check_step(scores(), score, None, Some(expected));
     }
     // spamd advises nothing: its scores count, whatever the switch says.
-    check_step(json!({}), "5", None, Some(Step::Tag));
-    check_step(json!({}), "15", None, Some(Step::Refuse));
+    check_step(json!({}), "5", None, Some(SpamAction::Tag));
+    check_step(json!({}), "15", None, Some(SpamAction::Refuse));
     let quarantine = json!({"when_spam_is_refused": "quarantine"});
-    check_step(quarantine, "15", None, Some(Step::Quarantine));
+    check_step(quarantine, "15", None, Some(SpamAction::Quarantine));
     let only_looked_at = json!({"tag_score": null, "refuse_score": null});
-    check_step(only_looked_at, "1000", None, Some(Step::Pass));
+    check_step(only_looked_at, "1000", None, Some(SpamAction::Pass));
 }
 
 #[test]
@@ -87,21 +97,21 @@ fn a_verdict_says_what_was_found() {
     let settings = set(json!({}));
     let refused = judge(&opinion("15.2", Some("reject")), &settings);
     assert_eq!(refused.words, "score 15.2 of 15.0, action reject, GTUBE, X");
-    let Answer::Refuse(reply) = refused.answer else {
+    let CheckAnswer::Refuse(reply) = refused.answer else {
         panic!("it is refused");
     };
     let expected = "554 5.7.1 Refused: the message looks like spam";
     assert_eq!(reply.to_string(), expected);
 
     let deferred = judge(&opinion("1", Some("soft reject")), &settings);
-    let Answer::Defer(reply) = deferred.answer else {
+    let CheckAnswer::Defer(reply) = deferred.answer else {
         panic!("it is deferred");
     };
     let expected = "451 4.7.1 The message looks suspect, try again later";
     assert_eq!(reply.to_string(), expected);
 
     let strange = judge(&opinion("1", Some("dance\r\n")), &settings);
-    assert!(matches!(strange.answer, Answer::CannotTell));
+    assert!(matches!(strange.answer, CheckAnswer::CannotTell));
     let expected = "its action is unknown: score 1.0 of 15.0, action dance, GTUBE, X";
     assert_eq!(strange.words, expected);
 
@@ -136,7 +146,7 @@ fn http(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
 }
 
-async fn ask(patch: Value) -> (Verdict, Draft) {
+async fn ask(patch: Value) -> (CheckVerdict, Draft) {
     let mut patch = patch;
     patch["enabled"] = json!(true);
     let message = message("anna@example.org", &["bert@example.net"], CONTENT);
@@ -145,10 +155,11 @@ async fn ask(patch: Value) -> (Verdict, Draft) {
     let settings = set(patch);
     let deadline = Instant::now() + Duration::from_secs(settings.timeout_seconds);
     let verdict = check(&engines, &settings, &draft, "relay.example.org", deadline).await;
+    let verdict = verdict.behind(draft.forged(CHECK.tags));
     (verdict, draft)
 }
 
-async fn travels(draft: &mut Draft, verdict: Verdict) -> String {
+async fn travels(draft: &mut Draft, verdict: CheckVerdict) -> String {
     draft.apply(verdict.edits).expect("each can be made");
     let mut reader = draft.reader();
     let mut all = Vec::new();
@@ -164,7 +175,7 @@ async fn rspamd_is_shown_the_message_and_its_transaction() {
         r#"{"score":7.2,"required_score":15,"action":"add header","symbols":{"A":{"score":7.2}}}"#;
     let (address, serving) = service("body\r\n", http("200 OK", body)).await;
     let (verdict, mut draft) = ask(json!({"server": address.to_string()})).await;
-    assert!(matches!(verdict.answer, Answer::Pass), "{verdict:?}");
+    assert!(matches!(verdict.answer, CheckAnswer::Pass), "{verdict:?}");
     assert_eq!(verdict.words, "score 7.2 of 15.0, action add header, A");
 
     let request = serving.await.expect("it was asked");
@@ -199,7 +210,10 @@ async fn spamd_is_shown_the_message() {
         "when_spam_is_refused": "quarantine",
     });
     let (verdict, mut draft) = ask(patch).await;
-    assert!(matches!(verdict.answer, Answer::Quarantine), "{verdict:?}");
+    assert!(
+        matches!(verdict.answer, CheckAnswer::Quarantine),
+        "{verdict:?}"
+    );
     assert_eq!(verdict.words, "score 7.1 of 5.0, A");
     let request = serving.await.expect("it was asked");
     let arrived = String::from_utf8_lossy(CONTENT);
@@ -215,7 +229,10 @@ async fn spamd_is_shown_the_message() {
 
 async fn check_cannot_tell(patch: Value, part: &str) {
     let (verdict, mut draft) = ask(patch).await;
-    assert!(matches!(verdict.answer, Answer::CannotTell), "{verdict:?}");
+    assert!(
+        matches!(verdict.answer, CheckAnswer::CannotTell),
+        "{verdict:?}"
+    );
     assert!(verdict.words.contains(part), "{}", verdict.words);
     // What passes unchecked is not what its sender says of it, either.
     let expected = format!("{RECEIVED}{HONEST}");
@@ -288,5 +305,5 @@ async fn an_engine_that_talks_nonsense_cannot_tell() {
 async fn nothing_is_taken_out_where_nothing_is_forged() {
     let message = message("", &["bert@example.net"], b"Subject: x\r\n\r\nbody\r\n");
     let draft = Draft::of(Arc::clone(&message)).await.expect("readable");
-    assert_eq!(draft.forged(TAGS).count(), 0);
+    assert_eq!(draft.forged(CHECK.tags).count(), 0);
 }

@@ -6,7 +6,7 @@ use crate::settings::conditions::BlackholeLists;
 
 /// The weights of the lists that have answered, and of those that have not.
 #[derive(Debug)]
-pub(super) struct Tally<'a> {
+pub(super) struct ListTally<'a> {
     lists: &'a BlackholeLists,
     /// One for each zone, in their order; none for one that has not answered yet.
     listings: Vec<Option<Listing>>,
@@ -27,7 +27,7 @@ pub enum Weighed {
     Undecided,
 }
 
-impl<'a> Tally<'a> {
+impl<'a> ListTally<'a> {
     pub(super) fn new(lists: &'a BlackholeLists) -> Self {
         Self {
             lists,
@@ -136,7 +136,7 @@ mod tests {
             tag_weight: tag,
             ..BlackholeLists::default()
         };
-        let mut tally = Tally::new(&lists);
+        let mut tally = ListTally::new(&lists);
         for (position, answer) in answers.chars().enumerate() {
             let listing = match answer {
                 '+' => Listing::Listed(vec![[127, 0, 0, 2].into()]),

@@ -45,7 +45,7 @@ fn lists(dns: &ScriptedDns, zones: &[&str], patch: Value) -> Settings {
     settings(json!({"dns_servers": [dns.address()], "blackhole_lists": lists}))
 }
 
-async fn look_into(lists: &Lists, settings: &Settings, client: &str) -> Verdict {
+async fn look_into(lists: &Lists, settings: &Settings, client: &str) -> CheckVerdict {
     let content = b"X-Blackhole-Lists: none\r\nSubject: x\r\nx-blackhole-lists: no\r\n\r\nbody\r\n";
     let mut message = message("anna@example.org", &["bert@example.net"], content);
     let arrived = Arc::get_mut(&mut message).expect("nobody else has it");
@@ -61,7 +61,7 @@ async fn look_into(lists: &Lists, settings: &Settings, client: &str) -> Verdict 
 /// Clients of three networks, of which the lists know nothing.
 const CLIENTS: [&str; 3] = ["198.51.100.1", "198.51.100.2", "2001:db8::1"];
 
-async fn verdict(settings: &Settings, client: &str) -> Verdict {
+async fn verdict(settings: &Settings, client: &str) -> CheckVerdict {
     look_into(&Lists::default(), settings, client).await
 }
 
@@ -70,7 +70,7 @@ async fn a_listed_client_is_refused_in_the_words_of_the_list() {
     let dns = dns().await;
     let settings = lists(&dns, &["one.example"], json!({}));
     let refused = verdict(&settings, "192.0.2.1").await;
-    let Answer::Refuse(reply) = refused.answer else {
+    let CheckAnswer::Refuse(reply) = refused.answer else {
         panic!("{refused:?}");
     };
     let reply = reply.to_string();
@@ -84,15 +84,18 @@ async fn a_listed_client_is_refused_in_the_words_of_the_list() {
     );
 
     let mapped = verdict(&settings, "::ffff:192.0.2.1").await;
-    assert!(matches!(mapped.answer, Answer::Refuse(_)), "{mapped:?}");
-    let Answer::Refuse(reply) = verdict(&settings, "2001:db8::1").await.answer else {
+    assert!(
+        matches!(mapped.answer, CheckAnswer::Refuse(_)),
+        "{mapped:?}"
+    );
+    let CheckAnswer::Refuse(reply) = verdict(&settings, "2001:db8::1").await.answer else {
         panic!("it is listed");
     };
     let expected = "554 5.7.1 Refused: 2001:db8::1 is listed by one.example";
     assert_eq!(reply.to_string(), expected);
 
     let other = verdict(&settings, "192.0.2.2").await;
-    assert!(matches!(other.answer, Answer::Pass), "{other:?}");
+    assert!(matches!(other.answer, CheckAnswer::Pass), "{other:?}");
     assert!(other.words.is_empty());
 }
 
@@ -102,20 +105,23 @@ async fn weights_add_up_and_tag_before_they_refuse() {
     let zones = ["one.example", "two.example"];
     let both = lists(&dns, &zones, json!({"refuse_weight": 3}));
     let refused = verdict(&both, "192.0.2.1").await;
-    assert!(matches!(refused.answer, Answer::Refuse(_)), "{refused:?}");
+    assert!(
+        matches!(refused.answer, CheckAnswer::Refuse(_)),
+        "{refused:?}"
+    );
     let said = "192.0.2.1 is listed by one.example, two.example, weight 3";
     assert_eq!(refused.words, said);
 
     let patch = json!({"refuse_weight": 4, "tag_weight": 3});
     let tagged = verdict(&lists(&dns, &zones, patch), "192.0.2.1").await;
-    assert!(matches!(tagged.answer, Answer::Pass), "{tagged:?}");
+    assert!(matches!(tagged.answer, CheckAnswer::Pass), "{tagged:?}");
     let gone = || Edit::RemoveAll(TAG);
     let ours = Field::new(TAG, "one.example, two.example (weight 3)");
     assert_eq!(tagged.edits, [gone(), Edit::Prepend(ours)]);
 
     let settings = lists(&dns, &zones, json!({"refuse_weight": 4}));
     let light = verdict(&settings, "192.0.2.1").await;
-    assert!(matches!(light.answer, Answer::Pass), "{light:?}");
+    assert!(matches!(light.answer, CheckAnswer::Pass), "{light:?}");
     assert_eq!(light.edits, [gone()], "only we write such a field");
 }
 
@@ -124,7 +130,7 @@ async fn a_zone_that_answers_everything_lists_nobody() {
     let dns = dns().await;
     let settings = lists(&dns, &["parked.example"], json!({}));
     let passed = verdict(&settings, "192.0.2.9").await;
-    assert!(matches!(passed.answer, Answer::Pass), "{passed:?}");
+    assert!(matches!(passed.answer, CheckAnswer::Pass), "{passed:?}");
     let said = "parked.example answers 203.0.113.5, outside 127.0.0.0/8: not counted";
     assert_eq!(passed.words, said);
 }
@@ -138,19 +144,28 @@ async fn a_zone_that_cannot_be_asked_decides_nothing() {
     ] {
         let settings = lists(&dns, &[zone], json!({}));
         let unknown = verdict(&settings, "192.0.2.1").await;
-        assert!(matches!(unknown.answer, Answer::CannotTell), "{unknown:?}");
+        assert!(
+            matches!(unknown.answer, CheckAnswer::CannotTell),
+            "{unknown:?}"
+        );
         assert!(unknown.words.contains(part), "{}", unknown.words);
 
         // The other one refuses by itself.
         let settings = lists(&dns, &[zone, "two.example"], json!({"refuse_weight": 2}));
         let refused = verdict(&settings, "192.0.2.1").await;
-        assert!(matches!(refused.answer, Answer::Refuse(_)), "{refused:?}");
+        assert!(
+            matches!(refused.answer, CheckAnswer::Refuse(_)),
+            "{refused:?}"
+        );
 
         // It tags by itself, and whether it would be refused is not known.
         let patch = json!({"refuse_weight": 3, "tag_weight": 1});
         let settings = lists(&dns, &[zone, "two.example"], patch);
         let tagged = verdict(&settings, "192.0.2.1").await;
-        assert!(matches!(tagged.answer, Answer::CannotTell), "{tagged:?}");
+        assert!(
+            matches!(tagged.answer, CheckAnswer::CannotTell),
+            "{tagged:?}"
+        );
         let ours = Field::new(TAG, "two.example (weight 2)");
         assert_eq!(tagged.edits.last(), Some(&Edit::Prepend(ours)));
     }
@@ -165,7 +180,10 @@ async fn a_zone_that_is_silent_is_waited_for_and_then_has_little_time() {
     for client in CLIENTS {
         let began = Instant::now();
         let unknown = look_into(&known, &settings, client).await;
-        assert!(matches!(unknown.answer, Answer::CannotTell), "{unknown:?}");
+        assert!(
+            matches!(unknown.answer, CheckAnswer::CannotTell),
+            "{unknown:?}"
+        );
         assert_eq!(unknown.words, "silent.example: no answer within 2.0 s");
         assert!(began.elapsed() < 3 * SECOND, "{:?}", began.elapsed());
     }
@@ -173,7 +191,10 @@ async fn a_zone_that_is_silent_is_waited_for_and_then_has_little_time() {
     for wait in [3 * SECOND, SECOND] {
         let began = Instant::now();
         let unknown = look_into(&known, &settings, "192.0.2.1").await;
-        assert!(matches!(unknown.answer, Answer::CannotTell), "{unknown:?}");
+        assert!(
+            matches!(unknown.answer, CheckAnswer::CannotTell),
+            "{unknown:?}"
+        );
         assert_eq!(unknown.words, "silent.example: no answer within 1.0 s");
         assert!(began.elapsed() < wait + SECOND / 10);
     }
@@ -184,7 +205,7 @@ async fn a_zone_that_is_silent_is_waited_for_and_then_has_little_time() {
     let other = ScriptedDns::start(&[]).await;
     let through_other = lists(&other, &["silent.example"], json!({}));
     let passed = look_into(&known, &through_other, "192.0.2.1").await;
-    assert!(matches!(passed.answer, Answer::Pass), "{passed:?}");
+    assert!(matches!(passed.answer, CheckAnswer::Pass), "{passed:?}");
     let settings = lists(&other, &["one.example"], json!({}));
     known.of(&settings);
     assert_eq!(known.figures(), []);
@@ -202,10 +223,16 @@ async fn clients_that_a_zone_is_silent_about_are_nobody_else_s_trouble() {
     tokio::time::pause();
     for client in CLIENTS {
         let unknown = look_into(&known, &settings, client).await;
-        assert!(matches!(unknown.answer, Answer::CannotTell), "{unknown:?}");
+        assert!(
+            matches!(unknown.answer, CheckAnswer::CannotTell),
+            "{unknown:?}"
+        );
     }
     let refused = look_into(&known, &settings, "192.0.2.1").await;
-    assert!(matches!(refused.answer, Answer::Refuse(_)), "{refused:?}");
+    assert!(
+        matches!(refused.answer, CheckAnswer::Refuse(_)),
+        "{refused:?}"
+    );
     let test_point = "2.0.0.127.one.example A".to_owned();
     assert!(dns.asked().contains(&test_point), "{:?}", dns.asked());
 }

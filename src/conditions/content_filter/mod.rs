@@ -15,11 +15,11 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use super::check::{Check, CheckFn};
+use super::check::{CheckFn, ConditionCheck};
 use super::draft::{Draft, DraftReader};
 use super::header::{Field, Header};
 use super::service::{Asker, NoAnswer};
-use super::verdict::{Answer, Edit, Verdict};
+use super::verdict::{CheckAnswer, CheckVerdict, Edit};
 use super::words;
 use crate::clients::{ClientId, FairSemaphore};
 use crate::limits;
@@ -34,7 +34,7 @@ pub use answers::{RuleAnswers, RuleSays, Ruling};
 /// The field that tags a message.
 const TAG: &str = "X-Content-Filter";
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: |_, _, _| true,
     tags: &[TAG],
     run: CheckFn::Message(|asked| {
@@ -46,12 +46,12 @@ pub(super) const CHECK: Check = Check {
 
 /// Looks into messages, [`limits::CONTENT_LOOKS`] at one time.
 #[derive(Debug)]
-pub(super) struct ContentFilter {
+pub(super) struct ContentInspector {
     /// A look holds its place itself: it goes on for a moment when nobody waits for it.
     places: Arc<FairSemaphore>,
 }
 
-impl ContentFilter {
+impl ContentInspector {
     pub(super) fn new() -> Self {
         Self {
             places: FairSemaphore::new(limits::CONTENT_LOOKS),
@@ -64,7 +64,7 @@ impl ContentFilter {
         rules: &Arc<[PreparedRule]>,
         draft: &Draft,
         deadline: Instant,
-    ) -> Verdict {
+    ) -> CheckVerdict {
         let asker = draft.asker(deadline, WhenUnavailable::Defer);
         let bytes = draft.arrived().body.len();
         let fields = draft.fields().to_vec();
@@ -72,7 +72,7 @@ impl ContentFilter {
         let answers = self.ask_about_header(answers, fields, bytes, asker.clone());
         let mut answers = answers.await;
         if answers.asks_parts() {
-            let content = Content::Travelling(draft.reader(), draft.message().size_bytes());
+            let content = FilteredContent::Travelling(draft.reader(), draft.message().size_bytes());
             let mut share = draft.arrived().body.another_share();
             // It is we who look, and strangers who fill the memory must not keep us from it.
             share.set_standing(TrustLevel::Trusted);
@@ -97,7 +97,7 @@ impl ContentFilter {
         let bytes = message.len() as u64;
         let answers = RuleAnswers::new(rules, true);
         let answers = self.ask_about_header(answers, fields, bytes, asker.clone());
-        let content = Content::Given(message);
+        let content = FilteredContent::Given(message);
         self.ask_about_parts(answers.await, content, share, asker)
             .await
     }
@@ -125,7 +125,7 @@ impl ContentFilter {
     async fn ask_about_parts(
         &self,
         answers: RuleAnswers,
-        content: Content,
+        content: FilteredContent,
         share: Reservation,
         asker: Asker,
     ) -> RuleAnswers {
@@ -189,13 +189,13 @@ fn has_time(deadline: Instant) -> bool {
 }
 
 /// A message that is to be looked into.
-enum Content {
+enum FilteredContent {
     /// As it would travel now, and its size.
     Travelling(DraftReader, u64),
     Given(Bytes),
 }
 
-impl Content {
+impl FilteredContent {
     /// All of it, in memory that is counted in `share`. Waits for that until `deadline`.
     async fn read(self, mut share: Reservation, deadline: Instant) -> Result<Bytes, NoAnswer> {
         let (mut reader, bytes) = match self {
@@ -221,12 +221,12 @@ fn unreadable(error: std::io::Error) -> NoAnswer {
     NoAnswer::NotAsked(words::unreadable(error))
 }
 
-fn verdict(answers: &RuleAnswers) -> Verdict {
+fn verdict(answers: &RuleAnswers) -> CheckVerdict {
     let (rule, what) = match answers.ruling() {
-        Ruling::Nothing => return Verdict::pass(),
+        Ruling::Nothing => return CheckVerdict::pass(),
         Ruling::CannotTell(rule, why) => {
             let why = format!("rule “{}” cannot be asked: {why}", rule.name);
-            return Verdict::without(match answers.had_time {
+            return CheckVerdict::without(match answers.had_time {
                 true => NoAnswer::CannotTell(why),
                 false => NoAnswer::NotAsked(why),
             });
@@ -237,17 +237,17 @@ fn verdict(answers: &RuleAnswers) -> Verdict {
     match &rule.consequence {
         Consequence::Refuse(said) => {
             let reply = Reply::new(554, (5, 7, 1), said.clone());
-            Verdict::of(Answer::Refuse(reply), sentence)
+            CheckVerdict::of(CheckAnswer::Refuse(reply), sentence)
         }
-        Consequence::Quarantine => Verdict::of(Answer::Quarantine, sentence),
+        Consequence::Quarantine => CheckVerdict::of(CheckAnswer::Quarantine, sentence),
         Consequence::Tag(value) => {
             let tag = Edit::Prepend(Field::new(TAG, value));
-            Verdict::with(vec![tag], format!("tagged, {sentence}"))
+            CheckVerdict::with(vec![tag], format!("tagged, {sentence}"))
         }
-        Consequence::Redirect(address) => Verdict::with(
+        Consequence::Redirect(address) => CheckVerdict::with(
             vec![Edit::Redirect(address.clone())],
             format!("redirected to {address}, {sentence}"),
         ),
-        Consequence::Pass => Verdict::of(Answer::Pass, sentence),
+        Consequence::Pass => CheckVerdict::of(CheckAnswer::Pass, sentence),
     }
 }

@@ -5,10 +5,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use super::super::service_stream::{Stream, connect};
+use super::super::service_stream::{ServiceStream, connect};
 use super::ber::{self, Nonsense, tag};
-use super::message::{Message, Outcome, Request, Response};
-use super::{Found, Question};
+use super::message::{LdapMessage, LdapResponse, LdapResult, Request};
+use super::{DirectoryQuery, LookUpResult};
 use crate::limits;
 use crate::settings::WriteOnly;
 use crate::settings::conditions::Directory as Settings;
@@ -16,8 +16,8 @@ use crate::system_error::in_words;
 
 /// Dropped in the middle of a question, it is closed: an answer that came later would be taken for that
 /// to the next one.
-pub(super) struct Connection {
-    stream: Box<dyn Stream>,
+pub(super) struct LdapConnection {
+    stream: Box<dyn ServiceStream>,
     last_id: u32,
     /// When it was used last.
     pub(super) used_at: Instant,
@@ -25,14 +25,14 @@ pub(super) struct Connection {
 
 /// Why there is no answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum LdapError {
     /// The connection is of no use any more.
     Broken(String),
     /// The directory says so; the connection holds.
     Said(String),
 }
 
-impl Trouble {
+impl LdapError {
     /// In words that follow the service's name.
     pub(super) fn told(self) -> String {
         let (Self::Broken(why) | Self::Said(why)) = self;
@@ -40,23 +40,23 @@ impl Trouble {
     }
 }
 
-impl From<Nonsense> for Trouble {
+impl From<Nonsense> for LdapError {
     fn from(_: Nonsense) -> Self {
         Self::Broken("what it says is no LDAP".to_owned())
     }
 }
 
-impl Connection {
+impl LdapConnection {
     /// Connects, secures when there is a connector for that, and logs in as it is set. The caller bounds
     /// how long that may take.
     pub(super) async fn open(
         settings: &Settings,
         tls: Option<&TlsConnector>,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, LdapError> {
         let Some(url) = &settings.url else {
-            return Err(Trouble::Broken("no server is set".to_owned()));
+            return Err(LdapError::Broken("no server is set".to_owned()));
         };
-        let stream = connect(&url.server()).await.map_err(Trouble::Broken)?;
+        let stream = connect(&url.server()).await.map_err(LdapError::Broken)?;
         let mut connection = Self {
             stream,
             last_id: 0,
@@ -76,12 +76,12 @@ impl Connection {
     }
 
     /// RFC 4511 §4.14.
-    async fn start_tls(&mut self) -> Result<(), Trouble> {
+    async fn start_tls(&mut self) -> Result<(), LdapError> {
         let id = self.send(&Request::StartTls).await?;
         match self.answer_to(id).await? {
-            Response::Extended(outcome) if outcome.is_success() => Ok(()),
-            Response::Extended(outcome) => {
-                Err(Trouble::Broken(format!("StartTLS: {}", outcome.told())))
+            LdapResponse::Extended(outcome) if outcome.is_success() => Ok(()),
+            LdapResponse::Extended(outcome) => {
+                Err(LdapError::Broken(format!("StartTLS: {}", outcome.told())))
             }
             _ => Err(Nonsense.into()),
         }
@@ -89,8 +89,8 @@ impl Connection {
 
     /// The same under TLS. What was sent before stands in no buffer of ours: nobody on the way can put
     /// words before those that come under TLS.
-    async fn secured(self, host: &str, tls: &TlsConnector) -> Result<Self, Trouble> {
-        let broken = |why: String| Trouble::Broken(format!("TLS: {why}"));
+    async fn secured(self, host: &str, tls: &TlsConnector) -> Result<Self, LdapError> {
+        let broken = |why: String| LdapError::Broken(format!("TLS: {why}"));
         let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|error| broken(error.to_string()))?;
         let stream = tls.connect(name, self.stream).await;
@@ -102,23 +102,23 @@ impl Connection {
     }
 
     /// RFC 4511 §4.2.
-    async fn bind(&mut self, dn: &str, password: &str) -> Result<(), Trouble> {
+    async fn bind(&mut self, dn: &str, password: &str) -> Result<(), LdapError> {
         // RFC 4513 §5.1.2: that would succeed, and everything would be looked up as nobody.
         if password.is_empty() {
-            return Err(Trouble::Broken("no password is set".to_owned()));
+            return Err(LdapError::Broken("no password is set".to_owned()));
         }
         let id = self.send(&Request::Bind { dn, password }).await?;
         match self.answer_to(id).await? {
-            Response::Bound(outcome) if outcome.is_success() => Ok(()),
-            Response::Bound(outcome) => {
-                Err(Trouble::Broken(format!("the login: {}", outcome.told())))
+            LdapResponse::Bound(outcome) if outcome.is_success() => Ok(()),
+            LdapResponse::Bound(outcome) => {
+                Err(LdapError::Broken(format!("the login: {}", outcome.told())))
             }
             _ => Err(Nonsense.into()),
         }
     }
 
     /// RFC 4511 §4.5.1.2: looks at the entry alone below which everything is looked up.
-    pub(super) async fn look_at_base(&mut self, settings: &Settings) -> Result<(), Trouble> {
+    pub(super) async fn look_at_base(&mut self, settings: &Settings) -> Result<(), LdapError> {
         let base = settings.base.as_deref().unwrap_or_default();
         let seconds = seconds_of(limits::SERVICE_NEUTRAL_WAIT.as_secs());
         let request = Request::Base { base, seconds };
@@ -129,8 +129,8 @@ impl Connection {
     pub(super) async fn search(
         &mut self,
         settings: &Settings,
-        question: &Question,
-    ) -> Result<Found, Trouble> {
+        question: &DirectoryQuery,
+    ) -> Result<LookUpResult, LdapError> {
         let request = Request::Search {
             base: settings.base.as_deref().unwrap_or_default(),
             question,
@@ -139,37 +139,41 @@ impl Connection {
         self.entries(&request).await
     }
 
-    async fn entries(&mut self, request: &Request<'_>) -> Result<Found, Trouble> {
+    async fn entries(&mut self, request: &Request<'_>) -> Result<LookUpResult, LdapError> {
         let id = self.send(request).await?;
         let mut entries = Vec::new();
         for _ in 0..limits::DIRECTORY_MESSAGES {
             match self.answer_to(id).await? {
-                Response::Found(entry) => entries.push(entry),
+                LdapResponse::Found(entry) => entries.push(entry),
                 // Entries that another directory may have are not ours.
-                Response::Other => {}
-                Response::Done(outcome) => return self.end(outcome, entries),
-                Response::Bound(_) | Response::Extended(_) => return Err(Nonsense.into()),
+                LdapResponse::Other => {}
+                LdapResponse::Done(outcome) => return self.end(outcome, entries),
+                LdapResponse::Bound(_) | LdapResponse::Extended(_) => return Err(Nonsense.into()),
             }
         }
-        Err(Trouble::Broken("its answer does not end".to_owned()))
+        Err(LdapError::Broken("its answer does not end".to_owned()))
     }
 
-    fn end(&mut self, outcome: Outcome, mut entries: Vec<super::Entry>) -> Result<Found, Trouble> {
+    fn end(
+        &mut self,
+        outcome: LdapResult,
+        mut entries: Vec<super::DirectoryEntry>,
+    ) -> Result<LookUpResult, LdapError> {
         self.used_at = Instant::now();
         let has_several = outcome.is_more() && entries.len() > 1;
         if !outcome.is_success() && !has_several {
-            return Err(Trouble::Said(outcome.told()));
+            return Err(LdapError::Said(outcome.told()));
         }
         Ok(match (entries.pop(), entries.is_empty()) {
-            (None, _) => Found::Nobody,
-            (Some(entry), true) => Found::Entry(entry.into()),
-            (Some(_), false) => Found::Several,
+            (None, _) => LookUpResult::Nobody,
+            (Some(entry), true) => LookUpResult::Entry(entry.into()),
+            (Some(_), false) => LookUpResult::Several,
         })
     }
 
-    async fn send(&mut self, request: &Request<'_>) -> Result<u32, Trouble> {
+    async fn send(&mut self, request: &Request<'_>) -> Result<u32, LdapError> {
         self.last_id += 1;
-        let message = request.message(self.last_id).map_err(Trouble::Said)?;
+        let message = request.message(self.last_id).map_err(LdapError::Said)?;
         let sent = async {
             self.stream.write_all(&message).await?;
             self.stream.flush().await
@@ -179,20 +183,21 @@ impl Connection {
     }
 
     /// The next message, which answers this request.
-    async fn answer_to(&mut self, id: u32) -> Result<Response, Trouble> {
-        let message = Message::read(&self.next_message().await?)?;
+    async fn answer_to(&mut self, id: u32) -> Result<LdapResponse, LdapError> {
+        let message = LdapMessage::read(&self.next_message().await?)?;
         match message.response {
             // RFC 4511 §4.4: what no request asked for says why the directory hangs up.
-            Response::Extended(outcome) if message.id == 0 => {
-                Err(Trouble::Broken(format!("it hangs up: {}", outcome.told())))
-            }
+            LdapResponse::Extended(outcome) if message.id == 0 => Err(LdapError::Broken(format!(
+                "it hangs up: {}",
+                outcome.told()
+            ))),
             response if message.id == id => Ok(response),
             _ => Err(Nonsense.into()),
         }
     }
 
     /// The content of the next message. Nothing behind it is read.
-    async fn next_message(&mut self) -> Result<Vec<u8>, Trouble> {
+    async fn next_message(&mut self) -> Result<Vec<u8>, LdapError> {
         let mut front = [0; 2];
         self.stream.read_exact(&mut front).await.map_err(broke)?;
         let [found, first] = front;
@@ -206,7 +211,7 @@ impl Connection {
         if length > limits::DIRECTORY_MESSAGE_BYTES {
             let most = limits::DIRECTORY_MESSAGE_BYTES;
             let why = format!("its answer is longer than {most} bytes");
-            return Err(Trouble::Broken(why));
+            return Err(LdapError::Broken(why));
         }
         let mut content = vec![0; length];
         self.stream.read_exact(&mut content).await.map_err(broke)?;
@@ -219,8 +224,8 @@ fn seconds_of(seconds: u64) -> u32 {
     u32::try_from(seconds).unwrap_or(u32::MAX >> 1)
 }
 
-fn broke(error: std::io::Error) -> Trouble {
-    Trouble::Broken(match error.kind() {
+fn broke(error: std::io::Error) -> LdapError {
+    LdapError::Broken(match error.kind() {
         std::io::ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
         _ => format!("the connection broke: {}", in_words(&error)),
     })

@@ -5,7 +5,7 @@ use ldap3::asn1::{ASNTag as _, write};
 
 use super::super::words;
 use super::ber::{Elements, Nonsense, element, numbered, tag};
-use super::{Entry, Question};
+use super::{DirectoryEntry, DirectoryQuery};
 use crate::limits;
 
 /// RFC 4511 §4.14.1.
@@ -29,7 +29,7 @@ pub(super) enum Request<'a> {
         /// Below this entry.
         base: &'a str,
         /// By this.
-        question: &'a Question,
+        question: &'a DirectoryQuery,
         /// The directory may take so long.
         seconds: u32,
     },
@@ -46,31 +46,31 @@ pub(super) enum Request<'a> {
 
 /// A message of the directory.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Message {
+pub(super) struct LdapMessage {
     /// Of the request that it answers; 0: of none.
     pub(super) id: u32,
     /// What it says.
-    pub(super) response: Response,
+    pub(super) response: LdapResponse,
 }
 
 /// What a message of the directory says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Response {
+pub(super) enum LdapResponse {
     /// What came of a bind.
-    Bound(Outcome),
+    Bound(LdapResult),
     /// An entry was found.
-    Found(Entry),
+    Found(DirectoryEntry),
     /// The search is over.
-    Done(Outcome),
+    Done(LdapResult),
     /// What came of StartTLS; also what the directory says of itself.
-    Extended(Outcome),
+    Extended(LdapResult),
     /// Something else, which means nothing to us.
     Other,
 }
 
 /// RFC 4511 §4.1.9.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(super) struct LdapResult {
     /// The result code.
     pub(super) code: u32,
     /// The directory's own words.
@@ -145,32 +145,32 @@ fn search(base: &str, scope: u32, filter: &[u8], attributes: &[String], seconds:
     element(0x63, &parts.concat())
 }
 
-impl Message {
+impl LdapMessage {
     /// Reads the content of a message.
     pub(super) fn read(content: &[u8]) -> Result<Self, Nonsense> {
         let mut parts = Elements(content);
         let id = parts.number(tag::INTEGER)?;
         let (operation, content) = parts.next()?;
         let response = match operation {
-            0x61 => Response::Bound(outcome(content)?),
-            0x64 => Response::Found(entry(content)?),
-            0x65 => Response::Done(outcome(content)?),
-            0x78 => Response::Extended(outcome(content)?),
-            _ => Response::Other,
+            0x61 => LdapResponse::Bound(outcome(content)?),
+            0x64 => LdapResponse::Found(entry(content)?),
+            0x65 => LdapResponse::Done(outcome(content)?),
+            0x78 => LdapResponse::Extended(outcome(content)?),
+            _ => LdapResponse::Other,
         };
         Ok(Self { id, response })
     }
 }
 
-fn outcome(content: &[u8]) -> Result<Outcome, Nonsense> {
+fn outcome(content: &[u8]) -> Result<LdapResult, Nonsense> {
     let mut parts = Elements(content);
     let code = parts.number(tag::ENUMERATED)?;
     let _matched = parts.text()?;
     let words = parts.text()?;
-    Ok(Outcome { code, words })
+    Ok(LdapResult { code, words })
 }
 
-fn entry(content: &[u8]) -> Result<Entry, Nonsense> {
+fn entry(content: &[u8]) -> Result<DirectoryEntry, Nonsense> {
     let mut parts = Elements(content);
     let dn = parts.text()?;
     let mut attributes = Elements(parts.expect(tag::SEQUENCE)?);
@@ -186,10 +186,10 @@ fn entry(content: &[u8]) -> Result<Entry, Nonsense> {
             }
         }
     }
-    Ok(Entry { dn, values })
+    Ok(DirectoryEntry { dn, values })
 }
 
-impl Outcome {
+impl LdapResult {
     /// It is what was asked for.
     pub(super) fn is_success(&self) -> bool {
         self.code == 0
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_search_is_written_as_the_rfc_has_it() {
-        let question = Question {
+        let question = DirectoryQuery {
             filter: "(mail=a)".to_owned(),
             attributes: vec!["mailHost".to_owned()],
         };
@@ -263,41 +263,41 @@ mod tests {
     #[test]
     fn answers_are_read() {
         let done = b"\x02\x01\x07\x65\x0a\x0a\x01\x20\x04\x00\x04\x03no!";
-        let outcome = Outcome {
+        let outcome = LdapResult {
             code: 32,
             words: "no!".to_owned(),
         };
-        let message = Message::read(done).expect("an answer");
+        let message = LdapMessage::read(done).expect("an answer");
         assert_eq!(message.id, 7);
-        assert_eq!(message.response, Response::Done(outcome.clone()));
+        assert_eq!(message.response, LdapResponse::Done(outcome.clone()));
         assert_eq!(
             outcome.told(),
             "it says that there is no such entry (32): no!"
         );
         let found =
             b"\x02\x01\x07\x64\x17\x04\x04cn=a\x30\x0f\x30\x0d\x04\x04mail\x31\x05\x04\x03a@b";
-        let entry = Entry {
+        let entry = DirectoryEntry {
             dn: "cn=a".to_owned(),
             values: vec![("mail".to_owned(), "a@b".to_owned())],
         };
-        let message = Message::read(found).expect("an answer");
-        assert_eq!(message.response, Response::Found(entry));
+        let message = LdapMessage::read(found).expect("an answer");
+        assert_eq!(message.response, LdapResponse::Found(entry));
         for nonsense in [
             &b""[..],
             b"\x02\x01\x07",
             b"\x02\x01\x07\x65\x00",
             b"HTTP/1.1",
         ] {
-            assert_eq!(Message::read(nonsense), Err(Nonsense));
+            assert_eq!(LdapMessage::read(nonsense), Err(Nonsense));
         }
     }
 
     proptest! {
         #[test]
         fn whatever_comes_is_read_or_refused(operation in 0x60_u8..0x7f, bytes in any::<Vec<u8>>()) {
-            let _ = Message::read(&bytes);
+            let _ = LdapMessage::read(&bytes);
             let content = [numbered(tag::INTEGER, 1), element(operation, &bytes)].concat();
-            let _ = Message::read(&content);
+            let _ = LdapMessage::read(&content);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The LDAP directory: who has an entry, and what stands in it.
 //!
-//! [`Directory::find`] answers one question: from memory when it was answered a moment ago, else over a
+//! [`DirectoryClient::find`] answers one question: from memory when it was answered a moment ago, else over a
 //! connection, at most so many at once, each used for one question after the other and kept for the
 //! next. A question costs no more than its deadline, and a directory that is down is left alone like
 //! every service.
@@ -30,31 +30,31 @@ use super::service::{self, Asker, NoAnswer, Service, ServiceFigures};
 use crate::limits;
 use crate::settings::conditions::{Directory as Settings, PLACEHOLDERS};
 use crate::smtp::address::Mailbox;
-use connection::{Connection, Trouble};
+use connection::{LdapConnection, LdapError};
 
 /// What the directory is called.
 const NAME: &str = "LDAP directory";
 
 /// The directory, and what was learned of it.
 #[derive(Debug, Default)]
-pub(super) struct Directory {
+pub(super) struct DirectoryClient {
     /// As it was asked last: other settings, another directory.
-    access: Mutex<Option<Arc<Access>>>,
+    access: Mutex<Option<Arc<DirectoryAccess>>>,
 }
 
 /// The directory of one version of the settings.
-struct Access {
+struct DirectoryAccess {
     settings: Settings,
     service: Service,
     tls: OnceCell<TlsConnector>,
     /// Connections that nobody uses now; never more than the settings allow at once.
-    idle: Mutex<Vec<Connection>>,
-    known: Cache<Question, Found>,
+    idle: Mutex<Vec<LdapConnection>>,
+    known: Cache<DirectoryQuery, LookUpResult>,
 }
 
 /// Which entry, and what of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Question {
+pub(super) struct DirectoryQuery {
     /// A filter that is filled in.
     filter: String,
     attributes: Vec<String>,
@@ -62,18 +62,18 @@ pub(super) struct Question {
 
 /// What the directory says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum LookUpResult {
     /// There is no such entry.
     Nobody,
     /// There is one.
-    Entry(Arc<Entry>),
+    Entry(Arc<DirectoryEntry>),
     /// There is more than one: it cannot tell which is meant.
     Several,
 }
 
 /// An entry with what was asked of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct DirectoryEntry {
     /// Its name.
     pub(super) dn: String,
     /// Attribute and value.
@@ -82,14 +82,14 @@ pub(super) struct Entry {
 
 /// Whether an answer from memory will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Freshness {
+pub(super) enum CachePolicy {
     /// It will.
     Remembered,
     /// The directory itself is asked.
     Anew,
 }
 
-impl Question {
+impl DirectoryQuery {
     /// About the entry of an address. What the address has of signs that mean something in a filter is
     /// escaped.
     pub(super) fn about(address: &Mailbox, filter: &str, attributes: &[Option<&str>]) -> Self {
@@ -144,7 +144,7 @@ fn unquoted(local_part: &str) -> String {
     text
 }
 
-impl Entry {
+impl DirectoryEntry {
     /// The values of an attribute, whatever the case of its name. Options of the name (RFC 4512 §2.5.2),
     /// like the language, do not matter.
     pub(super) fn values<'a>(&'a self, attribute: &'a str) -> impl Iterator<Item = &'a str> {
@@ -162,7 +162,7 @@ impl Entry {
     }
 }
 
-impl Found {
+impl LookUpResult {
     fn bytes(&self) -> usize {
         match self {
             Self::Nobody | Self::Several => 0,
@@ -171,7 +171,7 @@ impl Found {
     }
 }
 
-impl Directory {
+impl DirectoryClient {
     /// How it fares; none when it was not asked.
     pub(super) fn figures(&self) -> Option<ServiceFigures> {
         let access = locked(&self.access);
@@ -185,12 +185,12 @@ impl Directory {
     pub(super) async fn find(
         &self,
         settings: &Settings,
-        question: Question,
-        freshness: Freshness,
+        question: DirectoryQuery,
+        freshness: CachePolicy,
         asker: Asker,
-    ) -> Result<Found, NoAnswer> {
+    ) -> Result<LookUpResult, NoAnswer> {
         let access = self.access(settings);
-        if freshness == Freshness::Remembered
+        if freshness == CachePolicy::Remembered
             && let Some(found) = access.known.get(&question)
         {
             return Ok(found);
@@ -204,12 +204,12 @@ impl Directory {
     }
 
     /// The directory of these settings. Those of before it are forgotten with their connections.
-    fn access(&self, settings: &Settings) -> Arc<Access> {
+    fn access(&self, settings: &Settings) -> Arc<DirectoryAccess> {
         let mut access = locked(&self.access);
         match &*access {
             Some(access) if access.settings == *settings => Arc::clone(access),
             _ => {
-                let new = Arc::new(Access::new(settings));
+                let new = Arc::new(DirectoryAccess::new(settings));
                 *access = Some(Arc::clone(&new));
                 new
             }
@@ -217,11 +217,11 @@ impl Directory {
     }
 }
 
-impl Access {
+impl DirectoryAccess {
     fn new(settings: &Settings) -> Self {
         let known = Cache::builder()
             .max_capacity(limits::DIRECTORY_CACHE_BYTES)
-            .weigher(|question: &Question, found: &Found| {
+            .weigher(|question: &DirectoryQuery, found: &LookUpResult| {
                 let bytes = question.bytes() + found.bytes();
                 u32::try_from(bytes).unwrap_or(u32::MAX)
             })
@@ -238,10 +238,10 @@ impl Access {
 
     /// Asks over a connection that is there, or another one: the directory may have closed it while
     /// nobody used it.
-    async fn ask(&self, question: &Question) -> Result<Found, service::Trouble> {
+    async fn ask(&self, question: &DirectoryQuery) -> Result<LookUpResult, service::ServiceError> {
         if let Some(mut connection) = self.take_idle() {
             match connection.search(&self.settings, question).await {
-                Err(Trouble::Broken(_)) => {}
+                Err(LdapError::Broken(_)) => {}
                 answer => return self.keep(connection, answer),
             }
         }
@@ -250,10 +250,10 @@ impl Access {
         self.keep(connection, answer)
     }
 
-    async fn open(&self) -> Result<Connection, String> {
+    async fn open(&self) -> Result<LdapConnection, String> {
         let tls = self.connector().await?;
-        let opened = Connection::open(&self.settings, tls).await;
-        opened.map_err(Trouble::told)
+        let opened = LdapConnection::open(&self.settings, tls).await;
+        opened.map_err(LdapError::told)
     }
 
     /// The neutral question: a login, and whether the entry is there below which everything is looked up. A
@@ -261,8 +261,8 @@ impl Access {
     async fn ask_neutrally(&self) -> Result<(), String> {
         let mut connection = self.open().await?;
         match connection.look_at_base(&self.settings).await {
-            Ok(()) | Err(Trouble::Said(_)) => Ok(()),
-            Err(Trouble::Broken(why)) => Err(why),
+            Ok(()) | Err(LdapError::Said(_)) => Ok(()),
+            Err(LdapError::Broken(why)) => Err(why),
         }
     }
 
@@ -276,7 +276,7 @@ impl Access {
         connector.await.map(Some)
     }
 
-    fn take_idle(&self) -> Option<Connection> {
+    fn take_idle(&self) -> Option<LdapConnection> {
         let mut idle = locked(&self.idle);
         idle.retain(|connection| connection.used_at.elapsed() < limits::DIRECTORY_IDLE);
         idle.pop()
@@ -284,23 +284,23 @@ impl Access {
 
     fn keep(
         &self,
-        connection: Connection,
-        answer: Result<Found, Trouble>,
-    ) -> Result<Found, service::Trouble> {
-        if !matches!(answer, Err(Trouble::Broken(_))) {
+        connection: LdapConnection,
+        answer: Result<LookUpResult, LdapError>,
+    ) -> Result<LookUpResult, service::ServiceError> {
+        if !matches!(answer, Err(LdapError::Broken(_))) {
             let mut idle = locked(&self.idle);
             if idle.len() < self.settings.connections_max as usize {
                 idle.push(connection);
             }
         }
         answer.map_err(|trouble| match trouble {
-            Trouble::Broken(why) => service::Trouble::Service(why),
-            Trouble::Said(why) => service::Trouble::Message(why),
+            LdapError::Broken(why) => service::ServiceError::Service(why),
+            LdapError::Said(why) => service::ServiceError::Message(why),
         })
     }
 }
 
-impl std::fmt::Debug for Access {
+impl std::fmt::Debug for DirectoryAccess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Access")
             .field("settings", &self.settings)

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
-use super::super::service_stream::Stream;
+use super::super::service_stream::ServiceStream;
 use super::ber::{self, Elements, element, numbered, tag};
 
 /// What stands in the directory: a part of the questions that find it, its name, its attributes.
@@ -84,7 +84,7 @@ impl Drop for FakeDirectory {
 }
 
 async fn serve(stream: TcpStream, manner: Manner, asked: Arc<Mutex<Vec<String>>>) {
-    let mut stream: Box<dyn Stream> = Box::new(stream);
+    let mut stream: Box<dyn ServiceStream> = Box::new(stream);
     while let Some(request) = read(&mut *stream).await {
         let mut parts = Elements(&request);
         let id = parts.number(tag::INTEGER).expect("a number");
@@ -126,7 +126,7 @@ async fn serve(stream: TcpStream, manner: Manner, asked: Arc<Mutex<Vec<String>>>
     }
 }
 
-async fn read(stream: &mut (dyn Stream + '_)) -> Option<Vec<u8>> {
+async fn read(stream: &mut (dyn ServiceStream + '_)) -> Option<Vec<u8>> {
     let mut front = [0; 2];
     stream.read_exact(&mut front).await.ok()?;
     let mut written = [0; 4];

@@ -29,8 +29,8 @@ fn mailbox(text: &str) -> Mailbox {
     Mailbox::parse(text).expect("a mailbox")
 }
 
-fn question(address: &str) -> Question {
-    Question::about(&mailbox(address), "(mail=%s)", &[Some("mailHost"), None])
+fn question(address: &str) -> DirectoryQuery {
+    DirectoryQuery::about(&mailbox(address), "(mail=%s)", &[Some("mailHost"), None])
 }
 
 fn directory_settings(patch: serde_json::Value) -> Settings {
@@ -41,16 +41,20 @@ fn directory_settings(patch: serde_json::Value) -> Settings {
 
 const WAIT: Duration = Duration::from_secs(10);
 
-async fn ask(directory: &Directory, settings: &Settings, address: &str) -> Result<Found, String> {
+async fn ask(
+    directory: &DirectoryClient,
+    settings: &Settings,
+    address: &str,
+) -> Result<LookUpResult, String> {
     let (question, asker) = (question(address), asker(address, WAIT));
-    let found = directory.find(settings, question, Freshness::Remembered, asker);
+    let found = directory.find(settings, question, CachePolicy::Remembered, asker);
     found.await.map_err(|no_answer| no_answer.to_string())
 }
 
 async fn why_not(manner: Manner) -> String {
     let fake = FakeDirectory::start(manner).await;
     let settings = directory_settings(fake.settings());
-    let found = ask(&Directory::default(), &settings, "bert@example.net").await;
+    let found = ask(&DirectoryClient::default(), &settings, "bert@example.net").await;
     found.expect_err("it cannot tell")
 }
 
@@ -71,7 +75,7 @@ fn filters_are_filled_in_and_escaped() {
         ),
         ("ä@example.net", "(uid=%u)", "(uid=ä)"),
     ] {
-        let question = Question::about(&mailbox(address), filter, &[]);
+        let question = DirectoryQuery::about(&mailbox(address), filter, &[]);
         assert_eq!(question.filter, expected);
         assert!(ldap3::parse_filter(&question.filter).is_ok(), "{expected}");
     }
@@ -81,10 +85,10 @@ fn filters_are_filled_in_and_escaped() {
 async fn entries_are_found_and_remembered() {
     let fake = FakeDirectory::start(Manner::Proper(ENTRIES)).await;
     let settings = directory_settings(fake.settings());
-    let directory = Directory::default();
+    let directory = DirectoryClient::default();
     for _ in 0..2 {
         let found = ask(&directory, &settings, "bert@example.net").await;
-        let Ok(Found::Entry(entry)) = found else {
+        let Ok(LookUpResult::Entry(entry)) = found else {
             panic!("there is one: {found:?}");
         };
         assert_eq!(entry.dn, "uid=bert,dc=example,dc=org");
@@ -92,19 +96,19 @@ async fn entries_are_found_and_remembered() {
         assert_eq!(values, ["mail.example.net"]);
         assert_eq!(entry.values("mail").count(), 2);
         let nobody = ask(&directory, &settings, "nobody@example.net").await;
-        assert_eq!(nobody, Ok(Found::Nobody));
+        assert_eq!(nobody, Ok(LookUpResult::Nobody));
         let several = ask(&directory, &settings, "two@example.net").await;
-        assert_eq!(several, Ok(Found::Several));
+        assert_eq!(several, Ok(LookUpResult::Several));
     }
     // One connection for one after the other.
     assert_eq!(fake.asked(), ["connection", "search", "search", "search"]);
     let anew = directory.find(
         &settings,
         question("nobody@example.net"),
-        Freshness::Anew,
+        CachePolicy::Anew,
         asker("anna", WAIT),
     );
-    assert_eq!(anew.await, Ok(Found::Nobody));
+    assert_eq!(anew.await, Ok(LookUpResult::Nobody));
     assert_eq!(fake.asked().len(), 5);
 }
 
@@ -114,10 +118,10 @@ async fn nothing_is_remembered_when_that_is_set() {
     let mut patch = fake.settings();
     patch["cache_seconds"] = 0.into();
     let settings = directory_settings(patch);
-    let directory = Directory::default();
+    let directory = DirectoryClient::default();
     for _ in 0..2 {
         let nobody = ask(&directory, &settings, "nobody@example.net").await;
-        assert_eq!(nobody, Ok(Found::Nobody));
+        assert_eq!(nobody, Ok(LookUpResult::Nobody));
     }
     assert_eq!(fake.asked(), ["connection", "search", "search"]);
 }
@@ -125,14 +129,14 @@ async fn nothing_is_remembered_when_that_is_set() {
 #[tokio::test]
 async fn whoever_is_set_logs_in_and_other_settings_are_another_directory() {
     let fake = FakeDirectory::start(Manner::Proper(ENTRIES)).await;
-    let directory = Directory::default();
+    let directory = DirectoryClient::default();
     for password in ["one", "two"] {
         let mut patch = fake.settings();
         patch["bind_dn"] = "cn=relay".into();
         patch["bind_password"] = password.into();
         let settings = directory_settings(patch);
         let found = ask(&directory, &settings, "nobody@example.net").await;
-        assert_eq!(found, Ok(Found::Nobody));
+        assert_eq!(found, Ok(LookUpResult::Nobody));
     }
     let expected = [
         "connection",
@@ -150,7 +154,7 @@ async fn nobody_logs_in_without_a_password() {
     let fake = FakeDirectory::start(Manner::Proper(ENTRIES)).await;
     let mut settings = directory_settings(fake.settings());
     settings.bind_dn = Some("cn=relay".to_owned());
-    let why = ask(&Directory::default(), &settings, "bert@example.net").await;
+    let why = ask(&DirectoryClient::default(), &settings, "bert@example.net").await;
     assert_eq!(why, Err("LDAP directory: no password is set".to_owned()));
     assert!(fake.asked().iter().all(|asked| asked == "connection"));
 }
@@ -159,10 +163,10 @@ async fn nobody_logs_in_without_a_password() {
 async fn a_connection_that_was_closed_is_made_anew() {
     let fake = FakeDirectory::start(Manner::HangsUp(ENTRIES)).await;
     let settings = directory_settings(fake.settings());
-    let directory = Directory::default();
+    let directory = DirectoryClient::default();
     for address in ["a@example.net", "b@example.net", "c@example.net"] {
         let nobody = ask(&directory, &settings, address).await;
-        assert_eq!(nobody, Ok(Found::Nobody));
+        assert_eq!(nobody, Ok(LookUpResult::Nobody));
     }
 }
 
@@ -209,7 +213,7 @@ async fn a_login_that_fails_is_told() {
     patch["bind_dn"] = "cn=relay".into();
     patch["bind_password"] = "wrong".into();
     let settings = directory_settings(patch);
-    let why = ask(&Directory::default(), &settings, "bert@example.net").await;
+    let why = ask(&DirectoryClient::default(), &settings, "bert@example.net").await;
     let expected = "LDAP directory: the login: it says that the login is wrong (49): so be it";
     assert_eq!(why, Err(expected.to_owned()));
 }
@@ -228,7 +232,7 @@ async fn a_directory_that_is_down_is_left_alone_after_a_while() {
     let settings = directory_settings(fake.settings());
     drop(fake);
     tokio::task::yield_now().await;
-    let directory = Directory::default();
+    let directory = DirectoryClient::default();
     let mut last = String::new();
     for _ in 0..=limits::SERVICE_FAILURES {
         let found = ask(&directory, &settings, "bert@example.net").await;
@@ -241,7 +245,7 @@ async fn a_directory_that_is_down_is_left_alone_after_a_while() {
     let other = FakeDirectory::start(Manner::Proper(ENTRIES)).await;
     let settings = directory_settings(other.settings());
     let nobody = ask(&directory, &settings, "nobody@example.net").await;
-    assert_eq!(nobody, Ok(Found::Nobody));
+    assert_eq!(nobody, Ok(LookUpResult::Nobody));
 }
 
 #[tokio::test(start_paused = true)]
@@ -251,10 +255,10 @@ async fn look_ups_that_it_is_slow_with_are_nobody_else_s_trouble() {
     patch["bind_dn"] = "cn=relay".into();
     patch["bind_password"] = "one".into();
     let settings = directory_settings(patch);
-    let directory = Directory::default();
+    let directory = DirectoryClient::default();
     for client in ["anna", "bert", "carl"] {
         let (question, asker) = (question("slow@example.net"), asker(client, WAIT));
-        let found = directory.find(&settings, question, Freshness::Remembered, asker);
+        let found = directory.find(&settings, question, CachePolicy::Remembered, asker);
         let no_answer = found.await.expect_err("it is silent");
         assert!(
             no_answer.to_string().contains("no answer within"),
@@ -263,7 +267,7 @@ async fn look_ups_that_it_is_slow_with_are_nobody_else_s_trouble() {
     }
     let before = fake.asked().len();
     let nobody = ask(&directory, &settings, "nobody@example.net").await;
-    assert_eq!(nobody, Ok(Found::Nobody));
+    assert_eq!(nobody, Ok(LookUpResult::Nobody));
     // The neutral question, on a connection of its own, then the one about the message.
     let login = "login cn=relay one";
     let expected = ["connection", login, "search", "connection", login, "search"];
@@ -288,7 +292,7 @@ async fn a_certificate_is_checked() {
     let mut patch = fake.settings();
     patch["start_tls"] = true.into();
     let strange = directory_settings(patch.clone());
-    let why = ask(&Directory::default(), &strange, "bert@example.net").await;
+    let why = ask(&DirectoryClient::default(), &strange, "bert@example.net").await;
     let why = why.expect_err("nobody vouches for it");
     assert!(why.contains("TLS: "), "{why}");
     assert_eq!(
@@ -299,12 +303,12 @@ async fn a_certificate_is_checked() {
 
     patch["ca_file"] = file.to_str().into();
     let known = directory_settings(patch.clone());
-    let found = ask(&Directory::default(), &known, "nobody@example.net").await;
-    assert_eq!(found, Ok(Found::Nobody));
+    let found = ask(&DirectoryClient::default(), &known, "nobody@example.net").await;
+    assert_eq!(found, Ok(LookUpResult::Nobody));
 
     patch["ca_file"] = place.path().join("none.pem").to_str().into();
     let unreadable = directory_settings(patch);
-    let why = ask(&Directory::default(), &unreadable, "bert@example.net").await;
+    let why = ask(&DirectoryClient::default(), &unreadable, "bert@example.net").await;
     let why = why.expect_err("there is no such file");
     assert!(why.contains("none.pem"), "{why}");
 }
@@ -315,7 +319,7 @@ async fn a_directory_without_tls_is_not_asked_in_the_clear() {
     let mut patch = fake.settings();
     patch["start_tls"] = true.into();
     let why = ask(
-        &Directory::default(),
+        &DirectoryClient::default(),
         &directory_settings(patch),
         "a@example.net",
     )

@@ -12,7 +12,7 @@ use crate::smtp::command::Command;
 
 /// A change of a message that a milter wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum Modification {
     /// A header field behind all others.
     AddField(WrittenField),
     /// A header field at this position, 0 being the place above our Received field.
@@ -57,7 +57,7 @@ impl WrittenField {
     }
 }
 
-impl Change {
+impl Modification {
     /// Reads the packet of a change; none when its data are not what the command has, or the command
     /// is no change.
     ///
@@ -185,11 +185,11 @@ mod tests {
 
     const MALFORMED: &str = "malformed";
 
-    fn read(command: u8, data: &[u8]) -> Result<Option<Change>, String> {
-        Change::read(command, &Bytes::copy_from_slice(data))
+    fn read(command: u8, data: &[u8]) -> Result<Option<Modification>, String> {
+        Modification::read(command, &Bytes::copy_from_slice(data))
     }
 
-    fn check(command: u8, data: &[u8], expected: Result<Change, &str>) {
+    fn check(command: u8, data: &[u8], expected: Result<Modification, &str>) {
         let found = read(command, data);
         match expected {
             Ok(change) => assert_eq!(found, Ok(Some(change))),
@@ -211,11 +211,11 @@ mod tests {
     #[test]
     fn changes_of_fields_are_read() {
         let tag = || written("X-Tag", b" yes");
-        check(b'h', b"X-Tag\0 yes\0", Ok(Change::AddField(tag())));
-        let insert = |position| Ok(Change::InsertField(position, tag()));
+        check(b'h', b"X-Tag\0 yes\0", Ok(Modification::AddField(tag())));
+        let insert = |position| Ok(Modification::InsertField(position, tag()));
         check(b'i', b"\0\0\0\0X-Tag\0 yes\0", insert(0));
         check(b'i', b"\0\0\x01\x01X-Tag\0 yes\0", insert(257));
-        let change = |nth, value| Ok(Change::SetField(nth, written("To", value)));
+        let change = |nth, value| Ok(Modification::SetField(nth, written("To", value)));
         check(b'm', b"\0\0\0\x02To\0a\xfc\0", change(2, b"a\xfc"));
         check(b'm', b"\0\0\0\0To\0\0", change(1, b""));
         for data in [&b""[..], b"X-Tag", b"X-Tag\0", b"X-Tag\0yes", b"X\0y\0z\0"] {
@@ -241,17 +241,17 @@ mod tests {
         check(
             b'+',
             b"<carl@example.net>\0",
-            Ok(Change::AddRecipient(carl())),
+            Ok(Modification::AddRecipient(carl())),
         );
         check(
             b'+',
             b"carl@example.net\0",
-            Ok(Change::AddRecipient(carl())),
+            Ok(Modification::AddRecipient(carl())),
         );
         check(
             b'2',
             b"<carl@example.net>\0",
-            Ok(Change::AddRecipient(carl())),
+            Ok(Modification::AddRecipient(carl())),
         );
         let never = Notify {
             never: true,
@@ -264,17 +264,25 @@ mod tests {
         check(
             b'2',
             b"<carl@example.net>\0NOTIFY=NEVER\0",
-            Ok(Change::AddRecipient(silent)),
+            Ok(Modification::AddRecipient(silent)),
         );
         for parameters in ["WEATHER=1", "NOTIFY=", "\r\nRCPT TO:<x@y>"] {
             let data = format!("<carl@example.net>\0{parameters}\0");
-            check(b'2', data.as_bytes(), Ok(Change::AddRecipient(carl())));
+            check(
+                b'2',
+                data.as_bytes(),
+                Ok(Modification::AddRecipient(carl())),
+            );
         }
-        let removed = Change::RemoveRecipient(mailbox("carl@example.net"));
+        let removed = Modification::RemoveRecipient(mailbox("carl@example.net"));
         check(b'-', b"<carl@example.net>\0", Ok(removed));
         let anna = ReversePath::Mailbox(mailbox("anna@example.org"));
-        check(b'e', b"<anna@example.org>\0", Ok(Change::Sender(anna)));
-        let null = || Ok(Change::Sender(ReversePath::Null));
+        check(
+            b'e',
+            b"<anna@example.org>\0",
+            Ok(Modification::Sender(anna)),
+        );
+        let null = || Ok(Modification::Sender(ReversePath::Null));
         check(b'e', b"<>\0RET=HDRS\0", null());
         check(b'e', b"\0", null());
         for command in [b'+', b'-', b'2'] {
@@ -287,7 +295,7 @@ mod tests {
 
     #[test]
     fn parts_of_a_body_may_hold_anything() {
-        let part = |text: &'static [u8]| Ok(Change::Body(text.into()));
+        let part = |text: &'static [u8]| Ok(Modification::Body(text.into()));
         check(b'b', b"a\0b\r\n", part(b"a\0b\r\n"));
         check(b'b', b"", part(b""));
     }

@@ -1,6 +1,6 @@
 //! The changes that a milter wants, collected within bounds and put into the edits of a draft.
 
-use super::change::{Change, WrittenField};
+use super::change::{Modification, WrittenField};
 use super::numbered_header::NumberedHeader;
 use crate::conditions::header::Field;
 use crate::conditions::verdict::Edit;
@@ -10,7 +10,7 @@ use crate::limits;
 /// [`super::incoming`].
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    others: Vec<Change>,
+    others: Vec<Modification>,
     /// Bytes of the fields among them.
     field_bytes: usize,
 }
@@ -27,16 +27,18 @@ impl Changes {
     ///
     /// # Errors
     /// When there are too many, or they are too large, in words that follow the milter's name.
-    pub(super) fn take(&mut self, change: Change) -> Result<(), String> {
+    pub(super) fn take(&mut self, change: Modification) -> Result<(), String> {
         match change {
-            Change::Body(_) => unreachable!("only other changes come here"),
-            Change::AddField(ref field)
-            | Change::InsertField(_, ref field)
-            | Change::SetField(_, ref field) => {
+            Modification::Body(_) => unreachable!("only other changes come here"),
+            Modification::AddField(ref field)
+            | Modification::InsertField(_, ref field)
+            | Modification::SetField(_, ref field) => {
                 self.field_bytes += field.name.len() + field.value.len();
                 field.check()?;
             }
-            Change::AddRecipient(_) | Change::RemoveRecipient(_) | Change::Sender(_) => {}
+            Modification::AddRecipient(_)
+            | Modification::RemoveRecipient(_)
+            | Modification::Sender(_) => {}
         }
         self.others.push(change);
         if self.others.len() > limits::MILTER_CHANGES || self.field_bytes > limits::HEADER_BYTES {
@@ -46,10 +48,12 @@ impl Changes {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let is_of_envelope = |change: &&Change| {
+        let is_of_envelope = |change: &&Modification| {
             matches!(
                 change,
-                Change::AddRecipient(_) | Change::RemoveRecipient(_) | Change::Sender(_)
+                Modification::AddRecipient(_)
+                    | Modification::RemoveRecipient(_)
+                    | Modification::Sender(_)
             )
         };
         let envelope = self.others.iter().filter(is_of_envelope).count();
@@ -69,18 +73,18 @@ impl Changes {
         let mut edits = Vec::new();
         for change in self.others {
             edits.extend(match change {
-                Change::AddField(field) => Some(header.add(&field.name, exact(&field))),
-                Change::InsertField(position, field) => {
+                Modification::AddField(field) => Some(header.add(&field.name, exact(&field))),
+                Modification::InsertField(position, field) => {
                     Some(header.insert(position, &field.name, exact(&field)))
                 }
-                Change::SetField(nth, field) => {
+                Modification::SetField(nth, field) => {
                     let new = (!field.value.is_empty()).then(|| exact(&field));
                     header.change(nth, &field.name, new)
                 }
-                Change::AddRecipient(recipient) => Some(Edit::AddRecipient(recipient)),
-                Change::RemoveRecipient(address) => Some(Edit::RemoveRecipient(address)),
-                Change::Sender(sender) => Some(Edit::Sender(sender)),
-                Change::Body(_) => unreachable!("`take` has none"),
+                Modification::AddRecipient(recipient) => Some(Edit::AddRecipient(recipient)),
+                Modification::RemoveRecipient(address) => Some(Edit::RemoveRecipient(address)),
+                Modification::Sender(sender) => Some(Edit::Sender(sender)),
+                Modification::Body(_) => unreachable!("`take` has none"),
             });
         }
         edits
@@ -106,15 +110,15 @@ mod tests {
         }
     }
 
-    fn insert(position: usize, value: &'static str) -> Change {
-        Change::InsertField(position, written("I", value))
+    fn insert(position: usize, value: &'static str) -> Modification {
+        Modification::InsertField(position, written("I", value))
     }
 
-    fn change(nth: usize, value: &'static str) -> Change {
-        Change::SetField(nth, written("to", value))
+    fn change(nth: usize, value: &'static str) -> Modification {
+        Modification::SetField(nth, written("to", value))
     }
 
-    fn collected(changes: Vec<Change>) -> Changes {
+    fn collected(changes: Vec<Modification>) -> Changes {
         let mut collected = Changes::default();
         for change in changes {
             collected.take(change).expect("within bounds");
@@ -123,7 +127,7 @@ mod tests {
     }
 
     /// What the changes make of the header of [`CONTENT`]: its fields, separated by blanks.
-    async fn check(changes: Vec<Change>, expected: &str) {
+    async fn check(changes: Vec<Modification>, expected: &str) {
         let message = message("anna@example.org", &["bert@example.net"], CONTENT);
         let mut draft = Draft::of(message).await.expect("readable");
         let edits = collected(changes).into_edits(draft.fields(), true);
@@ -147,7 +151,7 @@ mod tests {
         // Once something stands above our Received field, the place below it is one further down.
         let above = vec![insert(0, "0"), insert(2, "2"), insert(1, "1")];
         check(above, &format!("I:0 I:1 I:2 {rest}")).await;
-        let added = Change::AddField(written("B", "2"));
+        let added = Modification::AddField(written("B", "2"));
         check(vec![added, insert(6, "6")], &format!("{rest} B:2 I:6")).await;
     }
 
@@ -163,7 +167,7 @@ mod tests {
         let back = vec![change(2, ""), change(2, "n")];
         check(back, "A:1 To:x to:n To:z").await;
         // What the milter has put in counts.
-        let new = Change::InsertField(0, written("To", "new"));
+        let new = Modification::InsertField(0, written("To", "new"));
         check(vec![new, change(2, "n")], "To:new A:1 to:n To:y To:z").await;
     }
 
@@ -186,9 +190,9 @@ mod tests {
         let mailbox = |text| Mailbox::parse(text).expect("a mailbox");
         let carl = Recipient::plain(mailbox("carl@example.net"));
         let changes = collected(vec![
-            Change::AddRecipient(carl.clone()),
-            Change::RemoveRecipient(mailbox("bert@example.net")),
-            Change::Sender(ReversePath::Null),
+            Modification::AddRecipient(carl.clone()),
+            Modification::RemoveRecipient(mailbox("bert@example.net")),
+            Modification::Sender(ReversePath::Null),
             change(1, "n"),
         ]);
         let expected = Counts {
@@ -217,7 +221,7 @@ mod tests {
             name: "X".to_owned(),
             value: vec![b'x'; limits::HEADER_BYTES].into(),
         };
-        let taken = Changes::default().take(Change::AddField(large));
+        let taken = Changes::default().take(Modification::AddField(large));
         assert!(taken.is_err());
     }
 
@@ -228,7 +232,7 @@ mod tests {
             let changes = changes.into_iter().map(|(kind, number, value)| match kind {
                 0 => insert(number, ["", "v"][value]),
                 1 => change(number, ["", "v"][value]),
-                _ => Change::AddField(written("To", ["", "v"][value])),
+                _ => Modification::AddField(written("To", ["", "v"][value])),
             });
             let edits = collected(changes.collect()).into_edits(header.fields(), false);
             prop_assert!(edits.len() < 9);

@@ -6,16 +6,16 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::change::Change;
+use super::change::Modification;
 use super::changes::Changes;
 use super::incoming::Incoming;
 use super::packet::{Packet, put_packet};
-use super::response::Response;
-use super::stage::{Agreed, NEGOTIATE, Stage, offer};
-use super::telling::{self, Told};
+use super::response::MilterResponse;
+use super::stage::{Agreed, MilterStage, NEGOTIATE, offer};
+use super::telling::{self, Announced};
 use crate::conditions::new_body::NewBody;
-use crate::conditions::service::Trouble;
-use crate::conditions::service_stream::Stream;
+use crate::conditions::service::ServiceError;
+use crate::conditions::service_stream::ServiceStream;
 use crate::conditions::words;
 use crate::limits;
 use crate::message::{Recipient, Reservation};
@@ -30,9 +30,9 @@ const MACRO: u8 = b'D';
 
 /// What a milter makes of a message.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct MilterOutcome {
     /// How the conversation ended.
-    pub(super) end: End,
+    pub(super) end: MilterVerdict,
     /// Why the message is to be kept back, whatever else.
     pub(super) quarantine: Option<String>,
     /// Recipients that are refused by themselves.
@@ -49,7 +49,7 @@ pub(super) struct Outcome {
 
 /// How a conversation ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum MilterVerdict {
     /// The message may pass.
     Passed,
     /// It is refused with this 5xx.
@@ -68,7 +68,7 @@ enum Meaning {
     /// There is more to read, and this to keep.
     Quarantine(String),
     /// There is more to read, and this to do.
-    Change(Change),
+    Change(Modification),
     /// The next one may be told.
     GoOn,
     /// The next stage may be told.
@@ -76,19 +76,19 @@ enum Meaning {
     /// This recipient is refused; the next one may be told.
     RefuseRecipient(Reply),
     /// That was it.
-    End(End),
+    End(MilterVerdict),
 }
 
 /// Why a conversation does not go on: it came to its end, or to nothing.
 #[derive(Debug)]
-enum Stop {
-    End(End),
+enum Interruption {
+    End(MilterVerdict),
     Trouble(String),
     /// The message cannot be read.
     NotShown(String),
 }
 
-impl From<String> for Stop {
+impl From<String> for Interruption {
     fn from(trouble: String) -> Self {
         Self::Trouble(trouble)
     }
@@ -100,11 +100,11 @@ impl From<String> for Stop {
 /// # Errors
 /// When it breaks off or talks nonsense, in words that follow the milter's name.
 pub(super) async fn converse(
-    stream: &mut (dyn Stream + '_),
-    told: Told<'_>,
+    stream: &mut (dyn ServiceStream + '_),
+    told: Announced<'_>,
     new_body: Incoming,
-) -> Result<Outcome, Trouble> {
-    let mut wire = Wire::over(stream, told.draft.arrived().body.another_share());
+) -> Result<MilterOutcome, ServiceError> {
+    let mut wire = MilterConnection::over(stream, told.draft.arrived().body.another_share());
     let agreed = wire.negotiate().await?;
     let mut dialogue = Dialogue {
         wire,
@@ -118,13 +118,13 @@ pub(super) async fn converse(
         changes: Changes::default(),
     };
     let end = match dialogue.tell().await {
-        Ok(end) | Err(Stop::End(end)) => end,
+        Ok(end) | Err(Interruption::End(end)) => end,
         // Who negotiates is there: what breaks off later may be this message's fault.
-        Err(Stop::Trouble(why)) => return Err(Trouble::Message(why)),
-        Err(Stop::NotShown(why)) => return Err(Trouble::NotShown(why)),
+        Err(Interruption::Trouble(why)) => return Err(ServiceError::Message(why)),
+        Err(Interruption::NotShown(why)) => return Err(ServiceError::NotShown(why)),
     };
     dialogue.wire.quit().await;
-    Ok(Outcome {
+    Ok(MilterOutcome {
         end,
         quarantine: dialogue.quarantine,
         refused: dialogue.refused,
@@ -141,22 +141,22 @@ pub(super) async fn converse(
 /// # Errors
 /// When there can be no conversation, in words that follow the milter's name.
 pub(super) async fn negotiate(
-    stream: &mut (dyn Stream + '_),
+    stream: &mut (dyn ServiceStream + '_),
     share: Reservation,
 ) -> Result<(), String> {
-    let mut wire = Wire::over(stream, share);
+    let mut wire = MilterConnection::over(stream, share);
     wire.negotiate().await?;
     wire.quit().await;
     Ok(())
 }
 
 struct Dialogue<'a> {
-    wire: Wire<'a>,
-    told: Told<'a>,
+    wire: MilterConnection<'a>,
+    told: Announced<'a>,
     agreed: Agreed,
     new_body: Incoming,
     /// The rest of this stage is not wanted.
-    skipped: Option<Stage>,
+    skipped: Option<MilterStage>,
     quarantine: Option<String>,
     refused: Vec<(Mailbox, Reply)>,
     unshown: usize,
@@ -164,14 +164,16 @@ struct Dialogue<'a> {
 }
 
 impl Dialogue<'_> {
-    async fn tell(&mut self) -> Result<End, Stop> {
+    async fn tell(&mut self) -> Result<MilterVerdict, Interruption> {
         let told = self.told;
         let client = &told.draft.arrived().client;
-        self.stage(Stage::Connect, || telling::connect(client))
+        self.stage(MilterStage::Connect, || telling::connect(client))
             .await?;
-        self.stage(Stage::Helo, || telling::helo(client)).await?;
+        self.stage(MilterStage::Helo, || telling::helo(client))
+            .await?;
         let envelope = &told.draft.envelope;
-        self.stage(Stage::Mail, || telling::mail(envelope)).await?;
+        self.stage(MilterStage::Mail, || telling::mail(envelope))
+            .await?;
         for recipient in &envelope.recipients {
             self.recipient(recipient).await?;
         }
@@ -179,36 +181,41 @@ impl Dialogue<'_> {
         if self.refused.len() == envelope.recipients.len()
             && let Some((_, reply)) = self.refused.pop()
         {
-            return Ok(End::Refused(reply));
+            return Ok(MilterVerdict::Refused(reply));
         }
-        self.stage(Stage::Data, Vec::new).await?;
+        self.stage(MilterStage::Data, Vec::new).await?;
         let keeps_leading_space = self.agreed.keeps_leading_space();
         for field in told.draft.fields() {
             // On a larger one it would close the connection, and the message could never be looked at.
             if field.raw().len() < limits::MILTER_FIELD_BYTES {
-                self.stage(Stage::Field, || telling::field(field, keeps_leading_space))
-                    .await?;
+                self.stage(MilterStage::Field, || {
+                    telling::field(field, keeps_leading_space)
+                })
+                .await?;
             } else {
                 self.unshown += 1;
             }
         }
-        self.stage(Stage::EndOfHeader, Vec::new).await?;
+        self.stage(MilterStage::EndOfHeader, Vec::new).await?;
         self.body().await?;
-        self.stage(Stage::EndOfBody, Vec::new).await?;
-        Ok(End::Passed)
+        self.stage(MilterStage::EndOfBody, Vec::new).await?;
+        Ok(MilterVerdict::Passed)
     }
 
-    async fn recipient(&mut self, recipient: &Recipient) -> Result<(), Stop> {
+    async fn recipient(&mut self, recipient: &Recipient) -> Result<(), Interruption> {
         let data = || telling::recipient(recipient);
-        if let Some(reply) = self.turn(Stage::Recipient, Some(recipient), data).await? {
+        if let Some(reply) = self
+            .turn(MilterStage::Recipient, Some(recipient), data)
+            .await?
+        {
             self.refused.push((recipient.address.clone(), reply));
         }
         Ok(())
     }
 
     /// The body behind the empty line, in chunks that a milter has room for.
-    async fn body(&mut self) -> Result<(), Stop> {
-        if !self.agreed.wants(Stage::Body) {
+    async fn body(&mut self) -> Result<(), Interruption> {
+        if !self.agreed.wants(MilterStage::Body) {
             return Ok(());
         }
         let most = self.wire.chunk_bytes();
@@ -230,7 +237,7 @@ impl Dialogue<'_> {
                     self.chunk(&mut chunk).await?;
                 }
             }
-            if self.skipped == Some(Stage::Body) {
+            if self.skipped == Some(MilterStage::Body) {
                 return Ok(());
             }
         }
@@ -240,23 +247,28 @@ impl Dialogue<'_> {
         Ok(())
     }
 
-    async fn chunk(&mut self, chunk: &mut Vec<u8>) -> Result<(), Stop> {
-        self.stage(Stage::Body, || std::mem::take(chunk)).await?;
+    async fn chunk(&mut self, chunk: &mut Vec<u8>) -> Result<(), Interruption> {
+        self.stage(MilterStage::Body, || std::mem::take(chunk))
+            .await?;
         chunk.clear();
         Ok(())
     }
 
-    async fn stage(&mut self, stage: Stage, data: impl FnOnce() -> Vec<u8>) -> Result<(), Stop> {
+    async fn stage(
+        &mut self,
+        stage: MilterStage,
+        data: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), Interruption> {
         self.turn(stage, None, data).await.map(drop)
     }
 
     /// Tells one thing and hears what the milter says to it; the reply when a recipient is refused.
     async fn turn(
         &mut self,
-        stage: Stage,
+        stage: MilterStage,
         to: Option<&Recipient>,
         data: impl FnOnce() -> Vec<u8>,
-    ) -> Result<Option<Reply>, Stop> {
+    ) -> Result<Option<Reply>, Interruption> {
         if self.skipped == Some(stage) || !self.agreed.knows(stage) {
             return Ok(None);
         }
@@ -275,13 +287,13 @@ impl Dialogue<'_> {
         self.hear(stage).await
     }
 
-    async fn hear(&mut self, stage: Stage) -> Result<Option<Reply>, Stop> {
+    async fn hear(&mut self, stage: MilterStage) -> Result<Option<Reply>, Interruption> {
         loop {
-            let response = Response::read(&self.wire.answer().await?)?;
+            let response = MilterResponse::read(&self.wire.answer().await?)?;
             match meaning(stage, response)? {
                 Meaning::ReadOn => {}
                 Meaning::Quarantine(why) => self.quarantine = Some(why),
-                Meaning::Change(Change::Body(part)) => self.new_body.take(&part).await?,
+                Meaning::Change(Modification::Body(part)) => self.new_body.take(&part).await?,
                 Meaning::Change(change) => self.changes.take(change)?,
                 Meaning::GoOn => return Ok(None),
                 Meaning::SkipRest => {
@@ -289,7 +301,7 @@ impl Dialogue<'_> {
                     return Ok(None);
                 }
                 Meaning::RefuseRecipient(reply) => return Ok(Some(reply)),
-                Meaning::End(end) => return Err(Stop::End(end)),
+                Meaning::End(end) => return Err(Interruption::End(end)),
             }
         }
     }
@@ -308,27 +320,31 @@ fn without_empty_line(chunk: &mut Vec<u8>) {
 ///
 /// # Errors
 /// When it means nothing there.
-fn meaning(stage: Stage, response: Response) -> Result<Meaning, String> {
-    let is_about_connection = matches!(stage, Stage::Connect | Stage::Helo);
+fn meaning(stage: MilterStage, response: MilterResponse) -> Result<Meaning, String> {
+    let is_about_connection = matches!(stage, MilterStage::Connect | MilterStage::Helo);
     Ok(match response {
-        Response::Continue => Meaning::GoOn,
-        Response::Skip => Meaning::SkipRest,
+        MilterResponse::Continue => Meaning::GoOn,
+        MilterResponse::Skip => Meaning::SkipRest,
         // The whole wait for a milter is bounded; within it, it may take its time.
-        Response::Progress => Meaning::ReadOn,
-        Response::Accept => Meaning::End(End::Passed),
-        Response::Reject => refusal(stage, rejected()),
-        Response::TemporaryFailure | Response::Disconnect => Meaning::End(End::Deferred(put_off())),
-        Response::Reply(reply) if reply.is_permanent() => refusal(stage, reply),
+        MilterResponse::Progress => Meaning::ReadOn,
+        MilterResponse::Accept => Meaning::End(MilterVerdict::Passed),
+        MilterResponse::Reject => refusal(stage, rejected()),
+        MilterResponse::TemporaryFailure | MilterResponse::Disconnect => {
+            Meaning::End(MilterVerdict::Deferred(put_off()))
+        }
+        MilterResponse::Reply(reply) if reply.is_permanent() => refusal(stage, reply),
         // A single recipient cannot be put off any more, and is not to be lost: the whole message is.
-        Response::Reply(reply) => Meaning::End(End::Deferred(reply)),
+        MilterResponse::Reply(reply) => Meaning::End(MilterVerdict::Deferred(reply)),
         // libmilter, “SMFIS_DISCARD”: it means nothing about a connection.
-        Response::Discard if is_about_connection => Meaning::GoOn,
-        Response::Discard => Meaning::End(End::Discarded),
-        Response::Quarantine(why) => Meaning::Quarantine(why),
+        MilterResponse::Discard if is_about_connection => Meaning::GoOn,
+        MilterResponse::Discard => Meaning::End(MilterVerdict::Discarded),
+        MilterResponse::Quarantine(why) => Meaning::Quarantine(why),
         // That it has said beforehand which changes it might make is not insisted on: neither Sendmail
         // nor Postfix do, and there are milters that rely on it.
-        Response::Change(change) if stage == Stage::EndOfBody => Meaning::Change(change),
-        Response::Change(_) => {
+        MilterResponse::Change(change) if stage == MilterStage::EndOfBody => {
+            Meaning::Change(change)
+        }
+        MilterResponse::Change(_) => {
             return Err(format!(
                 "it changes the message in answer to {}",
                 stage.name()
@@ -337,10 +353,10 @@ fn meaning(stage: Stage, response: Response) -> Result<Meaning, String> {
     })
 }
 
-fn refusal(stage: Stage, reply: Reply) -> Meaning {
+fn refusal(stage: MilterStage, reply: Reply) -> Meaning {
     match stage {
-        Stage::Recipient => Meaning::RefuseRecipient(reply),
-        _ => Meaning::End(End::Refused(reply)),
+        MilterStage::Recipient => Meaning::RefuseRecipient(reply),
+        _ => Meaning::End(MilterVerdict::Refused(reply)),
     }
 }
 
@@ -355,17 +371,17 @@ fn put_off() -> Reply {
 }
 
 /// The connection: packets go out collected, and come in whole.
-struct Wire<'a> {
-    stream: &'a mut (dyn Stream + 'a),
+struct MilterConnection<'a> {
+    stream: &'a mut (dyn ServiceStream + 'a),
     out: Vec<u8>,
     received: BytesMut,
     /// What its buffers hold.
     share: Reservation,
 }
 
-impl<'a> Wire<'a> {
+impl<'a> MilterConnection<'a> {
     /// A connection that is new.
-    fn over(stream: &'a mut (dyn Stream + 'a), share: Reservation) -> Self {
+    fn over(stream: &'a mut (dyn ServiceStream + 'a), share: Reservation) -> Self {
         Self {
             stream,
             out: Vec::new(),
@@ -424,8 +440,8 @@ impl<'a> Wire<'a> {
     }
 }
 
-fn unreadable(error: io::Error) -> Stop {
-    Stop::NotShown(words::unreadable(error))
+fn unreadable(error: io::Error) -> Interruption {
+    Interruption::NotShown(words::unreadable(error))
 }
 
 fn broke(error: io::Error) -> String {

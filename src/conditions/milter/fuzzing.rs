@@ -2,10 +2,10 @@
 
 use bytes::BytesMut;
 
-use super::change::Change;
+use super::change::Modification;
 use super::changes::Changes;
 use super::packet::Packet;
-use super::response::Response;
+use super::response::MilterResponse;
 use super::text::Text;
 use crate::conditions::header::Header;
 use crate::conditions::verdict::Edit;
@@ -21,12 +21,12 @@ pub fn hear_milter(said: &[u8]) {
     let mut text = Text::default();
     let mut body = Vec::new();
     for packet in &packets {
-        match Response::read(packet) {
-            Ok(Response::Change(Change::Body(part))) => match text.next(&part) {
+        match MilterResponse::read(packet) {
+            Ok(MilterResponse::Change(Modification::Body(part))) => match text.next(&part) {
                 Ok(block) => body.extend_from_slice(&block),
                 Err(_) => break,
             },
-            Ok(Response::Change(change)) => {
+            Ok(MilterResponse::Change(change)) => {
                 if changes.take(change).is_err() {
                     break;
                 }

@@ -26,15 +26,15 @@ mod text;
 
 use tokio::time::Instant;
 
-use super::Tools;
-use super::check::{Check, CheckFn};
+use super::CheckResources;
+use super::check::{CheckFn, ConditionCheck};
 use super::draft::Draft;
 use super::header::Field;
 use super::new_body::NewBodyWriter;
-use super::service::Trouble;
+use super::service::ServiceError;
 use super::service_access::ServiceByAccess;
 use super::service_stream::connect;
-use super::verdict::{Answer, Edit, Verdict};
+use super::verdict::{CheckAnswer, CheckVerdict, Edit};
 use super::words;
 use crate::limits;
 use crate::message::Reservation;
@@ -42,15 +42,15 @@ use crate::settings::Settings;
 use crate::settings::service_address::ServiceAddress;
 use crate::smtp::reply::Reply;
 use changes::Counts;
-use dialogue::{End, Outcome, converse};
+use dialogue::{MilterOutcome, MilterVerdict, converse};
 use incoming::Incoming;
-use telling::Told;
+use telling::Announced;
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: |_, _, _| true,
     tags: &[],
     run: CheckFn::Message(|asked| {
-        let question = Question {
+        let question = MilterQuestion {
             service: &asked.conditions.milters[asked.position],
             address: &asked.settings.milter.milters[asked.position],
             settings: asked.settings,
@@ -66,7 +66,7 @@ pub(super) const NAMES: [&str; limits::MILTERS] = [
 ];
 
 /// Whom to ask.
-pub(super) struct Question<'a> {
+pub(super) struct MilterQuestion<'a> {
     /// What was learned of it.
     pub(super) service: &'a ServiceByAccess<ServiceAddress>,
     /// Where it listens.
@@ -74,18 +74,22 @@ pub(super) struct Question<'a> {
     /// How many at once, and how large a message may be.
     pub(super) settings: &'a Settings,
     /// Our name, and where a new body is held.
-    pub(super) tools: &'a Tools,
+    pub(super) tools: &'a CheckResources,
 }
 
 /// Has one milter look at the message until `deadline`.
-pub(super) async fn check(question: Question<'_>, draft: &Draft, deadline: Instant) -> Verdict {
-    let Question {
+pub(super) async fn check(
+    question: MilterQuestion<'_>,
+    draft: &Draft,
+    deadline: Instant,
+) -> CheckVerdict {
+    let MilterQuestion {
         service,
         address,
         settings,
         tools,
     } = question;
-    let told = Told {
+    let told = Announced {
         hostname: &tools.hostname,
         draft,
     };
@@ -95,9 +99,9 @@ pub(super) async fn check(question: Question<'_>, draft: &Draft, deadline: Insta
         let new_body = Incoming::new(writer, settings.message_size_max_bytes);
         let outcome = converse(&mut *stream, told, new_body).await;
         outcome.map_err(|trouble| match trouble {
-            Trouble::Service(why) => Trouble::Service(of(address, &why)),
-            Trouble::Message(why) => Trouble::Message(of(address, &why)),
-            Trouble::NotShown(why) => Trouble::NotShown(of(address, &why)),
+            ServiceError::Service(why) => ServiceError::Service(of(address, &why)),
+            ServiceError::Message(why) => ServiceError::Message(of(address, &why)),
+            ServiceError::NotShown(why) => ServiceError::NotShown(of(address, &why)),
         })
     };
     let service = service.at(address, settings.milter.connections_max);
@@ -105,7 +109,7 @@ pub(super) async fn check(question: Question<'_>, draft: &Draft, deadline: Insta
     let neutral = negotiate(address, draft.arrived().body.another_share());
     match service.ask(asker, conversation, neutral).await {
         Ok(outcome) => verdict(outcome, &address.to_string(), draft.fields()),
-        Err(no_answer) => Verdict::without(no_answer),
+        Err(no_answer) => CheckVerdict::without(no_answer),
     }
 }
 
@@ -122,20 +126,21 @@ async fn negotiate(address: &ServiceAddress, share: Reservation) -> Result<(), S
 }
 
 /// What an outcome means for the message, whose fields are these.
-fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
-    let of = |answer, words: &str| Verdict::of(answer, words::cut(&format!("{milter}: {words}")));
+fn verdict(outcome: MilterOutcome, milter: &str, fields: &[Field]) -> CheckVerdict {
+    let of =
+        |answer, words: &str| CheckVerdict::of(answer, words::cut(&format!("{milter}: {words}")));
     let why = match outcome.end {
-        End::Refused(reply) => {
+        MilterVerdict::Refused(reply) => {
             let words = reply.to_string();
-            return of(Answer::Refuse(reply), &words);
+            return of(CheckAnswer::Refuse(reply), &words);
         }
-        End::Deferred(reply) => {
+        MilterVerdict::Deferred(reply) => {
             let words = reply.to_string();
-            return of(Answer::Defer(reply), &words);
+            return of(CheckAnswer::Defer(reply), &words);
         }
         // docs/decisions/0008: nothing is lost on a word. What it would have changed means nothing.
-        End::Discarded => return of(Answer::Quarantine, "wants it discarded"),
-        End::Passed => &outcome.quarantine,
+        MilterVerdict::Discarded => return of(CheckAnswer::Quarantine, "wants it discarded"),
+        MilterVerdict::Passed => &outcome.quarantine,
     };
     let refused = outcome.refused.iter();
     let refused =
@@ -146,15 +151,18 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
         Err(error) => {
             tracing::error!(%milter, %error, "its new body finds no place");
             return of(
-                Answer::Defer(Reply::insufficient_storage()),
+                CheckAnswer::Defer(Reply::insufficient_storage()),
                 "its new body finds no place",
             );
         }
     };
     let (answer, mut said) = match why {
-        Some(why) if why.is_empty() => (Answer::Quarantine, vec!["wants it kept back".to_owned()]),
-        Some(why) => (Answer::Quarantine, vec![why.clone()]),
-        None => (Answer::Pass, Vec::new()),
+        Some(why) if why.is_empty() => (
+            CheckAnswer::Quarantine,
+            vec!["wants it kept back".to_owned()],
+        ),
+        Some(why) => (CheckAnswer::Quarantine, vec![why.clone()]),
+        None => (CheckAnswer::Pass, Vec::new()),
     };
     for (address, reply) in &outcome.refused {
         said.push(format!("refused <{}>: {reply}", address.as_str()));
@@ -175,9 +183,9 @@ fn verdict(outcome: Outcome, milter: &str, fields: &[Field]) -> Verdict {
         true => milter.to_owned(),
         false => format!("{milter}: {}", said.join(", ")),
     };
-    Verdict {
+    CheckVerdict {
         edits,
-        ..Verdict::of(answer, words::cut(&words))
+        ..CheckVerdict::of(answer, words::cut(&words))
     }
 }
 

@@ -1,13 +1,13 @@
 //! What a milter says: its packets read once, into values that can be trusted.
 
-use super::change::Change;
+use super::change::Modification;
 use super::packet::Packet;
 use crate::conditions::words;
 use crate::smtp::reply::{Enhanced, Reply};
 
 /// One packet of a milter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Response {
+pub(super) enum MilterResponse {
     /// Go on.
     Continue,
     /// The message may pass, and nothing more of it is wanted.
@@ -29,10 +29,10 @@ pub(super) enum Response {
     /// The message is to be kept back, for this reason; it goes on.
     Quarantine(String),
     /// A change; it goes on.
-    Change(Change),
+    Change(Modification),
 }
 
-impl Response {
+impl MilterResponse {
     /// Reads a packet.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Response {
             b'y' => return reply(data).map(Self::Reply),
             b'q' => return Ok(Self::Quarantine(reason(data))),
             other => {
-                let change = Change::read(other, &packet.data)?;
+                let change = Modification::read(other, &packet.data)?;
                 return change.map(Self::Change).ok_or_else(|| malformed(other));
             }
         };
@@ -124,8 +124,8 @@ mod tests {
 
     use super::*;
 
-    fn read(command: u8, data: &[u8]) -> Result<Response, String> {
-        Response::read(&Packet {
+    fn read(command: u8, data: &[u8]) -> Result<MilterResponse, String> {
+        MilterResponse::read(&Packet {
             command,
             data: Bytes::copy_from_slice(data),
         })
@@ -134,15 +134,15 @@ mod tests {
     #[test]
     fn short_words_are_read() {
         for (command, expected) in [
-            (b'c', Response::Continue),
-            (b'a', Response::Accept),
-            (b'r', Response::Reject),
-            (b't', Response::TemporaryFailure),
-            (b'd', Response::Discard),
-            (b's', Response::Skip),
-            (b'p', Response::Progress),
-            (b'f', Response::Disconnect),
-            (b'4', Response::Disconnect),
+            (b'c', MilterResponse::Continue),
+            (b'a', MilterResponse::Accept),
+            (b'r', MilterResponse::Reject),
+            (b't', MilterResponse::TemporaryFailure),
+            (b'd', MilterResponse::Discard),
+            (b's', MilterResponse::Skip),
+            (b'p', MilterResponse::Progress),
+            (b'f', MilterResponse::Disconnect),
+            (b'4', MilterResponse::Disconnect),
         ] {
             assert_eq!(read(command, b""), Ok(expected));
             let problem = read(command, b"x").expect_err("there is more");
@@ -181,13 +181,13 @@ mod tests {
             (b"\0", None),
         ] {
             let found = read(b'y', text).ok().map(|response| match response {
-                Response::Reply(reply) => reply.to_string(),
+                MilterResponse::Reply(reply) => reply.to_string(),
                 other => panic!("{other:?} is no reply"),
             });
             assert_eq!(found.as_deref(), expected, "{}", text.escape_ascii());
         }
         let long = [b"550 5.7.1 ", &b"x"[..].repeat(9_000)[..]].concat();
-        let Ok(Response::Reply(reply)) = read(b'y', &long) else {
+        let Ok(MilterResponse::Reply(reply)) = read(b'y', &long) else {
             panic!("it is a reply");
         };
         assert_eq!(reply.text.len(), crate::limits::REPLY_WORDS_BYTES);
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_made_printable() {
-        let quarantine = |reason: &str| Ok(Response::Quarantine(reason.to_owned()));
+        let quarantine = |reason: &str| Ok(MilterResponse::Quarantine(reason.to_owned()));
         assert_eq!(read(b'q', b"odd\0"), quarantine("odd"));
         assert_eq!(read(b'q', b"a\r\nb"), quarantine("a  b"));
     }
@@ -208,7 +208,7 @@ mod tests {
 
         #[test]
         fn hostile_replies_are_harmless(text in "[45][0-9]{2}[- ][ -~\r\n\0ä]{0,40}") {
-            if let Ok(Response::Reply(reply)) = read(b'y', text.as_bytes()) {
+            if let Ok(MilterResponse::Reply(reply)) = read(b'y', text.as_bytes()) {
                 prop_assert!(reply.is_permanent() || reply.is_transient());
                 let words = reply.passed_words();
                 prop_assert_eq!(&*reply.text, words.as_str());

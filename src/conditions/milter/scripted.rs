@@ -5,7 +5,7 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::packet::{Packet, put_packet};
-use crate::conditions::service_stream::Stream;
+use crate::conditions::service_stream::ServiceStream;
 
 /// What a milter says: a command and its data.
 pub(super) type Said = (u8, &'static [u8]);
@@ -59,7 +59,7 @@ impl ScriptedMilter {
 
     /// Plays until the connection ends; gives the commands that it heard, macros aside, with their data
     /// escaped.
-    pub(super) async fn play(mut self, mut stream: impl Stream) -> Vec<String> {
+    pub(super) async fn play(mut self, mut stream: impl ServiceStream) -> Vec<String> {
         let mut heard = Vec::new();
         let mut received = BytesMut::new();
         loop {

@@ -19,7 +19,7 @@ const LEADING_SPACE: u32 = 1 << 20;
 
 /// What a milter is told about, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum MilterStage {
     Connect,
     Helo,
     Mail,
@@ -32,7 +32,7 @@ pub(super) enum Stage {
 }
 
 /// A stage as it is negotiated and sent.
-struct Wire {
+struct StageCodes {
     /// SMFIC_*.
     command: u8,
     /// SMFIP_NO*: the milter does not want it.
@@ -43,8 +43,8 @@ struct Wire {
     since: u32,
 }
 
-impl Stage {
-    const fn wire(self) -> Wire {
+impl MilterStage {
+    const fn wire(self) -> StageCodes {
         let (command, unwanted, unanswered, since) = match self {
             Self::Connect => (b'C', 1 << 0, 1 << 12, VERSION_MIN),
             Self::Helo => (b'H', 1 << 1, 1 << 13, VERSION_MIN),
@@ -57,7 +57,7 @@ impl Stage {
             // Without it there is no verdict: nobody may decline it, or leave it unanswered.
             Self::EndOfBody => (b'E', 0, 0, VERSION_MIN),
         };
-        Wire {
+        StageCodes {
             command,
             unwanted,
             unanswered,
@@ -132,17 +132,17 @@ impl Agreed {
     }
 
     /// The stage exists in the version that the milter speaks.
-    pub(super) fn knows(self, stage: Stage) -> bool {
+    pub(super) fn knows(self, stage: MilterStage) -> bool {
         self.version >= stage.wire().since
     }
 
     /// The milter wants to be told of this.
-    pub(super) fn wants(self, stage: Stage) -> bool {
+    pub(super) fn wants(self, stage: MilterStage) -> bool {
         self.knows(stage) && self.steps & stage.wire().unwanted == 0
     }
 
     /// The milter answers when it is told of this.
-    pub(super) fn answers(self, stage: Stage) -> bool {
+    pub(super) fn answers(self, stage: MilterStage) -> bool {
         self.steps & stage.wire().unanswered == 0
     }
 
@@ -157,16 +157,16 @@ impl Agreed {
 mod tests {
     use super::*;
 
-    const ALL: [Stage; 9] = [
-        Stage::Connect,
-        Stage::Helo,
-        Stage::Mail,
-        Stage::Recipient,
-        Stage::Data,
-        Stage::Field,
-        Stage::EndOfHeader,
-        Stage::Body,
-        Stage::EndOfBody,
+    const ALL: [MilterStage; 9] = [
+        MilterStage::Connect,
+        MilterStage::Helo,
+        MilterStage::Mail,
+        MilterStage::Recipient,
+        MilterStage::Data,
+        MilterStage::Field,
+        MilterStage::EndOfHeader,
+        MilterStage::Body,
+        MilterStage::EndOfBody,
     ];
 
     fn answer(numbers: &[u32]) -> Packet {
@@ -189,7 +189,7 @@ mod tests {
             (6, u32::MAX, "CHMRTLNB", "CHMRTLNB"),
         ] {
             let agreed = Agreed::read(&answer(&[version, 0, steps])).expect("agreed");
-            let those = |holds: &dyn Fn(Stage) -> bool| {
+            let those = |holds: &dyn Fn(MilterStage) -> bool| {
                 let stages = ALL.into_iter().filter(|stage| holds(*stage));
                 stages
                     .map(|stage| char::from(stage.command()))

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::packet::put_string;
-use super::stage::Stage;
+use super::stage::MilterStage;
 use crate::conditions::draft::Draft;
 use crate::conditions::header::Field;
 use crate::message::{Client, Envelope, Recipient};
@@ -13,7 +13,7 @@ use crate::smtp::command_writer::{MailParameters, RcptParameters, mail_from, rcp
 
 /// What there is to tell.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told<'a> {
+pub(super) struct Announced<'a> {
     /// Our name.
     pub(super) hostname: &'a str,
     /// The message as it is now.
@@ -110,13 +110,17 @@ pub(super) fn field(field: &Field, keeps_leading_space: bool) -> Vec<u8> {
 
 /// SMFIC_MACRO for a stage: its command, then names and values. Milters look a macro up at their stage
 /// and at those before it; the names are Sendmail's. None where there is nothing to say.
-pub(super) fn macros(stage: Stage, told: &Told<'_>, to: Option<&Recipient>) -> Option<Vec<u8>> {
+pub(super) fn macros(
+    stage: MilterStage,
+    told: &Announced<'_>,
+    to: Option<&Recipient>,
+) -> Option<Vec<u8>> {
     let message = told.draft.arrived();
     let client = &message.client;
     let name = client_name(client);
     let mut macros: Vec<(&str, String)> = Vec::new();
     match stage {
-        Stage::Connect => {
+        MilterStage::Connect => {
             let address = address_of(client);
             let plain = address.map_or_else(|| name.clone(), |one| one.to_string());
             // Sendmail and Postfix write it as an address literal has it, RFC 5321 §4.1.3.
@@ -138,7 +142,7 @@ pub(super) fn macros(stage: Stage, told: &Told<'_>, to: Option<&Recipient>) -> O
                 ("{client_port}", "0".to_owned()),
             ]);
         }
-        Stage::Mail => {
+        MilterStage::Mail => {
             macros.push(("i", message.id.to_string()));
             if let Some(login) = &client.login {
                 // Which mechanism it was is not kept. Both hand over the same, and what milters ask is
@@ -150,15 +154,15 @@ pub(super) fn macros(stage: Stage, told: &Told<'_>, to: Option<&Recipient>) -> O
             let sender = told.draft.envelope.sender.as_str();
             macros.push(("{mail_addr}", sender.to_owned()));
         }
-        Stage::Recipient => {
+        MilterStage::Recipient => {
             macros.push(("i", message.id.to_string()));
             let address = to.map(|recipient| recipient.address.as_str().to_owned());
             macros.extend(address.map(|address| ("{rcpt_addr}", address)));
         }
-        Stage::Data | Stage::EndOfHeader | Stage::EndOfBody => {
+        MilterStage::Data | MilterStage::EndOfHeader | MilterStage::EndOfBody => {
             macros.push(("i", message.id.to_string()));
         }
-        Stage::Helo | Stage::Field | Stage::Body => return None,
+        MilterStage::Helo | MilterStage::Field | MilterStage::Body => return None,
     }
     let mut data = vec![stage.command()];
     for (name, value) in macros {
@@ -274,11 +278,11 @@ mod tests {
         let mut message = (*message).clone();
         message.client = client(Some("2001:db8::1"));
         let draft = Draft::of(message.into()).await.expect("readable");
-        let told = Told {
+        let told = Announced {
             hostname: "relay.example.org",
             draft: &draft,
         };
-        let data = macros(Stage::Connect, &told, None).expect("macros");
+        let data = macros(MilterStage::Connect, &told, None).expect("macros");
         let text = String::from_utf8(data).expect("text");
         assert!(text.contains("_\0[2001:db8::1] [2001:db8::1]\0"), "{text}");
         assert!(text.contains("{client_addr}\0IPv6:2001:db8::1\0"), "{text}");
@@ -291,7 +295,7 @@ mod tests {
         message.client.login = Some("printer".into());
         let id = message.id.to_string();
         let draft = Draft::of(message.into()).await.expect("readable");
-        let told = Told {
+        let told = Announced {
             hostname: "relay.example.org",
             draft: &draft,
         };
@@ -303,7 +307,7 @@ mod tests {
             assert_eq!(found, expected);
         };
         check(
-            Stage::Connect,
+            MilterStage::Connect,
             &[
                 "Cj",
                 "relay.example.org",
@@ -322,9 +326,9 @@ mod tests {
                 "",
             ],
         );
-        check(Stage::Helo, &[]);
+        check(MilterStage::Helo, &[]);
         check(
-            Stage::Mail,
+            MilterStage::Mail,
             &[
                 "Mi",
                 &id,
@@ -338,13 +342,13 @@ mod tests {
             ],
         );
         check(
-            Stage::Recipient,
+            MilterStage::Recipient,
             &["Ri", &id, "{rcpt_addr}", "bert@example.net", ""],
         );
-        check(Stage::Data, &["Ti", &id, ""]);
-        check(Stage::Field, &[]);
-        check(Stage::EndOfHeader, &["Ni", &id, ""]);
-        check(Stage::Body, &[]);
-        check(Stage::EndOfBody, &["Ei", &id, ""]);
+        check(MilterStage::Data, &["Ti", &id, ""]);
+        check(MilterStage::Field, &[]);
+        check(MilterStage::EndOfHeader, &["Ni", &id, ""]);
+        check(MilterStage::Body, &[]);
+        check(MilterStage::EndOfBody, &["Ei", &id, ""]);
     }
 }

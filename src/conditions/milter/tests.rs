@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use super::change::Change;
+use super::change::Modification;
 use super::changes::Changes;
 use super::scripted::ScriptedMilter;
 use super::*;
 use crate::conditions::testing::{message, new_body, settings, tools};
-use crate::conditions::{Conditions, End as Examined, Examination, Taken};
+use crate::conditions::{Accepted, CheckOutcome, CheckRun, Conditions};
 use crate::smtp::address::Mailbox;
 
 const CONTENT: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn passed() -> Outcome {
-    Outcome {
-        end: End::Passed,
+fn passed() -> MilterOutcome {
+    MilterOutcome {
+        end: MilterVerdict::Passed,
         quarantine: None,
         refused: Vec::new(),
         unshown: 0,
@@ -37,14 +37,14 @@ fn mailbox(text: &str) -> Mailbox {
 }
 
 /// Answer, number of edits and words of a verdict.
-fn check(outcome: Outcome, answer: &str, edits: usize, words: &str) {
+fn check(outcome: MilterOutcome, answer: &str, edits: usize, words: &str) {
     let verdict = verdict(outcome, "unix:/m", &[]);
     let found = match &verdict.answer {
-        Answer::Pass => "pass".to_owned(),
-        Answer::Quarantine => "quarantine".to_owned(),
-        Answer::Refuse(reply) | Answer::Defer(reply) => reply.to_string(),
-        Answer::CannotTell => "cannot tell".to_owned(),
-        Answer::NotAsked => "not asked".to_owned(),
+        CheckAnswer::Pass => "pass".to_owned(),
+        CheckAnswer::Quarantine => "quarantine".to_owned(),
+        CheckAnswer::Refuse(reply) | CheckAnswer::Defer(reply) => reply.to_string(),
+        CheckAnswer::CannotTell => "cannot tell".to_owned(),
+        CheckAnswer::NotAsked => "not asked".to_owned(),
     };
     assert_eq!(found, answer);
     assert_eq!(verdict.edits.len(), edits, "{:?}", verdict.edits);
@@ -55,35 +55,35 @@ fn check(outcome: Outcome, answer: &str, edits: usize, words: &str) {
 fn outcomes_become_verdicts() {
     let unknown = Reply::new(550, (5, 1, 1), "Unknown");
     let later = Reply::new(451, (4, 7, 1), "Later");
-    let ended = |end| Outcome { end, ..passed() };
+    let ended = |end| MilterOutcome { end, ..passed() };
     check(passed(), "pass", 0, "unix:/m");
     check(
-        ended(End::Refused(unknown.clone())),
+        ended(MilterVerdict::Refused(unknown.clone())),
         "550 5.1.1 Unknown",
         0,
         "unix:/m: 550 5.1.1 Unknown",
     );
     check(
-        ended(End::Deferred(later)),
+        ended(MilterVerdict::Deferred(later)),
         "451 4.7.1 Later",
         0,
         "unix:/m: 451 4.7.1 Later",
     );
     let wanted = "unix:/m: wants it discarded";
-    check(ended(End::Discarded), "quarantine", 0, wanted);
-    let refused = Outcome {
+    check(ended(MilterVerdict::Discarded), "quarantine", 0, wanted);
+    let refused = MilterOutcome {
         refused: vec![(mailbox("bert@example.net"), unknown)],
         ..passed()
     };
     let words = "unix:/m: refused <bert@example.net>: 550 5.1.1 Unknown";
     check(refused, "pass", 1, words);
-    let blind = Outcome {
+    let blind = MilterOutcome {
         unshown: 2,
         ..passed()
     };
     let words = "unix:/m: 2 header fields not shown, too large";
     check(blind, "pass", 0, words);
-    let silent = Outcome {
+    let silent = MilterOutcome {
         quarantine: Some(String::new()),
         ..passed()
     };
@@ -91,12 +91,12 @@ fn outcomes_become_verdicts() {
     let mut changes = Changes::default();
     let recipient = mailbox("carl@example.net");
     for change in [
-        Change::RemoveRecipient(recipient.clone()),
-        Change::RemoveRecipient(recipient),
+        Modification::RemoveRecipient(recipient.clone()),
+        Modification::RemoveRecipient(recipient),
     ] {
         changes.take(change).expect("within bounds");
     }
-    let odd = Outcome {
+    let odd = MilterOutcome {
         quarantine: Some("odd".to_owned()),
         changes,
         new_body: Some(Ok(new_body("new"))),
@@ -104,7 +104,7 @@ fn outcomes_become_verdicts() {
     };
     let words = "unix:/m: odd, a new body, 2 changes of the envelope";
     check(odd, "quarantine", 3, words);
-    let homeless = Outcome {
+    let homeless = MilterOutcome {
         new_body: Some(Err(io::ErrorKind::StorageFull.into())),
         ..passed()
     };
@@ -113,52 +113,35 @@ fn outcomes_become_verdicts() {
 }
 
 /// Looks a message into with these settings; gives what comes of it and the words for the trail.
-async fn examine(milter: Value) -> (Examined, String) {
+async fn examine(milter: Value) -> (Result<Accepted, Reply>, String) {
     let (_directory, tools) = tools();
     let conditions = Conditions::new(tools);
     let examined = look(&conditions, milter).await;
-    (examined.end, examined.words)
+    (examined.result, examined.words)
 }
 
-async fn look(conditions: &Conditions, milter: Value) -> crate::conditions::Examined {
+async fn look(conditions: &Conditions, milter: Value) -> CheckOutcome {
     look_as(conditions, milter, "anna@example.org", 1).await
 }
 
 /// Has a message from `sender` looked into, brought by a client at 192.0.2.`client`.
-async fn look_as(
-    conditions: &Conditions,
-    milter: Value,
-    sender: &str,
-    client: u8,
-) -> crate::conditions::Examined {
+async fn look_as(conditions: &Conditions, milter: Value, sender: &str, client: u8) -> CheckOutcome {
     let settings = settings(json!({"milter": milter}));
     let recipients = ["bert@example.net", "carl@example.net"];
     let mut message = message(sender, &recipients, CONTENT);
     let arrived = Arc::get_mut(&mut message).expect("nobody else has it");
     arrived.client.address = Some([192, 0, 2, client].into());
-    let examination = Examination {
+    let run = CheckRun {
         message: &message,
         declared_size: None,
         settings: &settings,
         deadline: Instant::now() + PATIENCE,
     };
-    conditions
-        .examine(examination, &CancellationToken::new())
-        .await
+    conditions.check(run, &CancellationToken::new()).await
 }
 
-fn taken(end: Examined) -> Taken {
-    match end {
-        Examined::Taken(taken) => taken,
-        Examined::NotTaken(reply) => panic!("it is taken: {reply}"),
-    }
-}
-
-fn not_taken(end: Examined) -> String {
-    match end {
-        Examined::Taken(_) => panic!("it is not taken"),
-        Examined::NotTaken(reply) => reply.to_string(),
-    }
+fn not_taken(result: Result<Accepted, Reply>) -> String {
+    result.expect_err("it is not taken").to_string()
 }
 
 /// A milter on a port of its own, which plays its script once; what it heard comes at the end.
@@ -201,13 +184,13 @@ async fn each_milter_sees_what_the_one_before_has_changed() {
     );
     let (one, _) = serve(signing).await;
     let (two, hearing) = serve(ScriptedMilter::new()).await;
-    let (end, words) = Box::pin(examine(json!({"enabled": true, "milters": [one, two]}))).await;
+    let (result, words) = Box::pin(examine(json!({"enabled": true, "milters": [one, two]}))).await;
     let expected = format!(
         "milter: passed, {one}: 1 change of the header, a new body, 2 changes of the envelope; \
          milter: passed, {two}"
     );
     assert_eq!(words, expected);
-    let taken = taken(end);
+    let taken = result.expect("it is taken");
     assert!(taken.standard_path.is_some());
     let heard = hearing.await.expect("it played");
     for expected in [
@@ -234,16 +217,19 @@ async fn a_unix_socket_is_as_good() {
         refusing.play(stream).await
     });
     let address = format!("unix:{}", path.display());
-    let (end, words) = Box::pin(examine(json!({"enabled": true, "milters": [address]}))).await;
-    assert_eq!(not_taken(end), "554 5.7.1 No");
+    let (result, words) = Box::pin(examine(json!({"enabled": true, "milters": [address]}))).await;
+    assert_eq!(not_taken(result), "554 5.7.1 No");
     assert_eq!(words, format!("milter: refused, {address}: 554 5.7.1 No"));
 }
 
 #[tokio::test]
 async fn what_is_to_be_discarded_is_kept_back() {
     let (address, _) = serve(ScriptedMilter::new().says('M', &[(b'd', b"")])).await;
-    let (end, _) = Box::pin(examine(json!({"enabled": true, "milters": [address]}))).await;
-    let quarantine = taken(end).quarantine.expect("it is kept back");
+    let (result, _) = Box::pin(examine(json!({"enabled": true, "milters": [address]}))).await;
+    let quarantine = result
+        .expect("it is taken")
+        .quarantine
+        .expect("it is kept back");
     let words = format!("milter: {address}: wants it discarded");
     assert_eq!(quarantine.words, words);
 }
@@ -263,11 +249,11 @@ async fn a_milter_that_is_down_is_left_alone_by_itself() {
         let examined = look(&conditions, milter).await;
         match when {
             "defer" => {
-                let reply = not_taken(examined.end);
+                let reply = not_taken(examined.result);
                 assert_eq!(reply, Reply::unchecked().to_string());
                 assert!(examined.words.contains(&down), "{}", examined.words);
             }
-            _ => assert!(taken(examined.end).quarantine.is_none()),
+            _ => assert!(examined.result.expect("it is taken").quarantine.is_none()),
         }
     }
     let services = conditions.services();
@@ -292,8 +278,8 @@ async fn a_milter_that_says_nothing_is_not_waited_for() {
     let (address, _) = serve(ScriptedMilter::new().silent("E")).await;
     let began = Instant::now();
     let milter = json!({"enabled": true, "milters": [address], "timeout_seconds": 5});
-    let (end, words) = Box::pin(examine(milter)).await;
-    assert_eq!(not_taken(end), Reply::unchecked().to_string());
+    let (result, words) = Box::pin(examine(milter)).await;
+    assert_eq!(not_taken(result), Reply::unchecked().to_string());
     assert!(words.contains("no answer within 5.0 s"), "{words}");
     assert_eq!(began.elapsed().as_secs(), 5);
 }
@@ -329,7 +315,7 @@ async fn a_service_of_another_kind_cannot_tell() {
         let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, greeting).await;
         std::future::pending::<()>().await;
     });
-    let (end, words) = Box::pin(examine(json!({"enabled": true, "milters": [address]}))).await;
-    assert_eq!(not_taken(end), Reply::unchecked().to_string());
+    let (result, words) = Box::pin(examine(json!({"enabled": true, "milters": [address]}))).await;
+    assert_eq!(not_taken(result), Reply::unchecked().to_string());
     assert!(words.contains("it sends a packet of"), "{words}");
 }

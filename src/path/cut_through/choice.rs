@@ -32,7 +32,7 @@ impl Paths {
                 format!("{condition} needs the content").into(),
             )));
         }
-        let examined = self.conditions.examine_envelope(facts, settings).await?;
+        let examined = self.conditions.check_envelope(facts, settings).await?;
         if let Some(reason) = examined.standard_path {
             return Ok(Way::Held(Some(reason.to_string().into())));
         }

@@ -36,8 +36,9 @@ fn incoming(draft: &Draft) -> (TempDir, Incoming) {
     (directory, Incoming::new(writer, BODY_MOST))
 }
 
-fn why(trouble: Trouble) -> String {
-    let (Trouble::Service(why) | Trouble::Message(why) | Trouble::NotShown(why)) = trouble;
+fn why(trouble: ServiceError) -> String {
+    let (ServiceError::Service(why) | ServiceError::Message(why) | ServiceError::NotShown(why)) =
+        trouble;
     why
 }
 
@@ -45,9 +46,9 @@ fn why(trouble: Trouble) -> String {
 async fn talk_about(
     message: Arc<Message>,
     milter: ScriptedMilter,
-) -> (Result<Outcome, String>, Vec<String>) {
+) -> (Result<MilterOutcome, String>, Vec<String>) {
     let draft = Draft::of(message).await.expect("readable");
-    let told = Told {
+    let told = Announced {
         hostname: "relay.example.org",
         draft: &draft,
     };
@@ -60,11 +61,11 @@ async fn talk_about(
     tokio::join!(conversation, milter.play(theirs))
 }
 
-async fn talk(milter: ScriptedMilter) -> (Result<Outcome, String>, Vec<String>) {
+async fn talk(milter: ScriptedMilter) -> (Result<MilterOutcome, String>, Vec<String>) {
     talk_about(arrived(CONTENT), milter).await
 }
 
-async fn outcome(milter: ScriptedMilter) -> Outcome {
+async fn outcome(milter: ScriptedMilter) -> MilterOutcome {
     talk(milter).await.0.expect("an outcome")
 }
 
@@ -76,7 +77,7 @@ async fn trouble(milter: ScriptedMilter) -> String {
 async fn a_milter_hears_everything_in_its_order() {
     let (outcome, heard) = talk(ScriptedMilter::new()).await;
     let outcome = outcome.expect("an outcome");
-    assert_eq!(outcome.end, End::Passed);
+    assert_eq!(outcome.end, MilterVerdict::Passed);
     assert_eq!(outcome.quarantine, None);
     assert!(outcome.refused.is_empty());
     let content = [
@@ -95,7 +96,7 @@ async fn a_milter_hears_everything_in_its_order() {
 async fn a_milter_hears_only_what_it_wants() {
     let all_but_the_end = ScriptedMilter::agreeing(6, 0, 0x27f);
     let (outcome, heard) = talk(all_but_the_end).await;
-    assert_eq!(outcome.expect("an outcome").end, End::Passed);
+    assert_eq!(outcome.expect("an outcome").end, MilterVerdict::Passed);
     assert_eq!(heard, [ENVELOPE[0], "E", "Q"]);
     let old = ScriptedMilter::agreeing(2, 0x1f, 0x1 | 0x2 | 0x4 | 0x8);
     let (_, heard) = talk(old).await;
@@ -118,7 +119,7 @@ async fn a_milter_that_does_not_answer_is_not_waited_for() {
         .says('E', &[(b'r', b"")]);
     let (outcome, heard) = talk(milter).await;
     let outcome = outcome.expect("an outcome");
-    assert_eq!(outcome.end, End::Refused(rejected()));
+    assert_eq!(outcome.end, MilterVerdict::Refused(rejected()));
     assert!(outcome.keeps_leading_space);
     assert_eq!(heard.len(), 13, "{heard:?}");
     assert_eq!(heard[7..9], [r"LSubject\x00 a\n b\x00", r"LTo\x00  c\x00"]);
@@ -130,7 +131,7 @@ async fn the_rest_of_a_stage_is_skipped() {
         .says('R', &[(b's', b"")])
         .says('L', &[(b's', b"")]);
     let (outcome, heard) = talk(milter).await;
-    assert_eq!(outcome.expect("an outcome").end, End::Passed);
+    assert_eq!(outcome.expect("an outcome").end, MilterVerdict::Passed);
     let content = ["T", r"LSubject\x00a\n b\x00", "N", r"Bbody\r\n", "E", "Q"];
     assert_eq!(heard, [&ENVELOPE[..5], &content].concat());
 }
@@ -155,7 +156,7 @@ async fn a_body_goes_out_in_chunks() {
         (150_000, &[65_535, 65_535, 18_930]),
     ] {
         let (outcome, heard) = talk_about(long(bytes), ScriptedMilter::new()).await;
-        assert_eq!(outcome.expect("an outcome").end, End::Passed);
+        assert_eq!(outcome.expect("an outcome").end, MilterVerdict::Passed);
         assert_eq!(sizes(&heard), expected);
     }
     let enough = ScriptedMilter::new().says('B', &[(b's', b"")]);
@@ -181,24 +182,24 @@ async fn a_body_without_an_empty_line_is_told_whole() {
 async fn what_is_said_early_ends_it() {
     let refused = Reply::new(554, (5, 7, 1), "No");
     for (command, said, heard_last, expected) in [
-        ('C', (b'r', &b""[..]), 1, End::Refused(rejected())),
-        ('H', (b't', b""), 2, End::Deferred(put_off())),
-        ('M', (b'a', b""), 3, End::Passed),
+        ('C', (b'r', &b""[..]), 1, MilterVerdict::Refused(rejected())),
+        ('H', (b't', b""), 2, MilterVerdict::Deferred(put_off())),
+        ('M', (b'a', b""), 3, MilterVerdict::Passed),
         (
             'M',
             (b'y', b"554 5.7.1 No\0"),
             3,
-            End::Refused(refused.clone()),
+            MilterVerdict::Refused(refused.clone()),
         ),
-        ('R', (b'd', b""), 4, End::Discarded),
-        ('R', (b't', b""), 4, End::Deferred(put_off())),
+        ('R', (b'd', b""), 4, MilterVerdict::Discarded),
+        ('R', (b't', b""), 4, MilterVerdict::Deferred(put_off())),
         (
             'B',
             (b'y', b"554 5.7.1 No\0"),
             10,
-            End::Refused(refused.clone()),
+            MilterVerdict::Refused(refused.clone()),
         ),
-        ('E', (b'd', b""), 11, End::Discarded),
+        ('E', (b'd', b""), 11, MilterVerdict::Discarded),
     ] {
         let (outcome, heard) = talk(ScriptedMilter::new().says(command, &[said])).await;
         assert_eq!(outcome.expect("an outcome").end, expected, "{command}");
@@ -217,7 +218,7 @@ async fn recipients_are_refused_by_themselves_and_the_last_one_with_the_message(
         .says('R', &[(b'y', b"550 5.1.1 Unknown\0")]);
     let (found, heard) = talk(one).await;
     let found = found.expect("an outcome");
-    assert_eq!(found.end, End::Passed);
+    assert_eq!(found.end, MilterVerdict::Passed);
     assert_eq!(found.refused, [(mailbox("carl@example.net"), unknown())]);
     assert_eq!(heard.last().map(String::as_str), Some("Q"));
     assert!(heard.contains(&"E".to_owned()));
@@ -225,7 +226,10 @@ async fn recipients_are_refused_by_themselves_and_the_last_one_with_the_message(
         .says('R', &[(b'r', b"")])
         .says('R', &[(b'y', b"550 5.1.1 Unknown\0")]);
     let (found, heard) = talk(both).await;
-    assert_eq!(found.expect("an outcome").end, End::Refused(unknown()));
+    assert_eq!(
+        found.expect("an outcome").end,
+        MilterVerdict::Refused(unknown())
+    );
     assert!(!heard.contains(&"T".to_owned()));
 }
 
@@ -245,7 +249,7 @@ async fn changes_come_with_the_end_of_the_body() {
         ],
     );
     let found = outcome(milter).await;
-    assert_eq!(found.end, End::Passed);
+    assert_eq!(found.end, MilterVerdict::Passed);
     assert_eq!(found.quarantine.as_deref(), Some("odd"));
     let edits = found.changes.into_edits(&[], found.keeps_leading_space);
     assert_eq!(edits.len(), 2, "{edits:?}");
@@ -272,7 +276,7 @@ async fn nonsense_is_no_outcome() {
 #[tokio::test]
 async fn a_milter_that_goes_away_is_no_outcome() {
     let draft = Draft::of(arrived(CONTENT)).await.expect("readable");
-    let told = Told {
+    let told = Announced {
         hostname: "relay.example.org",
         draft: &draft,
     };
@@ -283,26 +287,30 @@ async fn a_milter_that_goes_away_is_no_outcome() {
         let (_directory, incoming) = incoming(&draft);
         let found = converse(&mut ours, told, incoming).await;
         let trouble = found.expect_err("no outcome");
-        assert!(matches!(trouble, Trouble::Service(_)), "{trouble:?}");
+        assert!(matches!(trouble, ServiceError::Service(_)), "{trouble:?}");
         let why = why(trouble);
         assert!(why.starts_with("it "), "{why}");
     }
 }
 
-const ALL: [Stage; 9] = [
-    Stage::Connect,
-    Stage::Helo,
-    Stage::Mail,
-    Stage::Recipient,
-    Stage::Data,
-    Stage::Field,
-    Stage::EndOfHeader,
-    Stage::Body,
-    Stage::EndOfBody,
+const ALL: [MilterStage; 9] = [
+    MilterStage::Connect,
+    MilterStage::Helo,
+    MilterStage::Mail,
+    MilterStage::Recipient,
+    MilterStage::Data,
+    MilterStage::Field,
+    MilterStage::EndOfHeader,
+    MilterStage::Body,
+    MilterStage::EndOfBody,
 ];
 
 /// What a response means at every stage, and at those where it means something else.
-fn check(response: Response, everywhere: Option<Meaning>, but: &[(Stage, Option<Meaning>)]) {
+fn check(
+    response: MilterResponse,
+    everywhere: Option<Meaning>,
+    but: &[(MilterStage, Option<Meaning>)],
+) {
     for stage in ALL {
         let other = but.iter().find(|(place, _)| *place == stage);
         let expected = other.map_or(&everywhere, |(_, meaning)| meaning);
@@ -316,28 +324,44 @@ fn each_response_means_something_at_each_stage() {
     let end = |end| Some(Meaning::End(end));
     let refused = Reply::new(554, (5, 7, 1), "No");
     let deferred = Reply::new(452, (4, 7, 1), "Later");
-    check(Response::Continue, Some(Meaning::GoOn), &[]);
-    check(Response::Skip, Some(Meaning::SkipRest), &[]);
-    check(Response::Progress, Some(Meaning::ReadOn), &[]);
-    check(Response::Accept, end(End::Passed), &[]);
-    let one = |reply| (Stage::Recipient, Some(Meaning::RefuseRecipient(reply)));
-    let all = end(End::Refused(rejected()));
-    check(Response::Reject, all, &[one(rejected())]);
-    let all = end(End::Refused(refused.clone()));
-    check(Response::Reply(refused.clone()), all, &[one(refused)]);
-    let put_off = || end(End::Deferred(put_off()));
-    check(Response::TemporaryFailure, put_off(), &[]);
-    check(Response::Disconnect, put_off(), &[]);
-    let all = end(End::Deferred(deferred.clone()));
-    check(Response::Reply(deferred), all, &[]);
+    check(MilterResponse::Continue, Some(Meaning::GoOn), &[]);
+    check(MilterResponse::Skip, Some(Meaning::SkipRest), &[]);
+    check(MilterResponse::Progress, Some(Meaning::ReadOn), &[]);
+    check(MilterResponse::Accept, end(MilterVerdict::Passed), &[]);
+    let one = |reply| {
+        (
+            MilterStage::Recipient,
+            Some(Meaning::RefuseRecipient(reply)),
+        )
+    };
+    let all = end(MilterVerdict::Refused(rejected()));
+    check(MilterResponse::Reject, all, &[one(rejected())]);
+    let all = end(MilterVerdict::Refused(refused.clone()));
+    check(MilterResponse::Reply(refused.clone()), all, &[one(refused)]);
+    let put_off = || end(MilterVerdict::Deferred(put_off()));
+    check(MilterResponse::TemporaryFailure, put_off(), &[]);
+    check(MilterResponse::Disconnect, put_off(), &[]);
+    let all = end(MilterVerdict::Deferred(deferred.clone()));
+    check(MilterResponse::Reply(deferred), all, &[]);
     let connection = [
-        (Stage::Connect, Some(Meaning::GoOn)),
-        (Stage::Helo, Some(Meaning::GoOn)),
+        (MilterStage::Connect, Some(Meaning::GoOn)),
+        (MilterStage::Helo, Some(Meaning::GoOn)),
     ];
-    check(Response::Discard, end(End::Discarded), &connection);
+    check(
+        MilterResponse::Discard,
+        end(MilterVerdict::Discarded),
+        &connection,
+    );
     let quarantine = Some(Meaning::Quarantine("odd".to_owned()));
-    check(Response::Quarantine("odd".to_owned()), quarantine, &[]);
-    let change = Change::Body("new".into());
-    let at_the_end = [(Stage::EndOfBody, Some(Meaning::Change(change.clone())))];
-    check(Response::Change(change), None, &at_the_end);
+    check(
+        MilterResponse::Quarantine("odd".to_owned()),
+        quarantine,
+        &[],
+    );
+    let change = Modification::Body("new".into());
+    let at_the_end = [(
+        MilterStage::EndOfBody,
+        Some(Meaning::Change(change.clone())),
+    )];
+    check(MilterResponse::Change(change), None, &at_the_end);
 }

@@ -4,10 +4,10 @@ use tokio::time::{Instant, timeout};
 
 use super::check::{CheckFn, EnvelopeCheck};
 use super::decision::{Condition, decide};
-use super::examination::{bounded, judge, told};
-use super::facts::{EnvelopeFacts, Facts};
+use super::facts::{EnvelopeFacts, MessageFacts};
+use super::pipeline::{bounded, judge, told};
 use super::service::Asker;
-use super::verdict::{Answer, Verdict};
+use super::verdict::{CheckAnswer, CheckVerdict};
 use super::{Conditions, check_of};
 use crate::limits;
 use crate::message::DiskReason;
@@ -16,7 +16,7 @@ use crate::smtp::reply::Reply;
 
 /// An envelope that may pass.
 #[derive(Debug)]
-pub struct ExaminedEnvelope {
+pub struct EnvelopeOutcome {
     /// What the checks said, for the trail; empty when no condition was present.
     pub words: String,
     /// Why the message takes the standard path all the same, or its content has to be seen first.
@@ -24,17 +24,17 @@ pub struct ExaminedEnvelope {
 }
 
 impl Conditions {
-    /// Looks into a message before its content. Bounded by [`limits::CUT_THROUGH_EXAMINATION_WAIT`].
+    /// Checks a message before its content. Bounded by [`limits::CUT_THROUGH_EXAMINATION_WAIT`].
     ///
     /// # Errors
     /// The reply to a message that may not pass.
-    pub async fn examine_envelope(
+    pub async fn check_envelope(
         &self,
         envelope: EnvelopeFacts<'_>,
         settings: &Settings,
-    ) -> Result<ExaminedEnvelope, Reply> {
+    ) -> Result<EnvelopeOutcome, Reply> {
         if !settings.conditions().any {
-            return Ok(ExaminedEnvelope {
+            return Ok(EnvelopeOutcome {
                 words: String::new(),
                 standard_path: None,
             });
@@ -53,18 +53,18 @@ impl Conditions {
         envelope: EnvelopeFacts<'_>,
         settings: &Settings,
         deadline: Instant,
-    ) -> Result<ExaminedEnvelope, Reply> {
-        let decision = decide(&Facts::before_content(envelope), settings);
+    ) -> Result<EnvelopeOutcome, Reply> {
+        let decision = decide(&MessageFacts::before_content(envelope), settings);
         let mut standard_path = decision.standard_path().map(Condition::reason);
         let mut words = Vec::new();
         for present in &decision.present {
             let condition = &present.condition;
-            let checked = self.check_envelope(condition, envelope, settings, deadline);
+            let checked = self.run_envelope_check(condition, envelope, settings, deadline);
             let Some(verdict) = checked.await else {
                 standard_path.get_or_insert_with(|| condition.reason());
                 continue;
             };
-            if matches!(verdict.answer, Answer::Quarantine) {
+            if matches!(verdict.answer, CheckAnswer::Quarantine) {
                 standard_path.get_or_insert_with(|| condition.reason());
             }
             let (what, reply) = judge(condition, verdict.answer, &verdict.words, settings, None);
@@ -73,25 +73,25 @@ impl Conditions {
                 return Err(reply);
             }
         }
-        Ok(ExaminedEnvelope {
+        Ok(EnvelopeOutcome {
             words: bounded(words.join("; ")),
             standard_path,
         })
     }
 
     /// One check; none when it needs the content.
-    async fn check_envelope(
+    async fn run_envelope_check(
         &self,
         condition: &Condition,
         envelope: EnvelopeFacts<'_>,
         settings: &Settings,
         deadline: Instant,
-    ) -> Option<Verdict> {
+    ) -> Option<CheckVerdict> {
         let written = settings.condition(condition.kind);
         let timeout = written.timeout(&settings.directory);
         let own_deadline = timeout.map(|timeout| Instant::now() + timeout);
         match check_of(condition.kind).run {
-            CheckFn::Nothing => Some(Verdict::pass()),
+            CheckFn::Nothing => Some(CheckVerdict::pass()),
             CheckFn::Envelope(run) => {
                 let check = EnvelopeCheck {
                     conditions: self,

@@ -1,4 +1,4 @@
-//! Figure 4 carried out: the conditions that are present are looked into one after the other, and the
+//! Figure 4 carried out: the checks of the conditions that are present run one after the other, and the
 //! first decisive answer wins.
 
 use std::io::ErrorKind;
@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::check::{CheckFn, EnvelopeCheck, MessageCheck};
 use super::decision::{Condition, Decision, decide};
 use super::draft::{Draft, NotApplied};
-use super::facts::{ContentFacts, EnvelopeFacts, Facts};
-use super::verdict::{Answer, Verdict};
+use super::facts::{ContentFacts, EnvelopeFacts, MessageFacts};
+use super::verdict::{CheckAnswer, CheckVerdict};
 use super::{Conditions, Coverage, check_of, encryption, words};
 use crate::limits;
 use crate::message::{DiskReason, Message, MessageId, Recipient};
@@ -21,9 +21,9 @@ use crate::settings::Settings;
 use crate::settings::conditions::{ConditionKind, WhenUnavailable};
 use crate::smtp::reply::Reply;
 
-/// A message that is to be looked into.
+/// A message to be checked.
 #[derive(Debug)]
-pub struct Examination<'a> {
+pub struct CheckRun<'a> {
     /// As it arrived.
     pub message: &'a Arc<Message>,
     /// What MAIL declared with SIZE.
@@ -34,33 +34,24 @@ pub struct Examination<'a> {
     pub deadline: Instant,
 }
 
-/// What came of it.
+/// What came of the checks.
 #[derive(Debug)]
-pub struct Examined {
+pub struct CheckOutcome {
     /// What the checks said, for the trail; empty when no condition was present.
     pub words: String,
-    /// May it be taken?
-    pub end: End,
-}
-
-/// Whether a message may be taken.
-#[derive(Debug)]
-pub enum End {
-    /// It may.
-    Taken(Taken),
-    /// It may not: the client is told this.
-    NotTaken(Reply),
+    /// The message that may be taken, or the reply that refuses or defers it.
+    pub result: Result<Accepted, Reply>,
 }
 
 /// A message that may be taken.
 #[derive(Debug)]
-pub struct Taken {
+pub struct Accepted {
     /// As it travels: one message, or several where a condition makes several of one.
     pub messages: Vec<Arc<Message>>,
     /// Step 402: why it takes the standard path; none when no condition says so.
     pub standard_path: Option<DiskReason>,
     /// It is kept back in the queue; none when it is not.
-    pub quarantine: Option<Quarantine>,
+    pub quarantine: Option<QuarantineCause>,
     /// Recipients that were refused by themselves, and why: their failure is reported. The reports have
     /// to be durable before the reply, so that there is a reason for the standard path then.
     pub refused: Vec<(Recipient, Reply)>,
@@ -68,7 +59,7 @@ pub struct Taken {
 
 /// Why a message is kept back.
 #[derive(Clone, Debug)]
-pub struct Quarantine {
+pub struct QuarantineCause {
     /// The condition.
     pub reason: DiskReason,
     /// What it found.
@@ -76,31 +67,27 @@ pub struct Quarantine {
 }
 
 impl Conditions {
-    /// Looks into a message. Bounded by the time-outs of the checks, by [`limits::EXAMINATION_WAIT`] for all
+    /// Checks a message. Bounded by the time-outs of the checks, by [`limits::EXAMINATION_WAIT`] for all
     /// of them, and by the acknowledgement deadline where no condition disables the fast path; ends at once
     /// at `shutdown`.
-    pub async fn examine(
-        &self,
-        examination: Examination<'_>,
-        shutdown: &CancellationToken,
-    ) -> Examined {
-        let running = self.run(&examination);
+    pub async fn check(&self, run: CheckRun<'_>, shutdown: &CancellationToken) -> CheckOutcome {
+        let running = self.run(&run);
         tokio::pin!(running);
-        let examined = tokio::select! {
+        let outcome = tokio::select! {
             biased;
-            examined = &mut running => examined,
-            () = shutdown.cancelled() => Examined {
+            outcome = &mut running => outcome,
+            () = shutdown.cancelled() => CheckOutcome {
                 words: "ended by our shutdown".to_owned(),
-                end: End::NotTaken(Reply::local_error()),
+                result: Err(Reply::local_error()),
             },
-            () = sleep(limits::EXAMINATION_WAIT) => Examined {
+            () = sleep(limits::EXAMINATION_WAIT) => CheckOutcome {
                 words: "the checks together took too long".to_owned(),
-                end: End::NotTaken(Reply::unchecked()),
+                result: Err(Reply::unchecked()),
             },
         };
-        Examined {
-            words: bounded(examined.words),
-            ..examined
+        CheckOutcome {
+            words: bounded(outcome.words),
+            ..outcome
         }
     }
 
@@ -110,68 +97,64 @@ impl Conditions {
         encryption::coverage(&settings.encryption, &keyring, recipients, Timestamp::now())
     }
 
-    async fn run(&self, examination: &Examination<'_>) -> Examined {
-        let message = examination.message;
+    async fn run(&self, run: &CheckRun<'_>) -> CheckOutcome {
+        let message = run.message;
         let draft = match Draft::of(Arc::clone(message)).await {
             Ok(draft) => draft,
             Err(error) if error.kind() == ErrorKind::OutOfMemory => return no_memory(message),
             Err(error) => return unreadable(message, error),
         };
-        let facts = Facts {
-            envelope: EnvelopeFacts::of(message, examination.declared_size),
+        let facts = MessageFacts {
+            envelope: EnvelopeFacts::of(message, run.declared_size),
             content: Some(ContentFacts {
                 size_bytes: message.body.len(),
                 header: draft.header(),
-                keys: self.coverage(examination.settings, &message.envelope.recipients),
+                keys: self.coverage(run.settings, &message.envelope.recipients),
             }),
         };
-        let decision = decide(&facts, examination.settings);
+        let decision = decide(&facts, run.settings);
         if !decision.present.is_empty() && !draft.has_readable_header() {
             return endless_header(message);
         }
-        let mut course = Course {
+        let mut pipeline = Pipeline {
             conditions: self,
-            examination,
+            run,
             standard_path: decision.standard_path().map(Condition::reason),
             draft,
             words: Vec::new(),
             quarantine: None,
         };
-        let end = course.follow(&decision).await;
-        Examined {
-            words: course.words.join("; "),
-            end,
+        let result = pipeline.follow(&decision).await;
+        CheckOutcome {
+            words: pipeline.words.join("; "),
+            result,
         }
     }
 }
 
-/// An examination under way.
-struct Course<'a> {
+/// A run of checks under way.
+struct Pipeline<'a> {
     conditions: &'a Conditions,
-    examination: &'a Examination<'a>,
+    run: &'a CheckRun<'a>,
     standard_path: Option<DiskReason>,
     draft: Draft,
     words: Vec<String>,
-    quarantine: Option<Quarantine>,
+    quarantine: Option<QuarantineCause>,
 }
 
-impl Course<'_> {
-    async fn follow(&mut self, decision: &Decision) -> End {
+impl Pipeline<'_> {
+    async fn follow(&mut self, decision: &Decision) -> Result<Accepted, Reply> {
         for present in &decision.present {
             let condition = &present.condition;
             let verdict = self.run_check(condition).await;
-            if let Some(reply) = self.take(condition, verdict) {
-                return End::NotTaken(reply);
-            }
+            self.take(condition, verdict)?;
         }
-        if let Some(reply) = self.encrypt_for_others(decision).await {
-            return End::NotTaken(reply);
-        }
+        self.encrypt_for_others(decision).await?;
         if self.draft.envelope.recipients.is_empty() {
             self.words.push("no recipient is left".to_owned());
-            return End::NotTaken(Reply::no_valid_recipients());
+            return Err(Reply::no_valid_recipients());
         }
-        End::Taken(Taken {
+        Ok(Accepted {
             messages: self.draft.messages(&self.conditions.tools),
             standard_path: self.standard_path.clone(),
             quarantine: self.quarantine.clone(),
@@ -180,35 +163,35 @@ impl Course<'_> {
     }
 
     /// Conditions may have put others in the place of the recipients that arrived: those have keys, too.
-    async fn encrypt_for_others(&mut self, decision: &Decision) -> Option<Reply> {
-        let Examination {
+    async fn encrypt_for_others(&mut self, decision: &Decision) -> Result<(), Reply> {
+        let CheckRun {
             message, settings, ..
-        } = self.examination;
+        } = self.run;
         let condition = Condition::at(ConditionKind::Encryption, 0, settings);
         let mut present = decision.present.iter();
         let recipients = &self.draft.envelope.recipients;
         if present.any(|present| present.condition == condition)
             || *recipients == message.envelope.recipients
         {
-            return None;
+            return Ok(());
         }
         let keys = self.conditions.coverage(settings, recipients);
         if !encryption::concerns(keys, self.draft.fields(), settings) {
-            return None;
+            return Ok(());
         }
         self.standard_path.get_or_insert_with(|| condition.reason());
         let verdict = self.run_check(&condition).await;
         self.take(&condition, verdict)
     }
 
-    async fn run_check(&self, condition: &Condition) -> Verdict {
-        let settings = self.examination.settings;
+    async fn run_check(&self, condition: &Condition) -> CheckVerdict {
+        let settings = self.run.settings;
         let (conditions, draft) = (self.conditions, &self.draft);
         let written = settings.condition(condition.kind);
         let deadline = self.deadline(written.timeout(&settings.directory));
         let check = check_of(condition.kind);
         let verdict = match check.run {
-            CheckFn::Nothing => Verdict::pass(),
+            CheckFn::Nothing => CheckVerdict::pass(),
             CheckFn::Envelope(run) => {
                 let envelope = EnvelopeCheck {
                     conditions,
@@ -237,39 +220,44 @@ impl Course<'_> {
         let deadline = Instant::now() + timeout.unwrap_or(limits::EXAMINATION_WAIT);
         match self.standard_path {
             Some(_) => deadline,
-            None => deadline.min(self.examination.deadline),
+            None => deadline.min(self.run.deadline),
         }
     }
 
-    /// Takes a verdict in; the reply when it is the end.
-    fn take(&mut self, condition: &Condition, verdict: Verdict) -> Option<Reply> {
-        let Verdict {
+    /// Takes a verdict in.
+    ///
+    /// # Errors
+    /// The reply that ends the run.
+    fn take(&mut self, condition: &Condition, verdict: CheckVerdict) -> Result<(), Reply> {
+        let CheckVerdict {
             answer,
             edits,
             words,
         } = verdict;
-        if matches!(answer, Answer::Quarantine) {
-            self.quarantine.get_or_insert(Quarantine {
+        if matches!(answer, CheckAnswer::Quarantine) {
+            self.quarantine.get_or_insert(QuarantineCause {
                 reason: condition.reason(),
                 words: format!("{condition}: {words}"),
             });
         }
-        let id = Some(self.examination.message.id);
-        let (what, reply) = judge(condition, answer, &words, self.examination.settings, id);
+        let id = Some(self.run.message.id);
+        let (what, reply) = judge(condition, answer, &words, self.run.settings, id);
         self.words.push(told(condition, what, &words));
-        if reply.is_some() {
-            return reply;
+        if let Some(reply) = reply {
+            return Err(reply);
         }
         let refused_before = self.draft.refused().len();
         let applied = self.draft.apply(edits);
         if self.draft.refused().len() > refused_before {
             self.standard_path.get_or_insert_with(|| condition.reason());
         }
-        let error = applied.err()?;
-        let id = self.examination.message.id;
+        let Err(error) = applied else {
+            return Ok(());
+        };
+        let id = self.run.message.id;
         tracing::error!(%id, %condition, %error, "the changes of a check cannot be made");
         self.words.push(format!("{condition}: {error}"));
-        Some(match error {
+        Err(match error {
             NotApplied::TooManyRecipients => Reply::too_many_added(),
             NotApplied::EndlessHeader => Reply::header_too_long(),
         })
@@ -280,25 +268,25 @@ impl Course<'_> {
 /// `id`: none before the content.
 pub(super) fn judge(
     condition: &Condition,
-    answer: Answer,
+    answer: CheckAnswer,
     why: &str,
     settings: &Settings,
     id: Option<MessageId>,
 ) -> (&'static str, Option<Reply>) {
     let id = id.map(tracing::field::display);
     match answer {
-        Answer::Pass => ("passed", None),
-        Answer::Refuse(reply) => ("refused", Some(reply)),
-        Answer::Defer(reply) => ("deferred", Some(reply)),
-        Answer::Quarantine => ("quarantined", None),
-        Answer::CannotTell => {
+        CheckAnswer::Pass => ("passed", None),
+        CheckAnswer::Refuse(reply) => ("refused", Some(reply)),
+        CheckAnswer::Defer(reply) => ("deferred", Some(reply)),
+        CheckAnswer::Quarantine => ("quarantined", None),
+        CheckAnswer::CannotTell => {
             tracing::warn!(id, %condition, %why, "a check cannot tell");
             match settings.condition(condition.kind).when_unavailable() {
                 WhenUnavailable::Pass => ("passed unchecked", None),
                 WhenUnavailable::Defer => ("deferred", Some(Reply::unchecked())),
             }
         }
-        Answer::NotAsked => {
+        CheckAnswer::NotAsked => {
             tracing::warn!(id, %condition, %why, "a check could not be made");
             ("deferred", Some(Reply::unchecked()))
         }
@@ -314,28 +302,28 @@ pub(super) fn told(condition: &Condition, what: &str, words: &str) -> String {
 }
 
 /// What is in a header that is not read as a whole cannot be told, nor taken out.
-fn endless_header(message: &Message) -> Examined {
+fn endless_header(message: &Message) -> CheckOutcome {
     tracing::info!(id = %message.id, "its header is too long to be looked into");
-    Examined {
+    CheckOutcome {
         words: "its header is too long to be looked into".to_owned(),
-        end: End::NotTaken(Reply::header_too_long()),
+        result: Err(Reply::header_too_long()),
     }
 }
 
-fn no_memory(message: &Message) -> Examined {
+fn no_memory(message: &Message) -> CheckOutcome {
     tracing::warn!(id = %message.id, "there is no memory for looking into its header");
-    Examined {
+    CheckOutcome {
         words: "there is no memory for looking into its header".to_owned(),
-        end: End::NotTaken(Reply::insufficient_storage()),
+        result: Err(Reply::insufficient_storage()),
     }
 }
 
-fn unreadable(message: &Message, error: std::io::Error) -> Examined {
+fn unreadable(message: &Message, error: std::io::Error) -> CheckOutcome {
     let words = words::unreadable(error);
     tracing::error!(id = %message.id, %words, "not looked into");
-    Examined {
+    CheckOutcome {
         words,
-        end: End::NotTaken(Reply::local_error()),
+        result: Err(Reply::local_error()),
     }
 }
 
