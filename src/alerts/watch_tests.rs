@@ -5,14 +5,12 @@ use crate::alerts::AlertKind;
 use crate::alerts::scripted_server::{ScriptedServer, TAKEN};
 use crate::message::Spool;
 use crate::own_mark::OwnMark;
-use crate::settings::{Publisher, Settings, SettingsDocument};
+use crate::settings::{Publisher, Settings, SettingsDocument, testing};
 
 /// Changes some settings, and waits until the watch has looked with them. Each publication makes it
 /// look at once.
 async fn look(publisher: &Publisher, alerts: &Alerts, patch: Value) {
-    let Value::Object(patch) = patch else {
-        panic!("a patch is an object");
-    };
+    let patch = testing::patch(patch);
     let mut present = alerts.follow();
     // Twice, because the first look may have begun before the change.
     for _ in 0..2 {

@@ -5,7 +5,8 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::alerts::scripted_server::{BROKEN, SILENCE, ScriptedServer, TAKEN};
 use crate::alerts::{Alert, AlertChange, AlertFigures, AlertKind, EndReason, Topic};
-use crate::settings::{Publisher, Settings, SettingsDocument};
+use crate::settings::Publisher;
+use crate::settings::testing::settings;
 
 const SOON: Duration = Duration::from_millis(1);
 const QUICK: Patience = Patience {
@@ -23,8 +24,8 @@ struct Scene {
 }
 
 impl Scene {
-    fn begin(settings: serde_json::Value, patience: Patience) -> Self {
-        let publisher = Publisher::new(with(settings));
+    fn begin(patch: serde_json::Value, patience: Patience) -> Self {
+        let publisher = Publisher::new(settings(patch));
         let current = publisher.current();
         let webhook = Webhook::with_patience("relay.example.net".into(), current, patience);
         let webhook = Arc::new(webhook);
@@ -74,14 +75,6 @@ impl Scene {
         self.stop.cancel();
         self.task.await.expect("it ends");
     }
-}
-
-fn with(settings: serde_json::Value) -> Settings {
-    let serde_json::Value::Object(patch) = settings else {
-        panic!("a patch is an object");
-    };
-    let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
-    base.patched(&patch).expect("it holds")
 }
 
 fn alert() -> Alert {
@@ -205,7 +198,7 @@ async fn what_went_wrong_is_told_without_the_address() {
     assert!(!problem.contains("http://"), "{problem}");
     assert_eq!((last.delivered, last.status), (false, None));
     // Without a webhook there is nothing to tell.
-    scene.publisher.publish(with(json!({})));
+    scene.publisher.publish(settings(json!({})));
     scene.settled().await;
     scene.end().await;
 }
@@ -225,12 +218,12 @@ async fn other_settings_use_up_no_tries() {
     scene.tried().await;
     for retries in 1..10 {
         let other = json!({"alert_webhook_url": url, "retries_max": retries});
-        scene.publisher.publish(with(other));
+        scene.publisher.publish(settings(other));
         tokio::task::yield_now().await;
     }
     assert_eq!(server.unseen(), 0);
     let signed = json!({"alert_webhook_url": url, "alert_webhook_secret": "a new secret"});
-    scene.publisher.publish(with(signed));
+    scene.publisher.publish(settings(signed));
     server.request().await;
     assert!(scene.settled().await.expect("a try").delivered);
     assert_eq!(server.unseen(), 0);
@@ -301,7 +294,7 @@ async fn the_newest_state_is_told_where_the_older_could_not_be() {
     let mut server = ScriptedServer::start([TAKEN.to_owned()]).await;
     scene
         .publisher
-        .publish(with(json!({"alert_webhook_url": server.url()})));
+        .publish(settings(json!({"alert_webhook_url": server.url()})));
     assert_eq!(server.request().await.json()["event"], "end");
     assert!(scene.settled().await.expect("a try").delivered);
     assert_eq!(server.unseen(), 0);
@@ -321,7 +314,7 @@ async fn a_test_says_what_came_of_it() {
         let words = server.request().await.json();
         assert_eq!(words["event"], "test");
     }
-    scene.publisher.publish(with(json!({})));
+    scene.publisher.publish(settings(json!({})));
     assert_eq!(scene.webhook.test().await, Err(NoWebhook));
     scene.end().await;
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -14,46 +13,17 @@ use super::service::Asker;
 use super::{CheckResources, NewBody};
 use crate::clients::{ClientId, FairPermit, FairSemaphore};
 use crate::dns::Dns;
-use crate::message::{
-    Body, Client, Envelope, MemoryBudget, Message, MessageId, MessageIds, Recipient, Reservation,
-    Spool,
-};
+use crate::message::{MemoryBudget, Message, MessageIds, Spool, testing};
 use crate::openpgp::{Keyring, KeyringPublisher};
 use crate::settings::conditions::WhenUnavailable;
 use crate::settings::service_address::ServiceAddress;
-use crate::settings::{Settings, SettingsDocument};
-use crate::smtp::address::{Mailbox, ReversePath};
-use crate::smtp::command::BodyType;
+pub(super) use crate::settings::testing::settings;
 
 /// A message from 192.0.2.1, held in memory.
-pub(super) fn message(sender: &str, recipients: &[&str], content: &'static [u8]) -> Arc<Message> {
-    let recipients = recipients
-        .iter()
-        .map(|address| Recipient::plain(Mailbox::parse(address).expect("a mailbox")));
-    let reservation = Reservation::empty(MemoryBudget::new(1 << 24));
-    let body = Body::in_memory(vec![Bytes::from_static(content)], reservation);
+pub(super) fn message(sender: &str, recipients: &[&str], content: &[u8]) -> Arc<Message> {
     Arc::new(Message {
-        id: MessageId::from_i64(1),
-        received_at: Timestamp::UNIX_EPOCH,
-        client: Client {
-            address: Some("192.0.2.1".parse().expect("an address")),
-            helo: "client.example.org".into(),
-            login: None,
-        },
-        envelope: Envelope {
-            sender: ReversePath::parse(sender).expect("a path"),
-            recipients: recipients.collect(),
-            body_type: BodyType::SevenBit,
-            smtputf8: false,
-            ret: None,
-            envelope_id: None,
-        },
         prefix: Bytes::from_static(b"Received: by us;\r\n\tnow\r\n"),
-        body: Arc::new(body),
-        content_from: 0,
-        for_clause_at: None,
-        eight_bit: false,
-        needs_smtputf8: false,
+        ..testing::message(sender, recipients, content)
     })
 }
 
@@ -97,25 +67,11 @@ pub(super) async fn all_taken(places: &Arc<FairSemaphore>, total: usize) -> Vec<
 }
 
 /// What stands behind the header in the place of what arrived, in ASCII.
-pub(super) fn new_body(text: &'static str) -> NewBody {
-    let blocks = vec![
-        Bytes::from_static(b"\r\n"),
-        Bytes::from_static(text.as_bytes()),
-    ];
-    let reservation = Reservation::empty(MemoryBudget::new(1 << 20));
+pub(super) fn new_body(text: &str) -> NewBody {
     NewBody {
-        body: Arc::new(Body::in_memory(blocks, reservation)),
+        body: testing::body(format!("\r\n{text}").as_bytes()),
         eight_bit: false,
     }
-}
-
-/// The defaults with a patch.
-pub(super) fn settings(patch: serde_json::Value) -> Settings {
-    let serde_json::Value::Object(patch) = patch else {
-        panic!("a patch is an object");
-    };
-    let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
-    base.patched(&patch).expect("the patch holds")
 }
 
 /// Tools with a spool in a directory that goes with it.

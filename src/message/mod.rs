@@ -11,6 +11,8 @@ pub mod id;
 pub mod legible;
 pub mod received;
 pub mod spool;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub mod trail;
 pub mod words;

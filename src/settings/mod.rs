@@ -21,6 +21,8 @@ pub mod quantity;
 pub mod reading;
 mod secrets;
 pub mod service_address;
+#[cfg(test)]
+pub(crate) mod testing;
 mod write_only;
 
 use std::collections::hash_map::Entry;

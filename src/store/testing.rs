@@ -11,13 +11,14 @@ use tempfile::TempDir;
 
 use super::{NewQueued, NewRow, Store, Writers};
 use crate::message::body::Durable;
+pub(super) use crate::message::testing::mailbox;
 use crate::message::trail::{AnsweredMessage, Attempted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{
-    Body, Checksum, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Path,
-    Recipient, Reservation, RowId, RowState, Spool, Storage,
+    Checksum, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Path, Recipient,
+    RowId, RowState, Spool, Storage, testing,
 };
-use crate::smtp::address::{Mailbox, ReversePath};
+use crate::smtp::address::ReversePath;
 use crate::smtp::command::BodyType;
 
 /// The tests' noon: all their times are counted from here.
@@ -110,37 +111,20 @@ impl Scene {
     }
 }
 
-/// A mailbox.
-pub(super) fn mailbox(text: &str) -> Mailbox {
-    Mailbox::parse(text).expect("a mailbox")
-}
-
 /// A message from `sender@example.org`, received at noon, with `content` in memory.
 pub(super) fn message(id: i64, recipients: Vec<Recipient>, content: &[u8]) -> Arc<Message> {
-    let budget = MemoryBudget::new(1 << 30);
-    let head = vec![Bytes::copy_from_slice(content)];
+    let message = testing::message("sender@example.org", &[], content);
     Arc::new(Message {
         id: MessageId::from_i64(id),
         received_at: time(0),
-        client: Client {
-            address: Some([192, 0, 2, 1].into()),
-            helo: "client.example.org".into(),
-            login: None,
-        },
         envelope: Envelope {
-            sender: ReversePath::Mailbox(mailbox("sender@example.org")),
             recipients,
             body_type: BodyType::EightBitMime,
-            smtputf8: false,
-            ret: None,
-            envelope_id: None,
+            ..message.envelope
         },
         prefix: Bytes::from_static(b"Received: by test\r\n"),
-        body: Body::in_memory(head, Reservation::empty(budget)).into(),
-        content_from: 0,
-        for_clause_at: None,
         eight_bit: true,
-        needs_smtputf8: false,
+        ..message
     })
 }
 

@@ -6,18 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 
 use crate::delivery::{CommitPoint, Delivery, Errand, Pace, Report};
 use crate::message::words::OutcomeKind;
-use crate::message::{
-    Body, Client, Envelope, MemoryBudget, Message, MessageId, Outcome, Recipient, Reservation,
-};
+use crate::message::{Message, MessageId, Outcome, testing};
 use crate::own_mark::OwnMark;
 use crate::settings::next_hop::NextHopPolicy;
 use crate::settings::{NextHop, Publisher, Settings, SettingsDocument, TlsPolicy};
-use crate::smtp::address::{Mailbox, ReversePath};
-use crate::smtp::command::BodyType;
 
 pub(super) const PREFIX: &str = "Received: from test\r\n";
 
@@ -55,34 +50,15 @@ pub(super) fn next_hop(address: SocketAddr) -> NextHop {
 
 /// A message for a@example.org, b@example.org and so on, as many as asked for.
 pub(super) fn message(recipients: usize, content: &str) -> Message {
-    let recipients = ('a'..).take(recipients).map(|name| {
-        let address = Mailbox::parse(&format!("{name}@example.org"));
-        Recipient::plain(address.expect("an address"))
-    });
-    let budget = MemoryBudget::new(1 << 20);
-    let head = vec![Bytes::from(content.to_owned())];
+    let recipients = ('a'..).take(recipients);
+    let recipients: Vec<String> = recipients
+        .map(|name| format!("{name}@example.org"))
+        .collect();
+    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
     Message {
         id: MessageId::from_i64(7),
-        received_at: Timestamp::UNIX_EPOCH,
-        client: Client {
-            address: None,
-            helo: "test".into(),
-            login: None,
-        },
-        envelope: Envelope {
-            sender: ReversePath::parse("sender@example.net").expect("a path"),
-            recipients: recipients.collect(),
-            body_type: BodyType::SevenBit,
-            smtputf8: false,
-            ret: None,
-            envelope_id: None,
-        },
         prefix: Bytes::from(PREFIX),
-        body: Arc::new(Body::in_memory(head, Reservation::empty(budget))),
-        content_from: 0,
-        for_clause_at: None,
-        eight_bit: false,
-        needs_smtputf8: false,
+        ..testing::message("sender@example.net", &recipients, content.as_bytes())
     }
 }
 

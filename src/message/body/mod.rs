@@ -188,11 +188,8 @@ impl Body {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Client, DiskReason, Envelope, MemoryBudget, Message};
+    use crate::message::{DiskReason, MemoryBudget, Message, testing};
     use crate::settings::OverThreshold;
-    use crate::smtp::address::ReversePath;
-    use crate::smtp::command::BodyType;
-    use jiff::Timestamp;
 
     struct Scene {
         _directory: tempfile::TempDir,
@@ -227,27 +224,8 @@ mod tests {
 
     fn message(body: Body) -> Arc<Message> {
         Arc::new(Message {
-            id: MessageId::from_i64(7),
-            received_at: Timestamp::UNIX_EPOCH,
-            client: Client {
-                address: None,
-                helo: "test".into(),
-                login: None,
-            },
-            envelope: Envelope {
-                sender: ReversePath::Null,
-                recipients: Vec::new(),
-                body_type: BodyType::SevenBit,
-                smtputf8: false,
-                ret: None,
-                envelope_id: None,
-            },
-            prefix: Bytes::new(),
             body: Arc::new(body),
-            content_from: 0,
-            for_clause_at: None,
-            eight_bit: false,
-            needs_smtputf8: false,
+            ..testing::message("", &[], b"")
         })
     }
 

@@ -19,7 +19,7 @@ use crate::path::{ClientPresence, EndedPassage, Inquiry, Transaction};
 use crate::session::{
     self, Answered, Answering, Entrance, ReceivingCounters, SessionContext, Transport,
 };
-use crate::settings::{Publisher, Settings, SettingsDocument};
+use crate::settings::{Publisher, testing};
 use crate::smtp::reply::Reply;
 
 /// The listener that clients come to.
@@ -193,11 +193,7 @@ impl Scene {
     }
 
     fn build(patch: serde_json::Value, tls: bool) -> Self {
-        let serde_json::Value::Object(patch) = patch else {
-            panic!("a patch is an object");
-        };
-        let defaults = Settings::new(SettingsDocument::default()).expect("the defaults hold");
-        let publisher = Publisher::new(defaults.patched(&patch).expect("the patch holds"));
+        let publisher = Publisher::new(testing::settings(patch));
         let directory = tempfile::tempdir().expect("a temporary directory");
         let desk = Arc::new(Desk::default());
         let healthy = Arc::new(AtomicBool::new(true));
@@ -256,9 +252,7 @@ impl Scene {
 
     /// Publishes other settings.
     pub(crate) fn change(&self, patch: serde_json::Value) {
-        let serde_json::Value::Object(patch) = patch else {
-            panic!("a patch is an object");
-        };
+        let patch = testing::patch(patch);
         let settings = self.context.settings.snapshot().patched(&patch);
         self.publisher.publish(settings.expect("the patch holds"));
     }
