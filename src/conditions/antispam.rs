@@ -198,11 +198,11 @@ fn judge(opinion: &Opinion, settings: &Antispam) -> CheckVerdict {
     let answer = match step {
         SpamAction::Pass => return CheckVerdict::of(CheckAnswer::Pass, words),
         SpamAction::Defer => {
-            let reply = Reply::new(451, (4, 7, 1), "The message looks suspect, try again later");
+            let reply = Reply::deferred_by_condition("The message looks suspect, try again later");
             return CheckVerdict::of(CheckAnswer::Defer(reply), words);
         }
         SpamAction::Refuse => {
-            let reply = Reply::new(554, (5, 7, 1), "Refused: the message looks like spam");
+            let reply = Reply::refused_by_condition("Refused: the message looks like spam");
             return CheckVerdict::of(CheckAnswer::Refuse(reply), words);
         }
         SpamAction::Tag => CheckAnswer::Pass,

@@ -5,7 +5,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
 use super::check::{CheckFn, ConditionCheck};
-use super::draft::{Draft, DraftReader};
+use super::draft::Draft;
+use super::draft_reader::DraftReader;
 use super::header::Field;
 use super::service::ServiceError;
 use super::service_access::ServiceByAccess;
@@ -54,7 +55,7 @@ fn found(policy: WhenFound, name: &str) -> CheckVerdict {
     let sentence = format!("{name} found");
     match policy {
         WhenFound::Refuse => {
-            let reply = Reply::new(554, (5, 7, 1), format!("Refused: malware ({name})"));
+            let reply = Reply::refused_by_condition(format!("Refused: malware ({name})"));
             CheckVerdict::of(CheckAnswer::Refuse(reply), sentence)
         }
         WhenFound::Quarantine => CheckVerdict::of(CheckAnswer::Quarantine, sentence),

@@ -231,7 +231,7 @@ fn refusal(address: IpAddr, listed_by: &[&str], text: Option<String>) -> Reply {
     let zones = words::cut(&listed_by.join(", "));
     let text = text.map(|text| format!(" ({text})")).unwrap_or_default();
     let words = format!("Refused: {address} is listed by {zones}{text}");
-    Reply::new(554, (5, 7, 1), words)
+    Reply::refused_by_condition(words)
 }
 
 /// What there is to say for the trail; nothing of a client that no list has.

@@ -277,7 +277,6 @@ fn before_the_content_own_conditions_go_by_the_envelope() {
         b"X-Bulk: yes\r\n\r\nbody\r\n",
     );
     for (condition, declared_size, expected) in [
-        (json!({"recipients_more_than": 1}), None, true),
         (json!({"larger_than_bytes": 5}), None, false),
         (json!({"larger_than_bytes": 5}), Some(6), true),
         (json!({"larger_than_bytes": 0}), None, true),

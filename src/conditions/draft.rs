@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::CheckResources;
+use super::draft_reader::{DraftReader, beginning};
 use super::facts::EnvelopeFacts;
 use super::header::{Field, Header};
 use super::new_body::NewBody;
@@ -100,7 +101,7 @@ impl Draft {
         }
     }
 
-    /// Whoever asks a service about it until `deadline`, and what becomes of it without an answer.
+    /// Asks a service about it until `deadline`; says what becomes of it without an answer.
     #[must_use]
     pub fn asker(&self, deadline: Instant, when_unavailable: WhenUnavailable) -> Asker {
         Asker {
@@ -152,7 +153,7 @@ impl Draft {
     /// # Errors
     /// When one of them cannot be made.
     pub fn apply(&mut self, edits: Vec<Edit>) -> Result<(), NotApplied> {
-        // Whoever has many recipients adds many: nobody is looked for among all the others.
+        // A milter may add thousands: a set finds those that are there already.
         let mut known = None;
         for edit in edits {
             self.is_changed = true;
@@ -411,60 +412,6 @@ pub enum NotApplied {
     /// Where the header ends is not known.
     #[error("a header without an end is not rewritten")]
     EndlessHeader,
-}
-
-/// Reads a message with its prefix, block by block.
-#[derive(Debug)]
-pub struct DraftReader {
-    prefix: Option<Bytes>,
-    body: Option<BodyReader>,
-}
-
-impl DraftReader {
-    /// Reads nothing: a message without content.
-    pub(super) fn of_nothing() -> Self {
-        Self {
-            prefix: None,
-            body: None,
-        }
-    }
-
-    /// The next block, none at the end.
-    ///
-    /// # Errors
-    /// When the content cannot be read.
-    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        match (self.prefix.take(), &mut self.body) {
-            (Some(prefix), _) => Ok(Some(prefix)),
-            (None, Some(body)) => body.next().await,
-            (None, None) => Ok(None),
-        }
-    }
-}
-
-/// As much of the content as a header may have. A copy of it is held by `share`.
-async fn beginning(message: &Arc<Message>, share: &mut Reservation) -> io::Result<Bytes> {
-    let mut reader = BodyReader::of_arrived(Arc::clone(message));
-    let Some(first) = reader.next().await? else {
-        return Ok(Bytes::new());
-    };
-    // An ordinary header ends in the first block, which is then all that is looked at.
-    if memchr::memmem::find(&first, b"\r\n\r\n").is_some() {
-        return Ok(first);
-    }
-    let mut beginning = BytesMut::new();
-    let mut next = Some(first);
-    while let Some(block) = next {
-        if !share.grow(block.len() as u64) {
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
-        beginning.extend_from_slice(&block);
-        next = match beginning.len() < limits::HEADER_BYTES {
-            true => reader.next().await?,
-            false => None,
-        };
-    }
-    Ok(beginning.freeze())
 }
 
 #[cfg(test)]

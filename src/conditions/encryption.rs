@@ -16,7 +16,8 @@ use tokio::time::timeout;
 use super::CheckResources;
 use super::blocks::{BlockReader, BlockWriter};
 use super::check::{CheckFn, ConditionCheck};
-use super::draft::{Draft, DraftReader};
+use super::draft::Draft;
+use super::draft_reader::DraftReader;
 use super::header::Field;
 use super::verdict::{CheckAnswer, CheckVerdict, Edit, RecipientCopy};
 use super::{Coverage, words};
@@ -109,8 +110,7 @@ pub(super) async fn check(
     }
     let copies_bytes = draft.message().size_bytes() * keyed.len() as u64;
     if keyed.len() > 1 && copies_bytes > limits::ENCRYPTED_COPIES_BYTES {
-        let words = "Too large to be encrypted for so many recipients, send it to fewer at once";
-        let reply = Reply::new(552, (5, 3, 4), words);
+        let reply = Reply::too_large_to_encrypt();
         return CheckVerdict::of(
             CheckAnswer::Refuse(reply),
             "too large for so many recipients",
@@ -134,11 +134,7 @@ pub(super) async fn check(
     match timeout(limits::ENCRYPTION_WAIT, making).await {
         Ok(Ok(copies)) => CheckVerdict::with(vec![Edit::Copies(copies)], sentence()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-            let reply = Reply::new(
-                550,
-                (5, 6, 0),
-                "A header without an end cannot be encrypted",
-            );
+            let reply = Reply::endless_header_to_encrypt();
             CheckVerdict::of(CheckAnswer::Refuse(reply), "its header has no end")
         }
         Ok(Err(error)) => CheckVerdict::cannot_tell(words::cut(&error.to_string())),
@@ -196,7 +192,7 @@ fn refusal(keyless: &[Mailbox]) -> CheckVerdict {
     if keyless.len() > named.len() {
         text += &format!(" and {} more", keyless.len() - named.len());
     }
-    let reply = Reply::new(550, (5, 7, 1), text.clone());
+    let reply = Reply::no_key(text.clone());
     CheckVerdict::of(CheckAnswer::Refuse(reply), text)
 }
 

@@ -5,9 +5,9 @@
 //! service or its rules and comes back with a [`CheckVerdict`]; the first decisive answer wins and is named.
 //! What they change of a message is put together in a [`Draft`].
 //!
-//! One condition a file. A check never touches the disk and knows nothing of paths or replies to
-//! others; the time it may take, how many run at once, and when its service is left alone stands in
-//! [`service`].
+//! One condition a file: which messages it concerns and what it asks, as a [`ConditionCheck`]. A check never
+//! touches the disk and knows nothing of paths. [`service`] bounds the time it takes and how many run at
+//! once, and has the breaker before its service.
 
 mod antispam;
 mod antivirus;
@@ -18,6 +18,7 @@ mod content_filter;
 mod decision;
 mod directory;
 mod draft;
+mod draft_reader;
 mod encryption;
 mod envelope_pipeline;
 mod facts;
@@ -127,7 +128,7 @@ pub struct Conditions {
     antispam: Engines,
     /// One place for each message that is being encrypted.
     encryptions: Arc<FairSemaphore>,
-    /// By their positions in the settings: each is left alone by itself.
+    /// By their positions in the settings: each has a breaker of its own.
     milters: [ServiceByAccess<ServiceAddress>; limits::MILTERS],
 }
 
@@ -148,7 +149,7 @@ impl Conditions {
         }
     }
 
-    /// Looks an address up in the blackhole lists of these settings, for whoever tries them out. Bounded
+    /// Looks an address up in the blackhole lists of these settings, to try them out. Bounded
     /// by [`crate::limits::PROBE_WAIT`].
     pub async fn try_blackhole_lists(&self, settings: &Settings, address: IpAddr) -> TryOut {
         blackhole_lists::try_out(&self.tools.dns, settings, address).await
@@ -162,7 +163,7 @@ impl Conditions {
         self.content_filter.test(rules, message, share).await
     }
 
-    /// How the services fare, for the dashboard: those that were asked since the start.
+    /// The figures of the services that were asked since the start, for the dashboard.
     #[must_use]
     pub fn services(&self) -> Vec<ServiceFigures> {
         let Engines { rspamd, spamd, .. } = &self.antispam;

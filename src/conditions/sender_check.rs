@@ -110,11 +110,7 @@ fn verdict(finding: DomainStatus, domain: &str) -> CheckVerdict {
         }
         DomainStatus::NoDomain => ((5, 1, 8), format!("{domain} does not exist")),
     };
-    let reply = Reply::new(
-        550,
-        enhanced,
-        format!("Refused: the sender's domain {sentence}"),
-    );
+    let reply = Reply::sender_domain_refused(enhanced, &sentence);
     CheckVerdict::of(CheckAnswer::Refuse(reply), sentence)
 }
 

@@ -1,17 +1,16 @@
-//! A service that checks ask: how many ask it at once, how long they wait, and when it is left alone.
+//! A service that checks ask: how many ask it at once, how long they wait, and its circuit breaker.
 //!
-//! A service that is gone must not make every message wait for it. But what it does with one message may be
-//! that message's doing, and whoever sends such messages must not have it left alone for everybody. So
-//! nothing that messages teach decides: failures in a row, of several clients, only raise a doubt. Then
-//! whoever comes next asks the service a *neutral question*, which has nothing to do with any message. Only
-//! when that fails is the service left alone, for a moment, and then the next neutral question decides. One
-//! that costs nobody time, because a service that is down refuses connections at once, is asked again for
-//! each message.
+//! A service that is gone must not make every message wait for it. But its failure with one message may be
+//! that message's fault, and the sender of such messages must not open the breaker for all others. So
+//! failures with messages never open it: several in a row, of several clients, only make it half open. Then
+//! the next check asks the service a *neutral question*, which has nothing to do with any message. Only a
+//! failure of that opens the breaker, for a moment, and then the next neutral question decides. A service
+//! that is down and refuses connections at once costs no time, and is asked again for each message.
 //!
-//! A message that passes without an answer is never let through untried: it is shown to a service that is left
-//! alone, too, for a second.
+//! A message that passes without an answer is never let through untried: it is shown to the service for a
+//! second, even while the breaker is open.
 //!
-//! For the same reason its places are shared fairly: see [`FairSemaphore`].
+//! For the same reason its connections are shared fairly: see [`FairSemaphore`].
 
 #[cfg(test)]
 #[path = "service_tests.rs"]
@@ -36,7 +35,7 @@ pub struct Service {
     /// The connections that the settings allow.
     places: Arc<FairSemaphore>,
     known: Mutex<ServiceRecord>,
-    /// Held by whoever asks the neutral question: one does, and the others wait for what comes of it.
+    /// Held while the neutral question is asked: one check asks it, and the others wait for the answer.
     asks_neutrally: tokio::sync::Mutex<()>,
 }
 
@@ -46,36 +45,36 @@ struct ServiceRecord {
     failed: u64,
     /// Since its last answer.
     failures_in_a_row: u32,
-    /// Those whose messages it failed since, up to [`limits::SERVICE_DOUBTERS`].
+    /// The clients whose messages it failed since, up to [`limits::SERVICE_DOUBTERS`].
     doubters: Vec<ClientId>,
-    /// It has failed the neutral question, and is left alone until then.
-    left_alone_until: Option<Instant>,
+    /// It has failed the neutral question: the breaker is open until then.
+    open_until: Option<Instant>,
     /// Why it failed last.
     trouble: String,
     /// How long its last answer took; none before the first.
     took: Option<Duration>,
 }
 
-/// Who asks, and until when.
+/// Who asks a service, and until when.
 #[derive(Clone, Debug)]
 pub struct Asker {
-    /// Whose message it is about.
+    /// The client whose message it is about.
     pub party: ClientId,
-    /// The end of the wait, of that for a free place too.
+    /// The end of the wait, also of that for a free connection.
     pub deadline: Instant,
-    /// What becomes of the message without an answer: one that would pass is shown to the service, however
-    /// that fares.
+    /// What becomes of the message without an answer: one that would pass is shown to the service even while
+    /// the breaker is open.
     pub when_unavailable: WhenUnavailable,
 }
 
-/// What came of a question.
+/// Why a question was not answered.
 #[derive(Debug)]
 pub enum ServiceError {
     /// The service is down, too slow, or talks nonsense.
     Service(String),
-    /// It answers, but has nothing to say of this one message.
+    /// It answers, but cannot check this one message.
     Message(String),
-    /// The message could not be shown to it, or for no time to speak of: it has no part in that.
+    /// The message could not be shown to it, or for too short a time: the service is not to blame.
     NotShown(String),
 }
 
@@ -88,9 +87,9 @@ impl From<String> for ServiceError {
 /// Why there is no answer about a message, in words that name the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoAnswer {
-    /// The service was asked about the message, or has failed a neutral question just now: it cannot tell.
+    /// The service was asked about the message, or has just failed a neutral question.
     CannotTell(String),
-    /// It might have told, and was not asked about the message, or in no time to speak of.
+    /// The service was not asked about the message, or for too short a time.
     NotAsked(String),
 }
 
@@ -107,7 +106,7 @@ impl fmt::Display for NoAnswer {
     }
 }
 
-/// How a service fares.
+/// The figures of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceFigures {
     /// Its name.
@@ -129,18 +128,18 @@ pub struct ServiceFigures {
 pub enum ServiceState {
     /// It is.
     Asked,
-    /// It is left alone for so long, after which the next message makes somebody ask it a neutral question.
+    /// Its breaker is open for this long; then the next message has a neutral question asked first.
     LeftAlone(Duration),
 }
 
-/// Whether a message may be shown to a service.
+/// The breaker before a service.
 enum BreakerState {
-    /// It may.
-    Trusted,
+    /// Messages are shown to it.
+    Closed,
     /// A neutral question comes first.
-    Doubted,
-    /// It may not, for so long.
-    LeftAlone(Duration),
+    HalfOpen,
+    /// No message is shown to it, for this long.
+    Open(Duration),
 }
 
 impl Service {
@@ -158,7 +157,7 @@ impl Service {
     /// Asks `question`; before it the `neutral` one, when the service has failed others.
     ///
     /// # Errors
-    /// Why there is no answer: left alone, too late, or what a question came to.
+    /// Why there is no answer: the breaker is open, it is too late, or the question failed.
     pub async fn ask<T>(
         &self,
         asker: Asker,
@@ -178,7 +177,7 @@ impl Service {
             Err(no_answer) => return Err(no_answer),
         };
         let place = timeout_at(deadline, self.places.take(party.clone())).await;
-        // Whoever found no place says nothing about the service.
+        // That no connection was free says nothing about the service.
         let Ok(place) = place else {
             let why = format!("{} is asked by too many", self.name);
             return Err(NoAnswer::NotAsked(why));
@@ -195,7 +194,7 @@ impl Service {
             Ok(Err(trouble)) => trouble.into(),
             Err(_) => {
                 let why = no_answer_within(took);
-                // What others have left of a deadline may be nothing, which is no service's fault.
+                // Other checks may have left nothing of the deadline: the service is not to blame.
                 match took < limits::SERVICE_FAIR_WAIT {
                     true => ServiceError::NotShown(why),
                     false => ServiceError::Service(why),
@@ -205,13 +204,13 @@ impl Service {
         Err(self.failed(trouble, party))
     }
 
-    /// Whether messages are shown to it; asks the neutral question where that is in doubt.
+    /// Whether messages are shown to it; asks the neutral question where the breaker is half open.
     async fn is_worth_asking(
         &self,
         deadline: Instant,
         neutral: impl Future<Output = Result<(), String>>,
     ) -> Result<(), NoAnswer> {
-        if self.is_trusted()? {
+        if self.is_closed()? {
             return Ok(());
         }
         let asking = timeout_at(deadline, self.asks_neutrally.lock()).await;
@@ -219,8 +218,8 @@ impl Service {
             let why = format!("{} is being tried by others", self.name);
             return Err(NoAnswer::NotAsked(why));
         };
-        // Somebody else may have found it out meanwhile.
-        if self.is_trusted()? {
+        // Another check may have found out meanwhile.
+        if self.is_closed()? {
             return Ok(());
         }
         let began = Instant::now();
@@ -246,11 +245,11 @@ impl Service {
         Err(NoAnswer::CannotTell(why))
     }
 
-    fn is_trusted(&self) -> Result<bool, NoAnswer> {
-        match self.known().standing() {
-            BreakerState::Trusted => Ok(true),
-            BreakerState::Doubted => Ok(false),
-            BreakerState::LeftAlone(rest) => {
+    fn is_closed(&self) -> Result<bool, NoAnswer> {
+        match self.known().breaker() {
+            BreakerState::Closed => Ok(true),
+            BreakerState::HalfOpen => Ok(false),
+            BreakerState::Open(rest) => {
                 let seconds = rest.as_secs().max(1);
                 let why = format!("{} is left alone for {seconds} s more", self.name);
                 Err(NoAnswer::CannotTell(why))
@@ -258,7 +257,7 @@ impl Service {
         }
     }
 
-    /// How it fares; none when it was never asked.
+    /// Its figures; none when it was never asked.
     #[must_use]
     pub fn figures(&self) -> Option<ServiceFigures> {
         let known = self.known();
@@ -287,7 +286,7 @@ impl Service {
     }
 
     fn trust(&self, known: &mut ServiceRecord) {
-        if known.left_alone_until.take().is_some() {
+        if known.open_until.take().is_some() {
             tracing::info!(service = &*self.name, "answers again");
         }
         known.failures_in_a_row = 0;
@@ -317,7 +316,7 @@ impl Service {
         let mut known = self.known();
         why.clone_into(&mut known.trouble);
         let until = Instant::now() + pause;
-        if known.left_alone_until.replace(until).is_none() {
+        if known.open_until.replace(until).is_none() {
             tracing::warn!(service = &*self.name, %why, "left alone for a while");
         }
     }
@@ -333,20 +332,20 @@ fn no_answer_within(took: Duration) -> String {
 }
 
 impl ServiceRecord {
-    fn standing(&self) -> BreakerState {
+    fn breaker(&self) -> BreakerState {
         let has_failed_many = self.doubters.len() >= limits::SERVICE_DOUBTERS
             || self.failures_in_a_row >= limits::SERVICE_FAILURES;
         match self.rest() {
-            Some(rest) if !rest.is_zero() => BreakerState::LeftAlone(rest),
-            Some(_) => BreakerState::Doubted,
-            None if has_failed_many => BreakerState::Doubted,
-            None => BreakerState::Trusted,
+            Some(rest) if !rest.is_zero() => BreakerState::Open(rest),
+            Some(_) => BreakerState::HalfOpen,
+            None if has_failed_many => BreakerState::HalfOpen,
+            None => BreakerState::Closed,
         }
     }
 
-    /// How long it is left alone yet; none: it has failed no neutral question.
+    /// How long the breaker stays open; none: it has failed no neutral question.
     fn rest(&self) -> Option<Duration> {
-        let until = self.left_alone_until?;
+        let until = self.open_until?;
         Some(until.saturating_duration_since(Instant::now()))
     }
 

@@ -1,4 +1,4 @@
-//! Where a service is reached, which settings may change: what was learned of it elsewhere means nothing.
+//! A service at the address that the settings name. What was learned of it at another address is forgotten.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::service::{Service, ServiceFigures};
 
-/// A service of one name, wherever it is reached.
+/// A service of one name, by the address at which it is reached.
 #[derive(Debug)]
 pub(super) struct ServiceByAccess<Address> {
     name: &'static str,

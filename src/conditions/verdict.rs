@@ -1,4 +1,4 @@
-//! What a check comes back with.
+//! The result of a check.
 
 use std::sync::Arc;
 
@@ -35,8 +35,8 @@ pub enum CheckAnswer {
     Quarantine,
     /// The service is down, too slow, or talks nonsense; a setting says what that means.
     CannotTell,
-    /// The check could not be made, and its service may be well: nobody can say that it could not tell. The
-    /// message is put off whatever the setting, or whoever keeps a service busy would get through unchecked.
+    /// The check could not be made, though its service may be well. The message is deferred whatever the
+    /// setting says: otherwise a sender that keeps a service busy would get through unchecked.
     NotAsked,
 }
 
@@ -60,11 +60,11 @@ pub enum Edit {
     Sender(ReversePath),
     /// One recipient more.
     AddRecipient(Recipient),
-    /// A recipient fewer; nobody is told.
+    /// A recipient fewer, without a report.
     RemoveRecipient(Mailbox),
     /// A recipient fewer, of which the sender gets a report: this 5xx is why.
     RefuseRecipient(Mailbox, Reply),
-    /// Everybody's copy goes to this address.
+    /// The message goes to this address instead of all recipients.
     Redirect(Mailbox),
     /// The recipient at this position of the envelope goes to this server, or under another address.
     Direct {

@@ -58,6 +58,6 @@ pub(crate) fn message(sender: &str, to: &[&str], content: &[u8]) -> Message {
 }
 
 /// The same as it is handed on.
-pub(crate) fn arrived(sender: &str, to: &[&str], content: &[u8]) -> Arc<Message> {
+pub(crate) fn arc_message(sender: &str, to: &[&str], content: &[u8]) -> Arc<Message> {
     Arc::new(message(sender, to, content))
 }

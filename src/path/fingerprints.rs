@@ -308,13 +308,13 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    use crate::message::testing::arrived;
+    use crate::message::testing::arc_message;
 
     #[tokio::test]
     async fn a_repetition_is_known_until_its_reply_was_read() {
         let fingerprints = Fingerprints::default();
         let now = Instant::now();
-        let sent = arrived(
+        let sent = arc_message(
             "a@example.org",
             &["b@example.net", "c@example.net"],
             b"x\r\n",
@@ -323,7 +323,7 @@ mod tests {
         let digest = digest_of(&sent).await.expect("it is in memory");
         let ticket = fingerprints.write(&sent, [1], &digest, now);
 
-        let again = arrived(
+        let again = arc_message(
             "a@example.org",
             &["c@example.net", "d@example.net"],
             b"x\r\n",
@@ -341,15 +341,15 @@ mod tests {
     async fn other_content_another_sender_or_client_is_not_a_repetition() {
         let fingerprints = Fingerprints::default();
         let now = Instant::now();
-        let sent = arrived("a@example.org", &["b@example.net"], b"x\r\n");
+        let sent = arc_message("a@example.org", &["b@example.net"], b"x\r\n");
         let digest = digest_of(&sent).await.expect("it is in memory");
         let _ = fingerprints.write(&sent, [0], &digest, now);
 
-        let other = arrived("a@example.org", &["b@example.net"], b"y\r\n");
+        let other = arc_message("a@example.org", &["b@example.net"], b"y\r\n");
         let other_digest = digest_of(&other).await.expect("it is in memory");
         let (settled, _) = fingerprints.settled(&other, &other_digest, now);
         assert_eq!(settled, [false]);
-        let sender = arrived("z@example.org", &["b@example.net"], b"x\r\n");
+        let sender = arc_message("z@example.org", &["b@example.net"], b"x\r\n");
         assert!(!fingerprints.has_candidate(&sender, now));
     }
 
@@ -357,7 +357,7 @@ mod tests {
     async fn they_end_by_age_and_by_number() {
         let fingerprints = Fingerprints::default();
         let now = Instant::now();
-        let sent = arrived("a@example.org", &["b@example.net"], b"x\r\n");
+        let sent = arc_message("a@example.org", &["b@example.net"], b"x\r\n");
         let count = || fingerprints.count.load(Ordering::Acquire);
         // The same one is renewed, and takes no place from others.
         for _ in 0..3 {

@@ -362,12 +362,12 @@ fn standard_path_reason(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::testing::arrived;
+    use crate::message::testing::arc_message;
 
     /// Replies for each recipient must not go to others than those who are meant.
     #[test]
     fn recipients_that_were_changed_are_not_those_that_arrived() {
-        let sent = arrived(
+        let sent = arc_message(
             "a@example.org",
             &["b@example.net", "c@example.net"],
             b"x\r\n",
@@ -384,7 +384,7 @@ mod tests {
             (&["b@example.net"], false),
             (&["b@example.net", "c@example.net", "d@example.net"], false),
         ] {
-            let travels = arrived("a@example.org", recipients, b"x\r\n");
+            let travels = arc_message("a@example.org", recipients, b"x\r\n");
             assert_eq!(arrived.has_recipients_of(&travels), same, "{recipients:?}");
         }
     }

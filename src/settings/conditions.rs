@@ -80,7 +80,7 @@ pub enum ConditionKind {
 
 /// The conditions, in the order in which they are asked: what is known already, what is ours to say, what
 /// services say, and last what only changes the message.
-pub const CONDITIONS: [&ConditionDescription; 11] = [
+pub const CONDITIONS: &[&ConditionDescription] = &[
     &sender_check::DESCRIPTION,
     &blackhole_lists::DESCRIPTION,
     &ldap_relaying::DESCRIPTION,
@@ -113,7 +113,7 @@ impl ConditionKind {
 
 /// The conditions that come with us, in the order in which they are asked: each has a page of its own.
 pub fn built_in() -> impl Iterator<Item = &'static ConditionDescription> {
-    let conditions = CONDITIONS.into_iter();
+    let conditions = CONDITIONS.iter().copied();
     conditions.filter(|condition| condition.kind != ConditionKind::Own)
 }
 
@@ -183,7 +183,7 @@ impl SettingsDocument {
     /// The settings of each condition, in the order in which they are asked.
     fn conditions(&self) -> impl Iterator<Item = &dyn ConditionSettings> {
         CONDITIONS
-            .into_iter()
+            .iter()
             .map(|condition| self.condition(condition.kind))
     }
 

@@ -210,6 +210,44 @@ impl Reply {
         Reply::new(451, (4, 7, 1), words)
     }
 
+    /// A condition refuses the message: 5.7.1, delivery not authorized (RFC 3463 §3.8).
+    pub fn refused_by_condition(words: impl Into<String>) -> Reply {
+        Reply::new(554, (5, 7, 1), words.into())
+    }
+
+    /// A condition defers the message.
+    pub fn deferred_by_condition(words: impl Into<String>) -> Reply {
+        Reply::new(451, (4, 7, 1), words.into())
+    }
+
+    /// What Sendmail and Postfix say for a milter that rejects without words of its own.
+    pub fn milter_rejected() -> Reply {
+        Reply::new(550, (5, 7, 1), "Command rejected")
+    }
+
+    /// The sender's domain cannot be answered; why, in words that follow it.
+    pub fn sender_domain_refused(enhanced: (u8, u16, u16), why: &str) -> Reply {
+        let words = format!("Refused: the sender's domain {why}");
+        Reply::new(550, enhanced, words)
+    }
+
+    /// A message that must be encrypted and cannot be: some recipient has no key.
+    pub fn no_key(words: String) -> Reply {
+        Reply::new(550, (5, 7, 1), words)
+    }
+
+    /// RFC 3463 X.3.4: too big for the system, as many copies.
+    pub fn too_large_to_encrypt() -> Reply {
+        let words = "Too large to be encrypted for so many recipients, send it to fewer at once";
+        Reply::new(552, (5, 3, 4), words)
+    }
+
+    /// RFC 3463 X.6.0: where the header ends is not known.
+    pub fn endless_header_to_encrypt() -> Reply {
+        let words = "A header without an end cannot be encrypted";
+        Reply::new(550, (5, 6, 0), words)
+    }
+
     /// 550: the directory has no such recipient, RFC 5321 §4.2.2 and RFC 3463 X.1.1.
     pub fn recipient_unknown() -> Reply {
         Reply::new(550, (5, 1, 1), "No such recipient here")

@@ -3,7 +3,8 @@
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWriteExt;
 
-use super::super::draft::{Draft, DraftReader};
+use super::super::draft::Draft;
+use super::super::draft_reader::DraftReader;
 use super::super::service::ServiceError;
 use super::super::service_stream::{ServiceStream, connect, read_to_end, write_blocks};
 use super::super::words;

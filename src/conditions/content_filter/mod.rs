@@ -16,7 +16,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use super::check::{CheckFn, ConditionCheck};
-use super::draft::{Draft, DraftReader};
+use super::draft::Draft;
+use super::draft_reader::DraftReader;
 use super::header::{Field, Header};
 use super::service::{Asker, NoAnswer};
 use super::verdict::{CheckAnswer, CheckVerdict, Edit};
@@ -236,7 +237,7 @@ fn verdict(answers: &RuleAnswers) -> CheckVerdict {
     let sentence = format!("rule “{}”: {what}", rule.name);
     match &rule.consequence {
         Consequence::Refuse(said) => {
-            let reply = Reply::new(554, (5, 7, 1), said.clone());
+            let reply = Reply::refused_by_condition(said.as_str());
             CheckVerdict::of(CheckAnswer::Refuse(reply), sentence)
         }
         Consequence::Quarantine => CheckVerdict::of(CheckAnswer::Quarantine, sentence),

@@ -362,12 +362,11 @@ fn refusal(stage: MilterStage, reply: Reply) -> Meaning {
 
 /// In the words of Postfix, which operators of milters know.
 fn rejected() -> Reply {
-    Reply::new(550, (5, 7, 1), "Command rejected")
+    Reply::milter_rejected()
 }
 
 fn put_off() -> Reply {
-    let words = "Service unavailable - try again later";
-    Reply::new(451, (4, 7, 1), words)
+    Reply::deferred_by_condition("Service unavailable - try again later")
 }
 
 /// The connection: packets go out collected, and come in whole.
