@@ -11,7 +11,7 @@ mod spamd;
 use reqwest::Client;
 use tokio::time::Instant;
 
-use super::check::{CheckFn, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck};
 use super::draft::Draft;
 use super::header::Field;
 use super::service_access::ServiceByAccess;
@@ -27,7 +27,7 @@ const SYMBOLS: &str = "X-Spam-Symbols";
 const TAGS: &[&str] = &[FLAG, SCORE, SYMBOLS];
 
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
-    concerns: |_, _, _| true,
+    concerns: Concerns::All,
     tags: TAGS,
     run: CheckFn::Message(|asked| {
         let engines = &asked.conditions.antispam;

@@ -4,7 +4,7 @@ use bytes::Buf;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-use super::check::{CheckFn, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck};
 use super::draft::Draft;
 use super::draft_reader::DraftReader;
 use super::header::Field;
@@ -21,7 +21,7 @@ use crate::smtp::reply::Reply;
 const TAG: &str = "X-Virus-Found";
 
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
-    concerns: |_, _, _| true,
+    concerns: Concerns::All,
     tags: &[TAG],
     run: CheckFn::Message(|asked| {
         let clamd = &asked.conditions.antivirus;

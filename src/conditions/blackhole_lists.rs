@@ -19,7 +19,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{timeout, timeout_at};
 
 use self::tally::ListTally;
-use super::check::{CheckFn, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck};
 use super::header::Field;
 use super::service::{Asker, NoAnswer, Service, ServiceFigures};
 use super::verdict::{CheckAnswer, CheckVerdict, Edit};
@@ -37,11 +37,11 @@ pub use tally::Weighed;
 const TAG: &str = "X-Blackhole-Lists";
 
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
-    concerns: |facts, settings, _| {
-        let address = facts.envelope.client.address;
+    concerns: Concerns::ByEnvelope(|envelope, settings| {
+        let address = envelope.client.address;
         let is_allowed = |address| settings.blackhole_lists.allows(address);
-        !facts.is_trusted(settings) && !address.is_none_or(is_allowed)
-    },
+        !envelope.is_trusted(settings) && !address.is_none_or(is_allowed)
+    }),
     tags: &[TAG],
     run: CheckFn::Envelope(|asked| {
         let lists = &asked.conditions.blackhole_lists;

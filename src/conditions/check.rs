@@ -12,12 +12,34 @@ use crate::settings::Settings;
 
 /// The check of a condition.
 pub(super) struct ConditionCheck {
-    /// Whether a condition that is on concerns a message; of several of its kind the one at this position.
-    pub(super) concerns: fn(&MessageFacts<'_>, &Settings, usize) -> bool,
+    /// Which messages it concerns while it is on.
+    pub(super) concerns: Concerns,
     /// Header fields that only this check may write. They are taken off messages that come with them.
     pub(super) tags: &'static [&'static str],
     /// What it asks.
     pub(super) run: CheckFn,
+}
+
+/// Which messages a condition concerns.
+pub(super) enum Concerns {
+    /// All of them.
+    All,
+    /// Those with such an envelope.
+    ByEnvelope(fn(&EnvelopeFacts<'_>, &Settings) -> bool),
+    /// Those that are such a message; of several conditions of a kind the one at this position. The settings of
+    /// such a condition say that it needs the content.
+    ByMessage(fn(&MessageFacts<'_>, &Settings, usize) -> bool),
+}
+
+impl Concerns {
+    /// Whether the condition at this position of its kind concerns a message.
+    pub(super) fn holds(&self, facts: &MessageFacts<'_>, settings: &Settings, position: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::ByEnvelope(concerns) => concerns(&facts.envelope, settings),
+            Self::ByMessage(concerns) => concerns(facts, settings, position),
+        }
+    }
 }
 
 /// What a check asks about a message that it concerns.

@@ -127,8 +127,8 @@ pub fn decide(facts: &MessageFacts<'_>, settings: &Settings) -> Decision {
         if !condition.concerns_any() {
             continue;
         }
-        let concerns = check_of(kind).concerns;
-        let concerned = (0..condition.count()).filter(|at| concerns(facts, settings, *at));
+        let concerns = &check_of(kind).concerns;
+        let concerned = (0..condition.count()).filter(|at| concerns.holds(facts, settings, *at));
         present.extend(concerned.map(|position| PresentCondition {
             condition: Condition::at(kind, position, settings),
             disables_fast_path: condition.disables_fast_path(),

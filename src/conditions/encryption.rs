@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::CheckResources;
 use super::blocks::{BlockReader, BlockWriter};
-use super::check::{CheckFn, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck};
 use super::draft::Draft;
 use super::draft_reader::DraftReader;
 use super::header::Field;
@@ -31,10 +31,10 @@ use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
-    concerns: |facts, settings, _| {
+    concerns: Concerns::ByMessage(|facts, settings, _| {
         let content = facts.content;
         content.is_some_and(|content| concerns(content.keys, content.header.fields(), settings))
-    },
+    }),
     tags: &[],
     run: CheckFn::Message(|asked| {
         let places = &asked.conditions.encryptions;

@@ -53,6 +53,14 @@ impl<'a> EnvelopeFacts<'a> {
             declared_size,
         }
     }
+
+    /// Whether we know who sends it: a client of ours, or one that has logged in.
+    #[must_use]
+    pub fn is_trusted(&self, settings: &Settings) -> bool {
+        let client = self.client;
+        let trusts = |address| settings.trusts(address);
+        client.login.is_some() || client.address.is_none_or(trusts)
+    }
 }
 
 impl<'a> MessageFacts<'a> {
@@ -71,14 +79,6 @@ impl<'a> MessageFacts<'a> {
         let arrived = self.content.map(|content| content.size_bytes);
         let declared = self.envelope.declared_size.unwrap_or(0);
         arrived.unwrap_or(LEAST_CONTENT_BYTES).max(declared)
-    }
-
-    /// Whether we know who sends it: a client of ours, or one that has logged in.
-    #[must_use]
-    pub fn is_trusted(&self, settings: &Settings) -> bool {
-        let client = self.envelope.client;
-        let trusts = |address| settings.trusts(address);
-        client.login.is_some() || client.address.is_none_or(trusts)
     }
 
     /// Whether its header is known and has a field of this name.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Conditions;
-use super::check::{CheckFn, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck};
 use super::directory::{
     CachePolicy, DirectoryClient, DirectoryEntry, DirectoryQuery, LookUpResult,
 };
@@ -25,9 +25,9 @@ use crate::smtp::address::{Mailbox, ReversePath};
 
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
     // A stranger is given no official address.
-    concerns: |facts, settings, _| {
-        facts.is_trusted(settings) && settings.is_masqueraded(facts.envelope.sender)
-    },
+    concerns: Concerns::ByEnvelope(|envelope, settings| {
+        envelope.is_trusted(settings) && settings.is_masqueraded(envelope.sender)
+    }),
     tags: &[],
     run: CheckFn::Message(|asked| {
         let directory = &asked.conditions.directory;

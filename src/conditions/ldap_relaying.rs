@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::time::Instant;
 
 use super::Conditions;
-use super::check::{CheckFn, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck};
 use super::directory::{
     CachePolicy, DirectoryClient, DirectoryEntry, DirectoryQuery, LookUpResult,
 };
@@ -24,11 +24,11 @@ use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
-    concerns: |facts, settings, _| {
-        let mut recipients = facts.envelope.recipients.iter();
+    concerns: Concerns::ByEnvelope(|envelope, settings| {
+        let mut recipients = envelope.recipients.iter();
         let is_routed = |recipient: &Recipient| settings.is_routed_by_directory(&recipient.address);
         !settings.ldap_relaying.enabled || recipients.any(is_routed)
-    },
+    }),
     tags: &[],
     run: CheckFn::Envelope(|asked| {
         let look_up = LookUp {

@@ -1,16 +1,16 @@
 //! Conditions of the administrator's own: a message that all parts of one hold for takes the path that it
 //! leads to.
 
-use super::check::{CheckFn, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck};
 use super::facts::{EnvelopeFacts, MessageFacts};
 use crate::settings::Settings;
 use crate::settings::conditions::{LeadsTo, PreparedOwn};
 
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
-    concerns: |facts, settings, position| {
+    concerns: Concerns::ByMessage(|facts, settings, position| {
         let own = &settings.conditions().own[position];
         own.written.leads_to == LeadsTo::StandardPath && holds(own, facts)
-    },
+    }),
     tags: &[],
     run: CheckFn::Nothing,
 };

@@ -2,11 +2,11 @@
 
 use std::future::ready;
 
-use super::check::{CheckFn, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck};
 use super::verdict::{CheckVerdict, Edit};
 
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
-    concerns: |_, _, _| true,
+    concerns: Concerns::All,
     tags: &[],
     run: CheckFn::Message(|_| {
         let verdict = CheckVerdict::with(vec![Edit::NameRecipients], "");

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use super::check::{CheckFn, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck};
 use super::service::Asker;
 use super::service_access::ServiceByAccess;
 use super::verdict::{CheckAnswer, CheckVerdict};
@@ -17,10 +17,10 @@ use crate::smtp::reply::Reply;
 
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
     // The null sender has no domain.
-    concerns: |facts, settings, _| {
-        let is_exempt = settings.sender_check.exempt_trusted && facts.is_trusted(settings);
-        !is_exempt && !facts.envelope.sender.is_null()
-    },
+    concerns: Concerns::ByEnvelope(|envelope, settings| {
+        let is_exempt = settings.sender_check.exempt_trusted && envelope.is_trusted(settings);
+        !is_exempt && !envelope.sender.is_null()
+    }),
     tags: &[],
     run: CheckFn::Envelope(|asked| {
         let service = &asked.conditions.dns;

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use super::check::{CheckFn, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck};
 use super::draft::Draft;
 use super::draft_reader::DraftReader;
 use super::header::{Field, Header};
@@ -36,7 +36,7 @@ pub use answers::{RuleAnswers, RuleSays, Ruling};
 const TAG: &str = "X-Content-Filter";
 
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
-    concerns: |_, _, _| true,
+    concerns: Concerns::All,
     tags: &[TAG],
     run: CheckFn::Message(|asked| {
         let rules = &asked.settings.conditions().content_rules;

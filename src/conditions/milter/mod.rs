@@ -27,7 +27,7 @@ mod text;
 use tokio::time::Instant;
 
 use super::CheckResources;
-use super::check::{CheckFn, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck};
 use super::draft::Draft;
 use super::header::Field;
 use super::new_body::NewBodyWriter;
@@ -47,7 +47,7 @@ use incoming::Incoming;
 use telling::Announced;
 
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
-    concerns: |_, _, _| true,
+    concerns: Concerns::All,
     tags: &[],
     run: CheckFn::Message(|asked| {
         let question = MilterQuestion {

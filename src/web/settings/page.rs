@@ -106,12 +106,7 @@ fn of_condition(condition: &'static ConditionDescription) -> SettingsPage {
             ConditionKind::BlackholeLists => Special::BlackholeLists,
             ConditionKind::ContentFilter => Special::ContentRules,
             ConditionKind::Encryption => Special::OpenPgpKeys,
-            ConditionKind::SenderCheck
-            | ConditionKind::Own
-            | ConditionKind::Antivirus
-            | ConditionKind::Antispam
-            | ConditionKind::Milter
-            | ConditionKind::ReceivedFor => Special::Nothing,
+            _ => Special::Nothing,
         },
     }
 }
