@@ -33,7 +33,12 @@ pub(super) enum Concerns {
 
 impl Concerns {
     /// Whether the condition at this position of its kind concerns a message.
-    pub(super) fn holds(&self, facts: &MessageFacts<'_>, settings: &Settings, position: usize) -> bool {
+    pub(super) fn holds(
+        &self,
+        facts: &MessageFacts<'_>,
+        settings: &Settings,
+        position: usize,
+    ) -> bool {
         match self {
             Self::All => true,
             Self::ByEnvelope(concerns) => concerns(&facts.envelope, settings),

@@ -310,7 +310,10 @@ fn what_goes_by_the_message_needs_the_content() {
         let document: SettingsDocument = serde_json::from_value(document).expect("settings");
         let condition = document.condition(kind);
         assert!(condition.is_on(), "{description:?}");
-        assert!(!goes_by_message || condition.needs_content(), "{description:?}");
+        assert!(
+            !goes_by_message || condition.needs_content(),
+            "{description:?}"
+        );
     }
 }
 

@@ -7,9 +7,7 @@ use tokio::time::Instant;
 
 use super::Conditions;
 use super::check::{CheckFn, Concerns, ConditionCheck};
-use super::directory::{
-    CachePolicy, DirectoryClient, DirectoryEntry, DirectoryQuery, LookUpResult,
-};
+use super::directory::{DirectoryClient, DirectoryEntry, DirectoryQuery, Freshness, LookUpResult};
 use super::draft::Draft;
 use super::from_field;
 use super::header::Field;
@@ -63,7 +61,7 @@ pub(super) async fn check(
         return CheckVerdict::pass();
     };
     let asker = draft.asker(deadline, settings.ldap_masquerading.when_unavailable);
-    let found = official(directory, settings, sender, CachePolicy::Remembered, asker);
+    let found = official(directory, settings, sender, Freshness::Remembered, asker);
     match found.await {
         Ok(None) => CheckVerdict::with(Vec::new(), format!("{sender} is not in the directory")),
         Ok(Some(OfficialSender { address: None, .. })) => CheckVerdict::pass(),
@@ -92,7 +90,7 @@ async fn official(
     directory: &DirectoryClient,
     settings: &Settings,
     sender: &Mailbox,
-    freshness: CachePolicy,
+    freshness: Freshness,
     asker: Asker,
 ) -> Result<Option<OfficialSender>, NoAnswer> {
     let masquerading = &settings.ldap_masquerading;
@@ -151,7 +149,7 @@ impl Conditions {
             deadline: Instant::now() + timeout.min(limits::LOOK_UP_TRY_WAIT),
             when_unavailable: WhenUnavailable::Defer,
         };
-        let found = official(&self.directory, settings, sender, CachePolicy::Anew, asker).await;
+        let found = official(&self.directory, settings, sender, Freshness::Anew, asker).await;
         found.map_err(|no_answer| no_answer.to_string())
     }
 }

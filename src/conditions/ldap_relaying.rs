@@ -8,9 +8,7 @@ use tokio::time::Instant;
 
 use super::Conditions;
 use super::check::{CheckFn, Concerns, ConditionCheck};
-use super::directory::{
-    CachePolicy, DirectoryClient, DirectoryEntry, DirectoryQuery, LookUpResult,
-};
+use super::directory::{DirectoryClient, DirectoryEntry, DirectoryQuery, Freshness, LookUpResult};
 use super::service::{Asker, NoAnswer};
 use super::verdict::{CheckVerdict, Edit};
 use super::words;
@@ -35,7 +33,7 @@ pub(super) const CHECK: ConditionCheck = ConditionCheck {
             directory: &asked.conditions.directory,
             settings: asked.settings,
             hostname: &asked.conditions.tools.hostname,
-            freshness: CachePolicy::Remembered,
+            freshness: Freshness::Remembered,
             asker: asked.asker,
         };
         Box::pin(check(look_up, asked.envelope.recipients))
@@ -67,7 +65,7 @@ pub(super) struct LookUp<'a> {
     pub(super) settings: &'a Settings,
     /// Our name: a recipient whose mailHost we are is at its place.
     pub(super) hostname: &'a str,
-    pub(super) freshness: CachePolicy,
+    pub(super) freshness: Freshness,
     pub(super) asker: Asker,
 }
 
@@ -262,7 +260,7 @@ impl Conditions {
             return Ok(());
         }
         let timeout = Duration::from_secs(settings.directory.timeout_seconds);
-        let look_up = self.look_up(settings, CachePolicy::Remembered, party, timeout);
+        let look_up = self.look_up(settings, Freshness::Remembered, party, timeout);
         let no_answer = match look_up.route(address).await {
             Ok(Some(_)) => return Ok(()),
             Ok(None) => return Err(Reply::recipient_unknown()),
@@ -288,7 +286,7 @@ impl Conditions {
     ) -> Result<Option<DirectoryRoute>, String> {
         let timeout = Duration::from_secs(settings.directory.timeout_seconds);
         let wait = timeout.min(limits::LOOK_UP_TRY_WAIT);
-        let look_up = self.look_up(settings, CachePolicy::Anew, ClientId::Ourselves, wait);
+        let look_up = self.look_up(settings, Freshness::Anew, ClientId::Ourselves, wait);
         let route = look_up.route(address).await;
         route.map_err(|no_answer| no_answer.to_string())
     }
@@ -296,7 +294,7 @@ impl Conditions {
     fn look_up<'a>(
         &'a self,
         settings: &'a Settings,
-        freshness: CachePolicy,
+        freshness: Freshness,
         party: ClientId,
         wait: Duration,
     ) -> LookUp<'a> {

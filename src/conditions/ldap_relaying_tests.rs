@@ -67,7 +67,7 @@ async fn check(settings: &Settings, recipients: &[&str], expected: Result<&[&str
         directory: &DirectoryClient::default(),
         settings,
         hostname: "relay.example.org",
-        freshness: CachePolicy::Remembered,
+        freshness: Freshness::Remembered,
         asker: asker("anna", Duration::from_secs(10)),
     };
     let verdict = super::check(look_up, &message.envelope.recipients).await;
@@ -142,7 +142,7 @@ async fn the_edit_names_the_recipient_by_its_place() {
         directory: &DirectoryClient::default(),
         settings: &settings,
         hostname: "relay.example.org",
-        freshness: CachePolicy::Remembered,
+        freshness: Freshness::Remembered,
         asker: asker("anna", Duration::from_secs(10)),
     };
     let verdict = super::check(look_up, &draft.envelope.recipients).await;
@@ -166,7 +166,7 @@ async fn many_recipients_are_told_in_short() {
         directory: &DirectoryClient::default(),
         settings: &settings,
         hostname: "relay.example.org",
-        freshness: CachePolicy::Remembered,
+        freshness: Freshness::Remembered,
         asker: asker("anna", Duration::from_secs(10)),
     };
     let verdict = super::check(look_up, &message.envelope.recipients).await;

@@ -293,16 +293,9 @@ impl Publisher {
 
 #[cfg(test)]
 mod tests {
+    use super::testing::settings;
     use super::*;
     use serde_json::json;
-
-    fn settings(patch: serde_json::Value) -> Settings {
-        let serde_json::Value::Object(patch) = patch else {
-            panic!("a patch is an object");
-        };
-        let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
-        base.patched(&patch).expect("the patch holds")
-    }
 
     #[test]
     fn the_nearest_entry_decides_the_next_hop() {
@@ -374,12 +367,7 @@ mod tests {
 
     /// The field at which a patch is refused, and why.
     fn refused(patch: serde_json::Value) -> Vec<(String, String)> {
-        let serde_json::Value::Object(patch) = patch else {
-            panic!("a patch is an object");
-        };
-        let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
-        let errors = base.patched(&patch).err().unwrap_or_default();
-        errors.0.into_iter().collect()
+        testing::refused(patch).into_iter().collect()
     }
 
     #[test]

@@ -97,19 +97,12 @@ fn merge(present: &Value, change: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Settings;
+    use crate::settings::testing::{self, refused};
     use serde_json::json;
 
     fn check(patch: Value, expected: &[&str]) {
-        let Value::Object(patch) = patch else {
-            panic!("a patch is an object");
-        };
-        let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
-        let wrong: Vec<String> = match base.patched(&patch) {
-            Ok(_) => Vec::new(),
-            Err(errors) => errors.0.into_keys().collect(),
-        };
-        assert_eq!(wrong, expected, "{patch:?}");
+        let wrong: Vec<String> = refused(patch.clone()).into_keys().collect();
+        assert_eq!(wrong, expected, "{patch}");
     }
 
     fn applied(document: &SettingsDocument, patch: &Map<String, Value>) -> SettingsDocument {
@@ -158,9 +151,7 @@ mod tests {
             assert_eq!(errors.0[field], expected);
         }
         let patch = json!({"dns_servers": ["192.0.2.53"], "trusted_networks": ["192.0.2.7"]});
-        let Value::Object(patch) = patch else {
-            panic!("a patch is an object");
-        };
+        let patch = testing::patch(patch);
         let document = applied(&SettingsDocument::default(), &patch);
         assert_eq!(document.dns_servers[0].to_string(), "192.0.2.53:53");
         assert_eq!(document.trusted_networks[0].to_string(), "192.0.2.7/32");
@@ -169,9 +160,7 @@ mod tests {
     #[test]
     fn parts_that_are_left_out_stay() {
         let patch = json!({"antivirus": {"enabled": true, "server": "127.0.0.1:3310"}});
-        let Value::Object(patch) = patch else {
-            panic!("a patch is an object");
-        };
+        let patch = testing::patch(patch);
         let document = applied(&SettingsDocument::default(), &patch);
         let patch = Map::from_iter([("antivirus".to_owned(), json!({"timeout_seconds": 5}))]);
         let document = applied(&document, &patch);

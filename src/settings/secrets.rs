@@ -71,13 +71,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::settings::{SHOWN, Settings};
+    use crate::settings::{SHOWN, Settings, testing};
 
     fn patched(settings: &Settings, patch: Value) -> Settings {
-        let Value::Object(patch) = patch else {
-            panic!("a patch is an object");
-        };
-        settings.patched(&patch).expect("the patch holds")
+        settings
+            .patched(&testing::patch(patch))
+            .expect("the patch holds")
     }
 
     #[test]

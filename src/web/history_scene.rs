@@ -7,14 +7,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::testing::Site;
+use crate::message::testing::{self, mailbox};
 use crate::message::trail::{AnsweredMessage, Attempted, Noted, RecipientEvent, TrailEntry};
 use crate::message::words::OutcomeKind;
-use crate::message::{
-    Body, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Path, Recipient,
-    Reservation, RowState, Storage,
-};
-use crate::smtp::address::{Mailbox, ReversePath};
-use crate::smtp::command::BodyType;
+use crate::message::{Client, DiskReason, Message, MessageId, Path, RowState, Storage};
+use crate::smtp::address::ReversePath;
 use crate::store::{NewQueued, NewRow};
 
 /// The scene's noon, 2027-01-15 08:00:00: all its times are counted from here.
@@ -26,10 +23,6 @@ pub(super) fn time(seconds: i64) -> Timestamp {
 
 pub(super) fn id(second: i64) -> MessageId {
     MessageId::earliest_at(time(second))
-}
-
-pub(super) fn mailbox(text: &str) -> Mailbox {
-    Mailbox::parse(text).expect("a mailbox")
 }
 
 /// An attempt that delivered the message of `second` to `recipient` 38 ms later.
@@ -119,17 +112,13 @@ pub(super) async fn fill(site: &Site) -> MessageId {
 /// Puts the message of `second` into the queue.
 pub(super) async fn in_queue(site: &Site, second: i64, recipients: &[&str]) -> MessageId {
     let store = &site.context.store;
-    let recipients: Vec<Recipient> = recipients
-        .iter()
-        .map(|recipient| Recipient::plain(mailbox(recipient)))
-        .collect();
     let ids = store.allocate_rows(recipients.len());
     let rows = ids
         .into_iter()
-        .zip(&recipients)
+        .zip(testing::recipients(recipients))
         .map(|(id, recipient)| NewRow {
             id,
-            recipient: recipient.clone(),
+            recipient,
             next_hop: "mx.example.net".into(),
             state: RowState::Waiting,
             reason: DiskReason::Deferred,
@@ -142,23 +131,8 @@ pub(super) async fn in_queue(site: &Site, second: i64, recipients: &[&str]) -> M
         id: id(second),
         received_at: time(second),
         client: client(),
-        envelope: Envelope {
-            sender: ReversePath::Mailbox(mailbox("anna@example.org")),
-            recipients,
-            body_type: BodyType::SevenBit,
-            smtputf8: false,
-            ret: None,
-            envelope_id: None,
-        },
         prefix: Bytes::from_static(b"Received: by relay.example.net\r\n"),
-        body: Arc::new(Body::in_memory(
-            vec![Bytes::from_static(b"Subject: x\r\n\r\nx\r\n")],
-            Reservation::empty(MemoryBudget::new(1 << 20)),
-        )),
-        content_from: 0,
-        for_clause_at: None,
-        eight_bit: false,
-        needs_smtputf8: false,
+        ..testing::message("anna@example.org", recipients, b"Subject: x\r\n\r\nx\r\n")
     };
     let queued = NewQueued {
         message: Arc::new(message),

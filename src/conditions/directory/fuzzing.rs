@@ -1,18 +1,20 @@
 //! What a directory says, for the fuzzer.
 
 use super::ber::{Elements, element};
-use super::message::{Message, Response};
+use super::message::{LdapMessage, LdapResponse};
 use crate::limits;
 
 /// What a directory says is read within its bounds; each element is read again as itself.
 pub fn read_directory_message(content: &[u8]) {
-    if let Ok(message) = Message::read(content) {
+    if let Ok(message) = LdapMessage::read(content) {
         match message.response {
-            Response::Found(entry) => assert!(entry.values.len() <= limits::DIRECTORY_VALUES),
-            Response::Bound(outcome) | Response::Done(outcome) | Response::Extended(outcome) => {
+            LdapResponse::Found(entry) => assert!(entry.values.len() <= limits::DIRECTORY_VALUES),
+            LdapResponse::Bound(outcome)
+            | LdapResponse::Done(outcome)
+            | LdapResponse::Extended(outcome) => {
                 assert!(!outcome.told().contains(char::is_control));
             }
-            Response::Other => {}
+            LdapResponse::Other => {}
         }
     }
     let mut elements = Elements(content);

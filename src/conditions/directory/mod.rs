@@ -82,7 +82,7 @@ pub(super) struct DirectoryEntry {
 
 /// Whether an answer from memory will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CachePolicy {
+pub(super) enum Freshness {
     /// It will.
     Remembered,
     /// The directory itself is asked.
@@ -186,11 +186,11 @@ impl DirectoryClient {
         &self,
         settings: &Settings,
         question: DirectoryQuery,
-        freshness: CachePolicy,
+        freshness: Freshness,
         asker: Asker,
     ) -> Result<LookUpResult, NoAnswer> {
         let access = self.access(settings);
-        if freshness == CachePolicy::Remembered
+        if freshness == Freshness::Remembered
             && let Some(found) = access.known.get(&question)
         {
             return Ok(found);

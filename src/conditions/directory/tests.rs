@@ -47,7 +47,7 @@ async fn ask(
     address: &str,
 ) -> Result<LookUpResult, String> {
     let (question, asker) = (question(address), asker(address, WAIT));
-    let found = directory.find(settings, question, CachePolicy::Remembered, asker);
+    let found = directory.find(settings, question, Freshness::Remembered, asker);
     found.await.map_err(|no_answer| no_answer.to_string())
 }
 
@@ -105,7 +105,7 @@ async fn entries_are_found_and_remembered() {
     let anew = directory.find(
         &settings,
         question("nobody@example.net"),
-        CachePolicy::Anew,
+        Freshness::Anew,
         asker("anna", WAIT),
     );
     assert_eq!(anew.await, Ok(LookUpResult::Nobody));
@@ -258,7 +258,7 @@ async fn look_ups_that_it_is_slow_with_are_nobody_else_s_trouble() {
     let directory = DirectoryClient::default();
     for client in ["anna", "bert", "carl"] {
         let (question, asker) = (question("slow@example.net"), asker(client, WAIT));
-        let found = directory.find(&settings, question, CachePolicy::Remembered, asker);
+        let found = directory.find(&settings, question, Freshness::Remembered, asker);
         let no_answer = found.await.expect_err("it is silent");
         assert!(
             no_answer.to_string().contains("no answer within"),

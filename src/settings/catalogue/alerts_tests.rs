@@ -1,16 +1,9 @@
-use crate::settings::{Settings, SettingsDocument};
+use crate::settings::{Settings, SettingsDocument, testing};
 use serde_json::{Value, json};
 
 fn check(patch: Value, expected: &[&str]) {
-    let Value::Object(patch) = patch else {
-        panic!("a patch is an object");
-    };
-    let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
-    let wrong: Vec<String> = match base.patched(&patch) {
-        Ok(_) => Vec::new(),
-        Err(errors) => errors.0.into_keys().collect(),
-    };
-    assert_eq!(wrong, expected, "{patch:?}");
+    let wrong: Vec<String> = testing::refused(patch.clone()).into_keys().collect();
+    assert_eq!(wrong, expected, "{patch}");
 }
 
 #[test]
@@ -67,12 +60,7 @@ fn the_webhook_has_an_address_of_the_web() {
 
 #[test]
 fn a_secret_is_set_kept_changed_and_removed() {
-    let patched = |base: &Settings, patch: Value| {
-        let Value::Object(patch) = patch else {
-            panic!("a patch is an object");
-        };
-        base.patched(&patch)
-    };
+    let patched = |base: &Settings, patch: Value| base.patched(&testing::patch(patch));
     let secret = |settings: &Settings| {
         let secret = settings.alert_webhook_secret.as_ref();
         secret.map(|secret| secret.expose().to_owned())

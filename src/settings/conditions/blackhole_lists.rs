@@ -250,15 +250,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::settings::{Settings, SettingsDocument};
+    use crate::settings::testing::refused;
 
     fn check(lists: Value, expected: &[(&str, &str)]) {
-        let Value::Object(patch) = json!({ "blackhole_lists": lists }) else {
-            panic!("a patch is an object");
-        };
-        let base = Settings::new(SettingsDocument::default()).expect("the defaults hold");
-        let errors = base.patched(&patch).err().unwrap_or_default().0;
-        assert_eq!(errors.len(), expected.len(), "{patch:?}: {errors:?}");
+        let errors = refused(json!({ "blackhole_lists": lists }));
+        assert_eq!(errors.len(), expected.len(), "{errors:?}");
         for (field, part) in expected {
             let field = format!("blackhole_lists{field}");
             let message = errors.get(&field).expect("it is noted");

@@ -1,6 +1,5 @@
 //! The queue's pages and its part of the API, over a store in a directory of its own.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
@@ -12,13 +11,11 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::accounts::Role;
 use crate::limits;
+use crate::message::testing::message;
 use crate::message::trail::{Attempted, TrailEntry};
 use crate::message::words::OutcomeKind;
-use crate::message::{
-    Body, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Recipient, Reservation,
-    RowId, RowState,
-};
-use crate::smtp::address::{Mailbox, ReversePath};
+use crate::message::{DiskReason, Envelope, Message, MessageId, RowId, RowState};
+use crate::smtp::address::Mailbox;
 use crate::smtp::command::BodyType;
 use crate::store::{NewQueued, NewRow, QueueFilter};
 use crate::web::testing::{Answer, LOOPBACK, Site};
@@ -29,33 +26,18 @@ const CONTENT: &str = "From: a@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe
 fn queued(row: i64, age_seconds: i64, next_hop: &str, content: &str) -> NewQueued {
     let received_at = Timestamp::now() - SignedDuration::from_secs(age_seconds);
     let recipient = format!("user{row}@example.net");
-    let recipient = Recipient::plain(Mailbox::parse(&recipient).expect("a mailbox"));
-    let sender = Mailbox::parse("sender@example.org").expect("a mailbox");
+    let message = message("sender@example.org", &[&recipient], content.as_bytes());
+    let recipient = message.envelope.recipients[0].clone();
     let message = Message {
         id: MessageId::from_i64(MessageId::earliest_at(received_at).as_i64() + row),
         received_at,
-        client: Client {
-            address: Some([192, 0, 2, 1].into()),
-            helo: "client.example.org".into(),
-            login: None,
-        },
         envelope: Envelope {
-            sender: ReversePath::Mailbox(sender),
-            recipients: vec![recipient.clone()],
             body_type: BodyType::EightBitMime,
-            smtputf8: false,
-            ret: None,
             envelope_id: Some("envelope-7".to_owned()),
+            ..message.envelope
         },
         prefix: Bytes::from_static(b"Received: by test\r\n"),
-        body: Arc::new(Body::in_memory(
-            vec![Bytes::copy_from_slice(content.as_bytes())],
-            Reservation::empty(MemoryBudget::new(0)),
-        )),
-        content_from: 0,
-        for_clause_at: None,
-        eight_bit: false,
-        needs_smtputf8: false,
+        ..message
     };
     let row = NewRow {
         id: RowId(row),

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::administration::Actor;
+use crate::settings::testing::patch as patch_of;
 use crate::web::testing::Site;
 
 const LISTS: &str = "/settings/conditions/blackhole-lists";
@@ -83,9 +84,7 @@ async fn an_address_is_looked_up() {
         "dns_servers": [address],
         "blackhole_lists": {"zones": [{"zone": "zen.example"}], "timeout_seconds": 1},
     });
-    let Value::Object(patch) = patch else {
-        panic!("a patch is an object");
-    };
+    let patch = patch_of(patch);
     let administration = &site.context.administration;
     let changed = administration.change(patch, Actor::command("test"));
     changed.await.expect("changed");
