@@ -131,7 +131,9 @@ async fn an_administrator_sets_it_up_watches_it_and_steers_it() {
     browser.open("/messages?storage=split").await;
     browser.sees("over threshold").await;
     browser.open("/audit").await;
-    browser.sees("memory threshold bytes").await;
+    browser
+        .sees("Memory threshold (memory_threshold_bytes)")
+        .await;
     browser.sees("ada").await;
 
     // Out, and in again to where one wanted to go.
