@@ -4,8 +4,8 @@ use std::path::{Component, Path, PathBuf};
 
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-use super::connections::Database;
 use crate::message::MessageId;
+use crate::store::database::connections::Database;
 
 /// Why a copy could not be taken, or cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::Store;
-use super::connections::Database;
+use crate::store::database::connections::Database;
 
 /// The disk under the data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,49 +8,15 @@
 //! Each function is one question or one change in the words of the queue, so that a second backend
 //! can stand beside this one.
 
-mod access;
-mod accounts;
-mod actions;
-mod anew;
-mod api_tokens;
-mod beside;
-mod checkpoint;
-mod columns;
-mod connections;
+mod administration;
 mod copy;
-mod damaged;
-mod destinations;
+mod database;
 mod disk;
-mod due;
-mod error;
-mod filter;
-mod history;
-mod history_chunks;
-mod history_prune;
-mod history_read;
-mod history_rows;
-mod history_search;
-mod history_size;
-mod history_source;
-mod history_story;
-mod history_walk;
-mod insert;
-mod load;
-mod log_sync;
-mod openpgp_keys;
-mod plan;
-mod queue_choice;
-mod queue_detail;
-mod queue_figures;
-mod queue_read;
-mod queue_write;
+mod queue;
 mod repair;
-mod rows;
-mod sessions;
-mod settings;
-mod smtp_logins;
 #[cfg(test)]
 mod testing;
+mod trail;
 mod writer;
 
 use std::collections::HashSet;
@@ -65,43 +31,43 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use access::{AccessError, NewAccount, Refusal, TOKEN_REVOKED};
-pub use accounts::{AccountPatch, StoredAccount};
-pub use anew::Route;
-pub use api_tokens::{NewApiToken, StoredApiToken};
-pub use beside::SettingsBeside;
+pub use administration::access::{AccessError, NewAccount, Refusal, TOKEN_REVOKED};
+pub use administration::accounts::{AccountPatch, StoredAccount};
+pub use administration::api_tokens::{NewApiToken, StoredApiToken};
+pub use administration::offline::SettingsBeside;
+pub use administration::openpgp_keys::OpenPgpKeyChange;
+pub use administration::sessions::{KeptSession, NewSession, SecondFactor, StoredSession};
+pub use administration::settings::{AuditEntry, AuditFilter, AuditItem, StoredSettings};
+pub use administration::smtp_logins::SmtpLoginChange;
 pub use copy::{CopyError, DatabaseCopy, QueueCount, SpooledContent};
-pub use damaged::{DamagedRow, DamagedRows, Remains};
-pub use destinations::{
+pub use database::error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
+pub use disk::DiskFigures;
+pub use queue::anew::Route;
+pub use queue::choice::Choice;
+pub use queue::damaged::{DamagedRow, DamagedRows, Remains};
+pub use queue::destinations::{
     AGE_BOUNDS_SECONDS, AgeRow, AgeTable, ByAge, Destinations, OtherDestinations,
 };
-pub use disk::DiskFigures;
-pub use error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
-pub use filter::QueueFilter;
-pub use history_prune::Pruned;
-pub use history_rows::{
+pub use queue::detail::{QueuedRecipient, SourceStart};
+pub use queue::figures::{NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
+pub use queue::filter::QueueFilter;
+pub use queue::listing::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
+pub use queue::rows::{Action, NewQueued, NewRow, RowChange, Share, TakenRow};
+pub use repair::{RepairError, Repaired, Saved, repair};
+pub use trail::prune::Pruned;
+pub use trail::rows::{
     AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, RecipientStory,
     StoryFilter, StoryPart, TrailEvent, TrailOfMessage, is_like,
 };
-pub use history_size::TrailSize;
-pub use openpgp_keys::OpenPgpKeyChange;
-pub use queue_choice::Choice;
-pub use queue_detail::{QueuedRecipient, SourceStart};
-pub use queue_figures::{NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
-pub use queue_read::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
-pub use repair::{RepairError, Repaired, Saved, repair};
-pub use rows::{Action, NewQueued, NewRow, RowChange, Share, TakenRow};
-pub use sessions::{KeptSession, NewSession, SecondFactor, StoredSession};
-pub use settings::{AuditEntry, AuditFilter, AuditItem, StoredSettings};
-pub use smtp_logins::SmtpLoginChange;
+pub use trail::size::TrailSize;
 
 use crate::boot::{self, DiskRoom};
 use crate::limits;
 use crate::message::{MessageId, RowId, Spool};
-use connections::Database;
-use history::History;
-use log_sync::LogSync;
-use plan::{Member, Prepared};
+use database::connections::{Database, unusable};
+use database::log_sync::LogSync;
+use queue::plan::{Member, Prepared};
+use trail::history::History;
 use writer::{Job, Writer};
 
 /// The store. Clones share it.
@@ -181,30 +147,31 @@ impl Store {
         recover_at: Option<Timestamp>,
     ) -> Result<(Self, Writers), OpenError> {
         let file = Database::Appliance.file(data_directory);
-        let failed = |error: sqlx::Error| connections::unusable(&file, &error);
+        let failed = |error: sqlx::Error| unusable(&file, &error);
         let mut connection = Database::Appliance.open(data_directory).await?;
         if let Some(now) = recover_at {
-            let recovered = queue_write::recover(&mut connection, now)
+            let recovered = queue::write::recover(&mut connection, now)
                 .await
                 .map_err(failed)?;
             if recovered > 0 {
                 tracing::info!(rows = recovered, "rows of the last run are put right");
             }
         }
-        let next_row = queue_write::greatest_row(&mut connection)
+        let next_row = queue::write::greatest_row(&mut connection)
             .await
             .map_err(failed)?
             + 1;
-        let inline_bytes = queue_write::inline_bytes(&mut connection)
+        let inline_bytes = queue::write::inline_bytes(&mut connection)
             .await
             .map_err(failed)?;
         let inline_bytes = Arc::new(AtomicU64::new(inline_bytes));
         let readers = Database::Appliance.readers(data_directory).await?;
-        settings::load(&readers, data_directory).await?;
+        administration::settings::load(&readers, data_directory).await?;
         let history = History::open(data_directory).await?;
         // The log of a small disk must be small: what it holds is written a second time.
         let part = part_of_disk(data_directory, limits::CHECKPOINT_PART);
-        let (checkpointer, checkpoints) = checkpoint::channel(part.min(limits::CHECKPOINT_BYTES));
+        let (checkpointer, checkpoints) =
+            database::checkpoint::channel(part.min(limits::CHECKPOINT_BYTES));
         let checkpoint_connection = Database::Appliance.checkpointer(data_directory).await?;
 
         let (jobs, waiting) = mpsc::channel(limits::WRITER_QUEUE);

@@ -10,8 +10,8 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 
-use super::connections::{self, Database};
-use super::error::OpenError;
+use crate::store::database::connections::{self, Database};
+use crate::store::database::error::OpenError;
 
 /// Rows that are read at once while nothing is wrong.
 const BATCH: i64 = 1_000;

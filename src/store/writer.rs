@@ -11,20 +11,22 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::access::{self, AccessChange, Refusal, Seen};
-use super::anew::{Impossible, Redirection, Shift};
-use super::checkpoint::{Written, checkpoint};
-use super::error::StoreError;
-use super::log_sync::{LogSync, Synced};
-use super::openpgp_keys::{self, OpenPgpKeyChange};
-use super::plan::{Member, Plan, folded};
-use super::queue_write::{self, Inserts, Removed};
-use super::rows::{Action, RowChange};
-use super::settings::{AuditEntry, StoredSettings};
-use super::smtp_logins::{self, SmtpLoginChange};
-use super::{actions, connections, due, settings};
+use super::administration::settings;
+use super::database::connections;
+use super::queue::{actions, due};
 use crate::limits;
 use crate::message::{RowId, Spool};
+use crate::store::administration::access::{self, AccessChange, Refusal, Seen};
+use crate::store::administration::openpgp_keys::{self, OpenPgpKeyChange};
+use crate::store::administration::settings::{AuditEntry, StoredSettings};
+use crate::store::administration::smtp_logins::{self, SmtpLoginChange};
+use crate::store::database::checkpoint::{Written, checkpoint};
+use crate::store::database::error::StoreError;
+use crate::store::database::log_sync::{LogSync, Synced};
+use crate::store::queue::anew::{Impossible, Redirection, Shift};
+use crate::store::queue::plan::{Member, Plan, folded};
+use crate::store::queue::rows::{Action, RowChange};
+use crate::store::queue::write::{self, Inserts, Removed};
 
 /// Where an answer goes.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -308,7 +310,7 @@ impl Writer {
         };
         self.log.switch(&mut self.connection, mode).await?;
         let plan = Plan::of(members.iter().copied());
-        let stored = queue_write::run(&mut self.connection, &self.inserts, &plan).await;
+        let stored = write::run(&mut self.connection, &self.inserts, &plan).await;
         let removed = self.noted(stored)?;
         for prepared in &plan.messages {
             prepared.queued.message.body.keep();
@@ -477,10 +479,10 @@ impl Writer {
         }
         let mode = Synced::AtOnce;
         self.log.switch(&mut self.connection, mode).await?;
-        let done = match queue_write::begin(&mut self.connection).await {
+        let done = match write::begin(&mut self.connection).await {
             Ok(()) => {
                 let done = work(&mut self.connection).await;
-                queue_write::end(&mut self.connection, done).await
+                write::end(&mut self.connection, done).await
             }
             Err(error) => Err(error),
         };

@@ -411,8 +411,8 @@ async fn a_closed_store_says_so() {
 
 /// A writer whose database may not grow beyond `pages` more: SQLite's own way to a full disk.
 async fn cramped(scene: &Scene, pages: i64) -> (mpsc::Sender<Job>, CancellationToken) {
-    use super::super::checkpoint;
-    use super::super::connections::Database;
+    use crate::store::database::checkpoint;
+    use crate::store::database::connections::Database;
     let mut connection = Database::Appliance
         .open(scene.path())
         .await
@@ -450,7 +450,7 @@ async fn ask(
     changes: Vec<RowChange>,
     inserts: Vec<NewQueued>,
 ) -> Result<(), StoreError> {
-    use super::super::plan::Prepared;
+    use crate::store::queue::plan::Prepared;
     let (answer, answered) = oneshot::channel();
     let prepare = |queued: NewQueued| {
         let durable = testing::inline(&queued);

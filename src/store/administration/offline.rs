@@ -1,0 +1,128 @@
+//! The settings, read and changed by a command beside an appliance that may be running.
+//!
+//! Its connection makes nothing and migrates nothing: the running process does that. Who runs sees
+//! the change, see [`crate::administration`].
+
+use std::path::{Path, PathBuf};
+
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::settings::{self, AuditEntry, StoredSettings};
+use crate::settings::Settings;
+use crate::store::database::connections::{Database, unusable};
+use crate::store::database::error::{OpenError, StoreError};
+
+/// The settings of a data directory.
+#[derive(Debug)]
+pub struct SettingsBeside {
+    connection: SqliteConnection,
+    data_directory: PathBuf,
+}
+
+impl SettingsBeside {
+    /// Opens the database of an appliance that was started at least once.
+    ///
+    /// # Errors
+    /// When it cannot be opened; whether it is there at all says
+    /// [`DatabaseCopy::is_possible`](crate::store::DatabaseCopy::is_possible).
+    pub async fn open(data_directory: &Path) -> Result<Self, OpenError> {
+        let connection = Database::Appliance
+            .beside(data_directory)
+            .await
+            .map_err(|error| unusable(&Database::Appliance.file(data_directory), &error))?;
+        Ok(Self {
+            connection,
+            data_directory: data_directory.to_owned(),
+        })
+    }
+
+    /// The settings as they were saved last; none before the first time.
+    ///
+    /// # Errors
+    /// [`OpenError::Settings`] names the fields that do not hold.
+    pub async fn load(&mut self) -> Result<Option<Settings>, OpenError> {
+        settings::load(&mut self.connection, &self.data_directory).await
+    }
+
+    /// Saves the settings with the note of who changed them: both or none, durable when it returns.
+    ///
+    /// # Errors
+    /// When nothing was saved.
+    pub async fn save(
+        &mut self,
+        settings: &StoredSettings,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        let failed = |error: sqlx::Error| StoreError::of(&error, false);
+        // At once a writer: one that only becomes it later would be turned away instead of waiting.
+        let mut transaction = self
+            .connection
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed)?;
+        settings::write(&mut transaction, Some(settings), audit)
+            .await
+            .map_err(failed)?;
+        transaction
+            .commit()
+            .await
+            .map_err(|error| StoreError::of(&error, true))
+    }
+
+    /// Closes the connection.
+    pub async fn close(self) {
+        // What was saved is durable: nothing hangs on how this ends.
+        let _ = self.connection.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Written;
+    use crate::store::testing::{Scene, time};
+
+    #[tokio::test]
+    async fn a_change_beside_the_store_is_seen_by_it() {
+        let scene = Scene::new().await;
+        let mut beside = SettingsBeside::open(scene.path()).await.expect("it opens");
+        assert!(beside.load().await.expect("readable").is_none());
+        let seen = scene.store.stored_settings().await.expect("readable");
+        assert_eq!(seen, None);
+        assert_eq!(scene.store.newest_audit().await.expect("readable"), None);
+        let written = Written {
+            memory_threshold_bytes: 1_000,
+            ..Written::default()
+        };
+        let audit = AuditEntry {
+            at: time(0),
+            who: "command admin".to_owned(),
+            from: None,
+            action: "settings imported".to_owned(),
+            before: None,
+            after: None,
+            until: None,
+        };
+        let stored = StoredSettings::of(&written).expect("JSON");
+        beside.save(&stored, &audit).await.expect("saved");
+        let loaded = beside.load().await.expect("readable");
+        assert_eq!(*loaded.expect("they were saved").written(), written);
+        beside.close().await;
+        let seen = scene.store.stored_settings().await.expect("readable");
+        assert_eq!(seen, Some(stored));
+        assert_eq!(scene.store.newest_audit().await.expect("readable"), Some(1));
+        let loaded = scene.store.load_settings().await.expect("readable");
+        assert_eq!(*loaded.expect("they were saved").written(), written);
+        let newest = scene.store.audit_page(None, 9).await.expect("readable");
+        assert_eq!(newest[0].action, "settings imported");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_made_where_no_appliance_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let opened = SettingsBeside::open(directory.path()).await;
+        assert!(opened.is_err());
+        let entries = std::fs::read_dir(directory.path()).expect("readable");
+        assert_eq!(entries.count(), 0);
+    }
+}

@@ -1,0 +1,151 @@
+//! The SMTP logins as they are stored; each change with the note of who made it.
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::settings::{self, AuditEntry};
+use crate::accounts::SmtpLogin;
+use crate::store::Store;
+use crate::store::database::columns::{milliseconds, text, time};
+use crate::store::database::error::{ReadError, StoreError};
+use crate::store::writer::Job;
+
+/// One change of the SMTP logins.
+#[derive(Clone, Debug)]
+pub enum SmtpLoginChange {
+    /// A new one; its name must not be taken.
+    Add(SmtpLogin),
+    /// Another password for an old one.
+    Rehash {
+        /// Which.
+        name: String,
+        /// The hash of the password.
+        hash: String,
+    },
+    /// One less.
+    Remove {
+        /// Which.
+        name: String,
+    },
+}
+
+impl Store {
+    /// All SMTP logins.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn smtp_logins(&self) -> Result<Vec<SmtpLogin>, ReadError> {
+        let rows = sqlx::query("SELECT name, hash, created_at, note FROM smtp_logins")
+            .fetch_all(&self.shared.readers)
+            .await?;
+        Ok(rows.iter().map(login).collect())
+    }
+
+    /// Makes a change with the note of who made it: both or none, durable when it returns.
+    ///
+    /// # Errors
+    /// When nothing was changed; [`StoreError::Rejected`] also when a new name is taken.
+    pub async fn change_smtp_logins(
+        &self,
+        change: SmtpLoginChange,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError> {
+        self.ask(|answer| Job::ChangeSmtpLogins {
+            change,
+            audit,
+            answer,
+        })
+        .await
+    }
+}
+
+/// Writes the change and the note.
+pub(in crate::store) async fn write(
+    connection: &mut SqliteConnection,
+    change: &SmtpLoginChange,
+    audit: &AuditEntry,
+) -> Result<(), sqlx::Error> {
+    let query = match change {
+        SmtpLoginChange::Add(login) => sqlx::query(
+            "INSERT INTO smtp_logins (name, hash, created_at, note) VALUES (?, ?, ?, ?)",
+        )
+        .bind(&*login.name)
+        .bind(login.hash.as_str())
+        .bind(milliseconds(login.created_at))
+        .bind(login.note.as_str()),
+        SmtpLoginChange::Rehash { name, hash } => {
+            sqlx::query("UPDATE smtp_logins SET hash = ? WHERE name = ?")
+                .bind(hash.as_str())
+                .bind(name.as_str())
+        }
+        SmtpLoginChange::Remove { name } => {
+            sqlx::query("DELETE FROM smtp_logins WHERE name = ?").bind(name.as_str())
+        }
+    };
+    query.execute(&mut *connection).await?;
+    settings::write(connection, None, audit).await
+}
+
+fn login(row: &SqliteRow) -> SmtpLogin {
+    SmtpLogin {
+        name: text(row, "name").into(),
+        hash: text(row, "hash"),
+        note: text(row, "note"),
+        created_at: time(row, "created_at"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{Scene, time};
+
+    fn entry(action: &str) -> AuditEntry {
+        AuditEntry {
+            at: time(0),
+            who: "admin".into(),
+            from: None,
+            action: action.into(),
+            before: None,
+            after: None,
+            until: None,
+        }
+    }
+
+    fn robot(name: &str, hash: &str) -> SmtpLogin {
+        SmtpLogin {
+            name: name.into(),
+            hash: hash.into(),
+            note: "the shop's".into(),
+            created_at: time(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn logins_are_changed_together_with_the_audit_and_survive_a_restart() {
+        let scene = Scene::new().await;
+        let store = &scene.store;
+        let change = async |change, action| store.change_smtp_logins(change, entry(action)).await;
+        let add = |name, hash| SmtpLoginChange::Add(robot(name, hash));
+        assert_eq!(change(add("Robot", "one"), "first").await, Ok(()));
+        assert_eq!(change(add("printer", "two"), "second").await, Ok(()));
+        let taken = change(add("rOBOT", "three"), "not noted").await;
+        assert!(matches!(taken, Err(StoreError::Rejected(_))), "{taken:?}");
+        let rehash = SmtpLoginChange::Rehash {
+            name: "robot".into(),
+            hash: "four".into(),
+        };
+        assert_eq!(change(rehash, "third").await, Ok(()));
+        let remove = SmtpLoginChange::Remove {
+            name: "PRINTER".into(),
+        };
+        assert_eq!(change(remove, "fourth").await, Ok(()));
+
+        let scene = scene.restart(time(1)).await;
+        let logins = scene.store.smtp_logins().await.expect("readable");
+        assert_eq!(logins, [robot("Robot", "four")]);
+        let audit = scene.store.audit_page(None, 9).await.expect("readable");
+        let actions: Vec<_> = audit.iter().map(|item| item.action.as_str()).collect();
+        assert_eq!(actions, ["fourth", "third", "second", "first"]);
+    }
+}

@@ -1,0 +1,137 @@
+//! What a bulk action would be done to: how many rows, in which states, and the first of them.
+
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Sqlite};
+
+use super::filter::QueueFilter;
+use super::listing::{ITEM_COLUMNS, QueueItem, item, push_from, state};
+use super::write::json;
+use crate::message::{RowId, RowState};
+use crate::store::Store;
+use crate::store::database::columns::count;
+use crate::store::database::error::ReadError;
+
+/// Rows that were chosen, before something is done to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// How many there are in each state, in the order of the design; states without rows are left out.
+    pub by_state: Vec<(RowState, u64)>,
+    /// The first of them, in the order of arrival.
+    pub first: Vec<QueueItem>,
+}
+
+impl Choice {
+    /// How many there are.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_state.iter().map(|(_, rows)| rows).sum()
+    }
+}
+
+/// Which rows.
+type Condition<'a> = &'a (dyn Fn(&mut QueryBuilder<Sqlite>) + Sync);
+
+impl Store {
+    /// The rows that `filter` means at `now`, the first `shown` of them as a whole.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn choice_by_filter(
+        &self,
+        filter: &QueueFilter,
+        shown: u32,
+        now: Timestamp,
+    ) -> Result<Choice, ReadError> {
+        let condition = |query: &mut QueryBuilder<Sqlite>| filter.push_where(query, now);
+        self.choice(&condition, filter.asks_messages(), shown).await
+    }
+
+    /// Those of `rows` that are there, the first `shown` of them as a whole.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn choice_of_rows(&self, rows: &[RowId], shown: u32) -> Result<Choice, ReadError> {
+        let rows = json(rows)?;
+        let condition = |query: &mut QueryBuilder<Sqlite>| {
+            query.push(" WHERE r.id IN (SELECT value FROM json_each(");
+            query.push_bind(rows.clone()).push("))");
+        };
+        self.choice(&condition, false, shown).await
+    }
+
+    async fn choice(
+        &self,
+        condition: Condition<'_>,
+        asks_messages: bool,
+        shown: u32,
+    ) -> Result<Choice, ReadError> {
+        let mut states = QueryBuilder::new("SELECT r.state, count(*) AS recipients");
+        push_from(&mut states, asks_messages);
+        condition(&mut states);
+        states.push(" GROUP BY r.state");
+        let mut first = QueryBuilder::new("SELECT ");
+        first.push(ITEM_COLUMNS);
+        push_from(&mut first, true);
+        condition(&mut first);
+        first
+            .push(" ORDER BY r.message, r.id LIMIT ")
+            .push_bind(shown);
+
+        let counted = states.build().fetch_all(&self.shared.readers).await?;
+        let first = first.build().fetch_all(&self.shared.readers).await?;
+        let mut by_state: Vec<(RowState, u64)> = Vec::new();
+        for row in &counted {
+            let (state, rows) = (state(row), count(row, "recipients"));
+            // Several unknown words are all damage.
+            match by_state.iter_mut().find(|(known, _)| *known == state) {
+                Some((_, sum)) => *sum += rows,
+                None => by_state.push((state, rows)),
+            }
+        }
+        by_state.sort_unstable_by_key(|(state, _)| *state);
+        Ok(Choice {
+            by_state,
+            first: first.iter().map(item).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{Scene, queued, time};
+
+    #[tokio::test]
+    async fn a_choice_counts_states_and_shows_the_first() {
+        let scene = Scene::new().await;
+        let mut message = queued(1, &[1, 2, 3, 4, 5, 6], b"x");
+        for (row, state) in message.rows.iter_mut().zip(RowState::ALL) {
+            row.state = *state;
+        }
+        scene.store.insert(vec![message]).await.expect("stored");
+        scene
+            .meddle("UPDATE recipients SET state = 'asleep' WHERE id = 1")
+            .await;
+        let check = |choice: Choice, states: &[(RowState, u64)], shown: &[i64]| {
+            assert_eq!(choice.by_state, states);
+            let first: Vec<i64> = choice.first.iter().map(|item| item.id.0).collect();
+            assert_eq!(first, shown);
+        };
+        let rows = [RowId(6), RowId(1), RowId(3), RowId(99)];
+        let choice = scene.store.choice_of_rows(&rows, 2).await;
+        check(
+            choice.expect("readable"),
+            &[(RowState::Held, 1), (RowState::Damaged, 2)],
+            &[1, 3],
+        );
+        let filter = QueueFilter {
+            sender: Some("sender".into()),
+            state: Some(RowState::Held),
+            ..QueueFilter::default()
+        };
+        let choice = scene.store.choice_by_filter(&filter, 9, time(0)).await;
+        let choice = choice.expect("readable");
+        assert_eq!(choice.total(), 1);
+        check(choice, &[(RowState::Held, 1)], &[3]);
+    }
+}

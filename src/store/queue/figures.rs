@@ -1,0 +1,258 @@
+//! The queue in figures: how much waits, where for, since when.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::listing::state;
+use crate::limits;
+use crate::message::RowState;
+use crate::store::Store;
+use crate::store::database::columns::{count, optional_number, text, timestamp};
+use crate::store::database::error::ReadError;
+
+/// What the live figures show; cheap enough for once a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueSize {
+    /// Rows.
+    pub recipients: u64,
+    /// When the oldest message arrived.
+    pub oldest_received_at: Option<Timestamp>,
+}
+
+/// What the dashboard shows of the queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueOverview {
+    /// Rows in each state, in the order of the design; states without rows are left out.
+    pub by_state: Vec<(RowState, u64)>,
+    /// The next hops with most rows that become due by themselves, and how many those are.
+    pub due_by_next_hop: Vec<(String, u64)>,
+}
+
+/// What the queue's page shows above the listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueFigures {
+    /// Rows.
+    pub recipients: u64,
+    /// When the oldest message arrived.
+    pub oldest_received_at: Option<Timestamp>,
+    /// Rows in each state, in the order of the design; states without rows are left out.
+    pub by_state: Vec<(RowState, u64)>,
+    /// The next hops with most rows, at most [`limits::PAGE_ITEMS`].
+    pub by_next_hop: Vec<NextHopBacklog>,
+}
+
+/// What waits for one next hop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NextHopBacklog {
+    /// The next hop's name.
+    pub next_hop: String,
+    /// Rows.
+    pub recipients: u64,
+    /// When its oldest message arrived.
+    pub oldest_received_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// How much waits, and since when.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn queue_size(&self) -> Result<QueueSize, ReadError> {
+        let row = sqlx::query(
+            "SELECT (SELECT count(*) FROM recipients) AS recipients,
+                    (SELECT received_at FROM messages WHERE id = (SELECT min(message) FROM recipients))
+                        AS oldest",
+        )
+        .fetch_one(&self.shared.readers)
+        .await?;
+        Ok(QueueSize {
+            recipients: count(&row, "recipients"),
+            oldest_received_at: optional_number(&row, "oldest").map(timestamp),
+        })
+    }
+
+    /// The same in a few parts, with at most `next_hops` of those: from indexes as far as they go, half
+    /// as dear as [`Self::queue_figures`] when the queue is long.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn queue_overview(&self, next_hops: usize) -> Result<QueueOverview, ReadError> {
+        // One statement, so that all sums are of the same moment. Almost every row waits: the others are
+        // counted, and what is left of all rows waits.
+        let rows = sqlx::query(
+            "SELECT 'all' AS kind, '' AS state, '' AS next_hop, count(*) AS recipients FROM recipients
+             UNION ALL
+             SELECT 'state', state, '', count(*) FROM recipients WHERE state <> ?1 GROUP BY state
+             UNION ALL
+             SELECT * FROM (
+                 SELECT 'next_hop', '', next_hop, count(*) AS due FROM recipients
+                 WHERE state IN ('waiting', 'uncertain')
+                 GROUP BY next_hop ORDER BY due DESC, next_hop LIMIT ?2)",
+        )
+        .bind(RowState::Waiting.as_str())
+        .bind(i64::try_from(next_hops).unwrap_or(i64::MAX))
+        .fetch_all(&self.shared.readers)
+        .await?;
+        let mut all = 0;
+        let mut by_state: BTreeMap<RowState, u64> = BTreeMap::new();
+        let mut due_by_next_hop = Vec::new();
+        for row in &rows {
+            let recipients = count(row, "recipients");
+            match text(row, "kind").as_str() {
+                "all" => all = recipients,
+                "state" => *by_state.entry(state(row)).or_default() += recipients,
+                _ => due_by_next_hop.push((text(row, "next_hop"), recipients)),
+            }
+        }
+        let others: u64 = by_state.values().sum();
+        by_state.insert(RowState::Waiting, all.saturating_sub(others));
+        by_state.retain(|_, recipients| *recipients > 0);
+        Ok(QueueOverview {
+            by_state: by_state.into_iter().collect(),
+            due_by_next_hop,
+        })
+    }
+
+    /// Rows that the queue tries again by itself; those that are held or under way are not among them.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn waiting_recipients(&self) -> Result<u64, ReadError> {
+        let row = sqlx::query(
+            "SELECT count(*) AS recipients FROM recipients WHERE state IN ('waiting', 'uncertain')",
+        )
+        .fetch_one(&self.shared.readers)
+        .await?;
+        Ok(count(&row, "recipients"))
+    }
+
+    /// Rows that an operator keeps back.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn held_recipients(&self) -> Result<u64, ReadError> {
+        // The state is written out: SQLite takes an index of some rows only where it sees that they are
+        // the ones that are asked for.
+        let row = sqlx::query(
+            "SELECT count(*) AS recipients FROM recipients INDEXED BY recipients_held WHERE state = 'held'",
+        )
+        .fetch_one(&self.shared.readers)
+        .await?;
+        Ok(count(&row, "recipients"))
+    }
+
+    /// How much waits in which state and for which next hop.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn queue_figures(&self) -> Result<QueueFigures, ReadError> {
+        // One walk for both sums: the queue may be long.
+        let rows = sqlx::query(
+            "SELECT groups.*, m.received_at AS oldest FROM (
+                 SELECT next_hop, state, count(*) AS recipients, min(message) AS message
+                 FROM recipients GROUP BY next_hop, state) AS groups
+             LEFT JOIN messages AS m ON m.id = groups.message",
+        )
+        .fetch_all(&self.shared.readers)
+        .await?;
+        let mut by_state: BTreeMap<RowState, u64> = BTreeMap::new();
+        let mut by_next_hop: HashMap<String, NextHopBacklog> = HashMap::new();
+        for row in &rows {
+            let recipients = count(row, "recipients");
+            *by_state.entry(state(row)).or_default() += recipients;
+            let next_hop = text(row, "next_hop");
+            let backlog = by_next_hop
+                .entry(next_hop.clone())
+                .or_insert_with(|| NextHopBacklog {
+                    next_hop,
+                    recipients: 0,
+                    oldest_received_at: None,
+                });
+            backlog.recipients += recipients;
+            let oldest = optional_number(row, "oldest").map(timestamp);
+            backlog.oldest_received_at = earliest(backlog.oldest_received_at, oldest);
+        }
+        let mut by_next_hop: Vec<NextHopBacklog> = by_next_hop.into_values().collect();
+        let oldest = by_next_hop.iter().map(|backlog| backlog.oldest_received_at);
+        let oldest_received_at = oldest.fold(None, earliest);
+        by_next_hop.sort_by(|one, other| {
+            let most_first = other.recipients.cmp(&one.recipients);
+            most_first.then_with(|| one.next_hop.cmp(&other.next_hop))
+        });
+        by_next_hop.truncate(limits::PAGE_ITEMS as usize);
+        Ok(QueueFigures {
+            recipients: by_state.values().sum(),
+            oldest_received_at,
+            by_state: by_state.into_iter().collect(),
+            by_next_hop,
+        })
+    }
+}
+
+/// The earlier one of the times that are known.
+fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{Scene, queued, time};
+
+    #[tokio::test]
+    async fn an_empty_queue_has_no_age() {
+        let scene = Scene::new().await;
+        let size = scene.store.queue_size().await.expect("readable");
+        assert_eq!(size, QueueSize::default());
+        let figures = scene.store.queue_figures().await.expect("readable");
+        assert_eq!(figures, QueueFigures::default());
+        let overview = scene.store.queue_overview(5).await.expect("readable");
+        assert_eq!(overview, QueueOverview::default());
+    }
+
+    #[tokio::test]
+    async fn figures_count_states_next_hops_and_ages() {
+        let scene = Scene::new().await;
+        let mut first = queued(1, &[1, 2, 3], b"x");
+        first.rows[0].state = RowState::Held;
+        first.rows[1].next_hop = "other.example.net".into();
+        let stored = scene.store.insert(vec![first, queued(2, &[4], b"y")]).await;
+        stored.expect("stored");
+        scene
+            .meddle("UPDATE recipients SET state = 'asleep' WHERE id = 4")
+            .await;
+        scene
+            .meddle("UPDATE messages SET received_at = received_at - 7200000 WHERE id = 1")
+            .await;
+
+        let waiting = scene.store.waiting_recipients().await;
+        assert_eq!(waiting.expect("readable"), 2, "not what is held or damaged");
+        let held = scene.store.held_recipients().await;
+        assert_eq!(held.expect("readable"), 1);
+        let figures = scene.store.queue_figures().await.expect("readable");
+        assert_eq!(figures.recipients, 4);
+        assert_eq!(figures.oldest_received_at, Some(time(-7_200)));
+        let states = [
+            (RowState::Waiting, 2),
+            (RowState::Held, 1),
+            (RowState::Damaged, 1),
+        ];
+        assert_eq!(figures.by_state, states);
+        let hops: Vec<_> = figures
+            .by_next_hop
+            .iter()
+            .map(|hop| (hop.next_hop.as_str(), hop.recipients))
+            .collect();
+        assert_eq!(hops, [("mx.example.net", 3), ("other.example.net", 1)]);
+
+        let overview = scene.store.queue_overview(1).await.expect("readable");
+        assert_eq!(overview.by_state, states);
+        let due = [("mx.example.net".to_owned(), 1)];
+        assert_eq!(
+            overview.due_by_next_hop, due,
+            "neither held nor damaged ones"
+        );
+    }
+}

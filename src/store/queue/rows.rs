@@ -1,0 +1,154 @@
+//! The rows of the retry queue, as the layers above give and take them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::message::{DiskReason, Message, MessageId, Recipient, RowId, RowState};
+
+/// A message that goes into the queue, with the recipients that wait.
+#[derive(Clone, Debug)]
+pub struct NewQueued {
+    /// The message; its envelope may name more recipients than wait.
+    pub message: Arc<Message>,
+    /// The recipients that wait.
+    pub rows: Vec<NewRow>,
+    /// From here on the time counts in which its recipients have to be reached.
+    pub kept_from: Timestamp,
+}
+
+/// A recipient that waits.
+#[derive(Clone, Debug)]
+pub struct NewRow {
+    /// From [`crate::store::Store::allocate_rows`].
+    pub id: RowId,
+    /// Whom the message is for.
+    pub recipient: Recipient,
+    /// The next hop's name.
+    pub next_hop: Arc<str>,
+    /// `Delivering` for a row under a lease, `Waiting` for one that the queue takes.
+    pub state: RowState,
+    /// Why the message touches disk.
+    pub reason: DiskReason,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// The next hop's last words, empty when it was not asked.
+    pub last_reply: String,
+    /// Due from here on.
+    pub next_attempt_at: Timestamp,
+}
+
+/// A change of one row. Changes of one row take effect in the order in which they were given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowChange {
+    /// It is settled: delivered, reported or purged.
+    Remove(RowId),
+    /// An attempt ended without settling it.
+    Reschedule {
+        /// Which row.
+        row: RowId,
+        /// What it is now.
+        state: RowState,
+        /// Why it is kept.
+        reason: DiskReason,
+        /// Attempts so far.
+        attempts: u32,
+        /// The next hop's last words.
+        last_reply: String,
+        /// Due from here on.
+        next_attempt_at: Timestamp,
+        /// Its next hop by the settings of now; none: the one it was under.
+        next_hop: Option<Arc<str>>,
+    },
+    /// The final dot was handed over and the attempt goes on: a crash now must leave it uncertain.
+    MarkUncertain {
+        /// Which row.
+        row: RowId,
+        /// Due from here on, should we crash.
+        next_attempt_at: Timestamp,
+    },
+    /// Its state is another.
+    SetState {
+        /// Which row.
+        row: RowId,
+        /// What it is now.
+        state: RowState,
+        /// Due from here on; none leaves it.
+        next_attempt_at: Option<Timestamp>,
+    },
+    /// It, or its message, is not what was stored.
+    MarkDamaged {
+        /// Which row.
+        row: RowId,
+        /// What is wrong: it takes the place of the next hop's last words.
+        problem: String,
+    },
+    /// Its sender was told of the delay.
+    DelayReported(RowId),
+}
+
+impl RowChange {
+    /// The row that is changed.
+    #[must_use]
+    pub fn row(&self) -> RowId {
+        match self {
+            Self::Remove(row)
+            | Self::DelayReported(row)
+            | Self::Reschedule { row, .. }
+            | Self::MarkUncertain { row, .. }
+            | Self::SetState { row, .. }
+            | Self::MarkDamaged { row, .. } => *row,
+        }
+    }
+}
+
+/// How many attempts may be begun for one next hop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The next hop's name.
+    pub next_hop: String,
+    /// Attempts: the rows of one message are one, unless the message names each of them.
+    pub attempts: usize,
+}
+
+/// A due row that was taken: it stands as `delivering` now.
+#[derive(Clone, Debug)]
+pub struct TakenRow {
+    /// The row.
+    pub id: RowId,
+    /// Its message, for [`crate::store::Store::load`].
+    pub message: MessageId,
+    /// Whom it is for.
+    pub recipient: Recipient,
+    /// The next hop's name, as it was when the row was written.
+    pub next_hop: String,
+    /// Why it is kept.
+    pub reason: DiskReason,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// The next hop's last words.
+    pub last_reply: String,
+    /// When the message arrived.
+    pub received_at: Timestamp,
+    /// From here on the time counts in which it has to be reached.
+    pub kept_from: Timestamp,
+    /// Its sender was told of the delay.
+    pub delay_reported: bool,
+    /// Its message names it in the Received field: it shares a transaction with nobody.
+    pub is_named: bool,
+    /// What it was before: waiting or uncertain.
+    pub before: RowState,
+}
+
+/// What an operator does to rows that no attempt holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Due now: waiting and uncertain rows, and damaged ones, which may have been repaired.
+    Retry,
+    /// Kept back: waiting and uncertain rows.
+    Hold,
+    /// Due now: held and quarantined rows.
+    Release,
+    /// Deleted without a report, whatever they are.
+    Purge,
+}

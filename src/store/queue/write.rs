@@ -1,0 +1,376 @@
+//! What the writer says to the queue's tables, one transaction at a time.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use sqlx::{Row, SqliteConnection};
+
+use super::plan::{Plan, Prepared, Update};
+use super::rows::NewRow;
+use crate::limits;
+use crate::message::body::Durable;
+use crate::message::{Checksum, RowId};
+use crate::store::database::columns::{
+    body_type_text, count, integer, milliseconds, notify_text, return_text,
+};
+use crate::store::database::error::StoreError;
+use crate::store::database::insert::{Insert, Query, Twice};
+
+/// The INSERTs of the queue.
+#[derive(Debug)]
+pub(in crate::store) struct Inserts {
+    messages: Insert,
+    bodies: Insert,
+    recipients: Insert,
+}
+
+impl Inserts {
+    pub(in crate::store) fn new() -> Self {
+        Self {
+            // A message that is stored already gains recipients.
+            messages: Insert::new("messages", MESSAGE_COLUMNS, Twice::Stays),
+            bodies: Insert::new("bodies", &["message", "content"], Twice::Stays),
+            recipients: Insert::new("recipients", RECIPIENT_COLUMNS, Twice::Fails),
+        }
+    }
+}
+
+/// In the order of [`bind_message`].
+const MESSAGE_COLUMNS: &[&str] = &[
+    "id",
+    "received_at",
+    "sender",
+    "client_address",
+    "helo",
+    "login",
+    "prefix",
+    "content_bytes",
+    "eight_bit",
+    "needs_smtputf8",
+    "body_type",
+    "smtputf8",
+    "ret",
+    "envelope_id",
+    "spool_file",
+    "kept_from",
+    "content_from",
+    "for_clause_at",
+    "prefix_checksum",
+    "content_checksum",
+];
+
+/// In the order of [`bind_recipient`].
+const RECIPIENT_COLUMNS: &[&str] = &[
+    "id",
+    "message",
+    "recipient",
+    "recipient_domain",
+    "notify",
+    "original_recipient",
+    "next_hop",
+    "state",
+    "reason",
+    "attempts",
+    "last_reply",
+    "next_attempt_at",
+    "delay_reported",
+    "mail_host",
+];
+
+/// What goes with messages that are removed.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Removed {
+    /// Spool files that no row names any more.
+    pub(in crate::store) files: Vec<String>,
+    /// Bytes of content that stood in the database.
+    pub(in crate::store) inline_bytes: u64,
+}
+
+/// Runs `plan` as one transaction and says what went with removed messages. When it fails, nothing
+/// was changed.
+pub(in crate::store) async fn run(
+    connection: &mut SqliteConnection,
+    inserts: &Inserts,
+    plan: &Plan<'_>,
+) -> Result<Removed, StoreError> {
+    if plan.is_empty() {
+        return Ok(Removed::default());
+    }
+    begin(connection).await?;
+    let removed = apply(connection, inserts, plan).await;
+    end(connection, removed).await
+}
+
+/// Begins a transaction that writes.
+pub(in crate::store) async fn begin(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let begun = sqlx::query("BEGIN IMMEDIATE").execute(connection).await;
+    begun.map_err(|error| StoreError::of(&error, false))?;
+    Ok(())
+}
+
+/// Commits what gave `result`, or rolls it back.
+pub(in crate::store) async fn end<T>(
+    connection: &mut SqliteConnection,
+    result: Result<T, sqlx::Error>,
+) -> Result<T, StoreError> {
+    let error = match result {
+        Ok(value) => match sqlx::query("COMMIT").execute(&mut *connection).await {
+            Ok(_) => return Ok(value),
+            Err(error) => StoreError::of(&error, true),
+        },
+        Err(error) => StoreError::of(&error, false),
+    };
+    // SQLite has rolled back by itself after some errors; then this one fails, and that is well.
+    let _ = sqlx::query("ROLLBACK").execute(connection).await;
+    Err(error)
+}
+
+async fn apply(
+    connection: &mut SqliteConnection,
+    inserts: &Inserts,
+    plan: &Plan<'_>,
+) -> Result<Removed, sqlx::Error> {
+    let messages = &inserts.messages;
+    messages
+        .run(connection, &plan.messages, |query, prepared| {
+            bind_message(query, prepared)
+        })
+        .await?;
+    let inline: Vec<_> = plan
+        .messages
+        .iter()
+        .filter(|prepared| matches!(prepared.durable, Durable::Inline(..)))
+        .collect();
+    inserts
+        .bodies
+        .run(connection, &inline, |query, prepared| {
+            bind_body(query, prepared)
+        })
+        .await?;
+    inserts
+        .recipients
+        .run(
+            connection,
+            &plan.inserts,
+            |query, (prepared, row, update)| bind_recipient(query, prepared, row, update),
+        )
+        .await?;
+    update(connection, &plan.updates).await?;
+    remove(connection, &plan.removals).await
+}
+
+fn bind_message<'q>(query: Query<'q>, prepared: &Prepared) -> Query<'q> {
+    let message = &prepared.queued.message;
+    let envelope = &message.envelope;
+    let spool_file = match &prepared.durable {
+        Durable::Inline(..) => None,
+        Durable::File(name, _) => Some(name.clone()),
+    };
+    query
+        .bind(message.id.as_i64())
+        .bind(milliseconds(message.received_at))
+        .bind(envelope.sender.as_str())
+        .bind(message.client.address.map(|address| address.to_string()))
+        .bind(message.client.helo.clone())
+        .bind(message.client.login.clone())
+        .bind(message.prefix.to_vec())
+        .bind(integer(message.body.len()))
+        .bind(message.eight_bit)
+        .bind(message.needs_smtputf8)
+        .bind(body_type_text(envelope.body_type))
+        .bind(envelope.smtputf8)
+        .bind(envelope.ret.map(return_text))
+        .bind(envelope.envelope_id.clone())
+        .bind(spool_file)
+        .bind(milliseconds(prepared.queued.kept_from))
+        .bind(integer(message.content_from))
+        .bind(message.for_clause_at.map(|at| integer(at as u64)))
+        .bind(Checksum::of([&message.prefix]).to_i64())
+        .bind(prepared.durable.checksum().map(Checksum::to_i64))
+}
+
+fn bind_body<'q>(query: Query<'q>, prepared: &Prepared) -> Query<'q> {
+    let content = match &prepared.durable {
+        Durable::Inline(chunks, _) => chunks.concat(),
+        Durable::File(..) => Vec::new(),
+    };
+    query
+        .bind(prepared.queued.message.id.as_i64())
+        .bind(content)
+}
+
+fn bind_recipient<'q>(
+    query: Query<'q>,
+    prepared: &Prepared,
+    row: &NewRow,
+    update: &Update<'_>,
+) -> Query<'q> {
+    let recipient = &row.recipient;
+    let reason = update.reason.unwrap_or(&row.reason);
+    query
+        .bind(row.id.0)
+        .bind(prepared.queued.message.id.as_i64())
+        .bind(recipient.address.as_str())
+        .bind(recipient.address.lookup_domain())
+        .bind(recipient.notify.map(notify_text))
+        .bind(recipient.original_recipient.clone())
+        .bind(update.next_hop.unwrap_or(&row.next_hop).to_string())
+        .bind(update.state.unwrap_or(row.state).as_str())
+        .bind(reason.as_word().into_owned())
+        .bind(update.attempts.unwrap_or(row.attempts))
+        .bind(update.last_reply.unwrap_or(&row.last_reply))
+        .bind(milliseconds(
+            update.next_attempt_at.unwrap_or(row.next_attempt_at),
+        ))
+        .bind(update.delay_reported)
+        .bind(recipient.mail_host.as_ref().map(ToString::to_string))
+}
+
+/// The columns of [`Update`] as one JSON object: any number of rows are changed by one statement.
+#[derive(Serialize)]
+struct Changed<'a> {
+    row: i64,
+    state: Option<&'static str>,
+    reason: Option<String>,
+    attempts: Option<u32>,
+    last_reply: Option<&'a str>,
+    next_attempt_at: Option<i64>,
+    next_hop: Option<&'a str>,
+    delay_reported: Option<i64>,
+}
+
+async fn update(
+    connection: &mut SqliteConnection,
+    updates: &[(RowId, Update<'_>)],
+) -> Result<(), sqlx::Error> {
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let changed: Vec<Changed<'_>> = updates
+        .iter()
+        .map(|(row, update)| Changed {
+            row: row.0,
+            state: update.state.map(|state| state.as_str()),
+            reason: update.reason.map(|reason| reason.as_word().into_owned()),
+            attempts: update.attempts,
+            last_reply: update.last_reply,
+            next_attempt_at: update.next_attempt_at.map(milliseconds),
+            next_hop: update.next_hop.map(|name| &**name),
+            delay_reported: update.delay_reported.then_some(1),
+        })
+        .collect();
+    sqlx::query(
+        "UPDATE recipients SET
+             state           = coalesce(changed.value ->> 'state', state),
+             reason          = coalesce(changed.value ->> 'reason', reason),
+             attempts        = coalesce(changed.value ->> 'attempts', attempts),
+             last_reply      = coalesce(changed.value ->> 'last_reply', last_reply),
+             next_attempt_at = coalesce(changed.value ->> 'next_attempt_at', next_attempt_at),
+             next_hop        = coalesce(changed.value ->> 'next_hop', next_hop),
+             delay_reported  = coalesce(changed.value ->> 'delay_reported', delay_reported)
+         FROM json_each(?) AS changed
+         WHERE recipients.id = changed.value ->> 'row'",
+    )
+    .bind(json(&changed)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Removes rows, and the messages that lose their last one. Figure 2B, step 214, and Figure 3B,
+/// step 313.
+async fn remove(connection: &mut SqliteConnection, rows: &[RowId]) -> Result<Removed, sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(Removed::default());
+    }
+    let removed = sqlx::query(
+        "DELETE FROM recipients WHERE id IN (SELECT value FROM json_each(?)) RETURNING message",
+    )
+    .bind(json(rows)?)
+    .fetch_all(&mut *connection)
+    .await?;
+    let messages = removed.iter().map(|row| row.get("message")).collect();
+    remove_messages(connection, messages).await
+}
+
+/// Removes those of `messages` that have no row left; their bodies go with them.
+pub(in crate::store) async fn remove_messages(
+    connection: &mut SqliteConnection,
+    mut messages: Vec<i64>,
+) -> Result<Removed, sqlx::Error> {
+    messages.sort_unstable();
+    messages.dedup();
+    if messages.is_empty() {
+        return Ok(Removed::default());
+    }
+    let rows = sqlx::query(
+        "DELETE FROM messages
+         WHERE id IN (SELECT value FROM json_each(?))
+           AND NOT EXISTS (SELECT 1 FROM recipients WHERE recipients.message = messages.id)
+         RETURNING spool_file, content_bytes",
+    )
+    .bind(json(&messages)?)
+    .fetch_all(connection)
+    .await?;
+    let mut removed = Removed::default();
+    for row in rows {
+        match row.try_get("spool_file") {
+            Ok(Some(file)) => removed.files.push(file),
+            Ok(None) => removed.inline_bytes += count(&row, "content_bytes"),
+            // A name that cannot be read: its file stays until a start finds no such row.
+            Err(_) => {}
+        }
+    }
+    Ok(removed)
+}
+
+/// Many values as one parameter.
+pub(in crate::store) fn json<T: Serialize + ?Sized>(values: &T) -> Result<String, sqlx::Error> {
+    serde_json::to_string(values).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+/// Bytes of content that stand in the database.
+pub(in crate::store) async fn inline_bytes(
+    connection: &mut SqliteConnection,
+) -> Result<u64, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT coalesce(sum(content_bytes), 0) AS content_bytes
+         FROM messages WHERE spool_file IS NULL",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(count(&row, "content_bytes"))
+}
+
+/// Leases end with the process: rows under one are due at `now`, uncertain ones in
+/// [`limits::UNCERTAIN_WAIT`]. Says how many rows that were.
+pub(in crate::store) async fn recover(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+) -> Result<u64, sqlx::Error> {
+    let leased = sqlx::query(
+        "UPDATE recipients SET state = 'waiting', next_attempt_at = ? WHERE state = 'delivering'",
+    )
+    .bind(milliseconds(now))
+    .execute(&mut *connection)
+    .await?;
+    let wait = SignedDuration::try_from(limits::UNCERTAIN_WAIT).unwrap_or(SignedDuration::MAX);
+    let due = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+    let uncertain = sqlx::query(
+        "UPDATE recipients SET next_attempt_at = ?1 WHERE state = 'uncertain' AND next_attempt_at < ?1",
+    )
+    .bind(milliseconds(due))
+    .execute(connection)
+    .await?;
+    Ok(leased.rows_affected() + uncertain.rows_affected())
+}
+
+/// The greatest row id that was ever stored; 0 when none was.
+pub(in crate::store) async fn greatest_row(
+    connection: &mut SqliteConnection,
+) -> Result<i64, sqlx::Error> {
+    let greatest: Option<i64> =
+        sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'recipients'")
+            .fetch_optional(connection)
+            .await?;
+    Ok(greatest.unwrap_or(0))
+}
