@@ -9,7 +9,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fastpath::message::backlog::Destinations;
+use fastpath::message::queue_filter::QueueFilter;
+use fastpath::message::queue_listing::{QueueOrder, QueuePageRequest};
 use fastpath::message::trail::{AnsweredMessage, Attempted, TrailEntry};
+use fastpath::message::trail_listing::MessageFilter;
 use fastpath::message::words::OutcomeKind;
 use fastpath::message::{
     Body, Client, DiskReason, Envelope, MemoryBudget, Message, MessageId, Path, Recipient,
@@ -17,10 +21,7 @@ use fastpath::message::{
 };
 use fastpath::smtp::address::{Mailbox, ReversePath};
 use fastpath::smtp::command::BodyType;
-use fastpath::store::{
-    Destinations, MessageFilter, NewQueued, NewRow, QueueFilter, QueueOrder, QueuePageRequest,
-    RowChange, Share, Store,
-};
+use fastpath::store::{NewQueued, NewRow, NextHopShare, RowChange, Store};
 use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
@@ -85,7 +86,7 @@ impl Bench {
             needs_smtputf8: false,
         };
         let row = NewRow {
-            id: self.store.allocate_rows(1)[0],
+            id: self.store.queue.allocate_rows(1)[0],
             recipient,
             next_hop: next_hop.into(),
             state,
@@ -113,8 +114,13 @@ impl Bench {
                     for _ in 0..share {
                         let queued = bench.queued(&content, RowState::Delivering, "mx.example.net");
                         let row = queued.rows[0].id;
-                        bench.store.insert(vec![queued]).await.expect("stored");
-                        bench.store.change(vec![RowChange::Remove(row)]).await;
+                        bench
+                            .store
+                            .queue
+                            .insert(vec![queued])
+                            .await
+                            .expect("stored");
+                        bench.store.queue.change(vec![RowChange::Remove(row)]).await;
                     }
                 })
             });
@@ -162,7 +168,7 @@ fn large_queue(criterion: &mut Criterion) {
             let next_hop = format!("mx{}.example.net", row % 1_000);
             bench.queued(&content, RowState::Waiting, &next_hop)
         });
-        let stored = bench.store.insert(queued.collect());
+        let stored = bench.store.queue.insert(queued.collect());
         bench.runtime.block_on(stored).expect("stored");
     }
     let mut group = criterion.benchmark_group("large_queue");
@@ -170,14 +176,14 @@ fn large_queue(criterion: &mut Criterion) {
     group.bench_function("take 200 due rows of 1,000 next hops", |bencher| {
         bencher.iter(|| {
             let now = Timestamp::now();
-            let due = bench.store.due_next_hops(now, &[]);
+            let due = bench.store.queue.due_next_hops(now, &[]);
             let due = bench.runtime.block_on(due).expect("readable");
-            let shares = due.into_iter().take(200).map(|next_hop| Share {
+            let shares = due.into_iter().take(200).map(|next_hop| NextHopShare {
                 next_hop,
                 attempts: 1,
             });
-            let shares: Vec<Share> = shares.collect();
-            let taken = bench.store.take_due(now, &shares);
+            let shares: Vec<NextHopShare> = shares.collect();
+            let taken = bench.store.queue.take_due(now, &shares);
             let taken = bench.runtime.block_on(taken).expect("taken");
             assert_eq!(taken.len(), 200);
             let back = taken.iter().map(|row| RowChange::SetState {
@@ -185,7 +191,7 @@ fn large_queue(criterion: &mut Criterion) {
                 state: RowState::Waiting,
                 next_attempt_at: None,
             });
-            let back = bench.store.settle(back.collect(), Vec::new());
+            let back = bench.store.queue.settle(back.collect(), Vec::new());
             bench.runtime.block_on(back).expect("given back");
         });
     });
@@ -233,7 +239,7 @@ fn large_queue(criterion: &mut Criterion) {
     ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let page = bench.store.queue_page(&filter, page, Timestamp::now());
+                let page = bench.store.queue_view.page(&filter, page, Timestamp::now());
                 black_box(bench.runtime.block_on(page).expect("readable"));
             });
         });
@@ -244,20 +250,23 @@ fn large_queue(criterion: &mut Criterion) {
     ] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let table = bench.store.age_table(by, 10, Timestamp::now());
+                let table = bench.store.queue_view.age_table(by, 10, Timestamp::now());
                 black_box(bench.runtime.block_on(table).expect("readable"));
             });
         });
     }
     group.bench_function("what an action on a reply would touch", |bencher| {
         bencher.iter(|| {
-            let choice = bench.store.choice_by_filter(&reply, 10, Timestamp::now());
+            let choice = bench
+                .store
+                .queue_view
+                .selection_by_filter(&reply, 10, Timestamp::now());
             black_box(bench.runtime.block_on(choice).expect("readable"));
         });
     });
     group.bench_function("figures", |bencher| {
         bencher.iter(|| {
-            let figures = bench.runtime.block_on(bench.store.queue_figures());
+            let figures = bench.runtime.block_on(bench.store.queue_view.figures());
             black_box(figures.expect("readable"));
         });
     });
@@ -282,7 +291,7 @@ fn trail(criterion: &mut Criterion) {
                     .collect()
             },
             |batch| {
-                let appended = bench.runtime.block_on(bench.store.append_trail(batch));
+                let appended = bench.runtime.block_on(bench.store.trail.append(batch));
                 appended.expect("appended");
             },
             criterion::BatchSize::PerIteration,
@@ -378,7 +387,7 @@ fn long_trail(criterion: &mut Criterion) {
     let first = MessageId::earliest_at(Timestamp::now()).as_i64();
     for begin in (0..LONG_TRAIL).step_by(10_000) {
         let batch = (begin..begin + 10_000).flat_map(|number| long_entry(first, number));
-        let appended = bench.store.append_trail(batch.collect());
+        let appended = bench.store.trail.append(batch.collect());
         bench.runtime.block_on(appended).expect("appended");
     }
     let middle = MessageId::from_i64(first + ((LONG_TRAIL / 2) << 7));
@@ -422,7 +431,7 @@ fn long_trail(criterion: &mut Criterion) {
         for (place, cursor) in [("newest", None), ("middle", Some(middle))] {
             group.bench_function(format!("{name}, {place}"), |bencher| {
                 bencher.iter(|| {
-                    let page = bench.store.messages_page(&filter, cursor, 100);
+                    let page = bench.store.trail.messages_page(&filter, cursor, 100);
                     black_box(bench.runtime.block_on(page).expect("readable"));
                 });
             });

@@ -1,15 +1,21 @@
-//! The house's arrows point down, and what must be absent from a room is absent.
+//! The house's arrows point down, from room to room and inside the rooms, and what must be absent from a room is
+//! absent.
 //!
-//! This reads the sources as text. It looks at program code only: comments do not count, nor does
-//! what stands in a test module.
+//! This reads program code only, as syntax: comments do not count, nor does what is compiled for tests or
+//! fuzzing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::visit::{self, Visit};
+use syn::{Attribute, Item, ItemUse, UseTree, Visibility};
 
 /// From top to bottom. Modules of one line stand beside each other and may use one another.
 const LAYERS: &[&[&str]] = &[
-    &["main", "fuzzing"],
+    &["main"],
     &["appliance", "commands"],
     &["web"],
     &["alerts"],
@@ -37,51 +43,130 @@ const LAYERS: &[&[&str]] = &[
     ],
 ];
 
-/// A text that may stand only in these places; a place is a path below `src/`, or the front of one.
+/// A room and its parts from top to bottom. Parts of one line do not know each other. A part is a file or a folder
+/// directly in the room; [`OWN_FILE`] is the room's own, whose re-exports are not counted as its arrows.
+struct Room {
+    path: &'static str,
+    parts: &'static [&'static [&'static str]],
+}
+
+/// The part that is the room's own file.
+const OWN_FILE: &str = "mod";
+
+const ROOMS: &[Room] = &[
+    Room {
+        path: "store",
+        parts: &[
+            &["mod"],
+            &["copy", "repair", "disk"],
+            &["queue", "administration", "trail"],
+            &["rows"],
+            &["database"],
+        ],
+    },
+    Room {
+        path: "store/queue",
+        parts: &[
+            &["clock_step", "rerouting"],
+            &[
+                "actions",
+                "damaged",
+                "detail",
+                "due",
+                "figures",
+                "selection",
+            ],
+            &["destinations", "listing", "load"],
+            &["mod"],
+            &["group"],
+            &["write"],
+            &["filter", "plan"],
+        ],
+    },
+    Room {
+        path: "store/administration",
+        parts: &[
+            &["access", "offline"],
+            &["accounts"],
+            &["api_tokens", "sessions"],
+            &["openpgp_keys", "settings", "smtp_logins"],
+            &["audit"],
+            &["mod"],
+            &["refusal"],
+        ],
+    },
+    Room {
+        path: "store/trail",
+        parts: &[
+            &["search"],
+            &["figures", "prune", "size", "story", "walk"],
+            &["read"],
+            &["mod"],
+            &["history"],
+            &["append"],
+            &["chunks"],
+            &["source"],
+        ],
+    },
+    Room {
+        path: "store/database",
+        parts: &[
+            &["checkpoint"],
+            &["writer"],
+            &["transactions"],
+            &["log_growth", "log_sync"],
+            &["connections", "insert", "text_match"],
+            &["columns", "error"],
+            &["mod"],
+        ],
+    },
+];
+
+/// A name that may stand only in these places; a place is a path below `src/`, or the front of one.
 struct Absence {
-    text: &'static str,
+    name: &'static str,
     but_in: &'static [&'static str],
 }
 
 const ABSENCES: &[Absence] = &[
     Absence {
-        text: "sqlx",
+        name: "sqlx",
         but_in: &["store/"],
     },
     Absence {
-        text: "axum",
+        name: "axum",
         but_in: &["web/"],
     },
     Absence {
-        text: "askama",
+        name: "askama",
         but_in: &["web/", "queue/report"],
     },
     Absence {
-        text: "pgp::",
+        name: "pgp",
         but_in: &["openpgp/"],
     },
     Absence {
-        text: "TcpStream",
+        name: "TcpStream",
         but_in: SOCKETS,
     },
     Absence {
-        text: "TcpListener",
+        name: "TcpListener",
         but_in: SOCKETS,
     },
     Absence {
-        text: "TcpSocket",
+        name: "TcpSocket",
         but_in: SOCKETS,
     },
     Absence {
-        text: "UdpSocket",
+        name: "UdpSocket",
         but_in: SOCKETS,
     },
     Absence {
-        text: "UnixStream",
+        name: "UnixStream",
         but_in: SOCKETS,
     },
     Absence {
-        text: "UnixListener",
+        name: "UnixListener",
         but_in: SOCKETS,
     },
 ];
@@ -95,7 +180,6 @@ const SOCKETS: &[&str] = &[
     "alerts",
     "commands",
     "conditions/",
-    "dns/scripted",
 ];
 
 /// Rooms that never wait and do not know what time it is.
@@ -105,184 +189,337 @@ const PURE: &[&str] = &[
     "queue/schedule",
     "conditions/decision",
 ];
-const IMPURITIES: &[&str] = &[
-    ".await",
-    "async fn",
-    "Instant::now",
-    "SystemTime::now",
-    "Timestamp::now",
-    "Zoned::now",
-    "tokio::",
-];
+const IMPURITIES: &[&str] = &["async", "await", "tokio"];
+const CLOCKS: &[&str] = &["Instant", "SystemTime", "Timestamp", "Zoned"];
 
-/// One source file: its path below `src/`, and its program code.
+/// One source file of the program.
 struct Source {
-    path: String,
-    code: String,
+    /// Below `src/`.
+    file: String,
+    /// The module's path from the root; the root itself for `main.rs`.
+    module: Vec<String>,
+    /// Its modules that stand in files of their own.
+    children: BTreeSet<String>,
+    code: Code,
+}
+
+/// What a file names.
+#[derive(Default)]
+struct Code {
+    /// Paths as they are written, those of `use` trees one by one.
+    paths: Vec<Vec<String>>,
+    /// What `use` brings into scope: the name, the path, and whether others may use it from here.
+    imports: Vec<(String, Vec<String>, bool)>,
+    /// Every identifier and keyword that matters here.
+    names: BTreeSet<String>,
 }
 
 impl Source {
-    /// The top-level module that the file belongs to.
-    fn module(&self) -> &str {
-        self.path.split(['/', '.']).next().unwrap_or_default()
-    }
-
     fn is_in(&self, places: &[&str]) -> bool {
-        places.iter().any(|place| self.path.starts_with(place))
+        places.iter().any(|place| self.file.starts_with(place))
     }
 
-    /// The lines that have `word` as a whole word (or phrase), by number.
-    fn lines_with<'a>(&'a self, word: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
-        let part_of_word = |character: char| character.is_alphanumeric() || character == '_';
-        let numbered = self
-            .code
-            .lines()
-            .enumerate()
-            .map(|(number, line)| (number + 1, line));
-        numbered.filter(move |(_, line)| {
-            line.match_indices(word).any(|(at, _)| {
-                let before = line[..at].chars().next_back().is_some_and(part_of_word);
-                let after = line[at + word.len()..]
-                    .chars()
-                    .next()
-                    .is_some_and(part_of_word);
-                let word_begins = word.starts_with(part_of_word);
-                let word_ends = word.ends_with(part_of_word);
-                !(word_begins && before || word_ends && after)
-            })
-        })
+    /// The absolute path of one that is written here; none of one that leaves the crate.
+    fn absolute(&self, path: &[String]) -> Option<Vec<String>> {
+        let (first, rest) = path.split_first()?;
+        let mut from = self.module.clone();
+        match first.as_str() {
+            "crate" | "fastpath" => from.clear(),
+            "self" => {}
+            "super" => {
+                from.pop();
+                let ups = rest.iter().take_while(|name| *name == "super").count();
+                from.truncate(from.len().saturating_sub(ups));
+                from.extend_from_slice(&rest[ups..]);
+                return Some(from);
+            }
+            child if self.children.contains(child) && !rest.is_empty() => {
+                from.push(child.to_owned());
+            }
+            _ => return None,
+        }
+        from.extend_from_slice(rest);
+        Some(from)
+    }
+
+    /// What it names of the crate, its own re-exports left out.
+    fn targets(&self) -> impl Iterator<Item = Vec<String>> {
+        let imports = self.code.imports.iter();
+        let imports = imports.filter(|(_, _, is_public)| !is_public);
+        let imports = imports.map(|(_, path, _)| path);
+        let paths = imports.chain(&self.code.paths);
+        paths.filter_map(|path| self.absolute(path))
     }
 }
 
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+impl Code {
+    fn of(items: &[Item]) -> Self {
+        let mut code = Self::default();
+        for item in items {
+            code.visit_item(item);
+        }
+        code
+    }
+
+    fn push_tree(&mut self, tree: &UseTree, before: &[String], is_public: bool) {
+        let with = |name: String| {
+            let mut path = before.to_vec();
+            path.push(name);
+            path
+        };
+        match tree {
+            UseTree::Path(part) => {
+                self.names.insert(part.ident.to_string());
+                self.push_tree(&part.tree, &with(part.ident.to_string()), is_public);
+            }
+            UseTree::Group(group) => {
+                for tree in &group.items {
+                    self.push_tree(tree, before, is_public);
+                }
+            }
+            UseTree::Name(name) if name.ident == "self" => {
+                let known_as = before.last().cloned().unwrap_or_default();
+                self.imports.push((known_as, before.to_vec(), is_public));
+            }
+            UseTree::Name(name) => {
+                let name = name.ident.to_string();
+                self.names.insert(name.clone());
+                self.imports.push((name.clone(), with(name), is_public));
+            }
+            UseTree::Rename(name) => {
+                let path = with(name.ident.to_string());
+                self.names.insert(name.ident.to_string());
+                self.imports
+                    .push((name.rename.to_string(), path, is_public));
+            }
+            UseTree::Glob(_) => self
+                .imports
+                .push(("*".to_owned(), before.to_vec(), is_public)),
+        }
+    }
+
+    /// What stands in a macro's call, which has no syntax of its own: words joined by `::` are paths.
+    fn push_tokens(&mut self, tokens: TokenStream) {
+        let mut path: Vec<String> = Vec::new();
+        let mut is_joined = false;
+        for token in tokens {
+            match token {
+                TokenTree::Ident(word) => {
+                    if !is_joined {
+                        self.end_path(&mut path);
+                    }
+                    self.names.insert(word.to_string());
+                    path.push(word.to_string());
+                    is_joined = false;
+                }
+                TokenTree::Punct(sign) if sign.as_char() == ':' => is_joined = true,
+                TokenTree::Group(group) => {
+                    self.end_path(&mut path);
+                    self.push_tokens(group.stream());
+                }
+                _ => self.end_path(&mut path),
+            }
+        }
+        self.end_path(&mut path);
+    }
+
+    fn end_path(&mut self, path: &mut Vec<String>) {
+        let path = std::mem::take(path);
+        if path.len() > 1 {
+            self.paths.push(path);
+        }
+    }
+}
+
+impl Visit<'_> for Code {
+    fn visit_item(&mut self, item: &Item) {
+        if !is_for_tests(attributes(item)) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_impl_item(&mut self, item: &syn::ImplItem) {
+        let attributes = match item {
+            syn::ImplItem::Fn(function) => &function.attrs,
+            syn::ImplItem::Const(constant) => &constant.attrs,
+            _ => return visit::visit_impl_item(self, item),
+        };
+        if !is_for_tests(attributes) {
+            visit::visit_impl_item(self, item);
+        }
+    }
+
+    fn visit_field(&mut self, field: &syn::Field) {
+        if !is_for_tests(&field.attrs) {
+            visit::visit_field(self, field);
+        }
+    }
+
+    fn visit_field_value(&mut self, field: &syn::FieldValue) {
+        if !is_for_tests(&field.attrs) {
+            visit::visit_field_value(self, field);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &ItemUse) {
+        let is_public = !matches!(item.vis, Visibility::Inherited);
+        self.push_tree(&item.tree, &[], is_public);
+    }
+
+    /// `pub(in crate::store)` uses nothing.
+    fn visit_visibility(&mut self, _visibility: &Visibility) {}
+
+    fn visit_path(&mut self, path: &syn::Path) {
+        let segments = path.segments.iter();
+        self.paths
+            .push(segments.map(|segment| segment.ident.to_string()).collect());
+        visit::visit_path(self, path);
+    }
+
+    fn visit_ident(&mut self, ident: &syn::Ident) {
+        self.names.insert(ident.to_string());
+    }
+
+    fn visit_macro(&mut self, call: &syn::Macro) {
+        self.visit_path(&call.path);
+        self.push_tokens(call.tokens.clone());
+    }
+
+    fn visit_signature(&mut self, signature: &syn::Signature) {
+        if signature.asyncness.is_some() {
+            self.names.insert("async".to_owned());
+        }
+        visit::visit_signature(self, signature);
+    }
+
+    fn visit_expr_async(&mut self, block: &syn::ExprAsync) {
+        self.names.insert("async".to_owned());
+        visit::visit_expr_async(self, block);
+    }
+
+    fn visit_expr_await(&mut self, wait: &syn::ExprAwait) {
+        self.names.insert("await".to_owned());
+        visit::visit_expr_await(self, wait);
+    }
+
+    fn visit_attribute(&mut self, attribute: &Attribute) {
+        self.visit_path(attribute.path());
+        if let syn::Meta::List(list) = &attribute.meta {
+            self.push_tokens(list.tokens.clone());
+        }
+    }
+}
+
+fn attributes(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Macro(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+/// Whether this is compiled for tests or fuzzing only.
+fn is_for_tests(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let syn::Meta::List(list) = &attribute.meta else {
+            return false;
+        };
+        let mut words = Code::default();
+        words.push_tokens(list.tokens.clone());
+        let has = |word| words.names.contains(word);
+        attribute.path().is_ident("cfg") && (has("test") || has("fuzzing")) && !has("not")
+    })
+}
+
+/// The program's files, found as the compiler finds them.
+static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
+    let root = source_directory();
     let mut sources = Vec::new();
-    let mut directories = vec![root.clone()];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && !holds_tests(&path)
-            {
-                let code = program_code(&fs::read_to_string(&path).unwrap());
-                let path = path
-                    .strip_prefix(&root)
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned();
-                sources.push(Source { path, code });
-            }
-        }
+    for (file, module) in [("lib.rs", None), ("main.rs", Some("main"))] {
+        let module = module.map(str::to_owned).into_iter().collect();
+        read(&root.join(file), module, &root, &mut sources);
     }
-    assert!(!sources.is_empty());
     sources
+});
+
+fn source_directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Whether a file is a test module of its own, which its name says.
-fn holds_tests(path: &Path) -> bool {
-    let parent = path.parent().and_then(Path::file_name);
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    matches!(&*stem, "tests" | "testing")
-        || stem.ends_with("_tests")
-        || parent.is_some_and(|name| name == "tests")
-}
-
-/// The text without comments and without what is compiled for tests only; line numbers stay.
-fn program_code(text: &str) -> String {
-    let mut code = String::new();
-    let mut skipping_until: Option<String> = None;
-    let mut test_begins = false;
-    for line in text.lines() {
-        let indentation: String = line
-            .chars()
-            .take_while(|character| *character == ' ')
-            .collect();
-        let trimmed = line.trim();
-        if let Some(end) = &skipping_until {
-            if line == end {
-                skipping_until = None;
-            }
-        } else if trimmed == "#[cfg(test)]" {
-            test_begins = true;
-        } else if test_begins {
-            // Formatted code closes an item at the indentation where it began.
-            if trimmed.ends_with('{') {
-                skipping_until = Some(format!("{indentation}}}"));
-                test_begins = false;
-            } else if trimmed.ends_with(';') || trimmed.ends_with('}') {
-                test_begins = false;
-            }
-        } else if !trimmed.starts_with("//") {
-            code.push_str(line);
+/// Reads a file and the modules below it. Those of `a/mod.rs`, `lib.rs` and `main.rs` stand beside it, those of
+/// `a.rs` in `a/`.
+fn read(file: &Path, module: Vec<String>, root: &Path, sources: &mut Vec<Source>) {
+    let text = fs::read_to_string(file).unwrap();
+    let parsed =
+        syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let stem = file.file_stem().unwrap_or_default();
+    let below = match stem.to_str() {
+        Some("mod" | "lib" | "main") => file.with_file_name(""),
+        _ => file.with_extension(""),
+    };
+    let mut children = BTreeSet::new();
+    for item in &parsed.items {
+        let Item::Mod(child) = item else { continue };
+        if child.content.is_some() || is_for_tests(&child.attrs) {
+            continue;
         }
-        code.push('\n');
+        let name = child.ident.to_string();
+        let beside = below.join(format!("{name}.rs"));
+        let file = match beside.is_file() {
+            true => beside,
+            false => below.join(&name).join("mod.rs"),
+        };
+        let mut path = module.clone();
+        path.push(name.clone());
+        read(&file, path, root, sources);
+        children.insert(name);
     }
-    code
+    let file = file.strip_prefix(root).unwrap().to_string_lossy();
+    sources.push(Source {
+        file: file.into_owned(),
+        module,
+        children,
+        code: Code::of(&parsed.items),
+    });
 }
 
-/// The modules of ours that a file names: `crate::name`, and each of `crate::{…}`.
-fn named_modules(source: &Source) -> Vec<String> {
-    let mut names = Vec::new();
-    for root in ["crate::", "fastpath::"] {
-        for (at, _) in source.code.match_indices(root) {
-            let rest = &source.code[at + root.len()..];
-            match rest.strip_prefix('{') {
-                Some(group) => names.extend(first_names(group)),
-                None => names.push(word(rest)),
-            }
-        }
-    }
-    names.retain(|name| !name.is_empty());
-    names
-}
-
-/// The first name of each member of a `use` group, whose opening brace is behind us.
-fn first_names(group: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut depth = 0_u32;
-    let mut member = String::new();
-    for character in group.chars() {
-        match character {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => names.push(word(std::mem::take(&mut member).trim())),
-            _ if depth == 0 => member.push(character),
-            _ => {}
-        }
-    }
-    names.push(word(member.trim()));
-    names
-}
-
-fn word(text: &str) -> String {
-    text.chars()
-        .take_while(|character| character.is_alphanumeric() || *character == '_')
+/// The floor of each name, the lowest number on top.
+fn floors(lines: &[&'static [&'static str]]) -> BTreeMap<&'static str, usize> {
+    let lines = lines.iter().enumerate();
+    lines
+        .flat_map(|(floor, names)| names.iter().map(move |name| (*name, floor)))
         .collect()
 }
 
 #[test]
 fn arrows_point_down() {
-    let floor: BTreeMap<&str, usize> = LAYERS
-        .iter()
-        .enumerate()
-        .flat_map(|(floor, modules)| modules.iter().map(move |module| (*module, floor)))
-        .collect();
+    let floors = floors(LAYERS);
     let mut upwards = Vec::new();
-    for source in sources() {
-        if source.module() == "lib" {
+    for source in &*SOURCES {
+        let Some(own) = source.module.first() else {
             continue;
-        }
-        let own = *floor.get(source.module()).unwrap_or_else(|| {
-            panic!("{} belongs to no layer: give it one in LAYERS", source.path)
+        };
+        let floor = *floors.get(own.as_str()).unwrap_or_else(|| {
+            panic!("{} belongs to no layer: give it one in LAYERS", source.file)
         });
-        for name in named_modules(&source) {
-            if floor.get(name.as_str()).is_some_and(|other| *other < own) {
+        for target in source.targets() {
+            let Some(name) = target.first() else { continue };
+            if floors
+                .get(name.as_str())
+                .is_some_and(|other| *other < floor)
+            {
                 upwards.push(format!(
                     "src/{} uses {name}, which stands above it",
-                    source.path
+                    source.file
                 ));
             }
         }
@@ -292,24 +529,110 @@ fn arrows_point_down() {
 }
 
 #[test]
+fn arrows_point_down_inside_the_rooms() {
+    let upwards: Vec<String> = ROOMS
+        .iter()
+        .flat_map(|room| upwards(room, &SOURCES))
+        .collect();
+    assert!(upwards.is_empty(), "\n{}", upwards.join("\n"));
+}
+
+/// The arrows of a room that do not point down.
+fn upwards(room: &Room, sources: &[Source]) -> BTreeSet<String> {
+    let floors = floors(room.parts);
+    let path: Vec<&str> = room.path.split('/').collect();
+    let inside = |source: &&Source| {
+        source.module.iter().zip(&path).all(|(a, b)| a == b) && source.module.len() >= path.len()
+    };
+    let own_file = sources
+        .iter()
+        .find(|source| source.module == path)
+        .unwrap_or_else(|| panic!("there is no room {}", room.path));
+    // What the room's own file has in scope is found where it is declared.
+    let mut declared = BTreeMap::new();
+    for (name, path, _) in &own_file.code.imports {
+        declared.insert(name.as_str(), own_file.absolute(path));
+    }
+    let part_of = |target: &[String]| -> Option<String> {
+        if !target.iter().zip(&path).all(|(a, b)| a == b) || target.len() < path.len() {
+            return None;
+        }
+        let Some(name) = target.get(path.len()) else {
+            return Some(OWN_FILE.to_owned());
+        };
+        if own_file.children.contains(name) {
+            return Some(name.clone());
+        }
+        match declared.get(name.as_str()) {
+            Some(Some(there)) if there.starts_with(&own_file.module) => there
+                .get(path.len())
+                .filter(|part| own_file.children.contains(*part))
+                .cloned()
+                .or(Some(OWN_FILE.to_owned())),
+            // It only passes through.
+            Some(_) => None,
+            None => Some(OWN_FILE.to_owned()),
+        }
+    };
+    let mut upwards = BTreeSet::new();
+    for source in sources.iter().filter(inside) {
+        let own = source
+            .module
+            .get(path.len())
+            .map_or(OWN_FILE, String::as_str);
+        let Some(floor) = floors.get(own) else {
+            upwards.insert(format!(
+                "{} has no place in the room {}",
+                source.file, room.path
+            ));
+            continue;
+        };
+        for target in source.targets() {
+            let Some(part) = part_of(&target).filter(|part| part != own) else {
+                continue;
+            };
+            if floors
+                .get(part.as_str())
+                .is_some_and(|other| other <= floor)
+            {
+                let target = target.join("::");
+                upwards.insert(format!(
+                    "src/{} uses {target}: {own} stands below or beside {part}",
+                    source.file
+                ));
+            }
+        }
+    }
+    upwards
+}
+
+#[test]
 fn what_must_be_absent_is_absent() {
     let mut found = Vec::new();
-    for source in sources() {
+    for source in &*SOURCES {
         for absence in ABSENCES
             .iter()
             .filter(|absence| !source.is_in(absence.but_in))
         {
-            for (number, line) in source.lines_with(absence.text) {
-                found.push(format!("src/{}:{number}: {}", source.path, line.trim()));
+            if source.code.names.contains(absence.name) {
+                found.push(format!("src/{}: {}", source.file, absence.name));
             }
         }
-        for impurity in IMPURITIES.iter().filter(|_| source.is_in(PURE)) {
-            for (number, line) in source.lines_with(impurity) {
-                found.push(format!(
-                    "src/{}:{number}: not pure: {}",
-                    source.path,
-                    line.trim()
-                ));
+        if !source.is_in(PURE) {
+            continue;
+        }
+        for impurity in IMPURITIES
+            .iter()
+            .filter(|name| source.code.names.contains(**name))
+        {
+            found.push(format!("src/{}: not pure: {impurity}", source.file));
+        }
+        for path in &source.code.paths {
+            if let [.., clock, now] = path.as_slice()
+                && now == "now"
+                && CLOCKS.contains(&clock.as_str())
+            {
+                found.push(format!("src/{}: not pure: {clock}::now", source.file));
             }
         }
     }
@@ -318,28 +641,31 @@ fn what_must_be_absent_is_absent() {
 
 #[test]
 fn the_reader_of_sources_sees_what_counts() {
-    let text = "use crate::{smtp, message::{Body, store}};\n// sqlx\nfn f() { crate::path::go() }\n\
-                #[cfg(test)]\nmod tests {\n    use crate::web;\n}\n#[cfg(test)]\nuse sqlx;\nlet a = 1;\n";
+    let text = "use crate::{smtp, message::{Body, store as shop}};\n// sqlx\n\
+                fn f() { crate::path::go(); info!(x = super::leases::y(), \"sqlx\"); part::z() }\n\
+                #[cfg(test)]\nmod tests {\n    use crate::web;\n}\n#[cfg(test)]\nuse sqlx;\n\
+                impl A { #[cfg(any(test, fuzzing))] fn g() { crate::web::h() } }\n\
+                #[cfg(not(test))]\npub use part::Z;\n";
+    let parsed = syn::parse_file(text).unwrap();
     let source = Source {
-        path: "queue/runner.rs".to_owned(),
-        code: program_code(text),
+        file: "queue/runner.rs".to_owned(),
+        module: vec!["queue".to_owned(), "runner".to_owned()],
+        children: BTreeSet::from(["part".to_owned()]),
+        code: Code::of(&parsed.items),
     };
-    assert_eq!(named_modules(&source), ["smtp", "message", "path"]);
-    assert_eq!(source.module(), "queue");
-    assert_eq!(source.lines_with("sqlx").count(), 0);
+    let targets: Vec<String> = source.targets().map(|target| target.join("::")).collect();
     assert_eq!(
-        source
-            .lines_with("go")
-            .map(|(number, _)| number)
-            .collect::<Vec<_>>(),
-        [3]
+        targets,
+        [
+            "smtp",
+            "message::Body",
+            "message::store",
+            "path::go",
+            "queue::leases::y",
+            "queue::runner::part::z"
+        ]
     );
-    assert_eq!(
-        source
-            .lines_with("let")
-            .map(|(number, _)| number)
-            .collect::<Vec<_>>(),
-        [10]
-    );
+    assert!(!source.code.names.contains("sqlx"));
+    assert!(source.code.names.contains("info"));
     assert!(source.is_in(&["queue/runner"]) && !source.is_in(&["queue/schedule"]));
 }

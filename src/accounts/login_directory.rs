@@ -6,10 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 
 /// One SMTP login.
 #[derive(Clone, PartialEq, Eq)]
@@ -81,64 +79,10 @@ impl LoginDirectory {
     }
 }
 
-/// The logins of this moment.
-#[derive(Clone, Debug)]
-pub struct CurrentLogins {
-    roster: watch::Receiver<Arc<LoginDirectory>>,
-    generation: Arc<AtomicU64>,
-}
-
-impl CurrentLogins {
-    /// A snapshot.
-    #[must_use]
-    pub fn snapshot(&self) -> Arc<LoginDirectory> {
-        Arc::clone(&self.roster.borrow())
-    }
-
-    /// Grows with every change. Read before a snapshot: while it is the same, so is what was found there.
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
-}
-
-/// The one place that publishes logins.
-#[derive(Debug)]
-pub struct LoginsPublisher {
-    roster: watch::Sender<Arc<LoginDirectory>>,
-    generation: Arc<AtomicU64>,
-}
-
-impl LoginsPublisher {
-    /// Begins with `roster`.
-    #[must_use]
-    pub fn new(roster: LoginDirectory) -> Self {
-        Self {
-            roster: watch::Sender::new(Arc::new(roster)),
-            generation: Arc::default(),
-        }
-    }
-
-    /// A view of the current logins.
-    #[must_use]
-    pub fn current(&self) -> CurrentLogins {
-        CurrentLogins {
-            roster: self.roster.subscribe(),
-            generation: Arc::clone(&self.generation),
-        }
-    }
-
-    /// Publishes: in force for the next AUTH, and the next command of who has logged in.
-    pub fn publish(&self, roster: LoginDirectory) {
-        self.roster.send_replace(Arc::new(roster));
-        // Behind it: a reader who sees the new number finds the new logins.
-        self.generation.fetch_add(1, Ordering::Release);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Publisher;
 
     fn login(name: &str, hash: &str) -> SmtpLogin {
         SmtpLogin {
@@ -168,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_change_is_seen_by_who_looks_next() {
-        let publisher = LoginsPublisher::new(LoginDirectory::new([login("Robot", "one")]));
+        let publisher = Publisher::new(LoginDirectory::new([login("Robot", "one")]));
         let current = publisher.current();
         let before = current.snapshot();
         publisher.publish(LoginDirectory::clone(&before).with(login("ROBOT", "other")));

@@ -14,11 +14,12 @@ use moka::sync::Cache;
 use tokio::time::timeout;
 use tracing::info;
 
-use super::login_directory::{CurrentLogins, SmtpLogin};
+use super::login_directory::{LoginDirectory, SmtpLogin};
 use super::wrong_logins::{ClientFailures, WrongLogins};
 use super::{Busy, Passwords};
 use crate::clients::Network;
 use crate::limits;
+use crate::settings::Current;
 
 /// Why a login was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +38,7 @@ pub enum SmtpAuthError {
 /// Where SMTP logins are checked.
 pub struct Logins {
     passwords: Arc<Passwords>,
-    roster: CurrentLogins,
+    roster: Current<LoginDirectory>,
     key: hmac::Key,
     verified: Cache<Proof, ()>,
     wrong: WrongLogins,
@@ -51,7 +52,7 @@ type Proof = [u8; 32];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownLogin {
     login: Arc<SmtpLogin>,
-    /// The [`CurrentLogins::generation`] in which it held.
+    /// The [`Current::generation`] in which it held.
     held_in: u64,
 }
 
@@ -66,7 +67,7 @@ impl ShownLogin {
 impl Logins {
     /// Checks against the logins of `roster`, as they are at the moment of each check.
     #[must_use]
-    pub fn new(passwords: Arc<Passwords>, roster: CurrentLogins) -> Arc<Self> {
+    pub fn new(passwords: Arc<Passwords>, roster: Current<LoginDirectory>) -> Arc<Self> {
         let mut key = Proof::default();
         aws_lc_rs::rand::fill(&mut key).expect("the system gives random bytes");
         Arc::new(Self {
@@ -214,7 +215,7 @@ fn loggable(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::{LoginDirectory, LoginsPublisher};
+    use crate::settings::Publisher;
     use jiff::Timestamp;
 
     const HERE: &str = "192.0.2.1";
@@ -222,13 +223,13 @@ mod tests {
     struct Scene {
         logins: Arc<Logins>,
         passwords: Arc<Passwords>,
-        publisher: LoginsPublisher,
+        publisher: Publisher<LoginDirectory>,
     }
 
     impl Scene {
         async fn new() -> Self {
             let passwords = Passwords::new();
-            let publisher = LoginsPublisher::new(LoginDirectory::default());
+            let publisher = Publisher::new(LoginDirectory::default());
             let logins = Logins::new(Arc::clone(&passwords), publisher.current());
             let scene = Self {
                 logins,

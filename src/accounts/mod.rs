@@ -3,6 +3,8 @@
 //! Nothing here is stored or decided for good: the rows are in [`crate::store`], who gets in is said
 //! in [`crate::administration`].
 
+mod api_token;
+pub mod audit;
 mod login_directory;
 mod logins;
 mod passwords;
@@ -14,7 +16,9 @@ mod spelled;
 mod token;
 mod wrong_logins;
 
-pub use login_directory::{CurrentLogins, LoginDirectory, LoginsPublisher, SmtpLogin};
+pub use api_token::StoredApiToken;
+pub use audit::{AuditEntry, AuditFilter, AuditItem};
+pub use login_directory::{LoginDirectory, SmtpLogin};
 pub use logins::{Logins, ShownLogin, SmtpAuthError};
 pub use passwords::{Busy, Passwords};
 pub use role::Role;

@@ -21,7 +21,8 @@ use crate::boot::Secret;
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::store::{
-    AccessError, AccountPatch, NewAccount, ReadError, Refusal, Store, StoreError, StoredAccount,
+    AccessError, AccessRefusal, AccountPatch, AdministrationStore, NewAccount, ReadError,
+    StoreError, StoredAccount,
 };
 
 /// Why something about accounts was not done.
@@ -32,7 +33,7 @@ pub enum AccountError {
     Invalid(FieldErrors),
     /// It may not be done.
     #[error(transparent)]
-    Refused(Refusal),
+    Refused(AccessRefusal),
     /// It was tried too often.
     #[error(transparent)]
     TooManyAttempts(#[from] TooManyTries),
@@ -60,7 +61,7 @@ impl From<LoginError> for AccountError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Wrong | LoginError::WrongCode | LoginError::Expired => {
-                Self::Refused(Refusal::PasswordChanged)
+                Self::Refused(AccessRefusal::PasswordChanged)
             }
             LoginError::TooManyAttempts(tries) => Self::TooManyAttempts(tries),
             LoginError::Busy(error) => Self::Busy(error),
@@ -73,8 +74,8 @@ impl From<LoginError> for AccountError {
 impl From<AccessError> for AccountError {
     fn from(error: AccessError) -> Self {
         match error {
-            AccessError::Refused(Refusal::NameTaken) => {
-                Self::field("name", Refusal::NameTaken.to_string())
+            AccessError::Refused(AccessRefusal::NameTaken) => {
+                Self::field("name", AccessRefusal::NameTaken.to_string())
             }
             AccessError::Refused(refusal) => Self::Refused(refusal),
             AccessError::Store(error) => Self::Store(error),
@@ -88,7 +89,7 @@ impl From<AccessError> for AccountError {
 /// or by the command line, has ended.
 #[derive(Debug)]
 pub struct Accounts {
-    pub(super) store: Store,
+    pub(super) store: AdministrationStore,
     pub(super) passwords: Arc<Passwords>,
     pub(super) attempts: Attempts,
     /// What opens /setup; none when it was done before we started.
@@ -106,7 +107,7 @@ impl Accounts {
     /// # Errors
     /// When the store cannot be read.
     pub async fn open(
-        store: Store,
+        store: AdministrationStore,
         passwords: Arc<Passwords>,
         given: Option<&Secret>,
     ) -> Result<Arc<Self>, ReadError> {
@@ -140,7 +141,7 @@ impl Accounts {
     /// When it cannot be read, or there is none.
     pub async fn named(&self, name: &str) -> Result<StoredAccount, AccountError> {
         let found = self.store.account_named(name).await?;
-        found.ok_or(AccountError::Refused(Refusal::NoSuchAccount))
+        found.ok_or(AccountError::Refused(AccessRefusal::NoSuchAccount))
     }
 
     /// Makes an account, and gives it.

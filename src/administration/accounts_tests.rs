@@ -29,12 +29,18 @@ async fn setup_is_open_once() {
         .expect("right");
     assert!(!scene.accounts.setup_is_open().await.expect("readable"));
     let again = set_up(&scene, ONE_TIME).await.expect_err("closed");
-    assert!(matches!(again, AccountError::Refused(Refusal::SetupIsDone)));
+    assert!(matches!(
+        again,
+        AccountError::Refused(AccessRefusal::SetupIsDone)
+    ));
 
     let scene = scene.restart().await;
     assert!(scene.accounts.setup_key().is_none());
     let again = set_up(&scene, ONE_TIME).await.expect_err("closed");
-    assert!(matches!(again, AccountError::Refused(Refusal::SetupIsDone)));
+    assert!(matches!(
+        again,
+        AccountError::Refused(AccessRefusal::SetupIsDone)
+    ));
     scene.log_in("admin", noon()).await;
     assert_eq!(
         scene.audit().await,
@@ -65,7 +71,7 @@ async fn guesses_of_the_one_time_password_are_limited() {
 #[tokio::test]
 async fn a_password_is_made_when_none_is_given() {
     let scene = Scene::new().await;
-    let accounts = Accounts::open(scene.store.clone(), Passwords::new(), None).await;
+    let accounts = Accounts::open(scene.store.administration.clone(), Passwords::new(), None).await;
     let accounts = accounts.expect("readable");
     let Some(SetupKey::Made(made)) = accounts.setup_key() else {
         panic!("{:?}", accounts.setup_key());
@@ -78,7 +84,12 @@ async fn a_password_is_made_when_none_is_given() {
 async fn blanks_around_a_password_that_is_given_do_not_count() {
     let scene = Scene::new().await;
     let given = Secret::new(" open sesame once \n".to_owned());
-    let accounts = Accounts::open(scene.store.clone(), Passwords::new(), Some(&given)).await;
+    let accounts = Accounts::open(
+        scene.store.administration.clone(),
+        Passwords::new(),
+        Some(&given),
+    )
+    .await;
     let accounts = accounts.expect("readable");
     let typed = "open sesame once";
     let entered = accounts.set_up(typed, "admin", PASSWORD.into(), ADDRESS, noon());
@@ -179,7 +190,7 @@ async fn ones_own_account_is_changed_under_ones_name() {
     let last = scene.accounts.amend("admin", down, &actor("admin")).await;
     assert!(matches!(
         last,
-        Err(AccountError::Refused(Refusal::LastAdministrator))
+        Err(AccountError::Refused(AccessRefusal::LastAdministrator))
     ));
 }
 
@@ -204,7 +215,7 @@ async fn api_tokens_are_shown_once_and_revoked() {
     let again = accounts.revoke_api_token(id, &by).await;
     assert!(matches!(
         again,
-        Err(AccountError::Refused(Refusal::NoSuchToken))
+        Err(AccountError::Refused(AccessRefusal::NoSuchToken))
     ));
     let audit = scene.audit().await.join("\n");
     assert!(!audit.contains(token.expose()), "{audit}");
@@ -216,7 +227,8 @@ async fn the_token_of_the_first_start_is_adopted_once() {
     let given = Secret::new("a token of the first start".into());
     for _ in 0..2 {
         let by = Actor::command("serve");
-        let adopted = super::super::api_tokens::adopt(&scene.store, &given, &by).await;
+        let adopted =
+            super::super::api_tokens::adopt(&scene.store.administration, &given, &by).await;
         adopted.expect("adopted");
     }
     let tokens = scene.accounts.api_tokens().await.expect("readable");

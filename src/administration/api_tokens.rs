@@ -7,11 +7,14 @@ use tracing::info;
 use super::Actor;
 use super::accounts::{AccountError, Accounts};
 use super::login::is_over;
-use crate::accounts::{AccessToken, AccountId, ApiTokenId, Scope, TokenHash, rules};
+use crate::accounts::{
+    AccessToken, AccountId, ApiTokenId, Scope, StoredApiToken, TokenHash, rules,
+};
 use crate::boot::Secret;
 use crate::limits;
 use crate::store::{
-    AccessError, NewApiToken, ReadError, Refusal, Store, StoreError, StoredApiToken, TOKEN_REVOKED,
+    AccessError, AccessRefusal, AdministrationStore, NewApiToken, ReadError, StoreError,
+    TOKEN_REVOKED,
 };
 
 /// The name of the token that the first start was given.
@@ -46,7 +49,7 @@ impl Accounts {
     pub async fn api_token_of_row(&self, id: ApiTokenId) -> Result<StoredApiToken, AccountError> {
         let tokens = self.store.api_tokens().await?;
         let token = tokens.into_iter().find(|token| token.id == id);
-        token.ok_or(AccountError::Refused(Refusal::NoSuchToken))
+        token.ok_or(AccountError::Refused(AccessRefusal::NoSuchToken))
     }
 
     /// Makes a token. It cannot be shown again. It goes with `account`, if it is of one.
@@ -114,7 +117,11 @@ impl Accounts {
 
 /// Makes the token known that the first start was given. When a first start was cut off behind this,
 /// it is known already.
-pub(super) async fn adopt(store: &Store, given: &Secret, actor: &Actor) -> Result<(), StoreError> {
+pub(super) async fn adopt(
+    store: &AdministrationStore,
+    given: &Secret,
+    actor: &Actor,
+) -> Result<(), StoreError> {
     let token = TokenHash::of(given.expose());
     let new = new(OF_FIRST_START.to_owned(), token, Scope::ReadWrite, actor);
     let after = json!({"token": OF_FIRST_START, "scope": Scope::ReadWrite});

@@ -10,7 +10,7 @@ use super::{Actor, api_tokens};
 use crate::boot::Secret;
 use crate::settings::next_hop::ServerAddress;
 use crate::settings::{FieldErrors, Settings, SettingsDocument};
-use crate::store::{Store, StoredSettings};
+use crate::store::{AdministrationStore, StoredSettings};
 
 /// The first-start variables, read and checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,7 +80,10 @@ impl FirstStart {
 ///
 /// # Errors
 /// When the store does not answer, or when what it holds does not hold.
-pub async fn settings(store: &Store, first_start: &FirstStart) -> anyhow::Result<Settings> {
+pub async fn settings(
+    store: &AdministrationStore,
+    first_start: &FirstStart,
+) -> anyhow::Result<Settings> {
     let stored = store
         .load_settings()
         .await
@@ -113,7 +116,7 @@ pub async fn settings(store: &Store, first_start: &FirstStart) -> anyhow::Result
         .audited("first start", &actor);
     let stored = StoredSettings::of(settings.document())?;
     store
-        .save_settings(stored, entry)
+        .change(stored, entry)
         .await
         .context("the settings cannot be stored")?;
     Ok(settings)

@@ -10,11 +10,11 @@ use tracing::{info, warn};
 use super::Actor;
 use super::accounts::{AccountError, Accounts};
 use super::attempts::TooManyTries;
-use crate::accounts::{AccessToken, AccountId, Busy, RecoveryCode, TokenHash};
+use crate::accounts::{AccessToken, AccountId, AuditFilter, Busy, RecoveryCode, TokenHash};
 use crate::boot::Secret;
 use crate::limits;
 use crate::store::{
-    AccessError, AuditFilter, NewSession, ReadError, Refusal, SecondFactor, StoreError,
+    AccessError, AccessRefusal, NewSession, ReadError, SecondFactorProof, StoreError,
     StoredAccount, StoredSession,
 };
 
@@ -124,7 +124,7 @@ impl Accounts {
             return Err(LoginError::Wrong);
         }
         if account.second_factor.is_none() {
-            let entered = self.enter(&account, SecondFactor::None, address, now);
+            let entered = self.enter(&account, SecondFactorProof::None, address, now);
             return entered.await.map(LoginOutcome::Entered);
         }
         let ticket = AccessToken::random();
@@ -176,7 +176,7 @@ impl Accounts {
     pub(super) async fn enter(
         &self,
         account: &StoredAccount,
-        second_factor: SecondFactor,
+        second_factor: SecondFactorProof,
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Entered, LoginError> {
@@ -186,9 +186,9 @@ impl Accounts {
             until: None,
         };
         let with = match &second_factor {
-            SecondFactor::None => "password",
-            SecondFactor::Step(_) => "password and one-time code",
-            SecondFactor::RecoveryCode(_) => "password and recovery code",
+            SecondFactorProof::None => "password",
+            SecondFactorProof::Step(_) => "password and one-time code",
+            SecondFactorProof::RecoveryCode(_) => "password and recovery code",
         };
         let token = AccessToken::random();
         let session = NewSession {
@@ -206,7 +206,7 @@ impl Accounts {
                 info!(%actor, with, "logged in");
                 Ok(Entered { token })
             }
-            Err(AccessError::Refused(Refusal::CodeUsed)) => {
+            Err(AccessError::Refused(AccessRefusal::CodeUsed)) => {
                 warn!(%actor, "a log-in failed: the one-time code was used before");
                 Err(LoginError::WrongCode)
             }
@@ -287,16 +287,16 @@ pub(super) fn is_over(since: Timestamp, time: Duration, now: Timestamp) -> bool 
 }
 
 /// What a typed code is, when it is right.
-fn shown(account: &StoredAccount, code: &str, now: Timestamp) -> Option<SecondFactor> {
+fn shown(account: &StoredAccount, code: &str, now: Timestamp) -> Option<SecondFactorProof> {
     let Some(secret) = &account.second_factor else {
         // It was switched off while we waited: the password was right, and that is all that is asked.
-        return Some(SecondFactor::None);
+        return Some(SecondFactorProof::None);
     };
     if let Some(step) = secret.step_of(code, now.as_second(), account.last_step) {
-        return Some(SecondFactor::Step(step));
+        return Some(SecondFactorProof::Step(step));
     }
     // The store knows whether it is one of the account's.
-    RecoveryCode::typed(code).map(|code| SecondFactor::RecoveryCode(code.hash()))
+    RecoveryCode::typed(code).map(|code| SecondFactorProof::RecoveryCode(code.hash()))
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ async fn sessions_expire() {
         let session = scene.accounts.session(&login.session, after(now)).await;
         let session = session.expect("readable").expect("it lasts");
         scene.accounts.saw(&session, after(now));
-        let settled = scene.store.settle(Vec::new(), Vec::new()).await;
+        let settled = scene.store.queue.settle(Vec::new(), Vec::new()).await;
         settled.expect("the writer answers");
     }
     assert!(scene.lasts(login, after(life - 1)).await);
@@ -96,12 +96,12 @@ async fn that_a_session_is_in_use_is_written_once_a_minute() {
     scene.account("anna", Role::Viewer).await;
     let login = scene.log_in("anna", noon()).await;
     for (seconds, expected) in [(30, 0), (59, 0), (60, 60), (61, 60), (119, 60), (120, 120)] {
-        let session = scene.store.session(&login.session).await;
+        let session = scene.store.administration.session(&login.session).await;
         let session = session.expect("readable").expect("it is there");
         scene.accounts.saw(&session, after(seconds));
-        let settled = scene.store.settle(Vec::new(), Vec::new()).await;
+        let settled = scene.store.queue.settle(Vec::new(), Vec::new()).await;
         settled.expect("the writer answers");
-        let session = scene.store.session(&login.session).await;
+        let session = scene.store.administration.session(&login.session).await;
         let session = session.expect("readable").expect("it is there");
         assert_eq!(session.seen_at, after(expected), "{seconds}");
     }

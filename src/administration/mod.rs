@@ -13,6 +13,7 @@ pub mod login;
 mod long_lists;
 pub mod openpgp_keys;
 pub mod own_account;
+mod published_store;
 pub mod queue;
 pub mod restore;
 pub mod settings;
@@ -31,7 +32,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use crate::store::{AuditEntry, StoreError};
+use crate::accounts::AuditEntry;
+use crate::store::StoreError;
 
 pub use accounts::{AccountChange, AccountError, Accounts};
 pub use attempts::TooManyTries;

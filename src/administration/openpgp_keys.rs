@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
-use tracing::info;
 
 use super::Actor;
+use super::published_store::{Interrupted, PublishedStore, ReadyChange};
 use crate::limits;
-use crate::openpgp::{CurrentKeyring, KeptKey, Keyring, KeyringPublisher, PublicKey, StoredKey};
-use crate::settings::FieldErrors;
+use crate::openpgp::{KeptKey, Keyring, PublicKey, StoredKey};
+use crate::settings::{FieldErrors, Publisher};
 use crate::smtp::address::Mailbox;
-use crate::store::{OpenPgpKeyChange, Store, StoreError};
+use crate::store::{AdministrationStore, OpenPgpKeyChange, StoreError};
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -31,32 +30,27 @@ pub enum OpenPgpKeyError {
     Interrupted,
 }
 
+impl From<Interrupted> for OpenPgpKeyError {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}
+
 /// The one place that changes the OpenPGP keys.
 #[derive(Debug)]
-pub struct OpenPgpKeys {
-    store: Store,
-    publisher: KeyringPublisher,
-    current: CurrentKeyring,
-    /// One change at a time: each builds on the one before.
-    turn: Mutex<()>,
-}
+pub struct OpenPgpKeys(Arc<PublishedStore<Keyring>>);
 
 impl OpenPgpKeys {
     /// Changes what `publisher` publishes and `store` keeps.
     #[must_use]
-    pub fn new(store: Store, publisher: KeyringPublisher) -> Arc<Self> {
-        Arc::new(Self {
-            store,
-            current: publisher.current(),
-            publisher,
-            turn: Mutex::new(()),
-        })
+    pub fn new(store: AdministrationStore, publisher: Publisher<Keyring>) -> Arc<Self> {
+        Arc::new(Self(Arc::new(PublishedStore::new(store, publisher))))
     }
 
     /// The keys there are.
     #[must_use]
     pub fn keyring(&self) -> Arc<Keyring> {
-        self.current.snapshot()
+        self.0.current.snapshot()
     }
 
     /// Adds a key, armored or binary, for these addresses and domains (`@example.net`); without any,
@@ -132,51 +126,46 @@ impl OpenPgpKeys {
     }
 
     async fn make(
-        self: &Arc<Self>,
+        &self,
         change: OpenPgpKeyChange,
         put: Option<KeptKey>,
         actor: Actor,
     ) -> Result<(), OpenPgpKeyError> {
-        // On a task of its own: a request that is given up half-way must not leave keys that are stored
-        // but not in force.
-        let keys = Arc::clone(self);
-        tokio::spawn(async move { keys.apply(change, put, &actor).await })
-            .await
-            .unwrap_or(Err(OpenPgpKeyError::Interrupted))
+        let make = |before: &Keyring, actor: &Actor| ready(change, put, before, actor);
+        self.0.change(actor, make).await
     }
+}
 
-    async fn apply(
-        &self,
-        change: OpenPgpKeyChange,
-        put: Option<KeptKey>,
-        actor: &Actor,
-    ) -> Result<(), OpenPgpKeyError> {
-        let _turn = actor.in_time(self.turn.lock()).await?;
-        let keyring = self.keyring();
-        let fingerprint = match &change {
-            OpenPgpKeyChange::Put(key) => &key.fingerprint,
-            OpenPgpKeyChange::Remove { fingerprint } => fingerprint,
-        };
-        let before = keyring.key(fingerprint).map(|kept| shown(kept));
-        let (action, after) = match (&before, &put) {
-            (None, None) => return Err(OpenPgpKeyError::Unknown),
-            (Some(_), None) => ("OpenPGP key removed", None),
-            (Some(_), Some(kept)) => ("OpenPGP key changed", Some(shown(kept))),
-            (None, Some(kept)) => {
-                check_room(&keyring)?;
-                ("OpenPGP key added", Some(shown(kept)))
-            }
-        };
-        let after_change = match put {
-            Some(kept) => Keyring::clone(&keyring).with(kept),
-            None => Keyring::clone(&keyring).without(fingerprint),
-        };
-        let entry = actor.did(action, before, after);
-        self.store.change_openpgp_keys(change, entry).await?;
-        self.publisher.publish(after_change);
-        info!(%actor, "{action}");
-        Ok(())
-    }
+fn ready(
+    change: OpenPgpKeyChange,
+    put: Option<KeptKey>,
+    keyring: &Keyring,
+    actor: &Actor,
+) -> Result<ReadyChange<OpenPgpKeyChange, Keyring>, OpenPgpKeyError> {
+    let fingerprint = match &change {
+        OpenPgpKeyChange::Put(key) => &key.fingerprint,
+        OpenPgpKeyChange::Remove { fingerprint } => fingerprint,
+    };
+    let before = keyring.key(fingerprint).map(|kept| shown(kept));
+    let (action, after) = match (&before, &put) {
+        (None, None) => return Err(OpenPgpKeyError::Unknown),
+        (Some(_), None) => ("OpenPGP key removed", None),
+        (Some(_), Some(kept)) => ("OpenPGP key changed", Some(shown(kept))),
+        (None, Some(kept)) => {
+            check_room(keyring)?;
+            ("OpenPGP key added", Some(shown(kept)))
+        }
+    };
+    let entry = actor.did(action, before, after);
+    let after = match put {
+        Some(kept) => keyring.clone().with(kept),
+        None => keyring.clone().without(fingerprint),
+    };
+    Ok(ReadyChange {
+        change,
+        entry,
+        after,
+    })
 }
 
 /// The primary user id, as it is shown: one line of bounded length.
@@ -256,10 +245,11 @@ mod tests {
     use super::*;
     use crate::message::Spool;
     use crate::openpgp::testing::Recipe;
-    use crate::store::Writers;
+    use crate::store::{Store, Writers};
 
     struct Scene {
         keys: Arc<OpenPgpKeys>,
+        store: Store,
         writers: Writers,
         directory: TempDir,
     }
@@ -271,9 +261,10 @@ mod tests {
             let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
                 .await
                 .expect("a store");
-            let publisher = KeyringPublisher::new(Keyring::default());
+            let publisher = Publisher::new(Keyring::default());
             Self {
-                keys: OpenPgpKeys::new(store, publisher),
+                keys: OpenPgpKeys::new(store.administration.clone(), publisher),
+                store,
                 writers,
                 directory,
             }
@@ -287,7 +278,7 @@ mod tests {
         }
 
         async fn close(self) {
-            self.keys.store.close(self.writers).await;
+            self.store.close(self.writers).await;
             drop(self.directory);
         }
     }
@@ -315,7 +306,12 @@ mod tests {
             assert!(message.starts_with(&format!("{field}: ")), "{message}");
         }
         assert!(scene.keys.keyring().is_empty());
-        let stored = scene.keys.store.openpgp_keys().await.expect("readable");
+        let stored = scene
+            .store
+            .administration
+            .openpgp_keys()
+            .await
+            .expect("readable");
         assert!(stored.is_empty());
         scene.close().await;
     }
@@ -333,7 +329,12 @@ mod tests {
         assert_eq!(keyring.len(), 1);
         assert!(keyring.find("bert@example.org", Timestamp::now()).is_some());
         assert!(keyring.find("anna@example.net", Timestamp::now()).is_none());
-        let stored = scene.keys.store.openpgp_keys().await.expect("readable");
+        let stored = scene
+            .store
+            .administration
+            .openpgp_keys()
+            .await
+            .expect("readable");
         assert_eq!(stored[0].stands_for, changed.stands_for);
 
         let fingerprint = &changed.key.fingerprint;
@@ -344,8 +345,8 @@ mod tests {
         assert!(matches!(again, Err(OpenPgpKeyError::Unknown)));
 
         let audit = scene
-            .keys
             .store
+            .administration
             .audit_page(None, 9)
             .await
             .expect("readable");

@@ -11,7 +11,7 @@ use super::login::{is_over, lasts};
 use crate::accounts::{AccessToken, AccountId, RecoveryCode, SharedSecret, TokenHash, rules};
 use crate::limits;
 use crate::store::{
-    AccessError, AccountPatch, KeptSession, ReadError, Refusal, StoredAccount, StoredSession,
+    AccessError, AccessRefusal, AccountPatch, KeptSession, ReadError, StoredAccount, StoredSession,
 };
 
 /// A second factor that waits for its first code.
@@ -38,7 +38,7 @@ impl Accounts {
     /// When it is gone, or cannot be read.
     pub async fn own(&self, login: Login) -> Result<StoredAccount, AccountError> {
         let found = self.store.account(login.account).await?;
-        found.ok_or(AccountError::Refused(Refusal::NoSuchAccount))
+        found.ok_or(AccountError::Refused(AccessRefusal::NoSuchAccount))
     }
 
     /// The visitor's sessions, the one that was used last before the others.
@@ -104,7 +104,7 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let account = self.confirmed(login, current, actor).await?;
         if account.second_factor.is_some() {
-            return Err(AccountError::Refused(Refusal::SecondFactorIsOn));
+            return Err(AccountError::Refused(AccessRefusal::SecondFactorIsOn));
         }
         let enrolment = Enrolment {
             account: account.id,
@@ -158,7 +158,7 @@ impl Accounts {
         let switched = switched.await;
         if matches!(
             switched,
-            Ok(()) | Err(AccessError::Refused(Refusal::SecondFactorIsOn))
+            Ok(()) | Err(AccessError::Refused(AccessRefusal::SecondFactorIsOn))
         ) {
             self.forget_enrolments(login.account);
         }

@@ -66,7 +66,7 @@ async fn a_second_factor_is_confirmed_in_time_and_in_its_session() {
     assert_eq!(confirm(here, &code).await.expect("on").len(), 10);
     assert!(accounts.enrolment(here, noon()).is_none());
     let again = begin(PASSWORD).await.expect_err("on");
-    let is_on = AccountError::Refused(Refusal::SecondFactorIsOn);
+    let is_on = AccountError::Refused(AccessRefusal::SecondFactorIsOn);
     assert_eq!(again.to_string(), is_on.to_string());
 
     let off = accounts.switch_off_second_factor(here, "wrong".into(), &by);
@@ -111,7 +111,10 @@ async fn a_second_factor_that_is_on_is_not_replaced() {
     accounts.enrolments.insert(elsewhere.session, enrolment);
     let refused = confirm(elsewhere, &theirs).await.expect_err("refused");
     assert!(
-        matches!(refused, AccountError::Refused(Refusal::SecondFactorIsOn)),
+        matches!(
+            refused,
+            AccountError::Refused(AccessRefusal::SecondFactorIsOn)
+        ),
         "{refused:?}"
     );
     assert!(accounts.enrolment(elsewhere, noon()).is_none());

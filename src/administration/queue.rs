@@ -11,9 +11,10 @@ use tracing::{info, warn};
 use super::{Actor, Administration, ChangeError, OpenRelay};
 use crate::limits;
 use crate::message::RowId;
+use crate::message::queue_filter::QueueFilter;
 use crate::queue::{Queue, QueueAction, Unfinished};
 use crate::settings::Settings;
-use crate::store::{QueueFilter, ReadError, Store, StoreError};
+use crate::store::{ReadError, Store, StoreError};
 
 /// The recipients of an action.
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ pub async fn act(
             rows,
             expect: Some(expected),
         } => {
-            let found = store.choice_of_rows(&rows, 0).await?.total();
+            let found = store.queue_view.selection_of_rows(&rows, 0).await?.total();
             if found != expected {
                 return Err(ActionError::CountChanged { expected, found });
             }
@@ -104,7 +105,7 @@ pub async fn act(
         }
         ActionTarget::Matching { filter, expect } => {
             asked.insert("filter".to_owned(), Value::Object(filter.parts()));
-            let matching = store.matching(&filter, Timestamp::now()).await?;
+            let matching = store.queue_view.matching(&filter, Timestamp::now()).await?;
             let found = matching.len() as u64;
             if found != expect {
                 return Err(ActionError::CountChanged {
@@ -164,7 +165,7 @@ async fn carry_out(
     entry.at = at;
     entry.until = None;
     // The rows are changed already: an audit that cannot be written must not hide that.
-    if let Err(error) = store.append_audit(entry).await {
+    if let Err(error) = store.administration.append_audit(entry).await {
         warn!(%error, %actor, "a change of the queue was not audited");
     }
     let affected = done?;

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::published_store::{Interrupted, PublishedStore, ReadyChange, on_its_own_task};
 use super::settings_check::{self, OpenRelay};
 use super::written_names::OwnAddresses;
 use super::{Actor, long_lists};
+use crate::accounts::AuditEntry;
 use crate::limits;
 use crate::settings::{
     Current, FieldErrors, Publisher, SHOWN, Settings, SettingsDocument, part_mut,
 };
-use crate::store::{AuditEntry, OpenError, Store, StoreError, StoredSettings};
+use crate::store::{AdministrationStore, OpenError, StoreError, StoredSettings};
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -31,41 +32,44 @@ pub enum ChangeError {
     Interrupted,
 }
 
+impl From<Interrupted> for ChangeError {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}
+
 /// The one place that changes settings.
 #[derive(Debug)]
 pub struct Administration {
-    store: Store,
-    publisher: Publisher,
-    current: Current,
+    /// Between two changes it holds what was stored when it was looked at last, which is in force when it can be.
+    kept: PublishedStore<Settings, Option<StoredSettings>>,
     ourselves: OwnAddresses,
-    /// One change at a time: each builds on the one before. Holds what was stored when it was looked at
-    /// last, which is in force when it can be.
-    turn: Mutex<Option<StoredSettings>>,
 }
 
 impl Administration {
     /// Changes what `publisher` publishes and `store` keeps; no next hop may be `ourselves`.
     #[must_use]
-    pub fn new(store: Store, publisher: Publisher, ourselves: OwnAddresses) -> Arc<Self> {
+    pub fn new(
+        store: AdministrationStore,
+        publisher: Publisher,
+        ourselves: OwnAddresses,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            store,
+            kept: PublishedStore::new(store, publisher),
             ourselves,
-            current: publisher.current(),
-            publisher,
-            turn: Mutex::default(),
         })
     }
 
     /// The current settings.
     #[must_use]
     pub fn settings(&self) -> Arc<Settings> {
-        self.current.snapshot()
+        self.kept.current.snapshot()
     }
 
     /// The settings, for repeated reading.
     #[must_use]
     pub fn current(&self) -> Current {
-        self.current.clone()
+        self.kept.current.clone()
     }
 
     /// Changes the fields of `patch`, and gives the settings as they are then. A patch that changes
@@ -94,12 +98,8 @@ impl Administration {
         open_relay: OpenRelay,
         actor: Actor,
     ) -> Result<Arc<Settings>, ChangeError> {
-        // On a task of its own: a request that is given up half-way must not leave settings that are
-        // stored but not in force.
         let administration = Arc::clone(self);
-        tokio::spawn(async move { administration.apply(patch, open_relay, &actor).await })
-            .await
-            .unwrap_or(Err(ChangeError::Interrupted))
+        on_its_own_task(async move { administration.apply(patch, open_relay, &actor).await }).await
     }
 
     async fn apply(
@@ -108,21 +108,21 @@ impl Administration {
         open_relay: OpenRelay,
         actor: &Actor,
     ) -> Result<Arc<Settings>, ChangeError> {
-        let mut stored = actor.in_time(self.turn.lock()).await?;
+        let mut stored = actor.in_time(self.kept.turn()).await?;
         // A command may have stored others a moment ago, which this change must not undo.
         self.take_over(&mut stored).await;
-        let before = self.current.snapshot();
+        let before = self.settings();
         let ourselves = self.ourselves.clone();
         let making = {
             let before = Arc::clone(&before);
-            move || Made::of(&before, patch, open_relay, &ourselves)
+            move || PreparedChange::of(&before, patch, open_relay, &ourselves)
         };
         // Long lists take a while, in which messages are not kept waiting.
         let made = spawn_blocking(making).await;
         let Some(made) = made.map_err(|_| ChangeError::Interrupted)?? else {
             return Ok(before);
         };
-        let Made {
+        let PreparedChange {
             after,
             difference,
             text,
@@ -132,12 +132,15 @@ impl Administration {
             .await
             .map_err(ChangeError::Invalid)?;
         let fields = difference.fields();
-        let entry = difference.audited("settings changed", actor);
-        self.store.save_settings(text.clone(), entry).await?;
-        self.publisher.publish(after);
+        let ready = ReadyChange {
+            change: text.clone(),
+            entry: difference.audited("settings changed", actor),
+            after,
+        };
+        self.kept.put(ready).await?;
         *stored = Some(text);
         info!(%fields, %actor, "settings changed");
-        Ok(self.current.snapshot())
+        Ok(self.settings())
     }
 
     /// Publishes what a command stored beside this process, until `stop`: `fastpath admin` has no
@@ -149,10 +152,10 @@ impl Administration {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(limits::STORED_SETTINGS_INTERVAL) => {}
             }
-            // Each change of the settings is noted in the audit, which is less to read than they are.
-            match self.store.newest_audit().await {
+            // Whoever changes settings notes it in the audit, which is less to read than they are.
+            match self.kept.store.newest_audit().await {
                 Ok(newest) if newest != seen => {
-                    let mut stored = self.turn.lock().await;
+                    let mut stored = self.kept.turn().await;
                     self.take_over(&mut stored).await;
                     seen = newest;
                 }
@@ -164,7 +167,7 @@ impl Administration {
 
     /// Publishes what is stored when that is not what was `seen` there last.
     async fn take_over(&self, seen: &mut Option<StoredSettings>) {
-        let stored = match self.store.stored_settings().await {
+        let stored = match self.kept.store.stored_settings().await {
             Ok(Some(stored)) => stored,
             Ok(None) => return,
             Err(error) => {
@@ -176,7 +179,7 @@ impl Administration {
             return;
         }
         let reading = {
-            let (stored, current) = (stored.clone(), self.current.snapshot());
+            let (stored, current) = (stored.clone(), self.settings());
             move || -> Result<_, OpenError> {
                 let settings = stored.read()?;
                 let difference = Difference::between(current.document(), settings.document());
@@ -185,7 +188,7 @@ impl Administration {
         };
         match spawn_blocking(reading).await {
             Ok(Ok(Some((settings, fields)))) => {
-                self.publisher.publish(settings);
+                self.kept.publish(settings);
                 info!(%fields, "settings taken over that a command stored");
             }
             Ok(Ok(None)) => {}
@@ -198,7 +201,7 @@ impl Administration {
 }
 
 /// A change, ready to be stored.
-struct Made {
+struct PreparedChange {
     after: Settings,
     difference: Difference,
     text: StoredSettings,
@@ -206,7 +209,7 @@ struct Made {
     errors: FieldErrors,
 }
 
-impl Made {
+impl PreparedChange {
     /// None when nothing would be changed.
     fn of(
         before: &Settings,
@@ -299,6 +302,7 @@ mod tests {
     use super::*;
     use crate::message::Spool;
     use crate::settings::WriteOnly;
+    use crate::store::Store;
 
     #[test]
     fn a_secret_is_audited_without_its_text() {
@@ -372,7 +376,11 @@ mod tests {
         let (store, writers) = opened.expect("a store");
         let settings = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         let publisher = Publisher::new(settings);
-        let administration = Administration::new(store.clone(), publisher, OwnAddresses::default());
+        let administration = Administration::new(
+            store.administration.clone(),
+            publisher,
+            OwnAddresses::default(),
+        );
         let change = async |retries: u32, until| {
             let patch = Map::from_iter([("retries_max".to_owned(), retries.into())]);
             let actor = Actor {
@@ -383,7 +391,7 @@ mod tests {
         };
         let now = Some(Instant::now());
         // Behind somebody else's change, and when it is its turn at last.
-        let turn = administration.turn.lock().await;
+        let turn = administration.kept.turn().await;
         let behind = change(3, now).await;
         drop(turn);
         for overdue in [behind, change(4, now).await] {
@@ -393,7 +401,11 @@ mod tests {
         }
         let made = change(5, Some(Instant::now() + limits::CHANGE_BEGIN_WAIT)).await;
         assert_eq!(made.expect("it is made").retries_max, 5);
-        let audit = store.audit_page(None, 9).await.expect("readable");
+        let audit = store
+            .administration
+            .audit_page(None, 9)
+            .await
+            .expect("readable");
         assert_eq!(audit.len(), 1, "{audit:?}");
         assert!(store.close(writers).await);
     }

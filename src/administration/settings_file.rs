@@ -13,7 +13,7 @@ use super::settings_check::{self, OpenRelay};
 use super::written_names::OwnAddresses;
 use crate::boot::Addresses;
 use crate::settings::{FieldErrors, SHOWN, Settings, SettingsDocument, part_mut};
-use crate::store::{DatabaseCopy, OpenError, SettingsBeside, StoreError, StoredSettings};
+use crate::store::{DatabaseCopy, OfflineSettings, OpenError, StoreError, StoredSettings};
 
 /// The line that names the settings which are switched off: TOML has no word for nothing.
 const NOT_SET: &str = "not_set";
@@ -112,9 +112,9 @@ pub async fn import(
     Ok(changed)
 }
 
-async fn open(data_directory: &Path) -> Result<SettingsBeside, SettingsFileError> {
+async fn open(data_directory: &Path) -> Result<OfflineSettings, SettingsFileError> {
     if DatabaseCopy::is_possible(data_directory) {
-        Ok(SettingsBeside::open(data_directory).await?)
+        Ok(OfflineSettings::open(data_directory).await?)
     } else {
         Err(SettingsFileError::Missing)
     }
@@ -290,7 +290,7 @@ mod tests {
         };
         let error = import("retries_max = 7").await.expect_err("never started");
         assert!(matches!(error, SettingsFileError::Missing), "{error}");
-        first_start::settings(&store, &FirstStart::default())
+        first_start::settings(&store.administration, &FirstStart::default())
             .await
             .expect("stored");
         let dry = super::import(
@@ -303,7 +303,11 @@ mod tests {
         assert_eq!(dry.await.expect("it holds"), ["retries_max"]);
         let changed = import("retries_max = 7\nkeep_trail = false").await;
         assert_eq!(changed.expect("it holds"), ["keep_trail", "retries_max"]);
-        let newest = store.audit_page(None, 1).await.expect("readable");
+        let newest = store
+            .administration
+            .audit_page(None, 1)
+            .await
+            .expect("readable");
         assert_eq!(newest[0].who, "command admin");
         assert_eq!(newest[0].action, "settings imported");
         let before = serde_json::json!({"keep_trail": true, "retries_max": 0});
@@ -317,7 +321,7 @@ mod tests {
         let spool = Spool::open(place.path().join("spool"), "boot").expect("a spool");
         let opened = Store::open(place.path(), &spool, Timestamp::now()).await;
         let (store, writers) = opened.expect("a store");
-        let started = first_start::settings(&store, &FirstStart::default()).await;
+        let started = first_start::settings(&store.administration, &FirstStart::default()).await;
         started.expect("stored");
         let actor = Actor::command("admin");
         let unsaid = OpenRelay::Unsaid { how: "say so" };
@@ -352,7 +356,11 @@ mod tests {
                 (imported, _) => panic!("{text}: {imported:?}"),
             }
         }
-        let stored = store.load_settings().await.expect("readable");
+        let stored = store
+            .administration
+            .load_settings()
+            .await
+            .expect("readable");
         assert_eq!(stored.expect("there are some").retries_max, 3);
         assert!(store.close(writers).await);
     }

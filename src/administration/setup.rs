@@ -12,7 +12,7 @@ use super::login::Entered;
 use crate::accounts::{Role, TokenHash, spelled_secret};
 use crate::boot::Secret;
 use crate::limits;
-use crate::store::{ReadError, Refusal, SecondFactor};
+use crate::store::{AccessRefusal, ReadError, SecondFactorProof};
 
 /// Under which tries are counted; no account can have this name.
 const SETUP: &str = "/setup";
@@ -84,10 +84,10 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<Option<Entered>, AccountError> {
         let Some(setup) = &self.setup else {
-            return Err(AccountError::Refused(Refusal::SetupIsDone));
+            return Err(AccountError::Refused(AccessRefusal::SetupIsDone));
         };
         if !self.setup_is_open().await? {
-            return Err(AccountError::Refused(Refusal::SetupIsDone));
+            return Err(AccountError::Refused(AccessRefusal::SetupIsDone));
         }
         let may_try = self.attempts.may_try(address, SETUP, now);
         may_try.inspect_err(|_| warn!(%address, "too many tries to set up"))?;
@@ -111,7 +111,9 @@ impl Accounts {
         let id = self.store.set_up(account.clone(), note).await?;
         info!(%actor, "set up: /setup is closed from now on");
         let account = account.stored(id);
-        let entered = self.enter(&account, SecondFactor::None, address, now).await;
+        let entered = self
+            .enter(&account, SecondFactorProof::None, address, now)
+            .await;
         if let Err(error) = &entered {
             warn!(%actor, %error, "who has set up is not logged in");
         }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rand::RngExt as _;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
-use tracing::info;
 
 use super::Actor;
-use crate::accounts::{Busy, CurrentLogins, LoginDirectory, LoginsPublisher, Passwords, SmtpLogin};
+use super::published_store::{Interrupted, PublishedStore, ReadyChange};
+use crate::accounts::{Busy, LoginDirectory, Passwords, SmtpLogin};
 use crate::limits;
-use crate::settings::FieldErrors;
-use crate::store::{SmtpLoginChange, Store, StoreError};
+use crate::settings::{FieldErrors, Publisher};
+use crate::store::{AdministrationStore, SmtpLoginChange, StoreError};
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -34,34 +33,37 @@ pub enum SmtpLoginError {
     Interrupted,
 }
 
+impl From<Interrupted> for SmtpLoginError {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}
+
 /// The one place that changes SMTP logins.
 #[derive(Debug)]
 pub struct SmtpLogins {
-    store: Store,
+    kept: Arc<PublishedStore<LoginDirectory>>,
     passwords: Arc<Passwords>,
-    publisher: LoginsPublisher,
-    current: CurrentLogins,
-    /// One change at a time: each builds on the one before.
-    turn: Mutex<()>,
 }
 
 impl SmtpLogins {
     /// Changes what `publisher` publishes and `store` keeps.
     #[must_use]
-    pub fn new(store: Store, passwords: Arc<Passwords>, publisher: LoginsPublisher) -> Arc<Self> {
+    pub fn new(
+        store: AdministrationStore,
+        passwords: Arc<Passwords>,
+        publisher: Publisher<LoginDirectory>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            store,
+            kept: Arc::new(PublishedStore::new(store, publisher)),
             passwords,
-            current: publisher.current(),
-            publisher,
-            turn: Mutex::new(()),
         })
     }
 
     /// The logins there are.
     #[must_use]
     pub fn roster(&self) -> Arc<LoginDirectory> {
-        self.current.snapshot()
+        self.kept.current.snapshot()
     }
 
     /// Adds a login, and gives it.
@@ -128,59 +130,57 @@ impl SmtpLogins {
         self.make(SmtpLoginChange::Remove { name }, actor).await
     }
 
-    fn known(&self, name: &str) -> Result<Arc<SmtpLogin>, SmtpLoginError> {
-        let found = self.roster().find(name).cloned();
-        found.ok_or(SmtpLoginError::Unknown)
+    /// Fails early, before a password is hashed, when there is no such login.
+    fn known(&self, name: &str) -> Result<(), SmtpLoginError> {
+        known(&self.roster(), name).map(drop)
     }
 
-    async fn make(
-        self: &Arc<Self>,
-        change: SmtpLoginChange,
-        actor: Actor,
-    ) -> Result<(), SmtpLoginError> {
-        // On a task of its own: a request that is given up half-way must not leave logins that are
-        // stored but not in force.
-        let logins = Arc::clone(self);
-        tokio::spawn(async move { logins.apply(change, &actor).await })
-            .await
-            .unwrap_or(Err(SmtpLoginError::Interrupted))
+    async fn make(&self, change: SmtpLoginChange, actor: Actor) -> Result<(), SmtpLoginError> {
+        let make = |before: &LoginDirectory, actor: &Actor| ready(change, before, actor);
+        self.kept.change(actor, make).await
     }
+}
 
-    async fn apply(&self, change: SmtpLoginChange, actor: &Actor) -> Result<(), SmtpLoginError> {
-        let _turn = actor.in_time(self.turn.lock()).await?;
-        let before = self.roster();
-        // What was true when the change was asked for may not be true any more.
-        let (after, entry) = match &change {
-            SmtpLoginChange::Add(login) => {
-                let mut errors = FieldErrors::default();
-                check_name(&login.name, &before, &mut errors);
-                errors.into_result().map_err(SmtpLoginError::Invalid)?;
-                let entry = actor.did("SMTP login added", None, Some(shown(login)));
-                (LoginDirectory::clone(&before).with(login.clone()), entry)
-            }
-            SmtpLoginChange::Rehash { name, hash } => {
-                let old = self.known(name)?;
-                let new = SmtpLogin {
-                    hash: hash.clone(),
-                    ..SmtpLogin::clone(&old)
-                };
-                let action = "SMTP login got another password";
-                let after = json!({"name": &*old.name, "password": "changed"});
-                let entry = actor.did(action, None, Some(after));
-                (LoginDirectory::clone(&before).with(new), entry)
-            }
-            SmtpLoginChange::Remove { name } => {
-                let old = self.known(name)?;
-                let entry = actor.did("SMTP login removed", Some(shown(&old)), None);
-                (LoginDirectory::clone(&before).without(name), entry)
-            }
-        };
-        let action = entry.action.clone();
-        self.store.change_smtp_logins(change, entry).await?;
-        self.publisher.publish(after);
-        info!(%actor, "{action}");
-        Ok(())
-    }
+fn known(roster: &LoginDirectory, name: &str) -> Result<Arc<SmtpLogin>, SmtpLoginError> {
+    roster.find(name).cloned().ok_or(SmtpLoginError::Unknown)
+}
+
+/// What was true when the change was asked for may not be true any more.
+fn ready(
+    change: SmtpLoginChange,
+    before: &LoginDirectory,
+    actor: &Actor,
+) -> Result<ReadyChange<SmtpLoginChange, LoginDirectory>, SmtpLoginError> {
+    let (after, entry) = match &change {
+        SmtpLoginChange::Add(login) => {
+            let mut errors = FieldErrors::default();
+            check_name(&login.name, before, &mut errors);
+            errors.into_result().map_err(SmtpLoginError::Invalid)?;
+            let entry = actor.did("SMTP login added", None, Some(shown(login)));
+            (before.clone().with(login.clone()), entry)
+        }
+        SmtpLoginChange::Rehash { name, hash } => {
+            let old = known(before, name)?;
+            let new = SmtpLogin {
+                hash: hash.clone(),
+                ..SmtpLogin::clone(&old)
+            };
+            let action = "SMTP login got another password";
+            let after = json!({"name": &*old.name, "password": "changed"});
+            let entry = actor.did(action, None, Some(after));
+            (before.clone().with(new), entry)
+        }
+        SmtpLoginChange::Remove { name } => {
+            let old = known(before, name)?;
+            let entry = actor.did("SMTP login removed", Some(shown(&old)), None);
+            (before.clone().without(name), entry)
+        }
+    };
+    Ok(ReadyChange {
+        change,
+        entry,
+        after,
+    })
 }
 
 /// In whole seconds, as it is read back from the store.
@@ -251,12 +251,13 @@ fn shown(login: &SmtpLogin) -> Value {
 mod tests {
     use super::*;
     use crate::message::Spool;
-    use crate::store::Writers;
+    use crate::store::{Store, Writers};
     use tempfile::TempDir;
     use tokio::time::Instant;
 
     struct Scene {
         logins: Arc<SmtpLogins>,
+        store: Store,
         writers: Writers,
         directory: TempDir,
     }
@@ -268,9 +269,10 @@ mod tests {
             let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
                 .await
                 .expect("a store");
-            let publisher = LoginsPublisher::new(LoginDirectory::default());
+            let publisher = Publisher::new(LoginDirectory::default());
             Self {
-                logins: SmtpLogins::new(store, Passwords::new(), publisher),
+                logins: SmtpLogins::new(store.administration.clone(), Passwords::new(), publisher),
+                store,
                 writers,
                 directory,
             }
@@ -283,7 +285,7 @@ mod tests {
         }
 
         async fn close(self) {
-            self.logins.store.close(self.writers).await;
+            self.store.close(self.writers).await;
             drop(self.directory);
         }
     }
@@ -311,7 +313,12 @@ mod tests {
             assert!(message.starts_with(&format!("{field}: ")), "{message}");
         }
         assert_eq!(scene.logins.roster().len(), 1);
-        let stored = scene.logins.store.smtp_logins().await.expect("readable");
+        let stored = scene
+            .store
+            .administration
+            .smtp_logins()
+            .await
+            .expect("readable");
         assert_eq!(stored.len(), 1);
         scene.close().await;
     }
@@ -333,7 +340,12 @@ mod tests {
             .find("robot")
             .map(|login| login.hash.clone());
         assert_ne!(before, after);
-        let stored = logins.store.smtp_logins().await.expect("readable");
+        let stored = scene
+            .store
+            .administration
+            .smtp_logins()
+            .await
+            .expect("readable");
         assert_eq!(stored.first().map(|login| login.hash.clone()), after);
 
         let removed = logins.remove("ROBOT", actor()).await;
@@ -343,7 +355,12 @@ mod tests {
         let changed = logins.change_password("robot", "another word".into(), actor());
         assert!(matches!(changed.await, Err(SmtpLoginError::Unknown)));
 
-        let audit = logins.store.audit_page(None, 9).await.expect("readable");
+        let audit = scene
+            .store
+            .administration
+            .audit_page(None, 9)
+            .await
+            .expect("readable");
         let actions: Vec<_> = audit.iter().map(|item| item.action.as_str()).collect();
         assert_eq!(
             actions,
@@ -373,7 +390,12 @@ mod tests {
         let is_overdue = matches!(added, Err(SmtpLoginError::Store(StoreError::Overdue)));
         assert!(is_overdue, "{added:?}");
         assert!(scene.logins.roster().is_empty());
-        let stored = scene.logins.store.smtp_logins().await.expect("readable");
+        let stored = scene
+            .store
+            .administration
+            .smtp_logins()
+            .await
+            .expect("readable");
         assert!(stored.is_empty());
         scene.close().await;
     }

@@ -37,7 +37,8 @@ impl Scene {
         let opened = Store::open(directory.path(), &spool, noon()).await;
         let (store, writers) = opened.expect("a store");
         let given = Secret::new(ONE_TIME.to_owned());
-        let accounts = Accounts::open(store.clone(), Passwords::new(), Some(&given)).await;
+        let accounts =
+            Accounts::open(store.administration.clone(), Passwords::new(), Some(&given)).await;
         Self {
             accounts: accounts.expect("readable"),
             store,
@@ -97,7 +98,7 @@ impl Scene {
 
     /// What was audited, the newest first, as text.
     pub(super) async fn audit(&self) -> Vec<String> {
-        let page = self.store.audit_page(None, 1_000).await;
+        let page = self.store.administration.audit_page(None, 1_000).await;
         let items = page.expect("readable").into_iter();
         items
             .map(|item| {

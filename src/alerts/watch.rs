@@ -143,7 +143,8 @@ impl Sources {
             trail_problem: self.trail.problem(),
             trail_kept_as: self
                 .store
-                .history_set_aside()
+                .trail
+                .set_aside()
                 .map(|path| path.display().to_string()),
             memory_used_bytes: self.budget.used_bytes(),
             memory_budget_bytes: self.budget.limit_bytes_for(TrustLevel::Stranger),
@@ -155,9 +156,9 @@ impl Sources {
 
     async fn queue(&self) -> Option<QueueFacts> {
         let asking = async {
-            let size = self.store.queue_size().await?;
-            let waiting = self.store.waiting_recipients().await?;
-            let damaged = self.store.damaged_recipients().await?;
+            let size = self.store.queue_view.backlog().await?;
+            let waiting = self.store.queue_view.waiting_recipients().await?;
+            let damaged = self.store.queue_view.damaged_recipients().await?;
             Ok::<_, ReadError>((size, waiting, damaged))
         };
         let (size, waiting, damaged) =

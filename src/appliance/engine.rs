@@ -13,7 +13,7 @@ use crate::boot::{BootOptions, DataDirectory};
 use crate::conditions::{self, Conditions};
 use crate::delivery::Delivery;
 use crate::message::{MemoryBudget, MessageIds, Spool};
-use crate::openpgp::{Keyring, KeyringPublisher};
+use crate::openpgp::Keyring;
 use crate::own_mark::OwnMark;
 use crate::path::{Fingerprints, Paths};
 use crate::queue::{self, Queue, QueueClock};
@@ -21,7 +21,7 @@ use crate::session::{ReceivingCounters, SessionContext};
 use crate::settings::{Current, Publisher};
 use crate::statistics::trail::TrailWriter;
 use crate::statistics::{Statistics, Trail, rollup};
-use crate::store::{Store, Writers};
+use crate::store::{QueueStore, Store, Writers};
 use crate::tls::ServerTls;
 
 /// What sessions, pages and watchers share.
@@ -48,7 +48,7 @@ pub(super) struct OwnedWriters {
     pub(super) writers: Writers,
     pub(super) trail_writer: TrailWriter,
     pub(super) publisher: Publisher,
-    pub(super) keys_publisher: KeyringPublisher,
+    pub(super) keys_publisher: Publisher<Keyring>,
 }
 
 impl Engine {
@@ -60,7 +60,8 @@ impl Engine {
     ) -> anyhow::Result<(Self, OwnedWriters)> {
         let now = Timestamp::now();
         let (spool, store, writers) = open_store(directory, now).await?;
-        let publisher = Publisher::new(first_start::settings(&store, first_start).await?);
+        let publisher =
+            Publisher::new(first_start::settings(&store.administration, first_start).await?);
         let settings = publisher.current();
         let hostname = Arc::clone(&options.hostname);
 
@@ -70,7 +71,8 @@ impl Engine {
         let ids = Arc::new(MessageIds::after(store.greatest_message_id().await?));
         let own_mark = OwnMark::new();
         let delivery = Delivery::new(Arc::clone(&hostname), own_mark.clone(), settings.clone());
-        let keys_publisher = KeyringPublisher::new(Keyring::new(store.openpgp_keys().await?));
+        let keys_publisher =
+            Publisher::new(Keyring::new(store.administration.openpgp_keys().await?));
         let conditions = Conditions::new(conditions::CheckResources {
             hostname: Arc::clone(&hostname),
             ids: Arc::clone(&ids),
@@ -80,8 +82,8 @@ impl Engine {
             dns: delivery.dns(),
         });
         let queue = Queue::new(queue::QueueServices {
-            clock: open_clock(directory, &store).await?,
-            store: store.clone(),
+            clock: open_clock(directory, &store.queue).await?,
+            store: store.queue.clone(),
             delivery: Arc::clone(&delivery),
             settings: settings.clone(),
             trail: trail.clone(),
@@ -155,7 +157,7 @@ async fn restored_statistics(store: &Store, now: Timestamp) -> Arc<Statistics> {
 }
 
 /// The queue's clock. If the machine's clock was set since the last run, the times in the queue are shifted.
-async fn open_clock(directory: &DataDirectory, store: &Store) -> anyhow::Result<QueueClock> {
+async fn open_clock(directory: &DataDirectory, store: &QueueStore) -> anyhow::Result<QueueClock> {
     let (clock, step) = QueueClock::open(directory.path());
     if let Some(step) = step {
         let shifted = store.shift_times(step, Timestamp::now()).await?;
@@ -178,7 +180,7 @@ async fn open_store(
     let spool = spool.context("the spool cannot be opened")?;
     disk::look_first(directory.path(), &spool);
     let (store, writers) = Store::open(directory.path(), &spool, now).await?;
-    match store.spool_names_in_use().await? {
+    match store.queue.spool_names_in_use().await? {
         Some(named) => {
             let swept = spool.sweep(&named)?;
             if swept > 0 {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::engine::{Engine, OwnedWriters};
 use self::running::Running;
-use crate::accounts::{LoginDirectory, Logins, LoginsPublisher, Passwords};
+use crate::accounts::{LoginDirectory, Logins, Passwords};
 use crate::administration::{
     Accounts, Administration, FirstStart, OpenPgpKeys, OwnAddresses, SmtpLogins,
 };
@@ -25,9 +25,10 @@ use crate::alerts::Alerts;
 use crate::boot::{Addresses, BootOptions, DataDirectory};
 use crate::listener::Listener;
 use crate::session::SessionContext;
+use crate::settings::Publisher;
 use crate::statistics::Statistics;
 use crate::statistics::trail::TrailWriter;
-use crate::store::{Store, Writers};
+use crate::store::{AdministrationStore, Store, Writers};
 use crate::tls::ServerTls;
 use crate::web;
 
@@ -68,12 +69,17 @@ impl Appliance {
         } = owned;
         let tls = ServerTls::open(directory.path(), &options.hostname)
             .context("the certificate for STARTTLS cannot be had")?;
-        let (smtp_logins, logins) = open_logins(&engine.store).await?;
+        let (smtp_logins, logins) = open_logins(&engine.store.administration).await?;
         let session = Arc::new(engine.session(logins, Arc::clone(&tls)));
 
         let front = CancellationToken::new();
         let one_time = first_start.admin_password.as_ref();
-        let accounts = Accounts::open(engine.store.clone(), Passwords::new(), one_time).await?;
+        let accounts = Accounts::open(
+            engine.store.administration.clone(),
+            Passwords::new(),
+            one_time,
+        )
+        .await?;
         let figures = Arc::clone(&engine.delivery);
         let ourselves = OwnAddresses::at(&addresses, Some(Arc::clone(&engine.hostname)));
         let pages = Arc::new(web::Context {
@@ -83,9 +89,13 @@ impl Appliance {
             sessions_max: capacity::sessions(),
             store: engine.store.clone(),
             trail: engine.trail.clone(),
-            administration: Administration::new(engine.store.clone(), publisher, ourselves),
+            administration: Administration::new(
+                engine.store.administration.clone(),
+                publisher,
+                ourselves,
+            ),
             smtp_logins,
-            openpgp_keys: OpenPgpKeys::new(engine.store.clone(), keys_publisher),
+            openpgp_keys: OpenPgpKeys::new(engine.store.administration.clone(), keys_publisher),
             queue: Arc::clone(&engine.queue),
             alerts: Alerts::new(Arc::clone(&engine.hostname), engine.settings.clone()),
             budget: Arc::clone(&engine.budget),
@@ -171,10 +181,12 @@ async fn bind(
 }
 
 /// The SMTP logins: where they are changed, and where clients' are checked. They have their own places
-/// for passwords, so that clients who guess do not block the web.
-async fn open_logins(store: &Store) -> anyhow::Result<(Arc<SmtpLogins>, Arc<Logins>)> {
+/// for passwords, so that clients who guess keep nobody from the web.
+async fn open_logins(
+    store: &AdministrationStore,
+) -> anyhow::Result<(Arc<SmtpLogins>, Arc<Logins>)> {
     let stored = store.smtp_logins().await?;
-    let publisher = LoginsPublisher::new(LoginDirectory::new(stored));
+    let publisher = Publisher::new(LoginDirectory::new(stored));
     let passwords = Passwords::new();
     let logins = Logins::new(Arc::clone(&passwords), publisher.current());
     Ok((SmtpLogins::new(store.clone(), passwords, publisher), logins))

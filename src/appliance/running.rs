@@ -199,7 +199,7 @@ fn scribes(engine: &Engine, trail_writer: TrailWriter, data_directory: PathBuf) 
     let store = || engine.store.clone();
     vec![
         Stoppable::spawn("trail", |stop| {
-            trail_writer.run(store(), data_directory, stop)
+            trail_writer.run(engine.store.trail.clone(), data_directory, stop)
         }),
         Stoppable::spawn("roll-up", |stop| {
             rollup::keep(Arc::clone(&engine.statistics), store(), stop)

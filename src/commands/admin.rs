@@ -19,7 +19,7 @@ use crate::administration::{AccountChange, AccountError, Accounts, Actor};
 use crate::boot::DataDirectory;
 use crate::limits;
 use crate::message::Spool;
-use crate::store::{self, OpenError, Refusal, RepairError, Repaired, Saved, Store};
+use crate::store::{self, AccessRefusal, OpenError, RepairError, Repaired, Saved, Store};
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
@@ -172,7 +172,7 @@ fn beside<T>(
     let runtime = serve::runtime()?;
     runtime.block_on(async {
         let (store, closing) = open(directory).await?;
-        let accounts = Accounts::open(store.clone(), Passwords::new(), None).await;
+        let accounts = Accounts::open(store.administration.clone(), Passwords::new(), None).await;
         let accounts: Arc<Accounts> = accounts.map_err(anyhow::Error::from)?;
         let done = work(&accounts).await;
         // What was done is committed; another process may hold the database while we go.
@@ -185,7 +185,7 @@ async fn open(directory: &Path) -> anyhow::Result<(Store, store::Writers)> {
     // Commands about accounts leave the spool alone, but the store wants one.
     let spool =
         Spool::open(directory.join("spool"), "admin").context("the spool cannot be used")?;
-    Ok(Store::open_beside(directory, &spool).await?)
+    Ok(Store::open_for_cli(directory, &spool).await?)
 }
 
 impl From<RepairError> for Failure {
@@ -229,7 +229,7 @@ async fn reset_password(
     };
     let what = match accounts.amend(name, change, &actor).await {
         Ok(_) => "has a new password; its sessions have ended",
-        Err(AccountError::Refused(Refusal::NoSuchAccount))
+        Err(AccountError::Refused(AccessRefusal::NoSuchAccount))
             if !has_administrator(accounts).await? =>
         {
             let role = Role::Administrator;
@@ -272,7 +272,7 @@ mod tests {
     use jiff::Timestamp;
 
     async fn reset(store: &Store, name: &str, given: Option<&str>) -> Result<String, AccountError> {
-        let accounts = Accounts::open(store.clone(), Passwords::new(), None).await;
+        let accounts = Accounts::open(store.administration.clone(), Passwords::new(), None).await;
         let accounts = accounts.expect("readable");
         reset_password(&accounts, name, true, given.map(str::to_owned)).await
     }
@@ -289,7 +289,13 @@ mod tests {
             made.starts_with("admin is the administrator now.\npassword: "),
             "{made}"
         );
-        assert!(store.setup_is_done().await.expect("readable"));
+        assert!(
+            store
+                .administration
+                .setup_is_done()
+                .await
+                .expect("readable")
+        );
         let given = reset(&store, "ADMIN", Some("a password of mine")).await;
         let given = given.expect("reset");
         assert_eq!(
@@ -299,7 +305,7 @@ mod tests {
         let typing_error = reset(&store, "amdin", None).await;
         assert!(matches!(
             typing_error,
-            Err(AccountError::Refused(Refusal::NoSuchAccount))
+            Err(AccountError::Refused(AccessRefusal::NoSuchAccount))
         ));
         let short = reset(&store, "admin", Some("short")).await;
         assert!(matches!(short, Err(AccountError::Invalid(_))));

@@ -51,10 +51,10 @@ use crate::clients::FairSemaphore;
 use crate::dns::Dns;
 use crate::limits;
 use crate::message::{MemoryBudget, MessageIds, Reservation, Spool};
-use crate::openpgp::CurrentKeyring;
-use crate::settings::Settings;
+use crate::openpgp::Keyring;
 use crate::settings::conditions::ConditionKind;
 use crate::settings::service_address::ServiceAddress;
+use crate::settings::{Current, Settings};
 
 pub use blackhole_lists::{Listing, LookedUp, TryOut, Weighed};
 pub use content_filter::{RuleAnswers, RuleSays, Ruling};
@@ -110,7 +110,7 @@ pub struct CheckResources {
     /// What all bodies together may hold in memory.
     pub budget: Arc<MemoryBudget>,
     /// The OpenPGP keys of recipients.
-    pub keys: CurrentKeyring,
+    pub keys: Current<Keyring>,
     /// The DNS as delivery asks it.
     pub dns: Arc<Dns>,
 }

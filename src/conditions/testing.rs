@@ -14,7 +14,8 @@ use super::{CheckResources, NewBody};
 use crate::clients::{ClientId, FairPermit, FairSemaphore};
 use crate::dns::Dns;
 use crate::message::{MemoryBudget, Message, MessageIds, Spool, testing};
-use crate::openpgp::{Keyring, KeyringPublisher};
+use crate::openpgp::Keyring;
+use crate::settings::Publisher;
 use crate::settings::conditions::WhenUnavailable;
 use crate::settings::service_address::ServiceAddress;
 pub(super) use crate::settings::testing::settings;
@@ -88,7 +89,7 @@ pub(super) fn tools_with(keyring: Keyring) -> (TempDir, CheckResources) {
         ids: Arc::new(MessageIds::after(None)),
         spool,
         budget: MemoryBudget::new(1 << 20),
-        keys: KeyringPublisher::new(keyring).current(),
+        keys: Publisher::new(keyring).current(),
         dns: Arc::new(Dns::default()),
     };
     (directory, tools)

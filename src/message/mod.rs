@@ -3,18 +3,23 @@
 //! The terms of the design are types here ([`words`]), so that every layer above speaks the
 //! same language: path, storage, reason, outcome, queue row, trail entry.
 
+pub mod backlog;
 pub mod body;
 pub mod budget;
 pub mod checksum;
 pub mod envelope;
 pub mod id;
 pub mod legible;
+pub mod queue_filter;
+pub mod queue_listing;
 pub mod received;
+pub(crate) mod search_text;
 pub mod spool;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub mod trail;
+pub mod trail_listing;
 pub mod words;
 
 use std::sync::Arc;

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 
 use super::key::{EncryptionKey, PublicKey};
 
@@ -140,41 +139,6 @@ impl Keyring {
             }
         }
         self
-    }
-}
-
-/// The keys of this moment.
-#[derive(Clone, Debug)]
-pub struct CurrentKeyring(watch::Receiver<Arc<Keyring>>);
-
-impl CurrentKeyring {
-    /// A snapshot.
-    #[must_use]
-    pub fn snapshot(&self) -> Arc<Keyring> {
-        Arc::clone(&self.0.borrow())
-    }
-}
-
-/// The one place that publishes keys.
-#[derive(Debug)]
-pub struct KeyringPublisher(watch::Sender<Arc<Keyring>>);
-
-impl KeyringPublisher {
-    /// Begins with `keyring`.
-    #[must_use]
-    pub fn new(keyring: Keyring) -> Self {
-        Self(watch::Sender::new(Arc::new(keyring)))
-    }
-
-    /// A view of the current keys.
-    #[must_use]
-    pub fn current(&self) -> CurrentKeyring {
-        CurrentKeyring(self.0.subscribe())
-    }
-
-    /// Publishes: in force for the next message.
-    pub fn publish(&self, keyring: Keyring) {
-        self.0.send_replace(Arc::new(keyring));
     }
 }
 

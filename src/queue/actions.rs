@@ -255,12 +255,12 @@ fn returned_row(row: &TakenRow) -> Failed {
 }
 
 /// The store's part of an action; a return needs a report and is put together here.
-fn stored_action(action: QueueAction) -> Option<store::Action> {
+fn stored_action(action: QueueAction) -> Option<store::RowAction> {
     match action {
-        QueueAction::Retry => Some(store::Action::Retry),
-        QueueAction::Hold => Some(store::Action::Hold),
-        QueueAction::Release => Some(store::Action::Release),
-        QueueAction::Purge => Some(store::Action::Purge),
+        QueueAction::Retry => Some(store::RowAction::Retry),
+        QueueAction::Hold => Some(store::RowAction::Hold),
+        QueueAction::Release => Some(store::RowAction::Release),
+        QueueAction::Purge => Some(store::RowAction::Purge),
         QueueAction::Return => None,
     }
 }

@@ -33,7 +33,7 @@ use crate::message::{MemoryBudget, Message, MessageId, MessageIds, Recipient, Ro
 use crate::settings::{self, NextHop};
 use crate::smtp::reply::Reply;
 use crate::statistics::{Statistics, Trail};
-use crate::store::{NewQueued, NewRow, Store, StoreError};
+use crate::store::{NewQueued, NewRow, QueueStore, StoreError};
 
 pub use action::QueueAction;
 pub use actions::Unfinished;
@@ -50,7 +50,7 @@ use report::LeftOut;
 #[derive(Debug)]
 pub struct QueueServices {
     /// Where the rows are.
-    pub store: Store,
+    pub store: QueueStore,
     /// The delivery to next hops.
     pub delivery: Arc<Delivery>,
     /// The administrator's settings.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::delivery::Standing;
 use crate::limits;
-use crate::store::Share;
+use crate::store::NextHopShare;
 
 /// All places.
 #[derive(Clone, Debug, Default)]
@@ -78,7 +78,11 @@ impl Holder {
 impl AttemptSlots {
     /// How many attempts each of the next hops in `due`, oldest first, may begin now: they take turns. Next
     /// hops that may begin none are left out.
-    pub(super) fn shares(&self, due: &[String], standing: impl Fn(&str) -> Standing) -> Vec<Share> {
+    pub(super) fn shares(
+        &self,
+        due: &[String],
+        standing: impl Fn(&str) -> Standing,
+    ) -> Vec<NextHopShare> {
         let mut taken = self.taken();
         taken.move_aside(Instant::now());
         let mut wants: Vec<Want<'_>> = due
@@ -108,7 +112,7 @@ impl AttemptSlots {
         }
         let shares = wants.into_iter().filter(|want| want.attempts > 0);
         shares
-            .map(|want| Share {
+            .map(|want| NextHopShare {
                 next_hop: want.next_hop.to_owned(),
                 attempts: want.attempts,
             })

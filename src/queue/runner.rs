@@ -20,7 +20,7 @@ use super::schedule;
 use crate::limits;
 use crate::message::{Message, MessageId, RowState};
 use crate::settings::{NextHop, Settings};
-use crate::store::{LoadError, Route, RowChange, StoreError, TakenRow};
+use crate::store::{LoadError, QueuedRoute, RowChange, StoreError, TakenRow};
 
 impl Queue {
     /// Drives the queue until `shutdown`.
@@ -108,7 +108,7 @@ impl Queue {
                 let routes = store.routes(after.as_ref()).await?;
                 let settings = self.tools.settings.snapshot();
                 let mut changed: BTreeMap<(&str, Arc<str>), Vec<String>> = BTreeMap::new();
-                for Route { next_hop, domain } in &routes {
+                for QueuedRoute { next_hop, domain } in &routes {
                     let to = Arc::clone(settings.next_hop_for(domain).name());
                     if **next_hop != *to {
                         changed

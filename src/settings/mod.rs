@@ -17,6 +17,7 @@ pub mod networks;
 pub mod next_hop;
 mod openness;
 mod patch;
+mod published;
 pub mod quantity;
 pub mod reading;
 mod secrets;
@@ -30,9 +31,6 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use tokio::sync::watch;
 
 use crate::limits;
 use names::compared;
@@ -46,6 +44,7 @@ pub use networks::NetworkList;
 pub use next_hop::{NextHop, NextHopTarget, TlsPolicy, UncertainPolicy};
 pub use openness::{OpenTo, Openness};
 pub use patch::FieldErrors;
+pub use published::{Current, Publisher};
 pub use secrets::part_mut;
 pub use write_only::{SHOWN, WriteOnly};
 
@@ -226,68 +225,6 @@ impl Deref for Settings {
 
     fn deref(&self) -> &SettingsDocument {
         &self.document
-    }
-}
-
-/// The current settings, for all readers.
-#[derive(Clone, Debug)]
-pub struct Current {
-    settings: watch::Receiver<Arc<Settings>>,
-    generation: Arc<AtomicU64>,
-}
-
-impl Current {
-    /// A snapshot.
-    #[must_use]
-    pub fn snapshot(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.borrow())
-    }
-
-    /// Grows with every change. Read before a snapshot: while it is the same, so are the settings.
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
-
-    /// Waits for the next change; none when the publisher is gone.
-    pub async fn changed(&mut self) -> Option<Arc<Settings>> {
-        self.settings.changed().await.ok()?;
-        Some(Arc::clone(&self.settings.borrow_and_update()))
-    }
-}
-
-/// The one place that publishes settings.
-#[derive(Debug)]
-pub struct Publisher {
-    settings: watch::Sender<Arc<Settings>>,
-    generation: Arc<AtomicU64>,
-}
-
-impl Publisher {
-    /// Begins with `settings`.
-    #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            settings: watch::Sender::new(Arc::new(settings)),
-            generation: Arc::default(),
-        }
-    }
-
-    /// A view of the current settings.
-    #[must_use]
-    pub fn current(&self) -> Current {
-        Current {
-            settings: self.settings.subscribe(),
-            generation: Arc::clone(&self.generation),
-        }
-    }
-
-    /// Publishes: effective for the next message. A right that was taken away ends with the next command
-    /// of a session.
-    pub fn publish(&self, settings: Settings) {
-        self.settings.send_replace(Arc::new(settings));
-        // Afterwards: a reader that sees the new number finds the new settings.
-        self.generation.fetch_add(1, Ordering::Release);
     }
 }
 

@@ -20,7 +20,7 @@ use crate::store::Store;
 pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<()> {
     let last = statistics.minute();
     let first = last.saturating_sub(MINUTES_OF_A_DAY);
-    let minutes = in_time(store.load_minutes(first..=last)).await?;
+    let minutes = in_time(store.trail.load_minutes(first..=last)).await?;
     for (minute, text) in minutes {
         match serde_json::from_str::<Figures>(&text) {
             Ok(figures) => statistics.restore(minute, &figures),
@@ -29,7 +29,7 @@ pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<(
     }
     let last = last / 60;
     let first = last.saturating_sub(HOURS_OF_A_MONTH);
-    let hours = in_time(store.load_hours(first..=last)).await?;
+    let hours = in_time(store.trail.load_hours(first..=last)).await?;
     for (hour, text) in hours {
         match serde_json::from_str::<Figures>(&text) {
             Ok(figures) => statistics.restore_hour(hour, &figures),
@@ -70,14 +70,14 @@ async fn in_time<T, E: Into<anyhow::Error>>(
 
 async fn save(statistics: &Statistics, store: &Store, first: u64) -> anyhow::Result<()> {
     // Mail comes first.
-    anyhow::ensure!(store.room().is_there(), "the disk is almost full");
+    anyhow::ensure!(store.queue.room().is_there(), "the disk is almost full");
     for (minute, figures) in statistics.minutes_from(first) {
         let text = serde_json::to_string(&figures).context("figures as text")?;
-        in_time(store.save_minute(minute, text)).await?;
+        in_time(store.trail.save_minute(minute, text)).await?;
     }
     for (hour, figures) in statistics.hours_from(first / 60) {
         let text = serde_json::to_string(&figures).context("figures as text")?;
-        in_time(store.save_hour(hour, text)).await?;
+        in_time(store.trail.save_hour(hour, text)).await?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::boot;
 use crate::limits;
 use crate::message::trail::TrailEntry;
 use crate::settings::Current;
-use crate::store::Store;
+use crate::store::TrailStore;
 
 /// What was left for the writer.
 #[derive(Debug)]
@@ -115,10 +115,15 @@ pub struct TrailWriter {
 }
 
 impl TrailWriter {
-    /// Writes until `shutdown`, then what is left, and returns. Cancel it after all tasks that leave
-    /// entries have ended.
-    pub async fn run(mut self, store: Store, data_directory: PathBuf, shutdown: CancellationToken) {
-        self.say_why_stopped(store.history_problem().map(not_opened));
+    /// Writes until `shutdown`, then what is left, and returns. Cancel it after everybody who leaves
+    /// entries has ended.
+    pub async fn run(
+        mut self,
+        store: TrailStore,
+        data_directory: PathBuf,
+        shutdown: CancellationToken,
+    ) {
+        self.say_why_stopped(store.problem().map(not_opened));
         let mut prune_at = Instant::now() + limits::TRAIL_INTERVAL;
         loop {
             let mut settings = self.settings.clone();
@@ -162,7 +167,7 @@ impl TrailWriter {
     }
 
     /// Writes `first` and everything that waits behind it.
-    async fn write(&mut self, first: Option<Left>, store: &Store, data_directory: &Path) {
+    async fn write(&mut self, first: Option<Left>, store: &TrailStore, data_directory: &Path) {
         let mut batch = Vec::new();
         let mut readers = Vec::new();
         let mut left = self.entries.len();
@@ -190,13 +195,13 @@ impl TrailWriter {
         }
     }
 
-    async fn append(&mut self, batch: Vec<TrailEntry>, store: &Store, data_directory: &Path) {
+    async fn append(&mut self, batch: Vec<TrailEntry>, store: &TrailStore, data_directory: &Path) {
         let count = batch.len() as u64;
-        if store.history_problem().is_some() || !self.disk_has_room(data_directory) {
+        if store.problem().is_some() || !self.disk_has_room(data_directory) {
             self.statistics.counters.trail_dropped.add(count);
             return;
         }
-        let problem = match timeout(limits::HISTORY_WAIT, store.append_trail(batch)).await {
+        let problem = match timeout(limits::HISTORY_WAIT, store.append(batch)).await {
             Ok(Ok(())) => {
                 self.say_why_stopped(None);
                 return;
@@ -236,10 +241,10 @@ impl TrailWriter {
         !is_full
     }
 
-    async fn prune(&self, store: &Store) {
+    async fn prune(&self, store: &TrailStore) {
         let settings = self.settings.snapshot();
         let age = Duration::from_secs(settings.trail_retention_seconds);
-        let pruning = store.prune_history(age, settings.trail_retention_bytes);
+        let pruning = store.prune(age, settings.trail_retention_bytes);
         match timeout(limits::HISTORY_WAIT, pruning).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => warn!(%error, "the history was not pruned"),
@@ -260,6 +265,7 @@ mod tests {
     use crate::message::{MessageId, Spool};
     use crate::settings::{Publisher, Settings, SettingsDocument};
     use crate::smtp::address::Mailbox;
+    use crate::store::Store;
     use jiff::Timestamp;
 
     fn entry() -> TrailEntry {
@@ -301,11 +307,11 @@ mod tests {
         let (trail, writer) = trail(true);
         let shutdown = CancellationToken::new();
         let path = directory.path().to_owned();
-        let running = tokio::spawn(writer.run(store.clone(), path, shutdown.clone()));
+        let running = tokio::spawn(writer.run(store.trail.clone(), path, shutdown.clone()));
         trail.record(entry());
         trail.catch_up().await;
         let id = MessageId::from_i64(1);
-        assert!(store.is_in_trail(id).await.expect("it can be read"));
+        assert!(store.trail.is_in_trail(id).await.expect("it can be read"));
         shutdown.cancel();
         running.await.expect("it ends");
         // Nobody is there who would write.

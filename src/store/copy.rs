@@ -287,11 +287,19 @@ mod tests {
         let scene = Scene::new().await;
         let large = vec![b'x'; 200_000];
         for (id, content) in [(1, b"small".as_slice()), (2, &large)] {
-            let stored = scene.store.insert(vec![queued(id, &[id], content)]).await;
+            let stored = scene
+                .store
+                .queue
+                .insert(vec![queued(id, &[id], content)])
+                .await;
             stored.expect("stored");
         }
         let (_place, copy) = copied(&scene).await;
-        let stored = scene.store.insert(vec![queued(3, &[3], b"later")]).await;
+        let stored = scene
+            .store
+            .queue
+            .insert(vec![queued(3, &[3], b"later")])
+            .await;
         stored.expect("stored");
         copy.check().await.expect("it is whole");
         let count = copy.queue().await.expect("readable");
@@ -344,6 +352,7 @@ mod tests {
             for id in [1, 2] {
                 let stored = scene
                     .store
+                    .queue
                     .insert(vec![queued(id, &[id], b"content")])
                     .await;
                 stored.expect("stored");
@@ -358,7 +367,11 @@ mod tests {
     #[tokio::test]
     async fn a_row_that_leads_out_of_the_spool_is_damage() {
         let scene = Scene::new().await;
-        let stored = scene.store.insert(vec![queued(1, &[1], b"content")]).await;
+        let stored = scene
+            .store
+            .queue
+            .insert(vec![queued(1, &[1], b"content")])
+            .await;
         stored.expect("stored");
         scene
             .meddle("UPDATE messages SET spool_file = '../lock'")
@@ -376,7 +389,11 @@ mod tests {
         use std::os::unix::fs::FileExt as _;
         let scene = Scene::new().await;
         let content = vec![b'x'; 20_000];
-        let stored = scene.store.insert(vec![queued(1, &[1], &content)]).await;
+        let stored = scene
+            .store
+            .queue
+            .insert(vec![queued(1, &[1], &content)])
+            .await;
         stored.expect("stored");
         let (place, copy) = copied(&scene).await;
         let file = std::fs::File::options()

@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::Store;
 use crate::store::database::connections::Database;
 
 /// The disk under the data directory.
@@ -20,20 +19,8 @@ pub struct DiskFigures {
     pub history_bytes: u64,
 }
 
-impl Store {
-    /// Asks the system, on a thread that may wait for it.
-    ///
-    /// # Errors
-    /// When the file system cannot be asked.
-    pub async fn disk(&self) -> io::Result<DiskFigures> {
-        let directory = self.shared.data_directory.clone();
-        let asking = tokio::task::spawn_blocking(move || DiskFigures::of(&directory));
-        asking.await.map_err(io::Error::other)?
-    }
-}
-
 impl DiskFigures {
-    fn of(data_directory: &Path) -> io::Result<Self> {
+    pub(super) fn of(data_directory: &Path) -> io::Result<Self> {
         let system = rustix::fs::statvfs(data_directory)?;
         Ok(Self {
             free_bytes: system.f_bavail.saturating_mul(system.f_frsize),

@@ -1,12 +1,10 @@
 //! In charge of everything that outlives the process: the only SQL.
 //!
-//! `appliance.db` holds settings, accounts, audit and retry queue; what was committed is synced. One
-//! [`writer`] task writes it, everything that waits while it is busy in one transaction, and answers
-//! after COMMIT; pages and the queue read beside it. `history.db` holds the trail and the figures of
-//! each minute; nobody waits for it, and it may lose its last second in a power cut.
-//!
-//! Each function is one question or one change in the words of the queue, so that a second backend
-//! can stand beside this one.
+//! Three rooms that do not know each other: [`QueueStore`] with [`QueueView`], [`AdministrationStore`] and
+//! [`TrailStore`], over the files and connections of `database/`. `appliance.db` holds the first two; what was
+//! committed there is synced. One writer task writes it, everything of the queue that waits while it is busy in
+//! one transaction, and answers after COMMIT; pages and the queue read beside it. `history.db` holds the trail
+//! and the figures of each minute; nobody waits for it, and it may lose its last second in a power cut.
 
 mod administration;
 mod copy;
@@ -14,90 +12,62 @@ mod database;
 mod disk;
 mod queue;
 mod repair;
+mod rows;
 #[cfg(test)]
 mod testing;
 mod trail;
-mod writer;
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
-use sqlx::Row;
 use sqlx::sqlite::SqlitePool;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use administration::access::{AccessError, NewAccount, Refusal, TOKEN_REVOKED};
-pub use administration::accounts::{AccountPatch, StoredAccount};
-pub use administration::api_tokens::{NewApiToken, StoredApiToken};
-pub use administration::offline::SettingsBeside;
-pub use administration::openpgp_keys::OpenPgpKeyChange;
-pub use administration::sessions::{KeptSession, NewSession, SecondFactor, StoredSession};
-pub use administration::settings::{AuditEntry, AuditFilter, AuditItem, StoredSettings};
-pub use administration::smtp_logins::SmtpLoginChange;
+pub use administration::{
+    AccessError, AccessRefusal, AccountPatch, AdministrationStore, AuditedChange, KeptSession,
+    NewAccount, NewApiToken, NewSession, OfflineSettings, OpenPgpKeyChange, SecondFactorProof,
+    SmtpLoginChange, StoredAccount, StoredSession, StoredSettings, TOKEN_REVOKED,
+};
 pub use copy::{CopyError, DatabaseCopy, QueueCount, SpooledContent};
 pub use database::error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
 pub use disk::DiskFigures;
-pub use queue::anew::Route;
-pub use queue::choice::Choice;
-pub use queue::damaged::{DamagedRow, DamagedRows, Remains};
-pub use queue::destinations::{
-    AGE_BOUNDS_SECONDS, AgeRow, AgeTable, ByAge, Destinations, OtherDestinations,
-};
-pub use queue::detail::{QueuedRecipient, SourceStart};
-pub use queue::figures::{NextHopBacklog, QueueFigures, QueueOverview, QueueSize};
-pub use queue::filter::QueueFilter;
-pub use queue::listing::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
-pub use queue::rows::{Action, NewQueued, NewRow, RowChange, Share, TakenRow};
+pub use queue::{QueueStore, QueueView, SelectedRows, SourceStart};
 pub use repair::{RepairError, Repaired, Saved, repair};
-pub use trail::prune::Pruned;
-pub use trail::rows::{
-    AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, RecipientStory,
-    StoryFilter, StoryPart, TrailEvent, TrailOfMessage, is_like,
+pub use rows::{
+    DamagedRow, DamagedRows, NewQueued, NewRow, NextHopShare, QueuedRoute, Remains, RowAction,
+    RowChange, TakenRow,
 };
-pub use trail::size::TrailSize;
+pub use trail::{Pruned, TrailSize, TrailStore};
 
-use crate::boot::{self, DiskRoom};
 use crate::limits;
-use crate::message::{MessageId, RowId, Spool};
+use crate::message::{MessageId, Spool};
+use database::checkpoint::Checkpointer;
 use database::connections::{Database, unusable};
-use database::log_sync::LogSync;
-use queue::plan::{Member, Prepared};
-use trail::history::History;
-use writer::{Job, Writer};
+use database::transactions::Transactions;
+use database::writer::{ChangeSender, DatabaseWriter};
+use queue::LeftRows;
 
-/// The store. Clones share it.
+/// The store: its rooms, and what is true of all of them. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    data_directory: PathBuf,
-    /// To the writer of `appliance.db`.
-    jobs: mpsc::Sender<Job>,
+    /// What the queue works with.
+    pub queue: QueueStore,
+    /// The queue as pages, figures and alerts read it.
+    pub queue_view: QueueView,
+    /// What administrators keep.
+    pub administration: AdministrationStore,
+    /// The history of messages.
+    pub trail: TrailStore,
+    data_directory: Arc<Path>,
     /// Readers of `appliance.db`.
     readers: SqlitePool,
-    history: History,
-    spool: Arc<Spool>,
-    /// The next row id.
-    next_row: AtomicI64,
     /// False after an I/O error at COMMIT, until a restart.
     healthy: Arc<AtomicBool>,
-    /// See [`Store::rescheduled`].
-    rescheduled: Arc<Notify>,
-    /// See [`Store::inline_bytes`].
-    inline_bytes: Arc<AtomicU64>,
-}
-
-/// A part of the file system of this directory; without end when it cannot be asked.
-fn part_of_disk(directory: &Path, part: u64) -> u64 {
-    boot::disk_space(directory).map_or(u64::MAX, |space| space.total_bytes / part)
 }
 
 /// The tasks behind a store, for [`Store::close`].
@@ -128,7 +98,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn open_beside(
+    pub async fn open_for_cli(
         data_directory: &Path,
         spool: &Arc<Spool>,
     ) -> Result<(Self, Writers), OpenError> {
@@ -146,89 +116,64 @@ impl Store {
         spool: &Arc<Spool>,
         recover_at: Option<Timestamp>,
     ) -> Result<(Self, Writers), OpenError> {
-        let file = Database::Appliance.file(data_directory);
-        let failed = |error: sqlx::Error| unusable(&file, &error);
-        let mut connection = Database::Appliance.open(data_directory).await?;
-        if let Some(now) = recover_at {
-            let recovered = queue::write::recover(&mut connection, now)
-                .await
-                .map_err(failed)?;
-            if recovered > 0 {
-                tracing::info!(rows = recovered, "rows of the last run are put right");
-            }
-        }
-        let next_row = queue::write::greatest_row(&mut connection)
-            .await
-            .map_err(failed)?
-            + 1;
-        let inline_bytes = queue::write::inline_bytes(&mut connection)
-            .await
-            .map_err(failed)?;
-        let inline_bytes = Arc::new(AtomicU64::new(inline_bytes));
-        let readers = Database::Appliance.readers(data_directory).await?;
-        administration::settings::load(&readers, data_directory).await?;
-        let history = History::open(data_directory).await?;
-        // The log of a small disk must be small: what it holds is written a second time.
-        let part = part_of_disk(data_directory, limits::CHECKPOINT_PART);
-        let (checkpointer, checkpoints) =
-            database::checkpoint::channel(part.min(limits::CHECKPOINT_BYTES));
-        let checkpoint_connection = Database::Appliance.checkpointer(data_directory).await?;
-
+        let database = Database::Appliance;
+        let file = database.file(data_directory);
+        let mut connection = database.open(data_directory).await?;
+        let left = LeftRows::of(&mut connection, recover_at).await;
+        let left = left.map_err(|error| unusable(&file, &error))?;
+        let readers = database.readers(data_directory).await?;
         let (jobs, waiting) = mpsc::channel(limits::WRITER_QUEUE);
-        let healthy = Arc::new(AtomicBool::new(true));
-        let rescheduled = Arc::new(Notify::new());
-        let stop = CancellationToken::new();
-        let broken_log = |cause: String| OpenError::Database {
-            file: file.clone(),
-            cause: format!("its write-ahead log: {cause}"),
-        };
-        let mut log = LogSync::of(&file).map_err(|error| broken_log(error.to_string()))?;
-        // What the last run committed may not be on the disk, and the sweep of the spool builds on it.
-        let synced = log.sync().await;
-        synced.map_err(|error| broken_log(error.to_string()))?;
-        let writer = Writer::new(
-            (connection, log),
-            waiting,
+        let changes = ChangeSender::through(jobs.clone());
+        let administration = AdministrationStore::new(changes, readers.clone(), data_directory);
+        administration.load_settings().await?;
+        let trail = TrailStore::open(data_directory).await?;
+        let checkpointer = Checkpointer::open(database, data_directory).await?;
+        let transactions = Transactions::open(
+            connection,
+            &file,
             Arc::clone(spool),
-            Arc::clone(&healthy),
-            checkpoints,
-            Arc::clone(&rescheduled),
-            Arc::clone(&inline_bytes),
+            checkpointer.growth(),
+            left.inline_bytes,
+        )
+        .await?;
+
+        let healthy = transactions.healthy();
+        let (queue, group) = QueueStore::new(
+            left,
+            jobs.clone(),
+            &transactions,
+            readers.clone(),
+            Arc::clone(spool),
         );
+        let writer = DatabaseWriter::new(transactions, group, waiting);
+        let stop = CancellationToken::new();
         let writers = Writers {
             writer: tokio::spawn(writer.run(stop.clone())),
-            checkpointer: tokio::spawn(checkpointer.run(
-                checkpoint_connection,
-                jobs.downgrade(),
-                stop.clone(),
-            )),
+            checkpointer: tokio::spawn(checkpointer.run(jobs.downgrade(), stop.clone())),
             stop,
         };
-        let shared = Shared {
-            data_directory: data_directory.to_owned(),
-            jobs,
+        let store = Self {
+            queue,
+            queue_view: QueueView::new(readers.clone(), Arc::clone(spool)),
+            administration,
+            trail,
+            data_directory: data_directory.into(),
             readers,
-            history,
-            spool: Arc::clone(spool),
-            next_row: AtomicI64::new(next_row),
             healthy,
-            rescheduled,
-            inline_bytes,
         };
-        let shared = Arc::new(shared);
-        Ok((Self { shared }, writers))
+        Ok((store, writers))
     }
 
     /// Stores what was given so far, closes both databases, and says whether that was done in time.
-    /// Whoever asks the store afterwards hears [`StoreError::Closed`].
+    /// Later callers get [`StoreError::Closed`].
     pub async fn close(&self, writers: Writers) -> bool {
         writers.stop.cancel();
         let closing = async {
             // The checkpointer first: its connection must be gone when the log is cut.
             let checkpointer = writers.checkpointer.await;
-            self.shared.readers.close().await;
+            self.readers.close().await;
             let writer = writers.writer.await;
-            self.shared.history.close().await;
+            self.trail.close().await;
             for ended in [checkpointer, writer] {
                 if let Err(error) = ended {
                     tracing::error!(%error, "a task of the store ended badly");
@@ -242,125 +187,17 @@ impl Store {
     /// False after an I/O error at COMMIT: nothing is stored until a restart.
     #[must_use]
     pub fn healthy(&self) -> bool {
-        self.shared.healthy.load(Ordering::Acquire)
-    }
-
-    /// Why there is no trail in the data directory, and no figures of earlier days, where that is so.
-    #[must_use]
-    pub fn history_problem(&self) -> Option<&str> {
-        self.shared.history.problem.as_deref()
-    }
-
-    /// Where the trail and the figures of before are, when they were found damaged at the start and begun anew.
-    #[must_use]
-    pub fn history_set_aside(&self) -> Option<&Path> {
-        self.shared.history.set_aside.as_deref()
-    }
-
-    /// The room on the disk.
-    #[must_use]
-    pub fn room(&self) -> &DiskRoom {
-        self.shared.spool.room()
-    }
-
-    /// Bytes of queued content that stand in the database itself, not in spool files.
-    #[must_use]
-    pub fn inline_bytes(&self) -> u64 {
-        self.shared.inline_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Ids for `count` new rows. An id is never given twice, not even after a restart.
-    #[must_use]
-    pub fn allocate_rows(&self, count: usize) -> Vec<RowId> {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let first = self.shared.next_row.fetch_add(count, Ordering::Relaxed);
-        (first..first.saturating_add(count)).map(RowId).collect()
-    }
-
-    /// Stores messages with their recipients: all or none, and durable when it returns.
-    /// Figure 2A, step 204, and Figure 3B, step 316.
-    ///
-    /// # Errors
-    /// Nothing was stored; see [`StoreError`] for what that means.
-    pub async fn insert(&self, queued: Vec<NewQueued>) -> Result<(), StoreError> {
-        self.settle(Vec::new(), queued).await
-    }
-
-    /// Changes rows and stores messages, all or nothing, and durable when it returns: a failed
-    /// recipient goes as its report comes.
-    ///
-    /// # Errors
-    /// Nothing was changed or stored; see [`StoreError`] for what that means.
-    pub async fn settle(
-        &self,
-        changes: Vec<RowChange>,
-        reports: Vec<NewQueued>,
-    ) -> Result<(), StoreError> {
-        let mut inserts = Vec::with_capacity(reports.len());
-        for queued in reports {
-            // Outside the writer, so that the files of several messages are synced side by side.
-            let id = queued.message.id;
-            let durable = queued
-                .message
-                .body
-                .make_durable(&self.shared.spool, id)
-                .await?;
-            inserts.push(Prepared { queued, durable });
-        }
-        self.ask(|answer| {
-            Job::Write(Member {
-                inserts,
-                changes,
-                answer: Some(answer),
-            })
-        })
-        .await
-    }
-
-    /// Changes rows while nobody waits, behind everything that was given before: stored as soon as the writer
-    /// comes to it, and on the disk [`limits::WRITER_LAZY_WAIT`] later at the latest. Waits only for room in the
-    /// writer's queue. A full disk delays the changes; a crash before that loses them, and then a message may
-    /// go out twice, but is never lost.
-    pub async fn change(&self, changes: Vec<RowChange>) {
-        let member = Member {
-            inserts: Vec::new(),
-            changes,
-            answer: None,
-        };
-        if self.shared.jobs.send(Job::Write(member)).await.is_err() {
-            tracing::warn!(
-                "rows were changed after the store was closed; they are due again at the next start"
-            );
-        }
-    }
-
-    /// Returns when rows have been made to wait since it last returned: [`Self::next_due`] may have
-    /// become sooner. For one waiter.
-    pub async fn rescheduled(&self) {
-        self.shared.rescheduled.notified().await;
-    }
-
-    /// Gives the writer a job and waits for its answer.
-    async fn ask<T>(
-        &self,
-        job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job,
-    ) -> Result<T, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        let sent = self.shared.jobs.send(job(answer)).await;
-        sent.map_err(|_| StoreError::Closed)?;
-        answered.await.map_err(|_| StoreError::Closed)?
+        self.healthy.load(Ordering::Acquire)
     }
 
     /// The greatest id that a stored message or the trail holds: new ids continue behind it.
     ///
     /// # Errors
-    /// When a database cannot be read.
+    /// When the queue cannot be read.
     pub async fn greatest_message_id(&self) -> Result<Option<MessageId>, ReadError> {
-        let queued: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM messages")
-            .fetch_one(&self.shared.readers)
-            .await?;
+        let queued = self.queue.greatest_message().await?;
         // An id that only a damaged trail knows cannot be given again: it tells the time.
-        let trailed = self.shared.history.greatest_message().await;
+        let trailed = self.trail.greatest_message().await;
         let trailed = trailed.unwrap_or_else(|error| {
             tracing::error!(%error, "the trail cannot be read");
             None
@@ -368,18 +205,13 @@ impl Store {
         Ok(queued.max(trailed).map(MessageId::from_i64))
     }
 
-    /// The spool files that rows name: all others are swept at start. None when a name cannot be read:
-    /// any file may be the one that it named.
+    /// Asks the system about the disk, on a thread that may wait for it.
     ///
     /// # Errors
-    /// When the database cannot be read.
-    pub async fn spool_names_in_use(&self) -> Result<Option<HashSet<String>>, ReadError> {
-        let rows = sqlx::query("SELECT spool_file FROM messages WHERE spool_file IS NOT NULL")
-            .fetch_all(&self.shared.readers)
-            .await?;
-        Ok(rows
-            .iter()
-            .map(|row| row.try_get("spool_file").ok())
-            .collect())
+    /// When the file system cannot be asked.
+    pub async fn disk(&self) -> io::Result<DiskFigures> {
+        let directory = Arc::clone(&self.data_directory);
+        let asking = tokio::task::spawn_blocking(move || DiskFigures::of(&directory));
+        asking.await.map_err(io::Error::other)?
     }
 }

@@ -388,7 +388,7 @@ mod tests {
         for first in (1..=messages).step_by(100) {
             let ids = first..(first + 100).min(messages + 1);
             let all = ids.map(|id| queued(id, &[id], &[b'x'; 400])).collect();
-            scene.store.insert(all).await.expect("stored");
+            scene.store.queue.insert(all).await.expect("stored");
         }
         scene.close().await
     }
@@ -439,7 +439,7 @@ mod tests {
             let opened = Store::open(directory.path(), &spool.unwrap(), time(0)).await;
             let (store, writers) = opened.expect("it can be opened");
             let rows: Vec<RowId> = (1..=500).map(RowId).collect();
-            let there = store.rows(&rows).await.expect("readable");
+            let there = store.queue.rows(&rows).await.expect("readable");
             assert!(there.len() as u64 <= recipients);
             assert!(store.close(writers).await);
         }

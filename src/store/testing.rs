@@ -106,7 +106,7 @@ impl Scene {
 
     /// Everything that was given to the writer before is stored when this returns.
     pub(super) async fn settled(&self) {
-        let settled = self.store.settle(Vec::new(), Vec::new()).await;
+        let settled = self.store.queue.settle(Vec::new(), Vec::new()).await;
         settled.expect("the writer answers");
     }
 }

@@ -23,10 +23,10 @@ use super::extract::Ctx;
 use super::local_path::LocalPath;
 use super::origin::Origin;
 use super::{Context, cookies};
-use crate::accounts::{AccountId, Role, TokenHash};
+use crate::accounts::{AccountId, Role, StoredApiToken, TokenHash};
 use crate::administration::{Actor, Login};
 use crate::limits;
-use crate::store::{ReadError, StoredApiToken, StoredSession};
+use crate::store::{ReadError, StoredSession};
 
 /// The person or program that sent the request. Handlers take it as an argument; those of pages also [`Login`].
 #[derive(Clone, Debug, FromRequestParts)]

@@ -231,8 +231,10 @@ impl Who {
                 let cookie = site.cookie_since(Role::Administrator, came).await;
                 let token = cookie.rsplit('=').next().expect("a token");
                 let store = &site.context.store;
-                store.saw_session(TokenHash::of(token), Timestamp::now());
-                let settled = store.settle(Vec::new(), Vec::new()).await;
+                store
+                    .administration
+                    .saw_session(TokenHash::of(token), Timestamp::now());
+                let settled = store.queue.settle(Vec::new(), Vec::new()).await;
                 settled.expect("the writer answers");
                 Some(cookie)
             }
@@ -427,13 +429,17 @@ async fn who_loses_a_right_while_the_body_arrives_changes_nothing() {
     let store = site.context.store.clone();
     let ended = async move {
         let account = store
+            .administration
             .account_named("administrator")
             .await
             .expect("readable");
         let account = account.expect("it is there").id;
         let nobody = TokenHash::of("nobody's");
         let note = Actor::command("test").did("ended", None, None);
-        let ended = store.end_other_sessions(account, nobody, note).await;
+        let ended = store
+            .administration
+            .end_other_sessions(account, nobody, note)
+            .await;
         ended.expect("ended");
     };
     let body = interrupted("retries_", ended, "max=7");
@@ -537,9 +543,13 @@ async fn what_a_browser_asks_for_by_itself_keeps_no_session_alive() {
         let response = site.send(ELSEWHERE, request, &[&cookie], "").await;
         assert_eq!(response.status(), StatusCode::OK, "{request}");
         let store = &site.context.store;
-        let settled = store.settle(Vec::new(), Vec::new()).await;
+        let settled = store.queue.settle(Vec::new(), Vec::new()).await;
         settled.expect("the writer answers");
-        let session = store.session(&token).await.expect("readable");
+        let session = store
+            .administration
+            .session(&token)
+            .await
+            .expect("readable");
         let seen_at = session.expect("it is there").seen_at;
         let is_later = seen_at.duration_since(came) > SignedDuration::from_mins(1);
         assert_eq!(is_later, is_use, "{request}");

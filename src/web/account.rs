@@ -13,10 +13,9 @@ use super::extract::{Ctx, FormBody, PageQuery, PathPart};
 use super::page::{Frame, Page, Section, render, respond};
 use super::problems::FormProblems;
 use super::query_string::encoded;
-use crate::accounts::Role;
+use crate::accounts::{Role, StoredApiToken};
 use crate::administration::{AccountChange, AccountError};
 use crate::limits;
-use crate::store::StoredApiToken;
 
 #[derive(Template)]
 #[template(path = "settings/account.html")]

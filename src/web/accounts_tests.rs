@@ -187,7 +187,12 @@ async fn the_api_does_it_too() {
             .await;
         assert_eq!(answer.status, status, "{name}");
     }
-    let audit = site.context.store.audit_page(None, 100).await;
+    let audit = site
+        .context
+        .store
+        .administration
+        .audit_page(None, 100)
+        .await;
     let by_token = audit.expect("readable");
     let by_token = by_token
         .iter()

@@ -9,9 +9,9 @@ use super::extract::Ctx;
 use super::page::{Frame, Page, Section, render};
 use super::pairs::Pairs;
 use super::{query_string, wording};
+use crate::accounts::{AuditFilter, AuditItem};
 use crate::limits;
 use crate::settings::{SHOWN, catalogue};
-use crate::store::{AuditFilter, AuditItem};
 
 /// What was asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -68,6 +68,7 @@ pub(super) async fn page(context: Ctx, visitor: Visitor, pairs: Pairs) -> Page {
     let before = search.before.parse().ok();
     let items = context
         .store
+        .administration
         .audit_search(&filter, before, limits::PAGE_ITEMS)
         .await?;
     let is_full = items.len() == limits::PAGE_ITEMS as usize;

@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use super::*;
+use crate::accounts::AuditEntry;
 use crate::limits;
-use crate::store::AuditEntry;
 use crate::web::testing::{SCENE, Site};
 
 fn note(who: &str, action: &str, before: Option<Value>, after: Option<Value>) -> AuditEntry {
@@ -123,6 +123,7 @@ async fn what_was_not_changed_stands_once() {
     let changed = note("admin", "account changed", of("viewer"), of("operator"));
     site.context
         .store
+        .administration
         .append_audit(changed)
         .await
         .expect("noted");
@@ -148,7 +149,11 @@ async fn changes_are_shown_and_found() {
         None,
         Some(json!({"affected": 2})),
     );
-    store.append_audit(other).await.expect("noted");
+    store
+        .administration
+        .append_audit(other)
+        .await
+        .expect("noted");
     let page = site.see("/audit").await;
     assert_eq!(page.status, StatusCode::OK);
     page.has(&[
@@ -187,7 +192,12 @@ async fn pages_go_on_and_come_back() {
     let site = Site::open().await;
     for number in 0..limits::PAGE_ITEMS + 5 {
         let entry = note("admin", &format!("change {number:03}"), None, None);
-        site.context.store.append_audit(entry).await.expect("noted");
+        site.context
+            .store
+            .administration
+            .append_audit(entry)
+            .await
+            .expect("noted");
     }
     let first = site.see("/audit?who=admin").await;
     assert!(first.text.contains("change 104") && !first.text.contains("change 004"));

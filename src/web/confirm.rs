@@ -7,7 +7,7 @@ use super::Context;
 use super::access::Visitor;
 use super::page::{Frame, Page, Section, render};
 use super::token_row::TokenRow;
-use crate::store::StoredApiToken;
+use crate::accounts::StoredApiToken;
 
 /// The question, and what its answer does.
 pub(super) struct Confirmation {

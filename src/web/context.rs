@@ -68,7 +68,7 @@ pub struct Context {
 impl Context {
     /// The figures of this moment.
     pub(super) async fn live(&self) -> Result<Live, ReadError> {
-        let queue = self.store.queue_size().await?;
+        let queue = self.store.queue_view.backlog().await?;
         let age = queue.oldest_received_at.map(|oldest| {
             let age = Timestamp::now().duration_since(oldest);
             u64::try_from(age.as_secs()).unwrap_or(0)
@@ -76,7 +76,7 @@ impl Context {
         let resident = Resident {
             memory_bytes: self.budget.used_bytes(),
             memory_budget_bytes: self.budget.limit_bytes(),
-            disk_bytes: self.spool.bytes() + self.store.inline_bytes(),
+            disk_bytes: self.spool.bytes() + self.store.queue.inline_bytes(),
         };
         let queue = LiveQueue {
             recipients: queue.recipients,

@@ -20,7 +20,7 @@ use crate::administration::{
 };
 use crate::limits;
 use crate::settings::FieldErrors;
-use crate::store::{ReadError, Refusal, StoreError};
+use crate::store::{AccessRefusal, ReadError, StoreError};
 
 /// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -297,7 +297,9 @@ impl From<AccountError> for ApiError {
         match error {
             AccountError::Invalid(errors) => Self::Fields(errors),
             AccountError::Refused(
-                Refusal::NoSuchAccount | Refusal::NoSuchToken | Refusal::SetupIsDone,
+                AccessRefusal::NoSuchAccount
+                | AccessRefusal::NoSuchToken
+                | AccessRefusal::SetupIsDone,
             ) => Self::NotFound,
             AccountError::Refused(refusal) => Self::Conflict(refusal.to_string()),
             AccountError::TooManyAttempts(tries) => Self::TooOften(tries),

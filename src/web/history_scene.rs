@@ -105,14 +105,14 @@ pub(super) async fn fill(site: &Site) -> MessageId {
     ))];
     entries.extend(queued(2, "anna@example.org", "carl@example.net"));
     let store = &site.context.store;
-    store.append_trail(entries).await.expect("appended");
+    store.trail.append(entries).await.expect("appended");
     in_queue(site, 2, &["carl@example.net"]).await
 }
 
 /// Puts the message of `second` into the queue.
 pub(super) async fn in_queue(site: &Site, second: i64, recipients: &[&str]) -> MessageId {
     let store = &site.context.store;
-    let ids = store.allocate_rows(recipients.len());
+    let ids = store.queue.allocate_rows(recipients.len());
     let rows = ids
         .into_iter()
         .zip(testing::recipients(recipients))
@@ -139,6 +139,6 @@ pub(super) async fn in_queue(site: &Site, second: i64, recipients: &[&str]) -> M
         rows,
         kept_from: time(0),
     };
-    store.insert(vec![queued]).await.expect("stored");
+    store.queue.insert(vec![queued]).await.expect("stored");
     id(second)
 }

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::TokenHash;
 use crate::clients::ClientLimit;
 use crate::limits;
-use crate::store::{QueueOverview, ReadError, Store};
+use crate::message::backlog::QueueOverview;
+use crate::store::{ReadError, Store};
 
 /// The newest event's text; none before the first.
 pub(super) type Newest = Option<Arc<str>>;
@@ -67,7 +68,7 @@ impl LiveFeed {
         {
             return Ok(Arc::clone(overview));
         }
-        let overview = Arc::new(store.queue_overview(limits::BACKLOGS_SHOWN).await?);
+        let overview = Arc::new(store.queue_view.overview(limits::BACKLOGS_SHOWN).await?);
         *kept = Some((Instant::now(), Arc::clone(&overview)));
         Ok(overview)
     }

@@ -13,10 +13,10 @@ use super::story::{self, Story};
 use super::{Context, query_string, wording};
 use crate::limits;
 use crate::message::MessageId;
-use crate::store::{
-    AnsweredRow, QueueFilter, QueueItem, QueuePageRequest, ReadError, StoryFilter, StoryPart,
-    TrailOfMessage,
-};
+use crate::message::queue_filter::QueueFilter;
+use crate::message::queue_listing::{QueueItem, QueuePageRequest};
+use crate::message::trail_listing::{AnsweredRow, StoryFilter, StoryPart, TrailOfMessage};
+use crate::store::ReadError;
 
 #[derive(Template)]
 #[template(path = "message.html")]
@@ -64,7 +64,7 @@ pub(super) async fn page(
     };
     let part = shown.part();
     let trail = context.search(&visitor, move |store| async move {
-        store.trail_of(id, &part).await
+        store.trail.trail_of(id, &part).await
     });
     let trail = trail.await?;
     let now = Timestamp::now();
@@ -103,7 +103,12 @@ async fn waiting(
         limit: limits::PAGE_ITEMS_MAX,
         ..QueuePageRequest::default()
     };
-    Ok(context.store.queue_page(&of_message, all, now).await?.items)
+    Ok(context
+        .store
+        .queue_view
+        .page(&of_message, all, now)
+        .await?
+        .items)
 }
 
 /// The recipients that the page shows, as its URL says.

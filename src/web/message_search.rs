@@ -12,8 +12,8 @@ use super::select::SelectOption;
 use super::{query_string, wording};
 use crate::message::MessageId;
 use crate::message::trail::RecipientEvent;
+use crate::message::trail_listing::MessageFilter;
 use crate::message::words::{DiskReason, OutcomeKind, Path, Storage};
-use crate::store::MessageFilter;
 
 /// What was typed, and where the page begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -46,7 +46,8 @@ async fn several_recipients_lead_to_their_own_rows() {
     });
     site.context
         .store
-        .append_trail(attempts.collect())
+        .trail
+        .append(attempts.collect())
         .await
         .expect("appended");
     let page = site.see(&format!("/messages/{message}")).await;
@@ -78,7 +79,7 @@ async fn fill_large(site: &Site) {
             TrailEntry::Attempted(attempted(1, &recipient, outcome, "451 later"))
         }));
     }
-    store.append_trail(entries).await.expect("appended");
+    store.trail.append(entries).await.expect("appended");
 }
 
 #[tokio::test]
@@ -204,7 +205,7 @@ async fn a_long_story_is_shortened_and_leads_to_the_whole() {
     entries.extend(others.iter().map(|recipient| {
         TrailEntry::Attempted(attempted(1, recipient, OutcomeKind::Deferred, "451 busy"))
     }));
-    store.append_trail(entries).await.expect("appended");
+    store.trail.append(entries).await.expect("appended");
     let path = format!("/messages/{}", id(1));
     let page = site.see(&path).await;
     let whole = format!("{path}?recipient=bert%40example.net");

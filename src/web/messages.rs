@@ -16,7 +16,9 @@ use super::story::RecipientStatus;
 use super::{Context, wording};
 use crate::limits;
 use crate::message::MessageId;
-use crate::store::{LatestEvent, MessageFilter, MessageItem, MessagesPage, is_like};
+use crate::message::trail_listing::{
+    LatestEvent, MessageFilter, MessageItem, MessagesPage, is_like,
+};
 
 /// Recipients that a row shows; the message's page shows all.
 const RECIPIENTS_SHOWN: usize = 3;
@@ -96,10 +98,9 @@ pub(super) async fn page(
         }
     };
     if let Some(id) = only_id(&filter) {
-        let known = context.search(
-            &visitor,
-            move |store| async move { store.is_in_trail(id).await },
-        );
+        let known = context.search(&visitor, move |store| async move {
+            store.trail.is_in_trail(id).await
+        });
         if known.await? {
             return Ok(Redirect::to(&format!("/messages/{id}")).into_response());
         }
@@ -107,7 +108,7 @@ pub(super) async fn page(
     let wanted = filter.clone();
     let page = context.search(&visitor, move |store| async move {
         let limit = limits::PAGE_ITEMS;
-        store.messages_page(&wanted, before, limit).await
+        store.trail.messages_page(&wanted, before, limit).await
     });
     let page = page.await?;
     template.found = found(page, &search, &filter);

@@ -167,7 +167,7 @@ async fn nasty_texts_are_shown_as_texts() {
         &words,
     ));
     let store = &site.context.store;
-    let appended = store.append_trail(vec![TrailEntry::Answered(entry)]).await;
+    let appended = store.trail.append(vec![TrailEntry::Answered(entry)]).await;
     appended.expect("appended");
     let mut pages = vec![
         "/messages".to_owned(),
@@ -203,7 +203,8 @@ async fn pages_go_on_to_the_oldest_message_and_back_to_the_newest() {
     });
     let store = &site.context.store;
     store
-        .append_trail(entries.collect())
+        .trail
+        .append(entries.collect())
         .await
         .expect("appended");
     let first = site.see("/messages?sender=anna%40example.org").await;
@@ -247,7 +248,8 @@ async fn a_search_that_looked_far_says_where_it_stopped() {
     }));
     site.context
         .store
-        .append_trail(entries)
+        .trail
+        .append(entries)
         .await
         .expect("appended");
     let search = "/messages?sender=anna%40example.org&path=standard";
@@ -283,7 +285,8 @@ async fn who_was_asked_for_stands_first_and_not_everybody_is_shown() {
     }));
     site.context
         .store
-        .append_trail(entries)
+        .trail
+        .append(entries)
         .await
         .expect("appended");
     let page = site.see("/messages?recipient=User5*").await;

@@ -21,11 +21,11 @@ use crate::conditions::{ServiceFigures, ServiceState};
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::limits;
 use crate::message::RowState;
+use crate::message::backlog::QueueFigures;
 use crate::session::{Count, ReceivingCounters};
 use crate::statistics::latency::Latencies;
 use crate::statistics::tally::ByStorage;
 use crate::statistics::{Counters, Figures, Live};
-use crate::store::QueueFigures;
 
 /// The bounds of the latency histogram, in milliseconds.
 const BOUNDS_MILLISECONDS: [u64; 13] = [
@@ -45,7 +45,7 @@ pub(super) async fn page(context: Ctx) -> Result<Response, ApiError> {
     register_sessions(&mut registry, &context.receiving, context.sessions_max);
     register_counters(&mut registry, &context.statistics.counters);
     register_present(&mut registry, &context, &live);
-    register_queue(&mut registry, &context.store.queue_figures().await?);
+    register_queue(&mut registry, &context.store.queue_view.figures().await?);
     register_next_hops(&mut registry, (context.next_hops)());
     register_services(&mut registry, &context.conditions.services());
     register_alerts(&mut registry, &context.alerts.present());

@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use crate::limits;
+use crate::message::backlog::Destinations;
+use crate::message::queue_listing::QueueOrder;
 use crate::settings::quantity::write_count;
 use crate::settings::reading;
-use crate::store::{Destinations, QueueOrder};
 
 /// The pairs of a query string. What a listing takes for itself is taken out by name; the rest is
 /// the filter.

@@ -8,15 +8,17 @@ use super::access::Visitor;
 use super::error::ApiError;
 use super::{Context, wording};
 use crate::limits;
+use crate::message::queue_listing::QueuedRecipient;
+use crate::message::trail_listing::RecipientStory;
 use crate::message::{MessageId, RowId};
-use crate::store::{LoadError, QueuedRecipient, RecipientStory};
+use crate::store::LoadError;
 
 /// The recipient of this row of the queue.
 pub(super) async fn queued(context: &Context, row: RowId) -> Result<QueuedRecipient, ApiError> {
     let expire_after = context.administration.settings().expire_after_seconds;
     let expire_after =
         i64::try_from(expire_after).map_or(SignedDuration::MAX, SignedDuration::from_secs);
-    let found = context.store.queued_recipient(row, expire_after);
+    let found = context.store.queue_view.recipient(row, expire_after);
     found.await?.ok_or(ApiError::NotFound)
 }
 
@@ -29,7 +31,7 @@ pub(super) async fn story_of(
     let message = recipient.item.message_id;
     let recipient = recipient.item.recipient.clone();
     let story = context.search(visitor, move |store| async move {
-        store.story_of(message, &recipient).await
+        store.trail.story_of(message, &recipient).await
     });
     story.await
 }
@@ -42,6 +44,7 @@ pub(super) async fn source_of(context: &Context, message: MessageId) -> Result<R
     ];
     let start = context
         .store
+        .queue_view
         .source_start(message, limits::SOURCE_BYTES)
         .await;
     let (status, bytes) = match start {

@@ -103,7 +103,13 @@ async fn settings_are_shown_and_changed() {
     let answer = site.call("PATCH /api/v1/settings", right).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     assert_eq!(answer.json()["memory_threshold_bytes"], 1_000);
-    let stored = site.context.store.load_settings().await.expect("stored");
+    let stored = site
+        .context
+        .store
+        .administration
+        .load_settings()
+        .await
+        .expect("stored");
     let published = site.context.administration.settings();
     let stored = stored.expect("they were stored");
     assert_eq!(stored.document(), published.document());

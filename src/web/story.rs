@@ -11,8 +11,9 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::wording;
+use crate::message::queue_listing::QueueItem;
 use crate::message::trail::RecipientEvent;
-use crate::store::{QueueItem, TrailEvent, TrailOfMessage};
+use crate::message::trail_listing::{TrailEvent, TrailOfMessage};
 
 pub(super) use recipient_status::RecipientStatus;
 pub(super) use sentence::{Mood, Sentence};

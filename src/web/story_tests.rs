@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::message::trail_listing::AnsweredRow;
 use crate::message::words::{DiskReason, OutcomeKind, Path, Storage};
 use crate::message::{MessageId, RowId, RowState};
-use crate::store::AnsweredRow;
 
 fn time(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_348_801 + seconds).expect("a time within all times")

@@ -18,7 +18,8 @@ use super::Context;
 use super::listener::WebPeer;
 use super::routes::router;
 use crate::accounts::{
-    AccessToken, AccountId, LoginDirectory, LoginsPublisher, Passwords, Role, Scope, TokenHash,
+    AccessToken, AccountId, AuditEntry, AuditItem, LoginDirectory, Passwords, Role, Scope,
+    TokenHash,
 };
 use crate::administration::{Accounts, Administration, OpenPgpKeys, OwnAddresses, SmtpLogins};
 use crate::alerts::Alerts;
@@ -26,14 +27,12 @@ use crate::boot::{Addresses, Secret};
 use crate::conditions::{self, Conditions};
 use crate::delivery::{Delivery, NextHopFigures};
 use crate::message::{MemoryBudget, MessageIds, Spool};
-use crate::openpgp::{Keyring, KeyringPublisher};
+use crate::openpgp::Keyring;
 use crate::own_mark::OwnMark;
 use crate::queue::{Queue, QueueClock, QueueServices};
 use crate::settings::{Publisher, Settings, SettingsDocument};
 use crate::statistics::{Statistics, Trail};
-use crate::store::{
-    AuditEntry, AuditItem, NewAccount, NewApiToken, NewSession, SecondFactor, Store, Writers,
-};
+use crate::store::{NewAccount, NewApiToken, NewSession, SecondFactorProof, Store, Writers};
 
 pub(in crate::web) const TOKEN: &str = "a token of the tests";
 /// Where an administrator sits whose browser is logged in.
@@ -165,7 +164,7 @@ impl Site {
         let delivery = Delivery::new(Arc::clone(&hostname), OwnMark::new(), publisher.current());
         let queue = Queue::new(QueueServices {
             clock: QueueClock::default(),
-            store: store.clone(),
+            store: store.queue.clone(),
             delivery: Arc::clone(&delivery),
             settings: publisher.current(),
             trail: trail.clone(),
@@ -175,13 +174,18 @@ impl Site {
             budget: Arc::clone(&budget),
         });
         let one_time = Secret::new(ONE_TIME.to_owned());
-        let accounts = Accounts::open(store.clone(), Passwords::new(), Some(&one_time)).await;
+        let accounts = Accounts::open(
+            store.administration.clone(),
+            Passwords::new(),
+            Some(&one_time),
+        )
+        .await;
         let addresses = Addresses {
             smtp: vec![LOOPBACK.parse().expect("an address")],
             web: LOOPBACK.parse().expect("an address"),
         };
         let ourselves = OwnAddresses::at(&addresses, Some(Arc::clone(&hostname)));
-        let keys = KeyringPublisher::new(Keyring::default());
+        let keys = Publisher::new(Keyring::default());
         let conditions = Conditions::new(conditions::CheckResources {
             hostname: Arc::clone(&hostname),
             ids: Arc::new(MessageIds::after(None)),
@@ -197,13 +201,13 @@ impl Site {
             receiving: Arc::default(),
             sessions_max: 100,
             alerts: Alerts::new("relay.example.net".into(), publisher.current()),
-            administration: Administration::new(store.clone(), publisher, ourselves),
+            administration: Administration::new(store.administration.clone(), publisher, ourselves),
             smtp_logins: SmtpLogins::new(
-                store.clone(),
+                store.administration.clone(),
                 Passwords::new(),
-                LoginsPublisher::new(LoginDirectory::default()),
+                Publisher::new(LoginDirectory::default()),
             ),
-            openpgp_keys: OpenPgpKeys::new(store.clone(), keys),
+            openpgp_keys: OpenPgpKeys::new(store.administration.clone(), keys),
             store,
             queue,
             budget,
@@ -235,7 +239,12 @@ impl Site {
     /// The same, logged in at some time and not seen since.
     pub(in crate::web) async fn cookie_since(&self, role: Role, at: Timestamp) -> String {
         let (store, name) = (&self.context.store, role.as_str());
-        let account = match store.account_named(name).await.expect("readable") {
+        let account = match store
+            .administration
+            .account_named(name)
+            .await
+            .expect("readable")
+        {
             Some(account) => account.id,
             None => self.account(name, role, "no hash").await,
         };
@@ -244,11 +253,11 @@ impl Site {
             token: token.hash(),
             account,
             password_hash: Secret::new("no hash".to_owned()),
-            second_factor: SecondFactor::None,
+            second_factor: SecondFactorProof::None,
             at,
             address: [127, 0, 0, 1].into(),
         };
-        let begun = store.begin_session(session, entry()).await;
+        let begun = store.administration.begin_session(session, entry()).await;
         begun.expect("begun");
         format!("Cookie: fastpath={}", token.expose())
     }
@@ -261,7 +270,12 @@ impl Site {
             password_hash: Secret::new(hash.to_owned()),
             created_at: Timestamp::now(),
         };
-        let made = self.context.store.create_account(account, entry()).await;
+        let made = self
+            .context
+            .store
+            .administration
+            .create_account(account, entry())
+            .await;
         made.expect("made")
     }
 
@@ -275,7 +289,12 @@ impl Site {
             created_by: SCENE.to_owned(),
             account: None,
         };
-        let made = self.context.store.create_api_token(new, entry()).await;
+        let made = self
+            .context
+            .store
+            .administration
+            .create_api_token(new, entry())
+            .await;
         made.expect("made");
     }
 
@@ -389,7 +408,12 @@ impl Site {
 
     /// The newest changes that the audit shows, without what the scene itself has prepared.
     pub(in crate::web) async fn audited(&self) -> Vec<AuditItem> {
-        let page = self.context.store.audit_page(None, 1_000).await;
+        let page = self
+            .context
+            .store
+            .administration
+            .audit_page(None, 1_000)
+            .await;
         let entries = page.expect("readable").into_iter();
         entries.filter(|entry| entry.who != SCENE).collect()
     }

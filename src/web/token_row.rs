@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 
 use super::wording;
-use crate::accounts::Scope;
-use crate::store::StoredApiToken;
+use crate::accounts::{Scope, StoredApiToken};
 
 /// A token as it is listed.
 pub(super) struct TokenRow {

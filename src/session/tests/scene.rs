@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::{LoginDirectory, Logins, LoginsPublisher, Passwords, SmtpLogin};
+use crate::accounts::{LoginDirectory, Logins, Passwords, SmtpLogin};
 use crate::message::{BodyReader, DiskReason, MemoryBudget, Message, MessageIds, Spool};
 use crate::own_mark::OwnMark;
 use crate::path::{ClientPresence, EndedPassage, Inquiry, Transaction};
@@ -175,7 +175,7 @@ pub(crate) struct Scene {
     pub(crate) proxy: Option<IpAddr>,
     publisher: Publisher,
     passwords: Arc<Passwords>,
-    roster: LoginsPublisher,
+    roster: Publisher<LoginDirectory>,
 }
 
 impl Scene {
@@ -203,7 +203,7 @@ impl Scene {
                 .expect("a certificate")
         });
         let passwords = Passwords::new();
-        let roster = LoginsPublisher::new(LoginDirectory::default());
+        let roster = Publisher::new(LoginDirectory::default());
         let context = SessionContext {
             hostname: "relay.example.net".into(),
             own_mark: OwnMark::new(),

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::access::{Made, NewAccount, Refusal};
-use super::api_tokens::{self, StoredApiToken};
+use super::AdministrationStore;
+use super::api_tokens;
+use super::refusal::{AccessOutcome, AccessRefusal};
 use super::sessions::{self, KeptSession};
-use crate::accounts::{AccountId, Role, SharedSecret, TokenHash};
+use crate::accounts::{AccountId, Role, SharedSecret, StoredApiToken, TokenHash};
 use crate::boot::Secret;
 use crate::limits;
-use crate::store::Store;
 use crate::store::database::columns::{
     bytes, count, milliseconds, number, optional_number, text, time,
 };
@@ -37,6 +37,36 @@ pub struct StoredAccount {
     pub created_at: Timestamp,
 }
 
+/// An account that is to be made.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// argon2, as a PHC string.
+    pub password_hash: Secret,
+    /// When it is made.
+    pub created_at: Timestamp,
+}
+
+impl NewAccount {
+    /// As it is stored in this row.
+    #[must_use]
+    pub fn stored(self, id: AccountId) -> StoredAccount {
+        StoredAccount {
+            id,
+            name: self.name,
+            role: self.role,
+            password_hash: self.password_hash,
+            second_factor: None,
+            last_step: None,
+            recovery_codes: 0,
+            created_at: self.created_at,
+        }
+    }
+}
+
 /// What of an account is to be another.
 #[derive(Clone, Debug, Default)]
 pub struct AccountPatch {
@@ -59,14 +89,14 @@ macro_rules! select_accounts {
     };
 }
 
-impl Store {
+impl AdministrationStore {
     /// All accounts by name.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn accounts(&self) -> Result<Vec<StoredAccount>, ReadError> {
         let rows = sqlx::query(select_accounts!("ORDER BY name"))
-            .fetch_all(&self.shared.readers)
+            .fetch_all(&self.readers)
             .await?;
         Ok(rows.iter().map(account).collect())
     }
@@ -78,7 +108,7 @@ impl Store {
     pub async fn account_named(&self, name: &str) -> Result<Option<StoredAccount>, ReadError> {
         let row = sqlx::query(select_accounts!("WHERE name = ?"))
             .bind(name)
-            .fetch_optional(&self.shared.readers)
+            .fetch_optional(&self.readers)
             .await?;
         Ok(row.as_ref().map(account))
     }
@@ -90,7 +120,7 @@ impl Store {
     pub async fn account(&self, id: AccountId) -> Result<Option<StoredAccount>, ReadError> {
         let row = sqlx::query(select_accounts!("WHERE id = ?"))
             .bind(id.0)
-            .fetch_optional(&self.shared.readers)
+            .fetch_optional(&self.readers)
             .await?;
         Ok(row.as_ref().map(account))
     }
@@ -101,7 +131,7 @@ impl Store {
     /// When it cannot be read.
     pub async fn setup_is_done(&self) -> Result<bool, ReadError> {
         let done = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM setup)")
-            .fetch_one(&self.shared.readers)
+            .fetch_one(&self.readers)
             .await?;
         Ok(done)
     }
@@ -122,28 +152,28 @@ fn account(row: &SqliteRow) -> StoredAccount {
 }
 
 /// The first administrator; refused when there has been one.
-pub(in crate::store) async fn set_up(connection: &mut SqliteConnection, new: &NewAccount) -> Made {
+pub(super) async fn set_up(connection: &mut SqliteConnection, new: &NewAccount) -> AccessOutcome {
     let is_done: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM setup)")
         .fetch_one(&mut *connection)
         .await?;
     if is_done {
-        return Ok(Err(Refusal::SetupIsDone));
+        return Ok(Err(AccessRefusal::SetupIsDone));
     }
     create(connection, new).await
 }
 
 /// A new account. Whoever makes an administrator has set the appliance up.
-pub(in crate::store) async fn create(connection: &mut SqliteConnection, new: &NewAccount) -> Made {
+pub(super) async fn create(connection: &mut SqliteConnection, new: &NewAccount) -> AccessOutcome {
     let (accounts, is_taken): (i64, bool) =
         sqlx::query_as("SELECT count(*), coalesce(max(name = ?), 0) FROM accounts")
             .bind(new.name.as_str())
             .fetch_one(&mut *connection)
             .await?;
     if is_taken {
-        return Ok(Err(Refusal::NameTaken));
+        return Ok(Err(AccessRefusal::NameTaken));
     }
     if accounts.unsigned_abs() >= limits::ACCOUNTS {
-        return Ok(Err(Refusal::TooMany));
+        return Ok(Err(AccessRefusal::TooMany));
     }
     let inserted = sqlx::query(
         "INSERT INTO accounts (name, role, password_hash, created_at) VALUES (?, ?, ?, ?)",
@@ -165,12 +195,12 @@ pub(in crate::store) async fn create(connection: &mut SqliteConnection, new: &Ne
 
 /// Changes what `patch` says. With a new role or password the sessions end, all but `kept`. Tokens of the
 /// account that may do more than its new role are revoked, and given.
-pub(in crate::store) async fn amend(
+pub(super) async fn amend(
     connection: &mut SqliteConnection,
     id: AccountId,
     patch: &AccountPatch,
     kept: Option<&KeptSession>,
-) -> Result<Result<Vec<StoredApiToken>, Refusal>, sqlx::Error> {
+) -> Result<Result<Vec<StoredApiToken>, AccessRefusal>, sqlx::Error> {
     let steps_down = patch.role.is_some_and(|role| role != Role::Administrator);
     if let Err(refusal) = may_change(connection, id, steps_down).await? {
         return Ok(Err(refusal));
@@ -210,10 +240,10 @@ pub(in crate::store) async fn amend(
 }
 
 /// Removes an account with its sessions, codes and API tokens, and gives these.
-pub(in crate::store) async fn remove(
+pub(super) async fn remove(
     connection: &mut SqliteConnection,
     id: AccountId,
-) -> Result<Result<Vec<StoredApiToken>, Refusal>, sqlx::Error> {
+) -> Result<Result<Vec<StoredApiToken>, AccessRefusal>, sqlx::Error> {
     if let Err(refusal) = may_change(connection, id, true).await? {
         return Ok(Err(refusal));
     }
@@ -225,26 +255,15 @@ pub(in crate::store) async fn remove(
     Ok(Ok(revoked))
 }
 
-/// Whether there is such an account.
-pub(in crate::store) async fn is_there(
-    connection: &mut SqliteConnection,
-    id: AccountId,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM accounts WHERE id = ?)")
-        .bind(id.0)
-        .fetch_one(connection)
-        .await
-}
-
 /// From now on codes are asked for; `step` is the one of the code that confirmed it. Refused when they
 /// are asked for already: two sessions may each have begun.
-pub(in crate::store) async fn switch_on_second_factor(
+pub(super) async fn switch_on_second_factor(
     connection: &mut SqliteConnection,
     id: AccountId,
     secret: &SharedSecret,
     step: u64,
     recovery_codes: &[TokenHash],
-) -> Made {
+) -> AccessOutcome {
     if let Err(refusal) = may_change(connection, id, false).await? {
         return Ok(Err(refusal));
     }
@@ -254,7 +273,7 @@ pub(in crate::store) async fn switch_on_second_factor(
             .fetch_one(&mut *connection)
             .await?;
     if is_on {
-        return Ok(Err(Refusal::SecondFactorIsOn));
+        return Ok(Err(AccessRefusal::SecondFactorIsOn));
     }
     set_second_factor(connection, id, Some((secret, step))).await?;
     for code in recovery_codes {
@@ -272,13 +291,13 @@ async fn may_change(
     connection: &mut SqliteConnection,
     id: AccountId,
     steps_down: bool,
-) -> Result<Result<(), Refusal>, sqlx::Error> {
+) -> Result<Result<(), AccessRefusal>, sqlx::Error> {
     let role: Option<String> = sqlx::query_scalar("SELECT role FROM accounts WHERE id = ?")
         .bind(id.0)
         .fetch_optional(&mut *connection)
         .await?;
     let Some(role) = role else {
-        return Ok(Err(Refusal::NoSuchAccount));
+        return Ok(Err(AccessRefusal::NoSuchAccount));
     };
     if !steps_down || role != Role::Administrator.as_str() {
         return Ok(Ok(()));
@@ -292,7 +311,7 @@ async fn may_change(
     Ok(if others > 0 {
         Ok(())
     } else {
-        Err(Refusal::LastAdministrator)
+        Err(AccessRefusal::LastAdministrator)
     })
 }
 

@@ -2,9 +2,9 @@ use serde_json::json;
 use sqlx::Connection as _;
 
 use super::*;
-use crate::accounts::{ApiTokenId, RecoveryCode, Scope, Token};
+use crate::accounts::{AccessToken, ApiTokenId, AuditEntry, RecoveryCode, Scope};
 use crate::store::testing::{Scene, time};
-use crate::store::{AccessError, AuditEntry, KeptSession, NewApiToken, NewSession, SecondFactor};
+use crate::store::{AccessError, KeptSession, NewApiToken, NewSession, SecondFactorProof};
 
 fn entry(action: &str) -> AuditEntry {
     AuditEntry {
@@ -28,50 +28,85 @@ fn new(name: &str, role: Role) -> NewAccount {
 }
 
 async fn make(scene: &Scene, name: &str, role: Role) -> AccountId {
-    let made = scene.store.create_account(new(name, role), entry("made"));
+    let made = scene
+        .store
+        .administration
+        .create_account(new(name, role), entry("made"));
     made.await.expect("made")
 }
 
 async fn log_in(scene: &Scene, account: AccountId, hash: &str) -> TokenHash {
-    let token = Token::random().hash();
+    let token = AccessToken::random().hash();
     let session = NewSession {
         token,
         account,
         password_hash: Secret::new(hash.into()),
-        second_factor: SecondFactor::None,
+        second_factor: SecondFactorProof::None,
         at: time(0),
         address: [192, 0, 2, 9].into(),
     };
-    let begun = scene.store.begin_session(session, entry("logged in"));
+    let begun = scene
+        .store
+        .administration
+        .begin_session(session, entry("logged in"));
     begun.await.expect("begun");
     token
 }
 
 async fn sessions(scene: &Scene, account: AccountId) -> usize {
-    let sessions = scene.store.sessions_of(account).await;
+    let sessions = scene.store.administration.sessions_of(account).await;
     sessions.expect("readable").len()
 }
 
 async fn audited(scene: &Scene) -> usize {
-    let entries = scene.store.audit_page(None, 100).await;
+    let entries = scene.store.administration.audit_page(None, 100).await;
     entries.expect("readable").len()
 }
 
 #[tokio::test]
 async fn setup_is_done_once_and_for_good() {
     let scene = Scene::new().await;
-    assert!(!scene.store.setup_is_done().await.expect("readable"));
+    assert!(
+        !scene
+            .store
+            .administration
+            .setup_is_done()
+            .await
+            .expect("readable")
+    );
     make(&scene, "watcher", Role::Viewer).await;
-    assert!(!scene.store.setup_is_done().await.expect("readable"));
+    assert!(
+        !scene
+            .store
+            .administration
+            .setup_is_done()
+            .await
+            .expect("readable")
+    );
     let first = new("admin", Role::Administrator);
-    let set_up = scene.store.set_up(first, entry("set up")).await;
+    let set_up = scene
+        .store
+        .administration
+        .set_up(first, entry("set up"))
+        .await;
     set_up.expect("the first time");
 
     let scene = scene.restart(time(1)).await;
-    assert!(scene.store.setup_is_done().await.expect("readable"));
+    assert!(
+        scene
+            .store
+            .administration
+            .setup_is_done()
+            .await
+            .expect("readable")
+    );
     let second = new("other", Role::Administrator);
-    let refused = scene.store.set_up(second, entry("set up")).await;
-    assert_eq!(refused, Err(Refusal::SetupIsDone.into()));
+    let refused = scene
+        .store
+        .administration
+        .set_up(second, entry("set up"))
+        .await;
+    assert_eq!(refused, Err(AccessRefusal::SetupIsDone.into()));
     assert_eq!(audited(&scene).await, 2, "a refused change leaves no trace");
 }
 
@@ -81,17 +116,28 @@ async fn names_are_unique_in_any_case() {
     let id = make(&scene, "Anna", Role::Operator).await;
     let again = scene
         .store
+        .administration
         .create_account(new("ANNA", Role::Viewer), entry("made"))
         .await;
-    assert_eq!(again, Err(Refusal::NameTaken.into()));
-    let found = scene.store.account_named("anna").await.expect("readable");
+    assert_eq!(again, Err(AccessRefusal::NameTaken.into()));
+    let found = scene
+        .store
+        .administration
+        .account_named("anna")
+        .await
+        .expect("readable");
     let found = found.expect("it is there");
     assert_eq!((found.id, &*found.name), (id, "Anna"));
     assert_eq!(found.role, Role::Operator);
     assert_eq!(found.password_hash.expose(), "hash of Anna");
     assert_eq!(found.created_at, time(0));
     assert!(!format!("{found:?}").contains("hash of"), "{found:?}");
-    let nobody = scene.store.account_named("bob").await.expect("readable");
+    let nobody = scene
+        .store
+        .administration
+        .account_named("bob")
+        .await
+        .expect("readable");
     assert!(nobody.is_none());
 }
 
@@ -104,23 +150,35 @@ async fn the_last_administrator_stays() {
         ..AccountPatch::default()
     };
     let amend = async |id, patch| {
-        let amended = scene.store.amend_account(id, patch, None, entry("changed"));
+        let amended = scene
+            .store
+            .administration
+            .amend_account(id, patch, None, entry("changed"));
         amended.await
     };
-    let last = Err(AccessError::Refused(Refusal::LastAdministrator));
+    let last = Err(AccessError::Refused(AccessRefusal::LastAdministrator));
     assert_eq!(amend(first, to_viewer()).await, last);
-    let removed = scene.store.remove_account(first, entry("removed")).await;
+    let removed = scene
+        .store
+        .administration
+        .remove_account(first, entry("removed"))
+        .await;
     assert_eq!(removed, last);
 
     let second = make(&scene, "second", Role::Administrator).await;
     amend(first, to_viewer()).await.expect("another is left");
     assert_eq!(amend(second, to_viewer()).await, last);
-    let removed = scene.store.remove_account(first, entry("removed")).await;
+    let removed = scene
+        .store
+        .administration
+        .remove_account(first, entry("removed"))
+        .await;
     removed.expect("a viewer may go");
-    let gone = Err(AccessError::Refused(Refusal::NoSuchAccount));
+    let gone = Err(AccessError::Refused(AccessRefusal::NoSuchAccount));
     assert_eq!(amend(first, to_viewer()).await, gone);
     let names: Vec<String> = scene
         .store
+        .administration
         .accounts()
         .await
         .expect("readable")
@@ -138,7 +196,10 @@ async fn a_new_role_or_password_ends_the_sessions() {
     let token = log_in(&scene, id, "hash of anna").await;
     log_in(&scene, id, "hash of anna").await;
     let amend = async |patch, kept| {
-        let amended = scene.store.amend_account(id, patch, kept, entry("changed"));
+        let amended = scene
+            .store
+            .administration
+            .amend_account(id, patch, kept, entry("changed"));
         amended.await.expect("changed");
     };
     let without_second_factor = AccountPatch {
@@ -151,10 +212,17 @@ async fn a_new_role_or_password_ends_the_sessions() {
         password_hash: Some(Secret::new("new".into())),
         ..AccountPatch::default()
     };
-    let renewed = Token::random().hash();
+    let renewed = AccessToken::random().hash();
     amend(password, Some(KeptSession { token, renewed })).await;
     assert_eq!(sessions(&scene, id).await, 1);
-    let find = async |token| scene.store.session(&token).await.expect("readable");
+    let find = async |token| {
+        scene
+            .store
+            .administration
+            .session(&token)
+            .await
+            .expect("readable")
+    };
     assert!(find(token).await.is_none());
     assert_eq!(find(renewed).await.expect("it goes on").account, id);
     let role = AccountPatch {
@@ -164,7 +232,11 @@ async fn a_new_role_or_password_ends_the_sessions() {
     amend(role, None).await;
     assert_eq!(sessions(&scene, id).await, 0);
     log_in(&scene, id, "new").await;
-    let removed = scene.store.remove_account(id, entry("removed")).await;
+    let removed = scene
+        .store
+        .administration
+        .remove_account(id, entry("removed"))
+        .await;
     removed.expect("removed");
     assert_eq!(scene.number("SELECT count(*) FROM sessions").await, 0);
 }
@@ -176,11 +248,16 @@ async fn second_factors_come_and_go_with_their_codes() {
     let secret = SharedSecret::random();
     let codes: Vec<TokenHash> = RecoveryCode::set().iter().map(RecoveryCode::hash).collect();
     let account = async || {
-        let found = scene.store.account(id).await.expect("readable");
+        let found = scene
+            .store
+            .administration
+            .account(id)
+            .await
+            .expect("readable");
         found.expect("it is there")
     };
     let switch_on = async |secret: &SharedSecret, step| {
-        let switched = scene.store.switch_on_second_factor(
+        let switched = scene.store.administration.switch_on_second_factor(
             id,
             secret.clone(),
             step,
@@ -191,7 +268,7 @@ async fn second_factors_come_and_go_with_their_codes() {
     };
     switch_on(&secret, 17).await.expect("on");
     let refused = switch_on(&SharedSecret::random(), 18).await;
-    assert_eq!(refused, Err(Refusal::SecondFactorIsOn.into()));
+    assert_eq!(refused, Err(AccessRefusal::SecondFactorIsOn.into()));
     let found = account().await;
     assert_eq!(found.second_factor.as_ref(), Some(&secret));
     assert_eq!((found.last_step, found.recovery_codes), (Some(17), 10));
@@ -199,7 +276,10 @@ async fn second_factors_come_and_go_with_their_codes() {
         without_second_factor: true,
         ..AccountPatch::default()
     };
-    let amended = scene.store.amend_account(id, patch, None, entry("off"));
+    let amended = scene
+        .store
+        .administration
+        .amend_account(id, patch, None, entry("off"));
     amended.await.expect("off");
     let found = account().await;
     assert_eq!((found.second_factor, found.last_step), (None, None));
@@ -209,8 +289,8 @@ async fn second_factors_come_and_go_with_their_codes() {
 #[tokio::test]
 async fn api_tokens_are_kept_as_hashes() {
     let scene = Scene::new().await;
-    let token = Token::random();
-    let new = |name: &str, token: &Token| NewApiToken {
+    let token = AccessToken::random();
+    let new = |name: &str, token: &AccessToken| NewApiToken {
         name: name.into(),
         token: token.hash(),
         scope: Scope::ReadOnly,
@@ -219,17 +299,21 @@ async fn api_tokens_are_kept_as_hashes() {
         account: None,
     };
     let create = async |new| {
-        let created = scene.store.create_api_token(new, entry("token made"));
+        let created = scene
+            .store
+            .administration
+            .create_api_token(new, entry("token made"));
         created.await
     };
     let id = create(new("backup", &token)).await.expect("made");
-    let taken = Err(AccessError::Refused(Refusal::NameTaken));
-    assert_eq!(create(new("Backup", &Token::random())).await, taken);
+    let taken = Err(AccessError::Refused(AccessRefusal::NameTaken));
+    assert_eq!(create(new("Backup", &AccessToken::random())).await, taken);
     assert_eq!(create(new("other", &token)).await, taken);
 
     let find = async || {
         scene
             .store
+            .administration
             .api_token(&token.hash())
             .await
             .expect("readable")
@@ -238,28 +322,42 @@ async fn api_tokens_are_kept_as_hashes() {
     assert_eq!((found.id, found.scope), (id, Scope::ReadOnly));
     assert_eq!(found.last_used_at, None);
     for at in [time(60), time(30)] {
-        scene.store.saw_api_token(id, at);
+        scene.store.administration.saw_api_token(id, at);
     }
     scene.settled().await;
     let found = find().await.expect("it is there");
     assert_eq!(found.last_used_at, Some(time(60)));
-    assert_eq!(scene.store.api_tokens().await.expect("readable"), [found]);
+    assert_eq!(
+        scene
+            .store
+            .administration
+            .api_tokens()
+            .await
+            .expect("readable"),
+        [found]
+    );
 
-    for scope in Scope::ALL {
-        let token = Token::random();
+    for &scope in Scope::ALL {
+        let token = AccessToken::random();
         let new = NewApiToken {
             scope,
             ..new(scope.as_str(), &token)
         };
         create(new).await.expect("made");
-        let found = scene.store.api_token(&token.hash()).await;
+        let found = scene.store.administration.api_token(&token.hash()).await;
         assert_eq!(found.expect("readable").expect("it is there").scope, scope);
     }
 
-    let revoke = async |id| scene.store.revoke_api_token(id, entry("revoked")).await;
+    let revoke = async |id| {
+        scene
+            .store
+            .administration
+            .revoke_api_token(id, entry("revoked"))
+            .await
+    };
     revoke(id).await.expect("revoked");
     assert_eq!(find().await, None);
-    let gone = Err(AccessError::Refused(Refusal::NoSuchToken));
+    let gone = Err(AccessError::Refused(AccessRefusal::NoSuchToken));
     assert_eq!(revoke(ApiTokenId(id.0)).await, gone);
 }
 
@@ -271,13 +369,16 @@ async fn tokens_go_with_their_account_or_with_its_power() {
     let create = async |name: &str, scope, account| {
         let new = NewApiToken {
             name: name.into(),
-            token: Token::random().hash(),
+            token: AccessToken::random().hash(),
             scope,
             created_at: time(0),
             created_by: "anna".into(),
             account,
         };
-        let created = scene.store.create_api_token(new, entry("token made"));
+        let created = scene
+            .store
+            .administration
+            .create_api_token(new, entry("token made"));
         created.await.map(drop)
     };
     for (name, scope) in [
@@ -291,13 +392,19 @@ async fn tokens_go_with_their_account_or_with_its_power() {
     let made = create("nobody's", Scope::ReadWrite, None).await;
     made.expect("made");
     let names = async || {
-        let tokens = scene.store.api_tokens().await.expect("readable");
+        let tokens = scene
+            .store
+            .administration
+            .api_tokens()
+            .await
+            .expect("readable");
         let names = tokens.into_iter().map(|token| token.name);
         names.collect::<Vec<String>>()
     };
     let amend = async |patch| {
         let amended = scene
             .store
+            .administration
             .amend_account(anna, patch, None, entry("changed"));
         amended.await.expect("changed");
     };
@@ -313,13 +420,22 @@ async fn tokens_go_with_their_account_or_with_its_power() {
     };
     amend(role).await;
     assert_eq!(names().await, ["nobody's", "reads", "works"]);
-    let removed = scene.store.remove_account(anna, entry("removed")).await;
+    let removed = scene
+        .store
+        .administration
+        .remove_account(anna, entry("removed"))
+        .await;
     removed.expect("removed");
     assert_eq!(names().await, ["nobody's"]);
     let late = create("late", Scope::ReadOnly, Some(anna)).await;
-    assert_eq!(late, Err(Refusal::NoSuchAccount.into()));
+    assert_eq!(late, Err(AccessRefusal::NoSuchAccount.into()));
 
-    let audit = scene.store.audit_page(None, 100).await.expect("readable");
+    let audit = scene
+        .store
+        .administration
+        .audit_page(None, 100)
+        .await
+        .expect("readable");
     let mut revoked: Vec<_> = audit
         .into_iter()
         .filter(|item| item.action == "API token revoked" && item.who == "admin")
@@ -348,7 +464,10 @@ async fn tokens_of_before_stay_and_find_their_accounts() {
             .await
             .expect(sql);
     };
-    run(include_str!("../../migrations/appliance/0003_accounts.sql")).await;
+    run(include_str!(
+        "../../../migrations/appliance/0003_accounts.sql"
+    ))
+    .await;
     run(
         "INSERT INTO accounts (id, name, role, password_hash, created_at)
          VALUES (4, 'anna', 'administrator', 'hash', 0);
@@ -362,7 +481,7 @@ async fn tokens_of_before_stay_and_find_their_accounts() {
     )
     .await;
     run(include_str!(
-        "../../migrations/appliance/0007_operate_scope.sql"
+        "../../../migrations/appliance/0007_operate_scope.sql"
     ))
     .await;
     run(
@@ -371,7 +490,7 @@ async fn tokens_of_before_stay_and_find_their_accounts() {
     )
     .await;
     run(include_str!(
-        "../../migrations/appliance/0008_token_accounts.sql"
+        "../../../migrations/appliance/0008_token_accounts.sql"
     ))
     .await;
     let rows: Vec<(i64, String, String, Option<i64>)> =

@@ -7,19 +7,22 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::settings::{self, AuditEntry, StoredSettings};
+use super::audit::Audited;
+use super::settings::{self, StoredSettings};
+use crate::accounts::audit::AuditEntry;
 use crate::settings::Settings;
 use crate::store::database::connections::{Database, unusable};
 use crate::store::database::error::{OpenError, StoreError};
+use crate::store::database::writer::SingleChange as _;
 
 /// The settings of a data directory.
 #[derive(Debug)]
-pub struct SettingsBeside {
+pub struct OfflineSettings {
     connection: SqliteConnection,
     data_directory: PathBuf,
 }
 
-impl SettingsBeside {
+impl OfflineSettings {
     /// Opens the database of an appliance that was started at least once.
     ///
     /// # Errors
@@ -60,9 +63,11 @@ impl SettingsBeside {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(failed)?;
-        settings::write(&mut transaction, Some(settings), audit)
-            .await
-            .map_err(failed)?;
+        let change = Audited {
+            change: settings.clone(),
+            audit: audit.clone(),
+        };
+        change.write(&mut transaction).await.map_err(failed)?;
         transaction
             .commit()
             .await
@@ -79,20 +84,33 @@ impl SettingsBeside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Written;
+    use crate::settings::SettingsDocument;
     use crate::store::testing::{Scene, time};
 
     #[tokio::test]
     async fn a_change_beside_the_store_is_seen_by_it() {
         let scene = Scene::new().await;
-        let mut beside = SettingsBeside::open(scene.path()).await.expect("it opens");
+        let mut beside = OfflineSettings::open(scene.path()).await.expect("it opens");
         assert!(beside.load().await.expect("readable").is_none());
-        let seen = scene.store.stored_settings().await.expect("readable");
+        let seen = scene
+            .store
+            .administration
+            .stored_settings()
+            .await
+            .expect("readable");
         assert_eq!(seen, None);
-        assert_eq!(scene.store.newest_audit().await.expect("readable"), None);
-        let written = Written {
+        assert_eq!(
+            scene
+                .store
+                .administration
+                .newest_audit()
+                .await
+                .expect("readable"),
+            None
+        );
+        let written = SettingsDocument {
             memory_threshold_bytes: 1_000,
-            ..Written::default()
+            ..SettingsDocument::default()
         };
         let audit = AuditEntry {
             at: time(0),
@@ -106,21 +124,44 @@ mod tests {
         let stored = StoredSettings::of(&written).expect("JSON");
         beside.save(&stored, &audit).await.expect("saved");
         let loaded = beside.load().await.expect("readable");
-        assert_eq!(*loaded.expect("they were saved").written(), written);
+        assert_eq!(*loaded.expect("they were saved").document(), written);
         beside.close().await;
-        let seen = scene.store.stored_settings().await.expect("readable");
+        let seen = scene
+            .store
+            .administration
+            .stored_settings()
+            .await
+            .expect("readable");
         assert_eq!(seen, Some(stored));
-        assert_eq!(scene.store.newest_audit().await.expect("readable"), Some(1));
-        let loaded = scene.store.load_settings().await.expect("readable");
-        assert_eq!(*loaded.expect("they were saved").written(), written);
-        let newest = scene.store.audit_page(None, 9).await.expect("readable");
+        assert_eq!(
+            scene
+                .store
+                .administration
+                .newest_audit()
+                .await
+                .expect("readable"),
+            Some(1)
+        );
+        let loaded = scene
+            .store
+            .administration
+            .load_settings()
+            .await
+            .expect("readable");
+        assert_eq!(*loaded.expect("they were saved").document(), written);
+        let newest = scene
+            .store
+            .administration
+            .audit_page(None, 9)
+            .await
+            .expect("readable");
         assert_eq!(newest[0].action, "settings imported");
     }
 
     #[tokio::test]
     async fn nothing_is_made_where_no_appliance_is() {
         let directory = tempfile::tempdir().expect("a directory");
-        let opened = SettingsBeside::open(directory.path()).await;
+        let opened = OfflineSettings::open(directory.path()).await;
         assert!(opened.is_err());
         let entries = std::fs::read_dir(directory.path()).expect("readable");
         assert_eq!(entries.count(), 0);

@@ -4,14 +4,13 @@ use futures_util::TryStreamExt;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::settings::{self, AuditEntry};
+use super::AdministrationStore;
+use super::audit::AuditedChange;
 use crate::openpgp::{KeptKey, StoredKey};
-use crate::store::Store;
 use crate::store::database::columns::{
     bytes, milliseconds, optional_number, text, time, timestamp,
 };
-use crate::store::database::error::{ReadError, StoreError};
-use crate::store::writer::Job;
+use crate::store::database::error::ReadError;
 
 /// One change of the keys.
 #[derive(Clone, Debug)]
@@ -25,7 +24,7 @@ pub enum OpenPgpKeyChange {
     },
 }
 
-impl Store {
+impl AdministrationStore {
     /// All keys, prepared; what cannot be read any more is logged and left out.
     ///
     /// # Errors
@@ -36,57 +35,38 @@ impl Store {
             "SELECT fingerprint, stands_for, key, user_id, expires_at, created_at, added_by
              FROM openpgp_keys",
         )
-        .fetch(&self.shared.readers);
+        .fetch(&self.readers);
         let mut keys = Vec::new();
         while let Some(row) = rows.try_next().await? {
             keys.extend(KeptKey::prepare(stored(&row)));
         }
         Ok(keys)
     }
-
-    /// Makes a change with the note of who made it: both or none, durable when it returns.
-    ///
-    /// # Errors
-    /// When nothing was changed.
-    pub async fn change_openpgp_keys(
-        &self,
-        change: OpenPgpKeyChange,
-        audit: AuditEntry,
-    ) -> Result<(), StoreError> {
-        self.ask(|answer| Job::ChangeOpenPgpKeys {
-            change,
-            audit,
-            answer,
-        })
-        .await
-    }
 }
 
-/// Writes the change and the note.
-pub(in crate::store) async fn write(
-    connection: &mut SqliteConnection,
-    change: &OpenPgpKeyChange,
-    audit: &AuditEntry,
-) -> Result<(), sqlx::Error> {
-    let query = match change {
-        OpenPgpKeyChange::Put(key) => sqlx::query(
-            "INSERT OR REPLACE INTO openpgp_keys
+impl AuditedChange for OpenPgpKeyChange {
+    async fn write(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let query = match self {
+            Self::Put(key) => sqlx::query(
+                "INSERT OR REPLACE INTO openpgp_keys
              (fingerprint, stands_for, key, user_id, expires_at, created_at, added_by)
              VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(key.fingerprint.as_str())
-        .bind(key.stands_for.join("\n"))
-        .bind(key.key.as_slice())
-        .bind(key.user_id.as_str())
-        .bind(key.expires_at.map(milliseconds))
-        .bind(milliseconds(key.created_at))
-        .bind(key.added_by.as_str()),
-        OpenPgpKeyChange::Remove { fingerprint } => {
-            sqlx::query("DELETE FROM openpgp_keys WHERE fingerprint = ?").bind(fingerprint.as_str())
-        }
-    };
-    query.execute(&mut *connection).await?;
-    settings::write(connection, None, audit).await
+            )
+            .bind(key.fingerprint.as_str())
+            .bind(key.stands_for.join("\n"))
+            .bind(key.key.as_slice())
+            .bind(key.user_id.as_str())
+            .bind(key.expires_at.map(milliseconds))
+            .bind(milliseconds(key.created_at))
+            .bind(key.added_by.as_str()),
+            Self::Remove { fingerprint } => {
+                sqlx::query("DELETE FROM openpgp_keys WHERE fingerprint = ?")
+                    .bind(fingerprint.as_str())
+            }
+        };
+        query.execute(connection).await?;
+        Ok(())
+    }
 }
 
 fn stored(row: &SqliteRow) -> StoredKey {
@@ -104,6 +84,7 @@ fn stored(row: &SqliteRow) -> StoredKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::AuditEntry;
     use crate::openpgp::testing::{Made, Recipe};
     use crate::store::testing::{Scene, time};
 
@@ -136,7 +117,8 @@ mod tests {
     async fn keys_are_changed_together_with_the_audit_and_survive_a_restart() {
         let scene = Scene::new().await;
         let store = &scene.store;
-        let change = async |change, action| store.change_openpgp_keys(change, entry(action)).await;
+        let change =
+            async |change, action| store.administration.change(change, entry(action)).await;
         let anna = Recipe::plain("anna@example.net").make();
         let bert = Recipe::plain("bert@example.net").make();
         let put = |made, names: &[&str]| OpenPgpKeyChange::Put(key(made, names));
@@ -156,7 +138,12 @@ mod tests {
         assert_eq!(change(remove, "fourth").await, Ok(()));
 
         let scene = scene.restart(time(1)).await;
-        let keys = scene.store.openpgp_keys().await.expect("readable");
+        let keys = scene
+            .store
+            .administration
+            .openpgp_keys()
+            .await
+            .expect("readable");
         assert_eq!(keys.len(), 1);
         assert_eq!(keys[0].key.fingerprint, anna.read().fingerprint);
         assert_eq!(keys[0].stands_for, names);
@@ -164,7 +151,12 @@ mod tests {
             (keys[0].created_at, keys[0].added_by.as_str()),
             (time(3), "test")
         );
-        let audit = scene.store.audit_page(None, 9).await.expect("readable");
+        let audit = scene
+            .store
+            .administration
+            .audit_page(None, 9)
+            .await
+            .expect("readable");
         let actions: Vec<_> = audit.iter().map(|item| item.action.as_str()).collect();
         assert_eq!(actions, ["fourth", "third", "second", "first"]);
     }

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::access::{Made, Refusal};
+use super::AdministrationStore;
+use super::refusal::{AccessOutcome, AccessRefusal};
 use crate::accounts::{AccountId, Role, TokenHash};
 use crate::boot::Secret;
 use crate::limits;
-use crate::store::Store;
 use crate::store::database::columns::{bytes, milliseconds, number, text, time};
 use crate::store::database::error::ReadError;
 
@@ -35,7 +35,7 @@ pub struct StoredSession {
 
 /// What was shown beside the password.
 #[derive(Clone, Debug)]
-pub enum SecondFactor {
+pub enum SecondFactorProof {
     /// Nothing: the account asks for nothing.
     None,
     /// The code of this time step.
@@ -54,7 +54,7 @@ pub struct NewSession {
     /// The hash that the password was checked against: it must still be the account's.
     pub password_hash: Secret,
     /// What was shown beside the password.
-    pub second_factor: SecondFactor,
+    pub second_factor: SecondFactorProof,
     /// When.
     pub at: Timestamp,
     /// From where.
@@ -81,7 +81,7 @@ macro_rules! select_sessions {
     };
 }
 
-impl Store {
+impl AdministrationStore {
     /// The session of this token.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl Store {
     pub async fn session(&self, token: &TokenHash) -> Result<Option<StoredSession>, ReadError> {
         let row = sqlx::query(select_sessions!("WHERE token_hash = ?"))
             .bind(token.as_bytes())
-            .fetch_optional(&self.shared.readers)
+            .fetch_optional(&self.readers)
             .await?;
         Ok(row.as_ref().and_then(session))
     }
@@ -101,7 +101,7 @@ impl Store {
     pub async fn sessions_of(&self, account: AccountId) -> Result<Vec<StoredSession>, ReadError> {
         let rows = sqlx::query(select_sessions!("WHERE account = ? ORDER BY seen_at DESC"))
             .bind(account.0)
-            .fetch_all(&self.shared.readers)
+            .fetch_all(&self.readers)
             .await?;
         Ok(rows.iter().filter_map(session).collect())
     }
@@ -120,7 +120,7 @@ fn session(row: &SqliteRow) -> Option<StoredSession> {
 }
 
 /// Begins a session, when what was shown still holds; expired ones of everybody go.
-pub(in crate::store) async fn begin(connection: &mut SqliteConnection, new: &NewSession) -> Made {
+pub(super) async fn begin(connection: &mut SqliteConnection, new: &NewSession) -> AccessOutcome {
     if let Err(refusal) = show(connection, new).await? {
         return Ok(Err(refusal));
     }
@@ -161,7 +161,7 @@ pub(in crate::store) async fn begin(connection: &mut SqliteConnection, new: &New
 async fn show(
     connection: &mut SqliteConnection,
     new: &NewSession,
-) -> Result<Result<(), Refusal>, sqlx::Error> {
+) -> Result<Result<(), AccessRefusal>, sqlx::Error> {
     let row = sqlx::query(
         "SELECT password_hash, totp_secret IS NOT NULL AS asks FROM accounts WHERE id = ?",
     )
@@ -169,14 +169,14 @@ async fn show(
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else {
-        return Ok(Err(Refusal::NoSuchAccount));
+        return Ok(Err(AccessRefusal::NoSuchAccount));
     };
     if text(&row, "password_hash") != new.password_hash.expose() {
-        return Ok(Err(Refusal::PasswordChanged));
+        return Ok(Err(AccessRefusal::PasswordChanged));
     }
     let used = match &new.second_factor {
-        SecondFactor::None => u64::from(!row.try_get::<bool, _>("asks")?),
-        SecondFactor::Step(step) => sqlx::query(
+        SecondFactorProof::None => u64::from(!row.try_get::<bool, _>("asks")?),
+        SecondFactorProof::Step(step) => sqlx::query(
             "UPDATE accounts SET totp_last_step = ?
              WHERE id = ? AND totp_secret IS NOT NULL AND coalesce(totp_last_step, -1) < ?",
         )
@@ -186,7 +186,7 @@ async fn show(
         .execute(connection)
         .await?
         .rows_affected(),
-        SecondFactor::RecoveryCode(code) => {
+        SecondFactorProof::RecoveryCode(code) => {
             sqlx::query("DELETE FROM recovery_codes WHERE account = ? AND code_hash = ?")
                 .bind(new.account.0)
                 .bind(code.as_bytes())
@@ -198,12 +198,12 @@ async fn show(
     Ok(if used == 1 {
         Ok(())
     } else {
-        Err(Refusal::CodeUsed)
+        Err(AccessRefusal::CodeUsed)
     })
 }
 
 /// Gives a session its new token, if it is still there.
-pub(in crate::store) async fn renew(
+pub(super) async fn renew(
     connection: &mut SqliteConnection,
     kept: &KeptSession,
 ) -> Result<(), sqlx::Error> {
@@ -216,7 +216,7 @@ pub(in crate::store) async fn renew(
 }
 
 /// Ends one session, and says whether it was there (1) or not (0).
-pub(in crate::store) async fn end(
+pub(super) async fn end(
     connection: &mut SqliteConnection,
     token: &TokenHash,
 ) -> Result<i64, sqlx::Error> {
@@ -228,7 +228,7 @@ pub(in crate::store) async fn end(
 }
 
 /// Ends the sessions of an account, all but `keep`, and says how many.
-pub(in crate::store) async fn end_all(
+pub(super) async fn end_all(
     connection: &mut SqliteConnection,
     account: AccountId,
     keep: Option<&TokenHash>,
@@ -242,7 +242,7 @@ pub(in crate::store) async fn end_all(
 }
 
 /// Notes that a session is in use.
-pub(in crate::store) async fn seen(
+pub(super) async fn seen(
     connection: &mut SqliteConnection,
     token: &TokenHash,
     at: Timestamp,

@@ -1,7 +1,7 @@
 use super::*;
-use crate::accounts::{RecoveryCode, SharedSecret, Token};
+use crate::accounts::{AccessToken, AuditEntry, RecoveryCode, SharedSecret};
 use crate::store::testing::{Scene, time};
-use crate::store::{AccessError, AuditEntry, NewAccount};
+use crate::store::{AccessError, NewAccount};
 
 const HASH: &str = "the hash";
 
@@ -24,16 +24,20 @@ async fn account(scene: &Scene, name: &str) -> AccountId {
         password_hash: Secret::new(HASH.into()),
         created_at: time(0),
     };
-    let made = scene.store.create_account(new, entry()).await;
+    let made = scene
+        .store
+        .administration
+        .create_account(new, entry())
+        .await;
     made.expect("made")
 }
 
 fn new(account: AccountId, at: Timestamp) -> NewSession {
     NewSession {
-        token: Token::random().hash(),
+        token: AccessToken::random().hash(),
         account,
         password_hash: Secret::new(HASH.into()),
-        second_factor: SecondFactor::None,
+        second_factor: SecondFactorProof::None,
         at,
         address: [192, 0, 2, 9].into(),
     }
@@ -41,7 +45,7 @@ fn new(account: AccountId, at: Timestamp) -> NewSession {
 
 async fn begin(scene: &Scene, new: NewSession) -> Result<TokenHash, AccessError> {
     let token = new.token;
-    let begun = scene.store.begin_session(new, entry()).await;
+    let begun = scene.store.administration.begin_session(new, entry()).await;
     begun.map(|()| token)
 }
 
@@ -50,12 +54,19 @@ async fn a_session_is_found_seen_and_ended() {
     let scene = Scene::new().await;
     let id = account(&scene, "anna").await;
     let token = begin(&scene, new(id, time(0))).await.expect("begun");
-    let find = async || scene.store.session(&token).await.expect("readable");
+    let find = async || {
+        scene
+            .store
+            .administration
+            .session(&token)
+            .await
+            .expect("readable")
+    };
     let found = find().await.expect("it is there");
     assert_eq!((found.account, &*found.name), (id, "anna"));
     assert_eq!((found.role, &*found.address), (Role::Operator, "192.0.2.9"));
     for at in [time(60), time(30)] {
-        scene.store.saw_session(token, at);
+        scene.store.administration.saw_session(token, at);
     }
     scene.settled().await;
     assert_eq!(find().await.expect("it is there").seen_at, time(60));
@@ -64,14 +75,29 @@ async fn a_session_is_found_seen_and_ended() {
     let third = begin(&scene, new(id, time(2))).await.expect("begun");
     scene
         .store
+        .administration
         .end_session(other, entry())
         .await
         .expect("ended");
-    let gone = scene.store.session(&other).await.expect("readable");
+    let gone = scene
+        .store
+        .administration
+        .session(&other)
+        .await
+        .expect("readable");
     assert!(gone.is_none());
-    let ended = scene.store.end_other_sessions(id, third, entry()).await;
+    let ended = scene
+        .store
+        .administration
+        .end_other_sessions(id, third, entry())
+        .await;
     ended.expect("ended");
-    let left = scene.store.sessions_of(id).await.expect("readable");
+    let left = scene
+        .store
+        .administration
+        .sessions_of(id)
+        .await
+        .expect("readable");
     let left: Vec<TokenHash> = left.iter().map(|session| session.token).collect();
     assert_eq!(left, [third]);
 }
@@ -80,39 +106,42 @@ async fn a_session_is_found_seen_and_ended() {
 async fn what_was_shown_must_still_count() {
     let scene = Scene::new().await;
     let id = account(&scene, "anna").await;
-    let check = async |new, expected: Option<Refusal>| {
+    let check = async |new, expected: Option<AccessRefusal>| {
         let begun = begin(&scene, new).await.err();
         assert_eq!(begun, expected.map(AccessError::Refused));
     };
     let nobody = new(AccountId(99), time(0));
-    check(nobody, Some(Refusal::NoSuchAccount)).await;
+    check(nobody, Some(AccessRefusal::NoSuchAccount)).await;
     let stale = NewSession {
         password_hash: Secret::new("an older hash".into()),
         ..new(id, time(0))
     };
-    check(stale, Some(Refusal::PasswordChanged)).await;
+    check(stale, Some(AccessRefusal::PasswordChanged)).await;
 
     let codes = RecoveryCode::set();
     let hashes = codes.iter().map(RecoveryCode::hash).collect();
-    let switched =
-        scene
-            .store
-            .switch_on_second_factor(id, SharedSecret::random(), 10, hashes, entry());
+    let switched = scene.store.administration.switch_on_second_factor(
+        id,
+        SharedSecret::random(),
+        10,
+        hashes,
+        entry(),
+    );
     switched.await.expect("on");
     let with = |second_factor| NewSession {
         second_factor,
         ..new(id, time(0))
     };
-    let used = Some(Refusal::CodeUsed);
-    check(with(SecondFactor::None), used).await;
-    check(with(SecondFactor::Step(10)), used).await;
-    check(with(SecondFactor::Step(11)), None).await;
-    check(with(SecondFactor::Step(11)), used).await;
-    let code = || SecondFactor::RecoveryCode(codes[3].hash());
+    let used = Some(AccessRefusal::CodeUsed);
+    check(with(SecondFactorProof::None), used).await;
+    check(with(SecondFactorProof::Step(10)), used).await;
+    check(with(SecondFactorProof::Step(11)), None).await;
+    check(with(SecondFactorProof::Step(11)), used).await;
+    let code = || SecondFactorProof::RecoveryCode(codes[3].hash());
     check(with(code()), None).await;
     check(with(code()), used).await;
     let of_nobody = RecoveryCode::set()[0].hash();
-    check(with(SecondFactor::RecoveryCode(of_nobody)), used).await;
+    check(with(SecondFactorProof::RecoveryCode(of_nobody)), used).await;
 }
 
 #[tokio::test]
@@ -124,7 +153,12 @@ async fn sessions_are_bounded_in_time_and_number() {
     for second in 0..limits::SESSIONS_PER_ACCOUNT + 3 {
         begin(&scene, new(anna, time(second))).await.expect("begun");
     }
-    let left = scene.store.sessions_of(anna).await.expect("readable");
+    let left = scene
+        .store
+        .administration
+        .sessions_of(anna)
+        .await
+        .expect("readable");
     let bound = usize::try_from(limits::SESSIONS_PER_ACCOUNT).expect("a few");
     assert_eq!(left.len(), bound);
     assert_eq!(left[bound - 1].created_at, time(3), "the quietest went");

@@ -3,12 +3,11 @@
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::settings::{self, AuditEntry};
+use super::AdministrationStore;
+use super::audit::AuditedChange;
 use crate::accounts::SmtpLogin;
-use crate::store::Store;
 use crate::store::database::columns::{milliseconds, text, time};
-use crate::store::database::error::{ReadError, StoreError};
-use crate::store::writer::Job;
+use crate::store::database::error::ReadError;
 
 /// One change of the SMTP logins.
 #[derive(Clone, Debug)]
@@ -29,61 +28,41 @@ pub enum SmtpLoginChange {
     },
 }
 
-impl Store {
+impl AdministrationStore {
     /// All SMTP logins.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn smtp_logins(&self) -> Result<Vec<SmtpLogin>, ReadError> {
         let rows = sqlx::query("SELECT name, hash, created_at, note FROM smtp_logins")
-            .fetch_all(&self.shared.readers)
+            .fetch_all(&self.readers)
             .await?;
         Ok(rows.iter().map(login).collect())
     }
-
-    /// Makes a change with the note of who made it: both or none, durable when it returns.
-    ///
-    /// # Errors
-    /// When nothing was changed; [`StoreError::Rejected`] also when a new name is taken.
-    pub async fn change_smtp_logins(
-        &self,
-        change: SmtpLoginChange,
-        audit: AuditEntry,
-    ) -> Result<(), StoreError> {
-        self.ask(|answer| Job::ChangeSmtpLogins {
-            change,
-            audit,
-            answer,
-        })
-        .await
-    }
 }
 
-/// Writes the change and the note.
-pub(in crate::store) async fn write(
-    connection: &mut SqliteConnection,
-    change: &SmtpLoginChange,
-    audit: &AuditEntry,
-) -> Result<(), sqlx::Error> {
-    let query = match change {
-        SmtpLoginChange::Add(login) => sqlx::query(
-            "INSERT INTO smtp_logins (name, hash, created_at, note) VALUES (?, ?, ?, ?)",
-        )
-        .bind(&*login.name)
-        .bind(login.hash.as_str())
-        .bind(milliseconds(login.created_at))
-        .bind(login.note.as_str()),
-        SmtpLoginChange::Rehash { name, hash } => {
-            sqlx::query("UPDATE smtp_logins SET hash = ? WHERE name = ?")
-                .bind(hash.as_str())
-                .bind(name.as_str())
-        }
-        SmtpLoginChange::Remove { name } => {
-            sqlx::query("DELETE FROM smtp_logins WHERE name = ?").bind(name.as_str())
-        }
-    };
-    query.execute(&mut *connection).await?;
-    settings::write(connection, None, audit).await
+impl AuditedChange for SmtpLoginChange {
+    async fn write(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let query = match self {
+            Self::Add(login) => sqlx::query(
+                "INSERT INTO smtp_logins (name, hash, created_at, note) VALUES (?, ?, ?, ?)",
+            )
+            .bind(&*login.name)
+            .bind(login.hash.as_str())
+            .bind(milliseconds(login.created_at))
+            .bind(login.note.as_str()),
+            Self::Rehash { name, hash } => {
+                sqlx::query("UPDATE smtp_logins SET hash = ? WHERE name = ?")
+                    .bind(hash.as_str())
+                    .bind(name.as_str())
+            }
+            Self::Remove { name } => {
+                sqlx::query("DELETE FROM smtp_logins WHERE name = ?").bind(name.as_str())
+            }
+        };
+        query.execute(connection).await?;
+        Ok(())
+    }
 }
 
 fn login(row: &SqliteRow) -> SmtpLogin {
@@ -98,6 +77,8 @@ fn login(row: &SqliteRow) -> SmtpLogin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::AuditEntry;
+    use crate::store::StoreError;
     use crate::store::testing::{Scene, time};
 
     fn entry(action: &str) -> AuditEntry {
@@ -125,7 +106,8 @@ mod tests {
     async fn logins_are_changed_together_with_the_audit_and_survive_a_restart() {
         let scene = Scene::new().await;
         let store = &scene.store;
-        let change = async |change, action| store.change_smtp_logins(change, entry(action)).await;
+        let change =
+            async |change, action| store.administration.change(change, entry(action)).await;
         let add = |name, hash| SmtpLoginChange::Add(robot(name, hash));
         assert_eq!(change(add("Robot", "one"), "first").await, Ok(()));
         assert_eq!(change(add("printer", "two"), "second").await, Ok(()));
@@ -142,9 +124,19 @@ mod tests {
         assert_eq!(change(remove, "fourth").await, Ok(()));
 
         let scene = scene.restart(time(1)).await;
-        let logins = scene.store.smtp_logins().await.expect("readable");
+        let logins = scene
+            .store
+            .administration
+            .smtp_logins()
+            .await
+            .expect("readable");
         assert_eq!(logins, [robot("Robot", "four")]);
-        let audit = scene.store.audit_page(None, 9).await.expect("readable");
+        let audit = scene
+            .store
+            .administration
+            .audit_page(None, 9)
+            .await
+            .expect("readable");
         let actions: Vec<_> = audit.iter().map(|item| item.action.as_str()).collect();
         assert_eq!(actions, ["fourth", "third", "second", "first"]);
     }

@@ -4,99 +4,81 @@
 //! makes it while the writer goes on, and the writer only carries over the little that it has added
 //! meanwhile, which lets it begin the log anew.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::connections::{Database, checkpoint, part_of_disk};
+use super::error::OpenError;
+use super::log_growth::LogGrowth;
+use super::writer::{FinishCheckpoint, Job};
 use crate::limits;
-use crate::store::writer::Job;
-
-/// How the writer tells of its writes.
-#[derive(Debug)]
-pub(in crate::store) struct Written {
-    shared: Arc<Shared>,
-}
 
 /// The task that makes checkpoints.
 #[derive(Debug)]
 pub(in crate::store) struct Checkpointer {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    /// About how many bytes the log has gained since the last checkpoint.
-    bytes: AtomicU64,
-    enough: Notify,
-    /// So many bytes begin a checkpoint.
-    most: u64,
-}
-
-/// The two ends. A checkpoint begins when the log has gained `most` bytes.
-pub(in crate::store) fn channel(most: u64) -> (Checkpointer, Written) {
-    let shared = Arc::new(Shared {
-        bytes: AtomicU64::new(0),
-        enough: Notify::new(),
-        most,
-    });
-    let checkpointer = Checkpointer {
-        shared: Arc::clone(&shared),
-    };
-    (checkpointer, Written { shared })
-}
-
-impl Written {
-    /// About `bytes` were committed.
-    pub(in crate::store) fn add(&self, bytes: u64) {
-        let before = self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes >= self.shared.most {
-            self.shared.enough.notify_one();
-        }
-    }
+    connection: SqliteConnection,
+    growth: LogGrowth,
 }
 
 impl Checkpointer {
+    /// For a database that was opened.
+    pub(in crate::store) async fn open(
+        database: Database,
+        data_directory: &Path,
+    ) -> Result<Self, OpenError> {
+        // The log of a small disk must be small: what it holds is written a second time.
+        let part = part_of_disk(data_directory, limits::CHECKPOINT_PART);
+        Ok(Self {
+            connection: database.checkpointer(data_directory).await?,
+            growth: LogGrowth::new(part.min(limits::CHECKPOINT_BYTES)),
+        })
+    }
+
+    /// Where the writer counts what it commits.
+    pub(in crate::store) fn growth(&self) -> LogGrowth {
+        self.growth.clone()
+    }
+
     /// Makes checkpoints until `stop`.
-    pub(in crate::store) async fn run(
-        self,
-        mut connection: SqliteConnection,
-        jobs: mpsc::WeakSender<Job>,
+    pub(in crate::store) async fn run<M: Send>(
+        mut self,
+        jobs: mpsc::WeakSender<Job<M>>,
         stop: CancellationToken,
     ) {
         let mut seen = 0;
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = self.shared.enough.notified() => {}
+                () = self.growth.enough() => {}
                 () = tokio::time::sleep(limits::CHECKPOINT_IDLE) => {}
             }
-            let bytes = self.shared.bytes.load(Ordering::Relaxed);
+            let bytes = self.growth.bytes();
             let idle = bytes == seen;
-            if bytes > 0 && (idle || bytes >= self.shared.most) {
-                self.carry_over(&mut connection, &jobs).await;
+            if bytes > 0 && (idle || self.growth.is_enough(bytes)) {
+                self.carry_over(&jobs).await;
             }
-            seen = self.shared.bytes.load(Ordering::Relaxed);
+            seen = self.growth.bytes();
         }
         // Nothing hangs on how this connection ends.
-        let _ = connection.close().await;
+        let _ = self.connection.close().await;
     }
 
     /// Follows the writer until little is left, and leaves that to it: SQLite begins the log anew when
     /// a write finds all of it carried over, which under load only the writer itself can bring about.
-    async fn carry_over(&self, connection: &mut SqliteConnection, jobs: &mpsc::WeakSender<Job>) {
-        let mut left = self.shared.bytes.swap(0, Ordering::Relaxed);
+    async fn carry_over<M: Send>(&mut self, jobs: &mpsc::WeakSender<Job<M>>) {
+        let mut left = self.growth.take();
         for _ in 0..limits::CHECKPOINT_ROUNDS {
             if left == 0 {
                 return;
             }
-            if let Err(error) = checkpoint(connection).await {
+            if let Err(error) = checkpoint(&mut self.connection).await {
                 tracing::warn!(%error, "the write-ahead log was not carried over");
                 return;
             }
-            left = self.shared.bytes.swap(0, Ordering::Relaxed);
+            left = self.growth.take();
             if left <= limits::CHECKPOINT_REST_BYTES {
                 break;
             }
@@ -105,19 +87,9 @@ impl Checkpointer {
             && let Some(jobs) = jobs.upgrade()
         {
             // The writer may be busy beyond its queue: then it is asked again after the next round.
-            let _ = jobs.try_send(Job::FinishCheckpoint);
+            let _ = jobs.try_send(Job::Alone(Box::new(FinishCheckpoint)));
         }
     }
-}
-
-/// Carries over what the log holds now, as far as no reader needs it there.
-pub(in crate::store) async fn checkpoint(
-    connection: &mut SqliteConnection,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
-        .fetch_one(connection)
-        .await?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -133,9 +105,9 @@ mod tests {
     async fn burst(store: &Store, first: i64) {
         let content = vec![b'x'; 100_000];
         for id in first..first + 80 {
-            let stored = store.insert(vec![queued(id, &[id], &content)]).await;
+            let stored = store.queue.insert(vec![queued(id, &[id], &content)]).await;
             stored.expect("stored");
-            store.change(vec![RowChange::Remove(RowId(id))]).await;
+            store.queue.change(vec![RowChange::Remove(RowId(id))]).await;
         }
     }
 

@@ -4,6 +4,7 @@
 //! that is no time as the beginning of time. What is read to be delivered must be right.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, ValueRef};
 
@@ -62,6 +63,11 @@ pub(in crate::store) fn time(row: &SqliteRow, column: &str) -> Timestamp {
 /// A number as SQLite holds it.
 pub(in crate::store) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Many values as one parameter.
+pub(in crate::store) fn json<T: Serialize + ?Sized>(values: &T) -> Result<String, sqlx::Error> {
+    serde_json::to_string(values).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 /// The words of RFC 3461 §4.1.

@@ -11,8 +11,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::error::{OpenError, is_corruption, is_other_schema};
-use crate::limits;
-use crate::store::part_of_disk;
+use crate::{boot, limits};
 
 /// The first version without the WAL-reset bug.
 const SAFE_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -114,7 +113,7 @@ impl Database {
             .pragma("journal_size_limit", kept.to_string())
             .pragma("cache_size", "-16384");
         let options = match self {
-            // Checkpoints are made beside the writer: see `checkpoint`.
+            // Checkpoints are made beside the writer: see `checkpoint.rs`.
             Self::Appliance => options
                 .synchronous(SqliteSynchronous::Full)
                 .pragma("wal_autocheckpoint", "0"),
@@ -166,6 +165,21 @@ impl Database {
             .await
             .map_err(|error| unusable(&self.file(data_directory), &error))
     }
+}
+
+/// Carries over what the log holds now, as far as no reader needs it there.
+pub(in crate::store) async fn checkpoint(
+    connection: &mut SqliteConnection,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
+        .fetch_one(connection)
+        .await?;
+    Ok(())
+}
+
+/// A part of the file system of this directory; without end when it cannot be asked.
+pub(super) fn part_of_disk(directory: &Path, part: u64) -> u64 {
+    boot::disk_space(directory).map_or(u64::MAX, |space| space.total_bytes / part)
 }
 
 /// Closes a connection that writes, with nothing left in its log.

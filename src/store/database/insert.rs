@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 use crate::limits;
 
 /// A query as sqlx builds it.
-pub(in crate::store) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
+pub(in crate::store) type InsertQuery<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
 /// What happens to a row whose key is stored already. Either spares SQLite the copies of pages by which
 /// it could undo one statement: a transaction with a failed statement is rolled back as a whole.
@@ -56,7 +56,7 @@ impl Insert {
         &self,
         connection: &mut SqliteConnection,
         rows: &[T],
-        bind: impl for<'q> Fn(Query<'q>, &T) -> Query<'q>,
+        bind: impl for<'q> Fn(InsertQuery<'q>, &T) -> InsertQuery<'q>,
     ) -> Result<(), sqlx::Error> {
         for piece in pieces(rows.len()) {
             let shape = &self.shapes[piece.len().ilog2() as usize];

@@ -27,7 +27,7 @@ pub(in crate::store) enum Synced {
 
 /// The write-ahead log of the connection that writes, and what of it is not on the disk yet.
 #[derive(Debug)]
-pub(in crate::store) struct LogSync {
+pub(super) struct LogSync {
     log: Arc<File>,
     /// How the connection commits now.
     mode: Synced,
@@ -43,7 +43,7 @@ impl LogSync {
     ///
     /// # Errors
     /// When the log cannot be opened.
-    pub(in crate::store) fn of(database: &Path) -> io::Result<Self> {
+    pub(super) fn of(database: &Path) -> io::Result<Self> {
         let mut name = database.as_os_str().to_owned();
         name.push("-wal");
         Ok(Self {
@@ -58,7 +58,7 @@ impl LogSync {
     ///
     /// # Errors
     /// As the database says; nothing has changed then.
-    pub(in crate::store) async fn switch(
+    pub(super) async fn switch(
         &mut self,
         connection: &mut SqliteConnection,
         mode: Synced,
@@ -79,7 +79,7 @@ impl LogSync {
     /// Something was committed, and these spool files are named by no row any more. Gives those that can be
     /// removed. A COMMIT that wrote nothing has synced nothing.
     #[must_use]
-    pub(in crate::store) fn committed(&mut self, wrote: bool, files: Vec<String>) -> Vec<String> {
+    pub(super) fn committed(&mut self, wrote: bool, files: Vec<String>) -> Vec<String> {
         self.files.extend(files);
         if wrote && self.mode == Synced::AtOnce {
             return self.settled();
@@ -90,7 +90,7 @@ impl LogSync {
     }
 
     /// When [`Self::sync`] has to be called, if it has to.
-    pub(in crate::store) fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&self) -> Option<Instant> {
         self.due
     }
 
@@ -99,7 +99,7 @@ impl LogSync {
     /// # Errors
     /// [`StoreError::Commit`]: nobody knows what is on the disk. A second try would say nothing of that, because
     /// the system tells of an error once; so nothing is due, and the files stay for the next start.
-    pub(in crate::store) async fn sync(&mut self) -> Result<Vec<String>, StoreError> {
+    pub(super) async fn sync(&mut self) -> Result<Vec<String>, StoreError> {
         self.due = None;
         let files = std::mem::take(&mut self.files);
         let log = Arc::clone(&self.log);

@@ -3,16 +3,17 @@
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
-use super::rows::Action;
-use super::write::{Removed, json, remove_messages};
+use super::QueueStore;
+use super::write::remove_messages;
 use crate::limits;
 use crate::message::RowId;
-use crate::store::Store;
-use crate::store::database::columns::{integer, milliseconds};
+use crate::store::database::columns::{integer, json, milliseconds};
 use crate::store::database::error::StoreError;
-use crate::store::writer::{Answer, Job};
+use crate::store::database::transactions::Removed;
+use crate::store::database::writer::SingleChange;
+use crate::store::rows::RowAction;
 
-impl Store {
+impl QueueStore {
     /// Does `action` to those of `rows` that it applies to, and says which those were: a row that is
     /// gone, or under an attempt, or in another state is left alone. A `Retry` or `Release` makes the
     /// row due at `now`.
@@ -21,20 +22,15 @@ impl Store {
     /// When a piece was not stored; the pieces before it are.
     pub async fn act(
         &self,
-        action: Action,
+        action: RowAction,
         rows: &[RowId],
         now: Timestamp,
     ) -> Result<Vec<RowId>, StoreError> {
         let mut affected = Vec::new();
         for piece in rows.chunks(limits::BULK_CHUNK) {
             let rows = piece.to_vec();
-            let acted = self.ask(|answer| Job::Act {
-                action,
-                rows,
-                now,
-                answer,
-            });
-            affected.extend(acted.await?);
+            let (acted, _) = self.changes.make(Act { action, rows, now }).await?;
+            affected.extend(acted);
         }
         Ok(affected)
     }
@@ -45,22 +41,18 @@ impl Store {
     /// # Errors
     /// When a piece was not stored; the pieces before it are.
     pub async fn make_due(&self, next_hop: &str, now: Timestamp) -> Result<u64, StoreError> {
-        self.in_pieces(|answer| Job::MakeDue {
-            next_hop: next_hop.to_owned(),
-            now,
-            answer,
-        })
-        .await
+        let next_hop = next_hop.to_owned();
+        self.in_pieces(MakeDue { next_hop, now }).await
     }
 
     /// Has one piece done after the other, until one is not full; gives how many rows they had.
-    pub(in crate::store) async fn in_pieces(
-        &self,
-        job: impl Fn(Answer<u64>) -> Job,
-    ) -> Result<u64, StoreError> {
+    pub(super) async fn in_pieces<C>(&self, change: C) -> Result<u64, StoreError>
+    where
+        C: SingleChange<Outcome = u64> + Clone,
+    {
         let mut rows = 0;
         loop {
-            let piece = self.ask(&job).await?;
+            let piece = self.changes.make(change.clone()).await?;
             rows += piece;
             if piece < limits::BULK_CHUNK as u64 {
                 return Ok(rows);
@@ -69,64 +61,90 @@ impl Store {
     }
 }
 
-/// Makes one piece of the rows that wait for `next_hop` due at `now`.
-pub(in crate::store) async fn make_due(
-    connection: &mut SqliteConnection,
-    next_hop: &str,
+/// One piece of [`QueueStore::make_due`].
+#[derive(Clone, Debug)]
+struct MakeDue {
+    next_hop: String,
     now: Timestamp,
-) -> Result<u64, sqlx::Error> {
-    let changed = sqlx::query(
-        "UPDATE recipients SET next_attempt_at = ?2 WHERE id IN (
-             SELECT id FROM recipients
-             WHERE state IN ('waiting', 'uncertain') AND state = 'waiting'
-               AND next_hop = ?1 AND next_attempt_at > ?2 LIMIT ?3)",
-    )
-    .bind(next_hop)
-    .bind(milliseconds(now))
-    .bind(integer(limits::BULK_CHUNK as u64))
-    .execute(connection)
-    .await?;
-    Ok(changed.rows_affected())
 }
 
-/// Does `action` to one piece; gives the rows it applied to and what went with them.
-pub(in crate::store) async fn act(
-    connection: &mut SqliteConnection,
-    action: Action,
-    rows: &[RowId],
-    now: Timestamp,
-) -> Result<(Vec<RowId>, Removed), sqlx::Error> {
-    let change = match action {
-        Action::Retry => {
-            "UPDATE recipients SET next_attempt_at = ?2,
-                 state = CASE state WHEN 'uncertain' THEN 'uncertain' ELSE 'waiting' END
-             WHERE state NOT IN ('delivering', 'held', 'quarantined')"
-        }
-        Action::Hold => {
-            "UPDATE recipients SET state = 'held' WHERE state IN ('waiting', 'uncertain')"
-        }
-        Action::Release => {
-            "UPDATE recipients SET state = 'waiting', next_attempt_at = ?2
-             WHERE state IN ('held', 'quarantined')"
-        }
-        Action::Purge => "DELETE FROM recipients WHERE state <> 'delivering'",
-    };
-    let these = "AND id IN (SELECT value FROM json_each(?1)) RETURNING id, message";
-    let changed = sqlx::query(AssertSqlSafe(format!("{change} {these}")))
-        .bind(json(rows)?)
-        .bind(milliseconds(now))
-        .fetch_all(&mut *connection)
+impl SingleChange for MakeDue {
+    type Outcome = u64;
+
+    fn rows(&self) -> usize {
+        limits::BULK_CHUNK
+    }
+
+    async fn write(&self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+        let changed = sqlx::query(
+            "UPDATE recipients SET next_attempt_at = ?2 WHERE id IN (
+                 SELECT id FROM recipients
+                 WHERE state IN ('waiting', 'uncertain') AND state = 'waiting'
+                   AND next_hop = ?1 AND next_attempt_at > ?2 LIMIT ?3)",
+        )
+        .bind(&self.next_hop)
+        .bind(milliseconds(self.now))
+        .bind(integer(limits::BULK_CHUNK as u64))
+        .execute(connection)
         .await?;
-    let affected = changed.iter().map(|row| RowId(row.get("id"))).collect();
-    let messages: Vec<i64> = changed.iter().map(|row| row.get("message")).collect();
-    if action == Action::Release {
-        prolong(connection, &messages, now).await?;
+        Ok(changed.rows_affected())
     }
-    if action != Action::Purge {
-        return Ok((affected, Removed::default()));
+}
+
+/// One piece of [`QueueStore::act`].
+#[derive(Debug)]
+struct Act {
+    action: RowAction,
+    rows: Vec<RowId>,
+    now: Timestamp,
+}
+
+impl SingleChange for Act {
+    /// The rows that it applied to, and what went with them.
+    type Outcome = (Vec<RowId>, Removed);
+
+    fn rows(&self) -> usize {
+        self.rows.len()
     }
-    let removed = remove_messages(connection, messages).await?;
-    Ok((affected, removed))
+
+    fn removed((_, removed): &mut Self::Outcome) -> Option<Removed> {
+        let is_any = !removed.files.is_empty() || removed.inline_bytes > 0;
+        is_any.then(|| std::mem::take(removed))
+    }
+
+    async fn write(&self, connection: &mut SqliteConnection) -> Result<Self::Outcome, sqlx::Error> {
+        let change = match self.action {
+            RowAction::Retry => {
+                "UPDATE recipients SET next_attempt_at = ?2,
+                     state = CASE state WHEN 'uncertain' THEN 'uncertain' ELSE 'waiting' END
+                 WHERE state NOT IN ('delivering', 'held', 'quarantined')"
+            }
+            RowAction::Hold => {
+                "UPDATE recipients SET state = 'held' WHERE state IN ('waiting', 'uncertain')"
+            }
+            RowAction::Release => {
+                "UPDATE recipients SET state = 'waiting', next_attempt_at = ?2
+                 WHERE state IN ('held', 'quarantined')"
+            }
+            RowAction::Purge => "DELETE FROM recipients WHERE state <> 'delivering'",
+        };
+        let these = "AND id IN (SELECT value FROM json_each(?1)) RETURNING id, message";
+        let changed = sqlx::query(AssertSqlSafe(format!("{change} {these}")))
+            .bind(json(&self.rows)?)
+            .bind(milliseconds(self.now))
+            .fetch_all(&mut *connection)
+            .await?;
+        let affected = changed.iter().map(|row| RowId(row.get("id"))).collect();
+        let messages: Vec<i64> = changed.iter().map(|row| row.get("message")).collect();
+        if self.action == RowAction::Release {
+            prolong(connection, &messages, self.now).await?;
+        }
+        if self.action != RowAction::Purge {
+            return Ok((affected, Removed::default()));
+        }
+        let removed = remove_messages(connection, messages).await?;
+        Ok((affected, removed))
+    }
 }
 
 /// What was kept back gets its whole time from now on: it would expire before its first attempt.
@@ -154,19 +172,24 @@ mod tests {
     use crate::store::testing::{Scene, queued, time};
 
     /// Rows 1–6 in the states of the design; which of them does `action` touch, and what are they then?
-    async fn check(action: Action, expected: &[(i64, RowState, i64)]) {
+    async fn check(action: RowAction, expected: &[(i64, RowState, i64)]) {
         let scene = Scene::new().await;
         let mut queued = queued(1, &[1, 2, 3, 4, 5, 6], b"x");
         for (row, state) in queued.rows.iter_mut().zip(RowState::ALL) {
             row.state = *state;
             row.next_attempt_at = time(100);
         }
-        scene.store.insert(vec![queued]).await.expect("stored");
+        scene
+            .store
+            .queue
+            .insert(vec![queued])
+            .await
+            .expect("stored");
         let all: Vec<RowId> = (0..9).map(RowId).collect();
-        let acted = scene.store.act(action, &all, time(50)).await;
+        let acted = scene.store.queue.act(action, &all, time(50)).await;
         let mut touched = Vec::new();
         for row in acted.expect("stored") {
-            let item = scene.store.queue_item(row).await.expect("readable");
+            let item = scene.store.queue_view.item(row).await.expect("readable");
             let item = item.expect("it is there");
             let due = item.next_attempt_at.as_second() - time(0).as_second();
             touched.push((item.id.0, item.state, due));
@@ -179,12 +202,12 @@ mod tests {
         use RowState::{Held, Uncertain, Waiting};
         // 1 waiting, 2 delivering, 3 held, 4 uncertain, 5 quarantined, 6 damaged
         check(
-            Action::Retry,
+            RowAction::Retry,
             &[(1, Waiting, 50), (4, Uncertain, 50), (6, Waiting, 50)],
         )
         .await;
-        check(Action::Hold, &[(1, Held, 100), (4, Held, 100)]).await;
-        check(Action::Release, &[(3, Waiting, 50), (5, Waiting, 50)]).await;
+        check(RowAction::Hold, &[(1, Held, 100), (4, Held, 100)]).await;
+        check(RowAction::Release, &[(3, Waiting, 50), (5, Waiting, 50)]).await;
     }
 
     #[tokio::test]
@@ -193,10 +216,19 @@ mod tests {
         let mut message = queued(1, &[1], b"x");
         message.rows[0].state = RowState::Quarantined;
         let late = message.kept_from + jiff::SignedDuration::from_secs(432_000);
-        scene.store.insert(vec![message]).await.expect("stored");
-        let acted = scene.store.act(Action::Release, &[RowId(1)], late).await;
+        scene
+            .store
+            .queue
+            .insert(vec![message])
+            .await
+            .expect("stored");
+        let acted = scene
+            .store
+            .queue
+            .act(RowAction::Release, &[RowId(1)], late)
+            .await;
         assert_eq!(acted.expect("stored"), [RowId(1)]);
-        let rows = scene.store.rows(&[RowId(1)]).await.expect("readable");
+        let rows = scene.store.queue.rows(&[RowId(1)]).await.expect("readable");
         assert_eq!(rows[0].kept_from, late);
     }
 
@@ -211,11 +243,21 @@ mod tests {
         message.rows[0].state = RowState::Uncertain;
         message.rows[1].next_hop = "other.example.net".into();
         message.rows[2].next_attempt_at = time(40);
-        scene.store.insert(vec![message]).await.expect("stored");
-        let made_due = scene.store.make_due("mx.example.net", time(50)).await;
+        scene
+            .store
+            .queue
+            .insert(vec![message])
+            .await
+            .expect("stored");
+        let made_due = scene.store.queue.make_due("mx.example.net", time(50)).await;
         assert_eq!(made_due, Ok(1_200));
         for (row, due) in [(1, 100), (2, 100), (3, 40), (4, 50), (1_203, 50)] {
-            let item = scene.store.queue_item(RowId(row)).await.expect("readable");
+            let item = scene
+                .store
+                .queue_view
+                .item(RowId(row))
+                .await
+                .expect("readable");
             let item = item.expect("it is there");
             assert_eq!(item.next_attempt_at, time(due), "{row}");
         }
@@ -228,11 +270,12 @@ mod tests {
         message.rows[1].state = RowState::Delivering;
         scene
             .store
+            .queue
             .insert(vec![message, queued(2, &[3], b"y")])
             .await
             .expect("stored");
         let all: Vec<RowId> = (0..1_200).map(RowId).collect();
-        let purged = scene.store.act(Action::Purge, &all, time(0)).await;
+        let purged = scene.store.queue.act(RowAction::Purge, &all, time(0)).await;
         assert_eq!(purged, Ok(vec![RowId(1), RowId(3)]));
         assert_eq!(
             scene

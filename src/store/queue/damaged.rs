@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::load::prefix;
-use super::write::json;
+use super::{QueueStore, QueueView};
 use crate::limits;
 use crate::message::legible::legible_header;
 use crate::message::{
@@ -18,54 +18,35 @@ use crate::message::{
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command::{BodyType, Return};
 use crate::smtp::xtext;
-use crate::store::Store;
 use crate::store::database::columns::{
-    body_type_from, bytes, count, milliseconds, notify_from, number, optional_number,
+    body_type_from, bytes, count, json, milliseconds, notify_from, number, optional_number,
     optional_text, text, timestamp,
 };
 use crate::store::database::error::{LoadError, ReadError, is_corruption};
+use crate::store::rows::{DamagedRow, DamagedRows, Remains};
 
 /// The states of rows that are sound, as the index of the others has them.
 const DAMAGED: &str =
     "r.state NOT IN ('waiting', 'delivering', 'held', 'uncertain', 'quarantined')";
 
-/// A damaged row, as far as it can be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DamagedRow {
-    /// The row.
-    pub id: RowId,
-    /// Its message, which may be gone.
-    pub message: MessageId,
-    /// Whom it was for; the text that stands there when that is no address.
-    pub recipient: Result<Recipient, String>,
-    /// The next hop's last words, or what is wrong.
-    pub last_reply: String,
+impl QueueView {
+    /// Rows that are damaged.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn damaged_recipients(&self) -> Result<u64, ReadError> {
+        let sql = format!(
+            "SELECT count(*) AS recipients
+             FROM recipients AS r INDEXED BY recipients_damaged WHERE {DAMAGED}"
+        );
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(count(&row, "recipients"))
+    }
 }
 
-/// The damaged rows of a moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DamagedRows {
-    /// Those whose time is over, message by message.
-    pub over: Vec<DamagedRow>,
-    /// When the next one's is; none when there is no other.
-    pub next: Option<Timestamp>,
-}
-
-/// What is left of a message that cannot be sent.
-#[derive(Clone, Debug)]
-pub struct Remains {
-    /// What can be read of it: without a sender when that cannot, without recipients, and with the
-    /// fields at its beginning in place of its content.
-    pub message: Message,
-    /// What is wrong with it; none when nothing is.
-    pub problem: Option<String>,
-    /// Bytes that its content had.
-    pub content_bytes: u64,
-    /// Bytes of content that are there, whatever they are.
-    pub bytes_there: u64,
-}
-
-impl Store {
+impl QueueStore {
     /// Damaged rows whose time is over at `now`: `expire_after` from when it began, which for a message that is
     /// gone is the time that its id tells.
     ///
@@ -93,7 +74,7 @@ impl Store {
             .bind(unknown_before)
             .bind(kept_before)
             .bind(limits::BULK_CHUNK as i64)
-            .fetch_all(&self.shared.readers)
+            .fetch_all(&self.readers)
             .await?;
         let sql = format!(
             "SELECT min(m.kept_from) FROM recipients AS r INDEXED BY recipients_damaged
@@ -102,7 +83,7 @@ impl Store {
         );
         let next: Option<i64> = sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(kept_before)
-            .fetch_one(&self.shared.readers)
+            .fetch_one(&self.readers)
             .await?;
         Ok(DamagedRows {
             over: over.iter().map(damaged_row).collect(),
@@ -120,24 +101,9 @@ impl Store {
              WHERE id IN (SELECT value FROM json_each(?)) ORDER BY message, id",
         )
         .bind(json(rows)?)
-        .fetch_all(&self.shared.readers)
+        .fetch_all(&self.readers)
         .await?;
         Ok(found.iter().map(damaged_row).collect())
-    }
-
-    /// Rows that are damaged.
-    ///
-    /// # Errors
-    /// When the queue cannot be read.
-    pub async fn damaged_recipients(&self) -> Result<u64, ReadError> {
-        let sql = format!(
-            "SELECT count(*) AS recipients
-             FROM recipients AS r INDEXED BY recipients_damaged WHERE {DAMAGED}"
-        );
-        let row = sqlx::query(AssertSqlSafe(sql))
-            .fetch_one(&self.shared.readers)
-            .await?;
-        Ok(count(&row, "recipients"))
     }
 
     /// What is left of the message `id`, be it damaged or not. What is read of it counts in `budget`.
@@ -165,7 +131,7 @@ impl Store {
         for sql in [WITH_CONTENT, WITHOUT] {
             let query = sqlx::query(sql).bind(id.as_i64());
             let query = query.bind(limits::HEADER_BYTES as i64);
-            row = query.fetch_optional(&self.shared.readers).await;
+            row = query.fetch_optional(&self.readers).await;
             if !row.as_ref().is_err_and(is_corruption) {
                 break;
             }
@@ -211,8 +177,7 @@ impl Store {
             let start = bytes(row, "content").unwrap_or_default();
             return (start, count(row, "inline_bytes"));
         };
-        self.shared
-            .spool
+        self.spool
             .start_of_stored(name, limits::HEADER_BYTES)
             .await
             .unwrap_or_default()

@@ -1,27 +1,17 @@
 //! The table destination × age: where the queue waits for, and since when.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteRow;
-use utoipa::ToSchema;
 
+use super::QueueView;
 use crate::limits;
 use crate::message::MessageId;
-use crate::store::Store;
+use crate::message::backlog::{
+    AGE_BOUNDS_SECONDS, AgeRow, AgeTable, ByAge, Destinations, OtherDestinations,
+};
 use crate::store::database::columns::{count, optional_text};
 use crate::store::database::error::ReadError;
-
-/// What a line of the table stands for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Destinations {
-    /// A next hop, by its name.
-    #[default]
-    NextHop,
-    /// A recipients' domain.
-    Domain,
-}
 
 impl Destinations {
     const fn column(self) -> &'static str {
@@ -31,48 +21,6 @@ impl Destinations {
         }
     }
 }
-
-/// The whole table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct AgeTable {
-    /// The destinations with most rows, the largest first.
-    pub destinations: Vec<AgeRow>,
-    /// The destinations that have no line of their own; none when all have one.
-    pub others: Option<OtherDestinations>,
-    /// Rows in all.
-    pub recipients: u64,
-}
-
-/// One line of the table destination × age.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct AgeRow {
-    /// The next hop, or the recipients' domain.
-    pub destination: String,
-    /// Rows in all.
-    pub recipients: u64,
-    /// Rows by age, see [`ByAge`].
-    #[schema(value_type = Vec<u64>)]
-    pub by_age: ByAge,
-}
-
-/// What has no line of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct OtherDestinations {
-    /// How many destinations those are.
-    pub destinations: u64,
-    /// Rows in all.
-    pub recipients: u64,
-    /// Rows by age, see [`ByAge`].
-    #[schema(value_type = Vec<u64>)]
-    pub by_age: ByAge,
-}
-
-/// Rows not older than each of [`AGE_BOUNDS_SECONDS`] and older than the one before; the last field
-/// counts the rest.
-pub type ByAge = [u64; AGE_BOUNDS_SECONDS.len() + 1];
-
-/// 5 and 30 minutes, 2, 8 and 24 hours.
-pub const AGE_BOUNDS_SECONDS: [u64; 5] = [300, 1_800, 7_200, 28_800, 86_400];
 
 /// Ages are read off the message ids, which begin with the time of arrival: then an index answers
 /// alone. The few rows under an attempt are not in it.
@@ -98,7 +46,7 @@ fn table(column: &str) -> String {
     )
 }
 
-impl Store {
+impl QueueView {
     /// The table at `now`, with `most` lines.
     ///
     /// # Errors
@@ -116,7 +64,7 @@ impl Store {
             let bound = now.checked_sub(ago).unwrap_or(Timestamp::MIN);
             query = query.bind(MessageId::earliest_at(bound).as_i64());
         }
-        let rows = query.fetch_all(&self.shared.readers).await?;
+        let rows = query.fetch_all(&self.readers).await?;
         let mut table = AgeTable::default();
         let mut others = OtherDestinations {
             destinations: 0,
@@ -203,9 +151,9 @@ mod tests {
             aged(90_000, 5, &["a", "d"]),
             under_way,
         ];
-        scene.store.insert(messages).await.expect("stored");
+        scene.store.queue.insert(messages).await.expect("stored");
         let table = async |by, most| {
-            let table = scene.store.age_table(by, most, time(0)).await;
+            let table = scene.store.queue_view.age_table(by, most, time(0)).await;
             table.expect("readable")
         };
         let found = table(Destinations::NextHop, 2).await;
@@ -241,7 +189,10 @@ mod tests {
     #[tokio::test]
     async fn an_empty_queue_has_an_empty_table() {
         let scene = Scene::new().await;
-        let table = scene.store.age_table(Destinations::NextHop, 9, time(0));
+        let table = scene
+            .store
+            .queue_view
+            .age_table(Destinations::NextHop, 9, time(0));
         assert_eq!(table.await.expect("readable"), AgeTable::default());
     }
 }

@@ -1,46 +1,16 @@
 //! One recipient of the queue with everything that is known of it, and the beginning of its message.
 
-use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use jiff::SignedDuration;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use utoipa::ToSchema;
 
-use super::listing::{ITEM_COLUMNS, QueueItem, item};
+use super::QueueView;
+use super::listing::{ITEM_COLUMNS, item};
 use super::load::file_error;
+use crate::message::queue_listing::QueuedRecipient;
 use crate::message::{MessageId, RowId};
-use crate::store::Store;
 use crate::store::database::columns::{count, integer, number, optional_text, text, time};
 use crate::store::database::error::{LoadError, ReadError};
-
-/// One recipient that waits, with its envelope, in the shape of the API. Texts are as they stand in
-/// the row, however damaged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct QueuedRecipient {
-    /// What the listing shows.
-    #[serde(flatten)]
-    pub item: QueueItem,
-    /// From here on it fails, by the settings of now.
-    pub expires_at: Timestamp,
-    /// NOTIFY, RFC 3461 §4.1.
-    pub notify: Option<String>,
-    /// ORCPT, RFC 3461 §4.2.
-    pub original_recipient: Option<String>,
-    /// The address that brought it; none for our own messages.
-    pub client_address: Option<String>,
-    /// What that called itself.
-    pub helo: String,
-    /// The login it had authenticated as.
-    pub login: Option<String>,
-    /// BODY, RFC 6152.
-    pub body_type: String,
-    /// SMTPUTF8 was given, RFC 6531.
-    pub smtputf8: bool,
-    /// RET, RFC 3461 §4.3.
-    pub ret: Option<String>,
-    /// ENVID, RFC 3461 §4.4.
-    pub envelope_id: Option<String>,
-}
 
 /// The beginning of a queued message as it travels: our prefix and the content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,12 +31,12 @@ impl SourceStart {
     }
 }
 
-impl Store {
+impl QueueView {
     /// Everything about one row, when a recipient has `expire_after` to be reached; none when it is gone.
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub async fn queued_recipient(
+    pub async fn recipient(
         &self,
         row: RowId,
         expire_after: SignedDuration,
@@ -78,7 +48,7 @@ impl Store {
              FROM recipients AS r LEFT JOIN messages AS m ON m.id = r.message WHERE r.id = ",
         );
         query.push_bind(row.0);
-        let row = query.build().fetch_optional(&self.shared.readers).await?;
+        let row = query.build().fetch_optional(&self.readers).await?;
         Ok(row.as_ref().map(|row| queued_recipient(row, expire_after)))
     }
 
@@ -94,7 +64,7 @@ impl Store {
         )
         .bind(id.as_i64())
         .bind(integer(most))
-        .fetch_optional(&self.shared.readers)
+        .fetch_optional(&self.readers)
         .await?
         .ok_or(LoadError::Gone)?;
         let mut bytes: Vec<u8> = row.try_get("prefix")?;
@@ -105,7 +75,7 @@ impl Store {
         if let Some(name) = row.try_get::<Option<String>, _>("spool_file")? {
             let wanted = content_from.saturating_add(content_bytes.min(most as u64));
             let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-            let spool = &self.shared.spool;
+            let spool = &self.spool;
             let start = spool.start_of_stored(name.clone(), wanted).await;
             let (start, _) = start.map_err(|error| file_error(&name, error))?;
             let travels_from = usize::try_from(content_from).unwrap_or(usize::MAX);
@@ -148,7 +118,11 @@ mod tests {
     use crate::store::testing::{Scene, queued, time};
 
     async fn start(scene: &Scene, most: u64) -> Result<SourceStart, LoadError> {
-        scene.store.source_start(MessageId::from_i64(1), most).await
+        scene
+            .store
+            .queue_view
+            .source_start(MessageId::from_i64(1), most)
+            .await
     }
 
     #[tokio::test]
@@ -156,7 +130,11 @@ mod tests {
         for size in [10, 200_000] {
             let scene = Scene::new().await;
             let content = vec![b'x'; size];
-            let stored = scene.store.insert(vec![queued(1, &[1], &content)]).await;
+            let stored = scene
+                .store
+                .queue
+                .insert(vec![queued(1, &[1], &content)])
+                .await;
             stored.expect("stored");
             let prefix = "Received: by test\r\n";
             let whole = start(&scene, 1 << 20).await.expect("readable");
@@ -176,7 +154,7 @@ mod tests {
             "UPDATE messages SET spool_file = 'gone'",
         ] {
             let scene = Scene::new().await;
-            let stored = scene.store.insert(vec![queued(1, &[1], b"x")]).await;
+            let stored = scene.store.queue.insert(vec![queued(1, &[1], b"x")]).await;
             stored.expect("stored");
             scene.meddle(damage).await;
             let read = start(&scene, 9).await;
@@ -191,10 +169,10 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_row_is_shown_as_well_as_it_goes() {
         let scene = Scene::new().await;
-        let stored = scene.store.insert(vec![queued(1, &[1], b"x")]).await;
+        let stored = scene.store.queue.insert(vec![queued(1, &[1], b"x")]).await;
         stored.expect("stored");
         let read = async || {
-            let read = scene.store.queued_recipient(RowId(1), HUNDRED).await;
+            let read = scene.store.queue_view.recipient(RowId(1), HUNDRED).await;
             read.expect("readable").expect("it is there")
         };
         let sound = read().await;
@@ -208,7 +186,7 @@ mod tests {
         assert_eq!(damaged.item.state, RowState::Damaged);
         assert_eq!(damaged.notify.as_deref(), Some("\u{fffd}"));
         assert_eq!((damaged.helo.as_str(), damaged.client_address), ("", None));
-        let gone = scene.store.queued_recipient(RowId(2), HUNDRED).await;
+        let gone = scene.store.queue_view.recipient(RowId(2), HUNDRED).await;
         assert_eq!(gone.expect("readable"), None);
     }
 }

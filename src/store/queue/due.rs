@@ -6,15 +6,14 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
-use super::rows::{RowChange, Share, TakenRow};
-use super::write::json;
+use super::QueueStore;
 use crate::limits;
 use crate::message::{DiskReason, MessageId, Recipient, RowId, RowState};
 use crate::smtp::address::Mailbox;
-use crate::store::Store;
-use crate::store::database::columns::{milliseconds, notify_from, timestamp};
+use crate::store::database::columns::{json, milliseconds, notify_from, timestamp};
 use crate::store::database::error::StoreError;
-use crate::store::writer::Job;
+use crate::store::database::writer::SingleChange;
+use crate::store::rows::{NextHopShare, RowChange, TakenRow};
 
 /// The next hops with rows that can come due, and when each one's first does: one seek each.
 const NEXT_HOPS: &str = "
@@ -58,7 +57,7 @@ const ROWS: &str = "
     FROM recipients AS r JOIN messages AS m ON m.id = r.message
     WHERE r.id IN (SELECT value FROM json_each(?1))";
 
-impl Store {
+impl QueueStore {
     /// The next hops with rows that are due at `now`, the one that has waited longest first, those in
     /// `except` left out.
     ///
@@ -78,7 +77,7 @@ impl Store {
             .bind(milliseconds(now))
             .bind(json(except).map_err(unread)?)
             .bind(number(limits::QUEUE_NEXT_HOPS_PER_LOOK))
-            .fetch_all(&self.shared.readers)
+            .fetch_all(&self.readers)
             .await
             .map_err(unread)
     }
@@ -93,7 +92,7 @@ impl Store {
     pub async fn take_due(
         &self,
         now: Timestamp,
-        shares: &[Share],
+        shares: &[NextHopShare],
     ) -> Result<Vec<TakenRow>, StoreError> {
         let found = self.due(now, shares).await.map_err(unread)?;
         if found.is_empty() {
@@ -110,11 +109,11 @@ impl Store {
         if !damaged.is_empty() {
             // Others stand behind them: whoever takes rows looks again.
             self.settle(damaged, Vec::new()).await?;
-            self.shared.rescheduled.notify_one();
+            self.rescheduled.notify_one();
         }
         within_shares(&mut sound, shares);
         let rows = sound.iter().map(|taken| taken.id).collect();
-        let marked = self.ask(|answer| Job::Take { rows, now, answer }).await?;
+        let marked = self.changes.make(Take { rows, now }).await?;
         sound.retain(|taken| marked.contains(&taken.id));
         Ok(sound)
     }
@@ -127,7 +126,7 @@ impl Store {
         let read = |error: sqlx::Error| StoreError::of(&error, false);
         let found = sqlx::query(ROWS)
             .bind(json(rows).map_err(read)?)
-            .fetch_all(&self.shared.readers)
+            .fetch_all(&self.readers)
             .await
             .map_err(read)?;
         Ok(found.iter().filter_map(|row| decode(row).ok()).collect())
@@ -141,7 +140,7 @@ impl Store {
         let first = format!("{NEXT_HOPS} SELECT min(due_at) FROM firsts WHERE due_at > ?1");
         let next: Option<i64> = sqlx::query_scalar(AssertSqlSafe(first))
             .bind(milliseconds(now))
-            .fetch_one(&self.shared.readers)
+            .fetch_one(&self.readers)
             .await
             .map_err(unread)?;
         Ok(next.map(timestamp))
@@ -149,7 +148,11 @@ impl Store {
 
     /// The rows that [`Self::take_due`] chooses from. A destination with a hundred thousand rows does not
     /// stand before one with two, and is not read beyond the rows that can be chosen.
-    async fn due(&self, now: Timestamp, shares: &[Share]) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    async fn due(
+        &self,
+        now: Timestamp,
+        shares: &[NextHopShare],
+    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
         let hops: Vec<&str> = shares.iter().map(|share| share.next_hop.as_str()).collect();
         if hops.is_empty() {
             return Ok(Vec::new());
@@ -163,7 +166,7 @@ impl Store {
                 .bind(milliseconds(now))
                 .bind(number(each))
                 .bind(number(total))
-                .fetch_all(&self.shared.readers)
+                .fetch_all(&self.readers)
                 .await?;
             if rows.len() >= total || each >= most {
                 return Ok(rows);
@@ -175,7 +178,7 @@ impl Store {
 }
 
 /// Leaves out rows whose next hop has no attempt left for them: rows of one message share one.
-fn within_shares(rows: &mut Vec<TakenRow>, shares: &[Share]) {
+fn within_shares(rows: &mut Vec<TakenRow>, shares: &[NextHopShare]) {
     let shares: HashMap<&str, usize> = shares
         .iter()
         .map(|share| (share.next_hop.as_str(), share.attempts))
@@ -207,22 +210,36 @@ fn unread(error: sqlx::Error) -> StoreError {
 
 /// Marks those of `rows` that are still due: since they were read, an operator may have held or
 /// purged some.
-pub(in crate::store) async fn mark_taken(
-    connection: &mut SqliteConnection,
-    rows: &[RowId],
+#[derive(Debug)]
+struct Take {
+    rows: Vec<RowId>,
     now: Timestamp,
-) -> Result<HashSet<RowId>, sqlx::Error> {
-    let marked: Vec<i64> = sqlx::query_scalar(
-        "UPDATE recipients SET state = 'delivering'
-         WHERE id IN (SELECT value FROM json_each(?1))
-           AND state IN ('waiting', 'uncertain') AND next_attempt_at <= ?2
-         RETURNING id",
-    )
-    .bind(json(rows)?)
-    .bind(milliseconds(now))
-    .fetch_all(connection)
-    .await?;
-    Ok(marked.into_iter().map(RowId).collect())
+}
+
+impl SingleChange for Take {
+    /// Those that were marked.
+    type Outcome = HashSet<RowId>;
+
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    async fn write(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<HashSet<RowId>, sqlx::Error> {
+        let marked: Vec<i64> = sqlx::query_scalar(
+            "UPDATE recipients SET state = 'delivering'
+             WHERE id IN (SELECT value FROM json_each(?1))
+               AND state IN ('waiting', 'uncertain') AND next_attempt_at <= ?2
+             RETURNING id",
+        )
+        .bind(json(&self.rows)?)
+        .bind(milliseconds(self.now))
+        .fetch_all(connection)
+        .await?;
+        Ok(marked.into_iter().map(RowId).collect())
+    }
 }
 
 /// Why a row cannot be delivered.
@@ -289,23 +306,28 @@ mod tests {
             // The later rows are due earlier.
             row.next_attempt_at = time(100 - i64::try_from(position).expect("small"));
         }
-        scene.store.insert(vec![queued]).await.expect("stored");
+        scene
+            .store
+            .queue
+            .insert(vec![queued])
+            .await
+            .expect("stored");
         scene
     }
 
-    fn share(next_hop: &str, attempts: usize) -> Share {
-        Share {
+    fn share(next_hop: &str, attempts: usize) -> NextHopShare {
+        NextHopShare {
             next_hop: next_hop.to_owned(),
             attempts,
         }
     }
 
     async fn take(scene: &Scene, at: i64, shares: &[(&str, usize)]) -> Vec<i64> {
-        let shares: Vec<Share> = shares
+        let shares: Vec<NextHopShare> = shares
             .iter()
             .map(|&(name, most)| share(name, most))
             .collect();
-        let taken = scene.store.take_due(time(at), &shares).await;
+        let taken = scene.store.queue.take_due(time(at), &shares).await;
         taken.expect("taken").iter().map(|row| row.id.0).collect()
     }
 
@@ -334,7 +356,7 @@ mod tests {
         let mut message = (*named.message).clone();
         message.for_clause_at = Some(2);
         named.message = message.into();
-        let stored = scene.store.insert(vec![other, named]).await;
+        let stored = scene.store.queue.insert(vec![other, named]).await;
         stored.expect("stored");
         // The rows of one message are one attempt, unless each is named in it.
         assert_eq!(take(&scene, 200, &[("a", 1)]).await, [6, 5, 4, 3, 2, 1]);
@@ -350,14 +372,21 @@ mod tests {
         let scene = three_next_hops().await;
         let due = async |at, except: &[&str]| {
             let except: Vec<String> = except.iter().map(ToString::to_string).collect();
-            let due = scene.store.due_next_hops(time(at), &except).await;
+            let due = scene.store.queue.due_next_hops(time(at), &except).await;
             due.expect("readable")
         };
         assert_eq!(due(91, &[]).await, Vec::<String>::new());
         assert_eq!(due(93, &[]).await, ["c", "b"]);
         assert_eq!(due(200, &[]).await, ["c", "b", "a"]);
         assert_eq!(due(200, &["c", "a"]).await, ["b"]);
-        let next = async |at| scene.store.next_due(time(at)).await.expect("readable");
+        let next = async |at| {
+            scene
+                .store
+                .queue
+                .next_due(time(at))
+                .await
+                .expect("readable")
+        };
         for (at, expected) in [(0, Some(92)), (92, Some(93)), (94, Some(95)), (95, None)] {
             assert_eq!(next(at).await, expected.map(time), "{at}");
         }
@@ -370,9 +399,19 @@ mod tests {
         for (row, state) in queued.rows.iter_mut().zip(RowState::ALL) {
             row.state = *state;
         }
-        scene.store.insert(vec![queued]).await.expect("stored");
+        scene
+            .store
+            .queue
+            .insert(vec![queued])
+            .await
+            .expect("stored");
         let shares = [share("mx.example.net", 9)];
-        let taken = scene.store.take_due(time(0), &shares).await.expect("taken");
+        let taken = scene
+            .store
+            .queue
+            .take_due(time(0), &shares)
+            .await
+            .expect("taken");
         let before: Vec<_> = taken.iter().map(|row| (row.id.0, row.before)).collect();
         assert_eq!(before, [(1, RowState::Waiting), (4, RowState::Uncertain)]);
         assert_eq!(taken[0].recipient.address.as_str(), "user1@Example.NET");
@@ -391,7 +430,7 @@ mod tests {
         ] {
             let scene = Scene::new().await;
             let stored = vec![queued(1, &[1], b"x"), queued(2, &[2], b"y")];
-            scene.store.insert(stored).await.expect("stored");
+            scene.store.queue.insert(stored).await.expect("stored");
             scene.meddle(damage).await;
             assert_eq!(
                 take(&scene, 0, &[("mx.example.net", 9)]).await,
@@ -399,7 +438,12 @@ mod tests {
                 "{damage}"
             );
             scene.settled().await;
-            let item = scene.store.queue_item(RowId(1)).await.expect("readable");
+            let item = scene
+                .store
+                .queue_view
+                .item(RowId(1))
+                .await
+                .expect("readable");
             let item = item.expect("it is there still");
             assert_eq!(item.state, RowState::Damaged, "{damage}");
             assert!(
@@ -419,6 +463,7 @@ mod tests {
         let scene = Scene::new().await;
         scene
             .store
+            .queue
             .insert(vec![queued(1, &[1, 2], b"x")])
             .await
             .expect("stored");
@@ -428,7 +473,7 @@ mod tests {
             next_attempt_at: None,
         };
         // Given before the taking, perhaps stored only after the rows were read.
-        scene.store.change(vec![held]).await;
+        scene.store.queue.change(vec![held]).await;
         assert_eq!(take(&scene, 0, &[("mx.example.net", 9)]).await, [2]);
     }
 }

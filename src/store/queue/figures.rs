@@ -3,82 +3,40 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use serde::Serialize;
 
+use super::QueueView;
 use super::listing::state;
 use crate::limits;
 use crate::message::RowState;
-use crate::store::Store;
+use crate::message::backlog::{Backlog, NextHopBacklog, QueueFigures, QueueOverview};
 use crate::store::database::columns::{count, optional_number, text, timestamp};
 use crate::store::database::error::ReadError;
 
-/// What the live figures show; cheap enough for once a second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct QueueSize {
-    /// Rows.
-    pub recipients: u64,
-    /// When the oldest message arrived.
-    pub oldest_received_at: Option<Timestamp>,
-}
-
-/// What the dashboard shows of the queue.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct QueueOverview {
-    /// Rows in each state, in the order of the design; states without rows are left out.
-    pub by_state: Vec<(RowState, u64)>,
-    /// The next hops with most rows that become due by themselves, and how many those are.
-    pub due_by_next_hop: Vec<(String, u64)>,
-}
-
-/// What the queue's page shows above the listing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct QueueFigures {
-    /// Rows.
-    pub recipients: u64,
-    /// When the oldest message arrived.
-    pub oldest_received_at: Option<Timestamp>,
-    /// Rows in each state, in the order of the design; states without rows are left out.
-    pub by_state: Vec<(RowState, u64)>,
-    /// The next hops with most rows, at most [`limits::PAGE_ITEMS`].
-    pub by_next_hop: Vec<NextHopBacklog>,
-}
-
-/// What waits for one next hop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct NextHopBacklog {
-    /// The next hop's name.
-    pub next_hop: String,
-    /// Rows.
-    pub recipients: u64,
-    /// When its oldest message arrived.
-    pub oldest_received_at: Option<Timestamp>,
-}
-
-impl Store {
+impl QueueView {
     /// How much waits, and since when.
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub async fn queue_size(&self) -> Result<QueueSize, ReadError> {
+    pub async fn backlog(&self) -> Result<Backlog, ReadError> {
         let row = sqlx::query(
             "SELECT (SELECT count(*) FROM recipients) AS recipients,
                     (SELECT received_at FROM messages WHERE id = (SELECT min(message) FROM recipients))
                         AS oldest",
         )
-        .fetch_one(&self.shared.readers)
+        .fetch_one(&self.readers)
         .await?;
-        Ok(QueueSize {
+        Ok(Backlog {
             recipients: count(&row, "recipients"),
             oldest_received_at: optional_number(&row, "oldest").map(timestamp),
         })
     }
 
     /// The same in a few parts, with at most `next_hops` of those: from indexes as far as they go, half
-    /// as dear as [`Self::queue_figures`] when the queue is long.
+    /// as dear as [`Self::figures`] when the queue is long.
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub async fn queue_overview(&self, next_hops: usize) -> Result<QueueOverview, ReadError> {
+    pub async fn overview(&self, next_hops: usize) -> Result<QueueOverview, ReadError> {
         // One statement, so that all sums are of the same moment. Almost every row waits: the others are
         // counted, and what is left of all rows waits.
         let rows = sqlx::query(
@@ -93,7 +51,7 @@ impl Store {
         )
         .bind(RowState::Waiting.as_str())
         .bind(i64::try_from(next_hops).unwrap_or(i64::MAX))
-        .fetch_all(&self.shared.readers)
+        .fetch_all(&self.readers)
         .await?;
         let mut all = 0;
         let mut by_state: BTreeMap<RowState, u64> = BTreeMap::new();
@@ -123,7 +81,7 @@ impl Store {
         let row = sqlx::query(
             "SELECT count(*) AS recipients FROM recipients WHERE state IN ('waiting', 'uncertain')",
         )
-        .fetch_one(&self.shared.readers)
+        .fetch_one(&self.readers)
         .await?;
         Ok(count(&row, "recipients"))
     }
@@ -138,7 +96,7 @@ impl Store {
         let row = sqlx::query(
             "SELECT count(*) AS recipients FROM recipients INDEXED BY recipients_held WHERE state = 'held'",
         )
-        .fetch_one(&self.shared.readers)
+        .fetch_one(&self.readers)
         .await?;
         Ok(count(&row, "recipients"))
     }
@@ -147,7 +105,7 @@ impl Store {
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub async fn queue_figures(&self) -> Result<QueueFigures, ReadError> {
+    pub async fn figures(&self) -> Result<QueueFigures, ReadError> {
         // One walk for both sums: the queue may be long.
         let rows = sqlx::query(
             "SELECT groups.*, m.received_at AS oldest FROM (
@@ -155,7 +113,7 @@ impl Store {
                  FROM recipients GROUP BY next_hop, state) AS groups
              LEFT JOIN messages AS m ON m.id = groups.message",
         )
-        .fetch_all(&self.shared.readers)
+        .fetch_all(&self.readers)
         .await?;
         let mut by_state: BTreeMap<RowState, u64> = BTreeMap::new();
         let mut by_next_hop: HashMap<String, NextHopBacklog> = HashMap::new();
@@ -204,11 +162,11 @@ mod tests {
     #[tokio::test]
     async fn an_empty_queue_has_no_age() {
         let scene = Scene::new().await;
-        let size = scene.store.queue_size().await.expect("readable");
-        assert_eq!(size, QueueSize::default());
-        let figures = scene.store.queue_figures().await.expect("readable");
+        let size = scene.store.queue_view.backlog().await.expect("readable");
+        assert_eq!(size, Backlog::default());
+        let figures = scene.store.queue_view.figures().await.expect("readable");
         assert_eq!(figures, QueueFigures::default());
-        let overview = scene.store.queue_overview(5).await.expect("readable");
+        let overview = scene.store.queue_view.overview(5).await.expect("readable");
         assert_eq!(overview, QueueOverview::default());
     }
 
@@ -218,7 +176,11 @@ mod tests {
         let mut first = queued(1, &[1, 2, 3], b"x");
         first.rows[0].state = RowState::Held;
         first.rows[1].next_hop = "other.example.net".into();
-        let stored = scene.store.insert(vec![first, queued(2, &[4], b"y")]).await;
+        let stored = scene
+            .store
+            .queue
+            .insert(vec![first, queued(2, &[4], b"y")])
+            .await;
         stored.expect("stored");
         scene
             .meddle("UPDATE recipients SET state = 'asleep' WHERE id = 4")
@@ -227,11 +189,11 @@ mod tests {
             .meddle("UPDATE messages SET received_at = received_at - 7200000 WHERE id = 1")
             .await;
 
-        let waiting = scene.store.waiting_recipients().await;
+        let waiting = scene.store.queue_view.waiting_recipients().await;
         assert_eq!(waiting.expect("readable"), 2, "not what is held or damaged");
-        let held = scene.store.held_recipients().await;
+        let held = scene.store.queue_view.held_recipients().await;
         assert_eq!(held.expect("readable"), 1);
-        let figures = scene.store.queue_figures().await.expect("readable");
+        let figures = scene.store.queue_view.figures().await.expect("readable");
         assert_eq!(figures.recipients, 4);
         assert_eq!(figures.oldest_received_at, Some(time(-7_200)));
         let states = [
@@ -247,7 +209,7 @@ mod tests {
             .collect();
         assert_eq!(hops, [("mx.example.net", 3), ("other.example.net", 1)]);
 
-        let overview = scene.store.queue_overview(1).await.expect("readable");
+        let overview = scene.store.queue_view.overview(1).await.expect("readable");
         assert_eq!(overview.by_state, states);
         let due = [("mx.example.net".to_owned(), 1)];
         assert_eq!(

@@ -2,78 +2,17 @@
 //! blanks nothing else.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
-use utoipa::ToSchema;
 
-use super::filter::QueueFilter;
+use super::QueueView;
+use super::filter::{asks_messages, push_where};
 use crate::limits;
+use crate::message::queue_filter::QueueFilter;
+use crate::message::queue_listing::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 use crate::message::{MessageId, RowId, RowState};
-use crate::store::Store;
 use crate::store::database::columns::{count, number, text, time};
 use crate::store::database::error::ReadError;
-
-/// One recipient that waits, in the shape of the API. Texts are as they stand in the row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct QueueItem {
-    /// The row.
-    pub id: RowId,
-    /// Our id of its message.
-    pub message_id: MessageId,
-    /// The reverse path, empty for the null path.
-    pub sender: String,
-    /// Whom it is for.
-    pub recipient: String,
-    /// The next hop's name.
-    pub next_hop: String,
-    /// Damaged, too, when the row says something that this version does not know.
-    pub state: RowState,
-    /// Why the message touched disk.
-    pub reason: String,
-    /// Attempts so far.
-    pub attempts: u64,
-    /// The next hop's last words.
-    pub last_reply: String,
-    /// Bytes of the message as it was received; what we put before it is not counted.
-    pub size_bytes: u64,
-    /// When the message arrived.
-    pub received_at: Timestamp,
-    /// Due from here on.
-    pub next_attempt_at: Timestamp,
-}
-
-/// A part of the queue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct QueuePage {
-    /// Rows that the filter means, on all pages.
-    pub total: u64,
-    /// The rows of this page.
-    pub items: Vec<QueueItem>,
-}
-
-/// What a listing is ordered by. Rows that are equal in it stand in the order of arrival.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum QueueOrder {
-    /// When the message arrived.
-    #[default]
-    ReceivedAt,
-    /// When it is due.
-    NextAttemptAt,
-    /// Whom it is for.
-    Recipient,
-    /// Who sent it.
-    Sender,
-    /// Where it goes.
-    NextHop,
-    /// What it is doing.
-    State,
-    /// Why it is here.
-    Reason,
-    /// How often it was tried.
-    Attempts,
-}
 
 impl QueueOrder {
     /// Message ids rise in the order of arrival, and an index holds them in it.
@@ -95,19 +34,6 @@ impl QueueOrder {
         let column = self.column();
         format!(" ORDER BY {column}{direction}, r.id{direction}")
     }
-}
-
-/// Which page of a listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QueuePageRequest {
-    /// What it is ordered by.
-    pub order: QueueOrder,
-    /// The greatest first.
-    pub descending: bool,
-    /// Rows before the page.
-    pub offset: u64,
-    /// Rows of the page, at most [`limits::PAGE_ITEMS_MAX`].
-    pub limit: u32,
 }
 
 /// Behind so many rows a page is looked for from the end that is nearer: what is sorted to find a page
@@ -133,28 +59,17 @@ impl QueuePageRequest {
     }
 }
 
-impl Default for QueuePageRequest {
-    fn default() -> Self {
-        Self {
-            order: QueueOrder::default(),
-            descending: false,
-            offset: 0,
-            limit: limits::PAGE_ITEMS,
-        }
-    }
-}
-
-pub(in crate::store) const ITEM_COLUMNS: &str = "
+pub(super) const ITEM_COLUMNS: &str = "
     r.id, r.message, r.recipient, r.next_hop, r.state, r.reason, r.attempts, r.last_reply,
     r.next_attempt_at, m.sender, m.received_at,
     m.content_bytes AS size_bytes";
 
-impl Store {
+impl QueueView {
     /// One page of the rows that `filter` means, ages counted at `now`, and how many rows it means.
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub async fn queue_page(
+    pub async fn page(
         &self,
         filter: &QueueFilter,
         page: QueuePageRequest,
@@ -186,13 +101,13 @@ impl Store {
         page: QueuePageRequest,
         now: Timestamp,
     ) -> Result<Vec<QueueItem>, ReadError> {
-        let asks_messages = filter.asks_messages() || page.order == QueueOrder::Sender;
+        let asks_messages = asks_messages(filter) || page.order == QueueOrder::Sender;
         // The rows of the page are chosen by their ids first: only they are read as a whole.
         let mut query = QueryBuilder::new("SELECT ");
         query.push(ITEM_COLUMNS);
         query.push(" FROM (SELECT r.id AS id");
         push_from(&mut query, asks_messages);
-        filter.push_where(&mut query, now);
+        push_where(filter, &mut query, now);
         let order = page.order.clause(page.descending);
         query.push(&order);
         let limit = page.limit.min(limits::PAGE_ITEMS_MAX);
@@ -204,7 +119,7 @@ impl Store {
              LEFT JOIN messages AS m ON m.id = r.message",
         );
         query.push(&order);
-        let rows = query.build().fetch_all(&self.shared.readers).await?;
+        let rows = query.build().fetch_all(&self.readers).await?;
         Ok(rows.iter().map(item).collect())
     }
 
@@ -212,12 +127,13 @@ impl Store {
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub async fn queue_item(&self, row: RowId) -> Result<Option<QueueItem>, ReadError> {
+    #[cfg(test)]
+    pub(super) async fn item(&self, row: RowId) -> Result<Option<QueueItem>, ReadError> {
         let mut query = QueryBuilder::new("SELECT ");
         query.push(ITEM_COLUMNS);
         push_from(&mut query, true);
         query.push(" WHERE r.id = ").push_bind(row.0);
-        let row = query.build().fetch_optional(&self.shared.readers).await?;
+        let row = query.build().fetch_optional(&self.readers).await?;
         Ok(row.as_ref().map(item))
     }
 
@@ -232,10 +148,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<(RowId, RowState)>, ReadError> {
         let mut query = QueryBuilder::new("SELECT r.id, r.state");
-        push_from(&mut query, filter.asks_messages());
-        filter.push_where(&mut query, now);
+        push_from(&mut query, asks_messages(filter));
+        push_where(filter, &mut query, now);
         query.push(" ORDER BY r.id");
-        let rows = query.build().fetch_all(&self.shared.readers).await?;
+        let rows = query.build().fetch_all(&self.readers).await?;
         let pair = |row: &SqliteRow| (RowId(number(row, "id")), state(row));
         Ok(rows.iter().map(pair).collect())
     }
@@ -250,21 +166,21 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, ReadError> {
         let mut query = QueryBuilder::new("SELECT count(*) AS total");
-        push_from(&mut query, filter.asks_messages());
-        filter.push_where(&mut query, now);
-        let row = query.build().fetch_one(&self.shared.readers).await?;
+        push_from(&mut query, asks_messages(filter));
+        push_where(filter, &mut query, now);
+        let row = query.build().fetch_one(&self.readers).await?;
         Ok(u64::try_from(row.try_get::<i64, _>("total")?).unwrap_or(0))
     }
 }
 
-pub(in crate::store) fn push_from(query: &mut QueryBuilder<Sqlite>, asks_messages: bool) {
+pub(super) fn push_from(query: &mut QueryBuilder<Sqlite>, asks_messages: bool) {
     query.push(" FROM recipients AS r");
     if asks_messages {
         query.push(" LEFT JOIN messages AS m ON m.id = r.message");
     }
 }
 
-pub(in crate::store) fn item(row: &SqliteRow) -> QueueItem {
+pub(super) fn item(row: &SqliteRow) -> QueueItem {
     QueueItem {
         id: RowId(number(row, "id")),
         message_id: MessageId::from_i64(number(row, "message")),
@@ -282,7 +198,7 @@ pub(in crate::store) fn item(row: &SqliteRow) -> QueueItem {
 }
 
 /// A word that this version does not know is damage.
-pub(in crate::store) fn state(row: &SqliteRow) -> RowState {
+pub(super) fn state(row: &SqliteRow) -> RowState {
     RowState::from_word(&text(row, "state")).unwrap_or(RowState::Damaged)
 }
 

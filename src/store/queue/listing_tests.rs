@@ -47,7 +47,7 @@ async fn scene() -> Scene {
         changed.received_at = time(-age);
         changed.envelope.sender = ReversePath::parse(sender).expect("a path");
     }
-    scene.store.insert(messages).await.expect("stored");
+    scene.store.queue.insert(messages).await.expect("stored");
     scene
 }
 
@@ -88,6 +88,7 @@ async fn filters_mean_the_rows_they_say() {
         let read: QueueFilter = serde_json::from_value(filter.clone()).expect("a filter");
         let matching = scene
             .store
+            .queue_view
             .matching(&read, time(0))
             .await
             .expect("readable");
@@ -99,7 +100,8 @@ async fn filters_mean_the_rows_they_say() {
         };
         let page = scene
             .store
-            .queue_page(&read, request, time(0))
+            .queue_view
+            .page(&read, request, time(0))
             .await
             .expect("readable");
         assert_eq!(page.total, expected.len() as u64, "{filter}");
@@ -130,7 +132,8 @@ async fn pages_are_in_the_order_that_was_asked_for() {
             };
             let page = scene
                 .store
-                .queue_page(&QueueFilter::default(), request, time(0))
+                .queue_view
+                .page(&QueueFilter::default(), request, time(0))
                 .await;
             let ids: Vec<i64> = page
                 .expect("readable")
@@ -153,6 +156,7 @@ async fn deep_pages_are_the_same_from_either_end() {
     let rows: Vec<i64> = (1..=2_501).collect();
     scene
         .store
+        .queue
         .insert(vec![queued(1, &rows, b"x")])
         .await
         .expect("stored");
@@ -171,7 +175,11 @@ async fn deep_pages_are_the_same_from_either_end() {
                 limit: 100,
             };
             let everything = QueueFilter::default();
-            let page = scene.store.queue_page(&everything, request, time(0)).await;
+            let page = scene
+                .store
+                .queue_view
+                .page(&everything, request, time(0))
+                .await;
             let page = page.expect("readable");
             let ids: Vec<i64> = page.items.iter().map(|item| item.id.0).collect();
             let mut expected: Vec<i64> = (first..=last).collect();
@@ -187,14 +195,23 @@ async fn deep_pages_are_the_same_from_either_end() {
         ..QueuePageRequest::default()
     };
     let everything = QueueFilter::default();
-    let page = scene.store.queue_page(&everything, beyond, time(0)).await;
+    let page = scene
+        .store
+        .queue_view
+        .page(&everything, beyond, time(0))
+        .await;
     assert!(page.expect("readable").items.is_empty());
 }
 
 #[tokio::test]
 async fn an_item_has_the_shape_of_the_api() {
     let scene = scene().await;
-    let item = scene.store.queue_item(RowId(3)).await.expect("readable");
+    let item = scene
+        .store
+        .queue_view
+        .item(RowId(3))
+        .await
+        .expect("readable");
     let item = serde_json::to_value(item.expect("it is there")).expect("JSON");
     let expected = json!({
         "id": 3, "message_id": id_at_age(200).to_string(), "sender": "adam@example.org",
@@ -205,7 +222,12 @@ async fn an_item_has_the_shape_of_the_api() {
     });
     assert_eq!(item, expected);
     assert_eq!(
-        scene.store.queue_item(RowId(99)).await.expect("readable"),
+        scene
+            .store
+            .queue_view
+            .item(RowId(99))
+            .await
+            .expect("readable"),
         None
     );
     let page = QueuePage {
@@ -231,7 +253,8 @@ async fn one_damaged_row_blanks_nothing_else() {
     let all = QueueFilter::default();
     let page = scene
         .store
-        .queue_page(&all, QueuePageRequest::default(), time(0));
+        .queue_view
+        .page(&all, QueuePageRequest::default(), time(0));
     let page = page.await.expect("readable");
     assert_eq!((page.total, page.items.len()), (5, 5));
     let item = &page.items[0];
@@ -248,6 +271,7 @@ async fn one_damaged_row_blanks_nothing_else() {
     };
     let found = scene
         .store
+        .queue_view
         .matching(&damaged, time(0))
         .await
         .expect("readable");

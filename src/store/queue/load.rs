@@ -9,17 +9,17 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use tokio::time::timeout;
 
+use super::QueueStore;
 use crate::limits;
 use crate::message::body::not_what_was_stored;
 use crate::message::{
     Body, Checksum, Client, Envelope, MemoryBudget, Message, MessageId, Reservation,
 };
 use crate::smtp::address::ReversePath;
-use crate::store::Store;
 use crate::store::database::columns::{body_type_from, return_from};
 use crate::store::database::error::LoadError;
 
-impl Store {
+impl QueueStore {
     /// The message `id`, its envelope without recipients: those are rows of their own. A small content
     /// comes into memory and counts in `budget`, also beyond its limit; a large one stays in its file. What
     /// is given is what was stored: it has its checksums, as far as the row knows them.
@@ -36,7 +36,7 @@ impl Store {
              WHERE m.id = ?",
         )
         .bind(id.as_i64())
-        .fetch_optional(&self.shared.readers)
+        .fetch_optional(&self.readers)
         .await?
         .ok_or(LoadError::Gone)?;
         let prefix = prefix(&row)?;
@@ -78,7 +78,7 @@ impl Store {
         let expected = stored_checksum(row, "content_checksum")?;
         let mut reservation = Reservation::empty(Arc::clone(budget));
         if let Some(name) = row.try_get::<Option<String>, _>("spool_file")? {
-            let spool = &self.shared.spool;
+            let spool = &self.spool;
             let unusable = |error| file_error(&name, error);
             let file = spool.open_stored(name.clone()).await.map_err(unusable)?;
             // A disk that hangs must not hold whoever loads for ever.
@@ -105,7 +105,7 @@ impl Store {
 }
 
 /// What stands before the content of a message.
-pub(in crate::store) fn prefix(row: &SqliteRow) -> Result<Bytes, LoadError> {
+pub(super) fn prefix(row: &SqliteRow) -> Result<Bytes, LoadError> {
     let prefix: Vec<u8> = row.try_get("prefix")?;
     let expected = stored_checksum(row, "prefix_checksum")?;
     compare("what we put before it", expected, &prefix)?;
@@ -113,7 +113,7 @@ pub(in crate::store) fn prefix(row: &SqliteRow) -> Result<Bytes, LoadError> {
 }
 
 /// A checksum as it stands in a column; none where an earlier version stored the message.
-pub(in crate::store) fn stored_checksum(
+pub(super) fn stored_checksum(
     row: &SqliteRow,
     column: &str,
 ) -> Result<Option<Checksum>, LoadError> {
@@ -149,7 +149,7 @@ fn client(row: &SqliteRow) -> Result<Client, LoadError> {
 
 /// A file that is missing, of another length or with other content is damaged; any other trouble may
 /// pass.
-pub(in crate::store) fn file_error(name: &str, error: io::Error) -> LoadError {
+pub(super) fn file_error(name: &str, error: io::Error) -> LoadError {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
             LoadError::Damaged(format!("its spool file {name}: {error}"))
@@ -189,11 +189,16 @@ mod tests {
             "UPDATE messages SET prefix_checksum = -1",
         ] {
             let scene = Scene::new().await;
-            let stored = scene.store.insert(vec![queued(1, &[1], b"content")]).await;
+            let stored = scene
+                .store
+                .queue
+                .insert(vec![queued(1, &[1], b"content")])
+                .await;
             stored.expect("stored");
             scene.meddle(damage).await;
             let loaded = scene
                 .store
+                .queue
                 .load(MessageId::from_i64(1), &scene.budget)
                 .await;
             assert!(
@@ -222,13 +227,18 @@ mod tests {
             let scene = Scene::new().await;
             let content = vec![b'x'; 200_000];
             let stored = vec![queued(1, &[1], &content)];
-            scene.store.insert(stored).await.expect("stored");
+            scene.store.queue.insert(stored).await.expect("stored");
             let load = async || {
                 let id = MessageId::from_i64(1);
-                scene.store.load(id, &scene.budget).await
+                scene.store.queue.load(id, &scene.budget).await
             };
             load().await.expect("it is as it was stored");
-            let names = scene.store.spool_names_in_use().await.expect("readable");
+            let names = scene
+                .store
+                .queue
+                .spool_names_in_use()
+                .await
+                .expect("readable");
             let name = names
                 .expect("every name")
                 .into_iter()
@@ -256,6 +266,7 @@ mod tests {
         let scene = Scene::new().await;
         let loaded = scene
             .store
+            .queue
             .load(MessageId::from_i64(1), &scene.budget)
             .await;
         assert!(matches!(loaded, Err(LoadError::Gone)), "{loaded:?}");

@@ -9,29 +9,29 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::rows::{NewQueued, NewRow, RowChange};
 use crate::message::body::Durable;
 use crate::message::{DiskReason, RowId, RowState};
 use crate::store::database::error::StoreError;
+use crate::store::rows::{NewQueued, NewRow, RowChange};
 
 /// What one caller wants stored, all or nothing.
 #[derive(Debug)]
 pub(in crate::store) struct Member {
-    pub(in crate::store) inserts: Vec<Prepared>,
+    pub(super) inserts: Vec<DurableMessage>,
     /// Applied behind the inserts.
-    pub(in crate::store) changes: Vec<RowChange>,
+    pub(super) changes: Vec<RowChange>,
     /// None: nobody waits.
-    pub(in crate::store) answer: Option<oneshot::Sender<Result<(), StoreError>>>,
+    pub(super) answer: Option<oneshot::Sender<Result<(), StoreError>>>,
 }
 
 /// A message that is ready to be stored: its body is small, or in a synced file.
 #[derive(Debug)]
-pub(in crate::store) struct Prepared {
-    pub(in crate::store) queued: NewQueued,
-    pub(in crate::store) durable: Durable,
+pub(super) struct DurableMessage {
+    pub(super) queued: NewQueued,
+    pub(super) durable: Durable,
 }
 
-impl Prepared {
+impl DurableMessage {
     /// Bytes of its content that go into the database.
     fn inline_bytes(&self) -> u64 {
         match &self.durable {
@@ -43,7 +43,7 @@ impl Prepared {
 
 impl Member {
     /// Changes that nobody waits for.
-    pub(in crate::store) fn lazy(changes: Vec<RowChange>) -> Self {
+    pub(super) fn lazy(changes: Vec<RowChange>) -> Self {
         Self {
             inserts: Vec::new(),
             changes,
@@ -52,68 +52,68 @@ impl Member {
     }
 
     /// Bytes of content that go into the database.
-    pub(in crate::store) fn inline_bytes(&self) -> u64 {
-        self.inserts.iter().map(Prepared::inline_bytes).sum()
+    pub(super) fn inline_bytes(&self) -> u64 {
+        self.inserts.iter().map(DurableMessage::inline_bytes).sum()
     }
 }
 
 /// What one transaction does.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Plan<'a> {
+pub(super) struct WritePlan<'a> {
     /// Messages of which at least one row is inserted.
-    pub(in crate::store) messages: Vec<&'a Prepared>,
-    pub(in crate::store) inserts: Vec<(&'a Prepared, &'a NewRow, Update<'a>)>,
-    pub(in crate::store) updates: Vec<(RowId, Update<'a>)>,
-    pub(in crate::store) removals: Vec<RowId>,
+    pub(super) messages: Vec<&'a DurableMessage>,
+    pub(super) inserts: Vec<(&'a DurableMessage, &'a NewRow, Update<'a>)>,
+    pub(super) updates: Vec<(RowId, Update<'a>)>,
+    pub(super) removals: Vec<RowId>,
 }
 
 /// The columns of a row that change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::store) struct Update<'a> {
-    pub(in crate::store) state: Option<RowState>,
-    pub(in crate::store) reason: Option<&'a DiskReason>,
-    pub(in crate::store) attempts: Option<u32>,
-    pub(in crate::store) last_reply: Option<&'a str>,
-    pub(in crate::store) next_attempt_at: Option<Timestamp>,
-    pub(in crate::store) next_hop: Option<&'a Arc<str>>,
-    pub(in crate::store) delay_reported: bool,
+pub(super) struct Update<'a> {
+    pub(super) state: Option<RowState>,
+    pub(super) reason: Option<&'a DiskReason>,
+    pub(super) attempts: Option<u32>,
+    pub(super) last_reply: Option<&'a str>,
+    pub(super) next_attempt_at: Option<Timestamp>,
+    pub(super) next_hop: Option<&'a Arc<str>>,
+    pub(super) delay_reported: bool,
 }
 
 /// One row on its way through the batch.
 #[derive(Debug)]
-struct Course<'a> {
+struct FoldedRow<'a> {
     row: RowId,
-    inserted: Option<(&'a Prepared, &'a NewRow)>,
+    inserted: Option<(&'a DurableMessage, &'a NewRow)>,
     update: Update<'a>,
     removed: bool,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> WritePlan<'a> {
     /// Bytes of content that it puts into the database.
-    pub(in crate::store) fn inline_bytes(&self) -> u64 {
+    pub(super) fn inline_bytes(&self) -> u64 {
         let messages = self.messages.iter();
         messages.map(|prepared| prepared.inline_bytes()).sum()
     }
 
     /// The plan for `members` in their order.
-    pub(in crate::store) fn of(members: impl IntoIterator<Item = &'a Member>) -> Self {
-        let mut courses = Courses::default();
+    pub(super) fn of(members: impl IntoIterator<Item = &'a Member>) -> Self {
+        let mut rows = FoldedRows::default();
         for member in members {
             for prepared in &member.inserts {
                 for row in &prepared.queued.rows {
                     // A row id that comes twice stays two inserts: the database refuses the second.
-                    courses.begin(row.id).inserted = Some((prepared, row));
+                    rows.begin(row.id).inserted = Some((prepared, row));
                 }
             }
             for change in &member.changes {
-                courses.find(change.row()).apply(change);
+                rows.find(change.row()).apply(change);
             }
         }
-        courses.into_plan()
+        rows.into_plan()
     }
 
     /// Whether a change makes a row wait, so that one may come due sooner than was known.
-    pub(in crate::store) fn reschedules(&self) -> bool {
+    pub(super) fn reschedules(&self) -> bool {
         let inserted = self.inserts.iter().map(|(_, _, update)| update);
         let updated = self.updates.iter().map(|(_, update)| update);
         inserted
@@ -122,22 +122,22 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether nothing is left to do.
-    pub(in crate::store) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.inserts.is_empty() && self.updates.is_empty() && self.removals.is_empty()
     }
 }
 
 /// The rows of a batch in the order in which they came up.
 #[derive(Debug, Default)]
-struct Courses<'a> {
-    ordered: Vec<Course<'a>>,
+struct FoldedRows<'a> {
+    ordered: Vec<FoldedRow<'a>>,
     latest: HashMap<RowId, usize>,
 }
 
-impl<'a> Courses<'a> {
-    fn begin(&mut self, row: RowId) -> &mut Course<'a> {
+impl<'a> FoldedRows<'a> {
+    fn begin(&mut self, row: RowId) -> &mut FoldedRow<'a> {
         self.latest.insert(row, self.ordered.len());
-        self.ordered.push(Course {
+        self.ordered.push(FoldedRow {
             row,
             inserted: None,
             update: Update::default(),
@@ -146,15 +146,15 @@ impl<'a> Courses<'a> {
         self.ordered.last_mut().expect("it was pushed above")
     }
 
-    fn find(&mut self, row: RowId) -> &mut Course<'a> {
+    fn find(&mut self, row: RowId) -> &mut FoldedRow<'a> {
         match self.latest.get(&row) {
             Some(&position) => &mut self.ordered[position],
             None => self.begin(row),
         }
     }
 
-    fn into_plan(self) -> Plan<'a> {
-        let mut plan = Plan::default();
+    fn into_plan(self) -> WritePlan<'a> {
+        let mut plan = WritePlan::default();
         for course in self.ordered {
             match course.inserted {
                 Some(_) if course.removed => {}
@@ -173,7 +173,7 @@ impl<'a> Courses<'a> {
     }
 }
 
-impl<'a> Course<'a> {
+impl<'a> FoldedRow<'a> {
     fn apply(&mut self, change: &'a RowChange) {
         if self.removed {
             return;
@@ -224,7 +224,7 @@ impl<'a> Course<'a> {
 
 /// `changes` without those that later ones of the same row undo: what is kept while the disk is full
 /// grows with the rows, not with the time.
-pub(in crate::store) fn folded(changes: Vec<RowChange>) -> Vec<RowChange> {
+pub(super) fn folded(changes: Vec<RowChange>) -> Vec<RowChange> {
     let mut final_at: HashMap<RowId, usize> = HashMap::new();
     for (position, change) in changes.iter().enumerate() {
         let ends_all_before = matches!(change, RowChange::Remove(_) | RowChange::Reschedule { .. });
@@ -259,7 +259,7 @@ mod tests {
         let queued = testing::queued(message, rows, b"x");
         let durable = testing::inline(&queued);
         Member {
-            inserts: vec![Prepared { queued, durable }],
+            inserts: vec![DurableMessage { queued, durable }],
             changes: Vec::new(),
             answer: None,
         }
@@ -286,7 +286,7 @@ mod tests {
 
     /// (inserted rows with their final state, updated rows, removed rows)
     fn check(members: &[Member], expected: (&[(i64, RowState)], &[i64], &[i64])) {
-        let plan = Plan::of(members);
+        let plan = WritePlan::of(members);
         let inserted: Vec<_> = plan
             .inserts
             .iter()
@@ -334,7 +334,7 @@ mod tests {
                 RowChange::Remove(RowId(3)),
             ]),
         ];
-        let plan = Plan::of(&members);
+        let plan = WritePlan::of(&members);
         let messages = plan.messages.iter().map(|m| m.queued.message.id.as_i64());
         assert_eq!(messages.collect::<Vec<_>>(), [2]);
     }
@@ -345,7 +345,7 @@ mod tests {
             change(vec![uncertain(1), reschedule(1, 1)]),
             change(vec![RowChange::DelayReported(RowId(1)), reschedule(1, 2)]),
         ];
-        let plan = Plan::of(&members);
+        let plan = WritePlan::of(&members);
         let (row, update) = &plan.updates[0];
         assert_eq!(plan.updates.len(), 1);
         assert_eq!((row.0, update.attempts), (1, Some(2)));
@@ -356,7 +356,11 @@ mod tests {
     #[test]
     fn only_a_row_that_waits_again_is_rescheduled() {
         let check = |members: &[Member], expected| {
-            assert_eq!(Plan::of(members).reschedules(), expected, "{members:?}");
+            assert_eq!(
+                WritePlan::of(members).reschedules(),
+                expected,
+                "{members:?}"
+            );
         };
         check(&[insert(1, &[1])], false);
         check(&[change(vec![uncertain(1)])], false);

@@ -4,27 +4,27 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 
-use super::plan::{Plan, Prepared, Update};
-use super::rows::NewRow;
+use super::plan::{DurableMessage, Update, WritePlan};
 use crate::limits;
 use crate::message::body::Durable;
 use crate::message::{Checksum, RowId};
 use crate::store::database::columns::{
-    body_type_text, count, integer, milliseconds, notify_text, return_text,
+    body_type_text, count, integer, json, milliseconds, notify_text, return_text,
 };
-use crate::store::database::error::StoreError;
-use crate::store::database::insert::{Insert, Query, Twice};
+use crate::store::database::insert::{Insert, InsertQuery, Twice};
+use crate::store::database::transactions::Removed;
+use crate::store::rows::NewRow;
 
 /// The INSERTs of the queue.
 #[derive(Debug)]
-pub(in crate::store) struct Inserts {
+pub(super) struct Inserts {
     messages: Insert,
     bodies: Insert,
     recipients: Insert,
 }
 
 impl Inserts {
-    pub(in crate::store) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             // A message that is stored already gains recipients.
             messages: Insert::new("messages", MESSAGE_COLUMNS, Twice::Stays),
@@ -76,58 +76,10 @@ const RECIPIENT_COLUMNS: &[&str] = &[
     "mail_host",
 ];
 
-/// What goes with messages that are removed.
-#[derive(Debug, Default)]
-pub(in crate::store) struct Removed {
-    /// Spool files that no row names any more.
-    pub(in crate::store) files: Vec<String>,
-    /// Bytes of content that stood in the database.
-    pub(in crate::store) inline_bytes: u64,
-}
-
-/// Runs `plan` as one transaction and says what went with removed messages. When it fails, nothing
-/// was changed.
-pub(in crate::store) async fn run(
+pub(super) async fn apply(
     connection: &mut SqliteConnection,
     inserts: &Inserts,
-    plan: &Plan<'_>,
-) -> Result<Removed, StoreError> {
-    if plan.is_empty() {
-        return Ok(Removed::default());
-    }
-    begin(connection).await?;
-    let removed = apply(connection, inserts, plan).await;
-    end(connection, removed).await
-}
-
-/// Begins a transaction that writes.
-pub(in crate::store) async fn begin(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let begun = sqlx::query("BEGIN IMMEDIATE").execute(connection).await;
-    begun.map_err(|error| StoreError::of(&error, false))?;
-    Ok(())
-}
-
-/// Commits what gave `result`, or rolls it back.
-pub(in crate::store) async fn end<T>(
-    connection: &mut SqliteConnection,
-    result: Result<T, sqlx::Error>,
-) -> Result<T, StoreError> {
-    let error = match result {
-        Ok(value) => match sqlx::query("COMMIT").execute(&mut *connection).await {
-            Ok(_) => return Ok(value),
-            Err(error) => StoreError::of(&error, true),
-        },
-        Err(error) => StoreError::of(&error, false),
-    };
-    // SQLite has rolled back by itself after some errors; then this one fails, and that is well.
-    let _ = sqlx::query("ROLLBACK").execute(connection).await;
-    Err(error)
-}
-
-async fn apply(
-    connection: &mut SqliteConnection,
-    inserts: &Inserts,
-    plan: &Plan<'_>,
+    plan: &WritePlan<'_>,
 ) -> Result<Removed, sqlx::Error> {
     let messages = &inserts.messages;
     messages
@@ -158,7 +110,7 @@ async fn apply(
     remove(connection, &plan.removals).await
 }
 
-fn bind_message<'q>(query: Query<'q>, prepared: &Prepared) -> Query<'q> {
+fn bind_message<'q>(query: InsertQuery<'q>, prepared: &DurableMessage) -> InsertQuery<'q> {
     let message = &prepared.queued.message;
     let envelope = &message.envelope;
     let spool_file = match &prepared.durable {
@@ -188,7 +140,7 @@ fn bind_message<'q>(query: Query<'q>, prepared: &Prepared) -> Query<'q> {
         .bind(prepared.durable.checksum().map(Checksum::to_i64))
 }
 
-fn bind_body<'q>(query: Query<'q>, prepared: &Prepared) -> Query<'q> {
+fn bind_body<'q>(query: InsertQuery<'q>, prepared: &DurableMessage) -> InsertQuery<'q> {
     let content = match &prepared.durable {
         Durable::Inline(chunks, _) => chunks.concat(),
         Durable::File(..) => Vec::new(),
@@ -199,11 +151,11 @@ fn bind_body<'q>(query: Query<'q>, prepared: &Prepared) -> Query<'q> {
 }
 
 fn bind_recipient<'q>(
-    query: Query<'q>,
-    prepared: &Prepared,
+    query: InsertQuery<'q>,
+    prepared: &DurableMessage,
     row: &NewRow,
     update: &Update<'_>,
-) -> Query<'q> {
+) -> InsertQuery<'q> {
     let recipient = &row.recipient;
     let reason = update.reason.unwrap_or(&row.reason);
     query
@@ -293,7 +245,7 @@ async fn remove(connection: &mut SqliteConnection, rows: &[RowId]) -> Result<Rem
 }
 
 /// Removes those of `messages` that have no row left; their bodies go with them.
-pub(in crate::store) async fn remove_messages(
+pub(super) async fn remove_messages(
     connection: &mut SqliteConnection,
     mut messages: Vec<i64>,
 ) -> Result<Removed, sqlx::Error> {
@@ -323,15 +275,8 @@ pub(in crate::store) async fn remove_messages(
     Ok(removed)
 }
 
-/// Many values as one parameter.
-pub(in crate::store) fn json<T: Serialize + ?Sized>(values: &T) -> Result<String, sqlx::Error> {
-    serde_json::to_string(values).map_err(|error| sqlx::Error::Encode(error.into()))
-}
-
 /// Bytes of content that stand in the database.
-pub(in crate::store) async fn inline_bytes(
-    connection: &mut SqliteConnection,
-) -> Result<u64, sqlx::Error> {
+pub(super) async fn inline_bytes(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     let row = sqlx::query(
         "SELECT coalesce(sum(content_bytes), 0) AS content_bytes
          FROM messages WHERE spool_file IS NULL",
@@ -343,7 +288,7 @@ pub(in crate::store) async fn inline_bytes(
 
 /// Leases end with the process: rows under one are due at `now`, uncertain ones in
 /// [`limits::UNCERTAIN_WAIT`]. Says how many rows that were.
-pub(in crate::store) async fn recover(
+pub(super) async fn recover(
     connection: &mut SqliteConnection,
     now: Timestamp,
 ) -> Result<u64, sqlx::Error> {
@@ -365,9 +310,7 @@ pub(in crate::store) async fn recover(
 }
 
 /// The greatest row id that was ever stored; 0 when none was.
-pub(in crate::store) async fn greatest_row(
-    connection: &mut SqliteConnection,
-) -> Result<i64, sqlx::Error> {
+pub(super) async fn greatest_row(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     let greatest: Option<i64> =
         sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'recipients'")
             .fetch_optional(connection)

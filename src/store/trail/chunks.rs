@@ -14,7 +14,7 @@ use crate::store::database::columns::{number, text};
 
 /// The tables whose indexes begin with a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::store) enum ChunkKind {
+pub(super) enum ChunkKind {
     Messages,
     Events,
 }
@@ -30,11 +30,11 @@ impl ChunkKind {
 
 /// The first and the last message of each chunk that one batch writes to.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Spans(BTreeMap<(ChunkKind, i64), (i64, i64)>);
+pub(super) struct ChunkSpans(BTreeMap<(ChunkKind, i64), (i64, i64)>);
 
-impl Spans {
+impl ChunkSpans {
     /// `message` is told in this chunk.
-    pub(in crate::store) fn cover(&mut self, kind: ChunkKind, chunk: i64, message: MessageId) {
+    pub(super) fn cover(&mut self, kind: ChunkKind, chunk: i64, message: MessageId) {
         let id = message.as_i64();
         let (first, last) = self.0.entry((kind, chunk)).or_insert((id, id));
         *first = id.min(*first);
@@ -42,7 +42,7 @@ impl Spans {
     }
 
     /// Widens what is recorded of these chunks.
-    pub(in crate::store) async fn record(
+    pub(super) async fn record(
         &self,
         connection: &mut SqliteConnection,
     ) -> Result<(), sqlx::Error> {
@@ -65,7 +65,7 @@ impl Spans {
 }
 
 /// Forgets the chunks of which no message behind `last` is told: they are pruned as a whole.
-pub(in crate::store) async fn forget(
+pub(super) async fn forget(
     connection: &mut SqliteConnection,
     last: i64,
 ) -> Result<(), sqlx::Error> {
@@ -78,16 +78,16 @@ pub(in crate::store) async fn forget(
 
 /// A chunk as a search sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) struct Chunk {
-    pub(in crate::store) kind: ChunkKind,
-    pub(in crate::store) number: i64,
+pub(super) struct Chunk {
+    pub(super) kind: ChunkKind,
+    pub(super) number: i64,
     /// It tells of no later message.
-    pub(in crate::store) last: i64,
+    pub(super) last: i64,
 }
 
 /// The chunks of these kinds that may tell of messages within `bounds`, those with the latest messages
 /// first, `most` of them.
-pub(in crate::store) async fn chunks_within(
+pub(super) async fn chunks_within(
     readers: &SqlitePool,
     kinds: &[ChunkKind],
     bounds: Bounds,

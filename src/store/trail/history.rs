@@ -1,120 +1,47 @@
-//! Writing the trail and the figures of each minute: in large batches, without a sync, and in the
-//! fewest bytes. What is written here nobody waits for.
+//! `history.db`: its file, its readers, and the one connection that writes. Nobody waits for what is written
+//! here: no transaction waits for a sync.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use std::{fs, io};
 
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::Mutex;
 
-use super::chunks::{ChunkKind, Spans};
-use crate::limits;
-use crate::message::MessageId;
-use crate::message::trail::{Answered, Attempted, Noted, TrailEntry};
-use crate::store::Store;
-use crate::store::database::columns::{integer, milliseconds};
+use super::append::Appender;
 use crate::store::database::connections::{self, Database};
-use crate::store::database::error::{HistoryError, OpenError, is_corruption, is_other_schema};
-use crate::store::database::insert::{Insert, Query, Twice};
+use crate::store::database::error::{OpenError, is_corruption, is_other_schema};
 
 /// In the place of `db` in the name of a database that was found damaged.
 const FOUND_DAMAGED: &str = "found-damaged";
 
 /// `history.db`.
 #[derive(Debug)]
-pub(in crate::store) struct History {
+pub(super) struct History {
     /// None once it is closed.
     writer: Mutex<Option<HistoryWriter>>,
-    pub(in crate::store) readers: SqlitePool,
+    pub(super) readers: SqlitePool,
     /// Why an empty one in memory stands in for the database, where one does.
-    pub(in crate::store) problem: Option<String>,
+    pub(super) problem: Option<String>,
     /// Where the one of before is, when it was found damaged and set aside at this start.
-    pub(in crate::store) set_aside: Option<PathBuf>,
+    pub(super) set_aside: Option<PathBuf>,
     /// Its presence says that the database was found damaged: it is set aside at the next start.
     found_damaged: PathBuf,
 }
 
 #[derive(Debug)]
-pub(in crate::store) struct HistoryWriter {
-    pub(in crate::store) connection: SqliteConnection,
-    messages: Insert,
-    events: Insert,
-    chunk: Chunk,
+pub(super) struct HistoryWriter {
+    pub(super) connection: SqliteConnection,
+    pub(super) appender: Appender,
     /// A transaction was begun and not ended.
     begun: bool,
 }
-
-/// The part of the indexes that takes what is written now.
-#[derive(Clone, Copy, Debug)]
-struct Chunk {
-    number: i64,
-    messages: u64,
-    events: u64,
-}
-
-impl Chunk {
-    fn begin(number: i64) -> Self {
-        Self {
-            number,
-            messages: 0,
-            events: 0,
-        }
-    }
-
-    fn is_full(self) -> bool {
-        self.messages >= limits::TRAIL_CHUNK_MESSAGES || self.events >= limits::TRAIL_CHUNK_EVENTS
-    }
-}
-
-/// In the order of [`bind_answered`].
-const MESSAGE_COLUMNS: &[&str] = &[
-    "id",
-    "chunk",
-    "received_at",
-    "sender",
-    "client_address",
-    "helo",
-    "login",
-    "recipients",
-    "size_bytes",
-    "path",
-    "storage",
-    "reasons",
-    "code",
-    "reply",
-    "acknowledged_micros",
-    "examined",
-    "recipient",
-    "delivered_at",
-    "words",
-    "next_hop",
-    "peer",
-    "tls",
-    "took_micros",
-];
-
-/// In the order of [`bind_event`].
-const EVENT_COLUMNS: &[&str] = &[
-    "message",
-    "chunk",
-    "number",
-    "at",
-    "recipient",
-    "what",
-    "words",
-    "next_hop",
-    "peer",
-    "tls",
-    "took_micros",
-];
 
 impl History {
     /// Opens the database. Whatever is the matter with it keeps no mail from going out: one that is damaged is set
     /// aside and a new one begun, and for one that cannot be opened, on a full disk say, an empty one in memory
     /// stands in until the next start.
-    pub(in crate::store) async fn open(data_directory: &Path) -> Result<Self, OpenError> {
+    pub(super) async fn open(data_directory: &Path) -> Result<Self, OpenError> {
         let file = Database::History.file(data_directory);
         let opened = match file.with_extension(FOUND_DAMAGED).exists() {
             true => Err(OpenError::Damaged {
@@ -190,7 +117,7 @@ impl History {
     }
 
     /// Closes the database; later writes fail.
-    pub(in crate::store) async fn close(&self) {
+    pub(super) async fn close(&self) {
         self.readers.close().await;
         if let Some(writer) = self.writer.lock().await.take()
             && let Err(error) = connections::close(writer.connection).await
@@ -199,7 +126,7 @@ impl History {
         }
     }
 
-    pub(in crate::store) async fn greatest_message(&self) -> Result<Option<i64>, sqlx::Error> {
+    pub(super) async fn greatest_message(&self) -> Result<Option<i64>, sqlx::Error> {
         // Events are asked too: a report of our own has no row of its own.
         sqlx::query_scalar(
             "SELECT max(id) FROM (SELECT max(id) AS id FROM messages
@@ -211,15 +138,14 @@ impl History {
 
     /// What is written from now on begins new chunks, as after a restart.
     #[cfg(test)]
-    pub(in crate::store) async fn begin_chunk(&self) {
+    pub(super) async fn begin_chunk(&self) {
         let mut guard = self.writer.lock().await;
-        let writer = guard.as_mut().expect("it is open");
-        writer.chunk = Chunk::begin(writer.chunk.number + 1);
+        guard.as_mut().expect("it is open").appender.begin_chunk();
     }
 
     /// Runs `work` as one transaction of the writer. A caller may stop waiting at any point: what it
     /// has begun is then rolled back by the next one.
-    pub(in crate::store) async fn transaction<T>(
+    pub(super) async fn transaction<T>(
         &self,
         work: impl AsyncFnOnce(&mut HistoryWriter) -> Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
@@ -249,87 +175,12 @@ impl History {
     }
 }
 
-impl Store {
-    /// Writes a batch of the trail: all or nothing.
-    ///
-    /// # Errors
-    /// When it was not written; the caller drops and counts it.
-    pub async fn append_trail(&self, entries: Vec<TrailEntry>) -> Result<(), HistoryError> {
-        let history = &self.shared.history;
-        let appended = history.transaction(async |writer| writer.append(&entries).await);
-        Ok(appended.await?)
-    }
-
-    /// Writes the figures of one minute, counted since 1970, over what was written for it before.
-    ///
-    /// # Errors
-    /// When they were not written.
-    pub async fn save_minute(&self, minute: u64, figures: String) -> Result<(), HistoryError> {
-        let saved = self.shared.history.transaction(async |writer| {
-            sqlx::query(
-                "INSERT INTO minutes (minute, figures) VALUES (?, ?)
-                 ON CONFLICT (minute) DO UPDATE SET figures = excluded.figures",
-            )
-            .bind(integer(minute))
-            .bind(figures)
-            .execute(&mut writer.connection)
-            .await
-        });
-        saved.await?;
-        Ok(())
-    }
-
-    /// Writes the figures of one hour, counted since 1970, over what was written for it before.
-    ///
-    /// # Errors
-    /// When they were not written.
-    pub async fn save_hour(&self, hour: u64, figures: String) -> Result<(), HistoryError> {
-        let saved = self.shared.history.transaction(async |writer| {
-            sqlx::query(
-                "INSERT INTO hours (hour, figures) VALUES (?, ?)
-                 ON CONFLICT (hour) DO UPDATE SET figures = excluded.figures",
-            )
-            .bind(integer(hour))
-            .bind(figures)
-            .execute(&mut writer.connection)
-            .await
-        });
-        saved.await?;
-        Ok(())
-    }
-}
-
-/// Events in the shape of their table.
-struct EventRow<'a> {
-    entry: Event<'a>,
-    chunk: i64,
-    number: i64,
-}
-
-#[derive(Clone, Copy)]
-enum Event<'a> {
-    Attempted(&'a Attempted),
-    Noted(&'a Noted),
-}
-
-impl Event<'_> {
-    fn message(self) -> MessageId {
-        match self {
-            Self::Attempted(attempted) => attempted.message,
-            Self::Noted(noted) => noted.message,
-        }
-    }
-}
-
 impl HistoryWriter {
     /// `last` is the last chunk that was written.
     fn new(connection: SqliteConnection, last: i64) -> Self {
         Self {
             connection,
-            // The trail of a message that is told twice keeps its first beginning.
-            messages: Insert::new("messages", MESSAGE_COLUMNS, Twice::Stays),
-            events: Insert::new("events", EVENT_COLUMNS, Twice::Fails),
-            chunk: Chunk::begin(last + 1),
+            appender: Appender::behind(last),
             begun: false,
         }
     }
@@ -344,107 +195,4 @@ impl HistoryWriter {
         let _ = self.say("ROLLBACK").await;
         self.begun = false;
     }
-
-    async fn append(&mut self, entries: &[TrailEntry]) -> Result<(), sqlx::Error> {
-        let mut chunk = self.chunk;
-        let mut messages = Vec::new();
-        let mut events = Vec::new();
-        let mut spans = Spans::default();
-        for entry in entries {
-            if chunk.is_full() {
-                chunk = Chunk::begin(chunk.number + 1);
-            }
-            let event = match entry {
-                TrailEntry::Answered(answered) => {
-                    messages.push((answered, chunk.number));
-                    spans.cover(ChunkKind::Messages, chunk.number, answered.message);
-                    chunk.messages += 1;
-                    continue;
-                }
-                TrailEntry::Attempted(attempted) => Event::Attempted(attempted),
-                TrailEntry::Noted(noted) => Event::Noted(noted),
-            };
-            spans.cover(ChunkKind::Events, chunk.number, event.message());
-            events.push(EventRow {
-                entry: event,
-                chunk: chunk.number,
-                number: integer(chunk.events),
-            });
-            chunk.events += 1;
-        }
-        let connection = &mut self.connection;
-        self.messages
-            .run(connection, &messages, |query, (answered, chunk)| {
-                bind_answered(query, answered, *chunk)
-            })
-            .await?;
-        self.events.run(connection, &events, bind_event).await?;
-        spans.record(connection).await?;
-        // Only now: a batch that failed has used up no numbers.
-        self.chunk = chunk;
-        Ok(())
-    }
 }
-
-fn bind_answered<'q>(query: Query<'q>, answered: &AnsweredMessage, chunk: i64) -> Query<'q> {
-    let reasons = answered.reasons.iter().map(|reason| reason.as_word());
-    let reasons = reasons.collect::<Vec<_>>().join(",");
-    let delivered = answered.delivered.as_ref();
-    let query = query
-        .bind(answered.message.as_i64())
-        .bind(chunk)
-        .bind(milliseconds(answered.received_at))
-        .bind(answered.sender.as_str())
-        .bind(answered.client.address.map(|address| address.to_string()))
-        .bind(answered.client.helo.clone())
-        .bind(answered.client.login.clone())
-        .bind(answered.recipients)
-        .bind(integer(answered.size_bytes))
-        .bind(answered.path.as_str())
-        .bind(answered.storage.as_str())
-        .bind(reasons)
-        .bind(answered.code)
-        .bind(answered.reply.as_str())
-        .bind(micros(answered.acknowledged_after))
-        .bind((!answered.examined.is_empty()).then_some(answered.examined.as_str()))
-        .bind(delivered.map(|attempted| attempted.recipient.as_str()))
-        .bind(delivered.map(|attempted| milliseconds(attempted.at)))
-        .bind(delivered.map(|attempted| attempted.words.as_str()));
-    bind_attempt(query, delivered)
-}
-
-fn bind_event<'q>(query: Query<'q>, row: &EventRow<'_>) -> Query<'q> {
-    let (at, recipient, what, words) = match row.entry {
-        Event::Attempted(a) => (a.at, &a.recipient, a.outcome.as_str(), &a.words),
-        Event::Noted(n) => (n.at, &n.recipient, n.event.as_str(), &n.words),
-    };
-    let query = query
-        .bind(row.entry.message().as_i64())
-        .bind(row.chunk)
-        .bind(row.number)
-        .bind(milliseconds(at))
-        .bind(recipient.as_str())
-        .bind(what)
-        .bind(words.as_str());
-    let attempted = match row.entry {
-        Event::Attempted(attempted) => Some(attempted),
-        Event::Noted(_) => None,
-    };
-    bind_attempt(query, attempted)
-}
-
-fn bind_attempt<'q>(query: Query<'q>, attempted: Option<&Attempted>) -> Query<'q> {
-    query
-        .bind(attempted.map(|a| a.next_hop.clone()))
-        .bind(attempted.and_then(|a| a.peer).map(|peer| peer.to_string()))
-        .bind(attempted.map(|a| a.tls))
-        .bind(attempted.map(|a| micros(a.took)))
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-#[path = "history_tests.rs"]
-mod tests;

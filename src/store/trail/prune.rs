@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
+use super::TrailStore;
 use super::chunks;
 use super::history::History;
 use crate::limits;
 use crate::message::MessageId;
-use crate::store::Store;
 use crate::store::database::error::HistoryError;
 
 /// What a round of pruning did.
@@ -21,7 +21,7 @@ pub struct Pruned {
     pub more: bool,
 }
 
-impl Store {
+impl TrailStore {
     /// Removes the trail of messages that are older than `max_age` and the figures of such minutes,
     /// and then the oldest messages until the trail has at most `max_bytes`. The figures of hours are
     /// few, and stay for [`limits::HOURS_KEPT`] whatever becomes of the trail. May be dropped at any
@@ -29,17 +29,10 @@ impl Store {
     ///
     /// # Errors
     /// When a piece was not removed; the pieces before it are.
-    pub async fn prune_history(
-        &self,
-        max_age: Duration,
-        max_bytes: u64,
-    ) -> Result<Pruned, HistoryError> {
+    pub async fn prune(&self, max_age: Duration, max_bytes: u64) -> Result<Pruned, HistoryError> {
         let now = Timestamp::now();
         let before = |age| now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH);
-        self.shared
-            .history
-            .prune_hours(before(limits::HOURS_KEPT))
-            .await?;
+        self.history.prune_hours(before(limits::HOURS_KEPT)).await?;
         self.prune_before(before(max_age), max_bytes).await
     }
 
@@ -48,7 +41,7 @@ impl Store {
         before: Timestamp,
         max_bytes: u64,
     ) -> Result<Pruned, HistoryError> {
-        let history = &self.shared.history;
+        let history = &self.history;
         let first_kept = MessageId::earliest_at(before).as_i64();
         let mut pruned = Pruned::default();
         for _ in 0..limits::PRUNE_ROUNDS {
@@ -169,11 +162,12 @@ mod tests {
             entries.extend([answered(at), attempted(at, "user@example.net")]);
             scene
                 .store
+                .trail
                 .save_minute(minute(at), "{}".to_owned())
                 .await
                 .expect("saved");
         }
-        scene.store.append_trail(entries).await.expect("appended");
+        scene.store.trail.append(entries).await.expect("appended");
         scene
     }
 
@@ -191,7 +185,7 @@ mod tests {
     async fn age_prunes_messages_events_and_minutes() {
         let scene = a_day().await;
         let before = time(20 * HOUR_SECONDS);
-        let pruned = scene.store.prune_before(before, 1 << 40).await;
+        let pruned = scene.store.trail.prune_before(before, 1 << 40).await;
         let expected = Pruned {
             messages: 20,
             more: false,
@@ -200,6 +194,7 @@ mod tests {
         assert_eq!(left(&scene).await, (4, 4));
         let minutes = scene
             .store
+            .trail
             .load_minutes(0..=minute(time(100 * HOUR_SECONDS)));
         assert_eq!(minutes.await.expect("readable").len(), 4);
     }
@@ -210,12 +205,17 @@ mod tests {
         let hour = Timestamp::now().as_second().cast_unsigned() / 3_600;
         let oldest_kept = hour - limits::HOURS_KEPT.as_secs() / 3_600;
         for hour in [oldest_kept - 1, oldest_kept + 1, hour] {
-            let saved = scene.store.save_hour(hour, "{}".to_owned()).await;
+            let saved = scene.store.trail.save_hour(hour, "{}".to_owned()).await;
             saved.expect("saved");
         }
-        let pruned = scene.store.prune_history(Duration::ZERO, 0).await;
+        let pruned = scene.store.trail.prune(Duration::ZERO, 0).await;
         assert_eq!(pruned.expect("pruned").messages, 24);
-        let hours = scene.store.load_hours(0..=hour).await.expect("readable");
+        let hours = scene
+            .store
+            .trail
+            .load_hours(0..=hour)
+            .await
+            .expect("readable");
         let hours: Vec<u64> = hours.into_iter().map(|(hour, _)| hour).collect();
         assert_eq!(hours, [oldest_kept + 1, hour]);
     }
@@ -223,13 +223,13 @@ mod tests {
     #[tokio::test]
     async fn chunks_go_with_their_last_message() {
         let scene = a_day().await;
-        scene.store.shared.history.begin_chunk().await;
+        scene.store.trail.history.begin_chunk().await;
         let after = time(30 * HOUR_SECONDS);
         let entries = vec![answered(after), attempted(time(0), "user@example.net")];
-        scene.store.append_trail(entries).await.expect("appended");
+        scene.store.trail.append(entries).await.expect("appended");
         for (hour, chunks) in [(20, 3), (24, 1), (31, 0)] {
             let before = time(hour * HOUR_SECONDS);
-            let pruned = scene.store.prune_before(before, 1 << 40).await;
+            let pruned = scene.store.trail.prune_before(before, 1 << 40).await;
             pruned.expect("pruned");
             let left = scene.history_number("SELECT count(*) FROM chunks").await;
             assert_eq!(left, chunks, "before hour {hour}");
@@ -241,11 +241,16 @@ mod tests {
         let scene = a_day().await;
         let kept = scene
             .store
+            .trail
             .prune_before(time(-2 * HOUR_SECONDS), 1 << 40)
             .await;
         assert_eq!(kept.expect("pruned"), Pruned::default());
         assert_eq!(left(&scene).await, (24, 25));
-        let pruned = scene.store.prune_before(time(-2 * HOUR_SECONDS), 0).await;
+        let pruned = scene
+            .store
+            .trail
+            .prune_before(time(-2 * HOUR_SECONDS), 0)
+            .await;
         assert_eq!(pruned.expect("pruned").messages, 24);
         assert_eq!(left(&scene).await, (0, 0));
     }

@@ -1,17 +1,16 @@
-//! Reading the trail: what happened last to the recipients of messages, and what the minutes sum up.
+//! Reading the trail: what happened last to the recipients of messages.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{AnsweredRow, LatestEvent, MessageItem};
+use super::TrailStore;
 use crate::limits;
 use crate::message::MessageId;
-use crate::store::Store;
+use crate::message::trail_listing::{AnsweredRow, LatestEvent, MessageItem};
+use crate::store::database::columns::json;
 use crate::store::database::columns::{count, integer, number, optional_text, text, time};
 use crate::store::database::error::ReadError;
-use crate::store::queue::write::json;
 
 /// The newest events of the first `?2` recipients of the messages whose ids are `?1`, as JSON: a few
 /// seeks for each recipient, however many events there are. The last written one counts, since a clock may
@@ -40,9 +39,9 @@ const LATEST: &str = "
     AND NOT EXISTS (SELECT 1 FROM events WHERE message = messages.id)
     ORDER BY message, place";
 
-impl Store {
+impl TrailStore {
     /// The last event of the first recipients of each message.
-    pub(in crate::store) async fn with_latest(
+    pub(super) async fn with_latest(
         &self,
         answered: Vec<AnsweredRow>,
     ) -> Result<Vec<MessageItem>, ReadError> {
@@ -63,7 +62,7 @@ impl Store {
 
     /// The last event of each of the first `most` recipients of these messages, in the order of their
     /// addresses.
-    pub(in crate::store) async fn latest(
+    pub(super) async fn latest(
         &self,
         messages: &[i64],
         most: usize,
@@ -71,7 +70,7 @@ impl Store {
         let rows = sqlx::query(LATEST)
             .bind(json(messages)?)
             .bind(integer(most as u64))
-            .fetch_all(&self.shared.history.readers)
+            .fetch_all(&self.history.readers)
             .await?;
         let latest = |row: &SqliteRow| LatestEvent {
             recipient: text(row, "recipient"),
@@ -82,47 +81,10 @@ impl Store {
         let pair = |row: &SqliteRow| (number(row, "message"), latest(row));
         Ok(rows.iter().map(pair).collect())
     }
-
-    /// The figures of these minutes, counted since 1970, in order; a minute without figures is left out.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub async fn load_minutes(
-        &self,
-        minutes: RangeInclusive<u64>,
-    ) -> Result<Vec<(u64, String)>, ReadError> {
-        let rows = sqlx::query(
-            "SELECT minute, figures FROM minutes WHERE minute BETWEEN ? AND ? ORDER BY minute",
-        )
-        .bind(integer(*minutes.start()))
-        .bind(integer(*minutes.end()))
-        .fetch_all(&self.shared.history.readers)
-        .await?;
-        let pair = |row: &SqliteRow| (count(row, "minute"), text(row, "figures"));
-        Ok(rows.iter().map(pair).collect())
-    }
-
-    /// The figures of these hours, counted since 1970, in order; an hour without figures is left out.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub async fn load_hours(
-        &self,
-        hours: RangeInclusive<u64>,
-    ) -> Result<Vec<(u64, String)>, ReadError> {
-        let rows =
-            sqlx::query("SELECT hour, figures FROM hours WHERE hour BETWEEN ? AND ? ORDER BY hour")
-                .bind(integer(*hours.start()))
-                .bind(integer(*hours.end()))
-                .fetch_all(&self.shared.history.readers)
-                .await?;
-        let pair = |row: &SqliteRow| (count(row, "hour"), text(row, "figures"));
-        Ok(rows.iter().map(pair).collect())
-    }
 }
 
 /// A row of `messages`.
-pub(in crate::store) fn answered(row: &SqliteRow) -> AnsweredRow {
+pub(super) fn answered(row: &SqliteRow) -> AnsweredRow {
     let reasons = text(row, "reasons");
     let reasons = reasons.split(',').filter(|reason| !reason.is_empty());
     AnsweredRow {
@@ -145,7 +107,7 @@ pub(in crate::store) fn answered(row: &SqliteRow) -> AnsweredRow {
 }
 
 /// A duration as the API says it.
-pub(in crate::store) fn seconds(micros: i64) -> f64 {
+pub(super) fn seconds(micros: i64) -> f64 {
     // Exact up to 2⁵³ microseconds, which is 285 years.
     micros as f64 / 1_000_000.0
 }

@@ -7,8 +7,8 @@
 use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, Sqlite};
 
+use super::TrailStore;
 use super::read::answered;
-use super::rows::{AnsweredRow, MessageFilter, MessagesPage};
 use super::source::{
     Bounds, Candidates, Source, beside_bounds, ids_by_event, ids_by_reason, newest_first,
     push_bounds, push_unanswered,
@@ -16,11 +16,11 @@ use super::source::{
 use super::walk::PAGE_REACH;
 use crate::limits;
 use crate::message::MessageId;
-use crate::store::Store;
+use crate::message::trail_listing::{AnsweredRow, MessageFilter, MessagesPage};
+use crate::store::database::columns::json;
 use crate::store::database::error::ReadError;
-use crate::store::queue::write::json;
 
-impl Store {
+impl TrailStore {
     /// The newest messages below `cursor` (of all, when it is none) that `filter` means.
     ///
     /// # Errors
@@ -31,8 +31,8 @@ impl Store {
         cursor: Option<MessageId>,
         limit: u32,
     ) -> Result<MessagesPage, ReadError> {
-        let search = Search {
-            readers: &self.shared.history.readers,
+        let search = TrailSearch {
+            readers: &self.history.readers,
             filter,
             bounds: Bounds::of(filter, cursor),
             limit: limit.clamp(1, limits::PAGE_ITEMS_MAX),
@@ -49,13 +49,13 @@ impl Store {
 
 /// How many messages a search looks at before it gives up filling the page.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::store) struct Looks {
+pub(super) struct Looks {
     /// When an index gives them: a row that it points to lies anywhere.
-    pub(in crate::store) candidates: u32,
+    pub(super) candidates: u32,
     /// When they are read in turn: they lie beside each other.
-    pub(in crate::store) in_turn: u32,
+    pub(super) in_turn: u32,
     /// Recipients of messages that have many, when it matters what happened to them.
-    pub(in crate::store) recipients: u32,
+    pub(super) recipients: u32,
 }
 
 const PAGE_LOOKS: Looks = Looks {
@@ -65,19 +65,19 @@ const PAGE_LOOKS: Looks = Looks {
 };
 
 /// One page that is looked for.
-pub(in crate::store) struct Search<'a> {
-    pub(in crate::store) readers: &'a SqlitePool,
-    pub(in crate::store) filter: &'a MessageFilter,
-    pub(in crate::store) bounds: Bounds,
-    pub(in crate::store) limit: u32,
-    pub(in crate::store) looks: Looks,
+pub(super) struct TrailSearch<'a> {
+    pub(super) readers: &'a SqlitePool,
+    pub(super) filter: &'a MessageFilter,
+    pub(super) bounds: Bounds,
+    pub(super) limit: u32,
+    pub(super) looks: Looks,
 }
 
 /// What one look found.
-pub(in crate::store) struct Found {
-    pub(in crate::store) rows: Vec<AnsweredRow>,
+pub(super) struct FoundMessages {
+    pub(super) rows: Vec<AnsweredRow>,
     /// Where to go on; none when there are no more messages.
-    pub(in crate::store) next: Option<MessageId>,
+    pub(super) next: Option<MessageId>,
     /// The page is full, there are no more messages, or more of them are not to be looked at.
     is_done: bool,
 }
@@ -114,8 +114,8 @@ struct Lead {
     newest: Candidates,
 }
 
-impl Search<'_> {
-    pub(in crate::store) async fn run(&self) -> Result<Found, ReadError> {
+impl TrailSearch<'_> {
+    pub(super) async fn run(&self) -> Result<FoundMessages, ReadError> {
         match self.lead().await? {
             Some(lead) => self.by_index(lead).await,
             None => self.by_reading().await,
@@ -156,7 +156,7 @@ impl Search<'_> {
     }
 
     /// Looks for a page of messages in what an index gives.
-    async fn by_index(&self, lead: Lead) -> Result<Found, ReadError> {
+    async fn by_index(&self, lead: Lead) -> Result<FoundMessages, ReadError> {
         let found = self.look_up(lead.newest, &lead.unanswered).await?;
         if found.is_done {
             return Ok(found);
@@ -169,7 +169,7 @@ impl Search<'_> {
     }
 
     /// Looks for a page of messages in all there are, the newest first.
-    async fn by_reading(&self) -> Result<Found, ReadError> {
+    async fn by_reading(&self) -> Result<FoundMessages, ReadError> {
         let unanswered = beside_bounds(self.filter);
         let most = self.looks.in_turn;
         let look_at = self.first_look(most, &unanswered);
@@ -195,13 +195,17 @@ impl Search<'_> {
         &self,
         candidates: Candidates,
         unanswered: &MessageFilter,
-    ) -> Result<Found, ReadError> {
+    ) -> Result<FoundMessages, ReadError> {
         let rows = Rows::Listed(json(&candidates.ids)?);
         self.look(&rows, unanswered, candidates.next).await
     }
 
     /// Looks at the newest `look_at` of all messages.
-    async fn read(&self, unanswered: &MessageFilter, look_at: u32) -> Result<Found, ReadError> {
+    async fn read(
+        &self,
+        unanswered: &MessageFilter,
+        look_at: u32,
+    ) -> Result<FoundMessages, ReadError> {
         let next = self.unread(look_at).await?;
         let window = next.map_or(self.bounds, |next| self.bounds.from(next));
         self.look(&Rows::Within(window), unanswered, next).await
@@ -213,7 +217,7 @@ impl Search<'_> {
         rows: &Rows,
         unanswered: &MessageFilter,
         next: Option<i64>,
-    ) -> Result<Found, ReadError> {
+    ) -> Result<FoundMessages, ReadError> {
         let unchecked = self.unchecked(rows, unanswered).await?;
         let next = unchecked.map(|unchecked| unchecked + 1).or(next);
         let mut query = QueryBuilder::new("");
@@ -228,7 +232,7 @@ impl Search<'_> {
         let rows: Vec<AnsweredRow> = rows.iter().map(answered).collect();
         let last = rows.last().map(|last| last.message_id);
         let is_full = rows.len() == self.limit as usize;
-        Ok(Found {
+        Ok(FoundMessages {
             rows,
             next: last.filter(|_| is_full).or(next.map(MessageId::from_i64)),
             is_done: is_full || next.is_none() || unchecked.is_some(),

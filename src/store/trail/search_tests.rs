@@ -47,7 +47,7 @@ async fn long_trail() -> Scene {
             TrailEntry::Attempted(attempted),
         ]
     });
-    let appended = scene.store.append_trail(entries.collect()).await;
+    let appended = scene.store.trail.append(entries.collect()).await;
     appended.expect("appended");
     scene
 }
@@ -57,7 +57,11 @@ async fn pages(scene: &Scene, question: &Value) -> (usize, usize) {
     let filter = filter(question);
     let (mut found, mut pages, mut cursor) = (0, 0, None);
     loop {
-        let page = scene.store.messages_page(&filter, cursor, 1_000).await;
+        let page = scene
+            .store
+            .trail
+            .messages_page(&filter, cursor, 1_000)
+            .await;
         let page = page.expect("readable");
         found += page.items.len();
         pages += 1;

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::TrailStore;
 use crate::limits;
 use crate::message::MessageId;
-use crate::store::Store;
+use crate::store::database::columns::json;
 use crate::store::database::columns::{count, integer, optional_number};
 use crate::store::database::error::ReadError;
-use crate::store::queue::write::json;
 
 /// The trail in figures; what it takes on disk says [`DiskFigures`](crate::store::DiskFigures).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct TrailSize {
     pub oldest: Option<Timestamp>,
 }
 
-impl Store {
+impl TrailStore {
     /// The size of the trail. A large one is estimated from a few chunks of its index: counting
     /// millions would keep whoever asks waiting, and the disk busy.
     ///
@@ -32,7 +32,7 @@ impl Store {
                     (SELECT max(chunk) FROM messages) AS last,
                     (SELECT min(id) FROM messages) AS oldest",
         )
-        .fetch_one(&self.shared.history.readers)
+        .fetch_one(&self.history.readers)
         .await?;
         let number = |name| optional_number(&row, name);
         let (Some(first), Some(last)) = (number("first"), number("last")) else {
@@ -72,7 +72,7 @@ impl Store {
              CROSS JOIN messages INDEXED BY messages_by_sender ON messages.chunk = picked.value",
         )
         .bind(json(chunks)?)
-        .fetch_one(&self.shared.history.readers)
+        .fetch_one(&self.history.readers)
         .await?;
         Ok(count(&row, "messages"))
     }
@@ -87,7 +87,7 @@ mod tests {
     async fn scene(in_a_chunk: u32) -> Scene {
         let scene = Scene::new().await;
         let entries = (0..1_000).map(|second| answered(time(second)));
-        let appended = scene.store.append_trail(entries.collect()).await;
+        let appended = scene.store.trail.append(entries.collect()).await;
         appended.expect("appended");
         let mut connection = scene.stranger("history.db").await;
         let spread = sqlx::query(
@@ -107,10 +107,13 @@ mod tests {
             is_estimate: false,
             oldest: None,
         };
-        assert_eq!(empty.store.trail_size().await.expect("readable"), nothing);
+        assert_eq!(
+            empty.store.trail.trail_size().await.expect("readable"),
+            nothing
+        );
         for (in_a_chunk, is_estimate) in [(5_000, false), (100, false), (30, true), (1, true)] {
             let scene = scene(in_a_chunk).await;
-            let size = scene.store.trail_size().await.expect("readable");
+            let size = scene.store.trail.trail_size().await.expect("readable");
             let expected = TrailSize {
                 messages: 1_000,
                 is_estimate,

@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::rows::MessageFilter;
 use crate::message::MessageId;
 use crate::message::trail::RecipientEvent;
+use crate::message::trail_listing::MessageFilter;
 use crate::message::words::{OutcomeKind, Storage};
-use crate::store::queue::filter::{forms_of, push_like};
+use crate::store::database::text_match::{forms_of, push_like};
 
 /// The lists of reasons that occur, one seek each: there are few.
 const REASONS: &str = "WITH RECURSIVE lists (reasons) AS (
@@ -20,13 +20,13 @@ const REASONS: &str = "WITH RECURSIVE lists (reasons) AS (
 
 /// Ids from `first` on and below `end`.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::store) struct Bounds {
-    pub(in crate::store) first: i64,
-    pub(in crate::store) end: i64,
+pub(super) struct Bounds {
+    pub(super) first: i64,
+    pub(super) end: i64,
 }
 
 impl Bounds {
-    pub(in crate::store) fn of(filter: &MessageFilter, cursor: Option<MessageId>) -> Self {
+    pub(super) fn of(filter: &MessageFilter, cursor: Option<MessageId>) -> Self {
         let earliest = |time| MessageId::earliest_at(time).as_i64();
         let cursor = cursor.map_or(i64::MAX, MessageId::as_i64);
         let since = filter.since.map_or(0, earliest);
@@ -44,7 +44,7 @@ impl Bounds {
     }
 
     /// What of them lies at `first` or behind it.
-    pub(in crate::store) fn from(self, first: i64) -> Self {
+    pub(super) fn from(self, first: i64) -> Self {
         Self {
             first: first.max(self.first),
             ..self
@@ -54,37 +54,37 @@ impl Bounds {
 
 /// Messages that a page looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::store) struct Candidates {
+pub(super) struct Candidates {
     /// The newest first.
-    pub(in crate::store) ids: Vec<i64>,
+    pub(super) ids: Vec<i64>,
     /// All others are below this id; none when there are no others.
-    pub(in crate::store) next: Option<i64>,
+    pub(super) next: Option<i64>,
 }
 
 /// On which side of a message an address stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum Party {
+pub(super) enum AddressRole {
     Recipient,
     Sender,
 }
 
 /// An address that is looked for, or with `*` at its end the beginning of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::store) struct Address {
-    pub(in crate::store) party: Party,
-    pub(in crate::store) wanted: String,
+pub(super) struct SearchedAddress {
+    pub(super) party: AddressRole,
+    pub(super) wanted: String,
 }
 
-impl Address {
-    pub(in crate::store) fn is_prefix(&self) -> bool {
+impl SearchedAddress {
+    pub(super) fn is_prefix(&self) -> bool {
         self.wanted.ends_with('*')
     }
 }
 
 /// The index that gives the ids that a page looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::store) enum Source {
-    Address(Address),
+pub(super) enum Source {
+    Address(SearchedAddress),
     /// What seldom happens: a delivery is none of it.
     Event(String),
     /// Messages that touched disk, for a reason if one is named.
@@ -93,7 +93,7 @@ pub(in crate::store) enum Source {
 
 impl Source {
     /// The indexes that answer some part of `filter`. A message that is named needs none.
-    pub(in crate::store) fn serving(filter: &MessageFilter) -> Vec<Self> {
+    pub(super) fn serving(filter: &MessageFilter) -> Vec<Self> {
         if filter.message_id.is_some() {
             return Vec::new();
         }
@@ -107,12 +107,12 @@ impl Source {
             sources.push(Self::Event(outcome.to_owned()));
         }
         for (party, wanted) in [
-            (Party::Recipient, &filter.recipient),
-            (Party::Sender, &filter.sender),
+            (AddressRole::Recipient, &filter.recipient),
+            (AddressRole::Sender, &filter.sender),
         ] {
             // A mere `*` is everybody.
             if let Some(wanted) = wanted.clone().filter(|wanted| wanted != "*") {
-                sources.push(Self::Address(Address { party, wanted }));
+                sources.push(Self::Address(SearchedAddress { party, wanted }));
             }
         }
         let touched_disk = |storage: &String| {
@@ -127,14 +127,14 @@ impl Source {
     }
 
     /// The parts of `filter` that neither the ids nor the bounds on them answer.
-    pub(in crate::store) fn unanswered(&self, filter: &MessageFilter) -> MessageFilter {
+    pub(super) fn unanswered(&self, filter: &MessageFilter) -> MessageFilter {
         let mut left = beside_bounds(filter);
         match self {
             Self::Address(address) => match address.party {
                 // With an outcome: that of this recipient is meant.
-                Party::Recipient if left.outcome.is_some() => {}
-                Party::Recipient => left.recipient = None,
-                Party::Sender => left.sender = None,
+                AddressRole::Recipient if left.outcome.is_some() => {}
+                AddressRole::Recipient => left.recipient = None,
+                AddressRole::Sender => left.sender = None,
             },
             Self::Event(_) if left.recipient.is_none() => left.outcome = None,
             Self::Event(_) => {}
@@ -145,7 +145,7 @@ impl Source {
 }
 
 /// The parts of `filter` that [`Bounds`] do not answer.
-pub(in crate::store) fn beside_bounds(filter: &MessageFilter) -> MessageFilter {
+pub(super) fn beside_bounds(filter: &MessageFilter) -> MessageFilter {
     MessageFilter {
         since: None,
         until: None,
@@ -156,11 +156,7 @@ pub(in crate::store) fn beside_bounds(filter: &MessageFilter) -> MessageFilter {
 
 /// A query for the newest `most` ids of messages to whose recipients such a thing happened, as JSON: one
 /// seek each, however many recipients a message has.
-pub(in crate::store) fn ids_by_event(
-    what: &str,
-    bounds: Bounds,
-    most: u32,
-) -> QueryBuilder<Sqlite> {
+pub(super) fn ids_by_event(what: &str, bounds: Bounds, most: u32) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("WITH RECURSIVE told (id) AS (");
     let push_last = |query: &mut QueryBuilder<Sqlite>| {
         query.push(
@@ -182,7 +178,7 @@ pub(in crate::store) fn ids_by_event(
 }
 
 /// A query for the newest `most` ids of messages that touched disk, for `reason` if it is named, as JSON.
-pub(in crate::store) fn ids_by_reason(
+pub(super) fn ids_by_reason(
     reason: Option<&str>,
     bounds: Bounds,
     most: u32,
@@ -204,7 +200,7 @@ pub(in crate::store) fn ids_by_reason(
 }
 
 /// The ids that SQLite gives as JSON in one row: far cheaper than a row for each.
-pub(in crate::store) fn newest_first(json: &str) -> Result<Vec<i64>, sqlx::Error> {
+pub(super) fn newest_first(json: &str) -> Result<Vec<i64>, sqlx::Error> {
     let ids: Result<Vec<i64>, serde_json::Error> = serde_json::from_str(json);
     let mut ids = ids.map_err(|error| sqlx::Error::Decode(error.into()))?;
     // SQLite does not promise to keep the order of a subquery.
@@ -213,11 +209,7 @@ pub(in crate::store) fn newest_first(json: &str) -> Result<Vec<i64>, sqlx::Error
 }
 
 /// Adds the condition that the id in `column` lies within `bounds`.
-pub(in crate::store) fn push_bounds(
-    query: &mut QueryBuilder<Sqlite>,
-    column: &'static str,
-    bounds: Bounds,
-) {
+pub(super) fn push_bounds(query: &mut QueryBuilder<Sqlite>, column: &'static str, bounds: Bounds) {
     query.push(format_args!(" AND {column} >= "));
     query.push_bind(bounds.first);
     query.push(format_args!(" AND {column} < "));
@@ -225,7 +217,7 @@ pub(in crate::store) fn push_bounds(
 }
 
 /// Adds what is left of a filter as conditions on the rows of `messages AS m`.
-pub(in crate::store) fn push_unanswered(query: &mut QueryBuilder<Sqlite>, filter: &MessageFilter) {
+pub(super) fn push_unanswered(query: &mut QueryBuilder<Sqlite>, filter: &MessageFilter) {
     if let Some(sender) = &filter.sender {
         push_address(query, "m.sender", sender);
     }
@@ -281,11 +273,7 @@ fn push_reason(query: &mut QueryBuilder<Sqlite>, column: &str, reason: Option<&s
 }
 
 /// `column` is `address`, or begins with it when it ends in `*`: in a form that an index serves.
-pub(in crate::store) fn push_address(
-    query: &mut QueryBuilder<Sqlite>,
-    column: &'static str,
-    address: &str,
-) {
+pub(super) fn push_address(query: &mut QueryBuilder<Sqlite>, column: &'static str, address: &str) {
     match address.strip_suffix('*') {
         Some(prefix) => {
             query.push(format_args!(" AND {column} >= "));
@@ -359,8 +347,8 @@ mod tests {
                     let unanswered = source.unanswered(&filter);
                     let name = match source {
                         Source::Address(address) => match address.party {
-                            Party::Recipient => "recipient",
-                            Party::Sender => "sender",
+                            AddressRole::Recipient => "recipient",
+                            AddressRole::Sender => "sender",
                         },
                         Source::Event(_) => "event",
                         Source::Reason(_) => "reason",

@@ -9,16 +9,16 @@ use std::collections::BTreeMap;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::TrailStore;
 use super::read::{answered, seconds};
-use super::rows::{RecipientStory, StoryPart, TrailEvent, TrailOfMessage};
 use crate::limits;
 use crate::message::MessageId;
-use crate::store::Store;
+use crate::message::trail_listing::{RecipientStory, StoryPart, TrailEvent, TrailOfMessage};
+use crate::store::database::columns::json;
 use crate::store::database::columns::{
     integer, number, optional_number, optional_text, text, time,
 };
 use crate::store::database::error::ReadError;
-use crate::store::queue::write::json;
 
 /// The newest `?3` events of those recipients of the message `?1` that stand in `?2`, as JSON: in the
 /// order of `?2`, and those of each in the order in which they were written.
@@ -37,7 +37,7 @@ const NEWEST: &str = "
     ON m.id = ?1 AND m.recipient = chosen.value
     ORDER BY place, chunk, number";
 
-impl Store {
+impl TrailStore {
     /// Whether something is known of this message.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Store {
                  OR EXISTS (SELECT 1 FROM events WHERE message = ?1)",
         )
         .bind(message.as_i64())
-        .fetch_one(&self.shared.history.readers)
+        .fetch_one(&self.history.readers)
         .await?;
         Ok(known)
     }
@@ -65,7 +65,7 @@ impl Store {
     ) -> Result<TrailOfMessage, ReadError> {
         let row = sqlx::query("SELECT * FROM messages WHERE id = ?")
             .bind(message.as_i64())
-            .fetch_optional(&self.shared.history.readers)
+            .fetch_optional(&self.history.readers)
             .await?;
         let latest = self
             .latest(&[message.as_i64()], limits::RECIPIENTS_ADDED_TO)
@@ -123,7 +123,7 @@ impl Store {
             .bind(json(recipients)?)
             // One more than is shown, to know whether there are more.
             .bind(integer(each as u64 + 1))
-            .fetch_all(&self.shared.history.readers)
+            .fetch_all(&self.history.readers)
             .await?;
         let of_each = rows.chunk_by(|one, next| number(one, "place") == number(next, "place"));
         let story = |rows: &[SqliteRow]| {
@@ -154,9 +154,9 @@ fn event(row: &SqliteRow) -> TrailEvent {
 mod tests {
     use super::*;
     use crate::message::trail::{Attempted, TrailEntry};
+    use crate::message::trail_listing::{StoryFilter, StoryPart};
     use crate::message::words::OutcomeKind;
     use crate::store::testing::{Scene, answered, attempted, time};
-    use crate::store::{StoryFilter, StoryPart};
 
     const RECIPIENTS: usize = 120;
 
@@ -169,16 +169,17 @@ mod tests {
         let scene = Scene::new().await;
         scene
             .store
-            .append_trail(vec![answered(time(1))])
+            .trail
+            .append(vec![answered(time(1))])
             .await
             .expect("appended");
         let deferred = |number| with_outcome(&recipient(number), OutcomeKind::Deferred);
         for _ in 0..times {
             let round = (0..RECIPIENTS).map(deferred).collect();
-            scene.store.append_trail(round).await.expect("appended");
+            scene.store.trail.append(round).await.expect("appended");
         }
         let reached = with_outcome(&recipient(7).to_uppercase(), OutcomeKind::Delivered);
-        let appended = scene.store.append_trail(vec![reached]).await;
+        let appended = scene.store.trail.append(vec![reached]).await;
         appended.expect("appended");
         (scene, MessageId::earliest_at(time(1)))
     }
@@ -218,7 +219,12 @@ mod tests {
             ),
             (part(Some("user119"), 0), 0, None, 0, 0, false),
         ] {
-            let trail = scene.store.trail_of(id, &part).await.expect("readable");
+            let trail = scene
+                .store
+                .trail
+                .trail_of(id, &part)
+                .await
+                .expect("readable");
             assert_eq!(trail.total, total, "{part:?}");
             let told = trail.events.first().map(|event| event.recipient.clone());
             assert_eq!(told, first.map(recipient), "{part:?}");
@@ -241,20 +247,27 @@ mod tests {
     async fn the_newest_events_of_one_recipient_are_told_in_order() {
         let (scene, id) = tried(limits::EVENTS_SHOWN).await;
         let whole = |story: &RecipientStory| (story.events.len(), story.is_shortened);
-        let reached = scene.store.story_of(id, &recipient(7)).await;
+        let reached = scene.store.trail.story_of(id, &recipient(7)).await;
         let reached = reached.expect("readable");
         assert_eq!(whole(&reached), (limits::EVENTS_SHOWN, true));
         let last = reached.events.last().expect("an event");
         assert_eq!(last.what, "delivered", "it is the newest of all");
-        let other = scene.store.story_of(id, &recipient(8)).await;
+        let other = scene.store.trail.story_of(id, &recipient(8)).await;
         assert_eq!(
             whole(&other.expect("readable")),
             (limits::EVENTS_SHOWN, false)
         );
-        let nobody = scene.store.story_of(id, "nobody@example.net").await;
+        let nobody = scene.store.trail.story_of(id, "nobody@example.net").await;
         assert_eq!(nobody.expect("readable"), RecipientStory::default());
-        assert!(scene.store.is_in_trail(id).await.expect("readable"));
+        assert!(scene.store.trail.is_in_trail(id).await.expect("readable"));
         let unknown = MessageId::from_i64(1);
-        assert!(!scene.store.is_in_trail(unknown).await.expect("readable"));
+        assert!(
+            !scene
+                .store
+                .trail
+                .is_in_trail(unknown)
+                .await
+                .expect("readable")
+        );
     }
 }

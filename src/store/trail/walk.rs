@@ -11,23 +11,25 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::chunks::{Chunk, ChunkKind, chunks_within};
-use super::source::{Address, Bounds, Candidates, Party, newest_first, push_address, push_bounds};
+use super::source::{
+    AddressRole, Bounds, Candidates, SearchedAddress, newest_first, push_address, push_bounds,
+};
 use crate::limits;
+use crate::store::database::columns::json;
 use crate::store::database::columns::{number, optional_number, text};
 use crate::store::database::error::ReadError;
-use crate::store::queue::write::json;
 
 /// How far one walk goes.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::store) struct Reach {
+pub(super) struct Reach {
     /// Chunks that are visited.
-    pub(in crate::store) chunks: usize,
+    pub(super) chunks: usize,
     /// Entries of the index that are read.
-    pub(in crate::store) entries: u32,
+    pub(super) entries: u32,
 }
 
 /// The reach of a page.
-pub(in crate::store) const PAGE_REACH: Reach = Reach {
+pub(super) const PAGE_REACH: Reach = Reach {
     chunks: limits::TRAIL_CHUNKS_VISITED,
     entries: limits::TRAIL_ENTRIES_READ,
 };
@@ -72,18 +74,18 @@ const SENT: Index = Index {
     entries: "messages AS m INDEXED BY messages_by_sender ON m.chunk = chunk.value ->> 1",
 };
 
-impl Address {
+impl SearchedAddress {
     fn indexes(&self) -> &'static [Index] {
         match self.party {
-            Party::Recipient => &[DELIVERED_AT_ONCE, HAPPENED],
-            Party::Sender => &[SENT],
+            AddressRole::Recipient => &[DELIVERED_AT_ONCE, HAPPENED],
+            AddressRole::Sender => &[SENT],
         }
     }
 
     /// The newest `most` messages within `bounds` that have this address: fewer when there are no more
     /// within `reach`. None when the walk did not even come to the end of `bounds`: newer chunks have too
     /// many entries of older messages.
-    pub(in crate::store) async fn newest(
+    pub(super) async fn newest(
         &self,
         readers: &SqlitePool,
         bounds: Bounds,
@@ -92,7 +94,7 @@ impl Address {
     ) -> Result<Option<Candidates>, ReadError> {
         let kinds: Vec<ChunkKind> = self.indexes().iter().map(|index| index.kind).collect();
         let chunks = chunks_within(readers, &kinds, bounds, reach.chunks + 1).await?;
-        let mut walk = Walk::new(chunks, reach);
+        let mut walk = ChunkWalk::new(chunks, reach);
         if !self.is_prefix() {
             walk.stride = walk.visitable;
         }
@@ -201,7 +203,7 @@ struct Entries {
 }
 
 /// How far the walk has come.
-struct Walk {
+struct ChunkWalk {
     chunks: Vec<Chunk>,
     /// How many of `chunks` may be visited: behind them may be one more that is not.
     visitable: usize,
@@ -212,7 +214,7 @@ struct Walk {
     found: BTreeSet<i64>,
 }
 
-impl Walk {
+impl ChunkWalk {
     fn new(chunks: Vec<Chunk>, reach: Reach) -> Self {
         Self {
             visitable: chunks.len().min(reach.chunks),

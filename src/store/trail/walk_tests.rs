@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::super::search::{Looks, TrailSearch};
 use super::*;
 use crate::message::trail::{AnsweredMessage, Attempted, TrailEntry};
+use crate::message::trail_listing::MessageFilter;
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, MessageId, Storage};
 use crate::smtp::address::ReversePath;
 use crate::store::testing::{Scene, answered, attempted, mailbox, time};
-use crate::store::trail::rows::MessageFilter;
-use crate::store::trail::search::{Looks, Search};
 
 /// Chunks of the trail.
 const CHUNKS: usize = 24;
@@ -157,10 +157,10 @@ fn is_like(address: &str, wanted: &str) -> bool {
 }
 
 impl Told {
-    fn has(&self, party: Party, wanted: &str) -> bool {
+    fn has(&self, party: AddressRole, wanted: &str) -> bool {
         match party {
-            Party::Recipient => self.happened.iter().any(|(who, _)| is_like(who, wanted)),
-            Party::Sender => {
+            AddressRole::Recipient => self.happened.iter().any(|(who, _)| is_like(who, wanted)),
+            AddressRole::Sender => {
                 let mut answered = self.answered.iter();
                 answered.any(|answered| is_like(answered.sender.as_str(), wanted))
             }
@@ -180,7 +180,7 @@ impl Told {
         let sender = filter.sender.as_deref();
         let storage = filter.storage.as_deref();
         (happened || !asks_events)
-            && sender.is_none_or(|sender| self.has(Party::Sender, sender))
+            && sender.is_none_or(|sender| self.has(AddressRole::Sender, sender))
             && storage.is_none_or(|storage| storage == answered.storage.as_str())
             && filter
                 .since
@@ -194,8 +194,8 @@ impl Told {
 async fn scene(entries: &[Vec<TrailEntry>]) -> Scene {
     let scene = Scene::new().await;
     for chunk in entries {
-        scene.store.shared.history.begin_chunk().await;
-        let appended = scene.store.append_trail(chunk.clone()).await;
+        scene.store.trail.history.begin_chunk().await;
+        let appended = scene.store.trail.append(chunk.clone()).await;
         appended.expect("appended");
     }
     scene
@@ -205,8 +205,8 @@ async fn scene(entries: &[Vec<TrailEntry>]) -> Scene {
 async fn search(scene: &Scene, filter: &MessageFilter, limit: u32, looks: Looks) -> Vec<i64> {
     let (mut found, mut cursor) = (Vec::new(), None);
     for _ in 0..10_000 {
-        let search = Search {
-            readers: &scene.store.shared.history.readers,
+        let search = TrailSearch {
+            readers: &scene.store.trail.history.readers,
             filter,
             bounds: Bounds::of(filter, cursor),
             limit,
@@ -301,17 +301,17 @@ async fn a_walk_tells_how_far_it_came() {
     let entries = entries();
     let messages = told(&entries);
     let scene = scene(&entries).await;
-    let readers = &scene.store.shared.history.readers;
+    let readers = &scene.store.trail.history.readers;
     let (mut cut, mut stuck) = (0, 0);
     for (party, wanted) in [
-        (Party::Recipient, "p*"),
-        (Party::Recipient, "robot@example.net"),
-        (Party::Recipient, "zoe*"),
-        (Party::Recipient, "absent*"),
-        (Party::Sender, "n*"),
-        (Party::Sender, "s*"),
+        (AddressRole::Recipient, "p*"),
+        (AddressRole::Recipient, "robot@example.net"),
+        (AddressRole::Recipient, "zoe*"),
+        (AddressRole::Recipient, "absent*"),
+        (AddressRole::Sender, "n*"),
+        (AddressRole::Sender, "s*"),
     ] {
-        let address = Address {
+        let address = SearchedAddress {
             party,
             wanted: wanted.to_owned(),
         };
@@ -362,13 +362,13 @@ async fn a_walk_tells_how_far_it_came() {
 async fn what_is_common_is_found_in_few_chunks_and_entries() {
     let entries = entries();
     let scene = scene(&entries).await;
-    let readers = &scene.store.shared.history.readers;
+    let readers = &scene.store.trail.history.readers;
     let bounds = Bounds {
         first: 0,
         end: i64::MAX,
     };
-    for (party, wanted) in [(Party::Recipient, "r*"), (Party::Sender, "n*")] {
-        let address = Address {
+    for (party, wanted) in [(AddressRole::Recipient, "r*"), (AddressRole::Sender, "n*")] {
+        let address = SearchedAddress {
             party,
             wanted: wanted.to_owned(),
         };

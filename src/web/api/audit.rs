@@ -4,7 +4,7 @@ use axum::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{AuditFilter, AuditItem};
+use crate::accounts::{AuditFilter, AuditItem};
 use crate::web::error::ApiError;
 use crate::web::extract::Ctx;
 use crate::web::pairs::Pairs;
@@ -38,7 +38,11 @@ pub(in crate::web) async fn list(
     let before = pairs.take_number("before")?;
     let before = before.map(|before| i64::try_from(before).unwrap_or(i64::MAX));
     let filter: AuditFilter = pairs.into_filter()?;
-    let items = context.store.audit_search(&filter, before, limit).await?;
+    let items = context
+        .store
+        .administration
+        .audit_search(&filter, before, limit)
+        .await?;
     let is_full = items.len() == limit.max(1) as usize;
     let next = items.last().filter(|_| is_full).map(|item| item.id);
     Ok(Json(AuditPage { items, next }))

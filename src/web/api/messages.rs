@@ -5,7 +5,9 @@ use axum::Json;
 use super::Problem;
 use crate::limits;
 use crate::message::MessageId;
-use crate::store::{MessageFilter, MessagesPage, StoryFilter, StoryPart, TrailOfMessage};
+use crate::message::trail_listing::{
+    MessageFilter, MessagesPage, StoryFilter, StoryPart, TrailOfMessage,
+};
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 use crate::web::extract::{Ctx, PathPart};
@@ -42,7 +44,7 @@ pub(in crate::web) async fn list(
     };
     let filter: MessageFilter = pairs.into_filter()?;
     let page = context.search(&visitor, move |store| async move {
-        store.messages_page(&filter, cursor, limit).await
+        store.trail.messages_page(&filter, cursor, limit).await
     });
     Ok(Json(page.await?))
 }
@@ -76,7 +78,7 @@ pub(in crate::web) async fn trail(
         filter: pairs.into_filter()?,
     };
     let trail = context.search(&visitor, move |store| async move {
-        store.trail_of(id, &part).await
+        store.trail.trail_of(id, &part).await
     });
     let trail = trail.await?;
     if trail.answered.is_none() && trail.ends.is_empty() {

@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 use super::Problem;
 use crate::administration::queue::{self, ActionProgress, ActionTarget};
 use crate::message::RowId;
+use crate::message::backlog::{AGE_BOUNDS_SECONDS, AgeRow, Destinations, OtherDestinations};
+use crate::message::queue_filter::QueueFilter;
+use crate::message::queue_listing::{QueuePage, QueuePageRequest, QueuedRecipient};
+use crate::message::trail_listing::TrailEvent;
 use crate::queue::QueueAction;
-use crate::store::{
-    AGE_BOUNDS_SECONDS, AgeRow, Destinations, OtherDestinations, QueueFilter, QueuePage,
-    QueuePageRequest, QueuedRecipient, TrailEvent,
-};
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 use crate::web::extract::{Ctx, JsonBody, PathPart};
@@ -47,7 +47,10 @@ pub(in crate::web) async fn list(
         limit: pairs.take_limit()?,
     };
     let filter: QueueFilter = pairs.without_blanks().into_filter()?;
-    let found = context.store.queue_page(&filter, page, Timestamp::now());
+    let found = context
+        .store
+        .queue_view
+        .page(&filter, page, Timestamp::now());
     Ok(Json(found.await?))
 }
 
@@ -216,7 +219,11 @@ pub(in crate::web) async fn destinations(
     let by = pairs.take_destinations()?;
     let most = pairs.take_limit()?;
     pairs.end()?;
-    let table = context.store.age_table(by, most, Timestamp::now()).await?;
+    let table = context
+        .store
+        .queue_view
+        .age_table(by, most, Timestamp::now())
+        .await?;
     let settings = context.administration.settings();
     let with_pause = |row: AgeRow| Destination {
         paused: by == Destinations::NextHop && settings.is_paused(&row.destination),

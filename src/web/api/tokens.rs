@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Problem, Problems};
-use crate::accounts::{ApiTokenId, Scope};
-use crate::store::StoredApiToken;
+use crate::accounts::{ApiTokenId, Scope, StoredApiToken};
 use crate::web::access::{TokenOwner, Visitor};
 use crate::web::error::ApiError;
 use crate::web::extract::{Ctx, JsonBody, PathPart};

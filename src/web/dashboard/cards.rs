@@ -10,10 +10,11 @@ use super::figures::width;
 use crate::conditions::{ServiceFigures, ServiceState};
 use crate::delivery::{NextHopFigures, Suspension};
 use crate::limits;
+use crate::message::backlog::QueueOverview;
 use crate::message::{DiskReason, RowState};
 use crate::statistics::LiveQueue;
 use crate::statistics::live::Span;
-use crate::store::{DiskFigures, QueueOverview};
+use crate::store::DiskFigures;
 use crate::web::page::Frame;
 use crate::web::wording;
 

@@ -12,9 +12,10 @@ use super::address::QueueView;
 use super::notice::Notice;
 use super::row::QueueRow;
 use crate::administration::queue::{ActionError, ActionProgress, ActionTarget, act};
+use crate::message::queue_filter::QueueFilter;
 use crate::message::{RowId, RowState};
 use crate::queue::QueueAction;
-use crate::store::{Choice, QueueFilter};
+use crate::store::SelectedRows;
 use crate::web::access::Visitor;
 use crate::web::error::{ApiError, PageError};
 use crate::web::extract::Ctx;
@@ -264,14 +265,17 @@ async fn choice(
     context: &Context,
     chosen: &Selection,
     filter: &QueueFilter,
-) -> Result<Choice, ApiError> {
+) -> Result<SelectedRows, ApiError> {
     let store = &context.store;
     Ok(match chosen {
-        Selection::Row(row) => store.choice_of_rows(&[*row], SHOWN).await?,
-        Selection::Rows(rows) => store.choice_of_rows(rows, SHOWN).await?,
+        Selection::Row(row) => store.queue_view.selection_of_rows(&[*row], SHOWN).await?,
+        Selection::Rows(rows) => store.queue_view.selection_of_rows(rows, SHOWN).await?,
         Selection::Matching => {
             let now = Timestamp::now();
-            store.choice_by_filter(filter, SHOWN, now).await?
+            store
+                .queue_view
+                .selection_by_filter(filter, SHOWN, now)
+                .await?
         }
     })
 }
@@ -282,7 +286,7 @@ fn page(
     visitor: Visitor,
     action: QueueAction,
     chosen: &Selection,
-    choice: Choice,
+    choice: SelectedRows,
     back: &QueueView,
     seen: Option<u64>,
 ) -> Page {

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::notice::Notice;
 use crate::limits;
-use crate::store::{Destinations, QueueFilter, QueueOrder, QueuePageRequest};
+use crate::message::backlog::Destinations;
+use crate::message::queue_filter::QueueFilter;
+use crate::message::queue_listing::{QueueOrder, QueuePageRequest};
 use crate::web::error::ApiError;
 use crate::web::paging;
 use crate::web::pairs::Pairs;

@@ -11,11 +11,11 @@ use super::notice::Notice;
 use crate::administration::ChangeError;
 use crate::administration::queue::set_paused;
 use crate::limits;
+use crate::message::backlog::{AGE_BOUNDS_SECONDS, AgeRow, ByAge, Destinations, OtherDestinations};
+use crate::message::queue_filter::QueueFilter;
 use crate::settings::Settings;
 use crate::settings::next_hop::NextHopEntry;
-use crate::store::{
-    AGE_BOUNDS_SECONDS, AgeRow, ByAge, Destinations, OtherDestinations, QueueFilter, ReadError,
-};
+use crate::store::ReadError;
 use crate::web::access::Visitor;
 use crate::web::error::{ApiError, PageError};
 use crate::web::extract::Ctx;
@@ -82,8 +82,8 @@ pub(super) async fn table(
 ) -> Result<Table, ReadError> {
     let most = limits::DESTINATIONS_SHOWN;
     let (table, held) = tokio::try_join!(
-        context.store.age_table(listing.by, most, now),
-        context.store.held_recipients(),
+        context.store.queue_view.age_table(listing.by, most, now),
+        context.store.queue_view.held_recipients(),
     )?;
     let lines: Vec<DestinationLine> = table
         .destinations
@@ -215,7 +215,10 @@ async fn is_known(context: &Context, name: &str) -> Result<bool, ReadError> {
         return Ok(true);
     }
     let waiting = of(Destinations::NextHop, name);
-    let waiting = context.store.count_matching(&waiting, Timestamp::now());
+    let waiting = context
+        .store
+        .queue_view
+        .count_matching(&waiting, Timestamp::now());
     Ok(waiting.await? > 0)
 }
 

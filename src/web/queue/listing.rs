@@ -9,8 +9,11 @@ use super::destinations::{self, PauseForm, Table};
 use super::notice::{DealtWith, Notice};
 use super::row::QueueRow;
 use crate::accounts::Role;
+use crate::message::backlog::AGE_BOUNDS_SECONDS;
+use crate::message::queue_filter::QueueFilter;
+use crate::message::queue_listing::{QueueOrder, QueuePage};
 use crate::message::{DiskReason, RowState};
-use crate::store::{AGE_BOUNDS_SECONDS, QueueFilter, QueueOrder, QueuePage, ReadError};
+use crate::store::ReadError;
 use crate::web::access::Visitor;
 use crate::web::extract::Ctx;
 use crate::web::page::{Frame, Page, Section, render};
@@ -133,7 +136,8 @@ async fn page_of(
 ) -> Result<(QueueView, QueuePage), ReadError> {
     let page = context
         .store
-        .queue_page(&listing.filter, listing.request(), now)
+        .queue_view
+        .page(&listing.filter, listing.request(), now)
         .await?;
     if !page.items.is_empty() || listing.page == 1 {
         return Ok((listing, page));
@@ -141,7 +145,8 @@ async fn page_of(
     let listing = listing.on_page(last_page(page.total));
     let page = context
         .store
-        .queue_page(&listing.filter, listing.request(), now)
+        .queue_view
+        .page(&listing.filter, listing.request(), now)
         .await?;
     Ok((listing, page))
 }

@@ -9,8 +9,10 @@ use super::headers::{self, ShownHeader};
 use super::row::QueueRow;
 use crate::accounts::Role;
 use crate::limits;
+use crate::message::queue_listing::QueuedRecipient;
+use crate::message::trail_listing::TrailEvent;
 use crate::message::{RowId, RowState};
-use crate::store::{LoadError, QueuedRecipient, TrailEvent};
+use crate::store::LoadError;
 use crate::web::access::Visitor;
 use crate::web::error::{ApiError, PageError};
 use crate::web::extract::{Ctx, PathPart};
@@ -96,7 +98,7 @@ async fn damage(context: &Context, found: &QueuedRecipient) -> Result<Option<Str
         return Ok(None);
     }
     let (store, id) = (&context.store, found.item.message_id);
-    let remains = store.remains(id, &context.budget).await?;
+    let remains = store.queue.remains(id, &context.budget).await?;
     let what = match &remains.problem {
         Some(problem) => format!("The stored message is damaged: {problem}."),
         None => "This row cannot be decoded; its message is as it was stored.".to_owned(),
@@ -122,6 +124,7 @@ async fn damage(context: &Context, found: &QueuedRecipient) -> Result<Option<Str
 async fn message_part(context: &Context, found: &QueuedRecipient) -> Result<MessagePart, ApiError> {
     let start = context
         .store
+        .queue_view
         .source_start(found.item.message_id, limits::HEADER_SHOWN_BYTES)
         .await;
     let header = match start {

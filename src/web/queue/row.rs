@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::actions::{Button, likely_button};
 use crate::message::RowState;
+use crate::message::queue_listing::QueueItem;
 use crate::settings::Settings;
-use crate::store::QueueItem;
 use crate::web::wording;
 
 /// In words.

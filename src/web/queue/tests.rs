@@ -11,13 +11,14 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::accounts::Role;
 use crate::limits;
+use crate::message::queue_filter::QueueFilter;
 use crate::message::testing::message;
 use crate::message::trail::{Attempted, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, Envelope, Message, MessageId, RowId, RowState};
 use crate::smtp::address::Mailbox;
 use crate::smtp::command::BodyType;
-use crate::store::{NewQueued, NewRow, QueueFilter};
+use crate::store::{NewQueued, NewRow};
 use crate::web::testing::{Answer, LOOPBACK, Site};
 
 const CONTENT: &str = "From: a@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nbody\r\n";
@@ -63,6 +64,7 @@ async fn site_with(rows: i64) -> Site {
     let allocated = site
         .context
         .store
+        .queue
         .allocate_rows(usize::try_from(rows).expect("few"));
     let all: Vec<i64> = allocated.iter().map(|row| row.0).collect();
     assert_eq!(all.first(), Some(&1));
@@ -70,7 +72,7 @@ async fn site_with(rows: i64) -> Site {
         let queued = piece
             .iter()
             .map(|&row| queued(row, 60 * (rows - row) + 1, "mx.example.net", CONTENT));
-        let stored = site.context.store.insert(queued.collect()).await;
+        let stored = site.context.store.queue.insert(queued.collect()).await;
         stored.expect("stored");
     }
     site
@@ -99,7 +101,11 @@ async fn count(site: &Site, state: Option<RowState>) -> u64 {
         state,
         ..QueueFilter::default()
     };
-    let counted = site.context.store.count_matching(&filter, Timestamp::now());
+    let counted = site
+        .context
+        .store
+        .queue_view
+        .count_matching(&filter, Timestamp::now());
     counted.await.expect("readable")
 }
 
@@ -299,7 +305,12 @@ async fn all_that_match_are_only_touched_when_they_are_what_was_seen() {
         "and 1 more",
     ]);
     let late = queued(111, 0, "mx.example.net", CONTENT);
-    site.context.store.insert(vec![late]).await.expect("stored");
+    site.context
+        .store
+        .queue
+        .insert(vec![late])
+        .await
+        .expect("stored");
     let confirmed = "action=purge&expect=11&back=recipient%3Duser1%252A";
     let refused = site.post("/queue/actions/confirmed", confirmed).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
@@ -333,10 +344,14 @@ async fn five_thousand_are_held_released_and_returned_by_filter() {
         recipient: Some("sender@example.org".into()),
         ..QueueFilter::default()
     };
-    let reports = site.context.store.count_matching(&filter, Timestamp::now());
+    let reports = site
+        .context
+        .store
+        .queue_view
+        .count_matching(&filter, Timestamp::now());
     assert_eq!(reports.await.expect("readable"), 5_000);
     assert_eq!(count(&site, None).await, 5_000, "only the reports are left");
-    let newest = site.context.store.audit_page(None, 1).await;
+    let newest = site.context.store.administration.audit_page(None, 1).await;
     let entry = newest.expect("readable").remove(0);
     assert_eq!(entry.action, "queue: return");
     let expected = json!({"filter": {"recipient": "user"}, "chosen": 5_000, "affected": 5_000});
@@ -414,6 +429,7 @@ async fn one_recipient_has_a_page_and_its_message_a_source() {
     let stored = queued(7, 10, "mx.example.net", &large);
     site.context
         .store
+        .queue
         .insert(vec![stored])
         .await
         .expect("stored");
@@ -465,7 +481,13 @@ async fn a_next_hop_is_paused_and_resumed() {
     let settings = site.context.administration.settings();
     assert_eq!(settings.paused_next_hops, ["mx.example.net"]);
     assert!(settings.is_paused("mx.example.net"));
-    let stored = site.context.store.load_settings().await.expect("readable");
+    let stored = site
+        .context
+        .store
+        .administration
+        .load_settings()
+        .await
+        .expect("readable");
     assert_eq!(stored.expect("stored").paused_next_hops, ["mx.example.net"]);
 
     // One that nobody waits for can be paused too, and keeps its button.
@@ -536,6 +558,7 @@ async fn markup_in_every_field_stays_text() {
     let stored = queued(1, 10, "mx.example.net", &content);
     site.context
         .store
+        .queue
         .insert(vec![stored])
         .await
         .expect("stored");
@@ -619,7 +642,8 @@ async fn the_newest_attempts_are_shown_however_many_others_the_message_has() {
     let site = site_with(1).await;
     let store = &site.context.store;
     let item = store
-        .queued_recipient(RowId(1), SignedDuration::ZERO)
+        .queue_view
+        .recipient(RowId(1), SignedDuration::ZERO)
         .await
         .expect("readable");
     let message = item.expect("it waits").item.message_id;
@@ -629,12 +653,13 @@ async fn the_newest_attempts_are_shown_however_many_others_the_message_has() {
             attempted(message, &recipient, 100 - round, "451 busy")
         });
         store
-            .append_trail(others.collect())
+            .trail
+            .append(others.collect())
             .await
             .expect("appended");
     }
     let newest = attempted(message, "User1@example.net", 1, "451 the newest words");
-    store.append_trail(vec![newest]).await.expect("appended");
+    store.trail.append(vec![newest]).await.expect("appended");
     let page = site.see("/queue/1").await;
     page.has(&["451 the newest words"]);
     page.lacks(&["earlier ones are not shown", "451 busy"]);
@@ -650,7 +675,7 @@ async fn the_newest_attempts_are_shown_however_many_others_the_message_has() {
             &format!("452 number {number}"),
         )
     });
-    store.append_trail(more.collect()).await.expect("appended");
+    store.trail.append(more.collect()).await.expect("appended");
     let page = site.see("/queue/1").await;
     page.has(&[
         "the newest 500 events; earlier ones are not shown",

@@ -192,10 +192,11 @@ async fn a_secret_is_in_no_answer_and_not_in_the_audit() {
     let audit = site
         .context
         .store
+        .administration
         .audit_page(None, 10)
         .await
         .expect("readable");
-    let with_secret = |item: &&crate::store::AuditItem| {
+    let with_secret = |item: &&crate::accounts::AuditItem| {
         let after = item.after.as_ref().and_then(Value::as_object);
         after.is_some_and(|fields| fields.contains_key("alert_webhook_secret"))
     };

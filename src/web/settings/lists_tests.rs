@@ -84,6 +84,7 @@ async fn long_lists_are_taken_noted_and_shown_in_parts() {
     let newest = site
         .context
         .store
+        .administration
         .audit_page(None, 1)
         .await
         .expect("readable");

@@ -33,7 +33,8 @@ struct KeptTrail {
 impl KeptTrail {
     async fn now(context: &Context) -> Option<Self> {
         let figures = async {
-            let (trail, disk) = tokio::join!(context.store.trail_size(), context.store.disk());
+            let (trail, disk) =
+                tokio::join!(context.store.trail.trail_size(), context.store.disk());
             anyhow::Ok((trail?, disk?))
         };
         match timeout(limits::TRAIL_SIZE_WAIT, figures).await {

@@ -460,7 +460,13 @@ async fn the_page_about_the_trail_says_what_is_kept() {
     let parts = ["<dd>0</dd>", "<dt>Oldest</dt><dd>—</dd>", "KiB"];
     page.shows(StatusCode::OK, &parts);
     crate::web::history_scene::fill(&site).await;
-    let size = site.context.store.trail_size().await.expect("readable");
+    let size = site
+        .context
+        .store
+        .trail
+        .trail_size()
+        .await
+        .expect("readable");
     let messages = format!("<dd>{}</dd>", size.messages);
     let page = site.see("/settings/retention").await;
     page.shows(StatusCode::OK, &[&messages, " UTC <span", " ago<"]);

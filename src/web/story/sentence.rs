@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use super::recipient_status::Happening;
 use crate::message::RowState;
+use crate::message::queue_listing::QueueItem;
 use crate::message::trail::RecipientEvent;
+use crate::message::trail_listing::{AnsweredRow, TrailEvent};
 use crate::message::words::{DiskReason, OutcomeKind, Path, Storage};
-use crate::store::{AnsweredRow, QueueItem, TrailEvent};
 use crate::web::wording;
 
 /// One sentence. Its end is a full stop, or a colon and the quotation.

@@ -153,6 +153,7 @@ async fn the_api_does_the_same() {
     let audit = site
         .context
         .store
+        .administration
         .audit_page(None, 9)
         .await
         .expect("readable");

@@ -1,4 +1,4 @@
-//! The writer under good and bad conditions, over real files.
+//! The queue's writer under good and bad conditions, over real files.
 
 use std::collections::HashSet;
 
@@ -6,12 +6,24 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use sqlx::Connection;
 
-use super::super::testing::{self, Scene, queued, row, time};
-use super::super::{NewQueued, QueueFilter, QueuePageRequest, Share, Store};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::super::plan::DurableMessage;
 use super::*;
+use crate::accounts::AuditEntry;
+use crate::limits;
 use crate::message::body::BodyWriter;
-use crate::message::{DiskReason, MemoryBudget, Message, MessageId, Reservation, RowState};
+use crate::message::queue_filter::QueueFilter;
+use crate::message::queue_listing::QueuePageRequest;
+use crate::message::{DiskReason, MemoryBudget, Message, MessageId, Reservation, RowId, RowState};
 use crate::settings::OverThreshold;
+use crate::store::database::connections::Database;
+use crate::store::database::log_growth::LogGrowth;
+use crate::store::database::writer::{DatabaseWriter, Job};
+use crate::store::testing::{self, Scene, queued, row, time};
+use crate::store::{NewQueued, NextHopShare, RowAction, Store};
 
 fn uncertain(row: i64) -> RowChange {
     RowChange::MarkUncertain {
@@ -50,7 +62,12 @@ async fn rows_can_be_seen_to_wait_when_the_store_says_so() {
     let scene = Scene::new().await;
     let mut leased = queued(1, &[1], b"content");
     leased.rows[0].state = RowState::Delivering;
-    scene.store.insert(vec![leased]).await.expect("stored");
+    scene
+        .store
+        .queue
+        .insert(vec![leased])
+        .await
+        .expect("stored");
     let again = RowChange::Reschedule {
         row: RowId(1),
         state: RowState::Waiting,
@@ -60,20 +77,30 @@ async fn rows_can_be_seen_to_wait_when_the_store_says_so() {
         next_attempt_at: time(1),
         next_hop: None,
     };
-    scene.store.change(vec![again]).await;
-    scene.store.rescheduled().await;
-    let next_due = scene.store.next_due(time(0)).await.expect("an answer");
+    scene.store.queue.change(vec![again]).await;
+    scene.store.queue.rescheduled().await;
+    let next_due = scene
+        .store
+        .queue
+        .next_due(time(0))
+        .await
+        .expect("an answer");
     assert_eq!(next_due, Some(time(1)));
 }
 
 #[tokio::test]
 async fn everybody_who_waits_is_answered() {
     let scene = Scene::new().await;
-    let inserts = (1..=300).map(|id| scene.store.insert(vec![queued(id, &[id], b"content")]));
+    let inserts = (1..=300).map(|id| {
+        scene
+            .store
+            .queue
+            .insert(vec![queued(id, &[id], b"content")])
+    });
     let answers = join_all(inserts).await;
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(scene.number("SELECT count(*) FROM recipients").await, 300);
-    let removals = (1..=300).map(|id| scene.store.settle(vec![remove(id)], Vec::new()));
+    let removals = (1..=300).map(|id| scene.store.queue.settle(vec![remove(id)], Vec::new()));
     assert!(join_all(removals).await.iter().all(Result::is_ok));
     for table in [
         "SELECT count(*) FROM recipients",
@@ -87,14 +114,18 @@ async fn everybody_who_waits_is_answered() {
 #[tokio::test]
 async fn a_member_that_does_not_fit_fails_alone() {
     let scene = Scene::new().await;
-    let twice = scene.store.insert(vec![queued(1, &[1], b"first")]).await;
+    let twice = scene
+        .store
+        .queue
+        .insert(vec![queued(1, &[1], b"first")])
+        .await;
     twice.expect("stored");
     // The row 1 is taken: its message must not come in, and must not keep the others out.
     let mut bad = vec![queued(50, &[50], b"good"), queued(51, &[1], b"bad")];
     bad[1].rows[0].attempts = 9;
     let inserts = (2..=20).map(|id| match id {
-        10 => scene.store.insert(bad.clone()),
-        id => scene.store.insert(vec![queued(id, &[id], b"good")]),
+        10 => scene.store.queue.insert(bad.clone()),
+        id => scene.store.queue.insert(vec![queued(id, &[id], b"good")]),
     });
     let answers = join_all(inserts).await;
     let failed: Vec<usize> = (0..answers.len())
@@ -122,13 +153,14 @@ async fn changes_follow_what_was_given_before() {
     let store = &scene.store;
     // Given while the insert is still on its way.
     let (inserted, (), ()) = tokio::join!(
-        store.insert(vec![queued(1, &[1, 2, 3], b"x")]),
-        store.change(vec![uncertain(1), uncertain(2)]),
-        store.change(vec![remove(1)]),
+        store.queue.insert(vec![queued(1, &[1, 2, 3], b"x")]),
+        store.queue.change(vec![uncertain(1), uncertain(2)]),
+        store.queue.change(vec![remove(1)]),
     );
     inserted.expect("stored");
     scene.settled().await;
     let rows: Vec<_> = store
+        .queue_view
         .matching(&QueueFilter::default(), time(0))
         .await
         .expect("readable");
@@ -144,10 +176,11 @@ async fn a_change_nobody_waits_for_is_stored_soon() {
     let scene = Scene::new().await;
     scene
         .store
+        .queue
         .insert(vec![queued(1, &[1], b"x")])
         .await
         .expect("stored");
-    scene.store.change(vec![remove(1)]).await;
+    scene.store.queue.change(vec![remove(1)]).await;
     while scene.number("SELECT count(*) FROM recipients").await > 0 {
         tokio::task::yield_now().await;
     }
@@ -158,14 +191,23 @@ async fn a_report_comes_as_its_recipient_goes() {
     let scene = Scene::new().await;
     scene
         .store
+        .queue
         .insert(vec![queued(1, &[1], b"x")])
         .await
         .expect("stored");
     let report = queued(2, &[1], b"its row id is taken");
-    let settled = scene.store.settle(vec![remove(7)], vec![report]).await;
+    let settled = scene
+        .store
+        .queue
+        .settle(vec![remove(7)], vec![report])
+        .await;
     assert!(settled.is_err());
     let report = queued(2, &[2], b"report");
-    let settled = scene.store.settle(vec![remove(1)], vec![report]).await;
+    let settled = scene
+        .store
+        .queue
+        .settle(vec![remove(1)], vec![report])
+        .await;
     settled.expect("settled");
     assert_eq!(
         scene
@@ -178,21 +220,23 @@ async fn a_report_comes_as_its_recipient_goes() {
 #[tokio::test]
 async fn row_ids_are_not_used_again_after_a_restart() {
     let scene = Scene::new().await;
-    let ids = scene.store.allocate_rows(3);
+    let ids = scene.store.queue.allocate_rows(3);
     assert_eq!(ids, [RowId(1), RowId(2), RowId(3)]);
     scene
         .store
+        .queue
         .insert(vec![queued(1, &[1, 2, 3], b"x")])
         .await
         .expect("stored");
     let removals = vec![remove(1), remove(2), remove(3)];
     scene
         .store
+        .queue
         .settle(removals, Vec::new())
         .await
         .expect("settled");
     let scene = scene.restart(time(1)).await;
-    assert_eq!(scene.store.allocate_rows(1), [RowId(4)]);
+    assert_eq!(scene.store.queue.allocate_rows(1), [RowId(4)]);
 }
 
 #[tokio::test]
@@ -205,12 +249,18 @@ async fn a_restart_gives_leases_back() {
     }
     queued.rows[6].state = RowState::Uncertain;
     queued.rows[6].next_attempt_at = time(5_000);
-    scene.store.insert(vec![queued]).await.expect("stored");
+    scene
+        .store
+        .queue
+        .insert(vec![queued])
+        .await
+        .expect("stored");
     let scene = scene.restart(time(100)).await;
     let all = QueueFilter::default();
     let page = scene
         .store
-        .queue_page(&all, QueuePageRequest::default(), time(0));
+        .queue_view
+        .page(&all, QueuePageRequest::default(), time(0));
     let rows: Vec<_> = page
         .await
         .expect("readable")
@@ -238,14 +288,23 @@ async fn a_command_beside_leaves_the_rows_alone() {
     let scene = Scene::new().await;
     let mut queued = queued(1, &[1], b"x");
     queued.rows[0].state = RowState::Delivering;
-    scene.store.insert(vec![queued]).await.expect("stored");
-    let opened = Store::open_beside(scene.path(), &scene.spool).await;
+    scene
+        .store
+        .queue
+        .insert(vec![queued])
+        .await
+        .expect("stored");
+    let opened = Store::open_for_cli(scene.path(), &scene.spool).await;
     let (beside, writers) = opened.expect("it opens beside");
-    let rows = beside.matching(&QueueFilter::default(), time(0)).await;
+    let rows = beside
+        .queue_view
+        .matching(&QueueFilter::default(), time(0))
+        .await;
     assert_eq!(rows.expect("readable"), [(RowId(1), RowState::Delivering)]);
     assert!(beside.close(writers).await);
     scene
         .store
+        .queue
         .insert(vec![testing::queued(2, &[2], b"y")])
         .await
         .expect("stored still");
@@ -257,7 +316,7 @@ async fn the_writer_waits_for_a_stranger_who_holds_the_database() {
     let mut stranger = scene.stranger("appliance.db").await;
     let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut stranger).await;
     begun.expect("the database is free");
-    let insert = scene.store.insert(vec![queued(1, &[1], b"x")]);
+    let insert = scene.store.queue.insert(vec![queued(1, &[1], b"x")]);
     let let_go = async {
         // The insert stands before the lock by then, or will: either way it has to wait.
         tokio::task::yield_now().await;
@@ -284,11 +343,20 @@ async fn what_somebody_no_longer_waits_for_is_not_begun() {
     let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut stranger).await;
     begun.expect("the database is free");
     // Stands before the others, and waits for the stranger.
-    let insert = scene.store.insert(vec![queued(1, &[1], b"x")]);
+    let insert = scene.store.queue.insert(vec![queued(1, &[1], b"x")]);
     let (now, later) = (Instant::now(), Instant::now() + limits::STORE_WAIT);
-    let late = scene.store.append_audit(note("late", Some(now)));
-    let in_time = scene.store.append_audit(note("in time", Some(later)));
-    let always = scene.store.append_audit(note("whenever", None));
+    let late = scene
+        .store
+        .administration
+        .append_audit(note("late", Some(now)));
+    let in_time = scene
+        .store
+        .administration
+        .append_audit(note("in time", Some(later)));
+    let always = scene
+        .store
+        .administration
+        .append_audit(note("whenever", None));
     let let_go = async {
         tokio::task::yield_now().await;
         stranger.close().await.expect("closed");
@@ -297,7 +365,12 @@ async fn what_somebody_no_longer_waits_for_is_not_begun() {
     inserted.expect("stored in the end");
     assert_eq!(late, Err(StoreError::Overdue));
     assert_eq!((in_time, always), (Ok(()), Ok(())));
-    let audit = scene.store.audit_page(None, 9).await.expect("readable");
+    let audit = scene
+        .store
+        .administration
+        .audit_page(None, 9)
+        .await
+        .expect("readable");
     let actions: Vec<_> = audit.iter().map(|item| item.action.as_str()).collect();
     assert_eq!(actions, ["whenever", "in time"]);
 }
@@ -307,14 +380,25 @@ async fn a_spool_file_goes_with_its_message() {
     let scene = Scene::new().await;
     let content = b"0123456789".repeat(20_000);
     let queued = large(&scene, 1, &content).await;
-    scene.store.insert(vec![queued]).await.expect("stored");
-    let names = scene.store.spool_names_in_use().await.expect("readable");
+    scene
+        .store
+        .queue
+        .insert(vec![queued])
+        .await
+        .expect("stored");
+    let names = scene
+        .store
+        .queue
+        .spool_names_in_use()
+        .await
+        .expect("readable");
     let names = names.expect("every name");
     assert_eq!(names.len(), 1);
     assert_eq!(scene.number("SELECT count(*) FROM bodies").await, 0);
     assert!(scene.spool.bytes() >= content.len() as u64);
     scene
         .store
+        .queue
         .settle(vec![remove(1)], Vec::new())
         .await
         .expect("settled");
@@ -322,6 +406,7 @@ async fn a_spool_file_goes_with_its_message() {
     assert_eq!(
         scene
             .store
+            .queue
             .spool_names_in_use()
             .await
             .expect("readable")
@@ -335,6 +420,7 @@ async fn a_spool_file_goes_when_its_row_was_refused_or_never_needed() {
     let scene = Scene::new().await;
     scene
         .store
+        .queue
         .insert(vec![queued(1, &[1], b"x")])
         .await
         .expect("stored");
@@ -342,22 +428,23 @@ async fn a_spool_file_goes_when_its_row_was_refused_or_never_needed() {
     refused.rows = vec![row(1)];
     scene
         .store
+        .queue
         .insert(vec![refused])
         .await
         .expect_err("the row id is taken");
     until_spool_is_empty(&scene).await;
 
     let unneeded = large(&scene, 3, &[b'x'; 5_000]).await;
-    let (inserted, ()) = tokio::join!(scene.store.insert(vec![unneeded]), async {
+    let (inserted, ()) = tokio::join!(scene.store.queue.insert(vec![unneeded]), async {
         // Behind the insert, and in its batch or a later one.
         while scene.spool.bytes() == 0 {
             tokio::task::yield_now().await;
         }
-        scene.store.change(vec![remove(3)]).await;
+        scene.store.queue.change(vec![remove(3)]).await;
     });
     inserted.expect("stored");
     scene.settled().await;
-    scene.store.change(vec![remove(3)]).await;
+    scene.store.queue.change(vec![remove(3)]).await;
     until_spool_is_empty(&scene).await;
 }
 
@@ -373,19 +460,21 @@ async fn what_cannot_be_committed_ends_all_trust() {
     }
     scene
         .store
+        .queue
         .insert(vec![queued(1, &[1], b"x")])
         .await
         .expect("stored");
-    let failed = scene.store.insert(vec![queued(2, &[13], b"x")]).await;
+    let failed = scene.store.queue.insert(vec![queued(2, &[13], b"x")]).await;
     assert!(matches!(failed, Err(StoreError::Commit(_))), "{failed:?}");
     assert!(!scene.store.healthy());
-    let after = scene.store.insert(vec![queued(3, &[3], b"x")]).await;
+    let after = scene.store.queue.insert(vec![queued(3, &[3], b"x")]).await;
     assert_eq!(after, Err(StoreError::Distrusted));
     let taken = scene
         .store
+        .queue
         .take_due(
             time(0),
-            &[Share {
+            &[NextHopShare {
                 next_hop: "mx.example.net".to_owned(),
                 attempts: 9,
             }],
@@ -403,16 +492,14 @@ async fn a_closed_store_says_so() {
     let scene = Scene::new().await;
     let store = scene.store.clone();
     let scene = scene.restart(time(1)).await;
-    let inserted = store.insert(vec![queued(1, &[1], b"x")]).await;
+    let inserted = store.queue.insert(vec![queued(1, &[1], b"x")]).await;
     assert_eq!(inserted, Err(StoreError::Closed));
-    store.change(vec![remove(1)]).await;
+    store.queue.change(vec![remove(1)]).await;
     assert_eq!(scene.number("SELECT count(*) FROM recipients").await, 0);
 }
 
 /// A writer whose database may not grow beyond `pages` more: SQLite's own way to a full disk.
-async fn cramped(scene: &Scene, pages: i64) -> (mpsc::Sender<Job>, CancellationToken) {
-    use crate::store::database::checkpoint;
-    use crate::store::database::connections::Database;
+async fn cramped(scene: &Scene, pages: i64) -> (mpsc::Sender<Job<Member>>, CancellationToken) {
     let mut connection = Database::Appliance
         .open(scene.path())
         .await
@@ -427,41 +514,34 @@ async fn cramped(scene: &Scene, pages: i64) -> (mpsc::Sender<Job>, CancellationT
         .await;
     limited.expect("limited");
     let (jobs, waiting) = mpsc::channel(64);
-    let (_, written) = checkpoint::channel(u64::MAX);
-    let healthy = Arc::new(AtomicBool::new(true));
     let file = Database::Appliance.file(scene.path());
-    let log = LogSync::of(&file).expect("a log");
-    let writer = Writer::new(
-        (connection, log),
-        waiting,
-        Arc::clone(&scene.spool),
-        healthy,
-        written,
-        Arc::new(Notify::new()),
-        Arc::default(),
-    );
+    let spool = Arc::clone(&scene.spool);
+    let growth = LogGrowth::new(u64::MAX);
+    let transactions = Transactions::open(connection, &file, spool, growth, 0).await;
+    let transactions = transactions.expect("a log");
+    let group = QueueGroup::new(Arc::new(Notify::new()));
+    let writer = DatabaseWriter::new(transactions, group, waiting);
     let stop = CancellationToken::new();
     tokio::spawn(writer.run(stop.clone()));
     (jobs, stop)
 }
 
 async fn ask(
-    jobs: &mpsc::Sender<Job>,
+    jobs: &mpsc::Sender<Job<Member>>,
     changes: Vec<RowChange>,
     inserts: Vec<NewQueued>,
 ) -> Result<(), StoreError> {
-    use crate::store::queue::plan::Prepared;
     let (answer, answered) = oneshot::channel();
     let prepare = |queued: NewQueued| {
         let durable = testing::inline(&queued);
-        Prepared { queued, durable }
+        DurableMessage { queued, durable }
     };
     let member = Member {
         inserts: inserts.into_iter().map(prepare).collect(),
         changes,
         answer: Some(answer),
     };
-    jobs.send(Job::Write(member))
+    jobs.send(Job::Grouped(member))
         .await
         .expect("the writer lives");
     answered.await.expect("the writer answers")
@@ -473,6 +553,7 @@ async fn a_full_disk_refuses_inserts_and_keeps_changes() {
     let filler = vec![b'x'; 100_000];
     scene
         .store
+        .queue
         .insert(vec![queued(1, &[1, 2], b"x"), queued(3, &[3], &filler)])
         .await
         .expect("stored");
@@ -490,7 +571,7 @@ async fn a_full_disk_refuses_inserts_and_keeps_changes() {
         next_attempt_at: time(60),
         next_hop: None,
     };
-    jobs.send(Job::Write(Member::lazy(vec![wordy])))
+    jobs.send(Job::Grouped(Member::lazy(vec![wordy])))
         .await
         .expect("the writer lives");
     let refused = ask(&jobs, Vec::new(), vec![queued(9, &[9], &filler)]).await;
@@ -525,6 +606,7 @@ async fn kept_changes_stay_in_order() {
     let filler = vec![b'x'; 100_000];
     scene
         .store
+        .queue
         .insert(vec![queued(1, &[1], b"x"), queued(3, &[3], &filler)])
         .await
         .expect("stored");
@@ -538,7 +620,7 @@ async fn kept_changes_stay_in_order() {
         next_attempt_at: time(60),
         next_hop: None,
     };
-    jobs.send(Job::Write(Member::lazy(vec![wordy])))
+    jobs.send(Job::Grouped(Member::lazy(vec![wordy])))
         .await
         .expect("the writer lives");
     let held = RowChange::SetState {
@@ -551,7 +633,7 @@ async fn kept_changes_stay_in_order() {
         ask(&jobs, vec![held.clone()], Vec::new()).await,
         Err(StoreError::Full)
     );
-    jobs.send(Job::Write(Member::lazy(vec![held])))
+    jobs.send(Job::Grouped(Member::lazy(vec![held])))
         .await
         .expect("the writer lives");
     ask(&jobs, vec![remove(3)], Vec::new())
@@ -577,13 +659,19 @@ async fn a_stored_message_comes_back_as_it_was() {
     let stored = [(&small, &b"small content\r\n"[..]), (&large, &content[..])];
     scene
         .store
+        .queue
         .insert(vec![small.clone(), large.clone()])
         .await
         .expect("stored");
     let budget = MemoryBudget::new(1);
     for (queued, content) in stored {
         let message = &queued.message;
-        let loaded = scene.store.load(message.id, &budget).await.expect("loaded");
+        let loaded = scene
+            .store
+            .queue
+            .load(message.id, &budget)
+            .await
+            .expect("loaded");
         assert_eq!(loaded.received_at, message.received_at);
         assert_eq!(loaded.client, message.client);
         assert_eq!(loaded.prefix, message.prefix);
@@ -606,21 +694,25 @@ async fn what_stands_in_the_database_is_counted() {
     let first = queued(1, &[1, 2], b"a dozen byte");
     let second = queued(2, &[3], b"7 bytes");
     let in_file = large(&scene, 5, &[b'x'; 200_000]).await;
-    let stored = scene.store.insert(vec![first, second, in_file]).await;
+    let stored = scene.store.queue.insert(vec![first, second, in_file]).await;
     stored.expect("stored");
-    assert_eq!(scene.store.inline_bytes(), 19);
+    assert_eq!(scene.store.queue.inline_bytes(), 19);
     scene = scene.restart(time(1)).await;
-    assert_eq!(scene.store.inline_bytes(), 19);
+    assert_eq!(scene.store.queue.inline_bytes(), 19);
 
     // The message stays as long as one of its recipients does.
-    scene.store.change(vec![remove(1)]).await;
+    scene.store.queue.change(vec![remove(1)]).await;
     let purge = async |row| {
         let rows = [RowId(row)];
-        let purged = scene.store.act(Action::Purge, &rows, time(2)).await;
+        let purged = scene
+            .store
+            .queue
+            .act(RowAction::Purge, &rows, time(2))
+            .await;
         purged.expect("purged");
     };
     purge(3).await;
-    assert_eq!(scene.store.inline_bytes(), 12);
+    assert_eq!(scene.store.queue.inline_bytes(), 12);
     purge(2).await;
-    assert_eq!(scene.store.inline_bytes(), 0);
+    assert_eq!(scene.store.queue.inline_bytes(), 0);
 }

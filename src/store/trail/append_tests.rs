@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use crate::limits;
 use crate::message::trail::{AnsweredMessage, Attempted, Noted, RecipientEvent, TrailEntry};
+use crate::message::trail_listing::{MessageFilter, MessagesPage, StoryPart};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, MessageId, Path, Storage};
 use crate::smtp::address::ReversePath;
 use crate::store::testing::{Scene, answered, attempted, mailbox, time};
-use crate::store::{MessageFilter, MessagesPage, StoryPart};
 
 fn id(second: i64) -> MessageId {
     MessageId::earliest_at(time(second))
@@ -89,7 +89,7 @@ fn seconds(page: &MessagesPage) -> Vec<i64> {
 
 async fn scene() -> Scene {
     let scene = Scene::new().await;
-    scene.store.append_trail(entries()).await.expect("appended");
+    scene.store.trail.append(entries()).await.expect("appended");
     scene
 }
 
@@ -144,6 +144,7 @@ async fn filters_find_the_messages_they_say() {
         let read: MessageFilter = serde_json::from_value(filter.clone()).expect("a filter");
         let page = scene
             .store
+            .trail
             .messages_page(&read, None, 10)
             .await
             .expect("readable");
@@ -164,6 +165,7 @@ async fn pages_go_on_where_the_last_one_ended() {
         let read: MessageFilter = serde_json::from_value(filter.clone()).expect("a filter");
         let whole = scene
             .store
+            .trail
             .messages_page(&read, None, 10)
             .await
             .expect("readable");
@@ -172,6 +174,7 @@ async fn pages_go_on_where_the_last_one_ended() {
         loop {
             let page = scene
                 .store
+                .trail
                 .messages_page(&read, cursor, 1)
                 .await
                 .expect("readable");
@@ -190,6 +193,7 @@ async fn a_listing_shows_what_happened_last() {
     let scene = scene().await;
     let page = scene
         .store
+        .trail
         .messages_page(&MessageFilter::default(), None, 3)
         .await;
     let page = page.expect("readable");
@@ -219,7 +223,7 @@ async fn work_of_a_listing(scene: &Scene) -> u64 {
     let count = Arc::new(AtomicU64::new(0));
     let mut readers = Vec::new();
     for _ in 0..limits::STORE_READERS {
-        let reader = scene.store.shared.history.readers.acquire().await;
+        let reader = scene.store.trail.history.readers.acquire().await;
         let mut reader = reader.expect("a reader");
         let counter = Arc::clone(&count);
         let mut handle = reader.lock_handle().await.expect("a handle");
@@ -232,7 +236,7 @@ async fn work_of_a_listing(scene: &Scene) -> u64 {
     }
     drop(readers);
     let filter = MessageFilter::default();
-    let page = scene.store.messages_page(&filter, None, 100).await;
+    let page = scene.store.trail.messages_page(&filter, None, 100).await;
     let page = page.expect("readable");
     assert_eq!(page.items[0].latest.len(), limits::TRAIL_RECIPIENTS_SHOWN);
     count.load(Ordering::Relaxed)
@@ -248,21 +252,21 @@ async fn a_listing_does_not_read_all_that_happened() {
     };
     let mut few = vec![answered(time(1))];
     few.extend(round(20, OutcomeKind::Deferred));
-    scene.store.append_trail(few).await.expect("appended");
+    scene.store.trail.append(few).await.expect("appended");
     let before = work_of_a_listing(&scene).await;
     for _ in 0..9 {
         let more = round(limits::RECIPIENTS, OutcomeKind::Deferred);
-        scene.store.append_trail(more).await.expect("appended");
+        scene.store.trail.append(more).await.expect("appended");
     }
     let last = round(1, OutcomeKind::Delivered);
-    scene.store.append_trail(last).await.expect("appended");
+    scene.store.trail.append(last).await.expect("appended");
     let after = work_of_a_listing(&scene).await;
     assert!(
         before > 0 && after <= 2 * before,
         "{before} have become {after}"
     );
     let filter = MessageFilter::default();
-    let page = scene.store.messages_page(&filter, None, 1).await;
+    let page = scene.store.trail.messages_page(&filter, None, 1).await;
     let latest = page.expect("readable").items.remove(0).latest;
     let latest: Vec<(&str, &str)> = latest
         .iter()
@@ -277,7 +281,7 @@ async fn a_recipient_of_an_internationalised_domain_is_found_in_either_form() {
     let scene = Scene::new().await;
     let tried = attempted_with(1, "info@bücher.test", OutcomeKind::Deferred);
     let entries = vec![tried, answered(time(1))];
-    scene.store.append_trail(entries).await.expect("appended");
+    scene.store.trail.append(entries).await.expect("appended");
     for (recipient, found) in [
         ("info@bücher.test", 1),
         ("INFO@BÜCHER.test", 1),
@@ -288,7 +292,7 @@ async fn a_recipient_of_an_internationalised_domain_is_found_in_either_form() {
             recipient: Some(recipient.to_owned()),
             ..MessageFilter::default()
         };
-        let page = scene.store.messages_page(&filter, None, 1).await;
+        let page = scene.store.trail.messages_page(&filter, None, 1).await;
         assert_eq!(page.expect("readable").items.len(), found, "{recipient}");
     }
 }
@@ -302,13 +306,13 @@ async fn a_listing_knows_the_last_events_of_many() {
         let tried = tried.map(|recipient| attempted_with(1, recipient, outcome));
         let mut entries: Vec<TrailEntry> = tried.collect();
         entries.push(answered(time(1)));
-        scene.store.append_trail(entries).await.expect("appended");
+        scene.store.trail.append(entries).await.expect("appended");
         let expected: Vec<(&str, &str)> = recipients[..limits::TRAIL_RECIPIENTS_SHOWN]
             .iter()
             .map(|recipient| (recipient.as_str(), outcome.as_str()))
             .collect();
         let all = MessageFilter::default();
-        let page = scene.store.messages_page(&all, None, 1).await;
+        let page = scene.store.trail.messages_page(&all, None, 1).await;
         let page = page.expect("readable");
         let latest = page.items[0].latest.iter();
         let latest: Vec<(&str, &str)> = latest
@@ -323,6 +327,7 @@ async fn the_trail_of_a_message_is_whole_and_in_order() {
     let scene = scene().await;
     let trail = scene
         .store
+        .trail
         .trail_of(id(3), &StoryPart::default())
         .await
         .expect("readable");
@@ -340,6 +345,7 @@ async fn the_trail_of_a_message_is_whole_and_in_order() {
     assert_eq!(trail["answered"]["code"], 250);
     let in_one_row = scene
         .store
+        .trail
         .trail_of(id(4), &StoryPart::default())
         .await
         .expect("readable");
@@ -352,6 +358,7 @@ async fn the_trail_of_a_message_is_whole_and_in_order() {
     assert_eq!(in_one_row["events"], event);
     let unknown = scene
         .store
+        .trail
         .trail_of(id(99), &StoryPart::default())
         .await
         .expect("readable");
@@ -365,11 +372,13 @@ async fn the_trail_goes_on_after_a_restart() {
     let again = attempted_with(2, "anna@example.net", OutcomeKind::Delivered);
     scene
         .store
-        .append_trail(vec![again])
+        .trail
+        .append(vec![again])
         .await
         .expect("appended");
     let trail = scene
         .store
+        .trail
         .trail_of(id(2), &StoryPart::default())
         .await
         .expect("readable");
@@ -395,7 +404,7 @@ async fn large_batches_begin_new_chunks() {
             vec![answered(time(second)), attempted(time(second), &recipient)]
         })
         .collect();
-    scene.store.append_trail(entries).await.expect("appended");
+    scene.store.trail.append(entries).await.expect("appended");
     let chunks = "SELECT count(DISTINCT chunk) FROM messages";
     assert_eq!(scene.history_number(chunks).await, 3);
     for second in [0, 4_095, 4_096, 9_999] {
@@ -405,6 +414,7 @@ async fn large_batches_begin_new_chunks() {
         };
         let page = scene
             .store
+            .trail
             .messages_page(&filter, None, 10)
             .await
             .expect("readable");
@@ -418,13 +428,24 @@ async fn minutes_are_written_over_and_read_in_order() {
     for (minute, figures) in [(7, "seven"), (5, "five"), (7, "seven again")] {
         scene
             .store
+            .trail
             .save_minute(minute, figures.to_owned())
             .await
             .expect("saved");
     }
-    let loaded = scene.store.load_minutes(0..=6).await.expect("readable");
+    let loaded = scene
+        .store
+        .trail
+        .load_minutes(0..=6)
+        .await
+        .expect("readable");
     assert_eq!(loaded, [(5, "five".to_owned())]);
-    let loaded = scene.store.load_minutes(0..=7).await.expect("readable");
+    let loaded = scene
+        .store
+        .trail
+        .load_minutes(0..=7)
+        .await
+        .expect("readable");
     assert_eq!(loaded.last(), Some(&(7, "seven again".to_owned())));
 }
 
@@ -432,10 +453,10 @@ async fn minutes_are_written_over_and_read_in_order() {
 async fn hours_are_written_over_and_read_in_order() {
     let scene = Scene::new().await;
     for (hour, figures) in [(7, "seven"), (5, "five"), (7, "seven again")] {
-        let saved = scene.store.save_hour(hour, figures.to_owned()).await;
+        let saved = scene.store.trail.save_hour(hour, figures.to_owned()).await;
         saved.expect("saved");
     }
-    let loaded = scene.store.load_hours(5..=7).await.expect("readable");
+    let loaded = scene.store.trail.load_hours(5..=7).await.expect("readable");
     let expected = [(5, "five".to_owned()), (7, "seven again".to_owned())];
     assert_eq!(loaded, expected);
 }
@@ -444,7 +465,7 @@ async fn hours_are_written_over_and_read_in_order() {
 async fn a_batch_that_was_given_up_leaves_no_trace() {
     let scene = Scene::new().await;
     for polls in 1..40 {
-        let mut appending = pin!(scene.store.append_trail(entries()));
+        let mut appending = pin!(scene.store.trail.append(entries()));
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..polls {
             if appending.as_mut().poll(&mut context).is_ready() {
@@ -455,11 +476,13 @@ async fn a_batch_that_was_given_up_leaves_no_trace() {
     }
     scene
         .store
-        .append_trail(vec![answered(time(50))])
+        .trail
+        .append(vec![answered(time(50))])
         .await
         .expect("appended");
     let newest = scene
         .store
+        .trail
         .messages_page(&MessageFilter::default(), None, 1)
         .await;
     assert_eq!(seconds(&newest.expect("readable")), [50]);

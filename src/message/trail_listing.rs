@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::{IntoParams, ToSchema};
 
+use super::MessageId;
+use super::search_text::plain;
 use crate::limits;
-use crate::message::MessageId;
-use crate::store::queue::filter::plain;
 
 /// Which messages of the trail are meant. Every part narrows. Sender and recipient match as a whole,
 /// or from the beginning when they end in `*`, and ignore the case of ASCII letters. No text has control

@@ -20,7 +20,7 @@ pub struct NewQueued {
 /// A recipient that waits.
 #[derive(Clone, Debug)]
 pub struct NewRow {
-    /// From [`crate::store::Store::allocate_rows`].
+    /// From [`super::QueueStore::allocate_rows`].
     pub id: RowId,
     /// Whom the message is for.
     pub recipient: Recipient,
@@ -104,7 +104,7 @@ impl RowChange {
 
 /// How many attempts may be begun for one next hop.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Share {
+pub struct NextHopShare {
     /// The next hop's name.
     pub next_hop: String,
     /// Attempts: the rows of one message are one, unless the message names each of them.
@@ -116,7 +116,7 @@ pub struct Share {
 pub struct TakenRow {
     /// The row.
     pub id: RowId,
-    /// Its message, for [`crate::store::Store::load`].
+    /// Its message, for [`super::QueueStore::load`].
     pub message: MessageId,
     /// Whom it is for.
     pub recipient: Recipient,
@@ -142,7 +142,7 @@ pub struct TakenRow {
 
 /// What an operator does to rows that no attempt holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum RowAction {
     /// Due now: waiting and uncertain rows, and damaged ones, which may have been repaired.
     Retry,
     /// Kept back: waiting and uncertain rows.
@@ -151,4 +151,49 @@ pub enum Action {
     Release,
     /// Deleted without a report, whatever they are.
     Purge,
+}
+
+/// A damaged row, as far as it can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedRow {
+    /// The row.
+    pub id: RowId,
+    /// Its message, which may be gone.
+    pub message: MessageId,
+    /// Whom it was for; the text that stands there when that is no address.
+    pub recipient: Result<Recipient, String>,
+    /// The next hop's last words, or what is wrong.
+    pub last_reply: String,
+}
+
+/// The damaged rows of a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedRows {
+    /// Those whose time is over, message by message.
+    pub over: Vec<DamagedRow>,
+    /// When the next one's is; none when there is no other.
+    pub next: Option<Timestamp>,
+}
+
+/// What is left of a message that cannot be sent.
+#[derive(Clone, Debug)]
+pub struct Remains {
+    /// What can be read of it: without a sender when that cannot, without recipients, and with the
+    /// fields at its beginning in place of its content.
+    pub message: Message,
+    /// What is wrong with it; none when nothing is.
+    pub problem: Option<String>,
+    /// Bytes that its content had.
+    pub content_bytes: u64,
+    /// Bytes of content that are there, whatever they are.
+    pub bytes_there: u64,
+}
+
+/// A next hop for which recipients of a domain wait, whom no directory has given a server of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedRoute {
+    /// The next hop's name, as it was when they were stored or tried last.
+    pub next_hop: String,
+    /// The domain as the DNS has it.
+    pub domain: String,
 }

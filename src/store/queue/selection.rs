@@ -3,24 +3,25 @@
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::filter::QueueFilter;
-use super::listing::{ITEM_COLUMNS, QueueItem, item, push_from, state};
-use super::write::json;
+use super::QueueView;
+use super::filter::{asks_messages, push_where};
+use super::listing::{ITEM_COLUMNS, item, push_from, state};
+use crate::message::queue_filter::QueueFilter;
+use crate::message::queue_listing::QueueItem;
 use crate::message::{RowId, RowState};
-use crate::store::Store;
-use crate::store::database::columns::count;
+use crate::store::database::columns::{count, json};
 use crate::store::database::error::ReadError;
 
 /// Rows that were chosen, before something is done to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Choice {
+pub struct SelectedRows {
     /// How many there are in each state, in the order of the design; states without rows are left out.
     pub by_state: Vec<(RowState, u64)>,
     /// The first of them, in the order of arrival.
     pub first: Vec<QueueItem>,
 }
 
-impl Choice {
+impl SelectedRows {
     /// How many there are.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -28,43 +29,47 @@ impl Choice {
     }
 }
 
-/// Which rows.
-type Condition<'a> = &'a (dyn Fn(&mut QueryBuilder<Sqlite>) + Sync);
+/// Adds the WHERE clause.
+type PushWhere<'a> = &'a (dyn Fn(&mut QueryBuilder<Sqlite>) + Sync);
 
-impl Store {
+impl QueueView {
     /// The rows that `filter` means at `now`, the first `shown` of them as a whole.
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub async fn choice_by_filter(
+    pub async fn selection_by_filter(
         &self,
         filter: &QueueFilter,
         shown: u32,
         now: Timestamp,
-    ) -> Result<Choice, ReadError> {
-        let condition = |query: &mut QueryBuilder<Sqlite>| filter.push_where(query, now);
-        self.choice(&condition, filter.asks_messages(), shown).await
+    ) -> Result<SelectedRows, ReadError> {
+        let condition = |query: &mut QueryBuilder<Sqlite>| push_where(filter, query, now);
+        self.select(&condition, asks_messages(filter), shown).await
     }
 
     /// Those of `rows` that are there, the first `shown` of them as a whole.
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub async fn choice_of_rows(&self, rows: &[RowId], shown: u32) -> Result<Choice, ReadError> {
+    pub async fn selection_of_rows(
+        &self,
+        rows: &[RowId],
+        shown: u32,
+    ) -> Result<SelectedRows, ReadError> {
         let rows = json(rows)?;
         let condition = |query: &mut QueryBuilder<Sqlite>| {
             query.push(" WHERE r.id IN (SELECT value FROM json_each(");
             query.push_bind(rows.clone()).push("))");
         };
-        self.choice(&condition, false, shown).await
+        self.select(&condition, false, shown).await
     }
 
-    async fn choice(
+    async fn select(
         &self,
-        condition: Condition<'_>,
+        condition: PushWhere<'_>,
         asks_messages: bool,
         shown: u32,
-    ) -> Result<Choice, ReadError> {
+    ) -> Result<SelectedRows, ReadError> {
         let mut states = QueryBuilder::new("SELECT r.state, count(*) AS recipients");
         push_from(&mut states, asks_messages);
         condition(&mut states);
@@ -77,8 +82,8 @@ impl Store {
             .push(" ORDER BY r.message, r.id LIMIT ")
             .push_bind(shown);
 
-        let counted = states.build().fetch_all(&self.shared.readers).await?;
-        let first = first.build().fetch_all(&self.shared.readers).await?;
+        let counted = states.build().fetch_all(&self.readers).await?;
+        let first = first.build().fetch_all(&self.readers).await?;
         let mut by_state: Vec<(RowState, u64)> = Vec::new();
         for row in &counted {
             let (state, rows) = (state(row), count(row, "recipients"));
@@ -89,7 +94,7 @@ impl Store {
             }
         }
         by_state.sort_unstable_by_key(|(state, _)| *state);
-        Ok(Choice {
+        Ok(SelectedRows {
             by_state,
             first: first.iter().map(item).collect(),
         })
@@ -102,25 +107,30 @@ mod tests {
     use crate::store::testing::{Scene, queued, time};
 
     #[tokio::test]
-    async fn a_choice_counts_states_and_shows_the_first() {
+    async fn a_selection_counts_states_and_shows_the_first() {
         let scene = Scene::new().await;
         let mut message = queued(1, &[1, 2, 3, 4, 5, 6], b"x");
         for (row, state) in message.rows.iter_mut().zip(RowState::ALL) {
             row.state = *state;
         }
-        scene.store.insert(vec![message]).await.expect("stored");
+        scene
+            .store
+            .queue
+            .insert(vec![message])
+            .await
+            .expect("stored");
         scene
             .meddle("UPDATE recipients SET state = 'asleep' WHERE id = 1")
             .await;
-        let check = |choice: Choice, states: &[(RowState, u64)], shown: &[i64]| {
-            assert_eq!(choice.by_state, states);
-            let first: Vec<i64> = choice.first.iter().map(|item| item.id.0).collect();
+        let check = |selection: SelectedRows, states: &[(RowState, u64)], shown: &[i64]| {
+            assert_eq!(selection.by_state, states);
+            let first: Vec<i64> = selection.first.iter().map(|item| item.id.0).collect();
             assert_eq!(first, shown);
         };
         let rows = [RowId(6), RowId(1), RowId(3), RowId(99)];
-        let choice = scene.store.choice_of_rows(&rows, 2).await;
+        let selection = scene.store.queue_view.selection_of_rows(&rows, 2).await;
         check(
-            choice.expect("readable"),
+            selection.expect("readable"),
             &[(RowState::Held, 1), (RowState::Damaged, 2)],
             &[1, 3],
         );
@@ -129,9 +139,13 @@ mod tests {
             state: Some(RowState::Held),
             ..QueueFilter::default()
         };
-        let choice = scene.store.choice_by_filter(&filter, 9, time(0)).await;
-        let choice = choice.expect("readable");
-        assert_eq!(choice.total(), 1);
-        check(choice, &[(RowState::Held, 1)], &[3]);
+        let selection = scene
+            .store
+            .queue_view
+            .selection_by_filter(&filter, 9, time(0))
+            .await;
+        let selection = selection.expect("readable");
+        assert_eq!(selection.total(), 1);
+        check(selection, &[(RowState::Held, 1)], &[3]);
     }
 }
