@@ -11,8 +11,6 @@ ARG RUN_IMAGE=docker.io/library/debian:bookworm-slim
 FROM ${BUILD_IMAGE} AS build
 # For builds that are different, such as without a network: "--offline".
 ARG CARGO_ARGUMENTS=""
-# Line tables are three quarters of the binary; the names of functions stay, for backtraces.
-ENV CARGO_PROFILE_RELEASE_STRIP=debuginfo
 WORKDIR /build
 # The dependencies on their own, around an empty program: this layer lasts until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock build.rs ./

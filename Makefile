@@ -12,8 +12,10 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r target words; do printf '  make %-11s %s\n' "$$target" "$$words"; done
 
 run: ## build Fastpath, then start the five-minute tour
-	$(CARGO) build --release
-	$(CARGO) run --quiet --release -- demo
+	@echo "Building. The first time, with everything that Fastpath depends on, takes about four minutes on two cores;"
+	@echo "later it is seconds. This build is for a look around: what is shipped, and measured, is 'make image', 'make bench'."
+	$(CARGO) build --locked
+	$(CARGO) run --quiet --locked -- demo
 
 test: peers ## fetch missing peers, then check format and lints and run all tests
 	$(CARGO) fmt --check
