@@ -229,7 +229,7 @@ async fn what_is_not_there_is_not_found() {
         "/messages/x",
         "/messages/%3Cscript%3E",
     ] {
-        let page = site.see(&path).await;
+        let page = site.see(path).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
         assert!(!page.text.contains("<script>"), "{path}");
     }

@@ -82,7 +82,7 @@ fn every_choice_is_read() {
     }
 }
 
-fn sorted<'a>(mut words: Vec<&'a str>) -> Vec<&'a str> {
+fn sorted(mut words: Vec<&str>) -> Vec<&str> {
     words.sort_unstable();
     words
 }

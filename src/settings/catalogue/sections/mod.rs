@@ -29,7 +29,7 @@ const PEBIBYTE: u64 = 1 << 50;
 #[must_use]
 pub fn sections() -> &'static [SettingSection] {
     static SECTIONS: LazyLock<Vec<SettingSection>> = LazyLock::new(|| {
-        let conditions = CONDITIONS.into_iter().map(|condition| condition.section());
+        let conditions = CONDITIONS.iter().map(|condition| condition.section());
         [MEMORY, DELIVERY, NEXT_HOPS, LISTENERS, ACCESS]
             .into_iter()
             .chain(conditions)

@@ -9,7 +9,7 @@ async fn check(site: &Site, request: &str, body: &str, status: StatusCode, parts
     let request = format!("{request} {PATH}");
     let answer = site.ask(LOOPBACK, &request, &[FORM], body).await;
     assert_eq!(answer.status, status, "{body}: {}", answer.text);
-    answer.has(&parts);
+    answer.has(parts);
 }
 
 #[tokio::test]
