@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fastpath::delivery::{CommitPoint, Delivery, Errand, Pace};
+use fastpath::delivery::{CommitPoint, Delivery, DeliveryRequest, TimeoutProfile};
 use fastpath::message::words::OutcomeKind;
 use fastpath::message::{
     Body, Client, Envelope, MemoryBudget, Message, MessageId, Recipient, Reservation,
@@ -120,15 +120,15 @@ fn deliver(criterion: &mut Criterion) {
         let message = Arc::new(message(bytes));
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let errand = Errand {
+                let request = DeliveryRequest {
                     message: Arc::clone(&message),
                     recipients: vec![0],
                     next_hop: Arc::clone(&next_hop),
-                    pace: Pace::Fast,
+                    timeouts: TimeoutProfile::Fast,
                     busy_wait: Duration::from_secs(1),
                     converts: false,
                 };
-                let report = runtime.block_on(delivery.attempt(errand, &OpenGate));
+                let report = runtime.block_on(delivery.attempt(request, &OpenGate));
                 assert_eq!(report.outcomes[0].1.kind(), OutcomeKind::Delivered);
             });
         });

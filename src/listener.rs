@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clients::{ClientLimit, ClientPermit, Network};
 use crate::limits;
-use crate::session::{self, Answering, Entrance, SessionContext};
+use crate::session::{self, Answering, ClientOrigin, SessionContext};
 use crate::settings::Current;
 use crate::smtp::reply::Reply;
 use crate::tls::{CertificateFiles, ServerTls};
@@ -140,14 +140,14 @@ impl<A: Answering> Acceptor<'_, A> {
             self.admit_proxied(stream, client, place);
             return;
         }
-        let entrance = Entrance {
+        let origin = ClientOrigin {
             client,
             proxy: None,
             listener: self.address,
             said: BytesMut::new(),
         };
         let context = Arc::clone(self.context);
-        let session = session::run(stream, entrance, context, self.shutdown.clone());
+        let session = session::run(stream, origin, context, self.shutdown.clone());
         self.sessions.spawn(async move {
             let _place = place;
             session.await;
@@ -182,13 +182,13 @@ impl<A: Answering> Acceptor<'_, A> {
                 return;
             };
             drop(place);
-            let entrance = Entrance {
+            let origin = ClientOrigin {
                 client,
                 proxy: Some(proxy),
                 listener,
                 said,
             };
-            session::run(stream, entrance, context, shutdown).await;
+            session::run(stream, origin, context, shutdown).await;
         });
     }
 }

@@ -15,7 +15,7 @@ use crate::delivery::Delivery;
 use crate::message::{MemoryBudget, MessageIds, Spool};
 use crate::openpgp::Keyring;
 use crate::own_mark::OwnMark;
-use crate::path::{Fingerprints, Paths};
+use crate::path::{Fingerprints, PathContext, Paths};
 use crate::queue::{self, Queue, QueueClock};
 use crate::session::{ReceivingCounters, SessionContext};
 use crate::settings::{Current, Publisher};
@@ -123,15 +123,14 @@ impl Engine {
             hostname: Arc::clone(&self.hostname),
             own_mark: self.own_mark.clone(),
             settings: self.settings.clone(),
-            paths: Arc::new(Paths {
+            paths: Arc::new(Paths::new(PathContext {
                 conditions: Arc::clone(&self.conditions),
                 delivery: Arc::clone(&self.delivery),
                 queue: Arc::clone(&self.queue),
                 fingerprints: Arc::new(Fingerprints::default()),
-                strangers: Arc::default(),
                 statistics: Arc::clone(&self.statistics),
                 trail: self.trail.clone(),
-            }),
+            })),
             ids: Arc::clone(&self.ids),
             spool: Arc::clone(&self.spool),
             budget: Arc::clone(&self.budget),

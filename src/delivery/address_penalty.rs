@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::resolve::Server;
+use super::resolve::MailServer;
 use crate::limits;
 
 /// The addresses under a penalty. Pure: the caller brings the clock.
@@ -45,7 +45,7 @@ impl Penalties {
     }
 
     /// Puts the servers under a penalty behind the others; the order is kept otherwise.
-    pub(super) fn order(&self, servers: &mut [Server], now: Instant) {
+    pub(super) fn order(&self, servers: &mut [MailServer], now: Instant) {
         servers.sort_by_key(|server| {
             let penalty = self.of.get(&server.address);
             penalty.is_some_and(|penalty| now < penalty.until)
@@ -57,8 +57,8 @@ impl Penalties {
 mod tests {
     use super::*;
 
-    fn server(last: u8) -> Server {
-        Server {
+    fn server(last: u8) -> MailServer {
+        MailServer {
             host: "mail.example.net".into(),
             address: SocketAddr::from(([192, 0, 2, last], 25)),
             protocol: crate::smtp::Protocol::Smtp,
@@ -69,7 +69,7 @@ mod tests {
     fn order(penalties: &Penalties, now: Instant) -> Vec<u16> {
         let mut servers = [1, 2, 3].map(server);
         penalties.order(&mut servers, now);
-        let last = |server: &Server| match server.address {
+        let last = |server: &MailServer| match server.address {
             SocketAddr::V4(address) => u16::from(address.ip().octets()[3]),
             SocketAddr::V6(_) => 0,
         };

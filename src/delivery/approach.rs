@@ -5,13 +5,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::address_penalty::Penalties;
-use super::breaker::{Admission, Event};
-use super::connection::Connection;
+use super::breaker::{Admission, BreakerEvent};
+use super::connection::ServerConnection;
+use super::connector::ConnectError;
 use super::known_next_hops::KnownNextHop;
-use super::opening::NotOpened;
 use super::pool::Room;
-use super::resolve::{self, Server};
-use super::{Delivery, Pace};
+use super::resolve::{self, MailServer};
+use super::{Delivery, TimeoutProfile};
 use crate::limits;
 use crate::message::{DiskReason, Outcome};
 use crate::settings::{NextHop, NextHopTarget};
@@ -22,7 +22,7 @@ pub(super) struct NotConnected {
     /// What it means for every recipient.
     pub(super) outcome: Outcome,
     /// What the breaker learns when nobody tries again.
-    pub(super) event: Option<Event>,
+    pub(super) event: Option<BreakerEvent>,
 }
 
 /// Whoever wants to speak to a next hop, and how patient that is.
@@ -31,7 +31,7 @@ pub(super) struct Approach<'a> {
     pub(super) delivery: &'a Delivery,
     pub(super) known: &'a KnownNextHop,
     pub(super) next_hop: &'a NextHop,
-    pub(super) pace: Pace,
+    pub(super) timeouts: TimeoutProfile,
 }
 
 impl Approach<'_> {
@@ -43,27 +43,34 @@ impl Approach<'_> {
         &self,
         busy_wait: Duration,
     ) -> Result<(Room, Admission), Outcome> {
-        let Self { next_hop, pace, .. } = *self;
+        let Self {
+            next_hop, timeouts, ..
+        } = *self;
         if self.delivery.settings.snapshot().is_paused(next_hop.name()) {
             return Err(paused());
         }
         // Asked first without taking the probe: who is turned away need not wait for room.
-        if self.known.suspended(pace, Instant::now()).is_some() {
+        if self.known.suspended(timeouts, Instant::now()).is_some() {
             return Err(suspended());
         }
         let room = self.known.pool.room(next_hop.connections_max, busy_wait);
         let room = room.await.ok_or_else(busy)?;
-        match self.known.admit(pace, Instant::now()) {
+        match self.known.admit(timeouts, Instant::now()) {
             Admission::Suspended(_) => Err(suspended()),
             admission => Ok((room, admission)),
         }
     }
 
     /// A connection that idled and seems to be alive.
-    pub(super) async fn idle(&self) -> Option<Connection> {
+    pub(super) async fn idle(&self) -> Option<ServerConnection> {
         let pool = &self.known.pool;
         let mut connection = pool.take_idle(self.next_hop.tls, Instant::now())?;
-        if connection.must_agree && connection.agree(self.pace.command_wait()).await.is_err() {
+        if connection.must_agree
+            && connection
+                .agree(self.timeouts.command_wait())
+                .await
+                .is_err()
+        {
             pool.discard_idle();
             return None;
         }
@@ -74,7 +81,7 @@ impl Approach<'_> {
     ///
     /// # Errors
     /// What it means for every recipient that there is none.
-    pub(super) async fn open(&self, admission: Admission) -> Result<Connection, Outcome> {
+    pub(super) async fn open(&self, admission: Admission) -> Result<ServerConnection, Outcome> {
         self.connect(admission).await.map_err(|failed| {
             self.give_up(&failed, admission);
             failed.outcome
@@ -89,7 +96,10 @@ impl Approach<'_> {
     }
 
     /// The same for whoever may try again: several failures of one message are one to the breaker.
-    pub(super) async fn connect(&self, admission: Admission) -> Result<Connection, NotConnected> {
+    pub(super) async fn connect(
+        &self,
+        admission: Admission,
+    ) -> Result<ServerConnection, NotConnected> {
         let settings = self.delivery.settings.snapshot();
         let mut servers = self
             .delivery
@@ -115,17 +125,17 @@ impl Approach<'_> {
                 break;
             }
             // The first addresses that hang use the patience up; the others get the fast path's.
-            let pace = match waited < limits::FAST_OPENING_WAIT {
-                true => self.pace,
-                false => Pace::Fast,
+            let timeouts = match waited < limits::FAST_OPENING_WAIT {
+                true => self.timeouts,
+                false => TimeoutProfile::Fast,
             };
-            match self.open_one(server, pace).await {
+            match self.open_one(server, timeouts).await {
                 Ok(connection) => {
-                    self.learn(Event::Connected, admission);
+                    self.learn(BreakerEvent::Connected, admission);
                     return Ok(connection);
                 }
-                Err(NotOpened::Ourselves) => own_preference = Some(server.preference),
-                Err(not_opened) => last = not_opened.outcome(),
+                Err(ConnectError::Ourselves) => own_preference = Some(server.preference),
+                Err(error) => last = error.outcome(),
             }
         }
         if own_preference.is_none() {
@@ -135,7 +145,7 @@ impl Approach<'_> {
         let is_anybody_better = |own| {
             servers
                 .iter()
-                .any(|server: &Server| server.preference < own)
+                .any(|server: &MailServer| server.preference < own)
         };
         Err(match own_preference {
             Some(own) if !is_anybody_better(own) => NotConnected {
@@ -144,7 +154,7 @@ impl Approach<'_> {
             },
             _ => NotConnected {
                 outcome: last,
-                event: Some(Event::NoConnection),
+                event: Some(BreakerEvent::NoConnection),
             },
         })
     }
@@ -154,22 +164,26 @@ impl Approach<'_> {
     fn led_back(&self) -> Outcome {
         match &self.next_hop.target {
             NextHopTarget::Mx(domain) => resolve::ourselves(domain).outcome(),
-            NextHopTarget::Fixed(_) => NotOpened::Ourselves.outcome(),
+            NextHopTarget::Fixed(_) => ConnectError::Ourselves.outcome(),
         }
     }
 
-    async fn open_one(&self, server: &Server, pace: Pace) -> Result<Connection, NotOpened> {
+    async fn open_one(
+        &self,
+        server: &MailServer,
+        timeouts: TimeoutProfile,
+    ) -> Result<ServerConnection, ConnectError> {
         let next_hop = self.next_hop;
         let open = self.known.pool.open();
-        let opener = &self.delivery.opener;
-        let opened = opener.open(server, next_hop.tls, pace, open).await;
+        let connector = &self.delivery.connector;
+        let opened = connector.open(server, next_hop.tls, timeouts, open).await;
         match &opened {
             Ok(_) => self.penalties(|penalties| penalties.forgive(server.address)),
             // It is where it is: a worse one must not come before it.
-            Err(NotOpened::Ourselves) => {}
-            Err(not_opened) => {
+            Err(ConnectError::Ourselves) => {}
+            Err(error) => {
                 tracing::debug!(next_hop = %next_hop.name(), server = %server.host,
-                    address = %server.address, reason = %not_opened, "no connection");
+                    address = %server.address, reason = %error, "no connection");
                 self.penalties(|penalties| penalties.punish(server.address, Instant::now()));
             }
         }
@@ -177,7 +191,7 @@ impl Approach<'_> {
     }
 
     /// Tells the breaker what came of it.
-    pub(super) fn learn(&self, event: Event, admission: Admission) {
+    pub(super) fn learn(&self, event: BreakerEvent, admission: Admission) {
         if self.known.learn(event, admission, Instant::now()) {
             self.delivery.recovered.notify_one();
         }
@@ -190,24 +204,19 @@ impl Approach<'_> {
 }
 
 fn paused() -> Outcome {
-    // RFC 3463 §3.4: the destination takes no messages for now.
-    let reply = Reply::new(451, (4, 3, 2), "the operator has paused the next hop");
-    Outcome::Deferred(DiskReason::NextHopPaused, reply)
+    Outcome::Deferred(DiskReason::NextHopPaused, Reply::next_hop_paused())
 }
 
 fn suspended() -> Outcome {
-    let words = "the next hop is suspended after repeated failures";
-    let reply = Reply::new(451, (4, 4, 1), words);
+    let reply = Reply::next_hop_suspended();
     Outcome::Deferred(DiskReason::DestinationSuspended, reply)
 }
 
 fn busy() -> Outcome {
-    let words = "all connections to the next hop are busy";
-    let reply = Reply::new(451, (4, 4, 5), words);
-    Outcome::Deferred(DiskReason::DestinationBusy, reply)
+    Outcome::Deferred(DiskReason::DestinationBusy, Reply::next_hop_busy())
 }
 
 fn no_address() -> Outcome {
-    let words = "the next hop has no address";
-    Outcome::Deferred(DiskReason::Deferred, Reply::new(451, (4, 4, 4), words))
+    let reply = Reply::next_hop_without_address();
+    Outcome::Deferred(DiskReason::Deferred, reply)
 }

@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 use tokio::time::Instant;
 
 use super::approach::Approach;
-use super::breaker::{Admission, Event};
-use super::connection::Connection;
-use super::transaction::{self, Concluded, Ending};
-use super::{CommitPoint, Errand, Pace};
+use super::breaker::{Admission, BreakerEvent};
+use super::connection::ServerConnection;
+use super::transaction::{self, Concluded, ConnectionFate};
+use super::{CommitPoint, DeliveryRequest, TimeoutProfile};
 use crate::message::Outcome;
 
 /// The server that was spoken to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer {
+pub(super) struct RemoteServer {
     pub(super) address: SocketAddr,
     /// TLS was spoken.
     pub(super) tls: bool,
@@ -21,9 +21,9 @@ pub(super) struct Peer {
     pub(super) reports: bool,
 }
 
-impl Peer {
+impl RemoteServer {
     /// The one at the other end of `connection`.
-    pub(super) fn of(connection: &Connection) -> Self {
+    pub(super) fn of(connection: &ServerConnection) -> Self {
         Self {
             address: connection.peer,
             tls: connection.is_tls(),
@@ -34,23 +34,23 @@ impl Peer {
 
 /// What an attempt came to, before it is reported.
 #[derive(Debug)]
-pub(super) struct Tried {
-    /// In the order of the errand.
+pub(super) struct AttemptOutcomes {
+    /// In the order of the request.
     pub(super) outcomes: Vec<Outcome>,
     /// The server that was spoken to and whether under TLS.
-    pub(super) peer: Option<Peer>,
+    pub(super) peer: Option<RemoteServer>,
 }
 
 pub(super) struct Attempt<'a, P> {
     pub(super) approach: Approach<'a>,
-    pub(super) errand: &'a Errand,
+    pub(super) request: &'a DeliveryRequest,
     pub(super) point: &'a P,
 }
 
 impl<P: CommitPoint> Attempt<'_, P> {
     /// Never fails: whatever happens is an outcome.
-    pub(super) async fn run(&self) -> Tried {
-        let (_room, admission) = match self.approach.admission(self.errand.busy_wait).await {
+    pub(super) async fn run(&self) -> AttemptOutcomes {
+        let (_room, admission) = match self.approach.admission(self.request.busy_wait).await {
             Ok(admission) => admission,
             Err(outcome) => return self.nobody(outcome),
         };
@@ -67,11 +67,11 @@ impl<P: CommitPoint> Attempt<'_, P> {
     }
 
     /// None: there was no idle connection, or it turned out to be dead before anything was handed over.
-    async fn on_idle_connection(&self, admission: Admission) -> Option<Tried> {
+    async fn on_idle_connection(&self, admission: Admission) -> Option<AttemptOutcomes> {
         let mut connection = self.approach.idle().await?;
         self.point.greeted();
-        let concluded = transaction::conduct(&mut connection, self.errand, self.point).await;
-        if concluded.ending == Ending::Stale {
+        let concluded = transaction::conduct(&mut connection, self.request, self.point).await;
+        if concluded.ending == ConnectionFate::Stale {
             // The others idled beside it.
             self.approach.known.pool.discard_idle();
             return None;
@@ -79,37 +79,48 @@ impl<P: CommitPoint> Attempt<'_, P> {
         Some(self.settle(connection, concluded, admission))
     }
 
-    async fn on_fresh_connection(&self, mut connection: Connection, admission: Admission) -> Tried {
-        let concluded = transaction::conduct(&mut connection, self.errand, self.point).await;
+    async fn on_fresh_connection(
+        &self,
+        mut connection: ServerConnection,
+        admission: Admission,
+    ) -> AttemptOutcomes {
+        let concluded = transaction::conduct(&mut connection, self.request, self.point).await;
         self.settle(connection, concluded, admission)
     }
 
     /// Keeps the connection or closes it, and lets the breaker know.
-    fn settle(&self, connection: Connection, concluded: Concluded, admission: Admission) -> Tried {
-        let peer = Some(Peer::of(&connection));
+    fn settle(
+        &self,
+        connection: ServerConnection,
+        concluded: Concluded,
+        admission: Admission,
+    ) -> AttemptOutcomes {
+        let peer = Some(RemoteServer::of(&connection));
         match concluded.ending {
-            Ending::Reusable => {
-                self.approach.learn(Event::Served, admission);
+            ConnectionFate::Reusable => {
+                self.approach.learn(BreakerEvent::Served, admission);
                 let pool = &self.approach.known.pool;
                 pool.give_back(connection, Instant::now());
             }
-            Ending::ServiceClosing => self.approach.learn(Event::ServiceClosing, admission),
-            // On the fast path it may be the client who has gone.
-            Ending::Severed if self.errand.pace == Pace::Queue => {
-                self.approach.learn(Event::Broken, admission);
+            ConnectionFate::ServiceClosing => {
+                self.approach.learn(BreakerEvent::ServiceClosing, admission)
             }
-            Ending::Severed | Ending::Stale => {}
+            // On the fast path it may be the client who has gone.
+            ConnectionFate::Severed if self.request.timeouts == TimeoutProfile::Queue => {
+                self.approach.learn(BreakerEvent::Broken, admission);
+            }
+            ConnectionFate::Severed | ConnectionFate::Stale => {}
         }
-        Tried {
+        AttemptOutcomes {
             outcomes: concluded.outcomes,
             peer,
         }
     }
 
     /// No server was spoken to.
-    fn nobody(&self, outcome: Outcome) -> Tried {
-        Tried {
-            outcomes: vec![outcome; self.errand.recipients.len()],
+    fn nobody(&self, outcome: Outcome) -> AttemptOutcomes {
+        AttemptOutcomes {
+            outcomes: vec![outcome; self.request.recipients.len()],
             peer: None,
         }
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Pace;
+use super::TimeoutProfile;
 use crate::limits;
 
 /// What the breaker learns from an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum BreakerEvent {
     /// No address connected and greeted.
     NoConnection,
     /// A server connected and greeted.
@@ -37,14 +37,14 @@ pub(super) enum Admission {
 
 #[derive(Debug)]
 pub(super) struct Breaker {
-    state: State,
+    state: BreakerState,
     /// What it did when it was tried last, and when that was.
-    last: Option<(Standing, Instant)>,
+    last: Option<(NextHopHealth, Instant)>,
 }
 
 /// What a next hop did when it was tried last, within [`limits::ANSWERED_OF_LATE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum NextHopHealth {
     /// It conducted a whole transaction, whatever it said of the message.
     Answers,
     /// Nobody has tried it of late.
@@ -54,7 +54,7 @@ pub enum Standing {
 }
 
 #[derive(Debug)]
-enum State {
+enum BreakerState {
     Closed {
         no_connections: u32,
         service_closings: u32,
@@ -68,50 +68,50 @@ enum State {
 impl Breaker {
     pub(super) fn new() -> Self {
         Self {
-            state: State::CLEAR,
+            state: BreakerState::CLEAR,
             last: None,
         }
     }
 
     /// What it did when it was tried last.
-    pub(super) fn standing(&self, now: Instant) -> Standing {
+    pub(super) fn standing(&self, now: Instant) -> NextHopHealth {
         match self.last {
             Some((standing, at))
                 if now.saturating_duration_since(at) < limits::ANSWERED_OF_LATE =>
             {
                 standing
             }
-            _ => Standing::New,
+            _ => NextHopHealth::New,
         }
     }
 
     /// When the next probe is due; none while it is closed.
     pub(super) fn probe_at(&self) -> Option<Instant> {
         match self.state {
-            State::Closed { .. } => None,
-            State::Open { probe_at, .. } => Some(probe_at),
+            BreakerState::Closed { .. } => None,
+            BreakerState::Open { probe_at, .. } => Some(probe_at),
         }
     }
 
     /// Whether an attempt would be admitted, without taking the probe. The queue probes; where it has
     /// nothing to probe with (`when_deferred: pass`, a store that fails), the probe falls to a client's
     /// message a while later, or the next hop would stay suspended for ever.
-    pub(super) fn suspended(&self, pace: Pace, now: Instant) -> Option<Instant> {
-        let grace = match pace {
-            Pace::Queue => Duration::ZERO,
-            Pace::Fast => limits::BREAKER_QUEUE_FIRST,
+    pub(super) fn suspended(&self, timeouts: TimeoutProfile, now: Instant) -> Option<Instant> {
+        let grace = match timeouts {
+            TimeoutProfile::Queue => Duration::ZERO,
+            TimeoutProfile::Fast => limits::BREAKER_QUEUE_FIRST,
         };
         self.probe_at().filter(|&probe_at| now < probe_at + grace)
     }
 
     /// Asks for an attempt.
-    pub(super) fn admit(&mut self, pace: Pace, now: Instant) -> Admission {
-        if let Some(probe_at) = self.suspended(pace, now) {
+    pub(super) fn admit(&mut self, timeouts: TimeoutProfile, now: Instant) -> Admission {
+        if let Some(probe_at) = self.suspended(timeouts, now) {
             return Admission::Suspended(probe_at);
         }
         match &mut self.state {
-            State::Closed { .. } => Admission::Free,
-            State::Open { probe_at, interval } => {
+            BreakerState::Closed { .. } => Admission::Free,
+            BreakerState::Open { probe_at, interval } => {
                 // Set for the case that this probe never comes back with an answer.
                 *probe_at = now + *interval;
                 Admission::Probe
@@ -121,40 +121,44 @@ impl Breaker {
 
     /// Lets the next attempt of the queue probe at once.
     pub(super) fn probe_now(&mut self, now: Instant) {
-        if let State::Open { probe_at, .. } = &mut self.state {
+        if let BreakerState::Open { probe_at, .. } = &mut self.state {
             *probe_at = now;
         }
     }
 
     /// Learns what came of an attempt that was admitted as `admission`.
-    pub(super) fn learn(&mut self, event: Event, admission: Admission, now: Instant) {
+    pub(super) fn learn(&mut self, event: BreakerEvent, admission: Admission, now: Instant) {
         match event {
-            Event::Served => self.state = State::CLEAR,
-            Event::Connected => {
-                if let State::Closed { no_connections, .. } = &mut self.state {
+            BreakerEvent::Served => self.state = BreakerState::CLEAR,
+            BreakerEvent::Connected => {
+                if let BreakerState::Closed { no_connections, .. } = &mut self.state {
                     *no_connections = 0;
                 }
             }
-            Event::NoConnection | Event::ServiceClosing => self.fail(event, admission, now),
-            Event::Broken => {}
+            BreakerEvent::NoConnection | BreakerEvent::ServiceClosing => {
+                self.fail(event, admission, now)
+            }
+            BreakerEvent::Broken => {}
         }
         let standing = match event {
-            Event::Served => Standing::Answers,
-            Event::NoConnection | Event::ServiceClosing | Event::Broken => Standing::Silent,
-            // That is only a beginning.
-            Event::Connected => return,
+            BreakerEvent::Served => NextHopHealth::Answers,
+            BreakerEvent::NoConnection | BreakerEvent::ServiceClosing | BreakerEvent::Broken => {
+                NextHopHealth::Silent
+            }
+            // That is only a start.
+            BreakerEvent::Connected => return,
         };
         self.last = Some((standing, now));
     }
 
-    fn fail(&mut self, event: Event, admission: Admission, now: Instant) {
+    fn fail(&mut self, event: BreakerEvent, admission: Admission, now: Instant) {
         match &mut self.state {
-            State::Closed {
+            BreakerState::Closed {
                 no_connections,
                 service_closings,
             } => {
                 let run = match event {
-                    Event::NoConnection => no_connections,
+                    BreakerEvent::NoConnection => no_connections,
                     _ => service_closings,
                 };
                 *run += 1;
@@ -163,23 +167,23 @@ impl Breaker {
                 }
             }
             // Attempts that began before it opened say nothing new.
-            State::Open { interval, .. } if admission == Admission::Probe => {
+            BreakerState::Open { interval, .. } if admission == Admission::Probe => {
                 let doubled = (*interval * 2).min(limits::BREAKER_PROBE_LAST);
                 self.open(doubled, now);
             }
-            State::Open { .. } => {}
+            BreakerState::Open { .. } => {}
         }
     }
 
     fn open(&mut self, interval: Duration, now: Instant) {
-        self.state = State::Open {
+        self.state = BreakerState::Open {
             probe_at: now + interval,
             interval,
         };
     }
 }
 
-impl State {
+impl BreakerState {
     /// Nothing is wrong.
     const CLEAR: Self = Self::Closed {
         no_connections: 0,
@@ -189,12 +193,12 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::Event::{Broken, Connected, NoConnection, Served, ServiceClosing};
+    use super::BreakerEvent::{Broken, Connected, NoConnection, Served, ServiceClosing};
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn after(events: &[Event], now: Instant) -> Breaker {
+    fn after(events: &[BreakerEvent], now: Instant) -> Breaker {
         let mut breaker = Breaker::new();
         for &event in events {
             breaker.learn(event, Admission::Free, now);
@@ -243,11 +247,20 @@ mod tests {
         let mut breaker = after(&[NoConnection; 3], start);
         let due = start + limits::BREAKER_PROBE_FIRST;
         let early = due - SECOND;
-        assert_eq!(breaker.admit(Pace::Queue, early), Admission::Suspended(due));
-        assert_eq!(breaker.admit(Pace::Fast, due), Admission::Suspended(due));
-        assert_eq!(breaker.admit(Pace::Queue, due), Admission::Probe);
+        assert_eq!(
+            breaker.admit(TimeoutProfile::Queue, early),
+            Admission::Suspended(due)
+        );
+        assert_eq!(
+            breaker.admit(TimeoutProfile::Fast, due),
+            Admission::Suspended(due)
+        );
+        assert_eq!(breaker.admit(TimeoutProfile::Queue, due), Admission::Probe);
         let next = due + limits::BREAKER_PROBE_FIRST;
-        assert_eq!(breaker.admit(Pace::Queue, due), Admission::Suspended(next));
+        assert_eq!(
+            breaker.admit(TimeoutProfile::Queue, due),
+            Admission::Suspended(next)
+        );
     }
 
     #[test]
@@ -255,8 +268,8 @@ mod tests {
         let now = Instant::now();
         let mut breaker = after(&[NoConnection; 3], now);
         breaker.probe_now(now);
-        assert!(breaker.suspended(Pace::Fast, now).is_some());
-        assert_eq!(breaker.admit(Pace::Queue, now), Admission::Probe);
+        assert!(breaker.suspended(TimeoutProfile::Fast, now).is_some());
+        assert_eq!(breaker.admit(TimeoutProfile::Queue, now), Admission::Probe);
         breaker.learn(Served, Admission::Probe, now);
         breaker.probe_now(now);
         assert_eq!(breaker.probe_at(), None, "a closed one stays closed");
@@ -270,7 +283,7 @@ mod tests {
             let probe_at = breaker.probe_at().expect("it is open");
             assert_eq!((probe_at - now).as_secs(), expected);
             now = probe_at;
-            let admission = breaker.admit(Pace::Queue, now);
+            let admission = breaker.admit(TimeoutProfile::Queue, now);
             breaker.learn(NoConnection, Admission::Free, now);
             breaker.learn(NoConnection, admission, now);
         }
@@ -280,24 +293,24 @@ mod tests {
     fn what_it_did_last_counts_for_a_while() {
         let now = Instant::now();
         for (events, standing) in [
-            (&[][..], Standing::New),
-            (&[Connected], Standing::New),
-            (&[Connected, Served], Standing::Answers),
-            (&[Served, Connected], Standing::Answers),
+            (&[][..], NextHopHealth::New),
+            (&[Connected], NextHopHealth::New),
+            (&[Connected, Served], NextHopHealth::Answers),
+            (&[Served, Connected], NextHopHealth::Answers),
             // Who greets and stalls has answered nothing.
-            (&[Connected, Broken], Standing::Silent),
-            (&[Served, Connected, Broken], Standing::Silent),
-            (&[Served, NoConnection], Standing::Silent),
-            (&[Served, ServiceClosing], Standing::Silent),
+            (&[Connected, Broken], NextHopHealth::Silent),
+            (&[Served, Connected, Broken], NextHopHealth::Silent),
+            (&[Served, NoConnection], NextHopHealth::Silent),
+            (&[Served, ServiceClosing], NextHopHealth::Silent),
             (
                 &[NoConnection, NoConnection, NoConnection, Served],
-                Standing::Answers,
+                NextHopHealth::Answers,
             ),
         ] {
             let breaker = after(events, now);
             assert_eq!(breaker.standing(now), standing, "{events:?}");
             let later = now + limits::ANSWERED_OF_LATE;
-            assert_eq!(breaker.standing(later), Standing::New, "{events:?}");
+            assert_eq!(breaker.standing(later), NextHopHealth::New, "{events:?}");
         }
         let broken = after(&[Broken; 9], now);
         assert_eq!(
@@ -314,6 +327,6 @@ mod tests {
         breaker.learn(Connected, Admission::Probe, now);
         assert!(breaker.probe_at().is_some(), "it may hang up again");
         breaker.learn(Served, Admission::Probe, now);
-        assert_eq!(breaker.admit(Pace::Fast, now), Admission::Free);
+        assert_eq!(breaker.admit(TimeoutProfile::Fast, now), Admission::Free);
     }
 }

@@ -4,6 +4,8 @@
 //! command gives its [`Unanswered`], without which no reply can be had, and whatever comes while none is
 //! owed was not asked for.
 
+mod final_replies;
+
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -19,10 +21,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::resolve::Server;
-use super::stream::Stream;
-use super::trouble::{Trouble, Wait};
-use super::verdicts::{self, Stage};
+use super::conversation_error::{ConversationError, Wait};
+use super::resolve::MailServer;
+use super::stream::ServerStream;
+use super::verdicts::SmtpStage;
 use crate::limits;
 use crate::settings::TlsPolicy;
 use crate::smtp::Protocol;
@@ -30,7 +32,6 @@ use crate::smtp::capabilities::Capabilities;
 use crate::smtp::command_writer;
 use crate::smtp::reply::Reply;
 use crate::smtp::reply_reader::ReplyReader;
-use crate::sock_diag::Ends;
 
 /// Most servers' replies to one batch of commands fit.
 const RECEIVE_BYTES: usize = 1_024;
@@ -41,13 +42,13 @@ const RECEIVE_BYTES: usize = 1_024;
 pub(super) struct Unanswered {
     /// Its place among all commands of the connection.
     number: u64,
-    stage: Stage,
+    stage: SmtpStage,
 }
 
-/// An open connection. Dropping it closes it: whoever has not come to an orderly end drops it.
+/// An open connection. Dropping it closes it, which is what follows where it has not come to an orderly end.
 #[derive(Debug)]
-pub(super) struct Connection {
-    stream: Stream,
+pub(super) struct ServerConnection {
+    stream: ServerStream,
     received: BytesMut,
     replies: ReplyReader,
     /// Commands that go out with the next write.
@@ -103,10 +104,10 @@ impl Drop for Counted {
     }
 }
 
-impl Connection {
+impl ServerConnection {
     pub(super) fn new(
-        stream: Stream,
-        server: &Server,
+        stream: ServerStream,
+        server: &MailServer,
         hostname: &Arc<str>,
         policy: TlsPolicy,
         counted: Counted,
@@ -154,20 +155,20 @@ impl Connection {
     ///
     /// # Errors
     /// What came, or the end of the connection.
-    pub(super) fn is_quiet(&mut self) -> Result<(), Trouble> {
+    pub(super) fn is_quiet(&mut self) -> Result<(), ConversationError> {
         if self.received.is_empty() {
             match self.read_now() {
                 Poll::Pending => return Ok(()),
-                Poll::Ready(Ok(0)) => return Err(Trouble::Closed),
+                Poll::Ready(Ok(0)) => return Err(ConversationError::Closed),
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Err(Trouble::Broken(error)),
+                Poll::Ready(Err(error)) => return Err(ConversationError::Broken(error)),
             }
         }
         self.out_of_step = true;
         match self.replies.next(&mut self.received) {
-            Some(Ok(reply)) => Err(Trouble::Unasked(Some(reply))),
-            Some(Err(error)) => Err(Trouble::Malformed(error)),
-            None => Err(Trouble::Unasked(None)),
+            Some(Ok(reply)) => Err(ConversationError::Unasked(Some(reply))),
+            Some(Err(error)) => Err(ConversationError::Malformed(error)),
+            None => Err(ConversationError::Unasked(None)),
         }
     }
 
@@ -175,13 +176,13 @@ impl Connection {
     ///
     /// # Errors
     /// What came, or the end of the connection.
-    pub(super) async fn is_surely_quiet(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn is_surely_quiet(&mut self) -> Result<(), ConversationError> {
         if self.stream.has_arrived() {
             // The runtime hears of it in a moment.
             let known = timeout(limits::FAST_COMMAND_WAIT, self.stream.readable()).await;
             known
-                .map_err(|_| Trouble::TimedOut(Wait::Reply))?
-                .map_err(Trouble::Broken)?;
+                .map_err(|_| ConversationError::TimedOut(Wait::Reply))?
+                .map_err(ConversationError::Broken)?;
         }
         self.is_quiet()
     }
@@ -199,7 +200,7 @@ impl Connection {
     /// which somebody in the middle may have put there, or it is TLS already.
     pub(super) fn into_socket(self) -> Option<(TcpStream, Counted)> {
         match self.stream {
-            Stream::Plain(socket) if self.received.is_empty() => Some((socket, self.counted)),
+            ServerStream::Plain(socket) if self.received.is_empty() => Some((socket, self.counted)),
             _ => None,
         }
     }
@@ -207,7 +208,7 @@ impl Connection {
     /// Writes a command, to go out with the next write.
     pub(super) fn command(
         &mut self,
-        stage: Stage,
+        stage: SmtpStage,
         write: impl FnOnce(&mut BytesMut),
     ) -> Unanswered {
         write(&mut self.commands);
@@ -215,7 +216,7 @@ impl Connection {
     }
 
     /// A reply that the server owes us from here on: to a command, or as its greeting.
-    pub(super) fn owed(&mut self, stage: Stage) -> Unanswered {
+    pub(super) fn owed(&mut self, stage: SmtpStage) -> Unanswered {
         let number = self.asked;
         self.asked += 1;
         Unanswered { number, stage }
@@ -230,7 +231,7 @@ impl Connection {
     pub(super) async fn send_commands(
         &mut self,
         wait: Duration,
-    ) -> Result<Option<Trouble>, Trouble> {
+    ) -> Result<Option<ConversationError>, ConversationError> {
         let sent = self.send_unless_spoken_to(wait).await;
         match sent {
             Ok(()) => Ok(None),
@@ -239,7 +240,7 @@ impl Connection {
         }
     }
 
-    async fn send_unless_spoken_to(&mut self, wait: Duration) -> Result<(), Trouble> {
+    async fn send_unless_spoken_to(&mut self, wait: Duration) -> Result<(), ConversationError> {
         if self.sent == self.answered {
             self.is_quiet()?;
         }
@@ -259,7 +260,7 @@ impl Connection {
         &mut self,
         pieces: &[&[u8]],
         wait: Duration,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ConversationError> {
         self.is_quiet()?;
         self.content_bytes += pieces.iter().map(|piece| piece.len()).sum::<usize>();
         let mut slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
@@ -275,18 +276,18 @@ impl Connection {
         &mut self,
         unanswered: Unanswered,
         wait: Duration,
-    ) -> Result<Reply, Trouble> {
+    ) -> Result<Reply, ConversationError> {
         let Unanswered { number, stage } = unanswered;
         if number != self.answered {
-            return Err(Trouble::OutOfOrder(stage));
+            return Err(ConversationError::OutOfOrder(stage));
         }
         let reply = self.next_reply(wait).await?;
         self.answered += 1;
         self.out_of_step |= !stage.admits(&reply);
-        self.must_agree |= stage == Stage::Data && !reply.is_intermediate();
+        self.must_agree |= stage == SmtpStage::Data && !reply.is_intermediate();
         match self.out_of_step {
             false => Ok(self.said(reply)),
-            true => Err(Trouble::NoAnswer(stage, reply)),
+            true => Err(ConversationError::NoAnswer(stage, reply)),
         }
     }
 
@@ -294,11 +295,11 @@ impl Connection {
     /// that, most close. None: `trouble` has another cause.
     pub(super) async fn said_instead(
         &mut self,
-        trouble: &Trouble,
+        trouble: &ConversationError,
         wait: Duration,
     ) -> Option<Reply> {
         let said = match trouble {
-            Trouble::Unasked(said) => said.clone(),
+            ConversationError::Unasked(said) => said.clone(),
             trouble if trouble.is_disconnection() => self.next_reply(wait).await.ok(),
             _ => None,
         };
@@ -313,111 +314,33 @@ impl Connection {
         }
     }
 
-    async fn next_reply(&mut self, wait: Duration) -> Result<Reply, Trouble> {
+    async fn next_reply(&mut self, wait: Duration) -> Result<Reply, ConversationError> {
         if let Some(reply) = self.replies.next(&mut self.received) {
-            return reply.map_err(Trouble::Malformed);
+            return reply.map_err(ConversationError::Malformed);
         }
         let deadline = Instant::now() + wait;
         loop {
             self.received.reserve(RECEIVE_BYTES);
             let read = timeout_at(deadline, self.stream.read_buf(&mut self.received));
             match read.await {
-                Err(_) => return Err(Trouble::TimedOut(Wait::Reply)),
-                Ok(Err(error)) => return Err(Trouble::Broken(error)),
-                Ok(Ok(0)) => return Err(Trouble::Closed),
+                Err(_) => return Err(ConversationError::TimedOut(Wait::Reply)),
+                Ok(Err(error)) => return Err(ConversationError::Broken(error)),
+                Ok(Ok(0)) => return Err(ConversationError::Closed),
                 Ok(Ok(_)) => {}
             }
             if let Some(reply) = self.replies.next(&mut self.received) {
-                return reply.map_err(Trouble::Malformed);
+                return reply.map_err(ConversationError::Malformed);
             }
-        }
-    }
-
-    /// The replies to the end of data, one for each recipient that was accepted: over LMTP the server has
-    /// one for each (RFC 2033 §4.2), over SMTP one for all.
-    ///
-    /// # Errors
-    /// Why it is not known what the server says of anybody.
-    pub(super) async fn final_replies(&mut self, accepted: usize) -> Result<Vec<Reply>, Trouble> {
-        let accepted = accepted.max(1);
-        let owed = match self.protocol {
-            Protocol::Smtp => 1,
-            Protocol::Lmtp => accepted,
-        };
-        let mut replies = Vec::with_capacity(accepted);
-        let deadline = Instant::now() + limits::AFTER_DOT_WAIT;
-        for _ in 0..owed {
-            let end_of_data = self.owed(Stage::EndOfData);
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.reply(end_of_data, left).await {
-                Ok(reply) => replies.push(reply),
-                // Over LMTP those before are in doubt, too: which one is missing is not known.
-                Err(trouble) => return Err(self.broken_reply(trouble, &replies)),
-            }
-        }
-        self.sent = self.asked;
-        self.can_be_answers(&replies)?;
-        self.content_bytes = 0;
-        self.is_last_word(&replies)?;
-        if let (Protocol::Smtp, Some(reply)) = (self.protocol, replies.first()) {
-            replies.resize(accepted, reply.clone());
-        }
-        Ok(replies)
-    }
-
-    /// A server that said a part of its replies was not silent.
-    fn broken_reply(&self, trouble: Trouble, before: &[Reply]) -> Trouble {
-        match before.is_empty() && !self.replies.is_within(&self.received) {
-            true => trouble,
-            false => Trouble::HalfSaid(Box::new(trouble)),
-        }
-    }
-
-    /// Whoever takes content has it: a reply that says so while some of it has not reached the server's
-    /// machine answers something else. Little content finds room there even when nobody reads it.
-    fn can_be_answers(&mut self, replies: &[Reply]) -> Result<(), Trouble> {
-        let taken = replies.iter().find(|reply| reply.is_positive());
-        let Some(taken) = taken.filter(|_| self.content_bytes > limits::CONTENT_IN_FLIGHT_BYTES)
-        else {
-            return Ok(());
-        };
-        // A kernel that does not say is no reason to doubt.
-        if self
-            .stream
-            .ends()
-            .and_then(Ends::has_everything)
-            .unwrap_or(true)
-        {
-            return Ok(());
-        }
-        self.out_of_step = true;
-        Err(Trouble::Unasked(Some(taken.clone())))
-    }
-
-    /// A server that was early says behind it what it makes of the content in truth.
-    fn is_last_word(&mut self, replies: &[Reply]) -> Result<(), Trouble> {
-        let Err(Trouble::Unasked(behind)) = self.is_quiet() else {
-            return Ok(());
-        };
-        let takes_nothing_back = behind.as_ref().is_some_and(|behind| match self.protocol {
-            Protocol::Smtp => verdicts::is_closing(behind) || behind.is_positive(),
-            // One reply too many, and each may be somebody else's.
-            Protocol::Lmtp => verdicts::is_closing(behind),
-        });
-        let is_taken = replies.iter().any(Reply::is_positive);
-        match is_taken && !takes_nothing_back {
-            true => Err(Trouble::Unasked(behind)),
-            false => Ok(()),
         }
     }
 
     /// Sends one command and reads its reply.
     pub(super) async fn ask(
         &mut self,
-        stage: Stage,
+        stage: SmtpStage,
         wait: Duration,
         write: impl FnOnce(&mut BytesMut),
-    ) -> Result<Reply, Trouble> {
+    ) -> Result<Reply, ConversationError> {
         let unanswered = self.command(stage, write);
         let broken = self.send_commands(wait).await?;
         let reply = self.reply(unanswered, wait).await;
@@ -429,16 +352,16 @@ impl Connection {
     ///
     /// # Errors
     /// When the two sides do not speak of the same commands, or this server's answer does not show it.
-    pub(super) async fn agree(&mut self, wait: Duration) -> Result<(), Trouble> {
+    pub(super) async fn agree(&mut self, wait: Duration) -> Result<(), ConversationError> {
         let (protocol, hostname) = (self.protocol, Arc::clone(&self.hostname));
-        let hello = self.ask(Stage::Ehlo, wait, |commands| {
+        let hello = self.ask(SmtpStage::Ehlo, wait, |commands| {
             command_writer::hello(commands, protocol, &hostname);
         });
         let reply = hello.await?;
         let offered = Capabilities::parse(&reply);
         if offered == Capabilities::default() || offered != self.capabilities {
             self.out_of_step = true;
-            return Err(Trouble::NoAnswer(Stage::Ehlo, reply));
+            return Err(ConversationError::NoAnswer(SmtpStage::Ehlo, reply));
         }
         self.must_reset = false;
         self.must_agree = false;
@@ -448,7 +371,7 @@ impl Connection {
     /// Takes leave, as a courtesy: whether it is heard does not matter.
     pub(super) async fn quit(mut self) {
         self.commands.clear();
-        let asked = self.ask(Stage::Quit, limits::QUIT_WAIT, |commands| {
+        let asked = self.ask(SmtpStage::Quit, limits::QUIT_WAIT, |commands| {
             commands.extend_from_slice(b"QUIT\r\n");
         });
         let _ = timeout(limits::QUIT_WAIT, asked).await;
@@ -456,24 +379,27 @@ impl Connection {
 }
 
 async fn send_all(
-    stream: &mut Stream,
+    stream: &mut ServerStream,
     mut slices: &mut [IoSlice<'_>],
     wait: Duration,
-) -> Result<(), Trouble> {
+) -> Result<(), ConversationError> {
     IoSlice::advance_slices(&mut slices, 0);
     while !slices.is_empty() {
         let sent = within(wait, stream.write_vectored(slices)).await?;
         if sent == 0 {
-            return Err(Trouble::Broken(io::ErrorKind::WriteZero.into()));
+            return Err(ConversationError::Broken(io::ErrorKind::WriteZero.into()));
         }
         IoSlice::advance_slices(&mut slices, sent);
     }
     within(wait, stream.flush()).await
 }
 
-async fn within<T>(wait: Duration, io: impl Future<Output = io::Result<T>>) -> Result<T, Trouble> {
+async fn within<T>(
+    wait: Duration,
+    io: impl Future<Output = io::Result<T>>,
+) -> Result<T, ConversationError> {
     match timeout(wait, io).await {
-        Ok(done) => done.map_err(Trouble::Broken),
-        Err(_) => Err(Trouble::TimedOut(Wait::Room)),
+        Ok(done) => done.map_err(ConversationError::Broken),
+        Err(_) => Err(ConversationError::TimedOut(Wait::Room)),
     }
 }

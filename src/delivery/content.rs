@@ -7,11 +7,11 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::timeout;
 
-use super::connection::Connection;
+use super::connection::ServerConnection;
+use super::conversation_error::ConversationError;
 use super::conversion::{ConversionPlan, Converter, Survey};
-use super::trouble::Trouble;
 use super::verdicts;
-use super::{CommitPoint, Errand};
+use super::{CommitPoint, DeliveryRequest};
 use crate::limits;
 use crate::message::{BodyReader, Message, Outcome, Storage};
 use crate::smtp::capabilities::Capabilities;
@@ -19,7 +19,7 @@ use crate::smtp::dot_stuffing::DotStuffer;
 
 /// How sending came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sent {
+pub(super) enum ContentSent {
     /// The last byte was given to the socket.
     HandedOver,
     /// The commit point said no: the end was not sent.
@@ -34,13 +34,13 @@ pub(super) fn is_whole(message: &Message) -> bool {
 
 /// Sends the content behind a 354. `wait` bounds each block.
 pub(super) async fn send_after_data<P: CommitPoint>(
-    connection: &mut Connection,
-    errand: &Errand,
+    connection: &mut ServerConnection,
+    request: &DeliveryRequest,
     point: &P,
     wait: Duration,
-) -> Result<Sent, Trouble> {
-    let message = &errand.message;
-    let prefix = message.prefix_for(&errand.recipients);
+) -> Result<ContentSent, ConversationError> {
+    let message = &request.message;
+    let prefix = message.prefix_for(&request.recipients);
     let mut stuffer = DotStuffer::new();
     let mut pieces = Vec::with_capacity(4);
     if !is_whole(message) || !stuff_whole(&prefix, message, &mut stuffer, &mut pieces) {
@@ -50,13 +50,13 @@ pub(super) async fn send_after_data<P: CommitPoint>(
         send_blocks(connection, message, &mut stuffer, wait).await?;
     }
     if !may_commit(point, wait).await {
-        return Ok(Sent::Withdrawn);
+        return Ok(ContentSent::Withdrawn);
     }
     pieces.push(stuffer.finish());
     connection.is_surely_quiet().await?;
     send_pieces(connection, &pieces, wait).await?;
     point.handed_over();
-    Ok(Sent::HandedOver)
+    Ok(ContentSent::HandedOver)
 }
 
 /// Stuffs all of a message; no when it falls into too many pieces for one write.
@@ -84,16 +84,16 @@ fn stuff_whole<'a>(
 /// # Errors
 /// What it means for every recipient that the content cannot be converted, or not now.
 pub(super) async fn conversion(
-    errand: &Errand,
+    request: &DeliveryRequest,
     offered: &Capabilities,
 ) -> Result<Option<ConversionPlan>, Outcome> {
-    let message = &errand.message;
-    let takes_it = offered.eight_bit_mime || errand.next_hop.takes_eight_bit;
+    let message = &request.message;
+    let takes_it = offered.eight_bit_mime || request.next_hop.takes_eight_bit;
     if !message.eight_bit || takes_it {
         return Ok(None);
     }
     let mut survey = Survey::new();
-    survey.look(&message.prefix_for(&errand.recipients));
+    survey.look(&message.prefix_for(&request.recipients));
     let mut reader = BodyReader::new(Arc::clone(message));
     loop {
         match reader.next().await {
@@ -103,11 +103,11 @@ pub(super) async fn conversion(
                 tokio::task::yield_now().await;
             }
             Ok(None) => break,
-            Err(error) => return Err(Trouble::Content(error).outcome()),
+            Err(error) => return Err(ConversationError::Content(error).outcome()),
         }
     }
     let plan = survey.finish().map_err(verdicts::unconvertible)?;
-    match errand.converts {
+    match request.converts {
         true => Ok(Some(plan)),
         false => Err(verdicts::awaits_conversion()),
     }
@@ -115,21 +115,21 @@ pub(super) async fn conversion(
 
 /// Sends the content behind a 354, converted to 7-bit on its way. `wait` bounds each block.
 pub(super) async fn send_converted<P: CommitPoint>(
-    connection: &mut Connection,
-    errand: &Errand,
+    connection: &mut ServerConnection,
+    request: &DeliveryRequest,
     plan: ConversionPlan,
     point: &P,
     wait: Duration,
-) -> Result<Sent, Trouble> {
+) -> Result<ContentSent, ConversationError> {
     let mut converter = Converter::new(plan);
     let mut stuffer = DotStuffer::new();
     let mut converted = Vec::new();
     converter.convert(
-        &errand.message.prefix_for(&errand.recipients),
+        &request.message.prefix_for(&request.recipients),
         &mut converted,
     );
-    let mut reader = BodyReader::new(Arc::clone(&errand.message));
-    while let Some(block) = reader.next().await.map_err(Trouble::Content)? {
+    let mut reader = BodyReader::new(Arc::clone(&request.message));
+    while let Some(block) = reader.next().await.map_err(ConversationError::Content)? {
         // Piece by piece: some triple.
         for part in block.chunks(limits::CONVERTED_BYTES) {
             converter.convert(part, &mut converted);
@@ -141,7 +141,7 @@ pub(super) async fn send_converted<P: CommitPoint>(
     }
     converter.finish(&mut converted);
     if !may_commit(point, wait).await {
-        return Ok(Sent::Withdrawn);
+        return Ok(ContentSent::Withdrawn);
     }
     let last = send_fronts(connection, &converted, &mut stuffer, wait).await?;
     let mut pieces = Vec::new();
@@ -150,17 +150,17 @@ pub(super) async fn send_converted<P: CommitPoint>(
     connection.is_surely_quiet().await?;
     send_pieces(connection, &pieces, wait).await?;
     point.handed_over();
-    Ok(Sent::HandedOver)
+    Ok(ContentSent::HandedOver)
 }
 
 async fn send_blocks(
-    connection: &mut Connection,
+    connection: &mut ServerConnection,
     message: &Arc<Message>,
     stuffer: &mut DotStuffer,
     wait: Duration,
-) -> Result<(), Trouble> {
+) -> Result<(), ConversationError> {
     let mut reader = BodyReader::new(Arc::clone(message));
-    while let Some(block) = reader.next().await.map_err(Trouble::Content)? {
+    while let Some(block) = reader.next().await.map_err(ConversationError::Content)? {
         send_stuffed(connection, &block, stuffer, wait).await?;
     }
     Ok(())
@@ -168,11 +168,11 @@ async fn send_blocks(
 
 /// Sends a block, its dots stuffed.
 async fn send_stuffed(
-    connection: &mut Connection,
+    connection: &mut ServerConnection,
     block: &[u8],
     stuffer: &mut DotStuffer,
     wait: Duration,
-) -> Result<(), Trouble> {
+) -> Result<(), ConversationError> {
     let last = send_fronts(connection, block, stuffer, wait).await?;
     let mut pieces = Vec::new();
     stuffer.stuff(last, |piece| pieces.push(piece));
@@ -182,11 +182,11 @@ async fn send_stuffed(
 /// Sends what of a block falls into too many pieces for one write, and gives back the rest. Of ordinary content
 /// that is all.
 async fn send_fronts<'a>(
-    connection: &mut Connection,
+    connection: &mut ServerConnection,
     mut block: &'a [u8],
     stuffer: &mut DotStuffer,
     wait: Duration,
-) -> Result<&'a [u8], Trouble> {
+) -> Result<&'a [u8], ConversationError> {
     loop {
         let (front, rest) = block.split_at(DotStuffer::front(block, limits::STUFFED_PIECES));
         if rest.is_empty() {
@@ -207,10 +207,10 @@ async fn may_commit<P: CommitPoint>(point: &P, wait: Duration) -> bool {
 /// Content that is nearly all dots falls into thousands of pieces: those are put together before they
 /// are sent, which is cheaper than to hand each of them to the socket.
 pub(super) async fn send_pieces(
-    connection: &mut Connection,
+    connection: &mut ServerConnection,
     pieces: &[&[u8]],
     wait: Duration,
-) -> Result<(), Trouble> {
+) -> Result<(), ConversationError> {
     if pieces.len() < limits::WRITE_PIECES {
         return connection.send_content(pieces, wait).await;
     }

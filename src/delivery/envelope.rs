@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
-use super::Errand;
-use super::verdicts::{self, Stage, verdict};
+use super::DeliveryRequest;
+use super::verdicts::{self, SmtpStage, verdict};
 use crate::limits;
 use crate::message::{Outcome, Recipient};
 use crate::smtp::capabilities::Capabilities;
@@ -16,30 +16,30 @@ use crate::smtp::reply::Reply;
 
 /// One command that is answered by one reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum EnvelopeStep {
     /// RSET, for what the transaction before left open.
     Reset,
     Mail,
-    /// RCPT for the errand's recipient at this position.
+    /// RCPT for the request's recipient at this position.
     Recipient(usize),
     Data,
 }
 
-impl Step {
+impl EnvelopeStep {
     /// What its reply answers.
-    pub(super) fn stage(self) -> Stage {
+    pub(super) fn stage(self) -> SmtpStage {
         match self {
-            Self::Reset => Stage::Reset,
-            Self::Mail => Stage::Mail,
-            Self::Recipient(_) => Stage::Recipient,
-            Self::Data => Stage::Data,
+            Self::Reset => SmtpStage::Reset,
+            Self::Mail => SmtpStage::Mail,
+            Self::Recipient(_) => SmtpStage::Recipient,
+            Self::Data => SmtpStage::Data,
         }
     }
 }
 
 /// What is to be done when all the replies are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum AfterEnvelope {
     /// Somebody is accepted: send the content.
     Content,
     /// Everybody's outcome is known, and the server waits for the next command.
@@ -50,7 +50,7 @@ pub(super) enum Next {
 
 /// How the server stands to the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum ConversationState {
     Sound,
     /// It said 421.
     Closing,
@@ -60,98 +60,98 @@ enum Standing {
 
 /// The exchange with the server, and what is decided so far.
 #[derive(Debug)]
-pub(super) struct Exchange<'a> {
-    errand: &'a Errand,
+pub(super) struct EnvelopeExchange<'a> {
+    request: &'a DeliveryRequest,
     mail: MailParameters<'a>,
     dsn: bool,
-    standing: Standing,
+    state: ConversationState,
     /// MAIL was accepted.
     begun: bool,
     /// Not even MAIL was considered: 421, or 503 from a server that remembers another transaction.
     turned_away: bool,
-    /// In the order of the errand; none: accepted so far, or not asked yet.
+    /// In the order of the request; none: accepted so far, or not asked yet.
     outcomes: Vec<Option<Outcome>>,
     /// What is kept of each reply.
     words_bytes: usize,
 }
 
-impl<'a> Exchange<'a> {
+impl<'a> EnvelopeExchange<'a> {
     /// `converted_bytes`: what the message has when it is converted to 7-bit on its way.
     pub(super) fn new(
-        errand: &'a Errand,
+        request: &'a DeliveryRequest,
         capabilities: &Capabilities,
         converted_bytes: Option<u64>,
     ) -> Self {
         Self {
-            errand,
-            mail: mail_parameters(errand, capabilities, converted_bytes),
+            request,
+            mail: mail_parameters(request, capabilities, converted_bytes),
             dsn: capabilities.dsn,
-            standing: Standing::Sound,
+            state: ConversationState::Sound,
             begun: false,
             turned_away: false,
-            outcomes: vec![None; errand.recipients.len()],
-            words_bytes: words_of_each(errand.recipients.len()),
+            outcomes: vec![None; request.recipients.len()],
+            words_bytes: words_of_each(request.recipients.len()),
         }
     }
 
     /// The steps of the transaction in their order.
-    pub(super) fn steps(&self, reset: bool) -> impl Iterator<Item = Step> + use<> {
-        let recipients = (0..self.outcomes.len()).map(Step::Recipient);
-        let before = reset.then_some(Step::Reset).into_iter();
-        let envelope = before.chain([Step::Mail]).chain(recipients);
-        envelope.chain([Step::Data])
+    pub(super) fn steps(&self, reset: bool) -> impl Iterator<Item = EnvelopeStep> + use<> {
+        let recipients = (0..self.outcomes.len()).map(EnvelopeStep::Recipient);
+        let before = reset.then_some(EnvelopeStep::Reset).into_iter();
+        let envelope = before.chain([EnvelopeStep::Mail]).chain(recipients);
+        envelope.chain([EnvelopeStep::Data])
     }
 
     /// Whether the step still makes sense, for a server that is spoken to in turn.
-    pub(super) fn wants(&self, step: Step) -> bool {
+    pub(super) fn wants(&self, step: EnvelopeStep) -> bool {
         match step {
-            Step::Reset | Step::Mail => true,
-            Step::Recipient(_) | Step::Data => self.is_any_undecided(),
+            EnvelopeStep::Reset | EnvelopeStep::Mail => true,
+            EnvelopeStep::Recipient(_) | EnvelopeStep::Data => self.is_any_undecided(),
         }
     }
 
     /// Writes the step's command.
-    pub(super) fn write(&self, step: Step, out: &mut BytesMut) {
-        let envelope = &self.errand.message.envelope;
+    pub(super) fn write(&self, step: EnvelopeStep, out: &mut BytesMut) {
+        let envelope = &self.request.message.envelope;
         match step {
-            Step::Reset => out.extend_from_slice(b"RSET\r\n"),
-            Step::Mail => command_writer::mail_from(out, &envelope.sender, &self.mail),
-            Step::Recipient(position) => {
-                let recipient = &envelope.recipients[self.errand.recipients[position]];
+            EnvelopeStep::Reset => out.extend_from_slice(b"RSET\r\n"),
+            EnvelopeStep::Mail => command_writer::mail_from(out, &envelope.sender, &self.mail),
+            EnvelopeStep::Recipient(position) => {
+                let recipient = &envelope.recipients[self.request.recipients[position]];
                 write_recipient(out, recipient, self.dsn);
             }
-            Step::Data => out.extend_from_slice(b"DATA\r\n"),
+            EnvelopeStep::Data => out.extend_from_slice(b"DATA\r\n"),
         }
     }
 
     /// Takes the step's reply.
-    pub(super) fn take(&mut self, step: Step, reply: &Reply) {
+    pub(super) fn take(&mut self, step: EnvelopeStep, reply: &Reply) {
         let reply = &*kept(reply, self.words_bytes);
         if verdicts::is_closing(reply) {
             self.turned_away = !self.begun;
-            self.standing = Standing::Closing;
-            self.decide_all_by(Stage::Mail, reply);
+            self.state = ConversationState::Closing;
+            self.decide_all_by(SmtpStage::Mail, reply);
             return;
         }
         match step {
             // Whether it helped is seen from MAIL.
-            Step::Reset => {}
-            Step::Mail => {
-                self.begun = !self.decide_all_by(Stage::Mail, reply);
+            EnvelopeStep::Reset => {}
+            EnvelopeStep::Mail => {
+                self.begun = !self.decide_all_by(SmtpStage::Mail, reply);
                 self.turned_away = reply.code == 503;
             }
-            Step::Recipient(position) => {
+            EnvelopeStep::Recipient(position) => {
                 let outcome = &mut self.outcomes[position];
                 if outcome.is_none() {
-                    *outcome = verdict(Stage::Recipient, reply);
+                    *outcome = verdict(SmtpStage::Recipient, reply);
                 }
             }
-            Step::Data => {
-                self.decide_all_by(Stage::Data, reply);
+            EnvelopeStep::Data => {
+                self.decide_all_by(SmtpStage::Data, reply);
                 let nobody_accepted = !self.is_any_undecided();
                 // A dot now would end an empty message, which some servers deliver.
                 if reply.is_intermediate() && nobody_accepted {
-                    self.standing = Standing::Astray;
+                    self.state = ConversationState::Astray;
                 }
             }
         }
@@ -161,7 +161,7 @@ impl<'a> Exchange<'a> {
     pub(super) fn take_final(&mut self, reply: &Reply) {
         let reply = &*kept(reply, self.words_bytes);
         self.note_final(reply);
-        self.decide_all_by(Stage::EndOfData, reply);
+        self.decide_all_by(SmtpStage::EndOfData, reply);
     }
 
     /// Takes the replies to the end of data: one for each recipient that was accepted.
@@ -171,13 +171,13 @@ impl<'a> Exchange<'a> {
         }
         let undecided = self.outcomes.iter_mut().filter(|outcome| outcome.is_none());
         for (outcome, reply) in undecided.zip(replies) {
-            *outcome = verdict(Stage::EndOfData, &kept(reply, self.words_bytes));
+            *outcome = verdict(SmtpStage::EndOfData, &kept(reply, self.words_bytes));
         }
     }
 
     fn note_final(&mut self, reply: &Reply) {
         if verdicts::is_closing(reply) {
-            self.standing = Standing::Closing;
+            self.state = ConversationState::Closing;
         }
     }
 
@@ -188,11 +188,11 @@ impl<'a> Exchange<'a> {
     }
 
     /// What is to be done now.
-    pub(super) fn next(&self) -> Next {
-        match self.standing {
-            Standing::Closing | Standing::Astray => Next::Leave,
-            Standing::Sound if self.is_any_undecided() => Next::Content,
-            Standing::Sound => Next::Nothing,
+    pub(super) fn next(&self) -> AfterEnvelope {
+        match self.state {
+            ConversationState::Closing | ConversationState::Astray => AfterEnvelope::Leave,
+            ConversationState::Sound if self.is_any_undecided() => AfterEnvelope::Content,
+            ConversationState::Sound => AfterEnvelope::Nothing,
         }
     }
 
@@ -208,7 +208,7 @@ impl<'a> Exchange<'a> {
 
     /// The server said 421.
     pub(super) fn is_closing(&self) -> bool {
-        self.standing == Standing::Closing
+        self.state == ConversationState::Closing
     }
 
     pub(super) fn is_any_refused(&self) -> bool {
@@ -220,7 +220,7 @@ impl<'a> Exchange<'a> {
         self.outcomes.iter().any(Option::is_none)
     }
 
-    fn decide_all_by(&mut self, stage: Stage, reply: &Reply) -> bool {
+    fn decide_all_by(&mut self, stage: SmtpStage, reply: &Reply) -> bool {
         let outcome = verdict(stage, reply);
         if let Some(outcome) = &outcome {
             self.decide_rest(outcome);
@@ -284,11 +284,11 @@ pub(super) fn write_recipient(out: &mut BytesMut, recipient: &Recipient, dsn: bo
 
 /// Every parameter that the message has and the server knows.
 fn mail_parameters<'a>(
-    errand: &'a Errand,
+    request: &'a DeliveryRequest,
     capabilities: &Capabilities,
     converted_bytes: Option<u64>,
 ) -> MailParameters<'a> {
-    let message = &errand.message;
+    let message = &request.message;
     let envelope = &message.envelope;
     let eight_bit = message.eight_bit || envelope.body_type == BodyType::EightBitMime;
     MailParameters {

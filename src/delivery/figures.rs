@@ -66,7 +66,7 @@ pub enum Suspension {
 
 /// The counters behind the figures.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct NextHopCounters {
     delivered: AtomicU64,
     deferred: AtomicU64,
     refused: AtomicU64,
@@ -74,7 +74,7 @@ pub(super) struct Tally {
     latency: Mutex<Option<Latency>>,
 }
 
-impl Tally {
+impl NextHopCounters {
     /// Counts the outcomes of one attempt.
     pub(super) fn count<'a>(&self, outcomes: impl IntoIterator<Item = &'a Outcome>) {
         for outcome in outcomes {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use super::Pace;
-use super::breaker::{Admission, Breaker, Event, Standing};
-use super::figures::{NextHopFigures, Suspension, Tally};
+use super::TimeoutProfile;
+use super::breaker::{Admission, Breaker, BreakerEvent, NextHopHealth};
+use super::figures::{NextHopCounters, NextHopFigures, Suspension};
 use super::pool::Pool;
 use crate::limits;
 
@@ -17,7 +17,7 @@ use crate::limits;
 pub(super) struct KnownNextHop {
     name: Arc<str>,
     pub(super) pool: Pool,
-    pub(super) tally: Tally,
+    pub(super) counters: NextHopCounters,
     breaker: Mutex<Breaker>,
 }
 
@@ -26,7 +26,7 @@ impl KnownNextHop {
         Self {
             name,
             pool: Pool::new(),
-            tally: Tally::default(),
+            counters: NextHopCounters::default(),
             breaker: Mutex::new(Breaker::new()),
         }
     }
@@ -37,12 +37,12 @@ impl KnownNextHop {
     }
 
     /// When the next probe is due, where an attempt would not be admitted now.
-    pub(super) fn suspended(&self, pace: Pace, now: Instant) -> Option<Instant> {
-        self.breaker().suspended(pace, now)
+    pub(super) fn suspended(&self, timeouts: TimeoutProfile, now: Instant) -> Option<Instant> {
+        self.breaker().suspended(timeouts, now)
     }
 
     /// What it did when it was tried last.
-    pub(super) fn standing(&self, now: Instant) -> Standing {
+    pub(super) fn standing(&self, now: Instant) -> NextHopHealth {
         self.breaker().standing(now)
     }
 
@@ -52,8 +52,8 @@ impl KnownNextHop {
     }
 
     /// Asks the breaker for an attempt.
-    pub(super) fn admit(&self, pace: Pace, now: Instant) -> Admission {
-        self.breaker().admit(pace, now)
+    pub(super) fn admit(&self, timeouts: TimeoutProfile, now: Instant) -> Admission {
+        self.breaker().admit(timeouts, now)
     }
 
     /// Lets the next attempt of the queue probe at once.
@@ -62,7 +62,7 @@ impl KnownNextHop {
     }
 
     /// Tells the breaker what came of it. True: the next hop is no longer suspended.
-    pub(super) fn learn(&self, event: Event, admission: Admission, now: Instant) -> bool {
+    pub(super) fn learn(&self, event: BreakerEvent, admission: Admission, now: Instant) -> bool {
         let mut breaker = self.breaker();
         let was_open = breaker.probe_at().is_some();
         breaker.learn(event, admission, now);
@@ -86,7 +86,7 @@ impl KnownNextHop {
             },
         };
         let (name, open) = (Arc::clone(&self.name), self.pool.open_connections());
-        self.tally.figures(name, open, suspension, now)
+        self.counters.figures(name, open, suspension, now)
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -97,11 +97,11 @@ impl KnownNextHop {
 /// All of them, at most [`limits::NEXT_HOPS_KEPT`].
 #[derive(Debug, Default)]
 pub(super) struct KnownNextHops {
-    by_name: Mutex<HashMap<Arc<str>, Kept>>,
+    by_name: Mutex<HashMap<Arc<str>, KnownEntry>>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct KnownEntry {
     next_hop: Arc<KnownNextHop>,
     used_at: Instant,
 }
@@ -118,7 +118,7 @@ impl KnownNextHops {
             forget_least_used(&mut by_name);
         }
         let next_hop = Arc::new(KnownNextHop::new(Arc::clone(name)));
-        let kept = Kept {
+        let kept = KnownEntry {
             next_hop: Arc::clone(&next_hop),
             used_at: now,
         };
@@ -149,14 +149,14 @@ impl KnownNextHops {
         figures
     }
 
-    fn by_name(&self) -> MutexGuard<'_, HashMap<Arc<str>, Kept>> {
+    fn by_name(&self) -> MutexGuard<'_, HashMap<Arc<str>, KnownEntry>> {
         self.by_name.lock()
     }
 }
 
 /// Forgets a sixteenth, so that not every new one costs a look at all of them. Who is in use stays: its
 /// attempts count on one breaker and one bound.
-fn forget_least_used(by_name: &mut HashMap<Arc<str>, Kept>) {
+fn forget_least_used(by_name: &mut HashMap<Arc<str>, KnownEntry>) {
     let mut unused: Vec<(Instant, Arc<str>)> = by_name
         .iter()
         .filter(|(_, kept)| Arc::strong_count(&kept.next_hop) == 1)

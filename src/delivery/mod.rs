@@ -1,10 +1,10 @@
 //! Outbound delivery: one message, one next hop, one attempt, and an outcome for each recipient.
 //!
 //! Read [`attempt`] first: it asks the **breaker**, waits for room in the **pool**, takes an idle
-//! connection or opens one (**resolve**, **opening**), and runs one **transaction** on it. What the
-//! content that a server cannot take as it is goes through **conversion** on its way. What the replies
-//! mean stands in **verdicts**, which is pure, as are the breaker, the order of addresses and
-//! the **envelope**'s exchange.
+//! connection or opens one (**resolve**, **connector**), and runs one **transaction** on it. Content that
+//! the server does not support (8BITMIME) is converted first (**conversion**). What the replies mean is
+//! decided in **verdicts**, which is pure, as are the breaker, the order of addresses and the
+//! **envelope**'s exchange.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -19,9 +19,9 @@ use tokio::time::Instant;
 use self::address_penalty::Penalties;
 use self::approach::Approach;
 use self::attempt::Attempt;
-use self::connection::Connection;
+use self::connection::ServerConnection;
+use self::connector::Connector;
 use self::known_next_hops::KnownNextHops;
-use self::opening::Opener;
 use self::resolve::Resolver;
 
 use crate::dns::Dns;
@@ -32,7 +32,7 @@ use crate::settings::{Current, NextHop};
 
 mod approach;
 mod attempt;
-mod beginning;
+mod mail_transaction_start;
 
 mod breaker;
 mod known_next_hops;
@@ -43,18 +43,18 @@ mod mx;
 mod resolve;
 
 mod connection;
-mod opening;
+mod connector;
 mod stream;
 mod tls_client;
 
 mod content;
+mod conversation_error;
 mod conversion;
 mod envelope;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod open_transaction;
 mod transaction;
-mod trouble;
 mod verdicts;
 
 mod certificate;
@@ -62,15 +62,15 @@ mod probe;
 
 mod figures;
 
-pub use beginning::{Beginning, NotBegun};
-pub use breaker::Standing;
+pub use breaker::NextHopHealth;
 pub use figures::{NextHopFigures, Suspension};
+pub use mail_transaction_start::{MailTransactionStart, StartError};
 pub use open_transaction::OpenTransaction;
-pub use probe::{Finding, Probe, Step, StepKind};
+pub use probe::{Probe, ProbeFinding, ProbeStep, ProbeStepKind};
 
 /// One message for some of its recipients, all with the same next hop.
 #[derive(Clone, Debug)]
-pub struct Errand {
+pub struct DeliveryRequest {
     /// The message.
     pub message: Arc<Message>,
     /// Indexes into the envelope's recipients, at most [`limits::RECIPIENTS_PER_TRANSACTION`].
@@ -78,7 +78,7 @@ pub struct Errand {
     /// Where it is to go.
     pub next_hop: Arc<NextHop>,
     /// How patient the attempt is.
-    pub pace: Pace,
+    pub timeouts: TimeoutProfile,
     /// The longest wait for room in the pool.
     pub busy_wait: Duration,
     /// Content that the server cannot take as it is may be converted now: nobody waits for it, or nobody
@@ -88,14 +88,14 @@ pub struct Errand {
 
 /// How patient an attempt is with the next hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub enum TimeoutProfile {
     /// A client waits for its reply. Never probes a suspended next hop.
     Fast,
     /// Nobody waits: the time-outs of RFC 5321 §4.5.3.2. Probes a suspended next hop when it is due.
     Queue,
 }
 
-impl Pace {
+impl TimeoutProfile {
     fn connect_wait(self) -> Duration {
         match self {
             Self::Fast => limits::FAST_CONNECT_WAIT,
@@ -129,8 +129,8 @@ impl Pace {
 
 /// What an attempt came to.
 #[derive(Clone, Debug)]
-pub struct Report {
-    /// One outcome for each recipient of the errand, in the errand's order, with its index into the
+pub struct AttemptResult {
+    /// One outcome for each recipient of the request, in the request's order, with its index into the
     /// envelope. The reply of a deferred outcome is always 4xx.
     pub outcomes: Vec<(usize, Outcome)>,
     /// The server that was spoken to last; none when no address connected.
@@ -163,7 +163,7 @@ pub trait CommitPoint: Send + Sync {
 pub struct Delivery {
     settings: Current,
     resolver: Resolver,
-    opener: Opener,
+    connector: Connector,
     known: KnownNextHops,
     penalties: Mutex<Penalties>,
     /// See [`Delivery::recovered`].
@@ -180,7 +180,7 @@ impl Delivery {
         let delivery = Arc::new(Self {
             settings,
             resolver: Resolver::new(Arc::clone(&hostname)),
-            opener: Opener::new(hostname, own_mark),
+            connector: Connector::new(hostname, own_mark),
             known: KnownNextHops::default(),
             penalties: Mutex::default(),
             recovered: Notify::new(),
@@ -196,33 +196,37 @@ impl Delivery {
     }
 
     /// Tries once to deliver. Dropping the future closes the connection.
-    pub async fn attempt<P: CommitPoint>(self: &Arc<Self>, errand: Errand, point: &P) -> Report {
+    pub async fn attempt<P: CommitPoint>(
+        self: &Arc<Self>,
+        request: DeliveryRequest,
+        point: &P,
+    ) -> AttemptResult {
         let began = Instant::now();
-        let known = self.known.using(errand.next_hop.name(), began);
+        let known = self.known.using(request.next_hop.name(), began);
         let attempt = Attempt {
             approach: Approach {
                 delivery: self,
                 known: &known,
-                next_hop: &errand.next_hop,
-                pace: errand.pace,
+                next_hop: &request.next_hop,
+                timeouts: request.timeouts,
             },
-            errand: &errand,
+            request: &request,
             point,
         };
         let tried = attempt.run().await;
         let now = Instant::now();
-        let report = Report {
-            outcomes: errand.recipients.into_iter().zip(tried.outcomes).collect(),
+        let report = AttemptResult {
+            outcomes: request.recipients.into_iter().zip(tried.outcomes).collect(),
             peer: tried.peer.map(|peer| peer.address),
             tls: tried.peer.is_some_and(|peer| peer.tls),
             peer_reports: tried.peer.is_some_and(|peer| peer.reports),
             took: now.saturating_duration_since(began),
         };
         known
-            .tally
+            .counters
             .count(report.outcomes.iter().map(|(_, outcome)| outcome));
         if report.peer.is_some() {
-            known.tally.record(report.took, now);
+            known.counters.record(report.took, now);
         }
         report
     }
@@ -232,14 +236,14 @@ impl Delivery {
     #[must_use]
     pub fn suspended(&self, next_hop_name: &str) -> Option<Instant> {
         let known = self.known.find(next_hop_name)?;
-        known.suspended(Pace::Queue, Instant::now())
+        known.suspended(TimeoutProfile::Queue, Instant::now())
     }
 
     /// What a next hop did when it was tried last.
     #[must_use]
-    pub fn standing(&self, next_hop_name: &str) -> Standing {
+    pub fn standing(&self, next_hop_name: &str) -> NextHopHealth {
         let known = self.known.find(next_hop_name);
-        known.map_or(Standing::New, |known| known.standing(Instant::now()))
+        known.map_or(NextHopHealth::New, |known| known.standing(Instant::now()))
     }
 
     /// Lets the queue probe a suspended next hop at once: an administrator says that it is up again.
@@ -261,7 +265,7 @@ impl Delivery {
         let now = Instant::now();
         let known = self.known.all();
         let suspended = known.iter().filter_map(|next_hop| {
-            let probe_at = next_hop.suspended(Pace::Queue, now)?;
+            let probe_at = next_hop.suspended(TimeoutProfile::Queue, now)?;
             Some((Arc::clone(next_hop.name()), probe_at))
         });
         suspended.collect()
@@ -285,10 +289,10 @@ impl Delivery {
     pub async fn close(&self) {
         let known = self.known.all();
         let idle = known.iter().flat_map(|next_hop| next_hop.pool.close());
-        join_all(idle.map(Connection::quit)).await;
+        join_all(idle.map(ServerConnection::quit)).await;
     }
 
-    fn expired(&self) -> Vec<Connection> {
+    fn expired(&self) -> Vec<ServerConnection> {
         let now = Instant::now();
         let known = self.known.all();
         known
@@ -308,9 +312,9 @@ async fn close_expired(delivery: Weak<Delivery>) {
         };
         let expired = delivery.expired();
         drop(delivery);
-        join_all(expired.into_iter().map(Connection::quit)).await;
+        join_all(expired.into_iter().map(ServerConnection::quit)).await;
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

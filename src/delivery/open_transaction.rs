@@ -1,5 +1,5 @@
 //! A transaction that grows with a client's: its recipients come one by one, its content block by block
-//! (Figure 5 of the patent, steps 504 and 505). How it begins stands in `beginning`.
+//! (Figure 5 of the patent, steps 504 and 505). How it begins stands in `start`.
 //!
 //! Whoever holds one and drops it before the content has begun gives its connection back; afterwards the
 //! connection is closed without an end, and nothing is delivered.
@@ -12,16 +12,16 @@ use bytes::BytesMut;
 use tokio::time::{Instant, timeout};
 
 use super::approach::Approach;
-use super::attempt::Peer;
-use super::breaker::{Admission, Event};
-use super::connection::Connection;
+use super::attempt::RemoteServer;
+use super::breaker::{Admission, BreakerEvent};
+use super::connection::ServerConnection;
 use super::content;
+use super::conversation_error::{ConversationError, Wait};
 use super::envelope::write_recipient;
 use super::known_next_hops::KnownNextHop;
 use super::pool::Room;
-use super::trouble::{Trouble, Wait};
-use super::verdicts::{self, Stage, verdict};
-use super::{Delivery, Pace, Report};
+use super::verdicts::{self, SmtpStage, verdict};
+use super::{AttemptResult, Delivery, TimeoutProfile};
 use crate::limits;
 use crate::message::{Outcome, Recipient};
 use crate::settings::NextHop;
@@ -45,11 +45,11 @@ pub struct OpenTransaction {
     known: Arc<KnownNextHop>,
     next_hop: Arc<NextHop>,
     /// None: it is of no more use.
-    connection: Option<Connection>,
+    connection: Option<ServerConnection>,
     /// None with it: others may have it.
     room: Option<Room>,
     admission: Admission,
-    peer: Peer,
+    peer: RemoteServer,
     accepted: usize,
     stuffer: DotStuffer,
     stand: Stand,
@@ -60,13 +60,13 @@ pub(super) struct Begun {
     pub(super) delivery: Arc<Delivery>,
     pub(super) known: Arc<KnownNextHop>,
     pub(super) next_hop: Arc<NextHop>,
-    pub(super) connection: Connection,
+    pub(super) connection: ServerConnection,
     pub(super) room: Room,
     pub(super) admission: Admission,
 }
 
 fn closed() -> Outcome {
-    Trouble::Closed.outcome()
+    ConversationError::Closed.outcome()
 }
 
 impl OpenTransaction {
@@ -83,7 +83,7 @@ impl OpenTransaction {
             delivery,
             known,
             next_hop,
-            peer: Peer::of(&connection),
+            peer: RemoteServer::of(&connection),
             connection: Some(connection),
             room: Some(room),
             admission,
@@ -125,14 +125,14 @@ impl OpenTransaction {
         let added = self.ask_for(recipient).await;
         match &added {
             Ok(()) => self.accepted += 1,
-            Err(outcome) => self.known.tally.count([outcome]),
+            Err(outcome) => self.known.counters.count([outcome]),
         }
         added
     }
 
     async fn ask_for(&mut self, recipient: &Recipient) -> Result<(), Outcome> {
         let dsn = self.peer.reports;
-        self.converse(Stage::Recipient, |commands| {
+        self.converse(SmtpStage::Recipient, |commands| {
             write_recipient(commands, recipient, dsn);
         })
         .await
@@ -144,7 +144,7 @@ impl OpenTransaction {
     /// What it means for all recipients that it may not.
     pub async fn start_content(&mut self) -> Result<(), Outcome> {
         let started = self
-            .converse(Stage::Data, |commands| {
+            .converse(SmtpStage::Data, |commands| {
                 commands.extend_from_slice(b"DATA\r\n");
             })
             .await;
@@ -157,7 +157,7 @@ impl OpenTransaction {
     /// One command and its reply.
     async fn converse(
         &mut self,
-        stage: Stage,
+        stage: SmtpStage,
         write: impl FnOnce(&mut BytesMut),
     ) -> Result<(), Outcome> {
         let Some(connection) = &mut self.connection else {
@@ -169,7 +169,7 @@ impl OpenTransaction {
             Ok(reply) => {
                 let decided = verdict(stage, &reply);
                 if verdicts::is_closing(&reply) {
-                    self.learn(Event::ServiceClosing);
+                    self.learn(BreakerEvent::ServiceClosing);
                     self.sever();
                 } else {
                     self.stand = Stand::Envelope;
@@ -222,49 +222,54 @@ impl OpenTransaction {
         let Some(connection) = &mut self.connection else {
             return Err(closed());
         };
-        let wait = Pace::Fast.block_wait();
+        let wait = TimeoutProfile::Fast.block_wait();
         let sent = timeout(wait, content::send_pieces(connection, pieces, wait)).await;
         let trouble = match sent {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(trouble)) => trouble,
-            Err(_) => Trouble::TimedOut(Wait::Room),
+            Err(_) => ConversationError::TimedOut(Wait::Room),
         };
         Err(self.broken_off(trouble).await)
     }
 
     /// What it means for all recipients that the content cannot go on.
-    async fn broken_off(&mut self, trouble: Trouble) -> Outcome {
+    async fn broken_off(&mut self, trouble: ConversationError) -> Outcome {
         let Some(connection) = &mut self.connection else {
             return closed();
         };
-        let wait = Pace::Fast.command_wait();
+        let wait = TimeoutProfile::Fast.command_wait();
         let said = connection.said_instead(&trouble, wait).await;
         self.sever();
-        let outcome = said.and_then(|reply| verdict(Stage::EndOfData, &reply));
+        let outcome = said.and_then(|reply| verdict(SmtpStage::EndOfData, &reply));
         outcome.unwrap_or_else(|| trouble.outcome())
     }
 
     /// Waits for what the server says of the whole, at most for [`crate::limits::AFTER_DOT_WAIT`]. `recipients` are
     /// those that were accepted, in their order, as their places in the envelope.
-    pub async fn conclude(mut self, recipients: &[usize]) -> Report {
+    pub async fn conclude(mut self, recipients: &[usize]) -> AttemptResult {
         let began = Instant::now();
         let outcomes = self.hear().await;
         let now = Instant::now();
         let took = now.saturating_duration_since(began);
-        self.known.tally.record(took, now);
+        self.known.counters.record(took, now);
         self.report(recipients, outcomes, took)
     }
 
     /// Ends it without the content's end: everybody has this outcome.
     #[must_use]
-    pub fn abandon(self, recipients: &[usize], outcome: &Outcome) -> Report {
+    pub fn abandon(self, recipients: &[usize], outcome: &Outcome) -> AttemptResult {
         let outcomes = vec![outcome.clone(); self.accepted];
         self.report(recipients, outcomes, Duration::ZERO)
     }
 
-    fn report(&self, recipients: &[usize], outcomes: Vec<Outcome>, took: Duration) -> Report {
-        self.known.tally.count(&outcomes);
-        Report {
+    fn report(
+        &self,
+        recipients: &[usize],
+        outcomes: Vec<Outcome>,
+        took: Duration,
+    ) -> AttemptResult {
+        self.known.counters.count(&outcomes);
+        AttemptResult {
             outcomes: recipients.iter().copied().zip(outcomes).collect(),
             peer: Some(self.peer.address),
             tls: self.peer.tls,
@@ -283,23 +288,23 @@ impl OpenTransaction {
             Err(trouble) => return vec![trouble.outcome_after_the_dot(policy); self.accepted],
         };
         if replies.iter().any(verdicts::is_closing) {
-            self.learn(Event::ServiceClosing);
+            self.learn(BreakerEvent::ServiceClosing);
         } else {
-            self.learn(Event::Served);
+            self.learn(BreakerEvent::Served);
             connection.must_reset = false;
             self.known.pool.give_back(connection, Instant::now());
         }
         let said = replies.iter();
-        said.filter_map(|reply| verdict(Stage::EndOfData, reply))
+        said.filter_map(|reply| verdict(SmtpStage::EndOfData, reply))
             .collect()
     }
 
-    fn learn(&self, event: Event) {
+    fn learn(&self, event: BreakerEvent) {
         let approach = Approach {
             delivery: &self.delivery,
             known: &self.known,
             next_hop: &self.next_hop,
-            pace: Pace::Fast,
+            timeouts: TimeoutProfile::Fast,
         };
         approach.learn(event, self.admission);
     }
@@ -311,7 +316,7 @@ impl Drop for OpenTransaction {
         if self.stand == Stand::Envelope
             && let Some(connection) = self.connection.take()
         {
-            self.learn(Event::Served);
+            self.learn(BreakerEvent::Served);
             self.known.pool.give_back(connection, Instant::now());
         }
     }

@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
-use super::connection::Connection;
+use super::connection::ServerConnection;
 use crate::limits;
 use crate::settings::TlsPolicy;
 
@@ -33,7 +33,7 @@ struct Shelf {
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    connection: ServerConnection,
     since: Instant,
 }
 
@@ -83,7 +83,7 @@ impl Pool {
     }
 
     /// An idle connection that was opened under this policy and seems to be alive.
-    pub(super) fn take_idle(&self, policy: TlsPolicy, now: Instant) -> Option<Connection> {
+    pub(super) fn take_idle(&self, policy: TlsPolicy, now: Instant) -> Option<ServerConnection> {
         loop {
             let mut idle = {
                 let mut shelf = self.shelf();
@@ -108,7 +108,7 @@ impl Pool {
     }
 
     /// Keeps a connection for the next message, unless something is left over from the last one.
-    pub(super) fn give_back(&self, mut connection: Connection, now: Instant) {
+    pub(super) fn give_back(&self, mut connection: ServerConnection, now: Instant) {
         if !connection.is_settled() {
             tracing::info!(address = %connection.peer,
                 "a server says more than it was asked for: the connection is not used again");
@@ -132,14 +132,14 @@ impl Pool {
     }
 
     /// Takes out the connections that were idle for too long, so that somebody takes leave on them.
-    pub(super) fn expired(&self, now: Instant) -> Vec<Connection> {
+    pub(super) fn expired(&self, now: Instant) -> Vec<ServerConnection> {
         let mut shelf = self.shelf();
         let expired = shelf.idle.extract_if(.., |idle| idle.is_expired(now));
         expired.map(|idle| idle.connection).collect()
     }
 
     /// Takes out all idle connections and keeps none from now on.
-    pub(super) fn close(&self) -> Vec<Connection> {
+    pub(super) fn close(&self) -> Vec<ServerConnection> {
         let mut shelf = self.shelf();
         shelf.closed = true;
         shelf.idle.drain(..).map(|idle| idle.connection).collect()

@@ -12,12 +12,12 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
-use super::connection::Connection;
-use super::opening::NotOpened;
-use super::resolve::Server;
-use super::trouble::{Trouble, Wait};
-use super::verdicts::{Stage, verdict};
-use super::{Delivery, Pace, certificate};
+use super::connection::ServerConnection;
+use super::connector::ConnectError;
+use super::conversation_error::{ConversationError, Wait};
+use super::resolve::MailServer;
+use super::verdicts::{SmtpStage, verdict};
+use super::{Delivery, TimeoutProfile, certificate};
 use crate::limits;
 use crate::settings::{NextHop, TlsPolicy};
 use crate::smtp::Protocol;
@@ -36,18 +36,17 @@ pub struct Probe {
     /// The conversation was encrypted.
     pub tls: bool,
     /// What was done, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ProbeStep>,
 }
 
 /// One step of the conversation.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = ProbeStep)]
-pub struct Step {
+pub struct ProbeStep {
     /// What was tried.
     #[serde(rename = "step")]
-    pub kind: StepKind,
+    pub kind: ProbeStepKind,
     /// How it ended.
-    pub finding: Finding,
+    pub finding: ProbeFinding,
     /// What was said or found, in one line of text.
     pub words: String,
     /// How long it took, in seconds.
@@ -57,8 +56,7 @@ pub struct Step {
 /// What a step tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = ProbeStepKind)]
-pub enum StepKind {
+pub enum ProbeStepKind {
     /// The servers' addresses.
     LookUp,
     /// A connection to one address.
@@ -82,8 +80,7 @@ pub enum StepKind {
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = ProbeFinding)]
-pub enum Finding {
+pub enum ProbeFinding {
     /// As it should.
     Good,
     /// Mail goes all the same, but somebody should know.
@@ -123,7 +120,7 @@ struct Prober<'a> {
     deadline: Instant,
     /// When the step under way began.
     since: Instant,
-    steps: Vec<Step>,
+    steps: Vec<ProbeStep>,
 }
 
 impl Prober<'_> {
@@ -137,7 +134,7 @@ impl Prober<'_> {
         None
     }
 
-    async fn look_up(&mut self, next_hop: &NextHop) -> Option<Vec<Server>> {
+    async fn look_up(&mut self, next_hop: &NextHop) -> Option<Vec<MailServer>> {
         let settings = self.delivery.settings.snapshot();
         let resolver = &self.delivery.resolver;
         let found = resolver.servers(&next_hop.target, &settings.dns_servers);
@@ -150,43 +147,43 @@ impl Prober<'_> {
                         _ => format!("{} at {}", server.host, server.address),
                     })
                     .collect();
-                self.note(StepKind::LookUp, Finding::Good, told.join(", "));
+                self.note(ProbeStepKind::LookUp, ProbeFinding::Good, told.join(", "));
                 Some(servers)
             }
             Err(unresolved) => {
                 let words = unresolved.outcome().reply().text.to_string();
-                self.note(StepKind::LookUp, Finding::Bad, words);
+                self.note(ProbeStepKind::LookUp, ProbeFinding::Bad, words);
                 None
             }
         }
     }
 
     /// Speaks with one server. None: it would take no mail from us now.
-    async fn meet(&mut self, server: &Server, policy: TlsPolicy) -> Option<Met> {
+    async fn meet(&mut self, server: &MailServer, policy: TlsPolicy) -> Option<Met> {
         let mut connection = self.dial(server, policy).await?;
-        let greeting = connection.owed(Stage::Greeting);
+        let greeting = connection.owed(SmtpStage::Greeting);
         let greeting = self
             .within(connection.reply(greeting, limits::PROBE_WAIT))
             .await;
         if greeting
             .as_ref()
-            .is_ok_and(|greeting| self.delivery.opener.is_ours(greeting))
+            .is_ok_and(|greeting| self.delivery.connector.is_ours(greeting))
         {
             self.note(
-                StepKind::Greeting,
-                Finding::Bad,
-                NotOpened::Ourselves.to_string(),
+                ProbeStepKind::Greeting,
+                ProbeFinding::Bad,
+                ConnectError::Ourselves.to_string(),
             );
             return None;
         }
-        self.judge(StepKind::Greeting, Stage::Greeting, greeting)?;
+        self.judge(ProbeStepKind::Greeting, SmtpStage::Greeting, greeting)?;
         self.introduce(&mut connection).await?;
         if policy == TlsPolicy::Never {
             return Some(self.take_leave(connection).await);
         }
         if !connection.capabilities.starttls {
             let words = "not offered: mail travels unencrypted";
-            self.note(StepKind::StartTls, Finding::Doubtful, words);
+            self.note(ProbeStepKind::StartTls, ProbeFinding::Doubtful, words);
             return Some(self.take_leave(connection).await);
         }
         // Where TLS fails an attempt goes on in the clear, on a new connection to the same server.
@@ -197,105 +194,118 @@ impl Prober<'_> {
         Some(self.take_leave(secured).await)
     }
 
-    async fn dial(&mut self, server: &Server, policy: TlsPolicy) -> Option<Connection> {
-        let opener = &self.delivery.opener;
+    async fn dial(&mut self, server: &MailServer, policy: TlsPolicy) -> Option<ServerConnection> {
+        let connector = &self.delivery.connector;
         // It counts with nobody's connections.
         let open = Arc::default();
-        let dialled = self.within(opener.dial(server, policy, Pace::Fast, &open));
+        let dialled = self.within(connector.dial(server, policy, TimeoutProfile::Fast, &open));
         match dialled.await {
             Ok(connection) => {
                 let words = server.address.to_string();
-                self.note(StepKind::Connection, Finding::Good, words);
+                self.note(ProbeStepKind::Connection, ProbeFinding::Good, words);
                 Some(connection)
             }
             Err(trouble) => {
                 let words = format!("{}: {trouble}", server.address);
-                self.note(StepKind::Connection, Finding::Bad, words);
+                self.note(ProbeStepKind::Connection, ProbeFinding::Bad, words);
                 None
             }
         }
     }
 
     /// EHLO, or HELO where that is not known (RFC 5321 §3.2); LHLO over LMTP.
-    async fn introduce(&mut self, connection: &mut Connection) -> Option<()> {
-        let hostname = Arc::clone(&self.delivery.opener.hostname);
+    async fn introduce(&mut self, connection: &mut ServerConnection) -> Option<()> {
+        let hostname = Arc::clone(&self.delivery.connector.hostname);
         let protocol = connection.protocol;
-        let hello = connection.ask(Stage::Ehlo, limits::PROBE_WAIT, |commands| {
+        let hello = connection.ask(SmtpStage::Ehlo, limits::PROBE_WAIT, |commands| {
             command_writer::hello(commands, protocol, &hostname);
         });
         let reply = self.within(hello).await;
         match reply {
             Ok(reply) if reply.is_permanent() && protocol == Protocol::Smtp => {
-                self.note(StepKind::Ehlo, Finding::Doubtful, reply.to_string());
-                let helo = connection.ask(Stage::Ehlo, limits::PROBE_WAIT, |commands| {
+                self.note(
+                    ProbeStepKind::Ehlo,
+                    ProbeFinding::Doubtful,
+                    reply.to_string(),
+                );
+                let helo = connection.ask(SmtpStage::Ehlo, limits::PROBE_WAIT, |commands| {
                     command_writer::helo(commands, &hostname);
                 });
                 let reply = self.within(helo).await;
-                self.judge(StepKind::Helo, Stage::Ehlo, reply).map(drop)
+                self.judge(ProbeStepKind::Helo, SmtpStage::Ehlo, reply)
+                    .map(drop)
             }
             reply => {
-                let reply = self.judge(StepKind::Ehlo, Stage::Ehlo, reply)?;
+                let reply = self.judge(ProbeStepKind::Ehlo, SmtpStage::Ehlo, reply)?;
                 connection.capabilities = Capabilities::parse(&reply);
                 Some(())
             }
         }
     }
 
-    async fn start_tls(&mut self, plain: Connection, server: &Server) -> Option<Connection> {
-        let opener = &self.delivery.opener;
-        let started = self.within(opener.start_tls(plain, server, Pace::Fast));
+    async fn start_tls(
+        &mut self,
+        plain: ServerConnection,
+        server: &MailServer,
+    ) -> Option<ServerConnection> {
+        let connector = &self.delivery.connector;
+        let started = self.within(connector.start_tls(plain, server, TimeoutProfile::Fast));
         match started.await {
             Ok(secured) => {
-                self.note(StepKind::StartTls, Finding::Good, agreement(&secured));
+                self.note(
+                    ProbeStepKind::StartTls,
+                    ProbeFinding::Good,
+                    agreement(&secured),
+                );
                 self.look_at_certificate(&secured, server).await;
                 Some(secured)
             }
             Err(trouble) => {
                 let words = format!("{trouble}: mail travels unencrypted");
-                self.note(StepKind::StartTls, Finding::Doubtful, words);
+                self.note(ProbeStepKind::StartTls, ProbeFinding::Doubtful, words);
                 None
             }
         }
     }
 
-    async fn look_at_certificate(&mut self, secured: &Connection, server: &Server) {
+    async fn look_at_certificate(&mut self, secured: &ServerConnection, server: &MailServer) {
         let chain = secured.tls().and_then(|tls| tls.peer_certificates());
         let chain: Vec<_> = chain.unwrap_or_default().to_vec();
         let host = Arc::clone(&server.host);
         let looking = tokio::task::spawn_blocking(move || certificate::doubts(&chain, &host));
         let (finding, words) = match timeout_at(self.deadline, looking).await {
             Ok(Ok(doubts)) if doubts.is_empty() => {
-                (Finding::Good, format!("verified for {}", server.host))
+                (ProbeFinding::Good, format!("verified for {}", server.host))
             }
             Ok(Ok(doubts)) => (
-                Finding::Doubtful,
+                ProbeFinding::Doubtful,
                 format!(
                     "not verified for {}: {}. It is taken all the same: encryption without proof is better than none",
                     server.host,
                     doubts.join("; ")
                 ),
             ),
-            Ok(Err(_)) | Err(_) => (Finding::Doubtful, "not looked at in time".to_owned()),
+            Ok(Err(_)) | Err(_) => (ProbeFinding::Doubtful, "not looked at in time".to_owned()),
         };
-        self.note(StepKind::Certificate, finding, words);
+        self.note(ProbeStepKind::Certificate, finding, words);
     }
 
     /// NOOP and QUIT: courtesies, whose answers change nothing.
-    async fn take_leave(&mut self, mut connection: Connection) -> Met {
+    async fn take_leave(&mut self, mut connection: ServerConnection) -> Met {
         for (kind, stage, command) in [
-            (StepKind::Noop, Stage::Noop, &b"NOOP\r\n"[..]),
-            (StepKind::Quit, Stage::Quit, b"QUIT\r\n"),
+            (ProbeStepKind::Noop, SmtpStage::Noop, &b"NOOP\r\n"[..]),
+            (ProbeStepKind::Quit, SmtpStage::Quit, b"QUIT\r\n"),
         ] {
             let asked = connection.ask(stage, limits::PROBE_WAIT, |commands| {
                 commands.extend_from_slice(command);
             });
             let (finding, words) = match self.within(asked).await {
-                Ok(reply) if reply.is_positive() => (Finding::Good, reply.to_string()),
-                Ok(reply) => (Finding::Doubtful, reply.to_string()),
-                Err(trouble) => (Finding::Doubtful, trouble.to_string()),
+                Ok(reply) if reply.is_positive() => (ProbeFinding::Good, reply.to_string()),
+                Ok(reply) => (ProbeFinding::Doubtful, reply.to_string()),
+                Err(trouble) => (ProbeFinding::Doubtful, trouble.to_string()),
             };
             self.note(kind, finding, words);
-            if finding != Finding::Good {
+            if finding != ProbeFinding::Good {
                 break;
             }
         }
@@ -307,21 +317,21 @@ impl Prober<'_> {
     /// Notes a reply that decides whether the conversation goes on; gives it when it does.
     fn judge(
         &mut self,
-        kind: StepKind,
-        stage: Stage,
-        reply: Result<Reply, Trouble>,
+        kind: ProbeStepKind,
+        stage: SmtpStage,
+        reply: Result<Reply, ConversationError>,
     ) -> Option<Reply> {
         match reply {
             Ok(reply) if verdict(stage, &reply).is_none() => {
-                self.note(kind, Finding::Good, reply.to_string());
+                self.note(kind, ProbeFinding::Good, reply.to_string());
                 Some(reply)
             }
             Ok(reply) => {
-                self.note(kind, Finding::Bad, reply.to_string());
+                self.note(kind, ProbeFinding::Bad, reply.to_string());
                 None
             }
             Err(trouble) => {
-                self.note(kind, Finding::Bad, trouble.to_string());
+                self.note(kind, ProbeFinding::Bad, trouble.to_string());
                 None
             }
         }
@@ -329,19 +339,19 @@ impl Prober<'_> {
 
     async fn within<T>(
         &self,
-        conversation: impl Future<Output = Result<T, Trouble>>,
-    ) -> Result<T, Trouble> {
+        conversation: impl Future<Output = Result<T, ConversationError>>,
+    ) -> Result<T, ConversationError> {
         timeout_at(self.deadline, conversation)
             .await
-            .unwrap_or(Err(Trouble::TimedOut(Wait::Reply)))
+            .unwrap_or(Err(ConversationError::TimedOut(Wait::Reply)))
     }
 
     /// Ends the step under way; the next one begins.
-    fn note(&mut self, kind: StepKind, finding: Finding, words: impl Into<String>) {
+    fn note(&mut self, kind: ProbeStepKind, finding: ProbeFinding, words: impl Into<String>) {
         let now = Instant::now();
         let took: Duration = now.saturating_duration_since(self.since);
         self.since = now;
-        self.steps.push(Step {
+        self.steps.push(ProbeStep {
             kind,
             finding,
             words: words.into(),
@@ -351,7 +361,7 @@ impl Prober<'_> {
 }
 
 /// What TLS agreed on: “TLS 1.3, TLS13_AES_256_GCM_SHA384”.
-fn agreement(secured: &Connection) -> String {
+fn agreement(secured: &ServerConnection) -> String {
     let version = match secured.tls().and_then(|tls| tls.protocol_version()) {
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",

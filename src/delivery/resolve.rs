@@ -21,7 +21,7 @@ const SMTP_PORT: u16 = 25;
 
 /// One address of one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Server {
+pub(super) struct MailServer {
     /// The name it is known by, for TLS; an address as text when it has none.
     pub(super) host: Arc<str>,
     /// Where it listens.
@@ -51,7 +51,7 @@ impl Unresolved {
 
     /// `why` is a sentence.
     fn later(why: impl Into<String>) -> Self {
-        Self::Later(Reply::new(451, (4, 4, 3), why.into()))
+        Self::Later(Reply::not_resolved(why.into()))
     }
 }
 
@@ -82,7 +82,7 @@ impl Resolver {
         &self,
         target: &NextHopTarget,
         dns_servers: &[SocketAddr],
-    ) -> Result<Vec<Server>, Unresolved> {
+    ) -> Result<Vec<MailServer>, Unresolved> {
         if let Some(server) = literal(target) {
             return Ok(vec![server]);
         }
@@ -97,7 +97,7 @@ impl Resolver {
     }
 
     /// Nobody answers at any of these servers: the next attempt asks where they are.
-    pub(super) fn forget(&self, target: &NextHopTarget, servers: &[Server]) {
+    pub(super) fn forget(&self, target: &NextHopTarget, servers: &[MailServer]) {
         if let NextHopTarget::Mx(domain) = target {
             self.dns.forget_exchangers(domain);
         }
@@ -111,23 +111,24 @@ impl Resolver {
     }
 
     /// RFC 5321 §5.1: the domain's MX, or the domain itself when it has none.
-    async fn exchangers(&self, dns: Asked<'_>, domain: &str) -> Result<Vec<Server>, Unresolved> {
+    async fn exchangers(
+        &self,
+        dns: Asked<'_>,
+        domain: &str,
+    ) -> Result<Vec<MailServer>, Unresolved> {
         let records = match dns.dns.exchangers(dns.servers, domain).await {
             Records::Found(records) => records,
             Records::NoRecord => vec![Exchanger {
                 preference: 0,
                 host: domain.to_owned(),
             }],
-            Records::NoName => return Err(no_domain(domain)),
+            Records::NoName => return Err(Unresolved::Never(Reply::no_such_domain(domain))),
             Records::Failure(why) => return Err(Unresolved::later(why)),
         };
         let exchangers = mx::order(records, &self.hostname, &mut rand::rng());
         match exchangers {
             Exchangers::Hosts(hosts) => dns.addresses(domain, hosts).await,
-            Exchangers::Null => {
-                let words = format!("{domain} takes no mail");
-                Err(Unresolved::Never(Reply::new(556, (5, 1, 10), words)))
-            }
+            Exchangers::Null => Err(Unresolved::Never(Reply::takes_no_mail(domain))),
             Exchangers::Ourselves => Err(ourselves(domain)),
         }
     }
@@ -143,12 +144,12 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// The addresses of a server that the administrator named. Whatever the DNS says, it can be repaired, so
     /// that nothing is refused.
-    async fn own_server(self, server: &ServerAddress) -> Result<Vec<Server>, Unresolved> {
+    async fn own_server(self, server: &ServerAddress) -> Result<Vec<MailServer>, Unresolved> {
         let host = &server.host;
         let why = match self.dns.addresses(self.servers, Host::Own(host)).await {
             Records::Found(found) => {
                 let servers = servers_at(host, server.port, found);
-                let spoken = servers.map(|found| Server {
+                let spoken = servers.map(|found| MailServer {
                     protocol: server.protocol,
                     ..found
                 });
@@ -166,7 +167,7 @@ impl Asked<'_> {
         self,
         domain: &str,
         exchangers: Vec<Exchanger>,
-    ) -> Result<Vec<Server>, Unresolved> {
+    ) -> Result<Vec<MailServer>, Unresolved> {
         let known = exchangers.len();
         let considered = mx::choose(exchangers, &mut rand::rng());
         let mut answers = self.of_each(&considered).await;
@@ -179,7 +180,7 @@ impl Asked<'_> {
                 Records::Found(found) => {
                     let servers = servers_at(host, SMTP_PORT, found);
                     let preference = *preference;
-                    let preferred = servers.map(|server| Server {
+                    let preferred = servers.map(|server| MailServer {
                         preference,
                         ..server
                     });
@@ -197,10 +198,7 @@ impl Asked<'_> {
             let why = format!("{domain} has too many mail exchangers");
             failure = Some(Unresolved::later(why));
         }
-        Err(failure.unwrap_or_else(|| {
-            let words = format!("no mail exchanger of {domain} has an address");
-            Unresolved::Never(Reply::new(550, (5, 4, 4), words))
-        }))
+        Err(failure.unwrap_or_else(|| Unresolved::Never(Reply::exchangers_without_address(domain))))
     }
 
     /// What the DNS says of each, with its place. Once one has addresses, those of which nothing is heard for
@@ -232,14 +230,13 @@ impl Asked<'_> {
     }
 }
 
-/// RFC 5321 §5.1: nobody is left to give the message to.
+/// The best mail exchanger of a domain is ourselves.
 pub(super) fn ourselves(domain: &str) -> Unresolved {
-    let words = format!("the best mail exchanger of {domain} is this server itself");
-    Unresolved::Never(Reply::new(554, (5, 4, 6), words))
+    Unresolved::Never(Reply::best_exchanger_is_ourselves(domain))
 }
 
 /// A target that needs no DNS: an address, or the address literal of RFC 5321 §4.1.3.
-fn literal(target: &NextHopTarget) -> Option<Server> {
+fn literal(target: &NextHopTarget) -> Option<MailServer> {
     let (text, port, protocol) = match target {
         NextHopTarget::Fixed(address) => (&*address.host, address.port, address.protocol),
         NextHopTarget::Mx(domain) => {
@@ -252,7 +249,7 @@ fn literal(target: &NextHopTarget) -> Option<Server> {
         }
     };
     let address: IpAddr = text.parse().ok()?;
-    Some(Server {
+    Some(MailServer {
         host: text.into(),
         address: SocketAddr::new(address, port),
         protocol,
@@ -260,14 +257,9 @@ fn literal(target: &NextHopTarget) -> Option<Server> {
     })
 }
 
-fn no_domain(domain: &str) -> Unresolved {
-    let words = format!("the domain {domain} does not exist");
-    Unresolved::Never(Reply::new(550, (5, 1, 2), words))
-}
-
 /// Some addresses of every exchanger before the rest of any: one with many dead addresses does not keep
 /// those behind it from being tried.
-fn spread(of_each: Vec<Vec<Server>>) -> Vec<Server> {
+fn spread(of_each: Vec<Vec<MailServer>>) -> Vec<MailServer> {
     let (mut first, mut rest) = (Vec::new(), Vec::new());
     for mut servers in of_each {
         let count = servers.len().min(limits::ADDRESSES_OF_EXCHANGER_FIRST);
@@ -284,9 +276,9 @@ fn servers_at(
     host: &str,
     port: u16,
     addresses: Vec<IpAddr>,
-) -> impl Iterator<Item = Server> + use<> {
+) -> impl Iterator<Item = MailServer> + use<> {
     let host: Arc<str> = host.into();
-    addresses.into_iter().map(move |address| Server {
+    addresses.into_iter().map(move |address| MailServer {
         host: Arc::clone(&host),
         address: SocketAddr::new(address, port),
         protocol: Protocol::Smtp,

@@ -14,12 +14,12 @@ use tokio_rustls::client::TlsStream;
 use crate::sock_diag::Ends;
 
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(super) enum ServerStream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl Stream {
+impl ServerStream {
     pub(super) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
@@ -33,7 +33,7 @@ impl Stream {
     }
 }
 
-impl Stream {
+impl ServerStream {
     fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(socket) => socket,
@@ -67,7 +67,7 @@ impl Stream {
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for ServerStream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -80,7 +80,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for ServerStream {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -9,5 +9,5 @@ mod names;
 mod probe;
 mod reuse;
 mod scene;
-mod scripted_server;
+pub(crate) mod scripted_server;
 mod secured;

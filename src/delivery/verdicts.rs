@@ -9,7 +9,7 @@ use crate::smtp::reply::{Enhanced, Reply};
 
 /// What a reply answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum SmtpStage {
     Greeting,
     Ehlo,
     StartTls,
@@ -22,7 +22,7 @@ pub(super) enum Stage {
     Quit,
 }
 
-impl Stage {
+impl SmtpStage {
     /// Whether `reply` can be an answer at all: 3xx is one to DATA and to nothing else that we say, and
     /// DATA is never answered by 2xx (RFC 5321 §4.3.2). A server that seems to do so answers something else.
     pub(super) fn admits(self, reply: &Reply) -> bool {
@@ -64,7 +64,7 @@ impl Stage {
     }
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for SmtpStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.in_words())
     }
@@ -72,20 +72,22 @@ impl fmt::Display for Stage {
 
 /// What `reply` decides at `stage`; none when the conversation goes on. The reply inside a deferred
 /// outcome is always 4xx, since it may be passed on.
-pub(super) fn verdict(stage: Stage, reply: &Reply) -> Option<Outcome> {
+pub(super) fn verdict(stage: SmtpStage, reply: &Reply) -> Option<Outcome> {
     match reply.code {
         code if code / 100 == stage.wanted_class() => {
-            (stage == Stage::EndOfData).then(|| Outcome::Delivered(kept(reply)))
+            (stage == SmtpStage::EndOfData).then(|| Outcome::Delivered(kept(reply)))
         }
         // Authentication is between us and the server: the message is not to blame.
         530 | 535 | 538 => Some(ours_to_repair(stage, reply)),
         // RFC 5321 §4.5.3.1.10: an old server's "too many recipients".
-        552 if stage == Stage::Recipient => Some(deferred(as_452(reply))),
+        552 if stage == SmtpStage::Recipient => Some(deferred(as_452(reply))),
         400..=499 => Some(deferred(kept(reply))),
         500..=599 if stage.concerns_the_message() => Some(Outcome::Refused(kept(reply))),
         500..=599 => Some(ours_to_repair(stage, reply)),
         // Neither yes nor no, but the content is there: it may have been taken.
-        _ if stage == Stage::EndOfData => Some(Outcome::Uncertain(quoted(stage, reply, (4, 5, 0)))),
+        _ if stage == SmtpStage::EndOfData => {
+            Some(Outcome::Uncertain(quoted(stage, reply, (4, 5, 0))))
+        }
         _ => Some(deferred(quoted(stage, reply, (4, 5, 0)))),
     }
 }
@@ -105,11 +107,11 @@ fn deferred(reply: Reply) -> Outcome {
     Outcome::Deferred(DiskReason::Deferred, reply)
 }
 
-fn ours_to_repair(stage: Stage, reply: &Reply) -> Outcome {
+fn ours_to_repair(stage: SmtpStage, reply: &Reply) -> Outcome {
     deferred(quoted(stage, reply, (4, 7, 0)))
 }
 
-fn quoted(stage: Stage, reply: &Reply, enhanced: (u8, u16, u16)) -> Reply {
+fn quoted(stage: SmtpStage, reply: &Reply, enhanced: (u8, u16, u16)) -> Reply {
     let words = reply.shown_words();
     let stage = stage.in_words();
     let words = format!("the next hop said {} {words} {stage}", reply.codes());
@@ -140,14 +142,12 @@ pub(super) fn is_closing(reply: &Reply) -> bool {
 
 /// The server takes addresses and header fields in ASCII only.
 pub(super) fn no_smtputf8() -> Outcome {
-    let words = "the next hop does not take internationalised addresses or header fields";
-    Outcome::Refused(Reply::new(550, (5, 6, 7), words))
+    Outcome::Refused(Reply::next_hop_without_smtputf8())
 }
 
 /// The server takes messages up to `limit` bytes, and this one has more.
 pub(super) fn too_large(limit: u64) -> Outcome {
-    let words = format!("the next hop takes messages up to {limit} bytes");
-    Outcome::Refused(Reply::new(552, (5, 3, 4), words))
+    Outcome::Refused(Reply::too_large_for_next_hop(limit))
 }
 
 /// Why a server with these capabilities cannot take the message at all; none when it can, perhaps converted.
@@ -162,26 +162,24 @@ pub(super) fn unfit(message: &Message, capabilities: &Capabilities) -> Option<Ou
     }
 }
 
-/// The message has to be converted first, and somebody waits for its reply.
+/// The message has to be converted first, and its client waits for the reply.
 pub(super) fn awaits_conversion() -> Outcome {
-    let words = "the next hop takes 7-bit content only: the message waits for conversion";
-    Outcome::Deferred(DiskReason::Conversion, Reply::new(451, (4, 6, 3), words))
+    Outcome::Deferred(DiskReason::Conversion, Reply::awaits_conversion())
 }
 
 /// The message would have to be converted and cannot be; why. RFC 6152 §3: it is returned then.
 pub(super) fn unconvertible(why: Unconvertible) -> Outcome {
-    let words = format!("the next hop takes 7-bit content only, and {why}");
-    Outcome::Refused(Reply::new(554, (5, 6, 3), words))
+    Outcome::Refused(Reply::unconvertible(why))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Stage::{Data, Ehlo, EndOfData, Greeting, Mail, Recipient};
+    use super::SmtpStage::{Data, Ehlo, EndOfData, Greeting, Mail, Recipient};
     use super::*;
     use proptest::prelude::*;
 
     /// `expected`: the outcome's kind and its reply's code, or "go on".
-    fn check(stage: Stage, code: u16, expected: &str) {
+    fn check(stage: SmtpStage, code: u16, expected: &str) {
         let reply = Reply::plain(code, "words");
         let found = verdict(stage, &reply).map_or("go on".to_owned(), |outcome| {
             format!("{} {}", outcome.kind(), outcome.reply().code)

@@ -19,9 +19,9 @@ use crate::smtp::address::{Mailbox, ReversePath};
 /// SHA-256 of the content before our Received field.
 pub(super) type ContentDigest = [u8; 32];
 
-/// Who sent what to whom. The content's digest stands beside it.
+/// Client, sender and recipient. The content's digest is kept beside them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+struct FingerprintKey {
     client: Arc<str>,
     sender: Arc<str>,
     recipient: Arc<str>,
@@ -35,16 +35,16 @@ struct Fingerprint {
 
 /// A fingerprint of a recipient whose content is still to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct KnownContent {
     number: u64,
     pub(super) digest: ContentDigest,
 }
 
 /// Names fingerprints that were written or found, so that they can be deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ticket(Vec<u64>);
+pub(super) struct FingerprintIds(Vec<u64>);
 
-impl Ticket {
+impl FingerprintIds {
     /// Whether it names none.
     #[must_use]
     pub(super) fn is_empty(&self) -> bool {
@@ -52,12 +52,12 @@ impl Ticket {
     }
 
     /// Those of `known` that are of this content.
-    pub(super) fn of(known: &[Known], digest: &ContentDigest) -> Self {
+    pub(super) fn of(known: &[KnownContent], digest: &ContentDigest) -> Self {
         let same = known.iter().filter(|known| known.digest == *digest);
         Self(same.map(|known| known.number).collect())
     }
 
-    /// Both tickets' fingerprints.
+    /// The fingerprints of both.
     #[must_use]
     pub(super) fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
@@ -66,9 +66,9 @@ impl Ticket {
 }
 
 #[derive(Debug, Default)]
-struct Kept {
-    by_key: HashMap<Key, Vec<Fingerprint>>,
-    key_of: HashMap<u64, Key>,
+struct FingerprintIndex {
+    by_key: HashMap<FingerprintKey, Vec<Fingerprint>>,
+    key_of: HashMap<u64, FingerprintKey>,
     /// Oldest first; deleted ones stay until their turn.
     order: VecDeque<(u64, Instant)>,
     per_client: HashMap<Arc<str>, VecDeque<u64>>,
@@ -78,7 +78,7 @@ struct Kept {
 /// All fingerprints, bounded in total, for each client, and in time.
 #[derive(Debug, Default)]
 pub struct Fingerprints {
-    kept: Mutex<Kept>,
+    kept: Mutex<FingerprintIndex>,
     /// Read without the lock: the ordinary message finds nothing here.
     count: AtomicUsize,
 }
@@ -113,21 +113,21 @@ impl Fingerprints {
         sender: &ReversePath,
         recipient: &Mailbox,
         now: Instant,
-    ) -> Vec<Known> {
+    ) -> Vec<KnownContent> {
         if self.count.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
         let mut kept = self.kept();
         kept.expire(now);
         self.publish_count(&kept);
-        let key = Key {
+        let key = FingerprintKey {
             client: identity(client),
             sender: sender.to_string().into(),
             recipient: recipient.as_str().into(),
         };
         let found = kept.by_key.get(&key).into_iter().flatten();
-        let mut known: Vec<Known> = found
-            .map(|fingerprint| Known {
+        let mut known: Vec<KnownContent> = found
+            .map(|fingerprint| KnownContent {
                 number: fingerprint.number,
                 digest: fingerprint.digest,
             })
@@ -136,28 +136,28 @@ impl Fingerprints {
         known
     }
 
-    /// Which recipients of a message are settled already, and the ticket of what said so.
+    /// Which recipients of a message are settled already, and the fingerprints that said so.
     #[must_use]
     pub(super) fn settled(
         &self,
         message: &Message,
         digest: &ContentDigest,
         now: Instant,
-    ) -> (Vec<bool>, Ticket) {
+    ) -> (Vec<bool>, FingerprintIds) {
         let mut kept = self.kept();
         kept.expire(now);
         self.publish_count(&kept);
-        let mut ticket = Ticket::default();
+        let mut ids = FingerprintIds::default();
         let settled = keys(message)
             .map(|key| {
                 let found = kept.by_key.get(&key).and_then(|fingerprints| {
                     fingerprints.iter().find(|known| known.digest == *digest)
                 });
-                ticket.0.extend(found.map(|known| known.number));
+                ids.0.extend(found.map(|known| known.number));
                 found.is_some()
             })
             .collect();
-        (settled, ticket)
+        (settled, ids)
     }
 
     /// Writes fingerprints for the recipients at `settled`, positions in the envelope.
@@ -168,58 +168,58 @@ impl Fingerprints {
         settled: impl IntoIterator<Item = usize>,
         digest: &ContentDigest,
         now: Instant,
-    ) -> Ticket {
+    ) -> FingerprintIds {
         let mut kept = self.kept();
         kept.expire(now);
-        let all: Vec<Key> = keys(message).collect();
-        let ticket = Ticket(
+        let all: Vec<FingerprintKey> = keys(message).collect();
+        let ids = FingerprintIds(
             settled
                 .into_iter()
                 .map(|position| kept.add(all[position].clone(), *digest, now))
                 .collect(),
         );
         self.publish_count(&kept);
-        ticket
+        ids
     }
 
     /// Deletes: the client has read its reply.
-    pub(super) fn delete(&self, ticket: &Ticket) {
-        if ticket.is_empty() {
+    pub(super) fn delete(&self, ids: &FingerprintIds) {
+        if ids.is_empty() {
             return;
         }
         let mut kept = self.kept();
-        for number in &ticket.0 {
+        for number in &ids.0 {
             kept.delete(*number);
         }
         self.publish_count(&kept);
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, FingerprintIndex> {
         // Fingerprints only save duplicates: after a panic the map is still the best we know.
         self.kept.lock()
     }
 
-    fn publish_count(&self, kept: &Kept) {
+    fn publish_count(&self, kept: &FingerprintIndex) {
         self.count.store(kept.key_of.len(), Ordering::Release);
     }
 }
 
-fn keys(message: &Message) -> impl Iterator<Item = Key> {
+fn keys(message: &Message) -> impl Iterator<Item = FingerprintKey> {
     let client = identity(&message.client);
     let sender: Arc<str> = message.envelope.sender.to_string().into();
     message
         .envelope
         .recipients
         .iter()
-        .map(move |recipient| Key {
+        .map(move |recipient| FingerprintKey {
             client: Arc::clone(&client),
             sender: Arc::clone(&sender),
             recipient: recipient.address.as_str().into(),
         })
 }
 
-impl Kept {
-    fn add(&mut self, key: Key, digest: ContentDigest, now: Instant) -> u64 {
+impl FingerprintIndex {
+    fn add(&mut self, key: FingerprintKey, digest: ContentDigest, now: Instant) -> u64 {
         // One that is there already is renewed, and takes no place from others.
         let known = self.by_key.get(&key).into_iter().flatten();
         let mut same = known.filter(|known| known.digest == digest);
@@ -321,7 +321,7 @@ mod tests {
         );
         assert!(!fingerprints.has_candidate(&sent, now));
         let digest = digest_of(&sent).await.expect("it is in memory");
-        let ticket = fingerprints.write(&sent, [1], &digest, now);
+        let ids = fingerprints.write(&sent, [1], &digest, now);
 
         let again = arc_message(
             "a@example.org",
@@ -331,9 +331,9 @@ mod tests {
         assert!(fingerprints.has_candidate(&again, now));
         let (settled, found) = fingerprints.settled(&again, &digest, now);
         assert_eq!(settled, [true, false]);
-        assert_eq!(found, ticket);
+        assert_eq!(found, ids);
 
-        fingerprints.delete(&ticket);
+        fingerprints.delete(&ids);
         assert!(!fingerprints.has_candidate(&again, now));
     }
 

@@ -4,7 +4,6 @@
 //! The attempts run inside the session's own task, so that the ordinary message costs no hand-over
 //! between threads; what is left at the deadline moves to the background.
 
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,78 +13,33 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::client_presence::ClientPresence;
 use super::gate::{Gate, GroupPoint};
-use super::verdict::{Standing, Tally};
-use super::{ClientPresence, Paths, Transaction};
-use crate::delivery::{Errand, Pace, Report};
+use super::outbound::Dispatch;
+use super::recipient_group::{RecipientGroup, group_by_next_hop, is_known};
+use super::verdict::OutcomeCounts;
+use crate::delivery::{AttemptResult, Delivery, DeliveryRequest, TimeoutProfile};
 use crate::limits;
+use crate::message::words::OutcomeKind;
 use crate::message::{Message, Outcome};
 use crate::queue::HandedOver;
-use crate::settings::{NextHop, Settings, WhenDeferred};
-
-/// Recipients of one message that go to one next hop in one transaction.
-#[derive(Clone, Debug)]
-pub(super) struct Group {
-    /// Where to.
-    pub(super) next_hop: Arc<NextHop>,
-    /// Positions in the envelope.
-    pub(super) recipients: Vec<usize>,
-}
-
-/// The recipients that are not `known` to be settled, grouped by next hop, at most
-/// [`limits::RECIPIENTS_PER_TRANSACTION`] a group.
-pub(super) fn group_by_next_hop(
-    message: &Message,
-    settings: &Settings,
-    known: &[bool],
-) -> Vec<Group> {
-    let positions = (0..message.envelope.recipients.len()).filter(|&at| !is_known(known, at));
-    let mut groups: Vec<Group> = Vec::with_capacity(1);
-    let mut open: HashMap<Arc<str>, usize> = HashMap::new();
-    for position in positions {
-        let next_hop = message.envelope.recipients[position].next_hop(settings);
-        let full = message.recipients_per_transaction();
-        let with_room = match groups.as_slice() {
-            // The ordinary message has one recipient, or all at one next hop.
-            [only] if only.next_hop.name() == next_hop.name() => Some(0),
-            _ => open.get(next_hop.name()).copied(),
-        };
-        match with_room.filter(|&group| groups[group].recipients.len() < full) {
-            Some(group) => groups[group].recipients.push(position),
-            None => {
-                open.insert(Arc::clone(next_hop.name()), groups.len());
-                groups.push(Group {
-                    next_hop,
-                    recipients: vec![position],
-                });
-            }
-        }
-    }
-    groups
-}
-
-fn is_known(known: &[bool], position: usize) -> bool {
-    known.get(position).copied().unwrap_or(false)
-}
+use crate::settings::{NextHop, WhenDeferred};
 
 /// What the next hops of groups that ended said.
-pub(super) fn reported(
-    ended: &[(Group, Report)],
-) -> impl Iterator<Item = (&Arc<NextHop>, &Report)> {
+pub(super) fn results(
+    ended: &[(RecipientGroup, AttemptResult)],
+) -> impl Iterator<Item = (&Arc<NextHop>, &AttemptResult)> {
     ended
         .iter()
-        .map(|(group, report)| (&group.next_hop, report))
+        .map(|(group, result)| (&group.next_hop, result))
 }
-
-/// A group's attempt.
-type Attempt = Pin<Box<dyn Future<Output = Report> + Send>>;
 
 /// A group whose attempt has no outcome yet.
 pub(super) struct Underway {
     /// The group.
-    pub(super) group: Group,
+    pub(super) group: RecipientGroup,
     /// Its attempt; not polled yet when there were too many before it.
-    pub(super) attempt: Attempt,
+    pub(super) attempt: Pin<Box<dyn Future<Output = AttemptResult> + Send>>,
     /// Whether its dot was handed over.
     pub(super) handed_over: HandedOver,
     /// It was polled at least once.
@@ -94,7 +48,7 @@ pub(super) struct Underway {
 
 /// What one recipient's state in the flight is.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum RecipientState {
     /// A fingerprint says that it is settled.
     Known,
     /// Its attempt has ended.
@@ -118,18 +72,18 @@ pub(super) enum Halt {
 pub(super) struct Flight {
     pub(super) message: Arc<Message>,
     pub(super) gate: Arc<Gate>,
-    pub(super) states: Vec<State>,
+    pub(super) states: Vec<RecipientState>,
     pub(super) underway: Vec<Underway>,
-    /// Reports of groups that ended, for the trail.
-    pub(super) ended: Vec<(Group, Report)>,
+    /// What the attempts of the groups that ended came to, for the trail.
+    pub(super) ended: Vec<(RecipientGroup, AttemptResult)>,
 }
 
 impl Flight {
     /// Prepares an attempt for each group of recipients that are not `known` already (step 310).
-    pub(super) fn launch(paths: &Arc<Paths>, transaction: &Transaction, known: &[bool]) -> Self {
-        let Transaction {
+    pub(super) fn launch(delivery: &Arc<Delivery>, dispatch: &Dispatch, known: &[bool]) -> Self {
+        let Dispatch {
             message, settings, ..
-        } = transaction;
+        } = dispatch;
         let recipients = message.envelope.recipients.len();
         let gate = Arc::new(Gate::default());
         let busy_wait = Duration::from_secs(settings.ack_deadline_seconds) / 4;
@@ -137,14 +91,14 @@ impl Flight {
         let converts = settings.when_deferred == WhenDeferred::Pass;
         let underway = group_by_next_hop(message, settings, known)
             .into_iter()
-            .map(|group| begin(paths, message, &gate, group, busy_wait, converts))
+            .map(|group| begin(delivery, message, &gate, group, busy_wait, converts))
             .collect();
         let states = (0..recipients)
             .map(|at| {
                 if is_known(known, at) {
-                    State::Known
+                    RecipientState::Known
                 } else {
-                    State::Pending
+                    RecipientState::Pending
                 }
             })
             .collect();
@@ -175,7 +129,7 @@ impl Flight {
                 () = gate.asked(), if !gate.is_decided() => {
                     gate.decide(client.still_there().await);
                     if gate.is_shut() {
-                        // Nobody has the message: every connection is closed without the dot.
+                        // No recipient has the message: every connection is closed without the dot.
                         self.underway.clear();
                         return Halt::ClientGone;
                     }
@@ -214,9 +168,9 @@ impl Flight {
             group.begun = true;
             match group.attempt.as_mut().poll(context) {
                 Poll::Pending => position += 1,
-                Poll::Ready(report) => {
+                Poll::Ready(result) => {
                     let ended = self.underway.remove(position);
-                    self.end(ended.group, report);
+                    self.end(ended.group, result);
                 }
             }
         }
@@ -227,11 +181,11 @@ impl Flight {
         }
     }
 
-    fn end(&mut self, group: Group, report: Report) {
-        for (position, outcome) in &report.outcomes {
-            self.states[*position] = State::Ended(outcome.clone());
+    fn end(&mut self, group: RecipientGroup, result: AttemptResult) {
+        for (position, outcome) in &result.outcomes {
+            self.states[*position] = RecipientState::Ended(outcome.clone());
         }
-        self.ended.push((group, report));
+        self.ended.push((group, result));
     }
 
     /// Drops the attempts whose dot was not handed over: nothing more is sent for them.
@@ -246,15 +200,19 @@ impl Flight {
     }
 
     /// What counts for each recipient now.
-    pub(super) fn standings(&self) -> Vec<Standing> {
-        let mut standings: Vec<Standing> = self
+    pub(super) fn outcomes(&self) -> Vec<OutcomeKind> {
+        let mut outcomes: Vec<OutcomeKind> = self
             .states
             .iter()
             .map(|state| match state {
-                State::Known | State::Ended(Outcome::Delivered(_)) => Standing::Delivered,
-                State::Ended(Outcome::Refused(_)) => Standing::Refused,
-                State::Ended(Outcome::Uncertain(_)) => Standing::Uncertain,
-                State::Ended(Outcome::Deferred(..)) | State::Pending => Standing::Deferred,
+                RecipientState::Known | RecipientState::Ended(Outcome::Delivered(_)) => {
+                    OutcomeKind::Delivered
+                }
+                RecipientState::Ended(Outcome::Refused(_)) => OutcomeKind::Refused,
+                RecipientState::Ended(Outcome::Uncertain(_)) => OutcomeKind::Uncertain,
+                RecipientState::Ended(Outcome::Deferred(..)) | RecipientState::Pending => {
+                    OutcomeKind::Deferred
+                }
             })
             .collect();
         for group in self
@@ -263,23 +221,23 @@ impl Flight {
             .filter(|group| group.handed_over.is_set())
         {
             for &position in &group.group.recipients {
-                standings[position] = Standing::Uncertain;
+                outcomes[position] = OutcomeKind::Uncertain;
             }
         }
-        standings
+        outcomes
     }
 
-    /// The standings counted.
-    pub(super) fn tally(&self) -> Tally {
-        self.standings().into_iter().collect()
+    /// The outcomes counted.
+    pub(super) fn counts(&self) -> OutcomeCounts {
+        self.outcomes().into_iter().collect()
     }
 }
 
 fn begin(
-    paths: &Arc<Paths>,
+    delivery: &Arc<Delivery>,
     message: &Arc<Message>,
     gate: &Arc<Gate>,
-    group: Group,
+    group: RecipientGroup,
     busy_wait: Duration,
     converts: bool,
 ) -> Underway {
@@ -288,19 +246,74 @@ fn begin(
         gate: Arc::clone(gate),
         handed_over: handed_over.clone(),
     };
-    let errand = Errand {
+    let request = DeliveryRequest {
         message: Arc::clone(message),
         recipients: group.recipients.clone(),
         next_hop: Arc::clone(&group.next_hop),
-        pace: Pace::Fast,
+        timeouts: TimeoutProfile::Fast,
         busy_wait,
         converts,
     };
-    let delivery = Arc::clone(&paths.delivery);
+    let delivery = Arc::clone(delivery);
     Underway {
         group,
-        attempt: Box::pin(async move { delivery.attempt(errand, &point).await }),
+        attempt: Box::pin(async move { delivery.attempt(request, &point).await }),
         handed_over,
         begun: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::path::testing::{DEFERS, IS_SILENT, Scene, TAKES, TestClient, next_hops};
+
+    const A_MOMENT: Duration = Duration::from_millis(300);
+
+    /// At the deadline a recipient is deferred, unless its dot was handed over: then nobody can know.
+    #[tokio::test]
+    async fn at_the_deadline_an_unanswered_dot_is_uncertain() {
+        let scene = Scene::new(json!({})).await;
+        let (servers, message) = next_hops(&[TAKES, DEFERS, IS_SILENT]).await;
+        let dispatch = scene.dispatch(message, false);
+        let mut flight = Flight::launch(&scene.context.delivery, &dispatch, &[]);
+        let mut client = TestClient { is_there: true };
+        let shutdown = CancellationToken::new();
+        while !flight.has_unanswered_dot() || flight.ended.len() < 2 {
+            let halt = flight.run(&mut client, Instant::now() + A_MOMENT, &shutdown);
+            assert_eq!(halt.await, Halt::TimeUp);
+        }
+        use OutcomeKind::{Deferred, Delivered, Uncertain};
+        assert_eq!(flight.outcomes(), [Delivered, Deferred, Uncertain]);
+        assert!(matches!(flight.states[2], RecipientState::Pending));
+        flight.withdraw_unfinished();
+        assert_eq!(flight.underway.len(), 1, "a dot cannot be taken back");
+        assert!(!flight.gate.is_shut(), "the first decision counts");
+        drop(flight);
+        scene.context.delivery.close().await;
+        for server in servers {
+            server.finish().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_not_begun_is_withdrawn() {
+        let scene = Scene::new(json!({})).await;
+        let (_servers, message) = next_hops(&[TAKES, TAKES]).await;
+        let dispatch = scene.dispatch(message, false);
+        let mut flight = Flight::launch(&scene.context.delivery, &dispatch, &[true, false]);
+        assert_eq!(flight.underway.len(), 1, "one has it already");
+        assert_eq!(
+            flight.outcomes(),
+            [OutcomeKind::Delivered, OutcomeKind::Deferred]
+        );
+        flight.withdraw_unfinished();
+        assert!(flight.underway.is_empty() && flight.gate.is_shut());
+        let shutdown = CancellationToken::new();
+        let mut client = TestClient { is_there: true };
+        let halt = flight.run(&mut client, Instant::now() + A_MOMENT, &shutdown);
+        assert_eq!(halt.await, Halt::Ended);
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::each::is_told;
-use super::flight::{Flight, Group, State};
+use super::flight::{Flight, RecipientState};
+use super::recipient_group::RecipientGroup;
+use super::verdict::passes_on;
 use crate::limits;
 use crate::message::{DiskReason, Message, Outcome, RowId, RowState};
 use crate::queue::{Failed, FailureReason, Lease, QueuedRow, schedule};
@@ -24,20 +25,20 @@ pub(super) struct Planned {
 }
 
 /// What is stored of a message.
-pub(super) struct Plan {
-    /// Who waits.
+pub(super) struct StorePlan {
+    /// Rows of recipients that wait.
     pub(super) rows: Vec<Planned>,
-    /// Who failed.
+    /// Recipients that failed.
     pub(super) failed: Vec<Failed>,
     /// Their places in the envelope.
     failed_places: Vec<usize>,
 }
 
-/// What was stored, and who holds it.
+/// What was stored, and the lease over it.
 pub(super) struct Stored {
     /// What was stored.
-    pub(super) plan: Plan,
-    /// Over the rows whose attempts go on.
+    pub(super) plan: StorePlan,
+    /// The lease over the rows whose attempts go on.
     pub(super) lease: Lease,
     /// Groups that had ended when the rows were planned.
     pub(super) ended_before: usize,
@@ -46,24 +47,26 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// The rows of a group whose attempt goes on.
-    pub(super) fn rows_of(&self, group: &Group) -> Vec<QueuedRow> {
+    /// The rows of a group whose attempt goes on, under a lease of their own.
+    pub(super) fn rows_of(&mut self, group: &RecipientGroup) -> (Vec<QueuedRow>, Lease) {
         let in_group = |planned: &&Planned| group.recipients.contains(&planned.position);
         let rows = self.plan.rows.iter().filter(in_group);
-        rows.map(|planned| QueuedRow {
+        let rows = rows.map(|planned| QueuedRow {
             id: planned.row.id,
             position: planned.position,
             attempts: planned.row.attempts,
             kept_from: self.kept_from,
             read_at: std::time::Instant::now(),
             delay_reported: false,
-        })
-        .collect()
+        });
+        let rows: Vec<QueuedRow> = rows.collect();
+        let lease = self.lease.part(rows.iter().map(|row| row.id));
+        (rows, lease)
     }
 }
 
-impl Plan {
-    /// Whether nothing is to be stored: nobody waits, and nobody wants a report.
+impl StorePlan {
+    /// Whether nothing is to be stored: no recipient waits, and no report is wanted.
     pub(super) fn is_empty(&self, message: &Message) -> bool {
         let reported = |failed: &Failed| failed.is_reported(message);
         self.rows.is_empty() && !self.failed.iter().any(reported)
@@ -75,15 +78,20 @@ impl Plan {
         rows.chain(self.failed_places.iter().copied())
     }
 
-    /// What `flight` leaves to be stored now, with `ids` by position. With `each` the client is told of
-    /// whom it can be told.
-    pub(super) fn of(flight: &Flight, settings: &Settings, ids: &[RowId], each: bool) -> Self {
+    /// What `flight` leaves to be stored now, with `ids` by position. With `per_recipient` nothing is stored
+    /// of those whose own reply is passed on.
+    pub(super) fn of(
+        flight: &Flight,
+        settings: &Settings,
+        ids: &[RowId],
+        per_recipient: bool,
+    ) -> Self {
         let mut plan = Self {
             rows: Vec::new(),
             failed: Vec::new(),
             failed_places: Vec::new(),
         };
-        let standings = flight.standings();
+        let outcomes = flight.outcomes();
         let now = Timestamp::now();
         for (position, state) in flight.states.iter().enumerate() {
             let row = Blank {
@@ -93,12 +101,13 @@ impl Plan {
                 now,
                 settings,
             };
-            if each && is_told(standings[position], settings) {
+            let (when_deferred, when_refused) = (settings.when_deferred, settings.when_refused);
+            if per_recipient && passes_on(outcomes[position], when_deferred, when_refused) {
                 continue;
             }
             match state {
-                State::Known | State::Ended(Outcome::Delivered(_)) => {}
-                State::Ended(Outcome::Refused(reply)) => {
+                RecipientState::Known | RecipientState::Ended(Outcome::Delivered(_)) => {}
+                RecipientState::Ended(Outcome::Refused(reply)) => {
                     plan.failed_places.push(position);
                     plan.failed.push(Failed {
                         recipient: flight.message.envelope.recipients[position].clone(),
@@ -106,8 +115,8 @@ impl Plan {
                         reply: reply.clone(),
                     });
                 }
-                State::Ended(outcome) => plan.rows.push(row.of_ended(outcome)),
-                State::Pending => plan.rows.push(row.of_pending(flight)),
+                RecipientState::Ended(outcome) => plan.rows.push(row.of_ended(outcome)),
+                RecipientState::Pending => plan.rows.push(row.of_pending(flight)),
             }
         }
         plan
@@ -190,6 +199,61 @@ impl Blank<'_> {
             position: self.position,
             leased,
             row,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::path::testing::{DEFERS, IS_SILENT, REFUSES, Scene, TAKES, TestClient, next_hops};
+
+    /// What is to be stored of a message of which one recipient is delivered, one deferred, one refused and
+    /// one uncertain: the rows' positions, their states and whether they are leased, and who failed.
+    async fn plan(patch: Value, per_recipient: bool) -> (Vec<(usize, RowState, bool)>, Vec<usize>) {
+        let scene = Scene::new(patch).await;
+        let (_servers, message) = next_hops(&[TAKES, DEFERS, REFUSES, IS_SILENT]).await;
+        let dispatch = scene.dispatch(message, per_recipient);
+        let mut flight = Flight::launch(&scene.context.delivery, &dispatch, &[]);
+        let mut client = TestClient { is_there: true };
+        let shutdown = CancellationToken::new();
+        while !flight.has_unanswered_dot() || flight.ended.len() < 3 {
+            let soon = tokio::time::Instant::now() + std::time::Duration::from_millis(100);
+            flight.run(&mut client, soon, &shutdown).await;
+        }
+        let ids: Vec<RowId> = (0..4).map(RowId).collect();
+        let plan = StorePlan::of(&flight, &scene.settings, &ids, per_recipient);
+        assert!(!plan.is_empty(&flight.message));
+        let rows = plan.rows.iter();
+        let rows = rows.map(|planned| {
+            assert_eq!(planned.row.id, RowId(planned.position as i64));
+            (planned.position, planned.row.state, planned.leased)
+        });
+        (rows.collect(), plan.failed_places.clone())
+    }
+
+    #[tokio::test]
+    async fn who_waits_and_who_failed_is_stored() {
+        let waits = (1, RowState::Waiting, false);
+        let uncertain = (3, RowState::Uncertain, true);
+        let pass = || json!({"when_deferred": "pass"});
+        let report = || json!({"when_refused": "report"});
+        let table: [(Value, bool, &[(usize, RowState, bool)], &[usize]); 4] = [
+            (json!({}), false, &[waits, uncertain], &[2]),
+            (json!({}), true, &[waits, uncertain], &[]),
+            (pass(), true, &[uncertain], &[]),
+            (report(), true, &[waits, uncertain], &[2]),
+        ];
+        for (patch, per_recipient, rows, failed) in table {
+            let found = plan(patch.clone(), per_recipient).await;
+            assert_eq!(
+                found,
+                (rows.to_vec(), failed.to_vec()),
+                "{patch} {per_recipient}"
+            );
         }
     }
 }

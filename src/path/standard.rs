@@ -1,33 +1,47 @@
-//! The standard path: store durably, reply, then deliver (Figure 2 of the patent, steps 203–211).
+//! The standard path: store durably, reply, then deliver (Figure 2 of the patent, steps 203–211). A message
+//! that a condition keeps back is stored the same way, and waits in the queue for an operator.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::answer::Account;
-use super::flight::{Group, group_by_next_hop};
-use super::{Paths, Transaction, Travelling};
+use super::context::PathContext;
+use super::disposition::Disposition;
+use super::outbound::{Dispatch, OutboundMessage};
+use super::recipient_group::{RecipientGroup, group_by_next_hop};
+use crate::conditions::QuarantineCause;
 use crate::message::{DiskReason, Message, MessageId, Path, RowId, RowState};
 use crate::queue::{Failed, Lease, NewEntry, QueuedRow};
 use crate::smtp::reply::Reply;
-use crate::store::NewRow;
+use crate::store::{NewRow, StoreError};
 
-impl Paths {
+/// The standard path.
+#[derive(Debug)]
+pub(super) struct StandardPath {
+    context: Arc<PathContext>,
+}
+
+impl StandardPath {
+    pub(super) fn new(context: Arc<PathContext>) -> Self {
+        Self { context }
+    }
+
     /// Stores what was made of a message for `reason` and all recipients that are not known to be
     /// settled, replies, and hands it on from memory when there is room; else the queue reads it back
     /// when its turn comes.
-    pub(super) async fn take_standard_path(
-        self: &Arc<Self>,
-        transaction: &Transaction,
-        travelling: &[Travelling],
+    pub(super) async fn enqueue(
+        &self,
+        dispatch: &Dispatch,
+        outbound: &[OutboundMessage],
         failed: Vec<Failed>,
         reason: DiskReason,
-    ) -> Account {
-        let outbound = travelling.iter().map(|one| Outbound::of(one, transaction));
-        let outbound: Vec<Outbound> = outbound.collect();
+    ) -> Disposition {
+        let queue = &self.context.queue;
+        let outbound: Vec<GroupedMessage> = grouped(dispatch, outbound).collect();
         let groups = outbound.iter().flat_map(|outbound| &outbound.groups);
-        let room = self.queue.room_for(groups.map(|group| &*group.next_hop));
-        let kept = Kept {
+        let room = queue.room_for(groups.map(|group| &*group.next_hop));
+        let template = RowTemplate {
             state: match room {
                 Some(_) => RowState::Delivering,
                 None => RowState::Waiting,
@@ -35,72 +49,116 @@ impl Paths {
             reason,
             words: String::new(),
         };
-        let parcels = outbound.iter().map(|outbound| {
-            let ids = self.queue.allocate_rows(outbound.recipients());
-            outbound.parcel(&ids, &kept)
-        });
-        let parcels = with_failed(parcels.collect(), failed);
-        let lease = |parcel: &NewEntry| self.queue.lease(&parcel.rows);
+        let entries = self.entries(&outbound, &template, failed);
+        let lease = |entry: &NewEntry| queue.lease(&entry.rows);
         let leases: Vec<Lease> = match &room {
-            Some(_) => parcels.iter().map(lease).collect(),
+            Some(_) => entries.iter().map(lease).collect(),
             None => Vec::new(),
         };
-        if let Err(error) = self.queue.enqueue(&parcels).await {
-            tracing::error!(id = %transaction.message.id, %error, "not stored");
-            let recipients = transaction.message.envelope.recipients.len();
+        if let Err(error) = queue.enqueue(&entries).await {
+            let recipients = dispatch.message.envelope.recipients.len();
             let replies = vec![Reply::insufficient_storage(); recipients];
-            self.note_left(&transaction.message, &replies);
-            return Account::nothing(Reply::insufficient_storage(), Path::Standard);
+            let not_stored = not_stored(&dispatch.message, &error);
+            self.context.note_left(&dispatch.message, &replies);
+            return not_stored;
         }
         // Without room there are no leases, and nothing is handed on.
         let mut places = room.into_iter().flatten();
-        let stored = outbound.into_iter().zip(&parcels).zip(leases);
-        for ((outbound, parcel), mut lease) in stored {
+        let stored = outbound.into_iter().zip(&entries).zip(leases);
+        for ((outbound, entry), mut lease) in stored {
             let kept_from = outbound.message.received_at;
             let mut first = 0;
             for group in outbound.groups {
-                let rows = &parcel.rows[first..first + group.recipients.len()];
+                let rows = &entry.rows[first..first + group.recipients.len()];
                 first += group.recipients.len();
                 let lease = lease.part(rows.iter().map(|row| row.id));
                 let place = places.next().expect("there is one for each group");
                 let queued = queued_rows(rows, &group, kept_from);
                 let message = Arc::clone(&outbound.message);
-                self.queue
-                    .start(message, group.next_hop, queued, lease, place);
+                queue.start(message, group.next_hop, queued, lease, place);
             }
         }
-        Account::queued(&transaction.message, kept.reason)
+        Disposition::queued(&dispatch.message, template.reason)
+    }
+
+    /// Stores what was made of a message for all recipients that are not known to be settled, kept back.
+    pub(super) async fn quarantine(
+        &self,
+        dispatch: &Dispatch,
+        outbound: &[OutboundMessage],
+        failed: Vec<Failed>,
+        quarantine: QuarantineCause,
+    ) -> Disposition {
+        let template = RowTemplate {
+            state: RowState::Quarantined,
+            reason: quarantine.reason,
+            words: quarantine.words,
+        };
+        let outbound: Vec<GroupedMessage> = grouped(dispatch, outbound).collect();
+        let entries = self.entries(&outbound, &template, failed);
+        match self.context.queue.enqueue(&entries).await {
+            Ok(()) => Disposition::queued(&dispatch.message, template.reason),
+            Err(error) => not_stored(&dispatch.message, &error),
+        }
+    }
+
+    /// What is stored of each message. The reports on recipients that a condition refused are stored with the
+    /// first.
+    fn entries(
+        &self,
+        outbound: &[GroupedMessage],
+        template: &RowTemplate,
+        failed: Vec<Failed>,
+    ) -> Vec<NewEntry> {
+        let entries = outbound.iter().map(|outbound| {
+            let ids = self.context.queue.allocate_rows(outbound.recipients());
+            outbound.entry(&ids, template)
+        });
+        let mut entries: Vec<NewEntry> = entries.collect();
+        if let Some(first) = entries.first_mut() {
+            first.failed = failed;
+        }
+        entries
     }
 }
 
+fn not_stored(message: &Message, error: &StoreError) -> Disposition {
+    tracing::error!(id = %message.id, %error, "not stored");
+    Disposition::nothing(Reply::insufficient_storage(), Path::Standard)
+}
+
 /// A message with its recipients that are to be stored, by next hop.
-pub(super) struct Outbound {
+struct GroupedMessage {
     message: Arc<Message>,
-    groups: Vec<Group>,
+    groups: Vec<RecipientGroup>,
     /// The message that arrived, when this is one of several that were made of it.
     made_of: Option<MessageId>,
 }
 
-impl Outbound {
-    /// Groups those who are not known to be settled.
-    pub(super) fn of(travelling: &Travelling, transaction: &Transaction) -> Self {
-        let Travelling { message, known } = travelling;
-        let arrived = transaction.message.id;
-        Self {
+/// Groups those who are not known to be settled.
+fn grouped<'a>(
+    dispatch: &'a Dispatch,
+    outbound: &'a [OutboundMessage],
+) -> impl Iterator<Item = GroupedMessage> + 'a {
+    let arrived = dispatch.message.id;
+    outbound
+        .iter()
+        .map(move |OutboundMessage { message, known }| GroupedMessage {
             message: Arc::clone(message),
-            groups: group_by_next_hop(message, &transaction.settings, known),
+            groups: group_by_next_hop(message, &dispatch.settings, known),
             made_of: (message.id != arrived).then_some(arrived),
-        }
-    }
+        })
+}
 
+impl GroupedMessage {
     /// How many rows it needs.
-    pub(super) fn recipients(&self) -> usize {
+    fn recipients(&self) -> usize {
         let groups = self.groups.iter();
         groups.map(|group| group.recipients.len()).sum()
     }
 
     /// What is stored of it: one row for each recipient, in the order of the groups.
-    pub(super) fn parcel(&self, ids: &[RowId], kept: &Kept) -> NewEntry {
+    fn entry(&self, ids: &[RowId], template: &RowTemplate) -> NewEntry {
         let recipients = &self.message.envelope.recipients;
         let placed = self.groups.iter().flat_map(|group| {
             let positions = group.recipients.iter();
@@ -110,10 +168,10 @@ impl Outbound {
             id,
             recipient: recipients[position].clone(),
             next_hop: Arc::clone(group.next_hop.name()),
-            state: kept.state,
-            reason: kept.reason.clone(),
+            state: template.state,
+            reason: template.reason.clone(),
             attempts: 0,
-            last_reply: kept.words.clone(),
+            last_reply: template.words.clone(),
             next_attempt_at: Timestamp::now(),
         });
         NewEntry {
@@ -125,26 +183,17 @@ impl Outbound {
     }
 }
 
-/// The parcels with those recipients that a condition refused: the reports on them are stored with the
-/// first.
-pub(super) fn with_failed(mut parcels: Vec<NewEntry>, failed: Vec<Failed>) -> Vec<NewEntry> {
-    if let Some(first) = parcels.first_mut() {
-        first.failed = failed;
-    }
-    parcels
-}
-
-/// How rows are kept that are stored before anything was tried.
-pub(super) struct Kept {
+/// How rows are stored before anything was tried.
+struct RowTemplate {
     /// Under a lease, waiting for the queue, or kept back.
-    pub(super) state: RowState,
+    state: RowState,
     /// Why the message touches disk.
-    pub(super) reason: DiskReason,
+    reason: DiskReason,
     /// What is known of it already.
-    pub(super) words: String,
+    words: String,
 }
 
-fn queued_rows(rows: &[NewRow], group: &Group, kept_from: Timestamp) -> Vec<QueuedRow> {
+fn queued_rows(rows: &[NewRow], group: &RecipientGroup, kept_from: Timestamp) -> Vec<QueuedRow> {
     rows.iter()
         .zip(&group.recipients)
         .map(|(row, &position)| QueuedRow {
@@ -152,8 +201,12 @@ fn queued_rows(rows: &[NewRow], group: &Group, kept_from: Timestamp) -> Vec<Queu
             position,
             attempts: 0,
             kept_from,
-            read_at: std::time::Instant::now(),
+            read_at: Instant::now(),
             delay_reported: false,
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "standard_tests.rs"]
+mod tests;

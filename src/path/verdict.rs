@@ -3,24 +3,12 @@
 //! The promise: no 250 unless every recipient is delivered, durable in the retry queue, or its
 //! failure report is durable.
 
+use crate::message::words::OutcomeKind;
 use crate::settings::{WhenDeferred, WhenRefused};
 
-/// What counts for one recipient when the verdict is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Standing {
-    /// Its next hop has the message, or a fingerprint says that it is settled.
-    Delivered,
-    /// Later: so said the next hop, or our final dot was not handed over in time.
-    Deferred,
-    /// Never: so said the next hop.
-    Refused,
-    /// Our final dot was handed over and there is no reply (yet).
-    Uncertain,
-}
-
-/// How many recipients stand where.
+/// How many recipients have which outcome. Deferred counts as well who was not handed over in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct OutcomeCounts {
     /// Recipients whose next hop has the message.
     pub delivered: usize,
     /// Recipients to be tried later.
@@ -31,24 +19,24 @@ pub struct Tally {
     pub uncertain: usize,
 }
 
-impl FromIterator<Standing> for Tally {
-    fn from_iter<I: IntoIterator<Item = Standing>>(standings: I) -> Self {
-        let mut tally = Self::default();
-        for standing in standings {
-            *match standing {
-                Standing::Delivered => &mut tally.delivered,
-                Standing::Deferred => &mut tally.deferred,
-                Standing::Refused => &mut tally.refused,
-                Standing::Uncertain => &mut tally.uncertain,
+impl FromIterator<OutcomeKind> for OutcomeCounts {
+    fn from_iter<I: IntoIterator<Item = OutcomeKind>>(outcomes: I) -> Self {
+        let mut counts = Self::default();
+        for outcome in outcomes {
+            *match outcome {
+                OutcomeKind::Delivered => &mut counts.delivered,
+                OutcomeKind::Deferred => &mut counts.deferred,
+                OutcomeKind::Refused => &mut counts.refused,
+                OutcomeKind::Uncertain => &mut counts.uncertain,
             } += 1;
         }
-        tally
+        counts
     }
 }
 
-/// What is done, and what the client is told.
+/// What is done, and what the client's reply is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReplyVerdict {
     /// 250 "Delivered"; nothing is stored.
     Delivered,
     /// The first recipient's 5xx; nothing is stored, the sender owns it.
@@ -61,28 +49,32 @@ pub enum Verdict {
 
 /// The table of section 3: outcomes × policies.
 #[must_use]
-pub fn verdict(tally: Tally, when_deferred: WhenDeferred, when_refused: WhenRefused) -> Verdict {
-    let Tally {
+pub fn verdict(
+    counts: OutcomeCounts,
+    when_deferred: WhenDeferred,
+    when_refused: WhenRefused,
+) -> ReplyVerdict {
+    let OutcomeCounts {
         delivered,
         deferred,
         refused,
         uncertain,
-    } = tally;
+    } = counts;
     match (delivered > 0, deferred > 0, refused > 0, uncertain > 0) {
         // All delivered.
-        (_, false, false, false) => Verdict::Delivered,
+        (_, false, false, false) => ReplyVerdict::Delivered,
         // All refused.
         (false, false, true, false) => match when_refused {
-            WhenRefused::Reply => Verdict::PassRefusal,
-            WhenRefused::Report => Verdict::Store,
+            WhenRefused::Reply => ReplyVerdict::PassRefusal,
+            WhenRefused::Report => ReplyVerdict::Store,
         },
         // Deferred only, or deferred and refused.
         (false, true, _, false) => match when_deferred {
-            WhenDeferred::Queue => Verdict::Store,
-            WhenDeferred::Pass => Verdict::PassDeferral,
+            WhenDeferred::Queue => ReplyVerdict::Store,
+            WhenDeferred::Pass => ReplyVerdict::PassDeferral,
         },
         // Delivered and anything else, or any uncertain and anything else.
-        (true, ..) | (.., true) => Verdict::Store,
+        (true, ..) | (.., true) => ReplyVerdict::Store,
     }
 }
 
@@ -91,10 +83,10 @@ pub fn verdict(tally: Tally, when_deferred: WhenDeferred, when_refused: WhenRefu
 pub enum AfterFailedStore {
     /// A dot is unanswered: wait for its reply up to the after-dot time-out and apply the table again.
     AwaitDots,
-    /// Somebody has the message: 451, and a fingerprint that makes the repetition harmless.
+    /// Some recipient has the message: 451, and a fingerprint that makes the repetition harmless.
     PartialFailure,
-    /// Nobody has it: 452 4.3.1.
-    FailureReason,
+    /// No recipient has it: 452 4.3.1.
+    Failure,
 }
 
 /// The rule for a failed store.
@@ -105,36 +97,64 @@ pub fn after_failed_store(anything_delivered: bool, dots_unanswered: bool) -> Af
     } else if anything_delivered {
         AfterFailedStore::PartialFailure
     } else {
-        AfterFailedStore::FailureReason
+        AfterFailedStore::Failure
     }
 }
 
-/// What the client of a message that went straight through is told (the patent's steps 506–508).
+/// What the reply to a message is that went straight through (the patent's steps 506–508).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passed {
+pub enum CutThroughVerdict {
     /// 250 "Delivered".
     Delivered,
     /// The first recipient's 5xx.
     Refusal,
-    /// The first deferral's 4xx: nobody is known to have it.
+    /// The first deferral's 4xx: no recipient is known to have it.
     Deferral,
     /// 451 and a fingerprint: the repetition reaches only those who do not have it.
     PartlyDeferred,
-    /// 554, naming who has it and who does not: a repetition would help nobody.
+    /// 554, naming who has it and who does not: a repetition would not help.
     PartlyRefused,
 }
 
 /// The table for cut-through, where nothing is stored: what is not delivered stays with the client.
 /// Uncertain counts as deferred: at least once.
 #[must_use]
-pub fn passed(tally: Tally) -> Passed {
-    let deferred = tally.deferred + tally.uncertain;
-    match (tally.delivered > 0, deferred > 0, tally.refused > 0) {
-        (_, false, false) => Passed::Delivered,
-        (false, false, true) => Passed::Refusal,
-        (false, true, _) => Passed::Deferral,
-        (true, true, _) => Passed::PartlyDeferred,
-        (true, false, true) => Passed::PartlyRefused,
+pub fn cut_through_verdict(counts: OutcomeCounts) -> CutThroughVerdict {
+    let deferred = counts.deferred + counts.uncertain;
+    match (counts.delivered > 0, deferred > 0, counts.refused > 0) {
+        (_, false, false) => CutThroughVerdict::Delivered,
+        (false, false, true) => CutThroughVerdict::Refusal,
+        (false, true, _) => CutThroughVerdict::Deferral,
+        (true, true, _) => CutThroughVerdict::PartlyDeferred,
+        (true, false, true) => CutThroughVerdict::PartlyRefused,
+    }
+}
+
+/// Whether something has to be stored before there is a reply for each recipient.
+#[must_use]
+pub fn needs_store(
+    counts: OutcomeCounts,
+    when_deferred: WhenDeferred,
+    when_refused: WhenRefused,
+) -> bool {
+    counts.uncertain > 0
+        || (counts.deferred > 0 && when_deferred == WhenDeferred::Queue)
+        || (counts.refused > 0 && when_refused == WhenRefused::Report)
+}
+
+/// Whether a recipient with this outcome has its own reply, in the place of a row or a report, where there is
+/// a reply for each recipient.
+#[must_use]
+pub fn passes_on(
+    outcome: OutcomeKind,
+    when_deferred: WhenDeferred,
+    when_refused: WhenRefused,
+) -> bool {
+    match outcome {
+        OutcomeKind::Delivered => true,
+        OutcomeKind::Uncertain => false,
+        OutcomeKind::Deferred => when_deferred == WhenDeferred::Pass,
+        OutcomeKind::Refused => when_refused == WhenRefused::Reply,
     }
 }
 
@@ -142,45 +162,45 @@ pub fn passed(tally: Tally) -> Passed {
 mod tests {
     use super::*;
 
-    const STANDINGS: [Standing; 4] = [
-        Standing::Delivered,
-        Standing::Deferred,
-        Standing::Refused,
-        Standing::Uncertain,
+    const OUTCOMES: [OutcomeKind; 4] = [
+        OutcomeKind::Delivered,
+        OutcomeKind::Deferred,
+        OutcomeKind::Refused,
+        OutcomeKind::Uncertain,
     ];
 
     /// The rows of section 3, read as they are written there.
-    fn expected(set: &[Standing], deferred: WhenDeferred, refused: WhenRefused) -> Verdict {
-        let has = |standing| set.contains(&standing);
-        let only = |standing| set.iter().all(|&s| s == standing);
-        if only(Standing::Delivered) {
-            return Verdict::Delivered;
+    fn expected(set: &[OutcomeKind], deferred: WhenDeferred, refused: WhenRefused) -> ReplyVerdict {
+        let has = |outcome| set.contains(&outcome);
+        let only = |outcome| set.iter().all(|&s| s == outcome);
+        if only(OutcomeKind::Delivered) {
+            return ReplyVerdict::Delivered;
         }
-        if only(Standing::Refused) {
+        if only(OutcomeKind::Refused) {
             return match refused {
-                WhenRefused::Reply => Verdict::PassRefusal,
-                WhenRefused::Report => Verdict::Store,
+                WhenRefused::Reply => ReplyVerdict::PassRefusal,
+                WhenRefused::Report => ReplyVerdict::Store,
             };
         }
-        if !has(Standing::Delivered) && !has(Standing::Uncertain) {
+        if !has(OutcomeKind::Delivered) && !has(OutcomeKind::Uncertain) {
             return match deferred {
-                WhenDeferred::Queue => Verdict::Store,
-                WhenDeferred::Pass => Verdict::PassDeferral,
+                WhenDeferred::Queue => ReplyVerdict::Store,
+                WhenDeferred::Pass => ReplyVerdict::PassDeferral,
             };
         }
-        Verdict::Store
+        ReplyVerdict::Store
     }
 
     /// All sequences of one to four recipients.
-    fn combinations() -> Vec<Vec<Standing>> {
-        let mut all: Vec<Vec<Standing>> = vec![Vec::new()];
+    fn combinations() -> Vec<Vec<OutcomeKind>> {
+        let mut all: Vec<Vec<OutcomeKind>> = vec![Vec::new()];
         let mut begin = 0;
         for _ in 0..4 {
             let end = all.len();
             for position in begin..end {
-                for standing in STANDINGS {
+                for outcome in OUTCOMES {
                     let mut longer = all[position].clone();
-                    longer.push(standing);
+                    longer.push(outcome);
                     all.push(longer);
                 }
             }
@@ -196,9 +216,9 @@ mod tests {
         for set in combinations {
             for deferred in [WhenDeferred::Queue, WhenDeferred::Pass] {
                 for refused in [WhenRefused::Reply, WhenRefused::Report] {
-                    let tally = set.iter().copied().collect();
+                    let counts = set.iter().copied().collect();
                     assert_eq!(
-                        verdict(tally, deferred, refused),
+                        verdict(counts, deferred, refused),
                         expected(&set, deferred, refused),
                         "{set:?} {deferred:?} {refused:?}"
                     );
@@ -210,11 +230,15 @@ mod tests {
     /// The table of section 3 cell by cell, so that the reading above is itself checked.
     #[test]
     fn the_table_row_by_row() {
-        use Standing::{Deferred, Delivered, Refused, Uncertain};
-        use Verdict::{PassDeferral, PassRefusal, Store};
+        use OutcomeKind::{Deferred, Delivered, Refused, Uncertain};
+        use ReplyVerdict::{PassDeferral, PassRefusal, Store};
         // Outcomes, policy `queue`, policy `pass`; with `when_refused: reply`.
-        let rows: &[(&[Standing], Verdict, Verdict)] = &[
-            (&[Delivered], Verdict::Delivered, Verdict::Delivered),
+        let rows: &[(&[OutcomeKind], ReplyVerdict, ReplyVerdict)] = &[
+            (
+                &[Delivered],
+                ReplyVerdict::Delivered,
+                ReplyVerdict::Delivered,
+            ),
             (&[Refused], PassRefusal, PassRefusal),
             (&[Refused, Refused], PassRefusal, PassRefusal),
             (&[Deferred], Store, PassDeferral),
@@ -228,8 +252,8 @@ mod tests {
             (&[Delivered, Deferred, Refused, Uncertain], Store, Store),
         ];
         for (set, queue, pass) in rows {
-            let tally: Tally = set.iter().copied().collect();
-            let given = |policy| verdict(tally, policy, WhenRefused::Reply);
+            let counts: OutcomeCounts = set.iter().copied().collect();
+            let given = |policy| verdict(counts, policy, WhenRefused::Reply);
             assert_eq!(given(WhenDeferred::Queue), *queue, "{set:?}");
             assert_eq!(given(WhenDeferred::Pass), *pass, "{set:?}");
         }
@@ -238,31 +262,59 @@ mod tests {
     /// No 2xx while somebody does not have it, and no 5xx while a repetition may help somebody.
     #[test]
     fn what_passed_is_said_as_it_is() {
-        use Standing::{Deferred, Delivered, Refused, Uncertain};
+        use OutcomeKind::{Deferred, Delivered, Refused, Uncertain};
         for set in combinations() {
-            let has = |standing| set.contains(&standing);
+            let has = |outcome| set.contains(&outcome);
             let can_repeat = has(Deferred) || has(Uncertain);
             let expected = match (has(Delivered), can_repeat, has(Refused)) {
-                (true, false, false) => Passed::Delivered,
-                (true, true, _) => Passed::PartlyDeferred,
-                (true, false, true) => Passed::PartlyRefused,
-                (false, true, _) => Passed::Deferral,
-                (false, false, _) => Passed::Refusal,
+                (true, false, false) => CutThroughVerdict::Delivered,
+                (true, true, _) => CutThroughVerdict::PartlyDeferred,
+                (true, false, true) => CutThroughVerdict::PartlyRefused,
+                (false, true, _) => CutThroughVerdict::Deferral,
+                (false, false, _) => CutThroughVerdict::Refusal,
             };
-            assert_eq!(passed(set.iter().copied().collect()), expected, "{set:?}");
+            assert_eq!(
+                cut_through_verdict(set.iter().copied().collect()),
+                expected,
+                "{set:?}"
+            );
         }
     }
 
     #[test]
     fn a_failed_store_never_loses_and_never_refuses_for_good() {
-        use AfterFailedStore::{AwaitDots, FailureReason, PartialFailure};
+        use AfterFailedStore::{AwaitDots, Failure, PartialFailure};
         for (delivered, unanswered, expected) in [
-            (false, false, FailureReason),
+            (false, false, Failure),
             (true, false, PartialFailure),
             (false, true, AwaitDots),
             (true, true, AwaitDots),
         ] {
             assert_eq!(after_failed_store(delivered, unanswered), expected);
+        }
+    }
+
+    /// With a reply for each recipient, what is neither passed on nor delivered is stored, and nothing else is.
+    #[test]
+    fn each_recipient_is_answered_or_stored() {
+        use OutcomeKind::{Deferred, Delivered, Refused, Uncertain};
+        for (outcome, queue_reply, queue_report, pass_reply, pass_report) in [
+            (Delivered, true, true, true, true),
+            (Deferred, false, false, true, true),
+            (Refused, true, false, true, false),
+            (Uncertain, false, false, false, false),
+        ] {
+            for (deferred, refused, expected) in [
+                (WhenDeferred::Queue, WhenRefused::Reply, queue_reply),
+                (WhenDeferred::Queue, WhenRefused::Report, queue_report),
+                (WhenDeferred::Pass, WhenRefused::Reply, pass_reply),
+                (WhenDeferred::Pass, WhenRefused::Report, pass_report),
+            ] {
+                let found = passes_on(outcome, deferred, refused);
+                assert_eq!(found, expected, "{outcome:?} {deferred:?} {refused:?}");
+                let stores = needs_store([outcome].into_iter().collect(), deferred, refused);
+                assert_eq!(stores, !expected, "{outcome:?} {deferred:?} {refused:?}");
+            }
         }
     }
 }

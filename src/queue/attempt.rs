@@ -15,7 +15,7 @@ use super::leases::Lease;
 use super::places::AttemptSlot;
 use super::schedule::{self, NextStep, Situation};
 use super::{Failed, FailureReason, HandedOver, Queue, QueueAction};
-use crate::delivery::{Errand, Pace, Report};
+use crate::delivery::{AttemptResult, DeliveryRequest, TimeoutProfile};
 use crate::limits;
 use crate::message::trail::{Attempted, RecipientEvent, TrailEntry};
 use crate::message::{DiskReason, Message, Outcome, RowId, RowState};
@@ -56,16 +56,16 @@ impl Queue {
             handed_over: handed_over.clone(),
             greeting: greeting.map(|greeting| (greeting, Arc::clone(self))),
         };
-        let errand = Errand {
+        let request = DeliveryRequest {
             message: Arc::clone(&message),
             recipients: rows.iter().map(|row| row.position).collect(),
             next_hop: Arc::clone(&next_hop),
-            pace: Pace::Queue,
+            timeouts: TimeoutProfile::Queue,
             busy_wait: limits::QUEUE_CONNECT_WAIT,
             converts: true,
         };
         let delivery = Arc::clone(&self.tools.delivery);
-        let attempt = async move { delivery.attempt(errand, &point).await };
+        let attempt = async move { delivery.attempt(request, &point).await };
         self.follow(message, next_hop, rows, lease, attempt, handed_over, place);
     }
 
@@ -76,7 +76,7 @@ impl Queue {
         next_hop: Arc<NextHop>,
         rows: Vec<QueuedRow>,
         lease: Lease,
-        attempt: impl Future<Output = Report> + Send + 'static,
+        attempt: impl Future<Output = AttemptResult> + Send + 'static,
         handed_over: HandedOver,
     ) {
         self.follow(message, next_hop, rows, lease, attempt, handed_over, ());
@@ -92,7 +92,7 @@ impl Queue {
         next_hop: Arc<NextHop>,
         rows: Vec<QueuedRow>,
         lease: Lease,
-        attempt: impl Future<Output = Report> + Send + 'static,
+        attempt: impl Future<Output = AttemptResult> + Send + 'static,
         handed_over: HandedOver,
         keep_alive: K,
     ) {
@@ -119,10 +119,10 @@ impl Queue {
     /// crash then, they may have been delivered.
     async fn watched(
         &self,
-        attempt: impl Future<Output = Report>,
+        attempt: impl Future<Output = AttemptResult>,
         rows: &[QueuedRow],
         handed_over: &HandedOver,
-    ) -> Report {
+    ) -> AttemptResult {
         tokio::pin!(attempt);
         tokio::select! {
             biased;
@@ -150,7 +150,7 @@ impl Queue {
         next_hop: &NextHop,
         mut rows: Vec<QueuedRow>,
         lease: Lease,
-        report: Report,
+        report: AttemptResult,
     ) {
         let settings = self.tools.settings.snapshot();
         let now = self.tools.clock.now();
@@ -273,7 +273,7 @@ impl Queue {
         &self,
         message: &Message,
         next_hop: &NextHop,
-        report: &Report,
+        report: &AttemptResult,
         now: Timestamp,
     ) {
         for (position, outcome) in &report.outcomes {
@@ -303,7 +303,7 @@ impl Queue {
 }
 
 /// The report of an attempt that a fault of ours ended.
-fn broken_off(rows: &[QueuedRow]) -> Report {
+fn broken_off(rows: &[QueuedRow]) -> AttemptResult {
     tracing::error!(
         "a fault of the program ended an attempt; its recipients wait for the next one"
     );
@@ -311,7 +311,7 @@ fn broken_off(rows: &[QueuedRow]) -> Report {
         let outcome = Outcome::Deferred(DiskReason::Deferred, Reply::local_error());
         (row.position, outcome)
     };
-    Report {
+    AttemptResult {
         outcomes: rows.iter().map(deferred).collect(),
         peer: None,
         tls: false,

@@ -7,12 +7,12 @@ pub mod action;
 mod actions;
 mod attempt;
 mod clock;
+mod dsn;
+mod dsn_text;
 mod handed_over;
 mod leases;
 mod lost;
 mod places;
-mod report;
-mod report_text;
 mod runner;
 pub mod schedule;
 
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clients::{Buckets, Network};
-use crate::delivery::{Delivery, Report, Standing};
+use crate::delivery::{AttemptResult, Delivery, NextHopHealth};
 use crate::limits;
 use crate::message::trail::{Noted, RecipientEvent, TrailEntry};
 use crate::message::{MemoryBudget, Message, MessageId, MessageIds, Recipient, RowState};
@@ -44,7 +44,7 @@ pub use leases::Lease;
 pub use places::AttemptSlot;
 pub use schedule::FailureReason;
 
-use report::LeftOut;
+use dsn::LeftOut;
 
 /// What the queue works with.
 #[derive(Debug)]
@@ -184,7 +184,7 @@ impl Queue {
             let name = next_hop.name();
             (name, self.tools.delivery.standing(name))
         };
-        let wanted: Vec<(&Arc<str>, Standing)> = next_hops.map(standing).collect();
+        let wanted: Vec<(&Arc<str>, NextHopHealth)> = next_hops.map(standing).collect();
         self.places.take_all(&wanted)
     }
 
@@ -278,7 +278,11 @@ impl Queue {
     /// Tells the sender of recipients that the fast path handed on to servers that will not report
     /// their delivery, where that was asked for. Called before their delivery is put down; false when a
     /// report was left out, which is put down already.
-    pub async fn report_relayed(&self, message: &Arc<Message>, attempts: &[&Report]) -> bool {
+    pub async fn report_relayed(
+        &self,
+        message: &Arc<Message>,
+        attempts: &[&AttemptResult],
+    ) -> bool {
         let asked = message
             .envelope
             .recipients

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use crate::delivery::Standing;
+use crate::delivery::NextHopHealth;
 use crate::limits;
 use crate::store::NextHopShare;
 
@@ -24,7 +24,7 @@ pub(super) struct AttemptSlots(Arc<Mutex<SlotsTaken>>);
 pub struct AttemptSlot {
     places: AttemptSlots,
     number: u64,
-    standing: Standing,
+    standing: NextHopHealth,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ struct UnderWay {
 struct Holder {
     next_hop: Arc<str>,
     /// What the next hop had done before.
-    standing: Standing,
+    standing: NextHopHealth,
     /// It has greeted meanwhile.
     has_greeted: bool,
     is_aside: bool,
@@ -63,7 +63,7 @@ struct Holder {
 
 impl Holder {
     fn is_unproven(&self) -> bool {
-        self.standing != Standing::Answers
+        self.standing != NextHopHealth::Answers
     }
 
     fn is_ungreeted(&self) -> bool {
@@ -71,7 +71,7 @@ impl Holder {
     }
 
     fn is_silent(&self) -> bool {
-        self.standing == Standing::Silent
+        self.standing == NextHopHealth::Silent
     }
 }
 
@@ -81,7 +81,7 @@ impl AttemptSlots {
     pub(super) fn shares(
         &self,
         due: &[String],
-        standing: impl Fn(&str) -> Standing,
+        standing: impl Fn(&str) -> NextHopHealth,
     ) -> Vec<NextHopShare> {
         let mut taken = self.taken();
         taken.move_aside(Instant::now());
@@ -120,7 +120,7 @@ impl AttemptSlots {
     }
 
     /// A place for an attempt that the queue has the share for.
-    pub(super) fn take(&self, next_hop: &Arc<str>, standing: Standing) -> AttemptSlot {
+    pub(super) fn take(&self, next_hop: &Arc<str>, standing: NextHopHealth) -> AttemptSlot {
         let mut taken = self.taken();
         let standing = taken.judged(next_hop, standing);
         let number = taken.add(next_hop, standing, Instant::now());
@@ -133,7 +133,10 @@ impl AttemptSlots {
     }
 
     /// A place for each of these next hops; all or none.
-    pub(super) fn take_all(&self, wanted: &[(&Arc<str>, Standing)]) -> Option<Vec<AttemptSlot>> {
+    pub(super) fn take_all(
+        &self,
+        wanted: &[(&Arc<str>, NextHopHealth)],
+    ) -> Option<Vec<AttemptSlot>> {
         let mut taken = self.taken();
         let have_room = |taken: &SlotsTaken| {
             let mut free = taken.free();
@@ -144,7 +147,7 @@ impl AttemptSlots {
         if !have_room(&taken) {
             taken.move_aside(Instant::now());
         }
-        let has_share = |&(next_hop, standing): &(&Arc<str>, Standing)| {
+        let has_share = |&(next_hop, standing): &(&Arc<str>, NextHopHealth)| {
             let standing = taken.judged(next_hop, standing);
             taken.under_way(next_hop).all < most_handed_on(standing)
         };
@@ -170,7 +173,7 @@ impl AttemptSlots {
 
 struct Want<'a> {
     next_hop: &'a str,
-    standing: Standing,
+    standing: NextHopHealth,
     most: usize,
     attempts: usize,
 }
@@ -186,11 +189,11 @@ struct Free {
 
 impl Free {
     /// Takes one for a next hop; false when there is none for such a one.
-    fn take(&mut self, standing: Standing) -> bool {
+    fn take(&mut self, standing: NextHopHealth) -> bool {
         let (unproven, silent) = match standing {
-            Standing::Answers => (0, 0),
-            Standing::New => (1, 0),
-            Standing::Silent => (1, 1),
+            NextHopHealth::Answers => (0, 0),
+            NextHopHealth::New => (1, 0),
+            NextHopHealth::Silent => (1, 1),
         };
         if self.all < 1 || self.unproven < unproven || self.silent < silent {
             return false;
@@ -203,18 +206,18 @@ impl Free {
 }
 
 /// Attempts of the queue at one time for one next hop.
-fn most_from_queue(standing: Standing) -> usize {
+fn most_from_queue(standing: NextHopHealth) -> usize {
     match standing {
-        Standing::Answers => limits::QUEUE_ATTEMPTS_PER_NEXT_HOP,
-        Standing::New | Standing::Silent => limits::QUEUE_ATTEMPTS_PER_UNPROVEN,
+        NextHopHealth::Answers => limits::QUEUE_ATTEMPTS_PER_NEXT_HOP,
+        NextHopHealth::New | NextHopHealth::Silent => limits::QUEUE_ATTEMPTS_PER_UNPROVEN,
     }
 }
 
 /// The same where a message is handed on from memory.
-fn most_handed_on(standing: Standing) -> usize {
+fn most_handed_on(standing: NextHopHealth) -> usize {
     match standing {
-        Standing::Answers => limits::HANDED_ON_PER_NEXT_HOP,
-        Standing::New | Standing::Silent => limits::QUEUE_ATTEMPTS_PER_UNPROVEN,
+        NextHopHealth::Answers => limits::HANDED_ON_PER_NEXT_HOP,
+        NextHopHealth::New | NextHopHealth::Silent => limits::QUEUE_ATTEMPTS_PER_UNPROVEN,
     }
 }
 
@@ -225,10 +228,10 @@ impl SlotsTaken {
 
     /// What a next hop counts as now. One that answered of late and lets most attempts hang has to show
     /// anew that it answers.
-    fn judged(&self, next_hop: &str, standing: Standing) -> Standing {
+    fn judged(&self, next_hop: &str, standing: NextHopHealth) -> NextHopHealth {
         let UnderWay { all, aside } = self.under_way(next_hop);
         match standing {
-            Standing::Answers if 2 * aside > all => Standing::New,
+            NextHopHealth::Answers if 2 * aside > all => NextHopHealth::New,
             standing => standing,
         }
     }
@@ -257,7 +260,7 @@ impl SlotsTaken {
         }
     }
 
-    fn add(&mut self, next_hop: &Arc<str>, standing: Standing, since: Instant) -> u64 {
+    fn add(&mut self, next_hop: &Arc<str>, standing: NextHopHealth, since: Instant) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
         let holder = Holder {
@@ -332,7 +335,7 @@ impl SlotsTaken {
 impl AttemptSlot {
     /// Whether the greeting of the next hop has to be noted.
     pub(super) fn awaits_greeting(&self) -> bool {
-        self.standing != Standing::Answers
+        self.standing != NextHopHealth::Answers
     }
 
     /// How to say later that the next hop has greeted.
@@ -374,11 +377,11 @@ mod tests {
             .collect()
     }
 
-    fn standing(next_hop: &str) -> Standing {
+    fn standing(next_hop: &str) -> NextHopHealth {
         match next_hop {
-            good if good.starts_with("good") => Standing::Answers,
-            silent if silent.starts_with("silent") => Standing::Silent,
-            _ => Standing::New,
+            good if good.starts_with("good") => NextHopHealth::Answers,
+            silent if silent.starts_with("silent") => NextHopHealth::Silent,
+            _ => NextHopHealth::New,
         }
     }
 
@@ -471,9 +474,9 @@ mod tests {
         // One slow message is no reason to doubt.
         let places = AttemptSlots::default();
         let next_hop: Arc<str> = "good0".into();
-        let _slow = places.take(&next_hop, Standing::Answers);
+        let _slow = places.take(&next_hop, NextHopHealth::Answers);
         let _others: Vec<AttemptSlot> = (0..2)
-            .map(|_| places.take(&next_hop, Standing::Answers))
+            .map(|_| places.take(&next_hop, NextHopHealth::Answers))
             .collect();
         tokio::time::advance(limits::QUEUE_PLACE_HOLD).await;
         let mut taken = places.taken();
@@ -483,7 +486,10 @@ mod tests {
             .skip(1)
             .for_each(|holder| holder.since = Instant::now());
         taken.move_aside(Instant::now());
-        assert_eq!(taken.judged("good0", Standing::Answers), Standing::Answers);
+        assert_eq!(
+            taken.judged("good0", NextHopHealth::Answers),
+            NextHopHealth::Answers
+        );
     }
 
     #[test]
@@ -509,26 +515,26 @@ mod tests {
         let places = AttemptSlots::default();
         let (good, new): (Arc<str>, Arc<str>) = ("good".into(), "new".into());
         let mut held = Vec::new();
-        while let Some(places) = places.take_all(&[(&good, Standing::Answers)]) {
+        while let Some(places) = places.take_all(&[(&good, NextHopHealth::Answers)]) {
             held.extend(places);
         }
         assert_eq!(held.len(), limits::HANDED_ON_PER_NEXT_HOP);
         let mut others = Vec::new();
-        while let Some(places) = places.take_all(&[(&new, Standing::New)]) {
+        while let Some(places) = places.take_all(&[(&new, NextHopHealth::New)]) {
             others.extend(places);
         }
         assert_eq!(others.len(), limits::QUEUE_ATTEMPTS_PER_UNPROVEN);
         others.pop();
         assert!(
             places
-                .take_all(&[(&new, Standing::New), (&good, Standing::Answers)])
+                .take_all(&[(&new, NextHopHealth::New), (&good, NextHopHealth::Answers)])
                 .is_none()
         );
         assert_eq!(places.taken().under_way("new").all, others.len());
         held.pop();
         assert!(
             places
-                .take_all(&[(&new, Standing::New), (&good, Standing::Answers)])
+                .take_all(&[(&new, NextHopHealth::New), (&good, NextHopHealth::Answers)])
                 .is_some()
         );
     }

@@ -217,32 +217,32 @@ impl Queue {
         (except, first_probe)
     }
 
-    fn lease_taken(&self, taken: Vec<TakenRow>) -> Vec<(Lease, Errand)> {
+    fn lease_taken(&self, taken: Vec<TakenRow>) -> Vec<(Lease, Batch)> {
         let settings = self.tools.settings.snapshot();
-        by_errand(taken, &settings)
+        by_batch(taken, &settings)
             .into_iter()
-            .filter_map(|errand| self.leased(errand))
+            .filter_map(|batch| self.leased(batch))
             .collect()
     }
 
-    /// Each errand in a task of its own from here on: reading a message back and comparing it with what was
+    /// Each batch in a task of its own from here on: reading a message back and comparing it with what was
     /// stored takes time that others need not wait for.
-    fn start_leased(self: &Arc<Self>, leased: Vec<(Lease, Errand)>) {
-        for (lease, errand) in leased {
-            let name = errand.next_hop.name();
+    fn start_leased(self: &Arc<Self>, leased: Vec<(Lease, Batch)>) {
+        for (lease, batch) in leased {
+            let name = batch.next_hop.name();
             let place = self.places.take(name, self.tools.delivery.standing(name));
             let queue = Arc::clone(self);
             self.attempts.spawn(async move {
                 tokio::select! {
-                    () = queue.start_errand(errand, lease, place) => {}
+                    () = queue.start_batch(batch, lease, place) => {}
                     () = queue.stop.cancelled() => {}
                 }
             });
         }
     }
 
-    async fn start_errand(self: &Arc<Self>, errand: Errand, lease: Lease, place: AttemptSlot) {
-        let Errand { next_hop, rows } = errand;
+    async fn start_batch(self: &Arc<Self>, batch: Batch, lease: Lease, place: AttemptSlot) {
+        let Batch { next_hop, rows } = batch;
         let loaded = {
             let _turn = self.loads.acquire().await;
             self.load(rows[0].message, &rows).await
@@ -261,12 +261,12 @@ impl Queue {
         }
     }
 
-    /// The errand under a lease, without rows whose attempt is still under way: an uncertain row
+    /// The batch under a lease, without rows whose attempt is still under way: an uncertain row
     /// comes due while its next hop may still answer.
-    fn leased(&self, mut errand: Errand) -> Option<(Lease, Errand)> {
-        let lease = self.leases.take(errand.rows.iter().map(|row| row.id));
-        errand.rows.retain(|row| lease.holds(row.id));
-        (!errand.rows.is_empty()).then_some((lease, errand))
+    fn leased(&self, mut batch: Batch) -> Option<(Lease, Batch)> {
+        let lease = self.leases.take(batch.rows.iter().map(|row| row.id));
+        batch.rows.retain(|row| lease.holds(row.id));
+        (!batch.rows.is_empty()).then_some((lease, batch))
     }
 
     /// The message with the taken rows as its recipients.
@@ -305,14 +305,14 @@ impl Queue {
 }
 
 /// Rows of one message for one next hop: they go out in one transaction.
-struct Errand {
+struct Batch {
     next_hop: Arc<NextHop>,
     rows: Vec<TakenRow>,
 }
 
 /// Where mail goes is decided anew: the settings may have changed since the rows were stored.
-fn by_errand(taken: Vec<TakenRow>, settings: &Settings) -> Vec<Errand> {
-    let mut errands: Vec<Errand> = Vec::new();
+fn by_batch(taken: Vec<TakenRow>, settings: &Settings) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
     let mut open: HashMap<(MessageId, Arc<str>), usize> = HashMap::new();
     for row in taken {
         let next_hop = row.recipient.next_hop(settings);
@@ -323,18 +323,18 @@ fn by_errand(taken: Vec<TakenRow>, settings: &Settings) -> Vec<Errand> {
             limits::RECIPIENTS_PER_TRANSACTION
         };
         let position = open.get(&key).copied();
-        match position.filter(|&at| errands[at].rows.len() < full) {
-            Some(position) => errands[position].rows.push(row),
+        match position.filter(|&at| batches[at].rows.len() < full) {
+            Some(position) => batches[position].rows.push(row),
             None => {
-                open.insert(key, errands.len());
-                errands.push(Errand {
+                open.insert(key, batches.len());
+                batches.push(Batch {
                     next_hop,
                     rows: vec![row],
                 });
             }
         }
     }
-    errands
+    batches
 }
 
 fn queued_row((position, row): (usize, &TakenRow)) -> QueuedRow {

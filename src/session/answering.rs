@@ -6,38 +6,39 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::path::{
-    Answer, ClientPresence, EndedPassage, Inquiry, LateReply, Paths, Receipt, Transaction,
+    ClientPresence, CutThroughEnd, EndOfDataReply, LateReply, Paths, Receipt, ReceivedMessage,
+    RecipientCheck,
 };
 use crate::smtp::reply::Reply;
 
-/// Who answers for a message that has arrived whole.
+/// What answers for a message: the paths, or a stand-in in tests.
 pub trait Answering: Send + Sync + Sized + 'static {
-    /// To be told what became of the reply.
+    /// Takes what became of the reply.
     type Receipt: Send;
     /// A reply that was written late and waits for the proof that it was read.
     type Late: Send;
 
     /// Whether this recipient is taken, where that has to be asked before RCPT is answered; the reply when
     /// it is not. Bounded by itself.
-    fn recipient(
+    fn check_recipient(
         self: &Arc<Self>,
-        inquiry: Inquiry<'_>,
+        check: RecipientCheck<'_>,
     ) -> impl Future<Output = Result<(), Reply>> + Send;
 
-    /// Takes the message and says what the client is told. Bounded by itself.
+    /// Takes the message and gives the reply. Bounded by itself.
     fn answer<C: ClientPresence>(
         self: &Arc<Self>,
-        transaction: Transaction,
+        received: ReceivedMessage,
         client: &mut C,
         shutdown: &CancellationToken,
-    ) -> impl Future<Output = Answered<Self::Receipt>> + Send;
+    ) -> impl Future<Output = EndOfDataReply<Self::Receipt>> + Send;
 
-    /// Ends a message that went straight through, and says what the client is told. Bounded by itself.
-    fn end_passage<C: ClientPresence>(
+    /// Ends a message that went straight through, and gives the reply. Bounded by itself.
+    fn end_cut_through<C: ClientPresence>(
         self: &Arc<Self>,
-        ended: EndedPassage,
+        end: CutThroughEnd,
         client: &mut C,
-    ) -> impl Future<Output = Answered<Self::Receipt>> + Send;
+    ) -> impl Future<Output = EndOfDataReply<Self::Receipt>> + Send;
 
     /// The reply was given to the socket.
     fn written(receipt: Self::Receipt) -> Option<Self::Late>;
@@ -49,61 +50,29 @@ pub trait Answering: Send + Sync + Sized + 'static {
     fn was_read(late: Self::Late);
 }
 
-/// What the client is told about its message.
-#[derive(Debug)]
-pub struct Answered<R> {
-    /// The reply to the end of data.
-    pub reply: Reply,
-    /// A reply for each recipient; empty where `reply` is for all of them.
-    pub each: Vec<Reply>,
-    /// To be told what became of the reply.
-    pub receipt: R,
-    /// The session closes after the reply.
-    pub close: bool,
-}
-
-impl From<Answer> for Answered<Receipt> {
-    fn from(answer: Answer) -> Self {
-        let Answer {
-            reply,
-            each,
-            receipt,
-            close,
-        } = answer;
-        Self {
-            reply,
-            each,
-            receipt,
-            close,
-        }
-    }
-}
-
 impl Answering for Paths {
     type Receipt = Receipt;
     type Late = LateReply;
 
-    async fn recipient(self: &Arc<Self>, inquiry: Inquiry<'_>) -> Result<(), Reply> {
-        Paths::recipient(self, inquiry).await
+    async fn check_recipient(self: &Arc<Self>, check: RecipientCheck<'_>) -> Result<(), Reply> {
+        Paths::check_recipient(self, check).await
     }
 
     async fn answer<C: ClientPresence>(
         self: &Arc<Self>,
-        transaction: Transaction,
+        received: ReceivedMessage,
         client: &mut C,
         shutdown: &CancellationToken,
-    ) -> Answered<Receipt> {
-        Paths::answer(self, transaction, client, shutdown)
-            .await
-            .into()
+    ) -> EndOfDataReply {
+        Paths::answer(self, received, client, shutdown).await
     }
 
-    async fn end_passage<C: ClientPresence>(
+    async fn end_cut_through<C: ClientPresence>(
         self: &Arc<Self>,
-        ended: EndedPassage,
+        end: CutThroughEnd,
         client: &mut C,
-    ) -> Answered<Receipt> {
-        Paths::end_passage(self, ended, client).await.into()
+    ) -> EndOfDataReply {
+        Paths::end_cut_through(self, end, client).await
     }
 
     fn written(receipt: Receipt) -> Option<LateReply> {

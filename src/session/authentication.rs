@@ -1,7 +1,7 @@
 //! AUTH: questions and answers until there are credentials, and what becomes of them (RFC 4954).
 
 use super::answering::Answering;
-use super::connection::End;
+use super::connection::SessionEnd;
 use super::conversation::{Conversation, Expected};
 use super::rights::PeerLogin;
 use super::stream::Transport;
@@ -12,7 +12,7 @@ use crate::smtp::reply::Reply;
 
 impl<A: Answering, T: Transport> Conversation<A, T> {
     /// Carries the exchange to its end. When it ends well, the session knows its login.
-    pub(super) async fn authenticate(&mut self, mut turn: SaslStep) -> Result<(), End> {
+    pub(super) async fn authenticate(&mut self, mut turn: SaslStep) -> Result<(), SessionEnd> {
         loop {
             turn = match turn {
                 SaslStep::Ask(exchange) => {
@@ -28,7 +28,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         }
     }
 
-    async fn log_in(&mut self, credentials: Credentials) -> Result<(), End> {
+    async fn log_in(&mut self, credentials: Credentials) -> Result<(), SessionEnd> {
         let Credentials { name, password } = credentials;
         // Replies to what was pipelined before are not kept waiting for argon2.
         self.connection.flush().await?;
@@ -51,11 +51,11 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     /// The client learns what became of this one also when it was the last one.
-    fn refuse_login(&mut self, reply: &Reply) -> Result<(), End> {
+    fn refuse_login(&mut self, reply: &Reply) -> Result<(), SessionEnd> {
         self.wrong_logins += 1;
         self.conclude(reply)?;
         if self.wrong_logins >= limits::WRONG_LOGINS_PER_SESSION {
-            return Err(End::Say(Reply::too_many_errors()));
+            return Err(SessionEnd::Say(Reply::too_many_errors()));
         }
         Ok(())
     }

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
-use super::pace::Pace;
-use super::stream::{Stream, Transport};
+use super::minimum_rate::MinimumRate;
+use super::stream::{MaybeTlsStream, Transport};
 use crate::limits;
 use crate::message::Reservation;
 use crate::path::ClientPresence;
@@ -23,7 +23,7 @@ use crate::sock_diag::Ends;
 
 /// Why a conversation ends.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum SessionEnd {
     /// The client is gone, or takes nothing more.
     Gone,
     /// The client said QUIT and had its reply.
@@ -38,7 +38,7 @@ pub(super) enum End {
 
 /// How a wait for bytes ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arrival {
+pub(super) enum ReadOutcome {
     /// There are more bytes in the input.
     Bytes,
     /// The deadline passed.
@@ -47,8 +47,8 @@ pub(super) enum Arrival {
 
 /// A stream, what was read from it and not yet understood, and what is to be written to it.
 #[derive(Debug)]
-pub(super) struct Connection<T> {
-    stream: Stream<T>,
+pub(super) struct SessionConnection<T> {
+    stream: MaybeTlsStream<T>,
     /// What was read and not yet understood.
     pub(super) input: BytesMut,
     /// Replies that wait to be written together.
@@ -65,14 +65,14 @@ pub(super) struct Connection<T> {
     alarm: Alarm,
 }
 
-impl<T: Transport> Connection<T> {
+impl<T: Transport> SessionConnection<T> {
     /// A connection on which `said` was read already; `share` is empty.
     pub(super) fn new(transport: T, said: BytesMut, share: Reservation) -> Self {
         let received = said.len() as u64;
         let mut input = said;
         input.reserve(limits::COMMAND_BUFFER_BYTES.saturating_sub(input.len()));
         Self {
-            stream: Stream::Plain(transport),
+            stream: MaybeTlsStream::Plain(transport),
             input,
             output: Vec::new(),
             room: limits::COMMAND_BUFFER_BYTES,
@@ -102,24 +102,24 @@ impl<T: Transport> Connection<T> {
         &mut self,
         deadline: Instant,
         shutdown: &CancellationToken,
-    ) -> Result<Arrival, End> {
+    ) -> Result<ReadOutcome, SessionEnd> {
         if shutdown.is_cancelled() {
-            return Err(End::Say(Reply::shutting_down()));
+            return Err(SessionEnd::Say(Reply::shutting_down()));
         }
         self.make_room();
         let spare = self.input.capacity() - self.input.len();
         tokio::select! {
             biased;
             read = self.stream.read_buf(&mut self.input) => match read {
-                Ok(0) | Err(_) => Err(End::Gone),
+                Ok(0) | Err(_) => Err(SessionEnd::Gone),
                 Ok(count) => {
                     self.filled = count == spare;
                     self.received += count as u64;
-                    Ok(Arrival::Bytes)
+                    Ok(ReadOutcome::Bytes)
                 }
             },
-            () = shutdown.cancelled() => Err(End::Say(Reply::shutting_down())),
-            () = self.alarm.until(deadline) => Ok(Arrival::Nothing),
+            () = shutdown.cancelled() => Err(SessionEnd::Say(Reply::shutting_down())),
+            () = self.alarm.until(deadline) => Ok(ReadOutcome::Nothing),
         }
     }
 
@@ -130,22 +130,22 @@ impl<T: Transport> Connection<T> {
     /// When the client is gone or too slow, or when we shut down.
     pub(super) async fn read_data(
         &mut self,
-        pace: &mut Pace,
+        rate: &mut MinimumRate,
         deadline: Instant,
         shutdown: &CancellationToken,
-    ) -> Result<Arrival, End> {
+    ) -> Result<ReadOutcome, SessionEnd> {
         if self.filled {
             self.widen(self.room * 2);
         }
         let before = self.received;
-        let too_slow = pace.deadline();
+        let too_slow = rate.deadline();
         match self.read(deadline.min(too_slow), shutdown).await? {
-            Arrival::Bytes => {
-                pace.arrived(self.received - before, Instant::now());
-                Ok(Arrival::Bytes)
+            ReadOutcome::Bytes => {
+                rate.arrived(self.received - before, Instant::now());
+                Ok(ReadOutcome::Bytes)
             }
-            Arrival::Nothing if deadline < too_slow => Ok(Arrival::Nothing),
-            Arrival::Nothing => Err(End::TimedOut),
+            ReadOutcome::Nothing if deadline < too_slow => Ok(ReadOutcome::Nothing),
+            ReadOutcome::Nothing => Err(SessionEnd::TimedOut),
         }
     }
 
@@ -208,7 +208,7 @@ impl<T: Transport> Connection<T> {
     ///
     /// # Errors
     /// When the client is gone or does not take them.
-    pub(super) async fn flush(&mut self) -> Result<(), End> {
+    pub(super) async fn flush(&mut self) -> Result<(), SessionEnd> {
         if self.output.is_empty() {
             return Ok(());
         }
@@ -224,7 +224,7 @@ impl<T: Transport> Connection<T> {
         self.output.clear();
         match written {
             Some(Ok(())) => Ok(()),
-            Some(Err(_)) | None => Err(End::Gone),
+            Some(Err(_)) | None => Err(SessionEnd::Gone),
         }
     }
 
@@ -285,7 +285,7 @@ fn beyond_the_first(room: usize) -> u64 {
     room.saturating_sub(limits::DATA_BUFFER_FIRST_BYTES) as u64
 }
 
-impl<T: Transport> ClientPresence for Connection<T> {
+impl<T: Transport> ClientPresence for SessionConnection<T> {
     /// Asked at the commit gate. Whoever fills our buffer with pipelined commands is there: behind
     /// them the end of file cannot be seen.
     async fn still_there(&mut self) -> bool {
@@ -317,17 +317,17 @@ mod tests {
         Reservation::empty(MemoryBudget::new(budget_bytes))
     }
 
-    async fn pair() -> (TcpStream, Connection<TcpStream>) {
+    async fn pair() -> (TcpStream, SessionConnection<TcpStream>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         (
             client.unwrap(),
-            Connection::new(accepted.unwrap().0, BytesMut::new(), share(0)),
+            SessionConnection::new(accepted.unwrap().0, BytesMut::new(), share(0)),
         )
     }
 
-    async fn wait_until_gone<T: Transport>(connection: &mut Connection<T>) {
+    async fn wait_until_gone<T: Transport>(connection: &mut SessionConnection<T>) {
         let gone = async {
             while connection.still_there().await {
                 tokio::task::yield_now().await;
@@ -341,7 +341,7 @@ mod tests {
     async fn presence_keeps_pipelined_bytes() {
         let (mut client, mut connection) = duplex(1_000);
         client.write_all(b"NOOP\r\nQUIT\r\n").await.unwrap();
-        let mut server = Connection::new(&mut connection, BytesMut::new(), share(0));
+        let mut server = SessionConnection::new(&mut connection, BytesMut::new(), share(0));
         assert!(server.still_there().await);
         assert!(server.still_there().await);
         assert_eq!(&server.input[..], b"NOOP\r\nQUIT\r\n");
@@ -372,7 +372,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_buffer_counts_as_there() {
         let (mut client, server) = duplex(1 << 20);
-        let mut connection = Connection::new(server, BytesMut::new(), share(0));
+        let mut connection = SessionConnection::new(server, BytesMut::new(), share(0));
         client.write_all(&b"NOOP\r\n".repeat(2_000)).await.unwrap();
         drop(client);
         assert!(connection.still_there().await);
@@ -381,19 +381,22 @@ mod tests {
     }
 
     /// What the buffer grows to when `bytes` come at once, and what it holds of a budget of `budget_bytes`.
-    async fn grown(bytes: usize, budget_bytes: u64) -> (Connection<tokio::io::DuplexStream>, u64) {
+    async fn grown(
+        bytes: usize,
+        budget_bytes: u64,
+    ) -> (SessionConnection<tokio::io::DuplexStream>, u64) {
         let (mut client, server) = duplex(1 << 20);
         let share = share(budget_bytes);
-        let mut connection = Connection::new(server, BytesMut::new(), share);
+        let mut connection = SessionConnection::new(server, BytesMut::new(), share);
         let shutdown = CancellationToken::new();
         client.write_all(&vec![b'a'; bytes]).await.unwrap();
-        let mut pace = Pace::begin(Instant::now(), limits::DATA_RATE_BYTES_PER_SECOND);
+        let mut rate = MinimumRate::begin(Instant::now(), limits::DATA_RATE_BYTES_PER_SECOND);
         connection.expect_data(limits::CUT_THROUGH_BUFFER_BYTES);
         while connection.received() < bytes as u64 {
             connection.input.clear();
-            let deadline = pace.deadline();
-            let read = connection.read_data(&mut pace, deadline, &shutdown).await;
-            assert_eq!(read.unwrap(), Arrival::Bytes);
+            let deadline = rate.deadline();
+            let read = connection.read_data(&mut rate, deadline, &shutdown).await;
+            assert_eq!(read.unwrap(), ReadOutcome::Bytes);
             assert!(connection.input.capacity() <= connection.room);
         }
         let held = connection.share.bytes();
@@ -428,26 +431,26 @@ mod tests {
     #[tokio::test]
     async fn silence_within_data_is_no_slowness() {
         let (mut client, server) = duplex(1 << 20);
-        let mut connection = Connection::new(server, BytesMut::new(), share(0));
+        let mut connection = SessionConnection::new(server, BytesMut::new(), share(0));
         let shutdown = CancellationToken::new();
-        let mut pace = Pace::begin(Instant::now(), limits::DATA_RATE_BYTES_PER_SECOND);
+        let mut rate = MinimumRate::begin(Instant::now(), limits::DATA_RATE_BYTES_PER_SECOND);
         tokio::time::pause();
         let idle = Instant::now() + limits::BUFFER_IDLE;
-        let read = connection.read_data(&mut pace, idle, &shutdown).await;
-        assert_eq!(read.unwrap(), Arrival::Nothing);
-        let deadline = pace.deadline();
-        let read = connection.read_data(&mut pace, deadline, &shutdown).await;
-        assert!(matches!(read, Err(End::TimedOut)));
+        let read = connection.read_data(&mut rate, idle, &shutdown).await;
+        assert_eq!(read.unwrap(), ReadOutcome::Nothing);
+        let deadline = rate.deadline();
+        let read = connection.read_data(&mut rate, deadline, &shutdown).await;
+        assert!(matches!(read, Err(SessionEnd::TimedOut)));
         client.write_all(b"a").await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_is_cut_off() {
         let (client, server) = duplex(16);
-        let mut connection = Connection::new(server, BytesMut::new(), share(0));
+        let mut connection = SessionConnection::new(server, BytesMut::new(), share(0));
         let began = Instant::now();
         connection.output.extend_from_slice(&[b'a'; 100]);
-        assert!(matches!(connection.flush().await, Err(End::Gone)));
+        assert!(matches!(connection.flush().await, Err(SessionEnd::Gone)));
         assert_eq!(began.elapsed(), limits::REPLY_WAIT);
         drop(client);
     }

@@ -1,14 +1,14 @@
-//! A message's content while it arrives: held by the body writer, looked at, or refused and read on.
+//! A message's content while it arrives: spooled by the body writer, looked at, or refused and read on.
 
 use std::sync::Arc;
 
-use super::connection::End;
+use super::connection::SessionEnd;
 use super::context::SessionContext;
 use super::counters::ReceivingCounters;
 use super::header_scan::HeaderScan;
 use crate::limits;
 use crate::message::{Body, BodyWriter, DiskReason, Message, MessageId, Reservation, TrustLevel};
-use crate::path::Passage;
+use crate::path::CutThroughTransaction;
 use crate::settings::Settings;
 use crate::smtp::end_of_data::{DataFindings, LineEnds};
 use crate::smtp::reply::Reply;
@@ -18,15 +18,17 @@ const HELD_BACK_BYTES: usize = 4;
 
 /// Content that is arriving.
 #[derive(Debug)]
-pub(super) struct Content {
+pub(super) struct IncomingContent {
     id: MessageId,
     settings: Arc<Settings>,
     counters: Arc<ReceivingCounters>,
-    sink: Sink,
-    refusal: Option<Refusal>,
+    sink: ContentSink,
+    refusal: Option<ContentRefusal>,
+    /// Why it does not go straight through although that was chosen.
+    obstacle: Option<Box<str>>,
     header: HeaderScan,
     bytes: u64,
-    /// What the decoder gave and nobody has taken yet: the one cannot wait for the disk or a next hop.
+    /// What the decoder gave and is not taken yet: a decoder cannot wait for the disk or a next hop.
     canonical: Vec<u8>,
     /// Bytes of the present piece: what becomes of it is at most twice as long, and what was held back before.
     piece: usize,
@@ -34,19 +36,19 @@ pub(super) struct Content {
 
 /// Where it goes.
 #[derive(Debug)]
-enum Sink {
-    /// It is held until it is there whole.
-    Held(BodyWriter),
+enum ContentSink {
+    /// It is spooled until it is there whole, in memory or on disk.
+    Spooled(BodyWriter),
     /// Straight to its next hops.
-    Through(Through),
+    CutThrough(CutThroughContent),
     /// Nowhere: the message is refused. Memory and file are free at once, and next hops are left.
     Nowhere,
 }
 
 /// A message whose content goes straight through.
 #[derive(Debug)]
-pub(super) struct Through {
-    pub(super) passage: Box<Passage>,
+pub(super) struct CutThroughContent {
+    pub(super) transaction: Box<CutThroughTransaction>,
     /// All of it but its content.
     pub(super) message: Arc<Message>,
     /// Bytes that are decoded and sent on together, and what that takes beyond the least.
@@ -56,17 +58,19 @@ pub(super) struct Through {
 
 /// Why a message is refused while it still arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
+enum ContentRefusal {
     TooBig,
     Spool,
 }
 
 /// Content that has arrived and may be taken.
 #[derive(Debug)]
-pub(super) struct Arrived {
+pub(super) struct ReceivedContent {
     pub(super) body: Body,
     /// Why it touched disk.
     pub(super) reasons: Vec<DiskReason>,
+    /// Why it does not go straight through although that was chosen.
+    pub(super) obstacle: Option<Box<str>>,
     /// It holds bytes above 127.
     pub(super) eight_bit: bool,
     /// Its header does.
@@ -80,13 +84,14 @@ pub(super) struct Refused {
     pub(super) close: bool,
 }
 
-impl Content {
-    /// Content that is held.
-    pub(super) fn held<A>(
+impl IncomingContent {
+    /// Content that is spooled; `obstacle` is why it does not go straight through although that was chosen.
+    pub(super) fn spooled<A>(
         id: MessageId,
         settings: &Arc<Settings>,
         context: &SessionContext<A>,
         standing: TrustLevel,
+        obstacle: Option<Box<str>>,
     ) -> Self {
         let writer = BodyWriter::new(
             id,
@@ -95,24 +100,28 @@ impl Content {
             Reservation::of(Arc::clone(&context.budget), standing),
             &context.spool,
         );
-        Self::into_sink(id, settings, context, Sink::Held(writer))
+        let content = Self::into_sink(id, settings, context, ContentSink::Spooled(writer));
+        Self {
+            obstacle,
+            ..content
+        }
     }
 
     /// Content that goes straight through.
-    pub(super) fn through<A>(
-        through: Through,
+    pub(super) fn cut_through<A>(
+        content: CutThroughContent,
         settings: &Arc<Settings>,
         context: &SessionContext<A>,
     ) -> Self {
-        let id = through.message.id;
-        Self::into_sink(id, settings, context, Sink::Through(through))
+        let id = content.message.id;
+        Self::into_sink(id, settings, context, ContentSink::CutThrough(content))
     }
 
     fn into_sink<A>(
         id: MessageId,
         settings: &Arc<Settings>,
         context: &SessionContext<A>,
-        sink: Sink,
+        sink: ContentSink,
     ) -> Self {
         Self {
             id,
@@ -120,6 +129,7 @@ impl Content {
             counters: Arc::clone(&context.counters),
             sink,
             refusal: None,
+            obstacle: None,
             header: HeaderScan::default(),
             bytes: 0,
             canonical: Vec::new(),
@@ -128,15 +138,15 @@ impl Content {
     }
 
     /// Whether next hops wait for it.
-    pub(super) fn goes_through(&self) -> bool {
-        matches!(self.sink, Sink::Through(_))
+    pub(super) fn is_cut_through(&self) -> bool {
+        matches!(self.sink, ContentSink::CutThrough(_))
     }
 
     /// What may be read of it at once.
     pub(super) fn buffer_bytes(&self) -> usize {
         match self.sink {
-            Sink::Through(_) => limits::CUT_THROUGH_BUFFER_BYTES,
-            Sink::Held(_) | Sink::Nowhere => limits::DATA_BUFFER_BYTES,
+            ContentSink::CutThrough(_) => limits::CUT_THROUGH_BUFFER_BYTES,
+            ContentSink::Spooled(_) | ContentSink::Nowhere => limits::DATA_BUFFER_BYTES,
         }
     }
 
@@ -152,8 +162,8 @@ impl Content {
     /// How many of the bytes that are `there` may be decoded before the next [`Self::take`].
     pub(super) fn piece(&mut self, there: usize) -> usize {
         let piece = match &mut self.sink {
-            Sink::Held(_) | Sink::Nowhere => limits::DECODED_BYTES,
-            Sink::Through(through) => through.piece(there),
+            ContentSink::Spooled(_) | ContentSink::Nowhere => limits::DECODED_BYTES,
+            ContentSink::CutThrough(through) => through.piece(there),
         };
         self.piece = there.min(piece);
         self.piece
@@ -163,18 +173,18 @@ impl Content {
     pub(super) fn put(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         let rest = match &mut self.sink {
-            Sink::Held(writer) => {
+            ContentSink::Spooled(writer) => {
                 self.header.look(bytes);
                 match self.canonical.is_empty() {
                     true => writer.append_now(bytes),
                     false => bytes,
                 }
             }
-            Sink::Through(_) => {
+            ContentSink::CutThrough(_) => {
                 self.header.look(bytes);
                 bytes
             }
-            Sink::Nowhere => return,
+            ContentSink::Nowhere => return,
         };
         if !rest.is_empty() {
             let whole = 2 * self.piece + HELD_BACK_BYTES;
@@ -188,21 +198,21 @@ impl Content {
     pub(super) async fn shrink(&mut self) {
         self.canonical = Vec::new();
         match &mut self.sink {
-            Sink::Held(writer) => {
+            ContentSink::Spooled(writer) => {
                 let shrunk = tokio::time::timeout(limits::SPOOL_WAIT, writer.shrink()).await;
                 if let Err(error) = shrunk.unwrap_or_else(|late| Err(late.into())) {
                     self.spool_failed(&error);
                 }
             }
-            Sink::Through(through) => through.shrink(),
-            Sink::Nowhere => {}
+            ContentSink::CutThrough(through) => through.shrink(),
+            ContentSink::Nowhere => {}
         }
     }
 
     /// A chunk of `bytes` is announced: one that is too large is not worth holding at all.
     pub(super) fn expect(&mut self, bytes: u64) {
         if self.bytes.saturating_add(bytes) > self.settings.message_size_max_bytes {
-            self.refuse(Refusal::TooBig);
+            self.refuse(ContentRefusal::TooBig);
         }
     }
 
@@ -211,19 +221,19 @@ impl Content {
     ///
     /// # Errors
     /// When a refused message has no end.
-    pub(super) async fn take(&mut self) -> Result<(), End> {
+    pub(super) async fn take(&mut self) -> Result<(), SessionEnd> {
         let size_max = self.settings.message_size_max_bytes;
         if self.bytes > size_max {
-            self.refuse(Refusal::TooBig);
+            self.refuse(ContentRefusal::TooBig);
         }
         if self.bytes > size_max + limits::READ_ON_BYTES {
-            return Err(End::Say(Reply::message_too_big()));
+            return Err(SessionEnd::Say(Reply::message_too_big()));
         }
         if self.canonical.is_empty() {
             return Ok(());
         }
         match &mut self.sink {
-            Sink::Held(writer) => {
+            ContentSink::Spooled(writer) => {
                 let appended = writer.append(&self.canonical);
                 match tokio::time::timeout(limits::SPOOL_WAIT, appended).await {
                     Ok(Ok(())) => {}
@@ -231,10 +241,10 @@ impl Content {
                     Err(late) => self.spool_failed(&late.into()),
                 }
             }
-            Sink::Through(through) => {
-                through.passage.pass(&mut self.canonical).await;
+            ContentSink::CutThrough(through) => {
+                through.transaction.pass(&mut self.canonical).await;
             }
-            Sink::Nowhere => {}
+            ContentSink::Nowhere => {}
         }
         self.canonical.clear();
         Ok(())
@@ -243,43 +253,47 @@ impl Content {
     /// The reply with which the message is refused already.
     pub(super) fn refusal(&self) -> Option<Reply> {
         self.refusal.map(|refusal| match refusal {
-            Refusal::TooBig => Reply::message_too_big(),
-            Refusal::Spool => Reply::insufficient_storage(),
+            ContentRefusal::TooBig => Reply::message_too_big(),
+            ContentRefusal::Spool => Reply::insufficient_storage(),
         })
     }
 
-    /// The real end of content was read that is held.
+    /// The real end of content was read that is spooled.
     ///
     /// # Errors
     /// The reply to a message that is not taken.
-    pub(super) async fn finish(mut self, findings: DataFindings) -> Result<Arrived, Refused> {
+    pub(super) async fn finish(
+        mut self,
+        findings: DataFindings,
+    ) -> Result<ReceivedContent, Refused> {
         self.judge(&findings)?;
         let (body, reasons) = self.finish_writer().await?;
         self.counters.normalised(&findings);
-        Ok(Arrived {
+        Ok(ReceivedContent {
             body,
             reasons,
+            obstacle: self.obstacle,
             eight_bit: findings.eight_bit,
             eight_bit_header: self.header.eight_bit(),
         })
     }
 
-    /// The real end of content was read that went through; none: it is held.
+    /// The real end of content was read that went through; none: it is spooled.
     ///
     /// # Errors
-    /// The reply to a message that is not taken: nobody gets its end.
-    pub(super) fn finish_through(
+    /// The reply to a message that is not taken: no next hop gets its end.
+    pub(super) fn finish_cut_through(
         &mut self,
         findings: &DataFindings,
-    ) -> Result<Option<Through>, Refused> {
-        if !self.goes_through() {
+    ) -> Result<Option<CutThroughContent>, Refused> {
+        if !self.is_cut_through() {
             return Ok(None);
         }
         self.judge(findings)?;
         self.counters.normalised(findings);
-        match std::mem::replace(&mut self.sink, Sink::Nowhere) {
-            Sink::Through(through) => Ok(Some(through)),
-            Sink::Held(_) | Sink::Nowhere => Ok(None),
+        match std::mem::replace(&mut self.sink, ContentSink::Nowhere) {
+            ContentSink::CutThrough(through) => Ok(Some(through)),
+            ContentSink::Spooled(_) | ContentSink::Nowhere => Ok(None),
         }
     }
 
@@ -302,7 +316,8 @@ impl Content {
     }
 
     async fn finish_writer(&mut self) -> Result<(Body, Vec<DiskReason>), Refused> {
-        let Sink::Held(writer) = std::mem::replace(&mut self.sink, Sink::Nowhere) else {
+        let ContentSink::Spooled(writer) = std::mem::replace(&mut self.sink, ContentSink::Nowhere)
+        else {
             return Err(Refused::and_go_on(Reply::local_error()));
         };
         let finished = match tokio::time::timeout(limits::SPOOL_WAIT, writer.finish()).await {
@@ -319,20 +334,24 @@ impl Content {
     fn spool_failed(&mut self, error: &std::io::Error) {
         tracing::error!(id = %self.id, %error, "the spool does not take a message; its client is told to try again later");
         self.counters.spool_failures.increment();
-        self.refuse(Refusal::Spool);
+        self.refuse(ContentRefusal::Spool);
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
+    fn refuse(&mut self, refusal: ContentRefusal) {
         self.refusal.get_or_insert(refusal);
-        self.sink = Sink::Nowhere;
+        self.sink = ContentSink::Nowhere;
     }
 }
 
-impl Through {
+impl CutThroughContent {
     /// Content that may come; `share` is empty.
-    pub(super) fn new(passage: Box<Passage>, message: Arc<Message>, share: Reservation) -> Self {
+    pub(super) fn new(
+        transaction: Box<CutThroughTransaction>,
+        message: Arc<Message>,
+        share: Reservation,
+    ) -> Self {
         Self {
-            passage,
+            transaction,
             message,
             piece: limits::DATA_BUFFER_FIRST_BYTES,
             share,

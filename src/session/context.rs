@@ -53,7 +53,7 @@ impl<A> fmt::Debug for SessionContext<A> {
 
 /// How a client came in.
 #[derive(Clone, Debug)]
-pub struct Entrance {
+pub struct ClientOrigin {
     /// Where it connected from, or a proxy says that it did.
     pub client: IpAddr,
     /// The proxy that says so.
@@ -90,19 +90,19 @@ pub(super) struct Peer {
 
 impl Peer {
     /// A client that has just connected.
-    pub(super) fn new(entrance: &Entrance, current: &Current) -> Self {
+    pub(super) fn new(origin: &ClientOrigin, current: &Current) -> Self {
         let looked_at_in = current.generation();
         let settings = current.snapshot();
-        let listener = settings.listener(entrance.listener);
+        let listener = settings.listener(origin.listener);
         Self {
-            address: entrance.client.to_canonical(),
-            listener: entrance.listener,
+            address: origin.client.to_canonical(),
+            listener: origin.listener,
             protocol: listener.map_or(Protocol::Smtp, |entry| entry.protocol),
             dsn: listener.is_none_or(|entry| entry.dsn),
             tls: false,
             login: None,
             has_lost_login: false,
-            vouchers: entrance.proxy.map(Voucher::Header).into_iter().collect(),
+            vouchers: origin.proxy.map(Voucher::Header).into_iter().collect(),
             looked_at_in,
         }
     }

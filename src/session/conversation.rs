@@ -10,10 +10,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::answering::Answering;
-use super::connection::{Arrival, Connection, End};
-use super::content::Content;
-use super::context::{Entrance, Peer, SessionContext};
-use super::state::{State, Step, Surroundings};
+use super::connection::{ReadOutcome, SessionConnection, SessionEnd};
+use super::content::IncomingContent;
+use super::context::{ClientOrigin, Peer, SessionContext};
+use super::state::SessionState;
+use super::step::{CommandContext, SessionStep};
 use super::stream::Transport;
 use crate::limits;
 use crate::message::Reservation;
@@ -38,7 +39,7 @@ pub(super) enum Expected {
 pub(super) struct Conversation<A: Answering, T> {
     pub(super) context: Arc<SessionContext<A>>,
     pub(super) peer: Peer,
-    pub(super) connection: Connection<T>,
+    pub(super) connection: SessionConnection<T>,
     framer: LineFramer,
     pub(super) shutdown: CancellationToken,
     /// Replies of 5xx since the last message that was taken: who delivers mail may err.
@@ -54,17 +55,17 @@ pub(super) struct Conversation<A: Answering, T> {
 impl<A: Answering, T: Transport> Conversation<A, T> {
     pub(super) fn new(
         transport: T,
-        entrance: Entrance,
+        origin: ClientOrigin,
         context: Arc<SessionContext<A>>,
         shutdown: CancellationToken,
     ) -> Self {
-        let peer = Peer::new(&entrance, &context.settings);
+        let peer = Peer::new(&origin, &context.settings);
         let standing = peer.standing(&context.settings.snapshot());
         let share = Reservation::of(Arc::clone(&context.budget), standing);
         Self {
             context,
             peer,
-            connection: Connection::new(transport, entrance.said, share),
+            connection: SessionConnection::new(transport, origin.said, share),
             framer: LineFramer::new(),
             shutdown,
             errors: 0,
@@ -81,11 +82,11 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             Err(end) => end,
         };
         let (last_words, patient) = match end {
-            End::Gone => return self.prove_read_by_end(),
-            End::Quit => (None, false),
-            End::Close => (None, true),
-            End::Say(reply) => (Some(reply), true),
-            End::TimedOut => {
+            SessionEnd::Gone => return self.prove_read_by_end(),
+            SessionEnd::Quit => (None, false),
+            SessionEnd::Close => (None, true),
+            SessionEnd::Say(reply) => (Some(reply), true),
+            SessionEnd::TimedOut => {
                 self.context.counters.timeouts.increment();
                 (Some(Reply::command_timeout()), true)
             }
@@ -99,9 +100,9 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     /// RFC 5321 §3.1.
-    fn greet(&mut self) -> Result<(), End> {
+    fn greet(&mut self) -> Result<(), SessionEnd> {
         if self.shutdown.is_cancelled() {
-            return Err(End::Say(Reply::shutting_down()));
+            return Err(SessionEnd::Say(Reply::shutting_down()));
         }
         let greeting = self.greeting();
         self.say(&greeting)
@@ -115,11 +116,11 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         let SessionContext {
             hostname, own_mark, ..
         } = &*self.context;
-        Reply::plain(220, format!("{hostname} {spoken} Fastpath {own_mark}"))
+        Reply::greeting(format!("{hostname} {spoken} Fastpath {own_mark}"))
     }
 
-    async fn talk(&mut self) -> End {
-        let mut state = State::Greeted;
+    async fn talk(&mut self) -> SessionEnd {
+        let mut state = SessionState::Greeted;
         loop {
             state = match self.turn(state).await {
                 Ok(state) => state,
@@ -129,7 +130,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     /// One command and what follows from it.
-    async fn turn(&mut self, mut state: State) -> Result<State, End> {
+    async fn turn(&mut self, mut state: SessionState) -> Result<SessionState, SessionEnd> {
         self.command_wait = state.command_wait();
         let line = self
             .next_line(Expected::Command, state.content_mut())
@@ -137,11 +138,11 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         // Also for commands that come in time and lead nowhere, such as NOOP.
         let is_past = |deadline| std::time::Instant::now() > deadline;
         if state.deadline().is_some_and(is_past) {
-            return Err(End::TimedOut);
+            return Err(SessionEnd::TimedOut);
         }
         self.prove_read();
         if self.shutdown.is_cancelled() {
-            return Err(End::Say(Reply::shutting_down()));
+            return Err(SessionEnd::Say(Reply::shutting_down()));
         }
         let command = match line {
             Ok(line) => Command::parse(&line, state.smtputf8()).map_err(|error| {
@@ -154,14 +155,14 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         self.look_at_rights()?;
         match command {
             Ok(command) => {
-                let around = Surroundings {
+                let at = CommandContext {
                     context: &self.context,
                     peer: &self.peer,
                 };
-                let (state, step) = state.apply(command, &around);
+                let (state, step) = state.apply(command, &at);
                 self.carry_out(state, step).await
             }
-            Err((reply, true)) => Err(End::Say(reply)),
+            Err((reply, true)) => Err(SessionEnd::Say(reply)),
             Err((reply, false)) => self.say(&reply).map(|()| state),
         }
     }
@@ -171,8 +172,8 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     pub(super) async fn next_line(
         &mut self,
         expected: Expected,
-        mut content: Option<&mut Content>,
-    ) -> Result<Result<Bytes, LineError>, End> {
+        mut content: Option<&mut IncomingContent>,
+    ) -> Result<Result<Bytes, LineError>, SessionEnd> {
         let mut first_wait = None;
         loop {
             let limit = self.line_limit(expected);
@@ -210,10 +211,10 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     async fn wait_for_command(
         &mut self,
         began: Instant,
-        content: Option<&mut Content>,
-    ) -> Result<(), End> {
+        content: Option<&mut IncomingContent>,
+    ) -> Result<(), SessionEnd> {
         let idle = began + limits::BUFFER_IDLE;
-        if self.connection.read(idle, &self.shutdown).await? == Arrival::Bytes {
+        if self.connection.read(idle, &self.shutdown).await? == ReadOutcome::Bytes {
             return Ok(());
         }
         self.connection.shrink();
@@ -222,15 +223,15 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         }
         if self.late.is_some() {
             let stays = began + limits::LATE_REPLY_STAY;
-            if self.connection.read(stays, &self.shutdown).await? == Arrival::Bytes {
+            if self.connection.read(stays, &self.shutdown).await? == ReadOutcome::Bytes {
                 return Ok(());
             }
             self.prove_read_by_stay();
         }
         let deadline = began + self.command_wait;
         match self.connection.read(deadline, &self.shutdown).await? {
-            Arrival::Bytes => Ok(()),
-            Arrival::Nothing => Err(End::TimedOut),
+            ReadOutcome::Bytes => Ok(()),
+            ReadOutcome::Nothing => Err(SessionEnd::TimedOut),
         }
     }
 
@@ -269,53 +270,55 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         }
     }
 
-    async fn carry_out(&mut self, state: State, step: Step) -> Result<State, End> {
+    async fn carry_out(
+        &mut self,
+        state: SessionState,
+        step: SessionStep,
+    ) -> Result<SessionState, SessionEnd> {
         match step {
-            Step::Say(reply) => self.say(&reply)?,
-            Step::Inquire {
+            SessionStep::Say(reply) => self.say(&reply)?,
+            SessionStep::CheckRecipient {
                 recipient,
                 settings,
-            } => return Box::pin(self.inquire(state, *recipient, &settings)).await,
-            Step::Introduce => self.introduce(),
-            Step::Represent(attributes) => self.represent(&attributes)?,
+            } => return Box::pin(self.check_recipient(state, *recipient, &settings)).await,
+            SessionStep::SendEhlo => self.send_ehlo(),
+            SessionStep::ApplyXclient(attributes) => self.apply_xclient(&attributes)?,
             // Boxed: an idle session does not hold the room that receiving takes.
-            Step::Data(addressed) => Box::pin(self.data(addressed)).await?,
-            Step::FirstChunk {
+            SessionStep::Data(addressed) => Box::pin(self.data(addressed)).await?,
+            SessionStep::FirstChunk {
                 addressed,
                 size,
                 last,
             } => {
                 let first = Box::pin(self.first_chunk(addressed, size, last)).await?;
                 if let Some(chunked) = first {
-                    return Ok(State::Chunked(chunked));
+                    return Ok(SessionState::Chunked(chunked));
                 }
             }
-            Step::Chunk {
+            SessionStep::Chunk {
                 chunked,
                 size,
                 last,
             } => {
                 if let Some(chunked) = Box::pin(self.chunk(chunked, size, last)).await? {
-                    return Ok(State::Chunked(chunked));
+                    return Ok(SessionState::Chunked(chunked));
                 }
             }
-            Step::SkipChunk {
-                size,
-                reply,
-                audience,
-            } => Box::pin(self.skip_chunk(size, reply, audience)).await?,
-            Step::StartTls => Box::pin(self.start_tls()).await?,
-            Step::Authenticate(turn) => Box::pin(self.authenticate(turn)).await?,
-            Step::Quit => {
+            SessionStep::SkipChunk { size, reply, mode } => {
+                Box::pin(self.skip_chunk(size, reply, mode)).await?;
+            }
+            SessionStep::StartTls => Box::pin(self.start_tls()).await?,
+            SessionStep::Authenticate(turn) => Box::pin(self.authenticate(turn)).await?,
+            SessionStep::Quit => {
                 self.say(&Reply::closing())?;
-                return Err(End::Quit);
+                return Err(SessionEnd::Quit);
             }
         }
         Ok(state)
     }
 
     /// EHLO.
-    fn introduce(&mut self) {
+    fn send_ehlo(&mut self) {
         // Whoever begins anew is nobody in particular.
         self.peer.has_lost_login = false;
         let settings = self.context.settings.snapshot();
@@ -343,10 +346,10 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     /// STARTTLS: RFC 3207 §4.
-    async fn start_tls(&mut self) -> Result<(), End> {
+    async fn start_tls(&mut self) -> Result<(), SessionEnd> {
         // Anybody on the way can have put these bytes there; under TLS they would seem the client's.
         if !self.connection.input.is_empty() {
-            return Err(End::Say(Reply::bytes_before_tls()));
+            return Err(SessionEnd::Say(Reply::bytes_before_tls()));
         }
         let Some(tls) = &self.context.tls else {
             return self.say(&Reply::not_implemented());
@@ -357,7 +360,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         if let Err(error) = self.connection.secure(config).await {
             self.context.counters.tls_failures.increment();
             tracing::debug!(client = %self.peer.address, %error, "a TLS handshake failed");
-            return Err(End::Gone);
+            return Err(SessionEnd::Gone);
         }
         self.context.counters.tls_sessions.increment();
         self.peer.tls = self.connection.is_tls();
@@ -368,22 +371,22 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     /// Replies to a command. One error too many gets 421 in its place.
-    pub(super) fn say(&mut self, reply: &Reply) -> Result<(), End> {
+    pub(super) fn say(&mut self, reply: &Reply) -> Result<(), SessionEnd> {
         self.count_error(reply)?;
         self.write(reply);
         Ok(())
     }
 
     /// Replies to content, or to credentials. What became of them is said in any case, and 421 follows.
-    pub(super) fn conclude(&mut self, reply: &Reply) -> Result<(), End> {
+    pub(super) fn conclude(&mut self, reply: &Reply) -> Result<(), SessionEnd> {
         self.write(reply);
         self.count_error(reply)
     }
 
-    pub(super) fn count_error(&mut self, reply: &Reply) -> Result<(), End> {
+    pub(super) fn count_error(&mut self, reply: &Reply) -> Result<(), SessionEnd> {
         self.errors += u32::from(reply.blames_client());
         if self.errors >= limits::SESSION_ERRORS {
-            return Err(End::Say(Reply::too_many_errors()));
+            return Err(SessionEnd::Say(Reply::too_many_errors()));
         }
         Ok(())
     }

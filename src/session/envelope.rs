@@ -1,16 +1,17 @@
 //! The envelope as it grows: MAIL opens it, each RCPT adds a recipient, and the data closes it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::content::Arrived;
+use super::content::ReceivedContent;
 use super::context::{Peer, SessionContext};
 use crate::limits;
 use crate::message::received::{self, With};
 use crate::message::{Body, Client, Envelope, Message, MessageId, Recipient, Reservation};
-use crate::path::{Opening, Way};
+use crate::path::{CutThroughStart, DeliveryMode};
 use crate::settings::{PathChoice, Settings};
 use crate::smtp::address::{ForwardPath, Mailbox};
 use crate::smtp::command::{BodyType, MailCommand, RcptCommand};
@@ -25,38 +26,57 @@ pub(super) struct Identity {
     pub(super) extended: bool,
 }
 
-/// An envelope with a sender and no recipient yet.
+/// What MAIL began, and what holds to the end of the transaction.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(super) struct MailTransaction {
     pub(super) identity: Identity,
     pub(super) mail: MailCommand,
     /// The settings for the whole of this transaction.
     pub(super) settings: Arc<Settings>,
-    /// Which ones they are.
+    /// Their generation.
     pub(super) generation: u64,
+    /// The path that is chosen where the message comes in.
+    pub(super) path: PathChoice,
+    received_at: Timestamp,
+}
+
+/// An envelope with a sender and no recipient yet.
+#[derive(Debug)]
+pub(super) struct OpenEnvelope {
+    pub(super) transaction: MailTransaction,
+    /// Where its content goes, as far as it is decided.
+    pub(super) mode: DeliveryMode,
     /// A recipient was given, and refused.
     pub(super) refused_recipient: bool,
     /// One of those that were refused may be taken another time.
     pub(super) deferred_recipient: bool,
-    /// The path that is chosen where the message comes in.
-    pub(super) path: PathChoice,
-    /// The way of its content, as far as it is decided.
-    pub(super) way: Way,
-    received_at: Timestamp,
 }
 
 /// An envelope with a sender and at least one recipient.
 #[derive(Debug)]
 pub(super) struct Addressed {
-    pub(super) opened: Box<Opened>,
-    recipients: Vec<Recipient>,
-    /// What the recipients hold, all in all.
+    pub(super) opened: Box<OpenEnvelope>,
+    recipients: Recipients,
+}
+
+/// An envelope to which no recipient is added any more: its content has begun.
+#[derive(Debug)]
+pub(super) struct CompleteEnvelope {
+    pub(super) transaction: MailTransaction,
+    recipients: Recipients,
+}
+
+/// The recipients of an envelope.
+#[derive(Debug)]
+struct Recipients {
+    list: Vec<Recipient>,
+    /// What they hold, all in all.
     bytes: u64,
     /// What they hold beyond [`limits::ENVELOPE_BYTES`]; none while that is nothing.
     share: Option<Reservation>,
 }
 
-impl Opened {
+impl OpenEnvelope {
     /// MAIL.
     ///
     /// # Errors
@@ -82,23 +102,72 @@ impl Opened {
         if !(context.takes_mail)() {
             return Err(Reply::insufficient_storage());
         }
-        let opened = Self {
+        let transaction = MailTransaction {
             identity,
             mail,
-            refused_recipient: false,
-            deferred_recipient: false,
             path: settings
                 .listener(peer.listener)
                 .and_then(|entry| entry.path)
                 .unwrap_or(settings.path),
-            way: Way::Undecided,
             settings,
             generation,
             received_at: Timestamp::now(),
         };
-        match opened.lacks_disk(context) {
-            true => Err(Reply::insufficient_storage()),
-            false => Ok(Box::new(opened)),
+        if transaction.lacks_disk(context) {
+            return Err(Reply::insufficient_storage());
+        }
+        Ok(Box::new(Self {
+            transaction,
+            mode: DeliveryMode::Undecided,
+            refused_recipient: false,
+            deferred_recipient: false,
+        }))
+    }
+
+    /// Whether the directory or a next hop is asked about a recipient before RCPT is answered.
+    pub(super) fn asks_about(&self, recipient: &Recipient) -> bool {
+        let settings = &self.transaction.settings;
+        let may_cut_through = match self.mode {
+            DeliveryMode::Undecided => {
+                let own = settings.conditions().leads_through;
+                own || self.transaction.path == PathChoice::CutThrough
+            }
+            DeliveryMode::Spooled(_) => false,
+            DeliveryMode::Rejected(_) | DeliveryMode::CutThrough(_) => true,
+        };
+        may_cut_through || settings.is_asked_at_rcpt(&recipient.address)
+    }
+
+    /// Until when next hops wait for the client, whatever it says meanwhile; none: no next hop does.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.mode {
+            DeliveryMode::CutThrough(transaction) => Some(transaction.deadline()),
+            DeliveryMode::Undecided | DeliveryMode::Spooled(_) | DeliveryMode::Rejected(_) => None,
+        }
+    }
+
+    /// The envelope with the first recipient that is accepted.
+    pub(super) fn addressed_to(self: Box<Self>, recipient: Recipient) -> Addressed {
+        let recipients = Recipients {
+            bytes: recipient.memory_bytes(),
+            list: vec![recipient],
+            share: None,
+        };
+        Addressed {
+            opened: self,
+            recipients,
+        }
+    }
+}
+
+impl MailTransaction {
+    /// The message as far as it is known before its recipients.
+    pub(super) fn cut_through_start(&self, peer: &Peer) -> CutThroughStart {
+        CutThroughStart {
+            client: client_of(&self.identity, peer),
+            envelope: envelope_of(self.mail.clone(), Vec::new()),
+            declared_size: self.mail.size,
+            path: self.path,
         }
     }
 
@@ -113,39 +182,6 @@ impl Opened {
             PathChoice::CutThrough => false,
         };
         needs_disk && !context.spool.room().is_there()
-    }
-
-    /// Whether somebody has to be asked about a recipient before RCPT is answered.
-    pub(super) fn asks_about(&self, recipient: &Recipient) -> bool {
-        let leads_through = match self.way {
-            Way::Undecided => {
-                let own = self.settings.conditions().leads_through;
-                own || self.path == PathChoice::CutThrough
-            }
-            Way::Held(_) => false,
-            Way::NotTaken(_) | Way::Through(_) => true,
-        };
-        leads_through || self.settings.is_asked_at_rcpt(&recipient.address)
-    }
-
-    /// The message as far as it is known before its recipients.
-    pub(super) fn opening(&self, peer: &Peer) -> Opening {
-        Opening {
-            client: client_of(&self.identity, peer),
-            envelope: envelope_of(self.mail.clone(), Vec::new()),
-            declared_size: self.mail.size,
-            path: self.path,
-        }
-    }
-
-    /// The envelope with the first recipient that is accepted.
-    pub(super) fn addressed_to(self: Box<Self>, recipient: Recipient) -> Addressed {
-        Addressed {
-            opened: self,
-            bytes: recipient.memory_bytes(),
-            recipients: vec![recipient],
-            share: None,
-        }
     }
 
     /// Whom a RCPT names, if this client may send there through us: by the settings of this transaction,
@@ -188,7 +224,7 @@ impl Opened {
 impl Addressed {
     /// No further recipient is taken.
     pub(super) fn is_full(&self) -> bool {
-        self.recipients.len() >= limits::RECIPIENTS
+        self.recipients.list.len() >= limits::RECIPIENTS
     }
 
     /// Has memory for a further recipient, if the budget does. An ordinary envelope does not ask.
@@ -198,94 +234,104 @@ impl Addressed {
         peer: &Peer,
         context: &SessionContext<A>,
     ) -> bool {
-        let bytes = self.bytes + recipient.memory_bytes();
+        let bytes = self.recipients.bytes + recipient.memory_bytes();
         let beyond = bytes.saturating_sub(limits::ENVELOPE_BYTES);
         if beyond == 0 {
             return true;
         }
-        let standing = peer.standing(&self.opened.settings);
+        let standing = peer.standing(&self.opened.transaction.settings);
         let empty = || Reservation::of(Arc::clone(&context.budget), standing);
-        let share = self.share.get_or_insert_with(empty);
+        let share = self.recipients.share.get_or_insert_with(empty);
         let more = beyond.saturating_sub(share.bytes());
         more == 0 || share.grow(more.next_multiple_of(limits::ENVELOPE_BYTES))
     }
 
     /// A further recipient.
     pub(super) fn add(&mut self, recipient: Recipient) {
-        self.bytes += recipient.memory_bytes();
-        self.recipients.push(recipient);
+        self.recipients.bytes += recipient.memory_bytes();
+        self.recipients.list.push(recipient);
     }
 
     /// Whom it is for.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = &Mailbox> {
-        self.recipients.iter().map(|recipient| &recipient.address)
+    pub(super) fn recipients(&self) -> &[Recipient] {
+        &self.recipients.list
     }
 
-    /// How many recipients there are.
-    pub(super) fn recipients(&self) -> usize {
-        self.recipients.len()
+    /// The content begins: the envelope, and where its content goes.
+    pub(super) fn complete(self) -> (CompleteEnvelope, DeliveryMode) {
+        let OpenEnvelope {
+            transaction, mode, ..
+        } = *self.opened;
+        let envelope = CompleteEnvelope {
+            transaction,
+            recipients: self.recipients,
+        };
+        (envelope, mode)
+    }
+}
+
+impl CompleteEnvelope {
+    /// Whom it is for.
+    pub(super) fn recipients(&self) -> &[Recipient] {
+        &self.recipients.list
     }
 
     /// The name of the message that the data will be.
     pub(super) fn next_id<A>(&self, context: &SessionContext<A>) -> MessageId {
-        context.ids.next(self.opened.received_at)
+        context.ids.next(self.transaction.received_at)
     }
 
     /// The message, now that its content has arrived.
     pub(super) fn message(
         self,
         id: MessageId,
-        mut arrived: Arrived,
+        mut content: ReceivedContent,
         peer: &Peer,
         hostname: &str,
     ) -> Message {
-        let Self {
-            opened,
-            recipients,
-            share,
-            ..
-        } = self;
+        let Recipients { list, share, .. } = self.recipients;
         if let Some(share) = share {
-            arrived.body.hold(share);
+            content.body.hold(share);
         }
-        let Opened {
+        let MailTransaction {
             identity,
             mail,
             received_at,
             ..
-        } = *opened;
-        let envelope = envelope_of(mail, recipients);
+        } = self.transaction;
+        let envelope = envelope_of(mail, list);
         compose(
             id,
             &identity,
             envelope,
             received_at,
-            arrived,
+            content,
             peer,
             hostname,
         )
     }
 
-    /// The message before its content, which nobody is going to hold.
+    /// The message before its content, of which nothing is kept.
     pub(super) fn announced<A>(
         &self,
         id: MessageId,
         peer: &Peer,
         context: &SessionContext<A>,
     ) -> Message {
-        let Opened {
+        let MailTransaction {
             identity,
             mail,
             received_at,
             ..
-        } = &*self.opened;
-        let nothing = Arrived {
+        } = &self.transaction;
+        let nothing = ReceivedContent {
             body: Body::in_memory(Vec::new(), Reservation::empty(Arc::clone(&context.budget))),
             reasons: Vec::new(),
+            obstacle: None,
             eight_bit: false,
             eight_bit_header: false,
         };
-        let envelope = envelope_of(mail.clone(), self.recipients.clone());
+        let envelope = envelope_of(mail.clone(), self.recipients.list.clone());
         let hostname = &context.hostname;
         compose(
             id,
@@ -323,7 +369,7 @@ fn compose(
     identity: &Identity,
     envelope: Envelope,
     received_at: Timestamp,
-    arrived: Arrived,
+    content: ReceivedContent,
     peer: &Peer,
     hostname: &str,
 ) -> Message {
@@ -338,7 +384,7 @@ fn compose(
     let prefix: Bytes = received::field(&client, with, hostname, id, received_at);
     // RFC 6531 §3.5: what needs the extension is an address or a field, not the parameter.
     let needs_smtputf8 = envelope.smtputf8
-        && (arrived.eight_bit_header
+        && (content.eight_bit_header
             || envelope.sender.needs_smtputf8()
             || envelope
                 .recipients
@@ -350,10 +396,10 @@ fn compose(
         client,
         envelope,
         prefix,
-        body: Arc::new(arrived.body),
+        body: Arc::new(content.body),
         content_from: 0,
         for_clause_at: None,
-        eight_bit: arrived.eight_bit,
+        eight_bit: content.eight_bit,
         needs_smtputf8,
     }
 }

@@ -1,29 +1,32 @@
 //! One client's conversation: the loop, states that are consumed, the envelope as it grows, receiving data.
 //!
-//! A [`Connection`](connection::Connection) holds the stream and every wait; the
-//! [`State`](state::State) decides, without waiting, what a command means; the
+//! A [`SessionConnection`](connection::SessionConnection) holds the stream and every wait; the
+//! [`SessionState`](state::SessionState) decides, without waiting, what a command means; the
 //! [`Conversation`](conversation::Conversation) carries that out. A message that has arrived whole is
-//! given to the paths, which say what its client is told.
+//! given to the paths, which give the reply.
 
 mod alarm;
 mod answering;
-mod audience;
 mod authentication;
+mod chunked;
 mod connection;
 mod content;
+mod content_reply;
+mod content_start;
 mod context;
 mod conversation;
 mod counters;
 mod data;
 mod envelope;
 mod header_scan;
-mod inquiry;
-mod pace;
-mod passing_through;
+mod minimum_rate;
 mod proxied;
 mod receiving;
+mod recipient_check;
+mod reply_mode;
 mod rights;
 mod state;
+mod step;
 mod stream;
 
 #[cfg(test)]
@@ -33,8 +36,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use answering::{Answered, Answering};
-pub use context::{Entrance, SessionContext};
+pub use answering::Answering;
+pub use context::{ClientOrigin, SessionContext};
 pub use counters::{Count, ReceivingCounters};
 pub use stream::Transport;
 
@@ -45,14 +48,14 @@ use conversation::Conversation;
 /// that has arrived whole is answered first.
 pub async fn run<A: Answering, T: Transport>(
     transport: T,
-    entrance: Entrance,
+    origin: ClientOrigin,
     context: Arc<SessionContext<A>>,
     shutdown: CancellationToken,
 ) {
     let counters = Arc::clone(&context.counters);
     counters.sessions_opened.increment();
     let _open = OpenSession::count(&counters);
-    Conversation::new(transport, entrance, context, shutdown)
+    Conversation::new(transport, origin, context, shutdown)
         .hold()
         .await;
 }

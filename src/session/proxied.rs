@@ -3,12 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::answering::Answering;
-use super::connection::End;
+use super::connection::SessionEnd;
 use super::context::Peer;
 use super::conversation::Conversation;
 use super::envelope::Identity;
 use super::rights::{PeerLogin, Voucher};
-use super::state::{State, Step, Surroundings};
+use super::state::SessionState;
+use super::step::{CommandContext, SessionStep};
 use super::stream::Transport;
 use crate::settings::Settings;
 use crate::smtp::reply::Reply;
@@ -22,48 +23,58 @@ impl Peer {
     }
 }
 
-impl State {
+impl SessionState {
     /// XCLIENT. Who has spoken for another is asked again whether it may: what follows may be the
     /// other's words.
-    pub(super) fn xclient<A>(self, attributes: &str, around: &Surroundings<'_, A>) -> (Self, Step) {
-        if !around.peer.is_believed(&around.context.settings.snapshot()) {
-            return (self, Step::Say(Reply::not_believed()));
+    pub(super) fn xclient<A>(
+        self,
+        attributes: &str,
+        at: &CommandContext<'_, A>,
+    ) -> (Self, SessionStep) {
+        if !at.peer.is_believed(&at.context.settings.snapshot()) {
+            return (self, SessionStep::Say(Reply::not_believed()));
         }
         if !matches!(self, Self::Greeted | Self::Identified(_)) {
-            return (self, Step::Say(Reply::bad_sequence("Not in a transaction")));
+            return (
+                self,
+                SessionStep::Say(Reply::bad_sequence("Not in a transaction")),
+            );
         }
         match xclient::parse(attributes) {
             Ok(attributes) => {
                 let state = greeted(&attributes);
-                (state, Step::Represent(Box::new(attributes)))
+                (state, SessionStep::ApplyXclient(Box::new(attributes)))
             }
-            Err(error) => (self, Step::Say(Reply::bad_attribute(error.to_string()))),
+            Err(error) => (
+                self,
+                SessionStep::Say(Reply::bad_attribute(error.to_string())),
+            ),
         }
     }
 }
 
 /// Everything begins anew, save that a proxy may say for its client how it has greeted.
-fn greeted(attributes: &Attributes) -> State {
+fn greeted(attributes: &Attributes) -> SessionState {
     match &attributes.helo {
-        Some(AttributeValue::Value(helo)) => State::Identified(Identity {
+        Some(AttributeValue::Value(helo)) => SessionState::Identified(Identity {
             helo: helo.as_str().into(),
             extended: attributes.protocol == Some(GreetedProtocol::Esmtp),
         }),
-        Some(AttributeValue::Unavailable) | None => State::Greeted,
+        Some(AttributeValue::Unavailable) | None => SessionState::Greeted,
     }
 }
 
 impl<A: Answering, T: Transport> Conversation<A, T> {
     /// The session is another client's from here on.
-    pub(super) fn represent(&mut self, attributes: &Attributes) -> Result<(), End> {
+    pub(super) fn apply_xclient(&mut self, attributes: &Attributes) -> Result<(), SessionEnd> {
         let proxy = Voucher::Xclient(self.peer.address);
         if !self.peer.is_told_by(proxy) {
-            return Err(End::Say(Reply::too_many_errors()));
+            return Err(SessionEnd::Say(Reply::too_many_errors()));
         }
         self.peer.has_lost_login = false;
         match attributes.address {
             Some(AttributeValue::Value(address)) => self.peer.address = address.to_canonical(),
-            // Nobody knows it, so nobody trusts it.
+            // It is not known, so it is not trusted.
             Some(AttributeValue::Unavailable) => {
                 self.peer.address = IpAddr::V4(Ipv4Addr::UNSPECIFIED)
             }

@@ -1,56 +1,60 @@
-//! DATA and BDAT: content is received, judged, and given to the paths; the client hears what they say.
+//! DATA and BDAT: content is received, judged, and given to the paths; the client gets their reply.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::answering::{Answered, Answering};
-use super::audience::Audience;
-use super::connection::End;
-use super::content::{Content, Refused};
+use super::answering::Answering;
+use super::chunked::Chunked;
+use super::connection::SessionEnd;
+use super::content::{IncomingContent, Refused};
 use super::conversation::Conversation;
 use super::data;
-use super::envelope::Addressed;
-use super::state::Chunked;
+use super::envelope::{Addressed, CompleteEnvelope};
+use super::reply_mode::ReplyMode;
 use super::stream::Transport;
 use crate::limits;
-use crate::path::{ClientPresence, Transaction};
+use crate::path::{ClientPresence, EndOfDataReply, ReceivedMessage};
 use crate::smtp::end_of_data::DataFindings;
 use crate::smtp::reply::Reply;
 
 impl<A: Answering, T: Transport> Conversation<A, T> {
     /// DATA: RFC 5321 §4.1.1.4.
-    pub(super) async fn data(&mut self, mut addressed: Addressed) -> Result<(), End> {
-        let mut content = match self.begin_content(&mut addressed).await? {
+    pub(super) async fn data(&mut self, addressed: Addressed) -> Result<(), SessionEnd> {
+        let (envelope, mode) = addressed.complete();
+        let mut content = match self.begin_content(&envelope, mode).await? {
             Ok(content) => content,
             // Nothing came yet, so there is one reply whatever is spoken.
-            Err(answered) => return self.give(answered, Audience::ONE).await,
+            Err(reply) => return self.give(reply, ReplyMode::Single).await,
         };
         self.say(&Reply::start_data())?;
         self.connection.flush().await?;
         let findings =
             data::receive_data(&mut self.connection, &mut content, &self.shutdown).await?;
-        self.end_of_data(addressed, content, findings).await
+        self.end_of_data(envelope, content, findings).await
     }
 
     /// The first BDAT of a message.
     pub(super) async fn first_chunk(
         &mut self,
-        mut addressed: Addressed,
+        addressed: Addressed,
         size: u64,
         last: bool,
-    ) -> Result<Option<Box<Chunked>>, End> {
+    ) -> Result<Option<Box<Chunked>>, SessionEnd> {
         bound_chunk(size)?;
-        let audience = addressed.audience(&self.peer);
-        match self.begin_content(&mut addressed).await? {
+        let (envelope, mode) = addressed.complete();
+        match self.begin_content(&envelope, mode).await? {
             Ok(content) => {
-                let chunked = Chunked::begin(addressed, content);
+                let chunked = Chunked::begin(envelope, content);
                 self.chunk(chunked, size, last).await
             }
-            Err(answered) => {
+            Err(reply) => {
                 data::skip_chunk(&mut self.connection, size, &self.shutdown).await?;
-                let audience = if last { audience } else { Audience::ONE };
-                self.give(answered, audience).await?;
+                let mode = match last {
+                    true => envelope.reply_mode(&self.peer),
+                    false => ReplyMode::Single,
+                };
+                self.give(reply, mode).await?;
                 Ok(None)
             }
         }
@@ -62,31 +66,30 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         mut chunked: Box<Chunked>,
         size: u64,
         last: bool,
-    ) -> Result<Option<Box<Chunked>>, End> {
+    ) -> Result<Option<Box<Chunked>>, SessionEnd> {
         bound_chunk(size)?;
         data::receive_chunk(&mut self.connection, &mut chunked, size, &self.shutdown).await?;
         if let Some(reply) = chunked.content.refusal() {
-            let audience = match last {
-                true => chunked.addressed.audience(&self.peer),
-                false => Audience::ONE,
+            let mode = match last {
+                true => chunked.envelope.reply_mode(&self.peer),
+                false => ReplyMode::Single,
             };
-            self.conclude_for(audience, &reply).await?;
+            self.conclude_for(mode, &reply).await?;
             return Ok(None);
         }
         if !last {
-            let words = format!("{size} octets received");
-            self.say(&Reply::new(250, (2, 0, 0), words))?;
+            self.say(&Reply::chunk_received(size))?;
             return Ok(Some(chunked));
         }
         let Chunked {
-            addressed,
+            envelope,
             mut content,
             normaliser,
             ..
         } = *chunked;
         let findings = normaliser.finish(&mut |bytes| content.put(bytes));
         content.take().await?;
-        self.end_of_data(addressed, content, findings).await?;
+        self.end_of_data(envelope, content, findings).await?;
         Ok(None)
     }
 
@@ -95,118 +98,122 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         &mut self,
         size: u64,
         reply: Reply,
-        audience: Audience,
-    ) -> Result<(), End> {
+        mode: ReplyMode,
+    ) -> Result<(), SessionEnd> {
         bound_chunk(size)?;
         data::skip_chunk(&mut self.connection, size, &self.shutdown).await?;
-        match audience {
-            Audience::ONE => self.say(&reply),
-            audience => self.conclude_for(audience, &reply).await,
+        match mode {
+            ReplyMode::Single => self.say(&reply),
+            mode => self.conclude_for(mode, &reply).await,
         }
     }
 
     /// The content has arrived whole (the patent's step 305).
     async fn end_of_data(
         &mut self,
-        mut addressed: Addressed,
-        mut content: Content,
+        envelope: CompleteEnvelope,
+        mut content: IncomingContent,
         findings: DataFindings,
-    ) -> Result<(), End> {
+    ) -> Result<(), SessionEnd> {
         let ended_at = Instant::now().into_std();
         let id = content.id();
-        let audience = addressed.audience(&self.peer);
+        let mode = envelope.reply_mode(&self.peer);
         // It may have taken its time. Next hops that wait for its end are left without one.
         self.look_at_rights()?;
-        if let Err(reply) = addressed.may_be_sent(&self.peer, &self.context) {
+        let (transaction, recipients) = (&envelope.transaction, envelope.recipients());
+        let may_send = self.peer.may_send(transaction, recipients, &self.context);
+        if let Err(reply) = may_send {
             drop(content);
-            return self.conclude_for(audience, &reply).await;
+            return self.conclude_for(mode, &reply).await;
         }
-        match content.finish_through(&findings) {
+        match content.finish_cut_through(&findings) {
             Ok(None) => {}
-            Ok(Some(through)) => return self.end_passage(through, ended_at, audience).await,
-            Err(refused) => return self.refuse(audience, &refused).await,
+            Ok(Some(content)) => return self.end_cut_through(content, ended_at, mode).await,
+            Err(refused) => return self.refuse(mode, &refused).await,
         }
-        let arrived = match content.finish(findings).await {
-            Ok(arrived) => arrived,
-            Err(refused) => return self.refuse(audience, &refused).await,
+        let mut content = match content.finish(findings).await {
+            Ok(content) => content,
+            Err(refused) => return self.refuse(mode, &refused).await,
         };
-        let mut arrived = arrived;
-        let reasons = std::mem::take(&mut arrived.reasons);
-        let opened = &mut addressed.opened;
-        let settings = Arc::clone(&opened.settings);
-        let (declared_size, path) = (opened.mail.size, opened.path);
-        let obstacle = std::mem::take(&mut opened.way).into_obstacle();
-        let message = addressed.message(id, arrived, &self.peer, &self.context.hostname);
+        let reasons = std::mem::take(&mut content.reasons);
+        let obstacle = content.obstacle.take();
+        let settings = Arc::clone(&transaction.settings);
+        let (declared_size, path) = (transaction.mail.size, transaction.path);
+        let message = envelope.message(id, content, &self.peer, &self.context.hostname);
         self.context.counters.messages.increment();
-        let transaction = Transaction {
+        let received = ReceivedMessage {
             message: Arc::new(message),
             declared_size,
             settings,
             path,
             obstacle,
-            each: audience.hears_each(),
+            per_recipient: mode.is_per_recipient(),
             reasons,
             ended_at,
         };
-        self.answer(transaction, audience).await
+        self.answer(received, mode).await
     }
 
     /// Content that has come whole and is not taken.
-    async fn refuse(&mut self, audience: Audience, refused: &Refused) -> Result<(), End> {
-        self.conclude_for(audience, &refused.reply).await?;
+    async fn refuse(&mut self, mode: ReplyMode, refused: &Refused) -> Result<(), SessionEnd> {
+        self.conclude_for(mode, &refused.reply).await?;
         match refused.close {
-            true => Err(End::Close),
+            true => Err(SessionEnd::Close),
             false => Ok(()),
         }
     }
 
     /// Has the message answered.
-    async fn answer(&mut self, transaction: Transaction, audience: Audience) -> Result<(), End> {
+    async fn answer(
+        &mut self,
+        received: ReceivedMessage,
+        mode: ReplyMode,
+    ) -> Result<(), SessionEnd> {
         // Replies to what came before BDAT LAST are not kept waiting for a slow next hop.
         self.connection.flush().await?;
-        let context = Arc::clone(&self.context);
-        let answered = context
-            .paths
-            .answer(transaction, &mut self.connection, &self.shutdown)
+        let paths = &self.context.paths;
+        let reply = paths
+            .answer(received, &mut self.connection, &self.shutdown)
             .await;
-        self.give(answered, audience).await
+        self.give(reply, mode).await
     }
 
-    /// Gives an answer to content, and reports whether that could be said.
+    /// Gives the reply to content, and reports whether that could be said.
     pub(super) async fn give(
         &mut self,
-        answered: Answered<A::Receipt>,
-        audience: Audience,
-    ) -> Result<(), End> {
-        if answered.reply.is_positive() {
+        given: EndOfDataReply<A::Receipt>,
+        mode: ReplyMode,
+    ) -> Result<(), SessionEnd> {
+        if given.reply.is_positive() {
             self.errors = 0;
         }
         // A socket takes a reply also when the other side is closed already.
         let there = self.connection.still_there().await;
         let said = self
-            .conclude_each(audience, &answered.reply, &answered.each)
+            .conclude_each(mode, &given.reply, &given.per_recipient)
             .await;
-        let is_gone = self.connection.flush().await.is_err() || matches!(said, Err(End::Gone));
+        let is_gone =
+            self.connection.flush().await.is_err() || matches!(said, Err(SessionEnd::Gone));
         if is_gone || !there {
-            A::not_written(answered.receipt).await;
-            return Err(End::Gone);
+            A::not_written(given.receipt).await;
+            return Err(SessionEnd::Gone);
         }
-        if let Some(late) = A::written(answered.receipt) {
+        if let Some(late) = A::written(given.receipt) {
             // What has come by now may have been sent before the reply was seen.
             self.connection.still_there().await;
             self.late = Some((late, self.connection.received()));
         }
-        if answered.close {
-            return Err(End::Close);
+        if given.close {
+            return Err(SessionEnd::Close);
         }
         said
     }
 }
 
 /// No chunk that would take days to read past is begun.
-fn bound_chunk(size: u64) -> Result<(), End> {
+fn bound_chunk(size: u64) -> Result<(), SessionEnd> {
     if size > limits::READ_ON_BYTES {
-        return Err(End::Say(Reply::message_too_big()));
+        return Err(SessionEnd::Say(Reply::message_too_big()));
     }
     Ok(())
 }

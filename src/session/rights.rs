@@ -1,4 +1,4 @@
-//! What a client may do, looked at again where it is used: who was let in may have been shown out since.
+//! What a client may do, looked at again where it is used: its login or its proxy may not hold any more.
 //!
 //! Two numbers grow with every change, one of the settings and one of the logins. While they are what they
 //! were, nothing is looked at again.
@@ -7,13 +7,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::answering::Answering;
-use super::connection::End;
+use super::connection::SessionEnd;
 use super::context::{Peer, SessionContext};
 use super::conversation::Conversation;
-use super::envelope::Addressed;
+use super::envelope::MailTransaction;
 use super::stream::Transport;
 use crate::accounts::ShownLogin;
 use crate::limits;
+use crate::message::Recipient;
 use crate::settings::Settings;
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
@@ -54,6 +55,36 @@ impl Peer {
             || settings.relays_for(&address.lookup_domain())
     }
 
+    /// Whether it may still send to all recipients that were accepted.
+    ///
+    /// # Errors
+    /// The reply when it may not.
+    pub(super) fn may_send<A>(
+        &self,
+        transaction: &MailTransaction,
+        recipients: &[Recipient],
+        context: &SessionContext<A>,
+    ) -> Result<(), Reply> {
+        if self.has_lost_login {
+            return Err(Reply::login_does_not_hold());
+        }
+        // A client that has logged in may send to any address; and else nothing was changed.
+        if self.login.is_some() || transaction.generation == context.settings.generation() {
+            return Ok(());
+        }
+        let settings = context.settings.snapshot();
+        let postmaster = format!("postmaster@{}", context.hostname);
+        let mut addresses = recipients.iter().map(|recipient| &recipient.address);
+        let may = |address: &Mailbox| {
+            address.as_str().eq_ignore_ascii_case(&postmaster)
+                || self.may_send_to(address, &settings)
+        };
+        match addresses.all(may) {
+            true => Ok(()),
+            false => Err(Reply::relay_denied()),
+        }
+    }
+
     /// Notes who says where it connected from. False when too many have said something.
     pub(super) fn is_told_by(&mut self, voucher: Voucher) -> bool {
         if !self.vouchers.contains(&voucher) {
@@ -74,40 +105,9 @@ impl Peer {
     }
 }
 
-impl Addressed {
-    /// Whether this client may still send to everybody whom it was let send to.
-    ///
-    /// # Errors
-    /// The reply to who may not.
-    pub(super) fn may_be_sent<A>(
-        &self,
-        peer: &Peer,
-        context: &SessionContext<A>,
-    ) -> Result<(), Reply> {
-        if peer.has_lost_login {
-            return Err(Reply::login_does_not_hold());
-        }
-        // Whoever has logged in may send to anybody; and else nothing was changed.
-        if peer.login.is_some() || self.opened.generation == context.settings.generation() {
-            return Ok(());
-        }
-        let settings = context.settings.snapshot();
-        let mut recipients = self.addresses();
-        let postmaster = format!("postmaster@{}", context.hostname);
-        let may = |address: &Mailbox| {
-            address.as_str().eq_ignore_ascii_case(&postmaster)
-                || peer.may_send_to(address, &settings)
-        };
-        match recipients.all(may) {
-            true => Ok(()),
-            false => Err(Reply::relay_denied()),
-        }
-    }
-}
-
 impl<A: Answering, T: Transport> Conversation<A, T> {
     /// Looks at what the client may do when that may have changed.
-    pub(super) fn look_at_rights(&mut self) -> Result<(), End> {
+    pub(super) fn look_at_rights(&mut self) -> Result<(), SessionEnd> {
         if let Some(PeerLogin::Shown(shown)) = &mut self.peer.login
             && !self.context.logins.holds(shown)
         {
@@ -120,7 +120,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         if self.peer.looked_at_in != generation {
             let settings = self.context.settings.snapshot();
             if !self.peer.is_vouched_for(&settings) {
-                return Err(End::Say(Reply::proxy_not_believed()));
+                return Err(SessionEnd::Say(Reply::proxy_not_believed()));
             }
             self.peer.looked_at_in = generation;
         }

@@ -1,4 +1,4 @@
-//! Where a conversation stands, as types that are consumed: one verb, one place.
+//! The states of a conversation, as types that are consumed: one verb, one place.
 //!
 //! Nothing here awaits or writes. A command turns a state into the next one and a step that the
 //! conversation carries out.
@@ -6,140 +6,81 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::audience::Audience;
-use super::content::Content;
-use super::context::{Peer, SessionContext};
-use super::envelope::{Addressed, Identity, Opened};
+use super::chunked::Chunked;
+use super::content::IncomingContent;
+use super::envelope::{Addressed, Identity, OpenEnvelope};
+use super::reply_mode::ReplyMode;
+use super::step::{CommandContext, SessionStep};
 use crate::limits;
 use crate::message::Recipient;
-use crate::path::Way;
-use crate::settings::Settings;
 use crate::smtp::Protocol;
-use crate::smtp::authentication::{Mechanism, SaslStep};
-use crate::smtp::bdat::BdatNormaliser;
+use crate::smtp::authentication::Mechanism;
 use crate::smtp::command::{Command, CommandError, MailCommand, RcptCommand};
 use crate::smtp::reply::Reply;
-use crate::smtp::xclient::Attributes;
 
-/// Where a conversation stands.
+/// The state of a conversation.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum SessionState {
     /// We have greeted; the client has not said who it is, or not since TLS began.
     Greeted,
     /// It has, and no envelope is open.
     Identified(Identity),
     /// MAIL was accepted.
-    Opened(Box<Opened>),
+    Opened(Box<OpenEnvelope>),
     /// A recipient was, too.
     Addressed(Addressed),
     /// The content comes by BDAT, and its last chunk has not come yet.
     Chunked(Box<Chunked>),
 }
 
-/// An envelope whose content comes in chunks (RFC 3030).
-#[derive(Debug)]
-pub(super) struct Chunked {
-    pub(super) addressed: Addressed,
-    pub(super) content: Content,
-    pub(super) normaliser: BdatNormaliser,
-    begun: Instant,
-}
-
-/// What the conversation has to do about a command.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// Say this.
-    Say(Reply),
-    /// Ask about a recipient, then say what comes of it: see [`State::settle`].
-    Inquire {
-        recipient: Box<Recipient>,
-        settings: Arc<Settings>,
-    },
-    /// Say what we offer.
-    Introduce,
-    /// Serve another client from here on, whom a proxy speaks for.
-    Represent(Box<Attributes>),
-    /// Say 354 and receive the content.
-    Data(Addressed),
-    /// Begin content that comes in chunks, with this one.
-    FirstChunk {
-        addressed: Addressed,
-        size: u64,
-        last: bool,
-    },
-    /// Receive a chunk of this many bytes.
-    Chunk {
-        chunked: Box<Chunked>,
-        size: u64,
-        last: bool,
-    },
-    /// Read a chunk of this many bytes for nothing, then say this.
-    SkipChunk {
-        size: u64,
-        reply: Reply,
-        audience: Audience,
-    },
-    /// Say 220 and begin TLS.
-    StartTls,
-    /// Ask for credentials, or check them.
-    Authenticate(SaslStep),
-    /// Say goodbye.
-    Quit,
-}
-
-/// What stands around a conversation while it looks at a command.
-#[derive(Debug)]
-pub(super) struct Surroundings<'a, A> {
-    pub(super) context: &'a SessionContext<A>,
-    pub(super) peer: &'a Peer,
-}
-
-impl State {
+impl SessionState {
     /// The envelope is open to addresses outside ASCII.
     pub(super) fn smtputf8(&self) -> bool {
         match self {
             Self::Greeted | Self::Identified(_) => false,
-            Self::Opened(opened) => opened.mail.smtputf8,
-            Self::Addressed(addressed) => addressed.opened.mail.smtputf8,
-            Self::Chunked(chunked) => chunked.addressed.opened.mail.smtputf8,
+            Self::Opened(opened) => opened.transaction.mail.smtputf8,
+            Self::Addressed(addressed) => addressed.opened.transaction.mail.smtputf8,
+            Self::Chunked(chunked) => chunked.envelope.transaction.mail.smtputf8,
         }
     }
 
     /// Takes a command.
-    pub(super) fn apply<A>(self, command: Command, around: &Surroundings<'_, A>) -> (Self, Step) {
+    pub(super) fn apply<A>(
+        self,
+        command: Command,
+        at: &CommandContext<'_, A>,
+    ) -> (Self, SessionStep) {
         match command {
             // RFC 2033 §4.1: of LMTP and SMTP each has its own way to begin.
-            Command::Lhlo { .. } if around.peer.protocol == Protocol::Smtp => {
-                (self, Step::Say(Reply::unknown_command()))
+            Command::Lhlo { .. } if at.peer.protocol == Protocol::Smtp => {
+                (self, SessionStep::Say(Reply::unknown_command()))
             }
-            Command::Ehlo { .. } | Command::Helo { .. }
-                if around.peer.protocol == Protocol::Lmtp =>
-            {
-                (self, Step::Say(Reply::lmtp_only()))
+            Command::Ehlo { .. } | Command::Helo { .. } if at.peer.protocol == Protocol::Lmtp => {
+                (self, SessionStep::Say(Reply::lmtp_only()))
             }
             Command::Ehlo { host } | Command::Lhlo { host } => {
-                (Self::identified(&host, true), Step::Introduce)
+                (Self::identified(&host, true), SessionStep::SendEhlo)
             }
-            Command::Xclient { attributes } => self.xclient(&attributes, around),
+            Command::Xclient { attributes } => self.xclient(&attributes, at),
             Command::Helo { host } => {
-                let reply = Reply::plain(250, around.context.hostname.to_string());
-                (Self::identified(&host, false), Step::Say(reply))
+                let reply = Reply::helo(&at.context.hostname);
+                (Self::identified(&host, false), SessionStep::Say(reply))
             }
-            Command::Mail(mail) => self.mail(mail, around),
-            Command::Rcpt(rcpt) => self.rcpt(rcpt, around),
-            Command::Data => self.data(around),
-            Command::Bdat { size, last } => self.bdat(size, last, around),
-            Command::Rset => (self.without_envelope(), Step::Say(Reply::ok())),
-            Command::StartTls => self.start_tls(around),
-            Command::Quit => (self, Step::Quit),
-            Command::Noop => (self, Step::Say(Reply::ok())),
-            Command::Vrfy => (self, Step::Say(Reply::cannot_verify())),
-            Command::Help => (self, Step::Say(Reply::help())),
+            Command::Mail(mail) => self.mail(mail, at),
+            Command::Rcpt(rcpt) => self.rcpt(rcpt, at),
+            Command::Data => self.data(at),
+            Command::Bdat { size, last } => self.bdat(size, last, at),
+            Command::Rset => (self.without_envelope(), SessionStep::Say(Reply::ok())),
+            Command::StartTls => self.start_tls(at),
+            Command::Quit => (self, SessionStep::Quit),
+            Command::Noop => (self, SessionStep::Say(Reply::ok())),
+            Command::Vrfy => (self, SessionStep::Say(Reply::cannot_verify())),
+            Command::Help => (self, SessionStep::Say(Reply::help())),
             Command::Auth { mechanism, initial } => {
-                let step = self.auth(&mechanism, initial.as_deref(), around);
+                let step = self.auth(&mechanism, initial.as_deref(), at);
                 (self, step)
             }
-            Command::Expn => (self, Step::Say(Reply::not_implemented())),
+            Command::Expn => (self, SessionStep::Say(Reply::not_implemented())),
         }
     }
 
@@ -155,32 +96,32 @@ impl State {
     pub(super) fn without_envelope(self) -> Self {
         match self {
             Self::Greeted | Self::Identified(_) => self,
-            Self::Opened(opened) => Self::Identified(opened.identity),
-            Self::Addressed(addressed) => Self::Identified(addressed.opened.identity),
-            Self::Chunked(chunked) => Self::Identified(chunked.addressed.opened.identity),
+            Self::Opened(opened) => Self::Identified(opened.transaction.identity),
+            Self::Addressed(addressed) => Self::Identified(addressed.opened.transaction.identity),
+            Self::Chunked(chunked) => Self::Identified(chunked.envelope.transaction.identity),
         }
     }
 
-    fn mail<A>(self, mail: MailCommand, around: &Surroundings<'_, A>) -> (Self, Step) {
+    fn mail<A>(self, mail: MailCommand, at: &CommandContext<'_, A>) -> (Self, SessionStep) {
         let identity = match self {
             Self::Identified(identity) => identity,
             Self::Greeted => return (self, out_of_sequence("Say EHLO first")),
             _ => return (self, out_of_sequence("The sender is given already")),
         };
-        if let Some(parameter) = mail.dsn_parameter().filter(|_| !around.peer.dsn) {
+        if let Some(parameter) = mail.dsn_parameter().filter(|_| !at.peer.dsn) {
             return (Self::Identified(identity), unknown_parameter(parameter));
         }
-        match Opened::new(identity.clone(), mail, around.peer, around.context) {
-            Ok(opened) => (Self::Opened(opened), Step::Say(Reply::sender_ok())),
-            Err(reply) => (Self::Identified(identity), Step::Say(reply)),
+        match OpenEnvelope::new(identity.clone(), mail, at.peer, at.context) {
+            Ok(opened) => (Self::Opened(opened), SessionStep::Say(Reply::sender_ok())),
+            Err(reply) => (Self::Identified(identity), SessionStep::Say(reply)),
         }
     }
 
-    fn rcpt<A>(mut self, rcpt: RcptCommand, around: &Surroundings<'_, A>) -> (Self, Step) {
+    fn rcpt<A>(mut self, rcpt: RcptCommand, at: &CommandContext<'_, A>) -> (Self, SessionStep) {
         let opened = match &self {
             Self::Opened(opened) => opened,
             Self::Addressed(addressed) if addressed.is_full() => {
-                return (self, Step::Say(Reply::too_many_recipients()));
+                return (self, SessionStep::Say(Reply::too_many_recipients()));
             }
             Self::Addressed(addressed) => &addressed.opened,
             Self::Chunked(_) => return (self, out_of_sequence("The content has begun")),
@@ -188,24 +129,24 @@ impl State {
                 return (self, out_of_sequence("Say MAIL first"));
             }
         };
-        if around.peer.has_lost_login {
-            let step = Step::Say(Reply::login_does_not_hold());
+        if at.peer.has_lost_login {
+            let step = SessionStep::Say(Reply::login_does_not_hold());
             return (self.without_envelope(), step);
         }
-        if let Some(parameter) = rcpt.dsn_parameter().filter(|_| !around.peer.dsn) {
+        if let Some(parameter) = rcpt.dsn_parameter().filter(|_| !at.peer.dsn) {
             return (self, unknown_parameter(parameter));
         }
-        let recipient = opened.recipient(rcpt, around.peer, around.context);
+        let recipient = opened.transaction.recipient(rcpt, at.peer, at.context);
         let asked = recipient.as_ref().is_ok_and(|one| opened.asks_about(one));
-        let asked = asked.then(|| Arc::clone(&opened.settings));
+        let asked = asked.then(|| Arc::clone(&opened.transaction.settings));
         if let (Self::Addressed(addressed), Ok(recipient)) = (&mut self, &recipient)
-            && !addressed.has_memory_for(recipient, around.peer, around.context)
+            && !addressed.has_memory_for(recipient, at.peer, at.context)
         {
-            return (self, Step::Say(Reply::insufficient_storage()));
+            return (self, SessionStep::Say(Reply::insufficient_storage()));
         }
         match (recipient, asked) {
             (Ok(recipient), Some(settings)) => {
-                let step = Step::Inquire {
+                let step = SessionStep::CheckRecipient {
                     recipient: Box::new(recipient),
                     settings,
                 };
@@ -213,13 +154,13 @@ impl State {
             }
             (recipient, _) => {
                 let (state, reply) = self.settle(recipient);
-                (state, Step::Say(reply))
+                (state, SessionStep::Say(reply))
             }
         }
     }
 
     /// The envelope, while recipients may be added.
-    pub(super) fn opened_mut(&mut self) -> Option<&mut Opened> {
+    pub(super) fn opened_mut(&mut self) -> Option<&mut OpenEnvelope> {
         match self {
             Self::Opened(opened) => Some(opened),
             Self::Addressed(addressed) => Some(&mut addressed.opened),
@@ -228,40 +169,28 @@ impl State {
     }
 
     /// What has come of a message whose content comes in chunks.
-    pub(super) fn content_mut(&mut self) -> Option<&mut Content> {
+    pub(super) fn content_mut(&mut self) -> Option<&mut IncomingContent> {
         match self {
             Self::Chunked(chunked) => Some(&mut chunked.content),
             Self::Greeted | Self::Identified(_) | Self::Opened(_) | Self::Addressed(_) => None,
         }
     }
 
-    /// Until when next hops wait for the client, whatever it says meanwhile; none: nobody waits.
+    /// Until when next hops wait for the client, whatever it says meanwhile; none: no next hop waits.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let opened = match self {
-            Self::Opened(opened) => opened,
-            Self::Addressed(addressed) => &addressed.opened,
-            Self::Chunked(chunked) => return chunked.deadline(),
-            Self::Greeted | Self::Identified(_) => return None,
-        };
-        match &opened.way {
-            Way::Through(passage) => Some(passage.deadline()),
-            Way::Undecided | Way::Held(_) | Way::NotTaken(_) => None,
+        match self {
+            Self::Opened(opened) => opened.deadline(),
+            Self::Addressed(addressed) => addressed.opened.deadline(),
+            Self::Chunked(chunked) => chunked.deadline(),
+            Self::Greeted | Self::Identified(_) => None,
         }
     }
 
     /// How long the client may take for its next command: next hops are not kept waiting for long.
     pub(super) fn command_wait(&self) -> Duration {
-        let opened = match self {
-            Self::Opened(opened) => opened,
-            Self::Addressed(addressed) => &addressed.opened,
-            Self::Chunked(chunked) if chunked.content.goes_through() => {
-                return limits::CUT_THROUGH_COMMAND_WAIT;
-            }
-            Self::Greeted | Self::Identified(_) | Self::Chunked(_) => return limits::COMMAND_WAIT,
-        };
-        match &opened.way {
-            Way::Through(_) => limits::CUT_THROUGH_COMMAND_WAIT,
-            Way::Undecided | Way::Held(_) | Way::NotTaken(_) => limits::COMMAND_WAIT,
+        match self.deadline() {
+            Some(_) => limits::CUT_THROUGH_COMMAND_WAIT,
+            None => limits::COMMAND_WAIT,
         }
     }
 
@@ -286,24 +215,24 @@ impl State {
         }
     }
 
-    fn data<A>(self, around: &Surroundings<'_, A>) -> (Self, Step) {
+    fn data<A>(self, at: &CommandContext<'_, A>) -> (Self, SessionStep) {
         match self {
             Self::Addressed(addressed) => {
-                let identity = addressed.opened.identity.clone();
-                let step = match may_begin(&addressed, around) {
-                    Ok(()) => Step::Data(addressed),
-                    Err(reply) => Step::Say(reply),
+                let identity = addressed.opened.transaction.identity.clone();
+                let step = match may_begin(&addressed, at) {
+                    Ok(()) => SessionStep::Data(addressed),
+                    Err(reply) => SessionStep::Say(reply),
                 };
                 (Self::Identified(identity), step)
             }
             // RFC 2033 §4.2.
-            Self::Opened(opened) if around.peer.protocol == Protocol::Lmtp => (
+            Self::Opened(opened) if at.peer.protocol == Protocol::Lmtp => (
                 Self::Opened(opened),
                 out_of_sequence("No recipient is accepted"),
             ),
             Self::Opened(opened) => {
                 let (state, reply) = Self::without_recipients(opened);
-                (state, Step::Say(reply))
+                (state, SessionStep::Say(reply))
             }
             // RFC 3030 §2: DATA and BDAT cannot be used in the same transaction.
             Self::Chunked(_) => {
@@ -315,13 +244,13 @@ impl State {
     }
 
     /// RFC 3030 §2: the bytes of a chunk follow whatever we think of it.
-    fn bdat<A>(self, size: u64, last: bool, around: &Surroundings<'_, A>) -> (Self, Step) {
+    fn bdat<A>(self, size: u64, last: bool, at: &CommandContext<'_, A>) -> (Self, SessionStep) {
         let chunked = match self {
             Self::Chunked(chunked) => chunked,
-            Self::Addressed(addressed) => match may_begin(&addressed, around) {
+            Self::Addressed(addressed) => match may_begin(&addressed, at) {
                 Ok(()) => {
-                    let identity = addressed.opened.identity.clone();
-                    let step = Step::FirstChunk {
+                    let identity = addressed.opened.transaction.identity.clone();
+                    let step = SessionStep::FirstChunk {
                         addressed,
                         size,
                         last,
@@ -329,21 +258,17 @@ impl State {
                     return (Self::Identified(identity), step);
                 }
                 Err(reply) => {
-                    let audience = match last {
-                        true => addressed.audience(around.peer),
-                        false => Audience::ONE,
+                    let mode = match last {
+                        true => addressed.reply_mode(at.peer),
+                        false => ReplyMode::Single,
                     };
                     let state = Self::Addressed(addressed).without_envelope();
-                    let step = Step::SkipChunk {
-                        size,
-                        reply,
-                        audience,
-                    };
+                    let step = SessionStep::SkipChunk { size, reply, mode };
                     return (state, step);
                 }
             },
             Self::Opened(opened) => {
-                let (state, reply) = match around.peer.protocol {
+                let (state, reply) = match at.peer.protocol {
                     Protocol::Smtp => Self::without_recipients(opened),
                     Protocol::Lmtp => {
                         let reply = Reply::bad_sequence("No recipient is accepted");
@@ -357,8 +282,8 @@ impl State {
                 return (self, skip_chunk(size, reply));
             }
         };
-        let identity = chunked.addressed.opened.identity.clone();
-        let step = Step::Chunk {
+        let identity = chunked.envelope.transaction.identity.clone();
+        let step = SessionStep::Chunk {
             chunked,
             size,
             last,
@@ -366,16 +291,16 @@ impl State {
         (Self::Identified(identity), step)
     }
 
-    /// Content for nobody. When its recipients were refused the message is, too (RFC 5321 §3.3); when
+    /// Content without a recipient. When its recipients were refused the message is, too (RFC 5321 §3.3); when
     /// none was given yet the command only came too early, and nothing changes (§4.1.4).
-    fn without_recipients(opened: Box<Opened>) -> (Self, Reply) {
+    fn without_recipients(opened: Box<OpenEnvelope>) -> (Self, Reply) {
         if opened.refused_recipient {
-            // Whoever goes by this reply alone tries again where that may help.
+            // A client that goes by this reply alone tries again where that may help.
             let reply = match opened.deferred_recipient {
                 true => Reply::recipient_unchecked(),
                 false => Reply::no_valid_recipients(),
             };
-            (Self::Identified(opened.identity), reply)
+            (Self::Identified(opened.transaction.identity), reply)
         } else {
             (Self::Opened(opened), Reply::bad_sequence("Say RCPT first"))
         }
@@ -386,14 +311,14 @@ impl State {
         &self,
         mechanism: &str,
         initial: Option<&str>,
-        around: &Surroundings<'_, A>,
-    ) -> Step {
+        at: &CommandContext<'_, A>,
+    ) -> SessionStep {
         // Never offered then, and strangers are not given any work to do.
-        if !around.context.logins.exist() {
-            return Step::Say(Reply::not_implemented());
+        if !at.context.logins.exist() {
+            return SessionStep::Say(Reply::not_implemented());
         }
-        if !around.peer.tls {
-            return Step::Say(Reply::authentication_needs_encryption());
+        if !at.peer.tls {
+            return SessionStep::Say(Reply::authentication_needs_encryption());
         }
         match self {
             Self::Identified(identity) if identity.extended => {}
@@ -402,74 +327,57 @@ impl State {
                 return out_of_sequence("Not in a transaction");
             }
         }
-        if around.peer.login.is_some() {
+        if at.peer.login.is_some() {
             return out_of_sequence("Authenticated already");
         }
         match Mechanism::from_name(mechanism) {
-            Some(mechanism) => Step::Authenticate(mechanism.begin(initial)),
-            None => Step::Say(Reply::mechanism_unknown()),
+            Some(mechanism) => SessionStep::Authenticate(mechanism.begin(initial)),
+            None => SessionStep::Say(Reply::mechanism_unknown()),
         }
     }
 
-    fn start_tls<A>(self, around: &Surroundings<'_, A>) -> (Self, Step) {
-        if around.peer.tls {
+    fn start_tls<A>(self, at: &CommandContext<'_, A>) -> (Self, SessionStep) {
+        if at.peer.tls {
             (self, out_of_sequence("TLS is spoken already"))
-        } else if around.context.tls.is_none() {
-            (self, Step::Say(Reply::not_implemented()))
+        } else if at.context.tls.is_none() {
+            (self, SessionStep::Say(Reply::not_implemented()))
         } else {
             // RFC 3207 §4.2: nothing that was said before counts.
-            (Self::Greeted, Step::StartTls)
+            (Self::Greeted, SessionStep::StartTls)
         }
     }
 }
 
-impl Chunked {
-    /// A while, and the time that its bytes take at the least rate.
-    fn deadline(&self) -> Option<Instant> {
-        let earned = self.content.bytes() / limits::CUT_THROUGH_RATE_BYTES_PER_SECOND;
-        let earned = Duration::from_secs(earned);
-        let until = self.begun + limits::CUT_THROUGH_ENVELOPE_WAIT + earned;
-        self.content.goes_through().then_some(until)
-    }
-
-    pub(super) fn begin(addressed: Addressed, content: Content) -> Box<Self> {
-        Box::new(Self {
-            addressed,
-            content,
-            normaliser: BdatNormaliser::new(),
-            begun: Instant::now(),
-        })
-    }
-}
-
-/// A chunk of nobody's, which has one reply whatever is spoken.
-fn skip_chunk(size: u64, reply: Reply) -> Step {
-    Step::SkipChunk {
+/// A chunk outside a transaction, which has one reply whatever is spoken.
+fn skip_chunk(size: u64, reply: Reply) -> SessionStep {
+    SessionStep::SkipChunk {
         size,
         reply,
-        audience: Audience::ONE,
+        mode: ReplyMode::Single,
     }
 }
 
-fn out_of_sequence(needed: &'static str) -> Step {
-    Step::Say(Reply::bad_sequence(needed))
+fn out_of_sequence(needed: &'static str) -> SessionStep {
+    SessionStep::Say(Reply::bad_sequence(needed))
 }
 
 /// A parameter of an extension that this listener does not offer.
-fn unknown_parameter(parameter: &str) -> Step {
-    Step::Say(CommandError::UnknownParameter(parameter.to_owned()).reply())
+fn unknown_parameter(parameter: &str) -> SessionStep {
+    SessionStep::Say(CommandError::UnknownParameter(parameter.to_owned()).reply())
 }
 
 /// Before the first byte of content: a message that its client may not send any more, or that would find
 /// no memory or no disk, is better not begun.
-fn may_begin<A>(addressed: &Addressed, around: &Surroundings<'_, A>) -> Result<(), Reply> {
-    addressed.may_be_sent(around.peer, around.context)?;
-    let standing = around.peer.standing(&addressed.opened.settings);
-    let context = around.context;
+fn may_begin<A>(addressed: &Addressed, at: &CommandContext<'_, A>) -> Result<(), Reply> {
+    let transaction = &addressed.opened.transaction;
+    let context = at.context;
+    at.peer
+        .may_send(transaction, addressed.recipients(), context)?;
+    let standing = at.peer.standing(&transaction.settings);
     let lacks_memory = context
         .budget
         .is_above(limits::BUDGET_REFUSAL_PERCENT, standing);
-    match lacks_memory || addressed.opened.lacks_disk(context) {
+    match lacks_memory || transaction.lacks_disk(context) {
         true => Err(Reply::insufficient_storage()),
         false => Ok(()),
     }

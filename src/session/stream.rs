@@ -39,7 +39,7 @@ impl<T: Transport> Transport for tokio_rustls::client::TlsStream<T> {}
 
 /// A transport, perhaps under TLS.
 #[derive(Debug)]
-pub(super) enum Stream<T> {
+pub(super) enum MaybeTlsStream<T> {
     /// As it was accepted.
     Plain(T),
     /// After STARTTLS. Boxed: most sessions never need the room.
@@ -48,7 +48,7 @@ pub(super) enum Stream<T> {
     Lost,
 }
 
-impl<T: Transport> Stream<T> {
+impl<T: Transport> MaybeTlsStream<T> {
     pub(super) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
@@ -78,7 +78,7 @@ impl<T: Transport> Stream<T> {
     }
 }
 
-impl<T: Transport> AsyncRead for Stream<T> {
+impl<T: Transport> AsyncRead for MaybeTlsStream<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -92,7 +92,7 @@ impl<T: Transport> AsyncRead for Stream<T> {
     }
 }
 
-impl<T: Transport> AsyncWrite for Stream<T> {
+impl<T: Transport> AsyncWrite for MaybeTlsStream<T> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

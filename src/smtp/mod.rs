@@ -22,6 +22,7 @@ pub mod end_of_data;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 pub mod line;
+mod next_hop_replies;
 mod our_replies;
 mod parameters;
 mod path_lexer;

@@ -1,12 +1,81 @@
 //! Our own replies, each named once, with the RFC that gives its code.
 
+use std::fmt::Display;
+
 use super::reply::Reply;
 
 impl Reply {
-    /// A destination that was not heard of by the deadline.
+    /// No outcome by the deadline.
     pub fn not_in_time() -> Reply {
         let words = "The destination did not answer in time; try again later";
         Reply::new(451, (4, 4, 1), words)
+    }
+
+    /// All recipients are delivered or durable; `words` say how.
+    pub fn accepted(words: String) -> Reply {
+        Reply::new(250, (2, 0, 0), words)
+    }
+
+    /// The message waits in the queue.
+    pub fn queued(id: impl Display) -> Reply {
+        Reply::accepted(format!("Queued {id}"))
+    }
+
+    /// All recipients have the message; `words` are a next hop's.
+    pub fn delivered(id: impl Display, words: &str) -> Reply {
+        Reply::accepted(format!("Delivered {id} ({words})"))
+    }
+
+    /// A recipient has the message, by this reply of its next hop.
+    pub fn delivered_by(reply: &Reply) -> Reply {
+        Reply::accepted(format!("Delivered ({reply})"))
+    }
+
+    /// A recipient had the message already.
+    pub fn already_delivered() -> Reply {
+        Reply::accepted("Already delivered".to_owned())
+    }
+
+    /// Some recipients have the message, and the rest could not be stored.
+    pub fn partly_delivered() -> Reply {
+        let words = "Delivered to some recipients only; send it again, they will not get it twice";
+        Reply::new(451, (4, 3, 0), words)
+    }
+
+    /// Some recipients have the message, others may have it later; `words` say which.
+    pub fn partly_deferred(words: String) -> Reply {
+        Reply::new(451, (4, 0, 0), words)
+    }
+
+    /// Some recipients have the message, others never will; `words` say which.
+    pub fn partly_refused(words: String) -> Reply {
+        Reply::new(554, (5, 0, 0), words)
+    }
+
+    /// Step 509 of the patent: no connection to the next hop of a recipient, and why.
+    pub fn not_connected(why: impl Display) -> Reply {
+        let words = format!("connections to the recipients were not successful: {why}");
+        Reply::new(451, (4, 4, 1), words)
+    }
+
+    /// For the trail: the client has gone before it could have a reply.
+    pub fn client_gone() -> Reply {
+        Reply::new(451, (4, 4, 2), "The client closed the connection")
+    }
+
+    /// A chunk of so many octets has come, and more may follow (RFC 3030).
+    pub fn chunk_received(size: u64) -> Reply {
+        Reply::accepted(format!("{size} octets received"))
+    }
+
+    /// 220, with our name and what is spoken (RFC 5321 §4.3.1).
+    pub fn greeting(words: String) -> Reply {
+        Reply::plain(220, words)
+    }
+
+    /// 250 to HELO.
+    pub fn helo(hostname: &str) -> Reply {
+        Reply::plain(250, hostname.to_owned())
     }
 
     /// 353: a reply for each recipient follows, and then one for the whole (draft-hall-prdr).

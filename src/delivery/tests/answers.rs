@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use hickory_server::proto::op::ResponseCode;
 use hickory_server::proto::rr::RecordType;
 
-use crate::delivery::resolve::{Resolver, Server, Unresolved};
+use crate::delivery::resolve::{MailServer, Resolver, Unresolved};
 use crate::dns::scripted::{Badly, Edns, ScriptedDns, aaaa, cname, mx, v4};
 use crate::limits;
 use crate::settings::NextHopTarget;
@@ -36,7 +36,7 @@ async fn way_to(target: NextHopTarget, dns: &ScriptedDns) -> String {
     }
 }
 
-fn in_words(servers: &[Server]) -> String {
+fn in_words(servers: &[MailServer]) -> String {
     let addresses = servers.iter().map(|server| server.address.ip().to_string());
     addresses.collect::<Vec<_>>().join(" ")
 }
@@ -282,7 +282,11 @@ async fn whatever_letters_a_name_has() {
     }
 }
 
-async fn servers(resolver: &Resolver, target: &NextHopTarget, dns: &ScriptedDns) -> Vec<Server> {
+async fn servers(
+    resolver: &Resolver,
+    target: &NextHopTarget,
+    dns: &ScriptedDns,
+) -> Vec<MailServer> {
     let servers = resolver.servers(target, &[dns.address()]).await;
     servers.expect("it has an address")
 }

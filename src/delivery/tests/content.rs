@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::scene::{Gate, PREFIX, assert_all, delivery, errand, message, next_hop, script};
+use super::scene::{Gate, PREFIX, assert_all, delivery, message, next_hop, request, script};
 use super::scripted_server::{PIPELINING, ScriptedServer};
 use crate::limits;
 use crate::message::words::OutcomeKind;
@@ -24,8 +24,8 @@ const TAKEN: &str = "
 async fn on_the_wire(message: Message) -> String {
     let server = ScriptedServer::start([script(&[PIPELINING, TAKEN])]).await;
     let delivery = delivery();
-    let errand = errand(message, next_hop(server.address));
-    let report = delivery.attempt(errand, &Gate::default()).await;
+    let request = request(message, next_hop(server.address));
+    let report = delivery.attempt(request, &Gate::default()).await;
     assert_all(&report, OutcomeKind::Delivered);
     delivery.close().await;
     let heard = server.finish().await.remove(0);
@@ -83,9 +83,9 @@ async fn a_split_message_is_streamed_from_memory_and_disk() {
     let server = ScriptedServer::start([script(&[&patient, TAKEN])]).await;
     let delivery = delivery();
     let gate = Gate::default();
-    let errand = errand(message, next_hop(server.address));
-    let kept = Arc::clone(&errand.message);
-    let report = delivery.attempt(errand, &gate).await;
+    let request = request(message, next_hop(server.address));
+    let kept = Arc::clone(&request.message);
+    let report = delivery.attempt(request, &gate).await;
     assert_all(&report, OutcomeKind::Delivered);
     assert_eq!(gate.counts(), (1, 1));
     delivery.close().await;

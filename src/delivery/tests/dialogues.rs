@@ -1,6 +1,6 @@
 //! Conversations in good order, with servers of all kinds.
 
-use super::scene::{Gate, delivery, errand, kinds, message, next_hop, script};
+use super::scene::{Gate, delivery, kinds, message, next_hop, request, script};
 use super::scripted_server::{PIPELINING, ScriptedServer};
 
 /// One message for as many recipients as outcomes are expected, to a server that plays `dialogue`.
@@ -9,8 +9,8 @@ async fn check(dialogue: &[&str], expected: &[&str], gate_counts: (u32, u32)) ->
     let delivery = delivery();
     let gate = Gate::default();
     let message = message(expected.len(), "Subject: test\r\n\r\ntext\r\n");
-    let errand = errand(message, next_hop(server.address));
-    let report = delivery.attempt(errand, &gate).await;
+    let request = request(message, next_hop(server.address));
+    let report = delivery.attempt(request, &gate).await;
     assert_eq!(kinds(&report), expected);
     assert_eq!(gate.counts(), gate_counts);
     assert_eq!(report.peer, Some(server.address));

@@ -21,8 +21,10 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-use super::scene::{delivery, errand, message};
-use crate::delivery::{Beginning, CommitPoint, Delivery, NotBegun, Pace, Report};
+use super::scene::{delivery, message, request};
+use crate::delivery::{
+    AttemptResult, CommitPoint, Delivery, MailTransactionStart, StartError, TimeoutProfile,
+};
 use crate::message::{Message, Outcome};
 use crate::settings::next_hop::NextHopPolicy;
 use crate::settings::{NextHop, TlsPolicy, UncertainPolicy};
@@ -126,7 +128,7 @@ struct Nature {
     narrow: bool,
 }
 
-struct Server<S> {
+struct MailServer<S> {
     stream: S,
     nature: Nature,
     random: StdRng,
@@ -143,7 +145,7 @@ struct Server<S> {
 /// Why a conversation ended: the client left, or what it said made no sense any more.
 struct Ended;
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> MailServer<S> {
     fn new(stream: S, nature: Nature, random: StdRng, taken: Taken) -> Self {
         Self {
             stream,
@@ -445,10 +447,10 @@ async fn hold(
     taken: Taken,
     acceptor: TlsAcceptor,
 ) -> Result<(), Ended> {
-    let mut plain = Server::new(socket, nature, random, taken);
+    let mut plain = MailServer::new(socket, nature, random, taken);
     plain.write("220 server ready\r\n").await?;
     plain.serve().await?;
-    let Server {
+    let MailServer {
         stream,
         random,
         taken,
@@ -459,7 +461,9 @@ async fn hold(
         tls: false,
         ..nature
     };
-    Server::new(secured, nature, random, taken).serve().await
+    MailServer::new(secured, nature, random, taken)
+        .serve()
+        .await
 }
 
 async fn listen(nature: Nature, mut random: StdRng, taken: Taken) -> SocketAddr {
@@ -527,7 +531,7 @@ async fn straight_through(
     client: &Hesitant,
 ) -> Vec<(usize, Outcome)> {
     let recipients = &message.envelope.recipients;
-    let beginning = Beginning {
+    let start = MailTransactionStart {
         next_hop,
         envelope: &message.envelope,
         declared_size: None,
@@ -535,9 +539,9 @@ async fn straight_through(
         tries: 1,
         busy_wait: Duration::ZERO,
     };
-    let mut transaction = match delivery.begin(beginning).await {
+    let mut transaction = match delivery.begin(start).await {
         Ok(transaction) => transaction,
-        Err(NotBegun::Answered(outcome, _)) => return vec![(0, outcome)],
+        Err(StartError::Answered(outcome, _)) => return vec![(0, outcome)],
         Err(_) => return Vec::new(),
     };
     let mut accepted = vec![0];
@@ -611,11 +615,11 @@ async fn with_one_server(seed: u64) -> usize {
         let outcomes = match kind {
             0 => straight_through(&delivery, &next_hop, &message, &client).await,
             _ => {
-                let mut errand = errand(message, (*next_hop).clone());
+                let mut request = request(message, (*next_hop).clone());
                 if kind == 1 {
-                    errand.pace = Pace::Queue;
+                    request.timeouts = TimeoutProfile::Queue;
                 }
-                let report: Report = delivery.attempt(errand, &client).await;
+                let report: AttemptResult = delivery.attempt(request, &client).await;
                 report.outcomes
             }
         };

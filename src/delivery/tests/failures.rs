@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 
-use super::scene::{Gate, assert_all, delivery, errand, kinds, message, next_hop, script};
+use super::scene::{Gate, assert_all, delivery, kinds, message, next_hop, request, script};
 use super::scripted_server::{PIPELINING, ScriptedServer};
-use crate::delivery::{Errand, Pace, Suspension};
+use crate::delivery::{DeliveryRequest, Suspension, TimeoutProfile};
 use crate::limits;
 use crate::message::words::OutcomeKind;
 use crate::message::{Body, MemoryBudget, Outcome, Reservation};
@@ -27,8 +27,8 @@ const UP_TO_THE_CONTENT: &str = "
 async fn check(dialogue: &[&str], gate: Gate, expected: &[&str], counts: (u32, u32)) {
     let server = ScriptedServer::start([script(dialogue)]).await;
     let delivery = delivery();
-    let errand = errand(message(1, "text\r\n"), next_hop(server.address));
-    let report = delivery.attempt(errand, &gate).await;
+    let request = request(message(1, "text\r\n"), next_hop(server.address));
+    let report = delivery.attempt(request, &gate).await;
     assert_eq!(kinds(&report), expected, "{:?}", report.outcomes);
     assert_eq!(gate.counts(), counts);
     assert_eq!(delivery.next_hops()[0].open_connections, 0);
@@ -133,8 +133,8 @@ async fn cut_off(ending: &str) -> Vec<String> {
     let reservation = Reservation::empty(MemoryBudget::new(1));
     message.body = Arc::new(Body::in_memory(vec![line; 500], reservation));
     let gate = Gate::default();
-    let errand = errand(message, next_hop(server.address));
-    let report = delivery().attempt(errand, &gate).await;
+    let request = request(message, next_hop(server.address));
+    let report = delivery().attempt(request, &gate).await;
     assert_eq!(gate.counts(), (0, 0));
     server.finish().await;
     kinds(&report)
@@ -157,8 +157,8 @@ async fn check_assumed(ending: &str, expected: OutcomeKind) {
     let server = ScriptedServer::start([script(&[PIPELINING, UP_TO_THE_CONTENT, ending])]).await;
     let mut next_hop = next_hop(server.address);
     next_hop.policy.uncertain = UncertainPolicy::AssumeDelivered;
-    let errand = errand(message(1, "text\r\n"), next_hop);
-    let report = delivery().attempt(errand, &Gate::default()).await;
+    let request = request(message(1, "text\r\n"), next_hop);
+    let report = delivery().attempt(request, &Gate::default()).await;
     assert_all(&report, expected);
     server.finish().await;
 }
@@ -214,8 +214,8 @@ async fn nobody_answers_content_that_has_not_arrived() {
         let address = listener.local_addr().expect("it is bound");
         let server = tokio::spawn(hurried(listener));
         let content = "0123456789abcdef\r\n".repeat(bytes / 18);
-        let errand = errand(message(1, &content), next_hop(address));
-        let report = delivery().attempt(errand, &Gate::default()).await;
+        let request = request(message(1, &content), next_hop(address));
+        let report = delivery().attempt(request, &Gate::default()).await;
         let kinds = kinds(&report);
         assert!(!kinds[0].contains("delivered"), "{bytes}: {kinds:?}");
         server.abort();
@@ -232,21 +232,21 @@ async fn deserted_address() -> SocketAddr {
 async fn a_run_of_failures_suspends_and_a_probe_resumes() {
     let address = deserted_address().await;
     let delivery = delivery();
-    let attempt = async |pace| {
-        let mut errand: Errand = errand(message(1, "text\r\n"), next_hop(address));
-        errand.pace = pace;
-        kinds(&delivery.attempt(errand, &Gate::default()).await)
+    let attempt = async |timeouts| {
+        let mut request: DeliveryRequest = request(message(1, "text\r\n"), next_hop(address));
+        request.timeouts = timeouts;
+        kinds(&delivery.attempt(request, &Gate::default()).await)
     };
     let name = address.to_string();
     for _ in 0..limits::BREAKER_FAILURES {
         assert_eq!(delivery.suspended(&name), None);
-        assert_eq!(attempt(Pace::Fast).await, ["0 deferred 451"]);
+        assert_eq!(attempt(TimeoutProfile::Fast).await, ["0 deferred 451"]);
     }
     let probe_at = delivery.suspended(&name).expect("it is suspended");
     let suspended = [(Arc::from(&*name), probe_at)];
     assert_eq!(delivery.suspended_next_hops(), suspended);
-    for pace in [Pace::Fast, Pace::Queue] {
-        assert_eq!(attempt(pace).await, ["0 destination_suspended 451"]);
+    for timeouts in [TimeoutProfile::Fast, TimeoutProfile::Queue] {
+        assert_eq!(attempt(timeouts).await, ["0 destination_suspended 451"]);
     }
     let [ref figures] = delivery.next_hops()[..] else {
         panic!("one next hop is known");
@@ -264,7 +264,7 @@ async fn a_run_of_failures_suspends_and_a_probe_resumes() {
         "content\nS: 250 taken\nC: QUIT",
     ];
     let server = ScriptedServer::start_at(address, [script(&taken)]).await;
-    assert_eq!(attempt(Pace::Queue).await, ["0 delivered 250"]);
+    assert_eq!(attempt(TimeoutProfile::Queue).await, ["0 delivered 250"]);
     assert_eq!(delivery.next_hops()[0].suspension, Suspension::None);
     let told = tokio::time::timeout(Duration::from_secs(10), delivery.recovered()).await;
     assert!(told.is_ok(), "nobody was told");
@@ -278,8 +278,8 @@ async fn a_busy_next_hop_is_waited_for_in_vain() {
     let delivery = delivery();
     let first = tokio::spawn({
         let delivery = delivery.clone();
-        let errand = errand(message(1, "text\r\n"), next_hop(server.address));
-        async move { delivery.attempt(errand, &Gate::default()).await }
+        let request = request(message(1, "text\r\n"), next_hop(server.address));
+        async move { delivery.attempt(request, &Gate::default()).await }
     });
     while delivery
         .next_hops()
@@ -290,7 +290,7 @@ async fn a_busy_next_hop_is_waited_for_in_vain() {
     }
     tokio::time::pause();
     let began = tokio::time::Instant::now();
-    let mut second = errand(message(1, "text\r\n"), next_hop(server.address));
+    let mut second = request(message(1, "text\r\n"), next_hop(server.address));
     second.busy_wait = Duration::from_millis(500);
     let report = delivery.attempt(second, &Gate::default()).await;
     assert_eq!(kinds(&report), ["0 destination_busy 451"]);

@@ -12,7 +12,7 @@ use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneType};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::time::Instant;
 
-use super::scene::{Gate, assert_all, delivery_with_dns, errand, message, next_hop, script};
+use super::scene::{Gate, assert_all, delivery_with_dns, message, next_hop, request, script};
 use super::scripted_server::{PIPELINING, ScriptedServer};
 use crate::delivery::resolve::{Resolver, Unresolved};
 use crate::limits;
@@ -214,8 +214,8 @@ async fn an_address_that_turns_us_away_is_followed_by_the_next() {
         .penalties
         .lock()
         .punish(second_address, Instant::now());
-    let errand = errand(message(1, "text\r\n"), both);
-    let report = delivery.attempt(errand, &Gate::default()).await;
+    let request = request(message(1, "text\r\n"), both);
+    let report = delivery.attempt(request, &Gate::default()).await;
     assert_all(&report, OutcomeKind::Delivered);
     assert_eq!(report.peer, Some(second_address));
     delivery.close().await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::scene::{delivery, next_hop, script};
 use super::scripted_server::ScriptedServer;
-use crate::delivery::{Finding, Probe};
+use crate::delivery::{Probe, ProbeFinding};
 use crate::limits;
 use crate::settings::TlsPolicy;
 use tokio::net::TcpListener;
@@ -116,7 +116,7 @@ async fn tls_that_fails_leaves_the_way_in_the_clear() {
         let dialogue = [GREETING, STARTTLS, failure];
         let probe = probe(&dialogue, TlsPolicy::Opportunistic).await;
         let last = probe.steps.last().expect("steps");
-        assert_eq!(last.finding, Finding::Doubtful);
+        assert_eq!(last.finding, ProbeFinding::Doubtful);
         assert!(last.words.contains("unencrypted"), "{probe:?}");
         assert_eq!((probe.ready, probe.tls), (true, false));
     }
@@ -179,7 +179,7 @@ async fn a_silent_server_costs_ten_seconds_and_no_more() {
         let took = began.elapsed();
         assert!(!probe.ready);
         let last = probe.steps.last().expect("steps");
-        assert_eq!(last.finding, Finding::Bad);
+        assert_eq!(last.finding, ProbeFinding::Bad);
         assert!(last.words.contains("timed out"), "{probe:?}");
         assert!(took <= limits::PROBE_WAIT * 2, "{took:?}");
         server.finish().await;

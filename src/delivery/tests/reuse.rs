@@ -1,6 +1,6 @@
 //! Connections that carry more than one message.
 
-use super::scene::{Gate, delivery, errand, kinds, message, next_hop, script};
+use super::scene::{Gate, delivery, kinds, message, next_hop, request, script};
 use super::scripted_server::{PIPELINING, ScriptedServer};
 use crate::limits;
 
@@ -37,10 +37,10 @@ async fn two_messages<const N: usize>(scripts: [String; N]) -> (Vec<String>, (u3
     let server = ScriptedServer::start(scripts).await;
     let delivery = delivery();
     let next_hop = next_hop(server.address);
-    let first = errand(message(1, "first\r\n"), next_hop.clone());
+    let first = request(message(1, "first\r\n"), next_hop.clone());
     delivery.attempt(first, &Gate::default()).await;
     let gate = Gate::default();
-    let second = errand(message(1, "second\r\n"), next_hop);
+    let second = request(message(1, "second\r\n"), next_hop);
     let report = delivery.attempt(second, &gate).await;
     delivery.close().await;
     assert_eq!(delivery.next_hops()[0].open_connections, 0);
@@ -153,12 +153,12 @@ async fn a_dropped_attempt_closes_its_connection() {
     let server = server.await;
     let delivery = delivery();
     let next_hop = next_hop(server.address);
-    let first = errand(message(1, "first\r\n"), next_hop.clone());
+    let first = request(message(1, "first\r\n"), next_hop.clone());
     delivery.attempt(first, &Gate::default()).await;
     let second = tokio::spawn({
         let delivery = delivery.clone();
-        let errand = errand(message(1, "second\r\n"), next_hop);
-        async move { delivery.attempt(errand, &Gate::default()).await }
+        let request = request(message(1, "second\r\n"), next_hop);
+        async move { delivery.attempt(request, &Gate::default()).await }
     });
     // It has taken the only connection out of the pool as soon as it runs.
     tokio::task::yield_now().await;
@@ -173,8 +173,8 @@ async fn idle_connections_are_left_with_a_word() {
     let server = ScriptedServer::start([script(&[PIPELINING, TAKEN, "C: QUIT"])]);
     let server = server.await;
     let delivery = delivery();
-    let errand = errand(message(1, "text\r\n"), next_hop(server.address));
-    delivery.attempt(errand, &Gate::default()).await;
+    let request = request(message(1, "text\r\n"), next_hop(server.address));
+    delivery.attempt(request, &Gate::default()).await;
     assert_eq!(delivery.next_hops()[0].open_connections, 1);
     tokio::time::pause();
     let began = tokio::time::Instant::now();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::delivery::{CommitPoint, Delivery, Errand, Pace, Report};
+use crate::delivery::{AttemptResult, CommitPoint, Delivery, DeliveryRequest, TimeoutProfile};
 use crate::message::words::OutcomeKind;
 use crate::message::{Message, MessageId, Outcome, testing};
 use crate::own_mark::OwnMark;
@@ -63,12 +63,12 @@ pub(super) fn message(recipients: usize, content: &str) -> Message {
 }
 
 /// The whole message to one next hop, in a hurry.
-pub(super) fn errand(message: Message, next_hop: NextHop) -> Errand {
-    Errand {
+pub(super) fn request(message: Message, next_hop: NextHop) -> DeliveryRequest {
+    DeliveryRequest {
         recipients: (0..message.envelope.recipients.len()).collect(),
         message: Arc::new(message),
         next_hop: Arc::new(next_hop),
-        pace: Pace::Fast,
+        timeouts: TimeoutProfile::Fast,
         busy_wait: Duration::ZERO,
         converts: false,
     }
@@ -108,7 +108,7 @@ impl CommitPoint for Gate {
 }
 
 /// The outcomes as `kind code`, and in what order.
-pub(super) fn kinds(report: &Report) -> Vec<String> {
+pub(super) fn kinds(report: &AttemptResult) -> Vec<String> {
     let in_words = |(index, outcome): &(usize, Outcome)| {
         let kind = match outcome {
             Outcome::Deferred(reason, _) => reason.to_string(),
@@ -119,7 +119,7 @@ pub(super) fn kinds(report: &Report) -> Vec<String> {
     report.outcomes.iter().map(in_words).collect()
 }
 
-pub(super) fn assert_all(report: &Report, kind: OutcomeKind) {
+pub(super) fn assert_all(report: &AttemptResult, kind: OutcomeKind) {
     for (_, outcome) in &report.outcomes {
         assert_eq!(outcome.kind(), kind, "{outcome:?}");
     }

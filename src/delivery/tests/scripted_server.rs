@@ -19,14 +19,14 @@ use tokio_rustls::TlsAcceptor;
 /// * `silence`: says nothing more until the client closes.
 /// * `time flies`: from now on, when everybody waits, the clock jumps to the next time-out.
 /// * `tls`: goes on under TLS.
-pub(super) struct ScriptedServer {
-    pub(super) address: SocketAddr,
+pub(crate) struct ScriptedServer {
+    pub(crate) address: SocketAddr,
     heard: Arc<Mutex<Vec<String>>>,
     playing: JoinHandle<()>,
 }
 
-/// The beginning of most scripts.
-pub(super) const PIPELINING: &str = "
+/// The start of most scripts.
+pub(crate) const PIPELINING: &str = "
     S: 220 server ready
     C: EHLO relay.example.net
     S: 250-server
@@ -36,11 +36,11 @@ pub(super) const PIPELINING: &str = "
 ";
 
 impl ScriptedServer {
-    pub(super) async fn start<const N: usize>(scripts: [String; N]) -> Self {
+    pub(crate) async fn start<const N: usize>(scripts: [String; N]) -> Self {
         Self::start_at("127.0.0.1:0".parse().expect("an address"), scripts).await
     }
 
-    pub(super) async fn start_at<const N: usize>(at: SocketAddr, scripts: [String; N]) -> Self {
+    pub(crate) async fn start_at<const N: usize>(at: SocketAddr, scripts: [String; N]) -> Self {
         let listener = TcpListener::bind(at).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let heard = Arc::<Mutex<Vec<String>>>::default();
@@ -53,7 +53,7 @@ impl ScriptedServer {
     }
 
     /// Every script was played to its end: what was heard on each connection.
-    pub(super) async fn finish(self) -> Vec<String> {
+    pub(crate) async fn finish(self) -> Vec<String> {
         self.playing.await.expect("the client kept to the scripts");
         std::mem::take(&mut self.heard.lock().expect("nobody panicked"))
     }

@@ -7,7 +7,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::TlsAcceptor;
 
-use super::scene::{Gate, assert_all, delivery, errand, message, next_hop, script};
+use super::scene::{Gate, assert_all, delivery, message, next_hop, request, script};
 use super::scripted_server::ScriptedServer;
 use crate::message::words::OutcomeKind;
 use crate::settings::TlsPolicy;
@@ -62,8 +62,8 @@ async fn check<const N: usize>(scripts: [String; N], policy: TlsPolicy, tls: boo
     let delivery = delivery();
     let mut next_hop = next_hop(server.address);
     next_hop.policy.tls = policy;
-    let errand = errand(message(1, "text\r\n"), next_hop);
-    let report = delivery.attempt(errand, &Gate::default()).await;
+    let request = request(message(1, "text\r\n"), next_hop);
+    let report = delivery.attempt(request, &Gate::default()).await;
     assert_all(&report, OutcomeKind::Delivered);
     assert_eq!(report.tls, tls);
     delivery.close().await;

@@ -1,117 +1,285 @@
 //! Cut-through: connect first, send on what comes, and reply with what the recipients said (Figure 5 of
 //! the patent, steps 501–509). Nothing of the message is ever on disk, and nobody holds it whole.
 //!
-//! [`choice`] says whether a message goes this way. At each RCPT a [`Passage`] gets a [`leg`] to the next
-//! hop of that recipient; between DATA and the end of data it sends every block on to all of them.
+//! [`CutThrough`] decides at the first RCPT whether a message goes this way. At each RCPT its
+//! [`CutThroughTransaction`] gets a [`downstream`] at the next hop of that recipient; between DATA and the
+//! end of data it sends every block on to all of them.
 
-mod choice;
-mod ending;
-mod leg;
-mod passage;
+mod downstream;
+mod replies;
+mod start;
 mod strangers;
+mod transaction;
 
+use std::slice;
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::Paths;
+use jiff::Timestamp;
+
+use super::client_presence::ClientPresence;
+use super::context::PathContext;
+use super::disposition::Disposition;
+use super::fingerprints::FingerprintIds;
+use super::received::ack_deadline;
+use super::reception::Reception;
+use super::reply::EndOfDataReply;
 use crate::clients::ClientId;
-use crate::message::{Client, Envelope, Recipient};
+use crate::conditions;
+use crate::delivery::AttemptResult;
+use crate::message::trail::{Attempted, RecipientEvent, TrailEntry};
+use crate::message::words::OutcomeKind;
+use crate::message::{DiskReason, Message, Outcome, Path, Recipient};
 use crate::settings::{PathChoice, Settings};
 use crate::smtp::reply::Reply;
 
-pub use ending::EndedPassage;
-pub use passage::{Passage, Start};
-pub use strangers::Strangers;
+pub use start::CutThroughStart;
+pub use transaction::{ContentStart, CutThroughTransaction};
 
-/// A message whose recipients come one by one, as far as it is known before the first of them.
-#[derive(Clone, Debug)]
-pub struct Opening {
-    /// Who brings it.
-    pub client: Client,
-    /// Its sender and what was asked for; no recipient yet.
-    pub envelope: Envelope,
-    /// What MAIL declared with SIZE.
-    pub declared_size: Option<u64>,
-    /// The path that is chosen where it came in.
-    pub path: PathChoice,
-}
+use downstream::{Downstream, NotAdded};
+use strangers::Strangers;
 
-/// The way of the content of a message that is being addressed.
+/// Where the content of a message goes that is being addressed.
 #[derive(Debug, Default)]
-pub enum Way {
-    /// Nobody has looked yet.
+pub enum DeliveryMode {
+    /// It is decided at the first recipient.
     #[default]
     Undecided,
-    /// It is held until it has come whole, for the fast or the standard path. When cut-through was chosen
+    /// It is spooled until it has come whole, for the fast or the standard path. When cut-through was chosen
     /// all the same: why it cannot be.
-    Held(Option<Box<str>>),
-    /// A condition does not take it, and this is said to every recipient.
-    NotTaken(Reply),
+    Spooled(Option<Box<str>>),
+    /// A condition does not take it, and this is the reply to every recipient.
+    Rejected(Reply),
     /// It goes straight through.
-    Through(Box<Passage>),
+    CutThrough(Box<CutThroughTransaction>),
 }
 
-impl Way {
-    /// Why it is held although cut-through was chosen.
-    #[must_use]
-    pub fn into_obstacle(self) -> Option<Box<str>> {
-        match self {
-            Self::Held(obstacle) => obstacle,
-            Self::Undecided | Self::NotTaken(_) | Self::Through(_) => None,
-        }
-    }
-}
-
-/// A recipient that somebody has to be asked about before its RCPT is answered.
+/// A recipient about which the directory or its next hop is asked before RCPT is answered.
 #[derive(Debug)]
-pub struct Inquiry<'a> {
+pub struct RecipientCheck<'a> {
     /// The recipient, whom this client may send to.
     pub recipient: &'a Recipient,
-    /// Who brings its message.
+    /// Who sends the message.
     pub party: ClientId,
     /// The snapshot that was taken at MAIL.
     pub settings: &'a Arc<Settings>,
-    /// The way of its message, as far as it is decided.
-    pub way: &'a mut Way,
-    /// The message, for as long as the way is undecided.
-    pub opening: Option<Opening>,
+    /// The mode of its message, as far as it is decided.
+    pub mode: &'a mut DeliveryMode,
+    /// The message, for as long as the mode is undecided.
+    pub start: Option<CutThroughStart>,
 }
 
-impl Paths {
+/// A message whose content has come whole and is with its next hops, but for its end.
+#[derive(Debug)]
+pub struct CutThroughEnd {
+    /// Its transactions at the next hops.
+    pub transaction: Box<CutThroughTransaction>,
+    /// All of it but its content.
+    pub message: Arc<Message>,
+    /// Its content has come; it has not where no next hop would take it.
+    pub has_content: bool,
+    /// The client gets a reply for each recipient.
+    pub per_recipient: bool,
+    /// When the end of data was read.
+    pub ended_at: Instant,
+}
+
+/// The cut-through path.
+#[derive(Debug)]
+pub(super) struct CutThrough {
+    context: Arc<PathContext>,
+    strangers: Arc<Strangers>,
+}
+
+impl CutThrough {
+    pub(super) fn new(context: Arc<PathContext>) -> Self {
+        Self {
+            context,
+            strangers: Arc::default(),
+        }
+    }
+
     /// Whether a recipient is taken: by what the directory knows, and for cut-through by what its next hop
     /// says. Bounded by the time-outs of both.
     ///
     /// # Errors
     /// The reply to a recipient that is not taken.
-    pub async fn recipient(self: &Arc<Self>, inquiry: Inquiry<'_>) -> Result<(), Reply> {
-        let Inquiry {
+    pub(super) async fn check_recipient(&self, check: RecipientCheck<'_>) -> Result<(), Reply> {
+        let RecipientCheck {
             recipient,
             party,
             settings,
-            way,
-            opening,
-        } = inquiry;
+            mode,
+            start,
+        } = check;
         if settings.is_asked_at_rcpt(&recipient.address) {
             let address = &recipient.address;
-            let known = self.conditions.recipient(address, party, settings);
+            let known = self.context.conditions.recipient(address, party, settings);
             known.await?;
         }
-        if let (Way::Undecided, Some(opening)) = (&*way, opening) {
-            let chosen = self.choose(opening, recipient, settings).await;
-            *way = chosen.unwrap_or_else(Way::NotTaken);
+        if let (DeliveryMode::Undecided, Some(start)) = (&*mode, start) {
+            *mode = self.mode_of(start, recipient, settings).await;
         }
-        let passage = match way {
-            Way::Through(passage) => passage,
-            Way::NotTaken(reply) => return Err(reply.clone()),
-            Way::Undecided | Way::Held(_) => return Ok(()),
+        let transaction = match mode {
+            DeliveryMode::CutThrough(transaction) => transaction,
+            DeliveryMode::Rejected(reply) => return Err(reply.clone()),
+            DeliveryMode::Undecided | DeliveryMode::Spooled(_) => return Ok(()),
         };
-        match passage.add(self, recipient).await {
+        let added = transaction.add(&self.context, &self.strangers, recipient);
+        match added.await {
             Ok(()) => Ok(()),
-            Err(leg::NotAdded::Reply(reply)) => Err(reply),
-            // Whoever was accepted so far stays so: the message is held for all of them.
-            Err(leg::NotAdded::Unsuitable(why)) => {
-                *way = Way::Held(Some(why));
+            Err(NotAdded::Reply(reply)) => Err(reply),
+            // Recipients that were accepted stay so: the message is spooled for all of them.
+            Err(NotAdded::Unsuitable(why)) => {
+                *mode = DeliveryMode::Spooled(Some(why));
                 Ok(())
             }
         }
     }
+
+    /// Decides at the first recipient. What can be looked into without the content is, now.
+    async fn mode_of(
+        &self,
+        start: CutThroughStart,
+        recipient: &Recipient,
+        settings: &Arc<Settings>,
+    ) -> DeliveryMode {
+        let facts = start.facts(slice::from_ref(recipient));
+        let is_led_there =
+            || settings.conditions().leads_through && conditions::leads_through(facts, settings);
+        if start.path != PathChoice::CutThrough && !is_led_there() {
+            return DeliveryMode::Spooled(None);
+        }
+        if let Some(condition) = conditions::needs_content(settings) {
+            let why = format!("{condition} needs the content");
+            return DeliveryMode::Spooled(Some(why.into()));
+        }
+        let checked = self.context.conditions.check_envelope(facts, settings);
+        let checked = match checked.await {
+            Ok(checked) => checked,
+            Err(reply) => return DeliveryMode::Rejected(reply),
+        };
+        if let Some(reason) = checked.standard_path {
+            return DeliveryMode::Spooled(Some(reason.to_string().into()));
+        }
+        let settings = Arc::clone(settings);
+        let transaction = CutThroughTransaction::new(start, settings, checked.words);
+        DeliveryMode::CutThrough(Box::new(transaction))
+    }
+
+    /// Ends a message whose content has come whole, and says what its recipients said. All bodies are
+    /// there then and no end is, so that a client that has gone meanwhile is owed nothing; the ends go out
+    /// together.
+    pub(super) async fn end<C: ClientPresence>(
+        &self,
+        end: CutThroughEnd,
+        client: &mut C,
+    ) -> EndOfDataReply {
+        let CutThroughEnd {
+            mut transaction,
+            message,
+            has_content,
+            per_recipient,
+            ended_at,
+        } = end;
+        let digest = transaction.content_digest();
+        let recognised_by = match has_content {
+            true => transaction.settle_known(&digest),
+            false => FingerprintIds::default(),
+        };
+        let has_left = transaction.has_takers() && !client.still_there().await;
+        if has_left {
+            transaction.abandon(&withdrawn());
+        } else {
+            transaction.send_end().await;
+            transaction.conclude().await;
+        }
+        let delivered = self.record(&transaction, &message).await;
+        let disposition = match has_left {
+            true => Disposition {
+                path: Path::CutThrough,
+                ..Disposition::client_gone()
+            },
+            false => replies::disposition(&message, &transaction.results(), per_recipient),
+        };
+        let reception = Reception {
+            message: Arc::clone(&message),
+            size_bytes: transaction.content_bytes,
+            digest: Some(digest),
+            examined: std::mem::take(&mut transaction.words),
+            reasons: Vec::new(),
+            ended_at,
+            deadline: ack_deadline(ended_at, &transaction.settings),
+        };
+        let disposition = Disposition {
+            delivered,
+            ..disposition
+        };
+        self.context
+            .finish(reception, &message, disposition, recognised_by)
+            .await
+    }
+
+    /// Records what every next hop said; an only delivery is given back, for the row of the answer.
+    async fn record(
+        &self,
+        transaction: &CutThroughTransaction,
+        message: &Arc<Message>,
+    ) -> Option<Attempted> {
+        let context = &self.context;
+        for recipient in transaction.already_settled() {
+            context.note_settled(message, recipient);
+        }
+        let ended = || {
+            transaction
+                .downstreams
+                .iter()
+                .filter_map(Downstream::result)
+        };
+        let results: Vec<&AttemptResult> = ended().map(|(_, result)| result).collect();
+        let all_reported = context.queue.report_relayed(message, &results).await;
+        let mut attempted = context.attempts_of(message, ended());
+        let delivered = attempted.pop_if(|attempted| {
+            attempted.outcome == OutcomeKind::Delivered
+                && transaction.accepted() == 1
+                && transaction.turned_away.is_empty()
+                && all_reported
+        });
+        context.record_attempts(attempted);
+        for turned_away in &transaction.turned_away {
+            context.trail.record(TrailEntry::Attempted(Attempted {
+                message: message.id,
+                recipient: turned_away.recipient.clone(),
+                at: Timestamp::now(),
+                next_hop: Arc::clone(&turned_away.next_hop),
+                peer: turned_away.peer,
+                outcome: turned_away.outcome.kind(),
+                words: turned_away.outcome.reply().to_string(),
+                took: turned_away.took,
+                tls: false,
+            }));
+            if turned_away.outcome.reply().is_transient() {
+                context.note(
+                    message,
+                    &turned_away.recipient,
+                    RecipientEvent::LeftWithClient,
+                );
+            }
+        }
+        let results = transaction.results();
+        let mut kinds = results.iter().map(replies::RecipientResult::kind);
+        if kinds.any(|kind| kind != OutcomeKind::Delivered) {
+            let replies: Vec<Reply> = results.iter().map(|result| result.reply()).collect();
+            context.note_left(message, &replies);
+        }
+        delivered
+    }
 }
+
+/// The client went away.
+fn withdrawn() -> Outcome {
+    Outcome::Deferred(DiskReason::Deferred, Reply::client_left())
+}
+
+#[cfg(test)]
+mod tests;

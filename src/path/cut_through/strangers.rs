@@ -1,7 +1,7 @@
 //! What clients that are neither trusted nor logged in may hold open at next hops.
 //!
 //! A transaction that grows with its client's holds a connection for as long as the client takes, and a next
-//! hop has few of them for us. Who is turned away here has its message held instead, which needs a
+//! hop has few of them for us. The message of a client that has too many is spooled instead, which needs a
 //! connection only when it is there whole.
 
 use std::collections::HashMap;
@@ -16,10 +16,10 @@ use crate::settings::NextHop;
 
 /// The transactions of all strangers.
 #[derive(Debug, Default)]
-pub struct Strangers(Mutex<Held>);
+pub(super) struct Strangers(Mutex<StrangerCounts>);
 
 #[derive(Debug, Default)]
-struct Held {
+struct StrangerCounts {
     by_client: HashMap<Network, u32>,
     by_next_hop: HashMap<Arc<str>, u32>,
 }
@@ -54,7 +54,7 @@ impl Strangers {
         })
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, StrangerCounts> {
         self.0.lock()
     }
 }

@@ -235,7 +235,7 @@ async fn an_idle_session_is_small() {
     let (_near, far) = duplex(1);
     let session = session::run(
         far,
-        scene.entrance(),
+        scene.origin(),
         Arc::clone(&scene.context),
         scene.shutdown.clone(),
     );

@@ -1,4 +1,4 @@
-//! A session with everything around it, a stand-in that answers, and a client that speaks raw bytes.
+//! A session with everything at it, a stand-in that answers, and a client that speaks raw bytes.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -15,10 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::{LoginDirectory, Logins, Passwords, SmtpLogin};
 use crate::message::{BodyReader, DiskReason, MemoryBudget, Message, MessageIds, Spool};
 use crate::own_mark::OwnMark;
-use crate::path::{ClientPresence, EndedPassage, Inquiry, Transaction};
-use crate::session::{
-    self, Answered, Answering, Entrance, ReceivingCounters, SessionContext, Transport,
-};
+use crate::path::{ClientPresence, CutThroughEnd, EndOfDataReply, ReceivedMessage, RecipientCheck};
+use crate::session::{self, Answering, ClientOrigin, ReceivingCounters, SessionContext, Transport};
 use crate::settings::{Publisher, testing};
 use crate::smtp::reply::Reply;
 
@@ -86,8 +84,8 @@ impl Answering for Desk {
     type Receipt = DeskReceipt;
     type Late = Arc<Desk>;
 
-    async fn recipient(self: &Arc<Self>, inquiry: Inquiry<'_>) -> Result<(), Reply> {
-        let address = &inquiry.recipient.address;
+    async fn check_recipient(self: &Arc<Self>, check: RecipientCheck<'_>) -> Result<(), Reply> {
+        let address = &check.recipient.address;
         self.asked.notify_one();
         let gate = self.recipient_gate.lock().unwrap().clone();
         if let Some(gate) = gate {
@@ -105,18 +103,18 @@ impl Answering for Desk {
 
     async fn answer<C: ClientPresence>(
         self: &Arc<Self>,
-        transaction: Transaction,
+        received: ReceivedMessage,
         client: &mut C,
         _shutdown: &CancellationToken,
-    ) -> Answered<DeskReceipt> {
-        let mut reader = BodyReader::new(Arc::clone(&transaction.message));
+    ) -> EndOfDataReply<DeskReceipt> {
+        let mut reader = BodyReader::new(Arc::clone(&received.message));
         let mut content = Vec::new();
         while let Some(block) = reader.next().await.expect("the body can be read") {
             content.extend_from_slice(&block);
         }
         self.taken.lock().unwrap().push(Taken {
-            message: transaction.message,
-            reasons: transaction.reasons,
+            message: received.message,
+            reasons: received.reasons,
             content: String::from_utf8_lossy(&content).into_owned(),
         });
         self.asked.notify_one();
@@ -129,9 +127,9 @@ impl Answering for Desk {
         while script.await_departure && client.still_there().await {
             tokio::task::yield_now().await;
         }
-        Answered {
+        EndOfDataReply {
             reply: script.reply,
-            each: Vec::new(),
+            per_recipient: Vec::new(),
             receipt: DeskReceipt {
                 desk: Arc::clone(self),
                 late: script.late,
@@ -140,11 +138,11 @@ impl Answering for Desk {
         }
     }
 
-    async fn end_passage<C: ClientPresence>(
+    async fn end_cut_through<C: ClientPresence>(
         self: &Arc<Self>,
-        _: EndedPassage,
+        _: CutThroughEnd,
         _: &mut C,
-    ) -> Answered<DeskReceipt> {
+    ) -> EndOfDataReply<DeskReceipt> {
         unreachable!("the desk leads nobody through")
     }
 
@@ -162,7 +160,7 @@ impl Answering for Desk {
     }
 }
 
-/// Everything around a session.
+/// Everything at a session.
 pub(crate) struct Scene {
     pub(crate) context: Arc<SessionContext<Desk>>,
     pub(crate) desk: Arc<Desk>,
@@ -264,8 +262,8 @@ impl Scene {
     }
 
     /// How its clients come in.
-    pub(crate) fn entrance(&self) -> Entrance {
-        Entrance {
+    pub(crate) fn origin(&self) -> ClientOrigin {
+        ClientOrigin {
             client: self.address.parse().expect("an address"),
             proxy: self.proxy,
             listener: LISTENER.parse().expect("an address"),
@@ -274,11 +272,11 @@ impl Scene {
     }
 
     pub(crate) fn serve<T: Transport + 'static>(&self, transport: T) -> JoinHandle<()> {
-        let entrance = self.entrance();
+        let origin = self.origin();
         let context = Arc::clone(&self.context);
         tokio::spawn(session::run(
             transport,
-            entrance,
+            origin,
             context,
             self.shutdown.clone(),
         ))

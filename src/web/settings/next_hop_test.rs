@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::form::Submission;
 use super::{FormAnswer, unprocessable};
-use crate::delivery::{Finding, Probe, StepKind};
+use crate::delivery::{Probe, ProbeFinding, ProbeStepKind};
 use crate::settings::catalogue::{NEXT_HOPS, read_server};
 use crate::settings::names::server_problem;
 use crate::settings::next_hop::NextHopPolicy;
@@ -210,25 +210,25 @@ fn result(next_hop: &NextHop, probe: Probe, request: NextHopTestRequest) -> Next
     }
 }
 
-fn step_name(kind: StepKind) -> &'static str {
+fn step_name(kind: ProbeStepKind) -> &'static str {
     match kind {
-        StepKind::LookUp => "Look-up",
-        StepKind::Connection => "Connection",
-        StepKind::Greeting => "Greeting",
-        StepKind::Ehlo => "EHLO",
-        StepKind::Helo => "HELO",
-        StepKind::StartTls => "STARTTLS",
-        StepKind::Certificate => "Certificate",
-        StepKind::Noop => "NOOP",
-        StepKind::Quit => "QUIT",
+        ProbeStepKind::LookUp => "Look-up",
+        ProbeStepKind::Connection => "Connection",
+        ProbeStepKind::Greeting => "Greeting",
+        ProbeStepKind::Ehlo => "EHLO",
+        ProbeStepKind::Helo => "HELO",
+        ProbeStepKind::StartTls => "STARTTLS",
+        ProbeStepKind::Certificate => "Certificate",
+        ProbeStepKind::Noop => "NOOP",
+        ProbeStepKind::Quit => "QUIT",
     }
 }
 
-fn finding(finding: Finding) -> (&'static str, &'static str) {
+fn finding(finding: ProbeFinding) -> (&'static str, &'static str) {
     match finding {
-        Finding::Good => ("good", "fine"),
-        Finding::Doubtful => ("doubtful", "note"),
-        Finding::Bad => ("bad", "failed"),
+        ProbeFinding::Good => ("good", "fine"),
+        ProbeFinding::Doubtful => ("doubtful", "note"),
+        ProbeFinding::Bad => ("bad", "failed"),
     }
 }
 

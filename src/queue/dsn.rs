@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use memchr::memmem;
 
 use super::attempt::QueuedRow;
-use super::report_text::{Headers, Original, ReportEntry, ReportedAddress, Subject, render};
+use super::dsn_text::{Headers, Original, ReportEntry, ReportedAddress, Subject, render};
 use super::{Failed, FailureReason, Queue, schedule};
-use crate::delivery::Report;
+use crate::delivery::AttemptResult;
 use crate::limits;
 use crate::message::trail::RecipientEvent;
 use crate::message::{
@@ -86,7 +86,7 @@ impl Queue {
     pub(super) async fn relayed_report(
         &self,
         message: &Arc<Message>,
-        attempts: &[&Report],
+        attempts: &[&AttemptResult],
     ) -> Result<Option<NewQueued>, LeftOut> {
         let relayed: Vec<(&Recipient, &Reply)> = attempts
             .iter()
@@ -311,3 +311,7 @@ async fn original_of(message: &Arc<Message>, subject: Subject) -> Original {
         whole,
     }
 }
+
+#[cfg(test)]
+#[path = "dsn_tests.rs"]
+mod tests;

@@ -8,14 +8,14 @@ use crate::limits;
 
 /// The rate of the data of one message or chunk so far.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct MinimumRate {
     began: Instant,
     last: Instant,
     bytes: u64,
     bytes_per_second: u64,
 }
 
-impl Pace {
+impl MinimumRate {
     /// The data begins at `now`, at no less than this on average.
     pub(super) fn begin(now: Instant, bytes_per_second: u64) -> Self {
         Self {
@@ -61,11 +61,11 @@ mod tests {
     async fn the_first_limit_that_is_broken_counts() {
         let check = |blocks: &[(u64, u64)], expected_seconds: u64| {
             let began = Instant::now();
-            let mut pace = Pace::begin(began, limits::DATA_RATE_BYTES_PER_SECOND);
+            let mut rate = MinimumRate::begin(began, limits::DATA_RATE_BYTES_PER_SECOND);
             for &(second, bytes) in blocks {
-                pace.arrived(bytes, began + Duration::from_secs(second));
+                rate.arrived(bytes, began + Duration::from_secs(second));
             }
-            let deadline = pace.deadline().duration_since(began).as_secs();
+            let deadline = rate.deadline().duration_since(began).as_secs();
             assert_eq!(deadline, expected_seconds, "{blocks:?}");
         };
         check(&[], 30);

@@ -8,13 +8,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::Pace;
-use super::connection::{Connection, Counted};
-use super::resolve::Server;
-use super::stream::Stream;
+use super::TimeoutProfile;
+use super::connection::{Counted, ServerConnection};
+use super::conversation_error::{ConversationError, Wait};
+use super::resolve::MailServer;
+use super::stream::ServerStream;
 use super::tls_client;
-use super::trouble::{Trouble, Wait};
-use super::verdicts::{Stage, verdict};
+use super::verdicts::{SmtpStage, verdict};
 use crate::limits;
 use crate::message::{DiskReason, Outcome};
 use crate::own_mark::OwnMark;
@@ -25,7 +25,7 @@ use crate::smtp::command_writer;
 use crate::smtp::reply::Reply;
 
 /// What is needed to open connections.
-pub(super) struct Opener {
+pub(super) struct Connector {
     /// What we say in EHLO.
     pub(super) hostname: Arc<str>,
     /// What our own greeting holds.
@@ -35,44 +35,43 @@ pub(super) struct Opener {
 
 /// Why a server cannot be used now.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NotOpened {
+pub(super) enum ConnectError {
     /// It was not reached or understood.
     #[error("{0}")]
-    Trouble(#[from] Trouble),
+    ConversationError(#[from] ConversationError),
     /// It turned us away at this stage.
     #[error("{1}")]
-    TurnedAway(Stage, Reply),
+    TurnedAway(SmtpStage, Reply),
     /// It is a listener of ours.
     #[error("it is this server itself")]
     Ourselves,
 }
 
-impl NotOpened {
+impl ConnectError {
     /// What it means for every recipient, when no other server is left.
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::Trouble(trouble) => trouble.outcome(),
+            Self::ConversationError(trouble) => trouble.outcome(),
             // The names that lead here can be changed, the administrator's own above all.
-            Self::Ourselves => Outcome::Deferred(
-                DiskReason::Deferred,
-                Reply::new(451, (4, 4, 6), "the next hop is this server itself"),
-            ),
+            Self::Ourselves => {
+                Outcome::Deferred(DiskReason::Deferred, Reply::next_hop_is_ourselves())
+            }
             Self::TurnedAway(stage, reply) => {
-                verdict(*stage, reply).unwrap_or_else(|| Trouble::Closed.outcome())
+                verdict(*stage, reply).unwrap_or_else(|| ConversationError::Closed.outcome())
             }
         }
     }
 }
 
-impl std::fmt::Debug for Opener {
+impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Opener")
+        f.debug_struct("Connector")
             .field("hostname", &self.hostname)
             .finish_non_exhaustive()
     }
 }
 
-impl Opener {
+impl Connector {
     pub(super) fn new(hostname: Arc<str>, own_mark: OwnMark) -> Self {
         Self {
             hostname,
@@ -82,39 +81,41 @@ impl Opener {
     }
 
     /// A connection that is ready for MAIL. It counts in `open` as long as it exists. However slowly a
-    /// server says what it says, it is ready within the pace's time or not at all.
+    /// server says what it says, it is ready within the timeouts's time or not at all.
     pub(super) async fn open(
         &self,
-        server: &Server,
+        server: &MailServer,
         policy: TlsPolicy,
-        pace: Pace,
+        timeouts: TimeoutProfile,
         open: &Arc<AtomicU32>,
-    ) -> Result<Connection, NotOpened> {
-        let opening = self.open_unbounded(server, policy, pace, open);
-        timeout(pace.opening_wait(), opening)
+    ) -> Result<ServerConnection, ConnectError> {
+        let opening = self.open_unbounded(server, policy, timeouts, open);
+        timeout(timeouts.opening_wait(), opening)
             .await
-            .unwrap_or(Err(NotOpened::Trouble(Trouble::TimedOut(Wait::Opening))))
+            .unwrap_or(Err(ConnectError::ConversationError(
+                ConversationError::TimedOut(Wait::Opening),
+            )))
     }
 
     async fn open_unbounded(
         &self,
-        server: &Server,
+        server: &MailServer,
         policy: TlsPolicy,
-        pace: Pace,
+        timeouts: TimeoutProfile,
         open: &Arc<AtomicU32>,
-    ) -> Result<Connection, NotOpened> {
-        let plain = self.connect(server, policy, pace, open).await?;
+    ) -> Result<ServerConnection, ConnectError> {
+        let plain = self.connect(server, policy, timeouts, open).await?;
         if policy == TlsPolicy::Never || !plain.capabilities.starttls {
             return Ok(plain);
         }
-        match self.secure(plain, server, pace).await {
+        match self.secure(plain, server, timeouts).await {
             Ok(secured) => Ok(secured),
             // RFC 7435 §3: the message goes in the clear rather than not at all. The server's half of
             // a failed handshake cannot be spoken over, so on a new connection.
             Err(reason) => {
                 tracing::info!(server = %server.host, address = %server.address, %reason,
                     "STARTTLS failed: going on without TLS");
-                self.connect(server, policy, pace, open).await
+                self.connect(server, policy, timeouts, open).await
             }
         }
     }
@@ -126,41 +127,43 @@ impl Opener {
 
     async fn connect(
         &self,
-        server: &Server,
+        server: &MailServer,
         policy: TlsPolicy,
-        pace: Pace,
+        timeouts: TimeoutProfile,
         open: &Arc<AtomicU32>,
-    ) -> Result<Connection, NotOpened> {
-        let mut connection = self.dial(server, policy, pace, open).await?;
-        let greeting = connection.owed(Stage::Greeting);
-        let greeting = connection.reply(greeting, pace.command_wait()).await?;
+    ) -> Result<ServerConnection, ConnectError> {
+        let mut connection = self.dial(server, policy, timeouts, open).await?;
+        let greeting = connection.owed(SmtpStage::Greeting);
+        let greeting = connection.reply(greeting, timeouts.command_wait()).await?;
         if self.is_ours(&greeting) {
-            return Err(NotOpened::Ourselves);
+            return Err(ConnectError::Ourselves);
         }
-        if verdict(Stage::Greeting, &greeting).is_some() {
-            return Err(NotOpened::TurnedAway(Stage::Greeting, greeting));
+        if verdict(SmtpStage::Greeting, &greeting).is_some() {
+            return Err(ConnectError::TurnedAway(SmtpStage::Greeting, greeting));
         }
-        self.introduce(&mut connection, pace).await?;
+        self.introduce(&mut connection, timeouts).await?;
         Ok(connection)
     }
 
     /// A connection on which nothing was said yet.
     pub(super) async fn dial(
         &self,
-        server: &Server,
+        server: &MailServer,
         policy: TlsPolicy,
-        pace: Pace,
+        timeouts: TimeoutProfile,
         open: &Arc<AtomicU32>,
-    ) -> Result<Connection, Trouble> {
-        let connecting = timeout(pace.connect_wait(), TcpStream::connect(server.address));
+    ) -> Result<ServerConnection, ConversationError> {
+        let connecting = timeout(timeouts.connect_wait(), TcpStream::connect(server.address));
         let socket = connecting
             .await
-            .map_err(|_| Trouble::TimedOut(Wait::Connection))?
-            .map_err(Trouble::Connect)?;
+            .map_err(|_| ConversationError::TimedOut(Wait::Connection))?
+            .map_err(ConversationError::Connect)?;
         // What we send is whole when we send it.
-        socket.set_nodelay(true).map_err(Trouble::Connect)?;
-        let stream = Stream::Plain(socket);
-        Ok(Connection::new(
+        socket
+            .set_nodelay(true)
+            .map_err(ConversationError::Connect)?;
+        let stream = ServerStream::Plain(socket);
+        Ok(ServerConnection::new(
             stream,
             server,
             &self.hostname,
@@ -170,10 +173,14 @@ impl Opener {
     }
 
     /// EHLO, or HELO where that is not known (RFC 5321 §3.2); LHLO over LMTP.
-    async fn introduce(&self, connection: &mut Connection, pace: Pace) -> Result<(), NotOpened> {
+    async fn introduce(
+        &self,
+        connection: &mut ServerConnection,
+        timeouts: TimeoutProfile,
+    ) -> Result<(), ConnectError> {
         let protocol = connection.protocol;
-        let wait = pace.command_wait();
-        let hello = connection.ask(Stage::Ehlo, wait, |commands| {
+        let wait = timeouts.command_wait();
+        let hello = connection.ask(SmtpStage::Ehlo, wait, |commands| {
             command_writer::hello(commands, protocol, &self.hostname);
         });
         let mut reply = hello.await?;
@@ -182,7 +189,7 @@ impl Opener {
             return Ok(());
         }
         if reply.is_permanent() && protocol == Protocol::Smtp {
-            let helo = connection.ask(Stage::Ehlo, wait, |commands| {
+            let helo = connection.ask(SmtpStage::Ehlo, wait, |commands| {
                 command_writer::helo(commands, &self.hostname);
             });
             reply = helo.await?;
@@ -190,49 +197,49 @@ impl Opener {
         if reply.is_positive() {
             return Ok(());
         }
-        Err(NotOpened::TurnedAway(Stage::Ehlo, reply))
+        Err(ConnectError::TurnedAway(SmtpStage::Ehlo, reply))
     }
 
     /// STARTTLS and EHLO again: what was said in the clear does not count (RFC 3207 §4.2).
     async fn secure(
         &self,
-        plain: Connection,
-        server: &Server,
-        pace: Pace,
-    ) -> Result<Connection, NotOpened> {
-        let mut secured = self.start_tls(plain, server, pace).await?;
-        self.introduce(&mut secured, pace).await?;
+        plain: ServerConnection,
+        server: &MailServer,
+        timeouts: TimeoutProfile,
+    ) -> Result<ServerConnection, ConnectError> {
+        let mut secured = self.start_tls(plain, server, timeouts).await?;
+        self.introduce(&mut secured, timeouts).await?;
         Ok(secured)
     }
 
     /// STARTTLS and the handshake.
     pub(super) async fn start_tls(
         &self,
-        mut plain: Connection,
-        server: &Server,
-        pace: Pace,
-    ) -> Result<Connection, Trouble> {
+        mut plain: ServerConnection,
+        server: &MailServer,
+        timeouts: TimeoutProfile,
+    ) -> Result<ServerConnection, ConversationError> {
         let name = tls_client::server_name(&server.host)
-            .map_err(|error| Trouble::Tls(io::Error::other(error)))?;
-        let asked = plain.ask(Stage::StartTls, pace.command_wait(), |commands| {
+            .map_err(|error| ConversationError::Tls(io::Error::other(error)))?;
+        let asked = plain.ask(SmtpStage::StartTls, timeouts.command_wait(), |commands| {
             commands.extend_from_slice(b"STARTTLS\r\n");
         });
         let reply = asked.await?;
         if reply.code != 220 {
             let refusal = io::Error::other(format!("refused with {}", reply.code));
-            return Err(Trouble::Tls(refusal));
+            return Err(ConversationError::Tls(refusal));
         }
         let policy = plain.policy;
-        let (socket, counted) = plain
-            .into_socket()
-            .ok_or_else(|| Trouble::Tls(io::Error::other("bytes in the clear behind STARTTLS")))?;
-        let wait = pace.command_wait().min(limits::TLS_HANDSHAKE_WAIT);
+        let (socket, counted) = plain.into_socket().ok_or_else(|| {
+            ConversationError::Tls(io::Error::other("bytes in the clear behind STARTTLS"))
+        })?;
+        let wait = timeouts.command_wait().min(limits::TLS_HANDSHAKE_WAIT);
         let stream = timeout(wait, self.tls.connect(name, socket))
             .await
-            .map_err(|_| Trouble::TimedOut(Wait::Handshake))?
-            .map_err(Trouble::Tls)?;
-        let stream = Stream::Tls(Box::new(stream));
-        Ok(Connection::new(
+            .map_err(|_| ConversationError::TimedOut(Wait::Handshake))?
+            .map_err(ConversationError::Tls)?;
+        let stream = ServerStream::Tls(Box::new(stream));
+        Ok(ServerConnection::new(
             stream,
             server,
             &self.hostname,

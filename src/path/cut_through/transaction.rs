@@ -1,4 +1,4 @@
-//! A message on its way straight through: its legs, and the blocks that are sent on to all of them.
+//! A message on its way straight through: its next hops, and the blocks that are sent on to all of them.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,28 +9,29 @@ use aws_lc_rs::digest;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use super::Opening;
-use super::leg::{Leg, NotAdded, Step};
-use super::strangers::Hold;
+use super::downstream::{ContentStep, Downstream, DownstreamState, NotAdded};
+use super::replies::RecipientResult;
+use super::start::CutThroughStart;
+use super::strangers::{Hold, Strangers};
 use crate::clients::Network;
 use crate::conditions;
-use crate::delivery::{Beginning, NotBegun};
+use crate::delivery::{MailTransactionStart, StartError};
 use crate::limits;
 use crate::message::{DiskReason, Message, Outcome, Recipient};
-use crate::path::Paths;
-use crate::path::fingerprints::Known;
+use crate::path::context::PathContext;
+use crate::path::fingerprints::{ContentDigest, FingerprintIds, KnownContent};
 use crate::settings::{NextHop, Settings};
 use crate::smtp::address::Mailbox;
 use crate::smtp::dot_stuffing::DotStuffer;
 use crate::smtp::reply::Reply;
 
-/// A message that goes straight through. Dropped before its end, nobody gets it.
-pub struct Passage {
-    pub(super) opening: Opening,
+/// A message that goes straight through. Dropped before its end, it is delivered to no recipient.
+pub struct CutThroughTransaction {
+    pub(super) start: CutThroughStart,
     pub(super) settings: Arc<Settings>,
     /// What the conditions said, for the trail.
     pub(super) words: String,
-    pub(super) legs: Vec<Leg>,
+    pub(super) downstreams: Vec<Downstream>,
     /// Recipients that were accepted: the place of the next one in the envelope.
     accepted: usize,
     /// Later by what the next hops took.
@@ -41,15 +42,15 @@ pub struct Passage {
     prefix: Bytes,
     /// The first block, which may be the whole content: then it leaves in one write with its end.
     first: Vec<u8>,
-    pub(super) digest: digest::Context,
+    digest: digest::Context,
     pub(super) content_bytes: u64,
 }
 
-impl fmt::Debug for Passage {
+impl fmt::Debug for CutThroughTransaction {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("Passage")
-            .field("legs", &self.legs)
+            .debug_struct("CutThroughTransaction")
+            .field("downstreams", &self.downstreams)
             .finish_non_exhaustive()
     }
 }
@@ -67,22 +68,22 @@ pub(super) struct TurnedAway {
 
 /// Whether the content may come.
 #[derive(Debug)]
-pub enum Start {
+pub enum ContentStart {
     /// Every next hop that is left has said 354.
     Content,
-    /// Nobody takes it: see [`Paths::end_passage`].
+    /// No next hop takes it: see [`crate::path::Paths::end_cut_through`].
     Refused,
-    /// It has to be held after all, and this is why.
-    Held(Box<str>),
+    /// It has to be spooled after all, and this is why.
+    Spooled(Box<str>),
 }
 
-impl Passage {
-    pub(super) fn new(opening: Opening, settings: Arc<Settings>, words: String) -> Self {
+impl CutThroughTransaction {
+    pub(super) fn new(start: CutThroughStart, settings: Arc<Settings>, words: String) -> Self {
         Self {
-            opening,
+            start,
             settings,
             words,
-            legs: Vec::with_capacity(1),
+            downstreams: Vec::with_capacity(1),
             accepted: 0,
             begun: Instant::now(),
             turned_away: Vec::new(),
@@ -96,35 +97,42 @@ impl Passage {
     /// Asks a recipient's next hop (steps 501–503).
     pub(super) async fn add(
         &mut self,
-        paths: &Arc<Paths>,
+        context: &PathContext,
+        strangers: &Arc<Strangers>,
         recipient: &Recipient,
     ) -> Result<(), NotAdded> {
         let asked = Instant::now();
-        let added = self.ask_for(paths, recipient).await;
+        let added = self.ask_for(context, strangers, recipient).await;
         // What next hops took for it is not the client's slowness.
         self.begun += asked.elapsed();
         added
     }
 
-    async fn ask_for(&mut self, paths: &Arc<Paths>, recipient: &Recipient) -> Result<(), NotAdded> {
+    async fn ask_for(
+        &mut self,
+        context: &PathContext,
+        strangers: &Arc<Strangers>,
+        recipient: &Recipient,
+    ) -> Result<(), NotAdded> {
         if self.settings.is_routed_by_directory(&recipient.address) {
             return Err(NotAdded::Unsuitable("ldap_relaying routes it".into()));
         }
-        let Opening {
+        let CutThroughStart {
             client, envelope, ..
-        } = &self.opening;
+        } = &self.start;
         let began = Instant::now();
-        let fingerprints = &paths.fingerprints;
+        let fingerprints = &context.fingerprints;
         let known = fingerprints.known(client, &envelope.sender, &recipient.address, began);
         let next_hop = recipient.next_hop(&self.settings);
         let most = limits::RECIPIENTS_PER_TRANSACTION;
-        let mut legs = self.legs.iter_mut();
-        if let Some(leg) = legs.find(|leg| leg.has_room_for(&next_hop, &known, most))
-            && let Some(transaction) = leg.open()
+        let mut downstreams = self.downstreams.iter_mut();
+        if let Some(downstream) =
+            downstreams.find(|downstream| downstream.has_room_for(&next_hop, &known, most))
+            && let Some(transaction) = downstream.open()
         {
             return match transaction.add(recipient).await {
                 Ok(()) => {
-                    leg.push(self.accepted, known);
+                    downstream.push(self.accepted, known);
                     self.accepted += 1;
                     Ok(())
                 }
@@ -137,56 +145,59 @@ impl Passage {
                         outcome,
                         took: began.elapsed(),
                     };
-                    Err(self.turn_away(paths, turned_away, reply))
+                    Err(self.turn_away(context, turned_away, reply))
                 }
             };
         }
-        if self.legs.len() >= limits::CUT_THROUGH_LEGS {
+        if self.downstreams.len() >= limits::CUT_THROUGH_LEGS {
             return Err(NotAdded::Reply(Reply::too_many_recipients()));
         }
-        self.begin_leg(paths, recipient, known).await
+        self.begin_downstream(context, strangers, recipient, known)
+            .await
     }
 
-    async fn begin_leg(
+    async fn begin_downstream(
         &mut self,
-        paths: &Arc<Paths>,
+        context: &PathContext,
+        strangers: &Arc<Strangers>,
         recipient: &Recipient,
-        known: Vec<Known>,
+        known: Vec<KnownContent>,
     ) -> Result<(), NotAdded> {
         let began = Instant::now();
         let next_hop = recipient.next_hop(&self.settings);
-        let hold = self.hold(paths, &next_hop)?;
-        let beginning = Beginning {
+        let hold = self.hold(strangers, &next_hop)?;
+        let start = MailTransactionStart {
             next_hop: &next_hop,
-            envelope: &self.opening.envelope,
-            declared_size: self.opening.declared_size,
+            envelope: &self.start.envelope,
+            declared_size: self.start.declared_size,
             recipient,
             tries: self.settings.cut_through_tries,
             busy_wait: Duration::from_secs(self.settings.ack_deadline_seconds) / 4,
         };
-        let (outcome, peer, reply) = match paths.delivery.begin(beginning).await {
+        let (outcome, peer, reply) = match context.delivery.begin(start).await {
             Ok(transaction) => {
-                let leg = Leg::begun(transaction, next_hop, self.accepted, known, hold);
-                self.legs.push(leg);
+                let downstream =
+                    Downstream::begun(transaction, next_hop, self.accepted, known, hold);
+                self.downstreams.push(downstream);
                 self.accepted += 1;
                 return Ok(());
             }
-            Err(NotBegun::Unsuitable(why)) => {
+            Err(StartError::Unsuitable(why)) => {
                 let why = format!("of {}: {why}", next_hop.name());
                 return Err(NotAdded::Unsuitable(why.into()));
             }
-            Err(NotBegun::Answered(outcome, peer)) => {
+            Err(StartError::Answered(outcome, peer)) => {
                 let reply = at_recipient(&outcome);
                 (outcome, Some(peer), reply)
             }
             // It is this very message that takes all the room.
-            Err(NotBegun::NoConnection(Outcome::Deferred(DiskReason::DestinationBusy, _)))
+            Err(StartError::NoConnection(Outcome::Deferred(DiskReason::DestinationBusy, _)))
                 if self.goes_to(&next_hop) =>
             {
                 let why = format!("{} has no room for one more transaction", next_hop.name());
                 return Err(NotAdded::Unsuitable(why.into()));
             }
-            Err(NotBegun::NoConnection(outcome)) => {
+            Err(StartError::NoConnection(outcome)) => {
                 let reply = not_connected(&outcome);
                 (outcome, None, reply)
             }
@@ -198,32 +209,36 @@ impl Passage {
             outcome,
             took: began.elapsed(),
         };
-        Err(self.turn_away(paths, turned_away, reply))
+        Err(self.turn_away(context, turned_away, reply))
     }
 
-    /// What a stranger needs to hold one more transaction open; nothing for anybody else.
-    fn hold(&self, paths: &Arc<Paths>, next_hop: &NextHop) -> Result<Option<Hold>, NotAdded> {
-        let client = &self.opening.client;
+    /// What a stranger needs to hold one more transaction open; none for other clients.
+    fn hold(
+        &self,
+        strangers: &Arc<Strangers>,
+        next_hop: &NextHop,
+    ) -> Result<Option<Hold>, NotAdded> {
+        let client = &self.start.client;
         let address = client.address.filter(|_| client.login.is_none());
         let Some(address) = address.filter(|address| !self.settings.trusts(*address)) else {
             return Ok(None);
         };
-        let hold = paths.strangers.take(Network::of(address), next_hop);
+        let hold = strangers.take(Network::of(address), next_hop);
         let why = "clients that are not trusted have enough transactions open";
         hold.map(Some).ok_or(NotAdded::Unsuitable(why.into()))
     }
 
-    /// The content begins (step 504): every next hop is told DATA, and whoever does not say 354 is out.
-    pub async fn start(&mut self, message: &Message) -> Start {
-        let facts = self.opening.facts(&message.envelope.recipients);
+    /// The content begins (step 504): DATA goes to every next hop, and one that does not say 354 is left out.
+    pub async fn start(&mut self, message: &Message) -> ContentStart {
+        let facts = self.start.facts(&message.envelope.recipients);
         if let Some(condition) = conditions::standard_path_without_content(facts, &self.settings) {
-            return Start::Held(condition.to_string().into());
+            return ContentStart::Spooled(condition.to_string().into());
         }
-        self.advance_all(Step::Start).await;
+        self.advance_all(ContentStep::Start).await;
         self.prefix = message.prefix.clone();
         match self.has_takers() {
-            true => Start::Content,
-            false => Start::Refused,
+            true => ContentStart::Content,
+            false => ContentStart::Refused,
         }
     }
 
@@ -233,7 +248,7 @@ impl Passage {
         self.digest.update(block);
         self.content_bytes += block.len() as u64;
         let is_first = self.content_bytes == block.len() as u64;
-        if is_first && self.legs.len() == 1 {
+        if is_first && self.downstreams.len() == 1 {
             std::mem::swap(&mut self.first, block);
             return;
         }
@@ -243,10 +258,11 @@ impl Passage {
         );
         let (prefix, first) = self.send_fronts(&prefix, &first).await;
         let (front, rest) = block.split_at(DotStuffer::front(block, limits::STUFFED_PIECES));
-        self.advance_all(Step::Send(&[prefix, first, front])).await;
+        self.advance_all(ContentStep::Send(&[prefix, first, front]))
+            .await;
         if !rest.is_empty() {
             let (_, last) = self.send_fronts(b"", rest).await;
-            self.advance_all(Step::Send(&[last])).await;
+            self.advance_all(ContentStep::Send(&[last])).await;
         }
     }
 
@@ -262,7 +278,7 @@ impl Passage {
             if rest.is_empty() {
                 return (before, block);
             }
-            self.advance_all(Step::Send(&[before, front])).await;
+            self.advance_all(ContentStep::Send(&[before, front])).await;
             (before, block) = (b"", rest);
         }
     }
@@ -270,47 +286,55 @@ impl Passage {
     /// Whether some next hop still takes the content.
     #[must_use]
     pub fn has_takers(&self) -> bool {
-        self.legs.iter().any(Leg::is_open)
+        self.downstreams.iter().any(Downstream::is_open)
     }
 
-    /// The end of the content to everybody who is left, together with what was kept back.
+    /// The end of the content to every next hop that is left, together with what was kept back.
     pub(super) async fn send_end(&mut self) {
         let (prefix, first) = (
             std::mem::take(&mut self.prefix),
             std::mem::take(&mut self.first),
         );
         let (prefix, first) = self.send_fronts(&prefix, &first).await;
-        self.advance_all(Step::End(&[prefix, first])).await;
+        self.advance_all(ContentStep::End(&[prefix, first])).await;
     }
 
     pub(super) async fn conclude(&mut self) {
-        match self.legs.as_mut_slice() {
+        match self.downstreams.as_mut_slice() {
             [only] => only.conclude().await,
-            legs => {
-                join_all(legs.iter_mut().map(Leg::conclude)).await;
+            downstreams => {
+                join_all(downstreams.iter_mut().map(Downstream::conclude)).await;
             }
         }
     }
 
     /// Ends what is still open without the content's end.
     pub(super) fn abandon(&mut self, outcome: &Outcome) {
-        for leg in &mut self.legs {
-            leg.abandon(outcome);
+        for downstream in &mut self.downstreams {
+            downstream.abandon(outcome);
         }
     }
 
-    async fn advance_all(&mut self, step: Step<'_>) {
-        match self.legs.as_mut_slice() {
+    async fn advance_all(&mut self, step: ContentStep<'_>) {
+        match self.downstreams.as_mut_slice() {
             [only] => only.advance(step).await,
-            legs => {
-                join_all(legs.iter_mut().map(|leg| leg.advance(step))).await;
+            downstreams => {
+                join_all(
+                    downstreams
+                        .iter_mut()
+                        .map(|downstream| downstream.advance(step)),
+                )
+                .await;
             }
         }
     }
 
     fn goes_to(&self, next_hop: &NextHop) -> bool {
-        let mut open = self.legs.iter().filter(|leg| leg.is_open());
-        open.any(|leg| leg.next_hop.name() == next_hop.name())
+        let mut open = self
+            .downstreams
+            .iter()
+            .filter(|downstream| downstream.is_open());
+        open.any(|downstream| downstream.next_hop.name() == next_hop.name())
     }
 
     /// Until when the next hops wait for DATA.
@@ -325,20 +349,71 @@ impl Passage {
     }
 
     /// Notes a recipient that is not on its way, and says so.
-    fn turn_away(&mut self, paths: &Paths, turned_away: TurnedAway, reply: Reply) -> NotAdded {
+    fn turn_away(
+        &mut self,
+        context: &PathContext,
+        turned_away: TurnedAway,
+        reply: Reply,
+    ) -> NotAdded {
         tracing::info!(
-            from = %self.opening.envelope.sender,
+            from = %self.start.envelope.sender,
             recipient = %turned_away.recipient,
             next_hop = %turned_away.next_hop,
             reply = %turned_away.outcome.reply(),
             "a recipient is not accepted"
         );
-        let counters = &paths.statistics.counters;
+        let counters = &context.statistics.counters;
         counters.attempted(turned_away.outcome.kind());
         if self.turned_away.len() < limits::RECIPIENTS {
             self.turned_away.push(turned_away);
         }
         NotAdded::Reply(reply)
+    }
+
+    pub(super) fn content_digest(&self) -> ContentDigest {
+        let mut content = ContentDigest::default();
+        content.copy_from_slice(self.digest.clone().finish().as_ref());
+        content
+    }
+
+    /// Closes the transactions whose recipients have this very content already.
+    pub(super) fn settle_known(&mut self, digest: &ContentDigest) -> FingerprintIds {
+        let mut ids = FingerprintIds::default();
+        for downstream in &mut self.downstreams {
+            if downstream.is_known_as(digest) {
+                ids = ids.and(FingerprintIds::of(downstream.all_known(), digest));
+                downstream.settle_as_known();
+            }
+        }
+        ids
+    }
+
+    pub(super) fn already_settled(&self) -> impl Iterator<Item = usize> {
+        let downstreams = self.downstreams.iter();
+        let settled = downstreams
+            .filter(|downstream| matches!(downstream.state, DownstreamState::AlreadySettled));
+        settled.flat_map(|downstream| downstream.recipients.iter().copied())
+    }
+
+    /// What came of each recipient, by its place.
+    pub(super) fn results(&self) -> Vec<RecipientResult<'_>> {
+        let mut results = vec![RecipientResult::Unknown; self.accepted];
+        for downstream in &self.downstreams {
+            match &downstream.state {
+                DownstreamState::Ended(result) => {
+                    for (recipient, outcome) in &result.outcomes {
+                        results[*recipient] = RecipientResult::Said(outcome);
+                    }
+                }
+                DownstreamState::AlreadySettled => {
+                    for recipient in &downstream.recipients {
+                        results[*recipient] = RecipientResult::AlreadySettled;
+                    }
+                }
+                DownstreamState::Open(_) | DownstreamState::Ending => {}
+            }
+        }
+        results
     }
 }
 
@@ -351,15 +426,11 @@ fn at_recipient(outcome: &Outcome) -> Reply {
     }
 }
 
-/// Step 509.
+/// ContentStep 509.
 fn not_connected(outcome: &Outcome) -> Reply {
     let reply = outcome.reply();
     match outcome {
         Outcome::Refused(_) => reply.passed_on(),
-        _ => {
-            let why = reply.passed_words();
-            let words = format!("connections to the recipients were not successful: {why}");
-            Reply::new(451, (4, 4, 1), words)
-        }
+        _ => Reply::not_connected(&reply.passed_words()),
     }
 }

@@ -1,4 +1,4 @@
-//! The beginning of a transaction that grows with a client's: a connection, MAIL and the first recipient
+//! The start of a transaction that grows with a client's: a connection, MAIL and the first recipient
 //! (Figure 5 of the patent, steps 501–503).
 
 use std::net::SocketAddr;
@@ -9,13 +9,13 @@ use bytes::BytesMut;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::approach::{Approach, NotConnected};
-use super::breaker::{Admission, Event};
-use super::connection::Connection;
+use super::breaker::{Admission, BreakerEvent};
+use super::connection::ServerConnection;
+use super::conversation_error::ConversationError;
 use super::envelope::write_recipient;
 use super::open_transaction::{Begun, OpenTransaction};
-use super::trouble::Trouble;
-use super::verdicts::{self, Stage, verdict};
-use super::{Delivery, Pace};
+use super::verdicts::{self, SmtpStage, verdict};
+use super::{Delivery, TimeoutProfile};
 use crate::limits;
 use crate::message::{DiskReason, Envelope, Outcome, Recipient};
 use crate::settings::NextHop;
@@ -26,7 +26,7 @@ use crate::smtp::reply::Reply;
 
 /// How a transaction begins: with its first recipient.
 #[derive(Clone, Copy, Debug)]
-pub struct Beginning<'a> {
+pub struct MailTransactionStart<'a> {
     /// Where it is to go.
     pub next_hop: &'a Arc<NextHop>,
     /// Its sender and what was asked for; the recipients in it do not count.
@@ -43,7 +43,7 @@ pub struct Beginning<'a> {
 
 /// Why no transaction was begun.
 #[derive(Debug)]
-pub enum NotBegun {
+pub enum StartError {
     /// The next hop was not reached.
     NoConnection(Outcome),
     /// It was, and said this of the sender or the recipient.
@@ -59,58 +59,58 @@ impl Delivery {
     /// Why there is no transaction.
     pub async fn begin(
         self: &Arc<Self>,
-        beginning: Beginning<'_>,
-    ) -> Result<OpenTransaction, NotBegun> {
+        start: MailTransactionStart<'_>,
+    ) -> Result<OpenTransaction, StartError> {
         let began = timeout(
             limits::CUT_THROUGH_CONNECT_WAIT,
-            self.begin_unbounded(beginning),
+            self.begin_unbounded(start),
         )
         .await
         .unwrap_or_else(|_| {
-            self.note_unreached(beginning.next_hop);
-            let reply = Reply::new(451, (4, 4, 1), "the next hop did not answer in time");
-            Err(NotBegun::NoConnection(Outcome::Deferred(
+            self.note_unreached(start.next_hop);
+            let reply = Reply::next_hop_not_in_time();
+            Err(StartError::NoConnection(Outcome::Deferred(
                 DiskReason::Deferred,
                 reply,
             )))
         });
-        if let Err(NotBegun::NoConnection(outcome) | NotBegun::Answered(outcome, _)) = &began {
-            let name = beginning.next_hop.name();
+        if let Err(StartError::NoConnection(outcome) | StartError::Answered(outcome, _)) = &began {
+            let name = start.next_hop.name();
             let known = self.known.using(name, Instant::now());
-            known.tally.count([outcome]);
+            known.counters.count([outcome]);
         }
         began
     }
 
-    /// Nobody has connected in all that time.
+    /// No server has connected in all that time.
     fn note_unreached(&self, next_hop: &NextHop) {
         let known = self.known.using(next_hop.name(), Instant::now());
         let approach = Approach {
             delivery: self,
             known: &known,
             next_hop,
-            pace: Pace::Fast,
+            timeouts: TimeoutProfile::Fast,
         };
-        approach.learn(Event::NoConnection, Admission::Probe);
+        approach.learn(BreakerEvent::NoConnection, Admission::Probe);
     }
 
     async fn begin_unbounded(
         self: &Arc<Self>,
-        beginning: Beginning<'_>,
-    ) -> Result<OpenTransaction, NotBegun> {
-        let next_hop = beginning.next_hop;
+        start: MailTransactionStart<'_>,
+    ) -> Result<OpenTransaction, StartError> {
+        let next_hop = start.next_hop;
         let known = self.known.using(next_hop.name(), Instant::now());
         let approach = Approach {
             delivery: self,
             known: &known,
             next_hop,
-            pace: Pace::Fast,
+            timeouts: TimeoutProfile::Fast,
         };
-        let admission = approach.admission(beginning.busy_wait).await;
-        let (room, admission) = admission.map_err(NotBegun::NoConnection)?;
-        let connection = match first_recipient_on_idle(&approach, admission, &beginning).await {
+        let admission = approach.admission(start.busy_wait).await;
+        let (room, admission) = admission.map_err(StartError::NoConnection)?;
+        let connection = match first_recipient_on_idle(&approach, admission, &start).await {
             Some(begun) => begun,
-            None => first_recipient(&approach, admission, &beginning).await,
+            None => first_recipient(&approach, admission, &start).await,
         }?;
         Ok(OpenTransaction::begun(Begun {
             delivery: Arc::clone(self),
@@ -127,17 +127,17 @@ impl Delivery {
 async fn first_recipient_on_idle(
     approach: &Approach<'_>,
     admission: Admission,
-    beginning: &Beginning<'_>,
-) -> Option<Result<Connection, NotBegun>> {
+    start: &MailTransactionStart<'_>,
+) -> Option<Result<ServerConnection, StartError>> {
     let mut connection = approach.idle().await?;
-    match open_envelope(&mut connection, beginning).await {
-        Ok(Opened::Accepted) => Some(Ok(connection)),
-        Ok(Opened::Closing(_)) | Err(_) => {
+    match open_envelope(&mut connection, start).await {
+        Ok(EnvelopeAnswer::Accepted) => Some(Ok(connection)),
+        Ok(EnvelopeAnswer::Closing(_)) | Err(_) => {
             // The others idled beside it.
             approach.known.pool.discard_idle();
             None
         }
-        Ok(Opened::Settled(outcome)) => {
+        Ok(EnvelopeAnswer::Settled(outcome)) => {
             // It may have been said of what the connection carried before, or of its age.
             let is_of_this = match outcome {
                 Outcome::Refused(_) => {
@@ -152,11 +152,11 @@ async fn first_recipient_on_idle(
             }
             let peer = connection.peer;
             give_back(approach, admission, connection);
-            Some(Err(NotBegun::Answered(outcome, peer)))
+            Some(Err(StartError::Answered(outcome, peer)))
         }
-        Ok(Opened::Unsuitable(why)) => {
+        Ok(EnvelopeAnswer::Unsuitable(why)) => {
             give_back(approach, admission, connection);
-            Some(Err(NotBegun::Unsuitable(why)))
+            Some(Err(StartError::Unsuitable(why)))
         }
     }
 }
@@ -165,25 +165,25 @@ async fn first_recipient_on_idle(
 async fn first_recipient(
     approach: &Approach<'_>,
     admission: Admission,
-    beginning: &Beginning<'_>,
-) -> Result<Connection, NotBegun> {
+    start: &MailTransactionStart<'_>,
+) -> Result<ServerConnection, StartError> {
     let mut tried = 0;
     loop {
         let failed = match approach.connect(admission).await {
             Err(failed) => failed,
-            Ok(mut connection) => match open_envelope(&mut connection, beginning).await {
-                Ok(Opened::Accepted) => return Ok(connection),
-                Ok(Opened::Settled(outcome)) => {
+            Ok(mut connection) => match open_envelope(&mut connection, start).await {
+                Ok(EnvelopeAnswer::Accepted) => return Ok(connection),
+                Ok(EnvelopeAnswer::Settled(outcome)) => {
                     let peer = connection.peer;
                     give_back(approach, admission, connection);
-                    return Err(NotBegun::Answered(outcome, peer));
+                    return Err(StartError::Answered(outcome, peer));
                 }
-                Ok(Opened::Unsuitable(why)) => {
+                Ok(EnvelopeAnswer::Unsuitable(why)) => {
                     give_back(approach, admission, connection);
-                    return Err(NotBegun::Unsuitable(why));
+                    return Err(StartError::Unsuitable(why));
                 }
-                Ok(Opened::Closing(outcome)) => {
-                    let event = Some(Event::ServiceClosing);
+                Ok(EnvelopeAnswer::Closing(outcome)) => {
+                    let event = Some(BreakerEvent::ServiceClosing);
                     NotConnected { outcome, event }
                 }
                 Err(trouble) => NotConnected {
@@ -193,24 +193,24 @@ async fn first_recipient(
             },
         };
         tried += 1;
-        let is_suspended = approach.known.suspended(approach.pace, Instant::now());
+        let is_suspended = approach.known.suspended(approach.timeouts, Instant::now());
         let is_final = !matches!(failed.outcome, Outcome::Deferred(..)) || is_suspended.is_some();
-        if is_final || tried >= beginning.tries {
+        if is_final || tried >= start.tries {
             approach.give_up(&failed, admission);
-            return Err(NotBegun::NoConnection(failed.outcome));
+            return Err(StartError::NoConnection(failed.outcome));
         }
         sleep(limits::CUT_THROUGH_TRY_PAUSE).await;
     }
 }
 
 /// The server is well, whatever it said of the message.
-fn give_back(approach: &Approach<'_>, admission: Admission, connection: Connection) {
-    approach.learn(Event::Served, admission);
+fn give_back(approach: &Approach<'_>, admission: Admission, connection: ServerConnection) {
+    approach.learn(BreakerEvent::Served, admission);
     approach.known.pool.give_back(connection, Instant::now());
 }
 
 /// What a server makes of an envelope with one recipient.
-enum Opened {
+enum EnvelopeAnswer {
     Accepted,
     /// It said no or "later".
     Settled(Outcome),
@@ -222,55 +222,42 @@ enum Opened {
 
 /// MAIL and RCPT, in one write where the server can.
 async fn open_envelope(
-    connection: &mut Connection,
-    beginning: &Beginning<'_>,
-) -> Result<Opened, Trouble> {
-    let Beginning {
+    connection: &mut ServerConnection,
+    start: &MailTransactionStart<'_>,
+) -> Result<EnvelopeAnswer, ConversationError> {
+    let MailTransactionStart {
         next_hop,
         envelope,
-        declared_size,
         recipient,
         ..
-    } = *beginning;
-    match fitness(beginning, &connection.capabilities) {
-        Ok(()) => {}
-        Err(opened) => return Ok(opened),
+    } = *start;
+    if let Err(answer) = fitness(start, &connection.capabilities) {
+        return Ok(answer);
     }
     let wait = limits::CUT_THROUGH_REPLY_WAIT;
     let offered = &connection.capabilities;
-    let parameters = MailParameters {
-        // Our Received field comes to it.
-        size: offered
-            .size
-            .and(declared_size)
-            .map(|size| size + limits::RECEIVED_FIELD_BYTES),
-        // What will come is not known: whoever takes 8-bit content is told to expect it.
-        body: offered.eight_bit_mime.then_some(BodyType::EightBitMime),
-        smtputf8: envelope.smtputf8 && offered.smtputf8,
-        ret: envelope.ret.filter(|_| offered.dsn),
-        envelope_id: envelope.envelope_id.as_deref().filter(|_| offered.dsn),
-    };
+    let parameters = mail_parameters(start, offered);
     let (dsn, pipelining) = (offered.dsn, offered.pipelining);
     let reset = std::mem::replace(&mut connection.must_reset, true);
     let reset = reset.then(|| {
-        connection.command(Stage::Reset, |commands| {
+        connection.command(SmtpStage::Reset, |commands| {
             commands.extend_from_slice(b"RSET\r\n")
         })
     });
-    let mail = connection.command(Stage::Mail, |commands| {
+    let mail = connection.command(SmtpStage::Mail, |commands| {
         command_writer::mail_from(commands, &envelope.sender, &parameters);
     });
     let write = |commands: &mut BytesMut| write_recipient(commands, recipient, dsn);
-    let rcpt = pipelining.then(|| connection.command(Stage::Recipient, write));
+    let rcpt = pipelining.then(|| connection.command(SmtpStage::Recipient, write));
     let broken = connection.send_commands(wait).await?;
     if let Some(reset) = reset {
         connection.reply(reset, wait).await?;
     }
     let reply = connection.reply(mail, wait).await?;
-    let refused = verdict(Stage::Mail, &reply);
+    let refused = verdict(SmtpStage::Mail, &reply);
     if verdicts::is_closing(&reply) {
-        return Ok(Opened::Closing(
-            refused.unwrap_or_else(|| Trouble::Closed.outcome()),
+        return Ok(EnvelopeAnswer::Closing(
+            refused.unwrap_or_else(|| ConversationError::Closed.outcome()),
         ));
     }
     if let Some(trouble) = broken {
@@ -281,48 +268,72 @@ async fn open_envelope(
             && connection.reply(rcpt, wait).await.is_err()
         {
             // It said what it had to say.
-            return Ok(Opened::Settled(outcome));
+            return Ok(EnvelopeAnswer::Settled(outcome));
         }
         // On a connection that idled this says nothing of the message.
         let remembers_another = reply.code == 503 && connection.reused;
         return Ok(match remembers_another {
-            true => Opened::Closing(outcome),
-            false => Opened::Settled(outcome),
+            true => EnvelopeAnswer::Closing(outcome),
+            false => EnvelopeAnswer::Settled(outcome),
         });
     }
     let reply = match rcpt {
         Some(rcpt) => connection.reply(rcpt, wait).await?,
-        None => connection.ask(Stage::Recipient, wait, write).await?,
+        None => connection.ask(SmtpStage::Recipient, wait, write).await?,
     };
     tracing::trace!(next_hop = %next_hop.name(), recipient = %recipient.address, %reply, "begun");
-    Ok(match verdict(Stage::Recipient, &reply) {
-        None => Opened::Accepted,
-        Some(outcome) if verdicts::is_closing(&reply) => Opened::Closing(outcome),
-        Some(outcome) => Opened::Settled(outcome),
+    Ok(match verdict(SmtpStage::Recipient, &reply) {
+        None => EnvelopeAnswer::Accepted,
+        Some(outcome) if verdicts::is_closing(&reply) => EnvelopeAnswer::Closing(outcome),
+        Some(outcome) => EnvelopeAnswer::Settled(outcome),
     })
 }
 
+/// Every parameter that the client's MAIL has and the server knows.
+fn mail_parameters<'a>(
+    start: &MailTransactionStart<'a>,
+    offered: &Capabilities,
+) -> MailParameters<'a> {
+    let MailTransactionStart {
+        envelope,
+        declared_size,
+        ..
+    } = *start;
+    MailParameters {
+        // Our Received field comes to it.
+        size: offered
+            .size
+            .and(declared_size)
+            .map(|size| size + limits::RECEIVED_FIELD_BYTES),
+        // What will come is not known: a server that takes 8-bit content is to expect it.
+        body: offered.eight_bit_mime.then_some(BodyType::EightBitMime),
+        smtputf8: envelope.smtputf8 && offered.smtputf8,
+        ret: envelope.ret.filter(|_| offered.dsn),
+        envelope_id: envelope.envelope_id.as_deref().filter(|_| offered.dsn),
+    }
+}
+
 /// Whether a server with these capabilities takes whatever the client is going to send.
-fn fitness(beginning: &Beginning<'_>, offered: &Capabilities) -> Result<(), Opened> {
-    let Beginning {
+fn fitness(start: &MailTransactionStart<'_>, offered: &Capabilities) -> Result<(), EnvelopeAnswer> {
+    let MailTransactionStart {
         next_hop,
         envelope,
         declared_size,
         recipient,
         ..
-    } = *beginning;
+    } = *start;
     if envelope.smtputf8 && !offered.smtputf8 {
         if !envelope.sender.needs_smtputf8() && !recipient.address.needs_smtputf8() {
-            return Err(Opened::Unsuitable("it does not offer SMTPUTF8"));
+            return Err(EnvelopeAnswer::Unsuitable("it does not offer SMTPUTF8"));
         }
-        return Err(Opened::Settled(verdicts::no_smtputf8()));
+        return Err(EnvelopeAnswer::Settled(verdicts::no_smtputf8()));
     }
     if !offered.eight_bit_mime && !next_hop.takes_eight_bit {
-        return Err(Opened::Unsuitable("it does not offer 8BITMIME"));
+        return Err(EnvelopeAnswer::Unsuitable("it does not offer 8BITMIME"));
     }
     match (declared_size, offered.size) {
         (Some(size), Some(limit)) if limit > 0 && size > limit => {
-            Err(Opened::Settled(verdicts::too_large(limit)))
+            Err(EnvelopeAnswer::Settled(verdicts::too_large(limit)))
         }
         _ => Ok(()),
     }

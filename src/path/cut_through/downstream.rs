@@ -1,18 +1,18 @@
-//! One leg of a message that goes straight through: an open transaction at one next hop.
+//! One next hop of a message that goes straight through: an open transaction there.
 
 use std::sync::Arc;
 
 use super::strangers::Hold;
-use crate::delivery::{OpenTransaction, Report};
+use crate::delivery::{AttemptResult, OpenTransaction};
 use crate::message::Outcome;
-use crate::path::fingerprints::{ContentDigest, Known};
+use crate::path::fingerprints::{ContentDigest, KnownContent};
 use crate::settings::NextHop;
 use crate::smtp::reply::Reply;
 
 /// Why a recipient is not on its way.
 #[derive(Debug)]
 pub(super) enum NotAdded {
-    /// The client is told this.
+    /// The client gets this reply.
     Reply(Reply),
     /// Its next hop does not take whatever may come; why.
     Unsuitable(Box<str>),
@@ -20,23 +20,23 @@ pub(super) enum NotAdded {
 
 /// An open transaction with its recipients, or what became of it.
 #[derive(Debug)]
-pub(super) struct Leg {
+pub(super) struct Downstream {
     pub(super) next_hop: Arc<NextHop>,
     /// Places in the envelope of those that the next hop has accepted.
     pub(super) recipients: Vec<usize>,
-    /// Digests of what its recipients have already by their fingerprints, without repetitions. All of a leg's
+    /// Digests of what its recipients have already by their fingerprints, without repetitions. All of these
     /// recipients have the same, so that the end is for all of them or for none.
     digests: Vec<ContentDigest>,
     /// The fingerprints of all of them.
-    known: Vec<Known>,
-    pub(super) state: LegState,
+    known: Vec<KnownContent>,
+    pub(super) state: DownstreamState,
     /// Its share of what strangers may hold open.
     hold: Option<Hold>,
 }
 
-/// What is done with the content on all legs alike.
+/// What is done with the content at all next hops alike.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step<'a> {
+pub(super) enum ContentStep<'a> {
     /// DATA.
     Start,
     /// Blocks of it.
@@ -45,26 +45,26 @@ pub(super) enum Step<'a> {
     End(&'a [&'a [u8]]),
 }
 
-/// What became of a leg.
+/// What became of the transaction at one next hop.
 #[derive(Debug)]
-pub(super) enum LegState {
+pub(super) enum DownstreamState {
     /// Its transaction is open.
     Open(Box<OpenTransaction>),
     /// It has ended.
-    Ended(Report),
+    Ended(AttemptResult),
     /// Its recipients have the message already: it was not sent to its end.
     AlreadySettled,
     /// It is being ended.
     Ending,
 }
 
-impl Leg {
-    /// A leg with its first recipient.
+impl Downstream {
+    /// A transaction with its first recipient.
     pub(super) fn begun(
         transaction: OpenTransaction,
         next_hop: Arc<NextHop>,
         recipient: usize,
-        known: Vec<Known>,
+        known: Vec<KnownContent>,
         hold: Option<Hold>,
     ) -> Self {
         Self {
@@ -72,34 +72,34 @@ impl Leg {
             recipients: vec![recipient],
             digests: digests(&known),
             known,
-            state: LegState::Open(Box::new(transaction)),
+            state: DownstreamState::Open(Box::new(transaction)),
             hold,
         }
     }
 
     /// One more recipient, whom the next hop has accepted.
-    pub(super) fn push(&mut self, recipient: usize, known: Vec<Known>) {
+    pub(super) fn push(&mut self, recipient: usize, known: Vec<KnownContent>) {
         self.recipients.push(recipient);
         self.known.extend(known);
     }
 
     /// The fingerprints of its recipients.
-    pub(super) fn all_known(&self) -> &[Known] {
+    pub(super) fn all_known(&self) -> &[KnownContent] {
         &self.known
     }
 
     /// Its transaction, while it is open.
     pub(super) fn open(&mut self) -> Option<&mut OpenTransaction> {
         match &mut self.state {
-            LegState::Open(transaction) => Some(transaction),
+            DownstreamState::Open(transaction) => Some(transaction),
             _ => None,
         }
     }
 
     /// Takes its transaction out, when it is open, to end it.
     fn take_open(&mut self) -> Option<OpenTransaction> {
-        match std::mem::replace(&mut self.state, LegState::Ending) {
-            LegState::Open(transaction) => {
+        match std::mem::replace(&mut self.state, DownstreamState::Ending) {
+            DownstreamState::Open(transaction) => {
                 // Its end does not wait for the client any more.
                 self.hold = None;
                 Some(*transaction)
@@ -112,13 +112,18 @@ impl Leg {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, LegState::Open(_))
+        matches!(self.state, DownstreamState::Open(_))
     }
 
     /// Whether a recipient with this next hop and these fingerprints can be asked for here.
-    pub(super) fn has_room_for(&self, next_hop: &NextHop, known: &[Known], most: usize) -> bool {
+    pub(super) fn has_room_for(
+        &self,
+        next_hop: &NextHop,
+        known: &[KnownContent],
+        most: usize,
+    ) -> bool {
         let is_alive = match &self.state {
-            LegState::Open(transaction) => transaction.is_alive(),
+            DownstreamState::Open(transaction) => transaction.is_alive(),
             _ => false,
         };
         is_alive
@@ -130,20 +135,20 @@ impl Leg {
     /// Ends it without the content's end.
     pub(super) fn abandon(&mut self, outcome: &Outcome) {
         if let Some(transaction) = self.take_open() {
-            let report = transaction.abandon(&self.recipients, outcome);
-            self.state = LegState::Ended(report);
+            let result = transaction.abandon(&self.recipients, outcome);
+            self.state = DownstreamState::Ended(result);
         }
     }
 
     /// One step, while it is open; what does not go well ends it.
-    pub(super) async fn advance(&mut self, step: Step<'_>) {
+    pub(super) async fn advance(&mut self, step: ContentStep<'_>) {
         let Some(transaction) = self.open() else {
             return;
         };
         let advanced = match step {
-            Step::Start => transaction.start_content().await,
-            Step::Send(blocks) => transaction.send(blocks).await,
-            Step::End(blocks) => transaction.send_end(blocks).await,
+            ContentStep::Start => transaction.start_content().await,
+            ContentStep::Send(blocks) => transaction.send(blocks).await,
+            ContentStep::End(blocks) => transaction.send_end(blocks).await,
         };
         if let Err(outcome) = advanced {
             self.abandon(&outcome);
@@ -153,22 +158,22 @@ impl Leg {
     /// Waits for what the next hop says of the whole.
     pub(super) async fn conclude(&mut self) {
         if let Some(transaction) = self.take_open() {
-            let report = transaction.conclude(&self.recipients).await;
-            self.state = LegState::Ended(report);
+            let result = transaction.conclude(&self.recipients).await;
+            self.state = DownstreamState::Ended(result);
         }
     }
 
     /// What its next hop said, once it has ended.
-    pub(super) fn reported(&self) -> Option<(&Arc<NextHop>, &Report)> {
+    pub(super) fn result(&self) -> Option<(&Arc<NextHop>, &AttemptResult)> {
         match &self.state {
-            LegState::Ended(report) => Some((&self.next_hop, report)),
+            DownstreamState::Ended(result) => Some((&self.next_hop, result)),
             _ => None,
         }
     }
 
-    /// Closes it: whoever it is for has this content already.
+    /// Closes it: its recipients have this content already.
     pub(super) fn settle_as_known(&mut self) {
-        self.state = LegState::AlreadySettled;
+        self.state = DownstreamState::AlreadySettled;
     }
 
     /// Whether a fingerprint says that its recipients have this content.
@@ -178,7 +183,7 @@ impl Leg {
 }
 
 /// In their order, each once.
-fn digests(known: &[Known]) -> Vec<ContentDigest> {
+fn digests(known: &[KnownContent]) -> Vec<ContentDigest> {
     let mut digests: Vec<ContentDigest> = known.iter().map(|known| known.digest).collect();
     digests.sort_unstable();
     digests.dedup();

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::verdicts::Stage;
+use super::verdicts::SmtpStage;
 use crate::message::{DiskReason, Outcome};
 use crate::settings::UncertainPolicy;
 use crate::smtp::reply::Reply;
@@ -11,7 +11,7 @@ use crate::system_error::in_words;
 
 /// Why a conversation could not go on.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub(super) enum ConversationError {
     /// No connection was made.
     #[error("could not connect: {}", in_words(.0))]
     Connect(io::Error),
@@ -29,16 +29,16 @@ pub(super) enum Trouble {
     Malformed(ReplyError),
     /// The server said what is no answer to this.
     #[error("the server said {1} {0}, which is no answer to it")]
-    NoAnswer(Stage, Reply),
+    NoAnswer(SmtpStage, Reply),
     /// The server said something when nothing was asked; none: a part of it.
     #[error("the server said {} unasked", .0.as_ref().map_or("something".to_owned(), Reply::to_string))]
     Unasked(Option<Reply>),
     /// The server said some of what it had to say.
     #[error("the server did not say all of its reply: {0}")]
-    HalfSaid(Box<Trouble>),
+    HalfSaid(Box<ConversationError>),
     /// A reply was wanted before those that come before it: never, unless we err.
     #[error("the replies before the one {0} are not read")]
-    OutOfOrder(Stage),
+    OutOfOrder(SmtpStage),
     /// TLS could not be agreed on.
     #[error("TLS failed: {}", in_words(.0))]
     Tls(io::Error),
@@ -69,7 +69,7 @@ impl std::fmt::Display for Wait {
     }
 }
 
-impl Trouble {
+impl ConversationError {
     /// The other side is gone: what happens to a connection that idled too long.
     pub(super) fn is_disconnection(&self) -> bool {
         matches!(self, Self::Closed | Self::Broken(_))
@@ -112,13 +112,11 @@ impl Trouble {
     /// What it means afterwards, for recipients that the server accepted. Silence is what the administrator
     /// says it is; a server that says what is neither yes nor no has not taken anything.
     pub(super) fn outcome_after_the_dot(&self, policy: UncertainPolicy) -> Outcome {
-        let words = format!("after the end of data {self}");
         match policy {
             UncertainPolicy::AssumeDelivered if !self.is_disagreement() => {
-                let words = format!("assumed delivered: {words}");
-                Outcome::Delivered(Reply::new(250, (2, 0, 0), words))
+                Outcome::Delivered(Reply::assumed_delivered(self))
             }
-            _ => Outcome::Uncertain(Reply::new(451, (4, 4, 2), words)),
+            _ => Outcome::Uncertain(Reply::uncertain(self)),
         }
     }
 }
