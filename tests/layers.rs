@@ -139,7 +139,7 @@ const ABSENCES: &[Absence] = &[
     },
     Absence {
         name: "askama",
-        but_in: &["web/", "queue/report"],
+        but_in: &["web/", "queue/dsn"],
     },
     Absence {
         name: "pgp",
