@@ -18,12 +18,8 @@ const FUNCTION_LINES: usize = 70;
 /// Lines of a file, its tests aside.
 const FILE_LINES: usize = 450;
 
-/// How many functions may be longer than [`FUNCTION_LINES`]: those that there were last. The goal is 0.
-const LONG_FUNCTIONS: usize = 4;
-/// How many files may be longer than [`FILE_LINES`]: those that there were last. The goal is 0.
-const LONG_FILES: usize = 4;
-/// Share of the type declarations, in thousandths, that may share their name with another one: less than 15 %.
-const SHARED_NAMES_PER_MILLE: usize = 149;
+/// Share of the type declarations, in thousandths, that may share their name with another one.
+const SHARED_NAMES_PER_MILLE: usize = 20;
 
 /// What is counted in the production code.
 #[derive(Default)]
@@ -264,8 +260,8 @@ fn house_is_in_order() {
     let figures = house.figures();
     println!("{figures}");
     assert!(house.files > 100 && house.declarations() > 500, "{figures}");
-    assert!(house.long_functions.len() <= LONG_FUNCTIONS, "{figures}");
-    assert!(house.long_files.len() <= LONG_FILES, "{figures}");
+    assert!(house.long_functions.is_empty(), "{figures}");
+    assert!(house.long_files.is_empty(), "{figures}");
     assert!(
         house.shared_per_mille() <= SHARED_NAMES_PER_MILLE,
         "{figures}"

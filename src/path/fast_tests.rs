@@ -60,7 +60,14 @@ async fn with_a_reply_for_each_only_what_waits_is_stored() {
     let queue = || json!({});
     let pass = || json!({"when_deferred": "pass"});
     let report = || json!({"when_refused": "report"});
-    let table: [(&[&str], Value, &[&str], u64, &[usize]); 5] = [
+    type Row = (
+        &'static [&'static str],
+        Value,
+        &'static [&'static str],
+        u64,
+        &'static [usize],
+    );
+    let table: [Row; 5] = [
         (
             &[TAKES, REFUSES],
             queue(),

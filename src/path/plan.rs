@@ -241,7 +241,8 @@ mod tests {
         let uncertain = (3, RowState::Uncertain, true);
         let pass = || json!({"when_deferred": "pass"});
         let report = || json!({"when_refused": "report"});
-        let table: [(Value, bool, &[(usize, RowState, bool)], &[usize]); 4] = [
+        type Row<'a> = (Value, bool, &'a [(usize, RowState, bool)], &'a [usize]);
+        let table: [Row<'_>; 4] = [
             (json!({}), false, &[waits, uncertain], &[2]),
             (json!({}), true, &[waits, uncertain], &[]),
             (pass(), true, &[uncertain], &[]),

@@ -431,6 +431,6 @@ fn not_connected(outcome: &Outcome) -> Reply {
     let reply = outcome.reply();
     match outcome {
         Outcome::Refused(_) => reply.passed_on(),
-        _ => Reply::not_connected(&reply.passed_words()),
+        _ => Reply::not_connected(reply.passed_words()),
     }
 }
