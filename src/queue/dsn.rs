@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use super::attempt::QueuedRow;
 use super::dsn_text::{Headers, Original, ReportEntry, ReportedAddress, Subject, render};
-use super::{Failed, FailureReason, Queue, schedule};
+use super::{Failed, FailureReason, LeftOut, Queue, schedule};
 use crate::delivery::AttemptResult;
 use crate::limits;
 use crate::message::trail::RecipientEvent;
@@ -21,10 +21,6 @@ use crate::smtp::address::ReversePath;
 use crate::smtp::command::{BodyType, Return};
 use crate::smtp::reply::Reply;
 use crate::store::{NewQueued, NewRow};
-
-/// A report was not written, because too many were asked for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LeftOut;
 
 impl Queue {
     /// The report on recipients that failed; none when nobody wants one.

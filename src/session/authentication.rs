@@ -2,8 +2,8 @@
 
 use super::answering::Answering;
 use super::connection::SessionEnd;
+use super::context::PeerLogin;
 use super::conversation::{Conversation, Expected};
-use super::rights::PeerLogin;
 use super::stream::Transport;
 use crate::accounts::SmtpAuthError;
 use crate::limits;

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::counters::ReceivingCounters;
-use super::rights::{PeerLogin, Voucher};
-use crate::accounts::Logins;
+use crate::accounts::{Logins, ShownLogin};
 use crate::message::{MemoryBudget, MessageIds, Spool, TrustLevel};
 use crate::own_mark::OwnMark;
 use crate::path::Paths;
@@ -114,4 +113,32 @@ impl Peer {
             false => TrustLevel::Stranger,
         }
     }
+}
+
+/// As whom a client has logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PeerLogin {
+    /// Here.
+    Shown(ShownLogin),
+    /// At a proxy that is believed.
+    Told(Arc<str>),
+}
+
+impl PeerLogin {
+    /// Its name.
+    pub(super) fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Shown(shown) => shown.name(),
+            Self::Told(name) => name,
+        }
+    }
+}
+
+/// A proxy that was believed whom it speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Voucher {
+    /// By a PROXY protocol header.
+    Header(IpAddr),
+    /// By XCLIENT.
+    Xclient(IpAddr),
 }

@@ -4,10 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::answering::Answering;
 use super::connection::SessionEnd;
-use super::context::Peer;
+use super::context::{Peer, PeerLogin, Voucher};
 use super::conversation::Conversation;
 use super::envelope::Identity;
-use super::rights::{PeerLogin, Voucher};
 use super::state::SessionState;
 use super::step::{CommandContext, SessionStep};
 use super::stream::Transport;

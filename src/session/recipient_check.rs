@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::answering::Answering;
 use super::connection::SessionEnd;
+use super::context::PeerLogin;
 use super::conversation::Conversation;
-use super::rights::PeerLogin;
 use super::state::SessionState;
 use super::stream::Transport;
 use crate::clients::ClientId;

@@ -3,49 +3,19 @@
 //! Two numbers grow with every change, one of the settings and one of the logins. While they are what they
 //! were, nothing is looked at again.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::answering::Answering;
 use super::connection::SessionEnd;
-use super::context::{Peer, SessionContext};
+use super::context::{Peer, PeerLogin, SessionContext, Voucher};
 use super::conversation::Conversation;
 use super::envelope::MailTransaction;
 use super::stream::Transport;
-use crate::accounts::ShownLogin;
 use crate::limits;
 use crate::message::Recipient;
 use crate::settings::Settings;
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
-
-/// As whom a client has logged in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PeerLogin {
-    /// Here.
-    Shown(ShownLogin),
-    /// At a proxy that is believed.
-    Told(Arc<str>),
-}
-
-impl PeerLogin {
-    /// Its name.
-    pub(super) fn name(&self) -> &Arc<str> {
-        match self {
-            Self::Shown(shown) => shown.name(),
-            Self::Told(name) => name,
-        }
-    }
-}
-
-/// A proxy that was believed whom it speaks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Voucher {
-    /// By a PROXY protocol header.
-    Header(IpAddr),
-    /// By XCLIENT.
-    Xclient(IpAddr),
-}
 
 impl Peer {
     /// Whether it may send to this address through us.

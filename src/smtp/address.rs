@@ -8,6 +8,8 @@ use std::sync::Arc;
 use super::domain::ascii_domain;
 use super::path_lexer;
 
+pub use super::path_lexer::PathError;
+
 /// `local-part@domain`, kept exactly as it was written.
 ///
 /// Quotes and backslashes stay where the sender put them, so the text can be written into a command again and
@@ -256,26 +258,6 @@ impl serde::Serialize for ForwardPath {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
-}
-
-/// Why a path is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PathError {
-    /// Not a mailbox of RFC 5321 §4.1.2.
-    #[error("not a valid address")]
-    Syntax,
-    /// `<>` where a mailbox is needed.
-    #[error("the address is empty")]
-    Empty,
-    /// `<@one,@two:user@three>`, which RFC 5321 §3.6.1 lets a server refuse.
-    #[error("source routes are not accepted")]
-    SourceRoute,
-    /// Letters outside ASCII, and no SMTPUTF8 (RFC 6531 §3.4), or bytes that are not UTF-8.
-    #[error("letters outside ASCII need SMTPUTF8")]
-    NonAscii,
-    /// Longer than RFC 5321 §4.5.3.1 lets a path, a domain or a label be.
-    #[error("the address is too long")]
-    TooLong,
 }
 
 #[cfg(test)]

@@ -24,7 +24,6 @@ pub mod fuzzing;
 pub mod line;
 mod next_hop_replies;
 mod our_replies;
-mod parameters;
 mod path_lexer;
 mod protocol;
 pub mod proxy_protocol;

@@ -5,9 +5,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::address::PathError;
-use super::command::BLANKS;
 use crate::limits::{self, DOMAIN_BYTES, LOCAL_PART_BYTES, PATH_BYTES};
+
+/// What separates words: a blank (RFC 5321 §4.1.1), and the tab that some clients write for it.
+pub(super) const BLANKS: [char; 2] = [' ', '\t'];
 
 /// A mailbox found at the front of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +144,26 @@ fn is_label_letter(letter: char) -> bool {
 /// UTF8-non-ascii of RFC 6531 §3.3 without its controls and blanks, which are invisible.
 fn is_foreign_letter(letter: char) -> bool {
     !letter.is_ascii() && !letter.is_control() && !letter.is_whitespace()
+}
+
+/// Why a path is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// Not a mailbox of RFC 5321 §4.1.2.
+    #[error("not a valid address")]
+    Syntax,
+    /// `<>` where a mailbox is needed.
+    #[error("the address is empty")]
+    Empty,
+    /// `<@one,@two:user@three>`, which RFC 5321 §3.6.1 lets a server refuse.
+    #[error("source routes are not accepted")]
+    SourceRoute,
+    /// Letters outside ASCII, and no SMTPUTF8 (RFC 6531 §3.4), or bytes that are not UTF-8.
+    #[error("letters outside ASCII need SMTPUTF8")]
+    NonAscii,
+    /// Longer than RFC 5321 §4.5.3.1 lets a path, a domain or a label be.
+    #[error("the address is too long")]
+    TooLong,
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Commands: one line of a client becomes one value, or the error that says what to reply.
 
+mod parameters;
+
 use std::fmt;
 
 use super::address::{ForwardPath, PathError, ReversePath};
-use super::parameters;
+use super::path_lexer::BLANKS;
 use super::reply::Reply;
 use crate::limits::{self, DOMAIN_BYTES};
 
@@ -13,9 +15,7 @@ const RCPT: &str = "RCPT TO:<address> [parameters]";
 const BDAT: &str = "BDAT size [LAST]";
 const AUTH: &str = "AUTH mechanism [initial-response]";
 /// `size-value` of RFC 1870 §5 and `chunk-size` of RFC 3030 §2 have no more digits than this.
-pub(super) const SIZE_DIGITS: usize = 20;
-/// What separates words: a blank (RFC 5321 §4.1.1), and the tab that some clients write for it.
-pub(super) const BLANKS: [char; 2] = [' ', '\t'];
+const SIZE_DIGITS: usize = 20;
 /// A client that does not say what it is called.
 const NAMELESS: &str = "unknown";
 
@@ -398,5 +398,4 @@ impl CommandError {
 }
 
 #[cfg(test)]
-#[path = "command_tests.rs"]
 mod tests;

@@ -14,12 +14,12 @@ use smtp_proto::{
     RCPT_NOTIFY_FAILURE, RCPT_NOTIFY_NEVER, RCPT_NOTIFY_SUCCESS, RcptTo,
 };
 
-use super::address::{ForwardPath, ReversePath};
-use super::command::{
+use super::{
     BLANKS, BodyType, CommandError, MailCommand, Notify, RcptCommand, Return, SIZE_DIGITS,
 };
-use super::xtext;
 use crate::limits::{self, ENVELOPE_ID_BYTES, ORIGINAL_RECIPIENT_BYTES, PATH_BYTES};
+use crate::smtp::address::{ForwardPath, ReversePath};
+use crate::smtp::xtext;
 
 /// The parameters of MAIL that we offer.
 #[derive(Clone, Copy, PartialEq, Eq)]
