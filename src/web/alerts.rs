@@ -1,7 +1,5 @@
 //! The present alerts, as the dashboard shows them. `templates/alerts.html` is the part of the page.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::{Context, wording};
@@ -50,16 +48,13 @@ pub(super) fn gravest(alerts: &[Alert]) -> &'static str {
 }
 
 fn row(alert: &Alert, now: Timestamp) -> AlertRow {
-    let age = now.duration_since(alert.since);
     AlertRow {
         name: alert.kind().label(),
         mark: mark(alert.kind().severity()),
         remedy: remedy(alert.kind()),
         text: alert.figures.to_string(),
         since: wording::moment_utc(alert.since),
-        age: wording::age(Duration::from_secs(
-            u64::try_from(age.as_secs()).unwrap_or(0),
-        )),
+        age: wording::age(wording::between(alert.since, now)),
     }
 }
 

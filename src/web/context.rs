@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{LiveFeed, SearchPermits};
+use super::live_feed::LiveFeed;
+use super::search_permits::SearchPermits;
+use super::wording;
 use crate::administration::{Accounts, Administration, OpenPgpKeys, SmtpLogins};
 use crate::alerts::Alerts;
 use crate::boot::Addresses;
@@ -69,10 +71,8 @@ impl Context {
     /// The figures of this moment.
     pub(super) async fn live(&self) -> Result<Live, ReadError> {
         let queue = self.store.queue_view.backlog().await?;
-        let age = queue.oldest_received_at.map(|oldest| {
-            let age = Timestamp::now().duration_since(oldest);
-            u64::try_from(age.as_secs()).unwrap_or(0)
-        });
+        let oldest = queue.oldest_received_at;
+        let age = oldest.map(|oldest| wording::between(oldest, Timestamp::now()).as_secs());
         let resident = Resident {
             memory_bytes: self.budget.used_bytes(),
             memory_budget_bytes: self.budget.limit_bytes(),

@@ -180,7 +180,7 @@ fn details(answered: &AnsweredRow) -> Vec<Detail> {
     let client = answered.client_address.as_deref().unwrap_or_default();
     let reasons = wording::word(&answered.reasons.join(", "));
     vec![
-        detail("Sender", &wording::sender(answered.sender.clone())),
+        detail("Sender", wording::sender(&answered.sender)),
         detail("Recipients", &recipients),
         detail("Size", &size),
         detail("Client", client),

@@ -205,7 +205,7 @@ fn row(item: MessageItem, filter: &MessageFilter) -> MessageRow {
     MessageRow {
         id: answered.message_id,
         time: wording::moment(answered.received_at),
-        sender: wording::sender(answered.sender),
+        sender: wording::sender(&answered.sender).to_owned(),
         more_recipients: (more > 0).then(|| match latest.is_empty() {
             true => wording::recipients(more),
             false => format!("and {} more", wording::count(more)),

@@ -125,12 +125,8 @@ pub(super) fn sentence(words: &str) -> String {
 }
 
 /// A reverse path: the null path is `<>`.
-pub(super) fn sender(address: String) -> String {
-    if address.is_empty() {
-        "<>".to_owned()
-    } else {
-        address
-    }
+pub(super) fn sender(address: &str) -> &str {
+    if address.is_empty() { "<>" } else { address }
 }
 
 /// A moment in UTC, to the second.
@@ -143,11 +139,22 @@ pub(super) fn moment_utc(time: Timestamp) -> String {
     format!("{} UTC", moment(time))
 }
 
+/// The time from one moment to a later one; nothing when it is not later, as after a clock was set back.
+pub(super) fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
 /// How long ago that was.
 pub(super) fn since(then: Timestamp, now: Timestamp) -> String {
-    // A clock that was set back makes a negative time.
-    let gone = Duration::try_from(now.duration_since(then)).unwrap_or_default();
-    format!("{} ago", age(gone))
+    format!("{} ago", age(between(then, now)))
+}
+
+/// When that will be.
+pub(super) fn until(then: Timestamp, now: Timestamp) -> String {
+    match between(now, then) {
+        Duration::ZERO => "now".to_owned(),
+        wait => format!("in {}", age(wait)),
+    }
 }
 
 /// The day of a time.

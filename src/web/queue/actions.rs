@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::FormFields;
 use super::address::QueueView;
+use super::button::Button;
 use super::notice::Notice;
 use super::row::QueueRow;
 use crate::administration::queue::{ActionError, ActionProgress, ActionTarget, act};
@@ -25,82 +26,14 @@ use crate::web::{Context, wording};
 /// Rows that the confirmation shows as examples.
 const SHOWN: u32 = 10;
 
-/// A button that asks for an action.
-pub(super) struct Button {
-    pub(super) word: &'static str,
-    pub(super) label: &'static str,
-    pub(super) is_grave: bool,
-}
-
-/// One for each action.
-pub(super) fn buttons() -> Vec<Button> {
-    QueueAction::ALL.iter().copied().map(button).collect()
-}
-
-fn button(action: QueueAction) -> Button {
-    Button {
-        word: action.as_str(),
-        label: label(action),
-        is_grave: is_grave(action),
-    }
-}
-
-/// The action that a row in this state most likely asks for: the one button beside it.
-pub(super) fn likely_button(state: RowState) -> Button {
-    let likely = [QueueAction::Retry, QueueAction::Release, QueueAction::Purge];
-    let action = likely.into_iter().find(|action| action.concerns(state));
-    button(action.unwrap_or(QueueAction::Purge))
-}
-
-/// What its button says.
-pub(super) const fn label(action: QueueAction) -> &'static str {
-    match action {
-        QueueAction::Retry => "Retry now",
-        QueueAction::Hold => "Hold",
-        QueueAction::Release => "Release",
-        QueueAction::Return => "Return to sender",
-        QueueAction::Purge => "Purge",
-    }
-}
-
-/// What it means, in one sentence.
-const fn meaning(action: QueueAction) -> &'static str {
-    match action {
-        QueueAction::Retry => {
-            "Tries each recipient at once instead of at its next time, and those again that were found damaged; \
-             nothing is deleted."
-        }
-        QueueAction::Hold => {
-            "Keeps each recipient in the queue, untried, until somebody releases it."
-        }
-        QueueAction::Release => {
-            "Lets held and quarantined recipients go on: each is tried at once, and then by the schedule."
-        }
-        QueueAction::Return => {
-            "Gives up: each recipient leaves the queue, and its sender gets a report that delivery failed."
-        }
-        QueueAction::Purge => {
-            "Deletes each recipient from the queue for good, without telling the sender."
-        }
-    }
-}
-
-/// The recipients leave the queue.
-const fn is_grave(action: QueueAction) -> bool {
-    matches!(action, QueueAction::Return | QueueAction::Purge)
-}
-
 #[derive(Template)]
 #[template(path = "queue_confirm.html")]
 struct QueueActionPage {
     frame: Frame,
-    word: &'static str,
-    label: &'static str,
-    meaning: &'static str,
-    is_grave: bool,
+    button: Button,
     /// `12 recipients`.
     total: String,
-    states: Vec<StateLine>,
+    by_state: Vec<(RowState, u64)>,
     /// The number in a state to which the action does not apply.
     unconcerned: Option<String>,
     /// The parts of the filter, when all that match are meant.
@@ -118,12 +51,6 @@ struct QueueActionPage {
     expect: u64,
     back: String,
     back_url: String,
-}
-
-struct StateLine {
-    state: &'static str,
-    count: String,
-    is_concerned: bool,
 }
 
 /// The recipients that the operator chose.
@@ -181,45 +108,25 @@ pub(in crate::web) async fn carry_out(
             expect,
         },
     };
+    let row = match &chosen {
+        Selection::Row(row) => Some(*row),
+        Selection::Rows(_) | Selection::Matching => None,
+    };
     let actor = visitor.actor();
-    match act(&context.store, &context.queue, action, target, &actor).await {
-        Ok(progress) => {
-            let notice = notice(action, &chosen, progress, expect);
-            Ok(Redirect::to(&back.url_with(notice)).into_response())
-        }
+    let progress = match act(&context.store, &context.queue, action, target, &actor).await {
+        Ok(progress) => progress,
         // What is to be confirmed is not there any more.
-        Err(ActionError::CountChanged { found: 0, .. }) => {
-            let nothing = ActionProgress::Done { affected: 0 };
-            let notice = notice(action, &chosen, nothing, expect);
-            Ok(Redirect::to(&back.url_with(notice)).into_response())
-        }
+        Err(ActionError::CountChanged { found: 0, .. }) => ActionProgress::Done { affected: 0 },
         Err(ActionError::CountChanged { expected, .. }) => {
             let choice = choice(&context, &chosen, &back.filter).await?;
-            let page = page(
-                &context,
-                visitor,
-                action,
-                &chosen,
-                choice,
-                &back,
-                Some(expected),
-            );
-            Ok((StatusCode::CONFLICT, page).into_response())
+            let seen = Some(expected);
+            let page = page(&context, visitor, action, &chosen, choice, &back, seen);
+            return Ok((StatusCode::CONFLICT, page).into_response());
         }
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn notice(
-    action: QueueAction,
-    chosen: &Selection,
-    progress: ActionProgress,
-    expect: u64,
-) -> Notice {
-    match chosen {
-        Selection::Row(row) => Notice::of_row(action, progress, *row),
-        Selection::Rows(_) | Selection::Matching => Notice::of(action, progress, expect),
-    }
+        Err(error) => return Err(error.into()),
+    };
+    let notice = Notice::of(action, progress, expect, row);
+    Ok(Redirect::to(&back.url_with(notice)).into_response())
 }
 
 /// The action and the recipients of a form.
@@ -290,6 +197,7 @@ fn page(
     back: &QueueView,
     seen: Option<u64>,
 ) -> Page {
+    let button = Button::of(action);
     let settings = context.administration.settings();
     let now = Timestamp::now();
     let total = choice.total();
@@ -299,11 +207,6 @@ fn page(
         .filter(|(state, _)| !action.concerns(*state))
         .map(|(_, rows)| rows)
         .sum();
-    let states = choice.by_state.iter().map(|(state, rows)| StateLine {
-        state: state.as_str(),
-        count: wording::count(*rows),
-        is_concerned: action.concerns(*state),
-    });
     let (mut row, mut ids, mut filter) = (None, None, None);
     match chosen {
         Selection::Row(one) => row = Some(*one),
@@ -316,13 +219,10 @@ fn page(
     let is_attempt = matches!(action, QueueAction::Retry | QueueAction::Release);
     let shown = choice.first.len() as u64;
     render(&QueueActionPage {
-        frame: Frame::new(context, visitor, Section::Queue, label(action)),
-        word: action.as_str(),
-        label: label(action),
-        meaning: meaning(action),
-        is_grave: is_grave(action),
+        frame: Frame::new(context, visitor, Section::Queue, button.label),
+        button,
         total: wording::recipients(total),
-        states: states.collect(),
+        by_state: choice.by_state,
         unconcerned: (unconcerned > 0).then(|| wording::recipients(unconcerned)),
         filter,
         changed: seen.map(|seen| (wording::count(seen), wording::count(total))),

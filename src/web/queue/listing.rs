@@ -3,10 +3,10 @@
 use askama::Template;
 use jiff::Timestamp;
 
-use super::actions::{Button, buttons};
 use super::address::QueueView;
-use super::destinations::{self, PauseForm, Table};
-use super::notice::{DealtWith, Notice};
+use super::button::Button;
+use super::destinations::{self, Table};
+use super::notice::Notice;
 use super::row::QueueRow;
 use crate::accounts::Role;
 use crate::message::backlog::AGE_BOUNDS_SECONDS;
@@ -53,19 +53,20 @@ struct Column {
     direction: &'static str,
 }
 
+/// The form that pauses a next hop by its name.
+#[derive(Default)]
+pub(super) struct PauseForm {
+    pub(super) typed: String,
+    pub(super) problem: Option<String>,
+}
+
 struct FilterForm {
-    is_filtered: bool,
+    typed: QueueFilter,
     clear_url: String,
     states: Vec<SelectOption>,
     reasons: Vec<SelectOption>,
     older_than: Vec<SelectOption>,
     younger_than: Vec<SelectOption>,
-    next_hop: String,
-    destination: String,
-    sender: String,
-    recipient: String,
-    last_reply: String,
-    message_id: String,
     /// The other parameters of the address.
     hidden: Vec<(String, String)>,
 }
@@ -102,12 +103,7 @@ pub(super) async fn show(
         may_operate: frame.may(Role::Operator),
         frame,
         notice: notice.map(Notice::words),
-        dealt_with: notice
-            .and_then(Notice::dealt_with)
-            .map(|dealt_with| match dealt_with {
-                DealtWith::All => String::new(),
-                DealtWith::Row(row) => row.to_string(),
-            }),
+        dealt_with: notice.and_then(Notice::dealt_with),
         table,
         pause,
         filter: filter_form(&listing),
@@ -123,7 +119,7 @@ pub(super) async fn show(
         rows: rows
             .map(|item| QueueRow::of(item, &settings, now))
             .collect(),
-        buttons: buttons(),
+        buttons: Button::all(),
         back: listing.query().as_str().to_owned(),
     })
 }
@@ -134,20 +130,13 @@ async fn page_of(
     listing: QueueView,
     now: Timestamp,
 ) -> Result<(QueueView, QueuePage), ReadError> {
-    let page = context
-        .store
-        .queue_view
-        .page(&listing.filter, listing.request(), now)
-        .await?;
+    let rows = &context.store.queue_view;
+    let page = rows.page(&listing.filter, listing.request(), now).await?;
     if !page.items.is_empty() || listing.page == 1 {
         return Ok((listing, page));
     }
     let listing = listing.on_page(last_page(page.total));
-    let page = context
-        .store
-        .queue_view
-        .page(&listing.filter, listing.request(), now)
-        .await?;
+    let page = rows.page(&listing.filter, listing.request(), now).await?;
     Ok((listing, page))
 }
 
@@ -179,17 +168,14 @@ fn columns(listing: &QueueView) -> Vec<Column> {
 
 /// The greatest age belongs to the earliest arrival.
 fn direction(listing: &QueueView) -> &'static str {
-    let descending = listing.descending != (listing.order == QueueOrder::ReceivedAt);
-    if descending {
-        "descending"
-    } else {
-        "ascending"
+    match listing.descending != (listing.order == QueueOrder::ReceivedAt) {
+        true => "descending",
+        false => "ascending",
     }
 }
 
 fn filter_form(listing: &QueueView) -> FilterForm {
     let filter = &listing.filter;
-    let typed = |text: &Option<String>| text.clone().unwrap_or_default();
     let everything = listing.filtered(QueueFilter::default());
     let order = everything.query();
     let hidden = order
@@ -204,18 +190,12 @@ fn filter_form(listing: &QueueView) -> FilterForm {
     let reasons = reasons.chain(["condition:*".to_owned()]);
     let reasons = reasons.map(|word| (word.clone(), wording::word(&word)));
     FilterForm {
-        is_filtered: !filter.is_empty(),
         clear_url: everything.url(),
         states: options(states, filter.state.map(RowState::as_str)),
         reasons: options(reasons, filter.reason.as_deref()),
         older_than: ages(filter.older_than_seconds),
         younger_than: ages(filter.younger_than_seconds),
-        next_hop: typed(&filter.next_hop),
-        destination: typed(&filter.destination),
-        sender: typed(&filter.sender),
-        recipient: typed(&filter.recipient),
-        last_reply: typed(&filter.last_reply),
-        message_id: filter.message_id.map_or(String::new(), |id| id.to_string()),
+        typed: filter.clone(),
         hidden: hidden
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),

@@ -5,18 +5,20 @@
 
 mod actions;
 mod address;
+mod button;
 mod destinations;
 mod headers;
 mod listing;
 mod notice;
+mod pause;
 mod recipient;
 mod row;
 #[cfg(test)]
 mod tests;
 
 pub(super) use actions::{carry_out, confirm};
-pub(super) use destinations::pause_or_resume;
 pub(super) use listing::listing;
+pub(super) use pause::pause_or_resume;
 pub(super) use recipient::{recipient, source};
 
 use axum::extract::{FromRequest, Request};

@@ -1,7 +1,7 @@
 //! The notice above a listing about what was just done. It comes in the URL, so it is read as numbers and
 //! known words, and never repeats a text.
 
-use super::actions::label;
+use super::button::Button;
 use crate::administration::queue::ActionProgress;
 use crate::message::RowId;
 use crate::queue::QueueAction;
@@ -11,20 +11,14 @@ use crate::web::wording;
 /// What was just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
-    /// An action on so many of the chosen recipients.
+    /// An action on so many of the chosen recipients, or one that goes on. One row that was chosen by itself may have
+    /// been gone, or in a state that the action does not concern.
     Acted {
         action: QueueAction,
-        affected: u64,
+        affected: Option<u64>,
         chosen: u64,
+        row: Option<u64>,
     },
-    /// An action on one row, which may have been gone or in a state that it does not concern.
-    ActedOn {
-        action: QueueAction,
-        row: u64,
-        is_affected: bool,
-    },
-    /// An action that goes on.
-    GoesOn { action: QueueAction, chosen: u64 },
     /// A button was pressed while nothing was selected.
     NothingChosen,
     /// A next hop was paused.
@@ -35,186 +29,141 @@ pub(super) enum Notice {
     Resumed,
 }
 
-/// What the page no longer keeps selected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DealtWith {
-    /// Everything that was selected.
-    All,
-    /// One row; the others stay selected.
-    Row(u64),
-}
-
 impl Notice {
-    /// What came of an action on `chosen` recipients.
-    pub(super) fn of(action: QueueAction, progress: ActionProgress, chosen: u64) -> Self {
-        match progress {
-            ActionProgress::Done { affected } => Self::Acted {
-                action,
-                affected,
-                chosen,
-            },
-            ActionProgress::GoesOn { chosen } => Self::GoesOn { action, chosen },
+    /// What came of an action on `chosen` recipients, or on one row that was chosen by itself.
+    pub(super) fn of(
+        action: QueueAction,
+        progress: ActionProgress,
+        chosen: u64,
+        row: Option<RowId>,
+    ) -> Self {
+        let row = row.map(|row| row.0.unsigned_abs());
+        let (affected, chosen, row) = match progress {
+            ActionProgress::Done { affected } => (Some(affected), chosen, row),
+            ActionProgress::GoesOn { chosen } => (None, chosen, None),
+        };
+        Self::Acted {
+            action,
+            affected,
+            chosen,
+            row,
         }
     }
 
-    /// The same for one row that was chosen by itself.
-    pub(super) fn of_row(action: QueueAction, progress: ActionProgress, row: RowId) -> Self {
-        match progress {
-            ActionProgress::Done { affected } => Self::ActedOn {
-                action,
-                row: row.0.unsigned_abs(),
-                is_affected: affected > 0,
-            },
-            goes_on @ ActionProgress::GoesOn { .. } => Self::of(action, goes_on, 1),
+    /// Its word in the URL.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Acted { action, .. } => action.as_str(),
+            Self::NothingChosen => "nothing",
+            Self::Paused => "paused",
+            Self::PausedUnknown => "paused_unknown",
+            Self::Resumed => "resumed",
         }
     }
 
     /// For the URL.
     pub(super) fn pairs(self) -> Vec<(&'static str, String)> {
-        let done = |word: &str| ("done", word.to_owned());
-        match self {
-            Self::Acted {
-                action,
-                affected,
-                chosen,
-            } => vec![
-                done(action.as_str()),
-                ("affected", affected.to_string()),
-                ("chosen", chosen.to_string()),
-            ],
-            Self::ActedOn {
-                action,
-                row,
-                is_affected,
-            } => vec![
-                done(action.as_str()),
-                ("affected", u8::from(is_affected).to_string()),
-                ("row", row.to_string()),
-            ],
-            Self::GoesOn { action, chosen } => {
-                vec![done(action.as_str()), ("chosen", chosen.to_string())]
-            }
-            Self::NothingChosen => vec![done("nothing")],
-            Self::Paused => vec![done("paused")],
-            Self::PausedUnknown => vec![done("paused_unknown")],
-            Self::Resumed => vec![done("resumed")],
+        let mut pairs = vec![("done", self.word().to_owned())];
+        if let Self::Acted {
+            affected,
+            chosen,
+            row,
+            ..
+        } = self
+        {
+            let chosen = row.is_none().then_some(chosen);
+            let numbers = [("affected", affected), ("chosen", chosen), ("row", row)];
+            let numbers = numbers.into_iter();
+            pairs.extend(numbers.filter_map(|(name, number)| Some((name, number?.to_string()))));
         }
+        pairs
     }
 
     /// The notice of a URL, taken out of its query; none for one that the appliance never made.
     pub(super) fn take(pairs: &mut Pairs) -> Option<Self> {
         let done = pairs.take("done");
-        let affected = pairs.take_number("affected").ok().flatten();
-        let chosen = pairs.take_number("chosen").ok().flatten();
-        let row = pairs.take_number("row").ok().flatten();
+        let mut number = |name| pairs.take_number(name).ok().flatten();
+        let (affected, chosen, row) = (number("affected"), number("chosen"), number("row"));
         let done = done?;
-        match (done.as_str(), QueueAction::from_word(&done)) {
-            ("nothing", _) => Some(Self::NothingChosen),
-            ("paused", _) => Some(Self::Paused),
-            ("paused_unknown", _) => Some(Self::PausedUnknown),
-            ("resumed", _) => Some(Self::Resumed),
-            (_, Some(action)) => match (affected, chosen, row) {
-                (Some(affected), _, Some(row)) => Some(Self::ActedOn {
-                    action,
-                    row,
-                    is_affected: affected > 0,
-                }),
-                (Some(affected), Some(chosen), None) => Some(Self::Acted {
-                    action,
-                    affected,
-                    chosen,
-                }),
-                (None, Some(chosen), None) => Some(Self::GoesOn { action, chosen }),
-                _ => None,
-            },
-            (_, None) => None,
+        let plain = [
+            Self::NothingChosen,
+            Self::Paused,
+            Self::PausedUnknown,
+            Self::Resumed,
+        ];
+        if let Some(plain) = plain.into_iter().find(|plain| plain.word() == done) {
+            return Some(plain);
         }
+        let chosen = match row {
+            Some(_) => affected.map(|_| 1),
+            None => chosen,
+        };
+        Some(Self::Acted {
+            action: QueueAction::from_word(&done)?,
+            affected,
+            chosen: chosen?,
+            row,
+        })
     }
 
-    /// What of the selection has been dealt with.
-    pub(super) fn dealt_with(self) -> Option<DealtWith> {
+    /// What of the selection has been dealt with: one row, or a blank text for all of it.
+    pub(super) fn dealt_with(self) -> Option<String> {
         match self {
-            Self::Acted { .. } | Self::GoesOn { .. } => Some(DealtWith::All),
-            Self::ActedOn { row, .. } => Some(DealtWith::Row(row)),
+            Self::Acted { row, .. } => Some(row.map_or_else(String::new, |row| row.to_string())),
             Self::NothingChosen | Self::Paused | Self::PausedUnknown | Self::Resumed => None,
         }
     }
 
     /// In words.
     pub(super) fn words(self) -> String {
-        match self {
+        let words = match self {
             Self::Acted {
                 action,
                 affected,
                 chosen,
-            } => {
-                let (all, done) = (wording::recipients(chosen), done(action));
-                match (affected, chosen.saturating_sub(affected)) {
-                    (_, 0) => format!("{done}: {all}."),
-                    (0, rest) => {
-                        let what = label(action).to_lowercase();
-                        let why = left_out("The recipient", "The recipients", rest);
-                        format!("Nothing to do: {what}. {why}")
-                    }
-                    (some, rest) => format!(
-                        "{done}: {} of {all}. {}",
-                        wording::count(some),
-                        left_out("The other one", "The others", rest)
-                    ),
-                }
-            }
-            Self::ActedOn {
-                action,
-                is_affected,
                 ..
-            } => {
-                let affected = u64::from(is_affected);
-                let chosen = 1;
-                Self::Acted {
-                    action,
-                    affected,
-                    chosen,
-                }
-                .words()
-            }
-            Self::GoesOn { action, chosen } => format!(
-                "Under way for {}: {}. The audit will say how many it concerned.",
-                wording::recipients(chosen),
-                label(action).to_lowercase()
-            ),
-            Self::NothingChosen => "Nothing was selected, so nothing was done.".to_owned(),
+            } => return acted(&Button::of(action), affected, chosen),
+            Self::NothingChosen => "Nothing was selected, so nothing was done.",
             Self::Paused => {
                 "The next hop is paused: its mail waits in the queue until it is resumed."
-                    .to_owned()
             }
             Self::PausedUnknown => {
                 "Paused, although nothing has this name now: neither the settings nor the queue know \
                  such a next hop."
-                    .to_owned()
             }
-            Self::Resumed => "The next hop is resumed: what waits for it is due now.".to_owned(),
-        }
+            Self::Resumed => "The next hop is resumed: what waits for it is due now.",
+        };
+        words.to_owned()
     }
 }
 
-/// What was done to a recipient.
-const fn done(action: QueueAction) -> &'static str {
-    match action {
-        QueueAction::Retry => "Due now",
-        QueueAction::Hold => "Held",
-        QueueAction::Release => "Released",
-        QueueAction::Return => "Returned to the sender",
-        QueueAction::Purge => "Purged",
+fn acted(button: &Button, affected: Option<u64>, chosen: u64) -> String {
+    let (all, label) = (wording::recipients(chosen), button.label.to_lowercase());
+    let Some(affected) = affected else {
+        return format!("Under way for {all}: {label}. The audit will say how many it concerned.");
+    };
+    let done = button.done;
+    match (affected, chosen.saturating_sub(affected)) {
+        (_, 0) => format!("{done}: {all}."),
+        (0, rest) => {
+            let why = left_out("The recipient", "The recipients", rest);
+            format!("Nothing to do: {label}. {why}")
+        }
+        (some, rest) => format!(
+            "{done}: {} of {all}. {}",
+            wording::count(some),
+            left_out("The other one", "The others", rest)
+        ),
     }
 }
 
 /// Why an action did not apply to some.
 fn left_out(one: &str, several: &str, count: u64) -> String {
-    if count == 1 {
-        format!("{one} was gone, or in a state that it does not concern.")
-    } else {
-        format!("{several} were gone, or in a state that it does not concern.")
-    }
+    let who = match count {
+        1 => format!("{one} was"),
+        _ => format!("{several} were"),
+    };
+    format!("{who} gone, or in a state that it does not concern.")
 }
 
 #[cfg(test)]
@@ -233,17 +182,21 @@ mod tests {
         for notice in [
             Notice::Acted {
                 action: QueueAction::Purge,
-                affected: 3,
+                affected: Some(3),
                 chosen: 4,
+                row: None,
             },
-            Notice::ActedOn {
+            Notice::Acted {
                 action: QueueAction::Hold,
-                row: 17,
-                is_affected: false,
+                affected: Some(0),
+                chosen: 1,
+                row: Some(17),
             },
-            Notice::GoesOn {
+            Notice::Acted {
                 action: QueueAction::Return,
+                affected: None,
                 chosen: 100_000,
+                row: None,
             },
             Notice::NothingChosen,
             Notice::Paused,
@@ -275,8 +228,9 @@ mod tests {
     fn words() {
         let acted = |affected, chosen| Notice::Acted {
             action: QueueAction::Retry,
-            affected,
+            affected: Some(affected),
             chosen,
+            row: None,
         };
         let rest = "in a state that it does not concern.";
         for (affected, chosen, expected) in [
@@ -305,12 +259,7 @@ mod tests {
         ] {
             assert_eq!(acted(affected, chosen).words(), expected);
         }
-        let alone = |is_affected| Notice::ActedOn {
-            action: QueueAction::Retry,
-            row: 17,
-            is_affected,
-        };
-        assert_eq!(alone(true).words(), "Due now: 1 recipient.");
-        assert!(alone(false).words().contains("The recipient was gone"));
+        assert_eq!(acted(1, 1).words(), "Due now: 1 recipient.");
+        assert!(acted(0, 1).words().contains("The recipient was gone"));
     }
 }

@@ -4,13 +4,13 @@ use askama::Template;
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::actions::{Button, buttons};
+use super::button::Button;
 use super::headers::{self, ShownHeader};
 use super::row::QueueRow;
 use crate::accounts::Role;
 use crate::limits;
 use crate::message::queue_listing::QueuedRecipient;
-use crate::message::trail_listing::TrailEvent;
+use crate::message::trail_listing::{RecipientStory, TrailEvent};
 use crate::message::{RowId, RowState};
 use crate::store::LoadError;
 use crate::web::access::Visitor;
@@ -28,31 +28,38 @@ struct RecipientPage {
     row: QueueRow,
     /// For a damaged message: what is wrong, what is left, and what follows.
     damage: Option<String>,
-    message_id: String,
     /// Names and values, in the order of an SMTP session.
     envelope: Vec<(&'static str, String)>,
     times: Vec<(&'static str, String)>,
-    events: Vec<EventLine>,
-    /// There are earlier events, which are not shown.
-    is_shortened: bool,
-    /// None for visitors who may not read mail.
-    message: Option<MessagePart>,
+    story: RecipientStory,
+    /// Of the message, or why it cannot be read. None for visitors who may not read mail.
+    header: Option<Result<ShownHeader, String>>,
     buttons: Vec<Button>,
 }
 
-/// What the page shows of the message itself.
-struct MessagePart {
-    header: Result<ShownHeader, String>,
-    source_url: String,
-}
+impl RecipientPage {
+    /// The class of what happened.
+    fn tag(event: &TrailEvent) -> &'static str {
+        match event.what.as_str() {
+            "delivered" => "good",
+            "refused" | "uncertain" | "purged" | "expired" => "bad",
+            _ => "",
+        }
+    }
 
-struct EventLine {
-    at: String,
-    what: String,
-    tag: String,
-    words: String,
     /// Server, TLS and duration of an attempt.
-    with: String,
+    fn with(event: &TrailEvent) -> String {
+        let tls = (event.tls == Some(true)).then(|| "TLS".to_owned());
+        let took = event.took_seconds.map(|took| wording::latency(Some(took)));
+        let with: Vec<String> = event
+            .peer
+            .clone()
+            .into_iter()
+            .chain(tls)
+            .chain(took)
+            .collect();
+        with.join(", ")
+    }
 }
 
 /// The page.
@@ -70,10 +77,9 @@ pub(in crate::web) async fn recipient(
         found.item.recipient.clone(),
     );
     let may_operate = frame.may(Role::Operator);
-    let message = if may_operate {
-        Some(message_part(&context, &found).await?)
-    } else {
-        None
+    let header = match may_operate {
+        true => Some(header(&context, &found).await?),
+        false => None,
     };
     let (now, settings) = (Timestamp::now(), context.administration.settings());
     let row = QueueRow::of(found.item.clone(), &settings, now);
@@ -81,13 +87,11 @@ pub(in crate::web) async fn recipient(
         frame,
         may_operate,
         damage: damage(&context, &found).await?,
-        message_id: found.item.message_id.to_string(),
         envelope: envelope(&found),
         times: times(&found, &row, now),
-        events: story.events.iter().map(event_line).collect(),
-        is_shortened: story.is_shortened,
-        message,
-        buttons: buttons(),
+        story,
+        header,
+        buttons: Button::all(),
         row,
     })
 }
@@ -121,21 +125,17 @@ async fn damage(context: &Context, found: &QueuedRecipient) -> Result<Option<Str
     Ok(Some(format!("{what} {left} {follows}")))
 }
 
-async fn message_part(context: &Context, found: &QueuedRecipient) -> Result<MessagePart, ApiError> {
-    let start = context
-        .store
-        .queue_view
-        .source_start(found.item.message_id, limits::HEADER_SHOWN_BYTES)
-        .await;
-    let header = match start {
-        Ok(start) => Ok(headers::read(&start.bytes)),
-        Err(error @ (LoadError::Gone | LoadError::Damaged(_))) => Err(error.to_string()),
-        Err(LoadError::Read(error)) => return Err(error.into()),
-    };
-    Ok(MessagePart {
-        header,
-        source_url: format!("/queue/{}/source", found.item.id),
-    })
+async fn header(
+    context: &Context,
+    found: &QueuedRecipient,
+) -> Result<Result<ShownHeader, String>, ApiError> {
+    let rows = &context.store.queue_view;
+    let start = rows.source_start(found.item.message_id, limits::HEADER_SHOWN_BYTES);
+    match start.await {
+        Ok(start) => Ok(Ok(headers::read(&start.bytes))),
+        Err(error @ (LoadError::Gone | LoadError::Damaged(_))) => Ok(Err(error.to_string())),
+        Err(LoadError::Read(error)) => Err(error.into()),
+    }
 }
 
 fn envelope(found: &QueuedRecipient) -> Vec<(&'static str, String)> {
@@ -148,7 +148,10 @@ fn envelope(found: &QueuedRecipient) -> Vec<(&'static str, String)> {
     [
         ("Client", Some(client)),
         ("Login", given(&found.login)),
-        ("Sender", Some(wording::sender(found.item.sender.clone()))),
+        (
+            "Sender",
+            Some(wording::sender(&found.item.sender).to_owned()),
+        ),
         ("Recipient", Some(found.item.recipient.clone())),
         ("ORCPT", given(&found.original_recipient)),
         ("NOTIFY", given(&found.notify)),
@@ -167,13 +170,12 @@ fn times(found: &QueuedRecipient, row: &QueueRow, now: Timestamp) -> Vec<(&'stat
         if time == Timestamp::UNIX_EPOCH {
             return "unknown".to_owned();
         }
-        let distance = time.duration_since(now).unsigned_abs();
-        let distance = wording::age(distance);
-        if time < now {
-            format!("{} ({distance} ago)", wording::moment_utc(time))
-        } else {
-            format!("{} (in {distance})", wording::moment_utc(time))
-        }
+        let distance = wording::age(time.duration_since(now).unsigned_abs());
+        let distance = match time < now {
+            true => format!("{distance} ago"),
+            false => format!("in {distance}"),
+        };
+        format!("{} ({distance})", wording::moment_utc(time))
     };
     // Only a row that waits by itself has a moment for it; the others say what they wait for.
     let due = found.item.next_attempt_at;
@@ -181,34 +183,13 @@ fn times(found: &QueuedRecipient, row: &QueueRow, now: Timestamp) -> Vec<(&'stat
     let next_try = if goes_by_itself && !row.is_paused && due > now {
         shown(due)
     } else {
-        row.next_attempt.clone()
+        row.next_attempt()
     };
     vec![
         ("Received", shown(found.item.received_at)),
         ("Next try", next_try),
         ("Gives up at", shown(found.expires_at)),
     ]
-}
-
-fn event_line(event: &TrailEvent) -> EventLine {
-    let mut with: Vec<String> = Vec::new();
-    with.extend(event.peer.clone());
-    if event.tls == Some(true) {
-        with.push("TLS".to_owned());
-    }
-    with.extend(event.took_seconds.map(|took| wording::latency(Some(took))));
-    EventLine {
-        at: wording::moment_utc(event.at),
-        what: wording::word(&event.what),
-        tag: match event.what.as_str() {
-            "delivered" => "good",
-            "refused" | "uncertain" | "purged" | "expired" => "bad",
-            _ => "",
-        }
-        .to_owned(),
-        words: event.words.clone(),
-        with: with.join(", "),
-    }
 }
 
 /// The message as it travels.
