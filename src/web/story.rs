@@ -15,8 +15,8 @@ use crate::message::queue_listing::QueueItem;
 use crate::message::trail::RecipientEvent;
 use crate::message::trail_listing::{TrailEvent, TrailOfMessage};
 
-pub(super) use recipient_status::RecipientStatus;
-pub(super) use sentence::{Mood, Sentence};
+pub(super) use recipient_status::{Mood, RecipientStatus};
+pub(super) use sentence::Sentence;
 
 /// A message's story.
 #[derive(Debug, PartialEq)]

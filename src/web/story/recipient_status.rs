@@ -1,8 +1,26 @@
 //! Where a recipient stands after the last thing that happened.
 
-use super::Mood;
 use crate::message::trail::RecipientEvent;
 use crate::message::words::OutcomeKind;
+
+/// Whether something is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::web) enum Mood {
+    Good,
+    Neutral,
+    Bad,
+}
+
+impl Mood {
+    /// The class in the stylesheet.
+    pub(in crate::web) const fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Neutral => "",
+            Self::Bad => "bad",
+        }
+    }
+}
 
 /// Where a recipient stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

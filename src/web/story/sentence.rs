@@ -1,10 +1,8 @@
 //! The sentences of a story, one for each thing that the trail tells.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-use super::recipient_status::Happening;
+use super::recipient_status::{Happening, Mood};
 use crate::message::RowState;
 use crate::message::queue_listing::QueueItem;
 use crate::message::trail::RecipientEvent;
@@ -27,25 +25,6 @@ impl Sentence {
     /// When, in words; blank where the trail does not say.
     pub(in crate::web) fn time(&self) -> String {
         self.at.map(wording::moment).unwrap_or_default()
-    }
-}
-
-/// Whether something is as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::web) enum Mood {
-    Good,
-    Neutral,
-    Bad,
-}
-
-impl Mood {
-    /// The class in the stylesheet.
-    pub(in crate::web) const fn class(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Neutral => "",
-            Self::Bad => "bad",
-        }
     }
 }
 
@@ -303,11 +282,7 @@ fn noted(event: &TrailEvent, done: RecipientEvent) -> Sentence {
 
 /// The row that still waits.
 pub(super) fn in_queue(row: &QueueItem, now: Timestamp) -> Sentence {
-    let wait = Duration::try_from(row.next_attempt_at.duration_since(now));
-    let next = match wait {
-        Ok(wait) if !wait.is_zero() => format!("in {}", wording::age(wait)),
-        _ => "now".to_owned(),
-    };
+    let next = wording::until(row.next_attempt_at, now);
     let tries = match row.attempts {
         0 => "not tried yet".to_owned(),
         1 => "tried once".to_owned(),
