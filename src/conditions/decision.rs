@@ -90,8 +90,8 @@ impl Decision {
 pub fn needs_content(settings: &Settings) -> Option<Condition> {
     let mut kinds = CONDITIONS.iter().map(|condition| condition.kind);
     let kind = kinds.find(|kind| {
-        let condition = settings.condition(*kind);
-        condition.concerns_any() && condition.needs_content()
+        let policy = settings.policy(*kind);
+        policy.concerns_any && policy.needs_content
     })?;
     let position = match kind {
         ConditionKind::Own => {
@@ -123,15 +123,16 @@ pub fn decide(facts: &MessageFacts<'_>, settings: &Settings) -> Decision {
     let mut present = Vec::new();
     for description in CONDITIONS {
         let kind = description.kind;
-        let condition = settings.condition(kind);
-        if !condition.concerns_any() {
+        let policy = settings.policy(kind);
+        if !policy.concerns_any {
             continue;
         }
         let concerns = &check_of(kind).concerns;
-        let concerned = (0..condition.count()).filter(|at| concerns.holds(facts, settings, *at));
+        let count = settings.condition(kind).count();
+        let concerned = (0..count).filter(|at| concerns.holds(facts, settings, *at));
         present.extend(concerned.map(|position| PresentCondition {
             condition: Condition::at(kind, position, settings),
-            disables_fast_path: condition.disables_fast_path(),
+            disables_fast_path: policy.disables_fast_path,
         }));
     }
     Decision { present }

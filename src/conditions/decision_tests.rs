@@ -307,12 +307,9 @@ fn what_goes_by_the_message_needs_the_content() {
             _ => json!({ description.name: {"enabled": true} }),
         };
         let document: SettingsDocument = serde_json::from_value(document).expect("settings");
-        let condition = document.condition(kind);
-        assert!(condition.is_on(), "{description:?}");
-        assert!(
-            !goes_by_message || condition.needs_content(),
-            "{description:?}"
-        );
+        let policy = document.policy(kind);
+        assert!(policy.is_on, "{description:?}");
+        assert!(!goes_by_message || policy.needs_content, "{description:?}");
     }
 }
 

@@ -87,9 +87,8 @@ impl Conditions {
         settings: &Settings,
         deadline: Instant,
     ) -> Option<CheckVerdict> {
-        let written = settings.condition(condition.kind);
-        let timeout = written.timeout(&settings.directory);
-        let own_deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let policy = settings.policy(condition.kind);
+        let own_deadline = policy.timeout.map(|timeout| Instant::now() + timeout);
         match check_of(condition.kind).run {
             CheckFn::Nothing => Some(CheckVerdict::pass()),
             CheckFn::Envelope(run) => {
@@ -100,7 +99,7 @@ impl Conditions {
                     asker: Asker {
                         party: envelope.client.party(),
                         deadline: own_deadline.map_or(deadline, |own| own.min(deadline)),
-                        when_unavailable: written.when_unavailable(),
+                        when_unavailable: policy.when_unavailable,
                     },
                 };
                 Some(run(check).await)

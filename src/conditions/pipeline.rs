@@ -187,8 +187,8 @@ impl Pipeline<'_> {
     async fn run_check(&self, condition: &Condition) -> CheckVerdict {
         let settings = self.run.settings;
         let (conditions, draft) = (self.conditions, &self.draft);
-        let written = settings.condition(condition.kind);
-        let deadline = self.deadline(written.timeout(&settings.directory));
+        let policy = settings.policy(condition.kind);
+        let deadline = self.deadline(policy.timeout);
         let check = check_of(condition.kind);
         let verdict = match check.run {
             CheckFn::Nothing => CheckVerdict::pass(),
@@ -197,7 +197,7 @@ impl Pipeline<'_> {
                     conditions,
                     settings,
                     envelope: draft.envelope_facts(),
-                    asker: draft.asker(deadline, written.when_unavailable()),
+                    asker: draft.asker(deadline, policy.when_unavailable),
                 };
                 run(envelope).await
             }
@@ -281,7 +281,7 @@ pub(super) fn judge(
         CheckAnswer::Quarantine => ("quarantined", None),
         CheckAnswer::CannotTell => {
             tracing::warn!(id, %condition, %why, "a check cannot tell");
-            match settings.condition(condition.kind).when_unavailable() {
+            match settings.policy(condition.kind).when_unavailable {
                 WhenUnavailable::Pass => ("passed unchecked", None),
                 WhenUnavailable::Defer => ("deferred", Some(Reply::unchecked())),
             }

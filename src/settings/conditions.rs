@@ -39,7 +39,7 @@ pub use content_filter::ContentFilter;
 pub use content_rule::{
     Consequence, ContentAction, ContentPart, ContentRule, PreparedRule, RuleCriterion,
 };
-pub use description::{ConditionDescription, ConditionSettings};
+pub use description::{ConditionDescription, ConditionPolicy, ConditionSettings};
 pub use directory::Directory;
 pub use encryption::{Encryption, WhenNoKey};
 pub use ldap_filter::{PLACEHOLDERS, attribute_problem, filter_problem};
@@ -169,7 +169,9 @@ impl PreparedConditions {
             .iter()
             .any(|own| own.written.leads_to == LeadsTo::CutThrough);
         Self {
-            any: document.conditions().any(ConditionSettings::concerns_any),
+            any: CONDITIONS
+                .iter()
+                .any(|condition| document.policy(condition.kind).concerns_any),
             leads_through,
             own,
             ldap_relaying: domains(relaying.enabled, &relaying.domains),
@@ -180,23 +182,22 @@ impl PreparedConditions {
 }
 
 impl SettingsDocument {
-    /// The settings of each condition, in the order in which they are asked.
-    fn conditions(&self) -> impl Iterator<Item = &dyn ConditionSettings> {
-        CONDITIONS
-            .iter()
-            .map(|condition| self.condition(condition.kind))
-    }
-
     /// The settings of a condition.
     #[must_use]
     pub fn condition(&self, kind: ConditionKind) -> &dyn ConditionSettings {
         (kind.description().settings)(self)
     }
 
+    /// What the settings say of a condition.
+    #[must_use]
+    pub fn policy(&self, kind: ConditionKind) -> ConditionPolicy {
+        self.condition(kind).policy(&self.directory)
+    }
+
     pub(super) fn validate_conditions(&self, errors: &mut FieldErrors) {
         self.directory.validate(errors);
-        for condition in self.conditions() {
-            condition.validate(&self.directory, errors);
+        for condition in CONDITIONS {
+            (condition.settings)(self).validate(&self.directory, errors);
         }
     }
 }
@@ -234,7 +235,7 @@ mod tests {
             let written: SettingsDocument =
                 serde_json::from_value(document.into()).expect("settings");
             for other in built_in() {
-                let is_on = (other.settings)(&written).is_on();
+                let is_on = written.policy(other.kind).is_on;
                 assert_eq!(
                     is_on,
                     other.kind == condition.kind,

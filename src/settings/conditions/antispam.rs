@@ -7,11 +7,14 @@ use utoipa::ToSchema;
 
 use super::rows::{CONNECTIONS, DISABLES_FAST_PATH, ENABLED, TIMEOUT, WHEN_UNAVAILABLE, server};
 use crate::settings::catalogue::{
-    Setting, SettingGroup, SettingKind as Kind, Switchable, group, setting, switchable, value,
+    Setting, SettingKind as Kind, Switchable, group, setting, switchable, value,
 };
 
 use super::score::Score;
-use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
+use super::{
+    ConditionDescription, ConditionKind, ConditionPolicy, ConditionSettings, Directory,
+    WhenUnavailable,
+};
 use crate::settings::FieldErrors;
 use crate::settings::service_address::ServiceAddress;
 
@@ -87,43 +90,41 @@ impl Default for Antispam {
     }
 }
 
+#[rustfmt::skip]
 pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     kind: ConditionKind::Antispam,
     name: "antispam",
     title: "Antispam",
     summary: "Asks rspamd or SpamAssassin’s spamd what it thinks of a message: tags, puts off, refuses or quarantines what looks like spam. Fields X-Spam-Flag, X-Spam-Score and X-Spam-Symbols that came with a message are taken out: only ours are there.",
-    groups: GROUPS,
+    groups: &[
+        group("antispam", "The condition", &[
+            ENABLED,
+            DISABLES_FAST_PATH,
+        ]),
+        group("antispam", "The scanner", &[
+            ENGINE,
+            server("For rspamd the address of its worker “normal”, like 127.0.0.1:11333; for spamd like 127.0.0.1:783 or unix:/run/spamd.sock. For messages that are too large for the scanner the check is unavailable."),
+            TIMEOUT,
+            CONNECTIONS,
+            WHEN_UNAVAILABLE,
+        ]),
+        group("antispam", "Action by score", &[
+            FOLLOW,
+            score("tag_score", "Tag",
+                "Deliver with the header fields X-Spam-Flag, X-Spam-Score and X-Spam-Symbols.",
+                &from("5.0")),
+            score("defer_score", "Defer (451)",
+                "The client keeps the message and tries again; it is deferred again as long as the score stays.",
+                &from("10.0")),
+            score("refuse_score", "Reject as spam",
+                "With all three off, messages are only scored: the trail shows the result.",
+                &from("15.0")),
+            SPAM,
+        ]),
+    ],
     lists: &[],
     settings: |written| &written.antispam,
 };
-
-#[rustfmt::skip]
-const GROUPS: &[SettingGroup] = &[
-    group("antispam", "The condition", &[
-        ENABLED,
-        DISABLES_FAST_PATH,
-    ]),
-    group("antispam", "The scanner", &[
-        ENGINE,
-        server("For rspamd the address of its worker “normal”, like 127.0.0.1:11333; for spamd like 127.0.0.1:783 or unix:/run/spamd.sock. For messages that are too large for the scanner the check is unavailable."),
-        TIMEOUT,
-        CONNECTIONS,
-        WHEN_UNAVAILABLE,
-    ]),
-    group("antispam", "Action by score", &[
-        FOLLOW,
-        score("tag_score", "Tag",
-            "Deliver with the header fields X-Spam-Flag, X-Spam-Score and X-Spam-Symbols.",
-            &from("5.0")),
-        score("defer_score", "Defer (451)",
-            "The client keeps the message and tries again; it is deferred again as long as the score stays.",
-            &from("10.0")),
-        score("refuse_score", "Reject as spam",
-            "With all three off, messages are only scored: the trail shows the result.",
-            &from("15.0")),
-        SPAM,
-    ]),
-];
 
 #[rustfmt::skip]
 const ENGINE: Setting = setting("engine", "Engine", "", Kind::Choice(&[
@@ -158,24 +159,15 @@ const fn from(usual: &'static str) -> Switchable {
 }
 
 impl ConditionSettings for Antispam {
-    fn is_on(&self) -> bool {
-        self.enabled
-    }
-
-    fn disables_fast_path(&self) -> bool {
-        self.disables_fast_path
-    }
-
-    fn needs_content(&self) -> bool {
-        true
-    }
-
-    fn when_unavailable(&self) -> WhenUnavailable {
-        self.when_unavailable
-    }
-
-    fn timeout(&self, _: &Directory) -> Option<Duration> {
-        Some(Duration::from_secs(self.timeout_seconds))
+    fn policy(&self, _: &Directory) -> ConditionPolicy {
+        ConditionPolicy {
+            is_on: self.enabled,
+            concerns_any: self.enabled,
+            disables_fast_path: self.disables_fast_path,
+            needs_content: true,
+            when_unavailable: self.when_unavailable,
+            timeout: Some(Duration::from_secs(self.timeout_seconds)),
+        }
     }
 
     fn validate(&self, _: &Directory, errors: &mut FieldErrors) {

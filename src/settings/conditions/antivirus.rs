@@ -8,10 +8,11 @@ use utoipa::ToSchema;
 use super::rows::{
     CONNECTIONS, DISABLES_FAST_PATH, ENABLED, TIMEOUT, WHEN_UNAVAILABLE, server, when_found,
 };
-use crate::settings::catalogue::{SettingGroup, group};
+use crate::settings::catalogue::group;
 
 use super::{
-    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenFound, WhenUnavailable,
+    ConditionDescription, ConditionKind, ConditionPolicy, ConditionSettings, Directory, WhenFound,
+    WhenUnavailable,
 };
 use crate::settings::FieldErrors;
 use crate::settings::service_address::ServiceAddress;
@@ -50,50 +51,39 @@ impl Default for Antivirus {
     }
 }
 
+#[rustfmt::skip]
 pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     kind: ConditionKind::Antivirus,
     name: "antivirus",
     title: "Antivirus",
     summary: "Asks ClamAV’s daemon, which knows what is in a message: refuses, quarantines or tags what is infected.",
-    groups: GROUPS,
+    groups: &[
+        group("antivirus", "The condition", &[
+            ENABLED,
+            DISABLES_FAST_PATH,
+            when_found("Infected messages"),
+        ]),
+        group("antivirus", "clamd", &[
+            server("Where clamd listens, like 127.0.0.1:3310 or unix:/run/clamav/clamd.ctl. For messages larger than its StreamMaxLength the check is unavailable."),
+            TIMEOUT,
+            CONNECTIONS,
+            WHEN_UNAVAILABLE,
+        ]),
+    ],
     lists: &[],
     settings: |written| &written.antivirus,
 };
 
-#[rustfmt::skip]
-const GROUPS: &[SettingGroup] = &[
-    group("antivirus", "The condition", &[
-        ENABLED,
-        DISABLES_FAST_PATH,
-        when_found("Infected messages"),
-    ]),
-    group("antivirus", "clamd", &[
-        server("Where clamd listens, like 127.0.0.1:3310 or unix:/run/clamav/clamd.ctl. For messages larger than its StreamMaxLength the check is unavailable."),
-        TIMEOUT,
-        CONNECTIONS,
-        WHEN_UNAVAILABLE,
-    ]),
-];
-
 impl ConditionSettings for Antivirus {
-    fn is_on(&self) -> bool {
-        self.enabled
-    }
-
-    fn disables_fast_path(&self) -> bool {
-        self.disables_fast_path
-    }
-
-    fn needs_content(&self) -> bool {
-        true
-    }
-
-    fn when_unavailable(&self) -> WhenUnavailable {
-        self.when_unavailable
-    }
-
-    fn timeout(&self, _: &Directory) -> Option<Duration> {
-        Some(Duration::from_secs(self.timeout_seconds))
+    fn policy(&self, _: &Directory) -> ConditionPolicy {
+        ConditionPolicy {
+            is_on: self.enabled,
+            concerns_any: self.enabled,
+            disables_fast_path: self.disables_fast_path,
+            needs_content: true,
+            when_unavailable: self.when_unavailable,
+            timeout: Some(Duration::from_secs(self.timeout_seconds)),
+        }
     }
 
     fn validate(&self, _: &Directory, errors: &mut FieldErrors) {

@@ -14,7 +14,10 @@ use crate::settings::catalogue::{
     setting, switchable,
 };
 
-use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
+use super::{
+    ConditionDescription, ConditionKind, ConditionPolicy, ConditionSettings, Directory,
+    WhenUnavailable,
+};
 use crate::limits;
 use crate::settings::{FieldErrors, names};
 use crate::smtp::domain::ascii_domain;
@@ -79,36 +82,42 @@ impl Default for BlackholeLists {
     }
 }
 
+#[rustfmt::skip]
 pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     kind: ConditionKind::BlackholeLists,
     name: "blackhole_lists",
     title: "Blackhole lists",
     summary: "Looks clients up in lists of addresses that the DNS holds: refuses or tags the mail of those that are listed. Trusted networks, and clients that have logged in, are not looked up.",
-    groups: GROUPS,
-    lists: LISTS,
+    groups: &[
+        group("blackhole_lists", "The condition", &[
+            ENABLED,
+            DISABLES_FAST_PATH,
+            setting("refuse_weight", "Reject",
+                "554 in the session, with the text of the first list that has the client.",
+                Kind::OrOff(&weight("from a total weight of", "1"))),
+            setting("tag_weight", "Tag",
+                "Deliver with a header field X-Blackhole-Lists that names the lists.",
+                Kind::OrOff(&weight("from a total weight of", "1"))),
+            setting("allowed_networks", "Exempt networks",
+                "Clients in these networks are never looked up. One per line.",
+                Kind::Lines(TextKind::Network, limits::EXEMPT_NETWORKS)),
+        ]),
+        group("blackhole_lists", "The DNS", &[
+            TIMEOUT,
+            WHEN_UNAVAILABLE,
+        ]),
+    ],
+    lists: &[EntryList {
+        path: ZONES,
+        label: "Lists",
+        hint: "The DNS lists that clients are looked up in.",
+        most: limits::BLACKHOLE_ZONES,
+        key: "zone",
+        groups: ZONE,
+        new: |_| object(&BlackholeZone::default()),
+    }],
     settings: |written| &written.blackhole_lists,
 };
-
-#[rustfmt::skip]
-const GROUPS: &[SettingGroup] = &[
-    group("blackhole_lists", "The condition", &[
-        ENABLED,
-        DISABLES_FAST_PATH,
-        setting("refuse_weight", "Reject",
-            "554 in the session, with the text of the first list that has the client.",
-            Kind::OrOff(&weight("from a total weight of", "1"))),
-        setting("tag_weight", "Tag",
-            "Deliver with a header field X-Blackhole-Lists that names the lists.",
-            Kind::OrOff(&weight("from a total weight of", "1"))),
-        setting("allowed_networks", "Exempt networks",
-            "Clients in these networks are never looked up. One per line.",
-            Kind::Lines(TextKind::Network, limits::EXEMPT_NETWORKS)),
-    ]),
-    group("blackhole_lists", "The DNS", &[
-        TIMEOUT,
-        WHEN_UNAVAILABLE,
-    ]),
-];
 
 #[rustfmt::skip]
 const ZONE: &[SettingGroup] = &[
@@ -125,36 +134,17 @@ const ZONE: &[SettingGroup] = &[
     ]),
 ];
 
-const LISTS: &[EntryList] = &[EntryList {
-    path: ZONES,
-    label: "Lists",
-    hint: "The DNS lists that clients are looked up in.",
-    most: limits::BLACKHOLE_ZONES,
-    key: "zone",
-    groups: ZONE,
-    new: |_| object(&BlackholeZone::default()),
-}];
-
 impl ConditionSettings for BlackholeLists {
-    fn is_on(&self) -> bool {
-        self.enabled
-    }
-
-    fn disables_fast_path(&self) -> bool {
-        self.disables_fast_path
-    }
-
-    fn needs_content(&self) -> bool {
-        // A tag is a header field, of which forged ones are removed.
-        self.tag_weight.is_some()
-    }
-
-    fn when_unavailable(&self) -> WhenUnavailable {
-        self.when_unavailable
-    }
-
-    fn timeout(&self, _: &Directory) -> Option<Duration> {
-        Some(Duration::from_secs(self.timeout_seconds))
+    fn policy(&self, _: &Directory) -> ConditionPolicy {
+        ConditionPolicy {
+            is_on: self.enabled,
+            concerns_any: self.enabled,
+            disables_fast_path: self.disables_fast_path,
+            // A tag is a header field, of which forged ones are removed.
+            needs_content: self.tag_weight.is_some(),
+            when_unavailable: self.when_unavailable,
+            timeout: Some(Duration::from_secs(self.timeout_seconds)),
+        }
     }
 
     fn validate(&self, _: &Directory, errors: &mut FieldErrors) {

@@ -3,18 +3,18 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::content_rule::{ContentRule, PreparedRule, RULE};
 use super::rows::{DISABLES_FAST_PATH, ENABLED};
-use crate::settings::catalogue::{
-    EntryList, SettingGroup, SettingKind as Kind, group, object, setting, value,
-};
+use crate::settings::catalogue::{EntryList, SettingKind as Kind, group, object, setting, value};
 
-use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
+use super::{
+    ConditionDescription, ConditionKind, ConditionPolicy, ConditionSettings, Directory,
+    WhenUnavailable,
+};
 use crate::limits;
 use crate::settings::FieldErrors;
 
@@ -46,59 +46,46 @@ impl Default for ContentFilter {
     }
 }
 
+#[rustfmt::skip]
 pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     kind: ConditionKind::ContentFilter,
     name: "content_filter",
     title: "Content filter",
     summary: "Asks rules of your own about header, text, attachments and size: refuses, quarantines, tags or redirects what they match.",
-    groups: GROUPS,
-    lists: LISTS,
+    groups: &[
+        group("content_filter", "The condition", &[
+            ENABLED,
+            DISABLES_FAST_PATH,
+            setting("when_unavailable", "If a message cannot be examined",
+                "It is larger than 32 MiB, has more than 10,000 parts, or takes too long. Rules about the header and the size still apply.",
+                Kind::Choice(&[
+                    value("defer", "Defer (451)", "The client keeps the message and tries again."),
+                    value("pass", "Accept unchecked", "A message that was not examined for lack of time is deferred all the same."),
+                ])),
+        ]),
+    ],
+    lists: &[EntryList {
+        path: RULES,
+        label: "Rules",
+        hint: "Asked from the first to the last; the first that matches decides.",
+        most: limits::CONTENT_RULES,
+        key: "name",
+        groups: RULE,
+        new: |_| object(&ContentRule::default()),
+    }],
     settings: |written| &written.content_filter,
 };
 
-#[rustfmt::skip]
-const GROUPS: &[SettingGroup] = &[
-    group("content_filter", "The condition", &[
-        ENABLED,
-        DISABLES_FAST_PATH,
-        setting("when_unavailable", "If a message cannot be examined",
-            "It is larger than 32 MiB, has more than 10,000 parts, or takes too long. Rules about the header and the size still apply.",
-            Kind::Choice(&[
-                value("defer", "Defer (451)", "The client keeps the message and tries again."),
-                value("pass", "Accept unchecked", "A message that was not examined for lack of time is deferred all the same."),
-            ])),
-    ]),
-];
-
-const LISTS: &[EntryList] = &[EntryList {
-    path: RULES,
-    label: "Rules",
-    hint: "Asked from the first to the last; the first that matches decides.",
-    most: limits::CONTENT_RULES,
-    key: "name",
-    groups: RULE,
-    new: |_| object(&ContentRule::default()),
-}];
-
 impl ConditionSettings for ContentFilter {
-    fn is_on(&self) -> bool {
-        self.enabled
-    }
-
-    fn disables_fast_path(&self) -> bool {
-        self.disables_fast_path
-    }
-
-    fn needs_content(&self) -> bool {
-        true
-    }
-
-    fn when_unavailable(&self) -> WhenUnavailable {
-        self.when_unavailable
-    }
-
-    fn timeout(&self, _: &Directory) -> Option<Duration> {
-        Some(limits::CONTENT_WAIT)
+    fn policy(&self, _: &Directory) -> ConditionPolicy {
+        ConditionPolicy {
+            is_on: self.enabled,
+            concerns_any: self.enabled && !self.rules.is_empty(),
+            disables_fast_path: self.disables_fast_path,
+            needs_content: true,
+            when_unavailable: self.when_unavailable,
+            timeout: Some(limits::CONTENT_WAIT),
+        }
     }
 
     fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
@@ -118,10 +105,6 @@ impl ConditionSettings for ContentFilter {
                 errors.add(RULES, format!("“{name}” {problem}"));
             }
         }
-    }
-
-    fn concerns_any(&self) -> bool {
-        self.enabled && !self.rules.is_empty()
     }
 }
 

@@ -42,32 +42,30 @@ impl ConditionDescription {
 
 /// What the settings of a condition say of it.
 ///
-/// Nothing here has a default that could let a message past a check: a condition that forgets to answer does
-/// not compile.
-pub trait ConditionSettings {
+/// No field has a default that could let a message past a check: a condition that forgets one does not compile.
+pub struct ConditionPolicy {
     /// The feature is on.
-    fn is_on(&self) -> bool;
-
+    pub is_on: bool,
+    /// Some message may be concerned. Where none can, no message is looked at.
+    pub concerns_any: bool,
     /// Messages it concerns take the standard path.
-    fn disables_fast_path(&self) -> bool;
-
+    pub disables_fast_path: bool,
     /// It has to see the content before a message is taken, so that no message that it may concern is cut
     /// through.
-    fn needs_content(&self) -> bool;
-
+    pub needs_content: bool,
     /// What becomes of a message when the check cannot tell.
-    fn when_unavailable(&self) -> WhenUnavailable;
-
+    pub when_unavailable: WhenUnavailable,
     /// The longest wait for its check; none: it waits for nothing.
-    fn timeout(&self, directory: &Directory) -> Option<Duration>;
+    pub timeout: Option<Duration>,
+}
 
-    /// Notes every field that does not hold.
-    fn validate(&self, directory: &Directory, errors: &mut FieldErrors);
+/// The settings of a condition.
+pub trait ConditionSettings {
+    /// What they say of it.
+    fn policy(&self, directory: &Directory) -> ConditionPolicy;
 
-    /// Some message may be concerned. Where none can, no message is looked at.
-    fn concerns_any(&self) -> bool {
-        self.is_on()
-    }
+    /// Notes what does not hold beside the rows of its tables.
+    fn validate(&self, _directory: &Directory, _errors: &mut FieldErrors) {}
 
     /// How many conditions there are of its kind.
     fn count(&self) -> usize {
@@ -80,8 +78,8 @@ pub trait ConditionSettings {
     }
 
     /// What its state means for the path of messages, for pages; none when nothing.
-    fn path_words(&self) -> Option<&'static str> {
-        self.is_on().then_some(match self.disables_fast_path() {
+    fn path_words(&self, policy: &ConditionPolicy) -> Option<&'static str> {
+        policy.is_on.then_some(match policy.disables_fast_path {
             true => "standard path",
             false => "checked on the fast path",
         })

@@ -1,15 +1,15 @@
 //! The settings of the encryption condition.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rows::ENABLED;
-use crate::settings::catalogue::{SettingGroup, SettingKind as Kind, group, setting, value};
+use crate::settings::catalogue::{SettingKind as Kind, group, setting, value};
 
-use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
-use crate::settings::FieldErrors;
+use super::{
+    ConditionDescription, ConditionKind, ConditionPolicy, ConditionSettings, Directory,
+    WhenUnavailable,
+};
 
 /// Encrypts messages to the OpenPGP keys of their recipients. A message that it concerns always takes
 /// the standard path, since it makes several messages of one.
@@ -22,50 +22,37 @@ pub struct Encryption {
     pub when_no_key: WhenNoKey,
 }
 
+#[rustfmt::skip]
 pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     kind: ConditionKind::Encryption,
     name: "encryption",
     title: "Encryption",
     summary: "Encrypts messages to the OpenPGP keys of their recipients: each of them gets a PGP/MIME message that nobody else can open.",
-    groups: GROUPS,
+    groups: &[
+        group("encryption", "The condition", &[
+            ENABLED,
+            setting("when_no_key", "Recipients without a valid key", "", Kind::Choice(&[
+                value("send_plain", "Send unencrypted", "Recipients with a key still get the message encrypted."),
+                value("refuse", "Reject (550)", "The message is rejected for all recipients, and the reply names those without a key."),
+            ])),
+        ]),
+    ],
     lists: &[],
     settings: |written| &written.encryption,
 };
 
-#[rustfmt::skip]
-const GROUPS: &[SettingGroup] = &[
-    group("encryption", "The condition", &[
-        ENABLED,
-        setting("when_no_key", "Recipients without a valid key", "", Kind::Choice(&[
-            value("send_plain", "Send unencrypted", "Recipients with a key still get the message encrypted."),
-            value("refuse", "Reject (550)", "The message is rejected for all recipients, and the reply names those without a key."),
-        ])),
-    ]),
-];
-
 impl ConditionSettings for Encryption {
-    fn is_on(&self) -> bool {
-        self.enabled
+    fn policy(&self, _: &Directory) -> ConditionPolicy {
+        ConditionPolicy {
+            is_on: self.enabled,
+            concerns_any: self.enabled,
+            // It makes several messages of one, which only the queue can take all or none of.
+            disables_fast_path: true,
+            needs_content: true,
+            when_unavailable: WhenUnavailable::Defer,
+            timeout: None,
+        }
     }
-
-    fn disables_fast_path(&self) -> bool {
-        // It makes several messages of one, which only the queue can take all or none of.
-        true
-    }
-
-    fn needs_content(&self) -> bool {
-        true
-    }
-
-    fn when_unavailable(&self) -> WhenUnavailable {
-        WhenUnavailable::Defer
-    }
-
-    fn timeout(&self, _: &Directory) -> Option<Duration> {
-        None
-    }
-
-    fn validate(&self, _: &Directory, _: &mut FieldErrors) {}
 }
 
 /// What happens to a message when some recipient has no valid key.

@@ -1,17 +1,15 @@
 //! The settings of LDAP sender masquerading.
 
-use std::time::Duration;
-
 use crate::limits;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rows::{DISABLES_FAST_PATH, ENABLED, WHEN_UNAVAILABLE};
-use crate::settings::catalogue::{SettingGroup, SettingKind as Kind, TextKind, group, setting};
+use crate::settings::catalogue::{SettingKind as Kind, TextKind, group, setting};
 
 use super::{
-    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
-    text_or_blank,
+    ConditionDescription, ConditionKind, ConditionPolicy, ConditionSettings, Directory,
+    WhenUnavailable, text_or_blank,
 };
 use crate::settings::{FieldErrors, Settings};
 use crate::smtp::address::ReversePath;
@@ -51,55 +49,44 @@ impl Default for LdapMasquerading {
     }
 }
 
+#[rustfmt::skip]
 pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     kind: ConditionKind::LdapMasquerading,
     name: "ldap_masquerading",
     title: "LDAP sender masquerading",
     summary: "Asks the directory for the official address of a sender whose client is trusted or logged in. It takes the place of the one that was given: in the envelope, and in the From field where that is the sender’s.",
-    groups: GROUPS,
+    groups: &[
+        group("ldap_masquerading", "The condition", &[
+            ENABLED,
+            DISABLES_FAST_PATH,
+        ]),
+        group("ldap_masquerading", "Senders", &[
+            setting("domains", "Domains",
+                "Senders of these domains are looked up. One per line; .example.net for all domains below it. Empty: all. Name your own domains: a changed From breaks the DKIM signatures of others.",
+                Kind::Lines(TextKind::Domain, limits::DOMAINS)),
+            setting("filter", "Filter",
+                "Finds the entry: %s is the address, %u its local part, %d its domain.",
+                Kind::Text(TextKind::Filter)),
+            setting("attribute", "Address attribute",
+                "The attribute with the official address. A sender without an entry or without this attribute is not changed.",
+                Kind::Text(TextKind::Attribute)),
+            WHEN_UNAVAILABLE,
+        ]),
+    ],
     lists: &[],
     settings: |written| &written.ldap_masquerading,
 };
 
-#[rustfmt::skip]
-const GROUPS: &[SettingGroup] = &[
-    group("ldap_masquerading", "The condition", &[
-        ENABLED,
-        DISABLES_FAST_PATH,
-    ]),
-    group("ldap_masquerading", "Senders", &[
-        setting("domains", "Domains",
-            "Senders of these domains are looked up. One per line; .example.net for all domains below it. Empty: all. Name your own domains: a changed From breaks the DKIM signatures of others.",
-            Kind::Lines(TextKind::Domain, limits::DOMAINS)),
-        setting("filter", "Filter",
-            "Finds the entry: %s is the address, %u its local part, %d its domain.",
-            Kind::Text(TextKind::Filter)),
-        setting("attribute", "Address attribute",
-            "The attribute with the official address. A sender without an entry or without this attribute is not changed.",
-            Kind::Text(TextKind::Attribute)),
-        WHEN_UNAVAILABLE,
-    ]),
-];
-
 impl ConditionSettings for LdapMasquerading {
-    fn is_on(&self) -> bool {
-        self.enabled
-    }
-
-    fn disables_fast_path(&self) -> bool {
-        self.disables_fast_path
-    }
-
-    fn needs_content(&self) -> bool {
-        true
-    }
-
-    fn when_unavailable(&self) -> WhenUnavailable {
-        self.when_unavailable
-    }
-
-    fn timeout(&self, directory: &Directory) -> Option<Duration> {
-        Some(directory.timeout())
+    fn policy(&self, directory: &Directory) -> ConditionPolicy {
+        ConditionPolicy {
+            is_on: self.enabled,
+            concerns_any: self.enabled,
+            disables_fast_path: self.disables_fast_path,
+            needs_content: true,
+            when_unavailable: self.when_unavailable,
+            timeout: Some(directory.timeout()),
+        }
     }
 
     fn validate(&self, directory: &Directory, errors: &mut FieldErrors) {

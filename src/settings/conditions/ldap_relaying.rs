@@ -1,19 +1,15 @@
 //! The settings of LDAP relaying.
 
-use std::time::Duration;
-
 use crate::limits;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rows::WHEN_UNAVAILABLE;
-use crate::settings::catalogue::{
-    SettingGroup, SettingKind as Kind, TextKind, group, setting, value,
-};
+use crate::settings::catalogue::{SettingKind as Kind, TextKind, group, setting, value};
 
 use super::{
-    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable,
-    text_or_blank,
+    ConditionDescription, ConditionKind, ConditionPolicy, ConditionSettings, Directory,
+    WhenUnavailable, text_or_blank,
 };
 use crate::settings::{FieldErrors, Settings};
 use crate::smtp::address::Mailbox;
@@ -58,69 +54,58 @@ impl Default for LdapRelaying {
     }
 }
 
+#[rustfmt::skip]
 pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     kind: ConditionKind::LdapRelaying,
     name: "ldap_relaying",
     title: "LDAP relaying",
     summary: "Asks the directory where mail for a recipient goes: to which server, and under which address. The condition is present while this is off.",
-    groups: GROUPS,
+    groups: &[
+        group("ldap_relaying", "The condition", &[
+            setting("enabled", "Condition", "", Kind::Choice(&[
+                value("true", "On", "The directory is asked on the fast path, within the acknowledgement deadline."),
+                value("false", "Off", "Next hops are found by domain only."),
+            ])),
+            setting("disables_fast_path_when_off", "Path while it is off", "", Kind::Choice(&[
+                value("true", "Standard path", "For sites where mail is not to be delivered at once without a look-up."),
+                value("false", "Fast path", ""),
+            ])),
+        ]),
+        group("ldap_relaying", "Recipients", &[
+            setting("domains", "Domains",
+                "Recipients of these domains are looked up. One per line; .example.net for all domains below it. Empty: all.",
+                Kind::Lines(TextKind::Domain, limits::DOMAINS)),
+            setting("filter", "Filter",
+                "Finds the entry: %s is the address, %u its local part, %d its domain.",
+                Kind::Text(TextKind::Filter)),
+            setting("host_attribute", "Mail host attribute",
+                "The attribute with the server for the recipient: a name or an address, optionally with a port. The name of this appliance has no effect. Empty: not used.",
+                Kind::Text(TextKind::Attribute)),
+            setting("address_attribute", "Routing address attribute",
+                "The attribute with the address that mail for the recipient is sent to. Empty: not used.",
+                Kind::Text(TextKind::Attribute)),
+            setting("refuse_unknown", "Unknown recipients", "", Kind::Choice(&[
+                value("true", "Reject (550)", "At RCPT, before the message is sent. The postmaster is never rejected."),
+                value("false", "Route by domain", ""),
+            ])),
+            WHEN_UNAVAILABLE,
+        ]),
+    ],
     lists: &[],
     settings: |written| &written.ldap_relaying,
 };
 
-#[rustfmt::skip]
-const GROUPS: &[SettingGroup] = &[
-    group("ldap_relaying", "The condition", &[
-        setting("enabled", "Condition", "", Kind::Choice(&[
-            value("true", "On", "The directory is asked on the fast path, within the acknowledgement deadline."),
-            value("false", "Off", "Next hops are found by domain only."),
-        ])),
-        setting("disables_fast_path_when_off", "Path while it is off", "", Kind::Choice(&[
-            value("true", "Standard path", "For sites where mail is not to be delivered at once without a look-up."),
-            value("false", "Fast path", ""),
-        ])),
-    ]),
-    group("ldap_relaying", "Recipients", &[
-        setting("domains", "Domains",
-            "Recipients of these domains are looked up. One per line; .example.net for all domains below it. Empty: all.",
-            Kind::Lines(TextKind::Domain, limits::DOMAINS)),
-        setting("filter", "Filter",
-            "Finds the entry: %s is the address, %u its local part, %d its domain.",
-            Kind::Text(TextKind::Filter)),
-        setting("host_attribute", "Mail host attribute",
-            "The attribute with the server for the recipient: a name or an address, optionally with a port. The name of this appliance has no effect. Empty: not used.",
-            Kind::Text(TextKind::Attribute)),
-        setting("address_attribute", "Routing address attribute",
-            "The attribute with the address that mail for the recipient is sent to. Empty: not used.",
-            Kind::Text(TextKind::Attribute)),
-        setting("refuse_unknown", "Unknown recipients", "", Kind::Choice(&[
-            value("true", "Reject (550)", "At RCPT, before the message is sent. The postmaster is never rejected."),
-            value("false", "Route by domain", ""),
-        ])),
-        WHEN_UNAVAILABLE,
-    ]),
-];
-
 impl ConditionSettings for LdapRelaying {
-    fn is_on(&self) -> bool {
-        self.enabled
-    }
-
-    fn disables_fast_path(&self) -> bool {
-        // [0031]: “disabled LDAP relaying” is the condition.
-        !self.enabled && self.disables_fast_path_when_off
-    }
-
-    fn needs_content(&self) -> bool {
-        false
-    }
-
-    fn when_unavailable(&self) -> WhenUnavailable {
-        self.when_unavailable
-    }
-
-    fn timeout(&self, directory: &Directory) -> Option<Duration> {
-        Some(directory.timeout())
+    fn policy(&self, directory: &Directory) -> ConditionPolicy {
+        ConditionPolicy {
+            is_on: self.enabled,
+            concerns_any: self.enabled || self.disables_fast_path_when_off,
+            // [0031]: “disabled LDAP relaying” is the condition.
+            disables_fast_path: !self.enabled && self.disables_fast_path_when_off,
+            needs_content: false,
+            when_unavailable: self.when_unavailable,
+            timeout: Some(directory.timeout()),
+        }
     }
 
     fn validate(&self, directory: &Directory, errors: &mut FieldErrors) {
@@ -135,12 +120,8 @@ impl ConditionSettings for LdapRelaying {
         }
     }
 
-    fn concerns_any(&self) -> bool {
-        self.enabled || self.disables_fast_path_when_off
-    }
-
-    fn path_words(&self) -> Option<&'static str> {
-        match (self.enabled, self.disables_fast_path()) {
+    fn path_words(&self, policy: &ConditionPolicy) -> Option<&'static str> {
+        match (policy.is_on, policy.disables_fast_path) {
             (true, _) => Some("looked up on the fast path"),
             (false, true) => Some("and so standard path"),
             (false, false) => None,

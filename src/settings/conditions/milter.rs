@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rows::{CONNECTIONS, DISABLES_FAST_PATH, ENABLED, TIMEOUT, WHEN_UNAVAILABLE};
-use crate::settings::catalogue::{SettingGroup, SettingKind as Kind, TextKind, group, setting};
+use crate::settings::catalogue::{SettingKind as Kind, TextKind, group, setting};
 
-use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
+use super::{
+    ConditionDescription, ConditionKind, ConditionPolicy, ConditionSettings, Directory,
+    WhenUnavailable,
+};
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::settings::service_address::ServiceAddress;
@@ -46,51 +49,40 @@ impl Default for Milter {
     }
 }
 
+#[rustfmt::skip]
 pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     kind: ConditionKind::Milter,
     name: "milter",
     title: "Milter",
     summary: "Shows the message to milters, one after the other: they refuse it, put it off, quarantine it or change it, like one that signs with DKIM.",
-    groups: GROUPS,
+    groups: &[
+        group("milter", "The condition", &[
+            ENABLED,
+            DISABLES_FAST_PATH,
+        ]),
+        group("milter", "Milters", &[
+            setting("milters", "Milters",
+                "One per line, like 127.0.0.1:8891 or unix:/run/opendkim.sock; the forms of Postfix and Sendmail, like inet:8891@127.0.0.1, are understood. They are called in this order, and each sees the changes of the one before: put one that signs last. A message that a milter discards is quarantined.",
+                Kind::Lines(TextKind::Milter, limits::MILTERS)),
+            TIMEOUT,
+            CONNECTIONS,
+            WHEN_UNAVAILABLE,
+        ]),
+    ],
     lists: &[],
     settings: |written| &written.milter,
 };
 
-#[rustfmt::skip]
-const GROUPS: &[SettingGroup] = &[
-    group("milter", "The condition", &[
-        ENABLED,
-        DISABLES_FAST_PATH,
-    ]),
-    group("milter", "Milters", &[
-        setting("milters", "Milters",
-            "One per line, like 127.0.0.1:8891 or unix:/run/opendkim.sock; the forms of Postfix and Sendmail, like inet:8891@127.0.0.1, are understood. They are called in this order, and each sees the changes of the one before: put one that signs last. A message that a milter discards is quarantined.",
-            Kind::Lines(TextKind::Milter, limits::MILTERS)),
-        TIMEOUT,
-        CONNECTIONS,
-        WHEN_UNAVAILABLE,
-    ]),
-];
-
 impl ConditionSettings for Milter {
-    fn is_on(&self) -> bool {
-        self.enabled
-    }
-
-    fn disables_fast_path(&self) -> bool {
-        self.disables_fast_path
-    }
-
-    fn needs_content(&self) -> bool {
-        true
-    }
-
-    fn when_unavailable(&self) -> WhenUnavailable {
-        self.when_unavailable
-    }
-
-    fn timeout(&self, _: &Directory) -> Option<Duration> {
-        Some(Duration::from_secs(self.timeout_seconds))
+    fn policy(&self, _: &Directory) -> ConditionPolicy {
+        ConditionPolicy {
+            is_on: self.enabled,
+            concerns_any: self.enabled,
+            disables_fast_path: self.disables_fast_path,
+            needs_content: true,
+            when_unavailable: self.when_unavailable,
+            timeout: Some(Duration::from_secs(self.timeout_seconds)),
+        }
     }
 
     fn validate(&self, _: &Directory, errors: &mut FieldErrors) {

@@ -1,7 +1,6 @@
 //! Conditions of the administrator's own: what is known of a message sends it down the standard path.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use regex::{Regex, RegexBuilder};
@@ -14,7 +13,8 @@ use crate::settings::catalogue::{
 };
 
 use super::{
-    ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable, built_in,
+    ConditionDescription, ConditionKind, ConditionPolicy, ConditionSettings, Directory,
+    WhenUnavailable, built_in,
 };
 use crate::limits;
 use crate::settings::FieldErrors;
@@ -77,7 +77,15 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     title: "Conditions of your own",
     summary: "Go by recipients, size, client, address patterns and header fields: a message that all parts of one hold for takes the path that it leads to.",
     groups: &[],
-    lists: LISTS,
+    lists: &[EntryList {
+        path: FIELD,
+        label: "Conditions of your own",
+        hint: "They choose the path of messages by what is known of them, and refuse nothing.",
+        most: limits::OWN_CONDITIONS,
+        key: "name",
+        groups: CONDITION,
+        new: |_| object(&OwnCondition::default()),
+    }],
     settings: |written| &written.own_conditions,
 };
 
@@ -115,35 +123,16 @@ const CONDITION: &[SettingGroup] = &[
     ]),
 ];
 
-const LISTS: &[EntryList] = &[EntryList {
-    path: FIELD,
-    label: "Conditions of your own",
-    hint: "They choose the path of messages by what is known of them, and refuse nothing.",
-    most: limits::OWN_CONDITIONS,
-    key: "name",
-    groups: CONDITION,
-    new: |_| object(&OwnCondition::default()),
-}];
-
 impl ConditionSettings for Vec<OwnCondition> {
-    fn is_on(&self) -> bool {
-        !self.is_empty()
-    }
-
-    fn disables_fast_path(&self) -> bool {
-        true
-    }
-
-    fn needs_content(&self) -> bool {
-        self.iter().any(OwnCondition::needs_content)
-    }
-
-    fn when_unavailable(&self) -> WhenUnavailable {
-        WhenUnavailable::Defer
-    }
-
-    fn timeout(&self, _: &Directory) -> Option<Duration> {
-        None
+    fn policy(&self, _: &Directory) -> ConditionPolicy {
+        ConditionPolicy {
+            is_on: !self.is_empty(),
+            concerns_any: self.iter().any(|own| own.leads_to == LeadsTo::StandardPath),
+            disables_fast_path: true,
+            needs_content: self.iter().any(OwnCondition::needs_content),
+            when_unavailable: WhenUnavailable::Defer,
+            timeout: None,
+        }
     }
 
     fn validate(&self, _: &Directory, errors: &mut FieldErrors) {
@@ -172,10 +161,6 @@ impl ConditionSettings for Vec<OwnCondition> {
 
     fn name_at(&self, position: usize) -> Option<&str> {
         self.get(position).map(|own| own.name.as_str())
-    }
-
-    fn concerns_any(&self) -> bool {
-        self.iter().any(|own| own.leads_to == LeadsTo::StandardPath)
     }
 }
 

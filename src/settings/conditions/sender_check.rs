@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rows::{DISABLES_FAST_PATH, ENABLED, TIMEOUT, WHEN_UNAVAILABLE};
-use crate::settings::catalogue::{SettingGroup, SettingKind as Kind, group, setting, value};
+use crate::settings::catalogue::{SettingKind as Kind, group, setting, value};
 
-use super::{ConditionDescription, ConditionKind, ConditionSettings, Directory, WhenUnavailable};
-use crate::settings::FieldErrors;
+use super::{
+    ConditionDescription, ConditionKind, ConditionPolicy, ConditionSettings, Directory,
+    WhenUnavailable,
+};
 
 /// Refuses senders whose domain does not exist, or takes no mail: such a message could not be answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -39,52 +41,39 @@ impl Default for SenderCheck {
     }
 }
 
+#[rustfmt::skip]
 pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     kind: ConditionKind::SenderCheck,
     name: "sender_check",
     title: "Sender check",
     summary: "Looks the sender’s domain up in the DNS: refuses one that does not exist, has no server, or takes no mail. Nobody could answer such a message.",
-    groups: GROUPS,
+    groups: &[
+        group("sender_check", "The condition", &[
+            ENABLED,
+            DISABLES_FAST_PATH,
+            setting("exempt_trusted", "Trusted and authenticated clients", "", Kind::Choice(&[
+                value("true", "Not checked", ""),
+                value("false", "Checked", ""),
+            ])),
+        ]),
+        group("sender_check", "The DNS", &[
+            TIMEOUT,
+            WHEN_UNAVAILABLE,
+        ]),
+    ],
     lists: &[],
     settings: |written| &written.sender_check,
 };
 
-#[rustfmt::skip]
-const GROUPS: &[SettingGroup] = &[
-    group("sender_check", "The condition", &[
-        ENABLED,
-        DISABLES_FAST_PATH,
-        setting("exempt_trusted", "Trusted and authenticated clients", "", Kind::Choice(&[
-            value("true", "Not checked", ""),
-            value("false", "Checked", ""),
-        ])),
-    ]),
-    group("sender_check", "The DNS", &[
-        TIMEOUT,
-        WHEN_UNAVAILABLE,
-    ]),
-];
-
 impl ConditionSettings for SenderCheck {
-    fn is_on(&self) -> bool {
-        self.enabled
+    fn policy(&self, _: &Directory) -> ConditionPolicy {
+        ConditionPolicy {
+            is_on: self.enabled,
+            concerns_any: self.enabled,
+            disables_fast_path: self.disables_fast_path,
+            needs_content: false,
+            when_unavailable: self.when_unavailable,
+            timeout: Some(Duration::from_secs(self.timeout_seconds)),
+        }
     }
-
-    fn disables_fast_path(&self) -> bool {
-        self.disables_fast_path
-    }
-
-    fn needs_content(&self) -> bool {
-        false
-    }
-
-    fn when_unavailable(&self) -> WhenUnavailable {
-        self.when_unavailable
-    }
-
-    fn timeout(&self, _: &Directory) -> Option<Duration> {
-        Some(Duration::from_secs(self.timeout_seconds))
-    }
-
-    fn validate(&self, _: &Directory, _: &mut FieldErrors) {}
 }

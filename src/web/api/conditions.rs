@@ -63,9 +63,9 @@ pub(in crate::web) async fn list(context: Ctx) -> Json<ConditionsBody> {
     let settings = context.administration.settings();
     let counts = context.statistics.disk_reasons(Window::Day);
     let built_in = built_in().map(|described| {
-        let state = (described.settings)(&settings);
-        let (is_on, disables) = (state.is_on(), state.disables_fast_path());
-        condition(described.name, is_on, disables, &counts)
+        let policy = settings.policy(described.kind);
+        let disables = policy.disables_fast_path;
+        condition(described.name, policy.is_on, disables, &counts)
     });
     let own = settings.own_conditions.iter();
     let own = own.map(|own| condition(&own.name, true, true, &counts));

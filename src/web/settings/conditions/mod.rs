@@ -66,13 +66,13 @@ pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuer
     let settings = context.administration.settings();
     let counts = context.statistics.disk_reasons(Window::Day);
     let rows = built_in().map(|condition| {
-        let state = (condition.settings)(&settings);
+        let policy = settings.policy(condition.kind);
         ConditionRow {
             path: path_of(condition),
             title: condition.title.to_owned(),
             does: condition.summary.to_owned(),
-            is_on: state.is_on(),
-            path_words: state.path_words(),
+            is_on: policy.is_on,
+            path_words: settings.condition(condition.kind).path_words(&policy),
             diverted: Diverted::by(condition.name, &counts),
         }
     });
