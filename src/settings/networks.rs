@@ -7,80 +7,54 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::limits;
 
-/// Networks without overlaps, in the order of their addresses: what is written in pieces is one.
+/// Networks without overlaps, those of IPv4 first, in the order of their addresses: what is written in pieces
+/// is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkList {
-    v4: Vec<Ipv4Net>,
-    v6: Vec<Ipv6Net>,
+    networks: Vec<IpNet>,
 }
 
 impl NetworkList {
     /// The list that is written.
     #[must_use]
-    pub fn of<'a>(written: impl IntoIterator<Item = &'a IpNet>) -> Self {
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for network in written {
-            match network {
-                IpNet::V4(network) => v4.push(*network),
-                IpNet::V6(network) => v6.push(*network),
-            }
-        }
+    pub fn of(written: &[IpNet]) -> Self {
         Self {
-            v4: Ipv4Net::aggregate(&v4),
-            v6: Ipv6Net::aggregate(&v6),
+            networks: IpNet::aggregate(&written.to_vec()),
         }
     }
 
     /// Whether this address is in one of them. An IPv4 address in IPv6 clothes is IPv4.
     #[must_use]
     pub fn has(&self, address: IpAddr) -> bool {
-        match address.to_canonical() {
-            IpAddr::V4(address) => {
-                let behind = self.v4.partition_point(|one| one.network() <= address);
-                self.v4[..behind]
-                    .last()
-                    .is_some_and(|one| one.contains(&address))
-            }
-            IpAddr::V6(address) => {
-                let behind = self.v6.partition_point(|one| one.network() <= address);
-                self.v6[..behind]
-                    .last()
-                    .is_some_and(|one| one.contains(&address))
-            }
-        }
+        self.holds(&address.to_canonical().into())
+    }
+
+    /// Whether one of them holds a network as a whole.
+    fn holds(&self, network: &IpNet) -> bool {
+        let first = network.network();
+        let behind = self.networks.partition_point(|one| one.network() <= first);
+        let nearest = self.networks[..behind].last();
+        nearest.is_some_and(|one| one.contains(network))
     }
 
     /// What of it is nearly the whole Internet: more of the Internet, all its networks together, than an
     /// organisation has for itself. What lies in `already` as a whole is no news. None when there is none.
     #[must_use]
     pub fn opened_beyond(&self, already: &Self) -> Option<OpenNetworks> {
-        let holds_v4 = |network: &Ipv4Net| {
-            let behind = already
-                .v4
-                .partition_point(|one| one.network() <= network.network());
-            already.v4[..behind]
-                .last()
-                .is_some_and(|one| one.contains(network))
-        };
-        let holds_v6 = |network: &Ipv6Net| {
-            let behind = already
-                .v6
-                .partition_point(|one| one.network() <= network.network());
-            already.v6[..behind]
-                .last()
-                .is_some_and(|one| one.contains(network))
-        };
-        let v4 = self.v4.iter().map(|one| (public_v4(one), one.to_string()));
-        let v6 = self.v6.iter().map(|one| (public_v6(one), one.to_string()));
-        let parts = [
-            (!self.v4.iter().all(holds_v4))
-                .then(|| OpenFamily::of(v4.collect(), limits::TRUSTED_IPV4_ADDRESSES))
-                .flatten(),
-            (!self.v6.iter().all(holds_v6))
-                .then(|| OpenFamily::of(v6.collect(), limits::TRUSTED_IPV6_ADDRESSES))
-                .flatten(),
+        let v6_begins = self
+            .networks
+            .partition_point(|one| matches!(one, IpNet::V4(_)));
+        let (v4, v6) = self.networks.split_at(v6_begins);
+        let families = [
+            (v4, limits::TRUSTED_IPV4_ADDRESSES),
+            (v6, limits::TRUSTED_IPV6_ADDRESSES),
         ];
-        let parts: Vec<OpenFamily> = parts.into_iter().flatten().collect();
+        let new = families
+            .into_iter()
+            .filter(|(networks, _)| !networks.iter().all(|one| already.holds(one)));
+        let parts: Vec<OpenFamily> = new
+            .filter_map(|(networks, most)| OpenFamily::of(networks, most))
+            .collect();
         (!parts.is_empty()).then_some(OpenNetworks { parts })
     }
 
@@ -118,8 +92,12 @@ impl OpenNetworks {
 }
 
 impl OpenFamily {
-    /// Of networks with the number of their addresses; none when all together have at most so many.
-    fn of(mut networks: Vec<(u128, String)>, most: u128) -> Option<Self> {
+    /// Those that have more public addresses than so many; none when all together have at most so many.
+    fn of(networks: &[IpNet], most: u128) -> Option<Self> {
+        let mut networks: Vec<(u128, &IpNet)> = networks
+            .iter()
+            .map(|network| (public_addresses(network), network))
+            .collect();
         let all = networks
             .iter()
             .fold(0_u128, |sum, (addresses, _)| sum.saturating_add(*addresses));
@@ -132,7 +110,10 @@ impl OpenFamily {
         let more = networks.len().saturating_sub(limits::NETWORKS_NAMED);
         networks.truncate(limits::NETWORKS_NAMED);
         Some(Self {
-            networks: networks.into_iter().map(|(_, network)| network).collect(),
+            networks: networks
+                .into_iter()
+                .map(|(_, network)| network.to_string())
+                .collect(),
             more,
             together,
         })
@@ -176,66 +157,51 @@ pub fn in_a_row(names: &[String]) -> String {
 }
 
 /// Private networks: an address of a foreign one cannot reach us.
-const PRIVATE_V4: [Ipv4Net; 6] = [
-    Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8),
+const PRIVATE: [IpNet; 9] = [
+    v4([127, 0, 0, 0], 8),
     // RFC 1918.
-    Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8),
-    Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12),
-    Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16),
+    v4([10, 0, 0, 0], 8),
+    v4([172, 16, 0, 0], 12),
+    v4([192, 168, 0, 0], 16),
     // RFC 6598 and RFC 3927.
-    Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10),
-    Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16),
+    v4([100, 64, 0, 0], 10),
+    v4([169, 254, 0, 0], 16),
+    // RFC 4193 and RFC 4291.
+    v6([0, 0, 0, 0, 0, 0, 0, 1], 128),
+    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
+    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
 ];
-
-/// Likewise: RFC 4193 and RFC 4291.
-const PRIVATE_V6: [Ipv6Net; 3] = [
-    Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128),
-    Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
-    Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
-];
-
-/// Addresses of a network that are not private.
-fn public_v4(network: &Ipv4Net) -> u128 {
-    let size = |network: &Ipv4Net| 1_u128 << (32 - network.prefix_len());
-    if PRIVATE_V4.iter().any(|private| private.contains(network)) {
-        return 0;
-    }
-    let private = PRIVATE_V4
-        .iter()
-        .filter(|private| network.contains(*private));
-    size(network) - private.map(size).sum::<u128>()
-}
 
 /// Networks in which everybody with an IPv4 address has a place, and as which power of two each address of them
 /// counts, so that all together are as much of the Internet as a 256th of them is too much: RFC 6052 (NAT64), RFC
 /// 3056 (6to4) and RFC 4380 (Teredo).
-const TRANSLATED_V4: [(Ipv6Net, u32); 3] = [
-    (
-        Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96),
-        88,
-    ),
-    (
-        Ipv6Net::new_assert(Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),
-        8,
-    ),
-    (
-        Ipv6Net::new_assert(Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32),
-        24,
-    ),
+const TRANSLATED_V4: [(IpNet, u32); 3] = [
+    (v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96), 88),
+    (v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), 8),
+    (v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32), 24),
 ];
 
-/// The same; all of IPv6 is one less than it is.
-fn public_v6(network: &Ipv6Net) -> u128 {
-    let size = |network: &Ipv6Net| {
-        let bits = u32::from(128 - network.prefix_len());
+const fn v4([a, b, c, d]: [u8; 4], prefix: u8) -> IpNet {
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix))
+}
+
+const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], prefix: u8) -> IpNet {
+    IpNet::V6(Ipv6Net::new_assert(
+        Ipv6Addr::new(a, b, c, d, e, f, g, h),
+        prefix,
+    ))
+}
+
+/// Addresses of a network that are not private; all of IPv6 is one less than it is.
+fn public_addresses(network: &IpNet) -> u128 {
+    let size = |network: &IpNet| {
+        let bits = u32::from(network.max_prefix_len() - network.prefix_len());
         1_u128.checked_shl(bits).unwrap_or(u128::MAX)
     };
-    if PRIVATE_V6.iter().any(|private| private.contains(network)) {
+    if PRIVATE.iter().any(|private| private.contains(network)) {
         return 0;
     }
-    let private = PRIVATE_V6
-        .iter()
-        .filter(|private| network.contains(*private));
+    let private = PRIVATE.iter().filter(|private| network.contains(*private));
     let public = size(network) - private.map(size).sum::<u128>();
     TRANSLATED_V4
         .iter()
