@@ -9,9 +9,9 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::service_address::ServiceAddress;
+use super::service_address::{ServiceAddress, strict_host_and_port};
 
-/// SettingsDocument `ldap://host:389`, or `ldaps://host:636` when TLS is spoken from the first byte; without a
+/// Written `ldap://host:389`, or `ldaps://host:636` when TLS is spoken from the first byte; without a
 /// port the usual one is meant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DirectoryUrl {
@@ -55,19 +55,9 @@ impl FromStr for DirectoryUrl {
             _ => return Err(SHAPE.to_owned()),
         };
         let place = rest.strip_suffix('/').unwrap_or(rest);
-        let has_port = match place.rsplit_once(']') {
-            Some((_, behind)) => !behind.is_empty(),
-            None => place.contains(':'),
-        };
-        let whole = if has_port {
-            place.to_owned()
-        } else {
-            format!("{place}:{usual}")
-        };
-        match whole.parse::<ServiceAddress>() {
-            Ok(ServiceAddress::Tcp { host, port }) => Ok(Self { tls, host, port }),
-            Ok(ServiceAddress::Unix(_)) | Err(_) => Err(SHAPE.to_owned()),
-        }
+        let (host, port) = strict_host_and_port(place).ok_or(SHAPE)?;
+        let port = port.unwrap_or(usual);
+        Ok(Self { tls, host, port })
     }
 }
 

@@ -13,6 +13,7 @@ use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::reading;
+use super::service_address::host_and_port;
 
 use crate::smtp::Protocol;
 
@@ -110,30 +111,11 @@ impl FromStr for ServerAddress {
         let mut protocols = [Protocol::Smtp, Protocol::Lmtp].into_iter();
         let protocol = protocols.find(|protocol| protocol.scheme() == scheme);
         let protocol = protocol.ok_or(SHAPE)?;
-        let (host, port) = match rest.strip_prefix('[') {
-            Some(bracketed) => bracketed.split_once(']').ok_or(SHAPE)?,
-            None => rest.split_at(rest.find(':').unwrap_or(rest.len())),
-        };
-        let port = match port {
-            "" => protocol.port(),
-            _ => port
-                .strip_prefix(':')
-                .and_then(|digits| digits.parse().ok())
-                .filter(|&port| port > 0)
-                .ok_or(SHAPE)?,
-        };
-        let is_address = host.parse::<std::net::IpAddr>().is_ok();
-        let is_name = !host.is_empty()
-            && host.len() <= 253
-            && host
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
-        if !is_address && !is_name {
-            return Err(SHAPE.to_owned());
-        }
+        let (host, port) = host_and_port(rest).ok_or(SHAPE)?;
+        let port = port.unwrap_or(protocol.port());
         Ok(Self {
             protocol,
-            host: host.to_ascii_lowercase().into(),
+            host,
             port,
         })
     }

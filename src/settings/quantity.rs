@@ -3,24 +3,24 @@
 //! What is written can be read back and means the same. K, M and G are powers of 1,024 in all their
 //! spellings; a number without a unit counts bytes or seconds.
 
-/// The names of a unit in lower case, and what one of it is worth.
-type Unit = (&'static [&'static str], u64);
+/// A unit as it is written, its names in lower case, and what one of it is worth.
+type Unit = (&'static str, &'static [&'static str], u64);
 
 const SIZES: &[Unit] = &[
-    (&["p", "pb", "pib"], 1 << 50),
-    (&["t", "tb", "tib"], 1 << 40),
-    (&["g", "gb", "gib"], 1 << 30),
-    (&["m", "mb", "mib"], 1 << 20),
-    (&["k", "kb", "kib"], 1 << 10),
-    (&["", "b", "byte", "bytes"], 1),
+    ("PiB", &["p", "pb", "pib"], 1 << 50),
+    ("TiB", &["t", "tb", "tib"], 1 << 40),
+    ("GiB", &["g", "gb", "gib"], 1 << 30),
+    ("MiB", &["m", "mb", "mib"], 1 << 20),
+    ("KiB", &["k", "kb", "kib"], 1 << 10),
+    ("B", &["", "b", "byte", "bytes"], 1),
 ];
 
 const TIMES: &[Unit] = &[
-    (&["w", "week", "weeks"], 604_800),
-    (&["d", "day", "days"], 86_400),
-    (&["h", "hr", "hour", "hours"], 3_600),
-    (&["m", "min", "minute", "minutes"], 60),
-    (&["", "s", "sec", "second", "seconds"], 1),
+    ("w", &["w", "week", "weeks"], 604_800),
+    ("d", &["d", "day", "days"], 86_400),
+    ("h", &["h", "hr", "hour", "hours"], 3_600),
+    ("min", &["m", "min", "minute", "minutes"], 60),
+    ("s", &["", "s", "sec", "second", "seconds"], 1),
 ];
 
 /// Why a text is no quantity.
@@ -32,6 +32,18 @@ enum Fault {
     Fraction,
     /// It is beyond all bounds.
     TooLarge,
+}
+
+impl Fault {
+    /// In a sentence about a text that is to be `what`, a whole number of `units`.
+    fn of(self, text: &str, what: &str, units: &str) -> String {
+        let text = shortened(text);
+        match self {
+            Self::Shape => format!("“{text}” is not {what}"),
+            Self::Fraction => format!("“{text}” is not a whole number of {units}"),
+            Self::TooLarge => format!("“{text}” is too large"),
+        }
+    }
 }
 
 /// Writes a count with commas between groups of three digits: the same in pages, messages, logs and
@@ -72,41 +84,23 @@ pub fn read_count(text: &str) -> Result<u64, String> {
 /// # Errors
 /// What is wrong with it, in a sentence.
 pub fn read_size(text: &str) -> Result<u64, String> {
-    let size = || {
-        let (bytes, _, rest) = term(text.trim(), SIZES)?;
-        if rest.is_empty() {
-            Ok(bytes)
-        } else {
-            Err(Fault::Shape)
-        }
-    };
-    size().map_err(|fault| match fault {
-        Fault::Shape => format!(
-            "“{}” is not a size: write it like 48 KiB, 25 MiB or 49152",
-            shortened(text)
-        ),
-        Fault::Fraction => format!("“{}” is not a whole number of bytes", shortened(text)),
-        Fault::TooLarge => format!("“{}” is too large", shortened(text)),
-    })
+    const SHAPE: &str = "a size: write it like 48 KiB, 25 MiB or 49152";
+    let size = term(text.trim(), SIZES).and_then(|(bytes, _, rest)| match rest {
+        "" => Ok(bytes),
+        _ => Err(Fault::Shape),
+    });
+    size.map_err(|fault| fault.of(text, SHAPE, "bytes"))
 }
 
 /// Writes a size exactly, in the largest unit that has no remainder.
 #[must_use]
 pub fn write_size(bytes: u64) -> String {
-    const NAMES: [(&str, u64); 5] = [
-        ("PiB", 1 << 50),
-        ("TiB", 1 << 40),
-        ("GiB", 1 << 30),
-        ("MiB", 1 << 20),
-        ("KiB", 1 << 10),
-    ];
-    let unit = NAMES
+    let unit = SIZES
         .iter()
-        .find(|(_, worth)| bytes > 0 && bytes.is_multiple_of(*worth));
-    match (bytes, unit) {
-        (0, _) => "0".to_owned(),
-        (_, Some((name, worth))) => format!("{} {name}", bytes / worth),
-        (_, None) => format!("{bytes} B"),
+        .find(|(.., worth)| bytes.is_multiple_of(*worth));
+    match unit {
+        Some((name, _, worth)) if bytes > 0 => format!("{} {name}", bytes / worth),
+        _ => "0".to_owned(),
     }
 }
 
@@ -115,14 +109,8 @@ pub fn write_size(bytes: u64) -> String {
 /// # Errors
 /// What is wrong with it, in a sentence.
 pub fn read_time(text: &str) -> Result<u64, String> {
-    time(text).map_err(|fault| match fault {
-        Fault::Shape => format!(
-            "“{}” is not a time: write it like 90 s, 15 min, 1 h 30 min or 5 days",
-            shortened(text)
-        ),
-        Fault::Fraction => format!("“{}” is not a whole number of seconds", shortened(text)),
-        Fault::TooLarge => format!("“{}” is too large", shortened(text)),
-    })
+    const SHAPE: &str = "a time: write it like 90 s, 15 min, 1 h 30 min or 5 days";
+    time(text).map_err(|fault| fault.of(text, SHAPE, "seconds"))
 }
 
 fn time(text: &str) -> Result<u64, Fault> {
@@ -146,19 +134,16 @@ fn time(text: &str) -> Result<u64, Fault> {
 /// Writes a time exactly, in days, hours, minutes and seconds.
 #[must_use]
 pub fn write_time(seconds: u64) -> String {
-    let days = match seconds / 86_400 {
-        1 => "1 day".to_owned(),
-        days => format!("{days} days"),
-    };
+    let days = seconds / 86_400;
     let parts = [
-        (seconds / 86_400, days),
-        (seconds / 3_600 % 24, format!("{} h", seconds / 3_600 % 24)),
-        (seconds / 60 % 60, format!("{} min", seconds / 60 % 60)),
-        (seconds % 60, format!("{} s", seconds % 60)),
+        (days, if days == 1 { "day" } else { "days" }),
+        (seconds / 3_600 % 24, "h"),
+        (seconds / 60 % 60, "min"),
+        (seconds % 60, "s"),
     ];
+    let parts = parts.into_iter().filter(|(amount, _)| *amount > 0);
     let parts: Vec<String> = parts
-        .into_iter()
-        .filter_map(|(amount, text)| (amount > 0).then_some(text))
+        .map(|(amount, unit)| format!("{amount} {unit}"))
         .collect();
     if parts.is_empty() {
         return "0 s".to_owned();
@@ -206,9 +191,9 @@ fn term<'a>(text: &'a str, units: &[Unit]) -> Result<(u64, u64, &'a str), Fault>
         .unwrap_or(rest.len());
     let (name, rest) = rest.split_at(name_end);
     let name = name.to_lowercase();
-    let (_, worth) = units
+    let (.., worth) = units
         .iter()
-        .find(|(names, _)| names.contains(&name.as_str()))
+        .find(|(_, names, _)| names.contains(&name.as_str()))
         .ok_or(Fault::Shape)?;
     Ok((value(number, *worth)?, *worth, rest.trim_start()))
 }
@@ -226,10 +211,8 @@ fn value(number: &str, worth: u64) -> Result<u64, Fault> {
         .ok()
         .and_then(|digits| 10_u128.checked_pow(digits))
         .ok_or(Fault::Fraction)?;
-    let digits: u128 = match format!("{whole}{fraction}").parse() {
-        Ok(digits) => digits,
-        Err(_) => return Err(Fault::TooLarge),
-    };
+    let digits = format!("{whole}{fraction}").parse::<u128>();
+    let digits = digits.map_err(|_| Fault::TooLarge)?;
     let scaled = digits.checked_mul(worth.into()).ok_or(Fault::TooLarge)?;
     if !scaled.is_multiple_of(scale) {
         return Err(Fault::Fraction);

@@ -11,7 +11,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// SettingsDocument `host:port`, `[2001:db8::1]:port` or `unix:/path`.
+/// Written `host:port`, `[2001:db8::1]:port` or `unix:/path`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ServiceAddress {
     /// A TCP port.
@@ -43,35 +43,44 @@ impl FromStr for ServiceAddress {
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             let is_path = path.starts_with('/') && !path.chars().any(char::is_control);
-            return if is_path {
-                Ok(Self::Unix(path.into()))
-            } else {
-                Err(SHAPE.to_owned())
-            };
+            return is_path
+                .then(|| Self::Unix(path.into()))
+                .ok_or_else(|| SHAPE.to_owned());
         }
-        let (host, port) = match text.strip_prefix('[') {
-            Some(bracketed) => bracketed.split_once("]:").ok_or(SHAPE)?,
-            None => text.split_once(':').ok_or(SHAPE)?,
-        };
-        let port: u16 = port.parse().map_err(|_| SHAPE)?;
-        let is_name = !host.is_empty()
-            && host.len() <= 253
-            && host
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-        let is_host = if text.starts_with('[') {
-            host.parse::<IpAddr>().is_ok()
-        } else {
-            is_name
-        };
-        if port == 0 || !is_host {
-            return Err(SHAPE.to_owned());
+        match strict_host_and_port(text) {
+            Some((host, Some(port))) => Ok(Self::Tcp { host, port }),
+            _ => Err(SHAPE.to_owned()),
         }
-        Ok(Self::Tcp {
-            host: host.to_ascii_lowercase().into(),
-            port,
-        })
     }
+}
+
+/// A host in lower case and its port where one is written: `host`, `host:25` or `[2001:db8::1]:25`. None when
+/// it is no such text.
+pub(super) fn host_and_port(text: &str) -> Option<(Arc<str>, Option<u16>)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']')?,
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let port = match port {
+        "" => None,
+        _ => Some(
+            port.strip_prefix(':')?
+                .parse()
+                .ok()
+                .filter(|port| *port > 0)?,
+        ),
+    };
+    let is_name = (1..=253).contains(&host.len())
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let is_host = is_name || host.parse::<IpAddr>().is_ok();
+    is_host.then(|| (host.to_ascii_lowercase().into(), port))
+}
+
+/// The same where only an address stands in brackets.
+pub(super) fn strict_host_and_port(text: &str) -> Option<(Arc<str>, Option<u16>)> {
+    host_and_port(text).filter(|(host, _)| !text.starts_with('[') || host.parse::<IpAddr>().is_ok())
 }
 
 impl Serialize for ServiceAddress {
