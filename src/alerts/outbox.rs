@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::notification::Notification;
@@ -29,7 +29,7 @@ impl Outbox {
     /// Adds one behind all others; an older one on the same topic goes. Says whether another had to be
     /// given up for want of room.
     pub(super) fn put(&self, notification: Notification) -> bool {
-        let mut pending = self.pending();
+        let mut pending = self.pending.lock();
         pending
             .queue
             .retain(|(_, older)| older.topic != notification.topic);
@@ -48,7 +48,7 @@ impl Outbox {
     /// The oldest one, when there is one. It stays until it is removed. For one reader.
     pub(super) async fn first(&self) -> (NotificationId, Notification) {
         loop {
-            if let Some(first) = self.pending().queue.front() {
+            if let Some(first) = self.pending.lock().queue.front() {
                 return first.clone();
             }
             self.filled.notified().await;
@@ -57,7 +57,8 @@ impl Outbox {
 
     /// Whether it is still there: nothing newer has come on its topic.
     pub(super) fn holds(&self, ticket: NotificationId) -> bool {
-        self.pending()
+        self.pending
+            .lock()
             .queue
             .iter()
             .any(|(other, _)| *other == ticket)
@@ -65,17 +66,15 @@ impl Outbox {
 
     /// Takes it out, if it is still there.
     pub(super) fn remove(&self, ticket: NotificationId) {
-        self.pending().queue.retain(|(other, _)| *other != ticket);
+        self.pending
+            .lock()
+            .queue
+            .retain(|(other, _)| *other != ticket);
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.pending().queue.len()
-    }
-
-    /// The list stays whole across a panic: each change is a single step.
-    fn pending(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock()
+        self.pending.lock().queue.len()
     }
 }
 

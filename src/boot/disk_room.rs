@@ -87,7 +87,7 @@ impl DiskRoom {
     fn take_above(&self, least: u64, bytes: u64) -> bool {
         let free = self.free_bytes();
         if free.saturating_sub(bytes) < least {
-            *self.turned_away() = Some(Instant::now());
+            *self.turned_away.lock() = Some(Instant::now());
             return false;
         }
         let less = |free: u64| Some(free.saturating_sub(bytes));
@@ -101,19 +101,16 @@ impl DiskRoom {
     /// A write found no room, whatever was counted: there is none until the next look.
     pub fn found_full(&self) {
         self.free_bytes.store(0, Ordering::Relaxed);
-        *self.turned_away() = Some(Instant::now());
+        *self.turned_away.lock() = Some(Instant::now());
     }
 
     /// Whether something new found no room within the last [`limits::DISK_ALERT_HOLD`]. There may be room for
     /// something smaller.
     #[must_use]
     pub fn turned_away_lately(&self) -> bool {
-        self.turned_away()
+        self.turned_away
+            .lock()
             .is_some_and(|at| at.elapsed() < limits::DISK_ALERT_HOLD)
-    }
-
-    fn turned_away(&self) -> parking_lot::MutexGuard<'_, Option<Instant>> {
-        self.turned_away.lock()
     }
 
     /// Bytes that are free.

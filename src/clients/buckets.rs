@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Keys share 65,536 buckets, at random for each start: memory is bounded, and no client can choose
@@ -48,7 +48,7 @@ impl Buckets {
         let [first, second, ..] = self.hasher.hash_one(key).to_ne_bytes();
         let bucket = Bucket::from_ne_bytes([first, second]);
         let now = Instant::now();
-        let mut whole_at = self.whole_at();
+        let mut whole_at = self.whole_at.lock();
         let whole = whole_at.entry(bucket).or_insert(now);
         let later = (*whole).max(now) + self.interval;
         let wait = (later - now).saturating_sub(self.interval * self.burst);
@@ -62,14 +62,9 @@ impl Buckets {
 
     /// Puts back what was taken.
     pub fn give_back(&self, bucket: Bucket) {
-        if let Some(whole) = self.whole_at().get_mut(&bucket) {
+        if let Some(whole) = self.whole_at.lock().get_mut(&bucket) {
             *whole -= self.interval;
         }
-    }
-
-    /// One write of one value: a panic leaves nothing half done.
-    fn whole_at(&self) -> MutexGuard<'_, HashMap<Bucket, Instant>> {
-        self.whole_at.lock()
     }
 }
 

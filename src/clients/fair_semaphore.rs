@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::ClientId;
@@ -72,7 +72,7 @@ impl FairSemaphore {
 
     /// Takes a place that is free, or waits for one.
     fn take_now(&self, party: &ClientId) -> Result<(), oneshot::Receiver<FairPermit>> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let FairState {
             free,
             parties,
@@ -104,7 +104,7 @@ impl FairSemaphore {
     }
 
     fn give_back(self: &Arc<Self>, party: &ClientId) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.free += 1;
         let FairState { parties, turns, .. } = &mut *state;
         if let Some(standing) = parties.get_mut(party) {
@@ -136,11 +136,6 @@ impl FairSemaphore {
             }
             state.forget_if_gone(&party);
         }
-    }
-
-    /// Each change is made under one lock and cannot fail midway: what a panic leaves is whole.
-    fn state(&self) -> MutexGuard<'_, FairState> {
-        self.state.lock()
     }
 }
 
@@ -255,8 +250,8 @@ mod tests {
         // It was handed the place, and is gone before it sees it.
         drop(handed);
         assert!((&mut last).now_or_never().is_some());
-        assert!(places.state().parties.is_empty());
-        assert_eq!(places.state().free, 1);
+        assert!(places.state.lock().parties.is_empty());
+        assert_eq!(places.state.lock().free, 1);
     }
 
     /// What somebody does; the number says who, or which of those who hold or wait.
@@ -305,14 +300,14 @@ mod tests {
                 let of = |number: u8| held.iter().filter(|(one, _)| *one == number).count();
                 prop_assert!(held.len() <= total);
                 prop_assert!((0..5).all(|number| of(number) <= total.div_ceil(2)));
-                prop_assert_eq!(places.state().free, total - held.len());
+                prop_assert_eq!(places.state.lock().free, total - held.len());
                 // Whoever waits waits for something that is taken.
                 for (number, _) in &waiting {
                     prop_assert!(held.len() == total || of(*number) == total.div_ceil(2));
                 }
             }
             drop((held, waiting));
-            prop_assert_eq!(places.state().free, total);
+            prop_assert_eq!(places.state.lock().free, total);
         }
     }
 }

@@ -69,18 +69,15 @@ impl Servers {
         let answer = self.plain.lookup(name.clone(), kind).await;
         if is_answer(&answer) {
             let until = Instant::now() + limits::DNS_PLAIN_HOLD;
-            *self.plain_until() = Some(until);
+            *self.plain_until.lock() = Some(until);
         }
         answer
     }
 
     fn are_plain(&self) -> bool {
-        self.plain_until()
+        self.plain_until
+            .lock()
             .is_some_and(|until| Instant::now() < until)
-    }
-
-    fn plain_until(&self) -> parking_lot::MutexGuard<'_, Option<Instant>> {
-        self.plain_until.lock()
     }
 }
 
