@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use rustix::fs::FlockOperation;
 use rustix::process::{Resource, Rlimit};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use disk_room::{Ballast, DiskRoom, DiskShares};
 pub use memory::memory_bytes;
@@ -34,8 +34,13 @@ pub struct BootOptions {
     pub hostname: Arc<str>,
 }
 
-/// A text that no log and no page may show.
-#[derive(Clone, PartialEq, Eq)]
+/// What is shown instead of a secret among the settings. Given back in a change, it means the secret that is there.
+pub const SHOWN: &str = "(set)";
+
+/// A text that no log and no page may show. Serialised it says only that it is set; the store asks for the text
+/// itself.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
@@ -49,6 +54,12 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(SHOWN)
     }
 }
 
@@ -134,7 +145,7 @@ impl DataDirectory {
     /// When the file cannot be written.
     pub fn write_addresses(&self, addresses: &Addresses) -> io::Result<()> {
         let text = serde_json::to_string(addresses).map_err(io::Error::other)?;
-        write_atomically(&self.path.join(ADDRESSES_FILE), &(text + "\n"), 0o600)
+        write_private(&self.path.join(ADDRESSES_FILE), &(text + "\n"))
     }
 
     /// Removes the addresses at the end.
@@ -165,17 +176,22 @@ impl Addresses {
     }
 }
 
-/// Writes a file so that a reader finds the old text or the new one, never half of it.
-fn write_atomically(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+/// Writes a file that only its owner may read, so that a reader finds the old text or the new one, never half of
+/// it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    const MODE: u32 = 0o600;
     let fresh = path.with_extension("new");
     let mut file = OpenOptions::new()
         .create(true)
         .truncate(true)
         .write(true)
-        .mode(mode)
+        .mode(MODE)
         .open(&fresh)?;
     // The mode above counts only for a file that did not exist.
-    file.set_permissions(Permissions::from_mode(mode))?;
+    file.set_permissions(Permissions::from_mode(MODE))?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&fresh, path)

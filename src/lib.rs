@@ -48,7 +48,8 @@ pub mod smtp;
 pub mod sock_diag;
 pub mod system_error;
 
+pub mod tls;
+
 pub mod boot;
 pub mod clients;
 pub mod limits;
-pub mod tls;

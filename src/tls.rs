@@ -1,8 +1,8 @@
 //! Our certificate for STARTTLS: made at the first start, or read from the administrator's files.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::boot;
 
 /// A certificate chain and its key in PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,33 +174,17 @@ fn make_own(directory: &Path, files: &CertificateFiles, hostname: &str) -> Resul
         .mode(0o700)
         .create(directory);
     written(directory, made)?;
-    written(&files.key, write_whole(&files.key, &key, 0o600))?;
+    written(&files.key, boot::write_private(&files.key, &key))?;
     // The certificate comes last: while it is missing, the next start makes both anew.
-    let certificate_path = &files.certificate;
-    written(
-        certificate_path,
-        write_whole(certificate_path, &certificate, 0o600),
-    )
-}
-
-/// A reader sees the whole file or none.
-fn write_whole(path: &Path, content: &str, mode: u32) -> io::Result<()> {
-    let unfinished = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&unfinished)?;
-    // A file that an interrupted start left keeps the mode it had.
-    file.set_permissions(Permissions::from_mode(mode))?;
-    file.write_all(content.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)
+    let path = &files.certificate;
+    written(path, boot::write_private(path, &certificate))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {

@@ -287,13 +287,6 @@ impl Difference {
     }
 }
 
-pub(super) fn fields_of(written: &SettingsDocument) -> Map<String, Value> {
-    match serde_json::to_value(written) {
-        Ok(Value::Object(fields)) => fields,
-        _ => unreachable!("the settings are an object"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
@@ -301,13 +294,13 @@ mod tests {
 
     use super::*;
     use crate::message::Spool;
-    use crate::settings::WriteOnly;
+    use crate::settings::Secret;
     use crate::store::Store;
 
     #[test]
     fn a_secret_is_audited_without_its_text() {
         let with = |secret: Option<&str>| SettingsDocument {
-            alert_webhook_secret: secret.map(|text| WriteOnly::new(text.to_owned())),
+            alert_webhook_secret: secret.map(|text| Secret::new(text.to_owned())),
             ..SettingsDocument::default()
         };
         for (before, after, expected) in [
@@ -333,7 +326,7 @@ mod tests {
     fn a_secret_within_an_object_is_audited_without_its_text() {
         let with = |secret: &str| SettingsDocument {
             directory: crate::settings::conditions::Directory {
-                bind_password: Some(WriteOnly::new(secret.to_owned())),
+                bind_password: Some(Secret::new(secret.to_owned())),
                 ..Default::default()
             },
             ..SettingsDocument::default()

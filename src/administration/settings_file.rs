@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::Actor;
-use super::settings::{Difference, fields_of};
+use super::settings::Difference;
 use super::settings_check::{self, OpenRelay};
 use super::written_names::OwnAddresses;
 use crate::boot::Addresses;
@@ -121,13 +121,13 @@ async fn open(data_directory: &Path) -> Result<OfflineSettings, SettingsFileErro
 }
 
 pub(super) fn text_of(written: &SettingsDocument) -> String {
-    let mut fields = fields_of(written);
+    let mut fields = written.fields();
     for secret in SettingsDocument::secret_fields() {
         if let Some(secret) = part_mut(&mut fields, secret) {
             *secret = Value::Null;
         }
     }
-    let defaults = fields_of(&SettingsDocument::default());
+    let defaults = SettingsDocument::default().fields();
     let not_set = not_set(&fields, &defaults);
     let not_set = match not_set[..] {
         [] => String::new(),
@@ -225,8 +225,8 @@ pub(super) fn replaced(
             }
         }
     }
-    let mut patch = fields_of(&SettingsDocument::default());
-    let mut present = fields_of(before);
+    let mut patch = SettingsDocument::default().fields();
+    let mut present = before.fields();
     for field in SettingsDocument::secret_fields() {
         // What is shown in a secret's place means the one that is there.
         let is_set = part_mut(&mut present, field).is_some_and(|value| value == SHOWN);

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::alert::{Alert, Topic};
 use super::rule::{AlertChange, EndReason};
 use crate::message::words::words;
-use crate::settings::WriteOnly;
+use crate::settings::Secret;
 
 words! {
     /// What happened.
@@ -82,7 +82,7 @@ impl Notification {
     }
 
     /// The value of `X-Fastpath-Signature`: the HMAC-SHA256 of the body (RFC 2104) in hexadecimal.
-    pub(super) fn signature(&self, secret: &WriteOnly) -> String {
+    pub(super) fn signature(&self, secret: &Secret) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
         let tag = hmac::sign(&key, &self.body);
         let digits = tag.as_ref().iter().map(|byte| format!("{byte:02x}"));
@@ -148,7 +148,7 @@ mod tests {
             body: b"what do ya want for nothing?".to_vec(),
         };
         assert_eq!(
-            notification.signature(&WriteOnly::new("Jefe".to_owned())),
+            notification.signature(&Secret::new("Jefe".to_owned())),
             "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
     }

@@ -23,7 +23,7 @@ use super::kind::AlertKind;
 use super::notification::{AlertEvent, Notification};
 use super::outbox::{NotificationId, Outbox};
 use crate::limits;
-use crate::settings::{Current, WriteOnly};
+use crate::settings::{Current, Secret};
 use crate::system_error::with_causes;
 
 const SIGNATURE: &str = "x-fastpath-signature";
@@ -87,7 +87,7 @@ pub struct NoWebhook;
 #[derive(PartialEq, Eq)]
 struct WebhookTarget {
     url: Url,
-    secret: Option<WriteOnly>,
+    secret: Option<Secret>,
 }
 
 impl Webhook {

@@ -16,8 +16,8 @@ use super::conditions::{
 use super::listener::ListenerEntry;
 use super::next_hop::{NextHopEntry, NextHopPolicy, ServerAddress};
 use super::patch::FieldErrors;
-use super::write_only::WriteOnly;
 use super::{catalogue, names};
+use crate::boot::Secret;
 use crate::limits;
 use crate::smtp::end_of_data::LineEnds;
 use crate::tls::CertificateFiles;
@@ -80,7 +80,7 @@ pub struct SettingsDocument {
     pub alert_webhook_url: Option<String>,
     /// What signs the words to the webhook, so that its server knows whose they are.
     #[schema(value_type = Option<String>, examples("(set)"))]
-    pub alert_webhook_secret: Option<WriteOnly>,
+    pub alert_webhook_secret: Option<Secret>,
     /// What is particular to single listeners.
     pub listeners: Vec<ListenerEntry>,
     /// Clients that may relay to anywhere.

@@ -24,7 +24,6 @@ mod secrets;
 pub mod service_address;
 #[cfg(test)]
 pub(crate) mod testing;
-mod write_only;
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -35,6 +34,7 @@ use std::sync::Arc;
 use crate::limits;
 use names::compared;
 
+pub use crate::boot::{SHOWN, Secret};
 pub use document::{
     OverThreshold, PathChoice, SettingsDocument, WebHttps, WhenDeferred, WhenRefused, is_domain,
 };
@@ -45,8 +45,7 @@ pub use next_hop::{NextHop, NextHopTarget, TlsPolicy, UncertainPolicy};
 pub use openness::{OpenTo, Openness};
 pub use patch::FieldErrors;
 pub use published::{Current, Publisher};
-pub use secrets::part_mut;
-pub use write_only::{SHOWN, WriteOnly};
+pub use secrets::{part, part_mut};
 
 /// The settings as the program runs on them.
 #[derive(Debug)]

@@ -53,9 +53,7 @@ pub(super) fn apply(
     document: &SettingsDocument,
     patch: &Map<String, Value>,
 ) -> Result<(SettingsDocument, FieldErrors), FieldErrors> {
-    let Ok(Value::Object(mut merged)) = serde_json::to_value(document) else {
-        unreachable!("the settings are an object");
-    };
+    let mut merged = document.fields();
     let mut errors = FieldErrors::default();
     for (field, value) in patch {
         let Some(present) = merged.get_mut(field) else {

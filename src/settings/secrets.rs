@@ -2,15 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::SettingsDocument;
-use super::write_only::WriteOnly;
+use super::{SHOWN, Secret, SettingsDocument};
 
 /// How many there are.
 const SECRETS: usize = 2;
 
 impl SettingsDocument {
     /// Every secret, by its path.
-    fn secrets(&self) -> [(&'static str, &Option<WriteOnly>); SECRETS] {
+    fn secrets(&self) -> [(&'static str, &Option<Secret>); SECRETS] {
         [
             ("alert_webhook_secret", &self.alert_webhook_secret),
             ("directory.bind_password", &self.directory.bind_password),
@@ -18,7 +17,7 @@ impl SettingsDocument {
     }
 
     /// The same, in the same order, to be changed.
-    fn secrets_mut(&mut self) -> [&mut Option<WriteOnly>; SECRETS] {
+    fn secrets_mut(&mut self) -> [&mut Option<Secret>; SECRETS] {
         [
             &mut self.alert_webhook_secret,
             &mut self.directory.bind_password,
@@ -31,13 +30,19 @@ impl SettingsDocument {
         Self::default().secrets().map(|(field, _)| field)
     }
 
-    /// All fields with the secrets themselves, for the store. Serialized settings show only that a
-    /// secret is set.
+    /// All fields, under the names that they have everywhere. Of a secret only whether it is set.
+    #[must_use]
+    pub fn fields(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields,
+            _ => unreachable!("the settings are an object"),
+        }
+    }
+
+    /// All fields with the secrets themselves, for the store.
     #[must_use]
     pub fn revealed(&self) -> Map<String, Value> {
-        let Ok(Value::Object(mut fields)) = serde_json::to_value(self) else {
-            unreachable!("the settings are an object");
-        };
+        let mut fields = self.fields();
         for (field, secret) in self.secrets() {
             if let (Some(secret), Some(shown)) = (secret, part_mut(&mut fields, field)) {
                 *shown = secret.expose().into();
@@ -48,16 +53,27 @@ impl SettingsDocument {
 
     /// Puts the secrets of `before` back where there is only "(set)".
     pub(super) fn keep_secrets_of(&mut self, before: &Self) {
+        let is_shown = |secret: &Secret| secret.expose() == SHOWN;
         let kept = before.secrets();
         for (secret, (_, kept)) in self.secrets_mut().into_iter().zip(kept) {
-            if secret.as_ref().is_some_and(WriteOnly::is_what_is_shown) && kept.is_some() {
+            if secret.as_ref().is_some_and(is_shown) && kept.is_some() {
                 secret.clone_from(kept);
             }
         }
     }
 }
 
-/// A field among the settings as an object, or behind a dot a part of it; none when it is not there.
+/// A field among the settings as an object, or behind a dot a part of it; null when it is not there.
+#[must_use]
+pub fn part<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a Value {
+    let value = match name.split_once('.') {
+        None => fields.get(name),
+        Some((field, part)) => fields.get(field).and_then(|field| field.get(part)),
+    };
+    value.unwrap_or(&Value::Null)
+}
+
+/// The same to be changed; none when it is not there.
 #[must_use]
 pub fn part_mut<'a>(fields: &'a mut Map<String, Value>, name: &str) -> Option<&'a mut Value> {
     match name.split_once('.') {
@@ -71,7 +87,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::settings::{SHOWN, Settings, testing};
+    use crate::settings::{Settings, testing};
 
     fn patched(settings: &Settings, patch: Value) -> Settings {
         settings
@@ -100,7 +116,7 @@ mod tests {
         ] {
             let changed = patched(&set, json!({"directory": change}));
             let password = changed.directory.bind_password.as_ref();
-            assert_eq!(password.map(WriteOnly::expose), expected, "{change}");
+            assert_eq!(password.map(Secret::expose), expected, "{change}");
         }
     }
 }

@@ -10,7 +10,7 @@ use super::ber::{self, Nonsense, tag};
 use super::message::{LdapMessage, LdapResponse, LdapResult, Request};
 use super::{DirectoryQuery, LookUpResult};
 use crate::limits;
-use crate::settings::WriteOnly;
+use crate::settings::Secret;
 use crate::settings::conditions::Directory as Settings;
 use crate::system_error::in_words;
 
@@ -69,7 +69,7 @@ impl LdapConnection {
             connection = connection.secured(&url.host, tls).await?;
         }
         if let Some(dn) = &settings.bind_dn {
-            let password = settings.bind_password.as_ref().map(WriteOnly::expose);
+            let password = settings.bind_password.as_ref().map(Secret::expose);
             connection.bind(dn, password.unwrap_or_default()).await?;
         }
         Ok(connection)

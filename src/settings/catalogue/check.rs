@@ -1,40 +1,25 @@
 //! The check of the whole settings against the tables.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::kind::length_problem;
-use super::{EntryList, SettingGroup, sections};
-use crate::settings::{FieldErrors, SettingsDocument};
+use super::{EntryList, all};
+use crate::settings::{FieldErrors, SettingsDocument, part};
 
 /// Notes every value that is out of its bounds, or not what it is to be.
 pub(in crate::settings) fn check(document: &SettingsDocument, errors: &mut FieldErrors) {
     let fields = document.revealed();
-    for section in sections() {
-        for group in section.groups {
-            check_group(group, &fields, errors);
-        }
-        for setting in section.elsewhere {
-            if let Some(problem) = setting.kind.problem(field(&fields, setting.name)) {
-                errors.add(setting.name, problem);
+    for placed in all() {
+        let value = || part(&fields, &placed.path);
+        match (placed.list, placed.setting) {
+            (None, Some(setting)) => {
+                if let Some(problem) = setting.kind.problem(value()) {
+                    errors.add(&placed.path, problem);
+                }
             }
-        }
-        for list in section.lists {
-            check_list(list, place(&fields, list.path), errors);
-        }
-    }
-}
-
-fn check_group(group: &SettingGroup, fields: &Map<String, Value>, errors: &mut FieldErrors) {
-    let fields = match group.object {
-        "" => Some(fields),
-        object => field(fields, object).as_object(),
-    };
-    let Some(fields) = fields else {
-        return;
-    };
-    for setting in group.settings {
-        if let Some(problem) = setting.kind.problem(field(fields, setting.name)) {
-            errors.add(&group.path_of(setting), problem);
+            (Some(list), None) => check_list(list, value(), errors),
+            // A field of entries is checked with their list.
+            _ => {}
         }
     }
 }
@@ -45,30 +30,18 @@ fn check_list(list: &EntryList, entries: &Value, errors: &mut FieldErrors) {
         errors.add(list.path, problem);
         return;
     }
-    for entry in entries.iter().filter_map(Value::as_object) {
+    for entry in entries {
         for setting in list.groups.iter().flat_map(|group| group.settings) {
-            let Some(problem) = setting.kind.problem(field(entry, setting.name)) else {
+            let Some(problem) = setting.kind.problem(&entry[setting.name]) else {
                 continue;
             };
             errors.add(
                 list.path,
-                match (setting.name == list.key, field(entry, list.key).as_str()) {
+                match (setting.name == list.key, entry[list.key].as_str()) {
                     (false, Some(key)) => format!("“{key}”, {}: {problem}", setting.name),
                     _ => problem,
                 },
             );
         }
     }
-}
-
-/// The value at a path of the settings; null where there is nothing.
-pub(super) fn place<'a>(fields: &'a Map<String, Value>, path: &str) -> &'a Value {
-    match path.split_once('.') {
-        None => field(fields, path),
-        Some((object, name)) => field(fields, object).get(name).unwrap_or(&Value::Null),
-    }
-}
-
-fn field<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a Value {
-    fields.get(name).unwrap_or(&Value::Null)
 }

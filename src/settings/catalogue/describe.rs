@@ -4,11 +4,10 @@ use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
-use super::check::place;
 use super::kind::{OFF, SettingKind, ValueBounds};
 use super::{PlacedSetting, all, sections};
-use crate::settings::SettingsDocument;
 use crate::settings::quantity::{write_count, write_size, write_time};
+use crate::settings::{SettingsDocument, part};
 
 /// What one setting is, in words. Displayed, it is some lines for the command line.
 #[derive(Clone, Debug)]
@@ -144,10 +143,7 @@ impl PlacedSetting {
                 let entry = (list.new)(defaults);
                 entry.get(setting.name).cloned().unwrap_or_default()
             }
-            _ => match serde_json::to_value(defaults) {
-                Ok(Value::Object(fields)) => place(&fields, &self.path).clone(),
-                _ => Value::Null,
-            },
+            _ => part(&defaults.fields(), &self.path).clone(),
         }
     }
 }

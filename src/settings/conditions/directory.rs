@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::settings::directory_url::DirectoryUrl;
-use crate::settings::{FieldErrors, WriteOnly};
+use crate::settings::{FieldErrors, Secret};
 
 /// An LDAP directory, and how it is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -24,7 +24,7 @@ pub struct Directory {
     pub bind_dn: Option<String>,
     /// The password for that.
     #[schema(value_type = Option<String>, examples("(set)"))]
-    pub bind_password: Option<WriteOnly>,
+    pub bind_password: Option<Secret>,
     /// The entry below which everything is looked up.
     pub base: Option<String>,
     /// The longest wait for an answer.
@@ -58,7 +58,7 @@ impl Directory {
     }
 
     pub(super) fn validate(&self, errors: &mut FieldErrors) {
-        let password = self.bind_password.as_ref().map(WriteOnly::expose);
+        let password = self.bind_password.as_ref().map(Secret::expose);
         if self.bind_dn.is_some() && password.is_none_or(str::is_empty) {
             // RFC 4513 §5.1.2: a name without a password is an anonymous login that succeeds.
             errors.add(

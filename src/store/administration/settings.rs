@@ -114,7 +114,7 @@ impl AuditedChange for StoredSettings {
 mod tests {
     use super::*;
     use crate::accounts::audit::AuditEntry;
-    use crate::settings::WriteOnly;
+    use crate::settings::Secret;
     use crate::store::Store;
     use crate::store::testing::{Scene, time};
     use serde_json::json;
@@ -143,7 +143,7 @@ mod tests {
         assert!(none.is_none());
         let written = SettingsDocument {
             memory_threshold_bytes: 1_000,
-            alert_webhook_secret: Some(WriteOnly::new("open sesame".to_owned())),
+            alert_webhook_secret: Some(Secret::new("open sesame".to_owned())),
             ..SettingsDocument::default()
         };
         for action in ["first", "second"] {
