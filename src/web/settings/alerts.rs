@@ -11,13 +11,9 @@ use crate::web::{Context, wording};
 
 const WHAT_AN_ALERT_IS: &str = "\n<p class=\"quiet\">An alert stands on the dashboard from its beginning to its end, and the webhook is told of both. It ends when its figure is clear of the bound by a tenth, or has kept to it for a minute.</p>";
 
+/// What became of the webhook since the start.
 #[derive(Template)]
 #[template(path = "settings/webhook.html")]
-struct WebhookTemplate {
-    webhook: WebhookCard,
-}
-
-/// What became of the webhook since the start.
 struct WebhookCard {
     is_set: bool,
     last: Option<LastTry>,
@@ -51,7 +47,7 @@ pub(super) fn parts(context: &Context) -> Result<PageParts, PageError> {
     };
     Ok(PageParts {
         above: WHAT_AN_ALERT_IS.to_owned(),
-        below: fragment(&WebhookTemplate { webhook: card })?,
+        below: fragment(&card)?,
         ..PageParts::default()
     })
 }
@@ -69,7 +65,7 @@ fn last_try(last: &WebhookTry) -> LastTry {
     LastTry {
         is_good: last.delivered,
         words: format!("{what}: {outcome}."),
-        at: format!("{} UTC", wording::moment(last.at)),
+        at: wording::moment_utc(last.at),
     }
 }
 

@@ -3,98 +3,20 @@
 //! An entry is known by its key; the form carries the key
 //! that it is about, blank for a new entry.
 
-use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::entry_page::EntryPage;
-use super::field::part;
-use super::form::{Form, FormReading, Submission};
-use super::{FormAnswer, change, open_relay, opens, see, subject};
-use crate::administration::OpenRelay;
-use crate::settings::{FieldErrors, Settings};
-use crate::web::Context;
-use crate::web::access::Visitor;
-use crate::web::error::{ApiError, PageError};
+use super::form::{Form, Submission};
+use super::opens;
+use crate::settings::{FieldErrors, Settings, part};
 
 /// Where a form carries the key of the entry that it is about; blank for a new one.
 pub(super) const ENTRY: &str = "entry";
 
 impl EntryPage {
-    /// Saves what was typed and leads back to the list; or gives the form again, with its problems, and
-    /// the key that it is about.
-    pub(super) async fn save(
-        &'static self,
-        context: &Context,
-        visitor: &Visitor,
-        submission: Submission,
-    ) -> Result<Result<Response, (Form, String)>, PageError> {
-        let typed = submission.clone();
-        let patch = move |settings: &Settings| {
-            let edited = self.edited(settings, &typed);
-            edited.map_err(|form| form.errors())
-        };
-        let open_relay = open_relay(&submission);
-        let Err(errors) = change(context, visitor, patch, open_relay).await? else {
-            return Ok(Ok(self.back("saved")?));
-        };
-        let settings = context.administration.settings();
-        Ok(Err(self.again(&settings, &submission, errors)))
-    }
-
-    /// Removes the entry that the form is about. One that is gone already is what was wanted.
-    pub(super) async fn remove(
-        &'static self,
-        context: &Context,
-        visitor: &Visitor,
-        submission: &Submission,
-    ) -> FormAnswer {
-        let key = submission.text(ENTRY).unwrap_or_default().to_owned();
-        let patch = move |settings: &Settings| self.without(settings, &key);
-        self.keep(context, visitor, patch, "removed").await
-    }
-
-    /// Moves the entry that the form is about one place up or down.
-    pub(super) async fn reorder(
-        &'static self,
-        context: &Context,
-        visitor: &Visitor,
-        submission: &Submission,
-    ) -> FormAnswer {
-        let key = submission.text(ENTRY).unwrap_or_default().to_owned();
-        let up = match submission.text("direction") {
-            Some("up") => true,
-            Some("down") => false,
-            _ => {
-                let problem = "direction: must be up or down".to_owned();
-                return Err(ApiError::BadRequest(problem).into());
-            }
-        };
-        let patch = move |settings: &Settings| self.moved(settings, &key, up);
-        self.keep(context, visitor, patch, "saved").await
-    }
-
-    /// Makes a change that nothing was typed for, and leads back to the list.
-    async fn keep(
-        &self,
-        context: &Context,
-        visitor: &Visitor,
-        patch: impl FnOnce(&Settings) -> Map<String, Value> + Send + 'static,
-        done: &str,
-    ) -> FormAnswer {
-        let patch = |settings: &Settings| Ok(patch(settings));
-        match change(context, visitor, patch, OpenRelay::ELSEWHERE).await? {
-            Ok(()) => self.back(done),
-            Err(errors) => Err(ApiError::Fields(errors).into()),
-        }
-    }
-
-    fn back(&self, done: &str) -> FormAnswer {
-        see(&format!("{}?done={done}", self.list_page))
-    }
-
     /// All entries, as they are in the settings.
     pub(super) fn entries(&self, settings: &Settings) -> Vec<Value> {
-        match part(&subject(settings), self.list.path) {
+        match part(&settings.fields(), self.list.path) {
             Value::Array(entries) => entries.clone(),
             _ => Vec::new(),
         }
@@ -110,7 +32,7 @@ impl EntryPage {
     }
 
     /// The list with the entry that the form is about as it was typed.
-    fn edited(
+    pub(super) fn edited(
         &self,
         settings: &Settings,
         submission: &Submission,
@@ -119,15 +41,14 @@ impl EntryPage {
         let known = self.entry(settings, key);
         let new = (self.list.new)(settings);
         if !key.is_empty() && known.is_none() {
-            let mut form = FormReading::new(self.list.groups, submission, &new).form;
+            let (mut form, _) = Form::read(self.list.groups, submission, &new);
             let problem =
                 "somebody else has removed this entry meanwhile: save again to add it anew";
             form.note(one_error(self.list.key, problem));
             return Err(form);
         }
         let mut entry = known.unwrap_or(new);
-        let FormReading { mut form, changed } =
-            FormReading::new(self.list.groups, submission, &entry);
+        let (mut form, changed) = Form::read(self.list.groups, submission, &entry);
         entry.extend(changed);
         if entry[self.list.key].as_str().is_none_or(str::is_empty) {
             form.note(one_error(self.list.key, self.keyless));
@@ -142,16 +63,15 @@ impl EntryPage {
         if let Err(errors) = settings.patched(&patch) {
             form.note(self.at_the_field(errors, self.list.key));
         }
-        if form.is_sound() {
-            Ok(patch)
-        } else {
-            Err(form)
+        match form.is_sound() {
+            true => Ok(patch),
+            false => Err(form),
         }
     }
 
     /// The form again, with what was found when it was to be saved, and the key that it is about now: an
     /// entry that is gone is shown as a new one, to be saved as such if that is still wanted.
-    fn again(
+    pub(super) fn again(
         &self,
         settings: &Settings,
         submission: &Submission,
@@ -162,7 +82,7 @@ impl EntryPage {
         let mut form = match self.edited(settings, submission) {
             Err(form) => form,
             Ok(patch) => {
-                let mut form = FormReading::new(self.list.groups, submission, &Map::new()).form;
+                let (mut form, _) = Form::read(self.list.groups, submission, &Map::new());
                 let after = settings.patched(&patch);
                 form.asks = after.is_ok_and(|after| opens(settings, &after));
                 form
@@ -173,7 +93,7 @@ impl EntryPage {
     }
 
     /// The list without the entry that the form is about. One that is gone already is what was wanted.
-    fn without(&self, settings: &Settings, key: &str) -> Map<String, Value> {
+    pub(super) fn without(&self, settings: &Settings, key: &str) -> Map<String, Value> {
         let mut entries = self.entries(settings);
         entries.retain(|entry| entry[self.list.key] != key);
         self.patch(&entries)
@@ -181,7 +101,7 @@ impl EntryPage {
 
     /// The list with the entry one place nearer to its beginning, or to its end. One that is gone, or there
     /// already, moves nothing.
-    fn moved(&self, settings: &Settings, key: &str, up: bool) -> Map<String, Value> {
+    pub(super) fn moved(&self, settings: &Settings, key: &str, up: bool) -> Map<String, Value> {
         let mut entries = self.entries(settings);
         let place = entries.iter().position(|entry| entry[self.list.key] == key);
         let other = place.and_then(|place| match up {

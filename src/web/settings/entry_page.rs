@@ -1,11 +1,14 @@
 //! The pages of single entries of lists among the settings: a row each, and the same handlers for all.
 
 use askama::Template;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::conditions::{self, Diverted};
+use super::entry::ENTRY;
 use super::form::{Form, Submission};
-use super::{FormAnswer, unprocessable};
+use super::{FormAnswer, change, open_relay, see, unprocessable};
+use crate::administration::OpenRelay;
+use crate::settings::Settings;
 use crate::settings::catalogue::{EntryList, LISTENERS, NEXT_HOPS};
 use crate::settings::conditions::ConditionKind;
 use crate::web::Context;
@@ -161,6 +164,25 @@ impl EntryPage {
             entry,
         })
     }
+
+    /// Makes a change that nothing was typed for, and leads back to the list.
+    async fn keep(
+        &self,
+        context: &Context,
+        visitor: &Visitor,
+        patch: impl FnOnce(&Settings) -> Map<String, Value> + Send + 'static,
+        done: &str,
+    ) -> FormAnswer {
+        let patch = |settings: &Settings| Ok(patch(settings));
+        match change(context, visitor, patch, OpenRelay::ELSEWHERE).await? {
+            Ok(()) => self.back(done),
+            Err(errors) => Err(ApiError::Fields(errors).into()),
+        }
+    }
+
+    fn back(&self, done: &str) -> FormAnswer {
+        see(&format!("{}?done={done}", self.list_page))
+    }
 }
 
 /// The entry whose key is in the query, or a new one.
@@ -188,35 +210,54 @@ pub(in crate::web) async fn show(
     page.render(&context, visitor, Form::showing(list.groups, &entry), &key)
 }
 
-/// Saves what was typed.
+/// Saves what was typed and leads back to the list; or shows the form again, with its problems.
 pub(in crate::web) async fn submit(
     page: &'static EntryPage,
     context: Ctx,
     visitor: Visitor,
     submission: Submission,
 ) -> FormAnswer {
-    match page.save(&context, &visitor, submission).await? {
-        Ok(response) => Ok(response),
-        Err((form, entry)) => unprocessable(page.render(&context, visitor, form, &entry)?),
-    }
+    let typed = submission.clone();
+    let patch = move |settings: &Settings| {
+        let edited = page.edited(settings, &typed);
+        edited.map_err(|form| form.errors())
+    };
+    let Err(errors) = change(&context, &visitor, patch, open_relay(&submission)).await? else {
+        return page.back("saved");
+    };
+    let settings = context.administration.settings();
+    let (form, entry) = page.again(&settings, &submission, errors);
+    unprocessable(page.render(&context, visitor, form, &entry)?)
 }
 
-/// Removes an entry. One that is gone already is what was wanted.
+/// Removes the entry that the form is about. One that is gone already is what was wanted.
 pub(in crate::web) async fn remove(
     page: &'static EntryPage,
     context: Ctx,
     visitor: Visitor,
     submission: Submission,
 ) -> FormAnswer {
-    page.remove(&context, &visitor, &submission).await
+    let key = submission.text(ENTRY).unwrap_or_default().to_owned();
+    let patch = move |settings: &Settings| page.without(settings, &key);
+    page.keep(&context, &visitor, patch, "removed").await
 }
 
-/// Moves an entry one place up or down.
+/// Moves the entry that the form is about one place up or down.
 pub(in crate::web) async fn reorder(
     page: &'static EntryPage,
     context: Ctx,
     visitor: Visitor,
     submission: Submission,
 ) -> FormAnswer {
-    page.reorder(&context, &visitor, &submission).await
+    let key = submission.text(ENTRY).unwrap_or_default().to_owned();
+    let up = match submission.text("direction") {
+        Some("up") => true,
+        Some("down") => false,
+        _ => {
+            let problem = "direction: must be up or down".to_owned();
+            return Err(ApiError::BadRequest(problem).into());
+        }
+    };
+    let patch = move |settings: &Settings| page.moved(settings, &key, up);
+    page.keep(&context, &visitor, patch, "saved").await
 }

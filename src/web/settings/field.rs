@@ -7,6 +7,7 @@ use crate::limits;
 use crate::settings::catalogue::{
     ChoiceValue, OFF, Setting, SettingGroup, SettingKind, Switchable,
 };
+use crate::settings::part;
 use crate::web::wording;
 
 /// One field, as it is shown.
@@ -187,16 +188,6 @@ impl FormField {
         let ids: Vec<String> = hint.into_iter().chain(problem).collect();
         ids.join(" ")
     }
-}
-
-/// A field of an object, or a part of one.
-pub(super) fn part<'a>(subject: &'a Map<String, Value>, name: &str) -> &'a Value {
-    let (field, part) = name.split_once('.').unwrap_or((name, ""));
-    let value = subject.get(field).unwrap_or(&Value::Null);
-    if part.is_empty() {
-        return value;
-    }
-    value.get(part).unwrap_or(&Value::Null)
 }
 
 /// The hint of a setting, and its bounds.

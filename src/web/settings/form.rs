@@ -122,38 +122,30 @@ impl Submission {
     }
 }
 
-/// What a form asks for: itself, to be shown again, and the fields of its subject that it changes.
-#[derive(Debug)]
-pub(super) struct FormReading {
-    pub(super) form: Form,
-    pub(super) changed: Map<String, Value>,
-}
-
-impl FormReading {
-    /// Reads a form about `subject`, the object whose fields it shows.
-    pub(super) fn new(
-        groups: &'static [SettingGroup],
-        submission: &Submission,
-        subject: &Map<String, Value>,
-    ) -> Self {
-        let mut changed = Map::new();
-        let form = Form::of(groups, |group, setting| {
-            let mut field = FormField::showing(group, setting, subject);
-            if let Some(value) = field.take(submission) {
-                replace(&mut changed, subject, &field.name, value);
-            }
-            field
-        });
-        Self { form, changed }
-    }
-}
-
 impl Form {
     /// The form that shows `subject` as it is.
     pub(super) fn showing(groups: &'static [SettingGroup], subject: &Map<String, Value>) -> Self {
         Self::of(groups, |group, setting| {
             FormField::showing(group, setting, subject)
         })
+    }
+
+    /// Reads a form about `subject`, the object whose fields it shows: itself, to be shown again, and the
+    /// fields that it changes.
+    pub(super) fn read(
+        groups: &'static [SettingGroup],
+        submission: &Submission,
+        subject: &Map<String, Value>,
+    ) -> (Self, Map<String, Value>) {
+        let mut changed = Map::new();
+        let form = Self::of(groups, |group, setting| {
+            let mut field = FormField::showing(group, setting, subject);
+            if let Some(value) = field.take(submission) {
+                replace(&mut changed, subject, &field.name, value);
+            }
+            field
+        });
+        (form, changed)
     }
 
     fn of(

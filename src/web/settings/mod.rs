@@ -22,8 +22,8 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde_json::{Map, Value};
 
+use self::form::Form;
 pub(super) use self::form::Submission;
-use self::form::{Form, FormReading};
 use super::Context;
 use super::access::Visitor;
 use super::error::{ApiError, PageError};
@@ -78,27 +78,19 @@ fn notice(query: &PageQuery) -> Option<&'static str> {
     }
 }
 
-/// The settings as an object, whose fields forms show.
-fn subject(settings: &Settings) -> Map<String, Value> {
-    match serde_json::to_value(settings.document()) {
-        Ok(Value::Object(fields)) => fields,
-        _ => unreachable!("the settings are an object"),
-    }
-}
-
 /// Reads a form about the settings and checks what they would be, without changing anything: all
-/// problems are shown at their fields.
+/// problems are shown at their fields. With it come the fields that it changes.
 fn check(
     groups: &'static [SettingGroup],
     submission: &Submission,
     settings: &Settings,
-) -> FormReading {
-    let mut reading = FormReading::new(groups, submission, &subject(settings));
-    match settings.patched(&reading.changed) {
-        Ok(after) => reading.form.asks = opens(settings, &after),
-        Err(errors) => reading.form.note(errors),
+) -> (Form, Map<String, Value>) {
+    let (mut form, changed) = Form::read(groups, submission, &settings.fields());
+    match settings.patched(&changed) {
+        Ok(after) => form.asks = opens(settings, &after),
+        Err(errors) => form.note(errors),
     }
-    reading
+    (form, changed)
 }
 
 /// Whether settings give nearly every client what those before did not.
@@ -117,31 +109,6 @@ fn open_relay(submission: &Submission) -> OpenRelay {
     OpenRelay::Unsaid {
         how: "tick the box below if that is meant",
     }
-}
-
-/// Saves a form about the settings. The form comes back with its problems when it cannot be saved.
-async fn save(
-    context: &Context,
-    visitor: &Visitor,
-    groups: &'static [SettingGroup],
-    submission: &Submission,
-) -> Result<Result<(), Form>, ApiError> {
-    let typed = submission.clone();
-    let patch = move |settings: &Settings| {
-        let reading = check(groups, &typed, settings);
-        if reading.form.is_sound() {
-            Ok(reading.changed)
-        } else {
-            Err(reading.form.errors())
-        }
-    };
-    let errors = match change(context, visitor, patch, open_relay(submission)).await? {
-        Ok(()) => return Ok(Ok(())),
-        Err(errors) => errors,
-    };
-    let mut form = check(groups, submission, &context.administration.settings()).form;
-    form.note(errors);
-    Ok(Err(form))
 }
 
 /// Changes the settings, telling what does not hold from what went wrong.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use askama::Template;
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::form::Submission;
@@ -55,44 +54,39 @@ impl NextHopTestRequest {
         settings: &Settings,
     ) -> Result<Arc<NextHop>, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let policy = match &self.tls {
-            None => None,
-            Some(word) => match serde_json::from_value::<TlsPolicy>(Value::from(word.as_str())) {
-                Ok(policy) => Some(policy),
-                Err(_) => {
-                    errors.add("tls", "must be opportunistic or never");
-                    None
-                }
-            },
-        };
-        let with_policy = |policy: Option<TlsPolicy>| {
-            let defaults = &settings.next_hop_defaults;
-            NextHopPolicy {
-                tls: policy.unwrap_or(defaults.tls),
-                ..defaults.clone()
-            }
+        let read_tls = |word: &String| serde_json::from_value::<TlsPolicy>(word.as_str().into());
+        let tls = self.tls.as_ref().map(read_tls).transpose();
+        let tls = tls.unwrap_or_else(|_| {
+            errors.add("tls", "must be opportunistic or never");
+            None
+        });
+        let defaults = &settings.next_hop_defaults;
+        let policy = NextHopPolicy {
+            tls: tls.unwrap_or(defaults.tls),
+            ..defaults.clone()
         };
         let found = match (&self.address, &self.domain) {
             (Some(address), _) => read_server(address)
                 .and_then(|server| match server_problem(&server) {
                     Some(problem) => Err(problem),
-                    None => Ok(server),
+                    None => Ok(policy.at(&server).into()),
                 })
-                .map(|address| Arc::new(with_policy(policy).at(&address)))
-                .map_err(|problem| errors.add("address", problem)),
+                .map_err(|problem| ("address", problem)),
             (None, Some(domain)) => domain_name(domain)
-                .map(|domain| match policy {
-                    Some(_) => Arc::new(with_policy(policy).by_mx(&domain)),
+                .map(|domain| match tls {
+                    Some(_) => policy.by_mx(&domain).into(),
                     None => settings.next_hop_for(&domain),
                 })
-                .map_err(|problem| errors.add("domain", problem)),
-            (None, None) => {
-                errors.add("domain", "give a domain");
-                Err(())
-            }
+                .map_err(|problem| ("domain", problem)),
+            (None, None) => Err(("domain", "give a domain".to_owned())),
         };
-        errors.into_result()?;
-        found.map_err(|()| FieldErrors::default())
+        match found {
+            Ok(next_hop) => errors.into_result().map(|()| next_hop),
+            Err((field, problem)) => {
+                errors.add(field, problem);
+                Err(errors)
+            }
+        }
     }
 }
 
@@ -245,7 +239,7 @@ mod tests {
         }))
         .expect("settings");
         let settings = Settings::new(written).expect("they hold");
-        let check = |json: Value, expected: Result<(&str, TlsPolicy), &str>| {
+        let check = |json: serde_json::Value, expected: Result<(&str, TlsPolicy), &str>| {
             let request: NextHopTestRequest =
                 serde_json::from_value(json.clone()).expect("a request");
             let found = request.next_hop(&settings);

@@ -32,7 +32,6 @@ struct NextHopEntryRow {
     address: String,
     /// The word of the setting.
     tls: &'static str,
-    encryption: &'static str,
     connections: u32,
     uncertain: &'static str,
 }
@@ -74,10 +73,6 @@ fn entry_row(entry: &NextHopEntry) -> NextHopEntryRow {
         domain: entry.domain.clone(),
         address: address.map(ToString::to_string).unwrap_or_default(),
         tls: tls_word(entry.policy.tls),
-        encryption: match entry.policy.tls {
-            TlsPolicy::Opportunistic => "opportunistic",
-            TlsPolicy::Never => "never",
-        },
         connections: entry.policy.connections_max,
         uncertain: match entry.policy.uncertain {
             UncertainPolicy::Retry => "retry",

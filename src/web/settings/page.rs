@@ -6,13 +6,16 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 
-use super::conditions::{self, Diverted, blackhole_lists, content_filter, encryption, look_up};
+use super::conditions::blackhole_lists::{self, LookUpBox};
+use super::conditions::look_up::{self, LookUpTrial};
+use super::conditions::{self, Diverted, content_filter, encryption};
 use super::form::{Form, Submission};
 use super::{
-    FormAnswer, access, alerts, check, listeners, next_hops, notice, retention, save, see, subject,
-    unprocessable, what_if,
+    FormAnswer, access, alerts, change, check, listeners, next_hops, notice, open_relay, retention,
+    see, unprocessable, what_if,
 };
 use crate::limits;
+use crate::settings::Settings;
 use crate::settings::catalogue::{
     ACCESS, ALERTS, DELIVERY, DIRECTORY, LISTENERS, MEMORY, NEXT_HOPS, RETENTION, SettingKind,
     SettingSection,
@@ -28,27 +31,21 @@ use crate::web::page::{Frame, Page, Section, render};
 pub(in crate::web) struct SettingsPage {
     pub(in crate::web) path: String,
     pub(super) section: SettingSection,
-    /// The condition that it is about.
-    condition: Option<&'static ConditionDescription>,
-    special: Special,
+    subject: PageSubject,
 }
 
-/// What a page shows beside its form.
+/// What a page is about.
 #[derive(Clone, Copy)]
-enum Special {
-    Nothing,
-    WhatIf,
+enum PageSubject {
+    Memory,
+    Delivery,
     NextHops,
     Listeners,
-    OpenRelay,
-    TrailSize,
-    Webhook,
-    AskedBy,
-    /// Whose address is looked up in the directory.
-    LookUp(&'static str),
-    BlackholeLists,
-    ContentRules,
-    OpenPgpKeys,
+    Access,
+    Retention,
+    Alerts,
+    Directory,
+    Condition(&'static ConditionDescription),
 }
 
 /// Parts of a page around its form, as HTML.
@@ -68,47 +65,32 @@ pub(super) struct PageParts {
 pub(in crate::web) fn pages() -> &'static [SettingsPage] {
     static PAGES: LazyLock<Vec<SettingsPage>> = LazyLock::new(|| {
         let pages = [
-            ("/settings", MEMORY, Special::WhatIf),
-            ("/settings/delivery", DELIVERY, Special::Nothing),
-            ("/settings/next-hops", NEXT_HOPS, Special::NextHops),
-            ("/settings/listeners", LISTENERS, Special::Listeners),
-            ("/settings/access", ACCESS, Special::OpenRelay),
-            ("/settings/retention", RETENTION, Special::TrailSize),
-            ("/settings/alerts", ALERTS, Special::Webhook),
+            ("/settings", MEMORY, PageSubject::Memory),
+            ("/settings/delivery", DELIVERY, PageSubject::Delivery),
+            ("/settings/next-hops", NEXT_HOPS, PageSubject::NextHops),
+            ("/settings/listeners", LISTENERS, PageSubject::Listeners),
+            ("/settings/access", ACCESS, PageSubject::Access),
+            ("/settings/retention", RETENTION, PageSubject::Retention),
+            ("/settings/alerts", ALERTS, PageSubject::Alerts),
             (
                 "/settings/conditions/directory",
                 DIRECTORY,
-                Special::AskedBy,
+                PageSubject::Directory,
             ),
         ];
-        let pages = pages.map(|(path, section, special)| SettingsPage {
+        let pages = pages.map(|(path, section, subject)| SettingsPage {
             path: path.to_owned(),
             section,
-            condition: None,
-            special,
+            subject,
         });
-        pages
-            .into_iter()
-            .chain(built_in().map(of_condition))
-            .collect()
+        let conditions = built_in().map(|condition| SettingsPage {
+            path: conditions::path_of(condition),
+            section: condition.section(),
+            subject: PageSubject::Condition(condition),
+        });
+        pages.into_iter().chain(conditions).collect()
     });
     &PAGES
-}
-
-fn of_condition(condition: &'static ConditionDescription) -> SettingsPage {
-    SettingsPage {
-        path: conditions::path_of(condition),
-        section: condition.section(),
-        condition: Some(condition),
-        special: match condition.kind {
-            ConditionKind::LdapRelaying => Special::LookUp("Recipient"),
-            ConditionKind::LdapMasquerading => Special::LookUp("Sender"),
-            ConditionKind::BlackholeLists => Special::BlackholeLists,
-            ConditionKind::ContentFilter => Special::ContentRules,
-            ConditionKind::Encryption => Special::OpenPgpKeys,
-            _ => Special::Nothing,
-        },
-    }
 }
 
 #[derive(Template)]
@@ -128,11 +110,16 @@ impl SettingsPage {
     /// The page of a condition with a page of its own.
     pub(super) fn of(kind: ConditionKind) -> &'static Self {
         let mut pages = pages().iter();
-        let page = pages.find(|page| {
-            page.condition
-                .is_some_and(|condition| condition.kind == kind)
-        });
+        let page = pages.find(|page| page.condition().is_some_and(|other| other.kind == kind));
         page.expect("every condition but the administrator's own has a page")
+    }
+
+    /// The condition that it is about.
+    fn condition(&self) -> Option<&'static ConditionDescription> {
+        match self.subject {
+            PageSubject::Condition(condition) => Some(condition),
+            _ => None,
+        }
     }
 
     /// Lists on it may be longer than other forms.
@@ -147,7 +134,7 @@ impl SettingsPage {
     /// Its form as the settings are now.
     pub(super) fn form(&self, context: &Context) -> Form {
         let settings = context.administration.settings();
-        Form::showing(self.section.groups, &subject(&settings))
+        Form::showing(self.section.groups, &settings.fields())
     }
 
     async fn render(
@@ -181,7 +168,7 @@ impl SettingsPage {
         render(&SectionTemplate {
             frame,
             notice,
-            condition: self.condition.map(figures),
+            condition: self.condition().map(figures),
             is_below_conditions,
             parts,
             form,
@@ -194,19 +181,33 @@ impl SettingsPage {
         form: &mut Form,
         find: &str,
     ) -> Result<PageParts, PageError> {
-        match self.special {
-            Special::Nothing => Ok(PageParts::default()),
-            Special::WhatIf => what_if::parts(context, form),
-            Special::NextHops => next_hops::parts(context, find),
-            Special::Listeners => listeners::parts(context),
-            Special::OpenRelay => access::parts(context),
-            Special::TrailSize => retention::parts(context).await,
-            Special::Webhook => alerts::parts(context),
-            Special::AskedBy => Ok(look_up::directory_parts()),
-            Special::LookUp(whose) => look_up::parts(context, &self.path, whose),
-            Special::BlackholeLists => blackhole_lists::parts(context),
-            Special::ContentRules => content_filter::parts(context),
-            Special::OpenPgpKeys => encryption::parts(context, find),
+        let condition = match self.subject {
+            PageSubject::Memory => return what_if::parts(context, form),
+            PageSubject::Delivery => return Ok(PageParts::default()),
+            PageSubject::NextHops => return next_hops::parts(context, find),
+            PageSubject::Listeners => return listeners::parts(context),
+            PageSubject::Access => return access::parts(context),
+            PageSubject::Retention => return retention::parts(context).await,
+            PageSubject::Alerts => return alerts::parts(context),
+            PageSubject::Directory => return Ok(look_up::directory_parts()),
+            PageSubject::Condition(condition) => condition.kind,
+        };
+        match condition {
+            ConditionKind::LdapRelaying => {
+                look_up::parts(context, &self.path, "Recipient", LookUpTrial::default())
+            }
+            ConditionKind::LdapMasquerading => {
+                look_up::parts(context, &self.path, "Sender", LookUpTrial::default())
+            }
+            ConditionKind::BlackholeLists => blackhole_lists::parts(context, &LookUpBox::default()),
+            ConditionKind::ContentFilter => content_filter::parts(context),
+            ConditionKind::Encryption => encryption::parts(context, find),
+            ConditionKind::SenderCheck
+            | ConditionKind::Own
+            | ConditionKind::Antivirus
+            | ConditionKind::Antispam
+            | ConditionKind::Milter
+            | ConditionKind::ReceivedFor => Ok(PageParts::default()),
         }
     }
 }
@@ -232,7 +233,7 @@ pub(in crate::web) async fn submit(
 ) -> FormAnswer {
     let (groups, query) = (page.section.groups, PageQuery::default());
     if submission.has("preview") {
-        let form = check(groups, &submission, &context.administration.settings()).form;
+        let (form, _) = check(groups, &submission, &context.administration.settings());
         let status = if form.is_sound() {
             StatusCode::OK
         } else {
@@ -241,10 +242,20 @@ pub(in crate::web) async fn submit(
         let html = page.render(&context, visitor, &query, form).await?;
         return Ok((status, html).into_response());
     }
-    match save(&context, &visitor, groups, &submission).await? {
-        Ok(()) => see(&format!("{}?done=saved", page.path)),
-        Err(form) => unprocessable(page.render(&context, visitor, &query, form).await?),
-    }
+    let typed = submission.clone();
+    let patch = move |settings: &Settings| {
+        let (form, changed) = check(groups, &typed, settings);
+        match form.is_sound() {
+            true => Ok(changed),
+            false => Err(form.errors()),
+        }
+    };
+    let Err(errors) = change(&context, &visitor, patch, open_relay(&submission)).await? else {
+        return see(&format!("{}?done=saved", page.path));
+    };
+    let (mut form, _) = check(groups, &submission, &context.administration.settings());
+    form.note(errors);
+    unprocessable(page.render(&context, visitor, &query, form).await?)
 }
 
 /// A part of a page.

@@ -56,10 +56,9 @@ impl KeptTrail {
         } else {
             wording::count(trail.messages)
         };
-        let oldest = trail.oldest.map(|oldest| {
-            let at = format!("{} UTC", wording::moment(oldest));
-            (at, wording::since(oldest, now))
-        });
+        let oldest = trail
+            .oldest
+            .map(|oldest| (wording::moment_utc(oldest), wording::since(oldest, now)));
         Self {
             messages,
             oldest,

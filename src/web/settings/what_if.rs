@@ -14,12 +14,6 @@ use crate::web::{Context, wording};
 /// Thresholds that are shown in any case, in bytes.
 const THRESHOLDS: [u64; 3] = [16_384, 32_768, 65_536];
 
-#[derive(Template)]
-#[template(path = "settings/what_if.html")]
-struct WhatIfTemplate {
-    what_if: WhatIfTable,
-}
-
 pub(super) fn parts(context: &Context, form: &mut Form) -> Result<PageParts, PageError> {
     let present = context.administration.settings().memory_threshold_bytes;
     let typed = form.typed("memory_threshold_bytes");
@@ -33,7 +27,7 @@ pub(super) fn parts(context: &Context, form: &mut Form) -> Result<PageParts, Pag
     Ok(PageParts {
         above: "\n<div class=\"beside\">".to_owned(),
         form: " id=\"memory\" data-presets".to_owned(),
-        below: fragment(&WhatIfTemplate { what_if })?,
+        below: fragment(&what_if)?,
         ..PageParts::default()
     })
 }
@@ -47,7 +41,8 @@ fn budget_in_force(machine_bytes: u64, in_force_bytes: u64) -> String {
 }
 
 /// The table beside the threshold.
-#[derive(Debug)]
+#[derive(Debug, Template)]
+#[template(path = "settings/what_if.html")]
 struct WhatIfTable {
     /// Messages that it is about; none when there were none.
     messages: Option<String>,
@@ -79,16 +74,14 @@ impl WhatIfTable {
         thresholds.sort_unstable();
         thresholds.dedup();
         let total = sizes.total();
+        let rows = thresholds.into_iter().map(|threshold| ThresholdRow {
+            is_present: threshold == present,
+            is_typed: typed == Some(threshold) && threshold != present,
+            ..row(sizes, threshold)
+        });
         Self {
             messages: (total > 0).then(|| wording::counted(total, "message")),
-            rows: thresholds
-                .into_iter()
-                .map(|threshold| ThresholdRow {
-                    is_present: threshold == present,
-                    is_typed: typed == Some(threshold) && threshold != present,
-                    ..row(sizes, threshold)
-                })
-                .collect(),
+            rows: rows.collect(),
         }
     }
 }

@@ -33,7 +33,7 @@ struct ZoneRow {
 /// Where an address is typed to be looked up.
 #[derive(Default, Template)]
 #[template(path = "settings/conditions/blackhole_box.html")]
-struct LookUpBox {
+pub(in crate::web::settings) struct LookUpBox {
     address: String,
     problem: Option<String>,
 }
@@ -55,18 +55,13 @@ struct TriedRow {
     words: String,
 }
 
-pub(in crate::web::settings) fn parts(context: &Context) -> Result<PageParts, PageError> {
-    parts_with(context, &LookUpBox::default())
-}
-
-fn parts_with(context: &Context, look_up: &LookUpBox) -> Result<PageParts, PageError> {
+pub(in crate::web::settings) fn parts(
+    context: &Context,
+    look_up: &LookUpBox,
+) -> Result<PageParts, PageError> {
     let settings = context.administration.settings();
-    let zones = settings
-        .blackhole_lists
-        .zones
-        .iter()
-        .map(zone_row)
-        .collect();
+    let zones = settings.blackhole_lists.zones.iter();
+    let zones = zones.map(zone_row).collect();
     Ok(PageParts {
         above: fragment(&ZoneList { zones })?,
         form: " action=\"/settings/conditions/blackhole-lists\"".to_owned(),
@@ -91,7 +86,7 @@ pub(in crate::web) async fn test(
             problem: Some(format!("“{typed}” is not an address")),
             address: typed.to_owned(),
         };
-        let parts = parts_with(&context, &look_up)?;
+        let parts = parts(&context, &look_up)?;
         return unprocessable(page.render_with(&context, visitor, None, &form, parts)?);
     };
     let found = context.conditions.try_blackhole_lists(&settings, address);
@@ -102,7 +97,7 @@ pub(in crate::web) async fn test(
     };
     let parts = PageParts {
         top: fragment(&tried)?,
-        ..parts_with(&context, &look_up)?
+        ..parts(&context, &look_up)?
     };
     let page = page.render_with(&context, visitor, None, &form, parts)?;
     Ok(page.into_response())

@@ -38,7 +38,7 @@ struct TrialBox<'a> {
 
 /// A look-up that is tried.
 #[derive(Debug, Default)]
-struct LookUpTrial {
+pub(in crate::web::settings) struct LookUpTrial {
     address: String,
     problem: Option<&'static str>,
     finding: Option<LookUpFinding>,
@@ -57,34 +57,31 @@ struct LookUpFinding {
 }
 
 impl LookUpFinding {
+    fn new(mark: &'static str, sentence: &'static str, words: impl Into<String>) -> Self {
+        Self {
+            mark,
+            sentence,
+            words: words.into(),
+            rows: Vec::new(),
+        }
+    }
+
     /// An entry.
     fn entry(rows: Vec<(&'static str, String)>) -> Self {
         Self {
-            mark: "good",
-            sentence: "The directory has an entry.",
-            words: String::new(),
             rows,
+            ..Self::new("good", "The directory has an entry.", "")
         }
     }
 
     /// No entry; what that means.
     fn nobody(words: &str) -> Self {
-        Self {
-            mark: "doubtful",
-            sentence: "The directory has no entry.",
-            words: words.to_owned(),
-            rows: Vec::new(),
-        }
+        Self::new("doubtful", "The directory has no entry.", words)
     }
 
     /// The directory cannot tell, and why.
     fn none(why: String) -> Self {
-        Self {
-            mark: "bad",
-            sentence: "It cannot tell.",
-            words: why,
-            rows: Vec::new(),
-        }
+        Self::new("bad", "It cannot tell.", why)
     }
 }
 
@@ -98,14 +95,6 @@ pub(in crate::web::settings) fn directory_parts() -> PageParts {
 
 /// The parts of the page of a condition that asks it.
 pub(in crate::web::settings) fn parts(
-    context: &Context,
-    path: &str,
-    whose: &'static str,
-) -> Result<PageParts, PageError> {
-    parts_with(context, path, whose, LookUpTrial::default())
-}
-
-fn parts_with(
     context: &Context,
     path: &str,
     whose: &'static str,
@@ -199,7 +188,7 @@ async fn test(
         Ok(address) => trial.finding = Some(ask(address).await),
         Err(_) => trial.problem = Some("give an address like someone@example.net"),
     }
-    let parts = parts_with(context, &page.path, whose, trial)?;
+    let parts = parts(context, &page.path, whose, trial)?;
     let html = page.render_with(context, visitor, None, &page.form(context), parts)?;
     match address {
         Ok(_) => Ok(html.into_response()),

@@ -116,26 +116,21 @@ fn own_row(own: &OwnCondition, counts: &ByReason) -> ConditionRow {
 
 /// What it looks at, in a sentence.
 fn in_words(own: &OwnCondition) -> String {
-    let mut parts = Vec::new();
-    if let Some(most) = own.recipients_more_than {
-        parts.push(format!("more than {} recipients", write_count(most)));
-    }
-    if let Some(most) = own.larger_than_bytes {
-        parts.push(format!("larger than {}", write_size(most)));
-    }
-    if !own.client_networks.is_empty() {
-        let networks = own.client_networks.iter().map(ToString::to_string);
-        let networks: Vec<String> = networks.collect();
-        parts.push(format!("from {}", networks.join(", ")));
-    }
-    if let Some(pattern) = &own.sender_pattern {
-        parts.push(format!("sender like {pattern}"));
-    }
-    if let Some(pattern) = &own.recipient_pattern {
-        parts.push(format!("a recipient like {pattern}"));
-    }
-    if let Some(field) = &own.header_field {
-        parts.push(format!("with the field {field}"));
-    }
+    let networks = own.client_networks.iter().map(ToString::to_string);
+    let networks: Vec<String> = networks.collect();
+    let like = |what: &str, pattern: &Option<String>| {
+        pattern.as_ref().map(|pattern| format!("{what} {pattern}"))
+    };
+    let parts = [
+        own.recipients_more_than
+            .map(|most| format!("more than {} recipients", write_count(most))),
+        own.larger_than_bytes
+            .map(|most| format!("larger than {}", write_size(most))),
+        (!networks.is_empty()).then(|| format!("from {}", networks.join(", "))),
+        like("sender like", &own.sender_pattern),
+        like("a recipient like", &own.recipient_pattern),
+        like("with the field", &own.header_field),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join("; ")
 }
