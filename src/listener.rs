@@ -197,7 +197,7 @@ impl<A: Answering> Acceptor<'_, A> {
 /// client sees the end without a reason.
 fn turn_away(stream: &TcpStream) {
     let mut reply = Vec::new();
-    Reply::too_many_connections().write(&mut reply);
+    Reply::TOO_MANY_CONNECTIONS.write(&mut reply);
     let _ = SockRef::from(stream).send(&reply);
 }
 

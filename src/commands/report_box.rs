@@ -108,23 +108,23 @@ impl ReportConnection {
                     }
                     Command::Mail(_) | Command::Rset => {
                         recipients = 0;
-                        Reply::ok()
+                        Reply::OK
                     }
                     Command::Rcpt(_) => {
                         recipients += 1;
-                        Reply::recipient_ok()
+                        Reply::RECIPIENT_OK
                     }
                     Command::Data if recipients > 0 => {
-                        self.say(&Reply::start_data()).await?;
+                        self.say(&Reply::START_DATA).await?;
                         self.skip_content().await?;
                         count.increment();
                         recipients = 0;
-                        Reply::ok()
+                        Reply::OK
                     }
                     Command::Data => Reply::bad_sequence("RCPT first"),
-                    Command::Noop => Reply::ok(),
-                    Command::Quit => return self.say(&Reply::closing()).await,
-                    _ => Reply::not_implemented(),
+                    Command::Noop => Reply::OK,
+                    Command::Quit => return self.say(&Reply::CLOSING).await,
+                    _ => Reply::NOT_IMPLEMENTED,
                 },
             };
             self.say(&reply).await?;

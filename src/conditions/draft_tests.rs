@@ -178,8 +178,8 @@ async fn the_envelope_is_changed() {
         Edit::AddRecipient(carl),
         Edit::RemoveRecipient(mailbox("bert@example.net")),
         Edit::AddRecipient(Recipient::plain(mailbox("dora@example.net"))),
-        Edit::RefuseRecipient(mailbox("dora@example.net"), Reply::relay_denied()),
-        Edit::RefuseRecipient(mailbox("emil@example.net"), Reply::relay_denied()),
+        Edit::RefuseRecipient(mailbox("dora@example.net"), Reply::RELAY_DENIED),
+        Edit::RefuseRecipient(mailbox("emil@example.net"), Reply::RELAY_DENIED),
         Edit::NameRecipients,
     ];
     draft.apply(edits).expect("each can be made");
@@ -192,7 +192,7 @@ async fn the_envelope_is_changed() {
     assert_eq!(&prefix[..], expected.as_bytes());
     assert_eq!(draft.arrived().envelope.recipients.len(), 1);
     let dora = Recipient::plain(mailbox("dora@example.net"));
-    assert_eq!(draft.refused(), [(dora, Reply::relay_denied())]);
+    assert_eq!(draft.refused(), [(dora, Reply::RELAY_DENIED)]);
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ pub(super) async fn check(
     }
     let copies_bytes = draft.message().size_bytes() * keyed.len() as u64;
     if keyed.len() > 1 && copies_bytes > limits::ENCRYPTED_COPIES_BYTES {
-        let reply = Reply::too_large_to_encrypt();
+        let reply = Reply::TOO_LARGE_TO_ENCRYPT;
         return CheckVerdict::of(
             CheckAnswer::Refuse(reply),
             "too large for so many recipients",
@@ -134,7 +134,7 @@ pub(super) async fn check(
     match timeout(limits::ENCRYPTION_WAIT, making).await {
         Ok(Ok(copies)) => CheckVerdict::with(vec![Edit::Copies(copies)], sentence()),
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-            let reply = Reply::endless_header_to_encrypt();
+            let reply = Reply::ENDLESS_HEADER_TO_ENCRYPT;
             CheckVerdict::of(CheckAnswer::Refuse(reply), "its header has no end")
         }
         Ok(Err(error)) => CheckVerdict::cannot_tell(words::cut(&error.to_string())),

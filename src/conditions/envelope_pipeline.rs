@@ -45,7 +45,7 @@ impl Conditions {
         let running = Box::pin(self.run_on_envelope(envelope, settings, deadline));
         timeout(wait, running)
             .await
-            .unwrap_or_else(|_| Err(Reply::unchecked()))
+            .unwrap_or_else(|_| Err(Reply::UNCHECKED))
     }
 
     async fn run_on_envelope(

@@ -263,13 +263,13 @@ impl Conditions {
         let look_up = self.look_up(settings, Freshness::Remembered, party, timeout);
         let no_answer = match look_up.route(address).await {
             Ok(Some(_)) => return Ok(()),
-            Ok(None) => return Err(Reply::recipient_unknown()),
+            Ok(None) => return Err(Reply::RECIPIENT_UNKNOWN),
             Err(no_answer) => no_answer,
         };
         tracing::warn!(recipient = %address, why = %no_answer, "the directory cannot tell at RCPT");
         match (no_answer, settings.ldap_relaying.when_unavailable) {
             (NoAnswer::CannotTell(_), WhenUnavailable::Pass) => Ok(()),
-            _ => Err(Reply::recipient_unchecked()),
+            _ => Err(Reply::RECIPIENT_UNCHECKED),
         }
     }
 

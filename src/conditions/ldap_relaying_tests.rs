@@ -232,7 +232,7 @@ async fn nobody_is_taken_because_the_directory_is_busy() {
         conditions.recipient(&waiting, party("bert"), &settings),
     );
     assert_eq!(asked, Ok(()));
-    assert_eq!(not_asked, Err(Reply::recipient_unchecked()));
+    assert_eq!(not_asked, Err(Reply::RECIPIENT_UNCHECKED));
 }
 
 #[tokio::test]

@@ -78,11 +78,11 @@ impl Conditions {
             outcome = &mut running => outcome,
             () = shutdown.cancelled() => CheckOutcome {
                 words: "ended by our shutdown".to_owned(),
-                result: Err(Reply::local_error()),
+                result: Err(Reply::LOCAL_ERROR),
             },
             () = sleep(limits::EXAMINATION_WAIT) => CheckOutcome {
                 words: "the checks together took too long".to_owned(),
-                result: Err(Reply::unchecked()),
+                result: Err(Reply::UNCHECKED),
             },
         };
         CheckOutcome {
@@ -152,7 +152,7 @@ impl Pipeline<'_> {
         self.encrypt_for_others(decision).await?;
         if self.draft.envelope.recipients.is_empty() {
             self.words.push("no recipient is left".to_owned());
-            return Err(Reply::no_valid_recipients());
+            return Err(Reply::NO_VALID_RECIPIENTS);
         }
         Ok(Accepted {
             messages: self.draft.messages(&self.conditions.tools),
@@ -258,8 +258,8 @@ impl Pipeline<'_> {
         tracing::error!(%id, %condition, %error, "the changes of a check cannot be made");
         self.words.push(format!("{condition}: {error}"));
         Err(match error {
-            NotApplied::TooManyRecipients => Reply::too_many_added(),
-            NotApplied::EndlessHeader => Reply::header_too_long(),
+            NotApplied::TooManyRecipients => Reply::TOO_MANY_ADDED,
+            NotApplied::EndlessHeader => Reply::HEADER_TOO_LONG,
         })
     }
 }
@@ -283,12 +283,12 @@ pub(super) fn judge(
             tracing::warn!(id, %condition, %why, "a check cannot tell");
             match settings.policy(condition.kind).when_unavailable {
                 WhenUnavailable::Pass => ("passed unchecked", None),
-                WhenUnavailable::Defer => ("deferred", Some(Reply::unchecked())),
+                WhenUnavailable::Defer => ("deferred", Some(Reply::UNCHECKED)),
             }
         }
         CheckAnswer::NotAsked => {
             tracing::warn!(id, %condition, %why, "a check could not be made");
-            ("deferred", Some(Reply::unchecked()))
+            ("deferred", Some(Reply::UNCHECKED))
         }
     }
 }
@@ -306,7 +306,7 @@ fn endless_header(message: &Message) -> CheckOutcome {
     tracing::info!(id = %message.id, "its header is too long to be looked into");
     CheckOutcome {
         words: "its header is too long to be looked into".to_owned(),
-        result: Err(Reply::header_too_long()),
+        result: Err(Reply::HEADER_TOO_LONG),
     }
 }
 
@@ -314,7 +314,7 @@ fn no_memory(message: &Message) -> CheckOutcome {
     tracing::warn!(id = %message.id, "there is no memory for looking into its header");
     CheckOutcome {
         words: "there is no memory for looking into its header".to_owned(),
-        result: Err(Reply::insufficient_storage()),
+        result: Err(Reply::INSUFFICIENT_STORAGE),
     }
 }
 
@@ -323,7 +323,7 @@ fn unreadable(message: &Message, error: std::io::Error) -> CheckOutcome {
     tracing::error!(id = %message.id, %words, "not looked into");
     CheckOutcome {
         words,
-        result: Err(Reply::local_error()),
+        result: Err(Reply::LOCAL_ERROR),
     }
 }
 

@@ -204,19 +204,19 @@ impl Approach<'_> {
 }
 
 fn paused() -> Outcome {
-    Outcome::Deferred(DiskReason::NextHopPaused, Reply::next_hop_paused())
+    Outcome::Deferred(DiskReason::NextHopPaused, Reply::NEXT_HOP_PAUSED)
 }
 
 fn suspended() -> Outcome {
-    let reply = Reply::next_hop_suspended();
+    let reply = Reply::NEXT_HOP_SUSPENDED;
     Outcome::Deferred(DiskReason::DestinationSuspended, reply)
 }
 
 fn busy() -> Outcome {
-    Outcome::Deferred(DiskReason::DestinationBusy, Reply::next_hop_busy())
+    Outcome::Deferred(DiskReason::DestinationBusy, Reply::NEXT_HOP_BUSY)
 }
 
 fn no_address() -> Outcome {
-    let reply = Reply::next_hop_without_address();
+    let reply = Reply::NEXT_HOP_WITHOUT_ADDRESS;
     Outcome::Deferred(DiskReason::Deferred, reply)
 }

@@ -54,7 +54,7 @@ impl ConnectError {
             Self::ConversationError(trouble) => trouble.outcome(),
             // The names that lead here can be changed, the administrator's own above all.
             Self::Ourselves => {
-                Outcome::Deferred(DiskReason::Deferred, Reply::next_hop_is_ourselves())
+                Outcome::Deferred(DiskReason::Deferred, Reply::NEXT_HOP_IS_OURSELVES)
             }
             Self::TurnedAway(stage, reply) => {
                 verdict(*stage, reply).unwrap_or_else(|| ConversationError::Closed.outcome())

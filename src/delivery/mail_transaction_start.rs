@@ -68,7 +68,7 @@ impl Delivery {
         .await
         .unwrap_or_else(|_| {
             self.note_unreached(start.next_hop);
-            let reply = Reply::next_hop_not_in_time();
+            let reply = Reply::NEXT_HOP_NOT_IN_TIME;
             Err(StartError::NoConnection(Outcome::Deferred(
                 DiskReason::Deferred,
                 reply,

@@ -261,5 +261,5 @@ impl<P: CommitPoint> Transaction<'_, P> {
 
 /// The client went away, or took the message back.
 fn withdrawn() -> Outcome {
-    Outcome::Deferred(DiskReason::Deferred, Reply::withdrawn())
+    Outcome::Deferred(DiskReason::Deferred, Reply::WITHDRAWN)
 }

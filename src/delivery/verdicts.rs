@@ -142,7 +142,7 @@ pub(super) fn is_closing(reply: &Reply) -> bool {
 
 /// The server takes addresses and header fields in ASCII only.
 pub(super) fn no_smtputf8() -> Outcome {
-    Outcome::Refused(Reply::next_hop_without_smtputf8())
+    Outcome::Refused(Reply::NEXT_HOP_WITHOUT_SMTPUTF8)
 }
 
 /// The server takes messages up to `limit` bytes, and this one has more.
@@ -164,7 +164,7 @@ pub(super) fn unfit(message: &Message, capabilities: &Capabilities) -> Option<Ou
 
 /// The message has to be converted first, and its client waits for the reply.
 pub(super) fn awaits_conversion() -> Outcome {
-    Outcome::Deferred(DiskReason::Conversion, Reply::awaits_conversion())
+    Outcome::Deferred(DiskReason::Conversion, Reply::AWAITS_CONVERSION)
 }
 
 /// The message would have to be converted and cannot be; why. RFC 6152 §3: it is returned then.

@@ -52,7 +52,7 @@ impl Disposition {
     pub(super) fn client_gone() -> Self {
         Self {
             client_gone: true,
-            ..Self::fast(Reply::client_gone())
+            ..Self::fast(Reply::CLIENT_GONE)
         }
     }
 

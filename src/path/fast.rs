@@ -154,7 +154,7 @@ impl FastPath {
             tracing::error!(id = %message.id, %error, "not stored");
             if !flight.has_unanswered_dot() {
                 flight.withdraw_unfinished();
-                let otherwise = Reply::insufficient_storage();
+                let otherwise = Reply::INSUFFICIENT_STORAGE;
                 return self.reply_to_each(dispatch, &flight, Some(&otherwise));
             }
             self.await_dots(&mut flight).await;

@@ -16,9 +16,9 @@ pub(super) fn replies(states: &[RecipientState]) -> Vec<Reply> {
 
 fn own_reply(state: &RecipientState) -> Reply {
     match state {
-        RecipientState::Known => Reply::already_delivered(),
+        RecipientState::Known => Reply::ALREADY_DELIVERED,
         RecipientState::Ended(outcome) => reply_to(outcome),
-        RecipientState::Pending => Reply::not_in_time(),
+        RecipientState::Pending => Reply::NOT_IN_TIME,
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) fn of_replies(each: Vec<Reply>) -> Disposition {
         settled: settled.map(|(place, _)| place).collect(),
         reply: overall(&each),
         each,
-        ..Disposition::fast(Reply::local_error())
+        ..Disposition::fast(Reply::LOCAL_ERROR)
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) fn overall(each: &[Reply]) -> Reply {
         _ => {
             let transient = each.iter().find(|reply| reply.is_transient());
             let reply = transient.or_else(|| each.first());
-            reply.cloned().unwrap_or_else(Reply::local_error)
+            reply.cloned().unwrap_or(Reply::LOCAL_ERROR)
         }
     }
 }
@@ -96,7 +96,7 @@ mod tests {
             let each: Vec<Reply> = codes.iter().map(|code| reply(*code)).collect();
             assert_eq!(overall(&each).to_string(), expected, "{codes:?}");
         }
-        assert_eq!(overall(&[]), Reply::local_error());
+        assert_eq!(overall(&[]), Reply::LOCAL_ERROR);
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub(super) fn first_deferral(states: &[RecipientState]) -> Disposition {
         RecipientState::Ended(Outcome::Deferred(_, reply)) => Some(reply.clone()),
         _ => None,
     });
-    Disposition::fast(deferral.unwrap_or_else(Reply::not_in_time).passed_on())
+    Disposition::fast(deferral.unwrap_or(Reply::NOT_IN_TIME).passed_on())
 }
 
 /// Some recipients have it, and the rest could not be stored.
@@ -91,11 +91,11 @@ pub(super) fn partial_failure(states: &[RecipientState]) -> Disposition {
     Disposition {
         settled: delivered.map(|(position, _)| position).collect(),
         needs_fingerprint: true,
-        ..Disposition::fast(Reply::partly_delivered())
+        ..Disposition::fast(Reply::PARTLY_DELIVERED)
     }
 }
 
 /// No recipient has it, and it could not be stored.
 pub(super) fn failure() -> Disposition {
-    Disposition::fast(Reply::insufficient_storage())
+    Disposition::fast(Reply::INSUFFICIENT_STORAGE)
 }

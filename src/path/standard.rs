@@ -57,7 +57,7 @@ impl StandardPath {
         };
         if let Err(error) = queue.enqueue(&entries).await {
             let recipients = dispatch.message.envelope.recipients.len();
-            let replies = vec![Reply::insufficient_storage(); recipients];
+            let replies = vec![Reply::INSUFFICIENT_STORAGE; recipients];
             let not_stored = not_stored(&dispatch.message, &error);
             self.context.note_left(&dispatch.message, &replies);
             return not_stored;
@@ -124,7 +124,7 @@ impl StandardPath {
 
 fn not_stored(message: &Message, error: &StoreError) -> Disposition {
     tracing::error!(id = %message.id, %error, "not stored");
-    Disposition::nothing(Reply::insufficient_storage(), Path::Standard)
+    Disposition::nothing(Reply::INSUFFICIENT_STORAGE, Path::Standard)
 }
 
 /// A message with its recipients that are to be stored, by next hop.

@@ -16,7 +16,7 @@ fn refused(message: &Message, position: usize) -> Failed {
     Failed {
         recipient: message.envelope.recipients[position].clone(),
         failure: FailureReason::Refused,
-        reply: Reply::relay_denied(),
+        reply: Reply::RELAY_DENIED,
     }
 }
 
@@ -85,7 +85,7 @@ async fn nothing_is_taken_that_cannot_be_stored() {
             DiskReason::StandardPath,
         )
         .await;
-    assert_eq!(found.reply, Reply::insufficient_storage());
+    assert_eq!(found.reply, Reply::INSUFFICIENT_STORAGE);
     assert!(!found.stored && found.settled.is_empty());
     assert_eq!(scene.waiting().await, 0);
 }

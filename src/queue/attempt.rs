@@ -308,7 +308,7 @@ fn broken_off(rows: &[QueuedRow]) -> AttemptResult {
         "a fault of the program ended an attempt; its recipients wait for the next one"
     );
     let deferred = |row: &QueuedRow| {
-        let outcome = Outcome::Deferred(DiskReason::Deferred, Reply::local_error());
+        let outcome = Outcome::Deferred(DiskReason::Deferred, Reply::LOCAL_ERROR);
         (row.position, outcome)
     };
     AttemptResult {

@@ -38,15 +38,15 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
                 self.context.counters.logins.increment();
                 self.peer.login = Some(PeerLogin::Shown(login));
                 self.peer.has_lost_login = false;
-                self.say(&Reply::authentication_succeeded())
+                self.say(&Reply::AUTHENTICATION_SUCCEEDED)
             }
             Err(SmtpAuthError::Wrong) => {
                 self.context.counters.wrong_logins.increment();
-                self.refuse_login(&Reply::authentication_failed())
+                self.refuse_login(&Reply::AUTHENTICATION_FAILED)
             }
             // A guess that nobody looks at is one all the same.
-            Err(SmtpAuthError::TooMany) => self.refuse_login(&Reply::too_many_wrong_logins()),
-            Err(SmtpAuthError::Busy(_)) => self.say(&Reply::authentication_unavailable()),
+            Err(SmtpAuthError::TooMany) => self.refuse_login(&Reply::TOO_MANY_WRONG_LOGINS),
+            Err(SmtpAuthError::Busy(_)) => self.say(&Reply::AUTHENTICATION_UNAVAILABLE),
         }
     }
 
@@ -55,7 +55,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         self.wrong_logins += 1;
         self.conclude(reply)?;
         if self.wrong_logins >= limits::WRONG_LOGINS_PER_SESSION {
-            return Err(SessionEnd::Say(Reply::too_many_errors()));
+            return Err(SessionEnd::Say(Reply::TOO_MANY_ERRORS));
         }
         Ok(())
     }

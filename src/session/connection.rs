@@ -104,7 +104,7 @@ impl<T: Transport> SessionConnection<T> {
         shutdown: &CancellationToken,
     ) -> Result<ReadOutcome, SessionEnd> {
         if shutdown.is_cancelled() {
-            return Err(SessionEnd::Say(Reply::shutting_down()));
+            return Err(SessionEnd::Say(Reply::SHUTTING_DOWN));
         }
         self.make_room();
         let spare = self.input.capacity() - self.input.len();
@@ -118,7 +118,7 @@ impl<T: Transport> SessionConnection<T> {
                     Ok(ReadOutcome::Bytes)
                 }
             },
-            () = shutdown.cancelled() => Err(SessionEnd::Say(Reply::shutting_down())),
+            () = shutdown.cancelled() => Err(SessionEnd::Say(Reply::SHUTTING_DOWN)),
             () = self.alarm.until(deadline) => Ok(ReadOutcome::Nothing),
         }
     }

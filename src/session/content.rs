@@ -227,7 +227,7 @@ impl IncomingContent {
             self.refuse(ContentRefusal::TooBig);
         }
         if self.bytes > size_max + limits::READ_ON_BYTES {
-            return Err(SessionEnd::Say(Reply::message_too_big()));
+            return Err(SessionEnd::Say(Reply::MESSAGE_TOO_BIG));
         }
         if self.canonical.is_empty() {
             return Ok(());
@@ -253,8 +253,8 @@ impl IncomingContent {
     /// The reply with which the message is refused already.
     pub(super) fn refusal(&self) -> Option<Reply> {
         self.refusal.map(|refusal| match refusal {
-            ContentRefusal::TooBig => Reply::message_too_big(),
-            ContentRefusal::Spool => Reply::insufficient_storage(),
+            ContentRefusal::TooBig => Reply::MESSAGE_TOO_BIG,
+            ContentRefusal::Spool => Reply::INSUFFICIENT_STORAGE,
         })
     }
 
@@ -310,7 +310,7 @@ impl IncomingContent {
             return Err(Refused { reply, close });
         }
         if self.header.hops() > limits::HOPS {
-            return Err(Refused::and_go_on(Reply::loop_detected()));
+            return Err(Refused::and_go_on(Reply::LOOP_DETECTED));
         }
         Ok(())
     }
@@ -318,7 +318,7 @@ impl IncomingContent {
     async fn finish_writer(&mut self) -> Result<(Body, Vec<DiskReason>), Refused> {
         let ContentSink::Spooled(writer) = std::mem::replace(&mut self.sink, ContentSink::Nowhere)
         else {
-            return Err(Refused::and_go_on(Reply::local_error()));
+            return Err(Refused::and_go_on(Reply::LOCAL_ERROR));
         };
         let finished = match tokio::time::timeout(limits::SPOOL_WAIT, writer.finish()).await {
             Ok(finished) => finished,
@@ -326,7 +326,7 @@ impl IncomingContent {
         };
         finished.map_err(|error| {
             self.spool_failed(&error);
-            Refused::and_go_on(Reply::insufficient_storage())
+            Refused::and_go_on(Reply::INSUFFICIENT_STORAGE)
         })
     }
 

@@ -35,7 +35,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             }
             ReplyMode::Prdr(recipients) => {
                 if each.len() == recipients && each.iter().any(|one| one.code != reply.code) {
-                    self.write(&Reply::replies_follow());
+                    self.write(&Reply::REPLIES_FOLLOW);
                     for one in each {
                         self.write_one_of_many(one).await?;
                     }

@@ -38,7 +38,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         let started = tokio::select! {
             biased;
             started = transaction.start(&message) => started,
-            () = self.shutdown.cancelled() => return Err(SessionEnd::Say(Reply::shutting_down())),
+            () = self.shutdown.cancelled() => return Err(SessionEnd::Say(Reply::SHUTTING_DOWN)),
         };
         match started {
             ContentStart::Content => {
@@ -74,7 +74,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     ) -> Result<(), SessionEnd> {
         if self.shutdown.is_cancelled() {
             // No next hop has it, and what they would say might come too late to be passed on.
-            return Err(SessionEnd::Say(Reply::shutting_down()));
+            return Err(SessionEnd::Say(Reply::SHUTTING_DOWN));
         }
         self.context.counters.messages.increment();
         // Replies to what came before BDAT LAST are not kept waiting for a slow next hop.

@@ -88,7 +88,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             SessionEnd::Say(reply) => (Some(reply), true),
             SessionEnd::TimedOut => {
                 self.context.counters.timeouts.increment();
-                (Some(Reply::command_timeout()), true)
+                (Some(Reply::COMMAND_TIMEOUT), true)
             }
         };
         if let Some(reply) = last_words {
@@ -102,7 +102,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     /// RFC 5321 §3.1.
     fn greet(&mut self) -> Result<(), SessionEnd> {
         if self.shutdown.is_cancelled() {
-            return Err(SessionEnd::Say(Reply::shutting_down()));
+            return Err(SessionEnd::Say(Reply::SHUTTING_DOWN));
         }
         let greeting = self.greeting();
         self.say(&greeting)
@@ -142,7 +142,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         }
         self.prove_read();
         if self.shutdown.is_cancelled() {
-            return Err(SessionEnd::Say(Reply::shutting_down()));
+            return Err(SessionEnd::Say(Reply::SHUTTING_DOWN));
         }
         let command = match line {
             Ok(line) => Command::parse(&line, state.smtputf8()).map_err(|error| {
@@ -310,7 +310,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             SessionStep::StartTls => Box::pin(self.start_tls()).await?,
             SessionStep::Authenticate(turn) => Box::pin(self.authenticate(turn)).await?,
             SessionStep::Quit => {
-                self.say(&Reply::closing())?;
+                self.say(&Reply::CLOSING)?;
                 return Err(SessionEnd::Quit);
             }
         }
@@ -349,13 +349,13 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     async fn start_tls(&mut self) -> Result<(), SessionEnd> {
         // Anybody on the way can have put these bytes there; under TLS they would seem the client's.
         if !self.connection.input.is_empty() {
-            return Err(SessionEnd::Say(Reply::bytes_before_tls()));
+            return Err(SessionEnd::Say(Reply::BYTES_BEFORE_TLS));
         }
         let Some(tls) = &self.context.tls else {
-            return self.say(&Reply::not_implemented());
+            return self.say(&Reply::NOT_IMPLEMENTED);
         };
         let config = tls.config();
-        self.say(&Reply::start_tls())?;
+        self.say(&Reply::START_TLS)?;
         self.connection.flush().await?;
         if let Err(error) = self.connection.secure(config).await {
             self.context.counters.tls_failures.increment();
@@ -386,7 +386,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     pub(super) fn count_error(&mut self, reply: &Reply) -> Result<(), SessionEnd> {
         self.errors += u32::from(reply.blames_client());
         if self.errors >= limits::SESSION_ERRORS {
-            return Err(SessionEnd::Say(Reply::too_many_errors()));
+            return Err(SessionEnd::Say(Reply::TOO_MANY_ERRORS));
         }
         Ok(())
     }

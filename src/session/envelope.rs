@@ -88,7 +88,7 @@ impl OpenEnvelope {
         context: &SessionContext<A>,
     ) -> Result<Box<Self>, Reply> {
         if peer.has_lost_login {
-            return Err(Reply::login_does_not_hold());
+            return Err(Reply::LOGIN_DOES_NOT_HOLD);
         }
         let generation = context.settings.generation();
         let settings = context.settings.snapshot();
@@ -97,10 +97,10 @@ impl OpenEnvelope {
             .size
             .is_some_and(|size| size > settings.message_size_max_bytes)
         {
-            return Err(Reply::message_too_big());
+            return Err(Reply::MESSAGE_TOO_BIG);
         }
         if !(context.takes_mail)() {
-            return Err(Reply::insufficient_storage());
+            return Err(Reply::INSUFFICIENT_STORAGE);
         }
         let transaction = MailTransaction {
             identity,
@@ -114,7 +114,7 @@ impl OpenEnvelope {
             received_at: Timestamp::now(),
         };
         if transaction.lacks_disk(context) {
-            return Err(Reply::insufficient_storage());
+            return Err(Reply::INSUFFICIENT_STORAGE);
         }
         Ok(Box::new(Self {
             transaction,
@@ -199,7 +199,7 @@ impl MailTransaction {
         let address = match rcpt.to {
             // RFC 5321 §4.5.1: every server takes mail for its postmaster, named without a domain.
             ForwardPath::Postmaster => Mailbox::parse(&format!("postmaster@{hostname}"))
-                .map_err(|_| Reply::relay_denied())?,
+                .map_err(|_| Reply::RELAY_DENIED)?,
             ForwardPath::Mailbox(mailbox) => {
                 let serves = |settings: &Settings| peer.may_send_to(&mailbox, settings);
                 let is_same = self.generation == context.settings.generation();
@@ -207,7 +207,7 @@ impl MailTransaction {
                     serves(&self.settings) && (is_same || serves(&context.settings.snapshot()));
                 // A trick is refused to everybody: the next hop may undo it and relay further.
                 if !served || mailbox.has_relay_trick() {
-                    return Err(Reply::relay_denied());
+                    return Err(Reply::RELAY_DENIED);
                 }
                 mailbox
             }

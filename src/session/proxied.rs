@@ -31,7 +31,7 @@ impl SessionState {
         at: &CommandContext<'_, A>,
     ) -> (Self, SessionStep) {
         if !at.peer.is_believed(&at.context.settings.snapshot()) {
-            return (self, SessionStep::Say(Reply::not_believed()));
+            return (self, SessionStep::Say(Reply::NOT_BELIEVED));
         }
         if !matches!(self, Self::Greeted | Self::Identified(_)) {
             return (
@@ -68,7 +68,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     pub(super) fn apply_xclient(&mut self, attributes: &Attributes) -> Result<(), SessionEnd> {
         let proxy = Voucher::Xclient(self.peer.address);
         if !self.peer.is_told_by(proxy) {
-            return Err(SessionEnd::Say(Reply::too_many_errors()));
+            return Err(SessionEnd::Say(Reply::TOO_MANY_ERRORS));
         }
         self.peer.has_lost_login = false;
         match attributes.address {

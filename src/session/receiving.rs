@@ -27,7 +27,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             // Nothing came yet, so there is one reply whatever is spoken.
             Err(reply) => return self.give(reply, ReplyMode::Single).await,
         };
-        self.say(&Reply::start_data())?;
+        self.say(&Reply::START_DATA)?;
         self.connection.flush().await?;
         let findings =
             data::receive_data(&mut self.connection, &mut content, &self.shutdown).await?;
@@ -213,7 +213,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
 /// No chunk that would take days to read past is begun.
 fn bound_chunk(size: u64) -> Result<(), SessionEnd> {
     if size > limits::READ_ON_BYTES {
-        return Err(SessionEnd::Say(Reply::message_too_big()));
+        return Err(SessionEnd::Say(Reply::MESSAGE_TOO_BIG));
     }
     Ok(())
 }

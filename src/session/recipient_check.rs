@@ -47,7 +47,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         let answer = tokio::select! {
             biased;
             answer = self.context.paths.check_recipient(check) => answer,
-            () = self.shutdown.cancelled() => return Err(SessionEnd::Say(Reply::shutting_down())),
+            () = self.shutdown.cancelled() => return Err(SessionEnd::Say(Reply::SHUTTING_DOWN)),
         };
         let (state, reply) = state.settle(answer.map(|()| recipient));
         // A client that may send to all addresses does not guess them: a list may hold many that are gone. And

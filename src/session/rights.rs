@@ -36,7 +36,7 @@ impl Peer {
         context: &SessionContext<A>,
     ) -> Result<(), Reply> {
         if self.has_lost_login {
-            return Err(Reply::login_does_not_hold());
+            return Err(Reply::LOGIN_DOES_NOT_HOLD);
         }
         // A client that has logged in may send to any address; and else nothing was changed.
         if self.login.is_some() || transaction.generation == context.settings.generation() {
@@ -51,7 +51,7 @@ impl Peer {
         };
         match addresses.all(may) {
             true => Ok(()),
-            false => Err(Reply::relay_denied()),
+            false => Err(Reply::RELAY_DENIED),
         }
     }
 
@@ -90,7 +90,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         if self.peer.looked_at_in != generation {
             let settings = self.context.settings.snapshot();
             if !self.peer.is_vouched_for(&settings) {
-                return Err(SessionEnd::Say(Reply::proxy_not_believed()));
+                return Err(SessionEnd::Say(Reply::PROXY_NOT_BELIEVED));
             }
             self.peer.looked_at_in = generation;
         }

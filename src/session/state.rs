@@ -53,10 +53,10 @@ impl SessionState {
         match command {
             // RFC 2033 §4.1: of LMTP and SMTP each has its own way to begin.
             Command::Lhlo { .. } if at.peer.protocol == Protocol::Smtp => {
-                (self, SessionStep::Say(Reply::unknown_command()))
+                (self, SessionStep::Say(Reply::UNKNOWN_COMMAND))
             }
             Command::Ehlo { .. } | Command::Helo { .. } if at.peer.protocol == Protocol::Lmtp => {
-                (self, SessionStep::Say(Reply::lmtp_only()))
+                (self, SessionStep::Say(Reply::LMTP_ONLY))
             }
             Command::Ehlo { host } | Command::Lhlo { host } => {
                 (Self::identified(&host, true), SessionStep::SendEhlo)
@@ -70,17 +70,17 @@ impl SessionState {
             Command::Rcpt(rcpt) => self.rcpt(rcpt, at),
             Command::Data => self.data(at),
             Command::Bdat { size, last } => self.bdat(size, last, at),
-            Command::Rset => (self.without_envelope(), SessionStep::Say(Reply::ok())),
+            Command::Rset => (self.without_envelope(), SessionStep::Say(Reply::OK)),
             Command::StartTls => self.start_tls(at),
             Command::Quit => (self, SessionStep::Quit),
-            Command::Noop => (self, SessionStep::Say(Reply::ok())),
-            Command::Vrfy => (self, SessionStep::Say(Reply::cannot_verify())),
-            Command::Help => (self, SessionStep::Say(Reply::help())),
+            Command::Noop => (self, SessionStep::Say(Reply::OK)),
+            Command::Vrfy => (self, SessionStep::Say(Reply::CANNOT_VERIFY)),
+            Command::Help => (self, SessionStep::Say(Reply::HELP)),
             Command::Auth { mechanism, initial } => {
                 let step = self.auth(&mechanism, initial.as_deref(), at);
                 (self, step)
             }
-            Command::Expn => (self, SessionStep::Say(Reply::not_implemented())),
+            Command::Expn => (self, SessionStep::Say(Reply::NOT_IMPLEMENTED)),
         }
     }
 
@@ -112,7 +112,7 @@ impl SessionState {
             return (Self::Identified(identity), unknown_parameter(parameter));
         }
         match OpenEnvelope::new(identity.clone(), mail, at.peer, at.context) {
-            Ok(opened) => (Self::Opened(opened), SessionStep::Say(Reply::sender_ok())),
+            Ok(opened) => (Self::Opened(opened), SessionStep::Say(Reply::SENDER_OK)),
             Err(reply) => (Self::Identified(identity), SessionStep::Say(reply)),
         }
     }
@@ -121,7 +121,7 @@ impl SessionState {
         let opened = match &self {
             Self::Opened(opened) => opened,
             Self::Addressed(addressed) if addressed.is_full() => {
-                return (self, SessionStep::Say(Reply::too_many_recipients()));
+                return (self, SessionStep::Say(Reply::TOO_MANY_RECIPIENTS));
             }
             Self::Addressed(addressed) => &addressed.opened,
             Self::Chunked(_) => return (self, out_of_sequence("The content has begun")),
@@ -130,7 +130,7 @@ impl SessionState {
             }
         };
         if at.peer.has_lost_login {
-            let step = SessionStep::Say(Reply::login_does_not_hold());
+            let step = SessionStep::Say(Reply::LOGIN_DOES_NOT_HOLD);
             return (self.without_envelope(), step);
         }
         if let Some(parameter) = rcpt.dsn_parameter().filter(|_| !at.peer.dsn) {
@@ -142,7 +142,7 @@ impl SessionState {
         if let (Self::Addressed(addressed), Ok(recipient)) = (&mut self, &recipient)
             && !addressed.has_memory_for(recipient, at.peer, at.context)
         {
-            return (self, SessionStep::Say(Reply::insufficient_storage()));
+            return (self, SessionStep::Say(Reply::INSUFFICIENT_STORAGE));
         }
         match (recipient, asked) {
             (Ok(recipient), Some(settings)) => {
@@ -199,11 +199,11 @@ impl SessionState {
         match (self, recipient) {
             (Self::Opened(opened), Ok(recipient)) => {
                 let addressed = opened.addressed_to(recipient);
-                (Self::Addressed(addressed), Reply::recipient_ok())
+                (Self::Addressed(addressed), Reply::RECIPIENT_OK)
             }
             (Self::Addressed(mut addressed), Ok(recipient)) => {
                 addressed.add(recipient);
-                (Self::Addressed(addressed), Reply::recipient_ok())
+                (Self::Addressed(addressed), Reply::RECIPIENT_OK)
             }
             (Self::Opened(mut opened), Err(reply)) => {
                 opened.refused_recipient = true;
@@ -297,8 +297,8 @@ impl SessionState {
         if opened.refused_recipient {
             // A client that goes by this reply alone tries again where that may help.
             let reply = match opened.deferred_recipient {
-                true => Reply::recipient_unchecked(),
-                false => Reply::no_valid_recipients(),
+                true => Reply::RECIPIENT_UNCHECKED,
+                false => Reply::NO_VALID_RECIPIENTS,
             };
             (Self::Identified(opened.transaction.identity), reply)
         } else {
@@ -315,10 +315,10 @@ impl SessionState {
     ) -> SessionStep {
         // Never offered then, and strangers are not given any work to do.
         if !at.context.logins.exist() {
-            return SessionStep::Say(Reply::not_implemented());
+            return SessionStep::Say(Reply::NOT_IMPLEMENTED);
         }
         if !at.peer.tls {
-            return SessionStep::Say(Reply::authentication_needs_encryption());
+            return SessionStep::Say(Reply::AUTHENTICATION_NEEDS_ENCRYPTION);
         }
         match self {
             Self::Identified(identity) if identity.extended => {}
@@ -332,7 +332,7 @@ impl SessionState {
         }
         match Mechanism::from_name(mechanism) {
             Some(mechanism) => SessionStep::Authenticate(mechanism.begin(initial)),
-            None => SessionStep::Say(Reply::mechanism_unknown()),
+            None => SessionStep::Say(Reply::MECHANISM_UNKNOWN),
         }
     }
 
@@ -340,7 +340,7 @@ impl SessionState {
         if at.peer.tls {
             (self, out_of_sequence("TLS is spoken already"))
         } else if at.context.tls.is_none() {
-            (self, SessionStep::Say(Reply::not_implemented()))
+            (self, SessionStep::Say(Reply::NOT_IMPLEMENTED))
         } else {
             // RFC 3207 §4.2: nothing that was said before counts.
             (Self::Greeted, SessionStep::StartTls)
@@ -378,7 +378,7 @@ fn may_begin<A>(addressed: &Addressed, at: &CommandContext<'_, A>) -> Result<(),
         .budget
         .is_above(limits::BUDGET_REFUSAL_PERCENT, standing);
     match lacks_memory || transaction.lacks_disk(context) {
-        true => Err(Reply::insufficient_storage()),
+        true => Err(Reply::INSUFFICIENT_STORAGE),
         false => Ok(()),
     }
 }

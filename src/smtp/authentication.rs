@@ -112,18 +112,18 @@ impl SaslExchange {
     pub fn answer(self, line: &[u8]) -> SaslStep {
         let line = line.trim_ascii_end();
         if line == b"*" {
-            return SaslStep::Refuse(Reply::authentication_cancelled());
+            return SaslStep::Refuse(Reply::AUTHENTICATION_CANCELLED);
         }
         match BASE64_STANDARD.decode(line) {
             Ok(bytes) => self.decoded(bytes),
-            Err(_) => SaslStep::Refuse(Reply::authentication_malformed()),
+            Err(_) => SaslStep::Refuse(Reply::AUTHENTICATION_MALFORMED),
         }
     }
 
     fn decoded(self, bytes: Vec<u8>) -> SaslStep {
         // No login has a name or a password that is not UTF-8, so these are no login's.
         let Ok(text) = String::from_utf8(bytes) else {
-            return SaslStep::Refuse(Reply::authentication_failed());
+            return SaslStep::Refuse(Reply::AUTHENTICATION_FAILED);
         };
         match self {
             Self::Plain => plain(&text),
@@ -140,11 +140,11 @@ impl SaslExchange {
 fn plain(text: &str) -> SaslStep {
     let parts: Vec<&str> = text.split('\0').collect();
     let [acts_as, name, password] = parts[..] else {
-        return SaslStep::Refuse(Reply::authentication_malformed());
+        return SaslStep::Refuse(Reply::AUTHENTICATION_MALFORMED);
     };
     // A login acts for itself only.
     if !acts_as.is_empty() && !acts_as.eq_ignore_ascii_case(name) {
-        return SaslStep::Refuse(Reply::authentication_failed());
+        return SaslStep::Refuse(Reply::AUTHENTICATION_FAILED);
     }
     SaslStep::Check(Credentials {
         name: name.to_owned(),
@@ -169,9 +169,9 @@ mod tests {
 
     #[test]
     fn plain_is_one_answer() {
-        let cancelled = || SaslStep::Refuse(Reply::authentication_cancelled());
-        let malformed = || SaslStep::Refuse(Reply::authentication_malformed());
-        let failed = || SaslStep::Refuse(Reply::authentication_failed());
+        let cancelled = || SaslStep::Refuse(Reply::AUTHENTICATION_CANCELLED);
+        let malformed = || SaslStep::Refuse(Reply::AUTHENTICATION_MALFORMED);
+        let failed = || SaslStep::Refuse(Reply::AUTHENTICATION_FAILED);
         for (line, expected) in [
             (
                 base64("\0robot\0open sesame"),
@@ -230,11 +230,11 @@ mod tests {
             (String::new(), credentials("robot", "")),
             (
                 "*".to_owned(),
-                SaslStep::Refuse(Reply::authentication_cancelled()),
+                SaslStep::Refuse(Reply::AUTHENTICATION_CANCELLED),
             ),
             (
                 "?".to_owned(),
-                SaslStep::Refuse(Reply::authentication_malformed()),
+                SaslStep::Refuse(Reply::AUTHENTICATION_MALFORMED),
             ),
         ] {
             let SaslStep::Ask(exchange) = asks_for_password() else {

@@ -43,11 +43,11 @@ impl DataFindings {
     pub fn refusal(&self, line_ends: LineEnds) -> Option<Reply> {
         let strays = self.bare_carriage_returns + self.bare_line_feeds;
         if self.nuls > 0 {
-            Some(Reply::nul_in_message())
+            Some(Reply::NUL_IN_MESSAGE)
         } else if strays > 0 && line_ends == LineEnds::Reject {
-            Some(Reply::stray_line_ends())
+            Some(Reply::STRAY_LINE_ENDS)
         } else if self.longest_line_bytes > TEXT_LINE_BYTES as u64 {
-            Some(Reply::line_too_long())
+            Some(Reply::LINE_TOO_LONG)
         } else {
             None
         }

@@ -27,9 +27,9 @@ impl LineError {
     /// The reply to the client.
     pub fn reply(&self) -> Reply {
         match self {
-            LineError::TooLong => Reply::command_line_too_long(),
+            LineError::TooLong => Reply::COMMAND_LINE_TOO_LONG,
             LineError::BareLineFeed | LineError::BareCarriageReturn | LineError::Nul => {
-                Reply::command_line_malformed()
+                Reply::COMMAND_LINE_MALFORMED
             }
         }
     }

@@ -6,47 +6,27 @@ use super::reply::Reply;
 
 impl Reply {
     /// The destination takes no messages for now (RFC 3463 §3.4).
-    pub fn next_hop_paused() -> Reply {
-        Reply::new(451, (4, 3, 2), "the operator has paused the next hop")
-    }
-
+    pub const NEXT_HOP_PAUSED: Reply =
+        Reply::fixed("451 4.3.2 the operator has paused the next hop");
     /// The breaker is open.
-    pub fn next_hop_suspended() -> Reply {
-        let words = "the next hop is suspended after repeated failures";
-        Reply::new(451, (4, 4, 1), words)
-    }
-
+    pub const NEXT_HOP_SUSPENDED: Reply =
+        Reply::fixed("451 4.4.1 the next hop is suspended after repeated failures");
     /// No connection has become free in time.
-    pub fn next_hop_busy() -> Reply {
-        let words = "all connections to the next hop are busy";
-        Reply::new(451, (4, 4, 5), words)
-    }
-
+    pub const NEXT_HOP_BUSY: Reply =
+        Reply::fixed("451 4.4.5 all connections to the next hop are busy");
     /// There is no address to connect to.
-    pub fn next_hop_without_address() -> Reply {
-        Reply::new(451, (4, 4, 4), "the next hop has no address")
-    }
-
+    pub const NEXT_HOP_WITHOUT_ADDRESS: Reply =
+        Reply::fixed("451 4.4.4 the next hop has no address");
     /// The next hop is a listener of ours.
-    pub fn next_hop_is_ourselves() -> Reply {
-        Reply::new(451, (4, 4, 6), "the next hop is this server itself")
-    }
-
+    pub const NEXT_HOP_IS_OURSELVES: Reply =
+        Reply::fixed("451 4.4.6 the next hop is this server itself");
     /// No transaction was begun in the time there is.
-    pub fn next_hop_not_in_time() -> Reply {
-        Reply::new(451, (4, 4, 1), "the next hop did not answer in time")
-    }
-
+    pub const NEXT_HOP_NOT_IN_TIME: Reply =
+        Reply::fixed("451 4.4.1 the next hop did not answer in time");
     /// The client of a message on the fast path went away, or took it back.
-    pub fn withdrawn() -> Reply {
-        Reply::new(451, (4, 4, 2), "withdrawn before the end of data")
-    }
-
+    pub const WITHDRAWN: Reply = Reply::fixed("451 4.4.2 withdrawn before the end of data");
     /// The client of a message that goes straight through went away.
-    pub fn client_left() -> Reply {
-        let words = "the client left before the end of data";
-        Reply::new(451, (4, 4, 2), words)
-    }
+    pub const CLIENT_LEFT: Reply = Reply::fixed("451 4.4.2 the client left before the end of data");
 
     /// The DNS does not say where mail goes, or not now; `why` is a sentence.
     pub fn not_resolved(why: String) -> Reply {
@@ -80,10 +60,9 @@ impl Reply {
     }
 
     /// The server takes addresses and header fields in ASCII only.
-    pub fn next_hop_without_smtputf8() -> Reply {
-        let words = "the next hop does not take internationalised addresses or header fields";
-        Reply::new(550, (5, 6, 7), words)
-    }
+    pub const NEXT_HOP_WITHOUT_SMTPUTF8: Reply = Reply::fixed(
+        "550 5.6.7 the next hop does not take internationalised addresses or header fields",
+    );
 
     /// The server takes messages up to `limit` bytes.
     pub fn too_large_for_next_hop(limit: u64) -> Reply {
@@ -92,10 +71,9 @@ impl Reply {
     }
 
     /// The message has to be converted first.
-    pub fn awaits_conversion() -> Reply {
-        let words = "the next hop takes 7-bit content only: the message waits for conversion";
-        Reply::new(451, (4, 6, 3), words)
-    }
+    pub const AWAITS_CONVERSION: Reply = Reply::fixed(
+        "451 4.6.3 the next hop takes 7-bit content only: the message waits for conversion",
+    );
 
     /// RFC 6152 §3: a message that cannot be converted is returned.
     pub fn unconvertible(why: impl Display) -> Reply {

@@ -78,21 +78,40 @@ impl Reply {
         (class, subject, detail): (u8, u16, u16),
         text: impl Into<Cow<'static, str>>,
     ) -> Reply {
-        Reply {
-            code,
-            enhanced: Some(Enhanced::new(class, subject, detail)),
-            text: text.into(),
-            said_by: None,
-            original: None,
+        let enhanced = Enhanced::new(class, subject, detail);
+        Reply::of(code, Some(enhanced), text.into())
+    }
+
+    /// One that always has the same words, as it is written: `550 5.1.1 no such user`. A 3xx has no enhanced
+    /// code (RFC 2034 §4); of all others the class has to be that of the code.
+    pub(super) const fn fixed(line: &'static str) -> Reply {
+        let (code, rest) = leading_number(line);
+        if code / 100 == 3 {
+            return Reply::of(code, None, Cow::Borrowed(rest));
         }
+        let (class, rest) = leading_number(rest);
+        let (subject, rest) = leading_number(rest);
+        let (detail, words) = leading_number(rest);
+        assert!(class == code / 100, "the codes are of different classes");
+        let enhanced = Enhanced::new(class as u8, subject, detail);
+        Reply::of(code, Some(enhanced), Cow::Borrowed(words))
     }
 
     /// A reply that has no enhanced code: the greeting, EHLO, 3xx (RFC 2034 §4).
     pub fn plain(code: u16, text: impl Into<Cow<'static, str>>) -> Reply {
+        Reply::of(code, None, text.into())
+    }
+
+    /// A reply that repeats nobody's.
+    pub(super) const fn of(
+        code: u16,
+        enhanced: Option<Enhanced>,
+        text: Cow<'static, str>,
+    ) -> Reply {
         Reply {
             code,
-            enhanced: None,
-            text: text.into(),
+            enhanced,
+            text,
             said_by: None,
             original: None,
         }
@@ -237,6 +256,16 @@ impl Reply {
             original: self.original.clone(),
         }
     }
+}
+
+/// The number that a text begins with, and what is behind the sign that ends it.
+const fn leading_number(text: &'static str) -> (u16, &'static str) {
+    let (mut number, mut at) = (0, 0);
+    while text.as_bytes()[at].is_ascii_digit() {
+        number = 10 * number + (text.as_bytes()[at] - b'0') as u16;
+        at += 1;
+    }
+    (number, text.split_at(at + 1).1)
 }
 
 /// One line for logs, trails and pages: `550 5.1.1 no such user`.

@@ -86,13 +86,9 @@ impl ReplyReader {
         match &mut self.begun {
             None => {
                 let words = enhanced.map_or(&*text, |(_, words)| words);
-                self.begun = Some(Reply {
-                    code,
-                    enhanced: enhanced.map(|(enhanced, _)| enhanced),
-                    text: Cow::Owned(words.to_owned()),
-                    said_by: None,
-                    original: None,
-                });
+                let text = Cow::Owned(words.to_owned());
+                let enhanced = enhanced.map(|(enhanced, _)| enhanced);
+                self.begun = Some(Reply::of(code, enhanced, text));
             }
             Some(reply) if reply.code != code => return Err(ReplyError::CodesDiffer),
             Some(reply) => {

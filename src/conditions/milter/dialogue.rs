@@ -362,7 +362,7 @@ fn refusal(stage: MilterStage, reply: Reply) -> Meaning {
 
 /// In the words of Postfix, which operators of milters know.
 fn rejected() -> Reply {
-    Reply::milter_rejected()
+    Reply::MILTER_REJECTED
 }
 
 fn put_off() -> Reply {

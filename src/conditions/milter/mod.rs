@@ -151,7 +151,7 @@ fn verdict(outcome: MilterOutcome, milter: &str, fields: &[Field]) -> CheckVerdi
         Err(error) => {
             tracing::error!(%milter, %error, "its new body finds no place");
             return of(
-                CheckAnswer::Defer(Reply::insufficient_storage()),
+                CheckAnswer::Defer(Reply::INSUFFICIENT_STORAGE),
                 "its new body finds no place",
             );
         }

@@ -250,7 +250,7 @@ async fn a_milter_that_is_down_is_left_alone_by_itself() {
         match when {
             "defer" => {
                 let reply = not_taken(examined.result);
-                assert_eq!(reply, Reply::unchecked().to_string());
+                assert_eq!(reply, Reply::UNCHECKED.to_string());
                 assert!(examined.words.contains(&down), "{}", examined.words);
             }
             _ => assert!(examined.result.expect("it is taken").quarantine.is_none()),
@@ -279,7 +279,7 @@ async fn a_milter_that_says_nothing_is_not_waited_for() {
     let began = Instant::now();
     let milter = json!({"enabled": true, "milters": [address], "timeout_seconds": 5});
     let (result, words) = Box::pin(examine(milter)).await;
-    assert_eq!(not_taken(result), Reply::unchecked().to_string());
+    assert_eq!(not_taken(result), Reply::UNCHECKED.to_string());
     assert!(words.contains("no answer within 5.0 s"), "{words}");
     assert_eq!(began.elapsed().as_secs(), 5);
 }
@@ -316,6 +316,6 @@ async fn a_service_of_another_kind_cannot_tell() {
         std::future::pending::<()>().await;
     });
     let (result, words) = Box::pin(examine(json!({"enabled": true, "milters": [address]}))).await;
-    assert_eq!(not_taken(result), Reply::unchecked().to_string());
+    assert_eq!(not_taken(result), Reply::UNCHECKED.to_string());
     assert!(words.contains("it sends a packet of"), "{words}");
 }

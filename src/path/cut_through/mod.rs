@@ -278,7 +278,7 @@ impl CutThrough {
 
 /// The client went away.
 fn withdrawn() -> Outcome {
-    Outcome::Deferred(DiskReason::Deferred, Reply::client_left())
+    Outcome::Deferred(DiskReason::Deferred, Reply::CLIENT_LEFT)
 }
 
 #[cfg(test)]

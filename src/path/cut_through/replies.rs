@@ -35,9 +35,9 @@ impl RecipientResult<'_> {
     /// The reply for this recipient alone.
     pub(super) fn reply(&self) -> Reply {
         match self {
-            Self::AlreadySettled => Reply::already_delivered(),
+            Self::AlreadySettled => Reply::ALREADY_DELIVERED,
             Self::Said(outcome) => reply_to(outcome),
-            Self::Unknown => Reply::local_error(),
+            Self::Unknown => Reply::LOCAL_ERROR,
         }
     }
 }
@@ -59,7 +59,7 @@ pub(super) fn disposition(
             settled,
             reply: overall(&each),
             each,
-            ..Disposition::nothing(Reply::local_error(), Path::CutThrough)
+            ..Disposition::nothing(Reply::LOCAL_ERROR, Path::CutThrough)
         };
     }
     let reply = match verdict {
@@ -91,7 +91,7 @@ fn delivered(message: &Message, results: &[RecipientResult<'_>]) -> Reply {
 /// Step 508: the reply for the first recipient with this outcome.
 fn first(results: &[RecipientResult<'_>], kind: OutcomeKind) -> Reply {
     let found = results.iter().find(|result| result.kind() == kind);
-    found.map_or_else(Reply::local_error, RecipientResult::reply)
+    found.map_or(Reply::LOCAL_ERROR, RecipientResult::reply)
 }
 
 fn first_deferral(results: &[RecipientResult<'_>]) -> Reply {

@@ -150,7 +150,7 @@ impl CutThroughTransaction {
             };
         }
         if self.downstreams.len() >= limits::CUT_THROUGH_LEGS {
-            return Err(NotAdded::Reply(Reply::too_many_recipients()));
+            return Err(NotAdded::Reply(Reply::TOO_MANY_RECIPIENTS));
         }
         self.begin_downstream(context, strangers, recipient, known)
             .await

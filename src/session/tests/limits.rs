@@ -122,11 +122,11 @@ async fn what_is_not_the_client_s_fault_is_no_error_of_its() {
         client.say("BOO", "500").await;
     }
     for reply in [
-        Reply::insufficient_storage(),
-        Reply::local_error(),
-        Reply::unchecked(),
-        Reply::too_many_added(),
-        Reply::not_in_time(),
+        Reply::INSUFFICIENT_STORAGE,
+        Reply::LOCAL_ERROR,
+        Reply::UNCHECKED,
+        Reply::TOO_MANY_ADDED,
+        Reply::NOT_IN_TIME,
         Reply::new(450, (4, 2, 1), "A next hop is busy"),
     ] {
         scene.script(Script::reply(reply.clone()));

@@ -19,10 +19,10 @@ fn scene() -> Scene {
         "relay_domains": ["example.net"],
     }));
     *scene.desk.refused.lock().unwrap() = vec![
-        ("unknown@example.net", Reply::recipient_unknown()),
-        ("unknown@example.com", Reply::recipient_unknown()),
-        ("postmaster@example.net", Reply::recipient_unknown()),
-        ("down@example.net", Reply::recipient_unchecked()),
+        ("unknown@example.net", Reply::RECIPIENT_UNKNOWN),
+        ("unknown@example.com", Reply::RECIPIENT_UNKNOWN),
+        ("postmaster@example.net", Reply::RECIPIENT_UNKNOWN),
+        ("down@example.net", Reply::RECIPIENT_UNCHECKED),
     ];
     scene
 }

@@ -376,7 +376,7 @@ impl CommandError {
     /// The reply to the client.
     pub fn reply(&self) -> Reply {
         let (code, enhanced) = match self {
-            CommandError::Unknown => return Reply::unknown_command(),
+            CommandError::Unknown => return Reply::UNKNOWN_COMMAND,
             CommandError::Syntax(usage) => return Reply::syntax_error(usage),
             // RFC 6531 §3.5.
             CommandError::Sender(PathError::NonAscii)
