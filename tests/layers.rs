@@ -286,7 +286,7 @@ const ROOMS: &[Room] = &[
         path: "smtp",
         parts: &[
             &["mod"],
-            &["authentication", "bdat", "next_hop_replies", "our_replies"],
+            &["authentication", "next_hop_replies", "our_replies"],
             &[
                 "capabilities",
                 "command_writer",

@@ -101,7 +101,7 @@ async fn send(door: SocketAddr, letter: &SampleMessage) -> io::Result<Reply> {
 }
 
 fn write_content(letter: &SampleMessage, out: &mut BytesMut) {
-    let mut stuffer = DotStuffer::new();
+    let mut stuffer = DotStuffer::default();
     stuffer.stuff(letter.content.as_bytes(), |piece| {
         out.extend_from_slice(piece);
     });
@@ -121,7 +121,7 @@ impl FeederConnection {
         let mut conversation = Self {
             stream: TcpStream::connect(door).await?,
             buffer: BytesMut::new(),
-            replies: ReplyReader::new(),
+            replies: ReplyReader::default(),
         };
         conversation.stream.set_nodelay(true)?;
         conversation.ask(&mut BytesMut::new()).await?;

@@ -91,7 +91,7 @@ impl ReportConnection {
     }
 
     async fn run(mut self, count: &Counter) -> io::Result<()> {
-        let mut lines = LineFramer::new();
+        let mut lines = LineFramer::default();
         let mut recipients = 0;
         self.say(&Reply::plain(220, "report-box.fastpath")).await?;
         loop {
@@ -133,7 +133,7 @@ impl ReportConnection {
 
     /// Reads on to the end of data.
     async fn skip_content(&mut self) -> io::Result<()> {
-        let mut decoder = DataDecoder::new();
+        let mut decoder = DataDecoder::default();
         loop {
             let decoded = decoder.decode(&self.buffer, &mut |_| {});
             self.buffer.advance(decoded.consumed);

@@ -115,7 +115,7 @@ impl ServerConnection {
         Self {
             stream,
             received: BytesMut::new(),
-            replies: ReplyReader::new(),
+            replies: ReplyReader::default(),
             commands: BytesMut::new(),
             asked: 0,
             sent: 0,

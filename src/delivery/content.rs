@@ -41,11 +41,11 @@ pub(super) async fn send_after_data<P: CommitPoint>(
 ) -> Result<ContentSent, ConversationError> {
     let message = &request.message;
     let prefix = message.prefix_for(&request.recipients);
-    let mut stuffer = DotStuffer::new();
+    let mut stuffer = DotStuffer::default();
     let mut pieces = Vec::with_capacity(4);
     if !is_whole(message) || !stuff_whole(&prefix, message, &mut stuffer, &mut pieces) {
         pieces.clear();
-        stuffer = DotStuffer::new();
+        stuffer = DotStuffer::default();
         send_stuffed(connection, &prefix, &mut stuffer, wait).await?;
         send_blocks(connection, message, &mut stuffer, wait).await?;
     }
@@ -122,7 +122,7 @@ pub(super) async fn send_converted<P: CommitPoint>(
     wait: Duration,
 ) -> Result<ContentSent, ConversationError> {
     let mut converter = Converter::new(plan);
-    let mut stuffer = DotStuffer::new();
+    let mut stuffer = DotStuffer::default();
     let mut converted = Vec::new();
     converter.convert(
         &request.message.prefix_for(&request.recipients),

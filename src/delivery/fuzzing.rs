@@ -1,7 +1,7 @@
 //! The conversion to 7-bit, for the fuzzer. See `fuzz/README.md`.
 
 use super::conversion::{Converter, Survey, Unconvertible};
-use crate::smtp::bdat::BdatNormaliser;
+use crate::smtp::end_of_data::DataDecoder;
 
 /// What is received is converted: to lines of 7-bit text and the same ones wherever it is cut; or it is said why
 /// it cannot be.
@@ -20,10 +20,10 @@ pub fn convert(received: &[u8]) {
 
 /// The lines that the listener makes of it.
 fn as_taken_in(received: &[u8]) -> Vec<u8> {
-    let mut normaliser = BdatNormaliser::new();
+    let mut decoder = DataDecoder::without_dots();
     let mut content = Vec::new();
-    normaliser.decode(received, &mut |bytes| content.extend_from_slice(bytes));
-    normaliser.finish(&mut |bytes| content.extend_from_slice(bytes));
+    decoder.decode(received, &mut |bytes| content.extend_from_slice(bytes));
+    decoder.finish(&mut |bytes| content.extend_from_slice(bytes));
     content
 }
 

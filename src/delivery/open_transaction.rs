@@ -88,7 +88,7 @@ impl OpenTransaction {
             room: Some(room),
             admission,
             accepted: 1,
-            stuffer: DotStuffer::new(),
+            stuffer: DotStuffer::default(),
             stand: Stand::Envelope,
         }
     }

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use super::content::IncomingContent;
 use super::envelope::CompleteEnvelope;
 use crate::limits;
-use crate::smtp::bdat::BdatNormaliser;
+use crate::smtp::end_of_data::DataDecoder;
 
 /// An envelope with what has come of its content.
 #[derive(Debug)]
 pub(super) struct Chunked {
     pub(super) envelope: CompleteEnvelope,
     pub(super) content: IncomingContent,
-    pub(super) normaliser: BdatNormaliser,
+    pub(super) decoder: DataDecoder,
     begun: Instant,
 }
 
@@ -21,7 +21,7 @@ impl Chunked {
         Box::new(Self {
             envelope,
             content,
-            normaliser: BdatNormaliser::new(),
+            decoder: DataDecoder::without_dots(),
             begun: Instant::now(),
         })
     }

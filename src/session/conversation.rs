@@ -66,7 +66,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             context,
             peer,
             connection: SessionConnection::new(transport, origin.said, share),
-            framer: LineFramer::new(),
+            framer: LineFramer::default(),
             shutdown,
             errors: 0,
             wrong_logins: 0,
@@ -366,7 +366,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         self.peer.tls = self.connection.is_tls();
         self.peer.login = None;
         self.peer.has_lost_login = false;
-        self.framer = LineFramer::new();
+        self.framer = LineFramer::default();
         Ok(())
     }
 

@@ -26,7 +26,7 @@ pub(super) async fn receive_data<T: Transport>(
     content: &mut IncomingContent,
     shutdown: &CancellationToken,
 ) -> Result<DataFindings, SessionEnd> {
-    let mut decoder = DataDecoder::new();
+    let mut decoder = DataDecoder::default();
     let mut rate = rate_of(content);
     connection.expect_data(content.buffer_bytes());
     loop {
@@ -65,8 +65,8 @@ pub(super) async fn receive_chunk<T: Transport>(
         missing -= there as u64;
         while there > 0 {
             let piece = content.piece(there);
-            let normaliser = &mut chunked.normaliser;
-            normaliser.decode(&connection.input[..piece], &mut |bytes| content.put(bytes));
+            let decoder = &mut chunked.decoder;
+            decoder.decode(&connection.input[..piece], &mut |bytes| content.put(bytes));
             connection.input.advance(piece);
             there -= piece;
             take(content, &mut rate).await?;

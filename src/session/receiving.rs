@@ -84,10 +84,10 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         let Chunked {
             envelope,
             mut content,
-            normaliser,
+            decoder,
             ..
         } = *chunked;
-        let findings = normaliser.finish(&mut |bytes| content.put(bytes));
+        let findings = decoder.finish(&mut |bytes| content.put(bytes));
         content.take().await?;
         self.end_of_data(envelope, content, findings).await?;
         Ok(None)

@@ -234,29 +234,9 @@ impl ForwardPath {
         }
     }
 
-    /// The mailbox, when the path has a domain.
-    pub fn mailbox(&self) -> Option<&Mailbox> {
-        match self {
-            ForwardPath::Postmaster => None,
-            ForwardPath::Mailbox(mailbox) => Some(mailbox),
-        }
-    }
-
     /// Whether it is ASCII; if not, it needs SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
         self.as_str().is_ascii()
-    }
-}
-
-impl fmt::Display for ForwardPath {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-impl serde::Serialize for ForwardPath {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
     }
 }
 

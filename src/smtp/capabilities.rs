@@ -60,14 +60,6 @@ impl Capabilities {
                 let bytes = words.next().and_then(|digits| digits.parse().ok());
                 self.size = Some(bytes.unwrap_or(0));
             }
-            "PIPELINING" => self.pipelining = true,
-            "8BITMIME" => self.eight_bit_mime = true,
-            "SMTPUTF8" => self.smtputf8 = true,
-            "ENHANCEDSTATUSCODES" => self.enhanced_status_codes = true,
-            "DSN" => self.dsn = true,
-            "CHUNKING" => self.chunking = true,
-            "PRDR" => self.prdr = true,
-            "STARTTLS" => self.starttls = true,
             "AUTH" => {
                 for mechanism in words.map(str::to_ascii_uppercase) {
                     if !self.offers_auth(&mechanism) {
@@ -75,8 +67,27 @@ impl Capabilities {
                     }
                 }
             }
-            _ => {}
+            _ => {
+                let mut known = self.without_parameters().into_iter();
+                if let Some((_, offered)) = known.find(|(known, _)| *known == keyword) {
+                    *offered = true;
+                }
+            }
         }
+    }
+
+    /// The extensions without parameters, by their keywords.
+    fn without_parameters(&mut self) -> [(&'static str, &mut bool); 8] {
+        [
+            ("PIPELINING", &mut self.pipelining),
+            ("8BITMIME", &mut self.eight_bit_mime),
+            ("SMTPUTF8", &mut self.smtputf8),
+            ("ENHANCEDSTATUSCODES", &mut self.enhanced_status_codes),
+            ("DSN", &mut self.dsn),
+            ("CHUNKING", &mut self.chunking),
+            ("PRDR", &mut self.prdr),
+            ("STARTTLS", &mut self.starttls),
+        ]
     }
 
     /// Whether `mechanism`, in upper case, is offered.
@@ -85,23 +96,14 @@ impl Capabilities {
     }
 
     /// Writes our own reply to EHLO, RFC 5321 §4.1.1.1.
-    pub fn write_ehlo(&self, hostname: &str, out: &mut impl BufMut) {
+    pub fn write_ehlo(mut self, hostname: &str, out: &mut impl BufMut) {
         let mut text = hostname.to_owned();
         if let Some(bytes) = self.size {
             // Writing to a String cannot fail.
             let _ = write!(text, "\nSIZE {bytes}");
         }
-        for (offered, keyword) in [
-            (self.pipelining, "PIPELINING"),
-            (self.eight_bit_mime, "8BITMIME"),
-            (self.smtputf8, "SMTPUTF8"),
-            (self.enhanced_status_codes, "ENHANCEDSTATUSCODES"),
-            (self.dsn, "DSN"),
-            (self.chunking, "CHUNKING"),
-            (self.prdr, "PRDR"),
-            (self.starttls, "STARTTLS"),
-        ] {
-            if offered {
+        for (keyword, offered) in self.without_parameters() {
+            if *offered {
                 text.push('\n');
                 text.push_str(keyword);
             }
@@ -185,10 +187,10 @@ mod tests {
             xclient: false,
         };
         let mut wire = BytesMut::new();
-        offered.write_ehlo("relay.example", &mut wire);
+        offered.clone().write_ehlo("relay.example", &mut wire);
         assert!(wire.starts_with(b"250-relay.example\r\n250-SIZE 26214400\r\n"));
         assert!(wire.ends_with(b"\r\n250 AUTH PLAIN LOGIN\r\n"));
-        let reply = ReplyReader::new().next(&mut wire).unwrap().unwrap();
+        let reply = ReplyReader::default().next(&mut wire).unwrap().unwrap();
         assert_eq!(Capabilities::parse(&reply), offered);
         assert!(offered.offers_auth("LOGIN") && !offered.offers_auth("GSSAPI"));
     }

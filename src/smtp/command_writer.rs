@@ -57,7 +57,7 @@ pub fn mail_from(out: &mut impl BufMut, from: &ReversePath, parameters: &MailPar
     out.put_slice(b">");
     if let Some(bytes) = parameters.size {
         out.put_slice(b" SIZE=");
-        put_number(out, bytes);
+        out.put_slice(bytes.to_string().as_bytes());
     }
     out.put_slice(match parameters.body {
         None => b"",
@@ -119,11 +119,6 @@ fn put_notify(out: &mut impl BufMut, notify: Notify) {
     }
 }
 
-/// Writes decimal digits.
-fn put_number(out: &mut impl BufMut, number: u64) {
-    out.put_slice(number.to_string().as_bytes());
-}
-
 /// Writes a value that was valid when it came in. Should it have been damaged since, in a database
 /// that was edited, a blank or a control in it is written as xtext and stays inside the value.
 fn put_word(out: &mut impl BufMut, word: &str) {
@@ -139,6 +134,7 @@ fn put_word(out: &mut impl BufMut, word: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::address::ForwardPath;
     use crate::smtp::command::Command;
 
     fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -173,11 +169,14 @@ mod tests {
                     mail_from(out, &mail.from, &parameters);
                 }
                 Command::Rcpt(rcpt) => {
+                    let ForwardPath::Mailbox(to) = &rcpt.to else {
+                        panic!("{line}");
+                    };
                     let parameters = RcptParameters {
                         notify: rcpt.notify,
                         original_recipient: rcpt.original_recipient.as_deref(),
                     };
-                    rcpt_to(out, rcpt.to.mailbox().unwrap(), &parameters);
+                    rcpt_to(out, to, &parameters);
                 }
                 other => panic!("{other:?}"),
             });

@@ -11,16 +11,11 @@ pub struct DotStuffer {
 
 impl Default for DotStuffer {
     fn default() -> DotStuffer {
-        DotStuffer::new()
+        DotStuffer { last: *b"\r\n" }
     }
 }
 
 impl DotStuffer {
-    /// The stuffer for one message.
-    pub fn new() -> DotStuffer {
-        DotStuffer { last: *b"\r\n" }
-    }
-
     /// Gives the pieces of `chunk` in their order, with a dot of its own before each that needs one.
     ///
     /// Content with many dots at line starts makes as many pieces: who gathers them for one vectored
@@ -73,7 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn stuff(chunks: &[&[u8]]) -> Vec<u8> {
-        let mut stuffer = DotStuffer::new();
+        let mut stuffer = DotStuffer::default();
         let mut wire = Vec::new();
         for chunk in chunks {
             stuffer.stuff(chunk, |piece| wire.extend_from_slice(piece));
@@ -108,7 +103,7 @@ mod tests {
     #[test]
     fn content_without_dots_is_one_piece() {
         let mut pieces = 0;
-        DotStuffer::new().stuff(b"a\r\nb.\r\n", |_| pieces += 1);
+        DotStuffer::default().stuff(b"a\r\nb.\r\n", |_| pieces += 1);
         assert_eq!(pieces, 1);
     }
 
@@ -116,7 +111,7 @@ mod tests {
         #[test]
         fn a_front_falls_into_few_pieces(content in "[.\n\ra]{0,40}", most in 4..9_usize) {
             let mut rest = content.as_bytes();
-            let mut stuffer = DotStuffer::new();
+            let mut stuffer = DotStuffer::default();
             let mut wire = Vec::new();
             while !rest.is_empty() {
                 let (front, back) = rest.split_at(DotStuffer::front(rest, most));
@@ -142,7 +137,7 @@ mod tests {
             let (front, back) = content.split_at(cut.index(content.len() + 1));
             let wire = stuff(&[front, back]);
             let mut received = Vec::new();
-            let decoded = DataDecoder::new().decode(&wire, &mut |bytes| received.extend_from_slice(bytes));
+            let decoded = DataDecoder::default().decode(&wire, &mut |bytes| received.extend_from_slice(bytes));
             prop_assert!(decoded.finished);
             prop_assert_eq!(decoded.consumed, wire.len());
             prop_assert_eq!(received, content);

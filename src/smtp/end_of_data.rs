@@ -95,14 +95,8 @@ pub struct DataDecoder {
 }
 
 impl Default for DataDecoder {
-    fn default() -> DataDecoder {
-        DataDecoder::new()
-    }
-}
-
-impl DataDecoder {
     /// The decoder for one message: its start, behind the 354, counts as behind CRLF.
-    pub fn new() -> DataDecoder {
+    fn default() -> DataDecoder {
         DataDecoder {
             position: DecoderState::LineStart,
             dots: true,
@@ -111,12 +105,16 @@ impl DataDecoder {
             findings: DataFindings::default(),
         }
     }
+}
 
-    /// The same machine without dots and without an end, for BDAT.
-    pub(super) fn without_dots() -> DataDecoder {
+impl DataDecoder {
+    /// The same machine without dots and without an end, over all chunks of a message that comes by BDAT
+    /// (RFC 3030). We do not offer BINARYMIME, so what comes is text and its lines end with CRLF; a CRLF may
+    /// lie across two chunks.
+    pub fn without_dots() -> DataDecoder {
         DataDecoder {
             dots: false,
-            ..DataDecoder::new()
+            ..DataDecoder::default()
         }
     }
 
@@ -163,8 +161,9 @@ impl DataDecoder {
         }
     }
 
-    /// Ends a message that no dot ends: gives out what is held back, and the CRLF if the last line lacks it.
-    pub(super) fn finish(mut self, output: &mut dyn FnMut(&[u8])) -> DataFindings {
+    /// Ends a message that no dot ends: gives out what is held back, and the CRLF if the last line lacks it,
+    /// because DATA at the next hop needs it.
+    pub fn finish(mut self, output: &mut dyn FnMut(&[u8])) -> DataFindings {
         if self.position == DecoderState::CarriageReturn {
             self.findings.bare_carriage_returns += self.held;
         }

@@ -13,7 +13,7 @@ struct Outcome {
 }
 
 fn decode(pieces: &[&[u8]]) -> Outcome {
-    let mut decoder = DataDecoder::new();
+    let mut decoder = DataDecoder::default();
     let mut content = Vec::new();
     let mut consumed = 0;
     let mut finished = false;
@@ -237,7 +237,7 @@ fn refusals() {
 
 #[test]
 fn past_the_end_nothing_is_consumed() {
-    let mut decoder = DataDecoder::new();
+    let mut decoder = DataDecoder::default();
     assert!(decoder.decode(b".\r\n", &mut |_| ()).finished);
     let again = decoder.decode(b"a\r\n", &mut |_| panic!("nothing to give out"));
     assert_eq!(
@@ -252,7 +252,7 @@ fn past_the_end_nothing_is_consumed() {
 #[test]
 fn ordinary_lines_are_given_out_as_one_slice() {
     let mut slices = 0;
-    let decoded = DataDecoder::new().decode(b"a\r\nb\r\nc\r\n.\r\n", &mut |_| slices += 1);
+    let decoded = DataDecoder::default().decode(b"a\r\nb\r\nc\r\n.\r\n", &mut |_| slices += 1);
     assert!(decoded.finished);
     assert_eq!(slices, 1);
 }
@@ -313,4 +313,43 @@ proptest! {
             prop_assert!(byte != b'\n' || at > 0 && content[at - 1] == b'\r');
         }
     }
+}
+
+fn check_chunks(input: &str, expected: &str) {
+    for cut in 0..=input.len() {
+        let mut decoder = DataDecoder::without_dots();
+        let mut content = Vec::new();
+        let mut output = |bytes: &[u8]| content.extend_from_slice(bytes);
+        decoder.decode(&input.as_bytes()[..cut], &mut output);
+        decoder.decode(&input.as_bytes()[cut..], &mut output);
+        decoder.finish(&mut output);
+        assert_eq!(
+            content.escape_ascii().to_string(),
+            expected.as_bytes().escape_ascii().to_string(),
+            "{input:?} cut at {cut}"
+        );
+    }
+}
+
+#[test]
+fn chunks_become_canonical() {
+    check_chunks("", "");
+    check_chunks("a\r\n", "a\r\n");
+    check_chunks("a", "a\r\n");
+    check_chunks("a\r", "a\r\n");
+    check_chunks("a\r\rb\r\r\n", "a b\r\n");
+    check_chunks("a\nb", "a\r\nb\r\n");
+    check_chunks("a\n", "a\r\n");
+    check_chunks("\n", "\r\n");
+    check_chunks(".\r\n..a\r\n.", ".\r\n..a\r\n.\r\n");
+    check_chunks("a\r\n.\r\nb\r\n", "a\r\n.\r\nb\r\n");
+}
+
+#[test]
+fn a_last_carriage_return_is_counted() {
+    let mut decoder = DataDecoder::without_dots();
+    decoder.decode(b"a\r", &mut |_| ());
+    let findings = decoder.finish(&mut |_| ());
+    assert_eq!(findings.bare_carriage_returns, 1);
+    assert_eq!(findings.longest_line_bytes, 1);
 }

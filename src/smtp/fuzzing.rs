@@ -31,7 +31,7 @@ pub fn decode_data(wire: &[u8]) {
         assert!(byte != b'\r' || at + 1 == content.len() || content[at + 1] == b'\n');
     }
     if decoded_wire.finished {
-        let mut stuffer = DotStuffer::new();
+        let mut stuffer = DotStuffer::default();
         let mut again = Vec::new();
         stuffer.stuff(&content, |piece| again.extend_from_slice(piece));
         again.extend_from_slice(stuffer.finish());
@@ -42,7 +42,7 @@ pub fn decode_data(wire: &[u8]) {
 }
 
 fn decoded(pieces: &[&[u8]]) -> (Vec<u8>, Decoded, DataFindings) {
-    let mut decoder = DataDecoder::new();
+    let mut decoder = DataDecoder::default();
     let mut content = Vec::new();
     let mut total = Decoded {
         consumed: 0,
@@ -59,7 +59,7 @@ fn decoded(pieces: &[&[u8]]) -> (Vec<u8>, Decoded, DataFindings) {
 /// Lines and commands: the buffer is bounded, and what was read can be written and read again.
 pub fn read_commands(input: &[u8]) {
     const LIMIT: usize = 200;
-    let mut framer = LineFramer::new();
+    let mut framer = LineFramer::default();
     let mut buffer = BytesMut::new();
     for piece in input.chunks(7) {
         buffer.extend_from_slice(piece);
@@ -104,11 +104,14 @@ fn written_again(command: &Command) -> Option<Vec<u8>> {
             mail_from(&mut line, &mail.from, &parameters);
         }
         Command::Rcpt(rcpt) => {
+            let ForwardPath::Mailbox(to) = &rcpt.to else {
+                return None;
+            };
             let parameters = RcptParameters {
                 notify: rcpt.notify,
                 original_recipient: rcpt.original_recipient.as_deref(),
             };
-            rcpt_to(&mut line, rcpt.to.mailbox()?, &parameters);
+            rcpt_to(&mut line, to, &parameters);
         }
         _ => return None,
     }
@@ -137,7 +140,7 @@ pub fn read_replies(input: &[u8]) {
 }
 
 fn replies(pieces: &[&[u8]]) -> Vec<Result<Reply, ReplyError>> {
-    let mut reader = ReplyReader::new();
+    let mut reader = ReplyReader::default();
     let mut buffer = BytesMut::new();
     let mut replies = Vec::new();
     for piece in pieces {
@@ -177,7 +180,7 @@ pub fn read_path(input: &[u8]) {
     if let Ok(path) = ForwardPath::parse(text) {
         assert_eq!(ForwardPath::parse(path.as_str()), Ok(path.clone()));
     }
-    assert_eq!(xtext::decode(&xtext::encode(text)).as_deref(), Some(text));
+    assert_eq!(xtext::decode(&xtext_of(text)).as_deref(), Some(text));
     assert!(xtext::decode(text).is_none() || xtext::is_valid(text));
 }
 
@@ -215,4 +218,17 @@ pub fn read_xclient(input: &[u8]) {
         }
         Err(error) => assert!(!error.to_string().contains(char::is_control)),
     }
+}
+
+/// A text as xtext (RFC 3461 §4).
+pub(super) fn xtext_of(text: &str) -> String {
+    let mut xtext = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'+' | b'=' => xtext.push_str(&format!("+{byte:02X}")),
+            _ if byte.is_ascii_graphic() => xtext.push(char::from(byte)),
+            _ => xtext.push_str(&format!("+{byte:02X}")),
+        }
+    }
+    xtext
 }

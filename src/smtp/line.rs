@@ -35,7 +35,7 @@ impl LineError {
     }
 }
 
-/// Takes lines off the front of a read buffer.
+/// Takes lines off the front of a read buffer. A new one belongs to each fresh buffer (behind STARTTLS).
 #[derive(Debug, Default)]
 pub struct LineFramer {
     /// Bytes at the front of the buffer that hold no LF, so that no byte is searched twice.
@@ -45,11 +45,6 @@ pub struct LineFramer {
 }
 
 impl LineFramer {
-    /// A framer for one connection. A new one belongs to each fresh buffer (behind STARTTLS).
-    pub fn new() -> LineFramer {
-        LineFramer::default()
-    }
-
     /// The next line without its CRLF. None: more bytes are needed. After an error the session may go
     /// on: the framer finds the next line by itself.
     ///
@@ -121,7 +116,7 @@ mod tests {
     const LIMIT: usize = 10;
 
     fn frame(pieces: &[&[u8]]) -> Vec<Result<String, LineError>> {
-        let mut framer = LineFramer::new();
+        let mut framer = LineFramer::default();
         let mut buffer = BytesMut::new();
         let mut lines = Vec::new();
         for piece in pieces {
@@ -184,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_limit_may_change_between_calls() {
-        let mut framer = LineFramer::new();
+        let mut framer = LineFramer::default();
         let mut buffer = BytesMut::from(&b"1234567"[..]);
         assert_eq!(framer.next(&mut buffer, 10), None);
         buffer.extend_from_slice(b"8901\r\n");

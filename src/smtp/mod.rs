@@ -4,7 +4,7 @@
 //! the connection feeds these machines and acts on their values.
 //!
 //! What a client says: [`line`](mod@line) cuts its bytes, [`command`] reads them with [`address`], [`domain`] and [`xtext`],
-//! [`authentication`] takes its name and password, [`end_of_data`] and [`bdat`] turn what follows into
+//! [`authentication`] takes its name and password, [`end_of_data`] turns what follows into
 //! content. What we say: [`reply`]. To a next hop it is the other way round: [`command_writer`] and
 //! [`dot_stuffing`] speak, [`reply_reader`] listens.
 //! What proxies say before and about a client: [`proxy_protocol`], [`xclient`].
@@ -12,7 +12,6 @@
 
 pub mod address;
 pub mod authentication;
-pub mod bdat;
 pub mod capabilities;
 pub mod command;
 pub mod command_writer;

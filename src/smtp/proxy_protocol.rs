@@ -55,19 +55,17 @@ fn agrees(input: &[u8], expected: &[u8]) -> bool {
 
 // ---- Version 1 ------------------------------------------------------------------------------------
 
-/// The words behind `PROXY `, each with what has to follow it.
-const LINE_PROTOCOLS: [(&[u8], LineProtocol); 3] = [
-    (b"TCP4 ", LineProtocol::Tcp4),
-    (b"TCP6 ", LineProtocol::Tcp6),
-    (b"UNKNOWN", LineProtocol::Unknown),
-];
+/// Finds the text between the protocol of a line and its CRLF. None: that is yet to come.
+type FindText = fn(&[u8]) -> Result<Option<&[u8]>, Malformed>;
+/// Reads that text.
+type ReadText = fn(&[u8]) -> Result<ProxyHeader, Malformed>;
 
-#[derive(Clone, Copy)]
-enum LineProtocol {
-    Tcp4,
-    Tcp6,
-    Unknown,
-}
+/// The words behind `PROXY `, each with what has to follow it.
+const LINE_PROTOCOLS: [(&[u8], FindText, ReadText); 3] = [
+    (b"TCP4 ", address_text, line_endpoints::<Ipv4Addr>),
+    (b"TCP6 ", address_text, line_endpoints::<Ipv6Addr>),
+    (b"UNKNOWN", unknown_text, |_| Ok(ProxyHeader::Unknown)),
+];
 
 fn read_line(input: &[u8]) -> Result<Option<(ProxyHeader, usize)>, Malformed> {
     if !agrees(input, LINE_START) {
@@ -78,14 +76,16 @@ fn read_line(input: &[u8]) -> Result<Option<(ProxyHeader, usize)>, Malformed> {
     let Some(behind_start) = window.strip_prefix(LINE_START) else {
         return Ok(None);
     };
-    let Some((protocol, rest)) = line_protocol(behind_start)? else {
-        return Ok(None);
+    let mut protocols = LINE_PROTOCOLS.into_iter();
+    let Some((word, find, read)) = protocols.find(|(word, ..)| behind_start.starts_with(word))
+    else {
+        // It may yet become one.
+        let may_be = |(word, ..): &(&[u8], FindText, ReadText)| agrees(behind_start, word);
+        let is_begun = LINE_PROTOCOLS.iter().any(may_be);
+        return is_begun.then_some(None).ok_or(Malformed::Protocol);
     };
-    let text = match protocol {
-        LineProtocol::Unknown => unknown_text(rest)?,
-        LineProtocol::Tcp4 | LineProtocol::Tcp6 => address_text(rest)?,
-    };
-    let Some(text) = text else {
+    let rest = &behind_start[word.len()..];
+    let Some(text) = find(rest)? else {
         // §2.1: without a CRLF in so many bytes the line is invalid.
         return if window.len() < limits::PROXY_LINE_BYTES {
             Ok(None)
@@ -93,27 +93,9 @@ fn read_line(input: &[u8]) -> Result<Option<(ProxyHeader, usize)>, Malformed> {
             Err(Malformed::TooLong)
         };
     };
-    let header = match protocol {
-        LineProtocol::Tcp4 => line_endpoints::<Ipv4Addr>(text)?,
-        LineProtocol::Tcp6 => line_endpoints::<Ipv6Addr>(text)?,
-        LineProtocol::Unknown => ProxyHeader::Unknown,
-    };
     let before_text = window.len() - rest.len();
-    Ok(Some((header, before_text + text.len() + b"\r\n".len())))
-}
-
-/// The protocol that `text` begins with, and what is behind it. None: it may yet become one.
-fn line_protocol(text: &[u8]) -> Result<Option<(LineProtocol, &[u8])>, Malformed> {
-    for (word, protocol) in LINE_PROTOCOLS {
-        if let Some(rest) = text.strip_prefix(word) {
-            return Ok(Some((protocol, rest)));
-        }
-    }
-    if LINE_PROTOCOLS.iter().any(|(word, _)| agrees(text, word)) {
-        Ok(None)
-    } else {
-        Err(Malformed::Protocol)
-    }
+    let header_bytes = before_text + text.len() + b"\r\n".len();
+    Ok(Some((read(text)?, header_bytes)))
 }
 
 /// The text between `UNKNOWN` and the CRLF: nothing, or a blank and anything, §2.1.

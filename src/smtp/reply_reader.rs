@@ -22,7 +22,7 @@ pub enum ReplyError {
     TooLong,
 }
 
-/// Reads the replies of one peer.
+/// Reads the replies of one connection; a new one belongs behind STARTTLS.
 #[derive(Debug, Default)]
 pub struct ReplyReader {
     /// The lines so far of a reply of several.
@@ -34,11 +34,6 @@ pub struct ReplyReader {
 }
 
 impl ReplyReader {
-    /// A reader for one connection; a new one behind STARTTLS.
-    pub fn new() -> ReplyReader {
-        ReplyReader::default()
-    }
-
     /// Whether the peer has begun a reply, `buffer` being what is not read, and not ended it.
     #[must_use]
     pub fn is_within(&self, buffer: &BytesMut) -> bool {
@@ -128,7 +123,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(pieces: &[&[u8]]) -> Vec<Result<Reply, ReplyError>> {
-        let mut reader = ReplyReader::new();
+        let mut reader = ReplyReader::default();
         let mut buffer = BytesMut::new();
         let mut replies = Vec::new();
         for piece in pieces {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::smtp::fuzzing::xtext_of;
 
 fn check(arguments: &str, expected: &Attributes) {
     assert_eq!(parse(arguments).as_ref(), Ok(expected), "{arguments}");
@@ -113,10 +114,7 @@ fn values_that_are_good() {
         ("LOGIN=+C3+BC", "ü"),
         ("LOGIN=a=b", "a=b"),
         ("LOGIN=+", "+"),
-        (
-            &format!("LOGIN={}", xtext::encode(&long_login)),
-            &long_login,
-        ),
+        (&format!("LOGIN={}", xtext_of(&long_login)), &long_login),
     ] {
         let attributes = parse(arguments).expect(arguments);
         let given = [attributes.name, attributes.helo, attributes.login];
@@ -246,8 +244,8 @@ proptest! {
         let prefix = if ip.is_ipv6() { "IPV6:" } else { "" };
         let arguments = format!(
             "LOGIN={} ADDR={prefix}{ip} HELO={} PORT={port}",
-            xtext::encode(&login),
-            xtext::encode(&helo),
+            xtext_of(&login),
+            xtext_of(&helo),
         );
         let expected = Attributes {
             login: Some(AttributeValue::Value(login)),

@@ -5,22 +5,6 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'+' && byte != b'='
 }
 
-/// Writes `text` as xtext. The result holds no blank, no line end and no byte outside ASCII.
-pub fn encode(text: &str) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut xtext = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if is_plain(byte) {
-            xtext.push(char::from(byte));
-        } else {
-            xtext.push('+');
-            xtext.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            xtext.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
-    xtext
-}
-
 /// Writes an address with letters beyond ASCII as RFC 6533 §3 has it in a parameter or field of ASCII
 /// (`utf-8-addr-xtext`): those letters, and what has a meaning there, as `\\x{FC}`.
 pub fn encode_letters(address: &str) -> String {
@@ -54,33 +38,25 @@ pub fn decode(xtext: &str) -> Option<String> {
 
 /// Reads xtext of any bytes. None: it is not xtext.
 pub(super) fn decode_bytes(xtext: &str) -> Option<Vec<u8>> {
-    let mut bytes = xtext.bytes();
-    let mut text = Vec::with_capacity(xtext.len());
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'+' => text.push((hex_digit(bytes.next()?)? << 4) | hex_digit(bytes.next()?)?),
-            _ if is_plain(byte) => text.push(byte),
-            _ => return None,
-        }
-    }
-    Some(text)
+    bytes_of(xtext).collect()
 }
 
 /// Whether `xtext` may be written into a command as it is.
 pub fn is_valid(xtext: &str) -> bool {
+    bytes_of(xtext).all(|byte| byte.is_some())
+}
+
+/// The bytes that `xtext` stands for; none where it is not xtext.
+fn bytes_of(xtext: &str) -> impl Iterator<Item = Option<u8>> {
     let mut bytes = xtext.bytes();
-    while let Some(byte) = bytes.next() {
-        let valid = match byte {
-            b'+' => [bytes.next(), bytes.next()]
-                .into_iter()
-                .all(|digit| digit.and_then(hex_digit).is_some()),
-            _ => is_plain(byte),
-        };
-        if !valid {
-            return false;
-        }
-    }
-    true
+    std::iter::from_fn(move || {
+        let byte = bytes.next()?;
+        let mut digit = || bytes.next().and_then(hex_digit);
+        Some(match byte {
+            b'+' => digit().zip(digit()).map(|(high, low)| high << 4 | low),
+            _ => Some(byte).filter(|byte| is_plain(*byte)),
+        })
+    })
 }
 
 /// The RFC asks for upper case; lower case is understood, since some senders write it.
@@ -93,6 +69,7 @@ fn hex_digit(byte: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::fuzzing::xtext_of as encode;
     use proptest::prelude::*;
 
     #[test]

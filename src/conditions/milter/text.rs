@@ -3,14 +3,23 @@
 use bytes::BytesMut;
 
 use crate::limits;
-use crate::smtp::bdat::BdatNormaliser;
+use crate::smtp::end_of_data::DataDecoder;
 
 /// A text whose lines are made to end with CRLF, however it is cut. A line end that one server sees and
 /// another does not is how mail is smuggled: it goes through the machine that clients' content goes through.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Text {
-    normaliser: BdatNormaliser,
+    decoder: DataDecoder,
     bytes: u64,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self {
+            decoder: DataDecoder::without_dots(),
+            bytes: 0,
+        }
+    }
 }
 
 impl Text {
@@ -22,9 +31,9 @@ impl Text {
     pub(super) fn next(&mut self, part: &[u8]) -> Result<BytesMut, String> {
         let mut block = BytesMut::with_capacity(part.len() + 1);
         let mut output = |bytes: &[u8]| block.extend_from_slice(bytes);
-        self.normaliser.decode(part, &mut output);
+        self.decoder.decode(part, &mut output);
         self.bytes += block.len() as u64;
-        let findings = self.normaliser.findings();
+        let findings = self.decoder.findings();
         if findings.nuls > 0 {
             return Err("there is a NUL in its new body".to_owned());
         }
@@ -42,7 +51,7 @@ impl Text {
     /// What the text ends with.
     pub(super) fn finish(self) -> BytesMut {
         let mut rest = BytesMut::new();
-        self.normaliser
+        self.decoder
             .finish(&mut |bytes| rest.extend_from_slice(bytes));
         rest
     }

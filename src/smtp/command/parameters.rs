@@ -10,8 +10,8 @@ use std::borrow::Cow;
 
 use smtp_proto::request::parser::Rfc5321Parser;
 use smtp_proto::{
-    MAIL_BODY_8BITMIME, MAIL_BODY_BINARYMIME, MAIL_RET_FULL, MailFrom, RCPT_NOTIFY_DELAY,
-    RCPT_NOTIFY_FAILURE, RCPT_NOTIFY_NEVER, RCPT_NOTIFY_SUCCESS, RcptTo,
+    MAIL_BODY_8BITMIME, MAIL_BODY_BINARYMIME, MAIL_RET_FULL, RCPT_NOTIFY_DELAY,
+    RCPT_NOTIFY_FAILURE, RCPT_NOTIFY_NEVER, RCPT_NOTIFY_SUCCESS,
 };
 
 use super::{
@@ -71,14 +71,15 @@ pub(super) fn mail(from: ReversePath, text: &str) -> Result<MailCommand, Command
         let word = word?;
         match word.parameter {
             MailParameter::Size if word.value.len() > SIZE_DIGITS => return Err(word.bad()),
-            MailParameter::Size => command.size = Some(word.as_mail()?.size as u64),
+            MailParameter::Size => command.size = Some(word.as_mail()?.0 as u64),
             MailParameter::Body => command.body = Some(body(&word)?),
             MailParameter::SmtpUtf8 => {
                 word.as_mail()?;
                 command.smtputf8 = true;
             }
             MailParameter::Ret => {
-                let full = word.as_mail()?.flags & MAIL_RET_FULL != 0;
+                let (_, flags) = word.as_mail()?;
+                let full = flags & MAIL_RET_FULL != 0;
                 command.ret = Some(if full { Return::Full } else { Return::Headers });
             }
             MailParameter::EnvelopeId => {
@@ -121,7 +122,7 @@ pub(super) fn rcpt(
 }
 
 fn body(word: &ParameterWord<'_, MailParameter>) -> Result<BodyType, CommandError> {
-    let flags = word.as_mail()?.flags;
+    let (_, flags) = word.as_mail()?;
     if flags & MAIL_BODY_BINARYMIME != 0 {
         return Err(CommandError::UnknownParameter(word.text.to_owned()));
     }
@@ -134,7 +135,7 @@ fn body(word: &ParameterWord<'_, MailParameter>) -> Result<BodyType, CommandErro
 }
 
 fn notify(word: &ParameterWord<'_, RcptParameter>) -> Result<Notify, CommandError> {
-    let flags = word.as_rcpt()?.flags;
+    let flags = word.read(|parser| Ok(parser.rcpt_to_parameters(Cow::Borrowed(""))?.flags))?;
     let notify = Notify {
         never: flags & RCPT_NOTIFY_NEVER != 0,
         success: flags & RCPT_NOTIFY_SUCCESS != 0,
@@ -195,28 +196,23 @@ impl<P> ParameterWord<'_, P> {
         }
     }
 
-    /// The word as smtp-proto reads it among those of MAIL.
-    fn as_mail(&self) -> Result<MailFrom<String>, CommandError> {
-        let line = format!("{}\n", self.text);
-        let mut bytes = line.as_bytes().iter();
-        let mut parser = Rfc5321Parser::new(&mut bytes);
-        parser.stop_char = b' ';
-        match parser.mail_from_parameters(Cow::Borrowed("")) {
-            Ok(read) => Ok(read.into_owned()),
-            Err(_) => Err(self.bad()),
-        }
+    /// The word's size and flags, as smtp-proto reads it among the parameters of MAIL.
+    fn as_mail(&self) -> Result<(usize, u64), CommandError> {
+        self.read(|parser| {
+            let read = parser.mail_from_parameters(Cow::Borrowed(""))?;
+            Ok((read.size, read.flags))
+        })
     }
 
-    /// The word as smtp-proto reads it among those of RCPT.
-    fn as_rcpt(&self) -> Result<RcptTo<String>, CommandError> {
+    fn read<R>(
+        &self,
+        read: impl FnOnce(&mut Rfc5321Parser<'_, '_>) -> Result<R, smtp_proto::Error>,
+    ) -> Result<R, CommandError> {
         let line = format!("{}\n", self.text);
         let mut bytes = line.as_bytes().iter();
         let mut parser = Rfc5321Parser::new(&mut bytes);
         parser.stop_char = b' ';
-        match parser.rcpt_to_parameters(Cow::Borrowed("")) {
-            Ok(read) => Ok(read.into_owned()),
-            Err(_) => Err(self.bad()),
-        }
+        read(&mut parser).map_err(|_| self.bad())
     }
 }
 
