@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::clients::{ClientLimit, ClientPermit, Network};
 use crate::limits;
-use crate::session::{self, Answering, ClientOrigin, SessionContext};
+use crate::path::Answering;
+use crate::session::{self, ClientOrigin, SessionContext};
 use crate::settings::Current;
 use crate::smtp::reply::Reply;
 use crate::tls::{CertificateFiles, ServerTls};

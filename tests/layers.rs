@@ -218,7 +218,7 @@ const ROOMS: &[Room] = &[
             &["content_start", "proxied", "receiving", "recipient_check"],
             &["authentication", "content_reply", "rights"],
             &["conversation", "data"],
-            &["answering", "state"],
+            &["state"],
             &["step"],
             &["chunked", "reply_mode"],
             &["envelope"],
@@ -231,6 +231,7 @@ const ROOMS: &[Room] = &[
         path: "path",
         parts: &[
             &["mod"],
+            &["answering"],
             &["cut_through", "fast", "standard"],
             &["context", "per_recipient", "single_reply"],
             &["disposition", "plan", "reception", "reply"],

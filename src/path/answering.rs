@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::path::{
-    ClientPresence, CutThroughEnd, EndOfDataReply, LateReply, Paths, Receipt, ReceivedMessage,
-    RecipientCheck,
-};
+use super::client_presence::ClientPresence;
+use super::cut_through::{CutThroughEnd, RecipientCheck};
+use super::received::ReceivedMessage;
+use super::reply::EndOfDataReply;
 use crate::smtp::reply::Reply;
 
 /// What answers for a message: the paths, or a stand-in in tests.
@@ -18,14 +18,18 @@ pub trait Answering: Send + Sync + Sized + 'static {
     /// A reply that was written late and waits for the proof that it was read.
     type Late: Send;
 
-    /// Whether this recipient is taken, where that has to be asked before RCPT is answered; the reply when
-    /// it is not. Bounded by itself.
+    /// Whether this recipient is taken, where that has to be asked before RCPT is answered: by what the
+    /// directory knows, and for cut-through by what its next hop says. Bounded by the time-outs of both.
+    ///
+    /// # Errors
+    /// The reply to a recipient that is not taken.
     fn check_recipient(
         self: &Arc<Self>,
         check: RecipientCheck<'_>,
     ) -> impl Future<Output = Result<(), Reply>> + Send;
 
-    /// Takes the message and gives the reply. Bounded by itself.
+    /// Takes the message the way it has to go, and gives the reply to its end of data. When that is a 250,
+    /// every recipient is delivered, durable in the queue, or its failure report is. Bounded by itself.
     fn answer<C: ClientPresence>(
         self: &Arc<Self>,
         received: ReceivedMessage,
@@ -33,7 +37,7 @@ pub trait Answering: Send + Sync + Sized + 'static {
         shutdown: &CancellationToken,
     ) -> impl Future<Output = EndOfDataReply<Self::Receipt>> + Send;
 
-    /// Ends a message that went straight through, and gives the reply. Bounded by itself.
+    /// Ends a message that went straight through, and says what its recipients said. Bounded by itself.
     fn end_cut_through<C: ClientPresence>(
         self: &Arc<Self>,
         end: CutThroughEnd,
@@ -48,42 +52,4 @@ pub trait Answering: Send + Sync + Sized + 'static {
 
     /// A command came that the client can only have sent after it read the late reply.
     fn was_read(late: Self::Late);
-}
-
-impl Answering for Paths {
-    type Receipt = Receipt;
-    type Late = LateReply;
-
-    async fn check_recipient(self: &Arc<Self>, check: RecipientCheck<'_>) -> Result<(), Reply> {
-        Paths::check_recipient(self, check).await
-    }
-
-    async fn answer<C: ClientPresence>(
-        self: &Arc<Self>,
-        received: ReceivedMessage,
-        client: &mut C,
-        shutdown: &CancellationToken,
-    ) -> EndOfDataReply {
-        Paths::answer(self, received, client, shutdown).await
-    }
-
-    async fn end_cut_through<C: ClientPresence>(
-        self: &Arc<Self>,
-        end: CutThroughEnd,
-        client: &mut C,
-    ) -> EndOfDataReply {
-        Paths::end_cut_through(self, end, client).await
-    }
-
-    fn written(receipt: Receipt) -> Option<LateReply> {
-        receipt.written()
-    }
-
-    async fn not_written(receipt: Receipt) {
-        receipt.not_written().await;
-    }
-
-    fn was_read(late: LateReply) {
-        late.was_read();
-    }
 }

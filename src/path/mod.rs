@@ -1,10 +1,11 @@
 //! The paths: which way a message takes, and what its sender is told at the end of data.
 //!
-//! [`verdict`] is the table of the design as a pure function. [`Paths::answer`] has the conditions look at
+//! [`verdict`] is the table of the design as a pure function. [`Answering::answer`] has the conditions look at
 //! a message that has arrived whole, and gives it to the [`fast`] or the [`standard`] path; a message that
 //! [`cut_through`] takes is with its next hops before it is whole. All three work with the parts of one
 //! [`PathContext`].
 
+mod answering;
 mod client_presence;
 pub mod context;
 pub mod cut_through;
@@ -37,6 +38,7 @@ use crate::queue::{Failed, FailureReason};
 use crate::settings::{OverThreshold, PathChoice};
 use crate::smtp::reply::Reply;
 
+pub use answering::Answering;
 pub use client_presence::ClientPresence;
 pub use context::PathContext;
 pub use cut_through::{
@@ -75,29 +77,26 @@ impl Paths {
             context,
         }
     }
+}
 
-    /// Whether a recipient is taken: by what the directory knows, and for cut-through by what its next hop
-    /// says. Bounded by the time-outs of both.
-    ///
-    /// # Errors
-    /// The reply to a recipient that is not taken.
-    pub async fn check_recipient(&self, check: RecipientCheck<'_>) -> Result<(), Reply> {
+impl Answering for Paths {
+    type Receipt = Receipt;
+    type Late = LateReply;
+
+    async fn check_recipient(self: &Arc<Self>, check: RecipientCheck<'_>) -> Result<(), Reply> {
         self.cut_through.check_recipient(check).await
     }
 
-    /// Ends a message that went straight through, and says what its recipients said.
-    pub async fn end_cut_through<C: ClientPresence>(
-        &self,
+    async fn end_cut_through<C: ClientPresence>(
+        self: &Arc<Self>,
         end: CutThroughEnd,
         client: &mut C,
     ) -> EndOfDataReply {
         self.cut_through.end(end, client).await
     }
 
-    /// Takes a message the way it has to go, and gives the reply to its end of data. When that is a
-    /// 250, every recipient is delivered, durable in the queue, or its failure report is.
-    pub async fn answer<C: ClientPresence>(
-        &self,
+    async fn answer<C: ClientPresence>(
+        self: &Arc<Self>,
         received: ReceivedMessage,
         client: &mut C,
         shutdown: &CancellationToken,
@@ -154,6 +153,20 @@ impl Paths {
             .await
     }
 
+    fn written(receipt: Receipt) -> Option<LateReply> {
+        receipt.written()
+    }
+
+    async fn not_written(receipt: Receipt) {
+        receipt.not_written().await;
+    }
+
+    fn was_read(late: LateReply) {
+        late.was_read();
+    }
+}
+
+impl Paths {
     /// Figure 4, step 401; none when no condition can be present.
     async fn check(
         &self,

@@ -1,12 +1,12 @@
 //! AUTH: questions and answers until there are credentials, and what becomes of them (RFC 4954).
 
-use super::answering::Answering;
 use super::connection::SessionEnd;
 use super::context::PeerLogin;
 use super::conversation::{Conversation, Expected};
 use super::stream::Transport;
 use crate::accounts::SmtpAuthError;
 use crate::limits;
+use crate::path::Answering;
 use crate::smtp::authentication::{Credentials, SaslStep};
 use crate::smtp::reply::Reply;
 
@@ -53,7 +53,8 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     /// The client learns what became of this one also when it was the last one.
     fn refuse_login(&mut self, reply: &Reply) -> Result<(), SessionEnd> {
         self.wrong_logins += 1;
-        self.conclude(reply)?;
+        self.write(reply);
+        self.count_error(reply)?;
         if self.wrong_logins >= limits::WRONG_LOGINS_PER_SESSION {
             return Err(SessionEnd::Say(Reply::TOO_MANY_ERRORS));
         }

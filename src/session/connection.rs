@@ -240,10 +240,6 @@ impl<T: Transport> SessionConnection<T> {
             .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    pub(super) fn is_tls(&self) -> bool {
-        self.stream.is_tls()
-    }
-
     /// The ends of what carries it; none for a pipe.
     pub(super) fn ends(&self) -> Option<Ends> {
         self.stream.ends()

@@ -1,6 +1,9 @@
 //! A message's content while it arrives: spooled by the body writer, looked at, or refused and read on.
 
+use std::io;
 use std::sync::Arc;
+
+use tokio::time::timeout;
 
 use super::connection::SessionEnd;
 use super::context::SessionContext;
@@ -23,7 +26,8 @@ pub(super) struct IncomingContent {
     settings: Arc<Settings>,
     counters: Arc<ReceivingCounters>,
     sink: ContentSink,
-    refusal: Option<ContentRefusal>,
+    /// The reply with which the message is refused already.
+    refusal: Option<Reply>,
     /// Why it does not go straight through although that was chosen.
     obstacle: Option<Box<str>>,
     header: HeaderScan,
@@ -56,11 +60,13 @@ pub(super) struct CutThroughContent {
     share: Reservation,
 }
 
-/// Why a message is refused while it still arrives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ContentRefusal {
-    TooBig,
-    Spool,
+/// Content that has come whole.
+#[derive(Debug)]
+pub(super) enum FinishedContent {
+    /// In memory or on disk.
+    Spooled(ReceivedContent),
+    /// At its next hops, but for its end.
+    CutThrough(CutThroughContent),
 }
 
 /// Content that has arrived and may be taken.
@@ -100,11 +106,8 @@ impl IncomingContent {
             Reservation::of(Arc::clone(&context.budget), standing),
             &context.spool,
         );
-        let content = Self::into_sink(id, settings, context, ContentSink::Spooled(writer));
-        Self {
-            obstacle,
-            ..content
-        }
+        let sink = ContentSink::Spooled(writer);
+        Self::into_sink(id, settings, context, sink, obstacle)
     }
 
     /// Content that goes straight through.
@@ -114,7 +117,8 @@ impl IncomingContent {
         context: &SessionContext<A>,
     ) -> Self {
         let id = content.message.id;
-        Self::into_sink(id, settings, context, ContentSink::CutThrough(content))
+        let sink = ContentSink::CutThrough(content);
+        Self::into_sink(id, settings, context, sink, None)
     }
 
     fn into_sink<A>(
@@ -122,6 +126,7 @@ impl IncomingContent {
         settings: &Arc<Settings>,
         context: &SessionContext<A>,
         sink: ContentSink,
+        obstacle: Option<Box<str>>,
     ) -> Self {
         Self {
             id,
@@ -129,7 +134,7 @@ impl IncomingContent {
             counters: Arc::clone(&context.counters),
             sink,
             refusal: None,
-            obstacle: None,
+            obstacle,
             header: HeaderScan::default(),
             bytes: 0,
             canonical: Vec::new(),
@@ -199,8 +204,7 @@ impl IncomingContent {
         self.canonical = Vec::new();
         match &mut self.sink {
             ContentSink::Spooled(writer) => {
-                let shrunk = tokio::time::timeout(limits::SPOOL_WAIT, writer.shrink()).await;
-                if let Err(error) = shrunk.unwrap_or_else(|late| Err(late.into())) {
+                if let Err(error) = in_time(writer.shrink()).await {
                     self.spool_failed(&error);
                 }
             }
@@ -212,7 +216,7 @@ impl IncomingContent {
     /// A chunk of `bytes` is announced: one that is too large is not worth holding at all.
     pub(super) fn expect(&mut self, bytes: u64) {
         if self.bytes.saturating_add(bytes) > self.settings.message_size_max_bytes {
-            self.refuse(ContentRefusal::TooBig);
+            self.refuse(Reply::MESSAGE_TOO_BIG);
         }
     }
 
@@ -224,7 +228,7 @@ impl IncomingContent {
     pub(super) async fn take(&mut self) -> Result<(), SessionEnd> {
         let size_max = self.settings.message_size_max_bytes;
         if self.bytes > size_max {
-            self.refuse(ContentRefusal::TooBig);
+            self.refuse(Reply::MESSAGE_TOO_BIG);
         }
         if self.bytes > size_max + limits::READ_ON_BYTES {
             return Err(SessionEnd::Say(Reply::MESSAGE_TOO_BIG));
@@ -234,11 +238,8 @@ impl IncomingContent {
         }
         match &mut self.sink {
             ContentSink::Spooled(writer) => {
-                let appended = writer.append(&self.canonical);
-                match tokio::time::timeout(limits::SPOOL_WAIT, appended).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => self.spool_failed(&error),
-                    Err(late) => self.spool_failed(&late.into()),
+                if let Err(error) = in_time(writer.append(&self.canonical)).await {
+                    self.spool_failed(&error);
                 }
             }
             ContentSink::CutThrough(through) => {
@@ -252,49 +253,38 @@ impl IncomingContent {
 
     /// The reply with which the message is refused already.
     pub(super) fn refusal(&self) -> Option<Reply> {
-        self.refusal.map(|refusal| match refusal {
-            ContentRefusal::TooBig => Reply::MESSAGE_TOO_BIG,
-            ContentRefusal::Spool => Reply::INSUFFICIENT_STORAGE,
-        })
+        self.refusal.clone()
     }
 
-    /// The real end of content was read that is spooled.
-    ///
-    /// # Errors
-    /// The reply to a message that is not taken.
-    pub(super) async fn finish(
-        mut self,
-        findings: DataFindings,
-    ) -> Result<ReceivedContent, Refused> {
-        self.judge(&findings)?;
-        let (body, reasons) = self.finish_writer().await?;
-        self.counters.normalised(&findings);
-        Ok(ReceivedContent {
-            body,
-            reasons,
-            obstacle: self.obstacle,
-            eight_bit: findings.eight_bit,
-            eight_bit_header: self.header.eight_bit(),
-        })
-    }
-
-    /// The real end of content was read that went through; none: it is spooled.
+    /// The real end of the content was read.
     ///
     /// # Errors
     /// The reply to a message that is not taken: no next hop gets its end.
-    pub(super) fn finish_cut_through(
-        &mut self,
-        findings: &DataFindings,
-    ) -> Result<Option<CutThroughContent>, Refused> {
-        if !self.is_cut_through() {
-            return Ok(None);
-        }
-        self.judge(findings)?;
-        self.counters.normalised(findings);
-        match std::mem::replace(&mut self.sink, ContentSink::Nowhere) {
-            ContentSink::CutThrough(through) => Ok(Some(through)),
-            ContentSink::Spooled(_) | ContentSink::Nowhere => Ok(None),
-        }
+    pub(super) async fn finish(
+        mut self,
+        findings: DataFindings,
+    ) -> Result<FinishedContent, Refused> {
+        self.judge(&findings)?;
+        let finished = match std::mem::replace(&mut self.sink, ContentSink::Nowhere) {
+            ContentSink::Spooled(writer) => {
+                let finished = in_time(writer.finish()).await;
+                let (body, reasons) = finished.map_err(|error| {
+                    self.spool_failed(&error);
+                    Refused::and_go_on(Reply::INSUFFICIENT_STORAGE)
+                })?;
+                FinishedContent::Spooled(ReceivedContent {
+                    body,
+                    reasons,
+                    obstacle: self.obstacle,
+                    eight_bit: findings.eight_bit,
+                    eight_bit_header: self.header.eight_bit(),
+                })
+            }
+            ContentSink::CutThrough(through) => FinishedContent::CutThrough(through),
+            ContentSink::Nowhere => return Err(Refused::and_go_on(Reply::LOCAL_ERROR)),
+        };
+        self.counters.normalised(&findings);
+        Ok(finished)
     }
 
     /// Whether a message may be taken that has come whole.
@@ -315,32 +305,22 @@ impl IncomingContent {
         Ok(())
     }
 
-    async fn finish_writer(&mut self) -> Result<(Body, Vec<DiskReason>), Refused> {
-        let ContentSink::Spooled(writer) = std::mem::replace(&mut self.sink, ContentSink::Nowhere)
-        else {
-            return Err(Refused::and_go_on(Reply::LOCAL_ERROR));
-        };
-        let finished = match tokio::time::timeout(limits::SPOOL_WAIT, writer.finish()).await {
-            Ok(finished) => finished,
-            Err(late) => Err(late.into()),
-        };
-        finished.map_err(|error| {
-            self.spool_failed(&error);
-            Refused::and_go_on(Reply::INSUFFICIENT_STORAGE)
-        })
-    }
-
     /// A local fault never becomes a 5xx.
-    fn spool_failed(&mut self, error: &std::io::Error) {
+    fn spool_failed(&mut self, error: &io::Error) {
         tracing::error!(id = %self.id, %error, "the spool does not take a message; its client is told to try again later");
         self.counters.spool_failures.increment();
-        self.refuse(ContentRefusal::Spool);
+        self.refuse(Reply::INSUFFICIENT_STORAGE);
     }
 
-    fn refuse(&mut self, refusal: ContentRefusal) {
+    fn refuse(&mut self, refusal: Reply) {
         self.refusal.get_or_insert(refusal);
         self.sink = ContentSink::Nowhere;
     }
+}
+
+/// A disk that hangs does not hold a session for ever.
+async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(limits::SPOOL_WAIT, work).await?
 }
 
 impl CutThroughContent {

@@ -1,25 +1,17 @@
 //! The replies to content as they are written: one for all recipients, or one for each.
 
-use super::answering::Answering;
 use super::connection::SessionEnd;
 use super::conversation::Conversation;
 use super::reply_mode::ReplyMode;
 use super::stream::Transport;
 use crate::limits;
+use crate::path::Answering;
 use crate::smtp::reply::Reply;
 
 impl<A: Answering, T: Transport> Conversation<A, T> {
-    /// Replies to content in the same words for all recipients.
-    pub(super) async fn conclude_for(
-        &mut self,
-        mode: ReplyMode,
-        reply: &Reply,
-    ) -> Result<(), SessionEnd> {
-        self.conclude_each(mode, reply, &[]).await
-    }
-
-    /// Replies to content: `each` has a reply for each recipient, or none where `reply` is for all.
-    pub(super) async fn conclude_each(
+    /// Replies to content, which is said in any case: one error too many gets its 421 behind that. `each` has a
+    /// reply for each recipient, or none where `reply` is for all.
+    pub(super) async fn conclude(
         &mut self,
         mode: ReplyMode,
         reply: &Reply,

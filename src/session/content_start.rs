@@ -4,14 +4,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::answering::Answering;
 use super::connection::SessionEnd;
 use super::content::{CutThroughContent, IncomingContent};
 use super::conversation::Conversation;
 use super::envelope::CompleteEnvelope;
 use super::reply_mode::ReplyMode;
 use super::stream::Transport;
-use crate::path::{ContentStart, CutThroughEnd, DeliveryMode, EndOfDataReply};
+use crate::path::{Answering, ContentStart, CutThroughEnd, DeliveryMode, EndOfDataReply};
 use crate::smtp::reply::Reply;
 
 impl<A: Answering, T: Transport> Conversation<A, T> {

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::answering::Answering;
 use super::connection::{ReadOutcome, SessionConnection, SessionEnd};
 use super::content::IncomingContent;
 use super::context::{ClientOrigin, Peer, SessionContext};
@@ -18,6 +17,7 @@ use super::step::{CommandContext, SessionStep};
 use super::stream::Transport;
 use crate::limits;
 use crate::message::Reservation;
+use crate::path::Answering;
 use crate::smtp::Protocol;
 use crate::smtp::authentication::Mechanism;
 use crate::smtp::capabilities::Capabilities;
@@ -82,7 +82,8 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             Err(end) => end,
         };
         let (last_words, patient) = match end {
-            SessionEnd::Gone => return self.prove_read_by_end(),
+            // A client that closed in order behind a late reply has read it as well; most devices say no QUIT.
+            SessionEnd::Gone => return self.prove_read_if(Ends::is_read_to_the_end),
             SessionEnd::Quit => (None, false),
             SessionEnd::Close => (None, true),
             SessionEnd::Say(reply) => (Some(reply), true),
@@ -226,7 +227,8 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             if self.connection.read(stays, &self.shutdown).await? == ReadOutcome::Bytes {
                 return Ok(());
             }
-            self.prove_read_by_stay();
+            // So has one that has the reply and stays, whatever its end will be: whoever has given up waiting leaves.
+            self.prove_read_if(Ends::has_everything);
         }
         let deadline = began + self.command_wait;
         match self.connection.read(deadline, &self.shutdown).await? {
@@ -242,16 +244,6 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         if let Some((late, _)) = self.late.take_if(|(_, read)| position > *read) {
             A::was_read(late);
         }
-    }
-
-    /// A client that closed in order behind a late reply has read it as well; most devices say no QUIT.
-    fn prove_read_by_end(&mut self) {
-        self.prove_read_if(Ends::is_read_to_the_end);
-    }
-
-    /// So has one that has the reply and stays, whatever its end will be: whoever has given up waiting leaves.
-    fn prove_read_by_stay(&mut self) {
-        self.prove_read_if(Ends::has_everything);
     }
 
     /// Of a proxy's kernel nothing is concluded: the client may have been gone.
@@ -341,7 +333,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
                 .map(|mechanism| mechanism.name().to_owned())
                 .collect(),
         };
-        self.context.counters.replied_with(250);
+        self.context.counters.replied(250);
         capabilities.write_ehlo(&self.context.hostname, &mut self.connection.output);
     }
 
@@ -363,7 +355,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             return Err(SessionEnd::Gone);
         }
         self.context.counters.tls_sessions.increment();
-        self.peer.tls = self.connection.is_tls();
+        self.peer.tls = true;
         self.peer.login = None;
         self.peer.has_lost_login = false;
         self.framer = LineFramer::default();
@@ -377,12 +369,6 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         Ok(())
     }
 
-    /// Replies to content, or to credentials. What became of them is said in any case, and 421 follows.
-    pub(super) fn conclude(&mut self, reply: &Reply) -> Result<(), SessionEnd> {
-        self.write(reply);
-        self.count_error(reply)
-    }
-
     pub(super) fn count_error(&mut self, reply: &Reply) -> Result<(), SessionEnd> {
         self.errors += u32::from(reply.blames_client());
         if self.errors >= limits::SESSION_ERRORS {
@@ -393,7 +379,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
 
     /// Puts a reply behind those that wait to be written.
     pub(super) fn write(&mut self, reply: &Reply) {
-        self.context.counters.replied(reply);
+        self.context.counters.replied(reply.code);
         reply.write(&mut self.connection.output);
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::smtp::end_of_data::DataFindings;
-use crate::smtp::reply::Reply;
 
 /// A number that rises, and for some falls again.
 #[derive(Debug, Default)]
@@ -64,11 +63,7 @@ pub struct ReceivingCounters {
 }
 
 impl ReceivingCounters {
-    pub(crate) fn replied(&self, reply: &Reply) {
-        self.replied_with(reply.code);
-    }
-
-    pub(crate) fn replied_with(&self, code: u16) {
+    pub(crate) fn replied(&self, code: u16) {
         let class = usize::from(code / 100).saturating_sub(2);
         if let Some(count) = self.replies.get(class) {
             count.increment();

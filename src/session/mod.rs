@@ -6,7 +6,6 @@
 //! given to the paths, which give the reply.
 
 mod alarm;
-mod answering;
 mod authentication;
 mod chunked;
 mod connection;
@@ -36,11 +35,11 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use answering::Answering;
 pub use context::{ClientOrigin, SessionContext};
 pub use counters::{Count, ReceivingCounters};
 pub use stream::Transport;
 
+use crate::path::Answering;
 use conversation::Conversation;
 
 /// Speaks SMTP or LMTP with a client until one of us ends it. After `shutdown` no further

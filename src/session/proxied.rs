@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::answering::Answering;
 use super::connection::SessionEnd;
 use super::context::{Peer, PeerLogin, Voucher};
 use super::conversation::Conversation;
 use super::envelope::Identity;
-use super::state::SessionState;
+use super::state::{SessionState, out_of_sequence};
 use super::step::{CommandContext, SessionStep};
 use super::stream::Transport;
+use crate::path::Answering;
 use crate::settings::Settings;
 use crate::smtp::reply::Reply;
 use crate::smtp::xclient::{self, AttributeValue, Attributes, GreetedProtocol};
@@ -34,20 +34,17 @@ impl SessionState {
             return (self, SessionStep::Say(Reply::NOT_BELIEVED));
         }
         if !matches!(self, Self::Greeted | Self::Identified(_)) {
-            return (
-                self,
-                SessionStep::Say(Reply::bad_sequence("Not in a transaction")),
-            );
+            return (self, out_of_sequence("Not in a transaction"));
         }
         match xclient::parse(attributes) {
             Ok(attributes) => {
                 let state = greeted(&attributes);
                 (state, SessionStep::ApplyXclient(Box::new(attributes)))
             }
-            Err(error) => (
-                self,
-                SessionStep::Say(Reply::bad_attribute(error.to_string())),
-            ),
+            Err(error) => {
+                let reply = Reply::bad_attribute(error.to_string());
+                (self, SessionStep::Say(reply))
+            }
         }
     }
 }

@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::answering::Answering;
 use super::chunked::Chunked;
 use super::connection::SessionEnd;
-use super::content::{IncomingContent, Refused};
+use super::content::{FinishedContent, IncomingContent, Refused};
 use super::conversation::Conversation;
 use super::data;
 use super::envelope::{Addressed, CompleteEnvelope};
 use super::reply_mode::ReplyMode;
 use super::stream::Transport;
 use crate::limits;
-use crate::path::{ClientPresence, EndOfDataReply, ReceivedMessage};
+use crate::path::{Answering, ClientPresence, EndOfDataReply, ReceivedMessage};
 use crate::smtp::end_of_data::DataFindings;
 use crate::smtp::reply::Reply;
 
@@ -50,10 +49,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             }
             Err(reply) => {
                 data::skip_chunk(&mut self.connection, size, &self.shutdown).await?;
-                let mode = match last {
-                    true => envelope.reply_mode(&self.peer),
-                    false => ReplyMode::Single,
-                };
+                let mode = envelope.reply_mode(&self.peer).to_chunk(last);
                 self.give(reply, mode).await?;
                 Ok(None)
             }
@@ -70,11 +66,8 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         bound_chunk(size)?;
         data::receive_chunk(&mut self.connection, &mut chunked, size, &self.shutdown).await?;
         if let Some(reply) = chunked.content.refusal() {
-            let mode = match last {
-                true => chunked.envelope.reply_mode(&self.peer),
-                false => ReplyMode::Single,
-            };
-            self.conclude_for(mode, &reply).await?;
+            let mode = chunked.envelope.reply_mode(&self.peer).to_chunk(last);
+            self.conclude(mode, &reply, &[]).await?;
             return Ok(None);
         }
         if !last {
@@ -104,7 +97,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         data::skip_chunk(&mut self.connection, size, &self.shutdown).await?;
         match mode {
             ReplyMode::Single => self.say(&reply),
-            mode => self.conclude_for(mode, &reply).await,
+            mode => self.conclude(mode, &reply, &[]).await,
         }
     }
 
@@ -112,7 +105,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     async fn end_of_data(
         &mut self,
         envelope: CompleteEnvelope,
-        mut content: IncomingContent,
+        content: IncomingContent,
         findings: DataFindings,
     ) -> Result<(), SessionEnd> {
         let ended_at = Instant::now().into_std();
@@ -124,15 +117,13 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         let may_send = self.peer.may_send(transaction, recipients, &self.context);
         if let Err(reply) = may_send {
             drop(content);
-            return self.conclude_for(mode, &reply).await;
-        }
-        match content.finish_cut_through(&findings) {
-            Ok(None) => {}
-            Ok(Some(content)) => return self.end_cut_through(content, ended_at, mode).await,
-            Err(refused) => return self.refuse(mode, &refused).await,
+            return self.conclude(mode, &reply, &[]).await;
         }
         let mut content = match content.finish(findings).await {
-            Ok(content) => content,
+            Ok(FinishedContent::Spooled(content)) => content,
+            Ok(FinishedContent::CutThrough(content)) => {
+                return self.end_cut_through(content, ended_at, mode).await;
+            }
             Err(refused) => return self.refuse(mode, &refused).await,
         };
         let reasons = std::mem::take(&mut content.reasons);
@@ -151,24 +142,6 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             reasons,
             ended_at,
         };
-        self.answer(received, mode).await
-    }
-
-    /// Content that has come whole and is not taken.
-    async fn refuse(&mut self, mode: ReplyMode, refused: &Refused) -> Result<(), SessionEnd> {
-        self.conclude_for(mode, &refused.reply).await?;
-        match refused.close {
-            true => Err(SessionEnd::Close),
-            false => Ok(()),
-        }
-    }
-
-    /// Has the message answered.
-    async fn answer(
-        &mut self,
-        received: ReceivedMessage,
-        mode: ReplyMode,
-    ) -> Result<(), SessionEnd> {
         // Replies to what came before BDAT LAST are not kept waiting for a slow next hop.
         self.connection.flush().await?;
         let paths = &self.context.paths;
@@ -176,6 +149,15 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
             .answer(received, &mut self.connection, &self.shutdown)
             .await;
         self.give(reply, mode).await
+    }
+
+    /// Content that has come whole and is not taken.
+    async fn refuse(&mut self, mode: ReplyMode, refused: &Refused) -> Result<(), SessionEnd> {
+        self.conclude(mode, &refused.reply, &[]).await?;
+        match refused.close {
+            true => Err(SessionEnd::Close),
+            false => Ok(()),
+        }
     }
 
     /// Gives the reply to content, and reports whether that could be said.
@@ -190,7 +172,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         // A socket takes a reply also when the other side is closed already.
         let there = self.connection.still_there().await;
         let said = self
-            .conclude_each(mode, &given.reply, &given.per_recipient)
+            .conclude(mode, &given.reply, &given.per_recipient)
             .await;
         let is_gone =
             self.connection.flush().await.is_err() || matches!(said, Err(SessionEnd::Gone));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::answering::Answering;
 use super::connection::SessionEnd;
 use super::context::PeerLogin;
 use super::conversation::Conversation;
@@ -10,7 +9,7 @@ use super::state::SessionState;
 use super::stream::Transport;
 use crate::clients::ClientId;
 use crate::message::Recipient;
-use crate::path::{DeliveryMode, RecipientCheck};
+use crate::path::{Answering, DeliveryMode, RecipientCheck};
 use crate::settings::Settings;
 use crate::smtp::reply::Reply;
 

@@ -1,7 +1,7 @@
 //! How many replies content has: one for all recipients, or one for each (LMTP, PRDR).
 
 use super::context::Peer;
-use super::envelope::{Addressed, CompleteEnvelope, MailTransaction};
+use super::envelope::{CompleteEnvelope, MailTransaction};
 use crate::message::Recipient;
 use crate::smtp::Protocol;
 
@@ -18,11 +18,20 @@ pub(super) enum ReplyMode {
 }
 
 impl ReplyMode {
-    fn of(transaction: &MailTransaction, recipients: &[Recipient], peer: &Peer) -> Self {
+    /// Those to the content of a transaction with these recipients.
+    pub(super) fn of(transaction: &MailTransaction, recipients: &[Recipient], peer: &Peer) -> Self {
         match peer.protocol {
             Protocol::Lmtp => Self::PerRecipient(recipients.len()),
             Protocol::Smtp if transaction.mail.prdr => Self::Prdr(recipients.len()),
             Protocol::Smtp => Self::Single,
+        }
+    }
+
+    /// Those to a chunk of the content: each but the last has one.
+    pub(super) fn to_chunk(self, is_last: bool) -> Self {
+        match is_last {
+            true => self,
+            false => Self::Single,
         }
     }
 
@@ -32,13 +41,6 @@ impl ReplyMode {
             Self::Single => false,
             Self::PerRecipient(recipients) | Self::Prdr(recipients) => recipients > 1,
         }
-    }
-}
-
-impl Addressed {
-    /// The replies to its content.
-    pub(super) fn reply_mode(&self, peer: &Peer) -> ReplyMode {
-        ReplyMode::of(&self.opened.transaction, self.recipients(), peer)
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use super::answering::Answering;
 use super::connection::SessionEnd;
 use super::context::{Peer, PeerLogin, SessionContext, Voucher};
 use super::conversation::Conversation;
@@ -13,6 +12,7 @@ use super::envelope::MailTransaction;
 use super::stream::Transport;
 use crate::limits;
 use crate::message::Recipient;
+use crate::path::Answering;
 use crate::settings::Settings;
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;

@@ -225,13 +225,8 @@ impl SessionState {
                 };
                 (Self::Identified(identity), step)
             }
-            // RFC 2033 §4.2.
-            Self::Opened(opened) if at.peer.protocol == Protocol::Lmtp => (
-                Self::Opened(opened),
-                out_of_sequence("No recipient is accepted"),
-            ),
             Self::Opened(opened) => {
-                let (state, reply) = Self::without_recipients(opened);
+                let (state, reply) = Self::without_recipients(opened, at.peer.protocol);
                 (state, SessionStep::Say(reply))
             }
             // RFC 3030 §2: DATA and BDAT cannot be used in the same transaction.
@@ -245,8 +240,16 @@ impl SessionState {
 
     /// RFC 3030 §2: the bytes of a chunk follow whatever we think of it.
     fn bdat<A>(self, size: u64, last: bool, at: &CommandContext<'_, A>) -> (Self, SessionStep) {
-        let chunked = match self {
-            Self::Chunked(chunked) => chunked,
+        let (state, reply, mode) = match self {
+            Self::Chunked(chunked) => {
+                let identity = chunked.envelope.transaction.identity.clone();
+                let step = SessionStep::Chunk {
+                    chunked,
+                    size,
+                    last,
+                };
+                return (Self::Identified(identity), step);
+            }
             Self::Addressed(addressed) => match may_begin(&addressed, at) {
                 Ok(()) => {
                     let identity = addressed.opened.transaction.identity.clone();
@@ -258,43 +261,33 @@ impl SessionState {
                     return (Self::Identified(identity), step);
                 }
                 Err(reply) => {
-                    let mode = match last {
-                        true => addressed.reply_mode(at.peer),
-                        false => ReplyMode::Single,
-                    };
+                    let transaction = &addressed.opened.transaction;
+                    let mode = ReplyMode::of(transaction, addressed.recipients(), at.peer);
                     let state = Self::Addressed(addressed).without_envelope();
-                    let step = SessionStep::SkipChunk { size, reply, mode };
-                    return (state, step);
+                    (state, reply, mode.to_chunk(last))
                 }
             },
+            // Outside a transaction there is one reply whatever is spoken.
             Self::Opened(opened) => {
-                let (state, reply) = match at.peer.protocol {
-                    Protocol::Smtp => Self::without_recipients(opened),
-                    Protocol::Lmtp => {
-                        let reply = Reply::bad_sequence("No recipient is accepted");
-                        (Self::Opened(opened), reply)
-                    }
-                };
-                return (state, skip_chunk(size, reply));
+                let (state, reply) = Self::without_recipients(opened, at.peer.protocol);
+                (state, reply, ReplyMode::Single)
             }
             Self::Greeted | Self::Identified(_) => {
                 let reply = Reply::bad_sequence("Say MAIL first");
-                return (self, skip_chunk(size, reply));
+                (self, reply, ReplyMode::Single)
             }
         };
-        let identity = chunked.envelope.transaction.identity.clone();
-        let step = SessionStep::Chunk {
-            chunked,
-            size,
-            last,
-        };
-        (Self::Identified(identity), step)
+        (state, SessionStep::SkipChunk { size, reply, mode })
     }
 
     /// Content without a recipient. When its recipients were refused the message is, too (RFC 5321 §3.3); when
-    /// none was given yet the command only came too early, and nothing changes (§4.1.4).
-    fn without_recipients(opened: Box<OpenEnvelope>) -> (Self, Reply) {
-        if opened.refused_recipient {
+    /// none was given yet the command only came too early, and nothing changes (§4.1.4). Over LMTP nothing does
+    /// in either case (RFC 2033 §4.2).
+    fn without_recipients(opened: Box<OpenEnvelope>, protocol: Protocol) -> (Self, Reply) {
+        if protocol == Protocol::Lmtp {
+            let reply = Reply::bad_sequence("No recipient is accepted");
+            (Self::Opened(opened), reply)
+        } else if opened.refused_recipient {
             // A client that goes by this reply alone tries again where that may help.
             let reply = match opened.deferred_recipient {
                 true => Reply::RECIPIENT_UNCHECKED,
@@ -348,16 +341,7 @@ impl SessionState {
     }
 }
 
-/// A chunk outside a transaction, which has one reply whatever is spoken.
-fn skip_chunk(size: u64, reply: Reply) -> SessionStep {
-    SessionStep::SkipChunk {
-        size,
-        reply,
-        mode: ReplyMode::Single,
-    }
-}
-
-fn out_of_sequence(needed: &'static str) -> SessionStep {
+pub(super) fn out_of_sequence(needed: &'static str) -> SessionStep {
     SessionStep::Say(Reply::bad_sequence(needed))
 }
 

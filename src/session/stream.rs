@@ -49,10 +49,6 @@ pub(super) enum MaybeTlsStream<T> {
 }
 
 impl<T: Transport> MaybeTlsStream<T> {
-    pub(super) fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
-    }
-
     /// The ends of what carries it.
     pub(super) fn ends(&self) -> Option<Ends> {
         match self {

@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::{LoginDirectory, Logins, Passwords, SmtpLogin};
 use crate::message::{BodyReader, DiskReason, MemoryBudget, Message, MessageIds, Spool};
 use crate::own_mark::OwnMark;
-use crate::path::{ClientPresence, CutThroughEnd, EndOfDataReply, ReceivedMessage, RecipientCheck};
-use crate::session::{self, Answering, ClientOrigin, ReceivingCounters, SessionContext, Transport};
+use crate::path::{
+    Answering, ClientPresence, CutThroughEnd, EndOfDataReply, ReceivedMessage, RecipientCheck,
+};
+use crate::session::{self, ClientOrigin, ReceivingCounters, SessionContext, Transport};
 use crate::settings::{Publisher, testing};
 use crate::smtp::reply::Reply;
 
