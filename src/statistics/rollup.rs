@@ -11,7 +11,7 @@ use tracing::warn;
 use super::windows::{HOURS_OF_A_MONTH, MINUTES_OF_A_DAY};
 use super::{Figures, Statistics};
 use crate::limits;
-use crate::store::Store;
+use crate::store::{Period, Store};
 
 /// Puts the last day's minutes and the last month's hours back. Called once, before anything is counted.
 ///
@@ -20,7 +20,7 @@ use crate::store::Store;
 pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<()> {
     let last = statistics.minute();
     let first = last.saturating_sub(MINUTES_OF_A_DAY);
-    let minutes = in_time(store.trail.load_minutes(first..=last)).await?;
+    let minutes = in_time(store.trail.load_figures(Period::Minute, first..=last)).await?;
     for (minute, text) in minutes {
         match serde_json::from_str::<Figures>(&text) {
             Ok(figures) => statistics.restore(minute, &figures),
@@ -29,7 +29,7 @@ pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<(
     }
     let last = last / 60;
     let first = last.saturating_sub(HOURS_OF_A_MONTH);
-    let hours = in_time(store.trail.load_hours(first..=last)).await?;
+    let hours = in_time(store.trail.load_figures(Period::Hour, first..=last)).await?;
     for (hour, text) in hours {
         match serde_json::from_str::<Figures>(&text) {
             Ok(figures) => statistics.restore_hour(hour, &figures),
@@ -73,11 +73,11 @@ async fn save(statistics: &Statistics, store: &Store, first: u64) -> anyhow::Res
     anyhow::ensure!(store.queue.room().is_there(), "the disk is almost full");
     for (minute, figures) in statistics.minutes_from(first) {
         let text = serde_json::to_string(&figures).context("figures as text")?;
-        in_time(store.trail.save_minute(minute, text)).await?;
+        in_time(store.trail.save_figures(Period::Minute, minute, text)).await?;
     }
     for (hour, figures) in statistics.hours_from(first / 60) {
         let text = serde_json::to_string(&figures).context("figures as text")?;
-        in_time(store.trail.save_hour(hour, text)).await?;
+        in_time(store.trail.save_figures(Period::Hour, hour, text)).await?;
     }
     Ok(())
 }

@@ -119,7 +119,7 @@ impl TrailWriter {
     /// entries has ended.
     pub async fn run(
         mut self,
-        store: TrailStore,
+        store: Arc<TrailStore>,
         data_directory: PathBuf,
         shutdown: CancellationToken,
     ) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::store::database::connections::Database;
+use crate::store::database::connections::{Database, beside};
 
 /// The disk under the data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +33,8 @@ impl DiskFigures {
 
 /// Bytes of a database and of its write-ahead log; what is not there takes none.
 fn file_bytes(file: &Path) -> u64 {
-    let mut log = file.as_os_str().to_owned();
-    log.push("-wal");
     let bytes = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
-    bytes(file) + bytes(Path::new(&log))
+    bytes(file) + bytes(&beside(file, "-wal"))
 }
 
 #[cfg(test)]

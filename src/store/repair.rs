@@ -10,7 +10,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 
-use crate::store::database::connections::{self, Database};
+use crate::store::database::connections::{self, Database, beside};
 use crate::store::database::error::OpenError;
 
 /// Rows that are read at once while nothing is wrong.
@@ -85,19 +85,14 @@ pub async fn repair(data_directory: &Path) -> Result<Option<Repaired>, RepairErr
     };
     let workshop = data_directory.join(WORKSHOP);
     // What is there is left of a repair that was broken off.
-    match fs::remove_dir_all(&workshop) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&workshop)(error)),
-        _ => {}
-    }
+    connections::if_there(fs::remove_dir_all(&workshop)).map_err(at(&workshop))?;
     fs::create_dir(&workshop).map_err(at(&workshop))?;
-    let worked = work(&file, &workshop).await;
-    let repaired = match worked {
+    let repaired = match work(&file, &workshop).await {
         Ok(Some((made, tables))) => {
             let kept_as = put_in_place(&made, &file, data_directory).map_err(at(&file))?;
             Ok(Some(Repaired { kept_as, tables }))
         }
-        Ok(None) => Ok(None),
-        Err(error) => Err(error),
+        worked => worked.map(|_| None),
     };
     // Should that fail, the next repair does it.
     let _ = fs::remove_dir_all(&workshop);
@@ -120,13 +115,8 @@ fn put_in_place(made: &Path, file: &Path, data_directory: &Path) -> io::Result<P
         }
     };
     for suffix in connections::LOGS {
-        match fs::rename(
-            connections::beside(file, suffix),
-            connections::beside(&aside, suffix),
-        ) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        let (from, to) = (beside(file, suffix), beside(&aside, suffix));
+        connections::if_there(fs::rename(from, to))?;
     }
     fs::rename(made, file)?;
     File::open(data_directory)?.sync_all()?;
@@ -164,9 +154,9 @@ async fn work(file: &Path, workshop: &Path) -> Result<Option<(PathBuf, Vec<Saved
 /// shorter than its first page says.
 fn copy_whole(file: &Path, copy: &Path) -> io::Result<()> {
     fs::copy(file, copy)?;
-    let log = connections::beside(file, "-wal");
+    let log = beside(file, "-wal");
     if log.exists() {
-        fs::copy(log, connections::beside(copy, "-wal"))?;
+        fs::copy(log, beside(copy, "-wal"))?;
     }
     let copied = File::options().read(true).write(true).open(copy)?;
     let mut head = [0; 32];

@@ -193,18 +193,22 @@ pub(in crate::store) async fn close(mut connection: SqliteConnection) -> Result<
 /// Renames a database that nobody uses, with its log, which belongs to it; over one of that name. The log goes
 /// last: without a database SQLite throws one away.
 pub(in crate::store) fn rename_database(from: &Path, to: &Path) -> io::Result<()> {
-    let there = |done: io::Result<()>| match done {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    };
     for suffix in LOGS {
-        there(fs::remove_file(beside(to, suffix)))?;
+        if_there(fs::remove_file(beside(to, suffix)))?;
     }
-    there(fs::rename(from, to))?;
+    if_there(fs::rename(from, to))?;
     for suffix in LOGS {
-        there(fs::rename(beside(from, suffix), beside(to, suffix)))?;
+        if_there(fs::rename(beside(from, suffix), beside(to, suffix)))?;
     }
     Ok(())
+}
+
+/// What was to be renamed or removed may be missing.
+pub(in crate::store) fn if_there(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// What SQLite keeps beside a database.

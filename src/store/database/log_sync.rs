@@ -13,6 +13,7 @@ use sqlx::SqliteConnection;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
+use super::connections::beside;
 use super::error::StoreError;
 use crate::limits;
 
@@ -44,10 +45,8 @@ impl LogSync {
     /// # Errors
     /// When the log cannot be opened.
     pub(super) fn of(database: &Path) -> io::Result<Self> {
-        let mut name = database.as_os_str().to_owned();
-        name.push("-wal");
         Ok(Self {
-            log: Arc::new(File::open(name)?),
+            log: Arc::new(File::open(beside(database, "-wal"))?),
             mode: Synced::AtOnce,
             due: None,
             files: Vec::new(),
@@ -70,8 +69,7 @@ impl LogSync {
             Synced::AtOnce => "PRAGMA synchronous = FULL",
             Synced::Soon => "PRAGMA synchronous = NORMAL",
         };
-        let switched = sqlx::query(pragma).execute(connection).await;
-        switched.map_err(|error| StoreError::of(&error, false))?;
+        sqlx::query(pragma).execute(connection).await?;
         self.mode = mode;
         Ok(())
     }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::chunks::{ChunkKind, ChunkSpans};
 use crate::limits;
 use crate::message::MessageId;
-use crate::message::trail::{AnsweredMessage, Attempted, Noted, TrailEntry};
+use crate::message::trail::{AnsweredMessage, Attempted, TrailEntry};
+use crate::smtp::address::Mailbox;
 use crate::store::database::columns::{integer, milliseconds};
 use crate::store::database::insert::{Insert, InsertQuery, Twice};
 
@@ -94,11 +96,6 @@ impl Appender {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn begin_chunk(&mut self) {
-        self.chunk = OpenChunk::begin(self.chunk.number + 1);
-    }
-
     pub(super) async fn append(
         &mut self,
         connection: &mut SqliteConnection,
@@ -119,15 +116,27 @@ impl Appender {
                     chunk.messages += 1;
                     continue;
                 }
-                TrailEntry::Attempted(attempted) => TrailedEvent::Attempted(attempted),
-                TrailEntry::Noted(noted) => TrailedEvent::Noted(noted),
+                TrailEntry::Attempted(a) => EventRow {
+                    message: a.message,
+                    place: (chunk.number, integer(chunk.events)),
+                    at: a.at,
+                    recipient: &a.recipient,
+                    what: a.outcome.as_str(),
+                    words: &a.words,
+                    attempted: Some(a),
+                },
+                TrailEntry::Noted(n) => EventRow {
+                    message: n.message,
+                    place: (chunk.number, integer(chunk.events)),
+                    at: n.at,
+                    recipient: &n.recipient,
+                    what: n.event.as_str(),
+                    words: &n.words,
+                    attempted: None,
+                },
             };
-            spans.cover(ChunkKind::Events, chunk.number, event.message());
-            events.push(EventRow {
-                entry: event,
-                chunk: chunk.number,
-                number: integer(chunk.events),
-            });
+            spans.cover(ChunkKind::Events, chunk.number, event.message);
+            events.push(event);
             chunk.events += 1;
         }
         self.messages
@@ -143,26 +152,16 @@ impl Appender {
     }
 }
 
-/// Events in the shape of their table.
+/// An event in the shape of its table.
 struct EventRow<'a> {
-    entry: TrailedEvent<'a>,
-    chunk: i64,
-    number: i64,
-}
-
-#[derive(Clone, Copy)]
-enum TrailedEvent<'a> {
-    Attempted(&'a Attempted),
-    Noted(&'a Noted),
-}
-
-impl TrailedEvent<'_> {
-    fn message(self) -> MessageId {
-        match self {
-            Self::Attempted(attempted) => attempted.message,
-            Self::Noted(noted) => noted.message,
-        }
-    }
+    message: MessageId,
+    /// Its chunk, and its number in it.
+    place: (i64, i64),
+    at: Timestamp,
+    recipient: &'a Mailbox,
+    what: &'static str,
+    words: &'a str,
+    attempted: Option<&'a Attempted>,
 }
 
 fn bind_answered<'q>(
@@ -197,23 +196,15 @@ fn bind_answered<'q>(
 }
 
 fn bind_event<'q>(query: InsertQuery<'q>, row: &EventRow<'_>) -> InsertQuery<'q> {
-    let (at, recipient, what, words) = match row.entry {
-        TrailedEvent::Attempted(a) => (a.at, &a.recipient, a.outcome.as_str(), &a.words),
-        TrailedEvent::Noted(n) => (n.at, &n.recipient, n.event.as_str(), &n.words),
-    };
     let query = query
-        .bind(row.entry.message().as_i64())
-        .bind(row.chunk)
-        .bind(row.number)
-        .bind(milliseconds(at))
-        .bind(recipient.as_str())
-        .bind(what)
-        .bind(words.as_str());
-    let attempted = match row.entry {
-        TrailedEvent::Attempted(attempted) => Some(attempted),
-        TrailedEvent::Noted(_) => None,
-    };
-    bind_attempt(query, attempted)
+        .bind(row.message.as_i64())
+        .bind(row.place.0)
+        .bind(row.place.1)
+        .bind(milliseconds(row.at))
+        .bind(row.recipient.as_str())
+        .bind(row.what)
+        .bind(row.words);
+    bind_attempt(query, row.attempted)
 }
 
 fn bind_attempt<'q>(query: InsertQuery<'q>, attempted: Option<&Attempted>) -> InsertQuery<'q> {

@@ -9,6 +9,9 @@ use std::task::{Context, Waker};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::super::TrailStore;
+use super::super::figures::Period;
+use super::OpenChunk;
 use crate::limits;
 use crate::message::trail::{AnsweredMessage, Attempted, Noted, RecipientEvent, TrailEntry};
 use crate::message::trail_listing::{MessageFilter, MessagesPage, StoryPart};
@@ -16,6 +19,15 @@ use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, MessageId, Path, Storage};
 use crate::smtp::address::ReversePath;
 use crate::store::testing::{Scene, answered, attempted, mailbox, time};
+
+impl TrailStore {
+    /// What is written from now on begins new chunks, as after a restart.
+    pub(in crate::store::trail) async fn begin_chunk(&self) {
+        let mut guard = self.writer.lock().await;
+        let appender = &mut guard.as_mut().expect("it is open").appender;
+        appender.chunk = OpenChunk::begin(appender.chunk.number + 1);
+    }
+}
 
 fn id(second: i64) -> MessageId {
     MessageId::earliest_at(time(second))
@@ -223,7 +235,7 @@ async fn work_of_a_listing(scene: &Scene) -> u64 {
     let count = Arc::new(AtomicU64::new(0));
     let mut readers = Vec::new();
     for _ in 0..limits::STORE_READERS {
-        let reader = scene.store.trail.history.readers.acquire().await;
+        let reader = scene.store.trail.readers.acquire().await;
         let mut reader = reader.expect("a reader");
         let counter = Arc::clone(&count);
         let mut handle = reader.lock_handle().await.expect("a handle");
@@ -429,21 +441,21 @@ async fn minutes_are_written_over_and_read_in_order() {
         scene
             .store
             .trail
-            .save_minute(minute, figures.to_owned())
+            .save_figures(Period::Minute, minute, figures.to_owned())
             .await
             .expect("saved");
     }
     let loaded = scene
         .store
         .trail
-        .load_minutes(0..=6)
+        .load_figures(Period::Minute, 0..=6)
         .await
         .expect("readable");
     assert_eq!(loaded, [(5, "five".to_owned())]);
     let loaded = scene
         .store
         .trail
-        .load_minutes(0..=7)
+        .load_figures(Period::Minute, 0..=7)
         .await
         .expect("readable");
     assert_eq!(loaded.last(), Some(&(7, "seven again".to_owned())));
@@ -453,10 +465,19 @@ async fn minutes_are_written_over_and_read_in_order() {
 async fn hours_are_written_over_and_read_in_order() {
     let scene = Scene::new().await;
     for (hour, figures) in [(7, "seven"), (5, "five"), (7, "seven again")] {
-        let saved = scene.store.trail.save_hour(hour, figures.to_owned()).await;
+        let saved = scene
+            .store
+            .trail
+            .save_figures(Period::Hour, hour, figures.to_owned())
+            .await;
         saved.expect("saved");
     }
-    let loaded = scene.store.trail.load_hours(5..=7).await.expect("readable");
+    let loaded = scene
+        .store
+        .trail
+        .load_figures(Period::Hour, 5..=7)
+        .await
+        .expect("readable");
     let expected = [(5, "five".to_owned()), (7, "seven again".to_owned())];
     assert_eq!(loaded, expected);
 }

@@ -2,85 +2,104 @@
 
 use std::ops::RangeInclusive;
 
+use jiff::Timestamp;
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteRow;
 
 use super::TrailStore;
 use crate::store::database::columns::{count, integer, text};
 use crate::store::database::error::{HistoryError, ReadError};
 
+/// What figures are of. Its number is counted since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+}
+
+impl Period {
+    /// Their column; with an s it is their table.
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+        }
+    }
+
+    const fn seconds(self) -> i64 {
+        match self {
+            Self::Minute => 60,
+            Self::Hour => 3_600,
+        }
+    }
+}
+
 impl TrailStore {
-    /// Writes the figures of one minute, counted since 1970, over what was written for it before.
+    /// Writes the figures of a period over what was written for it before.
     ///
     /// # Errors
     /// When they were not written.
-    pub async fn save_minute(&self, minute: u64, figures: String) -> Result<(), HistoryError> {
-        let saved = self.history.transaction(async |writer| {
-            sqlx::query(
-                "INSERT INTO minutes (minute, figures) VALUES (?, ?)
-                 ON CONFLICT (minute) DO UPDATE SET figures = excluded.figures",
-            )
-            .bind(integer(minute))
-            .bind(figures)
-            .execute(&mut writer.connection)
-            .await
+    pub async fn save_figures(
+        &self,
+        period: Period,
+        number: u64,
+        figures: String,
+    ) -> Result<(), HistoryError> {
+        let column = period.column();
+        let sql = format!(
+            "INSERT INTO {column}s ({column}, figures) VALUES (?, ?)
+             ON CONFLICT ({column}) DO UPDATE SET figures = excluded.figures"
+        );
+        let saved = self.transaction(async |writer| {
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(integer(number))
+                .bind(figures)
+                .execute(&mut writer.connection)
+                .await
         });
         saved.await?;
         Ok(())
     }
 
-    /// Writes the figures of one hour, counted since 1970, over what was written for it before.
-    ///
-    /// # Errors
-    /// When they were not written.
-    pub async fn save_hour(&self, hour: u64, figures: String) -> Result<(), HistoryError> {
-        let saved = self.history.transaction(async |writer| {
-            sqlx::query(
-                "INSERT INTO hours (hour, figures) VALUES (?, ?)
-                 ON CONFLICT (hour) DO UPDATE SET figures = excluded.figures",
-            )
-            .bind(integer(hour))
-            .bind(figures)
-            .execute(&mut writer.connection)
-            .await
-        });
-        saved.await?;
-        Ok(())
-    }
-
-    /// The figures of these minutes, counted since 1970, in order; a minute without figures is left out.
+    /// The figures of these periods in order; one without figures is left out.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn load_minutes(
+    pub async fn load_figures(
         &self,
-        minutes: RangeInclusive<u64>,
+        period: Period,
+        numbers: RangeInclusive<u64>,
     ) -> Result<Vec<(u64, String)>, ReadError> {
-        let rows = sqlx::query(
-            "SELECT minute, figures FROM minutes WHERE minute BETWEEN ? AND ? ORDER BY minute",
-        )
-        .bind(integer(*minutes.start()))
-        .bind(integer(*minutes.end()))
-        .fetch_all(&self.history.readers)
+        let column = period.column();
+        let sql = format!(
+            "SELECT {column}, figures FROM {column}s WHERE {column} BETWEEN ? AND ? ORDER BY {column}"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(integer(*numbers.start()))
+            .bind(integer(*numbers.end()))
+            .fetch_all(&self.readers)
+            .await?;
+        let pair = |row: &SqliteRow| (count(row, column), text(row, "figures"));
+        Ok(rows.iter().map(pair).collect())
+    }
+
+    /// Removes the figures of periods that began before.
+    pub(super) async fn prune_figures(
+        &self,
+        period: Period,
+        before: Timestamp,
+    ) -> Result<(), sqlx::Error> {
+        let column = period.column();
+        let sql = format!("DELETE FROM {column}s WHERE {column} < ?");
+        self.transaction(async |writer| {
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(before.as_second().div_euclid(period.seconds()))
+                .execute(&mut writer.connection)
+                .await
+        })
         .await?;
-        let pair = |row: &SqliteRow| (count(row, "minute"), text(row, "figures"));
-        Ok(rows.iter().map(pair).collect())
-    }
-
-    /// The figures of these hours, counted since 1970, in order; an hour without figures is left out.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub async fn load_hours(
-        &self,
-        hours: RangeInclusive<u64>,
-    ) -> Result<Vec<(u64, String)>, ReadError> {
-        let rows =
-            sqlx::query("SELECT hour, figures FROM hours WHERE hour BETWEEN ? AND ? ORDER BY hour")
-                .bind(integer(*hours.start()))
-                .bind(integer(*hours.end()))
-                .fetch_all(&self.history.readers)
-                .await?;
-        let pair = |row: &SqliteRow| (count(row, "hour"), text(row, "figures"));
-        Ok(rows.iter().map(pair).collect())
+        Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! `history.db`: its file, its readers, and the one connection that writes. Nobody waits for what is written
 //! here: no transaction waits for a sync.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
@@ -10,21 +10,21 @@ use tokio::sync::Mutex;
 
 use super::append::Appender;
 use crate::store::database::connections::{self, Database};
-use crate::store::database::error::{OpenError, is_corruption, is_other_schema};
+use crate::store::database::error::{OpenError, ReadError, is_corruption, is_other_schema};
 
 /// In the place of `db` in the name of a database that was found damaged.
 const FOUND_DAMAGED: &str = "found-damaged";
 
-/// `history.db`.
+/// The trail and the figures.
 #[derive(Debug)]
-pub(super) struct History {
+pub struct TrailStore {
     /// None once it is closed.
-    writer: Mutex<Option<HistoryWriter>>,
+    pub(super) writer: Mutex<Option<HistoryWriter>>,
     pub(super) readers: SqlitePool,
     /// Why an empty one in memory stands in for the database, where one does.
-    pub(super) problem: Option<String>,
+    problem: Option<String>,
     /// Where the one of before is, when it was found damaged and set aside at this start.
-    pub(super) set_aside: Option<PathBuf>,
+    set_aside: Option<PathBuf>,
     /// Its presence says that the database was found damaged: it is set aside at the next start.
     found_damaged: PathBuf,
 }
@@ -37,11 +37,14 @@ pub(super) struct HistoryWriter {
     begun: bool,
 }
 
-impl History {
+impl TrailStore {
     /// Opens the database. Whatever is the matter with it keeps no mail from going out: one that is damaged is set
     /// aside and a new one begun, and for one that cannot be opened, on a full disk say, an empty one in memory
     /// stands in until the next start.
-    pub(super) async fn open(data_directory: &Path) -> Result<Self, OpenError> {
+    ///
+    /// # Errors
+    /// When a newer version wrote it.
+    pub(in crate::store) async fn open(data_directory: &Path) -> Result<Self, OpenError> {
         let file = Database::History.file(data_directory);
         let opened = match file.with_extension(FOUND_DAMAGED).exists() {
             true => Err(OpenError::Damaged {
@@ -84,10 +87,7 @@ impl History {
         let file = Database::History.file(data_directory);
         let aside = file.with_extension("db.damaged");
         connections::rename_database(&file, &aside)?;
-        match fs::remove_file(file.with_extension(FOUND_DAMAGED)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
+        connections::if_there(fs::remove_file(file.with_extension(FOUND_DAMAGED)))?;
         tracing::error!(
             file = %file.display(), kept_as = %aside.display(), %cause,
             "the trail and the figures of earlier days are damaged: they are set aside and begun anew"
@@ -117,7 +117,7 @@ impl History {
     }
 
     /// Closes the database; later writes fail.
-    pub(super) async fn close(&self) {
+    pub(in crate::store) async fn close(&self) {
         self.readers.close().await;
         if let Some(writer) = self.writer.lock().await.take()
             && let Err(error) = connections::close(writer.connection).await
@@ -126,21 +126,26 @@ impl History {
         }
     }
 
-    pub(super) async fn greatest_message(&self) -> Result<Option<i64>, sqlx::Error> {
-        // Events are asked too: a report of our own has no row of its own.
-        sqlx::query_scalar(
-            "SELECT max(id) FROM (SELECT max(id) AS id FROM messages
-                                  UNION ALL SELECT max(message) FROM events)",
-        )
-        .fetch_one(&self.readers)
-        .await
+    /// Why there is no trail in the data directory, and no figures of earlier days, where that is so.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
-    /// What is written from now on begins new chunks, as after a restart.
-    #[cfg(test)]
-    pub(super) async fn begin_chunk(&self) {
-        let mut guard = self.writer.lock().await;
-        guard.as_mut().expect("it is open").appender.begin_chunk();
+    /// Where the trail and the figures of before are, when they were found damaged at the start and begun anew.
+    #[must_use]
+    pub fn set_aside(&self) -> Option<&Path> {
+        self.set_aside.as_deref()
+    }
+
+    /// The greatest message id that it tells of.
+    pub(in crate::store) async fn greatest_message(&self) -> Result<Option<i64>, ReadError> {
+        // Events are asked too: a report of our own has no row of its own.
+        let greatest = sqlx::query_scalar(
+            "SELECT max(id) FROM (SELECT max(id) AS id FROM messages
+                                  UNION ALL SELECT max(message) FROM events)",
+        );
+        Ok(greatest.fetch_one(&self.readers).await?)
     }
 
     /// Runs `work` as one transaction of the writer. A caller may stop waiting at any point: what it

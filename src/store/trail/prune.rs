@@ -5,9 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::TrailStore;
-use super::chunks;
-use super::history::History;
+use super::figures::Period;
+use super::{TrailStore, chunks};
 use crate::limits;
 use crate::message::MessageId;
 use crate::store::database::error::HistoryError;
@@ -32,7 +31,8 @@ impl TrailStore {
     pub async fn prune(&self, max_age: Duration, max_bytes: u64) -> Result<Pruned, HistoryError> {
         let now = Timestamp::now();
         let before = |age| now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH);
-        self.history.prune_hours(before(limits::HOURS_KEPT)).await?;
+        self.prune_figures(Period::Hour, before(limits::HOURS_KEPT))
+            .await?;
         self.prune_before(before(max_age), max_bytes).await
     }
 
@@ -41,11 +41,10 @@ impl TrailStore {
         before: Timestamp,
         max_bytes: u64,
     ) -> Result<Pruned, HistoryError> {
-        let history = &self.history;
         let first_kept = MessageId::earliest_at(before).as_i64();
         let mut pruned = Pruned::default();
         for _ in 0..limits::PRUNE_ROUNDS {
-            let oldest = history.transaction(async |writer| {
+            let oldest = self.transaction(async |writer| {
                 let connection = &mut writer.connection;
                 let beyond = used_bytes(connection).await? > max_bytes;
                 let bound = if beyond { i64::MAX } else { first_kept };
@@ -54,39 +53,15 @@ impl TrailStore {
             match oldest.await? {
                 Some(messages) => pruned.messages += messages,
                 None => {
-                    history.prune_minutes(before).await?;
-                    history.give_back().await?;
+                    self.prune_figures(Period::Minute, before).await?;
+                    self.give_back().await?;
                     return Ok(pruned);
                 }
             }
         }
-        history.give_back().await?;
+        self.give_back().await?;
         pruned.more = true;
         Ok(pruned)
-    }
-}
-
-impl History {
-    async fn prune_minutes(&self, before: Timestamp) -> Result<(), sqlx::Error> {
-        self.transaction(async |writer| {
-            sqlx::query("DELETE FROM minutes WHERE minute < ?")
-                .bind(before.as_second().div_euclid(60))
-                .execute(&mut writer.connection)
-                .await
-        })
-        .await?;
-        Ok(())
-    }
-
-    async fn prune_hours(&self, before: Timestamp) -> Result<(), sqlx::Error> {
-        self.transaction(async |writer| {
-            sqlx::query("DELETE FROM hours WHERE hour < ?")
-                .bind(before.as_second().div_euclid(3_600))
-                .execute(&mut writer.connection)
-                .await
-        })
-        .await?;
-        Ok(())
     }
 
     /// Gives free pages back to the file system, but not so many that the writer waits for long.
@@ -163,7 +138,7 @@ mod tests {
             scene
                 .store
                 .trail
-                .save_minute(minute(at), "{}".to_owned())
+                .save_figures(Period::Minute, minute(at), "{}".to_owned())
                 .await
                 .expect("saved");
         }
@@ -195,7 +170,7 @@ mod tests {
         let minutes = scene
             .store
             .trail
-            .load_minutes(0..=minute(time(100 * HOUR_SECONDS)));
+            .load_figures(Period::Minute, 0..=minute(time(100 * HOUR_SECONDS)));
         assert_eq!(minutes.await.expect("readable").len(), 4);
     }
 
@@ -205,7 +180,11 @@ mod tests {
         let hour = Timestamp::now().as_second().cast_unsigned() / 3_600;
         let oldest_kept = hour - limits::HOURS_KEPT.as_secs() / 3_600;
         for hour in [oldest_kept - 1, oldest_kept + 1, hour] {
-            let saved = scene.store.trail.save_hour(hour, "{}".to_owned()).await;
+            let saved = scene
+                .store
+                .trail
+                .save_figures(Period::Hour, hour, "{}".to_owned())
+                .await;
             saved.expect("saved");
         }
         let pruned = scene.store.trail.prune(Duration::ZERO, 0).await;
@@ -213,7 +192,7 @@ mod tests {
         let hours = scene
             .store
             .trail
-            .load_hours(0..=hour)
+            .load_figures(Period::Hour, 0..=hour)
             .await
             .expect("readable");
         let hours: Vec<u64> = hours.into_iter().map(|(hour, _)| hour).collect();
@@ -223,7 +202,7 @@ mod tests {
     #[tokio::test]
     async fn chunks_go_with_their_last_message() {
         let scene = a_day().await;
-        scene.store.trail.history.begin_chunk().await;
+        scene.store.trail.begin_chunk().await;
         let after = time(30 * HOUR_SECONDS);
         let entries = vec![answered(after), attempted(time(0), "user@example.net")];
         scene.store.trail.append(entries).await.expect("appended");

@@ -69,8 +69,8 @@ impl TrailStore {
     ) -> Result<Vec<(i64, LatestEvent)>, ReadError> {
         let rows = sqlx::query(LATEST)
             .bind(json(messages)?)
-            .bind(integer(most as u64))
-            .fetch_all(&self.history.readers)
+            .bind(integer(most))
+            .fetch_all(&self.readers)
             .await?;
         let latest = |row: &SqliteRow| LatestEvent {
             recipient: text(row, "recipient"),

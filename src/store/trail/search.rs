@@ -32,7 +32,7 @@ impl TrailStore {
         limit: u32,
     ) -> Result<MessagesPage, ReadError> {
         let search = TrailSearch {
-            readers: &self.history.readers,
+            readers: &self.readers,
             filter,
             bounds: Bounds::of(filter, cursor),
             limit: limit.clamp(1, limits::PAGE_ITEMS_MAX),

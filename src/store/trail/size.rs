@@ -6,7 +6,7 @@ use super::TrailStore;
 use crate::limits;
 use crate::message::MessageId;
 use crate::store::database::columns::json;
-use crate::store::database::columns::{count, integer, optional_number};
+use crate::store::database::columns::{integer, optional_number};
 use crate::store::database::error::ReadError;
 
 /// The trail in figures; what it takes on disk says [`DiskFigures`](crate::store::DiskFigures).
@@ -32,7 +32,7 @@ impl TrailStore {
                     (SELECT max(chunk) FROM messages) AS last,
                     (SELECT min(id) FROM messages) AS oldest",
         )
-        .fetch_one(&self.history.readers)
+        .fetch_one(&self.readers)
         .await?;
         let number = |name| optional_number(&row, name);
         let (Some(first), Some(last)) = (number("first"), number("last")) else {
@@ -67,14 +67,14 @@ impl TrailStore {
     }
 
     async fn messages_in(&self, chunks: &[i64]) -> Result<u64, ReadError> {
-        let row = sqlx::query(
-            "SELECT count(*) AS messages FROM json_each(?) AS picked
+        let messages = sqlx::query_scalar(
+            "SELECT count(*) FROM json_each(?) AS picked
              CROSS JOIN messages INDEXED BY messages_by_sender ON messages.chunk = picked.value",
-        )
-        .bind(json(chunks)?)
-        .fetch_one(&self.history.readers)
-        .await?;
-        Ok(count(&row, "messages"))
+        );
+        Ok(messages
+            .bind(json(chunks)?)
+            .fetch_one(&self.readers)
+            .await?)
     }
 }
 

@@ -48,7 +48,7 @@ impl TrailStore {
                  OR EXISTS (SELECT 1 FROM events WHERE message = ?1)",
         )
         .bind(message.as_i64())
-        .fetch_one(&self.history.readers)
+        .fetch_one(&self.readers)
         .await?;
         Ok(known)
     }
@@ -65,7 +65,7 @@ impl TrailStore {
     ) -> Result<TrailOfMessage, ReadError> {
         let row = sqlx::query("SELECT * FROM messages WHERE id = ?")
             .bind(message.as_i64())
-            .fetch_optional(&self.history.readers)
+            .fetch_optional(&self.readers)
             .await?;
         let latest = self
             .latest(&[message.as_i64()], limits::RECIPIENTS_ADDED_TO)
@@ -123,7 +123,7 @@ impl TrailStore {
             .bind(json(recipients)?)
             // One more than is shown, to know whether there are more.
             .bind(integer(each as u64 + 1))
-            .fetch_all(&self.history.readers)
+            .fetch_all(&self.readers)
             .await?;
         let of_each = rows.chunk_by(|one, next| number(one, "place") == number(next, "place"));
         let story = |rows: &[SqliteRow]| {

@@ -194,7 +194,7 @@ impl Told {
 async fn scene(entries: &[Vec<TrailEntry>]) -> Scene {
     let scene = Scene::new().await;
     for chunk in entries {
-        scene.store.trail.history.begin_chunk().await;
+        scene.store.trail.begin_chunk().await;
         let appended = scene.store.trail.append(chunk.clone()).await;
         appended.expect("appended");
     }
@@ -206,7 +206,7 @@ async fn search(scene: &Scene, filter: &MessageFilter, limit: u32, looks: Looks)
     let (mut found, mut cursor) = (Vec::new(), None);
     for _ in 0..10_000 {
         let search = TrailSearch {
-            readers: &scene.store.trail.history.readers,
+            readers: &scene.store.trail.readers,
             filter,
             bounds: Bounds::of(filter, cursor),
             limit,
@@ -301,7 +301,7 @@ async fn a_walk_tells_how_far_it_came() {
     let entries = entries();
     let messages = told(&entries);
     let scene = scene(&entries).await;
-    let readers = &scene.store.trail.history.readers;
+    let readers = &scene.store.trail.readers;
     let (mut cut, mut stuck) = (0, 0);
     for (party, wanted) in [
         (AddressRole::Recipient, "p*"),
@@ -362,7 +362,7 @@ async fn a_walk_tells_how_far_it_came() {
 async fn what_is_common_is_found_in_few_chunks_and_entries() {
     let entries = entries();
     let scene = scene(&entries).await;
-    let readers = &scene.store.trail.history.readers;
+    let readers = &scene.store.trail.readers;
     let bounds = Bounds {
         first: 0,
         end: i64::MAX,
