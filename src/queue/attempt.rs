@@ -135,9 +135,10 @@ impl Queue {
             return report;
         }
         let next_attempt_at = self.tools.clock.now() + limits::UNCERTAIN_WAIT;
-        let uncertain = rows.iter().map(|row| RowChange::MarkUncertain {
+        let uncertain = rows.iter().map(|row| RowChange::SetState {
             row: row.id,
-            next_attempt_at,
+            state: RowState::Uncertain,
+            next_attempt_at: Some(next_attempt_at),
         });
         self.tools.store.change(uncertain.collect()).await;
         attempt.await

@@ -60,13 +60,6 @@ pub enum RowChange {
         /// Its next hop by the settings of now; none: the one it was under.
         next_hop: Option<Arc<str>>,
     },
-    /// The final dot was handed over and the attempt goes on: a crash now must leave it uncertain.
-    MarkUncertain {
-        /// Which row.
-        row: RowId,
-        /// Due from here on, should we crash.
-        next_attempt_at: Timestamp,
-    },
     /// Its state is another.
     SetState {
         /// Which row.
@@ -95,7 +88,6 @@ impl RowChange {
             Self::Remove(row)
             | Self::DelayReported(row)
             | Self::Reschedule { row, .. }
-            | Self::MarkUncertain { row, .. }
             | Self::SetState { row, .. }
             | Self::MarkDamaged { row, .. } => *row,
         }

@@ -56,22 +56,15 @@ impl OfflineSettings {
         settings: &StoredSettings,
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
-        let failed = |error: sqlx::Error| StoreError::of(&error, false);
         // At once a writer: one that only becomes it later would be turned away instead of waiting.
-        let mut transaction = self
-            .connection
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed)?;
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let change = Audited {
             change: settings.clone(),
             audit: audit.clone(),
         };
-        change.write(&mut transaction).await.map_err(failed)?;
-        transaction
-            .commit()
-            .await
-            .map_err(|error| StoreError::of(&error, true))
+        change.write(&mut transaction).await?;
+        let committed = transaction.commit().await;
+        committed.map_err(|error| StoreError::of(&error, true))
     }
 
     /// Closes the connection.

@@ -61,8 +61,8 @@ pub(in crate::store) fn time(row: &SqliteRow, column: &str) -> Timestamp {
 }
 
 /// A number as SQLite holds it.
-pub(in crate::store) fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+pub(in crate::store) fn integer(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
 }
 
 /// Many values as one parameter.

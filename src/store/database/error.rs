@@ -97,7 +97,7 @@ impl StoreError {
         !matches!(self, Self::Commit(_) | Self::Late)
     }
 
-    /// What an error of a statement, or of COMMIT, means.
+    /// What an error of a statement, or of COMMIT, means. That of a statement is converted by `?` as well.
     pub(in crate::store) fn of(error: &sqlx::Error, at_commit: bool) -> Self {
         /// Primary result codes of SQLite.
         const BUSY: i32 = 5;
@@ -116,6 +116,12 @@ impl StoreError {
                 _ => Self::Rejected(error.to_string()),
             },
         }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::of(&error, false)
     }
 }
 

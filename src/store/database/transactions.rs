@@ -90,9 +90,10 @@ impl Transactions {
 
     /// Begins a transaction that writes.
     pub(in crate::store) async fn begin(&mut self) -> Result<(), StoreError> {
-        let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection);
-        let begun = begun.await.map_err(|error| StoreError::of(&error, false));
-        self.noted(begun.map(drop))
+        let begun = sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut self.connection)
+            .await;
+        self.noted(begun.map(drop).map_err(StoreError::from))
     }
 
     /// Commits what gave `result`, or rolls it back.
@@ -193,7 +194,7 @@ async fn end<T>(
             Ok(_) => return Ok(value),
             Err(error) => StoreError::of(&error, true),
         },
-        Err(error) => StoreError::of(&error, false),
+        Err(error) => error.into(),
     };
     // SQLite has rolled back by itself after some errors; then this one fails, and that is well.
     let _ = sqlx::query("ROLLBACK").execute(connection).await;

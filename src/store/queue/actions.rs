@@ -84,7 +84,7 @@ impl SingleChange for MakeDue {
         )
         .bind(&self.next_hop)
         .bind(milliseconds(self.now))
-        .bind(integer(limits::BULK_CHUNK as u64))
+        .bind(integer(limits::BULK_CHUNK))
         .execute(connection)
         .await?;
         Ok(changed.rows_affected())

@@ -72,7 +72,7 @@ impl QueueStore {
 
     async fn is_any(&self, impossible: Impossible) -> Result<bool, StoreError> {
         let (earliest, latest) = impossible.arrivals();
-        sqlx::query_scalar(
+        let is_any = sqlx::query_scalar(
             "WITH RECURSIVE hops (name) AS (
                  SELECT min(next_hop) FROM recipients WHERE state IN ('waiting', 'uncertain')
                  UNION ALL
@@ -94,8 +94,8 @@ impl QueueStore {
         .bind(milliseconds(latest))
         .bind(milliseconds(impossible.uncertain_due_by))
         .fetch_one(&self.readers)
-        .await
-        .map_err(|error| StoreError::of(&error, false))
+        .await?;
+        Ok(is_any)
     }
 }
 
@@ -123,7 +123,7 @@ impl SingleChange for Shift {
             "SELECT max(id) FROM (SELECT id FROM messages WHERE id > ?1 ORDER BY id LIMIT ?2)",
         )
         .bind(self.behind)
-        .bind(integer(limits::BULK_CHUNK as u64))
+        .bind(integer(limits::BULK_CHUNK))
         .fetch_one(&mut *connection)
         .await?;
         let Some(last) = last else {
@@ -181,7 +181,7 @@ impl SingleChange for Impossible {
     /// Sets one piece right.
     async fn write(&self, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
         let (earliest, latest) = self.arrivals();
-        let most = integer(limits::BULK_CHUNK as u64);
+        let most = integer(limits::BULK_CHUNK);
         let rows = sqlx::query(
             "UPDATE recipients SET next_attempt_at = ?1 WHERE id IN (
                  SELECT id FROM recipients

@@ -36,13 +36,10 @@ impl QueueView {
     /// When the queue cannot be read.
     pub async fn damaged_recipients(&self) -> Result<u64, ReadError> {
         let sql = format!(
-            "SELECT count(*) AS recipients
-             FROM recipients AS r INDEXED BY recipients_damaged WHERE {DAMAGED}"
+            "SELECT count(*) FROM recipients AS r INDEXED BY recipients_damaged WHERE {DAMAGED}"
         );
-        let row = sqlx::query(AssertSqlSafe(sql))
-            .fetch_one(&self.readers)
-            .await?;
-        Ok(count(&row, "recipients"))
+        let damaged = sqlx::query_scalar(AssertSqlSafe(sql));
+        Ok(damaged.fetch_one(&self.readers).await?)
     }
 }
 

@@ -10,7 +10,7 @@ use super::QueueStore;
 use crate::limits;
 use crate::message::{DiskReason, MessageId, Recipient, RowId, RowState};
 use crate::smtp::address::Mailbox;
-use crate::store::database::columns::{json, milliseconds, notify_from, timestamp};
+use crate::store::database::columns::{integer, json, milliseconds, notify_from, timestamp};
 use crate::store::database::error::StoreError;
 use crate::store::database::writer::SingleChange;
 use crate::store::rows::{NextHopShare, RowChange, TakenRow};
@@ -73,13 +73,13 @@ impl QueueStore {
              WHERE due_at <= ?1 AND name NOT IN (SELECT value FROM json_each(?2))
              ORDER BY due_at, name LIMIT ?3"
         );
-        sqlx::query_scalar(AssertSqlSafe(oldest_first))
+        let names = sqlx::query_scalar(AssertSqlSafe(oldest_first))
             .bind(milliseconds(now))
-            .bind(json(except).map_err(unread)?)
-            .bind(number(limits::QUEUE_NEXT_HOPS_PER_LOOK))
+            .bind(json(except)?)
+            .bind(integer(limits::QUEUE_NEXT_HOPS_PER_LOOK))
             .fetch_all(&self.readers)
-            .await
-            .map_err(unread)
+            .await?;
+        Ok(names)
     }
 
     /// Takes rows that are due at `now`, as many as their next hops have a share for: they stand as
@@ -94,7 +94,7 @@ impl QueueStore {
         now: Timestamp,
         shares: &[NextHopShare],
     ) -> Result<Vec<TakenRow>, StoreError> {
-        let found = self.due(now, shares).await.map_err(unread)?;
+        let found = self.due(now, shares).await?;
         if found.is_empty() {
             return Ok(Vec::new());
         }
@@ -123,12 +123,10 @@ impl QueueStore {
     /// # Errors
     /// When the queue cannot be read.
     pub async fn rows(&self, rows: &[RowId]) -> Result<Vec<TakenRow>, StoreError> {
-        let read = |error: sqlx::Error| StoreError::of(&error, false);
         let found = sqlx::query(ROWS)
-            .bind(json(rows).map_err(read)?)
+            .bind(json(rows)?)
             .fetch_all(&self.readers)
-            .await
-            .map_err(read)?;
+            .await?;
         Ok(found.iter().filter_map(|row| decode(row).ok()).collect())
     }
 
@@ -141,8 +139,7 @@ impl QueueStore {
         let next: Option<i64> = sqlx::query_scalar(AssertSqlSafe(first))
             .bind(milliseconds(now))
             .fetch_one(&self.readers)
-            .await
-            .map_err(unread)?;
+            .await?;
         Ok(next.map(timestamp))
     }
 
@@ -164,8 +161,8 @@ impl QueueStore {
             let rows = sqlx::query(DUE)
                 .bind(hops.as_str())
                 .bind(milliseconds(now))
-                .bind(number(each))
-                .bind(number(total))
+                .bind(integer(each))
+                .bind(integer(total))
                 .fetch_all(&self.readers)
                 .await?;
             if rows.len() >= total || each >= most {
@@ -198,14 +195,6 @@ fn within_shares(rows: &mut Vec<TakenRow>, shares: &[NextHopShare]) {
         messages.insert(key);
         true
     });
-}
-
-fn number(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn unread(error: sqlx::Error) -> StoreError {
-    StoreError::of(&error, false)
 }
 
 /// Marks those of `rows` that are still due: since they were read, an operator may have held or

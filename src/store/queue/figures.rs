@@ -9,7 +9,7 @@ use super::listing::state;
 use crate::limits;
 use crate::message::RowState;
 use crate::message::backlog::{Backlog, NextHopBacklog, QueueFigures, QueueOverview};
-use crate::store::database::columns::{count, optional_number, text, timestamp};
+use crate::store::database::columns::{count, integer, optional_number, text, timestamp};
 use crate::store::database::error::ReadError;
 
 impl QueueView {
@@ -50,7 +50,7 @@ impl QueueView {
                  GROUP BY next_hop ORDER BY due DESC, next_hop LIMIT ?2)",
         )
         .bind(RowState::Waiting.as_str())
-        .bind(i64::try_from(next_hops).unwrap_or(i64::MAX))
+        .bind(integer(next_hops))
         .fetch_all(&self.readers)
         .await?;
         let mut all = 0;
@@ -78,12 +78,10 @@ impl QueueView {
     /// # Errors
     /// When the queue cannot be read.
     pub async fn waiting_recipients(&self) -> Result<u64, ReadError> {
-        let row = sqlx::query(
-            "SELECT count(*) AS recipients FROM recipients WHERE state IN ('waiting', 'uncertain')",
-        )
-        .fetch_one(&self.readers)
-        .await?;
-        Ok(count(&row, "recipients"))
+        let waiting = sqlx::query_scalar(
+            "SELECT count(*) FROM recipients WHERE state IN ('waiting', 'uncertain')",
+        );
+        Ok(waiting.fetch_one(&self.readers).await?)
     }
 
     /// Rows that an operator keeps back.
@@ -93,12 +91,10 @@ impl QueueView {
     pub async fn held_recipients(&self) -> Result<u64, ReadError> {
         // The state is written out: SQLite takes an index of some rows only where it sees that they are
         // the ones that are asked for.
-        let row = sqlx::query(
-            "SELECT count(*) AS recipients FROM recipients INDEXED BY recipients_held WHERE state = 'held'",
-        )
-        .fetch_one(&self.readers)
-        .await?;
-        Ok(count(&row, "recipients"))
+        let held = sqlx::query_scalar(
+            "SELECT count(*) FROM recipients INDEXED BY recipients_held WHERE state = 'held'",
+        );
+        Ok(held.fetch_one(&self.readers).await?)
     }
 
     /// How much waits in which state and for which next hop.

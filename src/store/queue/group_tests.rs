@@ -26,9 +26,10 @@ use crate::store::testing::{self, Scene, queued, row, time};
 use crate::store::{NewQueued, NextHopShare, RowAction, Store};
 
 fn uncertain(row: i64) -> RowChange {
-    RowChange::MarkUncertain {
+    RowChange::SetState {
         row: RowId(row),
-        next_attempt_at: time(600),
+        state: RowState::Uncertain,
+        next_attempt_at: Some(time(600)),
     }
 }
 

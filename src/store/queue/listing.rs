@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Sqlite};
 
 use super::QueueView;
 use super::filter::{asks_messages, push_where};
@@ -11,7 +11,7 @@ use crate::limits;
 use crate::message::queue_filter::QueueFilter;
 use crate::message::queue_listing::{QueueItem, QueueOrder, QueuePage, QueuePageRequest};
 use crate::message::{MessageId, RowId, RowState};
-use crate::store::database::columns::{count, number, text, time};
+use crate::store::database::columns::{count, integer, number, text, time};
 use crate::store::database::error::ReadError;
 
 impl QueueOrder {
@@ -112,7 +112,7 @@ impl QueueView {
         query.push(&order);
         let limit = page.limit.min(limits::PAGE_ITEMS_MAX);
         query.push(" LIMIT ").push_bind(limit);
-        let offset = i64::try_from(page.offset).unwrap_or(i64::MAX);
+        let offset = integer(page.offset);
         query.push(" OFFSET ").push_bind(offset);
         query.push(
             ") AS chosen CROSS JOIN recipients AS r ON r.id = chosen.id
@@ -121,20 +121,6 @@ impl QueueView {
         query.push(&order);
         let rows = query.build().fetch_all(&self.readers).await?;
         Ok(rows.iter().map(item).collect())
-    }
-
-    /// One row; none when it is gone.
-    ///
-    /// # Errors
-    /// When the queue cannot be read.
-    #[cfg(test)]
-    pub(super) async fn item(&self, row: RowId) -> Result<Option<QueueItem>, ReadError> {
-        let mut query = QueryBuilder::new("SELECT ");
-        query.push(ITEM_COLUMNS);
-        push_from(&mut query, true);
-        query.push(" WHERE r.id = ").push_bind(row.0);
-        let row = query.build().fetch_optional(&self.readers).await?;
-        Ok(row.as_ref().map(item))
     }
 
     /// The rows that `filter` means with their states, as they stand at one instant: what a bulk
@@ -165,11 +151,11 @@ impl QueueView {
         filter: &QueueFilter,
         now: Timestamp,
     ) -> Result<u64, ReadError> {
-        let mut query = QueryBuilder::new("SELECT count(*) AS total");
+        let mut query = QueryBuilder::new("SELECT count(*)");
         push_from(&mut query, asks_messages(filter));
         push_where(filter, &mut query, now);
-        let row = query.build().fetch_one(&self.readers).await?;
-        Ok(u64::try_from(row.try_get::<i64, _>("total")?).unwrap_or(0))
+        let total = query.build_query_scalar();
+        Ok(total.fetch_one(&self.readers).await?)
     }
 }
 

@@ -7,6 +7,18 @@ use crate::message::{DiskReason, Recipient};
 use crate::smtp::address::ReversePath;
 use crate::store::testing::{Scene, mailbox, queued, time};
 
+impl QueueView {
+    /// One row; none when it is gone.
+    pub(in crate::store) async fn item(&self, row: RowId) -> Result<Option<QueueItem>, ReadError> {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(ITEM_COLUMNS);
+        push_from(&mut query, true);
+        query.push(" WHERE r.id = ").push_bind(row.0);
+        let row = query.build().fetch_optional(&self.readers).await?;
+        Ok(row.as_ref().map(item))
+    }
+}
+
 /// Ids begin with the time of arrival.
 fn id_at_age(seconds: i64) -> MessageId {
     MessageId::earliest_at(time(-seconds))

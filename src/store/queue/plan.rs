@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond;
+use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::message::body::Durable;
@@ -67,15 +69,17 @@ pub(super) struct WritePlan<'a> {
     pub(super) removals: Vec<RowId>,
 }
 
-/// The columns of a row that change.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The columns of a row that change, by their names; what is none stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Update<'a> {
     pub(super) state: Option<RowState>,
     pub(super) reason: Option<&'a DiskReason>,
     pub(super) attempts: Option<u32>,
     pub(super) last_reply: Option<&'a str>,
+    #[serde(serialize_with = "millisecond::optional::serialize")]
     pub(super) next_attempt_at: Option<Timestamp>,
     pub(super) next_hop: Option<&'a Arc<str>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) delay_reported: bool,
 }
 
@@ -199,12 +203,6 @@ impl<'a> FoldedRow<'a> {
                     delay_reported: self.update.delay_reported,
                 };
             }
-            RowChange::MarkUncertain {
-                next_attempt_at, ..
-            } => {
-                self.update.state = Some(RowState::Uncertain);
-                self.update.next_attempt_at = Some(*next_attempt_at);
-            }
             RowChange::SetState {
                 state,
                 next_attempt_at,
@@ -266,9 +264,10 @@ mod tests {
     }
 
     fn uncertain(row: i64) -> RowChange {
-        RowChange::MarkUncertain {
+        RowChange::SetState {
             row: RowId(row),
-            next_attempt_at: testing::time(600),
+            state: RowState::Uncertain,
+            next_attempt_at: Some(testing::time(600)),
         }
     }
 

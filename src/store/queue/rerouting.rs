@@ -27,10 +27,9 @@ impl QueueStore {
         )
         .bind(next_hop)
         .bind(domain)
-        .bind(integer(limits::ROUTES_READ as u64))
+        .bind(integer(limits::ROUTES_READ))
         .fetch_all(&self.readers)
-        .await
-        .map_err(|error| StoreError::of(&error, false))?;
+        .await?;
         let route = |row: &_| QueuedRoute {
             next_hop: text(row, "next_hop"),
             domain: text(row, "recipient_domain"),
@@ -90,7 +89,7 @@ impl SingleChange for Redirection {
         .bind(json(&self.domains)?)
         .bind(&self.to)
         .bind(milliseconds(self.now))
-        .bind(integer(limits::BULK_CHUNK as u64))
+        .bind(integer(limits::BULK_CHUNK))
         .execute(connection)
         .await?;
         Ok(changed.rows_affected())

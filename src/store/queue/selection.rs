@@ -1,5 +1,7 @@
 //! What a bulk action would be done to: how many rows, in which states, and the first of them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -84,18 +86,13 @@ impl QueueView {
 
         let counted = states.build().fetch_all(&self.readers).await?;
         let first = first.build().fetch_all(&self.readers).await?;
-        let mut by_state: Vec<(RowState, u64)> = Vec::new();
+        let mut by_state: BTreeMap<RowState, u64> = BTreeMap::new();
         for row in &counted {
-            let (state, rows) = (state(row), count(row, "recipients"));
             // Several unknown words are all damage.
-            match by_state.iter_mut().find(|(known, _)| *known == state) {
-                Some((_, sum)) => *sum += rows,
-                None => by_state.push((state, rows)),
-            }
+            *by_state.entry(state(row)).or_default() += count(row, "recipients");
         }
-        by_state.sort_unstable_by_key(|(state, _)| *state);
         Ok(SelectedRows {
-            by_state,
+            by_state: by_state.into_iter().collect(),
             first: first.iter().map(item).collect(),
         })
     }

@@ -1,7 +1,6 @@
 //! What the writer says to the queue's tables, one transaction at a time.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 
 use super::plan::{DurableMessage, Update, WritePlan};
@@ -135,7 +134,7 @@ fn bind_message<'q>(query: InsertQuery<'q>, prepared: &DurableMessage) -> Insert
         .bind(spool_file)
         .bind(milliseconds(prepared.queued.kept_from))
         .bind(integer(message.content_from))
-        .bind(message.for_clause_at.map(|at| integer(at as u64)))
+        .bind(message.for_clause_at.map(|at| integer(at)))
         .bind(Checksum::of([&message.prefix]).to_i64())
         .bind(prepared.durable.checksum().map(Checksum::to_i64))
 }
@@ -177,19 +176,7 @@ fn bind_recipient<'q>(
         .bind(recipient.mail_host.as_ref().map(ToString::to_string))
 }
 
-/// The columns of [`Update`] as one JSON object: any number of rows are changed by one statement.
-#[derive(Serialize)]
-struct Changed<'a> {
-    row: i64,
-    state: Option<&'static str>,
-    reason: Option<String>,
-    attempts: Option<u32>,
-    last_reply: Option<&'a str>,
-    next_attempt_at: Option<i64>,
-    next_hop: Option<&'a str>,
-    delay_reported: Option<i64>,
-}
-
+/// Any number of rows are changed by one statement.
 async fn update(
     connection: &mut SqliteConnection,
     updates: &[(RowId, Update<'_>)],
@@ -197,32 +184,19 @@ async fn update(
     if updates.is_empty() {
         return Ok(());
     }
-    let changed: Vec<Changed<'_>> = updates
-        .iter()
-        .map(|(row, update)| Changed {
-            row: row.0,
-            state: update.state.map(|state| state.as_str()),
-            reason: update.reason.map(|reason| reason.as_word().into_owned()),
-            attempts: update.attempts,
-            last_reply: update.last_reply,
-            next_attempt_at: update.next_attempt_at.map(milliseconds),
-            next_hop: update.next_hop.map(|name| &**name),
-            delay_reported: update.delay_reported.then_some(1),
-        })
-        .collect();
     sqlx::query(
         "UPDATE recipients SET
-             state           = coalesce(changed.value ->> 'state', state),
-             reason          = coalesce(changed.value ->> 'reason', reason),
-             attempts        = coalesce(changed.value ->> 'attempts', attempts),
-             last_reply      = coalesce(changed.value ->> 'last_reply', last_reply),
-             next_attempt_at = coalesce(changed.value ->> 'next_attempt_at', next_attempt_at),
-             next_hop        = coalesce(changed.value ->> 'next_hop', next_hop),
-             delay_reported  = coalesce(changed.value ->> 'delay_reported', delay_reported)
+             state           = coalesce(changed.value ->> '$[1].state', state),
+             reason          = coalesce(changed.value ->> '$[1].reason', reason),
+             attempts        = coalesce(changed.value ->> '$[1].attempts', attempts),
+             last_reply      = coalesce(changed.value ->> '$[1].last_reply', last_reply),
+             next_attempt_at = coalesce(changed.value ->> '$[1].next_attempt_at', next_attempt_at),
+             next_hop        = coalesce(changed.value ->> '$[1].next_hop', next_hop),
+             delay_reported  = coalesce(changed.value ->> '$[1].delay_reported', delay_reported)
          FROM json_each(?) AS changed
-         WHERE recipients.id = changed.value ->> 'row'",
+         WHERE recipients.id = changed.value ->> 0",
     )
-    .bind(json(&changed)?)
+    .bind(json(updates)?)
     .execute(connection)
     .await?;
     Ok(())
