@@ -12,25 +12,26 @@ use serde_json::{Map, Value, json};
 use tracing::info;
 
 use super::Actor;
-use super::attempts::{Attempts, TooManyTries};
-use super::login::{LoginError, PendingLogin};
+use super::attempts::Attempts;
+use super::login::PendingLogin;
 use super::own_account::Enrolment;
 use super::setup::OneTimePassword;
-use crate::accounts::{Busy, Passwords, Role, TokenHash, rules};
+use crate::accounts::{AccountId, Busy, Passwords, Role, TokenHash, rules};
 use crate::boot::Secret;
+use crate::clients::TooManyTries;
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::store::{
-    AccessError, AccessRefusal, AccountPatch, AdministrationStore, NewAccount, ReadError,
-    StoreError, StoredAccount,
+    AccessChange, AccessError, AccessRefusal, AccountPatch, AdministrationStore, NewAccount,
+    ReadError, StoreError, StoredAccount,
 };
 
 /// Why something about accounts was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// What was typed does not hold.
-    #[error("{0}")]
-    Invalid(FieldErrors),
+    #[error(transparent)]
+    Invalid(#[from] FieldErrors),
     /// It may not be done.
     #[error(transparent)]
     Refused(AccessRefusal),
@@ -51,23 +52,7 @@ pub enum AccountError {
 impl AccountError {
     /// One field that does not hold.
     pub(super) fn field(field: &str, problem: impl Into<String>) -> Self {
-        let mut errors = FieldErrors::default();
-        errors.add(field, problem);
-        Self::Invalid(errors)
-    }
-}
-
-impl From<LoginError> for AccountError {
-    fn from(error: LoginError) -> Self {
-        match error {
-            LoginError::Wrong | LoginError::WrongCode | LoginError::Expired => {
-                Self::Refused(AccessRefusal::PasswordChanged)
-            }
-            LoginError::TooManyAttempts(tries) => Self::TooManyAttempts(tries),
-            LoginError::Busy(error) => Self::Busy(error),
-            LoginError::Store(error) => Self::Store(error),
-            LoginError::Read(error) => Self::Read(error),
-        }
+        Self::Invalid(FieldErrors::of(field, problem))
     }
 }
 
@@ -158,9 +143,10 @@ impl Accounts {
         let new = self.new_account(name, role, password).await?;
         let after = json!({"account": new.name, "role": role});
         let note = actor.did("account created", None, Some(after));
-        let id = self.store.create_account(new.clone(), note).await?;
+        let change = AccessChange::CreateAccount(new.clone());
+        let id = self.store.change_access(change, note).await?;
         // Not read back: it is there, whether it can be read now or not.
-        let account = new.stored(id);
+        let account = new.stored(AccountId(id));
         info!(account = account.name, %role, %actor, "account created");
         Ok(account)
     }
@@ -180,7 +166,7 @@ impl Accounts {
         if let Err(problem) = rules::password(&password, name) {
             errors.add("password", problem);
         }
-        errors.into_result().map_err(AccountError::Invalid)?;
+        errors.into_result()?;
         Ok(NewAccount {
             name: checked.unwrap_or_default(),
             role,
@@ -228,10 +214,12 @@ impl Accounts {
         };
         let (before, after) = (Value::Object(before), Value::Object(after));
         let note = actor.did("account changed", Some(before), Some(after));
-        let amended = self
-            .store
-            .amend_account(account.id, patch.clone(), None, note);
-        amended.await?;
+        let change = AccessChange::AmendAccount {
+            account: account.id,
+            patch: patch.clone(),
+            kept: None,
+        };
+        self.store.change_access(change, note).await?;
         account.role = patch.role.unwrap_or(account.role);
         if patch.without_second_factor {
             account.second_factor = None;
@@ -248,7 +236,8 @@ impl Accounts {
         let account = self.named(name).await?;
         let before = json!({"account": account.name, "role": account.role});
         let note = actor.did("account removed", Some(before), None);
-        self.store.remove_account(account.id, note).await?;
+        let change = AccessChange::RemoveAccount(account.id);
+        self.store.change_access(change, note).await?;
         info!(account = account.name, %actor, "account removed");
         Ok(())
     }

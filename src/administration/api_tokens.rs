@@ -13,8 +13,8 @@ use crate::accounts::{
 use crate::boot::Secret;
 use crate::limits;
 use crate::store::{
-    AccessError, AccessRefusal, AdministrationStore, NewApiToken, ReadError, StoreError,
-    TOKEN_REVOKED,
+    AccessChange, AccessError, AccessRefusal, AdministrationStore, LastUse, NewApiToken, ReadError,
+    StoreError, TOKEN_REVOKED,
 };
 
 /// The name of the token that the first start was given.
@@ -72,9 +72,10 @@ impl Accounts {
         };
         let after = json!({"token": name, "scope": scope});
         let note = actor.did("API token created", None, Some(after));
-        let id = self.store.create_api_token(new, note).await?;
+        let change = AccessChange::CreateApiToken(new);
+        let id = self.store.change_access(change, note).await?;
         info!(token = name, %scope, %actor, "API token created");
-        Ok((id, token))
+        Ok((ApiTokenId(id), token))
     }
 
     /// Forgets a token: it opens nothing any more.
@@ -88,7 +89,8 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         let token = self.api_token_of_row(id).await?;
         let note = actor.did(TOKEN_REVOKED, Some(token.noted()), None);
-        self.store.revoke_api_token(id, note).await?;
+        let change = AccessChange::RevokeApiToken(id);
+        self.store.change_access(change, note).await?;
         info!(token = token.name, %actor, "API token revoked");
         Ok(())
     }
@@ -109,7 +111,7 @@ impl Accounts {
                 .last_used_at
                 .is_none_or(|last| is_over(last, limits::SEEN_INTERVAL, now))
         {
-            self.store.saw_api_token(token.id, now);
+            self.store.note_use(LastUse::ApiToken(token.id), now);
         }
         Ok(found)
     }
@@ -126,7 +128,8 @@ pub(super) async fn adopt(
     let new = new(OF_FIRST_START.to_owned(), token, Scope::ReadWrite, actor);
     let after = json!({"token": OF_FIRST_START, "scope": Scope::ReadWrite});
     let note = actor.did("API token created", None, Some(after));
-    match store.create_api_token(new, note).await {
+    let change = AccessChange::CreateApiToken(new);
+    match store.change_access(change, note).await {
         Ok(_) | Err(AccessError::Refused(_)) => Ok(()),
         Err(AccessError::Store(error)) => Err(error),
     }

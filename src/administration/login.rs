@@ -9,13 +9,13 @@ use tracing::{info, warn};
 
 use super::Actor;
 use super::accounts::{AccountError, Accounts};
-use super::attempts::TooManyTries;
 use crate::accounts::{AccessToken, AccountId, AuditFilter, Busy, RecoveryCode, TokenHash};
 use crate::boot::Secret;
+use crate::clients::TooManyTries;
 use crate::limits;
 use crate::store::{
-    AccessError, AccessRefusal, NewSession, ReadError, SecondFactorProof, StoreError,
-    StoredAccount, StoredSession,
+    AccessChange, AccessError, AccessRefusal, LastUse, NewSession, ReadError, SecondFactorProof,
+    StoreError, StoredAccount, StoredSession,
 };
 
 /// Why a log-in failed.
@@ -47,17 +47,10 @@ pub enum LoginError {
 /// Name and password hold.
 #[derive(Debug)]
 pub enum LoginOutcome {
-    /// The visitor is logged in.
-    Entered(Entered),
+    /// The visitor is logged in; the session's cookie is to hold this.
+    Entered(AccessToken),
     /// A one-time code is needed; this ticket takes the place of the password until it comes.
     CodeNeeded(AccessToken),
-}
-
-/// A session that has begun.
-#[derive(Debug)]
-pub struct Entered {
-    /// What the cookie is to hold.
-    pub token: AccessToken,
 }
 
 /// A log-in that waits for its code.
@@ -147,7 +140,7 @@ impl Accounts {
         code: &str,
         address: IpAddr,
         now: Timestamp,
-    ) -> Result<Entered, LoginError> {
+    ) -> Result<AccessToken, LoginError> {
         let ticket = TokenHash::of(ticket);
         let waiting = self.tickets.get(&ticket).ok_or(LoginError::Expired)?;
         if is_over(waiting.since, limits::LOGIN_TICKET_LIFE, now) {
@@ -179,12 +172,8 @@ impl Accounts {
         second_factor: SecondFactorProof,
         address: IpAddr,
         now: Timestamp,
-    ) -> Result<Entered, LoginError> {
-        let actor = Actor {
-            who: account.name.clone(),
-            from: Some(address),
-            until: None,
-        };
+    ) -> Result<AccessToken, LoginError> {
+        let actor = Actor::at(address, account.name.clone());
         let with = match &second_factor {
             SecondFactorProof::None => "password",
             SecondFactorProof::Step(_) => "password and one-time code",
@@ -200,11 +189,12 @@ impl Accounts {
             address,
         };
         let note = actor.did(LOGGED_IN, None, Some(json!({"with": with})));
-        match self.store.begin_session(session, note).await {
-            Ok(()) => {
+        let change = AccessChange::BeginSession(session);
+        match self.store.change_access(change, note).await {
+            Ok(_) => {
                 self.attempts.got_in(address, &account.name, now);
                 info!(%actor, with, "logged in");
-                Ok(Entered { token })
+                Ok(token)
             }
             Err(AccessError::Refused(AccessRefusal::CodeUsed)) => {
                 warn!(%actor, "a log-in failed: the one-time code was used before");
@@ -232,7 +222,7 @@ impl Accounts {
     /// A session was used. It is written down now and then, without waiting for it.
     pub fn saw(&self, session: &StoredSession, now: Timestamp) {
         if is_over(session.seen_at, limits::SEEN_INTERVAL, now) {
-            self.store.saw_session(session.token, now);
+            self.store.note_use(LastUse::Session(session.token), now);
         }
     }
 
@@ -250,11 +240,7 @@ impl Accounts {
         let Some(session) = self.session(session, now).await? else {
             return Ok(());
         };
-        let actor = Actor {
-            who: session.name,
-            from: Some(address),
-            until: None,
-        };
+        let actor = Actor::at(address, session.name);
         Ok(self.log_out(session.token, &actor).await?)
     }
 
@@ -264,8 +250,9 @@ impl Accounts {
     /// When that was not stored.
     pub async fn log_out(&self, session: TokenHash, actor: &Actor) -> Result<(), StoreError> {
         let note = actor.did("logged out", None, None);
-        match self.store.end_session(session, note).await {
-            Ok(()) | Err(AccessError::Refused(_)) => {}
+        let change = AccessChange::EndSession(session);
+        match self.store.change_access(change, note).await {
+            Ok(_) | Err(AccessError::Refused(_)) => {}
             Err(AccessError::Store(error)) => return Err(error),
         }
         info!(%actor, "logged out");

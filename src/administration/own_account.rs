@@ -11,7 +11,8 @@ use super::login::{is_over, lasts};
 use crate::accounts::{AccessToken, AccountId, RecoveryCode, SharedSecret, TokenHash, rules};
 use crate::limits;
 use crate::store::{
-    AccessError, AccessRefusal, AccountPatch, KeptSession, ReadError, StoredAccount, StoredSession,
+    AccessChange, AccessError, AccessRefusal, AccountPatch, KeptSession, ReadError, StoredAccount,
+    StoredSession,
 };
 
 /// A second factor that waits for its first code.
@@ -82,10 +83,12 @@ impl Accounts {
             token: login.session,
             renewed: token.hash(),
         };
-        let amended = self
-            .store
-            .amend_account(account.id, patch, Some(kept), note);
-        amended.await?;
+        let change = AccessChange::AmendAccount {
+            account: account.id,
+            patch,
+            kept: Some(kept),
+        };
+        self.store.change_access(change, note).await?;
         self.forget_enrolments(account.id);
         info!(%actor, "own password changed");
         Ok(token)
@@ -148,17 +151,16 @@ impl Accounts {
         };
         let codes = RecoveryCode::set();
         let note = actor.did("second factor switched on", None, None);
-        let switched = self.store.switch_on_second_factor(
-            login.account,
+        let change = AccessChange::SwitchOnSecondFactor {
+            account: login.account,
             secret,
             step,
-            codes.iter().map(RecoveryCode::hash).collect(),
-            note,
-        );
-        let switched = switched.await;
+            recovery_codes: codes.iter().map(RecoveryCode::hash).collect(),
+        };
+        let switched = self.store.change_access(change, note).await;
         if matches!(
             switched,
-            Ok(()) | Err(AccessError::Refused(AccessRefusal::SecondFactorIsOn))
+            Ok(_) | Err(AccessError::Refused(AccessRefusal::SecondFactorIsOn))
         ) {
             self.forget_enrolments(login.account);
         }
@@ -192,8 +194,12 @@ impl Accounts {
             ..AccountPatch::default()
         };
         let note = actor.did("second factor switched off", None, None);
-        let amended = self.store.amend_account(account.id, patch, None, note);
-        amended.await?;
+        let change = AccessChange::AmendAccount {
+            account: account.id,
+            patch,
+            kept: None,
+        };
+        self.store.change_access(change, note).await?;
         info!(%actor, "second factor switched off");
         Ok(())
     }
@@ -208,10 +214,11 @@ impl Accounts {
         actor: &Actor,
     ) -> Result<(), AccountError> {
         let note = actor.did("other sessions ended", None, None);
-        let ended = self
-            .store
-            .end_other_sessions(login.account, login.session, note);
-        ended.await?;
+        let change = AccessChange::EndOtherSessions {
+            account: login.account,
+            keep: login.session,
+        };
+        self.store.change_access(change, note).await?;
         info!(%actor, "other sessions ended");
         Ok(())
     }

@@ -8,11 +8,10 @@ use tracing::{info, warn};
 
 use super::Actor;
 use super::accounts::{AccountError, Accounts};
-use super::login::Entered;
-use crate::accounts::{Role, TokenHash, spelled_secret};
+use crate::accounts::{AccessToken, AccountId, Role, TokenHash, spelled_secret};
 use crate::boot::Secret;
 use crate::limits;
-use crate::store::{AccessRefusal, ReadError, SecondFactorProof};
+use crate::store::{AccessChange, AccessRefusal, ReadError, SecondFactorProof};
 
 /// Under which tries are counted; no account can have this name.
 const SETUP: &str = "/setup";
@@ -82,7 +81,7 @@ impl Accounts {
         password: String,
         address: IpAddr,
         now: Timestamp,
-    ) -> Result<Option<Entered>, AccountError> {
+    ) -> Result<Option<AccessToken>, AccountError> {
         let Some(setup) = &self.setup else {
             return Err(AccountError::Refused(AccessRefusal::SetupIsDone));
         };
@@ -101,16 +100,13 @@ impl Accounts {
         let account = self
             .new_account(name, Role::Administrator, password)
             .await?;
-        let actor = Actor {
-            who: account.name.clone(),
-            from: Some(address),
-            until: None,
-        };
+        let actor = Actor::at(address, account.name.clone());
         let after = json!({"account": account.name, "role": account.role});
         let note = actor.did("set up", None, Some(after));
-        let id = self.store.set_up(account.clone(), note).await?;
+        let change = AccessChange::SetUp(account.clone());
+        let id = self.store.change_access(change, note).await?;
         info!(%actor, "set up: /setup is closed from now on");
-        let account = account.stored(id);
+        let account = account.stored(AccountId(id));
         let entered = self
             .enter(&account, SecondFactorProof::None, address, now)
             .await;

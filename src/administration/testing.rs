@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
-use super::{Accounts, Actor, Entered, Login, LoginOutcome};
-use crate::accounts::{Passwords, Role};
+use super::{Accounts, Actor, Login, LoginOutcome};
+use crate::accounts::{AccessToken, Passwords, Role};
 use crate::boot::Secret;
 use crate::message::Spool;
 use crate::store::{Store, Writers};
@@ -82,8 +82,8 @@ impl Scene {
     }
 
     /// Whose session it is, while it lasts.
-    pub(super) async fn login(&self, entered: &Entered, now: Timestamp) -> Option<Login> {
-        let session = self.accounts.session(&entered.token.hash(), now).await;
+    pub(super) async fn login(&self, entered: &AccessToken, now: Timestamp) -> Option<Login> {
+        let session = self.accounts.session(&entered.hash(), now).await;
         session.expect("readable").map(|session| Login {
             account: session.account,
             session: session.token,

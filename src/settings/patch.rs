@@ -13,6 +13,14 @@ use super::{SettingsDocument, reading};
 pub struct FieldErrors(pub BTreeMap<String, String>);
 
 impl FieldErrors {
+    /// What is wrong with one field.
+    #[must_use]
+    pub fn of(field: &str, message: impl Into<String>) -> Self {
+        let mut errors = Self::default();
+        errors.add(field, message);
+        errors
+    }
+
     /// Notes what is wrong with a field; the first message stays.
     pub fn add(&mut self, field: &str, message: impl Into<String>) {
         self.0

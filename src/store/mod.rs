@@ -29,9 +29,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use administration::{
-    AccessError, AccessRefusal, AccountPatch, AdministrationStore, AuditedChange, KeptSession,
-    NewAccount, NewApiToken, NewSession, OfflineSettings, OpenPgpKeyChange, SecondFactorProof,
-    SmtpLoginChange, StoredAccount, StoredSession, StoredSettings, TOKEN_REVOKED,
+    AccessChange, AccessError, AccessRefusal, AccountPatch, AdministrationStore, AuditedChange,
+    KeptSession, LastUse, NewAccount, NewApiToken, NewSession, OfflineSettings, OpenPgpKeyChange,
+    SecondFactorProof, SmtpLoginChange, StoredAccount, StoredSession, StoredSettings,
+    TOKEN_REVOKED,
 };
 pub use copy::{CopyError, DatabaseCopy, QueueCount, SpooledContent};
 pub use database::error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
@@ -42,7 +43,7 @@ pub use rows::{
     DamagedRow, DamagedRows, NewQueued, NewRow, NextHopShare, QueuedRoute, Remains, RowAction,
     RowChange, TakenRow,
 };
-pub use trail::{Pruned, TrailSize, TrailStore};
+pub use trail::{Period, Pruned, TrailSize, TrailStore};
 
 use crate::limits;
 use crate::message::{MessageId, Spool};
@@ -62,7 +63,7 @@ pub struct Store {
     /// What administrators keep.
     pub administration: AdministrationStore,
     /// The history of messages.
-    pub trail: TrailStore,
+    pub trail: Arc<TrailStore>,
     data_directory: Arc<Path>,
     /// Readers of `appliance.db`.
     readers: SqlitePool,
@@ -126,7 +127,7 @@ impl Store {
         let changes = ChangeSender::through(jobs.clone());
         let administration = AdministrationStore::new(changes, readers.clone(), data_directory);
         administration.load_settings().await?;
-        let trail = TrailStore::open(data_directory).await?;
+        let trail = Arc::new(TrailStore::open(data_directory).await?);
         let checkpointer = Checkpointer::open(database, data_directory).await?;
         let transactions = Transactions::open(
             connection,

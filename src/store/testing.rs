@@ -9,7 +9,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
-use super::{NewQueued, NewRow, Store, Writers};
+use super::{AdministrationStore, NewQueued, NewRow, ReadError, Store, Writers};
+use crate::accounts::{AuditFilter, AuditItem};
 use crate::message::body::Durable;
 pub(super) use crate::message::testing::mailbox;
 use crate::message::trail::{AnsweredMessage, Attempted, TrailEntry};
@@ -108,6 +109,18 @@ impl Scene {
     pub(super) async fn settled(&self) {
         let settled = self.store.queue.settle(Vec::new(), Vec::new()).await;
         settled.expect("the writer answers");
+    }
+}
+
+impl AdministrationStore {
+    /// The newest entries of the audit before the entry `before`, or the newest of all.
+    pub(crate) async fn audit_page(
+        &self,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<AuditItem>, ReadError> {
+        let everything = AuditFilter::default();
+        self.audit_search(&everything, before, limit).await
     }
 }
 

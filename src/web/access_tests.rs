@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use super::*;
 use crate::accounts::Scope;
 use crate::limits;
+use crate::store::{AccessChange, LastUse};
 use crate::web::route::Needs;
 use crate::web::routes::table;
 use crate::web::testing::{ELSEWHERE, FORM, LOOPBACK, Site};
@@ -233,7 +234,7 @@ impl Who {
                 let store = &site.context.store;
                 store
                     .administration
-                    .saw_session(TokenHash::of(token), Timestamp::now());
+                    .note_use(LastUse::Session(TokenHash::of(token)), Timestamp::now());
                 let settled = store.queue.settle(Vec::new(), Vec::new()).await;
                 settled.expect("the writer answers");
                 Some(cookie)
@@ -436,10 +437,11 @@ async fn who_loses_a_right_while_the_body_arrives_changes_nothing() {
         let account = account.expect("it is there").id;
         let nobody = TokenHash::of("nobody's");
         let note = Actor::command("test").did("ended", None, None);
-        let ended = store
-            .administration
-            .end_other_sessions(account, nobody, note)
-            .await;
+        let change = AccessChange::EndOtherSessions {
+            account,
+            keep: nobody,
+        };
+        let ended = store.administration.change_access(change, note).await;
         ended.expect("ended");
     };
     let body = interrupted("retries_", ended, "max=7");

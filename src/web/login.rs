@@ -105,7 +105,7 @@ pub(super) async fn submit(
             if let Some(shown) = cookies::shown(&headers, origin) {
                 accounts.leave_behind(&shown, address, now).await?;
             }
-            return Ok(cookies::enter(&entered.token, origin, to.as_str()));
+            return Ok(cookies::enter(&entered, origin, to.as_str()));
         }
         Ok(LoginOutcome::CodeNeeded(ticket)) => {
             let ticket = ticket.expose().to_owned();

@@ -67,7 +67,7 @@ pub(super) async fn submit(
         match set_up.await {
             Ok(None) => return Ok(Redirect::to("/login").into_response()),
             Ok(Some(entered)) => {
-                return Ok(cookies::enter(&entered.token, origin, "/"));
+                return Ok(cookies::enter(&entered, origin, "/"));
             }
             Err(error) => FormProblems::of(error)?,
         }

@@ -32,7 +32,9 @@ use crate::own_mark::OwnMark;
 use crate::queue::{Queue, QueueClock, QueueServices};
 use crate::settings::{Publisher, Settings, SettingsDocument};
 use crate::statistics::{Statistics, Trail};
-use crate::store::{NewAccount, NewApiToken, NewSession, SecondFactorProof, Store, Writers};
+use crate::store::{
+    AccessChange, NewAccount, NewApiToken, NewSession, SecondFactorProof, Store, Writers,
+};
 
 pub(in crate::web) const TOKEN: &str = "a token of the tests";
 /// Where an administrator sits whose browser is logged in.
@@ -257,8 +259,9 @@ impl Site {
             at,
             address: [127, 0, 0, 1].into(),
         };
-        let begun = store.administration.begin_session(session, entry()).await;
-        begun.expect("begun");
+        let change = AccessChange::BeginSession(session);
+        let begun = store.administration.change_access(change, entry());
+        begun.await.expect("begun");
         format!("Cookie: fastpath={}", token.expose())
     }
 
@@ -274,9 +277,9 @@ impl Site {
             .context
             .store
             .administration
-            .create_account(account, entry())
+            .change_access(AccessChange::CreateAccount(account), entry())
             .await;
-        made.expect("made")
+        AccountId(made.expect("made"))
     }
 
     /// Makes a token known.
@@ -293,7 +296,7 @@ impl Site {
             .context
             .store
             .administration
-            .create_api_token(new, entry())
+            .change_access(AccessChange::CreateApiToken(new), entry())
             .await;
         made.expect("made");
     }

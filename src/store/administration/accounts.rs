@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::AdministrationStore;
 use super::api_tokens;
-use super::refusal::{AccessOutcome, AccessRefusal};
+use super::refusal::{AccessRefusal, NotMade};
 use super::sessions::{self, KeptSession};
 use crate::accounts::{AccountId, Role, SharedSecret, StoredApiToken, TokenHash};
 use crate::boot::Secret;
@@ -152,28 +152,34 @@ fn account(row: &SqliteRow) -> StoredAccount {
 }
 
 /// The first administrator; refused when there has been one.
-pub(super) async fn set_up(connection: &mut SqliteConnection, new: &NewAccount) -> AccessOutcome {
+pub(super) async fn set_up(
+    connection: &mut SqliteConnection,
+    new: &NewAccount,
+) -> Result<i64, NotMade> {
     let is_done: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM setup)")
         .fetch_one(&mut *connection)
         .await?;
     if is_done {
-        return Ok(Err(AccessRefusal::SetupIsDone));
+        return Err(AccessRefusal::SetupIsDone.into());
     }
     create(connection, new).await
 }
 
 /// A new account. Whoever makes an administrator has set the appliance up.
-pub(super) async fn create(connection: &mut SqliteConnection, new: &NewAccount) -> AccessOutcome {
+pub(super) async fn create(
+    connection: &mut SqliteConnection,
+    new: &NewAccount,
+) -> Result<i64, NotMade> {
     let (accounts, is_taken): (i64, bool) =
         sqlx::query_as("SELECT count(*), coalesce(max(name = ?), 0) FROM accounts")
             .bind(new.name.as_str())
             .fetch_one(&mut *connection)
             .await?;
     if is_taken {
-        return Ok(Err(AccessRefusal::NameTaken));
+        return Err(AccessRefusal::NameTaken.into());
     }
     if accounts.unsigned_abs() >= limits::ACCOUNTS {
-        return Ok(Err(AccessRefusal::TooMany));
+        return Err(AccessRefusal::TooMany.into());
     }
     let inserted = sqlx::query(
         "INSERT INTO accounts (name, role, password_hash, created_at) VALUES (?, ?, ?, ?)",
@@ -190,7 +196,7 @@ pub(super) async fn create(connection: &mut SqliteConnection, new: &NewAccount) 
             .execute(connection)
             .await?;
     }
-    Ok(Ok(inserted.last_insert_rowid()))
+    Ok(inserted.last_insert_rowid())
 }
 
 /// Changes what `patch` says. With a new role or password the sessions end, all but `kept`. Tokens of the
@@ -200,59 +206,46 @@ pub(super) async fn amend(
     id: AccountId,
     patch: &AccountPatch,
     kept: Option<&KeptSession>,
-) -> Result<Result<Vec<StoredApiToken>, AccessRefusal>, sqlx::Error> {
+) -> Result<Vec<StoredApiToken>, NotMade> {
     let steps_down = patch.role.is_some_and(|role| role != Role::Administrator);
-    if let Err(refusal) = may_change(connection, id, steps_down).await? {
-        return Ok(Err(refusal));
-    }
-    if let Some(role) = patch.role {
-        sqlx::query("UPDATE accounts SET role = ? WHERE id = ?")
-            .bind(role.as_str())
-            .bind(id.0)
-            .execute(&mut *connection)
-            .await?;
-    }
-    if let Some(hash) = &patch.password_hash {
-        sqlx::query("UPDATE accounts SET password_hash = ? WHERE id = ?")
-            .bind(hash.expose())
-            .bind(id.0)
-            .execute(&mut *connection)
-            .await?;
-    }
+    may_change(connection, id, steps_down).await?;
+    sqlx::query(
+        "UPDATE accounts SET role = coalesce(?, role), password_hash = coalesce(?, password_hash)
+         WHERE id = ?",
+    )
+    .bind(patch.role.map(Role::as_str))
+    .bind(patch.password_hash.as_ref().map(Secret::expose))
+    .bind(id.0)
+    .execute(&mut *connection)
+    .await?;
     if patch.without_second_factor {
         set_second_factor(connection, id, None).await?;
     }
     if patch.role.is_some() || patch.password_hash.is_some() {
-        let kept = match kept {
-            Some(kept) => {
-                sessions::renew(connection, kept).await?;
-                Some(&kept.renewed)
-            }
-            None => None,
-        };
+        if let Some(kept) = kept {
+            sessions::renew(connection, kept).await?;
+        }
+        let kept = kept.map(|kept| &kept.renewed);
         sessions::end_all(connection, id, kept).await?;
     }
-    if patch.role.is_none() {
-        return Ok(Ok(Vec::new()));
+    match patch.role {
+        Some(_) => Ok(api_tokens::revoke_of(connection, id, patch.role).await?),
+        None => Ok(Vec::new()),
     }
-    let revoked = api_tokens::revoke_of(connection, id, patch.role);
-    revoked.await.map(Ok)
 }
 
 /// Removes an account with its sessions, codes and API tokens, and gives these.
 pub(super) async fn remove(
     connection: &mut SqliteConnection,
     id: AccountId,
-) -> Result<Result<Vec<StoredApiToken>, AccessRefusal>, sqlx::Error> {
-    if let Err(refusal) = may_change(connection, id, true).await? {
-        return Ok(Err(refusal));
-    }
+) -> Result<Vec<StoredApiToken>, NotMade> {
+    may_change(connection, id, true).await?;
     let revoked = api_tokens::revoke_of(connection, id, None).await?;
     sqlx::query("DELETE FROM accounts WHERE id = ?")
         .bind(id.0)
         .execute(connection)
         .await?;
-    Ok(Ok(revoked))
+    Ok(revoked)
 }
 
 /// From now on codes are asked for; `step` is the one of the code that confirmed it. Refused when they
@@ -263,17 +256,15 @@ pub(super) async fn switch_on_second_factor(
     secret: &SharedSecret,
     step: u64,
     recovery_codes: &[TokenHash],
-) -> AccessOutcome {
-    if let Err(refusal) = may_change(connection, id, false).await? {
-        return Ok(Err(refusal));
-    }
+) -> Result<(), NotMade> {
+    may_change(connection, id, false).await?;
     let is_on: bool =
         sqlx::query_scalar("SELECT totp_secret IS NOT NULL FROM accounts WHERE id = ?")
             .bind(id.0)
             .fetch_one(&mut *connection)
             .await?;
     if is_on {
-        return Ok(Err(AccessRefusal::SecondFactorIsOn));
+        return Err(AccessRefusal::SecondFactorIsOn.into());
     }
     set_second_factor(connection, id, Some((secret, step))).await?;
     for code in recovery_codes {
@@ -283,7 +274,7 @@ pub(super) async fn switch_on_second_factor(
             .execute(&mut *connection)
             .await?;
     }
-    Ok(Ok(id.0))
+    Ok(())
 }
 
 /// Whether the account is there, and whether another administrator is left when it `steps_down`.
@@ -291,16 +282,16 @@ async fn may_change(
     connection: &mut SqliteConnection,
     id: AccountId,
     steps_down: bool,
-) -> Result<Result<(), AccessRefusal>, sqlx::Error> {
+) -> Result<(), NotMade> {
     let role: Option<String> = sqlx::query_scalar("SELECT role FROM accounts WHERE id = ?")
         .bind(id.0)
         .fetch_optional(&mut *connection)
         .await?;
     let Some(role) = role else {
-        return Ok(Err(AccessRefusal::NoSuchAccount));
+        return Err(AccessRefusal::NoSuchAccount.into());
     };
     if !steps_down || role != Role::Administrator.as_str() {
-        return Ok(Ok(()));
+        return Ok(());
     }
     let others: i64 =
         sqlx::query_scalar("SELECT count(*) FROM accounts WHERE role = ? AND id <> ?")
@@ -308,11 +299,10 @@ async fn may_change(
             .bind(id.0)
             .fetch_one(connection)
             .await?;
-    Ok(if others > 0 {
-        Ok(())
-    } else {
-        Err(AccessRefusal::LastAdministrator)
-    })
+    match others {
+        0 => Err(AccessRefusal::LastAdministrator.into()),
+        _ => Ok(()),
+    }
 }
 
 async fn set_second_factor(

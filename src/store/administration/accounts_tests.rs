@@ -4,7 +4,9 @@ use sqlx::Connection as _;
 use super::*;
 use crate::accounts::{AccessToken, ApiTokenId, AuditEntry, RecoveryCode, Scope};
 use crate::store::testing::{Scene, time};
-use crate::store::{AccessError, KeptSession, NewApiToken, NewSession, SecondFactorProof};
+use crate::store::{
+    AccessChange, AccessError, LastUse, NewApiToken, NewSession, SecondFactorProof,
+};
 
 fn entry(action: &str) -> AuditEntry {
     AuditEntry {
@@ -27,12 +29,20 @@ fn new(name: &str, role: Role) -> NewAccount {
     }
 }
 
+fn amendment(account: AccountId, patch: AccountPatch, kept: Option<KeptSession>) -> AccessChange {
+    AccessChange::AmendAccount {
+        account,
+        patch,
+        kept,
+    }
+}
+
 async fn make(scene: &Scene, name: &str, role: Role) -> AccountId {
     let made = scene
         .store
         .administration
-        .create_account(new(name, role), entry("made"));
-    made.await.expect("made")
+        .change_access(AccessChange::CreateAccount(new(name, role)), entry("made"));
+    AccountId(made.await.expect("made"))
 }
 
 async fn log_in(scene: &Scene, account: AccountId, hash: &str) -> TokenHash {
@@ -48,7 +58,7 @@ async fn log_in(scene: &Scene, account: AccountId, hash: &str) -> TokenHash {
     let begun = scene
         .store
         .administration
-        .begin_session(session, entry("logged in"));
+        .change_access(AccessChange::BeginSession(session), entry("logged in"));
     begun.await.expect("begun");
     token
 }
@@ -87,7 +97,7 @@ async fn setup_is_done_once_and_for_good() {
     let set_up = scene
         .store
         .administration
-        .set_up(first, entry("set up"))
+        .change_access(AccessChange::SetUp(first), entry("set up"))
         .await;
     set_up.expect("the first time");
 
@@ -104,7 +114,7 @@ async fn setup_is_done_once_and_for_good() {
     let refused = scene
         .store
         .administration
-        .set_up(second, entry("set up"))
+        .change_access(AccessChange::SetUp(second), entry("set up"))
         .await;
     assert_eq!(refused, Err(AccessRefusal::SetupIsDone.into()));
     assert_eq!(audited(&scene).await, 2, "a refused change leaves no trace");
@@ -117,7 +127,10 @@ async fn names_are_unique_in_any_case() {
     let again = scene
         .store
         .administration
-        .create_account(new("ANNA", Role::Viewer), entry("made"))
+        .change_access(
+            AccessChange::CreateAccount(new("ANNA", Role::Viewer)),
+            entry("made"),
+        )
         .await;
     assert_eq!(again, Err(AccessRefusal::NameTaken.into()));
     let found = scene
@@ -153,7 +166,7 @@ async fn the_last_administrator_stays() {
         let amended = scene
             .store
             .administration
-            .amend_account(id, patch, None, entry("changed"));
+            .change_access(amendment(id, patch, None), entry("changed"));
         amended.await
     };
     let last = Err(AccessError::Refused(AccessRefusal::LastAdministrator));
@@ -161,7 +174,7 @@ async fn the_last_administrator_stays() {
     let removed = scene
         .store
         .administration
-        .remove_account(first, entry("removed"))
+        .change_access(AccessChange::RemoveAccount(first), entry("removed"))
         .await;
     assert_eq!(removed, last);
 
@@ -171,7 +184,7 @@ async fn the_last_administrator_stays() {
     let removed = scene
         .store
         .administration
-        .remove_account(first, entry("removed"))
+        .change_access(AccessChange::RemoveAccount(first), entry("removed"))
         .await;
     removed.expect("a viewer may go");
     let gone = Err(AccessError::Refused(AccessRefusal::NoSuchAccount));
@@ -199,7 +212,7 @@ async fn a_new_role_or_password_ends_the_sessions() {
         let amended = scene
             .store
             .administration
-            .amend_account(id, patch, kept, entry("changed"));
+            .change_access(amendment(id, patch, kept), entry("changed"));
         amended.await.expect("changed");
     };
     let without_second_factor = AccountPatch {
@@ -235,7 +248,7 @@ async fn a_new_role_or_password_ends_the_sessions() {
     let removed = scene
         .store
         .administration
-        .remove_account(id, entry("removed"))
+        .change_access(AccessChange::RemoveAccount(id), entry("removed"))
         .await;
     removed.expect("removed");
     assert_eq!(scene.number("SELECT count(*) FROM sessions").await, 0);
@@ -257,13 +270,14 @@ async fn second_factors_come_and_go_with_their_codes() {
         found.expect("it is there")
     };
     let switch_on = async |secret: &SharedSecret, step| {
-        let switched = scene.store.administration.switch_on_second_factor(
-            id,
-            secret.clone(),
+        let change = AccessChange::SwitchOnSecondFactor {
+            account: id,
+            secret: secret.clone(),
             step,
-            codes.clone(),
-            entry("second factor on"),
-        );
+            recovery_codes: codes.clone(),
+        };
+        let entry = entry("second factor on");
+        let switched = scene.store.administration.change_access(change, entry);
         switched.await
     };
     switch_on(&secret, 17).await.expect("on");
@@ -279,7 +293,7 @@ async fn second_factors_come_and_go_with_their_codes() {
     let amended = scene
         .store
         .administration
-        .amend_account(id, patch, None, entry("off"));
+        .change_access(amendment(id, patch, None), entry("off"));
     amended.await.expect("off");
     let found = account().await;
     assert_eq!((found.second_factor, found.last_step), (None, None));
@@ -302,8 +316,8 @@ async fn api_tokens_are_kept_as_hashes() {
         let created = scene
             .store
             .administration
-            .create_api_token(new, entry("token made"));
-        created.await
+            .change_access(AccessChange::CreateApiToken(new), entry("token made"));
+        created.await.map(ApiTokenId)
     };
     let id = create(new("backup", &token)).await.expect("made");
     let taken = Err(AccessError::Refused(AccessRefusal::NameTaken));
@@ -322,7 +336,10 @@ async fn api_tokens_are_kept_as_hashes() {
     assert_eq!((found.id, found.scope), (id, Scope::ReadOnly));
     assert_eq!(found.last_used_at, None);
     for at in [time(60), time(30)] {
-        scene.store.administration.saw_api_token(id, at);
+        scene
+            .store
+            .administration
+            .note_use(LastUse::ApiToken(id), at);
     }
     scene.settled().await;
     let found = find().await.expect("it is there");
@@ -352,7 +369,7 @@ async fn api_tokens_are_kept_as_hashes() {
         scene
             .store
             .administration
-            .revoke_api_token(id, entry("revoked"))
+            .change_access(AccessChange::RevokeApiToken(id), entry("revoked"))
             .await
     };
     revoke(id).await.expect("revoked");
@@ -378,7 +395,7 @@ async fn tokens_go_with_their_account_or_with_its_power() {
         let created = scene
             .store
             .administration
-            .create_api_token(new, entry("token made"));
+            .change_access(AccessChange::CreateApiToken(new), entry("token made"));
         created.await.map(drop)
     };
     for (name, scope) in [
@@ -405,7 +422,7 @@ async fn tokens_go_with_their_account_or_with_its_power() {
         let amended = scene
             .store
             .administration
-            .amend_account(anna, patch, None, entry("changed"));
+            .change_access(amendment(anna, patch, None), entry("changed"));
         amended.await.expect("changed");
     };
     let password = AccountPatch {
@@ -423,7 +440,7 @@ async fn tokens_go_with_their_account_or_with_its_power() {
     let removed = scene
         .store
         .administration
-        .remove_account(anna, entry("removed"))
+        .change_access(AccessChange::RemoveAccount(anna), entry("removed"))
         .await;
     removed.expect("removed");
     assert_eq!(names().await, ["nobody's"]);

@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::AdministrationStore;
-use super::refusal::{AccessOutcome, AccessRefusal};
+use super::refusal::{AccessRefusal, NotMade};
 use crate::accounts::{AccountId, ApiTokenId, Role, Scope, StoredApiToken, TokenHash};
 use crate::limits;
 use crate::store::database::columns::{
@@ -68,7 +68,10 @@ fn api_token(row: &SqliteRow) -> Option<StoredApiToken> {
 }
 
 /// Makes a token known.
-pub(super) async fn create(connection: &mut SqliteConnection, new: &NewApiToken) -> AccessOutcome {
+pub(super) async fn create(
+    connection: &mut SqliteConnection,
+    new: &NewApiToken,
+) -> Result<i64, NotMade> {
     let (tokens, is_taken): (i64, bool) = sqlx::query_as(
         "SELECT count(*), coalesce(max(name = ? OR token_hash = ?), 0) FROM api_tokens",
     )
@@ -77,15 +80,15 @@ pub(super) async fn create(connection: &mut SqliteConnection, new: &NewApiToken)
     .fetch_one(&mut *connection)
     .await?;
     if is_taken {
-        return Ok(Err(AccessRefusal::NameTaken));
+        return Err(AccessRefusal::NameTaken.into());
     }
     if tokens.unsigned_abs() >= limits::API_TOKENS {
-        return Ok(Err(AccessRefusal::TooMany));
+        return Err(AccessRefusal::TooMany.into());
     }
     if let Some(account) = new.account
         && !is_there(connection, account).await?
     {
-        return Ok(Err(AccessRefusal::NoSuchAccount));
+        return Err(AccessRefusal::NoSuchAccount.into());
     }
     let inserted = sqlx::query(
         "INSERT INTO api_tokens (name, token_hash, scope, created_at, created_by, account)
@@ -99,7 +102,7 @@ pub(super) async fn create(connection: &mut SqliteConnection, new: &NewApiToken)
     .bind(new.account.map(|account| account.0))
     .execute(connection)
     .await?;
-    Ok(Ok(inserted.last_insert_rowid()))
+    Ok(inserted.last_insert_rowid())
 }
 
 /// Whether there is such an account.
@@ -111,15 +114,18 @@ async fn is_there(connection: &mut SqliteConnection, id: AccountId) -> Result<bo
 }
 
 /// Forgets a token.
-pub(super) async fn revoke(connection: &mut SqliteConnection, id: ApiTokenId) -> AccessOutcome {
+pub(super) async fn revoke(
+    connection: &mut SqliteConnection,
+    id: ApiTokenId,
+) -> Result<(), NotMade> {
     let revoked = sqlx::query("DELETE FROM api_tokens WHERE id = ?")
         .bind(id.0)
         .execute(connection)
         .await?;
-    Ok(match revoked.rows_affected() {
-        0 => Err(AccessRefusal::NoSuchToken),
-        _ => Ok(id.0),
-    })
+    match revoked.rows_affected() {
+        0 => Err(AccessRefusal::NoSuchToken.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Forgets the tokens of an account that may do more than `role`, or all of them, and gives what they
@@ -128,7 +134,7 @@ pub(super) async fn revoke_of(
     connection: &mut SqliteConnection,
     account: AccountId,
     role: Option<Role>,
-) -> Result<Vec<StoredApiToken>, sqlx::Error> {
+) -> Result<Vec<StoredApiToken>, NotMade> {
     let rows = sqlx::query("SELECT * FROM api_tokens WHERE account = ? ORDER BY name")
         .bind(account.0)
         .fetch_all(&mut *connection)
@@ -136,10 +142,7 @@ pub(super) async fn revoke_of(
     let mut tokens: Vec<StoredApiToken> = rows.iter().filter_map(api_token).collect();
     tokens.retain(|token| token.exceeds(role));
     for token in &tokens {
-        sqlx::query("DELETE FROM api_tokens WHERE id = ?")
-            .bind(token.id.0)
-            .execute(&mut *connection)
-            .await?;
+        revoke(connection, token.id).await?;
     }
     Ok(tokens)
 }

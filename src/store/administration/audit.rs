@@ -92,19 +92,6 @@ impl AdministrationStore {
         self.change((), audit).await
     }
 
-    /// The newest entries of the audit before the entry `before`, or the newest of all.
-    ///
-    /// # Errors
-    /// When the audit cannot be read.
-    pub async fn audit_page(
-        &self,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<AuditItem>, ReadError> {
-        let everything = AuditFilter::default();
-        self.audit_search(&everything, before, limit).await
-    }
-
     /// The newest entries that `filter` means before the entry `before`, or the newest of all. The audit
     /// holds what people did: it is short enough to be looked through.
     ///

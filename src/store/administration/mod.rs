@@ -19,7 +19,7 @@ use sqlx::sqlite::SqlitePool;
 
 use super::database::writer::ChangeSender;
 
-pub use access::TOKEN_REVOKED;
+pub use access::{AccessChange, LastUse, TOKEN_REVOKED};
 pub use accounts::{AccountPatch, NewAccount, StoredAccount};
 pub use api_tokens::NewApiToken;
 pub use audit::AuditedChange;

@@ -45,5 +45,11 @@ pub enum AccessError {
     Store(#[from] StoreError),
 }
 
-/// The row that a change made or touched, or why it was not made.
-pub(super) type AccessOutcome = Result<Result<i64, AccessRefusal>, sqlx::Error>;
+/// Why a change was not made, within its transaction.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotMade {
+    #[error(transparent)]
+    Refused(#[from] AccessRefusal),
+    #[error(transparent)]
+    Failed(#[from] sqlx::Error),
+}

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::AdministrationStore;
-use super::refusal::{AccessOutcome, AccessRefusal};
+use super::refusal::{AccessRefusal, NotMade};
 use crate::accounts::{AccountId, Role, TokenHash};
 use crate::boot::Secret;
 use crate::limits;
@@ -120,10 +120,11 @@ fn session(row: &SqliteRow) -> Option<StoredSession> {
 }
 
 /// Begins a session, when what was shown still holds; expired ones of everybody go.
-pub(super) async fn begin(connection: &mut SqliteConnection, new: &NewSession) -> AccessOutcome {
-    if let Err(refusal) = show(connection, new).await? {
-        return Ok(Err(refusal));
-    }
+pub(super) async fn begin(
+    connection: &mut SqliteConnection,
+    new: &NewSession,
+) -> Result<(), NotMade> {
+    show(connection, new).await?;
     let now = milliseconds(new.at);
     let ago = |time: std::time::Duration| {
         now - i64::try_from(time.as_millis()).expect("a bound of ours is some hours")
@@ -153,15 +154,12 @@ pub(super) async fn begin(connection: &mut SqliteConnection, new: &NewSession) -
     .bind(new.address.to_string())
     .execute(connection)
     .await?;
-    Ok(Ok(new.account.0))
+    Ok(())
 }
 
 /// Whether password and second factor still count, now that nobody else can change them. A code that
 /// counts is used up.
-async fn show(
-    connection: &mut SqliteConnection,
-    new: &NewSession,
-) -> Result<Result<(), AccessRefusal>, sqlx::Error> {
+async fn show(connection: &mut SqliteConnection, new: &NewSession) -> Result<(), NotMade> {
     let row = sqlx::query(
         "SELECT password_hash, totp_secret IS NOT NULL AS asks FROM accounts WHERE id = ?",
     )
@@ -169,10 +167,10 @@ async fn show(
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else {
-        return Ok(Err(AccessRefusal::NoSuchAccount));
+        return Err(AccessRefusal::NoSuchAccount.into());
     };
     if text(&row, "password_hash") != new.password_hash.expose() {
-        return Ok(Err(AccessRefusal::PasswordChanged));
+        return Err(AccessRefusal::PasswordChanged.into());
     }
     let used = match &new.second_factor {
         SecondFactorProof::None => u64::from(!row.try_get::<bool, _>("asks")?),
@@ -195,11 +193,10 @@ async fn show(
                 .rows_affected()
         }
     };
-    Ok(if used == 1 {
-        Ok(())
-    } else {
-        Err(AccessRefusal::CodeUsed)
-    })
+    match used {
+        1 => Ok(()),
+        _ => Err(AccessRefusal::CodeUsed.into()),
+    }
 }
 
 /// Gives a session its new token, if it is still there.
@@ -215,30 +212,30 @@ pub(super) async fn renew(
     Ok(())
 }
 
-/// Ends one session, and says whether it was there (1) or not (0).
+/// Ends one session, if it is there.
 pub(super) async fn end(
     connection: &mut SqliteConnection,
     token: &TokenHash,
-) -> Result<i64, sqlx::Error> {
-    let ended = sqlx::query("DELETE FROM sessions WHERE token_hash = ?")
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM sessions WHERE token_hash = ?")
         .bind(token.as_bytes())
         .execute(connection)
         .await?;
-    Ok(ended.rows_affected().cast_signed())
+    Ok(())
 }
 
-/// Ends the sessions of an account, all but `keep`, and says how many.
+/// Ends the sessions of an account, all but `keep`.
 pub(super) async fn end_all(
     connection: &mut SqliteConnection,
     account: AccountId,
     keep: Option<&TokenHash>,
-) -> Result<i64, sqlx::Error> {
-    let ended = sqlx::query("DELETE FROM sessions WHERE account = ? AND token_hash IS NOT ?")
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM sessions WHERE account = ? AND token_hash IS NOT ?")
         .bind(account.0)
         .bind(keep.map(TokenHash::as_bytes))
         .execute(connection)
         .await?;
-    Ok(ended.rows_affected().cast_signed())
+    Ok(())
 }
 
 /// Notes that a session is in use.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::accounts::{AccessToken, AuditEntry, RecoveryCode, SharedSecret};
 use crate::store::testing::{Scene, time};
-use crate::store::{AccessError, NewAccount};
+use crate::store::{AccessChange, AccessError, LastUse, NewAccount};
 
 const HASH: &str = "the hash";
 
@@ -27,9 +27,9 @@ async fn account(scene: &Scene, name: &str) -> AccountId {
     let made = scene
         .store
         .administration
-        .create_account(new, entry())
+        .change_access(AccessChange::CreateAccount(new), entry())
         .await;
-    made.expect("made")
+    AccountId(made.expect("made"))
 }
 
 fn new(account: AccountId, at: Timestamp) -> NewSession {
@@ -45,8 +45,9 @@ fn new(account: AccountId, at: Timestamp) -> NewSession {
 
 async fn begin(scene: &Scene, new: NewSession) -> Result<TokenHash, AccessError> {
     let token = new.token;
-    let begun = scene.store.administration.begin_session(new, entry()).await;
-    begun.map(|()| token)
+    let change = AccessChange::BeginSession(new);
+    let begun = scene.store.administration.change_access(change, entry());
+    begun.await.map(|_| token)
 }
 
 #[tokio::test]
@@ -66,7 +67,10 @@ async fn a_session_is_found_seen_and_ended() {
     assert_eq!((found.account, &*found.name), (id, "anna"));
     assert_eq!((found.role, &*found.address), (Role::Operator, "192.0.2.9"));
     for at in [time(60), time(30)] {
-        scene.store.administration.saw_session(token, at);
+        scene
+            .store
+            .administration
+            .note_use(LastUse::Session(token), at);
     }
     scene.settled().await;
     assert_eq!(find().await.expect("it is there").seen_at, time(60));
@@ -76,7 +80,7 @@ async fn a_session_is_found_seen_and_ended() {
     scene
         .store
         .administration
-        .end_session(other, entry())
+        .change_access(AccessChange::EndSession(other), entry())
         .await
         .expect("ended");
     let gone = scene
@@ -89,7 +93,13 @@ async fn a_session_is_found_seen_and_ended() {
     let ended = scene
         .store
         .administration
-        .end_other_sessions(id, third, entry())
+        .change_access(
+            AccessChange::EndOtherSessions {
+                account: id,
+                keep: third,
+            },
+            entry(),
+        )
         .await;
     ended.expect("ended");
     let left = scene
@@ -120,13 +130,13 @@ async fn what_was_shown_must_still_count() {
 
     let codes = RecoveryCode::set();
     let hashes = codes.iter().map(RecoveryCode::hash).collect();
-    let switched = scene.store.administration.switch_on_second_factor(
-        id,
-        SharedSecret::random(),
-        10,
-        hashes,
-        entry(),
-    );
+    let change = AccessChange::SwitchOnSecondFactor {
+        account: id,
+        secret: SharedSecret::random(),
+        step: 10,
+        recovery_codes: hashes,
+    };
+    let switched = scene.store.administration.change_access(change, entry());
     switched.await.expect("on");
     let with = |second_factor| NewSession {
         second_factor,

@@ -41,12 +41,13 @@ impl StoredSettings {
     /// [`OpenError::Settings`] names the fields that do not hold.
     pub fn read(&self) -> Result<Settings, OpenError> {
         let fields = match serde_json::from_str(&self.0) {
-            Ok(Value::Object(fields)) => fields,
-            Ok(_) => return Err(invalid("they are no JSON object".to_owned())),
-            Err(error) => return Err(invalid(error.to_string())),
+            Ok(Value::Object(fields)) => Ok(fields),
+            Ok(_) => Err("they are no JSON object".to_owned()),
+            Err(error) => Err(error.to_string()),
         };
-        Settings::new(SettingsDocument::default())
-            .and_then(|base| base.patched(&fields))
+        fields
+            .map_err(|problem| FieldErrors::of("settings", problem))
+            .and_then(|fields| Settings::new(SettingsDocument::default())?.patched(&fields))
             .map_err(OpenError::Settings)
     }
 }
@@ -85,12 +86,6 @@ async fn stored(reader: impl SqliteExecutor<'_>) -> Result<Option<StoredSettings
         .fetch_optional(reader)
         .await?;
     Ok(text.map(|text| StoredSettings(text.into())))
-}
-
-fn invalid(message: String) -> OpenError {
-    let mut errors = FieldErrors::default();
-    errors.add("settings", message);
-    OpenError::Settings(errors)
 }
 
 impl AuditedChange for StoredSettings {
