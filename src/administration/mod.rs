@@ -36,15 +36,15 @@ use crate::accounts::AuditEntry;
 use crate::store::StoreError;
 
 pub use accounts::{AccountChange, AccountError, Accounts};
-pub use attempts::TooManyTries;
 pub use first_start::FirstStart;
-pub use login::{Entered, LoginError, LoginOutcome};
-pub use openpgp_keys::{OpenPgpKeyError, OpenPgpKeys};
+pub use login::{LoginError, LoginOutcome};
+pub use openpgp_keys::OpenPgpKeys;
 pub use own_account::Login;
-pub use settings::{Administration, ChangeError};
+pub use published_store::ChangeError;
+pub use settings::Administration;
 pub use settings_check::OpenRelay;
 pub use setup::SetupKey;
-pub use smtp_logins::{SmtpLoginError, SmtpLogins};
+pub use smtp_logins::SmtpLogins;
 pub use written_names::OwnAddresses;
 
 /// The author of a change, and where it came from.
@@ -65,6 +65,15 @@ impl Actor {
         Self {
             who: format!("command {name}"),
             from: None,
+            until: None,
+        }
+    }
+
+    /// Who has logged in, or is about to, at this address.
+    pub(super) fn at(address: IpAddr, name: String) -> Self {
+        Self {
+            who: name,
+            from: Some(address),
             until: None,
         }
     }

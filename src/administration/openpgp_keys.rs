@@ -6,35 +6,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Actor;
-use super::published_store::{Interrupted, PublishedStore, ReadyChange};
+use super::published_store::{ChangeError, PublishedStore, ReadyChange};
 use crate::limits;
 use crate::openpgp::{KeptKey, Keyring, PublicKey, StoredKey};
 use crate::settings::{FieldErrors, Publisher};
 use crate::smtp::address::Mailbox;
-use crate::store::{AdministrationStore, OpenPgpKeyChange, StoreError};
+use crate::store::{AdministrationStore, OpenPgpKeyChange};
 
-/// Why a change was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenPgpKeyError {
-    /// Fields do not hold.
-    #[error("{0}")]
-    Invalid(FieldErrors),
-    /// There is no key of this fingerprint.
-    #[error("there is no OpenPGP key of this fingerprint")]
-    Unknown,
-    /// It could not be stored; the keys are what they were.
-    #[error("the OpenPGP keys were not stored: {0}")]
-    Store(#[from] StoreError),
-    /// The task that reads or stores it died.
-    #[error("the OpenPGP keys were not stored")]
-    Interrupted,
-}
-
-impl From<Interrupted> for OpenPgpKeyError {
-    fn from(_: Interrupted) -> Self {
-        Self::Interrupted
-    }
-}
+/// As errors call them.
+const NAME: &str = "OpenPGP keys";
 
 /// The one place that changes the OpenPGP keys.
 #[derive(Debug)]
@@ -44,7 +24,7 @@ impl OpenPgpKeys {
     /// Changes what `publisher` publishes and `store` keeps.
     #[must_use]
     pub fn new(store: AdministrationStore, publisher: Publisher<Keyring>) -> Arc<Self> {
-        Arc::new(Self(Arc::new(PublishedStore::new(store, publisher))))
+        Arc::new(Self(Arc::new(PublishedStore::new(NAME, store, publisher))))
     }
 
     /// The keys there are.
@@ -65,21 +45,21 @@ impl OpenPgpKeys {
         given: Vec<u8>,
         stands_for: &[String],
         actor: Actor,
-    ) -> Result<KeptKey, OpenPgpKeyError> {
+    ) -> Result<KeptKey, ChangeError> {
         let mut errors = FieldErrors::default();
         let names = names(stands_for, &mut errors);
         if given.len() > limits::OPENPGP_KEY_BYTES {
             let most = limits::OPENPGP_KEY_BYTES / 1_024;
             errors.add("key", format!("is larger than {most} KiB"));
-            return Err(OpenPgpKeyError::Invalid(errors));
+            return Err(ChangeError::Invalid(errors));
         }
         // Its signatures are verified, which takes a moment.
         let read = tokio::task::spawn_blocking(move || PublicKey::read(&given)).await;
-        let (key, binary) = match read.map_err(|_| OpenPgpKeyError::Interrupted)? {
+        let (key, binary) = match read.map_err(|_| ChangeError::Interrupted(NAME))? {
             Ok(read) => read,
             Err(error) => {
                 errors.add("key", error.to_string());
-                return Err(OpenPgpKeyError::Invalid(errors));
+                return Err(ChangeError::Invalid(errors));
             }
         };
         let stands_for = match names.is_empty() {
@@ -91,7 +71,7 @@ impl OpenPgpKeys {
             errors.add("stands_for", problem);
         }
         check_count(&stands_for, &mut errors);
-        errors.into_result().map_err(OpenPgpKeyError::Invalid)?;
+        errors.into_result()?;
         let kept = KeptKey {
             key,
             stands_for,
@@ -119,7 +99,7 @@ impl OpenPgpKeys {
         self: &Arc<Self>,
         fingerprint: &str,
         actor: Actor,
-    ) -> Result<(), OpenPgpKeyError> {
+    ) -> Result<(), ChangeError> {
         let fingerprint = fingerprint.to_owned();
         let change = OpenPgpKeyChange::Remove { fingerprint };
         self.make(change, None, actor).await
@@ -130,7 +110,7 @@ impl OpenPgpKeys {
         change: OpenPgpKeyChange,
         put: Option<KeptKey>,
         actor: Actor,
-    ) -> Result<(), OpenPgpKeyError> {
+    ) -> Result<(), ChangeError> {
         let make = |before: &Keyring, actor: &Actor| ready(change, put, before, actor);
         self.0.change(actor, make).await
     }
@@ -141,14 +121,16 @@ fn ready(
     put: Option<KeptKey>,
     keyring: &Keyring,
     actor: &Actor,
-) -> Result<ReadyChange<OpenPgpKeyChange, Keyring>, OpenPgpKeyError> {
+) -> Result<ReadyChange<OpenPgpKeyChange, Keyring>, ChangeError> {
     let fingerprint = match &change {
         OpenPgpKeyChange::Put(key) => &key.fingerprint,
         OpenPgpKeyChange::Remove { fingerprint } => fingerprint,
     };
     let before = keyring.key(fingerprint).map(|kept| shown(kept));
     let (action, after) = match (&before, &put) {
-        (None, None) => return Err(OpenPgpKeyError::Unknown),
+        (None, None) => {
+            return Err(ChangeError::Unknown("OpenPGP key of this fingerprint"));
+        }
         (Some(_), None) => ("OpenPGP key removed", None),
         (Some(_), Some(kept)) => ("OpenPGP key changed", Some(shown(kept))),
         (None, Some(kept)) => {
@@ -219,13 +201,13 @@ fn check_count(stands_for: &[String], errors: &mut FieldErrors) {
     }
 }
 
-fn check_room(keyring: &Keyring) -> Result<(), OpenPgpKeyError> {
+fn check_room(keyring: &Keyring) -> Result<(), ChangeError> {
     let most = limits::OPENPGP_KEYS;
-    let mut errors = FieldErrors::default();
     if keyring.len() >= most {
-        errors.add("key", format!("there are {most} keys, which is the most"));
+        let problem = format!("there are {most} keys, which is the most");
+        return Err(FieldErrors::of("key", problem).into());
     }
-    errors.into_result().map_err(OpenPgpKeyError::Invalid)
+    Ok(())
 }
 
 /// What the audit says of a key.
@@ -342,7 +324,7 @@ mod tests {
         let removed = scene.keys.remove(fingerprint, actor()).await;
         assert!(removed.is_ok() && scene.keys.keyring().is_empty());
         let again = scene.keys.remove(fingerprint, actor()).await;
-        assert!(matches!(again, Err(OpenPgpKeyError::Unknown)));
+        assert!(matches!(again, Err(ChangeError::Unknown(_))));
 
         let audit = scene
             .store

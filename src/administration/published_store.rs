@@ -8,13 +8,40 @@ use tokio::sync::{Mutex, MutexGuard};
 use tracing::info;
 
 use super::Actor;
-use crate::accounts::AuditEntry;
-use crate::settings::{Current, Publisher};
+use crate::accounts::{AuditEntry, Busy};
+use crate::settings::{Current, FieldErrors, Publisher};
 use crate::store::{AdministrationStore, AuditedChange, StoreError};
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// Fields do not hold.
+    #[error(transparent)]
+    Invalid(#[from] FieldErrors),
+    /// What is to be changed is not there.
+    #[error("there is no {0}")]
+    Unknown(&'static str),
+    /// The password could not be hashed now.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// It could not be stored; everything is what it was.
+    #[error("the {kept} were not stored: {cause}")]
+    Store {
+        /// What would have been changed.
+        kept: &'static str,
+        /// Why not.
+        cause: StoreError,
+    },
+    /// The task that makes it died.
+    #[error("the {0} were not stored")]
+    Interrupted(&'static str),
+}
 
 /// A value of this kind.
 #[derive(Debug)]
 pub(super) struct PublishedStore<T, S = ()> {
+    /// What it is called, in the plural.
+    name: &'static str,
     pub(super) store: AdministrationStore,
     publisher: Publisher<T>,
     pub(super) current: Current<T>,
@@ -29,14 +56,15 @@ pub(super) struct ReadyChange<C, T> {
     pub(super) after: T,
 }
 
-/// The task that makes a change died.
-#[derive(Debug)]
-pub(super) struct Interrupted;
-
 impl<T: fmt::Debug + Send + Sync + 'static, S: Default + Send + 'static> PublishedStore<T, S> {
     /// What `store` keeps and `publisher` publishes.
-    pub(super) fn new(store: AdministrationStore, publisher: Publisher<T>) -> Self {
+    pub(super) fn new(
+        name: &'static str,
+        store: AdministrationStore,
+        publisher: Publisher<T>,
+    ) -> Self {
         Self {
+            name,
             store,
             current: publisher.current(),
             publisher,
@@ -49,14 +77,26 @@ impl<T: fmt::Debug + Send + Sync + 'static, S: Default + Send + 'static> Publish
         self.turn.lock().await
     }
 
+    /// The same for a change of theirs, for as long as they wait.
+    pub(super) async fn turn_of(&self, actor: &Actor) -> Result<MutexGuard<'_, S>, ChangeError> {
+        let turn = actor.in_time(self.turn()).await;
+        turn.map_err(|cause| self.not_stored(cause))
+    }
+
     /// Stores a change and publishes it. Its caller has the turn.
     pub(super) async fn put<C: AuditedChange>(
         &self,
         ready: ReadyChange<C, T>,
-    ) -> Result<(), StoreError> {
-        self.store.change(ready.change, ready.entry).await?;
+    ) -> Result<(), ChangeError> {
+        let stored = self.store.change(ready.change, ready.entry).await;
+        stored.map_err(|cause| self.not_stored(cause))?;
         self.publish(ready.after);
         Ok(())
+    }
+
+    pub(super) fn not_stored(&self, cause: StoreError) -> ChangeError {
+        let kept = self.name;
+        ChangeError::Store { kept, cause }
     }
 
     /// Publishes what is stored already.
@@ -65,18 +105,14 @@ impl<T: fmt::Debug + Send + Sync + 'static, S: Default + Send + 'static> Publish
     }
 
     /// Makes a change of the value as it is when it is this change's turn.
-    pub(super) async fn change<C, E>(
+    pub(super) async fn change<C: AuditedChange>(
         self: &Arc<Self>,
         actor: Actor,
-        make: impl FnOnce(&T, &Actor) -> Result<ReadyChange<C, T>, E> + Send + 'static,
-    ) -> Result<(), E>
-    where
-        C: AuditedChange,
-        E: From<StoreError> + From<Interrupted> + Send + 'static,
-    {
+        make: impl FnOnce(&T, &Actor) -> Result<ReadyChange<C, T>, ChangeError> + Send + 'static,
+    ) -> Result<(), ChangeError> {
         let kept = Arc::clone(self);
-        on_its_own_task(async move {
-            let _turn = actor.in_time(kept.turn()).await?;
+        self.on_its_own_task(async move {
+            let _turn = kept.turn_of(&actor).await?;
             let ready = make(&kept.current.snapshot(), &actor)?;
             let action = ready.entry.action.clone();
             kept.put(ready).await?;
@@ -85,17 +121,13 @@ impl<T: fmt::Debug + Send + Sync + 'static, S: Default + Send + 'static> Publish
         })
         .await
     }
-}
 
-/// A request that is given up half-way must not leave a change that is stored but not in force.
-pub(super) async fn on_its_own_task<T, E>(
-    change: impl Future<Output = Result<T, E>> + Send + 'static,
-) -> Result<T, E>
-where
-    T: Send + 'static,
-    E: From<Interrupted> + Send + 'static,
-{
-    tokio::spawn(change)
-        .await
-        .unwrap_or_else(|_| Err(E::from(Interrupted)))
+    /// A request that is given up half-way must not leave a change that is stored but not in force.
+    pub(super) async fn on_its_own_task<R: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<R, ChangeError>> + Send + 'static,
+    ) -> Result<R, ChangeError> {
+        let made = tokio::spawn(change).await;
+        made.unwrap_or(Err(ChangeError::Interrupted(self.name)))
+    }
 }

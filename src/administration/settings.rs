@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::published_store::{Interrupted, PublishedStore, ReadyChange, on_its_own_task};
+use super::published_store::{ChangeError, PublishedStore, ReadyChange};
 use super::settings_check::{self, OpenRelay};
 use super::written_names::OwnAddresses;
 use super::{Actor, long_lists};
@@ -16,27 +16,10 @@ use crate::limits;
 use crate::settings::{
     Current, FieldErrors, Publisher, SHOWN, Settings, SettingsDocument, part_mut,
 };
-use crate::store::{AdministrationStore, OpenError, StoreError, StoredSettings};
+use crate::store::{AdministrationStore, OpenError, StoredSettings};
 
-/// Why a change was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// Fields do not hold.
-    #[error("{0}")]
-    Invalid(FieldErrors),
-    /// It could not be stored; the settings are what they were.
-    #[error("the settings were not stored: {0}")]
-    Store(#[from] StoreError),
-    /// The task that stores it died.
-    #[error("the settings were not stored")]
-    Interrupted,
-}
-
-impl From<Interrupted> for ChangeError {
-    fn from(_: Interrupted) -> Self {
-        Self::Interrupted
-    }
-}
+/// As errors call them.
+const NAME: &str = "settings";
 
 /// The one place that changes settings.
 #[derive(Debug)]
@@ -55,7 +38,7 @@ impl Administration {
         ourselves: OwnAddresses,
     ) -> Arc<Self> {
         Arc::new(Self {
-            kept: PublishedStore::new(store, publisher),
+            kept: PublishedStore::new(NAME, store, publisher),
             ourselves,
         })
     }
@@ -99,7 +82,8 @@ impl Administration {
         actor: Actor,
     ) -> Result<Arc<Settings>, ChangeError> {
         let administration = Arc::clone(self);
-        on_its_own_task(async move { administration.apply(patch, open_relay, &actor).await }).await
+        let change = async move { administration.apply(patch, open_relay, &actor).await };
+        self.kept.on_its_own_task(change).await
     }
 
     async fn apply(
@@ -108,7 +92,7 @@ impl Administration {
         open_relay: OpenRelay,
         actor: &Actor,
     ) -> Result<Arc<Settings>, ChangeError> {
-        let mut stored = actor.in_time(self.kept.turn()).await?;
+        let mut stored = self.kept.turn_of(actor).await?;
         // A command may have stored others a moment ago, which this change must not undo.
         self.take_over(&mut stored).await;
         let before = self.settings();
@@ -119,7 +103,7 @@ impl Administration {
         };
         // Long lists take a while, in which messages are not kept waiting.
         let made = spawn_blocking(making).await;
-        let Some(made) = made.map_err(|_| ChangeError::Interrupted)?? else {
+        let Some(made) = made.map_err(|_| ChangeError::Interrupted(NAME))?? else {
             return Ok(before);
         };
         let PreparedChange {
@@ -128,9 +112,7 @@ impl Administration {
             text,
             errors,
         } = made;
-        settings_check::check_files(before.document(), after.document(), errors)
-            .await
-            .map_err(ChangeError::Invalid)?;
+        settings_check::check_files(before.document(), after.document(), errors).await?;
         let fields = difference.fields();
         let ready = ReadyChange {
             change: text.clone(),
@@ -217,14 +199,14 @@ impl PreparedChange {
         open_relay: OpenRelay,
         ourselves: &OwnAddresses,
     ) -> Result<Option<Self>, ChangeError> {
-        let patch = patch(before).map_err(ChangeError::Invalid)?;
-        let after = before.patched(&patch).map_err(ChangeError::Invalid)?;
+        let after = before.patched(&patch(before)?)?;
         let (old, new) = (before.document(), after.document());
         let Some(difference) = Difference::between(old, new) else {
             return Ok(None);
         };
         Ok(Some(Self {
-            text: StoredSettings::of(new)?,
+            text: StoredSettings::of(new)
+                .map_err(|cause| ChangeError::Store { kept: NAME, cause })?,
             errors: settings_check::check(old, new, open_relay, ourselves),
             difference,
             after,
@@ -295,7 +277,7 @@ mod tests {
     use super::*;
     use crate::message::Spool;
     use crate::settings::Secret;
-    use crate::store::Store;
+    use crate::store::{Store, StoreError};
 
     #[test]
     fn a_secret_is_audited_without_its_text() {
@@ -389,7 +371,13 @@ mod tests {
         drop(turn);
         for overdue in [behind, change(4, now).await] {
             let overdue = overdue.map(drop);
-            let is_overdue = matches!(overdue, Err(ChangeError::Store(StoreError::Overdue)));
+            let is_overdue = matches!(
+                overdue,
+                Err(ChangeError::Store {
+                    cause: StoreError::Overdue,
+                    ..
+                })
+            );
             assert!(is_overdue, "{overdue:?}");
         }
         let made = change(5, Some(Instant::now() + limits::CHANGE_BEGIN_WAIT)).await;

@@ -33,8 +33,8 @@ pub enum SettingsFileError {
     #[error("there is no setting in it")]
     Empty,
     /// Fields do not hold; nothing was changed.
-    #[error("{0}")]
-    Fields(FieldErrors),
+    #[error(transparent)]
+    Fields(#[from] FieldErrors),
     /// There are no settings to read or to replace.
     #[error("there is no appliance that was started at least once")]
     Missing,
@@ -86,7 +86,7 @@ pub async fn import(
     let file = read(text)?;
     let mut beside = open(data_directory).await?;
     let before = beside.load().await?.ok_or(SettingsFileError::Missing)?;
-    let after = replaced(&before, file).map_err(SettingsFileError::Fields)?;
+    let after = replaced(&before, file)?;
     let Some(difference) = Difference::between(before.document(), after.document()) else {
         return Ok(Vec::new());
     };
@@ -95,11 +95,8 @@ pub async fn import(
     let ourselves = running.map(|addresses| OwnAddresses::at(&addresses, None));
     let ourselves = ourselves.unwrap_or_default();
     let errors = settings_check::check(&before, after.document(), open_relay, &ourselves);
-    settings_check::check_files(&before, after.document(), errors)
-        .await
-        .map_err(SettingsFileError::Fields)?;
-    let changed = difference.fields();
-    let changed = changed.split(", ").map(str::to_owned).collect();
+    settings_check::check_files(&before, after.document(), errors).await?;
+    let changed = difference.names();
     if run == ImportMode::Dry {
         beside.close().await;
         return Ok(changed);
@@ -211,11 +208,8 @@ pub(super) fn replaced(
     mut file: Map<String, Value>,
 ) -> Result<Settings, FieldErrors> {
     if let Some(not_set) = file.remove(NOT_SET) {
-        let not_set: Vec<String> = serde_json::from_value(not_set).map_err(|_| {
-            let mut errors = FieldErrors::default();
-            errors.add(NOT_SET, "must be a list of names of settings");
-            errors
-        })?;
+        let not_set: Vec<String> = serde_json::from_value(not_set)
+            .map_err(|_| FieldErrors::of(NOT_SET, "must be a list of names of settings"))?;
         for name in not_set {
             let (field, part) = name.split_once('.').unwrap_or((&name, ""));
             let whole = file.entry(field).or_insert_with(|| Map::new().into());
@@ -403,7 +397,7 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         let error = read(text)
-            .and_then(|file| replaced(&settings(before()), file).map_err(SettingsFileError::Fields))
+            .and_then(|file| Ok(replaced(&settings(before()), file)?))
             .expect_err(text);
         assert!(error.to_string().starts_with(expected), "{text}: {error}");
     }

@@ -7,37 +7,11 @@ use rand::RngExt as _;
 use serde_json::{Value, json};
 
 use super::Actor;
-use super::published_store::{Interrupted, PublishedStore, ReadyChange};
-use crate::accounts::{Busy, LoginDirectory, Passwords, SmtpLogin};
+use super::published_store::{ChangeError, PublishedStore, ReadyChange};
+use crate::accounts::{LoginDirectory, Passwords, SmtpLogin};
 use crate::limits;
 use crate::settings::{FieldErrors, Publisher};
-use crate::store::{AdministrationStore, SmtpLoginChange, StoreError};
-
-/// Why a change was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum SmtpLoginError {
-    /// Fields do not hold.
-    #[error("{0}")]
-    Invalid(FieldErrors),
-    /// There is no login of this name.
-    #[error("there is no SMTP login of this name")]
-    Unknown,
-    /// The password could not be hashed now.
-    #[error(transparent)]
-    Busy(#[from] Busy),
-    /// It could not be stored; the logins are what they were.
-    #[error("the SMTP logins were not stored: {0}")]
-    Store(#[from] StoreError),
-    /// The task that stores it died.
-    #[error("the SMTP logins were not stored")]
-    Interrupted,
-}
-
-impl From<Interrupted> for SmtpLoginError {
-    fn from(_: Interrupted) -> Self {
-        Self::Interrupted
-    }
-}
+use crate::store::{AdministrationStore, SmtpLoginChange};
 
 /// The one place that changes SMTP logins.
 #[derive(Debug)]
@@ -55,7 +29,7 @@ impl SmtpLogins {
         publisher: Publisher<LoginDirectory>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            kept: Arc::new(PublishedStore::new(store, publisher)),
+            kept: Arc::new(PublishedStore::new("SMTP logins", store, publisher)),
             passwords,
         })
     }
@@ -77,14 +51,14 @@ impl SmtpLogins {
         password: String,
         note: &str,
         actor: Actor,
-    ) -> Result<SmtpLogin, SmtpLoginError> {
+    ) -> Result<SmtpLogin, ChangeError> {
         let name = name.trim().to_owned();
         let note = note.trim().to_owned();
         let mut errors = FieldErrors::default();
         check_name(&name, &self.roster(), &mut errors);
         check_note(&note, &mut errors);
         check_password(&password, &mut errors);
-        errors.into_result().map_err(SmtpLoginError::Invalid)?;
+        errors.into_result()?;
         let login = SmtpLogin {
             name: name.into(),
             hash: self.passwords.hash(password).await?,
@@ -107,11 +81,12 @@ impl SmtpLogins {
         name: &str,
         password: String,
         actor: Actor,
-    ) -> Result<(), SmtpLoginError> {
-        self.known(name)?;
+    ) -> Result<(), ChangeError> {
+        // Before a password is hashed.
+        known(&self.roster(), name)?;
         let mut errors = FieldErrors::default();
         check_password(&password, &mut errors);
-        errors.into_result().map_err(SmtpLoginError::Invalid)?;
+        errors.into_result()?;
         let change = SmtpLoginChange::Rehash {
             name: name.to_owned(),
             hash: self.passwords.hash(password).await?,
@@ -124,25 +99,22 @@ impl SmtpLogins {
     ///
     /// # Errors
     /// When there is no such login, or the store does not take it; nothing is changed then.
-    pub async fn remove(self: &Arc<Self>, name: &str, actor: Actor) -> Result<(), SmtpLoginError> {
-        self.known(name)?;
+    pub async fn remove(self: &Arc<Self>, name: &str, actor: Actor) -> Result<(), ChangeError> {
         let name = name.to_owned();
         self.make(SmtpLoginChange::Remove { name }, actor).await
     }
 
-    /// Fails early, before a password is hashed, when there is no such login.
-    fn known(&self, name: &str) -> Result<(), SmtpLoginError> {
-        known(&self.roster(), name).map(drop)
-    }
-
-    async fn make(&self, change: SmtpLoginChange, actor: Actor) -> Result<(), SmtpLoginError> {
+    async fn make(&self, change: SmtpLoginChange, actor: Actor) -> Result<(), ChangeError> {
         let make = |before: &LoginDirectory, actor: &Actor| ready(change, before, actor);
         self.kept.change(actor, make).await
     }
 }
 
-fn known(roster: &LoginDirectory, name: &str) -> Result<Arc<SmtpLogin>, SmtpLoginError> {
-    roster.find(name).cloned().ok_or(SmtpLoginError::Unknown)
+fn known(roster: &LoginDirectory, name: &str) -> Result<Arc<SmtpLogin>, ChangeError> {
+    roster
+        .find(name)
+        .cloned()
+        .ok_or(ChangeError::Unknown("SMTP login of this name"))
 }
 
 /// What was true when the change was asked for may not be true any more.
@@ -150,12 +122,12 @@ fn ready(
     change: SmtpLoginChange,
     before: &LoginDirectory,
     actor: &Actor,
-) -> Result<ReadyChange<SmtpLoginChange, LoginDirectory>, SmtpLoginError> {
+) -> Result<ReadyChange<SmtpLoginChange, LoginDirectory>, ChangeError> {
     let (after, entry) = match &change {
         SmtpLoginChange::Add(login) => {
             let mut errors = FieldErrors::default();
             check_name(&login.name, before, &mut errors);
-            errors.into_result().map_err(SmtpLoginError::Invalid)?;
+            errors.into_result()?;
             let entry = actor.did("SMTP login added", None, Some(shown(login)));
             (before.clone().with(login.clone()), entry)
         }
@@ -251,7 +223,7 @@ fn shown(login: &SmtpLogin) -> Value {
 mod tests {
     use super::*;
     use crate::message::Spool;
-    use crate::store::{Store, Writers};
+    use crate::store::{Store, StoreError, Writers};
     use tempfile::TempDir;
     use tokio::time::Instant;
 
@@ -351,9 +323,9 @@ mod tests {
         let removed = logins.remove("ROBOT", actor()).await;
         assert!(removed.is_ok() && logins.roster().is_empty());
         let again = logins.remove("robot", actor()).await;
-        assert!(matches!(again, Err(SmtpLoginError::Unknown)));
+        assert!(matches!(again, Err(ChangeError::Unknown(_))));
         let changed = logins.change_password("robot", "another word".into(), actor());
-        assert!(matches!(changed.await, Err(SmtpLoginError::Unknown)));
+        assert!(matches!(changed.await, Err(ChangeError::Unknown(_))));
 
         let audit = scene
             .store
@@ -387,7 +359,13 @@ mod tests {
         };
         let added = scene.logins.add("robot", "open sesame".into(), "", actor);
         let added = added.await.map(drop);
-        let is_overdue = matches!(added, Err(SmtpLoginError::Store(StoreError::Overdue)));
+        let is_overdue = matches!(
+            added,
+            Err(ChangeError::Store {
+                cause: StoreError::Overdue,
+                ..
+            })
+        );
         assert!(is_overdue, "{added:?}");
         assert!(scene.logins.roster().is_empty());
         let stored = scene

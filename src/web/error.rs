@@ -15,9 +15,8 @@ use tracing::error;
 use super::{assets, wording};
 use crate::accounts::{Busy, Role};
 use crate::administration::queue::ActionError;
-use crate::administration::{
-    AccountError, ChangeError, OpenPgpKeyError, SmtpLoginError, TooManyTries,
-};
+use crate::administration::{AccountError, ChangeError};
+use crate::clients::TooManyTries;
 use crate::limits;
 use crate::settings::FieldErrors;
 use crate::store::{AccessRefusal, ReadError, StoreError};
@@ -246,31 +245,10 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Invalid(errors) => Self::Fields(errors),
-            ChangeError::Store(ref cause) => Self::of_change(&cause.clone(), error.into()),
-            ChangeError::Interrupted => Self::Unsettled(error.into()),
-        }
-    }
-}
-
-impl From<SmtpLoginError> for ApiError {
-    fn from(error: SmtpLoginError) -> Self {
-        match error {
-            SmtpLoginError::Invalid(errors) => Self::Fields(errors),
-            SmtpLoginError::Unknown => Self::NotFound,
-            SmtpLoginError::Busy(busy) => busy.into(),
-            SmtpLoginError::Store(ref cause) => Self::of_change(&cause.clone(), error.into()),
-            SmtpLoginError::Interrupted => Self::Unsettled(error.into()),
-        }
-    }
-}
-
-impl From<OpenPgpKeyError> for ApiError {
-    fn from(error: OpenPgpKeyError) -> Self {
-        match error {
-            OpenPgpKeyError::Invalid(errors) => Self::Fields(errors),
-            OpenPgpKeyError::Unknown => Self::NotFound,
-            OpenPgpKeyError::Store(ref cause) => Self::of_change(&cause.clone(), error.into()),
-            OpenPgpKeyError::Interrupted => Self::Unsettled(error.into()),
+            ChangeError::Unknown(_) => Self::NotFound,
+            ChangeError::Busy(busy) => busy.into(),
+            ChangeError::Store { ref cause, .. } => Self::of_change(&cause.clone(), error.into()),
+            ChangeError::Interrupted(_) => Self::Unsettled(error.into()),
         }
     }
 }
@@ -320,7 +298,7 @@ mod tests {
         let tries = TooManyTries { wait };
         for (error, status, retry_after) in [
             (AccountError::Busy(Busy).into(), 503, Some("5")),
-            (SmtpLoginError::Busy(Busy).into(), 503, Some("5")),
+            (ChangeError::Busy(Busy).into(), 503, Some("5")),
             (ApiError::TrailIsBusy, 503, Some("5")),
             (AccountError::from(tries).into(), 429, Some("300")),
             (ApiError::NotFound, 404, None),

@@ -13,7 +13,7 @@ use super::error::PageError;
 use super::extract::{Ctx, FormBody, PageQuery};
 use super::page::{Frame, Page, Section, render};
 use crate::accounts::SmtpLogin;
-use crate::administration::SmtpLoginError;
+use crate::administration::ChangeError;
 use crate::administration::smtp_logins::made_password;
 use crate::limits;
 use crate::settings::FieldErrors;
@@ -143,7 +143,7 @@ pub(super) async fn add(
     let logins = &context.smtp_logins;
     match logins.add(&form.name, password, &form.note, actor).await {
         Ok(added) => shown_once(&context, visitor, &added.name, made, "added"),
-        Err(SmtpLoginError::Invalid(problems)) => {
+        Err(ChangeError::Invalid(problems)) => {
             let mut page = LoginsPage::new(&context, visitor);
             page.name = form.name;
             page.note = form.note;
@@ -166,7 +166,7 @@ pub(super) async fn change_password(
     let logins = &context.smtp_logins;
     match logins.change_password(&form.name, password, actor).await {
         Ok(()) => shown_once(&context, visitor, &form.name, made, "changed"),
-        Err(SmtpLoginError::Invalid(problems)) => {
+        Err(ChangeError::Invalid(problems)) => {
             let mut page = LoginsPage::new(&context, visitor);
             let of_form = |row: &&mut LoginRow| row.name.eq_ignore_ascii_case(&form.name);
             if let Some(row) = page.rows.iter_mut().find(of_form) {
@@ -190,7 +190,7 @@ pub(super) async fn remove(
         .await
     {
         // Who presses the button twice wants no error.
-        Ok(()) | Err(SmtpLoginError::Unknown) => Ok(redirect("removed")),
+        Ok(()) | Err(ChangeError::Unknown(_)) => Ok(redirect("removed")),
         Err(error) => Err(error.into()),
     }
 }

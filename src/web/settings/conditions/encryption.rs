@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::page::{PageParts, SettingsPage, fragment};
 use super::super::{FormAnswer, see, unprocessable};
-use crate::administration::OpenPgpKeyError;
+use crate::administration::ChangeError;
 use crate::administration::openpgp_keys::user_id;
 use crate::limits;
 use crate::openpgp::{KeptKey, Validity};
@@ -142,7 +142,7 @@ pub(in crate::web) async fn add_key(
     let keys = &context.openpgp_keys;
     let problems = match keys.add(given, &names, visitor.actor()).await {
         Ok(_) => return see(&format!("{PATH}?done=added")),
-        Err(OpenPgpKeyError::Invalid(problems)) => problems,
+        Err(ChangeError::Invalid(problems)) => problems,
         Err(error) => return Err(ApiError::from(error).into()),
     };
     let page = SettingsPage::of(ConditionKind::Encryption);
@@ -190,7 +190,7 @@ pub(in crate::web) async fn remove_key(
 ) -> FormAnswer {
     let keys = &context.openpgp_keys;
     match keys.remove(&fingerprint, visitor.actor()).await {
-        Ok(()) | Err(OpenPgpKeyError::Unknown) => see(&format!("{PATH}?done=removed")),
+        Ok(()) | Err(ChangeError::Unknown(_)) => see(&format!("{PATH}?done=removed")),
         Err(error) => Err(ApiError::from(error).into()),
     }
 }
