@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub use buckets::{Bucket, Buckets, UsedUp};
+pub use buckets::{Bucket, Buckets, TooManyTries};
 pub use fair_semaphore::{FairPermit, FairSemaphore};
 
 /// Where a client is, for counting: an IPv4 address, or the /64 of an IPv6 address, which is the least that a site gets

@@ -12,7 +12,6 @@ use super::{AccountId, ApiTokenId, Role, Scope};
 #[schema(as = ApiToken)]
 pub struct StoredApiToken {
     /// Its row.
-    #[serde(serialize_with = "row")]
     #[schema(value_type = i64)]
     pub id: ApiTokenId,
     /// What it is for.
@@ -28,10 +27,6 @@ pub struct StoredApiToken {
     pub account: Option<AccountId>,
     /// When it was used last, to about a minute; none before the first time.
     pub last_used_at: Option<Timestamp>,
-}
-
-fn row<S: serde::Serializer>(id: &ApiTokenId, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_i64(id.0)
 }
 
 impl StoredApiToken {

@@ -16,6 +16,8 @@ mod spelled;
 mod token;
 mod wrong_logins;
 
+use serde::Serialize;
+
 pub use api_token::StoredApiToken;
 pub use audit::{AuditEntry, AuditFilter, AuditItem};
 pub use login_directory::{LoginDirectory, SmtpLogin};
@@ -32,5 +34,5 @@ pub use token::{AccessToken, TokenHash};
 pub struct AccountId(pub i64);
 
 /// The row of an API token. It is never used for another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ApiTokenId(pub i64);

@@ -3,8 +3,7 @@
 //! argon2 is slow and wants much memory by design. Without a bound a handful of strangers at the login
 //! page could take both from the mail.
 
-use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -20,10 +19,11 @@ use crate::limits;
 pub struct Busy;
 
 /// The place where passwords are hashed and checked.
+#[derive(Debug)]
 pub struct Passwords {
     places: Arc<Semaphore>,
     /// Checked in place of the hash of an account that does not exist.
-    decoy: OnceLock<String>,
+    decoy: LazyLock<String>,
 }
 
 impl Passwords {
@@ -32,7 +32,7 @@ impl Passwords {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             places: Arc::new(Semaphore::new(limits::PASSWORDS_AT_ONCE)),
-            decoy: OnceLock::new(),
+            decoy: LazyLock::new(|| hash("a decoy")),
         })
     }
 
@@ -57,15 +57,11 @@ impl Passwords {
         self.run(move |passwords| match hash {
             Some(hash) => verify(&password, &hash),
             None => {
-                verify(&password, passwords.decoy());
+                verify(&password, &passwords.decoy);
                 false
             }
         })
         .await
-    }
-
-    fn decoy(&self) -> &str {
-        self.decoy.get_or_init(|| hash("a decoy"))
     }
 
     async fn run<T: Send + 'static>(
@@ -84,12 +80,6 @@ impl Passwords {
             work(&passwords)
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| Busy)
-    }
-}
-
-impl fmt::Debug for Passwords {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(passwords)")
     }
 }
 

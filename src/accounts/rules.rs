@@ -7,17 +7,12 @@ use crate::limits;
 /// # Errors
 /// What is wrong with it, for the form.
 pub fn account_name(text: &str) -> Result<String, &'static str> {
-    let name = text.trim();
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@');
-    if name.is_empty() {
-        Err("a name is needed")
-    } else if name.len() > limits::ACCOUNT_NAME_BYTES {
-        Err("at most 64 characters")
-    } else if !name.bytes().all(fits) || !name.as_bytes()[0].is_ascii_alphanumeric() {
-        Err("letters, digits and . _ - @ only, and a letter or a digit first")
-    } else {
-        Ok(name.to_owned())
-    }
+    let is_name = |name: &str| {
+        name.bytes().all(fits) && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+    };
+    let otherwise = "letters, digits and . _ - @ only, and a letter or a digit first";
+    bounded_name(text, is_name, otherwise)
 }
 
 /// The name of an API token, which says what it is for.
@@ -25,15 +20,20 @@ pub fn account_name(text: &str) -> Result<String, &'static str> {
 /// # Errors
 /// What is wrong with it, for the form.
 pub fn token_name(text: &str) -> Result<String, &'static str> {
-    let name = text.trim();
-    if name.is_empty() {
-        Err("a name is needed")
-    } else if name.len() > limits::ACCOUNT_NAME_BYTES {
-        Err("at most 64 characters")
-    } else if name.chars().any(char::is_control) {
-        Err("one line only")
-    } else {
-        Ok(name.to_owned())
+    let is_line = |name: &str| !name.chars().any(char::is_control);
+    bounded_name(text, is_line, "one line only")
+}
+
+fn bounded_name(
+    text: &str,
+    holds: impl Fn(&str) -> bool,
+    otherwise: &'static str,
+) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("a name is needed"),
+        name if name.len() > limits::ACCOUNT_NAME_BYTES => Err("at most 64 characters"),
+        name if holds(name) => Ok(name.to_owned()),
+        _ => Err(otherwise),
     }
 }
 

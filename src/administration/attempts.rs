@@ -5,51 +5,14 @@
 //! of late is bounded by its own tries only.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use moka::sync::Cache;
 
 use super::login::is_over;
 use crate::accounts::AccountId;
-use crate::clients::{Bucket, Buckets, Network, UsedUp};
+use crate::clients::{Bucket, Buckets, Network, TooManyTries};
 use crate::limits;
-
-/// The tries are used up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many tries; try again in {}", in_words(*wait))]
-pub struct TooManyTries {
-    /// Until there is another one.
-    pub wait: Duration,
-}
-
-impl TooManyTries {
-    /// The wait in whole seconds, at least one.
-    #[must_use]
-    pub fn seconds(&self) -> u64 {
-        u64::try_from(self.wait.as_millis().div_ceil(1_000))
-            .unwrap_or(u64::MAX)
-            .max(1)
-    }
-}
-
-impl From<UsedUp> for TooManyTries {
-    fn from(used_up: UsedUp) -> Self {
-        Self { wait: used_up.wait }
-    }
-}
-
-/// Never less than it is.
-fn in_words(wait: Duration) -> String {
-    let count = |number: u64, one: &str, many: &str| match number {
-        1 => one.to_owned(),
-        _ => format!("{number} {many}"),
-    };
-    match (TooManyTries { wait }).seconds() {
-        seconds @ ..60 => count(seconds, "a second", "seconds"),
-        seconds => count(seconds.div_ceil(60), "a minute", "minutes"),
-    }
-}
 
 /// The limits on tries.
 #[derive(Debug)]
@@ -139,6 +102,8 @@ pub(super) struct CodeTry {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn address(last: u8) -> IpAddr {
@@ -234,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_wait_is_named_as_it_is() {
+    async fn the_wait_is_until_the_next_try() {
         let attempts = Attempts::new();
         let code = || attempts.may_try_code(address(1), AccountId(1)).map(drop);
         while code().is_ok() {}
@@ -249,16 +214,5 @@ mod tests {
         assert_eq!(refused.seconds(), 20);
         tokio::time::advance(refused.wait).await;
         assert_eq!(code(), Ok(()));
-
-        for (millis, expected) in [
-            (1, "a second"),
-            (1_001, "2 seconds"),
-            (59_000, "59 seconds"),
-            (60_000, "a minute"),
-            (60_001, "2 minutes"),
-            (300_000, "5 minutes"),
-        ] {
-            assert_eq!(in_words(Duration::from_millis(millis)), expected);
-        }
     }
 }

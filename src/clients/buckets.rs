@@ -12,10 +12,30 @@ use tokio::time::Instant;
 pub type Bucket = u16;
 
 /// A bucket has nothing left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UsedUp {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many tries; try again in {}", in_words(self))]
+pub struct TooManyTries {
     /// Until there is something in it again.
     pub wait: Duration,
+}
+
+impl TooManyTries {
+    /// The wait in whole seconds, at least one.
+    #[must_use]
+    pub fn seconds(&self) -> u64 {
+        let seconds = u64::try_from(self.wait.as_millis().div_ceil(1_000));
+        seconds.unwrap_or(u64::MAX).max(1)
+    }
+}
+
+/// Never less than it is.
+fn in_words(tries: &TooManyTries) -> String {
+    match (tries.seconds(), tries.seconds().div_ceil(60)) {
+        (1, _) => "a second".to_owned(),
+        (seconds @ ..60, _) => format!("{seconds} seconds"),
+        (_, 1) => "a minute".to_owned(),
+        (_, minutes) => format!("{minutes} minutes"),
+    }
 }
 
 /// So many times in a row for each bucket, and once more after each interval.
@@ -44,7 +64,7 @@ impl Buckets {
     ///
     /// # Errors
     /// When it has been used up.
-    pub fn take(&self, key: impl Hash) -> Result<Bucket, UsedUp> {
+    pub fn take(&self, key: impl Hash) -> Result<Bucket, TooManyTries> {
         let [first, second, ..] = self.hasher.hash_one(key).to_ne_bytes();
         let bucket = Bucket::from_ne_bytes([first, second]);
         let now = Instant::now();
@@ -56,7 +76,7 @@ impl Buckets {
             *whole = later;
             Ok(bucket)
         } else {
-            Err(UsedUp { wait })
+            Err(TooManyTries { wait })
         }
     }
 
@@ -71,6 +91,21 @@ impl Buckets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_wait_is_named_as_it_is() {
+        for (millis, expected) in [
+            (1, "a second"),
+            (1_001, "2 seconds"),
+            (59_000, "59 seconds"),
+            (60_000, "a minute"),
+            (60_001, "2 minutes"),
+            (300_000, "5 minutes"),
+        ] {
+            let wait = Duration::from_millis(millis);
+            assert_eq!(in_words(&TooManyTries { wait }), expected);
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_bucket_fills_again_with_time() {
