@@ -13,8 +13,7 @@ pub const PASSWORD_RETRY_AFTER: Duration = Duration::from_secs(5);
 pub const PASSWORD_CHARACTERS_MIN: usize = 12;
 /// Longer ones are no passwords but mishaps of a clipboard.
 pub const PASSWORD_CHARACTERS_MAX: usize = 1_000;
-/// Characters of an API token that is given at the first start: ours have 43, and guesses at it are not
-/// down who guesses at it.
+/// Characters of an API token that is given at the first start: ours have 43, and guesses are not slowed down.
 pub const API_TOKEN_CHARACTERS_MIN: usize = 20;
 /// The name of an account or of an API token.
 pub const ACCOUNT_NAME_BYTES: usize = 64;
@@ -48,15 +47,13 @@ pub const ATTEMPT_PER_ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
 pub const ATTEMPTS_PER_NAME: u32 = 10;
 /// A name that has used them up gets another one this often: 2,880 guesses a day.
 pub const ATTEMPT_PER_NAME_INTERVAL: Duration = Duration::from_secs(30);
-/// An address from which a name got in is known to it for so long: what strangers try with the name does
-/// not keep it out. A visitor once a month stays known.
+/// How long strangers' tries with a name do not keep out an address where it got in. A monthly visitor stays known.
 pub const KNOWN_ADDRESS_LIFE: Duration = Duration::from_secs(30 * 86_400);
 /// Such pairs of a name and an address: ten for each of a thousand accounts.
 pub const KNOWN_ADDRESSES: u64 = 10_000;
 /// One-time codes that may be tried in a row for one account. Three of a million are right at a time.
 pub const CODES_PER_ACCOUNT: u32 = 5;
-/// An account that has used them up gets another one this often: with the password one can guess 288
-/// codes a day, and one of them right in three years.
+/// An account that has used them up gets another one this often: 288 a day, one of them right in three years.
 pub const CODE_PER_ACCOUNT_INTERVAL: Duration = Duration::from_secs(300);
 /// Groups of a password that we make: 100 bits.
 pub const SPELLED_PASSWORD_GROUPS: usize = 5;

@@ -10,8 +10,7 @@ pub const ALERT_FACTS_WAIT: Duration = Duration::from_secs(5);
 pub const ALERT_CALM: Duration = Duration::from_secs(60);
 /// Bodies hold nearly all of the memory budget this long before it is an alert: a burst is none.
 pub const ALERT_MEMORY_HOLD: Duration = Duration::from_secs(60);
-/// Suspended next hops with an alert of their own; beyond it they are only counted. When a relay's own
-/// way out fails, thousands are suspended at once, too many messages to read.
+/// Suspended next hops with an alert each; the others are counted. When our own way out fails, thousands are.
 pub const ALERT_NEXT_HOPS: usize = 50;
 /// Connecting to the webhook's server, TLS included.
 pub const WEBHOOK_CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -24,8 +23,7 @@ pub const WEBHOOK_RETRY_WAITS: [Duration; 4] = [
     Duration::from_secs(60),
     Duration::from_secs(300),
 ];
-/// Alerts that wait for the webhook; beyond it the oldest are given up. More than there can
-/// be at one time, so that each has its place while a server is down.
+/// Alerts that wait for the webhook: more than there can be at one time. Beyond it the oldest are given up.
 pub const WEBHOOK_PENDING: usize = 128;
 /// The webhook's address.
 pub const WEBHOOK_URL_BYTES: usize = 2_048;

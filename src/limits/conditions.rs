@@ -12,16 +12,13 @@ pub const OWN_CONDITIONS: usize = 50;
 pub const CONTENT_RULES: usize = 200;
 /// The name of one of them.
 pub const RULE_NAME_CHARACTERS: usize = 60;
-/// The largest message whose parts the content filter looks into: each that it looks into is in memory
-/// as a whole. More than the largest message that is taken by default.
+/// The largest message whose parts the content filter looks into, in memory as a whole: more than the default takes.
 pub const CONTENT_BYTES: u64 = 32 << 20;
 /// Encoded messages within encoded messages that it looks into.
 pub const CONTENT_WRAPPINGS: usize = 3;
-/// Messages whose parts it looks into at one time: each takes a thread, and up to four times
-/// `CONTENT_BYTES`.
+/// Messages whose parts it looks into at one time: each takes a thread, and up to four times `CONTENT_BYTES`.
 pub const CONTENT_LOOKS: usize = 4;
-/// Header fields times rules up to which the rules are asked in the session's own task: a few
-/// milliseconds.
+/// Header fields times rules up to which the session's own task asks the rules: a few milliseconds.
 pub const CONTENT_QUESTIONS_INLINE: usize = 20_000;
 /// The longest look at one message's parts.
 pub const CONTENT_WAIT: Duration = Duration::from_secs(20);
@@ -30,24 +27,19 @@ pub const FIELD_NAME_BYTES: usize = 100;
 /// Clients whose messages a service has failed in a row, after which it is asked a neutral question before
 /// the next message: one client's messages may be of a kind that it is slow with.
 pub const SERVICE_DOUBTERS: usize = 3;
-/// Failures of a service in a row after which that is done from any client: a relay may have one
-/// client only, and its messages must not wait for a service that is gone.
+/// Failures in a row, from any client, before that is done: a relay may have one client only.
 pub const SERVICE_FAILURES: u32 = 6;
-/// A wait that is cut off sooner, because other checks have used the message's time up, says nothing of
-/// the service, and is no check. A little less than the shortest time-out that can be set.
+/// A check that other checks leave less time than this says nothing of its service: just under the least time-out.
 pub const SERVICE_FAIR_WAIT: Duration = Duration::from_millis(900);
 /// A service that is left alone has so long for a message that passes without its answer: nothing passes untried.
 pub const SERVICE_BRIEF_WAIT: Duration = Duration::from_secs(1);
 /// The answer to a neutral question: a service that is well gives it in milliseconds, and a message waits.
 pub const SERVICE_NEUTRAL_WAIT: Duration = Duration::from_secs(3);
-/// All checks of one message together. A client that has waited a minute or two sends it again beside the
-/// one that is still being looked into.
+/// All checks of one message together. After a minute or two a client sends the message again.
 pub const EXAMINATION_WAIT: Duration = Duration::from_secs(120);
-/// The longest that a service is left alone that has failed a neutral question, before it is asked another
-/// one. Messages may pass unchecked meanwhile, so that it is short.
+/// The longest pause between neutral questions: messages may pass unchecked meanwhile.
 pub const SERVICE_PAUSE: Duration = Duration::from_secs(5);
-/// How often the time that a neutral question took fits into the pause behind it: messages wait for the
-/// answer, and one that comes at once, such as a refused connection, is waited for by none.
+/// The pause behind a neutral question is so many times as long as its answer took, for which messages wait.
 pub const SERVICE_PAUSE_FACTOR: u32 = 10;
 /// The answer of a service: longer than any of theirs.
 pub const SERVICE_ANSWER_BYTES: usize = 1 << 20;
@@ -57,14 +49,11 @@ pub const RSPAMD_RECIPIENTS_BYTES: usize = 49_152;
 pub const BLACKHOLE_ZONES: usize = 20;
 /// Answers of one blackhole list that count: lists have some dozen kinds.
 pub const BLACKHOLE_ANSWERS: usize = 256;
-/// The domain of a blackhole list: before it come up to 32 nibbles of an address with their dots
-/// (RFC 5782 §2.4), and a name of the DNS has 253 bytes.
+/// The domain of a blackhole list: 253 bytes of a DNS name less 32 nibbles of an address with dots (RFC 5782 §2.4).
 pub const BLACKHOLE_ZONE_BYTES: usize = 253 - 64;
-/// Questions to one blackhole list, and senders' domains that are looked up, at one time: half of what one
-/// DNS server is asked.
+/// Questions to one blackhole list, and for senders' domains, at one time: half of what one DNS server is asked.
 pub const DNS_CHECKS: u32 = 512;
-/// What the header of one message may hold beside the memory budget while it is looked into: more than most
-/// have. A header of [`HEADER_BYTES`](super::HEADER_BYTES) in very short fields takes megabytes.
+/// A message's header beside the memory budget: more than most have. One of very short fields takes megabytes.
 pub const DRAFT_BYTES: u64 = 16_384;
 /// What the trail keeps of what the checks of one message said.
 pub const EXAMINATION_WORDS_BYTES: usize = 2_000;

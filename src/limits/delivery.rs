@@ -6,8 +6,7 @@ use std::time::Duration;
 pub const RECIPIENTS_PER_TRANSACTION: usize = 100;
 /// An idle connection to a next hop is kept this long: shorter than any peer's own limit.
 pub const CONNECTION_IDLE: Duration = Duration::from_secs(5);
-/// A connection is reused until it is this old. By time, not by count: a count makes the slowest
-/// server of a domain attract most connections.
+/// A connection is reused until it is this old. A count would have the slowest server attract most connections.
 pub const CONNECTION_AGE: Duration = Duration::from_secs(300);
 /// Fast path: establish a connection to one address.
 pub const FAST_CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -17,11 +16,9 @@ pub const FAST_COMMAND_WAIT: Duration = Duration::from_secs(10);
 pub const FAST_BLOCK_WAIT: Duration = Duration::from_secs(20);
 /// Queue: establish a connection to one address.
 pub const QUEUE_CONNECT_WAIT: Duration = Duration::from_secs(30);
-/// Fast path: from the first packet to a connection that is ready for MAIL. A server that takes as long for
-/// each reply as it may is left to the queue.
+/// Fast path: from the first packet to a connection that is ready for MAIL. Slower servers are left to the queue.
 pub const FAST_OPENING_WAIT: Duration = Duration::from_secs(20);
-/// Queue: the same. RFC 5321 §4.5.3.2.1 lets a greeting take five minutes; servers that let clients wait on
-/// purpose do so for some seconds, and who takes a minute has no time for mail.
+/// Queue: the same. RFC 5321 §4.5.3.2.1 allows a greeting 5 minutes, but who takes one has no time for mail.
 pub const QUEUE_OPENING_WAIT: Duration = Duration::from_secs(60);
 /// Queue: the reply to a command, RFC 5321 §4.5.3.2.
 pub const QUEUE_COMMAND_WAIT: Duration = Duration::from_secs(300);
@@ -33,8 +30,8 @@ pub const AFTER_DOT_WAIT: Duration = Duration::from_secs(600);
 pub const QUIT_WAIT: Duration = Duration::from_secs(2);
 /// A test of a next hop, from the look-up to its end: an administrator waits for the page.
 pub const PROBE_WAIT: Duration = Duration::from_secs(10);
-/// Mail exchangers of one domain whose addresses are looked up for one attempt: more than any serious domain
-/// has. Of more, half of these are the best, and the others change from one attempt to the next.
+/// Mail exchangers of a domain that one attempt looks up: more than any serious one has. Of more, the best half stay
+/// and the others take turns.
 pub const EXCHANGERS: usize = 100;
 /// Addresses of one next hop that are known at one time: a hundred for each exchanger.
 pub const ADDRESSES_KNOWN: usize = 10_000;
@@ -55,8 +52,7 @@ pub const BREAKER_PROBE_FIRST: Duration = Duration::from_secs(30);
 pub const BREAKER_QUEUE_FIRST: Duration = Duration::from_secs(10);
 /// The interval between probes doubles up to this.
 pub const BREAKER_PROBE_LAST: Duration = Duration::from_secs(300);
-/// Content of so many bytes reaches the server's machine whatever the server does: it is no more than the
-/// smallest receive windows hold. Of more, the kernel is asked whether it has.
+/// Content that the smallest receive windows hold. Of more, the kernel is asked whether the server's machine has it.
 pub const CONTENT_IN_FLIGHT_BYTES: usize = 8_192;
 /// An address that failed is tried last for this long, which doubles with each failure in a row.
 pub const ADDRESS_PENALTY: Duration = Duration::from_secs(60);
@@ -66,8 +62,7 @@ pub const ADDRESS_PENALTY_LAST: Duration = Duration::from_secs(3_600);
 pub const ADDRESS_PENALTIES: usize = 10_000;
 /// Pieces of one vectored write (IOV_MAX on Linux); content with more is copied together first.
 pub const WRITE_PIECES: usize = 1_024;
-/// Pieces that content falls into before it is sent, its dots stuffed: content of nothing but dots would take
-/// more memory for them than it takes itself.
+/// Pieces that content with stuffed dots falls into: for nothing but dots they would take more memory than it does.
 pub const STUFFED_PIECES: usize = 256;
 /// Content that is converted to 7-bit on its way is converted and sent in pieces of about so many bytes.
 pub const CONVERTED_BYTES: usize = 16_384;

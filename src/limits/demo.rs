@@ -12,8 +12,7 @@ pub const REPORT_BOX_WAIT: Duration = Duration::from_secs(60);
 pub const LOAD_MESSAGES: usize = 32;
 /// A whole sample message, its reply included.
 pub const LOAD_MESSAGE_WAIT: Duration = Duration::from_secs(60);
-/// Threads of the sink. Each session holds one: our bound of connections to one next hop, and a dozen more for
-/// other clients.
+/// Threads of the sink, one for each session: our bound of connections to one next hop, and a dozen for others.
 pub const SINK_THREADS: u32 = 32;
 /// The delay of `slow@…`: longer than the default acknowledgement deadline, so that the client is answered first.
 pub const SINK_SLOW_WAIT: Duration = Duration::from_secs(12);

@@ -10,8 +10,6 @@ pub const LDAP_FILTER_PARTS: usize = 50;
 pub const LDAP_ATTRIBUTE_BYTES: usize = 100;
 /// The name of an entry in the directory.
 pub const DIRECTORY_NAME_BYTES: usize = 1_000;
-/// The longest that an answer of the directory is remembered: who is gone is gone within a day.
-pub const DIRECTORY_CACHE_SECONDS: u64 = 86_400;
 /// What all remembered answers of the directory may hold: some hundred bytes for each address.
 pub const DIRECTORY_CACHE_BYTES: u64 = 8 << 20;
 /// One message of the directory: an entry, of which two attributes were asked for.
@@ -20,8 +18,7 @@ pub const DIRECTORY_MESSAGE_BYTES: usize = 65_536;
 pub const DIRECTORY_MESSAGES: usize = 50;
 /// Values of an entry that are looked at: those that were asked for have one.
 pub const DIRECTORY_VALUES: usize = 50;
-/// A connection to the directory that is not used for so long is not used again: a device between
-/// us and the directory may have forgotten it without a word.
+/// A connection to the directory that is idle for so long is not used again: a device on the way may have dropped it.
 pub const DIRECTORY_IDLE: Duration = Duration::from_secs(60);
 /// A look-up that an administrator tries: it ends before the request that asked for it does.
 pub const LOOK_UP_TRY_WAIT: Duration = Duration::from_secs(20);

@@ -12,8 +12,7 @@ pub const DNS_EXCHANGERS_WAIT: Duration = Duration::from_secs(1);
 pub const DNS_KEPT_BYTES: u64 = 16 * 1_048_576;
 /// Records that the DNS lets be kept for longer are asked for again after this.
 pub const DNS_FOUND_AGE: Duration = Duration::from_secs(3_600);
-/// That there are none is asked again after this, whatever its zone allows: a name may be made at any time, and
-/// until then all its mail would be refused.
+/// That there are none is asked again after this, whatever its zone allows: until then all its mail would be refused.
 pub const DNS_ABSENT_AGE: Duration = Duration::from_secs(300);
 /// An administrator's own server is asked for again after this: it moves with its container.
 pub const DNS_OWN_AGE: Duration = Duration::from_secs(60);

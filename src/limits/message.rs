@@ -11,8 +11,7 @@ pub const CHUNK_BYTES: usize = 65_536;
 pub const INLINE_BODY_BYTES: u64 = 131_072;
 /// One read or write of a spool file.
 pub const SPOOL_BLOCK_BYTES: usize = 65_536;
-/// The same where the memory budget has nothing for it: slower, and it costs each of ten thousand sessions
-/// little.
+/// The same where the memory budget has nothing for it: slower, but little for each of ten thousand sessions.
 pub const SPOOL_BLOCK_LEAST_BYTES: usize = 8_192;
 /// Share of the memory budget, in percent, from which a new message gets 452 before the 354.
 pub const BUDGET_REFUSAL_PERCENT: u64 = 95;

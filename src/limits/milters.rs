@@ -14,6 +14,5 @@ pub const MILTER_CHUNK_LEAST_BYTES: usize = 8_192;
 pub const MILTER_CHANGES: usize = 2_000;
 /// Packets to a milter are collected up to this before they are written.
 pub const MILTER_WRITE_BYTES: usize = 16_384;
-/// Recipients of one message up to which milters may add some: each is a row of the queue, and all of them
-/// are in memory. A list that is expanded has fewer; a message with more is deferred.
+/// Recipients up to which milters may add some, all in memory: an expanded list has fewer; with more it is deferred.
 pub const RECIPIENTS_ADDED_TO: usize = 10_000;

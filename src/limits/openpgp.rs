@@ -12,8 +12,7 @@ pub const OPENPGP_KEY_NAMES: usize = 100;
 pub const OPENPGP_USER_ID_CHARACTERS: usize = 200;
 /// OpenPGP keys on one page; a search finds the others.
 pub const OPENPGP_KEYS_SHOWN: usize = 200;
-/// All copies of one message that is encrypted for several keys: a thousand of the largest would fill the
-/// disk.
+/// All copies of one message that is encrypted: a thousand of the largest would fill the disk.
 pub const ENCRYPTED_COPIES_BYTES: u64 = 256 << 20;
 /// Messages that are encrypted at one time: each has a processor to itself meanwhile.
 pub const ENCRYPTIONS_AT_ONCE: usize = 2;

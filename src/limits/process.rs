@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Threads for what blocks: files, passwords, looks into messages. Each takes memory, and a disk is not faster
-/// for more of them.
+/// Threads for what blocks, like files and passwords: each takes memory, and a disk is not faster for more.
 pub const BLOCKING_THREADS: usize = 64;
 /// Certificate files are read again this often, because renewal replaces them under the same name.
 pub const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(3_600);
@@ -25,8 +24,7 @@ pub const DISK_INTERVAL: Duration = Duration::from_secs(1);
 pub const DISK_ALERT_HOLD: Duration = Duration::from_secs(60);
 /// After SIGTERM: what is under way is finished or stored within this.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
-/// How often the stored settings are looked at, which a command may have changed: an administrator who
-/// just did that is at the next step about then.
+/// How often the stored settings are looked at: an administrator's next step comes about so long after a command.
 pub const STORED_SETTINGS_INTERVAL: Duration = Duration::from_secs(1);
 /// A clock that is earlier was not set: this program is not that old.
 pub const CLOCK_IS_WRONG_BEFORE: Timestamp = Timestamp::constant(1_767_225_600, 0);

@@ -4,34 +4,27 @@ use std::time::Duration;
 
 use super::NEXT_HOPS_KEPT;
 
-/// A change of the queue that takes longer than this goes on in the background; less than
-/// [`CHANGE_WAIT`](super::CHANGE_WAIT).
+/// A change of the queue that takes longer goes on in the background; less than [`CHANGE_WAIT`](super::CHANGE_WAIT).
 pub const ACTION_WAIT: Duration = Duration::from_secs(20);
 /// Attempts of the queue under way at one time.
 pub const QUEUE_ATTEMPTS: usize = 200;
-/// Of them those for next hops that have not answered of late: the other half is for those that have, so
-/// that servers which accept connections and say nothing cannot keep all mail waiting.
+/// Of them those for next hops that have not answered of late: silent servers cannot keep all mail waiting.
 pub const QUEUE_ATTEMPTS_UNPROVEN: usize = QUEUE_ATTEMPTS / 2;
-/// Of these in turn those that have not been greeted yet. Servers that are well greet within a second, so
-/// that fifty at a time are thousands in a minute.
+/// Of these those that have not been greeted yet: servers that are well greet within a second.
 pub const QUEUE_ATTEMPTS_UNGREETED: usize = 50;
 /// Attempts at one time for one next hop that has not answered of late.
 pub const QUEUE_ATTEMPTS_PER_UNPROVEN: usize = 3;
-/// Attempts at one time for all next hops together that did not answer when they were tried last: new ones
-/// have the rest before them.
+/// Attempts at one time for all next hops that were silent when tried last: new ones have the rest before them.
 pub const QUEUE_ATTEMPTS_SILENT: usize = 25;
 /// What a next hop did when it was tried last counts for this long.
 pub const ANSWERED_OF_LATE: Duration = Duration::from_secs(3_600);
-/// An attempt that has had its place in the queue for this long makes way when the place is wanted: most
-/// take a second, and one that takes long waits for its next hop.
+/// An attempt that has had its place this long makes way when the place is wanted: most take a second.
 pub const QUEUE_PLACE_HOLD: Duration = Duration::from_secs(60);
 /// Attempts that have made way so: with them there are twice as many as places.
 pub const QUEUE_ATTEMPTS_ASIDE: usize = QUEUE_ATTEMPTS;
-/// Attempts of the queue under way at one time for one next hop, so that one destination cannot
-/// take the whole queue's share of connections from the others.
+/// Attempts under way at one time for one next hop, so that it cannot take the connections of all others.
 pub const QUEUE_ATTEMPTS_PER_NEXT_HOP: usize = 20;
-/// Attempts for one next hop that may be under way when another message is handed on from memory; one
-/// that finds no room waits in the queue like all others.
+/// Attempts for one next hop up to which a message is handed on from memory; beyond that it waits in the queue.
 pub const HANDED_ON_PER_NEXT_HOP: usize = 100;
 /// Messages that the queue reads back at one time before their attempts begin.
 pub const QUEUE_LOADS: usize = 8;
@@ -41,13 +34,11 @@ pub const DAMAGED_INTERVAL: Duration = Duration::from_secs(60);
 pub const QUEUE_ROWS_PER_NEXT_HOP: usize = 20;
 /// Rows that one look into the queue takes; the next look follows at once.
 pub const QUEUE_ROWS_PER_LOOK: usize = QUEUE_ATTEMPTS;
-/// Next hops with due rows that one look into the queue chooses from, those that have waited longest: more
-/// than can be known, so that those that answer are not hidden behind those that do not.
+/// Next hops that one look chooses from: more than can be known, so that silent ones do not hide others.
 pub const QUEUE_NEXT_HOPS_PER_LOOK: usize = 10 * NEXT_HOPS_KEPT;
 /// A recipient whose next hop was busy or suspended, and so was not asked, is due again after this.
 pub const UNTRIED_WAIT: Duration = Duration::from_secs(2);
-/// A recipient that met a paused next hop is due again after this, unless the next hop is resumed before:
-/// resuming makes it due at once.
+/// A recipient that met a paused next hop is due again after this, or as soon as the next hop is resumed.
 pub const PAUSED_WAIT: Duration = Duration::from_secs(60);
 /// An uncertain recipient is not tried again before this.
 pub const UNCERTAIN_WAIT: Duration = Duration::from_secs(600);
@@ -55,8 +46,7 @@ pub const UNCERTAIN_WAIT: Duration = Duration::from_secs(600);
 pub const RETRY_JITTER_PERCENT: u64 = 20;
 /// A message up to this size is returned whole in a report; of a larger one the header only.
 pub const REPORT_BODY_BYTES: u64 = 50 * 1_024;
-/// Reports that nothing is lost without (of success, of delay), which a client that is neither trusted nor
-/// logged in gets in a row: they go to the sender that it names.
+/// Reports of success and of delay that a stranger gets in a row: they go to the sender that it names.
 pub const STRANGER_REPORTS: u32 = 20;
 /// A client that has used them up gets another one this often.
 pub const STRANGER_REPORT_INTERVAL: Duration = Duration::from_secs(60);

@@ -6,16 +6,14 @@ use std::time::Duration;
 pub const SESSION_ERRORS: u32 = 10;
 /// Sessions at one time, over all listeners, where there is memory for them.
 pub const SESSIONS: usize = 10_000;
-/// Share of the memory, in percent, that sessions may take with what each of them has by itself; what they
-/// hold beyond that is in the memory budget, which is another quarter.
+/// Share of the memory, in percent, for what sessions take by themselves; the memory budget is another quarter.
 pub const SESSIONS_MEMORY_PERCENT: u64 = 25;
 /// Memory that one session takes by itself, all in all: see `docs/performance.md` for how it was measured.
 /// In the middle of data with its smallest buffers, under TLS, and what the kernel has for its socket.
 pub const SESSION_BYTES: u64 = 49_152;
 /// Sessions that are allowed however little memory there is.
 pub const SESSIONS_MIN: usize = 100;
-/// Share of all sessions, in percent, that is kept for clients of trusted networks: strangers must not be
-/// able to keep those out whose relay this is.
+/// Share of all sessions, in percent, that is kept for trusted networks: strangers must not keep them out.
 pub const SESSIONS_KEPT_PERCENT: usize = 10;
 /// File descriptors for each session: its socket, and one of a spool file or of a connection to a next hop.
 pub const DESCRIPTORS_PER_SESSION: u64 = 2;
@@ -29,36 +27,29 @@ pub const REPLY_WAIT: Duration = Duration::from_secs(60);
 pub const TLS_HANDSHAKE_WAIT: Duration = Duration::from_secs(30);
 /// Grace before the rate of the data counts.
 pub const DATA_RATE_GRACE: Duration = Duration::from_secs(30);
-/// Bytes a second, averaged over the data so far, that a client must reach after the grace: a
-/// slower one holds a session to no purpose.
+/// Average bytes a second of the data after the grace: a slower client holds a session to no purpose.
 pub const DATA_RATE_BYTES_PER_SECOND: u64 = 500;
 /// No bytes of data at all for this long ends the session. RFC 5321 §4.5.3.2.8 lets us wait 3 minutes.
 pub const DATA_BLOCK_WAIT: Duration = Duration::from_secs(180);
 /// The session's read buffer while commands are spoken: ten thousand idle sessions hold ten thousand.
 pub const COMMAND_BUFFER_BYTES: usize = 4_096;
-/// The most that the session's read buffer grows to while data arrives that is held: as much as a TLS record
-/// brings. Larger reads would save little, and memory that was used once comes back slowly.
+/// The most that a session's read buffer grows to: a TLS record. Memory that was used once comes back slowly.
 pub const DATA_BUFFER_BYTES: usize = 16_384;
-/// What it begins with at 354: an ordinary message with its header in one read. What a buffer holds beyond
-/// it is taken from the memory budget, so that no ordinary message has to ask for it.
+/// What it begins with at 354: an ordinary message in one read. More is taken from the memory budget.
 pub const DATA_BUFFER_FIRST_BYTES: usize = 8_192;
-/// Bytes that are decoded before what does not stay in memory is written away. Line ends that are made
-/// canonical may double them.
+/// Bytes that are decoded before what does not stay in memory is written away. Canonical line ends may double them.
 pub const DECODED_BYTES: usize = 4_096;
 /// What the envelope of one message may hold beside the memory budget: a dozen recipients and more.
 pub const ENVELOPE_BYTES: u64 = 4_096;
 /// Replies that wait to be written together, beyond which they are: a message may have a thousand.
 pub const REPLIES_BYTES: usize = 4_096;
-/// A client that says nothing for this long gives its session's grown buffers back. Long enough that
-/// a busy client's next message finds them as they were.
+/// A client that is silent this long gives its grown buffers back; a busy one finds them as they were.
 pub const BUFFER_IDLE: Duration = Duration::from_secs(1);
-/// Bytes that are read on to the end of a message that is refused already: beyond it no client is
-/// worth waiting for, and the session closes.
+/// Bytes that are read on to the end of a message that is refused already: then the session closes.
 pub const READ_ON_BYTES: u64 = 1 << 30;
 /// One block of a body is written to the spool, or read from it, within this; a disk that hangs must not hang sessions.
 pub const SPOOL_WAIT: Duration = Duration::from_secs(60);
-/// After a last reply what the client still sends is read for this long: closing over unread bytes
-/// resets the connection, and the reply could be lost with it.
+/// How long is read on after a last reply: closing over unread bytes resets the connection, and may lose the reply.
 pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// Bytes of replies that the system keeps for a client that does not read them; it takes twice as much memory
 /// for them. A reply has a hundred bytes, and a client that is further behind is waited for.

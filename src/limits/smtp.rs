@@ -1,14 +1,12 @@
 //! Sizes of what SMTP carries.
 
-/// A command line with its CRLF. RFC 5321 §4.5.3.1.4 asks for 512; ESMTP parameters add to it
-/// (RFC 1869 §4.1.2), and 2,048 is what the field's servers allow.
+/// A command line with its CRLF: RFC 5321 §4.5.3.1.4 asks for 512, ESMTP adds to it, and other servers allow this.
 pub const COMMAND_LINE_BYTES: usize = 2_048;
 /// An AUTH line: RFC 4954 §4 asks for 12,288 bytes of base64.
 pub const AUTH_LINE_BYTES: usize = 12_288;
 /// A path with its angle brackets, RFC 5321 §4.5.3.1.3.
 pub const PATH_BYTES: usize = 256;
-/// A local part. RFC 5321 §4.5.3.1.1 says 64, but senders that encode the recipient or an older sender
-/// in theirs (VERP, SRS) go beyond it and every relay takes them; the path's own bound holds.
+/// A local part: more than RFC 5321 §4.5.3.1.1 says, as every relay takes (VERP, SRS). The path's own bound holds.
 pub const LOCAL_PART_BYTES: usize = PATH_BYTES;
 /// A domain, RFC 5321 §4.5.3.1.2.
 pub const DOMAIN_BYTES: usize = 255;
@@ -16,8 +14,7 @@ pub const DOMAIN_BYTES: usize = 255;
 pub const ENVELOPE_ID_BYTES: usize = 100;
 /// An ORCPT parameter, RFC 3461 §4.2.
 pub const ORIGINAL_RECIPIENT_BYTES: usize = 500;
-/// A line of text longer than RFC 5321's 998 bytes is passed on unchanged up to here; beyond it the
-/// message is refused, because no destination can be expected to take it.
+/// A line of text. More than RFC 5321's 998 bytes is passed on; more than this no destination can be expected to take.
 pub const TEXT_LINE_BYTES: usize = 65_536;
 /// The same with its CRLF.
 pub const WHOLE_LINE_BYTES: usize = TEXT_LINE_BYTES + 2;
@@ -37,9 +34,8 @@ pub const XCLIENT_LOGIN_BYTES: usize = 255;
 pub const NAMED_CHARACTERS: usize = 40;
 /// The name of a SASL mechanism, RFC 4422 §3.1.
 pub const MECHANISM_BYTES: usize = 20;
-/// A PROXY protocol header of either version. §2.2 of its specification says that one of version 2 is smaller than a TCP segment, but its
-/// additions may hold a client's certificate (§2.2.6), which takes a few kilobytes; with this much the
-/// whole header still lies in the buffer that a session reads commands into.
+/// A PROXY protocol header of either version: a client's certificate in it (§2.2.6) takes a few kilobytes. So much
+/// still lies in the buffer that a session reads commands into.
 pub const PROXY_HEADER_BYTES: usize = 4_096;
 /// A PROXY protocol line of version 1 with its CRLF, §2.1.
 pub const PROXY_LINE_BYTES: usize = 107;

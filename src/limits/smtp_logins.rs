@@ -14,8 +14,7 @@ pub const SMTP_PASSWORD_CHARACTERS_MIN: usize = 8;
 pub const SMTP_PASSWORD_CHARACTERS_MAX: usize = 200;
 /// Random letters in a password that we make: 24 of 56 are 139 bits.
 pub const MADE_PASSWORD_CHARACTERS: usize = 24;
-/// Wrong logins in one session before we say 421 and close: a client that has a wrong password does
-/// not find the right one by trying again.
+/// Wrong logins in one session before we say 421 and close: another try does not make a password right.
 pub const WRONG_LOGINS_PER_SESSION: u32 = 3;
 /// Wrong logins from one client address within [`WRONG_LOGIN_WINDOW`].
 pub const WRONG_LOGINS_PER_CLIENT: u32 = 20;
@@ -29,8 +28,7 @@ pub const WRONG_LOGIN_COUNTS: u64 = 50_000;
 pub const VERIFIED_LOGIN_LIFE: Duration = Duration::from_secs(300);
 /// Logins that are remembered so.
 pub const VERIFIED_LOGINS: u64 = 10_000;
-/// An address from which a login was right is not kept out for this long by what strangers guess at
-/// the login's name.
+/// How long guesses of strangers at a login's name do not keep out an address from which it was right.
 pub const KNOWN_CLIENT_LIFE: Duration = Duration::from_secs(7 * 86_400);
 /// Such addresses.
 pub const KNOWN_CLIENTS: u64 = 50_000;

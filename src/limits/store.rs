@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-/// A spool file that a row names is read once through within this before it is sent: the largest message
-/// from a slow disk.
+/// A spool file is read once through within this before it is sent: the largest message from a slow disk.
 pub const STORED_FILE_WAIT: Duration = Duration::from_secs(120);
 /// A row of a queued message with all that belongs to it, as it is counted before it is stored.
 pub const STORED_ROW_BYTES: u64 = 4_096;
@@ -47,8 +46,7 @@ pub const BACKUP_ROUNDS: usize = 4;
 pub const ROUTES_READ: usize = 500;
 /// Rows that one transaction of a bulk action touches.
 pub const BULK_CHUNK: usize = 500;
-/// Messages that are returned to their senders in one transaction: each brings a report of up to
-/// [`REPORT_BODY_BYTES`](super::REPORT_BODY_BYTES).
+/// Messages returned in one transaction, each with a report of [`REPORT_BODY_BYTES`](super::REPORT_BODY_BYTES).
 pub const RETURN_CHUNK: usize = 50;
 /// The store answers within this, or the message counts as not stored.
 pub const STORE_WAIT: Duration = Duration::from_secs(30);

@@ -22,13 +22,11 @@ pub const TRAIL_INTERVAL: Duration = Duration::from_secs(1);
 pub const TRAIL_CATCH_UP: Duration = Duration::from_secs(1);
 /// The trail stops when less than this is free: mail comes first.
 pub const TRAIL_DISK_FREE_BYTES: u64 = 256 * 1_048_576;
-/// Messages of one chunk of the trail's indexes. Smaller: more chunks to visit in a look-up; larger:
-/// more pages touched by each batch.
+/// Messages of one chunk of the indexes: fewer mean more chunks for a look-up, more mean more pages for a batch.
 pub const TRAIL_CHUNK_MESSAGES: u64 = 4_096;
 /// Events of one chunk, for messages with many recipients.
 pub const TRAIL_CHUNK_EVENTS: u64 = 16_384;
-/// Chunks of which the messages are counted to say how large the trail is; a trail with more of them is
-/// estimated from so many. Some 10 ms of work.
+/// Chunks whose messages are counted for the size of the trail; more are estimated. Some 10 ms of work.
 pub const TRAIL_CHUNKS_COUNTED: u64 = 16;
 /// The size of the trail is known within this, or the page that shows it does without.
 pub const TRAIL_SIZE_WAIT: Duration = Duration::from_secs(3);
@@ -38,20 +36,15 @@ pub const TRAIL_SEARCHES: usize = STORE_READERS as usize - 1;
 pub const TRAIL_TURN_WAIT: Duration = Duration::from_secs(5);
 /// The Retry-After of a visitor who got no turn: a search takes far less.
 pub const TRAIL_RETRY_AFTER: Duration = Duration::from_secs(5);
-/// Messages that one page of the trail looks at when no index helps; the page then says where to go on.
-/// Some 20 ms of work.
+/// Messages that one page of the trail looks at when no index helps; it says where to go on. Some 20 ms of work.
 pub const TRAIL_SCAN_MESSAGES: u32 = 20_000;
-/// Messages that an index points to and that one page of the trail looks at: each lies on another page
-/// of the database, and is visited twice. Some 20 ms of work.
+/// Messages from an index that one page of the trail looks at, two pages of the database each. Some 20 ms of work.
 pub const TRAIL_CANDIDATES: u32 = 2_000;
-/// Chunks of the trail's indexes that one page visits for an address: a seek each, some 10 µs. More than
-/// the trail has until it holds several million messages.
+/// Chunks that one page visits for an address, some 10 µs each: as many as several million messages have.
 pub const TRAIL_CHUNKS_VISITED: usize = 4_096;
-/// Entries of an index that one page reads for an address, none of them with its row. More than the
-/// events of two chunks; some 20 ms of work.
+/// Entries of an index that one page reads for an address: the events of two chunks. Some 20 ms of work.
 pub const TRAIL_ENTRIES_READ: u32 = 40_000;
-/// Entries of each index that are read of several chunks together, beside two for each message that is
-/// wanted: most of a chunk of messages. Some 3 ms of work.
+/// Entries read of several chunks together, beside two for each message wanted: most of a chunk. Some 3 ms of work.
 pub const TRAIL_ROUND_ENTRIES: u32 = 2_500;
 /// Recipients of the messages that one page looks at for what happened to each of them; messages with few
 /// recipients are not counted. Some 20 ms of work.

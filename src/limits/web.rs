@@ -12,13 +12,11 @@ pub const REQUEST_BODY_BYTES: usize = 1_048_576;
 pub const OPEN_BODY_BYTES: usize = 32_768;
 /// A request that asks is answered within this, and one that changes something has come whole.
 pub const REQUEST_WAIT: Duration = Duration::from_secs(30);
-/// A change that was not begun so long after its request had come is not made: the client gets an error
-/// while it still waits.
+/// A change that was not begun so long after its request is not made: the client gets an error while it still waits.
 pub const CHANGE_BEGIN_WAIT: Duration = Duration::from_secs(15);
 /// The Retry-After of that error.
 pub const CHANGE_RETRY_AFTER: Duration = Duration::from_secs(5);
-/// What became of a change is known within this, or the answer says that it is not: less than
-/// [`WEB_IDLE`], so that it can be said.
+/// What became of a change is known within this, or the answer says that it is not: less than [`WEB_IDLE`].
 pub const CHANGE_WAIT: Duration = Duration::from_secs(55);
 /// Items on one page of a listing.
 pub const PAGE_ITEMS: u32 = 100;
@@ -36,8 +34,7 @@ pub const HEADER_FIELDS_SHOWN: usize = 200;
 pub const EVENTS_SHOWN: usize = 500;
 /// Connections to the web address at one time.
 pub const WEB_CONNECTIONS: usize = 256;
-/// Of them those of one client address (of IPv6 one /64). A browser has up to six, and several people may
-/// sit behind one address; listed proxies are exempt.
+/// Of them those of one client address (of IPv6 one /64): browsers have up to six each. Listed proxies are exempt.
 pub const WEB_CONNECTIONS_PER_CLIENT: usize = 64;
 /// Connections beside them that are kept for this machine: health checks get in under any load.
 pub const WEB_CONNECTIONS_KEPT: usize = 8;
@@ -45,14 +42,11 @@ pub const WEB_CONNECTIONS_KEPT: usize = 8;
 pub const WEB_WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// A client that begins a TLS handshake, or the header of a request, ends it within this.
 pub const WEB_HEADER_WAIT: Duration = Duration::from_secs(10);
-/// The header of a request: longer than any URL and cookie of ours, and little beside what a connection
-/// costs anyway.
+/// The header of a request: longer than any URL and cookie of ours, and little beside a connection.
 pub const WEB_HEADER_BYTES: usize = 65_536;
-/// A connection to the web address on which no answer was written for this long is closed: it bounds
-/// idle ones, clients that send byte by byte, and clients that do not read.
+/// A connection on which no answer was written for this long is closed: idle, or too slow to write or to read.
 pub const WEB_IDLE: Duration = Duration::from_secs(60);
-/// Browsers that follow the live figures at one time: they hold connections, of which other pages
-/// need some too.
+/// Browsers that follow the live figures at one time: other pages need connections too.
 pub const LIVE_LISTENERS: usize = 64;
 /// Of them those of one session: dashboards that one person has before them at one time.
 pub const LIVE_LISTENERS_PER_SESSION: usize = 4;
@@ -66,8 +60,7 @@ pub const LIVE_STREAM_LIFE: Duration = Duration::from_secs(600);
 pub const NEXT_HOP_ENTRIES_SHOWN: usize = 200;
 /// Entries of a list that the page of the audit shows; the API gives all.
 pub const AUDITED_ENTRIES_SHOWN: usize = AUDITED_ENTRIES;
-/// A field's value that another administrator has stored meanwhile is shown up to this: a longer list would
-/// hide what the sentence says.
+/// What another administrator has stored meanwhile is shown up to this: a longer list would hide the sentence.
 pub const MEANWHILE_SHOWN_BYTES: usize = 500;
 /// Next hops that the dashboard shows: the suspended ones and the busiest.
 pub const NEXT_HOPS_SHOWN: usize = 20;
