@@ -36,7 +36,7 @@ pub use kind::{AlertKind, Severity};
 pub use notification::AlertEvent;
 pub use rule::{
     ActiveAlerts, AlertChange, AlertFacts, AlertState, DiskReserve, EndReason, Judgement,
-    QueueFacts, Rules, judge,
+    QueueFacts, judge,
 };
 pub use watch::Sources;
 use webhook::Webhook;
@@ -83,12 +83,6 @@ impl Alerts {
     #[must_use]
     pub fn webhook(&self) -> &Webhook {
         &self.webhook
-    }
-
-    /// Looks at the facts every [`crate::limits::ALERT_INTERVAL`], and at once when the settings
-    /// change, until `shutdown`.
-    pub async fn watch(self: Arc<Self>, sources: Sources, shutdown: CancellationToken) {
-        watch::run(&self, sources, shutdown).await;
     }
 
     /// Posts what begins and ends to the webhook, until `shutdown`. What is pending then is dropped.

@@ -10,8 +10,9 @@ use super::alert::Topic;
 use super::delivery_gap::DeliveryGap;
 use super::figures::AlertFigures;
 use super::kind::AlertKind;
-use super::rule::{AlertFacts, DiskReserve, Rules, elapsed};
+use super::rule::{AlertFacts, DiskReserve, elapsed};
 use crate::limits;
+use crate::settings::SettingsDocument;
 
 /// How a figure compares with its bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Observation {
 /// when.
 pub(super) fn all(
     facts: &AlertFacts,
-    rules: &Rules,
+    rules: &SettingsDocument,
     gap: Option<&DeliveryGap>,
     known: BTreeMap<Arc<str>, Timestamp>,
 ) -> Vec<Observation> {
@@ -87,8 +88,8 @@ pub(super) fn all(
     single.into_iter().flatten().chain(breakers).collect()
 }
 
-fn queue_large(facts: &AlertFacts, rules: &Rules) -> Option<Observation> {
-    let bound = rules.queue_recipients?;
+fn queue_large(facts: &AlertFacts, rules: &SettingsDocument) -> Option<Observation> {
+    let bound = rules.alert_queue_recipients?;
     let Some(queue) = facts.queue else {
         return Some(Observation::unknown(AlertKind::QueueLarge));
     };
@@ -100,8 +101,8 @@ fn queue_large(facts: &AlertFacts, rules: &Rules) -> Option<Observation> {
     Some(Observation::of(AlertKind::QueueLarge, level, figures))
 }
 
-fn queue_old(facts: &AlertFacts, rules: &Rules) -> Option<Observation> {
-    let bound = rules.queue_age?.as_secs();
+fn queue_old(facts: &AlertFacts, rules: &SettingsDocument) -> Option<Observation> {
+    let bound = rules.alert_queue_age_seconds?;
     let Some(queue) = facts.queue else {
         return Some(Observation::unknown(AlertKind::QueueOld));
     };
@@ -130,10 +131,10 @@ fn queue_damaged(facts: &AlertFacts) -> Observation {
 /// closes for a moment and opens again is the same trouble.
 fn breakers_open(
     facts: &AlertFacts,
-    rules: &Rules,
+    rules: &SettingsDocument,
     known: BTreeMap<Arc<str>, Timestamp>,
 ) -> Vec<Observation> {
-    let Some(bound) = rules.breaker else {
+    let Some(bound) = rules.alert_breaker_seconds else {
         return Vec::new();
     };
     let mut levels: BTreeMap<&Arc<str>, _> = BTreeMap::new();
@@ -149,15 +150,16 @@ fn breakers_open(
         let figures = AlertFigures::BreakerOpen {
             next_hop: Arc::clone(name),
             suspended_seconds,
-            bound_seconds: bound.as_secs(),
+            bound_seconds: bound,
         };
-        Observation::lasting(Topic::breaker(Arc::clone(name)), level, figures, bound)
+        let hold = Duration::from_secs(bound);
+        Observation::lasting(Topic::breaker(Arc::clone(name)), level, figures, hold)
     };
     levels.into_iter().map(observation).collect()
 }
 
-fn disk_low(facts: &AlertFacts, rules: &Rules) -> Option<Observation> {
-    let (size, percent) = (rules.disk_bytes, rules.disk_percent);
+fn disk_low(facts: &AlertFacts, rules: &SettingsDocument) -> Option<Observation> {
+    let (size, percent) = (rules.alert_disk_free_bytes, rules.alert_disk_free_percent);
     if size.is_none() && percent.is_none() {
         return None;
     }
@@ -219,8 +221,8 @@ fn trail_begun_anew(facts: &AlertFacts) -> Observation {
 }
 
 /// What bodies hold jumps within a second, so that only calm ends this one.
-fn memory_low(facts: &AlertFacts, rules: &Rules) -> Option<Observation> {
-    let bound = rules.memory_percent?;
+fn memory_low(facts: &AlertFacts, rules: &SettingsDocument) -> Option<Observation> {
+    let bound = rules.alert_memory_percent?;
     let used = u128::from(facts.memory_used_bytes) * 100;
     let level = if used > u128::from(facts.memory_budget_bytes) * u128::from(bound) {
         AlertLevel::Exceeded
@@ -243,18 +245,20 @@ fn memory_low(facts: &AlertFacts, rules: &Rules) -> Option<Observation> {
 
 fn no_delivery(
     facts: &AlertFacts,
-    rules: &Rules,
+    rules: &SettingsDocument,
     gap: Option<&DeliveryGap>,
 ) -> Option<Observation> {
-    let bound = rules.no_delivery?;
+    let bound = rules.alert_no_delivery_seconds?;
     let gap = gap?;
-    let since = if rules.no_delivery_when_idle {
+    let since = if rules.alert_no_delivery_when_idle {
         Some(gap.delivered_at)
     } else {
         gap.owed_since
     };
     let level = match since {
-        Some(since) if elapsed(since, facts.at) >= bound => AlertLevel::Exceeded,
+        Some(since) if elapsed(since, facts.at) >= Duration::from_secs(bound) => {
+            AlertLevel::Exceeded
+        }
         // Nothing is delivered, but not for long yet; or there is nothing to deliver.
         _ if gap.delivered_at < facts.at => AlertLevel::Warning,
         _ => AlertLevel::Normal,
@@ -262,7 +266,7 @@ fn no_delivery(
     let figures = AlertFigures::NoDelivery {
         silent_seconds: elapsed(gap.delivered_at, facts.at).as_secs(),
         waiting_recipients: facts.queue.map_or(0, |queue| queue.waiting),
-        bound_seconds: bound.as_secs(),
+        bound_seconds: bound,
     };
     let mut observation = Observation::of(AlertKind::NoDelivery, level, figures);
     if let Some(measured) = &mut observation.measured {

@@ -73,42 +73,6 @@ pub struct QueueFacts {
     pub damaged: u64,
 }
 
-/// The bounds that the administrator set; none: no alert of this kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rules {
-    /// Recipients in the queue.
-    pub queue_recipients: Option<u64>,
-    /// Age of the oldest message.
-    pub queue_age: Option<Duration>,
-    /// How long a next hop may be suspended.
-    pub breaker: Option<Duration>,
-    /// Share of the file system that must be free, in percent.
-    pub disk_percent: Option<u64>,
-    /// Bytes of the file system that must be free.
-    pub disk_bytes: Option<u64>,
-    /// Share of the memory budget, in percent.
-    pub memory_percent: Option<u64>,
-    /// Time without a delivery.
-    pub no_delivery: Option<Duration>,
-    /// It counts even when there was nothing to deliver.
-    pub no_delivery_when_idle: bool,
-}
-
-impl From<&SettingsDocument> for Rules {
-    fn from(written: &SettingsDocument) -> Self {
-        Self {
-            queue_recipients: written.alert_queue_recipients,
-            queue_age: written.alert_queue_age_seconds.map(Duration::from_secs),
-            breaker: written.alert_breaker_seconds.map(Duration::from_secs),
-            disk_percent: written.alert_disk_free_percent,
-            disk_bytes: written.alert_disk_free_bytes,
-            memory_percent: written.alert_memory_percent,
-            no_delivery: written.alert_no_delivery_seconds.map(Duration::from_secs),
-            no_delivery_when_idle: written.alert_no_delivery_when_idle,
-        }
-    }
-}
-
 /// What has to be remembered from one judgement to the next. Begins empty.
 #[derive(Clone, Debug, Default)]
 pub struct AlertState {
@@ -165,11 +129,12 @@ pub struct Judgement {
     pub changes: Vec<AlertChange>,
 }
 
-/// Judges the facts of a moment by the rules, from the state that the judgement before left.
+/// Judges the facts of a moment by the rules of the settings, from the state that the judgement before left.
 #[must_use]
-pub fn judge(facts: &AlertFacts, rules: &Rules, previous: AlertState) -> Judgement {
+pub fn judge(facts: &AlertFacts, rules: &SettingsDocument, previous: AlertState) -> Judgement {
     let AlertState { episodes, gap } = previous;
-    let gap = rules.no_delivery.map(|bound| match gap {
+    let bound = rules.alert_no_delivery_seconds.map(Duration::from_secs);
+    let gap = bound.map(|bound| match gap {
         Some(gap) => gap.follow(facts, bound),
         None => DeliveryGap::begin(facts),
     });

@@ -26,7 +26,7 @@ fn calm(second: u64) -> AlertFacts {
 }
 
 /// Judges the facts one after the other, and says after each what changed: `+kind` or `-kind`.
-fn check(rules: &Rules, looks: Vec<(AlertFacts, &str)>) {
+fn check(rules: &SettingsDocument, looks: Vec<(AlertFacts, &str)>) {
     let mut state = AlertState::default();
     for (facts, expected) in looks {
         let at = facts.at;
@@ -45,8 +45,22 @@ fn word(change: &AlertChange) -> String {
     }
 }
 
-fn defaults() -> Rules {
-    Rules::from(&SettingsDocument::default())
+fn defaults() -> SettingsDocument {
+    SettingsDocument::default()
+}
+
+/// All rules are switched off that can be.
+fn no_rules() -> SettingsDocument {
+    SettingsDocument {
+        alert_queue_recipients: None,
+        alert_queue_age_seconds: None,
+        alert_breaker_seconds: None,
+        alert_disk_free_percent: None,
+        alert_disk_free_bytes: None,
+        alert_memory_percent: None,
+        alert_no_delivery_seconds: None,
+        ..SettingsDocument::default()
+    }
 }
 
 /// Networks that hold everybody.
@@ -70,7 +84,7 @@ fn damaged_mail_is_an_alert_until_it_is_gone() {
         ..calm(second)
     };
     check(
-        &Rules::default(),
+        &no_rules(),
         vec![
             (with(0, 0), ""),
             (with(5, 1), "+queue_damaged"),
@@ -101,13 +115,13 @@ fn an_open_relay_is_an_alert_for_as_long_as_it_is_one() {
     };
     check(&defaults(), looks());
     // No bound was set for it, so none can be taken away.
-    check(&Rules::default(), looks());
+    check(&no_rules(), looks());
 }
 
 #[test]
 fn calm_is_no_alert() {
     check(&defaults(), vec![(calm(0), ""), (calm(90_000), "")]);
-    let nothing = Rules::default();
+    let nothing = no_rules();
     let mut bad = calm(0);
     bad.queue = Some(QueueFacts {
         recipients: 1 << 40,
@@ -269,9 +283,9 @@ fn a_full_disk() {
             (with(905, GIB * 11 / 10 + 1, 2 * GIB), "-disk_low"),
         ],
     );
-    let only_percent = Rules {
-        disk_percent: Some(50),
-        ..Rules::default()
+    let only_percent = SettingsDocument {
+        alert_disk_free_percent: Some(50),
+        ..no_rules()
     };
     check(
         &only_percent,
@@ -293,7 +307,7 @@ fn a_disk_that_is_left_to_what_is_owed() {
         ..calm(second)
     };
     check(
-        &Rules::default(),
+        &no_rules(),
         vec![
             (with(0, 100, false), ""),
             (with(5, 99, false), "+disk_full"),
@@ -312,7 +326,7 @@ fn a_trail_that_is_not_written() {
         ..calm(second)
     };
     check(
-        &Rules::default(),
+        &no_rules(),
         vec![
             (with(0, Some("the disk is full")), "+trail_stopped"),
             (with(5, Some("it is damaged")), ""),
@@ -327,7 +341,7 @@ fn a_trail_that_was_begun_anew() {
         trail_kept_as: Some("/data/history.db.damaged".to_owned()),
         ..calm(0)
     };
-    check(&Rules::default(), vec![(damaged, "+trail_begun_anew")]);
+    check(&no_rules(), vec![(damaged, "+trail_begun_anew")]);
 }
 
 #[test]
@@ -367,11 +381,11 @@ fn traffic(second: u64, delivered: u64, accepted: u64, waiting: u64) -> AlertFac
     }
 }
 
-fn silence_of(seconds: u64, when_idle: bool) -> Rules {
-    Rules {
-        no_delivery: Some(Duration::from_secs(seconds)),
-        no_delivery_when_idle: when_idle,
-        ..Rules::default()
+fn silence_of(seconds: u64, when_idle: bool) -> SettingsDocument {
+    SettingsDocument {
+        alert_no_delivery_seconds: Some(seconds),
+        alert_no_delivery_when_idle: when_idle,
+        ..no_rules()
     }
 }
 
@@ -443,8 +457,8 @@ fn a_rule_that_is_switched_off_ends_its_alert() {
         ..QueueFacts::default()
     });
     let begun = judge(&facts, &defaults(), AlertState::default());
-    let off = Rules {
-        queue_recipients: None,
+    let off = SettingsDocument {
+        alert_queue_recipients: None,
         ..defaults()
     };
     let judgement = judge(&facts, &off, begun.state);

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::Alerts;
 use super::notification::{Notification, sentence};
-use super::rule::{AlertChange, AlertFacts, AlertState, DiskReserve, QueueFacts, Rules, judge};
+use super::rule::{AlertChange, AlertFacts, AlertState, DiskReserve, QueueFacts, judge};
 use crate::boot::{self, DiskSpace};
 use crate::delivery::Delivery;
 use crate::limits;
@@ -62,46 +62,49 @@ impl SteadyClock {
     }
 }
 
-pub(super) async fn run(alerts: &Alerts, sources: Sources, shutdown: CancellationToken) {
-    let clock = SteadyClock::start();
-    let mut disk = DiskGauge {
-        directory: sources.data_directory.clone(),
-        asking: None,
-    };
-    let mut settings = alerts.settings.clone();
-    let mut looks = interval(limits::ALERT_INTERVAL);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut state = AlertState::default();
-    let mut looked_at: Option<(Arc<Settings>, OpenTo)> = None;
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = looks.tick() => {}
-            changed = settings.changed() => if changed.is_none() {
-                return;
-            },
-        }
-        let facts = tokio::select! {
-            () = shutdown.cancelled() => return,
-            facts = sources.facts(&mut disk, clock.now()) => facts,
+impl Alerts {
+    /// Looks at the facts every [`limits::ALERT_INTERVAL`], and at once when the settings change, until
+    /// `shutdown`.
+    pub async fn watch(self: Arc<Self>, sources: Sources, shutdown: CancellationToken) {
+        let clock = SteadyClock::start();
+        let mut disk = DiskGauge {
+            directory: sources.data_directory.clone(),
+            asking: None,
         };
-        let settings = alerts.settings.snapshot();
-        // Once for each change: long lists take a while.
-        let known = looked_at.take();
-        let known = known.filter(|(known, _)| Arc::ptr_eq(known, &settings));
-        let (_, open_to) =
-            looked_at.insert(known.unwrap_or_else(|| (Arc::clone(&settings), settings.open_to())));
-        let facts = AlertFacts {
-            open_to: open_to.clone(),
-            ..facts
-        };
-        let rules = Rules::from(settings.document());
-        let judgement = judge(&facts, &rules, state);
-        state = judgement.state;
-        // Published before the webhook and the log get it, so that a reader of either finds it.
-        alerts.present.send_replace(Arc::new(state.present()));
-        for change in &judgement.changes {
-            say(alerts, change, facts.at);
+        let mut settings = self.settings.clone();
+        let mut looks = interval(limits::ALERT_INTERVAL);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut state = AlertState::default();
+        let mut looked_at: Option<(Arc<Settings>, OpenTo)> = None;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = looks.tick() => {}
+                changed = settings.changed() => if changed.is_none() {
+                    return;
+                },
+            }
+            let facts = tokio::select! {
+                () = shutdown.cancelled() => return,
+                facts = sources.facts(&mut disk, clock.now()) => facts,
+            };
+            let settings = self.settings.snapshot();
+            // Once for each change: long lists take a while.
+            let known = looked_at.take();
+            let known = known.filter(|(known, _)| Arc::ptr_eq(known, &settings));
+            let (_, open_to) = looked_at
+                .insert(known.unwrap_or_else(|| (Arc::clone(&settings), settings.open_to())));
+            let facts = AlertFacts {
+                open_to: open_to.clone(),
+                ..facts
+            };
+            let judgement = judge(&facts, settings.document(), state);
+            state = judgement.state;
+            // Published before the webhook and the log get it, so that a reader of either finds it.
+            self.present.send_replace(Arc::new(state.present()));
+            for change in &judgement.changes {
+                say(&self, change, facts.at);
+            }
         }
     }
 }
@@ -121,7 +124,7 @@ fn say(alerts: &Alerts, change: &AlertChange, at: Timestamp) {
         return;
     }
     let webhook = alerts.webhook();
-    let notification = Notification::of(change, webhook.appliance(), at);
+    let notification = Notification::of(change, &webhook.appliance, at);
     if webhook.outbox.put(notification) {
         warn!("the webhook is too slow: it will not be told of an alert");
     }

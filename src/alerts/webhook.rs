@@ -54,7 +54,7 @@ const PATIENCE: Patience = Patience {
 /// The webhook of one appliance, which may have none.
 #[derive(Debug)]
 pub struct Webhook {
-    appliance: Arc<str>,
+    pub(super) appliance: Arc<str>,
     settings: Current,
     pub(super) outbox: Outbox,
     last: Mutex<Option<WebhookTry>>,
@@ -77,11 +77,6 @@ pub struct WebhookTry {
     /// What went wrong, for a person; null when nothing did.
     pub problem: Option<String>,
 }
-
-/// There is no webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no webhook is set")]
-pub struct NoWebhook;
 
 /// Where to, and with which secret.
 #[derive(PartialEq, Eq)]
@@ -122,18 +117,11 @@ impl Webhook {
         self.outbox.len()
     }
 
-    /// Tries it once, now, with words that say it is a test.
-    ///
-    /// # Errors
-    /// When there is none. That it does not answer is not an error but in the result.
-    pub async fn test(&self) -> Result<WebhookTry, NoWebhook> {
-        let server = self.server().ok_or(NoWebhook)?;
+    /// Tries it once, now, with words that say it is a test. None when there is no webhook.
+    pub async fn test(&self) -> Option<WebhookTry> {
+        let server = self.server()?;
         let test = Notification::test(&self.appliance, super::now());
-        Ok(self.tell_once(&test, &server).await)
-    }
-
-    pub(super) fn appliance(&self) -> &Arc<str> {
-        &self.appliance
+        Some(self.tell_once(&test, &server).await)
     }
 
     pub(super) async fn run(&self, shutdown: CancellationToken) {

@@ -41,7 +41,7 @@ impl Scene {
     }
 
     fn put(&self, change: &AlertChange) {
-        let words = Notification::of(change, self.webhook.appliance(), Timestamp::now());
+        let words = Notification::of(change, &self.webhook.appliance, Timestamp::now());
         assert!(!self.webhook.outbox.put(words));
     }
 
@@ -315,6 +315,6 @@ async fn a_test_says_what_came_of_it() {
         assert_eq!(words["event"], "test");
     }
     scene.publisher.publish(settings(json!({})));
-    assert_eq!(scene.webhook.test().await, Err(NoWebhook));
+    assert_eq!(scene.webhook.test().await, None);
     scene.end().await;
 }

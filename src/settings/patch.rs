@@ -16,9 +16,7 @@ impl FieldErrors {
     /// What is wrong with one field.
     #[must_use]
     pub fn of(field: &str, message: impl Into<String>) -> Self {
-        let mut errors = Self::default();
-        errors.add(field, message);
-        errors
+        Self(BTreeMap::from([(field.to_owned(), message.into())]))
     }
 
     /// Notes what is wrong with a field; the first message stays.

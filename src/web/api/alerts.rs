@@ -70,9 +70,7 @@ pub(in crate::web) async fn list(context: Ctx) -> Json<AlertsBody> {
 )]
 pub(in crate::web) async fn test(context: Ctx) -> Result<Json<WebhookTry>, ApiError> {
     let tried = context.alerts.webhook().test().await;
-    tried.map(Json).map_err(|none| {
-        let mut errors = FieldErrors::default();
-        errors.add("alert_webhook_url", none.to_string());
-        ApiError::Fields(errors)
-    })
+    tried
+        .map(Json)
+        .ok_or_else(|| ApiError::Fields(FieldErrors::of("alert_webhook_url", "no webhook is set")))
 }

@@ -30,9 +30,9 @@ struct LastTry {
 pub(in crate::web) async fn test(context: Ctx) -> Redirect {
     let tested = context.alerts.webhook().test().await;
     Redirect::to(match tested {
-        Ok(_) => "/settings/alerts?done=tested",
+        Some(_) => "/settings/alerts?done=tested",
         // The button is not there without a webhook: it was removed meanwhile.
-        Err(_) => "/settings/alerts",
+        None => "/settings/alerts",
     })
 }
 
