@@ -70,20 +70,14 @@ pub enum Host<'a> {
 impl Dns {
     /// The IPv4 addresses of a name.
     pub async fn ipv4(&self, servers: &[SocketAddr], name: &str) -> Records<Ipv4Addr> {
-        let answer = self.of_dns(servers, name, RecordType::A).await;
-        read(name, answer, ipv4)
+        let answer = self.of_dns(servers, name, RecordType::A, CachePolicy::Usual);
+        read(name, answer.await, ipv4)
     }
 
     /// The same, whatever was said before.
     pub async fn ipv4_anew(&self, servers: &[SocketAddr], name: &str) -> Records<Ipv4Addr> {
-        let answer = match absolute(name) {
-            Some(name) => {
-                self.answer(servers, name, RecordType::A, CachePolicy::Anew)
-                    .await
-            }
-            None => Ok(LookupAnswer::NoName),
-        };
-        read(name, answer, ipv4)
+        let answer = self.of_dns(servers, name, RecordType::A, CachePolicy::Anew);
+        read(name, answer.await, ipv4)
     }
 
     /// Whether the servers answer at all: they are asked for the servers of the root, which every one that
@@ -98,14 +92,17 @@ impl Dns {
 
     /// The IPv6 addresses of a name.
     pub async fn ipv6(&self, servers: &[SocketAddr], name: &str) -> Records<Ipv6Addr> {
-        let answer = self.of_dns(servers, name, RecordType::AAAA).await;
-        read(name, answer, ipv6)
+        let answer = self.of_dns(servers, name, RecordType::AAAA, CachePolicy::Usual);
+        read(name, answer.await, |data| match data {
+            RData::AAAA(address) => Some(address.0),
+            _ => None,
+        })
     }
 
     /// The mail exchangers of a domain, in no order; that of a null MX (RFC 7505) is `""`.
     pub async fn exchangers(&self, servers: &[SocketAddr], domain: &str) -> Records<Exchanger> {
-        let answer = self.of_dns(servers, domain, RecordType::MX).await;
-        read(domain, answer, |data| match data {
+        let answer = self.of_dns(servers, domain, RecordType::MX, CachePolicy::Usual);
+        read(domain, answer.await, |data| match data {
             RData::MX(mx) => Some(Exchanger {
                 preference: mx.preference,
                 host: mx.exchange.to_ascii().trim_end_matches('.').to_owned(),
@@ -116,8 +113,8 @@ impl Dns {
 
     /// The texts of a name, each with its strings joined; whatever its owner wrote.
     pub async fn texts(&self, servers: &[SocketAddr], name: &str) -> Records<String> {
-        let answer = self.of_dns(servers, name, RecordType::TXT).await;
-        read(name, answer, |data| match data {
+        let answer = self.of_dns(servers, name, RecordType::TXT, CachePolicy::Usual);
+        read(name, answer.await, |data| match data {
             RData::TXT(text) => Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned()),
             _ => None,
         })
@@ -134,18 +131,12 @@ impl Dns {
         let Some(name) = host.name() else {
             return Records::NoName;
         };
-        let of_kind = |kind| self.answer(servers, name.clone(), kind, freshness);
-        let first = async {
-            read(text, of_kind(RecordType::A).await, |data| {
-                ipv4(data).map(IpAddr::from)
-            })
+        let of_kind = async |kind| {
+            let answer = self.answer(servers, name.clone(), kind, freshness).await;
+            read(text, answer, address)
         };
-        let second = async {
-            read(text, of_kind(RecordType::AAAA).await, |data| {
-                ipv6(data).map(IpAddr::from)
-            })
-        };
-        let (first, second) = both_families(first, second).await;
+        let (first, second) =
+            both_families(of_kind(RecordType::A), of_kind(RecordType::AAAA)).await;
         for (other, kind) in [(&first, RecordType::A), (&second, RecordType::AAAA)] {
             if other.is_none() {
                 let name = name.clone();
@@ -188,12 +179,13 @@ impl Dns {
         servers: &[SocketAddr],
         name: &str,
         kind: RecordType,
+        freshness: CachePolicy,
     ) -> Result<LookupAnswer, String> {
         // What the DNS cannot hold does not exist in it.
         let Some(name) = absolute(name) else {
             return Ok(LookupAnswer::NoName);
         };
-        self.answer(servers, name, kind, CachePolicy::Usual).await
+        self.answer(servers, name, kind, freshness).await
     }
 
     /// What is known, or what is said now. An answer that comes too late for its caller is kept.
@@ -376,9 +368,11 @@ fn ipv4(data: &RData) -> Option<Ipv4Addr> {
     }
 }
 
-fn ipv6(data: &RData) -> Option<Ipv6Addr> {
+/// Of either family.
+fn address(data: &RData) -> Option<IpAddr> {
     match data {
-        RData::AAAA(address) => Some(address.0),
+        RData::A(address) => Some(address.0.into()),
+        RData::AAAA(address) => Some(address.0.into()),
         _ => None,
     }
 }

@@ -119,14 +119,18 @@ impl ServerTls {
 }
 
 fn server_config(files: &CertificateFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    let unreadable = |path: &PathBuf, error| TlsError::File {
+        path: path.clone(),
+        error,
+    };
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| TlsError::file(&files.certificate, error))?;
+        .map_err(|error| unreadable(&files.certificate, error))?;
     if chain.is_empty() {
         return Err(TlsError::Empty(files.certificate.clone()));
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| TlsError::file(&files.key, error))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unreadable(&files.key, error))?;
     // The provider is named, because a process-wide default would be a global that tests share.
     ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -136,15 +140,6 @@ fn server_config(files: &CertificateFiles) -> Result<Arc<ServerConfig>, TlsError
             certificate: files.certificate.clone(),
             error,
         })
-}
-
-impl TlsError {
-    fn file(path: &Path, error: pem::Error) -> Self {
-        Self::File {
-            path: path.to_owned(),
-            error,
-        }
-    }
 }
 
 /// Makes a key and a certificate that it signs itself. Clients that encrypt opportunistically, which

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::engine::{Engine, OwnedWriters};
+use self::engine::Engine;
 use self::running::Running;
 use crate::accounts::{LoginDirectory, Logins, Passwords};
 use crate::administration::{
@@ -61,12 +61,6 @@ impl Appliance {
     ) -> anyhow::Result<Self> {
         let (listeners, door, addresses) = bind(options).await?;
         let (engine, owned) = Engine::open(options, directory, first_start).await?;
-        let OwnedWriters {
-            writers,
-            trail_writer,
-            publisher,
-            keys_publisher,
-        } = owned;
         let tls = ServerTls::open(directory.path(), &options.hostname)
             .context("the certificate for STARTTLS cannot be had")?;
         let (smtp_logins, logins) = open_logins(&engine.store.administration).await?;
@@ -91,11 +85,14 @@ impl Appliance {
             trail: engine.trail.clone(),
             administration: Administration::new(
                 engine.store.administration.clone(),
-                publisher,
+                owned.publisher,
                 ourselves,
             ),
             smtp_logins,
-            openpgp_keys: OpenPgpKeys::new(engine.store.administration.clone(), keys_publisher),
+            openpgp_keys: OpenPgpKeys::new(
+                engine.store.administration.clone(),
+                owned.keys_publisher,
+            ),
             queue: Arc::clone(&engine.queue),
             alerts: Alerts::new(Arc::clone(&engine.hostname), engine.settings.clone()),
             budget: Arc::clone(&engine.budget),
@@ -117,10 +114,10 @@ impl Appliance {
             session,
             tls,
             pages,
-            trail_writer,
+            trail_writer: owned.trail_writer,
             data_directory: directory.path().to_owned(),
             front,
-            writers,
+            writers: owned.writers,
         })
     }
 

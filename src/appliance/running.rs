@@ -47,18 +47,8 @@ pub(super) struct Running {
 impl Running {
     /// Begins to take mail and to show pages.
     pub(super) fn begin(appliance: Appliance, reload: Arc<Notify>) -> Self {
-        let Appliance {
-            engine,
-            listeners,
-            door,
-            session,
-            tls,
-            pages,
-            trail_writer,
-            data_directory,
-            front,
-            writers,
-        } = appliance;
+        let (engine, pages, tls) = (appliance.engine, appliance.pages, appliance.tls);
+        let (data_directory, front) = (appliance.data_directory, appliance.front);
         let sessions = TaskTracker::new();
         spawn_followers(
             &sessions,
@@ -69,7 +59,7 @@ impl Running {
             reload,
             &front,
         );
-        let scribes = scribes(&engine, trail_writer, data_directory.clone());
+        let scribes = scribes(&engine, appliance.trail_writer, data_directory.clone());
         let watchers = watchers(&engine, &pages.alerts, data_directory);
         let places = Arc::new(capacity::places(pages.sessions_max));
         if pages.sessions_max < limits::SESSIONS {
@@ -79,17 +69,17 @@ impl Running {
                 "fewer at one time than otherwise, for the memory or the descriptors there are"
             );
         }
-        for listener in listeners {
+        for listener in appliance.listeners {
             sessions.spawn(listener::run(
                 listener,
-                Arc::clone(&session),
+                Arc::clone(&appliance.session),
                 Arc::clone(&places),
                 sessions.clone(),
                 front.clone(),
             ));
         }
         let web = Stoppable::spawn("web", |stop| async move {
-            if let Err(error) = web::serve(door, tls, pages, stop).await {
+            if let Err(error) = web::serve(appliance.door, tls, pages, stop).await {
                 warn!(%error, "the web address is not served any more");
             }
         });
@@ -102,7 +92,7 @@ impl Running {
             watchers,
             scribes,
             store: engine.store,
-            writers,
+            writers: appliance.writers,
         }
     }
 

@@ -4,9 +4,9 @@ use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
-use super::kind::{OFF, SettingKind, ValueBounds};
-use super::{PlacedSetting, all, sections};
-use crate::settings::quantity::{write_count, write_size, write_time};
+use super::kind::{OFF, SettingKind};
+use super::{PlacedSetting, Setting, all, sections};
+use crate::settings::quantity::write_count;
 use crate::settings::{SettingsDocument, part};
 
 /// What one setting is, in words. Displayed, it is some lines for the command line.
@@ -110,26 +110,26 @@ impl fmt::Display for SettingDescription {
 }
 
 fn description(placed: &'static PlacedSetting, defaults: &SettingsDocument) -> SettingDescription {
-    let kind = placed.setting.map(|setting| setting.kind);
-    let hint = match (placed.setting, placed.list) {
-        (Some(setting), _) => setting.hint,
-        (None, list) => list.map_or("", |list| list.hint),
+    let (hint, value, values, default) = match (placed.setting, placed.list) {
+        (Some(Setting { hint, kind, .. }), _) => {
+            let default = default_in_words(*kind, &placed.default(defaults));
+            (*hint, kind_in_words(*kind), values(*kind), default)
+        }
+        (None, list) => {
+            let (hint, most) = list.map_or(("", 0), |list| (list.hint, list.most));
+            let value = format!("a list of up to {} entries", write_count(most as u64));
+            (hint, value, Vec::new(), "none".to_owned())
+        }
     };
-    let default = kind.map(|kind| default_in_words(kind, &placed.default(defaults)));
+    let kind = placed.setting.map(|setting| setting.kind);
     SettingDescription {
         path: &placed.path,
         label: placed.label(),
         hint,
         page: placed.section.title,
-        value: match (kind, placed.list) {
-            (Some(kind), _) => kind_in_words(kind),
-            (None, list) => {
-                let most = list.map_or(0, |list| list.most);
-                format!("a list of up to {} entries", write_count(most as u64))
-            }
-        },
-        values: kind.map(values).unwrap_or_default(),
-        default: default.unwrap_or_else(|| "none".to_owned()),
+        value,
+        values,
+        default,
         is_secret: matches!(kind, Some(SettingKind::Secret(_))),
     }
 }
@@ -159,25 +159,18 @@ fn default_in_words(kind: SettingKind, value: &Value) -> String {
 
 /// What a value may be.
 fn kind_in_words(kind: SettingKind) -> String {
-    let bounded = |what: &str, bounds: ValueBounds, write: fn(u64) -> String| {
-        let bounds = bounds.words(write);
-        bounds.map_or_else(|| what.to_owned(), |bounds| format!("{what} {bounds}"))
+    let ranged = |what: String| match kind.range() {
+        Some(range) => format!("{what} {range}"),
+        None => what,
     };
     match kind {
-        SettingKind::Size(bounds) | SettingKind::SizeOf(bounds, _) => {
-            bounded("a size", bounds, write_size)
-        }
+        SettingKind::Size(_) | SettingKind::SizeOf(..) => ranged("a size".to_owned()),
         SettingKind::SizeOrBlank(bounds) => {
-            format!("0, or {}", bounded("a size", bounds, write_size))
+            format!("0, or {}", kind_in_words(SettingKind::Size(bounds)))
         }
-        SettingKind::Time(bounds) => bounded("a time", bounds, write_time),
-        SettingKind::Times(bounds, most) => {
-            format!(
-                "1 to {most} times, each {}",
-                bounded("", bounds, write_time).trim_start()
-            )
-        }
-        SettingKind::Number(bounds) => bounded("a number", bounds, write_count),
+        SettingKind::Time(_) => ranged("a time".to_owned()),
+        SettingKind::Times(_, most) => ranged(format!("1 to {most} times,")),
+        SettingKind::Number(_) => ranged("a number".to_owned()),
         SettingKind::Score => "a number of points".to_owned(),
         SettingKind::Choice(_) => "one of these".to_owned(),
         SettingKind::Text(text) => text.words().to_owned(),
@@ -191,13 +184,10 @@ fn kind_in_words(kind: SettingKind) -> String {
             };
             format!("{}{unit}, or {OFF}", kind_in_words(switchable.kind))
         }
-        SettingKind::Secret(bounds) => {
-            let bounds = bounds.words(write_count);
-            bounds.map_or_else(
-                || "a secret".to_owned(),
-                |bounds| format!("a secret {bounds} characters"),
-            )
-        }
+        SettingKind::Secret(bounds) => match bounds.words(write_count) {
+            Some(bounds) => format!("a secret {bounds} characters"),
+            None => "a secret".to_owned(),
+        },
     }
 }
 
@@ -205,19 +195,15 @@ fn values(kind: SettingKind) -> Vec<(&'static str, String)> {
     let SettingKind::Choice(values) = kind else {
         return Vec::new();
     };
-    let in_words = values.iter().map(|value| {
-        let words = match value.hint {
-            "" => value.label.to_owned(),
-            hint => format!("{}. {hint}", value.label),
+    let in_words = values.iter().map(|choice| {
+        let words = match choice.hint {
+            "" => choice.label.to_owned(),
+            hint => format!("{}. {hint}", choice.label),
         };
-        (
-            if value.value.is_empty() {
-                "null"
-            } else {
-                value.value
-            },
-            words,
-        )
+        match choice.value {
+            "" => ("null", words),
+            value => (value, words),
+        }
     });
     in_words.collect()
 }

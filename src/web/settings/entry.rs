@@ -44,14 +44,14 @@ impl EntryPage {
             let (mut form, _) = Form::read(self.list.groups, submission, &new);
             let problem =
                 "somebody else has removed this entry meanwhile: save again to add it anew";
-            form.note(one_error(self.list.key, problem));
+            form.note(FieldErrors::of(self.list.key, problem));
             return Err(form);
         }
         let mut entry = known.unwrap_or(new);
         let (mut form, changed) = Form::read(self.list.groups, submission, &entry);
         entry.extend(changed);
         if entry[self.list.key].as_str().is_none_or(str::is_empty) {
-            form.note(one_error(self.list.key, self.keyless));
+            form.note(FieldErrors::of(self.list.key, self.keyless));
             return Err(form);
         }
         let mut entries = self.entries(settings);
@@ -130,10 +130,4 @@ impl EntryPage {
         }
         errors
     }
-}
-
-fn one_error(field: &str, problem: &str) -> FieldErrors {
-    let mut errors = FieldErrors::default();
-    errors.add(field, problem);
-    errors
 }

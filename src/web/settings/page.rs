@@ -7,8 +7,9 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 
 use super::conditions::blackhole_lists::{self, LookUpBox};
+use super::conditions::encryption::KeyList;
 use super::conditions::look_up::{self, LookUpTrial};
-use super::conditions::{self, Diverted, content_filter, encryption};
+use super::conditions::{self, Diverted, content_filter};
 use super::form::{Form, Submission};
 use super::{
     FormAnswer, access, alerts, change, check, listeners, next_hops, notice, open_relay, retention,
@@ -201,7 +202,7 @@ impl SettingsPage {
             }
             ConditionKind::BlackholeLists => blackhole_lists::parts(context, &LookUpBox::default()),
             ConditionKind::ContentFilter => content_filter::parts(context),
-            ConditionKind::Encryption => encryption::parts(context, find),
+            ConditionKind::Encryption => KeyList::new(context, find).parts(),
             ConditionKind::SenderCheck
             | ConditionKind::Own
             | ConditionKind::Antivirus

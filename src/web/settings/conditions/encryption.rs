@@ -25,7 +25,7 @@ const WHAT_IT_MEANS: &str = "\n<p class=\"quiet\">A message that it concerns alw
 
 #[derive(Template)]
 #[template(path = "settings/conditions/openpgp_keys.html")]
-struct KeyList {
+pub(in crate::web::settings) struct KeyList {
     rows: Vec<KeyRow>,
     /// How many keys there are, and how many of them are looked for.
     total: usize,
@@ -57,7 +57,7 @@ pub(in crate::web) struct NewKeyForm {
 }
 
 impl KeyList {
-    fn new(context: &Context, find: &str) -> Self {
+    pub(in crate::web::settings) fn new(context: &Context, find: &str) -> Self {
         let keyring = context.openpgp_keys.keyring();
         let now = Timestamp::now();
         let wanted = find.trim().to_lowercase();
@@ -82,7 +82,7 @@ impl KeyList {
         self.problems.0.get(field)
     }
 
-    fn parts(&self) -> Result<PageParts, PageError> {
+    pub(in crate::web::settings) fn parts(&self) -> Result<PageParts, PageError> {
         Ok(PageParts {
             top: WHAT_IT_MEANS.to_owned(),
             form: format!(" action=\"{PATH}\""),
@@ -90,13 +90,6 @@ impl KeyList {
             ..PageParts::default()
         })
     }
-}
-
-pub(in crate::web::settings) fn parts(
-    context: &Context,
-    find: &str,
-) -> Result<PageParts, PageError> {
-    KeyList::new(context, find).parts()
 }
 
 /// Whether a part of a key's fingerprint, user ids or names is what is looked for.
