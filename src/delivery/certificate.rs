@@ -1,14 +1,10 @@
 //! What an administrator should know of a next hop's certificate. Delivery itself takes any (RFC 7435).
 
-use rustls::CertificateError;
-use rustls::Error;
-use rustls::RootCertStore;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-
-use super::tls_client;
+use rustls::{CertificateError, Error, RootCertStore};
 
 /// Names of a certificate that are told.
 const NAMES_TOLD: usize = 5;
@@ -34,7 +30,7 @@ pub(super) fn doubts(chain: &[CertificateDer<'_>], host: &str) -> Vec<String> {
         UnixTime::now(),
         provider.signature_verification_algorithms.all,
     );
-    let named = match tls_client::server_name(host) {
+    let named = match ServerName::try_from(host) {
         Ok(name) => verify_server_name(&own, &name),
         Err(_) => Err(CertificateError::NotValidForName.into()),
     };
@@ -60,11 +56,8 @@ fn in_words(error: &Error) -> String {
             "it is not valid yet".to_owned()
         }
         CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
-            let told: Vec<&str> = presented
-                .iter()
-                .take(NAMES_TOLD)
-                .map(|name| bare(name))
-                .collect();
+            let told = presented.iter().take(NAMES_TOLD);
+            let told: Vec<&str> = told.map(|name| bare(name)).collect();
             format!("it is for {}", told.join(", "))
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

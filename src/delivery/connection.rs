@@ -20,10 +20,11 @@ use rustls::ClientConnection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::either::Either;
 
 use super::conversation_error::{ConversationError, Wait};
 use super::resolve::MailServer;
-use super::stream::ServerStream;
+use super::stream::{self, ServerStream};
 use super::verdicts::SmtpStage;
 use crate::limits;
 use crate::settings::TlsPolicy;
@@ -72,7 +73,7 @@ pub(super) struct ServerConnection {
     /// What it speaks.
     pub(super) protocol: Protocol,
     /// What we say that we are.
-    pub(super) hostname: Arc<str>,
+    hostname: Arc<str>,
     /// The policy it was opened under.
     pub(super) policy: TlsPolicy,
     /// When it was connected.
@@ -136,13 +137,12 @@ impl ServerConnection {
         }
     }
 
-    pub(super) fn is_tls(&self) -> bool {
-        self.stream.is_tls()
-    }
-
     /// What was agreed on for TLS; none without it.
     pub(super) fn tls(&self) -> Option<&ClientConnection> {
-        self.stream.tls()
+        match &self.stream {
+            Either::Left(_) => None,
+            Either::Right(stream) => Some(stream.get_ref().1),
+        }
     }
 
     /// Every command has its reply, and nothing came unasked: another transaction may begin.
@@ -177,9 +177,10 @@ impl ServerConnection {
     /// # Errors
     /// What came, or the end of the connection.
     pub(super) async fn is_surely_quiet(&mut self) -> Result<(), ConversationError> {
-        if self.stream.has_arrived() {
+        let socket = stream::socket(&self.stream);
+        if stream::has_arrived(socket) {
             // The runtime hears of it in a moment.
-            let known = timeout(limits::FAST_COMMAND_WAIT, self.stream.readable()).await;
+            let known = timeout(limits::FAST_COMMAND_WAIT, socket.readable()).await;
             known
                 .map_err(|_| ConversationError::TimedOut(Wait::Reply))?
                 .map_err(ConversationError::Broken)?;
@@ -200,7 +201,7 @@ impl ServerConnection {
     /// which somebody in the middle may have put there, or it is TLS already.
     pub(super) fn into_socket(self) -> Option<(TcpStream, Counted)> {
         match self.stream {
-            ServerStream::Plain(socket) if self.received.is_empty() => Some((socket, self.counted)),
+            Either::Left(socket) if self.received.is_empty() => Some((socket, self.counted)),
             _ => None,
         }
     }
@@ -216,7 +217,7 @@ impl ServerConnection {
     }
 
     /// A reply that the server owes us from here on: to a command, or as its greeting.
-    pub(super) fn owed(&mut self, stage: SmtpStage) -> Unanswered {
+    fn owed(&mut self, stage: SmtpStage) -> Unanswered {
         let number = self.asked;
         self.asked += 1;
         Unanswered { number, stage }
@@ -347,17 +348,44 @@ impl ServerConnection {
         reply.map_err(|trouble| broken.unwrap_or(trouble))
     }
 
+    /// The same with a command that is always the same.
+    pub(super) async fn say(
+        &mut self,
+        stage: SmtpStage,
+        wait: Duration,
+        command: &'static [u8],
+    ) -> Result<Reply, ConversationError> {
+        let write = |commands: &mut BytesMut| commands.extend_from_slice(command);
+        self.ask(stage, wait, write).await
+    }
+
+    /// What the server says when it is connected to.
+    pub(super) async fn greeting(&mut self, wait: Duration) -> Result<Reply, ConversationError> {
+        let greeting = self.owed(SmtpStage::Greeting);
+        self.reply(greeting, wait).await
+    }
+
+    /// EHLO; LHLO over LMTP.
+    pub(super) async fn hello(&mut self, wait: Duration) -> Result<Reply, ConversationError> {
+        let (protocol, hostname) = (self.protocol, Arc::clone(&self.hostname));
+        let write = |commands: &mut BytesMut| command_writer::hello(commands, protocol, &hostname);
+        self.ask(SmtpStage::Ehlo, wait, write).await
+    }
+
+    /// HELO, for a server that does not know EHLO.
+    pub(super) async fn helo(&mut self, wait: Duration) -> Result<Reply, ConversationError> {
+        let hostname = Arc::clone(&self.hostname);
+        let write = |commands: &mut BytesMut| command_writer::helo(commands, &hostname);
+        self.ask(SmtpStage::Ehlo, wait, write).await
+    }
+
     /// A point that both sides must agree on: nothing else is answered as EHLO is. It also ends whatever
     /// was begun (RFC 5321 §4.1.4).
     ///
     /// # Errors
     /// When the two sides do not speak of the same commands, or this server's answer does not show it.
     pub(super) async fn agree(&mut self, wait: Duration) -> Result<(), ConversationError> {
-        let (protocol, hostname) = (self.protocol, Arc::clone(&self.hostname));
-        let hello = self.ask(SmtpStage::Ehlo, wait, |commands| {
-            command_writer::hello(commands, protocol, &hostname);
-        });
-        let reply = hello.await?;
+        let reply = self.hello(wait).await?;
         let offered = Capabilities::parse(&reply);
         if offered == Capabilities::default() || offered != self.capabilities {
             self.out_of_step = true;
@@ -371,9 +399,7 @@ impl ServerConnection {
     /// Takes leave, as a courtesy: whether it is heard does not matter.
     pub(super) async fn quit(mut self) {
         self.commands.clear();
-        let asked = self.ask(SmtpStage::Quit, limits::QUIT_WAIT, |commands| {
-            commands.extend_from_slice(b"QUIT\r\n");
-        });
+        let asked = self.say(SmtpStage::Quit, limits::QUIT_WAIT, b"QUIT\r\n");
         let _ = timeout(limits::QUIT_WAIT, asked).await;
     }
 }

@@ -1,33 +1,35 @@
 //! Opening a connection: connect, greeting, EHLO, and STARTTLS where it is offered.
 
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_util::either::Either;
 
-use super::TimeoutProfile;
 use super::connection::{Counted, ServerConnection};
 use super::conversation_error::{ConversationError, Wait};
+use super::request::TimeoutProfile;
 use super::resolve::MailServer;
 use super::stream::ServerStream;
 use super::tls_client;
-use super::verdicts::{SmtpStage, verdict};
+use super::verdicts::{self, SmtpStage, verdict};
 use crate::limits;
-use crate::message::{DiskReason, Outcome};
+use crate::message::Outcome;
 use crate::own_mark::OwnMark;
 use crate::settings::TlsPolicy;
 use crate::smtp::Protocol;
 use crate::smtp::capabilities::Capabilities;
-use crate::smtp::command_writer;
 use crate::smtp::reply::Reply;
 
 /// What is needed to open connections.
 pub(super) struct Connector {
     /// What we say in EHLO.
-    pub(super) hostname: Arc<str>,
+    hostname: Arc<str>,
     /// What our own greeting holds.
     own_mark: OwnMark,
     tls: TlsConnector,
@@ -53,9 +55,7 @@ impl ConnectError {
         match self {
             Self::ConversationError(trouble) => trouble.outcome(),
             // The names that lead here can be changed, the administrator's own above all.
-            Self::Ourselves => {
-                Outcome::Deferred(DiskReason::Deferred, Reply::NEXT_HOP_IS_OURSELVES)
-            }
+            Self::Ourselves => verdicts::deferred(Reply::next_hop_is_ourselves()),
             Self::TurnedAway(stage, reply) => {
                 verdict(*stage, reply).unwrap_or_else(|| ConversationError::Closed.outcome())
             }
@@ -80,81 +80,67 @@ impl Connector {
         }
     }
 
-    /// A connection that is ready for MAIL. It counts in `open` as long as it exists. However slowly a
-    /// server says what it says, it is ready within the timeouts's time or not at all.
-    pub(super) async fn open(
-        &self,
-        server: &MailServer,
-        policy: TlsPolicy,
-        timeouts: TimeoutProfile,
-        open: &Arc<AtomicU32>,
-    ) -> Result<ServerConnection, ConnectError> {
-        let opening = self.open_unbounded(server, policy, timeouts, open);
-        timeout(timeouts.opening_wait(), opening)
-            .await
-            .unwrap_or(Err(ConnectError::ConversationError(
-                ConversationError::TimedOut(Wait::Opening),
-            )))
-    }
-
-    async fn open_unbounded(
-        &self,
-        server: &MailServer,
-        policy: TlsPolicy,
-        timeouts: TimeoutProfile,
-        open: &Arc<AtomicU32>,
-    ) -> Result<ServerConnection, ConnectError> {
-        let plain = self.connect(server, policy, timeouts, open).await?;
-        if policy == TlsPolicy::Never || !plain.capabilities.starttls {
-            return Ok(plain);
-        }
-        match self.secure(plain, server, timeouts).await {
-            Ok(secured) => Ok(secured),
-            // RFC 7435 §3: the message goes in the clear rather than not at all. The server's half of
-            // a failed handshake cannot be spoken over, so on a new connection.
-            Err(reason) => {
-                tracing::info!(server = %server.host, address = %server.address, %reason,
-                    "STARTTLS failed: going on without TLS");
-                self.connect(server, policy, timeouts, open).await
-            }
-        }
-    }
-
     /// Whether the server that greets so is a listener of ours.
     pub(super) fn is_ours(&self, greeting: &Reply) -> bool {
         self.own_mark.is_in(greeting)
     }
+}
 
-    async fn connect(
-        &self,
-        server: &MailServer,
-        policy: TlsPolicy,
-        timeouts: TimeoutProfile,
-        open: &Arc<AtomicU32>,
-    ) -> Result<ServerConnection, ConnectError> {
-        let mut connection = self.dial(server, policy, timeouts, open).await?;
-        let greeting = connection.owed(SmtpStage::Greeting);
-        let greeting = connection.reply(greeting, timeouts.command_wait()).await?;
-        if self.is_ours(&greeting) {
+/// A server to which a connection is opened, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Dial<'a> {
+    pub(super) connector: &'a Connector,
+    pub(super) server: &'a MailServer,
+    pub(super) policy: TlsPolicy,
+    pub(super) timeouts: TimeoutProfile,
+    /// Where the connection counts as long as it exists.
+    pub(super) open: &'a Arc<AtomicU32>,
+}
+
+impl Dial<'_> {
+    /// A connection that is ready for MAIL. However slowly a server says what it says, it is ready within the
+    /// timeouts' time or not at all.
+    pub(super) async fn open(self) -> Result<ServerConnection, ConnectError> {
+        timeout(self.timeouts.opening_wait(), self.open_unbounded())
+            .await
+            .unwrap_or(Err(ConversationError::TimedOut(Wait::Opening).into()))
+    }
+
+    async fn open_unbounded(self) -> Result<ServerConnection, ConnectError> {
+        let plain = self.connect().await?;
+        if self.policy == TlsPolicy::Never || !plain.capabilities.starttls {
+            return Ok(plain);
+        }
+        match self.secure(plain).await {
+            Ok(secured) => Ok(secured),
+            // RFC 7435 §3: the message goes in the clear rather than not at all. The server's half of
+            // a failed handshake cannot be spoken over, so on a new connection.
+            Err(reason) => {
+                let MailServer { host, address, .. } = self.server;
+                tracing::info!(server = %host, %address, %reason,
+                    "STARTTLS failed: going on without TLS");
+                self.connect().await
+            }
+        }
+    }
+
+    async fn connect(self) -> Result<ServerConnection, ConnectError> {
+        let mut connection = self.dial().await?;
+        let greeting = connection.greeting(self.timeouts.command_wait()).await?;
+        if self.connector.is_ours(&greeting) {
             return Err(ConnectError::Ourselves);
         }
         if verdict(SmtpStage::Greeting, &greeting).is_some() {
             return Err(ConnectError::TurnedAway(SmtpStage::Greeting, greeting));
         }
-        self.introduce(&mut connection, timeouts).await?;
+        self.introduce(&mut connection).await?;
         Ok(connection)
     }
 
     /// A connection on which nothing was said yet.
-    pub(super) async fn dial(
-        &self,
-        server: &MailServer,
-        policy: TlsPolicy,
-        timeouts: TimeoutProfile,
-        open: &Arc<AtomicU32>,
-    ) -> Result<ServerConnection, ConversationError> {
-        let connecting = timeout(timeouts.connect_wait(), TcpStream::connect(server.address));
-        let socket = connecting
+    pub(super) async fn dial(self) -> Result<ServerConnection, ConversationError> {
+        let connecting = TcpStream::connect(self.server.address);
+        let socket = timeout(self.timeouts.connect_wait(), connecting)
             .await
             .map_err(|_| ConversationError::TimedOut(Wait::Connection))?
             .map_err(ConversationError::Connect)?;
@@ -162,37 +148,24 @@ impl Connector {
         socket
             .set_nodelay(true)
             .map_err(ConversationError::Connect)?;
-        let stream = ServerStream::Plain(socket);
-        Ok(ServerConnection::new(
-            stream,
-            server,
-            &self.hostname,
-            policy,
-            Counted::new(open),
-        ))
+        Ok(self.connection(Either::Left(socket), Counted::new(self.open)))
+    }
+
+    fn connection(self, stream: ServerStream, counted: Counted) -> ServerConnection {
+        let hostname = &self.connector.hostname;
+        ServerConnection::new(stream, self.server, hostname, self.policy, counted)
     }
 
     /// EHLO, or HELO where that is not known (RFC 5321 §3.2); LHLO over LMTP.
-    async fn introduce(
-        &self,
-        connection: &mut ServerConnection,
-        timeouts: TimeoutProfile,
-    ) -> Result<(), ConnectError> {
-        let protocol = connection.protocol;
-        let wait = timeouts.command_wait();
-        let hello = connection.ask(SmtpStage::Ehlo, wait, |commands| {
-            command_writer::hello(commands, protocol, &self.hostname);
-        });
-        let mut reply = hello.await?;
+    async fn introduce(self, connection: &mut ServerConnection) -> Result<(), ConnectError> {
+        let wait = self.timeouts.command_wait();
+        let mut reply = connection.hello(wait).await?;
         if reply.is_positive() {
             connection.capabilities = Capabilities::parse(&reply);
             return Ok(());
         }
-        if reply.is_permanent() && protocol == Protocol::Smtp {
-            let helo = connection.ask(SmtpStage::Ehlo, wait, |commands| {
-                command_writer::helo(commands, &self.hostname);
-            });
-            reply = helo.await?;
+        if reply.is_permanent() && connection.protocol == Protocol::Smtp {
+            reply = connection.helo(wait).await?;
         }
         if reply.is_positive() {
             return Ok(());
@@ -201,50 +174,36 @@ impl Connector {
     }
 
     /// STARTTLS and EHLO again: what was said in the clear does not count (RFC 3207 §4.2).
-    async fn secure(
-        &self,
-        plain: ServerConnection,
-        server: &MailServer,
-        timeouts: TimeoutProfile,
-    ) -> Result<ServerConnection, ConnectError> {
-        let mut secured = self.start_tls(plain, server, timeouts).await?;
-        self.introduce(&mut secured, timeouts).await?;
+    async fn secure(self, plain: ServerConnection) -> Result<ServerConnection, ConnectError> {
+        let mut secured = self.start_tls(plain).await?;
+        self.introduce(&mut secured).await?;
         Ok(secured)
     }
 
     /// STARTTLS and the handshake.
     pub(super) async fn start_tls(
-        &self,
+        self,
         mut plain: ServerConnection,
-        server: &MailServer,
-        timeouts: TimeoutProfile,
     ) -> Result<ServerConnection, ConversationError> {
-        let name = tls_client::server_name(&server.host)
-            .map_err(|error| ConversationError::Tls(io::Error::other(error)))?;
-        let asked = plain.ask(SmtpStage::StartTls, timeouts.command_wait(), |commands| {
-            commands.extend_from_slice(b"STARTTLS\r\n");
-        });
+        let name = ServerName::try_from(self.server.host.to_string()).map_err(tls_failed)?;
+        let wait = self.timeouts.command_wait();
+        let asked = plain.say(SmtpStage::StartTls, wait, b"STARTTLS\r\n");
         let reply = asked.await?;
         if reply.code != 220 {
-            let refusal = io::Error::other(format!("refused with {}", reply.code));
-            return Err(ConversationError::Tls(refusal));
+            return Err(tls_failed(format!("refused with {}", reply.code)));
         }
-        let policy = plain.policy;
-        let (socket, counted) = plain.into_socket().ok_or_else(|| {
-            ConversationError::Tls(io::Error::other("bytes in the clear behind STARTTLS"))
-        })?;
-        let wait = timeouts.command_wait().min(limits::TLS_HANDSHAKE_WAIT);
-        let stream = timeout(wait, self.tls.connect(name, socket))
+        let (socket, counted) = plain
+            .into_socket()
+            .ok_or_else(|| tls_failed("bytes in the clear behind STARTTLS"))?;
+        let wait = wait.min(limits::TLS_HANDSHAKE_WAIT);
+        let stream = timeout(wait, self.connector.tls.connect(name, socket))
             .await
             .map_err(|_| ConversationError::TimedOut(Wait::Handshake))?
             .map_err(ConversationError::Tls)?;
-        let stream = ServerStream::Tls(Box::new(stream));
-        Ok(ServerConnection::new(
-            stream,
-            server,
-            &self.hostname,
-            policy,
-            counted,
-        ))
+        Ok(self.connection(Either::Right(Box::new(stream)), counted))
     }
+}
+
+fn tls_failed(why: impl Into<Box<dyn Error + Send + Sync>>) -> ConversationError {
+    ConversationError::Tls(io::Error::other(why))
 }

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature,
-    verify_tls13_signature,
+    WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
 };
-use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
 /// A connector that encrypts but does not authenticate.
 pub(super) fn opportunistic() -> TlsConnector {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = AnyCertificate::new(&provider);
+    let verifier = AnyCertificate {
+        algorithms: provider.signature_verification_algorithms,
+    };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider supports TLS 1.2 and 1.3")
@@ -24,24 +25,11 @@ pub(super) fn opportunistic() -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-/// The name for the handshake: a host name or an address.
-pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, InvalidDnsNameError> {
-    ServerName::try_from(host.to_owned())
-}
-
 /// Accepts any certificate, but insists that the server has its key: without that check anybody in the
 /// middle could replay a genuine certificate, and what the trail says of it would be a lie.
 #[derive(Debug)]
 struct AnyCertificate {
     algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl AnyCertificate {
-    fn new(provider: &CryptoProvider) -> Self {
-        Self {
-            algorithms: provider.signature_verification_algorithms,
-        }
-    }
 }
 
 impl ServerCertVerifier for AnyCertificate {

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::ServerConnection;
 use crate::delivery::conversation_error::ConversationError;
+use crate::delivery::stream;
 use crate::delivery::verdicts::{self, SmtpStage};
 use crate::limits;
 use crate::smtp::Protocol;
@@ -63,12 +64,8 @@ impl ServerConnection {
             return Ok(());
         };
         // A kernel that does not say is no reason to doubt.
-        if self
-            .stream
-            .ends()
-            .and_then(Ends::has_everything)
-            .unwrap_or(true)
-        {
+        let ends = stream::ends(&self.stream);
+        if ends.and_then(Ends::has_everything).unwrap_or(true) {
             return Ok(());
         }
         self.out_of_step = true;
