@@ -12,17 +12,18 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
+use super::Delivery;
+use super::certificate;
 use super::connection::ServerConnection;
-use super::connector::ConnectError;
+use super::connector::{ConnectError, Dial};
 use super::conversation_error::{ConversationError, Wait};
+use super::request::TimeoutProfile;
 use super::resolve::MailServer;
 use super::verdicts::{SmtpStage, verdict};
-use super::{Delivery, TimeoutProfile, certificate};
 use crate::limits;
 use crate::settings::{NextHop, TlsPolicy};
 use crate::smtp::Protocol;
 use crate::smtp::capabilities::Capabilities;
-use crate::smtp::command_writer;
 use crate::smtp::reply::Reply;
 
 /// What a test found.
@@ -104,16 +105,15 @@ impl Delivery {
         Probe {
             next_hop: Arc::clone(next_hop.name()),
             ready: met.is_some(),
-            tls: met.is_some_and(|met| met.tls),
+            tls: met == Some(IsTls(true)),
             steps: prober.steps,
         }
     }
 }
 
-/// A server that is ready for mail.
-struct Met {
-    tls: bool,
-}
+/// A server is ready for mail, under TLS or not.
+#[derive(PartialEq, Eq)]
+struct IsTls(bool);
 
 struct Prober<'a> {
     delivery: &'a Delivery,
@@ -124,7 +124,7 @@ struct Prober<'a> {
 }
 
 impl Prober<'_> {
-    async fn meet_first(&mut self, next_hop: &NextHop) -> Option<Met> {
+    async fn meet_first(&mut self, next_hop: &NextHop) -> Option<IsTls> {
         for server in self.look_up(next_hop).await? {
             let met = self.meet(&server, next_hop.tls).await;
             if met.is_some() || Instant::now() >= self.deadline {
@@ -138,42 +138,45 @@ impl Prober<'_> {
         let settings = self.delivery.settings.snapshot();
         let resolver = &self.delivery.resolver;
         let found = resolver.servers(&next_hop.target, &settings.dns_servers);
-        match found.await {
-            Ok(servers) => {
-                let told: Vec<String> = servers
-                    .iter()
-                    .map(|server| match server.address.ip().to_string() {
-                        address if *server.host == *address => server.address.to_string(),
-                        _ => format!("{} at {}", server.host, server.address),
-                    })
-                    .collect();
-                self.note(ProbeStepKind::LookUp, ProbeFinding::Good, told.join(", "));
-                Some(servers)
-            }
-            Err(unresolved) => {
-                let words = unresolved.outcome().reply().text.to_string();
-                self.note(ProbeStepKind::LookUp, ProbeFinding::Bad, words);
-                None
-            }
-        }
+        let found = found
+            .await
+            .map_err(|unresolved| unresolved.reply().text.to_string());
+        let words = |servers: &Vec<MailServer>| {
+            let told = servers.iter();
+            let told = told.map(|server| match server.address.ip().to_string() {
+                address if *server.host == *address => server.address.to_string(),
+                _ => format!("{} at {}", server.host, server.address),
+            });
+            told.collect::<Vec<String>>().join(", ")
+        };
+        self.take(ProbeStepKind::LookUp, found, words, ProbeFinding::Bad)
     }
 
     /// Speaks with one server. None: it would take no mail from us now.
-    async fn meet(&mut self, server: &MailServer, policy: TlsPolicy) -> Option<Met> {
-        let mut connection = self.dial(server, policy).await?;
-        let greeting = connection.owed(SmtpStage::Greeting);
-        let greeting = self
-            .within(connection.reply(greeting, limits::PROBE_WAIT))
-            .await;
-        if greeting
-            .as_ref()
-            .is_ok_and(|greeting| self.delivery.connector.is_ours(greeting))
-        {
-            self.note(
-                ProbeStepKind::Greeting,
-                ProbeFinding::Bad,
-                ConnectError::Ourselves.to_string(),
-            );
+    async fn meet(&mut self, server: &MailServer, policy: TlsPolicy) -> Option<IsTls> {
+        let delivery = self.delivery;
+        let dial = Dial {
+            connector: &delivery.connector,
+            server,
+            policy,
+            timeouts: TimeoutProfile::Fast,
+            // It counts with nobody's connections.
+            open: &Arc::default(),
+        };
+        let dialled = self.within(dial.dial()).await;
+        let dialled = dialled.map_err(|trouble| format!("{}: {trouble}", server.address));
+        let address = |_: &ServerConnection| server.address.to_string();
+        let mut connection = self.take(
+            ProbeStepKind::Connection,
+            dialled,
+            address,
+            ProbeFinding::Bad,
+        )?;
+        let greeting = self.within(connection.greeting(limits::PROBE_WAIT)).await;
+        let is_ours = |greeting: &Reply| delivery.connector.is_ours(greeting);
+        if greeting.as_ref().is_ok_and(is_ours) {
+            let words = ConnectError::Ourselves.to_string();
+            self.note(ProbeStepKind::Greeting, ProbeFinding::Bad, words);
             return None;
         }
         self.judge(ProbeStepKind::Greeting, SmtpStage::Greeting, greeting)?;
@@ -187,51 +190,21 @@ impl Prober<'_> {
             return Some(self.take_leave(connection).await);
         }
         // Where TLS fails an attempt goes on in the clear, on a new connection to the same server.
-        let Some(mut secured) = self.start_tls(connection, server).await else {
-            return Some(Met { tls: false });
+        let Some(mut secured) = self.start_tls(connection, dial).await else {
+            return Some(IsTls(false));
         };
         self.introduce(&mut secured).await?;
         Some(self.take_leave(secured).await)
     }
 
-    async fn dial(&mut self, server: &MailServer, policy: TlsPolicy) -> Option<ServerConnection> {
-        let connector = &self.delivery.connector;
-        // It counts with nobody's connections.
-        let open = Arc::default();
-        let dialled = self.within(connector.dial(server, policy, TimeoutProfile::Fast, &open));
-        match dialled.await {
-            Ok(connection) => {
-                let words = server.address.to_string();
-                self.note(ProbeStepKind::Connection, ProbeFinding::Good, words);
-                Some(connection)
-            }
-            Err(trouble) => {
-                let words = format!("{}: {trouble}", server.address);
-                self.note(ProbeStepKind::Connection, ProbeFinding::Bad, words);
-                None
-            }
-        }
-    }
-
     /// EHLO, or HELO where that is not known (RFC 5321 §3.2); LHLO over LMTP.
     async fn introduce(&mut self, connection: &mut ServerConnection) -> Option<()> {
-        let hostname = Arc::clone(&self.delivery.connector.hostname);
         let protocol = connection.protocol;
-        let hello = connection.ask(SmtpStage::Ehlo, limits::PROBE_WAIT, |commands| {
-            command_writer::hello(commands, protocol, &hostname);
-        });
-        let reply = self.within(hello).await;
-        match reply {
+        match self.within(connection.hello(limits::PROBE_WAIT)).await {
             Ok(reply) if reply.is_permanent() && protocol == Protocol::Smtp => {
-                self.note(
-                    ProbeStepKind::Ehlo,
-                    ProbeFinding::Doubtful,
-                    reply.to_string(),
-                );
-                let helo = connection.ask(SmtpStage::Ehlo, limits::PROBE_WAIT, |commands| {
-                    command_writer::helo(commands, &hostname);
-                });
-                let reply = self.within(helo).await;
+                let words = reply.to_string();
+                self.note(ProbeStepKind::Ehlo, ProbeFinding::Doubtful, words);
+                let reply = self.within(connection.helo(limits::PROBE_WAIT)).await;
                 self.judge(ProbeStepKind::Helo, SmtpStage::Ehlo, reply)
                     .map(drop)
             }
@@ -246,26 +219,14 @@ impl Prober<'_> {
     async fn start_tls(
         &mut self,
         plain: ServerConnection,
-        server: &MailServer,
+        dial: Dial<'_>,
     ) -> Option<ServerConnection> {
-        let connector = &self.delivery.connector;
-        let started = self.within(connector.start_tls(plain, server, TimeoutProfile::Fast));
-        match started.await {
-            Ok(secured) => {
-                self.note(
-                    ProbeStepKind::StartTls,
-                    ProbeFinding::Good,
-                    agreement(&secured),
-                );
-                self.look_at_certificate(&secured, server).await;
-                Some(secured)
-            }
-            Err(trouble) => {
-                let words = format!("{trouble}: mail travels unencrypted");
-                self.note(ProbeStepKind::StartTls, ProbeFinding::Doubtful, words);
-                None
-            }
-        }
+        let started = self.within(dial.start_tls(plain)).await;
+        let started = started.map_err(|trouble| format!("{trouble}: mail travels unencrypted"));
+        let kind = ProbeStepKind::StartTls;
+        let secured = self.take(kind, started, agreement, ProbeFinding::Doubtful)?;
+        self.look_at_certificate(&secured, dial.server).await;
+        Some(secured)
     }
 
     async fn look_at_certificate(&mut self, secured: &ServerConnection, server: &MailServer) {
@@ -273,32 +234,27 @@ impl Prober<'_> {
         let chain: Vec<_> = chain.unwrap_or_default().to_vec();
         let host = Arc::clone(&server.host);
         let looking = tokio::task::spawn_blocking(move || certificate::doubts(&chain, &host));
-        let (finding, words) = match timeout_at(self.deadline, looking).await {
-            Ok(Ok(doubts)) if doubts.is_empty() => {
-                (ProbeFinding::Good, format!("verified for {}", server.host))
-            }
-            Ok(Ok(doubts)) => (
-                ProbeFinding::Doubtful,
-                format!(
-                    "not verified for {}: {}. It is taken all the same: encryption without proof is better than none",
-                    server.host,
-                    doubts.join("; ")
-                ),
-            ),
-            Ok(Err(_)) | Err(_) => (ProbeFinding::Doubtful, "not looked at in time".to_owned()),
+        let verified = match timeout_at(self.deadline, looking).await {
+            Ok(Ok(doubts)) if doubts.is_empty() => Ok(()),
+            Ok(Ok(doubts)) => Err(format!(
+                "not verified for {}: {}. It is taken all the same: encryption without proof is better than none",
+                server.host,
+                doubts.join("; ")
+            )),
+            Ok(Err(_)) | Err(_) => Err("not looked at in time".to_owned()),
         };
-        self.note(ProbeStepKind::Certificate, finding, words);
+        let words = |(): &()| format!("verified for {}", server.host);
+        let kind = ProbeStepKind::Certificate;
+        self.take(kind, verified, words, ProbeFinding::Doubtful);
     }
 
     /// NOOP and QUIT: courtesies, whose answers change nothing.
-    async fn take_leave(&mut self, mut connection: ServerConnection) -> Met {
+    async fn take_leave(&mut self, mut connection: ServerConnection) -> IsTls {
         for (kind, stage, command) in [
             (ProbeStepKind::Noop, SmtpStage::Noop, &b"NOOP\r\n"[..]),
             (ProbeStepKind::Quit, SmtpStage::Quit, b"QUIT\r\n"),
         ] {
-            let asked = connection.ask(stage, limits::PROBE_WAIT, |commands| {
-                commands.extend_from_slice(command);
-            });
+            let asked = connection.say(stage, limits::PROBE_WAIT, command);
             let (finding, words) = match self.within(asked).await {
                 Ok(reply) if reply.is_positive() => (ProbeFinding::Good, reply.to_string()),
                 Ok(reply) => (ProbeFinding::Doubtful, reply.to_string()),
@@ -309,9 +265,7 @@ impl Prober<'_> {
                 break;
             }
         }
-        Met {
-            tls: connection.is_tls(),
-        }
+        IsTls(connection.tls().is_some())
     }
 
     /// Notes a reply that decides whether the conversation goes on; gives it when it does.
@@ -321,17 +275,29 @@ impl Prober<'_> {
         stage: SmtpStage,
         reply: Result<Reply, ConversationError>,
     ) -> Option<Reply> {
-        match reply {
-            Ok(reply) if verdict(stage, &reply).is_none() => {
-                self.note(kind, ProbeFinding::Good, reply.to_string());
-                Some(reply)
+        let judged = match reply {
+            Ok(reply) if verdict(stage, &reply).is_none() => Ok(reply),
+            Ok(reply) => Err(reply.to_string()),
+            Err(trouble) => Err(trouble.to_string()),
+        };
+        self.take(kind, judged, Reply::to_string, ProbeFinding::Bad)
+    }
+
+    /// Notes how a step ended: what there is to say when it did well, or what it is `otherwise` and why.
+    fn take<T>(
+        &mut self,
+        kind: ProbeStepKind,
+        ended: Result<T, String>,
+        words: impl FnOnce(&T) -> String,
+        otherwise: ProbeFinding,
+    ) -> Option<T> {
+        match ended {
+            Ok(good) => {
+                self.note(kind, ProbeFinding::Good, words(&good));
+                Some(good)
             }
-            Ok(reply) => {
-                self.note(kind, ProbeFinding::Bad, reply.to_string());
-                None
-            }
-            Err(trouble) => {
-                self.note(kind, ProbeFinding::Bad, trouble.to_string());
+            Err(why) => {
+                self.note(kind, otherwise, why);
                 None
             }
         }
