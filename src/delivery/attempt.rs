@@ -1,14 +1,16 @@
 //! One attempt: from the breaker's leave to everybody's outcome (Figure 3B, steps 310–312).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::Delivery;
 use super::approach::Approach;
 use super::breaker::{Admission, BreakerEvent};
 use super::connection::ServerConnection;
+use super::request::{AttemptResult, CommitPoint, DeliveryRequest, TimeoutProfile};
 use super::transaction::{self, Concluded, ConnectionFate};
-use super::{CommitPoint, DeliveryRequest, TimeoutProfile};
 use crate::message::Outcome;
 
 /// The server that was spoken to.
@@ -26,30 +28,66 @@ impl RemoteServer {
     pub(super) fn of(connection: &ServerConnection) -> Self {
         Self {
             address: connection.peer,
-            tls: connection.is_tls(),
+            tls: connection.tls().is_some(),
             reports: connection.capabilities.dsn,
         }
     }
 }
 
-/// What an attempt came to, before it is reported.
-#[derive(Debug)]
-pub(super) struct AttemptOutcomes {
-    /// In the order of the request.
-    pub(super) outcomes: Vec<Outcome>,
-    /// The server that was spoken to and whether under TLS.
-    pub(super) peer: Option<RemoteServer>,
+impl Delivery {
+    /// Tries once to deliver. Dropping the future closes the connection.
+    pub async fn attempt<P: CommitPoint>(
+        self: &Arc<Self>,
+        request: DeliveryRequest,
+        point: &P,
+    ) -> AttemptResult {
+        let began = Instant::now();
+        let known = self.known.using(request.next_hop.name(), began);
+        let attempt = Attempt {
+            approach: Approach {
+                delivery: self,
+                known: &known,
+                next_hop: &request.next_hop,
+                timeouts: request.timeouts,
+            },
+            request: &request,
+            point,
+        };
+        let tried = attempt.run().await;
+        let now = Instant::now();
+        let result = AttemptResult {
+            outcomes: request.recipients.into_iter().zip(tried.outcomes).collect(),
+            peer: tried.peer.map(|peer| peer.address),
+            tls: tried.peer.is_some_and(|peer| peer.tls),
+            peer_reports: tried.peer.is_some_and(|peer| peer.reports),
+            took: now.saturating_duration_since(began),
+        };
+        known
+            .counters
+            .count(result.outcomes.iter().map(|(_, outcome)| outcome));
+        if result.peer.is_some() {
+            known.counters.record(result.took, now);
+        }
+        result
+    }
 }
 
-pub(super) struct Attempt<'a, P> {
-    pub(super) approach: Approach<'a>,
-    pub(super) request: &'a DeliveryRequest,
-    pub(super) point: &'a P,
+/// What an attempt came to, before it is reported.
+struct AttemptOutcomes {
+    /// In the order of the request.
+    outcomes: Vec<Outcome>,
+    peer: Option<RemoteServer>,
+}
+
+struct Attempt<'a, P> {
+    approach: Approach<'a>,
+    request: &'a DeliveryRequest,
+    point: &'a P,
 }
 
 impl<P: CommitPoint> Attempt<'_, P> {
     /// Never fails: whatever happens is an outcome.
-    pub(super) async fn run(&self) -> AttemptOutcomes {
+    async fn run(&self) -> AttemptOutcomes {
         let (_room, admission) = match self.approach.admission(self.request.busy_wait).await {
             Ok(admission) => admission,
             Err(outcome) => return self.nobody(outcome),
@@ -58,9 +96,10 @@ impl<P: CommitPoint> Attempt<'_, P> {
             return tried;
         }
         match self.approach.open(admission).await {
-            Ok(connection) => {
+            Ok(mut connection) => {
                 self.point.greeted();
-                self.on_fresh_connection(connection, admission).await
+                let concluded = transaction::conduct(&mut connection, self.request, self.point);
+                self.settle(concluded.await, connection, admission)
             }
             Err(outcome) => self.nobody(outcome),
         }
@@ -76,31 +115,23 @@ impl<P: CommitPoint> Attempt<'_, P> {
             self.approach.known.pool.discard_idle();
             return None;
         }
-        Some(self.settle(connection, concluded, admission))
-    }
-
-    async fn on_fresh_connection(
-        &self,
-        mut connection: ServerConnection,
-        admission: Admission,
-    ) -> AttemptOutcomes {
-        let concluded = transaction::conduct(&mut connection, self.request, self.point).await;
-        self.settle(connection, concluded, admission)
+        Some(self.settle(concluded, connection, admission))
     }
 
     /// Keeps the connection or closes it, and lets the breaker know.
     fn settle(
         &self,
-        connection: ServerConnection,
         concluded: Concluded,
+        connection: ServerConnection,
         admission: Admission,
     ) -> AttemptOutcomes {
         let peer = Some(RemoteServer::of(&connection));
         match concluded.ending {
             ConnectionFate::Reusable => {
-                self.approach.learn(BreakerEvent::Served, admission);
-                let pool = &self.approach.known.pool;
-                pool.give_back(connection, Instant::now());
+                let Approach {
+                    delivery, known, ..
+                } = self.approach;
+                delivery.served(known, connection, admission);
             }
             ConnectionFate::ServiceClosing => {
                 self.approach.learn(BreakerEvent::ServiceClosing, admission)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::TimeoutProfile;
+use super::request::TimeoutProfile;
 use crate::limits;
 
 /// What the breaker learns from an attempt.

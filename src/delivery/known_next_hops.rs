@@ -6,8 +6,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use super::TimeoutProfile;
-use super::breaker::{Admission, Breaker, BreakerEvent, NextHopHealth};
+use super::breaker::{Admission, Breaker, BreakerEvent};
 use super::figures::{NextHopCounters, NextHopFigures, Suspension};
 use super::pool::Pool;
 use crate::limits;
@@ -15,7 +14,7 @@ use crate::limits;
 /// One next hop, as far as it is known.
 #[derive(Debug)]
 pub(super) struct KnownNextHop {
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     pub(super) pool: Pool,
     pub(super) counters: NextHopCounters,
     breaker: Mutex<Breaker>,
@@ -31,34 +30,9 @@ impl KnownNextHop {
         }
     }
 
-    /// Its name.
-    pub(super) fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    /// When the next probe is due, where an attempt would not be admitted now.
-    pub(super) fn suspended(&self, timeouts: TimeoutProfile, now: Instant) -> Option<Instant> {
-        self.breaker().suspended(timeouts, now)
-    }
-
-    /// What it did when it was tried last.
-    pub(super) fn standing(&self, now: Instant) -> NextHopHealth {
-        self.breaker().standing(now)
-    }
-
     /// Whether the breaker is open, be a probe due or under way.
     pub(super) fn is_open(&self) -> bool {
         self.breaker().probe_at().is_some()
-    }
-
-    /// Asks the breaker for an attempt.
-    pub(super) fn admit(&self, timeouts: TimeoutProfile, now: Instant) -> Admission {
-        self.breaker().admit(timeouts, now)
-    }
-
-    /// Lets the next attempt of the queue probe at once.
-    pub(super) fn probe_now(&self, now: Instant) {
-        self.breaker().probe_now(now);
     }
 
     /// Tells the breaker what came of it. True: the next hop is no longer suspended.
@@ -89,7 +63,8 @@ impl KnownNextHop {
         self.counters.figures(name, open, suspension, now)
     }
 
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+    /// Its breaker, held for a moment.
+    pub(super) fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock()
     }
 }
@@ -109,7 +84,7 @@ struct KnownEntry {
 impl KnownNextHops {
     /// The next hop of this name, which is used now.
     pub(super) fn using(&self, name: &Arc<str>, now: Instant) -> Arc<KnownNextHop> {
-        let mut by_name = self.by_name();
+        let mut by_name = self.by_name.lock();
         if let Some(kept) = by_name.get_mut(name) {
             kept.used_at = now;
             return Arc::clone(&kept.next_hop);
@@ -128,17 +103,15 @@ impl KnownNextHops {
 
     /// The next hop of this name, if it is known.
     pub(super) fn find(&self, name: &str) -> Option<Arc<KnownNextHop>> {
-        let by_name = self.by_name();
+        let by_name = self.by_name.lock();
         by_name.get(name).map(|kept| Arc::clone(&kept.next_hop))
     }
 
     /// Everything that is known.
     pub(super) fn all(&self) -> Vec<Arc<KnownNextHop>> {
-        let by_name = self.by_name();
-        by_name
-            .values()
-            .map(|kept| Arc::clone(&kept.next_hop))
-            .collect()
+        let by_name = self.by_name.lock();
+        let all = by_name.values();
+        all.map(|kept| Arc::clone(&kept.next_hop)).collect()
     }
 
     /// The figures of all, by name.
@@ -147,10 +120,6 @@ impl KnownNextHops {
         let mut figures: Vec<_> = all.iter().map(|next_hop| next_hop.figures(now)).collect();
         figures.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         figures
-    }
-
-    fn by_name(&self) -> MutexGuard<'_, HashMap<Arc<str>, KnownEntry>> {
-        self.by_name.lock()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -18,7 +18,7 @@ pub(super) struct Pool {
     permits: Arc<Semaphore>,
     shelf: Mutex<Shelf>,
     /// Connections that exist, in use or idle.
-    open: Arc<AtomicU32>,
+    pub(super) open: Arc<AtomicU32>,
 }
 
 #[derive(Debug, Default)]
@@ -45,10 +45,7 @@ impl Idle {
 }
 
 /// The right to use one connection, given back when dropped.
-#[derive(Debug)]
-pub(super) struct Room {
-    _permit: OwnedSemaphorePermit,
-}
+pub(super) type Room = OwnedSemaphorePermit;
 
 impl Pool {
     pub(super) fn new() -> Self {
@@ -64,16 +61,15 @@ impl Pool {
     pub(super) async fn room(&self, connections_max: u32, wait: Duration) -> Option<Room> {
         self.resize(connections_max.max(1) as usize);
         let permits = Arc::clone(&self.permits);
-        let permit = match Arc::clone(&permits).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => timeout(wait, permits.acquire_owned()).await.ok()?.ok()?,
-        };
-        Some(Room { _permit: permit })
+        match Arc::clone(&permits).try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            Err(_) => timeout(wait, permits.acquire_owned()).await.ok()?.ok(),
+        }
     }
 
     /// The bound is a setting: what is in use beyond a lower one is let go as it comes back.
     fn resize(&self, wanted: usize) {
-        let mut shelf = self.shelf();
+        let mut shelf = self.shelf.lock();
         if wanted > shelf.size {
             self.permits.add_permits(wanted - shelf.size);
             shelf.size = wanted;
@@ -86,7 +82,7 @@ impl Pool {
     pub(super) fn take_idle(&self, policy: TlsPolicy, now: Instant) -> Option<ServerConnection> {
         loop {
             let mut idle = {
-                let mut shelf = self.shelf();
+                let mut shelf = self.shelf.lock();
                 let fits = |idle: &Idle| idle.connection.policy == policy;
                 let position = shelf.idle.iter().rposition(fits)?;
                 shelf.idle.remove(position)
@@ -100,7 +96,7 @@ impl Pool {
     /// Before a connection is opened: closes the oldest idle one (of another policy, or there would be
     /// no need to open one) when there would be too many otherwise.
     pub(super) fn make_way(&self) {
-        let mut shelf = self.shelf();
+        let mut shelf = self.shelf.lock();
         let in_use = shelf.size.saturating_sub(self.permits.available_permits());
         if !shelf.idle.is_empty() && shelf.idle.len() + in_use > shelf.size {
             shelf.idle.remove(0);
@@ -108,55 +104,44 @@ impl Pool {
     }
 
     /// Keeps a connection for the next message, unless something is left over from the last one.
-    pub(super) fn give_back(&self, mut connection: ServerConnection, now: Instant) {
+    pub(super) fn give_back(&self, mut connection: ServerConnection) {
         if !connection.is_settled() {
             tracing::info!(address = %connection.peer,
                 "a server says more than it was asked for: the connection is not used again");
             return;
         }
         connection.reused = true;
-        let idle = Idle {
-            connection,
-            since: now,
-        };
-        let mut shelf = self.shelf();
-        if !shelf.closed && !idle.is_expired(now) {
+        let since = Instant::now();
+        let idle = Idle { connection, since };
+        let mut shelf = self.shelf.lock();
+        if !shelf.closed && !idle.is_expired(since) {
             shelf.idle.push(idle);
         }
     }
 
     /// Closes the idle connections: one of their age was found dead.
     pub(super) fn discard_idle(&self) {
-        let idle = std::mem::take(&mut self.shelf().idle);
+        let idle = std::mem::take(&mut self.shelf.lock().idle);
         drop(idle);
     }
 
     /// Takes out the connections that were idle for too long, so that somebody takes leave on them.
     pub(super) fn expired(&self, now: Instant) -> Vec<ServerConnection> {
-        let mut shelf = self.shelf();
+        let mut shelf = self.shelf.lock();
         let expired = shelf.idle.extract_if(.., |idle| idle.is_expired(now));
         expired.map(|idle| idle.connection).collect()
     }
 
     /// Takes out all idle connections and keeps none from now on.
     pub(super) fn close(&self) -> Vec<ServerConnection> {
-        let mut shelf = self.shelf();
+        let mut shelf = self.shelf.lock();
         shelf.closed = true;
         shelf.idle.drain(..).map(|idle| idle.connection).collect()
-    }
-
-    /// Where open connections are counted.
-    pub(super) fn open(&self) -> &Arc<AtomicU32> {
-        &self.open
     }
 
     /// Connections that exist now.
     pub(super) fn open_connections(&self) -> u32 {
         self.open.load(Ordering::Relaxed)
-    }
-
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock()
     }
 }
 
