@@ -1,17 +1,20 @@
 //! The way to a next hop: the breaker's leave, room in the pool, and a connection to one of its servers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Delivery;
 use super::address_penalty::Penalties;
 use super::breaker::{Admission, BreakerEvent};
 use super::connection::ServerConnection;
-use super::connector::ConnectError;
+use super::connector::{ConnectError, Dial};
 use super::known_next_hops::KnownNextHop;
 use super::pool::Room;
+use super::request::TimeoutProfile;
 use super::resolve::{self, MailServer};
-use super::{Delivery, TimeoutProfile};
+use super::verdicts;
 use crate::limits;
 use crate::message::{DiskReason, Outcome};
 use crate::settings::{NextHop, NextHopTarget};
@@ -28,8 +31,8 @@ pub(super) struct NotConnected {
 /// Whoever wants to speak to a next hop, and how patient that is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Approach<'a> {
-    pub(super) delivery: &'a Delivery,
-    pub(super) known: &'a KnownNextHop,
+    pub(super) delivery: &'a Arc<Delivery>,
+    pub(super) known: &'a Arc<KnownNextHop>,
     pub(super) next_hop: &'a NextHop,
     pub(super) timeouts: TimeoutProfile,
 }
@@ -47,30 +50,36 @@ impl Approach<'_> {
             next_hop, timeouts, ..
         } = *self;
         if self.delivery.settings.snapshot().is_paused(next_hop.name()) {
-            return Err(paused());
+            let reply = Reply::next_hop_paused();
+            return Err(Outcome::Deferred(DiskReason::NextHopPaused, reply));
         }
         // Asked first without taking the probe: who is turned away need not wait for room.
-        if self.known.suspended(timeouts, Instant::now()).is_some() {
+        if self.is_suspended() {
             return Err(suspended());
         }
         let room = self.known.pool.room(next_hop.connections_max, busy_wait);
-        let room = room.await.ok_or_else(busy)?;
-        match self.known.admit(timeouts, Instant::now()) {
+        let room = room.await.ok_or_else(|| {
+            Outcome::Deferred(DiskReason::DestinationBusy, Reply::next_hop_busy())
+        })?;
+        let admission = self.known.breaker().admit(timeouts, Instant::now());
+        match admission {
             Admission::Suspended(_) => Err(suspended()),
             admission => Ok((room, admission)),
         }
+    }
+
+    /// An attempt would not be admitted now.
+    pub(super) fn is_suspended(&self) -> bool {
+        let breaker = self.known.breaker();
+        breaker.suspended(self.timeouts, Instant::now()).is_some()
     }
 
     /// A connection that idled and seems to be alive.
     pub(super) async fn idle(&self) -> Option<ServerConnection> {
         let pool = &self.known.pool;
         let mut connection = pool.take_idle(self.next_hop.tls, Instant::now())?;
-        if connection.must_agree
-            && connection
-                .agree(self.timeouts.command_wait())
-                .await
-                .is_err()
-        {
+        let wait = self.timeouts.command_wait();
+        if connection.must_agree && connection.agree(wait).await.is_err() {
             pool.discard_idle();
             return None;
         }
@@ -106,14 +115,14 @@ impl Approach<'_> {
             .resolver
             .servers(&self.next_hop.target, &settings.dns_servers)
             .await
-            .map_err(|unresolved| NotConnected {
-                outcome: unresolved.outcome(),
+            .map_err(|outcome| NotConnected {
+                outcome,
                 event: None,
             })?;
         self.penalties(|penalties| penalties.order(&mut servers, Instant::now()));
         self.known.pool.make_way();
         let began = Instant::now();
-        let mut last = no_address();
+        let mut last = verdicts::deferred(Reply::next_hop_without_address());
         // Of the one that is ourselves: whoever is not better would give the message back to us.
         let mut own_preference = None;
         for server in servers.iter().take(limits::ADDRESSES_TRIED) {
@@ -142,13 +151,9 @@ impl Approach<'_> {
             let resolver = &self.delivery.resolver;
             resolver.forget(&self.next_hop.target, &servers);
         }
-        let is_anybody_better = |own| {
-            servers
-                .iter()
-                .any(|server: &MailServer| server.preference < own)
-        };
+        let is_best = |own| servers.iter().all(|server| server.preference >= own);
         Err(match own_preference {
-            Some(own) if !is_anybody_better(own) => NotConnected {
+            Some(own) if is_best(own) => NotConnected {
                 outcome: self.led_back(),
                 event: None,
             },
@@ -163,7 +168,7 @@ impl Approach<'_> {
     /// administrator's, who repairs it.
     fn led_back(&self) -> Outcome {
         match &self.next_hop.target {
-            NextHopTarget::Mx(domain) => resolve::ourselves(domain).outcome(),
+            NextHopTarget::Mx(domain) => resolve::ourselves(domain),
             NextHopTarget::Fixed(_) => ConnectError::Ourselves.outcome(),
         }
     }
@@ -174,9 +179,14 @@ impl Approach<'_> {
         timeouts: TimeoutProfile,
     ) -> Result<ServerConnection, ConnectError> {
         let next_hop = self.next_hop;
-        let open = self.known.pool.open();
-        let connector = &self.delivery.connector;
-        let opened = connector.open(server, next_hop.tls, timeouts, open).await;
+        let dial = Dial {
+            connector: &self.delivery.connector,
+            server,
+            policy: next_hop.tls,
+            timeouts,
+            open: &self.known.pool.open,
+        };
+        let opened = dial.open().await;
         match &opened {
             Ok(_) => self.penalties(|penalties| penalties.forgive(server.address)),
             // It is where it is: a worse one must not come before it.
@@ -192,9 +202,7 @@ impl Approach<'_> {
 
     /// Tells the breaker what came of it.
     pub(super) fn learn(&self, event: BreakerEvent, admission: Admission) {
-        if self.known.learn(event, admission, Instant::now()) {
-            self.delivery.recovered.notify_one();
-        }
+        self.delivery.learn(self.known, event, admission);
     }
 
     fn penalties(&self, with: impl FnOnce(&mut Penalties)) {
@@ -203,20 +211,7 @@ impl Approach<'_> {
     }
 }
 
-fn paused() -> Outcome {
-    Outcome::Deferred(DiskReason::NextHopPaused, Reply::NEXT_HOP_PAUSED)
-}
-
 fn suspended() -> Outcome {
     let reply = Reply::NEXT_HOP_SUSPENDED;
     Outcome::Deferred(DiskReason::DestinationSuspended, reply)
-}
-
-fn busy() -> Outcome {
-    Outcome::Deferred(DiskReason::DestinationBusy, Reply::NEXT_HOP_BUSY)
-}
-
-fn no_address() -> Outcome {
-    let reply = Reply::NEXT_HOP_WITHOUT_ADDRESS;
-    Outcome::Deferred(DiskReason::Deferred, reply)
 }

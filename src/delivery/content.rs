@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use super::connection::ServerConnection;
 use super::conversation_error::ConversationError;
 use super::conversion::{ConversionPlan, Converter, Survey};
+use super::request::{CommitPoint, DeliveryRequest};
 use super::verdicts;
-use super::{CommitPoint, DeliveryRequest};
 use crate::limits;
 use crate::message::{BodyReader, Message, Outcome, Storage};
 use crate::smtp::capabilities::Capabilities;
@@ -47,14 +47,27 @@ pub(super) async fn send_after_data<P: CommitPoint>(
         pieces.clear();
         stuffer = DotStuffer::default();
         send_stuffed(connection, &prefix, &mut stuffer, wait).await?;
-        send_blocks(connection, message, &mut stuffer, wait).await?;
+        let mut reader = BodyReader::new(Arc::clone(message));
+        while let Some(block) = reader.next().await.map_err(ConversationError::Content)? {
+            send_stuffed(connection, &block, &mut stuffer, wait).await?;
+        }
     }
     if !may_commit(point, wait).await {
         return Ok(ContentSent::Withdrawn);
     }
     pieces.push(stuffer.finish());
+    hand_over(connection, &pieces, point, wait).await
+}
+
+/// Sends the last pieces, and with them the end.
+async fn hand_over<P: CommitPoint>(
+    connection: &mut ServerConnection,
+    pieces: &[&[u8]],
+    point: &P,
+    wait: Duration,
+) -> Result<ContentSent, ConversationError> {
     connection.is_surely_quiet().await?;
-    send_pieces(connection, &pieces, wait).await?;
+    send_pieces(connection, pieces, wait).await?;
     point.handed_over();
     Ok(ContentSent::HandedOver)
 }
@@ -144,26 +157,9 @@ pub(super) async fn send_converted<P: CommitPoint>(
         return Ok(ContentSent::Withdrawn);
     }
     let last = send_fronts(connection, &converted, &mut stuffer, wait).await?;
-    let mut pieces = Vec::new();
-    stuffer.stuff(last, |piece| pieces.push(piece));
+    let mut pieces = stuffed(&mut stuffer, &[last]);
     pieces.push(stuffer.finish());
-    connection.is_surely_quiet().await?;
-    send_pieces(connection, &pieces, wait).await?;
-    point.handed_over();
-    Ok(ContentSent::HandedOver)
-}
-
-async fn send_blocks(
-    connection: &mut ServerConnection,
-    message: &Arc<Message>,
-    stuffer: &mut DotStuffer,
-    wait: Duration,
-) -> Result<(), ConversationError> {
-    let mut reader = BodyReader::new(Arc::clone(message));
-    while let Some(block) = reader.next().await.map_err(ConversationError::Content)? {
-        send_stuffed(connection, &block, stuffer, wait).await?;
-    }
-    Ok(())
+    hand_over(connection, &pieces, point, wait).await
 }
 
 /// Sends a block, its dots stuffed.
@@ -174,9 +170,7 @@ async fn send_stuffed(
     wait: Duration,
 ) -> Result<(), ConversationError> {
     let last = send_fronts(connection, block, stuffer, wait).await?;
-    let mut pieces = Vec::new();
-    stuffer.stuff(last, |piece| pieces.push(piece));
-    send_pieces(connection, &pieces, wait).await
+    send_pieces(connection, &stuffed(stuffer, &[last]), wait).await
 }
 
 /// Sends what of a block falls into too many pieces for one write, and gives back the rest. Of ordinary content
@@ -192,11 +186,18 @@ async fn send_fronts<'a>(
         if rest.is_empty() {
             return Ok(block);
         }
-        let mut pieces = Vec::new();
-        stuffer.stuff(front, |piece| pieces.push(piece));
-        send_pieces(connection, &pieces, wait).await?;
+        send_pieces(connection, &stuffed(stuffer, &[front]), wait).await?;
         block = rest;
     }
+}
+
+/// Blocks with their dots stuffed, and room for the end.
+pub(super) fn stuffed<'a>(stuffer: &mut DotStuffer, blocks: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    let mut pieces = Vec::with_capacity(blocks.len() + 2);
+    for block in blocks {
+        stuffer.stuff(block, |piece| pieces.push(piece));
+    }
+    pieces
 }
 
 /// A client that has nothing to say in time is as good as gone.

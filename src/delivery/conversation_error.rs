@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::verdicts::SmtpStage;
-use crate::message::{DiskReason, Outcome};
+use super::verdicts::{self, SmtpStage};
+use crate::message::Outcome;
 use crate::settings::UncertainPolicy;
 use crate::smtp::reply::Reply;
 use crate::smtp::reply_reader::ReplyError;
@@ -106,7 +106,7 @@ impl ConversationError {
 
     /// What it means before our final dot was handed over.
     pub(super) fn outcome(&self) -> Outcome {
-        Outcome::Deferred(DiskReason::Deferred, self.reply())
+        verdicts::deferred(self.reply())
     }
 
     /// What it means afterwards, for recipients that the server accepted. Silence is what the administrator

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
-use super::DeliveryRequest;
+use super::request::DeliveryRequest;
 use super::verdicts::{self, SmtpStage, verdict};
 use crate::limits;
 use crate::message::{Outcome, Recipient};

@@ -8,16 +8,17 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Delivery;
 use super::approach::{Approach, NotConnected};
 use super::breaker::{Admission, BreakerEvent};
 use super::connection::ServerConnection;
 use super::conversation_error::ConversationError;
 use super::envelope::write_recipient;
-use super::open_transaction::{Begun, OpenTransaction};
+use super::open_transaction::OpenTransaction;
+use super::request::TimeoutProfile;
 use super::verdicts::{self, SmtpStage, verdict};
-use super::{Delivery, TimeoutProfile};
 use crate::limits;
-use crate::message::{DiskReason, Envelope, Outcome, Recipient};
+use crate::message::{Envelope, Outcome, Recipient};
 use crate::settings::NextHop;
 use crate::smtp::capabilities::Capabilities;
 use crate::smtp::command::BodyType;
@@ -61,163 +62,146 @@ impl Delivery {
         self: &Arc<Self>,
         start: MailTransactionStart<'_>,
     ) -> Result<OpenTransaction, StartError> {
-        let began = timeout(
-            limits::CUT_THROUGH_CONNECT_WAIT,
-            self.begin_unbounded(start),
-        )
-        .await
-        .unwrap_or_else(|_| {
-            self.note_unreached(start.next_hop);
-            let reply = Reply::NEXT_HOP_NOT_IN_TIME;
-            Err(StartError::NoConnection(Outcome::Deferred(
-                DiskReason::Deferred,
-                reply,
-            )))
-        });
+        let known = self.known.using(start.next_hop.name(), Instant::now());
+        let approach = Approach {
+            delivery: self,
+            known: &known,
+            next_hop: start.next_hop,
+            timeouts: TimeoutProfile::Fast,
+        };
+        let beginning = begin_unbounded(approach, &start);
+        let began = timeout(limits::CUT_THROUGH_CONNECT_WAIT, beginning)
+            .await
+            .unwrap_or_else(|_| {
+                // No server has connected in all that time.
+                approach.learn(BreakerEvent::NoConnection, Admission::Probe);
+                let outcome = verdicts::deferred(Reply::next_hop_not_in_time());
+                Err(StartError::NoConnection(outcome))
+            });
         if let Err(StartError::NoConnection(outcome) | StartError::Answered(outcome, _)) = &began {
-            let name = start.next_hop.name();
-            let known = self.known.using(name, Instant::now());
             known.counters.count([outcome]);
         }
         began
     }
-
-    /// No server has connected in all that time.
-    fn note_unreached(&self, next_hop: &NextHop) {
-        let known = self.known.using(next_hop.name(), Instant::now());
-        let approach = Approach {
-            delivery: self,
-            known: &known,
-            next_hop,
-            timeouts: TimeoutProfile::Fast,
-        };
-        approach.learn(BreakerEvent::NoConnection, Admission::Probe);
-    }
-
-    async fn begin_unbounded(
-        self: &Arc<Self>,
-        start: MailTransactionStart<'_>,
-    ) -> Result<OpenTransaction, StartError> {
-        let next_hop = start.next_hop;
-        let known = self.known.using(next_hop.name(), Instant::now());
-        let approach = Approach {
-            delivery: self,
-            known: &known,
-            next_hop,
-            timeouts: TimeoutProfile::Fast,
-        };
-        let admission = approach.admission(start.busy_wait).await;
-        let (room, admission) = admission.map_err(StartError::NoConnection)?;
-        let connection = match first_recipient_on_idle(&approach, admission, &start).await {
-            Some(begun) => begun,
-            None => first_recipient(&approach, admission, &start).await,
-        }?;
-        Ok(OpenTransaction::begun(Begun {
-            delivery: Arc::clone(self),
-            next_hop: Arc::clone(next_hop),
-            known,
-            connection,
-            room,
-            admission,
-        }))
-    }
 }
 
-/// None: no connection idled, or it turned out to be dead.
-async fn first_recipient_on_idle(
-    approach: &Approach<'_>,
-    admission: Admission,
+async fn begin_unbounded(
+    approach: Approach<'_>,
     start: &MailTransactionStart<'_>,
-) -> Option<Result<ServerConnection, StartError>> {
-    let mut connection = approach.idle().await?;
-    match open_envelope(&mut connection, start).await {
-        Ok(EnvelopeAnswer::Accepted) => Some(Ok(connection)),
-        Ok(EnvelopeAnswer::Closing(_)) | Err(_) => {
-            // The others idled beside it.
-            approach.known.pool.discard_idle();
-            None
-        }
-        Ok(EnvelopeAnswer::Settled(outcome)) => {
+) -> Result<OpenTransaction, StartError> {
+    let admission = approach.admission(start.busy_wait).await;
+    let (room, admission) = admission.map_err(StartError::NoConnection)?;
+    let first = FirstRecipient {
+        approach,
+        admission,
+        start,
+    };
+    let connection = match first.on_idle_connection().await {
+        Some(begun) => begun,
+        None => first.on_fresh_connection().await,
+    }?;
+    Ok(OpenTransaction::begun(
+        approach,
+        start.next_hop,
+        connection,
+        room,
+        admission,
+    ))
+}
+
+/// A first recipient for whom there is room at its next hop.
+struct FirstRecipient<'a> {
+    approach: Approach<'a>,
+    admission: Admission,
+    start: &'a MailTransactionStart<'a>,
+}
+
+impl FirstRecipient<'_> {
+    /// None: no connection idled, or it turned out to be dead.
+    async fn on_idle_connection(&self) -> Option<Result<ServerConnection, StartError>> {
+        let mut connection = self.approach.idle().await?;
+        let (error, is_of_this) = match open_envelope(&mut connection, self.start).await {
+            Ok(EnvelopeAnswer::Accepted) => return Some(Ok(connection)),
+            Ok(EnvelopeAnswer::Closing(_)) | Err(_) => (None, false),
             // It may have been said of what the connection carried before, or of its age.
-            let is_of_this = match outcome {
-                Outcome::Refused(_) => {
-                    let agreed = connection.agree(limits::CUT_THROUGH_REPLY_WAIT).await;
-                    agreed.is_ok()
-                }
-                _ => connection.is_settled(),
-            };
-            if !is_of_this {
-                approach.known.pool.discard_idle();
-                return None;
+            Ok(EnvelopeAnswer::Failed(error)) => {
+                let is_of_this = match &error {
+                    StartError::Answered(Outcome::Refused(_), _) => {
+                        let agreed = connection.agree(limits::CUT_THROUGH_REPLY_WAIT).await;
+                        agreed.is_ok()
+                    }
+                    StartError::Answered(..) => connection.is_settled(),
+                    StartError::NoConnection(_) | StartError::Unsuitable(_) => true,
+                };
+                (Some(error), is_of_this)
             }
-            let peer = connection.peer;
-            give_back(approach, admission, connection);
-            Some(Err(StartError::Answered(outcome, peer)))
-        }
-        Ok(EnvelopeAnswer::Unsuitable(why)) => {
-            give_back(approach, admission, connection);
-            Some(Err(StartError::Unsuitable(why)))
-        }
-    }
-}
-
-/// Steps 501 to 503: connects, and again a moment later where that fails.
-async fn first_recipient(
-    approach: &Approach<'_>,
-    admission: Admission,
-    start: &MailTransactionStart<'_>,
-) -> Result<ServerConnection, StartError> {
-    let mut tried = 0;
-    loop {
-        let failed = match approach.connect(admission).await {
-            Err(failed) => failed,
-            Ok(mut connection) => match open_envelope(&mut connection, start).await {
-                Ok(EnvelopeAnswer::Accepted) => return Ok(connection),
-                Ok(EnvelopeAnswer::Settled(outcome)) => {
-                    let peer = connection.peer;
-                    give_back(approach, admission, connection);
-                    return Err(StartError::Answered(outcome, peer));
-                }
-                Ok(EnvelopeAnswer::Unsuitable(why)) => {
-                    give_back(approach, admission, connection);
-                    return Err(StartError::Unsuitable(why));
-                }
-                Ok(EnvelopeAnswer::Closing(outcome)) => {
-                    let event = Some(BreakerEvent::ServiceClosing);
-                    NotConnected { outcome, event }
-                }
-                Err(trouble) => NotConnected {
-                    outcome: trouble.outcome(),
-                    event: None,
-                },
-            },
         };
-        tried += 1;
-        let is_suspended = approach.known.suspended(approach.timeouts, Instant::now());
-        let is_final = !matches!(failed.outcome, Outcome::Deferred(..)) || is_suspended.is_some();
-        if is_final || tried >= start.tries {
-            approach.give_up(&failed, admission);
-            return Err(StartError::NoConnection(failed.outcome));
+        match error.filter(|_| is_of_this) {
+            Some(error) => {
+                self.give_back(connection);
+                Some(Err(error))
+            }
+            None => {
+                // The others idled beside it.
+                self.approach.known.pool.discard_idle();
+                None
+            }
         }
-        sleep(limits::CUT_THROUGH_TRY_PAUSE).await;
     }
-}
 
-/// The server is well, whatever it said of the message.
-fn give_back(approach: &Approach<'_>, admission: Admission, connection: ServerConnection) {
-    approach.learn(BreakerEvent::Served, admission);
-    approach.known.pool.give_back(connection, Instant::now());
+    /// Steps 501 to 503: connects, and again a moment later where that fails.
+    async fn on_fresh_connection(&self) -> Result<ServerConnection, StartError> {
+        let Self {
+            approach,
+            admission,
+            start,
+        } = *self;
+        let mut tried = 0;
+        loop {
+            let failed = match approach.connect(admission).await {
+                Err(failed) => failed,
+                Ok(mut connection) => match open_envelope(&mut connection, start).await {
+                    Ok(EnvelopeAnswer::Accepted) => return Ok(connection),
+                    Ok(EnvelopeAnswer::Failed(error)) => {
+                        self.give_back(connection);
+                        return Err(error);
+                    }
+                    Ok(EnvelopeAnswer::Closing(outcome)) => {
+                        let event = Some(BreakerEvent::ServiceClosing);
+                        NotConnected { outcome, event }
+                    }
+                    Err(trouble) => NotConnected {
+                        outcome: trouble.outcome(),
+                        event: None,
+                    },
+                },
+            };
+            tried += 1;
+            let may_change = matches!(failed.outcome, Outcome::Deferred(..));
+            if !may_change || approach.is_suspended() || tried >= start.tries {
+                approach.give_up(&failed, admission);
+                return Err(StartError::NoConnection(failed.outcome));
+            }
+            sleep(limits::CUT_THROUGH_TRY_PAUSE).await;
+        }
+    }
+
+    /// The server is well, whatever it said of the message.
+    fn give_back(&self, connection: ServerConnection) {
+        let Approach {
+            delivery, known, ..
+        } = self.approach;
+        delivery.served(known, connection, self.admission);
+    }
 }
 
 /// What a server makes of an envelope with one recipient.
 enum EnvelopeAnswer {
     Accepted,
-    /// It said no or "later".
-    Settled(Outcome),
+    /// It said no or "later", or may not take what comes.
+    Failed(StartError),
     /// It ended the conversation with 421.
     Closing(Outcome),
-    /// It may not take what comes.
-    Unsuitable(&'static str),
 }
 
 /// MAIL and RCPT, in one write where the server can.
@@ -231,19 +215,18 @@ async fn open_envelope(
         recipient,
         ..
     } = *start;
-    if let Err(answer) = fitness(start, &connection.capabilities) {
-        return Ok(answer);
+    let peer = connection.peer;
+    let failed = |outcome| EnvelopeAnswer::Failed(StartError::Answered(outcome, peer));
+    if let Some(error) = unfit(start, connection) {
+        return Ok(EnvelopeAnswer::Failed(error));
     }
     let wait = limits::CUT_THROUGH_REPLY_WAIT;
     let offered = &connection.capabilities;
     let parameters = mail_parameters(start, offered);
     let (dsn, pipelining) = (offered.dsn, offered.pipelining);
     let reset = std::mem::replace(&mut connection.must_reset, true);
-    let reset = reset.then(|| {
-        connection.command(SmtpStage::Reset, |commands| {
-            commands.extend_from_slice(b"RSET\r\n")
-        })
-    });
+    let write = |commands: &mut BytesMut| commands.extend_from_slice(b"RSET\r\n");
+    let reset = reset.then(|| connection.command(SmtpStage::Reset, write));
     let mail = connection.command(SmtpStage::Mail, |commands| {
         command_writer::mail_from(commands, &envelope.sender, &parameters);
     });
@@ -268,13 +251,13 @@ async fn open_envelope(
             && connection.reply(rcpt, wait).await.is_err()
         {
             // It said what it had to say.
-            return Ok(EnvelopeAnswer::Settled(outcome));
+            return Ok(failed(outcome));
         }
         // On a connection that idled this says nothing of the message.
         let remembers_another = reply.code == 503 && connection.reused;
         return Ok(match remembers_another {
             true => EnvelopeAnswer::Closing(outcome),
-            false => EnvelopeAnswer::Settled(outcome),
+            false => failed(outcome),
         });
     }
     let reply = match rcpt {
@@ -285,7 +268,7 @@ async fn open_envelope(
     Ok(match verdict(SmtpStage::Recipient, &reply) {
         None => EnvelopeAnswer::Accepted,
         Some(outcome) if verdicts::is_closing(&reply) => EnvelopeAnswer::Closing(outcome),
-        Some(outcome) => EnvelopeAnswer::Settled(outcome),
+        Some(outcome) => failed(outcome),
     })
 }
 
@@ -313,28 +296,23 @@ fn mail_parameters<'a>(
     }
 }
 
-/// Whether a server with these capabilities takes whatever the client is going to send.
-fn fitness(start: &MailTransactionStart<'_>, offered: &Capabilities) -> Result<(), EnvelopeAnswer> {
+/// Why a server may not take whatever the client is going to send; none when it does.
+fn unfit(start: &MailTransactionStart<'_>, connection: &ServerConnection) -> Option<StartError> {
     let MailTransactionStart {
-        next_hop,
         envelope,
-        declared_size,
         recipient,
         ..
     } = *start;
+    let offered = &connection.capabilities;
+    let refused = |outcome| StartError::Answered(outcome, connection.peer);
     if envelope.smtputf8 && !offered.smtputf8 {
         if !envelope.sender.needs_smtputf8() && !recipient.address.needs_smtputf8() {
-            return Err(EnvelopeAnswer::Unsuitable("it does not offer SMTPUTF8"));
+            return Some(StartError::Unsuitable("it does not offer SMTPUTF8"));
         }
-        return Err(EnvelopeAnswer::Settled(verdicts::no_smtputf8()));
+        return Some(refused(verdicts::no_smtputf8()));
     }
-    if !offered.eight_bit_mime && !next_hop.takes_eight_bit {
-        return Err(EnvelopeAnswer::Unsuitable("it does not offer 8BITMIME"));
+    if !offered.eight_bit_mime && !start.next_hop.takes_eight_bit {
+        return Some(StartError::Unsuitable("it does not offer 8BITMIME"));
     }
-    match (declared_size, offered.size) {
-        (Some(size), Some(limit)) if limit > 0 && size > limit => {
-            Err(EnvelopeAnswer::Settled(verdicts::too_large(limit)))
-        }
-        _ => Ok(()),
-    }
+    verdicts::too_large(start.declared_size?, offered.size).map(refused)
 }

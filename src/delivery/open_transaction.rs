@@ -1,5 +1,5 @@
 //! A transaction that grows with a client's: its recipients come one by one, its content block by block
-//! (Figure 5 of the patent, steps 504 and 505). How it begins stands in `start`.
+//! (Figure 5 of the patent, steps 504 and 505). How it begins: [`super::mail_transaction_start`].
 //!
 //! Whoever holds one and drops it before the content has begun gives its connection back; afterwards the
 //! connection is closed without an end, and nothing is delivered.
@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::{Instant, timeout};
 
+use super::Delivery;
 use super::approach::Approach;
 use super::attempt::RemoteServer;
 use super::breaker::{Admission, BreakerEvent};
@@ -20,8 +21,8 @@ use super::conversation_error::{ConversationError, Wait};
 use super::envelope::write_recipient;
 use super::known_next_hops::KnownNextHop;
 use super::pool::Room;
+use super::request::{AttemptResult, TimeoutProfile};
 use super::verdicts::{self, SmtpStage, verdict};
-use super::{AttemptResult, Delivery, TimeoutProfile};
 use crate::limits;
 use crate::message::{Outcome, Recipient};
 use crate::settings::NextHop;
@@ -55,34 +56,23 @@ pub struct OpenTransaction {
     stand: Stand,
 }
 
-/// A transaction whose first recipient was just accepted.
-pub(super) struct Begun {
-    pub(super) delivery: Arc<Delivery>,
-    pub(super) known: Arc<KnownNextHop>,
-    pub(super) next_hop: Arc<NextHop>,
-    pub(super) connection: ServerConnection,
-    pub(super) room: Room,
-    pub(super) admission: Admission,
-}
-
 fn closed() -> Outcome {
     ConversationError::Closed.outcome()
 }
 
 impl OpenTransaction {
-    pub(super) fn begun(begun: Begun) -> Self {
-        let Begun {
-            delivery,
-            known,
-            next_hop,
-            connection,
-            room,
-            admission,
-        } = begun;
+    /// A transaction whose first recipient was just accepted.
+    pub(super) fn begun(
+        approach: Approach<'_>,
+        next_hop: &Arc<NextHop>,
+        connection: ServerConnection,
+        room: Room,
+        admission: Admission,
+    ) -> Self {
         Self {
-            delivery,
-            known,
-            next_hop,
+            delivery: Arc::clone(approach.delivery),
+            known: Arc::clone(approach.known),
+            next_hop: Arc::clone(next_hop),
             peer: RemoteServer::of(&connection),
             connection: Some(connection),
             room: Some(room),
@@ -122,7 +112,11 @@ impl OpenTransaction {
     /// # Errors
     /// What the server said. When the conversation ended with it, [`Self::start_content`] fails, too.
     pub async fn add(&mut self, recipient: &Recipient) -> Result<(), Outcome> {
-        let added = self.ask_for(recipient).await;
+        let dsn = self.peer.reports;
+        let asked = self.converse(SmtpStage::Recipient, |commands| {
+            write_recipient(commands, recipient, dsn);
+        });
+        let added = asked.await;
         match &added {
             Ok(()) => self.accepted += 1,
             Err(outcome) => self.known.counters.count([outcome]),
@@ -130,24 +124,13 @@ impl OpenTransaction {
         added
     }
 
-    async fn ask_for(&mut self, recipient: &Recipient) -> Result<(), Outcome> {
-        let dsn = self.peer.reports;
-        self.converse(SmtpStage::Recipient, |commands| {
-            write_recipient(commands, recipient, dsn);
-        })
-        .await
-    }
-
     /// DATA: the content may follow when this comes back well.
     ///
     /// # Errors
     /// What it means for all recipients that it may not.
     pub async fn start_content(&mut self) -> Result<(), Outcome> {
-        let started = self
-            .converse(SmtpStage::Data, |commands| {
-                commands.extend_from_slice(b"DATA\r\n");
-            })
-            .await;
+        let write = |commands: &mut BytesMut| commands.extend_from_slice(b"DATA\r\n");
+        let started = self.converse(SmtpStage::Data, write).await;
         if started.is_ok() {
             self.stand = Stand::Underway;
         }
@@ -189,10 +172,7 @@ impl OpenTransaction {
     /// # Errors
     /// What it means for all recipients that it was not taken: no more is sent then.
     pub async fn send(&mut self, blocks: &[&[u8]]) -> Result<(), Outcome> {
-        let mut pieces = Vec::with_capacity(blocks.len() + 1);
-        for block in blocks {
-            self.stuffer.stuff(block, |piece| pieces.push(piece));
-        }
+        let pieces = content::stuffed(&mut self.stuffer, blocks);
         self.write(&pieces).await
     }
 
@@ -201,11 +181,8 @@ impl OpenTransaction {
     /// # Errors
     /// What it means for all recipients that it was not taken.
     pub async fn send_end(&mut self, blocks: &[&[u8]]) -> Result<(), Outcome> {
-        let mut pieces = Vec::with_capacity(blocks.len() + 2);
         let mut stuffer = std::mem::take(&mut self.stuffer);
-        for block in blocks {
-            stuffer.stuff(block, |piece| pieces.push(piece));
-        }
+        let mut pieces = content::stuffed(&mut stuffer, blocks);
         pieces.push(stuffer.finish());
         let Some(connection) = &mut self.connection else {
             return Err(closed());
@@ -290,23 +267,17 @@ impl OpenTransaction {
         if replies.iter().any(verdicts::is_closing) {
             self.learn(BreakerEvent::ServiceClosing);
         } else {
-            self.learn(BreakerEvent::Served);
             connection.must_reset = false;
-            self.known.pool.give_back(connection, Instant::now());
+            let delivery = &self.delivery;
+            delivery.served(&self.known, connection, self.admission);
         }
         let said = replies.iter();
-        said.filter_map(|reply| verdict(SmtpStage::EndOfData, reply))
-            .collect()
+        let decided = said.filter_map(|reply| verdict(SmtpStage::EndOfData, reply));
+        decided.collect()
     }
 
     fn learn(&self, event: BreakerEvent) {
-        let approach = Approach {
-            delivery: &self.delivery,
-            known: &self.known,
-            next_hop: &self.next_hop,
-            timeouts: TimeoutProfile::Fast,
-        };
-        approach.learn(event, self.admission);
+        self.delivery.learn(&self.known, event, self.admission);
     }
 }
 
@@ -316,8 +287,8 @@ impl Drop for OpenTransaction {
         if self.stand == Stand::Envelope
             && let Some(connection) = self.connection.take()
         {
-            self.learn(BreakerEvent::Served);
-            self.known.pool.give_back(connection, Instant::now());
+            let delivery = &self.delivery;
+            delivery.served(&self.known, connection, self.admission);
         }
     }
 }

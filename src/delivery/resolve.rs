@@ -8,9 +8,10 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
 use super::mx::{self, Exchangers};
+use super::verdicts;
 use crate::dns::{Dns, Exchanger, Host, Records};
 use crate::limits;
-use crate::message::{DiskReason, Outcome};
+use crate::message::Outcome;
 use crate::settings::NextHopTarget;
 use crate::settings::next_hop::ServerAddress;
 use crate::smtp::Protocol;
@@ -32,27 +33,9 @@ pub(super) struct MailServer {
     pub(super) preference: u16,
 }
 
-/// Why there is no server to try.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unresolved {
-    /// There never will be one: the domain does not exist, takes no mail, or is ourselves.
-    Never(Reply),
-    /// The DNS did not answer, or not now.
-    Later(Reply),
-}
-
-impl Unresolved {
-    pub(super) fn outcome(&self) -> Outcome {
-        match self {
-            Self::Never(reply) => Outcome::Refused(reply.clone()),
-            Self::Later(reply) => Outcome::Deferred(DiskReason::Deferred, reply.clone()),
-        }
-    }
-
-    /// `why` is a sentence.
-    fn later(why: impl Into<String>) -> Self {
-        Self::Later(Reply::not_resolved(why.into()))
-    }
+/// There is no server now: the DNS did not answer, or not what it must. `why` is a sentence.
+fn later(why: impl Into<String>) -> Outcome {
+    verdicts::deferred(Reply::not_resolved(why.into()))
 }
 
 /// Finds servers by what the DNS says.
@@ -82,7 +65,7 @@ impl Resolver {
         &self,
         target: &NextHopTarget,
         dns_servers: &[SocketAddr],
-    ) -> Result<Vec<MailServer>, Unresolved> {
+    ) -> Result<Vec<MailServer>, Outcome> {
         if let Some(server) = literal(target) {
             return Ok(vec![server]);
         }
@@ -111,24 +94,20 @@ impl Resolver {
     }
 
     /// RFC 5321 §5.1: the domain's MX, or the domain itself when it has none.
-    async fn exchangers(
-        &self,
-        dns: Asked<'_>,
-        domain: &str,
-    ) -> Result<Vec<MailServer>, Unresolved> {
+    async fn exchangers(&self, dns: Asked<'_>, domain: &str) -> Result<Vec<MailServer>, Outcome> {
         let records = match dns.dns.exchangers(dns.servers, domain).await {
             Records::Found(records) => records,
             Records::NoRecord => vec![Exchanger {
                 preference: 0,
                 host: domain.to_owned(),
             }],
-            Records::NoName => return Err(Unresolved::Never(Reply::no_such_domain(domain))),
-            Records::Failure(why) => return Err(Unresolved::later(why)),
+            Records::NoName => return Err(Outcome::Refused(Reply::no_such_domain(domain))),
+            Records::Failure(why) => return Err(later(why)),
         };
         let exchangers = mx::order(records, &self.hostname, &mut rand::rng());
         match exchangers {
             Exchangers::Hosts(hosts) => dns.addresses(domain, hosts).await,
-            Exchangers::Null => Err(Unresolved::Never(Reply::takes_no_mail(domain))),
+            Exchangers::Null => Err(Outcome::Refused(Reply::takes_no_mail(domain))),
             Exchangers::Ourselves => Err(ourselves(domain)),
         }
     }
@@ -144,22 +123,18 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// The addresses of a server that the administrator named. Whatever the DNS says, it can be repaired, so
     /// that nothing is refused.
-    async fn own_server(self, server: &ServerAddress) -> Result<Vec<MailServer>, Unresolved> {
+    async fn own_server(self, server: &ServerAddress) -> Result<Vec<MailServer>, Outcome> {
         let host = &server.host;
         let why = match self.dns.addresses(self.servers, Host::Own(host)).await {
             Records::Found(found) => {
-                let servers = servers_at(host, server.port, found);
-                let spoken = servers.map(|found| MailServer {
-                    protocol: server.protocol,
-                    ..found
-                });
-                return Ok(spoken.take(limits::ADDRESSES_KNOWN).collect());
+                let servers = servers_at(host, server.port, server.protocol, 0, found);
+                return Ok(servers.take(limits::ADDRESSES_KNOWN).collect());
             }
             Records::NoRecord => format!("the name {host} has no address"),
             Records::NoName => format!("the name {host} does not exist"),
             Records::Failure(why) => why,
         };
-        Err(Unresolved::later(why))
+        Err(later(why))
     }
 
     /// The addresses of exchangers in their order. Some may lack; an error only when there is none at all.
@@ -167,7 +142,7 @@ impl Asked<'_> {
         self,
         domain: &str,
         exchangers: Vec<Exchanger>,
-    ) -> Result<Vec<MailServer>, Unresolved> {
+    ) -> Result<Vec<MailServer>, Outcome> {
         let known = exchangers.len();
         let considered = mx::choose(exchangers, &mut rand::rng());
         let mut answers = self.of_each(&considered).await;
@@ -178,16 +153,11 @@ impl Asked<'_> {
             let Exchanger { preference, host } = &considered[place];
             match answer {
                 Records::Found(found) => {
-                    let servers = servers_at(host, SMTP_PORT, found);
-                    let preference = *preference;
-                    let preferred = servers.map(|server| MailServer {
-                        preference,
-                        ..server
-                    });
-                    of_each.push(preferred.collect());
+                    let servers = servers_at(host, SMTP_PORT, Protocol::Smtp, *preference, found);
+                    of_each.push(servers.collect());
                 }
                 Records::NoRecord | Records::NoName => {}
-                Records::Failure(why) => failure = Some(Unresolved::later(why)),
+                Records::Failure(why) => failure = Some(later(why)),
             }
         }
         if !of_each.is_empty() {
@@ -196,9 +166,9 @@ impl Asked<'_> {
         // What was not asked may have one.
         if failure.is_none() && considered.len() < known {
             let why = format!("{domain} has too many mail exchangers");
-            failure = Some(Unresolved::later(why));
+            failure = Some(later(why));
         }
-        Err(failure.unwrap_or_else(|| Unresolved::Never(Reply::exchangers_without_address(domain))))
+        Err(failure.unwrap_or_else(|| Outcome::Refused(Reply::exchangers_without_address(domain))))
     }
 
     /// What the DNS says of each, with its place. Once one has addresses, those of which nothing is heard for
@@ -231,8 +201,8 @@ impl Asked<'_> {
 }
 
 /// The best mail exchanger of a domain is ourselves.
-pub(super) fn ourselves(domain: &str) -> Unresolved {
-    Unresolved::Never(Reply::best_exchanger_is_ourselves(domain))
+pub(super) fn ourselves(domain: &str) -> Outcome {
+    Outcome::Refused(Reply::best_exchanger_is_ourselves(domain))
 }
 
 /// A target that needs no DNS: an address, or the address literal of RFC 5321 §4.1.3.
@@ -241,10 +211,10 @@ fn literal(target: &NextHopTarget) -> Option<MailServer> {
         NextHopTarget::Fixed(address) => (&*address.host, address.port, address.protocol),
         NextHopTarget::Mx(domain) => {
             let inner = domain.strip_prefix('[')?.strip_suffix(']')?;
-            let tagged = inner
-                .get(..5)
-                .is_some_and(|tag| tag.eq_ignore_ascii_case("IPv6:"));
-            let text = if tagged { &inner[5..] } else { inner };
+            let text = match inner.split_at_checked("IPv6:".len()) {
+                Some((tag, rest)) if tag.eq_ignore_ascii_case("IPv6:") => rest,
+                _ => inner,
+            };
             (text, SMTP_PORT, Protocol::Smtp)
         }
     };
@@ -275,14 +245,16 @@ fn spread(of_each: Vec<Vec<MailServer>>) -> Vec<MailServer> {
 fn servers_at(
     host: &str,
     port: u16,
+    protocol: Protocol,
+    preference: u16,
     addresses: Vec<IpAddr>,
 ) -> impl Iterator<Item = MailServer> + use<> {
     let host: Arc<str> = host.into();
     addresses.into_iter().map(move |address| MailServer {
         host: Arc::clone(&host),
         address: SocketAddr::new(address, port),
-        protocol: Protocol::Smtp,
-        preference: 0,
+        protocol,
+        preference,
     })
 }
 
@@ -294,7 +266,8 @@ mod tests {
     fn every_exchanger_has_a_turn_before_any_has_all() {
         let of_each = [10, 1, 4].into_iter().enumerate().map(|(number, count)| {
             let addresses = (1..=count).map(|last| IpAddr::from([10, 0, number as u8, last]));
-            servers_at(&format!("mx{number}"), SMTP_PORT, addresses.collect()).collect()
+            let name = format!("mx{number}");
+            servers_at(&name, SMTP_PORT, Protocol::Smtp, 0, addresses.collect()).collect()
         });
         let spread = spread(of_each.collect());
         let hosts: Vec<_> = spread.iter().map(|server| &*server.host).collect();

@@ -5,9 +5,9 @@ use super::content::{self, ContentSent};
 use super::conversation_error::ConversationError;
 use super::conversion::ConversionPlan;
 use super::envelope::{AfterEnvelope, EnvelopeExchange};
+use super::request::{CommitPoint, DeliveryRequest};
 use super::verdicts;
-use super::{CommitPoint, DeliveryRequest};
-use crate::message::{DiskReason, Outcome};
+use crate::message::Outcome;
 use crate::smtp::reply::Reply;
 
 /// What a transaction came to.
@@ -166,31 +166,23 @@ impl<P: CommitPoint> Transaction<'_, P> {
         } else {
             content::send_after_data(self.connection, request, self.point, wait).await
         };
-        match sent {
-            Ok(sent) => {
-                self.note(sent);
-                Ok(sent)
+        match &sent {
+            Ok(ContentSent::Withdrawn) => {
+                // The client went away, or took the message back.
+                let withdrawn = verdicts::deferred(Reply::withdrawn());
+                self.exchange.decide_rest(&withdrawn);
             }
+            Ok(ContentSent::HandedOver) => {}
             Err(trouble) => {
-                self.hear_why(&trouble).await;
-                Err(trouble)
+                let wait = request.timeouts.command_wait();
+                if let Some(reply) = self.connection.said_instead(trouble, wait).await {
+                    self.answered_early = true;
+                    self.exchange.take_final(&reply);
+                }
             }
         }
-    }
-
-    async fn hear_why(&mut self, trouble: &ConversationError) {
-        let wait = self.request.timeouts.command_wait();
-        if let Some(reply) = self.connection.said_instead(trouble, wait).await {
-            self.answered_early = true;
-            self.exchange.take_final(&reply);
-        }
-    }
-
-    fn note(&mut self, sent: ContentSent) {
-        self.content = Some(sent);
-        if sent == ContentSent::Withdrawn {
-            self.exchange.decide_rest(&withdrawn());
-        }
+        self.content = sent.as_ref().ok().copied();
+        sent
     }
 
     async fn take_finals(&mut self) -> Result<(), ConversationError> {
@@ -242,7 +234,6 @@ impl<P: CommitPoint> Transaction<'_, P> {
         if self.exchange.is_closing() {
             return ConnectionFate::ServiceClosing;
         }
-        let next = self.exchange.next();
         match conducted {
             Err(trouble) if may_retry && self.is_disputed(trouble) => ConnectionFate::Stale,
             Err(trouble) if may_retry && trouble.is_disconnection() => ConnectionFate::Stale,
@@ -251,15 +242,8 @@ impl<P: CommitPoint> Transaction<'_, P> {
             }
             Err(_) => ConnectionFate::Severed,
             Ok(()) if self.content == Some(ContentSent::Withdrawn) => ConnectionFate::Severed,
-            Ok(()) => match next {
-                AfterEnvelope::Nothing => ConnectionFate::Reusable,
-                AfterEnvelope::Content | AfterEnvelope::Leave => ConnectionFate::Severed,
-            },
+            Ok(()) if self.exchange.next() == AfterEnvelope::Nothing => ConnectionFate::Reusable,
+            Ok(()) => ConnectionFate::Severed,
         }
     }
-}
-
-/// The client went away, or took the message back.
-fn withdrawn() -> Outcome {
-    Outcome::Deferred(DiskReason::Deferred, Reply::WITHDRAWN)
 }

@@ -103,7 +103,8 @@ fn kept(reply: &Reply) -> Reply {
     }
 }
 
-fn deferred(reply: Reply) -> Outcome {
+/// Not now: this 4xx is why.
+pub(super) fn deferred(reply: Reply) -> Outcome {
     Outcome::Deferred(DiskReason::Deferred, reply)
 }
 
@@ -123,15 +124,15 @@ fn quoted(stage: SmtpStage, reply: &Reply, enhanced: (u8, u16, u16)) -> Reply {
 }
 
 fn as_452(reply: &Reply) -> Reply {
+    let transient = |enhanced| Enhanced {
+        class: 4,
+        ..enhanced
+    };
     Reply {
         code: 452,
-        enhanced: reply.enhanced.map(|enhanced| Enhanced {
-            class: 4,
-            ..enhanced
-        }),
-        text: reply.shown_words().into(),
-        said_by: reply.said_by.clone(),
+        enhanced: reply.enhanced.map(transient),
         original: Some(Box::new(kept(reply))),
+        ..kept(reply)
     }
 }
 
@@ -145,9 +146,11 @@ pub(super) fn no_smtputf8() -> Outcome {
     Outcome::Refused(Reply::NEXT_HOP_WITHOUT_SMTPUTF8)
 }
 
-/// The server takes messages up to `limit` bytes, and this one has more.
-pub(super) fn too_large(limit: u64) -> Outcome {
-    Outcome::Refused(Reply::too_large_for_next_hop(limit))
+/// Refused when a message of this size is more than the server takes; `limit`: what it says with SIZE.
+pub(super) fn too_large(size: u64, limit: Option<u64>) -> Option<Outcome> {
+    // RFC 1870 §4: zero means no fixed limit.
+    let limit = limit.filter(|limit| *limit > 0 && size > *limit)?;
+    Some(Outcome::Refused(Reply::too_large_for_next_hop(limit)))
 }
 
 /// Why a server with these capabilities cannot take the message at all; none when it can, perhaps converted.
@@ -155,11 +158,7 @@ pub(super) fn unfit(message: &Message, capabilities: &Capabilities) -> Option<Ou
     if message.needs_smtputf8 && !capabilities.smtputf8 {
         return Some(no_smtputf8());
     }
-    match capabilities.size {
-        // RFC 1870 §4: zero means no fixed limit.
-        Some(limit) if limit > 0 && message.size_bytes() > limit => Some(too_large(limit)),
-        _ => None,
-    }
+    too_large(message.size_bytes(), capabilities.size)
 }
 
 /// The message has to be converted first, and its client waits for the reply.

@@ -7,9 +7,10 @@ use futures_util::future::join_all;
 use hickory_server::proto::op::ResponseCode;
 use hickory_server::proto::rr::RecordType;
 
-use crate::delivery::resolve::{MailServer, Resolver, Unresolved};
+use crate::delivery::resolve::{MailServer, Resolver};
 use crate::dns::scripted::{Badly, Edns, ScriptedDns, aaaa, cname, mx, v4};
 use crate::limits;
+use crate::message::Outcome;
 use crate::settings::NextHopTarget;
 use crate::settings::next_hop::NextHopPolicy;
 
@@ -31,8 +32,9 @@ async fn way_to(target: NextHopTarget, dns: &ScriptedDns) -> String {
     let resolver = Resolver::new("relay.example.net".into());
     match resolver.servers(&target, &[dns.address()]).await {
         Ok(servers) => in_words(&servers),
-        Err(Unresolved::Never(reply)) => format!("never {}", reply.code),
-        Err(Unresolved::Later(reply)) => format!("later {}", reply.code),
+        Err(Outcome::Refused(reply)) => format!("never {}", reply.code),
+        Err(Outcome::Deferred(_, reply)) => format!("later {}", reply.code),
+        Err(other) => format!("{other:?}"),
     }
 }
 

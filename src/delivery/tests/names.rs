@@ -14,8 +14,9 @@ use tokio::time::Instant;
 
 use super::scene::{Gate, assert_all, delivery_with_dns, message, next_hop, request, script};
 use super::scripted_server::{PIPELINING, ScriptedServer};
-use crate::delivery::resolve::{Resolver, Unresolved};
+use crate::delivery::resolve::Resolver;
 use crate::limits;
+use crate::message::Outcome;
 use crate::message::words::OutcomeKind;
 use crate::settings::NextHopTarget;
 use crate::settings::next_hop::NextHopPolicy;
@@ -99,7 +100,7 @@ fn by_mx(domain: &str) -> NextHopTarget {
     NextHopPolicy::default().by_mx(domain).target
 }
 
-async fn look_up(target: NextHopTarget) -> Result<Vec<String>, Unresolved> {
+async fn look_up(target: NextHopTarget) -> Result<Vec<String>, Outcome> {
     let (address, _server) = dns().await;
     let resolver = Resolver::new("relay.example.net".into());
     let servers = resolver.servers(&target, &[address]).await?;
@@ -130,7 +131,7 @@ async fn exchangers_are_ordered_and_have_all_their_addresses() {
 
 async fn check_refused(domain: &str, code: u16, enhanced: &str) {
     match look_up(by_mx(domain)).await {
-        Err(Unresolved::Never(reply)) => {
+        Err(Outcome::Refused(reply)) => {
             assert_eq!(reply.code, code, "{domain}");
             let found = reply.enhanced.map(|enhanced| enhanced.to_string());
             assert_eq!(found.as_deref(), Some(enhanced), "{domain}");
@@ -155,7 +156,7 @@ async fn no_exchanger_is_left_out_before_it_was_looked_at() {
     // Nobody knows what those beyond the bound have.
     let too_many = look_up(by_mx("too-many.example.net")).await;
     assert!(
-        matches!(too_many, Err(Unresolved::Later(_))),
+        matches!(too_many, Err(Outcome::Deferred(..))),
         "{too_many:?}"
     );
 }
@@ -164,13 +165,13 @@ async fn no_exchanger_is_left_out_before_it_was_looked_at() {
 async fn a_dns_that_does_not_say_defers() {
     let other_zone = look_up(by_mx("example.org")).await;
     assert!(
-        matches!(other_zone, Err(Unresolved::Later(_))),
+        matches!(other_zone, Err(Outcome::Deferred(..))),
         "{other_zone:?}"
     );
     // A server that the administrator named is never refused: it can be repaired.
     let address = "smtp://absent.example.net:26".parse().expect("an address");
     let named = look_up(NextHopTarget::Fixed(address)).await;
-    assert!(matches!(named, Err(Unresolved::Later(_))), "{named:?}");
+    assert!(matches!(named, Err(Outcome::Deferred(..))), "{named:?}");
 }
 
 #[tokio::test]
@@ -181,7 +182,7 @@ async fn a_silent_dns_defers_in_time() {
     tokio::time::pause();
     let began = Instant::now();
     let answer = resolver.servers(&by_mx("example.net"), &[address]).await;
-    assert!(matches!(answer, Err(Unresolved::Later(_))), "{answer:?}");
+    assert!(matches!(answer, Err(Outcome::Deferred(..))), "{answer:?}");
     let longest = limits::DNS_WAIT + Duration::from_secs(1);
     assert!(began.elapsed() <= longest, "{:?}", began.elapsed());
 }
