@@ -3,12 +3,13 @@
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::Conditions;
 use super::draft::Draft;
 use super::facts::{EnvelopeFacts, MessageFacts};
 use super::service::Asker;
+use super::services::Conditions;
 use super::verdict::CheckVerdict;
 use crate::settings::Settings;
+use crate::settings::conditions::WhenUnavailable;
 
 /// The check of a condition.
 pub(super) struct ConditionCheck {
@@ -73,4 +74,11 @@ pub(super) struct MessageCheck<'a> {
     pub(super) deadline: Instant,
     /// Of several conditions of its kind the one at this position.
     pub(super) position: usize,
+}
+
+impl MessageCheck<'_> {
+    /// Asks a service until the deadline; says what becomes of the message without an answer.
+    pub(super) fn asker(&self, when_unavailable: WhenUnavailable) -> Asker {
+        self.draft.asker(self.deadline, when_unavailable)
+    }
 }

@@ -49,35 +49,25 @@ impl fmt::Display for Condition {
     }
 }
 
-/// For whom there is a valid OpenPGP key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Coverage {
-    /// Some recipient has one.
-    pub some_have: bool,
-    /// Some recipient has none.
-    pub some_lack: bool,
-}
-
 /// A condition that is present.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PresentCondition {
+pub(super) struct PresentCondition {
     /// Which.
-    pub condition: Condition,
+    pub(super) condition: Condition,
     /// It sends the message down the standard path.
-    pub disables_fast_path: bool,
+    pub(super) disables_fast_path: bool,
 }
 
 /// The conditions that are present, in the order in which they are asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Decision {
+pub(super) struct Decision {
     /// In that order.
-    pub present: Vec<PresentCondition>,
+    pub(super) present: Vec<PresentCondition>,
 }
 
 impl Decision {
     /// Step 402: the first condition that disables the fast path, if one does.
-    #[must_use]
-    pub fn standard_path(&self) -> Option<&Condition> {
+    pub(super) fn standard_path(&self) -> Option<&Condition> {
         let mut present = self.present.iter();
         let first = present.find(|present| present.disables_fast_path)?;
         Some(&first.condition)
@@ -118,8 +108,7 @@ pub fn standard_path_without_content(
 }
 
 /// Step 401: which conditions are present.
-#[must_use]
-pub fn decide(facts: &MessageFacts<'_>, settings: &Settings) -> Decision {
+pub(super) fn decide(facts: &MessageFacts<'_>, settings: &Settings) -> Decision {
     let mut present = Vec::new();
     for description in CONDITIONS {
         let kind = description.kind;

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::super::check::{CheckFn, Concerns};
-use super::super::facts::ContentFacts;
+use super::super::facts::{ContentFacts, Coverage};
 use super::super::header::Header;
 use super::super::own;
 use super::super::testing::{message, settings};

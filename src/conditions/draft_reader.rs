@@ -10,7 +10,7 @@ use crate::message::{BodyReader, Message, Reservation};
 
 /// Reads a message with its prefix, block by block.
 #[derive(Debug)]
-pub struct DraftReader {
+pub(super) struct DraftReader {
     pub(super) prefix: Option<Bytes>,
     pub(super) body: Option<BodyReader>,
 }
@@ -28,7 +28,7 @@ impl DraftReader {
     ///
     /// # Errors
     /// When the content cannot be read.
-    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
+    pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
         match (self.prefix.take(), &mut self.body) {
             (Some(prefix), _) => Ok(Some(prefix)),
             (None, Some(body)) => body.next().await,

@@ -1,6 +1,5 @@
 //! The facts on which conditions decide.
 
-use super::decision::Coverage;
 use super::header::Header;
 use crate::message::{Client, Message, Recipient};
 use crate::settings::Settings;
@@ -21,22 +20,31 @@ pub struct EnvelopeFacts<'a> {
 
 /// What is known of a message when a condition decides on it.
 #[derive(Clone, Copy, Debug)]
-pub struct MessageFacts<'a> {
+pub(super) struct MessageFacts<'a> {
     /// Client, sender, recipients.
-    pub envelope: EnvelopeFacts<'a>,
+    pub(super) envelope: EnvelopeFacts<'a>,
     /// None: the content has not arrived yet.
-    pub content: Option<ContentFacts<'a>>,
+    pub(super) content: Option<ContentFacts<'a>>,
 }
 
 /// What is known when the content has arrived.
 #[derive(Clone, Copy, Debug)]
-pub struct ContentFacts<'a> {
+pub(super) struct ContentFacts<'a> {
     /// Bytes of content.
-    pub size_bytes: u64,
+    pub(super) size_bytes: u64,
     /// Its header.
-    pub header: &'a Header,
+    pub(super) header: &'a Header,
     /// For which of its recipients there is an OpenPGP key.
-    pub keys: Coverage,
+    pub(super) keys: Coverage,
+}
+
+/// For whom there is a valid OpenPGP key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Coverage {
+    /// Some recipient has one.
+    pub(super) some_have: bool,
+    /// Some recipient has none.
+    pub(super) some_lack: bool,
 }
 
 /// What a message will have at least: one line end.
@@ -65,8 +73,7 @@ impl<'a> EnvelopeFacts<'a> {
 
 impl<'a> MessageFacts<'a> {
     /// The facts before the content.
-    #[must_use]
-    pub fn before_content(envelope: EnvelopeFacts<'a>) -> Self {
+    pub(super) fn before_content(envelope: EnvelopeFacts<'a>) -> Self {
         Self {
             envelope,
             content: None,
@@ -74,16 +81,14 @@ impl<'a> MessageFacts<'a> {
     }
 
     /// Its size, or what was declared where that is more.
-    #[must_use]
-    pub fn size_bytes(&self) -> u64 {
+    pub(super) fn size_bytes(&self) -> u64 {
         let arrived = self.content.map(|content| content.size_bytes);
         let declared = self.envelope.declared_size.unwrap_or(0);
         arrived.unwrap_or(LEAST_CONTENT_BYTES).max(declared)
     }
 
     /// Whether its header is known and has a field of this name.
-    #[must_use]
-    pub fn has_field(&self, name: &str) -> bool {
+    pub(super) fn has_field(&self, name: &str) -> bool {
         self.content.is_some_and(|content| content.header.has(name))
     }
 }

@@ -103,7 +103,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::conditions::Header;
+    use crate::conditions::header::Header;
 
     fn mailbox(text: &str) -> Mailbox {
         Mailbox::parse(text).expect("a mailbox")

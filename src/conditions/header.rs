@@ -8,7 +8,7 @@ use crate::mime::header_fields::{RawField, unfolded_text};
 
 /// The header at the beginning of a message.
 #[derive(Clone, Debug, Default)]
-pub struct Header {
+pub(super) struct Header {
     fields: Vec<Field>,
     bytes: usize,
     is_whole: bool,
@@ -16,13 +16,12 @@ pub struct Header {
 
 /// One header field, folded as it came, with its CRLF.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field(Bytes);
+pub(super) struct Field(Bytes);
 
 impl Header {
     /// The header that `content` begins with: up to the empty line, the first line that is no field, or
     /// [`limits::HEADER_BYTES`].
-    #[must_use]
-    pub fn read(content: &[u8]) -> Self {
+    pub(super) fn read(content: &[u8]) -> Self {
         let content = &content[..content.len().min(limits::HEADER_BYTES)];
         let mut is_whole = false;
         let mut begins = Vec::new();
@@ -52,40 +51,34 @@ impl Header {
     }
 
     /// The same, where `content` is all there is: a header that goes on to its end ends there.
-    #[must_use]
-    pub fn read_whole(content: &[u8]) -> Self {
+    pub(super) fn read_whole(content: &[u8]) -> Self {
         let mut header = Self::read(content);
         header.is_whole |= header.bytes == content.len();
         header
     }
 
     /// Bytes of memory that it takes together with a draft of other fields.
-    #[must_use]
-    pub fn memory_bytes(&self) -> u64 {
+    pub(super) fn memory_bytes(&self) -> u64 {
         (self.bytes + 2 * self.fields.len() * size_of::<Field>()) as u64
     }
 
     /// Its fields, in order.
-    #[must_use]
-    pub fn fields(&self) -> &[Field] {
+    pub(super) fn fields(&self) -> &[Field] {
         &self.fields
     }
 
     /// Bytes of its fields; what follows is the empty line, when there is one.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Its end was found: it may be written anew.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.is_whole
     }
 
     /// Whether there is a field of this name.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.is_named(name))
     }
 }
@@ -99,8 +92,7 @@ fn line_at(content: &[u8], start: usize) -> Option<&[u8]> {
 impl Field {
     /// A field of ours. Whatever would end it or begin another one is replaced, long values are folded
     /// at blanks.
-    #[must_use]
-    pub fn new(name: &str, value: &str) -> Self {
+    pub(super) fn new(name: &str, value: &str) -> Self {
         /// RFC 5322 §2.1.1.
         const LINE: usize = 78;
         let clean = value.replace(|character: char| character.is_control(), " ");
@@ -121,22 +113,9 @@ impl Field {
         Self(text.into())
     }
 
-    /// A field as a service wrote it: its value as it stands, line ends made ours, each further line
-    /// made a continuation.
-    #[must_use]
-    pub fn verbatim(name: &str, value: &str) -> Self {
-        let blank = if value.starts_with([' ', '\t']) {
-            ""
-        } else {
-            " "
-        };
-        Self::exact(name, format!("{blank}{value}").as_bytes())
-    }
-
     /// The same with another text in the place of some of its bytes; control characters of that text are
     /// replaced.
-    #[must_use]
-    pub fn with(&self, place: std::ops::Range<usize>, text: &str) -> Self {
+    pub(super) fn with(&self, place: std::ops::Range<usize>, text: &str) -> Self {
         let text = text.replace(|character: char| character.is_control(), " ");
         let (before, behind) = (&self.0[..place.start], &self.0[place.end..]);
         Self([before, text.as_bytes(), behind].concat().into())
@@ -144,8 +123,7 @@ impl Field {
 
     /// A field whose value stands behind the colon exactly as a service wrote it, which may have signed
     /// it; line ends are made ours, each further line is made a continuation.
-    #[must_use]
-    pub fn exact(name: &str, value: &[u8]) -> Self {
+    pub(super) fn exact(name: &str, value: &[u8]) -> Self {
         let mut bytes = BytesMut::from(name.as_bytes());
         bytes.extend_from_slice(b":");
         for (position, line) in value.split(|byte| *byte == b'\n').enumerate() {
@@ -169,32 +147,27 @@ impl Field {
     }
 
     /// Its bytes, with the CRLF.
-    #[must_use]
-    pub fn raw(&self) -> &Bytes {
+    pub(super) fn raw(&self) -> &Bytes {
         &self.0
     }
 
     /// Its name; bytes that are no ASCII are replaced.
-    #[must_use]
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         String::from_utf8_lossy(self.split().0).into_owned()
     }
 
     /// Whether this is its name, whatever the case.
-    #[must_use]
-    pub fn is_named(&self, name: &str) -> bool {
+    pub(super) fn is_named(&self, name: &str) -> bool {
         self.split().0.eq_ignore_ascii_case(name.as_bytes())
     }
 
     /// Its value without folding, and without the blanks around it.
-    #[must_use]
-    pub fn value(&self) -> String {
+    pub(super) fn value(&self) -> String {
         unfolded_text(self.split().1)
     }
 
     /// Name, and everything behind the colon.
-    #[must_use]
-    pub fn split(&self) -> (&[u8], &[u8]) {
+    pub(super) fn split(&self) -> (&[u8], &[u8]) {
         let colon = memchr(b':', &self.0).unwrap_or(0);
         (self.0[..colon].trim_ascii_end(), &self.0[colon + 1..])
     }
@@ -205,6 +178,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// A field as a service wrote it: its value as it stands behind a blank.
+    fn verbatim(name: &str, value: &str) -> Field {
+        let blank = if value.starts_with([' ', '\t']) {
+            ""
+        } else {
+            " "
+        };
+        Field::exact(name, format!("{blank}{value}").as_bytes())
+    }
 
     fn check(content: &[u8], fields: &[(&str, &str)], is_whole: bool) {
         let header = Header::read(content);
@@ -258,7 +241,7 @@ mod tests {
             ("a\n\nb", "X: a\r\n\tb\r\n"),
             ("a\n", "X: a\r\n"),
         ] {
-            assert_eq!(&Field::verbatim("X", value).raw()[..], expected.as_bytes());
+            assert_eq!(&verbatim("X", value).raw()[..], expected.as_bytes());
         }
     }
 
@@ -296,7 +279,7 @@ mod tests {
 
         #[test]
         fn a_field_of_ours_is_one_field(value in any::<String>()) {
-            for field in [Field::new("X-Mine", &value), Field::verbatim("X-Mine", &value)] {
+            for field in [Field::new("X-Mine", &value), verbatim("X-Mine", &value)] {
                 let header = Header::read(field.raw());
                 prop_assert_eq!(header.fields().len(), 1);
                 prop_assert_eq!(header.bytes(), field.raw().len());

@@ -9,16 +9,21 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+use super::check::{EnvelopeCheck, MessageCheck};
+use super::draft::Draft;
+use super::facts::EnvelopeFacts;
+use super::new_body::NewBody;
+use super::resources::CheckResources;
 use super::service::Asker;
-use super::{CheckResources, NewBody};
+use super::services::Conditions;
 use crate::clients::{ClientId, FairPermit, FairSemaphore};
 use crate::dns::Dns;
 use crate::message::{MemoryBudget, Message, MessageIds, Spool, testing};
 use crate::openpgp::Keyring;
-use crate::settings::Publisher;
 use crate::settings::conditions::WhenUnavailable;
 use crate::settings::service_address::ServiceAddress;
 pub(super) use crate::settings::testing::settings;
+use crate::settings::{Publisher, Settings};
 
 /// A message from 192.0.2.1, held in memory.
 pub(super) fn message(sender: &str, recipients: &[&str], content: &[u8]) -> Arc<Message> {
@@ -72,6 +77,46 @@ pub(super) fn new_body(text: &str) -> NewBody {
     NewBody {
         body: testing::body(format!("\r\n{text}").as_bytes()),
         eight_bit: false,
+    }
+}
+
+/// Longer than any check takes.
+pub(super) const SOON: Duration = Duration::from_secs(30);
+
+/// Conditions whose services were not asked yet, with a directory for their spool.
+pub(super) fn conditions() -> (TempDir, Conditions) {
+    let (directory, tools) = tools();
+    (directory, Conditions::new(tools))
+}
+
+/// A check of a message for so long, by the condition at the first position of its kind.
+pub(super) fn of_message<'a>(
+    conditions: &'a Conditions,
+    settings: &'a Settings,
+    draft: &'a Draft,
+    wait: Duration,
+) -> MessageCheck<'a> {
+    MessageCheck {
+        conditions,
+        settings,
+        draft,
+        deadline: Instant::now() + wait,
+        position: 0,
+    }
+}
+
+/// A check of a message's envelope.
+pub(super) fn of_envelope<'a>(
+    conditions: &'a Conditions,
+    settings: &'a Settings,
+    message: &'a Message,
+    asker: Asker,
+) -> EnvelopeCheck<'a> {
+    EnvelopeCheck {
+        conditions,
+        settings,
+        envelope: EnvelopeFacts::of(message, None),
+        asker,
     }
 }
 

@@ -12,19 +12,19 @@ use crate::smtp::reply::Reply;
 
 /// A check's answer, what it changes of the message, and its words.
 #[derive(Debug)]
-pub struct CheckVerdict {
+pub(super) struct CheckVerdict {
     /// May the message pass?
-    pub answer: CheckAnswer,
+    pub(super) answer: CheckAnswer,
     /// Changes, in their order; made only when it passes or is quarantined.
-    pub edits: Vec<Edit>,
+    pub(super) edits: Vec<Edit>,
     /// For the trail, and for the operator of a quarantined message: what was found, or why the check
     /// cannot tell. Empty when there is nothing to say.
-    pub words: String,
+    pub(super) words: String,
 }
 
 /// Whether a message may pass.
 #[derive(Debug)]
-pub enum CheckAnswer {
+pub(super) enum CheckAnswer {
     /// Yes.
     Pass,
     /// Never: this 5xx is the reply.
@@ -42,7 +42,7 @@ pub enum CheckAnswer {
 
 /// A change of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
+pub(super) enum Edit {
     /// A field before all that are there, behind our own Received.
     Prepend(Field),
     /// A field at this position among those that are there; behind them when there are fewer.
@@ -83,13 +83,13 @@ pub enum Edit {
 
 /// Another message for some of the recipients.
 #[derive(Clone, Debug)]
-pub struct RecipientCopy {
+pub(super) struct RecipientCopy {
     /// Who gets it.
-    pub recipients: Vec<Mailbox>,
+    pub(super) recipients: Vec<Mailbox>,
     /// Its header, our Received field aside.
-    pub fields: Vec<Field>,
+    pub(super) fields: Vec<Field>,
     /// What stands behind its header, the empty line first; ASCII only.
-    pub body: Arc<Body>,
+    pub(super) body: Arc<Body>,
 }
 
 impl PartialEq for RecipientCopy {
@@ -104,14 +104,12 @@ impl Eq for RecipientCopy {}
 
 impl CheckVerdict {
     /// Nothing was found.
-    #[must_use]
-    pub fn pass() -> Self {
+    pub(super) fn pass() -> Self {
         Self::of(CheckAnswer::Pass, "")
     }
 
     /// An answer with words.
-    #[must_use]
-    pub fn of(answer: CheckAnswer, words: impl Into<String>) -> Self {
+    pub(super) fn of(answer: CheckAnswer, words: impl Into<String>) -> Self {
         Self {
             answer,
             edits: Vec::new(),
@@ -120,8 +118,7 @@ impl CheckVerdict {
     }
 
     /// It passes with a change.
-    #[must_use]
-    pub fn with(edits: Vec<Edit>, words: impl Into<String>) -> Self {
+    pub(super) fn with(edits: Vec<Edit>, words: impl Into<String>) -> Self {
         Self {
             edits,
             ..Self::of(CheckAnswer::Pass, words)
@@ -129,21 +126,18 @@ impl CheckVerdict {
     }
 
     /// The same behind these changes.
-    #[must_use]
-    pub fn behind(mut self, edits: impl Iterator<Item = Edit>) -> Self {
+    pub(super) fn behind(mut self, edits: impl Iterator<Item = Edit>) -> Self {
         self.edits.splice(..0, edits);
         self
     }
 
     /// The check cannot tell, and why.
-    #[must_use]
-    pub fn cannot_tell(why: impl std::fmt::Display) -> Self {
+    pub(super) fn cannot_tell(why: impl std::fmt::Display) -> Self {
         Self::of(CheckAnswer::CannotTell, why.to_string())
     }
 
     /// A service gave no answer.
-    #[must_use]
-    pub fn without(answer: NoAnswer) -> Self {
+    pub(super) fn without(answer: NoAnswer) -> Self {
         match answer {
             NoAnswer::CannotTell(why) => Self::of(CheckAnswer::CannotTell, why),
             NoAnswer::NotAsked(why) => Self::of(CheckAnswer::NotAsked, why),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::ServiceError;
+use super::service::ServiceError;
 use crate::limits;
 use crate::system_error::in_words;
 
