@@ -11,27 +11,27 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::CheckResources;
 use super::draft_reader::{DraftReader, beginning};
 use super::facts::EnvelopeFacts;
 use super::header::{Field, Header};
 use super::new_body::NewBody;
+use super::resources::CheckResources;
 use super::service::Asker;
 use super::verdict::{Edit, RecipientCopy};
 use crate::limits;
-use crate::message::{BodyReader, Envelope, Message, Recipient, Reservation};
+use crate::message::{Body, BodyReader, Envelope, Message, Recipient, Reservation};
 use crate::settings::conditions::WhenUnavailable;
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
 
 /// A message with the changes made so far.
 #[derive(Debug)]
-pub struct Draft {
+pub(super) struct Draft {
     arrived: Arc<Message>,
     /// The header as it arrived.
     header: Header,
     /// Sender and recipients as they are now.
-    pub envelope: Envelope,
+    pub(super) envelope: Envelope,
     /// The fields as they are now, our Received aside.
     fields: Vec<Field>,
     /// So many of them stand before those that arrived.
@@ -56,7 +56,7 @@ impl Draft {
     /// # Errors
     /// When its content cannot be read; [`io::ErrorKind::OutOfMemory`] when the memory budget has nothing for
     /// a header of this size.
-    pub async fn of(arrived: Arc<Message>) -> io::Result<Self> {
+    pub(super) async fn of(arrived: Arc<Message>) -> io::Result<Self> {
         let mut share = arrived.body.another_share();
         let beginning = beginning(&arrived, &mut share).await?;
         let header = match beginning.len() as u64 == arrived.body.len() {
@@ -86,8 +86,7 @@ impl Draft {
     }
 
     /// The message that arrived.
-    #[must_use]
-    pub fn arrived(&self) -> &Arc<Message> {
+    pub(super) fn arrived(&self) -> &Arc<Message> {
         &self.arrived
     }
 
@@ -102,8 +101,7 @@ impl Draft {
     }
 
     /// Asks a service about it until `deadline`; says what becomes of it without an answer.
-    #[must_use]
-    pub fn asker(&self, deadline: Instant, when_unavailable: WhenUnavailable) -> Asker {
+    pub(super) fn asker(&self, deadline: Instant, when_unavailable: WhenUnavailable) -> Asker {
         Asker {
             party: self.arrived.client.party(),
             deadline,
@@ -112,39 +110,34 @@ impl Draft {
     }
 
     /// The header as it arrived.
-    #[must_use]
-    pub fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &Header {
         &self.header
     }
 
     /// The header fields as they are now, our Received aside.
-    #[must_use]
-    pub fn fields(&self) -> &[Field] {
+    pub(super) fn fields(&self) -> &[Field] {
         &self.fields
     }
 
     /// Where the header ends is known.
-    #[must_use]
-    pub fn has_whole_header(&self) -> bool {
+    pub(super) fn has_whole_header(&self) -> bool {
         self.header.is_whole() || self.body.is_some()
     }
 
     /// All of its header was read.
-    #[must_use]
-    pub fn has_readable_header(&self) -> bool {
+    pub(super) fn has_readable_header(&self) -> bool {
         self.header.is_whole() || self.arrived.body.len() <= limits::HEADER_BYTES as u64
     }
 
     /// Takes the fields out that came with the message and that only we may write: a tag means something
     /// to those behind us only if no sender can write it.
-    pub fn forged(&self, tags: &'static [&'static str]) -> impl Iterator<Item = Edit> {
+    pub(super) fn forged(&self, tags: &'static [&'static str]) -> impl Iterator<Item = Edit> {
         let came = |tag: &&&str| self.fields.iter().any(|field| field.is_named(tag));
         tags.iter().filter(came).map(|tag| Edit::RemoveAll(tag))
     }
 
     /// Recipients that are refused by themselves, and why: their sender gets a report.
-    #[must_use]
-    pub fn refused(&self) -> &[(Recipient, Reply)] {
+    pub(super) fn refused(&self) -> &[(Recipient, Reply)] {
         &self.refused
     }
 
@@ -152,19 +145,21 @@ impl Draft {
     ///
     /// # Errors
     /// When one of them cannot be made.
-    pub fn apply(&mut self, edits: Vec<Edit>) -> Result<(), NotApplied> {
+    pub(super) fn apply(&mut self, edits: Vec<Edit>) -> Result<(), NotApplied> {
         // A milter may add thousands: a set finds those that are there already.
         let mut known = None;
         for edit in edits {
             self.is_changed = true;
             match edit {
                 Edit::AddRecipient(recipient) => {
-                    let recipients = &self.envelope.recipients;
+                    let recipients = &mut self.envelope.recipients;
                     let known = known.get_or_insert_with(|| addresses(recipients));
                     if known.insert(recipient.address.clone()) {
-                        self.add(recipient)?;
+                        if recipients.len() >= limits::RECIPIENTS_ADDED_TO {
+                            return Err(NotApplied::TooManyRecipients);
+                        }
+                        recipients.push(recipient);
                     }
-                    continue;
                 }
                 Edit::ReplaceBody(body) => {
                     self.body = Some(body);
@@ -177,51 +172,37 @@ impl Draft {
                     self.fields.insert(0, field);
                     self.prepended += 1;
                 }
-                Edit::Insert(..) | Edit::Change(..) | Edit::Remove(..) | Edit::RemoveAll(_) => {
-                    self.rewrite(edit)?;
+                Edit::Insert(position, field) => {
+                    let fields = self.rewritten()?;
+                    fields.insert(position.min(fields.len()), field);
                 }
+                Edit::Change(name, nth, field) => match self.place_of(&name, nth) {
+                    Some(place) => self.rewritten()?[place] = field,
+                    None => self.rewritten()?.push(field),
+                },
+                Edit::Remove(name, nth) => {
+                    let place = self.place_of(&name, nth);
+                    let fields = self.rewritten()?;
+                    place.map(|place| fields.remove(place));
+                }
+                Edit::RemoveAll(name) => self.rewritten()?.retain(|field| !field.is_named(name)),
+                Edit::Sender(sender) => self.envelope.sender = sender,
                 other => {
                     known = None;
-                    self.address(other);
+                    self.readdress(other);
                 }
             }
         }
         Ok(())
     }
 
-    fn add(&mut self, recipient: Recipient) -> Result<(), NotApplied> {
-        let recipients = &mut self.envelope.recipients;
-        if recipients.len() >= limits::RECIPIENTS_ADDED_TO {
-            return Err(NotApplied::TooManyRecipients);
-        }
-        recipients.push(recipient);
-        Ok(())
-    }
-
-    /// Changes of the fields that arrived. A header whose end was not found stays as it is.
-    fn rewrite(&mut self, edit: Edit) -> Result<(), NotApplied> {
+    /// The fields, for a change of those that arrived. A header whose end was not found stays as it is.
+    fn rewritten(&mut self) -> Result<&mut Vec<Field>, NotApplied> {
         if !self.header.is_whole() && !self.is_rewritten {
             return Err(NotApplied::EndlessHeader);
         }
         self.is_rewritten = true;
-        match edit {
-            Edit::Insert(position, field) => {
-                let position = position.min(self.fields.len());
-                self.fields.insert(position, field);
-            }
-            Edit::Change(name, nth, field) => match self.place_of(&name, nth) {
-                Some(place) => self.fields[place] = field,
-                None => self.fields.push(field),
-            },
-            Edit::Remove(name, nth) => {
-                if let Some(place) = self.place_of(&name, nth) {
-                    self.fields.remove(place);
-                }
-            }
-            Edit::RemoveAll(name) => self.fields.retain(|field| !field.is_named(name)),
-            _ => unreachable!("only changes of fields come here"),
-        }
-        Ok(())
+        Ok(&mut self.fields)
     }
 
     fn place_of(&self, name: &str, nth: usize) -> Option<usize> {
@@ -230,11 +211,10 @@ impl Draft {
         named.nth(nth.saturating_sub(1)).map(|(place, _)| place)
     }
 
-    /// Changes of the envelope.
-    fn address(&mut self, edit: Edit) {
+    /// Changes of the recipients.
+    fn readdress(&mut self, edit: Edit) {
         let recipients = &mut self.envelope.recipients;
         match edit {
-            Edit::Sender(sender) => self.envelope.sender = sender,
             Edit::RemoveRecipient(address) => recipients.retain(|one| one.address != address),
             Edit::RefuseRecipient(address, reply) => {
                 let refused = recipients.extract_if(.., |one| one.address == address);
@@ -252,16 +232,15 @@ impl Draft {
                     recipient.address = address.unwrap_or_else(|| recipient.address.clone());
                 }
             }
-            _ => unreachable!("only changes of the envelope come here"),
+            _ => unreachable!("only changes of recipients come here"),
         }
     }
 
     /// What stands before the content: our Received field, and the fields that are not in the content.
     fn prefix(&self) -> Bytes {
-        let count = if self.is_rewritten {
-            self.fields.len()
-        } else {
-            self.prepended
+        let count = match self.is_rewritten {
+            true => self.fields.len(),
+            false => self.prepended,
         };
         self.prefix_with(&self.fields[..count])
     }
@@ -282,8 +261,7 @@ impl Draft {
     }
 
     /// The message as it travels now; the one that arrived when nothing was changed.
-    #[must_use]
-    pub fn message(&self) -> Arc<Message> {
+    pub(super) fn message(&self) -> Arc<Message> {
         if !self.is_changed {
             return Arc::clone(&self.arrived);
         }
@@ -295,23 +273,35 @@ impl Draft {
                 (&self.arrived.body, self.arrived.eight_bit, behind_header)
             }
         };
-        let prefix = self.prefix();
         Arc::new(Message {
-            envelope: self.envelope.clone(),
+            content_from,
+            ..self.travelling(self.envelope.clone(), self.prefix(), body, eight_bit)
+        })
+    }
+
+    /// A message that travels in the place of the one that arrived; `eight_bit`: its body is.
+    fn travelling(
+        &self,
+        envelope: Envelope,
+        prefix: Bytes,
+        body: &Arc<Body>,
+        eight_bit: bool,
+    ) -> Message {
+        Message {
+            envelope,
             for_clause_at: self.for_clause_at(),
             eight_bit: eight_bit || !prefix.is_ascii(),
             prefix,
             body: Arc::clone(body),
-            content_from,
+            content_from: 0,
             needs_smtputf8: self.needs_smtputf8(),
             ..(*self.arrived).clone()
-        })
+        }
     }
 
     /// The messages as they travel now. One keeps the name of the message that arrived; of several each
     /// has a name of its own.
-    #[must_use]
-    pub fn messages(&self, tools: &CheckResources) -> Vec<Arc<Message>> {
+    pub(super) fn messages(&self, tools: &CheckResources) -> Vec<Arc<Message>> {
         if self.copies.is_empty() {
             return vec![self.message()];
         }
@@ -341,16 +331,7 @@ impl Draft {
         let recipients = &mut envelope.recipients;
         recipients.retain(|recipient| copy.recipients.contains(&recipient.address));
         let prefix = self.prefix_with(&copy.fields);
-        Message {
-            envelope,
-            for_clause_at: self.for_clause_at(),
-            eight_bit: !prefix.is_ascii(),
-            prefix,
-            body: Arc::clone(&copy.body),
-            content_from: 0,
-            needs_smtputf8: self.needs_smtputf8(),
-            ..(*self.arrived).clone()
-        }
+        self.travelling(envelope, prefix, &copy.body, false)
     }
 
     fn needs_smtputf8(&self) -> bool {
@@ -363,15 +344,14 @@ impl Draft {
     /// RFC 5321 §4.4: the clause stands before the semicolon of our Received field, which is the first
     /// thing in the prefix.
     fn for_clause_at(&self) -> Option<usize> {
-        if !self.names_recipients {
-            return None;
+        match self.names_recipients {
+            true => memchr::memchr(b';', &self.arrived.prefix),
+            false => None,
         }
-        memchr::memchr(b';', &self.arrived.prefix)
     }
 
     /// Reads the message as it would travel now, our Received field first.
-    #[must_use]
-    pub fn reader(&self) -> DraftReader {
+    pub(super) fn reader(&self) -> DraftReader {
         let message = self.message();
         DraftReader {
             prefix: Some(message.prefix.clone()),
@@ -380,8 +360,7 @@ impl Draft {
     }
 
     /// Reads what stands behind the header fields as it is now: the empty line first, when there is one.
-    #[must_use]
-    pub fn body_reader(&self) -> DraftReader {
+    pub(super) fn body_reader(&self) -> DraftReader {
         let (body, content_from) = match &self.body {
             Some(new) => (&new.body, 0),
             None => (&self.arrived.body, self.header.bytes() as u64),
@@ -405,7 +384,7 @@ fn addresses(recipients: &[Recipient]) -> HashSet<Mailbox> {
 
 /// Why a change is not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotApplied {
+pub(super) enum NotApplied {
     /// There are more than [`limits::RECIPIENTS_ADDED_TO`].
     #[error("there would be too many recipients")]
     TooManyRecipients,

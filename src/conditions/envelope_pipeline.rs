@@ -3,19 +3,20 @@
 use tokio::time::{Instant, timeout};
 
 use super::check::{CheckFn, EnvelopeCheck};
+use super::check_of;
 use super::decision::{Condition, decide};
 use super::facts::{EnvelopeFacts, MessageFacts};
 use super::pipeline::{bounded, judge, told};
 use super::service::Asker;
+use super::services::Conditions;
 use super::verdict::{CheckAnswer, CheckVerdict};
-use super::{Conditions, check_of};
 use crate::limits;
 use crate::message::DiskReason;
 use crate::settings::Settings;
 use crate::smtp::reply::Reply;
 
 /// An envelope that may pass.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct EnvelopeOutcome {
     /// What the checks said, for the trail; empty when no condition was present.
     pub words: String,
@@ -34,10 +35,7 @@ impl Conditions {
         settings: &Settings,
     ) -> Result<EnvelopeOutcome, Reply> {
         if !settings.conditions().any {
-            return Ok(EnvelopeOutcome {
-                words: String::new(),
-                standard_path: None,
-            });
+            return Ok(EnvelopeOutcome::default());
         }
         let wait = limits::CUT_THROUGH_EXAMINATION_WAIT;
         let deadline = Instant::now() + wait;

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::CheckResources;
-use super::draft::Draft;
-use crate::message::{Body, BodyWriter};
+use super::resources::CheckResources;
+use crate::message::{Body, BodyWriter, Message};
 use crate::settings::Settings;
 
 /// New content. It begins with the empty line: the header stands in the prefix.
 #[derive(Clone, Debug)]
-pub struct NewBody {
+pub(super) struct NewBody {
     pub(super) body: Arc<Body>,
     pub(super) eight_bit: bool,
 }
@@ -35,17 +34,11 @@ pub(super) struct NewBodyWriter {
 
 impl NewBodyWriter {
     /// New content for a message of which nothing has come yet.
-    pub(super) fn new(draft: &Draft, settings: &Settings, tools: &CheckResources) -> Self {
-        let writer = BodyWriter::new(
-            // Not the message's own name: its content may have a file of that name.
-            tools.ids.next(Timestamp::now()),
-            settings.memory_threshold_bytes,
-            settings.over_threshold,
-            draft.arrived().body.another_share(),
-            &tools.spool,
-        );
+    pub(super) fn new(message: &Message, settings: &Settings, tools: &CheckResources) -> Self {
+        // Not the message's own name: its content may have a file of that name.
+        let name = tools.ids.next(Timestamp::now());
         Self {
-            writer,
+            writer: tools.body_writer(name, settings, message),
             eight_bit: false,
         }
     }

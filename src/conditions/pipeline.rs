@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::check::{CheckFn, EnvelopeCheck, MessageCheck};
 use super::decision::{Condition, Decision, decide};
 use super::draft::{Draft, NotApplied};
-use super::facts::{ContentFacts, EnvelopeFacts, MessageFacts};
+use super::facts::{ContentFacts, Coverage, EnvelopeFacts, MessageFacts};
+use super::services::Conditions;
 use super::verdict::{CheckAnswer, CheckVerdict};
-use super::{Conditions, Coverage, check_of, encryption, words};
+use super::{check_of, encryption, words};
 use crate::limits;
 use crate::message::{DiskReason, Message, MessageId, Recipient};
 use crate::settings::Settings;
@@ -66,6 +67,15 @@ pub struct QuarantineCause {
     pub words: String,
 }
 
+impl CheckOutcome {
+    fn not_taken(words: impl Into<String>, reply: Reply) -> Self {
+        Self {
+            words: words.into(),
+            result: Err(reply),
+        }
+    }
+}
+
 impl Conditions {
     /// Checks a message. Bounded by the time-outs of the checks, by [`limits::EXAMINATION_WAIT`] for all
     /// of them, and by the acknowledgement deadline where no condition disables the fast path; ends at once
@@ -76,14 +86,12 @@ impl Conditions {
         let outcome = tokio::select! {
             biased;
             outcome = &mut running => outcome,
-            () = shutdown.cancelled() => CheckOutcome {
-                words: "ended by our shutdown".to_owned(),
-                result: Err(Reply::LOCAL_ERROR),
-            },
-            () = sleep(limits::EXAMINATION_WAIT) => CheckOutcome {
-                words: "the checks together took too long".to_owned(),
-                result: Err(Reply::UNCHECKED),
-            },
+            () = shutdown.cancelled() => {
+                CheckOutcome::not_taken("ended by our shutdown", Reply::local_error())
+            }
+            () = sleep(limits::EXAMINATION_WAIT) => {
+                CheckOutcome::not_taken("the checks together took too long", Reply::unchecked())
+            }
         };
         CheckOutcome {
             words: bounded(outcome.words),
@@ -101,8 +109,16 @@ impl Conditions {
         let message = run.message;
         let draft = match Draft::of(Arc::clone(message)).await {
             Ok(draft) => draft,
-            Err(error) if error.kind() == ErrorKind::OutOfMemory => return no_memory(message),
-            Err(error) => return unreadable(message, error),
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => {
+                let words = "there is no memory for looking into its header";
+                tracing::warn!(id = %message.id, "{words}");
+                return CheckOutcome::not_taken(words, Reply::insufficient_storage());
+            }
+            Err(error) => {
+                let words = words::unreadable(error);
+                tracing::error!(id = %message.id, %words, "not looked into");
+                return CheckOutcome::not_taken(words, Reply::local_error());
+            }
         };
         let facts = MessageFacts {
             envelope: EnvelopeFacts::of(message, run.declared_size),
@@ -114,7 +130,10 @@ impl Conditions {
         };
         let decision = decide(&facts, run.settings);
         if !decision.present.is_empty() && !draft.has_readable_header() {
-            return endless_header(message);
+            // What is in a header that is not read as a whole cannot be told, nor taken out.
+            let words = "its header is too long to be looked into";
+            tracing::info!(id = %message.id, "{words}");
+            return CheckOutcome::not_taken(words, Reply::header_too_long());
         }
         let mut pipeline = Pipeline {
             conditions: self,
@@ -301,40 +320,10 @@ pub(super) fn told(condition: &Condition, what: &str, words: &str) -> String {
     }
 }
 
-/// What is in a header that is not read as a whole cannot be told, nor taken out.
-fn endless_header(message: &Message) -> CheckOutcome {
-    tracing::info!(id = %message.id, "its header is too long to be looked into");
-    CheckOutcome {
-        words: "its header is too long to be looked into".to_owned(),
-        result: Err(Reply::HEADER_TOO_LONG),
-    }
-}
-
-fn no_memory(message: &Message) -> CheckOutcome {
-    tracing::warn!(id = %message.id, "there is no memory for looking into its header");
-    CheckOutcome {
-        words: "there is no memory for looking into its header".to_owned(),
-        result: Err(Reply::INSUFFICIENT_STORAGE),
-    }
-}
-
-fn unreadable(message: &Message, error: std::io::Error) -> CheckOutcome {
-    let words = words::unreadable(error);
-    tracing::error!(id = %message.id, %words, "not looked into");
-    CheckOutcome {
-        words,
-        result: Err(Reply::LOCAL_ERROR),
-    }
-}
-
 /// Cut to [`limits::EXAMINATION_WORDS_BYTES`].
 pub(super) fn bounded(mut words: String) -> String {
     if words.len() > limits::EXAMINATION_WORDS_BYTES {
-        let mut end = limits::EXAMINATION_WORDS_BYTES;
-        while !words.is_char_boundary(end) {
-            end -= 1;
-        }
-        words.truncate(end);
+        words.truncate(words.floor_char_boundary(limits::EXAMINATION_WORDS_BYTES));
         words.push('…');
     }
     words
