@@ -1,8 +1,9 @@
 use serde_json::json;
 
 use super::super::directory::testing::{FakeDirectory, FakeEntry, Manner};
+use super::super::draft::Draft;
 use super::super::header::Header;
-use super::super::testing::{message, settings};
+use super::super::testing::{SOON, conditions, message, of_message, settings};
 use super::super::verdict::CheckAnswer;
 use super::*;
 
@@ -56,8 +57,8 @@ async fn senders_get_their_official_addresses() {
     ] {
         let message = message(sender, &["bert@example.net"], CONTENT);
         let mut draft = Draft::of(message).await.expect("readable");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let verdict = check(&DirectoryClient::default(), &settings, &draft, deadline).await;
+        let (_directory, conditions) = conditions();
+        let verdict = check(of_message(&conditions, &settings, &draft, SOON)).await;
         assert!(matches!(verdict.answer, CheckAnswer::Pass), "{sender}");
         assert_eq!(verdict.words, words);
         draft.apply(verdict.edits).expect("each can be made");
@@ -88,8 +89,8 @@ async fn what_does_not_tell_the_sender_cannot_tell() {
     ] {
         let message = message(sender, &["bert@example.net"], CONTENT);
         let draft = Draft::of(message).await.expect("readable");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let verdict = check(&DirectoryClient::default(), &settings, &draft, deadline).await;
+        let (_directory, conditions) = conditions();
+        let verdict = check(of_message(&conditions, &settings, &draft, SOON)).await;
         assert!(
             matches!(verdict.answer, CheckAnswer::CannotTell),
             "{sender}"

@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::time::Instant;
 
-use super::Conditions;
-use super::check::{CheckFn, Concerns, ConditionCheck};
-use super::directory::{DirectoryClient, DirectoryEntry, DirectoryQuery, Freshness, LookUpResult};
+use super::check::{CheckFn, Concerns, ConditionCheck, EnvelopeCheck};
+use super::directory::{DirectoryEntry, Freshness};
 use super::service::{Asker, NoAnswer};
+use super::services::Conditions;
 use super::verdict::{CheckVerdict, Edit};
 use super::words;
 use crate::clients::ClientId;
@@ -28,16 +28,7 @@ pub(super) const CHECK: ConditionCheck = ConditionCheck {
         !settings.ldap_relaying.enabled || recipients.any(is_routed)
     }),
     tags: &[],
-    run: CheckFn::Envelope(|asked| {
-        let look_up = LookUp {
-            directory: &asked.conditions.directory,
-            settings: asked.settings,
-            hostname: &asked.conditions.tools.hostname,
-            freshness: Freshness::Remembered,
-            asker: asked.asker,
-        };
-        Box::pin(check(look_up, asked.envelope.recipients))
-    }),
+    run: CheckFn::Envelope(|asked| Box::pin(check(asked))),
 };
 
 /// Where mail for a recipient goes by its entry.
@@ -51,51 +42,43 @@ pub struct DirectoryRoute {
     pub address: Option<Mailbox>,
 }
 
-/// A recipient of a message, by its place, and what was found.
-struct Routed {
-    recipient: usize,
-    address: Mailbox,
-    route: Option<DirectoryRoute>,
-}
+/// A recipient by its place in the message, and where its mail goes.
+type Routed = (usize, Mailbox, Option<DirectoryRoute>);
 
 /// How recipients are looked up.
 #[derive(Clone, Debug)]
-pub(super) struct LookUp<'a> {
-    pub(super) directory: &'a DirectoryClient,
-    pub(super) settings: &'a Settings,
-    /// Our name: a recipient whose mailHost we are is at its place.
-    pub(super) hostname: &'a str,
-    pub(super) freshness: Freshness,
-    pub(super) asker: Asker,
+struct LookUp<'a> {
+    conditions: &'a Conditions,
+    settings: &'a Settings,
+    freshness: Freshness,
+    asker: Asker,
 }
 
 /// Looks every recipient up that the directory routes.
-pub(super) async fn check(look_up: LookUp<'_>, recipients: &[Recipient]) -> CheckVerdict {
-    let recipients = recipients.iter().enumerate();
-    let asked: Vec<(usize, Mailbox)> = recipients
-        .map(|(position, recipient)| (position, recipient.address.clone()))
+async fn check(asked: EnvelopeCheck<'_>) -> CheckVerdict {
+    let look_up = LookUp {
+        conditions: asked.conditions,
+        settings: asked.settings,
+        freshness: Freshness::Remembered,
+        asker: asked.asker,
+    };
+    let recipients = asked.envelope.recipients.iter().enumerate();
+    let routed: Vec<(usize, Mailbox)> = recipients
+        .map(|(place, recipient)| (place, recipient.address.clone()))
         .filter(|(_, address)| look_up.settings.is_routed_by_directory(address))
         .collect();
-    let routes = stream::iter(asked)
-        .map(|(position, address)| look_up.routed(position, address))
+    let routes = stream::iter(routed)
+        .map(|(place, address)| look_up.routed(place, address))
         .buffered(look_up.settings.directory.connections_max as usize)
         .try_collect::<Vec<_>>();
-    match routes.await {
-        Ok(routes) => directed(routes),
-        Err(no_answer) => CheckVerdict::without(no_answer),
-    }
+    routes.await.map_or_else(CheckVerdict::without, directed)
 }
 
-/// What is changed by what was found, told in words.
+/// What is changed by what was found of the recipients at these places, told in words.
 fn directed(routes: Vec<Routed>) -> CheckVerdict {
     let mut edits = Vec::new();
     let mut told = Vec::new();
-    for Routed {
-        recipient,
-        address,
-        route,
-    } in routes
-    {
+    for (recipient, address, route) in routes {
         let Some(route) = route else {
             told.push(format!("{address} is not in the directory"));
             continue;
@@ -136,66 +119,51 @@ impl DirectoryRoute {
         hostname: &str,
     ) -> Result<Self, String> {
         let relaying = &settings.ldap_relaying;
-        let host = single(entry, relaying.host_attribute.as_deref())?;
-        let mail_host = match host {
-            Some((name, host)) => server(host, hostname)
-                .ok_or_else(|| malformed(entry, name, host, "is no server"))?,
+        let mail_host = match single(entry, relaying.host_attribute.as_deref())? {
+            Some((name, host)) => {
+                server(host, hostname).ok_or_else(|| entry.malformed(name, host, "is no server"))?
+            }
             None => None,
         };
         let address = match single(entry, relaying.address_attribute.as_deref())? {
-            Some((name, text)) => {
-                let address = Mailbox::parse(text)
-                    .map_err(|_| malformed(entry, name, text, "is no address"))?;
-                (address != *recipient).then_some(address)
-            }
+            Some((name, text)) => Some(entry.address(name, text)?),
             None => None,
         };
         Ok(Self {
             entry: words::cut(&entry.dn),
             mail_host,
-            address,
+            address: address.filter(|address| address != recipient),
         })
     }
 }
 
 impl LookUp<'_> {
-    async fn routed(&self, recipient: usize, address: Mailbox) -> Result<Routed, NoAnswer> {
+    async fn routed(&self, place: usize, address: Mailbox) -> Result<Routed, NoAnswer> {
         let route = self.route(&address).await?;
-        Ok(Routed {
-            recipient,
-            address,
-            route,
-        })
+        Ok((place, address, route))
     }
 
     /// Where mail for a recipient goes; none when the directory does not know it.
     ///
     /// # Errors
     /// Why there is no answer.
-    pub(super) async fn route(
-        &self,
-        recipient: &Mailbox,
-    ) -> Result<Option<DirectoryRoute>, NoAnswer> {
+    async fn route(&self, recipient: &Mailbox) -> Result<Option<DirectoryRoute>, NoAnswer> {
         let settings = self.settings;
         let relaying = &settings.ldap_relaying;
         let attributes = [
             relaying.host_attribute.as_deref(),
             relaying.address_attribute.as_deref(),
         ];
-        let question = DirectoryQuery::about(recipient, &relaying.filter, &attributes);
-        let asker = self.asker.clone();
-        let found = self
-            .directory
-            .find(&settings.directory, question, self.freshness, asker)
-            .await?;
-        match found {
-            LookUpResult::Nobody => Ok(None),
-            LookUpResult::Several => Err(several(recipient).into()),
-            LookUpResult::Entry(entry) => {
-                let route = DirectoryRoute::of(&entry, recipient, settings, self.hostname)?;
-                Ok(Some(route))
-            }
-        }
+        let wanted = (relaying.filter.as_str(), &attributes[..]);
+        let (directory, asker) = (&settings.directory, self.asker.clone());
+        let client = &self.conditions.directory;
+        let asking = client.entry(directory, recipient, wanted, self.freshness, asker);
+        let Some(entry) = asking.await? else {
+            return Ok(None);
+        };
+        let hostname = &self.conditions.tools.hostname;
+        let route = DirectoryRoute::of(&entry, recipient, settings, hostname)?;
+        Ok(Some(route))
     }
 }
 
@@ -207,12 +175,7 @@ fn single<'a>(
     let Some(name) = attribute else {
         return Ok(None);
     };
-    let mut values = entry.values(name);
-    let value = values.next().map(|value| (name, value));
-    match values.next() {
-        None => Ok(value),
-        Some(_) => Err(words::cut(&format!("{} has several {name}", entry.dn))),
-    }
+    Ok(entry.value(name)?.map(|value| (name, value)))
 }
 
 /// A mailHost: a name or an address, perhaps with a port. None within when that is us.
@@ -227,21 +190,6 @@ fn server(text: &str, hostname: &str) -> Option<Option<ServerAddress>> {
         .trim_end_matches('.')
         .eq_ignore_ascii_case(hostname);
     Some((!is_ours).then_some(server))
-}
-
-pub(super) fn several(address: &Mailbox) -> String {
-    words::cut(&format!("the directory has several entries for {address}"))
-}
-
-pub(super) fn malformed(
-    entry: &DirectoryEntry,
-    attribute: &str,
-    value: &str,
-    what: &str,
-) -> String {
-    let value = words::cut(value);
-    let whole = format!("{attribute} “{value}” {what}, in {}", entry.dn);
-    words::cut(&whole)
 }
 
 impl Conditions {
@@ -260,7 +208,16 @@ impl Conditions {
             return Ok(());
         }
         let timeout = Duration::from_secs(settings.directory.timeout_seconds);
-        let look_up = self.look_up(settings, Freshness::Remembered, party, timeout);
+        let look_up = LookUp {
+            conditions: self,
+            settings,
+            freshness: Freshness::Remembered,
+            asker: Asker {
+                party,
+                deadline: Instant::now() + timeout,
+                when_unavailable: settings.ldap_relaying.when_unavailable,
+            },
+        };
         let no_answer = match look_up.route(address).await {
             Ok(Some(_)) => return Ok(()),
             Ok(None) => return Err(Reply::RECIPIENT_UNKNOWN),
@@ -284,31 +241,17 @@ impl Conditions {
         address: &Mailbox,
         settings: &Settings,
     ) -> Result<Option<DirectoryRoute>, String> {
-        let timeout = Duration::from_secs(settings.directory.timeout_seconds);
-        let wait = timeout.min(limits::LOOK_UP_TRY_WAIT);
-        let look_up = self.look_up(settings, Freshness::Anew, ClientId::Ourselves, wait);
+        let look_up = LookUp {
+            conditions: self,
+            settings,
+            freshness: Freshness::Anew,
+            asker: Asker {
+                when_unavailable: settings.ldap_relaying.when_unavailable,
+                ..Asker::of_try_out(settings)
+            },
+        };
         let route = look_up.route(address).await;
         route.map_err(|no_answer| no_answer.to_string())
-    }
-
-    fn look_up<'a>(
-        &'a self,
-        settings: &'a Settings,
-        freshness: Freshness,
-        party: ClientId,
-        wait: Duration,
-    ) -> LookUp<'a> {
-        LookUp {
-            directory: &self.directory,
-            settings,
-            hostname: &self.tools.hostname,
-            freshness,
-            asker: Asker {
-                party,
-                deadline: Instant::now() + wait,
-                when_unavailable: settings.ldap_relaying.when_unavailable,
-            },
-        }
     }
 }
 

@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::Draft;
 use super::super::directory::testing::{FakeDirectory, FakeEntry, Manner};
-use super::super::testing::{asker, message, settings, tools};
+use super::super::draft::Draft;
+use super::super::testing::{asker, conditions, message, of_envelope, settings, tools};
 use super::super::verdict::CheckAnswer;
 use super::*;
 
@@ -63,14 +63,9 @@ fn relaying(fake: &FakeDirectory, patch: Value) -> Settings {
 /// Each recipient's way, or why it cannot tell.
 async fn check(settings: &Settings, recipients: &[&str], expected: Result<&[&str], &str>) {
     let message = message("anna@example.org", recipients, b"\r\nbody\r\n");
-    let look_up = LookUp {
-        directory: &DirectoryClient::default(),
-        settings,
-        hostname: "relay.example.org",
-        freshness: Freshness::Remembered,
-        asker: asker("anna", Duration::from_secs(10)),
-    };
-    let verdict = super::check(look_up, &message.envelope.recipients).await;
+    let (_directory, conditions) = conditions();
+    let asker = asker("anna", Duration::from_secs(10));
+    let verdict = super::check(of_envelope(&conditions, settings, &message, asker)).await;
     match (expected, verdict.answer) {
         (Ok(expected), CheckAnswer::Pass) => {
             let told: Vec<&str> = verdict
@@ -138,14 +133,10 @@ async fn the_edit_names_the_recipient_by_its_place() {
         b"\r\nbody\r\n",
     );
     let mut draft = Draft::of(message).await.expect("readable");
-    let look_up = LookUp {
-        directory: &DirectoryClient::default(),
-        settings: &settings,
-        hostname: "relay.example.org",
-        freshness: Freshness::Remembered,
-        asker: asker("anna", Duration::from_secs(10)),
-    };
-    let verdict = super::check(look_up, &draft.envelope.recipients).await;
+    let (_directory, conditions) = conditions();
+    let asker = asker("anna", Duration::from_secs(10));
+    let asked = of_envelope(&conditions, &settings, draft.arrived(), asker);
+    let verdict = super::check(asked).await;
     draft.apply(verdict.edits).expect("each can be made");
     let travels = draft.message();
     let recipients = &travels.envelope.recipients;
@@ -162,14 +153,9 @@ async fn many_recipients_are_told_in_short() {
     let recipients: Vec<String> = (0..30).map(|one| format!("r{one}@example.net")).collect();
     let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
     let message = message("anna@example.org", &recipients, b"\r\nbody\r\n");
-    let look_up = LookUp {
-        directory: &DirectoryClient::default(),
-        settings: &settings,
-        hostname: "relay.example.org",
-        freshness: Freshness::Remembered,
-        asker: asker("anna", Duration::from_secs(10)),
-    };
-    let verdict = super::check(look_up, &message.envelope.recipients).await;
+    let (_directory, conditions) = conditions();
+    let asker = asker("anna", Duration::from_secs(10));
+    let verdict = super::check(of_envelope(&conditions, &settings, &message, asker)).await;
     assert!(verdict.words.ends_with(", 20 more"), "{}", verdict.words);
     let connections = fake.asked();
     let connections = connections.iter().filter(|one| *one == "connection");

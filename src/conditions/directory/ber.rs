@@ -4,15 +4,13 @@
 //! length; a server that talks nonsense could end the process. This one goes from element to element of
 //! a message whose length is bounded, and only as deep as an answer is.
 
-/// The tags that are spoken here.
-pub(super) mod tag {
-    pub(in super::super) const BOOLEAN: u8 = 0x01;
-    pub(in super::super) const INTEGER: u8 = 0x02;
-    pub(in super::super) const OCTET_STRING: u8 = 0x04;
-    pub(in super::super) const ENUMERATED: u8 = 0x0a;
-    pub(in super::super) const SEQUENCE: u8 = 0x30;
-    pub(in super::super) const SET: u8 = 0x31;
-}
+// The tags that are spoken here.
+pub(super) const BOOLEAN: u8 = 0x01;
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const OCTET_STRING: u8 = 0x04;
+pub(super) const ENUMERATED: u8 = 0x0a;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const SET: u8 = 0x31;
 
 /// What is no BER, or not what should stand there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +57,7 @@ impl<'a> Elements<'a> {
 
     /// The next one, which is a text; bytes that are no UTF-8 are replaced.
     pub(super) fn text(&mut self) -> Result<String, Nonsense> {
-        let bytes = self.expect(tag::OCTET_STRING)?;
+        let bytes = self.expect(OCTET_STRING)?;
         Ok(String::from_utf8_lossy(bytes).into_owned())
     }
 }
@@ -143,14 +141,11 @@ mod tests {
     #[test]
     fn numbers_survive() {
         for number in [0, 1, 127, 128, 255, 256, 65_535, 8_388_608, 0x7fff_ffff] {
-            let written = numbered(tag::INTEGER, number);
-            assert_eq!(Elements(&written).number(tag::INTEGER), Ok(number));
+            let written = numbered(INTEGER, number);
+            assert_eq!(Elements(&written).number(INTEGER), Ok(number));
         }
-        assert_eq!(
-            Elements(b"\x02\x01\x80").number(tag::INTEGER),
-            Err(Nonsense)
-        );
-        assert_eq!(Elements(b"\x02\0").number(tag::INTEGER), Err(Nonsense));
+        assert_eq!(Elements(b"\x02\x01\x80").number(INTEGER), Err(Nonsense));
+        assert_eq!(Elements(b"\x02\0").number(INTEGER), Err(Nonsense));
     }
 
     proptest! {
@@ -163,9 +158,9 @@ mod tests {
 
         #[test]
         fn elements_survive(content in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let written = element(tag::OCTET_STRING, &content);
+            let written = element(OCTET_STRING, &content);
             let mut elements = Elements(&written);
-            prop_assert_eq!(elements.next(), Ok((tag::OCTET_STRING, &content[..])));
+            prop_assert_eq!(elements.next(), Ok((OCTET_STRING, &content[..])));
             prop_assert!(elements.are_over());
         }
     }

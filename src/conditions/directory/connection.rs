@@ -5,10 +5,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
+use super::super::service::ServiceError;
 use super::super::service_stream::{ServiceStream, connect};
-use super::ber::{self, Nonsense, tag};
+use super::ber::{self, Nonsense};
+use super::entry::{DirectoryEntry, DirectoryQuery, LookUpResult};
 use super::message::{LdapMessage, LdapResponse, LdapResult, Request};
-use super::{DirectoryQuery, LookUpResult};
 use crate::limits;
 use crate::settings::Secret;
 use crate::settings::conditions::Directory as Settings;
@@ -23,26 +24,11 @@ pub(super) struct LdapConnection {
     pub(super) used_at: Instant,
 }
 
-/// Why there is no answer.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum LdapError {
-    /// The connection is of no use any more.
-    Broken(String),
-    /// The directory says so; the connection holds.
-    Said(String),
-}
-
-impl LdapError {
-    /// In words that follow the service's name.
-    pub(super) fn told(self) -> String {
-        let (Self::Broken(why) | Self::Said(why)) = self;
-        why
-    }
-}
-
-impl From<Nonsense> for LdapError {
+/// What breaks a connection off is [`ServiceError::Service`]; what the directory says over one that holds,
+/// [`ServiceError::Message`].
+impl From<Nonsense> for ServiceError {
     fn from(_: Nonsense) -> Self {
-        Self::Broken("what it says is no LDAP".to_owned())
+        Self::Service("what it says is no LDAP".to_owned())
     }
 }
 
@@ -52,11 +38,11 @@ impl LdapConnection {
     pub(super) async fn open(
         settings: &Settings,
         tls: Option<&TlsConnector>,
-    ) -> Result<Self, LdapError> {
+    ) -> Result<Self, ServiceError> {
         let Some(url) = &settings.url else {
-            return Err(LdapError::Broken("no server is set".to_owned()));
+            return Err(ServiceError::Service("no server is set".to_owned()));
         };
-        let stream = connect(&url.server()).await.map_err(LdapError::Broken)?;
+        let stream = connect(&url.server()).await?;
         let mut connection = Self {
             stream,
             last_id: 0,
@@ -76,21 +62,22 @@ impl LdapConnection {
     }
 
     /// RFC 4511 §4.14.
-    async fn start_tls(&mut self) -> Result<(), LdapError> {
+    async fn start_tls(&mut self) -> Result<(), ServiceError> {
         let id = self.send(&Request::StartTls).await?;
         match self.answer_to(id).await? {
             LdapResponse::Extended(outcome) if outcome.is_success() => Ok(()),
-            LdapResponse::Extended(outcome) => {
-                Err(LdapError::Broken(format!("StartTLS: {}", outcome.told())))
-            }
+            LdapResponse::Extended(outcome) => Err(ServiceError::Service(format!(
+                "StartTLS: {}",
+                outcome.told()
+            ))),
             _ => Err(Nonsense.into()),
         }
     }
 
     /// The same under TLS. What was sent before stands in no buffer of ours: nobody on the way can put
     /// words before those that come under TLS.
-    async fn secured(self, host: &str, tls: &TlsConnector) -> Result<Self, LdapError> {
-        let broken = |why: String| LdapError::Broken(format!("TLS: {why}"));
+    async fn secured(self, host: &str, tls: &TlsConnector) -> Result<Self, ServiceError> {
+        let broken = |why: String| ServiceError::Service(format!("TLS: {why}"));
         let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|error| broken(error.to_string()))?;
         let stream = tls.connect(name, self.stream).await;
@@ -102,23 +89,24 @@ impl LdapConnection {
     }
 
     /// RFC 4511 §4.2.
-    async fn bind(&mut self, dn: &str, password: &str) -> Result<(), LdapError> {
+    async fn bind(&mut self, dn: &str, password: &str) -> Result<(), ServiceError> {
         // RFC 4513 §5.1.2: that would succeed, and everything would be looked up as nobody.
         if password.is_empty() {
-            return Err(LdapError::Broken("no password is set".to_owned()));
+            return Err(ServiceError::Service("no password is set".to_owned()));
         }
         let id = self.send(&Request::Bind { dn, password }).await?;
         match self.answer_to(id).await? {
             LdapResponse::Bound(outcome) if outcome.is_success() => Ok(()),
-            LdapResponse::Bound(outcome) => {
-                Err(LdapError::Broken(format!("the login: {}", outcome.told())))
-            }
+            LdapResponse::Bound(outcome) => Err(ServiceError::Service(format!(
+                "the login: {}",
+                outcome.told()
+            ))),
             _ => Err(Nonsense.into()),
         }
     }
 
     /// RFC 4511 §4.5.1.2: looks at the entry alone below which everything is looked up.
-    pub(super) async fn look_at_base(&mut self, settings: &Settings) -> Result<(), LdapError> {
+    pub(super) async fn look_at_base(&mut self, settings: &Settings) -> Result<(), ServiceError> {
         let base = settings.base.as_deref().unwrap_or_default();
         let seconds = seconds_of(limits::SERVICE_NEUTRAL_WAIT.as_secs());
         let request = Request::Base { base, seconds };
@@ -130,7 +118,7 @@ impl LdapConnection {
         &mut self,
         settings: &Settings,
         question: &DirectoryQuery,
-    ) -> Result<LookUpResult, LdapError> {
+    ) -> Result<LookUpResult, ServiceError> {
         let request = Request::Search {
             base: settings.base.as_deref().unwrap_or_default(),
             question,
@@ -139,7 +127,7 @@ impl LdapConnection {
         self.entries(&request).await
     }
 
-    async fn entries(&mut self, request: &Request<'_>) -> Result<LookUpResult, LdapError> {
+    async fn entries(&mut self, request: &Request<'_>) -> Result<LookUpResult, ServiceError> {
         let id = self.send(request).await?;
         let mut entries = Vec::new();
         for _ in 0..limits::DIRECTORY_MESSAGES {
@@ -151,18 +139,18 @@ impl LdapConnection {
                 LdapResponse::Bound(_) | LdapResponse::Extended(_) => return Err(Nonsense.into()),
             }
         }
-        Err(LdapError::Broken("its answer does not end".to_owned()))
+        Err(ServiceError::Service("its answer does not end".to_owned()))
     }
 
     fn end(
         &mut self,
         outcome: LdapResult,
-        mut entries: Vec<super::DirectoryEntry>,
-    ) -> Result<LookUpResult, LdapError> {
+        mut entries: Vec<DirectoryEntry>,
+    ) -> Result<LookUpResult, ServiceError> {
         self.used_at = Instant::now();
         let has_several = outcome.is_more() && entries.len() > 1;
         if !outcome.is_success() && !has_several {
-            return Err(LdapError::Said(outcome.told()));
+            return Err(ServiceError::Message(outcome.told()));
         }
         Ok(match (entries.pop(), entries.is_empty()) {
             (None, _) => LookUpResult::Nobody,
@@ -171,9 +159,11 @@ impl LdapConnection {
         })
     }
 
-    async fn send(&mut self, request: &Request<'_>) -> Result<u32, LdapError> {
+    async fn send(&mut self, request: &Request<'_>) -> Result<u32, ServiceError> {
         self.last_id += 1;
-        let message = request.message(self.last_id).map_err(LdapError::Said)?;
+        let message = request
+            .message(self.last_id)
+            .map_err(ServiceError::Message)?;
         let sent = async {
             self.stream.write_all(&message).await?;
             self.stream.flush().await
@@ -183,25 +173,24 @@ impl LdapConnection {
     }
 
     /// The next message, which answers this request.
-    async fn answer_to(&mut self, id: u32) -> Result<LdapResponse, LdapError> {
+    async fn answer_to(&mut self, id: u32) -> Result<LdapResponse, ServiceError> {
         let message = LdapMessage::read(&self.next_message().await?)?;
         match message.response {
             // RFC 4511 §4.4: what no request asked for says why the directory hangs up.
-            LdapResponse::Extended(outcome) if message.id == 0 => Err(LdapError::Broken(format!(
-                "it hangs up: {}",
-                outcome.told()
-            ))),
+            LdapResponse::Extended(outcome) if message.id == 0 => Err(ServiceError::Service(
+                format!("it hangs up: {}", outcome.told()),
+            )),
             response if message.id == id => Ok(response),
             _ => Err(Nonsense.into()),
         }
     }
 
     /// The content of the next message. Nothing behind it is read.
-    async fn next_message(&mut self) -> Result<Vec<u8>, LdapError> {
+    async fn next_message(&mut self) -> Result<Vec<u8>, ServiceError> {
         let mut front = [0; 2];
         self.stream.read_exact(&mut front).await.map_err(broke)?;
         let [found, first] = front;
-        if found != tag::SEQUENCE {
+        if found != ber::SEQUENCE {
             return Err(Nonsense.into());
         }
         let mut written = [0; 4];
@@ -211,7 +200,7 @@ impl LdapConnection {
         if length > limits::DIRECTORY_MESSAGE_BYTES {
             let most = limits::DIRECTORY_MESSAGE_BYTES;
             let why = format!("its answer is longer than {most} bytes");
-            return Err(LdapError::Broken(why));
+            return Err(ServiceError::Service(why));
         }
         let mut content = vec![0; length];
         self.stream.read_exact(&mut content).await.map_err(broke)?;
@@ -224,8 +213,8 @@ fn seconds_of(seconds: u64) -> u32 {
     u32::try_from(seconds).unwrap_or(u32::MAX >> 1)
 }
 
-fn broke(error: std::io::Error) -> LdapError {
-    LdapError::Broken(match error.kind() {
+fn broke(error: std::io::Error) -> ServiceError {
+    ServiceError::Service(match error.kind() {
         std::io::ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
         _ => format!("the connection broke: {}", in_words(&error)),
     })

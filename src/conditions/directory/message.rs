@@ -4,8 +4,8 @@ use bytes::BytesMut;
 use ldap3::asn1::{ASNTag as _, write};
 
 use super::super::words;
-use super::ber::{Elements, Nonsense, element, numbered, tag};
-use super::{DirectoryEntry, DirectoryQuery};
+use super::ber::{self, Elements, Nonsense, element, numbered};
+use super::entry::{DirectoryEntry, DirectoryQuery};
 use crate::limits;
 
 /// RFC 4511 §4.14.1.
@@ -83,8 +83,8 @@ impl Request<'_> {
         let operation = match self {
             Self::Bind { dn, password } => {
                 let parts = [
-                    numbered(tag::INTEGER, 3),
-                    element(tag::OCTET_STRING, dn.as_bytes()),
+                    numbered(ber::INTEGER, 3),
+                    element(ber::OCTET_STRING, dn.as_bytes()),
                     element(0x80, password.as_bytes()),
                 ];
                 element(0x60, &parts.concat())
@@ -103,8 +103,8 @@ impl Request<'_> {
             }
             Self::StartTls => element(0x77, &element(0x80, START_TLS)),
         };
-        let id = numbered(tag::INTEGER, id);
-        Ok(element(tag::SEQUENCE, &[id, operation].concat()))
+        let id = numbered(ber::INTEGER, id);
+        Ok(element(ber::SEQUENCE, &[id, operation].concat()))
     }
 }
 
@@ -130,17 +130,17 @@ fn search(base: &str, scope: u32, filter: &[u8], attributes: &[String], seconds:
     let none = attributes.peek().is_none().then_some(NO_ATTRIBUTES);
     let attributes = attributes
         .chain(none)
-        .map(|attribute| element(tag::OCTET_STRING, attribute.as_bytes()));
+        .map(|attribute| element(ber::OCTET_STRING, attribute.as_bytes()));
     let attributes: Vec<Vec<u8>> = attributes.collect();
     let parts = [
-        element(tag::OCTET_STRING, base.as_bytes()),
-        numbered(tag::ENUMERATED, scope),
-        numbered(tag::ENUMERATED, NEVER),
-        numbered(tag::INTEGER, ENTRIES),
-        numbered(tag::INTEGER, seconds),
-        element(tag::BOOLEAN, &[0]),
+        element(ber::OCTET_STRING, base.as_bytes()),
+        numbered(ber::ENUMERATED, scope),
+        numbered(ber::ENUMERATED, NEVER),
+        numbered(ber::INTEGER, ENTRIES),
+        numbered(ber::INTEGER, seconds),
+        element(ber::BOOLEAN, &[0]),
         filter.to_vec(),
-        element(tag::SEQUENCE, &attributes.concat()),
+        element(ber::SEQUENCE, &attributes.concat()),
     ];
     element(0x63, &parts.concat())
 }
@@ -149,7 +149,7 @@ impl LdapMessage {
     /// Reads the content of a message.
     pub(super) fn read(content: &[u8]) -> Result<Self, Nonsense> {
         let mut parts = Elements(content);
-        let id = parts.number(tag::INTEGER)?;
+        let id = parts.number(ber::INTEGER)?;
         let (operation, content) = parts.next()?;
         let response = match operation {
             0x61 => LdapResponse::Bound(outcome(content)?),
@@ -164,7 +164,7 @@ impl LdapMessage {
 
 fn outcome(content: &[u8]) -> Result<LdapResult, Nonsense> {
     let mut parts = Elements(content);
-    let code = parts.number(tag::ENUMERATED)?;
+    let code = parts.number(ber::ENUMERATED)?;
     let _matched = parts.text()?;
     let words = parts.text()?;
     Ok(LdapResult { code, words })
@@ -173,12 +173,12 @@ fn outcome(content: &[u8]) -> Result<LdapResult, Nonsense> {
 fn entry(content: &[u8]) -> Result<DirectoryEntry, Nonsense> {
     let mut parts = Elements(content);
     let dn = parts.text()?;
-    let mut attributes = Elements(parts.expect(tag::SEQUENCE)?);
+    let mut attributes = Elements(parts.expect(ber::SEQUENCE)?);
     let mut values = Vec::new();
     while !attributes.are_over() {
-        let mut attribute = Elements(attributes.expect(tag::SEQUENCE)?);
+        let mut attribute = Elements(attributes.expect(ber::SEQUENCE)?);
         let name = attribute.text()?;
-        let mut texts = Elements(attribute.expect(tag::SET)?);
+        let mut texts = Elements(attribute.expect(ber::SET)?);
         while !texts.are_over() {
             let text = texts.text()?;
             if values.len() < limits::DIRECTORY_VALUES {
@@ -296,7 +296,7 @@ mod tests {
         #[test]
         fn whatever_comes_is_read_or_refused(operation in 0x60_u8..0x7f, bytes in any::<Vec<u8>>()) {
             let _ = LdapMessage::read(&bytes);
-            let content = [numbered(tag::INTEGER, 1), element(operation, &bytes)].concat();
+            let content = [numbered(ber::INTEGER, 1), element(operation, &bytes)].concat();
             let _ = LdapMessage::read(&content);
         }
     }

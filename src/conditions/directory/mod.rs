@@ -11,6 +11,7 @@
 
 mod ber;
 mod connection;
+mod entry;
 #[cfg(any(fuzzing, test))]
 pub(super) mod fuzzing;
 mod message;
@@ -22,15 +23,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
-use super::service::{self, Asker, NoAnswer, Service, ServiceFigures};
+use super::service::{Asker, NoAnswer, Service, ServiceError, ServiceFigures};
+use super::words;
 use crate::limits;
-use crate::settings::conditions::{Directory as Settings, PLACEHOLDERS};
+use crate::settings::conditions::Directory as Settings;
 use crate::smtp::address::Mailbox;
-use connection::{LdapConnection, LdapError};
+use connection::LdapConnection;
+use entry::{DirectoryQuery, LookUpResult};
+
+pub(super) use entry::DirectoryEntry;
 
 /// What the directory is called.
 const NAME: &str = "LDAP directory";
@@ -52,34 +57,6 @@ struct DirectoryAccess {
     known: Cache<DirectoryQuery, LookUpResult>,
 }
 
-/// Which entry, and what of it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct DirectoryQuery {
-    /// A filter that is filled in.
-    filter: String,
-    attributes: Vec<String>,
-}
-
-/// What the directory says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum LookUpResult {
-    /// There is no such entry.
-    Nobody,
-    /// There is one.
-    Entry(Arc<DirectoryEntry>),
-    /// There is more than one: it cannot tell which is meant.
-    Several,
-}
-
-/// An entry with what was asked of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DirectoryEntry {
-    /// Its name.
-    pub(super) dn: String,
-    /// Attribute and value.
-    values: Vec<(String, String)>,
-}
-
 /// Whether an answer from memory will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Freshness {
@@ -89,100 +66,38 @@ pub(super) enum Freshness {
     Anew,
 }
 
-impl DirectoryQuery {
-    /// About the entry of an address. What the address has of signs that mean something in a filter is
-    /// escaped.
-    pub(super) fn about(address: &Mailbox, filter: &str, attributes: &[Option<&str>]) -> Self {
-        let local_part = unquoted(address.local_part());
-        let domain = address.domain().to_lowercase();
-        let whole = format!("{local_part}@{domain}");
-        let mut filled = String::new();
-        let mut rest = filter;
-        while let Some(at) = rest.find('%') {
-            let (before, found) = rest.split_at(at);
-            filled.push_str(before);
-            let values = [whole.as_str(), &local_part, &domain];
-            let mut known = PLACEHOLDERS.iter().zip(values);
-            match known.find(|(placeholder, _)| found.starts_with(*placeholder)) {
-                Some((placeholder, value)) => {
-                    filled.push_str(&ldap3::ldap_escape(value));
-                    rest = &found[placeholder.len()..];
-                }
-                None => {
-                    filled.push('%');
-                    rest = &found[1..];
-                }
-            }
-        }
-        filled.push_str(rest);
-        let attributes = attributes.iter().flatten();
-        Self {
-            filter: filled,
-            attributes: attributes.map(|name| (*name).to_owned()).collect(),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        let attributes = self.attributes.iter().map(String::len);
-        self.filter.len() + attributes.sum::<usize>()
-    }
-}
-
-/// RFC 5321 §4.1.2: quotes and backslashes are no part of what they quote.
-fn unquoted(local_part: &str) -> String {
-    let Some(quoted) = local_part.strip_prefix('"') else {
-        return local_part.to_owned();
-    };
-    let mut text = String::new();
-    let mut letters = quoted.strip_suffix('"').unwrap_or(quoted).chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => text.extend(letters.next()),
-            letter => text.push(letter),
-        }
-    }
-    text
-}
-
-impl DirectoryEntry {
-    /// The values of an attribute, whatever the case of its name. Options of the name (RFC 4512 §2.5.2),
-    /// like the language, do not matter.
-    pub(super) fn values<'a>(&'a self, attribute: &'a str) -> impl Iterator<Item = &'a str> {
-        let named = self.values.iter().filter(move |(name, _)| {
-            let base = name.split(';').next().unwrap_or(name);
-            base.eq_ignore_ascii_case(attribute)
-        });
-        named.map(|(_, value)| value.trim())
-    }
-
-    fn bytes(&self) -> usize {
-        let values = self.values.iter();
-        let values = values.map(|(name, value)| name.len() + value.len());
-        self.dn.len() + values.sum::<usize>()
-    }
-}
-
-impl LookUpResult {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Nobody | Self::Several => 0,
-            Self::Entry(entry) => entry.bytes(),
-        }
-    }
-}
-
 impl DirectoryClient {
     /// How it fares; none when it was not asked.
     pub(super) fn figures(&self) -> Option<ServiceFigures> {
-        let access = locked(&self.access);
+        let access = self.access.lock();
         access.as_ref()?.service.figures()
     }
 
-    /// Asks, until the asker's deadline at the latest.
+    /// The entry of an address, by `filter` and with these attributes; none when there is none. Asks until the
+    /// asker's deadline at the latest.
     ///
     /// # Errors
-    /// Why there is no answer.
-    pub(super) async fn find(
+    /// Why there is no answer, or that there are several.
+    pub(super) async fn entry(
+        &self,
+        settings: &Settings,
+        address: &Mailbox,
+        (filter, attributes): (&str, &[Option<&str>]),
+        freshness: Freshness,
+        asker: Asker,
+    ) -> Result<Option<Arc<DirectoryEntry>>, NoAnswer> {
+        let question = DirectoryQuery::about(address, filter, attributes);
+        match self.find(settings, question, freshness, asker).await? {
+            LookUpResult::Nobody => Ok(None),
+            LookUpResult::Entry(entry) => Ok(Some(entry)),
+            LookUpResult::Several => {
+                let why = format!("the directory has several entries for {address}");
+                Err(words::cut(&why).into())
+            }
+        }
+    }
+
+    async fn find(
         &self,
         settings: &Settings,
         question: DirectoryQuery,
@@ -205,7 +120,7 @@ impl DirectoryClient {
 
     /// The directory of these settings. Those of before it are forgotten with their connections.
     fn access(&self, settings: &Settings) -> Arc<DirectoryAccess> {
-        let mut access = locked(&self.access);
+        let mut access = self.access.lock();
         match &*access {
             Some(access) if access.settings == *settings => Arc::clone(access),
             _ => {
@@ -238,10 +153,10 @@ impl DirectoryAccess {
 
     /// Asks over a connection that is there, or another one: the directory may have closed it while
     /// nobody used it.
-    async fn ask(&self, question: &DirectoryQuery) -> Result<LookUpResult, service::ServiceError> {
+    async fn ask(&self, question: &DirectoryQuery) -> Result<LookUpResult, ServiceError> {
         if let Some(mut connection) = self.take_idle() {
             match connection.search(&self.settings, question).await {
-                Err(LdapError::Broken(_)) => {}
+                Err(ServiceError::Service(_)) => {}
                 answer => return self.keep(connection, answer),
             }
         }
@@ -250,19 +165,18 @@ impl DirectoryAccess {
         self.keep(connection, answer)
     }
 
-    async fn open(&self) -> Result<LdapConnection, String> {
+    async fn open(&self) -> Result<LdapConnection, ServiceError> {
         let tls = self.connector().await?;
-        let opened = LdapConnection::open(&self.settings, tls).await;
-        opened.map_err(LdapError::told)
+        LdapConnection::open(&self.settings, tls).await
     }
 
     /// The neutral question: a login, and whether the entry is there below which everything is looked up. A
     /// directory that says it is not has answered.
     async fn ask_neutrally(&self) -> Result<(), String> {
-        let mut connection = self.open().await?;
-        match connection.look_at_base(&self.settings).await {
-            Ok(()) | Err(LdapError::Said(_)) => Ok(()),
-            Err(LdapError::Broken(why)) => Err(why),
+        let looked = async { self.open().await?.look_at_base(&self.settings).await };
+        match looked.await {
+            Ok(()) | Err(ServiceError::Message(_)) => Ok(()),
+            Err(trouble) => Err(trouble.to_string()),
         }
     }
 
@@ -277,7 +191,7 @@ impl DirectoryAccess {
     }
 
     fn take_idle(&self) -> Option<LdapConnection> {
-        let mut idle = locked(&self.idle);
+        let mut idle = self.idle.lock();
         idle.retain(|connection| connection.used_at.elapsed() < limits::DIRECTORY_IDLE);
         idle.pop()
     }
@@ -285,18 +199,14 @@ impl DirectoryAccess {
     fn keep(
         &self,
         connection: LdapConnection,
-        answer: Result<LookUpResult, LdapError>,
-    ) -> Result<LookUpResult, service::ServiceError> {
-        if !matches!(answer, Err(LdapError::Broken(_))) {
-            let mut idle = locked(&self.idle);
-            if idle.len() < self.settings.connections_max as usize {
-                idle.push(connection);
-            }
+        answer: Result<LookUpResult, ServiceError>,
+    ) -> Result<LookUpResult, ServiceError> {
+        let mut idle = self.idle.lock();
+        let is_broken = matches!(answer, Err(ServiceError::Service(_)));
+        if !is_broken && idle.len() < self.settings.connections_max as usize {
+            idle.push(connection);
         }
-        answer.map_err(|trouble| match trouble {
-            LdapError::Broken(why) => service::ServiceError::Service(why),
-            LdapError::Said(why) => service::ServiceError::Message(why),
-        })
+        answer
     }
 }
 
@@ -306,11 +216,6 @@ impl std::fmt::Debug for DirectoryAccess {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
-}
-
-/// Each change is a single step: what a panic leaves is whole.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::super::service_stream::ServiceStream;
-use super::ber::{self, Elements, element, numbered, tag};
+use super::ber::{self, Elements, element, numbered};
 
 /// What stands in the directory: a part of the questions that find it, its name, its attributes.
 pub(crate) type FakeEntry = (
@@ -87,7 +87,7 @@ async fn serve(stream: TcpStream, manner: Manner, asked: Arc<Mutex<Vec<String>>>
     let mut stream: Box<dyn ServiceStream> = Box::new(stream);
     while let Some(request) = read(&mut *stream).await {
         let mut parts = Elements(&request);
-        let id = parts.number(tag::INTEGER).expect("a number");
+        let id = parts.number(ber::INTEGER).expect("a number");
         let (operation, content) = parts.next().expect("an operation");
         let answer = match (&manner, operation) {
             (Manner::Silent, _) => std::future::pending().await,
@@ -139,7 +139,7 @@ async fn read(stream: &mut (dyn ServiceStream + '_)) -> Option<Vec<u8>> {
 
 fn login(content: &[u8]) -> String {
     let mut parts = Elements(content);
-    parts.number(tag::INTEGER).expect("a version");
+    parts.number(ber::INTEGER).expect("a version");
     let dn = parts.text().expect("a name");
     let password = parts.expect(0x80).expect("a password");
     format!("login {dn} {}", String::from_utf8_lossy(password))
@@ -148,22 +148,22 @@ fn login(content: &[u8]) -> String {
 /// The result of an operation.
 pub(crate) fn message(id: u32, operation: u8, code: u32) -> Vec<u8> {
     let result = [
-        numbered(tag::ENUMERATED, code),
-        element(tag::OCTET_STRING, b""),
-        element(tag::OCTET_STRING, b"so be it"),
+        numbered(ber::ENUMERATED, code),
+        element(ber::OCTET_STRING, b""),
+        element(ber::OCTET_STRING, b"so be it"),
     ];
     whole(id, element(operation, &result.concat()))
 }
 
 fn whole(id: u32, operation: Vec<u8>) -> Vec<u8> {
     element(
-        tag::SEQUENCE,
-        &[numbered(tag::INTEGER, id), operation].concat(),
+        ber::SEQUENCE,
+        &[numbered(ber::INTEGER, id), operation].concat(),
     )
 }
 
 fn answer(id: u32, entries: &[FakeEntry], question: &[u8]) -> Vec<u8> {
-    let text = |text: &str| element(tag::OCTET_STRING, text.as_bytes());
+    let text = |text: &str| element(ber::OCTET_STRING, text.as_bytes());
     let asked = String::from_utf8_lossy(question).into_owned();
     let mut answer = Vec::new();
     for (needle, dn, attributes) in entries {
@@ -171,11 +171,11 @@ fn answer(id: u32, entries: &[FakeEntry], question: &[u8]) -> Vec<u8> {
             continue;
         }
         let attributes = attributes.iter().map(|(name, value)| {
-            let values = element(tag::SET, &text(value));
-            element(tag::SEQUENCE, &[text(name), values].concat())
+            let values = element(ber::SET, &text(value));
+            element(ber::SEQUENCE, &[text(name), values].concat())
         });
         let attributes: Vec<Vec<u8>> = attributes.collect();
-        let entry = [text(dn), element(tag::SEQUENCE, &attributes.concat())];
+        let entry = [text(dn), element(ber::SEQUENCE, &attributes.concat())];
         answer.extend(whole(id, element(0x64, &entry.concat())));
     }
     answer.extend(message(id, 0x65, 0));
