@@ -8,17 +8,11 @@
 mod rspamd;
 mod spamd;
 
-use reqwest::Client;
-use tokio::time::Instant;
-
-use super::check::{CheckFn, Concerns, ConditionCheck};
-use super::draft::Draft;
+use super::check::{CheckFn, Concerns, ConditionCheck, MessageCheck};
 use super::header::Field;
-use super::service_access::ServiceByAccess;
 use super::verdict::{CheckAnswer, CheckVerdict, Edit};
 use super::words;
 use crate::settings::conditions::{Antispam, AntispamEngine, Score, WhenSpamIsRefused};
-use crate::settings::service_address::ServiceAddress;
 use crate::smtp::reply::Reply;
 
 const FLAG: &str = "X-Spam-Flag";
@@ -29,39 +23,8 @@ const TAGS: &[&str] = &[FLAG, SCORE, SYMBOLS];
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: Concerns::All,
     tags: TAGS,
-    run: CheckFn::Message(|asked| {
-        let engines = &asked.conditions.antispam;
-        let settings = &asked.settings.antispam;
-        let hostname = &asked.conditions.tools.hostname;
-        Box::pin(check(
-            engines,
-            settings,
-            asked.draft,
-            hostname,
-            asked.deadline,
-        ))
-    }),
+    run: CheckFn::Message(|asked| Box::pin(check(asked))),
 };
-
-/// Those whom the settings can choose to be asked.
-#[derive(Debug)]
-pub(super) struct Engines {
-    pub(super) rspamd: ServiceByAccess<ServiceAddress>,
-    pub(super) spamd: ServiceByAccess<ServiceAddress>,
-    /// Speaks to rspamd; or why it cannot.
-    http: Result<Client, String>,
-}
-
-impl Engines {
-    /// Engines that were never asked.
-    pub(super) fn new() -> Self {
-        Self {
-            rspamd: ServiceByAccess::new("rspamd"),
-            spamd: ServiceByAccess::new("spamd"),
-            http: rspamd::client(),
-        }
-    }
-}
 
 /// What an engine says of a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,37 +38,30 @@ struct Opinion {
     symbols: String,
 }
 
-/// Has the engine that the settings name look at the message until `deadline`. `hostname` is ours.
-pub(super) async fn check(
-    engines: &Engines,
-    settings: &Antispam,
-    draft: &Draft,
-    hostname: &str,
-    deadline: Instant,
-) -> CheckVerdict {
+/// Has the engine that the settings name look at the message until the deadline.
+async fn check(asked: MessageCheck<'_>) -> CheckVerdict {
+    let settings = &asked.settings.antispam;
     let Some(server) = &settings.server else {
         return CheckVerdict::cannot_tell("no server is set");
     };
     let most = settings.connections_max;
-    let asker = draft.asker(deadline, settings.when_unavailable);
+    let asker = asked.asker(settings.when_unavailable);
     let opinion = match settings.engine {
         AntispamEngine::Rspamd => {
-            let service = engines.rspamd.at(server, most);
-            let question = rspamd::ask(&engines.http, server, draft, hostname);
-            let neutral = rspamd::ask_neutrally(&engines.http, server);
+            let service = asked.conditions.rspamd.at(server, most);
+            let http = &asked.conditions.http;
+            let question = rspamd::ask(http, server, &asked);
+            let neutral = rspamd::ask_neutrally(http, server);
             service.ask(asker, question, neutral).await
         }
         AntispamEngine::Spamd => {
-            let service = engines.spamd.at(server, most);
-            let question = spamd::ask(server, draft);
+            let service = asked.conditions.spamd.at(server, most);
+            let question = spamd::ask(server, asked.draft);
             let neutral = spamd::ask_neutrally(server);
             service.ask(asker, question, neutral).await
         }
     };
-    match opinion {
-        Ok(opinion) => judge(&opinion, settings),
-        Err(no_answer) => CheckVerdict::without(no_answer),
-    }
+    opinion.map_or_else(CheckVerdict::without, |opinion| judge(&opinion, settings))
 }
 
 /// What becomes of a message.

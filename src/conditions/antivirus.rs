@@ -2,18 +2,15 @@
 
 use bytes::Buf;
 use tokio::io::AsyncWriteExt;
-use tokio::time::Instant;
 
-use super::check::{CheckFn, Concerns, ConditionCheck};
-use super::draft::Draft;
+use super::check::{CheckFn, Concerns, ConditionCheck, MessageCheck};
 use super::draft_reader::DraftReader;
 use super::header::Field;
 use super::service::ServiceError;
-use super::service_access::ServiceByAccess;
-use super::service_stream::{connect, read_to_end, write_blocks};
+use super::service_stream::{ServiceStream, answer_to, broke, connect, write_blocks};
 use super::verdict::{CheckAnswer, CheckVerdict, Edit};
 use super::words;
-use crate::settings::conditions::{Antivirus, WhenFound};
+use crate::settings::conditions::WhenFound;
 use crate::settings::service_address::ServiceAddress;
 use crate::smtp::reply::Reply;
 
@@ -23,26 +20,19 @@ const TAG: &str = "X-Virus-Found";
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: Concerns::All,
     tags: &[TAG],
-    run: CheckFn::Message(|asked| {
-        let clamd = &asked.conditions.antivirus;
-        let settings = &asked.settings.antivirus;
-        Box::pin(check(clamd, settings, asked.draft, asked.deadline))
-    }),
+    run: CheckFn::Message(|asked| Box::pin(check(asked))),
 };
 
-/// Has clamd look at the message until `deadline`.
-pub(super) async fn check(
-    clamd: &ServiceByAccess<ServiceAddress>,
-    settings: &Antivirus,
-    draft: &Draft,
-    deadline: Instant,
-) -> CheckVerdict {
+/// Has clamd look at the message until the deadline.
+async fn check(asked: MessageCheck<'_>) -> CheckVerdict {
+    let settings = &asked.settings.antivirus;
     let Some(server) = &settings.server else {
         return CheckVerdict::cannot_tell("no server is set");
     };
+    let clamd = &asked.conditions.antivirus;
     let service = clamd.at(server, settings.connections_max);
-    let question = scan(server, draft.reader());
-    let asker = draft.asker(deadline, settings.when_unavailable);
+    let question = scan(server, asked.draft.reader());
+    let asker = asked.asker(settings.when_unavailable);
     let finding = service.ask(asker, question, scan_nothing(server));
     match finding.await {
         Ok(ScanResult::Clean) => CheckVerdict::pass(),
@@ -85,36 +75,20 @@ async fn scan_nothing(server: &ServiceAddress) -> Result<(), String> {
 /// One connection a message: clamd closes it behind the answer.
 async fn scan(server: &ServiceAddress, content: DraftReader) -> Result<ScanResult, ServiceError> {
     let mut stream = connect(server).await?;
-    let sent = match send(&mut *stream, content).await {
-        // It waits for the rest, which does not come.
-        Err(ServiceError::NotShown(why)) => return Err(ServiceError::NotShown(why)),
-        sent => sent,
-    };
-    // A message that is too large for it makes clamd answer and close before it has read everything.
-    let answer = read_to_end(&mut *stream).await;
-    match (sent, answer) {
-        (_, Ok(answer)) if !answer.is_empty() => read(&answer),
-        (Err(trouble), _) => Err(trouble),
-        (Ok(()), Err(why)) => Err(why.into()),
-        (Ok(()), Ok(_)) => {
-            let why = "it closed the connection without an answer";
-            Err(ServiceError::Service(why.to_owned()))
-        }
-    }
+    let sent = send(&mut *stream, content).await;
+    read(&answer_to(sent, &mut *stream).await?)
 }
 
 /// clamd(8): each chunk behind its length, four bytes in network order; one of length zero ends.
 async fn send(
-    stream: &mut (dyn super::service_stream::ServiceStream + '_),
+    stream: &mut (dyn ServiceStream + '_),
     mut content: DraftReader,
 ) -> Result<(), ServiceError> {
-    let broke = |error| ServiceError::Service(format!("the connection broke: {error}"));
     let mut before: &[u8] = b"zINSTREAM\0";
     while let Some(block) = content.next().await.map_err(words::not_shown)? {
         let Ok(length) = u32::try_from(block.len()) else {
-            return Err(ServiceError::NotShown(
-                "a block is too large for it".to_owned(),
-            ));
+            let why = "a block is too large for it".to_owned();
+            return Err(ServiceError::NotShown(why));
         };
         if length == 0 {
             continue;
@@ -122,12 +96,12 @@ async fn send(
         // Length and chunk in one write: a small one by itself would wait for the one before.
         let length = length.to_be_bytes();
         let chunk = before.chain(&length[..]).chain(block);
-        write_blocks(stream, chunk).await.map_err(broke)?;
+        write_blocks(stream, chunk).await?;
         before = b"";
     }
     let end = before.chain(&[0; 4][..]);
-    write_blocks(stream, end).await.map_err(broke)?;
-    stream.flush().await.map_err(broke)
+    write_blocks(stream, end).await?;
+    Ok(stream.flush().await.map_err(broke)?)
 }
 
 /// `stream: OK`, `stream: NAME FOUND`, or something that is neither.
@@ -153,6 +127,7 @@ fn read(answer: &[u8]) -> Result<ScanResult, ServiceError> {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::draft::Draft;
     use super::super::testing::{message, saying, tools};
     use super::*;
     use crate::limits;

@@ -8,20 +8,18 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use futures_util::future::{FutureExt as _, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{timeout, timeout_at};
 
 use self::tally::ListTally;
-use super::check::{CheckFn, Concerns, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck, EnvelopeCheck};
 use super::header::Field;
-use super::service::{Asker, NoAnswer, Service, ServiceFigures};
+use super::service::{Asker, NoAnswer};
+use super::services::Conditions;
 use super::verdict::{CheckAnswer, CheckVerdict, Edit};
 use super::words;
 use crate::dns::{Dns, Records};
@@ -43,79 +41,23 @@ pub(super) const CHECK: ConditionCheck = ConditionCheck {
         !envelope.is_trusted(settings) && !address.is_none_or(is_allowed)
     }),
     tags: &[TAG],
-    run: CheckFn::Envelope(|asked| {
-        let lists = &asked.conditions.blackhole_lists;
-        let dns = &asked.conditions.tools.dns;
-        let client = asked.envelope.client.address;
-        Box::pin(check(lists, dns, asked.settings, client, asked.asker))
-    }),
+    run: CheckFn::Envelope(|asked| Box::pin(check(asked))),
 };
 
-/// How each list fares.
-#[derive(Debug, Default)]
-pub(super) struct Lists(Mutex<ListServices>);
-
-#[derive(Debug, Default)]
-struct ListServices {
-    /// Whom the lists were asked through: what was learned through others means nothing.
-    dns_servers: Vec<SocketAddr>,
-    lists: HashMap<String, Arc<Service>>,
-}
-
-impl Lists {
-    /// One for each zone of the settings, in their order. Those that are not set any more are forgotten.
-    fn of(&self, settings: &Settings) -> Vec<Arc<Service>> {
-        let zones = &settings.blackhole_lists.zones;
-        let mut known = self.known();
-        if known.dns_servers != settings.dns_servers {
-            known.dns_servers.clone_from(&settings.dns_servers);
-            known.lists.clear();
-        }
-        let lists = &mut known.lists;
-        lists.retain(|name, _| zones.iter().any(|zone| zone.zone == *name));
-        zones
-            .iter()
-            .map(|zone| match lists.get(&zone.zone) {
-                Some(service) => Arc::clone(service),
-                None => {
-                    let service = Service::new(zone.zone.as_str(), limits::DNS_CHECKS);
-                    let service = Arc::new(service);
-                    lists.insert(zone.zone.clone(), Arc::clone(&service));
-                    service
-                }
-            })
-            .collect()
-    }
-
-    /// How those fare that were asked.
-    pub(super) fn figures(&self) -> Vec<ServiceFigures> {
-        let known = self.known();
-        let figures = known.lists.values().filter_map(|list| list.figures());
-        let mut figures: Vec<ServiceFigures> = figures.collect();
-        figures.sort_by(|one, other| one.name.cmp(&other.name));
-        figures
-    }
-
-    /// Each change is a single step: what a panic leaves is whole.
-    fn known(&self) -> MutexGuard<'_, ListServices> {
-        self.0.lock()
-    }
-}
-
 /// Looks the client up until the asker's deadline.
-pub(super) async fn check(
-    lists: &Lists,
-    dns: &Dns,
-    settings: &Settings,
-    client: Option<IpAddr>,
-    asker: Asker,
-) -> CheckVerdict {
-    let Some(address) = client else {
+async fn check(asked: EnvelopeCheck<'_>) -> CheckVerdict {
+    let EnvelopeCheck {
+        conditions,
+        settings,
+        envelope,
+        asker,
+    } = asked;
+    let Some(address) = envelope.client.address else {
         return CheckVerdict::pass();
     };
     let address = address.to_canonical();
     let deadline = asker.deadline;
-    let tally = ask(lists, dns, settings, address, asker).await;
+    let tally = ask(conditions, settings, address, asker).await;
     let edits = tally.is_tagged().then(|| tag(&tally)).into_iter().collect();
     let sentence = sentence(&tally, address);
     match tally.weighed() {
@@ -123,13 +65,11 @@ pub(super) async fn check(
             let listed_by = tally.listed_by();
             let text = async {
                 let zone = listed_by.first()?;
-                text_of(dns, settings, address, zone).await
+                text_of(&conditions.tools.dns, settings, address, zone).await
             };
             let text = timeout_at(deadline, text).await.ok().flatten();
-            CheckVerdict::of(
-                CheckAnswer::Refuse(refusal(address, &listed_by, text)),
-                sentence,
-            )
+            let reply = refusal(address, &listed_by, text);
+            CheckVerdict::of(CheckAnswer::Refuse(reply), sentence)
         }
         Weighed::Tag | Weighed::Pass => CheckVerdict::with(edits, sentence),
         Weighed::Undecided => {
@@ -147,14 +87,14 @@ pub(super) async fn check(
 
 /// Asks all zones, until they have answered, enough of them have, or time is up.
 async fn ask<'a>(
-    lists: &Lists,
-    dns: &Dns,
+    conditions: &Conditions,
     settings: &'a Settings,
     address: IpAddr,
     asker: Asker,
 ) -> ListTally<'a> {
     let zones = &settings.blackhole_lists.zones;
-    let services = lists.of(settings);
+    let services = conditions.blackhole_lists.of(settings);
+    let dns = &conditions.tools.dns;
     let questions = zones.iter().zip(&services).enumerate();
     let mut questions: FuturesUnordered<_> = questions
         .map(|(position, (zone, service))| {
@@ -241,10 +181,8 @@ fn sentence(tally: &ListTally<'_>, address: IpAddr) -> String {
     if !listed_by.is_empty() {
         let zones = words::cut(&listed_by.join(", "));
         let weight = tally.weight();
-        parts.insert(
-            0,
-            format!("{address} is listed by {zones}, weight {weight}"),
-        );
+        let listed = format!("{address} is listed by {zones}, weight {weight}");
+        parts.insert(0, listed);
     }
     parts.join(", ")
 }
@@ -278,9 +216,17 @@ pub struct LookedUp {
     pub text: Option<String>,
 }
 
+impl Conditions {
+    /// Looks an address up in the blackhole lists of these settings, to try them out. Bounded
+    /// by [`limits::PROBE_WAIT`].
+    pub async fn try_blackhole_lists(&self, settings: &Settings, address: IpAddr) -> TryOut {
+        try_out(&self.tools.dns, settings, address).await
+    }
+}
+
 /// Asks every list of the settings about an address, those that are left alone too. Bounded by
 /// [`limits::PROBE_WAIT`], and by the time-out of the condition.
-pub(super) async fn try_out(dns: &Dns, settings: &Settings, address: IpAddr) -> TryOut {
+async fn try_out(dns: &Dns, settings: &Settings, address: IpAddr) -> TryOut {
     let lists = &settings.blackhole_lists;
     let wait = Duration::from_secs(lists.timeout_seconds).min(limits::PROBE_WAIT);
     let tries = lists.zones.iter().map(|zone| async move {

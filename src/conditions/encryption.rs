@@ -13,17 +13,17 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::CheckResources;
 use super::blocks::{BlockReader, BlockWriter};
-use super::check::{CheckFn, Concerns, ConditionCheck};
+use super::check::{CheckFn, Concerns, ConditionCheck, MessageCheck};
 use super::draft::Draft;
 use super::draft_reader::DraftReader;
+use super::facts::Coverage;
 use super::header::Field;
+use super::resources::CheckResources;
 use super::verdict::{CheckAnswer, CheckVerdict, Edit, RecipientCopy};
-use super::{Coverage, words};
-use crate::clients::FairSemaphore;
+use super::words;
 use crate::limits;
-use crate::message::{BodyWriter, Recipient};
+use crate::message::Recipient;
 use crate::openpgp::{self, EncryptionKey, KeptKey, Keyring};
 use crate::settings::Settings;
 use crate::settings::conditions::{Encryption, WhenNoKey};
@@ -36,11 +36,7 @@ pub(super) const CHECK: ConditionCheck = ConditionCheck {
         content.is_some_and(|content| concerns(content.keys, content.header.fields(), settings))
     }),
     tags: &[],
-    run: CheckFn::Message(|asked| {
-        let places = &asked.conditions.encryptions;
-        let tools = &asked.conditions.tools;
-        Box::pin(check(places, asked.settings, tools, asked.draft))
-    }),
+    run: CheckFn::Message(|asked| Box::pin(check(asked))),
 };
 
 /// Whether a message with these fields, to recipients of whom `keys` says who has one, is to be encrypted,
@@ -91,12 +87,14 @@ pub(super) fn is_encrypted(fields: &[Field]) -> bool {
 }
 
 /// Encrypts the message for those of its recipients who have a key.
-pub(super) async fn check(
-    places: &Arc<FairSemaphore>,
-    settings: &Settings,
-    tools: &CheckResources,
-    draft: &Draft,
-) -> CheckVerdict {
+async fn check(asked: MessageCheck<'_>) -> CheckVerdict {
+    let MessageCheck {
+        conditions,
+        settings,
+        draft,
+        ..
+    } = asked;
+    let tools = &conditions.tools;
     if is_encrypted(draft.fields()) {
         return CheckVerdict::of(CheckAnswer::Pass, "it is encrypted already");
     }
@@ -110,14 +108,15 @@ pub(super) async fn check(
     }
     let copies_bytes = draft.message().size_bytes() * keyed.len() as u64;
     if keyed.len() > 1 && copies_bytes > limits::ENCRYPTED_COPIES_BYTES {
-        let reply = Reply::TOO_LARGE_TO_ENCRYPT;
-        return CheckVerdict::of(
-            CheckAnswer::Refuse(reply),
-            "too large for so many recipients",
-        );
+        let reply = Reply::too_large_to_encrypt();
+        let why = "too large for so many recipients";
+        return CheckVerdict::of(CheckAnswer::Refuse(reply), why);
     }
     let making = async {
-        let _place = places.take(draft.arrived().client.party()).await;
+        let _place = conditions
+            .encryptions
+            .take(draft.arrived().client.party())
+            .await;
         let mut copies = Vec::with_capacity(keyed.len());
         for share in &keyed {
             copies.push(encrypted(share, settings, tools, draft).await?);
@@ -206,13 +205,7 @@ async fn encrypted(
     // It names the file of the copy, and its boundary, which no line of armor begins like.
     let name = tools.ids.next(Timestamp::now());
     let boundary = format!("=_pgp_{name}");
-    let mut writer = BodyWriter::new(
-        name,
-        settings.memory_threshold_bytes,
-        settings.over_threshold,
-        draft.arrived().body.another_share(),
-        &tools.spool,
-    );
+    let mut writer = tools.body_writer(name, settings, draft.arrived());
     writer.append(opening(&boundary).as_bytes()).await?;
 
     let (to_thread, plain) = mpsc::channel(limits::ENCRYPTION_BLOCKS);
@@ -261,10 +254,9 @@ fn outer_fields(fields: &[Field], boundary: &str) -> Vec<Field> {
 /// What moves into the encrypted part, or is written anew.
 fn is_of_content(field: &Field) -> bool {
     let name = field.name();
-    let is_named_so = name
-        .get(..8)
-        .is_some_and(|begin| begin.eq_ignore_ascii_case("content-"));
-    is_named_so || name.eq_ignore_ascii_case("mime-version")
+    let begin = name.get(.."content-".len());
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case("content-"))
+        || name.eq_ignore_ascii_case("mime-version")
 }
 
 /// Everything before the armor, behind the outer header.

@@ -1,7 +1,8 @@
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::super::testing::{all_taken, message, settings, tools_with};
+use super::super::services::Conditions;
+use super::super::testing::{SOON, all_taken, message, of_message, settings, tools_with};
 use super::*;
 use crate::message::{BodyReader, Message};
 use crate::openpgp::testing::{Made, Recipe};
@@ -23,9 +24,8 @@ const PART: &[u8] = b"Content-Type: text/plain;\r\n\tcharset=utf-8\r\n\
 
 struct Scene {
     directory: TempDir,
-    tools: CheckResources,
+    conditions: Conditions,
     settings: Settings,
-    places: Arc<FairSemaphore>,
 }
 
 impl Scene {
@@ -35,14 +35,13 @@ impl Scene {
         let (directory, tools) = tools_with(Keyring::new(keys));
         Self {
             directory,
-            tools,
+            conditions: Conditions::new(tools),
             settings: settings(json!({"encryption": {"enabled": true, "when_no_key": policy}})),
-            places: FairSemaphore::new(1),
         }
     }
 
     async fn check(&self, draft: &Draft) -> CheckVerdict {
-        check(&self.places, &self.settings, &self.tools, draft).await
+        check(of_message(&self.conditions, &self.settings, draft, SOON)).await
     }
 
     /// The messages that come of one, and the words.
@@ -56,7 +55,7 @@ impl Scene {
         let verdict = self.check(&draft).await;
         assert!(matches!(verdict.answer, CheckAnswer::Pass), "{verdict:?}");
         draft.apply(verdict.edits).expect("each can be made");
-        (draft.messages(&self.tools), verdict.words)
+        (draft.messages(&self.conditions.tools), verdict.words)
     }
 }
 
@@ -267,7 +266,7 @@ fn what_is_encrypted_already_is_known() {
             false,
         ),
     ] {
-        let fields = [Field::verbatim("content-type", value)];
+        let fields = [Field::exact("content-type", value.as_bytes())];
         assert_eq!(is_encrypted(&fields), expected, "{value}");
     }
     assert!(!is_encrypted(&[Field::new(
@@ -290,7 +289,8 @@ async fn what_is_encrypted_already_passes_as_it_is() {
 async fn whoever_finds_no_place_in_time_is_to_come_back() {
     let bert = Recipe::plain("bert@example.net").make();
     let scene = Scene::new(&[(&bert, &["bert@example.net"])], "send_plain");
-    let place = all_taken(&scene.places, 1).await;
+    let places = &scene.conditions.encryptions;
+    let place = all_taken(places, limits::ENCRYPTIONS_AT_ONCE).await;
     let arrived = message("anna@example.org", &["bert@example.net"], PLAIN);
     let draft = Draft::of(arrived).await.expect("readable");
     let verdict = scene.check(&draft).await;

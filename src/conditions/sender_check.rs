@@ -3,15 +3,11 @@
 
 use std::net::SocketAddr;
 
-use super::check::{CheckFn, Concerns, ConditionCheck};
-use super::service::Asker;
-use super::service_access::ServiceByAccess;
+use super::check::{CheckFn, Concerns, ConditionCheck, EnvelopeCheck};
 use super::verdict::{CheckAnswer, CheckVerdict};
 use super::words;
 use crate::dns::{Dns, Records};
 use crate::limits;
-use crate::settings::Settings;
-use crate::smtp::address::ReversePath;
 use crate::smtp::domain::ascii_domain;
 use crate::smtp::reply::Reply;
 
@@ -22,23 +18,12 @@ pub(super) const CHECK: ConditionCheck = ConditionCheck {
         !is_exempt && !envelope.sender.is_null()
     }),
     tags: &[],
-    run: CheckFn::Envelope(|asked| {
-        let service = &asked.conditions.dns;
-        let dns = &asked.conditions.tools.dns;
-        let sender = asked.envelope.sender;
-        Box::pin(check(service, dns, asked.settings, sender, asked.asker))
-    }),
+    run: CheckFn::Envelope(|asked| Box::pin(check(asked))),
 };
 
 /// Looks the sender's domain up until the asker's deadline.
-pub(super) async fn check(
-    service: &ServiceByAccess<Vec<SocketAddr>>,
-    dns: &Dns,
-    settings: &Settings,
-    sender: &ReversePath,
-    asker: Asker,
-) -> CheckVerdict {
-    let Some(sender) = sender.mailbox() else {
+async fn check(asked: EnvelopeCheck<'_>) -> CheckVerdict {
+    let Some(sender) = asked.envelope.sender.mailbox() else {
         return CheckVerdict::pass();
     };
     let domain = sender.domain();
@@ -46,17 +31,16 @@ pub(super) async fn check(
     if domain.starts_with('[') {
         return CheckVerdict::pass();
     }
-    let servers = settings.dns_servers.as_slice();
+    let dns = &asked.conditions.tools.dns;
+    let servers = asked.settings.dns_servers.as_slice();
     let question = async {
-        let found = find(dns, settings, domain).await;
+        let found = find(dns, servers, domain).await;
         found.map_err(|why| words::cut(&why))
     };
-    let service = service.at(servers, limits::DNS_CHECKS);
-    let asked = service.ask(asker, question, dns.answers(servers));
-    match asked.await {
-        Ok(finding) => verdict(finding, domain),
-        Err(no_answer) => CheckVerdict::without(no_answer),
-    }
+    let service = asked.conditions.dns.at(servers, limits::DNS_CHECKS);
+    let finding = service.ask(asked.asker, question, dns.answers(servers));
+    let finding = finding.await;
+    finding.map_or_else(CheckVerdict::without, |finding| verdict(finding, domain))
 }
 
 /// What the DNS says of a domain.
@@ -75,8 +59,7 @@ enum DomainStatus {
 ///
 /// # Errors
 /// Why the DNS does not say.
-async fn find(dns: &Dns, settings: &Settings, domain: &str) -> Result<DomainStatus, String> {
-    let servers = &settings.dns_servers;
+async fn find(dns: &Dns, servers: &[SocketAddr], domain: &str) -> Result<DomainStatus, String> {
     match dns.exchangers(servers, domain).await {
         // RFC 7505 §3: a null MX beside others is a mistake, and means nothing.
         Records::Found(all) if all.iter().all(|one| one.host.is_empty()) => {
@@ -122,7 +105,9 @@ mod tests {
     use serde_json::json;
     use tokio::time::Instant;
 
-    use super::super::testing::{message, settings};
+    use super::super::service::Asker;
+    use super::super::services::Conditions;
+    use super::super::testing::{conditions, message, of_envelope, settings};
     use super::*;
     use crate::dns::scripted::{ScriptedDns, aaaa, mx, v4};
 
@@ -147,7 +132,7 @@ mod tests {
     }
 
     async fn verdict_by(
-        known: &ServiceByAccess<Vec<SocketAddr>>,
+        conditions: &Conditions,
         dns: &ScriptedDns,
         sender: &str,
         client: &str,
@@ -161,12 +146,12 @@ mod tests {
             deadline: Instant::now() + 4 * SECOND,
             when_unavailable: settings.sender_check.when_unavailable,
         };
-        let sender = &message.envelope.sender;
-        check(known, &Dns::default(), &settings, sender, asker).await
+        check(of_envelope(conditions, &settings, &message, asker)).await
     }
 
     async fn verdict_on(dns: &ScriptedDns, sender: &str) -> CheckVerdict {
-        verdict_by(&ServiceByAccess::new("DNS"), dns, sender, "192.0.2.1").await
+        let (_directory, known) = conditions();
+        verdict_by(&known, dns, sender, "192.0.2.1").await
     }
 
     #[tokio::test]
@@ -258,7 +243,7 @@ mod tests {
         let slow = dns().await;
         let gone = ScriptedDns::start(&[]).await.silent("example").silent("");
         tokio::time::pause();
-        let known = ServiceByAccess::new("DNS");
+        let (_directory, known) = conditions();
         for client in CLIENTS {
             verdict_by(&known, &slow, "anna@silent.example", client).await;
         }
@@ -288,7 +273,7 @@ mod tests {
         let resolver = Dns::default();
         for _ in 0..3 {
             for domain in ["mx.example", "absent.example", "below.example"] {
-                let found = find(&resolver, &settings, domain).await;
+                let found = find(&resolver, &settings.dns_servers, domain).await;
                 found.expect("the DNS says");
             }
         }

@@ -16,21 +16,21 @@
 #[path = "service_tests.rs"]
 mod tests;
 
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clients::{ClientId, FairSemaphore};
 use crate::limits;
+use crate::settings::Settings;
 use crate::settings::conditions::WhenUnavailable;
 
 /// A service where it is reached, and what was learned of it there.
 #[derive(Debug)]
-pub struct Service {
+pub(super) struct Service {
     name: Arc<str>,
     /// The connections that the settings allow.
     places: Arc<FairSemaphore>,
@@ -57,25 +57,52 @@ struct ServiceRecord {
 
 /// Who asks a service, and until when.
 #[derive(Clone, Debug)]
-pub struct Asker {
+pub(super) struct Asker {
     /// The client whose message it is about.
-    pub party: ClientId,
+    pub(super) party: ClientId,
     /// The end of the wait, also of that for a free connection.
-    pub deadline: Instant,
+    pub(super) deadline: Instant,
     /// What becomes of the message without an answer: one that would pass is shown to the service even while
     /// the breaker is open.
-    pub when_unavailable: WhenUnavailable,
+    pub(super) when_unavailable: WhenUnavailable,
 }
 
-/// Why a question was not answered.
-#[derive(Debug)]
-pub enum ServiceError {
+impl Asker {
+    /// An administrator, who asks the directory itself. Waits for its time-out and [`limits::LOOK_UP_TRY_WAIT`] at
+    /// most.
+    pub(super) fn of_try_out(settings: &Settings) -> Self {
+        let timeout = Duration::from_secs(settings.directory.timeout_seconds);
+        Self {
+            party: ClientId::Ourselves,
+            deadline: Instant::now() + timeout.min(limits::LOOK_UP_TRY_WAIT),
+            when_unavailable: WhenUnavailable::Defer,
+        }
+    }
+}
+
+/// Why a question was not answered, in words that follow the service's name.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ServiceError {
     /// The service is down, too slow, or talks nonsense.
+    #[error("{0}")]
     Service(String),
     /// It answers, but cannot check this one message.
+    #[error("{0}")]
     Message(String),
     /// The message could not be shown to it, or for too short a time: the service is not to blame.
+    #[error("{0}")]
     NotShown(String),
+}
+
+impl ServiceError {
+    /// The same in other words.
+    pub(super) fn map(self, words: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Service(why) => Self::Service(words(why)),
+            Self::Message(why) => Self::Message(words(why)),
+            Self::NotShown(why) => Self::NotShown(words(why)),
+        }
+    }
 }
 
 impl From<String> for ServiceError {
@@ -85,24 +112,19 @@ impl From<String> for ServiceError {
 }
 
 /// Why there is no answer about a message, in words that name the service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoAnswer {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoAnswer {
     /// The service was asked about the message, or has just failed a neutral question.
+    #[error("{0}")]
     CannotTell(String),
     /// The service was not asked about the message, or for too short a time.
+    #[error("{0}")]
     NotAsked(String),
 }
 
 impl From<String> for NoAnswer {
     fn from(why: String) -> Self {
         Self::CannotTell(why)
-    }
-}
-
-impl fmt::Display for NoAnswer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::CannotTell(why) | Self::NotAsked(why)) = self;
-        formatter.write_str(why)
     }
 }
 
@@ -132,20 +154,9 @@ pub enum ServiceState {
     LeftAlone(Duration),
 }
 
-/// The breaker before a service.
-enum BreakerState {
-    /// Messages are shown to it.
-    Closed,
-    /// A neutral question comes first.
-    HalfOpen,
-    /// No message is shown to it, for this long.
-    Open(Duration),
-}
-
 impl Service {
     /// A service that was never asked, with so many places.
-    #[must_use]
-    pub fn new(name: impl Into<Arc<str>>, connections: u32) -> Self {
+    pub(super) fn new(name: impl Into<Arc<str>>, connections: u32) -> Self {
         Self {
             name: name.into(),
             places: FairSemaphore::new(connections as usize),
@@ -158,7 +169,7 @@ impl Service {
     ///
     /// # Errors
     /// Why there is no answer: the breaker is open, it is too late, or the question failed.
-    pub async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         asker: Asker,
         question: impl Future<Output = Result<T, impl Into<ServiceError>>>,
@@ -229,7 +240,7 @@ impl Service {
         let told = |why: &str| format!("{} fails a neutral question: {why}", self.name);
         let why = match answer {
             Ok(Ok(())) => {
-                self.answered_neutral();
+                self.trust(&mut self.known.lock());
                 return Ok(());
             }
             Ok(Err(why)) => told(&why),
@@ -246,21 +257,21 @@ impl Service {
     }
 
     fn is_closed(&self) -> Result<bool, NoAnswer> {
-        match self.known().breaker() {
-            BreakerState::Closed => Ok(true),
-            BreakerState::HalfOpen => Ok(false),
-            BreakerState::Open(rest) => {
-                let seconds = rest.as_secs().max(1);
-                let why = format!("{} is left alone for {seconds} s more", self.name);
-                Err(NoAnswer::CannotTell(why))
-            }
+        let known = self.known.lock();
+        let Some(rest) = known.rest() else {
+            return Ok(!known.has_failed_many());
+        };
+        if rest.is_zero() {
+            return Ok(false);
         }
+        let seconds = rest.as_secs().max(1);
+        let why = format!("{} is left alone for {seconds} s more", self.name);
+        Err(NoAnswer::CannotTell(why))
     }
 
     /// Its figures; none when it was never asked.
-    #[must_use]
-    pub fn figures(&self) -> Option<ServiceFigures> {
-        let known = self.known();
+    pub(super) fn figures(&self) -> Option<ServiceFigures> {
+        let known = self.known.lock();
         (known.asked > 0).then(|| ServiceFigures {
             name: Arc::clone(&self.name),
             state: match known.rest() {
@@ -275,14 +286,10 @@ impl Service {
     }
 
     fn answered(&self, took: Duration) {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         known.asked += 1;
         known.took = Some(took);
         self.trust(&mut known);
-    }
-
-    fn answered_neutral(&self) {
-        self.trust(&mut self.known());
     }
 
     fn trust(&self, known: &mut ServiceRecord) {
@@ -295,35 +302,29 @@ impl Service {
 
     /// It has failed a message of `party`.
     fn failed(&self, trouble: ServiceError, party: ClientId) -> NoAnswer {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         known.asked += 1;
         known.failed += 1;
-        let told = |why: String| format!("{}: {why}", self.name);
-        let (why, no_answer): (String, fn(String) -> NoAnswer) = match trouble {
+        let no_answer = match trouble.map(|why| format!("{}: {why}", self.name)) {
             ServiceError::Service(why) => {
                 known.doubt(party);
-                (told(why), NoAnswer::CannotTell)
+                NoAnswer::CannotTell(why)
             }
-            ServiceError::Message(why) => (told(why), NoAnswer::CannotTell),
-            ServiceError::NotShown(why) => (told(why), NoAnswer::NotAsked),
+            ServiceError::Message(why) => NoAnswer::CannotTell(why),
+            ServiceError::NotShown(why) => NoAnswer::NotAsked(why),
         };
-        why.clone_into(&mut known.trouble);
-        no_answer(why)
+        known.trouble = no_answer.to_string();
+        no_answer
     }
 
     fn failed_neutral(&self, why: &str, took: Duration) {
         let pause = limits::SERVICE_PAUSE.min(took * limits::SERVICE_PAUSE_FACTOR);
-        let mut known = self.known();
+        let mut known = self.known.lock();
         why.clone_into(&mut known.trouble);
         let until = Instant::now() + pause;
         if known.open_until.replace(until).is_none() {
             tracing::warn!(service = &*self.name, %why, "left alone for a while");
         }
-    }
-
-    /// Each change is a single step: what a panic leaves is whole.
-    fn known(&self) -> MutexGuard<'_, ServiceRecord> {
-        self.known.lock()
     }
 }
 
@@ -332,15 +333,10 @@ fn no_answer_within(took: Duration) -> String {
 }
 
 impl ServiceRecord {
-    fn breaker(&self) -> BreakerState {
-        let has_failed_many = self.doubters.len() >= limits::SERVICE_DOUBTERS
-            || self.failures_in_a_row >= limits::SERVICE_FAILURES;
-        match self.rest() {
-            Some(rest) if !rest.is_zero() => BreakerState::Open(rest),
-            Some(_) => BreakerState::HalfOpen,
-            None if has_failed_many => BreakerState::HalfOpen,
-            None => BreakerState::Closed,
-        }
+    /// The breaker is half open at least: a neutral question comes first.
+    fn has_failed_many(&self) -> bool {
+        self.doubters.len() >= limits::SERVICE_DOUBTERS
+            || self.failures_in_a_row >= limits::SERVICE_FAILURES
     }
 
     /// How long the breaker stays open; none: it has failed no neutral question.

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::stream::try_unfold;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Body, Client, Response, StatusCode};
 use serde::Deserialize;
 
+use super::super::check::MessageCheck;
 use super::super::draft::Draft;
 use super::super::service::ServiceError;
 use super::super::words;
@@ -20,24 +20,6 @@ use crate::settings::conditions::Score;
 use crate::settings::service_address::ServiceAddress;
 use crate::system_error::with_causes;
 
-/// The client for all questions.
-///
-/// # Errors
-/// In words that follow the service's name.
-pub(super) fn client() -> Result<Client, String> {
-    Client::builder()
-        .redirect(Policy::none())
-        // The settings say where messages go, not the environment.
-        .no_proxy()
-        // A connection that rspamd closes meanwhile would cost the next message its check: what was
-        // sent of it cannot be sent again.
-        .pool_max_idle_per_host(0)
-        // Without TLS no certificates are needed, and a machine that has none can still ask.
-        .tls_certs_only([])
-        .build()
-        .map_err(|error| with_causes(&error))
-}
-
 /// Asks about a message. The caller bounds how long that may take.
 ///
 /// # Errors
@@ -45,9 +27,9 @@ pub(super) fn client() -> Result<Client, String> {
 pub(super) async fn ask(
     client: &Result<Client, String>,
     server: &ServiceAddress,
-    draft: &Draft,
-    hostname: &str,
+    asked: &MessageCheck<'_>,
 ) -> Result<Opinion, ServiceError> {
+    let draft = asked.draft;
     let client = client.as_ref().map_err(String::clone)?;
     let ServiceAddress::Tcp { .. } = server else {
         return Err("it is asked over TCP only".to_owned().into());
@@ -62,7 +44,7 @@ pub(super) async fn ask(
     });
     let response = client
         .post(format!("http://{server}/checkv2"))
-        .headers(transaction(draft, hostname))
+        .headers(transaction(draft, &asked.conditions.tools.hostname))
         .header(CONTENT_LENGTH, draft.message().size_bytes())
         .body(Body::wrap_stream(blocks))
         .send()
@@ -204,6 +186,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::super::service_stream::http_client;
     use super::super::super::testing::{message, saying};
     use super::*;
     use crate::message::{Client, Message};
@@ -249,7 +232,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_speaks_http_is_there_unless_it_says_otherwise() {
-        let client = client();
+        let client = http_client();
         for (answer, is_there) in [
             ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npong", true),
             ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", true),

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use super::super::draft::Draft;
 use super::super::draft_reader::DraftReader;
 use super::super::service::ServiceError;
-use super::super::service_stream::{ServiceStream, connect, read_to_end, write_blocks};
+use super::super::service_stream::{ServiceStream, answer_to, broke, connect, write_blocks};
 use super::super::words;
 use super::Opinion;
 use crate::settings::conditions::Score;
@@ -35,11 +35,7 @@ pub(super) async fn ask_neutrally(server: &ServiceAddress) -> Result<(), String>
                 let text = String::from_utf8_lossy(&answer);
                 format!("it says “{}”", words::cut(&text))
             }
-            Err(
-                ServiceError::Service(why)
-                | ServiceError::Message(why)
-                | ServiceError::NotShown(why),
-            ) => why,
+            Err(trouble) => trouble.to_string(),
         };
     }
     Err(trouble)
@@ -56,22 +52,8 @@ async fn exchange(
     content: DraftReader,
 ) -> Result<Vec<u8>, ServiceError> {
     let mut stream = connect(server).await?;
-    let sent = match send(&mut *stream, request, content).await {
-        // It waits for the rest, which does not come.
-        Err(ServiceError::NotShown(why)) => return Err(ServiceError::NotShown(why)),
-        sent => sent,
-    };
-    // A question that it does not like makes it answer and close before it has read everything.
-    let answer = read_to_end(&mut *stream).await;
-    match (sent, answer) {
-        (_, Ok(answer)) if !answer.is_empty() => Ok(answer),
-        (Err(trouble), _) => Err(trouble),
-        (Ok(()), Err(why)) => Err(why.into()),
-        (Ok(()), Ok(_)) => {
-            let why = "it closed the connection without an answer";
-            Err(ServiceError::Service(why.to_owned()))
-        }
-    }
+    let sent = send(&mut *stream, request, content).await;
+    answer_to(sent, &mut *stream).await
 }
 
 /// It is well when it answers in its own words, and has its reasons then.
@@ -87,15 +69,14 @@ async fn send(
     request: Vec<u8>,
     mut content: DraftReader,
 ) -> Result<(), ServiceError> {
-    let broke = |error| ServiceError::Service(format!("the connection broke: {error}"));
     let mut request = Bytes::from(request);
     while let Some(block) = content.next().await.map_err(words::not_shown)? {
         // The request and our Received field in one write: a small one by itself would wait.
         let blocks = std::mem::take(&mut request).chain(block);
-        write_blocks(stream, blocks).await.map_err(broke)?;
+        write_blocks(stream, blocks).await?;
     }
     // It reads line by line: without the end, it would wait for the rest of a line that has none.
-    stream.shutdown().await.map_err(broke)
+    Ok(stream.shutdown().await.map_err(broke)?)
 }
 
 /// The lines before the message. SYMBOLS is CHECK with the names of the rules that hit.

@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::super::testing::{message, settings};
+use super::super::draft::Draft;
+use super::super::testing::{conditions, message, of_message, settings};
 use super::*;
 
 const RECEIVED: &str = "Received: by us;\r\n\tnow\r\n";
@@ -151,10 +152,10 @@ async fn ask(patch: Value) -> (CheckVerdict, Draft) {
     patch["enabled"] = json!(true);
     let message = message("anna@example.org", &["bert@example.net"], CONTENT);
     let draft = Draft::of(message).await.expect("readable");
-    let engines = Engines::new();
-    let settings = set(patch);
-    let deadline = Instant::now() + Duration::from_secs(settings.timeout_seconds);
-    let verdict = check(&engines, &settings, &draft, "relay.example.org", deadline).await;
+    let (_directory, conditions) = conditions();
+    let settings = settings(json!({"antispam": patch}));
+    let wait = Duration::from_secs(settings.antispam.timeout_seconds);
+    let verdict = check(of_message(&conditions, &settings, &draft, wait)).await;
     let verdict = verdict.behind(draft.forged(CHECK.tags));
     (verdict, draft)
 }

@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use std::sync::Arc;
+
 use super::super::draft::Draft;
-use super::super::testing::{asker, message, settings};
+use super::super::testing::{asker, conditions, message, of_envelope, settings};
 use super::*;
 use crate::dns::scripted::{ScriptedDns, txt, v4};
 
@@ -45,7 +47,7 @@ fn lists(dns: &ScriptedDns, zones: &[&str], patch: Value) -> Settings {
     settings(json!({"dns_servers": [dns.address()], "blackhole_lists": lists}))
 }
 
-async fn look_into(lists: &Lists, settings: &Settings, client: &str) -> CheckVerdict {
+async fn look_into(conditions: &Conditions, settings: &Settings, client: &str) -> CheckVerdict {
     let content = b"X-Blackhole-Lists: none\r\nSubject: x\r\nx-blackhole-lists: no\r\n\r\nbody\r\n";
     let mut message = message("anna@example.org", &["bert@example.net"], content);
     let arrived = Arc::get_mut(&mut message).expect("nobody else has it");
@@ -53,8 +55,8 @@ async fn look_into(lists: &Lists, settings: &Settings, client: &str) -> CheckVer
     let draft = Draft::of(message).await.expect("readable");
     let deadline = Instant::now() + 2 * SECOND;
     let asker = draft.asker(deadline, settings.blackhole_lists.when_unavailable);
-    let client = draft.arrived().client.address;
-    let verdict = check(lists, &Dns::default(), settings, client, asker).await;
+    let asked = of_envelope(conditions, settings, draft.arrived(), asker);
+    let verdict = check(asked).await;
     verdict.behind(draft.forged(CHECK.tags))
 }
 
@@ -62,7 +64,8 @@ async fn look_into(lists: &Lists, settings: &Settings, client: &str) -> CheckVer
 const CLIENTS: [&str; 3] = ["198.51.100.1", "198.51.100.2", "2001:db8::1"];
 
 async fn verdict(settings: &Settings, client: &str) -> CheckVerdict {
-    look_into(&Lists::default(), settings, client).await
+    let (_directory, conditions) = conditions();
+    look_into(&conditions, settings, client).await
 }
 
 #[tokio::test]
@@ -175,7 +178,7 @@ async fn a_zone_that_cannot_be_asked_decides_nothing() {
 async fn a_zone_that_is_silent_is_waited_for_and_then_has_little_time() {
     let dns = dns().await;
     let settings = lists(&dns, &["silent.example"], json!({}));
-    let known = Lists::default();
+    let (_directory, known) = conditions();
     tokio::time::pause();
     for client in CLIENTS {
         let began = Instant::now();
@@ -198,7 +201,7 @@ async fn a_zone_that_is_silent_is_waited_for_and_then_has_little_time() {
         assert_eq!(unknown.words, "silent.example: no answer within 1.0 s");
         assert!(began.elapsed() < wait + SECOND / 10);
     }
-    let figures = known.figures();
+    let figures = known.services();
     assert_eq!(&*figures[0].name, "silent.example");
 
     // What was learned through another DNS server means nothing, and what is not set any more is forgotten.
@@ -207,8 +210,8 @@ async fn a_zone_that_is_silent_is_waited_for_and_then_has_little_time() {
     let passed = look_into(&known, &through_other, "192.0.2.1").await;
     assert!(matches!(passed.answer, CheckAnswer::Pass), "{passed:?}");
     let settings = lists(&other, &["one.example"], json!({}));
-    known.of(&settings);
-    assert_eq!(known.figures(), []);
+    known.blackhole_lists.of(&settings);
+    assert_eq!(known.services(), []);
 }
 
 #[tokio::test]
@@ -219,7 +222,7 @@ async fn clients_that_a_zone_is_silent_about_are_nobody_else_s_trouble() {
         dns = dns.silent(&listing::name_of(address, "one.example"));
     }
     let settings = lists(&dns, &["one.example"], json!({}));
-    let known = Lists::default();
+    let (_directory, known) = conditions();
     tokio::time::pause();
     for client in CLIENTS {
         let unknown = look_into(&known, &settings, client).await;
@@ -242,12 +245,12 @@ async fn answers_are_kept() {
     let dns = dns().await;
     let zones = ["one.example", "two.example"];
     let settings = lists(&dns, &zones, json!({"refuse_weight": 3}));
-    let (known, resolver) = (Lists::default(), Dns::default());
+    let (_directory, known) = conditions();
     for _ in 0..3 {
         for client in ["192.0.2.1", "192.0.2.2"] {
             let asker = asker(client, 2 * SECOND);
             let address = client.parse().expect("an address");
-            ask(&known, &resolver, &settings, address, asker).await;
+            ask(&known, &settings, address, asker).await;
         }
     }
     assert_eq!(dns.asked().len(), 4, "{:?}", dns.asked());
