@@ -29,8 +29,8 @@ fn soon() -> Instant {
 /// The verdict of these rules on [`MESSAGE`], in words.
 async fn check(given: Value, expected: &str) {
     let draft = draft(MESSAGE).await;
-    let filter = ContentInspector::new();
-    let verdict = filter.check(&rules(given.clone()), &draft, soon()).await;
+    let filter = FairSemaphore::new(limits::CONTENT_LOOKS);
+    let verdict = super::check(&filter, &rules(given.clone()), &draft, soon()).await;
     let verdict = verdict.behind(draft.forged(CHECK.tags));
     let answer = match &verdict.answer {
         // The field that it came with is not ours.
@@ -121,18 +121,18 @@ async fn each_action_does_what_it_says() {
     ] {
         check(with(action, argument), &expected).await;
     }
-    let filter = ContentInspector::new();
+    let filter = FairSemaphore::new(limits::CONTENT_LOOKS);
     let draft = draft(MESSAGE).await;
     for (argument, value) in [(None, "mine"), (Some("secret"), "secret")] {
         let tagging = rules(with("tag", argument));
-        let verdict = filter.check(&tagging, &draft, soon());
+        let verdict = super::check(&filter, &tagging, &draft, soon());
         let field = Edit::Prepend(Field::new(TAG, value));
         let forged = Edit::RemoveAll(TAG);
         let verdict = verdict.await.behind(draft.forged(CHECK.tags));
         assert_eq!(verdict.edits, [forged, field]);
     }
     let redirect = with("redirect", Some("abuse@example.net"));
-    let verdict = filter.check(&rules(redirect), &draft, soon()).await;
+    let verdict = super::check(&filter, &rules(redirect), &draft, soon()).await;
     let verdict = verdict.behind(draft.forged(CHECK.tags));
     let address = crate::smtp::address::Mailbox::parse("abuse@example.net").expect("a mailbox");
     let forged = Edit::RemoveAll(TAG);
@@ -185,8 +185,8 @@ async fn a_rule_that_cannot_be_asked_is_stepped_over_by_strict_ones_only() {
         (json!([size("pass"), text("refuse")]), "rule “size”"),
     ] {
         let draft = draft(content).await;
-        let filter = ContentInspector::new();
-        let verdict = filter.check(&rules(given.clone()), &draft, soon()).await;
+        let filter = FairSemaphore::new(limits::CONTENT_LOOKS);
+        let verdict = super::check(&filter, &rules(given.clone()), &draft, soon()).await;
         let cannot_tell = matches!(verdict.answer, CheckAnswer::CannotTell);
         assert_eq!(cannot_tell, expected == "cannot tell", "{given}");
         let named = if cannot_tell {
@@ -201,25 +201,25 @@ async fn a_rule_that_cannot_be_asked_is_stepped_over_by_strict_ones_only() {
 #[tokio::test]
 async fn parts_are_only_looked_into_when_a_rule_asks() {
     let draft = draft(MESSAGE).await;
-    let filter = ContentInspector::new();
+    let filter = FairSemaphore::new(limits::CONTENT_LOOKS);
     // Nobody would get a place.
-    let _places = all_taken(&filter.places, limits::CONTENT_LOOKS).await;
+    let _places = all_taken(&filter, limits::CONTENT_LOOKS).await;
     let text = rule("text", "text", "confidential", "refuse");
     let size = rule("size", "size", "1", "quarantine");
     let given = rules(json!([size, text]));
-    let verdict = filter.check(&given, &draft, soon()).await;
+    let verdict = super::check(&filter, &given, &draft, soon()).await;
     assert!(matches!(verdict.answer, CheckAnswer::Quarantine));
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_longer_than_the_deadline() {
     let draft = draft(MESSAGE).await;
-    let filter = ContentInspector::new();
-    let _places = all_taken(&filter.places, limits::CONTENT_LOOKS).await;
+    let filter = FairSemaphore::new(limits::CONTENT_LOOKS);
+    let _places = all_taken(&filter, limits::CONTENT_LOOKS).await;
     let began = Instant::now();
     let deadline = began + Duration::from_secs(3);
     let text = rule("text", "text", "confidential", "refuse");
-    let verdict = filter.check(&rules(json!([text])), &draft, deadline).await;
+    let verdict = super::check(&filter, &rules(json!([text])), &draft, deadline).await;
     assert!(matches!(verdict.answer, CheckAnswer::NotAsked));
     assert_eq!(began.elapsed(), Duration::from_secs(3));
 }
@@ -227,19 +227,24 @@ async fn nobody_waits_longer_than_the_deadline() {
 /// One client's messages, however many and however slow to look into, leave half of the places to others.
 #[tokio::test]
 async fn one_client_does_not_keep_others_from_being_looked_into() {
-    let filter = ContentInspector::new();
+    let filter = FairSemaphore::new(limits::CONTENT_LOOKS);
     let party = draft(MESSAGE).await.arrived().client.party();
     let mut hog = Vec::new();
     for _ in 0..limits::CONTENT_LOOKS / 2 {
-        hog.push(filter.places.take(party.clone()).await);
+        hog.push(filter.take(party.clone()).await);
     }
     let text = rules(json!([rule("text", "text", "confidential", "refuse")]));
     let share = Reservation::of(MemoryBudget::new(1 << 20), TrustLevel::Trusted);
-    let answers = filter.test(Arc::clone(&text), Bytes::from_static(MESSAGE), share);
+    let answers = test(
+        &filter,
+        Arc::clone(&text),
+        Bytes::from_static(MESSAGE),
+        share,
+    );
     assert!(matches!(answers.await.ruling(), Ruling::Won(..)));
     let deadline = Instant::now() + Duration::from_millis(50);
     let own = draft(MESSAGE).await;
-    let verdict = filter.check(&text, &own, deadline).await;
+    let verdict = super::check(&filter, &text, &own, deadline).await;
     assert!(
         matches!(verdict.answer, CheckAnswer::NotAsked),
         "{verdict:?}"
@@ -249,33 +254,33 @@ async fn one_client_does_not_keep_others_from_being_looked_into() {
 #[tokio::test]
 async fn a_look_ends_at_its_deadline() {
     let draft = draft(MESSAGE).await;
-    let filter = ContentInspector::new();
+    let filter = FairSemaphore::new(limits::CONTENT_LOOKS);
     let given = json!([
         rule("text", "text", "confidential", "refuse"),
         rule("header", "header", "Subject~.", "refuse"),
     ]);
-    let verdict = filter.check(&rules(given), &draft, Instant::now()).await;
+    let verdict = super::check(&filter, &rules(given), &draft, Instant::now()).await;
     assert!(
         matches!(verdict.answer, CheckAnswer::NotAsked),
         "{verdict:?}"
     );
     // The places are given back.
-    all_taken(&filter.places, limits::CONTENT_LOOKS).await;
+    all_taken(&filter, limits::CONTENT_LOOKS).await;
 }
 
 #[tokio::test]
 async fn what_is_too_large_is_not_looked_into() {
     let draft = draft(MESSAGE).await;
-    let content = FilteredContent::Travelling(draft.reader(), limits::CONTENT_BYTES + 1);
     let share = draft.arrived().body.another_share();
-    let no_answer = content.read(share, soon()).await.expect_err("too large");
+    let content = content_of(draft.reader(), limits::CONTENT_BYTES + 1, share, soon());
+    let no_answer = content.await.expect_err("too large");
     let why = "it is larger than 32 MiB".to_owned();
     assert_eq!(no_answer, NoAnswer::CannotTell(why));
 }
 
 #[tokio::test]
 async fn what_there_is_no_memory_for_is_not_looked_into() {
-    let filter = ContentInspector::new();
+    let filter = FairSemaphore::new(limits::CONTENT_LOOKS);
     let given = rules(json!([rule("a", "text", "confidential", "refuse")]));
     let size = draft(MESSAGE).await.message().size_bytes();
     // For the message itself, for its longest text as well, and for neither.
@@ -287,10 +292,10 @@ async fn what_there_is_no_memory_for_is_not_looked_into() {
         let budget = MemoryBudget::new(budget_bytes);
         let share = Reservation::of(Arc::clone(&budget), TrustLevel::Trusted);
         let draft = draft(MESSAGE).await;
-        let content = FilteredContent::Travelling(draft.reader(), size);
+        let content = content_of(draft.reader(), size, share.another(), soon());
         let answers = RuleAnswers::new(Arc::clone(&given), false);
         let asker = draft.asker(soon(), WhenUnavailable::Defer);
-        let answers = filter.ask_about_parts(answers, content, share, asker);
+        let answers = ask_about_parts(&filter, answers, content, share, asker);
         let answers = answers.await;
         let (_, found) = answers.all().next().expect("there is one");
         assert_eq!((budget_bytes, found), (budget_bytes, &says));
@@ -303,16 +308,16 @@ async fn a_hostile_header_is_asked_about_aside() {
     let header = "X:y\r\n".repeat(limits::HEADER_BYTES / 5) + "\r\n";
     let content: &'static [u8] = Box::leak(header.into_bytes().into_boxed_slice());
     let draft = draft(content).await;
-    let filter = ContentInspector::new();
+    let filter = FairSemaphore::new(limits::CONTENT_LOOKS);
     let given: Vec<Value> = (0..10)
         .map(|number| rule(&number.to_string(), "any_header", "nothing", "refuse"))
         .collect();
     let given = rules(json!(given));
-    let verdict = filter.check(&given, &draft, soon()).await;
+    let verdict = super::check(&filter, &given, &draft, soon()).await;
     assert!(matches!(verdict.answer, CheckAnswer::Pass), "{verdict:?}");
-    let _places = all_taken(&filter.places, limits::CONTENT_LOOKS).await;
+    let _places = all_taken(&filter, limits::CONTENT_LOOKS).await;
     let now = Instant::now();
-    let verdict = filter.check(&given, &draft, now).await;
+    let verdict = super::check(&filter, &given, &draft, now).await;
     assert!(
         matches!(verdict.answer, CheckAnswer::NotAsked),
         "{verdict:?}"
@@ -321,14 +326,14 @@ async fn a_hostile_header_is_asked_about_aside() {
 
 #[tokio::test]
 async fn a_test_asks_all_rules() {
-    let filter = ContentInspector::new();
+    let filter = FairSemaphore::new(limits::CONTENT_LOOKS);
     let given = rules(json!([
         rule("a", "text", "nothing", "refuse"),
         rule("b", "text", "confidential", "tag"),
         rule("c", "size", "1", "refuse"),
     ]));
     let share = Reservation::empty(MemoryBudget::new(1 << 20));
-    let answers = filter.test(given, Bytes::from_static(MESSAGE), share).await;
+    let answers = test(&filter, given, Bytes::from_static(MESSAGE), share).await;
     let says: Vec<RuleSays> = answers.all().map(|(_, says)| says.clone()).collect();
     assert_eq!(
         says,
