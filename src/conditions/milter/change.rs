@@ -64,64 +64,56 @@ impl Modification {
     /// # Errors
     /// When a name or an address in it can be none, in words that follow the milter's name.
     pub(super) fn read(command: u8, data: &Bytes) -> Result<Option<Self>, String> {
+        Self::parse(command, data).transpose()
+    }
+
+    fn parse(command: u8, data: &Bytes) -> Option<Result<Self, String>> {
         // SMFIR_* of libmilter's mfdef.h.
-        Ok(match command {
+        Some(match command {
             b'h' => field(data)?.map(Self::AddField),
             b'i' => {
-                let numbered = numbered_field(data)?;
-                numbered.map(|(position, field)| Self::InsertField(position, field))
+                let (position, rest) = number(data)?;
+                let field = field(&data.slice_ref(rest))?;
+                field.map(|field| Self::InsertField(position as usize, field))
             }
             b'm' => {
-                let numbered = numbered_field(data)?;
+                let (nth, rest) = number(data)?;
+                let field = field(&data.slice_ref(rest))?;
                 // Sendmail takes 0 for 1.
-                numbered.map(|(nth, field)| Self::SetField(nth.max(1), field))
+                field.map(|field| Self::SetField(nth.max(1) as usize, field))
             }
-            b'b' => Some(Self::Body(data.clone())),
-            b'+' => match strings(data) {
-                Some([address]) => Some(Self::AddRecipient(recipient(address, b"")?)),
-                None => None,
-            },
-            b'2' => match with_parameters(data) {
-                Some((address, parameters)) => {
-                    Some(Self::AddRecipient(recipient(address, parameters)?))
-                }
-                None => None,
-            },
-            b'-' => match strings(data) {
-                Some([address]) => Some(Self::RemoveRecipient(mailbox(address)?)),
-                None => None,
-            },
+            b'b' => Ok(Self::Body(data.clone())),
+            b'+' => {
+                let [address] = strings(data)?;
+                recipient(address, b"").map(Self::AddRecipient)
+            }
+            b'2' => {
+                let (address, parameters) = with_parameters(data)?;
+                recipient(address, parameters).map(Self::AddRecipient)
+            }
+            b'-' => {
+                let [address] = strings(data)?;
+                mailbox(address).map(Self::RemoveRecipient)
+            }
             // Its parameters, RET and ENVID, stay as the sender gave them.
-            b'e' => match with_parameters(data) {
-                Some((address, _)) => Some(Self::Sender(sender(address)?)),
-                None => None,
-            },
-            _ => None,
+            b'e' => sender(with_parameters(data)?.0).map(Self::Sender),
+            _ => return None,
         })
     }
 }
 
-/// A number before name and value.
-fn numbered_field(data: &Bytes) -> Result<Option<(usize, WrittenField)>, String> {
-    let Some((number, rest)) = number(data) else {
-        return Ok(None);
-    };
-    let field = field(&data.slice_ref(rest))?;
-    Ok(field.map(|field| (number as usize, field)))
-}
-
 /// Name and value; none when that is not what the data are.
-fn field(data: &Bytes) -> Result<Option<WrittenField>, String> {
-    let Some([name, value]) = strings(data) else {
-        return Ok(None);
-    };
+fn field(data: &Bytes) -> Option<Result<WrittenField, String>> {
+    let [name, value] = strings(data)?;
     let name = String::from_utf8_lossy(name).into_owned();
     if !is_field_name(&name) {
         let name = words::cut(&name);
-        return Err(format!("it writes a header field with the name “{name}”"));
+        return Some(Err(format!(
+            "it writes a header field with the name “{name}”"
+        )));
     }
     let value = data.slice_ref(value);
-    Ok(Some(WrittenField { name, value }))
+    Some(Ok(WrittenField { name, value }))
 }
 
 /// An address and, perhaps, its parameters.
@@ -140,9 +132,8 @@ fn bare(address: &[u8]) -> Result<&str, String> {
     };
     let text = std::str::from_utf8(address).map_err(|_| no_address())?;
     let text = text.trim();
-    let inner = text
-        .strip_prefix('<')
-        .and_then(|text| text.strip_suffix('>'));
+    let inner = text.strip_prefix('<');
+    let inner = inner.and_then(|text| text.strip_suffix('>'));
     Ok(inner.unwrap_or(text))
 }
 

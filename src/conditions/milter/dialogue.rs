@@ -112,10 +112,15 @@ pub(super) async fn converse(
         agreed,
         new_body,
         skipped: None,
-        quarantine: None,
-        refused: Vec::new(),
-        unshown: 0,
-        changes: Changes::default(),
+        outcome: MilterOutcome {
+            end: MilterVerdict::Passed,
+            quarantine: None,
+            refused: Vec::new(),
+            unshown: 0,
+            changes: Changes::default(),
+            new_body: None,
+            keeps_leading_space: agreed.keeps_leading_space(),
+        },
     };
     let end = match dialogue.tell().await {
         Ok(end) | Err(Interruption::End(end)) => end,
@@ -126,12 +131,8 @@ pub(super) async fn converse(
     dialogue.wire.quit().await;
     Ok(MilterOutcome {
         end,
-        quarantine: dialogue.quarantine,
-        refused: dialogue.refused,
-        unshown: dialogue.unshown,
-        changes: dialogue.changes,
         new_body: dialogue.new_body.finish().await,
-        keeps_leading_space: agreed.keeps_leading_space(),
+        ..dialogue.outcome
     })
 }
 
@@ -157,44 +158,39 @@ struct Dialogue<'a> {
     new_body: Incoming,
     /// The rest of this stage is not wanted.
     skipped: Option<MilterStage>,
-    quarantine: Option<String>,
-    refused: Vec<(Mailbox, Reply)>,
-    unshown: usize,
-    changes: Changes,
+    /// So far; its end and its new body aside.
+    outcome: MilterOutcome,
 }
 
 impl Dialogue<'_> {
     async fn tell(&mut self) -> Result<MilterVerdict, Interruption> {
         let told = self.told;
         let client = &told.draft.arrived().client;
-        self.stage(MilterStage::Connect, || telling::connect(client))
-            .await?;
-        self.stage(MilterStage::Helo, || telling::helo(client))
-            .await?;
+        let (connect, helo) = (|| telling::connect(client), || telling::helo(client));
+        self.stage(MilterStage::Connect, connect).await?;
+        self.stage(MilterStage::Helo, helo).await?;
         let envelope = &told.draft.envelope;
-        self.stage(MilterStage::Mail, || telling::mail(envelope))
-            .await?;
+        let mail = || telling::mail(envelope);
+        self.stage(MilterStage::Mail, mail).await?;
         for recipient in &envelope.recipients {
             self.recipient(recipient).await?;
         }
         // Nobody is left: the last refusal is the message's.
-        if self.refused.len() == envelope.recipients.len()
-            && let Some((_, reply)) = self.refused.pop()
+        if self.outcome.refused.len() == envelope.recipients.len()
+            && let Some((_, reply)) = self.outcome.refused.pop()
         {
             return Ok(MilterVerdict::Refused(reply));
         }
         self.stage(MilterStage::Data, Vec::new).await?;
-        let keeps_leading_space = self.agreed.keeps_leading_space();
+        let keeps_leading_space = self.outcome.keeps_leading_space;
         for field in told.draft.fields() {
             // On a larger one it would close the connection, and the message could never be looked at.
-            if field.raw().len() < limits::MILTER_FIELD_BYTES {
-                self.stage(MilterStage::Field, || {
-                    telling::field(field, keeps_leading_space)
-                })
-                .await?;
-            } else {
-                self.unshown += 1;
+            if field.raw().len() >= limits::MILTER_FIELD_BYTES {
+                self.outcome.unshown += 1;
+                continue;
             }
+            let data = || telling::field(field, keeps_leading_space);
+            self.stage(MilterStage::Field, data).await?;
         }
         self.stage(MilterStage::EndOfHeader, Vec::new).await?;
         self.body().await?;
@@ -204,11 +200,11 @@ impl Dialogue<'_> {
 
     async fn recipient(&mut self, recipient: &Recipient) -> Result<(), Interruption> {
         let data = || telling::recipient(recipient);
-        if let Some(reply) = self
-            .turn(MilterStage::Recipient, Some(recipient), data)
-            .await?
-        {
-            self.refused.push((recipient.address.clone(), reply));
+        let turn = self.turn(MilterStage::Recipient, Some(recipient), data);
+        if let Some(reply) = turn.await? {
+            self.outcome
+                .refused
+                .push((recipient.address.clone(), reply));
         }
         Ok(())
     }
@@ -222,6 +218,7 @@ impl Dialogue<'_> {
         let mut reader = self.told.draft.body_reader();
         let mut chunk = Vec::new();
         let mut is_at_empty_line = true;
+        let unreadable = |error| Interruption::NotShown(words::unreadable(error));
         while let Some(block) = reader.next().await.map_err(unreadable)? {
             let mut rest = &block[..];
             while !rest.is_empty() {
@@ -230,7 +227,10 @@ impl Dialogue<'_> {
                 chunk.extend_from_slice(front);
                 rest = back;
                 if is_at_empty_line && chunk.len() >= EMPTY_LINE.len() {
-                    without_empty_line(&mut chunk);
+                    // The empty line between header and body is neither's.
+                    if chunk.starts_with(EMPTY_LINE) {
+                        chunk.drain(..EMPTY_LINE.len());
+                    }
                     is_at_empty_line = false;
                 }
                 if chunk.len() == most {
@@ -248,8 +248,8 @@ impl Dialogue<'_> {
     }
 
     async fn chunk(&mut self, chunk: &mut Vec<u8>) -> Result<(), Interruption> {
-        self.stage(MilterStage::Body, || std::mem::take(chunk))
-            .await?;
+        let data = || std::mem::take(chunk);
+        self.stage(MilterStage::Body, data).await?;
         chunk.clear();
         Ok(())
     }
@@ -292,9 +292,9 @@ impl Dialogue<'_> {
             let response = MilterResponse::read(&self.wire.answer().await?)?;
             match meaning(stage, response)? {
                 Meaning::ReadOn => {}
-                Meaning::Quarantine(why) => self.quarantine = Some(why),
+                Meaning::Quarantine(why) => self.outcome.quarantine = Some(why),
                 Meaning::Change(Modification::Body(part)) => self.new_body.take(&part).await?,
-                Meaning::Change(change) => self.changes.take(change)?,
+                Meaning::Change(change) => self.outcome.changes.take(change)?,
                 Meaning::GoOn => return Ok(None),
                 Meaning::SkipRest => {
                     self.skipped = Some(stage);
@@ -309,13 +309,6 @@ impl Dialogue<'_> {
 
 const EMPTY_LINE: &[u8] = b"\r\n";
 
-/// The empty line between header and body is neither's.
-fn without_empty_line(chunk: &mut Vec<u8>) {
-    if chunk.starts_with(EMPTY_LINE) {
-        chunk.drain(..EMPTY_LINE.len());
-    }
-}
-
 /// What a response means at a stage.
 ///
 /// # Errors
@@ -328,9 +321,12 @@ fn meaning(stage: MilterStage, response: MilterResponse) -> Result<Meaning, Stri
         // The whole wait for a milter is bounded; within it, it may take its time.
         MilterResponse::Progress => Meaning::ReadOn,
         MilterResponse::Accept => Meaning::End(MilterVerdict::Passed),
-        MilterResponse::Reject => refusal(stage, rejected()),
+        // In the words of Postfix, which operators of milters know.
+        MilterResponse::Reject => refusal(stage, Reply::milter_rejected()),
         MilterResponse::TemporaryFailure | MilterResponse::Disconnect => {
-            Meaning::End(MilterVerdict::Deferred(put_off()))
+            let words = "Service unavailable - try again later";
+            let reply = Reply::deferred_by_condition(words);
+            Meaning::End(MilterVerdict::Deferred(reply))
         }
         MilterResponse::Reply(reply) if reply.is_permanent() => refusal(stage, reply),
         // A single recipient cannot be put off any more, and is not to be lost: the whole message is.
@@ -345,10 +341,8 @@ fn meaning(stage: MilterStage, response: MilterResponse) -> Result<Meaning, Stri
             Meaning::Change(change)
         }
         MilterResponse::Change(_) => {
-            return Err(format!(
-                "it changes the message in answer to {}",
-                stage.name()
-            ));
+            let name = stage.name();
+            return Err(format!("it changes the message in answer to {name}"));
         }
     })
 }
@@ -358,15 +352,6 @@ fn refusal(stage: MilterStage, reply: Reply) -> Meaning {
         MilterStage::Recipient => Meaning::RefuseRecipient(reply),
         _ => Meaning::End(MilterVerdict::Refused(reply)),
     }
-}
-
-/// In the words of Postfix, which operators of milters know.
-fn rejected() -> Reply {
-    Reply::MILTER_REJECTED
-}
-
-fn put_off() -> Reply {
-    Reply::deferred_by_condition("Service unavailable - try again later")
 }
 
 /// The connection: packets go out collected, and come in whole.
@@ -437,10 +422,6 @@ impl<'a> MilterConnection<'a> {
             tracing::debug!(%why, "a milter does not hear our goodbye");
         }
     }
-}
-
-fn unreadable(error: io::Error) -> Interruption {
-    Interruption::NotShown(words::unreadable(error))
 }
 
 fn broke(error: io::Error) -> String {

@@ -90,7 +90,7 @@ mod tests {
             b"A: 1\r\n\r\nold",
         );
         let mut draft = Draft::of(message).await.expect("readable");
-        let writer = NewBodyWriter::new(&draft, &settings, &tools);
+        let writer = NewBodyWriter::new(draft.arrived(), &settings, &tools);
         let mut incoming = Incoming::new(writer, 200_000);
         for part in parts {
             incoming.take(part).await.expect("within bounds");
@@ -133,7 +133,7 @@ mod tests {
             b"A: 1\r\n\r\nold",
         );
         let draft = Draft::of(Arc::clone(&message)).await.expect("readable");
-        let writer = || NewBodyWriter::new(&draft, &settings, &tools);
+        let writer = || NewBodyWriter::new(draft.arrived(), &settings, &tools);
         let mut incoming = Incoming::new(writer(), 9);
         assert_eq!(incoming.take(b"1\n2\n3\n").await, Ok(()));
         assert!(incoming.take(b"4").await.is_err());

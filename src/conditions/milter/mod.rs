@@ -24,21 +24,13 @@ mod stage;
 mod telling;
 mod text;
 
-use tokio::time::Instant;
-
-use super::CheckResources;
-use super::check::{CheckFn, Concerns, ConditionCheck};
-use super::draft::Draft;
+use super::check::{CheckFn, Concerns, ConditionCheck, MessageCheck};
 use super::header::Field;
 use super::new_body::NewBodyWriter;
-use super::service::ServiceError;
-use super::service_access::ServiceByAccess;
 use super::service_stream::connect;
 use super::verdict::{CheckAnswer, CheckVerdict, Edit};
 use super::words;
-use crate::limits;
 use crate::message::Reservation;
-use crate::settings::Settings;
 use crate::settings::service_address::ServiceAddress;
 use crate::smtp::reply::Reply;
 use changes::Counts;
@@ -49,63 +41,33 @@ use telling::Announced;
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: Concerns::All,
     tags: &[],
-    run: CheckFn::Message(|asked| {
-        let question = MilterQuestion {
-            service: &asked.conditions.milters[asked.position],
-            address: &asked.settings.milter.milters[asked.position],
-            settings: asked.settings,
-            tools: &asked.conditions.tools,
-        };
-        Box::pin(check(question, asked.draft, asked.deadline))
-    }),
+    run: CheckFn::Message(|asked| Box::pin(check(asked))),
 };
 
-/// What the milters are called, by their positions in the settings.
-pub(super) const NAMES: [&str; limits::MILTERS] = [
-    "milter 1", "milter 2", "milter 3", "milter 4", "milter 5", "milter 6", "milter 7", "milter 8",
-];
-
-/// Whom to ask.
-pub(super) struct MilterQuestion<'a> {
-    /// What was learned of it.
-    pub(super) service: &'a ServiceByAccess<ServiceAddress>,
-    /// Where it listens.
-    pub(super) address: &'a ServiceAddress,
-    /// How many at once, and how large a message may be.
-    pub(super) settings: &'a Settings,
-    /// Our name, and where a new body is held.
-    pub(super) tools: &'a CheckResources,
-}
-
-/// Has one milter look at the message until `deadline`.
-pub(super) async fn check(
-    question: MilterQuestion<'_>,
-    draft: &Draft,
-    deadline: Instant,
-) -> CheckVerdict {
-    let MilterQuestion {
-        service,
-        address,
+/// Has one milter look at the message until the deadline.
+async fn check(asked: MessageCheck<'_>) -> CheckVerdict {
+    let MessageCheck {
+        conditions,
         settings,
-        tools,
-    } = question;
+        draft,
+        position,
+        ..
+    } = asked;
+    let address = &settings.milter.milters[position];
+    let tools = &conditions.tools;
     let told = Announced {
         hostname: &tools.hostname,
         draft,
     };
     let conversation = async {
         let mut stream = connect(address).await?;
-        let writer = NewBodyWriter::new(draft, settings, tools);
+        let writer = NewBodyWriter::new(draft.arrived(), settings, tools);
         let new_body = Incoming::new(writer, settings.message_size_max_bytes);
         let outcome = converse(&mut *stream, told, new_body).await;
-        outcome.map_err(|trouble| match trouble {
-            ServiceError::Service(why) => ServiceError::Service(of(address, &why)),
-            ServiceError::Message(why) => ServiceError::Message(of(address, &why)),
-            ServiceError::NotShown(why) => ServiceError::NotShown(of(address, &why)),
-        })
+        outcome.map_err(|trouble| trouble.map(|why| of(address, &why)))
     };
-    let service = service.at(address, settings.milter.connections_max);
-    let asker = draft.asker(deadline, settings.milter.when_unavailable);
+    let service = conditions.milters[position].at(address, settings.milter.connections_max);
+    let asker = asked.asker(settings.milter.when_unavailable);
     let neutral = negotiate(address, draft.arrived().body.another_share());
     match service.ask(asker, conversation, neutral).await {
         Ok(outcome) => verdict(outcome, &address.to_string(), draft.fields()),
@@ -150,34 +112,33 @@ fn verdict(outcome: MilterOutcome, milter: &str, fields: &[Field]) -> CheckVerdi
         Ok(new_body) => new_body,
         Err(error) => {
             tracing::error!(%milter, %error, "its new body finds no place");
-            return of(
-                CheckAnswer::Defer(Reply::INSUFFICIENT_STORAGE),
-                "its new body finds no place",
-            );
+            let answer = CheckAnswer::Defer(Reply::insufficient_storage());
+            return of(answer, "its new body finds no place");
         }
     };
-    let (answer, mut said) = match why {
-        Some(why) if why.is_empty() => (
-            CheckAnswer::Quarantine,
-            vec!["wants it kept back".to_owned()],
-        ),
-        Some(why) => (CheckAnswer::Quarantine, vec![why.clone()]),
-        None => (CheckAnswer::Pass, Vec::new()),
+    let answer = match why {
+        Some(_) => CheckAnswer::Quarantine,
+        None => CheckAnswer::Pass,
     };
+    let why = why.iter().map(|why| match why.as_str() {
+        "" => "wants it kept back".to_owned(),
+        why => why.to_owned(),
+    });
+    let mut said: Vec<String> = why.collect();
     for (address, reply) in &outcome.refused {
         said.push(format!("refused <{}>: {reply}", address.as_str()));
     }
-    said.extend(of_count(
-        outcome.unshown,
-        "header field",
-        "not shown, too large",
-    ));
-    said.extend(in_words(outcome.changes.counts(), new_body.is_some()));
-    edits.extend(
-        outcome
-            .changes
-            .into_edits(fields, outcome.keeps_leading_space),
-    );
+    let is_so = "not shown, too large";
+    said.extend(of_count(outcome.unshown, "header field", is_so));
+    let Counts {
+        fields: changed,
+        envelope,
+    } = outcome.changes.counts();
+    said.extend(of_count(changed, "change", "of the header"));
+    said.extend(new_body.is_some().then(|| "a new body".to_owned()));
+    said.extend(of_count(envelope, "change", "of the envelope"));
+    let changes = outcome.changes;
+    edits.extend(changes.into_edits(fields, outcome.keeps_leading_space));
     edits.extend(new_body.map(Edit::ReplaceBody));
     let words = match said.is_empty() {
         true => milter.to_owned(),
@@ -187,17 +148,6 @@ fn verdict(outcome: MilterOutcome, milter: &str, fields: &[Field]) -> CheckVerdi
         edits,
         ..CheckVerdict::of(answer, words::cut(&words))
     }
-}
-
-/// What was changed, for the trail; none when nothing was.
-fn in_words(counts: Counts, has_new_body: bool) -> Option<String> {
-    let parts = [
-        of_count(counts.fields, "change", "of the header"),
-        has_new_body.then(|| "a new body".to_owned()),
-        of_count(counts.envelope, "change", "of the envelope"),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// So many of what, and what is so of them; none when there are none.

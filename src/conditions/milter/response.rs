@@ -51,7 +51,7 @@ impl MilterResponse {
             // CONN_FAIL and SHUTDOWN.
             b'f' | b'4' => Self::Disconnect,
             b'y' => return reply(data).map(Self::Reply),
-            b'q' => return Ok(Self::Quarantine(reason(data))),
+            b'q' => return Ok(Self::Quarantine(words::cut(&text(data)))),
             other => {
                 let change = Modification::read(other, &packet.data)?;
                 return change.map(Self::Change).ok_or_else(|| malformed(other));
@@ -72,10 +72,6 @@ fn malformed(command: u8) -> String {
 /// The end of a reply's text, and of a reason, may be a NUL or none.
 fn text(data: &[u8]) -> String {
     String::from_utf8_lossy(data.strip_suffix(b"\0").unwrap_or(data)).into_owned()
-}
-
-fn reason(data: &[u8]) -> String {
-    words::cut(&text(data))
 }
 
 /// SMFIR_REPLYCODE: `550 5.7.1 words`, or several lines of that with `-` in all but the last.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::change::Modification;
@@ -15,6 +16,7 @@ use super::scripted::ScriptedMilter;
 use super::*;
 use crate::conditions::testing::{message, new_body, settings, tools};
 use crate::conditions::{Accepted, CheckOutcome, CheckRun, Conditions};
+use crate::limits;
 use crate::smtp::address::Mailbox;
 
 const CONTENT: &[u8] = b"Subject: x\r\n\r\nbody\r\n";

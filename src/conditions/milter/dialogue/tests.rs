@@ -32,14 +32,16 @@ fn arrived(content: &'static [u8]) -> Arc<Message> {
 /// Where a new body goes.
 fn incoming(draft: &Draft) -> (TempDir, Incoming) {
     let (directory, tools) = tools();
-    let writer = NewBodyWriter::new(draft, &settings(json!({})), &tools);
+    let writer = NewBodyWriter::new(draft.arrived(), &settings(json!({})), &tools);
     (directory, Incoming::new(writer, BODY_MOST))
 }
 
+fn put_off() -> Reply {
+    Reply::deferred_by_condition("Service unavailable - try again later")
+}
+
 fn why(trouble: ServiceError) -> String {
-    let (ServiceError::Service(why) | ServiceError::Message(why) | ServiceError::NotShown(why)) =
-        trouble;
-    why
+    trouble.to_string()
 }
 
 /// What comes of a conversation with a milter, and what it heard.
@@ -119,7 +121,10 @@ async fn a_milter_that_does_not_answer_is_not_waited_for() {
         .says('E', &[(b'r', b"")]);
     let (outcome, heard) = talk(milter).await;
     let outcome = outcome.expect("an outcome");
-    assert_eq!(outcome.end, MilterVerdict::Refused(rejected()));
+    assert_eq!(
+        outcome.end,
+        MilterVerdict::Refused(Reply::milter_rejected())
+    );
     assert!(outcome.keeps_leading_space);
     assert_eq!(heard.len(), 13, "{heard:?}");
     assert_eq!(heard[7..9], [r"LSubject\x00 a\n b\x00", r"LTo\x00  c\x00"]);
@@ -182,7 +187,12 @@ async fn a_body_without_an_empty_line_is_told_whole() {
 async fn what_is_said_early_ends_it() {
     let refused = Reply::new(554, (5, 7, 1), "No");
     for (command, said, heard_last, expected) in [
-        ('C', (b'r', &b""[..]), 1, MilterVerdict::Refused(rejected())),
+        (
+            'C',
+            (b'r', &b""[..]),
+            1,
+            MilterVerdict::Refused(Reply::milter_rejected()),
+        ),
         ('H', (b't', b""), 2, MilterVerdict::Deferred(put_off())),
         ('M', (b'a', b""), 3, MilterVerdict::Passed),
         (
@@ -334,8 +344,12 @@ fn each_response_means_something_at_each_stage() {
             Some(Meaning::RefuseRecipient(reply)),
         )
     };
-    let all = end(MilterVerdict::Refused(rejected()));
-    check(MilterResponse::Reject, all, &[one(rejected())]);
+    let all = end(MilterVerdict::Refused(Reply::milter_rejected()));
+    check(
+        MilterResponse::Reject,
+        all,
+        &[one(Reply::milter_rejected())],
+    );
     let all = end(MilterVerdict::Refused(refused.clone()));
     check(MilterResponse::Reply(refused.clone()), all, &[one(refused)]);
     let put_off = || end(MilterVerdict::Deferred(put_off()));
