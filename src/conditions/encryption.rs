@@ -108,7 +108,7 @@ async fn check(asked: MessageCheck<'_>) -> CheckVerdict {
     }
     let copies_bytes = draft.message().size_bytes() * keyed.len() as u64;
     if keyed.len() > 1 && copies_bytes > limits::ENCRYPTED_COPIES_BYTES {
-        let reply = Reply::too_large_to_encrypt();
+        let reply = Reply::TOO_LARGE_TO_ENCRYPT;
         let why = "too large for so many recipients";
         return CheckVerdict::of(CheckAnswer::Refuse(reply), why);
     }

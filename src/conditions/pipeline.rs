@@ -87,10 +87,10 @@ impl Conditions {
             biased;
             outcome = &mut running => outcome,
             () = shutdown.cancelled() => {
-                CheckOutcome::not_taken("ended by our shutdown", Reply::local_error())
+                CheckOutcome::not_taken("ended by our shutdown", Reply::LOCAL_ERROR)
             }
             () = sleep(limits::EXAMINATION_WAIT) => {
-                CheckOutcome::not_taken("the checks together took too long", Reply::unchecked())
+                CheckOutcome::not_taken("the checks together took too long", Reply::UNCHECKED)
             }
         };
         CheckOutcome {
@@ -112,12 +112,12 @@ impl Conditions {
             Err(error) if error.kind() == ErrorKind::OutOfMemory => {
                 let words = "there is no memory for looking into its header";
                 tracing::warn!(id = %message.id, "{words}");
-                return CheckOutcome::not_taken(words, Reply::insufficient_storage());
+                return CheckOutcome::not_taken(words, Reply::INSUFFICIENT_STORAGE);
             }
             Err(error) => {
                 let words = words::unreadable(error);
                 tracing::error!(id = %message.id, %words, "not looked into");
-                return CheckOutcome::not_taken(words, Reply::local_error());
+                return CheckOutcome::not_taken(words, Reply::LOCAL_ERROR);
             }
         };
         let facts = MessageFacts {
@@ -133,7 +133,7 @@ impl Conditions {
             // What is in a header that is not read as a whole cannot be told, nor taken out.
             let words = "its header is too long to be looked into";
             tracing::info!(id = %message.id, "{words}");
-            return CheckOutcome::not_taken(words, Reply::header_too_long());
+            return CheckOutcome::not_taken(words, Reply::HEADER_TOO_LONG);
         }
         let mut pipeline = Pipeline {
             conditions: self,

@@ -50,7 +50,7 @@ impl Approach<'_> {
             next_hop, timeouts, ..
         } = *self;
         if self.delivery.settings.snapshot().is_paused(next_hop.name()) {
-            let reply = Reply::next_hop_paused();
+            let reply = Reply::NEXT_HOP_PAUSED;
             return Err(Outcome::Deferred(DiskReason::NextHopPaused, reply));
         }
         // Asked first without taking the probe: who is turned away need not wait for room.
@@ -58,9 +58,9 @@ impl Approach<'_> {
             return Err(suspended());
         }
         let room = self.known.pool.room(next_hop.connections_max, busy_wait);
-        let room = room.await.ok_or_else(|| {
-            Outcome::Deferred(DiskReason::DestinationBusy, Reply::next_hop_busy())
-        })?;
+        let room = room
+            .await
+            .ok_or_else(|| Outcome::Deferred(DiskReason::DestinationBusy, Reply::NEXT_HOP_BUSY))?;
         let admission = self.known.breaker().admit(timeouts, Instant::now());
         match admission {
             Admission::Suspended(_) => Err(suspended()),
@@ -122,7 +122,7 @@ impl Approach<'_> {
         self.penalties(|penalties| penalties.order(&mut servers, Instant::now()));
         self.known.pool.make_way();
         let began = Instant::now();
-        let mut last = verdicts::deferred(Reply::next_hop_without_address());
+        let mut last = verdicts::deferred(Reply::NEXT_HOP_WITHOUT_ADDRESS);
         // Of the one that is ourselves: whoever is not better would give the message back to us.
         let mut own_preference = None;
         for server in servers.iter().take(limits::ADDRESSES_TRIED) {

@@ -55,7 +55,7 @@ impl ConnectError {
         match self {
             Self::ConversationError(trouble) => trouble.outcome(),
             // The names that lead here can be changed, the administrator's own above all.
-            Self::Ourselves => verdicts::deferred(Reply::next_hop_is_ourselves()),
+            Self::Ourselves => verdicts::deferred(Reply::NEXT_HOP_IS_OURSELVES),
             Self::TurnedAway(stage, reply) => {
                 verdict(*stage, reply).unwrap_or_else(|| ConversationError::Closed.outcome())
             }

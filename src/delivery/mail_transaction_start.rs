@@ -75,7 +75,7 @@ impl Delivery {
             .unwrap_or_else(|_| {
                 // No server has connected in all that time.
                 approach.learn(BreakerEvent::NoConnection, Admission::Probe);
-                let outcome = verdicts::deferred(Reply::next_hop_not_in_time());
+                let outcome = verdicts::deferred(Reply::NEXT_HOP_NOT_IN_TIME);
                 Err(StartError::NoConnection(outcome))
             });
         if let Err(StartError::NoConnection(outcome) | StartError::Answered(outcome, _)) = &began {

@@ -169,7 +169,7 @@ impl<P: CommitPoint> Transaction<'_, P> {
         match &sent {
             Ok(ContentSent::Withdrawn) => {
                 // The client went away, or took the message back.
-                let withdrawn = verdicts::deferred(Reply::withdrawn());
+                let withdrawn = verdicts::deferred(Reply::WITHDRAWN);
                 self.exchange.decide_rest(&withdrawn);
             }
             Ok(ContentSent::HandedOver) => {}

@@ -322,7 +322,7 @@ fn meaning(stage: MilterStage, response: MilterResponse) -> Result<Meaning, Stri
         MilterResponse::Progress => Meaning::ReadOn,
         MilterResponse::Accept => Meaning::End(MilterVerdict::Passed),
         // In the words of Postfix, which operators of milters know.
-        MilterResponse::Reject => refusal(stage, Reply::milter_rejected()),
+        MilterResponse::Reject => refusal(stage, Reply::MILTER_REJECTED),
         MilterResponse::TemporaryFailure | MilterResponse::Disconnect => {
             let words = "Service unavailable - try again later";
             let reply = Reply::deferred_by_condition(words);

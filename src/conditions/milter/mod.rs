@@ -112,7 +112,7 @@ fn verdict(outcome: MilterOutcome, milter: &str, fields: &[Field]) -> CheckVerdi
         Ok(new_body) => new_body,
         Err(error) => {
             tracing::error!(%milter, %error, "its new body finds no place");
-            let answer = CheckAnswer::Defer(Reply::insufficient_storage());
+            let answer = CheckAnswer::Defer(Reply::INSUFFICIENT_STORAGE);
             return of(answer, "its new body finds no place");
         }
     };

@@ -121,10 +121,7 @@ async fn a_milter_that_does_not_answer_is_not_waited_for() {
         .says('E', &[(b'r', b"")]);
     let (outcome, heard) = talk(milter).await;
     let outcome = outcome.expect("an outcome");
-    assert_eq!(
-        outcome.end,
-        MilterVerdict::Refused(Reply::milter_rejected())
-    );
+    assert_eq!(outcome.end, MilterVerdict::Refused(Reply::MILTER_REJECTED));
     assert!(outcome.keeps_leading_space);
     assert_eq!(heard.len(), 13, "{heard:?}");
     assert_eq!(heard[7..9], [r"LSubject\x00 a\n b\x00", r"LTo\x00  c\x00"]);
@@ -191,7 +188,7 @@ async fn what_is_said_early_ends_it() {
             'C',
             (b'r', &b""[..]),
             1,
-            MilterVerdict::Refused(Reply::milter_rejected()),
+            MilterVerdict::Refused(Reply::MILTER_REJECTED),
         ),
         ('H', (b't', b""), 2, MilterVerdict::Deferred(put_off())),
         ('M', (b'a', b""), 3, MilterVerdict::Passed),
@@ -344,12 +341,8 @@ fn each_response_means_something_at_each_stage() {
             Some(Meaning::RefuseRecipient(reply)),
         )
     };
-    let all = end(MilterVerdict::Refused(Reply::milter_rejected()));
-    check(
-        MilterResponse::Reject,
-        all,
-        &[one(Reply::milter_rejected())],
-    );
+    let all = end(MilterVerdict::Refused(Reply::MILTER_REJECTED));
+    check(MilterResponse::Reject, all, &[one(Reply::MILTER_REJECTED)]);
     let all = end(MilterVerdict::Refused(refused.clone()));
     check(MilterResponse::Reply(refused.clone()), all, &[one(refused)]);
     let put_off = || end(MilterVerdict::Deferred(put_off()));
