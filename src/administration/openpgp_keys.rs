@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Actor;
 use super::published_store::{ChangeError, PublishedStore, ReadyChange};
 use crate::limits;
-use crate::openpgp::{KeptKey, Keyring, PublicKey, StoredKey};
+use crate::openpgp::{KeptKey, Keyring, PublicKey};
 use crate::settings::{FieldErrors, Publisher};
 use crate::smtp::address::Mailbox;
 use crate::store::{AdministrationStore, OpenPgpKeyChange};
@@ -70,7 +70,10 @@ impl OpenPgpKeys {
             let problem = "the key names no address: say whom it stands for";
             errors.add("stands_for", problem);
         }
-        check_count(&stands_for, &mut errors);
+        let most = limits::OPENPGP_KEY_NAMES;
+        if stands_for.len() > most {
+            errors.add("stands_for", format!("must be at most {most}"));
+        }
         errors.into_result()?;
         let kept = KeptKey {
             key,
@@ -78,16 +81,11 @@ impl OpenPgpKeys {
             created_at: Timestamp::now(),
             added_by: actor.who.clone(),
         };
-        let change = OpenPgpKeyChange::Put(StoredKey {
-            fingerprint: kept.key.fingerprint.clone(),
-            stands_for: kept.stands_for.clone(),
-            key: binary,
-            user_id: user_id(&kept),
-            expires_at: kept.key.expires_at(),
-            created_at: kept.created_at,
-            added_by: kept.added_by.clone(),
-        });
-        self.make(change, Some(kept.clone()), actor).await?;
+        let change = OpenPgpKeyChange::Put {
+            kept: kept.clone(),
+            binary,
+        };
+        self.make(change, actor).await?;
         Ok(kept)
     }
 
@@ -101,63 +99,43 @@ impl OpenPgpKeys {
         actor: Actor,
     ) -> Result<(), ChangeError> {
         let fingerprint = fingerprint.to_owned();
-        let change = OpenPgpKeyChange::Remove { fingerprint };
-        self.make(change, None, actor).await
+        self.make(OpenPgpKeyChange::Remove { fingerprint }, actor)
+            .await
     }
 
-    async fn make(
-        &self,
-        change: OpenPgpKeyChange,
-        put: Option<KeptKey>,
-        actor: Actor,
-    ) -> Result<(), ChangeError> {
-        let make = |before: &Keyring, actor: &Actor| ready(change, put, before, actor);
+    async fn make(&self, change: OpenPgpKeyChange, actor: Actor) -> Result<(), ChangeError> {
+        let make = |before: &Keyring, actor: &Actor| ready(change, before, actor);
         self.0.change(actor, make).await
     }
 }
 
 fn ready(
     change: OpenPgpKeyChange,
-    put: Option<KeptKey>,
     keyring: &Keyring,
     actor: &Actor,
 ) -> Result<ReadyChange<OpenPgpKeyChange, Keyring>, ChangeError> {
-    let fingerprint = match &change {
-        OpenPgpKeyChange::Put(key) => &key.fingerprint,
-        OpenPgpKeyChange::Remove { fingerprint } => fingerprint,
+    let (fingerprint, put) = match &change {
+        OpenPgpKeyChange::Put { kept, .. } => (&kept.key.fingerprint, Some(kept)),
+        OpenPgpKeyChange::Remove { fingerprint } => (fingerprint, None),
     };
     let before = keyring.key(fingerprint).map(|kept| shown(kept));
-    let (action, after) = match (&before, &put) {
-        (None, None) => {
-            return Err(ChangeError::Unknown("OpenPGP key of this fingerprint"));
-        }
-        (Some(_), None) => ("OpenPGP key removed", None),
-        (Some(_), Some(kept)) => ("OpenPGP key changed", Some(shown(kept))),
-        (None, Some(kept)) => {
+    let action = match (&before, put) {
+        (None, None) => return Err(ChangeError::Unknown("OpenPGP key of this fingerprint")),
+        (Some(_), None) => "OpenPGP key removed",
+        (Some(_), Some(_)) => "OpenPGP key changed",
+        (None, Some(_)) => {
             check_room(keyring)?;
-            ("OpenPGP key added", Some(shown(kept)))
+            "OpenPGP key added"
         }
-    };
-    let entry = actor.did(action, before, after);
-    let after = match put {
-        Some(kept) => keyring.clone().with(kept),
-        None => keyring.clone().without(fingerprint),
     };
     Ok(ReadyChange {
+        entry: actor.did(action, before, put.map(shown)),
+        after: match put {
+            Some(kept) => keyring.clone().with(kept.clone()),
+            None => keyring.clone().without(fingerprint),
+        },
         change,
-        entry,
-        after,
     })
-}
-
-/// The primary user id, as it is shown: one line of bounded length.
-#[must_use]
-pub fn user_id(kept: &KeptKey) -> String {
-    let first = kept.key.user_ids.first().map_or("", String::as_str);
-    let characters = first.chars().filter(|character| !character.is_control());
-    characters
-        .take(limits::OPENPGP_USER_ID_CHARACTERS)
-        .collect()
 }
 
 /// Addresses and domains in lower case, each once.
@@ -193,14 +171,6 @@ fn name(text: &str) -> Option<String> {
     })
 }
 
-fn check_count(stands_for: &[String], errors: &mut FieldErrors) {
-    let most = limits::OPENPGP_KEY_NAMES;
-    if stands_for.len() > most {
-        let problem = format!("must be at most {most}");
-        errors.add("stands_for", problem);
-    }
-}
-
 fn check_room(keyring: &Keyring) -> Result<(), ChangeError> {
     let most = limits::OPENPGP_KEYS;
     if keyring.len() >= most {
@@ -214,7 +184,7 @@ fn check_room(keyring: &Keyring) -> Result<(), ChangeError> {
 fn shown(kept: &KeptKey) -> Value {
     json!({
         "fingerprint": kept.key.fingerprint,
-        "user_id": user_id(kept),
+        "user_id": kept.user_id(),
         "stands_for": kept.stands_for,
         "expires_at": kept.key.expires_at(),
     })

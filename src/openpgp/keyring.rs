@@ -7,25 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::key::{EncryptionKey, PublicKey};
-
-/// A key as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredKey {
-    /// Of the primary key, in upper-case hexadecimal digits.
-    pub fingerprint: String,
-    /// Addresses, and domains as `@example.net`, in lower case.
-    pub stands_for: Vec<String>,
-    /// Its binary form.
-    pub key: Vec<u8>,
-    /// Its primary user id.
-    pub user_id: String,
-    /// When nothing of it can be encrypted to any more; none: never.
-    pub expires_at: Option<Timestamp>,
-    /// When it was added.
-    pub created_at: Timestamp,
-    /// The account that added it.
-    pub added_by: String,
-}
+use crate::limits;
 
 /// A key as it is looked up.
 #[derive(Clone, Debug)]
@@ -49,22 +31,14 @@ pub struct Keyring {
 }
 
 impl KeptKey {
-    /// Prepares a stored key; none when it cannot be read any more.
+    /// Its primary user id, as it is shown: one line of bounded length.
     #[must_use]
-    pub fn prepare(stored: StoredKey) -> Option<Self> {
-        match PublicKey::read(&stored.key) {
-            Ok((key, _)) => Some(Self {
-                key,
-                stands_for: stored.stands_for,
-                created_at: stored.created_at,
-                added_by: stored.added_by,
-            }),
-            Err(error) => {
-                let fingerprint = &stored.fingerprint;
-                tracing::error!(%fingerprint, "a stored OpenPGP key {error}");
-                None
-            }
-        }
+    pub fn user_id(&self) -> String {
+        let first = self.key.user_ids.first().map_or("", String::as_str);
+        let characters = first.chars().filter(|character| !character.is_control());
+        characters
+            .take(limits::OPENPGP_USER_ID_CHARACTERS)
+            .collect()
     }
 }
 

@@ -11,4 +11,4 @@ pub(crate) mod testing;
 
 pub use encryption::encrypt;
 pub use key::{EncryptionKey, PublicKey, Unreadable, Validity};
-pub use keyring::{KeptKey, Keyring, StoredKey};
+pub use keyring::{KeptKey, Keyring};

@@ -6,17 +6,20 @@ use sqlx::sqlite::SqliteRow;
 
 use super::AdministrationStore;
 use super::audit::AuditedChange;
-use crate::openpgp::{KeptKey, StoredKey};
-use crate::store::database::columns::{
-    bytes, milliseconds, optional_number, text, time, timestamp,
-};
+use crate::openpgp::{KeptKey, PublicKey};
+use crate::store::database::columns::{bytes, milliseconds, text, time};
 use crate::store::database::error::ReadError;
 
 /// One change of the keys.
 #[derive(Clone, Debug)]
 pub enum OpenPgpKeyChange {
     /// A new one, or a newer copy of one that is there.
-    Put(StoredKey),
+    Put {
+        /// As it is looked up.
+        kept: KeptKey,
+        /// Its binary form.
+        binary: Vec<u8>,
+    },
     /// One less.
     Remove {
         /// Which.
@@ -32,13 +35,12 @@ impl AdministrationStore {
     pub async fn openpgp_keys(&self) -> Result<Vec<KeptKey>, ReadError> {
         // One at a time: a prepared key is much smaller than a stored one.
         let mut rows = sqlx::query(
-            "SELECT fingerprint, stands_for, key, user_id, expires_at, created_at, added_by
-             FROM openpgp_keys",
+            "SELECT fingerprint, stands_for, key, created_at, added_by FROM openpgp_keys",
         )
         .fetch(&self.readers);
         let mut keys = Vec::new();
         while let Some(row) = rows.try_next().await? {
-            keys.extend(KeptKey::prepare(stored(&row)));
+            keys.extend(kept(&row));
         }
         Ok(keys)
     }
@@ -47,18 +49,18 @@ impl AdministrationStore {
 impl AuditedChange for OpenPgpKeyChange {
     async fn write(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let query = match self {
-            Self::Put(key) => sqlx::query(
+            Self::Put { kept, binary } => sqlx::query(
                 "INSERT OR REPLACE INTO openpgp_keys
              (fingerprint, stands_for, key, user_id, expires_at, created_at, added_by)
              VALUES (?, ?, ?, ?, ?, ?, ?)",
             )
-            .bind(key.fingerprint.as_str())
-            .bind(key.stands_for.join("\n"))
-            .bind(key.key.as_slice())
-            .bind(key.user_id.as_str())
-            .bind(key.expires_at.map(milliseconds))
-            .bind(milliseconds(key.created_at))
-            .bind(key.added_by.as_str()),
+            .bind(kept.key.fingerprint.as_str())
+            .bind(kept.stands_for.join("\n"))
+            .bind(binary.as_slice())
+            .bind(kept.user_id())
+            .bind(kept.key.expires_at().map(milliseconds))
+            .bind(milliseconds(kept.created_at))
+            .bind(kept.added_by.as_str()),
             Self::Remove { fingerprint } => {
                 sqlx::query("DELETE FROM openpgp_keys WHERE fingerprint = ?")
                     .bind(fingerprint.as_str())
@@ -69,15 +71,19 @@ impl AuditedChange for OpenPgpKeyChange {
     }
 }
 
-fn stored(row: &SqliteRow) -> StoredKey {
-    StoredKey {
-        fingerprint: text(row, "fingerprint"),
-        stands_for: text(row, "stands_for").lines().map(str::to_owned).collect(),
-        key: bytes(row, "key").unwrap_or_default(),
-        user_id: text(row, "user_id"),
-        expires_at: optional_number(row, "expires_at").map(timestamp),
-        created_at: time(row, "created_at"),
-        added_by: text(row, "added_by"),
+fn kept(row: &SqliteRow) -> Option<KeptKey> {
+    match PublicKey::read(&bytes(row, "key").unwrap_or_default()) {
+        Ok((key, _)) => Some(KeptKey {
+            key,
+            stands_for: text(row, "stands_for").lines().map(str::to_owned).collect(),
+            created_at: time(row, "created_at"),
+            added_by: text(row, "added_by"),
+        }),
+        Err(error) => {
+            let fingerprint = text(row, "fingerprint");
+            tracing::error!(%fingerprint, "a stored OpenPGP key {error}");
+            None
+        }
     }
 }
 
@@ -100,19 +106,6 @@ mod tests {
         }
     }
 
-    fn key(made: &Made, stands_for: &[&str]) -> StoredKey {
-        let kept = made.kept(stands_for, time(3));
-        StoredKey {
-            fingerprint: kept.key.fingerprint.clone(),
-            stands_for: kept.stands_for,
-            key: made.binary(),
-            user_id: kept.key.user_ids[0].clone(),
-            expires_at: kept.key.expires_at(),
-            created_at: kept.created_at,
-            added_by: kept.added_by,
-        }
-    }
-
     #[tokio::test]
     async fn keys_are_changed_together_with_the_audit_and_survive_a_restart() {
         let scene = Scene::new().await;
@@ -121,7 +114,10 @@ mod tests {
             async |change, action| store.administration.change(change, entry(action)).await;
         let anna = Recipe::plain("anna@example.net").make();
         let bert = Recipe::plain("bert@example.net").make();
-        let put = |made, names: &[&str]| OpenPgpKeyChange::Put(key(made, names));
+        let put = |made: &Made, names: &[&str]| OpenPgpKeyChange::Put {
+            kept: made.kept(names, time(3)),
+            binary: made.binary(),
+        };
         assert_eq!(
             change(put(&anna, &["anna@example.net"]), "first").await,
             Ok(())

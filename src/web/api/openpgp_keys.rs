@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Problems;
-use crate::administration::openpgp_keys::user_id;
 use crate::openpgp::{KeptKey, Validity};
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
@@ -52,7 +51,7 @@ impl OpenPgpKeyBody {
     fn of(kept: &KeptKey) -> Self {
         Self {
             fingerprint: kept.key.fingerprint.clone(),
-            user_id: user_id(kept),
+            user_id: kept.user_id(),
             stands_for: kept.stands_for.clone(),
             state: match kept.key.validity(Timestamp::now()) {
                 Validity::Valid => KeyState::Valid,

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use super::super::page::{PageParts, SettingsPage, fragment};
 use super::super::{FormAnswer, see, unprocessable};
 use crate::administration::ChangeError;
-use crate::administration::openpgp_keys::user_id;
 use crate::limits;
 use crate::openpgp::{KeptKey, Validity};
 use crate::settings::FieldErrors;
@@ -109,7 +108,7 @@ fn key_row(kept: &KeptKey, now: Timestamp) -> KeyRow {
     let expires_at = kept.key.expires_at();
     KeyRow {
         fingerprint: kept.key.fingerprint.clone(),
-        user_id: user_id(kept),
+        user_id: kept.user_id(),
         stands_for: kept.stands_for.clone(),
         expires: expires_at.map_or_else(|| "never".to_owned(), wording::day),
         state: match validity {
@@ -156,7 +155,7 @@ pub(in crate::web) async fn confirm_removal(
 ) -> Page {
     let keyring = context.openpgp_keys.keyring();
     let kept = keyring.key(&fingerprint).ok_or(ApiError::NotFound)?;
-    let name = match user_id(kept) {
+    let name = match kept.user_id() {
         name if name.is_empty() => fingerprint.clone(),
         name => name,
     };
