@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use memchr::memmem;
 
 use super::attempt::QueuedRow;
-use super::dsn_text::{Headers, Original, ReportEntry, ReportedAddress, Subject, render};
+use super::dsn_text::{Original, Report, ReportEntry, ReportedAddress, Subject};
 use super::{Failed, FailureReason, LeftOut, Queue, schedule};
 use crate::delivery::AttemptResult;
 use crate::limits;
@@ -100,12 +100,7 @@ impl Queue {
         let reports = message.envelope.sender.mailbox().is_some() && !relayed.is_empty();
         if reports && !self.may_write_courtesy(message) {
             for (recipient, _) in relayed {
-                self.note(
-                    message.id,
-                    recipient,
-                    RecipientEvent::NotReported,
-                    String::new(),
-                );
+                self.note(message.id, recipient, RecipientEvent::NotReported, "");
             }
             return Err(LeftOut);
         }
@@ -127,15 +122,16 @@ impl Queue {
         let tools = &self.tools;
         let now = Timestamp::now();
         let id = tools.ids.next(now);
-        let original = original_of(message, subject).await;
-        let headers = Headers {
+        let report = Report {
             id,
             hostname: &tools.hostname,
             to: &to,
             subject,
             now,
+            message,
+            entries,
         };
-        let content = render(&headers, message, entries, &original);
+        let content = report.render(&original_of(message, subject).await);
         let eight_bit = !content.is_ascii();
         let settings = tools.settings.snapshot();
         let row = NewRow {
@@ -191,35 +187,35 @@ fn in_memory(content: Bytes, budget: Arc<crate::message::MemoryBudget>) -> Body 
 
 const LOST: &str = "did not get it: it was damaged in the storage of this mail system, and its content is \
                     lost; what is left of its header follows";
+const UNREADABLE: &str = "is what can be read of a recipient who did not get it: the entry was damaged in the \
+                      storage of this mail system";
 
 fn failure_entry(failed: &Failed) -> ReportEntry<'_> {
-    let reply = &failed.reply;
     let (status, explanation) = match failed.failure {
-        FailureReason::Refused => (status_of(reply, "5.0.0"), "was refused".to_owned()),
+        FailureReason::Refused => (None, "was refused"),
         // RFC 3463 §3.5: delivery time expired.
-        FailureReason::Expired => (
-            "4.4.7".to_owned(),
-            "could not be reached in the time allowed".to_owned(),
-        ),
-        FailureReason::RetriesUsedUp => (
-            "4.4.7".to_owned(),
-            "could not be reached in the number of tries allowed".to_owned(),
-        ),
-        FailureReason::Returned => (
-            "5.7.1".to_owned(),
-            "was returned by the operator of the mail system".to_owned(),
-        ),
+        FailureReason::Expired => (Some("4.4.7"), "could not be reached in the time allowed"),
+        FailureReason::RetriesUsedUp => {
+            let explanation = "could not be reached in the number of tries allowed";
+            (Some("4.4.7"), explanation)
+        }
+        FailureReason::Returned => {
+            let explanation = "was returned by the operator of the mail system";
+            (Some("5.7.1"), explanation)
+        }
         // RFC 3463 §3.4: other or undefined mail system status.
-        FailureReason::Lost => ("5.3.0".to_owned(), LOST.to_owned()),
+        FailureReason::Lost => (Some("5.3.0"), LOST),
     };
-    ReportEntry {
-        address: ReportedAddress::Known(&failed.recipient.address),
-        original: failed.recipient.original_recipient.as_deref(),
-        action: "failed",
-        status,
+    let entry = entry(
+        "failed",
+        &failed.recipient,
+        &failed.reply,
+        "5.0.0",
         explanation,
-        reply,
-        retried_until: None,
+    );
+    ReportEntry {
+        status: status.map_or(entry.status, str::to_owned),
+        ..entry
     }
 }
 
@@ -232,10 +228,7 @@ fn unreadable_entry<'a>(text: &'a str, reply: &'a Reply) -> ReportEntry<'a> {
         original: None,
         action: "failed",
         status: "5.3.0".to_owned(),
-        explanation:
-            "is what can be read of a recipient who did not get it: the entry was damaged in the \
-                      storage of this mail system"
-                .to_owned(),
+        explanation: UNREADABLE,
         reply,
         retried_until: None,
     }
@@ -248,34 +241,37 @@ fn delay_entry<'a>(
     until: Timestamp,
 ) -> ReportEntry<'a> {
     let recipient = &message.envelope.recipients[row.position];
+    let explanation = "has not been reached yet; trying goes on";
     ReportEntry {
-        address: ReportedAddress::Known(&recipient.address),
-        original: recipient.original_recipient.as_deref(),
-        action: "delayed",
-        status: status_of(reply, "4.0.0"),
-        explanation: "has not been reached yet; trying goes on".to_owned(),
-        reply,
         retried_until: Some(until),
+        ..entry("delayed", recipient, reply, "4.0.0", explanation)
     }
 }
 
 fn relayed_entry<'a>(recipient: &'a Recipient, reply: &'a Reply) -> ReportEntry<'a> {
+    let explanation = "was handed on to a server that does not report deliveries";
+    entry("relayed", recipient, reply, "2.0.0", explanation)
+}
+
+/// Its status is the reply's own enhanced code, else what its class says.
+fn entry<'a>(
+    action: &'static str,
+    recipient: &'a Recipient,
+    reply: &'a Reply,
+    otherwise: &str,
+    explanation: &'static str,
+) -> ReportEntry<'a> {
     ReportEntry {
         address: ReportedAddress::Known(&recipient.address),
         original: recipient.original_recipient.as_deref(),
-        action: "relayed",
-        status: status_of(reply, "2.0.0"),
-        explanation: "was handed on to a server that does not report deliveries".to_owned(),
+        action,
+        status: match reply.enhanced {
+            Some(code) => format!("{}.{}.{}", code.class, code.subject, code.detail),
+            None => otherwise.to_owned(),
+        },
+        explanation,
         reply,
         retried_until: None,
-    }
-}
-
-/// The reply's own enhanced code, else what its class says.
-fn status_of(reply: &Reply, otherwise: &str) -> String {
-    match reply.enhanced {
-        Some(code) => format!("{}.{}.{}", code.class, code.subject, code.detail),
-        None => otherwise.to_owned(),
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct ReportEntry<'a> {
     /// RFC 3464 §2.3.4.
     pub(super) status: String,
     /// What a person reads.
-    pub(super) explanation: String,
+    pub(super) explanation: &'static str,
     pub(super) reply: &'a Reply,
     pub(super) retried_until: Option<Timestamp>,
 }
@@ -90,55 +90,147 @@ fn encoding_of(part: &[u8]) -> &'static str {
     if part.is_ascii() { "7bit" } else { "8bit" }
 }
 
-/// What the header of the report needs.
-pub(super) struct Headers<'a> {
+/// A report.
+pub(super) struct Report<'a> {
     pub(super) id: MessageId,
     pub(super) hostname: &'a str,
     pub(super) to: &'a Mailbox,
     pub(super) subject: Subject,
     pub(super) now: Timestamp,
+    /// What it is about.
+    pub(super) message: &'a Message,
+    pub(super) entries: &'a [ReportEntry<'a>],
 }
 
-/// The report.
-pub(super) fn render(
-    headers: &Headers<'_>,
-    message: &Message,
-    entries: &[ReportEntry<'_>],
-    original: &Original,
-) -> Bytes {
-    let boundary = format!("report-{}", headers.id);
-    let mut words = String::with_capacity(1_024);
-    explanation(&mut words, headers, message, entries);
-    let mut fields = String::with_capacity(1_024);
-    status(&mut fields, headers, message, entries);
-    let is_ascii = original.text.is_ascii() && words.is_ascii() && fields.is_ascii();
-    let mut text = String::with_capacity(2_048 + words.len() + fields.len());
-    head(&mut text, headers, &boundary, !is_ascii);
-    // RFC 6533 §4.
-    let status_type = match fields.is_ascii() {
-        true => "message/delivery-status",
-        false => "message/global-delivery-status",
-    };
-    part(
-        &mut text,
-        &boundary,
-        "text/plain; charset=utf-8",
-        words.as_bytes(),
-    );
-    text.push_str(&words);
-    text.push_str("\r\n");
-    part(&mut text, &boundary, status_type, fields.as_bytes());
-    text.push_str(&fields);
-    text.push_str("\r\n");
-    part(&mut text, &boundary, original.media_type(), &original.text);
-    let mut content = BytesMut::with_capacity(text.len() + original.text.len() + 64);
-    content.put_slice(text.as_bytes());
-    content.put_slice(&original.text);
-    if !original.text.ends_with(b"\r\n") {
-        content.put_slice(b"\r\n");
+impl Report<'_> {
+    /// As a message.
+    pub(super) fn render(&self, original: &Original) -> Bytes {
+        let boundary = format!("report-{}", self.id);
+        let mut words = String::with_capacity(1_024);
+        self.explanation(&mut words);
+        let mut fields = String::with_capacity(1_024);
+        self.status(&mut fields);
+        let is_ascii = original.text.is_ascii() && words.is_ascii() && fields.is_ascii();
+        let mut text = String::with_capacity(2_048 + words.len() + fields.len());
+        self.head(&mut text, &boundary, !is_ascii);
+        // RFC 6533 §4.
+        let status_type = match fields.is_ascii() {
+            true => "message/delivery-status",
+            false => "message/global-delivery-status",
+        };
+        part(
+            &mut text,
+            &boundary,
+            "text/plain; charset=utf-8",
+            words.as_bytes(),
+        );
+        text.push_str(&words);
+        text.push_str("\r\n");
+        part(&mut text, &boundary, status_type, fields.as_bytes());
+        text.push_str(&fields);
+        text.push_str("\r\n");
+        part(&mut text, &boundary, original.media_type(), &original.text);
+        let mut content = BytesMut::with_capacity(text.len() + original.text.len() + 64);
+        content.put_slice(text.as_bytes());
+        content.put_slice(&original.text);
+        if !original.text.ends_with(b"\r\n") {
+            content.put_slice(b"\r\n");
+        }
+        content.put_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+        content.freeze()
     }
-    content.put_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-    content.freeze()
+
+    fn head(&self, text: &mut String, boundary: &str, eight_bit: bool) {
+        let Self {
+            id, hostname, to, ..
+        } = self;
+        let subject = match self.subject {
+            Subject::Failed => "Your message could not be delivered",
+            Subject::Delayed => "Your message is delayed",
+            Subject::Relayed => "Your message was handed on",
+        };
+        let date = rfc5322_date(self.now);
+        let to = to.in_ascii().unwrap_or_else(|| to.as_str().into());
+        // RFC 3834 §5: so that no vacation program answers a report.
+        let _ = write!(
+            text,
+            "From: Mail system <MAILER-DAEMON@{hostname}>\r\nTo: <{to}>\r\nSubject: {subject}\r\n\
+         Date: {date}\r\nMessage-ID: <{id}@{hostname}>\r\nAuto-Submitted: auto-replied\r\n\
+         MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status;\r\n\
+         \tboundary=\"{boundary}\"\r\n"
+        );
+        if eight_bit {
+            text.push_str("Content-Transfer-Encoding: 8bit\r\n");
+        }
+        text.push_str("\r\n");
+    }
+
+    fn explanation(&self, text: &mut String) {
+        let _ = write!(
+            text,
+            "This is the mail system at {}.\r\n\r\nYour message of {} (our id {}):\r\n\r\n",
+            self.hostname,
+            rfc5322_date(self.message.received_at),
+            self.message.id,
+        );
+        for entry in self.entries {
+            let _ = write!(text, "<{}> {}.\r\n", entry.address, entry.explanation);
+            let reply = entry.reply.original.as_deref().unwrap_or(entry.reply);
+            let answer = match &reply.said_by {
+                Some(server) => format!("    The last answer of {server} was: {reply}"),
+                None => format!("    The reason is: {}", entry.reply.shown_words()),
+            };
+            folded(text, &answer);
+            text.push_str("\r\n");
+        }
+        text.push_str(match self.subject {
+            Subject::Failed => "It will not be tried again.\r\n",
+            Subject::Delayed => "You need not do anything now.\r\n",
+            Subject::Relayed => "No further report will come unless it fails there.\r\n",
+        });
+    }
+
+    /// RFC 3464 §2: the fields of the message, then those of each recipient. A sender whose address is not
+    /// ASCII gets them in UTF-8, all others in ASCII.
+    fn status(&self, text: &mut String) {
+        let in_utf8 = self.to.needs_smtputf8();
+        if let Some(envelope_id) = &self.message.envelope.envelope_id {
+            let _ = write!(text, "Original-Envelope-Id: {}\r\n", decoded(envelope_id));
+        }
+        let _ = write!(
+            text,
+            "Reporting-MTA: dns; {}\r\nArrival-Date: {}\r\n",
+            self.hostname,
+            rfc5322_date(self.message.received_at)
+        );
+        for entry in self.entries {
+            text.push_str("\r\n");
+            if let Some((kind, address)) =
+                entry.original.and_then(|original| original.split_once(';'))
+            {
+                let address = match kind.eq_ignore_ascii_case("utf-8") {
+                    true if in_utf8 => Cow::Borrowed(address),
+                    true => Cow::Owned(xtext::letters_in_ascii(address)),
+                    false => decoded(address),
+                };
+                let _ = write!(text, "Original-Recipient: {kind};{address}\r\n");
+            }
+            let (kind, address) = final_recipient(&entry.address, in_utf8);
+            let _ = write!(
+                text,
+                "Final-Recipient: {kind};{address}\r\nAction: {}\r\nStatus: {}\r\n",
+                entry.action, entry.status,
+            );
+            let reply = entry.reply.original.as_deref().unwrap_or(entry.reply);
+            if let Some(server) = &reply.said_by {
+                let _ = write!(text, "Remote-MTA: dns; {}\r\n", name_or_literal(server));
+            }
+            diagnosis(text, reply, in_utf8);
+            if let Some(until) = entry.retried_until {
+                let _ = write!(text, "Will-Retry-Until: {}\r\n", rfc5322_date(until));
+            }
+        }
+    }
 }
 
 /// The beginning of a part that holds `bytes`.
@@ -148,107 +240,6 @@ fn part(text: &mut String, boundary: &str, media_type: &str, bytes: &[u8]) {
         text,
         "--{boundary}\r\nContent-Type: {media_type}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
     );
-}
-
-fn head(text: &mut String, headers: &Headers<'_>, boundary: &str, eight_bit: bool) {
-    let Headers {
-        id, hostname, to, ..
-    } = headers;
-    let subject = match headers.subject {
-        Subject::Failed => "Your message could not be delivered",
-        Subject::Delayed => "Your message is delayed",
-        Subject::Relayed => "Your message was handed on",
-    };
-    let date = rfc5322_date(headers.now);
-    let to = to.in_ascii().unwrap_or_else(|| to.as_str().into());
-    // RFC 3834 §5: so that no vacation program answers a report.
-    let _ = write!(
-        text,
-        "From: Mail system <MAILER-DAEMON@{hostname}>\r\nTo: <{to}>\r\nSubject: {subject}\r\n\
-         Date: {date}\r\nMessage-ID: <{id}@{hostname}>\r\nAuto-Submitted: auto-replied\r\n\
-         MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status;\r\n\
-         \tboundary=\"{boundary}\"\r\n"
-    );
-    if eight_bit {
-        text.push_str("Content-Transfer-Encoding: 8bit\r\n");
-    }
-    text.push_str("\r\n");
-}
-
-fn explanation(
-    text: &mut String,
-    headers: &Headers<'_>,
-    message: &Message,
-    entries: &[ReportEntry<'_>],
-) {
-    let _ = write!(
-        text,
-        "This is the mail system at {}.\r\n\r\nYour message of {} (our id {}):\r\n\r\n",
-        headers.hostname,
-        rfc5322_date(message.received_at),
-        message.id,
-    );
-    for entry in entries {
-        let _ = write!(text, "<{}> {}.\r\n", entry.address, entry.explanation);
-        let reply = entry.reply.original.as_deref().unwrap_or(entry.reply);
-        let answer = match &reply.said_by {
-            Some(server) => format!("    The last answer of {server} was: {reply}"),
-            None => format!("    The reason is: {}", entry.reply.shown_words()),
-        };
-        folded(text, &answer);
-        text.push_str("\r\n");
-    }
-    text.push_str(match headers.subject {
-        Subject::Failed => "It will not be tried again.\r\n",
-        Subject::Delayed => "You need not do anything now.\r\n",
-        Subject::Relayed => "No further report will come unless it fails there.\r\n",
-    });
-}
-
-/// RFC 3464 §2: the fields of the message, then those of each recipient. A sender whose address is not
-/// ASCII gets them in UTF-8, all others in ASCII.
-fn status(
-    text: &mut String,
-    headers: &Headers<'_>,
-    message: &Message,
-    entries: &[ReportEntry<'_>],
-) {
-    let in_utf8 = headers.to.needs_smtputf8();
-    if let Some(envelope_id) = &message.envelope.envelope_id {
-        let _ = write!(text, "Original-Envelope-Id: {}\r\n", decoded(envelope_id));
-    }
-    let _ = write!(
-        text,
-        "Reporting-MTA: dns; {}\r\nArrival-Date: {}\r\n",
-        headers.hostname,
-        rfc5322_date(message.received_at)
-    );
-    for entry in entries {
-        text.push_str("\r\n");
-        if let Some((kind, address)) = entry.original.and_then(|original| original.split_once(';'))
-        {
-            let address = match kind.eq_ignore_ascii_case("utf-8") {
-                true if in_utf8 => Cow::Borrowed(address),
-                true => Cow::Owned(xtext::letters_in_ascii(address)),
-                false => decoded(address),
-            };
-            let _ = write!(text, "Original-Recipient: {kind};{address}\r\n");
-        }
-        let (kind, address) = final_recipient(&entry.address, in_utf8);
-        let _ = write!(
-            text,
-            "Final-Recipient: {kind};{address}\r\nAction: {}\r\nStatus: {}\r\n",
-            entry.action, entry.status,
-        );
-        let reply = entry.reply.original.as_deref().unwrap_or(entry.reply);
-        if let Some(server) = &reply.said_by {
-            let _ = write!(text, "Remote-MTA: dns; {}\r\n", name_or_literal(server));
-        }
-        diagnosis(text, reply, in_utf8);
-        if let Some(until) = entry.retried_until {
-            let _ = write!(text, "Will-Retry-Until: {}\r\n", rfc5322_date(until));
-        }
-    }
 }
 
 /// RFC 3464 §2.3.6: the reply of a server, with its code (RFC 3461 §9.2); what is our own word is no SMTP.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::limits;
 use crate::message::words::OutcomeKind;
@@ -122,8 +122,8 @@ fn retry(state: RowState, least: Duration, situation: Situation, settings: &Sett
     }
     let wait = wait_before(situation.attempts, settings, situation.dice).max(least);
     // The last attempt is made at the expiry, not after it; but never sooner than `least`.
-    let earliest = situation.now + signed(least);
-    let at = (situation.now + signed(wait))
+    let earliest = situation.now + least;
+    let at = (situation.now + wait)
         .min(situation.expires_at)
         .max(earliest);
     NextStep::Again { state, at }
@@ -155,11 +155,7 @@ pub fn longest_wait(settings: &Settings) -> Duration {
 /// When a recipient whose time counts from `kept_from` has run out of it.
 #[must_use]
 pub fn expiry(kept_from: Timestamp, settings: &Settings) -> Timestamp {
-    kept_from + signed(Duration::from_secs(settings.expire_after_seconds))
-}
-
-fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+    kept_from + Duration::from_secs(settings.expire_after_seconds)
 }
 
 #[cfg(test)]
