@@ -17,7 +17,7 @@ use super::verdict::{
 use super::{per_recipient, single_reply};
 use crate::delivery::AttemptResult;
 use crate::message::words::OutcomeKind;
-use crate::queue::{HandedOver, NewEntry};
+use crate::queue::{HandedOver, LeasedRows, NewEntry};
 use crate::settings::WhenDeferred;
 use crate::smtp::reply::Reply;
 use crate::store::{NewRow, StoreError};
@@ -244,11 +244,20 @@ impl FastPath {
             underway,
             ..
         } = flight;
+        let leased = |next_hop, rows, lease| LeasedRows {
+            message: Arc::clone(&message),
+            next_hop,
+            rows,
+            lease,
+            place: None,
+        };
         for (group, result) in ended.split_off(stored.ended_before) {
             let (rows, lease) = stored.rows_of(&group);
-            let (message, next_hop) = (Arc::clone(&message), group.next_hop);
-            let handed_over = HandedOver::default();
-            queue.adopt(message, next_hop, rows, lease, ready(result), handed_over);
+            queue.follow(
+                leased(group.next_hop, rows, lease),
+                ready(result),
+                HandedOver::default(),
+            );
         }
         for Underway {
             group,
@@ -258,8 +267,7 @@ impl FastPath {
         } in underway.into_iter().filter(|group| group.begun)
         {
             let (rows, lease) = stored.rows_of(&group);
-            let (message, next_hop) = (Arc::clone(&message), group.next_hop);
-            queue.adopt(message, next_hop, rows, lease, attempt, handed_over);
+            queue.follow(leased(group.next_hop, rows, lease), attempt, handed_over);
         }
         disposition
     }

@@ -12,7 +12,7 @@ use super::outbound::{Dispatch, OutboundMessage};
 use super::recipient_group::{RecipientGroup, group_by_next_hop};
 use crate::conditions::QuarantineCause;
 use crate::message::{DiskReason, Message, MessageId, Path, RowId, RowState};
-use crate::queue::{Failed, Lease, NewEntry, QueuedRow};
+use crate::queue::{Failed, Lease, LeasedRows, NewEntry, QueuedRow};
 use crate::smtp::reply::Reply;
 use crate::store::{NewRow, StoreError};
 
@@ -71,11 +71,13 @@ impl StandardPath {
             for group in outbound.groups {
                 let rows = &entry.rows[first..first + group.recipients.len()];
                 first += group.recipients.len();
-                let lease = lease.part(rows.iter().map(|row| row.id));
-                let place = places.next().expect("there is one for each group");
-                let queued = queued_rows(rows, &group, kept_from);
-                let message = Arc::clone(&outbound.message);
-                queue.start(message, group.next_hop, queued, lease, place);
+                queue.start(LeasedRows {
+                    message: Arc::clone(&outbound.message),
+                    lease: lease.part(rows.iter().map(|row| row.id)),
+                    rows: queued_rows(rows, &group, kept_from),
+                    next_hop: group.next_hop,
+                    place: Some(places.next().expect("there is one for each group")),
+                });
             }
         }
         Disposition::queued(&dispatch.message, template.reason)

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{Failed, FailureReason, Queue, QueueAction};
 use crate::limits;
-use crate::message::trail::{Noted, RecipientEvent, TrailEntry};
+use crate::message::trail::RecipientEvent;
 use crate::message::{Message, MessageId, RowId, RowState};
 use crate::smtp::reply::Reply;
 use crate::store::{self, DamagedRow, NewQueued, ReadError, RowChange, StoreError, TakenRow};
@@ -93,13 +93,7 @@ impl Queue {
                 let next_hop = row.recipient.next_hop(&settings);
                 self.tools.delivery.probe_now(next_hop.name());
             }
-            self.tools.trail.record(TrailEntry::Noted(Noted {
-                message: row.message,
-                recipient: row.recipient.address.clone(),
-                at: Timestamp::now(),
-                event: event_of(action),
-                words: who.to_owned(),
-            }));
+            self.note(row.message, &row.recipient, event_of(action), who);
         }
         (affected as u64, stopped)
     }

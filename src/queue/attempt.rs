@@ -40,77 +40,64 @@ pub struct QueuedRow {
     pub delay_reported: bool,
 }
 
+/// Rows of one message for one next hop, under a lease.
+#[derive(Debug)]
+pub struct LeasedRows {
+    /// The message.
+    pub message: Arc<Message>,
+    /// Where it goes.
+    pub next_hop: Arc<NextHop>,
+    /// The rows.
+    pub rows: Vec<QueuedRow>,
+    /// It ends when what became of them was given to the store.
+    pub lease: Lease,
+    /// What their attempt takes; none of the queue's when the fast path began it.
+    pub place: Option<AttemptSlot>,
+}
+
 impl Queue {
-    /// Tries leased rows of one message with one next hop, from memory.
-    pub fn start(
-        self: &Arc<Self>,
-        message: Arc<Message>,
-        next_hop: Arc<NextHop>,
-        rows: Vec<QueuedRow>,
-        lease: Lease,
-        place: AttemptSlot,
-    ) {
+    /// Tries rows with their next hop, from memory.
+    pub fn start(self: &Arc<Self>, leased: LeasedRows) {
         let handed_over = HandedOver::default();
-        let greeting = place.awaits_greeting().then(|| place.greeting());
+        let place = leased.place.as_ref();
+        let awaited = place.filter(|place| place.awaits_greeting());
         let point = OpenGate {
             handed_over: handed_over.clone(),
-            greeting: greeting.map(|greeting| (greeting, Arc::clone(self))),
+            greeting: awaited.map(|place| (place.greeting(), Arc::clone(self))),
         };
         let request = DeliveryRequest {
-            message: Arc::clone(&message),
-            recipients: rows.iter().map(|row| row.position).collect(),
-            next_hop: Arc::clone(&next_hop),
+            message: Arc::clone(&leased.message),
+            recipients: leased.rows.iter().map(|row| row.position).collect(),
+            next_hop: Arc::clone(&leased.next_hop),
             timeouts: TimeoutProfile::Queue,
             busy_wait: limits::QUEUE_CONNECT_WAIT,
             converts: true,
         };
         let delivery = Arc::clone(&self.tools.delivery);
         let attempt = async move { delivery.attempt(request, &point).await };
-        self.follow(message, next_hop, rows, lease, attempt, handed_over, place);
+        self.follow(leased, attempt, handed_over);
     }
 
-    /// Takes over an attempt that the fast path began and whose rows are stored under a lease.
-    pub fn adopt(
+    /// Takes over an attempt that was begun, by the fast path say, whose rows are stored under a lease.
+    pub fn follow(
         self: &Arc<Self>,
-        message: Arc<Message>,
-        next_hop: Arc<NextHop>,
-        rows: Vec<QueuedRow>,
-        lease: Lease,
+        leased: LeasedRows,
         attempt: impl Future<Output = AttemptResult> + Send + 'static,
         handed_over: HandedOver,
-    ) {
-        self.follow(message, next_hop, rows, lease, attempt, handed_over, ());
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one attempt, named at both calls"
-    )]
-    fn follow<K: Send + 'static>(
-        self: &Arc<Self>,
-        message: Arc<Message>,
-        next_hop: Arc<NextHop>,
-        rows: Vec<QueuedRow>,
-        lease: Lease,
-        attempt: impl Future<Output = AttemptResult> + Send + 'static,
-        handed_over: HandedOver,
-        keep_alive: K,
     ) {
         let queue = Arc::clone(self);
         self.attempts.spawn(async move {
-            let attempt = queue.watched(attempt, &rows, &handed_over);
+            let attempt = queue.watched(attempt, &leased.rows, &handed_over);
             // A message that makes an attempt panic must not be forgotten, nor tried for ever at once.
             let attempt = AssertUnwindSafe(attempt).catch_unwind();
             let report = tokio::select! {
-                report = attempt => Some(report.unwrap_or_else(|_| broken_off(&rows))),
+                report = attempt => Some(report.unwrap_or_else(|_| broken_off(&leased.rows))),
                 () = queue.stop.cancelled() => None,
             };
-            if let Some(report) = report {
-                queue
-                    .conclude(&message, &next_hop, rows, lease, report)
-                    .await;
+            match report {
+                Some(report) => queue.conclude(leased, report).await,
+                None => drop(leased),
             }
-            drop(keep_alive);
             queue.room_is_free();
         });
     }
@@ -145,14 +132,15 @@ impl Queue {
     }
 
     /// Applies what an attempt meant to its rows.
-    pub(super) async fn conclude(
-        &self,
-        message: &Arc<Message>,
-        next_hop: &NextHop,
-        mut rows: Vec<QueuedRow>,
-        lease: Lease,
-        report: AttemptResult,
-    ) {
+    async fn conclude(&self, leased: LeasedRows, report: AttemptResult) {
+        let LeasedRows {
+            message,
+            next_hop,
+            mut rows,
+            lease,
+            place: _place,
+        } = leased;
+        let message = &message;
         let settings = self.tools.settings.snapshot();
         let now = self.tools.clock.now();
         for row in &mut rows {
@@ -164,7 +152,7 @@ impl Queue {
         }
         // Left out or not, it is recorded before the delivery, which ends the story.
         let relayed = self.relayed_report(message, &[&report]).await;
-        self.record_attempt(message, next_hop, &report, now);
+        self.record_attempt(message, &next_hop, &report, now);
         let mut changes = Vec::with_capacity(rows.len());
         let mut failed = Vec::new();
         let mut delayed = Vec::new();
@@ -244,24 +232,15 @@ impl Queue {
     ) -> Option<Failed> {
         let recipient = message.envelope.recipients[row.position].clone();
         if order == Some(QueueAction::Purge) {
-            self.note(
-                message.id,
-                &recipient,
-                RecipientEvent::Purged,
-                String::new(),
-            );
+            self.note(message.id, &recipient, RecipientEvent::Purged, "");
             return None;
         }
         if matches!(
             failure,
             FailureReason::Expired | FailureReason::RetriesUsedUp
         ) {
-            self.note(
-                message.id,
-                &recipient,
-                RecipientEvent::Expired,
-                outcome.reply().to_string(),
-            );
+            let words = outcome.reply().to_string();
+            self.note(message.id, &recipient, RecipientEvent::Expired, words);
         }
         Some(Failed {
             recipient,
@@ -329,18 +308,13 @@ fn next_of(
     now: Timestamp,
     settings: &Settings,
 ) -> NextStep {
-    let reason = match outcome {
-        Outcome::Deferred(reason, _) => Some(reason),
-        _ => None,
-    };
-    let tried = !(matches!(outcome, Outcome::Deferred(..)) && schedule::was_not_tried(reason));
     let situation = Situation {
-        attempts: row.attempts + u32::from(tried),
+        attempts: attempts_after(row, outcome),
         now,
         expires_at: schedule::expiry(row.kept_from, settings),
         dice: rand::random(),
     };
-    let next = schedule::after_attempt(outcome.kind(), reason, situation, settings);
+    let next = schedule::after_attempt(outcome.kind(), deferral(outcome), situation, settings);
     let NextStep::Again { state, at } = next else {
         return next;
     };
@@ -355,6 +329,18 @@ fn next_of(
     }
 }
 
+fn deferral(outcome: &Outcome) -> Option<&DiskReason> {
+    match outcome {
+        Outcome::Deferred(reason, _) => Some(reason),
+        _ => None,
+    }
+}
+
+fn attempts_after(row: &QueuedRow, outcome: &Outcome) -> u32 {
+    let was_tried = !schedule::was_not_tried(deferral(outcome));
+    row.attempts + u32::from(was_tried)
+}
+
 /// `next_hop`: another one, when the settings have changed meanwhile.
 fn reschedule(
     row: &QueuedRow,
@@ -363,15 +349,11 @@ fn reschedule(
     outcome: &Outcome,
     next_hop: Option<Arc<str>>,
 ) -> RowChange {
-    let (reason, tried) = match outcome {
-        Outcome::Deferred(reason, _) => (reason.clone(), !schedule::was_not_tried(Some(reason))),
-        _ => (DiskReason::Uncertain, true),
-    };
     RowChange::Reschedule {
         row: row.id,
         state,
-        reason,
-        attempts: row.attempts + u32::from(tried),
+        reason: deferral(outcome).cloned().unwrap_or(DiskReason::Uncertain),
+        attempts: attempts_after(row, outcome),
         last_reply: outcome.reply().to_string(),
         next_attempt_at: at,
         next_hop,

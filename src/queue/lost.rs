@@ -20,12 +20,8 @@ impl Queue {
     pub(super) async fn mark_damaged(&self, rows: &[TakenRow], problem: &str) {
         let problem = format!("the stored message is damaged: {problem}");
         for row in rows {
-            self.note(
-                row.message,
-                &row.recipient,
-                RecipientEvent::Damaged,
-                problem.clone(),
-            );
+            let event = RecipientEvent::Damaged;
+            self.note(row.message, &row.recipient, event, &*problem);
         }
         let changes = rows.iter().map(|row| RowChange::MarkDamaged {
             row: row.id,
@@ -55,13 +51,10 @@ impl Queue {
             SignedDuration::from_secs(i64::try_from(expire_after).unwrap_or(i64::MAX));
         let (rows, next, lease) = {
             let _taking = self.taking.lock().await;
-            let found = self
-                .tools
-                .store
-                .damaged_rows_over(now, expire_after)
-                .await?;
-            let lease = self.leases.take(found.over.iter().map(|row| row.id));
-            (found.over, found.next, lease)
+            let store = &self.tools.store;
+            let (over, next) = store.damaged_rows_over(now, expire_after).await?;
+            let lease = self.leases.take(over.iter().map(|row| row.id));
+            (over, next, lease)
         };
         let is_piece = rows.len() >= limits::BULK_CHUNK;
         let rows: Vec<DamagedRow> = rows.into_iter().filter(|row| lease.holds(row.id)).collect();

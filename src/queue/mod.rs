@@ -37,7 +37,7 @@ use crate::store::{NewQueued, NewRow, QueueStore, StoreError};
 
 pub use action::QueueAction;
 pub use actions::Unfinished;
-pub use attempt::QueuedRow;
+pub use attempt::{LeasedRows, QueuedRow};
 pub use clock::QueueClock;
 pub use handed_over::HandedOver;
 pub use leases::Lease;
@@ -198,10 +198,8 @@ impl Queue {
     /// COMMIT, after which that is not known. [`StoreError::Full`] as well when what is left of the disk is
     /// kept for what is owed.
     pub async fn enqueue(&self, entries: &[NewEntry]) -> Result<(), StoreError> {
-        match self.tools.store.room().take(stored_bytes(entries)) {
-            true => self.store_entries(entries).await,
-            false => Err(StoreError::Full),
-        }
+        let has_room = self.tools.store.room().take(stored_bytes(entries));
+        self.store_entries(entries, has_room).await
     }
 
     /// The same for messages that some recipients have, or may have, already: they may use the reserve.
@@ -209,13 +207,14 @@ impl Queue {
     /// # Errors
     /// As [`Self::enqueue`].
     pub async fn enqueue_owed(&self, entries: &[NewEntry]) -> Result<(), StoreError> {
-        match self.tools.store.room().take_owed(stored_bytes(entries)) {
-            true => self.store_entries(entries).await,
-            false => Err(StoreError::Full),
-        }
+        let has_room = self.tools.store.room().take_owed(stored_bytes(entries));
+        self.store_entries(entries, has_room).await
     }
 
-    async fn store_entries(&self, entries: &[NewEntry]) -> Result<(), StoreError> {
+    async fn store_entries(&self, entries: &[NewEntry], has_room: bool) -> Result<(), StoreError> {
+        if !has_room {
+            return Err(StoreError::Full);
+        }
         let mut queued = Vec::with_capacity(entries.len() + 1);
         let mut for_runner = false;
         for NewEntry {
@@ -272,7 +271,7 @@ impl Queue {
                 RowState::Quarantined => RecipientEvent::Quarantined,
                 _ => RecipientEvent::Queued,
             };
-            self.note(message.id, &row.recipient, event, row.last_reply.clone());
+            self.note(message.id, &row.recipient, event, &*row.last_reply);
         }
         self.note_failures(message, failed);
     }
@@ -342,14 +341,14 @@ impl Queue {
         message: MessageId,
         recipient: &Recipient,
         event: RecipientEvent,
-        words: String,
+        words: impl Into<String>,
     ) {
         self.tools.trail.record(TrailEntry::Noted(Noted {
             message,
             recipient: recipient.address.clone(),
             at: Timestamp::now(),
             event,
-            words,
+            words: words.into(),
         }));
     }
 

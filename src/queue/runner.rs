@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Queue;
-use super::attempt::QueuedRow;
+use super::attempt::{LeasedRows, QueuedRow};
 use super::leases::Lease;
 use super::places::AttemptSlot;
 use super::schedule;
@@ -217,12 +217,16 @@ impl Queue {
         (except, first_probe)
     }
 
+    /// Without rows whose attempt is still under way: an uncertain row comes due while its next hop may still
+    /// answer.
     fn lease_taken(&self, taken: Vec<TakenRow>) -> Vec<(Lease, Batch)> {
-        let settings = self.tools.settings.snapshot();
-        by_batch(taken, &settings)
-            .into_iter()
-            .filter_map(|batch| self.leased(batch))
-            .collect()
+        let batches = by_batch(taken, &self.tools.settings.snapshot()).into_iter();
+        let leased = batches.map(|mut batch| {
+            let lease = self.leases.take(batch.rows.iter().map(|row| row.id));
+            batch.rows.retain(|row| lease.holds(row.id));
+            (lease, batch)
+        });
+        leased.filter(|(_, batch)| !batch.rows.is_empty()).collect()
     }
 
     /// Each batch in a task of its own from here on: reading a message back and comparing it with what was
@@ -250,7 +254,13 @@ impl Queue {
         match loaded {
             Ok(message) => {
                 let queued = rows.iter().enumerate().map(queued_row).collect();
-                self.start(message, next_hop, queued, lease, place);
+                self.start(LeasedRows {
+                    message,
+                    next_hop,
+                    rows: queued,
+                    lease,
+                    place: Some(place),
+                });
             }
             Err(error) => {
                 self.give_back(&rows, error).await;
@@ -259,14 +269,6 @@ impl Queue {
                 self.room_is_free();
             }
         }
-    }
-
-    /// The batch under a lease, without rows whose attempt is still under way: an uncertain row
-    /// comes due while its next hop may still answer.
-    fn leased(&self, mut batch: Batch) -> Option<(Lease, Batch)> {
-        let lease = self.leases.take(batch.rows.iter().map(|row| row.id));
-        batch.rows.retain(|row| lease.holds(row.id));
-        (!batch.rows.is_empty()).then_some((lease, batch))
     }
 
     /// The message with the taken rows as its recipients.

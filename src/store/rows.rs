@@ -158,15 +158,6 @@ pub struct DamagedRow {
     pub last_reply: String,
 }
 
-/// The damaged rows of a moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DamagedRows {
-    /// Those whose time is over, message by message.
-    pub over: Vec<DamagedRow>,
-    /// When the next one's is; none when there is no other.
-    pub next: Option<Timestamp>,
-}
-
 /// What is left of a message that cannot be sent.
 #[derive(Clone, Debug)]
 pub struct Remains {

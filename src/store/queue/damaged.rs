@@ -23,7 +23,7 @@ use crate::store::database::columns::{
     optional_text, text, timestamp,
 };
 use crate::store::database::error::{LoadError, ReadError, is_corruption};
-use crate::store::rows::{DamagedRow, DamagedRows, Remains};
+use crate::store::rows::{DamagedRow, Remains};
 
 /// The states of rows that are sound, as the index of the others has them.
 const DAMAGED: &str =
@@ -45,7 +45,8 @@ impl QueueView {
 
 impl QueueStore {
     /// Damaged rows whose time is over at `now`: `expire_after` from when it began, which for a message that is
-    /// gone is the time that its id tells.
+    /// gone is the time that its id tells. They come message by message, with the time of the next one that is
+    /// not over.
     ///
     /// # Errors
     /// When the queue cannot be read.
@@ -53,7 +54,7 @@ impl QueueStore {
         &self,
         now: Timestamp,
         expire_after: SignedDuration,
-    ) -> Result<DamagedRows, ReadError> {
+    ) -> Result<(Vec<DamagedRow>, Option<Timestamp>), ReadError> {
         let received_before = now.checked_sub(expire_after).unwrap_or(Timestamp::MIN);
         let unknown_before = MessageId::earliest_at(received_before).as_i64();
         let kept_before = milliseconds(received_before);
@@ -82,10 +83,8 @@ impl QueueStore {
             .bind(kept_before)
             .fetch_one(&self.readers)
             .await?;
-        Ok(DamagedRows {
-            over: over.iter().map(damaged_row).collect(),
-            next: next.and_then(|from| timestamp(from).checked_add(expire_after).ok()),
-        })
+        let next = next.and_then(|from| timestamp(from).checked_add(expire_after).ok());
+        Ok((over.iter().map(damaged_row).collect(), next))
     }
 
     /// Those of `rows` that are there, read as damaged ones whatever they are.
