@@ -15,8 +15,8 @@ use tokio::time::timeout;
 use tracing::info;
 
 use super::login_directory::{LoginDirectory, SmtpLogin};
-use super::wrong_logins::{ClientFailures, WrongLogins};
-use super::{Busy, Passwords};
+use super::wrong_logins::WrongLogins;
+use super::{Busy, Passwords, bounded_cache};
 use crate::clients::Network;
 use crate::limits;
 use crate::settings::Current;
@@ -74,10 +74,7 @@ impl Logins {
             passwords,
             roster,
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
-            verified: Cache::builder()
-                .max_capacity(limits::VERIFIED_LOGINS)
-                .time_to_live(limits::VERIFIED_LOGIN_LIFE)
-                .build(),
+            verified: bounded_cache(limits::VERIFIED_LOGINS, limits::VERIFIED_LOGIN_LIFE),
             wrong: WrongLogins::new(),
         })
     }
@@ -133,14 +130,16 @@ impl Logins {
     ) -> Result<ShownLogin, SmtpAuthError> {
         let guesser = self.wrong.guesser(origin);
         // Before the memory is asked, or it could be used to guess at full speed.
-        self.admit(&guesser, name, origin)?;
-        if let Some(known) = self.remembered(name, &password) {
+        let known = || {
+            let may_try = self.wrong.may_try(&guesser, name, origin);
+            may_try.then(|| self.remembered(name, &password))
+        };
+        if let Some(known) = known().ok_or(SmtpAuthError::TooMany)? {
             return Ok(known);
         }
         let _turn = guesser.turn().await;
         // The one before us may have been the same login, or the last guess.
-        self.admit(&guesser, name, origin)?;
-        if let Some(known) = self.remembered(name, &password) {
+        if let Some(known) = known().ok_or(SmtpAuthError::TooMany)? {
             return Ok(known);
         }
         let held_in = self.roster.generation();
@@ -158,19 +157,6 @@ impl Logins {
                 self.wrong.was_wrong(&guesser, name);
                 Err(SmtpAuthError::Wrong)
             }
-        }
-    }
-
-    fn admit(
-        &self,
-        guesser: &ClientFailures,
-        name: &str,
-        origin: Network,
-    ) -> Result<(), SmtpAuthError> {
-        if self.wrong.may_try(guesser, name, origin) {
-            Ok(())
-        } else {
-            Err(SmtpAuthError::TooMany)
         }
     }
 

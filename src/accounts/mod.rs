@@ -16,6 +16,10 @@ mod spelled;
 mod token;
 mod wrong_logins;
 
+use std::hash::Hash;
+use std::time::Duration;
+
+use moka::sync::Cache;
 use serde::Serialize;
 
 pub use api_token::StoredApiToken;
@@ -28,6 +32,18 @@ pub use scope::Scope;
 pub use second_factor::SharedSecret;
 pub use spelled::{RecoveryCode, spelled_secret};
 pub use token::{AccessToken, TokenHash};
+
+/// A table that forgets: it holds at most so many entries, each for so long.
+pub(crate) fn bounded_cache<K, V>(most: u64, life: Duration) -> Cache<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    Cache::builder()
+        .max_capacity(most)
+        .time_to_live(life)
+        .build()
+}
 
 /// The row of an account. It is never used for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

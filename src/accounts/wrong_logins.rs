@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use moka::sync::Cache;
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::bounded_cache;
 use crate::clients::Network;
 use crate::limits;
 
@@ -42,18 +43,9 @@ pub(super) struct WrongLogins {
 impl WrongLogins {
     pub(super) fn new() -> Self {
         Self {
-            clients: Cache::builder()
-                .max_capacity(limits::WRONG_LOGIN_COUNTS)
-                .time_to_live(limits::WRONG_LOGIN_WINDOW)
-                .build(),
-            names: Cache::builder()
-                .max_capacity(limits::WRONG_LOGIN_COUNTS)
-                .time_to_live(limits::WRONG_LOGIN_WINDOW)
-                .build(),
-            known: Cache::builder()
-                .max_capacity(limits::KNOWN_CLIENTS)
-                .time_to_live(limits::KNOWN_CLIENT_LIFE)
-                .build(),
+            clients: bounded_cache(limits::WRONG_LOGIN_COUNTS, limits::WRONG_LOGIN_WINDOW),
+            names: bounded_cache(limits::WRONG_LOGIN_COUNTS, limits::WRONG_LOGIN_WINDOW),
+            known: bounded_cache(limits::KNOWN_CLIENTS, limits::KNOWN_CLIENT_LIFE),
         }
     }
 

@@ -4,7 +4,6 @@
 //! [`super::login`] and [`super::setup`], and how programs do in [`super::api_tokens`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use moka::sync::Cache;
@@ -16,7 +15,7 @@ use super::attempts::Attempts;
 use super::login::PendingLogin;
 use super::own_account::Enrolment;
 use super::setup::OneTimePassword;
-use crate::accounts::{AccountId, Busy, Passwords, Role, TokenHash, rules};
+use crate::accounts::{AccountId, Busy, Passwords, Role, TokenHash, bounded_cache, rules};
 use crate::boot::Secret;
 use crate::clients::TooManyTries;
 use crate::limits;
@@ -105,8 +104,8 @@ impl Accounts {
             passwords,
             attempts: Attempts::new(),
             setup,
-            tickets: bounded(limits::LOGIN_TICKETS, limits::LOGIN_TICKET_LIFE),
-            enrolments: bounded(limits::ENROLMENTS, limits::ENROLMENT_LIFE),
+            tickets: bounded_cache(limits::LOGIN_TICKETS, limits::LOGIN_TICKET_LIFE),
+            enrolments: bounded_cache(limits::ENROLMENTS, limits::ENROLMENT_LIFE),
         };
         accounts.remember_known_addresses(Timestamp::now()).await?;
         Ok(Arc::new(accounts))
@@ -211,14 +210,11 @@ impl Accounts {
             role: change.role.filter(|role| *role != account.role),
             password_hash,
             without_second_factor: change.without_second_factor && account.second_factor.is_some(),
+            kept: None,
         };
         let (before, after) = (Value::Object(before), Value::Object(after));
         let note = actor.did("account changed", Some(before), Some(after));
-        let change = AccessChange::AmendAccount {
-            account: account.id,
-            patch: patch.clone(),
-            kept: None,
-        };
+        let change = AccessChange::AmendAccount(account.id, patch.clone());
         self.store.change_access(change, note).await?;
         account.role = patch.role.unwrap_or(account.role);
         if patch.without_second_factor {
@@ -278,13 +274,6 @@ impl AccountChange {
         }
         (before, after)
     }
-}
-
-fn bounded<T: Clone + Send + Sync + 'static>(most: u64, life: Duration) -> Cache<TokenHash, T> {
-    Cache::builder()
-        .max_capacity(most)
-        .time_to_live(life)
-        .build()
 }
 
 #[cfg(test)]

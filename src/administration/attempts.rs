@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use moka::sync::Cache;
 
 use super::login::is_over;
-use crate::accounts::AccountId;
+use crate::accounts::{AccountId, bounded_cache};
 use crate::clients::{Bucket, Buckets, Network, TooManyTries};
 use crate::limits;
 
@@ -34,10 +34,7 @@ impl Attempts {
             ),
             names: Buckets::new(limits::ATTEMPTS_PER_NAME, limits::ATTEMPT_PER_NAME_INTERVAL),
             codes: Buckets::new(limits::CODES_PER_ACCOUNT, limits::CODE_PER_ACCOUNT_INTERVAL),
-            known: Cache::builder()
-                .max_capacity(limits::KNOWN_ADDRESSES)
-                .time_to_live(limits::KNOWN_ADDRESS_LIFE)
-                .build(),
+            known: bounded_cache(limits::KNOWN_ADDRESSES, limits::KNOWN_ADDRESS_LIFE),
         }
     }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::boot::DirectoryError;
 use crate::limits;
 use crate::message::MessageId;
-use crate::store::{CopyError, DatabaseCopy, QueueCount};
+use crate::store::{CopyError, DatabaseCopy};
 
 /// What an appliance keeps beside databases and spool.
 pub(super) const OTHER_FILES: [&str; 2] = ["tls/certificate.pem", "tls/key.pem"];
@@ -184,10 +184,7 @@ async fn copy_all(data_directory: &Path, directory: &Path) -> Result<Manifest, B
         let path = directory.join(database);
         sync(&path).map_err(|cause| at(&path, cause))?;
     }
-    let QueueCount {
-        messages,
-        recipients,
-    } = copy.queue().await?;
+    let (messages, recipients) = copy.queue().await?;
     let manifest = Manifest {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),

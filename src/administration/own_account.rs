@@ -72,10 +72,7 @@ impl Accounts {
         let account = self.confirmed(login, current, actor).await?;
         rules::password(&password, &account.name)
             .map_err(|problem| AccountError::field("password", problem))?;
-        let patch = AccountPatch {
-            password_hash: Some(self.hash(password).await?),
-            ..AccountPatch::default()
-        };
+        let password_hash = Some(self.hash(password).await?);
         let after = json!({"account": account.name});
         let note = actor.did("own password changed", None, Some(after));
         let token = AccessToken::random();
@@ -83,11 +80,12 @@ impl Accounts {
             token: login.session,
             renewed: token.hash(),
         };
-        let change = AccessChange::AmendAccount {
-            account: account.id,
-            patch,
+        let patch = AccountPatch {
+            password_hash,
             kept: Some(kept),
+            ..AccountPatch::default()
         };
+        let change = AccessChange::AmendAccount(account.id, patch);
         self.store.change_access(change, note).await?;
         self.forget_enrolments(account.id);
         info!(%actor, "own password changed");
@@ -194,11 +192,7 @@ impl Accounts {
             ..AccountPatch::default()
         };
         let note = actor.did("second factor switched off", None, None);
-        let change = AccessChange::AmendAccount {
-            account: account.id,
-            patch,
-            kept: None,
-        };
+        let change = AccessChange::AmendAccount(account.id, patch);
         self.store.change_access(change, note).await?;
         info!(%actor, "second factor switched off");
         Ok(())

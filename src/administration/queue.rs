@@ -165,7 +165,7 @@ async fn carry_out(
     entry.at = at;
     entry.until = None;
     // The rows are changed already: an audit that cannot be written must not hide that.
-    if let Err(error) = store.administration.append_audit(entry).await {
+    if let Err(error) = store.administration.change((), entry).await {
         warn!(%error, %actor, "a change of the queue was not audited");
     }
     let affected = done?;

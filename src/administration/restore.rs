@@ -10,7 +10,7 @@ use super::backup::{
     read_manifest, sync,
 };
 use crate::boot::DataDirectory;
-use crate::store::{DatabaseCopy, QueueCount};
+use crate::store::DatabaseCopy;
 
 /// Puts the backup in `directory` on `data_directory`, which is empty and not in use. The
 /// backup is checked page by page before anything is written.
@@ -41,10 +41,7 @@ async fn check(directory: &Path) -> Result<Manifest, BackupError> {
     let manifest = read_manifest(directory)?;
     let copy = DatabaseCopy::at(directory);
     copy.check().await?;
-    let QueueCount {
-        messages,
-        recipients,
-    } = copy.queue().await?;
+    let (messages, recipients) = copy.queue().await?;
     if (messages, recipients) != (manifest.messages, manifest.recipients) {
         let problem = format!(
             "its queue has {messages} messages for {recipients} recipients, and should have {} for {}",

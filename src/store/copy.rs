@@ -45,15 +45,6 @@ pub struct SpooledContent {
     pub bytes: u64,
 }
 
-/// How much a queue holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct QueueCount {
-    /// Messages.
-    pub messages: u64,
-    /// Their recipients that still wait.
-    pub recipients: u64,
-}
-
 impl DatabaseCopy {
     /// The copy in `directory`, or the place for one.
     #[must_use]
@@ -162,19 +153,16 @@ impl DatabaseCopy {
             .collect())
     }
 
-    /// How much waits.
+    /// How many messages wait, and how many recipients of theirs.
     ///
     /// # Errors
     /// When the copy cannot be read.
-    pub async fn queue(&self) -> Result<QueueCount, CopyError> {
+    pub async fn queue(&self) -> Result<(u64, u64), CopyError> {
         let rows: Vec<(i64, i64)> = self
             .read("SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM recipients)")
             .await?;
         let (messages, recipients) = rows.first().copied().unwrap_or_default();
-        Ok(QueueCount {
-            messages: messages.unsigned_abs(),
-            recipients: recipients.unsigned_abs(),
-        })
+        Ok((messages.unsigned_abs(), recipients.unsigned_abs()))
     }
 
     /// Removes messages with their recipients from the copy.
@@ -303,7 +291,7 @@ mod tests {
         stored.expect("stored");
         copy.check().await.expect("it is whole");
         let count = copy.queue().await.expect("readable");
-        assert_eq!((count.messages, count.recipients), (2, 2));
+        assert_eq!(count, (2, 2));
         let spooled = copy.spooled().await.expect("readable");
         assert_eq!(spooled.len(), 1);
         assert_eq!(
@@ -314,12 +302,12 @@ mod tests {
         copy.take_appliance(scene.path())
             .await
             .expect("taken again");
-        assert_eq!(copy.queue().await.expect("readable").messages, 3);
+        assert_eq!(copy.queue().await.expect("readable").0, 3);
         copy.forget([MessageId::from_i64(2)])
             .await
             .expect("forgotten");
         let count = copy.queue().await.expect("readable");
-        assert_eq!((count.messages, count.recipients), (2, 2));
+        assert_eq!(count, (2, 2));
         assert_eq!(copy.spooled().await.expect("readable"), []);
     }
 

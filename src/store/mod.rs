@@ -34,14 +34,14 @@ pub use administration::{
     SecondFactorProof, SmtpLoginChange, StoredAccount, StoredSession, StoredSettings,
     TOKEN_REVOKED,
 };
-pub use copy::{CopyError, DatabaseCopy, QueueCount, SpooledContent};
+pub use copy::{CopyError, DatabaseCopy, SpooledContent};
 pub use database::error::{HistoryError, LoadError, OpenError, ReadError, StoreError};
 pub use disk::DiskFigures;
 pub use queue::{QueueStore, QueueView, SelectedRows, SourceStart};
 pub use repair::{RepairError, Repaired, Saved, repair};
 pub use rows::{
-    DamagedRow, DamagedRows, NewQueued, NewRow, NextHopShare, QueuedRoute, Remains, RowAction,
-    RowChange, TakenRow,
+    DamagedRow, NewQueued, NewRow, NextHopShare, QueuedRoute, Remains, RowAction, RowChange,
+    TakenRow,
 };
 pub use trail::{Period, Pruned, TrailSize, TrailStore};
 

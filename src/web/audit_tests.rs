@@ -124,7 +124,7 @@ async fn what_was_not_changed_stands_once() {
     site.context
         .store
         .administration
-        .append_audit(changed)
+        .change((), changed)
         .await
         .expect("noted");
     let page = site.see("/audit").await;
@@ -149,11 +149,7 @@ async fn changes_are_shown_and_found() {
         None,
         Some(json!({"affected": 2})),
     );
-    store
-        .administration
-        .append_audit(other)
-        .await
-        .expect("noted");
+    store.administration.change((), other).await.expect("noted");
     let page = site.see("/audit").await;
     assert_eq!(page.status, StatusCode::OK);
     page.has(&[
@@ -195,7 +191,7 @@ async fn pages_go_on_and_come_back() {
         site.context
             .store
             .administration
-            .append_audit(entry)
+            .change((), entry)
             .await
             .expect("noted");
     }

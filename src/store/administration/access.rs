@@ -11,7 +11,7 @@ use super::accounts::{self, AccountPatch, NewAccount};
 use super::api_tokens::{self, NewApiToken};
 use super::audit;
 use super::refusal::{AccessError, AccessRefusal, NotMade};
-use super::sessions::{self, KeptSession, NewSession};
+use super::sessions::{self, NewSession};
 use crate::accounts::audit::AuditEntry;
 use crate::accounts::{AccountId, ApiTokenId, SharedSecret, StoredApiToken, TokenHash};
 use crate::store::database::writer::SingleChange;
@@ -25,14 +25,7 @@ pub enum AccessChange {
     CreateAccount(NewAccount),
     /// Changes an account. With a new role or password its sessions end; its API tokens that may do more
     /// than a new role are revoked.
-    AmendAccount {
-        /// Which.
-        account: AccountId,
-        /// What is to be another.
-        patch: AccountPatch,
-        /// The session that does not end.
-        kept: Option<KeptSession>,
-    },
+    AmendAccount(AccountId, AccountPatch),
     /// Asks for one-time codes from now on; refused when they are asked for already.
     SwitchOnSecondFactor {
         /// Of whom.
@@ -108,13 +101,8 @@ impl AccessChange {
             Self::SetUp(new) => accounts::set_up(connection, new).await?,
             Self::CreateAccount(new) => accounts::create(connection, new).await?,
             Self::CreateApiToken(new) => api_tokens::create(connection, new).await?,
-            Self::AmendAccount {
-                account,
-                patch,
-                kept,
-            } => {
-                let amended = accounts::amend(connection, *account, patch, kept.as_ref());
-                return Ok((0, amended.await?));
+            Self::AmendAccount(account, patch) => {
+                return Ok((0, accounts::amend(connection, *account, patch).await?));
             }
             Self::RemoveAccount(account) => {
                 return Ok((0, accounts::remove(connection, *account).await?));

@@ -76,6 +76,8 @@ pub struct AccountPatch {
     pub password_hash: Option<Secret>,
     /// No one-time code is asked for any more, and the recovery codes are gone.
     pub without_second_factor: bool,
+    /// The session that does not end.
+    pub kept: Option<KeptSession>,
 }
 
 macro_rules! select_accounts {
@@ -199,13 +201,12 @@ pub(super) async fn create(
     Ok(inserted.last_insert_rowid())
 }
 
-/// Changes what `patch` says. With a new role or password the sessions end, all but `kept`. Tokens of the
+/// Changes what `patch` says. With a new role or password the sessions end, all but the kept one. Tokens of the
 /// account that may do more than its new role are revoked, and given.
 pub(super) async fn amend(
     connection: &mut SqliteConnection,
     id: AccountId,
     patch: &AccountPatch,
-    kept: Option<&KeptSession>,
 ) -> Result<Vec<StoredApiToken>, NotMade> {
     let steps_down = patch.role.is_some_and(|role| role != Role::Administrator);
     may_change(connection, id, steps_down).await?;
@@ -222,10 +223,10 @@ pub(super) async fn amend(
         set_second_factor(connection, id, None).await?;
     }
     if patch.role.is_some() || patch.password_hash.is_some() {
-        if let Some(kept) = kept {
+        if let Some(kept) = &patch.kept {
             sessions::renew(connection, kept).await?;
         }
-        let kept = kept.map(|kept| &kept.renewed);
+        let kept = patch.kept.as_ref().map(|kept| &kept.renewed);
         sessions::end_all(connection, id, kept).await?;
     }
     match patch.role {

@@ -29,14 +29,6 @@ fn new(name: &str, role: Role) -> NewAccount {
     }
 }
 
-fn amendment(account: AccountId, patch: AccountPatch, kept: Option<KeptSession>) -> AccessChange {
-    AccessChange::AmendAccount {
-        account,
-        patch,
-        kept,
-    }
-}
-
 async fn make(scene: &Scene, name: &str, role: Role) -> AccountId {
     let made = scene
         .store
@@ -166,7 +158,7 @@ async fn the_last_administrator_stays() {
         let amended = scene
             .store
             .administration
-            .change_access(amendment(id, patch, None), entry("changed"));
+            .change_access(AccessChange::AmendAccount(id, patch), entry("changed"));
         amended.await
     };
     let last = Err(AccessError::Refused(AccessRefusal::LastAdministrator));
@@ -209,10 +201,11 @@ async fn a_new_role_or_password_ends_the_sessions() {
     let token = log_in(&scene, id, "hash of anna").await;
     log_in(&scene, id, "hash of anna").await;
     let amend = async |patch, kept| {
+        let patch = AccountPatch { kept, ..patch };
         let amended = scene
             .store
             .administration
-            .change_access(amendment(id, patch, kept), entry("changed"));
+            .change_access(AccessChange::AmendAccount(id, patch), entry("changed"));
         amended.await.expect("changed");
     };
     let without_second_factor = AccountPatch {
@@ -293,7 +286,7 @@ async fn second_factors_come_and_go_with_their_codes() {
     let amended = scene
         .store
         .administration
-        .change_access(amendment(id, patch, None), entry("off"));
+        .change_access(AccessChange::AmendAccount(id, patch), entry("off"));
     amended.await.expect("off");
     let found = account().await;
     assert_eq!((found.second_factor, found.last_step), (None, None));
@@ -422,7 +415,7 @@ async fn tokens_go_with_their_account_or_with_its_power() {
         let amended = scene
             .store
             .administration
-            .change_access(amendment(anna, patch, None), entry("changed"));
+            .change_access(AccessChange::AmendAccount(anna, patch), entry("changed"));
         amended.await.expect("changed");
     };
     let password = AccountPatch {

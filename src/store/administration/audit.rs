@@ -53,7 +53,7 @@ impl<C: AuditedChange> SingleChange for Audited<C> {
     }
 }
 
-/// Nothing is changed but the audit.
+/// Nothing is changed but the audit: what an administrator did is stored elsewhere.
 impl AuditedChange for () {
     async fn write(&self, _connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         Ok(())
@@ -82,14 +82,6 @@ impl AdministrationStore {
     pub async fn newest_audit(&self) -> Result<Option<i64>, ReadError> {
         let newest = sqlx::query_scalar("SELECT max(id) FROM audit");
         Ok(newest.fetch_one(&self.readers).await?)
-    }
-
-    /// Notes what an administrator did that is stored elsewhere, durable when it returns.
-    ///
-    /// # Errors
-    /// When it was not noted.
-    pub async fn append_audit(&self, audit: AuditEntry) -> Result<(), StoreError> {
-        self.change((), audit).await
     }
 
     /// The newest entries that `filter` means before the entry `before`, or the newest of all. The audit

@@ -153,7 +153,7 @@ mod tests {
         scene
             .store
             .administration
-            .append_audit(entry("third"))
+            .change((), entry("third"))
             .await
             .expect("noted");
         let scene = scene.restart(time(1)).await;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::connections::{Database, checkpoint, part_of_disk};
 use super::error::OpenError;
 use super::log_growth::LogGrowth;
-use super::writer::{FinishCheckpoint, Job};
+use super::writer::Job;
 use crate::limits;
 
 /// The task that makes checkpoints.
@@ -87,7 +87,7 @@ impl Checkpointer {
             && let Some(jobs) = jobs.upgrade()
         {
             // The writer may be busy beyond its queue: then it is asked again after the next round.
-            let _ = jobs.try_send(Job::Alone(Box::new(FinishCheckpoint)));
+            let _ = jobs.try_send(Job::FinishCheckpoint);
         }
     }
 }

@@ -29,19 +29,15 @@ pub(in crate::store) struct Insert {
 }
 
 impl Insert {
-    /// An INSERT into `table` with these columns.
-    pub(in crate::store) fn new(
-        table: &'static str,
-        columns: &[&'static str],
-        twice: Twice,
-    ) -> Self {
+    /// An INSERT into `table` with these columns, as they stand in it.
+    pub(in crate::store) fn new(table: &str, columns: &str, twice: Twice) -> Self {
         let otherwise = match twice {
             Twice::Fails => "FAIL",
             Twice::Stays => "IGNORE",
         };
-        let marks = format!("({})", vec!["?"; columns.len()].join(", "));
+        let marks = vec!["?"; columns.split(',').count()].join(", ");
+        let marks = format!("({marks})");
         let shape = |rows: usize| -> Arc<str> {
-            let columns = columns.join(", ");
             let values = vec![marks.as_str(); rows].join(", ");
             format!("INSERT OR {otherwise} INTO {table} ({columns}) VALUES {values}").into()
         };

@@ -79,6 +79,8 @@ pub(in crate::store) enum Job<M> {
     Grouped(M),
     /// Has a transaction of its own.
     Alone(Box<dyn Alone>),
+    /// Carries the rest of the log over, so that it begins anew.
+    FinishCheckpoint,
 }
 
 /// Work of any kind that is done by itself.
@@ -140,20 +142,6 @@ impl<C: SingleChange> Alone for PendingChange<C> {
                 (None, Err(error)) => tracing::debug!(%error, ?change, "not noted"),
             }
         })
-    }
-}
-
-/// Carries the rest of the log over, so that it begins anew.
-#[derive(Debug)]
-pub(super) struct FinishCheckpoint;
-
-impl Alone for FinishCheckpoint {
-    fn run<'a>(
-        self: Box<Self>,
-        transactions: &'a mut Transactions,
-        _ready: Result<(), StoreError>,
-    ) -> BoxFuture<'a, ()> {
-        Box::pin(transactions.finish_checkpoint())
     }
 }
 
@@ -290,6 +278,7 @@ impl<G: GroupCommit> DatabaseWriter<G> {
                     grouped = true;
                 }
                 Job::Alone(work) => self.work_alone(work).await,
+                Job::FinishCheckpoint => self.transactions.finish_checkpoint().await,
             }
         }
         if !grouped && self.group.waits() {
@@ -311,7 +300,7 @@ impl<G: GroupCommit> DatabaseWriter<G> {
                     bytes += G::bytes(next);
                     bytes <= limits::WRITER_BATCH_BYTES
                 }
-                Job::Alone(_) => false,
+                Job::Alone(_) | Job::FinishCheckpoint => false,
             });
             let Some(Job::Grouped(next)) = next else {
                 break;

@@ -34,10 +34,7 @@ impl QueueStore {
         now: Timestamp,
         longest_wait: Duration,
     ) -> Result<u64, StoreError> {
-        let after = |wait: Duration| {
-            let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
-            now.checked_add(wait).unwrap_or(Timestamp::MAX)
-        };
+        let after = |wait: Duration| now.checked_add(wait).unwrap_or(Timestamp::MAX);
         let impossible = Impossible {
             now,
             due_by: after(longest_wait),

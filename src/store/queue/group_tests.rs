@@ -349,15 +349,15 @@ async fn what_somebody_no_longer_waits_for_is_not_begun() {
     let late = scene
         .store
         .administration
-        .append_audit(note("late", Some(now)));
+        .change((), note("late", Some(now)));
     let in_time = scene
         .store
         .administration
-        .append_audit(note("in time", Some(later)));
+        .change((), note("in time", Some(later)));
     let always = scene
         .store
         .administration
-        .append_audit(note("whenever", None));
+        .change((), note("whenever", None));
     let let_go = async {
         tokio::task::yield_now().await;
         stranger.close().await.expect("closed");

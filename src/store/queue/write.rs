@@ -1,6 +1,6 @@
 //! What the writer says to the queue's tables, one transaction at a time.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection};
 
 use super::plan::{DurableMessage, Update, WritePlan};
@@ -27,53 +27,22 @@ impl Inserts {
         Self {
             // A message that is stored already gains recipients.
             messages: Insert::new("messages", MESSAGE_COLUMNS, Twice::Stays),
-            bodies: Insert::new("bodies", &["message", "content"], Twice::Stays),
+            bodies: Insert::new("bodies", "message, content", Twice::Stays),
             recipients: Insert::new("recipients", RECIPIENT_COLUMNS, Twice::Fails),
         }
     }
 }
 
 /// In the order of [`bind_message`].
-const MESSAGE_COLUMNS: &[&str] = &[
-    "id",
-    "received_at",
-    "sender",
-    "client_address",
-    "helo",
-    "login",
-    "prefix",
-    "content_bytes",
-    "eight_bit",
-    "needs_smtputf8",
-    "body_type",
-    "smtputf8",
-    "ret",
-    "envelope_id",
-    "spool_file",
-    "kept_from",
-    "content_from",
-    "for_clause_at",
-    "prefix_checksum",
-    "content_checksum",
-];
+const MESSAGE_COLUMNS: &str = "\
+    id, received_at, sender, client_address, helo, login, prefix, content_bytes, eight_bit, \
+    needs_smtputf8, body_type, smtputf8, ret, envelope_id, spool_file, kept_from, content_from, \
+    for_clause_at, prefix_checksum, content_checksum";
 
 /// In the order of [`bind_recipient`].
-const RECIPIENT_COLUMNS: &[&str] = &[
-    "id",
-    "message",
-    "recipient",
-    "recipient_domain",
-    "notify",
-    "original_recipient",
-    "next_hop",
-    "state",
-    "reason",
-    "attempts",
-    "last_reply",
-    "next_attempt_at",
-    "delay_reported",
-    "mail_host",
-];
+const RECIPIENT_COLUMNS: &str = "\
+    id, message, recipient, recipient_domain, notify, original_recipient, next_hop, state, reason, \
+    attempts, last_reply, next_attempt_at, delay_reported, mail_host";
 
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
@@ -272,12 +241,11 @@ pub(super) async fn recover(
     .bind(milliseconds(now))
     .execute(&mut *connection)
     .await?;
-    let wait = SignedDuration::try_from(limits::UNCERTAIN_WAIT).unwrap_or(SignedDuration::MAX);
-    let due = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+    let due = now.checked_add(limits::UNCERTAIN_WAIT);
     let uncertain = sqlx::query(
         "UPDATE recipients SET next_attempt_at = ?1 WHERE state = 'uncertain' AND next_attempt_at < ?1",
     )
-    .bind(milliseconds(due))
+    .bind(milliseconds(due.unwrap_or(Timestamp::MAX)))
     .execute(connection)
     .await?;
     Ok(leased.rows_affected() + uncertain.rows_affected())

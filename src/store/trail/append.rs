@@ -36,46 +36,14 @@ impl OpenChunk {
 }
 
 /// In the order of [`bind_answered`].
-const MESSAGE_COLUMNS: &[&str] = &[
-    "id",
-    "chunk",
-    "received_at",
-    "sender",
-    "client_address",
-    "helo",
-    "login",
-    "recipients",
-    "size_bytes",
-    "path",
-    "storage",
-    "reasons",
-    "code",
-    "reply",
-    "acknowledged_micros",
-    "examined",
-    "recipient",
-    "delivered_at",
-    "words",
-    "next_hop",
-    "peer",
-    "tls",
-    "took_micros",
-];
+const MESSAGE_COLUMNS: &str = "\
+    id, chunk, received_at, sender, client_address, helo, login, recipients, size_bytes, path, \
+    storage, reasons, code, reply, acknowledged_micros, examined, recipient, delivered_at, words, \
+    next_hop, peer, tls, took_micros";
 
 /// In the order of [`bind_event`].
-const EVENT_COLUMNS: &[&str] = &[
-    "message",
-    "chunk",
-    "number",
-    "at",
-    "recipient",
-    "what",
-    "words",
-    "next_hop",
-    "peer",
-    "tls",
-    "took_micros",
-];
+const EVENT_COLUMNS: &str = "\
+    message, chunk, number, at, recipient, what, words, next_hop, peer, tls, took_micros";
 
 /// What is inserted, and the chunk that takes it.
 #[derive(Debug)]
