@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use aws_lc_rs::digest;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::limits;
 use crate::message::{BodyReader, Client, Message};
@@ -27,15 +27,8 @@ struct FingerprintKey {
     recipient: Arc<str>,
 }
 
-#[derive(Debug)]
-struct Fingerprint {
-    number: u64,
-    digest: ContentDigest,
-}
-
-/// A fingerprint of a recipient whose content is still to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KnownContent {
+pub(super) struct Fingerprint {
     number: u64,
     pub(super) digest: ContentDigest,
 }
@@ -52,7 +45,7 @@ impl FingerprintIds {
     }
 
     /// Those of `known` that are of this content.
-    pub(super) fn of(known: &[KnownContent], digest: &ContentDigest) -> Self {
+    pub(super) fn of(known: &[Fingerprint], digest: &ContentDigest) -> Self {
         let same = known.iter().filter(|known| known.digest == *digest);
         Self(same.map(|known| known.number).collect())
     }
@@ -100,7 +93,7 @@ impl Fingerprints {
         if self.count.load(Ordering::Acquire) == 0 {
             return false;
         }
-        let mut kept = self.kept();
+        let mut kept = self.kept.lock();
         kept.expire(now);
         self.publish_count(&kept);
         keys(message).any(|key| kept.by_key.contains_key(&key))
@@ -113,11 +106,11 @@ impl Fingerprints {
         sender: &ReversePath,
         recipient: &Mailbox,
         now: Instant,
-    ) -> Vec<KnownContent> {
+    ) -> Vec<Fingerprint> {
         if self.count.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
-        let mut kept = self.kept();
+        let mut kept = self.kept.lock();
         kept.expire(now);
         self.publish_count(&kept);
         let key = FingerprintKey {
@@ -126,12 +119,7 @@ impl Fingerprints {
             recipient: recipient.as_str().into(),
         };
         let found = kept.by_key.get(&key).into_iter().flatten();
-        let mut known: Vec<KnownContent> = found
-            .map(|fingerprint| KnownContent {
-                number: fingerprint.number,
-                digest: fingerprint.digest,
-            })
-            .collect();
+        let mut known: Vec<Fingerprint> = found.cloned().collect();
         known.sort_unstable_by_key(|known| known.digest);
         known
     }
@@ -144,7 +132,7 @@ impl Fingerprints {
         digest: &ContentDigest,
         now: Instant,
     ) -> (Vec<bool>, FingerprintIds) {
-        let mut kept = self.kept();
+        let mut kept = self.kept.lock();
         kept.expire(now);
         self.publish_count(&kept);
         let mut ids = FingerprintIds::default();
@@ -169,7 +157,7 @@ impl Fingerprints {
         digest: &ContentDigest,
         now: Instant,
     ) -> FingerprintIds {
-        let mut kept = self.kept();
+        let mut kept = self.kept.lock();
         kept.expire(now);
         let all: Vec<FingerprintKey> = keys(message).collect();
         let ids = FingerprintIds(
@@ -187,16 +175,11 @@ impl Fingerprints {
         if ids.is_empty() {
             return;
         }
-        let mut kept = self.kept();
+        let mut kept = self.kept.lock();
         for number in &ids.0 {
             kept.delete(*number);
         }
         self.publish_count(&kept);
-    }
-
-    fn kept(&self) -> MutexGuard<'_, FingerprintIndex> {
-        // Fingerprints only save duplicates: after a panic the map is still the best we know.
-        self.kept.lock()
     }
 
     fn publish_count(&self, kept: &FingerprintIndex) {

@@ -205,14 +205,9 @@ impl Flight {
             .states
             .iter()
             .map(|state| match state {
-                RecipientState::Known | RecipientState::Ended(Outcome::Delivered(_)) => {
-                    OutcomeKind::Delivered
-                }
-                RecipientState::Ended(Outcome::Refused(_)) => OutcomeKind::Refused,
-                RecipientState::Ended(Outcome::Uncertain(_)) => OutcomeKind::Uncertain,
-                RecipientState::Ended(Outcome::Deferred(..)) | RecipientState::Pending => {
-                    OutcomeKind::Deferred
-                }
+                RecipientState::Known => OutcomeKind::Delivered,
+                RecipientState::Ended(outcome) => outcome.kind(),
+                RecipientState::Pending => OutcomeKind::Deferred,
             })
             .collect();
         for group in self

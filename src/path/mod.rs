@@ -49,32 +49,26 @@ pub use fingerprints::Fingerprints;
 pub use received::ReceivedMessage;
 pub use reply::{EndOfDataReply, LateReply, Receipt};
 
-use cut_through::CutThrough;
+use cut_through::Strangers;
 use disposition::Disposition;
-use fast::FastPath;
 use outbound::{Dispatch, OutboundMessage};
 use reception::Reception;
-use standard::StandardPath;
 
 /// The three paths. Shared by all sessions.
 #[derive(Debug)]
 pub struct Paths {
-    context: Arc<PathContext>,
-    fast: FastPath,
-    standard: StandardPath,
-    cut_through: CutThrough,
+    context: PathContext,
+    /// What strangers hold open at next hops.
+    strangers: Arc<Strangers>,
 }
 
 impl Paths {
     /// The paths over these parts.
     #[must_use]
     pub fn new(context: PathContext) -> Self {
-        let context = Arc::new(context);
         Self {
-            fast: FastPath::new(Arc::clone(&context)),
-            standard: StandardPath::new(Arc::clone(&context)),
-            cut_through: CutThrough::new(Arc::clone(&context)),
             context,
+            strangers: Arc::default(),
         }
     }
 }
@@ -84,7 +78,7 @@ impl Answering for Paths {
     type Late = LateReply;
 
     async fn check_recipient(self: &Arc<Self>, check: RecipientCheck<'_>) -> Result<(), Reply> {
-        self.cut_through.check_recipient(check).await
+        cut_through::check_recipient(&self.context, &self.strangers, check).await
     }
 
     async fn end_cut_through<C: ClientPresence>(
@@ -92,7 +86,7 @@ impl Answering for Paths {
         end: CutThroughEnd,
         client: &mut C,
     ) -> EndOfDataReply {
-        self.cut_through.end(end, client).await
+        cut_through::end(&self.context, end, client).await
     }
 
     async fn answer<C: ClientPresence>(
@@ -101,8 +95,9 @@ impl Answering for Paths {
         client: &mut C,
         shutdown: &CancellationToken,
     ) -> EndOfDataReply {
+        let context = &self.context;
         let deadline = received.deadline();
-        let (known, recognised_by) = self.context.recognise(&received.message).await;
+        let (known, recognised_by) = context.recognise(&received.message).await;
         let mut reception = Reception::of(&received);
         // What is settled for everybody is not looked into again: it is a repetition.
         let is_settled = !known.is_empty() && known.iter().all(|known| *known);
@@ -116,18 +111,13 @@ impl Answering for Paths {
         let disposition = match checked {
             _ if has_left => Disposition::client_gone(),
             None => match standard_path_reason(&received, None) {
-                None => {
-                    let sent = self.fast.deliver(&dispatch, &known, client, shutdown);
-                    sent.await
-                }
+                None => fast::deliver(context, &dispatch, &known, client, shutdown).await,
                 Some(reason) => {
                     let outbound = [OutboundMessage {
                         message: Arc::clone(&received.message),
                         known,
                     }];
-                    self.standard
-                        .enqueue(&dispatch, &outbound, Vec::new(), reason)
-                        .await
+                    standard::enqueue(context, &dispatch, &outbound, Vec::new(), reason).await
                 }
             },
             Some(CheckOutcome { words, result }) => {
@@ -148,7 +138,7 @@ impl Answering for Paths {
                 }
             }
         };
-        self.context
+        context
             .finish(reception, &dispatch.message, disposition, recognised_by)
             .await
     }
@@ -198,25 +188,17 @@ impl Paths {
         client: &mut C,
         shutdown: &CancellationToken,
     ) -> Disposition {
+        let context = &self.context;
         let failed = accepted.refused.into_iter().map(refused).collect();
         if let Some(quarantine) = accepted.quarantine {
-            return self
-                .standard
-                .quarantine(dispatch, outbound, failed, quarantine)
-                .await;
+            return standard::quarantine(context, dispatch, outbound, failed, quarantine).await;
         }
         match (outbound, reason) {
-            ([only], None) => {
-                self.fast
-                    .deliver(dispatch, &only.known, client, shutdown)
-                    .await
-            }
+            ([only], None) => fast::deliver(context, dispatch, &only.known, client, shutdown).await,
             // Several messages go out all or none, which only the queue can promise.
             (_, reason) => {
                 let reason = reason.unwrap_or(DiskReason::StandardPath);
-                self.standard
-                    .enqueue(dispatch, outbound, failed, reason)
-                    .await
+                standard::enqueue(context, dispatch, outbound, failed, reason).await
             }
         }
     }

@@ -51,14 +51,8 @@ impl Stored {
     pub(super) fn rows_of(&mut self, group: &RecipientGroup) -> (Vec<QueuedRow>, Lease) {
         let in_group = |planned: &&Planned| group.recipients.contains(&planned.position);
         let rows = self.plan.rows.iter().filter(in_group);
-        let rows = rows.map(|planned| QueuedRow {
-            id: planned.row.id,
-            position: planned.position,
-            attempts: planned.row.attempts,
-            kept_from: self.kept_from,
-            read_at: std::time::Instant::now(),
-            delay_reported: false,
-        });
+        let rows = rows
+            .map(|planned| QueuedRow::stored_now(&planned.row, planned.position, self.kept_from));
         let rows: Vec<QueuedRow> = rows.collect();
         let lease = self.lease.part(rows.iter().map(|row| row.id));
         (rows, lease)

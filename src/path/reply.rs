@@ -57,14 +57,8 @@ impl Receipt {
     /// recipients are not to get it twice.
     pub async fn not_written(self) {
         if !self.settled.is_empty() && !self.is_covered {
-            let Self {
-                fingerprints,
-                message,
-                digest,
-                settled,
-                ..
-            } = &self;
-            let _ = write_fingerprints(fingerprints, message, *digest, settled).await;
+            let (message, settled) = (&self.message, &self.settled);
+            let _ = write_fingerprints(&self.fingerprints, message, self.digest, settled).await;
         }
     }
 }

@@ -9,16 +9,13 @@ use crate::smtp::reply::Reply;
 
 /// Steps 313 and 314: everybody has it.
 pub(super) fn delivered(id: MessageId, states: &[RecipientState]) -> Disposition {
-    let words = states
-        .iter()
-        .find_map(|state| match state {
-            RecipientState::Ended(Outcome::Delivered(reply)) => Some(reply.to_string()),
-            _ => None,
-        })
-        .unwrap_or_else(|| "already delivered".to_owned());
+    let said = states.iter().find_map(|state| match state {
+        RecipientState::Ended(Outcome::Delivered(reply)) => Some(reply),
+        _ => None,
+    });
     Disposition {
         settled: (0..states.len()).collect(),
-        ..Disposition::fast(Reply::delivered(id, &words))
+        ..Disposition::fast(Reply::delivered(id, said))
     }
 }
 

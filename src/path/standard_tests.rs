@@ -25,16 +25,15 @@ async fn what_is_stored_is_handed_on_from_memory() {
     let scene = Scene::new(json!({})).await;
     let (mut servers, message) = next_hops(&[TAKES]).await;
     let dispatch = scene.dispatch(Arc::clone(&message), false);
-    let path = StandardPath::new(Arc::clone(&scene.context));
     let reason = DiskReason::StandardPath;
-    let found = path
-        .enqueue(
-            &dispatch,
-            &[outbound(&message, Vec::new())],
-            Vec::new(),
-            reason.clone(),
-        )
-        .await;
+    let found = enqueue(
+        &scene.context,
+        &dispatch,
+        &[outbound(&message, Vec::new())],
+        Vec::new(),
+        reason.clone(),
+    )
+    .await;
     assert!(found.reply.to_string().starts_with("250 2.0.0 Queued "));
     assert_eq!(
         (found.path, found.stored, found.reasons),
@@ -54,16 +53,20 @@ async fn reports_are_stored_with_what_waits() {
         b"x\r\n",
     );
     let dispatch = scene.dispatch(Arc::clone(&message), false);
-    let path = StandardPath::new(Arc::clone(&scene.context));
     let failed = vec![refused(&message, 1)];
     let known = vec![false, true, false];
     let quarantine = QuarantineCause {
         reason: DiskReason::Condition("antivirus".into()),
         words: "antivirus: found".to_owned(),
     };
-    let found = path
-        .quarantine(&dispatch, &[outbound(&message, known)], failed, quarantine)
-        .await;
+    let found = super::quarantine(
+        &scene.context,
+        &dispatch,
+        &[outbound(&message, known)],
+        failed,
+        quarantine,
+    )
+    .await;
     assert!(found.reply.to_string().starts_with("250 2.0.0 Queued "));
     assert_eq!(found.reasons, [DiskReason::Condition("antivirus".into())]);
     // The report waits; the two others are kept back.
@@ -76,15 +79,14 @@ async fn nothing_is_taken_that_cannot_be_stored() {
     scene.fill_disk();
     let message = arc_message("a@example.org", &["b@example.net"], b"x\r\n");
     let dispatch = scene.dispatch(Arc::clone(&message), false);
-    let path = StandardPath::new(Arc::clone(&scene.context));
-    let found = path
-        .enqueue(
-            &dispatch,
-            &[outbound(&message, Vec::new())],
-            Vec::new(),
-            DiskReason::StandardPath,
-        )
-        .await;
+    let found = enqueue(
+        &scene.context,
+        &dispatch,
+        &[outbound(&message, Vec::new())],
+        Vec::new(),
+        DiskReason::StandardPath,
+    )
+    .await;
     assert_eq!(found.reply, Reply::INSUFFICIENT_STORAGE);
     assert!(!found.stored && found.settled.is_empty());
     assert_eq!(scene.waiting().await, 0);
@@ -102,7 +104,7 @@ fn messages_that_were_made_of_another_say_so() {
         message: Arc::clone(&arrived),
         settings: Arc::new(crate::settings::testing::settings(json!({}))),
         per_recipient: false,
-        deadline: Instant::now(),
+        deadline: std::time::Instant::now(),
     };
     for (message, expected) in [(&arrived, None), (&made, Some(arrived.id))] {
         let outbound = [outbound(message, Vec::new())];

@@ -63,7 +63,11 @@ impl Scene {
         let statistics = Arc::new(Statistics::new(Timestamp::now()));
         let (trail, _) = Trail::new(publisher.current(), Arc::clone(&statistics));
         let budget = MemoryBudget::new(1 << 30);
-        let delivery = Delivery::new(Arc::clone(&hostname), OwnMark::new(), publisher.current());
+        let delivery = Delivery::new(
+            Arc::clone(&hostname),
+            OwnMark::random(),
+            publisher.current(),
+        );
         let queue = Queue::new(QueueServices {
             clock: QueueClock::default(),
             store: store.queue.clone(),

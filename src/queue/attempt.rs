@@ -21,7 +21,7 @@ use crate::message::trail::{Attempted, RecipientEvent, TrailEntry};
 use crate::message::{DiskReason, Message, Outcome, RowId, RowState};
 use crate::settings::{NextHop, Settings};
 use crate::smtp::reply::Reply;
-use crate::store::{NewQueued, RowChange};
+use crate::store::{NewQueued, NewRow, RowChange};
 
 /// A row of the queue whose attempt is under way.
 #[derive(Clone, Debug)]
@@ -38,6 +38,21 @@ pub struct QueuedRow {
     pub read_at: std::time::Instant,
     /// The delay was reported to its sender.
     pub delay_reported: bool,
+}
+
+impl QueuedRow {
+    /// A row that was stored a moment ago, for the recipient at this position.
+    #[must_use]
+    pub fn stored_now(row: &NewRow, position: usize, kept_from: Timestamp) -> Self {
+        Self {
+            id: row.id,
+            position,
+            attempts: row.attempts,
+            kept_from,
+            read_at: std::time::Instant::now(),
+            delay_reported: false,
+        }
+    }
 }
 
 /// Rows of one message for one next hop, under a lease.

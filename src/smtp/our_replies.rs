@@ -19,9 +19,12 @@ impl Reply {
         Reply::accepted(format!("Queued {id}"))
     }
 
-    /// All recipients have the message; `words` are a next hop's.
-    pub fn delivered(id: impl Display, words: &str) -> Reply {
-        Reply::accepted(format!("Delivered {id} ({words})"))
+    /// All recipients have the message, by this reply of a next hop; none: they had it already.
+    pub fn delivered(id: impl Display, said: Option<&Reply>) -> Reply {
+        Reply::accepted(match said {
+            Some(said) => format!("Delivered {id} ({said})"),
+            None => format!("Delivered {id} (already delivered)"),
+        })
     }
 
     /// A recipient has the message, by this reply of its next hop.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::strangers::Hold;
 use crate::delivery::{AttemptResult, OpenTransaction};
 use crate::message::Outcome;
-use crate::path::fingerprints::{ContentDigest, KnownContent};
+use crate::path::fingerprints::{ContentDigest, Fingerprint, FingerprintIds};
 use crate::settings::NextHop;
 use crate::smtp::reply::Reply;
 
@@ -28,7 +28,7 @@ pub(super) struct Downstream {
     /// recipients have the same, so that the end is for all of them or for none.
     digests: Vec<ContentDigest>,
     /// The fingerprints of all of them.
-    known: Vec<KnownContent>,
+    known: Vec<Fingerprint>,
     pub(super) state: DownstreamState,
     /// Its share of what strangers may hold open.
     hold: Option<Hold>,
@@ -64,7 +64,7 @@ impl Downstream {
         transaction: OpenTransaction,
         next_hop: Arc<NextHop>,
         recipient: usize,
-        known: Vec<KnownContent>,
+        known: Vec<Fingerprint>,
         hold: Option<Hold>,
     ) -> Self {
         Self {
@@ -78,14 +78,9 @@ impl Downstream {
     }
 
     /// One more recipient, whom the next hop has accepted.
-    pub(super) fn push(&mut self, recipient: usize, known: Vec<KnownContent>) {
+    pub(super) fn push(&mut self, recipient: usize, known: Vec<Fingerprint>) {
         self.recipients.push(recipient);
         self.known.extend(known);
-    }
-
-    /// The fingerprints of its recipients.
-    pub(super) fn all_known(&self) -> &[KnownContent] {
-        &self.known
     }
 
     /// Its transaction, while it is open.
@@ -119,7 +114,7 @@ impl Downstream {
     pub(super) fn has_room_for(
         &self,
         next_hop: &NextHop,
-        known: &[KnownContent],
+        known: &[Fingerprint],
         most: usize,
     ) -> bool {
         let is_alive = match &self.state {
@@ -171,19 +166,18 @@ impl Downstream {
         }
     }
 
-    /// Closes it: its recipients have this content already.
-    pub(super) fn settle_as_known(&mut self) {
+    /// Closes it when its recipients have this content already, by the fingerprints that are given back.
+    pub(super) fn settle_known(&mut self, digest: &ContentDigest) -> FingerprintIds {
+        if !self.digests.contains(digest) {
+            return FingerprintIds::default();
+        }
         self.state = DownstreamState::AlreadySettled;
-    }
-
-    /// Whether a fingerprint says that its recipients have this content.
-    pub(super) fn is_known_as(&self, digest: &ContentDigest) -> bool {
-        self.digests.contains(digest)
+        FingerprintIds::of(&self.known, digest)
     }
 }
 
 /// In their order, each once.
-fn digests(known: &[KnownContent]) -> Vec<ContentDigest> {
+fn digests(known: &[Fingerprint]) -> Vec<ContentDigest> {
     let mut digests: Vec<ContentDigest> = known.iter().map(|known| known.digest).collect();
     digests.sort_unstable();
     digests.dedup();

@@ -79,13 +79,10 @@ pub(super) fn disposition(
 /// Step 507.
 fn delivered(message: &Message, results: &[RecipientResult<'_>]) -> Reply {
     let mut said = results.iter().filter_map(|result| match result {
-        RecipientResult::Said(outcome) => Some(outcome.reply().to_string()),
+        RecipientResult::Said(outcome) => Some(outcome.reply()),
         RecipientResult::AlreadySettled | RecipientResult::Unknown => None,
     });
-    let words = said
-        .next()
-        .unwrap_or_else(|| "already delivered".to_owned());
-    Reply::delivered(message.id, &words)
+    Reply::delivered(message.id, said.next())
 }
 
 /// Step 508: the reply for the first recipient with this outcome.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::clients::Network;
 use crate::limits;
@@ -16,7 +16,7 @@ use crate::settings::NextHop;
 
 /// The transactions of all strangers.
 #[derive(Debug, Default)]
-pub(super) struct Strangers(Mutex<StrangerCounts>);
+pub(in crate::path) struct Strangers(Mutex<StrangerCounts>);
 
 #[derive(Debug, Default)]
 struct StrangerCounts {
@@ -36,7 +36,7 @@ impl Strangers {
     /// Counts a transaction of `client` at `next_hop`; none when the client has enough of them, or all
     /// strangers together have half of the next hop's connections.
     pub(super) fn take(self: &Arc<Self>, client: Network, next_hop: &NextHop) -> Option<Hold> {
-        let mut held = self.held();
+        let mut held = self.0.lock();
         let of = |count: Option<&u32>| count.copied().unwrap_or(0);
         let by_client = of(held.by_client.get(&client));
         let by_next_hop = of(held.by_next_hop.get(next_hop.name()));
@@ -53,15 +53,11 @@ impl Strangers {
             next_hop: Arc::clone(next_hop.name()),
         })
     }
-
-    fn held(&self) -> MutexGuard<'_, StrangerCounts> {
-        self.0.lock()
-    }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let mut held = self.strangers.held();
+        let mut held = self.strangers.0.lock();
         give_back(&mut held.by_client, &self.client);
         give_back(&mut held.by_next_hop, &self.next_hop);
     }
@@ -105,7 +101,7 @@ mod tests {
         assert_eq!(held.len(), next_hop.connections_max as usize / 2);
         held.push(strangers.take(client(200), &other).expect("it has its own"));
         drop(held);
-        let held = strangers.held();
+        let held = strangers.0.lock();
         assert!(held.by_client.is_empty() && held.by_next_hop.is_empty());
     }
 }

@@ -37,17 +37,19 @@ async fn addressed(
     path: PathChoice,
 ) -> (Result<(), Reply>, DeliveryMode, Arc<Message>) {
     let message = message_at(&[server.address]);
-    let cut_through = CutThrough::new(Arc::clone(&scene.context));
     let mut mode = DeliveryMode::default();
-    let checked = cut_through
-        .check_recipient(RecipientCheck {
+    let checked = check_recipient(
+        &scene.context,
+        &Arc::default(),
+        RecipientCheck {
             recipient: &message.envelope.recipients[0],
             party: message.client.party(),
             settings: &scene.settings,
             mode: &mut mode,
             start: Some(start(&message, path)),
-        })
-        .await;
+        },
+    )
+    .await;
     (checked, mode, message)
 }
 
@@ -131,8 +133,7 @@ async fn ended(dialogue: &str, is_there: bool, per_recipient: bool) -> EndOfData
         per_recipient,
         ended_at: Instant::now(),
     };
-    let cut_through = CutThrough::new(Arc::clone(&scene.context));
-    let reply = cut_through.end(end, &mut TestClient { is_there }).await;
+    let reply = super::end(&scene.context, end, &mut TestClient { is_there }).await;
     scene.context.delivery.close().await;
     server.finish().await;
     assert_eq!(scene.waiting().await, 0);

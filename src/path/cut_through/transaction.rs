@@ -19,7 +19,7 @@ use crate::delivery::{MailTransactionStart, StartError};
 use crate::limits;
 use crate::message::{DiskReason, Message, Outcome, Recipient};
 use crate::path::context::PathContext;
-use crate::path::fingerprints::{ContentDigest, FingerprintIds, KnownContent};
+use crate::path::fingerprints::{ContentDigest, Fingerprint, FingerprintIds};
 use crate::settings::{NextHop, Settings};
 use crate::smtp::address::Mailbox;
 use crate::smtp::dot_stuffing::DotStuffer;
@@ -161,7 +161,7 @@ impl CutThroughTransaction {
         context: &PathContext,
         strangers: &Arc<Strangers>,
         recipient: &Recipient,
-        known: Vec<KnownContent>,
+        known: Vec<Fingerprint>,
     ) -> Result<(), NotAdded> {
         let began = Instant::now();
         let next_hop = recipient.next_hop(&self.settings);
@@ -378,14 +378,9 @@ impl CutThroughTransaction {
 
     /// Closes the transactions whose recipients have this very content already.
     pub(super) fn settle_known(&mut self, digest: &ContentDigest) -> FingerprintIds {
-        let mut ids = FingerprintIds::default();
-        for downstream in &mut self.downstreams {
-            if downstream.is_known_as(digest) {
-                ids = ids.and(FingerprintIds::of(downstream.all_known(), digest));
-                downstream.settle_as_known();
-            }
-        }
-        ids
+        let downstreams = self.downstreams.iter_mut();
+        let settled = downstreams.map(|downstream| downstream.settle_known(digest));
+        settled.fold(FingerprintIds::default(), FingerprintIds::and)
     }
 
     pub(super) fn already_settled(&self) -> impl Iterator<Item = usize> {
