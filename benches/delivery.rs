@@ -111,7 +111,7 @@ fn deliver(criterion: &mut Criterion) {
     let publisher = Publisher::new(settings);
     let current = publisher.current();
     let delivery = runtime.block_on(async move {
-        Delivery::new("relay.example.net".into(), OwnMark::new(), current)
+        Delivery::new("relay.example.net".into(), OwnMark::random(), current)
     });
 
     let mut group = criterion.benchmark_group("deliver");

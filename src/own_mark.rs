@@ -13,7 +13,7 @@ pub struct OwnMark(Arc<str>);
 impl OwnMark {
     /// A new one, for the life of the process: 16 hexadecimal digits.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn random() -> Self {
         Self(format!("{:016x}", rand::random::<u64>()).into())
     }
 
@@ -24,12 +24,6 @@ impl OwnMark {
             .text
             .split_whitespace()
             .any(|word| *word == *self.0)
-    }
-}
-
-impl Default for OwnMark {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -45,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_greeting_is_ours_by_its_mark_alone() {
-        let (ours, theirs) = (OwnMark::new(), OwnMark::new());
+        let (ours, theirs) = (OwnMark::random(), OwnMark::random());
         let greeting = Reply::plain(220, format!("relay.example.net ESMTP Fastpath {ours}"));
         assert!(ours.is_in(&greeting));
         assert!(!theirs.is_in(&greeting));

@@ -37,7 +37,7 @@ async fn an_alert_begins_and_ends_once_however_often_it_is_seen() {
         store: store.clone(),
         delivery: Delivery::new(
             "relay.example.net".into(),
-            OwnMark::new(),
+            OwnMark::random(),
             publisher.current(),
         ),
         statistics: Arc::new(Statistics::new(Timestamp::now())),

@@ -69,7 +69,7 @@ impl Engine {
         let statistics = restored_statistics(&store, now).await;
         let (trail, trail_writer) = Trail::new(settings.clone(), Arc::clone(&statistics));
         let ids = Arc::new(MessageIds::after(store.greatest_message_id().await?));
-        let own_mark = OwnMark::new();
+        let own_mark = OwnMark::random();
         let delivery = Delivery::new(Arc::clone(&hostname), own_mark.clone(), settings.clone());
         let keys_publisher =
             Publisher::new(Keyring::new(store.administration.openpgp_keys().await?));

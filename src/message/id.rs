@@ -125,8 +125,9 @@ impl MessageIds {
 
     /// A new id for a message that arrives at `now`.
     pub fn next(&self, now: Timestamp) -> MessageId {
-        let earliest = Self::earliest_at(now);
-        let latest = now.checked_add(limits::CLOCK_STEP).map(Self::earliest_at);
+        let earliest_at = |time| MessageId::earliest_at(time).as_i64();
+        let earliest = earliest_at(now);
+        let latest = now.checked_add(limits::CLOCK_STEP).map(earliest_at);
         let behind = |last: i64| match latest {
             // Others may have had ids of this time before the clock was ahead: hardly this one.
             Ok(latest) if last > latest => earliest + rand::random_range(1 << 10..1 << 19),
@@ -144,10 +145,6 @@ impl MessageIds {
                 Err(other) => last = other,
             }
         }
-    }
-
-    fn earliest_at(time: Timestamp) -> i64 {
-        MessageId::earliest_at(time).as_i64()
     }
 }
 

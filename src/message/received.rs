@@ -1,6 +1,6 @@
 //! The Received field that we put before every message (RFC 5321 §4.4).
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -24,33 +24,19 @@ pub struct With {
     pub smtputf8: bool,
 }
 
-impl With {
-    /// The keyword of the `with` clause, RFC 3848 and RFC 6531 §4.3.
-    #[must_use]
-    pub fn keyword(self) -> &'static str {
-        if self.protocol == Protocol::Lmtp {
-            return match (self.smtputf8, self.tls, self.authenticated) {
-                (false, false, false) => "LMTP",
-                (false, false, true) => "LMTPA",
-                (false, true, false) => "LMTPS",
-                (false, true, true) => "LMTPSA",
-                (true, false, false) => "UTF8LMTP",
-                (true, false, true) => "UTF8LMTPA",
-                (true, true, false) => "UTF8LMTPS",
-                (true, true, true) => "UTF8LMTPSA",
-            };
-        }
-        match (self.extended, self.smtputf8, self.tls, self.authenticated) {
-            (false, ..) => "SMTP",
-            (true, false, false, false) => "ESMTP",
-            (true, false, false, true) => "ESMTPA",
-            (true, false, true, false) => "ESMTPS",
-            (true, false, true, true) => "ESMTPSA",
-            (true, true, false, false) => "UTF8SMTP",
-            (true, true, false, true) => "UTF8SMTPA",
-            (true, true, true, false) => "UTF8SMTPS",
-            (true, true, true, true) => "UTF8SMTPSA",
-        }
+/// The keyword of the `with` clause, RFC 3848 and RFC 6531 §4.3.
+impl fmt::Display for With {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match (self.protocol, self.extended, self.smtputf8) {
+            (Protocol::Smtp, false, _) => return f.write_str("SMTP"),
+            (Protocol::Smtp, true, false) => "ESMTP",
+            (Protocol::Smtp, true, true) => "UTF8SMTP",
+            (Protocol::Lmtp, _, false) => "LMTP",
+            (Protocol::Lmtp, _, true) => "UTF8LMTP",
+        };
+        let tls = if self.tls { "S" } else { "" };
+        let authenticated = if self.authenticated { "A" } else { "" };
+        write!(f, "{name}{tls}{authenticated}")
     }
 }
 
@@ -84,8 +70,7 @@ pub fn field(
         .strftime("%a, %d %b %Y %H:%M:%S %z");
     let _ = write!(
         text,
-        "\r\n\tby {hostname} (Fastpath) with {} id {id};\r\n\t{date}\r\n",
-        with.keyword(),
+        "\r\n\tby {hostname} (Fastpath) with {with} id {id};\r\n\t{date}\r\n"
     );
     Bytes::from(text)
 }

@@ -1,6 +1,8 @@
 //! The trail as it is read: what was asked for, and what was found.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -24,7 +26,7 @@ pub struct MessageFilter {
     #[serde(deserialize_with = "text")]
     pub recipient: Option<String>,
     /// This one message.
-    #[serde(deserialize_with = "message_id")]
+    #[serde(deserialize_with = "parsed")]
     pub message_id: Option<MessageId>,
     /// Brought by this address.
     #[serde(deserialize_with = "text")]
@@ -43,10 +45,10 @@ pub struct MessageFilter {
     #[serde(deserialize_with = "text")]
     pub reason: Option<String>,
     /// That arrived then or later.
-    #[serde(deserialize_with = "timestamp")]
+    #[serde(deserialize_with = "parsed")]
     pub since: Option<Timestamp>,
     /// That arrived before.
-    #[serde(deserialize_with = "timestamp")]
+    #[serde(deserialize_with = "parsed")]
     pub until: Option<Timestamp>,
 }
 
@@ -225,13 +227,11 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
     Ok(Some(wanted.to_owned()).filter(|wanted| !wanted.is_empty()))
 }
 
-fn message_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MessageId>, D::Error> {
-    let text = text(deserializer)?;
-    text.map(|text| text.parse().map_err(de::Error::custom))
-        .transpose()
-}
-
-fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+fn parsed<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: Display>,
+    D: Deserializer<'de>,
+{
     let text = text(deserializer)?;
     text.map(|text| text.parse().map_err(de::Error::custom))
         .transpose()

@@ -163,7 +163,11 @@ impl Site {
         let budget = MemoryBudget::new(1 << 30);
         let publisher = Publisher::new(settings);
         let (trail, _) = Trail::new(publisher.current(), Arc::clone(&statistics));
-        let delivery = Delivery::new(Arc::clone(&hostname), OwnMark::new(), publisher.current());
+        let delivery = Delivery::new(
+            Arc::clone(&hostname),
+            OwnMark::random(),
+            publisher.current(),
+        );
         let queue = Queue::new(QueueServices {
             clock: QueueClock::default(),
             store: store.queue.clone(),

@@ -29,7 +29,7 @@ pub(super) fn delivery_with_dns(dns_servers: Vec<SocketAddr>) -> Arc<Delivery> {
 
 /// The mark of the delivery of all tests here.
 pub(super) fn own_mark() -> OwnMark {
-    static MARK: std::sync::LazyLock<OwnMark> = std::sync::LazyLock::new(OwnMark::new);
+    static MARK: std::sync::LazyLock<OwnMark> = std::sync::LazyLock::new(OwnMark::random);
     MARK.clone()
 }
 

@@ -88,13 +88,10 @@ impl Body {
         reservation: Reservation,
     ) -> Self {
         Self {
-            head: Vec::new(),
-            head_bytes: 0,
             length,
             file: OnceLock::from(file),
             durable: OnceCell::new_with(Some(checksum)),
-            sync_failed: AtomicBool::new(false),
-            share: reservation,
+            ..Self::in_memory(Vec::new(), reservation)
         }
     }
 

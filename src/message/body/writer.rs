@@ -1,11 +1,9 @@
 //! Taking a message's content as it arrives: to memory, to disk, or to both.
 
 use std::io;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::OnceCell;
 
 use super::Body;
 use super::tail::Tail;
@@ -208,14 +206,11 @@ impl BodyWriter {
         if let Some(tail) = self.tail.take() {
             let _ = file.set(tail.finish().await?);
         }
+        let head = self.chunks.into_iter().map(BytesMut::freeze).collect();
         let body = Body {
-            head: self.chunks.into_iter().map(BytesMut::freeze).collect(),
-            head_bytes: self.head_bytes,
             length: self.length,
             file,
-            durable: OnceCell::new(),
-            sync_failed: AtomicBool::new(false),
-            share: self.share,
+            ..Body::in_memory(head, self.share)
         };
         Ok((body, self.reasons))
     }

@@ -206,7 +206,7 @@ impl Scene {
         let roster = Publisher::new(LoginDirectory::default());
         let context = SessionContext {
             hostname: "relay.example.net".into(),
-            own_mark: OwnMark::new(),
+            own_mark: OwnMark::random(),
             settings: publisher.current(),
             paths: Arc::clone(&desk),
             ids: Arc::new(MessageIds::after(None)),
