@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::latency::Latencies;
 use super::tally::{AnsweredTally, ByPath, ByReason, ByStorage};
 use super::windows::{Window, Windows};
 
@@ -90,6 +91,15 @@ pub struct Percentiles {
     pub p99: Option<f64>,
 }
 
+impl Percentiles {
+    pub(super) fn of(latencies: &Latencies) -> Self {
+        Self {
+            p50: latencies.quantile(0.5),
+            p99: latencies.quantile(0.99),
+        }
+    }
+}
+
 impl Live {
     /// Reads the windows that end with the second `now`.
     #[must_use]
@@ -105,10 +115,7 @@ impl Live {
             },
             resident,
             queue,
-            acknowledgement_seconds: Percentiles {
-                p50: latencies.quantile(0.5),
-                p99: latencies.quantile(0.99),
-            },
+            acknowledgement_seconds: Percentiles::of(&latencies),
         }
     }
 }

@@ -18,9 +18,10 @@ pub mod windows;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::message::{DiskReason, Path, Storage};
+use crate::store::Period;
 
 pub use counters::Counters;
 pub use figures::Figures;
@@ -70,42 +71,42 @@ impl Statistics {
     /// Counts a message that was answered 250. One short lock, nothing else.
     pub fn answered(&self, figures: &AnsweredFigures<'_>) {
         let second = self.clock.second();
-        self.windows().record(second, figures);
+        self.windows.lock().record(second, figures);
     }
 
     /// The figures that the API and the page show.
     #[must_use]
     pub fn live(&self, resident: Resident, queue: LiveQueue) -> Live {
         let second = self.clock.second();
-        Live::new(&self.windows(), second, resident, queue)
+        Live::new(&self.windows.lock(), second, resident, queue)
     }
 
     /// Acknowledgement latency of a window.
     #[must_use]
     pub fn latency(&self, window: Window) -> latency::Latencies {
         let second = self.clock.second();
-        self.windows().latencies(second, window)
+        self.windows.lock().latencies(second, window)
     }
 
     /// Messages by size of a window.
     #[must_use]
     pub fn sizes(&self, window: Window) -> Sizes {
         let second = self.clock.second();
-        self.windows().sizes(second, window)
+        self.windows.lock().sizes(second, window)
     }
 
     /// Why messages of a window touched disk.
     #[must_use]
     pub fn disk_reasons(&self, window: Window) -> ByReason {
         let second = self.clock.second();
-        self.windows().tally(second, window).disk_reasons
+        self.windows.lock().tally(second, window).disk_reasons
     }
 
     /// What was counted over a range of time, point by point.
     #[must_use]
     pub fn series(&self, range: Range, grain: Grain) -> Series {
         let second = self.clock.second();
-        let mut windows = self.windows();
+        let mut windows = self.windows.lock();
         windows.pass(second);
         Series::new(&windows, second, range, grain)
     }
@@ -113,7 +114,7 @@ impl Statistics {
     /// All figures since start.
     #[must_use]
     pub fn since_start(&self) -> Figures {
-        self.windows().since_start().clone()
+        self.windows.lock().since_start().clone()
     }
 
     /// Time since start.
@@ -122,47 +123,27 @@ impl Statistics {
         self.clock.begun.elapsed()
     }
 
-    /// Minutes since 1970.
+    /// The number of the present minute or hour.
     #[must_use]
-    pub fn minute(&self) -> u64 {
-        self.clock.second() / 60
+    pub fn present(&self, span: Period) -> u64 {
+        self.clock.second() / span.seconds()
     }
 
-    /// Puts a minute of an earlier run back, numbered from 1970.
-    pub fn restore(&self, minute: u64, figures: &Figures) {
-        self.windows().restore(minute, figures);
+    /// Puts a span of an earlier run back.
+    pub fn restore(&self, span: Period, number: u64, figures: &Figures) {
+        self.windows.lock().restore(span, number, figures);
     }
 
-    /// Puts an hour of an earlier run back, numbered from 1970.
-    pub fn restore_hour(&self, hour: u64, figures: &Figures) {
-        self.windows().restore_hour(hour, figures);
-    }
-
-    /// Copies of the minutes from `first` on, numbered from 1970.
+    /// Copies of the spans from `first` on.
     #[must_use]
-    pub fn minutes_from(&self, first: u64) -> Vec<(u64, Figures)> {
+    pub fn spans_from(&self, span: Period, first: u64) -> Vec<(u64, Figures)> {
         let second = self.clock.second();
-        let mut windows = self.windows();
+        let mut windows = self.windows.lock();
         windows.pass(second);
         windows
-            .minutes_from(first)
-            .map(|(minute, figures)| (minute, figures.clone()))
+            .spans_from(span, first)
+            .map(|(number, figures)| (number, figures.clone()))
             .collect()
-    }
-
-    /// Copies of the hours from `first` on, numbered from 1970.
-    #[must_use]
-    pub fn hours_from(&self, first: u64) -> Vec<(u64, Figures)> {
-        let windows = self.windows();
-        windows
-            .hours_from(first)
-            .map(|(hour, figures)| (hour, figures.clone()))
-            .collect()
-    }
-
-    /// A panic while counting leaves a number wrong at worst, so a poisoned lock is taken all the same.
-    fn windows(&self) -> MutexGuard<'_, Windows> {
-        self.windows.lock()
     }
 }
 

@@ -8,8 +8,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::windows::{HOURS_OF_A_MONTH, MINUTES_OF_A_DAY};
-use super::{Figures, Statistics};
+use super::Statistics;
+use super::windows::kept;
 use crate::limits;
 use crate::store::{Period, Store};
 
@@ -18,22 +18,16 @@ use crate::store::{Period, Store};
 /// # Errors
 /// When the history cannot be read. What cannot be decoded is left out.
 pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<()> {
-    let last = statistics.minute();
-    let first = last.saturating_sub(MINUTES_OF_A_DAY);
-    let minutes = in_time(store.trail.load_figures(Period::Minute, first..=last)).await?;
-    for (minute, text) in minutes {
-        match serde_json::from_str::<Figures>(&text) {
-            Ok(figures) => statistics.restore(minute, &figures),
-            Err(error) => warn!(minute, %error, "a minute of the statistics cannot be read"),
-        }
-    }
-    let last = last / 60;
-    let first = last.saturating_sub(HOURS_OF_A_MONTH);
-    let hours = in_time(store.trail.load_figures(Period::Hour, first..=last)).await?;
-    for (hour, text) in hours {
-        match serde_json::from_str::<Figures>(&text) {
-            Ok(figures) => statistics.restore_hour(hour, &figures),
-            Err(error) => warn!(hour, %error, "an hour of the statistics cannot be read"),
+    for span in [Period::Minute, Period::Hour] {
+        let last = statistics.present(span);
+        let numbers = last.saturating_sub(kept(span))..=last;
+        for (number, text) in in_time(store.trail.load_figures(span, numbers)).await? {
+            match serde_json::from_str(&text) {
+                Ok(figures) => statistics.restore(span, number, &figures),
+                Err(error) => {
+                    warn!(?span, number, %error, "a span of the statistics cannot be read");
+                }
+            }
         }
     }
     Ok(())
@@ -42,13 +36,13 @@ pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<(
 /// Writes minutes and hours until `shutdown`, and the present ones then. Cancel it after all tasks that
 /// count have ended.
 pub async fn keep(statistics: Arc<Statistics>, store: Store, shutdown: CancellationToken) {
-    let mut first = statistics.minute();
+    let mut first = statistics.present(Period::Minute);
     loop {
         let is_last = tokio::select! {
             () = shutdown.cancelled() => true,
             () = sleep(limits::ROLLUP_INTERVAL) => false,
         };
-        let present = statistics.minute();
+        let present = statistics.present(Period::Minute);
         match save(&statistics, &store, first).await {
             // The present minute and hour are not over: they are written again the next time.
             Ok(()) => first = present,
@@ -71,13 +65,12 @@ async fn in_time<T, E: Into<anyhow::Error>>(
 async fn save(statistics: &Statistics, store: &Store, first: u64) -> anyhow::Result<()> {
     // Mail comes first.
     anyhow::ensure!(store.queue.room().is_there(), "the disk is almost full");
-    for (minute, figures) in statistics.minutes_from(first) {
-        let text = serde_json::to_string(&figures).context("figures as text")?;
-        in_time(store.trail.save_figures(Period::Minute, minute, text)).await?;
-    }
-    for (hour, figures) in statistics.hours_from(first / 60) {
-        let text = serde_json::to_string(&figures).context("figures as text")?;
-        in_time(store.trail.save_figures(Period::Hour, hour, text)).await?;
+    for span in [Period::Minute, Period::Hour] {
+        let first = first * Period::Minute.seconds() / span.seconds();
+        for (number, figures) in statistics.spans_from(span, first) {
+            let text = serde_json::to_string(&figures).context("figures as text")?;
+            in_time(store.trail.save_figures(span, number, text)).await?;
+        }
     }
     Ok(())
 }

@@ -7,11 +7,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Figures;
-use super::latency::Latencies;
 use super::live::Percentiles;
 use super::tally::{ByPath, ByStorage};
 use super::windows::Windows;
 use crate::message::words::words;
+use crate::store::Period;
 
 words! {
     /// A range of time that ends now.
@@ -80,6 +80,17 @@ pub struct Point {
 }
 
 impl Point {
+    fn new(second: u64, figures: &Figures) -> Self {
+        let at = i64::try_from(second).map(Timestamp::from_second);
+        Self {
+            at: at.ok().and_then(Result::ok).unwrap_or(Timestamp::MAX),
+            covered_seconds: figures.seconds,
+            messages: figures.tally.messages,
+            paths: figures.tally.paths,
+            acknowledgement_seconds: Percentiles::of(&figures.latencies),
+        }
+    }
+
     /// `count` for each second; none in a gap.
     #[must_use]
     pub fn per_second(&self, count: u64) -> Option<f64> {
@@ -93,60 +104,25 @@ impl Series {
     pub fn new(windows: &Windows, now: u64, range: Range, grain: Grain) -> Self {
         let (step_seconds, count) = range.steps(grain);
         let first = (now / step_seconds + 1).saturating_sub(count);
-        let mut sums = vec![Sum::default(); count as usize];
-        let mut add = |second: u64, figures: &Figures| {
-            let place = second / step_seconds - first;
+        let mut sums = vec![Figures::default(); count as usize];
+        let span = match range {
+            Range::Hour | Range::Day => Period::Minute,
+            Range::Month => Period::Hour,
+        };
+        let from = first * step_seconds / span.seconds();
+        for (number, figures) in windows.spans_from(span, from) {
+            let place = number * span.seconds() / step_seconds - first;
             if let Some(sum) = sums.get_mut(place as usize) {
                 sum.add(figures);
             }
-        };
-        let from = first * step_seconds;
-        match range {
-            Range::Hour | Range::Day => windows
-                .minutes_from(from / 60)
-                .for_each(|(minute, figures)| add(minute * 60, figures)),
-            Range::Month => windows
-                .hours_from(from / 3_600)
-                .for_each(|(hour, figures)| add(hour * 3_600, figures)),
         }
         let points = (first..).zip(sums);
         Self {
             range,
             step_seconds,
             points: points
-                .map(|(number, sum)| sum.point(number * step_seconds))
+                .map(|(number, sum)| Point::new(number * step_seconds, &sum))
                 .collect(),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-struct Sum {
-    covered_seconds: u64,
-    messages: ByStorage,
-    paths: ByPath,
-    latencies: Latencies,
-}
-
-impl Sum {
-    fn add(&mut self, figures: &Figures) {
-        self.covered_seconds += figures.seconds;
-        self.messages.add(&figures.tally.messages);
-        self.paths.add(&figures.tally.paths);
-        self.latencies.add(&figures.latencies);
-    }
-
-    fn point(self, second: u64) -> Point {
-        let at = i64::try_from(second).map(Timestamp::from_second);
-        Point {
-            at: at.ok().and_then(Result::ok).unwrap_or(Timestamp::MAX),
-            covered_seconds: self.covered_seconds,
-            messages: self.messages,
-            paths: self.paths,
-            acknowledgement_seconds: Percentiles {
-                p50: self.latencies.quantile(0.5),
-                p99: self.latencies.quantile(0.99),
-            },
         }
     }
 }

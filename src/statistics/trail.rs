@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Statistics;
+use super::counters::Counter;
 use crate::boot;
 use crate::limits;
 use crate::message::trail::TrailEntry;
@@ -32,11 +33,24 @@ enum Left {
 #[derive(Clone, Debug)]
 pub struct Trail {
     entries: mpsc::Sender<Left>,
+    shared: Arc<TrailShared>,
+}
+
+/// What the trail shares with its writer.
+#[derive(Debug)]
+struct TrailShared {
     /// A reader waits for entries that are not written.
-    is_awaited: Arc<Notify>,
-    kept: Arc<AtomicBool>,
-    stopped: Arc<Mutex<Option<String>>>,
+    is_awaited: Notify,
+    kept: AtomicBool,
+    /// Why nothing is written.
+    stopped: Mutex<Option<String>>,
     statistics: Arc<Statistics>,
+}
+
+impl TrailShared {
+    fn dropped(&self) -> &Counter {
+        &self.statistics.counters.trail_dropped
+    }
 }
 
 impl Trail {
@@ -44,35 +58,32 @@ impl Trail {
     #[must_use]
     pub fn new(settings: Current, statistics: Arc<Statistics>) -> (Self, TrailWriter) {
         let (sender, entries) = mpsc::channel(limits::TRAIL_QUEUE);
-        let trail = Self {
-            entries: sender,
-            is_awaited: Arc::default(),
-            kept: Arc::new(AtomicBool::new(settings.snapshot().keep_trail)),
-            stopped: Arc::default(),
+        let shared = Arc::new(TrailShared {
+            is_awaited: Notify::new(),
+            kept: AtomicBool::new(settings.snapshot().keep_trail),
+            stopped: Mutex::default(),
             statistics,
-        };
+        });
         let writer = TrailWriter {
             entries,
-            is_awaited: Arc::clone(&trail.is_awaited),
-            kept: Arc::clone(&trail.kept),
-            stopped: Arc::clone(&trail.stopped),
+            shared: Arc::clone(&shared),
             settings,
-            statistics: Arc::clone(&trail.statistics),
             disk_is_full: false,
         };
-        (trail, writer)
+        let entries = sender;
+        (Self { entries, shared }, writer)
     }
 
     /// Whether the trail is kept: ask before an entry is built at some cost.
     #[must_use]
     pub fn is_kept(&self) -> bool {
-        self.kept.load(Ordering::Relaxed)
+        self.shared.kept.load(Ordering::Relaxed)
     }
 
     /// Why it is not written although it is to be kept; none while it is.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        let stopped = self.stopped.lock();
+        let stopped = self.shared.stopped.lock();
         stopped.clone().filter(|_| self.is_kept())
     }
 
@@ -80,7 +91,7 @@ impl Trail {
     /// the trail is switched off.
     pub fn record(&self, entry: TrailEntry) {
         if self.is_kept() && self.entries.try_send(Left::Entry(entry)).is_err() {
-            self.statistics.counters.trail_dropped.increment();
+            self.shared.dropped().increment();
         }
     }
 
@@ -92,7 +103,7 @@ impl Trail {
         }
         let (mark, written) = oneshot::channel();
         if self.entries.try_send(Left::Reader(mark)).is_ok() {
-            self.is_awaited.notify_one();
+            self.shared.is_awaited.notify_one();
             let _ = timeout(limits::TRAIL_CATCH_UP, written).await;
         }
     }
@@ -105,12 +116,8 @@ const LOOKS_PER_INTERVAL: u32 = 5;
 #[derive(Debug)]
 pub struct TrailWriter {
     entries: mpsc::Receiver<Left>,
-    is_awaited: Arc<Notify>,
-    kept: Arc<AtomicBool>,
-    /// Why nothing is written.
-    stopped: Arc<Mutex<Option<String>>>,
+    shared: Arc<TrailShared>,
     settings: Current,
-    statistics: Arc<Statistics>,
     disk_is_full: bool,
 }
 
@@ -123,7 +130,11 @@ impl TrailWriter {
         data_directory: PathBuf,
         shutdown: CancellationToken,
     ) {
-        self.say_why_stopped(store.problem().map(not_opened));
+        self.say_why_stopped(
+            store
+                .problem()
+                .map(|problem| format!("its database could not be opened at the start: {problem}")),
+        );
         let mut prune_at = Instant::now() + limits::TRAIL_INTERVAL;
         loop {
             let mut settings = self.settings.clone();
@@ -131,7 +142,7 @@ impl TrailWriter {
                 () = shutdown.cancelled() => break,
                 changed = settings.changed() => match changed {
                     Some(changed) => {
-                        self.kept.store(changed.keep_trail, Ordering::Relaxed);
+                        self.shared.kept.store(changed.keep_trail, Ordering::Relaxed);
                         self.settings = settings;
                     }
                     None => break,
@@ -160,7 +171,7 @@ impl TrailWriter {
             }
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = self.is_awaited.notified() => return,
+                () = self.shared.is_awaited.notified() => return,
                 () = sleep(limits::TRAIL_INTERVAL / LOOKS_PER_INTERVAL) => {}
             }
         }
@@ -168,37 +179,35 @@ impl TrailWriter {
 
     /// Writes `first` and everything that waits behind it.
     async fn write(&mut self, first: Option<Left>, store: &TrailStore, data_directory: &Path) {
-        let mut batch = Vec::new();
+        let mut left = Vec::from_iter(first);
         let mut readers = Vec::new();
-        let mut left = self.entries.len();
-        let mut next = first;
+        let mut waiting = self.entries.len();
         loop {
-            while let Some(one) = next.take() {
+            let more = waiting.min(limits::TRAIL_BATCH - left.len());
+            if more > 0 {
+                self.entries.recv_many(&mut left, more).await;
+            }
+            waiting -= more;
+            let mut batch = Vec::new();
+            for one in left.drain(..) {
                 match one {
                     Left::Entry(entry) => batch.push(entry),
                     Left::Reader(reader) => readers.push(reader),
                 }
-                if left > 0 && batch.len() < limits::TRAIL_BATCH {
-                    left -= 1;
-                    next = self.entries.try_recv().ok();
-                }
             }
             if !batch.is_empty() {
-                self.append(std::mem::take(&mut batch), store, data_directory)
-                    .await;
+                self.append(batch, store, data_directory).await;
             }
-            if left == 0 {
+            if waiting == 0 {
                 return;
             }
-            left -= 1;
-            next = self.entries.try_recv().ok();
         }
     }
 
     async fn append(&mut self, batch: Vec<TrailEntry>, store: &TrailStore, data_directory: &Path) {
         let count = batch.len() as u64;
         if store.problem().is_some() || !self.disk_has_room(data_directory) {
-            self.statistics.counters.trail_dropped.add(count);
+            self.shared.dropped().add(count);
             return;
         }
         let problem = match timeout(limits::HISTORY_WAIT, store.append(batch)).await {
@@ -209,13 +218,13 @@ impl TrailWriter {
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {:?}", limits::HISTORY_WAIT),
         };
-        self.statistics.counters.trail_dropped.add(count);
+        self.shared.dropped().add(count);
         warn!(entries = count, %problem, "trail entries were not written");
         self.say_why_stopped(Some(format!("it could not be written: {problem}")));
     }
 
     fn say_why_stopped(&self, why: Option<String>) {
-        *self.stopped.lock() = why;
+        *self.shared.stopped.lock() = why;
     }
 
     /// Mail comes first: the trail stops before the disk is full. Says so once, and once when it goes on.
@@ -251,11 +260,6 @@ impl TrailWriter {
             Err(_) => warn!("pruning the history takes long; it goes on next time"),
         }
     }
-}
-
-/// Why there is no trail at all.
-fn not_opened(problem: &str) -> String {
-    format!("its database could not be opened at the start: {problem}")
 }
 
 #[cfg(test)]
@@ -295,7 +299,7 @@ mod tests {
             trail.record(entry());
         }
         assert_eq!(writer.entries.len(), limits::TRAIL_QUEUE);
-        assert_eq!(trail.statistics.counters.trail_dropped.value(), 3);
+        assert_eq!(trail.shared.dropped().value(), 3);
     }
 
     #[tokio::test]
@@ -323,6 +327,6 @@ mod tests {
         let (trail, writer) = trail(false);
         trail.record(entry());
         assert_eq!(writer.entries.len(), 0);
-        assert_eq!(trail.statistics.counters.trail_dropped.value(), 0);
+        assert_eq!(trail.shared.dropped().value(), 0);
     }
 }

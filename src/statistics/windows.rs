@@ -10,12 +10,22 @@ use super::figures::Figures;
 use super::latency::Latencies;
 use super::sizes::Sizes;
 use super::tally::AnsweredTally;
+use crate::store::Period;
 
 const SECONDS_OF_A_MINUTE: u64 = 60;
 const MINUTES_OF_AN_HOUR: u64 = 60;
-pub(super) const MINUTES_OF_A_DAY: u64 = 1_440;
+const MINUTES_OF_A_DAY: u64 = 1_440;
 /// A day more than the 30 that are shown, because what is shown begins and ends with whole points.
-pub(super) const HOURS_OF_A_MONTH: u64 = 31 * 24;
+const HOURS_OF_A_MONTH: u64 = 31 * 24;
+
+/// How many spans survive a restart.
+#[must_use]
+pub const fn kept(span: Period) -> u64 {
+    match span {
+        Period::Minute => MINUTES_OF_A_DAY,
+        Period::Hour => HOURS_OF_A_MONTH,
+    }
+}
 
 /// A span that ends now, the present second or minute included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,18 +85,15 @@ impl Windows {
         }
     }
 
-    /// Puts a minute of an earlier run back, numbered from 1970. They come in the order of time,
-    /// before anything is recorded; one that lies ahead of the clock is left out.
-    pub fn restore(&mut self, minute: u64, figures: &Figures) {
-        if minute <= self.now / SECONDS_OF_A_MINUTE {
-            self.minutes.at(minute).add(figures);
-        }
-    }
-
-    /// Puts an hour of an earlier run back, numbered from 1970, under the same conditions.
-    pub fn restore_hour(&mut self, hour: u64, figures: &Figures) {
-        if hour <= self.now / SECONDS_OF_A_MINUTE / MINUTES_OF_AN_HOUR {
-            self.hours.at(hour).add(figures);
+    /// Puts a span of an earlier run back. They come in the order of time, before anything is recorded; one that lies
+    /// ahead of the clock is left out.
+    pub fn restore(&mut self, span: Period, number: u64, figures: &Figures) {
+        if number <= self.now / span.seconds() {
+            let track = match span {
+                Period::Minute => &mut self.minutes,
+                Period::Hour => &mut self.hours,
+            };
+            track.at(number).add(figures);
         }
     }
 
@@ -99,46 +106,38 @@ impl Windows {
     /// The tally of the window that ends with the second `now`.
     #[must_use]
     pub fn tally(&self, now: u64, window: Window) -> AnsweredTally {
-        let mut sum = AnsweredTally::default();
-        for part in self.parts(now, window) {
+        self.sum(now, window, |sum: &mut AnsweredTally, part| {
             sum.add(&part.tally);
-        }
-        sum
+        })
     }
 
     /// The latencies of the window that ends with the second `now`.
     #[must_use]
     pub fn latencies(&self, now: u64, window: Window) -> Latencies {
-        let mut sum = Latencies::default();
-        for part in self.parts(now, window) {
+        self.sum(now, window, |sum: &mut Latencies, part| {
             sum.add(&part.latencies);
-        }
-        sum
+        })
     }
 
     /// Messages by size of the window that ends with the second `now`.
     #[must_use]
     pub fn sizes(&self, now: u64, window: Window) -> Sizes {
-        let mut sum = Sizes::default();
-        for part in self.parts(now, window) {
-            sum.add(&part.sizes);
+        self.sum(now, window, |sum: &mut Sizes, part| sum.add(&part.sizes))
+    }
+
+    /// The spans from `first` on in which the appliance ran, the present one included.
+    pub fn spans_from(
+        &self,
+        span: Period,
+        first: u64,
+    ) -> impl DoubleEndedIterator<Item = (u64, &Figures)> {
+        match span {
+            Period::Minute => self.minutes.from(first),
+            Period::Hour => self.hours.from(first),
         }
-        sum
     }
 
-    /// The minutes from `first` on in which the appliance ran, numbered from 1970, the present one
-    /// included.
-    pub fn minutes_from(&self, first: u64) -> impl DoubleEndedIterator<Item = (u64, &Figures)> {
-        self.minutes.from(first)
-    }
-
-    /// The hours from `first` on in which the appliance ran, numbered from 1970, the present one
-    /// included.
-    pub fn hours_from(&self, first: u64) -> impl DoubleEndedIterator<Item = (u64, &Figures)> {
-        self.hours.from(first)
-    }
-
-    fn parts(&self, now: u64, window: Window) -> impl Iterator<Item = &Figures> {
+    fn sum<T: Default>(&self, now: u64, window: Window, add: impl Fn(&mut T, &Figures)) -> T {
         let minute = now / SECONDS_OF_A_MINUTE;
         let (track, last, length) = match window {
             Window::Minute => (&self.seconds, now, SECONDS_OF_A_MINUTE),
@@ -146,7 +145,11 @@ impl Windows {
             Window::Day => (&self.minutes, minute, MINUTES_OF_A_DAY),
         };
         let first = (last + 1).saturating_sub(length);
-        track.from(first).map(|(_, figures)| figures)
+        let mut sum = T::default();
+        for (_, part) in track.from(first) {
+            add(&mut sum, part);
+        }
+        sum
     }
 }
 
@@ -249,19 +252,22 @@ mod tests {
         let mut windows = Windows::new(START + 50);
         windows.pass(START + 50);
         assert_eq!(
-            windows.minutes_from(0).count(),
+            windows.spans_from(Period::Minute, 0).count(),
             0,
             "nothing was watched yet"
         );
         windows.record(START + 3_610, &message(1));
         windows.pass(START + 3_600);
-        let minutes: Vec<u64> = windows.minutes_from(0).map(|(_, it)| it.seconds).collect();
+        let minutes: Vec<u64> = windows
+            .spans_from(Period::Minute, 0)
+            .map(|(_, it)| it.seconds)
+            .collect();
         assert_eq!(minutes.len(), 61);
         assert_eq!((minutes[0], minutes[1], minutes[60]), (10, 60, 10));
         assert_eq!(windows.since_start().seconds, 3_560);
         let hour = START / 3_600;
         let hours: Vec<(u64, u64)> = windows
-            .hours_from(0)
+            .spans_from(Period::Hour, 0)
             .map(|(at, it)| (at, it.seconds))
             .collect();
         let in_the_first = (hour + 1) * 3_600 - (START + 50);
@@ -281,11 +287,11 @@ mod tests {
         earlier.record(&message(5));
         let hour = START / 3_600;
         for number in [hour - HOURS_OF_A_MONTH, hour - 1, hour, hour + 1] {
-            windows.restore_hour(number, &earlier);
+            windows.restore(Period::Hour, number, &earlier);
         }
         windows.record(START, &message(5));
         let counted: Vec<(u64, u64)> = windows
-            .hours_from(0)
+            .spans_from(Period::Hour, 0)
             .map(|(hour, figures)| (hour, figures.tally.messages.total()))
             .collect();
         assert_eq!(counted, [(hour - 1, 1), (hour, 2)]);
@@ -298,13 +304,13 @@ mod tests {
         earlier.record(&message(5));
         let minute = START / 60;
         for number in [minute - 1_439, minute - 59, minute, minute + 1] {
-            windows.restore(number, &earlier);
+            windows.restore(Period::Minute, number, &earlier);
         }
         windows.record(START, &message(5));
         check(&windows, START, [1, 3, 4]);
         assert_eq!(windows.since_start().tally.messages.total(), 1);
         let present: Vec<u64> = windows
-            .minutes_from(minute)
+            .spans_from(Period::Minute, minute)
             .map(|(_, figures)| figures.tally.messages.total())
             .collect();
         assert_eq!(present, [2]);

@@ -28,7 +28,9 @@ impl Period {
         }
     }
 
-    const fn seconds(self) -> i64 {
+    /// Its length.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
         match self {
             Self::Minute => 60,
             Self::Hour => 3_600,
@@ -95,7 +97,11 @@ impl TrailStore {
         let sql = format!("DELETE FROM {column}s WHERE {column} < ?");
         self.transaction(async |writer| {
             sqlx::query(AssertSqlSafe(sql))
-                .bind(before.as_second().div_euclid(period.seconds()))
+                .bind(
+                    before
+                        .as_second()
+                        .div_euclid(period.seconds().cast_signed()),
+                )
                 .execute(&mut writer.connection)
                 .await
         })
