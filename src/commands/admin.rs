@@ -35,7 +35,7 @@ pub(super) enum AdminCommand {
     /// Restore a backup to an empty data directory
     Restore(backup::BackupArgs),
     /// Save what can be read of a damaged appliance.db; the appliance must be stopped
-    Repair(Repair),
+    Repair(DataDirectoryArgs),
 }
 
 /// `reset-password`.
@@ -58,13 +58,6 @@ pub(super) struct CreateToken {
     /// read_only, operate (also acts on the queue) or read_write (may change everything)
     #[arg(long)]
     scope: String,
-    #[command(flatten)]
-    place: DataDirectoryArgs,
-}
-
-/// `repair`.
-#[derive(Debug, Args)]
-pub(super) struct Repair {
     #[command(flatten)]
     place: DataDirectoryArgs,
 }
@@ -100,8 +93,8 @@ pub(super) fn run(command: AdminCommand, environment: &Environment) -> Result<()
         AdminCommand::Settings(written) => admin_settings::run(&written, environment)?,
         AdminCommand::Backup(written) => backup::run_backup(&written, environment)?,
         AdminCommand::Restore(written) => backup::run_restore(&written, environment)?,
-        AdminCommand::Repair(command) => {
-            let path = appliance_at(&command.place, environment)?;
+        AdminCommand::Repair(place) => {
+            let path = appliance_at(&place, environment)?;
             let directory = DataDirectory::open(&path)?;
             let repaired = serve::runtime()?.block_on(store::repair(directory.path()));
             print!("{}", told(&repaired?));
@@ -157,11 +150,10 @@ fn called(table: &str) -> &str {
 fn appliance_at(place: &DataDirectoryArgs, environment: &Environment) -> Result<PathBuf, Failure> {
     let directory = place.path(environment);
     if Store::is_in(&directory) {
-        Ok(directory)
-    } else {
-        let problem = "is no data directory of an appliance: start it there once";
-        Err(Failure::io(format!("{} {problem}", directory.display())))
+        return Ok(directory);
     }
+    let problem = "is no data directory of an appliance: start it there once";
+    Err(Failure::io(format!("{} {problem}", directory.display())))
 }
 
 /// Works on the accounts of an appliance that may be running.
@@ -214,13 +206,8 @@ async fn reset_password(
     without_totp: bool,
     given: Option<String>,
 ) -> Result<String, AccountError> {
-    let (password, made) = match given {
-        Some(given) => (given, None),
-        None => {
-            let made = spelled_secret(limits::SPELLED_PASSWORD_GROUPS);
-            (made.clone(), Some(made))
-        }
-    };
+    let is_made = given.is_none();
+    let password = given.unwrap_or_else(|| spelled_secret(limits::SPELLED_PASSWORD_GROUPS));
     let actor = Actor::command("admin reset-password");
     let change = AccountChange {
         password: Some(password.clone()),
@@ -233,23 +220,22 @@ async fn reset_password(
             if !has_administrator(accounts).await? =>
         {
             let role = Role::Administrator;
+            let password = password.clone();
             accounts.create(name, role, password, &actor).await?;
             "is the administrator now"
         }
         Err(error) => return Err(error),
     };
     let mut text = format!("{name} {what}.\n");
-    if let Some(made) = made {
-        text.push_str(&format!("password: {made}\n"));
+    if is_made {
+        text.push_str(&format!("password: {password}\n"));
     }
     Ok(text)
 }
 
 async fn has_administrator(accounts: &Accounts) -> Result<bool, AccountError> {
-    let all = accounts.list().await?;
-    Ok(all
-        .iter()
-        .any(|account| account.role == Role::Administrator))
+    let mut all = accounts.list().await?.into_iter();
+    Ok(all.any(|account| account.role == Role::Administrator))
 }
 
 /// The first line of the standard input; none when a person sits there, or when it is empty.

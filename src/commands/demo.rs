@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +25,9 @@ use crate::statistics::Statistics;
 use crate::statistics::counters::Counter;
 use crate::statistics::tally::AnsweredTally;
 
-const SINK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2600);
-const REPORT_BOX: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2601);
+const SINK: SocketAddr = SocketAddr::new(LOOPBACK, 2600);
+const REPORT_BOX: SocketAddr = SocketAddr::new(LOOPBACK, 2601);
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// The demo speaks itself: the log says only what is wrong, unless more is asked for.
 const LOG: &str = "warn";
 /// The account that a newcomer uses.
@@ -75,8 +75,9 @@ impl Drop for TemporaryDirectory {
 
 async fn show(options: &ServeOptions, directory: &DataDirectory) -> anyhow::Result<()> {
     let shutdown = serve::shutdown_on_signal()?;
-    let sink = at_or_anywhere(SINK, |address| SinkServer::bind(address, Verbosity::Quiet))
-        .context("the embedded destination cannot listen")?;
+    let bind = |address| SinkServer::bind(address, Verbosity::Quiet);
+    let sink = bind(SINK).or_else(|_| bind(any_port(SINK)));
+    let sink = sink.context("the embedded destination cannot listen")?;
     let report_box = match ReportBox::bind(REPORT_BOX).await {
         Ok(report_box) => report_box,
         Err(_) => ReportBox::bind(any_port(REPORT_BOX)).await?,
@@ -143,14 +144,7 @@ async fn let_in(accounts: &Accounts) -> anyhow::Result<String> {
     Ok(password)
 }
 
-/// Binds `address`, or any port beside it when that one is taken.
-fn at_or_anywhere<T>(
-    address: SocketAddr,
-    bind: impl Fn(SocketAddr) -> io::Result<T>,
-) -> io::Result<T> {
-    bind(address).or_else(|_| bind(any_port(address)))
-}
-
+/// For when `address` is taken.
 fn any_port(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip(), 0)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::limits;
@@ -27,13 +27,6 @@ struct Gathered {
     /// Lines that found no room since the last write.
     dropped: u64,
     closed: bool,
-}
-
-impl LogBuffer {
-    fn gathered(&self) -> MutexGuard<'_, Gathered> {
-        // Bytes are appended in one step, so that a panic elsewhere leaves whole lines.
-        self.gathered.lock()
-    }
 }
 
 /// Writes until it is dropped, and then what is left.
@@ -65,7 +58,7 @@ impl LogWriter {
 fn write_until_closed(shared: &LogBuffer, mut output: impl Write) {
     let mut writing = Vec::new();
     loop {
-        let mut gathered = shared.gathered();
+        let mut gathered = shared.gathered.lock();
         let nothing = |gathered: &mut Gathered| gathered.lines.is_empty() && !gathered.closed;
         shared.change.wait_while(&mut gathered, nothing);
         let open = |gathered: &mut Gathered| !gathered.closed;
@@ -92,7 +85,7 @@ fn write_until_closed(shared: &LogBuffer, mut output: impl Write) {
 
 impl Drop for LogThread {
     fn drop(&mut self) {
-        self.shared.gathered().closed = true;
+        self.shared.gathered.lock().closed = true;
         self.shared.change.notify_all();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -103,7 +96,7 @@ impl Drop for LogThread {
 impl Write for &LogWriter {
     /// Takes a line whole, or drops it when the output does not keep up: mail must not wait.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut gathered = self.0.gathered();
+        let mut gathered = self.0.gathered.lock();
         if gathered.lines.len() + line.len() > limits::LOG_BUFFER_BYTES {
             gathered.dropped += 1;
             return Ok(line.len());

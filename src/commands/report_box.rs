@@ -64,13 +64,17 @@ impl ReportBox {
                 continue;
             };
             let count = self.count();
+            let connection = ReportConnection {
+                stream,
+                buffer: BytesMut::new(),
+            };
             let shutdown = shutdown.clone();
             tokio::spawn(async move {
                 let _place = place;
                 tokio::select! {
                     () = shutdown.cancelled() => {}
                     // A client that breaks off is no concern of a demo.
-                    _ = ReportConnection::new(stream).run(&count) => {}
+                    _ = connection.run(&count) => {}
                 }
             });
         }
@@ -83,13 +87,6 @@ struct ReportConnection {
 }
 
 impl ReportConnection {
-    fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            buffer: BytesMut::new(),
-        }
-    }
-
     async fn run(mut self, count: &Counter) -> io::Result<()> {
         let mut lines = LineFramer::default();
         let mut recipients = 0;
@@ -145,12 +142,8 @@ impl ReportConnection {
     }
 
     async fn read(&mut self) -> io::Result<()> {
-        match timeout(
-            limits::REPORT_BOX_WAIT,
-            self.stream.read_buf(&mut self.buffer),
-        )
-        .await??
-        {
+        let read = self.stream.read_buf(&mut self.buffer);
+        match timeout(limits::REPORT_BOX_WAIT, read).await?? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }

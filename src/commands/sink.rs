@@ -53,9 +53,10 @@ pub(super) fn run(listen: &SocketAddr) -> Result<(), Failure> {
 }
 
 /// Whether every message is a line on standard output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Verbosity {
     Verbose,
+    #[default]
     Quiet,
 }
 
@@ -81,7 +82,10 @@ impl SinkServer {
 
     /// Serves on this thread. Returns only when it cannot.
     pub(super) fn serve(self) -> Result<(), Failure> {
-        let mut server = Server::new(SinkHandler::new(self.voice));
+        let mut server = Server::new(SinkHandler {
+            voice: self.voice,
+            ..SinkHandler::default()
+        });
         server
             .with_name("sink.fastpath")
             .with_num_threads(limits::SINK_THREADS)
@@ -113,7 +117,7 @@ impl Manner {
 }
 
 /// One client's conversation; the counts of deferrals are shared by all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct SinkHandler {
     voice: Verbosity,
     deferrals: Arc<Mutex<HashMap<(String, String), u32>>>,
@@ -123,16 +127,6 @@ struct SinkHandler {
 }
 
 impl SinkHandler {
-    fn new(voice: Verbosity) -> Self {
-        Self {
-            voice,
-            deferrals: Arc::default(),
-            sender: String::new(),
-            recipients: Vec::new(),
-            size_bytes: 0,
-        }
-    }
-
     /// Counts a deferral; false when there were enough, and the next message begins anew.
     fn defers(&self, recipient: &str) -> bool {
         // A count that a panic left behind is as good as any.
@@ -219,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_recipient_decides_the_answer() {
-        let mut conversation = SinkHandler::new(Verbosity::Quiet);
+        let mut conversation = SinkHandler::default();
         for (recipient, code) in [
             ("anna@example.net", 250),
             ("refuse@example.net", 550),
@@ -234,7 +228,7 @@ mod tests {
 
     #[test]
     fn later_is_deferred_twice_for_each_sender() {
-        let mut first = SinkHandler::new(Verbosity::Quiet);
+        let mut first = SinkHandler::default();
         let mut second = first.clone();
         let later = "later@example.net";
         let answers = [
