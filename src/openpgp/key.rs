@@ -41,8 +41,10 @@ pub(super) enum KeyPacket {
     Subkey(packet::PublicSubkey),
 }
 
-/// Whether a key can be used, and why not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a key can be used now, and why not. One that cannot counts as none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = OpenPgpKeyState)]
 pub enum Validity {
     /// It can.
     Valid,

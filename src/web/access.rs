@@ -53,6 +53,16 @@ impl Visitor {
     }
 }
 
+/// Handlers that need no more of their visitor take this.
+impl<S: Send + Sync> FromRequestParts<S> for Actor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let visitor = Visitor::from_request_parts(parts, state).await?;
+        Ok(visitor.actor())
+    }
+}
+
 /// The account that owns the token of the request, and what is made with it. Handlers of the API take it
 /// as an argument.
 #[derive(Clone, Copy, Debug, FromRequestParts)]
@@ -89,19 +99,16 @@ pub(super) fn only_asks(request: &Request) -> bool {
 }
 
 /// The guard of the API: a token with the rights that the route needs, never a cookie.
-pub(super) async fn api(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    let mut found = may_call(&guard, bearer(&request)).await;
-    if found.is_ok() && !only_asks(&request) {
-        request = match whole(request).await {
-            Ok(request) => request,
-            Err(error) => return error.into_response(),
-        };
-        found = may_call(&guard, bearer(&request)).await;
+pub(super) async fn api(
+    State(guard): State<Guard>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let mut token = may_call(&guard, bearer(&request)).await?;
+    if !only_asks(&request) {
+        request = whole(request).await?;
+        token = may_call(&guard, bearer(&request)).await?;
     }
-    let token = match found {
-        Ok(token) => token,
-        Err(error) => return error.into_response(),
-    };
     let visitor = Visitor {
         name: format!("token {}", token.name),
         role: token.scope.role(),
@@ -111,7 +118,7 @@ pub(super) async fn api(State(guard): State<Guard>, mut request: Request, next: 
     let extensions = request.extensions_mut();
     extensions.insert(TokenOwner(token.account));
     extensions.insert(visitor);
-    next.run(request).await
+    Ok(next.run(request).await)
 }
 
 /// The token of a program, if it has the rights that the guard asks for.
@@ -144,12 +151,20 @@ enum Presence {
 
 /// The guard of the pages: for visitors who are logged in with the rights that the route needs; the others are
 /// led to the login.
-pub(super) async fn pages(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(super) async fn pages(
+    State(guard): State<Guard>,
+    request: Request,
+    next: Next,
+) -> Result<Response, PageError> {
     with_session(guard, Presence::Person, request, next).await
 }
 
 /// The same for what browsers ask for by themselves, which does not keep a session alive.
-pub(super) async fn watched(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(super) async fn watched(
+    State(guard): State<Guard>,
+    request: Request,
+    next: Next,
+) -> Result<Response, PageError> {
     with_session(guard, Presence::Unknown, request, next).await
 }
 
@@ -158,25 +173,18 @@ async fn with_session(
     presence: Presence,
     mut request: Request,
     next: Next,
-) -> Response {
+) -> Result<Response, PageError> {
     let context = &guard.0;
     let origin = origin(&request);
     let shown = cookies::shown(request.headers(), origin);
-    let mut found = may_enter(&guard, shown).await;
-    if matches!(found, Ok(Some(_))) && !only_asks(&request) {
-        request = match whole(request).await {
-            Ok(request) => request,
-            Err(error) => return PageError::from(error).into_response(),
-        };
-        found = may_enter(&guard, shown).await;
+    let mut session = may_enter(&guard, shown).await?;
+    if session.is_some() && !only_asks(&request) {
+        request = whole(request).await?;
+        session = may_enter(&guard, shown).await?;
     }
-    let session = match found {
-        Ok(Some(session)) => session,
-        Ok(None) => {
-            let wanted = wanted(&request).filter(|_| presence == Presence::Person);
-            return way_in(context, wanted).await;
-        }
-        Err(error) => return PageError::from(error).into_response(),
+    let Some(session) = session else {
+        let wanted = wanted(&request).filter(|_| presence == Presence::Person);
+        return Ok(way_in(context, wanted).await?.into_response());
     };
     if presence == Presence::Person {
         context.accounts.saw(&session, Timestamp::now());
@@ -192,7 +200,7 @@ async fn with_session(
         origin,
         until: Instant::now() + limits::CHANGE_BEGIN_WAIT,
     });
-    next.run(request).await
+    Ok(next.run(request).await)
 }
 
 /// The session of a browser, while it lasts and has the rights that the guard asks for.
@@ -220,43 +228,35 @@ pub(super) async fn session(
 /// The page to show after the login: none for a form, which is lost.
 fn wanted(request: &Request) -> Option<LocalPath> {
     let path = request.uri().path_and_query()?.as_str();
-    let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
-    is_page.then(|| LocalPath::parse(path)).flatten()
+    only_asks(request).then(|| LocalPath::parse(path)).flatten()
 }
 
-async fn way_in(context: &Context, wanted: Option<LocalPath>) -> Response {
-    let setup_is_open = match context.accounts.setup_is_open().await {
-        Ok(is_open) => is_open,
-        Err(error) => return PageError::from(error).into_response(),
-    };
-    if setup_is_open {
-        return Redirect::to("/setup").into_response();
+async fn way_in(context: &Context, wanted: Option<LocalPath>) -> Result<Redirect, ReadError> {
+    if context.accounts.setup_is_open().await? {
+        return Ok(Redirect::to("/setup"));
     }
-    match wanted {
-        Some(path) if path.as_str() != "/" => Redirect::to(&path.behind_login()).into_response(),
-        _ => Redirect::to("/login").into_response(),
-    }
+    Ok(match wanted {
+        Some(path) if path.as_str() != "/" => Redirect::to(&path.behind_login()),
+        _ => Redirect::to("/login"),
+    })
 }
 
 /// The guard of the metrics.
-pub(super) async fn metrics(context: Ctx, request: Request, next: Next) -> Response {
-    if is_this_machine(&request) || is_trusted(&context, &request) {
-        return next.run(request).await;
+pub(super) async fn metrics(
+    context: Ctx,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if !is_this_machine(&request) && !is_trusted(&context, &request) {
+        with_token(&context, bearer(&request)).await?;
     }
-    match with_token(&context, bearer(&request)).await {
-        Ok(_) => next.run(request).await,
-        Err(error) => error.into_response(),
-    }
+    Ok(next.run(request).await)
 }
 
 /// `Authorization: Bearer <token>` (RFC 6750 §2.1); the scheme's name is in any case (RFC 9110 §11.1).
 fn bearer(request: &Request) -> Option<String> {
-    let text = request
-        .headers()
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?;
-    let (scheme, token) = text.split_once(' ')?;
+    let text = request.headers().get(header::AUTHORIZATION)?.to_str();
+    let (scheme, token) = text.ok()?.split_once(' ')?;
     scheme
         .eq_ignore_ascii_case("bearer")
         .then(|| token.trim().to_owned())
@@ -279,15 +279,13 @@ fn origin(request: &Request) -> Origin {
 /// it calls us by an address or as localhost. Without the last, any page on the web could have a
 /// browser on this machine fetch ours, by a name that it points at 127.0.0.1 (DNS rebinding).
 fn is_this_machine(request: &Request) -> bool {
-    let origin = origin(request);
+    let (origin, headers) = (origin(request), request.headers());
+    let host = headers.get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok());
     origin.address.is_loopback()
         && !origin.is_proxied
-        && !is_forwarded(request.headers())
-        && request
-            .headers()
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .is_some_and(is_literal_host)
+        && !is_forwarded(headers)
+        && host.is_some_and(is_literal_host)
 }
 
 fn is_forwarded(headers: &HeaderMap) -> bool {

@@ -31,37 +31,29 @@ pub(super) fn shown(headers: &HeaderMap, origin: Origin) -> Option<TokenHash> {
 
 /// Gives a browser its session. It ends with the browser, or when we say so.
 fn with(token: &AccessToken, origin: Origin) -> HeaderValue {
-    value(
-        Cookie::build((name(origin.is_encrypted), token.expose())),
-        origin,
-    )
+    value(token.expose(), origin, None)
 }
 
 /// Removes the cookie of the session.
 pub(super) fn without(origin: Origin) -> HeaderValue {
-    let past = cookie::time::Duration::ZERO;
-    value(
-        Cookie::build((name(origin.is_encrypted), "")).max_age(past),
-        origin,
-    )
+    value("", origin, Some(cookie::time::Duration::ZERO))
 }
 
 /// Gives a browser its session, and leads it to this path.
 pub(super) fn enter(token: &AccessToken, origin: Origin, path: &str) -> Response {
-    (
-        [(header::SET_COOKIE, with(token, origin))],
-        Redirect::to(path),
-    )
-        .into_response()
+    let cookie = [(header::SET_COOKIE, with(token, origin))];
+    (cookie, Redirect::to(path)).into_response()
 }
 
-fn value(cookie: cookie::CookieBuilder<'_>, origin: Origin) -> HeaderValue {
-    let cookie = cookie
+fn value(value: &str, origin: Origin, age: Option<cookie::time::Duration>) -> HeaderValue {
+    let mut cookie = Cookie::build((name(origin.is_encrypted), value))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Strict)
-        .secure(origin.is_encrypted);
-    HeaderValue::try_from(cookie.build().to_string()).expect("name and token are ASCII")
+        .secure(origin.is_encrypted)
+        .build();
+    cookie.set_max_age(age);
+    HeaderValue::try_from(cookie.to_string()).expect("name and token are ASCII")
 }
 
 #[cfg(test)]

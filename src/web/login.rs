@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::access::{self, Visitor};
+use super::access;
 use super::error::PageError;
 use super::extract::{Ctx, FormBody, PageQuery};
 use super::local_path::LocalPath;
@@ -14,7 +14,7 @@ use super::origin::Origin;
 use super::page::respond;
 use super::plain::{PlainFrame, shown_again};
 use super::{Context, cookies};
-use crate::administration::{Login, LoginError, LoginOutcome};
+use crate::administration::{Actor, Login, LoginError, LoginOutcome};
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -137,11 +137,10 @@ pub(super) async fn submit(
 /// Ends the session.
 pub(super) async fn out(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     login: Login,
     origin: Origin,
 ) -> Result<Response, PageError> {
-    let actor = visitor.actor();
     context.accounts.log_out(login.session, &actor).await?;
     let cookie = [(header::SET_COOKIE, cookies::without(origin))];
     Ok((cookie, Redirect::to("/login?done=out")).into_response())

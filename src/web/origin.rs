@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use axum::Extension;
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 
 use super::error::{ApiError, refusal};
 use super::extract::Ctx;
@@ -117,12 +117,7 @@ fn lead_to_https(request: &Request) -> Response {
     let host = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
     match (host, request.uri().path_and_query()) {
         (Some(host), Some(path)) if is_page => {
-            let location = format!("https://{host}{path}");
-            (
-                StatusCode::TEMPORARY_REDIRECT,
-                [(header::LOCATION, location)],
-            )
-                .into_response()
+            Redirect::temporary(&format!("https://{host}{path}")).into_response()
         }
         _ => refusal(request, ApiError::HttpsNeeded),
     }
@@ -131,6 +126,8 @@ fn lead_to_https(request: &Request) -> Response {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use axum::http::StatusCode;
 
     use super::*;
     use crate::settings::SettingsDocument;

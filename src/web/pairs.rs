@@ -79,22 +79,15 @@ impl Pairs {
         let Some(sort) = self.take("sort") else {
             return Ok((QueueOrder::default(), false));
         };
-        let (word, descending) = match sort.strip_prefix('-') {
-            Some(word) => (word, true),
-            None => (sort.as_str(), false),
-        };
-        reading::read(word.into())
-            .map(|order| (order, descending))
-            .map_err(|misfit| ApiError::BadRequest(format!("sort: {misfit}")))
+        let greatest_first = sort.strip_prefix('-');
+        let order = member("sort", greatest_first.unwrap_or(&sort))?;
+        Ok((order, greatest_first.is_some()))
     }
 
     /// The kind of destination that the table destination × age has lines for.
     pub(super) fn take_destinations(&mut self) -> Result<Destinations, ApiError> {
-        match self.take("by") {
-            None => Ok(Destinations::default()),
-            Some(word) => reading::read(Value::String(word))
-                .map_err(|misfit| ApiError::BadRequest(format!("by: {misfit}"))),
-        }
+        let word = self.take("by");
+        word.map_or_else(|| Ok(Destinations::default()), |word| member("by", &word))
     }
 
     /// Refuses what is left.
@@ -122,6 +115,11 @@ impl Pairs {
         reading::read(Value::Object(self.0))
             .map_err(|misfit| ApiError::BadRequest(misfit.to_string()))
     }
+}
+
+/// A member of a closed set.
+fn member<T: DeserializeOwned>(name: &str, word: &str) -> Result<T, ApiError> {
+    reading::read(word.into()).map_err(|misfit| ApiError::BadRequest(format!("{name}: {misfit}")))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter};
-use utoipa::openapi::path::Paths;
+use utoipa::openapi::path::{Operation, PathItem, Paths};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 
@@ -48,6 +48,19 @@ pub(super) struct Route {
 
 /// Paths with their operations, and the schemas that these refer to.
 pub(super) type ApiDescription = (Paths, Vec<(String, RefOr<Schema>)>);
+
+/// The operations of a path, with their methods.
+pub(super) fn operations(path: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let methods = [
+        (Method::GET, &mut path.get),
+        (Method::PUT, &mut path.put),
+        (Method::POST, &mut path.post),
+        (Method::DELETE, &mut path.delete),
+        (Method::PATCH, &mut path.patch),
+    ];
+    let methods = methods.into_iter();
+    methods.filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
 
 /// A path for everybody.
 pub(super) fn open(path: &str) -> Route {
@@ -98,25 +111,13 @@ impl Route {
     /// Path and methods are those of the description.
     fn described(
         needs: Needs,
-        (schemas, paths, answers): UtoipaMethodRouter<Arc<Context>>,
+        (schemas, mut paths, answers): UtoipaMethodRouter<Arc<Context>>,
     ) -> Self {
-        let (path, item) = paths
-            .paths
-            .first_key_value()
-            .expect("`routes!` has a handler");
-        let methods = [
-            (Method::GET, &item.get),
-            (Method::PUT, &item.put),
-            (Method::POST, &item.post),
-            (Method::DELETE, &item.delete),
-            (Method::PATCH, &item.patch),
-        ];
-        let methods = methods
-            .into_iter()
-            .filter(|(_, operation)| operation.is_some());
+        let first = paths.paths.iter_mut().next();
+        let (path, item) = first.expect("`routes!` has a handler");
         let route = Self::new(path, needs);
         Self {
-            methods: methods.map(|(method, _)| method).collect(),
+            methods: operations(item).map(|(method, _)| method).collect(),
             answers,
             described: Some((paths, schemas)),
             ..route

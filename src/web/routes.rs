@@ -171,20 +171,21 @@ fn accounts() -> Vec<Route> {
 
 /// What programs ask. Path and method stand at the handler, with what the OpenAPI document says of them.
 fn programs() -> Vec<Route> {
+    let administer = |described| api(Administrator, described);
     vec![
         open_api(routes!(openapi)),
         api(Viewer, routes!(api::statistics::live)),
         api(Viewer, routes!(api::statistics::series)),
         api(Viewer, routes!(api::statistics::what_if)),
         api(Viewer, routes!(api::next_hops::list)),
-        api(Administrator, routes!(api::next_hops::test)),
+        administer(routes!(api::next_hops::test)),
         api(Operator, routes!(api::next_hops::pause)),
         api(Viewer, routes!(api::alerts::list)),
-        api(Administrator, routes!(api::alerts::test)),
+        administer(routes!(api::alerts::test)),
         api(Viewer, routes!(api::conditions::list)),
-        api(Administrator, routes!(api::content_filter::test)),
+        administer(routes!(api::content_filter::test)),
         api(Viewer, routes!(api::settings::show)),
-        api(Administrator, routes!(api::settings::change)).of_settings(),
+        administer(routes!(api::settings::change)).of_settings(),
         api(Viewer, routes!(api::queue::list)),
         api(Viewer, routes!(api::queue::destinations)),
         api(Viewer, routes!(api::queue::show)),
@@ -192,33 +193,15 @@ fn programs() -> Vec<Route> {
         api(Operator, routes!(api::queue::act)),
         api(Viewer, routes!(api::messages::list)),
         api(Viewer, routes!(api::messages::trail)),
-        api(Administrator, routes!(api::audit::list)),
-        api(
-            Administrator,
-            routes!(api::accounts::list, api::accounts::create),
-        ),
-        api(
-            Administrator,
-            routes!(api::accounts::change, api::accounts::remove),
-        ),
-        api(
-            Administrator,
-            routes!(api::tokens::list, api::tokens::create),
-        ),
-        api(Administrator, routes!(api::tokens::revoke)),
-        api(
-            Administrator,
-            routes!(api::smtp_logins::list, api::smtp_logins::add),
-        ),
-        api(
-            Administrator,
-            routes!(api::smtp_logins::change, api::smtp_logins::remove),
-        ),
-        api(
-            Administrator,
-            routes!(api::openpgp_keys::list, api::openpgp_keys::add),
-        ),
-        api(Administrator, routes!(api::openpgp_keys::remove)),
+        administer(routes!(api::audit::list)),
+        administer(routes!(api::accounts::list, api::accounts::create)),
+        administer(routes!(api::accounts::change, api::accounts::remove)),
+        administer(routes!(api::tokens::list, api::tokens::create)),
+        administer(routes!(api::tokens::revoke)),
+        administer(routes!(api::smtp_logins::list, api::smtp_logins::add)),
+        administer(routes!(api::smtp_logins::change, api::smtp_logins::remove)),
+        administer(routes!(api::openpgp_keys::list, api::openpgp_keys::add)),
+        administer(routes!(api::openpgp_keys::remove)),
     ]
 }
 

@@ -8,9 +8,8 @@ use utoipa::ToSchema;
 
 use super::{Problem, Problems};
 use crate::accounts::Role;
-use crate::administration::AccountChange;
+use crate::administration::{AccountChange, Actor};
 use crate::store::StoredAccount;
-use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 use crate::web::extract::{Ctx, JsonBody, PathPart};
 
@@ -80,10 +79,10 @@ pub(in crate::web) struct NewAccountBody {
 )]
 pub(in crate::web) async fn create(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     JsonBody(new): JsonBody<NewAccountBody>,
 ) -> Result<(StatusCode, Json<AccountBody>), ApiError> {
-    let (accounts, actor) = (&context.accounts, visitor.actor());
+    let accounts = &context.accounts;
     let created = accounts.create(&new.name, new.role, new.password, &actor);
     Ok((StatusCode::CREATED, Json(created.await?.into())))
 }
@@ -115,7 +114,7 @@ pub(in crate::web) struct AccountPatchBody {
 )]
 pub(in crate::web) async fn change(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     PathPart(name): PathPart<String>,
     JsonBody(change): JsonBody<AccountPatchBody>,
 ) -> Result<Json<AccountBody>, ApiError> {
@@ -128,8 +127,7 @@ pub(in crate::web) async fn change(
         password: change.password,
         without_second_factor: change.second_factor == Some(false),
     };
-    let accounts = &context.accounts;
-    let amended = accounts.amend(&name, change, &visitor.actor()).await?;
+    let amended = context.accounts.amend(&name, change, &actor).await?;
     Ok(Json(amended.into()))
 }
 
@@ -146,9 +144,9 @@ pub(in crate::web) async fn change(
 )]
 pub(in crate::web) async fn remove(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     PathPart(name): PathPart<String>,
 ) -> Result<StatusCode, ApiError> {
-    context.accounts.remove(&name, &visitor.actor()).await?;
+    context.accounts.remove(&name, &actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }

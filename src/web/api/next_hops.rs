@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Problems;
+use crate::administration::Actor;
 use crate::administration::queue::set_paused;
 use crate::delivery::{NextHopFigures, Probe, Suspension};
 use crate::limits;
 use crate::statistics::live::Percentiles;
-use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 use crate::web::extract::{Ctx, JsonBody};
 use crate::web::settings::next_hop_test::NextHopTestRequest;
@@ -125,10 +125,9 @@ pub(in crate::web) struct PausedNextHopsBody {
 )]
 pub(in crate::web) async fn pause(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     JsonBody(PauseRequest { next_hop, paused }): JsonBody<PauseRequest>,
 ) -> Result<Json<PausedNextHopsBody>, ApiError> {
-    let actor = visitor.actor();
     let changed = set_paused(&context.administration, next_hop, paused, actor).await?;
     Ok(Json(PausedNextHopsBody {
         paused_next_hops: changed.paused_next_hops.clone(),

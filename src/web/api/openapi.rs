@@ -4,15 +4,16 @@
 //! and its line in the route table. What paths have in common is added here: the token, and the answers
 //! to requests that lack one, that cannot be understood, or that ask for nothing that is there.
 
+use axum::http::Method;
 use utoipa::OpenApi;
-use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, Content, OpenApi as OpenApiDocument, Ref, RefOr, ResponseBuilder,
 };
 
 use super::Problem;
-use crate::web::route::ApiDescription;
+use crate::web::route::{ApiDescription, operations};
 
 /// The name of the token in the document.
 const TOKEN: &str = "token";
@@ -39,7 +40,7 @@ pub(in crate::web) fn document(parts: impl Iterator<Item = ApiDescription>) -> O
     }
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
-            operation.operation_id = Some(name_of(method, path));
+            operation.operation_id = Some(name_of(&method, path));
             let parameters = operation.parameters.iter().flatten();
             let mut places = parameters.filter_map(|parameter| match parameter {
                 RefOr::T(parameter) => Some(&parameter.parameter_in),
@@ -60,28 +61,13 @@ pub(in crate::web) fn document(parts: impl Iterator<Item = ApiDescription>) -> O
     document
 }
 
-fn operations(path: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
-    let methods = [
-        ("get", &mut path.get),
-        ("put", &mut path.put),
-        ("post", &mut path.post),
-        ("delete", &mut path.delete),
-        ("patch", &mut path.patch),
-    ];
-    methods
-        .into_iter()
-        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
-}
-
 /// `get_messages_id` for `GET /api/v1/messages/{id}`: handlers of several paths have one name.
-fn name_of(method: &str, path: &str) -> String {
+fn name_of(method: &Method, path: &str) -> String {
     let path = path.strip_prefix("/api/v1/").unwrap_or(path);
     let words = path.split(|c: char| !c.is_alphanumeric());
     let words = words.filter(|word| !word.is_empty());
-    std::iter::once(method)
-        .chain(words)
-        .collect::<Vec<_>>()
-        .join("_")
+    let words: Vec<&str> = std::iter::once(method.as_str()).chain(words).collect();
+    words.join("_").to_lowercase()
 }
 
 fn ask_for_token(operation: &mut Operation) {

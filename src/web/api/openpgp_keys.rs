@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Problems;
+use crate::administration::Actor;
 use crate::openpgp::{KeptKey, Validity};
-use crate::web::access::Visitor;
 use crate::web::error::ApiError;
 use crate::web::extract::{Ctx, JsonBody, PathPart};
 
@@ -29,22 +29,11 @@ pub(in crate::web) struct OpenPgpKeyBody {
     user_id: String,
     /// Addresses, and domains as `@example.net`, in lower case.
     stands_for: Vec<String>,
-    state: KeyState,
+    state: Validity,
     /// When nothing of it can be encrypted to any more; null: never.
     expires_at: Option<Timestamp>,
     created_at: Timestamp,
     added_by: String,
-}
-
-/// Whether a key can be used now, and why not. One that cannot counts as none.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = OpenPgpKeyState)]
-enum KeyState {
-    Valid,
-    Expired,
-    Revoked,
-    NoEncryptionKey,
 }
 
 impl OpenPgpKeyBody {
@@ -53,12 +42,7 @@ impl OpenPgpKeyBody {
             fingerprint: kept.key.fingerprint.clone(),
             user_id: kept.user_id(),
             stands_for: kept.stands_for.clone(),
-            state: match kept.key.validity(Timestamp::now()) {
-                Validity::Valid => KeyState::Valid,
-                Validity::Expired => KeyState::Expired,
-                Validity::Revoked => KeyState::Revoked,
-                Validity::NoEncryptionKey => KeyState::NoEncryptionKey,
-            },
+            state: kept.key.validity(Timestamp::now()),
             expires_at: kept.key.expires_at(),
             created_at: kept.created_at,
             added_by: kept.added_by.clone(),
@@ -104,13 +88,11 @@ pub(in crate::web) async fn list(context: Ctx) -> Json<OpenPgpKeysBody> {
 )]
 pub(in crate::web) async fn add(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     JsonBody(NewOpenPgpKeyBody { key, stands_for }): JsonBody<NewOpenPgpKeyBody>,
 ) -> Result<(StatusCode, Json<OpenPgpKeyBody>), ApiError> {
     let keys = &context.openpgp_keys;
-    let added = keys
-        .add(key.into_bytes(), &stands_for, visitor.actor())
-        .await?;
+    let added = keys.add(key.into_bytes(), &stands_for, actor).await?;
     Ok((StatusCode::CREATED, Json(OpenPgpKeyBody::of(&added))))
 }
 
@@ -124,10 +106,9 @@ pub(in crate::web) async fn add(
 )]
 pub(in crate::web) async fn remove(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     PathPart(fingerprint): PathPart<String>,
 ) -> Result<StatusCode, ApiError> {
-    let keys = &context.openpgp_keys;
-    keys.remove(&fingerprint, visitor.actor()).await?;
+    context.openpgp_keys.remove(&fingerprint, actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }

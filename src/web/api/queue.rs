@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Problem;
+use crate::administration::Actor;
 use crate::administration::queue::{self, ActionProgress, ActionTarget};
 use crate::message::RowId;
 use crate::message::backlog::{AGE_BOUNDS_SECONDS, AgeRow, Destinations, OtherDestinations};
@@ -110,12 +111,11 @@ pub(in crate::web) enum ActionOutcome {
 )]
 pub(in crate::web) async fn act(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     JsonBody(request): JsonBody<ActionRequest>,
 ) -> Result<(StatusCode, Json<ActionOutcome>), ApiError> {
     let action = request.action;
     let target = request.target()?;
-    let actor = visitor.actor();
     let progress = queue::act(&context.store, &context.queue, action, target, &actor).await?;
     Ok(match progress {
         ActionProgress::Done { affected } => {

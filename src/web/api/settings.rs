@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Problem, Problems};
 use crate::accounts::Role;
-use crate::administration::OpenRelay;
+use crate::administration::{Actor, OpenRelay};
 use crate::settings::{SHOWN, SettingsDocument};
 use crate::web::access::Visitor;
 use crate::web::error::ApiError;
@@ -44,13 +44,13 @@ pub(in crate::web) async fn show(context: Ctx, visitor: Visitor) -> Json<Setting
 )]
 pub(in crate::web) async fn change(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     mut pairs: Pairs,
     JsonBody(patch): JsonBody<Map<String, Value>>,
 ) -> Result<Json<SettingsDocument>, ApiError> {
     let open_relay = open_relay(&mut pairs)?;
     pairs.end()?;
-    let (administration, actor) = (&context.administration, visitor.actor());
+    let administration = &context.administration;
     let changing = administration.change_with(move |_| Ok(patch), open_relay, actor);
     Ok(Json(changing.await?.document().clone()))
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::Problems;
 use crate::accounts::SmtpLogin;
-use crate::web::access::Visitor;
+use crate::administration::Actor;
 use crate::web::error::ApiError;
 use crate::web::extract::{Ctx, JsonBody, PathPart};
 
@@ -86,16 +86,12 @@ pub(in crate::web) async fn list(context: Ctx) -> Json<SmtpLoginsBody> {
 )]
 pub(in crate::web) async fn add(
     context: Ctx,
-    visitor: Visitor,
-    JsonBody(NewSmtpLoginBody {
-        name,
-        password,
-        note,
-    }): JsonBody<NewSmtpLoginBody>,
+    actor: Actor,
+    JsonBody(new): JsonBody<NewSmtpLoginBody>,
 ) -> Result<(StatusCode, Json<SmtpLoginBody>), ApiError> {
-    let added = context
-        .smtp_logins
-        .add(&name, password, &note, visitor.actor())
+    let logins = &context.smtp_logins;
+    let added = logins
+        .add(&new.name, new.password, &new.note, actor)
         .await?;
     Ok((StatusCode::CREATED, Json(SmtpLoginBody::from(&added))))
 }
@@ -114,14 +110,12 @@ pub(in crate::web) async fn add(
 )]
 pub(in crate::web) async fn change(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     PathPart(name): PathPart<String>,
     JsonBody(SmtpPasswordBody { password }): JsonBody<SmtpPasswordBody>,
 ) -> Result<StatusCode, ApiError> {
-    context
-        .smtp_logins
-        .change_password(&name, password, visitor.actor())
-        .await?;
+    let logins = &context.smtp_logins;
+    logins.change_password(&name, password, actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -135,9 +129,9 @@ pub(in crate::web) async fn change(
 )]
 pub(in crate::web) async fn remove(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     PathPart(name): PathPart<String>,
 ) -> Result<StatusCode, ApiError> {
-    context.smtp_logins.remove(&name, visitor.actor()).await?;
+    context.smtp_logins.remove(&name, actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::{Problem, Problems};
 use crate::accounts::{ApiTokenId, Scope, StoredApiToken};
-use crate::web::access::{TokenOwner, Visitor};
+use crate::administration::Actor;
+use crate::web::access::TokenOwner;
 use crate::web::error::ApiError;
 use crate::web::extract::{Ctx, JsonBody, PathPart};
 
@@ -64,11 +65,11 @@ pub(in crate::web) struct CreatedTokenBody {
 )]
 pub(in crate::web) async fn create(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     TokenOwner(owner): TokenOwner,
     JsonBody(new): JsonBody<NewTokenBody>,
 ) -> Result<(StatusCode, Json<CreatedTokenBody>), ApiError> {
-    let (accounts, actor) = (&context.accounts, visitor.actor());
+    let accounts = &context.accounts;
     let created = accounts.create_api_token(&new.name, new.scope, owner, &actor);
     let (id, token) = created.await?;
     let created = CreatedTokenBody {
@@ -90,10 +91,10 @@ pub(in crate::web) async fn create(
 )]
 pub(in crate::web) async fn revoke(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     PathPart(id): PathPart<i64>,
 ) -> Result<StatusCode, ApiError> {
-    let (accounts, actor) = (&context.accounts, visitor.actor());
-    accounts.revoke_api_token(ApiTokenId(id), &actor).await?;
+    let revoked = context.accounts.revoke_api_token(ApiTokenId(id), &actor);
+    revoked.await?;
     Ok(StatusCode::NO_CONTENT)
 }
