@@ -207,14 +207,7 @@ const ROOMS: &[Room] = &[
                 "problems",
                 "search_permits",
             ],
-            &[
-                "connection",
-                "error",
-                "local_path",
-                "paging",
-                "select",
-                "token_row",
-            ],
+            &["connection", "error", "local_path", "paging", "select"],
             &[
                 "assets",
                 "connection_limit",

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Context;
 use super::access::Visitor;
-use super::accounts::{RoleChoice, notice};
+use super::accounts::notice;
 use super::confirm::Confirmation;
 use super::error::PageError;
 use super::extract::{Ctx, FormBody, PageQuery, PathPart};
@@ -15,20 +15,17 @@ use super::problems::FormProblems;
 use super::query_string::encoded;
 use crate::accounts::{Role, StoredApiToken};
 use crate::administration::{AccountChange, AccountError};
-use crate::limits;
+use crate::store::StoredAccount;
 
 #[derive(Template)]
 #[template(path = "settings/account.html")]
 struct AccountPage {
     frame: Frame,
     notice: Option<&'static str>,
-    name: String,
+    account: StoredAccount,
     /// The path of this page.
     path: String,
-    roles: Vec<RoleChoice>,
-    has_second_factor: bool,
     is_own: bool,
-    least: usize,
     problems: FormProblems,
 }
 
@@ -175,9 +172,8 @@ async fn answer<T>(
         Ok(_) => return Ok(Redirect::to(place).into_response()),
         Err(error) => FormProblems::of(error)?,
     };
-    let status = problems.status();
     let page = filled(context, visitor, name, None, problems).await?;
-    respond(status, &page)
+    respond(page.problems.status(), &page)
 }
 
 fn is_own(visitor: &Visitor, name: &str) -> bool {
@@ -198,13 +194,10 @@ async fn filled(
     let account = context.accounts.named(name).await?;
     Ok(AccountPage {
         path: path_of(&account.name),
-        roles: RoleChoice::all(account.role),
-        has_second_factor: account.second_factor.is_some(),
         is_own: is_own(&visitor, &account.name),
-        least: limits::PASSWORD_CHARACTERS_MIN,
         frame: Frame::new(context, visitor, Section::Settings, account.name.clone())
             .below("Accounts"),
-        name: account.name,
+        account,
         notice,
         problems,
     })

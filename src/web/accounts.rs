@@ -11,7 +11,7 @@ use super::page::{Frame, Page, Section, render, respond};
 use super::problems::FormProblems;
 use super::{Context, wording};
 use crate::accounts::Role;
-use crate::limits;
+use crate::store::StoredAccount;
 
 /// What was done before a page about accounts is shown. A closed set: nothing of the query is echoed.
 pub(super) fn notice(query: &PageQuery) -> Option<&'static str> {
@@ -31,41 +31,19 @@ pub(super) fn notice(query: &PageQuery) -> Option<&'static str> {
 struct AccountsPage {
     frame: Frame,
     notice: Option<&'static str>,
-    accounts: Vec<AccountRow>,
+    accounts: Vec<StoredAccount>,
     /// What was typed for a new one; never its password.
     name: String,
-    roles: Vec<RoleChoice>,
-    least: usize,
+    role: Role,
     problems: FormProblems,
 }
 
-struct AccountRow {
-    name: String,
-    role: Role,
-    has_second_factor: bool,
-    created: String,
-}
-
-/// A role to choose, with what it may do.
-pub(super) struct RoleChoice {
-    pub(super) role: Role,
-    pub(super) meaning: &'static str,
-    pub(super) is_chosen: bool,
-}
-
-impl RoleChoice {
-    /// All roles, of which one is chosen.
-    pub(super) fn all(chosen: Role) -> Vec<Self> {
-        let choice = |role| Self {
-            role,
-            meaning: match role {
-                Role::Viewer => "sees figures, queue and messages",
-                Role::Operator => "also works on the queue and reads the mail in it",
-                Role::Administrator => "also changes settings and accounts",
-            },
-            is_chosen: role == chosen,
-        };
-        Role::ALL.iter().copied().map(choice).collect()
+/// What somebody with this role may do.
+pub(super) const fn meaning(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "sees figures, queue and messages",
+        Role::Operator => "also works on the queue and reads the mail in it",
+        Role::Administrator => "also changes settings and accounts",
     }
 }
 
@@ -96,14 +74,13 @@ pub(super) async fn add(
         Ok(_) => return Ok(Redirect::to("/settings/accounts?done=added").into_response()),
         Err(error) => FormProblems::of(error)?,
     };
-    let status = problems.status();
     let page = AccountsPage {
         name: form.name,
-        roles: RoleChoice::all(form.role),
+        role: form.role,
         problems,
         ..filled(&context, visitor, None).await?
     };
-    respond(status, &page)
+    respond(page.problems.status(), &page)
 }
 
 async fn filled(
@@ -111,20 +88,12 @@ async fn filled(
     visitor: Visitor,
     notice: Option<&'static str>,
 ) -> Result<AccountsPage, PageError> {
-    let accounts = context.accounts.list().await?;
-    let row = |account: crate::store::StoredAccount| AccountRow {
-        role: account.role,
-        has_second_factor: account.second_factor.is_some(),
-        created: wording::day(account.created_at),
-        name: account.name,
-    };
     Ok(AccountsPage {
+        accounts: context.accounts.list().await?,
         frame: Frame::new(context, visitor, Section::Settings, "Accounts"),
         notice,
-        accounts: accounts.into_iter().map(row).collect(),
         name: String::new(),
-        roles: RoleChoice::all(Role::Viewer),
-        least: limits::PASSWORD_CHARACTERS_MIN,
+        role: Role::Viewer,
         problems: FormProblems::default(),
     })
 }

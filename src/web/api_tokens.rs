@@ -6,40 +6,29 @@ use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::Context;
 use super::access::Visitor;
 use super::confirm::Confirmation;
 use super::error::PageError;
 use super::extract::{Ctx, FormBody, PageQuery, PathPart};
 use super::page::{Frame, Page, Section, render, respond};
 use super::problems::FormProblems;
-use super::token_row::{TokenRow, meaning};
-use crate::accounts::{ApiTokenId, Scope};
-use crate::administration::Login;
+use super::{Context, wording};
+use crate::accounts::{ApiTokenId, Scope, StoredApiToken};
+use crate::administration::{Actor, Login};
 
 #[derive(Template)]
 #[template(path = "settings/tokens.html")]
 struct TokensPage {
     frame: Frame,
     notice: Option<&'static str>,
-    tokens: Vec<TokenRow>,
-    /// The token that was made just now.
-    shown: Option<ShownToken>,
+    now: Timestamp,
+    tokens: Vec<StoredApiToken>,
+    /// The name of a token that was made just now, and the token.
+    shown: Option<(String, String)>,
     /// What was typed for a new one.
     name: String,
-    scopes: Vec<ScopeChoice>,
-    problems: FormProblems,
-}
-
-struct ShownToken {
-    name: String,
-    token: String,
-}
-
-struct ScopeChoice {
     scope: Scope,
-    meaning: &'static str,
-    is_chosen: bool,
+    problems: FormProblems,
 }
 
 /// The list, and the empty form.
@@ -75,25 +64,20 @@ pub(super) async fn create(
             .create_api_token(&form.name, form.scope, Some(login.account), &actor);
     match created.await {
         Ok((_, token)) => {
-            let shown = ShownToken {
-                name: form.name.trim().to_owned(),
-                token: token.expose().to_owned(),
-            };
+            let name = form.name.trim().to_owned();
             let page = TokensPage {
-                shown: Some(shown),
+                shown: Some((name, token.expose().to_owned())),
                 ..filled(&context, visitor, Scope::ReadOnly).await?
             };
             respond(StatusCode::OK, &page)
         }
         Err(error) => {
-            let problems = FormProblems::of(error)?;
-            let status = problems.status();
             let page = TokensPage {
                 name: form.name,
-                problems,
+                problems: FormProblems::of(error)?,
                 ..filled(&context, visitor, form.scope).await?
             };
-            respond(status, &page)
+            respond(page.problems.status(), &page)
         }
     }
 }
@@ -120,10 +104,9 @@ pub(super) async fn confirm_revocation(
 /// Revokes a token.
 pub(super) async fn revoke(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     PathPart(id): PathPart<i64>,
 ) -> Result<Response, PageError> {
-    let actor = visitor.actor();
     let revoked = context.accounts.revoke_api_token(ApiTokenId(id), &actor);
     revoked.await?;
     Ok(Redirect::to("/settings/tokens?done=revoked").into_response())
@@ -132,23 +115,16 @@ pub(super) async fn revoke(
 async fn filled(
     context: &Context,
     visitor: Visitor,
-    chosen: Scope,
+    scope: Scope,
 ) -> Result<TokensPage, PageError> {
-    let now = Timestamp::now();
-    let tokens = context.accounts.api_tokens().await?;
-    let row = |token| TokenRow::of(token, now);
-    let choice = |scope| ScopeChoice {
-        scope,
-        meaning: meaning(scope),
-        is_chosen: scope == chosen,
-    };
     Ok(TokensPage {
         frame: Frame::new(context, visitor, Section::Settings, "API tokens"),
         notice: None,
-        tokens: tokens.into_iter().map(row).collect(),
+        now: Timestamp::now(),
+        tokens: context.accounts.api_tokens().await?,
         shown: None,
         name: String::new(),
-        scopes: Scope::ALL.iter().copied().map(choice).collect(),
+        scope,
         problems: FormProblems::default(),
     })
 }

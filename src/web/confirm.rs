@@ -3,10 +3,9 @@
 use askama::Template;
 use jiff::Timestamp;
 
-use super::Context;
 use super::access::Visitor;
 use super::page::{Frame, Page, Section, render};
-use super::token_row::TokenRow;
+use super::{Context, wording};
 use crate::accounts::StoredApiToken;
 
 /// The question, and what its answer does.
@@ -31,18 +30,16 @@ pub(super) struct Confirmation {
 #[template(path = "settings/confirm.html")]
 struct ConfirmationPage {
     frame: Frame,
-    tokens: Vec<TokenRow>,
+    now: Timestamp,
     asked: Confirmation,
 }
 
 impl Confirmation {
     /// The page that asks. Nothing is done yet.
-    pub(super) fn ask(mut self, context: &Context, visitor: Visitor) -> Page {
-        let now = Timestamp::now();
-        let tokens = std::mem::take(&mut self.tokens).into_iter();
+    pub(super) fn ask(self, context: &Context, visitor: Visitor) -> Page {
         render(&ConfirmationPage {
             frame: Frame::new(context, visitor, Section::Settings, self.question.clone()),
-            tokens: tokens.map(|token| TokenRow::of(token, now)).collect(),
+            now: Timestamp::now(),
             asked: self,
         })
     }

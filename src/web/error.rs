@@ -12,7 +12,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 use tracing::error;
 
-use super::{assets, wording};
+use super::wording;
 use crate::accounts::{Busy, Role};
 use crate::administration::queue::ActionError;
 use crate::administration::{AccountError, ChangeError};
@@ -162,8 +162,6 @@ impl<E: Into<ApiError>> From<E> for PageError {
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage {
-    icon: String,
-    stylesheet: String,
     status: StatusCode,
     words: String,
 }
@@ -173,8 +171,6 @@ impl IntoResponse for PageError {
         let (status, header) = (self.0.status(), self.0.header());
         self.0.log();
         let page = ErrorPage {
-            icon: assets::url(assets::PICTURE),
-            stylesheet: assets::url("fastpath.css"),
             status,
             words: wording::sentence(&self.0.to_string()),
         };

@@ -53,7 +53,6 @@ mod smtp_logins;
 mod story;
 #[cfg(test)]
 mod testing;
-mod token_row;
 mod wording;
 
 use std::sync::Arc;

@@ -12,24 +12,24 @@ use super::extract::{Ctx, FormBody, PageQuery};
 use super::page::{Frame, Page, Section, render, respond};
 use super::problems::FormProblems;
 use super::{Context, cookies, wording};
-use crate::accounts::{RecoveryCode, Role};
-use crate::administration::{AccountError, Login};
-use crate::limits;
+use crate::accounts::RecoveryCode;
+use crate::administration::{AccountError, Actor, Login};
+use crate::store::{StoredAccount, StoredSession};
 
 #[derive(Template)]
 #[template(path = "account.html")]
 struct OwnAccountPage {
     frame: Frame,
     notice: Option<&'static str>,
-    name: String,
-    role: Role,
-    least: usize,
+    account: StoredAccount,
     /// What is wrong with the form for the password.
     password: FormProblems,
     /// What is wrong with the forms for the second factor.
     factor: FormProblems,
     second_factor: SecondFactorCard,
-    sessions: Vec<SessionRow>,
+    now: Timestamp,
+    login: Login,
+    sessions: Vec<StoredSession>,
 }
 
 /// The state of one-time codes.
@@ -40,13 +40,6 @@ enum SecondFactorCard {
     Begun { picture: String, secret: String },
     /// The login asks for one.
     On { recovery_codes: u64 },
-}
-
-struct SessionRow {
-    address: String,
-    begun: String,
-    seen: String,
-    is_this: bool,
 }
 
 #[derive(Template)]
@@ -101,12 +94,11 @@ pub(super) async fn change_password(
     } else {
         FormProblems::at_field("repeat", "this is not the same password")
     };
-    let status = password.status();
     let page = OwnAccountPage {
         password,
         ..filled(&context, visitor, login).await?
     };
-    respond(status, &page)
+    respond(page.password.status(), &page)
 }
 
 /// A form that asks for the password only.
@@ -172,10 +164,9 @@ pub(super) async fn switch_off_second_factor(
 /// Ends one's other sessions.
 pub(super) async fn end_other_sessions(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     login: Login,
 ) -> Result<Response, PageError> {
-    let actor = visitor.actor();
     context.accounts.end_other_sessions(login, &actor).await?;
     Ok(Redirect::to("/account?done=ended").into_response())
 }
@@ -187,13 +178,11 @@ async fn refuse_factor(
     login: Login,
     error: AccountError,
 ) -> Result<Response, PageError> {
-    let factor = FormProblems::of(error)?;
-    let status = factor.status();
     let page = OwnAccountPage {
-        factor,
+        factor: FormProblems::of(error)?,
         ..filled(context, visitor, login).await?
     };
-    respond(status, &page)
+    respond(page.factor.status(), &page)
 }
 
 async fn filled(
@@ -216,23 +205,16 @@ async fn filled(
         (None, Some(begun)) => begun,
         (None, None) => SecondFactorCard::Off,
     };
-    let sessions = accounts.own_sessions(login, now).await?;
-    let row = |session: crate::store::StoredSession| SessionRow {
-        begun: wording::since(session.created_at, now),
-        seen: wording::since(session.seen_at, now),
-        is_this: session.token == login.session,
-        address: session.address,
-    };
     Ok(OwnAccountPage {
         frame: Frame::new(context, visitor, Section::Account, "Your account"),
         notice: None,
-        name: account.name,
-        role: account.role,
-        least: limits::PASSWORD_CHARACTERS_MIN,
+        account,
         password: FormProblems::default(),
         factor: FormProblems::default(),
         second_factor,
-        sessions: sessions.into_iter().map(row).collect(),
+        now,
+        login,
+        sessions: accounts.own_sessions(login, now).await?,
     })
 }
 

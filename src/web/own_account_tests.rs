@@ -1,6 +1,8 @@
 use super::*;
+use crate::accounts::Role;
 use crate::accounts::TokenHash;
 use crate::administration::Actor;
+use crate::limits;
 use crate::web::testing::{Answer, Site};
 
 const PASSWORD: &str = "a+long+password";

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::access::Visitor;
 use super::error::{ApiError, PageError};
-use super::{Context, alerts, assets, wording};
+use super::{Context, alerts, wording};
 use crate::accounts::Role;
 
 /// The entry of the navigation that is shown as the current one.
@@ -35,9 +35,6 @@ pub(super) struct Frame {
     pub(super) section: Section,
     pub(super) hostname: Arc<str>,
     pub(super) visitor: Visitor,
-    pub(super) stylesheet: String,
-    pub(super) script: String,
-    pub(super) icon: String,
     pub(super) version: &'static str,
     pub(super) uptime: String,
     pub(super) now: String,
@@ -71,9 +68,6 @@ impl Frame {
             hostname: Arc::clone(&context.hostname),
             is_readable_on_the_way: context.is_exposed && !visitor.origin.is_encrypted,
             visitor,
-            stylesheet: assets::url("fastpath.css"),
-            script: assets::url("fastpath.js"),
-            icon: assets::url(assets::PICTURE),
             version: env!("CARGO_PKG_VERSION"),
             uptime: wording::age(context.statistics.uptime()),
             now: wording::moment_utc(Timestamp::now()),

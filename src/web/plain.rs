@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
+use super::Context;
 use super::origin::Origin;
-use super::{Context, assets};
 use crate::limits;
 
 /// What `plain.html` needs; every template that extends it has one as `frame`.
 pub(super) struct PlainFrame {
     pub(super) title: &'static str,
     pub(super) hostname: Arc<str>,
-    pub(super) stylesheet: String,
-    pub(super) icon: String,
     /// It came by plain HTTP, and perhaps not from this machine.
     pub(super) is_readable_on_the_way: bool,
 }
@@ -21,8 +19,6 @@ impl PlainFrame {
         Self {
             title,
             hostname: Arc::clone(&context.hostname),
-            stylesheet: assets::url("fastpath.css"),
-            icon: assets::url(assets::PICTURE),
             is_readable_on_the_way: context.is_exposed && !origin.is_encrypted,
         }
     }
@@ -30,9 +26,8 @@ impl PlainFrame {
 
 /// The name that was typed, as the form shows it again: nothing, when it is too long to be a name.
 pub(super) fn shown_again(name: String) -> String {
-    if name.len() <= limits::ACCOUNT_NAME_BYTES {
-        name
-    } else {
-        String::new()
+    match name.len() <= limits::ACCOUNT_NAME_BYTES {
+        true => name,
+        false => String::new(),
     }
 }

@@ -13,7 +13,6 @@ use super::plain::{PlainFrame, shown_again};
 use super::problems::FormProblems;
 use super::{Context, cookies};
 use crate::administration::SetupKey;
-use crate::limits;
 
 /// The name that the form suggests.
 const NAME: &str = "admin";
@@ -25,7 +24,6 @@ struct SetupPage {
     /// The one-time password stands in the log; otherwise it was given in the environment.
     is_in_log: bool,
     name: String,
-    least: usize,
     problems: FormProblems,
 }
 
@@ -89,7 +87,6 @@ fn show(
         frame: PlainFrame::new(context, origin, "Set up"),
         is_in_log: matches!(context.accounts.setup_key(), Some(SetupKey::Made(_))),
         name,
-        least: limits::PASSWORD_CHARACTERS_MIN,
         problems,
     })
 }

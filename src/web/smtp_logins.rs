@@ -12,10 +12,9 @@ use super::access::Visitor;
 use super::error::PageError;
 use super::extract::{Ctx, FormBody, PageQuery};
 use super::page::{Frame, Page, Section, render};
-use crate::accounts::SmtpLogin;
-use crate::administration::ChangeError;
+use crate::accounts::{LoginDirectory, SmtpLogin};
 use crate::administration::smtp_logins::made_password;
-use crate::limits;
+use crate::administration::{Actor, ChangeError};
 use crate::settings::FieldErrors;
 
 const PATH: &str = "/settings/logins";
@@ -28,40 +27,26 @@ struct LoginsPage {
     notice: Option<&'static str>,
     /// A password that was made just now, and the name of its login.
     made: Option<(String, String)>,
-    rows: Vec<LoginRow>,
+    roster: Arc<LoginDirectory>,
+    /// Whose other password was wrong, and what was wrong with it.
+    refused: Option<(String, String)>,
     /// What was typed for a new login, and what was wrong with it.
     name: String,
     note: String,
     problems: FieldErrors,
-    password_least: usize,
-    password_most: usize,
-    name_most: usize,
-    note_most: usize,
-}
-
-struct LoginRow {
-    name: Arc<str>,
-    note: String,
-    created: String,
-    /// What was wrong with another password for it.
-    problem: Option<String>,
 }
 
 impl LoginsPage {
     fn new(context: &Context, visitor: Visitor) -> Self {
-        let roster = context.smtp_logins.roster();
         Self {
             frame: Frame::new(context, visitor, Section::Settings, "SMTP logins"),
             notice: None,
             made: None,
-            rows: roster.iter().map(row).collect(),
+            roster: context.smtp_logins.roster(),
+            refused: None,
             name: String::new(),
             note: String::new(),
             problems: FieldErrors::default(),
-            password_least: limits::SMTP_PASSWORD_CHARACTERS_MIN,
-            password_most: limits::SMTP_PASSWORD_CHARACTERS_MAX,
-            name_most: limits::SMTP_LOGIN_NAME_BYTES,
-            note_most: limits::SMTP_LOGIN_NOTE_CHARACTERS,
         }
     }
 
@@ -69,14 +54,12 @@ impl LoginsPage {
     fn problem(&self, field: &str) -> Option<&String> {
         self.problems.0.get(field)
     }
-}
 
-fn row(login: &SmtpLogin) -> LoginRow {
-    LoginRow {
-        name: Arc::clone(&login.name),
-        note: login.note.clone(),
-        created: login.created_at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-        problem: None,
+    /// What is wrong with another password for this login.
+    fn refusal(&self, login: &SmtpLogin) -> Option<&str> {
+        let refused = self.refused.as_ref();
+        let refused = refused.filter(|(name, _)| login.name.eq_ignore_ascii_case(name));
+        refused.map(|(_, problem)| problem.as_str())
     }
 }
 
@@ -168,10 +151,8 @@ pub(super) async fn change_password(
         Ok(()) => shown_once(&context, visitor, &form.name, made, "changed"),
         Err(ChangeError::Invalid(problems)) => {
             let mut page = LoginsPage::new(&context, visitor);
-            let of_form = |row: &&mut LoginRow| row.name.eq_ignore_ascii_case(&form.name);
-            if let Some(row) = page.rows.iter_mut().find(of_form) {
-                row.problem = problems.0.get("password").cloned();
-            }
+            let problem = problems.0.get("password");
+            page.refused = problem.map(|problem| (form.name, problem.clone()));
             Ok((StatusCode::UNPROCESSABLE_ENTITY, render(&page)?).into_response())
         }
         Err(error) => Err(error.into()),
@@ -181,14 +162,11 @@ pub(super) async fn change_password(
 /// Removes a login.
 pub(super) async fn remove(
     context: Ctx,
-    visitor: Visitor,
+    actor: Actor,
     FormBody(form): FormBody<RemovalForm>,
 ) -> Result<Response, PageError> {
-    match context
-        .smtp_logins
-        .remove(&form.name, visitor.actor())
-        .await
-    {
+    let logins = &context.smtp_logins;
+    match logins.remove(&form.name, actor).await {
         // Who presses the button twice wants no error.
         Ok(()) | Err(ChangeError::Unknown(_)) => Ok(redirect("removed")),
         Err(error) => Err(error.into()),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::settings::quantity::write_count;
+use crate::accounts::Scope;
+pub(super) use crate::settings::quantity::write_count as count;
 
 /// A share of 0 to 1 in percent with one decimal; a dash when there is none. Never "100.0 %" for
 /// less than all, nor "0.0 %" for more than nothing.
@@ -21,11 +22,6 @@ pub(super) fn percent(share: Option<f64>) -> String {
         rounded
     };
     format!("{shown:.1} %")
-}
-
-/// A count, its digits in groups.
-pub(super) fn count(number: u64) -> String {
-    write_count(number)
 }
 
 /// A count with its noun: “0 alerts”, “1 alert”, “2 alerts”.
@@ -80,6 +76,11 @@ pub(super) fn latency(seconds: Option<f64>) -> String {
         Some(seconds) if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
         Some(seconds) => format!("{seconds:.1} s"),
     }
+}
+
+/// How long something took.
+pub(super) fn took(time: Option<Duration>) -> String {
+    latency(time.map(|time| time.as_secs_f64()))
 }
 
 /// A rate, without its unit.
@@ -160,6 +161,15 @@ pub(super) fn until(then: Timestamp, now: Timestamp) -> String {
 /// The day of a time.
 pub(super) fn day(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d").to_string()
+}
+
+/// What a token of this scope may do.
+pub(super) const fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::ReadOnly => "reads",
+        Scope::Operate => "reads, and works on the queue",
+        Scope::ReadWrite => "reads and changes everything, accounts too",
+    }
 }
 
 #[cfg(test)]
