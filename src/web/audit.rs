@@ -35,10 +35,7 @@ struct Audit {
 }
 
 struct AuditRow {
-    time: String,
-    who: String,
-    from: String,
-    action: String,
+    item: AuditItem,
     changes: Vec<FieldChange>,
 }
 
@@ -91,17 +88,13 @@ pub(super) async fn page(context: Ctx, visitor: Visitor, pairs: Pairs) -> Page {
     })
 }
 
-fn entry(item: AuditItem) -> AuditRow {
-    AuditRow {
-        time: wording::moment(item.at),
-        who: item.who,
-        from: item.address.unwrap_or_else(|| "this machine".to_owned()),
-        changes: match item.action.starts_with(SETTINGS) {
-            true => setting_changes(item.before, item.after),
-            false => changes(item.before, item.after),
-        },
-        action: item.action,
-    }
+fn entry(mut item: AuditItem) -> AuditRow {
+    let (before, after) = (item.before.take(), item.after.take());
+    let changes = match item.action.starts_with(SETTINGS) {
+        true => setting_changes(before, after),
+        false => changes(before, after),
+    };
+    AuditRow { item, changes }
 }
 
 /// What entries about settings begin with.
@@ -164,14 +157,12 @@ fn changes_by(
     let mut fields: Vec<&String> = before.keys().chain(after.keys()).collect();
     fields.sort();
     fields.dedup();
-    fields
-        .into_iter()
-        .map(|field| FieldChange {
-            field: name(field),
-            before: before.get(field).map(in_words),
-            after: after.get(field).map(in_words),
-        })
-        .collect()
+    let change = |field: &String| FieldChange {
+        field: name(field),
+        before: before.get(field).map(in_words),
+        after: after.get(field).map(in_words),
+    };
+    fields.into_iter().map(change).collect()
 }
 
 /// A missing side is an object without fields.
@@ -194,13 +185,10 @@ fn in_words(value: &Value) -> String {
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => {
             // Objects and long numbers have commas of their own.
-            let separator = if items
-                .iter()
-                .any(|item| item.is_object() || item.is_number())
-            {
-                "; "
-            } else {
-                ", "
+            let has_commas = |item: &Value| item.is_object() || item.is_number();
+            let separator = match items.iter().any(has_commas) {
+                true => "; ",
+                false => ", ",
             };
             let shown = items.iter().take(limits::AUDITED_ENTRIES_SHOWN);
             let mut words: Vec<String> = shown.map(in_words).collect();

@@ -27,7 +27,8 @@ struct MessagePage {
     story: Story,
     /// Each chapter has its recipient as a heading: there are several.
     has_titles: bool,
-    details: Vec<Detail>,
+    /// Names and values.
+    details: Vec<(&'static str, String)>,
 }
 
 impl MessagePage {
@@ -44,11 +45,6 @@ struct RecipientList {
     typed: String,
     is_filtered: bool,
     paging: Paging,
-}
-
-struct Detail {
-    name: &'static str,
-    value: String,
 }
 
 /// The page.
@@ -103,12 +99,8 @@ async fn waiting(
         limit: limits::PAGE_ITEMS_MAX,
         ..QueuePageRequest::default()
     };
-    Ok(context
-        .store
-        .queue_view
-        .page(&of_message, all, now)
-        .await?
-        .items)
+    let page = context.store.queue_view.page(&of_message, all, now);
+    Ok(page.await?.items)
 }
 
 /// The recipients that the page shows, as its URL says.
@@ -170,26 +162,25 @@ fn recipients(id: MessageId, shown: &Shown, trail: &TrailOfMessage) -> Option<Re
     })
 }
 
-fn details(answered: &AnsweredRow) -> Vec<Detail> {
-    let detail = |name, value: &str| Detail {
-        name,
-        value: if value.is_empty() { "—" } else { value }.to_owned(),
-    };
-    let recipients = wording::count(answered.recipients);
-    let size = wording::counted(answered.size_bytes, "byte");
-    let client = answered.client_address.as_deref().unwrap_or_default();
-    let reasons = wording::word(&answered.reasons.join(", "));
-    vec![
-        detail("Sender", wording::sender(&answered.sender)),
-        detail("Recipients", &recipients),
-        detail("Size", &size),
-        detail("Client", client),
-        detail("Called itself", &answered.helo),
-        detail("Login", answered.login.as_deref().unwrap_or_default()),
-        detail("Path", &wording::word(&answered.path)),
-        detail("Storage", &answered.storage),
-        detail("Reasons", &reasons),
-    ]
+fn details(answered: &AnsweredRow) -> Vec<(&'static str, String)> {
+    let given = |text: &Option<String>| text.clone().unwrap_or_default();
+    let mut details = vec![
+        ("Sender", wording::sender(&answered.sender).to_owned()),
+        ("Recipients", wording::count(answered.recipients)),
+        ("Size", wording::counted(answered.size_bytes, "byte")),
+        ("Client", given(&answered.client_address)),
+        ("Called itself", answered.helo.clone()),
+        ("Login", given(&answered.login)),
+        ("Path", wording::word(&answered.path)),
+        ("Storage", answered.storage.clone()),
+        ("Reasons", wording::word(&answered.reasons.join(", "))),
+    ];
+    for (_, value) in &mut details {
+        if value.is_empty() {
+            "—".clone_into(value);
+        }
+    }
+    details
 }
 
 #[cfg(test)]

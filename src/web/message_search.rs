@@ -39,7 +39,6 @@ pub(super) struct SearchField {
     pub(super) label: &'static str,
     pub(super) value: String,
     pub(super) example: &'static str,
-    pub(super) problem: Option<String>,
 }
 
 /// A field of the form with a closed set of words.
@@ -47,7 +46,6 @@ pub(super) struct SearchSelect {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
     pub(super) options: Vec<SelectOption>,
-    pub(super) problem: Option<String>,
 }
 
 /// What is wrong, field by field.
@@ -55,19 +53,13 @@ pub(super) struct SearchSelect {
 pub(super) struct SearchProblems(BTreeMap<&'static str, String>);
 
 impl SearchProblems {
-    /// Puts each problem to its field.
-    pub(super) fn tell(
-        self,
-        texts: &mut [SearchField],
-        selects: &mut [SearchSelect],
-        times: &mut [SearchField],
-    ) {
-        for field in texts.iter_mut().chain(times) {
-            field.problem = self.0.get(field.name).cloned();
-        }
-        for select in selects {
-            select.problem = self.0.get(select.name).cloned();
-        }
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is wrong with a field.
+    pub(super) fn at(&self, field: &str) -> Option<&str> {
+        self.0.get(field).map(String::as_str)
     }
 
     /// Notes what is wrong with a field, if something is.
@@ -105,10 +97,9 @@ impl MessageSearch {
         }
         // No field of the form: a link that was tampered with begins at the newest.
         let before = self.before.parse().ok();
-        if problems.0.is_empty() {
-            Ok((filter, before))
-        } else {
-            Err(problems)
+        match problems.is_empty() {
+            true => Ok((filter, before)),
+            false => Err(problems),
         }
     }
 
@@ -149,7 +140,6 @@ impl MessageSearch {
             label,
             value: value.to_owned(),
             example,
-            problem: None,
         };
         let address = &self.client_address;
         let recipients = "bert@example.net or bert*";
@@ -172,7 +162,6 @@ impl MessageSearch {
             label,
             value: for_input(typed),
             example: "",
-            problem: None,
         };
         vec![
             field("since", "Received at or after (UTC)", &self.since),
@@ -214,7 +203,6 @@ fn select<'a>(
         name,
         label,
         options: SelectOption::all(words, chosen.trim()),
-        problem: None,
     }
 }
 

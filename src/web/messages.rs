@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::access::Visitor;
 use super::error::PageError;
 use super::extract::Ctx;
-use super::message_search::{MessageSearch, SearchField, SearchSelect};
+use super::message_search::{MessageSearch, SearchField, SearchProblems, SearchSelect};
 use super::page::{Frame, Section, render};
 use super::pairs::Pairs;
 use super::story::RecipientStatus;
@@ -17,7 +17,7 @@ use super::{Context, wording};
 use crate::limits;
 use crate::message::MessageId;
 use crate::message::trail_listing::{
-    LatestEvent, MessageFilter, MessageItem, MessagesPage, is_like,
+    AnsweredRow, LatestEvent, MessageFilter, MessageItem, MessagesPage, is_like,
 };
 
 /// Recipients that a row shows; the message's page shows all.
@@ -31,8 +31,7 @@ struct MessageListPage {
     selects: Vec<SearchSelect>,
     times: Vec<SearchField>,
     is_searching: bool,
-    /// Every field could be read.
-    is_understood: bool,
+    problems: SearchProblems,
     trail_is_off: bool,
     kept_for: String,
     found: SearchResults,
@@ -44,36 +43,17 @@ struct SearchResults {
     rows: Vec<MessageRow>,
     /// Why there are no rows, or no more of them; empty when there is nothing to say.
     remark: String,
-    older: Option<OlderLink>,
+    /// The address of older messages, and the words of the link.
+    older: Option<(String, &'static str)>,
     /// The address of the newest messages, on every page but theirs.
     newest: Option<String>,
 }
 
-struct OlderLink {
-    url: String,
-    words: &'static str,
-}
-
 struct MessageRow {
-    id: MessageId,
-    time: String,
-    sender: String,
-    recipients: Vec<RecipientLine>,
+    answered: AnsweredRow,
+    /// Of some recipients.
+    latest: Vec<LatestEvent>,
     more_recipients: Option<String>,
-    size: String,
-    path: String,
-    storage: String,
-    reasons: String,
-    reply: String,
-    is_taken: bool,
-    acknowledged: String,
-}
-
-struct RecipientLine {
-    recipient: String,
-    what: String,
-    class: &'static str,
-    words: String,
 }
 
 /// The page. A search that names one message and nothing else goes to that message.
@@ -87,12 +67,7 @@ pub(super) async fn page(
     let (filter, before) = match search.read() {
         Ok(read) => read,
         Err(problems) => {
-            template.is_understood = false;
-            problems.tell(
-                &mut template.texts,
-                &mut template.selects,
-                &mut template.times,
-            );
+            template.problems = problems;
             let page = render(&template)?;
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
         }
@@ -124,7 +99,7 @@ fn empty(context: &Context, visitor: Visitor, search: &MessageSearch) -> Message
         selects: search.selects(),
         times: search.times(),
         is_searching: search.is_searching(),
-        is_understood: true,
+        problems: SearchProblems::default(),
         trail_is_off: !settings.keep_trail,
         kept_for: span(retention),
         found: SearchResults::default(),
@@ -160,31 +135,24 @@ fn found(page: MessagesPage, search: &MessageSearch, filter: &MessageFilter) -> 
         (None, true) => "There are no older ones.".to_owned(),
         (None, false) => String::new(),
     };
-    let older = page.next.map(|next| OlderLink {
-        url: search.url(Some(next)),
-        words: if is_full {
-            "Older"
-        } else {
-            "Look further back"
-        },
-    });
+    let words = match is_full {
+        true => "Older",
+        false => "Look further back",
+    };
+    let older = page.next.map(|next| (search.url(Some(next)), words));
+    let rows = page.items.into_iter();
     SearchResults {
         remark,
         older,
         newest: (!search.before.is_empty()).then(|| search.url(None)),
-        rows: page
-            .items
-            .into_iter()
-            .map(|item| row(item, filter))
-            .collect(),
+        rows: rows.map(|item| row(item, filter)).collect(),
     }
 }
 
 fn nothing(search: &MessageSearch) -> &'static str {
-    if search.is_searching() {
-        "No message in the trail is like that."
-    } else {
-        "No message has arrived yet."
+    match search.is_searching() {
+        true => "No message in the trail is like that.",
+        false => "No message has arrived yet.",
     }
 }
 
@@ -203,30 +171,12 @@ fn row(item: MessageItem, filter: &MessageFilter) -> MessageRow {
     latest.truncate(RECIPIENTS_SHOWN);
     let more = answered.recipients.saturating_sub(latest.len() as u64);
     MessageRow {
-        id: answered.message_id,
-        time: wording::moment(answered.received_at),
-        sender: wording::sender(&answered.sender).to_owned(),
         more_recipients: (more > 0).then(|| match latest.is_empty() {
             true => wording::recipients(more),
             false => format!("and {} more", wording::count(more)),
         }),
-        recipients: latest.into_iter().map(recipient_line).collect(),
-        size: wording::bytes(answered.size_bytes),
-        path: wording::word(&answered.path),
-        storage: answered.storage,
-        reasons: wording::word(&answered.reasons.join(", ")),
-        is_taken: answered.code / 100 == 2,
-        reply: answered.reply,
-        acknowledged: wording::latency(Some(answered.acknowledged_seconds)),
-    }
-}
-
-fn recipient_line(event: LatestEvent) -> RecipientLine {
-    RecipientLine {
-        class: RecipientStatus::after(&event.what).mood().class(),
-        what: wording::word(&event.what),
-        recipient: event.recipient,
-        words: event.words,
+        latest,
+        answered,
     }
 }
 
