@@ -14,16 +14,18 @@ use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::Context;
 use super::access::Visitor;
 use super::alerts::AlertList;
 use super::error::ApiError;
 use super::extract::Ctx;
 use super::page::{Frame, Page, Section, render};
 use super::pairs::Pairs;
+use super::wording;
+use crate::conditions::ServiceFigures;
 use crate::statistics::Range;
+use crate::store::DiskFigures;
 
-use cards::{ApplianceCard, NextHopsCard, QueueCard, ReasonRow, ServiceRow};
+use cards::{NextHopsCard, QueueCard, ReasonRow};
 pub(super) use figures::{Gauges, LiveFigures};
 use traffic::Traffic;
 
@@ -50,9 +52,10 @@ struct Dashboard {
     reasons: Vec<ReasonRow>,
     traffic: Traffic,
     next_hops: NextHopsCard,
-    services: Vec<ServiceRow>,
+    services: Vec<ServiceFigures>,
     queue: QueueCard,
-    appliance: ApplianceCard,
+    disk: DiskFigures,
+    budget_bytes: u64,
 }
 
 /// The page.
@@ -65,15 +68,13 @@ pub(super) async fn page(context: Ctx, visitor: Visitor, pairs: Pairs) -> Page {
         context.live_feed.queue_overview(&context.store),
         context.store.disk(),
     );
-    let (live, queue) = (live?, queue?);
+    let (live, overview) = (live?, queue?);
     let disk = disk.map_err(|cause| ApiError::Trouble(cause.into()))?;
-    let figures = LiveFigures::new(&live, &Gauges::of(&context, now));
-    let mut frame = Frame::new(
-        &context,
-        visitor,
-        Section::Dashboard,
-        figures.headline.ratio.clone(),
-    );
+    let size = live.queue;
+    let gauges = Gauges::of(&context, now);
+    let started_at = now.checked_sub(gauges.uptime).unwrap_or(now);
+    let figures = LiveFigures::new(&live, &gauges);
+    let mut frame = Frame::new(&context, visitor, Section::Dashboard, figures.text("ratio"));
     let keeps_still = options.refresh.as_deref() == Some("off");
     let range = options.range.as_str();
     frame.refresh =
@@ -82,17 +83,14 @@ pub(super) async fn page(context: Ctx, visitor: Visitor, pairs: Pairs) -> Page {
         alerts: AlertList::of(&context),
         reasons: cards::reasons(&live.windows.day, now),
         traffic: Traffic::new(&context.statistics, options.range, keeps_still),
-        next_hops: NextHopsCard::new((context.next_hops)(), started_at(&context, now)),
+        next_hops: NextHopsCard::new((context.next_hops)(), started_at),
         services: cards::services(context.conditions.services()),
-        queue: QueueCard::new(&queue, &live.queue),
-        appliance: ApplianceCard::new(&frame, &disk, context.budget.limit_bytes()),
+        queue: QueueCard { overview, size },
+        disk,
+        budget_bytes: gauges.budget_bytes,
         frame,
         figures,
     })
-}
-
-fn started_at(context: &Context, now: Timestamp) -> Timestamp {
-    now.checked_sub(context.statistics.uptime()).unwrap_or(now)
 }
 
 #[cfg(test)]

@@ -31,7 +31,13 @@ pub(super) async fn events(context: Ctx, login: Login) -> Response {
         let later = [(header::RETRY_AFTER, "60")];
         return (StatusCode::SERVICE_UNAVAILABLE, later, words).into_response();
     };
-    let listener = EventStream::new(context.0, login, place);
+    let listener = EventStream {
+        newest: subscribe(&context),
+        context: context.0,
+        login,
+        until: Instant::now() + limits::LIVE_STREAM_LIFE,
+        _place: place,
+    };
     let headers = [
         (header::CACHE_CONTROL, "no-store"),
         // Asks a proxy not to hold events back until its buffer is full.
@@ -51,16 +57,6 @@ struct EventStream {
 }
 
 impl EventStream {
-    fn new(context: Arc<Context>, login: Login, place: ClientPermit<TokenHash>) -> Self {
-        Self {
-            newest: subscribe(&context),
-            context,
-            login,
-            until: Instant::now() + limits::LIVE_STREAM_LIFE,
-            _place: place,
-        }
-    }
-
     /// The next event, or the end.
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
         let event = tokio::select! {
@@ -141,7 +137,7 @@ async fn produce(context: Arc<Context>, newest: Arc<watch::Sender<Newest>>) {
 async fn event(context: &Context) -> anyhow::Result<String> {
     let live = context.live().await?;
     let gauges = Gauges::of(context, Timestamp::now());
-    Ok(LiveFigures::new(&live, &gauges).event()?)
+    Ok(serde_json::to_string(&LiveFigures::new(&live, &gauges))?)
 }
 
 #[cfg(test)]

@@ -12,13 +12,21 @@ use crate::statistics::live::Span;
 use crate::statistics::tally::ByStorage;
 use crate::web::{Context, wording};
 
-/// All of them.
+/// The lines of the table of windows: what begins the keys of their figures, and their names.
+pub(super) const SPANS: [(&str, &str); 4] = [
+    ("minute", "Last minute"),
+    ("hour", "Last hour"),
+    ("day", "Last day"),
+    ("all", "Since start"),
+];
+
+/// All of them, by the keys under which the page's script knows them.
+#[derive(Serialize)]
 pub(in crate::web) struct LiveFigures {
     /// The time of day they are of.
     pub(super) at: String,
-    pub(super) headline: Headline,
-    pub(super) present: PresentFigures,
-    pub(super) spans: Vec<SpanRow>,
+    texts: BTreeMap<String, String>,
+    bars: BTreeMap<&'static str, Bar>,
 }
 
 /// What the figures need beside the statistics.
@@ -41,45 +49,9 @@ impl Gauges {
     }
 }
 
-/// The one number that the appliance is about.
-pub(super) struct Headline {
-    pub(super) ratio: String,
-    pub(super) sentence: String,
-    pub(super) bar: Bar,
-}
-
-/// What is now, or was in the last minute.
-pub(super) struct PresentFigures {
-    pub(super) rate: String,
-    pub(super) p50: String,
-    pub(super) p99: String,
-    pub(super) memory: String,
-    pub(super) budget: String,
-    pub(super) memory_bar: Bar,
-    pub(super) disk: String,
-    pub(super) sessions: String,
-    pub(super) waiting: String,
-    pub(super) oldest: String,
-}
-
-/// One line of the table of windows.
-pub(super) struct SpanRow {
-    /// Names its texts for the script.
-    pub(super) key: &'static str,
-    pub(super) name: &'static str,
-    pub(super) messages: String,
-    pub(super) ratio: String,
-    pub(super) bytes: String,
-    pub(super) bytes_ratio: String,
-    pub(super) bar: Bar,
-}
-
 /// A bar of three parts in percent of its width; each begins where the one before ends.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Bar {
-    /// Names it for the script.
-    #[serde(skip)]
-    pub(super) key: &'static str,
     pub(super) memory: f64,
     pub(super) split: f64,
     pub(super) disk: f64,
@@ -90,156 +62,129 @@ pub(super) struct Bar {
     pub(super) words: String,
 }
 
-/// What the script gets: texts and bars by their keys.
-#[derive(Serialize)]
-struct LiveEvent<'a> {
-    at: &'a str,
-    texts: BTreeMap<String, &'a str>,
-    bars: BTreeMap<&'static str, &'a Bar>,
-}
-
 impl LiveFigures {
     /// The figures of the moment that the gauges are of.
     pub(in crate::web) fn new(live: &Live, gauges: &Gauges) -> Self {
-        Self {
+        let mut figures = Self {
             at: gauges.now.strftime("%H:%M:%S UTC").to_string(),
-            headline: headline(live),
-            present: present(live, gauges),
-            spans: spans(live),
+            texts: BTreeMap::new(),
+            bars: BTreeMap::new(),
+        };
+        figures.tell_headline(live);
+        figures.tell_present(live, gauges);
+        let spans = [
+            &live.windows.minute,
+            &live.windows.hour,
+            &live.windows.day,
+            &live.since_start,
+        ];
+        for ((key, _), span) in SPANS.into_iter().zip(spans) {
+            figures.tell_span(key, span);
         }
+        figures
     }
 
-    /// The same as JSON, for one event.
-    pub(in crate::web) fn event(&self) -> serde_json::Result<String> {
-        let present = &self.present;
-        let mut texts: BTreeMap<String, &str> = [
-            ("ratio", &self.headline.ratio),
-            ("sentence", &self.headline.sentence),
-            ("rate", &present.rate),
-            ("p50", &present.p50),
-            ("p99", &present.p99),
-            ("memory", &present.memory),
-            ("budget", &present.budget),
-            ("disk", &present.disk),
-            ("sessions", &present.sessions),
-            ("waiting", &present.waiting),
-            ("oldest", &present.oldest),
+    /// A text; blank when there is none under this key.
+    pub(super) fn text(&self, key: &str) -> &str {
+        self.texts.get(key).map_or("", String::as_str)
+    }
+
+    /// A text of the table of windows.
+    pub(super) fn of_span(&self, span: &str, column: &str) -> &str {
+        self.text(&format!("{span}-{column}"))
+    }
+
+    pub(super) fn bar(&self, key: &str) -> Option<&Bar> {
+        self.bars.get(key)
+    }
+
+    fn tell(&mut self, key: impl Into<String>, text: impl Into<String>) {
+        self.texts.insert(key.into(), text.into());
+    }
+
+    /// The one number that the appliance is about, of the shortest window that holds enough to mean something: the
+    /// hour, else the day, else all.
+    fn tell_headline(&mut self, live: &Live) {
+        let (span, when) = [
+            (&live.windows.hour, "in the last hour"),
+            (&live.windows.day, "in the last day"),
         ]
-        .map(|(key, text)| (key.to_owned(), text.as_str()))
-        .into();
-        for span in &self.spans {
-            for (column, text) in [
-                ("messages", &span.messages),
-                ("ratio", &span.ratio),
-                ("bytes", &span.bytes),
-                ("bytes-ratio", &span.bytes_ratio),
-            ] {
-                texts.insert(format!("{}-{column}", span.key), text);
+        .into_iter()
+        .find(|(span, _)| span.ratio.is_some())
+        .unwrap_or((&live.since_start, "since start"));
+        self.tell("ratio", wording::percent(span.ratio));
+        let sentence = match span.messages.total() {
+            0 => "No message was answered yet.".to_owned(),
+            total => {
+                let messages = wording::counted(total, "message");
+                format!("of {messages} {when} never touched a disk")
             }
-        }
-        let bars = [&self.headline.bar, &present.memory_bar].into_iter();
-        let bars = bars.chain(self.spans.iter().map(|span| &span.bar));
-        serde_json::to_string(&LiveEvent {
-            at: &self.at,
-            texts,
-            bars: bars.map(|bar| (bar.key, bar)).collect(),
-        })
+        };
+        self.tell("sentence", sentence);
+        self.bars.insert("headline", Bar::of(&span.messages));
     }
-}
 
-/// The shortest window that holds enough to mean something: the hour, else the day, else all.
-fn headline(live: &Live) -> Headline {
-    let (span, when) = [
-        (&live.windows.hour, "in the last hour"),
-        (&live.windows.day, "in the last day"),
-        (&live.since_start, "since start"),
-    ]
-    .into_iter()
-    .find(|(span, _)| span.ratio.is_some())
-    .unwrap_or((&live.since_start, "since start"));
-    let sentence = match span.messages.total() {
-        0 => "No message was answered yet.".to_owned(),
-        1 => format!("of 1 message {when} never touched a disk"),
-        total => format!(
-            "of {} messages {when} never touched a disk",
-            wording::count(total)
-        ),
-    };
-    Headline {
-        ratio: wording::percent(span.ratio),
-        sentence,
-        bar: bar("headline", &span.messages),
-    }
-}
-
-fn present(live: &Live, gauges: &Gauges) -> PresentFigures {
-    let seconds = gauges.uptime.as_secs().clamp(1, 60);
-    let budget_bytes = gauges.budget_bytes;
-    let messages = live.windows.minute.messages.total();
-    let held = live.resident.memory_bytes;
-    let latency = live.acknowledgement_seconds;
-    PresentFigures {
-        rate: wording::rate(messages as f64 / seconds as f64),
-        p50: wording::latency(latency.p50),
-        p99: wording::latency(latency.p99),
-        memory: wording::bytes(held),
-        budget: format!("of {}", wording::bytes(budget_bytes)),
-        memory_bar: Bar::of_memory("held", held, budget_bytes),
-        disk: wording::bytes(live.resident.disk_bytes),
-        sessions: wording::count(gauges.sessions_open),
-        waiting: wording::count(live.queue.recipients),
-        oldest: match live.queue.recipients {
+    /// What is now, or was in the last minute.
+    fn tell_present(&mut self, live: &Live, gauges: &Gauges) {
+        let seconds = gauges.uptime.as_secs().clamp(1, 60);
+        let messages = live.windows.minute.messages.total();
+        self.tell("rate", wording::rate(messages as f64 / seconds as f64));
+        let latency = live.acknowledgement_seconds;
+        self.tell("p50", wording::latency(latency.p50));
+        self.tell("p99", wording::latency(latency.p99));
+        let (held, budget) = (live.resident.memory_bytes, gauges.budget_bytes);
+        self.tell("memory", wording::bytes(held));
+        self.tell("budget", format!("of {}", wording::bytes(budget)));
+        self.bars.insert("held", Bar::of_memory(held, budget));
+        self.tell("disk", wording::bytes(live.resident.disk_bytes));
+        self.tell("sessions", wording::count(gauges.sessions_open));
+        self.tell("waiting", wording::count(live.queue.recipients));
+        let oldest = match live.queue.recipients {
             0 => "nobody waits".to_owned(),
             _ => {
                 let age = Duration::from_secs(live.queue.oldest_age_seconds);
                 format!("oldest {}", wording::age(age))
             }
-        },
+        };
+        self.tell("oldest", oldest);
     }
-}
 
-fn spans(live: &Live) -> Vec<SpanRow> {
-    let row = |key, name, span: &Span| SpanRow {
-        key,
-        name,
-        messages: wording::count(span.messages.total()),
-        ratio: wording::percent(span.ratio),
-        bytes: wording::bytes(span.bytes.total()),
-        bytes_ratio: wording::percent(span.bytes.ratio()),
-        bar: bar(key, &span.messages),
-    };
-    vec![
-        row("minute", "Last minute", &live.windows.minute),
-        row("hour", "Last hour", &live.windows.hour),
-        row("day", "Last day", &live.windows.day),
-        row("all", "Since start", &live.since_start),
-    ]
-}
-
-fn bar(key: &'static str, messages: &ByStorage) -> Bar {
-    let part = |count: u64| width(count, messages.total());
-    Bar {
-        key,
-        memory: part(messages.memory),
-        split: part(messages.split),
-        disk: part(messages.disk),
-        split_from: part(messages.memory),
-        disk_from: part(messages.memory + messages.split),
-        words: format!(
-            "{} in memory, {} split, {} on disk",
-            wording::count(messages.memory),
-            wording::count(messages.split),
-            wording::count(messages.disk)
-        ),
+    /// One line of the table of windows.
+    fn tell_span(&mut self, key: &'static str, span: &Span) {
+        for (column, text) in [
+            ("messages", wording::count(span.messages.total())),
+            ("ratio", wording::percent(span.ratio)),
+            ("bytes", wording::bytes(span.bytes.total())),
+            ("bytes-ratio", wording::percent(span.bytes.ratio())),
+        ] {
+            self.tell(format!("{key}-{column}"), text);
+        }
+        self.bars.insert(key, Bar::of(&span.messages));
     }
 }
 
 impl Bar {
+    fn of(messages: &ByStorage) -> Self {
+        let part = |count: u64| width(count, messages.total());
+        Self {
+            memory: part(messages.memory),
+            split: part(messages.split),
+            disk: part(messages.disk),
+            split_from: part(messages.memory),
+            disk_from: part(messages.memory + messages.split),
+            words: format!(
+                "{} in memory, {} split, {} on disk",
+                wording::count(messages.memory),
+                wording::count(messages.split),
+                wording::count(messages.disk)
+            ),
+        }
+    }
+
     /// How much of a whole is taken.
-    fn of_memory(key: &'static str, part: u64, whole: u64) -> Self {
+    fn of_memory(part: u64, whole: u64) -> Self {
         let memory = width(part, whole);
         Self {
-            key,
             memory,
             split: 0.0,
             disk: 0.0,
@@ -261,7 +206,6 @@ mod tests {
     use super::*;
     use crate::message::{Path, Storage};
     use crate::statistics::{AnsweredFigures, LiveQueue, Resident, Windows};
-    use serde_json::Value;
 
     #[test]
     fn the_event_tells_what_the_page_shows() {
@@ -301,8 +245,7 @@ mod tests {
             now,
         };
         let figures = LiveFigures::new(&live, &gauges);
-        let event = figures.event().expect("JSON");
-        let event: Value = serde_json::from_str(&event).expect("JSON");
+        let event = serde_json::to_value(&figures).expect("JSON");
         assert_eq!(event["at"], "01:40:00 UTC");
         for (key, text) in [
             ("ratio", "75.0 %"),
@@ -347,9 +290,9 @@ mod tests {
             now: Timestamp::UNIX_EPOCH,
         };
         let figures = LiveFigures::new(&live, &gauges);
-        assert_eq!(figures.headline.ratio, "—");
-        assert_eq!(figures.headline.sentence, "No message was answered yet.");
-        assert_eq!(figures.present.rate, "0");
-        assert_eq!(figures.present.oldest, "nobody waits");
+        assert_eq!(figures.text("ratio"), "—");
+        assert_eq!(figures.text("sentence"), "No message was answered yet.");
+        assert_eq!(figures.text("rate"), "0");
+        assert_eq!(figures.text("oldest"), "nobody waits");
     }
 }

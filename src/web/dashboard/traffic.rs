@@ -8,11 +8,13 @@ use crate::web::wording;
 /// The part of the page below the figures of this moment.
 pub(super) struct Traffic {
     pub(super) ranges: Vec<RangeLink>,
-    /// The unit of the rates: second, minute or hour.
-    pub(super) unit: &'static str,
+    /// The unit of the rates.
+    pub(super) unit: RateUnit,
     pub(super) rate: Chart,
     pub(super) latency: Chart,
-    pub(super) rows: Vec<PointRow>,
+    /// The lines of the table of values, the newest first, and how their beginning is written.
+    pub(super) rows: Vec<Point>,
+    pub(super) row_format: &'static str,
     /// Nothing was watched: there is nothing to draw.
     pub(super) is_empty: bool,
 }
@@ -24,27 +26,9 @@ pub(super) struct RangeLink {
     pub(super) is_shown: bool,
 }
 
-/// One line of the table of values.
-pub(super) struct PointRow {
-    pub(super) at: String,
-    /// None when the appliance did not run.
-    pub(super) values: Option<PointValues>,
-}
-
-pub(super) struct PointValues {
-    pub(super) messages: String,
-    pub(super) rate: String,
-    pub(super) fast: String,
-    pub(super) cut_through: String,
-    pub(super) standard: String,
-    pub(super) ratio: String,
-    pub(super) p50: String,
-    pub(super) p99: String,
-}
-
 /// The unit of rates, so that a quiet relay's are not all zeros behind the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RateUnit {
+pub(super) enum RateUnit {
     Second,
     Minute,
     Hour,
@@ -60,7 +44,7 @@ impl RateUnit {
         }
     }
 
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Second => "second",
             Self::Minute => "minute",
@@ -68,7 +52,7 @@ impl RateUnit {
         }
     }
 
-    fn rate(self, per_second: f64) -> f64 {
+    pub(super) fn rate(self, per_second: f64) -> f64 {
         match self {
             Self::Second => per_second,
             Self::Minute => per_second * 60.0,
@@ -81,27 +65,19 @@ impl Traffic {
     /// The charts of a range; its links keep the page still when it is.
     pub(super) fn new(statistics: &Statistics, range: Range, keeps_still: bool) -> Self {
         let series = statistics.series(range, Grain::Chart);
-        let rows = statistics.series(range, Grain::Table);
+        let mut rows = statistics.series(range, Grain::Table).points;
+        rows.reverse();
         let rates = series.points.iter().filter_map(total_rate);
         let unit = RateUnit::of(rates.fold(0.0, f64::max));
         let timeline = timeline(&series);
-        let format = row_format(range);
-        let mut rows: Vec<PointRow> = rows
-            .points
-            .iter()
-            .map(|point| PointRow {
-                at: point.at.strftime(format).to_string(),
-                values: (point.covered_seconds > 0).then(|| point_values(point, unit)),
-            })
-            .collect();
-        rows.reverse();
         Self {
             ranges: range_links(range, keeps_still),
-            unit: unit.as_str(),
+            unit,
             is_empty: series.points.iter().all(|point| point.covered_seconds == 0),
             rate: rate_chart(&series, &timeline, unit),
             latency: latency_chart(&series, &timeline),
             rows,
+            row_format: words(range).row_format,
         }
     }
 }
@@ -112,48 +88,65 @@ fn range_links(shown: Range, keeps_still: bool) -> Vec<RangeLink> {
         .iter()
         .map(|&range| RangeLink {
             url: format!("/?range={}{still}", range.as_str()),
-            words: match range {
-                Range::Hour => "hour",
-                Range::Day => "day",
-                Range::Month => "30 days",
-            },
+            words: words(range).link,
             is_shown: range == shown,
         })
         .collect()
 }
 
 fn timeline(series: &Series) -> Timeline {
-    const HOUR: i64 = 3_600;
-    let (ticks, format) = match series.range {
-        Range::Hour => ((600, 1_200), "%H:%M"),
-        Range::Day => ((3 * HOUR, 6 * HOUR), "%H:%M"),
-        Range::Month => ((5 * 24 * HOUR, 10 * 24 * HOUR), "%-d %b"),
-    };
+    let words = words(series.range);
+    let first = series.points.first();
     Timeline {
-        first: series
-            .points
-            .first()
-            .map_or(0, |point| point.at.as_second()),
+        first: first.map_or(0, |point| point.at.as_second()),
         step: series.step_seconds.cast_signed(),
         count: series.points.len(),
-        ticks,
-        format,
+        ticks: words.ticks,
+        format: words.tick_format,
     }
 }
 
-/// How the beginning of a row of the table is written.
-fn row_format(range: Range) -> &'static str {
-    match range {
-        Range::Hour | Range::Day => "%H:%M",
-        Range::Month => "%a %-d %b",
-    }
+/// How a range is spoken of.
+struct RangeWords {
+    /// In the links.
+    link: &'static str,
+    /// At the beginning of a description.
+    sentence: &'static str,
+    /// How the beginning of a row of the table is written.
+    row_format: &'static str,
+    /// How a point is named to the pointer.
+    point_format: &'static str,
+    /// How a tick is written.
+    tick_format: &'static str,
+    /// Seconds between ticks, and between those that stay on a narrow page.
+    ticks: (i64, i64),
 }
 
-/// How a point is named to the pointer.
-fn point_format(range: Range) -> &'static str {
+const fn words(range: Range) -> RangeWords {
+    const HOUR: i64 = 3_600;
     match range {
-        Range::Hour | Range::Day => "%H:%M",
-        Range::Month => "%-d %b %H:%M",
+        Range::Hour => RangeWords {
+            link: "hour",
+            sentence: "In the last hour",
+            row_format: "%H:%M",
+            point_format: "%H:%M",
+            tick_format: "%H:%M",
+            ticks: (600, 1_200),
+        },
+        Range::Day => RangeWords {
+            link: "day",
+            sentence: "In the last day",
+            ticks: (3 * HOUR, 6 * HOUR),
+            ..words(Range::Hour)
+        },
+        Range::Month => RangeWords {
+            link: "30 days",
+            sentence: "In the last 30 days",
+            row_format: "%a %-d %b",
+            point_format: "%-d %b %H:%M",
+            tick_format: "%-d %b",
+            ticks: (5 * 24 * HOUR, 10 * 24 * HOUR),
+        },
     }
 }
 
@@ -163,7 +156,7 @@ fn was_watched(series: &Series, place: usize) -> bool {
     point.is_some_and(|point| point.covered_seconds > 0)
 }
 
-fn total_rate(point: &Point) -> Option<f64> {
+pub(super) fn total_rate(point: &Point) -> Option<f64> {
     point.per_second(point.messages.total())
 }
 
@@ -191,7 +184,7 @@ fn rate_chart(series: &Series, timeline: &Timeline, unit: RateUnit) -> Chart {
         let paths = point.paths;
         Some(format!(
             "{}: {} a {}; {} fast, {} cut-through, {} standard",
-            point.at.strftime(point_format(series.range)),
+            point.at.strftime(words(series.range).point_format),
             wording::rate(rate),
             unit.as_str(),
             wording::count(paths.fast),
@@ -199,25 +192,18 @@ fn rate_chart(series: &Series, timeline: &Timeline, unit: RateUnit) -> Chart {
             wording::count(paths.standard),
         ))
     };
-    let rates = || series.points.iter().filter_map(total_rate);
-    let seconds: u64 = series
-        .points
-        .iter()
-        .map(|point| point.covered_seconds)
-        .sum();
-    let messages: u64 = series
-        .points
-        .iter()
-        .map(|point| point.messages.total())
-        .sum();
+    let points = series.points.iter();
+    let rates = points.clone().filter_map(total_rate);
+    let seconds: u64 = points.clone().map(|point| point.covered_seconds).sum();
+    let messages: u64 = points.map(|point| point.messages.total()).sum();
     let caption = Caption {
         name: "rate",
         title: format!("Messages a {}, by path", unit.as_str()),
         description: format!(
             "{}: {} on average, {} at most.",
-            range_words(series.range),
+            words(series.range).sentence,
             wording::rate(unit.rate(messages as f64 / seconds.max(1) as f64)),
-            wording::rate(unit.rate(rates().fold(0.0, f64::max))),
+            wording::rate(unit.rate(rates.fold(0.0, f64::max))),
         ),
         is_known: &is_known,
         tell: &tell,
@@ -246,7 +232,7 @@ fn latency_chart(series: &Series, timeline: &Timeline) -> Chart {
         latency.p50?;
         Some(format!(
             "{}: p50 {}, p99 {}",
-            point.at.strftime(point_format(series.range)),
+            point.at.strftime(words(series.range).point_format),
             wording::latency(latency.p50),
             wording::latency(latency.p99),
         ))
@@ -257,7 +243,7 @@ fn latency_chart(series: &Series, timeline: &Timeline) -> Chart {
         title: "Time to the 250, from the end of data".to_owned(),
         description: format!(
             "{}: p50 at most {}, p99 at most {}.",
-            range_words(series.range),
+            words(series.range).sentence,
             wording::latency(longest(&lines[0])),
             wording::latency(longest(&lines[1])),
         ),
@@ -274,29 +260,6 @@ fn decade(seconds: f64) -> String {
         0..1_000 => format!("{microseconds} µs"),
         1_000..1_000_000 => format!("{} ms", microseconds / 1_000),
         _ => format!("{} s", microseconds / 1_000_000),
-    }
-}
-
-fn range_words(range: Range) -> &'static str {
-    match range {
-        Range::Hour => "In the last hour",
-        Range::Day => "In the last day",
-        Range::Month => "In the last 30 days",
-    }
-}
-
-fn point_values(point: &Point, unit: RateUnit) -> PointValues {
-    let latency = point.acknowledgement_seconds;
-    PointValues {
-        messages: wording::count(point.messages.total()),
-        rate: total_rate(point)
-            .map_or_else(|| "—".to_owned(), |rate| wording::rate(unit.rate(rate))),
-        fast: wording::count(point.paths.fast),
-        cut_through: wording::count(point.paths.cut_through),
-        standard: wording::count(point.paths.standard),
-        ratio: wording::percent(point.messages.ratio()),
-        p50: wording::latency(latency.p50),
-        p99: wording::latency(latency.p99),
     }
 }
 
