@@ -35,18 +35,12 @@ pub(super) struct Chart {
     pub(super) title: String,
     /// The chart in words, for those who do not see it.
     pub(super) description: String,
-    pub(super) legend: Vec<LegendKey>,
+    /// Classes and words.
+    pub(super) legend: Vec<(&'static str, &'static str)>,
     pub(super) shapes: Vec<Shape>,
     pub(super) levels: Vec<Level>,
     pub(super) moments: Vec<TimeTick>,
     pub(super) touches: Vec<Touch>,
-}
-
-/// One entry of the legend.
-#[derive(Clone, Debug)]
-pub(super) struct LegendKey {
-    pub(super) class: &'static str,
-    pub(super) words: &'static str,
 }
 
 /// A path in the plot.
@@ -66,32 +60,24 @@ pub(super) struct Touch {
 }
 
 impl Timeline {
-    /// Points of which nothing is known, as areas of full height, and their entry of the legend.
-    fn gaps(&self, is_known: impl Fn(usize) -> bool) -> Option<(Shape, LegendKey)> {
+    /// Points of which nothing is known, as areas of full height.
+    fn gaps(&self, is_known: impl Fn(usize) -> bool) -> Option<Shape> {
         let mut path = String::new();
         for run in runs(self.count, |point| !is_known(point)) {
             let (begin, end) = (self.x(run.start), self.x(run.end));
             let _ = write!(path, "M{begin:.1} 0H{end:.1}V{HEIGHT:.1}H{begin:.1}Z");
         }
-        let shape = Shape {
-            class: "area gap".to_owned(),
-            path,
-        };
-        let key = LegendKey {
-            class: "gap",
-            words: "did not run",
-        };
-        (!shape.path.is_empty()).then_some((shape, key))
+        let class = "area gap".to_owned();
+        (!path.is_empty()).then_some(Shape { class, path })
     }
 
     /// The points that `words` describes.
     fn touches(&self, words: impl Fn(usize) -> Option<String>) -> Vec<Touch> {
-        let width = rounded(self.x(1));
         let touch = |point| {
-            words(point).map(|words| Touch {
+            Some(Touch {
                 x: rounded(self.x(point)),
-                width,
-                words,
+                width: rounded(self.x(1)),
+                words: words(point)?,
             })
         };
         (0..self.count).filter_map(touch).collect()
@@ -115,6 +101,7 @@ impl Chart {
         let edges = stack(timeline.count, layers);
         let most = edges.last().into_iter().flatten().flatten();
         let scale = Scale::linear(most.copied().fold(0.0, f64::max));
+        let plot = Plot { timeline, scale };
         let decimals = match scale {
             Scale::Linear { step, .. } => (-step.log10().floor()).clamp(0.0, 6.0) as usize,
             Scale::Logarithmic { .. } => 0,
@@ -124,7 +111,7 @@ impl Chart {
         let shapes = shapes.filter(|(layer, _)| is_seen(layer));
         let shapes = shapes.map(|(layer, edges)| Shape {
             class: format!("area {}", layer.class),
-            path: steps(timeline, scale, &edges[0], &edges[1]),
+            path: plot.steps(&edges[0], &edges[1]),
         });
         let levels = scale.grid(|value| format!("{value:.decimals$}"));
         Self::assemble(caption, timeline, layers, shapes.collect(), levels)
@@ -139,14 +126,15 @@ impl Chart {
     ) -> Self {
         let values = lines.iter().flat_map(|line| line.values.iter().flatten());
         let scale = Scale::logarithmic(values.copied());
+        let plot = Plot { timeline, scale };
         let [lower, upper] = lines;
         let mut shapes = vec![Shape {
             class: "area band".to_owned(),
-            path: between(timeline, scale, &lower.values, &upper.values),
+            path: plot.between(&lower.values, &upper.values),
         }];
         shapes.extend([upper, lower].map(|line| Shape {
             class: format!("line {}", line.class),
-            path: polyline(timeline, scale, &line.values),
+            path: plot.polyline(&line.values),
         }));
         shapes.retain(|shape| !shape.path.is_empty());
         Self::assemble(caption, timeline, lines, shapes, scale.grid(label))
@@ -159,14 +147,11 @@ impl Chart {
         mut shapes: Vec<Shape>,
         levels: Vec<Level>,
     ) -> Self {
-        let keys = layers.iter().map(|layer| LegendKey {
-            class: layer.class,
-            words: layer.words,
-        });
-        let mut legend: Vec<LegendKey> = keys.collect();
-        if let Some((shape, key)) = timeline.gaps(caption.is_known) {
-            shapes.insert(0, shape);
-            legend.push(key);
+        let keys = layers.iter().map(|layer| (layer.class, layer.words));
+        let mut legend: Vec<_> = keys.collect();
+        if let Some(gaps) = timeline.gaps(caption.is_known) {
+            shapes.insert(0, gaps);
+            legend.push(("gap", "did not run"));
         }
         Self {
             shapes,
@@ -183,25 +168,16 @@ impl Chart {
 
 /// The edges between layers, from the ground up: one more than there are layers.
 fn stack(count: usize, layers: &[Layer]) -> Vec<Vec<Option<f64>>> {
-    let mut edges = Vec::with_capacity(layers.len() + 1);
-    let is_known = |point: usize| {
-        layers
-            .iter()
-            .all(|layer| value(&layer.values, point).is_some())
+    let is_known = |point| {
+        let mut values = layers.iter().map(|layer| value(&layer.values, point));
+        values.all(|value| value.is_some())
     };
-    edges.push(
-        (0..count)
-            .map(|point| is_known(point).then_some(0.0))
-            .collect(),
-    );
+    let ground = (0..count).map(|point| is_known(point).then_some(0.0));
+    let mut edges: Vec<Vec<Option<f64>>> = vec![ground.collect()];
     for (place, layer) in layers.iter().enumerate() {
-        let below: &Vec<Option<f64>> = &edges[place];
-        let above = below
-            .iter()
-            .enumerate()
-            .map(|(point, below)| Some((*below)? + value(&layer.values, point)?))
-            .collect();
-        edges.push(above);
+        let below = edges[place].iter().enumerate();
+        let above = below.map(|(point, below)| Some((*below)? + value(&layer.values, point)?));
+        edges.push(above.collect());
     }
     edges
 }
@@ -222,80 +198,75 @@ fn runs(count: usize, is_known: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
     runs
 }
 
-/// The area between two edges that both go in steps.
-fn steps(
-    timeline: &Timeline,
-    scale: Scale,
-    lower: &[Option<f64>],
-    upper: &[Option<f64>],
-) -> String {
-    let mut path = String::new();
-    let y = |values: &[Option<f64>], point| scale.y(value(values, point).unwrap_or_default());
-    for run in runs(timeline.count, |point| value(upper, point).is_some()) {
-        let begin = timeline.x(run.start);
-        let _ = write!(path, "M{begin:.1} {:.1}", y(lower, run.start));
-        for point in run.clone() {
-            let _ = write!(path, "V{:.1}H{:.1}", y(upper, point), timeline.x(point + 1));
-        }
-        for point in run.rev() {
-            let _ = write!(path, "V{:.1}H{:.1}", y(lower, point), timeline.x(point));
-        }
-        path.push('Z');
-    }
-    path
-}
-
-/// Where a line goes through a run of points: through their middles, and across one that is alone.
-fn corners(
-    timeline: &Timeline,
-    scale: Scale,
-    values: &[Option<f64>],
-    run: &Range<usize>,
-) -> Vec<(f64, f64)> {
-    let y = |point| scale.y(value(values, point).unwrap_or_default());
-    if run.len() == 1 {
-        return [timeline.x(run.start), timeline.x(run.end)]
-            .map(|x| (x, y(run.start)))
-            .to_vec();
-    }
-    let middle = |point| (timeline.x(point) + timeline.x(point + 1)) / 2.0;
-    run.clone().map(|point| (middle(point), y(point))).collect()
-}
-
 /// Lines from the first of these places to the last.
-fn draw(path: &mut String, places: impl Iterator<Item = (f64, f64)>) {
-    for (place, (x, y)) in places.enumerate() {
+fn draw(path: &mut String, places: impl IntoIterator<Item = (f64, f64)>) {
+    for (place, (x, y)) in places.into_iter().enumerate() {
         let _ = write!(path, "{}{x:.1} {y:.1}", if place == 0 { 'M' } else { 'L' });
     }
 }
 
-fn polyline(timeline: &Timeline, scale: Scale, values: &[Option<f64>]) -> String {
-    let mut path = String::new();
-    for run in runs(timeline.count, |point| value(values, point).is_some()) {
-        draw(
-            &mut path,
-            corners(timeline, scale, values, &run).into_iter(),
-        );
-    }
-    path
+/// Where points and values stand.
+#[derive(Clone, Copy)]
+struct Plot<'a> {
+    timeline: &'a Timeline,
+    scale: Scale,
 }
 
-/// The area between two lines where both are known.
-fn between(
-    timeline: &Timeline,
-    scale: Scale,
-    lower: &[Option<f64>],
-    upper: &[Option<f64>],
-) -> String {
-    let mut path = String::new();
-    let is_known = |point| value(lower, point).is_some() && value(upper, point).is_some();
-    for run in runs(timeline.count, is_known) {
-        let there = corners(timeline, scale, upper, &run).into_iter();
-        let back = corners(timeline, scale, lower, &run).into_iter().rev();
-        draw(&mut path, there.chain(back));
-        path.push('Z');
+impl Plot<'_> {
+    fn y(self, values: &[Option<f64>], point: usize) -> f64 {
+        self.scale.y(value(values, point).unwrap_or_default())
     }
-    path
+
+    /// The area between two edges that both go in steps.
+    fn steps(self, lower: &[Option<f64>], upper: &[Option<f64>]) -> String {
+        let mut path = String::new();
+        for run in runs(self.timeline.count, |point| value(upper, point).is_some()) {
+            let (begin, ground) = (self.timeline.x(run.start), self.y(lower, run.start));
+            let _ = write!(path, "M{begin:.1} {ground:.1}");
+            let mut step = |y: f64, x| {
+                let _ = write!(path, "V{y:.1}H{:.1}", self.timeline.x(x));
+            };
+            for point in run.clone() {
+                step(self.y(upper, point), point + 1);
+            }
+            for point in run.rev() {
+                step(self.y(lower, point), point);
+            }
+            path.push('Z');
+        }
+        path
+    }
+
+    /// Where a line goes through a run of points: through their middles, and across one that is alone.
+    fn corners(self, values: &[Option<f64>], run: &Range<usize>) -> Vec<(f64, f64)> {
+        let x = |point| self.timeline.x(point);
+        if run.len() == 1 {
+            let y = self.y(values, run.start);
+            return vec![(x(run.start), y), (x(run.end), y)];
+        }
+        let corner = |point| ((x(point) + x(point + 1)) / 2.0, self.y(values, point));
+        run.clone().map(corner).collect()
+    }
+
+    fn polyline(self, values: &[Option<f64>]) -> String {
+        let mut path = String::new();
+        for run in runs(self.timeline.count, |point| value(values, point).is_some()) {
+            draw(&mut path, self.corners(values, &run));
+        }
+        path
+    }
+
+    /// The area between two lines where both are known.
+    fn between(self, lower: &[Option<f64>], upper: &[Option<f64>]) -> String {
+        let mut path = String::new();
+        let is_known = |point| value(lower, point).is_some() && value(upper, point).is_some();
+        for run in runs(self.timeline.count, is_known) {
+            let back = self.corners(lower, &run).into_iter().rev();
+            draw(&mut path, self.corners(upper, &run).into_iter().chain(back));
+            path.push('Z');
+        }
+        path
+    }
 }
 
 #[cfg(test)]

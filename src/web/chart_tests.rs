@@ -137,7 +137,7 @@ fn what_nobody_watched_is_marked() {
     let chart = Chart::stacked(caption, &timeline(4), &[quiet]);
     let expected = ["M0.0 0H500.0V180.0H0.0ZM750.0 0H1000.0V180.0H750.0Z"];
     assert_eq!(paths(&chart), expected);
-    let keys: Vec<&str> = chart.legend.iter().map(|key| key.class).collect();
+    let keys: Vec<&str> = chart.legend.iter().map(|(class, _)| *class).collect();
     assert_eq!(keys, ["fast", "gap"]);
 }
 

@@ -256,49 +256,37 @@ fn register_present(registry: &mut Registry, context: &Context, live: &Live) {
 
 /// Every state is there, also those that no row is in: an alert needs a zero to compare with.
 fn register_queue(registry: &mut Registry, figures: &QueueFigures) {
-    let recipients = Family::<Labels, Gauge>::default();
-    for state in RowState::ALL {
+    let rows = |state: &RowState| {
         let rows = figures.by_state.iter().find(|(known, _)| known == state);
-        let rows = rows.map_or(0, |(_, rows)| *rows);
-        recipients
-            .get_or_create(&[("state", state.to_string())])
-            .set(i64::try_from(rows).unwrap_or(i64::MAX));
-    }
+        (state.as_str(), rows.map_or(0, |(_, rows)| *rows))
+    };
     registry.register(
         "queue_recipients_by_state",
         "Recipients in the retry queue, by state",
-        recipients,
+        gauges("state", RowState::ALL.iter().map(rows)),
     );
 }
 
 fn register_services(registry: &mut Registry, services: &[ServiceFigures]) {
-    let count = |count: fn(&ServiceFigures) -> u64| {
-        let counts = services.iter();
-        labelled(
-            "service",
-            counts.map(|one| (one.name.to_string(), count(one))),
-        )
+    let each = |figure: fn(&ServiceFigures) -> u64| {
+        let services = services.iter();
+        services.map(move |service| (&*service.name, figure(service)))
     };
     registry.register(
         "service_checks",
         "Checks for which a condition asked its service since start",
-        count(|service| service.asked),
+        labelled("service", each(|service| service.asked)),
     );
     registry.register(
         "service_failures",
         "Checks for which the service could not tell",
-        count(|service| service.failed),
+        labelled("service", each(|service| service.failed)),
     );
-    let left_alone = Family::<Labels, Gauge>::default();
-    for service in services {
-        let labels = [("service", service.name.to_string())];
-        let is_left_alone = service.state != ServiceState::Asked;
-        left_alone.get_or_create(&labels).set(is_left_alone.into());
-    }
+    let is_left_alone = each(|service| u64::from(service.state != ServiceState::Asked));
     registry.register(
         "service_left_alone",
         "1 while a service is not asked, because it failed a neutral question",
-        left_alone,
+        gauges("service", is_left_alone),
     );
 }
 
@@ -307,19 +295,20 @@ fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures
     next_hops.sort_by_key(|next_hop| std::cmp::Reverse(next_hop.delivered + next_hop.deferred));
     next_hops.truncate(limits::NEXT_HOPS_IN_METRICS);
     let recipients = Family::<TwoLabels, Counter>::default();
-    let connections = Family::<Labels, Gauge>::default();
-    let suspended = Family::<Labels, Gauge>::default();
     let latencies = Family::<TwoLabels, Gauge<f64, AtomicU64>>::default();
     for next_hop in &next_hops {
-        let name = next_hop.name.to_string();
+        let labels = |name, value: &str| {
+            let next_hop = ("next_hop", next_hop.name.to_string());
+            [next_hop, (name, value.to_owned())]
+        };
         for (outcome, count) in [
             ("delivered", next_hop.delivered),
             ("deferred", next_hop.deferred),
             ("refused", next_hop.refused),
             ("uncertain", next_hop.uncertain),
         ] {
-            let labels = [("next_hop", name.clone()), ("outcome", outcome.to_owned())];
-            recipients.get_or_create(&labels).inc_by(count);
+            let recipients = recipients.get_or_create(&labels("outcome", outcome));
+            recipients.inc_by(count);
         }
         for (quantile, latency) in [
             ("0.5", next_hop.latency_p50),
@@ -327,32 +316,28 @@ fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures
         ] {
             // None was measured in the last minutes: a zero would be a lie.
             let Some(latency) = latency else { continue };
-            let labels = [
-                ("next_hop", name.clone()),
-                ("quantile", quantile.to_owned()),
-            ];
-            latencies.get_or_create(&labels).set(latency.as_secs_f64());
+            let latencies = latencies.get_or_create(&labels("quantile", quantile));
+            latencies.set(latency.as_secs_f64());
         }
-        let labels = [("next_hop", name)];
-        let open = i64::from(next_hop.open_connections);
-        connections.get_or_create(&labels).set(open);
-        let is_suspended = next_hop.suspension != Suspension::None;
-        suspended.get_or_create(&labels).set(is_suspended.into());
     }
     registry.register(
         "next_hop_recipients",
         "Recipients by next hop and outcome, of the busiest next hops",
         recipients,
     );
+    let each = |figure: fn(&NextHopFigures) -> u64| {
+        let each = next_hops.iter().map(|one| (&*one.name, figure(one)));
+        gauges("next_hop", each)
+    };
     registry.register(
         "next_hop_connections",
         "Connections that are open now, of the busiest next hops",
-        connections,
+        each(|next_hop| next_hop.open_connections.into()),
     );
     registry.register(
         "next_hop_suspended",
         "1 when the next hop's breaker is open, of the busiest next hops",
-        suspended,
+        each(|next_hop| (next_hop.suspension != Suspension::None).into()),
     );
     registry.register(
         "next_hop_attempt_seconds",
@@ -363,16 +348,14 @@ fn register_next_hops(registry: &mut Registry, mut next_hops: Vec<NextHopFigures
 
 /// All kinds at all times, so that a rule of the collector finds its series before the first alert.
 fn register_alerts(registry: &mut Registry, present: &ActiveAlerts) {
-    let active = Family::<Labels, Gauge>::default();
-    for &kind in AlertKind::ALL {
-        let is_active = present.alerts.iter().any(|alert| alert.kind() == kind);
-        let labels = [("kind", kind.as_str().to_owned())];
-        active.get_or_create(&labels).set(is_active.into());
-    }
+    let is_active = |kind: &AlertKind| {
+        let is_active = present.alerts.iter().any(|alert| alert.kind() == *kind);
+        (kind.as_str(), is_active.into())
+    };
     registry.register(
         "alert_active",
         "1 while there is an alert of the kind",
-        active,
+        gauges("kind", AlertKind::ALL.iter().map(is_active)),
     );
 }
 
@@ -383,6 +366,18 @@ fn labelled<T: Into<String>>(
     let family = Family::<Labels, Counter>::default();
     for (value, count) in counts {
         family.get_or_create(&[(label, value.into())]).inc_by(count);
+    }
+    family
+}
+
+fn gauges<'a>(
+    label: &'static str,
+    values: impl Iterator<Item = (&'a str, u64)>,
+) -> Family<Labels, Gauge> {
+    let family = Family::<Labels, Gauge>::default();
+    for (name, value) in values {
+        let gauge = family.get_or_create(&[(label, name.to_owned())]);
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
     }
     family
 }

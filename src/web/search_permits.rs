@@ -22,12 +22,6 @@ pub struct SearchPermits {
     visitors: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
-/// The right to search, until it is dropped.
-struct SearchPermit {
-    _own: OwnedSemaphorePermit,
-    _reader: OwnedSemaphorePermit,
-}
-
 impl Default for SearchPermits {
     fn default() -> Self {
         Self {
@@ -65,14 +59,10 @@ impl SearchPermits {
     }
 
     /// The visitor's own comes first: a visitor who waits for it takes no reader from others.
-    async fn permit(&self, visitor: &str) -> SearchPermit {
-        let own = self.own(visitor);
-        let own = own.acquire_owned().await;
+    async fn permit(&self, visitor: &str) -> [OwnedSemaphorePermit; 2] {
+        let own = self.own(visitor).acquire_owned().await;
         let reader = Arc::clone(&self.readers).acquire_owned().await;
-        SearchPermit {
-            _own: own.expect("the semaphore is never closed"),
-            _reader: reader.expect("the semaphore is never closed"),
-        }
+        [own, reader].map(|permit| permit.expect("the semaphore is never closed"))
     }
 
     fn own(&self, visitor: &str) -> Arc<Semaphore> {

@@ -102,15 +102,10 @@ impl Scale {
     }
 
     /// Takes values, all above zero, within whole powers of ten.
-    pub(super) fn logarithmic(values: impl Iterator<Item = f64>) -> Self {
-        let bounds =
-            values
-                .filter(|value| *value > 0.0)
-                .fold(None, |bounds: Option<(f64, f64)>, value| {
-                    let (least, most) = bounds.unwrap_or((value, value));
-                    Some((least.min(value), most.max(value)))
-                });
-        let (least, most) = bounds.unwrap_or((0.001, 0.01));
+    pub(super) fn logarithmic(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let values = values.filter(|value| *value > 0.0);
+        let least = values.clone().reduce(f64::min).unwrap_or(0.001);
+        let most = values.reduce(f64::max).unwrap_or(0.01);
         let low = least.log10().floor() as i32;
         let high = (most.log10().ceil() as i32).max(low + 1);
         Self::Logarithmic { low, high }

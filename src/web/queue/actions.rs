@@ -1,6 +1,8 @@
 //! What an operator does to rows: first a page that says what it means and for how many, then
 //! the action, then back to the listing.
 
+use std::slice;
+
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -62,6 +64,17 @@ enum Selection {
     Matching,
 }
 
+impl Selection {
+    /// The chosen rows; none for all that match.
+    fn rows(&self) -> Option<&[RowId]> {
+        match self {
+            Self::Row(row) => Some(slice::from_ref(row)),
+            Self::Rows(rows) => Some(rows),
+            Self::Matching => None,
+        }
+    }
+}
+
 /// Says what an action means and for how many; nothing is done yet.
 pub(in crate::web) async fn confirm(
     context: Ctx,
@@ -96,21 +109,15 @@ pub(in crate::web) async fn carry_out(
         (None, Some(_)) => Selection::Rows(rows(&fields)?),
         (None, None) => Selection::Matching,
     };
-    let of_rows = |rows| ActionTarget::Rows {
-        rows,
-        expect: Some(expect),
-    };
-    let target = match &chosen {
-        Selection::Row(row) => of_rows(vec![*row]),
-        Selection::Rows(rows) => of_rows(rows.clone()),
-        Selection::Matching => ActionTarget::Matching {
+    let target = match chosen.rows() {
+        Some(rows) => ActionTarget::Rows {
+            rows: rows.to_vec(),
+            expect: Some(expect),
+        },
+        None => ActionTarget::Matching {
             filter: back.filter.clone(),
             expect,
         },
-    };
-    let row = match &chosen {
-        Selection::Row(row) => Some(*row),
-        Selection::Rows(_) | Selection::Matching => None,
     };
     let actor = visitor.actor();
     let progress = match act(&context.store, &context.queue, action, target, &actor).await {
@@ -173,18 +180,15 @@ async fn choice(
     chosen: &Selection,
     filter: &QueueFilter,
 ) -> Result<SelectedRows, ApiError> {
-    let store = &context.store;
-    Ok(match chosen {
-        Selection::Row(row) => store.queue_view.selection_of_rows(&[*row], SHOWN).await?,
-        Selection::Rows(rows) => store.queue_view.selection_of_rows(rows, SHOWN).await?,
-        Selection::Matching => {
-            let now = Timestamp::now();
-            store
-                .queue_view
-                .selection_by_filter(filter, SHOWN, now)
-                .await?
+    let view = &context.store.queue_view;
+    let choice = match chosen.rows() {
+        Some(rows) => view.selection_of_rows(rows, SHOWN).await,
+        None => {
+            view.selection_by_filter(filter, SHOWN, Timestamp::now())
+                .await
         }
-    })
+    };
+    Ok(choice?)
 }
 
 /// The confirmation; `seen` is the count that is not right any more.

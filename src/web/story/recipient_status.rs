@@ -105,16 +105,13 @@ impl RecipientStatus {
     /// The same where there is only one recipient.
     pub(in crate::web) const fn alone(self) -> &'static str {
         match self {
-            Self::Delivered => "delivered",
             Self::Waiting => "waiting in the retry queue",
             Self::Left => "left with the client, to be sent again",
-            Self::Copied => "gone on in a message of its own",
             Self::Held => "held in the retry queue",
             Self::Uncertain => "uncertain: it may have arrived",
-            Self::Purged => "purged",
             Self::Damaged => "damaged in the retry queue",
             Self::Failed => "not delivered",
-            Self::Unknown => "unknown",
+            Self::Delivered | Self::Copied | Self::Purged | Self::Unknown => self.in_words(),
         }
     }
 

@@ -100,8 +100,7 @@ pub(super) fn way(answered: &AnsweredRow) -> Sentence {
 
 /// What the conditions said; none when none was present.
 pub(super) fn examined(answered: &AnsweredRow) -> Option<Sentence> {
-    let is_blank = answered.examined.is_empty();
-    (!is_blank).then(|| Sentence {
+    (!answered.examined.is_empty()).then(|| Sentence {
         at: None,
         text: "Its conditions".to_owned(),
         quotation: answered.examined.clone(),
@@ -142,14 +141,14 @@ pub(super) fn reply(answered: &AnsweredRow) -> Sentence {
     let after = wording::latency(Some(answered.acknowledged_seconds));
     let (text, mood) = match answered.code / 100 {
         2 => (format!("Answered after {after}"), Mood::Good),
-        4 => (
-            format!("Not taken yet: after {after} the sender was told to try again later"),
-            Mood::Bad,
-        ),
-        5 => (
-            format!("Not taken: after {after} the sender was told that it failed"),
-            Mood::Bad,
-        ),
+        failed @ (4 | 5) => {
+            let (yet, why) = match failed {
+                4 => (" yet", "to try again later"),
+                _ => ("", "that it failed"),
+            };
+            let text = format!("Not taken{yet}: after {after} the sender was told {why}");
+            (text, Mood::Bad)
+        }
         _ => (format!("Answered after {after}"), Mood::Neutral),
     };
     let code = answered.code.to_string();
@@ -177,24 +176,20 @@ fn attempted(event: &TrailEvent, outcome: OutcomeKind) -> Sentence {
     let name = event.next_hop.as_deref().unwrap_or("the next hop");
     let server = server(name, event.peer.as_deref(), event.tls);
     let took = wording::latency(event.took_seconds);
-    let is_reached = event.peer.is_some();
-    let (text, mood) = match outcome {
-        OutcomeKind::Delivered => (format!("Delivered to {server} in {took}"), Mood::Good),
-        OutcomeKind::Deferred if is_reached => {
-            (format!("Deferred by {server} after {took}"), Mood::Bad)
+    let verb = wording::capitalised(outcome.as_str());
+    let text = match outcome {
+        OutcomeKind::Delivered => format!("Delivered to {server} in {took}"),
+        OutcomeKind::Uncertain => {
+            format!("Sent to {server}, which did not answer within {took}; it may have arrived")
         }
-        OutcomeKind::Deferred => (
-            format!("Deferred without a connection to {name}"),
-            Mood::Bad,
-        ),
-        OutcomeKind::Refused if is_reached => {
-            (format!("Refused by {server} after {took}"), Mood::Bad)
-        }
-        OutcomeKind::Refused => (format!("Refused without a connection to {name}"), Mood::Bad),
-        OutcomeKind::Uncertain => (
-            format!("Sent to {server}, which did not answer within {took}; it may have arrived"),
-            Mood::Bad,
-        ),
+        OutcomeKind::Deferred | OutcomeKind::Refused => match event.peer {
+            Some(_) => format!("{verb} by {server} after {took}"),
+            None => format!("{verb} without a connection to {name}"),
+        },
+    };
+    let mood = match outcome {
+        OutcomeKind::Delivered => Mood::Good,
+        OutcomeKind::Deferred | OutcomeKind::Refused | OutcomeKind::Uncertain => Mood::Bad,
     };
     quoted(event, text, mood)
 }
@@ -210,74 +205,57 @@ fn server(name: &str, peer: Option<&str>, tls: Option<bool>) -> String {
     format!("{name} ({})", details.join(", "))
 }
 
-/// What was done for a recipient. The words of an operator's order are the operator's name.
+/// What was done for a recipient.
 fn noted(event: &TrailEvent, done: RecipientEvent) -> Sentence {
+    let text = match done {
+        RecipientEvent::Queued => "Put into the retry queue",
+        RecipientEvent::Copied => "Made into a message of its own, which has its own story",
+        RecipientEvent::Made => "Made by a condition of the message that arrived",
+        RecipientEvent::AlreadySettled => {
+            "Recognised as a repetition: it had been settled before and was not sent again"
+        }
+        RecipientEvent::LeftWithClient => "Left with the client, which was told to send it again",
+        RecipientEvent::Reported => "The failure was reported to the sender",
+        RecipientEvent::FailedSilently => "Failed without a report, since nobody was to get one",
+        RecipientEvent::NotReported => {
+            "Its sender had asked for a report of success and gets none: a client that is not trusted gets \
+             few of them"
+        }
+        RecipientEvent::Expired => "Given up: its time or its number of tries was used up",
+        RecipientEvent::Damaged => {
+            "What is stored of it was found damaged, so that it cannot be sent"
+        }
+        RecipientEvent::Quarantined => {
+            "Kept back in the queue by a condition, until an operator decides"
+        }
+        RecipientEvent::Retried => {
+            return ordered(event, "“Retry now” was asked for", Mood::Neutral);
+        }
+        RecipientEvent::Held => return ordered(event, "Held", Mood::Neutral),
+        RecipientEvent::Released => return ordered(event, "Released", Mood::Neutral),
+        RecipientEvent::Purged => return ordered(event, "Purged without a report", Mood::Bad),
+        RecipientEvent::Returned => return ordered(event, "Returned to the sender", Mood::Bad),
+    };
+    let text = text.to_owned();
+    match done {
+        RecipientEvent::AlreadySettled => quoted(event, text, Mood::Good),
+        RecipientEvent::LeftWithClient | RecipientEvent::NotReported => {
+            plain(Some(event.at), text, Mood::Neutral)
+        }
+        RecipientEvent::Queued | RecipientEvent::Copied | RecipientEvent::Made => {
+            quoted(event, text, Mood::Neutral)
+        }
+        _ => quoted(event, text, Mood::Bad),
+    }
+}
+
+/// What an operator did, whose name the event's words are.
+fn ordered(event: &TrailEvent, what: &str, mood: Mood) -> Sentence {
     let by = match event.words.as_str() {
         "" => "an operator",
         who => who,
     };
-    let ordered = |text: String, mood| plain(Some(event.at), text, mood);
-    match done {
-        RecipientEvent::Queued => quoted(event, "Put into the retry queue".to_owned(), Mood::Neutral),
-        RecipientEvent::Copied => quoted(
-            event,
-            "Made into a message of its own, which has its own story".to_owned(),
-            Mood::Neutral,
-        ),
-        RecipientEvent::Made => quoted(
-            event,
-            "Made by a condition of the message that arrived".to_owned(),
-            Mood::Neutral,
-        ),
-        RecipientEvent::AlreadySettled => quoted(
-            event,
-            "Recognised as a repetition: it had been settled before and was not sent again"
-                .to_owned(),
-            Mood::Good,
-        ),
-        RecipientEvent::LeftWithClient => plain(
-            Some(event.at),
-            "Left with the client, which was told to send it again".to_owned(),
-            Mood::Neutral,
-        ),
-        RecipientEvent::Reported => quoted(
-            event,
-            "The failure was reported to the sender".to_owned(),
-            Mood::Bad,
-        ),
-        RecipientEvent::FailedSilently => quoted(
-            event,
-            "Failed without a report, since nobody was to get one".to_owned(),
-            Mood::Bad,
-        ),
-        RecipientEvent::NotReported => plain(
-            Some(event.at),
-            "Its sender had asked for a report of success and gets none: a client that is not trusted gets \
-             few of them"
-                .to_owned(),
-            Mood::Neutral,
-        ),
-        RecipientEvent::Expired => quoted(
-            event,
-            "Given up: its time or its number of tries was used up".to_owned(),
-            Mood::Bad,
-        ),
-        RecipientEvent::Damaged => quoted(
-            event,
-            "What is stored of it was found damaged, so that it cannot be sent".to_owned(),
-            Mood::Bad,
-        ),
-        RecipientEvent::Retried => ordered(format!("“Retry now” was asked for by {by}"), Mood::Neutral),
-        RecipientEvent::Quarantined => quoted(
-            event,
-            "Kept back in the queue by a condition, until an operator decides".to_owned(),
-            Mood::Bad,
-        ),
-        RecipientEvent::Held => ordered(format!("Held by {by}"), Mood::Neutral),
-        RecipientEvent::Released => ordered(format!("Released by {by}"), Mood::Neutral),
-        RecipientEvent::Purged => ordered(format!("Purged without a report by {by}"), Mood::Bad),
-        RecipientEvent::Returned => ordered(format!("Returned to the sender by {by}"), Mood::Bad),
-    }
+    plain(Some(event.at), format!("{what} by {by}"), mood)
 }
 
 /// The row that still waits.
