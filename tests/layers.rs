@@ -303,7 +303,8 @@ const ROOMS: &[Room] = &[
         path: "store/trail",
         parts: &[
             &["search"],
-            &["figures", "prune", "size", "story", "walk"],
+            &["prune"],
+            &["figures", "size", "story", "walk"],
             &["read"],
             &["mod"],
             &["history"],
