@@ -156,7 +156,7 @@ fn describe(written: &Describe) -> Result<(), Failure> {
             format!("{}\n", catalogue::describe(name).ok_or_else(unknown)?)
         }
         None => {
-            let lines = catalogue::descriptions();
+            let lines = catalogue::all().iter();
             let lines = lines.map(|setting| format!("{}: {}\n", setting.path, setting.label));
             lines.collect()
         }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::document::{PathChoice, SettingsDocument};
 use super::names;
+use super::networks::any_has;
 use super::patch::FieldErrors;
 use crate::smtp::Protocol;
 
@@ -51,19 +52,14 @@ impl ListenerEntry {
     /// Whether a client of this address begins with a PROXY protocol header.
     #[must_use]
     pub fn awaits_proxy_header(&self, client: IpAddr) -> bool {
-        has(&self.proxy_networks, client)
+        any_has(&self.proxy_networks, client)
     }
 
     /// Whether a client of this address may say XCLIENT.
     #[must_use]
     pub fn believes(&self, client: IpAddr) -> bool {
-        has(&self.xclient_networks, client)
+        any_has(&self.xclient_networks, client)
     }
-}
-
-fn has(networks: &[IpNet], client: IpAddr) -> bool {
-    let client = client.to_canonical();
-    networks.iter().any(|network| network.contains(&client))
 }
 
 impl SettingsDocument {

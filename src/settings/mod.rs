@@ -120,14 +120,8 @@ impl Settings {
     /// Whether mail goes where it goes by `other`.
     #[must_use]
     pub fn routes_as(&self, other: &Self) -> bool {
-        let routes = |settings: &Self| {
-            let document = settings.document();
-            (
-                document.default_next_hop.clone(),
-                document.next_hops.clone(),
-            )
-        };
-        routes(self) == routes(other)
+        let (document, other) = (self.document(), other.document());
+        document.default_next_hop == other.default_next_hop && document.next_hops == other.next_hops
     }
 
     /// Where mail for a domain goes: its own entry, the entry of the nearest parent written with a
@@ -140,11 +134,8 @@ impl Settings {
             if let Some(found) = self.next_hops.get(domain) {
                 return Arc::clone(found);
             }
-            let parents = domain.match_indices('.').map(|(dot, _)| &domain[dot..]);
-            if let Some(found) = parents
-                .filter_map(|parent| self.next_hops.get(parent))
-                .next()
-            {
+            let mut parents = domain.match_indices('.').map(|(dot, _)| &domain[dot..]);
+            if let Some(found) = parents.find_map(|parent| self.next_hops.get(parent)) {
                 return Arc::clone(found).for_domain(domain);
             }
         }

@@ -65,6 +65,13 @@ impl NetworkList {
     }
 }
 
+/// Whether an address is in one of a few networks as they are written. An IPv4 address in IPv6 clothes is IPv4.
+#[must_use]
+pub fn any_has(networks: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|network| network.contains(&address))
+}
+
 /// Networks that are nearly the whole Internet. Displayed in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenNetworks {

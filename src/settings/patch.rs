@@ -74,11 +74,9 @@ pub(super) fn apply(
             Err(error) => errors.add(field, error.without_first().to_string()),
         }
     }
-    match reading::read::<SettingsDocument>(Value::Object(merged)) {
-        Ok(mut merged) => {
-            merged.keep_secrets_of(document);
-            Ok((merged, errors))
-        }
+    document.reveal(&mut merged);
+    match reading::read(Value::Object(merged)) {
+        Ok(merged) => Ok((merged, errors)),
         Err(error) => {
             errors.add("settings", error.to_string());
             Err(errors)

@@ -16,14 +16,6 @@ impl SettingsDocument {
         ]
     }
 
-    /// The same, in the same order, to be changed.
-    fn secrets_mut(&mut self) -> [&mut Option<Secret>; SECRETS] {
-        [
-            &mut self.alert_webhook_secret,
-            &mut self.directory.bind_password,
-        ]
-    }
-
     /// The paths of the secrets.
     #[must_use]
     pub fn secret_fields() -> [&'static str; SECRETS] {
@@ -43,21 +35,17 @@ impl SettingsDocument {
     #[must_use]
     pub fn revealed(&self) -> Map<String, Value> {
         let mut fields = self.fields();
-        for (field, secret) in self.secrets() {
-            if let (Some(secret), Some(shown)) = (secret, part_mut(&mut fields, field)) {
-                *shown = secret.expose().into();
-            }
-        }
+        self.reveal(&mut fields);
         fields
     }
 
-    /// Puts the secrets of `before` back where there is only "(set)".
-    pub(super) fn keep_secrets_of(&mut self, before: &Self) {
-        let is_shown = |secret: &Secret| secret.expose() == SHOWN;
-        let kept = before.secrets();
-        for (secret, (_, kept)) in self.secrets_mut().into_iter().zip(kept) {
-            if secret.as_ref().is_some_and(is_shown) && kept.is_some() {
-                secret.clone_from(kept);
+    /// Puts the secrets themselves where there is only "(set)".
+    pub(super) fn reveal(&self, fields: &mut Map<String, Value>) {
+        for (field, secret) in self.secrets() {
+            if let (Some(secret), Some(shown)) = (secret, part_mut(fields, field))
+                && *shown == SHOWN
+            {
+                *shown = secret.expose().into();
             }
         }
     }

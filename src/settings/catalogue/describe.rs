@@ -5,29 +5,21 @@ use std::fmt::{self, Write as _};
 use serde_json::{Map, Value};
 
 use super::kind::{OFF, SettingKind};
-use super::{PlacedSetting, Setting, all, sections};
+use super::{PlacedSetting, all};
 use crate::settings::quantity::write_count;
 use crate::settings::{SettingsDocument, part};
 
 /// What one setting is, in words. Displayed, it is some lines for the command line.
 #[derive(Clone, Debug)]
 pub struct SettingDescription {
-    /// Its place among the settings.
-    pub path: &'static str,
-    /// What pages call it.
-    pub label: &'static str,
-    /// What it does; may be blank where its values say that.
-    pub hint: &'static str,
-    /// The title of its page.
-    pub page: &'static str,
+    /// The setting, or the list.
+    pub placed: &'static PlacedSetting,
     /// What its value may be.
     pub value: String,
     /// The words that it may be, and what they mean.
     pub values: Vec<(&'static str, String)>,
     /// What it is unless it is set.
     pub default: String,
-    /// It can be set, but never read.
-    pub is_secret: bool,
 }
 
 /// Describes every setting, in the order of the pages.
@@ -58,23 +50,28 @@ pub fn markdown() -> String {
     );
     let mut page = "";
     for description in descriptions() {
-        if description.page != page {
-            page = description.page;
-            let section = sections().iter().find(|section| section.title == page);
-            let about = section.map_or("", |section| section.about);
+        let PlacedSetting {
+            path,
+            label,
+            hint,
+            section,
+            ..
+        } = description.placed;
+        if section.title != page {
+            page = section.title;
+            let about = section.about;
             _ = write!(text, "\n## {page}\n");
             if !about.is_empty() {
                 _ = write!(text, "\n{about}\n");
             }
         }
-        _ = write!(text, "\n### {}\n\n", description.label);
-        _ = write!(text, "`{}`: {}", description.path, description.value);
+        _ = write!(text, "\n### {label}\n\n`{path}`: {}", description.value);
         _ = match description.default.as_str() {
             "" => writeln!(text, "."),
             default => writeln!(text, ". Default: {default}."),
         };
-        if !description.hint.is_empty() {
-            _ = write!(text, "\n{}\n", description.hint);
+        if !hint.is_empty() {
+            _ = write!(text, "\n{hint}\n");
         }
         if !description.values.is_empty() {
             text.push('\n');
@@ -88,11 +85,12 @@ pub fn markdown() -> String {
 
 impl fmt::Display for SettingDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {}", self.path, self.label)?;
-        if !self.hint.is_empty() {
-            writeln!(f, "  {}", self.hint)?;
+        let placed = self.placed;
+        writeln!(f, "{}: {}", placed.path, placed.label)?;
+        if !placed.hint.is_empty() {
+            writeln!(f, "  {}", placed.hint)?;
         }
-        writeln!(f, "  Page:    {}", self.page)?;
+        writeln!(f, "  Page:    {}", placed.section.title)?;
         writeln!(f, "  Value:   {}", self.value)?;
         for (value, words) in &self.values {
             writeln!(f, "             {value}: {words}")?;
@@ -100,41 +98,42 @@ impl fmt::Display for SettingDescription {
         if !self.default.is_empty() {
             writeln!(f, "  Default: {}", self.default)?;
         }
-        let secret = if self.is_secret {
-            "yes, it is never shown"
-        } else {
-            "no"
+        let secret = match placed.is_secret() {
+            true => "yes, it is never shown",
+            false => "no",
         };
         write!(f, "  Secret:  {secret}")
     }
 }
 
 fn description(placed: &'static PlacedSetting, defaults: &SettingsDocument) -> SettingDescription {
-    let (hint, value, values, default) = match (placed.setting, placed.list) {
-        (Some(Setting { hint, kind, .. }), _) => {
-            let default = default_in_words(*kind, &placed.default(defaults));
-            (*hint, kind_in_words(*kind), values(*kind), default)
+    let (value, values, default) = match placed.setting.map(|setting| setting.kind) {
+        Some(kind) => {
+            let default = default_in_words(kind, &placed.default(defaults));
+            (kind_in_words(kind), values(kind), default)
         }
-        (None, list) => {
-            let (hint, most) = list.map_or(("", 0), |list| (list.hint, list.most));
+        None => {
+            let most = placed.list.map_or(0, |list| list.most);
             let value = format!("a list of up to {} entries", write_count(most as u64));
-            (hint, value, Vec::new(), "none".to_owned())
+            (value, Vec::new(), "none".to_owned())
         }
     };
-    let kind = placed.setting.map(|setting| setting.kind);
     SettingDescription {
-        path: &placed.path,
-        label: placed.label(),
-        hint,
-        page: placed.section.title,
+        placed,
         value,
         values,
         default,
-        is_secret: matches!(kind, Some(SettingKind::Secret(_))),
     }
 }
 
 impl PlacedSetting {
+    /// It can be set, but never read.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        let kind = self.setting.map(|setting| setting.kind);
+        matches!(kind, Some(SettingKind::Secret(_)))
+    }
+
     /// What it is unless it is set.
     #[must_use]
     pub fn default(&self, defaults: &SettingsDocument) -> Value {

@@ -148,6 +148,10 @@ fn joined(object: &str, name: &str) -> String {
 pub struct PlacedSetting {
     /// Its path; a field of a list's entries has the path of the list before its name.
     pub path: String,
+    /// What pages call it.
+    pub label: &'static str,
+    /// What it does; may be blank where its values say that.
+    pub hint: &'static str,
     /// The section that it belongs to.
     pub section: &'static SettingSection,
     /// The list of whose entries it is a field.
@@ -173,48 +177,38 @@ pub fn find(path: &str) -> Option<&'static PlacedSetting> {
 /// The label of the setting at this place.
 #[must_use]
 pub fn label(path: &str) -> Option<&'static str> {
-    find(path).map(PlacedSetting::label)
-}
-
-impl PlacedSetting {
-    /// What pages call it.
-    #[must_use]
-    pub fn label(&self) -> &'static str {
-        match (self.setting, self.list) {
-            (Some(setting), _) => setting.label,
-            (None, Some(list)) => list.label,
-            (None, None) => "",
-        }
-    }
+    find(path).map(|placed| placed.label)
 }
 
 fn placed(section: &'static SettingSection) -> Vec<PlacedSetting> {
-    let mut all = Vec::new();
-    let mut push = |path: String, list, setting| {
-        all.push(PlacedSetting {
-            path,
-            section,
-            list,
-            setting,
-        });
+    let row = |path, list, setting: &'static Setting| PlacedSetting {
+        path,
+        label: setting.label,
+        hint: setting.hint,
+        section,
+        list,
+        setting: Some(setting),
     };
+    let mut all = Vec::new();
     for group in section.groups {
-        for setting in group.settings {
-            push(group.path_of(setting), None, Some(setting));
-        }
+        let settings = group.settings.iter();
+        all.extend(settings.map(|setting| row(group.path_of(setting), None, setting)));
     }
     for list in section.lists {
-        push(list.path.to_owned(), Some(list), None);
-        for group in list.groups {
-            for setting in group.settings {
-                let path = joined(list.path, &group.path_of(setting));
-                push(path, Some(list), Some(setting));
-            }
+        all.push(PlacedSetting {
+            path: list.path.to_owned(),
+            label: list.label,
+            hint: list.hint,
+            section,
+            list: Some(list),
+            setting: None,
+        });
+        for setting in list.groups.iter().flat_map(|group| group.settings) {
+            all.push(row(joined(list.path, setting.name), Some(list), setting));
         }
     }
-    for setting in section.elsewhere {
-        push(setting.name.to_owned(), None, Some(setting));
-    }
+    let elsewhere = section.elsewhere.iter();
+    all.extend(elsewhere.map(|setting| row(setting.name.to_owned(), None, setting)));
     all
 }
 

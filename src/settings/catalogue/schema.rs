@@ -39,12 +39,9 @@ fn target(schema: &Value) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
         return Some(reference.rsplit('/').next()?.to_owned());
     }
-    let one_of = schema["oneOf"].as_array().into_iter().flatten();
-    target_of(&schema["items"]).or_else(|| one_of.filter_map(target_of).next())
-}
-
-fn target_of(schema: &Value) -> Option<String> {
-    (!schema.is_null()).then(|| target(schema)).flatten()
+    let mut one_of = schema["oneOf"].as_array().into_iter().flatten();
+    let items = schema.get("items").and_then(target);
+    items.or_else(|| one_of.find_map(target))
 }
 
 fn describe(schema: &mut Value, placed: &PlacedSetting, default: Value) {

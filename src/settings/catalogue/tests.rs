@@ -34,9 +34,11 @@ fn every_setting_has_one_row() {
 #[test]
 fn every_row_has_words() {
     for description in descriptions() {
-        let SettingDescription { path, label, .. } = &description;
+        let PlacedSetting {
+            path, label, hint, ..
+        } = description.placed;
         assert!(!label.is_empty(), "{path}");
-        let is_explained = !description.hint.is_empty() || !description.values.is_empty();
+        let is_explained = !hint.is_empty() || !description.values.is_empty();
         let is_plain = ["Protocol", "Path"].contains(label) || path.starts_with("own_conditions.");
         assert!(is_explained || is_plain, "{path}");
     }
@@ -44,10 +46,7 @@ fn every_row_has_words() {
 
 #[test]
 fn the_secrets_are_those_of_the_tables() {
-    let secrets = all().iter().filter(|placed| {
-        let kind = placed.setting.map(|setting| setting.kind);
-        matches!(kind, Some(SettingKind::Secret(_)))
-    });
+    let secrets = all().iter().filter(|placed| placed.is_secret());
     let mut secrets: Vec<&str> = secrets.map(|placed| placed.path.as_str()).collect();
     secrets.sort_unstable();
     let mut fields = SettingsDocument::secret_fields();
@@ -278,7 +277,7 @@ fn a_setting_is_found_by_its_place() {
         }
     }
     let secret = describe("directory.bind_password").expect("it is there");
-    assert!(secret.is_secret);
+    assert!(secret.placed.is_secret());
 }
 
 /// With FASTPATH_WRITE_DOCS the page is written anew.

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::rows::{CONNECTIONS, DISABLES_FAST_PATH, ENABLED, TIMEOUT, WHEN_UNAVAILABLE, server};
 use crate::settings::catalogue::{
-    Setting, SettingKind as Kind, Switchable, group, setting, switchable, value,
+    SettingKind as Kind, Switchable, group, setting, switchable, value,
 };
 
 use super::score::Score;
@@ -102,58 +102,40 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
             DISABLES_FAST_PATH,
         ]),
         group("antispam", "The scanner", &[
-            ENGINE,
+            setting("engine", "Engine", "", Kind::Choice(&[
+                value("rspamd", "rspamd", "It returns a score and an action, by its own thresholds."),
+                value("spamd", "SpamAssassin’s spamd", "It returns a score only: the scores below apply, not its own threshold. A message with one recipient is checked with the preferences of that recipient."),
+            ])),
             server("For rspamd the address of its worker “normal”, like 127.0.0.1:11333; for spamd like 127.0.0.1:783 or unix:/run/spamd.sock. For messages that are too large for the scanner the check is unavailable."),
             TIMEOUT,
             CONNECTIONS,
             WHEN_UNAVAILABLE,
         ]),
         group("antispam", "Action by score", &[
-            FOLLOW,
-            score("tag_score", "Tag",
+            setting("follow_action", "Action of rspamd", "", Kind::Choice(&[
+                value("true", "Follow", "“add header” and “rewrite subject” tag a message, “soft reject” defers it, “reject” rejects it as spam, “quarantine” holds it. “greylist” accepts it: the greylisting of rspamd returns “soft reject” while a message has to wait. The scores below do not apply."),
+                value("false", "Ignore", "The scores below apply, as they do with spamd."),
+            ])),
+            setting("tag_score", "Tag",
                 "Deliver with the header fields X-Spam-Flag, X-Spam-Score and X-Spam-Symbols.",
-                &from("5.0")),
-            score("defer_score", "Defer (451)",
+                Kind::OrOff(&from("5.0"))),
+            setting("defer_score", "Defer (451)",
                 "The client keeps the message and tries again; it is deferred again as long as the score stays.",
-                &from("10.0")),
-            score("refuse_score", "Reject as spam",
+                Kind::OrOff(&from("10.0"))),
+            setting("refuse_score", "Reject as spam",
                 "With all three off, messages are only scored: the trail shows the result.",
-                &from("15.0")),
-            SPAM,
+                Kind::OrOff(&from("15.0"))),
+            setting("when_spam_is_refused", "Rejected spam", "", Kind::Choice(&[
+                value("refuse", "Reject (554)", "In the session: the sender knows at once."),
+                value("quarantine", "Quarantine", "Accept the message, tag it, and hold it in the queue until an operator releases or purges it."),
+            ])),
         ]),
     ],
     lists: &[],
     settings: |written| &written.antispam,
 };
 
-#[rustfmt::skip]
-const ENGINE: Setting = setting("engine", "Engine", "", Kind::Choice(&[
-    value("rspamd", "rspamd", "It returns a score and an action, by its own thresholds."),
-    value("spamd", "SpamAssassin’s spamd", "It returns a score only: the scores below apply, not its own threshold. A message with one recipient is checked with the preferences of that recipient."),
-]));
-
-#[rustfmt::skip]
-const FOLLOW: Setting = setting("follow_action", "Action of rspamd", "", Kind::Choice(&[
-    value("true", "Follow", "“add header” and “rewrite subject” tag a message, “soft reject” defers it, “reject” rejects it as spam, “quarantine” holds it. “greylist” accepts it: the greylisting of rspamd returns “soft reject” while a message has to wait. The scores below do not apply."),
-    value("false", "Ignore", "The scores below apply, as they do with spamd."),
-]));
-
-#[rustfmt::skip]
-const SPAM: Setting = setting("when_spam_is_refused", "Rejected spam", "", Kind::Choice(&[
-    value("refuse", "Reject (554)", "In the session: the sender knows at once."),
-    value("quarantine", "Quarantine", "Accept the message, tag it, and hold it in the queue until an operator releases or purges it."),
-]));
-
 /// From which score on something becomes of a message.
-const fn score(
-    name: &'static str,
-    label: &'static str,
-    hint: &'static str,
-    scores: &'static Switchable,
-) -> Setting {
-    setting(name, label, hint, Kind::OrOff(scores))
-}
-
 const fn from(usual: &'static str) -> Switchable {
     switchable("from a score of", Kind::Score, "", usual)
 }

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use super::rows::{DISABLES_FAST_PATH, ENABLED, TIMEOUT, WHEN_UNAVAILABLE};
 use crate::settings::catalogue::{
-    EntryList, SettingGroup, SettingKind as Kind, Switchable, TextKind, ValueBounds, group, object,
-    setting, switchable,
+    EntryList, SettingKind as Kind, Switchable, TextKind, ValueBounds, group, object, setting,
+    switchable,
 };
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     WhenUnavailable,
 };
 use crate::limits;
+use crate::settings::networks::any_has;
 use crate::settings::{FieldErrors, names};
 use crate::smtp::domain::ascii_domain;
 
@@ -82,6 +83,10 @@ impl Default for BlackholeLists {
     }
 }
 
+/// From which weight on something becomes of a client's messages.
+#[rustfmt::skip]
+const WEIGHT: Switchable = switchable("from a total weight of", Kind::Number(ValueBounds::new(1, 1_000)), "or more", "1");
+
 #[rustfmt::skip]
 pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     kind: ConditionKind::BlackholeLists,
@@ -94,10 +99,10 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
             DISABLES_FAST_PATH,
             setting("refuse_weight", "Reject",
                 "554 in the session, with the text of the first list that has the client.",
-                Kind::OrOff(&weight("from a total weight of", "1"))),
+                Kind::OrOff(&WEIGHT)),
             setting("tag_weight", "Tag",
                 "Deliver with a header field X-Blackhole-Lists that names the lists.",
-                Kind::OrOff(&weight("from a total weight of", "1"))),
+                Kind::OrOff(&WEIGHT)),
             setting("allowed_networks", "Exempt networks",
                 "Clients in these networks are never looked up. One per line.",
                 Kind::Lines(TextKind::Network, limits::EXEMPT_NETWORKS)),
@@ -113,26 +118,23 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
         hint: "The DNS lists that clients are looked up in.",
         most: limits::BLACKHOLE_ZONES,
         key: "zone",
-        groups: ZONE,
+        groups: &[
+            group("", "The list", &[
+                setting("zone", "Domain",
+                    "The domain of the list, like zen.example: the client 192.0.2.1 is looked up as 1.2.0.192.zen.example.",
+                    Kind::Text(TextKind::Domain)),
+                setting("weight", "Weight",
+                    "How much a listing here counts.",
+                    Kind::Number(ValueBounds::new(1, 1_000))),
+                setting("answers", "Return codes",
+                    "The answers that count, one address or network per line, like 127.0.0.2. Empty: all within 127.0.0.0/8. Answers outside it never count, because a parked domain answers everything; nor does 127.255.255.0/24, which lists use for clients that they do not serve.",
+                    Kind::Lines(TextKind::Network, limits::BLACKHOLE_ANSWERS)),
+            ]),
+        ],
         new: |_| object(&BlackholeZone::default()),
     }],
     settings: |written| &written.blackhole_lists,
 };
-
-#[rustfmt::skip]
-const ZONE: &[SettingGroup] = &[
-    group("", "The list", &[
-        setting("zone", "Domain",
-            "The domain of the list, like zen.example: the client 192.0.2.1 is looked up as 1.2.0.192.zen.example.",
-            Kind::Text(TextKind::Domain)),
-        setting("weight", "Weight",
-            "How much a listing here counts.",
-            Kind::Number(ValueBounds::new(1, 1_000))),
-        setting("answers", "Return codes",
-            "The answers that count, one address or network per line, like 127.0.0.2. Empty: all within 127.0.0.0/8. Answers outside it never count, because a parked domain answers everything; nor does 127.255.255.0/24, which lists use for clients that they do not serve.",
-            Kind::Lines(TextKind::Network, limits::BLACKHOLE_ANSWERS)),
-    ]),
-];
 
 impl ConditionSettings for BlackholeLists {
     fn policy(&self, _: &Directory) -> ConditionPolicy {
@@ -176,9 +178,7 @@ impl BlackholeLists {
     /// Whether clients of this address are never looked up.
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        let mut networks = self.allowed_networks.iter();
-        networks.any(|network| network.contains(&address))
+        any_has(&self.allowed_networks, address)
     }
 
     fn validate_zones(&self, errors: &mut FieldErrors) {
@@ -224,15 +224,6 @@ impl BlackholeZone {
         ANSWERS.contains(&answer)
             && (answers.is_empty() || answers.iter().any(|one| one.contains(&IpAddr::V4(answer))))
     }
-}
-
-const fn weight(words: &'static str, usual: &'static str) -> Switchable {
-    switchable(
-        words,
-        Kind::Number(ValueBounds::new(1, 1_000)),
-        "or more",
-        usual,
-    )
 }
 
 #[cfg(test)]

@@ -7,8 +7,7 @@ use utoipa::ToSchema;
 use super::{is_field_name, pattern_of};
 use crate::limits;
 use crate::settings::catalogue::{
-    ChoiceValue, SettingGroup, SettingKind as Kind, TextKind, ValueBounds, group, setting,
-    switchable, value,
+    SettingGroup, SettingKind as Kind, TextKind, ValueBounds, group, setting, switchable, value,
 };
 use crate::smtp::address::Mailbox;
 
@@ -132,7 +131,14 @@ pub(super) const RULE: &[SettingGroup] = &[
             Kind::Text(TextKind::Any)),
     ]),
     group("", "It matches when", &[
-        setting("part", "Part", "", Kind::Choice(PARTS)),
+        setting("part", "Part", "", Kind::Choice(&[
+            value("header", "One header field", "Its decoded value."),
+            value("any_header", "All header fields", "Each as “Name: value”, decoded."),
+            value("text", "Text", "Each text part, decoded. HTML with its tags. Text parts of attached messages too."),
+            value("attachment_name", "Attachment names", "Decoded."),
+            value("attachment_type", "Attachment types", "As declared, like application/zip."),
+            value("size", "Size", ""),
+        ])),
         setting("header_field", "Header field",
             "Its name, like Subject. Only for the part “One header field”.",
             Kind::Text(TextKind::FieldName)),
@@ -144,30 +150,17 @@ pub(super) const RULE: &[SettingGroup] = &[
             Kind::OrOff(&switchable("larger than", Kind::Size(ValueBounds::ANY), "", "10 MiB"))),
     ]),
     group("", "Then", &[
-        setting("action", "Action", "Later rules do not apply.", Kind::Choice(ACTIONS)),
+        setting("action", "Action", "Later rules do not apply.", Kind::Choice(&[
+            value("refuse", "Reject (554)", "In the session: the sender knows at once."),
+            value("quarantine", "Quarantine", "Accept the message and hold it in the queue until an operator releases or purges it."),
+            value("tag", "Tag", "Deliver it with the header field X-Content-Filter."),
+            value("redirect", "Redirect", "Deliver it to another address instead of all recipients."),
+            value("pass", "Accept", "Deliver it as it is: no later rule can reject it."),
+        ])),
         setting("argument", "Argument",
             "Reject: the text of the reply. Tag: the value of the field; empty: the name of the rule. Redirect: the address.",
             Kind::Text(TextKind::Any)),
     ]),
-];
-
-#[rustfmt::skip]
-const PARTS: &[ChoiceValue] = &[
-    value("header", "One header field", "Its decoded value."),
-    value("any_header", "All header fields", "Each as “Name: value”, decoded."),
-    value("text", "Text", "Each text part, decoded. HTML with its tags. Text parts of attached messages too."),
-    value("attachment_name", "Attachment names", "Decoded."),
-    value("attachment_type", "Attachment types", "As declared, like application/zip."),
-    value("size", "Size", ""),
-];
-
-#[rustfmt::skip]
-const ACTIONS: &[ChoiceValue] = &[
-    value("refuse", "Reject (554)", "In the session: the sender knows at once."),
-    value("quarantine", "Quarantine", "Accept the message and hold it in the queue until an operator releases or purges it."),
-    value("tag", "Tag", "Deliver it with the header field X-Content-Filter."),
-    value("redirect", "Redirect", "Deliver it to another address instead of all recipients."),
-    value("pass", "Accept", "Deliver it as it is: no later rule can reject it."),
 ];
 
 impl ContentRule {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::settings::catalogue::{
-    EntryList, SettingGroup, SettingKind as Kind, TextKind, ValueBounds, group, object, setting,
-    switchable, value,
+    EntryList, SettingKind as Kind, TextKind, ValueBounds, group, object, setting, switchable,
+    value,
 };
 
 use super::{
@@ -71,6 +71,7 @@ pub struct PreparedOwn {
 }
 
 /// All of them. Those that lead to cut-through are never present in a message.
+#[rustfmt::skip]
 pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
     kind: ConditionKind::Own,
     name: FIELD,
@@ -83,45 +84,42 @@ pub(super) const DESCRIPTION: ConditionDescription = ConditionDescription {
         hint: "They choose the path of messages by what is known of them, and refuse nothing.",
         most: limits::OWN_CONDITIONS,
         key: "name",
-        groups: CONDITION,
+        groups: &[
+            group("", "The condition", &[
+                setting("name", "Name",
+                    "Its name in the trail and on pages, like many-recipients: lower-case letters, digits, “-” and “_”.",
+                    Kind::Text(TextKind::Any)),
+            ]),
+            group("", "Present when all of these hold", &[
+                setting("recipients_more_than", "Recipients", "",
+                    Kind::OrOff(&switchable("more than", Kind::Number(ValueBounds::ANY), "recipients", "10"))),
+                setting("larger_than_bytes", "Size",
+                    "As declared with SIZE, or as received.",
+                    Kind::OrOff(&switchable("larger than", Kind::Size(ValueBounds::ANY), "", "1 MiB"))),
+                setting("client_networks", "Client networks",
+                    "The client is in one of these networks. One per line. Empty: any.",
+                    Kind::Lines(TextKind::Network, limits::OWN_CONDITION_NETWORKS)),
+                setting("sender_pattern", "Sender pattern",
+                    "A regular expression that the reverse path matches, like @example\\.org$. Empty: any.",
+                    Kind::Text(TextKind::Pattern)),
+                setting("recipient_pattern", "Recipient pattern",
+                    "A regular expression that one of the recipients matches. Empty: any.",
+                    Kind::Text(TextKind::Pattern)),
+                setting("header_field", "Header field",
+                    "The message has a header field of this name, like List-Id. Empty: any header.",
+                    Kind::Text(TextKind::FieldName)),
+            ]),
+            group("", "Action", &[
+                setting("leads_to", "Path", "", Kind::Choice(&[
+                    value("standard_path", "Standard path", "The message is stored durably before the reply."),
+                    value("cut_through", "Cut-through", "The content is passed on as it comes. Decided at the first recipient, by the declared size, the client, the sender and that recipient."),
+                ])),
+            ]),
+        ],
         new: |_| object(&OwnCondition::default()),
     }],
     settings: |written| &written.own_conditions,
 };
-
-#[rustfmt::skip]
-const CONDITION: &[SettingGroup] = &[
-    group("", "The condition", &[
-        setting("name", "Name",
-            "Its name in the trail and on pages, like many-recipients: lower-case letters, digits, “-” and “_”.",
-            Kind::Text(TextKind::Any)),
-    ]),
-    group("", "Present when all of these hold", &[
-        setting("recipients_more_than", "Recipients", "",
-            Kind::OrOff(&switchable("more than", Kind::Number(ValueBounds::ANY), "recipients", "10"))),
-        setting("larger_than_bytes", "Size",
-            "As declared with SIZE, or as received.",
-            Kind::OrOff(&switchable("larger than", Kind::Size(ValueBounds::ANY), "", "1 MiB"))),
-        setting("client_networks", "Client networks",
-            "The client is in one of these networks. One per line. Empty: any.",
-            Kind::Lines(TextKind::Network, limits::OWN_CONDITION_NETWORKS)),
-        setting("sender_pattern", "Sender pattern",
-            "A regular expression that the reverse path matches, like @example\\.org$. Empty: any.",
-            Kind::Text(TextKind::Pattern)),
-        setting("recipient_pattern", "Recipient pattern",
-            "A regular expression that one of the recipients matches. Empty: any.",
-            Kind::Text(TextKind::Pattern)),
-        setting("header_field", "Header field",
-            "The message has a header field of this name, like List-Id. Empty: any header.",
-            Kind::Text(TextKind::FieldName)),
-    ]),
-    group("", "Action", &[
-        setting("leads_to", "Path", "", Kind::Choice(&[
-            value("standard_path", "Standard path", "The message is stored durably before the reply."),
-            value("cut_through", "Cut-through", "The content is passed on as it comes. Decided at the first recipient, by the declared size, the client, the sender and that recipient."),
-        ])),
-    ]),
-];
 
 impl ConditionSettings for Vec<OwnCondition> {
     fn policy(&self, _: &Directory) -> ConditionPolicy {

@@ -3,16 +3,8 @@
 use super::{DAY, GIBIBYTE, MEBIBYTE, PEBIBYTE, YEAR};
 use crate::limits;
 use crate::settings::catalogue::{
-    ChoiceValue, SettingKind as Kind, SettingSection, ValueBounds, group, setting, value,
+    SettingKind as Kind, SettingSection, ValueBounds, group, setting, value,
 };
-
-/// Thresholds to choose from.
-#[rustfmt::skip]
-const PRESETS: &[ChoiceValue] = &[
-    value("16 KiB", "16 KiB", ""),
-    value("32 KiB", "32 KiB", ""),
-    value("64 KiB", "64 KiB", ""),
-];
 
 /// How much is held in memory, and which way messages take.
 #[rustfmt::skip]
@@ -20,7 +12,11 @@ pub const MEMORY: SettingSection = SettingSection::new("Memory and path", &[
     group("", "One message", &[
         setting("memory_threshold_bytes", "Memory threshold",
             "How much of one message is held in memory. 0 writes every message to disk.",
-            Kind::SizeOf(ValueBounds::new(0, GIBIBYTE), PRESETS)),
+            Kind::SizeOf(ValueBounds::new(0, GIBIBYTE), &[
+                value("16 KiB", "16 KiB", ""),
+                value("32 KiB", "32 KiB", ""),
+                value("64 KiB", "64 KiB", ""),
+            ])),
         setting("over_threshold", "Messages over the threshold", "", Kind::Choice(&[
             value("split", "Split", "The head stays in memory and the rest goes to disk. The message is still delivered before the reply."),
             value("disk_only", "Write to disk", "The whole message is stored, answered, and then delivered."),
