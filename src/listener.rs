@@ -73,57 +73,48 @@ pub fn is_of_this_machine(address: IpAddr) -> bool {
     address.is_loopback() || sender().is_ok_and(|sender| sender.ip() == address)
 }
 
-/// Accepts until `shutdown`, and returns then. The sessions go on as tasks of `sessions`, and end by
-/// themselves after `shutdown`: the caller bounds that wait. All listeners share `places`.
-pub async fn run<A: Answering>(
-    listener: Listener,
-    context: Arc<SessionContext<A>>,
-    places: Arc<ClientLimit<Network>>,
-    sessions: TaskTracker,
-    shutdown: CancellationToken,
-) {
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = shutdown.cancelled() => return,
-            accepted = listener.socket.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, client)) => {
-                let door = Acceptor {
-                    address: listener.address,
-                    context: &context,
-                    places: &places,
-                    sessions: &sessions,
-                    shutdown: &shutdown,
-                };
-                door.admit(stream, client.ip().to_canonical());
-            }
-            Err(error) if concerns_one_client(&error) => {}
-            Err(error) => {
-                tracing::error!(listener = %listener.address, %error, "no client can be accepted at the moment");
-                tokio::select! {
-                    () = shutdown.cancelled() => return,
-                    () = tokio::time::sleep(limits::ACCEPT_PAUSE) => {}
+/// What connections are accepted with; all listeners share it.
+#[derive(Debug)]
+pub struct Acceptor<A> {
+    /// What every session is given.
+    pub context: Arc<SessionContext<A>>,
+    /// How many there may be.
+    pub places: Arc<ClientLimit<Network>>,
+    /// Where they run.
+    pub sessions: TaskTracker,
+    /// Until when connections are accepted.
+    pub shutdown: CancellationToken,
+}
+
+impl<A: Answering> Acceptor<A> {
+    /// Accepts until the shutdown, and returns then. The sessions go on, and end by themselves after it: the caller
+    /// bounds that wait.
+    pub async fn run(self: Arc<Self>, listener: Listener) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return,
+                accepted = listener.socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, client)) => {
+                    self.admit(listener.address, stream, client.ip().to_canonical());
+                }
+                Err(error) if concerns_one_client(&error) => {}
+                Err(error) => {
+                    tracing::error!(listener = %listener.address, %error, "no client can be accepted at the moment");
+                    tokio::select! {
+                        () = self.shutdown.cancelled() => return,
+                        () = tokio::time::sleep(limits::ACCEPT_PAUSE) => {}
+                    }
                 }
             }
         }
     }
-}
 
-/// What a connection is accepted with.
-struct Acceptor<'a, A> {
-    address: SocketAddr,
-    context: &'a Arc<SessionContext<A>>,
-    places: &'a Arc<ClientLimit<Network>>,
-    sessions: &'a TaskTracker,
-    shutdown: &'a CancellationToken,
-}
-
-impl<A: Answering> Acceptor<'_, A> {
-    fn admit(&self, stream: TcpStream, client: IpAddr) {
+    fn admit(&self, listener: SocketAddr, stream: TcpStream, client: IpAddr) {
         let settings = self.context.settings.snapshot();
-        let entry = settings.listener(self.address);
+        let entry = settings.listener(listener);
         let is_proxy = entry.is_some_and(|entry| entry.awaits_proxy_header(client));
         // A proxy has as many connections as its clients, who are counted when they are known.
         let counted = (!is_proxy && !settings.trusts(client)).then(|| Network::of(client));
@@ -138,16 +129,16 @@ impl<A: Answering> Acceptor<'_, A> {
             return;
         }
         if is_proxy {
-            self.admit_proxied(stream, client, place);
+            self.admit_proxied(listener, stream, client, place);
             return;
         }
         let origin = ClientOrigin {
             client,
             proxy: None,
-            listener: self.address,
+            listener,
             said: BytesMut::new(),
         };
-        let context = Arc::clone(self.context);
+        let context = Arc::clone(&self.context);
         let session = session::run(stream, origin, context, self.shutdown.clone());
         self.sessions.spawn(async move {
             let _place = place;
@@ -156,9 +147,15 @@ impl<A: Answering> Acceptor<'_, A> {
     }
 
     /// A connection that a proxy passes on: its session begins when its client is known.
-    fn admit_proxied(&self, mut stream: TcpStream, proxy: IpAddr, place: ClientPermit<Network>) {
-        let (context, places) = (Arc::clone(self.context), Arc::clone(self.places));
-        let (listener, shutdown) = (self.address, self.shutdown.clone());
+    fn admit_proxied(
+        &self,
+        listener: SocketAddr,
+        mut stream: TcpStream,
+        proxy: IpAddr,
+        place: ClientPermit<Network>,
+    ) {
+        let (context, places) = (Arc::clone(&self.context), Arc::clone(&self.places));
+        let shutdown = self.shutdown.clone();
         self.sessions.spawn(async move {
             let header = tokio::select! {
                 biased;

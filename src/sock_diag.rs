@@ -11,7 +11,9 @@ use std::net::{IpAddr, SocketAddr};
 use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP, TCP_CLOSE_WAIT};
-use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
+use netlink_packet_sock_diag::inet::{
+    ExtensionFlags, InetRequest, InetResponseHeader, SocketId, StateFlags,
+};
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr as NetlinkAddress};
 
@@ -26,14 +28,6 @@ pub struct Ends {
     pub remote: SocketAddr,
 }
 
-/// What our kernel knows of a connection.
-struct SocketState {
-    /// The other side has ended its half in order.
-    has_ended: bool,
-    /// Of what we wrote.
-    unacknowledged_bytes: u32,
-}
-
 impl Ends {
     /// The other side has ended its half in order, and its kernel has all that we wrote. False, too, when
     /// the connection was reset and the kernel does not know it any more.
@@ -42,7 +36,7 @@ impl Ends {
     /// When the kernel does not say.
     pub fn is_read_to_the_end(self) -> io::Result<bool> {
         let known = self.ask()?;
-        Ok(known.is_some_and(|known| known.has_ended && known.unacknowledged_bytes == 0))
+        Ok(known.is_some_and(|known| known.state == TCP_CLOSE_WAIT && known.send_queue == 0))
     }
 
     /// The other side's kernel has all that we wrote. False, too, when the connection was reset.
@@ -51,11 +45,12 @@ impl Ends {
     /// When the kernel does not say.
     pub fn has_everything(self) -> io::Result<bool> {
         let known = self.ask()?;
-        Ok(known.is_some_and(|known| known.unacknowledged_bytes == 0))
+        Ok(known.is_some_and(|known| known.send_queue == 0))
     }
 
-    /// None: the kernel does not know the connection any more.
-    fn ask(self) -> io::Result<Option<SocketState>> {
+    /// What the kernel knows of the connection: the other side has ended its half when it waits for our close, and
+    /// the queue is what of our bytes was not acknowledged. None when it does not know it any more.
+    fn ask(self) -> io::Result<Option<InetResponseHeader>> {
         let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
         // The kernel answers within the call that asks.
         socket.set_non_blocking(true)?;
@@ -68,11 +63,7 @@ impl Ends {
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
         match answer.payload {
             NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => {
-                let header = found.header;
-                Ok(Some(SocketState {
-                    has_ended: header.state == TCP_CLOSE_WAIT,
-                    unacknowledged_bytes: header.send_queue,
-                }))
+                Ok(Some(found.header))
             }
             NetlinkPayload::Error(error) if error.to_io().kind() == io::ErrorKind::NotFound => {
                 Ok(None)

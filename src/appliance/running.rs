@@ -1,6 +1,6 @@
 //! The appliance at work: what runs beside each other, and the order in which it stops.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -15,14 +15,13 @@ use super::{Appliance, capacity, disk};
 use crate::alerts::{self, Alerts};
 use crate::delivery::Delivery;
 use crate::limits;
-use crate::listener;
+use crate::listener::{self, Acceptor};
 use crate::message::MemoryBudget;
 use crate::queue::Queue;
 use crate::settings::Current;
 use crate::statistics::rollup;
 use crate::statistics::trail::TrailWriter;
 use crate::store::{Store, Writers};
-use crate::tls::ServerTls;
 use crate::web;
 
 /// Everything that runs.
@@ -47,18 +46,10 @@ pub(super) struct Running {
 impl Running {
     /// Begins to take mail and to show pages.
     pub(super) fn begin(appliance: Appliance, reload: Arc<Notify>) -> Self {
+        let sessions = TaskTracker::new();
+        spawn_followers(&appliance, &sessions, reload);
         let (engine, pages, tls) = (appliance.engine, appliance.pages, appliance.tls);
         let (data_directory, front) = (appliance.data_directory, appliance.front);
-        let sessions = TaskTracker::new();
-        spawn_followers(
-            &sessions,
-            &engine,
-            &pages,
-            &tls,
-            &data_directory,
-            reload,
-            &front,
-        );
         let scribes = scribes(&engine, appliance.trail_writer, data_directory.clone());
         let watchers = watchers(&engine, &pages.alerts, data_directory);
         let places = Arc::new(capacity::places(pages.sessions_max));
@@ -69,14 +60,14 @@ impl Running {
                 "fewer at one time than otherwise, for the memory or the descriptors there are"
             );
         }
+        let acceptor = Arc::new(Acceptor {
+            context: appliance.session,
+            places,
+            sessions: sessions.clone(),
+            shutdown: front.clone(),
+        });
         for listener in appliance.listeners {
-            sessions.spawn(listener::run(
-                listener,
-                Arc::clone(&appliance.session),
-                Arc::clone(&places),
-                sessions.clone(),
-                front.clone(),
-            ));
+            sessions.spawn(Arc::clone(&acceptor).run(listener));
         }
         let web = Stoppable::spawn("web", |stop| async move {
             if let Err(error) = web::serve(appliance.door, tls, pages, stop).await {
@@ -154,15 +145,8 @@ impl Stoppable {
 }
 
 /// What follows the settings, the disk and the queue until `front` is cancelled.
-fn spawn_followers(
-    sessions: &TaskTracker,
-    engine: &Engine,
-    pages: &web::Context,
-    tls: &Arc<ServerTls>,
-    data_directory: &Path,
-    reload: Arc<Notify>,
-    front: &CancellationToken,
-) {
+fn spawn_followers(appliance: &Appliance, sessions: &TaskTracker, reload: Arc<Notify>) {
+    let Appliance { engine, front, .. } = appliance;
     let settings = || engine.settings.clone();
     sessions.spawn(follow_budget(
         Arc::clone(&engine.budget),
@@ -170,14 +154,15 @@ fn spawn_followers(
         front.clone(),
     ));
     sessions.spawn(listener::follow_certificate(
-        Arc::clone(tls),
+        Arc::clone(&appliance.tls),
         settings(),
         reload,
         front.clone(),
     ));
-    sessions.spawn(Arc::clone(&pages.administration).follow_store(front.clone()));
+    let administration = Arc::clone(appliance.administration());
+    sessions.spawn(administration.follow_store(front.clone()));
     sessions.spawn(disk::follow(
-        data_directory.to_owned(),
+        appliance.data_directory.clone(),
         Arc::clone(&engine.spool),
         settings(),
         front.clone(),

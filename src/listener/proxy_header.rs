@@ -33,33 +33,28 @@ pub(super) async fn read<R: AsyncRead + Unpin>(
     stream: &mut R,
     proxy: IpAddr,
 ) -> Result<(IpAddr, BytesMut), NoHeader> {
-    let reading = read_unbounded(stream, proxy);
+    let reading = async {
+        let mut said = BytesMut::with_capacity(limits::PROXY_HEADER_BYTES);
+        loop {
+            match stream.read_buf(&mut said).await {
+                Ok(0) | Err(_) if said.is_empty() => return Err(NoHeader::Silent),
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if let Some((header, bytes)) = proxy_protocol::read(&said)? {
+                said.advance(bytes);
+                let client = match header {
+                    ProxyHeader::Proxied { source, .. } => source.ip().to_canonical(),
+                    ProxyHeader::Local => proxy,
+                    // An address that no trusted network has.
+                    ProxyHeader::Unknown => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                };
+                return Ok((client, said));
+            }
+        }
+    };
     timeout(limits::PROXY_HEADER_WAIT, reading)
         .await
         .unwrap_or(Err(NoHeader::Late))
-}
-
-async fn read_unbounded<R: AsyncRead + Unpin>(
-    stream: &mut R,
-    proxy: IpAddr,
-) -> Result<(IpAddr, BytesMut), NoHeader> {
-    let mut said = BytesMut::with_capacity(limits::PROXY_HEADER_BYTES);
-    loop {
-        match stream.read_buf(&mut said).await {
-            Ok(0) | Err(_) if said.is_empty() => return Err(NoHeader::Silent),
-            Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            Ok(_) => {}
-            Err(error) => return Err(error.into()),
-        }
-        if let Some((header, bytes)) = proxy_protocol::read(&said)? {
-            said.advance(bytes);
-            let client = match header {
-                ProxyHeader::Proxied { source, .. } => source.ip().to_canonical(),
-                ProxyHeader::Local => proxy,
-                // An address that no trusted network has.
-                ProxyHeader::Unknown => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            };
-            return Ok((client, said));
-        }
-    }
 }

@@ -24,13 +24,13 @@ fn open(scene: Scene, places: ClientLimit<Network>) -> Open {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_address();
     let sessions = TaskTracker::new();
-    let accepting = tokio::spawn(run::<Desk>(
-        listener,
-        Arc::clone(&scene.context),
-        Arc::new(places),
-        sessions.clone(),
-        scene.shutdown.clone(),
-    ));
+    let acceptor: Acceptor<Desk> = Acceptor {
+        context: Arc::clone(&scene.context),
+        places: Arc::new(places),
+        sessions: sessions.clone(),
+        shutdown: scene.shutdown.clone(),
+    };
+    let accepting = tokio::spawn(Arc::new(acceptor).run(listener));
     Open {
         scene,
         address,
