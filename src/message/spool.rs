@@ -110,15 +110,11 @@ impl Spool {
     pub async fn create(self: &Arc<Self>, message: MessageId) -> io::Result<SpoolFile> {
         let name = format!("{}-{message}", self.boot);
         let path = self.directory.join(&name);
-        let file = spawn_blocking(move || {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(path)
+        let file = blocking(move || {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true).open(path)
         })
-        .await
-        .map_err(io::Error::other)?;
+        .await;
         Ok(SpoolFile {
             spool: Arc::clone(self),
             name,

@@ -25,6 +25,7 @@ pub(super) struct Planned {
 }
 
 /// What is stored of a message.
+#[derive(Default)]
 pub(super) struct StorePlan {
     /// Rows of recipients that wait.
     pub(super) rows: Vec<Planned>,
@@ -80,11 +81,7 @@ impl StorePlan {
         ids: &[RowId],
         per_recipient: bool,
     ) -> Self {
-        let mut plan = Self {
-            rows: Vec::new(),
-            failed: Vec::new(),
-            failed_places: Vec::new(),
-        };
+        let mut plan = Self::default();
         let outcomes = flight.outcomes();
         let now = Timestamp::now();
         for (position, state) in flight.states.iter().enumerate() {
@@ -99,8 +96,8 @@ impl StorePlan {
             if per_recipient && passes_on(outcomes[position], when_deferred, when_refused) {
                 continue;
             }
-            match state {
-                RecipientState::Known | RecipientState::Ended(Outcome::Delivered(_)) => {}
+            let (row, leased) = match state {
+                RecipientState::Known | RecipientState::Ended(Outcome::Delivered(_)) => continue,
                 RecipientState::Ended(Outcome::Refused(reply)) => {
                     plan.failed_places.push(position);
                     plan.failed.push(Failed {
@@ -108,10 +105,16 @@ impl StorePlan {
                         failure: FailureReason::Refused,
                         reply: reply.clone(),
                     });
+                    continue;
                 }
-                RecipientState::Ended(outcome) => plan.rows.push(row.of_ended(outcome)),
-                RecipientState::Pending => plan.rows.push(row.of_pending(flight)),
-            }
+                RecipientState::Ended(outcome) => (row.of_ended(outcome), false),
+                RecipientState::Pending => row.of_pending(flight),
+            };
+            plan.rows.push(Planned {
+                position,
+                leased,
+                row,
+            });
         }
         plan
     }
@@ -127,7 +130,7 @@ struct Blank<'a> {
 }
 
 impl Blank<'_> {
-    fn of_ended(&self, outcome: &Outcome) -> Planned {
+    fn of_ended(&self, outcome: &Outcome) -> NewRow {
         let reason = match outcome {
             Outcome::Deferred(reason, _) => reason.clone(),
             _ => DiskReason::Uncertain,
@@ -146,12 +149,12 @@ impl Blank<'_> {
             // It has run out of time while it arrived: the runner fails it with a report.
             schedule::NextStep::Done | schedule::NextStep::Fail(_) => (RowState::Waiting, self.now),
         };
-        let row = self.row(state, reason, at, outcome.reply().to_string(), tried);
-        self.planned(row, false)
+        self.row(state, reason, at, outcome.reply().to_string(), tried)
     }
 
-    /// At the deadline a pending recipient is deferred, or uncertain when its dot was handed over.
-    fn of_pending(&self, flight: &Flight) -> Planned {
+    /// At the deadline a pending recipient is deferred, or uncertain when its dot was handed over; and whether
+    /// its attempt goes on.
+    fn of_pending(&self, flight: &Flight) -> (NewRow, bool) {
         let group = flight
             .underway
             .iter()
@@ -164,7 +167,7 @@ impl Blank<'_> {
             _ => (RowState::Waiting, false, self.now),
         };
         let row = self.row(state, DiskReason::AckDeadline, at, String::new(), false);
-        self.planned(row, leased)
+        (row, leased)
     }
 
     fn row(
@@ -185,14 +188,6 @@ impl Blank<'_> {
             attempts: u32::from(tried),
             last_reply,
             next_attempt_at,
-        }
-    }
-
-    fn planned(&self, row: NewRow, leased: bool) -> Planned {
-        Planned {
-            position: self.position,
-            leased,
-            row,
         }
     }
 }

@@ -28,7 +28,7 @@ impl Chunked {
 
     /// A while, and the time that its bytes take at the least rate; none: no next hop waits.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let earned = self.content.bytes() / limits::CUT_THROUGH_RATE_BYTES_PER_SECOND;
+        let earned = self.content.bytes / limits::CUT_THROUGH_RATE_BYTES_PER_SECOND;
         let earned = Duration::from_secs(earned);
         let until = self.begun + limits::CUT_THROUGH_ENVELOPE_WAIT + earned;
         self.content.is_cut_through().then_some(until)

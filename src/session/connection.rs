@@ -72,7 +72,7 @@ impl<T: Transport> SessionConnection<T> {
         let mut input = said;
         input.reserve(limits::COMMAND_BUFFER_BYTES.saturating_sub(input.len()));
         Self {
-            stream: MaybeTlsStream::Plain(transport),
+            stream: MaybeTlsStream::plain(transport),
             input,
             output: Vec::new(),
             room: limits::COMMAND_BUFFER_BYTES,

@@ -22,7 +22,7 @@ const HELD_BACK_BYTES: usize = 4;
 /// Content that is arriving.
 #[derive(Debug)]
 pub(super) struct IncomingContent {
-    id: MessageId,
+    pub(super) id: MessageId,
     settings: Arc<Settings>,
     counters: Arc<ReceivingCounters>,
     sink: ContentSink,
@@ -31,7 +31,8 @@ pub(super) struct IncomingContent {
     /// Why it does not go straight through although that was chosen.
     obstacle: Option<Box<str>>,
     header: HeaderScan,
-    bytes: u64,
+    /// Bytes that have come.
+    pub(super) bytes: u64,
     /// What the decoder gave and is not taken yet: a decoder cannot wait for the disk or a next hop.
     canonical: Vec<u8>,
     /// Bytes of the present piece: what becomes of it is at most twice as long, and what was held back before.
@@ -155,15 +156,6 @@ impl IncomingContent {
         }
     }
 
-    /// Bytes that have come.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    pub(super) fn id(&self) -> MessageId {
-        self.id
-    }
-
     /// How many of the bytes that are `there` may be decoded before the next [`Self::take`].
     pub(super) fn piece(&mut self, there: usize) -> usize {
         let piece = match &mut self.sink {
@@ -277,7 +269,7 @@ impl IncomingContent {
                     reasons,
                     obstacle: self.obstacle,
                     eight_bit: findings.eight_bit,
-                    eight_bit_header: self.header.eight_bit(),
+                    eight_bit_header: self.header.eight_bit,
                 })
             }
             ContentSink::CutThrough(through) => FinishedContent::CutThrough(through),
@@ -299,7 +291,7 @@ impl IncomingContent {
             let close = strays && line_ends == LineEnds::Reject;
             return Err(Refused { reply, close });
         }
-        if self.header.hops() > limits::HOPS {
+        if self.header.hops > limits::HOPS {
             return Err(Refused::and_go_on(Reply::LOOP_DETECTED));
         }
         Ok(())

@@ -20,7 +20,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         envelope: &CompleteEnvelope,
         mode: DeliveryMode,
     ) -> Result<Result<IncomingContent, EndOfDataReply<A::Receipt>>, SessionEnd> {
-        let id = envelope.next_id(&self.context);
+        let id = self.context.ids.next(envelope.transaction.received_at);
         let settings = &envelope.transaction.settings;
         let standing = self.peer.standing(settings);
         self.connection.share.set_standing(standing);

@@ -37,7 +37,7 @@ pub(super) struct MailTransaction {
     pub(super) generation: u64,
     /// The path that is chosen where the message comes in.
     pub(super) path: PathChoice,
-    received_at: Timestamp,
+    pub(super) received_at: Timestamp,
 }
 
 /// An envelope with a sender and no recipient yet.
@@ -274,11 +274,6 @@ impl CompleteEnvelope {
     /// Whom it is for.
     pub(super) fn recipients(&self) -> &[Recipient] {
         &self.recipients.list
-    }
-
-    /// The name of the message that the data will be.
-    pub(super) fn next_id<A>(&self, context: &SessionContext<A>) -> MessageId {
-        context.ids.next(self.transaction.received_at)
     }
 
     /// The message, now that its content has arrived.

@@ -19,8 +19,10 @@ pub(super) struct HeaderScan {
     differs: bool,
     /// The empty line was seen, or enough.
     ended: bool,
-    hops: usize,
-    eight_bit: bool,
+    /// Received fields so far.
+    pub(super) hops: usize,
+    /// Whether a field holds a byte above 127 (RFC 6532).
+    pub(super) eight_bit: bool,
 }
 
 impl HeaderScan {
@@ -67,16 +69,6 @@ impl HeaderScan {
         self.line_bytes = 0;
         self.differs = false;
     }
-
-    /// Received fields so far.
-    pub(super) fn hops(&self) -> usize {
-        self.hops
-    }
-
-    /// Whether a field holds a byte above 127 (RFC 6532).
-    pub(super) fn eight_bit(&self) -> bool {
-        self.eight_bit
-    }
 }
 
 #[cfg(test)]
@@ -89,7 +81,7 @@ mod tests {
             let mut scan = HeaderScan::default();
             scan.look(&content[..cut]);
             scan.look(&content[cut..]);
-            let found = (scan.hops(), scan.eight_bit());
+            let found = (scan.hops, scan.eight_bit);
             assert_eq!(
                 found,
                 (hops, eight_bit),
@@ -133,6 +125,6 @@ mod tests {
             scan.look(&line);
         }
         assert_eq!(scan.seen, limits::HEADER_BYTES);
-        assert!(scan.hops() <= limits::HEADER_BYTES / 13 + 1);
+        assert!(scan.hops <= limits::HEADER_BYTES / 13 + 1);
     }
 }

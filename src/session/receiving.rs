@@ -109,7 +109,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         findings: DataFindings,
     ) -> Result<(), SessionEnd> {
         let ended_at = Instant::now().into_std();
-        let id = content.id();
+        let id = content.id;
         let mode = envelope.reply_mode(&self.peer);
         // It may have taken its time. Next hops that wait for its end are left without one.
         self.look_at_rights()?;

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use crate::sock_diag::Ends;
 
@@ -37,24 +38,22 @@ impl<T: Transport> Transport for &mut T {}
 #[cfg(test)]
 impl<T: Transport> Transport for tokio_rustls::client::TlsStream<T> {}
 
-/// A transport, perhaps under TLS.
+/// A transport, perhaps under TLS; none after a handshake that failed, when nothing can be said any more. Boxed:
+/// most sessions never need the room.
 #[derive(Debug)]
-pub(super) enum MaybeTlsStream<T> {
-    /// As it was accepted.
-    Plain(T),
-    /// After STARTTLS. Boxed: most sessions never need the room.
-    Tls(Box<TlsStream<T>>),
-    /// A handshake failed, and nothing can be said any more.
-    Lost,
-}
+pub(super) struct MaybeTlsStream<T>(Option<Either<T, Box<TlsStream<T>>>>);
 
 impl<T: Transport> MaybeTlsStream<T> {
+    /// As it was accepted.
+    pub(super) fn plain(transport: T) -> Self {
+        Self(Some(Either::Left(transport)))
+    }
+
     /// The ends of what carries it.
     pub(super) fn ends(&self) -> Option<Ends> {
-        match self {
-            Self::Plain(transport) => transport.ends(),
-            Self::Tls(stream) => stream.get_ref().0.ends(),
-            Self::Lost => None,
+        match self.0.as_ref()? {
+            Either::Left(transport) => transport.ends(),
+            Either::Right(stream) => stream.get_ref().0.ends(),
         }
     }
 
@@ -63,14 +62,17 @@ impl<T: Transport> MaybeTlsStream<T> {
     /// # Errors
     /// When the handshake fails; the stream is lost then.
     pub(super) async fn secure(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
-        match std::mem::replace(self, Self::Lost) {
-            Self::Plain(transport) => {
-                let stream = TlsAcceptor::from(config).accept(transport).await?;
-                *self = Self::Tls(Box::new(stream));
-                Ok(())
-            }
-            Self::Tls(_) | Self::Lost => Err(io::ErrorKind::NotConnected.into()),
-        }
+        let Some(Either::Left(transport)) = self.0.take() else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let stream = TlsAcceptor::from(config).accept(transport).await?;
+        self.0 = Some(Either::Right(Box::new(stream)));
+        Ok(())
+    }
+
+    fn carrier(self: Pin<&mut Self>) -> io::Result<Pin<&mut Either<T, Box<TlsStream<T>>>>> {
+        let carrier = self.get_mut().0.as_mut().map(Pin::new);
+        carrier.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 
@@ -80,11 +82,7 @@ impl<T: Transport> AsyncRead for MaybeTlsStream<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(transport) => Pin::new(transport).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Lost => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
+        self.carrier()?.poll_read(context, buffer)
     }
 }
 
@@ -94,26 +92,14 @@ impl<T: Transport> AsyncWrite for MaybeTlsStream<T> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(transport) => Pin::new(transport).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Lost => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
+        self.carrier()?.poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(transport) => Pin::new(transport).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-            Self::Lost => Poll::Ready(Ok(())),
-        }
+        self.carrier()?.poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(transport) => Pin::new(transport).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Lost => Poll::Ready(Ok(())),
-        }
+        self.carrier()?.poll_shutdown(context)
     }
 }

@@ -229,7 +229,7 @@ async fn record(
     let mut attempted = context.attempts_of(message, ended());
     let delivered = attempted.pop_if(|attempted| {
         attempted.outcome == OutcomeKind::Delivered
-            && transaction.accepted() == 1
+            && transaction.accepted == 1
             && transaction.turned_away.is_empty()
             && all_reported
     });

@@ -104,7 +104,7 @@ async fn a_refused_recipient_has_its_next_hop_s_reply() {
         panic!("{mode:?}");
     };
     assert_eq!(
-        (transaction.accepted(), transaction.turned_away.len()),
+        (transaction.accepted, transaction.turned_away.len()),
         (0, 1)
     );
     assert!(!transaction.has_takers());

@@ -33,7 +33,7 @@ pub struct CutThroughTransaction {
     pub(super) words: String,
     pub(super) downstreams: Vec<Downstream>,
     /// Recipients that were accepted: the place of the next one in the envelope.
-    accepted: usize,
+    pub(super) accepted: usize,
     /// Later by what the next hops took.
     begun: Instant,
     /// Recipients that their next hops refused or put off at RCPT, for the trail.
@@ -137,15 +137,8 @@ impl CutThroughTransaction {
                     Ok(())
                 }
                 Err(outcome) => {
-                    let reply = at_recipient(&outcome);
-                    let turned_away = TurnedAway {
-                        recipient: recipient.address.clone(),
-                        next_hop: Arc::clone(next_hop.name()),
-                        peer: Some(transaction.peer()),
-                        outcome,
-                        took: began.elapsed(),
-                    };
-                    Err(self.turn_away(context, turned_away, reply))
+                    let peer = Some(transaction.peer());
+                    Err(self.turn_away(context, recipient, &next_hop, began, outcome, peer))
                 }
             };
         }
@@ -174,7 +167,7 @@ impl CutThroughTransaction {
             tries: self.settings.cut_through_tries,
             busy_wait: Duration::from_secs(self.settings.ack_deadline_seconds) / 4,
         };
-        let (outcome, peer, reply) = match context.delivery.begin(start).await {
+        let (outcome, peer) = match context.delivery.begin(start).await {
             Ok(transaction) => {
                 let downstream =
                     Downstream::begun(transaction, next_hop, self.accepted, known, hold);
@@ -186,10 +179,7 @@ impl CutThroughTransaction {
                 let why = format!("of {}: {why}", next_hop.name());
                 return Err(NotAdded::Unsuitable(why.into()));
             }
-            Err(StartError::Answered(outcome, peer)) => {
-                let reply = at_recipient(&outcome);
-                (outcome, Some(peer), reply)
-            }
+            Err(StartError::Answered(outcome, peer)) => (outcome, Some(peer)),
             // It is this very message that takes all the room.
             Err(StartError::NoConnection(Outcome::Deferred(DiskReason::DestinationBusy, _)))
                 if self.goes_to(&next_hop) =>
@@ -197,19 +187,9 @@ impl CutThroughTransaction {
                 let why = format!("{} has no room for one more transaction", next_hop.name());
                 return Err(NotAdded::Unsuitable(why.into()));
             }
-            Err(StartError::NoConnection(outcome)) => {
-                let reply = not_connected(&outcome);
-                (outcome, None, reply)
-            }
+            Err(StartError::NoConnection(outcome)) => (outcome, None),
         };
-        let turned_away = TurnedAway {
-            recipient: recipient.address.clone(),
-            next_hop: Arc::clone(next_hop.name()),
-            peer,
-            outcome,
-            took: began.elapsed(),
-        };
-        Err(self.turn_away(context, turned_away, reply))
+        Err(self.turn_away(context, recipient, &next_hop, began, outcome, peer))
     }
 
     /// What a stranger needs to hold one more transaction open; none for other clients.
@@ -343,29 +323,36 @@ impl CutThroughTransaction {
         self.begun + limits::CUT_THROUGH_ENVELOPE_WAIT
     }
 
-    /// How many recipients were accepted.
-    pub(super) fn accepted(&self) -> usize {
-        self.accepted
-    }
-
-    /// Notes a recipient that is not on its way, and says so.
+    /// Notes a recipient that its next hop, or the `peer` there, did not take, and says so.
     fn turn_away(
         &mut self,
         context: &PathContext,
-        turned_away: TurnedAway,
-        reply: Reply,
+        recipient: &Recipient,
+        next_hop: &NextHop,
+        began: Instant,
+        outcome: Outcome,
+        peer: Option<SocketAddr>,
     ) -> NotAdded {
         tracing::info!(
             from = %self.start.envelope.sender,
-            recipient = %turned_away.recipient,
-            next_hop = %turned_away.next_hop,
-            reply = %turned_away.outcome.reply(),
+            recipient = %recipient.address,
+            next_hop = %next_hop.name(),
+            reply = %outcome.reply(),
             "a recipient is not accepted"
         );
-        let counters = &context.statistics.counters;
-        counters.attempted(turned_away.outcome.kind());
+        context.statistics.counters.attempted(outcome.kind());
+        let reply = match peer {
+            Some(_) => at_recipient(&outcome),
+            None => not_connected(&outcome),
+        };
         if self.turned_away.len() < limits::RECIPIENTS {
-            self.turned_away.push(turned_away);
+            self.turned_away.push(TurnedAway {
+                recipient: recipient.address.clone(),
+                next_hop: Arc::clone(next_hop.name()),
+                peer,
+                outcome,
+                took: began.elapsed(),
+            });
         }
         NotAdded::Reply(reply)
     }

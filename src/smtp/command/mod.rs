@@ -241,10 +241,9 @@ impl fmt::Debug for Command {
 }
 
 fn alone(argument: &str, command: Command) -> Result<Command, CommandError> {
-    if argument.is_empty() {
-        Ok(command)
-    } else {
-        Err(CommandError::Syntax("no argument is allowed"))
+    match argument {
+        "" => Ok(command),
+        _ => Err(CommandError::Syntax("no argument is allowed")),
     }
 }
 
@@ -305,19 +304,21 @@ pub fn client_name(said: &[u8]) -> String {
     }
 }
 
+/// The first word, and what stands behind the blanks that follow it.
+fn first_word(argument: &str) -> (&str, Option<&str>) {
+    match argument.split_once(BLANKS) {
+        None => (argument, None),
+        Some((word, rest)) => (word, Some(rest.trim_start_matches(BLANKS))),
+    }
+}
+
 fn bdat(argument: &str) -> Result<Command, CommandError> {
-    let (digits, last) = match argument.split_once(BLANKS) {
-        None => (argument, false),
-        Some((digits, word)) => {
-            let word = word.trim_start_matches(BLANKS);
-            if !word.eq_ignore_ascii_case("LAST") {
-                return Err(CommandError::Syntax(BDAT));
-            }
-            (digits, true)
-        }
-    };
+    let (digits, last) = first_word(argument);
     // `parse` alone would take a sign.
-    let valid = digits.len() <= SIZE_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let valid = digits.len() <= SIZE_DIGITS
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && last.is_none_or(|word| word.eq_ignore_ascii_case("LAST"));
+    let last = last.is_some();
     match digits.parse() {
         Ok(size) if valid => Ok(Command::Bdat { size, last }),
         _ => Err(CommandError::Syntax(BDAT)),
@@ -325,10 +326,7 @@ fn bdat(argument: &str) -> Result<Command, CommandError> {
 }
 
 fn auth(argument: &str) -> Result<Command, CommandError> {
-    let (mechanism, initial) = match argument.split_once(BLANKS) {
-        None => (argument, None),
-        Some((mechanism, initial)) => (mechanism, Some(initial.trim_start_matches(BLANKS))),
-    };
+    let (mechanism, initial) = first_word(argument);
     let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
     let valid = (1..=limits::MECHANISM_BYTES).contains(&mechanism.len())
