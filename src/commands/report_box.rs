@@ -100,9 +100,7 @@ impl ReportConnection {
                 Err(error) => error.reply(),
                 Ok(Err(error)) => error.reply(),
                 Ok(Ok(command)) => match command {
-                    Command::Helo { .. } | Command::Ehlo { .. } => {
-                        Reply::plain(250, "report-box.fastpath")
-                    }
+                    Command::Helo(_) | Command::Ehlo(_) => Reply::plain(250, "report-box.fastpath"),
                     Command::Mail(_) | Command::Rset => {
                         recipients = 0;
                         Reply::OK

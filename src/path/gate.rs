@@ -4,22 +4,18 @@
 //! for all. A client that is gone is owed nothing as long as nobody has the message, so its
 //! attempts end without the dot and it may send again without a duplicate.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 
 use crate::delivery::CommitPoint;
 use crate::queue::HandedOver;
 
-const UNDECIDED: u8 = 0;
-const OPEN: u8 = 1;
-const SHUT: u8 = 2;
-
 /// The gate of one message.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    decision: AtomicU8,
+    /// Whether it is open, once that is decided.
+    decision: OnceLock<bool>,
     asked: Notify,
     decided: Notify,
 }
@@ -28,24 +24,18 @@ impl Gate {
     /// Whether it was opened or shut.
     #[must_use]
     pub(super) fn is_decided(&self) -> bool {
-        self.decision.load(Ordering::Acquire) != UNDECIDED
+        self.decision.get().is_some()
     }
 
     /// Whether it was shut.
     #[must_use]
     pub(super) fn is_shut(&self) -> bool {
-        self.decision.load(Ordering::Acquire) == SHUT
+        self.decision.get() == Some(&false)
     }
 
     /// Opens or shuts it for good; the first decision counts.
     pub(super) fn decide(&self, open: bool) {
-        let decision = if open { OPEN } else { SHUT };
-        let _ = self.decision.compare_exchange(
-            UNDECIDED,
-            decision,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
+        let _ = self.decision.set(open);
         self.decided.notify_waiters();
     }
 
@@ -61,10 +51,9 @@ impl Gate {
             tokio::pin!(decided);
             // Armed before the look, so that a decision in between is not missed.
             decided.as_mut().enable();
-            match self.decision.load(Ordering::Acquire) {
-                OPEN => return true,
-                SHUT => return false,
-                _ => self.asked.notify_one(),
+            match self.decision.get() {
+                Some(open) => return *open,
+                None => self.asked.notify_one(),
             }
             decided.await;
         }

@@ -60,8 +60,8 @@ pub(super) struct SessionConnection<T> {
     pub(super) share: Reservation,
     /// The last read left no room.
     filled: bool,
-    /// Bytes read in all.
-    received: u64,
+    /// Bytes read so far: what the client can only have sent later stands behind it.
+    pub(super) received: u64,
     alarm: Alarm,
 }
 
@@ -87,11 +87,6 @@ impl<T: Transport> SessionConnection<T> {
     /// Bytes understood so far: where the client's words stand that are dealt with now.
     pub(super) fn position(&self) -> u64 {
         self.received - self.input.len() as u64
-    }
-
-    /// Bytes read so far: what the client can only have sent later stands behind it.
-    pub(super) fn received(&self) -> u64 {
-        self.received
     }
 
     /// Waits until there are more bytes in the input.
@@ -341,7 +336,7 @@ mod tests {
         assert!(server.still_there().await);
         assert!(server.still_there().await);
         assert_eq!(&server.input[..], b"NOOP\r\nQUIT\r\n");
-        assert_eq!((server.position(), server.received()), (0, 12));
+        assert_eq!((server.position(), server.received), (0, 12));
         drop(client);
         assert!(!server.still_there().await);
         assert_eq!(&server.input[..], b"NOOP\r\nQUIT\r\n");
@@ -388,7 +383,7 @@ mod tests {
         client.write_all(&vec![b'a'; bytes]).await.unwrap();
         let mut rate = MinimumRate::begin(Instant::now(), limits::DATA_RATE_BYTES_PER_SECOND);
         connection.expect_data(limits::CUT_THROUGH_BUFFER_BYTES);
-        while connection.received() < bytes as u64 {
+        while connection.received < bytes as u64 {
             connection.input.clear();
             let deadline = rate.deadline();
             let read = connection.read_data(&mut rate, deadline, &shutdown).await;

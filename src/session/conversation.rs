@@ -370,7 +370,10 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
     }
 
     pub(super) fn count_error(&mut self, reply: &Reply) -> Result<(), SessionEnd> {
-        self.errors += u32::from(reply.blames_client());
+        // A 4xx never says that the client did wrong (RFC 5321 §4.2.1: the same command may succeed later): what is
+        // missing is ours, such as room or a service that we ask, or a next hop's. So it is with a recipient too
+        // many, by which a client finds our limit (§4.5.3.1.10).
+        self.errors += u32::from(reply.is_permanent());
         if self.errors >= limits::SESSION_ERRORS {
             return Err(SessionEnd::Say(Reply::TOO_MANY_ERRORS));
         }

@@ -11,7 +11,6 @@ use super::chunked::Chunked;
 use super::connection::{ReadOutcome, SessionConnection, SessionEnd};
 use super::content::IncomingContent;
 use super::minimum_rate::MinimumRate;
-
 use super::stream::Transport;
 use crate::limits;
 use crate::smtp::end_of_data::{DataDecoder, DataFindings};
@@ -107,7 +106,7 @@ async fn read_on<T: Transport>(
     rate: &mut MinimumRate,
     shutdown: &CancellationToken,
 ) -> Result<(), SessionEnd> {
-    let idle = rate.last() + limits::BUFFER_IDLE;
+    let idle = rate.last + limits::BUFFER_IDLE;
     if connection.read_data(rate, idle, shutdown).await? == ReadOutcome::Bytes {
         return Ok(());
     }

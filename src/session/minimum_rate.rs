@@ -10,7 +10,8 @@ use crate::limits;
 #[derive(Debug)]
 pub(super) struct MinimumRate {
     began: Instant,
-    last: Instant,
+    /// When the last data came, or the data began.
+    pub(super) last: Instant,
     bytes: u64,
     bytes_per_second: u64,
 }
@@ -36,11 +37,6 @@ impl MinimumRate {
     pub(super) fn excuse(&mut self, not_read: Duration, now: Instant) {
         self.began += not_read;
         self.last = now;
-    }
-
-    /// When the last data came, or the data began.
-    pub(super) fn last(&self) -> Instant {
-        self.last
     }
 
     /// The instant at which the client is too slow if nothing more comes before: it was silent for

@@ -53,7 +53,8 @@ pub async fn run<A: Answering, T: Transport>(
 ) {
     let counters = Arc::clone(&context.counters);
     counters.sessions_opened.increment();
-    let _open = OpenSession::count(&counters);
+    counters.sessions_open.increment();
+    let _open = OpenSession(&counters);
     Conversation::new(transport, origin, context, shutdown)
         .hold()
         .await;
@@ -61,13 +62,6 @@ pub async fn run<A: Answering, T: Transport>(
 
 /// One of the sessions that are open now, also when it ends by a panic.
 struct OpenSession<'a>(&'a ReceivingCounters);
-
-impl<'a> OpenSession<'a> {
-    fn count(counters: &'a ReceivingCounters) -> Self {
-        counters.sessions_open.increment();
-        Self(counters)
-    }
-}
 
 impl Drop for OpenSession<'_> {
     fn drop(&mut self) {

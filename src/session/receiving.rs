@@ -183,7 +183,7 @@ impl<A: Answering, T: Transport> Conversation<A, T> {
         if let Some(late) = A::written(given.receipt) {
             // What has come by now may have been sent before the reply was seen.
             self.connection.still_there().await;
-            self.late = Some((late, self.connection.received()));
+            self.late = Some((late, self.connection.received));
         }
         if given.close {
             return Err(SessionEnd::Close);

@@ -52,17 +52,17 @@ impl SessionState {
     ) -> (Self, SessionStep) {
         match command {
             // RFC 2033 §4.1: of LMTP and SMTP each has its own way to begin.
-            Command::Lhlo { .. } if at.peer.protocol == Protocol::Smtp => {
+            Command::Lhlo(_) if at.peer.protocol == Protocol::Smtp => {
                 (self, SessionStep::Say(Reply::UNKNOWN_COMMAND))
             }
-            Command::Ehlo { .. } | Command::Helo { .. } if at.peer.protocol == Protocol::Lmtp => {
+            Command::Ehlo(_) | Command::Helo(_) if at.peer.protocol == Protocol::Lmtp => {
                 (self, SessionStep::Say(Reply::LMTP_ONLY))
             }
-            Command::Ehlo { host } | Command::Lhlo { host } => {
+            Command::Ehlo(host) | Command::Lhlo(host) => {
                 (Self::identified(&host, true), SessionStep::SendEhlo)
             }
-            Command::Xclient { attributes } => self.xclient(&attributes, at),
-            Command::Helo { host } => {
+            Command::Xclient(attributes) => self.xclient(&attributes, at),
+            Command::Helo(host) => {
                 let reply = Reply::helo(&at.context.hostname);
                 (Self::identified(&host, false), SessionStep::Say(reply))
             }

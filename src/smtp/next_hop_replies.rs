@@ -52,11 +52,8 @@ impl Reply {
 
     /// The domain does not exist.
     pub fn no_such_domain(domain: &str) -> Reply {
-        Reply::new(
-            550,
-            (5, 1, 2),
-            format!("the domain {domain} does not exist"),
-        )
+        let words = format!("the domain {domain} does not exist");
+        Reply::new(550, (5, 1, 2), words)
     }
 
     /// The server takes addresses and header fields in ASCII only.

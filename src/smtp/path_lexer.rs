@@ -22,13 +22,10 @@ pub(super) struct LexedMailbox {
 /// Reads a mailbox at the front of `text`: `Local-part "@" ( Domain / address-literal )`.
 pub(super) fn mailbox(text: &str) -> Result<LexedMailbox, PathError> {
     let at = local_part(text)?;
-    let Some(host) = text[at..].strip_prefix('@') else {
-        return Err(PathError::Syntax);
-    };
-    let host_length = if host.starts_with('[') {
-        address_literal(host)?
-    } else {
-        domain(host)?
+    let host = text[at..].strip_prefix('@').ok_or(PathError::Syntax)?;
+    let host_length = match host.starts_with('[') {
+        true => address_literal(host)?,
+        false => domain(host)?,
     };
     let length = at + 1 + host_length;
     // The two brackets count, RFC 5321 §4.5.3.1.3.
@@ -121,11 +118,7 @@ fn address_literal(text: &str) -> Result<usize, PathError> {
         }
         _ => address.parse::<Ipv4Addr>().is_ok(),
     };
-    if valid {
-        Ok(end + 1)
-    } else {
-        Err(PathError::Syntax)
-    }
+    valid.then_some(end + 1).ok_or(PathError::Syntax)
 }
 
 /// atext of RFC 5322 §3.2.3, widened by RFC 6531 §3.3.

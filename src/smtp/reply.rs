@@ -137,13 +137,6 @@ impl Reply {
         self.code / 100 == 5
     }
 
-    /// Whether it says that the client did wrong. A 4xx never does (RFC 5321 §4.2.1: the same command may
-    /// succeed later): what is missing is ours, such as room or a service that we ask, or a next hop's. So it
-    /// is with a recipient too many, by which a client finds our limit (§4.5.3.1.10).
-    pub fn blames_client(&self) -> bool {
-        self.is_permanent()
-    }
-
     /// Writes the reply with its CRLFs into a `Vec<u8>` or `BytesMut`.
     ///
     /// Nothing in the words can end the reply early: a line feed in them makes a continuation line, any

@@ -22,21 +22,12 @@ const NAMELESS: &str = "unknown";
 /// One command of a client.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Command {
-    /// RFC 5321 §4.1.1.1.
-    Helo {
-        /// What the client calls itself, see [`client_name`].
-        host: String,
-    },
-    /// RFC 5321 §4.1.1.1.
-    Ehlo {
-        /// What the client calls itself, see [`client_name`].
-        host: String,
-    },
-    /// RFC 2033 §4.1.
-    Lhlo {
-        /// What the client calls itself, see [`client_name`].
-        host: String,
-    },
+    /// RFC 5321 §4.1.1.1, with what the client calls itself, see [`client_name`].
+    Helo(String),
+    /// RFC 5321 §4.1.1.1, with the same.
+    Ehlo(String),
+    /// RFC 2033 §4.1, with the same.
+    Lhlo(String),
     /// RFC 5321 §4.1.1.2.
     Mail(MailCommand),
     /// RFC 5321 §4.1.1.3.
@@ -66,10 +57,7 @@ pub enum Command {
         initial: Option<String>,
     },
     /// XCLIENT of Postfix: what a proxy says of its client, not read yet.
-    Xclient {
-        /// What follows the command.
-        attributes: String,
-    },
+    Xclient(String),
     /// RFC 5321 §4.1.1.6; its argument is of no use to us.
     Vrfy,
     /// RFC 5321 §4.1.1.7.
@@ -172,9 +160,9 @@ impl Command {
         let argument = line[name_bytes..].trim_ascii_start();
         let host = || client_name(argument);
         match &*name {
-            b"LHLO" => return Ok(Command::Lhlo { host: host() }),
-            b"EHLO" => return Ok(Command::Ehlo { host: host() }),
-            b"HELO" => return Ok(Command::Helo { host: host() }),
+            b"LHLO" => return Ok(Command::Lhlo(host())),
+            b"EHLO" => return Ok(Command::Ehlo(host())),
+            b"HELO" => return Ok(Command::Helo(host())),
             _ => {}
         }
         let argument = std::str::from_utf8(argument).map_err(|_| CommandError::NotText)?;
@@ -187,9 +175,7 @@ impl Command {
             b"QUIT" => alone(argument, Command::Quit),
             b"STARTTLS" => alone(argument, Command::StartTls),
             b"AUTH" => auth(argument),
-            b"XCLIENT" => Ok(Command::Xclient {
-                attributes: argument.to_owned(),
-            }),
+            b"XCLIENT" => Ok(Command::Xclient(argument.to_owned())),
             b"NOOP" => Ok(Command::Noop),
             b"HELP" => Ok(Command::Help),
             b"VRFY" | b"EXPN" if argument.is_empty() => {
@@ -204,10 +190,10 @@ impl Command {
     /// The command's name in upper case, for logs and counters.
     pub fn verb(&self) -> &'static str {
         match self {
-            Command::Helo { .. } => "HELO",
-            Command::Ehlo { .. } => "EHLO",
-            Command::Lhlo { .. } => "LHLO",
-            Command::Xclient { .. } => "XCLIENT",
+            Command::Helo(_) => "HELO",
+            Command::Ehlo(_) => "EHLO",
+            Command::Lhlo(_) => "LHLO",
+            Command::Xclient(_) => "XCLIENT",
             Command::Mail(_) => "MAIL",
             Command::Rcpt(_) => "RCPT",
             Command::Data => "DATA",
@@ -230,7 +216,7 @@ impl fmt::Debug for Command {
         match self {
             Command::Mail(mail) => mail.fmt(formatter),
             Command::Rcpt(rcpt) => rcpt.fmt(formatter),
-            Command::Helo { host } | Command::Ehlo { host } | Command::Lhlo { host } => {
+            Command::Helo(host) | Command::Ehlo(host) | Command::Lhlo(host) => {
                 write!(formatter, "{} {host}", self.verb())
             }
             Command::Bdat { size, last } => write!(formatter, "BDAT {size} last={last}"),
@@ -277,10 +263,8 @@ fn behind_keyword<'a>(argument: &'a str, keyword: &str) -> Option<&'a str> {
 
 /// What follows a path: nothing, or a blank and parameters.
 fn parameters_of<'a>(rest: &'a str, usage: &'static str) -> Result<&'a str, CommandError> {
-    match rest.is_empty() || rest.starts_with(BLANKS) {
-        true => Ok(rest),
-        false => Err(CommandError::Syntax(usage)),
-    }
+    let is_apart = rest.is_empty() || rest.starts_with(BLANKS);
+    is_apart.then_some(rest).ok_or(CommandError::Syntax(usage))
 }
 
 /// The name of a client as it is noted, fit for a Received field and for a log. Machines call

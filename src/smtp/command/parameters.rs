@@ -126,11 +126,9 @@ fn body(word: &ParameterWord<'_, MailParameter>) -> Result<BodyType, CommandErro
     if flags & MAIL_BODY_BINARYMIME != 0 {
         return Err(CommandError::UnknownParameter(word.text.to_owned()));
     }
-    let eight_bit = flags & MAIL_BODY_8BITMIME != 0;
-    Ok(if eight_bit {
-        BodyType::EightBitMime
-    } else {
-        BodyType::SevenBit
+    Ok(match flags & MAIL_BODY_8BITMIME {
+        0 => BodyType::SevenBit,
+        _ => BodyType::EightBitMime,
     })
 }
 
@@ -189,10 +187,9 @@ impl<P> ParameterWord<'_, P> {
 
     /// A value of xtext, as sent.
     fn xtext(&self, bytes_max: usize) -> Result<String, CommandError> {
-        if (1..=bytes_max).contains(&self.value.len()) && xtext::is_valid(self.value) {
-            Ok(self.value.to_owned())
-        } else {
-            Err(self.bad())
+        match (1..=bytes_max).contains(&self.value.len()) && xtext::is_valid(self.value) {
+            true => Ok(self.value.to_owned()),
+            false => Err(self.bad()),
         }
     }
 

@@ -81,24 +81,9 @@ fn plain_commands() {
 
 #[test]
 fn greetings() {
-    check(
-        "EHLO host.example",
-        Command::Ehlo {
-            host: "host.example".into(),
-        },
-    );
-    check(
-        "helo [192.0.2.1]",
-        Command::Helo {
-            host: "[192.0.2.1]".into(),
-        },
-    );
-    check(
-        "EHLO my_pc ",
-        Command::Ehlo {
-            host: "my_pc".into(),
-        },
-    );
+    check("EHLO host.example", Command::Ehlo("host.example".into()));
+    check("helo [192.0.2.1]", Command::Helo("[192.0.2.1]".into()));
+    check("EHLO my_pc ", Command::Ehlo("my_pc".into()));
     let long = format!("EHLO {}", "h".repeat(256));
     let cut = "h".repeat(255);
     // Whatever they call themselves, they have mail.
@@ -118,14 +103,9 @@ fn greetings() {
     ];
     for (line, host) in said {
         let host = host.to_owned();
-        assert_eq!(Command::parse(line, false), Ok(Command::Ehlo { host }));
+        assert_eq!(Command::parse(line, false), Ok(Command::Ehlo(host)));
     }
-    check(
-        "HELO ",
-        Command::Helo {
-            host: "unknown".into(),
-        },
-    );
+    check("HELO ", Command::Helo("unknown".into()));
 }
 
 /// Spellings that other servers take, and what they stand for.
