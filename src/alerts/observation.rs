@@ -14,8 +14,8 @@ use super::rule::{AlertFacts, DiskReserve, elapsed};
 use crate::limits;
 use crate::settings::SettingsDocument;
 
-/// How a figure compares with its bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a figure compares with its bound, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum AlertLevel {
     /// Beyond the bound.
     Exceeded,
@@ -178,11 +178,8 @@ fn disk_low(facts: &AlertFacts, rules: &SettingsDocument) -> Option<Observation>
         at_least(u128::from(disk.free_bytes) * 100, whole)
     });
     // The worse of the two counts.
-    let level = match (by_size, by_percent) {
-        (Some(AlertLevel::Exceeded), _) | (_, Some(AlertLevel::Exceeded)) => AlertLevel::Exceeded,
-        (Some(AlertLevel::Warning), _) | (_, Some(AlertLevel::Warning)) => AlertLevel::Warning,
-        _ => AlertLevel::Normal,
-    };
+    let worse = by_size.into_iter().chain(by_percent).min();
+    let level = worse.unwrap_or(AlertLevel::Normal);
     Some(Observation::of(AlertKind::DiskLow, level, figures))
 }
 

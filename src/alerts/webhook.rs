@@ -235,8 +235,8 @@ impl Webhook {
         server: &WebhookTarget,
     ) -> Result<StatusCode, String> {
         let (is_secured, connect) = (server.url.scheme() == "https", self.patience.connect);
-        // Observation the system's certificates blocks. They are read for each request, so that it is the
-        // present ones that count; alerts are rare.
+        // To read the system's certificates blocks. They are read for each request, so that the present ones count;
+        // alerts are rare.
         let client = tokio::task::spawn_blocking(move || client(is_secured, connect))
             .await
             .map_err(|error| error.to_string())?

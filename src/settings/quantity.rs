@@ -70,8 +70,7 @@ pub fn read_count(text: &str) -> Result<u64, String> {
         .chars()
         .filter(|c| *c != ',' && !c.is_whitespace())
         .collect();
-    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
-    if !is_number {
+    if !is_number(&digits) {
         return Err(format!("“{}” is not a whole number", shortened(text)));
     }
     digits
@@ -201,8 +200,6 @@ fn term<'a>(text: &'a str, units: &[Unit]) -> Result<(u64, u64, &'a str), Fault>
 /// A decimal number times `worth`, when that is whole.
 fn value(number: &str, worth: u64) -> Result<u64, Fault> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let is_number =
-        |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) {
         return Err(Fault::Shape);
     }
@@ -218,6 +215,10 @@ fn value(number: &str, worth: u64) -> Result<u64, Fault> {
         return Err(Fault::Fraction);
     }
     u64::try_from(scaled / scale).map_err(|_| Fault::TooLarge)
+}
+
+fn is_number(digits: &str) -> bool {
+    !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// A text as it is quoted in a message.

@@ -182,7 +182,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer {
         }
     }
 
-    /// ObjectFields have names: a list of their values is not taken for them.
+    /// Fields have names: a list of their values is not taken for them.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,

@@ -191,10 +191,7 @@ impl SettingKind {
         match self {
             // The check of the whole settings knows which secret is there already.
             Self::Secret(_) => Ok(value),
-            _ => match self.problem(&value) {
-                Some(problem) => Err(problem),
-                None => Ok(value),
-            },
+            _ => self.problem(&value).map_or(Ok(value), Err),
         }
     }
 

@@ -63,19 +63,19 @@ impl TextKind {
         match self {
             Self::Domain => {
                 let domain = typed.trim_end_matches('.').to_lowercase();
-                unless(names::domain_problem(&domain), domain)
+                names::domain_problem(&domain).map_or(Ok(domain), Err)
             }
             Self::Server => {
                 let server = read_server(typed)?;
-                unless(names::server_problem(&server), server.to_string())
+                names::server_problem(&server).map_or(Ok(server.to_string()), Err)
             }
             Self::DnsServer => {
                 let server = names::read_dns_server(typed)?;
-                unless(names::address_problem(server.ip()), server.to_string())
+                names::address_problem(server.ip()).map_or(Ok(server.to_string()), Err)
             }
             Self::Network => {
                 let network = names::read_network(typed)?;
-                unless(names::network_problem(&network), network.to_string())
+                names::network_problem(&network).map_or(Ok(network.to_string()), Err)
             }
             Self::ListenerAddress => {
                 let address: Result<SocketAddr, _> = typed.parse();
@@ -92,7 +92,7 @@ impl TextKind {
                 Ok(_) => Ok(typed.to_owned()),
                 Err(problem) => Err(format!("this {problem}")),
             },
-            Self::NewFile => unless(Self::File.problem(typed), typed.to_owned()),
+            Self::NewFile => Self::File.problem(typed).map_or(Ok(typed.to_owned()), Err),
             Self::FieldName if !is_field_name(typed) => {
                 Err(format!("“{typed}” is no name of a header field"))
             }
@@ -167,13 +167,6 @@ impl TextKind {
 }
 
 const NO_ENTRY_NAME: &str = "is not the name of an entry";
-
-fn unless(problem: Option<String>, read: String) -> Result<String, String> {
-    match problem {
-        Some(problem) => Err(problem),
-        None => Ok(read),
-    }
-}
 
 /// Reads a next hop's server; `smtp://` may be left out.
 ///

@@ -67,10 +67,8 @@ impl NextHopTestRequest {
         };
         let found = match (&self.address, &self.domain) {
             (Some(address), _) => read_server(address)
-                .and_then(|server| match server_problem(&server) {
-                    Some(problem) => Err(problem),
-                    None => Ok(policy.at(&server).into()),
-                })
+                .and_then(|server| server_problem(&server).map_or(Ok(server), Err))
+                .map(|server| policy.at(&server).into())
                 .map_err(|problem| ("address", problem)),
             (None, Some(domain)) => domain_name(domain)
                 .map(|domain| match tls {

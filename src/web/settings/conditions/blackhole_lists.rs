@@ -79,28 +79,30 @@ pub(in crate::web) async fn test(
     let page = SettingsPage::of(ConditionKind::BlackholeLists);
     let typed = submission.text("address").unwrap_or_default();
     let settings = context.administration.settings();
-    let form = page.form(&context);
     let address = typed.trim_start_matches('[').trim_end_matches(']');
-    let Ok(address) = address.parse::<IpAddr>() else {
-        let look_up = LookUpBox {
-            problem: Some(format!("“{typed}” is not an address")),
-            address: typed.to_owned(),
-        };
-        let parts = parts(&context, &look_up)?;
-        return unprocessable(page.render_with(&context, visitor, None, &form, parts)?);
-    };
-    let found = context.conditions.try_blackhole_lists(&settings, address);
-    let tried = TriedLists::of(address, found.await, &settings);
-    let look_up = LookUpBox {
-        address: address.to_string(),
+    let address = address.parse::<IpAddr>();
+    let mut look_up = LookUpBox {
+        address: typed.to_owned(),
         problem: None,
     };
+    let mut top = String::new();
+    match address {
+        Ok(address) => {
+            let found = context.conditions.try_blackhole_lists(&settings, address);
+            top = fragment(&TriedLists::of(address, found.await, &settings))?;
+            look_up.address = address.to_string();
+        }
+        Err(_) => look_up.problem = Some(format!("“{typed}” is not an address")),
+    }
     let parts = PageParts {
-        top: fragment(&tried)?,
+        top,
         ..parts(&context, &look_up)?
     };
-    let page = page.render_with(&context, visitor, None, &form, parts)?;
-    Ok(page.into_response())
+    let html = page.render_with(&context, visitor, None, &page.form(&context), parts)?;
+    match address {
+        Ok(_) => Ok(html.into_response()),
+        Err(_) => unprocessable(html),
+    }
 }
 
 fn zone_row(zone: &BlackholeZone) -> ZoneRow {
